@@ -1,0 +1,4 @@
+"""Callbacks and loggers, one a file; imported as `lightning_tf.callbacks`."""
+
+if __name__ != "lightning_tf.callbacks":
+    raise ImportError("import lightning_tf.callbacks, not callbacks")

@@ -1,0 +1,209 @@
+"""Callback: what may watch a run, when it is awake, and how hooks are dispatched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lightning_tf.task import Task
+    from lightning_tf.trainer import Trainer
+
+TRAIN_BATCH_HOOKS = ("on_train_batch_start", "on_train_batch_end")
+
+
+class Callback:
+    """Base class of everything that watches a run; every hook does nothing by default.
+
+    The loop, with its hooks in order::
+
+        setup(stage="fit")
+        on_fit_start
+        on_sanity_check_start ... on_sanity_check_end        a few validation batches
+        on_train_start
+        for each epoch:
+            on_train_epoch_start
+            for each window of k batches:                    one graph call
+                (on_train_batch_start, on_train_batch_end)   only if somebody overrides them; k = 1
+                on_train_window_end
+                on_validation_start ... on_validation_end    where validation is due
+            on_train_epoch_end
+        on_train_end
+        on_fit_end
+        teardown(stage="fit")
+
+    Callbacks run in the order in which they were given, then the task's own hook of the same name,
+    and callbacks that write checkpoints last of all. An exception in any of these places leads to
+    one call of `on_exception`, and then leaves the entry point as it was raised.
+
+    Windows are as long as the callbacks allow: a callback that must be awake at certain updates
+    says so with `every_n_steps` or `next_step`, and looks at `is_due` in `on_train_window_end`.
+
+    Attributes:
+        every_n_steps: The callback's own cadence in updates (`trainer.global_step`), or None.
+        logs_metrics: False promises that the callback logs no metric of its own, so that a
+            misspelt monitor can be told before training.
+        tolerates_nonfinite_loss: True promises that the callback deals with a NaN or infinite
+            training loss itself, so that the loop does not raise.
+
+    Example:
+        >>> class Hello(Callback):
+        ...     every_n_steps = 100
+        ...
+        ...     def on_train_window_end(self, trainer, task):
+        ...         if self.is_due(trainer):
+        ...             print("update", trainer.global_step)
+    """
+
+    every_n_steps: int | None = None
+    logs_metrics: bool = True
+    tolerates_nonfinite_loss: bool = False
+
+    # ---- cadence
+
+    def next_step(self, trainer: Trainer) -> int | None:
+        """The next `global_step` at which the loop must end a window for this callback."""
+        if not self.every_n_steps:
+            return None
+        return (trainer.global_step // self.every_n_steps + 1) * self.every_n_steps
+
+    def is_due(self, trainer: Trainer) -> bool:
+        """Whether the window that just ended reached a multiple of `every_n_steps`."""
+        if not self.every_n_steps or trainer.global_step == trainer.window_start_step:
+            return False
+        return trainer.global_step % self.every_n_steps == 0
+
+    # ---- set-up and end
+
+    def setup(self, trainer: Trainer, task: Task, stage: str) -> None:
+        """Before anything else of an entry point; stage is fit, validate, test or predict."""
+
+    def teardown(self, trainer: Trainer, task: Task, stage: str) -> None:
+        """After everything else of an entry point."""
+
+    def on_fit_start(self, trainer: Trainer, task: Task) -> None:
+        """Models and optimizers are built; nothing has run yet."""
+
+    def on_fit_end(self, trainer: Trainer, task: Task) -> None:
+        """Training is over."""
+
+    def on_exception(self, trainer: Trainer, task: Task, exception: BaseException) -> None:
+        """An exception, Ctrl-C included, is about to leave the entry point."""
+
+    # ---- training
+
+    def on_sanity_check_start(self, trainer: Trainer, task: Task) -> None:
+        """Before the few validation batches that are run before training."""
+
+    def on_sanity_check_end(self, trainer: Trainer, task: Task) -> None:
+        """After the sanity check; its metrics are thrown away."""
+
+    def on_train_start(self, trainer: Trainer, task: Task) -> None:
+        """Before the first epoch; the steps are traced, so `trainer.metric_names()` is known."""
+
+    def on_train_end(self, trainer: Trainer, task: Task) -> None:
+        """After the last epoch."""
+
+    def on_train_epoch_start(self, trainer: Trainer, task: Task) -> None:
+        """Before the first batch of an epoch, and on resume inside one (`trainer.resumed`)."""
+
+    def on_train_epoch_end(self, trainer: Trainer, task: Task) -> None:
+        """After the last batch of an epoch and the validation that lies inside it."""
+
+    def on_train_batch_start(self, trainer: Trainer, task: Task, batch_idx: int) -> None:
+        """Before a batch; overriding it makes every window one batch long."""
+
+    def on_train_batch_end(
+        self, trainer: Trainer, task: Task, outputs: dict[str, float], batch_idx: int
+    ) -> None:
+        """After a batch, with what the step logged; overriding it makes windows one batch long."""
+
+    def on_train_window_end(self, trainer: Trainer, task: Task) -> None:
+        """After every graph call, whatever its length: the place to look at `is_due` or a clock."""
+
+    # ---- validation, test, prediction
+
+    def on_validation_start(self, trainer: Trainer, task: Task) -> None:
+        """Before validation."""
+
+    def on_validation_epoch_start(self, trainer: Trainer, task: Task) -> None:
+        """Before the first validation batch."""
+
+    def on_validation_batch_start(self, trainer: Trainer, task: Task, batch_idx: int) -> None:
+        """Before a validation batch."""
+
+    def on_validation_batch_end(
+        self, trainer: Trainer, task: Task, outputs: dict[str, float], batch_idx: int
+    ) -> None:
+        """After a validation batch, with what the step logged."""
+
+    def on_validation_epoch_end(self, trainer: Trainer, task: Task) -> None:
+        """After the last validation batch; the metrics are in `trainer.callback_metrics`."""
+
+    def on_validation_end(self, trainer: Trainer, task: Task) -> None:
+        """After validation."""
+
+    def on_test_start(self, trainer: Trainer, task: Task) -> None:
+        """Before testing."""
+
+    def on_test_epoch_start(self, trainer: Trainer, task: Task) -> None:
+        """Before the first test batch."""
+
+    def on_test_batch_start(self, trainer: Trainer, task: Task, batch_idx: int) -> None:
+        """Before a test batch."""
+
+    def on_test_batch_end(
+        self, trainer: Trainer, task: Task, outputs: dict[str, float], batch_idx: int
+    ) -> None:
+        """After a test batch, with what the step logged."""
+
+    def on_test_epoch_end(self, trainer: Trainer, task: Task) -> None:
+        """After the last test batch; the metrics are in `trainer.callback_metrics`."""
+
+    def on_test_end(self, trainer: Trainer, task: Task) -> None:
+        """After testing."""
+
+    def on_predict_start(self, trainer: Trainer, task: Task) -> None:
+        """Before prediction."""
+
+    def on_predict_epoch_start(self, trainer: Trainer, task: Task) -> None:
+        """Before the first batch of prediction."""
+
+    def on_predict_batch_start(self, trainer: Trainer, task: Task, batch_idx: int) -> None:
+        """Before a batch of prediction."""
+
+    def on_predict_batch_end(
+        self, trainer: Trainer, task: Task, outputs: Any, batch_idx: int
+    ) -> None:
+        """After a batch of prediction, with its host arrays."""
+
+    def on_predict_epoch_end(self, trainer: Trainer, task: Task) -> None:
+        """After the last batch of prediction."""
+
+    def on_predict_end(self, trainer: Trainer, task: Task) -> None:
+        """After prediction."""
+
+    # ---- state
+
+    @property
+    def state_key(self) -> str:
+        """The name under which the state stands in a checkpoint; two of a kind must differ."""
+        return type(self).__qualname__
+
+    def state_dict(self) -> dict[str, Any]:
+        """JSON-able state that a resumed run needs."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take back what `state_dict` gave."""
+
+
+class CheckpointCallback(Callback):
+    """A callback that writes checkpoints: runs after all others and after the task's own hook."""
+
+    logs_metrics = False
+
+
+def overrides(watcher: object, base: type, hooks: Iterable[str]) -> bool:
+    """Whether a callback or a task has a hook of its own among `hooks`."""
+    return any(getattr(type(watcher), hook, None) is not getattr(base, hook) for hook in hooks)

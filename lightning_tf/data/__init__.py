@@ -1,0 +1,1 @@
+"""DataModule and its sources, one file per kind of data."""

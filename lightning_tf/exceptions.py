@@ -1,0 +1,46 @@
+"""The few exceptions of the package; each message names the thing, the value and the remedy."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class LightningTFError(Exception):
+    """Base of every error that the package raises on purpose."""
+
+
+class ConfigurationError(LightningTFError, ValueError):
+    """An argument, a name or a combination of them cannot work; raised before training starts."""
+
+
+class DataError(LightningTFError, ValueError):
+    """The data are empty, broken, or do not have the shape, dtype or labels that a task needs."""
+
+
+class CheckpointError(LightningTFError, RuntimeError):
+    """A checkpoint is missing, damaged, or does not fit the task."""
+
+
+class NonFiniteLossError(LightningTFError, FloatingPointError):
+    """A training loss became NaN or infinite; the message says at which step."""
+
+
+def nearest(name: object, known: Iterable[object]) -> str:
+    """Finish an error message about an unknown name with the nearest and all known ones.
+
+    Args:
+        name: What the user wrote.
+        known: The names that would have worked.
+
+    Returns:
+        A sentence such as ``" Did you mean 'relu'? Known: relu, tanh."``.
+
+    Example:
+        >>> nearest("rleu", ["relu", "tanh"])
+        " Did you mean 'relu'? Known: relu, tanh."
+    """
+    names = sorted(str(item) for item in known)
+    close = difflib.get_close_matches(str(name), names, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    return f"{hint} Known: {', '.join(names) or 'none'}."

@@ -1,0 +1,63 @@
+"""Logger: a callback that receives metrics, pictures, tables and files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from lightning_tf.callback import Callback
+
+
+class Logger(Callback):
+    """Base class of loggers; every method does nothing by default.
+
+    The Trainer calls the methods below on every logger. A logger that fails is warned about once
+    and never ends a run, so an implementation raises freely.
+
+    Rows carry names such as ``train/loss``, ``train/loss_epoch``, ``val/loss``, ``test/loss`` and
+    always ``epoch``; `step` is the number of updates done (`trainer.global_step`).
+
+    Example:
+        >>> class PrintLogger(Logger):
+        ...     def log_metrics(self, metrics, step):
+        ...         print(step, metrics)
+    """
+
+    logs_metrics = False
+
+    @property
+    def name(self) -> str:
+        """What a user calls this logger."""
+        return type(self).__name__
+
+    @property
+    def log_dir(self) -> str | None:
+        """The folder that this logger writes to, or None."""
+        return None
+
+    def log_metrics(self, metrics: dict[str, float], step: int) -> None:
+        """Take a row of numbers."""
+
+    def log_hparams(self, hparams: dict[str, Any]) -> None:
+        """Take the task's hyperparameters and the Trainer's settings, once per entry point."""
+
+    def log_images(
+        self, name: str, images: np.ndarray, step: int, captions: Sequence[str] | None = None
+    ) -> None:
+        """Take pictures: uint8 in [0, 255] or float in [0, 1], shape (n, height, width, 1 or 3)."""
+
+    def log_table(
+        self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], step: int
+    ) -> None:
+        """Take a table."""
+
+    def log_figure(self, name: str, figure: Any, step: int) -> None:
+        """Take a matplotlib figure."""
+
+    def log_file(self, name: str, path: str, step: int) -> None:
+        """Take a file that stays where it is."""
+
+    def finalize(self, status: str) -> None:
+        """Close; status is success, failed or interrupted."""

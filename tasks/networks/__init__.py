@@ -1,0 +1,1 @@
+"""Networks that the tasks build, one family a file."""
