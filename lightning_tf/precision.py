@@ -1,0 +1,80 @@
+"""Precision: names to a Keras dtype policy, restored afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import keras
+
+from lightning_tf.exceptions import ConfigurationError, nearest
+
+POLICIES = {
+    "float32": "float32",
+    "32-true": "float32",
+    "32": "float32",
+    "mixed_float16": "mixed_float16",
+    "16-mixed": "mixed_float16",
+    "mixed_bfloat16": "mixed_bfloat16",
+    "bf16-mixed": "mixed_bfloat16",
+    "float16": "float16",
+    "16-true": "float16",
+    "bfloat16": "bfloat16",
+    "bf16-true": "bfloat16",
+    "float64": "float64",
+    "64-true": "float64",
+    "64": "float64",
+}
+
+
+def policy_name(precision: str | int) -> str:
+    """The Keras policy that a precision names.
+
+    Args:
+        precision: A name of Keras (``mixed_bfloat16``) or of Lightning (``bf16-mixed``).
+
+    Raises:
+        ConfigurationError: The name is unknown.
+
+    Example:
+        >>> policy_name("16-mixed")
+        'mixed_float16'
+    """
+    try:
+        return POLICIES[str(precision)]
+    except KeyError:
+        raise ConfigurationError(
+            f"precision={precision!r} is unknown.{nearest(precision, POLICIES)}"
+        ) from None
+
+
+@contextmanager
+def applied(policy: str) -> Iterator[None]:
+    """Make a policy Keras' global one inside the block; the one before comes back after it."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def check_models(owner_name: str, models: dict[str, keras.Layer], policy: str) -> None:
+    """Refuse a mixed precision that no layer of a task would feel.
+
+    A model that was made before the Trainer set its policy computes in the precision it was made
+    with; running it under another name would be an option that does nothing.
+
+    Raises:
+        ConfigurationError: No layer computes in the policy's dtype.
+    """
+    wanted = keras.DTypePolicy(policy).compute_dtype
+    if wanted == "float32" or not models:
+        return
+    layers = [layer for model in models.values() for layer in model._flatten_layers()]
+    if all(layer.compute_dtype != wanted for layer in layers if layer.weights):
+        raise ConfigurationError(
+            f"precision={policy!r}: no layer of {owner_name}'s models ({', '.join(models)}) computes "
+            f"in {wanted}; they were made before the Trainer. Make them in configure_model, or call "
+            f"keras.config.set_dtype_policy({policy!r}) before making them."
+        )

@@ -1,0 +1,232 @@
+"""Task: what a user subclasses; model, data and metrics in one object."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Self
+
+import tensorflow as tf
+
+from lightning_tf.callback import Callback
+from lightning_tf.data.data_module import DataModule
+from lightning_tf.exceptions import ConfigurationError
+
+if TYPE_CHECKING:
+    import keras
+
+    from lightning_tf.trainer import Trainer
+
+LossFunction = Callable[[], tf.Tensor]
+
+
+class Task:
+    """Model, data and metrics of one job; a single Trainer drives them all.
+
+    A subclass makes its Keras models in `configure_model`, names its optimizers in
+    `configure_optimizers` and computes losses in `training_step`. The steps are traced into a
+    TensorFlow graph: use TensorFlow and Keras operations, and `tf.cond` or `tf.where` instead of
+    a Python `if` on a tensor, as in a Keras layer.
+
+    What a step returns is logged by itself: ``loss`` for a scalar, ``generator_loss`` and
+    ``discriminator_loss`` for a dict; ``val_loss`` and ``test_loss`` in evaluation.
+
+    Attributes:
+        data: The data of the task.
+        hparams: The constructor's arguments as plain data; an argument that is none (a model,
+            arrays, a DataModule) is recorded as ``{"type": "package.Class"}``.
+
+    Example:
+        >>> class Regression(Task):
+        ...     def __init__(self, data, units=16):
+        ...         self.data, self.units = data, units
+        ...
+        ...     def configure_model(self):
+        ...         self.model = keras.Sequential(
+        ...             [keras.layers.Dense(self.units, activation="relu"), keras.layers.Dense(1)]
+        ...         )
+        ...
+        ...     def configure_optimizers(self):
+        ...         return keras.optimizers.Adam(1e-3)
+        ...
+        ...     def training_step(self, batch):
+        ...         x, y = batch
+        ...         return tf.reduce_mean((self.model(x, training=True) - y) ** 2)
+    """
+
+    data: DataModule | None = None
+    hparams: dict[str, Any]
+    _trainer: Trainer | None
+    _metrics: dict[str, Any]
+    _logged: dict[str, tf.Tensor] | None
+    _minimize: Callable[[str, LossFunction], tf.Tensor] | None
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Record the constructor's arguments before the subclass's own `__init__` runs."""
+        task = super().__new__(cls)
+        task.hparams = _plain_arguments(cls, args, kwargs)
+        task._trainer = task._logged = task._minimize = None
+        task._metrics = {}
+        return task
+
+    def __init__(self) -> None:
+        """A subclass takes plain data and stores it; heavy work belongs in the methods below."""
+
+    # ---- what a subclass fills in
+
+    def configure_model(self) -> None:
+        """Make Keras models as attributes; runs once, in the precision and placement of the run."""
+
+    def configure_optimizers(self) -> Any:
+        """Return one Keras optimizer, or a dict that names one for each trained attribute.
+
+        A key of the dict is the name of the attribute whose trainable variables the optimizer
+        updates: ``{"generator": Adam(), "discriminator": Adam()}``. A single optimizer owns all
+        trainable variables of the task. `trainer.estimated_stepping_batches` is the number of
+        updates to come, for schedules.
+        """
+        raise ConfigurationError(
+            f"{type(self).__name__} has no configure_optimizers; return a keras optimizer from it."
+        )
+
+    def configure_metrics(self) -> dict[str, keras.metrics.Metric]:
+        """Return one template, ``{"accuracy": keras.metrics.SparseCategoricalAccuracy()}``.
+
+        Called once for each of train, val and test, so that each keeps separate values.
+        """
+        return {}
+
+    def training_step(self, batch: Any) -> Any:
+        """Return the loss of a batch, a mean over its examples; traced.
+
+        Args:
+            batch: One element of `data.train_dataset`.
+
+        Returns:
+            A scalar, or ``{"generator": scalar, "discriminator": scalar}`` with the names of the
+            optimizers. All losses come from the weights as they were when the step began.
+        """
+        raise ConfigurationError(
+            f"{type(self).__name__} has no training_step; return a scalar loss from it."
+        )
+
+    def validation_step(self, batch: Any) -> Any:
+        """Return a loss, a dict of them, or None; traced."""
+        raise ConfigurationError(
+            f"{type(self).__name__} has validation data but no validation_step; "
+            "write one, or pass Trainer(limit_val_batches=0)."
+        )
+
+    def test_step(self, batch: Any) -> Any:
+        """As `validation_step`, which is the default."""
+        return self.validation_step(batch)
+
+    def predict_step(self, batch: Any) -> Any:
+        """Return a tensor or a nest of tensors, first dimension the examples; traced."""
+        raise ConfigurationError(f"{type(self).__name__} has no predict_step; write one to predict.")
+
+    def callbacks(self) -> list[Callback]:
+        """Callbacks that this task brings along, such as sample pictures and plots."""
+        return []
+
+    # ---- what a subclass calls
+
+    @property
+    def trainer(self) -> Trainer:
+        """The Trainer that drives this task."""
+        if self._trainer is None:
+            raise ConfigurationError(
+                f"{type(self).__name__}.trainer is known only while a Trainer drives the task."
+            )
+        return self._trainer
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """The current stage's copies of what `configure_metrics` returned, by name."""
+        return self._metrics
+
+    def update_metrics(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Update every metric of the current stage; `y_pred` is taken in float32."""
+        y_pred = tf.nest.map_structure(
+            lambda part: tf.cast(part, tf.float32) if part.dtype.is_floating else part, y_pred
+        )
+        for metric in self._metrics.values():
+            metric.update_state(y_true, y_pred, sample_weight=sample_weight)
+
+    def log(self, name: str, value: Any, prog_bar: bool = False) -> None:
+        """Log a value under a Keras name.
+
+        Args:
+            name: Such as ``gradient_penalty``; evaluation adds ``val_`` or ``test_``.
+            value: A scalar tensor inside a step (the mean over the batch's examples; the Trainer
+                weights batches by their examples), or a number inside a host hook.
+            prog_bar: Whether the progress bar shows it.
+
+        Raises:
+            ConfigurationError: The value is no scalar.
+        """
+        if self._trainer is not None and prog_bar:
+            self._trainer.prog_bar_metrics.add(name)
+        if self._logged is None:
+            self.trainer.log_metrics({name: float(value)})
+            return
+        value = tf.cast(value, tf.float32)
+        if value.shape.rank != 0:
+            raise ConfigurationError(
+                f"log({name!r}) got a tensor of shape {value.shape}; log a scalar, such as its mean."
+            )
+        self._logged[name] = value
+
+    def minimize(self, name: str, loss_fn: LossFunction) -> tf.Tensor:
+        """Do forward, gradients and update of one optimizer at once, inside `training_step`.
+
+        For schemes that need several updates in a step, such as the critic of WGAN-GP. The update
+        passes through the same precision, accumulation, clipping and distribution as a returned
+        loss. The loss is logged as ``{name}_loss``, the mean where a step minimizes it repeatedly.
+
+        Args:
+            name: A key of the dict that `configure_optimizers` returned.
+            loss_fn: Computes the scalar loss.
+
+        Returns:
+            The loss, before the update.
+        """
+        if self._minimize is None:
+            raise ConfigurationError("minimize works only inside training_step.")
+        return self._minimize(name, loss_fn)
+
+    # ---- hooks: those of Callback, without (trainer, task)
+
+    def setup(self, stage: str) -> None:
+        """Before anything else of an entry point; stage is fit, validate, test or predict."""
+
+    def teardown(self, stage: str) -> None:
+        """After everything else of an entry point."""
+
+
+def _plain_arguments(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    try:
+        bound = inspect.signature(cls.__init__).bind(None, *args, **kwargs)  # type: ignore[misc]
+    except TypeError:
+        return {}  # the call of __init__ that follows raises the same error with a better trace
+    bound.apply_defaults()
+    parameters = list(bound.signature.parameters.values())
+    hparams: dict[str, Any] = {}
+    for parameter in parameters[1:]:  # the first is self
+        value = bound.arguments[parameter.name]
+        if parameter.kind is parameter.VAR_KEYWORD:
+            hparams.update({key: plain(item) for key, item in value.items()})
+        else:
+            hparams[parameter.name] = plain(value)
+    return hparams
+
+
+def plain(value: Any) -> Any:
+    """JSON-able data as it is; anything else as the name of its type."""
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, dict) and all(isinstance(key, str) for key in value):
+        return {key: plain(item) for key, item in value.items()}
+    return {"type": f"{type(value).__module__}.{type(value).__qualname__}"}
