@@ -1,0 +1,214 @@
+"""FusedBatchNormalization: Keras' batch normalisation on TensorFlow's fused operation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from lightning_tf.exceptions import ConfigurationError
+
+# Below this cuDNN refuses the fused operation.
+SMALLEST_FUSED_EPSILON = 1.001e-5
+FUSED_DTYPES = ("float32", "bfloat16", "float16")
+
+
+@keras.saving.register_keras_serializable("lightning_tf", name="FusedBatchNormalization")
+class FusedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[misc]
+    """Batch normalisation with the fused operation, exact over replicas.
+
+    The weights, arguments, config and frozen behaviour (``trainable=False`` means the moving
+    statistics) are those of `keras.layers.BatchNormalization`; outputs, gradients and moving
+    statistics are equal to its own up to rounding. What differs:
+
+    - Pictures, float of shape (batch, height, width, channels) with ``axis=-1``, go through
+      TensorFlow's fused operation, which reads a bfloat16 or float16 picture directly, while the
+      statistics, gamma and beta stay float32. Other ranks, another axis, masks, ``renorm=True``,
+      float64 and an epsilon below 1.001e-5 go through Keras' computation.
+    - `synchronized` is True by default: under a `tf.distribute` strategy with several replicas the
+      mean and variance are those of all replicas' examples (and, with a mask, of all unmasked
+      positions), also where the replicas hold different numbers of them, or none. The gradient
+      passes through the sum over replicas, so each replica's loss must already carry its weight in
+      the global loss before gradients are taken.
+    - A batch of no examples leaves the moving statistics as they are instead of making them NaN.
+
+    Files: `.weights.h5` files, and `model.load_weights("model.keras")`, work both ways between
+    models that have this layer and models that have Keras'. `keras.saving.load_model` builds the
+    layer that the file names: `fuse_batch_normalization` then swaps this one in, and
+    ``custom_objects={"lightning_tf>FusedBatchNormalization": keras.layers.BatchNormalization}``
+    swaps it out.
+
+    Source: Ioffe and Szegedy, "Batch Normalization: Accelerating Deep Network Training by Reducing
+    Internal Covariate Shift", 2015, https://arxiv.org/abs/1502.03167.
+
+    Args:
+        axis: The channels' axis.
+        momentum: The share of the old moving statistics that an update keeps.
+        epsilon: Added to the variance.
+        synchronized: False gives every replica the statistics of its own examples.
+        **kwargs: The other arguments of `keras.layers.BatchNormalization`.
+
+    Example:
+        >>> import numpy as np
+        >>> layer = FusedBatchNormalization()
+        >>> pictures = np.random.default_rng(0).normal(5.0, 2.0, (8, 4, 4, 3)).astype("float32")
+        >>> bool(abs(np.mean(layer(pictures, training=True))) < 1e-5)
+        True
+    """
+
+    def __init__(
+        self,
+        axis: int = -1,
+        momentum: float = 0.99,
+        epsilon: float = 1e-3,
+        *,
+        synchronized: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            axis=axis, momentum=momentum, epsilon=epsilon, synchronized=synchronized, **kwargs
+        )
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        """Normalise a batch and, in training, move the moving statistics.
+
+        Args:
+            inputs: Float, of any rank of at least two, channels on `axis`.
+            training: Whether to use the batch's statistics; a frozen layer never does.
+            mask: Boolean, the shape of `inputs` without channels; the statistics leave False out.
+
+        Returns:
+            The normalised batch in the layer's compute dtype.
+        """
+        last = self.axis in (-1, len(inputs.shape) - 1)
+        training = bool(training and self.trainable)
+        if training and self.synchronized and last and not self.renorm and _replicas() > 1:
+            return self._normalise_over_replicas(inputs, mask)
+        if last and mask is None and self._can_fuse(inputs):
+            return self._normalise_fused(inputs, training)
+        return super().call(inputs, training=training, mask=mask)
+
+    def _can_fuse(self, inputs: Any) -> bool:
+        return (
+            len(inputs.shape) == 4
+            and keras.backend.standardize_dtype(inputs.dtype) in FUSED_DTYPES
+            and not self.renorm
+            and self.epsilon >= SMALLEST_FUSED_EPSILON
+        )
+
+    def _normalise_fused(self, inputs: Any, training: bool) -> Any:
+        x = tf.convert_to_tensor(inputs)
+        gamma, beta = self._scale_and_offset()
+        outputs = tf.raw_ops.FusedBatchNormV3(
+            x=x,
+            scale=gamma,
+            offset=beta,
+            mean=[] if training else tf.cast(self.moving_mean, tf.float32),
+            variance=[] if training else tf.cast(self.moving_variance, tf.float32),
+            epsilon=self.epsilon,
+            is_training=training,
+        )
+        if training:
+            count = tf.cast(tf.size(x) // tf.shape(x)[-1], tf.float32)
+            # The operation returns the variance over count - 1; Keras keeps the one over count.
+            biased = outputs.batch_variance * ((count - 1.0) / tf.maximum(count, 1.0))
+            self._move_statistics(
+                outputs.batch_mean, tf.where(count > 1.0, biased, tf.zeros_like(biased)), count
+            )
+        return tf.cast(outputs.y, self.compute_dtype)
+
+    def _normalise_over_replicas(self, inputs: Any, mask: Any) -> Any:
+        x = tf.cast(inputs, tf.float32)
+        weights = tf.ones_like(x) if mask is None else tf.cast(mask, tf.float32)[..., None]
+        weights = tf.broadcast_to(weights, tf.shape(x))
+        # Sums of squares lose digits where the mean is large against the deviation; the moving mean
+        # is the same on every replica and close to the batch's.
+        shift = tf.cast(tf.stop_gradient(self.moving_mean.value), tf.float32)
+        centred = (x - shift) * weights
+        axes = list(range(len(x.shape) - 1))
+        sums = tf.stack(
+            [tf.reduce_sum(part, axes) for part in (centred, centred * (x - shift), weights)]
+        )
+        total, total_of_squares, count = tf.unstack(
+            tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, sums)
+        )
+        offset = tf.math.divide_no_nan(total, count)
+        variance = tf.math.divide_no_nan(total_of_squares, count) - tf.square(offset)
+        variance = tf.maximum(variance, 0.0)
+        mean = shift + offset
+        self._move_statistics(mean, variance, count)
+        gamma, beta = self._scale_and_offset()
+        y = tf.nn.batch_normalization(x, mean, variance, beta, gamma, self.epsilon)
+        return tf.cast(y, self.compute_dtype)
+
+    def _scale_and_offset(self) -> tuple[Any, Any]:
+        channels = self.moving_mean.shape
+        gamma = tf.cast(self.gamma, tf.float32) if self.scale else tf.ones(channels)
+        beta = tf.cast(self.beta, tf.float32) if self.center else tf.zeros(channels)
+        return gamma, beta
+
+    def _move_statistics(self, mean: Any, variance: Any, count: Any) -> None:
+        for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            old = tf.cast(moving, tf.float32)
+            new = old * self.momentum + batch * (1.0 - self.momentum)
+            moving.assign(tf.where(count > 0.0, new, old))
+
+
+# Keras addresses a layer in a weights file by its class's name: this makes the files of both layers
+# the same. `__qualname__`, which pickle and repr use, stays.
+FusedBatchNormalization.__name__ = keras.layers.BatchNormalization.__name__
+
+
+def fuse_batch_normalization(model: keras.Model) -> keras.Model:
+    """Copy a model with every Keras BatchNormalization replaced by the fused one.
+
+    Layers inside nested Functional and Sequential models are replaced too; subclasses of Keras'
+    layer are left as they are. The copy has its own weights, equal to the model's, the same names
+    and the same layers frozen; a compiled model's copy is compiled with a fresh optimizer.
+
+    Args:
+        model: A built Functional or Sequential model.
+
+    Returns:
+        The copy.
+
+    Raises:
+        ConfigurationError: If the model is subclassed or not built.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.BatchNormalization()])
+        >>> type(fuse_batch_normalization(model).layers[0]) is FusedBatchNormalization
+        True
+    """
+    if not model.built:
+        raise ConfigurationError(_cannot_swap(model, "not built"))
+    try:
+        copy = keras.models.clone_model(model, clone_function=_fused_clone, recursive=True)
+    except ValueError as error:  # Keras' answer to a subclassed model
+        raise ConfigurationError(
+            _cannot_swap(model, "no Functional or Sequential model")
+        ) from error
+    for old, new in zip(model.variables, copy.variables, strict=True):
+        new.assign(old)
+    return copy
+
+
+def _cannot_swap(model: keras.Model, reason: str) -> str:
+    return (
+        f"fuse_batch_normalization got {type(model).__name__} {model.name!r}, which is {reason}, "
+        "so its layers cannot be replaced. Build it on a keras.Input, or use "
+        "FusedBatchNormalization in its own code."
+    )
+
+
+def _fused_clone(layer: keras.layers.Layer) -> keras.layers.Layer:
+    config = layer.get_config()
+    if type(layer) is keras.layers.BatchNormalization:
+        return FusedBatchNormalization.from_config({**config, "synchronized": True})
+    return type(layer).from_config(config)
+
+
+def _replicas() -> int:
+    context = tf.distribute.get_replica_context()
+    return 1 if context is None else int(context.num_replicas_in_sync)

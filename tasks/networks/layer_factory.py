@@ -1,0 +1,179 @@
+"""LayerFactory: the layers of one network, all with the same activation, initializer and so on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+from lightning_tf.exceptions import ConfigurationError, nearest
+from lightning_tf.layers import FusedBatchNormalization
+
+INITIALIZER_ALIASES = {
+    "he": "he_normal",
+    "xavier": "glorot_uniform",
+    "xavier_normal": "glorot_normal",
+    "xavier_uniform": "glorot_uniform",
+    "normal": "random_normal",
+}
+NOT_NAMES = ("get", "serialize", "deserialize")
+# Pictures of 64 and more come down to 32..63 in the first layer.
+ENTRY_SIDE = 32
+
+
+class LayerFactory:
+    """Makes the layers of one network: convolution or dense, then normalisation, then activation.
+
+    Tensors are float of shape (batch, height, width, channels) or (batch, features).
+
+    Args:
+        activation: The hidden layers' activation, a name of `keras.activations` or a callable.
+        initializer: The kernels' initializer: he, xavier, normal, truncated_normal, any name of
+            `keras.initializers`, or an object. Each layer gets a copy of its own; an object with a
+            seed gives the layers the seeds that follow it, so that equal shapes start differently.
+        batch_norm: Whether a FusedBatchNormalization stands between a layer and its activation.
+        dropout: The rate at which `drop` drops, 0 <= dropout < 1.
+
+    Raises:
+        ConfigurationError: If a name is unknown or the rate is out of range.
+
+    Example:
+        >>> layers = LayerFactory("relu", "he", batch_norm=True, dropout=0.0)
+        >>> layers.convolution(keras.Input((8, 8, 3)), 16).shape
+        (None, 8, 8, 16)
+    """
+
+    def __init__(
+        self,
+        activation: str | Callable[[Any], Any] = "relu",
+        initializer: str | keras.Initializer = "he_normal",
+        *,
+        batch_norm: bool = False,
+        dropout: float = 0.0,
+    ) -> None:
+        if not 0.0 <= dropout < 1.0:
+            raise ConfigurationError(f"dropout={dropout!r} is a rate: it must be in [0, 1).")
+        self.activation = _activation(activation)
+        self._initializer = _initializer(initializer)
+        self._initializers_made = 0
+        self.batch_norm = batch_norm
+        self.dropout = dropout
+
+    def convolution(
+        self,
+        x: Any,
+        filters: int,
+        kernel_size: int = 3,
+        *,
+        strides: int = 1,
+        padding: str = "same",
+        activate: bool = True,
+    ) -> Any:
+        """Convolve, normalise and, unless told otherwise, activate."""
+        x = keras.layers.Conv2D(
+            filters,
+            kernel_size,
+            strides=strides,
+            padding=padding,
+            use_bias=not self.batch_norm,
+            kernel_initializer=self.initializer(),
+        )(x)
+        return self._finish(x, activate)
+
+    def depthwise(self, x: Any, *, strides: int = 1) -> Any:
+        """Convolve each channel alone with its own 3x3 kernel, normalise and activate."""
+        x = keras.layers.DepthwiseConv2D(
+            3,
+            strides=strides,
+            padding="same",
+            use_bias=not self.batch_norm,
+            depthwise_initializer=self.initializer(),
+        )(x)
+        return self._finish(x, activate=True)
+
+    def dense(self, x: Any, units: int) -> Any:
+        """Dense layer, normalised and activated."""
+        x = keras.layers.Dense(
+            units, use_bias=not self.batch_norm, kernel_initializer=self.initializer()
+        )(x)
+        return self._finish(x, activate=True)
+
+    def activate(self, x: Any) -> Any:
+        """Apply the network's activation."""
+        return keras.layers.Activation(self.activation)(x)
+
+    def drop(self, x: Any) -> Any:
+        """Drop values in training, where the network has dropout."""
+        return keras.layers.Dropout(self.dropout)(x) if self.dropout else x
+
+    def halve(self, x: Any, *, down_to: int = 2) -> Any:
+        """Max-pool to half the side, unless the shorter side would fall below `down_to`."""
+        return keras.layers.MaxPooling2D(2)(x) if min(x.shape[1:3]) >= 2 * down_to else x
+
+    def entry(self, x: Any, filters: int) -> Any:
+        """Convolve a picture; sides of 64 and more are strided down to between 32 and 63."""
+        strides = entry_strides(x)
+        return self.convolution(x, filters, 2 * strides + 1, strides=strides)
+
+    def logits(self, x: Any, units: int) -> Any:
+        """Finish with float32 logits, also under mixed precision."""
+        return keras.layers.Dense(
+            units, kernel_initializer=self.initializer(), dtype="float32", name="logits"
+        )(x)
+
+    def initializer(self) -> keras.Initializer:
+        """Copy the initializer for one layer."""
+        if not isinstance(self._initializer, keras.Initializer):
+            return self._initializer
+        config = self._initializer.get_config()
+        if isinstance(config.get("seed"), int):
+            config["seed"] += self._initializers_made
+        self._initializers_made += 1
+        return type(self._initializer).from_config(config)
+
+    def _finish(self, x: Any, activate: bool) -> Any:
+        if self.batch_norm:
+            x = FusedBatchNormalization()(x)
+        return self.activate(x) if activate else x
+
+
+def entry_strides(pictures: Any) -> int:
+    """Say by which power of two a picture's shorter side comes down to between 32 and 63."""
+    strides = 1
+    while min(pictures.shape[1:3]) // (2 * strides) >= ENTRY_SIDE:
+        strides *= 2
+    return strides
+
+
+def _activation(activation: str | Callable[[Any], Any]) -> Any:
+    known = [
+        name
+        for name in dir(keras.activations)
+        if not name.startswith("_") and name not in NOT_NAMES
+    ]
+    if callable(activation):
+        return activation
+    if activation not in known:
+        raise ConfigurationError(
+            f"activation={activation!r} is no name of keras.activations and no callable."
+            + nearest(activation, known)
+        )
+    return keras.activations.get(activation)
+
+
+def _initializer(initializer: str | keras.Initializer) -> Any:
+    if callable(initializer):
+        return initializer() if isinstance(initializer, type) else initializer
+    known = {
+        name
+        for name in dir(keras.initializers)
+        if name.islower() and not name.startswith("_") and name not in NOT_NAMES
+    }
+    known.update(INITIALIZER_ALIASES)
+    if initializer not in known:
+        raise ConfigurationError(
+            f"initializer={initializer!r} is no name of keras.initializers and no initializer."
+            + nearest(initializer, known)
+        )
+    return keras.initializers.get(INITIALIZER_ALIASES.get(initializer, initializer))
