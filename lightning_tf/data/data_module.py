@@ -1,0 +1,144 @@
+"""DataModule: where the batches of a task come from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+from lightning_tf.exceptions import ConfigurationError, DataError
+
+
+class DataModule:
+    """Batches for training, validation, test and prediction.
+
+    A subclass overrides the four dataset methods it has data for; the others keep returning None,
+    which means "there is none". A subclass may also hide an inherited one with
+    ``self.val_dataset = None``. Attributes may be set before or after `super().__init__()`, and a
+    subclass that never calls it gets the class's defaults.
+
+    Every dataset is a batched `tf.data.Dataset` of global batches: with N replicas each sees about
+    ``batch_size / N`` examples. An element is what the task's steps take, most often a pair
+    ``(x, y)`` with ``x`` of shape (batch, ...) and ``y`` of shape (batch,).
+
+    Attributes:
+        batch_size: Examples in a global batch.
+        seed: Decides the order of training examples. None follows the Trainer's seed.
+        split_seed: Decides which examples are held out; apart from `seed`, so that runs with
+            different seeds are measured on the same examples.
+        trainer_seed: The seed of the Trainer that uses this data; the Trainer sets it.
+
+    Args:
+        batch_size: Examples in a global batch, at least 1.
+        seed: See the attribute.
+
+    Raises:
+        ConfigurationError: `batch_size` or `seed` is no integer or out of range.
+
+    Example:
+        >>> class Noise(DataModule):
+        ...     def train_dataset(self, epoch):
+        ...         order = np.random.RandomState([self.order_seed, epoch]).permutation(100)
+        ...         return tf.data.Dataset.from_tensor_slices(order).batch(self.batch_size)
+        >>> len(Noise(batch_size=20).train_dataset(epoch=0))
+        5
+    """
+
+    batch_size: int = 32
+    seed: int | None = None
+    split_seed: int = 0
+    trainer_seed: int = 0
+
+    def __init__(self, batch_size: int = 32, seed: int | None = None) -> None:
+        """Check and keep the arguments."""
+        self.batch_size = checked_integer("batch_size", batch_size, least=1)
+        self.seed = None if seed is None else checked_integer("seed", seed, least=0)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Keep `train_dataset_from` true to a `train_dataset` that a subclass overrides alone.
+
+        An inherited short cut knows nothing of the override: resuming would take other batches.
+        """
+        super().__init_subclass__(**kwargs)
+        if "train_dataset" in vars(cls) and "train_dataset_from" not in vars(cls):
+            cls.train_dataset_from = DataModule.train_dataset_from  # type: ignore[method-assign]
+
+    # ---- what a subclass fills in
+
+    def prepare_data(self) -> None:
+        """Download or convert; called once per machine, so keep no state here."""
+
+    def setup(self, stage: str) -> None:
+        """Load and split; called once per instance and stage (fit, validate, test, predict)."""
+
+    def teardown(self, stage: str) -> None:
+        """Release what `setup` took; called at the end of an entry point, also after an error."""
+
+    def train_dataset(self, epoch: int) -> tf.data.Dataset | None:
+        """Training batches of one epoch, in an order that is a pure function of (seed, epoch)."""
+        return None
+
+    def train_dataset_from(self, epoch: int, batch: int) -> tf.data.Dataset | None:
+        """The batches of `train_dataset(epoch)` from number `batch` on, for a resumed run.
+
+        The default skips batches, which computes and drops them. A source that shuffles indices
+        overrides it to drop indices, which costs nothing.
+        """
+        dataset = self.train_dataset(epoch)
+        return dataset if dataset is None or batch == 0 else dataset.skip(batch)
+
+    def val_dataset(self) -> tf.data.Dataset | None:
+        """Validation batches, the same in every epoch."""
+        return None
+
+    def test_dataset(self) -> tf.data.Dataset | None:
+        """Test batches."""
+        return None
+
+    def predict_dataset(self) -> tf.data.Dataset | None:
+        """Batches to predict, in the order of the results; labels are not needed."""
+        return None
+
+    # ---- what the Trainer and sources call
+
+    @property
+    def order_seed(self) -> int:
+        """`seed`, or the Trainer's where it is None: what the order of an epoch is drawn from."""
+        return self.trainer_seed if self.seed is None else self.seed
+
+    def dataset_for(self, stage: str, epoch: int = 0, batch: int = 0) -> tf.data.Dataset | None:
+        """The dataset of a stage, or None where there is none.
+
+        Args:
+            stage: train, val, test or predict.
+            epoch: The epoch, for train.
+            batch: The first batch wanted, for train.
+
+        Raises:
+            DataError: The dataset method gave something else than a `tf.data.Dataset`.
+        """
+        method = getattr(self, f"{stage}_dataset")
+        if method is None:
+            return None
+        if stage != "train":
+            dataset = method()
+        else:
+            dataset = method(epoch) if batch == 0 else self.train_dataset_from(epoch, batch)
+        if dataset is not None and not isinstance(dataset, tf.data.Dataset):
+            raise DataError(
+                f"{type(self).__name__}.{stage}_dataset returned a {type(dataset).__name__}; "
+                "return a batched tf.data.Dataset, or None where there is no such data."
+            )
+        return dataset
+
+
+def checked_integer(name: str, value: Any, least: int) -> int:
+    """`value` as an int of at least `least`.
+
+    Raises:
+        ConfigurationError: It is none; names the argument and the value.
+    """
+    integer = hasattr(value, "__index__") and not isinstance(value, bool)
+    if not integer or value < least:
+        raise ConfigurationError(f"{name} is {value!r}; give an integer of at least {least}.")
+    return int(value)
