@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lightning_tf.task import Task
     from lightning_tf.trainer import Trainer
-
-TRAIN_BATCH_HOOKS = ("on_train_batch_start", "on_train_batch_end")
 
 
 class Callback:
@@ -204,6 +204,72 @@ class CheckpointCallback(Callback):
     logs_metrics = False
 
 
-def overrides(watcher: object, base: type, hooks: Iterable[str]) -> bool:
-    """Whether a callback or a task has a hook of its own among `hooks`."""
-    return any(getattr(type(watcher), hook, None) is not getattr(base, hook) for hook in hooks)
+def overrides(watcher: object, hook: str) -> bool:
+    """Whether a callback or a task has a hook of its own."""
+    method = getattr(watcher, hook, None)
+    inherited = getattr(Callback, hook, None)
+    return method is not None and getattr(method, "__func__", method) is not inherited
+
+
+class Hooks:
+    """Calls a hook on everything that has one: callbacks, then the task, checkpoints last.
+
+    Args:
+        trainer: Passed to every callback.
+        task: Passed to every callback; its own hooks take neither.
+        callbacks: In the order in which they run.
+        region: Gives the profiler's block around a call.
+    """
+
+    def __init__(
+        self,
+        trainer: Trainer,
+        task: Task,
+        callbacks: Iterable[Callback],
+        region: Callable[[str], AbstractContextManager[None]],
+    ) -> None:
+        self._trainer = trainer
+        self._task = task
+        self._region = region
+        ordered = sorted(callbacks, key=lambda callback: isinstance(callback, CheckpointCallback))
+        self.callbacks = ordered
+        self._bound: dict[str, list[tuple[str, Callable[..., None]]]] = {}
+        self._wakers = [
+            c for c in ordered if c.every_n_steps or overrides(c, "next_step")
+        ]
+
+    def __call__(self, name: str, *args: Any) -> None:
+        """Call one hook everywhere; who does not override it costs nothing."""
+        if name not in self._bound:
+            self._bound[name] = list(self._find(name))
+        for label, hook in self._bound[name]:
+            with self._region(label):
+                hook(*args)
+
+    def watches_batches(self, stage: str) -> bool:
+        """Whether anybody overrides a per-batch hook of a stage."""
+        names = (f"on_{stage}_batch_start", f"on_{stage}_batch_end")
+        return any(overrides(w, name) for w in (*self.callbacks, self._task) for name in names)
+
+    def next_step(self) -> int | None:
+        """The nearest `global_step` at which a callback must be awake."""
+        steps = [callback.next_step(self._trainer) for callback in self._wakers]
+        return min((step for step in steps if step is not None), default=None)
+
+    def may_log(self) -> bool:
+        """Whether a hook exists that could log a metric nobody knows of yet."""
+        hooks = [name for name in vars(Callback) if name.startswith("on_")]
+        watchers = [self._task, *(c for c in self.callbacks if c.logs_metrics)]
+        return any(overrides(watcher, name) for watcher in watchers for name in hooks)
+
+    def _find(self, name: str) -> Iterator[tuple[str, Callable[..., None]]]:
+        def of(callback: Callback) -> tuple[str, Callable[..., None]]:
+            bound = partial(getattr(callback, name), self._trainer, self._task)
+            return f"{type(callback).__name__}.{name}", bound
+
+        first = [c for c in self.callbacks if not isinstance(c, CheckpointCallback)]
+        last = [c for c in self.callbacks if isinstance(c, CheckpointCallback)]
+        yield from (of(callback) for callback in first if overrides(callback, name))
+        if hasattr(self._task, name):
+            yield f"{type(self._task).__name__}.{name}", getattr(self._task, name)
+        yield from (of(callback) for callback in last if overrides(callback, name))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from lightning_tf.callback import Callback
+
+log = logging.getLogger("lightning_tf")
 
 
 class Logger(Callback):
@@ -61,3 +64,35 @@ class Logger(Callback):
 
     def finalize(self, status: str) -> None:
         """Close; status is success, failed or interrupted."""
+
+
+class LoggerGroup:
+    """Several loggers as one; a logger that fails is warned about once and never ends a run.
+
+    Args:
+        loggers: All that get everything.
+    """
+
+    def __init__(self, loggers: Sequence[Logger]) -> None:
+        self.loggers = list(loggers)
+        self._warned: set[int] = set()
+
+    def send(self, method: str, *args: Any, **kwargs: Any) -> None:
+        """Call one of Logger's methods on every logger."""
+        for logger in self.loggers:
+            try:
+                getattr(logger, method)(*args, **kwargs)
+            except Exception as error:
+                self._warn(logger, method, error)
+
+    def _warn(self, logger: Logger, method: str, error: Exception) -> None:
+        if id(logger) not in self._warned:
+            self._warned.add(id(logger))
+            log.warning(
+                "%s.%s failed and the run goes on; later failures of this logger are not "
+                "reported: %s: %s",
+                logger.name,
+                method,
+                type(error).__name__,
+                error,
+            )

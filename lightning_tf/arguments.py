@@ -1,0 +1,123 @@
+"""The Trainer's arguments: each checked before any work starts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+
+from lightning_tf.callback import Callback, CheckpointCallback
+from lightning_tf.exceptions import ConfigurationError, nearest
+from lightning_tf.limits import check_count, check_limit
+from lightning_tf.logger import Logger
+from lightning_tf.seed import MAX_SEED
+from lightning_tf.task import plain
+from lightning_tf.validation_schedule import ValidationSchedule
+
+CLIP_ALGORITHMS = ("norm", "value")
+LIMITS = tuple(f"limit_{stage}_batches" for stage in ("train", "val", "test", "predict"))
+
+
+def check(arguments: Mapping[str, Any]) -> None:
+    """Refuse arguments that cannot work.
+
+    Args:
+        arguments: The Trainer's, by name.
+
+    Raises:
+        ConfigurationError: Names the argument, the value, and what to give.
+    """
+    for name in (*LIMITS, "overfit_batches"):
+        check_limit(name, arguments[name])
+    if arguments["limit_train_batches"] == 0:
+        raise ConfigurationError("limit_train_batches=0 leaves nothing to train on; give at least 1.")
+    for name in ("max_epochs", "max_steps"):
+        check_count(name, arguments[name], least=0)
+    for name in ("min_epochs", "min_steps", "check_val_every_n_epoch"):
+        check_count(name, arguments[name])
+    check_count("log_every_n_steps", arguments["log_every_n_steps"])
+    check_count("accumulate_grad_batches", arguments["accumulate_grad_batches"])
+    check_count("num_sanity_val_steps", arguments["num_sanity_val_steps"], least=-1)
+    if not isinstance(arguments["fast_dev_run"], bool):
+        check_count("fast_dev_run", arguments["fast_dev_run"], least=0)
+    ValidationSchedule(arguments["val_check_interval"], arguments["check_val_every_n_epoch"])
+    _check_clipping(arguments["gradient_clip_val"], arguments["gradient_clip_algorithm"])
+    seed = arguments["seed"]
+    check_count("seed", seed, least=0)
+    if seed is not None and seed > MAX_SEED:
+        raise ConfigurationError(f"seed={seed!r}: give an integer in 0..{MAX_SEED}.")
+
+
+def _check_clipping(limit: Any, algorithm: str) -> None:
+    if algorithm not in CLIP_ALGORITHMS:
+        raise ConfigurationError(
+            f"gradient_clip_algorithm={algorithm!r} is unknown.{nearest(algorithm, CLIP_ALGORITHMS)}"
+        )
+    if limit is not None and not (isinstance(limit, (int, float)) and limit > 0):
+        raise ConfigurationError(f"gradient_clip_val={limit!r}: give a number above 0, or None.")
+
+
+def callback_list(callbacks: Any) -> list[Callback]:
+    """The callbacks of the Trainer's argument; Keras' own are adapted.
+
+    Raises:
+        ConfigurationError: Something in it is no callback.
+    """
+    if callbacks is None:
+        return []
+    given = list(callbacks) if isinstance(callbacks, Sequence) else [callbacks]
+    return [_adapted(callback) for callback in given]
+
+
+def _adapted(callback: Any) -> Callback:
+    if isinstance(callback, keras.callbacks.Callback):
+        from lightning_tf.callbacks.keras_adapter import adapt
+
+        adapted: Callback = adapt(callback)
+        return adapted
+    if not isinstance(callback, Callback):
+        raise ConfigurationError(
+            f"callbacks has {callback!r}; give lightning_tf.Callback or keras.callbacks.Callback "
+            "objects."
+        )
+    return callback
+
+
+def refuse_checkpoint_callbacks(callbacks: Sequence[Callback]) -> None:
+    """Refuse a checkpoint callback beside ``enable_checkpointing=False``.
+
+    Raises:
+        ConfigurationError: There is one.
+    """
+    for callback in callbacks:
+        if isinstance(callback, CheckpointCallback):
+            raise ConfigurationError(
+                f"enable_checkpointing=False with {type(callback).__name__} in callbacks; drop one."
+            )
+
+
+def logger_list(logger: Any) -> list[Logger]:
+    """The loggers of the Trainer's argument; True gives a CSVLogger.
+
+    Raises:
+        ConfigurationError: Something in it is no Logger.
+    """
+    if logger is True:
+        from lightning_tf.callbacks.csv_logger import CSVLogger
+
+        return [CSVLogger()]
+    if logger is None or logger is False:
+        return []
+    loggers = list(logger) if isinstance(logger, Sequence) else [logger]
+    for item in loggers:
+        if not isinstance(item, Logger):
+            raise ConfigurationError(
+                f"logger has {item!r}; give True, False, or lightning_tf.Logger objects."
+            )
+    return loggers
+
+
+def settings(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments as plain data, for loggers and checkpoints."""
+    return {name: plain(value) for name, value in arguments.items()}

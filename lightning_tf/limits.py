@@ -1,0 +1,118 @@
+"""Limits of a run: how many batches a stage takes, and how much time a fit may take."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import tensorflow as tf
+
+from lightning_tf.exceptions import ConfigurationError, DataError
+
+Limit = int | float
+
+
+def check_limit(name: str, limit: Limit) -> None:
+    """Refuse a limit that is neither a count of batches nor a fraction of them.
+
+    Raises:
+        ConfigurationError: The limit is negative, or a float outside 0..1.
+    """
+    if isinstance(limit, bool) or not isinstance(limit, (int, float)) or limit < 0:
+        raise ConfigurationError(f"{name}={limit!r}: give a count of batches, or a fraction 0..1.")
+    if isinstance(limit, float) and limit > 1.0:
+        raise ConfigurationError(f"{name}={limit!r}: a fraction is at most 1.0; for a count, an int.")
+
+
+def check_count(name: str, count: int | None, least: int = 1) -> None:
+    """Refuse a count that is no integer or too small; None means that there is none.
+
+    Raises:
+        ConfigurationError: The count is no integer of at least `least`.
+    """
+    if count is not None and (isinstance(count, bool) or not isinstance(count, int) or count < least):
+        raise ConfigurationError(f"{name}={count!r}: give an integer of at least {least}.")
+
+
+def length_of(dataset: tf.data.Dataset) -> int | None:
+    """Number of batches where the data set knows it; None for unknown or endless ones."""
+    cardinality = int(dataset.cardinality())
+    return cardinality if cardinality >= 0 else None
+
+
+def is_endless(dataset: tf.data.Dataset) -> bool:
+    """Whether the data set repeats for ever."""
+    return int(dataset.cardinality()) == tf.data.INFINITE_CARDINALITY
+
+
+def limited(
+    dataset: Any, limit: Limit, limit_name: str, what: str
+) -> tuple[tf.data.Dataset, int | None]:
+    """Apply a ``limit_*_batches`` argument.
+
+    Args:
+        dataset: A batched data set.
+        limit: A count, or a fraction of the data set's length.
+        limit_name: The Trainer's argument, for messages.
+        what: Such as ``train_dataset``, for messages.
+
+    Returns:
+        The data set and its length, None where it is unknown.
+
+    Raises:
+        DataError: It is no tf.data.Dataset, or empty.
+        ConfigurationError: A fraction of an unknown length, or one that comes to no batch at all.
+    """
+    if not isinstance(dataset, tf.data.Dataset):
+        raise DataError(
+            f"{what} gave {type(dataset).__name__}; give a batched tf.data.Dataset."
+        )
+    length = length_of(dataset)
+    if length == 0:
+        raise DataError(f"{what} is empty: it holds no batch.")
+    if isinstance(limit, int):
+        if length is not None and limit >= length:
+            return dataset, length
+        endless = length is None and is_endless(dataset)
+        return dataset.take(limit), limit if length is not None or endless else None
+    if limit == 1.0:
+        return dataset, length
+    if length is None:
+        raise ConfigurationError(
+            f"{limit_name}={limit!r}: {what} has no known length; give a count of batches."
+        )
+    count = int(length * limit)
+    if count == 0:
+        raise ConfigurationError(
+            f"{limit_name}={limit!r} of {length} batches is no batch; give at least {1 / length:.3g}."
+        )
+    return dataset.take(count), count
+
+
+def seconds(max_time: Any) -> float | None:
+    """A duration in seconds.
+
+    Args:
+        max_time: None, ``"DD:HH:MM:SS"``, a timedelta, or a dict of timedelta's arguments.
+
+    Raises:
+        ConfigurationError: It is none of these.
+
+    Example:
+        >>> seconds("00:01:30:00")
+        5400.0
+    """
+    if max_time is None:
+        return None
+    try:
+        if isinstance(max_time, str):
+            days, hours, minutes, rest = (int(part) for part in max_time.split(":"))
+            max_time = timedelta(days=days, hours=hours, minutes=minutes, seconds=rest)
+        elif isinstance(max_time, dict):
+            max_time = timedelta(**max_time)
+        return float(max_time.total_seconds())
+    except (TypeError, ValueError, AttributeError):
+        raise ConfigurationError(
+            f"max_time={max_time!r}: give 'DD:HH:MM:SS', a timedelta or a dict such as "
+            "{'minutes': 30}."
+        ) from None

@@ -1,0 +1,437 @@
+"""FitLoop: epochs and windows; when to log, validate and stop. The host side of training."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from lightning_tf.exceptions import DataError, NonFiniteLossError
+from lightning_tf.limits import limited
+from lightning_tf.metrics import Means, StageMetrics
+from lightning_tf.step import TrainingStep, Window, WindowResult
+from lightning_tf.validation_schedule import ValidationSchedule
+from lightning_tf.window_clock import WindowClock
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from lightning_tf.evaluation import EvaluationLoop
+    from lightning_tf.optimizers import NamedOptimizer
+    from lightning_tf.task import Task
+    from lightning_tf.trainer import Trainer
+
+log = logging.getLogger("lightning_tf")
+
+
+@dataclass
+class Progress:
+    """Where a fit is; written into every checkpoint.
+
+    Attributes:
+        epoch: Complete epochs.
+        batch: Batches done in the current epoch.
+        total_batches: Batches done in all epochs.
+        global_step: Updates done, one for each window of accumulation.
+        phase: Batches accumulated towards the next update.
+        epoch_start_step: `global_step` when the current epoch began.
+        validated_batch: `total_batches` at the last validation, -1 before the first.
+        seconds: Time spent in fit, for max_time.
+        epoch_closed: The current epoch's hooks have run; only its number has not moved on.
+    """
+
+    epoch: int = 0
+    batch: int = 0
+    total_batches: int = 0
+    global_step: int = 0
+    phase: int = 0
+    epoch_start_step: int = 0
+    validated_batch: int = -1
+    seconds: float = 0.0
+    epoch_closed: bool = False
+
+    def state(self) -> dict[str, Any]:
+        """As plain data."""
+        return asdict(self)
+
+    def advance(self, batches: int, every: int) -> None:
+        """Count batches that ran, and the updates that they completed."""
+        self.batch += batches
+        self.total_batches += batches
+        self.global_step += (self.phase + batches) // every
+        self.phase = (self.phase + batches) % every
+
+    def next_epoch(self) -> None:
+        """Move on to the next epoch."""
+        self.epoch += 1
+        self.batch = self.phase = 0
+        self.epoch_start_step = self.global_step
+        self.epoch_closed = False
+
+
+@dataclass
+class TrainingState:
+    """What training keeps on the device and the host between windows.
+
+    Attributes:
+        optimizers: By name.
+        metrics: The training stage's copies of the task's metrics.
+        means: Of losses and logged values; None until the step is traced.
+        pending: Means to restore once the step is traced and its names are known.
+    """
+
+    optimizers: dict[str, NamedOptimizer]
+    metrics: StageMetrics
+    means: Means | None = None
+    pending: dict[str, Any] = field(default_factory=dict)
+
+
+class FitLoop:
+    """Trains a task.
+
+    The loop::
+
+        while no limit is reached and nobody asked to stop:
+            for each window of the epoch:
+                count = batches until somebody must be awake
+                run `count` batches as one graph call
+                write a row, call hooks, validate: where due
+            validate, call hooks
+
+    Args:
+        trainer: Gives arguments, hooks and loggers.
+        task: What is trained.
+        state: Optimizers and running values, which outlast this fit.
+        validation: The validation loop, or None.
+    """
+
+    def __init__(
+        self,
+        trainer: Trainer,
+        task: Task,
+        state: TrainingState,
+        validation: EvaluationLoop | None,
+    ) -> None:
+        self.trainer, self.task, self.state, self.validation = trainer, task, state, validation
+        self.progress = trainer.progress
+        self.length: int | None = None
+        self._window: Window | None = None
+        self._traced_for: tuple[int, ...] = ()
+        self._result: WindowResult | None = None
+        self._carry: Any = None
+        self._clock = WindowClock()
+        self._began = time.perf_counter()
+        self._exhausted = False
+        self._schedule = ValidationSchedule(
+            trainer.val_check_interval, trainer.check_val_every_n_epoch
+        )
+
+    # ---- set-up
+
+    def prepare(self, dataset: Any) -> tf.data.Dataset:
+        """Apply the limits to an epoch's data set and learn its length."""
+        dataset, self.length = limited(
+            dataset, self.trainer.limit_train_batches, "limit_train_batches", "train_dataset"
+        )
+        self._schedule.check(self.length, self.validation is not None)
+        self._known_length = self.length is not None
+        return dataset
+
+    def compile(self, element_spec: Any) -> None:
+        """Trace the step, unless that is done and the same variables train."""
+        for optimizer in self.state.optimizers.values():
+            optimizer.refresh()
+        trained = tuple(id(v) for o in self.state.optimizers.values() for v in o.variables)
+        if self._window is not None and trained == self._traced_for:
+            return
+        self._traced_for = trained
+        self.task._metrics = self.state.metrics.metrics
+        with self.trainer.profiler.region("tracing training_step"):
+            self._window = Window(
+                TrainingStep(self.task, self.state.optimizers),
+                self.state.metrics,
+                element_spec,
+                known_length=self._known_length,
+                jit_compile=self.trainer.jit_compile,
+            )
+        names = self._window.names
+        if self.state.means is None or self.state.means.names != names:
+            self.state.means = Means(names)
+            if self.state.pending:
+                self.state.means.load_state(self.state.pending)
+                self.state.pending = {}
+        self._carry = self._window.zero
+
+    @property
+    def window(self) -> Window:
+        """The compiled step."""
+        if self._window is None:
+            raise RuntimeError("compile() comes first")
+        return self._window
+
+    @property
+    def means(self) -> Means:
+        """The running means."""
+        if self.state.means is None:
+            raise RuntimeError("compile() comes first")
+        return self.state.means
+
+    def names(self) -> set[str]:
+        """The names that training logs."""
+        return {*self.window.names, *self.state.metrics.metrics}
+
+    # ---- the loop
+
+    def run(self) -> None:
+        """Train until a limit is reached or a stop is granted."""
+        trainer = self.trainer
+        self._began = time.perf_counter() - self.progress.seconds
+        if self.progress.epoch_closed:
+            self._begin_next_epoch()
+        while not self._finished():
+            self._run_epoch()
+            if self._stop_granted():
+                log.info("training stops: %s", trainer.stop_reason)
+                break
+
+    def _run_epoch(self) -> None:
+        trainer, progress = self.trainer, self.progress
+        dataset = self.prepare(trainer.train_data(progress.epoch))
+        self._exhausted = self.length is not None and progress.batch >= self.length
+        trainer.hooks("on_train_epoch_start")
+        self.compile(dataset.element_spec)  # after the hook, which may have (un)frozen layers
+        with trainer.profiler.region("making the iterator"):
+            iterator = iter(self._remaining(dataset))
+        if not self._exhausted and self._validation_is_due():
+            self._validate()  # a checkpoint was written between this batch and its validation
+        while not (self._exhausted or self._out_of_limits()):
+            self._run_window(iterator)
+            if self._stop_granted(finish=self._exhausted):
+                break
+        self._close_epoch()
+
+    def _remaining(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
+        if not self.progress.batch:
+            return dataset
+        epoch, batch = self.progress.epoch, self.progress.batch
+        rest = self.trainer.train_data(epoch, batch)
+        return rest if self.length is None else rest.take(self.length - batch)
+
+    def _run_window(self, iterator: Any) -> None:
+        trainer, progress, hooks = self.trainer, self.progress, self.trainer.hooks
+        by_batch = hooks.watches_batches("train")
+        count = 1 if by_batch else self._next_count()
+        trainer.window_start_step = progress.global_step
+        if by_batch:
+            hooks("on_train_batch_start", progress.batch)
+        ran = self._call(iterator, count)
+        self._exhausted = ran < count or progress.batch == self.length
+        if ran == 0 and progress.total_batches == 0:
+            raise DataError("train_dataset is empty: it holds no batch.")
+        if self._exhausted and progress.phase:
+            self.window.flush()
+            progress.global_step += 1
+            progress.phase = 0
+        stepped = progress.global_step > trainer.window_start_step
+        if stepped and progress.global_step % trainer.log_every_n_steps == 0:
+            self._log_row()
+        if by_batch and ran and self._result is not None:
+            hooks("on_train_batch_end", self._outputs(self._result), progress.batch - 1)
+        trainer.validation_due = self._validation_is_due()
+        if ran:
+            hooks("on_train_window_end")
+        if trainer.validation_due and not self._exhausted:
+            self._validate()
+
+    def _call(self, iterator: Any, count: int) -> int:
+        progress, window = self.progress, self.window
+        every = self.trainer.accumulate_grad_batches
+        began = time.perf_counter()
+        with self.trainer.profiler.region("train windows"):
+            result = window(
+                iterator,
+                count,
+                self._carry,
+                start=progress.batch,
+                phase=progress.phase,
+                every=every,
+            )
+            # Where the length is unknown, only the device knows how many batches ran; and where
+            # nothing but the time target ended the window, the wait keeps its clock honest.
+            if not window.known_length or count == self._clock.count:
+                count = int(result.batches)
+        now = time.perf_counter()
+        self._clock.measured(max(count, 1), now - began)
+        self._result, self._carry = result, (result.sums, result.bad_batch)
+        progress.advance(count, every)
+        progress.seconds = now - self._began
+        return count
+
+    def _next_count(self) -> int:
+        """Batches until somebody must be awake, at least 1."""
+        trainer, progress = self.trainer, self.progress
+        every = trainer.accumulate_grad_batches
+        row = (progress.global_step // trainer.log_every_n_steps + 1) * trainer.log_every_n_steps
+        steps = [row, trainer.hooks.next_step(), trainer.max_steps]
+        nearest = min(step for step in steps if step is not None)
+        counts = [self._clock.count, (nearest - progress.global_step) * every - progress.phase]
+        if self.length is not None:
+            counts.append(self.length - progress.batch)
+        if self.validation is not None:
+            counts.append(self._schedule.batches_until_due(progress, self.length))
+        return max(1, min(counts))
+
+    def _close_epoch(self) -> None:
+        """Validation and hooks at the end of an epoch, or where a limit or a stop ended it."""
+        trainer, progress = self.trainer, self.progress
+        means = self._epoch_means()
+        trainer.callback_metrics.update(means)
+        trainer.metric_steps.update(dict.fromkeys(means, progress.global_step))
+        stopping = bool(trainer.stop_reason) and self._minimums_met(finish=self._exhausted)
+        if self._validation_is_due() or (stopping and self._unvalidated()):
+            trainer.validation_due = True
+            self._validate()
+        trainer.log_row({f"train/{name}_epoch": value for name, value in means.items()})
+        progress.epoch_closed = self._exhausted
+        if self._exhausted:
+            self._learn_length()
+        trainer.hooks("on_train_epoch_end")
+        if self._exhausted:
+            self._begin_next_epoch()
+
+    def _begin_next_epoch(self) -> None:
+        self.progress.next_epoch()
+        self._result = None
+        self.means.take_epoch()
+        self.state.metrics.reset()
+
+    def _learn_length(self) -> None:
+        if self.trainer.num_training_batches is None:
+            self.trainer.num_training_batches = self.progress.batch
+
+    # ---- values
+
+    def read(self) -> dict[str, float]:
+        """Wait for the device and take its sums: the one place where training waits for values.
+
+        Returns:
+            What the metrics give now, over the epoch so far.
+
+        Raises:
+            NonFiniteLossError: A loss became NaN or infinite since the last read.
+        """
+        result = self._result
+        if result is None:
+            return {}
+        with self.trainer.profiler.region("waiting for the device"):
+            if self._carry is not self.window.zero:
+                self.means.add(result.sums.numpy())
+                self._carry = self.window.zero
+                self._check_finite(int(result.bad_batch))
+            values = result.results.numpy().tolist()
+        return dict(zip(self.window.result_names, values, strict=False))
+
+    def peek(self) -> dict[str, float]:
+        """The epoch's values so far, for a progress bar; waits for the device."""
+        result = self._result
+        if result is None:
+            return {}
+        pending = None if self._carry is self.window.zero else result.sums.numpy()
+        results = zip(self.window.result_names, result.results.numpy().tolist(), strict=False)
+        return {**self.means.epoch_so_far(pending), **dict(results)}
+
+    def _epoch_means(self) -> dict[str, float]:
+        results = self.read()
+        return {**self.means.epoch_so_far(), **results}
+
+    def _log_row(self) -> None:
+        results = self.read()
+        values = {**self.means.take_row(), **results}
+        self.trainer.measured(values)
+
+    def _outputs(self, result: WindowResult) -> dict[str, float]:
+        means = Means(self.window.names)
+        means.add(result.last.numpy())
+        return means.take_row()
+
+    def _check_finite(self, bad_batch: int) -> None:
+        if bad_batch < 0 or self.trainer.scales_loss:
+            return  # under mixed_float16 the update was skipped and the scale lowered
+        every = self.trainer.accumulate_grad_batches
+        update = self.progress.epoch_start_step + bad_batch // every + 1
+        message = (
+            f"the training loss became NaN or infinite at update {update} (epoch "
+            f"{self.progress.epoch}, batch {bad_batch}). Lower the learning rate, set "
+            "gradient_clip_val, or look for bad inputs; Trainer(detect_anomaly=True) names the "
+            "operation."
+        )
+        if any(callback.tolerates_nonfinite_loss for callback in self.trainer.callbacks):
+            log.warning(message)
+            return
+        raise NonFiniteLossError(message)
+
+    # ---- validation
+
+    def _unvalidated(self) -> bool:
+        return (
+            self.validation is not None
+            and self.progress.validated_batch != self.progress.total_batches
+        )
+
+    def _validation_is_due(self) -> bool:
+        return self._unvalidated() and self._schedule.is_due(
+            self.progress, self.length, self._exhausted
+        )
+
+    def _validate(self) -> None:
+        if self.validation is None:
+            return
+        trainer = self.trainer
+        trainer.stage, before = "validate", trainer.stage
+        try:
+            self.progress.validated_batch = self.progress.total_batches
+            self.validation.run()
+        finally:
+            trainer.stage = before
+            trainer.validation_due = False
+            self.task._metrics = self.state.metrics.metrics
+
+    # ---- the end
+
+    def _out_of_limits(self) -> bool:
+        trainer, progress = self.trainer, self.progress
+        if trainer.max_steps is not None and progress.global_step >= trainer.max_steps:
+            return True
+        out_of_time = trainer.max_seconds is not None and progress.seconds >= trainer.max_seconds
+        return out_of_time and self._minimums_met(finish=False)
+
+    def _finished(self) -> bool:
+        trainer = self.trainer
+        past = trainer.max_epochs is not None and self.progress.epoch >= trainer.max_epochs
+        return past or self._out_of_limits()
+
+    def _minimums_met(self, finish: bool) -> bool:
+        """Whether min_epochs and min_steps allow a stop; `finish` counts the epoch that ends."""
+        trainer, progress = self.trainer, self.progress
+        epochs = progress.epoch + (1 if finish else 0)
+        return epochs >= (trainer.min_epochs or 0) and progress.global_step >= (
+            trainer.min_steps or 0
+        )
+
+    def _stop_granted(self, finish: bool = False) -> bool:
+        """Judge a stop request; one that comes too early is dropped and judged again later."""
+        trainer = self.trainer
+        if not trainer.stop_reason:
+            return False
+        if self._minimums_met(finish):
+            return True
+        log.info("a stop is put off until min_epochs and min_steps: %s", trainer.stop_reason)
+        trainer.stop_reason = ""
+        return False
+
+
+def updates_in_epoch(length: int, every: int) -> int:
+    """Updates of an epoch of `length` batches, an incomplete last window included."""
+    return math.ceil(length / every)

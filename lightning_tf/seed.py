@@ -1,0 +1,39 @@
+"""seed_everything: one seed for Python, NumPy, TensorFlow and Keras."""
+
+from __future__ import annotations
+
+import keras
+
+from lightning_tf.exceptions import ConfigurationError
+
+MAX_SEED = 2**32 - 1
+_last_seed: int | None = None
+
+
+def seed_everything(seed: int) -> int:
+    """Seed the generators of Python, NumPy, TensorFlow and Keras.
+
+    Args:
+        seed: In 0..2**32 - 1.
+
+    Returns:
+        The seed.
+
+    Raises:
+        ConfigurationError: The seed is no integer in that range.
+
+    Example:
+        >>> seed_everything(42)
+        42
+    """
+    global _last_seed
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= MAX_SEED:
+        raise ConfigurationError(f"seed={seed!r}: give an integer in 0..{MAX_SEED}.")
+    keras.utils.set_random_seed(seed)
+    _last_seed = seed
+    return seed
+
+
+def last_seed() -> int | None:
+    """The seed that `seed_everything` set last in this process, or None."""
+    return _last_seed
