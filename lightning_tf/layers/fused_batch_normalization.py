@@ -35,9 +35,9 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[
 
     Files: `.weights.h5` files, and `model.load_weights("model.keras")`, work both ways between
     models that have this layer and models that have Keras'. `keras.saving.load_model` builds the
-    layer that the file names: `fuse_batch_normalization` then swaps this one in, and
-    ``custom_objects={"lightning_tf>FusedBatchNormalization": keras.layers.BatchNormalization}``
-    swaps it out.
+    layer that the file names; `fuse_batch_normalization` then swaps this one in. Where lightning_tf
+    is not installed, Keras' layer stands in with ``custom_objects=
+    {"lightning_tf>FusedBatchNormalization": keras.layers.BatchNormalization}``.
 
     Source: Ioffe and Szegedy, "Batch Normalization: Accelerating Deep Network Training by Reducing
     Internal Covariate Shift", 2015, https://arxiv.org/abs/1502.03167.

@@ -1,0 +1,338 @@
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.layers import FusedBatchNormalization, fuse_batch_normalization
+
+# Keras reads variables for a file in a way that NumPy 2 warns about.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+PICTURES = (6, 5, 4, 3)
+
+
+def _pair(**arguments):
+    """A fused layer and Keras' layer with the same, uneven weights."""
+    layers = [FusedBatchNormalization(**arguments), keras.layers.BatchNormalization(**arguments)]
+    rng = np.random.default_rng(3)
+    channels = rng.uniform(0.5, 2.0, (len(layers[0].get_weights()) or 4, PICTURES[-1]))
+    for layer in layers:
+        layer.build((None, *PICTURES[1:]))
+        layer.set_weights(channels[: len(layer.weights)].astype("float32"))
+    return layers
+
+
+def _inputs(shape=PICTURES, dtype="float32"):
+    return tf.constant(np.random.default_rng(0).normal(3.0, 2.0, shape), dtype)
+
+
+def _run(layer, x, training):
+    """Outputs, gradients towards the input and the trainable weights, and all weights after."""
+    direction = tf.constant(np.random.default_rng(1).normal(size=x.shape), "float32")
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        outputs = layer(x, training=training)
+        loss = tf.reduce_sum(tf.cast(outputs, "float32") * direction)
+    variables = [x, *[weight.value for weight in layer.trainable_weights]]
+    return outputs, tape.gradient(loss, variables), [weight.numpy() for weight in layer.weights]
+
+
+def _assert_close(left, right, tolerance=2e-5):
+    for one, other in zip(tf.nest.flatten(left), tf.nest.flatten(right), strict=True):
+        np.testing.assert_allclose(
+            np.asarray(one, "float64"), np.asarray(other, "float64"), rtol=tolerance, atol=tolerance
+        )
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize(
+    "arguments",
+    [{}, {"axis": 3, "momentum": 0.6, "epsilon": 1e-2}, {"scale": False}, {"center": False}],
+)
+def test_outputs_gradients_and_statistics_are_those_of_keras(arguments, training):
+    fused, plain = _pair(**arguments)
+    _assert_close(_run(fused, _inputs(), training), _run(plain, _inputs(), training))
+
+
+def test_pictures_go_through_the_fused_operation_in_training_and_inference():
+    layer, _ = _pair()
+    for training in (True, False):
+        graph = tf.function(lambda x, t=training: layer(x, training=t)).get_concrete_function(
+            tf.TensorSpec((None, *PICTURES[1:]))
+        )
+        assert "FusedBatchNormV3" in {operation.type for operation in graph.graph.get_operations()}
+
+
+def test_a_frozen_layer_uses_and_keeps_the_moving_statistics():
+    fused, plain = _pair()
+    before = [weight.numpy() for weight in fused.weights]
+    fused.trainable = plain.trainable = False
+    ours, theirs = _run(fused, _inputs(), True), _run(plain, _inputs(), True)
+    _assert_close(ours, theirs)
+    _assert_close(ours[2], before, 0)
+
+
+def test_the_last_smaller_batch_moves_the_statistics_as_keras_does():
+    fused, plain = _pair()
+    for layer in (fused, plain):
+        step = tf.function(lambda x, own=layer: own(x, training=True))
+        step(_inputs())
+        step(_inputs((2, *PICTURES[1:])))
+    _assert_close(fused.get_weights(), plain.get_weights())
+
+
+def test_the_variance_of_one_pixel_is_zero():
+    fused, plain = _pair()
+    x = _inputs((1, 1, 1, 3))
+    _assert_close(_run(fused, x, True), _run(plain, x, True))
+
+
+def test_no_examples_leave_the_moving_statistics_alone():
+    layer, _ = _pair()
+    before = layer.get_weights()
+    outputs, gradients, after = _run(layer, _inputs((0, *PICTURES[1:])), True)
+    assert outputs.shape[0] == 0
+    _assert_close(after, before, 0)
+    assert all(np.isfinite(gradient).all() for gradient in gradients)
+
+
+def test_a_second_derivative_is_that_of_keras():
+    results = []
+    for layer in _pair():
+        x = _inputs()
+        with tf.GradientTape() as outer:
+            outer.watch(x)
+            with tf.GradientTape() as inner:
+                inner.watch(x)
+                loss = tf.reduce_sum(layer(x, training=True) ** 3)
+            penalty = tf.reduce_sum(inner.gradient(loss, x) ** 2)
+        results.append(outer.gradient(penalty, x))
+    _assert_close(results[0] / 100, results[1] / 100, 1e-4)
+
+
+@pytest.mark.parametrize(("precision", "tolerance"), [("bfloat16", 0.03), ("float16", 0.004)])
+@pytest.mark.parametrize("training", [True, False])
+def test_under_mixed_precision_statistics_and_parameters_stay_float32(
+    precision, tolerance, training
+):
+    fused, plain = _pair(dtype=f"mixed_{precision}")
+    x = _inputs(dtype=precision)
+    ours, theirs = _run(fused, x, training), _run(plain, x, training)
+    assert ours[0].dtype == precision
+    assert {weight.dtype for weight in fused.weights} == {"float32"}
+    _assert_close(ours[0], theirs[0], tolerance)
+    _assert_close(ours[1], theirs[1], 10 * tolerance)
+    _assert_close(ours[2], theirs[2], 1e-5)
+
+
+def test_it_compiles_with_xla_to_the_same_numbers():
+    eager, compiled = _pair()[0], _pair()[0]
+    step = tf.function(lambda x: compiled(x, training=True), jit_compile=True)
+    _assert_close(step(_inputs()), eager(_inputs(), training=True))
+    _assert_close(compiled.get_weights(), eager.get_weights())
+
+
+@pytest.mark.parametrize(
+    ("shape", "arguments"),
+    [
+        ((8, 3), {}),
+        ((8, 5, 3), {}),
+        ((2, 3, 4, 5, 3), {}),
+        ((6, 3, 5, 4), {"axis": 1}),
+        (PICTURES, {"renorm": True}),
+        (PICTURES, {"epsilon": 1e-6}),
+        (PICTURES, {"dtype": "float64"}),
+    ],
+)
+def test_what_the_operation_cannot_do_is_computed_as_keras_does(shape, arguments):
+    layers = [FusedBatchNormalization(**arguments), keras.layers.BatchNormalization(**arguments)]
+    dtype = arguments.get("dtype", "float32")
+    results = [layer(_inputs(shape, dtype), training=True) for layer in layers]
+    _assert_close(results[0], results[1], 1e-6)
+    _assert_close(layers[0].get_weights(), layers[1].get_weights(), 1e-6)
+
+
+def test_a_mask_leaves_positions_out_of_the_statistics():
+    x = _inputs((6, 7, 3))
+    mask = tf.constant(np.random.default_rng(2).random((6, 7)) < 0.6)
+    layers = [FusedBatchNormalization(), keras.layers.BatchNormalization()]
+    results = [layer(x, training=True, mask=mask) for layer in layers]
+    _assert_close(results[0], results[1], 1e-6)
+    unmasked = FusedBatchNormalization()
+    unmasked(x, training=True)
+    assert not np.allclose(unmasked.moving_mean, layers[0].moving_mean)
+
+
+def test_the_config_is_that_of_keras_but_synchronized():
+    fused, plain = _pair(momentum=0.7, beta_regularizer="l2", name="same")
+    assert fused.get_config() == {**plain.get_config(), "synchronized": True}
+    copy = FusedBatchNormalization.from_config(fused.get_config())
+    assert copy.get_config() == fused.get_config()
+    assert pickle.loads(pickle.dumps(FusedBatchNormalization)) is FusedBatchNormalization
+
+
+def _model(layer_class):
+    return keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            keras.layers.Conv2D(4, 3),
+            layer_class(),
+            keras.layers.Conv2D(4, 3),
+            layer_class(),
+        ]
+    )
+
+
+@pytest.mark.parametrize("suffix", [".weights.h5", ".keras"])
+@pytest.mark.parametrize("written_by", [FusedBatchNormalization, keras.layers.BatchNormalization])
+def test_the_weights_of_either_layer_load_in_the_other(tmp_path, written_by, suffix):
+    classes = {FusedBatchNormalization, keras.layers.BatchNormalization}
+    writer, reader = _model(written_by), _model((classes - {written_by}).pop())
+    x = _inputs((4, 8, 8, 3))
+    writer(x, training=True)
+    path = tmp_path / f"model{suffix}"
+    writer.save_weights(path) if suffix == ".weights.h5" else writer.save(path)
+    assert not np.allclose(reader(x), writer(x))
+    reader.load_weights(path)
+    _assert_close(reader(x), writer(x), 1e-6)
+
+
+WITHOUT_THE_PACKAGE = """
+import sys, keras, numpy as np
+names = {"lightning_tf>FusedBatchNormalization": keras.layers.BatchNormalization}
+model = keras.saving.load_model(sys.argv[1], custom_objects=names)
+assert type(model.layers[1]) is keras.layers.BatchNormalization
+np.save(sys.argv[2], model(np.ones((1, 8, 8, 3), "float32")))
+"""
+
+
+def test_a_keras_file_loads_as_itself_and_elsewhere_as_keras_layer(tmp_path):
+    model, path, elsewhere = (
+        _model(FusedBatchNormalization),
+        tmp_path / "m.keras",
+        tmp_path / "y.npy",
+    )
+    model(_inputs((4, 8, 8, 3)), training=True)
+    model.save(path)
+    loaded = keras.saving.load_model(path)
+    assert type(loaded.layers[1]) is FusedBatchNormalization
+    command = [sys.executable, "-c", WITHOUT_THE_PACKAGE, path, elsewhere]
+    subprocess.run(command, cwd=tmp_path, timeout=120, check=True)
+    ones = tf.ones((1, 8, 8, 3))
+    _assert_close([loaded(ones), np.load(elsewhere)], [model(ones)] * 2, 1e-6)
+
+
+def test_fusing_a_model_replaces_nested_layers_and_keeps_weights_names_and_freezing():
+    inner = _model(keras.layers.BatchNormalization)
+    inner.layers[1].trainable = False
+    inputs = keras.Input((8, 8, 3))
+    x = keras.layers.BatchNormalization(name="first", momentum=0.5)(inputs)
+    model = keras.Model(inputs, keras.layers.Dropout(0.5)(inner(x)))
+    x = _inputs((4, 8, 8, 3))
+    model(x, training=True)
+    fused = fuse_batch_normalization(model)
+    nested = fused.get_layer(inner.name)
+    found = [fused.get_layer("first"), nested.layers[1], nested.layers[3]]
+    assert [type(layer) for layer in found] == [FusedBatchNormalization] * 3
+    assert [layer.trainable for layer in found] == [True, False, True]
+    assert found[0].momentum == 0.5
+    assert [weight.path for weight in fused.weights] == [weight.path for weight in model.weights]
+    _assert_close(fused(x), model(x))
+    _assert_close(fused(x, training=True), model(x, training=True))
+
+
+def test_a_model_that_cannot_be_fused_is_named():
+    class Subclassed(keras.Model):
+        def call(self, x):
+            return x
+
+    with pytest.raises(ConfigurationError, match=r"Sequential 'empty', which is not built"):
+        fuse_batch_normalization(keras.Sequential(name="empty"))
+    subclassed = Subclassed(name="own")
+    subclassed.build((None, 2))
+    with pytest.raises(ConfigurationError, match=r"Subclassed 'own', which is no Functional"):
+        fuse_batch_normalization(subclassed)
+
+
+REPLICAS = """
+import numpy as np
+import tensorflow as tf
+
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+from lightning_tf.layers import FusedBatchNormalization
+
+strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+x = np.random.default_rng(0).normal(50.0, 2.0, (7, 4, 4, 3)).astype("float32")
+x += np.arange(7, dtype="float32").reshape(7, 1, 1, 1)
+mask = np.random.default_rng(2).random((7, 4, 4)) < 0.6
+
+
+def step(layer, x, direction, mask):
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        loss = tf.reduce_sum(layer(x, training=True, mask=mask) ** 2 * direction)
+    gradients = tape.gradient(loss, [x, layer.gamma.value, layer.beta.value])
+    context = tf.distribute.get_replica_context()
+    return [gradients[0]] + [context.all_reduce("SUM", one) for one in gradients[1:]]
+
+
+def new_layer():
+    layer = FusedBatchNormalization(momentum=0.5)
+    layer.build((None, 4, 4, 3))
+    layer.moving_mean.assign([50.0, 49.0, 30.0])
+    return layer
+
+
+direction = np.random.default_rng(1).normal(size=x.shape).astype("float32")
+for masked in (False, True):
+    for first in (4, 5, 7):
+        alone = new_layer()
+        whole_mask = tf.constant(mask) if masked else None
+        expected = step(alone, tf.constant(x), tf.constant(direction), whole_mask)
+        with strategy.scope():
+            layer = new_layer()
+        parts = [slice(0, first), slice(first, None)]
+
+        def replica_values(values):
+            return strategy.experimental_distribute_values_from_function(
+                lambda context: tf.constant(values[parts[context.replica_id_in_sync_group]])
+            )
+
+        arguments = [replica_values(values) for values in (x, direction, mask)]
+        results = tf.function(
+            lambda *values: strategy.run(
+                lambda x, *rest: step(layer, x, rest[0], rest[1] if masked else None), values
+            )
+        )(*arguments)
+        gradient = np.concatenate(strategy.experimental_local_results(results[0]))
+        np.testing.assert_allclose(gradient, expected[0], atol=2e-4)
+        for ours, theirs in zip(results[1:], expected[1:], strict=True):
+            for replica in strategy.experimental_local_results(ours):
+                np.testing.assert_allclose(replica, theirs, rtol=1e-4, atol=1e-3)
+        for ours, theirs in zip(layer.weights, alone.weights, strict=True):
+            for replica in strategy.experimental_local_results(ours.value):
+                np.testing.assert_allclose(replica, theirs, rtol=1e-4)
+print("equal on 1 and 2 replicas")
+"""
+
+
+@pytest.mark.distributed
+def test_statistics_and_gradients_are_the_same_on_one_and_two_uneven_replicas():
+    result = subprocess.run(
+        [sys.executable, "-c", REPLICAS],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert result.stdout.strip() == "equal on 1 and 2 replicas", result.stderr[-3000:]
