@@ -31,7 +31,7 @@ def check(arguments: Mapping[str, Any]) -> None:
     for name in (*LIMITS, "overfit_batches"):
         check_limit(name, arguments[name])
     if arguments["limit_train_batches"] == 0:
-        raise ConfigurationError("limit_train_batches=0 leaves nothing to train on; give at least 1.")
+        raise ConfigurationError("limit_train_batches=0 leaves nothing to train on.")
     for name in ("max_epochs", "max_steps"):
         check_count(name, arguments[name], least=0)
     for name in ("min_epochs", "min_steps", "check_val_every_n_epoch"):
@@ -52,7 +52,8 @@ def check(arguments: Mapping[str, Any]) -> None:
 def _check_clipping(limit: Any, algorithm: str) -> None:
     if algorithm not in CLIP_ALGORITHMS:
         raise ConfigurationError(
-            f"gradient_clip_algorithm={algorithm!r} is unknown.{nearest(algorithm, CLIP_ALGORITHMS)}"
+            f"gradient_clip_algorithm={algorithm!r} is unknown."
+            f"{nearest(algorithm, CLIP_ALGORITHMS)}"
         )
     if limit is not None and not (isinstance(limit, (int, float)) and limit > 0):
         raise ConfigurationError(f"gradient_clip_val={limit!r}: give a number above 0, or None.")

@@ -234,9 +234,7 @@ class Hooks:
         ordered = sorted(callbacks, key=lambda callback: isinstance(callback, CheckpointCallback))
         self.callbacks = ordered
         self._bound: dict[str, list[tuple[str, Callable[..., None]]]] = {}
-        self._wakers = [
-            c for c in ordered if c.every_n_steps or overrides(c, "next_step")
-        ]
+        self._wakers = [c for c in ordered if c.every_n_steps or overrides(c, "next_step")]
 
     def __call__(self, name: str, *args: Any) -> None:
         """Call one hook everywhere; who does not override it costs nothing."""

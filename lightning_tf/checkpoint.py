@@ -25,7 +25,7 @@ TENSORS = "state.safetensors"
 RUN = "run.json"
 
 
-def save(path: str | Path, variables: dict[str, Any], run: dict[str, Any]) -> None:
+def save(path: str | os.PathLike[str], variables: dict[str, Any], run: dict[str, Any]) -> None:
     """Write a checkpoint beside its final name and rename it: readers see a whole one or none.
 
     Args:
@@ -66,7 +66,7 @@ def save(path: str | Path, variables: dict[str, Any], run: dict[str, Any]) -> No
         shutil.rmtree(beside, ignore_errors=True)
 
 
-def load(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+def load(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Read a checkpoint and verify it; runs no code of its author.
 
     Returns:
@@ -115,7 +115,7 @@ def assign(variables: dict[str, Any], tensors: dict[str, np.ndarray], where: str
 def random_state() -> dict[str, Any]:
     """The state of Python's and NumPy's generators, as plain data."""
     version, words, gauss = random.getstate()
-    kind, keys, position, has_gauss, cached = np.random.get_state()  # noqa: NPY002
+    kind, keys, position, has_gauss, cached = np.random.get_state()
     return {
         "python": [version, list(words), gauss],
         "numpy": [kind, np.asarray(keys).tolist(), int(position), int(has_gauss), float(cached)],
@@ -127,11 +127,11 @@ def restore_random_state(state: dict[str, Any]) -> None:
     version, words, gauss = state["python"]
     random.setstate((version, tuple(words), gauss))
     kind, keys, *rest = state["numpy"]
-    np.random.set_state((kind, np.array(keys, np.uint32), *rest))  # noqa: NPY002
+    np.random.set_state((kind, np.array(keys, np.uint32), *rest))
 
 
 def _array(variable: Any) -> np.ndarray:
-    return np.ascontiguousarray(keras.ops.convert_to_numpy(variable))
+    return np.asarray(keras.ops.convert_to_numpy(variable), order="C")
 
 
 def _write(path: Path, content: bytes) -> None:

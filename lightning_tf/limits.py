@@ -21,7 +21,7 @@ def check_limit(name: str, limit: Limit) -> None:
     if isinstance(limit, bool) or not isinstance(limit, (int, float)) or limit < 0:
         raise ConfigurationError(f"{name}={limit!r}: give a count of batches, or a fraction 0..1.")
     if isinstance(limit, float) and limit > 1.0:
-        raise ConfigurationError(f"{name}={limit!r}: a fraction is at most 1.0; for a count, an int.")
+        raise ConfigurationError(f"{name}={limit!r}: a fraction is at most 1.0; a count is an int.")
 
 
 def check_count(name: str, count: int | None, least: int = 1) -> None:
@@ -30,7 +30,9 @@ def check_count(name: str, count: int | None, least: int = 1) -> None:
     Raises:
         ConfigurationError: The count is no integer of at least `least`.
     """
-    if count is not None and (isinstance(count, bool) or not isinstance(count, int) or count < least):
+    if count is None:
+        return
+    if isinstance(count, bool) or not isinstance(count, int) or count < least:
         raise ConfigurationError(f"{name}={count!r}: give an integer of at least {least}.")
 
 
@@ -42,7 +44,7 @@ def length_of(dataset: tf.data.Dataset) -> int | None:
 
 def is_endless(dataset: tf.data.Dataset) -> bool:
     """Whether the data set repeats for ever."""
-    return int(dataset.cardinality()) == tf.data.INFINITE_CARDINALITY
+    return bool(int(dataset.cardinality()) == tf.data.INFINITE_CARDINALITY)
 
 
 def limited(
@@ -64,9 +66,7 @@ def limited(
         ConfigurationError: A fraction of an unknown length, or one that comes to no batch at all.
     """
     if not isinstance(dataset, tf.data.Dataset):
-        raise DataError(
-            f"{what} gave {type(dataset).__name__}; give a batched tf.data.Dataset."
-        )
+        raise DataError(f"{what} gave {type(dataset).__name__}; give a batched tf.data.Dataset.")
     length = length_of(dataset)
     if length == 0:
         raise DataError(f"{what} is empty: it holds no batch.")
@@ -84,7 +84,7 @@ def limited(
     count = int(length * limit)
     if count == 0:
         raise ConfigurationError(
-            f"{limit_name}={limit!r} of {length} batches is no batch; give at least {1 / length:.3g}."
+            f"{limit_name}={limit!r} of {length} batches is no batch; give {1 / length:.3g} or more."
         )
     return dataset.take(count), count
 

@@ -9,7 +9,7 @@ and its schedules per micro-batch, and is done here instead.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,10 +100,8 @@ class NamedOptimizer:
 
     def state(self) -> dict[str, Any]:
         """Every variable that a resumed run needs, by a stable name."""
-        found = {
-            f"{index:04d}.{variable.name.split('/')[-1]}": variable
-            for index, variable in enumerate(self.optimizer.variables)
-        }
+        # By position: a slot's own name holds its layer's, which differs between processes.
+        found: dict[str, Any] = {f"{i:04d}": v for i, v in enumerate(self.optimizer.variables)}
         if self.loss_scale is not None:
             found["loss_scale"] = self.loss_scale
             found["finite_updates"] = self.finite_updates
@@ -141,12 +139,12 @@ class NamedOptimizer:
             return
         taken = [gradient / tf.cast(self.loss_scale, gradient.dtype) for gradient in taken]
         finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(g)) for g in taken])
-        tf.cond(finite, lambda: _done(self._take(taken, variables, ready)), lambda: 0)
+        tf.cond(finite, _acting(self._take, taken, variables, ready), lambda: 0)
         self._adjust_scale(finite)
         if self.accumulating:
             # The batch that completes the window may be the skipped one.
             skipped_last = tf.logical_and(ready, tf.logical_not(finite))
-            tf.cond(skipped_last, lambda: _done(self.flush(variables)), lambda: 0)
+            tf.cond(skipped_last, _acting(self.flush, variables), lambda: 0)
 
     def flush(self, variables: Sequence[Any] | None = None) -> None:
         """Update from what is accumulated, divided by the true number of batches, if anything."""
@@ -154,7 +152,7 @@ class NamedOptimizer:
             return
         variables = self.variables if variables is None else variables
         count = self.accumulated
-        tf.cond(count > 0.0, lambda: _done(self._apply_accumulated(variables)), lambda: 0)
+        tf.cond(count > 0.0, _acting(self._apply_accumulated, variables), lambda: 0)
 
     def _take(self, gradients: list[Any], variables: list[Any], ready: tf.Tensor) -> None:
         if self.accumulated is None:
@@ -163,7 +161,7 @@ class NamedOptimizer:
         for gradient, variable in zip(gradients, variables, strict=True):
             self._sums[id(variable)].assign_add(tf.convert_to_tensor(gradient))
         self.accumulated.assign_add(1.0)
-        tf.cond(ready, lambda: _done(self._apply_accumulated(variables)), lambda: 0)
+        tf.cond(ready, _acting(self._apply_accumulated, variables), lambda: 0)
 
     def _apply_accumulated(self, variables: Sequence[Any]) -> None:
         sums = [self._sums[id(variable)] for variable in variables]
@@ -187,9 +185,14 @@ class NamedOptimizer:
         scale.assign(tf.maximum(scale * factor, 1.0))
 
 
-def _done(_: None) -> int:
-    """What a branch of tf.cond returns after acting: both branches must give the same thing."""
-    return 0
+def _acting(act: Callable[..., None], *args: Any) -> Callable[[], int]:
+    """A branch of tf.cond that acts; both branches must return the same thing, so it is 0."""
+
+    def branch() -> int:
+        act(*args)
+        return 0
+
+    return branch
 
 
 def _stripped(optimizer: Any) -> tuple[Any, Clipping | None, int]:

@@ -74,7 +74,7 @@ def check_models(owner_name: str, models: dict[str, keras.Layer], policy: str) -
     layers = [layer for model in models.values() for layer in model._flatten_layers()]
     if all(layer.compute_dtype != wanted for layer in layers if layer.weights):
         raise ConfigurationError(
-            f"precision={policy!r}: no layer of {owner_name}'s models ({', '.join(models)}) computes "
-            f"in {wanted}; they were made before the Trainer. Make them in configure_model, or call "
-            f"keras.config.set_dtype_policy({policy!r}) before making them."
+            f"precision={policy!r}: no layer of {owner_name}'s models ({', '.join(models)}) "
+            f"computes in {wanted}; they were made before the Trainer. Make them in "
+            f"configure_model, or call keras.config.set_dtype_policy({policy!r}) before making them."
         )

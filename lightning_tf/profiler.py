@@ -171,4 +171,5 @@ def profiler_of(profiler: Any) -> Profiler:
         return profiler
     if profiler not in PROFILERS:
         raise ConfigurationError(f"profiler={profiler!r} is unknown.{nearest(profiler, PROFILERS)}")
-    return PROFILERS[profiler]()
+    kind: type[Profiler] = PROFILERS[profiler]
+    return kind()

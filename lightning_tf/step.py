@@ -36,6 +36,7 @@ class TrainingStep:
         """Run one batch; `ready` tells whether it completes its window of accumulation."""
         minimized: dict[str, list[tf.Tensor]] = {}
         logged: Values = {}
+        tape = tf.GradientTape(persistent=len(self.optimizers) > 1)
 
         def minimize(name: str, loss_fn: Callable[[], tf.Tensor]) -> tf.Tensor:
             optimizer = self._named(name)
@@ -47,7 +48,7 @@ class TrainingStep:
                 optimizer.update(inner.gradient(scaled, _raw(optimizer.variables)), ready)
             return loss
 
-        with tf.GradientTape(persistent=len(self.optimizers) > 1) as tape:
+        with tape:
             self.task._logged, self.task._minimize = logged, minimize
             try:
                 returned = self.task.training_step(batch)
@@ -60,7 +61,6 @@ class TrainingStep:
             name: tape.gradient(loss, _raw(self._named(name).variables))
             for name, loss in scaled.items()
         }
-        del tape
         for name, gradient in gradients.items():
             self._named(name).update(gradient, ready)
         for name, parts in minimized.items():

@@ -35,6 +35,7 @@ class Task:
         data: The data of the task.
         hparams: The constructor's arguments as plain data; an argument that is none (a model,
             arrays, a DataModule) is recorded as ``{"type": "package.Class"}``.
+        configured: Whether `configure_model` has run.
 
     Example:
         >>> class Regression(Task):
@@ -56,6 +57,7 @@ class Task:
 
     data: DataModule | None = None
     hparams: dict[str, Any]
+    configured: bool
     _trainer: Trainer | None
     _metrics: dict[str, Any]
     _logged: dict[str, tf.Tensor] | None
@@ -67,6 +69,7 @@ class Task:
         task.hparams = _plain_arguments(cls, args, kwargs)
         task._trainer = task._logged = task._minimize = None
         task._metrics = {}
+        task.configured = False
         return task
 
     def __init__(self) -> None:
@@ -123,7 +126,7 @@ class Task:
 
     def predict_step(self, batch: Any) -> Any:
         """Return a tensor or a nest of tensors, first dimension the examples; traced."""
-        raise ConfigurationError(f"{type(self).__name__} has no predict_step; write one to predict.")
+        raise ConfigurationError(f"{type(self).__name__} has no predict_step; write one.")
 
     def callbacks(self) -> list[Callback]:
         """Callbacks that this task brings along, such as sample pictures and plots."""
@@ -173,7 +176,7 @@ class Task:
         value = tf.cast(value, tf.float32)
         if value.shape.rank != 0:
             raise ConfigurationError(
-                f"log({name!r}) got a tensor of shape {value.shape}; log a scalar, such as its mean."
+                f"log({name!r}) got a tensor of shape {value.shape}; log a scalar, as its mean."
             )
         self._logged[name] = value
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 import logging
 import math
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from lightning_tf import checkpoint
+from lightning_tf import checkpoint, run_state
 from lightning_tf.arguments import (
     callback_list,
     check,
@@ -21,23 +20,22 @@ from lightning_tf.arguments import (
     refuse_checkpoint_callbacks,
     settings,
 )
+from lightning_tf.build import build_models, training_state
 from lightning_tf.callback import Callback, CheckpointCallback, Hooks
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.distribute import Placement
+from lightning_tf.entry_point import data_of, entered, needed
 from lightning_tf.evaluation import EvaluationLoop
 from lightning_tf.exceptions import ConfigurationError, DataError
 from lightning_tf.limits import Limit, limited, seconds
 from lightning_tf.logger import Logger
 from lightning_tf.loop import FitLoop, Progress, TrainingState, updates_in_epoch
 from lightning_tf.metrics import StageMetrics
-from lightning_tf.optimizers import Clipping, named_optimizers
-from lightning_tf.precision import applied, check_models, policy_name
+from lightning_tf.precision import policy_name
+from lightning_tf.prediction import predictions
 from lightning_tf.profiler import Profiler, profiler_of
 from lightning_tf.records import Records
-from lightning_tf.seed import last_seed, seed_everything
-from lightning_tf.step import build_lazily, prediction
 from lightning_tf.task import Task
-from lightning_tf.variables import all_variables, components
 
 log = logging.getLogger("lightning_tf")
 
@@ -188,7 +186,7 @@ class Trainer:
         self.prog_bar_metrics: set[str] = set()
         self.is_global_zero = True
         self._hooks: Hooks | None = None
-        self._training: TrainingState | None = None
+        self.training: TrainingState | None = None
         self._loop: FitLoop | None = None
         self._prepared: set[tuple[int, str]] = set()
 
@@ -222,7 +220,7 @@ class Trainer:
             raise ConfigurationError(
                 "no limit is given: pass at least one of max_epochs, max_steps and max_time."
             )
-        with self._entered(task, "fit"):
+        with entered(self, task, "fit"):
             self._fit(task, ckpt_path)
 
     def validate(
@@ -237,12 +235,12 @@ class Trainer:
         Returns:
             Means over all examples, such as ``{"val_loss": 0.1, "val_accuracy": 0.97}``.
         """
-        with self._entered(task, "validate"):
+        with entered(self, task, "validate"):
             return self._evaluate(task, "validation", "val", self.limit_val_batches, ckpt_path)
 
     def test(self, task: Task, ckpt_path: str | os.PathLike[str] | None = None) -> dict[str, float]:
         """Evaluate on the test data; see `validate`."""
-        with self._entered(task, "test"):
+        with entered(self, task, "test"):
             return self._evaluate(task, "test", "test", self.limit_test_batches, ckpt_path)
 
     def predict(
@@ -263,7 +261,7 @@ class Trainer:
             An iterator over batches of host arrays, in the structure of `predict_step`. It works
             while it is iterated; closing it early ends the entry point.
         """
-        batches = self._predictions(task, ckpt_path)
+        batches = predictions(self, task, ckpt_path)
         return list(batches) if collect else batches
 
     def save_checkpoint(self, path: str | os.PathLike[str], weights_only: bool = False) -> None:
@@ -278,12 +276,11 @@ class Trainer:
             OSError: The disk refuses; what stood at `path` is untouched.
         """
         if self.task is None:
-            raise ConfigurationError("save_checkpoint needs a task: call fit, validate or test first.")
+            raise ConfigurationError("save_checkpoint needs a task: call fit or test first.")
         if self._loop is not None:
             self._loop.read()  # a checkpoint of weights that went bad would replace a good one
         with self.profiler.region("checkpoints"):
-            variables, run = self._state(self.task, weights_only)
-            checkpoint.save(path, variables, run)
+            run_state.save(self, self.task, path, weights_only=weights_only)
 
     def request_stop(self, reason: str) -> None:
         """Ask training to stop at the next point where the loop looks.
@@ -329,7 +326,7 @@ class Trainer:
     @property
     def optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
         """The Keras optimizers by name; a single one has the empty name."""
-        named = {} if self._training is None else self._training.optimizers
+        named = {} if self.training is None else self.training.optimizers
         return {name: optimizer.optimizer for name, optimizer in named.items()}
 
     @property
@@ -419,35 +416,12 @@ class Trainer:
         """Give a file to every logger."""
         self.records.send("log_file", name, path)
 
-    # ---- how an entry point begins and ends
+    # ---- what an entry point needs
 
-    @contextmanager
-    def _entered(self, task: Task, stage: str) -> Iterator[None]:
-        with ExitStack() as stack:
-            self._attach(task, stage)
-            stack.callback(self._detach)
-            stack.enter_context(applied(self.precision))
-            stack.enter_context(self.placement.scope())
-            if self.detect_anomaly:
-                tf.debugging.enable_check_numerics()
-                stack.callback(tf.debugging.disable_check_numerics)
-            try:
-                self._set_up(task, stage)
-                yield
-                self._tear_down(task, stage)
-            except BaseException as exception:
-                self._fail(exception)
-                raise
-
-    def _attach(self, task: Task, stage: str) -> None:
-        if not isinstance(task, Task):
-            raise ConfigurationError(f"{stage} got {task!r}; give a lightning_tf.Task.")
-        if not isinstance(task.data, DataModule):
-            raise ConfigurationError(
-                f"{type(task).__name__}.data is {task.data!r}; give it a lightning_tf.DataModule."
-            )
+    def attach(self, task: Task) -> None:
+        """Take up a task: its callbacks, and a new position where it is another one."""
         if self.task is not task:
-            self.task, self.progress, self._training = task, Progress(), None
+            self.task, self.progress, self.training = task, Progress(), None
             self.records.latest.clear()
             self.records.steps.clear()
         self._loop = None
@@ -459,6 +433,19 @@ class Trainer:
             self.callbacks.append(self.profiler)
         self._hooks = Hooks(self, task, self.callbacks, self.profiler.region)
 
+    def detach(self) -> None:
+        """Leave the stage; the task, its state and its callbacks stay for what follows."""
+        self.stage = None
+        self.validation_due = False
+
+    def prepare_data(self, data: DataModule, stage: str) -> None:
+        """Prepare a data module once, and set it up once for each stage."""
+        if (id(data), "prepare") not in self._prepared:
+            data.prepare_data()
+        if (id(data), stage) not in self._prepared:
+            data.setup(stage)
+        self._prepared |= {(id(data), "prepare"), (id(data), stage)}
+
     def _default_callbacks(self) -> list[Callback]:
         added = []
         for (module, name), enabled in zip(DEFAULT_CALLBACKS, self._enabled, strict=True):
@@ -468,66 +455,31 @@ class Trainer:
                     added.append(kind())
         return added
 
-    def _set_up(self, task: Task, stage: str) -> None:
-        seed = self.seed
-        if seed is not None:
-            seed_everything(seed)
-        if self.deterministic:
-            if last_seed() is None:
-                raise ConfigurationError(
-                    "deterministic=True needs a seed: pass seed=, or call seed_everything first."
-                )
-            tf.config.experimental.enable_op_determinism()
-        data = _data_of(task)
-        data.trainer_seed = seed or 0
-        if (id(data), "") not in self._prepared:
-            data.prepare_data()
-            self._prepared.add((id(data), ""))
-        if (id(data), stage) not in self._prepared:
-            data.setup(stage)
-            self._prepared.add((id(data), stage))
-        self.hooks("setup", stage)
-        self.records.loggers.send("log_hparams", {**task.hparams, "trainer": self.settings})
-
-    def _tear_down(self, task: Task, stage: str) -> None:
-        self.hooks("teardown", stage)
-        _data_of(task).teardown(stage)
-        self.records.loggers.send("finalize", "success")
-
-    def _fail(self, exception: BaseException) -> None:
-        status = "interrupted" if isinstance(exception, KeyboardInterrupt) else "failed"
-        try:
-            self.hooks("on_exception", exception)
-        except Exception:
-            log.exception("on_exception itself failed; the first error is raised")
-        self.records.loggers.send("finalize", status)
-
-    def _detach(self) -> None:
-        self.stage = None
-        self.validation_due = False
-
     # ---- training
 
     def train_data(self, epoch: int, batch: int = 0) -> tf.data.Dataset:
         """The training batches of an epoch, from a batch on."""
-        data = _data_of(self.task)
+        data = data_of(self.task)
         if self.overfit_batches:
-            dataset = _needed(data.dataset_for("train", 0), data, "train")
+            dataset = needed(data.dataset_for("train", 0), data, "train")
             few, _ = limited(dataset, self.overfit_batches, "overfit_batches", "train_dataset")
             return few.cache().skip(batch)
-        return _needed(data.dataset_for("train", epoch, batch), data, "train")
+        return needed(data.dataset_for("train", epoch, batch), data, "train")
 
     def _fit(self, task: Task, ckpt_path: str | os.PathLike[str] | None) -> None:
         first = self.train_data(self.progress.epoch)
-        self._build(task, "training_step", first.element_spec, first)
+        _, self.num_training_batches = limited(
+            first, self.limit_train_batches, "limit_train_batches", "train_dataset"
+        )
+        build_models(self, task, "training_step", first.element_spec)
         validation = self._evaluation(task, "validation", "val", self.limit_val_batches, fit=True)
         self.num_val_batches = 0 if validation is None else validation.length
-        loop = FitLoop(self, task, self._training_state(task), validation)
+        loop = FitLoop(self, task, training_state(self, task), validation)
         self._loop = loop
         loop.prepare(first)
         self.resumed = ckpt_path is not None
         if ckpt_path is not None:
-            self._resume(task, loop, ckpt_path)
+            run_state.resume(self, task, ckpt_path)
         self.stage = "train"
         self.hooks("on_fit_start")
         if validation is not None and not self.resumed:
@@ -540,42 +492,6 @@ class Trainer:
         loop.run()
         self.hooks("on_train_end")
         self.hooks("on_fit_end")
-
-    def _build(self, task: Task, method: str, element_spec: Any, train: Any = None) -> None:
-        if train is not None:
-            _, self.num_training_batches = limited(
-                train, self.limit_train_batches, "limit_train_batches", "train_dataset"
-            )
-        if not getattr(task, "_configured", False):
-            task.configure_model()
-            task._configured = True  # type: ignore[attr-defined]
-        layers = {n: c for n, c in components(task) if isinstance(c, keras.Layer)}
-        if not all(layer.built for layer in layers.values()):
-            build_lazily(task, method, element_spec)
-        check_models(type(task).__name__, layers, self.precision)
-
-    def _training_state(self, task: Task) -> TrainingState:
-        if self._training is None:
-            clipping = None
-            if self.gradient_clip_val is not None:
-                clipping = Clipping(self.gradient_clip_algorithm, float(self.gradient_clip_val))
-            optimizers = named_optimizers(
-                task,
-                task.configure_optimizers(),
-                clipping=clipping,
-                accumulate_grad_batches=self.accumulate_grad_batches,
-                scaling=self.scales_loss,
-            )
-            own = {optimizer.own_accumulation for optimizer in optimizers.values()}
-            if own != {1} and self.accumulate_grad_batches == 1:
-                if len(own) > 1:
-                    raise ConfigurationError(
-                        f"the optimizers' gradient_accumulation_steps differ ({sorted(own)}); pass "
-                        "one accumulate_grad_batches to the Trainer."
-                    )
-                self.accumulate_grad_batches = own.pop()
-            self._training = TrainingState(optimizers, StageMetrics(task, set()))
-        return self._training
 
     def _sanity_check(self, task: Task, validation: EvaluationLoop) -> None:
         if self.num_sanity_val_steps == 0:
@@ -594,22 +510,24 @@ class Trainer:
     def _evaluation(
         self, task: Task, hook_name: str, prefix: str, limit: Limit, fit: bool = False
     ) -> EvaluationLoop | None:
-        data = _data_of(task)
+        data = data_of(task)
         if fit and limit == 0:
             return None
         dataset = self.train_data(0) if fit and self.overfit_batches else data.dataset_for(prefix)
         if dataset is None and fit:
             return None
-        taken = set() if self._training is None else {
-            id(metric) for metric in self._training.metrics.metrics.values()
-        }
+        taken = (
+            set()
+            if self.training is None
+            else {id(metric) for metric in self.training.metrics.metrics.values()}
+        )
         return EvaluationLoop(
             self,
             task,
             hook_name=hook_name,
             prefix=prefix,
             metrics=StageMetrics(task, taken),
-            dataset=_needed(dataset, data, prefix),
+            dataset=needed(dataset, data, prefix),
             limit=limit,
         )
 
@@ -624,115 +542,13 @@ class Trainer:
         if limit == 0:
             raise ConfigurationError(f"limit_{prefix}_batches=0 leaves nothing to evaluate.")
         self.stage = "validate" if prefix == "val" else "test"
-        data = _data_of(task)
-        dataset = _needed(data.dataset_for(prefix), data, prefix)
-        self._build(task, f"{hook_name}_step", dataset.element_spec)
-        self._load_weights(task, ckpt_path)
+        data = data_of(task)
+        dataset = needed(data.dataset_for(prefix), data, prefix)
+        build_models(self, task, f"{hook_name}_step", dataset.element_spec)
+        run_state.load_weights(self, task, ckpt_path)
         loop = self._evaluation(task, hook_name, prefix, limit)
         if loop is None:
             raise DataError(f"{type(data).__name__} has no {prefix} data.")
         if prefix == "val":
             self.num_val_batches = loop.length
         return loop.run()
-
-    def _predictions(
-        self, task: Task, ckpt_path: str | os.PathLike[str] | None
-    ) -> Iterator[Any]:
-        with self._entered(task, "predict"):
-            self.stage = "predict"
-            data = _data_of(task)
-            dataset, _ = limited(
-                _needed(data.dataset_for("predict"), data, "predict"),
-                self.limit_predict_batches,
-                "limit_predict_batches",
-                "predict_dataset",
-            )
-            self._build(task, "predict_step", dataset.element_spec)
-            self._load_weights(task, ckpt_path)
-            step = prediction(task, dataset.element_spec)
-            self.hooks("on_predict_start")
-            self.hooks("on_predict_epoch_start")
-            for index, batch in enumerate(dataset):
-                self.hooks("on_predict_batch_start", index)
-                outputs = tf.nest.map_structure(lambda part: part.numpy(), step(batch))
-                self.hooks("on_predict_batch_end", outputs, index)
-                yield outputs
-            self.hooks("on_predict_epoch_end")
-            self.hooks("on_predict_end")
-
-    # ---- checkpoints
-
-    def _state(self, task: Task, weights_only: bool) -> tuple[dict[str, Any], dict[str, Any]]:
-        variables = {f"task.{name}": v for name, v in all_variables(task).items()}
-        run: dict[str, Any] = {
-            "task": f"{type(task).__module__}.{type(task).__qualname__}",
-            "hparams": task.hparams,
-            "weights_only": weights_only,
-        }
-        if weights_only or self._training is None:
-            return variables, run
-        for name, optimizer in self._training.optimizers.items():
-            variables |= {f"optimizer.{name}.{k}": v for k, v in optimizer.state().items()}
-        metrics = self._training.metrics.state()
-        variables |= {f"metric.{name}": variable for name, variable in metrics.items()}
-        means = self._training.means
-        run |= {
-            "progress": self.progress.state(),
-            "means": {} if means is None else means.state(),
-            "metrics": {"latest": self.records.latest, "steps": self.records.steps},
-            "callbacks": {c.state_key: state for c in self.callbacks if (state := c.state_dict())},
-            "random": checkpoint.random_state(),
-            "settings": self.settings,
-        }
-        return variables, run
-
-    def _path_of(self, ckpt_path: str | os.PathLike[str]) -> str:
-        if ckpt_path not in ("last", "best"):
-            return os.fspath(ckpt_path)
-        attribute = "last_model_path" if ckpt_path == "last" else "best_model_path"
-        found = [getattr(c, attribute, "") for c in self.callbacks]
-        path = next((str(path) for path in found if path), None)
-        if path is None:
-            raise ConfigurationError(
-                f"ckpt_path={ckpt_path!r}: no callback of this Trainer has written such a "
-                "checkpoint; give a path."
-            )
-        return path
-
-    def _load_weights(self, task: Task, ckpt_path: str | os.PathLike[str] | None) -> None:
-        if ckpt_path is not None:
-            path = self._path_of(ckpt_path)
-            tensors, _ = checkpoint.load(path)
-            variables = {f"task.{name}": v for name, v in all_variables(task).items()}
-            checkpoint.assign(variables, tensors, path)
-
-    def _resume(self, task: Task, loop: FitLoop, ckpt_path: str | os.PathLike[str]) -> None:
-        path = self.ckpt_path = self._path_of(ckpt_path)
-        tensors, run = checkpoint.load(path)
-        if "progress" not in run:
-            raise checkpoint.CheckpointError(f"{path} holds weights only; fit cannot resume from it.")
-        variables, _ = self._state(task, weights_only=False)
-        checkpoint.assign(variables, tensors, path)
-        for name, value in run["progress"].items():
-            setattr(self.progress, name, value)
-        loop.state.pending = run["means"]
-        self.records.latest.update(run["metrics"]["latest"])
-        self.records.steps.update(run["metrics"]["steps"])
-        for callback in self.callbacks:
-            if callback.state_key in run["callbacks"]:
-                callback.load_state_dict(run["callbacks"][callback.state_key])
-        checkpoint.restore_random_state(run["random"])
-
-
-def _data_of(task: Task | None) -> DataModule:
-    if task is None or task.data is None:
-        raise ConfigurationError("there is no task with data")
-    return task.data
-
-
-def _needed(dataset: tf.data.Dataset | None, data: DataModule, stage: str) -> tf.data.Dataset:
-    if dataset is None:
-        raise DataError(
-            f"{type(data).__name__}.{stage}_dataset gave nothing; return a batched tf.data.Dataset."
-        )
-    return dataset

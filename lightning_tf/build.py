@@ -1,0 +1,68 @@
+"""What is built before the first step: models, optimizers, metrics; once for each task."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import keras
+
+from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.loop import TrainingState
+from lightning_tf.metrics import StageMetrics
+from lightning_tf.optimizers import Clipping, NamedOptimizer, named_optimizers
+from lightning_tf.precision import check_models
+from lightning_tf.step import build_lazily
+from lightning_tf.variables import components
+
+if TYPE_CHECKING:
+    from lightning_tf.task import Task
+    from lightning_tf.trainer import Trainer
+
+
+def build_models(trainer: Trainer, task: Task, method: str, element_spec: Any) -> None:
+    """Make a task's models, where that has not been done, and the variables of all.
+
+    Args:
+        trainer: Gives the precision, which is Keras' global policy by now.
+        task: Whose `configure_model` runs once.
+        method: The step that shows a model built by its first call what it gets.
+        element_spec: Of the batches.
+    """
+    if not task.configured:
+        task.configure_model()
+        task.configured = True
+    layers = {name: c for name, c in components(task) if isinstance(c, keras.Layer)}
+    if not all(layer.built for layer in layers.values()):
+        build_lazily(task, method, element_spec)
+    check_models(type(task).__name__, layers, trainer.precision)
+
+
+def training_state(trainer: Trainer, task: Task) -> TrainingState:
+    """The optimizers and running values of a fit; those of the fit before, for the same task."""
+    if trainer.training is None:
+        clipping = None
+        if trainer.gradient_clip_val is not None:
+            clipping = Clipping(trainer.gradient_clip_algorithm, trainer.gradient_clip_val)
+        optimizers = named_optimizers(
+            task,
+            task.configure_optimizers(),
+            clipping=clipping,
+            accumulate_grad_batches=trainer.accumulate_grad_batches,
+            scaling=trainer.scales_loss,
+        )
+        _adopt_accumulation(trainer, optimizers)
+        trainer.training = TrainingState(optimizers, StageMetrics(task, set()))
+    return trainer.training
+
+
+def _adopt_accumulation(trainer: Trainer, optimizers: dict[str, NamedOptimizer]) -> None:
+    """Let the Trainer accumulate where the optimizers came with gradient_accumulation_steps."""
+    own = {optimizer.own_accumulation for optimizer in optimizers.values()}
+    if own == {1} or trainer.accumulate_grad_batches > 1:
+        return
+    if len(own) > 1:
+        raise ConfigurationError(
+            f"the optimizers' gradient_accumulation_steps differ ({sorted(own)}); pass one "
+            "accumulate_grad_batches to the Trainer."
+        )
+    trainer.accumulate_grad_batches = own.pop()

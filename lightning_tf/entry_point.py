@@ -1,0 +1,107 @@
+"""How fit, validate, test and predict begin and end, also when they fail."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import tensorflow as tf
+
+from lightning_tf.data.data_module import DataModule
+from lightning_tf.exceptions import ConfigurationError, DataError
+from lightning_tf.precision import applied
+from lightning_tf.seed import last_seed, seed_everything
+from lightning_tf.task import Task
+
+if TYPE_CHECKING:
+    from lightning_tf.trainer import Trainer
+
+log = logging.getLogger("lightning_tf")
+
+
+@contextmanager
+def entered(trainer: Trainer, task: Any, stage: str) -> Iterator[None]:
+    """Everything around the work of an entry point.
+
+    An exception leaves as it was raised, after `on_exception` ran once and the loggers were
+    closed. Global settings (precision, numeric checks) come back in any case.
+
+    Args:
+        trainer: What is entered.
+        task: What it shall drive.
+        stage: fit, validate, test or predict.
+    """
+    _check(task, stage)
+    with ExitStack() as stack:
+        stack.callback(trainer.detach)
+        stack.enter_context(applied(trainer.precision))
+        stack.enter_context(trainer.placement.scope())
+        if trainer.detect_anomaly:
+            tf.debugging.enable_check_numerics()
+            stack.callback(tf.debugging.disable_check_numerics)
+        trainer.attach(task)
+        try:
+            _set_up(trainer, task, stage)
+            yield
+            trainer.hooks("teardown", stage)
+            data_of(task).teardown(stage)
+            trainer.records.loggers.send("finalize", "success")
+        except BaseException as exception:
+            _fail(trainer, exception)
+            raise
+
+
+def _check(task: Any, stage: str) -> None:
+    if not isinstance(task, Task):
+        raise ConfigurationError(f"{stage} got {task!r}; give a lightning_tf.Task.")
+    if not isinstance(task.data, DataModule):
+        raise ConfigurationError(
+            f"{type(task).__name__}.data is {task.data!r}; give it a lightning_tf.DataModule."
+        )
+
+
+def _set_up(trainer: Trainer, task: Task, stage: str) -> None:
+    if trainer.seed is not None:
+        seed_everything(trainer.seed)
+    if trainer.deterministic:
+        if last_seed() is None:
+            raise ConfigurationError(
+                "deterministic=True needs a seed: pass seed=, or call seed_everything first."
+            )
+        tf.config.experimental.enable_op_determinism()
+    data = data_of(task)
+    data.trainer_seed = trainer.seed or 0
+    trainer.prepare_data(data, stage)
+    trainer.hooks("setup", stage)
+    trainer.records.loggers.send("log_hparams", {**task.hparams, "trainer": trainer.settings})
+
+
+def _fail(trainer: Trainer, exception: BaseException) -> None:
+    status = "interrupted" if isinstance(exception, KeyboardInterrupt) else "failed"
+    try:
+        trainer.hooks("on_exception", exception)
+    except Exception:
+        log.exception("on_exception itself failed; the first error is raised")
+    trainer.records.loggers.send("finalize", status)
+
+
+def data_of(task: Task | None) -> DataModule:
+    """A task's data, which `entered` has checked."""
+    if task is None or task.data is None:
+        raise ConfigurationError("there is no task with data: call fit, validate or test first.")
+    return task.data
+
+
+def needed(dataset: tf.data.Dataset | None, data: DataModule, stage: str) -> tf.data.Dataset:
+    """A data set that must be there.
+
+    Raises:
+        DataError: It is None.
+    """
+    if dataset is None:
+        raise DataError(
+            f"{type(data).__name__}.{stage}_dataset gave nothing; return a batched tf.data.Dataset."
+        )
+    return dataset

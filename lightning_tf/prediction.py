@@ -1,0 +1,52 @@
+"""Prediction: batches of host arrays, one at a time, in the order of the data."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import tensorflow as tf
+
+from lightning_tf.build import build_models
+from lightning_tf.entry_point import data_of, entered, needed
+from lightning_tf.limits import limited
+from lightning_tf.run_state import load_weights
+from lightning_tf.step import prediction
+
+if TYPE_CHECKING:
+    from lightning_tf.task import Task
+    from lightning_tf.trainer import Trainer
+
+
+def predictions(
+    trainer: Trainer, task: Task, ckpt_path: str | os.PathLike[str] | None
+) -> Iterator[Any]:
+    """Yield what `predict_step` gives for each batch, as host arrays.
+
+    Args:
+        trainer: Gives hooks, limits and precision.
+        task: What predicts.
+        ckpt_path: A checkpoint whose weights to take first, or None.
+    """
+    with entered(trainer, task, "predict"):
+        trainer.stage = "predict"
+        hooks, data = trainer.hooks, data_of(task)
+        dataset, _ = limited(
+            needed(data.dataset_for("predict"), data, "predict"),
+            trainer.limit_predict_batches,
+            "limit_predict_batches",
+            "predict_dataset",
+        )
+        build_models(trainer, task, "predict_step", dataset.element_spec)
+        load_weights(trainer, task, ckpt_path)
+        step = prediction(task, dataset.element_spec)
+        hooks("on_predict_start")
+        hooks("on_predict_epoch_start")
+        for index, batch in enumerate(dataset):
+            hooks("on_predict_batch_start", index)
+            outputs = tf.nest.map_structure(lambda part: part.numpy(), step(batch))
+            hooks("on_predict_batch_end", outputs, index)
+            yield outputs
+        hooks("on_predict_epoch_end")
+        hooks("on_predict_end")
