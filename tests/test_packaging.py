@@ -1,0 +1,113 @@
+"""What is installed: the wheel, the guards of the bare names, the weight of an import."""
+
+import shutil
+import subprocess
+import sys
+import zipfile
+from email import message_from_bytes
+from pathlib import Path
+
+import pytest
+
+import lightning_tf
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDERS = {
+    "lightning_tf": ROOT / "lightning_tf",
+    "lightning_tf/tasks": ROOT / "tasks",
+    "lightning_tf/callbacks": ROOT / "callbacks",
+}
+HEAVY = (
+    "jsonargparse",
+    "keras_hub",
+    "matplotlib",
+    "mlxtend",
+    "pandas",
+    "rich",
+    "sklearn",
+    "tensorflow_datasets",
+    "tensorflow_hub",
+    "tensorflow_text",
+    "wandb",
+)
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """A wheel that was built from an sdist that was built from a copy of the checkout."""
+    copy, out = tmp_path_factory.mktemp("checkout"), tmp_path_factory.mktemp("dist")
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, copy)
+    for name in ("lightning_tf", "tasks", "callbacks"):
+        unwanted = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / name, copy / name, symlinks=True, ignore=unwanted)
+    build = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(out), str(copy)]
+    done = subprocess.run(build, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (path,) = out.glob("*.whl")
+    with zipfile.ZipFile(path) as archive:
+        yield archive
+
+
+def python(code):
+    """Run code in a new interpreter that stands in the checkout."""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_the_wheel_holds_exactly_the_files_of_the_three_folders(wheel):
+    expected = {"lightning_tf/py.typed"}
+    for name, folder in FOLDERS.items():
+        # rglob does not enter the two links, so that no file is named twice.
+        files = (path.relative_to(folder) for path in folder.rglob("*.py"))
+        expected |= {f"{name}/{path.as_posix()}" for path in files}
+    built = {name for name in wheel.namelist() if ".dist-info/" not in name}
+    assert built == expected
+
+
+def test_the_wheel_has_the_version_and_the_licence_of_the_package(wheel):
+    (name,) = (name for name in wheel.namelist() if name.endswith("METADATA"))
+    metadata = message_from_bytes(wheel.read(name))
+    assert metadata["Version"] == lightning_tf.__version__
+    assert metadata["License-Expression"] == "Apache-2.0"
+    assert any(name.endswith("licenses/LICENSE") for name in wheel.namelist())
+
+
+@pytest.mark.parametrize("name", ["tasks", "callbacks"])
+def test_the_links_lead_to_the_folders(name):
+    link = ROOT / "lightning_tf" / name
+    assert link.is_symlink()
+    assert link.resolve() == ROOT / name
+
+
+@pytest.mark.parametrize("name", ["tasks", "callbacks"])
+def test_a_bare_import_of_a_folder_is_refused(name):
+    code, _, error = python(f"import {name}")
+    assert code != 0
+    assert f"ImportError: import lightning_tf.{name}, not {name}" in error
+
+
+def test_no_room_imports_a_heavy_library_before_it_is_used():
+    # Keras itself imports some of them, so their presence proves nothing: they are taken away.
+    code, _, error = python(
+        "import importlib, pkgutil, sys\n"
+        "import keras, tensorflow\n"
+        f"sys.modules.update(dict.fromkeys({HEAVY!r}))\n"
+        "import lightning_tf\n"
+        "for room in pkgutil.walk_packages(lightning_tf.__path__, 'lightning_tf.'):\n"
+        "    if not room.name.endswith('__main__'):\n"
+        "        importlib.import_module(room.name)"
+    )
+    assert code == 0, error
+
+
+def test_importing_the_package_takes_little_more_time_than_keras_and_tensorflow():
+    code, out, error = python(
+        "import time\n"
+        "import keras, tensorflow\n"
+        "start = time.process_time()\n"
+        "import lightning_tf\n"
+        "print(time.process_time() - start)"
+    )
+    assert code == 0, error
+    assert float(out.splitlines()[-1]) < 1.0
