@@ -1,0 +1,77 @@
+"""Orders and splits of examples, as arrays of indices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightning_tf.exceptions import ConfigurationError
+
+Indices = NDArray[np.int64]
+
+
+def epoch_order(indices: Indices, seed: int, epoch: int) -> Indices:
+    """Shuffle `indices` by a pure function of (seed, epoch).
+
+    `RandomState` is used because NumPy guarantees its streams for ever; those of `Generator` may
+    change between versions, and with them the batches of a resumed run.
+
+    Example:
+        >>> epoch_order(np.arange(5), seed=0, epoch=0)
+        array([4, 1, 3, 0, 2])
+    """
+    return np.random.RandomState([seed, epoch]).permutation(indices)
+
+
+def split_indices(
+    count: int,
+    fractions: Sequence[float],
+    seed: int,
+    labels: NDArray[np.integer] | None = None,
+) -> list[Indices]:
+    """Split ``range(count)`` by seed into parts that never overlap.
+
+    With labels, each part has every class in its proportion, to within about one example: a
+    class's examples, in random order, are spread evenly over [0, 1) from a random start
+    (systematic sampling; Madow and Madow 1944, https://doi.org/10.1214/aoms/1177731312), and a
+    part takes a stretch of that line.
+
+    Args:
+        count: How many examples there are.
+        fractions: The share of each held-out part; the rest is the first part that is returned.
+        seed: Decides who goes where.
+        labels: The class of each example, shape (count,); None splits without regard to classes.
+
+    Returns:
+        ``len(fractions) + 1`` sorted arrays of indices: the rest, then one for each fraction.
+
+    Raises:
+        ConfigurationError: A fraction is outside [0, 1), or nothing is left for the rest.
+
+    Example:
+        >>> rest, held_out = split_indices(10, [0.2], seed=0)
+        >>> len(rest), len(held_out)
+        (8, 2)
+    """
+    if any(not 0 <= fraction < 1 for fraction in fractions) or sum(fractions) >= 1:
+        raise ConfigurationError(
+            f"The held-out fractions are {list(fractions)}; give numbers of at least 0 "
+            "whose sum is below 1."
+        )
+    random = np.random.RandomState(seed)
+    line = random.permutation(count)
+    if labels is not None:
+        line = line[np.argsort(_places(labels[line], random), kind="stable")]
+    ends = np.floor(np.cumsum(fractions) * count + 0.5).astype(np.int64)
+    *held_out, rest = np.split(line, ends)
+    return [np.sort(part) for part in (rest, *held_out)]
+
+
+def _places(labels: NDArray[np.integer], random: np.random.RandomState) -> NDArray[np.float64]:
+    places = np.empty(len(labels))
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels == label)
+        places[members] = (np.arange(len(members)) + random.rand()) / len(members)
+    return places
