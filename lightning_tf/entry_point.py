@@ -23,10 +23,10 @@ log = logging.getLogger("lightning_tf")
 
 @contextmanager
 def entered(trainer: Trainer, task: Any, stage: str) -> Iterator[None]:
-    """Everything around the work of an entry point.
+    """Set-up, hooks and loggers around the work of an entry point.
 
     An exception leaves as it was raised, after `on_exception` ran once and the loggers were
-    closed. Global settings (precision, numeric checks) come back in any case.
+    closed.
 
     Args:
         trainer: What is entered.
@@ -34,23 +34,30 @@ def entered(trainer: Trainer, task: Any, stage: str) -> Iterator[None]:
         stage: fit, validate, test or predict.
     """
     _check(task, stage)
+    trainer.attach(task)
+    try:
+        _set_up(trainer, task, stage)
+        yield
+        trainer.hooks("teardown", stage)
+        data_of(task).teardown(stage)
+        trainer.records.loggers.send("finalize", "success")
+    except BaseException as exception:
+        _fail(trainer, exception)
+        raise
+    finally:
+        trainer.detach()
+
+
+@contextmanager
+def computing(trainer: Trainer) -> Iterator[None]:
+    """The Trainer's precision, placement and numeric checks; what was before comes back."""
     with ExitStack() as stack:
-        stack.callback(trainer.detach)
         stack.enter_context(applied(trainer.precision))
         stack.enter_context(trainer.placement.scope())
         if trainer.detect_anomaly:
             tf.debugging.enable_check_numerics()
             stack.callback(tf.debugging.disable_check_numerics)
-        trainer.attach(task)
-        try:
-            _set_up(trainer, task, stage)
-            yield
-            trainer.hooks("teardown", stage)
-            data_of(task).teardown(stage)
-            trainer.records.loggers.send("finalize", "success")
-        except BaseException as exception:
-            _fail(trainer, exception)
-            raise
+        yield
 
 
 def _check(task: Any, stage: str) -> None:

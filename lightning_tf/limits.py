@@ -84,7 +84,7 @@ def limited(
     count = int(length * limit)
     if count == 0:
         raise ConfigurationError(
-            f"{limit_name}={limit!r} of {length} batches is no batch; give {1 / length:.3g} or more."
+            f"{limit_name}={limit!r} of {length} batches is none; give {1 / length:.3g} or more."
         )
     return dataset.take(count), count
 

@@ -76,5 +76,5 @@ def check_models(owner_name: str, models: dict[str, keras.Layer], policy: str) -
         raise ConfigurationError(
             f"precision={policy!r}: no layer of {owner_name}'s models ({', '.join(models)}) "
             f"computes in {wanted}; they were made before the Trainer. Make them in "
-            f"configure_model, or call keras.config.set_dtype_policy({policy!r}) before making them."
+            f"configure_model, or call keras.config.set_dtype_policy({policy!r}) before that."
         )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 from lightning_tf.build import build_models
-from lightning_tf.entry_point import data_of, entered, needed
+from lightning_tf.entry_point import computing, data_of, entered, needed
 from lightning_tf.limits import limited
 from lightning_tf.run_state import load_weights
 from lightning_tf.step import prediction
@@ -38,14 +38,16 @@ def predictions(
             "limit_predict_batches",
             "predict_dataset",
         )
-        build_models(trainer, task, "predict_step", dataset.element_spec)
-        load_weights(trainer, task, ckpt_path)
-        step = prediction(task, dataset.element_spec)
+        with computing(trainer):
+            build_models(trainer, task, "predict_step", dataset.element_spec)
+            load_weights(trainer, task, ckpt_path)
+            step = prediction(task, dataset.element_spec)
         hooks("on_predict_start")
         hooks("on_predict_epoch_start")
         for index, batch in enumerate(dataset):
             hooks("on_predict_batch_start", index)
-            outputs = tf.nest.map_structure(lambda part: part.numpy(), step(batch))
+            with computing(trainer):  # not around the yield: the caller's code has its own settings
+                outputs = tf.nest.map_structure(lambda part: part.numpy(), step(batch))
             hooks("on_predict_batch_end", outputs, index)
             yield outputs
         hooks("on_predict_epoch_end")

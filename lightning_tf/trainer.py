@@ -24,7 +24,7 @@ from lightning_tf.build import build_models, training_state
 from lightning_tf.callback import Callback, CheckpointCallback, Hooks
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.distribute import Placement
-from lightning_tf.entry_point import data_of, entered, needed
+from lightning_tf.entry_point import computing, data_of, entered, needed
 from lightning_tf.evaluation import EvaluationLoop
 from lightning_tf.exceptions import ConfigurationError, DataError
 from lightning_tf.limits import Limit, limited, seconds
@@ -220,7 +220,7 @@ class Trainer:
             raise ConfigurationError(
                 "no limit is given: pass at least one of max_epochs, max_steps and max_time."
             )
-        with entered(self, task, "fit"):
+        with entered(self, task, "fit"), computing(self):
             self._fit(task, ckpt_path)
 
     def validate(
@@ -235,12 +235,12 @@ class Trainer:
         Returns:
             Means over all examples, such as ``{"val_loss": 0.1, "val_accuracy": 0.97}``.
         """
-        with entered(self, task, "validate"):
+        with entered(self, task, "validate"), computing(self):
             return self._evaluate(task, "validation", "val", self.limit_val_batches, ckpt_path)
 
     def test(self, task: Task, ckpt_path: str | os.PathLike[str] | None = None) -> dict[str, float]:
         """Evaluate on the test data; see `validate`."""
-        with entered(self, task, "test"):
+        with entered(self, task, "test"), computing(self):
             return self._evaluate(task, "test", "test", self.limit_test_batches, ckpt_path)
 
     def predict(
