@@ -100,11 +100,11 @@ class EvaluationLoop:
                 self.trainer.hooks(f"on_{self.hook_name}_batch_start", done)
             began = time.perf_counter()
             with self.trainer.profiler.region(f"{self.hook_name} windows"):
-                result = window(iterator, count, carry, start=done)
+                result = window(iterator, count, carry)
                 # A wait of its own only where the end of the data is unknown.
                 ran = count if window.known_length else int(result.batches)
             self._clock.measured(max(ran, 1), time.perf_counter() - began)
-            carry = (result.sums, result.bad_batch)
+            carry = (result.sums, result.finite)
             if by_batch and ran:
                 outputs = self._values(window, result.last.numpy())
                 self.trainer.hooks(f"on_{self.hook_name}_batch_end", outputs, done)

@@ -16,6 +16,7 @@ from lightning_tf.validation_schedule import ValidationSchedule
 from lightning_tf.window_clock import WindowClock
 
 if TYPE_CHECKING:
+    import numpy as np
     import tensorflow as tf
 
     from lightning_tf.evaluation import EvaluationLoop
@@ -124,6 +125,7 @@ class FitLoop:
         self._clock = WindowClock()
         self._began = time.perf_counter()
         self._exhausted = False
+        self._read_batches = 0
         self._schedule = ValidationSchedule(
             trainer.val_check_interval, trainer.check_val_every_n_epoch
         )
@@ -154,6 +156,7 @@ class FitLoop:
                 self.state.metrics,
                 element_spec,
                 known_length=self._known_length,
+                accumulating=self.trainer.accumulate_grad_batches > 1,
                 jit_compile=self.trainer.jit_compile,
             )
         names = self._window.names
@@ -188,6 +191,7 @@ class FitLoop:
         """Train until a limit is reached or a stop is granted."""
         trainer = self.trainer
         self._began = time.perf_counter() - self.progress.seconds
+        self._read_batches = self.progress.total_batches
         if self.progress.epoch_closed:
             self._begin_next_epoch()
         while not self._finished():
@@ -254,7 +258,6 @@ class FitLoop:
                 iterator,
                 count,
                 self._carry,
-                start=progress.batch,
                 phase=progress.phase,
                 every=every,
             )
@@ -264,7 +267,7 @@ class FitLoop:
                 count = int(result.batches)
         now = time.perf_counter()
         self._clock.measured(max(count, 1), now - began)
-        self._result, self._carry = result, (result.sums, result.bad_batch)
+        self._result, self._carry = result, (result.sums, result.finite)
         progress.advance(count, every)
         progress.seconds = now - self._began
         return count
@@ -329,7 +332,7 @@ class FitLoop:
             if self._carry is not self.window.zero:
                 self.means.add(result.sums.numpy())
                 self._carry = self.window.zero
-                self._check_finite(int(result.bad_batch))
+                self._check_finite(result.finite.numpy()[: self.window.loss_count])
             values = result.results.numpy().tolist()
         return dict(zip(self.window.result_names, values, strict=False))
 
@@ -356,9 +359,12 @@ class FitLoop:
         means.add(result.last.numpy())
         return means.take_row()
 
-    def _check_finite(self, bad_batch: int) -> None:
-        if bad_batch < 0 or self.trainer.scales_loss:
+    def _check_finite(self, finite: np.ndarray) -> None:
+        batches = self.progress.total_batches - self._read_batches
+        self._read_batches = self.progress.total_batches
+        if self.trainer.scales_loss or finite.min(initial=batches) >= batches:
             return  # under mixed_float16 the update was skipped and the scale lowered
+        bad_batch = self.progress.batch - batches + int(finite.min())
         every = self.trainer.accumulate_grad_batches
         update = self.progress.epoch_start_step + bad_batch // every + 1
         message = (

@@ -17,8 +17,6 @@ from lightning_tf.optimizers import NamedOptimizer
 Values = dict[str, tf.Tensor]
 Step = Callable[[Any, tf.Tensor], tuple[Values, Values]]
 
-NO_BATCH = -1  # "no batch of this window had a loss that is not finite"
-
 
 class TrainingStep:
     """Forward, gradients and update of one batch, in the graph.
@@ -125,14 +123,15 @@ class WindowResult:
     Attributes:
         batches: Batches that ran; fewer than asked for where the data ended.
         sums: Sum over batches of value times examples, then the number of examples.
-        bad_batch: Index in the epoch of the first batch with a loss that is not finite, or -1.
+        finite: For each of `sums`, how many batches ran while it was finite: a sum that once is
+            NaN or infinite stays so, which tells the first bad batch for three small operations.
         last: Values of the last batch, then its examples.
         results: What the metrics give now.
     """
 
     batches: tf.Tensor
     sums: tf.Tensor
-    bad_batch: tf.Tensor
+    finite: tf.Tensor
     last: tf.Tensor
     results: tf.Tensor
 
@@ -154,6 +153,7 @@ class Window:
         element_spec: Of the data set's batches.
         known_length: False asks the iterator before every batch whether there is one, which costs
             about 0.1 ms a batch and lets a data set of unknown length end inside a window.
+        accumulating: Whether several batches make one update; otherwise each one does.
         jit_compile: Whether XLA compiles the step.
     """
 
@@ -164,20 +164,23 @@ class Window:
         element_spec: Any,
         *,
         known_length: bool,
+        accumulating: bool = False,
         jit_compile: bool = False,
     ) -> None:
         self.step = step
         self.metrics = metrics
         self.known_length = known_length
+        self.accumulating = accumulating
         self.names: tuple[str, ...] = ()
         self.result_names: tuple[str, ...] = ()
+        self.loss_count = 0  # the losses come first among the names
         traced = tf.function(self._one_batch, autograph=False, jit_compile=jit_compile or None)
         # Traced by itself before the loop around it, so that the loop knows how many values there
         # are: a step is traced exactly once.
         self._batch = traced.get_concrete_function(element_spec, tf.TensorSpec((), tf.bool))
         self._loop = tf.function(self._many_batches, autograph=False)
         self._flush = tf.function(self._flush_once, autograph=False)
-        self.zero = (tf.zeros([len(self.names) + 1]), tf.constant(NO_BATCH, tf.int64))
+        self.zero = (tf.zeros([len(self.names) + 1]),) * 2
 
     def __call__(
         self,
@@ -185,7 +188,6 @@ class Window:
         count: int,
         carry: tuple[tf.Tensor, tf.Tensor],
         *,
-        start: int = 0,
         phase: int = 0,
         every: int = 1,
     ) -> WindowResult:
@@ -194,12 +196,11 @@ class Window:
         Args:
             iterator: Of a batched data set.
             count: How many batches to run at most.
-            carry: `sums` and `bad_batch` of the window before, or `zero` to begin anew.
-            start: Index of the first batch in its epoch.
+            carry: `sums` and `finite` of the window before, or `zero` to begin anew.
             phase: Batches already accumulated towards the next update.
             every: Batches per update.
         """
-        plan = np.array([count, start, phase, every], np.int64)
+        plan = np.array([count, phase, every], np.int64)
         return WindowResult(*self._loop(iterator, plan, *carry))
 
     def flush(self) -> None:
@@ -209,24 +210,25 @@ class Window:
     def _flush_once(self) -> None:
         self.step.flush()  # type: ignore[attr-defined]
 
-    def _one_batch(self, batch: Any, ready: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def _one_batch(self, batch: Any, ready: tf.Tensor) -> tf.Tensor:
         losses, logged = self.step(batch, ready)
         self.names = (*losses, *(name for name in logged if name not in losses))
         values = [losses[name] if name in losses else logged[name] for name in self.names]
-        finite = tf.reduce_all(tf.math.is_finite(list(losses.values()))) if losses else True
+        self.loss_count = len(losses)
         examples = tf.cast(example_count(batch), tf.float32)
-        return tf.stack([*values, tf.ones([])]) * examples, tf.convert_to_tensor(finite)
+        return tf.stack([*values, tf.ones([])]) * examples
 
     def _many_batches(
-        self, iterator: Any, plan: tf.Tensor, sums: tf.Tensor, bad_batch: tf.Tensor
+        self, iterator: Any, plan: tf.Tensor, sums: tf.Tensor, finite: tf.Tensor
     ) -> tuple[tf.Tensor, ...]:
-        count, start, phase, every = tf.unstack(plan)
+        count, phase, every = tf.unstack(plan)
 
         def run(batch: Any, i: tf.Tensor, state: tuple[tf.Tensor, ...]) -> tuple[tf.Tensor, ...]:
-            sums, bad_batch, _ = state
-            vector, finite = self._batch(batch, tf.equal((phase + i + 1) % every, 0))
-            first_bad = tf.logical_and(bad_batch < 0, tf.logical_not(finite))
-            return sums + vector, tf.where(first_bad, start + i, bad_batch), vector
+            sums, finite, _ = state
+            ready = tf.equal((phase + i + 1) % every, 0) if self.accumulating else True
+            vector = self._batch(batch, tf.convert_to_tensor(ready))
+            sums += vector
+            return sums, finite + tf.cast(tf.math.is_finite(sums), tf.float32), vector
 
         def known(i: tf.Tensor, alive: tf.Tensor, *state: tf.Tensor) -> tuple[tf.Tensor, ...]:
             return (i + 1, alive, *run(iterator.get_next(), i, state))
@@ -237,15 +239,15 @@ class Window:
             state = tf.cond(there, lambda: run(batch.get_value(), i, state), lambda: state)
             return (i + tf.cast(there, tf.int64), there, *state)
 
-        i, _, sums, bad_batch, last = tf.while_loop(
+        i, _, sums, finite, last = tf.while_loop(
             lambda i, alive, *_: tf.logical_and(i < count, alive),
             known if self.known_length else unknown,
-            (tf.zeros([], tf.int64), tf.constant(True), sums, bad_batch, tf.zeros_like(sums)),
+            (tf.zeros([], tf.int64), tf.constant(True), sums, finite, tf.zeros_like(sums)),
             parallel_iterations=1,
         )
         results = self.metrics.results()
         self.result_names = tuple(results)
-        return i, sums, bad_batch, last, tf.stack(list(results.values()) or [tf.zeros([])])
+        return i, sums, finite, last, tf.stack(list(results.values()) or [tf.zeros([])])
 
 
 def prediction(task: Any, element_spec: Any) -> Callable[[Any], Any]:
