@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from functools import partial
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lightning_tf.task import Task
     from lightning_tf.trainer import Trainer
+
+log = logging.getLogger("lightning_tf")
 
 
 class Callback:
@@ -233,6 +236,7 @@ class Hooks:
         self._region = region
         ordered = sorted(callbacks, key=lambda callback: isinstance(callback, CheckpointCallback))
         self.callbacks = ordered
+        self._batch_watched: dict[str, bool] = {}
         self._bound: dict[str, list[tuple[str, Callable[..., None]]]] = {}
         self._wakers = [c for c in ordered if c.every_n_steps or overrides(c, "next_step")]
 
@@ -246,8 +250,14 @@ class Hooks:
 
     def watches_batches(self, stage: str) -> bool:
         """Whether anybody overrides a per-batch hook of a stage."""
-        names = (f"on_{stage}_batch_start", f"on_{stage}_batch_end")
-        return any(overrides(w, name) for w in (*self.callbacks, self._task) for name in names)
+        if stage not in self._batch_watched:
+            names = (f"on_{stage}_batch_start", f"on_{stage}_batch_end")
+            watchers = (*self.callbacks, self._task)
+            watched = [overrides(watcher, name) for watcher in watchers for name in names]
+            self._batch_watched[stage] = any(watched)
+            if any(watched) and stage == "train":
+                log.info("a callback or the task watches every batch: windows of one batch.")
+        return self._batch_watched[stage]
 
     def next_step(self) -> int | None:
         """The nearest `global_step` at which a callback must be awake."""
