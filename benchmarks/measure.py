@@ -1,0 +1,206 @@
+"""What the benchmarks share: alternating runs, epoch clocks, tables of ratios and RESULTS.md."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import itertools
+import os
+import platform
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from lightning_tf import Callback, Task, Trainer
+
+RESULTS = Path(__file__).parent / "RESULTS.md"
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds of one run: of a later epoch, and of the whole call with its set-up."""
+
+    epoch: float
+    whole: float
+
+
+@dataclass(frozen=True)
+class Target:
+    """A ratio that an issue asks for, and what was measured."""
+
+    what: str
+    ratio: float
+    at_most: float | None = None
+    at_least: float | None = None
+
+    @property
+    def is_met(self) -> bool:
+        """Whether the ratio is on the right side of its bound."""
+        below = self.at_most is None or self.ratio <= self.at_most
+        return below and (self.at_least is None or self.ratio >= self.at_least)
+
+    def __str__(self) -> str:
+        """One line for people."""
+        bound = f"<= {self.at_most}" if self.at_most is not None else f">= {self.at_least}"
+        verdict = "met" if self.is_met else "MISSED"
+        return f"{self.what}: {self.ratio:.2f} (target {bound}: {verdict})"
+
+
+class EpochClock(Callback):
+    """Notes when each epoch starts, and when the last one is over, under the Trainer."""
+
+    logs_metrics = False
+
+    def __init__(self) -> None:
+        self.starts: list[float] = []
+
+    def on_train_epoch_start(self, trainer: Trainer, task: Task) -> None:
+        """Note the time."""
+        self.starts.append(time.perf_counter())
+
+    def on_train_end(self, trainer: Trainer, task: Task) -> None:
+        """Note the time; the last epoch's checkpoint is written by now."""
+        self.starts.append(time.perf_counter())
+
+
+class KerasEpochClock(keras.callbacks.Callback):
+    """Notes when each epoch starts, and when the last one is over, under `keras.Model.fit`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.starts: list[float] = []
+
+    def on_epoch_begin(self, epoch: int, logs: object = None) -> None:
+        """Note the time."""
+        self.starts.append(time.perf_counter())
+
+    def on_train_end(self, logs: object = None) -> None:
+        """Note the time."""
+        self.starts.append(time.perf_counter())
+
+
+def timed(run: Callable[[], None], starts: list[float]) -> Timing:
+    """Time a run that notes in `starts` when each epoch starts and when the last one is over.
+
+    An epoch counts until the start of the next, so that what lies between two epochs (a checkpoint,
+    a row) is part of it. The first epoch holds tracing and is left out.
+    """
+    began = time.perf_counter()
+    run()
+    whole = time.perf_counter() - began
+    epochs = [after - before for before, after in itertools.pairwise(starts[1:])]
+    return Timing(statistics.fmean(epochs), whole)
+
+
+def alternate(
+    contenders: dict[str, Callable[[], Timing]], runs: int
+) -> tuple[dict[str, Timing], dict[str, list[Timing]]]:
+    """Run all contenders `runs` times in one process, in turn, each round in the other order.
+
+    One unmeasured round goes first: it pays for what a process does once.
+
+    Returns:
+        Medians, and all single runs.
+    """
+    rounds: dict[str, list[Timing]] = {name: [] for name in contenders}
+    for turn in range(-1, runs):
+        for name in list(contenders) if turn % 2 else reversed(contenders):
+            keras.utils.clear_session()
+            timing = contenders[name]()
+            if turn >= 0:
+                rounds[name].append(timing)
+    medians = {
+        name: Timing(
+            statistics.median(timing.epoch for timing in timings),
+            statistics.median(timing.whole for timing in timings),
+        )
+        for name, timings in rounds.items()
+    }
+    return medians, rounds
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@contextlib.contextmanager
+def trainer_folder() -> Iterator[str]:
+    """A folder for a Trainer's files, and a terminal in memory for its bar, drawn in full."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        contextlib.redirect_stdout(_Terminal()),
+        contextlib.redirect_stderr(_Terminal()),
+    ):
+        yield folder
+
+
+def table(header: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def spread(timings: list[Timing]) -> str:
+    """Smallest and largest epoch relative to the median, which says how far to trust it."""
+    epochs = [timing.epoch for timing in timings]
+    middle = statistics.median(epochs)
+    return f"{min(epochs) / middle:.2f} to {max(epochs) / middle:.2f}"
+
+
+def cpu_flags() -> set[str]:
+    """The CPU's features as Linux names them; empty elsewhere."""
+    information = Path("/proc/cpuinfo")
+    lines = information.read_text().splitlines() if information.exists() else []
+    return set(next((line for line in lines if line.startswith("flags")), "").split())
+
+
+def machine() -> str:
+    """Where the figures come from."""
+    amx = "with AMX" if "amx_bf16" in cpu_flags() else "without AMX"
+    return (
+        f"{os.cpu_count()} CPU cores ({platform.machine()}, {amx}), Python "
+        f"{platform.python_version()}, TensorFlow {tf.__version__}, Keras {keras.__version__}"
+    )
+
+
+def arguments(description: str, runs: int = 5) -> argparse.Namespace:
+    """The command line that all benchmarks have."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--runs", type=int, default=runs, help=f"alternating runs, {runs}")
+    parser.add_argument("--write", action="store_true", help="put the result into RESULTS.md")
+    parser.add_argument("--check", action="store_true", help="fail where a target is missed")
+    return parser.parse_args()
+
+
+def report(name: str, text: str, targets: list[Target], options: argparse.Namespace) -> None:
+    """Print a result; write it and judge it where the command line asks for that.
+
+    Args:
+        name: Of the benchmark's file, without its ending; the name of the section.
+        text: Markdown.
+        targets: What an issue asks for.
+        options: From `arguments`.
+    """
+    verdicts = "\n".join(f"- {target}" for target in targets)
+    section = f"## {name}\n\n{machine()}; medians of {options.runs} runs.\n\n{text}\n\n{verdicts}\n"
+    print(section)
+    if options.write:
+        _write(name, section)
+    if options.check and not all(target.is_met for target in targets):
+        raise SystemExit(1)
+
+
+def _write(name: str, section: str) -> None:
+    before = RESULTS.read_text() if RESULTS.exists() else ""
+    sections = {part.split("\n", 1)[0]: f"## {part.strip()}\n" for part in before.split("## ")[1:]}
+    sections[name] = section
+    title = "# Results\n\nWritten by `python benchmarks/NAME.py --write`.\n"
+    RESULTS.write_text("\n".join([title, *(sections[key] for key in sorted(sections))]))
