@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -59,8 +59,12 @@ def _check_clipping(limit: Any, algorithm: str) -> None:
         raise ConfigurationError(f"gradient_clip_val={limit!r}: give a number above 0, or None.")
 
 
-def callback_list(callbacks: Any) -> list[Callback]:
-    """The callbacks of the Trainer's argument; Keras' own are adapted.
+def callback_list(callbacks: Any, adapt: Callable[[Any], Callback]) -> list[Callback]:
+    """The callbacks of the Trainer's argument.
+
+    Args:
+        callbacks: One or several, or None.
+        adapt: Makes a Callback of a keras.callbacks.Callback.
 
     Raises:
         ConfigurationError: Something in it is no callback.
@@ -68,21 +72,14 @@ def callback_list(callbacks: Any) -> list[Callback]:
     if callbacks is None:
         return []
     given = list(callbacks) if isinstance(callbacks, Sequence) else [callbacks]
-    return [_adapted(callback) for callback in given]
-
-
-def _adapted(callback: Any) -> Callback:
-    if isinstance(callback, keras.callbacks.Callback):
-        from lightning_tf.callbacks.keras_adapter import adapt
-
-        adapted: Callback = adapt(callback)
-        return adapted
-    if not isinstance(callback, Callback):
-        raise ConfigurationError(
-            f"callbacks has {callback!r}; give lightning_tf.Callback or keras.callbacks.Callback "
-            "objects."
-        )
-    return callback
+    adapted = [adapt(c) if isinstance(c, keras.callbacks.Callback) else c for c in given]
+    for callback in adapted:
+        if not isinstance(callback, Callback):
+            raise ConfigurationError(
+                f"callbacks has {callback!r}; give lightning_tf.Callback or "
+                "keras.callbacks.Callback objects."
+            )
+    return adapted
 
 
 def refuse_checkpoint_callbacks(callbacks: Sequence[Callback]) -> None:
@@ -98,16 +95,18 @@ def refuse_checkpoint_callbacks(callbacks: Sequence[Callback]) -> None:
             )
 
 
-def logger_list(logger: Any) -> list[Logger]:
-    """The loggers of the Trainer's argument; True gives a CSVLogger.
+def logger_list(logger: Any, default: Callable[[], Logger]) -> list[Logger]:
+    """The loggers of the Trainer's argument.
+
+    Args:
+        logger: True for the default one, False or None for none, or one Logger or several.
+        default: Makes the default one.
 
     Raises:
         ConfigurationError: Something in it is no Logger.
     """
     if logger is True:
-        from lightning_tf.callbacks.csv_logger import CSVLogger
-
-        return [CSVLogger()]
+        return [default()]
     if logger is None or logger is False:
         return []
     loggers = list(logger) if isinstance(logger, Sequence) else [logger]

@@ -39,11 +39,10 @@ from lightning_tf.task import Task
 
 log = logging.getLogger("lightning_tf")
 
-# Imported when they are used, so that a Trainer without them does without their libraries.
 DEFAULT_CALLBACKS = (
-    ("model_checkpoint", "ModelCheckpoint"),
-    ("progress_bar", "ProgressBar"),
-    ("model_summary", "ModelSummary"),
+    "model_checkpoint.ModelCheckpoint",
+    "progress_bar.ProgressBar",
+    "model_summary.ModelSummary",
 )
 
 
@@ -166,10 +165,12 @@ class Trainer:
             self._set_fast_dev_run()
             logger = enable_checkpointing = False
         self._enabled = (enable_checkpointing, enable_progress_bar, enable_model_summary)
-        self._own_callbacks = callback_list(callbacks)
+        self._own_callbacks = callback_list(
+            callbacks, lambda given: _callback_room("keras_adapter.adapt")(given)
+        )
         if not enable_checkpointing and not self.fast_dev_run:
             refuse_checkpoint_callbacks(self._own_callbacks)
-        self.loggers = logger_list(logger)
+        self.loggers = logger_list(logger, lambda: _callback_room("csv_logger.CSVLogger")())
         self.callbacks: list[Callback] = [*self.loggers, *self._own_callbacks]
 
         self.progress = Progress()
@@ -448,9 +449,9 @@ class Trainer:
 
     def _default_callbacks(self) -> list[Callback]:
         added = []
-        for (module, name), enabled in zip(DEFAULT_CALLBACKS, self._enabled, strict=True):
+        for name, enabled in zip(DEFAULT_CALLBACKS, self._enabled, strict=True):
             if enabled:
-                kind = getattr(import_module(f"lightning_tf.callbacks.{module}"), name)
+                kind = _callback_room(name)
                 if not any(isinstance(callback, kind) for callback in self.callbacks):
                     added.append(kind())
         return added
@@ -552,3 +553,9 @@ class Trainer:
         if prefix == "val":
             self.num_val_batches = loop.length
         return loop.run()
+
+
+def _callback_room(name: str) -> Any:
+    """Something in lightning_tf.callbacks, imported when it is used: this room alone names any."""
+    module, _, attribute = name.partition(".")
+    return getattr(import_module(f"lightning_tf.callbacks.{module}"), attribute)
