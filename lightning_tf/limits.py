@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import timedelta
 from typing import Any
 
@@ -18,7 +19,7 @@ def check_limit(name: str, limit: Limit) -> None:
     Raises:
         ConfigurationError: The limit is negative, or a float outside 0..1.
     """
-    if isinstance(limit, bool) or not isinstance(limit, (int, float)) or limit < 0:
+    if isinstance(limit, bool) or not isinstance(limit, (int, float)) or not limit >= 0:
         raise ConfigurationError(f"{name}={limit!r}: give a count of batches, or a fraction 0..1.")
     if isinstance(limit, float) and limit > 1.0:
         raise ConfigurationError(f"{name}={limit!r}: a fraction is at most 1.0; a count is an int.")
@@ -84,7 +85,8 @@ def limited(
     count = int(length * limit)
     if count == 0:
         raise ConfigurationError(
-            f"{limit_name}={limit!r} of {length} batches is none; give {1 / length:.3g} or more."
+            f"{limit_name}={limit!r} of {length} batches is none; give "
+            f"{math.ceil(1000 / length) / 1000} or more."
         )
     return dataset.take(count), count
 
@@ -110,9 +112,12 @@ def seconds(max_time: Any) -> float | None:
             max_time = timedelta(days=days, hours=hours, minutes=minutes, seconds=rest)
         elif isinstance(max_time, dict):
             max_time = timedelta(**max_time)
-        return float(max_time.total_seconds())
+        duration = float(max_time.total_seconds())
     except (TypeError, ValueError, AttributeError):
+        duration = -1.0
+    if duration < 0.0:
         raise ConfigurationError(
             f"max_time={max_time!r}: give 'DD:HH:MM:SS', a timedelta or a dict such as "
             "{'minutes': 30}."
-        ) from None
+        )
+    return duration

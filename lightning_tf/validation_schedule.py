@@ -28,7 +28,8 @@ class ValidationSchedule:
     def __init__(self, interval: int | float, every_n_epoch: int | None) -> None:
         self.interval, self.every_n_epoch = interval, every_n_epoch
         is_count = isinstance(interval, int) and not isinstance(interval, bool)
-        if (is_count and interval < 1) or (not is_count and not 0.0 < float(interval) <= 1.0):
+        is_fraction = isinstance(interval, float) and 0.0 < interval <= 1.0
+        if not is_fraction and not (is_count and interval >= 1):
             raise ConfigurationError(
                 f"val_check_interval={interval!r}: give a count of batches of at least 1, or a "
                 "fraction of the epoch in (0, 1]."
