@@ -1,0 +1,51 @@
+import random
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from lightning_tf import seed_everything
+from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.seed import MAX_SEED, last_seed
+
+
+def draws():
+    return (
+        random.random(),
+        float(np.random.rand()),
+        float(tf.random.uniform([])),
+        float(keras.random.uniform([])),
+    )
+
+
+def test_one_seed_decides_all_four_generators():
+    assert seed_everything(5) == 5
+    first = draws()
+    seed_everything(5)
+    assert draws() == first
+    seed_everything(6)
+    assert all(a != b for a, b in zip(draws(), first, strict=True))
+
+
+def test_the_last_seed_is_remembered():
+    seed_everything(17)
+    assert last_seed() == 17
+
+
+@pytest.mark.parametrize("seed", [0, MAX_SEED])
+def test_the_ends_of_the_range_work(seed):
+    assert seed_everything(seed) == seed
+
+
+@pytest.mark.parametrize("seed", [-1, MAX_SEED + 1, 1.0, "1", None, True])
+def test_other_seeds_are_refused(seed):
+    with pytest.raises(ConfigurationError, match="seed="):
+        seed_everything(seed)
+
+
+def test_a_refused_seed_changes_nothing():
+    seed_everything(3)
+    with pytest.raises(ConfigurationError):
+        seed_everything(-1)
+    assert last_seed() == 3
