@@ -2,3 +2,7 @@
 
 if __name__ != "lightning_tf.callbacks":
     raise ImportError("import lightning_tf.callbacks, not callbacks")
+
+from lightning_tf.callbacks.progress_bar import ProgressBar
+
+__all__ = ["ProgressBar"]

@@ -1,4 +1,4 @@
-"""The smallest parts that train: tasks of one layer or one weight, hooks and rows noted in memory."""
+"""The smallest parts that train: one layer or one weight; hooks and rows noted in memory."""
 
 from __future__ import annotations
 

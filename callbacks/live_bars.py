@@ -1,0 +1,98 @@
+"""LiveBars: progress bars on a terminal, drawn when told to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import TaskID
+
+
+class LiveBars:
+    """The live display of a terminal: below what is printed, one bar for each running stage.
+
+    It opens with the first bar, and is drawn when it is told to, not by a thread, so that nothing
+    competes with training.
+
+    Args:
+        console: A rich console on a terminal.
+
+    Example:
+        >>> bars = LiveBars(Console())
+        >>> bars.begin("train", "epoch 1/3", total=100, done=0)
+        >>> bars.update("train", 50, "850 steps/s", "loss 0.1234")
+        >>> bars.close()
+    """
+
+    def __init__(self, console: Console) -> None:
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+        from rich.table import Column
+
+        self._progress = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=20, complete_style="green", finished_style="green"),
+            TextColumn("{task.fields[count]}", markup=False),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[rate]}", markup=False),
+            TextColumn(
+                "{task.fields[metrics]}",
+                markup=False,
+                table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"),
+            ),
+            console=console,
+            auto_refresh=False,
+            transient=True,
+            expand=True,
+        )
+        self._ids: dict[str, TaskID] = {}
+
+    def begin(self, name: str, description: str, total: int | None, done: int) -> None:
+        """Add a bar; one of the same name makes way."""
+        self._progress.start()
+        self.end(name)
+        self._ids[name] = self._progress.add_task(
+            description, total=total, completed=done, count=_count(done, total), rate="", metrics=""
+        )
+        self._progress.refresh()
+
+    def update(self, name: str, done: int, rate: str, metrics: str) -> None:
+        """Move a bar on and draw it."""
+        bar = next(task for task in self._progress.tasks if task.id == self._ids[name])
+        count = _count(done, None if bar.total is None else int(bar.total))
+        self._progress.update(
+            bar.id, completed=done, count=count, rate=rate, metrics=metrics, refresh=True
+        )
+
+    def end(self, name: str) -> None:
+        """Take a bar away; one that is not there is fine."""
+        if name in self._ids:
+            self._progress.remove_task(self._ids.pop(name))
+            self._progress.refresh()
+
+    def print(self, line: str) -> None:
+        """Write a line above the bars."""
+        self._progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    def table(self, metrics: dict[str, float]) -> None:
+        """Write a table above the bars."""
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table("metric", "value")
+        for name, value in metrics.items():
+            table.add_row(Text(name), Text(number_text(value)))
+        self._progress.console.print(table)
+
+    def close(self) -> None:
+        """Give the terminal back."""
+        self._progress.stop()
+
+
+def number_text(value: float) -> str:
+    """A number as a person reads it: four decimals, or powers of ten where these say nothing."""
+    return f"{value:.4f}" if value == 0 or 1e-3 <= abs(value) < 1e5 else f"{value:.3e}"
+
+
+def _count(done: int, total: int | None) -> str:
+    return f"{done}" if total is None else f"{done}/{total}"

@@ -1,0 +1,242 @@
+"""ProgressBar: what a run is doing, live on a terminal, one line per epoch elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Any, TextIO
+
+from lightning_tf.callback import Callback
+from lightning_tf.callbacks.live_bars import LiveBars, number_text
+from lightning_tf.exceptions import ConfigurationError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from lightning_tf.task import Task
+    from lightning_tf.trainer import Trainer
+
+STAGE_PREFIXES = ("val_", "test_")
+
+
+class ProgressBar(Callback):
+    """Shows epochs, steps per second and metrics.
+
+    On a terminal: a bar for the running epoch with the epoch's metrics so far, refreshed by time,
+    and bars for validation, test and prediction. Everywhere: one line for each finished epoch ::
+
+        epoch 3/20  loss 0.1234  accuracy 0.9567  val_loss 0.1402  (1.2 s, 850 steps/s)
+
+    where the seconds include validation, and a step is an update (`trainer.global_step`) of
+    training alone. Shown are losses, the metrics of `configure_metrics`, and what is logged with
+    ``prog_bar=True``. After `validate` and `test` comes a table of all their metrics.
+
+    The device is read only to refresh the bar of a terminal; otherwise a window costs one look at
+    the clock.
+
+    Args:
+        refresh_seconds: The least time between two refreshes.
+        console: A rich console to draw on; made for `file` where it is None.
+        file: Where to write; standard output where it is None. Bars need it to be a terminal.
+
+    Raises:
+        ConfigurationError: `refresh_seconds` is negative, or both `console` and `file` are given.
+
+    Example:
+        >>> Trainer(max_epochs=20, callbacks=[ProgressBar(refresh_seconds=2.0)]).fit(task)
+    """
+
+    logs_metrics = False
+
+    def __init__(
+        self,
+        refresh_seconds: float = 0.5,
+        console: Console | None = None,
+        file: TextIO | None = None,
+    ) -> None:
+        if refresh_seconds < 0:
+            raise ConfigurationError(
+                f"ProgressBar(refresh_seconds={refresh_seconds!r}): give seconds of at least 0."
+            )
+        if console is not None and file is not None:
+            raise ConfigurationError("ProgressBar got both console and file; give one of them.")
+        self.refresh_seconds = refresh_seconds
+        self.console, self.file = console, file
+        self._stage = ""
+        self._bars: LiveBars | None = None
+        self._next_refresh = 0.0
+        self._epoch_began = self._validation_began = 0.0
+        self._validation_seconds = 0.0
+        self._epoch_start_step = 0
+
+    # ---- the display
+
+    def setup(self, trainer: Trainer, task: Task, stage: str) -> None:
+        """Open the display; workers other than the first show nothing."""
+        self._stage = stage
+        if not trainer.is_global_zero:
+            return
+        console = self._terminal()
+        self._bars = None if console is None else LiveBars(console)
+
+    def teardown(self, trainer: Trainer, task: Task, stage: str) -> None:
+        """Close the display."""
+        self._close()
+
+    def on_exception(self, trainer: Trainer, task: Task, exception: BaseException) -> None:
+        """Close the display, or the terminal would be left without its cursor."""
+        self._close()
+
+    def _terminal(self) -> Console | None:
+        """The console to draw bars on; None where there is no terminal."""
+        if self.console is not None:
+            return self.console if self.console.is_interactive else None
+        file = self.file or sys.stdout
+        if not file.isatty():
+            return None
+        from rich.console import Console
+
+        console = Console(file=file)
+        return console if console.is_interactive else None
+
+    def _close(self) -> None:
+        if self._bars is not None:
+            self._bars.close()
+            self._bars = None
+
+    def _print(self, trainer: Trainer, line: str) -> None:
+        if not trainer.is_global_zero:
+            return
+        if self._bars is not None:
+            self._bars.print(line)
+        elif self.console is not None:
+            self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        else:
+            print(line, file=self.file or sys.stdout, flush=True)
+
+    # ---- training
+
+    def on_train_epoch_start(self, trainer: Trainer, task: Task) -> None:
+        """Begin the epoch's bar."""
+        self._epoch_began = time.perf_counter()
+        self._validation_seconds = 0.0
+        self._epoch_start_step = trainer.global_step
+        self._next_refresh = self._epoch_began + self.refresh_seconds
+        if self._bars is not None:
+            total = trainer.num_training_batches
+            self._bars.begin("train", _epoch_name(trainer), total, trainer.batch_idx)
+
+    def on_train_window_end(self, trainer: Trainer, task: Task) -> None:
+        """Refresh the bar where it is time."""
+        if self._bars is None or time.perf_counter() < self._next_refresh:
+            return
+        values = _shown(trainer, task, trainer.running_metrics())
+        self._bars.update("train", trainer.batch_idx, self._rate(trainer), _metrics_text(values))
+        self._next_refresh = time.perf_counter() + self.refresh_seconds
+
+    def on_train_epoch_end(self, trainer: Trainer, task: Task) -> None:
+        """Put the epoch's line in the place of its bar."""
+        if self._bars is not None:
+            self._bars.end("train")
+        steps = trainer.metric_steps
+        measured = {
+            name: value
+            for name, value in trainer.callback_metrics.items()
+            if steps[name] > self._epoch_start_step
+        }
+        metrics = _metrics_text(_shown(trainer, task, measured))
+        seconds = time.perf_counter() - self._epoch_began
+        parts = [_epoch_name(trainer), metrics, f"({seconds:.1f} s, {self._rate(trainer)})"]
+        self._print(trainer, "  ".join(part for part in parts if part))
+
+    def _rate(self, trainer: Trainer) -> str:
+        """Updates per second of the epoch so far, validation left out."""
+        seconds = time.perf_counter() - self._epoch_began - self._validation_seconds
+        rate = (trainer.global_step - self._epoch_start_step) / max(seconds, 1e-9)
+        return f"{rate:,.0f} steps/s" if rate >= 10 else f"{rate:.2f} steps/s"
+
+    # ---- validation, test, prediction
+
+    def on_validation_start(self, trainer: Trainer, task: Task) -> None:
+        """Begin the bar of a validation or a sanity check."""
+        self._validation_began = time.perf_counter()
+        name = "sanity check" if trainer.sanity_checking else "validation"
+        self._begin(name, None if trainer.sanity_checking else trainer.num_val_batches)
+
+    def on_validation_end(self, trainer: Trainer, task: Task) -> None:
+        """End the bar; outside fit, print the metrics."""
+        self._validation_seconds += time.perf_counter() - self._validation_began
+        self._end("sanity check" if trainer.sanity_checking else "validation")
+        if self._stage == "validate":
+            self._print_table(trainer, "val_")
+
+    def on_test_start(self, trainer: Trainer, task: Task) -> None:
+        """Begin the bar."""
+        self._begin("test", None)
+
+    def on_test_end(self, trainer: Trainer, task: Task) -> None:
+        """End the bar and print the metrics."""
+        self._end("test")
+        self._print_table(trainer, "test_")
+
+    def on_predict_start(self, trainer: Trainer, task: Task) -> None:
+        """Begin the bar."""
+        self._next_refresh = 0.0
+        self._begin("predict", None)
+
+    def on_predict_batch_end(
+        self, trainer: Trainer, task: Task, outputs: Any, batch_idx: int
+    ) -> None:
+        """Refresh the bar where it is time."""
+        now = time.perf_counter()
+        if self._bars is not None and now >= self._next_refresh:
+            self._bars.update("predict", batch_idx + 1, "", "")
+            self._next_refresh = now + self.refresh_seconds
+
+    def on_predict_end(self, trainer: Trainer, task: Task) -> None:
+        """End the bar."""
+        self._end("predict")
+
+    def _begin(self, name: str, total: int | None) -> None:
+        if self._bars is not None:
+            self._bars.begin(name, name, total, 0)
+
+    def _end(self, name: str) -> None:
+        if self._bars is not None:
+            self._bars.end(name)
+
+    def _print_table(self, trainer: Trainer, prefix: str) -> None:
+        found = {n: v for n, v in trainer.callback_metrics.items() if n.startswith(prefix)}
+        if self._bars is not None:
+            self._bars.table(found)
+            return
+        width = max(map(len, found), default=0)
+        for name, value in found.items():
+            self._print(trainer, f"{name:<{width}}  {number_text(value)}")
+
+
+def _epoch_name(trainer: Trainer) -> str:
+    of = "" if trainer.max_epochs is None else f"/{trainer.max_epochs}"
+    return f"epoch {trainer.current_epoch + 1}{of}"
+
+
+def _shown(trainer: Trainer, task: Task, values: dict[str, float]) -> dict[str, float]:
+    """The values that a line has room for, those of training first."""
+    wanted = {"loss", *task.metrics, *trainer.prog_bar_metrics}
+
+    def is_shown(name: str) -> bool:
+        base = _base(name)
+        return base in wanted or name in wanted or base.endswith("_loss")
+
+    names = sorted(filter(is_shown, values), key=lambda name: name != _base(name))
+    return {name: values[name] for name in names}
+
+
+def _base(name: str) -> str:
+    for prefix in STAGE_PREFIXES:
+        name = name.removeprefix(prefix)
+    return name
+
+
+def _metrics_text(values: dict[str, float]) -> str:
+    return "  ".join(f"{name} {number_text(value)}" for name, value in values.items())
