@@ -1,1 +1,1 @@
-"""DataModule and its sources, one file per kind of data."""
+"""DataModule and its sources, one file for each kind of data."""

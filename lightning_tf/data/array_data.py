@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lightning_tf.data.array_source import ArraySource
 from lightning_tf.data.indexed_data import IndexedData, Part
-from lightning_tf.data.order import split_indices
+from lightning_tf.data.order import carve
 from lightning_tf.exceptions import ConfigurationError, DataError
 
 
@@ -35,7 +35,7 @@ class ArrayData(IndexedData):
 
     Raises:
         ConfigurationError: Both arrays and a fraction are given for a part, or a fraction is
-            outside [0, 1).
+            outside [0, 1); raised by `setup`.
         DataError: Arrays are empty, of different lengths, of objects, or hold NaN or infinity.
 
     Example:
@@ -60,18 +60,7 @@ class ArrayData(IndexedData):
     ) -> None:
         """Check and keep the arguments."""
         super().__init__(batch_size, seed, split_seed)
-        for name, arrays, fraction in (
-            ("val", val, val_fraction),
-            ("test", test, test_fraction),
-        ):
-            if arrays is not None and fraction is not None:
-                raise ConfigurationError(
-                    f"Both {name} and {name}_fraction={fraction!r} are given; drop one of them."
-                )
-        self._fractions = (
-            0.1 if val is None and val_fraction is None else val_fraction or 0.0,
-            test_fraction or 0.0,
-        )
+        self._val_fraction, self._test_fraction = val_fraction, test_fraction
         self._arrays = {"train": checked_arrays("train", x, y)}
         for name, pair in (("val", val), ("test", test)):
             if pair is not None:
@@ -83,17 +72,19 @@ class ArrayData(IndexedData):
     def load(self) -> dict[str, Part]:
         """Move the arrays into the input pipeline and split them."""
         arrays, self._arrays = self._arrays, {}  # no second copy while training
-        parts = {
-            name: Part(ArraySource(*pair), np.arange(_length(pair), dtype=np.int64))
-            for name, pair in arrays.items()
-        }
-        whole, pair = parts.pop("train"), arrays["train"]
-        train, val, test = split_indices(
-            len(whole.indices), self._fractions, self.split_seed, _classes(pair[1])
+        sources = {name: ArraySource(*pair) for name, pair in arrays.items()}
+        given = {name: np.arange(_length(pair), dtype=np.int64) for name, pair in arrays.items()}
+        carved = carve(
+            given,
+            _classes(arrays["train"][1]),
+            self._val_fraction,
+            self._test_fraction,
+            self.split_seed,
         )
-        carved = {"train": train, "val": val, "test": test}
-        # A part that came as arrays wins over the empty stretch of a fraction of 0.
-        return {name: Part(whole.source, part) for name, part in carved.items()} | parts
+        return {
+            name: Part(sources.get(name, sources["train"]), indices)
+            for name, indices in carved.items()
+        }
 
 
 def checked_arrays(name: str, x: Any, y: Any) -> tuple[Any, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,6 +68,49 @@ def split_indices(
     ends = np.floor(np.cumsum(fractions) * count + 0.5).astype(np.int64)
     *held_out, rest = np.split(line, ends)
     return [np.sort(part) for part in (rest, *held_out)]
+
+
+def carve(
+    given: dict[str, Indices],
+    labels: NDArray[Any] | None,
+    val_fraction: float | None,
+    test_fraction: float | None,
+    seed: int,
+) -> dict[str, Indices]:
+    """Hold out of ``train`` what is missing: 0.1 for ``val``, nothing for ``test`` by default.
+
+    Args:
+        given: Indices of the examples of ``train`` and of parts that the data bring themselves.
+        labels: The class of every example, by index, or None.
+        val_fraction: Share of ``train`` to hold out for validation; None means the default.
+        test_fraction: Share of ``train`` to hold out for testing; None means the default.
+        seed: Decides who goes where.
+
+    Returns:
+        What was given, with a smaller ``train`` and the missing parts.
+
+    Raises:
+        ConfigurationError: A part is given and has a fraction too, or `split_indices` refuses.
+
+    Example:
+        >>> parts = carve({"train": np.arange(10)}, None, 0.2, None, seed=0)
+        >>> {name: len(indices) for name, indices in parts.items()}
+        {'train': 8, 'val': 2, 'test': 0}
+    """
+    fractions = {}
+    for name, fraction, usual in (("val", val_fraction, 0.1), ("test", test_fraction, 0.0)):
+        if name not in given:
+            fractions[name] = usual if fraction is None else fraction
+        elif fraction is not None:
+            raise ConfigurationError(
+                f"{name}_fraction is {fraction!r}, but the data bring their own {name} part; "
+                "drop one of them."
+            )
+    train = given["train"]
+    classes = None if labels is None else labels[train]
+    rest, *held_out = split_indices(len(train), list(fractions.values()), seed, classes)
+    carved = dict(zip(fractions, held_out, strict=True))
+    return {**given, "train": train[rest]} | {name: train[part] for name, part in carved.items()}
 
 
 def _places(labels: NDArray[np.integer], random: np.random.RandomState) -> NDArray[np.float64]:

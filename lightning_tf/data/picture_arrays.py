@@ -13,6 +13,7 @@ from lightning_tf.data.picture_checks import (
     checked_class_names,
     checked_labels,
     checked_pictures,
+    checked_value_range,
 )
 from lightning_tf.exceptions import ConfigurationError, DataError, nearest
 
@@ -145,4 +146,4 @@ def _value_range(pictures: NDArray[Any], train: Part) -> tuple[float, float]:
     if pictures.dtype == np.uint8:
         return 0.0, 255.0
     seen = pictures[train.indices]
-    return float(seen.min()), float(seen.max())
+    return checked_value_range(seen.min(), seen.max())

@@ -81,3 +81,14 @@ def checked_class_names(names: list[str] | None, num_classes: int) -> list[str]:
     if len(names) != num_classes:
         raise DataError(f"{len(names)} class names are given for {num_classes} classes: {names}.")
     return names
+
+
+def checked_value_range(low: float, high: float) -> tuple[float, float]:
+    """The lowest and highest value of the training pictures.
+
+    Raises:
+        DataError: They are the same, so that there is nothing to learn and nothing to scale by.
+    """
+    if not low < high:
+        raise DataError(f"Every pixel of the training pictures is {low}; give real pictures.")
+    return float(low), float(high)

@@ -14,6 +14,7 @@ from lightning_tf.data.picture_checks import (
     checked_class_names,
     checked_labels,
     checked_pictures,
+    checked_value_range,
 )
 from lightning_tf.exceptions import DataError
 
@@ -42,8 +43,8 @@ def picture_facts(
 
     The sources of this package carry their facts as attributes of the same names. Where a module
     has none, ``num_classes`` is one more than the largest training label and the value range that
-    of uint8, or of the training pictures: both cost one pass over the training data, which ends
-    early only where both are known.
+    of uint8, or what the training pictures hold. Unless both are known, that costs one pass over
+    the training data.
 
     Args:
         data: Batches of ``(pictures, labels)`` with shapes (batch, height, width, channels) and
@@ -70,7 +71,7 @@ def picture_facts(
     if num_classes is None or value_range is None:
         seen_classes, seen_range = _scan(data.dataset_for("train"))
         num_classes = seen_classes if num_classes is None else num_classes
-        value_range = seen_range if value_range is None else value_range
+        value_range = checked_value_range(*seen_range) if value_range is None else value_range
     height, width, channels = getattr(data, "input_shape", pictures.shape[1:])
     names = getattr(data, "class_names", None) if class_names is None else class_names
     return PictureFacts(

@@ -1,0 +1,193 @@
+"""TfdsPictures: image classification sets of TensorFlow Datasets."""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import Any
+
+import numpy as np
+
+from lightning_tf.data.decoded_pictures import DecodedPictures
+from lightning_tf.data.indexed_data import IndexedData, Part
+from lightning_tf.data.order import carve
+from lightning_tf.data.picture_checks import checked_class_names, checked_labels
+from lightning_tf.data.picture_folder import checked_image_size
+from lightning_tf.exceptions import ConfigurationError, DataError, nearest
+
+_HOST = "storage.googleapis.com"  # where the library keeps its own copies and descriptions
+_PARTS = {"train": ("train",), "val": ("validation", "val"), "test": ("test",)}
+
+
+class TfdsPictures(IndexedData):
+    """A picture set of TensorFlow Datasets, by name.
+
+    A set that is prepared in `data_dir` is used without touching the network; otherwise
+    `prepare_data` downloads it, and fails within seconds where there is no network. The encoded
+    pictures are kept in memory, so that any order can be drawn by index; they are decoded in the
+    pipeline. Splits named ``validation`` and ``test`` are used; what is missing can be held out.
+
+    Batches are ``(pictures, labels)``: uint8 of shape (batch, height, width, channels), 0 to 255,
+    and int32 of shape (batch,).
+
+    Attributes:
+        input_shape: Height, width and channels, after `setup`.
+        num_classes: Number of classes, after `setup`.
+        class_names: Their names, after `setup`.
+        value_range: (0.0, 255.0).
+
+    Args:
+        name: As `tfds.builder` takes it, such as ``cifar10`` or ``name/config:1.0.0``.
+        data_dir: Where sets are prepared; None is the library's own folder.
+        image_size: Height and width to resize to, or one number for both. None keeps the size,
+            which works for sets of pictures of one size.
+        in_memory: Decode all pictures once in `setup`: faster epochs for height x width x channels
+            bytes a picture.
+        val_fraction: Share of the training pictures to hold out where the set has no validation.
+        test_fraction: The same for testing, 0 by default.
+        batch_size: Pictures in a global batch.
+        seed: Decides the order of training pictures; None follows the Trainer's seed.
+        split_seed: Decides which pictures are held out.
+
+    Raises:
+        ConfigurationError: No such set, or pictures of many sizes and no `image_size`.
+        DataError: The set is not prepared and cannot be, or holds no labelled pictures.
+
+    Example:
+        >>> data = TfdsPictures("cifar10", data_dir="tensorflow_datasets")
+    """
+
+    value_range = (0.0, 255.0)
+    input_shape: tuple[int, int, int]
+    num_classes: int
+    class_names: list[str]
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        data_dir: str | os.PathLike[str] | None = None,
+        image_size: int | tuple[int, int] | None = None,
+        in_memory: bool = False,
+        val_fraction: float | None = None,
+        test_fraction: float | None = None,
+        batch_size: int = 32,
+        seed: int | None = None,
+        split_seed: int = 0,
+    ) -> None:
+        """Check and keep the arguments."""
+        super().__init__(batch_size, seed, split_seed)
+        self._name, self._data_dir, self._in_memory = name, data_dir, in_memory
+        self._image_size = None if image_size is None else checked_image_size(image_size)
+        self._val_fraction, self._test_fraction = val_fraction, test_fraction
+
+    def prepare_data(self) -> None:
+        """Download and prepare the set unless that is done."""
+        builder = self._builder()
+        if builder.info.splits:
+            return
+        try:
+            socket.create_connection((_HOST, 443), timeout=3).close()
+        except OSError as error:
+            raise DataError(
+                f"tfds:{self._name} is not prepared in {builder.data_dir}, and {_HOST} cannot be "
+                f"reached to download it ({error}). Prepare it where there is a network and pass "
+                "data_dir= with its folder."
+            ) from error
+        builder.download_and_prepare()
+
+    def load(self) -> dict[str, Part]:
+        """Read the encoded pictures of every split."""
+        builder = self._builder()
+        splits = self._splits(builder)
+        picture_key, label_key = self._keys(builder.info.features)
+        features = builder.info.features
+        self._set_facts(features[picture_key], features[label_key])
+        contents: list[bytes] = []
+        labels: list[int] = []
+        given = {}
+        for part, split in splits.items():
+            start = len(labels)
+            for picture, label in self._encoded(builder, split, picture_key, label_key):
+                contents.extend(picture)
+                labels.extend(label)
+            given[part] = np.arange(start, len(labels), dtype=np.int64)
+        checked = checked_labels(f"tfds:{self._name}", np.array(labels), self.num_classes)
+        pictures = DecodedPictures(
+            contents, checked, image_size=self._image_size, channels=self.input_shape[2]
+        )
+        source = pictures.in_memory() if self._in_memory else pictures
+        carved = carve(given, checked, self._val_fraction, self._test_fraction, self.split_seed)
+        return {part: Part(source, indices) for part, indices in carved.items()}
+
+    def _builder(self) -> Any:
+        import tensorflow_datasets as tfds
+        from tensorflow_datasets.core.registered import DatasetNotFoundError
+
+        try:
+            return tfds.builder(self._name, data_dir=self._data_dir)
+        except DatasetNotFoundError as error:
+            hint = nearest(self._name, tfds.list_builders()).split(" Known:")[0]
+            raise ConfigurationError(
+                f"TensorFlow Datasets has no set {self._name!r}, and none of that name is prepared "
+                f"in {self._data_dir or 'its usual folder'}.{hint}"
+            ) from error
+
+    def _splits(self, builder: Any) -> dict[str, str]:
+        names = list(builder.info.splits)
+        if not names:
+            raise DataError(
+                f"tfds:{self._name} is not prepared in {builder.data_dir}; call prepare_data(), or "
+                "pass data_dir= with the folder that holds it."
+            )
+        found = {
+            part: next((split for split in usual if split in names), None)
+            for part, usual in _PARTS.items()
+        }
+        if found["train"] is None:
+            raise DataError(f"tfds:{self._name} has no split 'train'; it has {', '.join(names)}.")
+        return {part: split for part, split in found.items() if split is not None}
+
+    def _keys(self, features: Any) -> tuple[str, str]:
+        import tensorflow_datasets as tfds
+
+        of_type = [
+            [key for key, feature in features.items() if isinstance(feature, kind)]
+            for kind in (tfds.features.Image, tfds.features.ClassLabel)
+        ]
+        if not all(of_type):
+            raise DataError(
+                f"tfds:{self._name} holds no pictures with one label each; its features are "
+                f"{', '.join(features)}."
+            )
+        return ("image" if "image" in of_type[0] else of_type[0][0]), (
+            "label" if "label" in of_type[1] else of_type[1][0]
+        )
+
+    def _set_facts(self, pictures: Any, labels: Any) -> None:
+        if pictures.np_dtype != np.uint8:
+            raise DataError(
+                f"tfds:{self._name} has {pictures.np_dtype} pictures; only uint8 works."
+            )
+        height, width, channels = pictures.shape
+        if self._image_size is not None:
+            height, width = self._image_size
+        if height is None or width is None:
+            raise ConfigurationError(
+                f"tfds:{self._name} has pictures of many sizes; pass image_size=, such as 160."
+            )
+        self.input_shape = (height, width, channels if channels in (1, 3) else 3)
+        self.num_classes = labels.num_classes
+        self.class_names = checked_class_names(labels.names, self.num_classes)
+
+    def _encoded(self, builder: Any, split: str, picture_key: str, label_key: str) -> Any:
+        import tensorflow_datasets as tfds
+
+        # Undecoded, in the order of the files: the same examples at the same indices every time.
+        dataset = builder.as_dataset(
+            split=split,
+            decoders={picture_key: tfds.decode.SkipDecoding()},
+            read_config=tfds.ReadConfig(try_autocache=False),
+            shuffle_files=False,
+        )
+        return dataset.map(lambda x: (x[picture_key], x[label_key])).batch(1000).as_numpy_iterator()
