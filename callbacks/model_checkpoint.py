@@ -105,6 +105,7 @@ class ModelCheckpoint(CheckpointCallback):
         self._newest = ""
         self._saved_step = -1
         self._waiting = False
+        self._at_epoch_end: bool | None = None
         self._last_time = time.monotonic()
         self._warned = False
 
@@ -220,7 +221,7 @@ class ModelCheckpoint(CheckpointCallback):
 
     def on_validation_end(self, trainer: Trainer, task: Task) -> None:
         """What waited for a fresh metric, and triggers by epochs that fall on validation."""
-        if trainer.sanity_checking or trainer.stage == "validate" and trainer.validating_alone:
+        if trainer.sanity_checking or trainer.entry_point != "fit":
             return
         by_epoch = self._epoch_is_due(trainer) and not self._at_epoch_end
         if self._waiting or by_epoch:

@@ -36,9 +36,7 @@ class TopK:
     @property
     def worst(self) -> str:
         """The path with the worst score, the later of two equal ones; empty without any."""
-        return max(
-            reversed(self.scores), key=lambda path: self._key(self.scores[path]), default=""
-        )
+        return max(reversed(self.scores), key=lambda path: self._key(self.scores[path]), default="")
 
     def would_keep(self, score: float) -> bool:
         """Whether a checkpoint with this score is worth writing."""

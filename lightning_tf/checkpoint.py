@@ -54,11 +54,11 @@ def save(path: str | os.PathLike[str], variables: dict[str, Any], run: dict[str,
         _write(beside / TENSORS, tensors)
         _write(beside / RUN, json.dumps(document, indent=1).encode())
         _sync_directory(beside)
-        if path.exists():
+        if path.exists() or path.is_symlink():
             old = path.with_name(f".{path.name}.{os.getpid()}.old")
             os.rename(path, old)
             os.rename(beside, path)
-            shutil.rmtree(old)
+            old.unlink() if old.is_symlink() else shutil.rmtree(old)
         else:
             os.rename(beside, path)
         _sync_directory(path.parent)

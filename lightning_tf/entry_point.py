@@ -34,7 +34,7 @@ def entered(trainer: Trainer, task: Any, stage: str) -> Iterator[None]:
         stage: fit, validate, test or predict.
     """
     _check(task, stage)
-    trainer.attach(task)
+    trainer.attach(task, stage)
     try:
         _set_up(trainer, task, stage)
         yield

@@ -294,7 +294,6 @@ class FitLoop:
         trainer.metric_steps.update(dict.fromkeys(means, progress.global_step))
         stopping = bool(trainer.stop_reason) and self._minimums_met(finish=self._exhausted)
         if self._validation_is_due() or (stopping and self._unvalidated()):
-            trainer.validation_due = True
             self._validate()
         trainer.log_row({f"train/{name}_epoch": value for name, value in means.items()})
         progress.epoch_closed = self._exhausted
@@ -398,10 +397,10 @@ class FitLoop:
         trainer.stage, before = "validate", trainer.stage
         try:
             self.progress.validated_batch = self.progress.total_batches
+            trainer.validation_due = False
             self.validation.run()
         finally:
             trainer.stage = before
-            trainer.validation_due = False
             self.task._metrics = self.state.metrics.metrics
 
     # ---- the end

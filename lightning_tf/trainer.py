@@ -176,6 +176,7 @@ class Trainer:
         self.progress = Progress()
         self.records = Records(self.loggers, lambda: self.progress)
         self.task: Task | None = None
+        self.entry_point: str | None = None
         self.stage: str | None = None
         self.stop_reason = ""
         self.resumed = False
@@ -419,7 +420,7 @@ class Trainer:
 
     # ---- what an entry point needs
 
-    def attach(self, task: Task) -> None:
+    def attach(self, task: Task, entry_point: str) -> None:
         """Take up a task: its callbacks, and a new position where it is another one."""
         if self.task is not task:
             self.task, self.progress, self.training = task, Progress(), None
@@ -427,6 +428,7 @@ class Trainer:
             self.records.steps.clear()
         self._loop = None
         self.stop_reason = ""
+        self.entry_point = entry_point
         task._trainer = self
         self.callbacks = [*self.loggers, *self._own_callbacks, *task.callbacks()]
         self.callbacks += self._default_callbacks()
@@ -436,7 +438,7 @@ class Trainer:
 
     def detach(self) -> None:
         """Leave the stage; the task, its state and its callbacks stay for what follows."""
-        self.stage = None
+        self.stage = self.entry_point = None
         self.validation_due = False
 
     def prepare_data(self, data: DataModule, stage: str) -> None:
