@@ -65,7 +65,7 @@ class KerasAdapter(Callback):
     def __init__(self, callback: keras.callbacks.Callback) -> None:
         self.callback = callback
         self._model: Any = None
-        self._model_before: dict[str, Any] = {}
+        self._optimizer_before: Any = None
 
     @property
     def state_key(self) -> str:
@@ -80,13 +80,12 @@ class KerasAdapter(Callback):
     def on_fit_start(self, trainer: Trainer, task: Task) -> None:
         """Show the callback its model, with an optimizer as model.fit would."""
         self._model = _model_of(task)
-        self._model_before = {
-            name: vars(self._model)[name]
-            for name in ("optimizer", "stop_training")
-            if name in vars(self._model)
-        }
+        ours = next(iter(trainer.optimizers.values()))
+        before = vars(self._model).get("optimizer")
+        # Another adapter may have shown the model our optimizer already.
+        self._optimizer_before = None if before is ours else before
         if len(trainer.optimizers) == 1:
-            self._model.optimizer = next(iter(trainer.optimizers.values()))
+            self._model.optimizer = ours
         self._model.stop_training = False
         self.callback.set_params(
             {"verbose": 0, "epochs": trainer.max_epochs, "steps": trainer.num_training_batches}
@@ -102,11 +101,10 @@ class KerasAdapter(Callback):
         self._leave()
 
     def _leave(self) -> None:
-        if self._model is None:
-            return
-        for name in ("optimizer", "stop_training"):
-            vars(self._model).pop(name, None)
-        vars(self._model).update(self._model_before)
+        if self._model is not None:
+            vars(self._model).pop("optimizer", None)
+            if self._optimizer_before is not None:
+                self._model.optimizer = self._optimizer_before
         self._model = None
 
     def _ask(self, trainer: Trainer) -> None:
