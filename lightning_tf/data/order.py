@@ -21,7 +21,7 @@ def epoch_order(indices: Indices, seed: int, epoch: int) -> Indices:
 
     Example:
         >>> epoch_order(np.arange(5), seed=0, epoch=0)
-        array([4, 1, 3, 0, 2])
+        array([2, 0, 3, 4, 1])
     """
     return np.random.RandomState([seed, epoch]).permutation(indices)
 
