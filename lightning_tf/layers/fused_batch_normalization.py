@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 import tensorflow as tf
+from tensorflow.python.framework.config import is_op_determinism_enabled  # no public name
 
 from lightning_tf.exceptions import ConfigurationError
 
@@ -25,7 +26,8 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[
     - Pictures, float of shape (batch, height, width, channels) with ``axis=-1``, go through
       TensorFlow's fused operation, which reads a bfloat16 or float16 picture directly, while the
       statistics, gamma and beta stay float32. Other ranks, another axis, masks, ``renorm=True``,
-      float64 and an epsilon below 1.001e-5 go through Keras' computation.
+      float64, an epsilon below 1.001e-5 and inference under deterministic operations go through
+      Keras' computation.
     - `synchronized` is True by default: under a `tf.distribute` strategy with several replicas the
       mean and variance are those of all replicas' examples (and, with a mask, of all unmasked
       positions), also where the replicas hold different numbers of them, or none. The gradient
@@ -81,20 +83,27 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[
         Returns:
             The normalised batch in the layer's compute dtype.
         """
-        last = self.axis in (-1, len(inputs.shape) - 1)
         training = bool(training and self.trainable)
-        if training and self.synchronized and last and not self.renorm and _replicas() > 1:
-            return self._normalise_over_replicas(inputs, mask)
-        if last and mask is None and self._can_fuse(inputs):
-            return self._normalise_fused(inputs, training)
+        if self._is_ordinary(inputs):
+            if training and self.synchronized and _replicas() > 1:
+                return self._normalise_over_replicas(inputs, mask)
+            if mask is None and self._can_fuse(inputs, training):
+                return self._normalise_fused(inputs, training)
         return super().call(inputs, training=training, mask=mask)
 
-    def _can_fuse(self, inputs: Any) -> bool:
+    def _is_ordinary(self, inputs: Any) -> bool:
+        return (
+            self.axis in (-1, len(inputs.shape) - 1)
+            and not self.renorm
+            and keras.backend.standardize_dtype(inputs.dtype) in FUSED_DTYPES
+        )
+
+    def _can_fuse(self, inputs: Any, training: bool) -> bool:
         return (
             len(inputs.shape) == 4
-            and keras.backend.standardize_dtype(inputs.dtype) in FUSED_DTYPES
-            and not self.renorm
             and self.epsilon >= SMALLEST_FUSED_EPSILON
+            # TensorFlow has no deterministic gradient of the operation's inference mode on a GPU.
+            and (training or not is_op_determinism_enabled())
         )
 
     def _normalise_fused(self, inputs: Any, training: bool) -> Any:
@@ -164,8 +173,10 @@ def fuse_batch_normalization(model: keras.Model) -> keras.Model:
     """Copy a model with every Keras BatchNormalization replaced by the fused one.
 
     Layers inside nested Functional and Sequential models are replaced too; subclasses of Keras'
-    layer are left as they are. The copy has its own weights, equal to the model's, the same names
-    and the same layers frozen; a compiled model's copy is compiled with a fresh optimizer.
+    layer are left as they are. The new layers are synchronized, whatever the old ones were. The
+    copy has its own weights, equal to the model's, the same names and the same layers frozen; a
+    compiled model's copy is compiled with a fresh optimizer. A model of a class of its own, such as
+    a keras-hub backbone, becomes a plain Functional model.
 
     Args:
         model: A built Functional or Sequential model.

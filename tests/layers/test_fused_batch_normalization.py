@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.python.framework.config import disable_op_determinism
 
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.layers import FusedBatchNormalization, fuse_batch_normalization
@@ -62,13 +63,26 @@ def test_outputs_gradients_and_statistics_are_those_of_keras(arguments, training
     _assert_close(_run(fused, _inputs(), training), _run(plain, _inputs(), training))
 
 
+def _operations(layer, training):
+    call = tf.function(lambda x: layer(x, training=training))
+    graph = call.get_concrete_function(tf.TensorSpec((None, *PICTURES[1:]))).graph
+    return {operation.type for operation in graph.get_operations()}
+
+
 def test_pictures_go_through_the_fused_operation_in_training_and_inference():
     layer, _ = _pair()
-    for training in (True, False):
-        graph = tf.function(lambda x, t=training: layer(x, training=t)).get_concrete_function(
-            tf.TensorSpec((None, *PICTURES[1:]))
-        )
-        assert "FusedBatchNormV3" in {operation.type for operation in graph.graph.get_operations()}
+    assert "FusedBatchNormV3" in _operations(layer, training=True)
+    assert "FusedBatchNormV3" in _operations(layer, training=False)
+
+
+def test_deterministic_operations_leave_the_fused_operation_to_training():
+    layer, _ = _pair()
+    tf.config.experimental.enable_op_determinism()
+    try:
+        assert "FusedBatchNormV3" in _operations(layer, training=True)
+        assert "FusedBatchNormV3" not in _operations(layer, training=False)
+    finally:
+        disable_op_determinism()
 
 
 def test_a_frozen_layer_uses_and_keeps_the_moving_statistics():
