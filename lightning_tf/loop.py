@@ -13,6 +13,7 @@ from lightning_tf.limits import limited
 from lightning_tf.metrics import Means, StageMetrics
 from lightning_tf.step import TrainingStep, Window, WindowResult
 from lightning_tf.validation_schedule import ValidationSchedule
+from lightning_tf.variables import frozen_pattern
 from lightning_tf.window_clock import WindowClock
 
 if TYPE_CHECKING:
@@ -142,10 +143,10 @@ class FitLoop:
         return dataset
 
     def compile(self, element_spec: Any) -> None:
-        """Trace the step, unless that is done and the same variables train."""
+        """Trace the step, unless that is done and the same layers and variables train."""
         for optimizer in self.state.optimizers.values():
             optimizer.refresh()
-        trained = tuple(id(v) for o in self.state.optimizers.values() for v in o.variables)
+        trained = frozen_pattern(self.task)
         if self._window is not None and trained == self._traced_for:
             return
         self._traced_for = trained

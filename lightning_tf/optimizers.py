@@ -82,6 +82,7 @@ class NamedOptimizer:
         self.finite_updates = tf.Variable(0, trainable=False) if scaling else None
         self.accumulated = tf.Variable(0.0, trainable=False) if self.accumulating else None
         self._sums: dict[int, tf.Variable] = {}
+        self._reached: set[int] = set()  # variables that a loss was seen to depend on
         self.refresh()
 
     def refresh(self) -> None:
@@ -134,6 +135,7 @@ class NamedOptimizer:
             )
         taken = [gradient for gradient, _ in pairs]
         variables = [variable for _, variable in pairs]
+        self._reached.update(map(id, variables))
         if self.loss_scale is None:
             self._take(taken, variables, ready)
             return
@@ -150,7 +152,8 @@ class NamedOptimizer:
         """Update from what is accumulated, divided by the true number of batches, if anything."""
         if self.accumulated is None:
             return
-        variables = self.variables if variables is None else variables
+        if variables is None:  # weight decay would move a variable that no loss depends on
+            variables = [v for v in self.variables if id(v) in self._reached]
         count = self.accumulated
         tf.cond(count > 0.0, _acting(self._apply_accumulated, variables), lambda: 0)
 

@@ -54,6 +54,7 @@ class TrainingStep:
                 self.task._logged = self.task._minimize = None
             losses = self._losses(returned, minimized)
             scaled = {name: self._named(name).scaled(loss) for name, loss in losses.items()}
+        self._refuse_idle(losses, minimized)
         # Every gradient is taken before any variable moves: all losses see the same weights.
         gradients = {
             name: tape.gradient(loss, _raw(self._named(name).variables))
@@ -76,6 +77,14 @@ class TrainingStep:
                 f"training_step names optimizer {name!r}.{nearest(name, self.optimizers)}"
             )
         return self.optimizers[name]
+
+    def _refuse_idle(self, *taken: Mapping[str, Any]) -> None:
+        idle = set(self.optimizers).difference(*taken)
+        if idle:
+            raise ConfigurationError(
+                f"training_step gives no loss for {sorted(idle)}; return one for each of "
+                f"{sorted(self.optimizers)}, or minimize it."
+            )
 
     def _losses(self, returned: Any, minimized: Mapping[str, Any]) -> Values:
         if returned is None and minimized:

@@ -424,6 +424,9 @@ class Trainer:
         """Take up a task: its callbacks, and a new position where it is another one."""
         if self.task is not task:
             self.task, self.progress, self.training = task, Progress(), None
+            # Optimizers of the task before may have brought an accumulation of their own.
+            given = self.settings["accumulate_grad_batches"]
+            self.accumulate_grad_batches = 1 if self.fast_dev_run else given
             self.records.latest.clear()
             self.records.steps.clear()
         self._loop = None

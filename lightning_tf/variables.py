@@ -74,6 +74,18 @@ def trainable_variables(owner: object) -> list[Any]:
     return _unique(owner, _trainable_now)
 
 
+def frozen_pattern(owner: object) -> tuple[int, ...]:
+    """What of an owner trains now, to compare with later.
+
+    Holds layers besides variables: freezing a BatchNormalization without scale and centre changes
+    what it computes and no variable that trains.
+    """
+    layers = [part for _, part in components(owner) if isinstance(part, keras.Layer)]
+    every = [layer for part in layers for layer in part._flatten_layers()]
+    trained = (*trainable_variables(owner), *(layer for layer in every if layer.trainable))
+    return tuple(id(part) for part in trained)
+
+
 def optimizable_variables(owner: object) -> list[Any]:
     """The variables that train now or would once their layer is unfrozen.
 
