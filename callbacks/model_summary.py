@@ -1,0 +1,187 @@
+"""ModelSummary: which models a task trains, and how large they are."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import astuple, dataclass
+from typing import TYPE_CHECKING, Any, TextIO
+
+import keras
+import tensorflow as tf
+
+from lightning_tf.callback import Callback
+from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.variables import components
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from lightning_tf.task import Task
+    from lightning_tf.trainer import Trainer
+
+COLUMNS = ("name", "type", "output shape", "trainable", "non-trainable", "MiB")
+TEXT_COLUMNS = 3  # the first three; the others are numbers, and stand on the right
+UNKNOWN = "?"
+
+
+@dataclass(frozen=True)
+class SummaryRow:
+    """One model, layer or variable of a task.
+
+    Attributes:
+        name: The path from the task, such as ``model.dense_1``, indented by its depth.
+        kind: Its class.
+        output_shape: ``(None, 10)``, or ``?`` where the layer does not tell.
+        trainable: Elements of the weights that train now.
+        non_trainable: Elements of those that do not: frozen layers and moving statistics.
+        size: Bytes of both in MiB.
+    """
+
+    name: str
+    kind: str
+    output_shape: str
+    trainable: int
+    non_trainable: int
+    size: float
+
+    def texts(self) -> tuple[str, ...]:
+        """The cells of a table."""
+        *first, trainable, non_trainable, size = astuple(self)
+        return (*first, f"{trainable:,}", f"{non_trainable:,}", f"{size:,.3f}")
+
+
+class ModelSummary(Callback):
+    """Prints a table of the task's models when fit starts.
+
+    A row has the attribute's name, its class and output shape, how many weights are trainable and
+    how many are not, and their size. The last row counts a weight that models share once.
+
+    Args:
+        max_depth: 1 for the task's attributes alone, more for the layers inside them, -1 for all.
+        console: A rich console to print on; made for `file` where it is None.
+        file: Where to print; standard output where it is None. What is no terminal gets plain text.
+
+    Raises:
+        ConfigurationError: `max_depth` is neither positive nor -1, or both `console` and `file`
+            are given.
+
+    Example:
+        >>> Trainer(max_epochs=1, callbacks=[ModelSummary(max_depth=2)]).fit(task)
+    """
+
+    logs_metrics = False
+
+    def __init__(
+        self, max_depth: int = 1, console: Console | None = None, file: TextIO | None = None
+    ) -> None:
+        if max_depth < 1 and max_depth != -1:
+            raise ConfigurationError(
+                f"ModelSummary(max_depth={max_depth!r}): give a depth of at least 1, or -1 for all."
+            )
+        if console is not None and file is not None:
+            raise ConfigurationError("ModelSummary got both console and file; give one of them.")
+        self.max_depth, self.console, self.file = max_depth, console, file
+
+    def on_fit_start(self, trainer: Trainer, task: Task) -> None:
+        """Print the table."""
+        if trainer.is_global_zero:
+            self._print(list(summary_rows(task, self.max_depth)))
+
+    def _print(self, rows: list[SummaryRow]) -> None:
+        console = self._terminal()
+        if console is None:
+            print(plain_table(rows), file=self.file or sys.stdout, flush=True)
+            return
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table()
+        for index, column in enumerate(COLUMNS):
+            table.add_column(column, justify="left" if index < TEXT_COLUMNS else "right")
+        for index, row in enumerate(rows):
+            table.add_row(*map(Text, row.texts()), end_section=index == len(rows) - 2)
+        console.print(table)
+
+    def _terminal(self) -> Console | None:
+        if self.console is not None or not (self.file or sys.stdout).isatty():
+            return self.console
+        from rich.console import Console
+
+        return Console(file=self.file)
+
+
+def summary_rows(task: Task, max_depth: int = 1) -> Iterator[SummaryRow]:
+    """The rows of a task's table: its attributes, layers inside them, and the total.
+
+    Args:
+        task: One whose models are built.
+        max_depth: As in `ModelSummary`.
+    """
+    everything = []
+    for name, component in components(task):
+        if isinstance(component, keras.random.SeedGenerator):
+            continue
+        yield from _rows_of(name, component, 1, max_depth)
+        everything += _weights(component)
+    yield _row("total", "", "", everything)
+
+
+def plain_table(rows: Iterable[SummaryRow]) -> str:
+    """The table as text, for where there is no terminal."""
+    lines = [COLUMNS, *(row.texts() for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(COLUMNS))]
+
+    def aligned(line: tuple[str, ...]) -> str:
+        cells = [
+            cell.ljust(width) if column < TEXT_COLUMNS else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ]
+        return "  ".join(cells).rstrip()
+
+    return "\n".join(map(aligned, lines))
+
+
+def _rows_of(name: str, component: Any, depth: int, max_depth: int) -> Iterator[SummaryRow]:
+    shape = _output_shape(component) if isinstance(component, keras.Layer) else str(component.shape)
+    indented = "  " * (depth - 1) + name
+    yield _row(indented, type(component).__name__, shape, _weights(component))
+    if depth != max_depth and isinstance(component, keras.Layer):
+        for layer in component._flatten_layers(include_self=False, recursive=False):
+            if not isinstance(layer, keras.layers.InputLayer):
+                yield from _rows_of(layer.name, layer, depth + 1, max_depth)
+
+
+def _row(name: str, kind: str, shape: str, weights: list[Any]) -> SummaryRow:
+    counts = {True: 0, False: 0}
+    size = 0
+    for weight in {id(weight): weight for weight in weights}.values():
+        elements = math.prod(weight.shape)
+        counts[bool(weight.trainable)] += elements
+        size += elements * int(tf.as_dtype(weight.dtype).size)
+    return SummaryRow(name, kind, shape, counts[True], counts[False], size / 2**20)
+
+
+def _weights(component: Any) -> list[Any]:
+    return list(component.weights) if isinstance(component, keras.Layer) else [component]
+
+
+def _output_shape(layer: keras.Layer) -> str:
+    """As Keras records it for a functional layer; traced for others."""
+    try:
+        return _text(keras.tree.map_structure(lambda tensor: tensor.shape, layer.output))
+    except (AttributeError, ValueError):
+        pass  # never called on symbolic tensors, or more than once
+    try:
+        built = layer.get_build_config() or {}
+        shapes = built.get("shapes_dict") or {"input_shape": built["input_shape"]}
+        inputs = [keras.KerasTensor((None, *shape[1:])) for shape in shapes.values()]
+        outputs = layer.compute_output_spec(*inputs)
+        return _text(keras.tree.map_structure(lambda tensor: tensor.shape, outputs))
+    except Exception:  # whatever a user's layer raises, a summary ends no run
+        return UNKNOWN
+
+
+def _text(shapes: Any) -> str:
+    return str(shapes).replace("'", "")
