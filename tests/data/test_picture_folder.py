@@ -176,3 +176,12 @@ def test_real_photos_are_read(real_data):
     assert pictures.shape == (400, 48, 64, 3)
     assert 60 < pictures.mean() < 180
     assert np.bincount(labels).tolist() == [200, 200]
+
+
+def test_fine_patterns_are_averaged_when_made_smaller(tmp_path):
+    board = (np.indices((32, 32)).sum(axis=0) % 2 * 255).astype("uint8")
+    for name in COLOURS:
+        (tmp_path / name).mkdir()
+        Image.fromarray(board).save(tmp_path / name / "board.png")
+    pictures, _ = flat(ready(tmp_path, val_fraction=0.0).train_dataset(0))
+    assert np.abs(pictures[:, 2:6, 2:6].astype(int) - 127).max() < 5
