@@ -179,9 +179,10 @@ def test_real_photos_are_read(real_data):
 
 
 def test_fine_patterns_are_averaged_when_made_smaller(tmp_path):
-    board = (np.indices((32, 32)).sum(axis=0) % 2 * 255).astype("uint8")
+    # White where a quarter's middle is looked at, black beside it.
+    stripes = np.tile(np.array([0, 255, 255, 0], "uint8"), (32, 8))
     for name in COLOURS:
         (tmp_path / name).mkdir()
-        Image.fromarray(board).save(tmp_path / name / "board.png")
+        Image.fromarray(stripes).save(tmp_path / name / "stripes.png")
     pictures, _ = flat(ready(tmp_path, val_fraction=0.0).train_dataset(0))
-    assert np.abs(pictures[:, 2:6, 2:6].astype(int) - 127).max() < 5
+    assert 100 < pictures[:, 2:6, 2:6].min() <= pictures[:, 2:6, 2:6].max() < 200
