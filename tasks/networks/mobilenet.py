@@ -11,7 +11,7 @@ from lightning_tf.tasks.networks.layer_factory import LayerFactory
 ENTRY_FILTERS = 32
 EXPANSION = 4
 # Filters and blocks of each stage; the first block of each halves the side.
-STAGES = ((32, 2), (64, 3), (96, 2))
+STAGES = ((24, 1), (48, 3), (96, 2))
 LAST_FILTERS = 256
 SMALLEST_SIDE = 4
 
