@@ -2,3 +2,7 @@
 
 if __name__ != "lightning_tf.tasks":
     raise ImportError("import lightning_tf.tasks, not tasks")
+
+from lightning_tf.tasks.image_classification import ImageClassification
+
+__all__ = ["ImageClassification"]

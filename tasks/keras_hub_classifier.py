@@ -1,0 +1,75 @@
+"""keras-hub's picture classifiers as networks; keras-hub is imported only where one is used."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from lightning_tf.exceptions import ConfigurationError
+
+PREFIX = "keras_hub:"
+
+
+def is_from_keras_hub(model: Any) -> bool:
+    """Whether a model's class, or one that it inherits from, is keras-hub's."""
+    return any(base.__module__.split(".")[0] == "keras_hub" for base in type(model).__mro__)
+
+
+def keras_hub_classifier(network: Any, num_classes: int) -> keras.Model:
+    """Make a classifier of a preset, of a backbone, or take an ImageClassifier as it is.
+
+    A backbone gets the head that keras-hub gives it, new weights, and float32 logits. A preset
+    brings pretrained weights, from a local folder, or downloaded by keras-hub.
+
+    Args:
+        network: ``"keras_hub:<preset>"``, where the preset is a folder or a name such as
+            ``resnet_50_imagenet``; a keras-hub backbone; or an ImageClassifier.
+        num_classes: How many classes there are.
+
+    Returns:
+        A Functional model from pictures to (batch, num_classes).
+
+    Raises:
+        ConfigurationError: keras-hub cannot load the preset, or the model is neither.
+
+    Example:
+        >>> backbone = keras_hub.models.ResNetBackbone(...)
+        >>> keras_hub_classifier(backbone, num_classes=10).output_shape
+        (None, 10)
+    """
+    import keras_hub
+
+    if isinstance(network, str):
+        preset = network.removeprefix(PREFIX)
+        try:
+            return keras_hub.models.ImageClassifier.from_preset(preset, num_classes=num_classes)
+        except Exception as error:  # whatever the hub's downloader raises: no common base
+            raise ConfigurationError(
+                f"network {network!r}: keras-hub cannot load the preset {preset!r}: "
+                f"{type(error).__name__}: {error}. Give a folder made by save_to_preset, or a name "
+                "of keras_hub.models.ImageClassifier.presets with a network connection."
+            ) from error
+    if isinstance(network, keras_hub.models.ImageClassifier):
+        return network
+    if isinstance(network, keras_hub.models.Backbone):
+        make = _head_for(network, keras_hub.models.ImageClassifier)
+        return make(backbone=network, num_classes=num_classes, head_dtype="float32")
+    raise ConfigurationError(
+        f"network is keras-hub's {type(network).__name__}; give a backbone or an ImageClassifier."
+    )
+
+
+def image_converter_of(model: keras.Model) -> keras.Layer | None:
+    """What turns pictures in [0, 255] into the input that a preset was trained with, if any."""
+    preprocessor = getattr(model, "preprocessor", None)
+    return getattr(preprocessor, "image_converter", None)
+
+
+def _head_for(backbone: Any, base: Any) -> Any:
+    """The ImageClassifier made for this kind of backbone; the plain one pools feature maps."""
+    classes = [base]
+    for found in classes:  # grows while it is walked: subclasses of subclasses
+        classes += [sub for sub in found.__subclasses__() if sub not in classes]
+    exact = [c for c in classes if getattr(c, "backbone_cls", None) is type(backbone)]
+    return exact[0] if exact else base

@@ -1,0 +1,135 @@
+"""PredictionSheet: a sheet of pictures with what the task takes them for."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightning_tf.callback import Callback
+from lightning_tf.data.data_module import DataModule
+from lightning_tf.data.indexed_data import IndexedData
+
+if TYPE_CHECKING:
+    from lightning_tf.trainer import Trainer
+
+RIGHT, WRONG = "black", "red"
+
+
+class PredictionSheet(Callback):
+    """Logs a sheet of pictures when training ends and after every test.
+
+    Each picture carries the predicted class, its probability and, where the two differ, the true
+    class in red. The pictures are spread evenly over the validation or test data where these can
+    be read by index, otherwise they are the first ones. They cost one forward pass, outside the
+    compiled steps. Loggers get a figure of the name ``val/predictions`` or ``test/predictions``.
+
+    Works with every task that has `class_names`, `value_range` (lowest and highest value of a
+    pixel) and a `predict_step` from pictures to probabilities.
+
+    Args:
+        count: How many pictures.
+    """
+
+    logs_metrics = False
+
+    def __init__(self, count: int = 25) -> None:
+        self.count = count
+
+    def on_fit_end(self, trainer: Trainer, task: Any) -> None:
+        """Show validation pictures."""
+        if trainer.num_val_batches != 0:
+            self._log(trainer, task, "val")
+
+    def on_test_end(self, trainer: Trainer, task: Any) -> None:
+        """Show test pictures."""
+        self._log(trainer, task, "test")
+
+    def _log(self, trainer: Trainer, task: Any, stage: str) -> None:
+        if not trainer.loggers:
+            return
+        examples = some_examples(task.data, stage, self.count)
+        if examples is None:
+            return
+        pictures, labels = examples
+        probabilities = np.asarray(task.predict_step(pictures))
+        low, high = task.value_range
+        shown = np.clip((pictures.astype(np.float32) - low) / (high - low), 0.0, 1.0)
+        figure = prediction_figure(shown, labels, probabilities, task.class_names)
+        trainer.log_figure(f"{stage}/predictions", figure)
+
+
+def some_examples(
+    data: DataModule, stage: str, count: int
+) -> tuple[NDArray[Any], NDArray[np.integer]] | None:
+    """At most `count` pictures and labels of a stage, or None where it has none.
+
+    Args:
+        data: Batches of (pictures, labels).
+        stage: val or test.
+        count: How many are wanted.
+    """
+    part = (data.parts or {}).get(stage) if isinstance(data, IndexedData) else None
+    if part is not None:
+        # Test folders list class after class: the first pictures would all be of one class.
+        last = len(part.indices) - 1
+        chosen = np.unique(np.linspace(0, last, min(count, last + 1)).round().astype(int))
+        dataset = part.source.batches(part.indices[chosen], len(chosen))
+    else:
+        dataset = data.dataset_for(stage)
+        if dataset is None:
+            return None
+    pictures: list[NDArray[Any]] = []
+    labels: list[NDArray[Any]] = []
+    for batch in dataset.as_numpy_iterator():
+        pictures.append(batch[0])
+        labels.append(batch[1].reshape(-1))
+        if sum(map(len, labels)) >= count:
+            break
+    if not pictures:
+        return None
+    return np.concatenate(pictures)[:count], np.concatenate(labels)[:count]
+
+
+def prediction_figure(
+    pictures: NDArray[np.floating],
+    labels: NDArray[np.integer],
+    probabilities: NDArray[np.floating],
+    class_names: list[str],
+) -> Any:
+    """Draw pictures in a grid, each under what it is taken for.
+
+    Args:
+        pictures: Float in [0, 1], shape (n, height, width, 1 or 3).
+        labels: True classes, shape (n,).
+        probabilities: Shape (n, classes).
+        class_names: A name for each class.
+
+    Returns:
+        A matplotlib Figure that belongs to no window.
+    """
+    from matplotlib.figure import Figure
+
+    columns = math.ceil(math.sqrt(len(pictures)))
+    rows = math.ceil(len(pictures) / columns)
+    figure = Figure(figsize=(1.9 * columns, 2.15 * rows + 0.4), layout="constrained")
+    predicted = probabilities.argmax(axis=-1)
+    for place, (picture, true, guess) in enumerate(zip(pictures, labels, predicted, strict=True)):
+        axes = figure.add_subplot(rows, columns, place + 1)
+        grey = picture.shape[-1] == 1
+        axes.imshow(picture[..., 0] if grey else picture[..., :3], cmap="gray", vmin=0.0, vmax=1.0)
+        axes.set_xticks([])
+        axes.set_yticks([])
+        title = f"{class_names[guess]} {probabilities[place, guess]:.0%}"
+        if guess != true:
+            title += f"\ntrue: {class_names[true]}"
+        colour = RIGHT if guess == true else WRONG
+        axes.set_title(title, fontsize=9, color=colour)
+        for spine in axes.spines.values():
+            spine.set_color(colour)
+            spine.set_linewidth(1 if guess == true else 3)
+    wrong = int((predicted != labels).sum())
+    figure.suptitle(f"{wrong} of {len(labels)} mistaken" if wrong else f"all {len(labels)} right")
+    return figure

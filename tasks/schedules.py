@@ -1,0 +1,190 @@
+"""Learning rate schedules by name; they count updates, not batches."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import keras
+
+from lightning_tf.exceptions import ConfigurationError, nearest
+
+LearningRate = Any  # a float or a keras LearningRateSchedule
+
+
+class Warmup(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
+    """Raise the learning rate in a straight line, then follow another schedule from its start.
+
+    Update i of the first `warmup_steps` (counted from 0) has the rate
+    ``peak * (i + 1) / warmup_steps``, where the peak is the other schedule's first rate.
+
+    Source: Goyal et al., "Accurate, Large Minibatch SGD: Training ImageNet in 1 Hour", 2017,
+    section 2.2, https://arxiv.org/abs/1706.02677.
+
+    Args:
+        after: The schedule that follows, or a constant rate.
+        warmup_steps: Updates until the peak, at least 1.
+
+    Example:
+        >>> rate = Warmup(0.1, warmup_steps=10)
+        >>> round(float(rate(4)), 3)
+        0.05
+    """
+
+    def __init__(self, after: LearningRate, warmup_steps: int) -> None:
+        self.after = after
+        self.warmup_steps = warmup_steps
+
+    def __call__(self, step: Any) -> Any:
+        """Return the rate of update `step`, counted from 0."""
+        step = keras.ops.cast(step, "float32")
+        risen = (step + 1.0) / self.warmup_steps
+        later = self._after(keras.ops.maximum(step - self.warmup_steps, 0.0))
+        return keras.ops.where(step < self.warmup_steps, self._after(0.0) * risen, later)
+
+    def _after(self, step: Any) -> Any:
+        rate = self.after(step) if callable(self.after) else self.after
+        return keras.ops.cast(rate, "float32")
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what `from_config` needs."""
+        after = keras.saving.serialize_keras_object(self.after)
+        return {"after": after, "warmup_steps": self.warmup_steps}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Warmup:
+        """Make the schedule that `get_config` described."""
+        return cls(keras.saving.deserialize_keras_object(config["after"]), config["warmup_steps"])
+
+
+def _constant(rate: float, updates: int) -> LearningRate:
+    return rate
+
+
+def _cosine(rate: float, updates: int, final_fraction: float = 0.0) -> LearningRate:
+    return keras.optimizers.schedules.CosineDecay(rate, updates, alpha=final_fraction)
+
+
+def _linear(rate: float, updates: int, final_fraction: float = 0.0) -> LearningRate:
+    return keras.optimizers.schedules.PolynomialDecay(rate, updates, rate * final_fraction)
+
+
+def _exponential(rate: float, updates: int, final_fraction: float = 0.01) -> LearningRate:
+    return keras.optimizers.schedules.ExponentialDecay(rate, updates, final_fraction)
+
+
+def _piecewise(
+    rate: float, updates: int, milestones: Sequence[float] = (0.5, 0.75), factor: float = 0.1
+) -> LearningRate:
+    boundaries = [max(0, round(part * updates) - 1) for part in milestones]
+    rates = [rate * factor**count for count in range(len(boundaries) + 1)]
+    return keras.optimizers.schedules.PiecewiseConstantDecay(boundaries, rates)
+
+
+SCHEDULES: dict[str, Callable[..., LearningRate]] = {
+    "constant": _constant,
+    "cosine": _cosine,
+    "linear": _linear,
+    "exponential": _exponential,
+    "piecewise": _piecewise,
+}
+
+
+def check_schedule(schedule: Any, warmup_steps: float = 0) -> None:
+    """Refuse what `build_schedule` could not build, before any data are read.
+
+    Raises:
+        ConfigurationError: A name or an option is unknown, or `warmup_steps` is no count and no
+            fraction.
+    """
+    whole = isinstance(warmup_steps, int) and warmup_steps >= 0
+    if isinstance(warmup_steps, bool) or not (whole or 0.0 <= warmup_steps < 1.0):
+        raise ConfigurationError(
+            f"warmup_steps={warmup_steps!r} must be a number of updates, or a fraction of them "
+            "below 1.0."
+        )
+    if isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
+        return
+    build_schedule(schedule, 1.0, updates=1000)
+
+
+def build_schedule(
+    schedule: Any, learning_rate: float, updates: float | None, warmup_steps: float = 0
+) -> LearningRate:
+    """Make a learning rate for a run of known length.
+
+    ===========  ===================================================================================
+    name         the rate, with its options and their defaults
+    ===========  ===================================================================================
+    constant     does not change
+    cosine       falls along half a cosine to ``final_fraction=0.0`` of itself (Loshchilov and
+                 Hutter, 2017, https://arxiv.org/abs/1608.03983)
+    linear       falls in a straight line to ``final_fraction=0.0`` of itself
+    exponential  falls by the same ratio at each update, to ``final_fraction=0.01`` of itself
+    piecewise    is multiplied by ``factor=0.1`` after each of ``milestones=(0.5, 0.75)`` of the run
+    ===========  ===================================================================================
+
+    Args:
+        schedule: A name, a pair ``("cosine", {"final_fraction": 0.1})``, a Keras schedule or a
+            Keras configuration of one; the last two bring their own rate.
+        learning_rate: The rate at the start, or after the warm-up.
+        updates: Updates in the whole run; None or infinite where nobody knows.
+        warmup_steps: Updates of a linear warm-up before the schedule starts: a count, or a fraction
+            of `updates` below 1.0. The schedule spans the updates that remain.
+
+    Raises:
+        ConfigurationError: A name or an option is unknown, or the length of the run is needed and
+            not known, or the warm-up is longer than the run.
+
+    Example:
+        >>> rate = build_schedule("cosine", 0.1, updates=1000)
+        >>> round(float(rate(500)), 3)
+        0.05
+    """
+    schedule, options = _named(schedule)
+    bounded = updates is not None and math.isfinite(updates)
+    if isinstance(warmup_steps, float) and warmup_steps > 0.0:
+        warmup_steps = max(1, round(warmup_steps * _known(updates, "a fraction as warmup_steps")))
+    warmup_steps = int(warmup_steps)
+    if bounded and warmup_steps >= updates and warmup_steps:  # type: ignore[operator]
+        raise ConfigurationError(
+            f"warmup_steps={warmup_steps} does not end within the {updates} updates of this run; "
+            "make it shorter, or train longer."
+        )
+    if isinstance(schedule, str):
+        if schedule == "constant":
+            updates = 1 if not bounded else updates
+        remaining = _known(updates, f"schedule {schedule!r}") - warmup_steps
+        try:
+            rate = SCHEDULES[schedule](learning_rate, remaining, **options)
+        except TypeError as error:
+            raise ConfigurationError(f"schedule {schedule!r} refuses {options}: {error}") from error
+    else:
+        rate = schedule
+    return Warmup(rate, warmup_steps) if warmup_steps else rate
+
+
+def _named(schedule: Any) -> tuple[Any, dict[str, Any]]:
+    if isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
+        return schedule, {}
+    if isinstance(schedule, Mapping):
+        try:
+            return keras.optimizers.schedules.deserialize(schedule), {}
+        except (TypeError, ValueError) as error:
+            raise ConfigurationError(f"schedule {schedule!r}: Keras says {error}") from error
+    name, options = schedule, {}
+    if isinstance(schedule, (list, tuple)) and len(schedule) == 2:
+        name, options = schedule
+    if not isinstance(name, str) or name not in SCHEDULES or not isinstance(options, Mapping):
+        raise ConfigurationError(f"schedule {schedule!r} is unknown.{nearest(name, SCHEDULES)}")
+    return name, dict(options)
+
+
+def _known(updates: float | None, wish: str) -> int:
+    if updates is None or not math.isfinite(updates):
+        raise ConfigurationError(
+            f"{wish} needs the number of updates, which nobody knows: give the Trainer max_steps, "
+            "or max_epochs and data of known length."
+        )
+    return int(updates)
