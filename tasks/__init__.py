@@ -4,5 +4,6 @@ if __name__ != "lightning_tf.tasks":
     raise ImportError("import lightning_tf.tasks, not tasks")
 
 from lightning_tf.tasks.image_classification import ImageClassification
+from lightning_tf.tasks.keras_task import KerasTask
 
-__all__ = ["ImageClassification"]
+__all__ = ["ImageClassification", "KerasTask"]

@@ -1,0 +1,126 @@
+"""Losses and metrics as `keras.Model.compile` takes them, made into objects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+
+from lightning_tf.exceptions import ConfigurationError
+
+ACCURACY = ("accuracy", "acc")
+CROSS_ENTROPY = ("crossentropy", "ce")
+
+
+class FunctionLoss(keras.losses.Loss):  # type: ignore[misc]
+    """A function of (y_true, y_pred) as a Keras loss: weighted, masked, averaged over a batch.
+
+    Args:
+        function: Gives one value for each example, or for each element.
+    """
+
+    def __init__(self, function: Any) -> None:
+        super().__init__(name=getattr(function, "__name__", "loss"))
+        self.function = function
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Apply the function; targets of one axis less get it, as Keras does."""
+        if len(y_true.shape) == len(y_pred.shape) - 1 and y_pred.shape[-1] == 1:
+            y_true = keras.ops.expand_dims(y_true, -1)
+        return self.function(y_true, y_pred)
+
+
+def single(name: str, value: Any) -> Any:
+    """The one item of a dict or list that Keras takes for models of several outputs.
+
+    Raises:
+        ConfigurationError: There are several items.
+    """
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, (list, tuple)):
+        if len(value) != 1:
+            raise ConfigurationError(
+                f"{name} has {len(value)} items; KerasTask drives models of one output. Write a "
+                "Task for several."
+            )
+        return value[0]
+    return value
+
+
+def loss_object(loss: Any, y_spec: Any, y_pred: Any) -> keras.losses.Loss:
+    """Make a Keras loss of a name, a function or an object.
+
+    Args:
+        loss: As `compile` takes it; ``crossentropy`` is binary, sparse or categorical by shapes.
+        y_spec: Has the shape of the targets.
+        y_pred: Has the shape of the model's output.
+
+    Raises:
+        ConfigurationError: Keras does not know the name.
+    """
+    if isinstance(loss, str) and loss.lower() in CROSS_ENTROPY:
+        kind = _kind(y_spec, y_pred)
+        return {
+            "binary": keras.losses.BinaryCrossentropy,
+            "sparse": keras.losses.SparseCategoricalCrossentropy,
+            "categorical": keras.losses.CategoricalCrossentropy,
+        }[kind]()
+    try:
+        found = keras.losses.get(loss)
+    except ValueError as error:
+        raise ConfigurationError(f"loss={loss!r}: Keras says {error}") from error
+    return found if isinstance(found, keras.losses.Loss) else FunctionLoss(found)
+
+
+def metric_objects(metrics: Any, y_spec: Any, y_pred: Any) -> dict[str, keras.metrics.Metric]:
+    """Make Keras metrics of what `compile` takes, by the names that Keras gives them.
+
+    Args:
+        metrics: None, a name, a function, an object, or a list or dict of these; ``accuracy`` is
+            binary, sparse or categorical by shapes.
+        y_spec: Has the shape of the targets.
+        y_pred: Has the shape of the model's output.
+
+    Raises:
+        ConfigurationError: Keras does not know a name.
+    """
+    if isinstance(metrics, Mapping):
+        metrics = single("metrics", metrics)
+    if metrics is None:
+        return {}
+    made = [
+        _metric(metric, y_spec, y_pred)
+        for metric in (metrics if isinstance(metrics, (list, tuple)) else [metrics])
+    ]
+    return {metric.name: metric for metric in made}
+
+
+def _metric(metric: Any, y_spec: Any, y_pred: Any) -> keras.metrics.Metric:
+    if isinstance(metric, str) and metric.lower() in ACCURACY:
+        return {
+            "binary": keras.metrics.BinaryAccuracy,
+            "sparse": keras.metrics.SparseCategoricalAccuracy,
+            "categorical": keras.metrics.CategoricalAccuracy,
+        }[_kind(y_spec, y_pred)](name=metric)
+    try:
+        found = keras.metrics.get(metric)
+    except ValueError as error:
+        raise ConfigurationError(f"metric {metric!r}: Keras says {error}") from error
+    if not isinstance(found, keras.metrics.Metric):
+        name = metric if isinstance(metric, str) else getattr(found, "__name__", "metric")
+        return keras.metrics.MeanMetricWrapper(found, name=name)
+    if isinstance(metric, str):
+        found.name = metric
+    return found
+
+
+def _kind(y_true: Any, y_pred: Any) -> str:
+    if y_pred.shape[-1] == 1:
+        return "binary"
+    return (
+        "sparse"
+        if len(y_true.shape) < len(y_pred.shape) or y_true.shape[-1] == 1
+        else ("categorical")
+    )
