@@ -160,7 +160,7 @@ def main() -> None:
             )
     header = ["", "pictures/s", "speed to model.fit", "spread of times"]
     text = f"Six 3x3 convolutions, batch {BATCH}, {STEPS} steps an epoch.\n\n" + measure.table(
-        [*header, f"whole call, {EPOCHS} epochs (s)", "speed to model.fit"], rows
+        [*header, f"whole call, {EPOCHS} epochs (s)", "whole call, speed"], rows
     )
     measure.report("conv_net", text, targets, options)
 

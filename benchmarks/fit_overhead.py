@@ -191,10 +191,10 @@ def main() -> None:
         ]
         for name, timing in medians.items()
     ]
-    header = ["", "us a step", "to model.fit", "spread", f"whole call, {EPOCHS} epochs (s)"]
+    header = ["", "us a step", "step to model.fit", "spread", f"whole call, {EPOCHS} epochs (s)"]
     text = (
         f"Tiny MLP, batch {BATCH}, {STEPS} steps an epoch, windows of {window} steps.\n\n"
-        + measure.table([*header, "to model.fit"], rows)
+        + measure.table([*header, "whole call to model.fit"], rows)
     )
     targets = [
         measure.Target("Trainer.fit to model.fit, a step", ours.epoch / keras_own.epoch, 0.33),

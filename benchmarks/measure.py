@@ -190,7 +190,7 @@ def report(name: str, text: str, targets: list[Target], options: argparse.Namesp
         options: From `arguments`.
     """
     verdicts = "\n".join(f"- {target}" for target in targets)
-    section = f"## {name}\n\n{machine()}; medians of {options.runs} runs.\n\n{text}\n\n{verdicts}\n"
+    section = f"## {name}\n\n{machine()}; runs: {options.runs}, medians.\n\n{text}\n\n{verdicts}\n"
     print(section)
     if options.write:
         _write(name, section)
