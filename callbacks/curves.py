@@ -1,0 +1,87 @@
+"""Curves of a run's metrics as one picture."""
+
+from __future__ import annotations
+
+import csv
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Points = tuple[list[int], list[float]]
+
+NO_METRIC = ("step", "epoch")
+COLUMNS = 3
+PANEL = (4.5, 3.2)  # inches
+# The mean of an epoch is drawn over the rows inside it, which are noisy.
+STYLES: dict[str, dict[str, Any]] = {
+    "train": {"color": "tab:blue", "alpha": 0.35, "linewidth": 1.0},
+    "train, epoch": {"color": "tab:blue", "marker": ".", "linewidth": 1.5},
+    "val": {"color": "tab:orange", "marker": ".", "linewidth": 1.5},
+    "": {"color": "tab:green", "marker": ".", "linewidth": 1.0},
+}
+
+
+def draw_curves(table: Path, picture: Path) -> bool:
+    """Draw every metric of a table over the updates, training and validation in one panel.
+
+    Args:
+        table: A CSV file of a `CSVLogger`: ``step``, and columns such as ``train/loss``,
+            ``train/loss_epoch`` and ``val/loss``.
+        picture: The PNG file to write.
+
+    Returns:
+        Whether there was anything to draw.
+
+    Example:
+        >>> draw_curves(Path("runs/version_0/metrics.csv"), Path("curves.png"))
+    """
+    panels = read_curves(table)
+    if not panels:
+        return False
+    from matplotlib.figure import Figure  # without pyplot there is no global state to clean up
+
+    columns = min(COLUMNS, len(panels))
+    rows = math.ceil(len(panels) / columns)
+    figure = Figure(figsize=(PANEL[0] * columns, PANEL[1] * rows), layout="constrained")
+    for index, (name, curves) in enumerate(panels.items()):
+        _draw_panel(figure.add_subplot(rows, columns, index + 1), name, curves)
+    figure.savefig(picture, dpi=120)
+    return True
+
+
+def read_curves(table: Path) -> dict[str, dict[str, Points]]:
+    """The curves of a table: metric, then kind (a key of STYLES), then steps and values."""
+    panels: dict[str, dict[str, Points]] = {}
+    with table.open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            for column, cell in row.items():
+                if column in NO_METRIC or column.startswith("test/") or not cell:
+                    continue
+                name, kind = _name_and_kind(column)
+                steps, values = panels.setdefault(name, {}).setdefault(kind, ([], []))
+                steps.append(int(row["step"]))
+                values.append(float(cell))
+    return panels
+
+
+def _name_and_kind(column: str) -> tuple[str, str]:
+    stage, _, name = column.partition("/")
+    if stage == "train" and name.endswith("_epoch"):
+        return name.removesuffix("_epoch"), "train, epoch"
+    return (name, stage) if stage in STYLES and name else (column, "")
+
+
+def _draw_panel(axes: Axes, name: str, curves: dict[str, Points]) -> None:
+    for kind, style in STYLES.items():
+        if kind in curves:
+            steps, values = curves[kind]
+            # A line through one point is nothing to see.
+            marked = {**style, "marker": "o"} if len(steps) == 1 else style
+            axes.plot(steps, values, label=kind or name, **marked)
+    axes.set_title(name)
+    axes.set_xlabel("update")
+    axes.grid(alpha=0.3)
+    axes.legend()

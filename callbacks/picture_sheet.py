@@ -1,0 +1,96 @@
+"""picture_sheet: several pictures with captions as one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lightning_tf.exceptions import DataError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+LEAST_SIDE = 96  # smaller pictures are enlarged, so that 8x8 digits can be seen
+GAP = 4
+FONT_SIZE = 12
+LONGEST_LINE = 40
+TOLERANCE = 1e-3  # by which a float may leave [0, 1]: rounding, not another range
+
+
+def picture_sheet(images: Any, captions: Sequence[str] | None = None) -> Image:
+    """Put pictures into a grid that is about square, each with its caption below.
+
+    Args:
+        images: uint8 in [0, 255] or float in [0, 1], shape (n, height, width, 1 or 3).
+        captions: One for each picture, of one or more lines; lines of more than 40 characters are
+            cut.
+
+    Returns:
+        A PIL picture; small pictures are enlarged by whole numbers, without smoothing.
+
+    Raises:
+        DataError: Another shape, dtype or range, no picture at all, or not one caption for each.
+
+    Example:
+        >>> picture_sheet(np.zeros((4, 8, 8, 1), "uint8"), ["a", "b", "c", "d"]).save("sheet.png")
+    """
+    from PIL import Image, ImageDraw, ImageFont
+
+    pixels = as_pixels(images)
+    count, height, width = pixels.shape[:3]
+    if captions is not None and len(captions) != count:
+        raise DataError(f"{len(captions)} captions for {count} pictures; give one for each.")
+    lines = [[_cut(line) for line in str(text).splitlines()] for text in captions or [""] * count]
+    font = ImageFont.load_default(FONT_SIZE)
+    scale = max(1, math.ceil(LEAST_SIDE / max(height, width)))
+    height, width = height * scale, width * scale
+    text_width = max(math.ceil(font.getlength(line)) for text in lines for line in text or [""])
+    line_height = math.ceil(FONT_SIZE * 1.25)
+    cell_width = max(width, text_width) + GAP
+    cell_height = height + max(map(len, lines)) * line_height + GAP
+    columns = math.ceil(math.sqrt(count))
+    rows = math.ceil(count / columns)
+
+    sheet = Image.new("RGB", (columns * cell_width + GAP, rows * cell_height + GAP), "white")
+    draw = ImageDraw.Draw(sheet)
+    for index, (picture, text) in enumerate(zip(pixels, lines, strict=True)):
+        left = GAP + index % columns * cell_width
+        top = GAP + index // columns * cell_height
+        enlarged = Image.fromarray(picture).resize((width, height), Image.Resampling.NEAREST)
+        sheet.paste(enlarged, (left, top))
+        for number, line in enumerate(text):
+            draw.text((left, top + height + number * line_height), line, "black", font)
+    return sheet
+
+
+def as_pixels(images: Any) -> np.ndarray:
+    """Pictures as uint8 of shape (n, height, width, 3).
+
+    Raises:
+        DataError: See `picture_sheet`.
+    """
+    pixels = np.asarray(images)
+    if pixels.ndim != 4 or pixels.shape[-1] not in (1, 3) or 0 in pixels.shape:
+        raise DataError(f"pictures have shape {pixels.shape}; give (n, height, width, 1 or 3).")
+    if pixels.dtype != np.uint8:
+        pixels = _from_floats(pixels)
+    return np.repeat(pixels, 3, axis=-1) if pixels.shape[-1] == 1 else pixels
+
+
+def _from_floats(pixels: np.ndarray) -> np.ndarray:
+    if pixels.dtype.kind in "iub":
+        raise DataError(f"pictures have dtype {pixels.dtype}; give uint8, or float in [0, 1].")
+    pixels = pixels.astype(np.float32)
+    low, high = float(pixels.min()), float(pixels.max())
+    if not (low >= -TOLERANCE and high <= 1.0 + TOLERANCE):  # false for NaN, too
+        raise DataError(f"pictures have values in [{low}, {high}]; give floats in [0, 1].")
+    return np.rint(pixels.clip(0.0, 1.0) * 255.0).astype(np.uint8)
+
+
+def _cut(line: str) -> str:
+    return (
+        line if len(line) <= LONGEST_LINE else line[: LONGEST_LINE - 1] + "\N{HORIZONTAL ELLIPSIS}"
+    )
