@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import weakref
 from typing import TYPE_CHECKING, Any
 
 from lightning_tf.callback import Callback
@@ -30,7 +31,7 @@ class EarlyStopping(Callback):
         monitor: A metric such as ``val_loss``.
         min_delta: Less than this is no improvement.
         patience: Checks without improvement after which to stop.
-        verbose: Say when the metric improves.
+        verbose: Print when the metric improves.
         mode: ``min`` or ``max``.
         strict: Raise where the metric is missing; otherwise warn once.
         check_finite: Stop when the metric is NaN or infinite.
@@ -46,8 +47,8 @@ class EarlyStopping(Callback):
     Attributes:
         wait_count: Checks since the last improvement.
         best_score: The best value so far.
-        stopped_epoch: The epoch whose check asked for the stop, 0 before.
-        stopping_reason: Why, empty before.
+        stopped_epoch: The epoch, from 0, of the last check that asked for a stop.
+        stopping_reason: Why it did; empty before, and again once the metric has recovered.
 
     Example:
         >>> patience = EarlyStopping("val_loss", patience=5)
@@ -55,6 +56,7 @@ class EarlyStopping(Callback):
     """
 
     logs_metrics = False
+    runs_after_task = True
 
     def __init__(
         self,
@@ -82,15 +84,20 @@ class EarlyStopping(Callback):
         self._at_epoch_end = (
             not validated if check_on_train_epoch_end is None else check_on_train_epoch_end
         )
-        # A NaN loss that this callback watches is its own to judge.
-        self.tolerates_nonfinite_loss = check_finite and not validated
+        # A training loss that this callback watches is its own to judge, NaN included.
+        is_loss = monitor == "loss" or monitor.endswith("_loss")
+        self.tolerates_nonfinite_loss = check_finite and is_loss and not validated
         self._sign = 1.0 if mode == "min" else -1.0
+        self._task: weakref.ref[Task] | None = None
+        self._warned = False
+        self._begin()
+
+    def _begin(self) -> None:
         self.wait_count = 0
         self.best_score = self._sign * math.inf
         self.stopped_epoch = 0
         self.stopping_reason = ""
         self._judged_step = -1
-        self._warned = False
 
     @property
     def state_key(self) -> str:
@@ -114,6 +121,12 @@ class EarlyStopping(Callback):
         self.stopping_reason = state["stopping_reason"]
         self._judged_step = state["judged_step"]
 
+    def setup(self, trainer: Trainer, task: Task, stage: str) -> None:
+        """Begin anew with another task."""
+        if self._task is not None and self._task() is not task:
+            self._begin()
+        self._task = weakref.ref(task)
+
     def on_train_start(self, trainer: Trainer, task: Task) -> None:
         """Refuse a monitor that nothing will log, before training."""
         names, complete = trainer.metric_names()
@@ -133,17 +146,17 @@ class EarlyStopping(Callback):
     def _check(self, trainer: Trainer) -> None:
         if trainer.fast_dev_run:
             return
-        if self.monitor not in trainer.callback_metrics:
-            self._missing(trainer.metric_names()[0])
+        names, _ = trainer.metric_names()
+        if self.monitor not in names:
+            self._missing(names)
             return
-        measured = trainer.metric_steps[self.monitor]
-        if measured == self._judged_step:
-            return  # an epoch without validation says nothing new
-        self._judged_step = measured
-        reason = self._judge(trainer.callback_metrics[self.monitor])
-        if reason:
-            self.stopped_epoch, self.stopping_reason = trainer.current_epoch, reason
-            trainer.request_stop(reason)
+        measured = trainer.metric_steps.get(self.monitor, self._judged_step)
+        if measured != self._judged_step:  # an epoch without validation says nothing new
+            self._judged_step = measured
+            self.stopping_reason = self._judge(trainer.callback_metrics[self.monitor])
+        if self.stopping_reason:
+            self.stopped_epoch = trainer.current_epoch
+            trainer.request_stop(self.stopping_reason)
 
     def _judge(self, score: float) -> str:
         """Why to stop, or an empty string."""
@@ -156,7 +169,7 @@ class EarlyStopping(Callback):
             return f"{name} passed divergence_threshold={self.divergence_threshold}"
         if self._better(score, self.best_score - self._sign * self.min_delta):
             if self.verbose:
-                log.info("%s improved from %.6g", name, self.best_score)
+                print(f"EarlyStopping: {name} improved on {self.best_score:.6g}")
             self.best_score, self.wait_count = score, 0
             return ""
         self.wait_count += 1

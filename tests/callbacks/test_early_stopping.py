@@ -1,0 +1,248 @@
+import logging
+import math
+
+import pytest
+import tensorflow as tf
+from boring import BoringData, BoringTask, NumberData, NumberTask, fitted, quiet
+
+from lightning_tf import Trainer
+from lightning_tf.callbacks import EarlyStopping
+from lightning_tf.exceptions import ConfigurationError, NonFiniteLossError
+
+
+class Scripted(BoringTask):
+    """Logs ``val_score``, one value of a list for each epoch."""
+
+    def __init__(self, scores):
+        self.data = BoringData(batch_size=32)
+        self.scores = scores
+        self.score = tf.Variable(0.0, trainable=False)
+
+    def on_train_epoch_start(self):
+        epoch = self.trainer.current_epoch
+        self.score.assign(self.scores[min(epoch, len(self.scores) - 1)])
+
+    def validation_step(self, batch):
+        self.log("score", self.score)
+        return super().validation_step(batch)
+
+
+def epochs_until_stop(scores, max_epochs=10, trainer_arguments=None, **arguments):
+    stopping = EarlyStopping("val_score", **arguments)
+    extra = trainer_arguments or {}
+    trainer = fitted(Scripted(scores), max_epochs=max_epochs, callbacks=[stopping], **extra)
+    return trainer.current_epoch, stopping
+
+
+@pytest.mark.parametrize(
+    ("scores", "patience", "epochs"),
+    [
+        ([6, 5, 5, 5, 5, 5], 3, 5),
+        ([6, 5, 4, 4, 3, 3], 1, 4),
+        ([6, 5, 6, 5, 5, 5], 3, 5),
+        ([6, 5, 4, 3, 2, 1], 1, 6),
+        ([1, 2, 0.5, 2, 2, 2], 2, 5),
+        ([6, 6], 0, 2),
+    ],
+)
+def test_it_stops_after_patience_checks_without_improvement(scores, patience, epochs):
+    ran, stopping = epochs_until_stop(scores, max_epochs=6, patience=patience)
+    assert ran == epochs
+    if epochs < 6:
+        assert stopping.stopped_epoch == epochs - 1
+        assert stopping.wait_count == max(patience, 1)
+    else:
+        assert stopping.stopping_reason == ""
+
+
+def test_mode_max_waits_for_more():
+    ran, stopping = epochs_until_stop([1, 2, 2, 1], patience=2, mode="max")
+    assert (ran, stopping.best_score) == (4, 2.0)
+
+
+def test_less_than_min_delta_is_no_improvement():
+    assert epochs_until_stop([5, 4.6, 4.2, 3.8], patience=1, min_delta=0.5)[0] == 2
+    assert epochs_until_stop([5, 4.4, 3.8, 3.8], patience=1, min_delta=0.5)[0] == 4
+    assert epochs_until_stop([5, 5.4, 5.8], patience=1, mode="max", min_delta=0.5)[0] == 2
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_a_value_that_is_not_finite_stops_at_once(bad):
+    ran, stopping = epochs_until_stop([5, bad, 3], patience=5)
+    assert ran == 2
+    assert "not finite" in stopping.stopping_reason
+
+
+def test_nan_is_only_no_improvement_without_check_finite():
+    ran, _ = epochs_until_stop([5, math.nan, 3, 3, 3], patience=2, check_finite=False)
+    assert ran == 5
+
+
+def test_a_nan_training_loss_stops_the_epoch_that_it_watches_and_raises_where_nobody_does():
+    task = NumberTask(NumberData([1.0, math.nan]))
+    stopping = EarlyStopping("loss")
+    trainer = fitted(task, max_epochs=5, callbacks=[stopping])
+    assert trainer.current_epoch == 1
+    assert "loss = nan" in stopping.stopping_reason
+    for other in (EarlyStopping("loss", check_finite=False), EarlyStopping("weight", strict=False)):
+        with pytest.raises(NonFiniteLossError):
+            fitted(NumberTask(NumberData([1.0, math.nan])), max_epochs=5, callbacks=[other])
+
+
+def test_thresholds_stop_where_they_are_passed_and_not_where_they_are_reached():
+    ran, stopping = epochs_until_stop([5, 4, 3, 2], stopping_threshold=3)
+    assert ran == 4
+    assert "stopping_threshold=3" in stopping.stopping_reason
+    ran, stopping = epochs_until_stop([5, 6, 7, 8], patience=9, divergence_threshold=6)
+    assert ran == 3
+    assert "divergence_threshold=6" in stopping.stopping_reason
+    ran, _ = epochs_until_stop([1, 2, 3, 4], mode="max", stopping_threshold=2)
+    assert ran == 3
+
+
+def test_a_verdict_before_min_epochs_is_judged_again():
+    arguments = {"min_epochs": 5}
+    ran, _ = epochs_until_stop([1, 2, 2, 2, 2, 2, 2], patience=1, trainer_arguments=arguments)
+    assert ran == 5
+
+
+def test_a_verdict_before_min_epochs_goes_away_with_a_recovery():
+    arguments = {"min_epochs": 4}
+    scores = [5, 6, 7, 3, 2, 1, 1]
+    ran, stopping = epochs_until_stop(scores, patience=1, trainer_arguments=arguments)
+    assert ran == 7
+    assert stopping.best_score == 1.0
+
+
+def test_a_verdict_stands_at_a_check_that_has_nothing_fresh():
+    # Measured after epochs 1, 3, 5; judged after every epoch; the verdict of epoch 3 is dropped
+    # because of min_epochs and asked for again after epoch 4.
+    arguments = {"check_val_every_n_epoch": 2, "min_epochs": 5}
+    ran, stopping = epochs_until_stop(
+        [1, 1, 2, 2, 2, 2, 2, 2],
+        patience=1,
+        check_on_train_epoch_end=True,
+        trainer_arguments=arguments,
+    )
+    assert ran == 5
+    assert stopping.wait_count == 1
+
+
+def test_only_fresh_values_are_judged():
+    arguments = {"check_val_every_n_epoch": 2}
+    for at_epoch_end in (None, True):
+        ran, _ = epochs_until_stop(
+            [5] * 10,
+            patience=2,
+            check_on_train_epoch_end=at_epoch_end,
+            trainer_arguments=arguments,
+        )
+        assert ran == 6  # measured after epochs 1, 3 and 5
+
+
+def test_several_validations_in_an_epoch_are_several_checks():
+    arguments = {"val_check_interval": 0.5}
+    ran, stopping = epochs_until_stop([1, 2, 2], patience=3, trainer_arguments=arguments)
+    # The first epoch measures 1 twice: no improvement; the second is stopped at its end.
+    assert (ran, stopping.wait_count) == (2, 3)
+
+
+def test_a_training_value_is_judged_at_the_end_of_the_epoch():
+    task = NumberTask(NumberData([1.0, 1.0]))  # each update adds -1 to the loss
+    stopping = EarlyStopping("loss", mode="max", patience=2)
+    trainer = fitted(task, max_epochs=9, callbacks=[stopping])
+    assert trainer.current_epoch == 3
+    assert stopping.best_score == 0.5  # (1 + 0) / 2
+
+
+def test_what_the_task_logs_at_the_end_of_the_epoch_is_judged_there():
+    class LogsAtEnd(BoringTask):
+        def on_train_epoch_end(self):
+            self.log("score", [3.0, 4.0, 1.0, 1.0][self.trainer.current_epoch])
+
+    trainer = fitted(LogsAtEnd(), max_epochs=4, callbacks=[EarlyStopping("score", patience=1)])
+    assert trainer.current_epoch == 2
+
+
+def test_sanity_check_and_validate_are_not_judged():
+    stopping = EarlyStopping("val_loss", patience=0)
+    trainer = Trainer(**quiet(max_epochs=1, callbacks=[stopping]))
+    task = BoringTask()
+    trainer.validate(task)
+    assert (stopping.best_score, stopping.wait_count) == (math.inf, 0)
+    trainer.fit(task)
+    assert stopping.best_score == trainer.callback_metrics["val_loss"]
+    assert stopping.wait_count == 0
+
+
+def test_fast_dev_run_judges_nothing_but_still_finds_a_misspelt_name():
+    stopping = EarlyStopping("val_score", check_finite=True)
+    fitted(Scripted([math.nan]), fast_dev_run=2, callbacks=[stopping])
+    assert stopping.stopping_reason == ""
+    with pytest.raises(ConfigurationError, match="Did you mean 'val_loss'"):
+        fitted(BoringTask(), fast_dev_run=2, callbacks=[EarlyStopping("val_los")])
+
+
+def test_an_unknown_monitor_is_an_error_before_training():
+    task = BoringTask()
+    with pytest.raises(ConfigurationError, match=r"Did you mean 'val_loss'.*Known: accuracy, l"):
+        fitted(task, max_epochs=3, callbacks=[EarlyStopping("val_lss")])
+    assert task.trainer.global_step == 0
+    with pytest.raises(ConfigurationError, match="val_loss"):
+        fitted(
+            BoringTask(), max_epochs=3, limit_val_batches=0, callbacks=[EarlyStopping("val_loss")]
+        )
+
+
+def test_an_unknown_monitor_is_an_error_at_the_first_check_where_hooks_might_log():
+    class MightLog(BoringTask):
+        def on_train_epoch_end(self):
+            self.log("sometimes", 1.0)
+
+    with pytest.raises(ConfigurationError, match="sometimes"):
+        fitted(MightLog(), max_epochs=3, callbacks=[EarlyStopping("sometime")])
+    trainer = fitted(MightLog(), max_epochs=3, callbacks=[EarlyStopping("sometimes", patience=9)])
+    assert trainer.current_epoch == 3
+
+
+def test_without_strict_a_missing_monitor_is_one_warning(caplog):
+    with caplog.at_level(logging.WARNING, "lightning_tf"):
+        trainer = fitted(BoringTask(), max_epochs=3, callbacks=[EarlyStopping("x", strict=False)])
+    assert trainer.current_epoch == 3
+    assert sum("monitor='x'" in record.message for record in caplog.records) == 1
+
+
+def test_verbose_prints_each_improvement(capsys):
+    epochs_until_stop([3, 2, 2], max_epochs=3, verbose=True)
+    printed = capsys.readouterr().out.splitlines()
+    assert [line.split(" improved")[0] for line in printed] == [
+        "EarlyStopping: val_score = 3",
+        "EarlyStopping: val_score = 2",
+    ]
+
+
+def test_a_resumed_run_goes_on_waiting_with_the_patience_that_it_was_given(tmp_path):
+    task = Scripted([1, 2, 2, 2, 2, 2, 2, 2])
+    trainer = fitted(task, max_epochs=3, callbacks=[EarlyStopping("val_score", patience=9)])
+    trainer.save_checkpoint(tmp_path / "a.ckpt")
+    stopping = EarlyStopping("val_score", patience=4)
+    again = Trainer(**quiet(max_epochs=9, callbacks=[stopping]))
+    again.fit(Scripted(task.scores), ckpt_path=tmp_path / "a.ckpt")
+    assert again.current_epoch == 5
+    assert (stopping.patience, stopping.best_score) == (4, 1.0)
+
+
+def test_another_task_is_judged_anew():
+    stopping = EarlyStopping("val_score", patience=2)
+    for _ in range(2):
+        trainer = fitted(Scripted([1, 2, 2, 2]), max_epochs=9, callbacks=[stopping])
+        assert trainer.current_epoch == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [({"mode": "mni"}, "Did you mean 'min'"), ({"patience": -1}, "patience=-1")],
+)
+def test_bad_arguments_are_refused(arguments, message):
+    with pytest.raises(ConfigurationError, match=message):
+        EarlyStopping("val_loss", **arguments)
