@@ -16,6 +16,12 @@ from lightning_tf.task import plain
 from lightning_tf.validation_schedule import ValidationSchedule
 
 CLIP_ALGORITHMS = ("norm", "value")
+REQUIRED_COUNTS = {
+    "log_every_n_steps": 1,
+    "accumulate_grad_batches": 1,
+    "num_sanity_val_steps": -1,
+    "fast_dev_run": 0,
+}
 LIMITS = tuple(f"limit_{stage}_batches" for stage in ("train", "val", "test", "predict"))
 
 
@@ -36,11 +42,11 @@ def check(arguments: Mapping[str, Any]) -> None:
         check_count(name, arguments[name], least=0)
     for name in ("min_epochs", "min_steps", "check_val_every_n_epoch"):
         check_count(name, arguments[name])
-    check_count("log_every_n_steps", arguments["log_every_n_steps"])
-    check_count("accumulate_grad_batches", arguments["accumulate_grad_batches"])
-    check_count("num_sanity_val_steps", arguments["num_sanity_val_steps"], least=-1)
-    if not isinstance(arguments["fast_dev_run"], bool):
-        check_count("fast_dev_run", arguments["fast_dev_run"], least=0)
+    for name, least in REQUIRED_COUNTS.items():
+        if arguments[name] is None:
+            raise ConfigurationError(f"{name}=None: give an integer of at least {least}.")
+        if name != "fast_dev_run" or not isinstance(arguments[name], bool):
+            check_count(name, arguments[name], least)
     ValidationSchedule(arguments["val_check_interval"], arguments["check_val_every_n_epoch"])
     _check_clipping(arguments["gradient_clip_val"], arguments["gradient_clip_algorithm"])
     seed = arguments["seed"]
@@ -55,7 +61,8 @@ def _check_clipping(limit: Any, algorithm: str) -> None:
             f"gradient_clip_algorithm={algorithm!r} is unknown."
             f"{nearest(algorithm, CLIP_ALGORITHMS)}"
         )
-    if limit is not None and not (isinstance(limit, (int, float)) and limit > 0):
+    is_number = isinstance(limit, (int, float)) and not isinstance(limit, bool)
+    if limit is not None and not (is_number and limit > 0):
         raise ConfigurationError(f"gradient_clip_val={limit!r}: give a number above 0, or None.")
 
 

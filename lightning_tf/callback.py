@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("lightning_tf")
 
+Hook = Callable[..., None]
+
 
 class Callback:
     """Base class of everything that watches a run; every hook does nothing by default.
@@ -48,6 +50,8 @@ class Callback:
             misspelt monitor can be told before training.
         tolerates_nonfinite_loss: True promises that the callback deals with a NaN or infinite
             training loss itself, so that the loop does not raise.
+        runs_after_task: True runs its hooks after the task's own of the same name, for a callback
+            that judges what a task may log there.
 
     Example:
         >>> class Hello(Callback):
@@ -61,6 +65,7 @@ class Callback:
     every_n_steps: int | None = None
     logs_metrics: bool = True
     tolerates_nonfinite_loss: bool = False
+    runs_after_task: bool = False
 
     # ---- cadence
 
@@ -205,6 +210,7 @@ class CheckpointCallback(Callback):
     """A callback that writes checkpoints: runs after all others and after the task's own hook."""
 
     logs_metrics = False
+    runs_after_task = True
 
 
 def overrides(watcher: object, hook: str) -> bool:
@@ -222,6 +228,7 @@ class Hooks:
         task: Passed to every callback; its own hooks take neither.
         callbacks: In the order in which they run.
         region: Gives the profiler's block around a call.
+        guard: Wraps the hook of a callback whose failure must not end the run (a logger's).
     """
 
     def __init__(
@@ -230,14 +237,16 @@ class Hooks:
         task: Task,
         callbacks: Iterable[Callback],
         region: Callable[[str], AbstractContextManager[None]],
+        guard: Callable[[Callback, Hook], Hook] = lambda callback, hook: hook,
     ) -> None:
         self._trainer = trainer
         self._task = task
         self._region = region
+        self._guard = guard
         ordered = sorted(callbacks, key=lambda callback: isinstance(callback, CheckpointCallback))
         self.callbacks = ordered
         self._batch_watched: dict[str, bool] = {}
-        self._bound: dict[str, list[tuple[str, Callable[..., None]]]] = {}
+        self._bound: dict[str, list[tuple[str, Hook]]] = {}
         self._wakers = [c for c in ordered if c.every_n_steps or overrides(c, "next_step")]
 
     def __call__(self, name: str, *args: Any) -> None:
@@ -270,13 +279,13 @@ class Hooks:
         watchers = [self._task, *(c for c in self.callbacks if c.logs_metrics)]
         return any(overrides(watcher, name) for watcher in watchers for name in hooks)
 
-    def _find(self, name: str) -> Iterator[tuple[str, Callable[..., None]]]:
-        def of(callback: Callback) -> tuple[str, Callable[..., None]]:
+    def _find(self, name: str) -> Iterator[tuple[str, Hook]]:
+        def of(callback: Callback) -> tuple[str, Hook]:
             bound = partial(getattr(callback, name), self._trainer, self._task)
-            return f"{type(callback).__name__}.{name}", bound
+            return f"{type(callback).__name__}.{name}", self._guard(callback, bound)
 
-        first = [c for c in self.callbacks if not isinstance(c, CheckpointCallback)]
-        last = [c for c in self.callbacks if isinstance(c, CheckpointCallback)]
+        first = [c for c in self.callbacks if not c.runs_after_task]
+        last = [c for c in self.callbacks if c.runs_after_task]
         yield from (of(callback) for callback in first if overrides(callback, name))
         if hasattr(self._task, name):
             yield f"{type(self._task).__name__}.{name}", getattr(self._task, name)

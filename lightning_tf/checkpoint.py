@@ -39,6 +39,8 @@ def save(path: str | os.PathLike[str], variables: dict[str, Any], run: dict[str,
     from safetensors.numpy import save as to_bytes
 
     path = Path(path)
+    if path.is_file():
+        raise FileExistsError(f"{path} is a file; a checkpoint is a directory: give another name.")
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     shutil.rmtree(beside, ignore_errors=True)
@@ -57,7 +59,11 @@ def save(path: str | os.PathLike[str], variables: dict[str, Any], run: dict[str,
         if path.exists() or path.is_symlink():
             old = path.with_name(f".{path.name}.{os.getpid()}.old")
             os.rename(path, old)
-            os.rename(beside, path)
+            try:
+                os.rename(beside, path)
+            except BaseException:
+                os.rename(old, path)
+                raise
             old.unlink() if old.is_symlink() else shutil.rmtree(old)
         else:
             os.rename(beside, path)
@@ -109,7 +115,7 @@ def assign(variables: dict[str, Any], tensors: dict[str, np.ndarray], where: str
                 f"{where}: {name} has shape {tensors[name].shape}, the task's {variable.shape}."
             )
     for name, variable in variables.items():
-        variable.assign(tensors[name])
+        variable.assign(tf.cast(tensors[name], variable.dtype))
 
 
 def random_state() -> dict[str, Any]:
@@ -131,7 +137,10 @@ def restore_random_state(state: dict[str, Any]) -> None:
 
 
 def _array(variable: Any) -> np.ndarray:
-    return np.asarray(keras.ops.convert_to_numpy(variable), order="C")
+    tensor = variable.value if isinstance(variable, keras.Variable) else variable
+    if tensor.dtype == tf.bfloat16:  # the file format has it, its reader for NumPy has not
+        tensor = tf.cast(tensor, tf.float32)
+    return np.asarray(tensor.numpy(), order="C")
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
@@ -37,12 +37,13 @@ def entered(trainer: Trainer, task: Any, stage: str) -> Iterator[None]:
     trainer.attach(task, stage)
     try:
         _set_up(trainer, task, stage)
-        yield
+        with suppress(GeneratorExit):  # whoever iterated predictions has seen enough
+            yield
         trainer.hooks("teardown", stage)
         data_of(task).teardown(stage)
         trainer.records.loggers.send("finalize", "success")
     except BaseException as exception:
-        _fail(trainer, exception)
+        _fail(trainer, stage, exception)
         raise
     finally:
         trainer.detach()
@@ -85,12 +86,16 @@ def _set_up(trainer: Trainer, task: Task, stage: str) -> None:
     trainer.records.loggers.send("log_hparams", {**task.hparams, "trainer": trainer.settings})
 
 
-def _fail(trainer: Trainer, exception: BaseException) -> None:
+def _fail(trainer: Trainer, stage: str, exception: BaseException) -> None:
     status = "interrupted" if isinstance(exception, KeyboardInterrupt) else "failed"
     try:
         trainer.hooks("on_exception", exception)
     except Exception:
         log.exception("on_exception itself failed; the first error is raised")
+    try:
+        data_of(trainer.task).teardown(stage)
+    except Exception:
+        log.exception("teardown of the data failed too; the first error is raised")
     trainer.records.loggers.send("finalize", status)
 
 

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from lightning_tf.exceptions import DataError
-from lightning_tf.limits import Limit, limited
+from lightning_tf.limits import Limit, limited, refuse_endless
 from lightning_tf.metrics import Means, StageMetrics
 from lightning_tf.step import EvaluationStep, Window
 from lightning_tf.window_clock import WindowClock
@@ -47,6 +47,7 @@ class EvaluationLoop:
         self.dataset, self.length = limited(
             dataset, limit, f"limit_{prefix}_batches", f"{prefix}_dataset"
         )
+        refuse_endless(self.dataset, f"limit_{prefix}_batches", f"{prefix}_dataset")
         self._window: Window | None = None
         self._clock = WindowClock()
 

@@ -48,6 +48,16 @@ def is_endless(dataset: tf.data.Dataset) -> bool:
     return bool(int(dataset.cardinality()) == tf.data.INFINITE_CARDINALITY)
 
 
+def refuse_endless(dataset: tf.data.Dataset, limit_name: str, what: str) -> None:
+    """Refuse a data set that would never end.
+
+    Raises:
+        ConfigurationError: It repeats for ever.
+    """
+    if is_endless(dataset):
+        raise ConfigurationError(f"{what} repeats for ever; give {limit_name} a count of batches.")
+
+
 def limited(
     dataset: Any, limit: Limit, limit_name: str, what: str
 ) -> tuple[tf.data.Dataset, int | None]:

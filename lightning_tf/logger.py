@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from lightning_tf.callback import Callback
+from lightning_tf.callback import Callback, Hook
+from lightning_tf.exceptions import ConfigurationError
 
 log = logging.getLogger("lightning_tf")
 
@@ -80,19 +82,31 @@ class LoggerGroup:
     def send(self, method: str, *args: Any, **kwargs: Any) -> None:
         """Call one of Logger's methods on every logger."""
         for logger in self.loggers:
-            try:
-                getattr(logger, method)(*args, **kwargs)
-            except Exception as error:
-                self._warn(logger, method, error)
+            self.guarded(logger, partial(getattr(logger, method), **kwargs))(*args)
 
-    def _warn(self, logger: Logger, method: str, error: Exception) -> None:
+    def guarded(self, callback: Callback, method: Hook) -> Hook:
+        """A method that does not raise, where the callback is one of the loggers."""
+        if not isinstance(callback, Logger):
+            return method
+
+        def call(*args: Any) -> None:
+            try:
+                method(*args)
+            except ConfigurationError:
+                raise  # a mistake in the logger's own arguments, found before training
+            except Exception as error:
+                self._warn(callback, method, error)
+
+        return call
+
+    def _warn(self, logger: Logger, method: Any, error: Exception) -> None:
         if id(logger) not in self._warned:
             self._warned.add(id(logger))
             log.warning(
                 "%s.%s failed and the run goes on; later failures of this logger are not "
                 "reported: %s: %s",
                 logger.name,
-                method,
+                method.func.__name__,
                 type(error).__name__,
                 error,
             )

@@ -163,9 +163,9 @@ class FitLoop:
         names = self._window.names
         if self.state.means is None or self.state.means.names != names:
             self.state.means = Means(names)
-            if self.state.pending:
-                self.state.means.load_state(self.state.pending)
-                self.state.pending = {}
+        if self.state.pending:
+            self.state.means.load_state(self.state.pending)
+            self.state.pending = {}
         self._carry = self._window.zero
 
     @property
@@ -222,6 +222,9 @@ class FitLoop:
             return dataset
         epoch, batch = self.progress.epoch, self.progress.batch
         rest = self.trainer.train_data(epoch, batch)
+        limit = self.trainer.limit_train_batches
+        if self.length is None and isinstance(limit, int):
+            return rest.take(limit - batch)
         return rest if self.length is None else rest.take(self.length - batch)
 
     def _run_window(self, iterator: Any) -> None:
@@ -233,7 +236,7 @@ class FitLoop:
             hooks("on_train_batch_start", progress.batch)
         ran = self._call(iterator, count)
         self._exhausted = ran < count or progress.batch == self.length
-        if ran == 0 and progress.total_batches == 0:
+        if ran == 0 and progress.batch == 0:
             raise DataError("train_dataset is empty: it holds no batch.")
         if self._exhausted and progress.phase:
             self.window.flush()
@@ -245,7 +248,7 @@ class FitLoop:
         if by_batch and ran and self._result is not None:
             hooks("on_train_batch_end", self._outputs(self._result), progress.batch - 1)
         trainer.validation_due = self._validation_is_due()
-        if ran:
+        if ran or stepped:
             hooks("on_train_window_end")
         if trainer.validation_due and not self._exhausted:
             self._validate()

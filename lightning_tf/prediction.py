@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from lightning_tf.build import build_models
 from lightning_tf.entry_point import computing, data_of, entered, needed
-from lightning_tf.limits import limited
+from lightning_tf.limits import limited, refuse_endless
 from lightning_tf.run_state import load_weights
 from lightning_tf.step import prediction
 
@@ -38,6 +38,7 @@ def predictions(
             "limit_predict_batches",
             "predict_dataset",
         )
+        refuse_endless(dataset, "limit_predict_batches", "predict_dataset")
         with computing(trainer):
             build_models(trainer, task, "predict_step", dataset.element_spec)
             load_weights(trainer, task, ckpt_path)

@@ -29,7 +29,7 @@ class Profiler(Callback):
     logs_metrics = False
 
     def region(self, name: str) -> AbstractContextManager[None]:
-        """A block of the loop's work; blocks do not overlap."""
+        """A block of the loop's work; a block may lie inside another."""
         return _NOTHING
 
 
@@ -51,15 +51,19 @@ class SimpleProfiler(Profiler):
         self.seconds: dict[str, float] = {}
         self.calls: dict[str, int] = {}
         self._started = 0.0
+        self._inner = [0.0]  # for each open block, the seconds of the blocks inside it
 
     @contextmanager
     def _timed(self, name: str) -> Iterator[None]:
         began = time.perf_counter()
+        self._inner.append(0.0)
         try:
             yield
         finally:
             elapsed = time.perf_counter() - began
-            self.seconds[name] = self.seconds.get(name, 0.0) + elapsed
+            own = elapsed - self._inner.pop()
+            self._inner[-1] += elapsed
+            self.seconds[name] = self.seconds.get(name, 0.0) + own
             self.calls[name] = self.calls.get(name, 0) + 1
 
     def region(self, name: str) -> AbstractContextManager[None]:

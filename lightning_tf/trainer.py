@@ -8,6 +8,7 @@ import os
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
+from weakref import ReferenceType, ref
 
 import keras
 import tensorflow as tf
@@ -138,6 +139,7 @@ class Trainer:
         detect_anomaly: bool = False,
     ) -> None:
         arguments = {name: value for name, value in locals().items() if name != "self"}
+        check(arguments)
         self.max_epochs, self.min_epochs = max_epochs, min_epochs
         self.max_steps, self.min_steps = max_steps, min_steps
         self.max_seconds = seconds(max_time)
@@ -156,7 +158,6 @@ class Trainer:
         self.default_root_dir = os.fspath(default_root_dir)
         self.seed, self.deterministic = seed, deterministic
         self.jit_compile, self.detect_anomaly = jit_compile, detect_anomaly
-        check(arguments)
         self.precision = policy_name(precision)
         self.placement = Placement(accelerator, devices, strategy)
         self.profiler = profiler_of(profiler)
@@ -190,7 +191,7 @@ class Trainer:
         self._hooks: Hooks | None = None
         self.training: TrainingState | None = None
         self._loop: FitLoop | None = None
-        self._prepared: set[tuple[int, str]] = set()
+        self._prepared: dict[int, tuple[ReferenceType[DataModule], set[str]]] = {}
 
     def _set_fast_dev_run(self) -> None:
         count = self.fast_dev_run
@@ -437,7 +438,8 @@ class Trainer:
         self.callbacks += self._default_callbacks()
         if type(self.profiler) is not Profiler:
             self.callbacks.append(self.profiler)
-        self._hooks = Hooks(self, task, self.callbacks, self.profiler.region)
+        guarded = self.records.loggers.guarded
+        self._hooks = Hooks(self, task, self.callbacks, self.profiler.region, guarded)
 
     def detach(self) -> None:
         """Leave the stage; the task, its state and its callbacks stay for what follows."""
@@ -446,11 +448,14 @@ class Trainer:
 
     def prepare_data(self, data: DataModule, stage: str) -> None:
         """Prepare a data module once, and set it up once for each stage."""
-        if (id(data), "prepare") not in self._prepared:
+        reference, stages = self._prepared.get(id(data), (None, set[str]()))
+        if reference is None or reference() is not data:  # a new object may get an old one's id
             data.prepare_data()
-        if (id(data), stage) not in self._prepared:
+            stages = set()
+            self._prepared[id(data)] = (ref(data), stages)
+        if stage not in stages:
             data.setup(stage)
-        self._prepared |= {(id(data), "prepare"), (id(data), stage)}
+        stages.add(stage)
 
     def _default_callbacks(self) -> list[Callback]:
         added = []
@@ -519,7 +524,9 @@ class Trainer:
         data = data_of(task)
         if fit and limit == 0:
             return None
-        dataset = self.train_data(0) if fit and self.overfit_batches else data.dataset_for(prefix)
+        dataset = data.dataset_for(prefix)
+        if dataset is not None and fit and self.overfit_batches:
+            dataset = self.train_data(0)
         if dataset is None and fit:
             return None
         taken = (
