@@ -20,7 +20,7 @@ AUGMENTATIONS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "brightness": (keras.layers.RandomBrightness, {"factor": 0.2, "value_range": PIXEL_RANGE}),
     "contrast": (keras.layers.RandomContrast, {"factor": (0.2, 0.2), "value_range": PIXEL_RANGE}),
     "crop": (PaddedCrop, {}),
-    "rand_augment": (keras.layers.RandAugment, {"value_range": PIXEL_RANGE, "factor": 0.3}),
+    "rand_augment": (keras.layers.RandAugment, {"value_range": PIXEL_RANGE}),
     "mixup": (keras.layers.MixUp, {"alpha": 0.2}),
     "cutmix": (keras.layers.CutMix, {}),
 }
@@ -43,7 +43,7 @@ class Augmentation(keras.layers.Layer):  # type: ignore[misc]
     crop            shifts by up to 4 pixels (`PaddedCrop`; He et al., 2016)
     rand_augment    two random operations a batch (`keras.layers.RandAugment`; Cubuk et al., 2020,
                     https://arxiv.org/abs/1909.13719). Keras computes every operation for every
-                    picture: 3.4 s for 64 pictures of 224x224 on a CPU. Needs 3 channels.
+                    picture: 3.4 s for 64 pictures of 224x224 on a CPU.
     mixup           blends pairs of pictures and labels (`keras.layers.MixUp`; Zhang et al., 2018,
                     https://arxiv.org/abs/1710.09412)
     cutmix          pastes a rectangle of another picture (`keras.layers.CutMix`; Yun et al., 2019,

@@ -69,7 +69,9 @@ class ImageClassification(Task):
         learning_rate: At the start, or after the warm-up; None is the optimizer's default.
         schedule: ``constant``, ``cosine``, ``linear``, ``exponential`` or ``piecewise`` over the
             updates of the whole fit, a pair ``("cosine", {"final_fraction": 0.1})``, a Keras
-            schedule or its configuration; see `build_schedule`.
+            schedule or its configuration; see `build_schedule`. None is cosine, or constant where
+            nobody knows the length of the fit. Cosine ends at 0: give another one to a fit that
+            a second fit shall carry on.
         warmup_steps: Updates of a linear warm-up, or a fraction of all of them below 1.0.
         weight_decay: Decoupled, biases and normalisation spared; None is Keras' default for the
             optimizer: 0.004 for adamw, none for others.
@@ -107,7 +109,7 @@ class ImageClassification(Task):
         dropout: float | None = None,
         optimizer: Any = "adam",
         learning_rate: float | None = None,
-        schedule: Any = "constant",
+        schedule: Any = None,
         warmup_steps: float = 0,
         weight_decay: float | None = None,
         label_smoothing: float = 0.0,
@@ -121,8 +123,8 @@ class ImageClassification(Task):
             dropout=dropout,
         )
         check_optimizer(optimizer, learning_rate, weight_decay)
-        check_schedule(schedule, warmup_steps)
-        if not is_named(optimizer) and (schedule != "constant" or warmup_steps):
+        check_schedule(schedule, warmup_steps, learning_rate)
+        if not is_named(optimizer) and (schedule is not None or warmup_steps):
             raise ConfigurationError(
                 f"schedule={schedule!r} and warmup_steps={warmup_steps!r} go with an optimizer's "
                 f"name; the given {type(optimizer).__name__} brings its own: set them there."

@@ -66,7 +66,7 @@ def check_optimizer(
         if value is None:
             continue
         good = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not good or value < 0 or (least == "positive" and not value):
+        if not good or not value >= 0 or (least == "positive" and not value):
             raise ConfigurationError(f"{name}={value!r} must be a number and {least}.")
     if is_named(optimizer):
         build_optimizer(optimizer, default_learning_rate(optimizer, learning_rate), weight_decay)
@@ -130,17 +130,26 @@ def build_optimizer(
         return optimizer
     try:
         if isinstance(optimizer, Mapping):
-            return keras.optimizers.deserialize(dict(optimizer))
+            return _checked(keras.optimizers.deserialize(dict(optimizer)))
         name, options = _pair(optimizer)
         make, _, defaults = OPTIMIZERS[name]
-        if weight_decay is not None:
-            options = {**options, "weight_decay": weight_decay or None}
+        if weight_decay:
+            options = {**options, "weight_decay": weight_decay}
         built = make(**{"learning_rate": learning_rate, **defaults, **options})
     except (TypeError, ValueError) as error:
         raise ConfigurationError(f"optimizer {optimizer!r}: Keras says {error}") from error
+    if weight_decay == 0:
+        built.weight_decay = None  # AdamW refuses None and would multiply every weight by 1 for 0
     if built.weight_decay and undecayed:
         built.exclude_from_weight_decay(var_list=list(undecayed))
     return built
+
+
+def _checked(made: Any) -> keras.optimizers.Optimizer:
+    """Refuse what Keras gives back for a class that it does not know: the name."""
+    if not isinstance(made, keras.optimizers.Optimizer):
+        raise ValueError("the class is unknown.")
+    return made
 
 
 def undecayed_variables(model: keras.Model) -> list[Any]:

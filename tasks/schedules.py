@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import keras
 
 from lightning_tf.exceptions import ConfigurationError, nearest
+
+log = logging.getLogger("lightning_tf")
 
 LearningRate = Any  # a float or a keras LearningRateSchedule
 
@@ -91,12 +94,14 @@ SCHEDULES: dict[str, Callable[..., LearningRate]] = {
 }
 
 
-def check_schedule(schedule: Any, warmup_steps: float = 0) -> None:
+def check_schedule(
+    schedule: Any, warmup_steps: float = 0, learning_rate: float | None = None
+) -> None:
     """Refuse what `build_schedule` could not build, before any data are read.
 
     Raises:
-        ConfigurationError: A name or an option is unknown, or `warmup_steps` is no count and no
-            fraction.
+        ConfigurationError: A name or an option is unknown, `warmup_steps` is no count and no
+            fraction, or a schedule that brings its own rate is given another.
     """
     whole = isinstance(warmup_steps, int) and warmup_steps >= 0
     if isinstance(warmup_steps, bool) or not (whole or 0.0 <= warmup_steps < 1.0):
@@ -104,9 +109,14 @@ def check_schedule(schedule: Any, warmup_steps: float = 0) -> None:
             f"warmup_steps={warmup_steps!r} must be a number of updates, or a fraction of them "
             "below 1.0."
         )
-    if isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
+    if schedule is None:
         return
     build_schedule(schedule, 1.0, updates=1000)
+    if learning_rate is not None and not isinstance(_named(schedule)[0], str):
+        raise ConfigurationError(
+            f"learning_rate={learning_rate!r} goes with a schedule's name; the given schedule "
+            "brings its own: set it there."
+        )
 
 
 def build_schedule(
@@ -127,7 +137,8 @@ def build_schedule(
 
     Args:
         schedule: A name, a pair ``("cosine", {"final_fraction": 0.1})``, a Keras schedule or a
-            Keras configuration of one; the last two bring their own rate.
+            Keras configuration of one; the last two bring their own rate. None is cosine, or
+            constant where nobody knows the length of the run.
         learning_rate: The rate at the start, or after the warm-up.
         updates: Updates in the whole run; None or infinite where nobody knows.
         warmup_steps: Updates of a linear warm-up before the schedule starts: a count, or a fraction
@@ -142,8 +153,12 @@ def build_schedule(
         >>> round(float(rate(500)), 3)
         0.05
     """
-    schedule, options = _named(schedule)
     bounded = updates is not None and math.isfinite(updates)
+    if schedule is None:
+        schedule = "cosine" if bounded else "constant"
+        if not bounded:
+            log.info("nobody knows the length of this run: the learning rate stays constant.")
+    schedule, options = _named(schedule)
     if isinstance(warmup_steps, float) and warmup_steps > 0.0:
         warmup_steps = max(1, round(warmup_steps * _known(updates, "a fraction as warmup_steps")))
     warmup_steps = int(warmup_steps)
@@ -170,9 +185,13 @@ def _named(schedule: Any) -> tuple[Any, dict[str, Any]]:
         return schedule, {}
     if isinstance(schedule, Mapping):
         try:
-            return keras.optimizers.schedules.deserialize(schedule), {}
+            made = keras.optimizers.schedules.deserialize(schedule)
         except (TypeError, ValueError) as error:
             raise ConfigurationError(f"schedule {schedule!r}: Keras says {error}") from error
+        # Keras gives back the name of a class that it does not know.
+        if not isinstance(made, keras.optimizers.schedules.LearningRateSchedule):
+            raise ConfigurationError(f"schedule {schedule!r}: Keras does not know this class.")
+        return made, {}
     name, options = schedule, {}
     if isinstance(schedule, (list, tuple)) and len(schedule) == 2:
         name, options = schedule
