@@ -66,6 +66,11 @@ def _check_clipping(limit: Any, algorithm: str) -> None:
         raise ConfigurationError(f"gradient_clip_val={limit!r}: give a number above 0, or None.")
 
 
+def _listed(given: Any) -> list[Any]:
+    several = isinstance(given, Sequence) and not isinstance(given, str)
+    return list(given) if several else [given]
+
+
 def callback_list(callbacks: Any, adapt: Callable[[Any], Callback]) -> list[Callback]:
     """The callbacks of the Trainer's argument.
 
@@ -78,7 +83,7 @@ def callback_list(callbacks: Any, adapt: Callable[[Any], Callback]) -> list[Call
     """
     if callbacks is None:
         return []
-    given = list(callbacks) if isinstance(callbacks, Sequence) else [callbacks]
+    given = _listed(callbacks)
     adapted = [adapt(c) if isinstance(c, keras.callbacks.Callback) else c for c in given]
     for callback in adapted:
         if not isinstance(callback, Callback):
@@ -116,7 +121,7 @@ def logger_list(logger: Any, default: Callable[[], Logger]) -> list[Logger]:
         return [default()]
     if logger is None or logger is False:
         return []
-    loggers = list(logger) if isinstance(logger, Sequence) else [logger]
+    loggers = _listed(logger)
     for item in loggers:
         if not isinstance(item, Logger):
             raise ConfigurationError(

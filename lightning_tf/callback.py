@@ -257,6 +257,14 @@ class Hooks:
             with self._region(label):
                 hook(*args)
 
+    def tell(self, exception: BaseException) -> None:
+        """Call `on_exception` everywhere, also where one of them fails in its turn."""
+        for label, hook in self._find("on_exception"):
+            try:
+                hook(exception)
+            except Exception:
+                log.exception("%s failed too; the first error is raised", label)
+
     def watches_batches(self, stage: str) -> bool:
         """Whether anybody overrides a per-batch hook of a stage."""
         if stage not in self._batch_watched:

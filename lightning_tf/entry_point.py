@@ -88,10 +88,7 @@ def _set_up(trainer: Trainer, task: Task, stage: str) -> None:
 
 def _fail(trainer: Trainer, stage: str, exception: BaseException) -> None:
     status = "interrupted" if isinstance(exception, KeyboardInterrupt) else "failed"
-    try:
-        trainer.hooks("on_exception", exception)
-    except Exception:
-        log.exception("on_exception itself failed; the first error is raised")
+    trainer.hooks.tell(exception)
     try:
         data_of(trainer.task).teardown(stage)
     except Exception:
