@@ -27,7 +27,7 @@ from lightning_tf.data.data_module import DataModule
 from lightning_tf.distribute import Placement
 from lightning_tf.entry_point import computing, data_of, entered, needed
 from lightning_tf.evaluation import EvaluationLoop
-from lightning_tf.exceptions import ConfigurationError, DataError
+from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.limits import Limit, limited, seconds
 from lightning_tf.logger import Logger
 from lightning_tf.loop import FitLoop, Progress, TrainingState, updates_in_epoch
@@ -166,13 +166,14 @@ class Trainer:
             self._set_fast_dev_run()
             logger = enable_checkpointing = False
         self._enabled = (enable_checkpointing, enable_progress_bar, enable_model_summary)
-        self._own_callbacks = callback_list(
-            callbacks, lambda given: _callback_room("keras_adapter.adapt")(given)
-        )
+        own = callback_list(callbacks, lambda given: _callback_room("keras_adapter.adapt")(given))
         if not enable_checkpointing and not self.fast_dev_run:
-            refuse_checkpoint_callbacks(self._own_callbacks)
+            refuse_checkpoint_callbacks(own)
         self.loggers = logger_list(logger, lambda: _callback_room("csv_logger.CSVLogger")())
-        self.callbacks: list[Callback] = [*self.loggers, *self._own_callbacks]
+        self.callbacks: list[Callback] = [*self.loggers, *own]
+        self._added: list[Callback] = []
+        if type(self.profiler) is not Profiler:
+            self.callbacks.append(self.profiler)
 
         self.progress = Progress()
         self.records = Records(self.loggers, lambda: self.progress)
@@ -239,12 +240,12 @@ class Trainer:
             Means over all examples, such as ``{"val_loss": 0.1, "val_accuracy": 0.97}``.
         """
         with entered(self, task, "validate"), computing(self):
-            return self._evaluate(task, "validation", "val", self.limit_val_batches, ckpt_path)
+            return self._evaluate(task, "validation", "val", ckpt_path)
 
     def test(self, task: Task, ckpt_path: str | os.PathLike[str] | None = None) -> dict[str, float]:
         """Evaluate on the test data; see `validate`."""
         with entered(self, task, "test"), computing(self):
-            return self._evaluate(task, "test", "test", self.limit_test_batches, ckpt_path)
+            return self._evaluate(task, "test", "test", ckpt_path)
 
     def predict(
         self,
@@ -430,14 +431,11 @@ class Trainer:
             self.accumulate_grad_batches = 1 if self.fast_dev_run else given
             self.records.latest.clear()
             self.records.steps.clear()
+            self._add_callbacks(task)
         self._loop = None
         self.stop_reason = ""
         self.entry_point = entry_point
         task._trainer = self
-        self.callbacks = [*self.loggers, *self._own_callbacks, *task.callbacks()]
-        self.callbacks += self._default_callbacks()
-        if type(self.profiler) is not Profiler:
-            self.callbacks.append(self.profiler)
         guarded = self.records.loggers.guarded
         self._hooks = Hooks(self, task, self.callbacks, self.profiler.region, guarded)
 
@@ -457,14 +455,17 @@ class Trainer:
             data.setup(stage)
         stages.add(stage)
 
-    def _default_callbacks(self) -> list[Callback]:
-        added = []
+    def _add_callbacks(self, task: Task) -> None:
+        """Add what the task brings and the defaults, once: a test after fit knows the best."""
+        callbacks = [callback for callback in self.callbacks if callback not in self._added]
+        given = len(callbacks)
+        callbacks += task.callbacks()
         for name, enabled in zip(DEFAULT_CALLBACKS, self._enabled, strict=True):
             if enabled:
                 kind = _callback_room(name)
-                if not any(isinstance(callback, kind) for callback in self.callbacks):
-                    added.append(kind())
-        return added
+                if not any(isinstance(callback, kind) for callback in callbacks):
+                    callbacks.append(kind())
+        self.callbacks, self._added = callbacks, callbacks[given:]
 
     # ---- training
 
@@ -483,13 +484,15 @@ class Trainer:
             first, self.limit_train_batches, "limit_train_batches", "train_dataset"
         )
         build_models(self, task, "training_step", first.element_spec)
-        validation = self._evaluation(task, "validation", "val", self.limit_val_batches, fit=True)
+        validation = self._validation_in_fit(task)
         self.num_val_batches = 0 if validation is None else validation.length
         loop = FitLoop(self, task, training_state(self, task), validation)
         self._loop = loop
         loop.prepare(first)
         self.resumed = ckpt_path is not None
         if ckpt_path is not None:
+            # Some metrics make their variables when they are traced; these are restored too.
+            loop.compile(first.element_spec)
             run_state.resume(self, task, ckpt_path)
         self.stage = "train"
         self.hooks("on_fit_start")
@@ -518,30 +521,12 @@ class Trainer:
 
     # ---- evaluation and prediction
 
-    def _evaluation(
-        self, task: Task, hook_name: str, prefix: str, limit: Limit, fit: bool = False
-    ) -> EvaluationLoop | None:
-        data = data_of(task)
-        if fit and limit == 0:
+    def _validation_in_fit(self, task: Task) -> EvaluationLoop | None:
+        dataset = data_of(task).dataset_for("val") if self.limit_val_batches else None
+        if dataset is None:
             return None
-        dataset = data.dataset_for(prefix)
-        if dataset is not None and fit and self.overfit_batches:
-            dataset = self.train_data(0)
-        if dataset is None and fit:
-            return None
-        taken = (
-            set()
-            if self.training is None
-            else {id(metric) for metric in self.training.metrics.metrics.values()}
-        )
-        return EvaluationLoop(
-            self,
-            task,
-            hook_name=hook_name,
-            prefix=prefix,
-            metrics=StageMetrics(task, taken),
-            dataset=needed(dataset, data, prefix),
-            limit=limit,
+        return self._evaluation(
+            task, "validation", "val", self.train_data(0) if self.overfit_batches else dataset
         )
 
     def _evaluate(
@@ -549,22 +534,36 @@ class Trainer:
         task: Task,
         hook_name: str,
         prefix: str,
-        limit: Limit,
         ckpt_path: str | os.PathLike[str] | None,
     ) -> dict[str, float]:
-        if limit == 0:
-            raise ConfigurationError(f"limit_{prefix}_batches=0 leaves nothing to evaluate.")
         self.stage = "validate" if prefix == "val" else "test"
         data = data_of(task)
         dataset = needed(data.dataset_for(prefix), data, prefix)
         build_models(self, task, f"{hook_name}_step", dataset.element_spec)
         run_state.load_weights(self, task, ckpt_path)
-        loop = self._evaluation(task, hook_name, prefix, limit)
-        if loop is None:
-            raise DataError(f"{type(data).__name__} has no {prefix} data.")
+        loop = self._evaluation(task, hook_name, prefix, dataset)
         if prefix == "val":
             self.num_val_batches = loop.length
         return loop.run()
+
+    def _evaluation(
+        self, task: Task, hook_name: str, prefix: str, dataset: tf.data.Dataset
+    ) -> EvaluationLoop:
+        name = f"limit_{prefix}_batches"
+        limit: Limit = getattr(self, name)
+        if limit == 0:
+            raise ConfigurationError(f"{name}=0 leaves nothing to evaluate.")
+        state = self.training
+        taken = set() if state is None else {id(m) for m in state.metrics.metrics.values()}
+        return EvaluationLoop(
+            self,
+            task,
+            hook_name=hook_name,
+            prefix=prefix,
+            metrics=StageMetrics(task, taken),
+            dataset=dataset,
+            limit=limit,
+        )
 
 
 def _callback_room(name: str) -> Any:
