@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from lightning_tf.exceptions import DataError, NonFiniteLossError
@@ -81,13 +81,11 @@ class TrainingState:
         optimizers: By name.
         metrics: The training stage's copies of the task's metrics.
         means: Of losses and logged values; None until the step is traced.
-        pending: Means to restore once the step is traced and its names are known.
     """
 
     optimizers: dict[str, NamedOptimizer]
     metrics: StageMetrics
     means: Means | None = None
-    pending: dict[str, Any] = field(default_factory=dict)
 
 
 class FitLoop:
@@ -163,9 +161,6 @@ class FitLoop:
         names = self._window.names
         if self.state.means is None or self.state.means.names != names:
             self.state.means = Means(names)
-        if self.state.pending:
-            self.state.means.load_state(self.state.pending)
-            self.state.pending = {}
         self._carry = self._window.zero
 
     @property

@@ -54,7 +54,8 @@ def resume(trainer: Trainer, task: Task, ckpt_path: CheckpointPath) -> None:
     checkpoint.assign(_everything(trainer, task), tensors, path)
     for name, value in run["progress"].items():
         setattr(trainer.progress, name, value)
-    trainer.training.pending = run["means"]
+    if run["means"] and trainer.training.means is not None:
+        trainer.training.means.load_state(run["means"])
     trainer.callback_metrics.update(run["metrics"]["latest"])
     trainer.metric_steps.update(run["metrics"]["steps"])
     for callback in trainer.callbacks:

@@ -281,6 +281,25 @@ def test_a_resume_by_the_same_trainer_goes_back_to_the_checkpoint(tmp_path):
     assert trainer.callback_metrics == metrics
 
 
+def test_a_metric_that_makes_its_variables_late_is_resumed_inside_an_epoch(tmp_path):
+    class Late(NumberTask):
+        def configure_metrics(self):
+            return {"f1": keras.metrics.F1Score(average="micro")}
+
+        def training_step(self, batch):
+            truth = tf.one_hot(tf.cast(batch, tf.int32), 2)
+            self.update_metrics(truth, tf.one_hot(tf.zeros_like(batch, tf.int32), 2))
+            return super().training_step(batch)
+
+    numbers = [0, 0, 0, 0, 1, 1, 1, 1]
+    fitted(Late(NumberData(numbers)), max_steps=4).save_checkpoint(tmp_path / "four")
+    again = Trainer(**quiet(max_epochs=1))
+    again.fit(Late(NumberData(numbers)), ckpt_path=tmp_path / "four")
+    whole = fitted(Late(NumberData(numbers)), max_epochs=1)
+    assert 0.4 < whole.callback_metrics["f1"] < 0.6
+    assert again.callback_metrics == whole.callback_metrics
+
+
 def test_a_limit_holds_in_a_resumed_epoch_of_unknown_length(tmp_path):
     def task():
         return NumberTask(NumberData([1] * 50, length="unknown"))
