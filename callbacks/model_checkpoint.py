@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 import time
+import weakref
 from datetime import timedelta
-from pathlib import Path
-from string import Formatter
 from typing import TYPE_CHECKING, Any
 
 from lightning_tf.callback import CheckpointCallback
+from lightning_tf.callbacks.checkpoint_keeper import CheckpointKeeper
+from lightning_tf.callbacks.file_name_template import FileNameTemplate
 from lightning_tf.callbacks.top_k import TopK
-from lightning_tf.exceptions import ConfigurationError, nearest
+from lightning_tf.exceptions import ConfigurationError, NonFiniteLossError, nearest
 
 if TYPE_CHECKING:
     from lightning_tf.task import Task
@@ -21,46 +21,44 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("lightning_tf")
 
-SUFFIX = ".ckpt"
-POSITION_NAMES = ("epoch", "step")  # what a filename may hold beside metrics
+MODES = ("min", "max")
+DEFAULT_NAME, EXCEPTION_NAME = "{epoch}-{step}", "exception-{epoch}-{step}"
 
 
 class ModelCheckpoint(CheckpointCallback):
     """Writes checkpoints and keeps the best `save_top_k` of them.
 
-    A checkpoint is a directory. It is written where the trigger says: every n updates, every so
-    much time, or every n epochs (the default, every epoch). A monitored metric is used only when it
-    was measured on the very weights that are written: a trigger between two validations waits for
-    the next one.
+    A checkpoint is a directory. It is due every n updates, every so much time, or every n epochs
+    (the default, every epoch). A metric is used, as the monitor or in a name, only where it was
+    measured on the very weights that are written: what is due between two measurements waits for
+    the next one. Nothing is written twice at one update, nor in a sanity check or under
+    `fast_dev_run`. Deleted are only checkpoints of its own, in its folder, never the one that the
+    run was resumed from. A disk that refuses is warned about once; older checkpoints stay.
 
     Args:
-        dirpath: The folder; ``checkpoints`` in the first logger's folder where it is None.
+        dirpath: The folder; ``checkpoints`` in the first logger's folder, or in `default_root_dir`,
+            where it is None.
         filename: A template such as ``"{epoch}-{val_loss:.3f}"``; ``{epoch}-{step}`` where None.
         monitor: A metric such as ``val_loss``; None keeps the newest.
-        verbose: Say what is written.
-        save_last: True also writes ``last.ckpt`` at every trigger; ``"link"`` makes it a symbolic
-            link where the same checkpoint was just written.
+        verbose: Print what is written.
+        save_last: True also writes ``last.ckpt`` whenever one is due; ``"link"`` makes it a
+            symbolic link where the same checkpoint was just written among the best.
         save_top_k: How many to keep: -1 all, 0 none. Without a monitor only -1, 0 and 1.
         mode: ``min`` or ``max``.
         auto_insert_metric_name: Write ``val_loss=0.123`` instead of ``0.123``.
-        every_n_train_steps: Updates between two triggers.
-        train_time_interval: Time between two triggers.
-        every_n_epochs: Epochs between two triggers.
-        save_on_train_epoch_end: True triggers epochs at their end, False after validation; None
-            chooses the epoch's end where validation runs once in each epoch, or not at all.
-        save_on_exception: Also write one when training fails.
+        every_n_train_steps: Due every so many updates.
+        train_time_interval: Due whenever so much time has passed.
+        every_n_epochs: Due every so many epochs; 0 switches that off.
+        save_on_train_epoch_end: An epoch's checkpoint is due at its end (True) or after each of its
+            validations (False); None takes the end where validation runs once in every epoch or
+            never, else validations, and also the end where no ``val_`` metric is needed.
+        save_on_exception: Also write ``exception-...`` when training fails, Ctrl-C included.
         save_weights_only: Leave out what only training needs.
-        enable_version_counter: Append ``-v1`` where the name is taken; otherwise replace.
+        enable_version_counter: Append ``-v1`` where a name is taken; otherwise replace.
 
     Raises:
-        ConfigurationError: Arguments that do not fit together; and, before training, a monitor or
-            a name in `filename` that nothing logs.
-
-    Attributes:
-        best_model_path: The best checkpoint, empty before the first.
-        best_model_score: Its score, or None.
-        last_model_path: ``last.ckpt``, empty without `save_last`.
-        best_k_models: Paths and scores of those that are kept.
+        ConfigurationError: Arguments that do not fit together; and a monitor or a name in
+            `filename` that nothing logs, before training where that can be known.
 
     Example:
         >>> best = ModelCheckpoint(monitor="val_loss", save_top_k=3, save_last=True)
@@ -87,71 +85,69 @@ class ModelCheckpoint(CheckpointCallback):
         save_weights_only: bool = False,
         enable_version_counter: bool = True,
     ) -> None:
-        self.dirpath = None if dirpath is None else os.fspath(dirpath)
-        self.filename = "{epoch}-{step}" if filename is None else filename
+        _check(monitor, mode, save_last, save_top_k)
+        _check_triggers(every_n_train_steps, train_time_interval, every_n_epochs)
+        self.dirpath = None if dirpath is None else os.path.abspath(dirpath)
         self.monitor, self.mode, self.verbose = monitor, mode, verbose
         self.save_last, self.save_top_k = save_last, save_top_k
-        self.auto_insert_metric_name = auto_insert_metric_name
+        self.every_n_steps = every_n_train_steps
         self.train_time_interval = train_time_interval
+        if (every_n_train_steps, train_time_interval, every_n_epochs) == (None, None, None):
+            every_n_epochs = 1
+        self.every_n_epochs = every_n_epochs or 0
         self.save_on_train_epoch_end = save_on_train_epoch_end
         self.save_on_exception, self.save_weights_only = save_on_exception, save_weights_only
         self.enable_version_counter = enable_version_counter
-        self.every_n_steps = every_n_train_steps
-        triggers = (every_n_train_steps, train_time_interval, every_n_epochs)
-        self.every_n_epochs = 1 if triggers == (None, None, None) else every_n_epochs or 0
-        self._check(triggers)
-        self.last_model_path = ""
-        self._top = TopK(save_top_k, mode)
-        self._newest = ""
-        self._saved_step = -1
-        self._waiting = False
-        self._at_epoch_end: bool | None = None
-        self._last_time = time.monotonic()
-        self._warned = False
+        self._template = FileNameTemplate(filename or DEFAULT_NAME, auto_insert_metric_name)
+        self._needed = self._template.metrics | ({monitor} if monitor else set())
+        self._has_own_folder = dirpath is not None
+        self._task: weakref.ref[Task] | None = None
+        self._restored: dict[str, Any] = {}
+        self._begin()
 
-    def _check(self, triggers: tuple[Any, ...]) -> None:
-        if self.mode not in ("min", "max"):
-            raise ConfigurationError(f"mode={self.mode!r}.{nearest(self.mode, ('min', 'max'))}")
-        if sum(trigger is not None for trigger in triggers) > 1:
-            raise ConfigurationError(
-                "every_n_train_steps, train_time_interval and every_n_epochs exclude each other; "
-                f"got {triggers}."
-            )
-        if any(isinstance(trigger, int) and trigger < 0 for trigger in triggers):
-            raise ConfigurationError(f"a trigger is negative: {triggers}; give at least 1.")
-        if self.save_last not in (None, True, False, "link"):
-            raise ConfigurationError(f"save_last={self.save_last!r}; give True, False or 'link'.")
-        if self.save_top_k < -1 or (self.monitor is None and self.save_top_k > 1):
-            raise ConfigurationError(
-                f"save_top_k={self.save_top_k} with monitor={self.monitor!r}: give -1, 0 or 1, or "
-                "a monitor to choose the best by."
-            )
+    def _begin(self) -> None:
+        """Start with empty books, as for a run of another task."""
+        # Without a monitor the score is the step: the newest is the best.
+        self._keeper = CheckpointKeeper(
+            TopK(self.save_top_k, self.mode if self.monitor else "max"),
+            save_last=self.save_last,
+            versioned=self.enable_version_counter,
+            weights_only=self.save_weights_only,
+        )
+        self._is_waiting = self._is_training = self._was_validated = False
+        self._at_epoch_end = self._at_validation = False
+        self._interval_began = 0.0
 
     # ---- what there is
 
     @property
     def best_k_models(self) -> dict[str, float]:
-        """Paths and scores of the checkpoints that are kept; without a monitor there are none."""
-        return dict(self._top.scores)
+        """Paths and scores of the checkpoints that are kept; empty without a monitor."""
+        return dict(self._keeper.top.scores) if self.monitor else {}
 
     @property
     def best_model_path(self) -> str:
         """The best checkpoint, or the newest without a monitor; empty before the first."""
-        return self._top.best if self.monitor else self._newest
+        return self._keeper.best[0]
 
     @property
     def best_model_score(self) -> float | None:
-        """The score of the best checkpoint."""
-        return self._top.scores.get(self._top.best)
+        """The score of the best checkpoint; None without a monitor."""
+        return self._keeper.best[1] if self.monitor else None
 
     @property
     def kth_best_model_path(self) -> str:
         """The worst of those that are kept."""
-        return self._top.worst
+        return self._keeper.top.worst
+
+    @property
+    def last_model_path(self) -> str:
+        """``last.ckpt`` with `save_last`, else the newest; empty before the first."""
+        return self._keeper.last_path
 
     @property
     def state_key(self) -> str:
-        """Several of a kind differ in what they monitor and when they trigger."""
+        """Several of a kind differ in what they monitor and when they are due."""
         return (
             f"ModelCheckpoint(monitor={self.monitor!r}, mode={self.mode!r}, "
             f"steps={self.every_n_steps}, epochs={self.every_n_epochs}, "
@@ -159,39 +155,108 @@ class ModelCheckpoint(CheckpointCallback):
         )
 
     def state_dict(self) -> dict[str, Any]:
-        """The bookkeeping of checkpoints."""
-        return {
-            "scores": self._top.scores,
-            "newest": self._newest,
-            "last_model_path": self.last_model_path,
-            "saved_step": self._saved_step,
-            "dirpath": self.dirpath,
-        }
+        """The books, the checkpoint that is being written included."""
+        return self._keeper.state()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take the bookkeeping back; of checkpoints in another folder, none is deleted."""
-        self._saved_step = state["saved_step"]
-        if state["dirpath"] == self.dirpath:
-            self._top.scores = dict(state["scores"])
-            self._newest, self.last_model_path = state["newest"], state["last_model_path"]
+        """Take the books back, once the folder of this run is known."""
+        self._restored = state
 
     # ---- when
 
-    def setup(self, trainer: Trainer, task: Task, stage: str) -> None:
+    def on_fit_start(self, trainer: Trainer, task: Task) -> None:
         """Decide on the folder; nothing is made before the first checkpoint."""
-        if stage == "fit" and self.dirpath is None:
-            self.dirpath = os.path.join(trainer.log_dir or trainer.default_root_dir, "checkpoints")
+        if self._task is not None and self._task() is not task:
+            self._begin()
+        self._task = weakref.ref(task)
+        if not self._has_own_folder:
+            parent = trainer.log_dir or trainer.default_root_dir
+            self.dirpath = os.path.abspath(os.path.join(parent, "checkpoints"))
+        self._keeper.open(str(self.dirpath), trainer.ckpt_path if trainer.resumed else None)
+        if self._restored:
+            self._keeper.take_back(self._restored)
+            self._restored = {}
 
     def on_train_start(self, trainer: Trainer, task: Task) -> None:
-        """Refuse names that nothing will log, before training."""
-        self._last_time = time.monotonic()
-        self._at_epoch_end = self.save_on_train_epoch_end
-        if self._at_epoch_end is None:
-            once = trainer.val_check_interval == 1.0 and trainer.check_val_every_n_epoch == 1
-            self._at_epoch_end = once or trainer.num_val_batches == 0
+        """Refuse names that nothing will log, and decide on the moment of an epoch's checkpoint."""
         names, complete = trainer.metric_names()
         if complete:
             self._check_names(names)
+        once = trainer.val_check_interval == 1.0 and trainer.check_val_every_n_epoch == 1
+        self._at_epoch_end = once or trainer.num_val_batches == 0
+        if self.save_on_train_epoch_end is not None:
+            self._at_epoch_end = self.save_on_train_epoch_end
+        self._at_validation = not self._at_epoch_end
+        if self.save_on_train_epoch_end is None:
+            self._at_epoch_end |= not any(name.startswith("val_") for name in self._needed)
+        self._is_training, self._is_waiting, self._was_validated = True, False, False
+        self._interval_began = time.monotonic()
+
+    def on_train_window_end(self, trainer: Trainer, task: Task) -> None:
+        """Triggers by updates and by time, and what waits for a metric of training."""
+        if not (self._is_waiting or self._interval_is_over() or self.is_due(trainer)):
+            return
+        if self._needed and trainer.validation_due:
+            self._is_waiting = True  # validation measures these weights in a moment
+        else:
+            self._save_when_fresh(trainer)
+
+    def on_validation_end(self, trainer: Trainer, task: Task) -> None:
+        """What waits for a metric of validation, and an epoch's checkpoint."""
+        if trainer.entry_point == "fit" and not trainer.sanity_checking:
+            self._was_validated = True
+            if self._is_waiting or (self._at_validation and self._epoch_is_due(trainer)):
+                self._save_when_fresh(trainer)
+
+    def on_train_epoch_end(self, trainer: Trainer, task: Task) -> None:
+        """An epoch's checkpoint, and what waits for a metric of the epoch."""
+        if self._is_waiting or (self._at_epoch_end and self._epoch_is_due(trainer)):
+            self._save_when_fresh(trainer)
+        if self._is_waiting and (self._was_validated or trainer.num_val_batches == 0):
+            self._check_names(trainer.metric_names()[0])
+
+    def on_train_end(self, trainer: Trainer, task: Task) -> None:
+        """Say so where a needed metric was never measured at the right moment."""
+        self._is_training = False
+        if self._is_waiting and not self.last_model_path:
+            log.warning(
+                "%s wrote nothing: none was due where %s had just been measured; log it in "
+                "validation, or at the epoch's end.",
+                self.state_key,
+                ", ".join(sorted(self._needed)),
+            )
+
+    def on_exception(self, trainer: Trainer, task: Task, exception: BaseException) -> None:
+        """Write what there is, where that was asked for and the weights are good."""
+        was_training, self._is_training = self._is_training, False
+        if not (self.save_on_exception and was_training) or trainer.fast_dev_run:
+            return
+        bad = isinstance(exception, NonFiniteLossError)
+        if not bad and trainer.global_step not in (0, self._keeper.saved_step):
+            name = self._name(trainer, FileNameTemplate(EXCEPTION_NAME))
+            self._say(trainer, self._keeper.set_aside(trainer, name))
+
+    def _interval_is_over(self) -> bool:
+        if self.train_time_interval is None:
+            return False
+        now = time.monotonic()
+        if now - self._interval_began < self.train_time_interval.total_seconds():
+            return False
+        self._interval_began = now
+        return True
+
+    def _epoch_is_due(self, trainer: Trainer) -> bool:
+        return bool(self.every_n_epochs) and (trainer.current_epoch + 1) % self.every_n_epochs == 0
+
+    def _save_when_fresh(self, trainer: Trainer) -> None:
+        """Save, or wait until every needed metric is one of the weights as they are."""
+        step, measured = trainer.global_step, trainer.metric_steps
+        if trainer.fast_dev_run or step == self._keeper.saved_step:
+            self._is_waiting = False
+            return
+        self._is_waiting = any(measured.get(name) != step for name in self._needed)
+        if not self._is_waiting:
+            self._save(trainer)
 
     def _check_names(self, names: set[str]) -> None:
         if self.monitor is not None and self.monitor not in names:
@@ -199,144 +264,46 @@ class ModelCheckpoint(CheckpointCallback):
                 f"ModelCheckpoint(monitor={self.monitor!r}): nothing logs it."
                 f"{nearest(self.monitor, names)}"
             )
-        for field in self._fields():
-            if field not in (*POSITION_NAMES, *names):
-                raise ConfigurationError(
-                    f"ModelCheckpoint(filename={self.filename!r}): nothing logs {field!r}."
-                    f"{nearest(field, (*POSITION_NAMES, *names))}"
-                )
-
-    def _fields(self) -> list[str]:
-        return [field for _, field, _, _ in Formatter().parse(self.filename) if field]
-
-    def on_train_window_end(self, trainer: Trainer, task: Task) -> None:
-        """Triggers by updates and by time."""
-        interval = self.train_time_interval
-        if interval is not None:
-            due = time.monotonic() - self._last_time >= interval.total_seconds()
-        else:
-            due = self.is_due(trainer)
-        if due or self._waiting:
-            self._save_or_wait(trainer)
-
-    def on_validation_end(self, trainer: Trainer, task: Task) -> None:
-        """What waited for a fresh metric, and triggers by epochs that fall on validation."""
-        if trainer.sanity_checking or trainer.entry_point != "fit":
-            return
-        by_epoch = self._epoch_is_due(trainer) and not self._at_epoch_end
-        if self._waiting or by_epoch:
-            self._save_or_wait(trainer)
-
-    def on_train_epoch_end(self, trainer: Trainer, task: Task) -> None:
-        """Triggers by epochs."""
-        if self._epoch_is_due(trainer) and self._at_epoch_end:
-            self._save_or_wait(trainer)
-
-    def on_exception(self, trainer: Trainer, task: Task, exception: BaseException) -> None:
-        """Write what there is, where that was asked for and training had begun."""
-        if self.save_on_exception and trainer.stage == "train" and trainer.global_step > 0:
-            path = self._path(trainer, {})
-            trainer.save_checkpoint(path, weights_only=self.save_weights_only)
-            log.info("checkpoint of the failed run: %s", path)
-
-    def _epoch_is_due(self, trainer: Trainer) -> bool:
-        return bool(self.every_n_epochs) and (trainer.current_epoch + 1) % self.every_n_epochs == 0
-
-    def _save_or_wait(self, trainer: Trainer) -> None:
-        if trainer.fast_dev_run or trainer.global_step == self._saved_step:
-            return
-        if self.monitor is not None and not self._is_fresh(trainer):
-            self._waiting = True
-            return
-        self._waiting = False
-        self._last_time = time.monotonic()
-        try:
-            self._save(trainer)
-            self._saved_step = trainer.global_step
-        except OSError as error:
-            if not self._warned:
-                log.warning("a checkpoint could not be written, older ones stay: %s", error)
-            self._warned = True
-
-    def _is_fresh(self, trainer: Trainer) -> bool:
-        """Whether the monitored metric was measured on the weights that would be written."""
-        if self.monitor not in trainer.callback_metrics:
-            names, _ = trainer.metric_names()
-            if self.monitor not in names and trainer.validation_due is False:
-                self._check_names(names)
-        waits_for_validation = trainer.validation_due and str(self.monitor).startswith("val_")
-        measured = trainer.metric_steps.get(str(self.monitor))
-        return measured == trainer.global_step and not waits_for_validation
+        self._template.check(names)
 
     # ---- what
 
     def _save(self, trainer: Trainer) -> None:
-        metrics = dict(trainer.callback_metrics)
-        written = ""
-        if self.monitor is None:
-            if self.save_top_k != 0:
-                written = self._write(trainer, self._path(trainer, metrics))
-                if self.save_top_k == 1:
-                    self._remove(trainer, self._newest, keep=written)
-                self._newest = written
-            self._write_last(trainer, written)
-            return
-        score = metrics[self.monitor]
-        dropped: list[str] = []
-        if self._top.would_keep(score):
-            written = self._write(trainer, self._path(trainer, metrics))
-            dropped = self._top.add(written, score)
-        self._write_last(trainer, written)
-        for path in dropped:  # after last.ckpt has moved on, which may have linked to one of them
-            self._remove(trainer, path, keep=written)
+        metrics = trainer.callback_metrics
+        score = metrics[self.monitor] if self.monitor else float(trainer.global_step)
+        name = self._name(trainer, self._template)
+        self._say(trainer, self._keeper.offer(trainer, name, score))
 
-    def _write(self, trainer: Trainer, path: str) -> str:
-        trainer.save_checkpoint(path, weights_only=self.save_weights_only)
-        if self.verbose:
-            log.info("checkpoint at update %d: %s", trainer.global_step, path)
-        return path
+    def _name(self, trainer: Trainer, template: FileNameTemplate) -> str:
+        position = {"epoch": trainer.current_epoch, "step": trainer.global_step}
+        return template.fill({**trainer.callback_metrics, **position})
 
-    def _write_last(self, trainer: Trainer, written: str) -> None:
-        if not self.save_last:
-            return
-        last = os.path.join(str(self.dirpath), f"last{SUFFIX}")
-        if not (self.save_last == "link" and written and _link(written, last)):
-            trainer.save_checkpoint(last, weights_only=self.save_weights_only)
-        self.last_model_path = last
-
-    def _remove(self, trainer: Trainer, path: str, keep: str) -> None:
-        """Delete a checkpoint of its own: inside its folder, and not the one resumed from."""
-        resumed_from = trainer.ckpt_path and os.path.realpath(trainer.ckpt_path)
-        if not path or path == keep or os.path.realpath(path) == resumed_from:
-            return
-        if Path(path).parent == Path(str(self.dirpath)):
-            shutil.rmtree(path, ignore_errors=True)
-
-    def _path(self, trainer: Trainer, metrics: dict[str, float]) -> str:
-        values = {**metrics, "epoch": trainer.current_epoch, "step": trainer.global_step}
-        name = ""
-        for literal, field, form, _ in Formatter().parse(self.filename):
-            name += literal
-            if field:
-                value = format(values[field], form or "") if field in values else "none"
-                name += f"{field}={value}" if self.auto_insert_metric_name else value
-        name = name.replace("/", "_").replace(os.sep, "_")
-        path = Path(str(self.dirpath)) / f"{name}{SUFFIX}"
-        version = 1
-        while self.enable_version_counter and path.exists():
-            path = path.with_name(f"{name}-v{version}{SUFFIX}")
-            version += 1
-        return str(path)
+    def _say(self, trainer: Trainer, written: str) -> None:
+        if self.verbose and written:
+            print(f"ModelCheckpoint: update {trainer.global_step}: {written}")
 
 
-def _link(target: str, link: str) -> bool:
-    """Point a relative symbolic link at a checkpoint; False where the file system has none."""
-    beside = f"{link}.{os.getpid()}.part"
-    try:
-        os.symlink(os.path.relpath(target, os.path.dirname(link)), beside)
-        if os.path.isdir(link) and not os.path.islink(link):
-            shutil.rmtree(link)
-        os.replace(beside, link)
-    except OSError:
-        return False
-    return True
+def _check(monitor: str | None, mode: str, save_last: bool | str | None, save_top_k: int) -> None:
+    if mode not in MODES:
+        raise ConfigurationError(f"ModelCheckpoint(mode={mode!r}).{nearest(mode, MODES)}")
+    if save_last not in (None, True, False, "link"):
+        raise ConfigurationError(
+            f"ModelCheckpoint(save_last={save_last!r}): give True, False or 'link'."
+        )
+    if save_top_k < -1 or (monitor is None and save_top_k > 1):
+        raise ConfigurationError(
+            f"ModelCheckpoint(save_top_k={save_top_k!r}, monitor={monitor!r}): give -1, 0 or 1, or "
+            "a monitor to choose the best by."
+        )
+
+
+def _check_triggers(steps: int | None, interval: timedelta | None, epochs: int | None) -> None:
+    names = ("every_n_train_steps", "train_time_interval", "every_n_epochs")
+    given = zip(names, (steps, interval, epochs), strict=True)
+    active = [f"{name}={value!r}" for name, value in given if value]
+    if len(active) > 1:
+        raise ConfigurationError(f"ModelCheckpoint({', '.join(active)}): give one of them.")
+    if min(steps or 0, epochs or 0) < 0 or not isinstance(interval, (timedelta, type(None))):
+        raise ConfigurationError(
+            f"ModelCheckpoint({active[0]}): give a count of at least 0, or a datetime.timedelta."
+        )

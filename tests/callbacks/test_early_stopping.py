@@ -2,29 +2,12 @@ import logging
 import math
 
 import pytest
-import tensorflow as tf
-from boring import BoringData, BoringTask, NumberData, NumberTask, fitted, quiet
+from boring import BoringTask, NumberData, NumberTask, fitted, quiet
+from scripted import Scripted
 
 from lightning_tf import Trainer
 from lightning_tf.callbacks import EarlyStopping
 from lightning_tf.exceptions import ConfigurationError, NonFiniteLossError
-
-
-class Scripted(BoringTask):
-    """Logs ``val_score``, one value of a list for each epoch."""
-
-    def __init__(self, scores):
-        self.data = BoringData(batch_size=32)
-        self.scores = scores
-        self.score = tf.Variable(0.0, trainable=False)
-
-    def on_train_epoch_start(self):
-        epoch = self.trainer.current_epoch
-        self.score.assign(self.scores[min(epoch, len(self.scores) - 1)])
-
-    def validation_step(self, batch):
-        self.log("score", self.score)
-        return super().validation_step(batch)
 
 
 def epochs_until_stop(scores, max_epochs=10, trainer_arguments=None, **arguments):
