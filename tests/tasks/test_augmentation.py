@@ -29,8 +29,9 @@ def test_each_name_changes_training_pictures_and_repeats_under_a_seed(name, batc
     first_x, first_y, second_x, second_y = two_draws()
     assert not np.array_equal(first_x, batch[0])
     assert not np.array_equal(first_x, second_x)
-    assert first_x.dtype == tf.float32 and first_x.shape == batch[0].shape
-    assert tf.reduce_min(first_x) >= 0 and tf.reduce_max(first_x) <= 255.01
+    assert (first_x.dtype, first_x.shape) == (tf.float32, batch[0].shape)
+    assert tf.reduce_min(first_x) >= 0
+    assert tf.reduce_max(first_x) <= 255.01
     for value, again in zip((first_x, first_y, second_x, second_y), two_draws(), strict=True):
         np.testing.assert_array_equal(value, again)
 

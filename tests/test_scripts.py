@@ -1,0 +1,98 @@
+"""Every script runs as its docstring says, with a tiny budget, and writes what it names."""
+
+import ast
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SCRIPTS = sorted((ROOT / "scripts").glob("*.py"))
+
+
+def run(name, *arguments, **environment):
+    done = subprocess.run(
+        [sys.executable, ROOT / "scripts" / name, *map(str, arguments)],
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_a_script_says_how_it_is_called(script):
+    docstring = ast.get_docstring(ast.parse(script.read_text()))
+    assert f"python scripts/{script.name}" in docstring
+
+
+def test_the_demo_learns_and_names_files_that_are_there(tmp_path):
+    printed = run("image_classification.py", "--epochs", 4, "--output", tmp_path)
+    (accuracy,) = re.findall(r"^accuracy +[\d.]+ +[\d.]+ +([\d.]+)$", printed, re.MULTILINE)
+    assert float(accuracy) > 0.9
+    written = [Path(line.strip()) for line in printed.split("written:\n")[1].splitlines()]
+    assert all(path.exists() for path in written)
+    names = {re.sub(r"_\d{8}", "", path.name) for path in written}
+    assert names >= {
+        "metrics.csv",
+        "curves.png",
+        "hparams.json",
+        "test_confusion_matrix.png",
+        "test_confusion_matrix.csv",
+        "test_predictions.png",
+    }
+    assert any(path.is_dir() and (path / "state.safetensors").exists() for path in written)
+
+
+@pytest.fixture
+def small_cifar10(tmp_path):
+    """A file of CIFAR-10's form with 40 + 20 pictures of noise."""
+    random = np.random.default_rng(0)
+    arrays = {}
+    for part, count in (("train", 40), ("test", 20)):
+        arrays[f"x_{part}"] = random.integers(0, 256, (count, 32, 32, 3)).astype("uint8")
+        arrays[f"y_{part}"] = np.arange(count) % 10
+    np.savez(tmp_path / "cifar10.npz", **arrays)
+    return tmp_path
+
+
+def test_the_ladder_writes_its_rows_and_leaves_those_that_are_done(small_cifar10):
+    out = small_cifar10 / "out"
+    out.mkdir()
+    done = {"name": "logistic", "weights": 3073, "steps": 2, "seconds": 1, "accuracy": 0.5}
+    (out / "results.jsonl").write_text(json.dumps({**done, "target": 0.82}) + "\n")
+    printed = run(
+        "cifar10_ladder.py",
+        *("--steps", 2, "--data-dir", small_cifar10, "--output", out),
+        *("--only", "logistic", "linear"),
+    )
+    assert "--- logistic" not in printed
+    assert "--- linear" in printed
+    rows = [json.loads(line) for line in (out / "results.jsonl").read_text().splitlines()]
+    assert [row["name"] for row in rows] == ["logistic", "linear"]
+    assert (rows[1]["weights"], rows[1]["steps"]) == (30730, 2)
+    table = (out / "cifar10_ladder.md").read_text()
+    assert table in printed
+    assert "| logistic | 3,073 | 2 | 1 | 0.5000 | 0.82 |" in table
+    assert len(table.splitlines()) == 4
+    assert (out / "cifar10_ladder.png").stat().st_size > 5000
+
+
+def test_every_row_of_the_ladder_can_be_made():
+    sys.path.insert(0, str(ROOT / "scripts"))
+    try:
+        import cifar10_ladder
+    finally:
+        sys.path.pop(0)
+    from lightning_tf.tasks import ImageClassification
+
+    names = [row.name for row in cifar10_ladder.ROWS]
+    assert len(set(names)) == len(names)
+    for row in cifar10_ladder.ROWS:
+        ImageClassification(**row.options)
