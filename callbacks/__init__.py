@@ -5,8 +5,16 @@ if __name__ != "lightning_tf.callbacks":
 
 from lightning_tf.callbacks.csv_logger import CSVLogger
 from lightning_tf.callbacks.early_stopping import EarlyStopping
+from lightning_tf.callbacks.keras_adapter import KerasAdapter
 from lightning_tf.callbacks.model_checkpoint import ModelCheckpoint
 from lightning_tf.callbacks.model_summary import ModelSummary
 from lightning_tf.callbacks.progress_bar import ProgressBar
 
-__all__ = ["CSVLogger", "EarlyStopping", "ModelCheckpoint", "ModelSummary", "ProgressBar"]
+__all__ = [
+    "CSVLogger",
+    "EarlyStopping",
+    "KerasAdapter",
+    "ModelCheckpoint",
+    "ModelSummary",
+    "ProgressBar",
+]

@@ -8,53 +8,51 @@ import keras
 
 from lightning_tf.callback import Callback
 from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.variables import components
 
 if TYPE_CHECKING:
     from lightning_tf.task import Task
     from lightning_tf.trainer import Trainer
 
-BATCH_HOOKS = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
+# Ours, and what of Keras' makes it needed. Overriding ours makes windows one batch long, hence only
+# where the Keras callback overrides its own.
+BATCH_HOOKS = {
+    "on_train_batch_start": ("on_train_batch_begin", "on_batch_begin"),
+    "on_train_batch_end": ("on_train_batch_end", "on_batch_end"),
+    "on_validation_batch_start": ("on_test_batch_begin",),
+    "on_validation_batch_end": ("on_test_batch_end",),
+    "on_test_batch_start": ("on_test_batch_begin",),
+    "on_test_batch_end": ("on_test_batch_end",),
+}
+REFUSED = {
+    "BackupAndRestore": "it restores model.fit's own state; use ModelCheckpoint(save_last=True) "
+    "and Trainer.fit(task, ckpt_path=...)",
+    "TensorBoard": "it reads model.fit's own functions; use a Logger, and "
+    "Trainer(profiler='trace') for traces",
+}
 
 
 def adapt(callback: keras.callbacks.Callback) -> KerasAdapter:
-    """A callback of ours around one of Keras'.
-
-    Args:
-        callback: Any; one that overrides a per-batch hook makes every window one batch long.
-
-    Raises:
-        ConfigurationError: It is BackupAndRestore, which cannot restore a run of the Trainer.
-    """
-    if isinstance(callback, keras.callbacks.BackupAndRestore):
-        raise ConfigurationError(
-            "keras.callbacks.BackupAndRestore restores model.fit's own state; pass "
-            "Trainer.fit(task, ckpt_path='last') and ModelCheckpoint(save_last=True) instead."
-        )
-    return BatchKerasAdapter(callback) if _watches_batches(callback) else KerasAdapter(callback)
-
-
-def _watches_batches(callback: keras.callbacks.Callback) -> bool:
-    if isinstance(callback, keras.callbacks.LambdaCallback):
-        hooks = (callback.on_train_batch_begin, callback.on_train_batch_end)
-        return any(getattr(hook, "__module__", None) != _LAMBDA_MODULE for hook in hooks)
-    if isinstance(callback, keras.callbacks.ModelCheckpoint) and callback.save_freq == "epoch":
-        return False  # its batch hook does nothing then
-    base = keras.callbacks.Callback
-    return any(getattr(type(callback), hook) is not getattr(base, hook) for hook in BATCH_HOOKS)
-
-
-_LAMBDA_MODULE = keras.callbacks.LambdaCallback.__init__.__module__
+    """A callback of ours around one of Keras'; see `KerasAdapter`."""
+    return KerasAdapter(callback)
 
 
 class KerasAdapter(Callback):
     """Translates hooks, names and the wish to stop.
 
-    The Keras callback sees the task's model (`task.model`, or its first Keras model), the logs
-    under Keras' names, and while fit runs `model.optimizer`. ``model.stop_training = True`` becomes
-    a stop request.
+    The Keras callback sees the task's model (`task.model`, or the first Keras model among its
+    attributes) with the optimizer that trains it as `model.optimizer`, and the logs of the epoch
+    under Keras' names. ``model.stop_training = True`` becomes a stop request. One that overrides a
+    per-batch hook makes windows one batch long, and gets the values of that batch alone.
+
+    Keras callbacks have no state that a checkpoint could hold: after a resume they start anew.
 
     Args:
         callback: The Keras callback.
+
+    Raises:
+        ConfigurationError: It is one that works only inside model.fit; or, when a run begins, the
+            task has no Keras model.
 
     Example:
         >>> Trainer(max_epochs=9, callbacks=[keras.callbacks.ReduceLROnPlateau()]).fit(task)
@@ -63,36 +61,68 @@ class KerasAdapter(Callback):
     logs_metrics = False
 
     def __init__(self, callback: keras.callbacks.Callback) -> None:
+        for name, reason in REFUSED.items():
+            if isinstance(callback, getattr(keras.callbacks, name)):
+                raise ConfigurationError(
+                    f"keras.callbacks.{name} cannot watch a Trainer: {reason}."
+                )
+        if getattr(callback, "swap_on_epoch", False):
+            raise ConfigurationError(
+                "SwapEMAWeights(swap_on_epoch=True) leaves averages in the model while checkpoints "
+                "are written, and a run resumed from one would go on from them; leave it False."
+            )
         self.callback = callback
+        self.tolerates_nonfinite_loss = isinstance(callback, keras.callbacks.TerminateOnNaN)
         self._model: Any = None
-        self._optimizer_before: Any = None
+        self._before: dict[str, Any] = {}
+        self._epoch_start_step = 0
+        for ours, theirs in BATCH_HOOKS.items():
+            if any(_is_overridden(callback, hook) for hook in theirs):
+                setattr(self, ours, self._batch_start if "start" in ours else self._batch_end)
 
     @property
     def state_key(self) -> str:
         """Named after the Keras callback's class."""
         return f"Keras.{type(self.callback).__qualname__}"
 
-    # ---- set-up
+    # ---- the model
 
-    def setup(self, trainer: Trainer, task: Task, stage: str) -> None:
-        """Nothing yet: the model need not be there before it is configured."""
-
-    def on_fit_start(self, trainer: Trainer, task: Task) -> None:
-        """Show the callback its model, with an optimizer as model.fit would."""
-        self._model = _model_of(task)
-        ours = next(iter(trainer.optimizers.values()))
-        before = vars(self._model).get("optimizer")
-        # Another adapter may have shown the model our optimizer already.
-        self._optimizer_before = None if before is ours else before
-        if len(trainer.optimizers) == 1:
-            self._model.optimizer = ours
-        self._model.stop_training = False
+    def _enter(self, trainer: Trainer, task: Task) -> None:
+        """Show the callback its model, with an optimizer as model.fit would; once a run."""
+        if self._model is not None:
+            return
+        name, self._model = _model_of(task)
+        attributes = vars(self._model)  # past Keras' tracking, which would keep what is set here
+        self._before = {key: attributes.get(key) for key in ("optimizer", "stop_training")}
+        optimizers = trainer.optimizers
+        optimizer = optimizers.get(name) or optimizers.get("")
+        if optimizer is not None and attributes.get("optimizer") is not optimizer:
+            attributes["optimizer"] = optimizer
+        else:
+            del self._before["optimizer"]  # another adapter has shown it, and takes it away
+        if attributes.get("optimizer") is None and isinstance(
+            self.callback, keras.callbacks.SwapEMAWeights
+        ):
+            raise ConfigurationError(
+                "SwapEMAWeights needs the optimizer that trains the model: call fit first."
+            )
+        attributes["stop_training"] = False
+        if getattr(self.callback, "mode", "") == "auto":
+            self.callback.mode = _mode_of(task, self.callback.monitor)
         self.callback.set_params(
             {"verbose": 0, "epochs": trainer.max_epochs, "steps": trainer.num_training_batches}
         )
         self.callback.set_model(self._model)
 
-    def on_fit_end(self, trainer: Trainer, task: Task) -> None:
+    def _leave(self) -> None:
+        for name, value in self._before.items():
+            if value is None:
+                vars(self._model).pop(name, None)
+            else:
+                vars(self._model)[name] = value
+        self._model, self._before = None, {}
+
+    def teardown(self, trainer: Trainer, task: Task, stage: str) -> None:
         """Leave the model as it was."""
         self._leave()
 
@@ -100,76 +130,132 @@ class KerasAdapter(Callback):
         """Leave the model as it was."""
         self._leave()
 
-    def _leave(self) -> None:
-        if self._model is not None:
-            vars(self._model).pop("optimizer", None)
-            if self._optimizer_before is not None:
-                self._model.optimizer = self._optimizer_before
-        self._model = None
-
-    def _ask(self, trainer: Trainer) -> None:
-        if self._model is not None and self._model.stop_training:
-            self._model.stop_training = False  # judged again where it comes too early
+    def _pass_on_stop(self, trainer: Trainer) -> None:
+        if self._model.stop_training:
+            self._model.stop_training = False  # asked again where it comes too early
             trainer.request_stop(f"{type(self.callback).__name__} of Keras asked for it")
 
     # ---- training
 
     def on_train_start(self, trainer: Trainer, task: Task) -> None:
         """As Keras' on_train_begin."""
-        self.callback.on_train_begin()
+        self._enter(trainer, task)
+        self.callback.on_train_begin({})
 
     def on_train_end(self, trainer: Trainer, task: Task) -> None:
         """As Keras' on_train_end."""
-        self.callback.on_train_end(_logs(trainer))
+        self.callback.on_train_end(self._epoch_logs(trainer))
 
     def on_train_epoch_start(self, trainer: Trainer, task: Task) -> None:
         """As Keras' on_epoch_begin."""
-        self.callback.on_epoch_begin(trainer.current_epoch)
+        self._epoch_start_step = trainer.global_step
+        self.callback.on_epoch_begin(trainer.current_epoch, {})
 
     def on_train_epoch_end(self, trainer: Trainer, task: Task) -> None:
-        """As Keras' on_epoch_end, with every metric of the epoch."""
-        self.callback.on_epoch_end(trainer.current_epoch, _logs(trainer))
-        self._ask(trainer)
+        """As Keras' on_epoch_end."""
+        self.callback.on_epoch_end(trainer.current_epoch, self._epoch_logs(trainer))
+        self._pass_on_stop(trainer)
 
-    # ---- evaluation and prediction: for a callback that has met a model
+    def _epoch_logs(self, trainer: Trainer) -> dict[str, float]:
+        """What the epoch measured; values of an older validation are none of it."""
+        steps = trainer.metric_steps
+        return {
+            name: value
+            for name, value in trainer.callback_metrics.items()
+            if steps[name] > self._epoch_start_step
+        }
+
+    # ---- evaluation
 
     def on_validation_start(self, trainer: Trainer, task: Task) -> None:
-        """As Keras' on_test_begin, inside fit; a sanity check is nothing that Keras knows."""
-        if self._model is not None and not trainer.sanity_checking:
-            self.callback.on_test_begin()
+        """As Keras' on_test_begin; of a sanity check Keras knows nothing."""
+        if not trainer.sanity_checking:
+            self._enter(trainer, task)
+            self.callback.on_test_begin({})
 
     def on_validation_end(self, trainer: Trainer, task: Task) -> None:
-        """As Keras' on_test_end."""
-        if self._model is not None and not trainer.sanity_checking:
-            self.callback.on_test_end(_logs(trainer))
+        """As Keras' on_test_end, with names as in evaluate: without ``val_``."""
+        if not trainer.sanity_checking:
+            self.callback.on_test_end(_without_prefix(trainer, "val_"))
 
+    def on_test_start(self, trainer: Trainer, task: Task) -> None:
+        """As Keras' on_test_begin."""
+        self._enter(trainer, task)
+        self.callback.on_test_begin({})
 
-class BatchKerasAdapter(KerasAdapter):
-    """For Keras callbacks that watch every batch: windows of one batch."""
+    def on_test_end(self, trainer: Trainer, task: Task) -> None:
+        """As Keras' on_test_end, with names as in evaluate: without ``test_``."""
+        self.callback.on_test_end(_without_prefix(trainer, "test_"))
 
-    def on_train_batch_start(self, trainer: Trainer, task: Task, batch_idx: int) -> None:
-        """As Keras' on_train_batch_begin."""
-        self.callback.on_train_batch_begin(batch_idx)
+    # ---- prediction
 
-    def on_train_batch_end(
+    def on_predict_start(self, trainer: Trainer, task: Task) -> None:
+        """As Keras' on_predict_begin."""
+        self._enter(trainer, task)
+        self.callback.on_predict_begin({})
+
+    def on_predict_batch_start(self, trainer: Trainer, task: Task, batch_idx: int) -> None:
+        """As Keras' on_predict_batch_begin."""
+        self.callback.on_predict_batch_begin(batch_idx, {})
+
+    def on_predict_batch_end(
+        self, trainer: Trainer, task: Task, outputs: Any, batch_idx: int
+    ) -> None:
+        """As Keras' on_predict_batch_end."""
+        self.callback.on_predict_batch_end(batch_idx, {"outputs": outputs})
+
+    def on_predict_end(self, trainer: Trainer, task: Task) -> None:
+        """As Keras' on_predict_end."""
+        self.callback.on_predict_end({})
+
+    # ---- batches
+
+    def _batch_start(self, trainer: Trainer, task: Task, batch_idx: int) -> None:
+        if trainer.stage == "train":
+            self.callback.on_train_batch_begin(batch_idx, {})
+        elif not trainer.sanity_checking:
+            self.callback.on_test_batch_begin(batch_idx, {})
+
+    def _batch_end(
         self, trainer: Trainer, task: Task, outputs: dict[str, float], batch_idx: int
     ) -> None:
-        """As Keras' on_train_batch_end, with the values of this batch alone."""
-        self.callback.on_train_batch_end(batch_idx, dict(outputs))
-        self._ask(trainer)
+        if trainer.stage == "train":
+            self.callback.on_train_batch_end(batch_idx, dict(outputs))
+            self._pass_on_stop(trainer)
+        elif not trainer.sanity_checking:
+            self.callback.on_test_batch_end(batch_idx, dict(outputs))
 
 
-def _model_of(task: Task) -> Any:
-    models = [value for value in vars(task).values() if isinstance(value, keras.Model)]
-    model = getattr(task, "model", None)
-    if isinstance(model, keras.Model):
-        return model
+def _is_overridden(callback: keras.callbacks.Callback, hook: str) -> bool:
+    """Whether a hook is the callback's own, of its class or, as in LambdaCallback, of itself."""
+    if isinstance(callback, keras.callbacks.ModelCheckpoint) and callback.save_freq == "epoch":
+        return False  # its batch hook does nothing then
+    base = getattr(keras.callbacks.Callback, hook)
+    return hook in vars(callback) or getattr(type(callback), hook) is not base
+
+
+def _model_of(task: Task) -> tuple[str, Any]:
+    """The name and the object of the task's main model."""
+    models = [(name, part) for name, part in components(task) if isinstance(part, keras.Model)]
     if not models:
         raise ConfigurationError(
             f"a Keras callback needs a keras.Model; {type(task).__name__} has none as an attribute."
         )
-    return models[0]
+    return next((found for found in models if found[0] == "model"), models[0])
 
 
-def _logs(trainer: Trainer) -> dict[str, float]:
-    return dict(trainer.callback_metrics)
+def _mode_of(task: Task, monitor: str) -> str:
+    """What ``mode="auto"`` means for a metric of the task; Keras asks its compiled model."""
+    name = monitor.removeprefix("val_")
+    if name.endswith("loss"):
+        return "min"
+    directions = {"up": "max", "down": "min"}
+    return directions.get(getattr(task.metrics.get(name), "_direction", None) or "", "auto")
+
+
+def _without_prefix(trainer: Trainer, prefix: str) -> dict[str, float]:
+    return {
+        name.removeprefix(prefix): value
+        for name, value in trainer.callback_metrics.items()
+        if name.startswith(prefix)
+    }
