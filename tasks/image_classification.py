@@ -131,7 +131,7 @@ class ImageClassification(Task):
             )
         if not 0.0 <= label_smoothing < 1.0:
             raise ConfigurationError(f"label_smoothing={label_smoothing!r} must be in [0, 1).")
-        if augmentation is not None:
+        if augmentation:
             Augmentation(augmentation)  # a misspelt name is told now, not after loading the data
         self.label_smoothing = label_smoothing
         self._make_augmentation = partial(
@@ -158,7 +158,7 @@ class ImageClassification(Task):
         self.built = self.classifier.build(facts)
         self.model = self.built.model
         # Made here and not before: seed generators take their seed from the Trainer's.
-        self.augmentation = self._make_augmentation()
+        self.augmentation = None if self._make_augmentation is None else self._make_augmentation()
         drawn = facts.num_classes <= MOST_CONFUSED_CLASSES
         self.confusion_counts = ConfusionCounts(facts.num_classes) if drawn else None
 
@@ -181,9 +181,11 @@ class ImageClassification(Task):
         """Return the mean cross entropy of augmented pictures, and what the model's layers add."""
         pictures, labels = self._pictures(batch[0]), _flat(batch[1])
         targets = tf.one_hot(labels, self.num_classes, dtype=tf.float32)
-        pictures, targets = self.augmentation(pictures, targets, training=True)
+        if self.augmentation is not None:
+            pictures, targets = self.augmentation(pictures, targets, training=True)
+            labels = tf.argmax(targets, axis=-1)  # MixUp and CutMix change them
         logits = self.built.logits(pictures, training=True)
-        self.update_metrics(tf.argmax(targets, axis=-1), logits)
+        self.update_metrics(labels, logits)
         smoothed = targets * (1.0 - self.label_smoothing) + self.label_smoothing / self.num_classes
         losses = tf.nn.softmax_cross_entropy_with_logits(smoothed, logits)
         return tf.add_n([tf.reduce_mean(losses), *self._regularisation()])
