@@ -29,7 +29,8 @@ class ProgressBar(Callback):
 
     where the seconds include validation, and a step is an update (`trainer.global_step`) of
     training alone. Shown are losses, the metrics of `configure_metrics`, and what is logged with
-    ``prog_bar=True``. After `validate` and `test` comes a table of all their metrics.
+    ``prog_bar=True``. A stop that somebody asked for is told with its reason. After `validate` and
+    `test` comes a table of all their metrics.
 
     The device is read only to refresh the bar of a terminal; otherwise a window costs one look at
     the clock.
@@ -148,6 +149,11 @@ class ProgressBar(Callback):
         seconds = time.perf_counter() - self._epoch_began
         parts = [_epoch_name(trainer), metrics, f"({seconds:.1f} s, {self._rate(trainer)})"]
         self._print(trainer, "  ".join(part for part in parts if part))
+
+    def on_train_end(self, trainer: Trainer, task: Task) -> None:
+        """Say why training ended before its limit."""
+        if trainer.stop_reason:
+            self._print(trainer, f"training stopped: {trainer.stop_reason}")
 
     def _rate(self, trainer: Trainer) -> str:
         """Updates per second of the epoch so far, validation left out."""

@@ -165,6 +165,17 @@ def test_validate_on_a_terminal_ends_with_a_table():
     assert re.search(rf"│ val_loss +│ {loss:.4f} │", console.file.getvalue())
 
 
+def test_the_reason_of_a_stop_is_told():
+    class Stops(Callback):
+        def on_train_epoch_end(self, trainer, task):
+            trainer.request_stop("enough")
+
+    file = io.StringIO()
+    Trainer(**quiet(max_epochs=5, callbacks=[ProgressBar(file=file), Stops()])).fit(BoringTask())
+    assert len(lines_of(file)) == 2
+    assert lines_of(file)[-1] == "training stopped: enough"
+
+
 def test_contradictory_arguments_are_refused():
     with pytest.raises(ConfigurationError, match="console and file"):
         ProgressBar(console=terminal(), file=io.StringIO())
