@@ -119,7 +119,11 @@ class Callback:
         """After the last batch of an epoch and the validation that lies inside it."""
 
     def on_train_batch_start(self, trainer: Trainer, task: Task, batch_idx: int) -> None:
-        """Before a batch; overriding it makes every window one batch long."""
+        """Before a batch; overriding it makes every window one batch long.
+
+        Where the data's length is unknown, it is also called before the batch that turns out not
+        to be there.
+        """
 
     def on_train_batch_end(
         self, trainer: Trainer, task: Task, outputs: dict[str, float], batch_idx: int

@@ -64,6 +64,8 @@ class EvaluationLoop:
                     known_length=self.length is not None,
                     jit_compile=self.trainer.jit_compile,
                 )
+            shown = self.trainer.prog_bar_metrics
+            shown |= {self._prefixed(name) for name in self._window.names if name in shown}
         return self._window
 
     def names(self) -> set[str]:

@@ -92,7 +92,7 @@ def limited(
         raise ConfigurationError(
             f"{limit_name}={limit!r}: {what} has no known length; give a count of batches."
         )
-    count = int(length * limit)
+    count = int(length * limit + 1e-9)  # 0.29 of 100 is 29, whatever binary fractions say
     if count == 0:
         raise ConfigurationError(
             f"{limit_name}={limit!r} of {length} batches is none; give "

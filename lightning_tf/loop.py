@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from lightning_tf.exceptions import DataError, NonFiniteLossError
-from lightning_tf.limits import limited
+from lightning_tf.limits import limited, refuse_endless
 from lightning_tf.metrics import Means, StageMetrics
 from lightning_tf.step import TrainingStep, Window, WindowResult
 from lightning_tf.validation_schedule import ValidationSchedule
@@ -136,6 +136,8 @@ class FitLoop:
         dataset, self.length = limited(
             dataset, self.trainer.limit_train_batches, "limit_train_batches", "train_dataset"
         )
+        if self.trainer.max_steps is None and self.trainer.max_seconds is None:
+            refuse_endless(dataset, "limit_train_batches", "train_dataset")
         self._schedule.check(self.length, self.validation is not None)
         self._known_length = self.length is not None
         return dataset

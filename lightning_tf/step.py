@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from lightning_tf.exceptions import ConfigurationError, nearest
@@ -187,9 +186,16 @@ class Window:
         # Traced by itself before the loop around it, so that the loop knows how many values there
         # are: a step is traced exactly once.
         self._batch = traced.get_concrete_function(element_spec, tf.TensorSpec((), tf.bool))
-        self._loop = tf.function(self._many_batches, autograph=False)
-        self._flush = tf.function(self._flush_once, autograph=False)
         self.zero = (tf.zeros([len(self.names) + 1]),) * 2
+        sums = tf.TensorSpec.from_tensor(self.zero[0])
+        self._loop = tf.function(self._many_batches, autograph=False)
+        # Traced here, but called through tf.function, which takes 20 us less a batch. A trace in
+        # the first call would let TensorFlow warn of retracing after some fits in one process.
+        plan = tf.TensorSpec([3], tf.int64)
+        self._loop.get_concrete_function(tf.data.IteratorSpec(element_spec), plan, sums, sums)
+        if accumulating:
+            flush = tf.function(self._flush_once, autograph=False)
+            self._flush = flush.get_concrete_function()
 
     def __call__(
         self,
@@ -209,7 +215,7 @@ class Window:
             phase: Batches already accumulated towards the next update.
             every: Batches per update.
         """
-        plan = np.array([count, phase, every], np.int64)
+        plan = tf.constant([count, phase, every], tf.int64)
         return WindowResult(*self._loop(iterator, plan, *carry))
 
     def flush(self) -> None:

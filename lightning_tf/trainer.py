@@ -70,7 +70,9 @@ class Trainer:
         val_check_interval: A fraction of the epoch or a count of batches between validations.
         check_val_every_n_epoch: Validate in every n-th epoch; None counts batches across epochs.
         num_sanity_val_steps: Validation batches to run before training; -1 runs all.
-        log_every_n_steps: Updates between two rows, the points where training waits for values.
+        log_every_n_steps: Updates between two rows, the points where training waits for values. A
+            row holds the mean of losses and logged values since the last row, and what the task's
+            metrics give over the epoch so far.
         accumulate_grad_batches: Batches for each update; an incomplete window is flushed at the
             epoch's end and divided by its true count.
         gradient_clip_val: Limit of the gradients of an optimizer; None clips nothing.
