@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-import math
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lightning_tf.exceptions import DataError, NonFiniteLossError
@@ -26,51 +25,6 @@ if TYPE_CHECKING:
     from lightning_tf.trainer import Trainer
 
 log = logging.getLogger("lightning_tf")
-
-
-@dataclass
-class Progress:
-    """Where a fit is; written into every checkpoint.
-
-    Attributes:
-        epoch: Complete epochs.
-        batch: Batches done in the current epoch.
-        total_batches: Batches done in all epochs.
-        global_step: Updates done, one for each window of accumulation.
-        phase: Batches accumulated towards the next update.
-        epoch_start_step: `global_step` when the current epoch began.
-        validated_batch: `total_batches` at the last validation, -1 before the first.
-        seconds: Time spent in fit, for max_time.
-        epoch_closed: The current epoch's hooks have run; only its number has not moved on.
-    """
-
-    epoch: int = 0
-    batch: int = 0
-    total_batches: int = 0
-    global_step: int = 0
-    phase: int = 0
-    epoch_start_step: int = 0
-    validated_batch: int = -1
-    seconds: float = 0.0
-    epoch_closed: bool = False
-
-    def state(self) -> dict[str, Any]:
-        """As plain data."""
-        return asdict(self)
-
-    def advance(self, batches: int, every: int) -> None:
-        """Count batches that ran, and the updates that they completed."""
-        self.batch += batches
-        self.total_batches += batches
-        self.global_step += (self.phase + batches) // every
-        self.phase = (self.phase + batches) % every
-
-    def next_epoch(self) -> None:
-        """Move on to the next epoch."""
-        self.epoch += 1
-        self.batch = self.phase = 0
-        self.epoch_start_step = self.global_step
-        self.epoch_closed = False
 
 
 @dataclass
@@ -436,8 +390,3 @@ class FitLoop:
         log.info("a stop is put off until min_epochs and min_steps: %s", trainer.stop_reason)
         trainer.stop_reason = ""
         return False
-
-
-def updates_in_epoch(length: int, every: int) -> int:
-    """Updates of an epoch of `length` batches, an incomplete last window included."""
-    return math.ceil(length / every)

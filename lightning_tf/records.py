@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from lightning_tf.logger import Logger, LoggerGroup
 
 if TYPE_CHECKING:
-    from lightning_tf.loop import Progress
+    from lightning_tf.progress import Progress
 
 STAGE_PREFIXES = {"val_": "val/", "test_": "test/"}
 

@@ -30,11 +30,12 @@ from lightning_tf.evaluation import EvaluationLoop
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.limits import Limit, limited, seconds
 from lightning_tf.logger import Logger
-from lightning_tf.loop import FitLoop, Progress, TrainingState, updates_in_epoch
+from lightning_tf.loop import FitLoop, TrainingState
 from lightning_tf.metrics import StageMetrics
 from lightning_tf.precision import policy_name
 from lightning_tf.prediction import predictions
 from lightning_tf.profiler import Profiler, profiler_of
+from lightning_tf.progress import Progress, updates_in_epoch
 from lightning_tf.records import Records
 from lightning_tf.task import Task
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from lightning_tf.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
-    from lightning_tf.loop import Progress
+    from lightning_tf.progress import Progress
 
 NEVER = 2**62  # more batches than any run has
 

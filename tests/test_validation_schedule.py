@@ -1,7 +1,7 @@
 import pytest
 
 from lightning_tf.exceptions import ConfigurationError
-from lightning_tf.loop import Progress
+from lightning_tf.progress import Progress
 from lightning_tf.validation_schedule import ValidationSchedule
 
 
