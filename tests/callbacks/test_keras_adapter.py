@@ -195,6 +195,13 @@ def test_a_stop_before_min_epochs_is_asked_for_again():
     assert trainer.current_epoch == 4
 
 
+def test_a_stop_before_min_epochs_goes_away_with_a_recovery():
+    stopping = keras.callbacks.EarlyStopping("val_score", mode="min", patience=1)
+    task = Scripted([1, 2, 0.5, 0.4])
+    trainer = fitted(task, max_epochs=4, min_epochs=3, callbacks=[stopping])
+    assert trainer.current_epoch == 4
+
+
 def test_mode_auto_knows_the_tasks_metrics():
     stopping = keras.callbacks.EarlyStopping("val_accuracy", patience=99)
     fitted(BoringTask(), max_epochs=2, callbacks=[stopping])

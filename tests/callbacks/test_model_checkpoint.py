@@ -241,6 +241,13 @@ def test_a_trigger_just_before_validation_waits_for_it(tmp_path):
     assert list(checkpoint.best_k_models.values()) == [3.0, 2.0, 1.0]
 
 
+def test_a_metric_that_the_end_of_the_epoch_measures_again_is_the_later_one(tmp_path):
+    checkpoint = ModelCheckpoint(monitor="loss", every_n_train_steps=4)
+    trainer = trained(tmp_path, checkpoint, log_every_n_steps=2, max_epochs=1)
+    # At update 4, the row has the mean of two batches, and a moment later the epoch that of all.
+    assert checkpoint.best_model_score == trainer.callback_metrics["loss"]
+
+
 def test_a_training_monitor_is_used_where_a_row_measured_it(tmp_path):
     checkpoint = ModelCheckpoint(
         monitor="loss", every_n_train_steps=2, save_top_k=-1, filename="{step}"
@@ -368,6 +375,14 @@ def test_the_one_resumed_from_stays(tmp_path):
     names = ["epoch=2-step=12.ckpt", "epoch=4-step=20.ckpt", "last.ckpt"]
     assert found(tmp_path) == names
     assert step_of(second.last_model_path) == 20
+
+
+def test_the_one_resumed_from_is_not_replaced_either(tmp_path):
+    first = ModelCheckpoint(filename="best")
+    trained(tmp_path, first)
+    resumed(tmp_path, ModelCheckpoint(filename="best"), first.best_model_path)
+    assert found(tmp_path) == ["best-v1.ckpt", "best.ckpt"]
+    assert step_of(tmp_path / "checkpoints" / "best.ckpt") == 12
 
 
 def test_a_new_folder_remembers_the_best_and_deletes_nothing_elsewhere(tmp_path):
