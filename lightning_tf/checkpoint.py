@@ -54,7 +54,7 @@ def save(path: str | os.PathLike[str], variables: dict[str, Any], run: dict[str,
             **run,
         }
         _write(beside / TENSORS, tensors)
-        _write(beside / RUN, json.dumps(document, indent=1).encode())
+        _write(beside / RUN, json.dumps(document).encode())
         _sync_directory(beside)
         if path.exists() or path.is_symlink():
             old = path.with_name(f".{path.name}.{os.getpid()}.old")

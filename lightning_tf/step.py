@@ -255,7 +255,9 @@ class Window:
             return (i + tf.cast(there, tf.int64), there, *state)
 
         i, _, sums, finite, last = tf.while_loop(
-            lambda i, alive, *_: tf.logical_and(i < count, alive),
+            lambda i, alive, *_: (
+                i < count if self.known_length else tf.logical_and(i < count, alive)
+            ),
             known if self.known_length else unknown,
             (tf.zeros([], tf.int64), tf.constant(True), sums, finite, tf.zeros_like(sums)),
             parallel_iterations=1,
