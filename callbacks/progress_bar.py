@@ -65,7 +65,7 @@ class ProgressBar(Callback):
         self.console, self.file = console, file
         self._stage = ""
         self._bars: LiveBars | None = None
-        self._next_refresh = 0.0
+        self._next_refresh = self._next_move = 0.0
         self._epoch_began = self._validation_began = 0.0
         self._validation_seconds = 0.0
         self._epoch_start_step = 0
@@ -169,6 +169,10 @@ class ProgressBar(Callback):
         name = "sanity check" if trainer.sanity_checking else "validation"
         self._begin(name, None if trainer.sanity_checking else trainer.num_val_batches)
 
+    def on_validation_window_end(self, trainer: Trainer, task: Task, batches: int) -> None:
+        """Move the bar where it is time."""
+        self._move("sanity check" if trainer.sanity_checking else "validation", batches)
+
     def on_validation_end(self, trainer: Trainer, task: Task) -> None:
         """End the bar; outside fit, print the metrics."""
         self._validation_seconds += time.perf_counter() - self._validation_began
@@ -178,7 +182,11 @@ class ProgressBar(Callback):
 
     def on_test_start(self, trainer: Trainer, task: Task) -> None:
         """Begin the bar."""
-        self._begin("test", None)
+        self._begin("test", trainer.num_test_batches)
+
+    def on_test_window_end(self, trainer: Trainer, task: Task, batches: int) -> None:
+        """Move the bar where it is time."""
+        self._move("test", batches)
 
     def on_test_end(self, trainer: Trainer, task: Task) -> None:
         """End the bar and print the metrics."""
@@ -187,17 +195,13 @@ class ProgressBar(Callback):
 
     def on_predict_start(self, trainer: Trainer, task: Task) -> None:
         """Begin the bar."""
-        self._next_refresh = 0.0
-        self._begin("predict", None)
+        self._begin("predict", trainer.num_predict_batches)
 
     def on_predict_batch_end(
         self, trainer: Trainer, task: Task, outputs: Any, batch_idx: int
     ) -> None:
-        """Refresh the bar where it is time."""
-        now = time.perf_counter()
-        if self._bars is not None and now >= self._next_refresh:
-            self._bars.update("predict", batch_idx + 1, "", "")
-            self._next_refresh = now + self.refresh_seconds
+        """Move the bar where it is time."""
+        self._move("predict", batch_idx + 1)
 
     def on_predict_end(self, trainer: Trainer, task: Task) -> None:
         """End the bar."""
@@ -206,6 +210,13 @@ class ProgressBar(Callback):
     def _begin(self, name: str, total: int | None) -> None:
         if self._bars is not None:
             self._bars.begin(name, name, total, 0)
+            self._next_move = time.perf_counter() + self.refresh_seconds
+
+    def _move(self, name: str, batches: int) -> None:
+        now = time.perf_counter()
+        if self._bars is not None and now >= self._next_move:
+            self._bars.update(name, batches, "", "")
+            self._next_move = now + self.refresh_seconds
 
     def _end(self, name: str) -> None:
         if self._bars is not None:

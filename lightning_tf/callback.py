@@ -149,6 +149,9 @@ class Callback:
     ) -> None:
         """After a validation batch, with what the step logged."""
 
+    def on_validation_window_end(self, trainer: Trainer, task: Task, batches: int) -> None:
+        """After every graph call of validation; `batches` are done."""
+
     def on_validation_epoch_end(self, trainer: Trainer, task: Task) -> None:
         """After the last validation batch; the metrics are in `trainer.callback_metrics`."""
 
@@ -168,6 +171,9 @@ class Callback:
         self, trainer: Trainer, task: Task, outputs: dict[str, float], batch_idx: int
     ) -> None:
         """After a test batch, with what the step logged."""
+
+    def on_test_window_end(self, trainer: Trainer, task: Task, batches: int) -> None:
+        """After every graph call of a test; `batches` are done."""
 
     def on_test_epoch_end(self, trainer: Trainer, task: Task) -> None:
         """After the last test batch; the metrics are in `trainer.callback_metrics`."""

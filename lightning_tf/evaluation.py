@@ -112,6 +112,8 @@ class EvaluationLoop:
                 outputs = self._values(window, result.last.numpy())
                 self.trainer.hooks(f"on_{self.hook_name}_batch_end", outputs, done)
             done += ran
+            if ran:
+                self.trainer.hooks(f"on_{self.hook_name}_window_end", done)
             if ran < count:
                 break
         if result is None or done == 0:

@@ -32,7 +32,7 @@ def predictions(
     with entered(trainer, task, "predict"):
         trainer.stage = "predict"
         hooks, data = trainer.hooks, data_of(task)
-        dataset, _ = limited(
+        dataset, trainer.num_predict_batches = limited(
             needed(data.dataset_for("predict"), data, "predict"),
             trainer.limit_predict_batches,
             "limit_predict_batches",

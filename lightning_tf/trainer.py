@@ -190,6 +190,8 @@ class Trainer:
         self.validation_due = False
         self.num_training_batches: int | None = None
         self.num_val_batches: int | None = None
+        self.num_test_batches: int | None = None
+        self.num_predict_batches: int | None = None
         self.prog_bar_metrics: set[str] = set()
         self.is_global_zero = True
         self._hooks: Hooks | None = None
@@ -545,8 +547,7 @@ class Trainer:
         build_models(self, task, f"{hook_name}_step", dataset.element_spec)
         run_state.load_weights(self, task, ckpt_path)
         loop = self._evaluation(task, hook_name, prefix, dataset)
-        if prefix == "val":
-            self.num_val_batches = loop.length
+        setattr(self, f"num_{prefix}_batches", loop.length)
         return loop.run()
 
     def _evaluation(

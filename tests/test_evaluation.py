@@ -54,7 +54,8 @@ def test_hooks_of_validation_and_test_in_order():
     for entry, stage in (("validate", "validation"), ("test", "test")):
         recorder = Recorder()
         getattr(Trainer(**quiet(callbacks=recorder)), entry)(NumberTask(HeldOut([1])))
-        middle = [f"on_{stage}_{part}" for part in ("start", "epoch_start", "epoch_end", "end")]
+        parts = ("start", "epoch_start", "window_end", "epoch_end", "end")
+        middle = [f"on_{stage}_{part}" for part in parts]
         assert recorder.names == ["setup", *middle, "teardown"]
 
 
@@ -175,3 +176,25 @@ def test_an_exception_in_a_step_leaves_after_on_exception_ran_once():
     assert recorder.names.count("on_exception") == 1
     assert rows.ends == ["failed"]
     assert trainer.test(NumberTask(HeldOut([1]))) == {"test_loss": 1.0}
+
+
+def test_window_hooks_tell_how_many_batches_are_done(tmp_path):
+    class Watcher(Callback):
+        def __init__(self):
+            self.done = {"validation": [], "test": []}
+
+        def on_validation_window_end(self, trainer, task, batches):
+            self.done["validation"].append(batches)
+
+        def on_test_window_end(self, trainer, task, batches):
+            self.done["test"].append(batches)
+
+    watcher = Watcher()
+    trainer = Trainer(**quiet(callbacks=watcher, default_root_dir=tmp_path))
+    task = NumberTask(NumberData([1.0], 2, held_out=[1, 2, 3, 4, 10]))
+    trainer.validate(task)
+    trainer.test(task)
+    for done in watcher.done.values():
+        assert done[-1] == 3
+        assert done == sorted(set(done))
+    assert trainer.num_val_batches == trainer.num_test_batches == 3

@@ -16,7 +16,9 @@ from boring import BoringTask, NumberData, NumberTask, Recorder, Rows, fitted, q
 from lightning_tf import Callback, Trainer
 from lightning_tf.exceptions import DataError, NonFiniteLossError
 
-VALIDATION = [f"on_validation_{part}" for part in ("start", "epoch_start", "epoch_end", "end")]
+VALIDATION = [
+    f"on_validation_{part}" for part in ("start", "epoch_start", "window_end", "epoch_end", "end")
+]
 
 
 def frozen_task(numbers, **data):
@@ -54,7 +56,7 @@ def test_batch_hooks_lie_around_each_batch_and_inside_the_epoch():
         frozen_task([1, 2], held_out=[3]), max_epochs=1, callbacks=recorder, num_sanity_val_steps=0
     )
     one = ["on_train_batch_start", "on_train_batch_end", "on_train_window_end"]
-    start, epoch_start, epoch_end, end = VALIDATION
+    start, epoch_start, window_end, epoch_end, end = VALIDATION
     assert recorder.names[2:-3] == [
         "on_train_start",
         "on_train_epoch_start",
@@ -64,6 +66,7 @@ def test_batch_hooks_lie_around_each_batch_and_inside_the_epoch():
         epoch_start,
         "on_validation_batch_start",
         "on_validation_batch_end",
+        window_end,
         epoch_end,
         end,
         "on_train_epoch_end",
