@@ -87,7 +87,11 @@ ROWS = [
     compared("initializer truncated normal", initializer="truncated_normal"),
     compared("optimizer momentum", optimizer="momentum", learning_rate=1e-2),
     compared("optimizer gradient descent", optimizer="sgd", learning_rate=5e-2),
-    Row("vgg, augmented", {**AUGMENTED, "batch_norm": False, "learning_rate": 1e-3}),
+    # In four epochs and without normalisation, crops cost more than they give.
+    Row(
+        "vgg, augmented",
+        {**AUGMENTED, "batch_norm": False, "learning_rate": 1e-3, "augmentation": ["flip"]},
+    ),
     Row("vgg, normalised and augmented, 3x budget", AUGMENTED, 0.87, steps=3),
 ]
 
