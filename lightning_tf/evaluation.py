@@ -62,6 +62,7 @@ class EvaluationLoop:
                     self.metrics,
                     self.dataset.element_spec,
                     known_length=self.length is not None,
+                    keeps_last=self.trainer.hooks.watches_batches(self.hook_name),
                     jit_compile=self.trainer.jit_compile,
                 )
             shown = self.trainer.prog_bar_metrics
@@ -108,7 +109,7 @@ class EvaluationLoop:
                 ran = count if window.known_length else int(result.batches)
             self._clock.measured(max(ran, 1), time.perf_counter() - began)
             carry = (result.sums, result.finite)
-            if by_batch and ran:
+            if ran and result.last is not None:
                 outputs = self._values(window, result.last.numpy())
                 self.trainer.hooks(f"on_{self.hook_name}_batch_end", outputs, done)
             done += ran

@@ -112,6 +112,7 @@ class FitLoop:
                 element_spec,
                 known_length=self._known_length,
                 accumulating=self.trainer.accumulate_grad_batches > 1,
+                keeps_last=self.trainer.hooks.watches_batches("train"),
                 jit_compile=self.trainer.jit_compile,
             )
         names = self._window.names
@@ -310,7 +311,8 @@ class FitLoop:
 
     def _outputs(self, result: WindowResult) -> dict[str, float]:
         means = Means(self.window.names)
-        means.add(result.last.numpy())
+        if result.last is not None:
+            means.add(result.last.numpy())
         return means.take_row()
 
     def _check_finite(self, finite: np.ndarray) -> None:

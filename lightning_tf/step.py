@@ -15,6 +15,7 @@ from lightning_tf.optimizers import NamedOptimizer
 
 Values = dict[str, tf.Tensor]
 Step = Callable[[Any, tf.Tensor], tuple[Values, Values]]
+State = tuple[tf.Tensor, ...]
 
 
 class TrainingStep:
@@ -133,15 +134,15 @@ class WindowResult:
         sums: Sum over batches of value times examples, then the number of examples.
         finite: For each of `sums`, how many batches ran while it was finite: a sum that once is
             NaN or infinite stays so, which tells the first bad batch for three small operations.
-        last: Values of the last batch, then its examples.
         results: What the metrics give now.
+        last: Values of the last batch, then its examples; None unless the window keeps them.
     """
 
     batches: tf.Tensor
     sums: tf.Tensor
     finite: tf.Tensor
-    last: tf.Tensor
     results: tf.Tensor
+    last: tf.Tensor | None = None
 
 
 class Window:
@@ -162,6 +163,7 @@ class Window:
         known_length: False asks the iterator before every batch whether there is one, which costs
             about 0.1 ms a batch and lets a data set of unknown length end inside a window.
         accumulating: Whether several batches make one update; otherwise each one does.
+        keeps_last: Whether the last batch's values are kept, for those who watch every batch.
         jit_compile: Whether XLA compiles the step.
     """
 
@@ -173,12 +175,14 @@ class Window:
         *,
         known_length: bool,
         accumulating: bool = False,
+        keeps_last: bool = False,
         jit_compile: bool = False,
     ) -> None:
         self.step = step
         self.metrics = metrics
         self.known_length = known_length
         self.accumulating = accumulating
+        self.keeps_last = keeps_last
         self.names: tuple[str, ...] = ()
         self.result_names: tuple[str, ...] = ()
         self.loss_count = 0  # the losses come first among the names
@@ -189,8 +193,8 @@ class Window:
         self.zero = (tf.zeros([len(self.names) + 1]),) * 2
         sums = tf.TensorSpec.from_tensor(self.zero[0])
         self._loop = tf.function(self._many_batches, autograph=False)
-        # Traced here, but called through tf.function, which takes 20 us less a batch. A trace in
-        # the first call would let TensorFlow warn of retracing after some fits in one process.
+        # Traced here, because traces in first calls let TensorFlow warn of retracing after some
+        # fits in one process.
         plan = tf.TensorSpec([3], tf.int64)
         self._loop.get_concrete_function(tf.data.IteratorSpec(element_spec), plan, sums, sums)
         if accumulating:
@@ -238,33 +242,43 @@ class Window:
     ) -> tuple[tf.Tensor, ...]:
         count, phase, every = tf.unstack(plan)
 
-        def run(batch: Any, i: tf.Tensor, state: tuple[tf.Tensor, ...]) -> tuple[tf.Tensor, ...]:
-            sums, finite, _ = state
+        def run(batch: Any, i: tf.Tensor, state: State) -> State:
             ready = tf.equal((phase + i + 1) % every, 0) if self.accumulating else True
             vector = self._batch(batch, tf.convert_to_tensor(ready))
-            sums += vector
-            return sums, finite + tf.cast(tf.math.is_finite(sums), tf.float32), vector
+            sums = state[0] + vector
+            finite = state[1] + tf.cast(tf.math.is_finite(sums), tf.float32)
+            return (sums, finite, vector)[: len(state)]
 
-        def known(i: tf.Tensor, alive: tf.Tensor, *state: tf.Tensor) -> tuple[tf.Tensor, ...]:
-            return (i + 1, alive, *run(iterator.get_next(), i, state))
+        def known(i: tf.Tensor, *state: tf.Tensor) -> State:
+            return (i + 1, *run(iterator.get_next(), i, state))
 
-        def unknown(i: tf.Tensor, alive: tf.Tensor, *state: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        def unknown(i: tf.Tensor, alive: tf.Tensor, *state: tf.Tensor) -> State:
             batch = iterator.get_next_as_optional()
             there = batch.has_value()
             state = tf.cond(there, lambda: run(batch.get_value(), i, state), lambda: state)
             return (i + tf.cast(there, tf.int64), there, *state)
 
-        i, _, sums, finite, last = tf.while_loop(
-            lambda i, alive, *_: (
-                i < count if self.known_length else tf.logical_and(i < count, alive)
-            ),
+        # Every variable of the loop costs some microseconds a batch: none that nobody needs.
+        begin: State = (
+            (tf.zeros([], tf.int64),)
+            if self.known_length
+            else (
+                tf.zeros([], tf.int64),
+                tf.constant(True),
+            )
+        )
+        state = (sums, finite, tf.zeros_like(sums))[: 3 if self.keeps_last else 2]
+        i, *rest = tf.while_loop(
+            lambda i, *rest: i < count if self.known_length else tf.logical_and(i < count, rest[0]),
             known if self.known_length else unknown,
-            (tf.zeros([], tf.int64), tf.constant(True), sums, finite, tf.zeros_like(sums)),
+            (*begin, *state),
             parallel_iterations=1,
         )
+        sums, finite, *last = rest[-len(state) :]
         results = self.metrics.results()
         self.result_names = tuple(results)
-        return i, sums, finite, last, tf.stack(list(results.values()) or [tf.zeros([])])
+        values = tf.stack(list(results.values()) or [tf.zeros([])])
+        return i, sums, finite, values, *last
 
 
 def prediction(task: Any, element_spec: Any) -> Callable[[Any], Any]:
