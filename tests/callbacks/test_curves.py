@@ -28,7 +28,7 @@ def test_the_picture_has_a_panel_for_each_metric(tmp_path):
     assert draw_curves(table, picture)
     with Image.open(picture) as image:
         pixels = np.asarray(image.convert("RGB"))
-    assert pixels.shape[1] == 3 * 4.5 * 120
+    assert pixels.shape[1] == 3 * 4.5 * 100
     for panel in np.array_split(pixels, 3, axis=1):
         assert (panel.max(axis=-1) != panel.min(axis=-1)).any()  # something coloured in each
 
