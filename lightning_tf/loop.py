@@ -197,8 +197,9 @@ class FitLoop:
         stepped = progress.global_step > trainer.window_start_step
         if stepped and progress.global_step % trainer.log_every_n_steps == 0:
             self._log_row()
-        if by_batch and ran and self._result is not None:
-            hooks("on_train_batch_end", self._outputs(self._result), progress.batch - 1)
+        last = None if self._result is None else self._result.last
+        if ran and last is not None:  # kept only where somebody watches every batch
+            hooks("on_train_batch_end", self._outputs(last), progress.batch - 1)
         trainer.validation_due = self._validation_is_due()
         if ran or stepped:
             hooks("on_train_window_end")
@@ -309,10 +310,9 @@ class FitLoop:
         values = {**self.means.take_row(), **results}
         self.trainer.measured(values)
 
-    def _outputs(self, result: WindowResult) -> dict[str, float]:
+    def _outputs(self, last: tf.Tensor) -> dict[str, float]:
         means = Means(self.window.names)
-        if result.last is not None:
-            means.add(result.last.numpy())
+        means.add(last.numpy())
         return means.take_row()
 
     def _check_finite(self, finite: np.ndarray) -> None:
