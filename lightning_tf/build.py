@@ -47,7 +47,7 @@ def training_state(trainer: Trainer, task: Task) -> TrainingState:
             task,
             task.configure_optimizers(),
             clipping=clipping,
-            accumulate_grad_batches=trainer.accumulate_grad_batches,
+            accumulating=trainer.accumulates,
             scaling=trainer.scales_loss,
         )
         _adopt_accumulation(trainer, optimizers)
@@ -58,7 +58,7 @@ def training_state(trainer: Trainer, task: Task) -> TrainingState:
 def _adopt_accumulation(trainer: Trainer, optimizers: dict[str, NamedOptimizer]) -> None:
     """Let the Trainer accumulate where the optimizers came with gradient_accumulation_steps."""
     own = {optimizer.own_accumulation for optimizer in optimizers.values()}
-    if own == {1} or trainer.accumulate_grad_batches > 1:
+    if own == {1} or trainer.accumulates:
         return
     if len(own) > 1:
         raise ConfigurationError(

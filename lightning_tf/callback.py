@@ -23,6 +23,7 @@ class Callback:
     The loop, with its hooks in order::
 
         setup(stage="fit")
+        on_optimizers_configured                             nothing is traced or restored yet
         on_fit_start
         on_sanity_check_start ... on_sanity_check_end        a few validation batches
         on_train_start
@@ -52,6 +53,8 @@ class Callback:
             training loss itself, so that the loop does not raise.
         runs_after_task: True runs its hooks after the task's own of the same name, for a callback
             that judges what a task may log there.
+        changes_weights: True runs its hooks before those of all others, and its on_validation_end
+            after them, so that whoever looks at the weights in a validation sees what it put there.
 
     Example:
         >>> class Hello(Callback):
@@ -66,6 +69,7 @@ class Callback:
     logs_metrics: bool = True
     tolerates_nonfinite_loss: bool = False
     runs_after_task: bool = False
+    changes_weights: bool = False
 
     # ---- cadence
 
@@ -88,6 +92,13 @@ class Callback:
 
     def teardown(self, trainer: Trainer, task: Task, stage: str) -> None:
         """After everything else of an entry point."""
+
+    def on_optimizers_configured(self, trainer: Trainer, task: Task) -> None:
+        """Models and optimizers are built; nothing is traced or restored from a checkpoint yet.
+
+        The place to add what shall run inside the compiled step, and to freeze layers; called at
+        the start of every fit.
+        """
 
     def on_fit_start(self, trainer: Trainer, task: Task) -> None:
         """Models and optimizers are built; nothing has run yet."""
@@ -215,6 +226,22 @@ class Callback:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take back what `state_dict` gave."""
 
+    def variables(self) -> dict[str, Any]:
+        """Variables that a resumed run needs; a checkpoint holds them under `state_key`.
+
+        Asked for when a checkpoint is written, and after `on_optimizers_configured` to restore one:
+        the names must be the same.
+        """
+        return {}
+
+    def saved_weights(self) -> dict[str, Any]:
+        """Variables that a checkpoint holds in the place of the task's own, by the task's names.
+
+        Whoever takes weights from the checkpoint gets these. What they push aside belongs into
+        `variables`. The names are those of `lightning_tf.variables.all_variables`.
+        """
+        return {}
+
 
 class CheckpointCallback(Callback):
     """A callback that writes checkpoints: runs after all others and after the task's own hook."""
@@ -232,6 +259,8 @@ def overrides(watcher: object, hook: str) -> bool:
 
 class Hooks:
     """Calls a hook on everything that has one: callbacks, then the task, checkpoints last.
+
+    Callbacks that change weights enclose all others: see `Callback.changes_weights`.
 
     Args:
         trainer: Passed to every callback.
@@ -302,8 +331,13 @@ class Hooks:
             bound = partial(getattr(callback, name), self._trainer, self._task)
             return f"{type(callback).__name__}.{name}", self._guard(callback, bound)
 
-        first = [c for c in self.callbacks if not c.runs_after_task]
-        last = [c for c in self.callbacks if c.runs_after_task]
+        outer = [c for c in self.callbacks if c.changes_weights]
+        first = [c for c in self.callbacks if not (c.runs_after_task or c.changes_weights)]
+        last = [c for c in self.callbacks if c.runs_after_task and not c.changes_weights]
+        if name == "on_validation_end":
+            last += outer
+        else:
+            first = outer + first
         yield from (of(callback) for callback in first if overrides(callback, name))
         if hasattr(self._task, name):
             yield f"{type(self._task).__name__}.{name}", getattr(self._task, name)

@@ -111,7 +111,7 @@ class FitLoop:
                 self.state.metrics,
                 element_spec,
                 known_length=self._known_length,
-                accumulating=self.trainer.accumulate_grad_batches > 1,
+                accumulating=self.trainer.accumulates,
                 keeps_last=self.trainer.hooks.watches_batches("train"),
                 jit_compile=self.trainer.jit_compile,
             )

@@ -58,6 +58,10 @@ class NamedOptimizer:
         clipping: The Trainer's clipping, or None.
         accumulating: Whether windows of several batches make one update.
         scaling: Whether the loss is scaled dynamically (mixed_float16).
+
+    Attributes:
+        after_update: Called in the graph after every update that moved variables, with these.
+        may_rest: Whether all its variables may be frozen for a while; otherwise that is an error.
     """
 
     def __init__(
@@ -83,12 +87,14 @@ class NamedOptimizer:
         self.accumulated = tf.Variable(0.0, trainable=False) if self.accumulating else None
         self._sums: dict[int, tf.Variable] = {}
         self._reached: set[int] = set()  # variables that a loss was seen to depend on
+        self.after_update: list[Callable[[Sequence[Any]], None]] = []
+        self.may_rest = False
         self.refresh()
 
     def refresh(self) -> None:
         """Take up the variables that train now; called again when layers are (un)frozen."""
         self.variables = trainable_variables(self.owner)
-        if not self.variables:
+        if not self.variables and not self.may_rest:
             raise ConfigurationError(
                 f"optimizer {self.name or type(self.optimizer).__name__!r} has no trainable "
                 "variable; unfreeze a layer or build its model in configure_model."
@@ -127,6 +133,8 @@ class NamedOptimizer:
                 not depend on the variable.
             ready: Boolean scalar, whether this batch completes its window of accumulation.
         """
+        if not self.variables:
+            return  # it rests: refresh() let that pass
         pairs = [(g, v) for g, v in zip(gradients, self.variables, strict=True) if g is not None]
         if not pairs:
             raise ConfigurationError(
@@ -177,6 +185,8 @@ class NamedOptimizer:
         if self.clipping is not None:
             gradients = self.clipping(gradients)
         self.optimizer.apply(gradients, variables)
+        for act in self.after_update:
+            act(variables)
 
     def _adjust_scale(self, finite: tf.Tensor) -> None:
         scale, streak = self.loss_scale, self.finite_updates
@@ -231,7 +241,7 @@ def named_optimizers(
     configured: Any,
     *,
     clipping: Clipping | None,
-    accumulate_grad_batches: int,
+    accumulating: bool,
     scaling: bool,
 ) -> dict[str, NamedOptimizer]:
     """Build what `configure_optimizers` returned, in the scope that is current.
@@ -240,7 +250,7 @@ def named_optimizers(
         task: The task; a key of the dict must be one of its attributes.
         configured: A Keras optimizer, or a dict of them by attribute name.
         clipping: The Trainer's clipping, or None for what the optimizers bring.
-        accumulate_grad_batches: Batches per update.
+        accumulating: Whether windows of several batches make one update, in any epoch.
         scaling: Whether losses are scaled (mixed_float16).
 
     Raises:
@@ -262,7 +272,7 @@ def named_optimizers(
             optimizer,
             getattr(task, name) if name else task,
             clipping=clipping,
-            accumulating=accumulate_grad_batches > 1,
+            accumulating=accumulating,
             scaling=scaling,
         )
     return built

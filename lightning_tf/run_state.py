@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from lightning_tf import checkpoint
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from lightning_tf.trainer import Trainer
 
 CheckpointPath = str | os.PathLike[str]
+
+CALLBACK = "callback."  # how the names of callbacks' variables begin
 
 
 def save(trainer: Trainer, task: Task, path: CheckpointPath, *, weights_only: bool) -> None:
@@ -30,7 +33,7 @@ def save(trainer: Trainer, task: Task, path: CheckpointPath, *, weights_only: bo
         "hparams": task.hparams,
     }
     if weights_only or trainer.training is None:
-        checkpoint.save(path, _weights(task), run)
+        checkpoint.save(path, _weights(trainer, task), run)
         return
     run["progress"] = trainer.progress.state()
     run["means"] = {} if trainer.training.means is None else trainer.training.means.state()
@@ -51,7 +54,9 @@ def resume(trainer: Trainer, task: Task, ckpt_path: CheckpointPath) -> None:
     tensors, run = checkpoint.load(path)
     if "progress" not in run or trainer.training is None:
         raise CheckpointError(f"{path} holds weights only; fit cannot resume from it.")
-    checkpoint.assign(_everything(trainer, task), tensors, path)
+    variables = _everything(trainer, task)
+    _check_callbacks(variables, tensors, path)
+    checkpoint.assign(variables, tensors, path)
     for name, value in run["progress"].items():
         setattr(trainer.progress, name, value)
     if run["means"] and trainer.training.means is not None:
@@ -69,7 +74,7 @@ def load_weights(trainer: Trainer, task: Task, ckpt_path: CheckpointPath | None)
     if ckpt_path is not None:
         path = path_of(trainer, ckpt_path)
         tensors, _ = checkpoint.load(path)
-        checkpoint.assign(_weights(task), tensors, path)
+        checkpoint.assign(_weights(trainer, task), tensors, path)
 
 
 def path_of(trainer: Trainer, ckpt_path: CheckpointPath) -> str:
@@ -91,15 +96,38 @@ def path_of(trainer: Trainer, ckpt_path: CheckpointPath) -> str:
     )
 
 
-def _weights(task: Task) -> dict[str, Any]:
-    return {f"task.{name}": variable for name, variable in all_variables(task).items()}
+def _weights(trainer: Trainer, task: Task) -> dict[str, Any]:
+    variables = all_variables(task)
+    for callback in trainer.callbacks:
+        variables |= callback.saved_weights()
+    return {f"task.{name}": variable for name, variable in variables.items()}
+
+
+def _check_callbacks(
+    variables: Mapping[str, Any], tensors: Mapping[str, Any], path: CheckpointPath
+) -> None:
+    """Refuse a resume with other callbacks that have variables: it would not be exact."""
+    here = {name for name in variables if name.startswith(CALLBACK)}
+    there = {name for name in tensors if name.startswith(CALLBACK)}
+    for names, problem in (
+        (there - here, "holds {}, which no callback of this Trainer has"),
+        (here - there, "does not hold {}, which a callback of this Trainer needs"),
+    ):
+        if names:
+            raise CheckpointError(
+                f"{path} {problem.format(min(names))}; resume with the callbacks that it was "
+                "written with."
+            )
 
 
 def _everything(trainer: Trainer, task: Task) -> dict[str, Any]:
-    variables = _weights(task)
+    variables = _weights(trainer, task)
     training = trainer.training
     if training is not None:
         for name, optimizer in training.optimizers.items():
             variables |= {f"optimizer.{name}.{k}": v for k, v in optimizer.state().items()}
         variables |= {f"metric.{name}": v for name, v in training.metrics.state().items()}
+    for callback in trainer.callbacks:
+        own = callback.variables().items()
+        variables |= {f"{CALLBACK}{callback.state_key}.{k}": v for k, v in own}
     return variables

@@ -35,7 +35,7 @@ from lightning_tf.metrics import StageMetrics
 from lightning_tf.precision import policy_name
 from lightning_tf.prediction import predictions
 from lightning_tf.profiler import Profiler, profiler_of
-from lightning_tf.progress import Progress, updates_in_epoch
+from lightning_tf.progress import Progress, updates_in_epochs
 from lightning_tf.records import Records
 from lightning_tf.task import Task
 
@@ -156,6 +156,7 @@ class Trainer:
         self.num_sanity_val_steps = num_sanity_val_steps
         self.log_every_n_steps = log_every_n_steps
         self.accumulate_grad_batches = accumulate_grad_batches
+        self.accumulation_by_epoch: dict[int, int] = {}
         self.gradient_clip_val = gradient_clip_val
         self.gradient_clip_algorithm = gradient_clip_algorithm
         self.default_root_dir = os.fspath(default_root_dir)
@@ -371,12 +372,19 @@ class Trainer:
         return self.records.steps
 
     @property
+    def accumulates(self) -> bool:
+        """Whether several batches make one update, in any epoch."""
+        return max(self.accumulate_grad_batches, *self.accumulation_by_epoch.values(), 1) > 1
+
+    @property
     def estimated_stepping_batches(self) -> float:
         """Updates of the whole fit, for schedules; infinite where no limit tells."""
         limits = [math.inf if self.max_steps is None else float(self.max_steps)]
         if self.max_epochs is not None and self.num_training_batches is not None:
-            updates = updates_in_epoch(self.num_training_batches, self.accumulate_grad_batches)
-            limits.append(float(updates * self.max_epochs))
+            by_epoch = self.accumulation_by_epoch or {0: self.accumulate_grad_batches}
+            limits.append(
+                float(updates_in_epochs(self.num_training_batches, by_epoch, self.max_epochs))
+            )
         return min(limits)
 
     def metric_names(self) -> tuple[set[str], bool]:
@@ -434,6 +442,7 @@ class Trainer:
             # Optimizers of the task before may have brought an accumulation of their own.
             given = self.settings["accumulate_grad_batches"]
             self.accumulate_grad_batches = 1 if self.fast_dev_run else given
+            self.accumulation_by_epoch = {}
             self.records.latest.clear()
             self.records.steps.clear()
             self._add_callbacks(task)
@@ -494,6 +503,7 @@ class Trainer:
         loop = FitLoop(self, task, training_state(self, task), validation)
         self._loop = loop
         loop.prepare(first)
+        self.hooks("on_optimizers_configured")
         self.resumed = ckpt_path is not None
         if ckpt_path is not None:
             # Some metrics make their variables when they are traced; these are restored too.

@@ -37,6 +37,7 @@ def test_hooks_come_in_the_documented_order():
     epoch = ["on_train_epoch_start", "on_train_window_end", *VALIDATION, "on_train_epoch_end"]
     assert names == [
         "setup",
+        "on_optimizers_configured",
         "on_fit_start",
         "on_sanity_check_start",
         *VALIDATION,
@@ -57,7 +58,7 @@ def test_batch_hooks_lie_around_each_batch_and_inside_the_epoch():
     )
     one = ["on_train_batch_start", "on_train_batch_end", "on_train_window_end"]
     start, epoch_start, window_end, epoch_end, end = VALIDATION
-    assert recorder.names[2:-3] == [
+    assert recorder.names[3:-3] == [
         "on_train_start",
         "on_train_epoch_start",
         *one,

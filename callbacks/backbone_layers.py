@@ -1,0 +1,162 @@
+"""BackboneLayers: the layers of a task's backbone, found by name, frozen and unfrozen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from lightning_tf.exceptions import ConfigurationError, nearest
+from lightning_tf.variables import components
+
+WHO = "BackboneFinetuning"
+
+
+class BackboneLayers:
+    """Which layers are frozen at first, which of them train later, and how they were before.
+
+    Args:
+        task: Whose models are built.
+        path: See `BackboneFinetuning`.
+        layers: See `BackboneFinetuning`.
+        head: See `BackboneFinetuning`.
+        always_frozen: See `BackboneFinetuning`.
+        train_batch_norm: See `BackboneFinetuning`.
+
+    Raises:
+        ConfigurationError: A name is unknown, or there are fewer layers than asked for.
+
+    Example:
+        >>> backbone = BackboneLayers(task, "model.backbone", layers=2)
+        >>> backbone.freeze()
+        >>> backbone.unfreeze()
+        >>> backbone.restore()
+    """
+
+    def __init__(
+        self,
+        task: Any,
+        path: str,
+        *,
+        layers: int | str | None = None,
+        head: int | str | None = None,
+        always_frozen: Sequence[str] = (),
+        train_batch_norm: bool = False,
+    ) -> None:
+        root = resolve(task, path)
+        children = [c for c in _children(root) if not isinstance(c, keras.layers.InputLayer)]
+        if head is not None:
+            children = children[: _first_of_the_top(children, head, "head", path)]
+        first = 0 if layers is None else _first_of_the_top(children, layers, "layers", path)
+        # The root is left out where a head lies in it, which shall not freeze with it.
+        own = [root] if head is None else []
+        self.all = _unique([*own, *_with_sublayers(children)])
+        self.before = [layer.trainable for layer in self.all]
+        known = {layer.name: layer for layer in self.all}
+        for name in always_frozen:
+            if name not in known:
+                raise ConfigurationError(
+                    f"{WHO}(always_frozen=...): {path} has no layer {name!r}.{nearest(name, known)}"
+                )
+        kept = {id(x) for name in always_frozen for x in _with_sublayers([known[name]])}
+        thawed = {id(layer) for layer in (*own, *_with_sublayers(children[first:]))}
+        self.thawed = [
+            was
+            and id(layer) in thawed - kept
+            and (train_batch_norm or not isinstance(layer, keras.layers.BatchNormalization))
+            for layer, was in zip(self.all, self.before, strict=True)
+        ]
+
+    def freeze(self) -> None:
+        """Freeze all of them."""
+        self._set([False] * len(self.all))
+
+    def unfreeze(self) -> None:
+        """Let those train that shall, of those that the task had not frozen itself."""
+        self._set(self.thawed)
+
+    def restore(self) -> None:
+        """Make every layer what it was when this object was made."""
+        self._set(self.before)
+
+    @property
+    def variables(self) -> list[Any]:
+        """The variables of all of them, trainable or not."""
+        return [variable for layer in self.all for variable in layer.variables]
+
+    def _set(self, states: Sequence[bool]) -> None:
+        pairs = list(zip(self.all, states, strict=True))
+        # Keras sets the layers inside a layer with it: outer ones first, the innermost once more,
+        # since one that is shared may lie in an outer one that came after it.
+        for layer, state in pairs:
+            layer.trainable = state
+        for layer, state in pairs:
+            if not _children(layer):
+                layer.trainable = state
+
+
+def resolve(task: Any, path: str) -> keras.Layer:
+    """The layer that a path of attributes, keys, positions and layer names leads to.
+
+    Raises:
+        ConfigurationError: It leads nowhere, or to no layer; names the nearest that there is.
+    """
+    found, walked = task, type(task).__name__
+    for part in path.split("."):
+        known = _parts(found)
+        if part not in known:
+            raise ConfigurationError(
+                f"{WHO}(backbone={path!r}): {walked} has no {part!r}.{nearest(part, known)}"
+            )
+        found, walked = known[part], part
+    if not isinstance(found, keras.Layer):
+        raise ConfigurationError(
+            f"{WHO}(backbone={path!r}) is a {type(found).__name__}; name a layer or a model."
+            f"{nearest(path, _parts(found))}"
+        )
+    return found
+
+
+def _parts(owner: Any) -> dict[str, Any]:
+    """What a path may name next: attributes, keys or positions, and the layers of a layer."""
+    if isinstance(owner, dict):
+        return {str(key): value for key, value in owner.items()}
+    if isinstance(owner, (list, tuple)):
+        return {str(index): value for index, value in enumerate(owner)}
+    inner = _children(owner) if isinstance(owner, keras.Layer) else []
+    attributes = {path.split(".")[0] for path, _ in components(owner)}
+    own = {name: getattr(owner, name) for name in sorted(attributes) if name[0] != "_"}
+    return {layer.name: layer for layer in inner} | own
+
+
+def _children(layer: keras.Layer) -> list[keras.Layer]:
+    return list(layer.layers if isinstance(layer, keras.Model) else layer._layers)
+
+
+def _with_sublayers(layers: Sequence[keras.Layer]) -> list[keras.Layer]:
+    return [inner for layer in layers for inner in layer._flatten_layers()]
+
+
+def _unique(layers: Sequence[keras.Layer]) -> list[keras.Layer]:
+    return list({id(layer): layer for layer in layers}.values())
+
+
+def _first_of_the_top(
+    children: Sequence[keras.Layer], top: int | str, argument: str, path: str
+) -> int:
+    """The position of the first of the top layers, given by its name or as a count."""
+    if isinstance(top, str):
+        names = [layer.name for layer in children]
+        if top not in names:
+            raise ConfigurationError(
+                f"{WHO}({argument}={top!r}): {path} has no such layer.{nearest(top, names)}"
+            )
+        return names.index(top)
+    positions = [index for index, layer in enumerate(children) if layer.weights]
+    if top > len(positions):
+        raise ConfigurationError(
+            f"{WHO}({argument}={top}): there are {len(positions)} layers with weights to count in "
+            f"{path}; give at most so many, or the name of a layer."
+        )
+    return positions[-top]

@@ -1,0 +1,46 @@
+"""ScaledSchedule: a learning rate schedule times a factor that can be changed while it runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+
+class ScaledSchedule(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
+    """Multiplies another schedule by a factor.
+
+    Args:
+        schedule: What is scaled.
+        factor: At first; a float, or a variable that others change.
+
+    Example:
+        >>> rate = ScaledSchedule(keras.optimizers.schedules.CosineDecay(0.1, 100), factor=0.5)
+        >>> rate.factor.assign(0.1)
+        >>> round(float(rate(0)), 3)
+        0.01
+    """
+
+    def __init__(
+        self, schedule: keras.optimizers.schedules.LearningRateSchedule, factor: Any = 1.0
+    ) -> None:
+        self.schedule = schedule
+        if not isinstance(factor, tf.Variable):
+            factor = tf.Variable(factor, trainable=False, dtype=tf.float32)
+        self.factor = factor
+
+    def __call__(self, step: Any) -> Any:
+        """Return the rate of update `step`, counted from 0."""
+        rate = self.schedule(step)
+        return rate * keras.ops.cast(tf.convert_to_tensor(self.factor), rate.dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what `from_config` needs, with the factor as it is now."""
+        schedule = keras.saving.serialize_keras_object(self.schedule)
+        return {"schedule": schedule, "factor": float(self.factor)}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> ScaledSchedule:
+        """Make the schedule that `get_config` described."""
+        return cls(keras.saving.deserialize_keras_object(config["schedule"]), config["factor"])
