@@ -105,6 +105,8 @@ def resolve(task: Any, path: str) -> keras.Layer:
     found, walked = task, type(task).__name__
     for part in path.split("."):
         known = _parts(found)
+        if part not in known and isinstance(getattr(found, part, None), keras.Layer):
+            known[part] = getattr(found, part)  # a property, as keras-hub's `backbone`
         if part not in known:
             raise ConfigurationError(
                 f"{WHO}(backbone={path!r}): {walked} has no {part!r}.{nearest(part, known)}"

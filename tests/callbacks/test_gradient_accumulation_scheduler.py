@@ -122,8 +122,8 @@ def test_a_second_source_of_accumulation_is_refused():
     for epochs in ({0: 2}, {0: 1}):
         own = keras.optimizers.SGD(1.0, gradient_accumulation_steps=2)
         task = NumberTask(NumberData([1, 2]), own)
+        callbacks = [GradientAccumulationScheduler(epochs)]
         with pytest.raises(ConfigurationError, match="gradient_accumulation_steps=2"):
-            callbacks = [GradientAccumulationScheduler(epochs)]
             fitted(task, max_epochs=1, callbacks=callbacks)
 
 
