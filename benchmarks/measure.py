@@ -193,12 +193,13 @@ def report(name: str, text: str, targets: list[Target], options: argparse.Namesp
     section = f"## {name}\n\n{machine()}; runs: {options.runs}, medians.\n\n{text}\n\n{verdicts}\n"
     print(section)
     if options.write:
-        _write(name, section)
+        write(name, section)
     if options.check and not all(target.is_met for target in targets):
         raise SystemExit(1)
 
 
-def _write(name: str, section: str) -> None:
+def write(name: str, section: str) -> None:
+    """Put a section into RESULTS.md, in the place of the one of that name."""
     before = RESULTS.read_text() if RESULTS.exists() else ""
     sections = {part.split("\n", 1)[0]: f"## {part.strip()}\n" for part in before.split("## ")[1:]}
     sections[name] = section

@@ -6,6 +6,8 @@ import os
 import shutil
 from collections.abc import Container
 
+from lightning_tf.atomic_directory import OWNER
+
 SUFFIX = ".ckpt"
 
 
@@ -43,8 +45,12 @@ class CheckpointFolder:
         Raises:
             OSError: The disk refuses.
         """
-        if os.path.dirname(path) == self.path and os.path.isdir(path) and not os.path.islink(path):
-            shutil.rmtree(path)
+        inside = os.path.dirname(path) == self.path and path.endswith(SUFFIX)
+        if inside and os.path.isdir(path) and not os.path.islink(path):
+            # Under another name first: a process killed meanwhile leaves no half checkpoint.
+            going = self._hidden(path, "part")
+            os.rename(path, going)
+            shutil.rmtree(going)
 
     def link(self, link: str, target: str) -> None:
         """Point a relative symbolic link at a checkpoint, in the place of what is there.
@@ -54,7 +60,7 @@ class CheckpointFolder:
         Raises:
             OSError: The disk refuses; what stood at `link` is untouched.
         """
-        beside, old = f"{link}.{os.getpid()}.part", f"{link}.{os.getpid()}.old"
+        beside, old = self._hidden(link, "part"), self._hidden(link, "old")
         try:
             os.symlink(os.path.relpath(target, os.path.dirname(link)), beside)
         except OSError:
@@ -63,3 +69,7 @@ class CheckpointFolder:
             os.rename(link, old)  # a directory with content cannot be replaced at once
         os.replace(beside, link)
         shutil.rmtree(old, ignore_errors=True)
+
+    def _hidden(self, path: str, kind: str) -> str:
+        """A name beside a path, of those that `lightning_tf.atomic_directory.sweep` knows."""
+        return os.path.join(self.path, f".{os.path.basename(path)}.{OWNER}.{kind}")

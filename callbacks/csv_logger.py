@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from lightning_tf.trainer import Trainer
 
 METRICS, HPARAMS, CURVES, FILES = "metrics.csv", "hparams.json", "curves.png", "files.csv"
+SUPERSEDED = "superseded.csv"
 VERSION = re.compile(r"version_(\d+)")
 
 
@@ -43,8 +44,10 @@ class CSVLogger(Logger):
         files.csv              name, step and path of what log_file was given
 
     A Trainer's later entry points with the same task go on in the same folder; another task gets
-    the next version. Rows are kept in memory and written every `flush_every_n_steps` updates, at
-    every validation and at the end, whatever the end is.
+    the next version. A run that is resumed from a checkpoint, also in another process, goes on in
+    its folder; rows of updates that it does again move from metrics.csv to superseded.csv. Rows are
+    kept in memory and written every `flush_every_n_steps` updates, at every validation, before
+    every checkpoint and at the end, whatever the end is.
 
     Args:
         root: Holds the versions; ``runs`` in the Trainer's `default_root_dir` where it is None.
@@ -53,8 +56,7 @@ class CSVLogger(Logger):
             where it is None.
         flush_every_n_steps: The most updates whose rows a killed process can lose.
         curves: Whether to draw them.
-        resume: Go on in the folder of `version`, or in the newest one, which a run resumed in
-            another process needs. Rows of later updates than those of the checkpoint are dropped.
+        resume: Go on in the folder of `version`, or in the newest one, without a checkpoint too.
 
     Raises:
         ConfigurationError: `flush_every_n_steps` is below 1; or, when a run begins, the folder of
@@ -86,7 +88,8 @@ class CSVLogger(Logger):
         self._name = name
         self._task: weakref.ref[Task] | None = None
         self._folder: Path | None = None
-        self._made = False
+        self._made = self._goes_on = False
+        self._continued: Path | None = None
         self._table: CSVTable | None = None
         self._hparams: dict[str, Any] = {}
         self._stage = ""
@@ -103,6 +106,21 @@ class CSVLogger(Logger):
         """The run's folder; None before the first run."""
         return None if self._folder is None else str(self._folder)
 
+    @property
+    def run_id(self) -> str | None:
+        """The run's folder."""
+        return self.log_dir
+
+    def run_folders(self, trainer: Trainer) -> list[str]:
+        """Every version that there is."""
+        parent = self._parent(trainer)
+        names = os.listdir(parent) if parent.is_dir() else []
+        return [str(parent / name) for name in names if (parent / name).is_dir()]
+
+    def continue_run(self, run_id: str) -> None:
+        """Go on in an earlier process's folder, where it is one that this logger would make."""
+        self._continued = Path(run_id)
+
     # ---- the folder
 
     def setup(self, trainer: Trainer, task: Task, stage: str) -> None:
@@ -111,10 +129,20 @@ class CSVLogger(Logger):
         if self._folder is not None and self._task is not None and self._task() is task:
             return
         self._task, self._table, self._made = weakref.ref(task), None, False
+        self._folder = self._choose(self._parent(trainer))
+
+    def _parent(self, trainer: Trainer) -> Path:
         root = self.root or Path(trainer.default_root_dir) / "runs"
-        self._folder = self._choose(root / self._name if self._name else root)
+        return root / self._name if self._name else root
 
     def _choose(self, parent: Path) -> Path:
+        self._goes_on = self.resume
+        before, self._continued = self._continued, None
+        if before is not None and before.is_dir() and before.parent.resolve() == parent.resolve():
+            name = f"version_{self.version}" if isinstance(self.version, int) else self.version
+            if name in (None, before.name):
+                self._goes_on = True
+                return parent / before.name
         if self.version is None:
             newest = _newest_version(parent)
             return parent / f"version_{newest if self.resume and newest >= 0 else newest + 1}"
@@ -128,9 +156,9 @@ class CSVLogger(Logger):
         return folder
 
     def on_fit_start(self, trainer: Trainer, task: Task) -> None:
-        """Drop the rows that a resumed run measures again."""
+        """Move the rows that a resumed run measures again out of the way."""
         if trainer.resumed and self._enabled and self._folder and (self._folder / METRICS).exists():
-            self._rows().drop_after(trainer.global_step)
+            self._rows().drop_after(trainer.global_step, self._folder / SUPERSEDED)
             self._flushed_step = trainer.global_step
 
     def _made_folder(self) -> Path:
@@ -138,7 +166,7 @@ class CSVLogger(Logger):
         if self._folder is None:
             raise ConfigurationError("CSVLogger has no folder before a Trainer runs with it.")
         if not self._made:
-            numbered = self.version is None and not self.resume
+            numbered = self.version is None and not self._goes_on
             while True:
                 try:
                     self._folder.mkdir(parents=True, exist_ok=not numbered)
@@ -215,6 +243,11 @@ class CSVLogger(Logger):
                 if fresh:
                     writer.writerow(["name", "step", "path"])
                 writer.writerow([name, step, os.path.abspath(path)])
+
+    def save(self) -> None:
+        """Write the rows that are kept."""
+        if self._table is not None:
+            self._table.flush()
 
     def finalize(self, status: str) -> None:
         """Write the last rows, and in fit the curves; a run that left nothing leaves no folder."""

@@ -78,13 +78,23 @@ class CSVTable:
         self._complete.clear()
         self._changed = False
 
-    def drop_after(self, step: int) -> None:
-        """Forget the rows of later steps, which a resumed run measures again."""
+    def drop_after(self, step: int, moved_to: Path) -> None:
+        """Take out the rows of later steps, which a resumed run measures again.
+
+        Args:
+            step: The last one whose row stays.
+            moved_to: The table that the rows are added to.
+        """
         if self.last_step is None or self.last_step <= step:
             return
         self.flush()
         _, rows = self._read()
-        self._rewrite([row for row in rows if int(row[STEP]) <= step])
+        moved = CSVTable(moved_to)
+        for row in rows:
+            if row[STEP] > step:
+                moved.add(row[STEP], row)
+        moved.flush()
+        self._rewrite([row for row in rows if row[STEP] <= step])
 
     # ---- the file
 

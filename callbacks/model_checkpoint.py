@@ -13,7 +13,13 @@ from lightning_tf.callback import CheckpointCallback
 from lightning_tf.callbacks.checkpoint_keeper import CheckpointKeeper
 from lightning_tf.callbacks.file_name_template import FileNameTemplate
 from lightning_tf.callbacks.top_k import TopK
-from lightning_tf.exceptions import ConfigurationError, NonFiniteLossError, nearest
+from lightning_tf.exceptions import (
+    CheckpointError,
+    ConfigurationError,
+    NonFiniteLossError,
+    TerminationRequested,
+    nearest,
+)
 
 if TYPE_CHECKING:
     from lightning_tf.task import Task
@@ -23,6 +29,8 @@ log = logging.getLogger("lightning_tf")
 
 MODES = ("min", "max")
 DEFAULT_NAME, EXCEPTION_NAME = "{epoch}-{step}", "exception-{epoch}-{step}"
+DIRECTORY = "checkpoints"
+TERMINATION_NAME = "termination-{epoch}-{step}"
 
 
 class ModelCheckpoint(CheckpointCallback):
@@ -33,7 +41,13 @@ class ModelCheckpoint(CheckpointCallback):
     measured on the very weights that are written: what is due between two measurements waits for
     the next one. Nothing is written twice at one update, nor in a sanity check or under
     `fast_dev_run`. Deleted are only checkpoints of its own, in its folder, never the one that the
-    run was resumed from. A disk that refuses is warned about once; older checkpoints stay.
+    run was resumed from.
+
+    Training waits for the copy to host memory only; the disk is written in the background, one
+    checkpoint at a time. A disk that refuses is warned about once, older checkpoints stay and the
+    run goes on; only where the newest checkpoint could not be written does fit raise, at its end.
+
+    On SIGTERM one more is written, as ``termination-...``, which the next one replaces.
 
     Args:
         dirpath: The folder; ``checkpoints`` in the first logger's folder, or in `default_root_dir`,
@@ -59,6 +73,7 @@ class ModelCheckpoint(CheckpointCallback):
     Raises:
         ConfigurationError: Arguments that do not fit together; and a monitor or a name in
             `filename` that nothing logs, before training where that can be known.
+        CheckpointError: At the end of fit, the newest checkpoint could not be written.
 
     Example:
         >>> best = ModelCheckpoint(monitor="val_loss", save_top_k=3, save_last=True)
@@ -162,6 +177,13 @@ class ModelCheckpoint(CheckpointCallback):
         """Take the books back, once the folder of this run is known."""
         self._restored = state
 
+    def folders(self, trainer: Trainer) -> list[str]:
+        """`dirpath`, or the folders that it stands for in every run of the loggers."""
+        if self._has_own_folder:
+            return [str(self.dirpath)]
+        runs = [folder for logger in trainer.loggers for folder in logger.run_folders(trainer)]
+        return [os.path.join(run, DIRECTORY) for run in (*runs, trainer.default_root_dir)]
+
     # ---- when
 
     def on_fit_start(self, trainer: Trainer, task: Task) -> None:
@@ -171,7 +193,7 @@ class ModelCheckpoint(CheckpointCallback):
         self._task = weakref.ref(task)
         if not self._has_own_folder:
             parent = trainer.log_dir or trainer.default_root_dir
-            self.dirpath = os.path.abspath(os.path.join(parent, "checkpoints"))
+            self.dirpath = os.path.abspath(os.path.join(parent, DIRECTORY))
         self._keeper.open(str(self.dirpath), trainer.ckpt_path if trainer.resumed else None)
         if self._restored:
             self._keeper.take_back(self._restored)
@@ -218,6 +240,7 @@ class ModelCheckpoint(CheckpointCallback):
     def on_train_end(self, trainer: Trainer, task: Task) -> None:
         """Say so where a needed metric was never measured at the right moment."""
         self._is_training = False
+        self._keeper.settle()
         if self._is_waiting and not self.last_model_path:
             log.warning(
                 "%s wrote nothing: none was due where %s had just been measured; log it in "
@@ -226,15 +249,28 @@ class ModelCheckpoint(CheckpointCallback):
                 ", ".join(sorted(self._needed)),
             )
 
+    def on_fit_end(self, trainer: Trainer, task: Task) -> None:
+        """Raise where what was trained stands on no disk."""
+        failure = self._keeper.failure
+        if failure is not None:
+            raise CheckpointError(
+                f"the last checkpoint could not be written in {self.dirpath}: {failure}. Make "
+                "room, then call trainer.save_checkpoint(path)."
+            ) from failure
+
     def on_exception(self, trainer: Trainer, task: Task, exception: BaseException) -> None:
         """Write what there is, where that was asked for and the weights are good."""
         was_training, self._is_training = self._is_training, False
-        if not (self.save_on_exception and was_training) or trainer.fast_dev_run:
-            return
-        bad = isinstance(exception, NonFiniteLossError)
-        if not bad and trainer.global_step not in (0, self._keeper.saved_step):
-            name = self._name(trainer, FileNameTemplate(EXCEPTION_NAME))
-            self._say(trainer, self._keeper.set_aside(trainer, name))
+        terminated = isinstance(exception, TerminationRequested)
+        wanted = terminated or (
+            self.save_on_exception and not isinstance(exception, NonFiniteLossError)
+        )
+        if not (wanted and was_training) or trainer.fast_dev_run:
+            self._keeper.settle()
+        elif trainer.global_step not in (0, self._keeper.saved_step):
+            template = FileNameTemplate(TERMINATION_NAME if terminated else EXCEPTION_NAME)
+            name = self._name(trainer, template)
+            self._say(trainer, self._keeper.set_aside(trainer, name, interim=terminated))
 
     def _interval_is_over(self) -> bool:
         if self.train_time_interval is None:

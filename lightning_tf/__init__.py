@@ -6,7 +6,14 @@ from lightning_tf.logger import Logger
 from lightning_tf.seed import seed_everything
 from lightning_tf.task import Task
 from lightning_tf.trainer import Trainer
+from lightning_tf.version import __version__
 
-__version__ = "0.1.0"
-
-__all__ = ["Callback", "DataModule", "Logger", "Task", "Trainer", "seed_everything"]
+__all__ = [
+    "Callback",
+    "DataModule",
+    "Logger",
+    "Task",
+    "Trainer",
+    "__version__",
+    "seed_everything",
+]

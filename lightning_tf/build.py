@@ -12,7 +12,7 @@ from lightning_tf.metrics import StageMetrics
 from lightning_tf.optimizers import Clipping, NamedOptimizer, named_optimizers
 from lightning_tf.precision import check_models
 from lightning_tf.step import build_lazily
-from lightning_tf.variables import components
+from lightning_tf.variables import components, unbuilt_layers
 
 if TYPE_CHECKING:
     from lightning_tf.task import Task
@@ -32,8 +32,9 @@ def build_models(trainer: Trainer, task: Task, method: str, element_spec: Any) -
         task.configure_model()
         task.configured = True
     layers = {name: c for name, c in components(task) if isinstance(c, keras.Layer)}
-    if not all(layer.built for layer in layers.values()):
+    if unbuilt_layers(task):
         build_lazily(task, method, element_spec)
+    task.take_weights()
     check_models(type(task).__name__, layers, trainer.precision)
 
 

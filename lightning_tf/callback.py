@@ -249,6 +249,10 @@ class CheckpointCallback(Callback):
     logs_metrics = False
     runs_after_task = True
 
+    def folders(self, trainer: Trainer) -> list[str]:
+        """Where checkpoints of this and of earlier processes stand."""
+        return []
+
 
 def overrides(watcher: object, hook: str) -> bool:
     """Whether a callback or a task has a hook of its own."""

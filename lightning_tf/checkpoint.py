@@ -1,7 +1,8 @@
 """Checkpoints: a whole run to disk and back; atomic, verified, no pickle.
 
 A checkpoint is a directory with two files. ``state.safetensors`` holds every variable by a stable
-name; ``run.json`` holds everything else as plain data, and the sha256 of the tensors.
+name. ``run.json`` holds everything else as plain data, the sha256 of the tensors, and as its last
+entry the sha256 of what stands before it: a changed bit in either file is noticed.
 """
 
 from __future__ import annotations
@@ -9,8 +10,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import platform
 import random
-import shutil
+import re
+import stat
+import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,58 +23,71 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from lightning_tf.atomic_directory import AtomicDirectory, standing
 from lightning_tf.exceptions import CheckpointError
+from lightning_tf.version import __version__
 
 FORMAT = 1
 TENSORS = "state.safetensors"
 RUN = "run.json"
+SEAL = re.compile(rb', "sha256_above": "([0-9a-f]{64})"}')
+SEAL_LENGTH = 85
+LONGEST_RUN = 2**28  # bytes; more than any run's plain data, less than memory
 
 
-def save(path: str | os.PathLike[str], variables: dict[str, Any], run: dict[str, Any]) -> None:
+@dataclass(frozen=True)
+class Snapshot:
+    """A run at one moment, in host memory; nothing in it changes while training goes on.
+
+    Attributes:
+        tensors: Every variable by name.
+        run: The plain data, as JSON.
+    """
+
+    tensors: dict[str, np.ndarray]
+    run: str
+
+
+def snapshot(variables: dict[str, Any], run: dict[str, Any]) -> Snapshot:
+    """Copy a run to host memory: all that training has to wait for.
+
+    Args:
+        variables: Keras or TensorFlow variables by name.
+        run: JSON-able data.
+    """
+    text = json.dumps({"versions": _versions(), "saved_at": time.time(), **run})
+    return Snapshot({name: _array(variable) for name, variable in variables.items()}, text)
+
+
+def write(path: str | os.PathLike[str], state: Snapshot) -> None:
     """Write a checkpoint beside its final name and rename it: readers see a whole one or none.
 
     Args:
         path: The directory to make; one that is there is replaced.
-        variables: Keras or TensorFlow variables by name.
-        run: JSON-able data.
+        state: What to write.
 
     Raises:
         OSError: The disk refuses; what stood at `path` is untouched.
     """
-    from safetensors.numpy import save as to_bytes
+    from safetensors import SafetensorError
+    from safetensors.numpy import save_file
 
-    path = Path(path)
-    if path.is_file():
-        raise FileExistsError(f"{path} is a file; a checkpoint is a directory: give another name.")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    shutil.rmtree(beside, ignore_errors=True)
-    try:
-        beside.mkdir()
-        tensors = to_bytes({name: _array(variable) for name, variable in variables.items()})
-        document = {
-            "format": FORMAT,
-            "versions": {"keras": keras.__version__, "tensorflow": tf.__version__},
-            "sha256": hashlib.sha256(tensors).hexdigest(),
-            **run,
-        }
-        _write(beside / TENSORS, tensors)
-        _write(beside / RUN, json.dumps(document).encode())
-        _sync_directory(beside)
-        if path.exists() or path.is_symlink():
-            old = path.with_name(f".{path.name}.{os.getpid()}.old")
-            os.rename(path, old)
-            try:
-                os.rename(beside, path)
-            except BaseException:
-                os.rename(old, path)
-                raise
-            old.unlink() if old.is_symlink() else shutil.rmtree(old)
-        else:
-            os.rename(beside, path)
-        _sync_directory(path.parent)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+    with AtomicDirectory(Path(path)) as beside:
+        try:
+            save_file(state.tensors, beside / TENSORS)  # lets other threads run meanwhile
+        except SafetensorError as error:
+            raise OSError(f"{beside / TENSORS} could not be written: {error}") from error
+        with (beside / TENSORS).open("rb") as file:
+            tensors = hashlib.file_digest(file, "sha256").hexdigest()
+        head = json.dumps({"format": FORMAT, "sha256": tensors})
+        above = f"{head[:-1]}, {state.run[1:-1]}".encode()
+        seal = f', "sha256_above": "{hashlib.sha256(above).hexdigest()}"}}'
+        (beside / RUN).write_bytes(above + seal.encode())
+
+
+def save(path: str | os.PathLike[str], variables: dict[str, Any], run: dict[str, Any]) -> None:
+    """`snapshot` and `write` in one."""
+    write(path, snapshot(variables, run))
 
 
 def load(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -79,26 +97,47 @@ def load(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str,
         The tensors by name, and the run's plain data.
 
     Raises:
-        CheckpointError: It is missing or damaged; the message names the file and the reason.
+        CheckpointError: It is missing, damaged, or of a newer format; the message names the file
+            and the reason.
     """
+    from safetensors import SafetensorError
     from safetensors.numpy import load as from_bytes
 
-    path = Path(path)
-    if not path.is_dir():
-        raise CheckpointError(f"{path} is no checkpoint: there is no such directory.")
-    try:
-        run = json.loads((path / RUN).read_bytes())
-        tensors = (path / TENSORS).read_bytes()
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path} is no whole checkpoint: {error}") from error
-    if not isinstance(run, dict) or run.get("format") != FORMAT:
-        raise CheckpointError(
-            f"{path / RUN} has format {run.get('format') if isinstance(run, dict) else None!r}; "
-            f"this version reads {FORMAT}."
-        )
+    run = load_run(path)
+    file = standing(Path(path)) / TENSORS
+    tensors = _read(file)
     if hashlib.sha256(tensors).hexdigest() != run.get("sha256"):
-        raise CheckpointError(f"{path / TENSORS} is damaged: its sha256 is not the one in {RUN}.")
-    return from_bytes(tensors), run
+        raise CheckpointError(f"{file} is damaged: its sha256 is not the one in {RUN}.")
+    try:
+        return from_bytes(tensors), run
+    except (SafetensorError, ValueError, TypeError, KeyError) as error:
+        raise CheckpointError(f"{file} holds no tensors: {error}") from error
+
+
+def load_run(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read and verify only a checkpoint's plain data.
+
+    Raises:
+        CheckpointError: As for `load`.
+    """
+    folder = standing(Path(path))
+    if not folder.is_dir():
+        raise CheckpointError(f"{path} is no checkpoint: there is no such directory.")
+    file = folder / RUN
+    content = _read(file, LONGEST_RUN)
+    try:
+        run = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{file} is damaged: {error}") from error
+    version = run.get("format") if isinstance(run, dict) else None
+    if isinstance(version, int) and version > FORMAT:
+        raise CheckpointError(
+            f"{file} has format {version}, written by {run.get('versions')}; this version reads "
+            f"format {FORMAT}: install that lightning_tf or a newer one."
+        )
+    if version != FORMAT or not _is_sealed(content):
+        raise CheckpointError(f"{file} is damaged: it is not what was written.")
+    return dict(run)
 
 
 def assign(variables: dict[str, Any], tensors: dict[str, np.ndarray], where: str) -> None:
@@ -143,16 +182,30 @@ def _array(variable: Any) -> np.ndarray:
     return np.asarray(tensor.numpy(), order="C")
 
 
-def _write(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+def _versions() -> dict[str, str]:
+    return {
+        "lightning_tf": __version__,
+        "keras": keras.__version__,
+        "tensorflow": tf.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+    }
 
 
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
+def _is_sealed(content: bytes) -> bool:
+    above, seal = content[:-SEAL_LENGTH], content[-SEAL_LENGTH:]
+    match = SEAL.fullmatch(seal)
+    return match is not None and hashlib.sha256(above).hexdigest().encode() == match[1]
+
+
+def _read(file: Path, longest: int | None = None) -> bytes:
+    """A regular file's content: a pipe or a device under the name would never end."""
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        status = file.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise CheckpointError(f"{file} is no regular file.")
+        if longest is not None and status.st_size > longest:
+            raise CheckpointError(f"{file} is damaged: {status.st_size} bytes are no run's data.")
+        return file.read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"{file} cannot be read: {error}") from error

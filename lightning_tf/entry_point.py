@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
+from lightning_tf import run_state
+from lightning_tf.checkpoint_search import CheckpointPath, CheckpointSearch, Found
 from lightning_tf.data.data_module import DataModule
-from lightning_tf.exceptions import ConfigurationError, DataError
+from lightning_tf.exceptions import ConfigurationError, DataError, TerminationRequested
 from lightning_tf.precision import applied
 from lightning_tf.seed import last_seed, seed_everything
 from lightning_tf.task import Task
@@ -22,8 +24,10 @@ log = logging.getLogger("lightning_tf")
 
 
 @contextmanager
-def entered(trainer: Trainer, task: Any, stage: str) -> Iterator[None]:
-    """Set-up, hooks and loggers around the work of an entry point.
+def entered(
+    trainer: Trainer, task: Any, stage: str, ckpt_path: CheckpointPath | None
+) -> Iterator[Found | None]:
+    """Set-up, hooks and loggers around the work of an entry point; gives the checkpoint asked for.
 
     An exception leaves as it was raised, after `on_exception` ran once and the loggers were
     closed.
@@ -32,13 +36,15 @@ def entered(trainer: Trainer, task: Any, stage: str) -> Iterator[None]:
         trainer: What is entered.
         task: What it shall drive.
         stage: fit, validate, test or predict.
+        ckpt_path: A checkpoint's directory, ``"last"``, ``"best"``, or None.
     """
     _check(task, stage)
     trainer.attach(task, stage)
     try:
+        found = _found(trainer, task, stage, ckpt_path)
         _set_up(trainer, task, stage)
         with suppress(GeneratorExit):  # whoever iterated predictions has seen enough
-            yield
+            yield found
         trainer.hooks("teardown", stage)
         data_of(task).teardown(stage)
         trainer.records.loggers.send("finalize", "success")
@@ -70,6 +76,27 @@ def _check(task: Any, stage: str) -> None:
         )
 
 
+def _found(
+    trainer: Trainer, task: Task, stage: str, ckpt_path: CheckpointPath | None
+) -> Found | None:
+    """Read and verify the checkpoint before anything is prepared, made or written."""
+    found = None if ckpt_path is None else CheckpointSearch(trainer, task)(ckpt_path)
+    if found is None and ckpt_path is not None:
+        if stage != "fit":
+            raise ConfigurationError(
+                f"ckpt_path={ckpt_path!r}: no checkpoint of this task was ever written."
+            )
+        log.warning("ckpt_path='last': there is no checkpoint yet; training starts anew.")
+    if stage == "fit":
+        trainer.resumed = found is not None
+    if found is not None:
+        trainer.ckpt_path = found.path
+        if stage == "fit":
+            run_state.refuse_unless_whole(found)
+            run_state.continue_runs(trainer, found)
+    return found
+
+
 def _set_up(trainer: Trainer, task: Task, stage: str) -> None:
     if trainer.seed is not None:
         seed_everything(trainer.seed)
@@ -87,7 +114,8 @@ def _set_up(trainer: Trainer, task: Task, stage: str) -> None:
 
 
 def _fail(trainer: Trainer, stage: str, exception: BaseException) -> None:
-    status = "interrupted" if isinstance(exception, KeyboardInterrupt) else "failed"
+    ended = (KeyboardInterrupt, TerminationRequested)
+    status = "interrupted" if isinstance(exception, ended) else "failed"
     trainer.hooks.tell(exception)
     try:
         data_of(trainer.task).teardown(stage)

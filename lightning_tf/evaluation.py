@@ -117,6 +117,7 @@ class EvaluationLoop:
                 self.trainer.hooks(f"on_{self.hook_name}_window_end", done)
             if ran < count:
                 break
+            self.trainer.signals.check()
         if result is None or done == 0:
             raise DataError(f"{self.prefix}_dataset is empty: it holds no batch.")
         with self.trainer.profiler.region("waiting for the device"):

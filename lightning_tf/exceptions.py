@@ -26,6 +26,13 @@ class NonFiniteLossError(LightningTFError, FloatingPointError):
     """A training loss became NaN or infinite; the message says at which step."""
 
 
+class TerminationRequested(SystemExit):
+    """The process was asked to end (SIGTERM); the exit code is 143 unless somebody catches it."""
+
+    def __init__(self) -> None:
+        super().__init__(143)
+
+
 def nearest(name: object, known: Iterable[object]) -> str:
     """Finish an error message about an unknown name with the nearest and all known ones.
 

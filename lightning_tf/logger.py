@@ -5,12 +5,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lightning_tf.callback import Callback, Hook
 from lightning_tf.exceptions import ConfigurationError
+
+if TYPE_CHECKING:
+    from lightning_tf.trainer import Trainer
 
 log = logging.getLogger("lightning_tf")
 
@@ -42,6 +45,18 @@ class Logger(Callback):
         """The folder that this logger writes to, or None."""
         return None
 
+    @property
+    def run_id(self) -> str | None:
+        """What a checkpoint remembers, so that a resumed run goes on in the same record."""
+        return None
+
+    def continue_run(self, run_id: str) -> None:
+        """Go on with a run of an earlier process; called before `setup` where fit resumes."""
+
+    def run_folders(self, trainer: Trainer) -> list[str]:
+        """The folders of this logger's runs on the disk, also of earlier processes."""
+        return []
+
     def log_metrics(self, metrics: dict[str, float], step: int) -> None:
         """Take a row of numbers."""
 
@@ -63,6 +78,12 @@ class Logger(Callback):
 
     def log_file(self, name: str, path: str, step: int) -> None:
         """Take a file that stays where it is."""
+
+    def save(self) -> None:
+        """Bring to the disk what is kept in memory; called before every checkpoint.
+
+        A run that is resumed from it measures only later rows again.
+        """
 
     def finalize(self, status: str) -> None:
         """Close; status is success, failed or interrupted."""

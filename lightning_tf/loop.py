@@ -186,14 +186,15 @@ class FitLoop:
         trainer.window_start_step = progress.global_step
         if by_batch:
             hooks("on_train_batch_start", progress.batch)
-        ran = self._call(iterator, count)
-        self._exhausted = ran < count or progress.batch == self.length
+        with trainer.signals.held():  # variables and counters move together
+            ran = self._call(iterator, count)
+            self._exhausted = ran < count or progress.batch == self.length
+            if self._exhausted and progress.phase:
+                self.window.flush()
+                progress.global_step += 1
+                progress.phase = 0
         if ran == 0 and progress.batch == 0:
             raise DataError("train_dataset is empty: it holds no batch.")
-        if self._exhausted and progress.phase:
-            self.window.flush()
-            progress.global_step += 1
-            progress.phase = 0
         stepped = progress.global_step > trainer.window_start_step
         if stepped and progress.global_step % trainer.log_every_n_steps == 0:
             self._log_row()
@@ -203,6 +204,7 @@ class FitLoop:
         trainer.validation_due = self._validation_is_due()
         if ran or stepped:
             hooks("on_train_window_end")
+        trainer.signals.check()
         if trainer.validation_due and not self._exhausted:
             self._validate()
 
@@ -283,7 +285,7 @@ class FitLoop:
         """
         result = self._result
         if result is None:
-            return {}
+            return self._restored_results()
         with self.trainer.profiler.region("waiting for the device"):
             if self._carry is not self.window.zero:
                 self.means.add(result.sums.numpy())
@@ -291,6 +293,11 @@ class FitLoop:
                 self._check_finite(result.finite.numpy()[: self.window.loss_count])
             values = result.results.numpy().tolist()
         return dict(zip(self.window.result_names, values, strict=False))
+
+    def _restored_results(self) -> dict[str, float]:
+        """What the metrics give where no window ran since the epoch's beginning or the resume."""
+        results = self.state.metrics.results() if self.progress.batch else {}
+        return {name: float(value) for name, value in results.items()}
 
     def peek(self) -> dict[str, float]:
         """The epoch's values so far, for a progress bar; waits for the device."""
@@ -352,10 +359,14 @@ class FitLoop:
             return
         trainer = self.trainer
         trainer.stage, before = "validate", trainer.stage
+        validated = self.progress.validated_batch
         try:
             self.progress.validated_batch = self.progress.total_batches
             trainer.validation_due = False
             self.validation.run()
+        except BaseException:
+            self.progress.validated_batch = validated  # a checkpoint of now must not count it
+            raise
         finally:
             trainer.stage = before
             self.task._metrics = self.state.metrics.metrics

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
 from lightning_tf.build import build_models
+from lightning_tf.checkpoint_search import CheckpointPath
 from lightning_tf.entry_point import computing, data_of, entered, needed
 from lightning_tf.limits import limited, refuse_endless
 from lightning_tf.run_state import load_weights
@@ -19,9 +19,7 @@ if TYPE_CHECKING:
     from lightning_tf.trainer import Trainer
 
 
-def predictions(
-    trainer: Trainer, task: Task, ckpt_path: str | os.PathLike[str] | None
-) -> Iterator[Any]:
+def predictions(trainer: Trainer, task: Task, ckpt_path: CheckpointPath | None) -> Iterator[Any]:
     """Yield what `predict_step` gives for each batch, as host arrays.
 
     Args:
@@ -29,7 +27,7 @@ def predictions(
         task: What predicts.
         ckpt_path: A checkpoint whose weights to take first, or None.
     """
-    with entered(trainer, task, "predict"):
+    with entered(trainer, task, "predict", ckpt_path) as found:
         trainer.stage = "predict"
         hooks, data = trainer.hooks, data_of(task)
         dataset, trainer.num_predict_batches = limited(
@@ -41,7 +39,7 @@ def predictions(
         refuse_endless(dataset, "limit_predict_batches", "predict_dataset")
         with computing(trainer):
             build_models(trainer, task, "predict_step", dataset.element_spec)
-            load_weights(trainer, task, ckpt_path)
+            load_weights(task, found)
             step = prediction(task, dataset.element_spec)
         hooks("on_predict_start")
         hooks("on_predict_epoch_start")

@@ -2,122 +2,119 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from lightning_tf import checkpoint
-from lightning_tf.exceptions import CheckpointError, ConfigurationError
-from lightning_tf.variables import all_variables
+from lightning_tf.checkpoint_search import Found
+from lightning_tf.exceptions import CheckpointError
+from lightning_tf.progress import Progress
+from lightning_tf.variables import named_weights
 
 if TYPE_CHECKING:
     from lightning_tf.task import Task
     from lightning_tf.trainer import Trainer
 
-CheckpointPath = str | os.PathLike[str]
-
 CALLBACK = "callback."  # how the names of callbacks' variables begin
 
 
-def save(trainer: Trainer, task: Task, path: CheckpointPath, *, weights_only: bool) -> None:
-    """Write a run as it stands.
+def snapshot(trainer: Trainer, task: Task, *, weights_only: bool) -> checkpoint.Snapshot:
+    """Copy a run as it stands to host memory.
 
     Args:
         trainer: Gives optimizers, positions, callbacks and settings.
         task: Gives models and hyperparameters.
-        path: The directory to make.
         weights_only: Leave out what only training needs.
     """
     run: dict[str, Any] = {
         "task": f"{type(task).__module__}.{type(task).__qualname__}",
         "hparams": task.hparams,
+        "precision": trainer.precision,
     }
     if weights_only or trainer.training is None:
-        checkpoint.save(path, _weights(trainer, task), run)
-        return
+        return checkpoint.snapshot(_weights(trainer, task), run)
     run["progress"] = trainer.progress.state()
     run["means"] = {} if trainer.training.means is None else trainer.training.means.state()
     run["metrics"] = {"latest": trainer.callback_metrics, "steps": trainer.metric_steps}
     run["callbacks"] = {c.state_key: state for c in trainer.callbacks if (state := c.state_dict())}
+    run["loggers"] = [[logger.state_key, logger.run_id] for logger in trainer.loggers]
     run["random"] = checkpoint.random_state()
     run["settings"] = trainer.settings
-    checkpoint.save(path, _everything(trainer, task), run)
+    return checkpoint.snapshot(_everything(trainer, task), run)
 
 
-def resume(trainer: Trainer, task: Task, ckpt_path: CheckpointPath) -> None:
+def refuse_unless_whole(found: Found) -> None:
+    """Refuse what a run cannot go on from, before any work starts.
+
+    Raises:
+        CheckpointError: It holds weights only.
+    """
+    if "progress" not in found.run:
+        raise CheckpointError(f"{found.path} holds weights only; fit cannot resume from it.")
+
+
+def continue_runs(trainer: Trainer, found: Found) -> None:
+    """Let the loggers go on with the runs that the checkpoint knows of."""
+    for logger, (state_key, run_id) in zip(trainer.loggers, found.run["loggers"], strict=False):
+        if run_id is not None and state_key == logger.state_key:
+            logger.continue_run(run_id)
+
+
+def resume(trainer: Trainer, task: Task, found: Found) -> None:
     """Put a whole run back: variables, positions, running values, callbacks, generators.
 
     Raises:
-        CheckpointError: The checkpoint is missing, damaged, of another task, or weights only.
+        CheckpointError: The checkpoint is of another task or of other callbacks, or its plain data
+            make no sense.
     """
-    path = trainer.ckpt_path = path_of(trainer, ckpt_path)
-    tensors, run = checkpoint.load(path)
-    if "progress" not in run or trainer.training is None:
-        raise CheckpointError(f"{path} holds weights only; fit cannot resume from it.")
+    run = found.run
     variables = _everything(trainer, task)
-    _check_callbacks(variables, tensors, path)
-    checkpoint.assign(variables, tensors, path)
-    for name, value in run["progress"].items():
-        setattr(trainer.progress, name, value)
-    if run["means"] and trainer.training.means is not None:
-        trainer.training.means.load_state(run["means"])
-    trainer.callback_metrics.update(run["metrics"]["latest"])
-    trainer.metric_steps.update(run["metrics"]["steps"])
-    for callback in trainer.callbacks:
-        if callback.state_key in run["callbacks"]:
-            callback.load_state_dict(run["callbacks"][callback.state_key])
-    checkpoint.restore_random_state(run["random"])
+    _check_callbacks(variables, found)
+    checkpoint.assign(variables, found.tensors, found.path)
+    try:
+        for field in fields(Progress):
+            setattr(trainer.progress, field.name, run["progress"][field.name])
+        if run["means"] and trainer.training is not None and trainer.training.means is not None:
+            trainer.training.means.load_state(run["means"])
+        trainer.callback_metrics.update(run["metrics"]["latest"])
+        trainer.metric_steps.update(run["metrics"]["steps"])
+        for callback in trainer.callbacks:
+            if callback.state_key in run["callbacks"]:
+                callback.load_state_dict(run["callbacks"][callback.state_key])
+        checkpoint.restore_random_state(run["random"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise CheckpointError(
+            f"{found.path}: its {checkpoint.RUN} is not what this version writes: {error!r}"
+        ) from error
 
 
-def load_weights(trainer: Trainer, task: Task, ckpt_path: CheckpointPath | None) -> None:
+def load_weights(task: Task, found: Found | None) -> None:
     """Take the models' variables from a checkpoint, where one is given."""
-    if ckpt_path is not None:
-        path = path_of(trainer, ckpt_path)
-        tensors, _ = checkpoint.load(path)
-        checkpoint.assign(_weights(trainer, task), tensors, path)
+    if found is not None:
+        checkpoint.assign(named_weights(task), found.tensors, found.path)
 
 
-def path_of(trainer: Trainer, ckpt_path: CheckpointPath) -> str:
-    """The directory that a path, ``"last"`` or ``"best"`` means.
-
-    Raises:
-        ConfigurationError: No callback of the Trainer has written such a checkpoint.
-    """
-    if ckpt_path not in ("last", "best"):
-        return os.fspath(ckpt_path)
-    attribute = f"{ckpt_path}_model_path"
-    for callback in trainer.callbacks:
-        path = getattr(callback, attribute, "")
-        if path:
-            return os.fspath(path)
-    raise ConfigurationError(
-        f"ckpt_path={ckpt_path!r}: no callback of this Trainer has written such a checkpoint; give "
-        "a path."
-    )
-
-
-def _weights(trainer: Trainer, task: Task) -> dict[str, Any]:
-    variables = all_variables(task)
-    for callback in trainer.callbacks:
-        variables |= callback.saved_weights()
-    return {f"task.{name}": variable for name, variable in variables.items()}
-
-
-def _check_callbacks(
-    variables: Mapping[str, Any], tensors: Mapping[str, Any], path: CheckpointPath
-) -> None:
+def _check_callbacks(variables: Mapping[str, Any], found: Found) -> None:
     """Refuse a resume with other callbacks that have variables: it would not be exact."""
     here = {name for name in variables if name.startswith(CALLBACK)}
-    there = {name for name in tensors if name.startswith(CALLBACK)}
+    there = {name for name in found.tensors if name.startswith(CALLBACK)}
     for names, problem in (
         (there - here, "holds {}, which no callback of this Trainer has"),
         (here - there, "does not hold {}, which a callback of this Trainer needs"),
     ):
         if names:
             raise CheckpointError(
-                f"{path} {problem.format(min(names))}; resume with the callbacks that it was "
+                f"{found.path} {problem.format(min(names))}; resume with the callbacks that it was "
                 "written with."
             )
+
+
+def _weights(trainer: Trainer, task: Task) -> dict[str, Any]:
+    weights = named_weights(task)
+    for callback in trainer.callbacks:
+        weights |= {f"task.{name}": v for name, v in callback.saved_weights().items()}
+    return weights
 
 
 def _everything(trainer: Trainer, task: Task) -> dict[str, Any]:

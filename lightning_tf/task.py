@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import inspect
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Self
 
 import tensorflow as tf
 
+from lightning_tf import checkpoint
 from lightning_tf.callback import Callback
 from lightning_tf.data.data_module import DataModule
-from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.exceptions import CheckpointError, ConfigurationError
+from lightning_tf.hyperparameters import call_arguments, plain_arguments
+from lightning_tf.precision import applied
+from lightning_tf.variables import named_weights, unbuilt_layers
 
 if TYPE_CHECKING:
     import keras
@@ -62,18 +66,62 @@ class Task:
     _metrics: dict[str, Any]
     _logged: dict[str, tf.Tensor] | None
     _minimize: Callable[[str, LossFunction], tf.Tensor] | None
+    _weights: Callable[[], None] | None
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Record the constructor's arguments before the subclass's own `__init__` runs."""
         task = super().__new__(cls)
-        task.hparams = _plain_arguments(cls, args, kwargs)
-        task._trainer = task._logged = task._minimize = None
+        task.hparams = plain_arguments(cls, args, kwargs)
+        task._trainer = task._logged = task._minimize = task._weights = None
         task._metrics = {}
         task.configured = False
         return task
 
     def __init__(self) -> None:
         """A subclass takes plain data and stores it; heavy work belongs in the methods below."""
+
+    @classmethod
+    def from_checkpoint(cls, path: str | os.PathLike[str], **arguments: Any) -> Self:
+        """Rebuild a task from a checkpoint: its hyperparameters and its models' weights.
+
+        Models are made at once. Layers that only a first batch can build get their weights when an
+        entry point of a Trainer builds them.
+
+        Args:
+            path: The checkpoint's directory.
+            arguments: Replace recorded hyperparameters; an argument that is no plain data (a
+                model, arrays, a DataModule) must be given again here.
+
+        Raises:
+            CheckpointError: The checkpoint is missing, damaged or of another class, an argument is
+                missing, or the weights do not fit.
+
+        Example:
+            >>> task = ImageClassification.from_checkpoint("runs/version_0/checkpoints/last.ckpt")
+            >>> Trainer().test(task)
+        """
+        tensors, run = checkpoint.load(path)
+        written_by = str(run.get("task"))
+        if written_by.rpartition(".")[2] not in {base.__name__ for base in cls.__mro__[:-2]}:
+            raise CheckpointError(
+                f"{path} was written by {written_by}, not by {cls.__name__}; call from_checkpoint "
+                "on that class."
+            )
+        positional, named = call_arguments(cls, run["hparams"], arguments)
+        task = cls(*positional, **named)
+        with applied(run["precision"]):
+            task.configure_model()
+        task.configured = True
+        task._weights = lambda: checkpoint.assign(named_weights(task), tensors, str(path))
+        if not unbuilt_layers(task):
+            task.take_weights()
+        return task
+
+    def take_weights(self) -> None:
+        """Take the weights of `from_checkpoint`, once all is built; the Trainer calls it."""
+        if self._weights is not None:
+            self._weights()
+            self._weights = None
 
     # ---- what a subclass fills in
 
@@ -205,31 +253,3 @@ class Task:
 
     def teardown(self, stage: str) -> None:
         """After everything else of an entry point."""
-
-
-def _plain_arguments(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-    try:
-        bound = inspect.signature(cls.__init__).bind(None, *args, **kwargs)  # type: ignore[misc]
-    except TypeError:
-        return {}  # the call of __init__ that follows raises the same error with a better trace
-    bound.apply_defaults()
-    parameters = list(bound.signature.parameters.values())
-    hparams: dict[str, Any] = {}
-    for parameter in parameters[1:]:  # the first is self
-        value = bound.arguments[parameter.name]
-        if parameter.kind is parameter.VAR_KEYWORD:
-            hparams.update({key: plain(item) for key, item in value.items()})
-        else:
-            hparams[parameter.name] = plain(value)
-    return hparams
-
-
-def plain(value: Any) -> Any:
-    """JSON-able data as it is; anything else as the name of its type."""
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    if isinstance(value, dict) and all(isinstance(key, str) for key in value):
-        return {key: plain(item) for key, item in value.items()}
-    return {"type": f"{type(value).__module__}.{type(value).__qualname__}"}

@@ -23,6 +23,7 @@ from lightning_tf.arguments import (
 )
 from lightning_tf.build import build_models, training_state
 from lightning_tf.callback import Callback, CheckpointCallback, Hooks
+from lightning_tf.checkpoint_search import CheckpointPath, Found
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.distribute import Placement
 from lightning_tf.entry_point import computing, data_of, entered, needed
@@ -37,6 +38,7 @@ from lightning_tf.prediction import predictions
 from lightning_tf.profiler import Profiler, profiler_of
 from lightning_tf.progress import Progress, updates_in_epochs
 from lightning_tf.records import Records
+from lightning_tf.signals import Signals
 from lightning_tf.task import Task
 
 log = logging.getLogger("lightning_tf")
@@ -185,6 +187,7 @@ class Trainer:
         self.entry_point: str | None = None
         self.stage: str | None = None
         self.stop_reason = ""
+        self.signals = Signals()
         self.resumed = False
         self.ckpt_path: str | None = None
         self.window_start_step = 0
@@ -211,7 +214,7 @@ class Trainer:
 
     # ---- entry points
 
-    def fit(self, task: Task, ckpt_path: str | os.PathLike[str] | None = None) -> None:
+    def fit(self, task: Task, ckpt_path: CheckpointPath | None = None) -> None:
         """Train a task.
 
         A second fit of the same task goes on where the first ended; raise `max_epochs` or
@@ -219,23 +222,32 @@ class Trainer:
 
         Args:
             task: What to train.
-            ckpt_path: A checkpoint directory to resume from, ``"last"`` or ``"best"``.
+            ckpt_path: A checkpoint directory to resume from. ``"last"`` is the newest whole one of
+                this task, also of an earlier process; where none was ever written yet, training
+                starts anew and says so. ``"best"`` is the best that is known.
 
         Raises:
+            CheckpointError: The checkpoint is missing, damaged, or does not fit the task; or, at
+                the end, the newest checkpoint could not be written.
             ConfigurationError: No limit is given, or the task lacks something.
             DataError: The training data are empty or of the wrong kind.
             NonFiniteLossError: A loss became NaN or infinite; says at which update.
+            TerminationRequested: SIGTERM came, or SIGUSR1 under SLURM: the window was finished and
+                a checkpoint written. It is a SystemExit with code 143.
+            KeyboardInterrupt: Ctrl-C, after the callbacks were told and the loggers closed.
         """
         if self.max_epochs is None and self.max_steps is None and self.max_seconds is None:
             raise ConfigurationError(
                 "no limit is given: pass at least one of max_epochs, max_steps and max_time."
             )
-        with entered(self, task, "fit"), computing(self):
-            self._fit(task, ckpt_path)
+        with (
+            self.signals.installed(),
+            entered(self, task, "fit", ckpt_path) as found,
+            computing(self),
+        ):
+            self._fit(task, found)
 
-    def validate(
-        self, task: Task, ckpt_path: str | os.PathLike[str] | None = None
-    ) -> dict[str, float]:
+    def validate(self, task: Task, ckpt_path: CheckpointPath | None = None) -> dict[str, float]:
         """Evaluate on the validation data.
 
         Args:
@@ -245,18 +257,18 @@ class Trainer:
         Returns:
             Means over all examples, such as ``{"val_loss": 0.1, "val_accuracy": 0.97}``.
         """
-        with entered(self, task, "validate"), computing(self):
-            return self._evaluate(task, "validation", "val", ckpt_path)
+        with entered(self, task, "validate", ckpt_path) as found, computing(self):
+            return self._evaluate(task, "validation", "val", found)
 
-    def test(self, task: Task, ckpt_path: str | os.PathLike[str] | None = None) -> dict[str, float]:
+    def test(self, task: Task, ckpt_path: CheckpointPath | None = None) -> dict[str, float]:
         """Evaluate on the test data; see `validate`."""
-        with entered(self, task, "test"), computing(self):
-            return self._evaluate(task, "test", "test", ckpt_path)
+        with entered(self, task, "test", ckpt_path) as found, computing(self):
+            return self._evaluate(task, "test", "test", found)
 
     def predict(
         self,
         task: Task,
-        ckpt_path: str | os.PathLike[str] | None = None,
+        ckpt_path: CheckpointPath | None = None,
         *,
         collect: bool = False,
     ) -> Any:
@@ -285,12 +297,25 @@ class Trainer:
             NonFiniteLossError: The loss went bad since the last row; nothing is written.
             OSError: The disk refuses; what stood at `path` is untouched.
         """
+        with self.profiler.region("checkpoints"):
+            checkpoint.write(path, self.snapshot(weights_only))
+
+    def snapshot(self, weights_only: bool = False) -> checkpoint.Snapshot:
+        """Copy the run as it stands to host memory, for `checkpoint.write` at any time.
+
+        Args:
+            weights_only: Leave out what only training needs.
+
+        Raises:
+            NonFiniteLossError: The loss went bad since the last row.
+        """
         if self.task is None:
             raise ConfigurationError("save_checkpoint needs a task: call fit or test first.")
         if self._loop is not None:
             self._loop.read()  # a checkpoint of weights that went bad would replace a good one
-        with self.profiler.region("checkpoints"):
-            run_state.save(self, self.task, path, weights_only=weights_only)
+        # A run that is resumed from it measures only later rows again.
+        self.records.loggers.send("save")
+        return run_state.snapshot(self, self.task, weights_only=weights_only)
 
     def request_stop(self, reason: str) -> None:
         """Ask training to stop at the next point where the loop looks.
@@ -492,7 +517,7 @@ class Trainer:
             return few.cache().skip(batch)
         return needed(data.dataset_for("train", epoch, batch), data, "train")
 
-    def _fit(self, task: Task, ckpt_path: str | os.PathLike[str] | None) -> None:
+    def _fit(self, task: Task, found: Found | None) -> None:
         first = self.train_data(self.progress.epoch)
         _, self.num_training_batches = limited(
             first, self.limit_train_batches, "limit_train_batches", "train_dataset"
@@ -504,11 +529,10 @@ class Trainer:
         self._loop = loop
         loop.prepare(first)
         self.hooks("on_optimizers_configured")
-        self.resumed = ckpt_path is not None
-        if ckpt_path is not None:
+        if found is not None:
             # Some metrics make their variables when they are traced; these are restored too.
             loop.compile(first.element_spec)
-            run_state.resume(self, task, ckpt_path)
+            run_state.resume(self, task, found)
         self.stage = "train"
         self.hooks("on_fit_start")
         if validation is not None and not self.resumed:
@@ -549,13 +573,13 @@ class Trainer:
         task: Task,
         hook_name: str,
         prefix: str,
-        ckpt_path: str | os.PathLike[str] | None,
+        found: Found | None,
     ) -> dict[str, float]:
         self.stage = "validate" if prefix == "val" else "test"
         data = data_of(task)
         dataset = needed(data.dataset_for(prefix), data, prefix)
         build_models(self, task, f"{hook_name}_step", dataset.element_spec)
-        run_state.load_weights(self, task, ckpt_path)
+        run_state.load_weights(task, found)
         loop = self._evaluation(task, hook_name, prefix, dataset)
         setattr(self, f"num_{prefix}_batches", loop.length)
         return loop.run()

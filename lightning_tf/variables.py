@@ -65,6 +65,17 @@ def all_variables(owner: object) -> dict[str, Any]:
     return found
 
 
+def named_weights(task: object) -> dict[str, Any]:
+    """A task's variables under their names in a checkpoint."""
+    return {f"task.{name}": variable for name, variable in all_variables(task).items()}
+
+
+def unbuilt_layers(owner: object) -> list[keras.Layer]:
+    """The layers among an object's attributes that a first batch must build."""
+    layers = [part for _, part in components(owner) if isinstance(part, keras.Layer)]
+    return [layer for layer in layers if not layer.built]
+
+
 def trainable_variables(owner: object) -> list[Any]:
     """The variables that train now, each once, in a stable order.
 

@@ -132,28 +132,32 @@ def test_a_version_that_holds_a_run_is_not_touched(tmp_path):
     pandas.testing.assert_frame_equal(table_of(first.log_dir), before)
 
 
-def test_a_resumed_run_starts_a_new_version_unless_told(tmp_path):
-    trainer = trained(tmp_path, CSVLogger(), max_epochs=1)
-    trainer.save_checkpoint(tmp_path / "a.ckpt")
-    again = Trainer(**quiet(max_epochs=2, default_root_dir=tmp_path, logger=CSVLogger()))
-    again.fit(BoringTask(), ckpt_path=tmp_path / "a.ckpt")
-    assert again.log_dir.endswith("version_1")
-    assert table_of(again.log_dir)["step"].tolist() == [8]
-
-
-def test_a_resumed_run_told_so_goes_on_and_measures_later_steps_again(tmp_path):
+def test_a_resumed_run_goes_on_and_measures_later_steps_again(tmp_path):
     trainer = trained(tmp_path, CSVLogger(), max_epochs=1)
     trainer.save_checkpoint(tmp_path / "a.ckpt")
     trainer.max_epochs = 3
     trainer.fit(trainer.task)
     whole = table_of(trainer.log_dir)
     again = Trainer(
-        **quiet(max_epochs=3, default_root_dir=tmp_path, logger=CSVLogger(resume=True)),
-        log_every_n_steps=2,
+        **quiet(max_epochs=3, default_root_dir=tmp_path, logger=CSVLogger()), log_every_n_steps=2
     )
     again.fit(BoringTask(), ckpt_path=tmp_path / "a.ckpt")
     assert again.log_dir == trainer.log_dir
     pandas.testing.assert_frame_equal(table_of(again.log_dir), whole)
+    superseded = pandas.read_csv(os.path.join(trainer.log_dir, "superseded.csv"))
+    assert superseded["step"].tolist() == [6, 8, 10, 12]
+
+
+def test_a_run_resumed_elsewhere_or_under_another_name_gets_a_folder_of_its_own(tmp_path):
+    trainer = trained(tmp_path / "here", CSVLogger(), max_epochs=1)
+    trainer.save_checkpoint(tmp_path / "a.ckpt")
+    before = table_of(trainer.log_dir)
+    for root, logger in (("there", CSVLogger()), ("here", CSVLogger(version="b"))):
+        again = Trainer(**quiet(max_epochs=2, default_root_dir=tmp_path / root, logger=logger))
+        again.fit(BoringTask(), ckpt_path=tmp_path / "a.ckpt")
+        assert again.log_dir != trainer.log_dir
+        assert table_of(again.log_dir)["step"].tolist() == [8]
+    pandas.testing.assert_frame_equal(table_of(trainer.log_dir), before)
 
 
 def test_rows_reach_the_disk_at_the_interval(tmp_path):

@@ -106,11 +106,11 @@ def test_a_row_cut_off_by_a_crash_is_completed(path):
     assert rows_of(path) == [["step", "a", "b"], ["1", "0.1", "0.2"], ["2", "0.3", "0.4"]]
 
 
-def test_later_steps_are_dropped(path):
+def test_later_steps_move_to_another_table(path):
     table = CSVTable(path)
     for step in (1, 2, 3, 4):
         table.add(step, {"a": float(step)})
-    table.drop_after(2)
+    table.drop_after(2, path.with_name("later.csv"))
     table.add(2, {"b": 9.0})
     table.add(3, {"a": 33.0})
     table.flush()
@@ -120,6 +120,7 @@ def test_later_steps_are_dropped(path):
         ["2", "2.0", "9.0"],
         ["3", "33.0", ""],
     ]
+    assert rows_of(path.with_name("later.csv")) == [["step", "a"], ["3", "3.0"], ["4", "4.0"]]
 
 
 def test_rows_survive_a_disk_that_refuses_once(path):

@@ -293,12 +293,10 @@ def test_every_checkpoint_holds_the_averages_as_the_weights(tmp_path, when, weig
     assert plain.test(task, ckpt_path=tmp_path / "saved") == {"test_loss": -1.0}
 
 
-@pytest.mark.parametrize("stop", [5, 8, 11])
-@pytest.mark.parametrize(
-    "rates",
-    [0.05, {"backbone": 0.05, "head": keras.optimizers.schedules.CosineDecay(0.1, 30)}],
-    ids=["one optimizer", "two optimizers"],
-)
+TWO = {"backbone": 0.05, "head": keras.optimizers.schedules.CosineDecay(0.1, 30)}
+
+
+@pytest.mark.parametrize(("rates", "stop"), [(0.05, 5), (0.05, 8), (TWO, 11)])
 def test_a_resumed_run_equals_the_one_never_stopped(tmp_path, rates, stop):
     assert_resume_is_exact(
         tmp_path,

@@ -1,3 +1,4 @@
+import errno
 import json
 import logging
 import math
@@ -11,8 +12,9 @@ from boring import BoringData, BoringTask, NumberData, NumberTask, quiet
 from scripted import Scripted
 
 from lightning_tf import Callback, Trainer
+from lightning_tf import checkpoint as checkpoint_file
 from lightning_tf.callbacks import CSVLogger, ModelCheckpoint
-from lightning_tf.exceptions import ConfigurationError, NonFiniteLossError
+from lightning_tf.exceptions import CheckpointError, ConfigurationError, NonFiniteLossError
 
 
 class Fails(Callback):
@@ -25,17 +27,6 @@ class Fails(Callback):
     def _fail(self, trainer, task):
         if trainer.stage != "sanity_check" and trainer.global_step >= self.every_n_steps:
             raise self.error("on purpose")
-
-
-class Refuses(Trainer):
-    """Has a full disk while the test says so."""
-
-    full = False
-
-    def save_checkpoint(self, path, weights_only=False):
-        if self.full:
-            raise OSError(28, "No space left on device")
-        super().save_checkpoint(path, weights_only)
 
 
 def trained(tmp_path, checkpoint, task=None, kind=Trainer, **arguments):
@@ -280,19 +271,19 @@ def test_a_monitor_that_is_never_measured_in_time_is_said(tmp_path, caplog):
 
 def test_nothing_is_written_twice_at_one_update(tmp_path):
     class Counts(Trainer):
-        paths = ()
+        taken = ()
 
-        def save_checkpoint(self, path, weights_only=False):
-            self.paths = (*self.paths, path)
-            super().save_checkpoint(path, weights_only)
+        def snapshot(self, weights_only=False):
+            self.taken = (*self.taken, self.global_step)
+            return super().snapshot(weights_only)
 
     checkpoint = ModelCheckpoint(every_n_epochs=1, save_on_train_epoch_end=False)
     trainer = trained(tmp_path, checkpoint, kind=Counts, val_check_interval=0.5)
-    assert len(trainer.paths) == len(set(trainer.paths)) == 6
+    assert trainer.taken == (2, 4, 6, 8, 10, 12)
     checkpoint.save_on_train_epoch_end = None
-    trainer.max_epochs, trainer.paths = 4, ()
+    trainer.max_epochs, trainer.taken = 4, ()
     trainer.fit(trainer.task)
-    assert len(trainer.paths) == 2
+    assert trainer.taken == (14, 16)
 
 
 @pytest.mark.parametrize("arguments", [{"fast_dev_run": True}, {"max_epochs": 0}])
@@ -457,25 +448,27 @@ def test_an_exception_writes_nothing_unless_asked_nor_twice_nor_bad_weights(tmp_
     assert found(tmp_path / "bad") == []
 
 
-def test_a_full_disk_is_warned_about_once_and_older_ones_stay(tmp_path, caplog):
-    class Fills(Callback):
-        def on_train_epoch_start(self, trainer, task):
-            trainer.full = trainer.current_epoch in (1, 2)
+def test_a_full_disk_is_warned_about_once_and_older_ones_stay(tmp_path, caplog, monkeypatch):
+    write = checkpoint_file.write
 
+    def refuse(path, state):
+        if json.loads(state.run)["progress"]["epoch"] in (1, 2):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(path, state)
+
+    monkeypatch.setattr(checkpoint_file, "write", refuse)
     checkpoint = ModelCheckpoint(monitor="val_score", save_last=True, filename="{epoch}")
-    with caplog.at_level(logging.WARNING, "lightning_tf"):
-        trainer = trained(
-            tmp_path,
-            checkpoint,
-            Scripted([4, 3, 2, 3.5]),
-            kind=Refuses,
-            callbacks=[Fills(), checkpoint],
-            max_epochs=3,
-        )
+    arguments = {**quiet(max_epochs=3, callbacks=[checkpoint]), "enable_checkpointing": True}
+    trainer = Trainer(**arguments, default_root_dir=tmp_path)
+    with (
+        caplog.at_level(logging.WARNING, "lightning_tf"),
+        pytest.raises(CheckpointError, match="No space left"),  # the newest stands on no disk
+    ):
+        trainer.fit(Scripted([4, 3, 2, 3.5]))
     assert found(tmp_path) == ["epoch=0.ckpt", "last.ckpt"]
     assert checkpoint.best_model_score == 4.0
     assert step_of(checkpoint.last_model_path) == 4
-    assert caplog.text.count("No space left") == 1
+    assert caplog.text.count("could not be written or deleted") == 1
     trainer.max_epochs = 4
     trainer.fit(trainer.task)
     assert found(tmp_path) == ["epoch=3.ckpt", "last.ckpt"]

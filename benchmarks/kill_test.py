@@ -1,0 +1,280 @@
+"""Whether a run that is killed again and again ends as the run that was never killed.
+
+    python benchmarks/kill_test.py [--task classifier|two_optimizers] [--kills 100] [--write]
+
+A run in a process of its own is killed with SIGKILL at random moments, half of them while a
+checkpoint is being written, and resumed in a new process with ``ckpt_path="last"`` until it ends.
+Shuffling, dropout, augmentation, AdamW with cosine decay, accumulation of 3 and a checkpoint every
+few updates take part. Compared bit by bit: every variable of the last checkpoint, every logged row,
+and in it the order of the examples.
+"""
+
+from __future__ import annotations
+
+import argparse
+import filecmp
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from lightning_tf import Callback, DataModule, Task, Trainer, checkpoint
+from lightning_tf.callbacks import ModelCheckpoint
+from lightning_tf.tasks import ImageClassification
+
+EPOCHS, EVERY = 40, 4  # of the whole run; updates between checkpoints
+KILLS_OF_A_RUN = 10  # then it may end, and another run begins
+LONGEST_WAIT = 0.8  # seconds of training before a kill
+STARTED, TIMEOUT = "training starts", 300
+
+
+def order_of(numbers: tf.Tensor) -> tf.Tensor:
+    """A number that another order of the same examples changes; exact in float32."""
+    positions = tf.range(1, tf.size(numbers) + 1)
+    return tf.cast(tf.reduce_sum(tf.cast(numbers, tf.int32) * positions) % 99_991, tf.float32)
+
+
+class Classifier(ImageClassification):
+    """Digits with dropout and augmentation; a row holds the order of its examples."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "digits",
+            "mlp",
+            dropout=0.3,
+            augmentation=["crop", "brightness"],
+            optimizer="adamw",
+            schedule="cosine",
+            learning_rate=0.003,
+        )
+
+    def training_step(self, batch: Any) -> tf.Tensor:
+        """As ever; the pictures' sums tell them apart."""
+        sums = tf.reduce_sum(tf.cast(batch[0], tf.int32), axis=[1, 2, 3])
+        self.log("order", order_of(sums))
+        return super().training_step(batch)
+
+
+class Points(DataModule):
+    """Numbers in an order of (seed, epoch); the last batch is smaller."""
+
+    def train_dataset(self, epoch: int) -> tf.data.Dataset:
+        """50 batches of 16, the last of 7."""
+        order = np.random.RandomState([self.order_seed, epoch]).permutation(791)
+        return tf.data.Dataset.from_tensor_slices(order.astype("float32")).batch(16)
+
+
+class TwoOptimizers(Task):
+    """Two networks against each other, each with its own optimizer and dropout."""
+
+    def __init__(self) -> None:
+        self.data = Points(batch_size=16)
+
+    def configure_model(self) -> None:
+        """A generator and a discriminator of numbers."""
+        noise, hidden = keras.Input((4,)), keras.layers.Dense(16, "relu")
+        self.generator = keras.Sequential([noise, hidden, keras.layers.Dense(1)])
+        layers = [keras.layers.Dense(16, "relu"), keras.layers.Dropout(0.3), keras.layers.Dense(1)]
+        self.discriminator = keras.Sequential([keras.Input((1,)), *layers])
+        self.noise = keras.random.SeedGenerator(7)
+
+    def configure_optimizers(self) -> dict[str, keras.Optimizer]:
+        """AdamW with cosine decay for one, RMSprop for the other."""
+        cosine = keras.optimizers.schedules.CosineDecay(0.01, 17 * EPOCHS)
+        return {
+            "generator": keras.optimizers.AdamW(cosine),
+            "discriminator": keras.optimizers.RMSprop(0.002),
+        }
+
+    def training_step(self, batch: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The two losses of a GAN."""
+        self.log("order", order_of(batch))
+        real = tf.reshape(batch, [-1, 1]) / 791.0
+        noise = keras.random.normal([tf.shape(real)[0], 4], seed=self.noise)
+        fake = self.generator(noise, training=True)
+        of_real = self.discriminator(real, training=True)
+        of_fake = self.discriminator(fake, training=True)
+        return {
+            "generator": tf.reduce_mean(tf.nn.softplus(-of_fake)),
+            "discriminator": tf.reduce_mean(tf.nn.softplus(-of_real) + tf.nn.softplus(of_fake)),
+        }
+
+
+TASKS = {"classifier": Classifier, "two_optimizers": TwoOptimizers}
+
+
+class Announce(Callback):
+    """Tells the other process that training starts."""
+
+    logs_metrics = False
+
+    def on_train_start(self, trainer: Trainer, task: Task) -> None:
+        """Print a line."""
+        print(STARTED, flush=True)
+
+
+def run(name: str, folder: str) -> None:
+    """Train to the end in this process, from the newest checkpoint where there is one."""
+    trainer = Trainer(
+        max_epochs=EPOCHS,
+        seed=5,
+        accumulate_grad_batches=3,
+        log_every_n_steps=1,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=folder,
+        callbacks=[
+            ModelCheckpoint(every_n_train_steps=EVERY, save_top_k=1, save_last="link"),
+            Announce(),
+        ],
+    )
+    trainer.fit(TASKS[name](), ckpt_path="last")
+    trainer.save_checkpoint(os.path.join(folder, "end"))
+
+
+@dataclass
+class Counts:
+    """What happened."""
+
+    kills: int = 0
+    while_saving: int = 0
+    before_any_checkpoint: int = 0
+    runs: int = 0
+    passed_over: int = 0
+    failures: list[str] = field(default_factory=list)
+    differences: list[str] = field(default_factory=list)
+
+
+def child(name: str, folder: Path) -> subprocess.Popen[str]:
+    """Start a process that trains, and wait until it does."""
+    command = [sys.executable, "-W", "ignore", __file__, "run", name, str(folder)]
+    errors = (folder / "errors.txt").open("a")
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.strip() == STARTED:
+            break
+    return process
+
+
+def kill(process: subprocess.Popen[str], folder: Path, counts: Counts) -> bool:
+    """Kill at a random moment; False where the run had ended before."""
+    saves = list(folder.glob("runs/*/checkpoints"))
+    end = time.monotonic() + random.uniform(0.0, LONGEST_WAIT)
+    while time.monotonic() < end and process.poll() is None:
+        time.sleep(0.001)
+    if random.random() < 0.5:  # the next time that something is half written
+        saves = list(folder.glob("runs/*/checkpoints"))
+        end = time.monotonic() + 2.0
+        while time.monotonic() < end and not _is_saving(saves) and process.poll() is None:
+            pass
+        time.sleep(random.uniform(0.0, 0.002))
+    process.send_signal(signal.SIGKILL)
+    if process.wait(TIMEOUT) != -signal.SIGKILL:
+        return False
+    counts.kills += 1
+    counts.while_saving += _is_saving(saves)
+    counts.before_any_checkpoint += not list(folder.glob("runs/*/checkpoints/*.ckpt"))
+    return True
+
+
+def _is_saving(folders: list[Path]) -> bool:
+    return any(name.endswith((".part", ".old")) for f in folders for name in os.listdir(f))
+
+
+def compare(reference: Path, folder: Path, counts: Counts) -> None:
+    """Note every difference between two runs that have ended."""
+    wanted, run_wanted = checkpoint.load(reference / "end")
+    got, run_got = checkpoint.load(folder / "end")
+    if set(wanted) != set(got):
+        counts.differences.append("names of variables")
+    for name in wanted:
+        if wanted[name].tobytes() != got[name].tobytes():
+            counts.differences.append(f"run {counts.runs}: {name}")
+    for run_ in (run_wanted, run_got):
+        del run_["progress"]["seconds"]
+    for part in ("progress", "means", "metrics"):
+        if run_wanted[part] != run_got[part]:
+            counts.differences.append(f"run {counts.runs}: {part}")
+    table = "runs/version_0/metrics.csv"
+    if not filecmp.cmp(reference / table, folder / table, shallow=False):
+        counts.differences.append(f"run {counts.runs}: rows")
+
+
+def one_run(name: str, folder: Path, kills: int, counts: Counts) -> None:
+    """Kill a run so many times, then let it end."""
+    folder.mkdir()
+    for _ in range(kills):
+        process = child(name, folder)
+        if not kill(process, folder, counts):
+            break
+    else:
+        process = child(name, folder)
+    code = process.wait(TIMEOUT)
+    errors = (folder / "errors.txt").read_text()
+    counts.passed_over += errors.count("passes over a checkpoint")
+    counts.runs += 1
+    if code:
+        counts.failures.append(errors.strip().splitlines()[-1] if errors.strip() else str(code))
+
+
+def kill_test(name: str, kills: int) -> Counts:
+    """Run until there were so many kills; compare every run with one that was never killed."""
+    counts = Counts()
+    with tempfile.TemporaryDirectory() as parent:
+        reference = Path(parent) / "reference"
+        one_run(name, reference, 0, Counts())
+        while counts.kills < kills and not counts.failures:
+            folder = Path(parent) / f"run_{counts.runs}"
+            one_run(name, folder, min(KILLS_OF_A_RUN, kills - counts.kills), counts)
+            if not counts.failures:
+                compare(reference, folder, counts)
+            print(f"{counts.kills} kills, {len(counts.differences)} differences", flush=True)
+    return counts
+
+
+def main() -> None:
+    """Kill, resume, compare, print the counts."""
+    import measure
+
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--task", choices=TASKS, default="classifier")
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=0, help="of the moments of the kills")
+    parser.add_argument("--write", action="store_true", help="write the counts to RESULTS.md")
+    options = parser.parse_args()
+    random.seed(options.seed)
+    counts = kill_test(options.task, options.kills)
+    rows = [
+        ["kills", counts.kills],
+        ["of these while a checkpoint was being written", counts.while_saving],
+        ["before any checkpoint", counts.before_any_checkpoint],
+        ["runs that ended and were compared", counts.runs],
+        ["checkpoints passed over as damaged", counts.passed_over],
+        ["runs that could not be resumed", len(counts.failures)],
+        ["differences", len(counts.differences)],
+    ]
+    print(*counts.failures, *counts.differences, sep="\n")
+    table = measure.table([options.task, "count"], [[str(cell) for cell in row] for row in rows])
+    print(table)
+    if options.write:
+        name = f"kill_test, {options.task}"
+        measure.write(name, f"## {name}\n\n{measure.machine()}.\n\n{table}\n")
+    sys.exit(bool(counts.failures or counts.differences))
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["run"]:
+        run(*sys.argv[2:])
+    else:
+        main()

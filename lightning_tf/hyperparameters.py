@@ -1,0 +1,91 @@
+"""Hyperparameters: a constructor's arguments as plain data, and the way back."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from lightning_tf.exceptions import CheckpointError
+
+
+def plain_arguments(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of a call of `cls`, defaults included, as plain data by name.
+
+    What is no plain data (a model, arrays) is recorded as ``{"type": "package.Class"}``.
+    """
+    try:
+        bound = inspect.signature(cls.__init__).bind(None, *args, **kwargs)  # type: ignore[misc]
+    except TypeError:
+        return {}  # the call of __init__ that follows raises the same error with a better trace
+    bound.apply_defaults()
+    parameters = list(bound.signature.parameters.values())
+    hparams: dict[str, Any] = {}
+    for parameter in parameters[1:]:  # the first is self
+        value = bound.arguments[parameter.name]
+        if parameter.kind is parameter.VAR_KEYWORD:
+            hparams.update({key: plain(item) for key, item in value.items()})
+        else:
+            hparams[parameter.name] = plain(value)
+    return hparams
+
+
+def plain(value: Any) -> Any:
+    """JSON-able data as it is; anything else as the name of its type."""
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, dict) and all(isinstance(key, str) for key in value):
+        return {key: plain(item) for key, item in value.items()}
+    return {"type": f"{type(value).__module__}.{type(value).__qualname__}"}
+
+
+def call_arguments(
+    cls: type, hparams: Mapping[str, Any], given: Mapping[str, Any]
+) -> tuple[list[Any], dict[str, Any]]:
+    """Positional and keyword arguments that build a `cls` again.
+
+    Args:
+        cls: Whose constructor is to be called.
+        hparams: What `plain_arguments` recorded.
+        given: Arguments that replace recorded ones.
+
+    Raises:
+        CheckpointError: An argument that is no plain data was not given again.
+    """
+    known = {**hparams, **given}
+    missing = {name: value for name, value in known.items() if _is_unknown(value, name in given)}
+    if missing:
+        asked = ", ".join(f"{name}={_type_of(value)}(...)" for name, value in missing.items())
+        raise CheckpointError(
+            f"a checkpoint holds plain data only; call "
+            f"{cls.__name__}.from_checkpoint(path, {asked}) to give the rest again."
+        )
+    parameters = inspect.signature(cls.__init__).parameters.values()  # type: ignore[misc]
+    positional: list[Any] = []
+    for parameter in parameters:
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            # What stands before *args can only be passed by position then.
+            positional = [known.pop(p.name) for p in parameters if _precedes(p) and p.name in known]
+            positional += known.pop(parameter.name, [])
+    return positional, known
+
+
+def _precedes(parameter: inspect.Parameter) -> bool:
+    return parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+
+
+def _is_unknown(value: Any, given: bool) -> bool:
+    if given:
+        return False
+    if isinstance(value, list):
+        return any(_is_unknown(item, given) for item in value)
+    if isinstance(value, dict):
+        known = set(value) != {"type"}
+        return not known or any(_is_unknown(item, given) for item in value.values())
+    return False
+
+
+def _type_of(value: Any) -> str:
+    return str(value["type"]).rpartition(".")[2] if set(value) == {"type"} else "..."

@@ -1,0 +1,112 @@
+"""Signals: SIGTERM and Ctrl-C while fit runs; a flag only, until the loop looks."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from lightning_tf.exceptions import TerminationRequested
+
+log = logging.getLogger("lightning_tf")
+
+
+class Signals:
+    """Turns signals into exceptions at points where the run can be saved.
+
+    SIGTERM, and SIGUSR1 under SLURM (which sends it ahead of the end of the time limit), raise
+    `TerminationRequested` at the next `check`. Ctrl-C raises KeyboardInterrupt at once, but not
+    inside `held`, where variables and counters would come apart: there it waits for the end of the
+    block.
+
+    Handlers that were there before are called at once and put back afterwards; what they raise is
+    raised in the place of `TerminationRequested`. Outside the main thread nothing is installed,
+    because Python allows it nowhere else.
+
+    Example:
+        >>> signals = Signals()
+        >>> with signals.installed():
+        ...     while True:
+        ...         with signals.held():
+        ...             train_one_window()
+        ...         signals.check()
+    """
+
+    def __init__(self) -> None:
+        self._received: int | None = None
+        self._raised_before: BaseException | None = None
+        self._holding = self._interrupted = False
+        self._before: dict[int, Any] = {}
+
+    @contextmanager
+    def installed(self) -> Iterator[None]:
+        """Handle signals inside the block; one that came too late for a check ends it."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        self._received = self._raised_before = None
+        self._before = {number: signal.getsignal(number) for number in _numbers()}
+        try:
+            for number in self._before:
+                signal.signal(number, self._handle)
+            yield
+            self.check()
+        finally:
+            for number, handler in self._before.items():
+                if signal.getsignal(number) == self._handle:  # nobody replaced it meanwhile
+                    # None: set outside Python, and beyond its reach
+                    signal.signal(number, signal.SIG_DFL if handler is None else handler)
+            self._before = {}
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Put Ctrl-C off until the block ends well; a second one is raised at once."""
+        self._holding = True
+        try:
+            yield
+        finally:
+            self._holding = False
+        if self._interrupted:
+            self._interrupted = False
+            raise KeyboardInterrupt
+
+    def check(self) -> None:
+        """Raise where the process was asked to end.
+
+        Raises:
+            TerminationRequested: SIGTERM, or SIGUSR1 under SLURM, came.
+        """
+        if self._received is None:
+            return
+        name, error = signal.Signals(self._received).name, self._raised_before
+        self._received = self._raised_before = None
+        log.warning("%s: training ends here; fit(task, ckpt_path='last') goes on.", name)
+        raise error or TerminationRequested
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        before: Callable[[int, FrameType | None], Any] | Any = self._before.get(number)
+        if number == signal.SIGINT:
+            if self._holding and not self._interrupted:
+                self._interrupted = True
+            elif callable(before):
+                before(number, frame)
+            return
+        self._received = number
+        try:
+            if callable(before):
+                before(number, frame)
+        except BaseException as error:
+            self._raised_before = error
+
+
+def _numbers() -> list[int]:
+    numbers = [signal.SIGTERM, signal.SIGINT]
+    if "SLURM_JOB_ID" in os.environ and hasattr(signal, "SIGUSR1"):
+        numbers.append(signal.SIGUSR1)
+    # What is ignored (under nohup, or in a job in the background) stays ignored.
+    return [int(n) for n in numbers if signal.getsignal(n) != signal.SIG_IGN]
