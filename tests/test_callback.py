@@ -1,7 +1,8 @@
 import pytest
-from boring import NumberData, NumberTask, Recorder, fitted
+import tensorflow as tf
+from boring import NumberData, NumberTask, Recorder, fitted, quiet
 
-from lightning_tf import Callback, Task
+from lightning_tf import Callback, Task, Trainer
 from lightning_tf.callback import CheckpointCallback, Hooks, overrides
 from lightning_tf.profiler import Profiler
 
@@ -137,3 +138,67 @@ def test_the_name_of_the_state_is_the_class():
 def test_the_base_class_does_nothing(method):
     arguments = (None, None, "fit") if method == "teardown" else (None, None)
     assert getattr(Callback(), method)(*arguments) is None
+
+
+# ---- what a callback adds to the compiled step
+
+
+class Sums(Callback):
+    """Adds up the weight after every update, on the device."""
+
+    def on_optimizers_configured(self, trainer, task):
+        assert task.traced == {"training": 0, "validation": 0}
+        self.resumed_to, self.total = trainer.global_step, tf.Variable(0.0)
+        for optimizer in trainer.training.optimizers.values():
+            optimizer.after_update.append(self.add)
+
+    def add(self, variables):
+        for variable in variables:
+            self.total.assign_add(tf.convert_to_tensor(variable))
+
+    def variables(self):
+        return {"total": self.total}
+
+
+def test_a_callback_acts_after_every_update_and_its_variables_are_resumed(tmp_path):
+    numbers = [1, 2, 3, 4, 5, 6]
+    part = Sums()
+    trainer = fitted(NumberTask(NumberData(numbers)), max_steps=4, callbacks=[part])
+    trainer.save_checkpoint(tmp_path / "four")
+    assert float(part.total) == -(1 + 3 + 6 + 10)
+    rest = Sums()
+    again = Trainer(**quiet(max_epochs=1, callbacks=[rest]))
+    again.fit(NumberTask(NumberData(numbers)), ckpt_path=tmp_path / "four")
+    assert rest.resumed_to == 0
+    assert float(rest.total) == -(1 + 3 + 6 + 10 + 15 + 21)
+
+
+class Surrounds(Notes):
+    """Writes its name down where it changes weights."""
+
+    changes_weights = True
+
+    def on_validation_start(self, trainer, task):
+        self.notes.append(f"{self.name} start")
+
+    def on_validation_end(self, trainer, task):
+        self.notes.append(f"{self.name} end")
+
+
+def test_a_callback_that_changes_weights_surrounds_all_others_in_validation():
+    class Validates(NumberTask):
+        def on_validation_start(self):
+            notes.append("task start")
+
+        def on_validation_end(self):
+            notes.append("task end")
+
+    class Late(Surrounds):
+        changes_weights, runs_after_task = False, True
+
+    notes = []
+    callbacks = [Late("late", notes), Surrounds("outer", notes)]
+    task = Validates(NumberData([1], held_out=[1]))
+    fitted(task, max_epochs=1, callbacks=callbacks, num_sanity_val_steps=0)
+    starts = ["outer start", "task start", "late start"]
+    assert notes == [*starts, "task end", "late end", "outer end", "outer", "late"]

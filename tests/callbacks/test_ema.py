@@ -9,6 +9,7 @@ from lightning_tf import Callback, Trainer, checkpoint
 from lightning_tf.callbacks import EMA, EarlyStopping, ModelCheckpoint
 from lightning_tf.exceptions import CheckpointError, ConfigurationError
 from lightning_tf.tasks import ImageClassification
+from lightning_tf.variables import all_variables
 
 
 class Falling(NumberTask):
@@ -343,6 +344,31 @@ def test_a_resume_from_what_model_checkpoint_wrote_is_exact(tmp_path):
     best = whole.checkpoint_callback
     measured = whole.validate(whole.task, ckpt_path="best")["val_loss"]
     assert measured == best.best_model_score
+
+
+@pytest.mark.parametrize("where", ["on_train_window_end", "on_validation_epoch_end"])
+def test_a_resume_from_what_an_interrupted_run_wrote_is_exact(tmp_path, where):
+    class Stops(Callback):
+        every_n_steps = 12
+
+        def stop(self, trainer, task):
+            if trainer.global_step >= 12:
+                raise KeyboardInterrupt
+
+    def run(*callbacks):
+        saves = ModelCheckpoint(tmp_path / "saved", every_n_epochs=0, save_on_exception=True)
+        shared = {"enable_checkpointing": True, "seed": 2, "num_sanity_val_steps": 0}
+        return {"max_epochs": 3, "callbacks": [saves, EMA(0.9), *callbacks], **shared}
+
+    whole = fitted(TwoParts(), **run())
+    stops = Stops()
+    setattr(stops, where, stops.stop)
+    with pytest.raises(KeyboardInterrupt):
+        fitted(TwoParts(), **run(stops))
+    (saved,) = (tmp_path / "saved").iterdir()
+    again = resumed(TwoParts(), saved, **run())
+    assert again.callback_metrics == whole.callback_metrics
+    assert bits(all_variables(again.task)) == bits(all_variables(whole.task))
 
 
 def test_a_run_with_averages_is_not_resumed_without_them(tmp_path):
