@@ -143,16 +143,19 @@ class EMA(Callback):
     def on_validation_start(self, trainer: Trainer, task: Task) -> None:
         """Evaluate the averages."""
         if trainer.entry_point == "fit":
-            self._swap_in(trainer)
+            with trainer.signals.held():  # Ctrl-C may not come between two weights
+                self._swap_in(trainer)
 
     def on_validation_end(self, trainer: Trainer, task: Task) -> None:
         """Go on with the weights' own values."""
         if trainer.entry_point == "fit" and self._averages is not None:
-            self._averages.swap_out()
+            with trainer.signals.held():
+                self._averages.swap_out()
 
     def on_train_end(self, trainer: Trainer, task: Task) -> None:
         """Leave the averages in the task."""
-        self._swap_in(trainer)
+        with trainer.signals.held():
+            self._swap_in(trainer)
 
     def on_exception(self, trainer: Trainer, task: Task, exception: BaseException) -> None:
         """Leave the averages in the task."""
