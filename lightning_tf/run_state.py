@@ -9,6 +9,7 @@ from lightning_tf import checkpoint
 from lightning_tf.checkpoint_search import Found
 from lightning_tf.exceptions import CheckpointError
 from lightning_tf.progress import Progress
+from lightning_tf.seed import global_generator
 from lightning_tf.variables import named_weights
 
 if TYPE_CHECKING:
@@ -65,7 +66,10 @@ def resume(trainer: Trainer, task: Task, found: Found) -> None:
         CheckpointError: The checkpoint is of another task, or its plain data make no sense.
     """
     run = found.run
-    checkpoint.assign(_everything(trainer, task), found.tensors, found.path)
+    variables = _everything(trainer, task)
+    if "keras.global_seed_generator" not in found.tensors:  # something else in this process drew
+        variables.pop("keras.global_seed_generator", None)
+    checkpoint.assign(variables, found.tensors, found.path)
     try:
         for field in fields(Progress):
             setattr(trainer.progress, field.name, run["progress"][field.name])
@@ -96,4 +100,7 @@ def _everything(trainer: Trainer, task: Task) -> dict[str, Any]:
         for name, optimizer in training.optimizers.items():
             variables |= {f"optimizer.{name}.{k}": v for k, v in optimizer.state().items()}
         variables |= {f"metric.{name}": v for name, v in training.metrics.state().items()}
+    generator = global_generator()
+    if generator is not None:
+        variables["keras.global_seed_generator"] = generator.state
     return variables

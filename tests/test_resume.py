@@ -1,6 +1,7 @@
 """Whole runs: resumed from every checkpoint, killed, with a disk that refuses."""
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from boring import BoringTask, NumberData, NumberTask, Recorder, Rows, quiet
 
 from lightning_tf import Callback, Trainer, checkpoint
@@ -159,6 +161,34 @@ def test_an_optimizer_that_averages_weights_resumes(tmp_path):
     whole = averages(tmp_path / "whole", 10)
     averages(tmp_path / "part", 5)
     assert averages(tmp_path / "again", 10, tmp_path / "part") == whole
+
+
+def test_what_keras_draws_without_a_seed_resumes(tmp_path):
+    class Noisy(NumberTask):
+        def training_step(self, batch):
+            return super().training_step(batch + keras.random.normal(tf.shape(batch)))
+
+    def weight(root, steps, ckpt_path=None):
+        trainer = Trainer(**quiet(max_steps=steps, seed=0))
+        task = Noisy(NumberData(range(8)))
+        trainer.fit(task, ckpt_path=ckpt_path)
+        trainer.save_checkpoint(root)
+        return float(task.weight)
+
+    whole = weight(tmp_path / "whole", 8)
+    part = weight(tmp_path / "part", 4)
+    assert part == weight(tmp_path / "part", 4) != whole
+    assert weight(tmp_path / "again", 8, tmp_path / "part") == whole
+
+
+def test_what_tensorflow_draws_by_itself_is_warned_about(caplog):
+    class Noisy(NumberTask):
+        def training_step(self, batch):
+            return super().training_step(batch + tf.random.normal(tf.shape(batch)))
+
+    with caplog.at_level(logging.WARNING, "lightning_tf"):
+        Trainer(**quiet(max_steps=1)).fit(Noisy(NumberData([1])))
+    assert "draws with RandomStandardNormal" in caplog.text
 
 
 def test_what_a_user_draws_on_the_host_goes_on_where_it_was(tmp_path):
