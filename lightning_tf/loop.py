@@ -145,6 +145,7 @@ class FitLoop:
         trainer = self.trainer
         self._began = time.perf_counter() - self.progress.seconds
         self._read_batches = self.progress.total_batches
+        trainer.signals.check()  # tracing may have taken minutes
         if self.progress.epoch_closed:
             self._begin_next_epoch()
         while not self._finished():

@@ -10,6 +10,7 @@ from lightning_tf import checkpoint
 from lightning_tf.checkpoint_search import Found
 from lightning_tf.exceptions import CheckpointError
 from lightning_tf.progress import Progress
+from lightning_tf.seed import global_generator
 from lightning_tf.variables import named_weights
 
 if TYPE_CHECKING:
@@ -71,6 +72,8 @@ def resume(trainer: Trainer, task: Task, found: Found) -> None:
     run = found.run
     variables = _everything(trainer, task)
     _check_callbacks(variables, found)
+    if "keras.global_seed_generator" not in found.tensors:  # something else in this process drew
+        variables.pop("keras.global_seed_generator", None)
     checkpoint.assign(variables, found.tensors, found.path)
     try:
         for field in fields(Progress):
@@ -127,4 +130,7 @@ def _everything(trainer: Trainer, task: Task) -> dict[str, Any]:
     for callback in trainer.callbacks:
         own = callback.variables().items()
         variables |= {f"{CALLBACK}{callback.state_key}.{k}": v for k, v in own}
+    generator = global_generator()
+    if generator is not None:
+        variables["keras.global_seed_generator"] = generator.state
     return variables

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
+from keras.src.backend.common import global_state  # Keras gives no public way to its generator
 
 from lightning_tf.exceptions import ConfigurationError
 
@@ -30,6 +33,9 @@ def seed_everything(seed: int) -> int:
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= MAX_SEED:
         raise ConfigurationError(f"seed={seed!r}: give an integer in 0..{MAX_SEED}.")
     keras.utils.set_random_seed(seed)
+    generator = global_generator()
+    if generator is not None:  # Keras makes it once in a process and never seeds it again
+        generator.state.assign([seed, 0])
     _last_seed = seed
     return seed
 
@@ -37,3 +43,8 @@ def seed_everything(seed: int) -> int:
 def last_seed() -> int | None:
     """The seed that `seed_everything` set last in this process, or None."""
     return _last_seed
+
+
+def global_generator() -> Any:
+    """What keras.random draws from where no seed is given; None before the first such call."""
+    return global_state.get_global_attribute("global_seed_generator")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,20 @@ from lightning_tf.optimizers import NamedOptimizer
 Values = dict[str, tf.Tensor]
 Step = Callable[[Any, tf.Tensor], tuple[Values, Values]]
 State = tuple[tf.Tensor, ...]
+
+log = logging.getLogger("lightning_tf")
+
+# Draw from a generator inside TensorFlow whose position nobody can read.
+UNSAVED_RANDOM = {
+    "RandomUniform",
+    "RandomUniformInt",
+    "RandomStandardNormal",
+    "TruncatedNormal",
+    "RandomShuffle",
+    "RandomGamma",
+    "RandomPoissonV2",
+    "Multinomial",
+}
 
 
 class TrainingStep:
@@ -190,6 +205,8 @@ class Window:
         # Traced by itself before the loop around it, so that the loop knows how many values there
         # are: a step is traced exactly once.
         self._batch = traced.get_concrete_function(element_spec, tf.TensorSpec((), tf.bool))
+        if isinstance(step, TrainingStep):
+            _warn_of_unsaved_random(self._batch)
         self.zero = (tf.zeros([len(self.names) + 1]),) * 2
         sums = tf.TensorSpec.from_tensor(self.zero[0])
         self._loop = tf.function(self._many_batches, autograph=False)
@@ -323,6 +340,16 @@ def _scalar(loss: Any, where: str) -> tf.Tensor:
             f"{where} gave a loss of shape {loss.shape}; give a scalar, the mean over the batch."
         )
     return tf.cast(loss, tf.float32)
+
+
+def _warn_of_unsaved_random(traced: Any) -> None:
+    drawn = sorted({op.type for op in traced.graph.get_operations()} & UNSAVED_RANDOM)
+    if drawn:
+        log.warning(
+            "training_step draws with %s of tf.random, whose position no checkpoint can hold: a "
+            "resumed run will not be exact. Draw with keras.random instead.",
+            ", ".join(drawn),
+        )
 
 
 def _raw(variables: list[Any]) -> list[Any]:

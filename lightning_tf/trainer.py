@@ -25,6 +25,7 @@ from lightning_tf.build import build_models, training_state
 from lightning_tf.callback import Callback, CheckpointCallback, Hooks
 from lightning_tf.checkpoint_search import CheckpointPath, Found
 from lightning_tf.data.data_module import DataModule
+from lightning_tf.data.shuffle_check import unrepeatable_order
 from lightning_tf.distribute import Placement
 from lightning_tf.entry_point import computing, data_of, entered, needed
 from lightning_tf.evaluation import EvaluationLoop
@@ -522,6 +523,9 @@ class Trainer:
         _, self.num_training_batches = limited(
             first, self.limit_train_batches, "limit_train_batches", "train_dataset"
         )
+        wrong = unrepeatable_order(first, lambda: self.train_data(self.progress.epoch))
+        if wrong:
+            log.warning(wrong)
         build_models(self, task, "training_step", first.element_spec)
         validation = self._validation_in_fit(task)
         self.num_val_batches = 0 if validation is None else validation.length

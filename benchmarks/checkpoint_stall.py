@@ -1,0 +1,105 @@
+"""How long a save of 100 MB stalls training, against a plain copy of the same to host memory.
+
+    python benchmarks/checkpoint_stall.py [--runs 9] [--write] [--check]
+
+Stall: the time that the loop spends in the callback that saves, the next save's wait for the one
+before left out. The disk is written in the background meanwhile.
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+
+import keras
+import measure
+import numpy as np
+import tensorflow as tf
+
+from lightning_tf import DataModule, Task, Trainer
+from lightning_tf.callbacks import ModelCheckpoint
+
+MEGABYTES, PARTS = 100, 20
+
+
+class Ones(DataModule):
+    """Batches of one number, without end."""
+
+    def train_dataset(self, epoch: int) -> tf.data.Dataset:
+        """Ones."""
+        return tf.data.Dataset.from_tensors([1.0]).repeat()
+
+
+class Heavy(Task):
+    """One weight that trains, and 100 MB that a checkpoint holds."""
+
+    def __init__(self) -> None:
+        self.data = Ones(batch_size=1)
+
+    def configure_model(self) -> None:
+        """Plain variables."""
+        self.weight = keras.Variable(0.0)
+        shape = (MEGABYTES * 10**6 // 4 // PARTS,)
+        self.ballast = [keras.Variable(np.ones(shape), trainable=False) for _ in range(PARTS)]
+
+    def configure_optimizers(self) -> keras.Optimizer:
+        """Without slots."""
+        return keras.optimizers.SGD(0.01)
+
+    def training_step(self, batch: tf.Tensor) -> tf.Tensor:
+        """Any loss."""
+        return tf.reduce_mean(batch) * self.weight
+
+
+class TimedCheckpoint(ModelCheckpoint):
+    """Times each save, a plain copy right before it, and the background's work."""
+
+    def __init__(self, folder: str, runs: int) -> None:
+        super().__init__(folder, every_n_train_steps=1, save_top_k=1)
+        self.left = runs
+        self.copies: list[float] = []
+        self.stalls: list[float] = []
+        self.saves: list[float] = []
+
+    def on_train_window_end(self, trainer: Trainer, task: Task) -> None:
+        """Copy, save, wait."""
+        began = time.perf_counter()
+        copies = [variable.value.numpy() for variable in task.ballast]
+        copied = time.perf_counter()
+        del copies
+        restarted = time.perf_counter()
+        super().on_train_window_end(trainer, task)
+        stalled = time.perf_counter()
+        self._keeper.settle()
+        self.copies.append(copied - began)
+        self.stalls.append(stalled - restarted)
+        self.saves.append(time.perf_counter() - restarted)
+        self.left -= 1
+        if not self.left:
+            trainer.request_stop("measured")
+
+
+def main() -> None:
+    """Measure and report."""
+    options = measure.arguments(__doc__.splitlines()[0], runs=9)
+    with tempfile.TemporaryDirectory() as folder:
+        timed = TimedCheckpoint(folder, options.runs)
+        trainer = Trainer(
+            max_steps=10_000,
+            callbacks=[timed],
+            logger=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+        trainer.fit(Heavy())
+    columns = (timed.copies, timed.stalls, timed.saves)
+    copy, stall, save = (1000 * statistics.median(column) for column in columns)
+    header = ["plain copy (ms)", "stall (ms)", "stall to copy", "whole save (ms)"]
+    row = [f"{copy:.0f}", f"{stall:.0f}", f"{stall / copy:.2f}", f"{save:.0f}"]
+    target = measure.Target("stall to a plain copy", stall / copy, at_most=2.0)
+    measure.report("checkpoint_stall", measure.table(header, [row]), [target], options)
+
+
+if __name__ == "__main__":
+    main()
