@@ -72,7 +72,7 @@ class FitLoop:
         self.progress = trainer.progress
         self.length: int | None = None
         self._window: Window | None = None
-        self._traced_for: tuple[int, ...] = ()
+        self._traced_for: tuple[Any, tuple[int, ...]] = (None, ())
         self._result: WindowResult | None = None
         self._carry: Any = None
         self._clock = WindowClock()
@@ -100,10 +100,10 @@ class FitLoop:
         """Trace the step, unless that is done and the same layers and variables train."""
         for optimizer in self.state.optimizers.values():
             optimizer.refresh()
-        trained = frozen_pattern(self.task)
-        if self._window is not None and trained == self._traced_for:
+        traced_for = (element_spec, frozen_pattern(self.task))
+        if self._window is not None and traced_for == self._traced_for:
             return
-        self._traced_for = trained
+        self._traced_for = traced_for
         self.task._metrics = self.state.metrics.metrics
         with self.trainer.profiler.region("tracing training_step"):
             self._window = Window(

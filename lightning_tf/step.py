@@ -209,11 +209,12 @@ class Window:
             _warn_of_unsaved_random(self._batch)
         self.zero = (tf.zeros([len(self.names) + 1]),) * 2
         sums = tf.TensorSpec.from_tensor(self.zero[0])
-        self._loop = tf.function(self._many_batches, autograph=False)
-        # Traced here, because traces in first calls let TensorFlow warn of retracing after some
-        # fits in one process.
+        loop = tf.function(self._many_batches, autograph=False)
+        # Called as what it is traced to: 0.1 ms a window less than looking for the right trace.
         plan = tf.TensorSpec([3], tf.int64)
-        self._loop.get_concrete_function(tf.data.IteratorSpec(element_spec), plan, sums, sums)
+        self._loop = loop.get_concrete_function(
+            tf.data.IteratorSpec(element_spec), plan, sums, sums
+        )
         if accumulating:
             flush = tf.function(self._flush_once, autograph=False)
             self._flush = flush.get_concrete_function()
