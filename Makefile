@@ -14,7 +14,7 @@ help:
 	@echo "make demo    train a classifier on real pictures and write curves and pictures to disk"
 	@echo "make test    run the tests"
 	@echo "make check   ruff, mypy --strict, import contracts"
-	@echo "make bench   speed and memory against Keras fit and a bare loop"
+	@echo "make bench   speed and memory against Keras fit and a bare loop; a run killed 100 times"
 	@echo "Another interpreter: make PYTHON=python3.12 test"
 
 demo: $(READY)
@@ -33,6 +33,9 @@ bench: $(READY)
 	$(RUN) benchmarks/fit_overhead.py
 	$(RUN) benchmarks/conv_net.py
 	$(RUN) benchmarks/memory.py
+	$(RUN) benchmarks/checkpoint_stall.py
+	$(RUN) benchmarks/kill_test.py
+	$(RUN) benchmarks/kill_test.py --task two_optimizers --kills 20
 
 # A .venv without pip is what an interpreter without ensurepip left behind: it is made anew.
 $(READY): pyproject.toml constraints.txt

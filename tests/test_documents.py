@@ -33,7 +33,7 @@ def test_the_architecture_names_every_room_of_the_core_and_no_other():
 
 
 def test_links_between_documents_lead_somewhere():
-    for document in ROOT.glob("*.md"):
+    for document in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")):
         targets = re.findall(r"\]\((?!https?:)([^)#]+)\)", document.read_text())
         missing = [target for target in targets if not (document.parent / target).exists()]
         assert not missing, f"{document.name} links to {missing}"
@@ -58,3 +58,13 @@ def test_the_examples_of_the_readme_learn_the_digits(code, tmp_path):
     assert done.returncode == 0, done.stderr
     accuracy = float(re.findall(r"'test_accuracy': ([0-9.]+)", done.stdout)[-1])
     assert accuracy > 0.93
+
+
+def test_the_code_about_checkpoints_runs(tmp_path):
+    blocks = re.findall(
+        r"```python\n(.*?)```", (ROOT / "docs/checkpoints.md").read_text(), re.DOTALL
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", "\n".join(blocks)]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
