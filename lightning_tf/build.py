@@ -49,6 +49,7 @@ def training_state(trainer: Trainer, task: Task) -> TrainingState:
             clipping=clipping,
             accumulate_grad_batches=trainer.accumulate_grad_batches,
             scaling=trainer.scales_loss,
+            placement=trainer.placement,
         )
         _adopt_accumulation(trainer, optimizers)
         trainer.training = TrainingState(optimizers, StageMetrics(task, set()))

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from lightning_tf.exceptions import DataError, NonFiniteLossError
 from lightning_tf.limits import limited, refuse_endless
 from lightning_tf.metrics import Means, StageMetrics
-from lightning_tf.step import TrainingStep, Window, WindowResult
+from lightning_tf.step import TrainingStep
 from lightning_tf.validation_schedule import ValidationSchedule
 from lightning_tf.variables import frozen_pattern
+from lightning_tf.window import Window, WindowResult
 from lightning_tf.window_clock import WindowClock
 
 if TYPE_CHECKING:
@@ -109,6 +110,7 @@ class FitLoop:
             self._window = Window(
                 TrainingStep(self.task, self.state.optimizers),
                 self.state.metrics,
+                self.trainer.placement,
                 element_spec,
                 known_length=self._known_length,
                 accumulating=self.trainer.accumulate_grad_batches > 1,

@@ -42,7 +42,7 @@ def predictions(
         with computing(trainer):
             build_models(trainer, task, "predict_step", dataset.element_spec)
             load_weights(trainer, task, ckpt_path)
-            step = prediction(task, dataset.element_spec)
+            step = prediction(task, dataset.element_spec, trainer.placement)
         hooks("on_predict_start")
         hooks("on_predict_epoch_start")
         for index, batch in enumerate(dataset):

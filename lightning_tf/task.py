@@ -11,6 +11,7 @@ import tensorflow as tf
 from lightning_tf.callback import Callback
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.running_step import running_step
 
 if TYPE_CHECKING:
     import keras
@@ -60,14 +61,12 @@ class Task:
     configured: bool
     _trainer: Trainer | None
     _metrics: dict[str, Any]
-    _logged: dict[str, tf.Tensor] | None
-    _minimize: Callable[[str, LossFunction], tf.Tensor] | None
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Record the constructor's arguments before the subclass's own `__init__` runs."""
         task = super().__new__(cls)
         task.hparams = _plain_arguments(cls, args, kwargs)
-        task._trainer = task._logged = task._minimize = None
+        task._trainer = None
         task._metrics = {}
         task.configured = False
         return task
@@ -170,7 +169,8 @@ class Task:
         """
         if self._trainer is not None and prog_bar:
             self._trainer.prog_bar_metrics.add(name)
-        if self._logged is None:
+        step = running_step()
+        if step is None or step.logged is None:
             self.trainer.log_metrics({name: float(value)})
             return
         value = tf.cast(value, tf.float32)
@@ -178,7 +178,7 @@ class Task:
             raise ConfigurationError(
                 f"log({name!r}) got a tensor of shape {value.shape}; log a scalar, as its mean."
             )
-        self._logged[name] = value
+        step.logged[name] = value
 
     def minimize(self, name: str, loss_fn: LossFunction) -> tf.Tensor:
         """Do forward, gradients and update of one optimizer at once, inside `training_step`.
@@ -194,9 +194,10 @@ class Task:
         Returns:
             The loss, before the update.
         """
-        if self._minimize is None:
+        step = running_step()
+        if step is None or step.minimize is None:
             raise ConfigurationError("minimize works only inside training_step.")
-        return self._minimize(name, loss_fn)
+        return step.minimize(name, loss_fn)
 
     # ---- hooks: those of Callback, without (trainer, task)
 
