@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import keras
@@ -16,9 +16,10 @@ import tensorflow as tf
 from lightning_tf.batch_part import BatchPart
 from lightning_tf.devices import chosen_devices
 from lightning_tf.exceptions import ConfigurationError, nearest
-from lightning_tf.replica_seeds import distinct_seeds
+from lightning_tf.replica_tracing import distinct_losses, distinct_seeds
 
 STRATEGIES = ("auto", "mirrored")
+KEYS_OF_A_STRATEGY = 10_000
 
 
 class Placement:
@@ -67,7 +68,7 @@ class Placement:
         """None on one device; made at its first use, because making it starts TensorFlow."""
         if self._given is not None or not self._mirrors:
             return self._given
-        return tf.distribute.MirroredStrategy([name.lstrip("/") for name in self.devices])
+        return _mirrored(self.devices)
 
     @contextmanager
     def scope(self) -> Iterator[None]:
@@ -119,7 +120,7 @@ class Placement:
             number = tf.distribute.get_replica_context().replica_id_in_sync_group
             return on_replica(BatchPart.cut(batch, number, self.num_replicas))
 
-        with distinct_seeds():
+        with distinct_seeds(), distinct_losses():
             return self.strategy.run(replica)
 
     def _joined(self, parts: Any) -> Any:
@@ -160,6 +161,20 @@ class Placement:
             return
         replica = tf.distribute.get_replica_context()
         replica.merge_call(lambda _, summed: act(summed), args=(all_sum(values),))
+
+
+@cache
+def _mirrored(devices: tuple[str, ...]) -> tf.distribute.Strategy:
+    """The one strategy of these devices in this process: variables stay where they are."""
+    names = [name.lstrip("/") for name in devices]
+    if "CPU" in names[0]:
+        # By default TensorFlow sends sums around a ring here, in an order that changes.
+        return tf.distribute.MirroredStrategy(names, tf.distribute.ReductionToOneDevice())
+    # TensorFlow numbers the groups of devices that sum from the same key for every strategy, and
+    # refuses a second group of another size; one key for each set of devices keeps them apart.
+    key = KEYS_OF_A_STRATEGY * sum(2 ** int(name.rsplit(":", 1)[-1]) for name in names)
+    kind = type("Mirrored", (tf.distribute.MirroredStrategy,), {"_collective_key_base": key})
+    return kind(names)
 
 
 def all_sum(values: Any) -> Any:

@@ -18,6 +18,7 @@ import tensorflow as tf
 
 from lightning_tf.distribute import Placement
 from lightning_tf.exceptions import ConfigurationError, nearest
+from lightning_tf.variable_home import move_optimizer_here
 from lightning_tf.variables import optimizable_variables, trainable_variables
 
 log = logging.getLogger("lightning_tf")
@@ -79,11 +80,13 @@ class NamedOptimizer:
         self.optimizer, own_clipping, self.own_accumulation = _stripped(optimizer)
         self.clipping = clipping or own_clipping
         self.accumulating = accumulating or self.own_accumulation > 1
+        move_optimizer_here(self.optimizer)
         # Slots of frozen layers are made too, so that unfreezing them later keeps every slot.
         if not self.optimizer.built:
             self.optimizer.build(optimizable_variables(owner))
         self.loss_scale = tf.Variable(INITIAL_LOSS_SCALE, trainable=False) if scaling else None
         self.finite_updates = tf.Variable(0, trainable=False) if scaling else None
+        self.skipped = tf.Variable(0, trainable=False) if scaling else None
         self.accumulated = tf.Variable(0.0, trainable=False) if self.accumulating else None
         self._sums: dict[int, tf.Variable] = {}
         self._reached: set[int] = set()  # variables that a loss was seen to depend on
@@ -110,6 +113,7 @@ class NamedOptimizer:
         if self.loss_scale is not None:
             found["loss_scale"] = self.loss_scale
             found["finite_updates"] = self.finite_updates
+            found["skipped_updates"] = self.skipped
         if self.accumulated is not None:
             found["accumulated"] = self.accumulated
             positions = {id(v): i for i, v in enumerate(optimizable_variables(self.owner))}
@@ -207,6 +211,7 @@ class NamedOptimizer:
         streak.assign(tf.where(tf.logical_and(finite, tf.logical_not(grows)), streak + 1, 0))
         factor = tf.where(finite, tf.where(grows, 2.0, 1.0), 0.5)
         scale.assign(tf.maximum(scale * factor, 1.0))
+        self.skipped.assign_add(tf.cast(tf.logical_not(finite), tf.int32))  # type: ignore[union-attr]
 
 
 def _acting(act: Callable[..., None], *args: Any) -> Callable[[], int]:

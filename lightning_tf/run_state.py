@@ -51,6 +51,7 @@ def resume(trainer: Trainer, task: Task, ckpt_path: CheckpointPath) -> None:
     tensors, run = checkpoint.load(path)
     if "progress" not in run or trainer.training is None:
         raise CheckpointError(f"{path} holds weights only; fit cannot resume from it.")
+    tensors = trainer.training.metrics.fitted(tensors, "metric.")
     checkpoint.assign(_everything(trainer, task), tensors, path)
     for name, value in run["progress"].items():
         setattr(trainer.progress, name, value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from typing import Any
 
 import keras
@@ -11,6 +12,7 @@ import tensorflow as tf
 from lightning_tf.batch_part import BatchPart
 from lightning_tf.distribute import Placement
 from lightning_tf.exceptions import ConfigurationError, nearest
+from lightning_tf.local_statistics import LocalStatistics
 from lightning_tf.optimizers import NamedOptimizer
 from lightning_tf.running_step import RunningStep, running
 
@@ -24,11 +26,16 @@ class TrainingStep:
     Args:
         task: Gives `training_step`.
         optimizers: By name, as `configure_optimizers` named them.
+        statistics: What replicas keep for themselves.
     """
 
-    def __init__(self, task: Any, optimizers: dict[str, NamedOptimizer]) -> None:
+    def __init__(
+        self, task: Any, optimizers: dict[str, NamedOptimizer], statistics: LocalStatistics
+    ) -> None:
         self.task = task
+        self.method = "training_step"
         self.optimizers = optimizers
+        self.statistics = statistics
 
     def __call__(
         self, batch: Any, ready: tf.Tensor, part: BatchPart | None = None
@@ -59,7 +66,7 @@ class TrainingStep:
 
         step = RunningStep({}, minimize, part)
         with tape:
-            with running(step):
+            with running(step), self.statistics.kept_where_idle(part):
                 returned = self.task.training_step(batch)
             losses = self._losses(returned, minimized)
             # Before gradients are taken: those that pass through statistics of all replicas add up.
@@ -85,6 +92,13 @@ class TrainingStep:
         """Update from an incomplete window of accumulation."""
         for optimizer in self.optimizers.values():
             optimizer.flush()
+
+    def results(self) -> Values:
+        """Where losses are scaled: how many batches no optimizer took, since training began."""
+        skipped = [o.skipped for o in self.optimizers.values() if o.skipped is not None]
+        if not skipped:
+            return {}
+        return {"skipped_updates": tf.cast(tf.add_n([tf.identity(s) for s in skipped]), tf.float32)}
 
     def _named(self, name: str) -> NamedOptimizer:
         if name not in self.optimizers:
@@ -146,6 +160,10 @@ class EvaluationStep:
     def flush(self) -> None:
         """Nothing: evaluation accumulates nothing."""
 
+    def results(self) -> Values:
+        """Nothing besides the metrics."""
+        return {}
+
 
 def prediction(task: Any, element_spec: Any, placement: Placement) -> Callable[[Any], Any]:
     """`predict_step` as a traced function of one batch, rows in the order of the batch."""
@@ -160,12 +178,17 @@ def prediction(task: Any, element_spec: Any, placement: Placement) -> Callable[[
 
 
 def build_lazily(task: Any, method: str, element_spec: Any) -> None:
-    """Make the variables of models that are built by their first call.
+    """Make the variables of models and metrics that are built by their first call.
 
-    Runs the step once in a scratch graph, only where some layer is not built yet.
+    Runs the step once in a scratch graph.
     """
     traced = tf.function(getattr(task, method), autograph=False)
-    with running(RunningStep({}, lambda name, loss_fn: _scalar(loss_fn(), f"minimize({name!r})"))):
+    step = RunningStep({}, lambda name, loss_fn: _scalar(loss_fn(), f"minimize({name!r})"))
+    with ExitStack() as stack:
+        stack.enter_context(running(step))
+        if tf.distribute.has_strategy():
+            # Under a strategy a graph cannot make variables: Keras makes them when this scope ends.
+            stack.enter_context(keras.StatelessScope())
         traced.get_concrete_function(element_spec)
 
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 from lightning_tf.batch_part import BatchPart, example_count
 from lightning_tf.distribute import Placement
 from lightning_tf.metrics import StageMetrics
-from lightning_tf.step import EvaluationStep, Gradients, TrainingStep
+from lightning_tf.step import EvaluationStep, Gradients, TrainingStep, build_lazily
 
 State = tuple[tf.Tensor, ...]
 
@@ -24,7 +24,7 @@ class WindowResult:
         sums: Sum over batches of value times examples, then the number of examples.
         finite: For each of `sums`, how many batches ran while it was finite: a sum that once is
             NaN or infinite stays so, which tells the first bad batch for three small operations.
-        results: What the metrics give now.
+        results: What the metrics give now, and what the step counts.
         last: Values of the last batch, then its examples; None unless the window keeps them.
     """
 
@@ -83,6 +83,8 @@ class Window:
         self.names: tuple[str, ...] = ()
         self.result_names: tuple[str, ...] = ()
         self.loss_count = 0  # the losses come first among the names
+        if placement.strategy is not None and not metrics.are_built():
+            build_lazily(step.task, step.method, element_spec)
         traced = tf.function(self._one_batch, autograph=False, jit_compile=jit_compile or None)
         # Traced by itself before the loop around it, so that the loop knows how many values there
         # are: a step is traced exactly once.
@@ -181,7 +183,7 @@ class Window:
             parallel_iterations=1,
         )
         sums, finite, *last = rest[-len(state) :]
-        results = self.metrics.results()
+        results = {**self.metrics.results(), **self.step.results()}
         self.result_names = tuple(results)
         values = tf.stack(list(results.values()) or [tf.zeros([])])
         return i, sums, finite, values, *last

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import keras
@@ -9,6 +10,7 @@ import tensorflow as tf
 from tensorflow.python.framework.config import is_op_determinism_enabled  # no public name
 
 from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.running_step import running_step
 
 # Below this cuDNN refuses the fused operation.
 SMALLEST_FUSED_EPSILON = 1.001e-5
@@ -130,7 +132,7 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[
     def _normalise_over_replicas(self, inputs: Any, mask: Any) -> Any:
         x = tf.cast(inputs, tf.float32)
         weights = tf.ones_like(x) if mask is None else tf.cast(mask, tf.float32)[..., None]
-        weights = tf.broadcast_to(weights, tf.shape(x))
+        weights = tf.broadcast_to(weights, tf.shape(x)) * _real()
         # Sums of squares lose digits where the mean is large against the deviation; the moving mean
         # is the same on every replica and close to the batch's.
         shift = tf.cast(tf.stop_gradient(self.moving_mean.value), tf.float32)
@@ -205,6 +207,25 @@ def fuse_batch_normalization(model: keras.Model) -> keras.Model:
     return copy
 
 
+def synchronise_batch_normalization(layers: Iterable[keras.Layer], *, all_layers: bool) -> None:
+    """Make Keras' BatchNormalization layers exact over replicas, in place.
+
+    They become FusedBatchNormalization, with their weights: Keras' own synchronisation counts the
+    example that stands in on a replica without any.
+
+    Args:
+        layers: Models and other layers, which are looked through.
+        all_layers: Whether layers with ``synchronized=False`` are changed too.
+    """
+    for layer in layers:
+        for part in layer._flatten_layers():
+            if type(part) is keras.layers.BatchNormalization and (all_layers or part.synchronized):
+                part.__class__ = FusedBatchNormalization
+                part.synchronized = True
+            elif isinstance(part, FusedBatchNormalization) and all_layers:
+                part.synchronized = True
+
+
 def _cannot_swap(model: keras.Model, reason: str) -> str:
     return (
         f"fuse_batch_normalization got {type(model).__name__} {model.name!r}, which is {reason}, "
@@ -218,6 +239,14 @@ def _fused_clone(layer: keras.layers.Layer) -> keras.layers.Layer:
     if type(layer) is keras.layers.BatchNormalization:
         return FusedBatchNormalization.from_config({**config, "synchronized": True})
     return type(layer).from_config(config)
+
+
+def _real() -> Any:
+    """0 on a replica without examples, which computes with one that is another's, otherwise 1."""
+    step = running_step()
+    if step is None or step.part is None or not step.part.may_be_idle:
+        return 1.0
+    return tf.cast(step.part.is_real, tf.float32)
 
 
 def _replicas() -> int:
