@@ -49,7 +49,11 @@ def move_here(variables: Mapping[str, Any]) -> bool:
                 "move; make it in configure_model, or as a keras.Variable."
             )
     for variable in strangers.values():
-        variable._initialize(variable._value.numpy())  # Keras' own way to make what it wraps
+        value = variable._value
+        home = home_of(variable)
+        if home is not None:  # a copy, as reading the whole is refused in another's scope
+            value = home.experimental_local_results(value)[0]
+        variable._initialize(value.numpy())  # Keras' own way to make what it wraps
     return bool(strangers)
 
 
