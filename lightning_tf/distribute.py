@@ -16,7 +16,7 @@ import tensorflow as tf
 from lightning_tf.batch_part import BatchPart
 from lightning_tf.devices import chosen_devices
 from lightning_tf.exceptions import ConfigurationError, nearest
-from lightning_tf.replica_tracing import distinct_losses, distinct_seeds
+from lightning_tf.replica_tracing import distinct_losses, distinct_seeds, undivided_losses
 
 STRATEGIES = ("auto", "mirrored")
 KEYS_OF_A_STRATEGY = 10_000
@@ -77,6 +77,7 @@ class Placement:
             stack.enter_context(tf.device(self.device))
             if self.strategy is not None:
                 stack.enter_context(self.strategy.scope())
+                stack.enter_context(undivided_losses())
             yield
 
     # ---- in the graph, outside the replicas

@@ -10,6 +10,7 @@ from typing import Any
 
 import keras
 import tensorflow as tf
+from keras.src.losses import loss as loss_module  # no public name
 
 
 @contextmanager
@@ -57,3 +58,18 @@ def distinct_losses() -> Iterator[None]:
         yield
     finally:
         del keras.Layer._losses
+
+
+@contextmanager
+def undivided_losses() -> Iterator[None]:
+    """Inside, Keras' loss objects give the mean over the examples that they see, as anywhere else.
+
+    Under a strategy they divide it by the number of replicas, which the parts of a batch need not
+    agree with; the Trainer weighs a loss by the part's examples instead.
+    """
+    divide = loss_module.scale_loss_for_distribution
+    loss_module.scale_loss_for_distribution = lambda loss: loss
+    try:
+        yield
+    finally:
+        loss_module.scale_loss_for_distribution = divide

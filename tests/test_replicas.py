@@ -134,6 +134,19 @@ def test_clipping_and_accumulation_come_after_the_sum(algorithm, accumulate):
     )
 
 
+def test_loss_objects_of_keras_are_means():
+    class WithObjects(BoringTask):
+        def training_step(self, batch):
+            x, y = batch
+            logits = self.model(x, training=True)
+            self.update_metrics(y, logits)
+            mean = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+            total = keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction="none")
+            return mean(y, logits) + tf.reduce_mean(total(y, logits))
+
+    assert_equal_on_replicas(lambda: WithObjects(FewData()), counts=(2, 4))
+
+
 def test_data_of_unknown_length():
     assert_equal_on_replicas(lambda: BoringTask(FewData(known_length=False)))
 
