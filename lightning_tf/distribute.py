@@ -169,7 +169,7 @@ def _mirrored(devices: tuple[str, ...]) -> tf.distribute.Strategy:
     """The one strategy of these devices in this process: variables stay where they are."""
     names = [name.lstrip("/") for name in devices]
     if "CPU" in names[0]:
-        # By default TensorFlow sends sums around a ring here, in an order that changes.
+        # TensorFlow's default here, a ring, fails where a process had a strategy of another size.
         return tf.distribute.MirroredStrategy(names, tf.distribute.ReductionToOneDevice())
     # TensorFlow numbers the groups of devices that sum from the same key for every strategy, and
     # refuses a second group of another size; one key for each set of devices keeps them apart.

@@ -1,5 +1,7 @@
 """One device and several replicas: the same weights, metrics and predictions."""
 
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -7,9 +9,10 @@ import tensorflow as tf
 from boring import BoringData, BoringTask, NumberData, NumberTask, Rows, fitted, quiet
 from parity import assert_equal_on_replicas, outcome, trainer_of
 
-from lightning_tf import DataModule, Task, Trainer
-from lightning_tf.exceptions import ConfigurationError
+from lightning_tf import Callback, DataModule, Task, Trainer
+from lightning_tf.exceptions import ConfigurationError, NonFiniteLossError
 from lightning_tf.layers import FusedBatchNormalization
+from lightning_tf.tasks import ImageClassification
 
 
 class FewData(BoringData):
@@ -416,3 +419,56 @@ def test_rows_hold_the_means_over_all_replicas(tmp_path):
 
     for one, two in zip(rows(1), rows(2), strict=True):
         np.testing.assert_allclose(one, two, rtol=1e-5)
+
+
+def test_picture_classification_with_all_its_callbacks(tmp_path):
+    arguments = {"accelerator": "cpu", "devices": 2, "seed": 0, "default_root_dir": tmp_path}
+    trainer = Trainer(max_epochs=1, enable_progress_bar=False, limit_train_batches=4, **arguments)
+    task = ImageClassification(data="digits", batch_norm=True, dropout=0.1, augmentation=["crop"])
+    trainer.fit(task)
+    names = [path.name for path in Path(trainer.log_dir).rglob("*")]
+    assert "metrics.csv" in names
+    best = trainer.checkpoint_callback.best_model_path
+    measured = trainer.test(task, ckpt_path=best)
+    again = ImageClassification(data="digits", batch_norm=True, dropout=0.1)
+    assert trainer_of(1).test(again, ckpt_path=best) == pytest.approx(measured, rel=1e-4)
+
+
+def test_bad_numbers_are_found_on_replicas():
+    task = NumberTask(NumberData([1, 1, np.nan, 1], 2))
+    with pytest.raises(NonFiniteLossError, match="update 2"):
+        fitted(task, max_epochs=1, accelerator="cpu", devices=2)
+
+
+def test_detect_anomaly_names_the_operation_on_replicas():
+    class Broken(NumberTask):
+        def training_step(self, batch):
+            return tf.reduce_mean(tf.math.log(batch - 2.0)) * self.weight
+
+    task = Broken(NumberData([1, 1], 2))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="Log"):
+        fitted(task, max_epochs=1, accelerator="cpu", devices=2, detect_anomaly=True)
+
+
+def test_hooks_that_watch_every_batch():
+    seen = []
+
+    class Watches(Callback):
+        def on_train_batch_end(self, trainer, task, outputs, batch_idx):
+            seen.append(outputs["loss"])
+
+    task = NumberTask(NumberData([1, 2, 3, 4, 6], 2), keras.optimizers.SGD(0.0))
+    arguments = {"accelerator": "cpu", "devices": 2, "callbacks": [Watches()]}
+    fitted(task, max_epochs=1, **arguments)
+    assert seen == [1.5, 3.5, 6.0]
+
+
+def test_freezing_between_epochs_traces_anew_and_keeps_the_slots():
+    class Freezes(Normalised):
+        def on_train_epoch_start(self):
+            self.model.layers[0].trainable = self.trainer.current_epoch != 1
+
+    def make():
+        return Freezes(FewData())
+
+    assert_equal_on_replicas(make, max_epochs=3)
