@@ -10,11 +10,12 @@ ones, and then validated.
 
 The difference of two arrays is the norm of their difference over the norm of the first, which is
 taken to be at least 0.001 for each element, an update of AdamW: a single bias that passes through
-zero has no digits of its own. A case shows the largest of all its arrays. Both runs compute in float32, and a
-sum over parts rounds otherwise than a sum over the whole: the column "reordered" shows what that
-alone does, on one device with the examples of every batch in the reverse order. That tells the
-rows of a net with relu and max pooling, which no target judges: where an activation lies at a kink,
-the last bit decides which way a gradient goes, and all that follows.
+zero has no digits of its own. A case shows the largest of all its arrays.
+
+Both runs compute in float32, and a sum over parts rounds otherwise than a sum over the whole: the
+column "reordered" shows what that alone does, on one device with the examples of every batch in the
+reverse order. It tells the rows of a net with relu and max pooling, which no target judges: where
+an activation lies at a kink, the last bit decides which way a gradient goes, and all that follows.
 """
 
 from __future__ import annotations
