@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.layers.fused_batch_normalization import synchronise_batch_normalization
+from lightning_tf.local_statistics import LocalStatistics
 from lightning_tf.loop import TrainingState
 from lightning_tf.metrics import StageMetrics
 from lightning_tf.optimizers import Clipping, NamedOptimizer, named_optimizers
 from lightning_tf.precision import check_models
 from lightning_tf.step import build_lazily
-from lightning_tf.variables import components, unbuilt_layers
+from lightning_tf.variable_home import forget_compiled, move_here
+from lightning_tf.variables import all_variables, components, unbuilt_layers
 
 if TYPE_CHECKING:
     from lightning_tf.task import Task
@@ -32,6 +35,10 @@ def build_models(trainer: Trainer, task: Task, method: str, element_spec: Any) -
         task.configure_model()
         task.configured = True
     layers = {name: c for name, c in components(task) if isinstance(c, keras.Layer)}
+    if move_here(all_variables(task)):
+        forget_compiled(layers.values())
+    if trainer.placement.num_replicas > 1:
+        synchronise_batch_normalization(layers.values(), all_layers=trainer.sync_batchnorm)
     if unbuilt_layers(task):
         build_lazily(task, method, element_spec)
     task.take_weights()
@@ -50,9 +57,14 @@ def training_state(trainer: Trainer, task: Task) -> TrainingState:
             clipping=clipping,
             accumulating=trainer.accumulates,
             scaling=trainer.scales_loss,
+            placement=trainer.placement,
         )
         _adopt_accumulation(trainer, optimizers)
-        trainer.training = TrainingState(optimizers, StageMetrics(task, set()))
+        trainer.training = TrainingState(
+            optimizers,
+            StageMetrics(task, set(), trainer.placement),
+            LocalStatistics(task, trainer.placement),
+        )
     return trainer.training
 
 

@@ -1,49 +1,244 @@
-"""Placement: accelerator, devices and strategy to what tf.distribute needs."""
+"""Placement: accelerator, devices and strategy to what tf.distribute needs; replica arithmetic.
+
+On one device there is no strategy, and every method here calls what it is given and nothing more.
+"""
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import cache, cached_property
 from typing import Any
 
+import keras
 import tensorflow as tf
 
+from lightning_tf.batch_part import BatchPart
+from lightning_tf.devices import chosen_devices
 from lightning_tf.exceptions import ConfigurationError, nearest
+from lightning_tf.replica_tracing import distinct_losses, distinct_seeds, undivided_losses
 
-ACCELERATORS = ("auto", "cpu", "gpu")
+STRATEGIES = ("auto", "mirrored")
+KEYS_OF_A_STRATEGY = 10_000
 
 
 class Placement:
-    """Where a run computes: one device, without a strategy around it.
+    """Where a run computes: on one device without a strategy around it, or on several replicas.
 
     Args:
-        accelerator: ``auto`` takes a GPU where there is one; ``cpu`` or ``gpu``.
-        devices: ``auto`` or 1.
-        strategy: ``auto``.
+        accelerator: ``auto`` takes GPUs where there are any; ``cpu`` or ``gpu``.
+        devices: How many; ``auto`` (all GPUs, or one CPU), -1 (all), or a list of GPU numbers.
+            Several CPUs are logical devices of the one that there is.
+        strategy: ``auto`` (none on one device, ``mirrored`` on several), ``mirrored``, or a
+            `tf.distribute.Strategy`, which brings its own devices.
 
     Raises:
-        ConfigurationError: There is no such device, or more than one is asked for.
+        ConfigurationError: There is no such device, a name is unknown, or the strategy cannot
+            train.
+
+    Example:
+        >>> Placement("cpu", 1, "auto").num_replicas
+        1
     """
 
     def __init__(self, accelerator: str, devices: Any, strategy: Any) -> None:
-        if accelerator not in ACCELERATORS:
+        self._given: tf.distribute.Strategy | None = None
+        if isinstance(strategy, tf.distribute.Strategy):
+            _check_strategy(strategy, accelerator, devices)
+            self._given = strategy
+            self.num_replicas = int(strategy.num_replicas_in_sync)
+            self.devices: tuple[str, ...] = tuple(strategy.extended.worker_devices)
+            return
+        if strategy not in STRATEGIES:
             raise ConfigurationError(
-                f"accelerator={accelerator!r} is unknown.{nearest(accelerator, ACCELERATORS)}"
+                f"strategy={strategy!r} is unknown.{nearest(str(strategy), STRATEGIES)} A "
+                "tf.distribute.Strategy object works too."
             )
-        if devices not in ("auto", 1, "1") or strategy != "auto":
-            raise ConfigurationError(
-                f"devices={devices!r}, strategy={strategy!r}: this version trains on one device; "
-                "pass devices=1 and strategy='auto'."
-            )
-        gpus = tf.config.list_logical_devices("GPU")
-        if accelerator == "gpu" and not gpus:
-            raise ConfigurationError(
-                "accelerator='gpu': TensorFlow sees no GPU; install a build with CUDA, or pass "
-                "accelerator='cpu'."
-            )
-        self.device = "/CPU:0" if accelerator == "cpu" or not gpus else "/GPU:0"
-        self.num_replicas = 1
+        self.devices = chosen_devices(accelerator, devices)
+        self.num_replicas = len(self.devices)
+        self._mirrors = strategy == "mirrored" or self.num_replicas > 1
 
-    def scope(self) -> AbstractContextManager[Any]:
+    @property
+    def device(self) -> str:
+        """The device that computes what is not a replica's."""
+        return self.devices[0]
+
+    @cached_property
+    def strategy(self) -> tf.distribute.Strategy | None:
+        """None on one device; made at its first use, because making it starts TensorFlow."""
+        if self._given is not None or not self._mirrors:
+            return self._given
+        return _mirrored(self.devices)
+
+    @contextmanager
+    def scope(self) -> Iterator[None]:
         """The context in which models are made and steps are traced and run."""
-        device: AbstractContextManager[Any] = tf.device(self.device)
-        return device
+        with ExitStack() as stack:
+            stack.enter_context(tf.device(self.device))
+            if self.strategy is not None:
+                stack.enter_context(self.strategy.scope())
+                stack.enter_context(undivided_losses())
+            yield
+
+    # ---- in the graph, outside the replicas
+
+    def summed(self, compute: Callable[[Any, BatchPart | None], Any], batch: Any) -> Any:
+        """Run something on every replica's part of a batch and sum what it gives.
+
+        Args:
+            compute: Takes a batch and its `BatchPart`, None on one device; returns a nest of
+                tensors, None among them.
+            batch: The global batch.
+
+        Returns:
+            The sums, a copy on every replica; see `first` and `each`.
+        """
+        return self._on_replicas(lambda part: all_sum(compute(part.batch, part)), compute, batch)
+
+    def gathered(self, compute: Callable[[Any, BatchPart | None], Any], batch: Any) -> Any:
+        """As `summed`, but put together along the first dimension, in the order of the batch."""
+
+        def on_replica(part: BatchPart) -> Any:
+            return tf.nest.map_structure(
+                lambda whole: _own_rows(whole, part), compute(part.batch, part)
+            )
+
+        parts = self._on_replicas(on_replica, compute, batch)
+        return parts if self.strategy is None else self._joined(parts)
+
+    def _on_replicas(
+        self,
+        on_replica: Callable[[BatchPart], Any],
+        alone: Callable[[Any, None], Any],
+        batch: Any,
+    ) -> Any:
+        if self.strategy is None:
+            return alone(batch, None)
+        policy = keras.config.dtype_policy()
+
+        def replica() -> Any:
+            keras.config.set_dtype_policy(policy)  # Keras keeps it by thread, a replica is one
+            number = tf.distribute.get_replica_context().replica_id_in_sync_group
+            return on_replica(BatchPart.cut(batch, number, self.num_replicas))
+
+        with distinct_seeds(), distinct_losses():
+            return self.strategy.run(replica)
+
+    def _joined(self, parts: Any) -> Any:
+        def join(part: Any) -> Any:
+            pieces = list(self.strategy.experimental_local_results(part))  # type: ignore[union-attr]
+            if isinstance(pieces[0], tf.SparseTensor):
+                return tf.sparse.concat(0, pieces)
+            return tf.concat(pieces, 0)
+
+        with tf.device("/CPU:0"):  # prediction is read by the host
+            return tf.nest.map_structure(join, parts)
+
+    def each(self, act: Callable[..., Any], *args: Any) -> Any:
+        """Call something once for every replica, with that replica's copies of the arguments.
+
+        Variables that it reads and assigns are the replica's own copies: it must do the same on
+        all of them.
+        """
+        return act(*args) if self.strategy is None else self.strategy.run(act, args)
+
+    def first(self, values: Any) -> Any:
+        """The first replica's copy of values that are equal on all."""
+        strategy = self.strategy
+        if strategy is None:
+            return values
+        return tf.nest.map_structure(lambda v: strategy.experimental_local_results(v)[0], values)
+
+    def applying(self) -> AbstractContextManager[Any]:
+        """The context in which a Keras optimizer takes gradients that are already summed."""
+        return ExitStack() if self.strategy is None else _merged()
+
+    # ---- in the graph, on a replica
+
+    def sum_then(self, act: Callable[[Any], None], values: Any) -> None:
+        """Sum values over replicas, then act on the sums once for all of them."""
+        if self.strategy is None:
+            act(values)
+            return
+        replica = tf.distribute.get_replica_context()
+        replica.merge_call(lambda _, summed: act(summed), args=(all_sum(values),))
+
+
+@cache
+def _mirrored(devices: tuple[str, ...]) -> tf.distribute.Strategy:
+    """The one strategy of these devices in this process: variables stay where they are."""
+    names = [name.lstrip("/") for name in devices]
+    if "CPU" in names[0]:
+        # TensorFlow's default here, a ring, fails where a process had a strategy of another size.
+        return tf.distribute.MirroredStrategy(names, tf.distribute.ReductionToOneDevice())
+    # TensorFlow numbers the groups of devices that sum from the same key for every strategy, and
+    # refuses a second group of another size; one key for each set of devices keeps them apart.
+    key = KEYS_OF_A_STRATEGY * sum(2 ** int(name.rsplit(":", 1)[-1]) for name in names)
+    kind = type("Mirrored", (tf.distribute.MirroredStrategy,), {"_collective_key_base": key})
+    return kind(names)
+
+
+def all_sum(values: Any) -> Any:
+    """On a replica: the sums over all replicas of a nest of tensors, in one call; None stays."""
+    flat = tf.nest.flatten(values)
+    present = [value for value in flat if value is not None]
+    if not present:
+        return values
+    replica = tf.distribute.get_replica_context()
+    summed = iter(replica.all_reduce(tf.distribute.ReduceOp.SUM, present))
+    return tf.nest.pack_sequence_as(values, [None if v is None else next(summed) for v in flat])
+
+
+def _own_rows(whole: Any, part: BatchPart) -> Any:
+    whole = tf.convert_to_tensor(whole) if not _is_composite(whole) else whole
+    if whole.shape.rank == 0:
+        raise ConfigurationError(
+            "predict_step gave a scalar, which cannot be put together from several replicas; "
+            "return one row for each example."
+        )
+    if not part.may_be_idle:
+        return whole
+    count = tf.cast(part.examples, tf.int32)
+    if isinstance(whole, tf.SparseTensor):
+        kept = tf.minimum(whole.dense_shape[0], tf.cast(count, tf.int64))
+        return tf.sparse.slice(
+            whole, tf.zeros_like(whole.dense_shape), tf.concat([[kept], whole.dense_shape[1:]], 0)
+        )
+    return whole[:count]
+
+
+def _is_composite(value: Any) -> bool:
+    return isinstance(value, (tf.RaggedTensor, tf.SparseTensor))
+
+
+@contextmanager
+def _merged() -> Iterator[None]:
+    """Let Keras' optimizers update from outside the replicas.
+
+    They enter `merge_call` by themselves, which is an error where the replicas are merged already.
+    """
+    interim = tf.__internal__.distribute.interim
+    enter = interim.maybe_merge_call
+    interim.maybe_merge_call = lambda act, strategy, *args, **kwargs: act(strategy, *args, **kwargs)
+    try:
+        yield
+    finally:
+        interim.maybe_merge_call = enter
+
+
+def _check_strategy(strategy: tf.distribute.Strategy, accelerator: str, devices: Any) -> None:
+    if accelerator != "auto" or devices != "auto":
+        raise ConfigurationError(
+            f"strategy={type(strategy).__name__} brings its own devices; leave out "
+            f"accelerator={accelerator!r} and devices={devices!r}."
+        )
+    fitting = (
+        tf.distribute.MirroredStrategy,
+        tf.distribute.OneDeviceStrategy,
+    )
+    if not isinstance(strategy, fitting):
+        known = ", ".join(kind.__name__ for kind in fitting)
+        raise ConfigurationError(
+            f"strategy={type(strategy).__name__}: the Trainer knows how to train under {known}; "
+            "give one of these, or devices=."
+        )

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from lightning_tf.exceptions import DataError
 from lightning_tf.limits import Limit, limited, refuse_endless
 from lightning_tf.metrics import Means, StageMetrics
-from lightning_tf.step import EvaluationStep, Window
+from lightning_tf.step import EvaluationStep
+from lightning_tf.window import Window
 from lightning_tf.window_clock import WindowClock
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class EvaluationLoop:
                 self._window = Window(
                     EvaluationStep(self.task, f"{self.hook_name}_step"),
                     self.metrics,
+                    self.trainer.placement,
                     self.dataset.element_spec,
                     known_length=self.length is not None,
                     keeps_last=self.trainer.hooks.watches_batches(self.hook_name),

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from lightning_tf.exceptions import DataError, NonFiniteLossError
 from lightning_tf.limits import limited, refuse_endless
 from lightning_tf.metrics import Means, StageMetrics
-from lightning_tf.step import TrainingStep, Window, WindowResult
+from lightning_tf.step import TrainingStep
 from lightning_tf.validation_schedule import ValidationSchedule
 from lightning_tf.variables import frozen_pattern
+from lightning_tf.window import Window, WindowResult
 from lightning_tf.window_clock import WindowClock
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
     from lightning_tf.evaluation import EvaluationLoop
+    from lightning_tf.local_statistics import LocalStatistics
     from lightning_tf.optimizers import NamedOptimizer
     from lightning_tf.task import Task
     from lightning_tf.trainer import Trainer
@@ -34,11 +36,13 @@ class TrainingState:
     Attributes:
         optimizers: By name.
         metrics: The training stage's copies of the task's metrics.
+        statistics: What replicas keep for themselves.
         means: Of losses and logged values; None until the step is traced.
     """
 
     optimizers: dict[str, NamedOptimizer]
     metrics: StageMetrics
+    statistics: LocalStatistics
     means: Means | None = None
 
 
@@ -107,8 +111,9 @@ class FitLoop:
         self.task._metrics = self.state.metrics.metrics
         with self.trainer.profiler.region("tracing training_step"):
             self._window = Window(
-                TrainingStep(self.task, self.state.optimizers),
+                TrainingStep(self.task, self.state.optimizers, self.state.statistics),
                 self.state.metrics,
+                self.trainer.placement,
                 element_spec,
                 known_length=self._known_length,
                 accumulating=self.trainer.accumulates,
@@ -136,7 +141,7 @@ class FitLoop:
 
     def names(self) -> set[str]:
         """The names that training logs."""
-        return {*self.window.names, *self.state.metrics.metrics}
+        return {*self.window.names, *self.window.result_names, *self.state.metrics.metrics}
 
     # ---- the loop
 
@@ -257,6 +262,7 @@ class FitLoop:
             self._validate()
         trainer.log_row({f"train/{name}_epoch": value for name, value in means.items()})
         progress.epoch_closed = self._exhausted
+        self.state.statistics.average()  # hooks at the epoch's end, and who comes after, read them
         if self._exhausted:
             self._learn_length()
         trainer.hooks("on_train_epoch_end")
@@ -364,6 +370,7 @@ class FitLoop:
         try:
             self.progress.validated_batch = self.progress.total_batches
             trainer.validation_due = False
+            self.state.statistics.average()
             self.validation.run()
         except BaseException:
             self.progress.validated_batch = validated  # a checkpoint of now must not count it

@@ -16,7 +16,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from lightning_tf.distribute import Placement
 from lightning_tf.exceptions import ConfigurationError, nearest
+from lightning_tf.variable_home import move_optimizer_here
 from lightning_tf.variables import optimizable_variables, trainable_variables
 
 log = logging.getLogger("lightning_tf")
@@ -58,6 +60,7 @@ class NamedOptimizer:
         clipping: The Trainer's clipping, or None.
         accumulating: Whether windows of several batches make one update.
         scaling: Whether the loss is scaled dynamically (mixed_float16).
+        placement: Whether there are replicas, each with a copy of every variable.
 
     Attributes:
         after_update: Called in the graph after every update that moved variables, with these.
@@ -73,17 +76,21 @@ class NamedOptimizer:
         clipping: Clipping | None,
         accumulating: bool,
         scaling: bool,
+        placement: Placement,
     ) -> None:
         self.name = name
+        self.placement = placement
         self.owner = owner
         self.optimizer, own_clipping, self.own_accumulation = _stripped(optimizer)
         self.clipping = clipping or own_clipping
         self.accumulating = accumulating or self.own_accumulation > 1
+        move_optimizer_here(self.optimizer)
         # Slots of frozen layers are made too, so that unfreezing them later keeps every slot.
         if not self.optimizer.built:
             self.optimizer.build(optimizable_variables(owner))
         self.loss_scale = tf.Variable(INITIAL_LOSS_SCALE, trainable=False) if scaling else None
         self.finite_updates = tf.Variable(0, trainable=False) if scaling else None
+        self.skipped = tf.Variable(0, trainable=False) if scaling else None
         self.accumulated = tf.Variable(0.0, trainable=False) if self.accumulating else None
         self._sums: dict[int, tf.Variable] = {}
         self._reached: set[int] = set()  # variables that a loss was seen to depend on
@@ -112,6 +119,7 @@ class NamedOptimizer:
         if self.loss_scale is not None:
             found["loss_scale"] = self.loss_scale
             found["finite_updates"] = self.finite_updates
+            found["skipped_updates"] = self.skipped
         if self.accumulated is not None:
             found["accumulated"] = self.accumulated
             positions = {id(v): i for i, v in enumerate(optimizable_variables(self.owner))}
@@ -126,11 +134,13 @@ class NamedOptimizer:
         return loss if self.loss_scale is None else loss * self.loss_scale
 
     def update(self, gradients: Sequence[Any], ready: tf.Tensor) -> None:
-        """Take the reduced gradients of one batch and update the variables where it is time.
+        """Take the gradients of one batch and update the variables where it is time.
+
+        Decides and updates once for all replicas, so it is called outside of them.
 
         Args:
-            gradients: One for each of `variables`, of the scaled loss; None where the loss does
-                not depend on the variable.
+            gradients: One for each of `variables`, of the scaled loss, summed over replicas; None
+                where the loss does not depend on the variable.
             ready: Boolean scalar, whether this batch completes its window of accumulation.
         """
         if not self.variables:
@@ -147,8 +157,9 @@ class NamedOptimizer:
         if self.loss_scale is None:
             self._take(taken, variables, ready)
             return
-        taken = [gradient / tf.cast(self.loss_scale, gradient.dtype) for gradient in taken]
-        finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(g)) for g in taken])
+        taken = self.placement.each(self._unscaled, taken)
+        own = self.placement.first(taken)
+        finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(g)) for g in own])
         tf.cond(finite, _acting(self._take, taken, variables, ready), lambda: 0)
         self._adjust_scale(finite)
         if self.accumulating:
@@ -165,26 +176,40 @@ class NamedOptimizer:
         count = self.accumulated
         tf.cond(count > 0.0, _acting(self._apply_accumulated, variables), lambda: 0)
 
+    def _unscaled(self, gradients: list[Any]) -> list[Any]:
+        return [gradient / tf.cast(self.loss_scale, gradient.dtype) for gradient in gradients]
+
     def _take(self, gradients: list[Any], variables: list[Any], ready: tf.Tensor) -> None:
         if self.accumulated is None:
             self._apply(gradients, variables)
             return
-        for gradient, variable in zip(gradients, variables, strict=True):
-            self._sums[id(variable)].assign_add(tf.convert_to_tensor(gradient))
-        self.accumulated.assign_add(1.0)
+        self.placement.each(self._accumulate, gradients, [id(variable) for variable in variables])
         tf.cond(ready, _acting(self._apply_accumulated, variables), lambda: 0)
 
+    def _accumulate(self, gradients: list[Any], keys: list[int]) -> None:
+        for gradient, key in zip(gradients, keys, strict=True):
+            self._sums[key].assign_add(tf.convert_to_tensor(gradient))
+        self.accumulated.assign_add(1.0)  # type: ignore[union-attr]
+
     def _apply_accumulated(self, variables: Sequence[Any]) -> None:
-        sums = [self._sums[id(variable)] for variable in variables]
-        self._apply([s / tf.cast(self.accumulated, s.dtype) for s in sums], list(variables))
-        for total in sums:
-            total.assign(tf.zeros_like(total))
+        keys = [id(variable) for variable in variables]
+        self._apply(self.placement.each(self._means, keys), list(variables))
+        self.placement.each(self._empty, keys)
+
+    def _means(self, keys: list[int]) -> list[tf.Tensor]:
+        sums = [self._sums[key] for key in keys]
+        return [s / tf.cast(self.accumulated, s.dtype) for s in sums]
+
+    def _empty(self, keys: list[int]) -> None:
+        for key in keys:
+            self._sums[key].assign(tf.zeros_like(self._sums[key]))
         self.accumulated.assign(0.0)  # type: ignore[union-attr]
 
     def _apply(self, gradients: list[Any], variables: list[Any]) -> None:
         if self.clipping is not None:
-            gradients = self.clipping(gradients)
-        self.optimizer.apply(gradients, variables)
+            gradients = self.placement.each(self.clipping, gradients)
+        with self.placement.applying():
+            self.optimizer.apply(gradients, variables)
         for act in self.after_update:
             act(variables)
 
@@ -196,6 +221,7 @@ class NamedOptimizer:
         streak.assign(tf.where(tf.logical_and(finite, tf.logical_not(grows)), streak + 1, 0))
         factor = tf.where(finite, tf.where(grows, 2.0, 1.0), 0.5)
         scale.assign(tf.maximum(scale * factor, 1.0))
+        self.skipped.assign_add(tf.cast(tf.logical_not(finite), tf.int32))  # type: ignore[union-attr]
 
 
 def _acting(act: Callable[..., None], *args: Any) -> Callable[[], int]:
@@ -243,6 +269,7 @@ def named_optimizers(
     clipping: Clipping | None,
     accumulating: bool,
     scaling: bool,
+    placement: Placement,
 ) -> dict[str, NamedOptimizer]:
     """Build what `configure_optimizers` returned, in the scope that is current.
 
@@ -252,6 +279,7 @@ def named_optimizers(
         clipping: The Trainer's clipping, or None for what the optimizers bring.
         accumulating: Whether windows of several batches make one update, in any epoch.
         scaling: Whether losses are scaled (mixed_float16).
+        placement: Whether there are replicas.
 
     Raises:
         ConfigurationError: A key names no attribute, or a value is no Keras optimizer.
@@ -274,5 +302,6 @@ def named_optimizers(
             clipping=clipping,
             accumulating=accumulating,
             scaling=scaling,
+            placement=placement,
         )
     return built

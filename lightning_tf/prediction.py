@@ -40,7 +40,7 @@ def predictions(trainer: Trainer, task: Task, ckpt_path: CheckpointPath | None) 
         with computing(trainer):
             build_models(trainer, task, "predict_step", dataset.element_spec)
             load_weights(task, found)
-            step = prediction(task, dataset.element_spec)
+            step = prediction(task, dataset.element_spec, trainer.placement)
         hooks("on_predict_start")
         hooks("on_predict_epoch_start")
         for index, batch in enumerate(dataset):

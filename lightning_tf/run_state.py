@@ -74,7 +74,10 @@ def resume(trainer: Trainer, task: Task, found: Found) -> None:
     _check_callbacks(variables, found)
     if "keras.global_seed_generator" not in found.tensors:  # something else in this process drew
         variables.pop("keras.global_seed_generator", None)
-    checkpoint.assign(variables, found.tensors, found.path)
+    tensors = found.tensors
+    if trainer.training is not None:
+        tensors = trainer.training.metrics.fitted(tensors, "metric.")
+    checkpoint.assign(variables, tensors, found.path)
     try:
         for field in fields(Progress):
             setattr(trainer.progress, field.name, run["progress"][field.name])

@@ -14,6 +14,7 @@ from lightning_tf.data.data_module import DataModule
 from lightning_tf.exceptions import CheckpointError, ConfigurationError
 from lightning_tf.hyperparameters import call_arguments, plain_arguments
 from lightning_tf.precision import applied
+from lightning_tf.running_step import running_step
 from lightning_tf.variables import named_weights, unbuilt_layers
 
 if TYPE_CHECKING:
@@ -64,15 +65,13 @@ class Task:
     configured: bool
     _trainer: Trainer | None
     _metrics: dict[str, Any]
-    _logged: dict[str, tf.Tensor] | None
-    _minimize: Callable[[str, LossFunction], tf.Tensor] | None
     _weights: Callable[[], None] | None
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Record the constructor's arguments before the subclass's own `__init__` runs."""
         task = super().__new__(cls)
         task.hparams = plain_arguments(cls, args, kwargs)
-        task._trainer = task._logged = task._minimize = task._weights = None
+        task._trainer = task._weights = None
         task._metrics = {}
         task.configured = False
         return task
@@ -218,7 +217,8 @@ class Task:
         """
         if self._trainer is not None and prog_bar:
             self._trainer.prog_bar_metrics.add(name)
-        if self._logged is None:
+        step = running_step()
+        if step is None or step.logged is None:
             self.trainer.log_metrics({name: float(value)})
             return
         value = tf.cast(value, tf.float32)
@@ -226,7 +226,7 @@ class Task:
             raise ConfigurationError(
                 f"log({name!r}) got a tensor of shape {value.shape}; log a scalar, as its mean."
             )
-        self._logged[name] = value
+        step.logged[name] = value
 
     def minimize(self, name: str, loss_fn: LossFunction) -> tf.Tensor:
         """Do forward, gradients and update of one optimizer at once, inside `training_step`.
@@ -242,9 +242,10 @@ class Task:
         Returns:
             The loss, before the update.
         """
-        if self._minimize is None:
+        step = running_step()
+        if step is None or step.minimize is None:
             raise ConfigurationError("minimize works only inside training_step.")
-        return self._minimize(name, loss_fn)
+        return step.minimize(name, loss_fn)
 
     # ---- hooks: those of Callback, without (trainer, task)
 

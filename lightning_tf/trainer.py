@@ -55,9 +55,12 @@ class Trainer:
     """Drives a Task: fit, validate, test, predict.
 
     Args:
-        accelerator: ``auto``, ``cpu`` or ``gpu``.
-        devices: How many; ``auto`` or 1.
-        strategy: ``auto``.
+        accelerator: ``auto`` (GPUs where there are any), ``cpu`` or ``gpu``.
+        devices: How many; ``auto`` (all GPUs, or one CPU), -1 (all), or a list of GPU numbers. Each
+            of several gets a part of every batch and all end with the weights that one would have;
+            several CPUs are logical devices of the one that there is.
+        strategy: ``auto`` (none on one device, ``mirrored`` on several), ``mirrored``, or a
+            tf.distribute.MirroredStrategy or OneDeviceStrategy, which brings its own devices.
         precision: A Keras policy or Lightning's name: ``float32``, ``mixed_bfloat16`` or
             ``bf16-mixed``, ``mixed_float16`` or ``16-mixed``, and the pure ones.
         max_epochs: Epochs to train. At least one of max_epochs, max_steps, max_time is needed.
@@ -91,6 +94,8 @@ class Trainer:
         deterministic: Makes TensorFlow's operations deterministic, for the rest of the process.
             Needs a seed.
         jit_compile: Compiles steps with XLA; made a small conv net 2.5 times slower on a CPU.
+        sync_batchnorm: Under several replicas, gives Keras' BatchNormalization layers the
+            statistics of all replicas' examples; those of the package's networks have them anyway.
         profiler: ``simple`` (a table of where the time went), ``trace`` (a TensorBoard trace of
             updates 10 to 20), or a Profiler.
         detect_anomaly: Checks every operation for NaN and infinity, and names the first; slow.
@@ -141,6 +146,7 @@ class Trainer:
         seed: int | None = None,
         deterministic: bool = False,
         jit_compile: bool = False,
+        sync_batchnorm: bool = False,
         profiler: str | Profiler | None = None,
         detect_anomaly: bool = False,
     ) -> None:
@@ -167,6 +173,12 @@ class Trainer:
         self.jit_compile, self.detect_anomaly = jit_compile, detect_anomaly
         self.precision = policy_name(precision)
         self.placement = Placement(accelerator, devices, strategy)
+        self.sync_batchnorm = sync_batchnorm
+        if jit_compile and self.placement.num_replicas > 1:
+            raise ConfigurationError(
+                f"jit_compile=True with {self.placement.num_replicas} replicas: XLA compiles for "
+                "one device; leave it out, or pass devices=1."
+            )
         self.profiler = profiler_of(profiler)
         self.settings = settings(arguments)
         if self.fast_dev_run:
@@ -314,6 +326,7 @@ class Trainer:
             raise ConfigurationError("save_checkpoint needs a task: call fit or test first.")
         if self._loop is not None:
             self._loop.read()  # a checkpoint of weights that went bad would replace a good one
+            self._loop.state.statistics.average()
         # A run that is resumed from it measures only later rows again.
         self.records.loggers.send("save")
         return run_state.snapshot(self, self.task, weights_only=weights_only)
@@ -602,7 +615,7 @@ class Trainer:
             task,
             hook_name=hook_name,
             prefix=prefix,
-            metrics=StageMetrics(task, taken),
+            metrics=StageMetrics(task, taken, self.placement),
             dataset=dataset,
             limit=limit,
         )

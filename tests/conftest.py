@@ -13,6 +13,14 @@ from pathlib import Path
 
 import keras
 import pytest
+import tensorflow as tf
+
+# Fixed when TensorFlow starts, hence for all tests: enough for those of several replicas.
+LOGICAL_CPUS = 4
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0],
+    [tf.config.LogicalDeviceConfiguration()] * LOGICAL_CPUS,
+)
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 # Set by libraries while they are imported, which happens inside whatever test comes first.

@@ -6,10 +6,10 @@ from lightning_tf.exceptions import ConfigurationError
 
 
 @pytest.mark.parametrize("devices", ["auto", 1, "1"])
-@pytest.mark.parametrize("accelerator", ["auto", "cpu"])
-def test_one_device_needs_no_strategy(accelerator, devices):
-    placement = Placement(accelerator, devices, "auto")
+def test_one_device_needs_no_strategy(devices):
+    placement = Placement("cpu", devices, "auto")
     assert placement.num_replicas == 1
+    assert placement.strategy is None
     with placement.scope():
         assert not tf.distribute.has_strategy()
 
@@ -19,20 +19,54 @@ def test_cpu_means_the_cpu():
         assert "CPU:0" in tf.zeros([]).device
 
 
-def test_an_unknown_accelerator_names_the_nearest():
-    with pytest.raises(ConfigurationError, match="Did you mean 'gpu'"):
-        Placement("gpus", 1, "auto")
+def test_several_devices_are_mirrored():
+    placement = Placement("cpu", 2, "auto")
+    assert placement.num_replicas == 2
+    with placement.scope():
+        variable = tf.Variable(1.0)
+        assert tf.distribute.get_strategy() is placement.strategy
+    parts = placement.strategy.experimental_local_results(variable)
+    assert [part.device[-5:] for part in parts] == ["CPU:0", "CPU:1"]
 
 
-@pytest.mark.skipif(bool(tf.config.list_physical_devices("GPU")), reason="there is a GPU")
-def test_a_missing_gpu_is_an_error_and_no_fallback():
-    with pytest.raises(ConfigurationError, match="sees no GPU"):
-        Placement("gpu", 1, "auto")
+def test_trainers_of_the_same_devices_share_a_strategy():
+    first, second = (Placement("cpu", 2, "auto").strategy for _ in range(2))
+    assert first is second
 
 
-@pytest.mark.parametrize(
-    ("devices", "strategy"), [(2, "auto"), (0, "auto"), ([0, 1], "auto"), (1, "ddp"), (-1, "auto")]
-)
-def test_what_is_not_there_yet_is_refused(devices, strategy):
-    with pytest.raises(ConfigurationError, match="one device"):
-        Placement("cpu", devices, strategy)
+def test_one_device_can_be_mirrored_too():
+    placement = Placement("cpu", 1, "mirrored")
+    assert isinstance(placement.strategy, tf.distribute.MirroredStrategy)
+    assert placement.num_replicas == 1
+
+
+def test_an_unknown_strategy_names_the_nearest():
+    with pytest.raises(ConfigurationError, match="Did you mean 'mirrored'"):
+        Placement("cpu", 2, "mirored")
+
+
+def test_a_strategy_object_stands_alone():
+    with pytest.raises(ConfigurationError, match="brings its own devices"):
+        Placement("cpu", 2, tf.distribute.OneDeviceStrategy("CPU:0"))
+
+
+def test_a_strategy_that_the_trainer_cannot_use_is_refused():
+    strategy = tf.distribute.experimental.CentralStorageStrategy(["CPU:0"])
+    with pytest.raises(ConfigurationError, match="knows how to train under MirroredStrategy"):
+        Placement("auto", "auto", strategy)
+
+
+def test_the_sum_over_replicas_is_the_sum_over_the_batch():
+    for devices in (1, 2, 4):
+        placement = Placement("cpu", devices, "auto")
+
+        @tf.function
+        def total(batch, placement=placement):
+            def compute(own, part):
+                count = tf.cast(tf.size(own), tf.float32) if part is None else part.examples
+                return tf.reduce_mean(own) * count, None
+
+            return placement.first(placement.summed(compute, batch)[0])
+
+        with placement.scope():
+            assert float(total(tf.constant([1.0, 2.0, 4.0]))) == 7.0

@@ -4,8 +4,11 @@ import pytest
 import tensorflow as tf
 from boring import NumberData, NumberTask, Rows, fitted
 
+from lightning_tf.distribute import Placement
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.metrics import Means, StageMetrics
+
+ONE_DEVICE = Placement("cpu", 1, "auto")
 
 
 class Measured(NumberTask):
@@ -83,7 +86,7 @@ def test_a_metric_object_that_is_given_twice_is_copied():
             return {"mean": shared}
 
     taken = set()
-    first, second = StageMetrics(Sharing(), taken), StageMetrics(Sharing(), taken)
+    first, second = (StageMetrics(Sharing(), taken, ONE_DEVICE) for _ in range(2))
     assert first.metrics["mean"] is shared
     assert second.metrics["mean"] is not shared
     first.metrics["mean"].update_state(3.0)
@@ -113,4 +116,4 @@ def test_what_is_no_dict_of_metrics_is_refused(configured):
             return configured
 
     with pytest.raises(ConfigurationError, match="configure_metrics"):
-        StageMetrics(Wrong(), set())
+        StageMetrics(Wrong(), set(), ONE_DEVICE)

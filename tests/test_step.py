@@ -5,9 +5,9 @@ import tensorflow as tf
 from boring import BoringTask, NumberData, NumberTask, Recorder, fitted, quiet
 
 from lightning_tf import Callback, Trainer
+from lightning_tf.batch_part import example_count
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.loop import FitLoop
-from lightning_tf.step import example_count
 
 
 class Wakes(Callback):

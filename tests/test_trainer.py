@@ -456,7 +456,7 @@ def test_one_device_is_used_without_a_strategy(accelerator):
         {"seed": 1.0},
         {"profiler": "advanced"},
         {"accelerator": "tpu"},
-        {"devices": 2},
+        {"devices": 0},
         {"strategy": "ddp"},
         {"precision": "fp16"},
     ],

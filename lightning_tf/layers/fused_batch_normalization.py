@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import keras
@@ -9,6 +10,7 @@ import tensorflow as tf
 from tensorflow.python.framework.config import is_op_determinism_enabled  # no public name
 
 from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.running_step import running_step
 
 # Below this cuDNN refuses the fused operation.
 SMALLEST_FUSED_EPSILON = 1.001e-5
@@ -84,11 +86,10 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[
             The normalised batch in the layer's compute dtype.
         """
         training = bool(training and self.trainable)
-        if self._is_ordinary(inputs):
-            if training and self.synchronized and _replicas() > 1:
-                return self._normalise_over_replicas(inputs, mask)
-            if mask is None and self._can_fuse(inputs, training):
-                return self._normalise_fused(inputs, training)
+        if training and self.synchronized and not self.renorm and _replicas() > 1:
+            return self._normalise_over_replicas(inputs, mask)
+        if mask is None and self._is_ordinary(inputs) and self._can_fuse(inputs, training):
+            return self._normalise_fused(inputs, training)
         return super().call(inputs, training=training, mask=mask)
 
     def _is_ordinary(self, inputs: Any) -> bool:
@@ -128,12 +129,13 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[
         return tf.cast(outputs.y, self.compute_dtype)
 
     def _normalise_over_replicas(self, inputs: Any, mask: Any) -> Any:
-        x = tf.cast(inputs, tf.float32)
-        weights = tf.ones_like(x) if mask is None else tf.cast(mask, tf.float32)[..., None]
-        weights = tf.broadcast_to(weights, tf.shape(x))
+        x = tf.cast(inputs, tf.float64 if inputs.dtype == "float64" else tf.float32)
+        weights = tf.ones_like(x) if mask is None else tf.cast(mask, x.dtype)[..., None]
+        weights = tf.broadcast_to(weights, tf.shape(x)) * _real(x.dtype)
+        x, weights = self._channels_last(x), self._channels_last(weights)
         # Sums of squares lose digits where the mean is large against the deviation; the moving mean
         # is the same on every replica and close to the batch's.
-        shift = tf.cast(tf.stop_gradient(self.moving_mean.value), tf.float32)
+        shift = tf.cast(tf.stop_gradient(self.moving_mean.value), x.dtype)
         centred = (x - shift) * weights
         axes = list(range(len(x.shape) - 1))
         sums = tf.stack(
@@ -147,19 +149,26 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[
         variance = tf.maximum(variance, 0.0)
         mean = shift + offset
         self._move_statistics(mean, variance, count)
-        gamma, beta = self._scale_and_offset()
+        gamma, beta = self._scale_and_offset(x.dtype)
         y = tf.nn.batch_normalization(x, mean, variance, beta, gamma, self.epsilon)
-        return tf.cast(y, self.compute_dtype)
+        return tf.cast(self._channels_last(y), self.compute_dtype)
 
-    def _scale_and_offset(self) -> tuple[Any, Any]:
+    def _channels_last(self, x: Any) -> Any:
+        """`x` with the channels' axis and the last one exchanged, which undoes itself."""
+        rank = len(x.shape)
+        order = list(range(rank))
+        order[self.axis], order[-1] = order[-1], order[self.axis]
+        return x if order == list(range(rank)) else tf.transpose(x, order)
+
+    def _scale_and_offset(self, dtype: Any = tf.float32) -> tuple[Any, Any]:
         channels = self.moving_mean.shape
-        gamma = tf.cast(self.gamma, tf.float32) if self.scale else tf.ones(channels)
-        beta = tf.cast(self.beta, tf.float32) if self.center else tf.zeros(channels)
+        gamma = tf.cast(self.gamma, dtype) if self.scale else tf.ones(channels, dtype)
+        beta = tf.cast(self.beta, dtype) if self.center else tf.zeros(channels, dtype)
         return gamma, beta
 
     def _move_statistics(self, mean: Any, variance: Any, count: Any) -> None:
         for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
-            old = tf.cast(moving, tf.float32)
+            old = tf.cast(moving, batch.dtype)
             new = old * self.momentum + batch * (1.0 - self.momentum)
             moving.assign(tf.where(count > 0.0, new, old))
 
@@ -205,6 +214,25 @@ def fuse_batch_normalization(model: keras.Model) -> keras.Model:
     return copy
 
 
+def synchronise_batch_normalization(layers: Iterable[keras.Layer], *, all_layers: bool) -> None:
+    """Make Keras' BatchNormalization layers exact over replicas, in place.
+
+    They become FusedBatchNormalization, with their weights: Keras' own synchronisation counts the
+    example that stands in on a replica without any.
+
+    Args:
+        layers: Models and other layers, which are looked through.
+        all_layers: Whether layers with ``synchronized=False`` are changed too.
+    """
+    for layer in layers:
+        for part in layer._flatten_layers():
+            if type(part) is keras.layers.BatchNormalization and (all_layers or part.synchronized):
+                part.__class__ = FusedBatchNormalization
+                part.synchronized = True
+            elif isinstance(part, FusedBatchNormalization) and all_layers:
+                part.synchronized = True
+
+
 def _cannot_swap(model: keras.Model, reason: str) -> str:
     return (
         f"fuse_batch_normalization got {type(model).__name__} {model.name!r}, which is {reason}, "
@@ -218,6 +246,14 @@ def _fused_clone(layer: keras.layers.Layer) -> keras.layers.Layer:
     if type(layer) is keras.layers.BatchNormalization:
         return FusedBatchNormalization.from_config({**config, "synchronized": True})
     return type(layer).from_config(config)
+
+
+def _real(dtype: Any) -> Any:
+    """0 on a replica without examples, which computes with one that is another's, otherwise 1."""
+    step = running_step()
+    if step is None or step.part is None or not step.part.may_be_idle:
+        return tf.ones([], dtype)
+    return tf.cast(step.part.is_real, dtype)
 
 
 def _replicas() -> int:

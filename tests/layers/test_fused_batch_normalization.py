@@ -11,8 +11,10 @@ import pytest
 import tensorflow as tf
 from tensorflow.python.framework.config import disable_op_determinism
 
+from lightning_tf.distribute import Placement
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.layers import FusedBatchNormalization, fuse_batch_normalization
+from lightning_tf.running_step import RunningStep, running
 
 # Keras reads variables for a file in a way that NumPy 2 warns about.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -350,3 +352,45 @@ def test_statistics_and_gradients_are_the_same_on_one_and_two_uneven_replicas():
         check=False,
     )
     assert result.stdout.strip() == "equal on 1 and 2 replicas", result.stderr[-3000:]
+
+
+def normalised(devices, shape, options, masked):
+    """Outputs and moving statistics after one training call on some logical CPUs."""
+    random = np.random.default_rng(4)
+    dtype = options.get("dtype", "float32")
+    x = random.normal(3.0, 2.0, shape).astype(dtype)
+    mask = random.random(shape[:-1]) < 0.7
+    placement = Placement("cpu", devices, "auto")
+    with placement.scope():
+        layer = FusedBatchNormalization(momentum=0.5, **options)
+        layer.build((None, *shape[1:]))
+
+        def compute(batch, part):
+            with running(RunningStep(part=part)):
+                return layer(batch[0], training=True, mask=batch[1] if masked else None)
+
+        outputs = tf.function(lambda *batch: placement.gathered(compute, batch))
+        values = outputs(tf.constant(x), tf.constant(mask)).numpy()
+    return [values, *(variable.numpy() for variable in layer.variables)]
+
+
+@pytest.mark.parametrize(
+    ("shape", "options", "masked"),
+    [
+        ((5, 4, 4, 3), {}, False),
+        ((3, 6), {}, False),  # of four replicas one is left without examples
+        ((3, 4, 2), {}, True),
+        ((3, 2, 4, 5), {"axis": 1}, False),
+        ((5, 2, 3), {"axis": 1}, False),
+        ((3, 6), {"dtype": "float64"}, False),
+    ],
+)
+@pytest.mark.parametrize("devices", [2, 4])
+def test_a_call_on_replicas_is_that_on_one_device(devices, shape, options, masked):
+    one = normalised(1, shape, options, masked)
+    several = normalised(devices, shape, options, masked)
+    for alone, together in zip(one, several, strict=True):
+        assert alone.dtype == together.dtype
+        np.testing.assert_allclose(together, alone, rtol=1e-4, atol=1e-5)
+    if options.get("dtype") == "float64":
+        np.testing.assert_allclose(several[0], one[0], rtol=1e-10)

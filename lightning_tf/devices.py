@@ -1,0 +1,104 @@
+"""Devices: accelerator and devices, as a user names them, to TensorFlow's device names."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from lightning_tf.exceptions import ConfigurationError, nearest
+
+log = logging.getLogger("lightning_tf")
+
+ACCELERATORS = ("auto", "cpu", "gpu")
+
+
+def chosen_devices(accelerator: str, devices: Any) -> tuple[str, ...]:
+    """The devices that a run uses, without starting TensorFlow's runtime where that can be avoided.
+
+    GPUs get memory growth, so that a run takes what it needs and not all there is. Several CPUs
+    become logical devices of the one that there is.
+
+    Args:
+        accelerator: ``auto``, ``cpu`` or ``gpu``.
+        devices: A count, ``auto``, -1 for all, or a list of GPU numbers.
+
+    Raises:
+        ConfigurationError: There is no such device, or TensorFlow runs already with other ones.
+
+    Example:
+        >>> chosen_devices("cpu", 1)
+        ('/CPU:0',)
+    """
+    if accelerator not in ACCELERATORS:
+        raise ConfigurationError(
+            f"accelerator={accelerator!r} is unknown.{nearest(str(accelerator), ACCELERATORS)}"
+        )
+    gpus = [] if accelerator == "cpu" else tf.config.list_physical_devices("GPU")
+    if accelerator == "gpu" and not gpus:
+        raise ConfigurationError(
+            "accelerator='gpu': TensorFlow sees no GPU; install a build with CUDA, or pass "
+            "accelerator='cpu'."
+        )
+    numbers = _numbers(devices, len(gpus))
+    if not gpus:
+        if len(numbers) > 1:
+            _configure_logical_cpus(len(numbers))
+        return tuple(f"/CPU:{number}" for number in numbers)
+    missing = [number for number in numbers if number >= len(gpus)]
+    if missing:
+        raise ConfigurationError(
+            f"devices={devices!r}: TensorFlow sees {len(gpus)} GPUs, numbered from 0; there is no "
+            f"GPU {missing[0]}."
+        )
+    _grow_memory(gpus)
+    return tuple(f"/GPU:{number}" for number in numbers)
+
+
+def _numbers(devices: Any, gpus: int) -> list[int]:
+    """The numbers of the devices; `gpus` is 0 where the run is on the CPU."""
+    if isinstance(devices, str) and devices.lstrip("-").isdigit():
+        devices = int(devices)
+    if devices in ("auto", -1) and not isinstance(devices, bool):
+        return list(range(gpus or 1))
+    if isinstance(devices, int) and not isinstance(devices, bool) and devices > 0:
+        return list(range(devices))
+    if isinstance(devices, Sequence) and not isinstance(devices, str) and gpus and devices:
+        numbers = list(devices)
+        plain = all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in numbers)
+        if plain and len(set(numbers)) == len(numbers):
+            return numbers
+    raise ConfigurationError(
+        f"devices={devices!r}: give a count from 1, 'auto', -1 for all, or a list of different GPU "
+        "numbers."
+    )
+
+
+def _configure_logical_cpus(count: int) -> None:
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    configured = tf.config.get_logical_device_configuration(cpu)
+    if configured is not None and len(configured) >= count:
+        return
+    try:
+        tf.config.set_logical_device_configuration(
+            cpu, [tf.config.LogicalDeviceConfiguration()] * count
+        )
+    except RuntimeError:  # TensorFlow runs already, and says so in its own words
+        running = len(tf.config.list_logical_devices("CPU"))
+        if running >= count:
+            return
+        raise ConfigurationError(
+            f"devices={count}: TensorFlow runs already, with {running} logical CPU device"
+            f"{'s' if running > 1 else ''}, and cannot add any. Make the Trainer before anything "
+            "that computes, or call tf.config.set_logical_device_configuration at the start."
+        ) from None
+
+
+def _grow_memory(gpus: list[Any]) -> None:
+    try:
+        for gpu in gpus:  # TensorFlow wants the same for all of them
+            tf.config.experimental.set_memory_growth(gpu, True)
+    except RuntimeError as error:
+        log.debug("memory growth stays as it is: %s", error)

@@ -1,0 +1,65 @@
+"""ReplicaParts: a running value that every replica adds up by itself, part by part."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+
+def is_in_parts(variable: Any) -> bool:
+    """Whether replicas hold different parts of a variable, which is put together on reading."""
+    value = variable.value if isinstance(variable, keras.Variable) else variable
+    return (
+        isinstance(value, tf.distribute.DistributedValues)
+        and value.synchronization == tf.VariableSynchronization.ON_READ
+    )
+
+
+class ReplicaParts:
+    """All replicas' parts of one variable, stacked, for checkpoints.
+
+    The whole would not do: a run that goes on from it adds in another order and rounds otherwise,
+    and assigning a whole to a summed variable divides it, integers with a remainder.
+
+    Args:
+        variable: One for which `is_in_parts` is true.
+    """
+
+    def __init__(self, variable: Any) -> None:
+        self._value = variable.value if isinstance(variable, keras.Variable) else variable
+        # The single variables, in the order of the replicas.
+        self._parts = self._value.distribute_strategy.experimental_local_results(self._value)
+        self.dtype: tf.DType = self._value.dtype
+        self.shape = (len(self._parts), *self._value.shape)
+
+    def numpy(self) -> np.ndarray:
+        """The parts, first dimension the replicas."""
+        return np.stack([part.numpy() for part in self._parts])
+
+    def assign(self, parts: Any) -> None:
+        """Give each replica its part."""
+        for variable, part in zip(self._parts, tf.unstack(parts), strict=True):
+            variable.assign(part)
+
+    def joined(self, parts: np.ndarray) -> np.ndarray:
+        """Parts of another number of replicas as one whole."""
+        return joined(parts, self._value)
+
+    def divided(self, whole: np.ndarray) -> np.ndarray:
+        """A whole as parts: the first replica goes on from it, the others from nothing."""
+        if self._value.aggregation != tf.VariableAggregation.SUM:
+            return np.stack([whole] * self.shape[0])
+        return np.stack([whole, *[np.zeros_like(whole)] * (self.shape[0] - 1)])
+
+
+def joined(parts: np.ndarray, variable: Any) -> np.ndarray:
+    """The parts of all replicas as one whole, as the variable's aggregation puts them together."""
+    aggregation = str(variable.aggregation).rsplit(".", 1)[-1].lower()
+    if aggregation == "sum":
+        return np.asarray(parts.sum(axis=0, dtype=parts.dtype))
+    if aggregation == "mean":
+        return np.asarray(parts.mean(axis=0, dtype=parts.dtype))
+    return np.asarray(parts[0])

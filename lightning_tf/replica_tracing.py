@@ -1,0 +1,75 @@
+"""What Keras shares between replicas while they are traced, kept apart."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+import tensorflow as tf
+from keras.src.losses import loss as loss_module  # no public name
+
+
+@contextmanager
+def distinct_seeds() -> Iterator[None]:
+    """While replicas are traced here, every seed drawn on one has the replica's number folded in.
+
+    Keras keeps a generator's state equal on all replicas, so that all would draw the same dropout
+    masks. The state itself stays equal, which lets a checkpoint hold it once, whatever the number
+    of replicas.
+    """
+    draw = keras.random.SeedGenerator.next
+
+    def draw_own(generator: Any, ordered: bool = True) -> tf.Tensor:
+        seed = draw(generator, ordered)
+        replica = tf.distribute.get_replica_context()
+        if replica is None or replica.num_replicas_in_sync == 1:
+            return seed
+        return tf.random.experimental.stateless_fold_in(seed, replica.replica_id_in_sync_group)
+
+    keras.random.SeedGenerator.next = draw_own
+    try:
+        yield
+    finally:
+        keras.random.SeedGenerator.next = draw
+
+
+@contextmanager
+def distinct_losses() -> Iterator[None]:
+    """While replicas are traced here, each has its own lists of what layers add to the loss.
+
+    Replicas are traced in threads that take turns wherever values are summed over them, inside a
+    synchronised batch normalisation for one; in a list that they share, a replica would clear the
+    losses of the one before and find another's.
+    """
+    lists: dict[tuple[int, int], list[Any]] = defaultdict(list)
+
+    def own(layer: keras.Layer) -> list[Any]:
+        return lists[threading.get_ident(), id(layer)]
+
+    def begin(layer: keras.Layer, losses: list[Any]) -> None:
+        lists[threading.get_ident(), id(layer)] = losses
+
+    keras.Layer._losses = property(own, begin)  # goes before the attribute of each layer
+    try:
+        yield
+    finally:
+        del keras.Layer._losses
+
+
+@contextmanager
+def undivided_losses() -> Iterator[None]:
+    """Inside, Keras' loss objects give the mean over the examples that they see, as anywhere else.
+
+    Under a strategy they divide it by the number of replicas, which the parts of a batch need not
+    agree with; the Trainer weighs a loss by the part's examples instead.
+    """
+    divide = loss_module.scale_loss_for_distribution
+    loss_module.scale_loss_for_distribution = lambda loss: loss
+    try:
+        yield
+    finally:
+        loss_module.scale_loss_for_distribution = divide
