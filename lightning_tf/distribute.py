@@ -16,7 +16,13 @@ import tensorflow as tf
 from lightning_tf.batch_part import BatchPart
 from lightning_tf.devices import chosen_devices
 from lightning_tf.exceptions import ConfigurationError, nearest
-from lightning_tf.replica_tracing import distinct_losses, distinct_seeds, undivided_losses
+from lightning_tf.replica_tracing import (
+    distinct_losses,
+    distinct_seeds,
+    enter_replica,
+    spare_generator,
+    undivided_losses,
+)
 
 STRATEGIES = ("auto", "mirrored")
 KEYS_OF_A_STRATEGY = 10_000
@@ -78,7 +84,12 @@ class Placement:
             if self.strategy is not None:
                 stack.enter_context(self.strategy.scope())
                 stack.enter_context(undivided_losses())
+                _ = self._generator
             yield
+
+    @cached_property
+    def _generator(self) -> keras.random.SeedGenerator:
+        return spare_generator()
 
     # ---- in the graph, outside the replicas
 
@@ -117,7 +128,8 @@ class Placement:
         policy = keras.config.dtype_policy()
 
         def replica() -> Any:
-            keras.config.set_dtype_policy(policy)  # Keras keeps it by thread, a replica is one
+            if self.num_replicas > 1:  # traced in a thread of its own
+                enter_replica(policy, self._generator)
             number = tf.distribute.get_replica_context().replica_id_in_sync_group
             return on_replica(BatchPart.cut(batch, number, self.num_replicas))
 

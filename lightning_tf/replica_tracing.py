@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 from collections import defaultdict
 from collections.abc import Iterator
@@ -10,7 +11,9 @@ from typing import Any
 
 import keras
 import tensorflow as tf
-from keras.src.losses import loss as loss_module  # no public name
+from keras.src.backend.common import global_state  # none of these three has a public name
+from keras.src.losses import loss as loss_module
+from keras.src.random.seed_generator import GLOBAL_SEED_GENERATOR
 
 
 @contextmanager
@@ -73,3 +76,26 @@ def undivided_losses() -> Iterator[None]:
         yield
     finally:
         loss_module.scale_loss_for_distribution = divide
+
+
+def spare_generator() -> keras.random.SeedGenerator:
+    """A generator for unseeded draws of `keras.random` on replicas, made before anything is traced.
+
+    Keras makes one for each thread at its first draw. A replica is traced in a thread of its own,
+    where making one fails. The seed follows from Python's generator, which is left as it is, so
+    that layers made later get the seeds that they get on one device.
+    """
+    copy = random.Random()
+    copy.setstate(random.getstate())
+    return keras.random.SeedGenerator(copy.randint(1, 10**9))
+
+
+def enter_replica(policy: keras.DTypePolicy, generator: keras.random.SeedGenerator) -> None:
+    """Give the thread of a replica what Keras keeps for each thread.
+
+    Args:
+        policy: The precision of the run.
+        generator: For draws without a seed.
+    """
+    keras.config.set_dtype_policy(policy)
+    global_state.set_global_attribute(GLOBAL_SEED_GENERATOR, generator)

@@ -7,6 +7,7 @@ import tensorflow as tf
 from boring import BoringData, BoringTask, fitted
 from parity import furthest, trainer_of
 
+from lightning_tf import checkpoint
 from lightning_tf.distribute import Placement
 from lightning_tf.metrics import StageMetrics
 from lightning_tf.replica_parts import ReplicaParts, is_in_parts
@@ -47,6 +48,18 @@ def test_parts_are_saved_and_given_back_exactly():
         # What this is for: a whole that is assigned is divided, here with a remainder.
         metric.count.assign(7)
         assert int(metric.count.numpy()) == 6
+
+
+def test_a_checkpoint_gives_every_replica_its_own_part_back(tmp_path):
+    saved, loaded = stage_metrics(TWO), stage_metrics(TWO)
+    variable = next(v for name, v in saved.state().items() if "0001" in name)
+    parts = np.array([[0.1, 1.0], [0.7, 2.0]], "float32")
+    variable.assign(tf.constant(parts))
+    checkpoint.save(tmp_path / "one", saved.state(), {})
+    tensors, _ = checkpoint.load(tmp_path / "one")
+    checkpoint.assign(loaded.state(), loaded.fitted(tensors, ""), "one")
+    variable = next(v for name, v in loaded.state().items() if "0001" in name)
+    np.testing.assert_array_equal(variable.numpy(), parts)
 
 
 def test_a_whole_becomes_parts_and_parts_a_whole():

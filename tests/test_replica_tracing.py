@@ -95,3 +95,26 @@ def test_what_replicas_log_does_not_mix():
         trainer.fit(Logging(data))
         mean = trainer.callback_metrics["first_feature"]
         assert mean == pytest.approx(float(data.x[:, 0].mean()), abs=1e-6)
+
+
+def test_draws_without_a_seed_differ_between_replicas_and_come_again():
+    class Unseeded(Drawing):
+        def predict_step(self, batch):
+            return keras.random.uniform((tf.shape(batch)[0], 3))
+
+    def drawn():
+        trainer = trainer_of(2, seed=5)
+        return np.concatenate(trainer.predict(Unseeded(), collect=True))
+
+    first = drawn()
+    assert len(np.unique(first)) == first.size
+    np.testing.assert_array_equal(first, drawn())
+
+
+def test_layers_start_alike_on_replicas_and_on_one_device():
+    starts = []
+    for devices in (1, 2):
+        task = BoringTask()
+        trainer_of(devices, seed=5).predict(task, collect=True)
+        starts.append(task.model.get_weights()[0])
+    np.testing.assert_array_equal(*starts)
