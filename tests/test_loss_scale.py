@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from boring import BoringTask, NumberData, NumberTask, Rows, fitted, quiet
-from parity import assert_equal_on_replicas
+from replicated import assert_equal_on_replicas
 from test_replicas import FewData
 
 from lightning_tf import Trainer
