@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from boring import BoringData, BoringTask, fitted
-from parity import furthest, trainer_of
+from replicated import furthest, trainer_of
 
 from lightning_tf import checkpoint
 from lightning_tf.distribute import Placement

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from boring import BoringData, BoringTask, NumberData, NumberTask, Rows, fitted, quiet
-from parity import assert_equal_on_replicas, outcome, trainer_of
+from replicated import assert_equal_on_replicas, outcome, trainer_of
 
 from lightning_tf import Callback, DataModule, Task, Trainer
 from lightning_tf.exceptions import ConfigurationError, NonFiniteLossError

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from boring import BoringData, BoringTask, NumberData, NumberTask, fitted
-from parity import trainer_of
+from replicated import trainer_of
 
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.tasks import KerasTask
