@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import shutil
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -113,12 +116,21 @@ class ConsoleLogger(Logger):
     def _print(self, what: Any) -> None:
         if not self._enabled:
             return
-        if self.console is None:
-            from rich.console import Console
+        if self.console is not None:
+            self.console.print(what, markup=False, highlight=False, soft_wrap=isinstance(what, str))
+            return
+        # Not a console's own print: it would go past the live bars, which take over sys.stdout.
+        print(_text(what), file=self.file or sys.stdout, flush=True)
 
-            # Without a file it follows sys.stdout, which a live progress bar takes over meanwhile.
-            self.console = Console(file=self.file)
-        self.console.print(what, markup=False, highlight=False, soft_wrap=isinstance(what, str))
+
+def _text(what: Any) -> str:
+    if isinstance(what, str):
+        return what
+    from rich.console import Console
+
+    page = io.StringIO()
+    Console(file=page, width=shutil.get_terminal_size().columns).print(what)
+    return page.getvalue().rstrip()
 
 
 def _cell(value: Any) -> str:

@@ -149,7 +149,7 @@ class JSONLinesLogger(Logger):
     def finalize(self, status: str) -> None:
         """Write the last lines; an evaluation or prediction that logged nothing leaves none."""
         logged = any('"kind": "hparams"' not in line for line in self._lines)
-        if self._enabled and (logged or self._stage == "fit"):
+        if self._enabled and self.folder.path and (logged or self._stage == "fit"):
             self._add("end", None, {"status": status})
             self.save()
         self._lines.clear()

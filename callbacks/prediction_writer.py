@@ -177,13 +177,11 @@ def _walk(path: tuple[Any, ...], value: Any) -> list[tuple[tuple[Any, ...], Any]
 
 
 def _storable(array: Any) -> np.ndarray:
-    array = np.atleast_1d(np.asarray(array))
-    if array.dtype == object:  # strings of TensorFlow
-        flat = [text.decode() if isinstance(text, bytes) else str(text) for text in array.ravel()]
-        return np.array(flat).reshape(array.shape)
-    if array.dtype == tf.bfloat16.as_numpy_dtype:
-        array = array.astype(np.float32)
-    return array
+    found: np.ndarray = np.atleast_1d(np.asarray(array))
+    if found.dtype == object:  # strings of TensorFlow
+        flat = [text.decode() if isinstance(text, bytes) else str(text) for text in found.ravel()]
+        return np.array(flat).reshape(found.shape)
+    return found.astype(np.float32) if found.dtype == tf.bfloat16.as_numpy_dtype else found
 
 
 def _count(parts: dict[str, np.ndarray]) -> int:
