@@ -24,6 +24,7 @@ log = logging.getLogger("lightning_tf")
 
 MODES = ("exponential", "linear")
 SMOOTHING = 0.98
+ROUNDING = 1e-9  # relative; averages of equal losses differ by less
 SKIPPED_AT_START, SKIPPED_AT_END = 10, 1  # the smoothed loss means little there
 
 
@@ -156,7 +157,7 @@ class LearningRateFinder(Callback):
             log.warning(
                 "LearningRateFinder: the loss falls nowhere between %g and %g; the rate stays %g.",
                 self.min_lr,
-                self.rates[-1],
+                self.max_lr,
                 before,
             )
         elif self.update:
@@ -240,6 +241,8 @@ def suggested(rates: list[float], losses: list[float]) -> float | None:
     end = len(losses) - SKIPPED_AT_END
     if end - SKIPPED_AT_START < 2:
         return None
-    slopes = np.gradient(smoothed(losses))[SKIPPED_AT_START:end]
+    smooth = smoothed(losses)
+    slopes = np.gradient(smooth)[SKIPPED_AT_START:end]
     steepest = int(np.argmin(slopes))
-    return rates[SKIPPED_AT_START + steepest] if slopes[steepest] < 0.0 else None
+    falls = slopes[steepest] < -ROUNDING * np.abs(smooth).max()
+    return rates[SKIPPED_AT_START + steepest] if falls else None

@@ -37,7 +37,8 @@ class ReduceLROnPlateau(Callback):
         patience: Measurements without improvement after which rates are lowered; at least 1.
         mode: ``min`` or ``max``.
         min_delta: Less than this is no improvement.
-        cooldown: Measurements that are not counted after rates were lowered.
+        cooldown: Measurements that are not counted after rates were lowered; Keras counts the last
+            of them.
         min_lr: No rate is lowered further than this. It holds for what a schedule gives when it is
             scaled, not for what it gives later.
         optimizer: The name of one optimizer; all where it is None.
