@@ -43,9 +43,9 @@ class JSONLinesLogger(Logger):
     files beside it.
 
     The folder is that of `CSVLogger`, which it shares with every logger of the same root and name.
-    A run that is resumed from a checkpoint goes on in its file; lines of updates that it does again
-    move to ``superseded.jsonl``, and a line that a killed process did not finish is dropped. Lines
-    are kept in memory and written every `flush_every_n_steps` updates, at every validation, before
+    A run that is resumed from a checkpoint goes on in its file; the lines that came after the
+    checkpoint move to ``superseded.jsonl``, so that none is missing and none is there twice, and a
+    line that a killed process did not finish is dropped. Lines are kept in memory and written every `flush_every_n_steps` updates, at every validation, before
     every checkpoint and at the end, whatever the end is.
 
     Args:
@@ -82,6 +82,9 @@ class JSONLinesLogger(Logger):
         self._run: tuple[RunFolder, int] | None = None
         self._lines: list[str] = []
         self._file: Path | None = None  # set once it is known to end with a whole line
+        self._count = 0  # of lines in the file
+        self._before = 0  # of them when fit began
+        self._resumed_at: int | None = None
         self._stage = ""
         self._flushed_step = 0
         self._enabled = True
@@ -109,6 +112,14 @@ class JSONLinesLogger(Logger):
         """Go on in an earlier process's folder, where it is one that this logger would make."""
         self.folder.continue_in(run_id)
 
+    def state_dict(self) -> dict[str, Any]:
+        """How many lines the file has; every checkpoint is written after `save`."""
+        return {"lines": self._count}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Know how many lines came before the checkpoint."""
+        self._resumed_at = state["lines"]
+
     # ---- the file
 
     def setup(self, trainer: Trainer, task: Task, stage: str) -> None:
@@ -118,15 +129,36 @@ class JSONLinesLogger(Logger):
         self.folder.choose(trainer, task)
         if self._run != (self.folder, self.folder.runs):
             self._run = (self.folder, self.folder.runs)
-            self._file, self._lines = None, []
+            self._file, self._lines, self._count = None, [], 0
 
     def on_fit_start(self, trainer: Trainer, task: Task) -> None:
         """Move the lines that a resumed run writes again out of the way."""
-        folder = self.folder.path
-        if trainer.resumed and self._enabled and folder and (folder / LINES).exists():
-            self.save()
-            _drop_after(folder / LINES, trainer.global_step, folder / SUPERSEDED)
+        resumed_at, self._resumed_at = self._resumed_at, None
+        if trainer.resumed and self._enabled and self._file is not None:
+            self._drop(trainer.global_step, resumed_at)
             self._flushed_step = trainer.global_step
+
+    def _drop(self, step: int, resumed_at: int | None) -> None:
+        """Keep what came before the checkpoint and what came since fit began."""
+        path = self.folder.make() / LINES
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        old, new = lines[: self._before], lines[self._before :]
+        if resumed_at is None:  # the run that wrote the checkpoint had no such logger
+            moved = [line for line in old if json.loads(line).get("step", -1) > step]
+        else:
+            moved = old[resumed_at:]
+        if not moved:
+            return
+        with (path.parent / SUPERSEDED).open("a", encoding="utf-8") as file:
+            file.writelines(moved)
+        gone = set(moved)
+        kept = (
+            [line for line in old if line not in gone] if resumed_at is None else old[:resumed_at]
+        )
+        beside = path.with_name(f".{path.name}.part")
+        beside.write_text("".join([*kept, *new]), encoding="utf-8")
+        os.replace(beside, path)
+        self._count = len(kept) + len(new)
 
     def _add(self, kind: str, step: int | None, content: dict[str, Any]) -> None:
         if not self._enabled:
@@ -141,9 +173,10 @@ class JSONLinesLogger(Logger):
             return
         if self._file is None:
             self._file = self.folder.make() / LINES
-            _drop_unfinished(self._file)
+            self._count = _whole_lines(self._file)
         with self._file.open("a", encoding="utf-8") as file:
             file.write("".join(line + "\n" for line in self._lines))
+        self._count += len(self._lines)
         self._lines.clear()
 
     def finalize(self, status: str) -> None:
@@ -158,9 +191,11 @@ class JSONLinesLogger(Logger):
 
     def log_hparams(self, hparams: dict[str, Any]) -> None:
         """Write them at once in fit, which also claims the folder; else with the next lines."""
+        self.save()
         self._add("hparams", None, {"hparams": hparams})
         if self._stage == "fit":
             self.save()
+            self._before = self._count - 1
 
     def log_metrics(self, metrics: dict[str, float], step: int) -> None:
         """Keep a row, and write what is kept where it is time or a validation has ended."""
@@ -215,25 +250,12 @@ def _plain(value: Any) -> Any:
     return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
 
 
-def _drop_unfinished(path: Path) -> None:
-    """Cut what a killed process did not finish, or the next line would be part of it."""
-    if path.exists():
-        content = path.read_bytes()
-        whole = content.rfind(b"\n") + 1
-        if whole < len(content):
-            os.truncate(path, whole)
-
-
-def _drop_after(path: Path, step: int, moved_to: Path) -> None:
-    kept: list[str] = []
-    moved: list[str] = []
-    for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
-        is_whole = line.endswith("\n")
-        if is_whole:
-            (moved if json.loads(line).get("step", -1) > step else kept).append(line)
-    if moved:
-        with moved_to.open("a", encoding="utf-8") as file:
-            file.writelines(moved)
-    beside = path.with_name(f".{path.name}.part")
-    beside.write_text("".join(kept), encoding="utf-8")
-    os.replace(beside, path)
+def _whole_lines(path: Path) -> int:
+    """How many there are; what a killed process did not finish is cut, or the next would join it."""
+    if not path.exists():
+        return 0
+    content = path.read_bytes()
+    whole = content.rfind(b"\n") + 1
+    if whole < len(content):
+        os.truncate(path, whole)
+    return content.count(b"\n")

@@ -34,8 +34,9 @@ class TensorBoardLogger(Logger):
     settings. Look at them with ``tensorboard --logdir runs``; writing them needs no package but
     TensorFlow.
 
-    A run that is resumed from a checkpoint goes on in its folder, and TensorBoard forgets the rows
-    of updates that it does again. Rows are on the disk at every validation, before every
+    A run that is resumed from a checkpoint goes on in its folder, and TensorBoard forgets its rows
+    of later updates; what came at the checkpoint's own update after it (a validation) stands there
+    twice, with the same values. Rows are on the disk at every validation, before every
     checkpoint, at the end, and otherwise whenever `flush_every_n_steps` updates have passed.
 
     Args:

@@ -79,7 +79,7 @@ def test_a_resumed_run_goes_on_in_its_file_and_moves_what_it_does_again(tmp_path
                 trainer.save_checkpoint(tmp_path / "part")
 
     whole = trained(tmp_path, callbacks=[Saves()])
-    before = [row for row in lines_of(whole, "metrics") if row["step"] > 4]
+    before = [row["step"] for row in lines_of(whole, "metrics") if row["step"] > 4]
     path = os.path.join(whole.log_dir, "log.jsonl")
     with open(path, "a", encoding="utf-8") as file:
         file.write('{"kind": "metr')  # killed while it wrote
@@ -91,10 +91,26 @@ def test_a_resumed_run_goes_on_in_its_file_and_moves_what_it_does_again(tmp_path
     again.fit(BoringTask(), ckpt_path=tmp_path / "part")
     assert again.log_dir == whole.log_dir
     rows = lines_of(again, "metrics")
-    steps = [row["step"] for row in rows if "train/loss" in row]
-    assert steps == [2, 4, 6, 8]
+    # The checkpoint of update 4 was written before the validation that follows it.
+    assert [row["step"] for row in rows] == [2, 4, 4, 4, 6, 8, 8, 8]
+    for name in ("val/loss", "train/loss_epoch"):
+        assert [row["step"] for row in rows if name in row] == [4, 8]
     with open(os.path.join(again.log_dir, "superseded.jsonl"), encoding="utf-8") as file:
-        assert [json.loads(line)["step"] for line in file] == [row["step"] for row in before]
+        moved = [json.loads(line) for line in file]
+    assert [line["step"] for line in moved if "step" in line] == [4, 4, *before]
+    assert [line["kind"] for line in lines_of(again)].count("end") == 1
+
+
+def test_a_checkpoint_of_a_run_without_it_moves_lines_by_their_step(tmp_path):
+    given = {"max_epochs": 2, "log_every_n_steps": 2, "default_root_dir": tmp_path}
+    other = Trainer(**quiet(**{**given, "max_steps": 4}))
+    other.fit(BoringTask())
+    other.save_checkpoint(tmp_path / "part")
+    whole = trained(tmp_path)
+    again = Trainer(**quiet(**given, logger=JSONLinesLogger(resume=True)))
+    again.fit(BoringTask(), ckpt_path=tmp_path / "part")
+    assert again.log_dir == whole.log_dir
+    assert [r["step"] for r in lines_of(again, "metrics") if "train/loss" in r] == [2, 4, 6, 8]
 
 
 def test_rows_wait_in_memory_for_so_many_updates(tmp_path):
