@@ -45,8 +45,9 @@ class JSONLinesLogger(Logger):
     The folder is that of `CSVLogger`, which it shares with every logger of the same root and name.
     A run that is resumed from a checkpoint goes on in its file; the lines that came after the
     checkpoint move to ``superseded.jsonl``, so that none is missing and none is there twice, and a
-    line that a killed process did not finish is dropped. Lines are kept in memory and written every `flush_every_n_steps` updates, at every validation, before
-    every checkpoint and at the end, whatever the end is.
+    line that a killed process did not finish is dropped. Lines are kept in memory and written every
+    `flush_every_n_steps` updates, at every validation, before every checkpoint and at the end,
+    whatever the end is.
 
     Args:
         root: See `CSVLogger`.
@@ -144,17 +145,14 @@ class JSONLinesLogger(Logger):
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
         old, new = lines[: self._before], lines[self._before :]
         if resumed_at is None:  # the run that wrote the checkpoint had no such logger
-            moved = [line for line in old if json.loads(line).get("step", -1) > step]
+            is_later = [json.loads(line).get("step", -1) > step for line in old]
         else:
-            moved = old[resumed_at:]
-        if not moved:
+            is_later = [index >= resumed_at for index in range(len(old))]
+        if not any(is_later):
             return
+        kept = [line for line, later in zip(old, is_later, strict=True) if not later]
         with (path.parent / SUPERSEDED).open("a", encoding="utf-8") as file:
-            file.writelines(moved)
-        gone = set(moved)
-        kept = (
-            [line for line in old if line not in gone] if resumed_at is None else old[:resumed_at]
-        )
+            file.writelines(line for line, later in zip(old, is_later, strict=True) if later)
         beside = path.with_name(f".{path.name}.part")
         beside.write_text("".join([*kept, *new]), encoding="utf-8")
         os.replace(beside, path)
@@ -251,7 +249,7 @@ def _plain(value: Any) -> Any:
 
 
 def _whole_lines(path: Path) -> int:
-    """How many there are; what a killed process did not finish is cut, or the next would join it."""
+    """How many there are; an unfinished one is cut, or the next would become a part of it."""
     if not path.exists():
         return 0
     content = path.read_bytes()
