@@ -211,9 +211,11 @@ class LearningRateFinder(Callback):
         if self.rates:
             smooth = smoothed(self.losses)
             axes.plot(self.rates, smooth, color="tab:blue", label="loss, smoothed")
-            # What the loss grows to at the end would press the rest flat.
-            low, high = float(smooth.min()), float(smooth.max())
-            axes.set_ylim(low - 0.1 * (high - low or 1.0), high + 0.1 * (high - low or 1.0))
+            # What the loss grows to in the end would press the rest flat.
+            lowest = int(np.argmin(smooth))
+            low, high = float(smooth[lowest]), float(smooth[: lowest + 1].max())
+            space = 0.5 * (high - low or 1.0)
+            axes.set_ylim(low - space, high + space)
         if self.suggestion is not None:
             index = int(np.argmin(np.abs(np.array(self.rates) - self.suggestion)))
             label = f"suggestion {self.suggestion:.2e}"
@@ -223,7 +225,7 @@ class LearningRateFinder(Callback):
         axes.set_xlabel("learning rate")
         axes.set_ylabel("loss")
         axes.grid(alpha=0.3)
-        axes.legend(loc="upper left")
+        axes.legend(loc="lower left")
         return figure
 
 

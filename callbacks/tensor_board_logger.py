@@ -195,14 +195,16 @@ class TensorBoardLogger(Logger):
         height, width = pixels.shape[1:3]
         self._opened().images(name, pngs, height, width, step)
         if captions is not None:
-            self._opened().text(name, _markdown(["caption"], [[c] for c in captions]), step)
+            # A tag belongs to one plugin; TensorBoard would drop a text of the pictures' own.
+            rows = [[caption] for caption in captions]
+            self._opened().text(f"{name}/captions", _markdown(["caption"], rows), step)
 
     def log_table(
         self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], step: int
     ) -> None:
         """Write it as a text; of a long one, its first 100 rows."""
         if self._enabled:
-            self._opened().text(name, _markdown(columns, rows), step)
+            self._opened().text(f"{name}/table", _markdown(columns, rows), step)
 
     def log_figure(self, name: str, figure: Any, step: int) -> None:
         """Write it as a picture."""
@@ -219,7 +221,7 @@ class TensorBoardLogger(Logger):
     def log_file(self, name: str, path: str, step: int) -> None:
         """Note where it stands."""
         if self._enabled:
-            self._opened().text(name, f"`{os.path.abspath(path)}`", step)
+            self._opened().text(f"{name}/file", f"`{os.path.abspath(path)}`", step)
 
 
 def _markdown(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:

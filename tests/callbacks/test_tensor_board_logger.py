@@ -95,13 +95,28 @@ def test_pictures_and_figures_are_png_files(tmp_path):
 
 def test_tables_captions_and_files_are_texts(tmp_path):
     texts = texts_of(trained(tmp_path, callbacks=[Sends()]))
-    step, table = texts["confusion"]
+    step, table = texts["confusion/table"]
     lines = table.splitlines()
     assert step == 8
     assert lines[:3] == ["| truth | pre\\|dicted |", "| --- | --- |", "| 3 | a\\|b |"]
     assert (len(lines), lines[-1]) == (2 + 100 + 2, "and 1 more rows")
-    assert "| white |" in texts["samples"][1]
-    assert "somewhere" in texts["data"][1]
+    assert "| white |" in texts["samples/captions"][1]
+    assert "somewhere" in texts["data/file"][1]
+
+
+def test_a_table_and_a_figure_of_one_name_have_tags_of_their_own(tmp_path):
+    class Both(Callback):
+        def on_train_end(self, trainer, task):
+            trainer.log_figure("confusion", Figure(figsize=(1.0, 1.0)))
+            trainer.log_table("confusion", ["a"], [[1]])
+
+    trainer = trained(tmp_path, callbacks=[Both()])
+    plugins = {
+        (value.tag, value.metadata.plugin_data.plugin_name)
+        for event in events_of(trainer)
+        for value in event.summary.value
+    }
+    assert len(plugins) == len({tag for tag, _ in plugins})
 
 
 def test_hyperparameters_stand_in_their_dashboard_and_as_a_text(tmp_path):
