@@ -206,7 +206,7 @@ def test_the_suggestion_is_where_the_smoothed_loss_falls_fastest():
     losses = (3.0 - 2.0 / (1.0 + np.exp(-(np.arange(100) - 50.0)))).tolist()
     found = suggested(rates, losses)
     assert rates[50] <= found <= rates[60]
-    losses[70] += 40.0  # a single jump, after which the smoothed loss falls steeply for a moment
+    losses[70] += 3.0  # a jump as large as the loss, after which its average falls for a moment
     assert rates[45] <= suggested(rates, losses) <= rates[60]
     assert smoothed([2.0, 2.0, 2.0]) == pytest.approx([2.0, 2.0, 2.0])
     assert suggested(rates[:12], losses[:12]) is None
