@@ -4,23 +4,47 @@ if __name__ != "lightning_tf.callbacks":
     raise ImportError("import lightning_tf.callbacks, not callbacks")
 
 from lightning_tf.callbacks.backbone_finetuning import BackboneFinetuning
+from lightning_tf.callbacks.batch_size_finder import BatchSizeFinder
+from lightning_tf.callbacks.console_logger import ConsoleLogger
 from lightning_tf.callbacks.csv_logger import CSVLogger
+from lightning_tf.callbacks.device_stats import DeviceStats
 from lightning_tf.callbacks.early_stopping import EarlyStopping
 from lightning_tf.callbacks.ema import EMA
 from lightning_tf.callbacks.gradient_accumulation_scheduler import GradientAccumulationScheduler
+from lightning_tf.callbacks.json_lines_logger import JSONLinesLogger
 from lightning_tf.callbacks.keras_adapter import KerasAdapter
+from lightning_tf.callbacks.lambda_callback import LambdaCallback
+from lightning_tf.callbacks.learning_rate_finder import LearningRateFinder
+from lightning_tf.callbacks.learning_rate_monitor import LearningRateMonitor
 from lightning_tf.callbacks.model_checkpoint import ModelCheckpoint
 from lightning_tf.callbacks.model_summary import ModelSummary
+from lightning_tf.callbacks.prediction_writer import PredictionWriter
 from lightning_tf.callbacks.progress_bar import ProgressBar
+from lightning_tf.callbacks.reduce_lr_on_plateau import ReduceLROnPlateau
+from lightning_tf.callbacks.tensor_board_logger import TensorBoardLogger
+from lightning_tf.callbacks.terminate_on_nan import TerminateOnNaN
+from lightning_tf.callbacks.timer import Timer
 
 __all__ = [
     "EMA",
     "BackboneFinetuning",
+    "BatchSizeFinder",
     "CSVLogger",
+    "ConsoleLogger",
+    "DeviceStats",
     "EarlyStopping",
     "GradientAccumulationScheduler",
+    "JSONLinesLogger",
     "KerasAdapter",
+    "LambdaCallback",
+    "LearningRateFinder",
+    "LearningRateMonitor",
     "ModelCheckpoint",
     "ModelSummary",
+    "PredictionWriter",
     "ProgressBar",
+    "ReduceLROnPlateau",
+    "TensorBoardLogger",
+    "TerminateOnNaN",
+    "Timer",
 ]

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import json
 import os
-import re
-import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +14,7 @@ import numpy as np
 from lightning_tf.callbacks.csv_table import CSVTable
 from lightning_tf.callbacks.curves import draw_curves
 from lightning_tf.callbacks.picture_sheet import picture_sheet
+from lightning_tf.callbacks.run_folder import RunFolder
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.logger import Logger
 
@@ -26,7 +24,6 @@ if TYPE_CHECKING:
 
 METRICS, HPARAMS, CURVES, FILES = "metrics.csv", "hparams.json", "curves.png", "files.csv"
 SUPERSEDED = "superseded.csv"
-VERSION = re.compile(r"version_(\d+)")
 
 
 class CSVLogger(Logger):
@@ -44,7 +41,8 @@ class CSVLogger(Logger):
         files.csv              name, step and path of what log_file was given
 
     A Trainer's later entry points with the same task go on in the same folder; another task gets
-    the next version. A run that is resumed from a checkpoint, also in another process, goes on in
+    the next version. Loggers of different kinds with the same root and name share the folder. A run
+    that is resumed from a checkpoint, also in another process, goes on in
     its folder; rows of updates that it does again move from metrics.csv to superseded.csv. Rows are
     kept in memory and written every `flush_every_n_steps` updates, at every validation, before
     every checkpoint and at the end, whatever the end is.
@@ -81,15 +79,11 @@ class CSVLogger(Logger):
             raise ConfigurationError(
                 f"CSVLogger(flush_every_n_steps={flush_every_n_steps!r}): give at least 1."
             )
-        self.root = None if root is None else Path(root)
-        self.version = version
+        self.folder = RunFolder("CSVLogger", root, name, version, resume, taken_by=METRICS)
         self.flush_every_n_steps = flush_every_n_steps
-        self.curves, self.resume = curves, resume
-        self._name = name
-        self._task: weakref.ref[Task] | None = None
-        self._folder: Path | None = None
-        self._made = self._goes_on = False
-        self._continued: Path | None = None
+        self.curves = curves
+        self._run: tuple[RunFolder, int] | None = None
+        self._noted: Path | None = None  # where hyperparameters have been written
         self._table: CSVTable | None = None
         self._hparams: dict[str, Any] = {}
         self._stage = ""
@@ -99,12 +93,12 @@ class CSVLogger(Logger):
     @property
     def name(self) -> str:
         """The folder between root and version, or the class's name."""
-        return self._name or type(self).__name__
+        return self.folder.name or type(self).__name__
 
     @property
     def log_dir(self) -> str | None:
         """The run's folder; None before the first run."""
-        return None if self._folder is None else str(self._folder)
+        return None if self.folder.path is None else str(self.folder.path)
 
     @property
     def run_id(self) -> str | None:
@@ -113,71 +107,38 @@ class CSVLogger(Logger):
 
     def run_folders(self, trainer: Trainer) -> list[str]:
         """Every version that there is."""
-        parent = self._parent(trainer)
-        names = os.listdir(parent) if parent.is_dir() else []
-        return [str(parent / name) for name in names if (parent / name).is_dir()]
+        return self.folder.versions(trainer)
 
     def continue_run(self, run_id: str) -> None:
         """Go on in an earlier process's folder, where it is one that this logger would make."""
-        self._continued = Path(run_id)
+        self.folder.continue_in(run_id)
 
     # ---- the folder
 
     def setup(self, trainer: Trainer, task: Task, stage: str) -> None:
         """Choose the folder; it is made when the first thing is written."""
         self._stage, self._enabled = stage, trainer.is_global_zero
-        if self._folder is not None and self._task is not None and self._task() is task:
-            return
-        self._task, self._table, self._made = weakref.ref(task), None, False
-        self._folder = self._choose(self._parent(trainer))
-
-    def _parent(self, trainer: Trainer) -> Path:
-        root = self.root or Path(trainer.default_root_dir) / "runs"
-        return root / self._name if self._name else root
-
-    def _choose(self, parent: Path) -> Path:
-        self._goes_on = self.resume
-        before, self._continued = self._continued, None
-        if before is not None and before.is_dir() and before.parent.resolve() == parent.resolve():
-            name = f"version_{self.version}" if isinstance(self.version, int) else self.version
-            if name in (None, before.name):
-                self._goes_on = True
-                return parent / before.name
-        if self.version is None:
-            newest = _newest_version(parent)
-            return parent / f"version_{newest if self.resume and newest >= 0 else newest + 1}"
-        name = f"version_{self.version}" if isinstance(self.version, int) else self.version
-        folder = parent / name
-        if (folder / METRICS).exists() and not self.resume:
-            raise ConfigurationError(
-                f"CSVLogger(version={self.version!r}): {folder} holds a run already; give another "
-                "version, or resume=True to go on with it."
-            )
-        return folder
+        self.folder = self.folder.shared(trainer, self)
+        self.folder.choose(trainer, task)
+        if self._run != (self.folder, self.folder.runs):
+            self._run = (self.folder, self.folder.runs)
+            self._table = self._noted = None
 
     def on_fit_start(self, trainer: Trainer, task: Task) -> None:
         """Move the rows that a resumed run measures again out of the way."""
-        if trainer.resumed and self._enabled and self._folder and (self._folder / METRICS).exists():
-            self._rows().drop_after(trainer.global_step, self._folder / SUPERSEDED)
+        folder = self.folder.path
+        if trainer.resumed and self._enabled and folder and (folder / METRICS).exists():
+            self._rows().drop_after(trainer.global_step, folder / SUPERSEDED)
             self._flushed_step = trainer.global_step
 
     def _made_folder(self) -> Path:
         """The folder, made and with its hyperparameters."""
-        if self._folder is None:
-            raise ConfigurationError("CSVLogger has no folder before a Trainer runs with it.")
-        if not self._made:
-            numbered = self.version is None and not self._goes_on
-            while True:
-                try:
-                    self._folder.mkdir(parents=True, exist_ok=not numbered)
-                    break
-                except FileExistsError:  # another process was faster
-                    parent = self._folder.parent
-                    self._folder = parent / f"version_{_newest_version(parent) + 1}"
-            self._made = True
+        folder = self.folder.make()
+        if self._noted != folder:
+            self._noted = folder
             text = json.dumps(self._hparams, indent=2, default=str)
-            (self._folder / HPARAMS).write_text(text + "\n", encoding="utf-8")
-        return self._folder
+            (folder / HPARAMS).write_text(text + "\n", encoding="utf-8")
+        return folder
 
     def _rows(self) -> CSVTable:
         if self._table is None:
@@ -185,10 +146,8 @@ class CSVLogger(Logger):
         return self._table
 
     def _path(self, kind: str, name: str, step: int, suffix: str) -> Path:
-        folder = self._made_folder() / kind
-        folder.mkdir(exist_ok=True)
-        plain = re.sub(r"[^\w.-]+", "_", name)
-        return folder / f"{plain}_{step:08d}{suffix}"
+        self._made_folder()
+        return self.folder.file(kind, name, step, suffix)
 
     # ---- what a run reports
 
@@ -251,21 +210,12 @@ class CSVLogger(Logger):
 
     def finalize(self, status: str) -> None:
         """Write the last rows, and in fit the curves; a run that left nothing leaves no folder."""
-        if not self._enabled or not self._made or self._folder is None:
+        if not self._enabled or self._noted is None:
             return
         if self._table is not None:
             self._table.flush()
             if self.curves and self._stage == "fit":
-                draw_curves(self._folder / METRICS, self._folder / CURVES)
-        elif status != "success" and os.listdir(self._folder) == [HPARAMS]:
-            (self._folder / HPARAMS).unlink()
-            with contextlib.suppress(OSError):
-                self._folder.rmdir()
-            self._folder, self._made = None, False
-
-
-def _newest_version(parent: Path) -> int:
-    """The highest number of a version, -1 where there is none."""
-    names = os.listdir(parent) if parent.is_dir() else []
-    found = [int(match[1]) for name in names if (match := VERSION.fullmatch(name))]
-    return max(found, default=-1)
+                draw_curves(self._noted / METRICS, self._noted / CURVES)
+        elif status != "success":
+            self.folder.leave(only=(HPARAMS,))
+            self._noted = None

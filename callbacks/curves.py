@@ -94,4 +94,5 @@ def _draw_panel(axes: Axes, name: str, curves: dict[str, Points]) -> None:
     axes.set_title(name)
     axes.set_xlabel("update")
     axes.grid(alpha=0.3)
-    axes.legend(loc="center right")  # "best" compares every place with every point
+    if len(curves) > 1 or "" not in curves:  # the title says what is alone
+        axes.legend(loc="center right")  # "best" compares every place with every point

@@ -1,22 +1,20 @@
-"""EarlyStopping: asks for a stop when a metric no longer improves."""
+"""EarlyStopping: asks for a stop when a metric no longer improves, and keeps the best weights."""
 
 from __future__ import annotations
 
-import logging
 import math
 import weakref
 from typing import TYPE_CHECKING, Any
 
 from lightning_tf.callback import Callback
-from lightning_tf.exceptions import ConfigurationError, nearest
+from lightning_tf.callbacks.kept_weights import KeptWeights
+from lightning_tf.callbacks.monitor import Monitor
+from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.limits import check_count
 
 if TYPE_CHECKING:
     from lightning_tf.task import Task
     from lightning_tf.trainer import Trainer
-
-log = logging.getLogger("lightning_tf")
-
-MODES = ("min", "max")
 
 
 class EarlyStopping(Callback):
@@ -26,6 +24,12 @@ class EarlyStopping(Callback):
     `divergence_threshold`, improved by more than `min_delta`, and if not, whether that has gone on
     for `patience` checks. A verdict that comes while min_epochs or min_steps are unmet is dropped;
     it is asked for again at the next check, unless the metric has recovered.
+
+    With `restore_best_weights` the weights of the best check are kept, one more copy of them on the
+    device and in every checkpoint, and are the task's when training ends, for whatever reason but
+    an exception; beside `EMA` they are the averages that were judged. A checkpoint that is written
+    while training runs is resumed exactly. One that is written after the end of fit, and another
+    fit of the same task, go on from the best weights with the optimizer as it was at the end.
 
     Args:
         monitor: A metric such as ``val_loss``.
@@ -39,19 +43,22 @@ class EarlyStopping(Callback):
         divergence_threshold: Stop once it is worse than this.
         check_on_train_epoch_end: True judges at the end of an epoch, False after validation; None
             judges what validation measures after validation, and everything else at the end.
+        restore_best_weights: Leave the weights of the best check in the task.
+        start_from_epoch: The first epoch, from 0, whose measurements are judged.
 
     Raises:
-        ConfigurationError: A negative patience, an unknown mode, or, before training, a monitor
-            that nothing logs.
+        ConfigurationError: A number is out of range, the mode is unknown, or, before training, that
+            nothing logs the monitor.
 
     Attributes:
         wait_count: Checks since the last improvement.
         best_score: The best value so far.
         stopped_epoch: The epoch, from 0, of the last check that asked for a stop.
+        best_step: The update at which the best value was measured; -1 before.
         stopping_reason: Why it did; empty before, and again once the metric has recovered.
 
     Example:
-        >>> patience = EarlyStopping("val_loss", patience=5)
+        >>> patience = EarlyStopping("val_loss", patience=5, restore_best_weights=True)
         >>> Trainer(max_epochs=100, callbacks=[patience]).fit(task)
     """
 
@@ -70,34 +77,35 @@ class EarlyStopping(Callback):
         stopping_threshold: float | None = None,
         divergence_threshold: float | None = None,
         check_on_train_epoch_end: bool | None = None,
+        restore_best_weights: bool = False,
+        start_from_epoch: int = 0,
     ) -> None:
-        if mode not in MODES:
-            raise ConfigurationError(f"EarlyStopping(mode={mode!r}).{nearest(mode, MODES)}")
+        self._monitor = Monitor("EarlyStopping", monitor, mode, strict, check_on_train_epoch_end)
         if patience < 0:
             raise ConfigurationError(f"EarlyStopping(patience={patience}): give at least 0.")
+        check_count("EarlyStopping: start_from_epoch", start_from_epoch, least=0)
         self.monitor, self.mode, self.strict = monitor, mode, strict
+        self.restore_best_weights = restore_best_weights
+        self.start_from_epoch = start_from_epoch
         self.min_delta, self.patience, self.verbose = abs(min_delta), patience, verbose
         self.check_finite = check_finite
         self.stopping_threshold = stopping_threshold
         self.divergence_threshold = divergence_threshold
-        validated = monitor.startswith("val_")
-        self._at_epoch_end = (
-            not validated if check_on_train_epoch_end is None else check_on_train_epoch_end
-        )
         # A training loss that this callback watches is its own to judge, NaN included.
         is_loss = monitor == "loss" or monitor.endswith("_loss")
+        validated = monitor.startswith("val_")
         self.tolerates_nonfinite_loss = check_finite and is_loss and not validated
-        self._sign = 1.0 if mode == "min" else -1.0
         self._task: weakref.ref[Task] | None = None
-        self._warned = False
         self._begin()
 
     def _begin(self) -> None:
         self.wait_count = 0
-        self.best_score = self._sign * math.inf
+        self.best_score = self._monitor.worst
+        self.best_step = -1
         self.stopped_epoch = 0
         self.stopping_reason = ""
-        self._judged_step = -1
+        self._monitor.judged_step = -1
+        self._best: KeptWeights | None = None
 
     @property
     def state_key(self) -> str:
@@ -109,17 +117,23 @@ class EarlyStopping(Callback):
         return {
             "wait_count": self.wait_count,
             "best_score": self.best_score,
+            "best_step": self.best_step,
             "stopped_epoch": self.stopped_epoch,
             "stopping_reason": self.stopping_reason,
-            "judged_step": self._judged_step,
+            "judged_step": self._monitor.judged_step,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on where the checkpoint was written."""
         self.wait_count, self.best_score = state["wait_count"], state["best_score"]
-        self.stopped_epoch = state["stopped_epoch"]
+        self.best_step, self.stopped_epoch = state["best_step"], state["stopped_epoch"]
         self.stopping_reason = state["stopping_reason"]
-        self._judged_step = state["judged_step"]
+        self._monitor.judged_step = state["judged_step"]
+
+    def variables(self) -> dict[str, Any]:
+        """The best weights, where they are kept."""
+        copies = {} if self._best is None else self._best.copies
+        return {f"best.{name}": copy for name, copy in copies.items()}
 
     def setup(self, trainer: Trainer, task: Task, stage: str) -> None:
         """Begin anew with another task."""
@@ -127,66 +141,67 @@ class EarlyStopping(Callback):
             self._begin()
         self._task = weakref.ref(task)
 
+    def on_optimizers_configured(self, trainer: Trainer, task: Task) -> None:
+        """Make room for the best weights."""
+        if self.restore_best_weights and self._best is None:
+            self._best = KeptWeights(task)
+
     def on_train_start(self, trainer: Trainer, task: Task) -> None:
         """Refuse a monitor that nothing will log, before training."""
-        names, complete = trainer.metric_names()
-        if complete and self.monitor not in names:
-            self._missing(names)
+        self._monitor.check(trainer)
 
     def on_validation_end(self, trainer: Trainer, task: Task) -> None:
         """Judge what validation measured."""
-        if not self._at_epoch_end and not trainer.sanity_checking and trainer.entry_point == "fit":
+        in_fit = trainer.entry_point == "fit" and not trainer.sanity_checking
+        if not self._monitor.at_epoch_end and in_fit:
             self._check(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, task: Task) -> None:
         """Judge what the epoch measured."""
-        if self._at_epoch_end:
+        if self._monitor.at_epoch_end:
             self._check(trainer)
 
+    def on_train_end(self, trainer: Trainer, task: Task) -> None:
+        """Leave the best weights in the task."""
+        if self._best is not None and self.best_step >= 0:
+            with trainer.signals.held():  # Ctrl-C may not come between two weights
+                self._best.put_back()
+
     def _check(self, trainer: Trainer) -> None:
-        if trainer.fast_dev_run:
+        if trainer.fast_dev_run or trainer.current_epoch < self.start_from_epoch:
             return
-        names, _ = trainer.metric_names()
-        if self.monitor not in names:
-            self._missing(names)
-            return
-        measured = trainer.metric_steps.get(self.monitor, self._judged_step)
-        if measured != self._judged_step:  # an epoch without validation says nothing new
-            self._judged_step = measured
-            self.stopping_reason = self._judge(trainer.callback_metrics[self.monitor])
+        score = self._monitor.fresh(trainer)
+        if score is not None:
+            self.stopping_reason = self._judge(score, trainer.global_step)
         if self.stopping_reason:
             self.stopped_epoch = trainer.current_epoch
             trainer.request_stop(self.stopping_reason)
 
-    def _judge(self, score: float) -> str:
+    def _judge(self, score: float, step: int) -> str:
         """Why to stop, or an empty string."""
         name = f"{self.monitor} = {score:.6g}"
         if self.check_finite and not math.isfinite(score):
             return f"{name} is not finite; the best was {self.best_score:.6g}"
-        if self.stopping_threshold is not None and self._better(score, self.stopping_threshold):
+        # Kept before the thresholds are judged: what passed stopping_threshold may be the best.
+        improved = self._take_best(score, step)
+        better = self._monitor.is_better
+        if self.stopping_threshold is not None and better(score, self.stopping_threshold):
             return f"{name} passed stopping_threshold={self.stopping_threshold}"
-        if self.divergence_threshold is not None and self._better(self.divergence_threshold, score):
+        if self.divergence_threshold is not None and better(self.divergence_threshold, score):
             return f"{name} passed divergence_threshold={self.divergence_threshold}"
-        if self._better(score, self.best_score - self._sign * self.min_delta):
-            if self.verbose:
-                print(f"EarlyStopping: {name} improved on {self.best_score:.6g}")
-            self.best_score, self.wait_count = score, 0
+        if improved:
             return ""
         self.wait_count += 1
         if self.wait_count < self.patience:
             return ""
         return f"{name} has not improved on {self.best_score:.6g} in {self.wait_count} checks"
 
-    def _better(self, score: float, other: float) -> bool:
-        return self._sign * score < self._sign * other
-
-    def _missing(self, names: set[str]) -> None:
-        message = (
-            f"EarlyStopping(monitor={self.monitor!r}): nothing logs it."
-            f"{nearest(self.monitor, names)}"
-        )
-        if self.strict:
-            raise ConfigurationError(message)
-        if not self._warned:
-            log.warning(message)
-            self._warned = True
+    def _take_best(self, score: float, step: int) -> bool:
+        if not self._monitor.is_better(score, self.best_score, by=self.min_delta):
+            return False
+        if self.verbose:
+            print(f"EarlyStopping: {self.monitor} = {score:.6g} improved on {self.best_score:.6g}")
+        self.best_score, self.best_step, self.wait_count = score, step, 0
+        if self._best is not None:
+            self._best.keep()
+        return True

@@ -267,7 +267,7 @@ class ModelCheckpoint(CheckpointCallback):
         )
         if not (wanted and was_training) or trainer.fast_dev_run:
             self._keeper.settle()
-        elif trainer.global_step not in (0, self._keeper.saved_step):
+        elif trainer.global_step not in (0, self._keeper.saved_step) and trainer.loss_is_finite():
             template = FileNameTemplate(TERMINATION_NAME if terminated else EXCEPTION_NAME)
             name = self._name(trainer, template)
             self._say(trainer, self._keeper.set_aside(trainer, name, interim=terminated))
@@ -291,7 +291,8 @@ class ModelCheckpoint(CheckpointCallback):
             self._is_waiting = False
             return
         self._is_waiting = any(measured.get(name) != step for name in self._needed)
-        if not self._is_waiting:
+        # Where a callback tolerates a bad loss, the weights it left would replace good ones.
+        if not self._is_waiting and trainer.loss_is_finite():
             self._save(trainer)
 
     def _check_names(self, names: set[str]) -> None:

@@ -85,6 +85,12 @@ class Callback:
             return False
         return trainer.global_step % self.every_n_steps == 0
 
+    def has_row(self, trainer: Trainer) -> bool:
+        """Whether the window that just ended wrote a row: the device has just been waited for."""
+        if trainer.global_step == trainer.window_start_step:
+            return False
+        return trainer.global_step % trainer.log_every_n_steps == 0
+
     # ---- set-up and end
 
     def setup(self, trainer: Trainer, task: Task, stage: str) -> None:

@@ -56,7 +56,12 @@ def snapshot(variables: dict[str, Any], run: dict[str, Any]) -> Snapshot:
         run: JSON-able data.
     """
     text = json.dumps({"versions": _versions(), "saved_at": time.time(), **run})
-    return Snapshot({name: _array(variable) for name, variable in variables.items()}, text)
+    return Snapshot(arrays(variables), text)
+
+
+def arrays(variables: dict[str, Any]) -> dict[str, np.ndarray]:
+    """Copies of variables in host memory, by name."""
+    return {name: _array(variable) for name, variable in variables.items()}
 
 
 def write(path: str | os.PathLike[str], state: Snapshot) -> None:

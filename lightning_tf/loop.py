@@ -83,6 +83,7 @@ class FitLoop:
         self._began = time.perf_counter()
         self._exhausted = False
         self._read_batches = 0
+        self.went_bad = False  # a loss was NaN or infinite, which a callback tolerates
         self._schedule = ValidationSchedule(
             trainer.val_check_interval, trainer.check_val_every_n_epoch
         )
@@ -133,6 +134,11 @@ class FitLoop:
         return self._window
 
     @property
+    def graph(self) -> tf.Graph:
+        """The graph of one training step."""
+        return self.window._batch.graph
+
+    @property
     def means(self) -> Means:
         """The running means."""
         if self.state.means is None:
@@ -153,11 +159,11 @@ class FitLoop:
         trainer.signals.check()  # tracing may have taken minutes
         if self.progress.epoch_closed:
             self._begin_next_epoch()
-        while not self._finished():
+        # Also before the first epoch: a Timer may have run out in the run that is resumed.
+        while not (self._stop_granted() or self._finished()):
             self._run_epoch()
-            if self._stop_granted():
-                log.info("training stops: %s", trainer.stop_reason)
-                break
+        if trainer.stop_reason:
+            log.info("training stops: %s", trainer.stop_reason)
 
     def _run_epoch(self) -> None:
         trainer, progress = self.trainer, self.progress
@@ -344,6 +350,7 @@ class FitLoop:
             "operation."
         )
         if any(callback.tolerates_nonfinite_loss for callback in self.trainer.callbacks):
+            self.went_bad = True
             log.warning(message)
             return
         raise NonFiniteLossError(message)

@@ -42,7 +42,7 @@ def snapshot(trainer: Trainer, task: Task, *, weights_only: bool) -> checkpoint.
     run["loggers"] = [[logger.state_key, logger.run_id] for logger in trainer.loggers]
     run["random"] = checkpoint.random_state()
     run["settings"] = trainer.settings
-    return checkpoint.snapshot(_everything(trainer, task), run)
+    return checkpoint.snapshot(everything(trainer, task), run)
 
 
 def refuse_unless_whole(found: Found) -> None:
@@ -70,7 +70,7 @@ def resume(trainer: Trainer, task: Task, found: Found) -> None:
             make no sense.
     """
     run = found.run
-    variables = _everything(trainer, task)
+    variables = everything(trainer, task)
     _check_callbacks(variables, found)
     if "keras.global_seed_generator" not in found.tensors:  # something else in this process drew
         variables.pop("keras.global_seed_generator", None)
@@ -123,7 +123,8 @@ def _weights(trainer: Trainer, task: Task) -> dict[str, Any]:
     return weights
 
 
-def _everything(trainer: Trainer, task: Task) -> dict[str, Any]:
+def everything(trainer: Trainer, task: Task) -> dict[str, Any]:
+    """Every variable that training moves, by its name in a checkpoint."""
     variables = _weights(trainer, task)
     training = trainer.training
     if training is not None:

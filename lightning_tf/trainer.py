@@ -39,6 +39,7 @@ from lightning_tf.prediction import predictions
 from lightning_tf.profiler import Profiler, profiler_of
 from lightning_tf.progress import Progress, updates_in_epochs
 from lightning_tf.records import Records
+from lightning_tf.rehearsal import Rehearsal
 from lightning_tf.signals import Signals
 from lightning_tf.task import Task
 
@@ -438,6 +439,25 @@ class Trainer:
     def running_metrics(self) -> dict[str, float]:
         """The epoch's values so far; waits for the device, so ask rarely."""
         return {} if self._loop is None else self._loop.peek()
+
+    def loss_is_finite(self) -> bool:
+        """Whether no loss of this fit went bad; waits for the device.
+
+        Raises:
+            NonFiniteLossError: One did, and no callback tolerates it.
+        """
+        if self._loop is None:
+            return True
+        self._loop.read()
+        return not self._loop.went_bad
+
+    def step_graph(self) -> tf.Graph | None:
+        """The graph of one training step; None outside fit."""
+        return None if self._loop is None else self._loop.graph
+
+    def rehearsal(self, task: Task) -> Rehearsal:
+        """Training updates that leave no trace, for callbacks that try something out in fit."""
+        return Rehearsal(self, task, self._loop)
 
     # ---- what callbacks and tasks report
 

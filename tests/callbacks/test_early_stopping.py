@@ -3,11 +3,13 @@ import math
 
 import pytest
 from boring import BoringTask, NumberData, NumberTask, fitted, quiet
+from resumable import TwoParts, bits, everything
 from scripted import Scripted
 
 from lightning_tf import Trainer
-from lightning_tf.callbacks import EarlyStopping
+from lightning_tf.callbacks import EMA, EarlyStopping, ModelCheckpoint
 from lightning_tf.exceptions import ConfigurationError, NonFiniteLossError
+from lightning_tf.variables import all_variables
 
 
 def epochs_until_stop(scores, max_epochs=10, trainer_arguments=None, **arguments):
@@ -229,3 +231,85 @@ def test_another_task_is_judged_anew():
 def test_bad_arguments_are_refused(arguments, message):
     with pytest.raises(ConfigurationError, match=message):
         EarlyStopping("val_loss", **arguments)
+
+
+def test_epochs_before_the_first_one_judged_count_nothing():
+    ran, stopping = epochs_until_stop([1, 2, 3, 4, 4, 4, 4, 4], patience=2, start_from_epoch=3)
+    assert (ran, stopping.best_score) == (6, 4.0)
+    with pytest.raises(ConfigurationError, match="start_from_epoch=-1"):
+        EarlyStopping("val_loss", start_from_epoch=-1)
+
+
+class Counts(NumberTask):
+    """Its weight is minus the number of updates; what it logs comes from a list."""
+
+    def __init__(self, scores):
+        super().__init__(NumberData([1.0, 1.0]))
+        self.scores = scores
+
+    def on_train_epoch_end(self):
+        self.log("score", self.scores[min(self.trainer.current_epoch, len(self.scores) - 1)])
+
+
+@pytest.mark.parametrize(
+    ("scores", "max_epochs", "best_epoch"),
+    [([3, 1, 2, 2, 2], 9, 1), ([3, 1, 2], 3, 1), ([3, 2, 1], 3, 2), ([math.nan] * 3, 3, None)],
+)
+def test_the_weights_of_the_best_check_are_left_in_the_task(scores, max_epochs, best_epoch):
+    task = Counts(scores)
+    stopping = EarlyStopping("score", patience=2, restore_best_weights=True)
+    trainer = fitted(task, max_epochs=max_epochs, callbacks=[stopping])
+    expected = trainer.global_step if best_epoch is None else 2 * (best_epoch + 1)
+    assert float(task.weight) == -expected
+    assert stopping.best_step == (-1 if best_epoch is None else expected)
+
+
+def test_without_restoring_the_last_weights_stay():
+    task = Counts([3, 1, 2, 2, 2])
+    stopping = EarlyStopping("score", patience=2)
+    assert fitted(task, max_epochs=9, callbacks=[stopping]).global_step == -float(task.weight) == 8
+    assert stopping.variables() == {}
+
+
+def test_what_passes_the_stopping_threshold_is_restored():
+    task = Counts([3, 1, 0])
+    stopping = EarlyStopping("score", stopping_threshold=2, restore_best_weights=True)
+    fitted(task, max_epochs=9, callbacks=[stopping])
+    assert float(task.weight) == -4.0
+
+
+def test_the_averages_that_were_judged_are_restored_beside_an_ema():
+    class Judged(TwoParts):
+        def on_train_epoch_start(self):
+            self.notes = getattr(self, "notes", [])
+
+        def on_validation_end(self):
+            weights = bits(all_variables(self))
+            self.notes.append({k: v for k, v in weights.items() if "seed" not in k})
+
+    task = Judged()
+    stopping = EarlyStopping("val_loss", patience=1, min_delta=9.0, restore_best_weights=True)
+    fitted(task, max_epochs=9, seed=0, num_sanity_val_steps=0, callbacks=[EMA(0.5), stopping])
+    assert len(task.notes) == 2
+    left = {k: v for k, v in bits(all_variables(task)).items() if "seed" not in k}
+    assert left == task.notes[0]
+    assert left != task.notes[1]
+
+
+def test_a_resume_from_a_checkpoint_of_the_run_restores_the_same_weights(tmp_path):
+    def run(path=None):
+        saves = ModelCheckpoint(tmp_path, "{step}", every_n_train_steps=5, save_top_k=-1)
+        # The first check is the best: no later one passes the margin.
+        stopping = EarlyStopping("val_loss", min_delta=9.0, patience=3, restore_best_weights=True)
+        given = quiet(max_epochs=9, seed=3, callbacks=[saves, stopping], log_every_n_steps=2)
+        trainer = Trainer(**{**given, "enable_checkpointing": True})
+        task = TwoParts()
+        trainer.fit(task, ckpt_path=path)
+        assert stopping.best_step == 8
+        return everything(trainer)
+
+    whole = run()
+    checkpoint = tmp_path / "step=15.ckpt"
+    again = run(checkpoint)
+    for part in ("weights", "optimizers", "metrics"):
+        assert again[part] == whole[part]

@@ -1,0 +1,263 @@
+"""BatchSizeFinder: tries batch sizes before training, and takes the largest that fits."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+import weakref
+from typing import TYPE_CHECKING, Any
+
+import tensorflow as tf
+
+from lightning_tf import checkpoint
+from lightning_tf.callback import Callback
+from lightning_tf.data.data_module import DataModule
+from lightning_tf.exceptions import ConfigurationError, nearest
+from lightning_tf.limits import check_count
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from lightning_tf.task import Task
+    from lightning_tf.trainer import Trainer
+
+log = logging.getLogger("lightning_tf")
+
+MODES = ("power", "binsearch")
+LEAST_STEPS = 2  # the first one pays what comes once
+
+
+class BatchSizeFinder(Callback):
+    """Trains a few updates with growing batches before fit begins, until memory ends.
+
+    Sizes double from `init_val` on until the device is out of memory, `max_val` is reached, or the
+    training data cannot fill a batch. ``power`` takes the last one that fitted, ``binsearch`` goes
+    on between that and the first that did not. The size becomes ``task.data.batch_size`` before
+    models, optimizers and schedules are made, so all that counts batches counts the right ones;
+    learning rates stay as they are. Everything else is put back bit for bit: weights, seeds,
+    generators; and the search leaves no row, checkpoint or file but its figure
+    (``batch_size_finder``, to every logger), which shows the speed of each size. It runs once for a
+    task: not in a second fit, or under `fast_dev_run`; a resumed run takes the size that its
+    checkpoint holds.
+
+    A GPU that is out of memory says so. A CPU usually does not, and the process may be killed:
+    there, `max_val` is the limit that counts. What callbacks add to the step (`EMA`) is not part of
+    the trials; `margin` leaves room for it.
+
+    Args:
+        mode: ``power`` or ``binsearch``.
+        steps_per_trial: Updates with each size; the first one is not timed.
+        init_val: The first size.
+        max_trials: Sizes to try at most.
+        max_val: The largest size to try.
+        margin: Share of the size that ``binsearch`` found to give up.
+        update: Train with the size; otherwise only tell it.
+
+    Raises:
+        ConfigurationError: A number is out of range; when fit begins, that the training data do not
+            follow ``data.batch_size``, or that not even one example fits.
+
+    Attributes:
+        sizes: The sizes that fitted, in the order in which they were tried.
+        examples_per_second: The speed of each of them.
+        suggestion: The size; None before.
+
+    Example:
+        >>> finder = BatchSizeFinder(init_val=32, max_val=1024)
+        >>> Trainer(max_epochs=20, callbacks=[finder]).fit(task)
+        >>> finder.suggestion
+    """
+
+    logs_metrics = False
+
+    def __init__(
+        self,
+        mode: str = "power",
+        *,
+        steps_per_trial: int = 3,
+        init_val: int = 2,
+        max_trials: int = 25,
+        max_val: int = 8192,
+        margin: float = 0.05,
+        update: bool = True,
+    ) -> None:
+        if mode not in MODES:
+            raise ConfigurationError(f"BatchSizeFinder(mode={mode!r}).{nearest(mode, MODES)}")
+        check_count("BatchSizeFinder: steps_per_trial", steps_per_trial, least=LEAST_STEPS)
+        check_count("BatchSizeFinder: init_val", init_val)
+        check_count("BatchSizeFinder: max_trials", max_trials)
+        check_count("BatchSizeFinder: max_val", max_val, least=init_val)
+        if not 0.0 <= margin < 1.0:
+            raise ConfigurationError(f"BatchSizeFinder(margin={margin!r}): give a share in [0, 1).")
+        self.mode, self.steps_per_trial, self.init_val = mode, steps_per_trial, init_val
+        self.max_trials, self.max_val, self.margin = max_trials, max_val, margin
+        self.update = update
+        self._task: weakref.ref[Task] | None = None
+        self._begin()
+
+    def _begin(self) -> None:
+        self.sizes: list[int] = []
+        self.examples_per_second: list[float] = []
+        self.suggestion: int | None = None
+        self._trials = 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """What was found."""
+        return {
+            "sizes": self.sizes,
+            "examples_per_second": self.examples_per_second,
+            "suggestion": self.suggestion,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Know what was found."""
+        self.sizes, self.suggestion = state["sizes"], state["suggestion"]
+        self.examples_per_second = state["examples_per_second"]
+
+    # ---- hooks
+
+    def setup(self, trainer: Trainer, task: Task, stage: str) -> None:
+        """Search, or take the size of the run that is resumed."""
+        if self._task is not None and self._task() is not task:
+            self._begin()
+        self._task = weakref.ref(task)
+        if stage != "fit" or trainer.fast_dev_run or not isinstance(task.data, DataModule):
+            return
+        if trainer.resumed and trainer.ckpt_path is not None:
+            # Before any batch is made: positions in the checkpoint count batches of that size.
+            callbacks = checkpoint.load_run(trainer.ckpt_path)["callbacks"]
+            self.load_state_dict(callbacks.get(self.state_key, self.state_dict()))
+        elif self.suggestion is None and trainer.training is None:
+            with trainer.profiler.region("searching a batch size"):
+                self._search(trainer, task, task.data)
+        if self.update and self.suggestion is not None:
+            task.data.batch_size = self.suggestion
+
+    def on_train_start(self, trainer: Trainer, task: Task) -> None:
+        """Show what was found."""
+        if self._trials and trainer.loggers:
+            trainer.log_figure("batch_size_finder", self.plot())
+        self._trials = 0
+
+    # ---- the search
+
+    def _search(self, trainer: Trainer, task: Task, data: DataModule) -> None:
+        before = data.batch_size
+        try:
+            fits, fails = self._double(trainer, task, data)
+            if not fits:
+                fits, fails = self._halve(trainer, task, data, fails or self.init_val)
+            if self.mode == "binsearch" and fails is not None:
+                fits = self._bisect(trainer, task, data, fits, fails)
+                fits = max(1, int(fits * (1.0 - self.margin)))
+        finally:
+            data.batch_size = before
+        self.suggestion = fits
+        log.info("BatchSizeFinder: batch size %d -> %d.", before, fits)
+
+    def _double(self, trainer: Trainer, task: Task, data: DataModule) -> tuple[int, int | None]:
+        """The largest power that fits, 0 for none, and the first that does not."""
+        fits, size = 0, self.init_val
+        while self._trials < self.max_trials and size <= self.max_val:
+            if not self._fits(trainer, task, data, size):
+                return fits, size
+            fits, size = size, 2 * size
+        return fits, None
+
+    def _halve(
+        self, trainer: Trainer, task: Task, data: DataModule, size: int
+    ) -> tuple[int, int | None]:
+        fails = size
+        while size > 1:
+            size //= 2
+            if self._fits(trainer, task, data, size):
+                return size, fails
+            fails = size
+        raise ConfigurationError(
+            f"BatchSizeFinder: memory ends with a batch of {size}; make the model smaller, or pass "
+            "Trainer(precision='bf16-mixed')."
+        )
+
+    def _bisect(self, trainer: Trainer, task: Task, data: DataModule, fits: int, fails: int) -> int:
+        while fails - fits > 1 and self._trials < self.max_trials:
+            middle = (fits + fails) // 2
+            if self._fits(trainer, task, data, middle):
+                fits = middle
+            else:
+                fails = middle
+        return fits
+
+    def _fits(self, trainer: Trainer, task: Task, data: DataModule, size: int) -> bool:
+        """Try a size: whether memory and the data suffice."""
+        self._trials += 1
+        data.batch_size = size
+        try:
+            examples, seconds = self._run(trainer, task)
+        except (tf.errors.OpError, MemoryError) as error:
+            if not _is_out_of_memory(error):
+                raise
+            log.info("BatchSizeFinder: a batch of %d does not fit into memory.", size)
+            return False
+        if examples > size:
+            raise ConfigurationError(
+                f"BatchSizeFinder: {type(data).__name__} gave {examples} examples with "
+                f"batch_size={size}; make its train_dataset follow self.batch_size."
+            )
+        if examples < size:
+            if not self.sizes and size == self.init_val and not _is_one_batch(trainer):
+                raise ConfigurationError(
+                    f"BatchSizeFinder: {type(data).__name__} gave {examples} examples with "
+                    f"batch_size={size}; make its train_dataset follow self.batch_size."
+                )
+            return False
+        trainer.signals.check()
+        self.sizes.append(size)
+        self.examples_per_second.append(examples / max(seconds, 1e-9))
+        return True
+
+    def _run(self, trainer: Trainer, task: Task) -> tuple[int, float]:
+        """Examples of the first batch, and seconds for as many."""
+        with trainer.rehearsal(task) as rehearsal:
+            batches = rehearsal.batches()
+            rehearsal.update(batches)
+            examples = rehearsal.examples
+            seconds = math.inf  # for one example; the fastest, because others use the machine too
+            for _ in range(self.steps_per_trial - 1):
+                began = time.perf_counter()
+                rehearsal.update(batches)
+                seconds = min(seconds, (time.perf_counter() - began) / rehearsal.examples)
+        batch = examples // trainer.accumulate_grad_batches
+        return batch, seconds * batch
+
+    def plot(self) -> Figure:
+        """Examples per second over batch sizes; a matplotlib figure."""
+        from matplotlib.figure import Figure  # without pyplot there is no global state to clean up
+
+        figure = Figure(figsize=(6.0, 4.0), layout="constrained")
+        axes = figure.add_subplot()
+        pairs = sorted(zip(self.sizes, self.examples_per_second, strict=True))
+        axes.plot([size for size, _ in pairs], [speed for _, speed in pairs], marker="o")
+        if self.suggestion is not None:
+            label = f"suggestion {self.suggestion}"
+            axes.axvline(self.suggestion, color="red", linestyle="--", label=label)
+            axes.legend(loc="upper left")
+        axes.set_xscale("log", base=2)
+        axes.set_xticks([size for size, _ in pairs], [str(size) for size, _ in pairs])
+        axes.set_ylim(bottom=0.0)
+        axes.set_xlabel("batch size")
+        axes.set_ylabel("examples per second")
+        axes.grid(alpha=0.3)
+        return figure
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """CUDA libraries report it as internal errors, in their own words."""
+    if isinstance(error, (MemoryError, tf.errors.ResourceExhaustedError)):
+        return True
+    words = str(error).lower()
+    return "out of memory" in words or "failed to allocate" in words
+
+
+def _is_one_batch(trainer: Trainer) -> bool:
+    return trainer.num_training_batches == 1

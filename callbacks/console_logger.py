@@ -1,0 +1,138 @@
+"""ConsoleLogger: prints what a run logs."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TextIO
+
+import numpy as np
+
+from lightning_tf.callbacks.live_bars import number_text
+from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.logger import Logger
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from lightning_tf.task import Task
+    from lightning_tf.trainer import Trainer
+
+
+class ConsoleLogger(Logger):
+    """Prints a line for every row, and tables as tables; works beside the progress bar.
+
+    ::
+
+        step 50  epoch 0  train/loss 0.5123  train/accuracy 0.8100
+
+    Pictures, figures and files are named in a line.
+
+    Args:
+        only: Print names that begin with one of these, such as ``("val/", "test/")``; None prints
+            all.
+        max_rows: Rows of a table that are printed; the rest is counted.
+        console: A rich console to print on; made for `file` where it is None.
+        file: Where to write; standard output where it is None.
+
+    Raises:
+        ConfigurationError: `max_rows` is below 1, `only` is a string, or both `console` and `file`
+            are given.
+
+    Example:
+        >>> trainer = Trainer(max_epochs=3, logger=[CSVLogger(), ConsoleLogger(only=("val/",))])
+        >>> trainer.fit(task)
+    """
+
+    def __init__(
+        self,
+        only: Sequence[str] | None = None,
+        max_rows: int = 20,
+        console: Console | None = None,
+        file: TextIO | None = None,
+    ) -> None:
+        if isinstance(only, str):
+            raise ConfigurationError(f"ConsoleLogger(only={only!r}): give a list of beginnings.")
+        if max_rows < 1:
+            raise ConfigurationError(f"ConsoleLogger(max_rows={max_rows!r}): give at least 1.")
+        if console is not None and file is not None:
+            raise ConfigurationError("ConsoleLogger got both console and file; give one of them.")
+        self.only = None if only is None else tuple(only)
+        self.max_rows, self.console, self.file = max_rows, console, file
+        self._enabled = True
+
+    def setup(self, trainer: Trainer, task: Task, stage: str) -> None:
+        """Workers other than the first print nothing."""
+        self._enabled = trainer.is_global_zero
+
+    def log_metrics(self, metrics: dict[str, float], step: int) -> None:
+        """Print a line."""
+        values = {n: v for n, v in metrics.items() if n != "epoch" and self._is_wanted(n)}
+        if values:
+            parts = [f"{name} {number_text(value)}" for name, value in values.items()]
+            self._print("  ".join([f"step {step}", f"epoch {metrics['epoch']:g}", *parts]))
+
+    def log_images(
+        self, name: str, images: np.ndarray, step: int, captions: Sequence[str] | None = None
+    ) -> None:
+        """Say how many there are, and of what size."""
+        count, height, width = np.shape(images)[:3]
+        if self._is_wanted(name):
+            self._print(f"step {step}  {name}: {count} pictures of {height} x {width}")
+
+    def log_table(
+        self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], step: int
+    ) -> None:
+        """Print it."""
+        from rich.table import Table
+        from rich.text import Text
+
+        if not self._is_wanted(name):
+            return
+        table = Table(title=Text(f"{name}, step {step}"))
+        for column in columns:
+            table.add_column(Text(str(column)))
+        for row in rows[: self.max_rows]:
+            table.add_row(*(Text(_cell(value)) for value in row))
+        if len(rows) > self.max_rows:
+            table.caption = f"and {len(rows) - self.max_rows} more rows"
+        self._print(table)
+
+    def log_figure(self, name: str, figure: Any, step: int) -> None:
+        """Name it."""
+        if self._is_wanted(name):
+            self._print(f"step {step}  {name}: a figure")
+
+    def log_file(self, name: str, path: str, step: int) -> None:
+        """Say where it stands."""
+        if self._is_wanted(name):
+            self._print(f"step {step}  {name}: {path}")
+
+    def _is_wanted(self, name: str) -> bool:
+        return self.only is None or name.startswith(self.only)
+
+    def _print(self, what: Any) -> None:
+        if not self._enabled:
+            return
+        if self.console is not None:
+            self.console.print(what, markup=False, highlight=False, soft_wrap=isinstance(what, str))
+            return
+        # Not a console's own print: it would go past the live bars, which take over sys.stdout.
+        print(_text(what), file=self.file or sys.stdout, flush=True)
+
+
+def _text(what: Any) -> str:
+    if isinstance(what, str):
+        return what
+    from rich.console import Console
+
+    page = io.StringIO()
+    Console(file=page, width=shutil.get_terminal_size().columns).print(what)
+    return page.getvalue().rstrip()
+
+
+def _cell(value: Any) -> str:
+    is_float = isinstance(value, (float, np.floating))
+    return number_text(float(value)) if is_float else str(value)

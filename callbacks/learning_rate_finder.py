@@ -1,0 +1,254 @@
+"""LearningRateFinder: tries rates before training, and takes the best one."""
+
+from __future__ import annotations
+
+import logging
+import math
+import weakref
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+
+from lightning_tf.callback import Callback
+from lightning_tf.exceptions import ConfigurationError, nearest
+from lightning_tf.limits import check_count
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from lightning_tf.task import Task
+    from lightning_tf.trainer import Trainer
+
+log = logging.getLogger("lightning_tf")
+
+MODES = ("exponential", "linear")
+SMOOTHING = 0.98
+ROUNDING = 1e-9  # relative; averages of equal losses differ by less
+SKIPPED_AT_START, SKIPPED_AT_END = 10, 1  # the smoothed loss means little there
+
+
+class LearningRateFinder(Callback):
+    """Trains a few updates at growing rates before the first epoch, and reads a rate off the loss.
+
+    The suggested rate is where the smoothed loss falls fastest as the rate grows, over a tenth of
+    the rates that were tried; the search ends early where the loss is no number any more or has
+    grown far beyond the best. Then everything is put back: weights, optimizers, seeds, metrics,
+    positions and callbacks' variables are bit for bit what they were, and the search leaves no row,
+    checkpoint or file but its figure (``learning_rate_finder``, to every logger). It runs once for
+    a task: not in a resumed run, in a second fit of the same task, or under `fast_dev_run`.
+
+    Sources: Smith, "Cyclical Learning Rates for Training Neural Networks", 2017,
+    https://arxiv.org/abs/1506.01186, section 3.3, for the test of a range of rates; the smoothing
+    and the steepest point are fast.ai's, https://sgugger.github.io/how-do-you-find-a-good-learning-rate.html.
+
+    Args:
+        min_lr: The first rate.
+        max_lr: The last rate.
+        num_training_steps: Updates of the search; more than 12.
+        mode: Rates grow by a factor (``exponential``) or by an amount (``linear``).
+        early_stop_threshold: Stop at so many times the best smoothed loss; None never stops.
+        update: Train with the suggested rate; otherwise only tell it.
+        optimizer: The name of the one to search for, where there are several; the others train at
+            their own rates.
+
+    Raises:
+        ConfigurationError: A number is out of range; before training, that the optimizer is not
+            named or has a schedule, which is no single rate.
+
+    Attributes:
+        rates: The rates that were tried.
+        losses: The loss at each.
+        suggestion: The rate; None where the loss fell nowhere, and then nothing is changed.
+
+    Example:
+        >>> finder = LearningRateFinder(min_lr=1e-5)
+        >>> Trainer(max_epochs=20, callbacks=[finder]).fit(task)
+        >>> finder.suggestion
+    """
+
+    logs_metrics = False
+
+    def __init__(
+        self,
+        min_lr: float = 1e-8,
+        max_lr: float = 1.0,
+        num_training_steps: int = 100,
+        *,
+        mode: str = "exponential",
+        early_stop_threshold: float | None = 4.0,
+        update: bool = True,
+        optimizer: str | None = None,
+    ) -> None:
+        if mode not in MODES:
+            raise ConfigurationError(f"LearningRateFinder(mode={mode!r}).{nearest(mode, MODES)}")
+        if not 0.0 < min_lr < max_lr:
+            raise ConfigurationError(
+                f"LearningRateFinder(min_lr={min_lr!r}, max_lr={max_lr!r}): give two rates above "
+                "0, the smaller one first."
+            )
+        if early_stop_threshold is not None and not early_stop_threshold > 1.0:
+            raise ConfigurationError(
+                f"LearningRateFinder(early_stop_threshold={early_stop_threshold!r}): give a factor "
+                "above 1, or None."
+            )
+        least = SKIPPED_AT_START + SKIPPED_AT_END + 2
+        check_count("LearningRateFinder: num_training_steps", num_training_steps, least=least)
+        self.min_lr, self.max_lr, self.mode = float(min_lr), float(max_lr), mode
+        self.num_training_steps = num_training_steps
+        self.early_stop_threshold = early_stop_threshold
+        self.update, self.optimizer = update, optimizer
+        self._task: weakref.ref[Task] | None = None
+        self._begin()
+
+    def _begin(self) -> None:
+        self.rates: list[float] = []
+        self.losses: list[float] = []
+        self.suggestion: float | None = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """What was found; the rate itself is the optimizer's."""
+        return {"rates": self.rates, "losses": self.losses, "suggestion": self.suggestion}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Know what was found."""
+        self.rates, self.losses = state["rates"], state["losses"]
+        self.suggestion = state["suggestion"]
+
+    # ---- hooks
+
+    def setup(self, trainer: Trainer, task: Task, stage: str) -> None:
+        """Begin anew with another task."""
+        if self._task is not None and self._task() is not task:
+            self._begin()
+        self._task = weakref.ref(task)
+
+    def on_optimizers_configured(self, trainer: Trainer, task: Task) -> None:
+        """Refuse what has no single rate."""
+        optimizers = trainer.optimizers
+        name = self.optimizer
+        if name is None and len(optimizers) > 1:
+            raise ConfigurationError(
+                "LearningRateFinder: there are several optimizers; name one with optimizer=, one "
+                f"of {sorted(optimizers)}."
+            )
+        if name is not None and name not in optimizers:
+            raise ConfigurationError(
+                f"LearningRateFinder(optimizer={name!r}): there is none of that name."
+                f"{nearest(name, optimizers)}"
+            )
+        rate = self._chosen(trainer)._learning_rate
+        if not isinstance(rate, keras.Variable) and self._is_wanted(trainer):
+            raise ConfigurationError(
+                f"LearningRateFinder: the learning rate is {type(rate).__name__}, which is no "
+                "single rate; give the optimizer a float for the search."
+            )
+
+    def on_train_start(self, trainer: Trainer, task: Task) -> None:
+        """Search, where nothing has been trained yet."""
+        if not self._is_wanted(trainer):
+            return
+        optimizer = self._chosen(trainer)
+        with trainer.profiler.region("searching a learning rate"):
+            self._search(trainer, task, optimizer)
+        self.suggestion = suggested(self.rates, self.losses)
+        before = float(optimizer.learning_rate)
+        if self.suggestion is None:
+            log.warning(
+                "LearningRateFinder: the loss falls nowhere between %g and %g; the rate stays %g.",
+                self.min_lr,
+                self.max_lr,
+                before,
+            )
+        elif self.update:
+            optimizer.learning_rate = self.suggestion
+            log.info("LearningRateFinder: learning rate %.3g -> %.3g.", before, self.suggestion)
+        if trainer.loggers:
+            trainer.log_figure("learning_rate_finder", self.plot())
+
+    def _is_wanted(self, trainer: Trainer) -> bool:
+        done = trainer.global_step > 0 or trainer.progress.batch > 0 or bool(self.rates)
+        return not (done or trainer.resumed or trainer.fast_dev_run)
+
+    def _chosen(self, trainer: Trainer) -> keras.optimizers.Optimizer:
+        optimizers = trainer.optimizers
+        return optimizers[next(iter(optimizers)) if self.optimizer is None else self.optimizer]
+
+    # ---- the search
+
+    def _search(self, trainer: Trainer, task: Task, optimizer: keras.optimizers.Optimizer) -> None:
+        name = f"{self.optimizer}_loss" if self.optimizer else ""
+        best = math.inf
+        with trainer.rehearsal(task) as rehearsal:
+            batches = rehearsal.batches()
+            for rate in self._planned():
+                optimizer.learning_rate = rate
+                values = rehearsal.update(batches)
+                loss = values[name] if name else next(iter(values.values()))
+                if not math.isfinite(loss):
+                    break
+                self.rates.append(rate)
+                self.losses.append(loss)
+                smooth = float(smoothed(self.losses)[-1])
+                trainer.signals.check()
+                # As a difference, because a loss may be below 0.
+                threshold = self.early_stop_threshold or math.inf
+                if len(self.losses) > 1 and smooth - best > (threshold - 1.0) * abs(best):
+                    break
+                best = min(best, smooth)
+
+    def _planned(self) -> list[float]:
+        spaced = np.linspace if self.mode == "linear" else np.geomspace
+        return [float(x) for x in spaced(self.min_lr, self.max_lr, self.num_training_steps)]
+
+    def plot(self) -> Figure:
+        """The loss over the rates, with the suggestion; a matplotlib figure."""
+        from matplotlib.figure import Figure  # without pyplot there is no global state to clean up
+
+        figure = Figure(figsize=(6.0, 4.0), layout="constrained")
+        axes = figure.add_subplot()
+        axes.plot(self.rates, self.losses, color="tab:blue", alpha=0.35, label="loss")
+        if self.rates:
+            smooth = smoothed(self.losses)
+            axes.plot(self.rates, smooth, color="tab:blue", label="loss, smoothed")
+            # What the loss grows to in the end would press the rest flat.
+            lowest = int(np.argmin(smooth))
+            low, high = float(smooth[lowest]), float(smooth[: lowest + 1].max())
+            space = 0.5 * (high - low or 1.0)
+            axes.set_ylim(low - space, high + space)
+        if self.suggestion is not None:
+            index = int(np.argmin(np.abs(np.array(self.rates) - self.suggestion)))
+            label = f"suggestion {self.suggestion:.2e}"
+            axes.plot(self.suggestion, smoothed(self.losses)[index], "o", color="red", label=label)
+        if self.mode == "exponential":
+            axes.set_xscale("log")
+        axes.set_xlabel("learning rate")
+        axes.set_ylabel("loss")
+        axes.grid(alpha=0.3)
+        axes.legend(loc="lower left")
+        return figure
+
+
+def smoothed(losses: list[float]) -> np.ndarray:
+    """Exponential moving averages, each divided by the sum of its weights."""
+    average, found = 0.0, []
+    for count, loss in enumerate(losses, start=1):
+        average = SMOOTHING * average + (1.0 - SMOOTHING) * loss
+        found.append(average / (1.0 - SMOOTHING**count))
+    return np.array(found)
+
+
+def suggested(rates: list[float], losses: list[float]) -> float | None:
+    """The rate at which the smoothed loss falls fastest; None where it falls nowhere."""
+    end = len(losses) - SKIPPED_AT_END
+    if end - SKIPPED_AT_START < 2:
+        return None
+    smooth = smoothed(losses)
+    # The mean slope of a stretch: where the loss has jumped, it falls steeply for a moment.
+    reach = min(len(losses) // 20, SKIPPED_AT_START)
+    slopes = np.gradient(smooth)[SKIPPED_AT_START - reach : end + reach]
+    width = min(2 * reach + 1, len(slopes))
+    slopes = np.convolve(slopes, np.full(width, 1.0 / width), "valid")
+    steepest = int(np.argmin(slopes))
+    falls = slopes[steepest] < -ROUNDING * np.abs(smooth).max()
+    return rates[SKIPPED_AT_START + steepest] if falls else None

@@ -1,0 +1,201 @@
+"""PredictionWriter: predictions as files."""
+
+from __future__ import annotations
+
+import csv
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+import numpy as np
+import tensorflow as tf
+
+from lightning_tf.callback import Callback
+from lightning_tf.exceptions import ConfigurationError, DataError, nearest
+
+if TYPE_CHECKING:
+    from lightning_tf.task import Task
+    from lightning_tf.trainer import Trainer
+
+FORMATS, INTERVALS = ("npz", "csv"), ("batch", "end")
+SINGLE = "prediction"  # the name of what is no dict
+
+
+class PredictionWriter(Callback):
+    """Writes what `Trainer.predict` gives, in the order of the data.
+
+    ``npz`` holds one array for each part of a prediction (``prediction`` for a plain tensor, keys
+    of a dict, positions of a tuple, joined by dots), ``csv`` a row for each example: its number in
+    the whole prediction, and a column for each of its values. A file appears under its name once it
+    is whole. A prediction that ends early leaves the batches that are complete, and no file of the
+    whole. Files of an earlier prediction are replaced.
+
+    With ``csv``, and with ``npz`` by batches, memory holds one batch. Iterate over `predict`
+    without ``collect=True`` to keep it so.
+
+    Args:
+        directory: Made where it is missing; ``predictions`` in the folder of the run that went
+            before, or in the Trainer's `default_root_dir`, where it is None.
+        format: ``npz`` or ``csv``.
+        interval: ``batch`` writes ``batch_00000.npz`` and so on; ``end`` writes one file,
+            ``predictions.npz``.
+
+    Raises:
+        ConfigurationError: The format or the interval is unknown.
+        DataError: In prediction: parts with different numbers of examples.
+
+    Attributes:
+        files: What the last prediction wrote.
+
+    Example:
+        >>> writer = PredictionWriter("predictions", format="csv")
+        >>> for _ in Trainer(callbacks=[writer]).predict(task):
+        ...     pass
+        >>> pandas.read_csv(writer.files[0])
+    """
+
+    logs_metrics = False
+
+    def __init__(
+        self,
+        directory: str | os.PathLike[str] | None = None,
+        *,
+        format: str = "npz",
+        interval: str = "end",
+    ) -> None:
+        for name, value, known in (("format", format, FORMATS), ("interval", interval, INTERVALS)):
+            if value not in known:
+                raise ConfigurationError(
+                    f"PredictionWriter({name}={value!r}).{nearest(value, known)}"
+                )
+        self.directory = None if directory is None else Path(directory)
+        self.format, self.interval = format, interval
+        self.files: list[str] = []
+        self._folder = Path()
+        self._begin()
+
+    def _begin(self) -> None:
+        self._examples = 0
+        self._parts: list[dict[str, np.ndarray]] = []
+        self._open: TextIO | None = None
+
+    # ---- hooks
+
+    def on_predict_start(self, trainer: Trainer, task: Task) -> None:
+        """Make the folder."""
+        run = trainer.log_dir
+        # A logger's folder that is not there yet is the logger's to make: it numbers them.
+        root = trainer.default_root_dir if run is None or not os.path.isdir(run) else run
+        self._folder = self.directory or Path(root) / "predictions"
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self.files = []
+        self._begin()
+
+    def on_predict_batch_end(
+        self, trainer: Trainer, task: Task, outputs: Any, batch_idx: int
+    ) -> None:
+        """Write a batch, or keep it for the end."""
+        parts = _parts_of(outputs)
+        if self.interval == "batch":
+            self._write(f"batch_{batch_idx:05d}", parts)
+        elif self.format == "npz":
+            self._parts.append(parts)
+        else:
+            if self._open is None:
+                self._open = self._beside("predictions").open("w", newline="", encoding="utf-8")
+            _write_rows(self._open, parts, self._examples)
+        self._examples += _count(parts)
+
+    def on_predict_end(self, trainer: Trainer, task: Task) -> None:
+        """Write the whole."""
+        if self._open is not None:
+            self._open.close()
+            self._finish("predictions")
+        elif self._parts:
+            names = self._parts[0]
+            whole = {name: np.concatenate([part[name] for part in self._parts]) for name in names}
+            self._write("predictions", whole)
+        self._begin()
+        for path in self.files:
+            trainer.log_file(Path(path).stem, path)
+
+    def teardown(self, trainer: Trainer, task: Task, stage: str) -> None:
+        """Drop what is not whole: somebody stopped iterating."""
+        self._drop()
+
+    def on_exception(self, trainer: Trainer, task: Task, exception: BaseException) -> None:
+        """Drop what is not whole."""
+        self._drop()
+
+    def _drop(self) -> None:
+        if self._open is not None:
+            self._open.close()
+            self._beside("predictions").unlink()
+        self._begin()
+
+    # ---- files
+
+    def _beside(self, name: str) -> Path:
+        return self._folder / f".{name}.{self.format}.part"
+
+    def _write(self, name: str, parts: dict[str, np.ndarray]) -> None:
+        beside = self._beside(name)
+        if self.format == "npz":
+            with beside.open("wb") as file:
+                np.savez(file, allow_pickle=False, **parts)
+        else:
+            with beside.open("w", newline="", encoding="utf-8") as text:
+                _write_rows(text, parts, self._examples)
+        self._finish(name)
+
+    def _finish(self, name: str) -> None:
+        path = self._folder / f"{name}.{self.format}"
+        os.replace(self._beside(name), path)
+        self.files.append(str(path))
+
+
+def _parts_of(outputs: Any) -> dict[str, np.ndarray]:
+    """The arrays of a nest by name, in types that NumPy's own files hold."""
+    paths = [".".join(map(str, path)) for path, _ in _walk((), outputs)]
+    arrays = [_storable(array) for _, array in _walk((), outputs)]
+    parts = {path or SINGLE: array for path, array in zip(paths, arrays, strict=True)}
+    if len({len(array) for array in parts.values()}) != 1:
+        shapes = {name: array.shape for name, array in parts.items()}
+        raise DataError(
+            f"predict_step gave {shapes}; PredictionWriter needs the examples as the first "
+            "dimension of every part."
+        )
+    return parts
+
+
+def _walk(path: tuple[Any, ...], value: Any) -> list[tuple[tuple[Any, ...], Any]]:
+    if isinstance(value, dict):
+        return [found for key, item in value.items() for found in _walk((*path, key), item)]
+    if isinstance(value, (list, tuple)):
+        return [found for i, item in enumerate(value) for found in _walk((*path, i), item)]
+    return [(path, value)]
+
+
+def _storable(array: Any) -> np.ndarray:
+    found: np.ndarray = np.atleast_1d(np.asarray(array))
+    if found.dtype == object:  # strings of TensorFlow
+        flat = [text.decode() if isinstance(text, bytes) else str(text) for text in found.ravel()]
+        return np.array(flat).reshape(found.shape)
+    return found.astype(np.float32) if found.dtype == tf.bfloat16.as_numpy_dtype else found
+
+
+def _count(parts: dict[str, np.ndarray]) -> int:
+    return len(next(iter(parts.values())))
+
+
+def _write_rows(file: TextIO, parts: dict[str, np.ndarray], first: int) -> None:
+    count = _count(parts)
+    header, columns = ["example"], [np.arange(first, first + count)]
+    for name, array in parts.items():
+        flat = array.reshape(count, -1)
+        header += [name] if flat.shape[1] == 1 else [f"{name}_{i}" for i in range(flat.shape[1])]
+        columns += list(flat.T)
+    writer = csv.writer(file)
+    if file.tell() == 0:
+        writer.writerow(header)
+    writer.writerows(zip(*(column.tolist() for column in columns), strict=True))

@@ -1,0 +1,169 @@
+"""RunFolder: the folder that a run's files go to; chosen early, made late."""
+
+from __future__ import annotations
+
+import os
+import re
+import weakref
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lightning_tf.exceptions import ConfigurationError
+
+if TYPE_CHECKING:
+    from lightning_tf.task import Task
+    from lightning_tf.trainer import Trainer
+
+VERSION = re.compile(r"version_(\d+)")
+
+
+class RunFolder:
+    """``<root>/<name>/version_<n>``, one for each task, by default with the first n that is free.
+
+    It is made when the first thing is written, so that a run that leaves nothing leaves no folder.
+    Loggers of one Trainer that would write beside each other share one: `shared`.
+
+    Args:
+        owner: The logger's class, for messages.
+        root: Holds the versions; ``runs`` in the Trainer's `default_root_dir` where it is None.
+        name: A folder between root and version, for runs that belong together.
+        version: A number n for ``version_<n>``, or the folder's own name; the next free number
+            where it is None.
+        resume: Go on in the folder of `version`, or in the newest one, without a checkpoint too.
+        taken_by: The name of the file that tells that a folder holds a run already.
+
+    Attributes:
+        path: None before the first run.
+        runs: How many it has chosen a path for.
+        is_made: Whether it is on the disk, by this process or, where it goes on, before.
+
+    Example:
+        >>> folder = RunFolder("CSVLogger", "experiments", taken_by="metrics.csv")
+        >>> folder.choose(trainer, task)
+        >>> folder.make()
+        PosixPath('experiments/version_0')
+    """
+
+    def __init__(
+        self,
+        owner: str,
+        root: str | os.PathLike[str] | None = None,
+        name: str | None = None,
+        version: int | str | None = None,
+        resume: bool = False,
+        *,
+        taken_by: str,
+    ) -> None:
+        self.owner, self.root = owner, None if root is None else Path(root)
+        self.name, self.version, self.resume, self.taken_by = name, version, resume, taken_by
+        self.path: Path | None = None
+        self.is_made = False
+        self.runs = 0
+        self._task: weakref.ref[Task] | None = None
+        self._goes_on = False
+        self._continued: Path | None = None
+
+    def parent(self, trainer: Trainer) -> Path:
+        """What holds the versions."""
+        root = self.root or Path(trainer.default_root_dir) / "runs"
+        return root / self.name if self.name else root
+
+    def versions(self, trainer: Trainer) -> list[str]:
+        """Every version that there is."""
+        parent = self.parent(trainer)
+        names = os.listdir(parent) if parent.is_dir() else []
+        return [str(parent / name) for name in names if (parent / name).is_dir()]
+
+    def continue_in(self, path: str) -> None:
+        """Go on in an earlier process's folder, where it is one that this would choose."""
+        self._continued = Path(path)
+
+    def shared(self, trainer: Trainer, logger: Any) -> RunFolder:
+        """The folder of the first logger of another kind that writes to the same place; or this.
+
+        Args:
+            trainer: Has the loggers.
+            logger: The one that asks; those before it are looked at.
+        """
+        before = trainer.loggers[: trainer.loggers.index(logger)]
+        mine = [getattr(other, "folder", None) for other in before if type(other) is type(logger)]
+        for other in before:
+            found = getattr(other, "folder", None)
+            if (
+                isinstance(found, RunFolder)
+                and found not in mine  # two of a kind would write the same files
+                and found.parent(trainer) == self.parent(trainer)
+                and self.version in (None, found.version)
+            ):
+                return found
+        return self
+
+    def choose(self, trainer: Trainer, task: Task) -> None:
+        """Take another folder for another task.
+
+        Raises:
+            ConfigurationError: The folder of `version` holds a run and `resume` is False.
+        """
+        if self.path is not None and self._task is not None and self._task() is task:
+            return
+        self._task, self.is_made = weakref.ref(task), False
+        self.path = self._chosen(self.parent(trainer))
+        self.runs += 1
+
+    def _chosen(self, parent: Path) -> Path:
+        self._goes_on = self.resume
+        name = f"version_{self.version}" if isinstance(self.version, int) else self.version
+        before, self._continued = self._continued, None
+        is_here = before and before.is_dir() and before.parent.resolve() == parent.resolve()
+        if before is not None and is_here and name in (None, before.name):
+            self._goes_on = True
+            return parent / before.name
+        if name is None:
+            newest = newest_version(parent)
+            return parent / f"version_{newest if self.resume and newest >= 0 else newest + 1}"
+        folder = parent / name
+        if (folder / self.taken_by).exists() and not self.resume:
+            raise ConfigurationError(
+                f"{self.owner}(version={self.version!r}): {folder} holds a run already; give "
+                "another version, or resume=True to go on with it."
+            )
+        return folder
+
+    def make(self) -> Path:
+        """The folder, on the disk."""
+        if self.path is None:
+            raise ConfigurationError(f"{self.owner} has no folder before a Trainer runs with it.")
+        if not self.is_made:
+            numbered = self.version is None and not self._goes_on
+            while True:
+                try:
+                    self.path.mkdir(parents=True, exist_ok=not numbered)
+                    break
+                except FileExistsError:  # another process was faster
+                    parent = self.path.parent
+                    self.path = parent / f"version_{newest_version(parent) + 1}"
+            self.is_made = True
+        return self.path
+
+    def file(self, kind: str, name: str, step: int, suffix: str) -> Path:
+        """Where something that was logged at a step goes; its folder is made."""
+        folder = self.make() / kind
+        folder.mkdir(exist_ok=True)
+        plain = re.sub(r"[^\w.-]+", "_", name)
+        return folder / f"{plain}_{step:08d}{suffix}"
+
+    def leave(self, only: Sequence[str]) -> None:
+        """Take the folder away where a failed run left nothing in it but these files."""
+        if self.is_made and self.path is not None and set(os.listdir(self.path)) <= set(only):
+            for name in os.listdir(self.path):
+                (self.path / name).unlink()
+            self.path.rmdir()
+            self.path, self.is_made = None, False
+
+
+def newest_version(parent: Path) -> int:
+    """The highest number of a version, -1 where there is none."""
+    names = os.listdir(parent) if parent.is_dir() else []
+    found = [int(match[1]) for name in names if (match := VERSION.fullmatch(name))]
+    return max(found, default=-1)
