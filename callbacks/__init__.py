@@ -24,6 +24,7 @@ from lightning_tf.callbacks.reduce_lr_on_plateau import ReduceLROnPlateau
 from lightning_tf.callbacks.tensor_board_logger import TensorBoardLogger
 from lightning_tf.callbacks.terminate_on_nan import TerminateOnNaN
 from lightning_tf.callbacks.timer import Timer
+from lightning_tf.callbacks.wandb_logger import WandbLogger
 
 __all__ = [
     "EMA",
@@ -47,4 +48,5 @@ __all__ = [
     "TensorBoardLogger",
     "TerminateOnNaN",
     "Timer",
+    "WandbLogger",
 ]

@@ -57,6 +57,7 @@ class CheckpointKeeper:
 
     Attributes:
         failure: Why the newest checkpoint could not be written; None where it was.
+        count: Saves that are known to have succeeded.
 
     Example:
         >>> keeper = CheckpointKeeper(TopK(3, "min"), save_last=True)
@@ -77,6 +78,7 @@ class CheckpointKeeper:
         self.versioned, self.weights_only = versioned, weights_only
         self.folder: CheckpointFolder | None = None
         self.failure: OSError | None = None
+        self.count = 0
         self._books = Books(top.scores)
         self._saving: BackgroundSave | None = None
         self._before = self._books  # what holds where the save under way fails
@@ -192,6 +194,13 @@ class CheckpointKeeper:
             self._books = self._before
             self.top.scores = self._books.scores
             self._warn(self.failure)
+        else:
+            self.count += 1
+
+    def settle_if_done(self) -> None:
+        """`settle`, unless that would wait."""
+        if self._saving is not None and self._saving.is_done:
+            self.settle()
 
     def _open_folder(self) -> CheckpointFolder:
         if self.folder is None:

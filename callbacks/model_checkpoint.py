@@ -132,6 +132,7 @@ class ModelCheckpoint(CheckpointCallback):
         self._is_waiting = self._is_training = self._was_validated = False
         self._at_epoch_end = self._at_validation = False
         self._interval_began = 0.0
+        self._told = 0  # checkpoints that the loggers know of
 
     # ---- what there is
 
@@ -216,6 +217,8 @@ class ModelCheckpoint(CheckpointCallback):
 
     def on_train_window_end(self, trainer: Trainer, task: Task) -> None:
         """Triggers by updates and by time, and what waits for a metric of training."""
+        self._keeper.settle_if_done()
+        self._tell_loggers(trainer)
         if not (self._is_waiting or self._interval_is_over() or self.is_due(trainer)):
             return
         if self._needed and trainer.validation_due:
@@ -241,6 +244,7 @@ class ModelCheckpoint(CheckpointCallback):
         """Say so where a needed metric was never measured at the right moment."""
         self._is_training = False
         self._keeper.settle()
+        self._tell_loggers(trainer)
         if self._is_waiting and not self.last_model_path:
             log.warning(
                 "%s wrote nothing: none was due where %s had just been measured; log it in "
@@ -271,6 +275,7 @@ class ModelCheckpoint(CheckpointCallback):
             template = FileNameTemplate(TERMINATION_NAME if terminated else EXCEPTION_NAME)
             name = self._name(trainer, template)
             self._say(trainer, self._keeper.set_aside(trainer, name, interim=terminated))
+        self._tell_loggers(trainer)
 
     def _interval_is_over(self) -> bool:
         if self.train_time_interval is None:
@@ -309,7 +314,14 @@ class ModelCheckpoint(CheckpointCallback):
         metrics = trainer.callback_metrics
         score = metrics[self.monitor] if self.monitor else float(trainer.global_step)
         name = self._name(trainer, self._template)
+        self._keeper.settle()
+        self._tell_loggers(trainer)  # before the next save, which may delete what they want
         self._say(trainer, self._keeper.offer(trainer, name, score))
+
+    def _tell_loggers(self, trainer: Trainer) -> None:
+        if self._told != self._keeper.count:
+            self._told = self._keeper.count
+            trainer.records.loggers.send("after_save_checkpoint", self)
 
     def _name(self, trainer: Trainer, template: FileNameTemplate) -> str:
         position = {"epoch": trainer.current_epoch, "step": trainer.global_step}

@@ -31,6 +31,11 @@ class BackgroundSave:
         except BaseException as error:  # handed to whoever waits
             self._error = error
 
+    @property
+    def is_done(self) -> bool:
+        """Whether `wait` would not wait."""
+        return not self._thread.is_alive()
+
     def wait(self) -> OSError | None:
         """Wait for the end; return what the disk said, raise anything else.
 

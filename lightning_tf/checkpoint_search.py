@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,24 @@ if TYPE_CHECKING:
 log = logging.getLogger("lightning_tf")
 
 CheckpointPath = str | os.PathLike[str]
+
+SCHEME = re.compile(r"([a-z]{2,}):(.+)")  # at least two letters: "c:" is a drive
+_sources: dict[str, Callable[[str, str], str]] = {}
+
+
+def register_source(scheme: str, fetch: Callable[[str, str], str]) -> None:
+    """Let ``ckpt_path="<scheme>:<reference>"`` mean a checkpoint that must be fetched first.
+
+    Args:
+        scheme: Lower-case letters, at least two.
+        fetch: Takes the reference and a folder for downloads; returns the checkpoint's directory,
+            or raises a CheckpointError.
+
+    Example:
+        >>> register_source("shelf", lambda reference, folder: f"/mnt/shelf/{reference}")
+        >>> trainer.test(task, ckpt_path="shelf:digits/best.ckpt")
+    """
+    _sources[scheme] = fetch
 
 
 @dataclass(frozen=True)
@@ -63,7 +82,7 @@ class CheckpointSearch:
         """Read a checkpoint.
 
         Args:
-            ckpt_path: A directory, ``"last"`` or ``"best"``.
+            ckpt_path: A directory, ``"last"``, ``"best"``, or what a registered source knows.
 
         Returns:
             The checkpoint; None for ``"last"`` where none was ever written.
@@ -73,7 +92,7 @@ class CheckpointSearch:
             ConfigurationError: Nothing can tell the best, or nothing writes checkpoints.
         """
         if ckpt_path not in ("last", "best"):
-            path = os.fspath(ckpt_path)
+            path = self._fetched(os.fspath(ckpt_path))
             return Found(path, *checkpoint.load(path))
         if not self._writers:
             raise ConfigurationError(
@@ -81,6 +100,12 @@ class CheckpointSearch:
                 "path, or leave enable_checkpointing on."
             )
         return self._last() if ckpt_path == "last" else self._best()
+
+    def _fetched(self, path: str) -> str:
+        scheme = SCHEME.fullmatch(path)
+        if scheme is None or scheme[1] not in _sources:
+            return path
+        return _sources[scheme[1]](scheme[2], self._trainer.default_root_dir)
 
     def _last(self) -> Found | None:
         damaged: list[str] = []

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lightning_tf.callback import Callback, Hook
+from lightning_tf.callback import Callback, CheckpointCallback, Hook
 from lightning_tf.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
@@ -78,6 +78,13 @@ class Logger(Callback):
 
     def log_file(self, name: str, path: str, step: int) -> None:
         """Take a file that stays where it is."""
+
+    def after_save_checkpoint(self, callback: CheckpointCallback) -> None:
+        """A checkpoint stands on the disk, of which the callback's paths tell.
+
+        Called on the main thread, some windows after the update that the checkpoint is of, and at
+        the latest before the callback writes, deletes or replaces another one.
+        """
 
     def save(self) -> None:
         """Bring to the disk what is kept in memory; called before every checkpoint.

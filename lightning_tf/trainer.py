@@ -23,7 +23,7 @@ from lightning_tf.arguments import (
 )
 from lightning_tf.build import build_models, training_state
 from lightning_tf.callback import Callback, CheckpointCallback, Hooks
-from lightning_tf.checkpoint_search import CheckpointPath, Found
+from lightning_tf.checkpoint_search import CheckpointPath, Found, register_source
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.shuffle_check import unrepeatable_order
 from lightning_tf.distribute import Placement
@@ -645,3 +645,6 @@ def _callback_room(name: str) -> Any:
     """Something in lightning_tf.callbacks, imported when it is used: this room alone names any."""
     module, _, attribute = name.partition(".")
     return getattr(import_module(f"lightning_tf.callbacks.{module}"), attribute)
+
+
+register_source("wandb", lambda *given: str(_callback_room("wandb_checkpoint.download")(*given)))

@@ -1,0 +1,79 @@
+"""BackgroundQueue: jobs done one after another in a thread, while training goes on."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+
+Job = Callable[[], None]
+MOST_WAITING = 20_000  # rows that a stuck receiver may keep in memory, about 10 MB
+
+
+class BackgroundQueue:
+    """Does jobs in their order in a thread of its own; whoever gives one never waits.
+
+    The thread is a daemon: a job that hangs for ever does not keep the process alive.
+
+    Args:
+        name: Of the thread.
+        most_waiting: Jobs beyond so many waiting ones are refused.
+
+    Example:
+        >>> jobs = BackgroundQueue("uploads")
+        >>> jobs.put(lambda: time.sleep(1.0))
+        True
+        >>> jobs.end(5.0)  # True: all was done within 5 seconds
+        True
+    """
+
+    def __init__(self, name: str, most_waiting: int = MOST_WAITING) -> None:
+        self.most_waiting = most_waiting
+        self._jobs: deque[Job] = deque()
+        self._changed = threading.Condition()
+        self._busy = self._ending = False
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def put(self, job: Job) -> bool:
+        """Add a job, which must deal with its own errors.
+
+        Returns:
+            False where too many wait; the job will not be done.
+        """
+        with self._changed:
+            if len(self._jobs) >= self.most_waiting or self._ending:
+                return False
+            self._jobs.append(job)
+            self._changed.notify_all()
+        return True
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until nothing is left to do; whether that was so in time."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not (self._jobs or self._busy), seconds)
+
+    def end(self, seconds: float) -> bool:
+        """Wait, then let the thread end after the job it is at; whether all was done."""
+        done = self.wait(seconds)
+        with self._changed:
+            self._ending = True
+            self._jobs.clear()
+            self._changed.notify_all()
+        if done:
+            self._thread.join(seconds)
+        return done
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: bool(self._jobs) or self._ending)
+                if self._ending:
+                    return
+                job, self._busy = self._jobs.popleft(), True
+            try:
+                job()
+            finally:
+                with self._changed:
+                    self._busy = False
+                    self._changed.notify_all()

@@ -1,0 +1,61 @@
+"""BestValues: the best value of every metric so far, and when it was."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+LOWER = ("loss", "error", "perplexity", "distance")
+HIGHER = ("accuracy", "precision", "recall", "auc", "f1", "score", "iou", "psnr", "ssim", "bleu")
+
+
+class BestValues:
+    """Keeps the best value of the metrics whose better direction is known.
+
+    Known are those that a callback monitors, with its mode, and those whose name says it: ``loss``
+    is better lower, ``accuracy`` higher.
+
+    Attributes:
+        values: By name: the best value, and the update that it was measured at.
+        modes: ``min`` or ``max`` by name, where it is known from a callback.
+
+    Example:
+        >>> best = BestValues()
+        >>> best.improved({"val/loss": 0.5}, step=100)
+        {'val/loss': 0.5}
+    """
+
+    def __init__(self) -> None:
+        self.values: dict[str, tuple[float, int]] = {}
+        self.modes: dict[str, str] = {}
+
+    def improved(self, values: dict[str, Any], step: int) -> dict[str, float]:
+        """Take new values and return those that are the best so far."""
+        better = {}
+        for name, value in values.items():
+            mode = self.mode(name)
+            if not mode or not isinstance(value, (int, float)) or not math.isfinite(value):
+                continue
+            before = self.values.get(name)
+            if before is None or (value < before[0] if mode == "min" else value > before[0]):
+                self.values[name] = (float(value), step)
+                better[name] = float(value)
+        return better
+
+    def mode(self, name: str) -> str:
+        """``min``, ``max``, or empty where nothing tells."""
+        if name in self.modes:
+            return self.modes[name]
+        last = name.rpartition("/")[2]
+        for words, mode in ((LOWER, "min"), (HIGHER, "max")):
+            if any(word in last for word in words):
+                return mode
+        return ""
+
+    def state(self) -> dict[str, Any]:
+        """Plain data for a checkpoint."""
+        return {name: list(pair) for name, pair in self.values.items()}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take back what `state` gave."""
+        self.values = {name: (float(value), int(step)) for name, (value, step) in state.items()}
