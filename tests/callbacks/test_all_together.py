@@ -61,7 +61,7 @@ def all_loggers(folder):
 def all_callbacks(folder):
     return [
         BatchSizeFinder(init_val=2, max_val=4),
-        LearningRateFinder(1e-4, 0.1, 20),
+        LearningRateFinder(1e-4, 0.1, 60),
         BackboneFinetuning("backbone", 2),
         GradientAccumulationScheduler({1: 2}),
         EMA(0.9),
@@ -119,7 +119,9 @@ def test_all_of_them_do_their_work_in_one_fit(whole):
     assert "has not improved" in trainer.stop_reason
     assert found[EarlyStopping].best_step == 12  # 8 updates of epoch 0, 4 of epoch 1
     assert found[BatchSizeFinder].suggestion == trainer.task.data.batch_size == 4
-    rate = found[LearningRateFinder].suggestion * 0.1 * 0.5 ** found[ReduceLROnPlateau].reductions
+    assert len(found[LearningRateFinder].rates) > 20
+    searched = found[LearningRateFinder].suggestion or 0.05  # where the loss falls nowhere
+    rate = searched * 0.1 * 0.5 ** found[ReduceLROnPlateau].reductions
     assert float(trainer.optimizers[""].learning_rate) == pytest.approx(rate, rel=1e-5)
     assert found[ReduceLROnPlateau].reductions == 3
     assert found[BackboneFinetuning].is_unfrozen
