@@ -99,7 +99,7 @@ class Window:
         self.result_names: tuple[str, ...] = ()
         self.loss_count = 0  # the losses come first among the names
         if placement.strategy is not None and not metrics.are_built():
-            build_lazily(step.task, step.method, element_spec)
+            build_lazily(step.task, step.method, placement.batch_spec(element_spec))
         traced = tf.function(self._one_batch, autograph=False, jit_compile=jit_compile or None)
         # Traced by itself before the loop around it, so that the loop knows how many values there
         # are: a step is traced exactly once.
