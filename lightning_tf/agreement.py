@@ -28,7 +28,7 @@ def agreed(trainer: Trainer, count: int = 1, seconds: float = 0.0) -> int:
     Raises:
         TerminationRequested: A worker was asked to end.
     """
-    workers, signals = trainer.placement.workers, trainer.signals
+    workers, signals = trainer.workers, trainer.signals
     if workers.count == 1:
         return count
     own = [count, signals.received, round(1000.0 * seconds), bool(trainer.stop_reason)]
@@ -45,5 +45,5 @@ def agreed(trainer: Trainer, count: int = 1, seconds: float = 0.0) -> int:
 
 def check_signals(trainer: Trainer) -> None:
     """On one worker, raise where it was asked to end; several look together, in `agreed`."""
-    if trainer.placement.workers.count == 1:
+    if trainer.workers.count == 1:
         trainer.signals.check()

@@ -61,5 +61,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
         gpus_per_worker=options.gpus_per_worker,
         grace_seconds=options.grace,
     ).run()
-
-

@@ -45,7 +45,9 @@ class Cluster:
             ConfigurationError: What is there makes no sense.
         """
         given = os.environ if environment is None else environment
-        found = _from_tf_config(given["TF_CONFIG"]) if given.get("TF_CONFIG") else _from_slurm(given)
+        found = (
+            _from_tf_config(given["TF_CONFIG"]) if given.get("TF_CONFIG") else _from_slurm(given)
+        )
         return None if found is None or len(found.addresses) < 2 else found
 
     @property
@@ -88,7 +90,9 @@ def _from_tf_config(text: str) -> Cluster | None:
             f"TF_CONFIG names {', '.join(strange)}; the Trainer knows chief and worker: give every "
             "process one of these."
         )
-    order = [(job, i) for job in ("chief", "master", "worker") for i in range(len(jobs.get(job, ())))]
+    order = [
+        (job, i) for job in ("chief", "master", "worker") for i in range(len(jobs.get(job, ())))
+    ]
     if (kind, index) not in order:
         raise ConfigurationError(
             f"TF_CONFIG says that this is {kind} {index}, but its cluster holds "

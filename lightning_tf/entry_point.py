@@ -55,7 +55,7 @@ def entered(
         data_of(task).teardown(stage)
         trainer.records.loggers.send("finalize", "success")
     except BaseException as raised:
-        exception = trainer.placement.workers.explained(raised)
+        exception = trainer.workers.explained(raised)
         _fail(trainer, stage, exception)
         if exception is raised:
             raise
@@ -108,7 +108,7 @@ def _found(
 
 def _search(trainer: Trainer, task: Task, ckpt_path: CheckpointPath) -> Found | None:
     """Look for a checkpoint; of several workers the chief does, and the others read what it read."""
-    workers, found, failure = trainer.placement.workers, None, None
+    workers, found, failure = trainer.workers, None, None
     if workers.is_chief:
         try:
             found = CheckpointSearch(trainer, task)(ckpt_path)

@@ -142,7 +142,7 @@ class Launcher:
 
     @contextmanager
     def _forwarding(self) -> Iterator[None]:
-        before: dict[int, Any] = {}
+        before: dict[signal.Signals, Any] = {}
 
         def forward(number: int, frame: FrameType | None) -> None:
             for process in self._processes:

@@ -171,7 +171,7 @@ class FitLoop:
             iterator = iter(self._remaining(dataset))
         if not self._exhausted and self._validation_is_due():
             self._validate()  # a checkpoint was written between this batch and its validation
-        alone = trainer.placement.workers.count == 1
+        alone = trainer.workers.count == 1
         while not (self._exhausted or self._out_of_limits()):
             count = self._agree(1 if trainer.hooks.watches_batches("train") else self._next_count())
             if not alone and self._stop_granted():
@@ -243,7 +243,7 @@ class FitLoop:
         self._clock.measured(max(count, 1), now - began)
         self._result, self._carry = result, (result.sums, result.finite)
         progress.advance(count, every)
-        if self.trainer.placement.workers.count == 1:
+        if self.trainer.workers.count == 1:
             progress.seconds = now - self._began
         return count
 

@@ -31,9 +31,7 @@ def predictions(trainer: Trainer, task: Task, ckpt_path: CheckpointPath | None) 
         trainer.stage = "predict"
         hooks, data = trainer.hooks, data_of(task)
         dataset, trainer.num_predict_batches = limited(
-            needed(
-                data.dataset_for("predict", share=trainer.placement.share), data, "predict"
-            ),
+            needed(data.dataset_for("predict", share=trainer.placement.share), data, "predict"),
             trainer.limit_predict_batches,
             "limit_predict_batches",
             "predict_dataset",
@@ -43,7 +41,7 @@ def predictions(trainer: Trainer, task: Task, ckpt_path: CheckpointPath | None) 
             build_models(trainer, task, "predict_step", dataset.element_spec)
             load_weights(task, found)
             step = prediction(task, dataset.element_spec, trainer.placement)
-        joined = trainer.placement.workers.joined
+        joined = trainer.workers.joined
         hooks("on_predict_start")
         hooks("on_predict_epoch_start")
         for index, batch in enumerate(dataset):

@@ -41,6 +41,7 @@ from lightning_tf.progress import Progress, updates_in_epochs
 from lightning_tf.records import Records
 from lightning_tf.signals import Signals
 from lightning_tf.task import Task
+from lightning_tf.workers import Workers
 
 log = logging.getLogger("lightning_tf")
 
@@ -315,7 +316,7 @@ class Trainer:
             state = self.snapshot(weights_only)
             if self.is_global_zero:
                 checkpoint.write(path, state)
-            self.placement.workers.wait()
+            self.workers.wait()
 
     def snapshot(self, weights_only: bool = False) -> checkpoint.Snapshot:
         """Copy the run as it stands to host memory, for `checkpoint.write` at any time.
@@ -345,9 +346,14 @@ class Trainer:
     # ---- what callbacks and tasks read
 
     @property
+    def workers(self) -> Workers:
+        """The processes that train together, most often one."""
+        return self.placement.workers
+
+    @property
     def is_global_zero(self) -> bool:
         """Whether this is the worker that writes and prints: the chief, or the only one."""
-        return self.placement.workers.is_chief
+        return self.workers.is_chief
 
     @property
     def current_epoch(self) -> int:
@@ -510,10 +516,9 @@ class Trainer:
         """Prepare a data module once, and set it up once for each stage."""
         reference, stages = self._prepared.get(id(data), (None, set[str]()))
         if reference is None or reference() is not data:  # a new object may get an old one's id
-            workers = self.placement.workers
-            if workers.is_first_on_host:
+            if self.workers.is_first_on_host:
                 data.prepare_data()
-            workers.wait()
+            self.workers.wait()
             stages = set()
             self._prepared[id(data)] = (ref(data), stages)
         if stage not in stages:

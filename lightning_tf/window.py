@@ -207,7 +207,6 @@ class Window:
         values = tf.stack(list(results.values()) or [tf.zeros([])])
         return i, sums, finite, values, *last
 
-
     def _where(self, there: tf.Tensor, act: Callable[..., State], state: State) -> State:
         """What `act` makes of a state, or the state itself."""
         if self.placement.strategy is None:

@@ -22,7 +22,7 @@ HEARTBEAT_MS = 20_000  # a worker that is silent for so long is lost to the othe
 SHUTDOWN_MS = 5_000  # how long a worker that ends waits for others to end too
 
 
-class _Extended(CollectiveAllReduceExtended):
+class _Extended(CollectiveAllReduceExtended):  # type: ignore[misc]
     """With the devices that were asked for; TensorFlow takes all GPUs, or one CPU."""
 
     local_devices: tuple[str, ...] = ()

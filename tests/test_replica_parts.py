@@ -11,8 +11,8 @@ from lightning_tf import checkpoint
 from lightning_tf.distribute import Placement
 from lightning_tf.metrics import StageMetrics
 from lightning_tf.replica_parts import ReplicaParts, is_in_parts
-from lightning_tf.workers import Workers
 from lightning_tf.variables import all_variables
+from lightning_tf.workers import Workers
 
 TWO = Placement("cpu", 2, "auto")
 

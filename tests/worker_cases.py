@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import time
+
 import keras
 import numpy as np
 from boring import BoringTask, NumberData, NumberTask, Rows, fitted, quiet
@@ -9,8 +12,12 @@ from parity import outcome
 from test_loss_scale import BAD, Overflows
 from test_replicas import FewData, KerasNormalised, Minimizing, Normalised, TwoOptimizers
 
-from lightning_tf import Trainer
+from lightning_tf import Callback, Trainer
+from lightning_tf.callbacks.model_checkpoint import ModelCheckpoint
 from lightning_tf.data.array_data import ArrayData
+from lightning_tf.data.digits import Digits
+from lightning_tf.tasks import ImageClassification
+from lightning_tf.variables import all_variables
 
 CLIPPED = {"gradient_clip_val": 0.01, "accumulate_grad_batches": 3}
 
@@ -86,3 +93,68 @@ def evaluation(folder):
         np.concatenate([batch["twice"] for batch in batches]).tolist(),
         np.concatenate([batch["name"] for batch in batches]).tolist(),
     )
+
+
+class Announce(Callback):
+    """Tells the test which process this is and where it is."""
+
+    logs_metrics = False
+    every_n_steps = 10
+
+    def on_train_window_end(self, trainer, task):
+        if self.is_due(trainer):
+            print(f"pid {os.getpid()} update {trainer.global_step}", flush=True)
+            time.sleep(0.2)  # long enough to be killed in between
+
+
+class StopsOne(Callback):
+    """Asks for the end on one worker only."""
+
+    def on_train_window_end(self, trainer, task):
+        if trainer.workers.index == 1 and trainer.global_step >= 7:
+            trainer.request_stop("worker 1 has seen enough")
+
+
+class Breaks(Callback):
+    """Fails on one worker only."""
+
+    def on_train_window_end(self, trainer, task):
+        if trainer.workers.index == 1 and trainer.global_step >= 7:
+            raise ValueError("worker 1 cannot read its data")
+
+
+def training(folder, max_steps=120):
+    """Digits with dropout, from the newest checkpoint where there is one, to the end."""
+    checkpoints = ModelCheckpoint(every_n_train_steps=20, save_last=True)
+    trainer = Trainer(
+        accelerator="cpu",
+        max_steps=max_steps,
+        seed=3,
+        log_every_n_steps=10,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=folder,
+        callbacks=[checkpoints, Announce()],
+    )
+    task = ImageClassification(data=Digits(batch_size=61), network="mlp", dropout=0.2)
+    trainer.fit(task, ckpt_path="last")
+    trainer.save_checkpoint(os.path.join(folder, "end"))
+    return {
+        "step": trainer.global_step,
+        "resumed": trainer.resumed,
+        "best": checkpoints.best_model_path,
+        "weights": {k: np.asarray(v.numpy()) for k, v in all_variables(task).items()},
+        "metrics": dict(trainer.callback_metrics),
+    }
+
+
+def stopped(folder):
+    """A stop request of one worker; then max_time, which no two clocks agree on."""
+    one = fitted(BoringTask(FewData()), max_epochs=100, callbacks=[StopsOne()])
+    other = fitted(BoringTask(FewData()), max_time={"seconds": 1})
+    return [one.global_step, one.stop_reason, other.global_step]
+
+
+def broken(folder):
+    """An error of one worker only."""
+    fitted(BoringTask(FewData()), max_epochs=10_000, callbacks=[Breaks()])
