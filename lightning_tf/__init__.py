@@ -23,7 +23,7 @@ __all__ = [
     "seed_everything",
 ]
 
-# Imported when they are asked for: `lightning-tf launch` and its workers' parent need no TensorFlow.
+# Imported when they are asked for: `lightning-tf launch` needs no TensorFlow.
 _ROOMS = {
     "Callback": "callback",
     "DataModule": "data.data_module",

@@ -130,8 +130,8 @@ def _from_slurm(environment: Mapping[str, str]) -> Cluster | None:
     own = environment.get("SLURMD_NODENAME")
     if own is not None and own != _host(tasks[rank]):
         raise ConfigurationError(
-            f"SLURM's task {rank} runs on {own}, where {_host(tasks[rank])} was expected; give srun "
-            "--distribution=block, which fills one host after the other."
+            f"SLURM's task {rank} runs on {own}, where {_host(tasks[rank])} was expected; give "
+            "srun --distribution=block, which fills one host after the other."
         )
     return Cluster(tuple(tasks), rank)
 
@@ -157,7 +157,7 @@ def _counts(text: str) -> Iterator[int]:
 
 
 def cluster_of(strategy: Any) -> Cluster | None:
-    """The cluster of a MultiWorkerMirroredStrategy that somebody made; None where it has one worker.
+    """The cluster of a strategy that somebody made; None where it has one worker.
 
     Args:
         strategy: A tf.distribute.Strategy.

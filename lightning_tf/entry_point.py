@@ -107,7 +107,7 @@ def _found(
 
 
 def _search(trainer: Trainer, task: Task, ckpt_path: CheckpointPath) -> Found | None:
-    """Look for a checkpoint; of several workers the chief does, and the others read what it read."""
+    """Look for a checkpoint; of several workers the chief does, and the others read it finds."""
     workers, found, failure = trainer.workers, None, None
     if workers.is_chief:
         try:

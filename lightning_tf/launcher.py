@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from types import FrameType
 from typing import IO, Any
 
@@ -173,11 +173,9 @@ def free_ports(count: int) -> list[int]:
 def _send(process: subprocess.Popen[bytes], number: int) -> None:
     if process.poll() is not None:
         return
-    try:
+    with suppress(ProcessLookupError):
         # Its own group: what a worker started ends with it.
         os.killpg(process.pid, number)
-    except ProcessLookupError:
-        pass
 
 
 def _named(code: int) -> str:

@@ -145,8 +145,8 @@ class Workers:
         lost = self._lost(str(error))
         names = ", ".join(f"worker {i} ({self._addresses[i]})" for i in lost) or "another worker"
         return WorkerLostError(
-            f"{names} of {self.count} is gone; worker {self.index} cannot go on without it and ends. "
-            "Look at what that worker wrote last, then start all workers again: fit(task, "
+            f"{names} of {self.count} is gone; worker {self.index} cannot go on without it and "
+            "ends. Look at what that worker wrote last, then start all workers again: fit(task, "
             "ckpt_path='last') goes on from the newest checkpoint."
         )
 

@@ -1,4 +1,4 @@
-"""What becomes of a run on several workers that is killed, asked to end, or broken on one of them."""
+"""What becomes of a run on several workers that is killed, asked to end, or broken on one."""
 
 import os
 import re
