@@ -49,6 +49,10 @@ def check(arguments: Mapping[str, Any]) -> None:
             check_count(name, arguments[name], least)
     ValidationSchedule(arguments["val_check_interval"], arguments["check_val_every_n_epoch"])
     _check_clipping(arguments["gradient_clip_val"], arguments["gradient_clip_algorithm"])
+    if not isinstance(arguments["sync_batchnorm"], bool):
+        raise ConfigurationError(
+            f"sync_batchnorm={arguments['sync_batchnorm']!r}: give True or False."
+        )
     seed = arguments["seed"]
     check_count("seed", seed, least=0)
     if seed is not None and seed > MAX_SEED:

@@ -14,7 +14,7 @@ from lightning_tf.metrics import StageMetrics
 from lightning_tf.optimizers import Clipping, NamedOptimizer, named_optimizers
 from lightning_tf.precision import check_models
 from lightning_tf.step import build_lazily
-from lightning_tf.variable_home import forget_compiled, move_here
+from lightning_tf.variable_home import forget_compiled, move_here, move_optimizer_here
 from lightning_tf.variables import all_variables, components, unbuilt_layers
 
 if TYPE_CHECKING:
@@ -60,11 +60,15 @@ def training_state(trainer: Trainer, task: Task) -> TrainingState:
             placement=trainer.placement,
         )
         _adopt_accumulation(trainer, optimizers)
+        metrics = StageMetrics(task, set(), trainer.placement)
         trainer.training = TrainingState(
-            optimizers,
-            StageMetrics(task, set(), trainer.placement),
-            LocalStatistics(task, trainer.placement),
+            optimizers, metrics, LocalStatistics(task, trainer.placement)
         )
+        return trainer.training
+    # Another Trainer may have had the task in between, elsewhere.
+    for named in trainer.training.optimizers.values():
+        move_optimizer_here(named.optimizer)
+    trainer.training.statistics = LocalStatistics(task, trainer.placement)
     return trainer.training
 
 

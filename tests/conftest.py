@@ -23,6 +23,9 @@ tf.config.set_logical_device_configuration(
 )
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# A shell starts what runs in the background with Ctrl-C ignored, which tests and their processes
+# would inherit.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 # Set by libraries while they are imported, which happens inside whatever test comes first.
 SET_BY_IMPORTS = {"KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK", "PYTEST_CURRENT_TEST", "TF2_BEHAVIOR"}
 GRACE_SECONDS = 2.0

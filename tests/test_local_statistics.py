@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 from boring import BoringData, BoringTask, quiet
-from parity import trainer_of
+from replicated import trainer_of
 
 from lightning_tf import Callback, Trainer
 from lightning_tf.layers import FusedBatchNormalization

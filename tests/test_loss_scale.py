@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from boring import BoringTask, NumberData, NumberTask, Rows, fitted, quiet
-from parity import assert_equal_on_replicas
+from replicated import assert_equal_on_replicas
 from test_replicas import FewData
 
 from lightning_tf import Trainer
@@ -103,9 +103,9 @@ def test_half_precision_trains_alike_on_replicas():
 def test_mixed_precision_trains_digits_to_the_accuracy_of_float32(devices):
     accuracy = {}
     for precision in ("float32", "mixed_bfloat16", "mixed_float16"):
-        task = ImageClassification(data=Digits(batch_size=64), network="convnet")
+        task = ImageClassification(data=Digits(batch_size=32), network="convnet")
         arguments = {"accelerator": "cpu", "devices": devices, "precision": precision}
-        trainer = Trainer(**quiet(max_epochs=6, seed=0, **arguments))
+        trainer = Trainer(**quiet(max_epochs=20, seed=0, **arguments))
         trainer.fit(task)
         accuracy[precision] = trainer.test(task)["test_accuracy"]
         assert keras.config.dtype_policy().name == "float32"

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from boring import BoringData, BoringTask, fitted
-from parity import furthest, trainer_of
+from replicated import furthest, trainer_of
 
 from lightning_tf import checkpoint
 from lightning_tf.distribute import Placement
@@ -115,7 +115,9 @@ def finished(devices, ckpt_path=None, max_steps=9, **arguments):
     return trainer, found | {k: np.asarray(v) for k, v in trainer.callback_metrics.items()}
 
 
-@pytest.mark.parametrize("precision", ["float32", "mixed_float16"])
+@pytest.mark.parametrize(
+    "precision", ["float32", pytest.param("mixed_float16", marks=pytest.mark.distributed)]
+)
 def test_a_run_on_two_replicas_resumes_bit_for_bit(tmp_path, precision):
     arguments = {"precision": precision, "accumulate_grad_batches": 2, "log_every_n_steps": 3}
     _, never_killed = finished(2, **arguments)
@@ -136,7 +138,9 @@ class NoDropout(Resumed):
         self.model.layers[2].rate = 0.0
 
 
-@pytest.mark.parametrize(("before", "after"), [(2, 1), (1, 2), (2, 4)])
+@pytest.mark.parametrize(
+    ("before", "after"), [(2, 1), (1, 2), pytest.param(2, 4, marks=pytest.mark.distributed)]
+)
 def test_a_checkpoint_loads_on_another_number_of_replicas(tmp_path, monkeypatch, before, after):
     monkeypatch.setitem(globals(), "Resumed", NoDropout)
     _, never_killed = finished(1)

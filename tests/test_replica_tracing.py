@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from boring import BoringData, BoringTask, fitted, quiet
-from parity import trainer_of
+from replicated import trainer_of
 
 from lightning_tf import Task, Trainer
 

@@ -457,6 +457,7 @@ def test_one_device_is_used_without_a_strategy(accelerator):
         {"profiler": "advanced"},
         {"accelerator": "tpu"},
         {"devices": 0},
+        {"sync_batchnorm": "yes"},
         {"strategy": "ddp"},
         {"precision": "fp16"},
     ],

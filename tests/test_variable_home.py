@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from boring import BoringData, BoringTask, NumberData, NumberTask, fitted
-from parity import trainer_of
+from replicated import trainer_of
 
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.tasks import KerasTask
@@ -70,6 +70,39 @@ def test_a_task_moves_between_trainers_of_different_devices():
         expected = expected or values
         assert values == pytest.approx(expected, rel=1e-6)
         assert home_of(task.model.layers[0].kernel) is trainer.placement.strategy
+
+
+@pytest.mark.parametrize("devices", [1, 2])
+def test_a_fit_goes_on_after_another_trainer_had_the_task_elsewhere(devices):
+    class Drifting(BoringTask):
+        def configure_model(self):
+            layers = [keras.layers.BatchNormalization(), keras.layers.Dense(2)]
+            self.model = keras.Sequential([keras.Input((32,)), *layers])
+
+        def configure_optimizers(self):
+            return keras.optimizers.Adam(0.01)
+
+        def validation_step(self, batch):
+            x, y = batch
+            self.update_metrics(y, self.model(x, training=False))
+
+    ends = []
+    for visits in (False, True):
+        keras.utils.set_random_seed(0)
+        task = Drifting()
+        trainer = trainer_of(devices, max_epochs=1)
+        trainer.fit(task)
+        if visits:
+            trainer_of(3 - devices).test(task)
+        trainer.max_epochs = 2
+        trainer.fit(task)
+        copies = [v.value for v in task.model.variables]
+        if devices > 1:
+            parts = trainer.placement.strategy.experimental_local_results
+            copies = [copy for value in copies for copy in parts(value)]
+        ends.append([copy.numpy() for copy in copies])
+    for one, two in zip(*ends, strict=True):
+        np.testing.assert_array_equal(one, two)
 
 
 def test_an_optimizer_that_was_made_before_the_trainer():
