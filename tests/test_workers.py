@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from on_workers import run
-from parity import furthest, outcome
+from replicated import furthest, outcome
 from worker_cases import MORE, QUICK
 
 from lightning_tf.optimizers import INITIAL_LOSS_SCALE

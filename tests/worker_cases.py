@@ -8,7 +8,7 @@ import time
 import keras
 import numpy as np
 from boring import BoringTask, NumberData, NumberTask, Rows, fitted, quiet
-from parity import outcome
+from replicated import outcome
 from test_loss_scale import BAD, Overflows
 from test_replicas import FewData, KerasNormalised, Minimizing, Normalised, TwoOptimizers
 
