@@ -17,6 +17,7 @@ from lightning_tf.callbacks.top_k import TopK
 
 if TYPE_CHECKING:
     from lightning_tf.trainer import Trainer
+    from lightning_tf.workers import Workers
 
 log = logging.getLogger("lightning_tf")
 
@@ -86,17 +87,21 @@ class CheckpointKeeper:
         self._elsewhere: tuple[str, float] | None = None  # the best one, in an older folder
         self._resumed_from = ""
         self._warned = False
+        self._writes = True
 
-    def open(self, path: str, resumed_from: str | None = None) -> None:
+    def open(self, path: str, resumed_from: str | None = None, *, writes: bool = True) -> None:
         """Take up a folder.
 
         Args:
             path: The folder; made by the first checkpoint.
             resumed_from: A checkpoint that must stay.
+            writes: Whether this process writes and deletes there: of several workers, the chief.
         """
         self.folder = CheckpointFolder(path, self.versioned)
         self._resumed_from = os.path.realpath(resumed_from) if resumed_from else ""
-        sweep(Path(path))
+        self._writes = writes
+        if writes:
+            sweep(Path(path))
 
     @property
     def last_path(self) -> str:
@@ -145,9 +150,31 @@ class CheckpointKeeper:
             self._books.last_path = state["last_model_path"]
             self._books.interim = state["interim"]
             self._remove(state["going"])  # the process may have been killed before it did
+        self._remember_best(state)
+
+    def _remember_best(self, state: dict[str, Any]) -> None:
         path, score = state["best"]
         if path and path not in self.top.scores and os.path.isdir(path):
             self._elsewhere = (path, score)
+
+    def agree(self, workers: Workers) -> None:
+        """Give every worker the chief's books, once its save under way has ended.
+
+        What is due next follows from them, and all must come to the same: a copy of the run to host
+        memory gathers from every worker. Nothing on one worker but to settle.
+        """
+        self.settle()
+        if workers.count == 1:
+            return
+        told = workers.told({**self.state(), "failure": self.failure and str(self.failure)})
+        if workers.is_chief:
+            return
+        self.top.scores = dict(told["scores"])
+        self._books = Books(
+            self.top.scores, told["last_model_path"], told["saved_step"], told["interim"]
+        )
+        self._remember_best(told)
+        self.failure = None if told["failure"] is None else OSError(told["failure"])
 
     # ---- writing
 
@@ -247,6 +274,8 @@ class CheckpointKeeper:
             checkpoint.write(last, state)
 
     def _remove(self, paths: Iterable[str], interim: str = "") -> None:
+        if not self._writes:
+            return
         kept = {self._resumed_from, os.path.realpath(self._books.last_path)}
         for path in paths:
             try:

@@ -66,7 +66,8 @@ class ModelCheckpoint(CheckpointCallback):
         save_on_train_epoch_end: An epoch's checkpoint is due at its end (True) or after each of its
             validations (False); None takes the end where validation runs once in every epoch or
             never, else validations, and also the end where no ``val_`` metric is needed.
-        save_on_exception: Also write ``exception-...`` when training fails, Ctrl-C included.
+        save_on_exception: Also write ``exception-...`` when training fails, Ctrl-C included; not
+            with several workers, of which one may fail alone.
         save_weights_only: Leave out what only training needs.
         enable_version_counter: Append ``-v1`` where a name is taken; otherwise replace.
 
@@ -195,7 +196,9 @@ class ModelCheckpoint(CheckpointCallback):
         if not self._has_own_folder:
             parent = trainer.log_dir or trainer.default_root_dir
             self.dirpath = os.path.abspath(os.path.join(parent, DIRECTORY))
-        self._keeper.open(str(self.dirpath), trainer.ckpt_path if trainer.resumed else None)
+        self.dirpath = trainer.workers.told(self.dirpath)
+        before = trainer.ckpt_path if trainer.resumed else None
+        self._keeper.open(str(self.dirpath), before, writes=trainer.is_global_zero)
         if self._restored:
             self._keeper.take_back(self._restored)
             self._restored = {}
@@ -219,7 +222,7 @@ class ModelCheckpoint(CheckpointCallback):
         """Triggers by updates and by time, and what waits for a metric of training."""
         self._keeper.settle_if_done()
         self._tell_loggers(trainer)
-        if not (self._is_waiting or self._interval_is_over() or self.is_due(trainer)):
+        if not (self._is_waiting or self._interval_is_over(trainer) or self.is_due(trainer)):
             return
         if self._needed and trainer.validation_due:
             self._is_waiting = True  # validation measures these weights in a moment
@@ -243,7 +246,7 @@ class ModelCheckpoint(CheckpointCallback):
     def on_train_end(self, trainer: Trainer, task: Task) -> None:
         """Say so where a needed metric was never measured at the right moment."""
         self._is_training = False
-        self._keeper.settle()
+        self._keeper.agree(trainer.workers)
         self._tell_loggers(trainer)
         if self._is_waiting and not self.last_model_path:
             log.warning(
@@ -266,31 +269,38 @@ class ModelCheckpoint(CheckpointCallback):
         """Write what there is, where that was asked for and the weights are good."""
         was_training, self._is_training = self._is_training, False
         terminated = isinstance(exception, TerminationRequested)
+        # One worker's own error finds the others elsewhere: they cannot copy the run together.
         wanted = terminated or (
-            self.save_on_exception and not isinstance(exception, NonFiniteLossError)
+            self.save_on_exception
+            and not isinstance(exception, NonFiniteLossError)
+            and trainer.workers.count == 1
         )
         if not (wanted and was_training) or trainer.fast_dev_run:
             self._keeper.settle()
-        elif trainer.global_step not in (0, self._keeper.saved_step) and trainer.loss_is_finite():
+            self._tell_loggers(trainer)
+            return
+        self._keeper.agree(trainer.workers)
+        if trainer.global_step not in (0, self._keeper.saved_step) and trainer.loss_is_finite():
             template = FileNameTemplate(TERMINATION_NAME if terminated else EXCEPTION_NAME)
             name = self._name(trainer, template)
             self._say(trainer, self._keeper.set_aside(trainer, name, interim=terminated))
         self._tell_loggers(trainer)
 
-    def _interval_is_over(self) -> bool:
+    def _interval_is_over(self, trainer: Trainer) -> bool:
         if self.train_time_interval is None:
             return False
-        now = time.monotonic()
-        if now - self._interval_began < self.train_time_interval.total_seconds():
-            return False
-        self._interval_began = now
-        return True
+        passed = time.monotonic() - self._interval_began
+        is_over = bool(trainer.workers.told(passed >= self.train_time_interval.total_seconds()))
+        if is_over:
+            self._interval_began = time.monotonic()
+        return is_over
 
     def _epoch_is_due(self, trainer: Trainer) -> bool:
         return bool(self.every_n_epochs) and (trainer.current_epoch + 1) % self.every_n_epochs == 0
 
     def _save_when_fresh(self, trainer: Trainer) -> None:
         """Save, or wait until every needed metric is one of the weights as they are."""
+        self._keeper.agree(trainer.workers)
         step, measured = trainer.global_step, trainer.metric_steps
         if trainer.fast_dev_run or step == self._keeper.saved_step:
             self._is_waiting = False
@@ -328,7 +338,7 @@ class ModelCheckpoint(CheckpointCallback):
         return template.fill({**trainer.callback_metrics, **position})
 
     def _say(self, trainer: Trainer, written: str) -> None:
-        if self.verbose and written:
+        if self.verbose and written and trainer.is_global_zero:
             print(f"ModelCheckpoint: update {trainer.global_step}: {written}")
 
 

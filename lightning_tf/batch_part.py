@@ -36,7 +36,15 @@ class BatchPart:
     may_be_idle: bool
 
     @classmethod
-    def cut(cls, batch: Any, index: int | tf.Tensor, parts: int) -> BatchPart:
+    def cut(
+        cls,
+        batch: Any,
+        index: int | tf.Tensor,
+        parts: int,
+        *,
+        count: Any = None,
+        before: Any = 0,
+    ) -> BatchPart:
         """Cut one part out of a batch, on the host.
 
         Args:
@@ -44,19 +52,21 @@ class BatchPart:
                 replica whole.
             index: Which part, from 0.
             parts: How many parts there are.
+            count: The examples of the global batch, where `batch` is only a worker's rows of it.
+            before: How many of them come before these rows.
 
         Raises:
             ConfigurationError: A tensor has another number of examples than the first one.
         """
         # On the host, where the batch is: a device gets its own examples only.
         with tf.device("/CPU:0"):
-            count, number = _known(example_count(batch)), _known(index)
-            own, start = _own(count, number, parts)
+            here, number = _known(example_count(batch)), _known(index)
+            count = here if count is None else _known(count)
+            own, start = part_of(count, number, parts)
             size = tf.maximum(own, 1)
             # The last example stands in for a replica without any.
-            start = tf.minimum(start, tf.maximum(count - 1, 0))
-            size, start = _known(size), _known(start)
-            cut = tf.nest.map_structure(lambda whole: _slice(whole, count, start, size), batch)
+            start = tf.minimum(start - before, tf.maximum(here - 1, 0))
+            cut = rows_of(batch, here, _known(start), _known(size))
             examples = tf.cast(own, tf.float32)
             share = tf.math.divide_no_nan(examples, tf.cast(count, tf.float32))
         idle = not isinstance(count, int) or count < parts
@@ -79,8 +89,23 @@ def _known(value: Any) -> Any:
     return value if known is None else int(known)
 
 
-def _own(count: Any, number: Any, parts: int) -> tuple[Any, Any]:
-    """How many examples part `number` has, and where it begins."""
+def rows_of(batch: Any, count: Any, start: Any, size: Any) -> Any:
+    """Some rows of every tensor of a batch of `count` examples; scalars stay whole.
+
+    Raises:
+        ConfigurationError: A tensor has another number of examples.
+    """
+    return tf.nest.map_structure(lambda whole: _slice(whole, count, start, size), batch)
+
+
+def part_of(count: Any, number: Any, parts: int) -> tuple[Any, Any]:
+    """How many of `count` examples part `number` has, and where it begins.
+
+    Args:
+        count: Integer, or an int32 tensor.
+        number: The same.
+        parts: How many parts there are.
+    """
     rest = count % parts
     if isinstance(count, int) and isinstance(number, int):
         own, before = count // parts + (number < rest), min(number, rest)

@@ -40,7 +40,7 @@ def build_models(trainer: Trainer, task: Task, method: str, element_spec: Any) -
     if trainer.placement.num_replicas > 1:
         synchronise_batch_normalization(layers.values(), all_layers=trainer.sync_batchnorm)
     if unbuilt_layers(task):
-        build_lazily(task, method, element_spec)
+        build_lazily(task, method, trainer.placement.batch_spec(element_spec))
     task.take_weights()
     check_models(type(task).__name__, layers, trainer.precision)
 

@@ -14,6 +14,7 @@ import keras
 import tensorflow as tf
 
 from lightning_tf.batch_part import BatchPart
+from lightning_tf.cluster import Cluster, cluster_of
 from lightning_tf.devices import chosen_devices
 from lightning_tf.exceptions import ConfigurationError, nearest
 from lightning_tf.replica_tracing import (
@@ -23,8 +24,11 @@ from lightning_tf.replica_tracing import (
     spare_generator,
     undivided_losses,
 )
+from lightning_tf.worker_share import WorkerShare
+from lightning_tf.worker_strategy import joined
+from lightning_tf.workers import Workers
 
-STRATEGIES = ("auto", "mirrored")
+STRATEGIES = ("auto", "mirrored", "multi_worker")
 KEYS_OF_A_STRATEGY = 10_000
 
 
@@ -35,8 +39,14 @@ class Placement:
         accelerator: ``auto`` takes GPUs where there are any; ``cpu`` or ``gpu``.
         devices: How many; ``auto`` (all GPUs, or one CPU), -1 (all), or a list of GPU numbers.
             Several CPUs are logical devices of the one that there is.
-        strategy: ``auto`` (none on one device, ``mirrored`` on several), ``mirrored``, or a
+        strategy: ``auto`` (``multi_worker`` where the environment tells of several workers, else
+            none on one device and ``mirrored`` on several), ``mirrored``, ``multi_worker``, or a
             `tf.distribute.Strategy`, which brings its own devices.
+
+    Attributes:
+        num_replicas: Of all workers together.
+        devices: Of this worker.
+        workers: The processes that train together, most often one.
 
     Raises:
         ConfigurationError: There is no such device, a name is unknown, or the strategy cannot
@@ -51,18 +61,47 @@ class Placement:
         self._given: tf.distribute.Strategy | None = None
         if isinstance(strategy, tf.distribute.Strategy):
             _check_strategy(strategy, accelerator, devices)
-            self._given = strategy
-            self.num_replicas = int(strategy.num_replicas_in_sync)
-            self.devices: tuple[str, ...] = tuple(strategy.extended.worker_devices)
+            cluster = cluster_of(strategy)
+            self._take(strategy, cluster)
             return
         if strategy not in STRATEGIES:
             raise ConfigurationError(
                 f"strategy={strategy!r} is unknown.{nearest(str(strategy), STRATEGIES)} A "
                 "tf.distribute.Strategy object works too."
             )
-        self.devices = chosen_devices(accelerator, devices)
+        cluster = None if strategy == "mirrored" else Cluster.from_environment()
+        if cluster is None and strategy == "multi_worker":
+            raise ConfigurationError(
+                "strategy='multi_worker': neither TF_CONFIG nor SLURM tells of several workers; "
+                "start the script with `lightning-tf launch --workers 2 -- script.py`, with srun, "
+                "or with TF_CONFIG set."
+            )
+        self.devices: tuple[str, ...] = chosen_devices(accelerator, devices)
+        if cluster is not None:
+            # At once: TensorFlow joins workers before it runs anything, or never.
+            self._take(joined(cluster, self.devices), cluster)
+            return
         self.num_replicas = len(self.devices)
+        self.workers = Workers(None, None)
         self._mirrors = strategy == "mirrored" or self.num_replicas > 1
+
+    def _take(self, strategy: tf.distribute.Strategy, cluster: Cluster | None) -> None:
+        self._given = strategy
+        self.num_replicas = int(strategy.num_replicas_in_sync)
+        self.devices = tuple(strategy.extended.worker_devices)
+        self.workers = Workers(cluster, strategy)
+
+    @cached_property
+    def share(self) -> WorkerShare | None:
+        """What this worker reads of every batch; None where it is the only one."""
+        if self.workers.count == 1:
+            return None
+        own = len(self.devices)
+        return WorkerShare(self.workers.index * own, own, self.num_replicas)
+
+    def batch_spec(self, element_spec: Any) -> Any:
+        """What a step gets, from what the pipeline gives: on several workers a pair."""
+        return element_spec if self.share is None else element_spec[0]
 
     @property
     def device(self) -> str:
@@ -99,7 +138,7 @@ class Placement:
         Args:
             compute: Takes a batch and its `BatchPart`, None on one device; returns a nest of
                 tensors, None among them.
-            batch: The global batch.
+            batch: The global batch, or what a worker's pipeline gives of it.
 
         Returns:
             The sums, a copy on every replica; see `first` and `each`.
@@ -131,10 +170,18 @@ class Placement:
             if self.num_replicas > 1:  # traced in a thread of its own
                 enter_replica(policy, self._generator)
             number = tf.distribute.get_replica_context().replica_id_in_sync_group
-            return on_replica(BatchPart.cut(batch, number, self.num_replicas))
+            return on_replica(self._part(batch, number))
 
         with distinct_seeds(), distinct_losses():
             return self.strategy.run(replica)
+
+    def _part(self, batch: Any, number: Any) -> BatchPart:
+        if self.share is None:
+            return BatchPart.cut(batch, number, self.num_replicas)
+        own, count = batch
+        count = tf.cast(count, tf.int32)
+        before, _ = self.share.rows(count)
+        return BatchPart.cut(own, number, self.num_replicas, count=count, before=before)
 
     def _joined(self, parts: Any) -> Any:
         def join(part: Any) -> Any:
@@ -246,6 +293,7 @@ def _check_strategy(strategy: tf.distribute.Strategy, accelerator: str, devices:
         )
     fitting = (
         tf.distribute.MirroredStrategy,
+        tf.distribute.MultiWorkerMirroredStrategy,
         tf.distribute.OneDeviceStrategy,
     )
     if not isinstance(strategy, fitting):

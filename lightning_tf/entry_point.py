@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
-from lightning_tf import run_state
+from lightning_tf import checkpoint, run_state
 from lightning_tf.checkpoint_search import CheckpointPath, CheckpointSearch, Found
 from lightning_tf.data.data_module import DataModule
-from lightning_tf.exceptions import ConfigurationError, DataError, TerminationRequested
+from lightning_tf.exceptions import (
+    CheckpointError,
+    ConfigurationError,
+    DataError,
+    TerminationRequested,
+)
 from lightning_tf.precision import applied
 from lightning_tf.seed import last_seed, seed_everything
 from lightning_tf.task import Task
@@ -48,9 +54,12 @@ def entered(
         trainer.hooks("teardown", stage)
         data_of(task).teardown(stage)
         trainer.records.loggers.send("finalize", "success")
-    except BaseException as exception:
+    except BaseException as raised:
+        exception = trainer.workers.explained(raised)
         _fail(trainer, stage, exception)
-        raise
+        if exception is raised:
+            raise
+        raise exception from raised
     finally:
         trainer.detach()
 
@@ -80,7 +89,7 @@ def _found(
     trainer: Trainer, task: Task, stage: str, ckpt_path: CheckpointPath | None
 ) -> Found | None:
     """Read and verify the checkpoint before anything is prepared, made or written."""
-    found = None if ckpt_path is None else CheckpointSearch(trainer, task)(ckpt_path)
+    found = None if ckpt_path is None else _search(trainer, task, ckpt_path)
     if found is None and ckpt_path is not None:
         if stage != "fit":
             raise ConfigurationError(
@@ -95,6 +104,27 @@ def _found(
             run_state.refuse_unless_whole(found)
             run_state.continue_runs(trainer, found)
     return found
+
+
+def _search(trainer: Trainer, task: Task, ckpt_path: CheckpointPath) -> Found | None:
+    """Look for a checkpoint; of several workers the chief does, and the others read it finds."""
+    workers, found, failure = trainer.workers, None, None
+    if workers.is_chief:
+        try:
+            found = CheckpointSearch(trainer, task)(ckpt_path)
+        except (CheckpointError, ConfigurationError) as error:
+            failure = error
+    # Waits for the chief, which waits for the save under way.
+    path, problem = workers.told(
+        [None if found is None else os.path.abspath(found.path), failure and str(failure)]
+    )
+    if failure is not None:
+        raise failure
+    if problem is not None:
+        raise CheckpointError(f"the chief refuses ckpt_path={os.fspath(ckpt_path)!r}: {problem}")
+    if workers.is_chief or path is None:
+        return found
+    return Found(path, *checkpoint.load(path))
 
 
 def _set_up(trainer: Trainer, task: Task, stage: str) -> None:

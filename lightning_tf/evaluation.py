@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from lightning_tf.agreement import agreed, check_signals
 from lightning_tf.exceptions import DataError
 from lightning_tf.limits import Limit, limited, refuse_endless
 from lightning_tf.metrics import Means, StageMetrics
@@ -101,7 +102,7 @@ class EvaluationLoop:
         carry, done, result = window.zero, 0, None
         while length is None or done < length:
             count = 1 if by_batch else self._clock.count
-            count = count if length is None else min(count, length - done)
+            count = agreed(self.trainer, count if length is None else min(count, length - done))
             if by_batch:
                 self.trainer.hooks(f"on_{self.hook_name}_batch_start", done)
             began = time.perf_counter()
@@ -119,7 +120,7 @@ class EvaluationLoop:
                 self.trainer.hooks(f"on_{self.hook_name}_window_end", done)
             if ran < count:
                 break
-            self.trainer.signals.check()
+            check_signals(self.trainer)
         if result is None or done == 0:
             raise DataError(f"{self.prefix}_dataset is empty: it holds no batch.")
         with self.trainer.profiler.region("waiting for the device"):

@@ -26,6 +26,10 @@ class NonFiniteLossError(LightningTFError, FloatingPointError):
     """A training loss became NaN or infinite; the message says at which step."""
 
 
+class WorkerLostError(LightningTFError, ConnectionError):
+    """Another worker of the run is gone, so that this one cannot go on; the message names it."""
+
+
 class TerminationRequested(SystemExit):
     """The process was asked to end (SIGTERM); the exit code is 143 unless somebody catches it."""
 

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from lightning_tf.agreement import agreed, check_signals
 from lightning_tf.exceptions import DataError, NonFiniteLossError
 from lightning_tf.limits import limited, refuse_endless
 from lightning_tf.metrics import Means, StageMetrics
@@ -156,12 +157,13 @@ class FitLoop:
         trainer = self.trainer
         self._began = time.perf_counter() - self.progress.seconds
         self._read_batches = self.progress.total_batches
-        trainer.signals.check()  # tracing may have taken minutes
+        check_signals(trainer)  # tracing may have taken minutes
         if self.progress.epoch_closed:
             self._begin_next_epoch()
         # Also before the first epoch: a Timer may have run out in the run that is resumed.
         while not (self._stop_granted() or self._finished()):
             self._run_epoch()
+            self._agree()
         if trainer.stop_reason:
             log.info("training stops: %s", trainer.stop_reason)
 
@@ -175,11 +177,20 @@ class FitLoop:
             iterator = iter(self._remaining(dataset))
         if not self._exhausted and self._validation_is_due():
             self._validate()  # a checkpoint was written between this batch and its validation
+        alone = trainer.workers.count == 1
         while not (self._exhausted or self._out_of_limits()):
-            self._run_window(iterator)
-            if self._stop_granted(finish=self._exhausted):
+            count = self._agree(1 if trainer.hooks.watches_batches("train") else self._next_count())
+            if not alone and self._stop_granted():
                 break
+            self._run_window(iterator, count)
+            # Several workers judge together, before the next window.
+            if alone and self._stop_granted(finish=self._exhausted):
+                break
+        self._agree()
         self._close_epoch()
+
+    def _agree(self, count: int = 1) -> int:
+        return agreed(self.trainer, count, time.perf_counter() - self._began)
 
     def _remaining(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
         if not self.progress.batch:
@@ -191,12 +202,10 @@ class FitLoop:
             return rest.take(limit - batch)
         return rest if self.length is None else rest.take(self.length - batch)
 
-    def _run_window(self, iterator: Any) -> None:
+    def _run_window(self, iterator: Any, count: int) -> None:
         trainer, progress, hooks = self.trainer, self.progress, self.trainer.hooks
-        by_batch = hooks.watches_batches("train")
-        count = 1 if by_batch else self._next_count()
         trainer.window_start_step = progress.global_step
-        if by_batch:
+        if hooks.watches_batches("train"):
             hooks("on_train_batch_start", progress.batch)
         with trainer.signals.held():  # variables and counters move together
             ran = self._call(iterator, count)
@@ -216,7 +225,7 @@ class FitLoop:
         trainer.validation_due = self._validation_is_due()
         if ran or stepped:
             hooks("on_train_window_end")
-        trainer.signals.check()
+        check_signals(trainer)
         if trainer.validation_due and not self._exhausted:
             self._validate()
 
@@ -240,7 +249,8 @@ class FitLoop:
         self._clock.measured(max(count, 1), now - began)
         self._result, self._carry = result, (result.sums, result.finite)
         progress.advance(count, every)
-        progress.seconds = now - self._began
+        if self.trainer.workers.count == 1:
+            progress.seconds = now - self._began
         return count
 
     def _next_count(self) -> int:

@@ -85,6 +85,7 @@ class StageMetrics:
             raise ConfigurationError(
                 f"configure_metrics gave {type(configured).__name__}; return a dict of metrics."
             )
+        self._workers = placement.workers
         self.metrics: dict[str, keras.metrics.Metric] = {}
         for name, metric in configured.items():
             if not isinstance(metric, keras.metrics.Metric):
@@ -126,7 +127,7 @@ class StageMetrics:
             for index, variable in enumerate(metric.variables):
                 name = f"{metric_name}.{index:04d}"
                 if is_in_parts(variable):
-                    found[f"{name}{PARTS}"] = ReplicaParts(variable)
+                    found[f"{name}{PARTS}"] = ReplicaParts(variable, self._workers)
                 else:
                     found[name] = variable
         return found

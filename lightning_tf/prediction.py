@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def predictions(trainer: Trainer, task: Task, ckpt_path: CheckpointPath | None) -> Iterator[Any]:
-    """Yield what `predict_step` gives for each batch, as host arrays.
+    """Yield what `predict_step` gives for each batch, as host arrays; on every worker all of it.
 
     Args:
         trainer: Gives hooks, limits and precision.
@@ -31,7 +31,7 @@ def predictions(trainer: Trainer, task: Task, ckpt_path: CheckpointPath | None) 
         trainer.stage = "predict"
         hooks, data = trainer.hooks, data_of(task)
         dataset, trainer.num_predict_batches = limited(
-            needed(data.dataset_for("predict"), data, "predict"),
+            needed(data.dataset_for("predict", share=trainer.placement.share), data, "predict"),
             trainer.limit_predict_batches,
             "limit_predict_batches",
             "predict_dataset",
@@ -41,12 +41,13 @@ def predictions(trainer: Trainer, task: Task, ckpt_path: CheckpointPath | None) 
             build_models(trainer, task, "predict_step", dataset.element_spec)
             load_weights(task, found)
             step = prediction(task, dataset.element_spec, trainer.placement)
+        joined = trainer.workers.joined
         hooks("on_predict_start")
         hooks("on_predict_epoch_start")
         for index, batch in enumerate(dataset):
             hooks("on_predict_batch_start", index)
             with computing(trainer):  # not around the yield: the caller's code has its own settings
-                outputs = tf.nest.map_structure(lambda part: part.numpy(), step(batch))
+                outputs = tf.nest.map_structure(lambda part: joined(part.numpy()), step(batch))
             hooks("on_predict_batch_end", outputs, index)
             yield outputs
         hooks("on_predict_epoch_end")

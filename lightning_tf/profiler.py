@@ -89,6 +89,8 @@ class SimpleProfiler(Profiler):
 
     def on_fit_end(self, trainer: Trainer, task: Task) -> None:
         """Print the table and write it down."""
+        if not trainer.is_global_zero:
+            return
         table = self.table()
         print(table)  # the user asked for it; a logger may be switched off
         folder = trainer.log_dir or trainer.default_root_dir

@@ -8,6 +8,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from lightning_tf.workers import Workers
+
 
 def is_in_parts(variable: Any) -> bool:
     """Whether replicas hold different parts of a variable, which is put together on reading."""
@@ -26,22 +28,26 @@ class ReplicaParts:
 
     Args:
         variable: One for which `is_in_parts` is true.
+        workers: All that hold parts of it.
     """
 
-    def __init__(self, variable: Any) -> None:
+    def __init__(self, variable: Any, workers: Workers) -> None:
+        self._workers = workers
         self._value = variable.value if isinstance(variable, keras.Variable) else variable
         # The single variables, in the order of the replicas.
         self._parts = self._value.distribute_strategy.experimental_local_results(self._value)
         self.dtype: tf.DType = self._value.dtype
-        self.shape = (len(self._parts), *self._value.shape)
+        self.shape = (len(self._parts) * self._workers.count, *self._value.shape)
 
     def numpy(self) -> np.ndarray:
-        """The parts, first dimension the replicas."""
-        return np.stack([part.numpy() for part in self._parts])
+        """The parts, first dimension the replicas; of several workers all must call it."""
+        return self._workers.joined(np.stack([part.numpy() for part in self._parts]))
 
     def assign(self, parts: Any) -> None:
-        """Give each replica its part."""
-        for variable, part in zip(self._parts, tf.unstack(parts), strict=True):
+        """Give each replica its part, of those of all workers."""
+        first = self._workers.index * len(self._parts)
+        own = tf.unstack(parts)[first : first + len(self._parts)]
+        for variable, part in zip(self._parts, own, strict=True):
             variable.assign(part)
 
     def joined(self, parts: np.ndarray) -> np.ndarray:

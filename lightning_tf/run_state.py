@@ -10,6 +10,7 @@ from lightning_tf import checkpoint
 from lightning_tf.checkpoint_search import Found
 from lightning_tf.exceptions import CheckpointError
 from lightning_tf.progress import Progress
+from lightning_tf.replica_parts import ReplicaParts
 from lightning_tf.seed import global_generator
 from lightning_tf.variables import named_weights
 
@@ -21,7 +22,7 @@ CALLBACK = "callback."  # how the names of callbacks' variables begin
 
 
 def snapshot(trainer: Trainer, task: Task, *, weights_only: bool) -> checkpoint.Snapshot:
-    """Copy a run as it stands to host memory.
+    """Copy a run as it stands to host memory; of several workers all take part, the chief copies.
 
     Args:
         trainer: Gives optimizers, positions, callbacks and settings.
@@ -34,7 +35,7 @@ def snapshot(trainer: Trainer, task: Task, *, weights_only: bool) -> checkpoint.
         "precision": trainer.precision,
     }
     if weights_only or trainer.training is None:
-        return checkpoint.snapshot(_weights(trainer, task), run)
+        return checkpoint.snapshot(_weights(trainer, task) if trainer.is_global_zero else {}, run)
     run["progress"] = trainer.progress.state()
     run["means"] = {} if trainer.training.means is None else trainer.training.means.state()
     run["metrics"] = {"latest": trainer.callback_metrics, "steps": trainer.metric_steps}
@@ -42,7 +43,10 @@ def snapshot(trainer: Trainer, task: Task, *, weights_only: bool) -> checkpoint.
     run["loggers"] = [[logger.state_key, logger.run_id] for logger in trainer.loggers]
     run["random"] = checkpoint.random_state()
     run["settings"] = trainer.settings
-    return checkpoint.snapshot(everything(trainer, task), run)
+    variables = everything(trainer, task)
+    if not trainer.is_global_zero:  # writes nothing, but holds parts of what the chief writes
+        variables = {k: v for k, v in variables.items() if isinstance(v, ReplicaParts)}
+    return checkpoint.snapshot(variables, run)
 
 
 def refuse_unless_whole(found: Found) -> None:

@@ -75,6 +75,15 @@ class Signals:
             self._interrupted = False
             raise KeyboardInterrupt
 
+    @property
+    def received(self) -> int:
+        """The signal that `check` has not raised yet, or 0."""
+        return self._received or 0
+
+    def receive(self, number: int) -> None:
+        """Take a signal that came to another worker as one that came here."""
+        self._received = self._received or number
+
     def check(self) -> None:
         """Raise where the process was asked to end.
 

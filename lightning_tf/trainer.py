@@ -42,6 +42,7 @@ from lightning_tf.records import Records
 from lightning_tf.rehearsal import Rehearsal
 from lightning_tf.signals import Signals
 from lightning_tf.task import Task
+from lightning_tf.workers import Workers
 
 log = logging.getLogger("lightning_tf")
 
@@ -60,8 +61,10 @@ class Trainer:
         devices: How many; ``auto`` (all GPUs, or one CPU), -1 (all), or a list of GPU numbers. Each
             of several gets a part of every batch and all end with the weights that one would have;
             several CPUs are logical devices of the one that there is.
-        strategy: ``auto`` (none on one device, ``mirrored`` on several), ``mirrored``, or a
-            tf.distribute.MirroredStrategy or OneDeviceStrategy, which brings its own devices.
+        strategy: ``auto`` (``multi_worker`` where TF_CONFIG or SLURM tells of several workers, else
+            none on one device and ``mirrored`` on several), ``mirrored``, ``multi_worker``, or a
+            tf.distribute.MirroredStrategy, MultiWorkerMirroredStrategy or OneDeviceStrategy, which
+            brings its own devices.
         precision: A Keras policy or Lightning's name: ``float32``, ``mixed_bfloat16`` or
             ``bf16-mixed``, ``mixed_float16`` or ``16-mixed``, and the pure ones.
         max_epochs: Epochs to train. At least one of max_epochs, max_steps, max_time is needed.
@@ -211,7 +214,6 @@ class Trainer:
         self.num_test_batches: int | None = None
         self.num_predict_batches: int | None = None
         self.prog_bar_metrics: set[str] = set()
-        self.is_global_zero = True
         self._hooks: Hooks | None = None
         self.training: TrainingState | None = None
         self._loop: FitLoop | None = None
@@ -301,7 +303,7 @@ class Trainer:
         return list(batches) if collect else batches
 
     def save_checkpoint(self, path: str | os.PathLike[str], weights_only: bool = False) -> None:
-        """Write the run as it stands.
+        """Write the run as it stands; all workers call it, the chief writes, the others wait.
 
         Args:
             path: The directory to make.
@@ -312,7 +314,10 @@ class Trainer:
             OSError: The disk refuses; what stood at `path` is untouched.
         """
         with self.profiler.region("checkpoints"):
-            checkpoint.write(path, self.snapshot(weights_only))
+            state = self.snapshot(weights_only)
+            if self.is_global_zero:
+                checkpoint.write(path, state)
+            self.workers.wait()
 
     def snapshot(self, weights_only: bool = False) -> checkpoint.Snapshot:
         """Copy the run as it stands to host memory, for `checkpoint.write` at any time.
@@ -340,6 +345,16 @@ class Trainer:
         self.stop_reason = reason
 
     # ---- what callbacks and tasks read
+
+    @property
+    def workers(self) -> Workers:
+        """The processes that train together, most often one."""
+        return self.placement.workers
+
+    @property
+    def is_global_zero(self) -> bool:
+        """Whether this is the worker that writes and prints: the chief, or the only one."""
+        return self.workers.is_chief
 
     @property
     def current_epoch(self) -> int:
@@ -521,7 +536,9 @@ class Trainer:
         """Prepare a data module once, and set it up once for each stage."""
         reference, stages = self._prepared.get(id(data), (None, set[str]()))
         if reference is None or reference() is not data:  # a new object may get an old one's id
-            data.prepare_data()
+            if self.workers.is_first_on_host:
+                data.prepare_data()
+            self.workers.wait()
             stages = set()
             self._prepared[id(data)] = (ref(data), stages)
         if stage not in stages:
@@ -544,12 +561,12 @@ class Trainer:
 
     def train_data(self, epoch: int, batch: int = 0) -> tf.data.Dataset:
         """The training batches of an epoch, from a batch on."""
-        data = data_of(self.task)
+        data, share = data_of(self.task), self.placement.share
         if self.overfit_batches:
-            dataset = needed(data.dataset_for("train", 0), data, "train")
+            dataset = needed(data.dataset_for("train", 0, share=share), data, "train")
             few, _ = limited(dataset, self.overfit_batches, "overfit_batches", "train_dataset")
             return few.cache().skip(batch)
-        return needed(data.dataset_for("train", epoch, batch), data, "train")
+        return needed(data.dataset_for("train", epoch, batch, share), data, "train")
 
     def _fit(self, task: Task, found: Found | None) -> None:
         first = self.train_data(self.progress.epoch)
@@ -598,7 +615,9 @@ class Trainer:
     # ---- evaluation and prediction
 
     def _validation_in_fit(self, task: Task) -> EvaluationLoop | None:
-        dataset = data_of(task).dataset_for("val") if self.limit_val_batches else None
+        share, dataset = self.placement.share, None
+        if self.limit_val_batches:
+            dataset = data_of(task).dataset_for("val", share=share)
         if dataset is None:
             return None
         return self._evaluation(
@@ -614,7 +633,7 @@ class Trainer:
     ) -> dict[str, float]:
         self.stage = "validate" if prefix == "val" else "test"
         data = data_of(task)
-        dataset = needed(data.dataset_for(prefix), data, prefix)
+        dataset = needed(data.dataset_for(prefix, share=self.placement.share), data, prefix)
         build_models(self, task, f"{hook_name}_step", dataset.element_spec)
         run_state.load_weights(task, found)
         loop = self._evaluation(task, hook_name, prefix, dataset)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,7 +100,7 @@ class Window:
         self.result_names: tuple[str, ...] = ()
         self.loss_count = 0  # the losses come first among the names
         if placement.strategy is not None and not metrics.are_built():
-            build_lazily(step.task, step.method, element_spec)
+            build_lazily(step.task, step.method, placement.batch_spec(element_spec))
         traced = tf.function(self._one_batch, autograph=False, jit_compile=jit_compile or None)
         # Traced by itself before the loop around it, so that the loop knows how many values there
         # are: a step is traced exactly once.
@@ -181,7 +182,7 @@ class Window:
         def unknown(i: tf.Tensor, alive: tf.Tensor, *state: tf.Tensor) -> State:
             batch = iterator.get_next_as_optional()
             there = batch.has_value()
-            state = tf.cond(there, lambda: run(batch.get_value(), i, state), lambda: state)
+            state = self._where(there, lambda *state: run(batch.get_value(), i, state), state)
             return (i + tf.cast(there, tf.int64), there, *state)
 
         # Every variable of the loop costs some microseconds a batch: none that nobody needs.
@@ -205,6 +206,19 @@ class Window:
         self.result_names = tuple(results)
         values = tf.stack(list(results.values()) or [tf.zeros([])])
         return i, sums, finite, values, *last
+
+    def _where(self, there: tf.Tensor, act: Callable[..., State], state: State) -> State:
+        """What `act` makes of a state, or the state itself."""
+        if self.placement.strategy is None:
+            return tuple(tf.cond(there, lambda: act(*state), lambda: state))
+        # TensorFlow cannot number a sum over devices inside a branch ("you must feed a value for
+        # placeholder"), but inside a loop it can: this one runs once or not at all.
+        _, *after = tf.while_loop(
+            lambda going, *state: going,
+            lambda going, *state: (tf.constant(False), *act(*state)),
+            (there, *state),
+        )
+        return tuple(after)
 
 
 def _warn_of_unsaved_random(traced: Any) -> None:

@@ -28,12 +28,15 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
 
+    # The Trainer first: several workers join before TensorFlow computes anything.
+    trainer = Trainer(max_epochs=options.epochs, default_root_dir=options.output, seed=options.seed)
     task = ImageClassification(
         options.data, options.network, data_dir=options.data_dir, image_size=options.image_size
     )
-    trainer = Trainer(max_epochs=options.epochs, default_root_dir=options.output, seed=options.seed)
     trainer.fit(task)
     metrics = trainer.callback_metrics | trainer.test(task)
+    if not trainer.is_global_zero:
+        return
 
     print(f"\n{'metric':24}{'train':>8}{'val':>8}{'test':>8}")
     for name in ("loss", "accuracy", "top_5_accuracy"):

@@ -12,6 +12,7 @@ from lightning_tf.distribute import Placement
 from lightning_tf.metrics import StageMetrics
 from lightning_tf.replica_parts import ReplicaParts, is_in_parts
 from lightning_tf.variables import all_variables
+from lightning_tf.workers import Workers
 
 TWO = Placement("cpu", 2, "auto")
 
@@ -41,7 +42,7 @@ def test_parts_are_saved_and_given_back_exactly():
     metric = stage_metrics(TWO).metrics["whole"]
     assert is_in_parts(metric.count)
     with TWO.scope():
-        parts = ReplicaParts(metric.count)
+        parts = ReplicaParts(metric.count, Workers(None, None))
         parts.assign(tf.constant([4, 3]))
         assert parts.numpy().tolist() == [4, 3]
         assert int(metric.count.numpy()) == 7

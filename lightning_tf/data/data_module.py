@@ -7,6 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from lightning_tf.exceptions import ConfigurationError, DataError
+from lightning_tf.worker_share import WorkerShare
 
 
 class DataModule:
@@ -106,13 +107,17 @@ class DataModule:
         """`seed`, or the Trainer's where it is None: what the order of an epoch is drawn from."""
         return self.trainer_seed if self.seed is None else self.seed
 
-    def dataset_for(self, stage: str, epoch: int = 0, batch: int = 0) -> tf.data.Dataset | None:
+    def dataset_for(
+        self, stage: str, epoch: int = 0, batch: int = 0, share: WorkerShare | None = None
+    ) -> tf.data.Dataset | None:
         """The dataset of a stage, or None where there is none.
 
         Args:
             stage: train, val, test or predict.
             epoch: The epoch, for train.
             batch: The first batch wanted, for train.
+            share: What a worker reads of every batch, where there are several. The pipeline is read
+                whole and cut; sources that are read by index read the share only.
 
         Raises:
             DataError: The dataset method gave something else than a `tf.data.Dataset`.
@@ -129,7 +134,7 @@ class DataModule:
                 f"{type(self).__name__}.{stage}_dataset returned a {type(dataset).__name__}; "
                 "return a batched tf.data.Dataset, or None where there is no such data."
             )
-        return dataset
+        return dataset if dataset is None or share is None else share.cut(dataset)
 
 
 def checked_integer(name: str, value: Any, least: int) -> int:

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from lightning_tf.data.data_module import DataModule, checked_integer
 from lightning_tf.data.order import Indices, epoch_order
+from lightning_tf.worker_share import WorkerShare
 
 
 class Source(Protocol):
@@ -81,6 +82,31 @@ class IndexedData(DataModule):
         """Inputs to predict, in order and without labels: those given, or the test inputs."""
         part = self._part("predict") or self._part("test")
         return None if part is None else part.source.inputs(part.indices, self.batch_size)
+
+    def dataset_for(
+        self, stage: str, epoch: int = 0, batch: int = 0, share: WorkerShare | None = None
+    ) -> tf.data.Dataset | None:
+        """As the base class's; of a worker's share no other examples are read."""
+        if share is None or not self._is_by_index(stage):
+            return super().dataset_for(stage, epoch, batch, share)
+        part = self._part(stage)
+        if stage == "predict":
+            part = part or self._part("test")
+        if part is None:
+            return None
+        indices = part.indices
+        if stage == "train":
+            indices = epoch_order(indices, self.order_seed, epoch)[batch * self.batch_size :]
+        make = part.source.inputs if stage == "predict" else part.source.batches
+        return share.batches(make, indices, self.batch_size)
+
+    def _is_by_index(self, stage: str) -> bool:
+        """Whether the stage's dataset is the one of this class, and not a subclass's own."""
+        names = [f"{stage}_dataset"] + ["train_dataset_from"] * (stage == "train")
+        return all(
+            getattr(type(self), name) is getattr(IndexedData, name) and name not in vars(self)
+            for name in names
+        )
 
     def _part(self, name: str) -> Part | None:
         self.setup("fit")

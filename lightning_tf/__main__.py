@@ -1,0 +1,7 @@
+"""``python -m lightning_tf``: the `lightning-tf` command."""
+
+import sys
+
+from lightning_tf.cli import main
+
+sys.exit(main())

@@ -1,0 +1,160 @@
+"""Fits that must end alike on one device and on several workers; run by `on_workers`."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import keras
+import numpy as np
+from boring import BoringTask, NumberData, NumberTask, Rows, fitted, quiet
+from replicated import outcome
+from test_loss_scale import BAD, Overflows
+from test_replicas import FewData, KerasNormalised, Minimizing, Normalised, TwoOptimizers
+
+from lightning_tf import Callback, Trainer
+from lightning_tf.callbacks.model_checkpoint import ModelCheckpoint
+from lightning_tf.data.array_data import ArrayData
+from lightning_tf.data.digits import Digits
+from lightning_tf.tasks import ImageClassification
+from lightning_tf.variables import all_variables
+
+CLIPPED = {"gradient_clip_val": 0.01, "accumulate_grad_batches": 3}
+
+
+def indexed(batch_size=7):
+    """Data that every worker reads its own part of, by index."""
+    few = FewData()
+    held_out = (few.x[:9], few.y[:9])
+    return ArrayData(few.x, few.y, val=held_out, test=held_out, batch_size=batch_size)
+
+
+QUICK = {
+    "by index": (lambda: BoringTask(indexed()), {"max_epochs": 2}),
+    "normalised": (lambda: Normalised(FewData(7)), CLIPPED),
+    "two optimizers": (lambda: TwoOptimizers(FewData(4)), {"gradient_clip_val": 0.1}),
+    "unknown length": (lambda: BoringTask(FewData(known_length=False)), {}),
+    "one example a batch": (lambda: BoringTask(indexed(1)), {"limit_train_batches": 9}),
+}
+MORE = {
+    **QUICK,
+    **{f"batches of {n}": (lambda n=n: BoringTask(FewData(n)), {}) for n in (1, 2, 3, 4, 8, 16)},
+    "keras normalised": (lambda: KerasNormalised(FewData(7)), {}),
+    "minimizing": (lambda: Minimizing(FewData()), CLIPPED),
+    "by value": (
+        lambda: Normalised(FewData()),
+        {"gradient_clip_val": 0.01, "gradient_clip_algorithm": "value"},
+    ),
+    "every batch watched": (lambda: BoringTask(indexed()), {"logger": Rows(), "max_steps": 5}),
+    "validation inside the epoch": (lambda: BoringTask(FewData()), {"val_check_interval": 3}),
+}
+
+
+def outcomes(folder, kind, devices):
+    """What every case ends with."""
+    cases = {"quick": QUICK, "more": MORE}[kind]
+    Trainer(**quiet(max_steps=1, accelerator="cpu", devices=devices))  # joins the others
+    return {name: outcome(make, devices, **given) for name, (make, given) in cases.items()}
+
+
+def overflows(folder):
+    """mixed_float16 with an infinite gradient on the one worker, then on the other."""
+    found = []
+    Trainer(**quiet(max_steps=1, accelerator="cpu"))
+    for bad in ([BAD, 1.0, 1.0, 1.0], [1.0, 1.0, 1.0, BAD]):
+        logger = Rows()
+        data = NumberData([1, 1, 1, 1, *bad, 2, 2, 2, 2], 4)
+        task = Overflows(data, keras.optimizers.SGD(1.0))
+        trainer = fitted(
+            task, max_epochs=1, log_every_n_steps=1, logger=logger, precision="16-mixed"
+        )
+        scale = trainer.training.optimizers[""].loss_scale
+        skipped = logger.column("train/skipped_updates")
+        found.append((float(scale.numpy()), float(task.weight.numpy()), skipped))
+    return found
+
+
+def evaluation(folder):
+    """7 numbers in batches of 4: their mean, and predictions of them in order, strings too."""
+
+    class Named(NumberTask):
+        def predict_step(self, batch):
+            import tensorflow as tf
+
+            return {"twice": batch * 2.0, "name": tf.strings.as_string(tf.cast(batch, tf.int32))}
+
+    trainer = Trainer(**quiet(max_steps=1))
+    task = Named(NumberData([0.0], 4, held_out=[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0]))
+    loss = trainer.validate(task)["val_loss"]
+    batches = trainer.predict(task, collect=True)
+    return (
+        loss,
+        [len(batch["twice"]) for batch in batches],
+        np.concatenate([batch["twice"] for batch in batches]).tolist(),
+        np.concatenate([batch["name"] for batch in batches]).tolist(),
+    )
+
+
+class Announce(Callback):
+    """Tells the test which process this is and where it is."""
+
+    logs_metrics = False
+    every_n_steps = 10
+
+    def on_train_window_end(self, trainer, task):
+        if self.is_due(trainer):
+            print(f"pid {os.getpid()} update {trainer.global_step}", flush=True)
+            time.sleep(0.2)  # long enough to be killed in between
+
+
+class StopsOne(Callback):
+    """Asks for the end on one worker only."""
+
+    def on_train_window_end(self, trainer, task):
+        if trainer.workers.index == 1 and trainer.global_step >= 7:
+            trainer.request_stop("worker 1 has seen enough")
+
+
+class Breaks(Callback):
+    """Fails on one worker only."""
+
+    def on_train_window_end(self, trainer, task):
+        if trainer.workers.index == 1 and trainer.global_step >= 7:
+            raise ValueError("worker 1 cannot read its data")
+
+
+def training(folder, max_steps=120):
+    """Digits with dropout, from the newest checkpoint where there is one, to the end."""
+    checkpoints = ModelCheckpoint(every_n_train_steps=20, save_last=True)
+    trainer = Trainer(
+        accelerator="cpu",
+        max_steps=max_steps,
+        seed=3,
+        log_every_n_steps=10,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=folder,
+        callbacks=[checkpoints, Announce()],
+    )
+    task = ImageClassification(data=Digits(batch_size=61), network="mlp", dropout=0.2)
+    trainer.fit(task, ckpt_path="last")
+    trainer.save_checkpoint(os.path.join(folder, "end"))
+    return {
+        "step": trainer.global_step,
+        "resumed": trainer.resumed,
+        "best": checkpoints.best_model_path,
+        "weights": {k: np.asarray(v.numpy()) for k, v in all_variables(task).items()},
+        "metrics": dict(trainer.callback_metrics),
+    }
+
+
+def stopped(folder):
+    """A stop request of one worker; then max_time, which no two clocks agree on."""
+    one = fitted(BoringTask(FewData()), max_epochs=100, callbacks=[StopsOne()])
+    other = fitted(BoringTask(FewData()), max_time={"seconds": 1})
+    return [one.global_step, one.stop_reason, other.global_step]
+
+
+def broken(folder):
+    """An error of one worker only."""
+    fitted(BoringTask(FewData()), max_epochs=10_000, callbacks=[Breaks()])
