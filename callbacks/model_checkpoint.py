@@ -268,6 +268,8 @@ class ModelCheckpoint(CheckpointCallback):
     def on_exception(self, trainer: Trainer, task: Task, exception: BaseException) -> None:
         """Write what there is, where that was asked for and the weights are good."""
         was_training, self._is_training = self._is_training, False
+        self._keeper.settle()
+        self._tell_loggers(trainer)
         terminated = isinstance(exception, TerminationRequested)
         # One worker's own error finds the others elsewhere: they cannot copy the run together.
         wanted = terminated or (
@@ -276,8 +278,6 @@ class ModelCheckpoint(CheckpointCallback):
             and trainer.workers.count == 1
         )
         if not (wanted and was_training) or trainer.fast_dev_run:
-            self._keeper.settle()
-            self._tell_loggers(trainer)
             return
         self._keeper.agree(trainer.workers)
         if trainer.global_step not in (0, self._keeper.saved_step) and trainer.loss_is_finite():

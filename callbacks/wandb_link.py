@@ -22,13 +22,20 @@ PROBE_SECONDS = 3.0
 OPENING_SECONDS = 20.0  # beside the server's answer: wandb's process, checks of the key
 CREDENTIALS = ("WANDB_API_KEY", "WANDB_IDENTITY_TOKEN_FILE")
 
-_opened: set[str] = set()  # ids of runs that links of this process have open
+_opened: dict[str, Any] = {}  # runs that links of this process have opened, by id
 _opening = threading.Lock()  # wandb.init looks at wandb.run, which another link may be setting
 
 
 def is_opened_here(run_id: str) -> bool:
-    """Whether a link of this process opened a run."""
-    return run_id in _opened
+    """Whether a link of this process opened a run, which is not finished yet."""
+    return run_id in _still_open()
+
+
+def _still_open() -> list[str]:
+    for known, run in list(_opened.items()):
+        if getattr(run, "_is_finished", False):  # also where the user called wandb.finish()
+            _opened.pop(known, None)
+    return list(_opened)
 
 
 def server_answers(address: str) -> bool:
@@ -85,14 +92,15 @@ class WandbLink:
         self.finish_timeout = finish_timeout
         self.settings = {
             "init_timeout": init_timeout,
-            "finish_timeout": max(1.0, finish_timeout / 2),  # the other half is for uploads
+            # Half is for uploads, a tenth for what wandb does besides waiting.
+            "finish_timeout": max(1.0, 0.4 * finish_timeout),
             "finish_timeout_raises": True,
             "x_transaction_log_flush_interval": 1.0,
             "stop_fn": lambda: on_stop(),
             **settings,
         }
         existing = wandb.run
-        self.is_own = existing is None or existing.id in _opened
+        self.is_own = existing is None or is_opened_here(existing.id)
         self.run: Any = None if self.is_own else existing
         self.failed: list[str] = []
         self._in_a_row = 0
@@ -164,7 +172,7 @@ class WandbLink:
             with _opening:
                 self._open_in_turn(self._goes_online())
             if self.run is not None:
-                _opened.add(self.run.id)
+                _opened[self.run.id] = self.run
         finally:
             self._is_open.set()
 
@@ -186,7 +194,7 @@ class WandbLink:
                 )
             except Exception as error:
                 refusal = error
-                if mode == "online" and self.wandb.run is None and not _opened:
+                if mode == "online" and self.wandb.run is None and not _still_open():
                     self._forget_failed_run()
                 continue
             if mode == "offline" and online:
@@ -254,14 +262,11 @@ class WandbLink:
         Returns:
             Whether all went well, as far as wandb tells.
         """
-        run = self.run
         if self.is_own:
             self._queue.put(lambda: self._finish(exit_code))
         done = self._queue.end(max(1.0, deadline - time.monotonic()))
         if not done:
             self.warn("sending the rest", TimeoutError(f"not done in {self.finish_timeout} s"))
-        if run is not None:
-            _opened.discard(run.id)
         return done and not self.failed
 
     def _finish(self, exit_code: int) -> None:

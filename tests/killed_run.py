@@ -26,6 +26,8 @@ class Killed(Callback):
 
     def on_train_window_end(self, trainer, task):
         if self.is_due(trainer):
+            if self.seconds:
+                assert trainer.logger.experiment is not None  # waits until it has all rows
             time.sleep(self.seconds)
             os.kill(os.getpid(), signal.SIGKILL)
 

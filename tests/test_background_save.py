@@ -16,8 +16,10 @@ def test_work_goes_on_beside_and_wait_waits_for_it():
     saving = BackgroundSave(work)
     assert begun.wait(10)
     assert done == []
+    assert not saving.is_done
     may_end.set()
     assert saving.wait() is None
+    assert saving.is_done
     assert done == ["checkpoint"]
 
 

@@ -4,7 +4,7 @@ import os
 import pytest
 from boring import BoringTask, NumberData, NumberTask, quiet
 
-from lightning_tf import Trainer, checkpoint
+from lightning_tf import Trainer, checkpoint, checkpoint_search
 from lightning_tf.callbacks import CSVLogger, ModelCheckpoint
 from lightning_tf.exceptions import CheckpointError, ConfigurationError
 
@@ -138,3 +138,24 @@ def test_a_checkpoint_of_another_task_is_refused_by_path(tmp_path):
     trainer.save_checkpoint(tmp_path / "a")
     with pytest.raises(CheckpointError, match="another task"):
         Trainer(**quiet()).test(BoringTask(), ckpt_path=tmp_path / "a")
+
+
+def test_a_registered_source_fetches_what_its_scheme_names(tmp_path, monkeypatch):
+    first = trained(tmp_path / "first", 1)
+    shelf = {"digits:best": first.checkpoint_callback.last_model_path}
+    asked = []
+
+    def fetch(reference, folder):
+        asked.append((reference, folder))
+        return shelf[reference]
+
+    monkeypatch.setattr(checkpoint_search, "_sources", {})
+    checkpoint_search.register_source("shelf", fetch)
+    again = trained(tmp_path, 2, "shelf:digits:best")
+    assert (again.resumed, again.global_step) == (True, 4)
+    assert asked == [("digits:best", str(tmp_path))]
+
+
+def test_a_path_with_an_unknown_scheme_is_a_path(tmp_path):
+    with pytest.raises(CheckpointError, match=r"other:digits is no checkpoint"):
+        trained(tmp_path, 1, "other:digits")

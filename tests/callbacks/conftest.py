@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import time
 
 import pytest
 from wandb_server import WandbServer
@@ -26,8 +27,14 @@ def sealed(tmp_path, monkeypatch):
     monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")  # nobody is there
     wandb.teardown(exit_code=0)
     yield
+    deadline = time.monotonic() + 5.0  # a finish that was given up may end by itself
+    while wandb.run is not None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    left = wandb.run and wandb.run.id
     with contextlib.suppress(ConnectionError):  # a test may have killed wandb's process
         wandb.teardown(exit_code=0)
+    wandb.run = None  # as in a new process: a finish that hung leaves its run there
+    assert left is None, f"the W&B run {left} is still open"
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import time
 from datetime import timedelta
 
 import pytest
-from boring import BoringData, BoringTask, NumberData, NumberTask, quiet
+from boring import BoringData, BoringTask, NumberData, NumberTask, Rows, quiet
 from scripted import Scripted
 
 from lightning_tf import Callback, Trainer
@@ -546,3 +546,40 @@ def test_unknown_lengths_work(tmp_path):
         "p=12.ckpt",
         "ep=9.ckpt",
     ]
+
+
+class Told(Rows):
+    """Notes what it is told of checkpoints, and whether they stood there and then."""
+
+    def __init__(self):
+        super().__init__()
+        self.steps = []
+
+    def after_save_checkpoint(self, callback):
+        run = checkpoint_file.load(callback.last_model_path)[1]
+        self.steps.append(run["progress"]["global_step"])
+
+
+def test_loggers_are_told_of_every_checkpoint_while_it_stands(tmp_path):
+    logger = Told()
+    trained(tmp_path, ModelCheckpoint(every_n_train_steps=2), logger=logger)
+    assert logger.steps == [2, 4, 6, 8, 10, 12]
+
+
+def test_loggers_are_told_of_what_was_written_when_training_failed(tmp_path):
+    logger = Told()
+    saves = ModelCheckpoint(save_on_exception=True)
+    with pytest.raises(RuntimeError, match="on purpose"):
+        trained(tmp_path, saves, logger=logger, callbacks=[saves, Fails(6)])
+    assert logger.steps == [4, 6]
+
+
+def test_loggers_are_not_told_of_what_the_disk_refused(tmp_path, monkeypatch):
+    def refuses(path, state):
+        raise OSError(errno.ENOSPC, "full")
+
+    logger = Told()
+    monkeypatch.setattr(checkpoint_file, "write", refuses)
+    with pytest.raises(CheckpointError, match="full"):
+        trained(tmp_path, ModelCheckpoint(), logger=logger)
+    assert logger.steps == []
