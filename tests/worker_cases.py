@@ -158,3 +158,12 @@ def stopped(folder):
 def broken(folder):
     """An error of one worker only."""
     fitted(BoringTask(FewData()), max_epochs=10_000, callbacks=[Breaks()])
+
+
+def given_strategy(folder):
+    """A strategy that the user made."""
+    import tensorflow as tf
+
+    strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    trainer = fitted(BoringTask(FewData()), max_epochs=1, strategy=strategy)
+    return trainer.workers.index, trainer.workers.count, dict(trainer.callback_metrics)

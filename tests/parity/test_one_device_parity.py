@@ -1,0 +1,110 @@
+"""Pairs: what Keras fit does on one device, and what the Trainer does there."""
+
+from functools import partial
+
+import keras
+import numpy as np
+import pytest
+from boring import quiet
+from parity.traps import apart, batches, data, keras_trap, net, problem, weights
+
+from lightning_tf import Callback, Trainer
+from lightning_tf.tasks import KerasTask
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+def accumulating():
+    """A rate of 1 for two updates, then of nothing; four batches make an update."""
+    rate = keras.optimizers.schedules.PiecewiseConstantDecay([1], [1.0, 0.0])
+    return keras.optimizers.SGD(rate, gradient_accumulation_steps=4)
+
+
+@keras_trap("the schedule counts batches: its rate is 0 before the first update")
+def test_keras_counts_updates_for_schedules():
+    model = net()
+    before = weights(model)
+    model.compile(accumulating(), "mse")
+    model.fit(batches(*problem(4), 1), verbose=0)
+    assert apart(before, weights(model)) > 0.1
+
+
+def test_lightning_tf_counts_updates_for_schedules():
+    model = net()
+    before = weights(model)
+    model.compile(accumulating(), "mse")
+    Trainer(**quiet(max_epochs=1)).fit(KerasTask(model, data=data(*problem(4), 1)))
+    assert apart(before, weights(model)) > 0.1
+
+
+def with_dropout():
+    return net(partial(keras.layers.Dense, 16), partial(keras.layers.Dropout, 0.5, seed=5))
+
+
+def in_two_halves(folder, save):
+    """The weights of a fit of four epochs, and of two that are saved and two that are resumed."""
+    x, y = problem()
+    models = [with_dropout() for _ in range(3)]
+    for model in models:
+        model.compile(keras.optimizers.SGD(0.01), "mse")
+        model.optimizer.build(model.trainable_variables)
+    whole, first, second = models
+    whole.fit(batches(x, y, 4), epochs=4, verbose=0)
+    first.fit(batches(x, y, 4), epochs=2, verbose=0)
+    save(first, second, folder)
+    second.fit(batches(x, y, 4), epochs=2, verbose=0)
+    return apart(weights(whole), weights(second))
+
+
+def by_weights_file(first, second, folder):
+    first.save_weights(folder / "half.weights.h5")
+    second.load_weights(folder / "half.weights.h5")
+
+
+@keras_trap("a weights file holds no seed generators")
+def test_keras_resumes_exactly(tmp_path):
+    assert in_two_halves(tmp_path, by_weights_file) == 0.0
+
+
+def test_lightning_tf_resumes_exactly(tmp_path):
+    found = []
+    for epochs in ((4,), (2, 4)):
+        for number, last in enumerate(epochs):
+            model = with_dropout()
+            model.compile(keras.optimizers.SGD(0.01), "mse")
+            task = KerasTask(model, data=data(*problem(), 4))
+            trainer = Trainer(**quiet(max_epochs=last))
+            trainer.fit(task, ckpt_path=tmp_path / "half" if number else None)
+            if last == 2:
+                trainer.save_checkpoint(tmp_path / "half")
+        found.append(weights(model))
+    assert apart(*found) == 0.0
+
+
+def hidden_kernel(model):
+    return np.asarray(model.layers[0].kernel.numpy())
+
+
+@keras_trap("a layer that is frozen after compile and fit goes on training, without a word")
+def test_keras_leaves_a_layer_alone_that_was_frozen_after_a_fit():
+    model = net(partial(keras.layers.Dense, 4))
+    model.compile(keras.optimizers.SGD(0.1), "mse")
+    model.fit(batches(*problem(), 4), verbose=0)
+    model.layers[0].trainable = False
+    before = hidden_kernel(model)
+    model.fit(batches(*problem(), 4), verbose=0)
+    assert (hidden_kernel(model) == before).all()
+
+
+def test_lightning_tf_leaves_a_layer_alone_that_was_frozen_after_an_epoch():
+    class Freezes(Callback):
+        def on_train_epoch_start(self, trainer, task):
+            if trainer.current_epoch == 1:
+                model.layers[0].trainable = False
+                self.before = hidden_kernel(model)
+
+    model, freezes = net(partial(keras.layers.Dense, 4)), Freezes()
+    model.compile(keras.optimizers.SGD(0.1), "mse")
+    task = KerasTask(model, data=data(*problem(), 4))
+    Trainer(**quiet(max_epochs=2, callbacks=[freezes])).fit(task)
+    assert (hidden_kernel(model) == freezes.before).all()
