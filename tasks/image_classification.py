@@ -132,7 +132,10 @@ class ImageClassification(Task):
         if not 0.0 <= label_smoothing < 1.0:
             raise ConfigurationError(f"label_smoothing={label_smoothing!r} must be in [0, 1).")
         if augmentation:
-            Augmentation(augmentation)  # a misspelt name is told now, not after loading the data
+            # A misspelt name is told now, not after loading the data; in a scratch graph, because
+            # TensorFlow must not start before a Trainer has chosen the devices.
+            with tf.Graph().as_default():
+                Augmentation(augmentation)
         self.label_smoothing = label_smoothing
         self._make_augmentation = partial(
             Augmentation, () if augmentation is None else augmentation

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import keras
+import tensorflow as tf
 
 from lightning_tf.exceptions import ConfigurationError, nearest
 from lightning_tf.tasks.schedules import LearningRate
@@ -69,7 +70,10 @@ def check_optimizer(
         if not good or not value >= 0 or (least == "positive" and not value):
             raise ConfigurationError(f"{name}={value!r} must be a number and {least}.")
     if is_named(optimizer):
-        build_optimizer(optimizer, default_learning_rate(optimizer, learning_rate), weight_decay)
+        # In a scratch graph: TensorFlow must not start before a Trainer has chosen the devices.
+        with tf.Graph().as_default():
+            rate = default_learning_rate(optimizer, learning_rate)
+            build_optimizer(optimizer, rate, weight_decay)
         return
     if learning_rate is not None or weight_decay is not None:
         raise ConfigurationError(

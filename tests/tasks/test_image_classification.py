@@ -2,6 +2,10 @@
 
 import functools
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -357,3 +361,18 @@ def test_the_task_brings_its_callbacks_and_lets_windows_stay_long():
     names = {type(callback).__name__ for callback in trainer.callbacks}
     assert {"ConfusionMatrix", "PredictionSheet"} <= names
     assert {name for _, name, _, _ in rows.sent} == {"val/confusion_matrix", "val/predictions"}
+
+
+def test_a_task_may_be_made_before_a_trainer_that_chooses_devices(tmp_path):
+    code = """
+from lightning_tf import Trainer
+from lightning_tf.tasks import ImageClassification
+task = ImageClassification("digits", "mlp", optimizer="adamw", schedule="cosine",
+                           augmentation=["crop", "flip"], dropout=0.1)
+assert Trainer(max_epochs=1, accelerator="cpu", devices=2).placement.num_replicas == 2
+"""
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
