@@ -97,6 +97,7 @@ class Backbone:
         elif isinstance(self.backbone, str) and self.backbone.startswith(PREFIX):
             built = BuiltBackbone(*keras_hub_backbone.load(self.backbone.removeprefix(PREFIX)))
         elif isinstance(self.backbone, str):
+            _refuse_precision(self.backbone)
             layer = HubLayer(self.backbone.removeprefix(HUB_PREFIX), name="backbone")
             built = BuiltBackbone(layer, to_unit)
         elif is_from_keras_hub(self.backbone):
@@ -113,6 +114,15 @@ class Backbone:
         if name.startswith((PREFIX, HUB_PREFIX)) or "://" in name:
             return True
         return os.sep in name or Path(name).expanduser().is_dir()
+
+
+def _refuse_precision(backbone: str) -> None:
+    policy = keras.config.dtype_policy()
+    if policy.compute_dtype != "float32":
+        raise ConfigurationError(
+            f"precision={policy.name!r}: the SavedModel {backbone!r} computes in float32 alone, so "
+            "the precision would change nothing; leave it out."
+        )
 
 
 def _channels(model: keras.Model) -> int:

@@ -27,6 +27,7 @@ from lightning_tf.tasks.optimizers import (
     is_named,
     undecayed_variables,
 )
+from lightning_tf.tasks.picture_export import export_classifier
 from lightning_tf.tasks.prediction_sheet import PredictionSheet
 from lightning_tf.tasks.schedules import build_schedule, check_schedule
 
@@ -208,6 +209,14 @@ class ImageClassification(Task):
         """Return probabilities of shape (batch, classes) of pictures, with or without labels."""
         pictures = batch[0] if isinstance(batch, (tuple, list)) else batch
         return tf.nn.softmax(self.built.logits(self._pictures(pictures), training=False))
+
+    def export(self, path: str | os.PathLike[str]) -> None:
+        """Write a SavedModel that takes pictures and gives labels and probabilities.
+
+        Args:
+            path: A folder that is not there yet; see `export_classifier` for what it takes.
+        """
+        export_classifier(self, path)
 
     def callbacks(self) -> list[Callback]:
         """Bring a confusion matrix and a sheet of predictions."""

@@ -133,8 +133,13 @@ def prediction_figure(
         if heat_maps is not None:
             extent = (-0.5, picture.shape[1] - 0.5, picture.shape[0] - 0.5, -0.5)
             axes.imshow(
-                heat_maps[place], cmap="jet", alpha=0.45, vmin=0.0, vmax=1.0,
-                extent=extent, interpolation="bilinear",
+                heat_maps[place],
+                cmap="jet",
+                alpha=0.45,
+                vmin=0.0,
+                vmax=1.0,
+                extent=extent,
+                interpolation="bilinear",
             )
             axes.set_xlim(extent[:2])
             axes.set_ylim(extent[2:])

@@ -137,10 +137,11 @@ class BuiltTransfer(BuiltClassifier):
         to_maps: From pictures to feature maps; None where the backbone gives vectors.
     """
 
-    backbone: keras.Layer | None = None
-    extractor: keras.Model | None = None
-    head: keras.Model | None = None
-    to_maps: keras.Model | None = None
+    # They need a default, as what the base class has before them does.
+    backbone: Any = None
+    extractor: Any = None
+    head: Any = None
+    to_maps: Any = None
 
     def inputs(self, pictures: tf.Tensor) -> tf.Tensor:
         """The model preprocesses by itself."""
@@ -154,6 +155,6 @@ class BuiltTransfer(BuiltClassifier):
     def backbone_version(self) -> int:
         """A checksum of the backbone's weights."""
         version = 0
-        for weight in self.backbone.weights if self.backbone is not None else ():
+        for weight in self.backbone.weights:
             version = zlib.crc32(weight.numpy().tobytes(), version)
         return version

@@ -16,7 +16,6 @@ from lightning_tf.exceptions import ConfigurationError, nearest
 from lightning_tf.tasks.backbone import Backbone
 from lightning_tf.tasks.grad_cam import grad_cam
 from lightning_tf.tasks.image_classification import ImageClassification
-from lightning_tf.tasks.picture_export import export_classifier
 from lightning_tf.tasks.transfer_classifier import FEATURES_RANK, BuiltTransfer, TransferClassifier
 
 OPTIONS = (
@@ -140,14 +139,6 @@ class TransferLearning(ImageClassification):
             return None
         found = grad_cam(self.built.to_maps, self.built.head, self._pictures(pictures), classes)
         return np.asarray(found)
-
-    def export(self, path: str | os.PathLike[str]) -> None:
-        """Write a SavedModel that takes pictures and gives labels and probabilities.
-
-        Args:
-            path: A folder that is not there yet; see `export_classifier` for what it takes.
-        """
-        export_classifier(self, path)
 
     def _pictures(self, pictures: Any) -> tf.Tensor:
         """Float32 pictures in [0, 255]; features as they are."""

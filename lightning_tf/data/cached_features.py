@@ -36,7 +36,10 @@ class CachedFeatures(IndexedData):
         ConfigurationError: `pictures` cannot be read by index.
 
     Example:
-        >>> data = CachedFeatures(image_data("digits"), extract=flatten, version=lambda: 0)
+        >>> means = lambda pictures: tf.reduce_mean(tf.cast(pictures, tf.float32), axis=[1, 2])
+        >>> data = CachedFeatures(image_data("digits"), extract=means, version=lambda: 0)
+        >>> [int(n) for n in next(iter(data.train_dataset(0)))[0].shape]
+        [32, 1]
     """
 
     def __init__(

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlparse
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from lightning_tf.exceptions import ConfigurationError, nearest
@@ -24,7 +25,8 @@ class HubLayer(keras.layers.Layer):  # type: ignore[misc]
     `keras.layers.TFSMLayer`, which takes one input and does not train with Adam. Inputs are what
     the SavedModel takes: one tensor, several (``layer(content, style)``), strings, or a dict.
     Models that can be called are called, with their own ``training`` argument where they have one,
-    which a frozen layer is given as False; others run the named signature.
+    which a frozen layer is given as False; others run a signature, whose inputs, where there are
+    several, are given as one dict.
 
     The layer computes in float32 under every precision, as a SavedModel's graph has fixed dtypes.
     A `.keras` file holds the handle and the weights: what the handle names must be there when the
@@ -87,7 +89,7 @@ class HubLayer(keras.layers.Layer):  # type: ignore[misc]
             *inputs: What it takes, with the batch first.
             training: Whether this is a training step; a frozen layer stays in inference mode.
         """
-        if self.signature is not None or not _is_callable(self._loaded[0]):
+        if self.signature is not None or not callable(self._loaded[0]):
             outputs = self._run_signature(inputs)
         else:
             options = {"training": bool(training) and self.trainable}
@@ -108,14 +110,12 @@ class HubLayer(keras.layers.Layer):  # type: ignore[misc]
         if len(inputs) == 1 and isinstance(inputs[0], dict):
             return self._run(**inputs[0])
         names = list(self._run.structured_input_signature[1])
-        if len(inputs) != len(names):
+        if len(inputs) != 1 or len(names) != 1:
             raise ConfigurationError(
                 f"HubLayer({self.handle!r}) was given {len(inputs)} inputs; its signature takes "
-                f"{len(names)}: {', '.join(names)}."
+                f"{', '.join(names)}, which have names and no order: call it with one dict."
             )
-        # A signature's inputs have names only; where one lists the order, it is that of the graph.
-        order = _graph_order(self._run, names)
-        return self._run(**dict(zip(order, inputs, strict=True)))
+        return self._run(**{names[0]: inputs[0]})
 
     def get_config(self) -> dict[str, Any]:
         """Return what `from_config` needs."""
@@ -138,6 +138,10 @@ class _SharedVariable(keras.Variable):  # type: ignore[misc]
                 "Trainer's and cannot move; make the layer in configure_model."
             )
         self._value = value
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        """NumPy 2 asks with `copy`, which Keras' own method does not take."""
+        return np.asarray(self.numpy(), dtype=dtype)
 
 
 def load_saved_model(handle: str) -> Any:
@@ -176,8 +180,9 @@ def _probe(url: str) -> None:
     """
     from tensorflow_hub import compressed_module_resolver, resolver
 
-    cached = Path(resolver.tfhub_cache_dir(use_temp=True)) / (
-        compressed_module_resolver._module_dir(url).rpartition(os.sep)[2]
+    cached = (
+        Path(resolver.tfhub_cache_dir(use_temp=True))
+        / (compressed_module_resolver._module_dir(url).rpartition(os.sep)[2])
     )
     parts = urlparse(url)
     if not cached.is_dir() and parts.scheme in ("http", "https"):
@@ -185,13 +190,9 @@ def _probe(url: str) -> None:
         socket.create_connection((str(parts.hostname), port), timeout=PROBE_SECONDS).close()
 
 
-def _is_callable(loaded: Any) -> bool:
-    return callable(loaded)
-
-
 def _callable_of(loaded: Any, signature: str | None, handle: str) -> Any:
     signatures = getattr(loaded, "signatures", {})
-    if signature is None and _is_callable(loaded):
+    if signature is None and callable(loaded):
         return loaded
     if signature is None:
         usual = [name for name in ("serving_default", "default") if name in signatures]
@@ -209,19 +210,12 @@ def _callable_of(loaded: Any, signature: str | None, handle: str) -> Any:
 
 
 def _has_training(function: Any) -> bool:
-    call = getattr(function, "__call__", function)  # noqa: B004: the restored function itself
+    call = getattr(function, "__call__", function)  # noqa: B004 - the restored function itself
     spec = getattr(call, "function_spec", None)
     if spec is None:
         return False
     names = spec.fullargspec
     return "training" in [*names.args, *names.kwonlyargs]
-
-
-def _graph_order(function: Any, names: list[str]) -> list[str]:
-    inputs = [tensor.name.split(":")[0] for tensor in function.inputs]
-    order = [next((n for n in names if i.endswith(n)), None) for i in inputs]
-    ranked = [name for name in order if name is not None]
-    return ranked if sorted(ranked) == sorted(names) else names
 
 
 def _nodes(loaded: Any) -> list[Any]:
