@@ -46,7 +46,7 @@ def load(preset: str) -> Loaded:
             "keras_hub.models.Backbone.presets with a network connection."
         ) from error
     try:
-        converter = keras_hub.layers.ImageConverter.from_preset(preset)
+        converter = keras_hub.layers.ImageConverter.from_preset(preset, dtype="float32")
     except ValueError:  # a folder that holds a backbone and nothing else
         return of(backbone)
     converter.image_size = None  # the pictures have the size that the user chose

@@ -1,11 +1,9 @@
 """TransferLearning: tiny backbones made on the spot go the way that the public ones go."""
 
-import os
-from pathlib import Path
-
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from boring import Rows, fitted, quiet
 
 from lightning_tf import Trainer
@@ -185,12 +183,20 @@ def test_a_resumed_run_equals_the_run_that_was_not_stopped(cached, tmp_path):
 
 
 @pytest.mark.parametrize("cached", [False, True])
-def test_two_devices_give_the_weights_of_one(cached):
+def test_two_devices_give_the_weights_of_one(cached, tmp_path):
     found = []
     for devices in (1, 2):
         task = transfer(dropout=0.0, cache_features=cached)
-        fitted(task, max_epochs=2, seed=0, accelerator="cpu", devices=devices)
+        rows = Rows()
+        fitted(task, max_epochs=2, seed=0, accelerator="cpu", devices=devices, logger=rows)
         found.append(weights(task.head))
+        assert "val/heat_maps" in [name for what, name, *_ in rows.sent if what == "figure"]
+        task.export(tmp_path / str(devices))
+    exported = tf.saved_model.load(str(tmp_path / "2")).signatures["serving_default"]
+    pictures = tf.constant(arrays(4)[0].astype("float32"))
+    np.testing.assert_allclose(
+        exported(pictures)["probabilities"], task.predict_step(pictures), rtol=1e-4
+    )
     for one, two in zip(*found, strict=True):
         np.testing.assert_allclose(one, two, rtol=1e-4, atol=1e-5)
 
@@ -307,8 +313,8 @@ WEIGHTS = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
 
 
 @pytest.mark.slow
-def test_a_linear_head_tells_cats_from_dogs(real_data, tmp_path):
-    file = Path(os.environ.get("LIGHTNING_TF_MOBILENET", real_data / WEIGHTS))
+def test_a_linear_head_tells_cats_from_dogs(real_data):
+    file = real_data / WEIGHTS
     if not file.is_file():
         pytest.skip(f"{WEIGHTS} is not in the folder of real data")
     task = TransferLearning(
