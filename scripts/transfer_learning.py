@@ -5,7 +5,8 @@
 
 The folder has one folder of pictures for each class, or train/ and test/ with these. A name such
 as tfds:cats_vs_dogs or tfds:tf_flowers does, too. Without --weights, Keras downloads those of
-ImageNet. Without --fine-tune-epochs, the head trains on features that are computed once.
+ImageNet; with --weights random all of it trains from the start. Without --fine-tune-epochs, the
+head trains on features that are computed once.
 """
 
 from __future__ import annotations
@@ -26,30 +27,28 @@ def main() -> None:
     parser.add_argument("--image-size", type=int, default=160)
     parser.add_argument("--epochs", type=int, default=30, help="of the head alone")
     parser.add_argument("--fine-tune-epochs", type=int, default=0)
-    parser.add_argument("--layers", type=int, default=30, help="how many top layers to fine-tune")
-    parser.add_argument("--learning-rate", type=float, default=1e-3)
+    parser.add_argument("--layers", type=int, default=30, help="top layers to fine-tune")
     parser.add_argument("--augmentation", nargs="*", default=[], help="such as flip contrast")
-    parser.add_argument("--output", default=".", help="runs/ and exported/ are made in this folder")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--output", default=".", help="runs/ is made in this folder")
     options = parser.parse_args()
 
-    fine_tunes = options.fine_tune_epochs > 0
+    from_scratch = options.weights == "random"
+    frozen = not from_scratch and options.fine_tune_epochs == 0
     task = TransferLearning(
         options.data,
         options.backbone,
-        weights=None if options.weights == "random" else options.weights,
-        train="all" if fine_tunes else "head",
-        cache_features=not fine_tunes and not options.augmentation,
+        weights=None if from_scratch else options.weights,
+        train="head" if frozen else "all",
+        cache_features=frozen and not options.augmentation,
         image_size=options.image_size,
-        learning_rate=options.learning_rate,
         augmentation=options.augmentation,
     )
     thaw = BackboneFinetuning("backbone", options.epochs, layers=options.layers)
     trainer = Trainer(
         max_epochs=options.epochs + options.fine_tune_epochs,
-        callbacks=[thaw] if fine_tunes else [],
+        callbacks=[] if frozen or from_scratch else [thaw],
         default_root_dir=options.output,
-        seed=options.seed,
+        seed=0,
     )
     trainer.fit(task)
     print(trainer.callback_metrics | trainer.test(task))

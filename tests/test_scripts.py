@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -67,10 +68,25 @@ def few_pictures(tmp_path):
     return tmp_path
 
 
+@pytest.fixture
+def weights_file(tmp_path):
+    import keras
+
+    network = keras.applications.MobileNetV2(
+        include_top=False, weights=None, input_shape=(32, 32, 3)
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # Keras' own saving
+        network.save_weights(tmp_path / "mobilenet.weights.h5")
+    return tmp_path / "mobilenet.weights.h5"
+
+
 @pytest.mark.parametrize("phases", [[], ["--fine-tune-epochs", 1, "--augmentation", "flip"]])
-def test_transfer_learning_writes_a_model_and_heat_maps(few_pictures, phases, tmp_path):
+def test_transfer_learning_writes_a_model_and_heat_maps(
+    few_pictures, weights_file, phases, tmp_path
+):
     out = tmp_path / "out"
-    arguments = ("--weights", "random", "--image-size", 32, "--epochs", 1, "--output", out)
+    arguments = ("--weights", weights_file, "--image-size", 32, "--epochs", 1, "--output", out)
     printed = run("transfer_learning.py", few_pictures, *arguments, *phases)
     assert "'test_accuracy'" in printed
     (version,) = (out / "runs").iterdir()
