@@ -86,11 +86,8 @@ def build(name: str, weights: Any, input_shape: tuple[int, int, int]) -> Loaded:
     make, room = getattr(keras.applications, name), names()[name]
     shape = (*input_shape[:2], 3)
     given = str(Path(weights).expanduser()) if weights not in (None, "imagenet") else weights
-    # Without weights first: what is wrong with the pictures is told apart from a download.
-    network = _made(make, name, shape, None)
-    if given is not None:
-        with _short_waits():
-            network = _made(make, name, shape, given)
+    with _short_waits():
+        network = _made(make, name, shape, given)
     return network, room.preprocess_input, 3
 
 
@@ -103,12 +100,12 @@ def _made(make: Any, name: str, shape: tuple[int, ...], weights: str | None) -> 
                 f"backbone {name!r} cannot take pictures of {shape[0]} x {shape[1]} pixels "
                 f"({_first_line(error)}); pass a larger image_size=."
             ) from error
+        _made(make, name, shape, None)  # tells it where the pictures are what is wrong
+        tried = "Keras' cache (~/.keras/models), then the host" if weights == "imagenet" else "it"
         raise ConfigurationError(
             f"weights={weights!r} of backbone {name!r} cannot be loaded ({_first_line(error)}). "
-            "Tried "
-            + ("Keras' cache (~/.keras/models), then the host. " if weights == "imagenet" else "")
-            + "Give weights= the path of a local file of the network without its top, or None for "
-            "random weights."
+            f"Tried {tried}. Give weights= the path of a local file of the network without its "
+            "top, or None for random weights."
         ) from error
     if 0 in network.output_shape[1:]:
         raise ConfigurationError(
