@@ -32,6 +32,7 @@ check: $(READY)
 bench: $(READY)
 	$(RUN) benchmarks/fit_overhead.py
 	$(RUN) benchmarks/conv_net.py
+	$(RUN) benchmarks/feature_cache.py
 	$(RUN) benchmarks/memory.py
 	$(RUN) benchmarks/checkpoint_stall.py
 	$(RUN) benchmarks/kill_test.py

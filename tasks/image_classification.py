@@ -13,7 +13,7 @@ import tensorflow as tf
 from lightning_tf.callback import Callback
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.images import image_data
-from lightning_tf.data.picture_facts import picture_facts
+from lightning_tf.data.picture_facts import PictureFacts, picture_facts
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.task import Task
 from lightning_tf.tasks.augmentation import PIXEL_RANGE, Augmentation
@@ -27,6 +27,7 @@ from lightning_tf.tasks.optimizers import (
     is_named,
     undecayed_variables,
 )
+from lightning_tf.tasks.picture_export import export_classifier
 from lightning_tf.tasks.prediction_sheet import PredictionSheet
 from lightning_tf.tasks.schedules import build_schedule, check_schedule
 
@@ -155,7 +156,7 @@ class ImageClassification(Task):
 
     def configure_model(self) -> None:
         """Build the network, as `model`, to the pictures and classes of the data."""
-        facts = picture_facts(self.data)
+        facts = self.picture_facts()
         self.class_names, self.value_range = facts.class_names, facts.value_range
         self.num_classes = facts.num_classes
         self.built = self.classifier.build(facts)
@@ -164,6 +165,10 @@ class ImageClassification(Task):
         self.augmentation = None if self._make_augmentation is None else self._make_augmentation()
         drawn = facts.num_classes <= MOST_CONFUSED_CLASSES
         self.confusion_counts = ConfusionCounts(facts.num_classes) if drawn else None
+
+    def picture_facts(self) -> PictureFacts:
+        """What the network is built to."""
+        return picture_facts(self.data)
 
     def configure_optimizers(self) -> keras.optimizers.Optimizer:
         """Make the optimizer, with its schedule over the updates of this fit."""
@@ -207,6 +212,14 @@ class ImageClassification(Task):
         """Return probabilities of shape (batch, classes) of pictures, with or without labels."""
         pictures = batch[0] if isinstance(batch, (tuple, list)) else batch
         return tf.nn.softmax(self.built.logits(self._pictures(pictures), training=False))
+
+    def export(self, path: str | os.PathLike[str]) -> None:
+        """Write a SavedModel that takes pictures and gives labels and probabilities.
+
+        Args:
+            path: A folder that is not there yet; see `export_classifier` for what it takes.
+        """
+        export_classifier(self, path)
 
     def callbacks(self) -> list[Callback]:
         """Bring a confusion matrix and a sheet of predictions."""

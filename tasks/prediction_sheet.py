@@ -26,6 +26,9 @@ class PredictionSheet(Callback):
     be read by index, otherwise they are the first ones. They cost one forward pass, outside the
     compiled steps. Loggers get a figure of the name ``val/predictions`` or ``test/predictions``.
 
+    A task with `heat_maps`, from pictures and classes to what the task looked at, gets a second
+    figure, ``val/heat_maps`` or ``test/heat_maps``, with these laid over the pictures.
+
     Works with every task that has `class_names`, `value_range` (lowest and highest value of a
     pixel) and a `predict_step` from pictures to probabilities.
 
@@ -59,6 +62,11 @@ class PredictionSheet(Callback):
         shown = np.clip((pictures.astype(np.float32) - low) / (high - low), 0.0, 1.0)
         figure = prediction_figure(shown, labels, probabilities, task.class_names)
         trainer.log_figure(f"{stage}/predictions", figure)
+        heat_maps = getattr(task, "heat_maps", None)
+        maps = None if heat_maps is None else heat_maps(pictures, probabilities.argmax(axis=-1))
+        if maps is not None:
+            figure = prediction_figure(shown, labels, probabilities, task.class_names, maps)
+            trainer.log_figure(f"{stage}/heat_maps", figure)
 
 
 def some_examples(
@@ -98,6 +106,7 @@ def prediction_figure(
     labels: NDArray[np.integer],
     probabilities: NDArray[np.floating],
     class_names: list[str],
+    heat_maps: NDArray[np.floating] | None = None,
 ) -> Any:
     """Draw pictures in a grid, each under what it is taken for.
 
@@ -106,6 +115,7 @@ def prediction_figure(
         labels: True classes, shape (n,).
         probabilities: Shape (n, classes).
         class_names: A name for each class.
+        heat_maps: In [0, 1], shape (n, height, width) of any size, laid over the pictures.
 
     Returns:
         A matplotlib Figure that belongs to no window.
@@ -120,6 +130,19 @@ def prediction_figure(
         axes = figure.add_subplot(rows, columns, place + 1)
         grey = picture.shape[-1] == 1
         axes.imshow(picture[..., 0] if grey else picture[..., :3], cmap="gray", vmin=0.0, vmax=1.0)
+        if heat_maps is not None:
+            extent = (-0.5, picture.shape[1] - 0.5, picture.shape[0] - 0.5, -0.5)
+            axes.imshow(
+                heat_maps[place],
+                cmap="jet",
+                alpha=0.45,
+                vmin=0.0,
+                vmax=1.0,
+                extent=extent,
+                interpolation="bilinear",
+            )
+            axes.set_xlim(extent[:2])
+            axes.set_ylim(extent[2:])
         axes.set_xticks([])
         axes.set_yticks([])
         title = f"{class_names[guess]} {probabilities[place, guess]:.0%}"

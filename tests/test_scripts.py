@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +49,59 @@ def test_the_demo_learns_and_names_files_that_are_there(tmp_path):
         "test_predictions.png",
     }
     assert any(path.is_dir() and (path / "state.safetensors").exists() for path in written)
+
+
+@pytest.fixture
+def few_pictures(tmp_path):
+    """A folder of two classes, bright on top or below, in train and test."""
+    from PIL import Image
+
+    random = np.random.default_rng(0)
+    for part, count in (("train", 24), ("test", 6)):
+        for label, name in enumerate(("above", "below")):
+            (tmp_path / part / name).mkdir(parents=True)
+            for index in range(count):
+                picture = random.integers(0, 100, (32, 32, 3))
+                picture[16 * label : 16 + 16 * label] += 150
+                file = tmp_path / part / name / f"{index}.png"
+                Image.fromarray(picture.astype("uint8")).save(file)
+    return tmp_path
+
+
+@pytest.fixture
+def weights_file(tmp_path):
+    import keras
+
+    network = keras.applications.MobileNetV2(
+        include_top=False, weights=None, input_shape=(32, 32, 3)
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # Keras' own saving
+        network.save_weights(tmp_path / "mobilenet.weights.h5")
+    return tmp_path / "mobilenet.weights.h5"
+
+
+@pytest.mark.parametrize("phases", [[], ["--fine-tune-epochs", 1, "--augmentation", "flip"]])
+def test_transfer_learning_writes_a_model_and_heat_maps(
+    few_pictures, weights_file, phases, tmp_path
+):
+    out = tmp_path / "out"
+    arguments = ("--weights", weights_file, "--image-size", 32, "--epochs", 1, "--output", out)
+    printed = run("transfer_learning.py", few_pictures, *arguments, *phases)
+    assert "'test_accuracy'" in printed
+    (version,) = (out / "runs").iterdir()
+    assert (version / "exported" / "saved_model.pb").exists()
+    names = {path.name.rpartition("_")[0] for path in (version / "figures").iterdir()}
+    assert names >= {"test_heat_maps", "test_predictions", "val_heat_maps"}
+
+
+def test_overfitting_draws_both_runs(few_pictures):
+    out = few_pictures / "out"
+    printed = run(
+        "overfitting.py", few_pictures, "--image-size", 16, "--epochs", 2, "--output", out
+    )
+    assert printed.count("'test_accuracy'") == 2
+    assert (out / "overfitting.png").stat().st_size > 5000
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.exceptions import ConfigurationError, DataError
 
 Indices = NDArray[np.int64]
 
@@ -76,6 +76,7 @@ def carve(
     val_fraction: float | None,
     test_fraction: float | None,
     seed: int,
+    class_names: Sequence[str] | None = None,
 ) -> dict[str, Indices]:
     """Hold out of ``train`` what is missing: 0.1 for ``val``, nothing for ``test`` by default.
 
@@ -85,6 +86,7 @@ def carve(
         val_fraction: Share of ``train`` to hold out for validation; None means the default.
         test_fraction: Share of ``train`` to hold out for testing; None means the default.
         seed: Decides who goes where.
+        class_names: For messages; the numbers where None.
 
     Returns:
         What was given, with a smaller ``train`` and the missing parts.
@@ -108,9 +110,23 @@ def carve(
             )
     train = given["train"]
     classes = None if labels is None else labels[train]
+    if classes is not None and any(fractions.values()):
+        _refuse_single(classes, class_names)
     rest, *held_out = split_indices(len(train), list(fractions.values()), seed, classes)
     carved = dict(zip(fractions, held_out, strict=True))
     return {**given, "train": train[rest]} | {name: train[part] for name, part in carved.items()}
+
+
+def _refuse_single(classes: NDArray[Any], names: Sequence[str] | None) -> None:
+    """A class's only example would be trained on or held out, as the seed decides."""
+    found, counts = np.unique(classes, return_counts=True)
+    single = found[counts == 1]
+    if len(single):
+        name = single[0] if names is None else repr(names[single[0]])
+        raise DataError(
+            f"class {name} has one example, which cannot be both trained on and held out; add "
+            "examples, leave the class out, or hold nothing out with val_fraction=0."
+        )
 
 
 def _places(labels: NDArray[np.integer], random: np.random.RandomState) -> NDArray[np.float64]:

@@ -114,7 +114,14 @@ class PictureFolder(IndexedData):
         members = {name: np.flatnonzero(owners == name) for name in files}
         if not len(members["train"]):
             raise DataError(f"No picture in {folders['train']} can be decoded; give whole files.")
-        carved = carve(members, labels, self._val_fraction, self._test_fraction, self.split_seed)
+        carved = carve(
+            members,
+            labels,
+            self._val_fraction,
+            self._test_fraction,
+            self.split_seed,
+            self.class_names,
+        )
         final = source.in_memory() if self._in_memory else source
         return {name: Part(final, indices) for name, indices in carved.items()}
 

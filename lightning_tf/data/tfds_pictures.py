@@ -117,7 +117,14 @@ class TfdsPictures(IndexedData):
             contents, checked, image_size=self._image_size, channels=self.input_shape[2]
         )
         source = pictures.in_memory() if self._in_memory else pictures
-        carved = carve(given, checked, self._val_fraction, self._test_fraction, self.split_seed)
+        carved = carve(
+            given,
+            checked,
+            self._val_fraction,
+            self._test_fraction,
+            self.split_seed,
+            self.class_names,
+        )
         return {part: Part(source, indices) for part, indices in carved.items()}
 
     def _builder(self) -> Any:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lightning_tf.data.order import carve, epoch_order, split_indices
-from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.exceptions import ConfigurationError, DataError
 
 
 def test_an_order_depends_on_seed_and_epoch_alone():
@@ -62,3 +62,13 @@ def test_only_what_is_missing_is_held_out():
 def test_a_fraction_of_a_part_that_is_given_is_refused():
     with pytest.raises(ConfigurationError, match=r"test_fraction is 0.2"):
         carve({"train": np.arange(9), "test": np.arange(9)}, None, None, 0.2, seed=0)
+
+
+def test_a_class_with_a_single_example_is_not_split():
+    labels = np.array([0, 0, 0, 1, 2, 2])
+    given = {"train": np.arange(6)}
+    with pytest.raises(DataError, match="class 1 has one example"):
+        carve(given, labels, 0.5, None, seed=0)
+    with pytest.raises(DataError, match="class 'tulip' has one example"):
+        carve(given, labels, None, None, 0, ["rose", "tulip", "daisy"])
+    assert len(carve(given, labels, 0.0, None, seed=0)["train"]) == 6

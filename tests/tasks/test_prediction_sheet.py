@@ -23,6 +23,16 @@ def test_each_picture_stands_under_its_prediction_and_mistakes_are_red():
         np.testing.assert_array_equal(axes.images[0].get_array(), picture[..., 0])
 
 
+def test_heat_maps_of_any_size_are_laid_over_the_pictures():
+    pictures = np.zeros((1, 4, 6, 3))
+    heat = np.array([[[0.0, 1.0], [0.5, 0.0]]])
+    figure = prediction_figure(pictures, np.array([0]), np.array([[1.0, 0.0]]), ["a", "b"], heat)
+    picture, laid_over = figure.axes[0].images
+    np.testing.assert_array_equal(laid_over.get_array(), heat[0])
+    assert laid_over.get_extent() == picture.get_extent()
+    assert laid_over.get_alpha() < 1.0
+
+
 def test_indexed_data_give_pictures_spread_over_the_whole_part():
     x = np.zeros((100, 2, 2, 1), "uint8")
     data = image_data((x, np.repeat(np.arange(4), 25)), batch_size=8)

@@ -1,0 +1,59 @@
+"""Learn to tell pictures apart with a network that has learnt on others, then fine-tune it.
+
+    python scripts/transfer_learning.py path/to/folder --weights path/to/mobilenet_v2_no_top.h5
+    python scripts/transfer_learning.py path/to/folder --epochs 5 --fine-tune-epochs 5
+
+The folder has one folder of pictures for each class, or train/ and test/ with these. A name such
+as tfds:cats_vs_dogs or tfds:tf_flowers does, too. Without --weights, Keras downloads those of
+ImageNet; with --weights random all of it trains from the start. Without --fine-tune-epochs, the
+head trains on features that are computed once.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from lightning_tf import Trainer
+from lightning_tf.callbacks import BackboneFinetuning
+from lightning_tf.tasks import TransferLearning
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data")
+    parser.add_argument("--backbone", default="MobileNetV2")
+    parser.add_argument("--weights", default="imagenet", help="imagenet, random, or a file")
+    parser.add_argument("--image-size", type=int, default=160)
+    parser.add_argument("--epochs", type=int, default=30, help="of the head alone")
+    parser.add_argument("--fine-tune-epochs", type=int, default=0)
+    parser.add_argument("--layers", type=int, default=30, help="top layers to fine-tune")
+    parser.add_argument("--augmentation", nargs="*", default=[], help="such as flip contrast")
+    parser.add_argument("--output", default=".", help="runs/ is made in this folder")
+    options = parser.parse_args()
+
+    from_scratch = options.weights == "random"
+    frozen = not from_scratch and options.fine_tune_epochs == 0
+    task = TransferLearning(
+        options.data,
+        options.backbone,
+        weights=None if from_scratch else options.weights,
+        train="head" if frozen else "all",
+        cache_features=frozen and not options.augmentation,
+        image_size=options.image_size,
+        augmentation=options.augmentation,
+    )
+    thaw = BackboneFinetuning("backbone", options.epochs, layers=options.layers)
+    trainer = Trainer(
+        max_epochs=options.epochs + options.fine_tune_epochs,
+        callbacks=[] if frozen or from_scratch else [thaw],
+        default_root_dir=options.output,
+        seed=0,
+    )
+    trainer.fit(task)
+    print(trainer.callback_metrics | trainer.test(task))
+    task.export(Path(trainer.log_dir or options.output) / "exported")
+
+
+if __name__ == "__main__":
+    main()
