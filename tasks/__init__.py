@@ -5,5 +5,6 @@ if __name__ != "lightning_tf.tasks":
 
 from lightning_tf.tasks.image_classification import ImageClassification
 from lightning_tf.tasks.keras_task import KerasTask
+from lightning_tf.tasks.text_classification import TextClassification
 
-__all__ = ["ImageClassification", "KerasTask"]
+__all__ = ["ImageClassification", "KerasTask", "TextClassification"]
