@@ -54,7 +54,7 @@ class KerasHubText:
         return self.preprocessor(texts)
 
     def classifier(self, num_classes: int) -> keras.Model:
-        """Make the classifier of a preset, with a new head for other classes, or take the given.
+        """Make the classifier of a preset, with a new head for the classes, or take the given.
 
         Raises:
             ConfigurationError: keras-hub cannot load the preset, or the given classifier has

@@ -216,7 +216,8 @@ class TextClassification(Task):
 
     def predict_step(self, batch: Any) -> tf.Tensor:
         """Return probabilities of shape (batch, classes) of texts, encoded or strings."""
-        texts = batch[0] if isinstance(batch, (tuple, list)) else batch
+        texts = batch[0] if isinstance(batch, tuple) else batch
+        texts = tf.constant(texts) if isinstance(texts, list) else texts
         return tf.nn.softmax(self._logits(texts, training=False))
 
     def callbacks(self) -> list[Callback]:
@@ -229,7 +230,7 @@ class TextClassification(Task):
         Raises:
             ConfigurationError: The models are not made yet.
         """
-        if not self.configured:
+        if getattr(self, "built", None) is None:
             raise ConfigurationError(
                 "there is nothing to export yet: fit the task, or take it from a checkpoint."
             )

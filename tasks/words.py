@@ -19,7 +19,7 @@ MOST_WORDS = 5  # of an n-gram
 
 
 class Words:
-    """Splits texts into lower-case words and gives the fingerprint of each.
+    r"""Splits texts into lower-case words and gives the fingerprint of each.
 
     A word is a run of letters, marks and digits of any script, with apostrophes inside it. In
     scripts that put no space between words (Chinese, Japanese, Thai, ...) each character is a word,
@@ -27,9 +27,9 @@ class Words:
 
     A fingerprint is the 64-bit hash of the word (Google's FarmHash, the same on every machine), in
     1 to 2**63 - 1; 0 is left for padding. Two of a million words share one with a probability of
-    5e-8. So texts become numbers before there is a vocabulary, once for all epochs, and a vocabulary
-    is a weight of numbers: a lookup table of strings is no variable, no checkpoint holds it and no
-    replica has a copy.
+    5e-8. So texts become numbers before there is a vocabulary, once for all epochs, and a
+    vocabulary is a weight of numbers: a lookup table of strings is no variable, no checkpoint holds
+    it and no replica has a copy.
 
     Only operations of TensorFlow are used, so that it runs in an input pipeline, in a step and in a
     SavedModel.
@@ -43,7 +43,7 @@ class Words:
 
     Example:
         >>> Words().split(tf.constant(["It's GOOD: 'très bon'!"])).to_list()
-        [[b"it's", b'good', b'tr\\xc3\\xa8s', b'bon']]
+        [[b"it's", b'good', b'tr\xc3\xa8s', b'bon']]
     """
 
     def __init__(self, ngrams: int = 1) -> None:

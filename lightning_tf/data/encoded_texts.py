@@ -121,22 +121,26 @@ class EncodedTexts(DataModule):
         if name not in self._rows:
             labelled = name != "predict"
             read = part.source.batches if labelled else part.source.inputs
-            rows = self._mapped(read(part.indices, CHUNK))
-            values, lengths, labels = [], [], []
-            for batch in rows:
-                encoded = batch[0] if labelled else batch
-                values.append(encoded.values.numpy())
-                lengths.append(encoded.row_lengths().numpy())
-                labels.append(batch[1].numpy() if labelled else None)
-            self._rows[name] = TokenSource(
-                np.concatenate(values).astype(np.int64),
-                np.concatenate(lengths).astype(np.int64),
-                np.concatenate(labels) if labelled else None,
-                self._max_length,
-            )
+            self._rows[name] = self._kept(read(part.indices, CHUNK), labelled)
         return self._rows[name]
 
-    def _mapped(self, dataset: tf.data.Dataset | None) -> tf.data.Dataset | None:
+    def _kept(self, dataset: tf.data.Dataset, labelled: bool) -> TokenSource:
+        values: list[Any] = []
+        lengths: list[Any] = []
+        labels: list[Any] = []
+        for batch in self._mapped(dataset):
+            rows = batch[0] if labelled else batch
+            values.append(rows.values.numpy())
+            lengths.append(rows.row_lengths().numpy())
+            labels += [batch[1].numpy()] if labelled else []
+        return TokenSource(
+            np.concatenate(values).astype(np.int64),
+            np.concatenate(lengths).astype(np.int64),
+            np.concatenate(labels) if labelled else None,
+            self._max_length,
+        )
+
+    def _mapped(self, dataset: Any) -> Any:
         if dataset is None:
             return None
 
@@ -144,4 +148,5 @@ class EncodedTexts(DataModule):
             return (self._encode(batch), *labels) if labels else self._encode(batch)
 
         # Encoding draws nothing at random, so that several at once, in order, repeat a run.
+        encode = tf.autograph.experimental.do_not_convert(encode)  # its errors stay as they are
         return dataset.map(encode, num_parallel_calls=tf.data.AUTOTUNE).prefetch(WAITING)

@@ -17,7 +17,7 @@ class TokenSource:
     """Rows of integers and a label for each, read by index and padded with 0.
 
     A batch of rows is as wide as its longest row, or as `max_length`. It costs a gather and a copy:
-    0.2 ms for 64 rows of 230 numbers, where splitting the same texts into words costs 5 ms.
+    0.3 ms for 32 movie reviews on 2 cores, where splitting them into words costs 3 ms.
 
     Args:
         values: All rows after one another, int64, none of them 0.

@@ -12,9 +12,7 @@ from lightning_tf.tasks.networks.text_layers import BELOW_ALL, TextLayers
 KINDS = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
 
 
-def recurrent_text(
-    kind: str, *, bidirectional: bool
-) -> Callable[[Any, int, TextLayers], Any]:
+def recurrent_text(kind: str, *, bidirectional: bool) -> Callable[[Any, int, TextLayers], Any]:
     """A network that reads word after word and takes the largest value of each state in a text.
 
     Sources: Hochreiter and Schmidhuber, "Long Short-Term Memory", 1997,

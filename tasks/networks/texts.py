@@ -58,4 +58,6 @@ def build_text_network(name: str, num_classes: int, layers: TextLayers) -> keras
         (None, 2)
     """
     numbers = keras.Input((None,), dtype="int32")
-    return keras.Model(numbers, TEXT_NETWORKS[name].outputs(numbers, num_classes, layers), name=name)
+    return keras.Model(
+        numbers, TEXT_NETWORKS[name].outputs(numbers, num_classes, layers), name=name
+    )

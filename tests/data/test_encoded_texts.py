@@ -22,8 +22,12 @@ def spelt(rows):
     return ["".join(chr(code) for code in row if code) for row in rows]
 
 
+def first(batch):
+    return batch[0] if isinstance(batch, tuple) else batch
+
+
 def flat(dataset):
-    return [spelt(batch[0] if isinstance(batch, tuple) else batch) for batch in dataset.as_numpy_iterator()]
+    return [spelt(first(batch)) for batch in dataset.as_numpy_iterator()]
 
 
 def raw(dataset):
@@ -85,7 +89,10 @@ def test_a_module_without_facts_is_looked_through():
     strings = tf.data.Dataset.from_tensor_slices((x, y)).batch(4)
     assert text_facts(DatasetPair(strings)).class_names == ["0", "1", "2"]
     numbers = tf.data.Dataset.from_tensor_slices(([1, 2], [0, 1])).batch(2)
-    for dataset, message in ((numbers, "must be strings"), (strings.map(lambda x, y: x), "no pair")):
+    for dataset, message in (
+        (numbers, "must be strings"),
+        (strings.map(lambda x, y: x), "no pair"),
+    ):
         with pytest.raises(DataError, match=message):
             text_facts(DatasetPair(dataset))
 

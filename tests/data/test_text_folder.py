@@ -31,7 +31,11 @@ def test_folders_of_parts_are_used_and_others_left_out(tmp_path):
     written(tmp_path / "test", 4)
     (tmp_path / "train" / "unsup").mkdir()
     (tmp_path / "train" / "unsup" / "0.txt").write_text("nobody knows")
-    assert sizes(TextFolder(tmp_path, classes=["good", "bad"])) == {"train": 11, "val": 1, "test": 4}
+    assert sizes(TextFolder(tmp_path, classes=["good", "bad"])) == {
+        "train": 11,
+        "val": 1,
+        "test": 4,
+    }
     with pytest.raises(DataError, match="Class 'unsup' has 1"):
         TextFolder(tmp_path).setup("fit")
 

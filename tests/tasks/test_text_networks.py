@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.tasks.networks.text_layers import TextLayers
@@ -33,8 +34,6 @@ def test_the_order_of_words_counts_where_it_is_said_to(name):
 
 @pytest.mark.parametrize("name", TEXT_NETWORKS)
 def test_one_word_is_enough_and_all_weights_learn(name):
-    import tensorflow as tf
-
     model = made(name)
     with tf.GradientTape() as tape:
         logits = model(np.array([[7], [8]]), training=True)
@@ -69,4 +68,6 @@ def test_logits_are_float32_and_right_under_mixed_precision(name):
 )
 def test_sizes_that_cannot_be_are_refused(options, message):
     with pytest.raises(ConfigurationError, match=message):
-        TextLayers(**{"vocabulary_size": 9, "embedding_size": 4, "units": 4, "dropout": 0, **options})
+        TextLayers(
+            **{"vocabulary_size": 9, "embedding_size": 4, "units": 4, "dropout": 0, **options}
+        )
