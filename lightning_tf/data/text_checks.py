@@ -51,8 +51,8 @@ def checked_label_names(
     Args:
         name: The part that they belong to, for messages.
         labels: Strings, or integers (also as strings): with `class_names` their places there, else
-            names as they are. Floats that are whole numbers count as integers: a table's column is float as soon
-            as one cell is empty.
+            names as they are. Floats that are whole numbers count as integers: a table's column is
+            float as soon as one cell is empty.
         count: How many texts there are.
         class_names: Names of the classes.
 
