@@ -39,10 +39,11 @@ class EncodedTexts(DataModule):
         max_length: Kept rows are cut to that length.
 
     Example:
-        >>> texts = TextArrays((["good", "fine", "bad", "dull"], [1, 1, 0, 0]), batch_size=2)
+        >>> from lightning_tf.data.text_arrays import TextArrays
+        >>> texts = TextArrays((["good", "fine", "dull", "poor"], [1, 1, 0, 0]), val_fraction=0.0)
         >>> data = EncodedTexts(texts, lambda t: tf.strings.unicode_decode(t, "UTF-8"))
-        >>> next(iter(data.val_dataset() or data.train_dataset(0)))[0].dtype
-        tf.int64
+        >>> [tuple(rows.shape) for rows, labels in data.train_dataset(epoch=0)]
+        [(4, 4)]
     """
 
     def __init__(

@@ -43,10 +43,11 @@ def text_facts(data: DataModule, class_names: Sequence[str] | None = None) -> Te
             classes are others than `class_names`.
 
     Example:
-        >>> data = text_data("bbc_news")
+        >>> from lightning_tf.data.text_arrays import TextArrays
+        >>> data = TextArrays((["good", "fine", "dull", "poor"], ["+", "+", "-", "-"]))
         >>> data.setup("fit")
-        >>> text_facts(data).num_classes
-        5
+        >>> text_facts(data).class_names
+        ['+', '-']
     """
     _check_first_batch(data)
     found = getattr(data, "class_names", None)

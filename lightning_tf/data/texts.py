@@ -46,7 +46,10 @@ def text_data(data: Any, **options: Any) -> DataModule:
         ConfigurationError: An unknown name, no such file, or an option that the source lacks.
 
     Example:
-        >>> data = text_data("reviews.csv", test="more.csv", text_column="review", batch_size=64)
+        >>> data = text_data((["good", "fine", "dull", "poor"], [1, 1, 0, 0]), batch_size=2)
+        >>> data.setup("fit")
+        >>> [len(labels) for texts, labels in data.train_dataset(epoch=0)]
+        [2, 2]
     """
     options = {key: value for key, value in options.items() if value is not None}
     if isinstance(data, DataModule):

@@ -37,10 +37,10 @@ def differ(one, other):
 # ---- it learns
 
 
-@pytest.mark.parametrize(
-    ("network", "classes"),
-    [*((name, 2) for name in TEXT_NETWORKS), ("bag_of_words", 3), ("gru", 3)],
-)
+CASES = [*((name, 2) for name in TEXT_NETWORKS), ("bag_of_words", 3), ("gru", 3)]
+
+
+@pytest.mark.parametrize(("network", "classes"), CASES)
 def test_every_network_tells_kinds_of_texts_apart(network, classes):
     held_out = {"test_fraction": 0.25}
     data = texts(96, classes)
