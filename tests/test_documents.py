@@ -60,11 +60,11 @@ def test_the_examples_of_the_readme_learn_the_digits(code, tmp_path):
     assert accuracy > 0.93
 
 
-def test_the_code_about_checkpoints_runs(tmp_path):
-    blocks = re.findall(
-        r"```python\n(.*?)```", (ROOT / "docs/checkpoints.md").read_text(), re.DOTALL
-    )
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+@pytest.mark.parametrize("document", ["checkpoints", "text_classification"])
+def test_the_code_of_a_document_runs(document, tmp_path):
+    text = (ROOT / f"docs/{document}.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
     command = [sys.executable, "-c", "\n".join(blocks)]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -51,6 +51,26 @@ def test_the_demo_learns_and_names_files_that_are_there(tmp_path):
     assert any(path.is_dir() and (path / "state.safetensors").exists() for path in written)
 
 
+def test_the_text_script_learns_a_table_and_names_its_mistakes(tmp_path):
+    import pandas as pd
+    from texts import texts
+
+    for name, seed in (("train", 0), ("test", 1)):
+        x, y = texts(192, seed=seed)
+        pd.DataFrame({"text": x, "label": y}).to_csv(tmp_path / f"{name}.csv", index=False)
+    printed = run(
+        "text_classification.py",
+        *("--data", tmp_path / "train.csv", "--test", tmp_path / "test.csv"),
+        *("--learning-rate", 0.02, "--output", tmp_path, "--export", tmp_path / "model"),
+    )
+    (accuracy,) = re.findall(r"^accuracy .* test_ ([\d.]+)$", printed, re.MULTILINE)
+    assert float(accuracy) > 0.9
+    written = [Path(path) for path in re.findall(r"^written: (.*)$", printed, re.MULTILINE)]
+    assert len(written) == 2
+    assert all(path.exists() for path in written)
+    assert (tmp_path / "model" / "saved_model.pb").exists()
+
+
 @pytest.fixture
 def few_pictures(tmp_path):
     """A folder of two classes, bright on top or below, in train and test."""

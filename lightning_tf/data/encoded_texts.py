@@ -1,0 +1,153 @@
+"""EncodedTexts: batches of texts made into numbers before they reach the step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from lightning_tf.data.data_module import DataModule
+from lightning_tf.data.indexed_data import IndexedData
+from lightning_tf.data.order import epoch_order
+from lightning_tf.data.token_source import TokenSource
+
+CHUNK = 512  # texts encoded at once
+WAITING = 4  # batches that stand ready
+
+Encode = Callable[[tf.Tensor], Any]
+
+
+class EncodedTexts(DataModule):
+    """The batches of another DataModule, with its texts encoded on the host.
+
+    An encoding that gives one row of numbers a text, and depends on nothing that training changes,
+    is done once for every text and kept, at 8 bytes a word: then an epoch costs no more than
+    gathering rows, and its order is that of the texts. Any other encoding runs in the input
+    pipeline, beside the step.
+
+    Attributes:
+        texts: The other DataModule, whose batches are ``(texts, labels)``.
+
+    Args:
+        texts: See the attribute.
+        encode: From strings of shape (batch,) to a RaggedTensor of integers if `keeps_rows`, else
+            to any nest of tensors with as many rows.
+        keeps_rows: Whether to encode every text once and keep the rows; only where `texts` is an
+            `IndexedData`, others are encoded in the pipeline.
+        max_length: Kept rows are cut to that length.
+
+    Example:
+        >>> from lightning_tf.data.text_arrays import TextArrays
+        >>> texts = TextArrays((["good", "fine", "dull", "poor"], [1, 1, 0, 0]), val_fraction=0.0)
+        >>> data = EncodedTexts(texts, lambda t: tf.strings.unicode_decode(t, "UTF-8"))
+        >>> [tuple(rows.shape) for rows, labels in data.train_dataset(epoch=0)]
+        [(4, 4)]
+    """
+
+    def __init__(
+        self,
+        texts: DataModule,
+        encode: Encode,
+        *,
+        keeps_rows: bool = True,
+        max_length: int | None = None,
+    ) -> None:
+        """Keep the arguments."""
+        super().__init__(texts.batch_size, texts.seed)
+        self.texts, self.split_seed = texts, texts.split_seed
+        self._encode, self._keeps_rows = encode, keeps_rows and isinstance(texts, IndexedData)
+        self._max_length = max_length
+        self._rows: dict[str, TokenSource] = {}
+
+    def prepare_data(self) -> None:
+        """Let the texts be downloaded."""
+        self.texts.prepare_data()
+
+    def setup(self, stage: str) -> None:
+        """Let the texts be loaded; they are encoded when they are first asked for."""
+        self.texts.setup(stage)
+
+    def teardown(self, stage: str) -> None:
+        """Let go what the texts took."""
+        self.texts.teardown(stage)
+
+    def train_dataset(self, epoch: int) -> tf.data.Dataset | None:
+        """Training batches of one epoch, in the order of the texts'."""
+        return self.train_dataset_from(epoch, 0)
+
+    def train_dataset_from(self, epoch: int, batch: int) -> tf.data.Dataset | None:
+        """As the base class's; drops indices where the rows are kept."""
+        self.texts.trainer_seed = self.trainer_seed
+        if not self._keeps_rows:
+            return self._mapped(self.texts.dataset_for("train", epoch, batch))
+        source = self._source("train")
+        if source is None:
+            return None
+        order = epoch_order(self._places("train"), self.texts.order_seed, epoch)
+        return source.batches(order[batch * self.batch_size :], self.batch_size)
+
+    def val_dataset(self) -> tf.data.Dataset | None:
+        """Validation batches."""
+        return self._stage("val")
+
+    def test_dataset(self) -> tf.data.Dataset | None:
+        """Test batches."""
+        return self._stage("test")
+
+    def predict_dataset(self) -> tf.data.Dataset | None:
+        """Texts to predict, encoded: those given, or the test texts."""
+        if not self._keeps_rows:
+            return self._mapped(self.texts.dataset_for("predict"))
+        name = "predict" if self._source("predict") is not None else "test"
+        source = self._source(name)
+        return None if source is None else source.inputs(self._places(name), self.batch_size)
+
+    def _stage(self, name: str) -> tf.data.Dataset | None:
+        if not self._keeps_rows:
+            return self._mapped(self.texts.dataset_for(name))
+        source = self._source(name)
+        return None if source is None else source.batches(self._places(name), self.batch_size)
+
+    def _places(self, name: str) -> Any:
+        return np.arange(len(self.texts.parts[name].indices), dtype=np.int64)  # type: ignore[attr-defined]
+
+    def _source(self, name: str) -> TokenSource | None:
+        """The rows of a part, encoded at the first call."""
+        self.texts.setup("fit")
+        part = self.texts.parts.get(name)  # type: ignore[attr-defined]
+        if part is None:
+            return None
+        if name not in self._rows:
+            labelled = name != "predict"
+            read = part.source.batches if labelled else part.source.inputs
+            self._rows[name] = self._kept(read(part.indices, CHUNK), labelled)
+        return self._rows[name]
+
+    def _kept(self, dataset: tf.data.Dataset, labelled: bool) -> TokenSource:
+        values: list[Any] = []
+        lengths: list[Any] = []
+        labels: list[Any] = []
+        for batch in self._mapped(dataset):
+            rows = batch[0] if labelled else batch
+            values.append(rows.values.numpy())
+            lengths.append(rows.row_lengths().numpy())
+            labels += [batch[1].numpy()] if labelled else []
+        return TokenSource(
+            np.concatenate(values).astype(np.int64),
+            np.concatenate(lengths).astype(np.int64),
+            np.concatenate(labels) if labelled else None,
+            self._max_length,
+        )
+
+    def _mapped(self, dataset: Any) -> Any:
+        if dataset is None:
+            return None
+
+        def encode(batch: Any, *labels: Any) -> Any:
+            return (self._encode(batch), *labels) if labels else self._encode(batch)
+
+        # Encoding draws nothing at random, so that several at once, in order, repeat a run.
+        encode = tf.autograph.experimental.do_not_convert(encode)  # its errors stay as they are
+        return dataset.map(encode, num_parallel_calls=tf.data.AUTOTUNE).prefetch(WAITING)

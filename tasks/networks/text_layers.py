@@ -1,0 +1,60 @@
+"""TextLayers: what the networks for texts have in common."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from lightning_tf.exceptions import ConfigurationError
+
+BELOW_ALL = -1.0  # no output of an LSTM or a GRU is smaller
+
+
+class TextLayers:
+    """Makes the layers of a network that reads numbers of words.
+
+    A text's result must not depend on how long the other texts of its batch are, so everything
+    here leaves padding (the number 0) out.
+
+    Args:
+        vocabulary_size: Numbers are below it.
+        embedding_size: Values for each word.
+        units: Of the hidden layer: filters of a convolution, states of a recurrent layer.
+        dropout: The rate before the logits, 0 <= dropout < 1.
+
+    Raises:
+        ConfigurationError: A size is no positive integer, or the rate is out of range.
+
+    Example:
+        >>> TextLayers(20_000, 64, 64, 0.5).embedding(keras.Input((None,), dtype="int32")).shape
+        (None, None, 64)
+    """
+
+    def __init__(
+        self, vocabulary_size: int, embedding_size: int, units: int, dropout: float
+    ) -> None:
+        for name, size in (("embedding_size", embedding_size), ("units", units)):
+            if not isinstance(size, int) or isinstance(size, bool) or size < 1:
+                raise ConfigurationError(f"{name}={size!r}: give a positive integer.")
+        if not 0.0 <= dropout < 1.0:
+            raise ConfigurationError(f"dropout={dropout!r} is a rate: it must be in [0, 1).")
+        self.vocabulary_size, self.embedding_size = vocabulary_size, embedding_size
+        self.units, self.dropout = units, dropout
+
+    def embedding(self, numbers: Any, *, masked: bool = False, dtype: str | None = None) -> Any:
+        """A vector for each word; with `masked`, the layers behind it learn what is padding."""
+        layer = keras.layers.Embedding(
+            self.vocabulary_size, self.embedding_size, mask_zero=masked, dtype=dtype
+        )
+        return layer(numbers)
+
+    def is_word(self, numbers: Any, like: Any) -> Any:
+        """1 where there is a word and 0 at padding, shape (batch, length, 1), dtype of `like`."""
+        return keras.ops.cast(keras.ops.expand_dims(numbers != 0, -1), like.dtype)
+
+    def logits(self, x: Any, num_classes: int) -> Any:
+        """Drop values in training and finish with float32 logits, also under mixed precision."""
+        if self.dropout:
+            x = keras.layers.Dropout(self.dropout)(x)
+        return keras.layers.Dense(num_classes, dtype="float32", name="logits")(x)

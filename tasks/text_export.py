@@ -1,0 +1,45 @@
+"""A text classifier as a SavedModel that takes strings."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+
+def export_text_classifier(task: Any, path: str | os.PathLike[str]) -> None:
+    """Write a SavedModel whose ``serve`` takes texts and gives labels and probabilities.
+
+    ``serve`` takes strings of shape (batch,) and gives ``{"label": strings of shape (batch,),
+    "probabilities": float32 of shape (batch, classes)}``. It needs TensorFlow alone, for a
+    keras-hub network also ``import tensorflow_text``, whose operations its tokenizer uses.
+
+    Args:
+        task: A TextClassification whose models are made.
+        path: The folder.
+
+    Example:
+        >>> export_text_classifier(task, "exported")
+        >>> served = tf.saved_model.load("exported")
+        >>> served.serve(tf.constant(["What a film!"]))["label"]
+    """
+    archive = keras.export.ExportArchive()
+    for layer in (task.model, task.vocabulary):
+        if layer is not None:
+            archive.track(layer)
+    if task.classifier.hub is not None:
+        task.classifier.encode(tf.constant([""]))  # makes the tokenizer's tables
+        archive.tokenizer = task.classifier.hub.preprocessor
+    names = tf.constant(task.class_names)
+
+    def serve(texts: tf.Tensor) -> dict[str, tf.Tensor]:
+        probabilities = task.predict_step(texts)
+        return {
+            "label": tf.gather(names, tf.argmax(probabilities, axis=-1)),
+            "probabilities": probabilities,
+        }
+
+    archive.add_endpoint("serve", serve, input_signature=[tf.TensorSpec([None], tf.string)])
+    archive.write_out(os.fspath(path), verbose=False)

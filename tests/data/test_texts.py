@@ -1,0 +1,55 @@
+"""text_data resolves what a user writes as data=."""
+
+import pandas as pd
+import pytest
+from texts import texts
+
+from lightning_tf import DataModule
+from lightning_tf.data.bbc_news import BbcNews
+from lightning_tf.data.text_arrays import TextArrays
+from lightning_tf.data.text_folder import TextFolder
+from lightning_tf.data.text_table import TextTable
+from lightning_tf.data.texts import takes_class_names, text_data
+from lightning_tf.data.tfds_texts import TfdsTexts
+from lightning_tf.exceptions import ConfigurationError
+
+
+def test_every_way_of_writing_finds_its_source(tmp_path, monkeypatch):
+    monkeypatch.delenv("LIGHTNING_TF_DATA", raising=False)
+    pd.DataFrame({"text": ["a"], "label": [1]}).to_csv(tmp_path / "t.csv.gz")
+    module = DataModule()
+    assert text_data(module) is module
+    for data, source in (
+        ("bbc_news", BbcNews),
+        ("imdb", TfdsTexts),
+        ("tfds:imdb_reviews", TfdsTexts),
+        (tmp_path, TextFolder),
+        (tmp_path / "t.csv.gz", TextTable),
+        (texts(), TextArrays),
+    ):
+        assert type(text_data(data, batch_size=7)) is source
+        assert text_data(data, batch_size=7).batch_size == 7
+
+
+def test_sources_with_classes_of_their_own_are_not_told_them():
+    assert takes_class_names(texts())
+    assert not takes_class_names("bbc_news")
+    assert not takes_class_names("tfds:imdb_reviews")
+    assert not takes_class_names(DataModule())
+
+
+@pytest.mark.parametrize(
+    ("data", "options", "message"),
+    [
+        ("bbc_new", {}, "Did you mean 'bbc_news'"),
+        ("gone.csv", {}, "that is there"),
+        (3, {}, "data is a int"),
+        ("bbc_news", {"text_column": "x"}, "text_column='x' has no meaning for data='bbc_news'"),
+        (("a", [1]), {"val_fracton": 0.1}, "Did you mean 'val_fraction'"),
+        (DataModule(), {"batch_size": 3}, "set batch_size on it"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_is_refused(data, options, message):
+    with pytest.raises(ConfigurationError, match=message):
+        text_data(data, **options)

@@ -1,0 +1,150 @@
+"""keras-hub's text classifiers, tiny ones made on the spot, through the code that loads presets."""
+
+import json
+import warnings
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from boring import fitted
+from texts import KINDS, SUBJECTS, texts
+
+from lightning_tf import Trainer
+from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.tasks import TextClassification
+from lightning_tf.tasks.keras_hub_text import KerasHubText
+
+WORDS = [*SUBJECTS, *(word for words in KINDS.values() for word in words)]
+
+
+def tiny(num_classes=2):
+    import keras_hub
+
+    tokenizer = keras_hub.models.BertTokenizer(
+        vocabulary=["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS], lowercase=True
+    )
+    backbone = keras_hub.models.BertBackbone(
+        vocabulary_size=5 + len(WORDS),
+        num_layers=1,
+        num_heads=2,
+        hidden_dim=16,
+        intermediate_dim=32,
+        max_sequence_length=16,
+    )
+    preprocessor = keras_hub.models.BertTextClassifierPreprocessor(tokenizer, sequence_length=16)
+    return keras_hub.models.BertTextClassifier(
+        backbone, num_classes=num_classes, preprocessor=preprocessor
+    )
+
+
+@pytest.fixture(scope="module")
+def preset(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("preset") / "tiny_bert"
+    with warnings.catch_warnings():
+        # Keras' own way to write a weight, which NumPy 2 frowns upon.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        tiny().save_to_preset(str(folder))
+    return folder
+
+
+def made(network, classes=2, **options):
+    return TextClassification(texts(48, classes), network, batch_size=8, **options)
+
+
+def test_a_folder_is_fine_tuned(preset):
+    task = TextClassification(
+        texts(192),
+        f"keras_hub:{preset}",
+        batch_size=16,
+        learning_rate=2e-3,
+        schedule="constant",
+        data_options={"test_fraction": 0.25},
+    )
+    trainer = fitted(task, max_epochs=16, seed=0)
+    assert trainer.test(task)["test_accuracy"] >= 0.9
+    assert task.vocabulary is None
+
+
+def test_a_folder_of_two_classes_gets_a_head_for_three(preset):
+    task = made(f"keras_hub:{preset}", 3)
+    trainer = fitted(task, max_epochs=1, seed=0)
+    assert task.predict_step(["a film"]).shape == (1, 3)
+    assert np.isfinite(trainer.callback_metrics["val_loss"])
+
+
+def test_the_weights_of_the_folder_are_where_training_starts(preset):
+    import keras_hub
+
+    task = made(f"keras_hub:{preset}")
+    task.configure_model()
+    saved = keras_hub.models.TextClassifier.from_preset(str(preset))
+    question = ["a superb film", "dull"]
+    inputs, expected = task.classifier.encode(tf.constant(question)), saved.preprocessor(question)
+    np.testing.assert_array_equal(inputs["token_ids"], expected["token_ids"])
+    for one, other in zip(task.model.backbone.weights, saved.backbone.weights, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_classifier_that_is_given_is_trained_itself():
+    classifier = tiny()
+    before = [weight.numpy() for weight in classifier.trainable_weights]
+    fitted(made(classifier), max_epochs=1, seed=0)
+    after = [weight.numpy() for weight in classifier.trainable_weights]
+    assert any(not np.array_equal(a, b) for a, b in zip(before, after, strict=True))
+
+
+def test_max_length_is_that_of_the_tokens(preset):
+    for network in (f"keras_hub:{preset}", tiny()):
+        hub = KerasHubText(network, max_length=6)
+        assert hub.encode(tf.constant(["film " * 50]))["token_ids"].shape == (1, 6)
+
+
+def test_the_network_of_a_checkpoint_answers_strings_and_is_exported(preset, tmp_path):
+    task = made(f"keras_hub:{preset}", learning_rate=5e-3)
+    trainer = fitted(task, max_epochs=1, seed=0)
+    trainer.save_checkpoint(tmp_path / "c", weights_only=True)
+    again = TextClassification.from_checkpoint(tmp_path / "c", data=None)
+    question = tf.constant(["a superb film", ""])
+    expected = task.predict_step(question)
+    np.testing.assert_array_equal(again.predict_step(question), expected)
+    again.export(tmp_path / "model")
+    served = tf.saved_model.load(str(tmp_path / "model"))
+    np.testing.assert_allclose(served.serve(question)["probabilities"], expected, atol=1e-6)
+
+
+def test_training_goes_on_exactly_where_a_checkpoint_stopped(preset, tmp_path):
+    def run(steps, path=None):
+        task = made(f"keras_hub:{preset}", schedule="constant")
+        trainer = Trainer(
+            max_steps=steps,
+            seed=0,
+            logger=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            enable_checkpointing=False,
+        )
+        trainer.fit(task, ckpt_path=path)
+        return trainer, [weight.numpy() for weight in task.model.weights]
+
+    _, whole = run(9)
+    run(4)[0].save_checkpoint(tmp_path / "c")
+    _, resumed = run(9, tmp_path / "c")
+    assert all(np.array_equal(a, b) for a, b in zip(whole, resumed, strict=True))
+
+
+def test_what_cannot_be_loaded_says_what_was_tried_and_what_to_give(tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert"}))
+    task = made(f"keras_hub:{tmp_path}")
+    with pytest.raises(ConfigurationError, match=r"cannot load the preset .*save_to_preset"):
+        fitted(task, max_epochs=1)
+
+
+def test_what_lacks_a_tokenizer_or_has_other_classes_is_refused():
+    classifier = tiny()
+    with pytest.raises(ConfigurationError, match="BertBackbone; give a TextClassifier"):
+        made(classifier.backbone)
+    with pytest.raises(ConfigurationError, match="gives 2 classes, the data have 3"):
+        fitted(made(classifier, 3), max_epochs=1)
+    classifier.preprocessor = None
+    with pytest.raises(ConfigurationError, match="no tokenizer"):
+        made(classifier)
