@@ -15,6 +15,9 @@ from wandb_log import logged_runs
 from lightning_tf import Callback
 from lightning_tf.callbacks import WandbLogger
 
+pytestmark = pytest.mark.distributed  # a server and wandb's own process take part
+
+
 STEPS = 40
 
 

@@ -16,6 +16,9 @@ from lightning_tf import Trainer
 from lightning_tf.callbacks import ModelCheckpoint, WandbLogger
 from lightning_tf.exceptions import CheckpointError
 
+pytestmark = pytest.mark.distributed  # a server and wandb's own process take part
+
+
 ROOT = Path(__file__).resolve().parents[2]
 
 

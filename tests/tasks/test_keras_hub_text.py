@@ -14,6 +14,9 @@ from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.tasks import TextClassification
 from lightning_tf.tasks.keras_hub_text import KerasHubText
 
+pytestmark = pytest.mark.slow
+
+
 WORDS = [*SUBJECTS, *(word for words in KINDS.values() for word in words)]
 
 

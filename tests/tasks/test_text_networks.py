@@ -43,6 +43,7 @@ def test_one_word_is_enough_and_all_weights_learn(name):
     assert np.isfinite(logits).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TEXT_NETWORKS)
 def test_logits_are_float32_and_right_under_mixed_precision(name):
     keras.utils.set_random_seed(1)
