@@ -6,7 +6,6 @@ import os
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MPLBACKEND", "Agg")
 
-import re
 import signal
 import threading
 import time
@@ -36,8 +35,6 @@ GRACE_SECONDS = 2.0
 def pytest_collection_modifyitems(items):
     """Mark the users of the fixture `real_data`; skip all that are marked where there is none."""
     for item in items:
-        # The same names in every process, so that tests can be shared out among several.
-        item._nodeid = re.sub(r" at 0x[0-9a-f]+", "", item.nodeid)
         if "real_data" in getattr(item, "fixturenames", ()):
             item.add_marker("real_data")
         if item.get_closest_marker("real_data") and not _real_data_folder():
