@@ -51,6 +51,7 @@ def test_the_demo_learns_and_names_files_that_are_there(tmp_path):
     assert any(path.is_dir() and (path / "state.safetensors").exists() for path in written)
 
 
+@pytest.mark.slow
 def test_the_text_script_learns_a_table_and_names_its_mistakes(tmp_path):
     import pandas as pd
     from texts import texts

@@ -40,6 +40,7 @@ def differ(one, other):
 CASES = [*((name, 2) for name in TEXT_NETWORKS), ("bag_of_words", 3), ("gru", 3)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("network", "classes"), CASES)
 def test_every_network_tells_kinds_of_texts_apart(network, classes):
     held_out = {"test_fraction": 0.25}
@@ -180,7 +181,9 @@ def test_a_fresh_task_is_tested_with_the_words_of_the_checkpoint(tmp_path):
     assert Trainer(**quiet(max_epochs=1)).test(again, ckpt_path=tmp_path / "c") == expected
 
 
-@pytest.mark.parametrize("network", ["bag_of_words", "bidirectional_lstm"])
+@pytest.mark.parametrize(
+    "network", ["bag_of_words", pytest.param("bidirectional_lstm", marks=pytest.mark.slow)]
+)
 def test_training_goes_on_exactly_where_a_checkpoint_stopped(tmp_path, network):
     assert_resume_is_exact(
         tmp_path, lambda: made(network, schedule="constant"), list, stop=4, end=14
@@ -190,7 +193,9 @@ def test_training_goes_on_exactly_where_a_checkpoint_stopped(tmp_path, network):
 # ---- with the rest of the house
 
 
-@pytest.mark.parametrize("network", ["bag_of_words", "convolution", "gru"])
+@pytest.mark.parametrize(
+    "network", ["bag_of_words", "convolution", pytest.param("gru", marks=pytest.mark.slow)]
+)
 def test_two_devices_learn_what_one_learns(network):
     def run(devices):
         task = made(network, dropout=0.0, batch_size=7)
@@ -206,7 +211,9 @@ def test_two_devices_learn_what_one_learns(network):
 
 
 @pytest.mark.parametrize("precision", ["bf16-mixed", "16-mixed"])
-@pytest.mark.parametrize("network", ["bag_of_words", "convolution", "lstm"])
+@pytest.mark.parametrize(
+    "network", ["bag_of_words", "convolution", pytest.param("lstm", marks=pytest.mark.slow)]
+)
 def test_mixed_precision_trains_with_float32_logits(network, precision):
     task = made(network, learning_rate=0.03)
     trainer = fitted(task, max_epochs=12, precision=precision, seed=0)
@@ -254,7 +261,7 @@ print(json.dumps([[label.decode() for label in given["label"].numpy()],
 """
 
 
-@pytest.mark.parametrize("network", ["bag_of_words", "gru"])
+@pytest.mark.parametrize("network", ["bag_of_words", pytest.param("gru", marks=pytest.mark.slow)])
 def test_an_exported_model_takes_strings_in_a_process_without_this_package(tmp_path, network):
     task = made(network, class_names=["bad", "good"], learning_rate=0.05)
     fitted(task, max_epochs=20, seed=0)
