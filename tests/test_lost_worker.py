@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from on_workers import run, start
 
-pytestmark = pytest.mark.distributed
+pytestmark = [pytest.mark.distributed, pytest.mark.slow]  # some wait for a heartbeat of 20 s
 
 
 def started(tmp_path, update):
