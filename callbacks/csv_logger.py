@@ -13,10 +13,9 @@ import numpy as np
 
 from lightning_tf.callbacks.csv_table import CSVTable
 from lightning_tf.callbacks.curves import draw_curves
+from lightning_tf.callbacks.folder_logger import FolderLogger
 from lightning_tf.callbacks.picture_sheet import picture_sheet
 from lightning_tf.callbacks.run_folder import RunFolder
-from lightning_tf.exceptions import ConfigurationError
-from lightning_tf.logger import Logger
 
 if TYPE_CHECKING:
     from lightning_tf.task import Task
@@ -26,7 +25,7 @@ METRICS, HPARAMS, CURVES, FILES = "metrics.csv", "hparams.json", "curves.png", "
 SUPERSEDED = "superseded.csv"
 
 
-class CSVLogger(Logger):
+class CSVLogger(FolderLogger):
     """Writes a run into a folder of its own, with nothing but files that any program reads.
 
     The folder is ``<root>/<name>/version_<n>``, by default ``<default_root_dir>/runs/version_<n>``
@@ -75,51 +74,19 @@ class CSVLogger(Logger):
         curves: bool = True,
         resume: bool = False,
     ) -> None:
-        if flush_every_n_steps < 1:
-            raise ConfigurationError(
-                f"CSVLogger(flush_every_n_steps={flush_every_n_steps!r}): give at least 1."
-            )
-        self.folder = RunFolder("CSVLogger", root, name, version, resume, taken_by=METRICS)
-        self.flush_every_n_steps = flush_every_n_steps
+        folder = RunFolder("CSVLogger", root, name, version, resume, taken_by=METRICS)
+        super().__init__(folder, flush_every_n_steps)
         self.curves = curves
         self._run: tuple[RunFolder, int] | None = None
         self._noted: Path | None = None  # where hyperparameters have been written
         self._table: CSVTable | None = None
         self._hparams: dict[str, Any] = {}
-        self._stage = ""
-        self._flushed_step = 0
-        self._enabled = True
-
-    @property
-    def name(self) -> str:
-        """The folder between root and version, or the class's name."""
-        return self.folder.name or type(self).__name__
-
-    @property
-    def log_dir(self) -> str | None:
-        """The run's folder; None before the first run."""
-        return None if self.folder.path is None else str(self.folder.path)
-
-    @property
-    def run_id(self) -> str | None:
-        """The run's folder."""
-        return self.log_dir
-
-    def run_folders(self, trainer: Trainer) -> list[str]:
-        """Every version that there is."""
-        return self.folder.versions(trainer)
-
-    def continue_run(self, run_id: str) -> None:
-        """Go on in an earlier process's folder, where it is one that this logger would make."""
-        self.folder.continue_in(run_id)
 
     # ---- the folder
 
     def setup(self, trainer: Trainer, task: Task, stage: str) -> None:
         """Choose the folder; it is made when the first thing is written."""
-        self._stage, self._enabled = stage, trainer.is_global_zero
-        self.folder = self.folder.shared(trainer, self)
-        self.folder.choose(trainer, task)
+        super().setup(trainer, task, stage)
         if self._run != (self.folder, self.folder.runs):
             self._run = (self.folder, self.folder.runs)
             self._table = self._noted = None

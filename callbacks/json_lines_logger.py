@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lightning_tf.callbacks.folder_logger import FolderLogger
 from lightning_tf.callbacks.picture_sheet import picture_sheet
 from lightning_tf.callbacks.run_folder import RunFolder
-from lightning_tf.exceptions import ConfigurationError
-from lightning_tf.logger import Logger
 
 if TYPE_CHECKING:
     from lightning_tf.task import Task
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 LINES, SUPERSEDED = "log.jsonl", "superseded.jsonl"
 
 
-class JSONLinesLogger(Logger):
+class JSONLinesLogger(FolderLogger):
     """Appends a line of JSON for each thing that is logged, in order, to ``log.jsonl``.
 
     ::
@@ -74,44 +73,14 @@ class JSONLinesLogger(Logger):
         flush_every_n_steps: int = 100,
         resume: bool = False,
     ) -> None:
-        if flush_every_n_steps < 1:
-            raise ConfigurationError(
-                f"JSONLinesLogger(flush_every_n_steps={flush_every_n_steps!r}): give at least 1."
-            )
-        self.folder = RunFolder("JSONLinesLogger", root, name, version, resume, taken_by=LINES)
-        self.flush_every_n_steps = flush_every_n_steps
+        folder = RunFolder("JSONLinesLogger", root, name, version, resume, taken_by=LINES)
+        super().__init__(folder, flush_every_n_steps)
         self._run: tuple[RunFolder, int] | None = None
         self._lines: list[str] = []
         self._file: Path | None = None  # set once it is known to end with a whole line
         self._count = 0  # of lines in the file
         self._before = 0  # of them when fit began
         self._resumed_at: int | None = None
-        self._stage = ""
-        self._flushed_step = 0
-        self._enabled = True
-
-    @property
-    def name(self) -> str:
-        """The folder between root and version, or the class's name."""
-        return self.folder.name or type(self).__name__
-
-    @property
-    def log_dir(self) -> str | None:
-        """The run's folder; None before the first run."""
-        return None if self.folder.path is None else str(self.folder.path)
-
-    @property
-    def run_id(self) -> str | None:
-        """The run's folder."""
-        return self.log_dir
-
-    def run_folders(self, trainer: Trainer) -> list[str]:
-        """Every version that there is."""
-        return self.folder.versions(trainer)
-
-    def continue_run(self, run_id: str) -> None:
-        """Go on in an earlier process's folder, where it is one that this logger would make."""
-        self.folder.continue_in(run_id)
 
     def state_dict(self) -> dict[str, Any]:
         """How many lines the file has; every checkpoint is written after `save`."""
@@ -125,9 +94,7 @@ class JSONLinesLogger(Logger):
 
     def setup(self, trainer: Trainer, task: Task, stage: str) -> None:
         """Choose the folder; it is made when the first thing is written."""
-        self._stage, self._enabled = stage, trainer.is_global_zero
-        self.folder = self.folder.shared(trainer, self)
-        self.folder.choose(trainer, task)
+        super().setup(trainer, task, stage)
         if self._run != (self.folder, self.folder.runs):
             self._run = (self.folder, self.folder.runs)
             self._file, self._lines, self._count = None, [], 0

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
+from lightning_tf.callbacks.folder_logger import FolderLogger
 from lightning_tf.callbacks.picture_sheet import as_pixels
 from lightning_tf.callbacks.run_folder import RunFolder
 from lightning_tf.callbacks.tensor_board_events import TensorBoardEvents, png
 from lightning_tf.exceptions import ConfigurationError
-from lightning_tf.logger import Logger
 from lightning_tf.variables import all_variables
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ FOLDER = "tensorboard"
 TABLE_ROWS = 100  # of a table in text; the rest is counted
 
 
-class TensorBoardLogger(Logger):
+class TensorBoardLogger(FolderLogger):
     """Writes rows, pictures, figures, tables, histograms, the graph and hyperparameters.
 
     The files are in ``tensorboard/`` of the run's folder, which is that of `CSVLogger` and shared
@@ -68,53 +68,19 @@ class TensorBoardLogger(Logger):
         histograms_every_n_steps: int | None = None,
         resume: bool = False,
     ) -> None:
-        for argument, count in (
-            ("flush_every_n_steps", flush_every_n_steps),
-            ("histograms_every_n_steps", histograms_every_n_steps or 1),
-        ):
-            if count < 1:
-                raise ConfigurationError(
-                    f"TensorBoardLogger({argument}={count!r}): give at least 1."
-                )
-        self.folder = RunFolder("TensorBoardLogger", root, name, version, resume, taken_by=FOLDER)
-        self.flush_every_n_steps, self.graph = flush_every_n_steps, graph
+        if (histograms_every_n_steps or 1) < 1:
+            raise ConfigurationError(
+                f"TensorBoardLogger(histograms_every_n_steps={histograms_every_n_steps!r}): give "
+                "at least 1."
+            )
+        folder = RunFolder("TensorBoardLogger", root, name, version, resume, taken_by=FOLDER)
+        super().__init__(folder, flush_every_n_steps)
+        self.graph = graph
         self.every_n_steps = histograms_every_n_steps
         self._hparams: dict[str, Any] = {}
         self._events: TensorBoardEvents | None = None
-        self._stage = ""
-        self._flushed_step = 0
-        self._enabled = True
-
-    @property
-    def name(self) -> str:
-        """The folder between root and version, or the class's name."""
-        return self.folder.name or type(self).__name__
-
-    @property
-    def log_dir(self) -> str | None:
-        """The run's folder; None before the first run."""
-        return None if self.folder.path is None else str(self.folder.path)
-
-    @property
-    def run_id(self) -> str | None:
-        """The run's folder."""
-        return self.log_dir
-
-    def run_folders(self, trainer: Trainer) -> list[str]:
-        """Every version that there is."""
-        return self.folder.versions(trainer)
-
-    def continue_run(self, run_id: str) -> None:
-        """Go on in an earlier process's folder, where it is one that this logger would make."""
-        self.folder.continue_in(run_id)
 
     # ---- the file
-
-    def setup(self, trainer: Trainer, task: Task, stage: str) -> None:
-        """Choose the folder; it is made when the first thing is written."""
-        self._stage, self._enabled = stage, trainer.is_global_zero
-        self.folder = self.folder.shared(trainer, self)
-        self.folder.choose(trainer, task)
 
     def _opened(self) -> TensorBoardEvents:
         """A file for each entry point: one that was closed is not opened again."""
