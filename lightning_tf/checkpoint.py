@@ -90,11 +90,6 @@ def write(path: str | os.PathLike[str], state: Snapshot) -> None:
         (beside / RUN).write_bytes(above + seal.encode())
 
 
-def save(path: str | os.PathLike[str], variables: dict[str, Any], run: dict[str, Any]) -> None:
-    """`snapshot` and `write` in one."""
-    write(path, snapshot(variables, run))
-
-
 def load(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Read a checkpoint and verify it; runs no code of its author.
 

@@ -20,16 +20,9 @@ from lightning_tf.tasks.augmentation import PIXEL_RANGE, Augmentation
 from lightning_tf.tasks.classifier import Classifier
 from lightning_tf.tasks.confusion_counts import ConfusionCounts
 from lightning_tf.tasks.confusion_matrix import ConfusionMatrix
-from lightning_tf.tasks.optimizers import (
-    build_optimizer,
-    check_optimizer,
-    default_learning_rate,
-    is_named,
-    undecayed_variables,
-)
+from lightning_tf.tasks.optimizer_settings import OptimizerSettings
 from lightning_tf.tasks.picture_export import export_classifier
 from lightning_tf.tasks.prediction_sheet import PredictionSheet
-from lightning_tf.tasks.schedules import build_schedule, check_schedule
 
 MOST_CONFUSED_CLASSES = 100  # a larger matrix can neither be read nor drawn
 TOP = 5
@@ -123,13 +116,13 @@ class ImageClassification(Task):
             batch_norm=batch_norm,
             dropout=dropout,
         )
-        check_optimizer(optimizer, learning_rate, weight_decay)
-        check_schedule(schedule, warmup_steps, learning_rate)
-        if not is_named(optimizer) and (schedule is not None or warmup_steps):
-            raise ConfigurationError(
-                f"schedule={schedule!r} and warmup_steps={warmup_steps!r} go with an optimizer's "
-                f"name; the given {type(optimizer).__name__} brings its own: set them there."
-            )
+        self.optimizer_settings = OptimizerSettings(
+            optimizer,
+            learning_rate,
+            schedule,
+            warmup_steps,
+            weight_decay,
+        )
         if not 0.0 <= label_smoothing < 1.0:
             raise ConfigurationError(f"label_smoothing={label_smoothing!r} must be in [0, 1).")
         if augmentation:
@@ -140,11 +133,6 @@ class ImageClassification(Task):
         self.label_smoothing = label_smoothing
         self._make_augmentation = partial(
             Augmentation, () if augmentation is None else augmentation
-        )
-        self._make_schedule = partial(build_schedule, schedule, warmup_steps=warmup_steps)
-        self._make_optimizer = partial(build_optimizer, optimizer, weight_decay=weight_decay)
-        self._learning_rate = (
-            default_learning_rate(optimizer, learning_rate) if is_named(optimizer) else None
         )
         self.data = image_data(
             data,
@@ -162,7 +150,7 @@ class ImageClassification(Task):
         self.built = self.classifier.build(facts)
         self.model = self.built.model
         # Made here and not before: seed generators take their seed from the Trainer's.
-        self.augmentation = None if self._make_augmentation is None else self._make_augmentation()
+        self.augmentation = self._make_augmentation()
         drawn = facts.num_classes <= MOST_CONFUSED_CLASSES
         self.confusion_counts = ConfusionCounts(facts.num_classes) if drawn else None
 
@@ -172,11 +160,7 @@ class ImageClassification(Task):
 
     def configure_optimizers(self) -> keras.optimizers.Optimizer:
         """Make the optimizer, with its schedule over the updates of this fit."""
-        if self._learning_rate is None:
-            return self._make_optimizer()
-        updates = self.trainer.estimated_stepping_batches
-        rate = self._make_schedule(self._learning_rate, updates)
-        return self._make_optimizer(rate, undecayed=undecayed_variables(self.model))
+        return self.optimizer_settings.build(self.trainer.estimated_stepping_batches, self.model)
 
     def configure_metrics(self) -> dict[str, keras.metrics.Metric]:
         """Accuracy, and top-5 accuracy where there are more than five classes."""

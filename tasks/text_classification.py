@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import keras
@@ -21,14 +20,7 @@ from lightning_tf.tasks.confusion_counts import ConfusionCounts
 from lightning_tf.tasks.confusion_matrix import ConfusionMatrix
 from lightning_tf.tasks.f1 import F1
 from lightning_tf.tasks.mistake_table import MistakeTable
-from lightning_tf.tasks.optimizers import (
-    build_optimizer,
-    check_optimizer,
-    default_learning_rate,
-    is_named,
-    undecayed_variables,
-)
-from lightning_tf.tasks.schedules import build_schedule, check_schedule
+from lightning_tf.tasks.optimizer_settings import OptimizerSettings
 from lightning_tf.tasks.text_classifier import TextClassifier
 from lightning_tf.tasks.text_export import export_text_classifier
 
@@ -127,19 +119,17 @@ class TextClassification(Task):
             units=units,
             dropout=dropout,
         )
-        check_optimizer(optimizer, learning_rate, weight_decay)
-        check_schedule(schedule, warmup_steps, learning_rate)
-        if not is_named(optimizer) and (schedule is not None or warmup_steps):
-            raise ConfigurationError(
-                f"schedule={schedule!r} and warmup_steps={warmup_steps!r} go with an optimizer's "
-                f"name; the given {type(optimizer).__name__} brings its own: set them there."
-            )
+        self.optimizer_settings = OptimizerSettings(
+            optimizer,
+            learning_rate,
+            schedule,
+            warmup_steps,
+            weight_decay,
+            usual_rate=self.classifier.learning_rate,
+        )
         if not 0.0 <= label_smoothing < 1.0:
             raise ConfigurationError(f"label_smoothing={label_smoothing!r} must be in [0, 1).")
         self.label_smoothing = label_smoothing
-        self._make_schedule = partial(build_schedule, schedule, warmup_steps=warmup_steps)
-        self._make_optimizer = partial(build_optimizer, optimizer, weight_decay=weight_decay)
-        self._learning_rate = self._rate(optimizer, learning_rate)
         self.class_names = None if class_names is None else [str(name) for name in class_names]
         options = {"batch_size": batch_size, "data_dir": data_dir, **(data_options or {})}
         if takes_class_names(data):
@@ -151,13 +141,6 @@ class TextClassification(Task):
             # Lists of texts are plain data, but whole data sets have no place in a checkpoint.
             path = isinstance(data, os.PathLike)
             self.hparams["data"] = os.fspath(data) if path else {"type": "builtins.tuple"}
-
-    def _rate(self, optimizer: Any, learning_rate: float | None) -> float | None:
-        if not is_named(optimizer):
-            return None
-        if learning_rate is None and str(optimizer).startswith("adam"):
-            learning_rate = self.classifier.learning_rate
-        return default_learning_rate(optimizer, learning_rate)
 
     def setup(self, stage: str) -> None:
         """Learn the classes from the data; checkpoints and loggers get them."""
@@ -180,11 +163,7 @@ class TextClassification(Task):
         """
         if self.vocabulary is not None and not self.vocabulary.is_fitted:
             self.vocabulary.fit(self.classifier.words, self._training_texts())
-        if self._learning_rate is None:
-            return self._make_optimizer()
-        updates = self.trainer.estimated_stepping_batches
-        rate = self._make_schedule(self._learning_rate, updates)
-        return self._make_optimizer(rate, undecayed=undecayed_variables(self.model))
+        return self.optimizer_settings.build(self.trainer.estimated_stepping_batches, self.model)
 
     def configure_metrics(self) -> dict[str, keras.metrics.Metric]:
         """Accuracy, area under the ROC curve, F1."""

@@ -94,7 +94,9 @@ def numbers_of(some):
 
 def test_variables_and_plain_data_come_back(tmp_path):
     written = variables()
-    checkpoint.save(tmp_path / "a", written, {"epoch": 3, "nan": float("nan")})
+    checkpoint.write(
+        tmp_path / "a", checkpoint.snapshot(written, {"epoch": 3, "nan": float("nan")})
+    )
     tensors, run = checkpoint.load(tmp_path / "a")
     assert run["epoch"] == 3
     assert np.isnan(run["nan"])
@@ -107,7 +109,7 @@ def test_variables_and_plain_data_come_back(tmp_path):
 
 def test_the_directory_holds_two_files_and_leaves_nothing_beside(tmp_path):
     for _ in range(2):
-        checkpoint.save(tmp_path / "deep" / "a", variables(), {})
+        checkpoint.write(tmp_path / "deep" / "a", checkpoint.snapshot(variables(), {}))
     assert sorted(path.name for path in (tmp_path / "deep" / "a").iterdir()) == [
         "run.json",
         "state.safetensors",
@@ -116,16 +118,16 @@ def test_the_directory_holds_two_files_and_leaves_nothing_beside(tmp_path):
 
 
 def test_a_save_that_fails_touches_nothing(tmp_path):
-    checkpoint.save(tmp_path / "a", variables(), {"epoch": 1})
+    checkpoint.write(tmp_path / "a", checkpoint.snapshot(variables(), {"epoch": 1}))
     with pytest.raises(TypeError):
-        checkpoint.save(tmp_path / "a", variables(), {"epoch": object()})
+        checkpoint.write(tmp_path / "a", checkpoint.snapshot(variables(), {"epoch": object()}))
     _, run = checkpoint.load(tmp_path / "a")
     assert run["epoch"] == 1
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
 def test_a_rename_that_fails_leaves_a_whole_checkpoint(tmp_path, monkeypatch):
-    checkpoint.save(tmp_path / "a", variables(), {"epoch": 1})
+    checkpoint.write(tmp_path / "a", checkpoint.snapshot(variables(), {"epoch": 1}))
     rename, calls = os.rename, []
 
     def second_fails(source, target):
@@ -136,7 +138,7 @@ def test_a_rename_that_fails_leaves_a_whole_checkpoint(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "rename", second_fails)
     with pytest.raises(OSError, match="disk"):
-        checkpoint.save(tmp_path / "a", variables(), {"epoch": 2})
+        checkpoint.write(tmp_path / "a", checkpoint.snapshot(variables(), {"epoch": 2}))
     _, run = checkpoint.load(tmp_path / "a")
     assert run["epoch"] == 1
 
@@ -144,7 +146,7 @@ def test_a_rename_that_fails_leaves_a_whole_checkpoint(tmp_path, monkeypatch):
 def test_a_file_in_the_way_is_not_deleted(tmp_path):
     (tmp_path / "a").write_text("precious")
     with pytest.raises(OSError, match="a"):
-        checkpoint.save(tmp_path / "a", variables(), {})
+        checkpoint.write(tmp_path / "a", checkpoint.snapshot(variables(), {}))
     assert (tmp_path / "a").read_text() == "precious"
 
 
@@ -194,7 +196,7 @@ def another_document(folder):
     ],
 )
 def test_a_damaged_checkpoint_is_refused_with_its_name(tmp_path, harm):
-    checkpoint.save(tmp_path / "broken", variables(), {})
+    checkpoint.write(tmp_path / "broken", checkpoint.snapshot(variables(), {}))
     harm(tmp_path / "broken")
     with pytest.raises(CheckpointError, match="broken"):
         checkpoint.load(tmp_path / "broken")

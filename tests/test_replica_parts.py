@@ -56,7 +56,7 @@ def test_a_checkpoint_gives_every_replica_its_own_part_back(tmp_path):
     variable = next(v for name, v in saved.state().items() if "0001" in name)
     parts = np.array([[0.1, 1.0], [0.7, 2.0]], "float32")
     variable.assign(tf.constant(parts))
-    checkpoint.save(tmp_path / "one", saved.state(), {})
+    checkpoint.write(tmp_path / "one", checkpoint.snapshot(saved.state(), {}))
     tensors, _ = checkpoint.load(tmp_path / "one")
     checkpoint.assign(loaded.state(), loaded.fitted(tensors, ""), "one")
     variable = next(v for name, v in loaded.state().items() if "0001" in name)

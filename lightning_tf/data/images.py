@@ -18,6 +18,7 @@ from lightning_tf.data.mnist5k import Mnist5k
 from lightning_tf.data.picture_arrays import PictureArrays
 from lightning_tf.data.picture_datasets import PictureDatasets
 from lightning_tf.data.picture_folder import PictureFolder
+from lightning_tf.data.source_options import refuse_unknown, source_options
 from lightning_tf.data.tfds_pictures import TfdsPictures
 from lightning_tf.exceptions import ConfigurationError, nearest
 
@@ -92,7 +93,7 @@ def image_data(
             )
         return data
     source, arguments = _source(data, data_dir)
-    _refuse_unknown(source, data, options)
+    refuse_unknown(source, data, options, _options(source, data))
     return source(*arguments, **options)
 
 
@@ -124,27 +125,8 @@ def _source(data: Any, data_dir: Any) -> tuple[type[DataModule], tuple[Any, ...]
     )
 
 
-def _refuse_unknown(source: type[DataModule], data: Any, options: dict[str, Any]) -> None:
-    known = _options(source)
-    if isinstance(data, str) and data in BUILT_IN:
-        known -= {"num_classes", "class_names"}  # such a set has its own
-    name = repr(data) if isinstance(data, str) else source.__name__
-    for option, value in options.items():
-        if option not in known:
-            raise ConfigurationError(
-                f"{option}={value!r} has no meaning for data={name}.{nearest(option, known)}"
-            )
-
-
-def _options(source: type) -> set[str]:
-    """Keyword arguments of a source and, where it passes options on, of its bases."""
-    known: set[str] = set()
-    for base in inspect.getmro(source):
-        if "__init__" not in vars(base):
-            continue
-        parameters = inspect.signature(base.__init__).parameters.values()  # type: ignore[misc]
-        known |= {item.name for item in parameters if item.default is not item.empty}
-        if not any(item.kind is item.VAR_KEYWORD for item in parameters):
-            break
+def _options(source: type[DataModule], data: Any) -> set[str]:
     # What image_data offers: `usual` of the idx files or `val` of arrays are none of it.
-    return known & set(inspect.signature(image_data).parameters)
+    known = source_options(source) & set(inspect.signature(image_data).parameters)
+    is_named = isinstance(data, str) and data in BUILT_IN  # such a set has its own classes
+    return known - {"num_classes", "class_names"} if is_named else known

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from lightning_tf.data.bbc_news import BbcNews
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.imdb import Imdb
+from lightning_tf.data.source_options import refuse_unknown, source_options
 from lightning_tf.data.text_arrays import TextArrays
 from lightning_tf.data.text_folder import TextFolder
 from lightning_tf.data.text_table import ENDINGS, TextTable
@@ -60,14 +60,7 @@ def text_data(data: Any, **options: Any) -> DataModule:
             )
         return data
     source, arguments = _source(data, options.get("data_dir"))
-    known = source_options(source)
-    for option, value in options.items():
-        if option not in known:
-            raise ConfigurationError(
-                f"{option}={value!r} has no meaning for data="
-                f"{repr(data) if isinstance(data, str) else source.__name__}."
-                f"{nearest(option, known)}"
-            )
+    refuse_unknown(source, data, options, _options(source))
     return source(*arguments, **options)
 
 
@@ -75,20 +68,11 @@ def takes_class_names(data: Any) -> bool:
     """Whether `text_data` makes a source of `data` that can be told the order of its classes."""
     if data is None or isinstance(data, DataModule):
         return False
-    return "class_names" in source_options(_source(data, None)[0])
+    return "class_names" in _options(_source(data, None)[0])
 
 
-def source_options(source: type) -> set[str]:
-    """Keyword arguments of a source and, where it passes options on, of its bases."""
-    known: set[str] = set()
-    for base in inspect.getmro(source):
-        if "__init__" not in vars(base):
-            continue
-        parameters = inspect.signature(base.__init__).parameters.values()  # type: ignore[misc]
-        known |= {item.name for item in parameters if item.default is not item.empty}
-        if not any(item.kind is item.VAR_KEYWORD for item in parameters):
-            break
-    return known - {"train"} - FIXED.get(source, set())
+def _options(source: type) -> set[str]:
+    return source_options(source) - {"train"} - FIXED.get(source, set())
 
 
 def _source(data: Any, data_dir: Any) -> tuple[type[TextArrays], tuple[Any, ...]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 from typing import Any
 
 import numpy as np
@@ -13,10 +12,8 @@ from lightning_tf.data.indexed_data import IndexedData, Part
 from lightning_tf.data.order import carve
 from lightning_tf.data.picture_checks import checked_class_names, checked_labels
 from lightning_tf.data.picture_folder import checked_image_size
-from lightning_tf.exceptions import ConfigurationError, DataError, nearest
-
-_HOST = "storage.googleapis.com"  # where the library keeps its own copies and descriptions
-_PARTS = {"train": ("train",), "val": ("validation", "val"), "test": ("test",)}
+from lightning_tf.data.tfds_set import TfdsSet
+from lightning_tf.exceptions import ConfigurationError, DataError
 
 
 class TfdsPictures(IndexedData):
@@ -77,29 +74,18 @@ class TfdsPictures(IndexedData):
     ) -> None:
         """Check and keep the arguments."""
         super().__init__(batch_size, seed, split_seed)
-        self._name, self._data_dir, self._in_memory = name, data_dir, in_memory
+        self._set, self._in_memory = TfdsSet(name, data_dir), in_memory
         self._image_size = None if image_size is None else checked_image_size(image_size)
         self._val_fraction, self._test_fraction = val_fraction, test_fraction
 
     def prepare_data(self) -> None:
         """Download and prepare the set unless that is done."""
-        builder = self._builder()
-        if builder.info.splits:
-            return
-        try:
-            socket.create_connection((_HOST, 443), timeout=3).close()
-        except OSError as error:
-            raise DataError(
-                f"tfds:{self._name} is not prepared in {builder.data_dir}, and {_HOST} cannot be "
-                f"reached to download it ({error}). Prepare it where there is a network and pass "
-                "data_dir= with its folder."
-            ) from error
-        builder.download_and_prepare()
+        self._set.prepare()
 
     def load(self) -> dict[str, Part]:
         """Read the encoded pictures of every split."""
-        builder = self._builder()
-        splits = self._splits(builder)
+        builder = self._set.builder()
+        splits = self._set.splits(builder)
         picture_key, label_key = self._keys(builder.info.features)
         features = builder.info.features
         self._set_facts(features[picture_key], features[label_key])
@@ -112,7 +98,7 @@ class TfdsPictures(IndexedData):
                 contents.extend(picture)
                 labels.extend(label)
             given[part] = np.arange(start, len(labels), dtype=np.int64)
-        checked = checked_labels(f"tfds:{self._name}", np.array(labels), self.num_classes)
+        checked = checked_labels(self._set.label, np.array(labels), self.num_classes)
         pictures = DecodedPictures(
             contents, checked, image_size=self._image_size, channels=self.input_shape[2]
         )
@@ -127,34 +113,6 @@ class TfdsPictures(IndexedData):
         )
         return {part: Part(source, indices) for part, indices in carved.items()}
 
-    def _builder(self) -> Any:
-        import tensorflow_datasets as tfds
-        from tensorflow_datasets.core.registered import DatasetNotFoundError
-
-        try:
-            return tfds.builder(self._name, data_dir=self._data_dir)
-        except DatasetNotFoundError as error:
-            hint = nearest(self._name, tfds.list_builders()).split(" Known:")[0]
-            raise ConfigurationError(
-                f"TensorFlow Datasets has no set {self._name!r}, and none of that name is prepared "
-                f"in {self._data_dir or 'its usual folder'}.{hint}"
-            ) from error
-
-    def _splits(self, builder: Any) -> dict[str, str]:
-        names = list(builder.info.splits)
-        if not names:
-            raise DataError(
-                f"tfds:{self._name} is not prepared in {builder.data_dir}; call prepare_data(), or "
-                "pass data_dir= with the folder that holds it."
-            )
-        found = {
-            part: next((split for split in usual if split in names), None)
-            for part, usual in _PARTS.items()
-        }
-        if found["train"] is None:
-            raise DataError(f"tfds:{self._name} has no split 'train'; it has {', '.join(names)}.")
-        return {part: split for part, split in found.items() if split is not None}
-
     def _keys(self, features: Any) -> tuple[str, str]:
         import tensorflow_datasets as tfds
 
@@ -164,7 +122,7 @@ class TfdsPictures(IndexedData):
         ]
         if not all(of_type):
             raise DataError(
-                f"tfds:{self._name} holds no pictures with one label each; its features are "
+                f"{self._set.label} holds no pictures with one label each; its features are "
                 f"{', '.join(features)}."
             )
         return ("image" if "image" in of_type[0] else of_type[0][0]), (
@@ -174,14 +132,14 @@ class TfdsPictures(IndexedData):
     def _set_facts(self, pictures: Any, labels: Any) -> None:
         if pictures.np_dtype != np.uint8:
             raise DataError(
-                f"tfds:{self._name} has {pictures.np_dtype} pictures; only uint8 works."
+                f"{self._set.label} has {pictures.np_dtype} pictures; only uint8 works."
             )
         height, width, channels = pictures.shape
         if self._image_size is not None:
             height, width = self._image_size
         if height is None or width is None:
             raise ConfigurationError(
-                f"tfds:{self._name} has pictures of many sizes; pass image_size=, such as 160."
+                f"{self._set.label} has pictures of many sizes; pass image_size=, such as 160."
             )
         self.input_shape = (height, width, channels if channels in (1, 3) else 3)
         self.num_classes = labels.num_classes

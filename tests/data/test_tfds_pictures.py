@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from lightning_tf.data import tfds_pictures
+from lightning_tf.data import tfds_set
 from lightning_tf.data.tfds_pictures import TfdsPictures
 from lightning_tf.exceptions import ConfigurationError, DataError
 
@@ -108,7 +108,7 @@ def test_an_unknown_set_is_answered_with_the_nearest(tmp_path):
 
 
 def test_without_a_network_a_download_fails_at_once(tmp_path, monkeypatch):
-    monkeypatch.setattr(tfds_pictures, "_HOST", "host.invalid")  # a name that never exists
+    monkeypatch.setattr(tfds_set, "HOST", "host.invalid")  # a name that never exists
     with pytest.raises(DataError, match=r"host.invalid cannot be reached .* pass data_dir="):
         TfdsPictures("cifar10", data_dir=tmp_path).prepare_data()
 

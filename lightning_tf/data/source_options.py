@@ -1,0 +1,43 @@
+"""Which options a source of data takes, and the error for others."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable
+from typing import Any
+
+from lightning_tf.exceptions import ConfigurationError, nearest
+
+
+def source_options(source: type) -> set[str]:
+    """Keyword arguments of a source and, where it passes options on, of its bases."""
+    known: set[str] = set()
+    for base in inspect.getmro(source):
+        if "__init__" not in vars(base):
+            continue
+        parameters = inspect.signature(base.__init__).parameters.values()  # type: ignore[misc]
+        known |= {item.name for item in parameters if item.default is not item.empty}
+        if not any(item.kind is item.VAR_KEYWORD for item in parameters):
+            break
+    return known
+
+
+def refuse_unknown(source: type, data: Any, options: dict[str, Any], known: Iterable[str]) -> None:
+    """Refuse options that a source does not know.
+
+    Args:
+        source: What `data` was resolved to.
+        data: What the user wrote.
+        options: By name.
+        known: Those that the source takes.
+
+    Raises:
+        ConfigurationError: Names the option, its value and the nearest known one.
+    """
+    known = set(known)
+    name = repr(data) if isinstance(data, str) else source.__name__
+    for option, value in options.items():
+        if option not in known:
+            raise ConfigurationError(
+                f"{option}={value!r} has no meaning for data={name}.{nearest(option, known)}"
+            )
