@@ -115,8 +115,7 @@ class RunFolder:
         self._goes_on = self.resume
         name = f"version_{self.version}" if isinstance(self.version, int) else self.version
         before, self._continued = self._continued, None
-        is_here = before and before.is_dir() and before.parent.resolve() == parent.resolve()
-        if before is not None and is_here and name in (None, before.name):
+        if before is not None and _is_version_of(parent, before) and name in (None, before.name):
             self._goes_on = True
             return parent / before.name
         if name is None:
@@ -160,6 +159,12 @@ class RunFolder:
                 (self.path / name).unlink()
             self.path.rmdir()
             self.path, self.is_made = None, False
+
+
+def _is_version_of(parent: Path, before: Path) -> bool:
+    # A checkpoint named it, which somebody may have forged: ".." would be one folder too high.
+    in_place = before.parent.resolve() == parent.resolve() and before.name != ".."
+    return in_place and before.is_dir()
 
 
 def newest_version(parent: Path) -> int:

@@ -12,6 +12,7 @@ from lightning_tf.callbacks.wandb_link import is_opened_here
 FOLDER = "wandb_runs"
 LETTERS = string.ascii_lowercase + string.digits
 LENGTH = 8
+FORBIDDEN = "/\\#?%:"  # in an id, by W&B itself
 
 
 def chosen_id(given: str | None, continued: str | None) -> str:
@@ -35,6 +36,17 @@ def chosen_id(given: str | None, continued: str | None) -> str:
     agents = os.environ.get("WANDB_RUN_ID") if "WANDB_SWEEP_ID" in os.environ else None
     made_up = "".join(secrets.choice(LETTERS) for _ in range(LENGTH))
     return agents or given or continued or made_up
+
+
+def checked_id(run_id: str) -> str:
+    """An id that W&B takes, and that names a folder inside another one.
+
+    Raises:
+        ValueError: It is none.
+    """
+    if run_id in ("", ".", "..") or set(run_id) & set(FORBIDDEN):
+        raise ValueError(f"it is no id of a W&B run, which has none of {FORBIDDEN}")
+    return run_id
 
 
 def folder_of(root: Path, project: str | None, run_id: str) -> Path:

@@ -17,7 +17,7 @@ from lightning_tf.callback import CheckpointCallback
 from lightning_tf.callbacks import wandb_media
 from lightning_tf.callbacks.best_values import BestValues
 from lightning_tf.callbacks.histogram_watch import HistogramWatch
-from lightning_tf.callbacks.wandb_identity import chosen_id, folder_of, folders_in
+from lightning_tf.callbacks.wandb_identity import checked_id, chosen_id, folder_of, folders_in
 from lightning_tf.callbacks.wandb_media_logger import WandbMediaLogger
 from lightning_tf.callbacks.wandb_models import LOG_MODEL, Model, WandbModels
 from lightning_tf.callbacks.wandb_run import WandbRun
@@ -159,8 +159,12 @@ class WandbLogger(WandbMediaLogger):
         return folders_in(self._root(trainer))
 
     def continue_run(self, run_id: str) -> None:
-        """Go on with the W&B run of an earlier process, unless the user names another one."""
-        self._continued = run_id
+        """Go on with the W&B run of an earlier process, unless the user names another one.
+
+        Raises:
+            ValueError: It is no id of a W&B run; as one it would name the run's folder.
+        """
+        self._continued = checked_id(run_id)
 
     def state_dict(self) -> dict[str, Any]:
         """The best values."""

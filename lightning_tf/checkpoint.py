@@ -109,9 +109,13 @@ def load(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str,
     if hashlib.sha256(tensors).hexdigest() != run.get("sha256"):
         raise CheckpointError(f"{file} is damaged: its sha256 is not the one in {RUN}.")
     try:
-        return from_bytes(tensors), run
+        named = from_bytes(tensors)
     except (SafetensorError, ValueError, TypeError, KeyError) as error:
         raise CheckpointError(f"{file} holds no tensors: {error}") from error
+    for name in named:
+        if _leads_elsewhere(name):  # no name is a path here, but whoever exports may make it one
+            raise CheckpointError(f"{file} holds a tensor named {name!r}, which no task has.")
+    return named, run
 
 
 def load_run(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -190,6 +194,12 @@ def _versions() -> dict[str, str]:
         "numpy": np.__version__,
         "python": platform.python_version(),
     }
+
+
+def _leads_elsewhere(name: str) -> bool:
+    """Whether a name, taken for a path, leaves the folder that it stands in."""
+    parts = re.split(r"[/\\]", name)
+    return ".." in parts or parts[0] == "" or "\0" in name
 
 
 def _is_sealed(content: bytes) -> bool:

@@ -60,10 +60,20 @@ def refuse_unless_whole(found: Found) -> None:
 
 
 def continue_runs(trainer: Trainer, found: Found) -> None:
-    """Let the loggers go on with the runs that the checkpoint knows of."""
+    """Let the loggers go on with the runs that the checkpoint knows of.
+
+    Raises:
+        CheckpointError: It names a run that is none, such as a path out of the runs' folder.
+    """
     for logger, (state_key, run_id) in zip(trainer.loggers, found.run["loggers"], strict=False):
-        if run_id is not None and state_key == logger.state_key:
+        if run_id is None or state_key != logger.state_key:
+            continue
+        try:
             logger.continue_run(run_id)
+        except (TypeError, ValueError) as error:
+            raise CheckpointError(
+                f"{found.path}: {state_key} cannot go on with run {run_id!r}: {error}"
+            ) from error
 
 
 def resume(trainer: Trainer, task: Task, found: Found) -> None:

@@ -9,8 +9,10 @@ import struct
 
 import numpy as np
 import pytest
+from boring import BoringTask, quiet
 
-from lightning_tf import checkpoint
+from lightning_tf import Trainer, checkpoint
+from lightning_tf.callbacks import CSVLogger, ModelCheckpoint, WandbLogger
 from lightning_tf.exceptions import CheckpointError
 
 PLACES = 25  # of each file, flipped and cut: 50 a file
@@ -95,6 +97,7 @@ HOSTILE = {
     "unknown type": header(b'{"a":{"dtype":"os.system","shape":[1],"data_offsets":[0,4]}}') + b"12",
     "no json": header(b"\xff" * 40),
 }
+ELSEWHERE = ["../../up", "a/../../up", "..", "/etc/passwd", "..\\\\up", "a\\u0000b"]
 
 
 @pytest.mark.parametrize("tensors", HOSTILE.values(), ids=HOSTILE)
@@ -138,3 +141,68 @@ def test_a_run_file_larger_than_any_run_is_not_read(saved):
         file.truncate(checkpoint.LONGEST_RUN + 1)
     with pytest.raises(CheckpointError, match="bytes are no run's data"):
         checkpoint.load(saved)
+
+
+@pytest.mark.parametrize("name", ELSEWHERE)
+def test_a_tensor_named_like_a_path_out_of_the_folder_is_refused(tmp_path, name):
+    entry = f'{{"{name}":{{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}}}'.encode()
+    with pytest.raises(CheckpointError, match="holds a tensor named"):
+        checkpoint.load(forge(tmp_path / "a", header(entry) + b"1234"))
+
+
+def resumed(folder, logger, change):
+    """Fit, change what the checkpoint says as somebody would who can compute sums, and resume."""
+
+    def fit(**arguments):
+        saves = ModelCheckpoint(folder / "ckpt", filename="a", save_top_k=-1)
+        own = {"enable_checkpointing": True, "callbacks": [saves], "logger": logger()}
+        trainer = Trainer(**quiet(max_epochs=2, default_root_dir=folder, **own))
+        trainer.fit(BoringTask(), **arguments)
+        return trainer
+
+    fit()
+    path = folder / "ckpt" / "a.ckpt"
+    run = checkpoint.load_run(path)
+    change(run)
+    run = {k: v for k, v in run.items() if k not in ("format", "sha256", "sha256_above")}
+    forge(path, (path / checkpoint.TENSORS).read_bytes(), json.dumps(run).encode()[:-1] + b", }")
+    return fit(ckpt_path=path)
+
+
+@pytest.mark.parametrize("name", ["..", "../elsewhere"])
+def test_a_run_folder_outside_the_runs_is_not_taken_up(tmp_path, name):
+    (tmp_path / "in" / "elsewhere").mkdir(parents=True)
+
+    def forged(run):
+        [[_, folder]] = run["loggers"]
+        run["loggers"][0][1] = os.path.join(os.path.dirname(folder), name)
+
+    trainer = resumed(tmp_path / "in", CSVLogger, forged)
+    assert trainer.log_dir == str(tmp_path / "in" / "runs" / "version_1")
+    assert os.listdir(tmp_path) == ["in"]
+    assert sorted(os.listdir(tmp_path / "in")) == ["ckpt", "elsewhere", "runs"]
+
+
+@pytest.mark.parametrize("run_id", ["../../up", "/etc", "..", 7])
+def test_a_run_of_wandb_that_names_another_folder_is_refused(tmp_path, run_id):
+    def forged(run):
+        run["loggers"][0][1] = run_id
+
+    with pytest.raises(CheckpointError, match="WandbLogger cannot go on with run"):
+        resumed(tmp_path, lambda: WandbLogger("digits", mode="disabled"), forged)
+
+
+def test_books_that_name_other_folders_delete_nothing_there(tmp_path):
+    others = [tmp_path / "mine.ckpt", tmp_path / "ckpt" / "deep" / "mine.ckpt"]
+    for other in others:
+        other.mkdir(parents=True)
+    paths = [*map(str, others), str(tmp_path / "ckpt" / ".." / "mine.ckpt")]
+
+    def forged(run):
+        [books] = [s for k, s in run["callbacks"].items() if k.startswith("ModelCheckpoint")]
+        books.update(going=paths, interim=paths[0], saved_step=0)
+        run["progress"].update(epoch=0, batch=0, global_step=0)
+
+    trainer = resumed(tmp_path, lambda: False, forged)
+    assert trainer.global_step > 0
+    assert all(other.is_dir() for other in others)

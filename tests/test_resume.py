@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -250,7 +251,7 @@ def test_a_run_killed_and_resumed_is_the_run_never_killed(task, kills):
 
 
 FULL = """
-import json, resource, sys
+import json, resource, sys, threading
 from boring import BoringTask
 from lightning_tf import Callback, Trainer
 from lightning_tf.callbacks import ModelCheckpoint
@@ -258,6 +259,9 @@ from lightning_tf.exceptions import CheckpointError
 
 class Fills(Callback):
     def on_train_epoch_start(self, trainer, task):
+        for thread in threading.enumerate():
+            if thread.name == "checkpoint":
+                thread.join()  # the epoch before is saved under its own limit
         full = trainer.current_epoch in json.loads(sys.argv[2])
         limit = 100 if full else resource.RLIM_INFINITY  # bytes a file may have
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
@@ -284,3 +288,27 @@ def test_a_full_disk_costs_no_training_and_no_older_checkpoint(tmp_path, full):
     assert left == expected
     for name in left:
         checkpoint.load(tmp_path / name)
+
+
+class FolderGoes(Callback):
+    """Somebody deletes the folder of the checkpoints at the start of an epoch."""
+
+    def __init__(self, saves, epoch):
+        self.saves, self.epoch = saves, epoch
+
+    def on_train_epoch_start(self, trainer, task):
+        if trainer.current_epoch == self.epoch:
+            assert self.saves.best_model_path  # asking waits for the save under way
+            shutil.rmtree(self.saves.dirpath)
+
+
+def test_a_folder_of_checkpoints_that_goes_away_is_made_again(tmp_path):
+    folder = tmp_path / "ckpt"
+    saves = ModelCheckpoint(folder, save_top_k=-1)
+    own = {"enable_checkpointing": True, "callbacks": [saves, FolderGoes(saves, 2)]}
+    trainer = Trainer(**quiet(max_epochs=4, default_root_dir=tmp_path, **own))
+    trainer.fit(BoringTask())
+    left = sorted(path.name for path in folder.iterdir())
+    assert left == ["epoch=2-step=12.ckpt", "epoch=3-step=16.ckpt"]
+    for name in left:
+        checkpoint.load(folder / name)
