@@ -20,8 +20,9 @@ help:
 demo: $(READY)
 	$(RUN) scripts/image_classification.py
 
+# A file's tests stay in one process, where they share fixtures; each process takes some 3 GB.
 test: $(READY)
-	$(RUN) -m pytest -q $(ARGS)
+	$(RUN) -m pytest -q -n logical --maxprocesses 4 --dist loadfile $(ARGS)
 
 check: $(READY)
 	$(VENV)/bin/ruff check .

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -79,6 +81,11 @@ class Recorder(Callback):
 
     def _noting(self, name):
         return lambda *args: self.names.append(name)
+
+
+def named(value):
+    """A parameter as a test's name, the same in every process: without addresses of objects."""
+    return re.sub(r" object at 0x\w+", "", str(value))
 
 
 def quiet(**arguments):

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from boring import BoringTask, NumberData, NumberTask, Recorder, Rows, fitted, quiet
+from boring import BoringTask, NumberData, NumberTask, Recorder, Rows, fitted, named, quiet
 from tensorflow.python.framework import config as tf_config
 
 from lightning_tf import Callback, DataModule, Trainer
@@ -461,7 +461,7 @@ def test_one_device_is_used_without_a_strategy(accelerator):
         {"strategy": "ddp"},
         {"precision": "fp16"},
     ],
-    ids=lambda argument: "{}={!r}".format(*next(iter(argument.items()))),
+    ids=lambda argument: named("{}={!r}".format(*next(iter(argument.items())))),
 )
 def test_a_bad_value_is_an_error_at_once_that_names_argument_and_value(argument):
     (name, value), *_ = argument.items()

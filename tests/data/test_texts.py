@@ -2,6 +2,7 @@
 
 import pandas as pd
 import pytest
+from boring import named
 from texts import texts
 
 from lightning_tf import DataModule
@@ -48,7 +49,7 @@ def test_sources_with_classes_of_their_own_are_not_told_them():
         (("a", [1]), {"val_fracton": 0.1}, "Did you mean 'val_fraction'"),
         (DataModule(), {"batch_size": 3}, "set batch_size on it"),
     ],
-    ids=str,
+    ids=named,
 )
 def test_what_cannot_be_is_refused(data, options, message):
     with pytest.raises(ConfigurationError, match=message):

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from boring import Rows, fitted, quiet
+from boring import Rows, fitted, named, quiet
 
 from lightning_tf import DataModule, Trainer
 from lightning_tf.exceptions import ConfigurationError, DataError
@@ -170,7 +170,7 @@ def test_the_seed_of_the_trainer_repeats_augmentation_and_all_else():
         {"initializer": "normal"},
         {"batch_size": 8},
     ],
-    ids=str,
+    ids=named,
 )
 def test_every_option_changes_what_is_learnt(option):
     assert differ(baseline(), trained(**option))
@@ -288,7 +288,7 @@ def test_hyperparameters_are_plain_and_make_the_same_task_again():
         ({"optimizer": keras.optimizers.Adam(), "schedule": "cosine"}, "schedule='cosine'"),
         ({"data_options": {"val_frction": 0.1}}, "val_frction"),
     ],
-    ids=str,
+    ids=named,
 )
 def test_what_cannot_be_is_refused_when_it_is_named(options, message):
     with pytest.raises((ConfigurationError, TypeError), match=message):

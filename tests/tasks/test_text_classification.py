@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from boring import Rows, fitted, quiet
+from boring import Rows, fitted, named, quiet
 from resumable import assert_resume_is_exact
 from texts import texts
 
@@ -294,7 +294,7 @@ def test_nothing_can_be_exported_before_there_is_a_model(tmp_path):
         {"ngrams": 2},
         {"vocabulary_size": 40, "network": "convolution", "max_length": 3},
     ],
-    ids=str,
+    ids=named,
 )
 def test_every_option_changes_what_is_learnt(option):
     usual = {key: option[key] for key in ("network",) if key in option}
@@ -339,7 +339,7 @@ def test_hyperparameters_are_plain_and_make_the_same_task_again():
         ({"data_options": {"text_column": "x"}}, "text_column='x' has no meaning"),
         ({"network": keras.Sequential(), "units": 8}, "units=8 is for the package's own"),
     ],
-    ids=str,
+    ids=named,
 )
 def test_what_cannot_be_is_refused_when_it_is_named(options, message):
     with pytest.raises(ConfigurationError, match=message):
