@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 from collections.abc import Sequence
 
+from lightning_tf.command_help import COMMANDS, command_help, task_list
+from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.launcher import GRACE_SECONDS, Launcher
 from lightning_tf.version import __version__
+
+HELP = ("-h", "--help")
 
 
 def parser() -> argparse.ArgumentParser:
     """The arguments of the command."""
-    root = argparse.ArgumentParser("lightning-tf", description="Tools around lightning_tf.")
+    root = argparse.ArgumentParser("lightning-tf", description="Train Keras models, and use them.")
     root.add_argument("--version", action="version", version=__version__)
     commands = root.add_subparsers(dest="command", required=True)
+    for command, text in COMMANDS.items():
+        commands.add_parser(command, help=text, add_help=False)
+    commands.add_parser("tasks", help="list the tasks that there are")
     launch = commands.add_parser(
         "launch",
         help="run a script in several local worker processes",
@@ -46,8 +55,44 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Example:
         >>> main(["launch", "--workers", "2", "--", "train.py", "--epochs", "3"])
     """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given and given[0] in COMMANDS:
+        return _run(*given)
+    options = parser().parse_args(given)
+    if options.command == "tasks":
+        print(task_list())
+        return 0
+    return _launch(options)
+
+
+def _run(command: str, *arguments: str) -> int:
+    # As for `python -m`: a Task of the user's own most often stands in the folder he is in.
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    if not arguments or set(arguments) & set(HELP):
+        try:
+            print(command_help(command, _task_of(arguments)))
+        except ConfigurationError as error:
+            print(f"lightning-tf {command}: {error}", file=sys.stderr)
+            return 2
+        return 0
+    # Imports TensorFlow, which takes seconds.
+    from lightning_tf.run_command import RunCommand
+
+    return RunCommand(command, arguments).run()
+
+
+def _task_of(arguments: Sequence[str]) -> str | None:
+    for option, value in zip(arguments, [*arguments[1:], ""], strict=True):
+        if option == "--task" and value not in ("", *HELP):
+            return value
+        if option.startswith("--task="):
+            return option.removeprefix("--task=")
+    return None
+
+
+def _launch(options: argparse.Namespace) -> int:
     given = parser()
-    options = given.parse_args(arguments)
     command = options.script[1:] if options.script[:1] == ["--"] else options.script
     if not command:
         given.error("launch: give what to run after --, such as: -- train.py --epochs 3")

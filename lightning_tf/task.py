@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+import keras
 import tensorflow as tf
 
 from lightning_tf import checkpoint
 from lightning_tf.callback import Callback
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.exceptions import CheckpointError, ConfigurationError
+from lightning_tf.export import check_export, export_model, export_weights
 from lightning_tf.hyperparameters import call_arguments, plain_arguments
 from lightning_tf.precision import applied
 from lightning_tf.running_step import running_step
-from lightning_tf.variables import named_weights, unbuilt_layers
+from lightning_tf.variables import components, named_weights, unbuilt_layers
 
 if TYPE_CHECKING:
-    import keras
-
     from lightning_tf.trainer import Trainer
 
 LossFunction = Callable[[], tf.Tensor]
@@ -178,6 +180,80 @@ class Task:
     def callbacks(self) -> list[Callback]:
         """Callbacks that this task brings along, such as sample pictures and plots."""
         return []
+
+    # ---- a trained task as files
+
+    def export(self, path: str | os.PathLike[str], format: str = "saved_model") -> Path:
+        """Write what was trained in a form that others can load.
+
+        Args:
+            path: A folder for ``saved_model``, a file for the rest; nothing may be there yet.
+            format: ``saved_model`` (TensorFlow alone runs it; see `export_saved_model`), ``keras``,
+                ``onnx`` (needs ``lightning-tf[onnx]``), ``litert`` (TensorFlow Lite), all of
+                `exported_model`; or ``safetensors``, every variable of the task.
+
+        Returns:
+            What was written, with the format's suffix.
+
+        Raises:
+            ConfigurationError: The models are not made yet, the format is unknown or needs a
+                package, or something is at the path.
+
+        Example:
+            >>> task.export("digits", format="keras")
+            PosixPath('digits.keras')
+        """
+        target = check_export(path, format)
+        if not self.configured or unbuilt_layers(self):
+            raise ConfigurationError(
+                "export before the models are made: call Trainer.fit, Trainer.test or "
+                "from_checkpoint first."
+            )
+        if format == "saved_model":
+            self.export_saved_model(target)
+        elif format == "safetensors":
+            export_weights(self, target)
+        else:
+            export_model(self.exported_model(), target, format)
+        return target
+
+    def exported_model(self) -> keras.Model:
+        """The model that `export` writes; `self.model` unless a task says otherwise."""
+        model = getattr(self, "model", None)
+        if not isinstance(model, keras.Model):
+            raise ConfigurationError(
+                f"{type(self).__name__} has no attribute `model`; return what is to be exported "
+                "from exported_model."
+            )
+        return model
+
+    def export_saved_model(self, path: Path) -> None:
+        """Write a SavedModel; `exported_model` with an endpoint ``serve`` unless overridden."""
+        export_model(self.exported_model(), path, "saved_model")
+
+    def quantize(self, mode: str = "int8") -> None:
+        """Turn the weights of trained models into small integers, in place, for prediction.
+
+        Only layers that Keras can quantise change: Dense, EinsumDense, Embedding and their kin.
+        Nothing can be trained afterwards; `Trainer.test` before and after tells what it costs.
+
+        Args:
+            mode: ``int8``, or another one of `keras.Model.quantize`.
+
+        Raises:
+            ConfigurationError: The models are not made yet, or have no layer that can be quantised.
+        """
+        models = [part for _, part in components(self) if isinstance(part, keras.Model)]
+        before = sum(v.dtype == "int8" for model in models for v in model.variables)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Layer .* does not have a `quantize` method")
+            for model in models:
+                model.quantize(mode)
+        if before == sum(v.dtype == "int8" for model in models for v in model.variables):
+            raise ConfigurationError(
+                f"quantize({mode!r}): {type(self).__name__} has no built layer that Keras can "
+                "quantise; those are Dense, EinsumDense, Embedding and their kin."
+            )
 
     # ---- what a subclass calls
 

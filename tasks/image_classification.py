@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -197,12 +198,8 @@ class ImageClassification(Task):
         pictures = batch[0] if isinstance(batch, (tuple, list)) else batch
         return tf.nn.softmax(self.built.logits(self._pictures(pictures), training=False))
 
-    def export(self, path: str | os.PathLike[str]) -> None:
-        """Write a SavedModel that takes pictures and gives labels and probabilities.
-
-        Args:
-            path: A folder that is not there yet; see `export_classifier` for what it takes.
-        """
+    def export_saved_model(self, path: Path) -> None:
+        """Write a SavedModel that takes pictures and gives labels; see `export_classifier`."""
         export_classifier(self, path)
 
     def callbacks(self) -> list[Callback]:

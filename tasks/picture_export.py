@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
-
-from lightning_tf.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
     from lightning_tf.tasks.image_classification import ImageClassification
@@ -26,10 +23,7 @@ def export_classifier(task: ImageClassification, path: str | os.PathLike[str]) -
 
     Args:
         task: Whose model is built.
-        path: A folder that is not there yet, or empty.
-
-    Raises:
-        ConfigurationError: The task's model is not built, or something is at the path.
+        path: The folder.
 
     Example:
         >>> export_classifier(task, "exported")
@@ -37,21 +31,13 @@ def export_classifier(task: ImageClassification, path: str | os.PathLike[str]) -
         >>> loaded.signatures["encoded"](tf.constant([open("cat.jpg", "rb").read()]))["label"]
         <tf.Tensor: shape=(1,), dtype=string, numpy=array([b'cats'], dtype=object)>
     """
-    if not task.configured:
-        raise ConfigurationError(
-            "export before the model is made: call Trainer.fit, Trainer.test or from_checkpoint "
-            "first."
-        )
-    folder = Path(path).expanduser()
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ConfigurationError(f"export to {folder}: something is there; give another path.")
     module = _Export(task)
     signatures = {
         "serving_default": module.pictures,
         "encoded": module.encoded,
         "class_names": module.names,
     }
-    tf.saved_model.save(module, str(folder), signatures=signatures)
+    tf.saved_model.save(module, os.fspath(path), signatures=signatures)
 
 
 class _Export(tf.Module):  # type: ignore[misc]

@@ -170,7 +170,8 @@ def build_schedule(
     if isinstance(schedule, str):
         if schedule == "constant":
             updates = 1 if not bounded else updates
-        remaining = _known(updates, f"schedule {schedule!r}") - warmup_steps
+        # A run of no updates, such as max_epochs=0, still builds its optimizer.
+        remaining = max(1, _known(updates, f"schedule {schedule!r}") - warmup_steps)
         try:
             rate = SCHEDULES[schedule](learning_rate, remaining, **options)
         except TypeError as error:

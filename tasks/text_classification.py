@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -203,16 +204,8 @@ class TextClassification(Task):
         """Bring a table of mistakes and a confusion matrix."""
         return [MistakeTable(), ConfusionMatrix()]
 
-    def export(self, path: str | os.PathLike[str]) -> None:
-        """Write a SavedModel from strings to labels and probabilities.
-
-        Raises:
-            ConfigurationError: The models are not made yet.
-        """
-        if getattr(self, "built", None) is None:
-            raise ConfigurationError(
-                "there is nothing to export yet: fit the task, or take it from a checkpoint."
-            )
+    def export_saved_model(self, path: Path) -> None:
+        """Write a SavedModel from strings to labels; see `export_text_classifier`."""
         export_text_classifier(self, path)
 
     def _logits(self, texts: Any, training: bool) -> tf.Tensor:

@@ -95,7 +95,8 @@ def test_no_room_imports_a_heavy_library_before_it_is_used():
         f"sys.modules.update(dict.fromkeys({HEAVY!r}))\n"
         "import lightning_tf\n"
         "for room in pkgutil.walk_packages(lightning_tf.__path__, 'lightning_tf.'):\n"
-        "    if not room.name.endswith('__main__'):\n"
+        # The first runs the command; the second is imported by it when it has options to read.
+        "    if not room.name.endswith(('__main__', '.run_command')):\n"
         "        importlib.import_module(room.name)"
     )
     assert code == 0, error

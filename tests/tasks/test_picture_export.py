@@ -74,5 +74,5 @@ def test_an_export_overwrites_nothing(task, tmp_path):
 
 
 def test_a_task_without_a_model_is_told(tmp_path):
-    with pytest.raises(ConfigurationError, match="export before the model is made"):
+    with pytest.raises(ConfigurationError, match="export before the models are made"):
         ImageClassification("digits").export(tmp_path / "exported")

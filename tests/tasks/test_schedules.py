@@ -106,3 +106,9 @@ def test_a_schedule_over_the_whole_run_needs_to_know_its_length(updates):
 def test_a_warm_up_longer_than_the_run_is_refused():
     with pytest.raises(ConfigurationError, match="warmup_steps=100 does not end"):
         build_schedule("cosine", 1.0, 100, warmup_steps=100)
+
+
+@pytest.mark.parametrize("name", ["constant", "cosine", "linear", "exponential", "piecewise"])
+def test_a_run_of_no_updates_still_has_a_schedule(name):
+    rate = build_schedule(name, 0.1, updates=0)
+    assert float(rate if name == "constant" else rate(0)) == pytest.approx(0.1)

@@ -272,7 +272,7 @@ def test_an_exported_model_takes_strings_in_a_process_without_this_package(tmp_p
 
 
 def test_nothing_can_be_exported_before_there_is_a_model(tmp_path):
-    with pytest.raises(ConfigurationError, match="nothing to export"):
+    with pytest.raises(ConfigurationError, match="export before the models are made"):
         made().export(tmp_path / "model")
 
 

@@ -1,0 +1,40 @@
+"""ConfigWriter: the options of a run as a file beside its checkpoints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lightning_tf.callback import Callback
+
+if TYPE_CHECKING:
+    from lightning_tf.task import Task
+    from lightning_tf.trainer import Trainer
+
+NAME = "config.yaml"
+
+
+class ConfigWriter(Callback):
+    """Writes a text as ``config.yaml`` into the run's folder when fit starts.
+
+    ``lightning-tf fit`` adds it, so that ``lightning-tf test --config .../config.yaml`` knows what
+    was trained. An earlier file is replaced.
+
+    Args:
+        text: What to write.
+
+    Example:
+        >>> trainer = Trainer(max_epochs=1, callbacks=[ConfigWriter("task: mine")])
+    """
+
+    logs_metrics = False
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def on_fit_start(self, trainer: Trainer, task: Task) -> None:
+        """Write it, once in a cluster."""
+        if trainer.is_global_zero and not trainer.fast_dev_run:
+            folder = Path(trainer.log_dir or trainer.default_root_dir)
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / NAME).write_text(self.text)

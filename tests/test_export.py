@@ -1,0 +1,141 @@
+"""What was trained, written in every format, loaded back, gives the same predictions."""
+
+import importlib.util
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from boring import BoringTask, quiet
+from safetensors.numpy import load_file
+
+from lightning_tf import Trainer
+from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.tasks import ImageClassification
+from lightning_tf.variables import all_variables
+
+X = np.random.default_rng(0).uniform(0, 255, (64, 8, 8, 3)).astype("uint8")
+Y = np.arange(64) % 3
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+
+@pytest.fixture(scope="module")
+def task():
+    task = ImageClassification((X, Y), "convnet", batch_size=16, dropout=0.5)
+    Trainer(**quiet(max_steps=4, limit_val_batches=0)).fit(task)
+    return task
+
+
+@pytest.fixture(scope="module")
+def expected(task):
+    return np.asarray(task.model(X.astype("float32"), training=False))
+
+
+def ran_by_tensorflow(path):
+    return tf.saved_model.load(path).serve(tf.constant(X, tf.float32))
+
+
+def ran_by_keras(path):
+    return keras.saving.load_model(path)(X.astype("float32"), training=False)
+
+
+def ran_by_onnx(path):
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(path)
+    return session.run(None, {session.get_inputs()[0].name: X.astype("float32")})[0]
+
+
+def ran_by_litert(path):
+    interpreter = tf.lite.Interpreter(model_path=str(path))
+    (given,) = interpreter.get_input_details()
+    interpreter.resize_tensor_input(given["index"], X.shape)
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(given["index"], X.astype("float32"))
+    interpreter.invoke()
+    return interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+
+
+needs_onnx = pytest.mark.skipif(
+    not all(map(importlib.util.find_spec, ("onnx", "onnxruntime", "tf2onnx"))),
+    reason="onnx, onnxruntime or tf2onnx is not installed: pip install 'lightning-tf[onnx]'",
+)
+
+
+@pytest.mark.filterwarnings(
+    "ignore:.*tf.lite.Interpreter is deprecated:UserWarning",
+    "ignore:In the future `np.object`:FutureWarning",  # tf2onnx's
+)
+@pytest.mark.parametrize(
+    ("format", "name", "runs"),
+    [
+        ("keras", "model.keras", ran_by_keras),
+        ("litert", "model.tflite", ran_by_litert),
+        pytest.param("onnx", "model.onnx", ran_by_onnx, marks=needs_onnx),
+    ],
+)
+def test_a_model_that_is_loaded_back_predicts_the_same(
+    task, expected, tmp_path, format, name, runs
+):
+    written = task.export(tmp_path / "model", format=format)
+    assert written == tmp_path / name
+    largest = np.abs(expected).max()
+    np.testing.assert_allclose(runs(written), expected, rtol=1e-4, atol=1e-5 * largest)
+
+
+def test_a_task_without_a_form_of_its_own_serves_its_model(tmp_path):
+    task = BoringTask()
+    Trainer(**quiet(max_steps=2)).fit(task)
+    loaded = tf.saved_model.load(task.export(tmp_path / "model"))
+    x = np.ones((3, 32), "float32")
+    np.testing.assert_allclose(loaded.serve(x), task.model(x), rtol=1e-6)
+
+
+def test_safetensors_hold_every_variable_by_its_name(task, tmp_path):
+    loaded = load_file(task.export(tmp_path / "model", format="safetensors"))
+    named = all_variables(task)
+    assert set(loaded) == set(named)
+    for name, variable in named.items():
+        np.testing.assert_array_equal(loaded[name], variable)
+
+
+@pytest.mark.parametrize(
+    ("name", "format", "message"),
+    [
+        ("model", "savedmodel", "Did you mean 'saved_model'"),
+        ("model.keras", "litert", r"format='litert' has \.tflite files"),
+        ("taken.keras", "keras", "something is there"),
+    ],
+)
+def test_what_cannot_be_written_is_refused_before_any_work(task, tmp_path, name, format, message):
+    (tmp_path / "taken.keras").write_text("mine")
+    with pytest.raises(ConfigurationError, match=message):
+        task.export(tmp_path / name, format=format)
+    assert (tmp_path / "taken.keras").read_text() == "mine"
+
+
+def test_a_missing_package_is_named_with_its_extra(task, tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "tf2onnx", None)
+    monkeypatch.setitem(__import__("sys").modules, "onnx", __import__("types"))
+    with pytest.raises(ConfigurationError, match=r"needs tf2onnx: pip install 'lightning-tf\[onnx"):
+        task.export(tmp_path / "model", format="onnx")
+
+
+def test_nothing_is_exported_before_it_is_made(tmp_path):
+    with pytest.raises(ConfigurationError, match="before the models are made"):
+        BoringTask().export(tmp_path / "model")
+
+
+def test_int8_weights_predict_nearly_the_same():
+    task = ImageClassification((X, Y), "mlp", batch_size=16)
+    Trainer(**quiet(max_steps=4, limit_val_batches=0)).fit(task)
+    before = np.asarray(task.model(X.astype("float32")))
+    task.quantize()
+    assert sum(v.dtype == "int8" for v in task.model.variables) >= 2
+    after = np.asarray(task.model(X.astype("float32")))
+    assert 0 < np.abs(after - before).max() < 0.1 * np.abs(before).max()
+
+
+def test_what_has_nothing_to_quantise_says_so():
+    with pytest.raises(ConfigurationError, match="no built layer that Keras can quantise"):
+        BoringTask().quantize()
