@@ -8,12 +8,13 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 export MPLBACKEND ?= Agg
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench
+.PHONY: help demo test check docs bench
 
 help:
 	@echo "make demo    train a classifier on real pictures and write curves and pictures to disk"
 	@echo "make test    run the tests"
 	@echo "make check   ruff, mypy --strict, import contracts"
+	@echo "make docs    the documentation as pages in site/"
 	@echo "make bench   speed and memory against Keras fit and a bare loop; a run killed 100 times"
 	@echo "Another interpreter: make PYTHON=python3.12 test"
 
@@ -29,6 +30,9 @@ check: $(READY)
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy lightning_tf
 	$(VENV)/bin/lint-imports
+
+docs: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict --quiet
 
 bench: $(READY)
 	$(RUN) benchmarks/fit_overhead.py
