@@ -18,6 +18,7 @@ from lightning_tf.callbacks.learning_rate_finder import LearningRateFinder
 from lightning_tf.callbacks.learning_rate_monitor import LearningRateMonitor
 from lightning_tf.callbacks.model_checkpoint import ModelCheckpoint
 from lightning_tf.callbacks.model_summary import ModelSummary
+from lightning_tf.callbacks.optuna_pruning import OptunaPruning
 from lightning_tf.callbacks.prediction_writer import PredictionWriter
 from lightning_tf.callbacks.progress_bar import ProgressBar
 from lightning_tf.callbacks.reduce_lr_on_plateau import ReduceLROnPlateau
@@ -42,6 +43,7 @@ __all__ = [
     "LearningRateMonitor",
     "ModelCheckpoint",
     "ModelSummary",
+    "OptunaPruning",
     "PredictionWriter",
     "ProgressBar",
     "ReduceLROnPlateau",

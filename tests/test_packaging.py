@@ -22,6 +22,7 @@ HEAVY = (
     "keras_hub",
     "matplotlib",
     "mlxtend",
+    "optuna",
     "pandas",
     "rich",
     "sklearn",

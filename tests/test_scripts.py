@@ -171,3 +171,11 @@ def test_every_row_of_the_ladder_can_be_made():
     assert len(set(names)) == len(names)
     for row in cifar10_ladder.ROWS:
         ImageClassification(**row.options)
+
+
+@pytest.mark.slow
+def test_tuning_ends_bad_trials_early(tmp_path):
+    printed = run("tune.py", "--trials", 6, "--epochs", 3, "--output", tmp_path)
+    assert re.search(r"^6 trials, [1-5] of them ended early$", printed, re.MULTILINE)
+    (best,) = re.findall(r"^val_accuracy ([\d.]+)", printed, re.MULTILINE)
+    assert float(best) > 0.9

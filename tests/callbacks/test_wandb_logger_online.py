@@ -9,6 +9,7 @@ import killed_run
 import numpy as np
 import pytest
 import wandb
+import yaml
 from boring import BoringTask, NumberData, NumberTask, Rows, fitted, quiet
 from wandb_log import logged_runs
 
@@ -192,6 +193,37 @@ def test_an_agent_runs_the_trials_of_a_sweep(server, tmp_path, monkeypatch, open
     assert [run.config["rate"] for run in runs] == [0.25, 0.5]
     assert [run.exit_code for run in runs] == [0, 0]
     assert [run.column("train/loss")[1] for run in runs] == [(2, 1.5), (2, 1.0)]
+
+
+@pytest.mark.slow
+def test_an_agent_runs_the_sweep_of_the_scripts(server, tmp_path, monkeypatch):
+    for name, value in server.environment().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    sweep = yaml.safe_load((ROOT / "scripts/sweep.yaml").read_text())
+    # The server goes through a grid; everything else is the file's.
+    rates = {"task.learning_rate": {"values": [0.01, 0.02]}}
+    small = [
+        "--task.network=linear",
+        "--trainer.limit_train_batches=4",
+        "--trainer.limit_val_batches=2",
+    ]
+    command = [sys.executable if word == "${program}" else word for word in sweep["command"]]
+    at = command.index("fit")
+    command[at:at] = ["-m", "lightning_tf"]
+    sweep |= {
+        "method": "grid",
+        "parameters": rates,
+        "command": [*command, "--task.network=linear", *few],
+    }
+    asked = {"config": json.dumps(sweep), "projectName": "digits"}
+    name = server.answers.UpsertSweep(asked)["upsertSweep"]["sweep"]["name"]
+    agent = [Path(sys.executable).with_name("wandb"), "agent", f"tester/digits/{name}"]
+    subprocess.run(agent, cwd=tmp_path, capture_output=True, check=True, timeout=300)
+    runs = list(server.answers.runs.values())
+    assert [run.exit_code for run in runs] == [0, 0]
+    assert [run.config["learning_rate"] for run in runs] == [0.01, 0.02]
+    assert all(len(run.column("val/accuracy")) == 9 for run in runs)
 
 
 def test_the_journal_is_readable_by_itself(server, tmp_path):
