@@ -203,11 +203,7 @@ def test_an_agent_runs_the_sweep_of_the_scripts(server, tmp_path, monkeypatch):
     sweep = yaml.safe_load((ROOT / "scripts/sweep.yaml").read_text())
     # The server goes through a grid; everything else is the file's.
     rates = {"task.learning_rate": {"values": [0.01, 0.02]}}
-    small = [
-        "--task.network=linear",
-        "--trainer.limit_train_batches=4",
-        "--trainer.limit_val_batches=2",
-    ]
+    few = ["--trainer.limit_train_batches=4", "--trainer.limit_val_batches=2"]
     command = [sys.executable if word == "${program}" else word for word in sweep["command"]]
     at = command.index("fit")
     command[at:at] = ["-m", "lightning_tf"]
