@@ -1,8 +1,11 @@
 """What is installed: the wheel, the guards of the bare names, the weight of an import."""
 
+import os
+import re
 import shutil
 import subprocess
 import sys
+import venv
 import zipfile
 from email import message_from_bytes
 from pathlib import Path
@@ -101,6 +104,51 @@ def test_no_room_imports_a_heavy_library_before_it_is_used():
         "        importlib.import_module(room.name)"
     )
     assert code == 0, error
+
+
+def test_digits_are_learnt_without_the_packages_for_other_data_and_loggers(tmp_path):
+    missing = ("wandb", "tensorflow_hub", "tensorflow_datasets", "keras_hub")
+    code, out, error = python(
+        f"import sys\nsys.modules.update(dict.fromkeys({missing!r}))\n"
+        "from lightning_tf import Trainer\n"
+        "from lightning_tf.tasks import ImageClassification\n"
+        f"trainer = Trainer(max_epochs=3, seed=0, default_root_dir={str(tmp_path)!r})\n"
+        "trainer.fit(ImageClassification('digits', 'mlp'))\n"
+        "print(trainer.callback_metrics['val_accuracy'])"
+    )
+    assert code == 0, error
+    assert float(out.splitlines()[-1]) > 0.8
+
+
+@pytest.mark.slow
+def test_every_command_of_the_quick_start_runs_from_the_wheel(wheel, tmp_path):
+    """The packages that it needs come from here; the package itself is the wheel's."""
+    venv.create(tmp_path / "venv", with_pip=True)
+    (packages,) = (tmp_path / "venv/lib").glob("python*/site-packages")
+    here = next(path for path in sys.path if path.endswith("site-packages"))
+    (packages / "others.pth").write_text(here)  # links in it are not followed: no checkout
+    text = (ROOT / "docs/quick_start.md").read_text()
+    install, *commands = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+    assert install.startswith("pip install ")
+    shutil.copy(wheel.filename, tmp_path)
+    program = "\n".join(
+        [
+            "set -eu",
+            install.replace("install", "install --quiet --no-deps --no-index"),
+            'python -c "import lightning_tf; print(lightning_tf.__file__)"',
+            *commands,
+        ]
+    )
+    environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
+    environment["PATH"] = f"{tmp_path / 'venv/bin'}{os.pathsep}{environment['PATH']}"
+    done = subprocess.run(
+        ["bash", "-c", program], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert str(packages) in done.stdout
+    assert re.search(r"^epoch 5/5 ", done.stdout, re.MULTILINE)
+    assert re.search(r"^label 3 probability 0\.", done.stdout, re.MULTILINE)
+    assert list(tmp_path.glob("**/offline-run-*/*.wandb"))
 
 
 def test_importing_the_package_takes_little_more_time_than_keras_and_tensorflow():
