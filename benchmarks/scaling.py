@@ -3,7 +3,7 @@
     python benchmarks/scaling.py [--runs 5] [--write] [--check]
 
 Three networks with Adam, cross-entropy and accuracy: a tiny MLP, whose step is all overhead; a deep
-one with 66 small variables, each with a gradient to sum; a conv net that computes. The global batch
+one with 34 small variables, each with a gradient to sum; a conv net that computes. The global batch
 stays the same on 1, 2 and 4 logical devices of one CPU, and on 1 and 2 worker processes that find
 each other over loopback; "1 worker" is the chief of the pair without a strategy, while the other
 one waits. The bare loop is one tf.function for an epoch around `strategy.run`, whose data sets give
@@ -11,8 +11,9 @@ each replica batches of its own.
 
 All replicas share the cores of one machine, so that no step can become faster by more of them than
 one device leaves idle: what is shown is what replicas cost, the Trainer's beside the least that
-TensorFlow takes. All contenders of a part run in one process, in turn; a step's time is that of an
-epoch divided by its steps, the first epoch left out.
+TensorFlow takes. The contenders of each part run in one process, an epoch of each in turn, and a
+ratio is the median over rounds; a step's time is that of an epoch divided by its steps. The first
+epoch, which traces, is left out.
 """
 
 from __future__ import annotations
@@ -21,12 +22,10 @@ import json
 import statistics
 import sys
 import tempfile
-from functools import partial
 from pathlib import Path
 
 import measure
 import scaling_contenders
-import tensorflow as tf
 from scaling_contenders import PROBLEMS
 
 from lightning_tf import Trainer
@@ -39,19 +38,16 @@ Epochs = dict[str, list[float]]
 
 
 def on_devices(runs: int) -> Epochs:
-    """Seconds of an epoch in every round, by network, count and kind."""
-    contenders = {}
+    """Seconds of every epoch, by network, count and kind."""
+    contenders: dict[str, scaling_contenders.Contender] = {}
     for name, problem in PROBLEMS.items():
         for count in DEVICES:
-            trainer = Trainer(max_steps=1, accelerator="cpu", devices=count, logger=False)
-            # The strategy of the Trainer: the sums are the same ones.
-            strategy: tf.distribute.Strategy | None = trainer.placement.strategy
-            fit = partial(scaling_contenders.trainer_fit, problem, count)
+            fit = scaling_contenders.TrainerFit(problem, runs + 1, count)
             contenders[f"{name}|{count}|Trainer"] = fit
-            bare = partial(scaling_contenders.bare_loop, problem, strategy)
+            # The strategy of the Trainer: the sums are the same ones.
+            bare = scaling_contenders.BareLoop(problem, fit.trainer.placement.strategy)
             contenders[f"{name}|{count}|bare loop"] = bare
-    _, rounds = measure.alternate(contenders, runs)
-    return {name: [timing.epoch for timing in found] for name, found in rounds.items()}
+    return scaling_contenders.alternate(contenders, runs)
 
 
 def on_workers(runs: int) -> Epochs:
@@ -74,7 +70,6 @@ def rows_of(epochs: Epochs, what: str) -> tuple[list[list[str]], dict[str, float
             ours, bare = (epochs[f"{name}|{count}|{kind}"] for kind in ("Trainer", "bare loop"))
             first = [epochs[f"{name}|{counts[0]}|{kind}"] for kind in ("Trainer", "bare loop")]
             where = f"{name}, {count} {what}{'s' if count > 1 else ''}"
-            # Of each round, whose contenders ran within a minute, rather than of two medians.
             to_bare = [a / b for a, b in zip(ours, bare, strict=True)]
             ratios[where] = statistics.median(to_bare)
             grown = [_median_ratio(*pair) for pair in zip((ours, bare), first, strict=True)]
@@ -90,7 +85,7 @@ def _median_ratio(times: list[float], to: list[float]) -> float:
 
 
 def main() -> None:
-    options = measure.arguments(__doc__.splitlines()[0])
+    options = measure.arguments(__doc__.splitlines()[0], runs=9)
     workers, worker_ratios = rows_of(on_workers(options.runs), "worker")
     Trainer(max_steps=1, accelerator="cpu", devices=max(DEVICES), logger=False)
     devices, ratios = rows_of(on_devices(options.runs), "device")

@@ -2,7 +2,7 @@
 
     lightning-tf launch --workers 2 -- benchmarks/scaling_contenders.py FILE [--runs 5]
 
-The chief writes the timings of every contender to FILE, as JSON.
+The chief writes the seconds of every contender's epochs to FILE, as JSON.
 """
 
 from __future__ import annotations
@@ -10,23 +10,22 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import keras
-import measure
 import numpy as np
 import tensorflow as tf
 
-from lightning_tf import DataModule, Task, Trainer
+from lightning_tf import Callback, DataModule, Task, Trainer
 from lightning_tf.workers import Workers
 
-CLASSES, EPOCHS = 10, 4
-Network = Callable[[], keras.Model]
+CLASSES = 10
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class Problem:
         steps: In an epoch.
     """
 
-    network: Network
+    network: Callable[[], keras.Model]
     shape: tuple[int, ...]
     batch: int
     steps: int
@@ -59,8 +58,8 @@ def tiny_mlp() -> keras.Model:
 
 
 def deep_mlp() -> keras.Model:
-    """66 small variables, each with a gradient to sum and an update."""
-    hidden = [keras.layers.Dense(32, activation="tanh") for _ in range(32)]
+    """34 small variables, each with a gradient to sum and an update."""
+    hidden = [keras.layers.Dense(32, activation="tanh") for _ in range(16)]
     return keras.Sequential([keras.Input((32,)), *hidden, keras.layers.Dense(CLASSES)])
 
 
@@ -117,32 +116,88 @@ class Classifier(Task):
         return self.cross_entropy(y, logits)
 
 
-def trainer_fit(problem: Problem, devices: int = 1) -> measure.Timing:
-    """The Trainer without callbacks and loggers, which cost the same on any number of replicas."""
-    clock = measure.EpochClock()
-    off = ("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary")
-    trainer = Trainer(
-        accelerator="cpu",
-        devices=devices,
-        max_epochs=EPOCHS,
-        callbacks=[clock],
-        **dict.fromkeys(off, False),
-    )
-    return measure.timed(lambda: trainer.fit(Classifier(problem)), clock.starts)
+class Contender(Protocol):
+    """A training run that is made once and runs an epoch whenever it is asked."""
+
+    def epoch(self) -> None:
+        """Run one; the first one traces."""
 
 
-def bare_loop(problem: Problem, strategy: tf.distribute.Strategy | None = None) -> measure.Timing:
-    """The same step under tf.distribute by hand: an epoch is one call of a tf.function."""
-    starts: list[float] = []
-    given = strategy or tf.distribute.get_strategy()
+class TrainerFit(Callback):
+    """A fit of the Trainer in a thread of its own, which waits at the start of every epoch.
 
-    def run() -> None:
-        with given.scope():
+    No other callback or logger takes part: they cost the same on any number of replicas.
+
+    Args:
+        problem: What it trains.
+        epochs: As many as it will be asked for.
+        devices: Of this process.
+    """
+
+    logs_metrics = False
+
+    def __init__(self, problem: Problem, epochs: int, devices: int = 1) -> None:
+        off = ("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary")
+        self.trainer = Trainer(
+            accelerator="cpu",
+            devices=devices,
+            max_epochs=epochs,
+            callbacks=[self],
+            **dict.fromkeys(off, False),
+        )
+        self.problem = problem
+        self.going, self.waiting = threading.Semaphore(0), threading.Semaphore(0)
+        self.failure: BaseException | None = None
+        # A failed benchmark ends without waiting for it.
+        threading.Thread(target=self._run, daemon=True).start()
+        self.waiting.acquire()
+
+    def _run(self) -> None:
+        try:
+            self.trainer.fit(Classifier(self.problem))
+        except BaseException as error:
+            self.failure = error
+        self.waiting.release()
+
+    def _wait(self) -> None:
+        self.waiting.release()
+        self.going.acquire()
+
+    def on_train_epoch_start(self, trainer: Trainer, task: Task) -> None:
+        """Wait until an epoch is asked for."""
+        self._wait()
+
+    def epoch(self) -> None:
+        """Let it run to the start of the next one."""
+        self.going.release()
+        self.waiting.acquire()
+        if self.failure is not None:
+            raise self.failure
+
+
+class BareLoop:
+    """The same step under tf.distribute by hand: an epoch is one call of a tf.function.
+
+    Args:
+        problem: What it trains.
+        strategy: None for one device.
+    """
+
+    def __init__(self, problem: Problem, strategy: tf.distribute.Strategy | None = None) -> None:
+        self._epochs = self._run(problem, strategy or tf.distribute.get_strategy())
+
+    def epoch(self) -> None:
+        """Run one."""
+        next(self._epochs)
+
+    def _run(self, problem: Problem, strategy: tf.distribute.Strategy) -> Iterator[None]:
+        with strategy.scope():
             model, optimizer = problem.network(), keras.optimizers.Adam()
-            accuracy = keras.metrics.SparseCategoricalAccuracy()
+            # Each replica adds up a loss and an accuracy of its own: no sum over them at a step.
+            accuracy, mean_loss = keras.metrics.SparseCategoricalAccuracy(), keras.metrics.Mean()
             optimizer.build(model.trainable_variables)
 
-        def step(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+        def step(x: tf.Tensor, y: tf.Tensor) -> None:
             with tf.GradientTape() as tape:
                 logits = model(x, training=True)
                 losses = tf.nn.sparse_softmax_cross_entropy_with_logits(y, logits)
@@ -151,25 +206,24 @@ def bare_loop(problem: Problem, strategy: tf.distribute.Strategy | None = None) 
             # Inside the replicas Keras' optimizer sums gradients over them.
             optimizer.apply(tape.gradient(loss, variables), model.trainable_variables)
             accuracy.update_state(y, logits)
-            return loss
+            mean_loss.update_state(losses)
 
         @tf.function
-        def epoch(iterator: Any) -> tuple[tf.Tensor, tf.Tensor]:
-            total = tf.zeros([])
+        def steps(iterator: Any) -> tuple[tf.Tensor, tf.Tensor]:
             for _ in tf.range(problem.steps):
-                losses = given.run(step, next(iterator))
-                total += given.reduce(tf.distribute.ReduceOp.SUM, losses, axis=None)
-            return total / problem.steps, accuracy.result()
+                tf.autograph.experimental.set_loop_options(parallel_iterations=1)
+                strategy.run(step, next(iterator))
+            return mean_loss.result(), accuracy.result()
 
-        data = given.distribute_datasets_from_function(partial(_rows, problem))
-        for _ in range(EPOCHS):
-            starts.append(time.perf_counter())
+        # Batches stay in the host's memory, where logical devices of the CPU read them too.
+        options = tf.distribute.InputOptions(experimental_fetch_to_device=False)
+        data = strategy.distribute_datasets_from_function(partial(_rows, problem), options)
+        while True:
             accuracy.reset_state()
-            loss, share = epoch(iter(data))
+            mean_loss.reset_state()
+            loss, share = steps(iter(data))
             float(loss), float(share)
-        starts.append(time.perf_counter())
-
-    return measure.timed(run, starts)
+            yield
 
 
 def _rows(problem: Problem, where: tf.distribute.InputContext) -> tf.data.Dataset:
@@ -179,31 +233,54 @@ def _rows(problem: Problem, where: tf.distribute.InputContext) -> tf.data.Datase
     return own.batch(problem.batch // where.num_replicas_in_sync).prefetch(tf.data.AUTOTUNE)
 
 
-def on_workers(workers: Workers, strategy: tf.distribute.Strategy) -> dict[str, Any]:
-    """The contenders of a worker: all of them together, and the chief alone while others wait."""
-    contenders: dict[str, Any] = {}
-    for name, problem in PROBLEMS.items():
-        together = partial(trainer_fit, problem), partial(bare_loop, problem, strategy)
-        alone = (
-            partial(_alone, workers, act) for act in (together[0], partial(bare_loop, problem))
-        )
-        for count, pair in ((1, tuple(alone)), (workers.count, together)):
-            for kind, act in zip(("Trainer", "bare loop"), pair, strict=True):
-                contenders[f"{name}|{count}|{kind}"] = act
-    return contenders
+def alternate(contenders: dict[str, Contender], runs: int) -> dict[str, list[float]]:
+    """Seconds of `runs` epochs of each contender, in turn, each round in the other order.
+
+    A first round traces and is left out.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in contenders}
+    for turn in range(-1, runs):
+        for name in list(contenders) if turn % 2 else reversed(contenders):
+            began = time.perf_counter()
+            contenders[name].epoch()
+            if turn >= 0:
+                seconds[name].append(time.perf_counter() - began)
+    return seconds
 
 
-def _alone(workers: Workers, act: Callable[[], measure.Timing]) -> measure.Timing:
-    workers.wait()
-    timing = measure.Timing(0.0, 0.0)
-    if workers.is_chief:
-        cluster = os.environ.pop("TF_CONFIG")  # a Trainer that finds none is on one device
-        try:
-            timing = act()
-        finally:
+class Alone:
+    """A contender of the chief without the others, which wait for it.
+
+    Args:
+        make: Makes it.
+        workers: All of them.
+    """
+
+    def __init__(self, make: Callable[[], Contender], workers: Workers) -> None:
+        self.workers, self.contender = workers, None
+        if workers.is_chief:
+            cluster = os.environ.pop("TF_CONFIG")  # a Trainer that finds none is on one device
+            self.contender = make()
             os.environ["TF_CONFIG"] = cluster
-    workers.wait()
-    return timing
+
+    def epoch(self) -> None:
+        """Run one between two points at which all are."""
+        self.workers.wait()
+        if self.contender is not None:
+            self.contender.epoch()
+        self.workers.wait()
+
+
+def on_workers(workers: Workers, strategy: Any, epochs: int) -> dict[str, Contender]:
+    """The contenders of a worker: all of them together, and the chief alone while others wait."""
+    contenders: dict[str, Contender] = {}
+    for name, problem in PROBLEMS.items():
+        fit, bare = partial(TrainerFit, problem, epochs), partial(BareLoop, problem)
+        contenders[f"{name}|1|Trainer"] = Alone(fit, workers)
+        contenders[f"{name}|1|bare loop"] = Alone(bare, workers)
+        contenders[f"{name}|{workers.count}|Trainer"] = fit()
+        contenders[f"{name}|{workers.count}|bare loop"] = bare(strategy)
+    return contenders
 
 
 def main() -> None:
@@ -212,11 +289,10 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5, help="alternating runs, 5")
     options = parser.parse_args()
     first = Trainer(max_steps=1, accelerator="cpu", devices=1, logger=False)  # joins the others
-    contenders = on_workers(first.workers, first.placement.strategy)
-    _, rounds = measure.alternate(contenders, options.runs)
+    contenders = on_workers(first.workers, first.placement.strategy, options.runs + 1)
+    seconds = alternate(contenders, options.runs)
     if first.workers.is_chief:
-        epochs = {name: [timing.epoch for timing in found] for name, found in rounds.items()}
-        options.file.write_text(json.dumps(epochs))
+        options.file.write_text(json.dumps(seconds))
 
 
 if __name__ == "__main__":
