@@ -66,11 +66,12 @@ def test_infinity_on_either_worker_skips_the_update_on_both(found):
 @pytest.mark.distributed
 def test_evaluation_is_exact_and_every_worker_gets_all_predictions_in_order(found):
     numbers = [1, 2, 3, 4, 5, 6, 8]
-    for loss, lengths, twice, names in found["evaluation"]:
+    for loss, lengths, twice, names, ragged in found["evaluation"]:
         assert loss == pytest.approx(np.mean(numbers), rel=1e-6)
         assert lengths == [4, 3]
         assert twice == [2.0 * number for number in numbers]
         assert names == [str(number).encode() for number in numbers]
+        assert ragged == [[number, number] for number in numbers]
 
 
 @pytest.mark.distributed

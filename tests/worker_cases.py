@@ -107,11 +107,18 @@ def overflows(folder):
 
 
 def evaluation(folder):
-    """7 numbers in batches of 4: their mean, and predictions of them in order, strings too."""
+    """7 numbers in batches of 4: their mean, and predictions in order, strings and ragged too."""
 
     class Named(NumberTask):
         def predict_step(self, batch):
-            return {"twice": batch * 2.0, "name": tf.strings.as_string(tf.cast(batch, tf.int32))}
+            whole = tf.cast(batch, tf.int32)
+            lengths = tf.repeat(whole[:, None], 2, axis=1)
+            ragged = tf.ragged.range(tf.reshape(lengths, [-1]))
+            return {
+                "twice": batch * 2.0,
+                "name": tf.strings.as_string(whole),
+                "ragged": tf.RaggedTensor.from_uniform_row_length(ragged, 2),
+            }
 
     trainer = Trainer(**quiet(max_steps=1))
     task = Named(NumberData([0.0], 4, held_out=[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0]))
@@ -122,6 +129,7 @@ def evaluation(folder):
         [len(batch["twice"]) for batch in batches],
         np.concatenate([batch["twice"] for batch in batches]).tolist(),
         np.concatenate([batch["name"] for batch in batches]).tolist(),
+        [[len(part) for part in row] for batch in batches for row in batch["ragged"]],
     )
 
 
