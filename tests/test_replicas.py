@@ -252,6 +252,7 @@ def test_ragged_and_sparse_batches_and_sparse_gradients(kind):
 
 
 @thorough
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from on_workers import run
 from replicated import furthest, outcome
-from worker_cases import MORE, QUICK, with_dropout
+from worker_cases import CASES, MORE, QUICK, with_dropout
 
 from lightning_tf import workers as workers_room
 from lightning_tf.cluster import Cluster
@@ -39,13 +39,18 @@ def test_two_workers_end_like_one_process(tmp_path):
 
 @pytest.mark.distributed
 @pytest.mark.parametrize(
-    ("workers", "devices"), [(2, 2), pytest.param(3, 1, marks=pytest.mark.slow)]
+    ("workers", "devices", "kind"),
+    [
+        (2, 2, "of workers"),
+        pytest.param(2, 2, "more", marks=pytest.mark.slow),
+        pytest.param(3, 1, "more", marks=pytest.mark.slow),
+    ],
 )
-def test_more_workers_and_devices_end_like_one_process(tmp_path, workers, devices):
+def test_more_workers_and_devices_end_like_one_process(tmp_path, workers, devices, kind):
     options = {"workers": workers, "logical_cpus": devices, "timeout": 400}
-    found, _ = run("worker_cases:outcomes", tmp_path, "more", devices, **options)
+    found, _ = run("worker_cases:outcomes", tmp_path, kind, devices, **options)
     assert len(found) == workers
-    assert_equal_to_one_process(found, MORE)
+    assert_equal_to_one_process(found, CASES[kind])
 
 
 @pytest.fixture(scope="module")

@@ -76,10 +76,13 @@ MORE = {
     "validation inside the epoch": (lambda: BoringTask(FewData()), {"val_check_interval": 3}),
 }
 
+OF_WORKERS = ("by index", "64-bit weights", "sparse gradients", "not synchronised", "minimizing")
+CASES = {"quick": QUICK, "more": MORE, "of workers": {name: MORE[name] for name in OF_WORKERS}}
+
 
 def outcomes(folder, kind, devices):
     """What every case ends with."""
-    cases = {"quick": QUICK, "more": MORE}[kind]
+    cases = CASES[kind]
     Trainer(**quiet(max_steps=1, accelerator="cpu", devices=devices))  # joins the others
     return {name: outcome(make, devices, **given) for name, (make, given) in cases.items()}
 
