@@ -95,7 +95,6 @@ def main() -> None:
     targets = [
         measure.Target(f"{where}: Trainer to the bare loop", ratio, at_most=AT_MOST)
         for where, ratio in {**ratios, **worker_ratios}.items()
-        if ", 1 " not in where  # one device alone is what fit_overhead.py judges
     ]
     measure.report("scaling", text, targets, options)
 
