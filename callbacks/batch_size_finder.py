@@ -56,7 +56,8 @@ class BatchSizeFinder(Callback):
 
     Raises:
         ConfigurationError: A number is out of range; when fit begins, that the training data do not
-            follow ``data.batch_size``, or that not even one example fits.
+            follow ``data.batch_size``, that not even one example fits, or that there are several
+            workers.
 
     Attributes:
         sizes: The sizes that fitted, in the order in which they were tried.
@@ -143,6 +144,12 @@ class BatchSizeFinder(Callback):
     # ---- the search
 
     def _search(self, trainer: Trainer, task: Task, data: DataModule) -> None:
+        if trainer.workers.count > 1:  # all would have to fail together
+            raise ConfigurationError(
+                f"BatchSizeFinder on {trainer.workers.count} workers: where memory ends on one, "
+                "the others wait for it for ever; find the size in a run on one worker and pass "
+                "that times the number of workers as batch_size."
+            )
         before = data.batch_size
         try:
             fits, fails = self._double(trainer, task, data)

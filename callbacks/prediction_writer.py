@@ -72,6 +72,7 @@ class PredictionWriter(Callback):
         self.format, self.interval = format, interval
         self.files: list[str] = []
         self._folder = Path()
+        self._writes = True
         self._begin()
 
     def _begin(self) -> None:
@@ -83,18 +84,23 @@ class PredictionWriter(Callback):
 
     def on_predict_start(self, trainer: Trainer, task: Task) -> None:
         """Make the folder."""
+        self.files = []
+        self._begin()
+        self._writes = trainer.is_global_zero  # every worker has all predictions
+        if not self._writes:
+            return
         run = trainer.log_dir
         # A logger's folder that is not there yet is the logger's to make: it numbers them.
         root = trainer.default_root_dir if run is None or not os.path.isdir(run) else run
         self._folder = self.directory or Path(root) / "predictions"
         self._folder.mkdir(parents=True, exist_ok=True)
-        self.files = []
-        self._begin()
 
     def on_predict_batch_end(
         self, trainer: Trainer, task: Task, outputs: Any, batch_idx: int
     ) -> None:
         """Write a batch, or keep it for the end."""
+        if not self._writes:
+            return
         parts = _parts_of(outputs)
         if self.interval == "batch":
             self._write(f"batch_{batch_idx:05d}", parts)

@@ -238,14 +238,20 @@ def _mirrored(devices: tuple[str, ...]) -> tf.distribute.Strategy:
 
 
 def all_sum(values: Any) -> Any:
-    """On a replica: the sums over all replicas of a nest of tensors, in one call; None stays."""
+    """On a replica: the sums over all replicas of a nest of tensors; None stays.
+
+    One call for each dtype, most often one in all: workers and GPUs sum what a call gives them as
+    one array, which fails where dtypes differ.
+    """
     flat = tf.nest.flatten(values)
-    present = [value for value in flat if value is not None]
-    if not present:
-        return values
+    sums = list(flat)
     replica = tf.distribute.get_replica_context()
-    summed = iter(replica.all_reduce(tf.distribute.ReduceOp.SUM, present))
-    return tf.nest.pack_sequence_as(values, [None if v is None else next(summed) for v in flat])
+    for dtype in dict.fromkeys(value.dtype for value in flat if value is not None):
+        places = [i for i, value in enumerate(flat) if value is not None and value.dtype == dtype]
+        parts = replica.all_reduce(tf.distribute.ReduceOp.SUM, [flat[i] for i in places])
+        for i, part in zip(places, parts, strict=True):
+            sums[i] = part
+    return tf.nest.pack_sequence_as(values, sums)
 
 
 def _own_rows(whole: Any, part: BatchPart) -> Any:

@@ -102,6 +102,7 @@ class SimpleProfiler(Profiler):
 class TraceProfiler(Profiler):
     """Writes a TensorBoard trace of the updates from `first_step` to `last_step`.
 
+    Of several workers the chief writes one.
     Open it with ``tensorboard --logdir <folder>`` and the profile plugin.
 
     Args:
@@ -151,7 +152,8 @@ class TraceProfiler(Profiler):
         self._end()
 
     def _begin_if_due(self, trainer: Trainer) -> None:
-        if not self._tracing and trainer.global_step == self.first_step:
+        due = trainer.global_step == self.first_step and trainer.is_global_zero
+        if due and not self._tracing:
             folder = self.dirpath or trainer.log_dir or trainer.default_root_dir
             tf.profiler.experimental.start(os.path.abspath(folder))
             self._tracing = True

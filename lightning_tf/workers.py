@@ -89,8 +89,7 @@ class Workers:
         if self.count == 1:
             return [content]
         lengths = self.gathered([len(content)])[:, 0]
-        # Few different lengths: each is traced once.
-        words = 1 << int(max(-(-int(lengths.max()) // WORD), 8) - 1).bit_length()
+        words = max(1, -(-int(lengths.max()) // WORD))
         table = np.zeros((self.count, words * WORD), np.uint8)
         table[self.index, : len(content)] = np.frombuffer(content, np.uint8)
         summed = self._sum(table.view(np.int64).reshape(-1)).view(np.uint8).reshape(table.shape)
@@ -134,7 +133,9 @@ class Workers:
         def summed(numbers: tf.Tensor) -> tf.Tensor:
             return strategy.experimental_local_results(strategy.run(on_replica, (numbers,)))[0]
 
-        return tf.function(summed, autograph=False)
+        # Of any length: it is traced once, where TensorFlow would warn of many traces.
+        spec = [tf.TensorSpec([None], tf.int64)]
+        return tf.function(summed, input_signature=spec, autograph=False)
 
     # ---- the loss of a peer
 

@@ -26,6 +26,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--output", default=".", help="runs/ is made in this folder")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--resume", action="store_true", help="go on where a run ended, if any")
     options = parser.parse_args()
 
     # The Trainer first: several workers join before TensorFlow computes anything.
@@ -33,7 +34,7 @@ def main() -> None:
     task = ImageClassification(
         options.data, options.network, data_dir=options.data_dir, image_size=options.image_size
     )
-    trainer.fit(task)
+    trainer.fit(task, ckpt_path="last" if options.resume else None)
     metrics = trainer.callback_metrics | trainer.test(task)
     if not trainer.is_global_zero:
         return

@@ -116,7 +116,8 @@ def finished(devices, ckpt_path=None, max_steps=9, **arguments):
 
 
 @pytest.mark.parametrize(
-    "precision", ["float32", pytest.param("mixed_float16", marks=pytest.mark.distributed)]
+    "precision",
+    ["float32", pytest.param("mixed_float16", marks=[pytest.mark.distributed, pytest.mark.slow])],
 )
 def test_a_run_on_two_replicas_resumes_bit_for_bit(tmp_path, precision):
     arguments = {"precision": precision, "accumulate_grad_batches": 2, "log_every_n_steps": 3}

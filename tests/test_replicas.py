@@ -24,13 +24,17 @@ class FewData(BoringData):
 
 
 class Normalised(BoringTask):
-    """With synchronised batch normalisation."""
+    """With batch normalisation, synchronised by itself or, if not, by the Trainer."""
 
     layer = FusedBatchNormalization
 
+    def __init__(self, data, synchronized=True):
+        super().__init__(data)
+        self.synchronized = synchronized
+
     def configure_model(self):
         hidden = keras.layers.Dense(8, activation="tanh")
-        normalisation = self.layer(synchronized=True)
+        normalisation = self.layer(synchronized=self.synchronized)
         self.model = keras.Sequential(
             [keras.Input((32,)), hidden, normalisation, keras.layers.Dense(2)]
         )
@@ -248,6 +252,7 @@ def test_ragged_and_sparse_batches_and_sparse_gradients(kind):
 
 
 @thorough
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [

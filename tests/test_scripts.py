@@ -1,6 +1,7 @@
 """Every script runs as its docstring says, with a tiny budget, and writes what it names."""
 
 import ast
+import csv
 import json
 import os
 import re
@@ -27,6 +28,17 @@ def run(name, *arguments, **environment):
     return done.stdout
 
 
+@pytest.mark.parametrize("name", ["slurm.sh", "tfjob.yaml"])
+def test_the_cluster_files_run_a_script_that_takes_their_arguments(name):
+    words = re.split(r"[\s,\[\]\"]+", (ROOT / "scripts" / "cluster" / name).read_text())
+    (script,) = {word for word in words if word.startswith("scripts/") and word.endswith(".py")}
+    after = words[words.index(script) + 1 :]
+    given = [word for word in after if word.startswith("--")]
+    assert "--resume" in given
+    for argument in given:
+        assert f'"{argument}"' in (ROOT / script).read_text()
+
+
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
 def test_a_script_says_how_it_is_called(script):
     docstring = ast.get_docstring(ast.parse(script.read_text()))
@@ -49,6 +61,16 @@ def test_the_demo_learns_and_names_files_that_are_there(tmp_path):
         "test_predictions.png",
     }
     assert any(path.is_dir() and (path / "state.safetensors").exists() for path in written)
+
+
+@pytest.mark.slow
+def test_the_demo_goes_on_where_a_run_ended(tmp_path):
+    for epochs in (1, 2):  # the first finds nothing to go on with, and begins
+        run("image_classification.py", "--resume", "--epochs", epochs, "--output", tmp_path)
+    (folder,) = (tmp_path / "runs").iterdir()
+    with (folder / "metrics.csv").open(newline="") as file:
+        epochs = [row["epoch"] for row in csv.DictReader(file) if row["train/loss_epoch"]]
+    assert epochs == ["0", "1"]
 
 
 @pytest.mark.slow

@@ -3,19 +3,40 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
+from pathlib import Path
 
 import keras
 import numpy as np
+import tensorflow as tf
 from boring import BoringTask, NumberData, NumberTask, Rows, fitted, quiet
 from replicated import outcome
 from test_loss_scale import BAD, Overflows
-from test_replicas import FewData, KerasNormalised, Minimizing, Normalised, TwoOptimizers
+from test_replicas import (
+    FewData,
+    KerasNormalised,
+    Minimizing,
+    Normalised,
+    Reader,
+    TwoOptimizers,
+    Words,
+)
 
 from lightning_tf import Callback, Trainer
+from lightning_tf.agreement import agreed, check_signals
+from lightning_tf.callbacks.batch_size_finder import BatchSizeFinder
+from lightning_tf.callbacks.console_logger import ConsoleLogger
+from lightning_tf.callbacks.csv_logger import CSVLogger
+from lightning_tf.callbacks.early_stopping import EarlyStopping
+from lightning_tf.callbacks.json_lines_logger import JSONLinesLogger
 from lightning_tf.callbacks.model_checkpoint import ModelCheckpoint
+from lightning_tf.callbacks.prediction_writer import PredictionWriter
+from lightning_tf.callbacks.tensor_board_logger import TensorBoardLogger
 from lightning_tf.data.array_data import ArrayData
 from lightning_tf.data.digits import Digits
+from lightning_tf.exceptions import ConfigurationError, TerminationRequested
+from lightning_tf.profiler import TraceProfiler
 from lightning_tf.tasks import ImageClassification
 from lightning_tf.variables import all_variables
 
@@ -45,16 +66,30 @@ MORE = {
         lambda: Normalised(FewData()),
         {"gradient_clip_val": 0.01, "gradient_clip_algorithm": "value"},
     ),
+    "64-bit weights": (lambda: TwoOptimizers(FewData(4)), {"precision": "64-true"}),
+    "sparse gradients": (lambda: Reader(Words("sparse")), {}),
+    "not synchronised": (
+        lambda: KerasNormalised(FewData(7), synchronized=False),
+        {"sync_batchnorm": True},
+    ),
     "every batch watched": (lambda: BoringTask(indexed()), {"logger": Rows(), "max_steps": 5}),
     "validation inside the epoch": (lambda: BoringTask(FewData()), {"val_check_interval": 3}),
 }
 
+OF_WORKERS = ("by index", "64-bit weights", "sparse gradients", "not synchronised", "minimizing")
+CASES = {"quick": QUICK, "more": MORE, "of workers": {name: MORE[name] for name in OF_WORKERS}}
+
 
 def outcomes(folder, kind, devices):
     """What every case ends with."""
-    cases = {"quick": QUICK, "more": MORE}[kind]
+    cases = CASES[kind]
     Trainer(**quiet(max_steps=1, accelerator="cpu", devices=devices))  # joins the others
     return {name: outcome(make, devices, **given) for name, (make, given) in cases.items()}
+
+
+def several(folder, *names):
+    """What some of the functions below give, one after the other: starting workers takes long."""
+    return {name: globals()[name](folder) for name in names}
 
 
 def overflows(folder):
@@ -75,13 +110,18 @@ def overflows(folder):
 
 
 def evaluation(folder):
-    """7 numbers in batches of 4: their mean, and predictions of them in order, strings too."""
+    """7 numbers in batches of 4: their mean, and predictions in order, strings and ragged too."""
 
     class Named(NumberTask):
         def predict_step(self, batch):
-            import tensorflow as tf
-
-            return {"twice": batch * 2.0, "name": tf.strings.as_string(tf.cast(batch, tf.int32))}
+            whole = tf.cast(batch, tf.int32)
+            lengths = tf.repeat(whole[:, None], 2, axis=1)
+            ragged = tf.ragged.range(tf.reshape(lengths, [-1]))
+            return {
+                "twice": batch * 2.0,
+                "name": tf.strings.as_string(whole),
+                "ragged": tf.RaggedTensor.from_uniform_row_length(ragged, 2),
+            }
 
     trainer = Trainer(**quiet(max_steps=1))
     task = Named(NumberData([0.0], 4, held_out=[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0]))
@@ -92,7 +132,99 @@ def evaluation(folder):
         [len(batch["twice"]) for batch in batches],
         np.concatenate([batch["twice"] for batch in batches]).tolist(),
         np.concatenate([batch["name"] for batch in batches]).tolist(),
+        [[len(part) for part in row] for batch in batches for row in batch["ragged"]],
     )
+
+
+def agreements(folder):
+    """What a worker is told to do that wants one thing while the other one wants another."""
+    trainer = Trainer(**quiet(max_steps=1, accelerator="cpu"))
+    is_second = trainer.workers.index == 1
+    found = {"count": agreed(trainer, 3 if is_second else 8, 20.5 if is_second else 10.25)}
+    found["seconds"], found["no stop"] = trainer.progress.seconds, trainer.stop_reason
+    agreed(trainer)
+    found["without a time"] = trainer.progress.seconds
+    trainer.stop_reason = "worker 1 has seen enough" if is_second else ""
+    agreed(trainer)
+    found["stop"] = trainer.stop_reason
+    if not is_second:
+        trainer.signals.receive(signal.SIGTERM)
+    check_signals(trainer)  # would leave the other one waiting for ever
+    found["alone"] = "passed over"
+    try:
+        agreed(trainer)
+    except TerminationRequested as ended:
+        found["signal"] = f"ended with {ended.code}"
+    return found
+
+
+def exchanges(folder):
+    """What each worker hears from the others; every call is one that all of them make."""
+    workers = Trainer(**quiet(max_steps=1, accelerator="cpu")).workers
+    own = np.arange(2 - workers.index, dtype="float32")[:, None] + 10 * workers.index
+    found = {
+        "numbers": workers.gathered([workers.index, -(2**40)]).tolist(),
+        "told": workers.told({"folder": f"of worker {workers.index}", "at": [1, None]}),
+        "bytes": workers.all_bytes(b"\xff" * (1000 * workers.index)),
+        "rows": workers.joined(own).tolist(),
+        "names": workers.joined(np.array([b"a", b"bcd"][workers.index :], object)).tolist(),
+        "flags": workers.joined(np.array([workers.is_chief])).tolist(),
+        "nothing": workers.joined(np.zeros((0, 3), "int32")).shape,
+        "chief": workers.is_chief,
+        "first on host": workers.is_first_on_host,
+    }
+    workers.wait()
+    try:
+        workers.joined(np.float32(1.0))
+    except ConfigurationError as error:
+        found["scalar"] = str(error)
+    return found
+
+
+class EndsEarly(NumberTask):
+    """A validation loss that never becomes smaller."""
+
+    def validation_step(self, batch):
+        return tf.reduce_mean(batch) - self.weight
+
+
+def written(folder):
+    """What files each worker leaves in a folder of its own, from everything that writes."""
+    index = Trainer(**quiet(max_steps=1, accelerator="cpu")).workers.index
+    own = Path(folder, str(index))
+    own.mkdir()
+    trainer = Trainer(
+        accelerator="cpu",
+        max_epochs=9,
+        seed=3,
+        log_every_n_steps=1,
+        default_root_dir=own,
+        logger=[CSVLogger(), TensorBoardLogger(), JSONLinesLogger(), ConsoleLogger()],
+        callbacks=[EarlyStopping("val_loss"), PredictionWriter(format="csv"), ModelCheckpoint()],
+        profiler=TraceProfiler(1, 2),
+    )
+    task = EndsEarly(NumberData([1.0, 2.0, 3.0], 2, held_out=[1.0, 2.0, 3.0]))
+    trainer.fit(task)
+    end = trainer.global_step, trainer.stop_reason
+    trainer.predict(task, collect=True)
+    refused = ""
+    try:
+        fitted(BoringTask(), max_steps=1, accelerator="cpu", callbacks=[BatchSizeFinder()])
+    except ConfigurationError as error:
+        refused = str(error)
+    files = sorted(str(path.relative_to(own)) for path in own.rglob("*") if path.is_file())
+    return files, *end, refused
+
+
+def with_dropout(folder=None, devices=1):
+    """A fit whose masks tell the replicas apart."""
+
+    class Dropping(BoringTask):
+        def configure_model(self):
+            layers = [keras.layers.Dropout(0.5), keras.layers.Dense(2)]
+            self.model = keras.Sequential([keras.Input((32,)), *layers])
+
+    return outcome(lambda: Dropping(indexed()), devices)
 
 
 class Announce(Callback):
@@ -162,8 +294,6 @@ def broken(folder):
 
 def given_strategy(folder):
     """A strategy that the user made."""
-    import tensorflow as tf
-
     strategy = tf.distribute.MultiWorkerMirroredStrategy()
     trainer = fitted(BoringTask(FewData()), max_epochs=1, strategy=strategy)
     return trainer.workers.index, trainer.workers.count, dict(trainer.callback_metrics)

@@ -7,8 +7,9 @@
 #SBATCH --cpus-per-task=32
 #SBATCH --time=04:00:00
 #SBATCH --signal=USR1@120
+#SBATCH --requeue
 set -euo pipefail
 
 # --kill-on-bad-exit: where one worker fails, SLURM ends the others if they have not ended by themselves.
 srun --distribution=block --kill-on-bad-exit=1 --wait=90 \
-  .venv/bin/python -u scripts/image_classification.py "$@"
+  .venv/bin/python -u scripts/image_classification.py --resume "$@"

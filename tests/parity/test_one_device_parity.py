@@ -5,8 +5,10 @@ from functools import partial
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from boring import quiet
 from parity.traps import apart, batches, data, keras_trap, net, problem, weights
+from replicated import trainer_of
 
 from lightning_tf import Callback, Trainer
 from lightning_tf.tasks import KerasTask
@@ -61,19 +63,26 @@ def by_weights_file(first, second, folder):
     second.load_weights(folder / "half.weights.h5")
 
 
-@keras_trap("a weights file holds no seed generators")
-def test_keras_resumes_exactly(tmp_path):
-    assert in_two_halves(tmp_path, by_weights_file) == 0.0
+def by_checkpoint(first, second, folder):
+    path = tf.train.Checkpoint(model=first, optimizer=first.optimizer).save(folder / "half")
+    tf.train.Checkpoint(model=second, optimizer=second.optimizer).restore(path)
 
 
-def test_lightning_tf_resumes_exactly(tmp_path):
+@keras_trap("neither a weights file nor tf.train.Checkpoint holds seed generators")
+@pytest.mark.parametrize("save", [by_weights_file, by_checkpoint])
+def test_keras_resumes_exactly(tmp_path, save):
+    assert in_two_halves(tmp_path, save) == 0.0
+
+
+@pytest.mark.parametrize("devices", [1, pytest.param(2, marks=pytest.mark.distributed)])
+def test_lightning_tf_resumes_exactly(tmp_path, devices):
     found = []
     for epochs in ((4,), (2, 4)):
         for number, last in enumerate(epochs):
             model = with_dropout()
             model.compile(keras.optimizers.SGD(0.01), "mse")
             task = KerasTask(model, data=data(*problem(), 4))
-            trainer = Trainer(**quiet(max_epochs=last))
+            trainer = trainer_of(devices, max_epochs=last)
             trainer.fit(task, ckpt_path=tmp_path / "half" if number else None)
             if last == 2:
                 trainer.save_checkpoint(tmp_path / "half")
