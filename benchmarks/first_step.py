@@ -1,0 +1,74 @@
+"""How long `lightning-tf fit` takes to its first training step, and what of that is TensorFlow.
+
+    python benchmarks/first_step.py [--runs 5] [--write] [--check]
+
+A new process each time: the command line on the digits, timed from the start of the process to the
+end of the first update; beside it a process that imports TensorFlow and Keras and does nothing
+else, in turn. `lightning-tf --help` is timed too.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import measure
+
+ROOT = Path(__file__).resolve().parent.parent
+TENSORFLOW = [sys.executable, "-c", "import keras, tensorflow"]
+PACKAGE = [sys.executable, "-c", "import lightning_tf"]
+HELP = [sys.executable, "-m", "lightning_tf", "fit", "--help"]
+FIT = [
+    *(sys.executable, "-m", "lightning_tf", "fit", "--task", "ImageClassification"),
+    *("--task.data", "digits", "--trainer.max_steps", "1"),
+    *("--trainer.num_sanity_val_steps", "0", "--trainer.limit_val_batches", "0"),
+    *("--trainer.logger", "false", "--trainer.enable_checkpointing", "false"),
+]
+
+
+def seconds(command: list[str]) -> float:
+    """From the start of a process to its end."""
+    with tempfile.TemporaryDirectory() as folder:
+        begun = time.perf_counter()
+        subprocess.run(
+            command,
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            check=True,
+            capture_output=True,
+        )
+        return time.perf_counter() - begun
+
+
+def main() -> None:
+    options = measure.arguments(__doc__.splitlines()[0])
+    commands = {
+        "import tensorflow and keras": TENSORFLOW,
+        "lightning-tf fit, one update": FIT,
+        "import lightning_tf": PACKAGE,
+        "lightning-tf fit --help": HELP,
+    }
+    times: dict[str, list[float]] = {name: [] for name in commands}
+    for _ in range(options.runs):
+        for name, command in commands.items():
+            times[name].append(seconds(command))
+    tensorflow, fit, package, text = (statistics.median(t) for t in times.values())
+    rows = [[name, f"{statistics.median(t):.2f}", f"{min(t):.2f}"] for name, t in times.items()]
+    targets = [
+        measure.Target("first step beyond TensorFlow's import, s", fit - tensorflow, at_most=2.5),
+        measure.Target("import lightning_tf, s", package, at_most=0.2),
+        measure.Target("--help, s", text, at_most=1.0),
+    ]
+    share = f"Of the time to the first step, {tensorflow / fit:.0%} are "
+        "the import of TensorFlow and Keras."
+    table = measure.table(["process", "median (s)", "least (s)"], rows)
+    measure.report("first_step", f"{share}\n\n{table}", targets, options)
+
+
+if __name__ == "__main__":
+    main()
