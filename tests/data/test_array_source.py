@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lightning_tf.data import array_source
+from lightning_tf.data import gathered_batches
 from lightning_tf.data.array_source import ArraySource
 
 
 @pytest.fixture
 def small_blocks(monkeypatch):
     """Blocks of three batches of four, so that few examples pass through every kind of piece."""
-    monkeypatch.setattr(array_source, "BLOCK_BYTES", 3 * 4 * (8 + 8))
+    monkeypatch.setattr(gathered_batches, "BLOCK_BYTES", 3 * 4 * (8 + 8))
 
 
 @pytest.mark.parametrize("count", [0, 1, 3, 4, 5, 11, 12, 13, 24, 26, 28, 30])
