@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -56,7 +57,7 @@ class FeatureScaler(keras.layers.Layer):  # type: ignore[misc]
         """Whether the weights come from data or from a checkpoint."""
         return bool(np.asarray(self.fitted.numpy()))
 
-    def fit(self, groups: list[NDArray[np.floating]]) -> None:
+    def fit(self, groups: Sequence[NDArray[Any]]) -> None:
         """Take centres and scales from training data.
 
         Args:

@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from lightning_tf.exceptions import ConfigurationError, nearest
+from lightning_tf.tasks.feature_scaler import check_scaler
 from lightning_tf.tasks.networks.forecast_layers import ForecastLayers
 from lightning_tf.tasks.networks.forecasts import (
     FORECAST_NETWORKS,
@@ -16,7 +17,6 @@ from lightning_tf.tasks.networks.forecasts import (
     build_forecast_network,
 )
 from lightning_tf.tasks.series_transform import SeriesTransform, check_transform
-from lightning_tf.tasks.feature_scaler import check_scaler
 
 Inputs = Mapping[str, tf.Tensor]
 USUAL = {"units": 64, "depth": 2, "dropout": 0.0, "bidirectional": False, "unroll": False}

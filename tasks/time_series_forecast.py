@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -17,10 +17,18 @@ from lightning_tf.data.series_catalog import time_series_data
 from lightning_tf.data.time_series import TimeSeries
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.task import Task
+from lightning_tf.tasks.forecast_comparison import ForecastComparison
+from lightning_tf.tasks.forecast_export import export_forecaster
 from lightning_tf.tasks.forecast_loss import check_loss, forecast_loss
+from lightning_tf.tasks.forecast_report import ForecastReport
 from lightning_tf.tasks.forecaster import Forecaster
 from lightning_tf.tasks.optimizer_settings import OptimizerSettings
 from lightning_tf.tasks.percentage_error import PercentageError
+from lightning_tf.tasks.rolling_forecast import rolling_forecast
+from lightning_tf.tasks.walk_forward import walk_forward
+
+if TYPE_CHECKING:
+    from lightning_tf.trainer import Trainer
 
 HISTORY, HORIZON = 60, 1
 
@@ -85,7 +93,7 @@ class TimeSeriesForecast(Task):
         (30, 1)
     """
 
-    data: TimeSeries | None  # type: ignore[assignment]
+    data: TimeSeries | None
 
     def __init__(
         self,
@@ -124,8 +132,8 @@ class TimeSeriesForecast(Task):
         self.loss, self.quantiles = loss or "mse", tuple(quantiles)
         self.season = None if season is None else checked_integer("season", season, least=1)
         self.facts = None if facts is None else dict(facts)
-        options = {"history": history, "horizon": horizon, "batch_size": batch_size}
-        options |= {"data_dir": data_dir, **(data_options or {})}
+        options: dict[str, Any] = {"history": history, "horizon": horizon, **(data_options or {})}
+        options |= {"batch_size": batch_size, "data_dir": data_dir}
         if isinstance(data, TimeSeries):  # as a checkpoint records them, they say the same again
             options = {k: v for k, v in options.items() if getattr(data, k, None) != v}
         self.data = None if data is None else time_series_data(data, **options)
@@ -176,18 +184,70 @@ class TimeSeriesForecast(Task):
     def training_step(self, batch: Any) -> tf.Tensor:
         """Return the mean loss of scaled forecasts, and what the model's layers add."""
         added = [tf.cast(loss, tf.float32) for loss in self.model.losses]
-        return tf.add_n([self._loss(*batch, training=True), *added])
+        return tf.add_n([self._loss(batch, training=True), *added])
 
     def validation_step(self, batch: Any) -> tf.Tensor:
         """Return the mean loss of scaled forecasts."""
-        return self._loss(*batch, training=False)
+        return self._loss(batch, training=False)
 
     def predict_step(self, batch: Any) -> tf.Tensor:
         """Return forecasts in the data's units of windows, with or without targets."""
         inputs = batch[0] if isinstance(batch, (tuple, list)) else batch
         return self.built.forecast(self.built.outputs(inputs, training=False), inputs)
 
-    def _loss(self, inputs: Mapping[str, tf.Tensor], y: tf.Tensor, training: bool) -> tf.Tensor:
+    def forecast(
+        self, history: Any, steps: int, *, known: Any = None, series: str | None = None
+    ) -> NDArray[np.float32]:
+        """Forecast rows beyond the end of a history; longer than the horizon, it rolls on.
+
+        Args:
+            history: At least `history` rows in the data's units: a DataFrame or an array.
+            steps: Rows to forecast.
+            known: Of these rows, the features that are known in the future.
+            series: Which one, where there are several.
+
+        Returns:
+            Float32 of shape (steps, targets), with quantiles (steps, targets, quantiles); see
+            `rolling_forecast`.
+        """
+        self._check_built()
+        return rolling_forecast(
+            self, history, checked_integer("steps", steps, least=1), known=known, series=series
+        )
+
+    def compare(self, stage: str = "test") -> list[dict[str, Any]]:
+        """Errors of this task and of forecasts that need no network, on the same windows.
+
+        Returns:
+            A dict for each with ``forecast`` (its name), ``rmse``, ``mae``, ``mape``, ``mase``.
+        """
+        self._check_built()
+        return ForecastComparison(self, stage).rows()
+
+    def backtest(
+        self, trainer: Trainer, folds: int = 5, refit: Callable[[], Trainer] | None = None
+    ) -> list[dict[str, Any]]:
+        """Test on consecutive stretches of the test part; see `walk_forward`."""
+        self._check_built()
+        return walk_forward(self, trainer, folds, refit)
+
+    def export(self, path: str | os.PathLike[str]) -> None:
+        """Write a SavedModel that takes and gives the data's units; see `export_forecaster`."""
+        self._check_built()
+        export_forecaster(self, path)
+
+    def callbacks(self) -> list[Callback]:
+        """Bring the comparison with the baselines, and pictures."""
+        return [ForecastReport()]
+
+    def _check_built(self) -> None:
+        if getattr(self, "built", None) is None:
+            raise ConfigurationError(
+                "there is no model yet: fit the task, or take it from a checkpoint."
+            )
+
+    def _loss(self, batch: Any, training: bool) -> tf.Tensor:
+        inputs, y = batch
         outputs = self.built.outputs(inputs, training)
         forecast = self.built.forecast(outputs, inputs)
         point = self.built.point(forecast)

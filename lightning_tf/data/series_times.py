@@ -98,7 +98,7 @@ def regular(part: Any, time: str, frequency: Any, fills: bool) -> Any:
     first, last = times.iloc[0], times.iloc[-1]
     try:
         if pd.api.types.is_numeric_dtype(times):
-            steps = int(round((last - first) / float(frequency)))
+            steps = round(float((last - first) / float(frequency)))
             expected = pd.Index(first + np.arange(steps + 1) * float(frequency))
         else:
             expected = pd.date_range(first, last, freq=frequency)

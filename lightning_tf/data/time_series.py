@@ -139,13 +139,15 @@ class TimeSeries(IndexedData):
         limit = ends if limit is None else limit
         if self._from[name] is None:
             held_out = np.floor(self._fractions[name] * (ends - starts) + 0.5).astype(np.int64)
-            return np.maximum(starts, limit - held_out)
+            row: NDArray[np.int64] = np.maximum(starts, limit - held_out)
+            return row
         time = self._time(name)
         rows = [
             start + np.searchsorted(self.store.times[start:end], time)
             for start, end in zip(starts, ends, strict=True)
         ]
-        return np.minimum(np.array(rows, np.int64), limit)
+        row = np.minimum(np.array(rows, np.int64), limit)
+        return row
 
     def _time(self, name: str) -> Any:
         import pandas as pd
