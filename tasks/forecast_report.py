@@ -18,7 +18,7 @@ class ForecastReport(Callback):
     Loggers get a table ``val/baselines`` or ``test/baselines`` with the errors of the network and
     of the naive, the seasonal-naive and the linear forecast on the same windows, the errors of
     these as numbers (``test_naive_rmse``, ...), and the figures ``test/forecast`` and
-    ``test/error_by_horizon``. It costs one more forward pass over the part.
+    ``test/error_by_horizon``; of validation the same without the numbers. It costs one more forward pass over the part.
 
     Works with every task that has the attributes of a TimeSeriesForecast.
     """
@@ -35,17 +35,17 @@ class ForecastReport(Callback):
         self._log(trainer, task, "test", trainer.num_test_batches)
 
     def _log(self, trainer: Trainer, task: Any, stage: str, batches: Any) -> None:
-        if not trainer.loggers or task.data is None or stage not in (task.data.parts or {}):
+        if not trainer.loggers or task.walking or stage not in (task.data.parts or {}):
             return
         limit = None if batches is None else int(batches) * task.data.batch_size
         comparison = ForecastComparison(task, stage, limit)
         rows = comparison.rows()
         columns = ["forecast", *COLUMNS]
-        trainer.log_table(
-            f"{stage}/baselines", columns, [[row[c] for c in columns] for row in rows]
-        )
-        trainer.log_metrics(
-            {f"{stage}_{row['forecast']}_{c}": row[c] for row in rows[1:] for c in COLUMNS}
-        )
+        cells = [[row[column] for column in columns] for row in rows]
+        trainer.log_table(f"{stage}/baselines", columns, cells)
+        if stage == "test":  # in validation they would be curves of one point
+            trainer.log_metrics(
+                {f"test_{row['forecast']}_{c}": row[c] for row in rows[1:] for c in COLUMNS}
+            )
         trainer.log_figure(f"{stage}/forecast", forecast_figure(comparison))
         trainer.log_figure(f"{stage}/error_by_horizon", horizon_figure(comparison))

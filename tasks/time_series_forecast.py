@@ -94,6 +94,7 @@ class TimeSeriesForecast(Task):
     """
 
     data: TimeSeries | None
+    walking = False
 
     def __init__(
         self,

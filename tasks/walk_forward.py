@@ -57,6 +57,7 @@ def walk_forward(
     def origins(first: Any, last: Any) -> Any:
         return window_origins(starts, first, last, data.history, data.horizon)
 
+    task.walking = True  # no report of every stretch
     try:
         for fold in range(folds):
             first, last = (begins + (ends - begins) * n // folds for n in (fold, fold + 1))
@@ -75,5 +76,5 @@ def walk_forward(
             time = np.min(store.times[windows])
             rows.append({"from": time, "windows": len(windows), **measured})
     finally:
-        data.parts = parts
+        data.parts, task.walking = parts, False
     return rows
