@@ -18,7 +18,8 @@ class ForecastReport(Callback):
     Loggers get a table ``val/baselines`` or ``test/baselines`` with the errors of the network and
     of the naive, the seasonal-naive and the linear forecast on the same windows, the errors of
     these as numbers (``test_naive_rmse``, ...), and the figures ``test/forecast`` and
-    ``test/error_by_horizon``; of validation the same without the numbers. It costs one more forward pass over the part.
+    ``test/error_by_horizon``; of validation the same without the numbers. It costs one more forward
+    pass over the part.
 
     Works with every task that has the attributes of a TimeSeriesForecast.
     """
