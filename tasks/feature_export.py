@@ -24,7 +24,8 @@ def export_feature_task(task: Any, path: str | os.PathLike[str]) -> None:
 
     Example:
         >>> export_feature_task(task, "exported")
-        >>> tf.saved_model.load("exported").serve(tf.zeros((1, 5)), tf.zeros((1, 0), tf.string))
+        >>> exported = tf.saved_model.load("exported")
+        >>> exported.serve(tf.zeros((1, 5)), tf.zeros((1, 0), tf.string))
     """
     columns: FeatureColumns = task.columns
     archive = keras.export.ExportArchive()

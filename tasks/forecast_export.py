@@ -23,7 +23,8 @@ def export_forecaster(task: Any, path: str | os.PathLike[str]) -> None:
 
     Example:
         >>> export_forecaster(task, "exported")
-        >>> tf.saved_model.load("exported").forecast(past)
+        >>> exported = tf.saved_model.load("exported")
+        >>> exported.forecast(past)
     """
     facts = task.facts
     known = len(facts["known"])
