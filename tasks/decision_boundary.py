@@ -73,11 +73,8 @@ def boundary_figure(task: Any, points: NDArray[np.floating], labels: NDArray[np.
     low, high = low - MARGIN * (high - low), high + MARGIN * (high - low)
     lines = [np.linspace(*ends, SIDE, dtype=np.float32) for ends in zip(low, high, strict=True)]
     grid = np.stack(np.meshgrid(*lines), axis=-1)
-    inputs = {
-        "numbers": grid.reshape(-1, 2),
-        "categories": np.zeros((SIDE * SIDE, 0), np.int32),
-    }
-    probabilities = np.asarray(task.predict_step(inputs)).reshape(SIDE, SIDE, -1)
+    probabilities = np.asarray(task.predict_step({"numbers": grid.reshape(-1, 2)}))
+    probabilities = probabilities.reshape(SIDE, SIDE, -1)
     classes = probabilities.shape[-1]
     colours = colormaps["tab10"](np.arange(classes) % 10)[:, :3]
     figure = Figure(figsize=(6, 5.5), layout="constrained")
@@ -96,8 +93,8 @@ def boundary_figure(task: Any, points: NDArray[np.floating], labels: NDArray[np.
             here[:, 0], here[:, 1], s=14, color=colours[number], edgecolors="white", linewidths=0.4
         )
         axes.scatter([], [], s=30, color=colours[number], label=name)
-    rows = {"numbers": points.astype(np.float32), "categories": np.zeros((len(points), 0), "int32")}
-    right = (np.asarray(task.predict_step(rows)).argmax(axis=-1) == labels).mean()
+    predicted = np.asarray(task.predict_step({"numbers": points})).argmax(axis=-1)
+    right = (predicted == labels).mean()
     axes.set_title(f"{right:.1%} of {len(labels):,} right")
     axes.set_xlabel(task.columns.numbers[0])
     axes.set_ylabel(task.columns.numbers[1])

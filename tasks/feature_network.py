@@ -102,8 +102,10 @@ class BuiltFeatureNetwork:
 
     def outputs(self, inputs: Mapping[str, tf.Tensor], training: bool) -> tf.Tensor:
         """Float32 outputs of rows in the table's own units."""
+        count = tf.shape(next(iter(inputs.values())))[0]
         numbers, categories = (
-            tf.convert_to_tensor(inputs[name]) for name in ("numbers", "categories")
+            tf.convert_to_tensor(inputs[name]) if name in inputs else tf.zeros([count, 0], dtype)
+            for name, dtype in (("numbers", tf.float32), ("categories", tf.int32))
         )
         numbers = numbers if self.scaler is None else self.scaler(numbers)
         outputs = self.model([numbers, categories], training=training)

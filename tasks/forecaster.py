@@ -116,7 +116,10 @@ class BuiltForecaster:
         """What the model gives for windows: scaled, of shape (batch, horizon, targets, ...)."""
         series = inputs["series"]
         past = self.transform.past(inputs["past"], series)
-        future = self.transform.future(inputs["future"], series)
+        future = inputs.get("future")
+        if future is None:
+            future = tf.zeros([tf.shape(series)[0], self.model.inputs[1].shape[1], 0])
+        future = self.transform.future(future, series)
         return tf.cast(self.model([past, future, series], training=training), tf.float32)
 
     def forecast(self, outputs: tf.Tensor, inputs: Inputs) -> tf.Tensor:

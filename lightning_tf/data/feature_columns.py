@@ -101,8 +101,10 @@ def checked_numbers(table: Any, name: str) -> NDArray[np.float64]:
     values = np.asarray(pd.to_numeric(column, errors="coerce"), np.float64)
     bad = np.flatnonzero(~np.isfinite(values))
     if len(bad):
+        cell = column.iloc[bad[0]]
+        cell = cell.item() if isinstance(cell, np.generic) else cell
         raise DataError(
-            f"{name} of row {table.index[bad[0]]} is {column.iloc[bad[0]]!r}, and {len(bad)} of "
+            f"{name} of row {table.index[bad[0]]} is {cell!r}, and {len(bad)} of "
             f"{len(values)} values are missing or no finite numbers; correct them, or pass "
             "missing='drop' or a number."
         )

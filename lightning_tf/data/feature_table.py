@@ -23,9 +23,9 @@ class FeatureTable(IndexedData):
 
     A batch is ``(inputs, targets)``. Inputs are a dict: ``numbers``, float32 of shape (batch,
     numeric columns), as the table has them, and ``categories``, int32 of shape (batch, categorical
-    columns): 0 for categories that training rows do not have. Targets are float32 of shape (batch,
-    targets), or with ``classes=True`` int32 of shape (batch,). Categories and classes are those of
-    the training part.
+    columns): 0 for categories that training rows do not have; each only where there are such
+    columns. Targets are float32 of shape (batch, targets), or with ``classes=True`` int32 of shape
+    (batch,). Categories and classes are those of the training part.
 
     Attributes:
         columns: The features, after `setup`.
@@ -121,7 +121,9 @@ class FeatureTable(IndexedData):
         if features is None:
             features = [str(name) for name in table.columns if name not in self.targets]
         self.columns = FeatureColumns.learnt(learnt, features, self._categorical)
-        inputs = self.columns.arrays(table)
+        inputs = {k: array for k, array in self.columns.arrays(table).items() if array.shape[1]}
+        if not inputs:
+            raise DataError("The table has no column beside the target; give one to learn from.")
         source = ArraySource(inputs, self._target_array(table, carved["train"]))
         return {name: Part(source, indices) for name, indices in carved.items()}
 

@@ -59,7 +59,7 @@ class GatheredBatches:
                     )
                     .map(tf.autograph.experimental.do_not_convert(self._gather))  # saves 3 ms
                     .prefetch(1)
-                    .unbatch()
+                    .apply(self._unbatched)
                 )
             # The rest is less than a block: gathered now, it needs no traced function, whose 15 ms
             # would be most of a small data set's epoch.
@@ -75,3 +75,13 @@ class GatheredBatches:
 
     def _gather(self, indices: Any) -> Any:
         return self._function(tf.convert_to_tensor(indices, tf.int64))
+
+    def _unbatched(self, blocks: tf.data.Dataset) -> tf.data.Dataset:
+        if all(0 not in spec.shape for spec in tf.nest.flatten(blocks.element_spec)):
+            return blocks.unbatch()
+        # TensorFlow's unbatch crashes where an example is an empty tensor; this is slower.
+        return blocks.flat_map(tf.autograph.experimental.do_not_convert(_slices))
+
+
+def _slices(*block: Any) -> tf.data.Dataset:
+    return tf.data.Dataset.from_tensor_slices(block if len(block) > 1 else block[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -129,4 +130,4 @@ def regular(part: Any, time: str, frequency: Any, fills: bool) -> Any:
 
 def _said(time: Any) -> str:
     """A time as a message shows it: without zeros of an hour that nobody gave."""
-    return str(time).removesuffix("T00:00:00.000000000").removesuffix(" 00:00:00")
+    return re.sub(r"[T ]00:00:00(\.0+)?$", "", str(time))

@@ -17,9 +17,9 @@ class SeriesWindows:
     """Windows by the row of their origin, the first one that is forecast.
 
     An input is a dict: ``past``, float32 of shape (batch, history, channels), the rows before the
-    origin; ``future``, float32 of shape (batch, horizon, known features), those of the rows to
-    forecast; ``series``, int32 of shape (batch,). A target is float32 of shape (batch, horizon,
-    targets). All are in the data's own units.
+    origin; ``series``, int32 of shape (batch,); and, where features of the future are known,
+    ``future``, float32 of shape (batch, horizon, known features). A target is float32 of shape
+    (batch, horizon, targets). All are in the data's own units.
 
     Args:
         store: The series.
@@ -58,13 +58,15 @@ class SeriesWindows:
 
     def _input(self, origins: tf.Tensor) -> dict[str, tf.Tensor]:
         known = len(self.store.known)
-        future = tf.gather(self._values, origins[..., tf.newaxis] + self._after)
         places = tf.searchsorted(self._starts, tf.reshape(origins, [-1]), side="right") - 1
-        return {
+        inputs = {
             "past": tf.gather(self._values, origins[..., tf.newaxis] + self._before),
-            "future": future[..., future.shape[-1] - known :],
             "series": tf.reshape(tf.cast(places, tf.int32), tf.shape(origins)),
         }
+        if known:
+            future = tf.gather(self._values, origins[..., tf.newaxis] + self._after)
+            inputs["future"] = future[..., future.shape[-1] - known :]
+        return inputs
 
     def _y(self, origins: tf.Tensor) -> tf.Tensor:
         rows = tf.gather(self._values, origins[..., tf.newaxis] + self._after)

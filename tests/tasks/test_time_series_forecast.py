@@ -62,9 +62,9 @@ def test_every_network_learns_a_season_through_every_transform(network, transfor
     task = made(network, transform=transform)
     trainer = fitted(task, max_epochs=25, seed=0)
     rows = {row["forecast"]: row["rmse"] for row in task.compare()}
-    # Unseen levels are what `none` cannot do: it need not beat the season repeated.
-    best = rows["naive"] if transform == "none" else rows["seasonal_naive"]
-    assert trainer.test(task)["test_rmse"] < best
+    # Unseen levels are what `none` cannot do well.
+    share = 1.0 if transform == "none" else 0.3
+    assert trainer.test(task)["test_rmse"] < share * rows["naive"]
 
 
 @pytest.mark.parametrize(
