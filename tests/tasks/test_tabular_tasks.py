@@ -13,6 +13,7 @@ from resumable import assert_resume_is_exact
 from lightning_tf import Trainer
 from lightning_tf.exceptions import ConfigurationError, DataError
 from lightning_tf.tasks import Regression, TabularClassification
+from lightning_tf.tasks.decision_boundary import boundary_figure
 
 
 def houses(count=300, seed=0):
@@ -297,3 +298,12 @@ def test_missing_numbers_are_dropped_or_filled_as_asked(missing, rows):
     task = regression(table, data_options={**PRICE["data_options"], "missing": missing})
     fitted(task, max_epochs=1)
     assert sum(len(part.indices) for part in task.data.parts.values()) == rows
+
+
+def test_three_classes_of_the_plane_are_drawn():
+    x = np.random.default_rng(0).normal(size=(60, 2)).astype("float32")
+    task = TabularClassification((x, np.arange(60) % 3), units=(4,))
+    fitted(task, max_steps=1, limit_val_batches=0)
+    axes = boundary_figure(task, x, np.arange(60) % 3).axes[0]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["0", "1", "2"]
+    assert axes.get_title().endswith("of 60 right")

@@ -378,3 +378,16 @@ def test_nothing_can_be_asked_before_there_is_a_model(tmp_path):
             ask(made())
     with pytest.raises(ConfigurationError, match="data is None"):
         TimeSeriesForecast(None).configure_model()
+
+
+@pytest.mark.slow
+@pytest.mark.real_data
+@pytest.mark.parametrize("network", ["gru", "lstm"])
+@pytest.mark.parametrize("transform", ["last_value", "return"])
+def test_the_share_price_is_forecast_as_well_as_the_last_price_allows(network, transform):
+    options = {"test_from": "2017-01-01"}
+    task = TimeSeriesForecast("google_stock", network, transform=transform, data_options=options)
+    metrics = fitted(task, max_epochs=2, seed=0).test(task)
+    rows = {row["forecast"]: row["rmse"] for row in task.compare()}
+    assert metrics["test_rmse"] < 35.0
+    assert metrics["test_rmse"] < 1.05 * rows["naive"]

@@ -1,0 +1,34 @@
+"""What the tasks on series and tables log reaches an offline run of W&B."""
+
+import numpy as np
+import pytest
+from boring import quiet
+
+from lightning_tf import Trainer
+from lightning_tf.callbacks import WandbLogger
+from lightning_tf.tasks import Regression, TabularClassification, TimeSeriesForecast
+
+TASKS = {
+    "forecast": (
+        lambda: TimeSeriesForecast(np.sin(np.arange(120.0)), "mlp", history=8, units=4),
+        {"test_baselines", "test_forecast", "test_error_by_horizon"},
+    ),
+    "regression": (lambda: Regression("diabetes", units=(4,)), {"test_regression"}),
+    "classification": (
+        lambda: TabularClassification("xor", units=(4,)),
+        {"test_decision_boundary", "test_confusion_matrix"},
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TASKS)
+def test_an_offline_run_takes_rows_tables_and_figures(name, sealed, tmp_path):
+    make, expected = TASKS[name]
+    logger = WandbLogger("tasks", dir=tmp_path, mode="offline")
+    trainer = Trainer(**quiet(max_steps=2, logger=logger, seed=0))
+    trainer.fit(task := make())
+    trainer.test(task)
+    media = [p.name for p in tmp_path.glob("wandb/offline-run-*/files/media/**/*.*")]
+    for item in expected:
+        assert any(found.startswith(item) for found in media), (item, media)
