@@ -61,7 +61,15 @@ def test_the_examples_of_the_readme_learn_the_digits(code, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "document", ["checkpoints", "tables", "text_classification", "time_series_forecast"]
+    "document",
+    [
+        "checkpoints",
+        "text_classification",
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in ("tables", "time_series_forecast")
+        ),
+    ],
 )
 def test_the_code_of_a_document_runs(document, tmp_path):
     text = (ROOT / f"docs/{document}.md").read_text()

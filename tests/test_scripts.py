@@ -72,6 +72,7 @@ def test_the_text_script_learns_a_table_and_names_its_mistakes(tmp_path):
     assert (tmp_path / "model" / "saved_model.pb").exists()
 
 
+@pytest.mark.slow
 def test_the_forecast_script_compares_exports_and_draws(tmp_path):
     import pandas as pd
 

@@ -72,7 +72,7 @@ def test_metrics_are_those_of_scikit_learn():
 
 @pytest.mark.parametrize(
     "data",
-    ["xor", "circles", *(pytest.param(n, marks=pytest.mark.slow) for n in ("and", "or"))],
+    ["xor", *(pytest.param(n, marks=pytest.mark.slow) for n in ("and", "or", "circles"))],
 )
 def test_the_playgrounds_of_the_plane_are_solved(data):
     task = TabularClassification(
@@ -148,7 +148,7 @@ def test_a_checkpoint_answers_without_data(tmp_path, make):
 # ---- with the rest of the house
 
 
-@pytest.mark.parametrize("make", [regression, classification])
+@pytest.mark.parametrize("make", [regression, pytest.param(classification, marks=pytest.mark.slow)])
 def test_training_goes_on_exactly_where_a_checkpoint_stopped(tmp_path, make):
     options = {"dropout": 0.3, "batch_norm": True, "schedule": "constant"}
     assert_resume_is_exact(tmp_path, lambda: make(**options), list, stop=4, end=14)
@@ -159,7 +159,9 @@ def test_two_devices_learn_what_one_learns(make):
     assert_equal_on_replicas(lambda: make(batch_size=7, optimizer="sgd"), tolerance=1e-4)
 
 
-@pytest.mark.parametrize("precision", ["bf16-mixed", "16-mixed"])
+@pytest.mark.parametrize(
+    "precision", [pytest.param("bf16-mixed", marks=pytest.mark.slow), "16-mixed"]
+)
 def test_mixed_precision_predicts_in_float32(precision):
     task = regression()
     assert fitted(task, max_epochs=15, precision=precision, seed=0).test(task)["test_r2"] > 0.97

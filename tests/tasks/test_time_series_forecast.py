@@ -71,7 +71,7 @@ def test_every_network_learns_a_season_through_every_transform(network, transfor
     ("network", "options"),
     [
         ("cnn", {}),
-        ("nbeats", {}),
+        pytest.param("nbeats", {}, marks=pytest.mark.slow),
         ("gru", {}),
         pytest.param("rnn", {"bidirectional": True}, marks=pytest.mark.slow),
         pytest.param("lstm", {"unroll": True}, marks=pytest.mark.slow),
@@ -208,6 +208,7 @@ def test_a_backtest_tests_every_stretch_by_itself(trained):
     assert mean == pytest.approx(whole["test_rmse"], rel=0.5)
 
 
+@pytest.mark.slow
 def test_a_backtest_can_train_again_before_each_stretch():
     task = made()
     trainer = fitted(task, max_epochs=1, seed=0)
@@ -284,7 +285,9 @@ def test_two_devices_learn_what_one_learns(network):
     assert_equal_on_replicas(lambda: made(network, **options), tolerance=1e-4)
 
 
-@pytest.mark.parametrize("precision", ["bf16-mixed", "16-mixed"])
+@pytest.mark.parametrize(
+    "precision", [pytest.param("bf16-mixed", marks=pytest.mark.slow), "16-mixed"]
+)
 @pytest.mark.parametrize("network", ["mlp", pytest.param("gru", marks=pytest.mark.slow)])
 def test_mixed_precision_forecasts_in_float32(network, precision):
     task = made(network)
