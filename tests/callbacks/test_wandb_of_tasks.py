@@ -11,12 +11,12 @@ from lightning_tf.tasks import Regression, TabularClassification, TimeSeriesFore
 TASKS = {
     "forecast": (
         lambda: TimeSeriesForecast(np.sin(np.arange(120.0)), "mlp", history=8, units=4),
-        {"test_baselines", "test_forecast", "test_error_by_horizon"},
+        {"test/baselines", "test/forecast", "test/error_by_horizon"},
     ),
-    "regression": (lambda: Regression("diabetes", units=(4,)), {"test_regression"}),
+    "regression": (lambda: Regression("diabetes", units=(4,)), {"test/regression"}),
     "classification": (
         lambda: TabularClassification("xor", units=(4,)),
-        {"test_decision_boundary", "test_confusion_matrix"},
+        {"test/decision_boundary", "test/confusion_matrix"},
     ),
 }
 
@@ -29,6 +29,8 @@ def test_an_offline_run_takes_rows_tables_and_figures(name, sealed, tmp_path):
     trainer = Trainer(**quiet(max_steps=2, logger=logger, seed=0))
     trainer.fit(task := make())
     trainer.test(task)
-    media = [p.name for p in tmp_path.glob("wandb/offline-run-*/files/media/**/*.*")]
+    media = [
+        f"{p.parent.name}/{p.name}" for p in tmp_path.glob("wandb/offline-run-*/files/media/**/*.*")
+    ]
     for item in expected:
         assert any(found.startswith(item) for found in media), (item, media)
