@@ -5,7 +5,18 @@ if __name__ != "lightning_tf.tasks":
 
 from lightning_tf.tasks.image_classification import ImageClassification
 from lightning_tf.tasks.keras_task import KerasTask
+from lightning_tf.tasks.regression import Regression
+from lightning_tf.tasks.tabular_classification import TabularClassification
 from lightning_tf.tasks.text_classification import TextClassification
+from lightning_tf.tasks.time_series_forecast import TimeSeriesForecast
 from lightning_tf.tasks.transfer_learning import TransferLearning
 
-__all__ = ["ImageClassification", "KerasTask", "TextClassification", "TransferLearning"]
+__all__ = [
+    "ImageClassification",
+    "KerasTask",
+    "Regression",
+    "TabularClassification",
+    "TextClassification",
+    "TimeSeriesForecast",
+    "TransferLearning",
+]

@@ -94,6 +94,50 @@ def test_the_text_script_learns_a_table_and_names_its_mistakes(tmp_path):
     assert (tmp_path / "model" / "saved_model.pb").exists()
 
 
+@pytest.mark.slow
+def test_the_forecast_script_compares_exports_and_draws(tmp_path):
+    import pandas as pd
+
+    days = np.arange(200)
+    table = pd.DataFrame({"day": days, "sold": np.sin(days / 3), "noise": 0.0})
+    table.to_csv(tmp_path / "sales.csv", index=False)
+    printed = run(
+        "time_series_forecast.py",
+        *("--data", tmp_path / "sales.csv", "--time", "day", "--target", "sold"),
+        *("--network", "mlp", "--history", 20, "--horizon", 4, "--season", 19, "--folds", 2),
+        *("--quantiles", 0.1, 0.5, 0.9, "--learning-rate", 0.01),
+        *("--output", tmp_path, "--export", tmp_path / "model"),
+    )
+    errors = dict(re.findall(r"^(mlp|naive) +([\d.]+)", printed, re.MULTILINE))
+    assert float(errors["mlp"]) < 0.5 * float(errors["naive"])
+    assert len(re.findall(r"^from .* windows  rmse", printed, re.MULTILINE)) == 2
+    written = [Path(path) for path in re.findall(r"^written: (.*)$", printed, re.MULTILINE)]
+    assert len(written) == 2
+    assert all(path.exists() for path in written)
+    assert (tmp_path / "model" / "saved_model.pb").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("script", "arguments", "bound"),
+    [
+        ("regression.py", ("--data", "diabetes", "--units", 8), ("r2", 0.3)),
+        ("tabular_classification.py", ("--data", "wine", "--units", 8), ("accuracy", 0.9)),
+    ],
+    ids=["regression", "classification"],
+)
+def test_the_scripts_for_tables_learn_one_and_draw(tmp_path, script, arguments, bound):
+    name, least = bound
+    options = ("--epochs", 20, "--output", tmp_path, "--export", tmp_path / "model")
+    printed = run(script, *arguments, *options)
+    (found,) = re.findall(rf"^{name} .* test_ ([\d.]+)$", printed, re.MULTILINE)
+    assert float(found) > least
+    written = [Path(path) for path in re.findall(r"^written: (.*)$", printed, re.MULTILINE)]
+    assert written
+    assert all(path.exists() for path in written)
+    assert (tmp_path / "model" / "saved_model.pb").exists()
+
+
 @pytest.fixture
 def few_pictures(tmp_path):
     """A folder of two classes, bright on top or below, in train and test."""

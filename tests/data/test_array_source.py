@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lightning_tf.data import array_source
+from lightning_tf.data import gathered_batches
 from lightning_tf.data.array_source import ArraySource
 
 
 @pytest.fixture
 def small_blocks(monkeypatch):
     """Blocks of three batches of four, so that few examples pass through every kind of piece."""
-    monkeypatch.setattr(array_source, "BLOCK_BYTES", 3 * 4 * (8 + 8))
+    monkeypatch.setattr(gathered_batches, "BLOCK_BYTES", 3 * 4 * (8 + 8))
 
 
 @pytest.mark.parametrize("count", [0, 1, 3, 4, 5, 11, 12, 13, 24, 26, 28, 30])
@@ -57,3 +57,10 @@ def test_arrays_are_not_written_into_the_graph(small_blocks):
     functions = node_names.library.function
     constants = [n for f in functions for n in f.node_def if n.op == "Const"]
     assert all(node.attr["value"].tensor.ByteSize() < 1000 for node in constants)
+
+
+def test_empty_examples_pass_through_blocks_too(small_blocks):
+    source = ArraySource({"a": np.arange(40), "b": np.zeros((40, 0))}, np.arange(40))
+    batches = list(source.batches(np.arange(40), 4).as_numpy_iterator())
+    assert [y.tolist() for _, y in batches] == np.arange(40).reshape(10, 4).tolist()
+    assert {x["b"].shape for x, _ in batches} == {(4, 0)}

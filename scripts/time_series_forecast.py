@@ -1,0 +1,82 @@
+"""Forecast a series and say whether the network was worth it.
+
+    python scripts/time_series_forecast.py --data google_stock --test-from 2017-01-01
+    python scripts/time_series_forecast.py --data co2 --network nbeats --history 104 --horizon 26 \
+        --season 52 --epochs 15 --quantiles 0.05 0.5 0.95
+    python scripts/time_series_forecast.py --data sales.csv --time day --target sold --network lstm
+
+The data may be a name (google_stock, co2, sunspots; their files lie in the folder that the
+environment variable LIGHTNING_TF_DATA names) or a CSV, TSV or Parquet file. Printed are the errors
+on the test part, beside those of forecasts that need no network.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from lightning_tf import Trainer
+from lightning_tf.tasks import TimeSeriesForecast
+from lightning_tf.tasks.forecast_comparison import table
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", default="co2")
+    parser.add_argument("--data-dir", help="where the files of a named data set are")
+    parser.add_argument("--time", help="the column of times")
+    parser.add_argument("--target", nargs="+", help="the columns to forecast")
+    parser.add_argument("--series", help="the column that tells several series apart")
+    parser.add_argument("--val-from", help="the first time of validation")
+    parser.add_argument("--test-from", help="the first time of the test")
+    parser.add_argument("--network", default="gru")
+    parser.add_argument("--history", type=int, help="rows that the network sees, 60")
+    parser.add_argument("--horizon", type=int, help="rows to forecast, 1")
+    parser.add_argument("--season", type=int, help="rows of a season")
+    parser.add_argument("--transform", default="last_value")
+    parser.add_argument("--scaler", default="standard")
+    parser.add_argument("--quantiles", type=float, nargs="+", default=())
+    parser.add_argument("--units", type=int, default=64)
+    parser.add_argument("--depth", type=int, default=2)
+    parser.add_argument("--learning-rate", type=float)
+    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--folds", type=int, help="test on so many consecutive stretches too")
+    parser.add_argument("--output", default=".", help="runs/ is made in this folder")
+    parser.add_argument("--export", help="write a SavedModel to this folder")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+
+    trainer = Trainer(max_epochs=options.epochs, default_root_dir=options.output, seed=options.seed)
+    columns = ("time", "target", "series", "val_from", "test_from")
+    task = TimeSeriesForecast(
+        options.data,
+        options.network,
+        history=options.history,
+        horizon=options.horizon,
+        season=options.season,
+        transform=options.transform,
+        scaler=options.scaler,
+        quantiles=options.quantiles,
+        units=options.units,
+        depth=options.depth,
+        learning_rate=options.learning_rate,
+        data_dir=options.data_dir,
+        data_options={name: getattr(options, name) for name in columns},
+    )
+    trainer.fit(task)
+    metrics = trainer.test(task)
+    if not trainer.is_global_zero:
+        return
+    print(table(task.compare("test")))
+    if options.quantiles:
+        print(f"inside the outer quantiles: {metrics['test_coverage']:.3f}")
+    for row in task.backtest(trainer, options.folds) if options.folds else ():
+        print(f"from {row['from']!s:.10}  {row['windows']} windows  rmse {row['test_rmse']:.4f}")
+    if options.export:
+        task.export(options.export)
+    for path in sorted(Path(trainer.log_dir or "").glob("figures/test_*")):
+        print(f"written: {path}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+"""FeatureScaler: numbers of a table brought to one size, and back, by weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from lightning_tf.exceptions import ConfigurationError, nearest
+
+SCALERS = ("standard", "minmax", "none")
+
+
+class FeatureScaler(keras.layers.Layer):  # type: ignore[misc]
+    """Takes a centre off every column and divides by a scale; both are weights.
+
+    So they are saved, restored, exported and copied to replicas like any weight, and nobody can
+    scale new data by other numbers. They do not train.
+
+    Args:
+        columns: How many columns there are.
+        kind: ``standard`` for the mean and the standard deviation, ``minmax`` for the smallest
+            value and the range, ``none`` for 0 and 1.
+        groups: Rows of different groups are scaled by numbers of their own.
+        name: Of the layer.
+
+    Raises:
+        ConfigurationError: The kind is unknown.
+
+    Example:
+        >>> scaler = FeatureScaler(1)
+        >>> scaler.fit([np.array([[1.0], [3.0]])])
+        >>> scaler(tf.constant([[1.0], [5.0]])).numpy().ravel().tolist()
+        [-1.0, 3.0]
+    """
+
+    def __init__(
+        self, columns: int, kind: str = "standard", groups: int = 1, name: str = "scaler"
+    ) -> None:
+        super().__init__(name=name, dtype="float32")
+        check_scaler(kind)
+        self.kind, shape = kind, (groups, columns)
+        options = {"dtype": "float32", "trainable": False}
+        self.center = self.add_weight(shape=shape, initializer="zeros", name="center", **options)
+        self.scale = self.add_weight(shape=shape, initializer="ones", name="scale", **options)
+        self.fitted = self.add_weight(
+            shape=(), initializer="zeros", dtype="int32", trainable=False, name="fitted"
+        )
+        self.built = True
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether the weights come from data or from a checkpoint."""
+        return bool(np.asarray(self.fitted.numpy()))
+
+    def fit(self, groups: Sequence[NDArray[Any]]) -> None:
+        """Take centres and scales from training data.
+
+        Args:
+            groups: For each group an array of shape (rows, columns).
+        """
+        if self.kind != "none":
+            numbers = [_center_and_scale(self.kind, np.asarray(rows, float)) for rows in groups]
+            self.center.assign(np.stack([center for center, _ in numbers]).astype(np.float32))
+            self.scale.assign(np.stack([scale for _, scale in numbers]).astype(np.float32))
+        self.fitted.assign(1)
+
+    def call(self, values: tf.Tensor, group: Any = None) -> tf.Tensor:
+        """Scale float values whose last axis is the columns.
+
+        Args:
+            values: Of shape (batch, ..., columns).
+            group: The group of each example, int32 of shape (batch,); None where there is one.
+        """
+        center, scale = self._numbers(values, group)
+        return (tf.cast(values, tf.float32) - center) / scale
+
+    def inverse(self, values: tf.Tensor, group: Any = None) -> tf.Tensor:
+        """What `call` made, in the data's own units."""
+        center, scale = self._numbers(values, group)
+        return tf.cast(values, tf.float32) * scale + center
+
+    def _numbers(self, values: tf.Tensor, group: Any) -> tuple[tf.Tensor, tf.Tensor]:
+        found = []
+        for weight in (self.center, self.scale):
+            rows = tf.convert_to_tensor(weight)
+            rows = rows[:1] if group is None else tf.gather(rows, group)
+            between = [1] * (values.shape.rank - 2)
+            found.append(tf.reshape(rows, [tf.shape(rows)[0], *between, rows.shape[-1]]))
+        return found[0], found[1]
+
+
+def check_scaler(kind: str) -> None:
+    """Refuse an unknown kind of scaler."""
+    if kind not in SCALERS:
+        raise ConfigurationError(f"scaler {kind!r} is unknown.{nearest(kind, SCALERS)}")
+
+
+def _center_and_scale(kind: str, rows: NDArray[np.float64]) -> tuple[Any, Any]:
+    if kind == "standard":
+        center, scale = rows.mean(axis=0), rows.std(axis=0)
+    else:
+        center, scale = rows.min(axis=0), np.ptp(rows, axis=0)
+    # A column that never changes says nothing: it becomes 0, and must not become NaN.
+    return center, np.where(scale > 1e-12 * np.maximum(np.abs(center), 1e-30), scale, 1.0)

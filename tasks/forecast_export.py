@@ -1,0 +1,49 @@
+"""A forecasting task as a SavedModel that takes and gives the data's own units."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+
+def export_forecaster(task: Any, path: str | os.PathLike[str]) -> None:
+    """Write a SavedModel that needs TensorFlow alone.
+
+    ``serve`` takes ``past``, float32 of shape (batch, history, channels), ``future``, float32 of
+    shape (batch, horizon, known features), and ``series``, int32 of shape (batch,), the series'
+    number; it gives what the task's `predict_step` gives. ``forecast`` takes ``past`` alone, where
+    there are no known features, and is of the first series.
+
+    Args:
+        task: A TimeSeriesForecast whose model is made.
+        path: The folder.
+
+    Example:
+        >>> export_forecaster(task, "exported")
+        >>> exported = tf.saved_model.load("exported")
+        >>> exported.forecast(past)
+    """
+    facts = task.facts
+    known = len(facts["known"])
+    channels = len(facts["targets"]) + len(facts["unknown"]) + known
+    past = tf.TensorSpec([None, task.history, channels], tf.float32, name="past")
+    future = tf.TensorSpec([None, task.horizon, known], tf.float32, name="future")
+    series = tf.TensorSpec([None], tf.int32, name="series")
+    archive = keras.export.ExportArchive()
+    archive.track(task.model)
+    archive.track(task.transform)
+
+    def serve(past: tf.Tensor, future: tf.Tensor, series: tf.Tensor) -> tf.Tensor:
+        return task.predict_step({"past": past, "future": future, "series": series})
+
+    def forecast(past: tf.Tensor) -> tf.Tensor:
+        count = tf.shape(past)[0]
+        return serve(past, tf.zeros([count, task.horizon, 0]), tf.zeros([count], tf.int32))
+
+    archive.add_endpoint("serve", serve, input_signature=[past, future, series])
+    if not known:
+        archive.add_endpoint("forecast", forecast, input_signature=[past])
+    archive.write_out(os.fspath(path), verbose=False)

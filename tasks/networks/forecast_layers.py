@@ -1,0 +1,63 @@
+"""ForecastLayers: what the networks for time series have in common."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from lightning_tf.exceptions import ConfigurationError
+
+
+class ForecastLayers:
+    """Sizes and options of a network that reads a window of a series.
+
+    Args:
+        units: Of each hidden layer.
+        depth: How many hidden layers are stacked; blocks of ``nbeats``.
+        dropout: The rate behind each hidden layer, 0 <= dropout < 1.
+        bidirectional: Whether recurrent layers read the window from both ends.
+        unroll: Whether recurrent layers are written out step by step: a third faster on a CPU and
+            slower on a GPU, and it takes seconds more to trace.
+
+    Raises:
+        ConfigurationError: A number is out of range.
+
+    Example:
+        >>> ForecastLayers(units=16).dense(keras.Input((8,))).shape
+        (None, 16)
+    """
+
+    def __init__(
+        self,
+        units: int = 64,
+        depth: int = 2,
+        dropout: float = 0.0,
+        *,
+        bidirectional: bool = False,
+        unroll: bool = False,
+    ) -> None:
+        for name, size in (("units", units), ("depth", depth)):
+            if not isinstance(size, int) or isinstance(size, bool) or size < 1:
+                raise ConfigurationError(f"{name}={size!r}: give a positive integer.")
+        if not 0.0 <= dropout < 1.0:
+            raise ConfigurationError(f"dropout={dropout!r} is a rate: it must be in [0, 1).")
+        self.units, self.depth, self.dropout = units, depth, dropout
+        self.bidirectional, self.unroll = bidirectional, unroll
+
+    def drop(self, x: Any) -> Any:
+        """Drop values in training, where a rate is given."""
+        return keras.layers.Dropout(self.dropout)(x) if self.dropout else x
+
+    def dense(self, x: Any) -> Any:
+        """A hidden layer."""
+        return self.drop(keras.layers.Dense(self.units, activation="relu")(x))
+
+    def outputs(self, x: Any, count: int, name: str = "outputs") -> Any:
+        """Float32 outputs, also under mixed precision."""
+        return keras.layers.Dense(count, dtype="float32", name=name)(x)
+
+
+def beside(x: Any, more: Any) -> Any:
+    """Features next to others, where there are any."""
+    return x if more is None else keras.layers.Concatenate()([x, more])

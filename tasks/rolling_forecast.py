@@ -1,0 +1,105 @@
+"""rolling_forecast: any number of rows beyond the end of a history."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from lightning_tf.exceptions import DataError, nearest
+
+
+def rolling_forecast(
+    task: Any, history: Any, steps: int, *, known: Any = None, series: str | None = None
+) -> NDArray[np.float32]:
+    """Forecast, and where the horizon is shorter, go on from the forecast.
+
+    Args:
+        task: A fitted TimeSeriesForecast.
+        history: The latest rows in the data's units, at least `task.history` of them: a DataFrame
+            with the columns of the data, or an array (rows, channels), the targets first, then the
+            unknown, then the known features; (rows,) where there is one channel.
+        steps: Rows to forecast.
+        known: The known features of these rows, a DataFrame or an array (steps, features).
+        series: Which series, where there are several.
+
+    Returns:
+        Float32 of shape (steps, targets), with quantiles (steps, targets, quantiles). Beyond the
+        horizon quantiles start from the median and leave out its own error: they are too narrow.
+
+    Raises:
+        DataError: The history is too short or has missing values, columns are missing, or features
+            would have to be known that are not.
+    """
+    facts = task.facts
+    number = _series_number(facts["series"], series)
+    names = [*facts["targets"], *facts["unknown"], *facts["known"]]
+    rows = _array("history", history, names)
+    if len(rows) < task.history:
+        raise DataError(
+            f"history has {len(rows)} rows; the network sees {task.history}: give as many."
+        )
+    if steps > task.horizon and facts["unknown"]:
+        raise DataError(
+            f"steps={steps} goes beyond horizon={task.horizon}, where "
+            f"{', '.join(facts['unknown'])} would have to be known; forecast up to the horizon, or "
+            "leave these features out."
+        )
+    future = _future(known, steps, facts["known"])
+    parts: list[NDArray[np.float32]] = []
+    for start in range(0, steps, task.horizon):
+        here = future[start : start + task.horizon]
+        padded = np.pad(here, [(0, task.horizon - len(here)), (0, 0)], mode="edge")
+        inputs = {
+            "past": tf.constant(rows[np.newaxis, -task.history :]),
+            "future": tf.constant(padded[np.newaxis]),
+            "series": tf.constant([number], tf.int32),
+        }
+        forecast = task.predict_step(inputs)
+        parts.append(forecast.numpy()[0, : len(here)])
+        point = task.built.point(forecast).numpy()[0, : len(here)]
+        if start + task.horizon < steps:  # unknown features are none here
+            rows = np.concatenate([rows, np.concatenate([point, here], axis=1)])
+    return np.concatenate(parts)
+
+
+def _series_number(names: list[str], series: str | None) -> int:
+    if series is None and len(names) == 1:
+        return 0
+    if series not in names:
+        raise DataError(f"series={series!r} is none of the data's.{nearest(series, names)}")
+    return names.index(series)
+
+
+def _future(known: Any, steps: int, names: list[str]) -> NDArray[np.float32]:
+    if not names:
+        return np.zeros((steps, 0), np.float32)
+    if known is None:
+        raise DataError(
+            f"{', '.join(names)} must be known for the {steps} rows to forecast; pass known=."
+        )
+    rows = _array("known", known, names)
+    if len(rows) < steps:
+        raise DataError(f"known has {len(rows)} rows for steps={steps}; give as many.")
+    return rows[:steps]
+
+
+def _array(what: str, given: Any, names: list[str]) -> NDArray[np.float32]:
+    columns = getattr(given, "columns", None)
+    if columns is not None:
+        lacking = [name for name in names if name not in columns]
+        if lacking:
+            raise DataError(f"{what} has no column {lacking[0]!r}.{nearest(lacking[0], columns)}")
+        given = given[names]
+    rows = np.asarray(given, np.float32)
+    rows = rows[:, np.newaxis] if rows.ndim == 1 else rows
+    if rows.ndim != 2 or rows.shape[1] != len(names):
+        raise DataError(f"{what} has shape {rows.shape}; give columns {', '.join(names)}.")
+    bad = np.argwhere(~np.isfinite(rows))
+    if len(bad):
+        raise DataError(
+            f"{names[bad[0][1]]} of row {bad[0][0]} of {what} is missing or infinite; fill it."
+        )
+    return rows
