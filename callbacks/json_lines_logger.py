@@ -6,13 +6,14 @@ import json
 import math
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lightning_tf.callbacks.folder_logger import FolderLogger
+from lightning_tf.callbacks.picture_marks import marked_pictures
 from lightning_tf.callbacks.picture_sheet import picture_sheet
 from lightning_tf.callbacks.run_folder import RunFolder
 
@@ -171,12 +172,18 @@ class JSONLinesLogger(FolderLogger):
             self._flushed_step = step
 
     def log_images(
-        self, name: str, images: np.ndarray, step: int, captions: Sequence[str] | None = None
+        self,
+        name: str,
+        images: np.ndarray,
+        step: int,
+        captions: Sequence[str] | None = None,
+        masks: Sequence[Mapping[str, Any]] | None = None,
+        boxes: Sequence[Mapping[str, Any]] | None = None,
     ) -> None:
-        """Write one sheet with all pictures and their captions, and note where."""
+        """Write one sheet with all pictures, captions, masks and boxes, and note where."""
         if self._enabled:
             path = self.folder.file("images", name, step, ".png")
-            picture_sheet(images, captions).save(path)
+            picture_sheet(*marked_pictures(images, captions, masks, boxes)).save(path)
             found = {"captions": None if captions is None else list(captions)}
             self._add("images", step, {"name": name, "path": self._relative(path), **found})
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 
 from lightning_tf.callbacks.folder_logger import FolderLogger
-from lightning_tf.callbacks.picture_sheet import as_pixels
+from lightning_tf.callbacks.picture_marks import marked_pictures
 from lightning_tf.callbacks.run_folder import RunFolder
 from lightning_tf.callbacks.tensor_board_events import TensorBoardEvents, png
 from lightning_tf.exceptions import ConfigurationError
@@ -149,14 +149,20 @@ class TensorBoardLogger(FolderLogger):
             self._flushed_step = step
 
     def log_images(
-        self, name: str, images: np.ndarray, step: int, captions: Sequence[str] | None = None
+        self,
+        name: str,
+        images: np.ndarray,
+        step: int,
+        captions: Sequence[str] | None = None,
+        masks: Sequence[Mapping[str, Any]] | None = None,
+        boxes: Sequence[Mapping[str, Any]] | None = None,
     ) -> None:
-        """Write each picture, and the captions as a text, because pictures have none."""
+        """Write each picture with its masks and boxes; captions as a text: pictures have none."""
         if not self._enabled:
             return
         from PIL import Image
 
-        pixels = as_pixels(images)
+        pixels, captions = marked_pictures(images, captions, masks, boxes)
         pngs = [png(Image.fromarray(picture)) for picture in pixels]
         height, width = pixels.shape[1:3]
         self._opened().images(name, pngs, height, width, step)

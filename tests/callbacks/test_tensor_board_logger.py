@@ -23,6 +23,8 @@ class Sends(Callback):
         pictures = np.zeros((2, 6, 8, 1))
         pictures[1] = 1.0
         trainer.log_images("samples", pictures, captions=["black", "white"])
+        mask = {"mask_data": np.eye(8, dtype=int)}
+        trainer.log_images("marked", np.zeros((1, 8, 8, 1)), masks=[{"a": mask, "b": mask}])
         trainer.log_table("confusion", ["truth", "pre|dicted"], [[3, "a|b"]] * 101)
         figure = Figure(figsize=(3.0, 2.0))
         figure.add_subplot().plot([1, 2])
@@ -88,6 +90,9 @@ def test_pictures_and_figures_are_png_files(tmp_path):
         with Image.open(io.BytesIO(content)) as picture:
             assert picture.size == (8, 6)
             assert set(np.asarray(picture).ravel().tolist()) == {shade}
+    assert len(pictures["marked"][1]) == 2 + 2  # a picture for each set of marks
+    with Image.open(io.BytesIO(pictures["marked"][1][2])) as picture:
+        assert np.asarray(picture).any()
     _, (width, height, content) = pictures["plot"]
     with Image.open(io.BytesIO(content)) as picture:
         assert picture.size == (int(width), int(height))
