@@ -7,15 +7,13 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
 
 from lightning_tf.callbacks.folder_logger import FolderLogger
+from lightning_tf.callbacks.histogram_watch import HistogramWatch
 from lightning_tf.callbacks.picture_marks import marked_pictures
 from lightning_tf.callbacks.run_folder import RunFolder
 from lightning_tf.callbacks.tensor_board_events import TensorBoardEvents, png
-from lightning_tf.exceptions import ConfigurationError
-from lightning_tf.variables import all_variables
 
 if TYPE_CHECKING:
     from lightning_tf.task import Task
@@ -45,12 +43,13 @@ class TensorBoardLogger(FolderLogger):
         version: See `CSVLogger`.
         flush_every_n_steps: The most updates whose rows a killed process can lose.
         graph: Write the graph of the training step when training begins.
-        histograms_every_n_steps: Write the distribution of every weight so often, in updates; each
-            time all weights are copied from the device. None writes none.
+        histograms_every_n_steps: Write histograms of what trains so often, in updates; they are
+            counted on the device. None writes none.
+        histograms: Of ``weights``, of ``gradients`` (those that the optimizer gets) or of ``all``.
         resume: See `CSVLogger`.
 
     Raises:
-        ConfigurationError: A number is below 1; or, when a run begins, the folder of `version`
+        ConfigurationError: A number is below 1 or a name unknown; or, when a run begins, the folder of `version`
             holds a run and `resume` is False.
 
     Example:
@@ -66,17 +65,17 @@ class TensorBoardLogger(FolderLogger):
         flush_every_n_steps: int = 100,
         graph: bool = False,
         histograms_every_n_steps: int | None = None,
+        histograms: str = "weights",
         resume: bool = False,
     ) -> None:
-        if (histograms_every_n_steps or 1) < 1:
-            raise ConfigurationError(
-                f"TensorBoardLogger(histograms_every_n_steps={histograms_every_n_steps!r}): give "
-                "at least 1."
-            )
+        # Made also where it is not used, so that a wrong name is told.
+        watch = HistogramWatch(
+            histograms, 1 if histograms_every_n_steps is None else histograms_every_n_steps
+        )
         folder = RunFolder("TensorBoardLogger", root, name, version, resume, taken_by=FOLDER)
         super().__init__(folder, flush_every_n_steps)
         self.graph = graph
-        self.every_n_steps = histograms_every_n_steps
+        self._watch = None if histograms_every_n_steps is None else watch
         self._hparams: dict[str, Any] = {}
         self._events: TensorBoardEvents | None = None
 
@@ -113,16 +112,43 @@ class TensorBoardLogger(FolderLogger):
             self._flushed_step = trainer.global_step
 
     def on_train_start(self, trainer: Trainer, task: Task) -> None:
-        """Write the graph."""
+        """Write the graph; count the first update where every one is counted."""
         graph = trainer.step_graph()
         if self._enabled and self.graph and graph is not None:
             self._opened().graph(graph)
+        if self._watch is not None and self._enabled:
+            self._watch.begin(trainer)
+
+    # ---- histograms
+
+    def on_optimizers_configured(self, trainer: Trainer, task: Task) -> None:
+        """Enter the step where gradients are counted."""
+        if self._watch is not None and self._enabled and trainer.training is not None:
+            self._watch.attach(task, trainer.training.optimizers)
+
+    def next_step(self, trainer: Trainer) -> int | None:
+        """Awake before and after an update whose gradients are counted."""
+        if self._watch is None or not self._enabled:
+            return None
+        return self._watch.next_step(trainer.global_step)
 
     def on_train_window_end(self, trainer: Trainer, task: Task) -> None:
-        """Write histograms where it is time."""
-        if self._enabled and self.is_due(trainer):
-            values = {f"weights/{name}": _array(v) for name, v in all_variables(task).items()}
-            self._opened().histograms(values, trainer.global_step)
+        """Write histograms where they are due."""
+        found = self._watch.taken(trainer) if self._watch is not None and self._enabled else {}
+        if found:
+            self._opened().histograms(found, trainer.global_step)
+
+    def on_exception(self, trainer: Trainer, task: Task, exception: BaseException) -> None:
+        """Leave the optimizers."""
+        self._stop_watching()
+
+    def teardown(self, trainer: Trainer, task: Task, stage: str) -> None:
+        """Leave the optimizers."""
+        self._stop_watching()
+
+    def _stop_watching(self) -> None:
+        if self._watch is not None:
+            self._watch.detach()
 
     # ---- what a run reports
 
@@ -202,8 +228,3 @@ def _markdown(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     table = "\n".join(f"| {' | '.join(line)} |" for line in cells)
     more = len(rows) - TABLE_ROWS
     return f"{table}\n\nand {more} more rows" if more > 0 else table
-
-
-def _array(variable: Any) -> np.ndarray:
-    value = variable.value if isinstance(variable, keras.Variable) else variable
-    return np.asarray(value.numpy(), np.float64)

@@ -325,19 +325,16 @@ class WandbLogger(WandbMediaLogger):
     def on_train_start(self, trainer: Trainer, task: Task) -> None:
         """Count the first update where every one is counted."""
         if self._watch is not None and self._enabled:
-            self._watch.arm(self._watch.is_next(trainer.global_step))
+            self._watch.begin(trainer)
 
     def on_train_window_end(self, trainer: Trainer, task: Task) -> None:
-        """Take histograms where they are due, and tell the step whether to count next."""
-        watch, step = self._watch, trainer.global_step
-        if watch is None or not self._enabled or step == trainer.window_start_step:
+        """Take histograms where they are due."""
+        if self._watch is None or not self._enabled:
             return
-        if step % watch.every_n_steps == 0:
-            makers = {
-                name: partial(_histogram, counted=counted) for name, counted in watch.read().items()
-            }
-            self._row(makers, step)
-        watch.arm(watch.is_next(step))
+        found = self._watch.taken(trainer)
+        if found:
+            makers = {name: partial(_histogram, counted=each) for name, each in found.items()}
+            self._row(makers, trainer.global_step)
 
     # ---- checkpoints
 
