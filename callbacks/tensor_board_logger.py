@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lightning_tf.callbacks.folder_logger import FolderLogger
-from lightning_tf.callbacks.histogram_watch import HistogramWatch
+from lightning_tf.callbacks.histogram_watch import Counted, HistogramWatch
 from lightning_tf.callbacks.picture_marks import marked_pictures
 from lightning_tf.callbacks.run_folder import RunFolder
 from lightning_tf.callbacks.tensor_board_events import TensorBoardEvents, png
+from lightning_tf.callbacks.watching_logger import WatchingLogger
 
 if TYPE_CHECKING:
     from lightning_tf.task import Task
@@ -23,7 +24,7 @@ FOLDER = "tensorboard"
 TABLE_ROWS = 100  # of a table in text; the rest is counted
 
 
-class TensorBoardLogger(FolderLogger):
+class TensorBoardLogger(WatchingLogger, FolderLogger):
     """Writes rows, pictures, figures, tables, histograms, the graph and hyperparameters.
 
     The files are in ``tensorboard/`` of the run's folder, which is that of `CSVLogger` and shared
@@ -49,8 +50,8 @@ class TensorBoardLogger(FolderLogger):
         resume: See `CSVLogger`.
 
     Raises:
-        ConfigurationError: A number is below 1 or a name unknown; or, when a run begins, the folder of `version`
-            holds a run and `resume` is False.
+        ConfigurationError: A number is below 1 or a name unknown; or, when a run begins, the folder
+            of `version` holds a run and `resume` is False.
 
     Example:
         >>> trainer = Trainer(max_epochs=3, logger=[CSVLogger(), TensorBoardLogger(graph=True)])
@@ -75,7 +76,7 @@ class TensorBoardLogger(FolderLogger):
         folder = RunFolder("TensorBoardLogger", root, name, version, resume, taken_by=FOLDER)
         super().__init__(folder, flush_every_n_steps)
         self.graph = graph
-        self._watch = None if histograms_every_n_steps is None else watch
+        self.histogram_watch = None if histograms_every_n_steps is None else watch
         self._hparams: dict[str, Any] = {}
         self._events: TensorBoardEvents | None = None
 
@@ -112,43 +113,11 @@ class TensorBoardLogger(FolderLogger):
             self._flushed_step = trainer.global_step
 
     def on_train_start(self, trainer: Trainer, task: Task) -> None:
-        """Write the graph; count the first update where every one is counted."""
+        """Write the graph."""
+        super().on_train_start(trainer, task)
         graph = trainer.step_graph()
         if self._enabled and self.graph and graph is not None:
             self._opened().graph(graph)
-        if self._watch is not None and self._enabled:
-            self._watch.begin(trainer)
-
-    # ---- histograms
-
-    def on_optimizers_configured(self, trainer: Trainer, task: Task) -> None:
-        """Enter the step where gradients are counted."""
-        if self._watch is not None and self._enabled and trainer.training is not None:
-            self._watch.attach(task, trainer.training.optimizers)
-
-    def next_step(self, trainer: Trainer) -> int | None:
-        """Awake before and after an update whose gradients are counted."""
-        if self._watch is None or not self._enabled:
-            return None
-        return self._watch.next_step(trainer.global_step)
-
-    def on_train_window_end(self, trainer: Trainer, task: Task) -> None:
-        """Write histograms where they are due."""
-        found = self._watch.taken(trainer) if self._watch is not None and self._enabled else {}
-        if found:
-            self._opened().histograms(found, trainer.global_step)
-
-    def on_exception(self, trainer: Trainer, task: Task, exception: BaseException) -> None:
-        """Leave the optimizers."""
-        self._stop_watching()
-
-    def teardown(self, trainer: Trainer, task: Task, stage: str) -> None:
-        """Leave the optimizers."""
-        self._stop_watching()
-
-    def _stop_watching(self) -> None:
-        if self._watch is not None:
-            self._watch.detach()
 
     # ---- what a run reports
 
@@ -173,6 +142,10 @@ class TensorBoardLogger(FolderLogger):
         if waited >= self.flush_every_n_steps or any(name.startswith("val/") for name in metrics):
             self.save()
             self._flushed_step = step
+
+    def log_histograms(self, counted: dict[str, Counted], step: int) -> None:
+        """Write them."""
+        self._opened().histograms(counted, step)
 
     def log_images(
         self,

@@ -24,6 +24,7 @@ class LoggedRun:
     files: list = field(default_factory=list)
     artifacts: list = field(default_factory=list)
     alerts: list = field(default_factory=list)
+    stats: list = field(default_factory=list)  # system metrics: a dict of numbers for each time
     exit_code: int | None = None
 
     def column(self, name):
@@ -67,6 +68,8 @@ def _read(path):
             run.artifacts.append(_artifact(content))
         elif kind == "alert":
             run.alerts.append((content.title, content.level))
+        elif kind == "stats":
+            run.stats.append({item.key: json.loads(item.value_json) for item in content.item})
         elif kind == "exit":
             run.exit_code = content.exit_code
     return run
