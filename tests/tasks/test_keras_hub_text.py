@@ -75,6 +75,52 @@ def test_a_folder_of_two_classes_gets_a_head_for_three(preset):
     assert np.isfinite(trainer.callback_metrics["val_loss"])
 
 
+def test_the_tokens_of_a_sentence_encoder_are_pooled_as_it_was_trained(preset):
+    import keras_hub
+
+    question = tf.constant(["a superb film", "dull"])
+    encoder = keras_hub.models.Backbone.from_preset(str(preset))
+    for pooling in ("mean", "cls", "max"):
+        task = made(f"keras_hub:{preset}", pooling=pooling)
+        task.configure_model()
+        inputs = task.classifier.encode(question)
+        tokens = encoder(inputs)["sequence_output"].numpy()
+        rows = [row[mask] for row, mask in zip(tokens, inputs["padding_mask"].numpy(), strict=True)]
+        pooled = {"mean": [r.mean(0) for r in rows], "cls": [r[0] for r in rows]}
+        pooled["max"] = [row.max(0) for row in rows]
+        kernel, bias = (weight.numpy() for weight in task.model.get_layer("logits").weights)
+        expected = np.array(pooled[pooling]) @ kernel + bias
+        np.testing.assert_allclose(task.model(inputs), expected, atol=1e-5)
+    with pytest.raises(ConfigurationError, match="has its head already"):
+        made(tiny(), pooling="mean")
+
+
+def test_a_pooled_encoder_is_trained_saved_and_exported(preset, tmp_path):
+    task = made(f"keras_hub:{preset}", 3, pooling="mean", learning_rate=5e-3)
+    trainer = fitted(task, max_epochs=2, seed=0, precision="bf16-mixed")
+    trainer.save_checkpoint(tmp_path / "c", weights_only=True)
+    again = TextClassification.from_checkpoint(tmp_path / "c", data=None)
+    question = tf.constant(["a superb film", ""])
+    again.export(tmp_path / "model")
+    exported = tf.saved_model.load(str(tmp_path / "model"))  # kept: it holds the variables
+    served = exported.serve(question)["probabilities"]
+    np.testing.assert_allclose(served, again.predict_step(question), atol=1e-6)
+    np.testing.assert_allclose(served, task.predict_step(question), atol=0.02)  # bfloat16
+
+
+@pytest.mark.parametrize("options", [{}, {"pooling": "mean"}], ids=["own head", "pooled"])
+def test_the_head_alone_trains_where_it_shall(preset, options):
+    import keras_hub
+
+    task = made(f"keras_hub:{preset}", train="head", **options)
+    fitted(task, max_epochs=1, seed=0)
+    assert {weight.path.split("/")[-2] for weight in task.model.trainable_weights} == {"logits"}
+    (mine,) = [each for each in task.model.layers if isinstance(each, keras_hub.models.Backbone)]
+    saved = keras_hub.models.Backbone.from_preset(str(preset))
+    for one, other in zip(mine.weights, saved.weights, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_the_weights_of_the_folder_are_where_training_starts(preset):
     import keras_hub
 
