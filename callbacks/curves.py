@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import json
 import math
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,12 +26,12 @@ STYLES: dict[str, dict[str, Any]] = {
 }
 
 
-def draw_curves(table: Path, picture: Path) -> bool:
-    """Draw every metric of a table over the updates, training and validation in one panel.
+def draw_curves(record: Path, picture: Path) -> bool:
+    """Draw every metric of a record over the updates, training and validation in one panel.
 
     Args:
-        table: A CSV file of a `CSVLogger`: ``step``, and columns such as ``train/loss``,
-            ``train/loss_epoch`` and ``val/loss``.
+        record: The CSV file of a `CSVLogger` or the lines of a `JSONLinesLogger`: ``step``, and
+            metrics such as ``train/loss``, ``train/loss_epoch`` and ``val/loss``.
         picture: The PNG file to write.
 
     Returns:
@@ -38,7 +40,7 @@ def draw_curves(table: Path, picture: Path) -> bool:
     Example:
         >>> draw_curves(Path("runs/version_0/metrics.csv"), Path("curves.png"))
     """
-    panels = read_curves(table)
+    panels = read_curves(record)
     if not panels:
         return False
     from matplotlib.figure import Figure  # without pyplot there is no global state to clean up
@@ -62,19 +64,26 @@ def draw_curves(table: Path, picture: Path) -> bool:
     return True
 
 
-def read_curves(table: Path) -> dict[str, dict[str, Points]]:
-    """The curves of a table: metric, then kind (a key of STYLES), then steps and values."""
+def read_curves(record: Path) -> dict[str, dict[str, Points]]:
+    """The curves of a record: metric, then kind (a key of STYLES), then steps and values."""
     panels: dict[str, dict[str, Points]] = {}
-    with table.open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
+    with record.open(newline="", encoding="utf-8") as file:
+        rows = csv.DictReader(file) if record.suffix == ".csv" else _rows_of_lines(file)
+        for row in rows:
             for column, cell in row.items():
-                if column in NO_METRIC or column.startswith("test/") or not cell:
+                if column in NO_METRIC or column.startswith("test/") or cell == "":
                     continue
                 name, kind = _name_and_kind(column)
                 steps, values = panels.setdefault(name, {}).setdefault(kind, ([], []))
                 steps.append(int(row["step"]))
                 values.append(float(cell))
     return panels
+
+
+def _rows_of_lines(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
+    for line in map(json.loads, lines):
+        if line["kind"] == "metrics":
+            yield {name: value for name, value in line.items() if name not in ("kind", "time")}
 
 
 def _name_and_kind(column: str) -> tuple[str, str]:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lightning_tf.callbacks.csv_logger import CURVES, METRICS
+from lightning_tf.callbacks.curves import draw_curves
 from lightning_tf.callbacks.folder_logger import FolderLogger
 from lightning_tf.callbacks.picture_marks import marked_pictures
 from lightning_tf.callbacks.picture_sheet import picture_sheet
@@ -54,6 +56,8 @@ class JSONLinesLogger(FolderLogger):
         name: See `CSVLogger`.
         version: See `CSVLogger`.
         flush_every_n_steps: The most updates whose lines a killed process can lose.
+        curves: Whether to draw every metric over the updates as ``curves.png`` when fit ends;
+            beside a `CSVLogger` of the same folder, that one does.
         resume: See `CSVLogger`.
 
     Raises:
@@ -72,10 +76,12 @@ class JSONLinesLogger(FolderLogger):
         name: str | None = None,
         version: int | str | None = None,
         flush_every_n_steps: int = 100,
+        curves: bool = True,
         resume: bool = False,
     ) -> None:
         folder = RunFolder("JSONLinesLogger", root, name, version, resume, taken_by=LINES)
         super().__init__(folder, flush_every_n_steps)
+        self.curves = curves
         self._run: tuple[RunFolder, int] | None = None
         self._lines: list[str] = []
         self._file: Path | None = None  # set once it is known to end with a whole line
@@ -146,11 +152,14 @@ class JSONLinesLogger(FolderLogger):
         self._lines.clear()
 
     def finalize(self, status: str) -> None:
-        """Write the last lines; an evaluation or prediction that logged nothing leaves none."""
+        """Write the last lines, and in fit the curves; a prediction without lines leaves none."""
         logged = any('"kind": "hparams"' not in line for line in self._lines)
         if self._enabled and self.folder.path and (logged or self._stage == "fit"):
             self._add("end", None, {"status": status})
             self.save()
+            folder = self.folder.make()
+            if self.curves and self._stage == "fit" and not (folder / METRICS).exists():
+                draw_curves(folder / LINES, folder / CURVES)
         self._lines.clear()
 
     # ---- what a run reports
