@@ -17,6 +17,7 @@ Points = tuple[list[int], list[float]]
 NO_METRIC = ("step", "epoch")
 COLUMNS = 3
 PANEL = (4.5, 3.2)  # inches
+LEGEND = 0.3  # above the panels
 # The mean of an epoch is drawn over the rows inside it, which are noisy.
 STYLES: dict[str, dict[str, Any]] = {
     "train": {"color": "tab:blue", "alpha": 0.35, "linewidth": 1.0},
@@ -47,19 +48,24 @@ def draw_curves(record: Path, picture: Path) -> bool:
 
     columns = min(COLUMNS, len(panels))
     rows = math.ceil(len(panels) / columns)
-    width, height = PANEL[0] * columns, PANEL[1] * rows
+    width, height = PANEL[0] * columns, PANEL[1] * rows + LEGEND
     figure = Figure(figsize=(width, height))
     # Fixed margins in inches: a layout engine draws everything twice, 0.1 s at the end of a fit.
     figure.subplots_adjust(
         left=0.6 / width,
         right=1 - 0.15 / width,
         bottom=0.5 / height,
-        top=1 - 0.35 / height,
+        top=1 - (0.35 + LEGEND) / height,
         wspace=0.22,
         hspace=0.4,
     )
     for index, (name, curves) in enumerate(panels.items()):
         _draw_panel(figure.add_subplot(rows, columns, index + 1), name, curves)
+    lines = {line.get_label(): line for axes in figure.axes for line in axes.lines}
+    kinds = [kind for kind in STYLES if kind in lines]
+    if kinds:  # one for all panels: inside one it would lie over curves
+        handles = [lines[kind] for kind in kinds]
+        figure.legend(handles, kinds, loc="upper center", ncols=len(kinds), frameon=False)
     figure.savefig(picture, dpi=100)
     return True
 
@@ -99,9 +105,7 @@ def _draw_panel(axes: Axes, name: str, curves: dict[str, Points]) -> None:
             steps, values = curves[kind]
             # A line through one point is nothing to see.
             marked = {**style, "marker": "o"} if len(steps) == 1 else style
-            axes.plot(steps, values, label=kind or name, **marked)
+            axes.plot(steps, values, label=kind or "_alone", **marked)  # its title names it
     axes.set_title(name)
     axes.set_xlabel("update")
     axes.grid(alpha=0.3)
-    if len(curves) > 1 or "" not in curves:  # the title says what is alone
-        axes.legend(loc="center right")  # "best" compares every place with every point
