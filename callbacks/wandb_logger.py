@@ -302,7 +302,8 @@ class WandbLogger(WatchingLogger, WandbMediaLogger):
         if better:
             found = {f"best/{self.prefix}{name}": value for name, value in better.items()}
             found |= {f"best/{self.prefix}{name}_step": step for name in better}
-            self._opened().link.do("the summary", lambda run: run.summary.update(found))
+            link = self._opened().link
+            link.do("the summary", lambda run: run.summary.update(found), can_wait=True)
         bad = [k for k, v in values.items() if isinstance(v, float) and not math.isfinite(v)]
         if bad and not self._told_nan:
             self._told_nan = True
