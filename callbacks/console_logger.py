@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
@@ -75,12 +75,20 @@ class ConsoleLogger(Logger):
             self._print("  ".join([f"step {step}", f"epoch {metrics['epoch']:g}", *parts]))
 
     def log_images(
-        self, name: str, images: np.ndarray, step: int, captions: Sequence[str] | None = None
+        self,
+        name: str,
+        images: np.ndarray,
+        step: int,
+        captions: Sequence[str] | None = None,
+        masks: Sequence[Mapping[str, Any]] | None = None,
+        boxes: Sequence[Mapping[str, Any]] | None = None,
     ) -> None:
-        """Say how many there are, and of what size."""
+        """Say how many there are, of what size, and whether something is marked in them."""
         count, height, width = np.shape(images)[:3]
+        marks = [what for what, given in (("masks", masks), ("boxes", boxes)) if given]
+        more = f" with {' and '.join(marks)}" if marks else ""
         if self._is_wanted(name):
-            self._print(f"step {step}  {name}: {count} pictures of {height} x {width}")
+            self._print(f"step {step}  {name}: {count} pictures of {height} x {width}{more}")
 
     def log_table(
         self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], step: int

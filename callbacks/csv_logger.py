@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ import numpy as np
 from lightning_tf.callbacks.csv_table import CSVTable
 from lightning_tf.callbacks.curves import draw_curves
 from lightning_tf.callbacks.folder_logger import FolderLogger
+from lightning_tf.callbacks.picture_marks import marked_pictures
 from lightning_tf.callbacks.picture_sheet import picture_sheet
 from lightning_tf.callbacks.run_folder import RunFolder
 
@@ -138,11 +139,18 @@ class CSVLogger(FolderLogger):
             self._flushed_step = step
 
     def log_images(
-        self, name: str, images: np.ndarray, step: int, captions: Sequence[str] | None = None
+        self,
+        name: str,
+        images: np.ndarray,
+        step: int,
+        captions: Sequence[str] | None = None,
+        masks: Sequence[Mapping[str, Any]] | None = None,
+        boxes: Sequence[Mapping[str, Any]] | None = None,
     ) -> None:
-        """Write one sheet with all pictures and their captions."""
+        """Write one sheet with all pictures and their captions; masks and boxes are drawn."""
         if self._enabled:
-            picture_sheet(images, captions).save(self._path("images", name, step, ".png"))
+            sheet = picture_sheet(*marked_pictures(images, captions, masks, boxes))
+            sheet.save(self._path("images", name, step, ".png"))
 
     def log_table(
         self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], step: int

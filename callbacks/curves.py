@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import json
 import math
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,7 @@ Points = tuple[list[int], list[float]]
 NO_METRIC = ("step", "epoch")
 COLUMNS = 3
 PANEL = (4.5, 3.2)  # inches
+LEGEND = 0.3  # above the panels
 # The mean of an epoch is drawn over the rows inside it, which are noisy.
 STYLES: dict[str, dict[str, Any]] = {
     "train": {"color": "tab:blue", "alpha": 0.35, "linewidth": 1.0},
@@ -24,12 +27,12 @@ STYLES: dict[str, dict[str, Any]] = {
 }
 
 
-def draw_curves(table: Path, picture: Path) -> bool:
-    """Draw every metric of a table over the updates, training and validation in one panel.
+def draw_curves(record: Path, picture: Path) -> bool:
+    """Draw every metric of a record over the updates, training and validation in one panel.
 
     Args:
-        table: A CSV file of a `CSVLogger`: ``step``, and columns such as ``train/loss``,
-            ``train/loss_epoch`` and ``val/loss``.
+        record: The CSV file of a `CSVLogger` or the lines of a `JSONLinesLogger`: ``step``, and
+            metrics such as ``train/loss``, ``train/loss_epoch`` and ``val/loss``.
         picture: The PNG file to write.
 
     Returns:
@@ -38,43 +41,55 @@ def draw_curves(table: Path, picture: Path) -> bool:
     Example:
         >>> draw_curves(Path("runs/version_0/metrics.csv"), Path("curves.png"))
     """
-    panels = read_curves(table)
+    panels = read_curves(record)
     if not panels:
         return False
     from matplotlib.figure import Figure  # without pyplot there is no global state to clean up
 
     columns = min(COLUMNS, len(panels))
     rows = math.ceil(len(panels) / columns)
-    width, height = PANEL[0] * columns, PANEL[1] * rows
+    width, height = PANEL[0] * columns, PANEL[1] * rows + LEGEND
     figure = Figure(figsize=(width, height))
     # Fixed margins in inches: a layout engine draws everything twice, 0.1 s at the end of a fit.
     figure.subplots_adjust(
         left=0.6 / width,
         right=1 - 0.15 / width,
         bottom=0.5 / height,
-        top=1 - 0.35 / height,
+        top=1 - (0.35 + LEGEND) / height,
         wspace=0.22,
         hspace=0.4,
     )
     for index, (name, curves) in enumerate(panels.items()):
         _draw_panel(figure.add_subplot(rows, columns, index + 1), name, curves)
+    lines = {line.get_label(): line for axes in figure.axes for line in axes.lines}
+    kinds = [kind for kind in STYLES if kind in lines]
+    if kinds:  # one for all panels: inside one it would lie over curves
+        handles = [lines[kind] for kind in kinds]
+        figure.legend(handles, kinds, loc="upper center", ncols=len(kinds), frameon=False)
     figure.savefig(picture, dpi=100)
     return True
 
 
-def read_curves(table: Path) -> dict[str, dict[str, Points]]:
-    """The curves of a table: metric, then kind (a key of STYLES), then steps and values."""
+def read_curves(record: Path) -> dict[str, dict[str, Points]]:
+    """The curves of a record: metric, then kind (a key of STYLES), then steps and values."""
     panels: dict[str, dict[str, Points]] = {}
-    with table.open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
+    with record.open(newline="", encoding="utf-8") as file:
+        rows = csv.DictReader(file) if record.suffix == ".csv" else _rows_of_lines(file)
+        for row in rows:
             for column, cell in row.items():
-                if column in NO_METRIC or column.startswith("test/") or not cell:
+                if column in NO_METRIC or column.startswith("test/") or cell == "":
                     continue
                 name, kind = _name_and_kind(column)
                 steps, values = panels.setdefault(name, {}).setdefault(kind, ([], []))
                 steps.append(int(row["step"]))
                 values.append(float(cell))
     return panels
+
+
+def _rows_of_lines(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
+    for line in map(json.loads, lines):
+        if line["kind"] == "metrics":
+            yield {name: value for name, value in line.items() if name not in ("kind", "time")}
 
 
 def _name_and_kind(column: str) -> tuple[str, str]:
@@ -90,9 +105,7 @@ def _draw_panel(axes: Axes, name: str, curves: dict[str, Points]) -> None:
             steps, values = curves[kind]
             # A line through one point is nothing to see.
             marked = {**style, "marker": "o"} if len(steps) == 1 else style
-            axes.plot(steps, values, label=kind or name, **marked)
+            axes.plot(steps, values, label=kind or "_alone", **marked)  # its title names it
     axes.set_title(name)
     axes.set_xlabel("update")
     axes.grid(alpha=0.3)
-    if len(curves) > 1 or "" not in curves:  # the title says what is alone
-        axes.legend(loc="center right")  # "best" compares every place with every point

@@ -14,6 +14,7 @@ from lightning_tf.variables import all_variables, optimizable_variables
 if TYPE_CHECKING:
     from lightning_tf.optimizers import NamedOptimizer
     from lightning_tf.task import Task
+    from lightning_tf.trainer import Trainer
 
 BINS = 64
 KINDS = ("gradients", "weights", "all")
@@ -39,17 +40,19 @@ class HistogramWatch:
     Example:
         >>> watch = HistogramWatch("gradients", 100)
         >>> watch.attach(task, trainer.training.optimizers)  # before the step is traced
-        >>> watch.arm()  # before the update
-        >>> watch.read()  # after it: {"gradients/model.dense.kernel": (counts, edges)}
+        >>> watch.begin(trainer)  # before the first update
+        >>> watch.taken(trainer)  # after each window: {"gradients/model.dense.kernel": ...} or {}
     """
 
     def __init__(self, kind: str = "gradients", every_n_steps: int = 100) -> None:
         if kind not in KINDS:
-            raise ConfigurationError(f"watch({kind!r}).{nearest(kind, KINDS)}")
+            raise ConfigurationError(f"histograms of {kind!r}.{nearest(kind, KINDS)}")
         if isinstance(every_n_steps, bool) or not isinstance(every_n_steps, int):
-            raise ConfigurationError(f"watch(every_n_steps={every_n_steps!r}): give an integer.")
+            raise ConfigurationError(
+                f"histograms: every_n_steps={every_n_steps!r}: give an integer."
+            )
         if every_n_steps < 1:
-            raise ConfigurationError(f"watch(every_n_steps={every_n_steps}): give at least 1.")
+            raise ConfigurationError(f"histograms: every_n_steps={every_n_steps}: give at least 1.")
         self.kind, self.every_n_steps = kind, every_n_steps
         self._armed: Any = None
         self._optimizers: list[Any] = []
@@ -122,6 +125,19 @@ class HistogramWatch:
         return counted_apply
 
     # ---- while training runs
+
+    def begin(self, trainer: Trainer) -> None:
+        """Count the first update of a fit where it is due."""
+        self.arm(self.is_next(trainer.global_step))
+
+    def taken(self, trainer: Trainer) -> dict[str, Counted]:
+        """The histograms that are due where a window has ended, else none; see `read`."""
+        step = trainer.global_step
+        if step == trainer.window_start_step:
+            return {}
+        found = self.read() if step % self.every_n_steps == 0 else {}
+        self.arm(self.is_next(step))
+        return found
 
     def arm(self, on: bool = True) -> None:
         """Count the gradients of the next update, or not."""

@@ -6,13 +6,16 @@ import json
 import math
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lightning_tf.callbacks.csv_logger import CURVES, METRICS
+from lightning_tf.callbacks.curves import draw_curves
 from lightning_tf.callbacks.folder_logger import FolderLogger
+from lightning_tf.callbacks.picture_marks import marked_pictures
 from lightning_tf.callbacks.picture_sheet import picture_sheet
 from lightning_tf.callbacks.run_folder import RunFolder
 
@@ -53,6 +56,8 @@ class JSONLinesLogger(FolderLogger):
         name: See `CSVLogger`.
         version: See `CSVLogger`.
         flush_every_n_steps: The most updates whose lines a killed process can lose.
+        curves: Whether to draw every metric over the updates as ``curves.png`` when fit ends;
+            beside a `CSVLogger` of the same folder, that one does.
         resume: See `CSVLogger`.
 
     Raises:
@@ -71,10 +76,12 @@ class JSONLinesLogger(FolderLogger):
         name: str | None = None,
         version: int | str | None = None,
         flush_every_n_steps: int = 100,
+        curves: bool = True,
         resume: bool = False,
     ) -> None:
         folder = RunFolder("JSONLinesLogger", root, name, version, resume, taken_by=LINES)
         super().__init__(folder, flush_every_n_steps)
+        self.curves = curves
         self._run: tuple[RunFolder, int] | None = None
         self._lines: list[str] = []
         self._file: Path | None = None  # set once it is known to end with a whole line
@@ -145,11 +152,14 @@ class JSONLinesLogger(FolderLogger):
         self._lines.clear()
 
     def finalize(self, status: str) -> None:
-        """Write the last lines; an evaluation or prediction that logged nothing leaves none."""
+        """Write the last lines, and in fit the curves; a prediction without lines leaves none."""
         logged = any('"kind": "hparams"' not in line for line in self._lines)
         if self._enabled and self.folder.path and (logged or self._stage == "fit"):
             self._add("end", None, {"status": status})
             self.save()
+            folder = self.folder.make()
+            if self.curves and self._stage == "fit" and not (folder / METRICS).exists():
+                draw_curves(folder / LINES, folder / CURVES)
         self._lines.clear()
 
     # ---- what a run reports
@@ -171,12 +181,18 @@ class JSONLinesLogger(FolderLogger):
             self._flushed_step = step
 
     def log_images(
-        self, name: str, images: np.ndarray, step: int, captions: Sequence[str] | None = None
+        self,
+        name: str,
+        images: np.ndarray,
+        step: int,
+        captions: Sequence[str] | None = None,
+        masks: Sequence[Mapping[str, Any]] | None = None,
+        boxes: Sequence[Mapping[str, Any]] | None = None,
     ) -> None:
-        """Write one sheet with all pictures and their captions, and note where."""
+        """Write one sheet with all pictures, captions, masks and boxes, and note where."""
         if self._enabled:
             path = self.folder.file("images", name, step, ".png")
-            picture_sheet(images, captions).save(path)
+            picture_sheet(*marked_pictures(images, captions, masks, boxes)).save(path)
             found = {"captions": None if captions is None else list(captions)}
             self._add("images", step, {"name": name, "path": self._relative(path), **found})
 

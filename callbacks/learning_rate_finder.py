@@ -5,12 +5,15 @@ from __future__ import annotations
 import logging
 import math
 import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 
 from lightning_tf.callback import Callback
+from lightning_tf.callbacks.swept_schedule import SweptSchedule
 from lightning_tf.exceptions import ConfigurationError, nearest
 from lightning_tf.limits import check_count
 
@@ -38,6 +41,10 @@ class LearningRateFinder(Callback):
     checkpoint or file but its figure (``learning_rate_finder``, to every logger). It runs once for
     a task: not in a resumed run, in a second fit of the same task, or under `fast_dev_run`.
 
+    Under a schedule the search tries its own rates as well. Afterwards the schedule is scaled as a
+    whole, so that its highest rate within the fit is the suggested one; with ``update=False`` it
+    gives what it gave.
+
     Sources: Smith, "Cyclical Learning Rates for Training Neural Networks", 2017,
     https://arxiv.org/abs/1506.01186, section 3.3, for the test of a range of rates; the smoothing
     and the steepest point are fast.ai's, https://sgugger.github.io/how-do-you-find-a-good-learning-rate.html.
@@ -54,7 +61,7 @@ class LearningRateFinder(Callback):
 
     Raises:
         ConfigurationError: A number is out of range; before training, that the optimizer is not
-            named or has a schedule, which is no single rate.
+            named, or that its rate is neither a number nor a Keras schedule.
 
     Attributes:
         rates: The rates that were tried.
@@ -99,6 +106,7 @@ class LearningRateFinder(Callback):
         self.early_stop_threshold = early_stop_threshold
         self.update, self.optimizer = update, optimizer
         self._task: weakref.ref[Task] | None = None
+        self._swept: SweptSchedule | None = None
         self._begin()
 
     def _begin(self) -> None:
@@ -115,6 +123,10 @@ class LearningRateFinder(Callback):
         self.rates, self.losses = state["rates"], state["losses"]
         self.suggestion = state["suggestion"]
 
+    def variables(self) -> dict[str, Any]:
+        """What a schedule is scaled by."""
+        return {} if self._swept is None else {"factor": self._swept.factor}
+
     # ---- hooks
 
     def setup(self, trainer: Trainer, task: Task, stage: str) -> None:
@@ -124,7 +136,7 @@ class LearningRateFinder(Callback):
         self._task = weakref.ref(task)
 
     def on_optimizers_configured(self, trainer: Trainer, task: Task) -> None:
-        """Refuse what has no single rate."""
+        """Wrap a schedule before the step is traced: a traced step would keep the old one."""
         optimizers = trainer.optimizers
         name = self.optimizer
         if name is None and len(optimizers) > 1:
@@ -137,11 +149,17 @@ class LearningRateFinder(Callback):
                 f"LearningRateFinder(optimizer={name!r}): there is none of that name."
                 f"{nearest(name, optimizers)}"
             )
-        rate = self._chosen(trainer)._learning_rate
-        if not isinstance(rate, keras.Variable) and self._is_wanted(trainer):
+        chosen = self._chosen(trainer)
+        rate = chosen._learning_rate  # the property gives the rate of a step
+        self._swept = None
+        if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
+            # A second fit of the same task finds the one of the first.
+            self._swept = rate if isinstance(rate, SweptSchedule) else SweptSchedule(rate)
+            chosen.learning_rate = self._swept
+        elif not isinstance(rate, keras.Variable) and self._is_wanted(trainer):
             raise ConfigurationError(
-                f"LearningRateFinder: the learning rate is {type(rate).__name__}, which is no "
-                "single rate; give the optimizer a float for the search."
+                f"LearningRateFinder: the learning rate is {type(rate).__name__}; give the "
+                "optimizer a float or a keras LearningRateSchedule for the search."
             )
 
     def on_train_start(self, trainer: Trainer, task: Task) -> None:
@@ -152,7 +170,7 @@ class LearningRateFinder(Callback):
         with trainer.profiler.region("searching a learning rate"):
             self._search(trainer, task, optimizer)
         self.suggestion = suggested(self.rates, self.losses)
-        before = float(optimizer.learning_rate)
+        before = self._rate_before(trainer, optimizer)
         if self.suggestion is None:
             log.warning(
                 "LearningRateFinder: the loss falls nowhere between %g and %g; the rate stays %g.",
@@ -161,10 +179,19 @@ class LearningRateFinder(Callback):
                 before,
             )
         elif self.update:
-            optimizer.learning_rate = self.suggestion
-            log.info("LearningRateFinder: learning rate %.3g -> %.3g.", before, self.suggestion)
+            if self._swept is None:
+                optimizer.learning_rate = self.suggestion
+            else:
+                self._swept.factor.assign(self.suggestion / before)
+            what = "learning rate" if self._swept is None else "the schedule's highest rate"
+            log.info("LearningRateFinder: %s %.3g -> %.3g.", what, before, self.suggestion)
         if trainer.loggers:
             trainer.log_figure("learning_rate_finder", self.plot())
+
+    def _rate_before(self, trainer: Trainer, optimizer: keras.optimizers.Optimizer) -> float:
+        if self._swept is None:
+            return float(optimizer.learning_rate)
+        return self._swept.highest(trainer.estimated_stepping_batches)
 
     def _is_wanted(self, trainer: Trainer) -> bool:
         done = trainer.global_step > 0 or trainer.progress.batch > 0 or bool(self.rates)
@@ -179,10 +206,10 @@ class LearningRateFinder(Callback):
     def _search(self, trainer: Trainer, task: Task, optimizer: keras.optimizers.Optimizer) -> None:
         name = f"{self.optimizer}_loss" if self.optimizer else ""
         best = math.inf
-        with trainer.rehearsal(task) as rehearsal:
+        with trainer.rehearsal(task) as rehearsal, self._trying(optimizer) as try_rate:
             batches = rehearsal.batches()
             for rate in self._planned():
-                optimizer.learning_rate = rate
+                try_rate(rate)
                 values = rehearsal.update(batches)
                 loss = values[name] if name else next(iter(values.values()))
                 if not math.isfinite(loss):
@@ -196,6 +223,21 @@ class LearningRateFinder(Callback):
                 if len(self.losses) > 1 and smooth - best > (threshold - 1.0) * abs(best):
                     break
                 best = min(best, smooth)
+
+    @contextmanager
+    def _trying(self, optimizer: keras.optimizers.Optimizer) -> Iterator[Callable[[float], object]]:
+        """Gives what sets the rate; a schedule rules again afterwards."""
+        if self._swept is None:  # the rate is a variable, which the rehearsal puts back
+
+            def set_rate(rate: float) -> None:
+                optimizer.learning_rate = rate
+
+            yield set_rate
+            return
+        try:
+            yield self._swept.tried.assign
+        finally:
+            self._swept.tried.assign(0.0)
 
     def _planned(self) -> list[float]:
         spaced = np.linspace if self.mode == "linear" else np.geomspace

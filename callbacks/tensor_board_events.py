@@ -13,7 +13,6 @@ import numpy as np
 import tensorflow as tf
 from google.protobuf import struct_pb2
 
-BUCKETS = 30
 HPARAMS = "hparams"
 NO_TENSOR = np.zeros([0], np.float32)
 STATUS = {"success": 1, "failed": 2, "interrupted": 2}  # of the hparams plugin's Status
@@ -73,10 +72,14 @@ class TensorBoardEvents:
         strings = np.array([markdown.encode()], object)
         self._summary(step, [(name, strings, _metadata("text", "DATA_CLASS_TENSOR"))])
 
-    def histograms(self, values: Mapping[str, np.ndarray], step: int) -> None:
-        """Write the distribution of each array's values; what is not finite is left out."""
+    def histograms(self, counted: Mapping[str, tuple[np.ndarray, np.ndarray]], step: int) -> None:
+        """Write histograms: n counts and the n + 1 edges of their bins."""
         metadata = _metadata("histograms", "DATA_CLASS_TENSOR")
-        self._summary(step, [(name, buckets(v), metadata) for name, v in values.items()])
+        rows = {  # left edges, right edges and counts
+            name: np.stack([edges[:-1], edges[1:], counts], axis=1)
+            for name, (counts, edges) in counted.items()
+        }
+        self._summary(step, [(name, row, metadata) for name, row in rows.items()])
 
     def graph(self, graph: tf.Graph) -> None:
         """Write a graph."""
@@ -135,21 +138,6 @@ def _field(number: int, content: bytes) -> bytes:
     while length > 127:
         head, length = head + bytes([length & 127 | 128]), length >> 7
     return head + bytes([length]) + content
-
-
-def buckets(values: np.ndarray) -> np.ndarray:
-    """Left edges, right edges and counts of a histogram, shape (30, 3) or, without values, (0, 3).
-
-    Example:
-        >>> buckets(np.array([0.0, 1.0, 1.0])).shape
-        (30, 3)
-    """
-    flat = np.asarray(values, np.float64).ravel()
-    flat = flat[np.isfinite(flat)]
-    if not len(flat):
-        return np.zeros([0, 3])
-    counts, edges = np.histogram(flat, BUCKETS)
-    return np.stack([edges[:-1], edges[1:], counts], axis=1)
 
 
 def png(picture: Any) -> bytes:

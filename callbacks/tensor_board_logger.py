@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
 
 from lightning_tf.callbacks.folder_logger import FolderLogger
-from lightning_tf.callbacks.picture_sheet import as_pixels
+from lightning_tf.callbacks.histogram_watch import Counted, HistogramWatch
+from lightning_tf.callbacks.picture_marks import marked_pictures
 from lightning_tf.callbacks.run_folder import RunFolder
 from lightning_tf.callbacks.tensor_board_events import TensorBoardEvents, png
-from lightning_tf.exceptions import ConfigurationError
-from lightning_tf.variables import all_variables
+from lightning_tf.callbacks.watching_logger import WatchingLogger
 
 if TYPE_CHECKING:
     from lightning_tf.task import Task
@@ -25,7 +24,7 @@ FOLDER = "tensorboard"
 TABLE_ROWS = 100  # of a table in text; the rest is counted
 
 
-class TensorBoardLogger(FolderLogger):
+class TensorBoardLogger(WatchingLogger, FolderLogger):
     """Writes rows, pictures, figures, tables, histograms, the graph and hyperparameters.
 
     The files are in ``tensorboard/`` of the run's folder, which is that of `CSVLogger` and shared
@@ -45,13 +44,14 @@ class TensorBoardLogger(FolderLogger):
         version: See `CSVLogger`.
         flush_every_n_steps: The most updates whose rows a killed process can lose.
         graph: Write the graph of the training step when training begins.
-        histograms_every_n_steps: Write the distribution of every weight so often, in updates; each
-            time all weights are copied from the device. None writes none.
+        histograms_every_n_steps: Write histograms of what trains so often, in updates; they are
+            counted on the device. None writes none.
+        histograms: Of ``weights``, of ``gradients`` (those that the optimizer gets) or of ``all``.
         resume: See `CSVLogger`.
 
     Raises:
-        ConfigurationError: A number is below 1; or, when a run begins, the folder of `version`
-            holds a run and `resume` is False.
+        ConfigurationError: A number is below 1 or a name unknown; or, when a run begins, the folder
+            of `version` holds a run and `resume` is False.
 
     Example:
         >>> trainer = Trainer(max_epochs=3, logger=[CSVLogger(), TensorBoardLogger(graph=True)])
@@ -66,17 +66,17 @@ class TensorBoardLogger(FolderLogger):
         flush_every_n_steps: int = 100,
         graph: bool = False,
         histograms_every_n_steps: int | None = None,
+        histograms: str = "weights",
         resume: bool = False,
     ) -> None:
-        if (histograms_every_n_steps or 1) < 1:
-            raise ConfigurationError(
-                f"TensorBoardLogger(histograms_every_n_steps={histograms_every_n_steps!r}): give "
-                "at least 1."
-            )
+        # Made also where it is not used, so that a wrong name is told.
+        watch = HistogramWatch(
+            histograms, 1 if histograms_every_n_steps is None else histograms_every_n_steps
+        )
         folder = RunFolder("TensorBoardLogger", root, name, version, resume, taken_by=FOLDER)
         super().__init__(folder, flush_every_n_steps)
         self.graph = graph
-        self.every_n_steps = histograms_every_n_steps
+        self.histogram_watch = None if histograms_every_n_steps is None else watch
         self._hparams: dict[str, Any] = {}
         self._events: TensorBoardEvents | None = None
 
@@ -114,15 +114,10 @@ class TensorBoardLogger(FolderLogger):
 
     def on_train_start(self, trainer: Trainer, task: Task) -> None:
         """Write the graph."""
+        super().on_train_start(trainer, task)
         graph = trainer.step_graph()
         if self._enabled and self.graph and graph is not None:
             self._opened().graph(graph)
-
-    def on_train_window_end(self, trainer: Trainer, task: Task) -> None:
-        """Write histograms where it is time."""
-        if self._enabled and self.is_due(trainer):
-            values = {f"weights/{name}": _array(v) for name, v in all_variables(task).items()}
-            self._opened().histograms(values, trainer.global_step)
 
     # ---- what a run reports
 
@@ -148,15 +143,25 @@ class TensorBoardLogger(FolderLogger):
             self.save()
             self._flushed_step = step
 
+    def log_histograms(self, counted: dict[str, Counted], step: int) -> None:
+        """Write them."""
+        self._opened().histograms(counted, step)
+
     def log_images(
-        self, name: str, images: np.ndarray, step: int, captions: Sequence[str] | None = None
+        self,
+        name: str,
+        images: np.ndarray,
+        step: int,
+        captions: Sequence[str] | None = None,
+        masks: Sequence[Mapping[str, Any]] | None = None,
+        boxes: Sequence[Mapping[str, Any]] | None = None,
     ) -> None:
-        """Write each picture, and the captions as a text, because pictures have none."""
+        """Write each picture with its masks and boxes; captions as a text: pictures have none."""
         if not self._enabled:
             return
         from PIL import Image
 
-        pixels = as_pixels(images)
+        pixels, captions = marked_pictures(images, captions, masks, boxes)
         pngs = [png(Image.fromarray(picture)) for picture in pixels]
         height, width = pixels.shape[1:3]
         self._opened().images(name, pngs, height, width, step)
@@ -196,8 +201,3 @@ def _markdown(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     table = "\n".join(f"| {' | '.join(line)} |" for line in cells)
     more = len(rows) - TABLE_ROWS
     return f"{table}\n\nand {more} more rows" if more > 0 else table
-
-
-def _array(variable: Any) -> np.ndarray:
-    value = variable.value if isinstance(variable, keras.Variable) else variable
-    return np.asarray(value.numpy(), np.float64)

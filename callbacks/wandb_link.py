@@ -122,12 +122,13 @@ class WandbLink:
         """Whether a server gets what is logged."""
         return self.run is not None and not (self.run.offline or self.run.disabled)
 
-    def do(self, what: str, job: Callable[[Any], None]) -> None:
+    def do(self, what: str, job: Callable[[Any], None], *, can_wait: bool = False) -> None:
         """Call something with the run when it is its turn.
 
         Args:
             what: For the warning.
             job: Gets the wandb.Run.
+            can_wait: See `BackgroundQueue.put`.
         """
 
         def guarded() -> None:
@@ -140,7 +141,7 @@ class WandbLink:
                 self._in_a_row += 1
                 self.warn(what, error)
 
-        if not self._queue.put(guarded):
+        if not self._queue.put(guarded, can_wait=can_wait):
             self.warn(what, TimeoutError("wandb takes nothing any more"))
 
     def warn(self, what: str, error: BaseException) -> None:

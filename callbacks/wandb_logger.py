@@ -11,16 +11,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from lightning_tf.callback import CheckpointCallback
 from lightning_tf.callbacks import wandb_media
 from lightning_tf.callbacks.best_values import BestValues
-from lightning_tf.callbacks.histogram_watch import HistogramWatch
+from lightning_tf.callbacks.histogram_watch import Counted, HistogramWatch
 from lightning_tf.callbacks.wandb_identity import checked_id, chosen_id, folder_of, folders_in
 from lightning_tf.callbacks.wandb_media_logger import WandbMediaLogger
 from lightning_tf.callbacks.wandb_models import LOG_MODEL, Model, WandbModels
 from lightning_tf.callbacks.wandb_run import WandbRun
+from lightning_tf.callbacks.wandb_worker import WandbWorker
+from lightning_tf.callbacks.watching_logger import WatchingLogger
 from lightning_tf.exceptions import ConfigurationError, NonFiniteLossError, TerminationRequested
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ EXIT_CODES = {"success": 0, "failed": 1, "interrupted": 255}
 TERMINATED = 143
 
 
-class WandbLogger(WandbMediaLogger):
+class WandbLogger(WatchingLogger, WandbMediaLogger):
     """Writes a run to Weights & Biases, or to this disk where W&B is away.
 
     Every row has ``trainer/global_step``, the x-axis of all charts, and ``epoch``. The config holds
@@ -66,6 +66,9 @@ class WandbLogger(WandbMediaLogger):
             fit ends, however it ends; ``all`` every one as it is written; False none.
         prefix: Put before the name of everything that is logged.
         finish: Finish the W&B run at the end of every entry point; the next one goes on with it.
+        worker_metrics: Of several workers, also measure the machines of those other than the first
+            while fit runs: each has a run ``<id>-worker-<n>`` with system metrics alone, in the
+            group of the first one's run (`group`, or its id). Otherwise W&B knows the first only.
         init_timeout: Seconds in which the server must answer; training does not wait for it.
         finish_timeout: Seconds that the end of an entry point waits for W&B, and one more for each
             megabyte of checkpoints to be sent.
@@ -97,6 +100,7 @@ class WandbLogger(WandbMediaLogger):
         prefix: str = "",
         finish: bool = True,
         *,
+        worker_metrics: bool = False,
         init_timeout: float = 10.0,
         finish_timeout: float = 60.0,
         **init: Any,
@@ -106,6 +110,7 @@ class WandbLogger(WandbMediaLogger):
         self.dir = None if dir is None else Path(dir)
         self.log_model, self.prefix, self.finish = log_model, prefix, finish
         self.init_timeout, self.finish_timeout = init_timeout, finish_timeout
+        self.worker_metrics = worker_metrics
         self.best = BestValues()
         self._init = init
         self._name, self._given_id, self._id = name, id, id
@@ -114,7 +119,7 @@ class WandbLogger(WandbMediaLogger):
         self._task: weakref.ref[Task] | None = None
         self._trainer: Callable[[], Trainer | None] = lambda: None
         self._run: WandbRun | None = None
-        self._watch: HistogramWatch | None = None
+        self._worker: WandbWorker | None = None
         self._models = WandbModels(log_model)
         self._enabled, self._exit_code, self._told_nan = True, 0, False
         self._hparams: dict[str, Any] = {}
@@ -152,7 +157,7 @@ class WandbLogger(WandbMediaLogger):
             log: ``gradients`` (those that the optimizer gets), ``weights`` or ``all``.
             every_n_steps: Updates between two.
         """
-        self._watch = HistogramWatch(log, every_n_steps)
+        self.histogram_watch = HistogramWatch(log, every_n_steps)
 
     def run_folders(self, trainer: Trainer) -> list[str]:
         """The folders of all runs of all projects."""
@@ -185,7 +190,8 @@ class WandbLogger(WandbMediaLogger):
             self._task = weakref.ref(task)
             self.best = BestValues()
             self._models = WandbModels(self.log_model)
-            self._id, self._continued = chosen_id(self._given_id, self._continued), None
+            chosen, self._continued = chosen_id(self._given_id, self._continued), None
+            self._id = str(trainer.workers.told(chosen)) if self.worker_metrics else chosen
             self._folder = folder_of(self._root(trainer), self.project, self._id)
 
     def _root(self, trainer: Trainer) -> Path:
@@ -195,8 +201,38 @@ class WandbLogger(WandbMediaLogger):
         """Open the run in fit; else it is opened with the first row."""
         self._hparams = hparams
         trainer = self._trainer()
-        if self._enabled and trainer is not None and trainer.entry_point == "fit":
+        if trainer is None or trainer.entry_point != "fit":
+            return
+        if self._enabled:
             self._opened()
+        elif self.worker_metrics and self._measures_worker(trainer) and self._worker is None:
+            self._worker = WandbWorker(
+                trainer.workers.index,
+                self._arguments(trainer),
+                mode=self.mode,
+                settings=_settings(self._init.get("settings")),
+                timeouts=(self.init_timeout, self.finish_timeout),
+            )
+
+    def _measures_worker(self, trainer: Trainer) -> bool:
+        disabled = (self.mode or os.environ.get("WANDB_MODE")) == "disabled"
+        # A sweep would take the worker's run for a trial of its own.
+        return not (trainer.is_global_zero or disabled or "WANDB_SWEEP_ID" in os.environ)
+
+    def _arguments(self, trainer: Trainer) -> dict[str, Any]:
+        """Of wandb.init."""
+        root = self._root(trainer)
+        root.mkdir(parents=True, exist_ok=True)
+        grouped = self.worker_metrics and trainer.workers.count > 1
+        return {
+            **{k: v for k, v in self._init.items() if k != "settings"},
+            "project": self.project,
+            "name": self._name,
+            "id": self._id,
+            "group": self.group or (self._id if grouped else None),
+            "tags": None if self.tags is None else list(self.tags),
+            "dir": str(root),
+        }
 
     def _opened(self) -> WandbRun:
         """The run, which a thread opens meanwhile."""
@@ -204,21 +240,10 @@ class WandbLogger(WandbMediaLogger):
             trainer = self._trainer()
             if trainer is None or self._folder is None or self._id is None:
                 raise ConfigurationError("WandbLogger logs only while a Trainer runs with it.")
-            root = self._root(trainer)
-            root.mkdir(parents=True, exist_ok=True)
-            arguments = {
-                **{k: v for k, v in self._init.items() if k != "settings"},
-                "project": self.project,
-                "name": self._name,
-                "id": self._id,
-                "group": self.group,
-                "tags": None if self.tags is None else list(self.tags),
-                "dir": str(root),
-            }
             stop = partial(_ask_to_stop, weakref.ref(trainer))
             self._run = WandbRun(
                 self._folder,
-                arguments,
+                self._arguments(trainer),
                 mode=self.mode,
                 settings=_settings(self._init.get("settings")),
                 timeouts=(self.init_timeout, self.finish_timeout),
@@ -226,11 +251,6 @@ class WandbLogger(WandbMediaLogger):
             )
             self._run.configure(self._hparams)
         return self._run
-
-    def on_optimizers_configured(self, trainer: Trainer, task: Task) -> None:
-        """Enter the step where gradients are watched."""
-        if self._watch is not None and self._enabled and trainer.training is not None:
-            self._watch.attach(task, trainer.training.optimizers)
 
     def on_fit_start(self, trainer: Trainer, task: Task) -> None:
         """Learn what is better, and from which update on rows are measured again."""
@@ -251,22 +271,18 @@ class WandbLogger(WandbMediaLogger):
             nan = isinstance(exception, NonFiniteLossError)
             title = "The loss is NaN or infinite" if nan else "The run failed"
             self._alert(title, f"{type(exception).__name__}: {exception}", "ERROR")
-        if self._watch is not None:
-            self._watch.detach()
-
-    def teardown(self, trainer: Trainer, task: Task, stage: str) -> None:
-        """Leave the optimizers."""
-        if self._watch is not None:
-            self._watch.detach()
+        super().on_exception(trainer, task, exception)
 
     def finalize(self, status: str) -> None:
         """Send checkpoints and what else is left; then close the run, unless `finish` is False."""
-        run = self._run
+        run, code = self._run, self._exit_code or EXIT_CODES[status]
+        if self._worker is not None and self.finish:
+            self._worker.close(code)
+            self._worker = None
         if run is None:
             return
         if self._stage() == "fit":
             self._send_models(self._models.at_the_end(f"model-{self._id}"))
-        code = self._exit_code or EXIT_CODES[status]
         if self.finish or not run.link.is_own:
             self._run = None
             run.close(code)
@@ -290,11 +306,17 @@ class WandbLogger(WandbMediaLogger):
         if better:
             found = {f"best/{self.prefix}{name}": value for name, value in better.items()}
             found |= {f"best/{self.prefix}{name}_step": step for name in better}
-            self._opened().link.do("the summary", lambda run: run.summary.update(found))
+            link = self._opened().link
+            link.do("the summary", lambda run: run.summary.update(found), can_wait=True)
         bad = [k for k, v in values.items() if isinstance(v, float) and not math.isfinite(v)]
         if bad and not self._told_nan:
             self._told_nan = True
             self._alert(f"{bad[0]} is NaN or infinite", f"at update {step}", "WARN")
+
+    def log_histograms(self, counted: dict[str, Counted], step: int) -> None:
+        """Send histograms of what trains."""
+        makers = {name: partial(_histogram, counted=each) for name, each in counted.items()}
+        self._row(makers, step)
 
     def log_file(self, name: str, path: str, step: int) -> None:
         """Send a copy of a file, under ``files/<name>/`` of the run."""
@@ -318,30 +340,6 @@ class WandbLogger(WandbMediaLogger):
             self._run.link.do(
                 "an alert", lambda run: run.alert(title=title, text=text, level=level)
             )
-
-    # ---- histograms
-
-    def next_step(self, trainer: Trainer) -> int | None:
-        """Awake before and after an update whose gradients are counted."""
-        watching = self._watch is not None and self._enabled
-        return self._watch.next_step(trainer.global_step) if self._watch and watching else None
-
-    def on_train_start(self, trainer: Trainer, task: Task) -> None:
-        """Count the first update where every one is counted."""
-        if self._watch is not None and self._enabled:
-            self._watch.arm(self._watch.is_next(trainer.global_step))
-
-    def on_train_window_end(self, trainer: Trainer, task: Task) -> None:
-        """Take histograms where they are due, and tell the step whether to count next."""
-        watch, step = self._watch, trainer.global_step
-        if watch is None or not self._enabled or step == trainer.window_start_step:
-            return
-        if step % watch.every_n_steps == 0:
-            makers = {
-                name: partial(_histogram, counted=counted) for name, counted in watch.read().items()
-            }
-            self._row(makers, step)
-        watch.arm(watch.is_next(step))
 
     # ---- checkpoints
 
@@ -375,7 +373,7 @@ def _check(
             )
 
 
-def _histogram(wandb: Any, *, counted: tuple[np.ndarray, np.ndarray]) -> Any:
+def _histogram(wandb: Any, *, counted: Counted) -> Any:
     return wandb.Histogram(np_histogram=counted)
 
 

@@ -10,10 +10,12 @@ import html
 import io
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
 
+from lightning_tf.callbacks.picture_marks import check_marks
 from lightning_tf.callbacks.picture_sheet import as_pixels
 from lightning_tf.exceptions import DataError
 
@@ -38,25 +40,23 @@ def pictures(
     Args:
         images: uint8 in [0, 255] or float in [0, 1], shape (n, height, width, 1 or 3).
         captions: One for each.
-        masks: One for each: ``{"prediction": {"mask_data": integers of (height, width),
-            "class_labels": {0: "road"}}}``.
-        boxes: One for each: ``{"prediction": {"box_data": [...], "class_labels": {...}}}`` as in
-            W&B's documentation.
+        masks: See `Logger.log_images`.
+        boxes: See `Logger.log_images`.
 
     Raises:
         DataError: Another shape, dtype or range, or not one of everything for each picture.
     """
     pixels = np.array(as_pixels(images))
-    for kind, given in (("captions", captions), ("masks", masks), ("boxes", boxes)):
-        if given is not None and len(given) != len(pixels):
-            raise DataError(f"{len(given)} {kind} for {len(pixels)} pictures; give one for each.")
+    if captions is not None and len(captions) != len(pixels):
+        raise DataError(f"{len(captions)} captions for {len(pixels)} pictures; give one for each.")
+    check_marks(pixels, masks, boxes)
     if len(pixels) > MOST_PICTURES:
         log.info("W&B: the first %d of %d pictures are logged.", MOST_PICTURES, len(pixels))
     shown = pixels[:MOST_PICTURES]
     kind = "jpg" if min(shown.shape[1:3]) >= SMALLEST_JPEG else "png"
     texts = [str(text) for text in captions] if captions is not None else [None] * len(shown)
     marks = [
-        {name: given[i] for name, given in (("masks", masks), ("boxes", boxes)) if given}
+        {name: deepcopy(given[i]) for name, given in (("masks", masks), ("boxes", boxes)) if given}
         for i in range(len(shown))
     ]
 

@@ -33,7 +33,7 @@ class WandbMediaLogger(Logger):
         masks: Sequence[Mapping[str, Any]] | None = None,
         boxes: Sequence[Mapping[str, Any]] | None = None,
     ) -> None:
-        """Send pictures; `masks` and `boxes` as in W&B's documentation, one dict for each."""
+        """Send pictures, whose masks and boxes W&B shows and hides."""
         self.show(name, wandb_media.pictures(images, captions, masks, boxes), step)
 
     def log_table(

@@ -128,7 +128,7 @@ class WandbRun:
                 self.journal.shift(number, run.step if self.link.is_own else 0)
                 self._send(run, self.journal.shifted(number), Row(number, step, fresh))
 
-        self.link.do("a row", job)
+        self.link.do("a row", job, can_wait=True)
 
     def _noted(self, step: int, values: Mapping[str, Any]) -> int:
         try:

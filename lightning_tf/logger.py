@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -64,9 +64,28 @@ class Logger(Callback):
         """Take the task's hyperparameters and the Trainer's settings, once per entry point."""
 
     def log_images(
-        self, name: str, images: np.ndarray, step: int, captions: Sequence[str] | None = None
+        self,
+        name: str,
+        images: np.ndarray,
+        step: int,
+        captions: Sequence[str] | None = None,
+        masks: Sequence[Mapping[str, Any]] | None = None,
+        boxes: Sequence[Mapping[str, Any]] | None = None,
     ) -> None:
-        """Take pictures: uint8 in [0, 255] or float in [0, 1], shape (n, height, width, 1 or 3)."""
+        """Take pictures, and what is marked in them.
+
+        Args:
+            name: What they show.
+            images: uint8 in [0, 255] or float in [0, 1], shape (n, height, width, 1 or 3).
+            step: Updates done.
+            captions: One for each.
+            masks: One for each, sets by name: ``{"truth": {"mask_data": integers of (height,
+                width), "class_labels": {1: "road"}}, "prediction": {...}}``, as W&B has them.
+            boxes: One for each, sets by name: ``{"truth": {"box_data": [{"position": {"minX": 0.1,
+                "minY": 0.2, "maxX": 0.5, "maxY": 0.6}, "class_id": 1}], "class_labels": {...}}}``,
+                as W&B has them: fractions of the picture, or with ``"domain": "pixel"`` pixels;
+                ``{"middle": [x, y], "width": w, "height": h}`` does, too.
+        """
 
     def log_table(
         self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], step: int

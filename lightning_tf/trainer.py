@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any
 from weakref import ReferenceType, ref
@@ -491,9 +491,19 @@ class Trainer:
         """Log numbers from the host, under Keras' names; they can be monitored."""
         self.measured(metrics)
 
-    def log_images(self, name: str, images: Any, captions: Sequence[str] | None = None) -> None:
-        """Give pictures to every logger: uint8, or float in [0, 1], (n, height, width, 1 or 3)."""
-        self.records.send("log_images", name, images, captions=captions)
+    def log_images(
+        self,
+        name: str,
+        images: Any,
+        captions: Sequence[str] | None = None,
+        masks: Sequence[Mapping[str, Any]] | None = None,
+        boxes: Sequence[Mapping[str, Any]] | None = None,
+    ) -> None:
+        """Give pictures to every logger, with masks and boxes in them; see `Logger.log_images`."""
+        given = {"masks": masks, "boxes": boxes}
+        # Loggers that know of neither are asked for neither.
+        marks = {key: value for key, value in given.items() if value is not None}
+        self.records.send("log_images", name, images, captions=captions, **marks)
 
     def log_table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Give a table to every logger."""

@@ -27,7 +27,8 @@ def main() -> None:
     parser.add_argument("--image-size", type=int, default=160)
     parser.add_argument("--epochs", type=int, default=30, help="of the head alone")
     parser.add_argument("--fine-tune-epochs", type=int, default=0)
-    parser.add_argument("--layers", type=int, default=30, help="top layers to fine-tune")
+    parser.add_argument("--layers", type=int, default=30, help="top layers to fine-tune; 0 for all")
+    parser.add_argument("--label-smoothing", type=float, default=0.0)
     parser.add_argument("--augmentation", nargs="*", default=[], help="such as flip contrast")
     parser.add_argument("--output", default=".", help="runs/ is made in this folder")
     options = parser.parse_args()
@@ -42,8 +43,9 @@ def main() -> None:
         cache_features=frozen and not options.augmentation,
         image_size=options.image_size,
         augmentation=options.augmentation,
+        label_smoothing=options.label_smoothing,
     )
-    thaw = BackboneFinetuning("backbone", options.epochs, layers=options.layers)
+    thaw = BackboneFinetuning("backbone", options.epochs, layers=options.layers or None)
     trainer = Trainer(
         max_epochs=options.epochs + options.fine_tune_epochs,
         callbacks=[] if frozen or from_scratch else [thaw],

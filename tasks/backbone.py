@@ -5,19 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import keras
 
 from lightning_tf.data.picture_facts import PictureFacts
 from lightning_tf.exceptions import ConfigurationError
-from lightning_tf.layers.hub_layer import HubLayer
+from lightning_tf.layers.hub_layer import HubLayer, refuse_precision, saved_model_handle
 from lightning_tf.tasks import keras_applications, keras_hub_backbone
 from lightning_tf.tasks.keras_hub_classifier import PREFIX, is_from_keras_hub
 from lightning_tf.tasks.picture_preprocessing import to_minus_one_to_one, to_unit
 
-HUB_PREFIX = "hub:"
 PREPROCESSING: dict[str, Callable[[Any], Any]] = {
     "[-1, 1]": to_minus_one_to_one,
     "[0, 1]": to_unit,
@@ -97,8 +95,8 @@ class Backbone:
         elif isinstance(self.backbone, str) and self.backbone.startswith(PREFIX):
             built = BuiltBackbone(*keras_hub_backbone.load(self.backbone.removeprefix(PREFIX)))
         elif isinstance(self.backbone, str):
-            _refuse_precision(self.backbone)
-            layer = HubLayer(self.backbone.removeprefix(HUB_PREFIX), name="backbone")
+            refuse_precision(self.backbone)
+            layer = HubLayer(saved_model_handle(self.backbone) or "", name="backbone")
             built = BuiltBackbone(layer, to_unit)
         elif is_from_keras_hub(self.backbone):
             built = BuiltBackbone(*keras_hub_backbone.of(self.backbone))
@@ -110,19 +108,7 @@ class Backbone:
         return BuiltBackbone(built.layer, own, built.channels)
 
     def _is_elsewhere(self) -> bool:
-        name = self.backbone
-        if name.startswith((PREFIX, HUB_PREFIX)) or "://" in name:
-            return True
-        return os.sep in name or Path(name).expanduser().is_dir()
-
-
-def _refuse_precision(backbone: str) -> None:
-    policy = keras.config.dtype_policy()
-    if policy.compute_dtype != "float32":
-        raise ConfigurationError(
-            f"precision={policy.name!r}: the SavedModel {backbone!r} computes in float32 alone, so "
-            "the precision would change nothing; leave it out."
-        )
+        return self.backbone.startswith(PREFIX) or saved_model_handle(self.backbone) is not None
 
 
 def _channels(model: keras.Model) -> int:

@@ -48,9 +48,10 @@ class TextClassification(Task):
             folder of class folders of text files, ``(texts, labels)`` or a DataModule; see
             `text_data`. None for a task from a checkpoint that is only asked.
         network: ``bag_of_words``, ``convolution``, ``lstm``, ``gru``, ``bidirectional_lstm`` or
-            ``bidirectional_gru``; ``"keras_hub:<preset or folder>"``; a keras-hub TextClassifier;
-            or a Keras model with one output for each class, whose input is strings of shape
-            (batch,) or else the numbers of words, int32 of shape (batch, length), 0 at padding.
+            ``bidirectional_gru``; ``"keras_hub:<preset or folder>"``; ``"hub:<URL or folder>"`` of
+            a text embedding of TensorFlow Hub; a keras-hub TextClassifier; or a Keras model with
+            one output for each class, whose input is strings of shape (batch,) or else the numbers
+            of words, int32 of shape (batch, length), 0 at padding.
         batch_size: Texts in a global batch; None is the data's own, 32.
         data_dir: Where the files of a named data set are.
         data_options: Further options of `text_data`, such as ``{"text_column": "review"}``.
@@ -62,8 +63,13 @@ class TextClassification(Task):
             ones, the preset's own number for keras-hub.
         ngrams: For bag_of_words: runs of up to that many words are words too.
         embedding_size: Values for each word, for a named network.
-        units: Filters of each width, or states, for a named network.
-        dropout: Rate before the logits of a named network; None is 0.5.
+        units: Filters of each width, or states, for a named network; values of the hidden layer
+            behind a text embedding.
+        dropout: Rate before the logits of both; None is 0.5.
+        pooling: For ``"keras_hub:<preset>"``: ``mean``, ``cls`` or ``max`` of the last layer's
+            tokens, as sentence encoders were trained; None is the preset's own head.
+        train: ``all`` of the network, or the ``head`` alone of a keras-hub network or a text
+            embedding.
         optimizer: A name (adam, adamw, sgd, ...), a pair of name and options, a Keras optimizer or
             its configuration.
         learning_rate: At the start, or after the warm-up; None is the optimizer's default; for adam
@@ -104,6 +110,8 @@ class TextClassification(Task):
         embedding_size: int = 64,
         units: int = 64,
         dropout: float | None = None,
+        pooling: str | None = None,
+        train: str = "all",
         optimizer: Any = "adam",
         learning_rate: float | None = None,
         schedule: Any = None,
@@ -119,6 +127,8 @@ class TextClassification(Task):
             embedding_size=embedding_size,
             units=units,
             dropout=dropout,
+            pooling=pooling,
+            train=train,
         )
         self.optimizer_settings = OptimizerSettings(
             optimizer,

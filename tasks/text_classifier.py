@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
 from typing import Any
 
 import keras
@@ -10,7 +12,9 @@ import tensorflow as tf
 from lightning_tf.data.data_module import DataModule, checked_integer
 from lightning_tf.data.encoded_texts import EncodedTexts
 from lightning_tf.exceptions import ConfigurationError, nearest
+from lightning_tf.layers.hub_layer import HUB_PREFIX, saved_model_handle
 from lightning_tf.tasks.classifier import SMALLEST_PROBABILITY, gives_probabilities
+from lightning_tf.tasks.hub_text import HubText
 from lightning_tf.tasks.keras_hub_classifier import PREFIX, is_from_keras_hub
 from lightning_tf.tasks.keras_hub_text import KerasHubText
 from lightning_tf.tasks.networks.text_layers import TextLayers
@@ -20,6 +24,8 @@ from lightning_tf.tasks.words import Words
 
 FINE_TUNING_RATE = 5e-5  # of the rates in Devlin et al., 2019, appendix A.3
 OWN_OPTIONS = {"embedding_size": 64, "units": 64, "dropout": None}
+HUB_DROPOUT = 0.5
+TRAINED = ("all", "head")
 
 
 class TextClassifier:
@@ -27,18 +33,21 @@ class TextClassifier:
 
     There are three ways into a network. A named one, and a Keras model whose input is no string,
     reads the numbers of words in a `Vocabulary`. A keras-hub classifier reads what its own
-    tokenizer gives. A Keras model whose input is strings gets the texts as they are.
+    tokenizer gives. A SavedModel, and a Keras model whose input is strings, get the texts as they
+    are.
 
     Args:
         network: A name of `TEXT_NETWORKS`; a Keras model with one output for each class, logits
-            or, after a softmax, probabilities; ``"keras_hub:<preset>"``; or a keras-hub
-            TextClassifier.
+            or, after a softmax, probabilities; ``"keras_hub:<preset>"``; a keras-hub
+            TextClassifier; or a SavedModel's folder or URL, bare or after ``"hub:"``.
         vocabulary_size: How many words have a number of their own.
         max_length: Words (tokens) of a text that are read.
         ngrams: Runs of up to that many words count as words, where their order does not.
         embedding_size: Values for each word, for a named network.
-        units: Of the hidden layer, for a named network.
-        dropout: The rate before the logits, for a named network.
+        units: Of the hidden layer, for a named network or a SavedModel.
+        dropout: The rate before the logits, for the same.
+        pooling: See `KerasHubText`.
+        train: ``all``, or the ``head`` alone of a pretrained network.
 
     Raises:
         ConfigurationError: A name is unknown, a number is out of range, or a network that brings
@@ -59,20 +68,29 @@ class TextClassifier:
         embedding_size: int = 64,
         units: int = 64,
         dropout: float | None = None,
+        pooling: str | None = None,
+        train: str = "all",
     ) -> None:
+        if train not in TRAINED:
+            raise ConfigurationError(f"train={train!r}.{nearest(train, TRAINED)}")
         if max_length is not None:
             max_length = checked_integer("max_length", max_length, least=1)
-        self.network, self.max_length = network, max_length
+        self.network = os.fspath(network) if isinstance(network, os.PathLike) else network
+        self.max_length, self.train = max_length, train
         self.vocabulary_size, self.words = vocabulary_size, Words(ngrams)
         self.hub: KerasHubText | None = None
-        named = isinstance(network, str) and not network.startswith(PREFIX)
-        if named:
-            self._take_named(network, embedding_size, units, dropout)
+        self.saved_model: HubText | None = None
+        given = {"embedding_size": embedding_size, "units": units, "dropout": dropout}
+        text = self.network if isinstance(self.network, str) else ""
+        handle = None if text in TEXT_NETWORKS else saved_model_handle(text)
+        if not text or text.startswith(PREFIX):
+            self._take_given(self.network, given, pooling)
+        elif handle is not None:
+            self._take_saved_model(handle, given)
         else:
-            given = {"embedding_size": embedding_size, "units": units, "dropout": dropout}
-            self._take_given(network, given)
-        ordered = not named or TEXT_NETWORKS[network].ordered
-        if ngrams > 1 and ordered:
+            self._take_named(text, embedding_size, units, dropout)
+        self._refuse_what_is_for_others(pooling)
+        if ngrams > 1 and not (text in TEXT_NETWORKS and not TEXT_NETWORKS[text].ordered):
             raise ConfigurationError(
                 f"ngrams={ngrams} is for 'bag_of_words'; a network that reads words in their order "
                 "sees runs of words by itself."
@@ -82,38 +100,59 @@ class TextClassifier:
         self, name: str, embedding_size: int, units: int, dropout: float | None
     ) -> None:
         if name not in TEXT_NETWORKS:
-            known = [*TEXT_NETWORKS, f"{PREFIX}<preset>"]
+            known = [*TEXT_NETWORKS, f"{PREFIX}<preset>", f"{HUB_PREFIX}<folder or URL>"]
             raise ConfigurationError(f"network {name!r} is unknown.{nearest(name, known)}")
         usual = TEXT_NETWORKS[name]
         self.max_length = usual.max_length if self.max_length is None else self.max_length
         dropout = usual.dropout if dropout is None else dropout
         self.layers = TextLayers(self.vocabulary_size, embedding_size, units, dropout)
 
-    def _take_given(self, network: Any, given: dict[str, Any]) -> None:
+    def _take_saved_model(self, handle: str, given: dict[str, Any]) -> None:
+        _refuse(given, ["embedding_size"], "the SavedModel brings its own vectors: leave it out.")
+        if self.max_length is not None:
+            raise ConfigurationError(
+                f"max_length={self.max_length}: the SavedModel {handle!r} splits texts into words "
+                "itself and reads them whole; leave it out."
+            )
+        dropout = HUB_DROPOUT if given["dropout"] is None else given["dropout"]
+        layers = TextLayers(self.vocabulary_size, 1, given["units"], dropout)
+        self.saved_model = HubText(handle, layers, trainable=self.train == "all")
+
+    def _refuse_what_is_for_others(self, pooling: str | None) -> None:
+        if pooling is not None and self.hub is None:
+            raise ConfigurationError(
+                f"pooling={pooling!r} is for '{PREFIX}<preset>'; other networks have their own."
+            )
+        if self.train == "head" and self.hub is None and self.saved_model is None:
+            raise ConfigurationError(
+                f"train='head' is for a pretrained network, '{PREFIX}<preset>' or "
+                f"'{HUB_PREFIX}<folder or URL>'; this one learns from nothing: leave it out."
+            )
+
+    def _take_given(self, network: Any, given: dict[str, Any], pooling: str | None) -> None:
         if not isinstance(network, (str, keras.Model)):
             raise ConfigurationError(
                 f"network is a {type(network).__name__}; give a name, a keras.Model or a keras-hub "
                 f"TextClassifier.{nearest(network, TEXT_NETWORKS)}"
             )
-        for option, value in given.items():
-            if value != OWN_OPTIONS[option]:
-                raise ConfigurationError(
-                    f"{option}={value!r} is for the package's own networks; the given network "
-                    "brings its own layers: set it there."
-                )
+        _refuse(given, OWN_OPTIONS, "the given network brings its own layers: set it there.")
         if isinstance(network, str) or is_from_keras_hub(network):
-            self.hub = KerasHubText(network, self.max_length)
+            frozen = self.train == "head"
+            self.hub = KerasHubText(network, self.max_length, pooling, frozen=frozen)
 
     @property
     def learning_rate(self) -> float | None:
         """Of Adam and its kin; None is the optimizer's own default."""
         if self.hub is not None:
-            return FINE_TUNING_RATE
-        return TEXT_NETWORKS[self.network].learning_rate if isinstance(self.network, str) else None
+            return FINE_TUNING_RATE if self.train == "all" else None
+        named = isinstance(self.network, str) and self.network in TEXT_NETWORKS
+        return TEXT_NETWORKS[self.network].learning_rate if named else None
 
     @property
     def reads_strings(self) -> bool:
         """Whether the network takes the texts as they are."""
+        if self.saved_model is not None:
+            return True
         inputs = getattr(self.network, "inputs", None) or []
         return self.hub is None and bool(inputs) and inputs[0].dtype == "string"
 
@@ -148,6 +187,8 @@ class TextClassifier:
         vocabulary = Vocabulary(self.vocabulary_size) if self.reads_words else None
         if self.hub is not None:
             model = self.hub.classifier(num_classes)
+        elif self.saved_model is not None:
+            model = self.saved_model.model(num_classes)
         elif isinstance(self.network, str):
             model = build_text_network(self.network, num_classes, self.layers)
         else:
@@ -170,6 +211,14 @@ class TextClassifier:
             raise ConfigurationError(
                 f"network {name!r} gives an output of shape {(None, *tuple(shape)[1:])}; it must "
                 f"give one logit for each of {num_classes} classes: (None, {num_classes})."
+            )
+
+
+def _refuse(given: dict[str, Any], options: Iterable[str], remedy: str) -> None:
+    for option in options:
+        if given[option] != OWN_OPTIONS[option]:
+            raise ConfigurationError(
+                f"{option}={given[option]!r} is for the package's own networks; {remedy}"
             )
 
 

@@ -32,6 +32,8 @@ def export_text_classifier(task: Any, path: str | os.PathLike[str]) -> None:
     if task.classifier.hub is not None:
         task.classifier.encode(tf.constant([""]))  # makes the tokenizer's tables
         archive.tokenizer = task.classifier.hub.preprocessor
+    if task.classifier.saved_model is not None:
+        archive.embedding = task.classifier.saved_model.embedding.saved_model  # its tables of words
     names = tf.constant(task.class_names)
 
     def serve(texts: tf.Tensor) -> dict[str, tf.Tensor]:

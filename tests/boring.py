@@ -170,7 +170,7 @@ class Rows(Logger):
     def log_hparams(self, hparams):
         self.hparams.append(hparams)
 
-    def log_images(self, name, images, step, captions=None):
+    def log_images(self, name, images, step, captions=None, masks=None, boxes=None):
         self.sent.append(("images", name, step, captions))
 
     def log_table(self, name, columns, rows, step):

@@ -24,6 +24,7 @@ class LoggedRun:
     files: list = field(default_factory=list)
     artifacts: list = field(default_factory=list)
     alerts: list = field(default_factory=list)
+    stats: list = field(default_factory=list)  # system metrics: a dict of numbers for each time
     exit_code: int | None = None
 
     def column(self, name):
@@ -59,17 +60,24 @@ def _read(path):
             _put(getattr(run, kind), content.update)
         elif kind == "history":
             run.history.append(_put({}, content.item))
-        elif kind == "metric":
-            run.metrics[content.name or content.glob_name] = content.step_metric
-        elif kind == "files":
-            run.files += [file.path for file in content.files]
-        elif kind == "artifact":
-            run.artifacts.append(_artifact(content))
-        elif kind == "alert":
-            run.alerts.append((content.title, content.level))
-        elif kind == "exit":
-            run.exit_code = content.exit_code
+        else:
+            _take(run, kind, content)
     return run
+
+
+def _take(run, kind, content):
+    if kind == "metric":
+        run.metrics[content.name or content.glob_name] = content.step_metric
+    elif kind == "files":
+        run.files += [file.path for file in content.files]
+    elif kind == "artifact":
+        run.artifacts.append(_artifact(content))
+    elif kind == "alert":
+        run.alerts.append((content.title, content.level))
+    elif kind == "exit":
+        run.exit_code = content.exit_code
+    elif kind == "stats":
+        run.stats.append({item.key: json.loads(item.value_json) for item in content.item})
 
 
 def _put(tree, items):

@@ -15,6 +15,7 @@ import tensorflow as tf
 from lightning_tf.exceptions import ConfigurationError, nearest
 
 PROBE_SECONDS = 3.0
+HUB_PREFIX = "hub:"
 
 
 @keras.saving.register_keras_serializable("lightning_tf", name="HubLayer")
@@ -82,6 +83,11 @@ class HubLayer(keras.layers.Layer):  # type: ignore[misc]
             mine = _SharedVariable(variable, id(variable) in trained, name)
             self._track_variable(mine)
 
+    @property
+    def saved_model(self) -> Any:
+        """What was loaded; an export tracks it for the tables that it holds beside weights."""
+        return self._loaded[0]
+
     def call(self, *inputs: Any, training: bool | None = None) -> Any:
         """Run the SavedModel.
 
@@ -142,6 +148,35 @@ class _SharedVariable(keras.Variable):  # type: ignore[misc]
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         """NumPy 2 asks with `copy`, which Keras' own method does not take."""
         return np.asarray(self.numpy(), dtype=dtype)
+
+
+def saved_model_handle(name: str) -> str | None:
+    """The folder or URL that a user's name of a SavedModel means; None where it means none.
+
+    That is what follows ``hub:``, a URL, a path with a separator, or a folder that is there.
+
+    Example:
+        >>> saved_model_handle("hub:models")
+        'models'
+    """
+    if name.startswith(HUB_PREFIX):
+        return name.removeprefix(HUB_PREFIX)
+    is_place = "://" in name or os.sep in name or Path(name).expanduser().is_dir()
+    return name if is_place else None
+
+
+def refuse_precision(handle: str) -> None:
+    """Refuse a precision of the run that a SavedModel would not feel.
+
+    Raises:
+        ConfigurationError: Layers compute in another dtype than float32.
+    """
+    policy = keras.config.dtype_policy()
+    if policy.compute_dtype != "float32":
+        raise ConfigurationError(
+            f"precision={policy.name!r}: the SavedModel {handle!r} computes in float32 alone, so "
+            "the precision would change nothing; leave it out."
+        )
 
 
 def load_saved_model(handle: str) -> Any:

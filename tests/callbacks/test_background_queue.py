@@ -1,6 +1,7 @@
 import threading
 import time
 
+from lightning_tf.callbacks import background_queue
 from lightning_tf.callbacks.background_queue import BackgroundQueue
 
 
@@ -39,3 +40,28 @@ def test_too_many_jobs_are_refused():
     assert [jobs.put(int) for _ in range(3)] == [True, True, False]
     gate.set()
     assert jobs.end(5.0)
+
+
+def test_jobs_that_can_wait_keep_their_order_and_are_done_by_themselves():
+    done, last = [], threading.Event()
+    jobs = BackgroundQueue("test")
+    for number in range(10):
+        jobs.put(lambda number=number: done.append(number), can_wait=True)
+    jobs.put(last.set, can_wait=True)
+    assert last.wait(10.0)
+    assert done == list(range(10))
+    assert jobs.end(5.0)
+
+
+def test_a_job_that_cannot_wait_takes_along_those_before_it(monkeypatch):
+    monkeypatch.setattr(background_queue, "PAUSE", 3600.0)
+    done = []
+    jobs = BackgroundQueue("test")
+    jobs.put(lambda: done.append(1), can_wait=True)
+    jobs.put(lambda: done.append(2))
+    jobs.put(lambda: done.append(3), can_wait=True)
+    assert jobs.wait(10.0)  # whoever waits wakes the thread, too
+    assert done == [1, 2, 3]
+    jobs.put(lambda: done.append(4), can_wait=True)
+    assert jobs.end(10.0)
+    assert done == [1, 2, 3, 4]

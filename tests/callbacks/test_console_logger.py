@@ -16,6 +16,8 @@ class Sends(Callback):
 
     def on_train_end(self, trainer, task):
         trainer.log_images("samples", np.zeros((2, 8, 6, 1)))
+        mask = {"truth": {"mask_data": np.zeros((8, 6), int)}}
+        trainer.log_images("streets", np.zeros((1, 8, 6, 1)), masks=[mask], boxes=[{}])
         trainer.log_table("scores", ["who", "[b]score"], [["a[/]", 0.123456], ["b", 2], ["c", 3]])
         trainer.log_figure("plot", None)
         trainer.log_file("data", "data.bin")
@@ -39,6 +41,7 @@ def test_rows_are_lines_and_the_rest_is_named(caplog):
     assert lines[0].startswith("step 2  epoch 0  train/loss ")
     assert f"val/loss {trainer.callback_metrics['val_loss']:.4f}" in text
     assert "step 4  samples: 2 pictures of 8 x 6" in lines
+    assert "step 4  streets: 1 pictures of 8 x 6 with masks and boxes" in lines
     assert "step 4  plot: a figure" in lines
     assert "step 4  data: data.bin" in lines
     assert "and 1 more rows" in text

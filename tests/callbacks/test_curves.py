@@ -1,4 +1,5 @@
 import numpy as np
+from matplotlib.figure import Figure
 from PIL import Image
 
 from lightning_tf.callbacks.curves import draw_curves, read_curves
@@ -38,3 +39,20 @@ def test_a_table_without_metrics_draws_nothing(tmp_path):
     table.write_text("step,epoch,test/loss\n3,1,0.5\n")
     assert not draw_curves(table, picture)
     assert not picture.exists()
+
+
+def test_the_legend_covers_no_curve(tmp_path, monkeypatch):
+    figures = []
+    saved = Figure.savefig
+    monkeypatch.setattr(
+        Figure, "savefig", lambda f, *a, **k: (figures.append(f), saved(f, *a, **k))
+    )
+    (tmp_path / "metrics.csv").write_text(TABLE)
+    draw_curves(tmp_path / "metrics.csv", tmp_path / "curves.png")
+    (figure,) = figures
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["train", "train, epoch", "val"]
+    box = legend.get_window_extent()
+    for axes in figure.axes:
+        assert axes.get_legend() is None
+        assert not box.overlaps(axes.get_tightbbox())

@@ -1,6 +1,7 @@
 import json
 import math
 import os
+from pathlib import Path
 
 import numpy as np
 import pandas
@@ -10,7 +11,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from lightning_tf import Callback, Trainer
-from lightning_tf.callbacks import JSONLinesLogger
+from lightning_tf.callbacks import CSVLogger, JSONLinesLogger
+from lightning_tf.callbacks.curves import read_curves
 from lightning_tf.exceptions import ConfigurationError
 
 
@@ -158,3 +160,23 @@ def test_a_failed_run_says_so(tmp_path):
 def test_a_bad_argument_is_refused():
     with pytest.raises(ConfigurationError, match="flush_every_n_steps=0"):
         JSONLinesLogger(flush_every_n_steps=0)
+
+
+def test_the_curves_are_those_of_the_table(tmp_path):
+    trainer = trained(
+        tmp_path, [JSONLinesLogger(tmp_path / "a"), CSVLogger(tmp_path / "b", curves=False)]
+    )
+    (lines,), (table,) = tmp_path.glob("a/*/log.jsonl"), tmp_path.glob("b/*/metrics.csv")
+    found, expected = read_curves(lines), read_curves(table)
+    assert set(found) == set(expected) >= {"loss"}
+    for name, curves in expected.items():
+        for kind, (steps, values) in curves.items():
+            assert found[name][kind][0] == steps
+            assert found[name][kind][1] == pytest.approx(values)
+    assert (lines.parent / "curves.png").exists()
+    assert not list(tmp_path.glob("b/*/curves.png"))
+    quiet_one = trained(tmp_path, JSONLinesLogger(tmp_path / "c", curves=False))
+    assert "curves.png" not in os.listdir(quiet_one.log_dir)
+    bad = trained(tmp_path, callbacks=[Sends()])  # NaN and infinity are strings there
+    assert np.isnan(read_curves(Path(bad.log_dir, "log.jsonl"))["bad"]["train"][1]).all()
+    assert trainer.global_step == 8

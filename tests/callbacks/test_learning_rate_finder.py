@@ -16,11 +16,15 @@ from lightning_tf.callbacks import (
     CSVLogger,
     EarlyStopping,
     LearningRateFinder,
+    LearningRateMonitor,
     ModelCheckpoint,
 )
 from lightning_tf.callbacks.learning_rate_finder import smoothed, suggested
+from lightning_tf.callbacks.swept_schedule import SweptSchedule
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.run_state import everything as variables_of
+from lightning_tf.tasks import ImageClassification
+from lightning_tf.tasks.schedules import Warmup
 
 
 class Noted(LearningRateFinder):
@@ -132,10 +136,76 @@ def test_one_of_several_optimizers_is_searched():
             )
 
 
-def test_a_schedule_is_refused():
-    schedule = keras.optimizers.schedules.CosineDecay(0.1, 100)
-    with pytest.raises(ConfigurationError, match="CosineDecay, which is no single rate"):
-        fitted(TwoParts(schedule), max_epochs=1, callbacks=[LearningRateFinder()])
+def cosine(rate=0.02, updates=16):
+    return keras.optimizers.schedules.CosineDecay(rate, updates)
+
+
+def test_under_a_schedule_the_search_tries_its_own_rates_and_the_schedule_stays():
+    def run(*finders):
+        rows = Rows()
+        given = {"max_epochs": 2, "seed": 3, "log_every_n_steps": 1, "logger": rows}
+        trainer = fitted(TwoParts(cosine()), callbacks=[*finders, LearningRateMonitor()], **given)
+        found = everything(trainer)
+        found["callbacks"].pop("Noted", None)
+        return found, rows.rows
+
+    plain = run()
+    finder = Noted(1e-4, 1e-1, 30, update=False)
+    assert run(finder) == plain
+    assert finder.compared
+    constant = LearningRateFinder(1e-4, 1e-1, 30, update=False)
+    fitted(TwoParts(0.02), max_epochs=2, seed=3, callbacks=[constant])
+    assert finder.losses == constant.losses
+
+
+def test_a_schedule_is_scaled_to_the_suggestion():
+    finder = LearningRateFinder(1e-4, 1.0, 40)
+    rows = Rows()
+    task = Quadratic(NumberData(NUMBERS * 4), keras.optimizers.SGD(Warmup(cosine(1e-3), 4)))
+    monitor = LearningRateMonitor()
+    fitted(task, max_epochs=1, log_every_n_steps=1, logger=rows, callbacks=[finder, monitor])
+    rates = [rate for _, rate in rows.column("train/learning_rate")]
+    assert max(rates) == pytest.approx(finder.suggestion)
+    schedule = Warmup(cosine(1e-3), 4)
+    expected = [float(schedule(step)) / 1e-3 * finder.suggestion for step in range(1, 17)]
+    assert rates == pytest.approx(expected, rel=1e-5, abs=1e-8)
+
+
+def test_a_scaled_schedule_goes_on_in_a_resumed_run(tmp_path):
+    given = {"seed": 3, "log_every_n_steps": 1}
+    whole = fitted(TwoParts(cosine()), max_epochs=2, callbacks=[LearningRateFinder()], **given)
+    part = fitted(TwoParts(cosine()), max_epochs=1, callbacks=[LearningRateFinder()], **given)
+    part.save_checkpoint(tmp_path / "part")
+    later = [LearningRateFinder()]
+    again = resumed(TwoParts(cosine()), tmp_path / "part", max_epochs=2, callbacks=later, **given)
+    assert everything(again) == everything(whole)
+    assert later[0].variables()["factor"].numpy() != 1.0
+
+
+def test_the_schedule_of_the_first_task_of_the_package_is_searched():
+    task = ImageClassification(data="digits", network="linear")  # its schedule is cosine
+    finder = LearningRateFinder(1e-5, 1.0, 30)
+    fitted(task, max_steps=20, seed=0, callbacks=[finder])
+    assert len(finder.losses) > 12
+    assert finder.suggestion is not None
+
+
+def test_the_highest_rate_is_found_between_the_looks():
+    swept = SweptSchedule(Warmup(cosine(1.0, 10_000), 1237))
+    assert swept.highest(10_000) == pytest.approx(1.0, abs=1e-4)
+    assert SweptSchedule(cosine(0.5, 3)).highest(1) == 0.5
+    swept = SweptSchedule(cosine(), factor=0.5)
+    assert float(SweptSchedule.from_config(swept.get_config())(8)) == float(cosine()(8)) / 2
+
+
+def test_a_rate_that_is_no_number_and_no_schedule_is_refused():
+    optimizer = keras.optimizers.SGD(lambda: 0.1)
+    with pytest.raises(ConfigurationError, match="the learning rate is function"):
+        fitted(
+            Quadratic(NumberData(NUMBERS), optimizer),
+            max_epochs=1,
+            callbacks=[LearningRateFinder()],
+        )
 
 
 def test_a_resumed_run_does_not_search_and_knows_what_was_found(tmp_path):

@@ -12,8 +12,9 @@ from PIL import Image
 
 from lightning_tf import Callback, Trainer
 from lightning_tf.callbacks import TensorBoardLogger
-from lightning_tf.callbacks.tensor_board_events import buckets
+from lightning_tf.callbacks.histogram_watch import HistogramWatch
 from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.logger import Logger
 
 
 class Sends(Callback):
@@ -23,6 +24,8 @@ class Sends(Callback):
         pictures = np.zeros((2, 6, 8, 1))
         pictures[1] = 1.0
         trainer.log_images("samples", pictures, captions=["black", "white"])
+        mask = {"mask_data": np.eye(8, dtype=int)}
+        trainer.log_images("marked", np.zeros((1, 8, 8, 1)), masks=[{"a": mask, "b": mask}])
         trainer.log_table("confusion", ["truth", "pre|dicted"], [[3, "a|b"]] * 101)
         figure = Figure(figsize=(3.0, 2.0))
         figure.add_subplot().plot([1, 2])
@@ -88,6 +91,9 @@ def test_pictures_and_figures_are_png_files(tmp_path):
         with Image.open(io.BytesIO(content)) as picture:
             assert picture.size == (8, 6)
             assert set(np.asarray(picture).ravel().tolist()) == {shade}
+    assert len(pictures["marked"][1]) == 2 + 2  # a picture for each set of marks
+    with Image.open(io.BytesIO(pictures["marked"][1][2])) as picture:
+        assert np.asarray(picture).any()
     _, (width, height, content) = pictures["plot"]
     with Image.open(io.BytesIO(content)) as picture:
         assert picture.size == (int(width), int(height))
@@ -160,17 +166,48 @@ def test_histograms_of_weights_come_at_their_updates(tmp_path):
     found = values_of(trainer, "histograms")
     assert {step for _, step, _ in found} == {3, 6}
     kernels = [value for tag, _, value in found if tag == "weights/model.0000.kernel"]
-    assert kernels[0].shape == (30, 3)
+    assert kernels[0].shape == (64, 3)
     assert kernels[0][:, 2].sum() == 64.0
+    np.testing.assert_allclose(kernels[0][1:, 0], kernels[0][:-1, 1])
     assert values_of(trained(tmp_path), "histograms") == []
 
 
-def test_buckets_hold_every_finite_value():
-    values = np.array([0.0, 1.0, 1.0, np.nan, np.inf])
-    assert buckets(values)[:, 2].sum() == 3.0
-    assert buckets(values)[[0, -1], [0, 1]].tolist() == [0.0, 1.0]
-    assert buckets(np.zeros(4))[:, 2].sum() == 4.0
-    assert buckets(np.array([np.nan])).shape == (0, 3)
+def test_histograms_of_gradients_are_those_of_wandb_and_change_no_number(tmp_path):
+    class Kept(Logger):
+        """Counts beside TensorBoardLogger, by what WandbLogger counts with."""
+
+        def __init__(self):
+            self.watch, self.found = HistogramWatch("all", 2), {}
+
+        def on_optimizers_configured(self, trainer, task):
+            self.watch.attach(task, trainer.training.optimizers)
+
+        def next_step(self, trainer):
+            return self.watch.next_step(trainer.global_step)
+
+        def on_train_start(self, trainer, task):
+            self.watch.begin(trainer)
+
+        def on_train_window_end(self, trainer, task):
+            self.found |= {
+                (n, trainer.global_step): v for n, v in self.watch.taken(trainer).items()
+            }
+
+        def teardown(self, trainer, task, stage):
+            self.watch.detach()
+
+    kept = Kept()
+    board = TensorBoardLogger(histograms_every_n_steps=2, histograms="all")
+    trainer = trained(tmp_path, [board, kept], seed=3)
+    found = values_of(trainer, "histograms")
+    assert {(tag, step) for tag, step, _ in found} == set(kept.found)
+    assert {tag.split("/")[0] for tag, *_ in found} == {"gradients", "weights"}
+    for tag, step, rows in found:
+        np.testing.assert_array_equal(rows[:, 2], kept.found[tag, step][0])
+    plain = trained(tmp_path, seed=3)
+    assert trainer.callback_metrics == plain.callback_metrics
+    with pytest.raises(ConfigurationError, match=r"histograms of 'gradient'.*'gradients'"):
+        TensorBoardLogger(histograms="gradient")
 
 
 def test_a_resumed_run_goes_on_and_what_it_does_again_is_forgotten(tmp_path):
@@ -228,5 +265,5 @@ def test_a_prediction_leaves_nothing(tmp_path):
 
 @pytest.mark.parametrize("name", ["flush_every_n_steps", "histograms_every_n_steps"])
 def test_bad_arguments_are_refused(name):
-    with pytest.raises(ConfigurationError, match=f"{name}=-1"):
+    with pytest.raises(ConfigurationError, match="every_n_steps=-1"):
         TensorBoardLogger(**{name: -1})

