@@ -1,13 +1,12 @@
 """Forecast a series and say whether the network was worth it.
 
     python scripts/time_series_forecast.py --data google_stock --test-from 2017-01-01
-    python scripts/time_series_forecast.py --data co2 --network nbeats --history 104 --horizon 26 \
-        --season 52 --epochs 15 --quantiles 0.05 0.5 0.95
+    python scripts/time_series_forecast.py --data co2 --history 104 --horizon 26 --season 52
     python scripts/time_series_forecast.py --data sales.csv --time day --target sold --network lstm
 
 The data may be a name (google_stock, co2, sunspots; their files lie in the folder that the
-environment variable LIGHTNING_TF_DATA names) or a CSV, TSV or Parquet file. Printed are the errors
-on the test part, beside those of forecasts that need no network.
+environment variable LIGHTNING_TF_DATA names) or a table's file. Errors on the test part are printed
+beside those of forecasts that need no network.
 """
 
 from __future__ import annotations
@@ -23,11 +22,8 @@ from lightning_tf.tasks.forecast_comparison import table
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", default="co2")
-    parser.add_argument("--data-dir", help="where the files of a named data set are")
     parser.add_argument("--time", help="the column of times")
     parser.add_argument("--target", nargs="+", help="the columns to forecast")
-    parser.add_argument("--series", help="the column that tells several series apart")
-    parser.add_argument("--val-from", help="the first time of validation")
     parser.add_argument("--test-from", help="the first time of the test")
     parser.add_argument("--network", default="gru")
     parser.add_argument("--history", type=int, help="rows that the network sees, 60")
@@ -36,44 +32,25 @@ def main() -> None:
     parser.add_argument("--transform", default="last_value")
     parser.add_argument("--scaler", default="standard")
     parser.add_argument("--quantiles", type=float, nargs="+", default=())
-    parser.add_argument("--units", type=int, default=64)
-    parser.add_argument("--depth", type=int, default=2)
     parser.add_argument("--learning-rate", type=float)
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--folds", type=int, help="test on so many consecutive stretches too")
     parser.add_argument("--output", default=".", help="runs/ is made in this folder")
-    parser.add_argument("--export", help="write a SavedModel to this folder")
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
+    options = vars(parser.parse_args())
 
-    trainer = Trainer(max_epochs=options.epochs, default_root_dir=options.output, seed=options.seed)
-    columns = ("time", "target", "series", "val_from", "test_from")
+    trainer = Trainer(max_epochs=options["epochs"], default_root_dir=options["output"], seed=0)
+    given = ("history", "horizon", "season", "transform", "scaler", "quantiles", "learning_rate")
     task = TimeSeriesForecast(
-        options.data,
-        options.network,
-        history=options.history,
-        horizon=options.horizon,
-        season=options.season,
-        transform=options.transform,
-        scaler=options.scaler,
-        quantiles=options.quantiles,
-        units=options.units,
-        depth=options.depth,
-        learning_rate=options.learning_rate,
-        data_dir=options.data_dir,
-        data_options={name: getattr(options, name) for name in columns},
+        options["data"],
+        options["network"],
+        **{name: options[name] for name in given},
+        data_options={name: options[name] for name in ("time", "target", "test_from")},
     )
     trainer.fit(task)
-    metrics = trainer.test(task)
-    if not trainer.is_global_zero:
-        return
+    trainer.test(task)
     print(table(task.compare("test")))
-    if options.quantiles:
-        print(f"inside the outer quantiles: {metrics['test_coverage']:.3f}")
-    for row in task.backtest(trainer, options.folds) if options.folds else ():
+    for row in task.backtest(trainer, options["folds"]) if options["folds"] else ():
         print(f"from {row['from']!s:.10}  {row['windows']} windows  rmse {row['test_rmse']:.4f}")
-    if options.export:
-        task.export(options.export)
     for path in sorted(Path(trainer.log_dir or "").glob("figures/test_*")):
         print(f"written: {path}")
 

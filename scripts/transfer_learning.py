@@ -3,10 +3,9 @@
     python scripts/transfer_learning.py path/to/folder --weights path/to/mobilenet_v2_no_top.h5
     python scripts/transfer_learning.py path/to/folder --epochs 5 --fine-tune-epochs 5
 
-The folder has one folder of pictures for each class, or train/ and test/ with these. A name such
-as tfds:cats_vs_dogs or tfds:tf_flowers does, too. Without --weights, Keras downloads those of
-ImageNet; with --weights random all of it trains from the start. Without --fine-tune-epochs, the
-head trains on features that are computed once.
+The folder has one folder of pictures for each class; tfds:cats_vs_dogs or tfds:tf_flowers do, too.
+Keras downloads ImageNet's weights; --weights random trains all from the start. Without
+--fine-tune-epochs, the head trains on features that are computed once.
 """
 
 from __future__ import annotations
@@ -30,11 +29,10 @@ def main() -> None:
     parser.add_argument("--layers", type=int, default=30, help="top layers to fine-tune; 0 for all")
     parser.add_argument("--label-smoothing", type=float, default=0.0)
     parser.add_argument("--augmentation", nargs="*", default=[], help="such as flip contrast")
-    parser.add_argument("--output", default=".", help="runs/ is made in this folder")
+    parser.add_argument("--output", default=".", help="runs/ is made here")
     options = parser.parse_args()
-
     from_scratch = options.weights == "random"
-    frozen = not from_scratch and options.fine_tune_epochs == 0
+    frozen = not (from_scratch or options.fine_tune_epochs)
     task = TransferLearning(
         options.data,
         options.backbone,
