@@ -112,7 +112,9 @@ class RunCommand:
             raise ConfigurationError("--ckpt_path last: there is no checkpoint yet.")
         built.trainer.detach()
         given = options.task.get("init_args")
+        # What is None here may be known to the checkpoint, such as columns learnt from data.
         arguments = {} if given is None else given.as_dict()
+        arguments = {name: value for name, value in arguments.items() if value is not None}
         task: Task = type(built.task).from_checkpoint(found.path, **arguments)
         if options.quantize is not None:
             task.quantize(options.quantize)
