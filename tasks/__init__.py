@@ -3,9 +3,10 @@
 if __name__ != "lightning_tf.tasks":
     raise ImportError("import lightning_tf.tasks, not tasks")
 
+from lightning_tf.tasks.gan import GAN
 from lightning_tf.tasks.image_classification import ImageClassification
 from lightning_tf.tasks.keras_task import KerasTask
 from lightning_tf.tasks.text_classification import TextClassification
 from lightning_tf.tasks.transfer_learning import TransferLearning
 
-__all__ = ["ImageClassification", "KerasTask", "TextClassification", "TransferLearning"]
+__all__ = ["GAN", "ImageClassification", "KerasTask", "TextClassification", "TransferLearning"]
