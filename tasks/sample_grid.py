@@ -22,6 +22,7 @@ MOST_FRAMES = 60  # of the film; 64 pictures of 28 x 28 take about 25 kB a frame
 FRAME_MILLISECONDS = 250
 LAST_FRAME_MILLISECONDS = 2000
 LEAST_SIDE = 32  # smaller pictures are enlarged
+GAP, GREY = 2, 96  # pixels between pictures, and their value
 INTERPOLATIONS = 8
 
 
@@ -107,7 +108,7 @@ class SampleGrid(Callback):
 
 
 def picture_grid(pictures: NDArray[np.floating], columns: int | None = None) -> Image:
-    """Put pictures side by side, about square, without gaps.
+    """Put pictures side by side, about square, with thin grey lines between them.
 
     Args:
         pictures: Float in [0, 1], shape (n, height, width, 1 or 3).
@@ -118,19 +119,20 @@ def picture_grid(pictures: NDArray[np.floating], columns: int | None = None) -> 
 
     Example:
         >>> picture_grid(np.zeros((4, 8, 8, 1))).size
-        (64, 64)
+        (68, 68)
     """
     from PIL import Image
 
     count, height, width, channels = pictures.shape
     columns = math.ceil(math.sqrt(count)) if columns is None else columns
     rows = math.ceil(count / columns)
-    cells = np.zeros((rows * columns, height, width, channels), np.uint8)
-    cells[:count] = np.round(np.clip(pictures, 0.0, 1.0) * 255.0)
-    cells = cells.reshape(rows, columns, height, width, channels)
-    sheet = cells.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, channels)
     scale = math.ceil(LEAST_SIDE / max(height, width))
-    sheet = sheet.repeat(scale, axis=0).repeat(scale, axis=1)
+    large = pictures.repeat(scale, axis=1).repeat(scale, axis=2)
+    high, wide = height * scale + GAP, width * scale + GAP
+    cells = np.full((rows * columns, high, wide, channels), GREY, np.uint8)
+    cells[:count, :-GAP, :-GAP] = np.round(np.clip(large, 0.0, 1.0) * 255.0)
+    cells = cells.reshape(rows, columns, high, wide, channels)
+    sheet = cells.transpose(0, 2, 1, 3, 4).reshape(rows * high, columns * wide, channels)
     return Image.fromarray(sheet[..., 0] if channels == 1 else sheet)
 
 
