@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from typing import Any, NamedTuple
 
 import keras
@@ -192,5 +191,3 @@ def refuse_batch_statistics(discriminator: keras.Model) -> None:
                 f"{layer.name!r} of {discriminator.name!r} mixes the pictures of a batch; use "
                 "keras.layers.LayerNormalization or none (Gulrajani et al. 2017, section 4)."
             )
-
-

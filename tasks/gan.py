@@ -20,8 +20,11 @@ from lightning_tf.data.latent_predictions import (
     latent_vectors,
 )
 from lightning_tf.data.picture_checks import checked_labels
-from lightning_tf.data.picture_facts import picture_facts
-from lightning_tf.data.unlabelled_pictures import UnlabelledPictures, generation_data
+from lightning_tf.data.unlabelled_pictures import (
+    UnlabelledPictures,
+    generation_data,
+    generation_facts,
+)
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.task import Task
 from lightning_tf.tasks.adversarial_losses import adversarial_loss, gradient_penalty
@@ -176,7 +179,7 @@ class GAN(Task):
 
     def configure_model(self) -> None:
         """Build `generator`, `discriminator` and, with `ema`, `averaged_generator`."""
-        facts = picture_facts(self.data.pictures)
+        facts = generation_facts(self.data.pictures)
         self.value_range, self.picture_shape = facts.value_range, facts.input_shape
         self.num_classes, self.class_names = None, facts.class_names
         if self.conditional:
@@ -381,7 +384,9 @@ class GAN(Task):
         for start in range(0, len(latents), SAMPLES_AT_ONCE):
             rows = slice(start, start + SAMPLES_AT_ONCE)
             given: Any = tf.constant(latents[rows])
-            parts.append(self.predict_step(given if classes is None else (given, classes[rows])))
+            if classes is not None:
+                given = (given, tf.constant(classes[rows]))
+            parts.append(self.predict_step(given))
         return np.concatenate([np.asarray(part, np.float32) for part in parts])
 
 

@@ -12,6 +12,7 @@ from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.images import image_data
 from lightning_tf.data.indexed_data import IndexedData, Part
 from lightning_tf.data.picture_checks import checked_pictures, checked_value_range
+from lightning_tf.data.picture_facts import PictureFacts, picture_facts
 
 
 class UnlabelledPictures(IndexedData):
@@ -45,7 +46,6 @@ class UnlabelledPictures(IndexedData):
         """Check the pictures."""
         pictures = checked_pictures("training", self.array)
         self.input_shape = pictures.shape[1:]
-        self.num_classes, self.class_names = 1, ["picture"]
         is_bytes = pictures.dtype == np.uint8
         self.value_range = (
             (0.0, 255.0)
@@ -54,6 +54,15 @@ class UnlabelledPictures(IndexedData):
         )
         source = ArraySource(pictures, np.zeros(len(pictures), np.int32))
         return {"train": Part(source, np.arange(len(pictures), dtype=np.int64))}
+
+
+def generation_facts(data: DataModule) -> PictureFacts:
+    """As `picture_facts`, which asks for two classes; pictures alone are of one."""
+    if not isinstance(data, UnlabelledPictures):
+        return picture_facts(data)
+    data.setup("fit")
+    height, width, channels = data.input_shape
+    return PictureFacts((height, width, channels), 1, ["picture"], data.value_range)
 
 
 def generation_data(data: Any, **options: Any) -> DataModule:

@@ -1,4 +1,4 @@
-"""SpectralDense and SpectralConv2D: layers whose kernel is divided by its largest singular value."""
+"""SpectralDense and SpectralConv2D: the kernel is divided by its largest singular value."""
 
 from __future__ import annotations
 
@@ -27,6 +27,14 @@ class _SpectralKernel:
             autocast=False,
             name="left",
         )
+
+    def save_own_variables(self, store: Any) -> None:
+        """Write every variable; Keras' layers write those that they know alone."""
+        keras.Layer.save_own_variables(self, store)
+
+    def load_own_variables(self, store: Any) -> None:
+        """Read what `save_own_variables` wrote."""
+        keras.Layer.load_own_variables(self, store)
 
     def _divided(self, kernel: Any, training: bool) -> Any:
         """The kernel over its largest singular value, by one step of the power iteration."""
