@@ -49,6 +49,7 @@ def main() -> None:
     parser.add_argument("--n-critic", type=int, help="updates of the discriminator in a step")
     parser.add_argument("--latent-dim", type=int, default=64)
     parser.add_argument("--width", type=int, help="filters or units of the narrowest layers")
+    parser.add_argument("--dropout", type=float, help="of the discriminator")
     parser.add_argument("--learning-rate", type=float, default=5e-4)
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--epochs", type=int, default=150)
@@ -86,6 +87,7 @@ def main() -> None:
         networks=options.networks,
         n_critic=options.n_critic,
         width=options.width,
+        dropout=options.dropout,
         learning_rate=options.learning_rate,
         quality=classifier,
         quality_every_n_epochs=options.quality_every,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-Features = NDArray[np.floating]
+Features = NDArray[Any]
 
 
 def frechet_distance(one: Features, other: Features) -> float:
@@ -26,7 +28,7 @@ def frechet_distance(one: Features, other: Features) -> float:
         >>> round(frechet_distance(points, points + 2.0), 6)
         12.0
     """
-    one, other = np.float64(one), np.float64(other)
+    one, other = one.astype(np.float64), other.astype(np.float64)
     first, second = (np.atleast_2d(np.cov(part, rowvar=False)) for part in (one, other))
     # The product's root has the same trace as this symmetric one's, which has a real root.
     root = _root(first)
@@ -53,10 +55,11 @@ def kernel_distance(one: Features, other: Features) -> float:
         >>> kernel_distance(points, points + 2.0) > 10 * abs(kernel_distance(points, -points))
         True
     """
-    one, other = np.float64(one), np.float64(other)
+    one, other = one.astype(np.float64), other.astype(np.float64)
 
     def kernel(x: Features, y: Features) -> Features:
-        return (x @ y.T / x.shape[1] + 1.0) ** 3
+        values: Features = (x @ y.T / x.shape[1] + 1.0) ** 3
+        return values
 
     within = 0.0
     for part in (one, other):

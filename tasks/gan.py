@@ -8,43 +8,34 @@ from functools import partial
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 
 from lightning_tf.callback import Callback
 from lightning_tf.data.data_module import checked_integer
-from lightning_tf.data.latent_predictions import (
-    LatentPredictions,
-    classes_in_turn,
-    latent_vectors,
-)
-from lightning_tf.data.picture_checks import checked_labels
+from lightning_tf.data.latent_predictions import LatentPredictions
 from lightning_tf.data.unlabelled_pictures import (
     UnlabelledPictures,
     generation_data,
     generation_facts,
 )
 from lightning_tf.exceptions import ConfigurationError
-from lightning_tf.task import Task
 from lightning_tf.tasks.adversarial_losses import adversarial_loss, gradient_penalty
 from lightning_tf.tasks.adversarial_networks import (
     AdversarialNetworks,
     AdversarialSizes,
 )
+from lightning_tf.tasks.adversarial_optimizers import adversarial_optimizers
 from lightning_tf.tasks.generator_average import GeneratorAverage, copied
+from lightning_tf.tasks.generator_task import GeneratorTask
 from lightning_tf.tasks.global_noise import next_seed, own_rows
-from lightning_tf.tasks.latent_path import latent_paths
-from lightning_tf.tasks.optimizer_settings import OptimizerSettings
 from lightning_tf.tasks.picture_features import PictureFeatures
 from lightning_tf.tasks.sample_grid import SampleGrid
 from lightning_tf.tasks.sample_quality import FEWEST, SampleQuality
 
-SAMPLES_AT_ONCE = 256
 VALIDATION_SEED = (0, 1)
 
 
-class GAN(Task):
+class GAN(GeneratorTask):
     """Learns to make pictures like those of the data.
 
     Two networks work against each other: the generator makes pictures of random numbers (latent
@@ -82,7 +73,8 @@ class GAN(Task):
         optimizer: Of both networks, see `build_optimizer`; None is adam with ``beta_1=0.5``, or as
             in Gulrajani et al. with ``beta_1=0, beta_2=0.9``. Not an optimizer object: there are
             two.
-        learning_rate: Of both, or a pair (generator, discriminator); None is 2e-4.
+        learning_rate: Of both, or a pair (generator, discriminator); None is 2e-4, or the default
+            of the optimizer that is named.
         batch_size: Pictures in a global batch; None is the data's own, 32.
         data_dir: Where the files of a named data set are.
         image_size: Height and width that encoded pictures are resized to.
@@ -135,10 +127,11 @@ class GAN(Task):
     ) -> None:
         self.adversarial_loss = adversarial_loss(loss)
         penalised = self.adversarial_loss.penalised
-        self.conditional, self.penalty_weight = conditional, penalty_weight
-        self.n_critic = checked_integer("n_critic", n_critic or (5 if penalised else 1), least=1)
-        if n_critic == 0:
-            raise ConfigurationError("n_critic=0: the discriminator needs an update in each step.")
+        if not isinstance(penalty_weight, (int, float)) or not penalty_weight > 0.0:
+            raise ConfigurationError(f"penalty_weight={penalty_weight!r} must be positive.")
+        self.conditional, self.penalty_weight = conditional, float(penalty_weight)
+        usual = 5 if penalised else 1
+        self.n_critic = checked_integer("n_critic", usual if n_critic is None else n_critic, 1)
         self.latent_dim = checked_integer("latent_dim", latent_dim, least=1)
         self.ema = _share("ema", ema)
         self.label_smoothing = _share("label_smoothing", label_smoothing)
@@ -154,7 +147,7 @@ class GAN(Task):
             spectral=spectral_normalization,
             penalised=penalised,
         )
-        self.optimizer_settings = _optimizer_settings(optimizer, learning_rate, penalised)
+        self.optimizer_settings = adversarial_optimizers(optimizer, learning_rate, penalised)
         self.grid = SampleGrid(
             checked_integer("num_samples", num_samples, least=1),
             checked_integer("sample_every_n_epochs", sample_every_n_epochs, least=1),
@@ -218,6 +211,11 @@ class GAN(Task):
         average = [GeneratorAverage(self.ema)] if self.ema else []
         return [*average, self.grid, *([] if self.quality is None else [self.quality])]
 
+    @property
+    def sampler(self) -> keras.Model:
+        """The generator that samples are made with: the average, where there is one."""
+        return self.averaged_generator if self.ema else self.generator
+
     # ---- steps
 
     def training_step(self, batch: Any) -> dict[str, tf.Tensor]:
@@ -244,13 +242,6 @@ class GAN(Task):
             "generator": self.adversarial_loss.generator(on_made),
             "discriminator": self.adversarial_loss.discriminator(on_real, on_made, 1.0),
         }
-
-    def predict_step(self, batch: Any) -> tf.Tensor:
-        """Return pictures in the data's range of latent vectors, or of pairs (vectors, classes)."""
-        latents, labels = batch if isinstance(batch, (tuple, list)) else (batch, None)
-        low, high = self.value_range
-        made = self._generated(self.sampler, latents, labels, training=False)
-        return low + (made + 1.0) * ((high - low) / 2.0)
 
     def _discriminator_loss(self, real: Any, labels: Any, made: Any) -> tf.Tensor:
         if made is None:
@@ -292,126 +283,8 @@ class GAN(Task):
         given = pictures if labels is None else [pictures, labels]
         return tf.cast(self.discriminator(given, training=training), tf.float32)
 
-    # ---- what was learnt
-
-    @property
-    def sampler(self) -> keras.Model:
-        """The generator that samples are made with: the average, where there is one."""
-        return self.averaged_generator if self.ema else self.generator
-
-    def sample(
-        self, n: int, labels: Sequence[int] | int | None = None, seed: int = 0
-    ) -> NDArray[np.float32]:
-        """Make pictures.
-
-        Args:
-            n: How many.
-            labels: With `conditional`, the class of each, or of all; None is one after the other.
-            seed: Decides them.
-
-        Returns:
-            Float32 of shape (n, height, width, channels), in the range of the data.
-
-        Raises:
-            ConfigurationError: There is no model yet, or the labels are not what they must be.
-        """
-        n = checked_integer("n", n, least=1)
-        return self._made(latent_vectors(n, self.latent_dim, seed), self._classes(n, labels))
-
-    def interpolate(
-        self, pairs: int, steps: int = 8, labels: Sequence[int] | int | None = None, seed: int = 0
-    ) -> NDArray[np.float32]:
-        """Make pictures on the way from one latent vector to another; see `latent_paths`.
-
-        Args:
-            pairs: How many ways.
-            steps: Pictures of each.
-            labels: As in `sample`, of each way.
-            seed: Decides the ends.
-
-        Returns:
-            Float32 of shape (pairs, steps, height, width, channels), in the range of the data.
-        """
-        ends = latent_vectors(2 * pairs, self.latent_dim, seed)
-        paths = latent_paths(ends[::2], ends[1::2], checked_integer("steps", steps, least=2))
-        classes = self._classes(pairs, labels)
-        each = None if classes is None else classes.repeat(steps)
-        made = self._made(paths.reshape(-1, self.latent_dim).astype(np.float32), each)
-        return made.reshape(pairs, steps, *self.picture_shape)
-
-    def shown(self, pictures: NDArray[np.floating]) -> NDArray[np.floating]:
-        """Pictures in [0, 1] for loggers, from the range of the data."""
-        low, high = self.value_range
-        return np.clip((pictures - low) / (high - low), 0.0, 1.0)
-
-    def normalised(self, pictures: NDArray[Any]) -> NDArray[np.floating]:
-        """Pictures in [-1, 1], from the range of the data."""
-        low, high = self.value_range
-        return (pictures.astype(np.float32) - low) * (2.0 / (high - low)) - 1.0
-
-    def sample_captions(self, count: int) -> list[str] | None:
-        """The names of the classes that `sample` makes, where it can be told."""
-        classes = self._classes(count, None)
-        return None if classes is None else [self.class_names[label] for label in classes]
-
-    def exported_model(self) -> keras.Model:
-        """The sampler, from latent vectors to pictures in the range of the data."""
-        low, high = self.value_range
-        scale = keras.layers.Rescaling((high - low) / 2.0, (high + low) / 2.0, dtype="float32")
-        latent = keras.Input((self.latent_dim,), name="latent")
-        inputs: Any = latent
-        if self.conditional:
-            inputs = [latent, keras.Input((), dtype="int32", name="classes")]
-        return keras.Model(inputs, scale(self.sampler(inputs)), name="generator")
-
-    def _classes(self, n: int, labels: Any) -> NDArray[np.int32] | None:
-        if self.num_classes is None:
-            if labels is not None:
-                raise ConfigurationError(
-                    f"labels={labels!r}: this GAN does not know classes; make it with "
-                    "conditional=True."
-                )
-            return None
-        if labels is None:
-            return classes_in_turn(n, self.num_classes)
-        classes = checked_labels("given", np.atleast_1d(labels), self.num_classes)
-        if len(classes) not in (1, n):
-            raise ConfigurationError(f"{len(classes)} labels for {n} pictures; give one for each.")
-        return np.broadcast_to(classes, (n,)).astype(np.int32)
-
-    def _made(self, latents: NDArray[Any], classes: NDArray[Any] | None) -> NDArray[np.float32]:
-        parts = []
-        for start in range(0, len(latents), SAMPLES_AT_ONCE):
-            rows = slice(start, start + SAMPLES_AT_ONCE)
-            given: Any = tf.constant(latents[rows])
-            if classes is not None:
-                given = (given, tf.constant(classes[rows]))
-            parts.append(self.predict_step(given))
-        return np.concatenate([np.asarray(part, np.float32) for part in parts])
-
 
 def _share(name: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.0 <= value < 1.0:
         raise ConfigurationError(f"{name}={value!r} must be a number in [0, 1).")
     return float(value)
-
-
-def _optimizer_settings(
-    optimizer: Any, learning_rate: Any, penalised: bool
-) -> tuple[OptimizerSettings, OptimizerSettings]:
-    if isinstance(optimizer, keras.optimizers.Optimizer):
-        raise ConfigurationError(
-            f"optimizer is one {type(optimizer).__name__}, but a GAN needs two; give a name, a "
-            "pair of name and options, or a configuration."
-        )
-    if optimizer is None:
-        betas = {"beta_1": 0.0, "beta_2": 0.9} if penalised else {"beta_1": 0.5}
-        optimizer = ("adam", betas)
-        learning_rate = 2e-4 if learning_rate is None else learning_rate
-    rates = learning_rate if isinstance(learning_rate, (tuple, list)) else [learning_rate] * 2
-    if len(rates) != 2:
-        raise ConfigurationError(
-            f"learning_rate={learning_rate!r}; give one number or (generator, discriminator)."
-        )
-    first, second = (OptimizerSettings(optimizer, rate, "constant") for rate in rates)
-    return first, second

@@ -38,7 +38,7 @@ class LatentPredictions(DataModule):
         self.pictures, self.count, self.latent_dim = pictures, count, latent_dim
 
     @property
-    def batch_size(self) -> int:  # type: ignore[override]
+    def batch_size(self) -> int:
         """The pictures' own."""
         return self.pictures.batch_size
 
@@ -47,7 +47,7 @@ class LatentPredictions(DataModule):
         self.pictures.batch_size = size
 
     @property
-    def seed(self) -> int | None:  # type: ignore[override]
+    def seed(self) -> int | None:
         """The pictures' own."""
         return self.pictures.seed
 
