@@ -3,7 +3,7 @@
     python scripts/gan.py
     python scripts/gan.py --data mnist5k --networks dcgan --loss wgan-gp --epochs 60
 
-The first line takes about a minute on 2 cores: it makes digits of 8 x 8 pixels. A classifier of the
+The first line takes less than a minute on 2 cores: it makes digits of 8 x 8 pixels. A classifier of the
 same data is trained before, to measure how near the samples are to real pictures (FID, KID) and how
 many of the classes they show; --classifier-epochs 0 leaves that out. A grid of samples is written
 after every epoch, a film of them at the end.
@@ -29,6 +29,10 @@ class Table(Callback):
 
     logs_metrics = False
     runs_after_task = True
+
+    def on_train_start(self, trainer: Trainer, task: Any) -> None:
+        """Print the names."""
+        print(f"{'epoch':>5}" + "".join(f"{name:>17}" for name in COLUMNS))
 
     def on_train_epoch_end(self, trainer: Trainer, task: Any) -> None:
         """Print what is known by now."""
@@ -92,8 +96,6 @@ def main() -> None:
         quality=classifier,
         quality_every_n_epochs=options.quality_every,
     )
-    if classifier:
-        print(f"{'epoch':>5}" + "".join(f"{name:>17}" for name in COLUMNS))
     began = time.perf_counter()
     trainer = Trainer(
         max_epochs=options.epochs,

@@ -32,7 +32,7 @@ class SampleGrid(Callback):
     Loggers get the pictures ``samples``; at the end ``interpolation``, rows of pictures between two
     points each, and, where a logger has a folder, the file ``samples.gif`` in it. The frames
     stand in checkpoints, so that a resumed run's film is whole; from the 60th on every other one is
-    dropped and half as many are taken.
+    dropped and half as many are taken, but the last one is always there.
 
     Works with every task that has `sample` and `interpolate`; see `GAN`.
 
@@ -66,13 +66,15 @@ class SampleGrid(Callback):
             return
         if self._last_step != trainer.global_step:
             self._take(trainer, task)
+        last = _encoded(picture_grid(task.shown(task.sample(self.count))))
         between = task.interpolate(INTERPOLATIONS, INTERPOLATIONS)
         trainer.log_images("interpolation", task.shown(between.reshape(-1, *between.shape[2:])))
         if trainer.log_dir is None or not self.frames or not trainer.is_global_zero:
             return
         path = Path(trainer.log_dir) / "samples.gif"
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._write(path)
+        # A thinned film may not hold the last grid.
+        self._write(path, [*self.frames, *([] if last == self.frames[-1] else [last])])
         trainer.log_file("samples", str(path))
 
     def _take(self, trainer: Trainer, task: Any) -> None:
@@ -87,8 +89,8 @@ class SampleGrid(Callback):
         if len(self.frames) >= MOST_FRAMES:
             self.frames, self.stride = self.frames[::2], 2 * self.stride
 
-    def _write(self, path: Path) -> None:
-        frames = [_decoded(frame) for frame in self.frames]
+    def _write(self, path: Path, film: list[str]) -> None:
+        frames = [_decoded(frame) for frame in film]
         durations = [FRAME_MILLISECONDS] * (len(frames) - 1) + [LAST_FRAME_MILLISECONDS]
         frames[0].save(path, save_all=True, append_images=frames[1:], duration=durations, loop=0)
 

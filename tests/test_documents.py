@@ -60,7 +60,7 @@ def test_the_examples_of_the_readme_learn_the_digits(code, tmp_path):
     assert accuracy > 0.93
 
 
-@pytest.mark.parametrize("document", ["checkpoints", "text_classification"])
+@pytest.mark.parametrize("document", ["checkpoints", "gan", "text_classification"])
 def test_the_code_of_a_document_runs(document, tmp_path):
     text = (ROOT / f"docs/{document}.md").read_text()
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
