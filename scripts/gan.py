@@ -3,8 +3,8 @@
     python scripts/gan.py
     python scripts/gan.py --data mnist5k --networks dcgan --loss wgan-gp --epochs 60
 
-The first line takes less than a minute on 2 cores: it makes digits of 8 x 8 pixels. A classifier of the
-same data is trained before, to measure how near the samples are to real pictures (FID, KID) and how
+The first line takes less than a minute on 2 cores: it makes digits of 8 x 8 pixels. A classifier of
+the same data is trained before, to measure how near the samples are to real ones (FID, KID) and how
 many of the classes they show; --classifier-epochs 0 leaves that out. A grid of samples is written
 after every epoch, a film of them at the end.
 """

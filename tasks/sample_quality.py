@@ -39,7 +39,7 @@ class SampleQuality(Callback):
     Args:
         features: Of a trained classifier.
         count: Generated pictures, or as many as half of the training pictures.
-        every_n_epochs: How often; after the last epoch always.
+        every_n_epochs: How often.
     """
 
     def __init__(self, features: PictureFeatures, count: int, every_n_epochs: int = 1) -> None:
