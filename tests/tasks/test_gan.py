@@ -118,24 +118,20 @@ def test_a_conditional_gan_makes_the_class_that_is_asked_for():
 # ---- options
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "option",
     [
-        *(
-            pytest.param(option, marks=pytest.mark.slow)
-            for option in (
-                {"n_critic": 2},
-                {"label_smoothing": 0.1},
-                {"ema": 0.1},
-                {"spectral_normalization": True},
-                {"loss": "hinge"},
-                {"latent_dim": 5},
-                {"dropout": 0.5},
-                {"optimizer": "sgd"},
-                {"learning_rate": (2e-3, 1e-3)},
-                {"batch_size": 4},
-            )
-        ),
+        {"n_critic": 2},
+        {"label_smoothing": 0.1},
+        {"ema": 0.1},
+        {"spectral_normalization": True},
+        {"loss": "hinge"},
+        {"latent_dim": 5},
+        {"dropout": 0.5},
+        {"optimizer": "sgd"},
+        {"learning_rate": (2e-3, 1e-3)},
+        {"batch_size": 4},
     ],
     ids=named,
 )
