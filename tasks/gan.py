@@ -166,7 +166,7 @@ class GAN(GeneratorTask):
             image_size=image_size,
             **(data_options or {}),
         )
-        self.data = LatentPredictions(pictures, num_samples, latent_dim)
+        self.data = LatentPredictions(pictures, num_samples, latent_dim, conditional)
 
     # ---- models
 
@@ -181,7 +181,7 @@ class GAN(GeneratorTask):
                     "conditional=True needs a class for each picture, but data is an array of "
                     "pictures alone; give a pair (pictures, labels)."
                 )
-            self.num_classes = self.data.num_classes = facts.num_classes
+            self.num_classes = facts.num_classes
         sizes = AdversarialSizes(facts.input_shape, self.latent_dim, self.num_classes)
         self.generator, self.discriminator = self.networks.build(sizes)
         if self.ema:

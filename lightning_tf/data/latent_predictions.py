@@ -9,6 +9,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from lightning_tf.data.data_module import DataModule
+from lightning_tf.data.unlabelled_pictures import generation_facts
 from lightning_tf.worker_share import WorkerShare
 
 
@@ -22,6 +23,7 @@ class LatentPredictions(DataModule):
         pictures: See the attribute.
         count: How many vectors prediction gets.
         latent_dim: Numbers of each.
+        conditional: Whether every vector comes with a class of the pictures', one after the other.
 
     Example:
         >>> from lightning_tf.data.digits import Digits
@@ -30,12 +32,12 @@ class LatentPredictions(DataModule):
         [(32, 16), (32, 16)]
     """
 
-    num_classes: int | None = None
-    """Where the task sets it, every vector comes with a class, one after the other."""
-
-    def __init__(self, pictures: DataModule, count: int, latent_dim: int) -> None:
+    def __init__(
+        self, pictures: DataModule, count: int, latent_dim: int, conditional: bool = False
+    ) -> None:
         """Keep the arguments."""
         self.pictures, self.count, self.latent_dim = pictures, count, latent_dim
+        self.conditional = conditional
 
     @property
     def batch_size(self) -> int:
@@ -71,8 +73,10 @@ class LatentPredictions(DataModule):
         """Batches of latent vectors, or of pairs (vectors, classes)."""
         vectors = latent_vectors(self.count, self.latent_dim, self.order_seed)
         given: Any = vectors
-        if self.num_classes is not None:
-            given = (vectors, classes_in_turn(self.count, self.num_classes))
+        if self.conditional:
+            # Asked for here: prediction may come before any model is made.
+            classes = generation_facts(self.pictures).num_classes
+            given = (vectors, classes_in_turn(self.count, classes))
         return tf.data.Dataset.from_tensor_slices(given).batch(self.batch_size)
 
     def dataset_for(

@@ -36,7 +36,9 @@ def test_latent_vectors_follow_the_seed_and_classes_take_turns():
     first = np.concatenate(batches(data.dataset_for("predict")))
     np.testing.assert_array_equal(first, np.concatenate(batches(same.dataset_for("predict"))))
     assert not np.array_equal(first, np.concatenate(batches(other.dataset_for("predict"))))
-    data.num_classes = 4
+    data = LatentPredictions(
+        Digits(batch_size=4, classes=["3", "5", "6", "7"]), 6, latent_dim=3, conditional=True
+    )
     labels = [label for _, part in batches(data.dataset_for("predict")) for label in part]
     assert labels == [0, 1, 2, 3, 0, 1]
 
