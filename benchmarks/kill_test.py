@@ -1,6 +1,6 @@
 """Whether a run that is killed again and again ends as the run that was never killed.
 
-    python benchmarks/kill_test.py [--task classifier|two_optimizers] [--kills 100] [--write]
+    python benchmarks/kill_test.py [--task classifier|gan|two_optimizers] [--kills 100] [--write]
 
 A run in a process of its own is killed with SIGKILL at random moments, half of them while a
 checkpoint is being written, and resumed in a new process with ``ckpt_path="last"`` until it ends.
@@ -30,7 +30,7 @@ import tensorflow as tf
 
 from lightning_tf import Callback, DataModule, Task, Trainer, checkpoint
 from lightning_tf.callbacks import ModelCheckpoint
-from lightning_tf.tasks import ImageClassification
+from lightning_tf.tasks import GAN, ImageClassification
 
 EPOCHS, EVERY = 40, 4  # of the whole run; updates between checkpoints
 KILLS_OF_A_RUN = 10  # then it may end, and another run begins
@@ -110,7 +110,30 @@ class TwoOptimizers(Task):
         }
 
 
-TASKS = {"classifier": Classifier, "two_optimizers": TwoOptimizers}
+class SmallGAN(GAN):
+    """Two updates of a critic in a step, its gradient penalty and dropout, an average, a film."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "digits",
+            "wgan-gp",
+            networks="mlp",
+            width=16,
+            latent_dim=8,
+            dropout=0.3,
+            n_critic=2,
+            batch_size=64,
+            num_samples=9,
+            sample_every_n_epochs=5,
+        )
+
+    def training_step(self, batch: Any) -> dict[str, tf.Tensor]:
+        """As ever; the pictures' sums tell them apart."""
+        self.log("order", order_of(tf.reduce_sum(batch[0], axis=[1, 2, 3])))
+        return super().training_step(batch)
+
+
+TASKS = {"classifier": Classifier, "gan": SmallGAN, "two_optimizers": TwoOptimizers}
 
 
 class Announce(Callback):
@@ -128,7 +151,7 @@ def run(name: str, folder: str) -> None:
     trainer = Trainer(
         max_epochs=EPOCHS,
         seed=5,
-        accumulate_grad_batches=3,
+        accumulate_grad_batches=1 if name == "gan" else 3,  # several updates in a step exclude it
         log_every_n_steps=1,
         enable_progress_bar=False,
         enable_model_summary=False,
@@ -153,6 +176,7 @@ class Counts:
     passed_over: int = 0
     failures: list[str] = field(default_factory=list)
     differences: list[str] = field(default_factory=list)
+    longest_wait: float = LONGEST_WAIT
 
 
 def child(name: str, folder: Path) -> subprocess.Popen[str]:
@@ -169,7 +193,7 @@ def child(name: str, folder: Path) -> subprocess.Popen[str]:
 def kill(process: subprocess.Popen[str], folder: Path, counts: Counts) -> bool:
     """Kill at a random moment; False where the run had ended before."""
     saves = list(folder.glob("runs/*/checkpoints"))
-    end = time.monotonic() + random.uniform(0.0, LONGEST_WAIT)
+    end = time.monotonic() + random.uniform(0.0, counts.longest_wait)
     while time.monotonic() < end and process.poll() is None:
         time.sleep(0.001)
     if random.random() < 0.5:  # the next time that something is half written
@@ -228,9 +252,9 @@ def one_run(name: str, folder: Path, kills: int, counts: Counts) -> None:
         counts.failures.append(errors.strip().splitlines()[-1] if errors.strip() else str(code))
 
 
-def kill_test(name: str, kills: int) -> Counts:
+def kill_test(name: str, kills: int, longest_wait: float = LONGEST_WAIT) -> Counts:
     """Run until there were so many kills; compare every run with one that was never killed."""
-    counts = Counts()
+    counts = Counts(longest_wait=longest_wait)
     with tempfile.TemporaryDirectory() as parent:
         reference = Path(parent) / "reference"
         one_run(name, reference, 0, Counts())
@@ -251,10 +275,13 @@ def main() -> None:
     parser.add_argument("--task", choices=TASKS, default="classifier")
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0, help="of the moments of the kills")
+    parser.add_argument(
+        "--longest-wait", type=float, default=LONGEST_WAIT, help="seconds of training before a kill"
+    )
     parser.add_argument("--write", action="store_true", help="write the counts to RESULTS.md")
     options = parser.parse_args()
     random.seed(options.seed)
-    counts = kill_test(options.task, options.kills)
+    counts = kill_test(options.task, options.kills, options.longest_wait)
     rows = [
         ["kills", counts.kills],
         ["of these while a checkpoint was being written", counts.while_saving],

@@ -3,6 +3,7 @@
 if __name__ != "lightning_tf.tasks":
     raise ImportError("import lightning_tf.tasks, not tasks")
 
+from lightning_tf.tasks.gan import GAN
 from lightning_tf.tasks.image_classification import ImageClassification
 from lightning_tf.tasks.keras_task import KerasTask
 from lightning_tf.tasks.regression import Regression
@@ -12,6 +13,7 @@ from lightning_tf.tasks.time_series_forecast import TimeSeriesForecast
 from lightning_tf.tasks.transfer_learning import TransferLearning
 
 __all__ = [
+    "GAN",
     "ImageClassification",
     "KerasTask",
     "Regression",

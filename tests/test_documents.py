@@ -69,7 +69,7 @@ def test_the_examples_of_the_readme_learn_the_digits(code, tmp_path):
 
 
 RUN_ELSEWHERE = {"wandb"}  # tests/callbacks/test_wandb_logger.py, offline
-SLOW = {"tables", "text_classification", "time_series_forecast", "transfer_learning"}
+SLOW = {"gan", "tables", "text_classification", "time_series_forecast", "transfer_learning"}
 PAGES = sorted(
     path.stem
     for path in (ROOT / "docs").glob("*.md")

@@ -1,0 +1,152 @@
+"""SampleGrid: what a generator makes of the same random numbers, again and again."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightning_tf.callback import Callback
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from lightning_tf.trainer import Trainer
+
+MOST_FRAMES = 60  # of the film; 64 pictures of 28 x 28 take about 25 kB a frame
+FRAME_MILLISECONDS = 250
+LAST_FRAME_MILLISECONDS = 2000
+LEAST_SIDE = 32  # smaller pictures are enlarged
+GAP, GREY = 2, 96  # pixels between pictures, and their value
+INTERPOLATIONS = 8
+
+
+class SampleGrid(Callback):
+    """Logs pictures of fixed noise every few epochs, and all of them as a film at the end.
+
+    Loggers get the pictures ``samples``; at the end ``interpolation``, rows of pictures between two
+    points each, and, where a logger has a folder, the file ``samples.gif`` in it. The frames
+    stand in checkpoints, so that a resumed run's film is whole; from the 60th on every other one is
+    dropped and half as many are taken, but the last one is always there.
+
+    Works with every task that has `sample` and `interpolate`; see `GAN`.
+
+    Args:
+        count: Pictures of a grid.
+        every_n_epochs: How often; the last epoch always.
+    """
+
+    logs_metrics = False
+
+    def __init__(self, count: int, every_n_epochs: int = 1) -> None:
+        self.count, self.every_n_epochs = count, every_n_epochs
+        self.frames: list[str] = []
+        self.stride = 1
+        self._taken = 0
+        self._last_step = -1
+
+    def on_train_start(self, trainer: Trainer, task: Any) -> None:
+        """Begin another film where training begins."""
+        if trainer.global_step == 0:
+            self.load_state_dict({"frames": [], "stride": 1, "taken": 0, "last_step": -1})
+
+    def on_train_epoch_end(self, trainer: Trainer, task: Any) -> None:
+        """Take a grid."""
+        if (trainer.current_epoch + 1) % self.every_n_epochs == 0:
+            self._take(trainer, task)
+
+    def on_fit_end(self, trainer: Trainer, task: Any) -> None:
+        """Log the last grid, the interpolations and the film."""
+        if not trainer.loggers:
+            return
+        if self._last_step != trainer.global_step:
+            self._take(trainer, task)
+        last = _encoded(picture_grid(task.shown(task.sample(self.count))))
+        between = task.interpolate(INTERPOLATIONS, INTERPOLATIONS)
+        trainer.log_images("interpolation", task.shown(between.reshape(-1, *between.shape[2:])))
+        if trainer.log_dir is None or not self.frames or not trainer.is_global_zero:
+            return
+        path = Path(trainer.log_dir) / "samples.gif"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # A thinned film may not hold the last grid.
+        self._write(path, [*self.frames, *([] if last == self.frames[-1] else [last])])
+        trainer.log_file("samples", str(path))
+
+    def _take(self, trainer: Trainer, task: Any) -> None:
+        if not trainer.loggers:
+            return
+        pictures = task.shown(task.sample(self.count))
+        trainer.log_images("samples", pictures, captions=task.sample_captions(self.count))
+        self._last_step = trainer.global_step
+        if self._taken % self.stride == 0:
+            self.frames.append(_encoded(picture_grid(pictures)))
+        self._taken += 1
+        if len(self.frames) >= MOST_FRAMES:
+            self.frames, self.stride = self.frames[::2], 2 * self.stride
+
+    def _write(self, path: Path, film: list[str]) -> None:
+        frames = [_decoded(frame) for frame in film]
+        durations = [FRAME_MILLISECONDS] * (len(frames) - 1) + [LAST_FRAME_MILLISECONDS]
+        frames[0].save(path, save_all=True, append_images=frames[1:], duration=durations, loop=0)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The frames as PNG files in base 64."""
+        return {
+            "frames": self.frames,
+            "stride": self.stride,
+            "taken": self._taken,
+            "last_step": self._last_step,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take the frames back."""
+        self.frames, self.stride = list(state["frames"]), state["stride"]
+        self._taken, self._last_step = state["taken"], state["last_step"]
+
+
+def picture_grid(pictures: NDArray[np.floating], columns: int | None = None) -> Image:
+    """Put pictures side by side, about square, with thin grey lines between them.
+
+    Args:
+        pictures: Float in [0, 1], shape (n, height, width, 1 or 3).
+        columns: How many side by side; None is the root of n.
+
+    Returns:
+        A PIL picture, grey or coloured; small pictures are enlarged by whole numbers.
+
+    Example:
+        >>> picture_grid(np.zeros((4, 8, 8, 1))).size
+        (68, 68)
+    """
+    from PIL import Image
+
+    count, height, width, channels = pictures.shape
+    columns = math.ceil(math.sqrt(count)) if columns is None else columns
+    rows = math.ceil(count / columns)
+    scale = math.ceil(LEAST_SIDE / max(height, width))
+    large = pictures.repeat(scale, axis=1).repeat(scale, axis=2)
+    high, wide = height * scale + GAP, width * scale + GAP
+    cells = np.full((rows * columns, high, wide, channels), GREY, np.uint8)
+    cells[:count, :-GAP, :-GAP] = np.round(np.clip(large, 0.0, 1.0) * 255.0)
+    cells = cells.reshape(rows, columns, high, wide, channels)
+    sheet = cells.transpose(0, 2, 1, 3, 4).reshape(rows * high, columns * wide, channels)
+    return Image.fromarray(sheet[..., 0] if channels == 1 else sheet)
+
+
+def _encoded(picture: Image) -> str:
+    content = io.BytesIO()
+    picture.save(content, "PNG")
+    return base64.b64encode(content.getvalue()).decode("ascii")
+
+
+def _decoded(frame: str) -> Image:
+    from PIL import Image
+
+    picture = Image.open(io.BytesIO(base64.b64decode(frame)))
+    picture.load()
+    return picture
