@@ -138,18 +138,15 @@ def test_the_scripts_for_tables_learn_one_and_draw(tmp_path, script, arguments, 
 
 @pytest.mark.slow
 def test_the_gan_script_prints_its_quality_and_writes_a_grid_and_a_film(tmp_path):
-    printed = run(
-        "gan.py",
-        *("--epochs", 2, "--quality-every", 1, "--classifier-epochs", 1, "--width", 8),
-        *("--output", tmp_path, "--export", tmp_path / "model"),
-    )
-    rows = re.findall(r"^ +[12] +([\d.]+) +[-\d.]+ +\d+\.000 ", printed, re.MULTILINE)
+    few = ("--epochs", 2, "--quality-every", 1, "--classifier-epochs", 1, "--width", 8)
+    printed = run("gan.py", *few, "--output", tmp_path)
+    rows = re.findall(r"^ +[01] +([\d.]+) +-?[\d.]+ +[\d.]+ +-?[\d.]+ +\d+", printed, re.MULTILINE)
     assert len(rows) == 2
     assert all(float(fid) > 0 for fid in rows)
     written = [Path(path) for path in re.findall(r"^written: (.*)$", printed, re.MULTILINE)]
     assert [path.name for path in written] == ["samples.png", "samples.gif"]
     assert all(path.exists() for path in written)
-    assert (tmp_path / "model" / "saved_model.pb").exists()
+
 
 
 @pytest.fixture
