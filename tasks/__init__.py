@@ -5,7 +5,14 @@ if __name__ != "lightning_tf.tasks":
 
 from lightning_tf.tasks.image_classification import ImageClassification
 from lightning_tf.tasks.keras_task import KerasTask
+from lightning_tf.tasks.style_transfer import StyleTransfer
 from lightning_tf.tasks.text_classification import TextClassification
 from lightning_tf.tasks.transfer_learning import TransferLearning
 
-__all__ = ["ImageClassification", "KerasTask", "TextClassification", "TransferLearning"]
+__all__ = [
+    "ImageClassification",
+    "KerasTask",
+    "StyleTransfer",
+    "TextClassification",
+    "TransferLearning",
+]

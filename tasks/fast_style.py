@@ -112,7 +112,9 @@ class FastStyle:
             ConfigurationError: There is none, or it is too small.
         """
         if picture is None:
-            raise ConfigurationError("stylize: method='fast' needs a picture; give a path or array.")
+            raise ConfigurationError(
+                "stylize: method='fast' needs a picture; give a path or an array."
+            )
         _check_side("the picture", *picture.pixels.shape[:2])
         return picture.painted(self.predict(picture.unit))
 

@@ -57,17 +57,15 @@ class HubStyle:
     def predict(self, batch: Any) -> tf.Tensor:
         """Stylised pictures, float32 in [0, 1], the size of the batch's."""
         contents = unit_pictures(batch)
-        style = self._style.unit
+        style = tf.repeat(tf.constant(self._style.unit), tf.shape(contents)[0], axis=0)
         if self._colors == "histogram":
-            style = matched_colors(style, self._matched_to())
-        outputs = self.model(contents, tf.constant(style))
+            style = matched_colors(self._style.unit, contents)
+        outputs = self.model(contents, style)
         made = outputs[0] if isinstance(outputs, (list, tuple)) else outputs
         shape = tf.shape(contents)
         # The network halves and doubles: sides that four does not divide come back longer.
-        made = made[:, : shape[1], : shape[2]]
-        if made.shape[1:3].is_fully_defined() and made.shape[1:3] != contents.shape[1:3]:
-            made = tf.image.resize(made, shape[1:3], antialias=True)
-        made = tf.clip_by_value(tf.ensure_shape(made, contents.shape), 0.0, 1.0)
+        made = tf.ensure_shape(made[:, : shape[1], : shape[2]], contents.shape)
+        made = tf.clip_by_value(made, 0.0, 1.0)
         return with_colors_of(contents, made) if self._colors == "luminance" else made
 
     def preview(self) -> NDArray[np.float32] | None:
@@ -83,8 +81,4 @@ class HubStyle:
         picture = picture or self.content
         if picture is None:
             raise ConfigurationError("stylize: give a path or an array, or the task content=.")
-        self._now = picture.unit
         return picture.painted(self.predict(picture.unit))
-
-    def _matched_to(self) -> NDArray[np.float32]:
-        return self._now

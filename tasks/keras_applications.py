@@ -68,13 +68,14 @@ def check_weights(name: str, weights: Any) -> None:
         )
 
 
-def build(name: str, weights: Any, input_shape: tuple[int, int, int]) -> Loaded:
+def build(name: str, weights: Any, input_shape: tuple[int | None, int | None, int]) -> Loaded:
     """Make a network without its top for pictures of one size.
 
     Args:
         name: Of keras.applications.
         weights: ``imagenet``, a file, or None for random weights.
-        input_shape: Height, width and channels of the pictures.
+        input_shape: Height, width and channels of the pictures; None for a height and width that
+            are left open.
 
     Returns:
         The network, a function from pictures in [0, 255] to its input, and its channels.

@@ -103,7 +103,7 @@ class OptimizedStyle:
 
     def _style(self, style: NDArray[np.float32]) -> NDArray[np.float32]:
         if self._colors == "histogram":
-            return matched_colors(style, self.content.unit)
+            return np.asarray(matched_colors(style, self.content.unit))
         if self._colors == "luminance":
             return matched_luminance(style, self.content.unit)
         return style

@@ -15,22 +15,24 @@ TO_YIQ = np.array(
 SMALLEST_VARIANCE = 1e-5
 
 
-def matched_colors(style: NDArray[np.float32], content: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The style picture with the mean and covariance of the content's colours.
+def matched_colors(style: Any, contents: Any) -> tf.Tensor:
+    """The style picture with the mean and covariance of each content's colours.
 
     Source: Gatys et al., "Preserving Color in Neural Artistic Style Transfer", 2016,
     https://arxiv.org/abs/1606.05897, section 3.1, with the symmetric square root of the covariance.
 
     Args:
         style: Float in [0, 1], shape (1, height, width, 3).
-        content: The same, of any size.
+        contents: Float in [0, 1], shape (batch, height, width, 3), of any size.
+
+    Returns:
+        float32 in [0, 1], shape (batch, height of the style, width of the style, 3).
     """
-    given, wanted = style.reshape(-1, 3).astype(np.float64), content.reshape(-1, 3)
-    spread = np.eye(3) * SMALLEST_VARIANCE
-    own = _power(np.cov(given.T) + spread, -0.5)
-    theirs = _power(np.cov(wanted.T.astype(np.float64)) + spread, 0.5)
-    moved = (given - given.mean(0)) @ own @ theirs + wanted.mean(0)
-    return np.clip(moved, 0.0, 1.0).reshape(style.shape).astype(np.float32)
+    ours, mean, covariance = _colour_statistics(style)
+    _, wanted_mean, wanted_covariance = _colour_statistics(contents)
+    turned = _power(covariance, -0.5) @ _power(wanted_covariance, 0.5)
+    moved = tf.clip_by_value((ours - mean) @ turned + wanted_mean, 0.0, 1.0)
+    return tf.reshape(moved, [-1, *tf.convert_to_tensor(style).shape[1:]])
 
 
 def luminance(pictures: Any) -> Any:
@@ -62,7 +64,17 @@ def with_colors_of(content: Any, pictures: Any) -> tf.Tensor:
     return tf.clip_by_value(mixed, 0.0, 1.0)
 
 
-def _power(matrix: NDArray[np.float64], exponent: float) -> NDArray[np.float64]:
-    values, vectors = np.linalg.eigh(matrix)
-    powered: NDArray[np.float64] = (vectors * values**exponent) @ vectors.T
-    return powered
+def _colour_statistics(pictures: Any) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Colours (batch, places, 3), their means (batch, 1, 3) and covariances (batch, 3, 3)."""
+    pictures = tf.cast(pictures, tf.float32)
+    colours = tf.reshape(pictures, [tf.shape(pictures)[0], -1, 3])
+    mean = tf.reduce_mean(colours, 1, keepdims=True)
+    count = tf.cast(tf.shape(colours)[1], tf.float32)
+    spread = tf.matmul(colours - mean, colours - mean, transpose_a=True) / count
+    return colours, mean, spread + SMALLEST_VARIANCE * tf.eye(3)
+
+
+def _power(matrices: tf.Tensor, exponent: float) -> tf.Tensor:
+    values, vectors = tf.linalg.eigh(matrices)
+    powers = tf.maximum(values, SMALLEST_VARIANCE) ** exponent
+    return tf.matmul(vectors * powers[..., tf.newaxis, :], vectors, transpose_b=True)

@@ -38,4 +38,5 @@ class StyleProgress(Callback):
     def _log(self, trainer: Trainer, task: Any) -> None:
         pictures = task.preview() if trainer.loggers else None
         if pictures is not None:
-            trainer.log_images("train/stylized", pictures, [f"update {trainer.global_step}"] * len(pictures))
+            captions = [f"update {trainer.global_step}"] * len(pictures)
+            trainer.log_images("train/stylized", pictures, captions)

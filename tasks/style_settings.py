@@ -69,9 +69,7 @@ class StyleSettings:
         layers = [*self.content_layers, *self.layer_weights]
         return StyleFeatures(self.network, self.weights, layers, self.pooling)
 
-    def losses(
-        self, features: StyleFeatures, styles: Sequence[NDArray[np.float32]]
-    ) -> StyleLosses:
+    def losses(self, features: StyleFeatures, styles: Sequence[NDArray[np.float32]]) -> StyleLosses:
         """Make the losses; style pictures are float in [0, 1], (1, height, width, 3)."""
         for style in styles:
             features.check_size("the style picture", *style.shape[1:3])

@@ -141,7 +141,12 @@ def _checked(source: Any, name: str) -> NDArray[np.uint8]:
         raise DataError(f"{name} has shape {array.shape}: it has no pixels.")
     if array.dtype == np.uint8:
         return array
-    if array.dtype.kind != "f" or not np.isfinite(array).all() or array.min() < 0 or array.max() > 1:
+    if (
+        array.dtype.kind != "f"
+        or not np.isfinite(array).all()
+        or array.min() < 0
+        or array.max() > 1
+    ):
         raise DataError(
             f"{name} is an array of {array.dtype} between {array.min()} and {array.max()}; give "
             "uint8, or float in [0, 1]."

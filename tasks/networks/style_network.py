@@ -53,8 +53,9 @@ def style_network(filters: int = 32, residual_blocks: int = 5) -> keras.Model:
 
 @keras.saving.register_keras_serializable("lightning_tf", name="CropLike")
 class CropLike(keras.layers.Layer):  # type: ignore[misc]
-    """Cuts the first picture to height and width of the second: sides that four does not divide
-    come back up to three pixels longer.
+    """Cuts the first picture to height and width of the second.
+
+    Sides that four does not divide come back up to three pixels longer.
     """
 
     def call(self, inputs: Any) -> Any:
