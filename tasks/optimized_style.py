@@ -70,7 +70,8 @@ class OptimizedStyle:
         self._targets = self.losses.content_targets(tf.constant(aim))
         start = aim
         if self._start == "noise":
-            noise = keras.random.uniform(content.shape, dtype="float32")
+            # An initializer follows the Trainer's seed; keras.random goes on where it was.
+            noise = keras.initializers.RandomUniform(0.0, 1.0)(content.shape, "float32")
             start = keras.ops.convert_to_numpy(noise)
         self.model = TrainablePicture(start)
         return self.model

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 
 class TrainablePicture(keras.layers.Layer):  # type: ignore[misc]
-    """Gives its picture, whatever it is called with; float32 under every precision.
+    """Gives its picture, whatever it is called with.
 
-    Pixels that an update moves out of [0, 1] are put back to the nearest end.
+    The picture is float32 under every precision; what looks at it may compute in less. Pixels that an update moves out of [0, 1] are put back to the nearest end.
 
     Args:
         start: Float in [0, 1], shape (1, height, width, 3).
@@ -23,11 +23,12 @@ class TrainablePicture(keras.layers.Layer):  # type: ignore[misc]
     """
 
     def __init__(self, start: NDArray[np.float32]) -> None:
-        super().__init__(dtype="float32", name="picture")
+        super().__init__(name="picture")
         self.pixels = self.add_weight(
             shape=start.shape,
             initializer=lambda shape, dtype: keras.ops.convert_to_tensor(start, dtype),
             constraint=InUnit(),
+            autocast=False,
             name="pixels",
         )
         self.built = True

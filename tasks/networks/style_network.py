@@ -74,6 +74,6 @@ def _convolution(
     x: Any, filters: int, size: int, strides: int = 1, activation: str | None = "relu"
 ) -> Any:
     x = ReflectionPadding(size // 2)(x)
-    x = keras.layers.Conv2D(filters, size, strides=strides)(x)
+    x = keras.layers.Conv2D(filters, size, strides=strides, use_bias=False)(x)  # taken off below
     x = keras.layers.GroupNormalization(groups=-1)(x)  # each channel of each picture by itself
     return keras.layers.Activation(activation)(x) if activation else x
