@@ -61,6 +61,8 @@ def fast(vgg, count=9, **options):
 
 
 MAKERS = {"optimize": optimized, "fast": fast}
+# Tracing the network and its gradient takes 5 s and more.
+METHODS = ["optimize", pytest.param("fast", marks=pytest.mark.slow)]
 
 
 # ---- optimize
@@ -78,6 +80,7 @@ def test_the_picture_moves_towards_the_style_and_is_the_only_thing_that_trains(v
     assert total["loss"] == pytest.approx(total["style_loss"] + total["tv_loss"], rel=1e-4)
 
 
+@pytest.mark.slow
 def test_without_a_style_the_content_comes_back_from_noise(vgg):
     task = optimized(vgg, start="noise", style_weight=0.0, tv_weight=0.0, learning_rate=0.05)
     rows = Rows()
@@ -95,6 +98,7 @@ def test_the_picture_stays_within_what_can_be_shown(vgg):
     assert made.std() > 0.1
 
 
+@pytest.mark.slow
 def test_a_total_variation_weight_smoothes(vgg):
     found = []
     for weight in (0.0, 1000.0):
@@ -104,6 +108,7 @@ def test_a_total_variation_weight_smoothes(vgg):
     assert found[1] < 0.7 * found[0]
 
 
+@pytest.mark.slow
 def test_a_style_of_all_the_weight_is_as_that_style_alone(vgg):
     given = {"weights": vgg, "image_size": WIDTH, "progress_every": 0, **CHEAP}
     styles = [pixels(1), pixels(5)]
@@ -132,6 +137,7 @@ def test_luminance_keeps_the_hues_of_the_content(vgg):
     assert np.abs(made - content).mean() > 0.02
 
 
+@pytest.mark.slow
 def test_histogram_leaves_the_picture_nearer_to_the_colours_of_the_content(vgg):
     content = pixels(0) // 4
     means = {}
@@ -171,6 +177,7 @@ def test_the_finished_picture_is_a_png_with_the_transparency_of_the_content(vgg,
 # ---- fast
 
 
+@pytest.mark.slow
 def test_a_network_learns_a_style_and_paints_a_picture_of_another_size(vgg, tmp_path):
     task = fast(vgg, learning_rate=1e-2, content_weight=0.1, filters=8)
     rows = Rows()
@@ -183,6 +190,7 @@ def test_a_network_learns_a_style_and_paints_a_picture_of_another_size(vgg, tmp_
     assert task.stylize(pixels(30, 60, 80), image_size=20).shape == (15, 20, 3)
 
 
+@pytest.mark.slow
 def test_an_exported_network_paints_decoded_pictures_and_files(vgg, tmp_path):
     task = fast(vgg, colors="luminance")
     fitted(task, max_steps=2, seed=0)
@@ -212,6 +220,7 @@ def bare():
     return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
 
+@pytest.mark.slow
 def test_a_network_comes_back_from_a_checkpoint_without_the_loss_network_in_it(vgg, tmp_path):
     task = fast(vgg)
     trainer = fitted(task, max_steps=2, seed=0)
@@ -278,7 +287,7 @@ def test_a_saved_model_refuses_a_mixed_precision(hub):
 # ---- with the rest of the house
 
 
-@pytest.mark.parametrize("method", MAKERS)
+@pytest.mark.parametrize("method", METHODS)
 def test_two_devices_paint_what_one_paints(vgg, method):
     def make():
         return MAKERS[method](vgg)
@@ -289,7 +298,7 @@ def test_two_devices_paint_what_one_paints(vgg, method):
     )
 
 
-@pytest.mark.parametrize("method", MAKERS)
+@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("precision", ["bf16-mixed", "16-mixed"])
 def test_mixed_precision_trains_a_float32_picture(vgg, method, precision):
     task = MAKERS[method](vgg)
@@ -305,7 +314,7 @@ def some_batch(task):
     return next(iter(task.data.train_dataset(0)))
 
 
-@pytest.mark.parametrize("method", MAKERS)
+@pytest.mark.parametrize("method", METHODS)
 def test_a_resumed_run_paints_the_picture_of_the_run_that_was_not_stopped(vgg, method, tmp_path):
     def make():
         # A schedule would know how many updates are to come, which the stopped run did not.
@@ -350,11 +359,26 @@ def test_a_killed_run_goes_on_and_ends_in_the_same_picture(vgg, tmp_path):
     np.testing.assert_array_equal(again.preview(), whole.preview())
 
 
-@pytest.mark.usefixtures("sealed")
+@pytest.fixture
+def offline(tmp_path, monkeypatch):
+    """W&B's own folders below `tmp_path`, no key, and no process of it afterwards."""
+    import wandb
+
+    for name in ("DIR", "CONFIG_DIR", "CACHE_DIR", "DATA_DIR", "ARTIFACT_DIR"):
+        (tmp_path / "of wandb" / name).mkdir(parents=True)
+        monkeypatch.setenv(f"WANDB_{name}", str(tmp_path / "of wandb" / name))
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    monkeypatch.setenv("WANDB_ERROR_REPORTING", "false")
+    yield
+    wandb.teardown(exit_code=0)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("offline")
 def test_a_run_goes_to_wandb_offline_with_its_pictures(vgg, tmp_path):
     logger = WandbLogger("style", mode="offline", dir=tmp_path)
     fitted(optimized(vgg, progress_every=2), max_steps=4, seed=0, logger=logger)
-    pictures = list(tmp_path.rglob("media/images/**/*.png"))
+    pictures = [path for path in tmp_path.rglob("*.png") if "images" in path.parts]
     assert len(pictures) >= 2
     shown = np.asarray(Image.open(pictures[0]))
     assert shown.shape[:2] == (HEIGHT, WIDTH)
@@ -390,7 +414,10 @@ def test_hyperparameters_are_plain_and_make_the_same_task_again(tmp_path):
         ({"content_layers": []}, "give a list of names"),
         ({"filters": 8}, "filters=8 is for method='fast'"),
         ({"method": "hub", "learning_rate": 0.1}, "for method='optimize' or 'fast'"),
-        ({"method": "hub", "style": [pixels(1)] * 2, "weights": "imagenet"}, "takes one style picture"),
+        (
+            {"method": "hub", "style": [pixels(1)] * 2, "weights": "imagenet"},
+            "takes one style picture",
+        ),
         ({"method": "fast", "content": None}, "learns from photos"),
         ({"method": "fast", "colors": "histogram"}, "colors='histogram' matches"),
         ({"method": "fast", "content": pixels(0)}, "must have rank 4"),
@@ -432,6 +459,7 @@ def test_a_folder_without_pictures_is_told(vgg, tmp_path):
         fitted(task, max_steps=1)
 
 
+@pytest.mark.slow
 def test_a_method_says_which_pictures_it_paints(vgg, tmp_path):
     with pytest.raises(ConfigurationError, match="stylize before training"):
         optimized(vgg).stylize()
