@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 class TrainablePicture(keras.layers.Layer):  # type: ignore[misc]
     """Gives its picture, whatever it is called with.
 
-    The picture is float32 under every precision; what looks at it may compute in less. Pixels that an update moves out of [0, 1] are put back to the nearest end.
+    The picture is float32 under every precision; what looks at it may compute in less. Pixels that
+    an update moves out of [0, 1] are put back to the nearest end.
 
     Args:
         start: Float in [0, 1], shape (1, height, width, 3).

@@ -174,6 +174,22 @@ def test_every_row_of_the_ladder_can_be_made():
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("method", ["optimize", "fast"])
+def test_style_transfer_writes_a_picture(few_pictures, method):
+    out = few_pictures / "out"
+    picture = few_pictures / "train" / "above" / "0.png"
+    sizes = ("--image-size", 32, "--steps", 2, "--weights", "random", "--output", out)
+    given = ("--photos", few_pictures / "train", "--filters", 4) if method == "fast" else ()
+    target = out / "painted.png"
+    arguments = (picture, picture, "--method", method, "--out", target)
+    printed = run("style_transfer.py", *arguments, *sizes, *given)
+    assert f"written: {target}" in printed
+    assert "style_loss" in printed
+    assert target.stat().st_size > 500
+    assert (method == "fast") == any(out.glob("runs/*/exported/saved_model.pb"))
+
+
+@pytest.mark.slow
 def test_tuning_ends_bad_trials_early(tmp_path):
     printed = run("tune.py", "--trials", 6, "--epochs", 3, "--output", tmp_path)
     assert re.search(r"^6 trials, [1-5] of them ended early$", printed, re.MULTILINE)

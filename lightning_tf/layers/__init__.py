@@ -6,4 +6,11 @@ from lightning_tf.layers.fused_batch_normalization import (
 )
 from lightning_tf.layers.hub_layer import HubLayer
 
-__all__ = ["FusedBatchNormalization", "HubLayer", "fuse_batch_normalization"]
+from lightning_tf.layers.reflection_padding import ReflectionPadding
+
+__all__ = [
+    "FusedBatchNormalization",
+    "HubLayer",
+    "ReflectionPadding",
+    "fuse_batch_normalization",
+]
