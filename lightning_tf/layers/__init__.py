@@ -5,7 +5,6 @@ from lightning_tf.layers.fused_batch_normalization import (
     fuse_batch_normalization,
 )
 from lightning_tf.layers.hub_layer import HubLayer
-
 from lightning_tf.layers.reflection_padding import ReflectionPadding
 
 __all__ = [
