@@ -92,7 +92,7 @@ def build(name: str, weights: Any, input_shape: tuple[int | None, int | None, in
     return network, room.preprocess_input, 3
 
 
-def _made(make: Any, name: str, shape: tuple[int, ...], weights: str | None) -> keras.Model:
+def _made(make: Any, name: str, shape: tuple[int | None, ...], weights: str | None) -> keras.Model:
     try:
         network = make(include_top=False, weights=weights, input_shape=shape)
     except Exception as error:  # a failed download raises Exception itself
