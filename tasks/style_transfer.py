@@ -40,7 +40,7 @@ LAYERS = {
     "optimize": (["block4_conv2"], [f"block{block}_conv1" for block in range(1, 6)]),
     "fast": (["block3_conv3"], ["block1_conv2", "block2_conv2", "block3_conv3", "block4_conv3"]),
 }
-STYLE_WEIGHTS = {"optimize": 5.0, "fast": 10.0}
+STYLE_WEIGHTS = {"optimize": 5.0, "fast": 2.0}
 RATES = {"optimize": 0.02, "fast": 1e-3}
 IMAGE_SIZES: dict[str, int | None] = {"optimize": 512, "fast": 256, "hub": None}
 HUB_STYLE_SIZE = 256  # what the network of Ghiasi et al. was trained on

@@ -179,7 +179,7 @@ def test_the_finished_picture_is_a_png_with_the_transparency_of_the_content(vgg,
 
 @pytest.mark.slow
 def test_a_network_learns_a_style_and_paints_a_picture_of_another_size(vgg, tmp_path):
-    task = fast(vgg, learning_rate=1e-2, content_weight=0.1, filters=8)
+    task = fast(vgg, learning_rate=1e-2, content_weight=0.1, style_weight=10.0, filters=8)
     rows = Rows()
     fitted(task, max_steps=40, seed=0, logger=rows, log_every_n_steps=5)
     style = [value for _, value in rows.column("train/style_loss")]
