@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,35 +14,23 @@ from numpy.typing import NDArray
 from lightning_tf.callback import Callback
 from lightning_tf.data.data_module import checked_integer
 from lightning_tf.data.picture import Picture, checked_png
-from lightning_tf.exceptions import ConfigurationError, nearest
-from lightning_tf.hyperparameters import plain
+from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.task import Task
 from lightning_tf.tasks.fast_style import FastStyle
 from lightning_tf.tasks.hub_style import MAGENTA, HubStyle
 from lightning_tf.tasks.optimized_style import OptimizedStyle
 from lightning_tf.tasks.optimizer_settings import OptimizerSettings
-from lightning_tf.tasks.style_colors import COLORS
+from lightning_tf.tasks.style_options import (
+    HUB_STYLE_SIZE,
+    IMAGE_SIZES,
+    LAYERS,
+    RATES,
+    STYLE_WEIGHTS,
+    TRAINED,
+    check_method,
+)
 from lightning_tf.tasks.style_progress import StyleProgress
 from lightning_tf.tasks.style_settings import StyleSettings
-
-METHODS = ("optimize", "fast", "hub")
-TRAINED = ("optimize", "fast")
-OPTIONS_OF = {
-    **dict.fromkeys(("start", "steps_per_epoch"), ("optimize",)),
-    **dict.fromkeys(("batch_size", "val_fraction", "filters", "residual_blocks"), ("fast",)),
-    **dict.fromkeys(("network", "weights", "pooling", "content_layers", "style_layers"), TRAINED),
-    **dict.fromkeys(("content_weight", "style_weight", "tv_weight", "style_weights"), TRAINED),
-    **dict.fromkeys(("optimizer", "learning_rate", "schedule", "progress_every"), TRAINED),
-    "hub": ("hub",),
-}
-LAYERS = {
-    "optimize": (["block4_conv2"], [f"block{block}_conv1" for block in range(1, 6)]),
-    "fast": (["block3_conv3"], ["block1_conv2", "block2_conv2", "block3_conv3", "block4_conv3"]),
-}
-STYLE_WEIGHTS = {"optimize": 5.0, "fast": 2.0}
-RATES = {"optimize": 0.02, "fast": 1e-3}
-IMAGE_SIZES: dict[str, int | None] = {"optimize": 512, "fast": 256, "hub": None}
-HUB_STYLE_SIZE = 256  # what the network of Ghiasi et al. was trained on
 
 
 class StyleTransfer(Task):
@@ -134,7 +121,7 @@ class StyleTransfer(Task):
         steps_per_epoch: int = 100,
         progress_every: int = 50,
     ) -> None:
-        _check_method(method, colors, self.hparams)
+        check_method(method, colors, self.hparams, StyleTransfer.__init__)
         self.method = method
         self._progress_every = checked_integer("progress_every", progress_every, 0)
         size = IMAGE_SIZES[method] if image_size is None else image_size
@@ -300,20 +287,6 @@ class StyleTransfer(Task):
         for name, value in losses.items():
             self.log(name, value)
         return way.settings.total(losses)
-
-
-def _check_method(method: Any, colors: Any, given: Mapping[str, Any]) -> None:
-    if method not in METHODS:
-        raise ConfigurationError(f"method={method!r}.{nearest(method, METHODS)}")
-    if colors not in COLORS:
-        raise ConfigurationError(f"colors={colors!r}.{nearest(colors, COLORS)}")
-    usual = inspect.signature(StyleTransfer.__init__).parameters
-    for name, methods in OPTIONS_OF.items():
-        if method not in methods and given[name] != plain(usual[name].default):
-            raise ConfigurationError(
-                f"{name}={given[name]!r} is for method={' or '.join(map(repr, methods))}; leave "
-                f"it out with method={method!r}."
-            )
 
 
 def _styles(style: Any, size: int | None) -> list[Picture]:
