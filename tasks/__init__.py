@@ -7,6 +7,7 @@ from lightning_tf.tasks.gan import GAN
 from lightning_tf.tasks.image_classification import ImageClassification
 from lightning_tf.tasks.keras_task import KerasTask
 from lightning_tf.tasks.regression import Regression
+from lightning_tf.tasks.style_transfer import StyleTransfer
 from lightning_tf.tasks.tabular_classification import TabularClassification
 from lightning_tf.tasks.text_classification import TextClassification
 from lightning_tf.tasks.time_series_forecast import TimeSeriesForecast
@@ -17,6 +18,7 @@ __all__ = [
     "ImageClassification",
     "KerasTask",
     "Regression",
+    "StyleTransfer",
     "TabularClassification",
     "TextClassification",
     "TimeSeriesForecast",

@@ -68,13 +68,14 @@ def check_weights(name: str, weights: Any) -> None:
         )
 
 
-def build(name: str, weights: Any, input_shape: tuple[int, int, int]) -> Loaded:
+def build(name: str, weights: Any, input_shape: tuple[int | None, int | None, int]) -> Loaded:
     """Make a network without its top for pictures of one size.
 
     Args:
         name: Of keras.applications.
         weights: ``imagenet``, a file, or None for random weights.
-        input_shape: Height, width and channels of the pictures.
+        input_shape: Height, width and channels of the pictures; None for a height and width that
+            are left open.
 
     Returns:
         The network, a function from pictures in [0, 255] to its input, and its channels.
@@ -91,7 +92,7 @@ def build(name: str, weights: Any, input_shape: tuple[int, int, int]) -> Loaded:
     return network, room.preprocess_input, 3
 
 
-def _made(make: Any, name: str, shape: tuple[int, ...], weights: str | None) -> keras.Model:
+def _made(make: Any, name: str, shape: tuple[int | None, ...], weights: str | None) -> keras.Model:
     try:
         network = make(include_top=False, weights=weights, input_shape=shape)
     except Exception as error:  # a failed download raises Exception itself

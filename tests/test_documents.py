@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -69,7 +70,14 @@ def test_the_examples_of_the_readme_learn_the_digits(code, tmp_path):
 
 
 RUN_ELSEWHERE = {"wandb"}  # tests/callbacks/test_wandb_logger.py, offline
-SLOW = {"gan", "tables", "text_classification", "time_series_forecast", "transfer_learning"}
+SLOW = {
+    "gan",
+    "style_transfer",
+    "tables",
+    "text_classification",
+    "time_series_forecast",
+    "transfer_learning",
+}
 PAGES = sorted(
     path.stem
     for path in (ROOT / "docs").glob("*.md")
@@ -87,11 +95,15 @@ def at_hand(tmp_path, monkeypatch):
         file.parent.mkdir(parents=True, exist_ok=True)
         pixels = random.integers(0, 256, (48, 64, 3)).astype("uint8")
         Image.fromarray(pixels).save(file)
-    shutil.copy(file, "cat.jpg")
-    mobile_net = keras.applications.MobileNetV2
-    monkeypatch.setattr(
-        keras.applications, "MobileNetV2", lambda **given: mobile_net(**{**given, "weights": None})
-    )
+    for name in ("cat.jpg", "style.jpg"):
+        shutil.copy(file, name)
+    for name in ("MobileNetV2", "VGG16"):
+        made = partial(_random, getattr(keras.applications, name))
+        monkeypatch.setattr(keras.applications, name, made)
+
+
+def _random(make, **given):
+    return make(**{**given, "weights": None})
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

@@ -148,7 +148,6 @@ def test_the_gan_script_prints_its_quality_and_writes_a_grid_and_a_film(tmp_path
     assert all(path.exists() for path in written)
 
 
-
 @pytest.fixture
 def few_pictures(tmp_path):
     """A folder of two classes, bright on top or below, in train and test."""
@@ -248,6 +247,22 @@ def test_every_row_of_the_ladder_can_be_made():
     assert len(set(names)) == len(names)
     for row in cifar10_ladder.ROWS:
         ImageClassification(**row.options)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["optimize", "fast"])
+def test_style_transfer_writes_a_picture(few_pictures, method):
+    out = few_pictures / "out"
+    picture = few_pictures / "train" / "above" / "0.png"
+    sizes = ("--image-size", 32, "--steps", 2, "--weights", "random", "--output", out)
+    given = ("--photos", few_pictures / "train", "--filters", 4) if method == "fast" else ()
+    target = out / "painted.png"
+    arguments = (picture, picture, "--method", method, "--out", target)
+    printed = run("style_transfer.py", *arguments, *sizes, *given)
+    assert f"written: {target}" in printed
+    assert "style_loss" in printed
+    assert target.stat().st_size > 500
+    assert (method == "fast") == any(out.glob("runs/*/exported/saved_model.pb"))
 
 
 @pytest.mark.slow

@@ -5,11 +5,13 @@ from lightning_tf.layers.fused_batch_normalization import (
     fuse_batch_normalization,
 )
 from lightning_tf.layers.hub_layer import HubLayer
+from lightning_tf.layers.reflection_padding import ReflectionPadding
 from lightning_tf.layers.spectral_normalization import SpectralConv2D, SpectralDense
 
 __all__ = [
     "FusedBatchNormalization",
     "HubLayer",
+    "ReflectionPadding",
     "SpectralConv2D",
     "SpectralDense",
     "fuse_batch_normalization",

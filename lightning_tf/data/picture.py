@@ -1,0 +1,158 @@
+"""Picture: one picture from a file or an array, upright, with its transparency apart."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightning_tf.data.data_module import checked_integer
+from lightning_tf.exceptions import ConfigurationError, DataError
+
+OPAQUE = 255
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Colours and transparency of one picture.
+
+    Attributes:
+        pixels: uint8 of shape (height, width, 3), 0 to 255. What is transparent lies on white.
+        alpha: uint8 of shape (height, width), 255 where the picture covers what is below it; None
+            where all of it does.
+
+    Example:
+        >>> picture = Picture.read("photo.jpg", longer_side=384)
+        >>> picture.save("small.png")
+    """
+
+    pixels: NDArray[np.uint8]
+    alpha: NDArray[np.uint8] | None = None
+
+    @classmethod
+    def read(cls, source: Any, longer_side: int | None = None, name: str = "picture") -> Picture:
+        """Take a picture from a file (JPEG, PNG, whatever pillow reads) or an array.
+
+        A camera's note of how it was held (EXIF orientation) is obeyed.
+
+        Args:
+            source: A path; or an array of shape (height, width) or (height, width, 1, 3 or 4),
+                uint8 or float in [0, 1]; or a Picture.
+            longer_side: Pixels that the longer side is resized to; None keeps the size.
+            name: What it is, for messages.
+
+        Raises:
+            DataError: The file is missing or no picture, or the array has another shape or range.
+            ConfigurationError: `longer_side` is no positive integer.
+        """
+        from PIL import Image, ImageOps
+
+        if isinstance(source, cls):
+            source = source.with_alpha()
+        if isinstance(source, (str, os.PathLike)):
+            path = Path(source).expanduser()
+            if not path.is_file():
+                raise DataError(f"{name} {str(source)!r} is no file; give a JPEG or PNG file.")
+            try:
+                with Image.open(path) as opened:
+                    image = ImageOps.exif_transpose(opened).convert("RGBA")
+            except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+                raise DataError(
+                    f"{name} {str(source)!r} cannot be decoded ({error}); give a whole JPEG or PNG."
+                ) from error
+        else:
+            image = Image.fromarray(_checked(source, name)).convert("RGBA")
+        if longer_side is not None:
+            image = _resized(image, checked_integer("image_size", longer_side, 1))
+        alpha: NDArray[np.uint8] = np.asarray(image.getchannel("A"))
+        white = Image.new("RGBA", image.size, "white")
+        pixels = np.asarray(Image.alpha_composite(white, image).convert("RGB"))
+        return cls(pixels, None if (alpha == OPAQUE).all() else alpha)
+
+    @property
+    def unit(self) -> NDArray[np.float32]:
+        """The colours as float32 in [0, 1], shape (1, height, width, 3)."""
+        return self.pixels[np.newaxis].astype(np.float32) / np.float32(255.0)
+
+    def with_alpha(self) -> NDArray[np.uint8]:
+        """Shape (height, width, 3), or 4 where something is transparent."""
+        if self.alpha is None:
+            return self.pixels
+        return np.concatenate([self.pixels, self.alpha[..., np.newaxis]], axis=-1)
+
+    def painted(self, unit: Any) -> Picture:
+        """A picture of other colours with this one's transparency.
+
+        Args:
+            unit: Float in [0, 1], shape (1, height, width, 3), the size of this picture.
+        """
+        colours = np.clip(np.asarray(unit, np.float32)[0], 0.0, 1.0)
+        return Picture(np.round(colours * 255.0).astype(np.uint8), self.alpha)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write a PNG file; the folder is made where it is missing.
+
+        Raises:
+            ConfigurationError: The name does not end in .png.
+        """
+        from PIL import Image
+
+        target = checked_png(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(self.with_alpha()).save(target, format="PNG")
+        return target
+
+
+def checked_png(path: str | os.PathLike[str]) -> Path:
+    """The path of a PNG file to be written.
+
+    Raises:
+        ConfigurationError: The name has another ending.
+    """
+    target = Path(path).expanduser()
+    if target.suffix.lower() != ".png":
+        raise ConfigurationError(f"out={str(path)!r}: pictures are written as PNG; end it in .png.")
+    return target
+
+
+def _resized(image: Any, longer_side: int) -> Any:
+    from PIL import Image
+
+    scale = longer_side / max(image.size)
+    size = tuple(max(1, round(side * scale)) for side in image.size)
+    # Weighed by alpha, so that the colour below transparent pixels does not bleed into an edge.
+    return image.convert("RGBa").resize(size, Image.Resampling.LANCZOS).convert("RGBA")
+
+
+def _checked(source: Any, name: str) -> NDArray[np.uint8]:
+    array: NDArray[Any] = np.asarray(source)
+    if array.ndim == 3 and array.shape[-1] == 1:
+        array = array[..., 0]
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[-1] not in (3, 4)):
+        raise DataError(
+            f"{name} is {_told(source, array)}; give a path, or an array of shape (height, width) "
+            "or (height, width, 1, 3 or 4)."
+        )
+    if 0 in array.shape:
+        raise DataError(f"{name} has shape {array.shape}: it has no pixels.")
+    if array.dtype == np.uint8:
+        return array
+    if (
+        array.dtype.kind != "f"
+        or not np.isfinite(array).all()
+        or array.min() < 0
+        or array.max() > 1
+    ):
+        raise DataError(
+            f"{name} is an array of {array.dtype} between {array.min()} and {array.max()}; give "
+            "uint8, or float in [0, 1]."
+        )
+    return np.round(array * 255.0).astype(np.uint8)
+
+
+def _told(source: Any, array: NDArray[Any]) -> str:
+    return f"an array of shape {array.shape}" if array.ndim else f"a {type(source).__name__}"

@@ -1,0 +1,79 @@
+"""style_network: a picture in another style in one pass."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from lightning_tf.layers.reflection_padding import ReflectionPadding
+
+SMALLEST_SIDE = 16
+
+
+def style_network(filters: int = 32, residual_blocks: int = 5) -> keras.Model:
+    """Down by four, residual blocks, up again, for pictures of any size from 16 x 16 pixels on.
+
+    Instance normalisation instead of batch normalisation, which keeps the contrast of one picture
+    out of the next (Ulyanov et al., 2016, https://arxiv.org/abs/1607.08022); nearest-neighbour
+    upsampling before a convolution instead of transposed convolutions, which leave a checkerboard
+    (Odena et al., 2016, https://distill.pub/2016/deconv-checkerboard); reflected edges.
+
+    Source: Johnson et al., "Perceptual Losses for Real-Time Style Transfer and Super-Resolution",
+    2016, https://arxiv.org/abs/1603.08155, and its supplement for the layers.
+
+    Args:
+        filters: Of the first layer; the middle has four times as many.
+        residual_blocks: In the middle.
+
+    Returns:
+        A model from float pictures in [0, 1], shape (batch, height, width, 3), to float32 of the
+        same shape and range.
+
+    Example:
+        >>> style_network(8, 1)(keras.ops.ones((1, 30, 41, 3))).shape
+        TensorShape([1, 30, 41, 3])
+    """
+    inputs = keras.Input((None, None, 3), name="pictures")
+    x = _convolution(inputs * 2.0 - 1.0, filters, 9)
+    x = _convolution(x, 2 * filters, 3, strides=2)
+    x = _convolution(x, 4 * filters, 3, strides=2)
+    for _ in range(residual_blocks):
+        inner = _convolution(x, 4 * filters, 3)
+        x = x + _convolution(inner, 4 * filters, 3, activation=None)
+    for width in (2 * filters, filters):
+        x = keras.layers.UpSampling2D(2, interpolation="nearest")(x)
+        x = _convolution(x, width, 3)
+    x = ReflectionPadding(4)(x)
+    x = keras.layers.Conv2D(3, 9)(x)
+    x = CropLike(dtype="float32")([x, inputs])
+    outputs = keras.layers.Activation("sigmoid", dtype="float32")(x)
+    return keras.Model(inputs, outputs, name="style_network")
+
+
+@keras.saving.register_keras_serializable("lightning_tf", name="CropLike")
+class CropLike(keras.layers.Layer):  # type: ignore[misc]
+    """Cuts the first picture to height and width of the second.
+
+    Sides that four does not divide come back up to three pixels longer.
+    """
+
+    def call(self, inputs: Any) -> Any:
+        """Cut below and on the right."""
+        pictures, other = inputs
+        shape = keras.ops.shape(other)
+        return pictures[:, : shape[1], : shape[2], :]
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """Height and width of the second."""
+        (batch, _, _, channels), (_, height, width, _) = input_shape
+        return (batch, height, width, channels)
+
+
+def _convolution(
+    x: Any, filters: int, size: int, strides: int = 1, activation: str | None = "relu"
+) -> Any:
+    x = ReflectionPadding(size // 2)(x)
+    x = keras.layers.Conv2D(filters, size, strides=strides, use_bias=False)(x)  # taken off below
+    x = keras.layers.GroupNormalization(groups=-1)(x)  # each channel of each picture by itself
+    return keras.layers.Activation(activation)(x) if activation else x

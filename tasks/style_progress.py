@@ -1,0 +1,42 @@
+"""StyleProgress: pictures of how far a style transfer has come."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lightning_tf.callback import Callback
+
+if TYPE_CHECKING:
+    from lightning_tf.trainer import Trainer
+
+
+class StyleProgress(Callback):
+    """Logs what `task.preview()` gives as ``train/stylized``, every n updates and at the end.
+
+    Works with every task whose `preview` gives pictures in [0, 1], shape (n, height, width, 3), or
+    None where there is nothing to show.
+
+    Args:
+        every_n_steps: Updates between two pictures.
+    """
+
+    logs_metrics = False
+
+    def __init__(self, every_n_steps: int = 50) -> None:
+        self.every_n_steps = every_n_steps
+
+    def on_train_window_end(self, trainer: Trainer, task: Any) -> None:
+        """Show where it is."""
+        if self.is_due(trainer):
+            self._log(trainer, task)
+
+    def on_fit_end(self, trainer: Trainer, task: Any) -> None:
+        """Show the end, unless the last update was shown."""
+        if trainer.global_step % (self.every_n_steps or 1):
+            self._log(trainer, task)
+
+    def _log(self, trainer: Trainer, task: Any) -> None:
+        pictures = task.preview() if trainer.loggers else None
+        if pictures is not None:
+            captions = [f"update {trainer.global_step}"] * len(pictures)
+            trainer.log_images("train/stylized", pictures, captions)
