@@ -35,7 +35,7 @@ from lightning_tf.callbacks import (
 )
 
 # Need an account or a server: with tests of their own.
-ELSEWHERE = {"WandbLogger"}
+ELSEWHERE = {"OptunaPruning", "WandbLogger"}  # they need a trial, a server or a folder of their own
 CLOCKS = ("device/", "time")
 
 
