@@ -4,16 +4,13 @@
     python scripts/style_transfer.py china.jpg starry_night.jpg --method fast --photos flowers/train
     python scripts/style_transfer.py china.jpg mona_lisa.jpg --method hub --hub arbitrary_style
 
-The first moves the pixels of one picture, the second trains a network on a folder of photos and
-then runs it once, the third runs a SavedModel that knows any style. Without --weights, Keras
-downloads those of VGG16 on ImageNet; without --hub, TensorFlow Hub is asked.
+The first moves the pixels of one picture, the second trains a network on photos, the third runs a
+SavedModel. Without --weights and --hub, VGG16's weights and TensorFlow Hub's model are downloaded.
 """
 
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
-from typing import Any
 
 from lightning_tf import Trainer
 from lightning_tf.tasks import StyleTransfer
@@ -36,39 +33,26 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--out", default="painted.png")
     parser.add_argument("--output", default=".", help="runs/ is made in this folder")
-    options = parser.parse_args()
+    options = vars(parser.parse_args())
 
-    given = {"colors": options.colors, "image_size": options.image_size}
-    given["style_size"] = options.style_size
-    if options.method == "hub":
-        given |= {"hub": options.hub} if options.hub else {}
-        StyleTransfer(options.content, options.style, "hub", **given).stylize(out=options.out)
-    else:
-        trained(options, given)
-    print(f"written: {options.out}")
-
-
-def trained(options: argparse.Namespace, given: dict[str, Any]) -> None:
-    is_fast = options.method == "fast"
-    task = StyleTransfer(
-        options.photos if is_fast else options.content,
-        options.style,
-        options.method,
-        weights=None if options.weights == "random" else options.weights,
-        style_weight=options.style_weight,
-        learning_rate=options.learning_rate,
-        schedule="cosine",
-        **{**given, **({"filters": options.filters} if is_fast else {})},
-    )
-    trainer = Trainer(
-        max_steps=options.steps, log_every_n_steps=10, default_root_dir=options.output, seed=0
-    )
-    trainer.fit(task)
-    for name in ("content_loss", "style_loss"):
-        print(name, f"{trainer.callback_metrics[name]:.4f}")
-    task.stylize(options.content if is_fast else None, out=options.out)
-    if is_fast:
-        task.export(Path(trainer.log_dir or options.output) / "exported")
+    method, out = options["method"], options["out"]
+    own = {"fast": ["filters"], "hub": ["hub"]}.get(method, [])
+    names = ["colors", "image_size", "style_size", *own]
+    if method != "hub":
+        names += ["weights", "style_weight", "learning_rate"]
+    given = {name: options[name] for name in names if options[name] is not None}
+    given |= {} if method == "hub" else {"schedule": "cosine"}
+    given |= {"weights": None} if given.get("weights") == "random" else {}
+    content = options["photos"] if method == "fast" else options["content"]
+    task = StyleTransfer(content, options["style"], method, **given)
+    if method != "hub":
+        run = {"max_steps": options["steps"], "default_root_dir": options["output"]}
+        trainer = Trainer(**run, log_every_n_steps=10, seed=0)
+        trainer.fit(task)
+        for name in ("content_loss", "style_loss"):
+            print(name, f"{trainer.callback_metrics[name]:.4f}")
+    task.stylize(options["content"] if method == "fast" else None, out=out)
+    print(f"written: {out}")
 
 
 if __name__ == "__main__":

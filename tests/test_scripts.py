@@ -262,7 +262,6 @@ def test_style_transfer_writes_a_picture(few_pictures, method):
     assert f"written: {target}" in printed
     assert "style_loss" in printed
     assert target.stat().st_size > 500
-    assert (method == "fast") == any(out.glob("runs/*/exported/saved_model.pb"))
 
 
 @pytest.mark.slow
