@@ -26,8 +26,9 @@ class Picture:
             where all of it does.
 
     Example:
-        >>> picture = Picture.read("photo.jpg", longer_side=384)
-        >>> picture.save("small.png")
+        >>> picture = Picture.read(np.zeros((30, 40, 3), "uint8"), longer_side=20)
+        >>> picture.pixels.shape
+        (15, 20, 3)
     """
 
     pixels: NDArray[np.uint8]
