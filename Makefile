@@ -39,6 +39,9 @@ bench: $(READY)
 	$(RUN) benchmarks/conv_net.py
 	$(RUN) benchmarks/feature_cache.py
 	$(RUN) benchmarks/memory.py
+	$(RUN) benchmarks/first_step.py
+	$(RUN) benchmarks/wandb_cost.py
+	$(RUN) benchmarks/scaling.py
 	$(RUN) benchmarks/checkpoint_stall.py
 	$(RUN) benchmarks/kill_test.py
 	$(RUN) benchmarks/kill_test.py --task two_optimizers --kills 20
