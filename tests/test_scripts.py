@@ -270,3 +270,10 @@ def test_tuning_ends_bad_trials_early(tmp_path):
     assert re.search(r"^6 trials, [1-5] of them ended early$", printed, re.MULTILINE)
     (best,) = re.findall(r"^val_accuracy ([\d.]+)", printed, re.MULTILINE)
     assert float(best) > 0.9
+
+
+def test_a_compiled_model_moves_over_and_learns(tmp_path):
+    printed = run("keras_task.py", "--epochs", 6, "--output", tmp_path)
+    (accuracy,) = re.findall(r"^accuracy ([\d.]+)$", printed, re.MULTILINE)
+    assert float(accuracy) > 0.9
+    assert (tmp_path / "runs/version_0/metrics.csv").exists()
