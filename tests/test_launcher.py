@@ -59,7 +59,9 @@ def test_signals_reach_every_worker(tmp_path, number):
         "signal.signal(signal.SIGTERM, end)\n"
         "signal.signal(signal.SIGINT, end)\n"
         'print("ready", flush=True)\n'
-        "time.sleep(100)\n"
+        # A signal between Python's last look and a long sleep's start would wait for its end.
+        "while True:\n"
+        "    time.sleep(0.1)\n"
     )
     command = [sys.executable, "-m", "lightning_tf", "launch", "--workers", "2", "--", worker]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
