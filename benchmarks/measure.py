@@ -12,7 +12,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import keras
@@ -21,6 +21,7 @@ import tensorflow as tf
 from lightning_tf import Callback, Task, Trainer
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
+QUICK_SLACK = 1.25  # few runs of few steps scatter by so much on a shared machine
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,12 @@ class Target:
     at_most: float | None = None
     at_least: float | None = None
 
+    def with_slack(self, factor: float) -> Target:
+        """The same with a bound that is easier by `factor`."""
+        at_most = None if self.at_most is None else self.at_most * factor
+        at_least = None if self.at_least is None else self.at_least / factor
+        return replace(self, at_most=at_most, at_least=at_least)
+
     @property
     def is_met(self) -> bool:
         """Whether the ratio is on the right side of its bound."""
@@ -48,7 +55,7 @@ class Target:
 
     def __str__(self) -> str:
         """One line for people."""
-        bound = f"<= {self.at_most}" if self.at_most is not None else f">= {self.at_least}"
+        bound = f"<= {self.at_most:g}" if self.at_most is not None else f">= {self.at_least:g}"
         verdict = "met" if self.is_met else "MISSED"
         return f"{self.what}: {self.ratio:.2f} (target {bound}: {verdict})"
 
@@ -177,6 +184,7 @@ def arguments(description: str, runs: int = 5) -> argparse.Namespace:
     parser.add_argument("--runs", type=int, default=runs, help=f"alternating runs, {runs}")
     parser.add_argument("--write", action="store_true", help="put the result into RESULTS.md")
     parser.add_argument("--check", action="store_true", help="fail where a target is missed")
+    parser.add_argument("--quick", action="store_true", help="less work, targets with slack")
     return parser.parse_args()
 
 
@@ -189,6 +197,8 @@ def report(name: str, text: str, targets: list[Target], options: argparse.Namesp
         targets: What an issue asks for.
         options: From `arguments`.
     """
+    if options.quick:
+        targets = [target.with_slack(QUICK_SLACK) for target in targets]
     verdicts = "\n".join(f"- {target}" for target in targets)
     section = f"## {name}\n\n{machine()}; runs: {options.runs}, medians.\n\n{text}\n\n{verdicts}\n"
     print(section)
