@@ -18,6 +18,7 @@ import tensorflow as tf
 
 from lightning_tf.distribute import Placement
 from lightning_tf.exceptions import ConfigurationError, nearest
+from lightning_tf.grouped_update import grouped
 from lightning_tf.variable_home import move_optimizer_here
 from lightning_tf.variables import optimizable_variables, trainable_variables
 
@@ -208,7 +209,7 @@ class NamedOptimizer:
     def _apply(self, gradients: list[Any], variables: list[Any]) -> None:
         if self.clipping is not None:
             gradients = self.placement.each(self.clipping, gradients)
-        with self.placement.applying():
+        with self.placement.applying(), grouped(self.optimizer, self.placement):
             self.optimizer.apply(gradients, variables)
         for act in self.after_update:
             act(variables)

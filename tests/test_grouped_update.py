@@ -1,0 +1,151 @@
+"""Grouped updates against Keras' own, number by number."""
+
+from contextlib import nullcontext
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from boring import named
+
+from lightning_tf.distribute import Placement
+from lightning_tf.grouped_update import LARGEST_IN_A_GROUP, grouped
+
+SHAPES = [(), (3,), (4, 5), (LARGEST_IN_A_GROUP + 1,), (2, 3, 2), (LARGEST_IN_A_GROUP,)]
+OPTIMIZERS = {
+    "adam": lambda: keras.optimizers.Adam(0.01),
+    "adam of a schedule": lambda: keras.optimizers.Adam(
+        keras.optimizers.schedules.CosineDecay(0.01, 6)
+    ),
+    "adamw": lambda: keras.optimizers.AdamW(0.01, weight_decay=0.1, beta_1=0.8, epsilon=1e-5),
+    "sgd": lambda: keras.optimizers.SGD(0.1),
+    "momentum": lambda: keras.optimizers.SGD(0.1, momentum=0.9, weight_decay=0.01),
+    "nesterov": lambda: keras.optimizers.SGD(0.1, momentum=0.9, nesterov=True),
+    "amsgrad": lambda: keras.optimizers.Adam(0.01, amsgrad=True),
+    "rmsprop": lambda: keras.optimizers.RMSprop(0.01),
+}
+
+
+def after_updates(make, placement, is_grouped, shapes=SHAPES, updates=5, dtype="float32"):
+    random = np.random.RandomState(0)
+    with placement.scope():
+        variables = [keras.Variable(random.randn(*s), dtype=dtype, name=f"v{i}")
+                     for i, s in enumerate(shapes)]  # fmt: skip
+        optimizer = make()
+        optimizer.build(variables)
+
+    @tf.function
+    def update(*gradients):
+        # As NamedOptimizer gets them: a copy on every replica.
+        copies = placement.each(lambda: [tf.identity(gradient) for gradient in gradients])
+        with placement.applying():
+            if is_grouped:
+                with grouped(optimizer, placement):
+                    optimizer.apply(copies, variables)
+            else:
+                optimizer.apply(copies, variables)
+
+    with placement.scope():
+        for _ in range(updates):
+            update(*(tf.constant(random.randn(*s), dtype) for s in shapes))
+    state = [*variables, *optimizer.variables]
+    strategy = placement.strategy or tf.distribute.get_strategy()
+    copies = [[np.asarray(c) for c in strategy.experimental_local_results(v.value)] for v in state]
+    for first, *others in copies:
+        for other in others:
+            np.testing.assert_array_equal(first, other)
+    return [first for first, *_ in copies]
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_grouped_updates_are_those_of_keras_to_the_bit(name):
+    placement = Placement("cpu", 1, "auto")
+    ours = after_updates(OPTIMIZERS[name], placement, True)
+    theirs = after_updates(OPTIMIZERS[name], placement, False)
+    for own, their in zip(ours, theirs, strict=True):
+        np.testing.assert_array_equal(own, their)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "bfloat16"])
+def test_variables_keep_their_dtype(dtype):
+    placement = Placement("cpu", 1, "auto")
+    ours = after_updates(OPTIMIZERS["adamw"], placement, True, dtype=dtype)
+    theirs = after_updates(OPTIMIZERS["adamw"], placement, False, dtype=dtype)
+    for own, their in zip(ours, theirs, strict=True):
+        np.testing.assert_array_equal(own.astype("float64"), their.astype("float64"))
+
+
+@pytest.mark.parametrize("name", ["adamw", "nesterov"])
+def test_every_replica_updates_its_own_copies(name):
+    placement = Placement("cpu", 2, "auto")
+    ours = after_updates(OPTIMIZERS[name], placement, True, updates=3)
+    theirs = after_updates(OPTIMIZERS[name], Placement("cpu", 1, "auto"), False, updates=3)
+    for own, their in zip(ours, theirs, strict=True):
+        np.testing.assert_array_equal(own, their)
+
+
+def test_variables_left_out_of_weight_decay_stay_out():
+    def made():
+        optimizer = keras.optimizers.AdamW(0.01, weight_decay=0.5)
+        optimizer.exclude_from_weight_decay(var_names=["v1", "v4"])
+        return optimizer
+
+    placement = Placement("cpu", 1, "auto")
+    ours, theirs = (after_updates(made, placement, grouping) for grouping in (True, False))
+    for own, their in zip(ours, theirs, strict=True):
+        np.testing.assert_array_equal(own, their)
+
+
+def test_sparse_gradients_go_the_way_of_keras():
+    def trained(is_grouped):
+        placement = Placement("cpu", 1, "auto")
+        with placement.scope():
+            tables = [keras.Variable(tf.ones((5, 2))), keras.Variable(tf.ones((2, 2)))]
+            optimizer = keras.optimizers.AdamW(0.1, weight_decay=0.1)
+            optimizer.build(tables)
+
+        @tf.function
+        def update():
+            with tf.GradientTape() as tape:
+                rows = tf.gather(tables[0].value, [1, 3, 3])
+                loss = tf.reduce_sum((rows @ tables[1].value) ** 2)
+            gradients = tape.gradient(loss, [table.value for table in tables])
+            assert isinstance(gradients[0], tf.IndexedSlices)
+            if is_grouped:
+                with grouped(optimizer, placement):
+                    optimizer.apply(gradients, tables)
+            else:
+                optimizer.apply(gradients, tables)
+
+        for _ in range(3):
+            update()
+        return [np.asarray(v.value) for v in [*tables, *optimizer.variables]]
+
+    for own, their in zip(trained(True), trained(False), strict=True):
+        np.testing.assert_array_equal(own, their)
+
+
+@pytest.mark.parametrize("optimizer", [keras.optimizers.Adam(), keras.optimizers.SGD()], ids=named)
+def test_the_optimizer_is_left_as_it_was(optimizer):
+    before = dict(vars(optimizer))
+    with grouped(optimizer, Placement("cpu", 1, "auto")):
+        assert vars(optimizer) != before
+    assert vars(optimizer) == before
+
+
+def test_many_small_variables_take_fewer_operations():
+    def operations(count, is_grouped):
+        placement = Placement("cpu", 1, "auto")
+        variables = [keras.Variable(tf.ones(4)) for _ in range(count)]
+        optimizer = keras.optimizers.Adam()
+        optimizer.build(variables)
+
+        @tf.function
+        def update(gradient):
+            with grouped(optimizer, placement) if is_grouped else nullcontext():
+                optimizer.apply([gradient] * count, variables)
+
+        return len(update.get_concrete_function(tf.ones(4)).graph.get_operations())
+
+    ours, theirs = (operations(30, way) - operations(10, way) for way in (True, False))
+    assert ours < 0.4 * theirs
