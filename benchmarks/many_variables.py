@@ -1,0 +1,117 @@
+"""What Adam costs over many small variables: a 40-layer MLP, window loops with and without update.
+
+    python benchmarks/many_variables.py [--runs 5] [--write] [--check] [--quick]
+
+40 hidden layers of 32 units on 32 features, 10 classes, batch 32: 82 variables. Four windows of the
+same steps in one tf.function, in turn: forward and backward pass alone, with Keras' own Adam, with
+Adam grouped as under the Trainer, and Trainer.fit with its default callbacks. What an update takes
+is a window's time less that of the first.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable
+
+import fit_overhead
+import keras
+import measure
+import tensorflow as tf
+
+from lightning_tf import Trainer
+from lightning_tf.distribute import Placement
+from lightning_tf.grouped_update import grouped
+
+LAYERS, WIDTH = 40, 32
+WINDOW, EPOCHS = 100, 4
+
+
+def network() -> keras.Model:
+    """The MLP."""
+    hidden = [keras.layers.Dense(WIDTH, activation="relu") for _ in range(LAYERS)]
+    logits = keras.layers.Dense(fit_overhead.CLASSES)
+    return keras.Sequential([keras.Input((fit_overhead.FEATURES,)), *hidden, logits])
+
+
+class DeepClassifier(fit_overhead.Classifier):
+    """The MLP as a Task."""
+
+    def configure_model(self) -> None:
+        """Make the layers."""
+        self.model = network()
+
+
+def window_loop(update: str) -> measure.Timing:
+    """Epochs of windows; `update` is none, keras or grouped."""
+    starts: list[float] = []
+    placement = Placement("cpu", 1, "auto")
+
+    def run() -> None:
+        model, loss_function = network(), fit_overhead.cross_entropy()
+        optimizer = keras.optimizers.Adam()
+        optimizer.build(model.trainable_variables)
+        variables = [variable.value for variable in model.trainable_variables]
+
+        @tf.function
+        def steps(iterator: tf.data.Iterator) -> tf.Tensor:
+            total = tf.zeros([])
+            for _ in tf.range(WINDOW):
+                x, y = next(iterator)
+                with tf.GradientTape() as tape:
+                    loss = loss_function(y, model(x, training=True))
+                gradients = tape.gradient(loss, variables)
+                if update == "none":  # an element of each, so that all are computed
+                    loss += 1e-12 * tf.add_n([tf.reshape(g, [-1])[0] for g in gradients])
+                else:
+                    way = grouped(optimizer, placement) if update == "grouped" else None
+                    with way or contextlib.nullcontext():
+                        optimizer.apply(gradients, model.trainable_variables)
+                total += loss
+            return total
+
+        data = fit_overhead.dataset()
+        for _ in range(EPOCHS):
+            starts.append(time.perf_counter())
+            iterator = iter(data)
+            for _ in range(fit_overhead.STEPS // WINDOW):
+                float(steps(iterator))
+        starts.append(time.perf_counter())
+
+    return measure.timed(run, starts)
+
+
+def trainer_fit() -> measure.Timing:
+    """The Trainer with its default callbacks."""
+    clock = measure.EpochClock()
+    with measure.trainer_folder() as folder:
+        trainer = Trainer(max_epochs=EPOCHS, default_root_dir=folder, callbacks=[clock])
+        return measure.timed(lambda: trainer.fit(DeepClassifier()), clock.starts)
+
+
+def main() -> None:
+    options = measure.arguments(__doc__.splitlines()[0])
+    contenders: dict[str, Callable[[], measure.Timing]] = {
+        "forward and backward": lambda: window_loop("none"),
+        "with Keras' Adam": lambda: window_loop("keras"),
+        "with grouped Adam": lambda: window_loop("grouped"),
+        "Trainer.fit": trainer_fit,
+    }
+    medians, rounds = measure.alternate(contenders, options.runs)
+    each = {name: timing.epoch / fit_overhead.STEPS * 1e6 for name, timing in medians.items()}
+    passes, theirs, ours, _ = each.values()
+    rows = [
+        [name, f"{us:.0f}", f"{(us - passes) / passes:.2f}", measure.spread(rounds[name])]
+        for name, us in each.items()
+    ]
+    header = ["", "us a step", "what is added, to forward and backward", "spread"]
+    text = f"{LAYERS} layers of {WIDTH} units, batch 32.\n\n" + measure.table(header, rows)
+    targets = [
+        measure.Target("grouped update to forward and backward", (ours - passes) / passes, 1.0),
+        measure.Target("grouped update to Keras' update", (ours - passes) / (theirs - passes), 0.7),
+    ]
+    measure.report("many_variables", text, targets, options)
+
+
+if __name__ == "__main__":
+    main()
