@@ -505,6 +505,19 @@ def test_the_real_network_sees_style_where_a_random_one_sees_texture(real_pictur
     assert rows.column("train/content_loss")[-1][1] < 0.7
 
 
+def test_the_real_hub_model_paints_in_the_style_colours(real_data):
+    from sklearn.datasets import load_sample_image
+
+    folder = real_data / "arbitrary_style_small"
+    if not folder.is_dir():
+        pytest.skip("arbitrary_style_small is not in the folder of real data")
+    content, style = load_sample_image("china.jpg"), load_sample_image("flower.jpg")
+    made = StyleTransfer(style=style, method="hub", hub=folder).stylize(content, image_size=256)
+    assert made.shape == (171, 256, 3)
+    mean, its, styles = (picture.mean((0, 1)) for picture in (made, content, style))
+    assert np.linalg.norm(mean - styles) < 0.5 * np.linalg.norm(mean - its)
+
+
 def test_repetitions_are_numbered_from_nothing():
     data = Repetitions(3)
     assert [batch.tolist() for batch in data.train_dataset(4).as_numpy_iterator()] == [
