@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _run(*given)
     options = parser().parse_args(given)
     if options.command == "tasks":
-        print(task_list())
+        _say(task_list())
         return 0
     return _launch(options)
 
@@ -71,7 +71,7 @@ def _run(command: str, *arguments: str) -> int:
         sys.path.insert(0, os.getcwd())
     if not arguments or set(arguments) & set(HELP):
         try:
-            print(command_help(command, _task_of(arguments)))
+            _say(command_help(command, _task_of(arguments)))
         except ConfigurationError as error:
             print(f"lightning-tf {command}: {error}", file=sys.stderr)
             return 2
@@ -80,6 +80,13 @@ def _run(command: str, *arguments: str) -> int:
     from lightning_tf.run_command import RunCommand
 
     return RunCommand(command, arguments).run()
+
+
+def _say(text: str) -> None:
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:  # the reader, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _task_of(arguments: Sequence[str]) -> str | None:

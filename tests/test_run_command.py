@@ -1,6 +1,7 @@
 """The `lightning-tf` command trains, evaluates, predicts and exports."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -213,3 +214,12 @@ def test_help_imports_nothing_heavy(arguments):
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.stderr == "[]\n"
     assert len(done.stdout.splitlines()) > 3
+
+
+def test_help_ends_quietly_where_its_reader_has_seen_enough():
+    command = [sys.executable, "-m", "lightning_tf", "fit", "--help"]
+    reader, writer = os.pipe()
+    os.close(reader)
+    ended = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, cwd=ROOT)
+    os.close(writer)
+    assert (ended.returncode, ended.stderr) == (0, b"")
