@@ -22,7 +22,7 @@ OPTIONS_OF = {
 }
 LAYERS = {
     "optimize": (["block4_conv2"], [f"block{block}_conv1" for block in range(1, 6)]),
-    "fast": (["block3_conv3"], ["block1_conv2", "block2_conv2", "block3_conv3", "block4_conv3"]),
+    "fast": (["block2_conv2"], ["block1_conv2", "block2_conv2", "block3_conv3", "block4_conv3"]),
 }
 STYLE_WEIGHTS = {"optimize": 5.0, "fast": 2.0}
 RATES = {"optimize": 0.02, "fast": 1e-3}
