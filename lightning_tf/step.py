@@ -211,4 +211,4 @@ def _scalar(loss: Any, where: str) -> tf.Tensor:
 
 
 def _raw(variables: list[Any]) -> list[Any]:
-    return [v.value if isinstance(v, keras.Variable) else v for v in variables]
+    return [v._value if isinstance(v, keras.Variable) else v for v in variables]

@@ -62,9 +62,8 @@ class Trainer:
             of several gets a part of every batch and all end with the weights that one would have;
             several CPUs are logical devices of the one that there is.
         strategy: ``auto`` (``multi_worker`` where TF_CONFIG or SLURM tells of several workers, else
-            none on one device and ``mirrored`` on several), ``mirrored``, ``multi_worker``, or a
-            tf.distribute.MirroredStrategy, MultiWorkerMirroredStrategy or OneDeviceStrategy, which
-            brings its own devices.
+            none on one device and ``mirrored`` on several), ``mirrored``, ``multi_worker``, or any
+            tf.distribute.Strategy whose replicas train in step, which brings its own devices.
         precision: A Keras policy or Lightning's name: ``float32``, ``mixed_bfloat16`` or
             ``bf16-mixed``, ``mixed_float16`` or ``16-mixed``, and the pure ones.
         max_epochs: Epochs to train. At least one of max_epochs, max_steps, max_time is needed.
