@@ -176,6 +176,7 @@ class Trainer:
         self.jit_compile, self.detect_anomaly = jit_compile, detect_anomaly
         self.precision = policy_name(precision)
         self.placement = Placement(accelerator, devices, strategy)
+        self.chief_log_dir: str | None = None
         self.sync_batchnorm = sync_batchnorm
         if jit_compile and self.placement.num_replicas > 1:
             raise ConfigurationError(
@@ -384,8 +385,10 @@ class Trainer:
 
     @property
     def log_dir(self) -> str | None:
-        """The folder of the first logger that has one."""
-        return next((folder for logger in self.loggers if (folder := logger.log_dir)), None)
+        """The folder of the first logger that has one; on every worker that of the chief."""
+        own = next((folder for logger in self.loggers if (folder := logger.log_dir)), None)
+        # One that is about to write may still have to take another number.
+        return own if self.is_global_zero or self.chief_log_dir is None else self.chief_log_dir
 
     @property
     def optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
