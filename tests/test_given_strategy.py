@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from adversarial import few_pictures, small_gan
 from boring import BoringTask, NumberData, NumberTask, quiet
 from replicated import central, furthest, outcome
 from strategies import HandsOutNothing, OutOfStep, OwnMirrored, ThirdParty, cpus
@@ -65,6 +66,11 @@ def test_a_last_batch_of_one_example_and_accumulation(kind, count):
         pytest.param(lambda: Minimizing(FewData()), {}, id="updates inside a step"),
         pytest.param(lambda: KerasNormalised(FewData(7)), {"sync_batchnorm": True}, id="of Keras"),
         pytest.param(lambda: BoringTask(FewData(known_length=False)), {}, id="unknown length"),
+        pytest.param(
+            lambda: small_gan("wgan-gp", n_critic=2, optimizer="sgd", data=few_pictures(37)),
+            {"evaluates": False, "limit_val_batches": 0},
+            id="gan",
+        ),
         pytest.param(
             lambda: BoringTask(FewData()), {"max_epochs": 2, "val_check_interval": 3}, id="epochs"
         ),

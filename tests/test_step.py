@@ -276,7 +276,7 @@ def test_several_updates_in_a_batch_cannot_be_accumulated(calls, how):
         "by the optimizers": {},
     }[how]
     task = Accumulating(NumberData([1, 2, 3, 4]), calls)
-    with pytest.raises(ConfigurationError, match="'left' 2 times in a batch.*larger batch_size"):
+    with pytest.raises(ConfigurationError, match=r"'left' 2 times in a batch.*larger batch_size"):
         fitted(task, max_epochs=2, **arguments)
     assert float(task.left) == 2.0  # nothing moved
 
