@@ -157,15 +157,15 @@ def _counts(text: str) -> Iterator[int]:
 
 
 def cluster_of(strategy: Any) -> Cluster | None:
-    """The cluster of a strategy that somebody made; None where it has one worker.
+    """The cluster of a strategy that somebody made; None where one process drives all devices.
 
     Args:
         strategy: A tf.distribute.Strategy.
     """
     resolver = strategy.cluster_resolver
-    spec = {} if resolver is None else resolver.cluster_spec().as_dict()
-    if not spec:
+    if resolver is None or not strategy.extended._in_multi_worker_mode():
         return None
+    spec = resolver.cluster_spec().as_dict()
     task = {"type": resolver.task_type, "index": resolver.task_id}
     found = _from_tf_config(json.dumps({"cluster": spec, "task": task}))
     return None if found is None or len(found.addresses) < 2 else found

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any
 
 import keras
@@ -17,6 +17,14 @@ from lightning_tf.batch_part import BatchPart
 from lightning_tf.cluster import Cluster, cluster_of
 from lightning_tf.devices import chosen_devices
 from lightning_tf.exceptions import ConfigurationError, nearest
+from lightning_tf.given_strategy import (
+    check_strategy,
+    is_default,
+    is_strategy,
+    shares_variables,
+)
+from lightning_tf.mirrored_strategy import mirrored
+from lightning_tf.replica_sum import all_sum
 from lightning_tf.replica_tracing import (
     distinct_losses,
     distinct_seeds,
@@ -24,12 +32,13 @@ from lightning_tf.replica_tracing import (
     spare_generator,
     undivided_losses,
 )
+from lightning_tf.shared_state import SharedState, assign_shared
 from lightning_tf.worker_share import WorkerShare
 from lightning_tf.worker_strategy import joined
 from lightning_tf.workers import Workers
 
 STRATEGIES = ("auto", "mirrored", "multi_worker")
-KEYS_OF_A_STRATEGY = 10_000
+ALONE = "the default strategy"  # TensorFlow's object for none
 
 
 class Placement:
@@ -40,13 +49,14 @@ class Placement:
         devices: How many; ``auto`` (all GPUs, or one CPU), -1 (all), or a list of GPU numbers.
             Several CPUs are logical devices of the one that there is.
         strategy: ``auto`` (``multi_worker`` where the environment tells of several workers, else
-            none on one device and ``mirrored`` on several), ``mirrored``, ``multi_worker``, or a
-            `tf.distribute.Strategy`, which brings its own devices.
+            none on one device and ``mirrored`` on several), ``mirrored``, ``multi_worker``, or any
+            `tf.distribute.Strategy` whose replicas train in step, which brings its own devices.
 
     Attributes:
         num_replicas: Of all workers together.
         devices: Of this worker.
         workers: The processes that train together, most often one.
+        shares_variables: Whether several replicas have one copy of every variable among them.
 
     Raises:
         ConfigurationError: There is no such device, a name is unknown, or the strategy cannot
@@ -59,17 +69,22 @@ class Placement:
 
     def __init__(self, accelerator: str, devices: Any, strategy: Any) -> None:
         self._given: tf.distribute.Strategy | None = None
-        if isinstance(strategy, tf.distribute.Strategy):
-            _check_strategy(strategy, accelerator, devices)
-            cluster = cluster_of(strategy)
-            self._take(strategy, cluster)
-            return
-        if strategy not in STRATEGIES:
+        self.shares_variables = False
+        if is_strategy(strategy):
+            check_strategy(strategy, accelerator, devices)
+            if not is_default(strategy):
+                self._take(strategy, cluster_of(strategy))
+                return
+            devices, strategy = 1, ALONE
+        self._choose(accelerator, devices, strategy)
+
+    def _choose(self, accelerator: str, devices: Any, strategy: str) -> None:
+        if strategy not in (*STRATEGIES, ALONE):
             raise ConfigurationError(
                 f"strategy={strategy!r} is unknown.{nearest(str(strategy), STRATEGIES)} A "
                 "tf.distribute.Strategy object works too."
             )
-        cluster = None if strategy == "mirrored" else Cluster.from_environment()
+        cluster = None if strategy in ("mirrored", ALONE) else Cluster.from_environment()
         if cluster is None and strategy == "multi_worker":
             raise ConfigurationError(
                 "strategy='multi_worker': neither TF_CONFIG nor SLURM tells of several workers; "
@@ -90,6 +105,8 @@ class Placement:
         self.num_replicas = int(strategy.num_replicas_in_sync)
         self.devices = tuple(strategy.extended.worker_devices)
         self.workers = Workers(cluster, strategy)
+        # Only where one process has all replicas: on workers a variable takes a sum over all.
+        self.shares_variables = cluster is None and shares_variables(strategy)
 
     @cached_property
     def share(self) -> WorkerShare | None:
@@ -106,14 +123,14 @@ class Placement:
     @property
     def device(self) -> str:
         """The device that computes what is not a replica's."""
-        return self.devices[0]
+        return "/CPU:0" if "TPU" in self.devices[0] else self.devices[0]
 
     @cached_property
     def strategy(self) -> tf.distribute.Strategy | None:
         """None on one device; made at its first use, because making it starts TensorFlow."""
         if self._given is not None or not self._mirrors:
             return self._given
-        return _mirrored(self.devices)
+        return mirrored(self.devices)
 
     @contextmanager
     def scope(self) -> Iterator[None]:
@@ -162,18 +179,42 @@ class Placement:
         alone: Callable[[Any, None], Any],
         batch: Any,
     ) -> Any:
-        if self.strategy is None:
+        strategy = self.strategy
+        if strategy is None:
             return alone(batch, None)
-        policy = keras.config.dtype_policy()
+        policy, idle = keras.config.dtype_policy(), []
 
-        def replica() -> Any:
+        def part_of(replica: tf.distribute.experimental.ValueContext) -> tuple[Any, ...]:
+            part = self._part(batch, replica.replica_id_in_sync_group)
+            idle.append(part.may_be_idle)
+            return part.batch, part.examples, part.share
+
+        # Out here: a replica may be on a device that cannot cut parts of different lengths.
+        parts = strategy.experimental_distribute_values_from_function(part_of)
+
+        def replica(own: Any, examples: tf.Tensor, share: tf.Tensor) -> Any:
             if self.num_replicas > 1:  # traced in a thread of its own
                 enter_replica(policy, self._generator)
-            number = tf.distribute.get_replica_context().replica_id_in_sync_group
-            return on_replica(self._part(batch, number))
+            return on_replica(BatchPart(own, examples, share, may_be_idle=any(idle)))
 
         with distinct_seeds(), distinct_losses():
-            return self.strategy.run(replica)
+            if self.shares_variables:
+                return self._sharing(strategy, replica, parts)
+            return strategy.run(replica, parts)
+
+    def _sharing(self, strategy: Any, replica: Callable[..., Any], parts: Any) -> Any:
+        """Run replicas that have one copy of every variable, which moves after all have run."""
+        assigned: list[Any] = []
+
+        def keeping(own: Any, examples: tf.Tensor, share: tf.Tensor) -> Any:
+            with SharedState() as state:
+                result = replica(own, examples, share)
+            assigned[:] = state.assigned  # the same on every replica
+            return result, all_sum(state.movements(examples, share)), state.others()
+
+        result, movements, others = strategy.run(keeping, parts)
+        assign_shared(assigned, *self.first((movements, others)))
+        return result
 
     def _part(self, batch: Any, number: Any) -> BatchPart:
         if self.share is None:
@@ -197,9 +238,11 @@ class Placement:
         """Call something once for every replica, with that replica's copies of the arguments.
 
         Variables that it reads and assigns are the replica's own copies: it must do the same on
-        all of them.
+        all of them. Where replicas share the variables it is called once, with the first's.
         """
-        return act(*args) if self.strategy is None else self.strategy.run(act, args)
+        if self.strategy is None or self.shares_variables:
+            return act(*self.first(args))
+        return self.strategy.run(act, args)
 
     def first(self, values: Any) -> Any:
         """The first replica's copy of values that are equal on all."""
@@ -221,37 +264,6 @@ class Placement:
             return
         replica = tf.distribute.get_replica_context()
         replica.merge_call(lambda _, summed: act(summed), args=(all_sum(values),))
-
-
-@cache
-def _mirrored(devices: tuple[str, ...]) -> tf.distribute.Strategy:
-    """The one strategy of these devices in this process: variables stay where they are."""
-    names = [name.lstrip("/") for name in devices]
-    if "CPU" in names[0]:
-        # TensorFlow's default here, a ring, fails where a process had a strategy of another size.
-        return tf.distribute.MirroredStrategy(names, tf.distribute.ReductionToOneDevice())
-    # TensorFlow numbers the groups of devices that sum from the same key for every strategy, and
-    # refuses a second group of another size; one key for each set of devices keeps them apart.
-    key = KEYS_OF_A_STRATEGY * sum(2 ** int(name.rsplit(":", 1)[-1]) for name in names)
-    kind = type("Mirrored", (tf.distribute.MirroredStrategy,), {"_collective_key_base": key})
-    return kind(names)
-
-
-def all_sum(values: Any) -> Any:
-    """On a replica: the sums over all replicas of a nest of tensors; None stays.
-
-    One call for each dtype, most often one in all: workers and GPUs sum what a call gives them as
-    one array, which fails where dtypes differ.
-    """
-    flat = tf.nest.flatten(values)
-    sums = list(flat)
-    replica = tf.distribute.get_replica_context()
-    for dtype in dict.fromkeys(value.dtype for value in flat if value is not None):
-        places = [i for i, value in enumerate(flat) if value is not None and value.dtype == dtype]
-        parts = replica.all_reduce(tf.distribute.ReduceOp.SUM, [flat[i] for i in places])
-        for i, part in zip(places, parts, strict=True):
-            sums[i] = part
-    return tf.nest.pack_sequence_as(values, sums)
 
 
 def _own_rows(whole: Any, part: BatchPart) -> Any:
@@ -289,22 +301,3 @@ def _merged() -> Iterator[None]:
         yield
     finally:
         interim.maybe_merge_call = enter
-
-
-def _check_strategy(strategy: tf.distribute.Strategy, accelerator: str, devices: Any) -> None:
-    if accelerator != "auto" or devices != "auto":
-        raise ConfigurationError(
-            f"strategy={type(strategy).__name__} brings its own devices; leave out "
-            f"accelerator={accelerator!r} and devices={devices!r}."
-        )
-    fitting = (
-        tf.distribute.MirroredStrategy,
-        tf.distribute.MultiWorkerMirroredStrategy,
-        tf.distribute.OneDeviceStrategy,
-    )
-    if not isinstance(strategy, fitting):
-        known = ", ".join(kind.__name__ for kind in fitting)
-        raise ConfigurationError(
-            f"strategy={type(strategy).__name__}: the Trainer knows how to train under {known}; "
-            "give one of these, or devices=."
-        )

@@ -140,6 +140,7 @@ def _set_up(trainer: Trainer, task: Task, stage: str) -> None:
     data.trainer_seed = trainer.seed or 0
     trainer.prepare_data(data, stage)
     trainer.hooks("setup", stage)
+    trainer.chief_log_dir = trainer.workers.told(trainer.log_dir)
     trainer.records.loggers.send("log_hparams", {**task.hparams, "trainer": trainer.settings})
 
 

@@ -10,7 +10,8 @@ import keras
 import tensorflow as tf
 
 from lightning_tf.batch_part import BatchPart
-from lightning_tf.distribute import Placement, all_sum
+from lightning_tf.distribute import Placement
+from lightning_tf.replica_sum import all_sum
 from lightning_tf.variables import all_variables, components, optimizable_variables
 
 
@@ -30,8 +31,8 @@ class LocalStatistics:
     def __init__(self, task: object, placement: Placement) -> None:
         self.placement = placement
         self.variables: list[Any] = []
-        if placement.num_replicas == 1:
-            return
+        if placement.num_replicas == 1 or placement.shares_variables:
+            return  # one copy, which every step moves by the mean over examples
         trained = {id(variable) for variable in optimizable_variables(task)}
         synchronised = set(_synchronised(task))
         self.variables = [

@@ -97,7 +97,7 @@ class StageMetrics:
             taken.add(id(metric))
             if move_here({f"{name}.{v.name}": v for v in metric.variables}):
                 metric.reset_state()
-            if placement.num_replicas > 1:
+            if placement.num_replicas > 1 and not placement.shares_variables:
                 _count_real_examples_only(metric)
             self.metrics[name] = metric
 

@@ -48,19 +48,26 @@ def distinct_losses() -> Iterator[None]:
     synchronised batch normalisation for one; in a list that they share, a replica would clear the
     losses of the one before and find another's.
     """
-    lists: dict[tuple[int, int], list[Any]] = defaultdict(list)
-
-    def own(layer: keras.Layer) -> list[Any]:
-        return lists[threading.get_ident(), id(layer)]
-
-    def begin(layer: keras.Layer, losses: list[Any]) -> None:
-        lists[threading.get_ident(), id(layer)] = losses
-
-    keras.Layer._losses = property(own, begin)  # goes before the attribute of each layer
+    keras.Layer._losses = _of_each_thread(list)
+    # Those of the losses that are a layer's own, which Keras looks up inside a StatelessScope.
+    keras.Layer._loss_ids = _of_each_thread(set)
     try:
         yield
     finally:
-        del keras.Layer._losses
+        del keras.Layer._losses, keras.Layer._loss_ids
+
+
+def _of_each_thread(empty: type) -> property:
+    """An attribute with a value for each thread; it goes before the one that a layer has itself."""
+    values: dict[tuple[int, int], Any] = defaultdict(empty)
+
+    def own(layer: keras.Layer) -> Any:
+        return values[threading.get_ident(), id(layer)]
+
+    def begin(layer: keras.Layer, value: Any) -> None:
+        values[threading.get_ident(), id(layer)] = value
+
+    return property(own, begin)
 
 
 @contextmanager

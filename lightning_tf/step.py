@@ -74,6 +74,7 @@ class TrainingStep:
                 name: self._named(name).scaled(_shared(loss, part)) for name, loss in losses.items()
             }
         self._refuse_idle(losses, minimized)
+        self._refuse_uneven_windows(losses, minimized)
         # Every gradient is taken before any variable moves: all losses see the same weights.
         gradients = {
             name: tape.gradient(loss, _raw(self._named(name).variables))
@@ -114,6 +115,23 @@ class TrainingStep:
                 f"training_step gives no loss for {sorted(idle)}; return one for each of "
                 f"{sorted(self.optimizers)}, or minimize it."
             )
+
+    def _refuse_uneven_windows(self, losses: Values, minimized: Mapping[str, list[Any]]) -> None:
+        """Several updates in a batch cannot be gathered over batches.
+
+        The second one starts from where the first has moved the variables, which under accumulation
+        moves nothing before the window's last batch: then one update would take all gradients but a
+        few and the others the rest.
+        """
+        for name, optimizer in self.optimizers.items():
+            updates = len(minimized.get(name, ())) + (name in losses)
+            if optimizer.accumulating and updates > 1:
+                raise ConfigurationError(
+                    f"training_step updates optimizer {name!r} {updates} times in a batch, which "
+                    "cannot be accumulated over batches: an update starts where the one before "
+                    "has moved the weights. Leave out accumulate_grad_batches (or what else "
+                    "accumulates) and give a larger batch_size, or update once in a batch."
+                )
 
     def _losses(self, returned: Any, minimized: Mapping[str, Any]) -> Values:
         if returned is None and minimized:
@@ -211,4 +229,4 @@ def _scalar(loss: Any, where: str) -> tf.Tensor:
 
 
 def _raw(variables: list[Any]) -> list[Any]:
-    return [v.value if isinstance(v, keras.Variable) else v for v in variables]
+    return [v._value if isinstance(v, keras.Variable) else v for v in variables]

@@ -310,6 +310,8 @@ class Task:
         For schemes that need several updates in a step, such as the critic of WGAN-GP. The update
         passes through the same precision, accumulation, clipping and distribution as a returned
         loss. The loss is logged as ``{name}_loss``, the mean where a step minimizes it repeatedly.
+        Under accumulation an optimizer updates once in a step at most: a second update would start
+        from weights that have not moved yet.
 
         Args:
             name: A key of the dict that `configure_optimizers` returned.
@@ -317,6 +319,10 @@ class Task:
 
         Returns:
             The loss, before the update.
+
+        Raises:
+            ConfigurationError: Called elsewhere, or, when the step has been traced, several updates
+                of one optimizer in a batch meet accumulation over batches.
         """
         step = running_step()
         if step is None or step.minimize is None:

@@ -62,9 +62,8 @@ class Trainer:
             of several gets a part of every batch and all end with the weights that one would have;
             several CPUs are logical devices of the one that there is.
         strategy: ``auto`` (``multi_worker`` where TF_CONFIG or SLURM tells of several workers, else
-            none on one device and ``mirrored`` on several), ``mirrored``, ``multi_worker``, or a
-            tf.distribute.MirroredStrategy, MultiWorkerMirroredStrategy or OneDeviceStrategy, which
-            brings its own devices.
+            none on one device and ``mirrored`` on several), ``mirrored``, ``multi_worker``, or any
+            tf.distribute.Strategy whose replicas train in step, which brings its own devices.
         precision: A Keras policy or Lightning's name: ``float32``, ``mixed_bfloat16`` or
             ``bf16-mixed``, ``mixed_float16`` or ``16-mixed``, and the pure ones.
         max_epochs: Epochs to train. At least one of max_epochs, max_steps, max_time is needed.
@@ -177,6 +176,7 @@ class Trainer:
         self.jit_compile, self.detect_anomaly = jit_compile, detect_anomaly
         self.precision = policy_name(precision)
         self.placement = Placement(accelerator, devices, strategy)
+        self.chief_log_dir: str | None = None
         self.sync_batchnorm = sync_batchnorm
         if jit_compile and self.placement.num_replicas > 1:
             raise ConfigurationError(
@@ -385,8 +385,10 @@ class Trainer:
 
     @property
     def log_dir(self) -> str | None:
-        """The folder of the first logger that has one."""
-        return next((folder for logger in self.loggers if (folder := logger.log_dir)), None)
+        """The folder of the first logger that has one; on every worker that of the chief."""
+        own = next((folder for logger in self.loggers if (folder := logger.log_dir)), None)
+        # One that is about to write may still have to take another number.
+        return own if self.is_global_zero or self.chief_log_dir is None else self.chief_log_dir
 
     @property
     def optimizers(self) -> dict[str, keras.optimizers.Optimizer]:

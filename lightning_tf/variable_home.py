@@ -16,15 +16,14 @@ from lightning_tf.exceptions import ConfigurationError
 
 
 def home_of(variable: Any) -> tf.distribute.Strategy | None:
-    """The strategy that holds a copy of a variable on each of its replicas, or None.
+    """The strategy whose scope a variable was made in, or None where it is a plain one.
 
     Args:
         variable: Of Keras or TensorFlow.
     """
     variable = variable._value if isinstance(variable, keras.Variable) else variable
-    if isinstance(variable, tf.distribute.DistributedValues):
-        return variable.distribute_strategy
-    return None
+    # Copies on replicas, or one copy that updates of all replicas reach through the strategy.
+    return getattr(variable, "distribute_strategy", None)
 
 
 def move_here(variables: Mapping[str, Any]) -> bool:

@@ -38,9 +38,8 @@ def main() -> None:
 
     data = {"data": options["data"], "data_dir": options["data_dir"], "batch_size": 64}
     classifier = ImageClassification(**data)
-    judge = Trainer(
-        max_epochs=options["classifier_epochs"], seed=0, logger=False, enable_checkpointing=False
-    )
+    nothing = {"logger": False, "enable_checkpointing": False}
+    judge = Trainer(max_epochs=options["classifier_epochs"], seed=0, **nothing)
     judge.fit(classifier)
     print(f"classifier: {judge.test(classifier)['test_accuracy']:.4f} test accuracy")
     given = {n: options[n] for n in ("loss", "networks", "conditional", "width", "dropout")}
@@ -48,6 +47,8 @@ def main() -> None:
     task = GAN(**data, **given, **quality, learning_rate=5e-4)
     trainer = Trainer(max_epochs=options["epochs"], default_root_dir=options["output"], seed=0)
     trainer.fit(task)
+    if not trainer.is_global_zero:  # another of several workers
+        return
     folder = Path(trainer.log_dir or options["output"])
     rows = pandas.read_csv(folder / "metrics.csv").rename(columns=lambda n: n.split("/")[-1])
     print(rows[["epoch", *QUALITY]].dropna().to_string(index=False, float_format="%.3f"))

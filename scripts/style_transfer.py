@@ -49,6 +49,8 @@ def main() -> None:
         run = {"max_steps": options["steps"], "default_root_dir": options["output"]}
         trainer = Trainer(**run, log_every_n_steps=10, seed=0)
         trainer.fit(task)
+        if not trainer.is_global_zero:  # another of several workers
+            return
         for name in ("content_loss", "style_loss"):
             print(name, f"{trainer.callback_metrics[name]:.4f}")
     task.stylize(options["content"] if method == "fast" else None, out=out)

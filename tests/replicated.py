@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import keras
 import numpy as np
+import tensorflow as tf
 from boring import fitted, quiet
 
 from lightning_tf import Trainer
+from lightning_tf.given_strategy import is_strategy
 from lightning_tf.variables import all_variables
 
 
 def outcome(make_task, devices, *, evaluates=True, predicts=True, **arguments):
-    """All that a fit leaves: variables, logged values, evaluation and predictions, by name."""
+    """All that a fit leaves: variables, logged values, evaluation and predictions, by name.
+
+    `devices` is a count of logical CPUs, or a strategy object.
+    """
     keras.utils.set_random_seed(0)
     task = make_task()
-    where = {"accelerator": "cpu", "devices": devices}
+    where = {"strategy": devices}
+    if not is_strategy(devices):
+        where = {"accelerator": "cpu", "devices": devices}
     trainer = fitted(task, **{"max_epochs": 1, "seed": 3, **where, **arguments})
     found = {name: np.asarray(v.numpy()) for name, v in all_variables(task).items()}
     found |= {name: np.asarray(value) for name, value in trainer.callback_metrics.items()}
@@ -23,6 +30,12 @@ def outcome(make_task, devices, *, evaluates=True, predicts=True, **arguments):
     if predicts:
         found["predictions"] = np.concatenate(trainer.predict(task, collect=True))
     return found
+
+
+def central(count):
+    """A strategy whose variables have one copy, beside `count` logical CPUs that compute."""
+    names = [f"CPU:{number}" for number in range(count)]
+    return tf.distribute.experimental.CentralStorageStrategy(names, "CPU:0")
 
 
 def furthest(one, other):

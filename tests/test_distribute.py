@@ -45,15 +45,11 @@ def test_an_unknown_strategy_names_the_nearest():
         Placement("cpu", 2, "mirored")
 
 
-def test_a_strategy_object_stands_alone():
-    with pytest.raises(ConfigurationError, match="brings its own devices"):
-        Placement("cpu", 2, tf.distribute.OneDeviceStrategy("CPU:0"))
-
-
-def test_a_strategy_that_the_trainer_cannot_use_is_refused():
-    strategy = tf.distribute.experimental.CentralStorageStrategy(["CPU:0"])
-    with pytest.raises(ConfigurationError, match="knows how to train under MirroredStrategy"):
-        Placement("auto", "auto", strategy)
+def test_what_is_not_a_replicas_is_computed_on_the_first_device_or_on_a_tpus_host():
+    placement = Placement("cpu", 2, "auto")
+    assert placement.device == "/CPU:0"
+    placement.devices = ("/job:worker/replica:0/task:0/device:TPU:0",) * 2
+    assert placement.device == "/CPU:0"  # its host
 
 
 def test_the_sum_over_replicas_is_the_sum_over_the_batch():

@@ -78,7 +78,9 @@ class TwoOptimizers(BoringTask):
 
 
 class Minimizing(TwoOptimizers):
-    """Several updates inside a step."""
+    """Updates inside a step, several unless batches accumulate."""
+
+    updates = 2
 
     def training_step(self, batch):
         x, y = batch
@@ -89,12 +91,16 @@ class Minimizing(TwoOptimizers):
                 keras.losses.sparse_categorical_crossentropy(y, logits, from_logits=True)
             )
 
-        for _ in range(2):
+        for _ in range(self.updates):
             self.minimize("second", loss)
         return {"first": loss()}
 
     def validation_step(self, batch):
         return None
+
+
+class MinimizingOnce(Minimizing):
+    updates = 1
 
 
 thorough = pytest.mark.distributed  # left out by default, because others show the same
@@ -116,10 +122,12 @@ def test_two_optimizers():
     assert_equal_on_replicas(lambda: TwoOptimizers(FewData()))
 
 
-@pytest.mark.parametrize("accumulate", [pytest.param(1, marks=thorough), 3])
-def test_updates_inside_a_step(accumulate):
+@pytest.mark.parametrize(
+    ("kind", "accumulate"), [pytest.param(Minimizing, 1, marks=thorough), (MinimizingOnce, 3)]
+)
+def test_updates_inside_a_step(kind, accumulate):
     assert_equal_on_replicas(
-        lambda: Minimizing(FewData()), accumulate_grad_batches=accumulate, gradient_clip_val=0.1
+        lambda: kind(FewData()), accumulate_grad_batches=accumulate, gradient_clip_val=0.1
     )
 
 

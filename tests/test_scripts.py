@@ -18,8 +18,13 @@ SCRIPTS = sorted((ROOT / "scripts").glob("*.py"))
 
 
 def run(name, *arguments, **environment):
+    return run_command([ROOT / "scripts" / name, *arguments], **environment)
+
+
+def run_command(arguments, **environment):
+    """Python with these arguments; what it printed."""
     done = subprocess.run(
-        [sys.executable, ROOT / "scripts" / name, *map(str, arguments)],
+        [sys.executable, *map(str, arguments)],
         env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
         capture_output=True,
         text=True,
@@ -262,6 +267,25 @@ def test_style_transfer_writes_a_picture(few_pictures, method):
     assert f"written: {target}" in printed
     assert "style_loss" in printed
     assert target.stat().st_size > 500
+
+
+@pytest.mark.distributed
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["gan.py", "style_transfer.py"])
+def test_two_workers_run_a_generative_script_and_write_once(few_pictures, tmp_path, name):
+    """Found by running: both workers wrote, and the second looked into a folder of its own."""
+    launch = ["-m", "lightning_tf", "launch", "--workers", 2, "--", ROOT / "scripts" / name]
+    few = ["--output", tmp_path / "out", "--epochs", 2, "--classifier-epochs", 1]
+    few += ["--quality-every", 1]
+    if name == "style_transfer.py":
+        one, other = sorted((few_pictures / "train").rglob("*.png"))[:2]
+        few = [one, other, "--weights", "random", "--image-size", 32, "--steps", 4]
+        few += ["--output", tmp_path / "out", "--out", tmp_path / "painted.png"]
+    printed = run_command([*launch, *few])
+    written = re.findall(r"written: (.+)", printed)
+    assert len(written) == len(set(written)) > 0
+    assert all(Path(path).is_file() for path in written)
+    assert os.listdir(tmp_path / "out" / "runs") == ["version_0"]
 
 
 @pytest.mark.slow

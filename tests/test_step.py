@@ -6,6 +6,7 @@ from boring import BoringTask, NumberData, NumberTask, Recorder, fitted, quiet
 
 from lightning_tf import Callback, Trainer
 from lightning_tf.batch_part import example_count
+from lightning_tf.callbacks.gradient_accumulation_scheduler import GradientAccumulationScheduler
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.loop import FitLoop
 
@@ -243,6 +244,53 @@ def test_minimize_passes_through_accumulation_and_clipping(precision):
         precision=precision,
     )
     assert float(task.weight) == pytest.approx(-(1.0 + 4.0), rel=1e-6)
+
+
+class Twice(Rivals):
+    """Updates ``left`` twice in a batch: by two calls, or by a call and a returned loss."""
+
+    def __init__(self, data, calls):
+        super().__init__(data)
+        self.calls = calls
+
+    def training_step(self, batch):
+        for _ in range(self.calls):
+            self.minimize("left", lambda: self.left * tf.reduce_mean(batch))
+        losses = {"right": self.right * tf.reduce_mean(batch)}
+        return losses if self.calls == 2 else {**losses, "left": self.left}
+
+
+@pytest.mark.parametrize("calls", [1, 2])
+@pytest.mark.parametrize("how", ["by the Trainer", "in a later epoch", "by the optimizers"])
+def test_several_updates_in_a_batch_cannot_be_accumulated(calls, how):
+    """They gave one update from 2N - 1 gradients and one from the last alone."""
+
+    class Accumulating(Twice):
+        def configure_optimizers(self):
+            steps = {"gradient_accumulation_steps": 3} if how == "by the optimizers" else {}
+            return {name: keras.optimizers.SGD(1.0, **steps) for name in ("left", "right")}
+
+    arguments = {
+        "by the Trainer": {"accumulate_grad_batches": 3},
+        "in a later epoch": {"callbacks": [GradientAccumulationScheduler({1: 2})]},
+        "by the optimizers": {},
+    }[how]
+    task = Accumulating(NumberData([1, 2, 3, 4]), calls)
+    with pytest.raises(ConfigurationError, match=r"'left' 2 times in a batch.*larger batch_size"):
+        fitted(task, max_epochs=2, **arguments)
+    assert float(task.left) == 2.0  # nothing moved
+
+
+def test_one_update_of_each_optimizer_accumulates_by_itself_in_either_way():
+    class Both(Rivals):
+        def training_step(self, batch):
+            self.minimize("left", lambda: self.left * tf.reduce_mean(batch))
+            return {"right": self.right * tf.reduce_mean(batch)}
+
+    task = Both(NumberData([1, 2, 3, 4, 5]))  # means over 2, 2 and the 1 that is left
+    fitted(task, max_epochs=1, accumulate_grad_batches=2)
+    assert float(task.left) == pytest.approx(2.0 - (1.5 + 3.5 + 5.0))
+    assert float(task.right) == pytest.approx(5.0 - (1.5 + 3.5 + 5.0))
 
 
 # ---- freezing

@@ -10,13 +10,16 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
+from adversarial import few_pictures, small_gan
 from boring import BoringTask, NumberData, NumberTask, Rows, fitted, quiet
+from painting import fast, optimized
 from replicated import outcome
 from test_loss_scale import BAD, Overflows
 from test_replicas import (
     FewData,
     KerasNormalised,
     Minimizing,
+    MinimizingOnce,
     Normalised,
     Reader,
     TwoOptimizers,
@@ -61,7 +64,8 @@ MORE = {
     **QUICK,
     **{f"batches of {n}": (lambda n=n: BoringTask(FewData(n)), {}) for n in (1, 2, 3, 4, 8, 16)},
     "keras normalised": (lambda: KerasNormalised(FewData(7)), {}),
-    "minimizing": (lambda: Minimizing(FewData()), CLIPPED),
+    "minimizing": (lambda: Minimizing(FewData()), {"gradient_clip_val": 0.01}),
+    "minimizing once": (lambda: MinimizingOnce(FewData()), CLIPPED),
     "by value": (
         lambda: Normalised(FewData()),
         {"gradient_clip_val": 0.01, "gradient_clip_algorithm": "value"},
@@ -76,8 +80,47 @@ MORE = {
     "validation inside the epoch": (lambda: BoringTask(FewData()), {"val_check_interval": 3}),
 }
 
-OF_WORKERS = ("by index", "64-bit weights", "sparse gradients", "not synchronised", "minimizing")
-CASES = {"quick": QUICK, "more": MORE, "of workers": {name: MORE[name] for name in OF_WORKERS}}
+# 37 pictures in batches of 6: the last batch is one picture, and one worker has none. The options
+# are those of the tests of each task on the replicas of one process.
+PICTURES = {"data": few_pictures(37), "batch_size": 6}
+NOTHING_MORE = {"evaluates": False, "limit_val_batches": 0}
+GENERATIVE = {
+    "critic of several updates": (
+        lambda: small_gan("wgan-gp", n_critic=2, optimizer="sgd", **PICTURES),
+        NOTHING_MORE,
+    ),
+    "spectral normalisation": (
+        lambda: small_gan(
+            "hinge", spectral_normalization=True, networks="dcgan", width=4, **PICTURES
+        ),
+        NOTHING_MORE,
+    ),
+    "a class for each sample": (lambda: small_gan(conditional=True, **PICTURES), NOTHING_MORE),
+    "clipped and accumulated": (
+        lambda: small_gan("lsgan", optimizer="sgd", **PICTURES),
+        {**NOTHING_MORE, **CLIPPED},
+    ),
+    "validated": (
+        lambda: small_gan(data=few_pictures(50), batch_size=7, optimizer="sgd"),
+        {},
+    ),
+    "a painted picture": (lambda: optimized(None), {"max_steps": 4, "evaluates": False}),
+    "a fast style": (lambda: fast(None), {"max_steps": 4, "predicts": False}),
+}
+
+OF_WORKERS = (
+    "by index",
+    "64-bit weights",
+    "sparse gradients",
+    "not synchronised",
+    "minimizing once",
+)
+CASES = {
+    "quick": QUICK,
+    "more": MORE,
+    "of workers": {name: MORE[name] for name in OF_WORKERS},
+    "generative": GENERATIVE,
+}
 
 
 def outcomes(folder, kind, devices):
@@ -213,7 +256,7 @@ def written(folder):
     except ConfigurationError as error:
         refused = str(error)
     files = sorted(str(path.relative_to(own)) for path in own.rglob("*") if path.is_file())
-    return files, *end, refused
+    return files, *end, refused, os.path.relpath(trainer.log_dir, folder)
 
 
 def with_dropout(folder=None, devices=1):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from boring import Rows, fitted, named, quiet
+from painting import CHEAP, HEIGHT, WIDTH, fast, optimized, pixels
 from PIL import Image
 from replicated import assert_equal_on_replicas
 from resumable import assert_resume_is_exact, resumed
@@ -19,8 +20,6 @@ from lightning_tf.callbacks import WandbLogger
 from lightning_tf.data.repetitions import Repetitions
 from lightning_tf.exceptions import ConfigurationError, DataError
 from lightning_tf.tasks import StyleTransfer
-
-WIDTH, HEIGHT = 32, 24
 
 
 @pytest.fixture(scope="session")
@@ -36,28 +35,6 @@ def vgg(tmp_path_factory):
         keras.utils.set_random_seed(0)
         keras.applications.VGG16(include_top=False, weights=None).save_weights(file)
     return file
-
-
-def pixels(seed, height=HEIGHT, width=WIDTH, channels=3):
-    """Soft blobs: noise of few pixels, enlarged."""
-    random = np.random.default_rng(seed)
-    few = Image.fromarray(random.integers(0, 256, (4, 5, channels)).astype("uint8"))
-    return np.asarray(few.resize((width, height), Image.Resampling.BICUBIC))
-
-
-CHEAP = {"content_layers": ["block2_conv1"], "style_layers": ["block1_conv1", "block2_conv1"]}
-
-
-def optimized(vgg, **options):
-    given = {"image_size": WIDTH, "steps_per_epoch": 5, "progress_every": 0, **CHEAP, **options}
-    return StyleTransfer(pixels(0), pixels(1), weights=vgg, **given)
-
-
-def fast(vgg, count=9, **options):
-    photos = np.stack([pixels(seed) for seed in range(2, 2 + count)])
-    given = {"batch_size": 3, "filters": 4, "residual_blocks": 0, "image_size": WIDTH}
-    given |= {"progress_every": 0, "style_size": WIDTH, **CHEAP, **options}
-    return StyleTransfer(photos, pixels(1), "fast", weights=vgg, **given)
 
 
 MAKERS = {"optimize": optimized, "fast": fast}
