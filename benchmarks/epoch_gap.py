@@ -106,7 +106,7 @@ def main() -> None:
             found[name].append(gaps_of(epochs))
     header = ["", "median (ms)", "of runs, least", "most", "95 of 100 gaps within"]
     text = (
-        f"Tiny MLP, {STEPS} steps of batch {BATCH} an epoch, {epochs} epochs, one batch validated.\n\n"
+        f"Tiny MLP, {STEPS} steps of batch {BATCH} an epoch, {epochs} epochs, 1 batch validated.\n\n"
         + measure.table(header, [row(*item) for item in found.items()])
     )
     median = statistics.median(1e3 * statistics.median(run) for run in found["Trainer.fit"])

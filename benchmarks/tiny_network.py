@@ -1,4 +1,4 @@
-"""TinyNetwork: a task so small that what lies around its mathematics shows, and data of any size."""
+"""TinyNetwork: a task so small that what lies around its mathematics shows."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -12,13 +13,17 @@ from lightning_tf.build import build_models
 from lightning_tf.checkpoint_search import CheckpointPath
 from lightning_tf.entry_point import computing, data_of, entered, needed
 from lightning_tf.limits import limited, refuse_endless
+from lightning_tf.prediction_window import PredictionWindow
 from lightning_tf.run_state import load_weights
 from lightning_tf.step import prediction
+from lightning_tf.window_clock import WindowClock
 from lightning_tf.workers import Workers
 
 if TYPE_CHECKING:
     from lightning_tf.task import Task
     from lightning_tf.trainer import Trainer
+
+WINDOW_BYTES = 2**24  # of outputs that wait on the host for whoever iterates
 
 
 def predictions(trainer: Trainer, task: Task, ckpt_path: CheckpointPath | None) -> Iterator[Any]:
@@ -43,16 +48,48 @@ def predictions(trainer: Trainer, task: Task, ckpt_path: CheckpointPath | None) 
             build_models(trainer, task, "predict_step", dataset.element_spec)
             load_weights(task, found)
             step = prediction(task, dataset.element_spec, trainer.placement)
+            by_window = (
+                trainer.num_predict_batches is not None  # a source may also wait between batches
+                and trainer.placement.strategy is None
+                and not hooks.has("on_predict_batch_start")
+                and PredictionWindow.can_join(step)
+            )
+            window = PredictionWindow(step, dataset.element_spec) if by_window else None
         hooks("on_predict_start")
         hooks("on_predict_epoch_start")
-        for index, batch in enumerate(dataset):
-            hooks("on_predict_batch_start", index)
-            with computing(trainer):  # not around the yield: the caller's code has its own settings
-                outputs = tf.nest.map_structure(partial(_of_all, trainer.workers), step(batch))
+        found = _by_batch(trainer, dataset, step)
+        if window is not None:
+            found = _by_window(trainer, dataset, window)
+        for index, outputs in enumerate(found):
             hooks("on_predict_batch_end", outputs, index)
             yield outputs
         hooks("on_predict_epoch_end")
         hooks("on_predict_end")
+
+
+# Not around the yields: the caller's code has its own settings.
+
+
+def _by_batch(trainer: Trainer, dataset: tf.data.Dataset, step: Any) -> Iterator[Any]:
+    for index, batch in enumerate(dataset):
+        trainer.hooks("on_predict_batch_start", index)
+        with computing(trainer):
+            outputs = tf.nest.map_structure(partial(_of_all, trainer.workers), step(batch))
+        yield outputs
+
+
+def _by_window(
+    trainer: Trainer, dataset: tf.data.Dataset, window: PredictionWindow
+) -> Iterator[Any]:
+    iterator, left, clock = iter(dataset), trainer.num_predict_batches or 0, WindowClock()
+    while left:
+        count = max(1, min(left, clock.count, WINDOW_BYTES // window.batch_bytes))
+        began = time.perf_counter()
+        with computing(trainer), trainer.profiler.region("predict windows"):
+            batches = window(iterator, count)
+        clock.measured(count, time.perf_counter() - began)
+        left -= count
+        yield from batches
 
 
 def _of_all(workers: Workers, part: Any) -> Any:

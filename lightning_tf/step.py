@@ -165,16 +165,15 @@ class EvaluationStep:
         return {}
 
 
-def prediction(task: Any, element_spec: Any, placement: Placement) -> Callable[[Any], Any]:
-    """`predict_step` as a traced function of one batch, rows in the order of the batch."""
+def prediction(task: Any, element_spec: Any, placement: Placement) -> Any:
+    """`predict_step` as a concrete function of one batch, rows in the order of the batch."""
 
     def predict(batch: Any, part: BatchPart | None) -> Any:
         with running(RunningStep(part=part)):
             return task.predict_step(batch)
 
     traced = tf.function(lambda batch: placement.gathered(predict, batch), autograph=False)
-    concrete = traced.get_concrete_function(element_spec)
-    return lambda batch: concrete(batch)
+    return traced.get_concrete_function(element_spec)
 
 
 def build_lazily(task: Any, method: str, element_spec: Any) -> None:
