@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from lightning_tf.task import Task
     from lightning_tf.trainer import Trainer
 
-WINDOW_BYTES = 2**24  # of outputs that wait on the host for whoever iterates
+WINDOW_BYTES = 2**22  # of outputs that wait on the host for whoever iterates
 
 
 def predictions(trainer: Trainer, task: Task, ckpt_path: CheckpointPath | None) -> Iterator[Any]:

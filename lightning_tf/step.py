@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 
 from lightning_tf.batch_part import BatchPart
+from lightning_tf.custom_gradients import forget_with
 from lightning_tf.distribute import Placement
 from lightning_tf.exceptions import ConfigurationError, nearest
 from lightning_tf.local_statistics import LocalStatistics
@@ -173,7 +174,9 @@ def prediction(task: Any, element_spec: Any, placement: Placement) -> Any:
             return task.predict_step(batch)
 
     traced = tf.function(lambda batch: placement.gathered(predict, batch), autograph=False)
-    return traced.get_concrete_function(element_spec)
+    concrete = traced.get_concrete_function(element_spec)
+    forget_with(concrete, concrete.graph)
+    return concrete
 
 
 def build_lazily(task: Any, method: str, element_spec: Any) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import tensorflow as tf
 
 from lightning_tf.batch_part import BatchPart, example_count
+from lightning_tf.custom_gradients import forget_with
 from lightning_tf.distribute import Placement
 from lightning_tf.metrics import StageMetrics
 from lightning_tf.step import EvaluationStep, Gradients, TrainingStep, build_lazily
@@ -107,6 +108,7 @@ class Window:
         # Traced by itself before the loop around it, so that the loop knows how many values there
         # are: a step is traced exactly once.
         self._batch = traced.get_concrete_function(element_spec, tf.TensorSpec((), tf.bool))
+        forget_with(self, self._batch.graph)
         if isinstance(step, TrainingStep):
             _warn_of_unsaved_random(self._batch)
         self.zero = (tf.zeros([len(self.names) + 1]),) * 2
