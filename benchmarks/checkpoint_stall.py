@@ -57,7 +57,7 @@ class Heavy(Task):
 
 
 class TimedCheckpoint(ModelCheckpoint):
-    """Times each save, a plain copy and a plain write right before it, and the background's work."""
+    """Times each save, a plain copy and a plain write before it, and the background's work."""
 
     def __init__(self, folder: str, runs: int) -> None:
         super().__init__(folder, every_n_train_steps=1, save_top_k=1)

@@ -106,8 +106,8 @@ def main() -> None:
             found[name].append(gaps_of(epochs))
     header = ["", "median (ms)", "of runs, least", "most", "95 of 100 gaps within"]
     text = (
-        f"Tiny MLP, {STEPS} steps of batch {BATCH} an epoch, {epochs} epochs, 1 batch validated.\n\n"
-        + measure.table(header, [row(*item) for item in found.items()])
+        f"Tiny MLP, {STEPS} steps of batch {BATCH} and 1 of validation an epoch, {epochs} epochs."
+        "\n\n" + measure.table(header, [row(*item) for item in found.items()])
     )
     median = statistics.median(1e3 * statistics.median(run) for run in found["Trainer.fit"])
     targets = [measure.Target("gap between two epochs, ms", median, at_most=30.0)]

@@ -20,7 +20,7 @@ def forget_with(owner: object, graph: Any) -> None:
 
     Args:
         owner: Dies with the last use of the graph.
-        graph: The graph itself is looked through; of functions that it calls, who made them decides.
+        graph: Its own operations are looked through, not those of functions that it calls.
 
     Example:
         >>> forget_with(window, traced.graph)

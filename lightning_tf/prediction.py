@@ -1,4 +1,4 @@
-"""Prediction: batches of host arrays, one at a time, in the order of the data."""
+"""Prediction: batches of host arrays in the order of the data; windows of them are computed."""
 
 from __future__ import annotations
 
@@ -48,23 +48,27 @@ def predictions(trainer: Trainer, task: Task, ckpt_path: CheckpointPath | None) 
             build_models(trainer, task, "predict_step", dataset.element_spec)
             load_weights(task, found)
             step = prediction(task, dataset.element_spec, trainer.placement)
-            by_window = (
-                trainer.num_predict_batches is not None  # a source may also wait between batches
-                and trainer.placement.strategy is None
-                and not hooks.has("on_predict_batch_start")
-                and PredictionWindow.can_join(step)
-            )
-            window = PredictionWindow(step, dataset.element_spec) if by_window else None
+            window = _window(trainer, dataset, step)
         hooks("on_predict_start")
         hooks("on_predict_epoch_start")
-        found = _by_batch(trainer, dataset, step)
-        if window is not None:
-            found = _by_window(trainer, dataset, window)
-        for index, outputs in enumerate(found):
+        by_batch = _by_batch(trainer, dataset, step)
+        batches = by_batch if window is None else _by_window(trainer, dataset, window)
+        for index, outputs in enumerate(batches):
             hooks("on_predict_batch_end", outputs, index)
             yield outputs
         hooks("on_predict_epoch_end")
         hooks("on_predict_end")
+
+
+def _window(trainer: Trainer, dataset: tf.data.Dataset, step: Any) -> PredictionWindow | None:
+    """Several batches as one graph call, where that is the same to everybody who looks."""
+    fitting = (
+        trainer.num_predict_batches is not None  # a source of unknown length may make one wait
+        and trainer.placement.strategy is None
+        and not trainer.hooks.has("on_predict_batch_start")
+        and PredictionWindow.can_join(step)
+    )
+    return PredictionWindow(step, dataset.element_spec) if fitting else None
 
 
 # Not around the yields: the caller's code has its own settings.
