@@ -116,20 +116,24 @@ def exponent(sizes: Sequence[int], values: Sequence[float]) -> float:
 
 
 def draw(panels: list[tuple[str, str, Sequence[int], list[float]]]) -> None:
-    """One panel for each growth, both axes logarithmic, a linear growth beside it."""
+    """One panel for each growth; where the work spans decades, a linear growth lies beside it."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(13.5, 7), layout="constrained")
     for place, (work, cost, sizes, values) in enumerate(panels, start=1):
         axes = figure.add_subplot(2, 3, place)
-        axes.loglog(sizes, values, marker="o", label="measured")
-        linear = [values[-1] * size / sizes[-1] for size in sizes]
-        axes.loglog(sizes, linear, color="0.6", linestyle="--", label="linear")
+        if sizes[-1] > 100 * sizes[0]:
+            axes.loglog(sizes, values, marker="o", label="measured")
+            linear = [values[-1] * size / sizes[-1] for size in sizes]
+            axes.loglog(sizes, linear, color="0.6", linestyle="--", label="linear")
+            axes.set_ylim(min(values) / 2, max(values) * 2)
+            axes.legend(frameon=False)
+        else:
+            axes.plot(sizes, values, marker="o")
+            axes.set_ylim(0, 1.15 * max(values))
         axes.set_xlabel(work)
         axes.set_ylabel(cost)
-        axes.set_ylim(min(values) / 2, max(values) * 2)
         axes.grid(alpha=0.3, which="both")
-        axes.legend(frameon=False)
     figure.savefig(PICTURE, dpi=90)
 
 
@@ -144,23 +148,23 @@ def main() -> None:
     step_time()  # pays for what a process does once
     epochs = [epoch_of(size) for size in examples]
     panels = [
-        ("batch size", "a step (us)", batches, medians(step_time, batches, options.runs)),
+        ("batch size", "a step (µs)", batches, medians(step_time, batches, options.runs)),
         (
             "values logged in a step",
-            "a step (us)",
+            "a step (µs)",
             logged,
             medians(lambda n: step_time(logged=n), logged, options.runs),
         ),
         (
             "callbacks that wake every 50 updates",
-            "a step (us)",
+            "a step (µs)",
             callbacks,
             medians(lambda n: step_time(callbacks=n), callbacks, options.runs),
         ),
         ("integers in an epoch", "an epoch (s)", examples, [seconds for seconds, _ in epochs]),
         (
             "integers in an epoch",
-            "memory of an epoch (MiB)",
+            "memory of an epoch (MiB, at least 0.1)",
             examples,
             [max(mebibytes, 0.1) for _, mebibytes in epochs],
         ),

@@ -205,7 +205,7 @@ class Callback:
         """Before the first batch of prediction."""
 
     def on_predict_batch_start(self, trainer: Trainer, task: Task, batch_idx: int) -> None:
-        """Before a batch of prediction."""
+        """Before a batch of prediction; overriding it makes every graph call one batch long."""
 
     def on_predict_batch_end(
         self, trainer: Trainer, task: Task, outputs: Any, batch_idx: int
