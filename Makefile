@@ -36,6 +36,9 @@ docs: $(READY)
 
 bench: $(READY)
 	$(RUN) benchmarks/fit_overhead.py
+	$(RUN) benchmarks/epoch_gap.py
+	$(RUN) benchmarks/evaluation.py
+	$(RUN) benchmarks/growth.py
 	$(RUN) benchmarks/conv_net.py
 	$(RUN) benchmarks/feature_cache.py
 	$(RUN) benchmarks/memory.py

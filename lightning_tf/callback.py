@@ -205,7 +205,7 @@ class Callback:
         """Before the first batch of prediction."""
 
     def on_predict_batch_start(self, trainer: Trainer, task: Task, batch_idx: int) -> None:
-        """Before a batch of prediction."""
+        """Before a batch of prediction; overriding it makes every graph call one batch long."""
 
     def on_predict_batch_end(
         self, trainer: Trainer, task: Task, outputs: Any, batch_idx: int
@@ -300,11 +300,13 @@ class Hooks:
 
     def __call__(self, name: str, *args: Any) -> None:
         """Call one hook everywhere; who does not override it costs nothing."""
-        if name not in self._bound:
-            self._bound[name] = list(self._find(name))
-        for label, hook in self._bound[name]:
+        for label, hook in self._of(name):
             with self._region(label):
                 hook(*args)
+
+    def has(self, name: str) -> bool:
+        """Whether anybody overrides a hook."""
+        return bool(self._of(name))
 
     def tell(self, exception: BaseException) -> None:
         """Call `on_exception` everywhere, also where one of them fails in its turn."""
@@ -335,6 +337,11 @@ class Hooks:
         hooks = [name for name in vars(Callback) if name.startswith("on_")]
         watchers = [self._task, *(c for c in self.callbacks if c.logs_metrics)]
         return any(overrides(watcher, name) for watcher in watchers for name in hooks)
+
+    def _of(self, name: str) -> list[tuple[str, Hook]]:
+        if name not in self._bound:
+            self._bound[name] = list(self._find(name))
+        return self._bound[name]
 
     def _find(self, name: str) -> Iterator[tuple[str, Hook]]:
         def of(callback: Callback) -> tuple[str, Hook]:

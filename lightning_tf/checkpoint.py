@@ -24,6 +24,7 @@ import numpy as np
 import tensorflow as tf
 
 from lightning_tf.atomic_directory import AtomicDirectory, standing
+from lightning_tf.background_save import BackgroundSave
 from lightning_tf.exceptions import CheckpointError
 from lightning_tf.version import __version__
 
@@ -82,9 +83,7 @@ def write(path: str | os.PathLike[str], state: Snapshot) -> None:
             save_file(state.tensors, beside / TENSORS)  # lets other threads run meanwhile
         except SafetensorError as error:
             raise OSError(f"{beside / TENSORS} could not be written: {error}") from error
-        with (beside / TENSORS).open("rb") as file:
-            tensors = hashlib.file_digest(file, "sha256").hexdigest()
-        head = json.dumps({"format": FORMAT, "sha256": tensors})
+        head = json.dumps({"format": FORMAT, "sha256": _digest_while_syncing(beside / TENSORS)})
         above = f"{head[:-1]}, {state.run[1:-1]}".encode()
         seal = f', "sha256_above": "{hashlib.sha256(above).hexdigest()}"}}'
         (beside / RUN).write_bytes(above + seal.encode())
@@ -206,6 +205,19 @@ def _is_sealed(content: bytes) -> bool:
     above, seal = content[:-SEAL_LENGTH], content[-SEAL_LENGTH:]
     match = SEAL.fullmatch(seal)
     return match is not None and hashlib.sha256(above).hexdigest().encode() == match[1]
+
+
+def _digest_while_syncing(file: Path) -> str:
+    """The sha256 of a file, computed while the disk takes it: neither holds Python's lock."""
+    with file.open("rb") as content:
+        syncing = BackgroundSave(lambda: os.fsync(content.fileno()))
+        try:
+            digest = hashlib.file_digest(content, "sha256").hexdigest()
+        finally:
+            error = syncing.wait()
+    if error is not None:
+        raise error
+    return digest
 
 
 def _read(file: Path, longest: int | None = None) -> bytes:

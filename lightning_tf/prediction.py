@@ -1,7 +1,8 @@
-"""Prediction: batches of host arrays, one at a time, in the order of the data."""
+"""Prediction: batches of host arrays in the order of the data; windows of them are computed."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -12,13 +13,17 @@ from lightning_tf.build import build_models
 from lightning_tf.checkpoint_search import CheckpointPath
 from lightning_tf.entry_point import computing, data_of, entered, needed
 from lightning_tf.limits import limited, refuse_endless
+from lightning_tf.prediction_window import PredictionWindow
 from lightning_tf.run_state import load_weights
 from lightning_tf.step import prediction
+from lightning_tf.window_clock import WindowClock
 from lightning_tf.workers import Workers
 
 if TYPE_CHECKING:
     from lightning_tf.task import Task
     from lightning_tf.trainer import Trainer
+
+WINDOW_BYTES = 2**22  # of outputs that wait on the host for whoever iterates
 
 
 def predictions(trainer: Trainer, task: Task, ckpt_path: CheckpointPath | None) -> Iterator[Any]:
@@ -43,16 +48,52 @@ def predictions(trainer: Trainer, task: Task, ckpt_path: CheckpointPath | None) 
             build_models(trainer, task, "predict_step", dataset.element_spec)
             load_weights(task, found)
             step = prediction(task, dataset.element_spec, trainer.placement)
+            window = _window(trainer, dataset, step)
         hooks("on_predict_start")
         hooks("on_predict_epoch_start")
-        for index, batch in enumerate(dataset):
-            hooks("on_predict_batch_start", index)
-            with computing(trainer):  # not around the yield: the caller's code has its own settings
-                outputs = tf.nest.map_structure(partial(_of_all, trainer.workers), step(batch))
+        by_batch = _by_batch(trainer, dataset, step)
+        batches = by_batch if window is None else _by_window(trainer, dataset, window)
+        for index, outputs in enumerate(batches):
             hooks("on_predict_batch_end", outputs, index)
             yield outputs
         hooks("on_predict_epoch_end")
         hooks("on_predict_end")
+
+
+def _window(trainer: Trainer, dataset: tf.data.Dataset, step: Any) -> PredictionWindow | None:
+    """Several batches as one graph call, where that is the same to everybody who looks."""
+    fitting = (
+        trainer.num_predict_batches is not None  # a source of unknown length may make one wait
+        and trainer.placement.strategy is None
+        and not trainer.hooks.has("on_predict_batch_start")
+        and PredictionWindow.can_join(step)
+    )
+    return PredictionWindow(step, dataset.element_spec) if fitting else None
+
+
+# Not around the yields: the caller's code has its own settings.
+
+
+def _by_batch(trainer: Trainer, dataset: tf.data.Dataset, step: Any) -> Iterator[Any]:
+    for index, batch in enumerate(dataset):
+        trainer.hooks("on_predict_batch_start", index)
+        with computing(trainer):
+            outputs = tf.nest.map_structure(partial(_of_all, trainer.workers), step(batch))
+        yield outputs
+
+
+def _by_window(
+    trainer: Trainer, dataset: tf.data.Dataset, window: PredictionWindow
+) -> Iterator[Any]:
+    iterator, left, clock = iter(dataset), trainer.num_predict_batches or 0, WindowClock()
+    while left:
+        count = max(1, min(left, clock.count, WINDOW_BYTES // window.batch_bytes))
+        began = time.perf_counter()
+        with computing(trainer), trainer.profiler.region("predict windows"):
+            batches = window(iterator, count)
+        clock.measured(count, time.perf_counter() - began)
+        left -= count
+        yield from batches
 
 
 def _of_all(workers: Workers, part: Any) -> Any:

@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 
 from lightning_tf.batch_part import BatchPart
+from lightning_tf.custom_gradients import forget_with
 from lightning_tf.distribute import Placement
 from lightning_tf.exceptions import ConfigurationError, nearest
 from lightning_tf.local_statistics import LocalStatistics
@@ -183,8 +184,8 @@ class EvaluationStep:
         return {}
 
 
-def prediction(task: Any, element_spec: Any, placement: Placement) -> Callable[[Any], Any]:
-    """`predict_step` as a traced function of one batch, rows in the order of the batch."""
+def prediction(task: Any, element_spec: Any, placement: Placement) -> Any:
+    """`predict_step` as a concrete function of one batch, rows in the order of the batch."""
 
     def predict(batch: Any, part: BatchPart | None) -> Any:
         with running(RunningStep(part=part)):
@@ -192,7 +193,8 @@ def prediction(task: Any, element_spec: Any, placement: Placement) -> Callable[[
 
     traced = tf.function(lambda batch: placement.gathered(predict, batch), autograph=False)
     concrete = traced.get_concrete_function(element_spec)
-    return lambda batch: concrete(batch)
+    forget_with(concrete, concrete.graph)
+    return concrete
 
 
 def build_lazily(task: Any, method: str, element_spec: Any) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import tensorflow as tf
 
 from lightning_tf.batch_part import BatchPart, example_count
+from lightning_tf.custom_gradients import forget_with
 from lightning_tf.distribute import Placement
 from lightning_tf.metrics import StageMetrics
 from lightning_tf.step import EvaluationStep, Gradients, TrainingStep, build_lazily
@@ -38,8 +39,9 @@ class WindowResult:
     Attributes:
         batches: Batches that ran; fewer than asked for where the data ended.
         sums: Sum over batches of value times examples, then the number of examples.
-        finite: For each of `sums`, how many batches ran while it was finite: a sum that once is
-            NaN or infinite stays so, which tells the first bad batch for three small operations.
+        finite: For each of `sums`, how many batches of training ran while it was finite: a sum that
+            once is NaN or infinite stays so, which tells the first bad batch for three small
+            operations.
         results: What the metrics give now, and what the step counts.
         last: Values of the last batch, then its examples; None unless the window keeps them.
     """
@@ -96,6 +98,7 @@ class Window:
         self.known_length = known_length
         self.accumulating = accumulating
         self.keeps_last = keeps_last
+        self._watches_finite = isinstance(step, TrainingStep)
         self.names: tuple[str, ...] = ()
         self.result_names: tuple[str, ...] = ()
         self.loss_count = 0  # the losses come first among the names
@@ -105,6 +108,7 @@ class Window:
         # Traced by itself before the loop around it, so that the loop knows how many values there
         # are: a step is traced exactly once.
         self._batch = traced.get_concrete_function(element_spec, tf.TensorSpec((), tf.bool))
+        forget_with(self, self._batch.graph)
         if isinstance(step, TrainingStep):
             _warn_of_unsaved_random(self._batch)
         self.zero = (tf.zeros([len(self.names) + 1]),) * 2
@@ -168,13 +172,18 @@ class Window:
         self, iterator: Any, plan: tf.Tensor, sums: tf.Tensor, finite: tf.Tensor
     ) -> tuple[tf.Tensor, ...]:
         count, phase, every = tf.unstack(plan)
+        # Every variable of the loop costs some microseconds a batch: none that nobody needs.
+        wanted = {"sums": True, "finite": self._watches_finite, "last": self.keeps_last}
+        kept = [name for name, is_wanted in wanted.items() if is_wanted]
 
         def run(batch: Any, i: tf.Tensor, state: State) -> State:
             ready = tf.equal((phase + i + 1) % every, 0) if self.accumulating else True
             vector = self._batch(batch, tf.convert_to_tensor(ready))
             sums = state[0] + vector
-            finite = state[1] + tf.cast(tf.math.is_finite(sums), tf.float32)
-            return (sums, finite, vector)[: len(state)]
+            after = {"sums": sums, "last": vector}
+            if self._watches_finite:
+                after["finite"] = state[1] + tf.cast(tf.math.is_finite(sums), tf.float32)
+            return tuple(after[name] for name in kept)
 
         def known(i: tf.Tensor, *state: tf.Tensor) -> State:
             return (i + 1, *run(iterator.get_next(), i, state))
@@ -185,7 +194,6 @@ class Window:
             state = self._where(there, lambda *state: run(batch.get_value(), i, state), state)
             return (i + tf.cast(there, tf.int64), there, *state)
 
-        # Every variable of the loop costs some microseconds a batch: none that nobody needs.
         begin: State = (
             (tf.zeros([], tf.int64),)
             if self.known_length
@@ -194,18 +202,20 @@ class Window:
                 tf.constant(True),
             )
         )
-        state = (sums, finite, tf.zeros_like(sums))[: 3 if self.keeps_last else 2]
+        given = {"sums": sums, "finite": finite, "last": tf.zeros_like(sums)}
+        state = tuple(given[name] for name in kept)
         i, *rest = tf.while_loop(
             lambda i, *rest: i < count if self.known_length else tf.logical_and(i < count, rest[0]),
             known if self.known_length else unknown,
             (*begin, *state),
             parallel_iterations=1,
         )
-        sums, finite, *last = rest[-len(state) :]
+        given.update(zip(kept, rest[-len(state) :], strict=True))
         results = {**self.metrics.results(), **self.step.results()}
         self.result_names = tuple(results)
         values = tf.stack(list(results.values()) or [tf.zeros([])])
-        return i, sums, finite, values, *last
+        last = (given["last"],) if self.keeps_last else ()
+        return i, given["sums"], given["finite"], values, *last
 
     def _where(self, there: tf.Tensor, act: Callable[..., State], state: State) -> State:
         """What `act` makes of a state, or the state itself."""
