@@ -97,13 +97,39 @@ def timed(run: Callable[[], None], starts: list[float]) -> Timing:
     """Time a run that notes in `starts` when each epoch starts and when the last one is over.
 
     An epoch counts until the start of the next, so that what lies between two epochs (a checkpoint,
-    a row) is part of it. The first epoch holds tracing and is left out.
+    a row) is part of it.
     """
     began = time.perf_counter()
     run()
     whole = time.perf_counter() - began
-    epochs = [after - before for before, after in itertools.pairwise(starts[1:])]
-    return Timing(statistics.fmean(epochs), whole)
+    return Timing(later_epoch(starts), whole)
+
+
+def later_epoch(starts: list[float]) -> float:
+    """Seconds of an epoch, the mean without the first, which holds tracing."""
+    return statistics.fmean(after - before for before, after in itertools.pairwise(starts[1:]))
+
+
+def per_step(timings: list[Timing], steps: int) -> list[Timing]:
+    """The same of one step of an epoch."""
+    return [Timing(timing.epoch / steps, timing.whole / steps) for timing in timings]
+
+
+def middle(timings: list[Timing]) -> Timing:
+    """The medians of runs."""
+    return Timing(
+        statistics.median(timing.epoch for timing in timings),
+        statistics.median(timing.whole for timing in timings),
+    )
+
+
+def speed(of: list[Timing], to: list[Timing]) -> float:
+    """How many times as fast an epoch of one contender is as another's: the median over rounds.
+
+    The two runs of a round lie beside each other in time, so that what slows the machine down for a
+    while slows both.
+    """
+    return statistics.median(b.epoch / a.epoch for a, b in zip(of, to, strict=True))
 
 
 def alternate(
@@ -123,14 +149,7 @@ def alternate(
             timing = contenders[name]()
             if turn >= 0:
                 rounds[name].append(timing)
-    medians = {
-        name: Timing(
-            statistics.median(timing.epoch for timing in timings),
-            statistics.median(timing.whole for timing in timings),
-        )
-        for name, timings in rounds.items()
-    }
-    return medians, rounds
+    return {name: middle(timings) for name, timings in rounds.items()}, rounds
 
 
 class _Terminal(io.StringIO):
