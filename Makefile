@@ -3,12 +3,17 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
+PEERS := benchmarks/.venv-peers
+
+# What bench-check runs, under 3 minutes together on 2 cores. A benchmark with a --quick form of at most
+# 25 s is added here.
+QUICK := fit_overhead mirrored gan_step recurrent
 
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export MPLBACKEND ?= Agg
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs bench
+.PHONY: help demo test check docs bench bench-check bench-peers
 
 help:
 	@echo "make demo    train a classifier on real pictures and write curves and pictures to disk"
@@ -16,6 +21,8 @@ help:
 	@echo "make check   ruff, mypy --strict, import contracts"
 	@echo "make docs    the documentation as pages in site/"
 	@echo "make bench   speed and memory against Keras fit and a bare loop; a run killed 100 times"
+	@echo "make bench-check   the short benchmarks in their quick form; fails where a ratio is broken"
+	@echo "make bench-peers   an environment with PyTorch and Lightning, and the benchmarks beside them"
 	@echo "Another interpreter: make PYTHON=python3.12 test"
 
 demo: $(READY)
@@ -36,6 +43,9 @@ docs: $(READY)
 
 bench: $(READY)
 	$(RUN) benchmarks/fit_overhead.py
+	$(RUN) benchmarks/mirrored.py
+	$(RUN) benchmarks/gan_step.py
+	$(RUN) benchmarks/recurrent.py
 	$(RUN) benchmarks/conv_net.py
 	$(RUN) benchmarks/feature_cache.py
 	$(RUN) benchmarks/memory.py
@@ -45,6 +55,24 @@ bench: $(READY)
 	$(RUN) benchmarks/checkpoint_stall.py
 	$(RUN) benchmarks/kill_test.py
 	$(RUN) benchmarks/kill_test.py --task two_optimizers --kills 20
+
+# All of them run, also behind one that failed.
+bench-check: $(READY)
+	@broken=; for name in $(QUICK); do \
+	  $(RUN) benchmarks/$$name.py --quick --check || broken="$$broken $$name"; \
+	done; \
+	if [ -n "$$broken" ]; then echo "Broken:$$broken"; exit 1; fi
+
+bench-peers: $(READY) $(PEERS)/.ready
+	$(RUN) benchmarks/fit_overhead.py
+	$(RUN) benchmarks/recurrent.py
+	$(RUN) benchmarks/conv_net.py
+
+$(PEERS)/.ready: benchmarks/peers-requirements.txt $(READY)
+	@echo "Installing into $(PEERS) (PyTorch and Lightning, 1 GB on disk or more)"
+	@$(RUN) -m venv --clear $(PEERS)
+	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/peers-requirements.txt
+	@touch $@
 
 # A .venv without pip is what an interpreter without ensurepip left behind: it is made anew.
 $(READY): pyproject.toml constraints.txt

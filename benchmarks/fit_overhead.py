@@ -20,6 +20,7 @@ The first epoch, which holds tracing, is left out; the whole call shows it as we
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import measure
 from peer import Peer, note, peer
@@ -27,7 +28,7 @@ from tiny_mlp import BATCH, STEPS, bare_loop, keras_fit, trainer_fit, usual_wind
 
 AT_ONCE = (20, 100, 500)
 OURS, FIT, BARE, LIGHTNING = "Trainer.fit", "model.fit", "bare loop", "Lightning"
-Run = Callable[[int, int], measure.Timing]
+Run = Callable[..., measure.Timing]
 
 
 def fastest_at_once(steps: int) -> int:
@@ -36,25 +37,23 @@ def fastest_at_once(steps: int) -> int:
     return min(seconds, key=lambda count: seconds[count])
 
 
-def contenders(process: Peer | None, slow_steps: int, epochs: int) -> dict[str, tuple[Run, int]]:
+def contenders(process: Peer | None, slow_steps: int, *, quick: bool) -> dict[str, tuple[Run, int]]:
     """What runs, with the steps of its epochs: fewer for those that take long."""
-    window, at_once = usual_window(STEPS), fastest_at_once(STEPS)
+    window = usual_window(STEPS)
     found: dict[str, tuple[Run, int]] = {
         OURS: (trainer_fit, STEPS),
-        BARE: (lambda steps, epochs: bare_loop(steps, epochs, window), STEPS),
-        f"model.fit, steps_per_execution={at_once}": (
-            lambda steps, epochs: keras_fit(steps, epochs, at_once=at_once),
-            STEPS,
-        ),
+        BARE: (partial(bare_loop, window=window), STEPS),
         FIT: (keras_fit, slow_steps),
     }
     if process is not None:
-        for name, bar in ((LIGHTNING, True), (f"{LIGHTNING} without its bar", False)):
-
-            def run(steps: int, epochs: int, bar: bool = bar) -> measure.Timing:
-                return process.run("tiny_mlp", "fit", steps=steps, epochs=epochs, bar=bar)
-
-            found[name] = (run, slow_steps)
+        lightning = partial(process.run, "tiny_mlp", "fit")
+        found[LIGHTNING] = (partial(lightning, bar=True), slow_steps)
+    if not quick:
+        at_once = fastest_at_once(STEPS)
+        tuned = partial(keras_fit, at_once=at_once)
+        found[f"model.fit, steps_per_execution={at_once}"] = (tuned, STEPS)
+        if process is not None:
+            found[f"{LIGHTNING} without its bar"] = (partial(lightning, bar=False), slow_steps)
     return found
 
 
@@ -62,10 +61,12 @@ def main() -> None:
     options = measure.arguments(__doc__.splitlines()[0])
     slow_steps, epochs = (STEPS, 4)
     if options.quick:
-        options.runs, slow_steps, epochs = min(options.runs, 2), 500, 3
+        options.runs, slow_steps, epochs = min(options.runs, 2), 300, 3
     with peer() as process:
-        found = contenders(process, slow_steps, epochs)
-        runs = {name: (lambda r=run, s=steps: r(s, epochs)) for name, (run, steps) in found.items()}
+        found = contenders(process, slow_steps, quick=options.quick)
+        runs = {
+            name: partial(run, steps=steps, epochs=epochs) for name, (run, steps) in found.items()
+        }
         _, rounds = measure.alternate(runs, options.runs)
         about = note(process)
     each = {name: measure.per_step(rounds[name], steps) for name, (_, steps) in found.items()}

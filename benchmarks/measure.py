@@ -133,17 +133,17 @@ def speed(of: list[Timing], to: list[Timing]) -> float:
 
 
 def alternate(
-    contenders: dict[str, Callable[[], Timing]], runs: int
+    contenders: dict[str, Callable[[], Timing]], runs: int, *, warm_up: bool = True
 ) -> tuple[dict[str, Timing], dict[str, list[Timing]]]:
     """Run all contenders `runs` times in one process, in turn, each round in the other order.
 
-    One unmeasured round goes first: it pays for what a process does once.
+    One unmeasured round goes first, where it is asked for: it pays for what a process does once.
 
     Returns:
         Medians, and all single runs.
     """
     rounds: dict[str, list[Timing]] = {name: [] for name in contenders}
-    for turn in range(-1, runs):
+    for turn in range(-1 if warm_up else 0, runs):
         for name in list(contenders) if turn % 2 else reversed(contenders):
             keras.utils.clear_session()
             timing = contenders[name]()
