@@ -68,7 +68,7 @@ bench-peers: $(READY) $(PEERS)/.ready
 	$(RUN) benchmarks/recurrent.py
 	$(RUN) benchmarks/conv_net.py
 
-$(PEERS)/.ready: benchmarks/peers-requirements.txt $(READY)
+$(PEERS)/.ready: benchmarks/peers-requirements.txt | $(READY)
 	@echo "Installing into $(PEERS) (PyTorch and Lightning, 1 GB on disk or more)"
 	@$(RUN) -m venv --clear $(PEERS)
 	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/peers-requirements.txt
