@@ -3,12 +3,19 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
+PEERS := benchmarks/.venv-peers
+
+# What bench-check runs, under 3 minutes together on 2 cores. A benchmark with a --quick form of at most
+# 25 s is added here.
+QUICK := fit_overhead mirrored gan_step recurrent many_variables epoch_gap evaluation
+BENCHMARKS := fit_overhead mirrored gan_step recurrent many_variables conv_net feature_cache \
+	epoch_gap evaluation growth memory first_step wandb_cost scaling checkpoint_stall
 
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export MPLBACKEND ?= Agg
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs bench
+.PHONY: help demo test check docs bench bench-check bench-peers
 
 help:
 	@echo "make demo    train a classifier on real pictures and write curves and pictures to disk"
@@ -16,6 +23,8 @@ help:
 	@echo "make check   ruff, mypy --strict, import contracts"
 	@echo "make docs    the documentation as pages in site/"
 	@echo "make bench   speed and memory against Keras fit and a bare loop; a run killed 100 times"
+	@echo "make bench-check   the short benchmarks in their quick form; fails where a ratio is broken"
+	@echo "make bench-peers   an environment with PyTorch and Lightning, and the benchmarks beside them"
 	@echo "Another interpreter: make PYTHON=python3.12 test"
 
 demo: $(READY)
@@ -35,19 +44,27 @@ docs: $(READY)
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict --quiet
 
 bench: $(READY)
-	$(RUN) benchmarks/fit_overhead.py
-	$(RUN) benchmarks/epoch_gap.py
-	$(RUN) benchmarks/evaluation.py
-	$(RUN) benchmarks/growth.py
-	$(RUN) benchmarks/conv_net.py
-	$(RUN) benchmarks/feature_cache.py
-	$(RUN) benchmarks/memory.py
-	$(RUN) benchmarks/first_step.py
-	$(RUN) benchmarks/wandb_cost.py
-	$(RUN) benchmarks/scaling.py
-	$(RUN) benchmarks/checkpoint_stall.py
+	for name in $(BENCHMARKS); do $(RUN) benchmarks/$$name.py || exit 1; done
 	$(RUN) benchmarks/kill_test.py
 	$(RUN) benchmarks/kill_test.py --task two_optimizers --kills 20
+
+# All of them run, also behind one that failed.
+bench-check: $(READY)
+	@broken=; for name in $(QUICK); do \
+	  $(RUN) benchmarks/$$name.py --quick --check || broken="$$broken $$name"; \
+	done; \
+	if [ -n "$$broken" ]; then echo "Broken:$$broken"; exit 1; fi
+
+bench-peers: $(READY) $(PEERS)/.ready
+	$(RUN) benchmarks/fit_overhead.py
+	$(RUN) benchmarks/recurrent.py
+	$(RUN) benchmarks/conv_net.py
+
+$(PEERS)/.ready: benchmarks/peers-requirements.txt | $(READY)
+	@echo "Installing into $(PEERS) (PyTorch and Lightning, 1 GB on disk or more)"
+	@$(RUN) -m venv --clear $(PEERS)
+	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/peers-requirements.txt
+	@touch $@
 
 # A .venv without pip is what an interpreter without ensurepip left behind: it is made anew.
 $(READY): pyproject.toml constraints.txt

@@ -1,12 +1,14 @@
-"""A CIFAR-sized conv net: FusedBatchNormalization under the Trainer against Keras' layer in fit.
+"""A CIFAR-sized conv net: FusedBatchNormalization under the Trainer, Keras' layer in fit, PyTorch.
 
-    python benchmarks/conv_net.py [--runs 5] [--write] [--check]
+    python benchmarks/conv_net.py [--runs 5] [--write] [--check] [--quick]
 
 Six 3x3 convolutions (32, 32, 64, 64, 128, 128 channels), each followed by batch normalisation and
 relu, a pooling after every second, Adam, batch 128, random pictures of 32x32x3; in float32 and in
-mixed_bfloat16. Three contenders for each: the Trainer with FusedBatchNormalization, the Trainer
-with Keras' layer (which parts what the layer gives from what the loop gives), and
-`keras.Model.fit` with Keras' layer. The Trainer has its default callbacks, fit has verbose=0.
+mixed_bfloat16. For each: the Trainer with FusedBatchNormalization, with Keras' layer (which parts
+what the layer gives from what the loop gives) and without normalisation (which says what is left to
+gain there); `keras.Model.fit` with Keras' layer; Lightning, and a plain torch loop with
+channels_last (`make bench-peers`; in another process, in turn with the rest). The Trainer and
+Lightning have their default callbacks, fit has verbose=0, the torch loop nothing.
 
 An epoch counts from its start to the start of the next; the first, which holds tracing, is left
 out and shows in the whole call.
@@ -15,39 +17,44 @@ out and shows in the whole call.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import keras
 import measure
 import numpy as np
 import tensorflow as tf
+from peer import Peer, note, peer
 
 from lightning_tf import DataModule, Task, Trainer
 from lightning_tf.layers import FusedBatchNormalization
 
 CHANNELS, CLASSES, BATCH = (32, 32, 64, 64, 128, 128), 10, 128
-STEPS, EPOCHS = 24, 3
+STEPS, EPOCHS = 16, 3
+OURS, FIT = "Trainer, FusedBatchNormalization", "model.fit, Keras' layer"
+BARE, LIGHTNING, TORCH = "Trainer, no normalisation", "Lightning", "torch, channels_last"
+TARGETS = {"float32": (1.4, 1.4), "mixed_bfloat16": (2.2, 1.7)}  # speed to fit, to Lightning
 
 _random = np.random.RandomState(0)
 X = _random.rand(STEPS * BATCH, 32, 32, 3).astype("float32")
 Y = _random.randint(0, CLASSES, STEPS * BATCH).astype("int32")
 
-Normalization = Callable[[], keras.layers.Layer]
+Normalization = Callable[[], keras.layers.Layer] | None
 
 
-def dataset() -> tf.data.Dataset:
+def dataset(steps: int) -> tf.data.Dataset:
     """The pipeline of all."""
-    return tf.data.Dataset.from_tensor_slices((X, Y)).batch(BATCH).prefetch(tf.data.AUTOTUNE)
+    examples = tf.data.Dataset.from_tensor_slices((X[: steps * BATCH], Y[: steps * BATCH]))
+    return examples.batch(BATCH).prefetch(tf.data.AUTOTUNE)
 
 
 def network(normalization: Normalization) -> keras.Model:
     """The layers of all, in the dtype policy that is set."""
     layers: list[object] = [keras.Input((32, 32, 3))]
     for index, channels in enumerate(CHANNELS):
-        layers += [
-            keras.layers.Conv2D(channels, 3, padding="same", use_bias=False),
-            normalization(),
-            keras.layers.ReLU(),
-        ]
+        layers.append(keras.layers.Conv2D(channels, 3, padding="same", use_bias=False))
+        if normalization is not None:
+            layers.append(normalization())
+        layers.append(keras.layers.ReLU())
         if index % 2:
             layers.append(keras.layers.MaxPooling2D())
     layers += [
@@ -65,16 +72,20 @@ def cross_entropy() -> keras.losses.Loss:
 class Noise(DataModule):
     """Random pictures and labels."""
 
+    def __init__(self, steps: int) -> None:
+        super().__init__(BATCH)
+        self.steps = steps
+
     def train_dataset(self, epoch: int) -> tf.data.Dataset:
         """The same batches in every epoch."""
-        return dataset()
+        return dataset(self.steps)
 
 
 class Classifier(Task):
     """The conv net as a Task."""
 
-    def __init__(self, normalization: Normalization) -> None:
-        self.data = Noise(batch_size=BATCH)
+    def __init__(self, normalization: Normalization, steps: int) -> None:
+        self.data = Noise(steps)
         self.normalization = normalization
         self.cross_entropy = cross_entropy()
 
@@ -98,19 +109,19 @@ class Classifier(Task):
         return self.cross_entropy(y, logits)
 
 
-def trainer_fit(normalization: Normalization, precision: str) -> measure.Timing:
+def trainer_fit(normalization: Normalization, precision: str, steps: int) -> measure.Timing:
     clock = measure.EpochClock()
     with measure.trainer_folder() as folder:
 
         def run() -> None:
             Trainer(
                 max_epochs=EPOCHS, precision=precision, default_root_dir=folder, callbacks=[clock]
-            ).fit(Classifier(normalization))
+            ).fit(Classifier(normalization, steps))
 
         return measure.timed(run, clock.starts)
 
 
-def keras_fit(precision: str) -> measure.Timing:
+def keras_fit(precision: str, steps: int) -> measure.Timing:
     clock = measure.KerasEpochClock()
 
     def run() -> None:
@@ -118,51 +129,81 @@ def keras_fit(precision: str) -> measure.Timing:
         model = network(keras.layers.BatchNormalization)
         keras.config.set_dtype_policy("float32")
         model.compile(keras.optimizers.Adam(), cross_entropy(), metrics=["accuracy"])
-        model.fit(dataset(), epochs=EPOCHS, verbose=0, shuffle=False, callbacks=[clock])
+        model.fit(dataset(steps), epochs=EPOCHS, verbose=0, shuffle=False, callbacks=[clock])
 
     return measure.timed(run, clock.starts)
 
 
-def contenders(precision: str) -> dict[str, Callable[[], measure.Timing]]:
-    """The three, in one precision."""
+def contenders(
+    process: Peer | None, precision: str, steps: int, *, quick: bool
+) -> dict[str, Callable[[], measure.Timing]]:
+    """What runs in one precision; in the quick form the fewest that have a target."""
     keras_layer = keras.layers.BatchNormalization
-    return {
-        f"Trainer, FusedBatchNormalization, {precision}": lambda: trainer_fit(
-            FusedBatchNormalization, precision
-        ),
-        f"Trainer, Keras' layer, {precision}": lambda: trainer_fit(keras_layer, precision),
-        f"model.fit, Keras' layer, {precision}": lambda: keras_fit(precision),
+    found = {
+        OURS: partial(trainer_fit, FusedBatchNormalization, precision, steps),
+        FIT: partial(keras_fit, precision, steps),
     }
+    if process is not None:
+        sizes = {"steps": steps, "epochs": EPOCHS, "batch": BATCH}
+        sizes["bf16"] = precision == "mixed_bfloat16"
+        found[TORCH] = process.contender("conv_net", "loop", **sizes)
+        if not quick:
+            found[LIGHTNING] = process.contender("conv_net", "fit", **sizes)
+    if not quick:
+        found["Trainer, Keras' layer"] = partial(trainer_fit, keras_layer, precision, steps)
+        found[BARE] = partial(trainer_fit, None, precision, steps)
+    return found
+
+
+def targets_of(precision: str, rounds: dict[str, list[measure.Timing]]) -> list[measure.Target]:
+    """The speeds that are asked for, of those contenders that ran."""
+    if precision == "mixed_bfloat16" and "amx_bf16" not in measure.cpu_flags():
+        return []  # the aims are for a CPU that has instructions for it
+    to_fit, to_lightning = TARGETS[precision]
+    aims = {FIT: to_fit, LIGHTNING: to_lightning, TORCH: 1.0}
+    return [
+        measure.Target(
+            f"speed to {name}, {precision}",
+            measure.speed(rounds[OURS], rounds[name]),
+            at_least=aim,
+        )
+        for name, aim in aims.items()
+        if name in rounds
+    ]
+
+
+def rows_of(precision: str, rounds: dict[str, list[measure.Timing]], steps: int) -> list[list[str]]:
+    """The rows of a table."""
+    return [
+        [
+            f"{name}, {precision}",
+            f"{steps * BATCH / measure.middle(timings).epoch:,.0f}",
+            f"{measure.speed(timings, rounds[FIT]):.2f}",
+            f"{measure.speed(timings, rounds[BARE]):.2f}" if BARE in rounds else "",
+            measure.spread(timings),
+            f"{measure.middle(timings).whole:.1f}",
+        ]
+        for name, timings in rounds.items()
+    ]
 
 
 def main() -> None:
     options = measure.arguments(__doc__.splitlines()[0])
+    precisions, steps = list(TARGETS), STEPS
+    if options.quick:
+        options.runs, precisions, steps = 1, ["float32"], 4
     rows, targets = [], []
-    for precision, at_least in (("float32", 1.3), ("mixed_bfloat16", 2.0)):
-        medians, rounds = measure.alternate(contenders(precision), options.runs)
-        ours, _, theirs = medians.values()
-        rows += [
-            [
-                name,
-                f"{STEPS * BATCH / timing.epoch:,.0f}",
-                f"{theirs.epoch / timing.epoch:.2f}",
-                measure.spread(rounds[name]),
-                f"{timing.whole:.1f}",
-                f"{theirs.whole / timing.whole:.2f}",
-            ]
-            for name, timing in medians.items()
-        ]
-        # The aim for mixed_bfloat16 is for a CPU that has instructions for it.
-        if precision == "float32" or "amx_bf16" in measure.cpu_flags():
-            speed = theirs.epoch / ours.epoch
-            targets.append(
-                measure.Target(f"speed to model.fit, {precision}", speed, at_least=at_least)
-            )
-    header = ["", "pictures/s", "speed to model.fit", "spread of times"]
-    text = f"Six 3x3 convolutions, batch {BATCH}, {STEPS} steps an epoch.\n\n" + measure.table(
-        [*header, f"whole call, {EPOCHS} epochs (s)", "whole call, speed"], rows
-    )
-    measure.report("conv_net", text, targets, options)
+    with peer() as process:
+        for precision in precisions:
+            found = contenders(process, precision, steps, quick=options.quick)
+            _, rounds = measure.alternate(found, options.runs, warm_up=not options.quick)
+            rows += rows_of(precision, rounds, steps)
+            targets += targets_of(precision, rounds)
+        about = note(process)
+    header = ["", "pictures/s", "speed to model.fit", f"speed to {BARE}", "spread of times"]
+    text = f"Six 3x3 convolutions, batch {BATCH}, {steps} steps an epoch. {about}\n\n"
+    table = measure.table([*header, f"whole call, {EPOCHS} epochs (s)"], rows)
+    measure.report("conv_net", text + table, targets, options)
 
 
 if __name__ == "__main__":

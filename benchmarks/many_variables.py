@@ -14,27 +14,28 @@ import contextlib
 import time
 from collections.abc import Callable
 
-import fit_overhead
 import keras
 import measure
 import tensorflow as tf
+from tiny_mlp import Classifier, dataset
+from tiny_network import CLASSES, FEATURES, cross_entropy
 
 from lightning_tf import Trainer
 from lightning_tf.distribute import Placement
 from lightning_tf.grouped_update import grouped
 
 LAYERS, WIDTH = 40, 32
-WINDOW, EPOCHS = 100, 4
+STEPS, QUICK_STEPS, WINDOW, EPOCHS = 2000, 500, 100, 3
 
 
 def network() -> keras.Model:
     """The MLP."""
     hidden = [keras.layers.Dense(WIDTH, activation="relu") for _ in range(LAYERS)]
-    logits = keras.layers.Dense(fit_overhead.CLASSES)
-    return keras.Sequential([keras.Input((fit_overhead.FEATURES,)), *hidden, logits])
+    logits = keras.layers.Dense(CLASSES)
+    return keras.Sequential([keras.Input((FEATURES,)), *hidden, logits])
 
 
-class DeepClassifier(fit_overhead.Classifier):
+class DeepClassifier(Classifier):
     """The MLP as a Task."""
 
     def configure_model(self) -> None:
@@ -42,13 +43,13 @@ class DeepClassifier(fit_overhead.Classifier):
         self.model = network()
 
 
-def window_loop(update: str) -> measure.Timing:
+def window_loop(update: str, epoch_steps: int) -> measure.Timing:
     """Epochs of windows; `update` is none, keras or grouped."""
     starts: list[float] = []
     placement = Placement("cpu", 1, "auto")
 
     def run() -> None:
-        model, loss_function = network(), fit_overhead.cross_entropy()
+        model, loss_function = network(), cross_entropy()
         optimizer = keras.optimizers.Adam()
         optimizer.build(model.trainable_variables)
         variables = [variable.value for variable in model.trainable_variables]
@@ -70,35 +71,36 @@ def window_loop(update: str) -> measure.Timing:
                 total += loss
             return total
 
-        data = fit_overhead.dataset()
+        data = dataset(epoch_steps)
         for _ in range(EPOCHS):
             starts.append(time.perf_counter())
             iterator = iter(data)
-            for _ in range(fit_overhead.STEPS // WINDOW):
+            for _ in range(epoch_steps // WINDOW):
                 float(steps(iterator))
         starts.append(time.perf_counter())
 
     return measure.timed(run, starts)
 
 
-def trainer_fit() -> measure.Timing:
+def trainer_fit(epoch_steps: int) -> measure.Timing:
     """The Trainer with its default callbacks."""
     clock = measure.EpochClock()
     with measure.trainer_folder() as folder:
         trainer = Trainer(max_epochs=EPOCHS, default_root_dir=folder, callbacks=[clock])
-        return measure.timed(lambda: trainer.fit(DeepClassifier()), clock.starts)
+        return measure.timed(lambda: trainer.fit(DeepClassifier(epoch_steps)), clock.starts)
 
 
 def main() -> None:
     options = measure.arguments(__doc__.splitlines()[0])
+    steps, runs = (QUICK_STEPS, 2) if options.quick else (STEPS, options.runs)
     contenders: dict[str, Callable[[], measure.Timing]] = {
-        "forward and backward": lambda: window_loop("none"),
-        "with Keras' Adam": lambda: window_loop("keras"),
-        "with grouped Adam": lambda: window_loop("grouped"),
-        "Trainer.fit": trainer_fit,
+        "forward and backward": lambda: window_loop("none", steps),
+        "with Keras' Adam": lambda: window_loop("keras", steps),
+        "with grouped Adam": lambda: window_loop("grouped", steps),
+        "Trainer.fit": lambda: trainer_fit(steps),
     }
-    medians, rounds = measure.alternate(contenders, options.runs)
-    each = {name: timing.epoch / fit_overhead.STEPS * 1e6 for name, timing in medians.items()}
+    medians, rounds = measure.alternate(contenders, runs, warm_up=not options.quick)
+    each = {name: timing.epoch / steps * 1e6 for name, timing in medians.items()}
     passes, theirs, ours, _ = each.values()
     rows = [
         [name, f"{us:.0f}", f"{(us - passes) / passes:.2f}", measure.spread(rounds[name])]

@@ -34,15 +34,17 @@ class Timing:
 
 @dataclass(frozen=True)
 class Target:
-    """A ratio that an issue asks for, and what was measured."""
+    """A ratio that is to be reached, of times unless `is_time` says otherwise, and what was."""
 
     what: str
     ratio: float
     at_most: float | None = None
     at_least: float | None = None
+    is_time: bool = True
 
     def with_slack(self, factor: float) -> Target:
-        """The same with a bound that is easier by `factor`."""
+        """The same with a bound that is easier by `factor`, if it is of times, which scatter."""
+        factor = factor if self.is_time else 1.0
         at_most = None if self.at_most is None else self.at_most * factor
         at_least = None if self.at_least is None else self.at_least / factor
         return replace(self, at_most=at_most, at_least=at_least)
@@ -97,40 +99,59 @@ def timed(run: Callable[[], None], starts: list[float]) -> Timing:
     """Time a run that notes in `starts` when each epoch starts and when the last one is over.
 
     An epoch counts until the start of the next, so that what lies between two epochs (a checkpoint,
-    a row) is part of it. The first epoch holds tracing and is left out.
+    a row) is part of it.
     """
     began = time.perf_counter()
     run()
     whole = time.perf_counter() - began
-    epochs = [after - before for before, after in itertools.pairwise(starts[1:])]
-    return Timing(statistics.fmean(epochs), whole)
+    return Timing(later_epoch(starts), whole)
+
+
+def later_epoch(starts: list[float]) -> float:
+    """Seconds of an epoch, the mean without the first, which holds tracing."""
+    return statistics.fmean(after - before for before, after in itertools.pairwise(starts[1:]))
+
+
+def per_step(timings: list[Timing], steps: int) -> list[Timing]:
+    """The same of one step of an epoch."""
+    return [Timing(timing.epoch / steps, timing.whole / steps) for timing in timings]
+
+
+def middle(timings: list[Timing]) -> Timing:
+    """The medians of runs."""
+    return Timing(
+        statistics.median(timing.epoch for timing in timings),
+        statistics.median(timing.whole for timing in timings),
+    )
+
+
+def speed(of: list[Timing], to: list[Timing]) -> float:
+    """How many times as fast an epoch of one contender is as another's: the median over rounds.
+
+    The two runs of a round lie beside each other in time, so that what slows the machine down for a
+    while slows both.
+    """
+    return statistics.median(b.epoch / a.epoch for a, b in zip(of, to, strict=True))
 
 
 def alternate(
-    contenders: dict[str, Callable[[], Timing]], runs: int
+    contenders: dict[str, Callable[[], Timing]], runs: int, *, warm_up: bool = True
 ) -> tuple[dict[str, Timing], dict[str, list[Timing]]]:
     """Run all contenders `runs` times in one process, in turn, each round in the other order.
 
-    One unmeasured round goes first: it pays for what a process does once.
+    One unmeasured round goes first, where it is asked for: it pays for what a process does once.
 
     Returns:
         Medians, and all single runs.
     """
     rounds: dict[str, list[Timing]] = {name: [] for name in contenders}
-    for turn in range(-1, runs):
+    for turn in range(-1 if warm_up else 0, runs):
         for name in list(contenders) if turn % 2 else reversed(contenders):
             keras.utils.clear_session()
             timing = contenders[name]()
             if turn >= 0:
                 rounds[name].append(timing)
-    medians = {
-        name: Timing(
-            statistics.median(timing.epoch for timing in timings),
-            statistics.median(timing.whole for timing in timings),
-        )
-        for name, timings in rounds.items()
-    }
-    return medians, rounds
+    return {name: middle(timings) for name, timings in rounds.items()}, rounds
 
 
 class _Terminal(io.StringIO):

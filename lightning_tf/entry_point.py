@@ -96,6 +96,9 @@ def _found(
                 f"ckpt_path={ckpt_path!r}: no checkpoint of this task was ever written."
             )
         log.warning("ckpt_path='last': there is no checkpoint yet; training starts anew.")
+    # What a task chose by itself in the run that wrote the checkpoint; it must choose it again.
+    recorded = {} if found is None else found.run.get("hparams")
+    trainer.ckpt_hparams = recorded if isinstance(recorded, dict) else {}
     if stage == "fit":
         trainer.resumed = found is not None
     if found is not None:

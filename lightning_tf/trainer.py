@@ -207,6 +207,7 @@ class Trainer:
         self.signals = Signals()
         self.resumed = False
         self.ckpt_path: str | None = None
+        self.ckpt_hparams: Mapping[str, Any] = {}
         self.window_start_step = 0
         self.validation_due = False
         self.num_training_batches: int | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import tensorflow as tf
@@ -17,9 +17,13 @@ from lightning_tf.tasks.networks.forecasts import (
     build_forecast_network,
 )
 from lightning_tf.tasks.series_transform import SeriesTransform, check_transform
+from lightning_tf.tasks.unrolling import unrolling_pays
+
+if TYPE_CHECKING:
+    from lightning_tf.trainer import Trainer
 
 Inputs = Mapping[str, tf.Tensor]
-USUAL = {"units": 64, "depth": 2, "dropout": 0.0, "bidirectional": False, "unroll": False}
+USUAL = {"units": 64, "depth": 2, "dropout": 0.0, "bidirectional": False, "unroll": None}
 
 
 class Forecaster:
@@ -53,7 +57,7 @@ class Forecaster:
         check_transform(transform)
         check_scaler(scaler)
         if isinstance(network, keras.Model):
-            changed = [name for name, value in layers.items() if value != USUAL[name]]
+            changed = _given(layers, *USUAL)
         elif isinstance(network, str) and network in FORECAST_NETWORKS:
             changed = [] if network in RECURRENT else _given(layers, "bidirectional", "unroll")
         else:
@@ -71,6 +75,28 @@ class Forecaster:
     def rows_lost(self) -> int:
         """Rows of the history that the transform uses up."""
         return int(self.transform in ("difference", "return"))
+
+    @property
+    def is_recurrent(self) -> bool:
+        """Whether it is one of the networks that can be written out step by step."""
+        return isinstance(self.network, str) and self.network in RECURRENT
+
+    def choose_unrolling(self, history: int, trainer: Trainer | None) -> None:
+        """Decide on `unroll` where nobody has: what a checkpoint says, else what pays.
+
+        Args:
+            history: Rows of a window.
+            trainer: That drives the task; None outside of a run.
+        """
+        if not self.is_recurrent or self.layers.unroll is not None:
+            return
+        recorded = None if trainer is None else trainer.ckpt_hparams.get("unroll")
+        if isinstance(recorded, bool):
+            self.layers.unroll = recorded
+            return
+        ends = 2 if self.layers.bidirectional else 1
+        cells = (history - self.rows_lost) * self.layers.depth * ends
+        self.layers.unroll = unrolling_pays(self.network, cells, self.layers.units, trainer)
 
     def build(self, facts: Mapping[str, Any], history: int, horizon: int) -> BuiltForecaster:
         """Make the model and its scales.
@@ -142,7 +168,8 @@ class BuiltForecaster:
 
 
 def _given(layers: Mapping[str, Any], *names: str) -> list[str]:
-    return [name for name in names if layers[name] != USUAL[name]]
+    # No unrolling is no unrolling, whether False or None says so.
+    return [name for name in names if (layers[name] or None) != (USUAL[name] or None)]
 
 
 def _around(

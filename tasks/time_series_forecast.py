@@ -66,7 +66,9 @@ class TimeSeriesForecast(Task):
         depth: Its hidden layers; blocks of nbeats.
         dropout: The rate behind each hidden layer.
         bidirectional: Whether a recurrent network reads the window from both ends.
-        unroll: Whether a recurrent network is written out step by step; faster on a CPU.
+        unroll: Whether a recurrent network is written out step by step. None chooses at the first
+            fit: where that makes up for the longer tracing (see `unrolling_pays`). Checkpoints
+            remember the choice, and runs that begin from one keep it.
         batch_size: Windows in a global batch; None is the data's own, 32.
         data_dir: Where the files of a named data set are.
         data_options: Further options of `TimeSeries`, such as ``{"target": "Close"}``.
@@ -113,7 +115,7 @@ class TimeSeriesForecast(Task):
         depth: int = 2,
         dropout: float = 0.0,
         bidirectional: bool = False,
-        unroll: bool = False,
+        unroll: bool | None = None,
         batch_size: int | None = None,
         data_dir: str | os.PathLike[str] | None = None,
         data_options: Mapping[str, Any] | None = None,
@@ -125,7 +127,7 @@ class TimeSeriesForecast(Task):
         weight_decay: float | None = None,
     ) -> None:
         check_loss(loss, quantiles)
-        layers = {"units": units, "depth": depth, "dropout": dropout}
+        layers: dict[str, Any] = {"units": units, "depth": depth, "dropout": dropout}
         layers |= {"bidirectional": bidirectional, "unroll": unroll}
         self.forecaster = Forecaster(network, transform, scaler, quantiles, layers)
         self.optimizer_settings = OptimizerSettings(
@@ -157,6 +159,9 @@ class TimeSeriesForecast(Task):
     def configure_model(self) -> None:
         """Build the network, as `model`, to the columns; its scales are unknown until a fit."""
         self._learn_columns()
+        self.forecaster.choose_unrolling(self.history, self._trainer)
+        if self.forecaster.is_recurrent:
+            self.hparams["unroll"] = self.forecaster.layers.unroll
         self.built = self.forecaster.build(self.facts or {}, self.history, self.horizon)
         self.model, self.transform = self.built.model, self.built.transform
 

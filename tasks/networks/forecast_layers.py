@@ -17,8 +17,8 @@ class ForecastLayers:
         depth: How many hidden layers are stacked; blocks of ``nbeats``.
         dropout: The rate behind each hidden layer, 0 <= dropout < 1.
         bidirectional: Whether recurrent layers read the window from both ends.
-        unroll: Whether recurrent layers are written out step by step: a third faster on a CPU and
-            slower on a GPU, and it takes seconds more to trace.
+        unroll: Whether recurrent layers are written out step by step: faster on a CPU and slower on
+            a GPU, and it takes seconds more to trace. None is not decided yet, and a loop.
 
     Raises:
         ConfigurationError: A number is out of range.
@@ -35,7 +35,7 @@ class ForecastLayers:
         dropout: float = 0.0,
         *,
         bidirectional: bool = False,
-        unroll: bool = False,
+        unroll: bool | None = None,
     ) -> None:
         for name, size in (("units", units), ("depth", depth)):
             if not isinstance(size, int) or isinstance(size, bool) or size < 1:

@@ -33,7 +33,7 @@ def forecast_recurrent(kind: str) -> Callable[[Any, Any, int, ForecastLayers], A
         x = past
         for number in range(layers.depth):
             inner = number < layers.depth - 1
-            layer = KINDS[kind](layers.units, return_sequences=inner, unroll=layers.unroll)
+            layer = KINDS[kind](layers.units, return_sequences=inner, unroll=bool(layers.unroll))
             x = layers.drop(
                 (keras.layers.Bidirectional(layer) if layers.bidirectional else layer)(x)
             )
