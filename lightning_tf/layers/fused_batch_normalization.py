@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import keras
 import tensorflow as tf
 from tensorflow.python.framework.config import is_op_determinism_enabled  # no public name
 
-from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.running_step import running_step
 
 # Below this cuDNN refuses the fused operation.
@@ -176,76 +174,6 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[
 # Keras addresses a layer in a weights file by its class's name: this makes the files of both layers
 # the same. `__qualname__`, which pickle and repr use, stays.
 FusedBatchNormalization.__name__ = keras.layers.BatchNormalization.__name__
-
-
-def fuse_batch_normalization(model: keras.Model) -> keras.Model:
-    """Copy a model with every Keras BatchNormalization replaced by the fused one.
-
-    Layers inside nested Functional and Sequential models are replaced too; subclasses of Keras'
-    layer are left as they are. The new layers are synchronized, whatever the old ones were. The
-    copy has its own weights, equal to the model's, the same names and the same layers frozen; a
-    compiled model's copy is compiled with a fresh optimizer. A model of a class of its own, such as
-    a keras-hub backbone, becomes a plain Functional model.
-
-    Args:
-        model: A built Functional or Sequential model.
-
-    Returns:
-        The copy.
-
-    Raises:
-        ConfigurationError: If the model is subclassed or not built.
-
-    Example:
-        >>> model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.BatchNormalization()])
-        >>> type(fuse_batch_normalization(model).layers[0]) is FusedBatchNormalization
-        True
-    """
-    if not model.built:
-        raise ConfigurationError(_cannot_swap(model, "not built"))
-    try:
-        copy = keras.models.clone_model(model, clone_function=_fused_clone, recursive=True)
-    except ValueError as error:  # Keras' answer to a subclassed model
-        raise ConfigurationError(
-            _cannot_swap(model, "no Functional or Sequential model")
-        ) from error
-    for old, new in zip(model.variables, copy.variables, strict=True):
-        new.assign(old)
-    return copy
-
-
-def synchronise_batch_normalization(layers: Iterable[keras.Layer], *, all_layers: bool) -> None:
-    """Make Keras' BatchNormalization layers exact over replicas, in place.
-
-    They become FusedBatchNormalization, with their weights: Keras' own synchronisation counts the
-    example that stands in on a replica without any.
-
-    Args:
-        layers: Models and other layers, which are looked through.
-        all_layers: Whether layers with ``synchronized=False`` are changed too.
-    """
-    for layer in layers:
-        for part in layer._flatten_layers():
-            if type(part) is keras.layers.BatchNormalization and (all_layers or part.synchronized):
-                part.__class__ = FusedBatchNormalization
-                part.synchronized = True
-            elif isinstance(part, FusedBatchNormalization) and all_layers:
-                part.synchronized = True
-
-
-def _cannot_swap(model: keras.Model, reason: str) -> str:
-    return (
-        f"fuse_batch_normalization got {type(model).__name__} {model.name!r}, which is {reason}, "
-        "so its layers cannot be replaced. Build it on a keras.Input, or use "
-        "FusedBatchNormalization in its own code."
-    )
-
-
-def _fused_clone(layer: keras.layers.Layer) -> keras.layers.Layer:
-    config = layer.get_config()
-    if type(layer) is keras.layers.BatchNormalization:
-        return FusedBatchNormalization.from_config({**config, "synchronized": True})
-    return type(layer).from_config(config)
 
 
 def _real(dtype: Any) -> Any:

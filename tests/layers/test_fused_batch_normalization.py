@@ -12,8 +12,7 @@ import tensorflow as tf
 from tensorflow.python.framework.config import disable_op_determinism
 
 from lightning_tf.distribute import Placement
-from lightning_tf.exceptions import ConfigurationError
-from lightning_tf.layers import FusedBatchNormalization, fuse_batch_normalization
+from lightning_tf.layers import FusedBatchNormalization
 from lightning_tf.running_step import RunningStep, running
 
 # Keras reads variables for a file in a way that NumPy 2 warns about.
@@ -244,38 +243,6 @@ def test_a_keras_file_loads_as_itself_and_elsewhere_as_keras_layer(tmp_path):
     subprocess.run(command, cwd=tmp_path, timeout=120, check=True)
     ones = tf.ones((1, 8, 8, 3))
     _assert_close([loaded(ones), np.load(elsewhere)], [model(ones)] * 2, 1e-6)
-
-
-def test_fusing_a_model_replaces_nested_layers_and_keeps_weights_names_and_freezing():
-    inner = _model(keras.layers.BatchNormalization)
-    inner.layers[1].trainable = False
-    inputs = keras.Input((8, 8, 3))
-    x = keras.layers.BatchNormalization(name="first", momentum=0.5)(inputs)
-    model = keras.Model(inputs, keras.layers.Dropout(0.5)(inner(x)))
-    x = _inputs((4, 8, 8, 3))
-    model(x, training=True)
-    fused = fuse_batch_normalization(model)
-    nested = fused.get_layer(inner.name)
-    found = [fused.get_layer("first"), nested.layers[1], nested.layers[3]]
-    assert [type(layer) for layer in found] == [FusedBatchNormalization] * 3
-    assert [layer.trainable for layer in found] == [True, False, True]
-    assert found[0].momentum == 0.5
-    assert [weight.path for weight in fused.weights] == [weight.path for weight in model.weights]
-    _assert_close(fused(x), model(x))
-    _assert_close(fused(x, training=True), model(x, training=True))
-
-
-def test_a_model_that_cannot_be_fused_is_named():
-    class Subclassed(keras.Model):
-        def call(self, x):
-            return x
-
-    with pytest.raises(ConfigurationError, match=r"Sequential 'empty', which is not built"):
-        fuse_batch_normalization(keras.Sequential(name="empty"))
-    subclassed = Subclassed(name="own")
-    subclassed.build((None, 2))
-    with pytest.raises(ConfigurationError, match=r"Subclassed 'own', which is no Functional"):
-        fuse_batch_normalization(subclassed)
 
 
 REPLICAS = """
