@@ -38,6 +38,9 @@ bench: $(READY)
 	$(RUN) benchmarks/fit_overhead.py
 	$(RUN) benchmarks/conv_net.py
 	$(RUN) benchmarks/feature_cache.py
+	$(RUN) benchmarks/pretrained.py
+	$(RUN) benchmarks/text_pipeline.py
+	$(RUN) benchmarks/picture_pipeline.py
 	$(RUN) benchmarks/memory.py
 	$(RUN) benchmarks/first_step.py
 	$(RUN) benchmarks/wandb_cost.py
