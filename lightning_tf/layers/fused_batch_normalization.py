@@ -108,22 +108,21 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[
     def _normalise_fused(self, inputs: Any, training: bool) -> Any:
         x = tf.convert_to_tensor(inputs)
         gamma, beta = self._scale_and_offset()
-        outputs = tf.raw_ops.FusedBatchNormV3(
-            x=x,
-            scale=gamma,
-            offset=beta,
-            mean=[] if training else tf.cast(self.moving_mean, tf.float32),
-            variance=[] if training else tf.cast(self.moving_variance, tf.float32),
-            epsilon=self.epsilon,
-            is_training=training,
-        )
-        if training:
-            count = tf.cast(tf.size(x) // tf.shape(x)[-1], tf.float32)
-            # The operation returns the variance over count - 1; Keras keeps the one over count.
-            biased = outputs.batch_variance * ((count - 1.0) / tf.maximum(count, 1.0))
-            self._move_statistics(
-                outputs.batch_mean, tf.where(count > 1.0, biased, tf.zeros_like(biased)), count
+        if not training:
+            mean, variance = (
+                tf.cast(moving, tf.float32) for moving in (self.moving_mean, self.moving_variance)
             )
+            infer = _float32_inference if x.dtype == tf.float32 else _inference
+            return tf.cast(infer(x, gamma, beta, mean, variance, self.epsilon), self.compute_dtype)
+        outputs = tf.raw_ops.FusedBatchNormV3(
+            x=x, scale=gamma, offset=beta, mean=[], variance=[], epsilon=self.epsilon
+        )
+        count = tf.cast(tf.size(x) // tf.shape(x)[-1], tf.float32)
+        # The operation returns the variance over count - 1; Keras keeps the one over count.
+        biased = outputs.batch_variance * ((count - 1.0) / tf.maximum(count, 1.0))
+        self._move_statistics(
+            outputs.batch_mean, tf.where(count > 1.0, biased, tf.zeros_like(biased)), count
+        )
         return tf.cast(outputs.y, self.compute_dtype)
 
     def _normalise_over_replicas(self, inputs: Any, mask: Any) -> Any:
@@ -174,6 +173,49 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[
 # Keras addresses a layer in a weights file by its class's name: this makes the files of both layers
 # the same. `__qualname__`, which pickle and repr use, stays.
 FusedBatchNormalization.__name__ = keras.layers.BatchNormalization.__name__
+
+
+def _inference(
+    x: Any, gamma: Any, beta: Any, mean: Any, variance: Any, epsilon: float
+) -> tf.Tensor:
+    return tf.raw_ops.FusedBatchNormV3(
+        x=x,
+        scale=gamma,
+        offset=beta,
+        mean=mean,
+        variance=variance,
+        epsilon=epsilon,
+        is_training=False,
+    ).y
+
+
+def _float32_inference(
+    x: Any, gamma: Any, beta: Any, mean: Any, variance: Any, epsilon: float
+) -> tf.Tensor:
+    """With a gradient in parts, of which a graph computes those that are asked for.
+
+    The operation's own gradient always sums over the batch for gamma and beta, which a frozen layer
+    does not want: fine-tuning behind frozen layers would be slower than with Keras' layer.
+    """
+
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
+    def normalised(x: Any, gamma: Any, beta: Any, mean: Any, variance: Any) -> Any:
+        def gradient(dy: Any) -> Any:
+            deviations = tf.math.rsqrt(variance + epsilon)
+            summed = tf.reduce_sum(dy, [0, 1, 2])
+            centred = tf.reduce_sum(dy * (x - mean), [0, 1, 2])
+            scale = gamma * deviations
+            return (
+                dy * scale,
+                centred * deviations,
+                summed,
+                -summed * scale,
+                -0.5 * centred * scale * deviations**2,
+            )
+
+        return _inference(x, gamma, beta, mean, variance, epsilon), gradient
+
+    return normalised(x, gamma, beta, mean, variance)
 
 
 def _real(dtype: Any) -> Any:

@@ -119,7 +119,43 @@ def test_no_examples_leave_the_moving_statistics_alone():
     assert all(np.isfinite(gradient).all() for gradient in gradients)
 
 
-def test_a_second_derivative_is_that_of_keras():
+@pytest.mark.parametrize("options", [{}, {"scale": False}, {"center": False}])
+def test_gradients_with_moving_statistics_are_those_of_keras_also_towards_these(options):
+    results = []
+    for layer in _pair(**options):
+        x = _inputs()
+        variables = [x, *[weight.value for weight in layer.weights]]
+        with tf.GradientTape() as tape:
+            tape.watch(variables)
+            loss = tf.reduce_sum(layer(x, training=False) ** 3)
+        results.append([gradient / 100 for gradient in tape.gradient(loss, variables)])
+    _assert_close(*results, 1e-4)
+
+
+def test_a_graph_behind_a_frozen_layer_sums_nothing_over_the_batch():
+    layer = _pair()[0]
+    layer.trainable = False
+
+    @tf.function
+    def gradient(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            loss = tf.reduce_sum(layer(x, training=True) ** 2)
+        return tape.gradient(loss, x)
+
+    graph = gradient.get_concrete_function(tf.TensorSpec((None, *PICTURES[1:]))).graph
+    used, waiting = set(), [graph.outputs[0].op]
+    while waiting:
+        operation = waiting.pop()
+        if operation not in used:
+            used.add(operation)
+            waiting += [tensor.op for tensor in operation.inputs]
+    assert "FusedBatchNormV3" in {operation.type for operation in used}
+    assert not {"Sum", "FusedBatchNormGradV3"} & {operation.type for operation in used}
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_second_derivative_is_that_of_keras(training):
     results = []
     for layer in _pair():
         x = _inputs()
@@ -127,7 +163,7 @@ def test_a_second_derivative_is_that_of_keras():
             outer.watch(x)
             with tf.GradientTape() as inner:
                 inner.watch(x)
-                loss = tf.reduce_sum(layer(x, training=True) ** 3)
+                loss = tf.reduce_sum(layer(x, training=training) ** 3)
             penalty = tf.reduce_sum(inner.gradient(loss, x) ** 2)
         results.append(outer.gradient(penalty, x))
     _assert_close(results[0] / 100, results[1] / 100, 1e-4)
