@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from lightning_tf.exceptions import ConfigurationError
-from lightning_tf.layers.fused_batch_normalization import synchronise_batch_normalization
+from lightning_tf.layers.batch_normalization_swap import synchronise_batch_normalization
 from lightning_tf.local_statistics import LocalStatistics
 from lightning_tf.loop import TrainingState
 from lightning_tf.metrics import StageMetrics

@@ -11,13 +11,13 @@ from lightning_tf.data.array_data import ArrayData
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.dataset_pair import DatasetPair
 from lightning_tf.exceptions import ConfigurationError, DataError
-from lightning_tf.task import Task
+from lightning_tf.tasks.fused_task import FusedTask
 from lightning_tf.tasks.keras_choices import loss_object, metric_objects, single
 
 OWN_STEPS = ("train_step", "test_step", "predict_step", "compute_loss", "compute_metrics")
 
 
-class KerasTask(Task):
+class KerasTask(FusedTask):
     """Trains a model of one output with a loss, an optimizer and metrics, as `Model.fit` does.
 
     A batch is ``(x, y)`` or ``(x, y, sample_weight)``; a weight multiplies its example's loss, and
@@ -38,6 +38,9 @@ class KerasTask(Task):
         test_data: Arrays or a dataset like `data`.
         val_fraction: Share of the arrays to hold out for validation, chosen by seed.
         batch_size: Examples in a batch of arrays; None is 32.
+        fused_batch_norm: Whether BatchNormalization layers compute with TensorFlow's fused
+            operation while a Trainer drives the task: faster, equal up to rounding; see
+            `FusedTask`.
 
     Raises:
         ConfigurationError: There is no loss, optimizer or data, the model has several outputs or a
@@ -63,8 +66,10 @@ class KerasTask(Task):
         test_data: Any = None,
         val_fraction: float | None = None,
         batch_size: int | None = None,
+        fused_batch_norm: bool = True,
     ) -> None:
         _check_model(model)
+        self.fused_batch_norm = fused_batch_norm
         compiled = _compiled(model)
         self.model = model
         self._loss = single("loss", compiled.get("loss") if loss is None else loss)
@@ -100,6 +105,7 @@ class KerasTask(Task):
         self.loss = None
         if self._loss is not None:
             self.loss = loss_object(self._loss, self._y_spec, self._y_pred)
+        self.fuse()
 
     def configure_optimizers(self) -> keras.optimizers.Optimizer:
         """Return the optimizer that was given or compiled."""

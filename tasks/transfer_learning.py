@@ -30,6 +30,7 @@ OPTIONS = (
     "weight_decay",
     "label_smoothing",
     "augmentation",
+    "fused_batch_norm",
 )
 
 
@@ -62,8 +63,8 @@ class TransferLearning(ImageClassification):
         cache_features: Compute the backbone's features once and train the head on them. Goes with
             ``train="head"`` and without augmentation, which changes the pictures every epoch.
         **options: batch_size, data_dir, image_size, data_options, optimizer, learning_rate,
-            schedule, warmup_steps, weight_decay, label_smoothing, augmentation: as of
-            `ImageClassification`.
+            schedule, warmup_steps, weight_decay, label_smoothing, augmentation, fused_batch_norm:
+            as of `ImageClassification`.
 
     Raises:
         ConfigurationError: A name is unknown, a file is missing, or options contradict each other;

@@ -11,6 +11,7 @@ import tensorflow as tf
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.indexed_data import IndexedData
 from lightning_tf.data.order import epoch_order
+from lightning_tf.data.pipeline_options import parallel_calls
 from lightning_tf.data.token_source import TokenSource
 
 CHUNK = 512  # texts encoded at once
@@ -150,4 +151,4 @@ class EncodedTexts(DataModule):
 
         # Encoding draws nothing at random, so that several at once, in order, repeat a run.
         encode = tf.autograph.experimental.do_not_convert(encode)  # its errors stay as they are
-        return dataset.map(encode, num_parallel_calls=tf.data.AUTOTUNE).prefetch(WAITING)
+        return dataset.map(encode, num_parallel_calls=parallel_calls()).prefetch(WAITING)

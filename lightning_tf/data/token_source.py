@@ -9,6 +9,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from lightning_tf.data.order import Indices
+from lightning_tf.data.pipeline_options import without_tuner
 
 WAITING = 4  # batches that stand ready
 
@@ -56,4 +57,5 @@ class TokenSource:
             return rows if labels is None else (rows, tf.gather(labels, chosen))
 
         dataset = tf.data.Dataset.from_tensor_slices(indices).batch(batch_size)
-        return dataset.map(tf.autograph.experimental.do_not_convert(read)).prefetch(WAITING)
+        read = tf.autograph.experimental.do_not_convert(read)
+        return without_tuner(dataset.map(read).prefetch(WAITING))

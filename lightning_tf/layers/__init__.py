@@ -1,14 +1,16 @@
 """Keras layers that Keras lacks or has slow."""
 
-from lightning_tf.layers.fused_batch_normalization import (
-    FusedBatchNormalization,
+from lightning_tf.layers.batch_normalization_swap import (
+    BatchNormalizationSwap,
     fuse_batch_normalization,
 )
+from lightning_tf.layers.fused_batch_normalization import FusedBatchNormalization
 from lightning_tf.layers.hub_layer import HubLayer
 from lightning_tf.layers.reflection_padding import ReflectionPadding
 from lightning_tf.layers.spectral_normalization import SpectralConv2D, SpectralDense
 
 __all__ = [
+    "BatchNormalizationSwap",
     "FusedBatchNormalization",
     "HubLayer",
     "ReflectionPadding",

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import keras
 import tensorflow as tf
 from tensorflow.python.framework.config import is_op_determinism_enabled  # no public name
 
-from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.running_step import running_step
 
 # Below this cuDNN refuses the fused operation.
@@ -110,22 +108,21 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[
     def _normalise_fused(self, inputs: Any, training: bool) -> Any:
         x = tf.convert_to_tensor(inputs)
         gamma, beta = self._scale_and_offset()
-        outputs = tf.raw_ops.FusedBatchNormV3(
-            x=x,
-            scale=gamma,
-            offset=beta,
-            mean=[] if training else tf.cast(self.moving_mean, tf.float32),
-            variance=[] if training else tf.cast(self.moving_variance, tf.float32),
-            epsilon=self.epsilon,
-            is_training=training,
-        )
-        if training:
-            count = tf.cast(tf.size(x) // tf.shape(x)[-1], tf.float32)
-            # The operation returns the variance over count - 1; Keras keeps the one over count.
-            biased = outputs.batch_variance * ((count - 1.0) / tf.maximum(count, 1.0))
-            self._move_statistics(
-                outputs.batch_mean, tf.where(count > 1.0, biased, tf.zeros_like(biased)), count
+        if not training:
+            mean, variance = (
+                tf.cast(moving, tf.float32) for moving in (self.moving_mean, self.moving_variance)
             )
+            infer = _float32_inference if x.dtype == tf.float32 else _inference
+            return tf.cast(infer(x, gamma, beta, mean, variance, self.epsilon), self.compute_dtype)
+        outputs = tf.raw_ops.FusedBatchNormV3(
+            x=x, scale=gamma, offset=beta, mean=[], variance=[], epsilon=self.epsilon
+        )
+        count = tf.cast(tf.size(x) // tf.shape(x)[-1], tf.float32)
+        # The operation returns the variance over count - 1; Keras keeps the one over count.
+        biased = outputs.batch_variance * ((count - 1.0) / tf.maximum(count, 1.0))
+        self._move_statistics(
+            outputs.batch_mean, tf.where(count > 1.0, biased, tf.zeros_like(biased)), count
+        )
         return tf.cast(outputs.y, self.compute_dtype)
 
     def _normalise_over_replicas(self, inputs: Any, mask: Any) -> Any:
@@ -178,74 +175,47 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[
 FusedBatchNormalization.__name__ = keras.layers.BatchNormalization.__name__
 
 
-def fuse_batch_normalization(model: keras.Model) -> keras.Model:
-    """Copy a model with every Keras BatchNormalization replaced by the fused one.
+def _inference(
+    x: Any, gamma: Any, beta: Any, mean: Any, variance: Any, epsilon: float
+) -> tf.Tensor:
+    return tf.raw_ops.FusedBatchNormV3(
+        x=x,
+        scale=gamma,
+        offset=beta,
+        mean=mean,
+        variance=variance,
+        epsilon=epsilon,
+        is_training=False,
+    ).y
 
-    Layers inside nested Functional and Sequential models are replaced too; subclasses of Keras'
-    layer are left as they are. The new layers are synchronized, whatever the old ones were. The
-    copy has its own weights, equal to the model's, the same names and the same layers frozen; a
-    compiled model's copy is compiled with a fresh optimizer. A model of a class of its own, such as
-    a keras-hub backbone, becomes a plain Functional model.
 
-    Args:
-        model: A built Functional or Sequential model.
+def _float32_inference(
+    x: Any, gamma: Any, beta: Any, mean: Any, variance: Any, epsilon: float
+) -> tf.Tensor:
+    """With a gradient in parts, of which a graph computes those that are asked for.
 
-    Returns:
-        The copy.
-
-    Raises:
-        ConfigurationError: If the model is subclassed or not built.
-
-    Example:
-        >>> model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.BatchNormalization()])
-        >>> type(fuse_batch_normalization(model).layers[0]) is FusedBatchNormalization
-        True
+    The operation's own gradient always sums over the batch for gamma and beta, which a frozen layer
+    does not want: fine-tuning behind frozen layers would be slower than with Keras' layer.
     """
-    if not model.built:
-        raise ConfigurationError(_cannot_swap(model, "not built"))
-    try:
-        copy = keras.models.clone_model(model, clone_function=_fused_clone, recursive=True)
-    except ValueError as error:  # Keras' answer to a subclassed model
-        raise ConfigurationError(
-            _cannot_swap(model, "no Functional or Sequential model")
-        ) from error
-    for old, new in zip(model.variables, copy.variables, strict=True):
-        new.assign(old)
-    return copy
 
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
+    def normalised(x: Any, gamma: Any, beta: Any, mean: Any, variance: Any) -> Any:
+        def gradient(dy: Any) -> Any:
+            deviations = tf.math.rsqrt(variance + epsilon)
+            summed = tf.reduce_sum(dy, [0, 1, 2])
+            centred = tf.reduce_sum(dy * (x - mean), [0, 1, 2])
+            scale = gamma * deviations
+            return (
+                dy * scale,
+                centred * deviations,
+                summed,
+                -summed * scale,
+                -0.5 * centred * scale * deviations**2,
+            )
 
-def synchronise_batch_normalization(layers: Iterable[keras.Layer], *, all_layers: bool) -> None:
-    """Make Keras' BatchNormalization layers exact over replicas, in place.
+        return _inference(x, gamma, beta, mean, variance, epsilon), gradient
 
-    They become FusedBatchNormalization, with their weights: Keras' own synchronisation counts the
-    example that stands in on a replica without any.
-
-    Args:
-        layers: Models and other layers, which are looked through.
-        all_layers: Whether layers with ``synchronized=False`` are changed too.
-    """
-    for layer in layers:
-        for part in layer._flatten_layers():
-            if type(part) is keras.layers.BatchNormalization and (all_layers or part.synchronized):
-                part.__class__ = FusedBatchNormalization
-                part.synchronized = True
-            elif isinstance(part, FusedBatchNormalization) and all_layers:
-                part.synchronized = True
-
-
-def _cannot_swap(model: keras.Model, reason: str) -> str:
-    return (
-        f"fuse_batch_normalization got {type(model).__name__} {model.name!r}, which is {reason}, "
-        "so its layers cannot be replaced. Build it on a keras.Input, or use "
-        "FusedBatchNormalization in its own code."
-    )
-
-
-def _fused_clone(layer: keras.layers.Layer) -> keras.layers.Layer:
-    config = layer.get_config()
-    if type(layer) is keras.layers.BatchNormalization:
-        return FusedBatchNormalization.from_config({**config, "synchronized": True})
-    return type(layer).from_config(config)
+    return normalised(x, gamma, beta, mean, variance)
 
 
 def _real(dtype: Any) -> Any:

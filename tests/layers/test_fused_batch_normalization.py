@@ -12,8 +12,7 @@ import tensorflow as tf
 from tensorflow.python.framework.config import disable_op_determinism
 
 from lightning_tf.distribute import Placement
-from lightning_tf.exceptions import ConfigurationError
-from lightning_tf.layers import FusedBatchNormalization, fuse_batch_normalization
+from lightning_tf.layers import FusedBatchNormalization
 from lightning_tf.running_step import RunningStep, running
 
 # Keras reads variables for a file in a way that NumPy 2 warns about.
@@ -120,7 +119,43 @@ def test_no_examples_leave_the_moving_statistics_alone():
     assert all(np.isfinite(gradient).all() for gradient in gradients)
 
 
-def test_a_second_derivative_is_that_of_keras():
+@pytest.mark.parametrize("options", [{}, {"scale": False}, {"center": False}])
+def test_gradients_with_moving_statistics_are_those_of_keras_also_towards_these(options):
+    results = []
+    for layer in _pair(**options):
+        x = _inputs()
+        variables = [x, *[weight.value for weight in layer.weights]]
+        with tf.GradientTape() as tape:
+            tape.watch(variables)
+            loss = tf.reduce_sum(layer(x, training=False) ** 3)
+        results.append([gradient / 100 for gradient in tape.gradient(loss, variables)])
+    _assert_close(*results, 1e-4)
+
+
+def test_a_graph_behind_a_frozen_layer_sums_nothing_over_the_batch():
+    layer = _pair()[0]
+    layer.trainable = False
+
+    @tf.function
+    def gradient(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            loss = tf.reduce_sum(layer(x, training=True) ** 2)
+        return tape.gradient(loss, x)
+
+    graph = gradient.get_concrete_function(tf.TensorSpec((None, *PICTURES[1:]))).graph
+    used, waiting = set(), [graph.outputs[0].op]
+    while waiting:
+        operation = waiting.pop()
+        if operation not in used:
+            used.add(operation)
+            waiting += [tensor.op for tensor in operation.inputs]
+    assert "FusedBatchNormV3" in {operation.type for operation in used}
+    assert not {"Sum", "FusedBatchNormGradV3"} & {operation.type for operation in used}
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_second_derivative_is_that_of_keras(training):
     results = []
     for layer in _pair():
         x = _inputs()
@@ -128,7 +163,7 @@ def test_a_second_derivative_is_that_of_keras():
             outer.watch(x)
             with tf.GradientTape() as inner:
                 inner.watch(x)
-                loss = tf.reduce_sum(layer(x, training=True) ** 3)
+                loss = tf.reduce_sum(layer(x, training=training) ** 3)
             penalty = tf.reduce_sum(inner.gradient(loss, x) ** 2)
         results.append(outer.gradient(penalty, x))
     _assert_close(results[0] / 100, results[1] / 100, 1e-4)
@@ -244,38 +279,6 @@ def test_a_keras_file_loads_as_itself_and_elsewhere_as_keras_layer(tmp_path):
     subprocess.run(command, cwd=tmp_path, timeout=120, check=True)
     ones = tf.ones((1, 8, 8, 3))
     _assert_close([loaded(ones), np.load(elsewhere)], [model(ones)] * 2, 1e-6)
-
-
-def test_fusing_a_model_replaces_nested_layers_and_keeps_weights_names_and_freezing():
-    inner = _model(keras.layers.BatchNormalization)
-    inner.layers[1].trainable = False
-    inputs = keras.Input((8, 8, 3))
-    x = keras.layers.BatchNormalization(name="first", momentum=0.5)(inputs)
-    model = keras.Model(inputs, keras.layers.Dropout(0.5)(inner(x)))
-    x = _inputs((4, 8, 8, 3))
-    model(x, training=True)
-    fused = fuse_batch_normalization(model)
-    nested = fused.get_layer(inner.name)
-    found = [fused.get_layer("first"), nested.layers[1], nested.layers[3]]
-    assert [type(layer) for layer in found] == [FusedBatchNormalization] * 3
-    assert [layer.trainable for layer in found] == [True, False, True]
-    assert found[0].momentum == 0.5
-    assert [weight.path for weight in fused.weights] == [weight.path for weight in model.weights]
-    _assert_close(fused(x), model(x))
-    _assert_close(fused(x, training=True), model(x, training=True))
-
-
-def test_a_model_that_cannot_be_fused_is_named():
-    class Subclassed(keras.Model):
-        def call(self, x):
-            return x
-
-    with pytest.raises(ConfigurationError, match=r"Sequential 'empty', which is not built"):
-        fuse_batch_normalization(keras.Sequential(name="empty"))
-    subclassed = Subclassed(name="own")
-    subclassed.build((None, 2))
-    with pytest.raises(ConfigurationError, match=r"Subclassed 'own', which is no Functional"):
-        fuse_batch_normalization(subclassed)
 
 
 REPLICAS = """

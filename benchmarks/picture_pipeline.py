@@ -1,0 +1,157 @@
+"""Whether decoding JPEG files, augmenting and a frozen MobileNetV2 keep all cores busy.
+
+    python benchmarks/picture_pipeline.py [--runs 5] [--write] [--check] [--quick]
+
+512 JPEG files of 240 x 320 pixels, made here, through `PictureFolder` at 160 pixels into the
+features of MobileNetV2 (random weights, frozen) and a head, with flips, brightness and crops inside
+the step, batches of 32, float32, no validation. Three contenders: the pipeline alone, whose batches
+nobody uses; training on the files; training on the same pictures decoded beforehand
+(``in_memory=True``), which is the step alone. `busy` is the process's CPU time over wall time and
+cores. Where both parts keep all cores busy, they cannot take less together than one after the
+other; so the second ratio says what is lost by their meeting.
+
+The first epoch, which holds tracing, is left out. What a cache of the features gives, whose epochs
+neither decode nor run the backbone, is in feature_cache.py.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import keras
+import measure
+import numpy as np
+import tensorflow as tf
+
+from lightning_tf import Callback, Task, Trainer
+from lightning_tf.data.picture_folder import PictureFolder
+from lightning_tf.tasks import TransferLearning
+
+PICTURES, HEIGHT, WIDTH, SIDE, BATCH = 512, 240, 320, 160, 32
+AUGMENTATION = ["flip", "brightness", "crop"]
+BUSY_ALONE, BUSY_TRAINING, LOST = 0.9, 0.85, 1.1
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass
+class Clock(Callback):
+    """Notes wall and CPU seconds when each epoch starts, and when the last one is over."""
+
+    logs_metrics = False
+    wall: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
+
+    def note(self) -> None:
+        """Now."""
+        self.wall.append(time.perf_counter())
+        self.cpu.append(time.process_time())
+
+    def on_train_epoch_start(self, trainer: Trainer, task: Task) -> None:
+        """Note the times."""
+        self.note()
+
+    def on_train_end(self, trainer: Trainer, task: Task) -> None:
+        """Note the times."""
+        self.note()
+
+    def epoch(self) -> tuple[float, float]:
+        """Wall seconds of an epoch after the first, and the share of all cores that was used."""
+        wall, cpu = self.wall[-1] - self.wall[1], self.cpu[-1] - self.cpu[1]
+        return wall / (len(self.wall) - 2), cpu / wall / CORES
+
+
+def write_pictures(folder: Path, count: int) -> None:
+    """Two classes of smooth random pictures, some 20 kB each, as photos of that size have."""
+    random = np.random.default_rng(0)
+    for number in range(count):
+        coarse = random.uniform(0, 255, (HEIGHT // 8, WIDTH // 8, 3)).astype("float32")
+        smooth = tf.image.resize(coarse, (HEIGHT, WIDTH), "bicubic")
+        picture = tf.saturate_cast(smooth + random.normal(0, 4, (HEIGHT, WIDTH, 3)), tf.uint8)
+        path = folder / f"class{number % 2}" / f"{number}.jpg"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(tf.io.encode_jpeg(picture, quality=90).numpy())
+
+
+def data(folder: Path, in_memory: bool) -> PictureFolder:
+    """All pictures, for training."""
+    return PictureFolder(
+        folder, image_size=SIDE, in_memory=in_memory, batch_size=BATCH, val_fraction=0.0
+    )
+
+
+def pipeline(folder: Path, epochs: int) -> Clock:
+    """Take every batch and use none."""
+    clock, pictures = Clock(), data(folder, in_memory=False)
+    pictures.setup("fit")
+    for epoch in range(epochs):
+        clock.note()
+        for _ in pictures.train_dataset(epoch):
+            pass
+    clock.note()
+    return clock
+
+
+def training(folder: Path, epochs: int, in_memory: bool) -> Clock:
+    """Train the head."""
+    clock = Clock()
+    task = TransferLearning(
+        data(folder, in_memory), weights=None, augmentation=AUGMENTATION, schedule="constant"
+    )
+    with measure.trainer_folder() as own:
+        Trainer(
+            max_epochs=epochs, default_root_dir=own, callbacks=[clock], enable_checkpointing=False
+        ).fit(task)
+    return clock
+
+
+def medians(contenders: dict[str, Callable[[], Clock]], runs: int) -> dict[str, tuple[float, ...]]:
+    """Wall seconds of an epoch and busy share of each, over runs that take turns."""
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in contenders}
+    for turn in range(runs):
+        for name in list(contenders) if turn % 2 else reversed(contenders):
+            keras.utils.clear_session()
+            found[name].append(contenders[name]().epoch())
+    return {
+        name: tuple(map(statistics.median, zip(*epochs, strict=True)))
+        for name, epochs in found.items()
+    }
+
+
+def main() -> None:
+    options = measure.arguments(__doc__.splitlines()[0])
+    count, epochs = (PICTURES, 3)
+    if options.quick:
+        count, epochs, options.runs = 256, 2, 1
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_pictures(folder, count)
+        contenders = {
+            "pipeline alone": lambda: pipeline(folder, epochs),
+            "training on files": lambda: training(folder, epochs, in_memory=False),
+            "training in memory": lambda: training(folder, epochs, in_memory=True),
+        }
+        found = medians(contenders, options.runs)
+    rows = [
+        [name, f"{wall:.2f}", f"{count / wall:.0f}", f"{busy:.2f}"]
+        for name, (wall, busy) in found.items()
+    ]
+    (alone, alone_busy), (files, files_busy), (memory, _) = found.values()
+    text = f"{count} files, {CORES} cores used.\n\n" + measure.table(
+        ["", "epoch (s)", "pictures/s", "busy"], rows
+    )
+    targets = [
+        measure.Target("cores busy, pipeline alone", alone_busy, at_least=BUSY_ALONE),
+        measure.Target("cores busy, training on files", files_busy, at_least=BUSY_TRAINING),
+        measure.Target("training on files to both parts", files / (alone + memory), at_most=LOST),
+    ]
+    measure.report("picture_pipeline", text, targets, options)
+
+
+if __name__ == "__main__":
+    main()
