@@ -3,9 +3,11 @@
     python benchmarks/checkpoint_stall.py [--runs 9] [--write] [--check] [--quick]
 
 Stall: the time that the loop spends in the callback that saves, the next save's wait for the one
-before left out; beside it a plain copy of the same to host memory. The disk is written in the
-background meanwhile. Whole save: until the checkpoint stands under its name, hashed, fsynced, and
-the one before is deleted; beside it these bytes written to one file of the same folder and fsynced.
+before left out, and what the next update of all these bytes takes longer than the one after the
+save, for TensorFlow copies then what the save still holds; beside it a plain copy of the same to
+host memory. The disk is written in the background meanwhile. Whole save: until the checkpoint
+stands under its name, hashed, fsynced, and the one before is deleted; beside it these bytes written
+to one file of the same folder, fsynced and deleted.
 Each round measures all of them, in turn.
 """
 
@@ -45,7 +47,8 @@ class Heavy(Task):
         """Plain variables."""
         self.weight = keras.Variable(0.0)
         shape = (MEGABYTES * 10**6 // 4 // PARTS,)
-        self.ballast = [keras.Variable(np.ones(shape), trainable=False) for _ in range(PARTS)]
+        ones = np.ones(shape, "float32")
+        self.ballast = [keras.Variable(ones, trainable=False) for _ in range(PARTS)]
 
     def configure_optimizers(self) -> keras.Optimizer:
         """Without slots."""
@@ -77,17 +80,28 @@ class TimedCheckpoint(ModelCheckpoint):
         restarted = time.perf_counter()
         super().on_train_window_end(trainer, task)
         stalled = time.perf_counter()
+        updated_while_held = update(task)
         self._keeper.settle()
+        saved = time.perf_counter()
+        copied_late = max(0.0, updated_while_held - update(task))
         self.copies.append(copied - began)
-        self.stalls.append(stalled - restarted)
-        self.saves.append(time.perf_counter() - restarted)
+        self.stalls.append(stalled - restarted + copied_late)
+        self.saves.append(saved - restarted)
         self.left -= 1
         if not self.left:
             trainer.request_stop("measured")
 
 
+def update(task: Task) -> float:
+    """Seconds that adding to all variables takes."""
+    began = time.perf_counter()
+    for variable in task.ballast:
+        variable.assign_add(tf.ones_like(variable.value))
+    return time.perf_counter() - began
+
+
 def plain_write(folder: Path, arrays: list[np.ndarray]) -> float:
-    """Seconds that the disk takes for the bytes of arrays."""
+    """Seconds that the disk takes for the bytes of arrays, and to delete as many."""
     folder.mkdir(exist_ok=True)
     path = folder / "plain"
     began = time.perf_counter()
@@ -96,9 +110,8 @@ def plain_write(folder: Path, arrays: list[np.ndarray]) -> float:
             file.write(array.data)
         file.flush()
         os.fsync(file.fileno())
-    elapsed = time.perf_counter() - began
     path.unlink()
-    return elapsed
+    return time.perf_counter() - began
 
 
 def main() -> None:

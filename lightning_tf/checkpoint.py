@@ -24,11 +24,11 @@ import numpy as np
 import tensorflow as tf
 
 from lightning_tf.atomic_directory import AtomicDirectory, standing
-from lightning_tf.background_save import BackgroundSave
 from lightning_tf.exceptions import CheckpointError
+from lightning_tf.file_digests import digests, digests_while_syncing
 from lightning_tf.version import __version__
 
-FORMAT = 1
+FORMAT = 2  # 1 had one sha256 of all tensors; it can still be read
 TENSORS = "state.safetensors"
 RUN = "run.json"
 SEAL = re.compile(rb', "sha256_above": "([0-9a-f]{64})"}')
@@ -41,7 +41,7 @@ class Snapshot:
     """A run at one moment, in host memory; nothing in it changes while training goes on.
 
     Attributes:
-        tensors: Every variable by name.
+        tensors: Every variable by name; not to be written to.
         run: The plain data, as JSON.
     """
 
@@ -61,7 +61,11 @@ def snapshot(variables: dict[str, Any], run: dict[str, Any]) -> Snapshot:
 
 
 def arrays(variables: dict[str, Any]) -> dict[str, np.ndarray]:
-    """Copies of variables in host memory, by name."""
+    """What variables hold now, in host memory, by name; not to be written to.
+
+    Nothing is copied on the CPU: TensorFlow copies a variable before it updates one whose value
+    somebody holds.
+    """
     return {name: _array(variable) for name, variable in variables.items()}
 
 
@@ -83,7 +87,7 @@ def write(path: str | os.PathLike[str], state: Snapshot) -> None:
             save_file(state.tensors, beside / TENSORS)  # lets other threads run meanwhile
         except SafetensorError as error:
             raise OSError(f"{beside / TENSORS} could not be written: {error}") from error
-        head = json.dumps({"format": FORMAT, "sha256": _digest_while_syncing(beside / TENSORS)})
+        head = json.dumps({"format": FORMAT, "sha256": digests_while_syncing(beside / TENSORS)})
         above = f"{head[:-1]}, {state.run[1:-1]}".encode()
         seal = f', "sha256_above": "{hashlib.sha256(above).hexdigest()}"}}'
         (beside / RUN).write_bytes(above + seal.encode())
@@ -105,7 +109,8 @@ def load(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str,
     run = load_run(path)
     file = standing(Path(path)) / TENSORS
     tensors = _read(file)
-    if hashlib.sha256(tensors).hexdigest() != run.get("sha256"):
+    found = hashlib.sha256(tensors).hexdigest() if run["format"] == 1 else digests(tensors)
+    if found != run.get("sha256"):
         raise CheckpointError(f"{file} is damaged: its sha256 is not the one in {RUN}.")
     try:
         named = from_bytes(tensors)
@@ -136,9 +141,9 @@ def load_run(path: str | os.PathLike[str]) -> dict[str, Any]:
     if isinstance(version, int) and version > FORMAT:
         raise CheckpointError(
             f"{file} has format {version}, written by {run.get('versions')}; this version reads "
-            f"format {FORMAT}: install that lightning_tf or a newer one."
+            f"formats up to {FORMAT}: install that lightning_tf or a newer one."
         )
-    if version != FORMAT or not _is_sealed(content):
+    if version not in range(1, FORMAT + 1) or not _is_sealed(content):
         raise CheckpointError(f"{file} is damaged: it is not what was written.")
     return dict(run)
 
@@ -179,10 +184,11 @@ def restore_random_state(state: dict[str, Any]) -> None:
 
 
 def _array(variable: Any) -> np.ndarray:
-    tensor = variable.value if isinstance(variable, keras.Variable) else variable
+    held = variable.value if isinstance(variable, keras.Variable) else variable
+    tensor = held.read_value()
     if tensor.dtype == tf.bfloat16:  # the file format has it, its reader for NumPy has not
         tensor = tf.cast(tensor, tf.float32)
-    return np.asarray(tensor.numpy(), order="C")
+    return np.asarray(memoryview(tensor))  # tensor.numpy() would copy
 
 
 def _versions() -> dict[str, str]:
@@ -205,19 +211,6 @@ def _is_sealed(content: bytes) -> bool:
     above, seal = content[:-SEAL_LENGTH], content[-SEAL_LENGTH:]
     match = SEAL.fullmatch(seal)
     return match is not None and hashlib.sha256(above).hexdigest().encode() == match[1]
-
-
-def _digest_while_syncing(file: Path) -> str:
-    """The sha256 of a file, computed while the disk takes it: neither holds Python's lock."""
-    with file.open("rb") as content:
-        syncing = BackgroundSave(lambda: os.fsync(content.fileno()))
-        try:
-            digest = hashlib.file_digest(content, "sha256").hexdigest()
-        finally:
-            error = syncing.wait()
-    if error is not None:
-        raise error
-    return digest
 
 
 def _read(file: Path, longest: int | None = None) -> bytes:

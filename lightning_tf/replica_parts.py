@@ -39,9 +39,9 @@ class ReplicaParts:
         self.dtype: tf.DType = self._value.dtype
         self.shape = (len(self._parts) * self._workers.count, *self._value.shape)
 
-    def numpy(self) -> np.ndarray:
+    def read_value(self) -> tf.Tensor:
         """The parts, first dimension the replicas; of several workers all must call it."""
-        return self._workers.joined(np.stack([part.numpy() for part in self._parts]))
+        return tf.constant(self._workers.joined(np.stack([part.numpy() for part in self._parts])))
 
     def assign(self, parts: Any) -> None:
         """Give each replica its part, of those of all workers."""

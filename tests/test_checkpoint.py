@@ -375,3 +375,21 @@ def test_last_and_best_need_a_callback_that_wrote_them(name):
 def test_saving_before_any_entry_point_is_an_error(tmp_path):
     with pytest.raises(ConfigurationError, match="needs a task"):
         Trainer(**quiet()).save_checkpoint(tmp_path / "a")
+
+
+def test_a_snapshot_stays_while_variables_move():
+    dense, sparse = (tf.Variable(tf.ones((5, 2))) for _ in range(2))
+
+    @tf.function
+    def move():
+        for _ in tf.range(3):
+            dense.assign_add(tf.ones((5, 2)))
+            sparse.scatter_add(tf.IndexedSlices(tf.ones((2, 2)), [1, 3]))
+
+    held = checkpoint.arrays({"dense": dense, "sparse": sparse})
+    for _ in range(2):
+        move()
+    assert all((array == 1.0).all() for array in held.values())
+    assert float(dense[0, 0]) == float(sparse[1, 0]) == 7.0
+    with pytest.raises(ValueError, match="read-only"):
+        held["dense"][0, 0] = 2.0

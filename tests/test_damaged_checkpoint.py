@@ -57,10 +57,18 @@ def test_a_byte_added_is_refused(saved):
         (saved / name).write_bytes(whole)
 
 
+def test_the_first_format_is_still_read(saved, tmp_path):
+    held = checkpoint.load(saved)[0]
+    forged = forge(tmp_path / "old", (saved / checkpoint.TENSORS).read_bytes())
+    read, run = checkpoint.load(forged)
+    assert run["format"] == 1
+    assert read.keys() == held.keys()
+
+
 def test_a_newer_format_is_refused_with_the_version_that_wrote_it(saved):
-    content = (saved / checkpoint.RUN).read_text().replace('"format": 1', '"format": 2')
+    content = (saved / checkpoint.RUN).read_text().replace('"format": 2', '"format": 3')
     (saved / checkpoint.RUN).write_text(content)
-    with pytest.raises(CheckpointError, match=r"format 2.*reads format 1.*install"):
+    with pytest.raises(CheckpointError, match=r"format 3.*reads formats up to 2.*install"):
         checkpoint.load(saved)
 
 
