@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from lightning_tf.agreement import agreed, check_signals
+from lightning_tf.epoch_iterator import EpochIterator
 from lightning_tf.exceptions import DataError
 from lightning_tf.limits import Limit, limited, refuse_endless
 from lightning_tf.metrics import Means, StageMetrics
@@ -98,29 +99,30 @@ class EvaluationLoop:
         lengths = [n for n in (self.length, max_batches) if n is not None]
         length = min(lengths, default=None)
         by_batch = self.trainer.hooks.watches_batches(self.hook_name)
-        window, iterator = self.window, iter(self.dataset)
+        window = self.window
         carry, done, result = window.zero, 0, None
-        while length is None or done < length:
-            count = 1 if by_batch else self._clock.count
-            count = agreed(self.trainer, count if length is None else min(count, length - done))
-            if by_batch:
-                self.trainer.hooks(f"on_{self.hook_name}_batch_start", done)
-            began = time.perf_counter()
-            with self.trainer.profiler.region(f"{self.hook_name} windows"):
-                result = window(iterator, count, carry)
-                # A wait of its own only where the end of the data is unknown.
-                ran = count if window.known_length else int(result.batches)
-            self._clock.measured(max(ran, 1), time.perf_counter() - began)
-            carry = (result.sums, result.finite)
-            if ran and result.last is not None:
-                outputs = self._values(window, result.last.numpy())
-                self.trainer.hooks(f"on_{self.hook_name}_batch_end", outputs, done)
-            done += ran
-            if ran:
-                self.trainer.hooks(f"on_{self.hook_name}_window_end", done)
-            if ran < count:
-                break
-            check_signals(self.trainer)
+        with EpochIterator(self.dataset) as epoch:
+            while length is None or done < length:
+                count = 1 if by_batch else self._clock.count
+                count = agreed(self.trainer, count if length is None else min(count, length - done))
+                if by_batch:
+                    self.trainer.hooks(f"on_{self.hook_name}_batch_start", done)
+                began = time.perf_counter()
+                with self.trainer.profiler.region(f"{self.hook_name} windows"):
+                    result = window(epoch.iterator, count, carry)
+                    # A wait of its own only where the end of the data is unknown.
+                    ran = count if window.known_length else int(result.batches)
+                self._clock.measured(max(ran, 1), time.perf_counter() - began)
+                carry = (result.sums, result.finite)
+                if ran and result.last is not None:
+                    outputs = self._values(window, result.last.numpy())
+                    self.trainer.hooks(f"on_{self.hook_name}_batch_end", outputs, done)
+                done += ran
+                if ran:
+                    self.trainer.hooks(f"on_{self.hook_name}_window_end", done)
+                if ran < count:
+                    break
+                check_signals(self.trainer)
         if result is None or done == 0:
             raise DataError(f"{self.prefix}_dataset is empty: it holds no batch.")
         with self.trainer.profiler.region("waiting for the device"):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lightning_tf.agreement import agreed, check_signals
+from lightning_tf.epoch_iterator import EpochIterator
 from lightning_tf.exceptions import DataError, NonFiniteLossError
 from lightning_tf.limits import limited, refuse_endless
 from lightning_tf.metrics import Means, StageMetrics
@@ -174,20 +175,25 @@ class FitLoop:
         trainer.hooks("on_train_epoch_start")
         self.compile(dataset.element_spec)  # after the hook, which may have (un)frozen layers
         with trainer.profiler.region("making the iterator"):
-            iterator = iter(self._remaining(dataset))
-        if not self._exhausted and self._validation_is_due():
-            self._validate()  # a checkpoint was written between this batch and its validation
+            epoch = EpochIterator(self._remaining(dataset))
+        with epoch:
+            if not self._exhausted and self._validation_is_due():
+                self._validate()  # a checkpoint was written between this batch and its validation
+            self._run_windows(epoch)
+        self._agree()
+        self._close_epoch()
+
+    def _run_windows(self, epoch: EpochIterator) -> None:
+        trainer = self.trainer
         alone = trainer.workers.count == 1
         while not (self._exhausted or self._out_of_limits()):
             count = self._agree(1 if trainer.hooks.watches_batches("train") else self._next_count())
             if not alone and self._stop_granted():
                 break
-            self._run_window(iterator, count)
+            self._run_window(epoch, count)
             # Several workers judge together, before the next window.
             if alone and self._stop_granted(finish=self._exhausted):
                 break
-        self._agree()
-        self._close_epoch()
 
     def _agree(self, count: int = 1) -> int:
         return agreed(self.trainer, count, time.perf_counter() - self._began)
@@ -202,13 +208,13 @@ class FitLoop:
             return rest.take(limit - batch)
         return rest if self.length is None else rest.take(self.length - batch)
 
-    def _run_window(self, iterator: Any, count: int) -> None:
+    def _run_window(self, epoch: EpochIterator, count: int) -> None:
         trainer, progress, hooks = self.trainer, self.progress, self.trainer.hooks
         trainer.window_start_step = progress.global_step
         if hooks.watches_batches("train"):
             hooks("on_train_batch_start", progress.batch)
         with trainer.signals.held():  # variables and counters move together
-            ran = self._call(iterator, count)
+            ran = self._call(epoch, count)
             self._exhausted = ran < count or progress.batch == self.length
             if self._exhausted and progress.phase:
                 self.window.flush()
@@ -229,13 +235,13 @@ class FitLoop:
         if trainer.validation_due and not self._exhausted:
             self._validate()
 
-    def _call(self, iterator: Any, count: int) -> int:
+    def _call(self, epoch: EpochIterator, count: int) -> int:
         progress, window = self.progress, self.window
         every = self.trainer.accumulate_grad_batches
         began = time.perf_counter()
         with self.trainer.profiler.region("train windows"):
             result = window(
-                iterator,
+                epoch.iterator,
                 count,
                 self._carry,
                 phase=progress.phase,

@@ -12,6 +12,7 @@ import tensorflow as tf
 from lightning_tf.build import build_models
 from lightning_tf.checkpoint_search import CheckpointPath
 from lightning_tf.entry_point import computing, data_of, entered, needed
+from lightning_tf.epoch_iterator import EpochIterator
 from lightning_tf.limits import limited, refuse_endless
 from lightning_tf.prediction_window import PredictionWindow
 from lightning_tf.run_state import load_weights
@@ -85,15 +86,16 @@ def _by_batch(trainer: Trainer, dataset: tf.data.Dataset, step: Any) -> Iterator
 def _by_window(
     trainer: Trainer, dataset: tf.data.Dataset, window: PredictionWindow
 ) -> Iterator[Any]:
-    iterator, left, clock = iter(dataset), trainer.num_predict_batches or 0, WindowClock()
-    while left:
-        count = max(1, min(left, clock.count, WINDOW_BYTES // window.batch_bytes))
-        began = time.perf_counter()
-        with computing(trainer), trainer.profiler.region("predict windows"):
-            batches = window(iterator, count)
-        clock.measured(count, time.perf_counter() - began)
-        left -= count
-        yield from batches
+    left, clock = trainer.num_predict_batches or 0, WindowClock()
+    with EpochIterator(dataset) as epoch:
+        while left:
+            count = max(1, min(left, clock.count, WINDOW_BYTES // window.batch_bytes))
+            began = time.perf_counter()
+            with computing(trainer), trainer.profiler.region("predict windows"):
+                batches = window(epoch.iterator, count)
+            clock.measured(count, time.perf_counter() - began)
+            left -= count
+            yield from batches
 
 
 def _of_all(workers: Workers, part: Any) -> Any:
