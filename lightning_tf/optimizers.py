@@ -9,7 +9,8 @@ and its schedules per micro-batch, and is done here instead.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,8 @@ import tensorflow as tf
 
 from lightning_tf.distribute import Placement
 from lightning_tf.exceptions import ConfigurationError, nearest
-from lightning_tf.grouped_update import grouped
+from lightning_tf.grouped_update import can_group, grouped
+from lightning_tf.laid_out_slots import LaidOutSlots
 from lightning_tf.variable_home import move_optimizer_here
 from lightning_tf.variables import optimizable_variables, trainable_variables
 
@@ -97,6 +99,7 @@ class NamedOptimizer:
         self._reached: set[int] = set()  # variables that a loss was seen to depend on
         self.after_update: list[Callable[[Sequence[Any]], None]] = []
         self.may_rest = False
+        self._laid_out: LaidOutSlots | None = None
         self.refresh()
 
     def refresh(self) -> None:
@@ -127,6 +130,17 @@ class NamedOptimizer:
             for key, total in self._sums.items():
                 found[f"accumulator.{positions[key]:04d}"] = total
         return found
+
+    @contextmanager
+    def laying_out(self, slots: LaidOutSlots) -> Iterator[None]:
+        """While its updates are traced for a window, which has the slots of small variables."""
+        if can_group(self.optimizer):
+            slots.plan(self.optimizer, [_held(variable) for variable in self.variables])
+        self._laid_out = slots
+        try:
+            yield
+        finally:
+            self._laid_out = None
 
     # ---- in the graph
 
@@ -209,7 +223,8 @@ class NamedOptimizer:
     def _apply(self, gradients: list[Any], variables: list[Any]) -> None:
         if self.clipping is not None:
             gradients = self.placement.each(self.clipping, gradients)
-        with self.placement.applying(), grouped(self.optimizer, self.placement):
+        ways = grouped(self.optimizer, self.placement, self._laid_out)
+        with self.placement.applying(), ways:
             self.optimizer.apply(gradients, variables)
         for act in self.after_update:
             act(variables)
@@ -223,6 +238,10 @@ class NamedOptimizer:
         factor = tf.where(finite, tf.where(grows, 2.0, 1.0), 0.5)
         scale.assign(tf.maximum(scale * factor, 1.0))
         self.skipped.assign_add(tf.cast(tf.logical_not(finite), tf.int32))  # type: ignore[union-attr]
+
+
+def _held(variable: Any) -> Any:
+    return variable.value if isinstance(variable, keras.Variable) else variable
 
 
 def _acting(act: Callable[..., None], *args: Any) -> Callable[[], int]:

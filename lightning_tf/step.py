@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Any
 
 import keras
@@ -13,6 +13,7 @@ from lightning_tf.batch_part import BatchPart
 from lightning_tf.custom_gradients import forget_with
 from lightning_tf.distribute import Placement
 from lightning_tf.exceptions import ConfigurationError, nearest
+from lightning_tf.laid_out_slots import LaidOutSlots
 from lightning_tf.local_statistics import LocalStatistics
 from lightning_tf.optimizers import NamedOptimizer
 from lightning_tf.running_step import RunningStep, running
@@ -89,6 +90,14 @@ class TrainingStep:
         """Update from gradients that are summed over replicas."""
         for name, gradient in gradients.items():
             self._named(name).update(gradient, ready)
+
+    @contextmanager
+    def laying_out(self, slots: LaidOutSlots) -> Iterator[None]:
+        """While it is traced for a window, which lays out what the updates need of the slots."""
+        with ExitStack() as stack:
+            for optimizer in self.optimizers.values():
+                stack.enter_context(optimizer.laying_out(slots))
+            yield
 
     def flush(self) -> None:
         """Update from an incomplete window of accumulation."""
@@ -175,6 +184,10 @@ class EvaluationStep:
 
     def update(self, gradients: Gradients, ready: tf.Tensor) -> None:
         """Nothing: evaluation moves no variable."""
+
+    def laying_out(self, slots: LaidOutSlots) -> AbstractContextManager[None]:
+        """Nothing: evaluation has no slots."""
+        return nullcontext()
 
     def flush(self) -> None:
         """Nothing: evaluation accumulates nothing."""

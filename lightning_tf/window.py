@@ -12,6 +12,7 @@ import tensorflow as tf
 from lightning_tf.batch_part import BatchPart, example_count
 from lightning_tf.custom_gradients import forget_with
 from lightning_tf.distribute import Placement
+from lightning_tf.laid_out_slots import LaidOutSlots
 from lightning_tf.metrics import StageMetrics
 from lightning_tf.step import EvaluationStep, Gradients, TrainingStep, build_lazily
 
@@ -107,7 +108,9 @@ class Window:
         traced = tf.function(self._one_batch, autograph=False, jit_compile=jit_compile or None)
         # Traced by itself before the loop around it, so that the loop knows how many values there
         # are: a step is traced exactly once.
-        self._batch = traced.get_concrete_function(element_spec, tf.TensorSpec((), tf.bool))
+        self._slots = LaidOutSlots(placement)
+        with step.laying_out(self._slots):
+            self._batch = traced.get_concrete_function(element_spec, tf.TensorSpec((), tf.bool))
         forget_with(self, self._batch.graph)
         if isinstance(step, TrainingStep):
             _warn_of_unsaved_random(self._batch)
@@ -204,12 +207,14 @@ class Window:
         )
         given = {"sums": sums, "finite": finite, "last": tf.zeros_like(sums)}
         state = tuple(given[name] for name in kept)
+        self._slots.take()
         i, *rest = tf.while_loop(
             lambda i, *rest: i < count if self.known_length else tf.logical_and(i < count, rest[0]),
             known if self.known_length else unknown,
             (*begin, *state),
             parallel_iterations=1,
         )
+        self._slots.give_back()
         given.update(zip(kept, rest[-len(state) :], strict=True))
         results = {**self.metrics.results(), **self.step.results()}
         self.result_names = tuple(results)

@@ -6,10 +6,11 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from boring import named
+from boring import NumberData, NumberTask, fitted, named
 
 from lightning_tf.distribute import Placement
-from lightning_tf.grouped_update import LARGEST_IN_A_GROUP, grouped
+from lightning_tf.grouped_update import grouped
+from lightning_tf.laid_out_slots import LARGEST_IN_A_GROUP
 
 SHAPES = [(), (3,), (4, 5), (LARGEST_IN_A_GROUP + 1,), (2, 3, 2), (LARGEST_IN_A_GROUP,)]
 OPTIMIZERS = {
@@ -40,7 +41,7 @@ def after_updates(make, placement, is_grouped, shapes=SHAPES, updates=5, dtype="
         copies = placement.each(lambda: [tf.identity(gradient) for gradient in gradients])
         with placement.applying():
             if is_grouped:
-                with grouped(optimizer, placement):
+                with grouped(optimizer, placement, None):
                     optimizer.apply(copies, variables)
             else:
                 optimizer.apply(copies, variables)
@@ -112,7 +113,7 @@ def test_sparse_gradients_go_the_way_of_keras():
             gradients = tape.gradient(loss, [table.value for table in tables])
             assert isinstance(gradients[0], tf.IndexedSlices)
             if is_grouped:
-                with grouped(optimizer, placement):
+                with grouped(optimizer, placement, None):
                     optimizer.apply(gradients, tables)
             else:
                 optimizer.apply(gradients, tables)
@@ -128,7 +129,7 @@ def test_sparse_gradients_go_the_way_of_keras():
 @pytest.mark.parametrize("optimizer", [keras.optimizers.Adam(), keras.optimizers.SGD()], ids=named)
 def test_the_optimizer_is_left_as_it_was(optimizer):
     before = dict(vars(optimizer))
-    with grouped(optimizer, Placement("cpu", 1, "auto")):
+    with grouped(optimizer, Placement("cpu", 1, "auto"), None):
         assert vars(optimizer) != before
     assert vars(optimizer) == before
 
@@ -142,10 +143,59 @@ def test_many_small_variables_take_fewer_operations():
 
         @tf.function
         def update(gradient):
-            with grouped(optimizer, placement) if is_grouped else nullcontext():
+            with grouped(optimizer, placement, None) if is_grouped else nullcontext():
                 optimizer.apply([gradient] * count, variables)
 
         return len(update.get_concrete_function(tf.ones(4)).graph.get_operations())
 
     ours, theirs = (operations(30, way) - operations(10, way) for way in (True, False))
     assert ours < 0.4 * theirs
+
+
+class Overlapping(NumberTask):
+    """Small variables that are updated all together, then some of them alone."""
+
+    def configure_model(self):
+        self.first, self.second, self.third = (keras.Variable([1.0, 2.0]) for _ in range(3))
+
+    def losses(self, x):
+        yield lambda: tf.reduce_sum((self.first + self.second * self.third) ** 2) * x
+        yield lambda: tf.reduce_sum(self.first**2 + self.third) * x
+        yield lambda: tf.reduce_sum(self.second**3) * x
+
+    def training_step(self, batch):
+        for loss in self.losses(tf.reduce_mean(batch)):
+            self.minimize("", loss)
+
+
+@pytest.mark.parametrize("name", ["adamw", "nesterov"])
+@pytest.mark.parametrize("every", [1, 50])
+def test_slots_are_where_keras_has_them_after_every_window(name, every):
+    numbers = [0.02, 0.01, 0.04, 0.005, 0.03, 0.02]  # small: the losses are cubic
+    task = Overlapping(NumberData(numbers), OPTIMIZERS[name]())
+    trainer = fitted(task, max_epochs=1, log_every_n_steps=every)
+
+    theirs = OPTIMIZERS[name]()
+    other = Overlapping(NumberData(numbers), theirs)
+    other.configure_model()
+    variables = [other.first, other.second, other.third]
+    theirs.build(variables)
+
+    @tf.function
+    def update(x):
+        for loss in other.losses(x):
+            with tf.GradientTape() as tape:
+                value = loss()
+            found = tape.gradient(value, [v.value for v in variables])
+            pairs = [(g, v) for g, v in zip(found, variables, strict=True) if g is not None]
+            theirs.apply(*zip(*pairs, strict=True))
+
+    for number in numbers:
+        update(tf.constant(number))
+    ours = trainer.optimizers[""]
+    for own, their in zip(
+        [task.first, task.second, task.third, *ours.variables],
+        [*variables, *theirs.variables],
+        strict=True,
+    ):
+        np.testing.assert_allclose(own.value.numpy(), their.value.numpy(), rtol=1e-6)
