@@ -8,9 +8,10 @@ if TYPE_CHECKING:
     from lightning_tf.trainer import Trainer
 
 # Of one cell (a layer at one row of the window), beyond what the loop takes: seconds to trace and
-# optimise it, and seconds that an update saves. On 2 cores (AMD EPYC), 64 units, batch 64.
-TRACING = {"rnn": 0.02, "gru": 0.12, "lstm": 0.055}
-SAVED = {"rnn": 30e-6, "gru": 45e-6, "lstm": 40e-6}
+# optimise it, and seconds that an update saves. On 2 cores (AMD EPYC), 64 units, batch 64: measured
+# for lstm, the others in the ratios of their CPU time.
+TRACING = {"rnn": 0.011, "gru": 0.065, "lstm": 0.03}
+SAVED = {"rnn": 7e-6, "gru": 10e-6, "lstm": 9e-6}
 MARGIN = 2  # a run that ends early, as EarlyStopping lets it, shall not have lost
 MOST_CELLS = 256  # beyond this tracing takes half a minute and the graph some hundred megabytes
 MOST_UNITS = 128  # beyond this the products outweigh what the loop costs
