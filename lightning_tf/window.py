@@ -145,7 +145,12 @@ class Window:
             every: Batches per update.
         """
         plan = tf.constant([count, phase, every], tf.int64)
-        return WindowResult(*self._loop(iterator, plan, *carry))
+        try:
+            return WindowResult(*self._loop(iterator, plan, *carry))
+        except tf.errors.OpError:
+            # The batches before the bad one have moved the weights; their slots go with them.
+            tf.function(self._slots.give_back, autograph=False)()
+            raise
 
     def flush(self) -> None:
         """Update from an incomplete window of accumulation."""

@@ -199,3 +199,39 @@ def test_slots_are_where_keras_has_them_after_every_window(name, every):
         strict=True,
     ):
         np.testing.assert_allclose(own.value.numpy(), their.value.numpy(), rtol=1e-6)
+
+
+class Breaking(NumberData):
+    """The fourth batch cannot be read."""
+
+    def train_dataset(self, epoch):
+        def checked(batch):
+            with tf.control_dependencies([tf.debugging.assert_less(batch, 4.0)]):
+                return tf.identity(batch)
+
+        return super().train_dataset(epoch).map(checked)
+
+
+class TwoWeights(NumberTask):
+    def configure_model(self):
+        self.weight, self.other = keras.Variable(0.0), keras.Variable(0.0)
+
+    def training_step(self, batch):
+        return tf.reduce_mean(batch) * (self.weight + 2.0 * self.other)
+
+
+def test_slots_go_with_the_weights_where_a_window_breaks():
+    whole, broken = (
+        TwoWeights(data([1.0, 2.0, 3.0, 4.0]), keras.optimizers.Adam(0.1))
+        for data in (NumberData, Breaking)
+    )
+    optimizer = fitted(whole, max_steps=3).optimizers[""]
+    failing = broken.configure_optimizers()
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        fitted(broken, max_epochs=1)
+    # Only the counter, which waits for no batch, may already stand at the fourth update.
+    slots = [(a, b) for a, b in zip(failing.variables, optimizer.variables, strict=True)][2:]
+    assert len(slots) == 4
+    for own, their in slots:
+        np.testing.assert_array_equal(own.value, their.value)
+        assert float(own.value) != 0.0
