@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_tf.exceptions import DataError
+from lightning_tf.exceptions import ConfigurationError, DataError, nearest
 
 
 def checked_pictures(name: str, pictures: Any) -> NDArray[Any]:
@@ -92,3 +92,14 @@ def checked_value_range(low: float, high: float) -> tuple[float, float]:
     if not low < high:
         raise DataError(f"Every pixel of the training pictures is {low}; give real pictures.")
     return float(low), float(high)
+
+
+def checked_broken(broken: str) -> str:
+    """What becomes of a broken picture: ``error`` or ``skip``.
+
+    Raises:
+        ConfigurationError: It is neither.
+    """
+    if broken not in ("error", "skip"):
+        raise ConfigurationError(f"broken is {broken!r}.{nearest(broken, ('error', 'skip'))}")
+    return broken

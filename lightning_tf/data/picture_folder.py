@@ -14,7 +14,7 @@ from lightning_tf.data.data_module import checked_integer
 from lightning_tf.data.decoded_pictures import DecodedPictures
 from lightning_tf.data.indexed_data import IndexedData, Part
 from lightning_tf.data.order import carve
-from lightning_tf.data.picture_checks import checked_class_names
+from lightning_tf.data.picture_checks import checked_broken, checked_class_names
 from lightning_tf.exceptions import ConfigurationError, DataError, nearest
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".gif")
@@ -87,14 +87,13 @@ class PictureFolder(IndexedData):
     ) -> None:
         """Check and keep the arguments."""
         super().__init__(batch_size, seed, split_seed)
-        if broken not in ("error", "skip"):
-            raise ConfigurationError(f"broken is {broken!r}.{nearest(broken, ('error', 'skip'))}")
         if channels not in (1, 3):
             raise ConfigurationError(f"channels is {channels!r}; give 1 for grey or 3 for colour.")
         height, width = checked_image_size(image_size)
         self.input_shape = (height, width, channels)
         self.broken_files: list[str] = []
-        self._root, self._broken, self._in_memory = Path(root).expanduser(), broken, in_memory
+        self._root, self._broken = Path(root).expanduser(), checked_broken(broken)
+        self._in_memory = in_memory
         self._crop, self._wanted = crop_to_aspect_ratio, classes
         self._val_fraction, self._test_fraction = val_fraction, test_fraction
 

@@ -14,8 +14,9 @@ from lightning_tf.data.array_source import ArraySource
 from lightning_tf.data.decoded_pictures import DecodedPictures
 from lightning_tf.data.indexed_data import IndexedData, Part
 from lightning_tf.data.order import Indices, carve
+from lightning_tf.data.picture_checks import checked_broken
 from lightning_tf.data.picture_folder import ENDINGS, checked_image_size
-from lightning_tf.exceptions import ConfigurationError, DataError, nearest
+from lightning_tf.exceptions import DataError
 
 _log = logging.getLogger(__name__)
 
@@ -61,11 +62,9 @@ class UnlabelledPictureFolder(IndexedData):
         split_seed: int = 0,
     ) -> None:
         super().__init__(batch_size, seed, split_seed)
-        if broken not in ("error", "skip"):
-            raise ConfigurationError(f"broken is {broken!r}.{nearest(broken, ('error', 'skip'))}")
         self.input_shape = (*checked_image_size(image_size), 3)
         self.broken_files: list[str] = []
-        self._root, self._broken = Path(root).expanduser(), broken
+        self._root, self._broken = Path(root).expanduser(), checked_broken(broken)
         self._val_fraction = val_fraction
 
     def load(self) -> dict[str, Part]:
