@@ -273,6 +273,11 @@ class WandbLogger(WatchingLogger, WandbMediaLogger):
             self._alert(title, f"{type(exception).__name__}: {exception}", "ERROR")
         super().on_exception(trainer, task, exception)
 
+    def save(self) -> None:
+        """Bring the journal of rows to the disk."""
+        if self._run is not None:
+            self._run.note()
+
     def finalize(self, status: str) -> None:
         """Send checkpoints and what else is left; then close the run, unless `finish` is False."""
         run, code = self._run, self._exit_code or EXIT_CODES[status]

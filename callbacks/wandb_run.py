@@ -121,11 +121,12 @@ class WandbRun:
         number = self._noted(step, {"epoch": epoch, **values})
 
         def job(run: Any) -> None:
+            self.note()  # before W&B has it: a row that only W&B knows of would come twice
             fresh = self._held.without_held(step, dict(values))
             if fresh:
                 fresh["epoch"] = epoch
                 # Somebody else may have logged to the same run, and taken numbers.
-                self.journal.shift(number, run.step if self.link.is_own else 0)
+                self.journal.shift(number, next_step(run) if self.link.is_own else 0)
                 self._send(run, self.journal.shifted(number), Row(number, step, fresh))
 
         self.link.do("a row", job, can_wait=True)
@@ -136,6 +137,13 @@ class WandbRun:
         except OSError as error:
             self.link.warn(f"writing {self.journal.path}", error)
             return self.journal.newest
+
+    def note(self) -> None:
+        """Bring the journal to the disk."""
+        try:
+            self.journal.flush()
+        except OSError as error:
+            self.link.warn(f"writing {self.journal.path}", error)
 
     def _send(self, run: Any, number: int, row: Row) -> None:
         """Log what of a row can be logged."""
@@ -185,7 +193,7 @@ class WandbRun:
         self.link.wait_until_open()
         self.link.flush()
         self.uploads.end(time.monotonic() + self.link.finish_timeout)
-        self.journal.close()
+        self.note()
 
     def close(self, exit_code: int) -> None:
         """Send what is left and close, all before one deadline."""
@@ -200,4 +208,14 @@ class WandbRun:
             if not self.uploads.end(deadline - rest):
                 self.link.warn("the upload of a checkpoint", TimeoutError("not done in time"))
         self.link.close(exit_code, deadline)
-        self.journal.close()
+        self.note()
+
+
+def next_step(run: Any) -> int:
+    """The number of the next row in an open wandb.Run.
+
+    Wandb counts it in this process; ``run.step`` asks wandb's own process, which took twice as long
+    as sending a row.
+    """
+    counted = getattr(run, "_local_step", None)
+    return int(run.step if counted is None else counted)

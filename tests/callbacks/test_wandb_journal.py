@@ -8,7 +8,7 @@ def written(folder, steps, name="loss"):
     journal.begin(journal.first_new, None)
     for step in steps:
         journal.add(step, {name: float(step), "picture": len})
-    journal.close()
+    journal.flush()
     return journal
 
 
@@ -28,7 +28,7 @@ def test_what_w_and_b_lost_before_the_checkpoint_is_sent_and_later_updates_are_n
     assert lost[0].values == {"loss": 3.0}  # the picture is gone
     assert held.without_held(5, {"loss": 5.0}) == {"loss": 5.0}
     journal.add(5, {"loss": 5.5})
-    journal.close()
+    journal.flush()
     assert [(row.number, row.step) for row in WandbJournal(tmp_path).rows()] == [
         (0, 1), (1, 2), (2, 3), (3, 4), (6, 5)
     ]  # fmt: skip
@@ -38,7 +38,7 @@ def test_what_w_and_b_has_of_later_updates_is_not_sent_again(tmp_path):
     written(tmp_path, [1, 2, 3, 4, 5, 6])
     journal = WandbJournal(tmp_path)
     lost, held = journal.begin(5, 3)  # and those of 3, 4 and 5
-    journal.close()
+    journal.flush()
     assert lost == []
     assert held.last_step == 5
     assert held.without_held(4, {"loss": 4.0, "new": 1.0}) == {"new": 1.0}
@@ -51,10 +51,10 @@ def test_a_second_resume_knows_what_the_first_one_sent(tmp_path):
     second.begin(2, 2)
     for step in (3, 4, 5):
         second.add(step, {"loss": step + 0.5})
-    second.close()
+    second.flush()
     third = WandbJournal(tmp_path)
     lost, held = third.begin(6, 3)  # numbers 4 and 5: updates 3 and 4
-    third.close()
+    third.flush()
     assert lost == []
     assert held.without_held(4, {"loss": 4.5}) == {}
     assert held.without_held(5, {"loss": 5.5}) == {"loss": 5.5}
@@ -68,7 +68,7 @@ def test_numbers_make_room_for_what_others_have_logged(tmp_path):
     number = journal.add(8, {"loss": 1.0})
     journal.shift(number, 15)
     assert journal.shifted(number) == 15
-    journal.close()
+    journal.flush()
     assert [row.number for row in WandbJournal(tmp_path).rows()] == [10, 15]
 
 
@@ -79,6 +79,27 @@ def test_a_torn_last_line_is_left_out(tmp_path):
     assert [row.step for row in WandbJournal(tmp_path).rows()] == [1, 2]
 
 
+def test_a_torn_line_does_not_take_the_next_one_along(tmp_path):
+    journal = written(tmp_path, [1, 2])
+    with journal.path.open("a") as file:
+        file.write('[2, 3, {"lo')
+    written(tmp_path, [3, 4])
+    assert [row.step for row in WandbJournal(tmp_path).rows()] == [1, 2, 3, 4]
+
+
+def test_rows_are_written_a_hundred_at_once_or_when_asked(tmp_path):
+    journal = WandbJournal(tmp_path)
+    for step in range(99):
+        journal.add(step, {"loss": 1.0})
+    assert not journal.path.exists()
+    journal.add(99, {"loss": 1.0})
+    assert len(journal.rows()) == 100
+    journal.add(100, {"loss": 1.0})
+    assert len(journal.rows()) == 100
+    journal.flush()
+    assert len(journal.rows()) == 101
+
+
 def test_a_disk_that_refuses_is_told_and_uses_up_the_number(tmp_path):
     folder = tmp_path / "file"
     folder.write_text("")
@@ -86,6 +107,9 @@ def test_a_disk_that_refuses_is_told_and_uses_up_the_number(tmp_path):
     with pytest.raises(OSError, match="file"):
         journal.add(1, {})
     assert journal.newest == 0
+    with pytest.raises(OSError, match="file"):
+        journal.flush()
+    journal.flush()  # the row is not tried again
 
 
 def test_where_no_journal_tells_everything_up_to_an_update_is_held():

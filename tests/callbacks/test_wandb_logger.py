@@ -14,8 +14,9 @@ from boring import BoringTask, NumberData, NumberTask, fitted, quiet
 from PIL import Image
 from wandb_log import logged_run, logged_runs
 
-from lightning_tf import Trainer, checkpoint
+from lightning_tf import Callback, Trainer, checkpoint
 from lightning_tf.callbacks import ModelCheckpoint, WandbLogger
+from lightning_tf.callbacks.wandb_run import next_step
 from lightning_tf.exceptions import ConfigurationError, NonFiniteLossError
 
 pytestmark = pytest.mark.usefixtures("sealed")
@@ -252,6 +253,33 @@ def test_a_run_that_is_open_is_used_and_left_open(tmp_path):
     assert run.column("val/loss") == [(4, 1.0)]
     assert [row["after"] for row in run.history if "after" in row] == [2]
     assert run.config["trainer"]["max_epochs"] == 1
+
+
+class Talkative(Callback):
+    """Logs to the run itself, and notes what both sides take for the next row's number."""
+
+    def __init__(self, logger):
+        self.logger, self.numbers = logger, []
+
+    def on_train_window_end(self, trainer, task):
+        run = self.logger.experiment
+        for step in (None, run.step + 3):
+            run.log({"own": trainer.global_step}, step=step)
+            self.numbers.append((next_step(run), run.step))
+        run.log({"open": 1}, commit=False)
+        self.numbers.append((next_step(run), run.step))
+
+
+def test_rows_make_room_for_what_others_log_to_the_same_run(tmp_path):
+    logger = logger_in(tmp_path)
+    talkative = Talkative(logger)
+    fitted(number_task(), max_epochs=1, logger=logger, callbacks=[talkative], log_every_n_steps=1)
+    (run,) = logged_runs(tmp_path)
+    assert [value for _, value in run.column("train/loss")] == [1.0, 2.0, 3.0, 4.0]
+    assert sum("own" in row for row in run.history) == 8
+    assert len(talkative.numbers) == 12
+    for counted, asked in talkative.numbers:
+        assert counted == asked
 
 
 def test_two_loggers_have_two_runs(tmp_path):
