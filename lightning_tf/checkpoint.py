@@ -26,6 +26,7 @@ import tensorflow as tf
 from lightning_tf.atomic_directory import AtomicDirectory, standing
 from lightning_tf.exceptions import CheckpointError
 from lightning_tf.file_digests import digests, digests_while_syncing
+from lightning_tf.variables import tensorflow_variable
 from lightning_tf.version import __version__
 
 FORMAT = 2  # 1 had one sha256 of all tensors; it can still be read
@@ -184,8 +185,7 @@ def restore_random_state(state: dict[str, Any]) -> None:
 
 
 def _array(variable: Any) -> np.ndarray:
-    held = variable.value if isinstance(variable, keras.Variable) else variable
-    tensor = held.read_value()
+    tensor = tensorflow_variable(variable).read_value()
     if tensor.dtype == tf.bfloat16:  # the file format has it, its reader for NumPy has not
         tensor = tf.cast(tensor, tf.float32)
     return np.asarray(memoryview(tensor))  # tensor.numpy() would copy

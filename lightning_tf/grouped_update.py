@@ -19,6 +19,7 @@ import tensorflow as tf
 
 from lightning_tf.distribute import Placement
 from lightning_tf.laid_out_slots import LaidOutSlots, Part, groups
+from lightning_tf.variables import tensorflow_variable
 
 
 def can_group(optimizer: keras.optimizers.Optimizer) -> bool:
@@ -83,7 +84,7 @@ class GroupedUpdate:
             variables: Of Keras or of TensorFlow.
             rate: The learning rate, as Keras reads it outside of the replicas.
         """
-        held = [v.value if isinstance(v, keras.Variable) else v for v in variables]
+        held = [tensorflow_variable(variable) for variable in variables]
         is_sparse = [isinstance(self.placement.first(g), tf.IndexedSlices) for g in gradients]
         sparse = [i for i, known in enumerate(is_sparse) if known]
         dense = [i for i, known in enumerate(is_sparse) if not known]

@@ -22,7 +22,11 @@ from lightning_tf.exceptions import ConfigurationError, nearest
 from lightning_tf.grouped_update import can_group, grouped
 from lightning_tf.laid_out_slots import LaidOutSlots
 from lightning_tf.variable_home import move_optimizer_here
-from lightning_tf.variables import optimizable_variables, trainable_variables
+from lightning_tf.variables import (
+    optimizable_variables,
+    tensorflow_variable,
+    trainable_variables,
+)
 
 log = logging.getLogger("lightning_tf")
 
@@ -135,7 +139,9 @@ class NamedOptimizer:
     def laying_out(self, slots: LaidOutSlots) -> Iterator[None]:
         """While its updates are traced for a window, which has the slots of small variables."""
         if can_group(self.optimizer):
-            slots.plan(self.optimizer, [_held(variable) for variable in self.variables])
+            slots.plan(
+                self.optimizer, [tensorflow_variable(variable) for variable in self.variables]
+            )
         self._laid_out = slots
         try:
             yield
@@ -238,10 +244,6 @@ class NamedOptimizer:
         factor = tf.where(finite, tf.where(grows, 2.0, 1.0), 0.5)
         scale.assign(tf.maximum(scale * factor, 1.0))
         self.skipped.assign_add(tf.cast(tf.logical_not(finite), tf.int32))  # type: ignore[union-attr]
-
-
-def _held(variable: Any) -> Any:
-    return variable.value if isinstance(variable, keras.Variable) else variable
 
 
 def _acting(act: Callable[..., None], *args: Any) -> Callable[[], int]:

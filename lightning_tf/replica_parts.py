@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
+from lightning_tf.variables import tensorflow_variable
 from lightning_tf.workers import Workers
 
 
 def is_in_parts(variable: Any) -> bool:
     """Whether replicas hold different parts of a variable, which is put together on reading."""
-    value = variable.value if isinstance(variable, keras.Variable) else variable
+    value = tensorflow_variable(variable)
     return (
         isinstance(value, tf.distribute.DistributedValues)
         and value.synchronization == tf.VariableSynchronization.ON_READ
@@ -33,7 +33,7 @@ class ReplicaParts:
 
     def __init__(self, variable: Any, workers: Workers) -> None:
         self._workers = workers
-        self._value = variable.value if isinstance(variable, keras.Variable) else variable
+        self._value = tensorflow_variable(variable)
         # The single variables, in the order of the replicas.
         self._parts = self._value.distribute_strategy.experimental_local_results(self._value)
         self.dtype: tf.DType = self._value.dtype

@@ -17,6 +17,7 @@ from lightning_tf.laid_out_slots import LaidOutSlots
 from lightning_tf.local_statistics import LocalStatistics
 from lightning_tf.optimizers import NamedOptimizer
 from lightning_tf.running_step import RunningStep, running
+from lightning_tf.variables import tensorflow_variable
 
 Values = dict[str, tf.Tensor]
 Gradients = dict[str, list[Any]]
@@ -62,7 +63,7 @@ class TrainingStep:
                 scaled = optimizer.scaled(_shared(loss, part))
             minimized.setdefault(name, []).append(loss)
             with tape.stop_recording():
-                gradients = inner.gradient(scaled, _raw(optimizer.variables))
+                gradients = inner.gradient(scaled, _sources(optimizer.variables))
                 optimizer.placement.sum_then(lambda g: optimizer.update(g, ready), gradients)
             return loss
 
@@ -79,7 +80,7 @@ class TrainingStep:
         self._refuse_uneven_windows(losses, minimized)
         # Every gradient is taken before any variable moves: all losses see the same weights.
         gradients = {
-            name: tape.gradient(loss, _raw(self._named(name).variables))
+            name: tape.gradient(loss, _sources(self._named(name).variables))
             for name, loss in scaled.items()
         }
         for name, parts in minimized.items():
@@ -243,5 +244,5 @@ def _scalar(loss: Any, where: str) -> tf.Tensor:
     return tf.cast(loss, tf.float32)
 
 
-def _raw(variables: list[Any]) -> list[Any]:
-    return [v._value if isinstance(v, keras.Variable) else v for v in variables]
+def _sources(variables: list[Any]) -> list[Any]:
+    return [tensorflow_variable(variable) for variable in variables]

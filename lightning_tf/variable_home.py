@@ -13,6 +13,7 @@ import keras
 import tensorflow as tf
 
 from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.variables import tensorflow_variable
 
 
 def home_of(variable: Any) -> tf.distribute.Strategy | None:
@@ -21,7 +22,7 @@ def home_of(variable: Any) -> tf.distribute.Strategy | None:
     Args:
         variable: Of Keras or TensorFlow.
     """
-    variable = variable._value if isinstance(variable, keras.Variable) else variable
+    variable = tensorflow_variable(variable)
     # Copies on replicas, or one copy that updates of all replicas reach through the strategy.
     return getattr(variable, "distribute_strategy", None)
 

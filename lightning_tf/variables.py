@@ -70,6 +70,11 @@ def named_weights(task: object) -> dict[str, Any]:
     return {f"task.{name}": variable for name, variable in all_variables(task).items()}
 
 
+def tensorflow_variable(variable: Any) -> Any:
+    """TensorFlow's variable inside one of Keras, past Keras' casts; TensorFlow's own as it is."""
+    return variable._value if isinstance(variable, keras.Variable) else variable
+
+
 def unbuilt_layers(owner: object) -> list[keras.Layer]:
     """The layers among an object's attributes that a first batch must build."""
     layers = [part for _, part in components(owner) if isinstance(part, keras.Layer)]

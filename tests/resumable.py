@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
 import keras
 import numpy as np
 import tensorflow as tf
 from boring import BoringTask, NumberData, Rows, fitted, quiet
 
-from lightning_tf import Trainer
+from lightning_tf import Callback, Trainer
+from lightning_tf.callbacks import ModelCheckpoint
 from lightning_tf.variables import all_variables
 
 BATCHES = 8  # of an epoch
@@ -113,6 +121,52 @@ def assert_resume_is_exact(tmp_path, make_task, make_callbacks, *, stop, end, **
     assert [(step, row) for step, row in late.rows if step > stop] == later
     assert whole.global_step == end
     return whole
+
+
+class Killed(Callback):
+    """Ends its own process after an update, as the system does where memory runs out."""
+
+    def __init__(self, step):
+        self.every_n_steps = step
+
+    def on_train_window_end(self, trainer, task):
+        if self.is_due(trainer):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def fit_until_killed(task, folder, every, killed, end):
+    """Train with a checkpoint every few updates, all kept, and die."""
+    saved = ModelCheckpoint(every_n_train_steps=every, dirpath=folder, save_top_k=-1)
+    fitted(
+        task, max_steps=end, seed=3, callbacks=[saved, Killed(killed)], enable_checkpointing=True
+    )
+
+
+def assert_killed_run_is_exact(tmp_path, make_task, *given, every, killed, end):
+    """Compare an unbroken run with one that SIGKILL ended in another process and that goes on here.
+
+    Args:
+        tmp_path: For checkpoints.
+        make_task: A function of a module of tests.
+        *given: Its arguments, texts.
+        every: Updates between checkpoints.
+        killed: The last update of the other process.
+        end: The last update of all.
+    """
+    module = Path(inspect.getsourcefile(make_task))
+    folders = [str(Path(__file__).parent), str(module.parent)]
+    program = (
+        f"import sys; sys.path[:0] = {folders!r}; import resumable, {module.stem} as tests; "
+        f"resumable.fit_until_killed(tests.{make_task.__name__}(*{given!r}), "
+        f"{str(tmp_path / 'saved')!r}, {every}, {killed}, {end})"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    done = subprocess.run([sys.executable, "-c", program], env=environment)
+    assert done.returncode == -signal.SIGKILL
+    newest = max((tmp_path / "saved").glob("*.ckpt"), key=lambda path: path.stat().st_mtime_ns)
+    again = resumed(make_task(*given), newest, max_steps=end, seed=3)
+    whole = fitted(make_task(*given), max_steps=end, seed=3)
+    assert everything(again) == everything(whole)
 
 
 def resumed(task, path, **arguments):

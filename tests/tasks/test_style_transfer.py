@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +12,7 @@ from boring import Rows, fitted, named, quiet
 from painting import CHEAP, HEIGHT, WIDTH, fast, optimized, pixels
 from PIL import Image
 from replicated import assert_equal_on_replicas
-from resumable import assert_resume_is_exact, resumed
+from resumable import assert_killed_run_is_exact, assert_resume_is_exact
 
 from lightning_tf import Trainer
 from lightning_tf.callbacks import WandbLogger
@@ -303,39 +302,13 @@ def test_a_resumed_run_paints_the_picture_of_the_run_that_was_not_stopped(vgg, m
     assert_resume_is_exact(tmp_path, make, list, stop=4, end=8)
 
 
-KILLED = """
-import os, signal, sys
-sys.path[:0] = sys.argv[3:5]
-import test_style_transfer as tests
-from boring import quiet
-from lightning_tf import Callback, Trainer
-from lightning_tf.callbacks import ModelCheckpoint
-
-class Killed(Callback):
-    every_n_steps = 7
-    def on_train_window_end(self, trainer, task):
-        if self.is_due(trainer):
-            os.kill(os.getpid(), signal.SIGKILL)
-
-saved = ModelCheckpoint(every_n_train_steps=2, dirpath=sys.argv[2])
-task = tests.optimized(sys.argv[1], start="noise")
-given = quiet(max_steps=9, seed=3, callbacks=[saved, Killed()], enable_checkpointing=True)
-Trainer(**given).fit(task)
-"""
+def from_noise(vgg):
+    return optimized(vgg, start="noise")
 
 
 @pytest.mark.slow
 def test_a_killed_run_goes_on_and_ends_in_the_same_picture(vgg, tmp_path):
-    folder = Path(__file__).resolve().parent
-    arguments = [str(vgg), str(tmp_path / "saved"), str(folder), str(folder.parent)]
-    environment = {**os.environ, "PYTHONPATH": str(folder.parents[1])}
-    done = subprocess.run([sys.executable, "-c", KILLED, *arguments], env=environment)
-    assert done.returncode == -9
-    newest = max((tmp_path / "saved").glob("*.ckpt"), key=lambda path: path.stat().st_mtime_ns)
-    again, whole = optimized(vgg, start="noise"), optimized(vgg, start="noise")
-    resumed(again, newest, max_steps=9, seed=3)
-    fitted(whole, max_steps=9, seed=3)
-    np.testing.assert_array_equal(again.preview(), whole.preview())
+    assert_killed_run_is_exact(tmp_path, from_noise, str(vgg), every=2, killed=7, end=9)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 from boring import Rows, fitted, quiet
 from replicated import assert_equal_on_replicas
-from resumable import assert_resume_is_exact
+from resumable import assert_killed_run_is_exact, assert_resume_is_exact
 
 from lightning_tf import Trainer
 from lightning_tf.exceptions import ConfigurationError, DataError
@@ -275,6 +275,15 @@ def test_training_goes_on_exactly_where_a_checkpoint_stopped(tmp_path, network):
         return made(network, dropout=0.2, schedule="constant", quantiles=(0.1, 0.5, 0.9))
 
     assert_resume_is_exact(tmp_path, make, list, stop=4, end=14)
+
+
+def recurrent():
+    return made("lstm", dropout=0.2, schedule="constant")
+
+
+@pytest.mark.slow
+def test_a_killed_run_goes_on_exactly(tmp_path):
+    assert_killed_run_is_exact(tmp_path, recurrent, every=4, killed=18, end=24)
 
 
 @pytest.mark.parametrize(
