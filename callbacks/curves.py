@@ -18,6 +18,7 @@ NO_METRIC = ("step", "epoch")
 COLUMNS = 3
 PANEL = (4.5, 3.2)  # inches
 LEGEND = 0.3  # above the panels
+TICKS = 5  # of an axis, about; each costs nearly a millisecond
 # The mean of an epoch is drawn over the rows inside it, which are noisy.
 STYLES: dict[str, dict[str, Any]] = {
     "train": {"color": "tab:blue", "alpha": 0.35, "linewidth": 1.0},
@@ -66,7 +67,7 @@ def draw_curves(record: Path, picture: Path) -> bool:
     if kinds:  # one for all panels: inside one it would lie over curves
         handles = [lines[kind] for kind in kinds]
         figure.legend(handles, kinds, loc="upper center", ncols=len(kinds), frameon=False)
-    figure.savefig(picture, dpi=100)
+    figure.savefig(picture, dpi=100, pil_kwargs={"compress_level": 1})
     return True
 
 
@@ -106,6 +107,7 @@ def _draw_panel(axes: Axes, name: str, curves: dict[str, Points]) -> None:
             # A line through one point is nothing to see.
             marked = {**style, "marker": "o"} if len(steps) == 1 else style
             axes.plot(steps, values, label=kind or "_alone", **marked)  # its title names it
-    axes.set_title(name)
+    axes.set_title(name, y=1.0)  # else all labels are measured, in case that they reach the title
     axes.set_xlabel("update")
+    axes.locator_params(nbins=TICKS)
     axes.grid(alpha=0.3)
