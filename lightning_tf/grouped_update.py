@@ -34,7 +34,7 @@ def grouped(
     """The context in which `optimizer.apply` updates small variables together.
 
     Adam, AdamW and SGD are known, by their exact classes; every other optimizer is left as it is,
-    and so are Adam with ``amsgrad`` and variables whose gradient is sparse.
+    and so is Adam with ``amsgrad``.
 
     Args:
         optimizer: A built Keras optimizer.
@@ -80,29 +80,19 @@ class GroupedUpdate:
         """Update the variables; called by `optimizer.apply`, outside of the replicas.
 
         Args:
-            gradients: One for each variable, a copy on every replica.
+            gradients: One for each variable, a copy on every replica; no IndexedSlices.
             variables: Of Keras or of TensorFlow.
             rate: The learning rate, as Keras reads it outside of the replicas.
         """
         held = [tensorflow_variable(variable) for variable in variables]
-        is_sparse = [isinstance(self.placement.first(g), tf.IndexedSlices) for g in gradients]
-        sparse = [i for i, known in enumerate(is_sparse) if known]
-        dense = [i for i, known in enumerate(is_sparse) if not known]
         parts, order = [], []
-        for members, decays in groups(self.optimizer, [held[i] for i in dense]):
-            places = [dense[member] for member in members]
-            parts.append((self._laid_out.part(self.optimizer, [held[i] for i in places]), decays))
-            order += places
+        for members, decays in groups(self.optimizer, held):
+            variables = [held[i] for i in members]
+            parts.append((self._laid_out.part(self.optimizer, variables), decays))
+            order += members
         with self._laid_out.put_back(held, [part for part, _ in parts]):
-            if sparse:
-                kind, theirs = type(self.optimizer), [held[i] for i in sparse]
-                kind._apply_weight_decay(self.optimizer, theirs)
-                kind._backend_update_step(
-                    self.optimizer, [gradients[i] for i in sparse], theirs, rate
-                )
-            if parts:
-                own = [gradients[i] for i in order]
-                self.placement.each(lambda given: self._update(parts, given), own)
+            own = [gradients[i] for i in order]
+            self.placement.each(lambda given: self._update(parts, given), own)
 
     def _update(self, parts: Sequence[tuple[Part, bool]], gradients: Sequence[tf.Tensor]) -> None:
         rules: dict[tf.DType, tuple[tf.Tensor, Rule]] = {}

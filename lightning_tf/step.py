@@ -63,7 +63,7 @@ class TrainingStep:
                 scaled = optimizer.scaled(_shared(loss, part))
             minimized.setdefault(name, []).append(loss)
             with tape.stop_recording():
-                gradients = inner.gradient(scaled, _sources(optimizer.variables))
+                gradients = _gradients(inner, scaled, optimizer.variables)
                 optimizer.placement.sum_then(lambda g: optimizer.update(g, ready), gradients)
             return loss
 
@@ -80,7 +80,7 @@ class TrainingStep:
         self._refuse_uneven_windows(losses, minimized)
         # Every gradient is taken before any variable moves: all losses see the same weights.
         gradients = {
-            name: tape.gradient(loss, _sources(self._named(name).variables))
+            name: _gradients(tape, loss, self._named(name).variables)
             for name, loss in scaled.items()
         }
         for name, parts in minimized.items():
@@ -244,5 +244,19 @@ def _scalar(loss: Any, where: str) -> tf.Tensor:
     return tf.cast(loss, tf.float32)
 
 
-def _sources(variables: list[Any]) -> list[Any]:
-    return [tensorflow_variable(variable) for variable in variables]
+def _gradients(tape: tf.GradientTape, loss: tf.Tensor, variables: list[Any]) -> list[Any]:
+    held = [tensorflow_variable(variable) for variable in variables]
+    return [_whole(g, v) for g, v in zip(tape.gradient(loss, held), held, strict=True)]
+
+
+def _whole(gradient: Any, variable: Any) -> Any:
+    """The gradient itself; of an embedding, whose rows come one by one, the table of their sums.
+
+    Keras' optimizers, and clipping, take a row that a batch reads twice for two gradients: Adam
+    adds up two squares where it should square the sum. Workers could not exchange rows either,
+    whose number differs: in a graph's loop TensorFlow gathers only what keeps its shape.
+    """
+    if not isinstance(gradient, tf.IndexedSlices):
+        return gradient
+    table = tf.math.unsorted_segment_sum(gradient.values, gradient.indices, variable.shape[0])
+    return tf.ensure_shape(table, variable.shape)

@@ -39,6 +39,8 @@ def main() -> None:
     # model.compile("adam", loss, metrics=["accuracy"]); model.fit(x, y, epochs=10)
     data = (x.astype("float32") / 16, y)
     trainer.fit(KerasTask(model, loss=loss, optimizer="adam", metrics=["accuracy"], data=data))
+    if not trainer.is_global_zero:
+        return
     print(f"accuracy {trainer.callback_metrics['accuracy']:.4f}")
     print(f"written: {trainer.log_dir}")
 

@@ -44,7 +44,8 @@ def main() -> None:
     trainer = Trainer(max_epochs=options.epochs, default_root_dir=options.output, seed=options.seed)
     trainer.fit(task)
     metrics = trainer.callback_metrics | trainer.test(task)
-
+    if not trainer.is_global_zero:  # another of several workers
+        return
     for name in ("loss", "accuracy", "auc", "f1"):
         row = (f"{part or 'train'} {metrics[part + name]:.4f}" for part in ("", "val_", "test_"))
         print(f"{name:10}", "  ".join(row))

@@ -48,8 +48,12 @@ def main() -> None:
     )
     trainer.fit(task)
     trainer.test(task)
-    print(table(task.compare("test")))
-    for row in task.backtest(trainer, options["folds"]) if options["folds"] else ():
+    compared = task.compare("test")
+    stretches = task.backtest(trainer, options["folds"]) if options["folds"] else []
+    if not trainer.is_global_zero:  # another of several workers
+        return
+    print(table(compared))
+    for row in stretches:
         print(f"from {row['from']!s:.10}  {row['windows']} windows  rmse {row['test_rmse']:.4f}")
     for path in sorted(Path(trainer.log_dir or "").glob("figures/test_*")):
         print(f"written: {path}")

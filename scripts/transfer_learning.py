@@ -51,8 +51,10 @@ def main() -> None:
         seed=0,
     )
     trainer.fit(task)
-    print(trainer.callback_metrics | trainer.test(task))
-    task.export(Path(trainer.log_dir or options.output) / "exported")
+    metrics = trainer.callback_metrics | trainer.test(task)
+    if trainer.is_global_zero:  # of several workers one writes
+        print(metrics)
+        task.export(Path(trainer.log_dir or options.output) / "exported")
 
 
 if __name__ == "__main__":

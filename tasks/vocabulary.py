@@ -51,7 +51,8 @@ class Vocabulary(keras.layers.Layer):  # type: ignore[misc]
         self.size = size
         self.fingerprints = self._numbers("fingerprints", (size - FIRST,), "int64")
         self.numbers = self._numbers("numbers", (size - FIRST,), "int32")
-        self.letters = self._numbers("letters", (size - FIRST, LETTERS), "uint8")
+        # Four to a number: TensorFlow cannot hand bytes from one worker to the others.
+        self.letters = self._numbers("letters", (size - FIRST, LETTERS // 4), "int32")
         self.built = True
 
     def _numbers(self, name: str, shape: tuple[int, ...], dtype: str) -> Any:
@@ -90,11 +91,12 @@ class Vocabulary(keras.layers.Layer):  # type: ignore[misc]
             letters[row, : len(cut)] = cut
         self.fingerprints.assign(fingerprints)
         self.numbers.assign(numbers)
-        self.letters.assign(letters)
+        self.letters.assign(letters.view(np.int32))
 
     def words(self) -> list[str]:
         """The known words, the most frequent first, cut to 32 bytes each."""
-        rows = self.letters.numpy()[: int((self.numbers.numpy() > 0).sum())]
+        letters = np.ascontiguousarray(self.letters.numpy()).view(np.uint8)
+        rows = letters[: int((self.numbers.numpy() > 0).sum())]
         return [row.tobytes().rstrip(b"\0").decode("utf-8", "ignore") for row in rows]
 
     def call(self, fingerprints: tf.Tensor) -> tf.Tensor:

@@ -97,35 +97,6 @@ def test_variables_left_out_of_weight_decay_stay_out():
         np.testing.assert_array_equal(own, their)
 
 
-def test_sparse_gradients_go_the_way_of_keras():
-    def trained(is_grouped):
-        placement = Placement("cpu", 1, "auto")
-        with placement.scope():
-            tables = [keras.Variable(tf.ones((5, 2))), keras.Variable(tf.ones((2, 2)))]
-            optimizer = keras.optimizers.AdamW(0.1, weight_decay=0.1)
-            optimizer.build(tables)
-
-        @tf.function
-        def update():
-            with tf.GradientTape() as tape:
-                rows = tf.gather(tables[0].value, [1, 3, 3])
-                loss = tf.reduce_sum((rows @ tables[1].value) ** 2)
-            gradients = tape.gradient(loss, [table.value for table in tables])
-            assert isinstance(gradients[0], tf.IndexedSlices)
-            if is_grouped:
-                with grouped(optimizer, placement, None):
-                    optimizer.apply(gradients, tables)
-            else:
-                optimizer.apply(gradients, tables)
-
-        for _ in range(3):
-            update()
-        return [np.asarray(v.value) for v in [*tables, *optimizer.variables]]
-
-    for own, their in zip(trained(True), trained(False), strict=True):
-        np.testing.assert_array_equal(own, their)
-
-
 @pytest.mark.parametrize("optimizer", [keras.optimizers.Adam(), keras.optimizers.SGD()], ids=named)
 def test_the_optimizer_is_left_as_it_was(optimizer):
     before = dict(vars(optimizer))

@@ -288,6 +288,45 @@ def test_two_workers_run_a_generative_script_and_write_once(few_pictures, tmp_pa
     assert os.listdir(tmp_path / "out" / "runs") == ["version_0"]
 
 
+def few(name, pictures):
+    """Arguments that make a script's work small, with data in a folder."""
+    import pandas as pd
+    from texts import texts
+
+    if name == "text_classification.py":
+        x, y = texts(64, seed=0)
+        pd.DataFrame({"text": x, "label": y}).to_csv(pictures / "texts.csv", index=False)
+        given = ["--data", pictures / "texts.csv", "--test", pictures / "texts.csv"]
+        return [*given, "--export", pictures / "model"]
+    if name == "time_series_forecast.py":
+        pd.DataFrame({"sold": np.sin(np.arange(100) / 3)}).to_csv(pictures / "sold.csv")
+        given = ["--data", pictures / "sold.csv", "--target", "sold", "--network", "mlp"]
+        return [*given, "--history", 20, "--season", 19, "--folds", 2]
+    if name == "transfer_learning.py":
+        return [pictures, "--weights", "random", "--image-size", 32]
+    return []
+
+
+@pytest.mark.distributed
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("text_classification.py", "accuracy +train"),
+        ("time_series_forecast.py", "forecast +rmse"),
+        ("transfer_learning.py", "'test_accuracy'"),
+        ("keras_task.py", "written:"),
+    ],
+)
+def test_two_workers_run_a_script_that_prints_once(few_pictures, name, line):
+    launch = ["-m", "lightning_tf", "launch", "--workers", 2, "--", ROOT / "scripts" / name]
+    out = few_pictures / "out"
+    arguments = [*few(name, few_pictures), "--epochs", 1, "--output", out]
+    printed = run_command([*launch, *arguments])
+    assert len(re.findall(line, printed)) == 1, printed
+    assert os.listdir(out / "runs") == ["version_0"]
+
+
 @pytest.mark.slow
 def test_tuning_ends_bad_trials_early(tmp_path):
     printed = run("tune.py", "--trials", 6, "--epochs", 3, "--output", tmp_path)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import pandas as pd
 import tensorflow as tf
 from adversarial import few_pictures, small_gan
 from boring import BoringTask, NumberData, NumberTask, Rows, fitted, quiet
@@ -25,6 +26,7 @@ from test_replicas import (
     TwoOptimizers,
     Words,
 )
+from texts import texts
 
 from lightning_tf import Callback, Trainer
 from lightning_tf.agreement import agreed, check_signals
@@ -40,9 +42,15 @@ from lightning_tf.data.array_data import ArrayData
 from lightning_tf.data.digits import Digits
 from lightning_tf.exceptions import ConfigurationError, TerminationRequested
 from lightning_tf.profiler import TraceProfiler
-from lightning_tf.tasks import ImageClassification
+from lightning_tf.tasks import (
+    ImageClassification,
+    Regression,
+    TextClassification,
+    TimeSeriesForecast,
+)
 from lightning_tf.variables import all_variables
 
+SERIES = {"history": 12, "units": 4, "batch_size": 7, "season": 6}
 CLIPPED = {"gradient_clip_val": 0.01, "accumulate_grad_batches": 3}
 
 
@@ -108,6 +116,23 @@ GENERATIVE = {
     "a fast style": (lambda: fast(None), {"max_steps": 4, "predicts": False}),
 }
 
+# Texts of unequal length, a series, a table: with an uneven last batch and without dropout, whose
+# masks differ from worker to worker.
+TABLE = {"x": np.arange(37.0) % 5, "y": np.arange(37.0) % 3}
+DATA = {
+    "words": (lambda: of_texts("bag_of_words"), {}),
+    "words in their order": (lambda: of_texts("gru"), {"gradient_clip_val": 0.1}),
+    "a series": (lambda: TimeSeriesForecast(np.sin(np.arange(90.0) / 3), "gru", **SERIES), {}),
+    "a table": (lambda: Regression(pd.DataFrame(TABLE), "y", units=(4,), batch_size=7), {}),
+}
+
+
+def of_texts(network):
+    sizes = {"units": 4, "embedding_size": 4, "vocabulary_size": 40, "batch_size": 7}
+    options = {"val": texts(9), "test": texts(11)}
+    return TextClassification(texts(37), network, dropout=0.0, data_options=options, **sizes)
+
+
 OF_WORKERS = (
     "by index",
     "64-bit weights",
@@ -120,6 +145,7 @@ CASES = {
     "more": MORE,
     "of workers": {name: MORE[name] for name in OF_WORKERS},
     "generative": GENERATIVE,
+    "data": DATA,
 }
 
 

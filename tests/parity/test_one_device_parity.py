@@ -117,3 +117,34 @@ def test_lightning_tf_leaves_a_layer_alone_that_was_frozen_after_an_epoch():
     task = KerasTask(model, data=data(*problem(), 4))
     Trainer(**quiet(max_epochs=2, callbacks=[freezes])).fit(task)
     assert (hidden_kernel(model) == freezes.before).all()
+
+
+def product(wanted, given):
+    return -wanted * given
+
+
+def reader():
+    """An embedding and a batch that reads its second row twice; what Adam moves it by is known."""
+    keras.utils.set_random_seed(1)
+    table = keras.layers.Embedding(4, 1, embeddings_initializer="zeros")
+    model = keras.Sequential([keras.Input((2,), dtype="int32"), table, keras.layers.Flatten()])
+    model.compile(keras.optimizers.Adam(0.1), product)
+    return model, np.array([[1, 1]], np.int32), np.array([[2.0, -1.0]], np.float32)
+
+
+def moved(model):
+    """Of the row; Adam's first step is its rate, whatever the gradient."""
+    return float(np.asarray(model.layers[0].embeddings.numpy())[1, 0])
+
+
+@keras_trap("Adam adds up the squares of a row that is read twice, not the square of the sum")
+def test_keras_takes_a_row_that_is_read_twice_for_one():
+    model, x, y = reader()
+    model.fit(batches(x, y, 1), verbose=0)
+    assert moved(model) == pytest.approx(0.1, rel=1e-3)
+
+
+def test_lightning_tf_takes_a_row_that_is_read_twice_for_one():
+    model, x, y = reader()
+    Trainer(**quiet(max_epochs=1)).fit(KerasTask(model, data=data(x, y, 1)))
+    assert moved(model) == pytest.approx(0.1, rel=1e-3)
