@@ -1,0 +1,139 @@
+"""RecordPictures: encoded pictures in array_record files, read and decoded by index."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from lightning_tf.data.array_records import ArrayRecords
+from lightning_tf.data.array_source import ArraySource
+from lightning_tf.data.order import Indices
+from lightning_tf.data.picture_decoding import PictureDecoding
+from lightning_tf.data.pipeline_options import parallel_calls, without_tuner
+
+BLOCK = 64  # records read by one call of Python; at most three such blocks wait in memory
+
+
+class RecordPictures:
+    """Examples of TensorFlow Datasets with a picture and a label, which stay on the disk.
+
+    A pipeline reads the records that its indices name, in blocks, and nothing else; it takes the
+    examples apart and decodes the pictures in parallel, in the order of the indices. Batches are
+    those of `DecodedPictures`.
+
+    Args:
+        records: Serialized examples.
+        features: The set's features by name (`builder.info.features`).
+        picture_key: The feature that holds the picture.
+        label_key: The feature that holds the label.
+        decoding: Of the pictures.
+
+    Example:
+        >>> source = RecordPictures(records, builder.info.features, "image", "label", decoding)
+        >>> pictures, labels = next(iter(source.batches(np.arange(100), batch_size=20)))
+    """
+
+    def __init__(
+        self,
+        records: ArrayRecords,
+        features: Any,
+        picture_key: str,
+        label_key: str,
+        decoding: PictureDecoding,
+    ) -> None:
+        self._records, self._decoding = records, decoding
+        self._features = {picture_key: features[picture_key], label_key: features[label_key]}
+        self._picture_key, self._label_key = picture_key, label_key
+        self._num_classes = features[label_key].num_classes
+
+    def batches(self, indices: Indices, batch_size: int) -> tf.data.Dataset:
+        """Batches of these pictures in this order; the last one may be smaller.
+
+        An unlabelled picture (-1) or a label beyond the classes is an error when it is read.
+        """
+        return self._mapped(self._pair, indices, batch_size)
+
+    def inputs(self, indices: Indices, batch_size: int) -> tf.data.Dataset:
+        """The same batches without labels, which may be -1."""
+        return self._mapped(self._picture, indices, batch_size)
+
+    def labels(self, indices: Indices) -> NDArray[np.int64]:
+        """The labels of these examples.
+
+        The whole records are read, pictures included, because the files have no columns; nothing
+        is decoded.
+
+        Raises:
+            DataError: A file is missing or damaged.
+        """
+        import tensorflow_datasets as tfds
+
+        key = self._label_key
+        specification = tfds.features.FeaturesDict({key: self._features[key]}).tf_example_spec
+        found = np.zeros(len(indices), np.int64)
+        for start in range(0, len(indices), BLOCK):
+            block = slice(start, start + BLOCK)
+            records = self._records.read(indices[block].tolist())
+            found[block] = tf.io.parse_example(records, specification)[key]
+        return found
+
+    def in_memory(self) -> ArraySource:
+        """All pictures decoded once: uses height x width x channels bytes for each."""
+        everything = np.arange(len(self._records), dtype=np.int64)
+        pictures, labels = zip(*self.batches(everything, 64).as_numpy_iterator(), strict=True)
+        return ArraySource(np.concatenate(pictures), np.concatenate(labels))
+
+    def close(self) -> None:
+        """Close the files; the next batch opens them again."""
+        self._records.close()
+
+    def _mapped(
+        self, make: Callable[[tf.Tensor], Any], indices: Indices, batch_size: int
+    ) -> tf.data.Dataset:
+        plain = tf.autograph.experimental.do_not_convert
+        records = (
+            tf.data.Dataset.from_tensor_slices(indices)
+            .batch(BLOCK)
+            .map(plain(self._block), num_parallel_calls=1)  # a thread of its own
+            .prefetch(1)
+            .unbatch()
+            .apply(tf.data.experimental.assert_cardinality(len(indices)))
+        )
+        return without_tuner(
+            records.map(plain(make), num_parallel_calls=parallel_calls(), deterministic=True)
+            .batch(batch_size)
+            .prefetch(2)
+        )
+
+    def _block(self, indices: tf.Tensor) -> tf.Tensor:
+        # Which record an index names never changes: a function without state.
+        block = tf.numpy_function(self._read, [indices], tf.string, stateful=False)
+        return tf.ensure_shape(block, (None,))
+
+    def _read(self, indices: NDArray[np.int64]) -> NDArray[np.object_]:
+        return np.array(self._records.read(indices.tolist()), dtype=object)
+
+    def _pair(self, record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        example = self._parsed(record, self._picture_key, self._label_key)
+        label = example[self._label_key]
+        known = tf.debugging.Assert(
+            (label >= 0) & (label < self._num_classes),
+            [f"{self._records.label}: a label is not within 0 to {self._num_classes - 1}:", label],
+        )
+        with tf.control_dependencies([known]):
+            label = tf.cast(label, tf.int32)
+        return self._decoding.resized(example[self._picture_key]), label
+
+    def _picture(self, record: tf.Tensor) -> tf.Tensor:
+        return self._decoding.resized(self._parsed(record, self._picture_key)[self._picture_key])
+
+    def _parsed(self, record: tf.Tensor, *keys: str) -> Any:
+        import tensorflow_datasets as tfds
+
+        wanted = tfds.features.FeaturesDict({key: self._features[key] for key in keys})
+        encoded = {key: tfds.decode.SkipDecoding() for key in keys if key == self._picture_key}
+        return wanted.deserialize_example(record, decoders=encoded)
