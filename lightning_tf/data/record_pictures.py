@@ -15,7 +15,7 @@ from lightning_tf.data.order import Indices
 from lightning_tf.data.picture_decoding import PictureDecoding
 from lightning_tf.data.pipeline_options import parallel_calls, without_tuner
 
-BLOCK = 64  # records read by one call of Python; at most three such blocks wait in memory
+BLOCK = 128  # records read by one call of Python; at most three such blocks wait in memory
 
 
 class RecordPictures:
@@ -49,6 +49,7 @@ class RecordPictures:
         self._features = {picture_key: features[picture_key], label_key: features[label_key]}
         self._picture_key, self._label_key = picture_key, label_key
         self._num_classes = features[label_key].num_classes
+        self._graph, self._block = self._traced_reading()
 
     def batches(self, indices: Indices, batch_size: int) -> tf.data.Dataset:
         """Batches of these pictures in this order; the last one may be smaller.
@@ -98,7 +99,7 @@ class RecordPictures:
         records = (
             tf.data.Dataset.from_tensor_slices(indices)
             .batch(BLOCK)
-            .map(plain(self._block), num_parallel_calls=1)  # a thread of its own
+            .map(plain(self._blocks), num_parallel_calls=1)  # a thread of its own
             .prefetch(1)
             .unbatch()
             .apply(tf.data.experimental.assert_cardinality(len(indices)))
@@ -109,10 +110,21 @@ class RecordPictures:
             .prefetch(2)
         )
 
-    def _block(self, indices: tf.Tensor) -> tf.Tensor:
-        # Which record an index names never changes: a function without state.
-        block = tf.numpy_function(self._read, [indices], tf.string, stateful=False)
-        return tf.ensure_shape(block, (None,))
+    def _traced_reading(self) -> tuple[tf.Graph, Any]:
+        # TensorFlow keeps a Python function of a graph for as long as the outermost graph lives.
+        # That would be the global one: every epoch would leave a function behind, and with it this
+        # source and its files. Hence a graph of our own, and one trace for all pipelines.
+        graph = tf.Graph()
+        with graph.as_default(), tf.device("CPU:0"):
+            reading = tf.function(
+                # Which record an index names never changes: a function without state.
+                lambda i: tf.numpy_function(self._read, [i], tf.string, stateful=False),
+                autograph=False,
+            ).get_concrete_function(tf.TensorSpec([None], tf.int64))
+        return graph, reading
+
+    def _blocks(self, indices: tf.Tensor) -> tf.Tensor:
+        return tf.ensure_shape(self._block(indices), (None,))
 
     def _read(self, indices: NDArray[np.int64]) -> NDArray[np.object_]:
         return np.array(self._records.read(indices.tolist()), dtype=object)

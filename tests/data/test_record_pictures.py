@@ -1,7 +1,10 @@
 """Sets of TensorFlow Datasets in array_record files: read by index, batch by batch."""
 
+import gc
+import weakref
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -171,7 +174,7 @@ def test_a_part_without_labels_is_predicted_and_refused_in_testing(prepared):
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="open files are listed on Linux")
-def test_files_are_opened_once_for_all_epochs_and_closed_at_teardown(prepared, monkeypatch):
+def test_files_are_opened_once_for_all_epochs_and_closed_at_teardown(tmp_path, monkeypatch):
     from array_record.python import array_record_data_source
 
     made, create = [], array_record_data_source._create_reader
@@ -181,15 +184,16 @@ def test_files_are_opened_once_for_all_epochs_and_closed_at_teardown(prepared, m
         return create(filename, *arguments)
 
     monkeypatch.setattr(array_record_data_source, "_create_reader", noting)
-    data = ready("painted_thrice", prepared[ON_DISK])
+    data = ready("painted_thrice", prepared_in(tmp_path, ON_DISK, 3, [PaintedThrice]))
+    assert opened(tmp_path) == 0
     for again in (1, 2):
         for epoch in range(3):
             batches(data.train_dataset(epoch))
             batches(data.val_dataset())
             assert len(made) == 6 * again
-            assert opened(prepared[ON_DISK]) == 6
+            assert opened(tmp_path) == 6
         data.teardown("fit")
-        assert opened(prepared[ON_DISK]) == 0
+        assert opened(tmp_path) == 0
 
 
 def opened(folder):
@@ -200,3 +204,25 @@ def opened(folder):
         except OSError:  # the one that lists them
             continue
     return sum(link.is_relative_to(folder) for link in links)
+
+
+def test_pipelines_leave_nothing_behind_that_holds_the_set(prepared):
+    data = ready("painted_thrice", prepared[ON_DISK])
+    for epoch in range(2):
+        batches(data.train_dataset(epoch))
+    left = weakref.ref(data.parts["train"].source)
+    del data
+    gc.collect()
+    assert left() is None
+
+
+def test_a_pipeline_outlives_its_set_and_a_cleared_session(prepared):
+    data = ready("painted_thrice", prepared[ON_DISK])
+    dataset = data.train_dataset(0)
+    expected = batches(dataset)
+    keras.utils.clear_session()
+    assert_same(batches(dataset), expected)
+    assert_same(batches(data.train_dataset(0)), expected)
+    del data
+    gc.collect()
+    assert_same(batches(dataset), expected)
