@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
 from typing import Any
 
 from lightning_tf.exceptions import ConfigurationError, DataError
@@ -28,9 +29,12 @@ class ArrayRecords:
         DataError: The package array_record cannot be imported.
 
     Example:
-        >>> instructions = builder.info.splits["train"].file_instructions
-        >>> records = ArrayRecords("tfds:mnist", instructions)
-        >>> first, last = records.read([0, len(records) - 1])
+        >>> from types import SimpleNamespace
+        >>> file = SimpleNamespace(
+        ...     filename="pictures.array_record", skip=0, take=100, examples_in_shard=100
+        ... )
+        >>> len(ArrayRecords("pictures", [file]))
+        100
     """
 
     def __init__(self, label: str, instructions: Sequence[Any]) -> None:
@@ -40,6 +44,7 @@ class ArrayRecords:
         self._instructions = list(instructions)
         self._count: int = sum(item.take for item in self._instructions)
         self._source: Any = None
+        self._opening = Lock()
         self._check_limit()
 
     def __len__(self) -> int:
@@ -52,10 +57,7 @@ class ArrayRecords:
         Raises:
             DataError: A file is missing or damaged.
         """
-        # A name of its own: a pipeline that still reads while `close` is called keeps its readers.
-        source = self._source
-        if source is None:
-            source = self._source = self._source_class(self._instructions)
+        source = self._opened()  # kept by this read, should `close` be called meanwhile
         step = max(1, -(-len(indices) // THREADS))
         runs = [indices[start : start + step] for start in range(0, len(indices), step)]
         try:
@@ -72,6 +74,12 @@ class ArrayRecords:
     def close(self) -> None:
         """Close the files."""
         self._source = None
+
+    def _opened(self) -> Any:
+        with self._opening:
+            if self._source is None:
+                self._source = self._source_class(self._instructions)
+            return self._source
 
     def _check_limit(self) -> None:
         import resource  # POSIX alone has it, as array_record
@@ -100,8 +108,8 @@ def array_record_source(label: str) -> Any:
     except ImportError as error:
         raise DataError(
             f"{label} needs the package array_record, which cannot be imported ({error}). "
-            "TensorFlow Datasets brings it on Linux; there is none for Windows. Install it, or "
-            'pass file_format="tfrecord" and the data_dir= of another folder, where the set is '
-            "prepared anew."
+            "TensorFlow Datasets brings it on Linux; on macOS, `pip install array_record`; for "
+            'Windows there is none. Or pass file_format="tfrecord" and the data_dir= of another '
+            "folder, where the set is prepared anew."
         ) from error
     return ArrayRecordDataSource

@@ -33,8 +33,20 @@ class RecordPictures:
         decoding: Of the pictures.
 
     Example:
-        >>> source = RecordPictures(records, builder.info.features, "image", "label", decoding)
-        >>> pictures, labels = next(iter(source.batches(np.arange(100), batch_size=20)))
+        >>> import tensorflow_datasets as tfds
+        >>> from types import SimpleNamespace
+        >>> file = SimpleNamespace(
+        ...     filename="photos.array_record", skip=0, take=100, examples_in_shard=100
+        ... )
+        >>> features = {
+        ...     "image": tfds.features.Image(),
+        ...     "label": tfds.features.ClassLabel(num_classes=2),
+        ... }
+        >>> records = ArrayRecords("photos", [file])
+        >>> source = RecordPictures(records, features, "image", "label", PictureDecoding((8, 6)))
+        >>> batches = source.batches(np.arange(100), batch_size=30)
+        >>> len(batches), batches.element_spec[0].shape.as_list()
+        (4, [None, 8, 6, 3])
     """
 
     def __init__(
@@ -82,11 +94,15 @@ class RecordPictures:
             found[block] = tf.io.parse_example(records, specification)[key]
         return found
 
-    def in_memory(self) -> ArraySource:
-        """All pictures decoded once: uses height x width x channels bytes for each."""
+    def in_memory(self, labels: NDArray[np.int32]) -> ArraySource:
+        """All pictures decoded once: uses height x width x channels bytes for each.
+
+        Args:
+            labels: Of all of them.
+        """
         everything = np.arange(len(self._records), dtype=np.int64)
-        pictures, labels = zip(*self.batches(everything, 64).as_numpy_iterator(), strict=True)
-        return ArraySource(np.concatenate(pictures), np.concatenate(labels))
+        batches = list(self.inputs(everything, BLOCK).as_numpy_iterator())
+        return ArraySource(np.concatenate(batches), labels)
 
     def close(self) -> None:
         """Close the files; the next batch opens them again."""

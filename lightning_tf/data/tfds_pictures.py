@@ -37,10 +37,11 @@ class TfdsPictures(IndexedData):
 
     `setup` then reads nothing, unless a part has to be held out of the training pictures, every
     class in proportion. That asks for their labels, and the files have no columns, so that the
-    training files are read once from end to end without decoding: COST. ImageNet has
-    a validation part, and so costs nothing; for another set of its size pass ``val_fraction=0``, or
-    take the time. Labels are checked when they are read: those of parts without labels (-1) are an
-    error in training and testing and none in prediction.
+    training files are read once from end to end, without decoding: 0.24 ms for a picture of 110 kB
+    from a disk that gives 460 MB/s, 5 minutes for 1.28 million of them. ImageNet itself brings a
+    validation part; for such a set without one, ``val_fraction=0`` saves the time. Labels are
+    checked when they are read: parts without labels (-1), such as ImageNet's for testing, can be
+    predicted and are an error in testing.
 
     Batches are ``(pictures, labels)``: uint8 of shape (batch, height, width, channels), 0 to 255,
     and int32 of shape (batch,).
@@ -144,12 +145,13 @@ class TfdsPictures(IndexedData):
         ends = np.cumsum([sum(item.take for item in listed) for listed in instructions.values()])
         members = np.split(np.arange(len(self._records), dtype=np.int64), ends[:-1])
         given = dict(zip(splits, members, strict=True))
-        labels = None
-        # All that the labels decide, in the order of how long it takes to find out.
-        if any(held_out_fractions(given, self._val_fraction, self._test_fraction).values()):
-            read = source.labels(given["train"])  # first of all indices, so that they fit
-            labels = checked_labels(self._set.label, read, self.num_classes)
-        return source.in_memory() if self._in_memory else source, given, labels
+        fractions = held_out_fractions(given, self._val_fraction, self._test_fraction)
+        if not self._in_memory and not any(fractions.values()):
+            return source, given, None
+        # Those of training come first of all, so that an index finds its label in them, too.
+        wanted = np.arange(len(self._records)) if self._in_memory else given["train"]
+        labels = checked_labels(self._set.label, source.labels(wanted), self.num_classes)
+        return source.in_memory(labels) if self._in_memory else source, given, labels
 
     def _encoded(self, builder: Any, splits: dict[str, str], keys: tuple[str, str]) -> _Found:
         contents: list[bytes] = []

@@ -16,7 +16,7 @@ from lightning_tf import Trainer
 from lightning_tf.data.array_records import ArrayRecords
 from lightning_tf.data.order import epoch_order
 from lightning_tf.data.tfds_pictures import TfdsPictures
-from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.exceptions import ConfigurationError, DataError
 from lightning_tf.tasks import ImageClassification
 from lightning_tf.worker_share import WorkerShare
 
@@ -171,6 +171,8 @@ def test_a_part_without_labels_is_predicted_and_refused_in_testing(prepared):
     assert [len(pictures) for pictures in data.predict_dataset()] == [5]
     with pytest.raises(tf.errors.InvalidArgumentError, match="label is not within 0 to 1"):
         batches(data.test_dataset())
+    with pytest.raises(DataError, match="labels must be 0 to 1, but 5 of 51 are not"):
+        ready("painted_thrice", prepared[ON_DISK], in_memory=True)
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="open files are listed on Linux")
