@@ -1,6 +1,5 @@
 """array_record files by index, and what is said where they cannot be read."""
 
-import resource
 import sys
 
 import pytest
@@ -35,6 +34,7 @@ def test_any_order_is_read_across_files(folder, instructions):
 
 
 def test_more_files_than_the_process_may_open_are_refused(instructions, monkeypatch):
+    resource = pytest.importorskip("resource")
     monkeypatch.setattr(resource, "getrlimit", lambda kind: (130, 4096))
     with pytest.raises(ConfigurationError, match=r"3 files.* may open 130; run `ulimit -n 1027`"):
         ArrayRecords("pictures", instructions)

@@ -80,6 +80,7 @@ class ManyReviews(SmallReviews, skip_registration=True):
 
 
 def test_both_formats_give_the_same_texts(tmp_path):
+    pytest.importorskip("array_record.python.array_record_module")
     batches = []
     for file_format in ("array_record", "tfrecord"):
         folder = tmp_path / file_format
