@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lightning_tf.data.array_source import ArraySource
 from lightning_tf.data.order import Indices
+from lightning_tf.data.picture_decoding import PictureDecoding
 from lightning_tf.data.pipeline_options import parallel_calls, without_tuner
 
 
@@ -45,8 +46,8 @@ class DecodedPictures:
         with tf.device("CPU:0"):
             self._contents = tf.constant(list(contents), tf.string)
             self._labels = tf.constant(labels, tf.int32)
-        self._image_size, self._channels = image_size, channels
-        self._are_paths, self._crop = are_paths, crop_to_aspect_ratio
+        self._are_paths = are_paths
+        self._decoding = PictureDecoding(image_size, channels, crop_to_aspect_ratio)
 
     def batches(self, indices: Indices, batch_size: int) -> tf.data.Dataset:
         """Batches of these pictures in this order; the last one may be smaller."""
@@ -70,7 +71,7 @@ class DecodedPictures:
         count = len(self._labels)
         whole = without_tuner(
             tf.data.Dataset.range(count)
-            .map(lambda i: (i, tf.size(self._decode(i))), num_parallel_calls=parallel_calls())
+            .map(lambda i: (i, tf.size(self._decoded(i))), num_parallel_calls=parallel_calls())
             .ignore_errors()
         )
         bad = sorted(set(range(count)) - {int(index) for index, _ in whole.as_numpy_iterator()})
@@ -86,39 +87,20 @@ class DecodedPictures:
             .prefetch(2)
         )
 
-    def _decode(self, index: tf.Tensor) -> tf.Tensor:
+    def _content(self, index: tf.Tensor) -> tf.Tensor:
         content = self._contents[index]
-        if self._are_paths:
-            content = tf.io.read_file(content)
-        picture = tf.io.decode_image(content, self._channels, expand_animations=False)
-        return tf.ensure_shape(picture, (None, None, self._channels))
+        return tf.io.read_file(content) if self._are_paths else content
+
+    def _decoded(self, index: tf.Tensor) -> tf.Tensor:
+        return self._decoding.decoded(self._content(index))
 
     def _picture(self, index: tf.Tensor) -> tf.Tensor:
-        picture = self._decode(index)
-        if self._image_size is None:
-            return picture
-        if self._crop:
-            picture = _cropped(picture, self._image_size)
-        resized = tf.image.resize(picture, self._image_size, antialias=True)
-        return tf.saturate_cast(tf.round(resized), tf.uint8)
+        return self._decoding.resized(self._content(index))
 
     def _reason(self, index: int) -> str:
         try:
-            self._decode(tf.constant(index))
+            self._decoded(tf.constant(index))
         except tf.errors.OpError as error:
             message = error.message.split("}} ")[-1]
             return str(message.split(" [Op:")[0])
         return "it could be decoded only at the second try"
-
-
-def _cropped(picture: tf.Tensor, image_size: tuple[int, int]) -> tf.Tensor:
-    height, width = tf.shape(picture)[0], tf.shape(picture)[1]
-    wanted_height = tf.minimum(height, width * image_size[0] // image_size[1])
-    wanted_width = tf.minimum(width, height * image_size[1] // image_size[0])
-    return tf.image.crop_to_bounding_box(
-        picture,
-        (height - wanted_height) // 2,
-        (width - wanted_width) // 2,
-        tf.maximum(wanted_height, 1),
-        tf.maximum(wanted_width, 1),
-    )

@@ -41,6 +41,7 @@ def image_data(
     val_fraction: float | None = None,
     test_fraction: float | None = None,
     data_dir: str | os.PathLike[str] | None = None,
+    file_format: str | None = None,
     image_size: int | tuple[int, int] | None = None,
     channels: int | None = None,
     crop_to_aspect_ratio: bool | None = None,
@@ -66,6 +67,7 @@ def image_data(
         val_fraction: Share to hold out for validation where the data bring none.
         test_fraction: Share to hold out for testing where the data bring none.
         data_dir: Where the files of a named set are.
+        file_format: ``array_record`` or ``tfrecord``, for ``tfds:``; see `TfdsPictures`.
         image_size: Height and width that encoded pictures are resized to, or one number.
         channels: 1 or 3, for a folder.
         crop_to_aspect_ratio: For a folder, see `PictureFolder`.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -56,11 +56,7 @@ def split_indices(
         >>> len(rest), len(held_out)
         (8, 2)
     """
-    if any(not 0 <= fraction < 1 for fraction in fractions) or sum(fractions) >= 1:
-        raise ConfigurationError(
-            f"The held-out fractions are {list(fractions)}; give numbers of at least 0 "
-            "whose sum is below 1."
-        )
+    _check_fractions(fractions)
     random = np.random.RandomState(seed)
     line = random.permutation(count)
     if labels is not None:
@@ -68,6 +64,36 @@ def split_indices(
     ends = np.floor(np.cumsum(fractions) * count + 0.5).astype(np.int64)
     *held_out, rest = np.split(line, ends)
     return [np.sort(part) for part in (rest, *held_out)]
+
+
+def held_out_fractions(
+    given: Collection[str], val_fraction: float | None, test_fraction: float | None
+) -> dict[str, float]:
+    """The share of ``train`` that each part takes which the data do not bring.
+
+    Args:
+        given: The parts that the data bring.
+        val_fraction: Share for validation; None means 0.1.
+        test_fraction: Share for testing; None means 0.
+
+    Raises:
+        ConfigurationError: A part is given and has a fraction too, or nothing is left of ``train``.
+
+    Example:
+        >>> held_out_fractions(["train", "test"], None, None)
+        {'val': 0.1}
+    """
+    fractions = {}
+    for name, fraction, usual in (("val", val_fraction, 0.1), ("test", test_fraction, 0.0)):
+        if name not in given:
+            fractions[name] = usual if fraction is None else fraction
+        elif fraction is not None:
+            raise ConfigurationError(
+                f"{name}_fraction is {fraction!r}, but the data bring their own {name} part; "
+                "drop one of them."
+            )
+    _check_fractions(fractions.values())
+    return fractions
 
 
 def carve(
@@ -99,15 +125,7 @@ def carve(
         >>> {name: len(indices) for name, indices in parts.items()}
         {'train': 8, 'val': 2, 'test': 0}
     """
-    fractions = {}
-    for name, fraction, usual in (("val", val_fraction, 0.1), ("test", test_fraction, 0.0)):
-        if name not in given:
-            fractions[name] = usual if fraction is None else fraction
-        elif fraction is not None:
-            raise ConfigurationError(
-                f"{name}_fraction is {fraction!r}, but the data bring their own {name} part; "
-                "drop one of them."
-            )
+    fractions = held_out_fractions(given, val_fraction, test_fraction)
     train = given["train"]
     classes = None if labels is None else labels[train]
     if classes is not None and any(fractions.values()):
@@ -115,6 +133,14 @@ def carve(
     rest, *held_out = split_indices(len(train), list(fractions.values()), seed, classes)
     carved = dict(zip(fractions, held_out, strict=True))
     return {**given, "train": train[rest]} | {name: train[part] for name, part in carved.items()}
+
+
+def _check_fractions(fractions: Collection[float]) -> None:
+    if any(not 0 <= fraction < 1 for fraction in fractions) or sum(fractions) >= 1:
+        raise ConfigurationError(
+            f"The held-out fractions are {list(fractions)}; give numbers of at least 0 "
+            "whose sum is below 1."
+        )
 
 
 def _refuse_single(classes: NDArray[Any], names: Sequence[str] | None) -> None:

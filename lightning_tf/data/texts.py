@@ -38,7 +38,8 @@ def text_data(data: Any, **options: Any) -> DataModule:
             folders; a pair ``(texts, labels)``; or a DataModule of such batches, which is returned
             as it is. ``"imdb"`` without its files is ``"tfds:imdb_reviews"``.
         **options: Those of the source: batch_size, seed, split_seed, val_fraction, test_fraction,
-            empty, class_names; `data_dir` for a named set; `val`, `test`, `text_column`,
+            empty, class_names; `data_dir` for a named set; `file_format` for
+            ``tfds:``; `val`, `test`, `text_column`,
             `label_column` and `encoding` for a table; `classes` and `encoding` for a folder;
             `val`, `test` and `predict` for lists.
 

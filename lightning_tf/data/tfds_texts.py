@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from lightning_tf.data.array_records import array_record_source
 from lightning_tf.data.text_arrays import Pair, TextArrays
 from lightning_tf.data.tfds_set import TfdsSet
 from lightning_tf.exceptions import DataError
@@ -20,13 +21,15 @@ class TfdsTexts(TextArrays):
     Args:
         name: As `tfds.builder` takes it, such as ``imdb_reviews``.
         data_dir: Where sets are prepared; None is the library's own folder.
+        file_format: As `TfdsPictures` takes it. The texts are kept in memory either way.
         text_key: The feature that holds the text; None takes ``text``, or the only one there is.
         **options: Those of `TextArrays`: empty, val_fraction, test_fraction, batch_size, seed,
             split_seed.
 
     Raises:
-        ConfigurationError: No such set.
-        DataError: The set is not prepared and cannot be, or holds no labelled texts.
+        ConfigurationError: No such set, or one that is prepared in another format.
+        DataError: The set is not prepared and cannot be, its format cannot be read on this
+            platform, or it holds no labelled texts.
 
     Example:
         >>> data = TfdsTexts("imdb_reviews", data_dir="tensorflow_datasets")
@@ -37,12 +40,13 @@ class TfdsTexts(TextArrays):
         name: str,
         *,
         data_dir: str | os.PathLike[str] | None = None,
+        file_format: str | None = None,
         text_key: str | None = None,
         **options: Any,
     ) -> None:
         """Check and keep the arguments."""
         super().__init__(**options)
-        self._set = TfdsSet(name, data_dir)
+        self._set = TfdsSet(name, data_dir, file_format)
         self._text_key = text_key
 
     def prepare_data(self) -> None:
@@ -51,23 +55,26 @@ class TfdsTexts(TextArrays):
 
     def read(self) -> dict[str, Pair]:
         """Every split, in the order of its files."""
-        import tensorflow_datasets as tfds
-
         builder = self._set.builder()
         splits = self._set.splits(builder)
         text_key, label_key = self._keys(builder.info.features)
         names = builder.info.features[label_key].names
         pairs = {}
         for part, split in splits.items():
-            dataset = builder.as_dataset(
-                split=split,
-                read_config=tfds.ReadConfig(try_autocache=False),
-                shuffle_files=False,
-            )
-            rows = list(dataset.as_numpy_iterator())
+            rows = list(self._rows(builder, split))
             texts = [row[text_key] for row in rows]
             pairs[part] = (texts, [names[row[label_key]] for row in rows])
         return pairs
+
+    def _rows(self, builder: Any, split: str) -> Any:
+        import tensorflow_datasets as tfds
+
+        if self._set.is_by_index(builder):
+            array_record_source(self._set.label)
+            return builder.as_data_source(split)
+        config = tfds.ReadConfig(try_autocache=False, interleave_cycle_length=1)
+        dataset = builder.as_dataset(split=split, read_config=config, shuffle_files=False)
+        return dataset.as_numpy_iterator()
 
     def _keys(self, features: Any) -> tuple[str, str]:
         import tensorflow_datasets as tfds

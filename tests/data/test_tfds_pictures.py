@@ -1,57 +1,21 @@
 """Sets of TensorFlow Datasets, prepared on the spot without a network."""
 
+import json
+import shutil
+import socket
+
 import numpy as np
 import pytest
-import tensorflow_datasets as tfds
+from painted_sets import PaintedOnce, PaintedTwice, pictures, prepared_in
 
 from lightning_tf.data import tfds_set
 from lightning_tf.data.tfds_pictures import TfdsPictures
 from lightning_tf.exceptions import ConfigurationError, DataError
 
 
-def pictures(count, size=6, seed=0):
-    random = np.random.RandomState(seed)
-    for number in range(count):
-        side = size + (number % 3 if size == 7 else 0)
-        picture = random.randint(0, 256, (side, size, 3)).astype("uint8")
-        yield number, {"image": picture, "label": number % 2}
-
-
-class _Painted(tfds.core.GeneratorBasedBuilder, skip_registration=True):
-    VERSION = tfds.core.Version("1.0.0")
-
-    def _info(self):
-        return self.dataset_info_from_configs(
-            features=tfds.features.FeaturesDict(
-                {
-                    "image": tfds.features.Image(shape=self.SHAPE),
-                    "label": tfds.features.ClassLabel(names=["left", "right"]),
-                }
-            ),
-            supervised_keys=("image", "label"),
-        )
-
-    def _split_generators(self, dl_manager):
-        return {split: pictures(count, self.SIZE) for split, count in self.SPLITS.items()}
-
-    def _generate_examples(self):
-        raise NotImplementedError
-
-
-class PaintedOnce(_Painted, skip_registration=True):
-    SHAPE, SIZE, SPLITS = (6, 6, 3), 6, {"train": 50, "test": 10}
-
-
-class PaintedTwice(_Painted, skip_registration=True):
-    SHAPE, SIZE, SPLITS = (None, None, 3), 7, {"train": 20, "validation": 6}
-
-
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tfds")
-    for builder in (PaintedOnce, PaintedTwice):
-        builder(data_dir=folder).download_and_prepare()
-    return folder
+    return prepared_in(tmp_path_factory.mktemp("tfds"), builders=(PaintedOnce, PaintedTwice))
 
 
 def ready(name, folder, **options):
@@ -116,3 +80,50 @@ def test_without_a_network_a_download_fails_at_once(tmp_path, monkeypatch):
 def test_a_set_that_is_not_prepared_is_named(tmp_path):
     with pytest.raises(DataError, match="is not prepared in"):
         TfdsPictures("cifar10", data_dir=tmp_path).setup("fit")
+
+
+class PaintedAnew(PaintedOnce):
+    """Registered, as the sets of the library are, so that it can be prepared by its name."""
+
+
+@pytest.mark.parametrize("file_format", ["array_record", "tfrecord", None])
+def test_a_set_is_prepared_in_the_format_that_is_asked_for(tmp_path, monkeypatch, file_format):
+    if file_format == "array_record":
+        pytest.importorskip("array_record.python.array_record_module")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        monkeypatch.setattr(tfds_set, "HOST", "127.0.0.1")  # the network, as far as it is needed
+        monkeypatch.setattr(tfds_set, "PORT", server.getsockname()[1])
+        ready("painted_anew", tmp_path, file_format=file_format)
+    found = {path.name.split("-")[1].split(".")[1] for path in tmp_path.rglob("*-of-*")}
+    assert found == {file_format or "tfrecord"}
+
+
+def test_a_set_in_another_format_than_asked_for_is_refused(prepared):
+    with pytest.raises(ConfigurationError, match=r"as tfrecord, but file_format is 'array_record'"):
+        TfdsPictures("painted_once", data_dir=prepared, file_format="array_record").prepare_data()
+    data = TfdsPictures("painted_once", data_dir=prepared, file_format="array_record")
+    with pytest.raises(ConfigurationError, match=r"or pass the data_dir= of another folder"):
+        data.setup("fit")
+    assert sizes(ready("painted_once", prepared, file_format="tfrecord"))["train"] == 45
+
+
+def test_of_a_set_in_two_formats_the_one_asked_for_is_read(tmp_path):
+    folders = [prepared_in(tmp_path / name, name, 3) for name in ("tfrecord", "array_record")]
+    for path in folders[1].rglob("*array_record*-of-*"):
+        shutil.copy(path, folders[0] / path.parent.relative_to(folders[1]))
+    description = next(folders[0].rglob("dataset_info.json"))
+    told = json.loads(description.read_text())
+    description.write_text(json.dumps({**told, "alternativeFileFormats": ["array_record"]}))
+    on_disk = ready("painted_once", folders[0], file_format="array_record")
+    resident = ready("painted_once", folders[0])
+    assert type(on_disk.parts["train"].source).__name__ == "RecordPictures"
+    assert type(resident.parts["train"].source).__name__ == "DecodedPictures"
+    for one, other in zip(
+        flat(on_disk.train_dataset(1)), flat(resident.train_dataset(1)), strict=True
+    ):
+        assert (one == other).all()
+
+
+def test_an_unknown_format_is_answered_with_the_nearest():
+    with pytest.raises(ConfigurationError, match="Did you mean 'array_record'"):
+        TfdsPictures("cifar10", file_format="arrayrecord")

@@ -72,3 +72,28 @@ def test_without_a_network_a_download_fails_at_once(tmp_path, monkeypatch):
 def test_a_set_that_is_not_prepared_is_named(tmp_path):
     with pytest.raises(DataError, match="is not prepared in"):
         TfdsTexts("imdb_reviews", data_dir=tmp_path).setup("fit")
+
+
+class ManyReviews(SmallReviews, skip_registration=True):
+    def _split_generators(self, dl_manager):
+        return {"train": _rows(90)}  # more in a file than tf.data would take in turn
+
+
+def test_both_formats_give_the_same_texts(tmp_path):
+    pytest.importorskip("array_record.python.array_record_module")
+    batches = []
+    for file_format in ("array_record", "tfrecord"):
+        folder = tmp_path / file_format
+        several = tfds.download.DownloadConfig(num_shards=3, try_download_gcs=False)
+        ManyReviews(data_dir=folder).download_and_prepare(
+            file_format=file_format, download_config=several
+        )
+        data = TfdsTexts("many_reviews", data_dir=folder, file_format=file_format)
+        data.setup("fit")
+        batches.append(
+            [
+                (texts.tolist(), labels.tolist())
+                for texts, labels in data.train_dataset(0).as_numpy_iterator()
+            ]
+        )
+    assert batches[0] == batches[1]
