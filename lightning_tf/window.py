@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 import tensorflow as tf
@@ -112,6 +113,7 @@ class Window:
         with step.laying_out(self._slots):
             self._batch = traced.get_concrete_function(element_spec, tf.TensorSpec((), tf.bool))
         forget_with(self, self._batch.graph)
+        self._one_by_one = placement.workers.count > 1 and _gathers_rows(self._batch.graph)
         if isinstance(step, TrainingStep):
             _warn_of_unsaved_random(self._batch)
         self.zero = (tf.zeros([len(self.names) + 1]),) * 2
@@ -144,6 +146,8 @@ class Window:
             phase: Batches already accumulated towards the next update.
             every: Batches per update.
         """
+        if self._one_by_one and count > 1:
+            return self._singly(iterator, count, carry, phase, every)
         plan = tf.constant([count, phase, every], tf.int64)
         try:
             return WindowResult(*self._loop(iterator, plan, *carry))
@@ -151,6 +155,16 @@ class Window:
             # The batches before the bad one have moved the weights; their slots go with them.
             tf.function(self._slots.give_back, autograph=False)()
             raise
+
+    def _singly(
+        self, iterator: Any, count: int, carry: tuple[tf.Tensor, tf.Tensor], phase: int, every: int
+    ) -> WindowResult:
+        """The same by as many graph calls."""
+        batches = tf.zeros([], tf.int64)
+        for number in range(count):
+            result = self(iterator, 1, carry, phase=phase + number, every=every)
+            batches, carry = batches + result.batches, (result.sums, result.finite)
+        return replace(result, batches=batches)
 
     def flush(self) -> None:
         """Update from an incomplete window of accumulation."""
@@ -239,6 +253,17 @@ class Window:
             (there, *state),
         )
         return tuple(after)
+
+
+def _gathers_rows(graph: Any) -> bool:
+    """Whether workers gather something, as they do with sparse gradients.
+
+    Every batch has other words and so another number of rows. Within one graph call TensorFlow
+    ends that with "Shape mismatch in the collective instance".
+    """
+    whole = graph.as_graph_def()
+    nodes = chain(whole.node, *(function.node_def for function in whole.library.function))
+    return any(node.op.startswith("CollectiveGather") for node in nodes)
 
 
 def _warn_of_unsaved_random(traced: Any) -> None:

@@ -50,7 +50,7 @@ def test_two_workers_open_each_file_once_in_all_and_end_like_one_process(tmp_pat
         times = 2 if "memory" in name else 1  # to find broken ones, then to keep them
         assert opened == dict.fromkeys(every["pictures" in name], times), name
         assert all(worker[name][0] for worker in found)
-        one = outcome(lambda make=make: make(root), 1)
+        one = outcome(lambda make=make: make(root), 1, max_epochs=folder_cases.EPOCHS.get(name, 1))
         for worker in found:
             what, apart = furthest(one, worker[name][1])
             assert apart < 1e-5, f"{name}: {what} differs by {apart:.1e}"
