@@ -30,7 +30,8 @@ class TextArrays(IndexedData):
     """Labelled texts in memory.
 
     Batches are ``(texts, labels)``: strings in UTF-8 of shape (batch,) and int32 of shape (batch,),
-    the places of the labels in `class_names`. A subclass overrides `read`.
+    the places of the labels in `class_names`. A subclass overrides `read`, or
+    `load` where it has no texts in memory.
 
     Attributes:
         class_names: The classes of the training part, after `setup`; sorted, numbers by size,

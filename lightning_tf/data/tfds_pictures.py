@@ -23,6 +23,7 @@ class TfdsPictures(IndexedData):
     `prepare_data` downloads it, and fails within seconds where there is no network. The encoded
     pictures are kept in memory, so that any order can be drawn by index; they are decoded in the
     pipeline. Splits named ``validation`` and ``test`` are used; what is missing can be held out.
+    Each of several workers reads the whole set, and decodes only its rows of a batch.
 
     Batches are ``(pictures, labels)``: uint8 of shape (batch, height, width, channels), 0 to 255,
     and int32 of shape (batch,).
