@@ -129,15 +129,15 @@ class Workers:
     def unless_one_fails(self, work: Callable[[], T]) -> T:
         """What `work` gives here, once it has succeeded on every worker.
 
-        For work on a part of the data: a worker that failed alone would leave the others waiting in
-        the next exchange. On one worker an error is raised as it is.
+        A worker that failed alone would leave the others waiting in the next exchange. On one worker
+        an error is raised as it is.
 
         Args:
             work: Exchanges nothing.
 
         Raises:
             DataError: Another worker has failed; where it has with an error of this package, the
-                same text. Of several the first is told, on all workers.
+                same text, and a note that tells which one. Of several the first is told, on all.
         """
         if self.count == 1:
             return work()
@@ -148,15 +148,16 @@ class Workers:
             failure = error
             told = [isinstance(error, LightningTFError), f"{type(error).__name__}: {error}"]
         failures = self.all_values(told)
-        first = next((index for index, told in enumerate(failures) if told is not None), None)
+        first = next((index for index, each in enumerate(failures) if each is not None), None)
         if first is None:
             return result
-        if failure is not None and first == self.index:
+        if failure is not None and told == failures[first]:
             raise failure
         is_ours, text = failures[first]
-        if is_ours:
-            raise DataError(text.partition(": ")[2])
-        raise DataError(f"worker {first} ({self._addresses[first]}) failed on its part: {text}")
+        name = f"worker {first} ({self._addresses[first]})"
+        error = DataError(text.partition(": ")[2] if is_ours else f"{name} failed: {text}")
+        error.add_note(f"This was found by {name}.")
+        raise error
 
     def joined(self, array: np.ndarray) -> np.ndarray:
         """The arrays of all workers put together along the first dimension.

@@ -207,6 +207,12 @@ def failures(folder, root):
     if is_second:
         (own / "good" / "last.txt").write_text("one more")
     found["other files"] = loaded(TextFolder(own))
+    here = Path(root, "gone") if is_second else Path(root)  # a disk that one has and one has not
+    found["gone"] = [
+        loaded(TextFolder(here / "texts")),
+        loaded(PictureFolder(here / "pictures", image_size=8)),
+        loaded(UnlabelledPictureFolder(here / "pictures", image_size=8)),
+    ]
     workers.wait()
     if is_second:
         Path(root, "texts", "good", "999.txt").write_bytes(b"caf\xe9")

@@ -93,12 +93,14 @@ def test_evaluation_is_exact_and_every_worker_gets_all_predictions_in_order(foun
 
 def assert_failures_are_told(one, other):
     """Of this package the same error, of others their name; the first where several fail."""
-    assert one[0] == other[0] == ("DataError", "x.txt is empty")
+    assert one[0] == ("DataError", "x.txt is empty")
+    assert other[0][:2] == one[0]
+    assert re.fullmatch(r"This was found by worker 0 \(127.0.0.1:\d+\).", other[0][2])
     assert other[1] == ("KeyError", "'x'")
     assert one[1][0] == "DataError"
-    assert re.fullmatch(r"worker 1 \(127.0.0.1:\d+\) failed on its part: KeyError: 'x'", one[1][1])
+    assert re.fullmatch(r"worker 1 \(127.0.0.1:\d+\) failed: KeyError: 'x'", one[1][1])
     assert one[2] == ("OSError", "0")
-    assert re.fullmatch(r"worker 0 \(127.0.0.1:\d+\) failed on its part: OSError: 0", other[2][1])
+    assert re.fullmatch(r"worker 0 \(127.0.0.1:\d+\) failed: OSError: 0", other[2][1])
 
 
 @pytest.mark.distributed

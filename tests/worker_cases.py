@@ -236,7 +236,8 @@ def exchanges(folder):
         try:
             workers.unless_one_fails(lambda errors=errors: fails(errors[workers.index]))
         except (DataError, KeyError, OSError) as error:
-            found["failed"].append((type(error).__name__, str(error)))
+            notes = getattr(error, "__notes__", [])
+            found["failed"].append((type(error).__name__, str(error), *notes))
     workers.wait()
     try:
         workers.joined(np.float32(1.0))

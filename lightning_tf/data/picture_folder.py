@@ -102,10 +102,7 @@ class PictureFolder(IndexedData):
 
     def load(self) -> dict[str, Part]:
         """List the files, check them and split them."""
-        folders = self._part_folders()
-        self.class_names = self._classes(folders["train"])
-        self.num_classes = len(self.class_names)
-        files = {name: self._files(name, folder) for name, folder in folders.items()}
+        files = self.workers.unless_one_fails(self._listed)
         paths = [path for listed, _ in files.values() for path in listed]
         labels = np.concatenate([part_labels for _, part_labels in files.values()])
         owners = np.repeat(list(files), [len(listed) for listed, _ in files.values()])
@@ -116,7 +113,8 @@ class PictureFolder(IndexedData):
         source = self._source(paths, labels)
         members = {name: np.flatnonzero(owners == name) for name in files}
         if not len(members["train"]):
-            raise DataError(f"No picture in {folders['train']} can be decoded; give whole files.")
+            folder = self._part_folders()["train"]
+            raise DataError(f"No picture in {folder} can be decoded; give whole files.")
         carved = carve(
             members,
             labels,
@@ -127,6 +125,13 @@ class PictureFolder(IndexedData):
         )
         final = source.in_memory(self.workers) if self._in_memory else source
         return {name: Part(final, indices) for name, indices in carved.items()}
+
+    def _listed(self) -> dict[str, tuple[list[str], NDArray[np.int32]]]:
+        """The files of each part and their labels; learns the classes."""
+        folders = self._part_folders()
+        self.class_names = self._classes(folders["train"])
+        self.num_classes = len(self.class_names)
+        return {name: self._files(name, folder) for name, folder in folders.items()}
 
     def _source(self, paths: list[str], labels: NDArray[np.int32]) -> DecodedPictures:
         return DecodedPictures(

@@ -62,7 +62,7 @@ class TextFolder(TextArrays):
 
     def load(self) -> dict[str, Part]:
         """List the files, look at each and split them."""
-        files = {part: self._files(folder) for part, folder in self._part_folders().items()}
+        files = self.workers.unless_one_fails(self._listed)
         every = [path for paths, _ in files.values() for path in paths]
         found = shared_look(self.workers, self._root, every, partial(self._look, every))
         empty = np.array(list(found), np.int64)
@@ -76,6 +76,10 @@ class TextFolder(TextArrays):
             labels[part] = checked_label_names(part, given, len(paths), self._names)[chosen]
             kept += [paths[index] for index in chosen]
         return self.split(labels, lambda codes: TextFiles(kept, codes, self._encoding))
+
+    def _listed(self) -> dict[str, tuple[list[str], list[str]]]:
+        """The files of each part, and the class of each."""
+        return {part: self._files(folder) for part, folder in self._part_folders().items()}
 
     def _look(self, paths: list[str], part: slice) -> dict[int, str]:
         """Which files of a part hold no text; reading them finds a wrong encoding."""

@@ -73,7 +73,7 @@ class UnlabelledPictureFolder(IndexedData):
 
     def load(self) -> dict[str, Part]:
         """Find the files, decode them and hold some out."""
-        paths = self._whole(self._found())
+        paths = self._whole(self.workers.unless_one_fails(self._found))
         everything = np.arange(len(paths), dtype=np.int64)
         carved = carve({"train": everything}, None, self._val_fraction, None, self.split_seed)
         source = _InputsAlone(self._decoded(paths).in_memory(self.workers))

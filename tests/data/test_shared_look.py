@@ -89,9 +89,11 @@ def test_what_one_worker_finds_ends_or_warns_both_alike(tmp_path):
     assert (pictures == other.pop("pictures")).all()
     ours, theirs = one.pop("on one alone"), other.pop("on one alone")
     assert ours.startswith("worker 1 (127.0.0.1")
-    assert ours.endswith(f"failed on its part: MemoryError: {theirs}")
+    assert ours.endswith(f" failed: MemoryError: {theirs}")
     assert theirs == "the disk is on fire"
     assert one == other
+    for said, name in zip(one["gone"], ("texts", "pictures", "pictures"), strict=True):
+        assert said.startswith(f"{root / 'gone' / name} is no folder; give one with")
     texts_root = Path(root, "texts")
     assert one["other files"].startswith(
         f"worker 1 has {folder_cases.TEXTS + 1} files in its texts and worker 0 has"
