@@ -129,8 +129,8 @@ class Workers:
     def unless_one_fails(self, work: Callable[[], T]) -> T:
         """What `work` gives here, once it has succeeded on every worker.
 
-        A worker that failed alone would leave the others waiting in the next exchange. On one worker
-        an error is raised as it is.
+        A worker that failed alone would leave the others waiting in the next exchange. On one
+        worker an error is raised as it is.
 
         Args:
             work: Exchanges nothing.
