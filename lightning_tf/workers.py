@@ -155,9 +155,9 @@ class Workers:
             raise failure
         is_ours, text = failures[first]
         name = f"worker {first} ({self._addresses[first]})"
-        error = DataError(text.partition(": ")[2] if is_ours else f"{name} failed: {text}")
-        error.add_note(f"This was found by {name}.")
-        raise error
+        told_here = DataError(text.partition(": ")[2] if is_ours else f"{name} failed: {text}")
+        told_here.add_note(f"This was found by {name}.")
+        raise told_here
 
     def joined(self, array: np.ndarray) -> np.ndarray:
         """The arrays of all workers put together along the first dimension.
