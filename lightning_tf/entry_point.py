@@ -22,6 +22,7 @@ from lightning_tf.exceptions import (
 from lightning_tf.precision import applied
 from lightning_tf.seed import last_seed, seed_everything
 from lightning_tf.task import Task
+from lightning_tf.workers import ALONE
 
 if TYPE_CHECKING:
     from lightning_tf.trainer import Trainer
@@ -61,6 +62,7 @@ def entered(
             raise
         raise exception from raised
     finally:
+        data_of(task).join(ALONE)
         trainer.detach()
 
 
@@ -141,6 +143,7 @@ def _set_up(trainer: Trainer, task: Task, stage: str) -> None:
         tf.config.experimental.enable_op_determinism()
     data = data_of(task)
     data.trainer_seed = trainer.seed or 0
+    data.join(trainer.workers)
     trainer.prepare_data(data, stage)
     trainer.hooks("setup", stage)
     trainer.chief_log_dir = trainer.workers.told(trainer.log_dir)

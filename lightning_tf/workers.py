@@ -6,15 +6,21 @@ import json
 import re
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import tensorflow as tf
 
+from lightning_tf.batch_part import part_of
 from lightning_tf.cluster import Cluster
-from lightning_tf.exceptions import ConfigurationError, WorkerLostError
+from lightning_tf.exceptions import (
+    ConfigurationError,
+    DataError,
+    LightningTFError,
+    WorkerLostError,
+)
 
 LOST_TASK = re.compile(r"/job:worker/(?:replica:0/)?task:(\d+)")
 BROKEN = (  # what a collective ends with where a peer is gone
@@ -28,6 +34,9 @@ BROKEN = (  # what a collective ends with where a peer is gone
 )
 PROBE_SECONDS, PROBES_SECONDS = 1.0, 10.0
 WORD = 8  # bytes of the integers that are exchanged
+TABLE_BYTES = 16 * 2**20  # exchanged at once, of all workers together
+
+T = TypeVar("T")
 
 
 class Workers:
@@ -88,12 +97,67 @@ class Workers:
         """The bytes of every worker, in their order, of any lengths."""
         if self.count == 1:
             return [content]
-        lengths = self.gathered([len(content)])[:, 0]
-        words = max(1, -(-int(lengths.max()) // WORD))
-        table = np.zeros((self.count, words * WORD), np.uint8)
-        table[self.index, : len(content)] = np.frombuffer(content, np.uint8)
-        summed = self._sum(table.view(np.int64).reshape(-1)).view(np.uint8).reshape(table.shape)
-        return [row[:n].tobytes() for row, n in zip(summed, lengths, strict=True)]
+        lengths = self.gathered([len(content)])[:, 0].tolist()
+        piece = max(WORD, TABLE_BYTES // self.count // WORD * WORD)
+        parts: list[list[bytes]] = [[] for _ in lengths]
+        for start in range(0, max(lengths), piece):
+            words = -(-min(piece, max(lengths) - start) // WORD)
+            table = np.zeros((self.count, words * WORD), np.uint8)
+            own = np.frombuffer(content[start : start + piece], np.uint8)
+            table[self.index, : len(own)] = own
+            summed = self._sum(table.view(np.int64).reshape(-1)).view(np.uint8)
+            for part, row, length in zip(parts, summed.reshape(table.shape), lengths, strict=True):
+                part.append(row[: max(0, length - start)].tobytes())
+        return [b"".join(part) for part in parts]
+
+    def part(self, count: int) -> slice:
+        """Which of `count` examples are this worker's: a contiguous part, as even as can be.
+
+        Example:
+            >>> Workers(None, None).part(7)
+            slice(0, 7, None)
+        """
+        own, start = part_of(count, self.index, self.count)
+        return slice(start, start + own)
+
+    def all_values(self, value: Any) -> list[Any]:
+        """What each worker gives, in their order: plain data that JSON can hold."""
+        if self.count == 1:
+            return [value]
+        return [json.loads(text) for text in self.all_bytes(json.dumps(value).encode())]
+
+    def unless_one_fails(self, work: Callable[[], T]) -> T:
+        """What `work` gives here, once it has succeeded on every worker.
+
+        A worker that failed alone would leave the others waiting in the next exchange. On one
+        worker an error is raised as it is.
+
+        Args:
+            work: Exchanges nothing.
+
+        Raises:
+            DataError: Another worker has failed; where it has with an error of this package, the
+                same text, and a note that tells which one. Of several the first is told, on all.
+        """
+        if self.count == 1:
+            return work()
+        failure, told = None, None
+        try:
+            result = work()
+        except Exception as error:
+            failure = error
+            told = [isinstance(error, LightningTFError), f"{type(error).__name__}: {error}"]
+        failures = self.all_values(told)
+        first = next((index for index, each in enumerate(failures) if each is not None), None)
+        if first is None:
+            return result
+        if failure is not None and told == failures[first]:
+            raise failure
+        is_ours, text = failures[first]
+        name = f"worker {first} ({self._addresses[first]})"
+        told_here = DataError(text.partition(": ")[2] if is_ours else f"{name} failed: {text}")
+        told_here.add_note(f"This was found by {name}.")
+        raise told_here
 
     def joined(self, array: np.ndarray) -> np.ndarray:
         """The arrays of all workers put together along the first dimension.
@@ -109,6 +173,10 @@ class Workers:
                 "predict_step gave a scalar, which cannot be put together from several workers; "
                 "return one row for each example."
             )
+        if array.dtype.kind in "biuf" and 0 not in array.shape[1:]:
+            given = self.all_bytes(array.tobytes())
+            rows = np.concatenate([np.frombuffer(part, array.dtype) for part in given])
+            return rows.reshape(-1, *array.shape[1:])
         own = tf.io.serialize_tensor(tf.constant(array)).numpy()
         dtype = tf.as_dtype(array.dtype)
         parts = [tf.io.parse_tensor(part, dtype).numpy() for part in self.all_bytes(own)]
@@ -181,3 +249,7 @@ def _answers(address: str) -> bool:
     except OSError:
         return False
     return True
+
+
+ALONE = Workers(None, None)
+"""One worker, for whatever no Trainer drives."""

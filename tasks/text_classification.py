@@ -24,6 +24,7 @@ from lightning_tf.tasks.mistake_table import MistakeTable
 from lightning_tf.tasks.optimizer_settings import OptimizerSettings
 from lightning_tf.tasks.text_classifier import TextClassifier
 from lightning_tf.tasks.text_export import export_text_classifier
+from lightning_tf.tasks.vocabulary import Vocabulary
 
 MOST_CONFUSED_CLASSES = 100  # a larger matrix can neither be read nor drawn
 CHUNK = 512  # texts that are split into words at once
@@ -173,7 +174,7 @@ class TextClassification(Task):
         A vocabulary that no checkpoint has filled is filled here, from training texts alone.
         """
         if self.vocabulary is not None and not self.vocabulary.is_fitted:
-            self.vocabulary.fit(self.classifier.words, self._training_texts())
+            self._fit_vocabulary(self.vocabulary)
         return self.optimizer_settings.build(self.trainer.estimated_stepping_batches, self.model)
 
     def configure_metrics(self) -> dict[str, keras.metrics.Metric]:
@@ -235,11 +236,17 @@ class TextClassification(Task):
             self.class_names = text_facts(self.texts, self.class_names).class_names
             self.hparams["class_names"] = self.class_names
 
-    def _training_texts(self) -> Any:
-        part = (getattr(self.texts, "parts", None) or {}).get("train")
+    def _fit_vocabulary(self, vocabulary: Vocabulary) -> None:
+        texts: Any = self.texts
+        part = (getattr(texts, "parts", None) or {}).get("train")
         if part is not None:
-            return part.source.inputs(part.indices, CHUNK)
-        return (batch[0] for batch in self.texts.dataset_for("train"))  # type: ignore[union-attr]
+            own = part.indices[texts.workers.part(len(part.indices))]
+            given = part.source.inputs(own, CHUNK)
+            vocabulary.fit(self.classifier.words, given, texts.workers)
+            return
+        # Every worker reads the whole of a pipeline that cannot be read by index.
+        batches = texts.dataset_for("train")
+        vocabulary.fit(self.classifier.words, (batch[0] for batch in batches))
 
 
 def _flat(labels: Any) -> tf.Tensor:

@@ -8,12 +8,15 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from lightning_tf.exceptions import ConfigurationError, DataError
 from lightning_tf.tasks.words import LARGEST, Words
+from lightning_tf.workers import ALONE, Workers
 
 PADDING, UNKNOWN, FIRST = 0, 1, 2
 LETTERS = 32  # bytes of each word that are kept to be read
+WORD = 8  # bytes of an integer, which holds as many of them
 
 
 class Vocabulary(keras.layers.Layer):  # type: ignore[misc]
@@ -51,8 +54,7 @@ class Vocabulary(keras.layers.Layer):  # type: ignore[misc]
         self.size = size
         self.fingerprints = self._numbers("fingerprints", (size - FIRST,), "int64")
         self.numbers = self._numbers("numbers", (size - FIRST,), "int32")
-        # Four to a number: TensorFlow cannot hand bytes from one worker to the others.
-        self.letters = self._numbers("letters", (size - FIRST, LETTERS // 4), "int32")
+        self.letters = self._numbers("letters", (size - FIRST, LETTERS // WORD), "int64")
         self.built = True
 
     def _numbers(self, name: str, shape: tuple[int, ...], dtype: str) -> Any:
@@ -65,39 +67,37 @@ class Vocabulary(keras.layers.Layer):  # type: ignore[misc]
         """Whether it knows a word."""
         return bool((np.asarray(self.numbers.numpy()) > 0).any())
 
-    def fit(self, words: Words, texts: Iterable[tf.Tensor]) -> None:
+    def fit(self, words: Words, texts: Iterable[tf.Tensor], workers: Workers = ALONE) -> None:
         """Take the most frequent words of texts; of two that are as frequent, the earlier one.
 
         Args:
             words: Splits texts.
-            texts: Batches of strings.
+            texts: Batches of strings; of several workers each gives its part of the texts.
+            workers: Who count together, the first one the first texts.
 
         Raises:
             DataError: There are no texts.
         """
-        counts, spelt = _counted(words, texts)
+        counts, spelt = _counted_by_all(workers, words, texts)
         if not counts:
             raise DataError("There are no training texts to take a vocabulary from; give some.")
         # Sorting is stable and a dict keeps its order: ties go to the word that came first.
         chosen = sorted(counts, key=counts.__getitem__, reverse=True)[: self.size - FIRST]
         fingerprints = np.full(self.size - FIRST, LARGEST, np.int64)  # behind every word's
         numbers = np.zeros(self.size - FIRST, np.int32)
-        letters = np.zeros((self.size - FIRST, LETTERS), np.uint8)
+        letters = np.zeros((self.size - FIRST, LETTERS // WORD), np.int64)
         found = np.array(chosen, np.int64)
         order = np.argsort(found)
         fingerprints[: len(found)], numbers[: len(found)] = found[order], order + FIRST
-        for row, fingerprint in enumerate(chosen):
-            cut = np.frombuffer(spelt[fingerprint][:LETTERS], np.uint8)
-            letters[row, : len(cut)] = cut
+        letters[: len(found)] = _rows(spelt[fingerprint] for fingerprint in chosen)
         self.fingerprints.assign(fingerprints)
         self.numbers.assign(numbers)
-        self.letters.assign(letters.view(np.int32))
+        self.letters.assign(letters)
 
     def words(self) -> list[str]:
         """The known words, the most frequent first, cut to 32 bytes each."""
-        letters = np.ascontiguousarray(self.letters.numpy()).view(np.uint8)
-        rows = letters[: int((self.numbers.numpy() > 0).sum())]
-        return [row.tobytes().rstrip(b"\0").decode("utf-8", "ignore") for row in rows]
+        rows = np.asarray(self.letters.numpy())[: int((self.numbers.numpy() > 0).sum())]
+        return [row.astype("<i8").tobytes().rstrip(b"\0").decode("utf-8", "ignore") for row in rows]
 
     def call(self, fingerprints: tf.Tensor) -> tf.Tensor:
         """The numbers of words.
@@ -116,6 +116,32 @@ class Vocabulary(keras.layers.Layer):  # type: ignore[misc]
         number = tf.where(tf.equal(number, 0), UNKNOWN, number)  # a place that holds no word
         number = tf.where(tf.equal(flat, 0), PADDING, number)
         return tf.reshape(number, tf.shape(fingerprints))
+
+
+def _rows(words: Iterable[bytes]) -> NDArray[np.int64]:
+    """The first letters of each word, and zeros behind them; eight bytes are an integer.
+
+    TensorFlow cannot make a variable of single bytes on several workers.
+    """
+    cut = b"".join(word[:LETTERS].ljust(LETTERS, b"\0") for word in words)
+    return np.frombuffer(cut, "<i8").astype(np.int64).reshape(-1, LETTERS // WORD)
+
+
+def _counted_by_all(
+    workers: Workers, words: Words, texts: Iterable[tf.Tensor]
+) -> tuple[dict[int, int], dict[int, bytes]]:
+    counts, spelt = workers.unless_one_fails(lambda: _counted(words, texts))
+    if workers.count == 1:
+        return counts, spelt
+    found = workers.joined(np.array(list(counts), np.int64))
+    times = workers.joined(np.array(list(counts.values()), np.int64))
+    letters = workers.joined(_rows(spelt[fingerprint] for fingerprint in counts))
+    # In the order of the workers, whose texts follow one another: as if one had read them all.
+    counts, spelt = {}, {}
+    for fingerprint, often, row in zip(found.tolist(), times.tolist(), letters, strict=True):
+        counts[fingerprint] = counts.get(fingerprint, 0) + often
+        spelt.setdefault(fingerprint, row.astype("<i8").tobytes())
+    return counts, spelt
 
 
 def _counted(words: Words, texts: Iterable[tf.Tensor]) -> tuple[dict[int, int], dict[int, bytes]]:

@@ -1,6 +1,7 @@
 """Two processes on loopback: the same weights, metrics and predictions as one; who is lost."""
 
 import os
+import re
 import socket
 from functools import cache
 
@@ -98,6 +99,18 @@ def test_evaluation_is_exact_and_every_worker_gets_all_predictions_in_order(foun
         assert ragged == [[number, number] for number in numbers]
 
 
+def assert_failures_are_told(one, other):
+    """Of this package the same error, of others their name; the first where several fail."""
+    assert one[0] == ("DataError", "x.txt is empty")
+    assert other[0][:2] == one[0]
+    assert re.fullmatch(r"This was found by worker 0 \(127.0.0.1:\d+\).", other[0][2])
+    assert other[1] == ("KeyError", "'x'")
+    assert one[1][0] == "DataError"
+    assert re.fullmatch(r"worker 1 \(127.0.0.1:\d+\) failed: KeyError: 'x'", one[1][1])
+    assert one[2] == ("OSError", "0")
+    assert re.fullmatch(r"worker 0 \(127.0.0.1:\d+\) failed: OSError: 0", other[2][1])
+
+
 @pytest.mark.distributed
 def test_workers_hear_each_other(found):
     one, other = found["exchanges"]
@@ -105,6 +118,8 @@ def test_workers_hear_each_other(found):
     assert not other.pop("chief")
     assert one.pop("first on host")
     assert not other.pop("first on host")
+    assert [one.pop("part"), other.pop("part")] == [slice(0, 4), slice(4, 7)]
+    assert_failures_are_told(one.pop("failed"), other.pop("failed"))
     assert one == other
     assert one["numbers"] == [[0, -(2**40)], [1, -(2**40)]]
     assert one["told"] == {"folder": "of worker 0", "at": [1, None]}
@@ -113,6 +128,10 @@ def test_workers_hear_each_other(found):
     assert one["names"] == [b"a", b"bcd", b"bcd"]
     assert one["flags"] == [True, False]
     assert one["nothing"] == (0, 3)
+    assert one["values"] == [{"of": 0}, {"of": 1}]
+    assert one["whole"] == "own"
+    assert one["pieces"] == [bytes(range(100)), bytes(range(101))]
+    assert one["long rows"] == np.r_[0.0:40.0, 20.0:40.0].reshape(-1, 2).tolist()
     assert "return one row for each example" in one["scalar"]
 
 
@@ -146,6 +165,9 @@ def test_one_worker_gets_back_what_it_gives():
     assert alone.told(own) is own
     assert alone.all_bytes(b"abc") == [b"abc"]
     assert alone.joined(own) is own
+    assert alone.part(3) == slice(0, 3)
+    assert alone.all_values(own) == [own]
+    assert alone.unless_one_fails(lambda: own) is own
     alone.wait()
 
 

@@ -29,6 +29,7 @@ from test_replicas import (
 from texts import texts
 
 from lightning_tf import Callback, Trainer
+from lightning_tf import workers as workers_room
 from lightning_tf.agreement import agreed, check_signals
 from lightning_tf.callbacks.batch_size_finder import BatchSizeFinder
 from lightning_tf.callbacks.console_logger import ConsoleLogger
@@ -40,7 +41,7 @@ from lightning_tf.callbacks.prediction_writer import PredictionWriter
 from lightning_tf.callbacks.tensor_board_logger import TensorBoardLogger
 from lightning_tf.data.array_data import ArrayData
 from lightning_tf.data.digits import Digits
-from lightning_tf.exceptions import ConfigurationError, TerminationRequested
+from lightning_tf.exceptions import ConfigurationError, DataError, TerminationRequested
 from lightning_tf.profiler import TraceProfiler
 from lightning_tf.tasks import (
     ImageClassification,
@@ -227,6 +228,12 @@ def agreements(folder):
     return found
 
 
+def fails(error):
+    """Raises what it is given, if anything."""
+    if error is not None:
+        raise error
+
+
 def exchanges(folder):
     """What each worker hears from the others; every call is one that all of them make."""
     workers = Trainer(**quiet(max_steps=1, accelerator="cpu")).workers
@@ -239,9 +246,24 @@ def exchanges(folder):
         "names": workers.joined(np.array([b"a", b"bcd"][workers.index :], object)).tolist(),
         "flags": workers.joined(np.array([workers.is_chief])).tolist(),
         "nothing": workers.joined(np.zeros((0, 3), "int32")).shape,
+        "values": workers.all_values({"of": workers.index}),
+        "whole": workers.unless_one_fails(lambda: "own"),
         "chief": workers.is_chief,
         "first on host": workers.is_first_on_host,
     }
+    found["part"] = workers.part(7)
+    workers_room.TABLE_BYTES = 48  # so that more bytes than that take several exchanges
+    found["pieces"] = workers.all_bytes(bytes(range(100 + workers.index)))
+    rows = np.arange(40.0)[20 * workers.index :].reshape(-1, 2)
+    found["long rows"] = workers.joined(rows).tolist()
+    found["failed"] = []
+    of_ours, of_another = [DataError("x.txt is empty"), None], [None, KeyError("x")]
+    for errors in (of_ours, of_another, [OSError("0"), OSError("1")]):
+        try:
+            workers.unless_one_fails(lambda errors=errors: fails(errors[workers.index]))
+        except (DataError, KeyError, OSError) as error:
+            notes = getattr(error, "__notes__", [])
+            found["failed"].append((type(error).__name__, str(error), *notes))
     workers.wait()
     try:
         workers.joined(np.float32(1.0))

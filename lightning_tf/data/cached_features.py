@@ -12,6 +12,7 @@ from lightning_tf.data.array_source import ArraySource
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.indexed_data import IndexedData, Part
 from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.workers import Workers
 
 CACHED = ("train", "val")
 
@@ -73,6 +74,11 @@ class CachedFeatures(IndexedData):
         """Let weights be replaced between entry points."""
         self.pictures.teardown(stage)
         self._in_use = False
+
+    def join(self, workers: Workers) -> None:
+        """Let the pictures be loaded together."""
+        super().join(workers)
+        self.pictures.join(workers)
 
     def predict_dataset(self) -> tf.data.Dataset | None:
         """The pictures to predict."""

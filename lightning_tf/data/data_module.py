@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from lightning_tf.exceptions import ConfigurationError, DataError
 from lightning_tf.worker_share import WorkerShare
+from lightning_tf.workers import ALONE, Workers
 
 
 class DataModule:
@@ -28,6 +29,7 @@ class DataModule:
         split_seed: Decides which examples are held out; apart from `seed`, so that runs with
             different seeds are measured on the same examples.
         trainer_seed: The seed of the Trainer that uses this data; the Trainer sets it.
+        workers: The processes that load this data together; one alone outside of a Trainer.
 
     Args:
         batch_size: Examples in a global batch, at least 1.
@@ -49,6 +51,7 @@ class DataModule:
     seed: int | None = None
     split_seed: int = 0
     trainer_seed: int = 0
+    workers: Workers = ALONE
 
     def __init__(self, batch_size: int = 32, seed: int | None = None) -> None:
         """Check and keep the arguments."""
@@ -106,6 +109,18 @@ class DataModule:
     def order_seed(self) -> int:
         """`seed`, or the Trainer's where it is None: what the order of an epoch is drawn from."""
         return self.trainer_seed if self.seed is None else self.seed
+
+    def join(self, workers: Workers) -> None:
+        """Take part in what several workers do together, such as a look at every file.
+
+        The Trainer calls it on every worker when an entry point begins, and with one worker alone
+        when it ends: then what a program asks of its data waits for nobody. A module that wraps
+        another hands it on.
+
+        Args:
+            workers: Those that call; every worker calls it.
+        """
+        self.workers = workers
 
     def dataset_for(
         self, stage: str, epoch: int = 0, batch: int = 0, share: WorkerShare | None = None

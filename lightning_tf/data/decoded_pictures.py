@@ -13,6 +13,7 @@ from lightning_tf.data.array_source import ArraySource
 from lightning_tf.data.order import Indices
 from lightning_tf.data.picture_decoding import PictureDecoding
 from lightning_tf.data.pipeline_options import parallel_calls, without_tuner
+from lightning_tf.workers import ALONE, Workers
 
 
 class DecodedPictures:
@@ -57,24 +58,38 @@ class DecodedPictures:
         """The same batches without labels."""
         return self._mapped(self._picture, indices, batch_size)
 
-    def in_memory(self) -> ArraySource:
-        """All pictures decoded once: uses height x width x channels bytes for each."""
-        everything = np.arange(len(self._labels), dtype=np.int64)
-        batches = list(self.inputs(everything, 64).as_numpy_iterator())
-        return ArraySource(np.concatenate(batches), self._labels)
+    def in_memory(self, workers: Workers = ALONE) -> ArraySource:
+        """All pictures decoded once: uses height x width x channels bytes for each.
 
-    def broken(self) -> dict[int, str]:
+        Args:
+            workers: Each decodes a part and gives it to the others; they need an image size.
+        """
+        part = workers.part(len(self._labels))
+
+        def decoded() -> NDArray[np.uint8]:
+            dataset = self.inputs(np.arange(part.start, part.stop, dtype=np.int64), 64)
+            batches = list(dataset.as_numpy_iterator())
+            if not batches:
+                return np.zeros((0, *dataset.element_spec.shape[1:]), np.uint8)
+            return np.concatenate(batches)
+
+        return ArraySource(workers.joined(workers.unless_one_fails(decoded)), self._labels)
+
+    def broken(self, part: slice | None = None) -> dict[int, str]:
         """Decode every picture once; the reason for each index that cannot be decoded.
 
         It costs about one epoch's decoding: 1,100 photos of 160 x 220 pixels took 0.7 s on 2 cores.
+
+        Args:
+            part: Which pictures, from an index to another one; None is all.
         """
-        count = len(self._labels)
+        first, end = (0, len(self._labels)) if part is None else (part.start, part.stop)
         whole = without_tuner(
-            tf.data.Dataset.range(count)
+            tf.data.Dataset.range(first, end)
             .map(lambda i: (i, tf.size(self._decoded(i))), num_parallel_calls=parallel_calls())
             .ignore_errors()
         )
-        bad = sorted(set(range(count)) - {int(index) for index, _ in whole.as_numpy_iterator()})
+        bad = sorted(set(range(first, end)) - {int(i) for i, _ in whole.as_numpy_iterator()})
         return {index: self._reason(index) for index in bad}
 
     def _mapped(

@@ -7,14 +7,18 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.indexed_data import IndexedData
 from lightning_tf.data.order import epoch_order
 from lightning_tf.data.pipeline_options import parallel_calls
 from lightning_tf.data.token_source import TokenSource
+from lightning_tf.worker_share import WorkerShare
+from lightning_tf.workers import Workers
 
 CHUNK = 512  # texts encoded at once
+PARTS = ("train", "val", "test", "predict")
 WAITING = 4  # batches that stand ready
 
 Encode = Callable[[tf.Tensor], Any]
@@ -25,8 +29,8 @@ class EncodedTexts(DataModule):
 
     An encoding that gives one row of numbers a text, and depends on nothing that training changes,
     is done once for every text and kept, at 8 bytes a word: then an epoch costs no more than
-    gathering rows, and its order is that of the texts. Any other encoding runs in the input
-    pipeline, beside the step.
+    gathering rows, and its order is that of the texts. Of several workers each encodes its part of
+    them, and all get all rows. Any other encoding runs in the input pipeline, beside the step.
 
     Attributes:
         texts: The other DataModule, whose batches are ``(texts, labels)``.
@@ -73,6 +77,33 @@ class EncodedTexts(DataModule):
     def teardown(self, stage: str) -> None:
         """Let go what the texts took."""
         self.texts.teardown(stage)
+
+    def join(self, workers: Workers) -> None:
+        """Let the texts be read together; what not all have encoded is encoded again, together."""
+        super().join(workers)
+        self.texts.join(workers)
+        have = workers.gathered([name in self._rows for name in PARTS])
+        kept = [name for place, name in enumerate(PARTS) if have[:, place].all()]
+        self._rows = {name: self._rows[name] for name in kept}
+
+    def dataset_for(
+        self, stage: str, epoch: int = 0, batch: int = 0, share: WorkerShare | None = None
+    ) -> tf.data.Dataset | None:
+        """As the base class's; texts that are encoded in the pipeline are a worker's own alone."""
+        is_hidden = getattr(self, f"{stage}_dataset") is None
+        if share is None or self._keeps_rows or is_hidden:
+            return super().dataset_for(stage, epoch, batch, share)
+        self.texts.trainer_seed = self.trainer_seed
+        dataset = self.texts.dataset_for(stage, epoch, batch, share)
+        if dataset is None:
+            return None
+
+        def encode(texts: Any, count: tf.Tensor) -> Any:
+            texts = texts if isinstance(texts, tuple) else (texts,)
+            return self._encoded(*texts), count
+
+        encode = tf.autograph.experimental.do_not_convert(encode)
+        return dataset.map(encode, num_parallel_calls=parallel_calls()).prefetch(WAITING)
 
     def train_dataset(self, epoch: int) -> tf.data.Dataset | None:
         """Training batches of one epoch, in the order of the texts'."""
@@ -123,32 +154,41 @@ class EncodedTexts(DataModule):
         if name not in self._rows:
             labelled = name != "predict"
             read = part.source.batches if labelled else part.source.inputs
-            self._rows[name] = self._kept(read(part.indices, CHUNK), labelled)
+            own = part.indices[self.workers.part(len(part.indices))]
+            self._rows[name] = self._kept(read(own, CHUNK), labelled)
         return self._rows[name]
 
     def _kept(self, dataset: tf.data.Dataset, labelled: bool) -> TokenSource:
-        values: list[Any] = []
-        lengths: list[Any] = []
-        labels: list[Any] = []
-        for batch in self._mapped(dataset):
-            rows = batch[0] if labelled else batch
-            values.append(rows.values.numpy())
-            lengths.append(rows.row_lengths().numpy())
-            labels += [batch[1].numpy()] if labelled else []
+        """The rows of all workers' texts, of which the dataset holds this worker's."""
+        mapped = self._mapped(dataset)
+        specs = mapped.element_spec if labelled else (mapped.element_spec,)
+        dtypes = [specs[0].dtype, tf.int64, *(spec.dtype for spec in specs[1:])]
+
+        def encoded() -> list[NDArray[Any]]:
+            # A worker may have no text: then these are all that it gives.
+            columns = [[np.zeros(0, dtype.as_numpy_dtype)] for dtype in dtypes]
+            for batch in mapped:
+                rows, *labels = batch if labelled else (batch,)
+                parts = [rows.values, rows.row_lengths(), *labels]
+                for column, part in zip(columns, parts, strict=True):
+                    column.append(part.numpy())
+            return [np.concatenate(column) for column in columns]
+
+        own = self.workers.unless_one_fails(encoded)
+        values, lengths, *labels = [self.workers.joined(column) for column in own]
         return TokenSource(
-            np.concatenate(values).astype(np.int64),
-            np.concatenate(lengths).astype(np.int64),
-            np.concatenate(labels) if labelled else None,
+            values.astype(np.int64),
+            lengths.astype(np.int64),
+            labels[0] if labelled else None,
             self._max_length,
         )
 
     def _mapped(self, dataset: Any) -> Any:
         if dataset is None:
             return None
-
-        def encode(batch: Any, *labels: Any) -> Any:
-            return (self._encode(batch), *labels) if labels else self._encode(batch)
-
         # Encoding draws nothing at random, so that several at once, in order, repeat a run.
-        encode = tf.autograph.experimental.do_not_convert(encode)  # its errors stay as they are
+        encode = tf.autograph.experimental.do_not_convert(self._encoded)  # its errors stay
         return dataset.map(encode, num_parallel_calls=parallel_calls()).prefetch(WAITING)
+
+    def _encoded(self, batch: Any, *labels: Any) -> Any:
+        return (self._encode(batch), *labels) if labels else self._encode(batch)

@@ -10,6 +10,7 @@ import tensorflow as tf
 from lightning_tf.data.data_module import DataModule, checked_integer
 from lightning_tf.data.order import Indices, epoch_order
 from lightning_tf.worker_share import WorkerShare
+from lightning_tf.workers import Workers
 
 
 class Source(Protocol):
@@ -39,6 +40,7 @@ class IndexedData(DataModule):
     Attributes:
         parts: The examples of ``train``, ``val``, ``test`` and ``predict``, after `setup`; a part
             without examples is left out. Without ``predict``, prediction takes the test inputs.
+        loads_together: Whether `load` exchanges with other workers what each has found.
 
     Args:
         batch_size: Examples in a global batch.
@@ -47,6 +49,7 @@ class IndexedData(DataModule):
     """
 
     parts: dict[str, Part] | None = None
+    loads_together: bool = False
 
     def __init__(self, batch_size: int = 32, seed: int | None = None, split_seed: int = 0) -> None:
         """Check and keep the arguments."""
@@ -61,6 +64,12 @@ class IndexedData(DataModule):
         """Load the data unless that is done."""
         if self.parts is None:
             self.parts = {name: part for name, part in self.load().items() if len(part.indices)}
+
+    def join(self, workers: Workers) -> None:
+        """As the base class's; what not all have loaded is loaded again, by all together."""
+        super().join(workers)
+        if self.loads_together and not workers.gathered([self.parts is not None]).all():
+            self.parts = None
 
     def train_dataset(self, epoch: int) -> tf.data.Dataset | None:
         """Training batches of one epoch, reshuffled by (seed, epoch)."""

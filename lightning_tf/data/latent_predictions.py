@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.unlabelled_pictures import generation_facts
 from lightning_tf.worker_share import WorkerShare
+from lightning_tf.workers import Workers
 
 
 class LatentPredictions(DataModule):
@@ -68,6 +69,11 @@ class LatentPredictions(DataModule):
     def teardown(self, stage: str) -> None:
         """Let go what the pictures took."""
         self.pictures.teardown(stage)
+
+    def join(self, workers: Workers) -> None:
+        """Let the pictures be loaded together."""
+        super().join(workers)
+        self.pictures.join(workers)
 
     def predict_dataset(self) -> tf.data.Dataset:
         """Batches of latent vectors, or of pairs (vectors, classes)."""

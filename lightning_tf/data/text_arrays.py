@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lightning_tf.data.array_source import ArraySource
-from lightning_tf.data.indexed_data import IndexedData, Part
+from lightning_tf.data.indexed_data import IndexedData, Part, Source
 from lightning_tf.data.order import carve
 from lightning_tf.data.text_checks import (
     checked_label_names,
@@ -29,7 +30,8 @@ class TextArrays(IndexedData):
     """Labelled texts in memory.
 
     Batches are ``(texts, labels)``: strings in UTF-8 of shape (batch,) and int32 of shape (batch,),
-    the places of the labels in `class_names`. A subclass overrides `read`.
+    the places of the labels in `class_names`. A subclass overrides `read`, or
+    `load` where it has no texts in memory.
 
     Attributes:
         class_names: The classes of the training part, after `setup`; sorted, numbers by size,
@@ -101,8 +103,21 @@ class TextArrays(IndexedData):
         for name, (given, given_labels) in self.read().items():
             checked = checked_texts(name, given)
             names = checked_label_names(name, given_labels, len(checked), self._names)
-            kept = self._not_empty(name, checked)
+            kept = self.not_empty(name, len(checked), empty_texts(checked))
             texts[name], labels[name] = checked[kept], names[kept]
+        return self.split(
+            labels, lambda codes: ArraySource(np.concatenate(list(texts.values())), codes)
+        )
+
+    def split(
+        self, labels: Mapping[str, Any], source_of: Callable[[NDArray[np.int32]], Source]
+    ) -> dict[str, Part]:
+        """The parts, once their labels are known: the classes, what is held out, what to predict.
+
+        Args:
+            labels: Names of the classes, by part; of texts in the order of the source.
+            source_of: Makes it of the places of all labels in `class_names`.
+        """
         self.class_names = class_names_of(labels["train"], self._names)
         self.num_classes = len(self.class_names)
         codes = [label_codes(name, part, self.class_names) for name, part in labels.items()]
@@ -110,23 +125,32 @@ class TextArrays(IndexedData):
         every = np.concatenate(codes)
         members = {
             name: np.arange(start, end, dtype=np.int64)
-            for name, start, end in zip(texts, ends[:-1], ends[1:], strict=True)
+            for name, start, end in zip(labels, ends[:-1], ends[1:], strict=True)
         }
         carved = carve(members, every, self._val_fraction, self._test_fraction, self.split_seed)
-        source = ArraySource(np.concatenate(list(texts.values())), every)
+        source = source_of(every)
         parts = {name: Part(source, indices) for name, indices in carved.items()}
         if self._predict is not None:
             asked = checked_texts("predict", self._predict)
             parts["predict"] = Part(ArraySource(asked), np.arange(len(asked), dtype=np.int64))
         return parts
 
-    def _not_empty(self, name: str, texts: Any) -> Any:
-        empty = empty_texts(texts)
+    def not_empty(self, name: str, count: int, empty: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The indices of the texts to go on with.
+
+        Args:
+            name: Of the part.
+            count: Of its texts.
+            empty: The indices of empty ones.
+
+        Raises:
+            DataError: There are empty ones and they are not to be left out.
+        """
         if len(empty):
-            told = f"{len(empty)} of {len(texts)} {name} texts are empty, the first at index"
+            told = f"{len(empty)} of {count} {name} texts are empty, the first at index"
             if self._empty == "error":
                 raise DataError(
                     f"{told} {empty[0]}. Remove them, or pass empty='skip' to go on without them."
                 )
             _log.warning("%s %d. They are left out.", told, empty[0])
-        return np.setdiff1d(np.arange(len(texts)), empty)
+        return np.setdiff1d(np.arange(count), empty)

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lightning_tf.data.text_arrays import Pair, TextArrays
+import numpy as np
+
+from lightning_tf.data.indexed_data import Part
+from lightning_tf.data.shared_look import shared_look
+from lightning_tf.data.text_arrays import TextArrays
+from lightning_tf.data.text_checks import checked_label_names
+from lightning_tf.data.text_files import TextFiles, text_of
 from lightning_tf.exceptions import ConfigurationError, DataError, nearest
 
 ENDING = ".txt"
@@ -17,7 +24,10 @@ class TextFolder(TextArrays):
     """Texts in class folders, one file each.
 
     The folder holds either ``<class>/text.txt`` or ``train/<class>/text.txt`` with ``test`` and
-    ``val`` (or ``validation``) beside it. Files are read in the order of their names.
+    ``val`` (or ``validation``) beside it. Files are taken in the order of their names.
+
+    `setup` reads every file once, so that a wrong encoding or an empty text is told before training
+    starts; of several workers each reads its part. The texts are not kept: a batch reads its files.
 
     Args:
         root: The folder.
@@ -36,6 +46,8 @@ class TextFolder(TextArrays):
         >>> data = TextFolder("aclImdb", classes=["neg", "pos"])
     """
 
+    loads_together = True
+
     def __init__(
         self,
         root: str | os.PathLike[str],
@@ -48,9 +60,34 @@ class TextFolder(TextArrays):
         super().__init__(**options)
         self._root, self._wanted, self._encoding = Path(root).expanduser(), classes, encoding
 
-    def read(self) -> dict[str, Pair]:
-        """The files of each part."""
+    def load(self) -> dict[str, Part]:
+        """List the files, look at each and split them."""
+        files = self.workers.unless_one_fails(self._listed)
+        every = [path for paths, _ in files.values() for path in paths]
+        found = shared_look(self.workers, self._root, every, partial(self._look, every))
+        empty = np.array(list(found), np.int64)
+        labels: dict[str, Any] = {}
+        kept: list[str] = []
+        start = 0
+        for part, (paths, given) in files.items():
+            inside = empty[(empty >= start) & (empty < start + len(paths))] - start
+            start += len(paths)
+            chosen = self.not_empty(part, len(paths), inside)
+            labels[part] = checked_label_names(part, given, len(paths), self._names)[chosen]
+            kept += [paths[index] for index in chosen]
+        return self.split(labels, lambda codes: TextFiles(kept, codes, self._encoding))
+
+    def _listed(self) -> dict[str, tuple[list[str], list[str]]]:
+        """The files of each part, and the class of each."""
         return {part: self._files(folder) for part, folder in self._part_folders().items()}
+
+    def _look(self, paths: list[str], part: slice) -> dict[int, str]:
+        """Which files of a part hold no text; reading them finds a wrong encoding."""
+        return {
+            index: "empty"
+            for index in range(part.start, part.stop)
+            if not text_of(paths[index], self._encoding).strip()
+        }
 
     def _part_folders(self) -> dict[str, Path]:
         if not self._root.is_dir():
@@ -63,12 +100,12 @@ class TextFolder(TextArrays):
         }
         return {part: folder for part, folder in found.items() if folder is not None}
 
-    def _files(self, folder: Path) -> Pair:
+    def _files(self, folder: Path) -> tuple[list[str], list[str]]:
         found = sorted(path.name for path in folder.iterdir() if path.is_dir())
         for name in self._wanted or ():
             if name not in found:
                 raise ConfigurationError(f"{folder} has no class {name!r}.{nearest(name, found)}")
-        texts: list[str] = []
+        files: list[str] = []
         labels: list[str] = []
         for name in self._wanted or found:
             paths = sorted(path for path in (folder / name).iterdir() if path.suffix == ENDING)
@@ -77,17 +114,8 @@ class TextFolder(TextArrays):
                     f"{folder / name} holds no {ENDING} files; put some into it, or remove the "
                     "folder."
                 )
-            texts += [self._text(path) for path in paths]
+            files += [str(path) for path in paths]
             labels += [name] * len(paths)
-        if not texts:
+        if not files:
             raise DataError(f"{folder} has no class folders; put the texts into one for each.")
-        return texts, labels
-
-    def _text(self, path: Path) -> str:
-        try:
-            return path.read_text(encoding=self._encoding)
-        except (UnicodeDecodeError, LookupError) as error:
-            raise DataError(
-                f"{path} cannot be read in {self._encoding}: {error}. Pass encoding= with the one "
-                "that it was written in."
-            ) from error
+        return files, labels

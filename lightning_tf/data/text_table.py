@@ -17,7 +17,7 @@ class TextTable(TextArrays):
     """Texts and labels in columns of tables: CSV, TSV (both also compressed) or Parquet.
 
     In text files every cell is taken as it is written: a text "NA" is a text, and a label 01 is not
-    the label 1.
+    the label 1. Rows cannot be read one by one, so each of several workers reads the whole files.
 
     Args:
         train: The file to train on.

@@ -31,9 +31,10 @@ class TfdsPictures(IndexedData):
     the pipeline.
 
     How a set is prepared decides where the encoded pictures are. Of a set in ``tfrecord``, the
-    library's default, `setup` reads all of them into memory, so that any order can be drawn by
-    index. A set in ``array_record`` stays on the disk: each batch is read when it comes, by
-    several workers each its own rows, and nothing but indices is kept. Both give the same batches.
+    library's default, `setup` reads all of them into memory, on each of several workers, so that
+    any order can be drawn by index. A set in ``array_record`` stays on the disk: each batch is read
+    when it comes, by several workers each its own rows, and nothing but indices is kept. Both give
+    the same batches.
 
     `setup` then reads nothing, unless a part has to be held out of the training pictures, every
     class in proportion. That asks for their labels, and the files have no columns, so that the

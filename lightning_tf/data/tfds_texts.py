@@ -16,7 +16,8 @@ class TfdsTexts(TextArrays):
 
     A set that is prepared in `data_dir` is used without touching the network; otherwise
     `prepare_data` downloads it, and fails within seconds where there is no network. Splits named
-    ``validation`` and ``test`` are used; what is missing can be held out.
+    ``validation`` and ``test`` are used; what is missing can be held out. Examples have no
+    index, so each of several workers reads the whole set.
 
     Args:
         name: As `tfds.builder` takes it, such as ``imdb_reviews``.

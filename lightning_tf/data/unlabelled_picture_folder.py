@@ -16,6 +16,7 @@ from lightning_tf.data.indexed_data import IndexedData, Part
 from lightning_tf.data.order import Indices, carve
 from lightning_tf.data.picture_checks import checked_broken
 from lightning_tf.data.picture_folder import ENDINGS, checked_image_size
+from lightning_tf.data.shared_look import shared_look
 from lightning_tf.exceptions import DataError
 
 _log = logging.getLogger(__name__)
@@ -26,7 +27,8 @@ class UnlabelledPictureFolder(IndexedData):
 
     A batch is uint8 of shape (batch, height, width, 3), 0 to 255: the largest centred window of the
     wanted proportions, resized. All are decoded once in `setup` and kept, height x width x 3 bytes
-    each, so that a broken one is named before training starts.
+    each, so that a broken one is named before training starts. Of several workers each decodes its
+    part and gives it to the others.
 
     Attributes:
         input_shape: Height, width and 3.
@@ -50,6 +52,8 @@ class UnlabelledPictureFolder(IndexedData):
         >>> data = UnlabelledPictureFolder("photos", image_size=128, batch_size=4)
     """
 
+    loads_together = True
+
     def __init__(
         self,
         root: str | os.PathLike[str],
@@ -69,10 +73,10 @@ class UnlabelledPictureFolder(IndexedData):
 
     def load(self) -> dict[str, Part]:
         """Find the files, decode them and hold some out."""
-        paths = self._whole(self._found())
+        paths = self._whole(self.workers.unless_one_fails(self._found))
         everything = np.arange(len(paths), dtype=np.int64)
         carved = carve({"train": everything}, None, self._val_fraction, None, self.split_seed)
-        source = _InputsAlone(self._decoded(paths).in_memory())
+        source = _InputsAlone(self._decoded(paths).in_memory(self.workers))
         return {name: Part(source, indices) for name, indices in carved.items()}
 
     def _found(self) -> list[str]:
@@ -92,7 +96,8 @@ class UnlabelledPictureFolder(IndexedData):
         return found
 
     def _whole(self, paths: list[str]) -> list[str]:
-        broken = self._decoded(paths).broken()
+        look = self._decoded(paths).broken
+        broken = shared_look(self.workers, self._root, paths, look)
         self.broken_files = [paths[index] for index in broken]
         if not broken:
             return paths

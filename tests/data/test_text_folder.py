@@ -1,8 +1,11 @@
 """Folders of text files."""
 
+import logging
+
 import pytest
 from texts import texts
 
+from lightning_tf.data.text_arrays import TextArrays
 from lightning_tf.data.text_folder import TextFolder
 from lightning_tf.exceptions import ConfigurationError, DataError
 
@@ -56,3 +59,52 @@ def test_what_is_wrong_with_a_folder_is_named(tmp_path):
     (root / "none").mkdir()
     with pytest.raises(DataError, match=r"holds no \.txt files"):
         TextFolder(root).setup("fit")
+
+
+def flat(dataset):
+    return [(x.tolist(), y.tolist()) for x, y in dataset.as_numpy_iterator()]
+
+
+def test_batches_are_those_of_the_same_texts_in_memory(tmp_path):
+    given, labels = texts(30)
+    folders = {"bad": [], "good": []}
+    for text, label in zip(given, labels, strict=True):
+        folders[("bad", "good")[label]].append(text)
+    pairs = [(text, name) for name, listed in folders.items() for text in listed]
+    options = {"batch_size": 4, "val_fraction": 0.2, "test_fraction": 0.2, "seed": 5}
+    kept = TextArrays(tuple(zip(*pairs, strict=True)), **options)
+    data = TextFolder(written(tmp_path, 30), **options)
+    data.setup("fit")
+    assert data.train_dataset(0).element_spec == kept.train_dataset(0).element_spec
+    for stage in ("train", "val", "test"):
+        assert flat(data.dataset_for(stage, 1)) == flat(kept.dataset_for(stage, 1))
+    assert flat(data.dataset_for("train", 2, 3)) == flat(kept.dataset_for("train", 2, 3))
+    [one], [other] = data.predict_dataset().take(1), kept.predict_dataset().take(1)
+    assert one.numpy().tolist() == other.numpy().tolist()
+
+
+def test_a_batch_reads_its_files(tmp_path):
+    data = TextFolder(written(tmp_path), val_fraction=0.0)
+    data.setup("fit")
+    (tmp_path / "bad" / "000.txt").write_text("changed since")
+    assert b"changed since" in [text for texts, _ in flat(data.train_dataset(0)) for text in texts]
+
+
+def test_an_empty_file_is_named_or_left_out_by_its_place_in_its_part(tmp_path, caplog):
+    written(tmp_path / "train")
+    written(tmp_path / "test", 4)
+    (tmp_path / "test" / "good" / "001.txt").write_text(" \r\n")
+    with pytest.raises(DataError, match="1 of 4 test texts are empty, the first at index 2"):
+        TextFolder(tmp_path).setup("fit")
+    with caplog.at_level(logging.WARNING):
+        data = TextFolder(tmp_path, empty="skip", val_fraction=0.0)
+        assert sizes(data) == {"train": 12, "test": 3}
+    assert "first at index 2. They are left out" in caplog.text
+    assert [labels for _, labels in flat(data.test_dataset())] == [[0, 0, 1]]
+
+
+def test_texts_to_predict_and_names_of_classes_can_be_given(tmp_path):
+    data = TextFolder(written(tmp_path), predict=["a film"], class_names=["good", "bad"])
+    data.setup("fit")
+    assert data.class_names == ["good", "bad"]
+    assert [batch.tolist() for batch in data.predict_dataset().as_numpy_iterator()] == [[b"a film"]]
