@@ -18,7 +18,7 @@ NO_METRIC = ("step", "epoch")
 COLUMNS = 3
 PANEL = (4.5, 3.2)  # inches
 LEGEND = 0.3  # above the panels
-TICKS = 5  # of an axis, about; each costs nearly a millisecond
+TICKS = 5  # of an axis, about; they are most of what drawing costs
 # The mean of an epoch is drawn over the rows inside it, which are noisy.
 STYLES: dict[str, dict[str, Any]] = {
     "train": {"color": "tab:blue", "alpha": 0.35, "linewidth": 1.0},

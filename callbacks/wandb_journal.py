@@ -33,8 +33,8 @@ class WandbJournal:
 
     W&B may lose the last rows of a killed process, or have them already when a resumed run measures
     them again. A row has the same number here and there (``_step``), so a resumed run knows which
-    of them W&B holds: those it sends again or leaves out. Lines are written many at once, up to a
-    hundred: one write for each row of a tiny network took training 1 % of its time.
+    of them W&B holds: those it sends again or leaves out. Lines are written up to a hundred
+    at once, because a tiny network has a row every few milliseconds.
 
     Args:
         folder: Holds ``rows.jsonl``; made with the first row.

@@ -82,7 +82,7 @@ class GroupedUpdate:
         Args:
             gradients: One for each variable, a copy on every replica; no IndexedSlices.
             variables: Of Keras or of TensorFlow.
-            rate: The learning rate, as Keras reads it outside of the replicas.
+            rate: As Keras hands it over; each replica reads its own.
         """
         held = [tensorflow_variable(variable) for variable in variables]
         parts, order = [], []

@@ -209,7 +209,7 @@ class NamedOptimizer:
 
     def _accumulate(self, gradients: list[Any], keys: list[int]) -> None:
         for gradient, key in zip(gradients, keys, strict=True):
-            self._sums[key].assign_add(tf.convert_to_tensor(gradient))
+            self._sums[key].assign_add(gradient)
         self.accumulated.assign_add(1.0)  # type: ignore[union-attr]
 
     def _apply_accumulated(self, variables: Sequence[Any]) -> None:

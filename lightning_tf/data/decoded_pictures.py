@@ -10,6 +10,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from lightning_tf.data.array_source import ArraySource
+from lightning_tf.data.mapped_batches import mapped_batches
 from lightning_tf.data.order import Indices
 from lightning_tf.data.picture_decoding import PictureDecoding
 from lightning_tf.data.pipeline_options import parallel_calls, without_tuner
@@ -95,12 +96,7 @@ class DecodedPictures:
     def _mapped(
         self, read: Callable[[tf.Tensor], Any], indices: Indices, batch_size: int
     ) -> tf.data.Dataset:
-        return without_tuner(
-            tf.data.Dataset.from_tensor_slices(indices)
-            .map(read, num_parallel_calls=parallel_calls(), deterministic=True)
-            .batch(batch_size)
-            .prefetch(2)
-        )
+        return mapped_batches(tf.data.Dataset.from_tensor_slices(indices), read, batch_size)
 
     def _content(self, index: tf.Tensor) -> tf.Tensor:
         content = self._contents[index]

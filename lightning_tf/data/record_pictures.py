@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from lightning_tf.data.array_records import ArrayRecords
 from lightning_tf.data.array_source import ArraySource
+from lightning_tf.data.mapped_batches import mapped_batches
 from lightning_tf.data.order import Indices
 from lightning_tf.data.picture_decoding import PictureDecoding
-from lightning_tf.data.pipeline_options import parallel_calls, without_tuner
 
 BLOCK = 128  # records read by one call of Python; at most three such blocks wait in memory
 
@@ -120,11 +120,7 @@ class RecordPictures:
             .unbatch()
             .apply(tf.data.experimental.assert_cardinality(len(indices)))
         )
-        return without_tuner(
-            records.map(plain(make), num_parallel_calls=parallel_calls(), deterministic=True)
-            .batch(batch_size)
-            .prefetch(2)
-        )
+        return mapped_batches(records, plain(make), batch_size)
 
     def _traced_reading(self) -> tuple[tf.Graph, Any]:
         # TensorFlow keeps a Python function of a graph for as long as the outermost graph lives.

@@ -12,8 +12,8 @@ from typing import Any
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from lightning_tf.data.mapped_batches import mapped_batches
 from lightning_tf.data.order import Indices
-from lightning_tf.data.pipeline_options import parallel_calls, without_tuner
 from lightning_tf.exceptions import DataError
 
 NEEDS_NO_DECODING = ("utf-8", "ascii")
@@ -56,12 +56,7 @@ class TextFiles:
     def _mapped(
         self, read: Callable[[tf.Tensor], Any], indices: Indices, batch_size: int
     ) -> tf.data.Dataset:
-        return without_tuner(
-            tf.data.Dataset.from_tensor_slices(indices)
-            .map(read, num_parallel_calls=parallel_calls(), deterministic=True)
-            .batch(batch_size)
-            .prefetch(2)
-        )
+        return mapped_batches(tf.data.Dataset.from_tensor_slices(indices), read, batch_size)
 
     def _text(self, index: tf.Tensor) -> tf.Tensor:
         content = tf.io.read_file(self._paths[index])
