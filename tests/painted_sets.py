@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
+from lightning_tf.data.tfds_pictures import TfdsPictures
+
 
 def pictures(count, size=6, seed=0, labels=2):
     """Noise and labels that take turns; of size 7, pictures of three sizes."""
@@ -76,3 +78,11 @@ def prepared_in(folder, file_format=None, files=None, builders=(PaintedOnce,)):
         made = builder(data_dir=folder)
         made.download_and_prepare(file_format=file_format, download_config=config)
     return folder
+
+
+def ready(name, folder, **options):
+    """A set's source, set up."""
+    data = TfdsPictures(name, data_dir=folder, **options)
+    data.prepare_data()
+    data.setup("fit")
+    return data

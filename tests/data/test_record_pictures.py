@@ -10,12 +10,11 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 from boring import quiet
-from painted_sets import PaintedOnce, PaintedThrice, PaintedTwice, prepared_in
+from painted_sets import PaintedOnce, PaintedThrice, PaintedTwice, prepared_in, ready
 
 from lightning_tf import Trainer
 from lightning_tf.data.array_records import ArrayRecords
 from lightning_tf.data.order import epoch_order
-from lightning_tf.data.tfds_pictures import TfdsPictures
 from lightning_tf.exceptions import ConfigurationError, DataError
 from lightning_tf.tasks import ImageClassification
 from lightning_tf.worker_share import WorkerShare
@@ -44,13 +43,6 @@ def read(monkeypatch):
 
     monkeypatch.setattr(ArrayRecords, "read", noting)
     return indices
-
-
-def ready(name, folder, **options):
-    data = TfdsPictures(name, data_dir=folder, **options)
-    data.prepare_data()
-    data.setup("fit")
-    return data
 
 
 def batches(dataset):

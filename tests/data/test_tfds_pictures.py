@@ -6,7 +6,7 @@ import socket
 
 import numpy as np
 import pytest
-from painted_sets import PaintedOnce, PaintedTwice, pictures, prepared_in
+from painted_sets import PaintedOnce, PaintedTwice, pictures, prepared_in, ready
 
 from lightning_tf.data import tfds_set
 from lightning_tf.data.tfds_pictures import TfdsPictures
@@ -16,13 +16,6 @@ from lightning_tf.exceptions import ConfigurationError, DataError
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory):
     return prepared_in(tmp_path_factory.mktemp("tfds"), builders=(PaintedOnce, PaintedTwice))
-
-
-def ready(name, folder, **options):
-    data = TfdsPictures(name, data_dir=folder, **options)
-    data.prepare_data()
-    data.setup("fit")
-    return data
 
 
 def sizes(data):
