@@ -85,7 +85,7 @@ def trainer_fit(epoch_steps: int) -> measure.Timing:
 
 def main() -> None:
     options = measure.arguments(__doc__.splitlines()[0])
-    steps, runs = (QUICK_STEPS, 2) if options.quick else (STEPS, options.runs)
+    steps, runs = (QUICK_STEPS, 3) if options.quick else (STEPS, options.runs)
     contenders: dict[str, Callable[[], measure.Timing]] = {
         "forward and backward": lambda: bare_loop(steps, updates=False),
         "with Keras' Adam": lambda: bare_loop(steps, updates=True),
