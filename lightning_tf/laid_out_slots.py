@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -48,7 +49,11 @@ class Part:
         self.variables, self.dtype = variables, variables[0].dtype
         self._optimizer = optimizer
         self._places = [optimizer._get_variable_index(variable) for variable in variables]
-        self._sizes = [variable.shape.num_elements() for variable in variables]
+        # Those of a shape lie together: stacked, they need one reshaping for all of them.
+        self._stacks: dict[tuple[int, ...], list[int]] = {}
+        for i, variable in enumerate(variables):
+            self._stacks.setdefault(tuple(variable.shape), []).append(i)
+        self._sizes = [math.prod(shape) * len(own) for shape, own in self._stacks.items()]
 
     def holds(self, optimizer: keras.optimizers.Optimizer, variables: list[tf.Variable]) -> bool:
         """Whether it is the part of just these, in this order."""
@@ -68,7 +73,11 @@ class Part:
         """One array of several; a single one keeps its shape."""
         if len(tensors) == 1:
             return tf.convert_to_tensor(tensors[0])
-        return tf.concat([_shaped(tensor, [-1]) for tensor in tensors], 0)
+        stacks = [
+            tf.stack([tensors[i] for i in members]) if len(members) > 1 else tensors[members[0]]
+            for members in self._stacks.values()
+        ]
+        return tf.concat([_shaped(stack, [-1]) for stack in stacks], 0)
 
     def values(self) -> tf.Tensor:
         """Of the variables."""
@@ -102,9 +111,15 @@ class Part:
     def _each(
         self, act: Callable[..., Any], variables: list[tf.Variable], value: tf.Tensor
     ) -> None:
-        pieces = [value] if len(variables) == 1 else tf.split(value, self._sizes)
-        for variable, piece in zip(variables, pieces, strict=True):
-            act(resource=variable.handle, value=_shaped(piece, variable.shape))
+        if len(variables) == 1:
+            act(resource=variables[0].handle, value=value)
+            return
+        stacks = zip(self._stacks.items(), tf.split(value, self._sizes), strict=True)
+        for (shape, members), piece in stacks:
+            alone = len(members) == 1
+            pieces = [piece] if alone else tf.unstack(_shaped(piece, (len(members), *shape)))
+            for i, own in zip(members, pieces, strict=True):
+                act(resource=variables[i].handle, value=_shaped(own, shape))
 
 
 class LaidOutPart(Part):
@@ -192,4 +207,5 @@ class LaidOutSlots:
 
 def _shaped(tensor: Any, shape: Any) -> Any:
     # Reshaping what is flat already would be an operation for each variable.
-    return tensor if tensor.shape.rank == len(shape) == 1 else tf.reshape(tensor, shape)
+    alike = tensor.shape.rank == len(shape) == 1 or tuple(tensor.shape) == tuple(shape)
+    return tensor if alike else tf.reshape(tensor, shape)
