@@ -113,7 +113,7 @@ class Window:
         with step.laying_out(self._slots):
             self._batch = traced.get_concrete_function(element_spec, tf.TensorSpec((), tf.bool))
         forget_with(self, self._batch.graph)
-        self._rewrites = GraphRewrites(len(self._batch.graph.get_operations()))
+        self._rewrites = GraphRewrites([op.type for op in self._batch.graph.get_operations()])
         if isinstance(step, TrainingStep):
             _warn_of_unsaved_random(self._batch)
         self.zero = (tf.zeros([len(self.names) + 1]),) * 2

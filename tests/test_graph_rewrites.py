@@ -6,7 +6,7 @@ from tensorflow.core.protobuf.config_pb2 import ConfigProto
 from tensorflow.python.eager import context
 
 from lightning_tf import Trainer, graph_rewrites
-from lightning_tf.graph_rewrites import PASSES, SMALL, GraphRewrites
+from lightning_tf.graph_rewrites import JOINING, PASSES, SMALL, GraphRewrites
 
 
 def passes() -> list[str]:
@@ -17,15 +17,21 @@ def passes() -> list[str]:
 
 
 def test_a_small_graph_gets_few_passes_and_others_what_they_had():
-    with GraphRewrites(SMALL):
+    with GraphRewrites(SMALL * ["MatMul"]):
         assert passes() == list(PASSES)
     assert passes() == []
-    with GraphRewrites(SMALL + 1):
+    with GraphRewrites((SMALL + 1) * ["MatMul"]):
         assert passes() == []
 
 
+@pytest.mark.parametrize("operation", ["Conv2D", "DepthwiseConv2dNative"])
+def test_a_convolution_is_joined_with_what_follows(operation):
+    with GraphRewrites([operation, "BiasAdd"]):
+        assert passes() == [*PASSES, JOINING]
+
+
 def test_options_are_put_back_after_an_error():
-    rewrites = GraphRewrites(SMALL)
+    rewrites = GraphRewrites([])
     for _ in range(2):
         with pytest.raises(KeyError), rewrites:
             raise KeyError
@@ -38,7 +44,7 @@ def test_what_the_program_chose_is_kept(monkeypatch):
     before = here.function_call_options
     here.function_call_options = None  # made anew, with the choice
     try:
-        with GraphRewrites(SMALL):
+        with GraphRewrites([]):
             assert passes() == []
     finally:
         here.function_call_options = before
