@@ -22,10 +22,10 @@ JOINING = "remap"
 class GraphRewrites:
     """A ``with`` block whose graph calls are rewritten as much as their size is worth.
 
-    Grappler makes a dozen passes over a graph, twice, before its first call: 33 of 51 ms of a
-    tiny MLP's. On a small graph a few, once, leave steps as fast. Others
-    keep what they have: larger graphs, those of machines with a GPU, where the layout of pictures
-    is one of the passes, and programs that have chosen with ``tf.config.optimizer``.
+    Grappler makes a dozen passes over a graph, twice, before its first call: 33 of 51 ms of a tiny
+    MLP's. On a small graph a few of them, once, leave steps as fast. Others keep what they have:
+    larger graphs, those of machines with a GPU, where the layout of pictures is one of the passes,
+    and programs that have chosen with ``tf.config.optimizer``.
 
     A call is rewritten with the options of its first time, under which it has to stay: every call
     goes inside the block.
