@@ -12,7 +12,6 @@ import tensorflow as tf
 from lightning_tf.batch_part import BatchPart, example_count
 from lightning_tf.custom_gradients import forget_with
 from lightning_tf.distribute import Placement
-from lightning_tf.graph_rewrites import GraphRewrites
 from lightning_tf.laid_out_slots import LaidOutSlots
 from lightning_tf.metrics import StageMetrics
 from lightning_tf.step import EvaluationStep, Gradients, TrainingStep, build_lazily
@@ -113,7 +112,6 @@ class Window:
         with step.laying_out(self._slots):
             self._batch = traced.get_concrete_function(element_spec, tf.TensorSpec((), tf.bool))
         forget_with(self, self._batch.graph)
-        self._rewrites = GraphRewrites([op.type for op in self._batch.graph.get_operations()])
         if isinstance(step, TrainingStep):
             _warn_of_unsaved_random(self._batch)
         self.zero = (tf.zeros([len(self.names) + 1]),) * 2
@@ -121,10 +119,9 @@ class Window:
         loop = tf.function(self._many_batches, autograph=False)
         # Called as what it is traced to: 0.1 ms a window less than looking for the right trace.
         plan = tf.TensorSpec([3], tf.int64)
-        with self._rewrites:  # the call of a step has options too
-            self._loop = loop.get_concrete_function(
-                tf.data.IteratorSpec(element_spec), plan, sums, sums
-            )
+        self._loop = loop.get_concrete_function(
+            tf.data.IteratorSpec(element_spec), plan, sums, sums
+        )
         if accumulating:
             flush = tf.function(self._flush_once, autograph=False)
             self._flush = flush.get_concrete_function()
@@ -149,8 +146,7 @@ class Window:
         """
         plan = tf.constant([count, phase, every], tf.int64)
         try:
-            with self._rewrites:
-                return WindowResult(*self._loop(iterator, plan, *carry))
+            return WindowResult(*self._loop(iterator, plan, *carry))
         except tf.errors.OpError:
             # The batches before the bad one have moved the weights; their slots go with them.
             tf.function(self._slots.give_back, autograph=False)()
