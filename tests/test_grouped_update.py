@@ -12,7 +12,9 @@ from lightning_tf.distribute import Placement
 from lightning_tf.grouped_update import grouped
 from lightning_tf.laid_out_slots import LARGEST_IN_A_GROUP
 
+# Some of a shape, which are stacked, with others between them.
 SHAPES = [(), (3,), (4, 5), (LARGEST_IN_A_GROUP + 1,), (2, 3, 2), (LARGEST_IN_A_GROUP,)]
+SHAPES += [(4, 5), (), (3,), (4, 5)]
 OPTIMIZERS = {
     "adam": lambda: keras.optimizers.Adam(0.01),
     "adam of a schedule": lambda: keras.optimizers.Adam(
