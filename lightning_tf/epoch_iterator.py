@@ -8,6 +8,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from lightning_tf.next_batch import with_own_threads
+
 
 class EpochIterator:
     """Holds an iterator inside a ``with`` block and lets go of it in a thread.
@@ -26,7 +28,7 @@ class EpochIterator:
     """
 
     def __init__(self, dataset: tf.data.Dataset) -> None:
-        self._held = [iter(dataset)]
+        self._held = [iter(with_own_threads(dataset))]
 
     def __enter__(self) -> EpochIterator:
         """Return itself: a name for the iterator would keep it."""

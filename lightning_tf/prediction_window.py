@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from lightning_tf.next_batch import next_batch
+
 OPAQUE = (tf.variant, tf.resource)
 
 
@@ -62,7 +64,7 @@ class PredictionWindow:
 
     def _many_batches(self, iterator: Any, count: tf.Tensor) -> tuple[tf.Tensor, ...]:
         def run(i: tf.Tensor, rows: Any, *arrays: Any) -> tuple[Any, ...]:
-            outputs = tf.nest.flatten(self._step(iterator.get_next()))
+            outputs = tf.nest.flatten(self._step(next_batch(iterator)))
             written = (a.write(i, output) for a, output in zip(arrays, outputs, strict=True))
             return (i + 1, rows.write(i, tf.stack([tf.shape(o)[0] for o in outputs])), *written)
 

@@ -12,8 +12,10 @@ import tensorflow as tf
 from lightning_tf.batch_part import BatchPart, example_count
 from lightning_tf.custom_gradients import forget_with
 from lightning_tf.distribute import Placement
+from lightning_tf.graph_rewrites import GraphRewrites
 from lightning_tf.laid_out_slots import LaidOutSlots
 from lightning_tf.metrics import StageMetrics
+from lightning_tf.next_batch import next_batch
 from lightning_tf.step import EvaluationStep, Gradients, TrainingStep, build_lazily
 
 State = tuple[tf.Tensor, ...]
@@ -119,9 +121,11 @@ class Window:
         loop = tf.function(self._many_batches, autograph=False)
         # Called as what it is traced to: 0.1 ms a window less than looking for the right trace.
         plan = tf.TensorSpec([3], tf.int64)
-        self._loop = loop.get_concrete_function(
-            tf.data.IteratorSpec(element_spec), plan, sums, sums
-        )
+        self._rewrites = GraphRewrites()
+        with self._rewrites:  # the call of a step has options too
+            self._loop = loop.get_concrete_function(
+                tf.data.IteratorSpec(element_spec), plan, sums, sums
+            )
         if accumulating:
             flush = tf.function(self._flush_once, autograph=False)
             self._flush = flush.get_concrete_function()
@@ -146,7 +150,8 @@ class Window:
         """
         plan = tf.constant([count, phase, every], tf.int64)
         try:
-            return WindowResult(*self._loop(iterator, plan, *carry))
+            with self._rewrites:
+                return WindowResult(*self._loop(iterator, plan, *carry))
         except tf.errors.OpError:
             # The batches before the bad one have moved the weights; their slots go with them.
             tf.function(self._slots.give_back, autograph=False)()
@@ -194,7 +199,7 @@ class Window:
             return tuple(after[name] for name in kept)
 
         def known(i: tf.Tensor, *state: tf.Tensor) -> State:
-            return (i + 1, *run(iterator.get_next(), i, state))
+            return (i + 1, *run(next_batch(iterator), i, state))
 
         def unknown(i: tf.Tensor, alive: tf.Tensor, *state: tf.Tensor) -> State:
             batch = iterator.get_next_as_optional()
