@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from lightning_tf.next_batch import next_batch
+from lightning_tf.graph_loop import GraphLoop, NextBatch
 
 OPAQUE = (tf.variant, tf.resource)
 
@@ -32,10 +32,7 @@ class PredictionWindow:
         self._step = step
         self._structure = step.structured_outputs
         self._specs = tf.nest.flatten(self._structure)
-        loop = tf.function(self._many_batches, autograph=False)
-        self._loop = loop.get_concrete_function(
-            tf.data.IteratorSpec(element_spec), tf.TensorSpec([], tf.int32)
-        )
+        self._loop = GraphLoop(self._many_batches, element_spec, tf.TensorSpec([], tf.int32))
         self.batch_bytes = 1  # of the outputs, as the last window had them
 
     @staticmethod
@@ -62,7 +59,9 @@ class PredictionWindow:
         batches = zip(*parts, strict=True)
         return [tf.nest.pack_sequence_as(self._structure, list(batch)) for batch in batches]
 
-    def _many_batches(self, iterator: Any, count: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    def _many_batches(
+        self, next_batch: NextBatch, iterator: Any, count: tf.Tensor
+    ) -> tuple[tf.Tensor, ...]:
         def run(i: tf.Tensor, rows: Any, *arrays: Any) -> tuple[Any, ...]:
             outputs = tf.nest.flatten(self._step(next_batch(iterator)))
             written = (a.write(i, output) for a, output in zip(arrays, outputs, strict=True))

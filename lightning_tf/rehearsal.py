@@ -11,6 +11,7 @@ import numpy as np
 from lightning_tf import checkpoint, run_state
 from lightning_tf.build import build_models, training_state
 from lightning_tf.entry_point import computing
+from lightning_tf.epoch_iterator import reading_ahead
 from lightning_tf.limits import limited
 from lightning_tf.loop import FitLoop
 
@@ -97,7 +98,7 @@ class Rehearsal:
 
     def batches(self) -> Iterator[Any]:
         """The training batches of the current epoch, again and again."""
-        return iter(self._trainer.train_data(self._trainer.current_epoch).repeat())
+        return iter(reading_ahead(self._trainer.train_data(self._trainer.current_epoch).repeat()))
 
     def update(self, batches: Iterator[Any]) -> dict[str, float]:
         """Do one update, of as many batches as the Trainer accumulates.

@@ -12,10 +12,9 @@ import tensorflow as tf
 from lightning_tf.batch_part import BatchPart, example_count
 from lightning_tf.custom_gradients import forget_with
 from lightning_tf.distribute import Placement
-from lightning_tf.graph_rewrites import GraphRewrites
+from lightning_tf.graph_loop import GraphLoop, NextBatch
 from lightning_tf.laid_out_slots import LaidOutSlots
 from lightning_tf.metrics import StageMetrics
-from lightning_tf.next_batch import next_batch
 from lightning_tf.step import EvaluationStep, Gradients, TrainingStep, build_lazily
 
 State = tuple[tf.Tensor, ...]
@@ -118,14 +117,8 @@ class Window:
             _warn_of_unsaved_random(self._batch)
         self.zero = (tf.zeros([len(self.names) + 1]),) * 2
         sums = tf.TensorSpec.from_tensor(self.zero[0])
-        loop = tf.function(self._many_batches, autograph=False)
-        # Called as what it is traced to: 0.1 ms a window less than looking for the right trace.
         plan = tf.TensorSpec([3], tf.int64)
-        self._rewrites = GraphRewrites()
-        with self._rewrites:  # the call of a step has options too
-            self._loop = loop.get_concrete_function(
-                tf.data.IteratorSpec(element_spec), plan, sums, sums
-            )
+        self._loop = GraphLoop(self._many_batches, element_spec, plan, sums, sums)
         if accumulating:
             flush = tf.function(self._flush_once, autograph=False)
             self._flush = flush.get_concrete_function()
@@ -150,8 +143,7 @@ class Window:
         """
         plan = tf.constant([count, phase, every], tf.int64)
         try:
-            with self._rewrites:
-                return WindowResult(*self._loop(iterator, plan, *carry))
+            return WindowResult(*self._loop(iterator, plan, *carry))
         except tf.errors.OpError:
             # The batches before the bad one have moved the weights; their slots go with them.
             tf.function(self._slots.give_back, autograph=False)()
@@ -182,7 +174,12 @@ class Window:
         return tf.stack([*values, tf.ones([])]) * examples, gradients
 
     def _many_batches(
-        self, iterator: Any, plan: tf.Tensor, sums: tf.Tensor, finite: tf.Tensor
+        self,
+        next_batch: NextBatch,
+        iterator: Any,
+        plan: tf.Tensor,
+        sums: tf.Tensor,
+        finite: tf.Tensor,
     ) -> tuple[tf.Tensor, ...]:
         count, phase, every = tf.unstack(plan)
         # Every variable of the loop costs some microseconds a batch: none that nobody needs.
