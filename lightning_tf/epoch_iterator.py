@@ -1,4 +1,4 @@
-"""EpochIterator: tf.data's iterator over an epoch, for whose end nobody waits."""
+"""EpochIterator: tf.data's iterator over an epoch, made ahead, for whose end nobody waits."""
 
 from __future__ import annotations
 

@@ -21,7 +21,8 @@ class DataModule:
 
     Every dataset is a batched `tf.data.Dataset` of global batches: with N replicas each sees about
     ``batch_size / N`` examples. An element is what the task's steps take, most often a pair
-    ``(x, y)`` with ``x`` of shape (batch, ...) and ``y`` of shape (batch,).
+    ``(x, y)`` with ``x`` of shape (batch, ...) and ``y`` of shape (batch,). The Trainer reads a
+    pipeline ahead: one that does not end with ``prefetch`` is given a queue that tf.data sizes.
 
     Attributes:
         batch_size: Examples in a global batch.
