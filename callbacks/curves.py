@@ -18,7 +18,8 @@ NO_METRIC = ("step", "epoch")
 COLUMNS = 3
 PANEL = (4.5, 3.2)  # inches
 LEGEND = 0.3  # above the panels
-TICKS = 5  # of an axis, about; they are most of what drawing costs
+TICKS = 4  # of an axis, about; they are most of what drawing costs
+ROUND = [1, 2, 2.5, 5, 10]  # what ticks are multiples of, as in Matplotlib
 # The mean of an epoch is drawn over the rows inside it, which are noisy.
 STYLES: dict[str, dict[str, Any]] = {
     "train": {"color": "tab:blue", "alpha": 0.35, "linewidth": 1.0},
@@ -101,6 +102,8 @@ def _name_and_kind(column: str) -> tuple[str, str]:
 
 
 def _draw_panel(axes: Axes, name: str, curves: dict[str, Points]) -> None:
+    from matplotlib.ticker import FixedLocator, MaxNLocator
+
     for kind, style in STYLES.items():
         if kind in curves:
             steps, values = curves[kind]
@@ -109,5 +112,9 @@ def _draw_panel(axes: Axes, name: str, curves: dict[str, Points]) -> None:
             axes.plot(steps, values, label=kind or "_alone", **marked)  # its title names it
     axes.set_title(name, y=1.0)  # else all labels are measured, in case that they reach the title
     axes.set_xlabel("update")
-    axes.locator_params(nbins=TICKS)
+    for axis in (axes.xaxis, axes.yaxis):
+        low, high = sorted(axis.get_view_interval())
+        places = MaxNLocator(TICKS, steps=ROUND).tick_values(low, high)
+        # Those beyond an end would not be seen, but made.
+        axis.set_major_locator(FixedLocator([x for x in places if low <= x <= high]))
     axes.grid(alpha=0.3)
