@@ -32,7 +32,8 @@ from tiny_network import BATCH, FEATURES, TinyNetwork, cross_entropy
 from lightning_tf import Callback, Task, Trainer
 from lightning_tf.data.data_module import DataModule
 
-BATCHES, WINDOW, STREAMED = 10_000, 100, 10**6
+BATCHES, WINDOW = 10_000, 100
+STREAMED = 4_000_000  # in the first few hundred thousand, queues and the allocator fill up
 
 
 class StageClock(Callback):

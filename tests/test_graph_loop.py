@@ -4,10 +4,12 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import tensorflow as tf
+from boring import BoringTask
 
-from lightning_tf import graph_loop
+from lightning_tf import Trainer, graph_loop
 from lightning_tf.epoch_iterator import EpochIterator
 from lightning_tf.graph_loop import GraphLoop
 
@@ -116,6 +118,17 @@ def test_a_seat_is_given_back_after_an_error(monkeypatch):
     with EpochIterator(dataset) as epoch, pytest.raises(tf.errors.OutOfRangeError):
         loop(epoch.iterator)
     assert seats.acquire(blocking=False)
+
+
+def test_a_fit_beside_as_many_as_may_wait_trains_the_same_weights(monkeypatch, tmp_path):
+    trained = []
+    for free in (1, 0):
+        monkeypatch.setattr(graph_loop, "_seats", lambda free=free: graph_loop.Semaphore(free))
+        task = BoringTask()
+        Trainer(max_epochs=2, seed=1, logger=False, default_root_dir=tmp_path).fit(task)
+        trained.append(task.model.get_weights())
+    for waiting, asking in zip(*trained, strict=True):
+        np.testing.assert_array_equal(waiting, asking)
 
 
 @pytest.mark.parametrize("threads", ["1", "2", "3"])

@@ -71,6 +71,7 @@ class GatheredBatches:
         options = tf.data.Options()
         options.autotune.enabled = False  # nothing to tune; its bookkeeping costs 10 us a batch
         options.experimental_optimization.apply_default_optimizations = False
+        options.threading.private_threadpool_size = 0  # see GraphLoop; as many as there are cores
         return reduce(tf.data.Dataset.concatenate, pieces).with_options(options)
 
     def _gather(self, indices: Any) -> Any:
