@@ -100,4 +100,4 @@ def _seats() -> Semaphore:
 def _threads() -> int:
     """Threads on which TensorFlow runs graphs."""
     chosen = tf.config.threading.get_inter_op_parallelism_threads()
-    return chosen or int(os.environ.get("TF_NUM_INTEROP_THREADS", 0)) or parallel_calls()
+    return chosen or int(os.environ.get("TF_NUM_INTEROP_THREADS") or 0) or parallel_calls()
