@@ -74,5 +74,5 @@ def reading_ahead(dataset: tf.data.Dataset) -> tf.data.Dataset:
 
 
 def _prefetches(dataset: tf.data.Dataset) -> bool:
-    # The class has no public name. Where this finds nothing, batches pass one queue more, 10 us.
+    # The class has no public name. Where this finds nothing, batches pass one queue more.
     return "Prefetch" in type(dataset).__name__

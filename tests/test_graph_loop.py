@@ -56,7 +56,7 @@ def first(next_batch, iterator):
 
 def waits(loop: GraphLoop) -> bool:
     """Whether the loop that was traced reads by waiting itself."""
-    (traced,) = [each for each in (loop._waiting, loop._asking) if each is not None]
+    (traced,) = loop._traced.values()
     return "IteratorGetNextSync" in {op.type for op in traced.graph.get_operations()}
 
 

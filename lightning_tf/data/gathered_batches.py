@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from lightning_tf.data.order import Indices
+from lightning_tf.data.pipeline_options import untuned
 
 # Gathered at once. Many small batches then cost one gather and one slice each; memory beside the
 # arrays stays at about three blocks.
@@ -68,10 +69,8 @@ class GatheredBatches:
                 pieces.append(tf.data.Dataset.from_tensor_slices(rest))
             if len(indices) > whole_end:
                 pieces.append(tf.data.Dataset.from_tensors(self._gather(indices[whole_end:])))
-        options = tf.data.Options()
-        options.autotune.enabled = False  # nothing to tune; its bookkeeping costs 10 us a batch
+        options = untuned()  # there is nothing to tune; its bookkeeping costs 10 us a batch
         options.experimental_optimization.apply_default_optimizations = False
-        options.threading.private_threadpool_size = 0  # see GraphLoop; as many as there are cores
         return reduce(tf.data.Dataset.concatenate, pieces).with_options(options)
 
     def _gather(self, indices: Any) -> Any:

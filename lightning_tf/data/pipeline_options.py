@@ -35,8 +35,19 @@ def without_tuner(dataset: tf.data.Dataset) -> tf.data.Dataset:
         >>> dataset.options().autotune.enabled
         False
     """
+    options = untuned()
+    options.experimental_warm_start = True  # while TensorFlow prepares the graph that will read
+    return dataset.with_options(options)
+
+
+def untuned() -> tf.data.Options:
+    """Options of a pipeline without the tuner, on threads of its own (see `GraphLoop`).
+
+    Example:
+        >>> untuned().autotune.enabled
+        False
+    """
     options = tf.data.Options()
     options.autotune.enabled = False
-    options.experimental_warm_start = True  # while TensorFlow prepares the graph that will read
-    options.threading.private_threadpool_size = 0  # see GraphLoop; as many as there are cores
-    return dataset.with_options(options)
+    options.threading.private_threadpool_size = 0  # as many as there are cores
+    return options
