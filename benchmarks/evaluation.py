@@ -30,7 +30,7 @@ import tensorflow as tf
 from tiny_network import BATCH, FEATURES, TinyNetwork, cross_entropy
 
 from lightning_tf import Callback, Task, Trainer
-from lightning_tf.data.data_module import DataModule
+from lightning_tf.data import DataModule
 
 BATCHES, WINDOW = 10_000, 100
 STREAMED = 4_000_000  # in the first few hundred thousand, queues and the allocator fill up

@@ -28,7 +28,7 @@ import tensorflow as tf
 from tiny_network import BATCH, TinyNetwork
 
 from lightning_tf import Callback, Task, Trainer
-from lightning_tf.data.array_data import ArrayData
+from lightning_tf.data import ArrayData
 
 PICTURE = Path(__file__).parent.parent / "docs" / "growth.png"
 BATCHES = (8, 32, 128, 512, 2048, 8192)

@@ -20,7 +20,7 @@ import numpy as np
 import tensorflow as tf
 
 from lightning_tf import DataModule, Task, Trainer
-from lightning_tf.data.digits import Digits
+from lightning_tf.data import Digits
 from lightning_tf.layers import FusedBatchNormalization
 from lightning_tf.tasks import ImageClassification
 from lightning_tf.variables import all_variables

@@ -30,7 +30,7 @@ import numpy as np
 import tensorflow as tf
 
 from lightning_tf import Callback, Task, Trainer
-from lightning_tf.data.picture_folder import PictureFolder
+from lightning_tf.data import PictureFolder
 from lightning_tf.tasks import TransferLearning
 
 PICTURES, HEIGHT, WIDTH, SIDE, BATCH = 512, 240, 320, 160, 32

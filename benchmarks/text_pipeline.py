@@ -18,8 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from lightning_tf import DataModule, Trainer
-from lightning_tf.data.imdb import Imdb
-from lightning_tf.data.text_arrays import TextArrays
+from lightning_tf.data import Imdb, TextArrays
 from lightning_tf.tasks import TextClassification
 
 REVIEWS, BATCH, EPOCHS, AT_MOST = 25_000, 64, 3, 1.1

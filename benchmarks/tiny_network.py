@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from lightning_tf import Task
-from lightning_tf.data.array_data import ArrayData
+from lightning_tf.data import ArrayData
 
 FEATURES, HIDDEN, CLASSES, BATCH = 32, 64, 10, 32
 

@@ -1,8 +1,8 @@
 """lightning_tf: a Lightning-style trainer for Keras 3 on TensorFlow."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from lightning_tf.lazy_exports import lazy_exports
 from lightning_tf.version import __version__
 
 if TYPE_CHECKING:
@@ -24,23 +24,14 @@ __all__ = [
 ]
 
 # Imported when they are asked for: `lightning-tf launch` needs no TensorFlow.
-_ROOMS = {
-    "Callback": "callback",
-    "DataModule": "data.data_module",
-    "Logger": "logger",
-    "Task": "task",
-    "Trainer": "trainer",
-    "seed_everything": "seed",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _ROOMS:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_ROOMS[name]}"), name)
-    globals()[name] = value  # found at once from now on
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_exports(
+    __name__,
+    {
+        "Callback": "callback",
+        "DataModule": "data.data_module",
+        "Logger": "logger",
+        "Task": "task",
+        "Trainer": "trainer",
+        "seed_everything": "seed",
+    },
+)

@@ -84,12 +84,14 @@ def exported(package: Path) -> dict[str, Path]:
     """The files of the classes that a package's ``__init__`` imports by name.
 
     Args:
-        package: Its folder.
+        package: Its folder, which is also the last part of its dotted name.
     """
     tree = ast.parse((package / "__init__.py").read_text(encoding="utf-8"))
     return {
-        alias.name: package / f"{(node.module or '').rpartition('.')[2]}.py"
-        for node in tree.body
+        alias.name: package.joinpath(*module.split(".")).with_suffix(".py")
+        for node in ast.walk(tree)
         if isinstance(node, ast.ImportFrom)
+        for _, inside, module in [(node.module or "").partition(f".{package.name}.")]
+        if inside
         for alias in node.names
     }

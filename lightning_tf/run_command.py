@@ -9,7 +9,7 @@ from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
 
-import lightning_tf.tasks
+from lightning_tf import callbacks, tasks
 from lightning_tf.callback import Callback
 from lightning_tf.callbacks import PredictionWriter
 from lightning_tf.callbacks.config_writer import ConfigWriter
@@ -50,8 +50,7 @@ class RunCommand:
             options = self._parser.parse_args(self.arguments)
         except (ArgumentError, ValueError) as error:
             known = [option for a in self._parser._actions for option in a.option_strings]
-            tasks = lightning_tf.tasks.__all__
-            return self._failed(WRONG_USE, explained(str(error), known, tasks))
+            return self._failed(WRONG_USE, explained(str(error), known, tasks.__all__))
         try:
             built = self._parser.instantiate(options)
             getattr(self, f"_{self.command}")(built, options)
@@ -122,6 +121,10 @@ class RunCommand:
 
 
 def _parser(command: str) -> Any:
+    for package in (tasks, callbacks):  # jsonargparse knows a short name once its class exists
+        for name in package.__all__:
+            getattr(package, name)
+
     parser = ArgumentParser(
         prog=f"lightning-tf {command}", exit_on_error=False, allow_abbrev=False, add_help=False
     )

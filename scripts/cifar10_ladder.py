@@ -22,7 +22,7 @@ from typing import Any
 import keras
 
 from lightning_tf import Trainer
-from lightning_tf.data.images import image_data
+from lightning_tf.data import image_data
 from lightning_tf.tasks import ImageClassification
 
 ADAMW = {"optimizer": "adamw", "schedule": "cosine", "weight_decay": 0.01}

@@ -3,15 +3,20 @@
 if __name__ != "lightning_tf.tasks":
     raise ImportError("import lightning_tf.tasks, not tasks")
 
-from lightning_tf.tasks.gan import GAN
-from lightning_tf.tasks.image_classification import ImageClassification
-from lightning_tf.tasks.keras_task import KerasTask
-from lightning_tf.tasks.regression import Regression
-from lightning_tf.tasks.style_transfer import StyleTransfer
-from lightning_tf.tasks.tabular_classification import TabularClassification
-from lightning_tf.tasks.text_classification import TextClassification
-from lightning_tf.tasks.time_series_forecast import TimeSeriesForecast
-from lightning_tf.tasks.transfer_learning import TransferLearning
+from typing import TYPE_CHECKING
+
+from lightning_tf.lazy_exports import lazy_exports
+
+if TYPE_CHECKING:
+    from lightning_tf.tasks.gan import GAN
+    from lightning_tf.tasks.image_classification import ImageClassification
+    from lightning_tf.tasks.keras_task import KerasTask
+    from lightning_tf.tasks.regression import Regression
+    from lightning_tf.tasks.style_transfer import StyleTransfer
+    from lightning_tf.tasks.tabular_classification import TabularClassification
+    from lightning_tf.tasks.text_classification import TextClassification
+    from lightning_tf.tasks.time_series_forecast import TimeSeriesForecast
+    from lightning_tf.tasks.transfer_learning import TransferLearning
 
 __all__ = [
     "GAN",
@@ -24,3 +29,18 @@ __all__ = [
     "TimeSeriesForecast",
     "TransferLearning",
 ]
+
+__getattr__, __dir__ = lazy_exports(
+    __name__,
+    {
+        "GAN": "gan",
+        "ImageClassification": "image_classification",
+        "KerasTask": "keras_task",
+        "Regression": "regression",
+        "StyleTransfer": "style_transfer",
+        "TabularClassification": "tabular_classification",
+        "TextClassification": "text_classification",
+        "TimeSeriesForecast": "time_series_forecast",
+        "TransferLearning": "transfer_learning",
+    },
+)

@@ -15,12 +15,14 @@ from texts import texts
 
 from lightning_tf import Callback, Trainer
 from lightning_tf import workers as workers_room
-from lightning_tf.data import text_folder
+from lightning_tf.data import (
+    PictureFolder,
+    TextArrays,
+    TextFolder,
+    UnlabelledPictureFolder,
+    text_folder,
+)
 from lightning_tf.data.encoded_texts import EncodedTexts
-from lightning_tf.data.picture_folder import PictureFolder
-from lightning_tf.data.text_arrays import TextArrays
-from lightning_tf.data.text_folder import TextFolder
-from lightning_tf.data.unlabelled_picture_folder import UnlabelledPictureFolder
 from lightning_tf.exceptions import DataError
 from lightning_tf.tasks import ImageClassification, TextClassification
 from lightning_tf.tasks.vocabulary import Vocabulary

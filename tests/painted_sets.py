@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from lightning_tf.data.tfds_pictures import TfdsPictures
+from lightning_tf.data import TfdsPictures
 
 
 def pictures(count, size=6, seed=0, labels=2):

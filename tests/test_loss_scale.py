@@ -9,7 +9,7 @@ from replicated import assert_equal_on_replicas
 from test_replicas import FewData
 
 from lightning_tf import Trainer
-from lightning_tf.data.digits import Digits
+from lightning_tf.data import Digits
 from lightning_tf.optimizers import INITIAL_LOSS_SCALE
 from lightning_tf.tasks import ImageClassification
 

@@ -6,7 +6,7 @@ import tensorflow as tf
 from boring import NumberData
 
 from lightning_tf.batch_part import BatchPart
-from lightning_tf.data.array_data import ArrayData
+from lightning_tf.data import ArrayData
 from lightning_tf.worker_share import WorkerShare
 
 

@@ -39,8 +39,7 @@ from lightning_tf.callbacks.json_lines_logger import JSONLinesLogger
 from lightning_tf.callbacks.model_checkpoint import ModelCheckpoint
 from lightning_tf.callbacks.prediction_writer import PredictionWriter
 from lightning_tf.callbacks.tensor_board_logger import TensorBoardLogger
-from lightning_tf.data.array_data import ArrayData
-from lightning_tf.data.digits import Digits
+from lightning_tf.data import ArrayData, Digits
 from lightning_tf.exceptions import ConfigurationError, DataError, TerminationRequested
 from lightning_tf.profiler import TraceProfiler
 from lightning_tf.tasks import (

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lightning_tf.data.array_data import ArrayData
+from lightning_tf.data import ArrayData
 from lightning_tf.exceptions import ConfigurationError, DataError
 
 X = np.arange(103, dtype=np.float32)[:, np.newaxis]

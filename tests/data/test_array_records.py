@@ -6,8 +6,8 @@ import pytest
 import tensorflow_datasets as tfds
 from painted_sets import prepared_in
 
+from lightning_tf.data import TfdsPictures
 from lightning_tf.data.array_records import ArrayRecords
-from lightning_tf.data.tfds_pictures import TfdsPictures
 from lightning_tf.exceptions import ConfigurationError, DataError
 
 

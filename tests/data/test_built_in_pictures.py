@@ -8,11 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lightning_tf.data.cifar10 import Cifar10
-from lightning_tf.data.digits import Digits
-from lightning_tf.data.fashion_mnist import FashionMnist
-from lightning_tf.data.idx_pictures import IdxPictures, read_idx
-from lightning_tf.data.mnist5k import Mnist5k
+from lightning_tf.data import Cifar10, Digits, FashionMnist, IdxPictures, Mnist5k
+from lightning_tf.data.idx_pictures import read_idx
 from lightning_tf.exceptions import ConfigurationError, DataError
 
 DEBIAN_FASHION = Path("/usr/share/datasets/fashion-mnist")

@@ -4,8 +4,7 @@ import sys
 
 import pytest
 
-from lightning_tf.data.bbc_news import BbcNews
-from lightning_tf.data.imdb import Imdb
+from lightning_tf.data import BbcNews, Imdb
 from lightning_tf.exceptions import DataError
 
 

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from lightning_tf.data import DatasetPair, image_data
 from lightning_tf.data.cached_features import CachedFeatures
-from lightning_tf.data.dataset_pair import DatasetPair
-from lightning_tf.data.images import image_data
 from lightning_tf.exceptions import ConfigurationError
 
 

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lightning_tf.data.array_data import ArrayData
-from lightning_tf.data.data_module import DataModule
+from lightning_tf.data import ArrayData, DataModule
 from lightning_tf.exceptions import ConfigurationError, DataError
 
 

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lightning_tf.data.dataset_pair import DatasetPair
-from lightning_tf.data.picture_datasets import PictureDatasets
+from lightning_tf.data import DatasetPair, PictureDatasets
 from lightning_tf.exceptions import ConfigurationError, DataError
 
 SLICES = tf.data.Dataset.from_tensor_slices(

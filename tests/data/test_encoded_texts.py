@@ -5,9 +5,8 @@ import pytest
 import tensorflow as tf
 from texts import texts
 
-from lightning_tf.data.dataset_pair import DatasetPair
+from lightning_tf.data import DatasetPair, TextArrays
 from lightning_tf.data.encoded_texts import EncodedTexts
-from lightning_tf.data.text_arrays import TextArrays
 from lightning_tf.data.text_facts import text_facts
 from lightning_tf.data.token_source import TokenSource
 from lightning_tf.exceptions import DataError

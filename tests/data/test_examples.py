@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 import lightning_tf.data
-from lightning_tf.data.images import image_data
+from lightning_tf.data import image_data
 
 ROOMS = [room.name for room in pkgutil.iter_modules(lightning_tf.data.__path__)]
 

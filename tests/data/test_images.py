@@ -5,14 +5,17 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from lightning_tf.data.cifar10 import Cifar10
+from lightning_tf.data import (
+    Cifar10,
+    Digits,
+    PictureArrays,
+    PictureDatasets,
+    PictureFolder,
+    TfdsPictures,
+    image_data,
+)
 from lightning_tf.data.data_folder import VARIABLE
-from lightning_tf.data.digits import Digits
-from lightning_tf.data.images import BUILT_IN, image_data
-from lightning_tf.data.picture_arrays import PictureArrays
-from lightning_tf.data.picture_datasets import PictureDatasets
-from lightning_tf.data.picture_folder import PictureFolder
-from lightning_tf.data.tfds_pictures import TfdsPictures
+from lightning_tf.data.images import BUILT_IN
 from lightning_tf.exceptions import ConfigurationError
 
 PICTURES, LABELS = np.zeros((8, 4, 4, 1), "uint8"), np.arange(8) % 2

@@ -4,13 +4,9 @@ import numpy as np
 import pytest
 from boring import BoringData
 
-from lightning_tf.data.digits import Digits
+from lightning_tf.data import Digits, UnlabelledPictures
 from lightning_tf.data.latent_predictions import LatentPredictions
-from lightning_tf.data.unlabelled_pictures import (
-    UnlabelledPictures,
-    generation_data,
-    generation_facts,
-)
+from lightning_tf.data.unlabelled_pictures import generation_data, generation_facts
 from lightning_tf.exceptions import ConfigurationError, DataError
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lightning_tf.data.picture import Picture
+from lightning_tf.data import Picture
 from lightning_tf.exceptions import ConfigurationError, DataError
 
 ORIENTATION = 0x0112

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lightning_tf.data.picture_arrays import PictureArrays
+from lightning_tf.data import PictureArrays
 from lightning_tf.exceptions import ConfigurationError, DataError
 
 RANDOM = np.random.RandomState(0)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lightning_tf.data.data_module import DataModule
+from lightning_tf.data import DataModule
 from lightning_tf.data.picture_facts import picture_facts
 from lightning_tf.exceptions import DataError
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lightning_tf.data.picture_folder import PictureFolder
+from lightning_tf.data import PictureFolder
 from lightning_tf.exceptions import ConfigurationError, DataError
 
 COLOURS = {"blue": (0, 0, 200), "red": (200, 0, 0)}

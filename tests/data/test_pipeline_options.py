@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from lightning_tf.data import TextArrays
 from lightning_tf.data.decoded_pictures import DecodedPictures
 from lightning_tf.data.encoded_texts import EncodedTexts
 from lightning_tf.data.pipeline_options import parallel_calls, without_tuner
-from lightning_tf.data.text_arrays import TextArrays
 
 
 def pictures():

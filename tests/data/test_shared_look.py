@@ -11,10 +11,9 @@ from on_workers import run
 from replicated import furthest, outcome
 from texts import texts
 
+from lightning_tf.data import TextArrays, UnlabelledPictureFolder
 from lightning_tf.data.encoded_texts import EncodedTexts
 from lightning_tf.data.shared_look import shared_look
-from lightning_tf.data.text_arrays import TextArrays
-from lightning_tf.data.unlabelled_picture_folder import UnlabelledPictureFolder
 from lightning_tf.tasks.vocabulary import Vocabulary
 from lightning_tf.tasks.words import Words
 from lightning_tf.workers import ALONE

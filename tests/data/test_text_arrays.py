@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from texts import texts
 
-from lightning_tf.data.text_arrays import TextArrays
+from lightning_tf.data import TextArrays
 from lightning_tf.exceptions import ConfigurationError, DataError
 
 

@@ -5,8 +5,7 @@ import logging
 import pytest
 from texts import texts
 
-from lightning_tf.data.text_arrays import TextArrays
-from lightning_tf.data.text_folder import TextFolder
+from lightning_tf.data import TextArrays, TextFolder
 from lightning_tf.exceptions import ConfigurationError, DataError
 
 

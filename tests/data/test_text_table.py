@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from texts import texts
 
-from lightning_tf.data.text_table import TextTable
+from lightning_tf.data import TextTable
 from lightning_tf.exceptions import DataError
 
 

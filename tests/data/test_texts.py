@@ -6,12 +6,8 @@ from boring import named
 from texts import texts
 
 from lightning_tf import DataModule
-from lightning_tf.data.bbc_news import BbcNews
-from lightning_tf.data.text_arrays import TextArrays
-from lightning_tf.data.text_folder import TextFolder
-from lightning_tf.data.text_table import TextTable
-from lightning_tf.data.texts import takes_class_names, text_data
-from lightning_tf.data.tfds_texts import TfdsTexts
+from lightning_tf.data import BbcNews, TextArrays, TextFolder, TextTable, TfdsTexts, text_data
+from lightning_tf.data.texts import takes_class_names
 from lightning_tf.exceptions import ConfigurationError
 
 

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 from painted_sets import PaintedOnce, PaintedTwice, pictures, prepared_in, ready
 
-from lightning_tf.data import tfds_set
-from lightning_tf.data.tfds_pictures import TfdsPictures
+from lightning_tf.data import TfdsPictures, tfds_set
 from lightning_tf.exceptions import ConfigurationError, DataError
 
 

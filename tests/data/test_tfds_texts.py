@@ -4,8 +4,7 @@ import pytest
 import tensorflow_datasets as tfds
 from texts import texts
 
-from lightning_tf.data import tfds_set
-from lightning_tf.data.tfds_texts import TfdsTexts
+from lightning_tf.data import TfdsTexts, tfds_set
 from lightning_tf.exceptions import ConfigurationError, DataError
 
 

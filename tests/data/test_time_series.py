@@ -4,8 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lightning_tf.data.series_catalog import time_series_data
-from lightning_tf.data.time_series import TimeSeries
+from lightning_tf.data import TimeSeries, time_series_data
 from lightning_tf.exceptions import ConfigurationError, DataError
 
 

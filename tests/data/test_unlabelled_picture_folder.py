@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lightning_tf.data.unlabelled_picture_folder import UnlabelledPictureFolder
+from lightning_tf.data import UnlabelledPictureFolder
 from lightning_tf.exceptions import ConfigurationError, DataError
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lightning_tf.data.array_data import ArrayData
+from lightning_tf.data import ArrayData
 
 SEEN_IN = "3.15"
 

@@ -16,7 +16,7 @@ from boring import fitted
 from texts import KINDS, SUBJECTS, texts
 
 from lightning_tf import Trainer
-from lightning_tf.data.bbc_news import BbcNews
+from lightning_tf.data import BbcNews
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.tasks import TextClassification
 from lightning_tf.tasks.keras_hub_text import KerasHubText

@@ -6,8 +6,7 @@ import tensorflow as tf
 from boring import Rows, quiet
 
 from lightning_tf import Trainer
-from lightning_tf.data.dataset_pair import DatasetPair
-from lightning_tf.data.images import image_data
+from lightning_tf.data import DatasetPair, image_data
 from lightning_tf.tasks import ImageClassification
 from lightning_tf.tasks.prediction_sheet import prediction_figure, some_examples
 

@@ -14,7 +14,7 @@ from resumable import assert_resume_is_exact
 from texts import texts
 
 from lightning_tf import DataModule, Trainer
-from lightning_tf.data.text_arrays import TextArrays
+from lightning_tf.data import TextArrays
 from lightning_tf.exceptions import ConfigurationError, DataError
 from lightning_tf.tasks import TextClassification
 from lightning_tf.tasks.networks.texts import TEXT_NETWORKS
