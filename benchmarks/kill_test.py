@@ -28,8 +28,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from lightning_tf import Callback, DataModule, Task, Trainer, checkpoint
+from lightning_tf import Callback, DataModule, Task, Trainer
 from lightning_tf.callbacks import ModelCheckpoint
+from lightning_tf.checkpoint import io as checkpoint
 from lightning_tf.tasks import GAN, ImageClassification
 
 EPOCHS, EVERY = 40, 4  # of the whole run; updates between checkpoints

@@ -31,7 +31,7 @@ import parity_cases
 from parity_cases import CASES, TASKS, Arrays, Reversed
 
 from lightning_tf import Trainer
-from lightning_tf.launcher import Launcher
+from lightning_tf.cli.launcher import Launcher
 
 TOLERANCE = 1e-5
 SMALLEST = 1e-3

@@ -29,7 +29,7 @@ import scaling_contenders
 from scaling_contenders import PROBLEMS
 
 from lightning_tf import Trainer
-from lightning_tf.launcher import Launcher
+from lightning_tf.cli.launcher import Launcher
 
 DEVICES = (1, 2, 4)
 WORKERS = 2

@@ -23,7 +23,7 @@ import numpy as np
 import tensorflow as tf
 
 from lightning_tf import Callback, DataModule, Task, Trainer
-from lightning_tf.workers import Workers
+from lightning_tf.distribute.workers import Workers
 
 CLASSES = 10
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
-from lightning_tf import checkpoint
 from lightning_tf.callback import Callback
+from lightning_tf.checkpoint import io as checkpoint
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.exceptions import ConfigurationError, nearest
-from lightning_tf.limits import check_count
+from lightning_tf.loops.limits import check_count
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

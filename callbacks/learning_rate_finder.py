@@ -15,7 +15,7 @@ import numpy as np
 from lightning_tf.callback import Callback
 from lightning_tf.callbacks.swept_schedule import SweptSchedule
 from lightning_tf.exceptions import ConfigurationError, nearest
-from lightning_tf.limits import check_count
+from lightning_tf.loops.limits import check_count
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -11,7 +11,7 @@ import tensorflow as tf
 from lightning_tf.callback import Callback
 
 if TYPE_CHECKING:
-    from lightning_tf.optimizers import NamedOptimizer
+    from lightning_tf.optimizers.named_optimizer import NamedOptimizer
     from lightning_tf.task import Task
     from lightning_tf.trainer import Trainer
 

@@ -13,10 +13,10 @@ from lightning_tf.callback import Callback
 from lightning_tf.callbacks.monitor import Monitor
 from lightning_tf.callbacks.scaled_schedule import ScaledSchedule
 from lightning_tf.exceptions import ConfigurationError, nearest
-from lightning_tf.limits import check_count
+from lightning_tf.loops.limits import check_count
 
 if TYPE_CHECKING:
-    from lightning_tf.loop import TrainingState
+    from lightning_tf.loops.fit_loop import TrainingState
     from lightning_tf.task import Task
     from lightning_tf.trainer import Trainer
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lightning_tf.callback import Callback
 from lightning_tf.exceptions import ConfigurationError, nearest
-from lightning_tf.limits import seconds
+from lightning_tf.loops.limits import seconds
 
 if TYPE_CHECKING:
     from lightning_tf.task import Task

@@ -2,6 +2,6 @@
 
 import sys
 
-from lightning_tf.cli import main
+from lightning_tf.cli.main import main
 
 sys.exit(main())

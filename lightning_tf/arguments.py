@@ -10,10 +10,10 @@ import keras
 from lightning_tf.callback import Callback, CheckpointCallback
 from lightning_tf.exceptions import ConfigurationError, nearest
 from lightning_tf.hyperparameters import plain
-from lightning_tf.limits import check_count, check_limit
 from lightning_tf.logger import Logger
+from lightning_tf.loops.limits import check_count, check_limit
+from lightning_tf.loops.validation_schedule import ValidationSchedule
 from lightning_tf.seed import MAX_SEED
-from lightning_tf.validation_schedule import ValidationSchedule
 
 CLIP_ALGORITHMS = ("norm", "value")
 REQUIRED_COUNTS = {

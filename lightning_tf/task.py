@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, Self
 import keras
 import tensorflow as tf
 
-from lightning_tf import checkpoint
 from lightning_tf.callback import Callback
+from lightning_tf.checkpoint import io as checkpoint
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.exceptions import CheckpointError, ConfigurationError
 from lightning_tf.export import check_export, export_model, export_weights
 from lightning_tf.hyperparameters import call_arguments, plain_arguments
 from lightning_tf.precision import applied
-from lightning_tf.running_step import running_step
+from lightning_tf.step_context import running_step
 from lightning_tf.variables import components, named_weights, unbuilt_layers
 
 if TYPE_CHECKING:

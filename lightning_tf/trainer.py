@@ -13,7 +13,6 @@ from weakref import ReferenceType, ref
 import keras
 import tensorflow as tf
 
-from lightning_tf import checkpoint, run_state
 from lightning_tf.arguments import (
     callback_list,
     check,
@@ -21,33 +20,34 @@ from lightning_tf.arguments import (
     refuse_checkpoint_callbacks,
     settings,
 )
-from lightning_tf.build import build_models, training_state
 from lightning_tf.callback import Callback, CheckpointCallback, Hooks
-from lightning_tf.checkpoint_search import CheckpointPath, Found, register_source
+from lightning_tf.checkpoint import io as checkpoint
+from lightning_tf.checkpoint.search import CheckpointPath, Found, register_source
 from lightning_tf.data.data_module import DataModule
-from lightning_tf.data.shuffle_check import unrepeatable_order
-from lightning_tf.distribute import Placement
-from lightning_tf.entry_point import computing, data_of, entered, needed
-from lightning_tf.evaluation import EvaluationLoop
+from lightning_tf.data.pipeline.shuffle_check import unrepeatable_order
+from lightning_tf.distribute.placement import Placement
+from lightning_tf.distribute.workers import Workers
 from lightning_tf.exceptions import ConfigurationError
-from lightning_tf.limits import Limit, limited, seconds
-from lightning_tf.logger import Logger
-from lightning_tf.loop import FitLoop, TrainingState
-from lightning_tf.metrics import StageMetrics
+from lightning_tf.graph.metrics import StageMetrics
+from lightning_tf.logger import Logger, Records
+from lightning_tf.loops.evaluation_loop import EvaluationLoop
+from lightning_tf.loops.fit_loop import FitLoop, TrainingState
+from lightning_tf.loops.limits import Limit, limited, seconds
+from lightning_tf.loops.prediction_loop import predictions
 from lightning_tf.precision import policy_name
-from lightning_tf.prediction import predictions
 from lightning_tf.profiler import Profiler, profiler_of
-from lightning_tf.progress import Progress, updates_in_epochs
-from lightning_tf.records import Records
-from lightning_tf.rehearsal import Rehearsal
-from lightning_tf.signals import Signals
+from lightning_tf.run import run_state
+from lightning_tf.run.build import build_models, training_state
+from lightning_tf.run.progress import Progress, updates_in_epochs
+from lightning_tf.run.session import computing, data_of, entered, needed
+from lightning_tf.run.signals import Signals
+from lightning_tf.run.trial_run import Rehearsal
 from lightning_tf.task import Task
-from lightning_tf.workers import Workers
 
 log = logging.getLogger("lightning_tf")
 
 DEFAULT_CALLBACKS = (
-    "model_checkpoint.ModelCheckpoint",
+    "checkpointing.model_checkpoint.ModelCheckpoint",
     "progress_bar.ProgressBar",
     "model_summary.ModelSummary",
 )
@@ -192,7 +192,7 @@ class Trainer:
         own = callback_list(callbacks, lambda given: _callback_room("keras_adapter.adapt")(given))
         if not enable_checkpointing and not self.fast_dev_run:
             refuse_checkpoint_callbacks(own)
-        self.loggers = logger_list(logger, lambda: _callback_room("csv_logger.CSVLogger")())
+        self.loggers = logger_list(logger, lambda: _callback_room("loggers.csv_logger.CSVLogger")())
         self.callbacks: list[Callback] = [*self.loggers, *own]
         self._added: list[Callback] = []
         if type(self.profiler) is not Profiler:
@@ -676,8 +676,8 @@ class Trainer:
 
 def _callback_room(name: str) -> Any:
     """Something in lightning_tf.callbacks, imported when it is used: this room alone names any."""
-    module, _, attribute = name.partition(".")
+    module, _, attribute = name.rpartition(".")
     return getattr(import_module(f"lightning_tf.callbacks.{module}"), attribute)
 
 
-register_source("wandb", lambda *given: str(_callback_room("wandb_checkpoint.download")(*given)))
+register_source("wandb", lambda *given: str(_callback_room("wandb.download.download")(*given)))

@@ -16,7 +16,7 @@ import pandas
 
 from lightning_tf import Trainer
 from lightning_tf.tasks import GAN, ImageClassification
-from lightning_tf.tasks.sample_grid import picture_grid
+from lightning_tf.tasks.gan.sample_grid import picture_grid
 
 QUALITY = ["fid", "kid", "fid_floor", "kid_floor", "classes_covered"]
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from lightning_tf import Trainer
 from lightning_tf.tasks import TimeSeriesForecast
-from lightning_tf.tasks.forecast_comparison import table
+from lightning_tf.tasks.time_series_forecast.comparison import table
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 import pytest
 import tensorflow as tf
-from boring import NumberData, NumberTask, Recorder, fitted, quiet
+from helpers.boring import NumberData, NumberTask, Recorder, fitted, quiet
 
 from lightning_tf import Callback, Task, Trainer
 from lightning_tf.callback import CheckpointCallback, Hooks, overrides

@@ -7,16 +7,14 @@ import shutil
 import subprocess
 import sys
 from functools import partial
-from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+from helpers.paths import ROOT
 from PIL import Image
 
 from lightning_tf import Callback, Trainer
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 def rooms_of_the_architecture():
@@ -31,9 +29,9 @@ def rooms_of_the_architecture():
 
 def test_the_architecture_names_every_room_of_the_core_and_no_other():
     core = {
-        f"lightning_tf/{path.name}"
-        for path in (ROOT / "lightning_tf").glob("*.py")
-        if not path.name.startswith("__")
+        f"lightning_tf/{path.name}{'/' if path.is_dir() else ''}"
+        for path in (ROOT / "lightning_tf").iterdir()
+        if not path.is_symlink() and path.name != "py.typed" and not path.name.startswith("__")
     }
     named = set(rooms_of_the_architecture())
     assert core - named == set()
@@ -69,7 +67,7 @@ def test_the_examples_of_the_readme_learn_the_digits(code, tmp_path):
     assert accuracy > 0.93
 
 
-RUN_ELSEWHERE = {"wandb"}  # tests/callbacks/test_wandb_logger.py, offline
+RUN_ELSEWHERE = {"wandb"}  # tests/callbacks/wandb/test_wandb_logger.py, offline
 SLOW = {
     "gan",
     "style_transfer",

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from boring import BoringTask, quiet
+from helpers.boring import BoringTask, quiet
 from safetensors.numpy import load_file
 
 from lightning_tf import Trainer

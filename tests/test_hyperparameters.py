@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from boring import BoringData, NumberData, NumberTask, fitted, quiet
+from helpers.boring import BoringData, NumberData, NumberTask, fitted, quiet
 
 from lightning_tf import Task, Trainer
 from lightning_tf.exceptions import CheckpointError

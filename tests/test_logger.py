@@ -3,7 +3,7 @@ import logging
 import keras
 import numpy as np
 import pytest
-from boring import NumberData, NumberTask, Rows, fitted, quiet
+from helpers.boring import NumberData, NumberTask, Rows, fitted, quiet
 
 from lightning_tf import Logger, Trainer
 

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from boring import BoringTask, Recorder, fitted, quiet
+from helpers.boring import BoringTask, Recorder, fitted, quiet
 
 from lightning_tf import Trainer
 from lightning_tf.exceptions import ConfigurationError

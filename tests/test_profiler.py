@@ -2,7 +2,7 @@ import re
 
 import pytest
 import tensorflow as tf
-from boring import NumberData, NumberTask, Rows, fitted, quiet
+from helpers.boring import NumberData, NumberTask, Rows, fitted, quiet
 
 from lightning_tf import Callback, Trainer
 from lightning_tf.exceptions import ConfigurationError

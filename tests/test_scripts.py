@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.paths import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 SCRIPTS = sorted((ROOT / "scripts").glob("*.py"))
 
 
@@ -81,7 +81,7 @@ def test_the_demo_goes_on_where_a_run_ended(tmp_path):
 @pytest.mark.slow
 def test_the_text_script_learns_a_table_and_names_its_mistakes(tmp_path):
     import pandas as pd
-    from texts import texts
+    from helpers.texts import texts
 
     for name, seed in (("train", 0), ("test", 1)):
         x, y = texts(192, seed=seed)
@@ -291,7 +291,7 @@ def test_two_workers_run_a_generative_script_and_write_once(few_pictures, tmp_pa
 def few(name, pictures):
     """Arguments that make a script's work small, with data in a folder."""
     import pandas as pd
-    from texts import texts
+    from helpers.texts import texts
 
     if name == "text_classification.py":
         x, y = texts(64, seed=0)

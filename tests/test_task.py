@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from boring import BoringData, BoringTask, NumberData, NumberTask, Rows, fitted, quiet
+from helpers.boring import BoringData, BoringTask, NumberData, NumberTask, Rows, fitted, quiet
 
 from lightning_tf import Task, Trainer
 from lightning_tf.exceptions import ConfigurationError

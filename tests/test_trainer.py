@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from boring import BoringTask, NumberData, NumberTask, Recorder, Rows, fitted, named, quiet
+from helpers.boring import BoringTask, NumberData, NumberTask, Recorder, Rows, fitted, named, quiet
 from tensorflow.python.framework import config as tf_config
 
 from lightning_tf import Callback, DataModule, Trainer

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from witness import CASES, witness
+from helpers.witness import CASES, witness
 
-NAMES = (Path(__file__).parent / "witness_names.txt").read_text().splitlines()
+NAMES = (Path(__file__).parent / "helpers" / "witness_names.txt").read_text().splitlines()
 QUICK = ("tabular", "regression", "keras_task", "style_optimize", "image_accumulated")
 
 

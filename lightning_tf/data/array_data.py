@@ -8,9 +8,9 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from lightning_tf.data.array_source import ArraySource
 from lightning_tf.data.indexed_data import IndexedData, Part
-from lightning_tf.data.order import carve
+from lightning_tf.data.pipeline.array_source import ArraySource
+from lightning_tf.data.pipeline.order import carve
 from lightning_tf.exceptions import ConfigurationError, DataError
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import tensorflow as tf
 
+from lightning_tf.distribute.worker_shard import WorkerShare
+from lightning_tf.distribute.workers import ALONE, Workers
 from lightning_tf.exceptions import ConfigurationError, DataError
-from lightning_tf.worker_share import WorkerShare
-from lightning_tf.workers import ALONE, Workers
 
 
 class DataModule:

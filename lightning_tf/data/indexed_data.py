@@ -8,9 +8,9 @@ from typing import Protocol
 import tensorflow as tf
 
 from lightning_tf.data.data_module import DataModule, checked_integer
-from lightning_tf.data.order import Indices, epoch_order
-from lightning_tf.worker_share import WorkerShare
-from lightning_tf.workers import Workers
+from lightning_tf.data.pipeline.order import Indices, epoch_order
+from lightning_tf.distribute.worker_shard import WorkerShare
+from lightning_tf.distribute.workers import Workers
 
 
 class Source(Protocol):

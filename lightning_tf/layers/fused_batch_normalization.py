@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 from tensorflow.python.framework.config import is_op_determinism_enabled  # no public name
 
-from lightning_tf.running_step import running_step
+from lightning_tf.step_context import running_step
 
 # Below this cuDNN refuses the fused operation.
 SMALLEST_FUSED_EPSILON = 1.001e-5

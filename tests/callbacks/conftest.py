@@ -5,7 +5,7 @@ import os
 import time
 
 import pytest
-from wandb_server import WandbServer
+from helpers.wandb_server import WandbServer
 
 FOLDERS = ("DIR", "CONFIG_DIR", "CACHE_DIR", "DATA_DIR", "ARTIFACT_DIR")
 

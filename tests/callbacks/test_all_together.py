@@ -6,8 +6,8 @@ import os
 import keras
 import pandas
 import pytest
-from boring import Rows, quiet
-from resumable import TwoParts, everything
+from helpers.boring import Rows, quiet
+from helpers.resumable import TwoParts, everything
 
 from lightning_tf import Trainer, callbacks
 from lightning_tf.callbacks import (

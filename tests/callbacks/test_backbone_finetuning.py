@@ -2,8 +2,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from boring import BoringTask, NumberData, NumberTask, fitted, quiet
-from resumable import BATCHES, TwoParts, assert_resume_is_exact, bits, resumed
+from helpers.boring import BoringTask, NumberData, NumberTask, fitted, quiet
+from helpers.resumable import BATCHES, TwoParts, assert_resume_is_exact, bits, resumed
 
 from lightning_tf import Callback, Trainer
 from lightning_tf.callbacks import (

@@ -3,8 +3,8 @@ import os
 import numpy as np
 import pytest
 import tensorflow as tf
-from boring import BoringData, BoringTask, NumberData, NumberTask, Rows, fitted, quiet
-from resumable import TwoParts, everything
+from helpers.boring import BoringData, BoringTask, NumberData, NumberTask, Rows, fitted, quiet
+from helpers.resumable import TwoParts, everything
 
 from lightning_tf import Trainer
 from lightning_tf.callbacks import BatchSizeFinder

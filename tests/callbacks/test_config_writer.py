@@ -1,6 +1,6 @@
 """The options of a run beside its checkpoints."""
 
-from boring import BoringTask, quiet
+from helpers.boring import BoringTask, quiet
 
 from lightning_tf import Trainer
 from lightning_tf.callbacks.config_writer import ConfigWriter

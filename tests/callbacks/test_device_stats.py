@@ -1,8 +1,8 @@
 import time
 
 import pytest
-from boring import BoringTask, Rows, fitted
-from resumable import TwoParts
+from helpers.boring import BoringTask, Rows, fitted
+from helpers.resumable import TwoParts
 
 from lightning_tf import Callback
 from lightning_tf.callbacks import DeviceStats

@@ -2,9 +2,9 @@ import logging
 import math
 
 import pytest
-from boring import BoringTask, NumberData, NumberTask, fitted, quiet
-from resumable import TwoParts, bits, everything
-from scripted import Scripted
+from helpers.boring import BoringTask, NumberData, NumberTask, fitted, quiet
+from helpers.resumable import TwoParts, bits, everything
+from helpers.scripted import Scripted
 
 from lightning_tf import Trainer
 from lightning_tf.callbacks import EMA, EarlyStopping, ModelCheckpoint

@@ -2,11 +2,12 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from boring import BoringTask, NumberData, NumberTask, Recorder, fitted, quiet
-from resumable import TwoParts, assert_resume_is_exact, bits, resumed
+from helpers.boring import BoringTask, NumberData, NumberTask, Recorder, fitted, quiet
+from helpers.resumable import TwoParts, assert_resume_is_exact, bits, resumed
 
-from lightning_tf import Callback, Trainer, checkpoint
+from lightning_tf import Callback, Trainer
 from lightning_tf.callbacks import EMA, EarlyStopping, ModelCheckpoint
+from lightning_tf.checkpoint import io as checkpoint
 from lightning_tf.exceptions import CheckpointError, ConfigurationError
 from lightning_tf.tasks import ImageClassification
 from lightning_tf.variables import all_variables

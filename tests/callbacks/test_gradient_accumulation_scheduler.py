@@ -1,12 +1,12 @@
 import keras
 import pytest
-from boring import BoringTask, NumberData, NumberTask, fitted
-from resumable import TwoParts, assert_resume_is_exact
+from helpers.boring import BoringTask, NumberData, NumberTask, fitted
+from helpers.resumable import TwoParts, assert_resume_is_exact
 
 from lightning_tf import Callback
 from lightning_tf.callbacks import GradientAccumulationScheduler
 from lightning_tf.exceptions import ConfigurationError
-from lightning_tf.progress import updates_in_epochs
+from lightning_tf.run.progress import updates_in_epochs
 from lightning_tf.tasks import ImageClassification
 
 

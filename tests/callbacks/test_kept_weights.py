@@ -1,7 +1,7 @@
-from boring import fitted
-from resumable import TwoParts, bits
+from helpers.boring import fitted
+from helpers.resumable import TwoParts, bits
 
-from lightning_tf.callbacks.kept_weights import KeptWeights
+from lightning_tf.callbacks.early_stopping import KeptWeights
 
 
 def test_weights_and_statistics_come_back_and_seeds_do_not():

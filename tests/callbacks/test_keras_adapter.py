@@ -5,8 +5,8 @@ import keras
 import numpy as np
 import pandas
 import pytest
-from boring import BoringTask, NumberData, NumberTask, fitted, quiet
-from scripted import Scripted
+from helpers.boring import BoringTask, NumberData, NumberTask, fitted, quiet
+from helpers.scripted import Scripted
 
 from lightning_tf import Trainer
 from lightning_tf.callbacks import KerasAdapter

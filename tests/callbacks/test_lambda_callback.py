@@ -1,5 +1,5 @@
 import pytest
-from boring import BoringTask, fitted
+from helpers.boring import BoringTask, fitted
 
 from lightning_tf.callback import overrides
 from lightning_tf.callbacks import LambdaCallback

@@ -6,9 +6,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from boring import BoringTask, NumberData, NumberTask, Rows, fitted, quiet
-from resumable import TwoParts, everything, resumed
-from scripted import Scripted
+from helpers.boring import BoringTask, NumberData, NumberTask, Rows, fitted, quiet
+from helpers.resumable import TwoParts, everything, resumed
+from helpers.scripted import Scripted
 
 from lightning_tf import Trainer
 from lightning_tf.callbacks import (
@@ -22,9 +22,9 @@ from lightning_tf.callbacks import (
 from lightning_tf.callbacks.learning_rate_finder import smoothed, suggested
 from lightning_tf.callbacks.swept_schedule import SweptSchedule
 from lightning_tf.exceptions import ConfigurationError
-from lightning_tf.run_state import everything as variables_of
+from lightning_tf.run.run_state import everything as variables_of
 from lightning_tf.tasks import ImageClassification
-from lightning_tf.tasks.schedules import Warmup
+from lightning_tf.tasks.common.schedules import Warmup
 
 
 class Noted(LearningRateFinder):

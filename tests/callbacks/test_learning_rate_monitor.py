@@ -1,7 +1,7 @@
 import keras
 import pytest
-from boring import BoringTask, NumberData, NumberTask, Rows, fitted
-from resumable import TwoParts, assert_resume_is_exact
+from helpers.boring import BoringTask, NumberData, NumberTask, Rows, fitted
+from helpers.resumable import TwoParts, assert_resume_is_exact
 
 from lightning_tf import Callback
 from lightning_tf.callbacks import BackboneFinetuning, LearningRateMonitor

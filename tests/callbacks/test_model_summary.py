@@ -4,7 +4,7 @@ import re
 import keras
 import numpy as np
 import pytest
-from boring import BoringTask, quiet
+from helpers.boring import BoringTask, quiet
 from rich.console import Console
 
 from lightning_tf import Trainer

@@ -3,7 +3,7 @@
 import sys
 
 import pytest
-from boring import NumberData, NumberTask, fitted, quiet
+from helpers.boring import NumberData, NumberTask, fitted, quiet
 
 from lightning_tf import Trainer
 from lightning_tf.callbacks import OptunaPruning

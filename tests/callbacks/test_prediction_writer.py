@@ -4,7 +4,7 @@ import numpy as np
 import pandas
 import pytest
 import tensorflow as tf
-from boring import BoringTask, NumberData, NumberTask, Rows, quiet
+from helpers.boring import BoringTask, NumberData, NumberTask, Rows, quiet
 
 from lightning_tf import Trainer
 from lightning_tf.callbacks import CSVLogger, PredictionWriter

@@ -3,7 +3,7 @@ import re
 
 import pytest
 import tensorflow as tf
-from boring import BoringData, BoringTask, quiet
+from helpers.boring import BoringData, BoringTask, quiet
 from rich.console import Console
 
 from lightning_tf import Callback, Trainer

@@ -2,9 +2,9 @@ import logging
 
 import keras
 import pytest
-from boring import BoringTask, NumberData, NumberTask, fitted, quiet
-from resumable import TwoParts, assert_resume_is_exact
-from scripted import Scripted
+from helpers.boring import BoringTask, NumberData, NumberTask, fitted, quiet
+from helpers.resumable import TwoParts, assert_resume_is_exact
+from helpers.scripted import Scripted
 
 from lightning_tf import Callback, Trainer
 from lightning_tf.callbacks import BackboneFinetuning, ReduceLROnPlateau

@@ -4,7 +4,7 @@ import os
 
 import keras
 import pytest
-from boring import BoringTask, NumberData, NumberTask, Rows, fitted, quiet
+from helpers.boring import BoringTask, NumberData, NumberTask, Rows, fitted, quiet
 
 from lightning_tf import Trainer
 from lightning_tf.callbacks import ModelCheckpoint, TerminateOnNaN

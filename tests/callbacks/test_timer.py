@@ -2,7 +2,7 @@ import time
 from datetime import timedelta
 
 import pytest
-from boring import BoringTask, fitted, quiet
+from helpers.boring import BoringTask, fitted, quiet
 
 from lightning_tf import Callback, Trainer
 from lightning_tf.callbacks import Timer

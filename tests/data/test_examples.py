@@ -11,11 +11,15 @@ import tensorflow as tf
 import lightning_tf.data
 from lightning_tf.data import image_data
 
-ROOMS = [room.name for room in pkgutil.iter_modules(lightning_tf.data.__path__)]
+ROOMS = [
+    room.name
+    for room in pkgutil.walk_packages(lightning_tf.data.__path__, "lightning_tf.data.")
+    if not room.ispkg
+]
 
 
 @pytest.mark.parametrize("room", ROOMS)
 def test_examples_run(room):
-    module = importlib.import_module(f"lightning_tf.data.{room}")
+    module = importlib.import_module(room)
     found = doctest.testmod(module, extraglobs={"np": np, "tf": tf, "image_data": image_data})
     assert found.failed == 0

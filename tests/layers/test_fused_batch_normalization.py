@@ -3,17 +3,17 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
-from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from helpers.paths import ROOT
 from tensorflow.python.framework.config import disable_op_determinism
 
-from lightning_tf.distribute import Placement
+from lightning_tf.distribute.placement import Placement
 from lightning_tf.layers import FusedBatchNormalization
-from lightning_tf.running_step import RunningStep, running
+from lightning_tf.step_context import RunningStep, running
 
 # Keras reads variables for a file in a way that NumPy 2 warns about.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -348,7 +348,7 @@ print("equal on 1 and 2 replicas")
 def test_statistics_and_gradients_are_the_same_on_one_and_two_uneven_replicas():
     result = subprocess.run(
         [sys.executable, "-c", REPLICAS],
-        cwd=Path(__file__).parents[2],
+        cwd=ROOT,
         capture_output=True,
         text=True,
         timeout=300,

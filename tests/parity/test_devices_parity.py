@@ -9,11 +9,11 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from helpers.replicated import trainer_of
 from parity.traps import apart, batches, data, keras_trap, net, problem, two_devices, weights
-from replicated import trainer_of
 
 from lightning_tf import Task
-from lightning_tf.optimizers import INITIAL_LOSS_SCALE
+from lightning_tf.optimizers.named_optimizer import INITIAL_LOSS_SCALE
 from lightning_tf.precision import applied
 from lightning_tf.tasks import KerasTask
 

@@ -6,9 +6,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from boring import quiet
+from helpers.boring import quiet
+from helpers.replicated import trainer_of
 from parity.traps import apart, batches, data, keras_trap, net, problem, weights
-from replicated import trainer_of
 
 from lightning_tf import Callback, Trainer
 from lightning_tf.tasks import KerasTask

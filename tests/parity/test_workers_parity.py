@@ -1,7 +1,7 @@
 """The pair of several workers: Keras fit fails there, the Trainer ends as one process does."""
 
 import pytest
-from on_workers import run
+from helpers.on_workers import run
 from parity.traps import apart, keras_trap
 from parity.worker_traps import by_trainer
 

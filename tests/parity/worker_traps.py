@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keras
 import tensorflow as tf
-from boring import quiet
+from helpers.boring import quiet
 from parity.traps import batches, data, net, problem, weights
 
 from lightning_tf import Trainer

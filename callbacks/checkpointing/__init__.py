@@ -1,0 +1,1 @@
+"""Which checkpoints a run writes, keeps and deletes."""

@@ -1,0 +1,368 @@
+"""ModelCheckpoint: writes checkpoints while training runs, and keeps the best."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+import weakref
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from lightning_tf.callback import CheckpointCallback
+from lightning_tf.callbacks.checkpointing.checkpoint_manager import CheckpointKeeper
+from lightning_tf.callbacks.checkpointing.file_name_template import FileNameTemplate
+from lightning_tf.callbacks.checkpointing.top_k import TopK
+from lightning_tf.exceptions import (
+    CheckpointError,
+    ConfigurationError,
+    NonFiniteLossError,
+    TerminationRequested,
+    nearest,
+)
+
+if TYPE_CHECKING:
+    from lightning_tf.task import Task
+    from lightning_tf.trainer import Trainer
+
+log = logging.getLogger("lightning_tf")
+
+MODES = ("min", "max")
+DEFAULT_NAME, EXCEPTION_NAME = "{epoch}-{step}", "exception-{epoch}-{step}"
+DIRECTORY = "checkpoints"
+TERMINATION_NAME = "termination-{epoch}-{step}"
+
+
+class ModelCheckpoint(CheckpointCallback):
+    """Writes checkpoints and keeps the best `save_top_k` of them.
+
+    A checkpoint is a directory. It is due every n updates, every so much time, or every n epochs
+    (the default, every epoch). A metric is used, as the monitor or in a name, only where it was
+    measured on the very weights that are written: what is due between two measurements waits for
+    the next one. Nothing is written twice at one update, nor in a sanity check or under
+    `fast_dev_run`. Deleted are only checkpoints of its own, in its folder, never the one that the
+    run was resumed from.
+
+    Training waits for the copy to host memory only; the disk is written in the background, one
+    checkpoint at a time. A disk that refuses is warned about once, older checkpoints stay and the
+    run goes on; only where the newest checkpoint could not be written does fit raise, at its end.
+
+    On SIGTERM one more is written, as ``termination-...``, which the next one replaces.
+
+    Args:
+        dirpath: The folder; ``checkpoints`` in the first logger's folder, or in `default_root_dir`,
+            where it is None.
+        filename: A template such as ``"{epoch}-{val_loss:.3f}"``; ``{epoch}-{step}`` where None.
+        monitor: A metric such as ``val_loss``; None keeps the newest.
+        verbose: Print what is written.
+        save_last: True also writes ``last.ckpt`` whenever one is due; ``"link"`` makes it a
+            symbolic link where the same checkpoint was just written among the best.
+        save_top_k: How many to keep: -1 all, 0 none. Without a monitor only -1, 0 and 1.
+        mode: ``min`` or ``max``.
+        auto_insert_metric_name: Write ``val_loss=0.123`` instead of ``0.123``.
+        every_n_train_steps: Due every so many updates.
+        train_time_interval: Due whenever so much time has passed.
+        every_n_epochs: Due every so many epochs; 0 switches that off.
+        save_on_train_epoch_end: An epoch's checkpoint is due at its end (True) or after each of its
+            validations (False); None takes the end where validation runs once in every epoch or
+            never, else validations, and also the end where no ``val_`` metric is needed.
+        save_on_exception: Also write ``exception-...`` when training fails, Ctrl-C included; not
+            with several workers, of which one may fail alone.
+        save_weights_only: Leave out what only training needs.
+        enable_version_counter: Append ``-v1`` where a name is taken; otherwise replace.
+
+    Raises:
+        ConfigurationError: Arguments that do not fit together; and a monitor or a name in
+            `filename` that nothing logs, before training where that can be known.
+        CheckpointError: At the end of fit, the newest checkpoint could not be written.
+
+    Example:
+        >>> best = ModelCheckpoint(monitor="val_loss", save_top_k=3, save_last=True)
+        >>> trainer = Trainer(max_epochs=10, callbacks=[best])
+        >>> trainer.fit(task)
+        >>> trainer.test(task, ckpt_path="best")
+    """
+
+    def __init__(
+        self,
+        dirpath: str | os.PathLike[str] | None = None,
+        filename: str | None = None,
+        monitor: str | None = None,
+        verbose: bool = False,
+        save_last: bool | str | None = None,
+        save_top_k: int = 1,
+        mode: str = "min",
+        auto_insert_metric_name: bool = True,
+        every_n_train_steps: int | None = None,
+        train_time_interval: timedelta | None = None,
+        every_n_epochs: int | None = None,
+        save_on_train_epoch_end: bool | None = None,
+        save_on_exception: bool = False,
+        save_weights_only: bool = False,
+        enable_version_counter: bool = True,
+    ) -> None:
+        _check(monitor, mode, save_last, save_top_k)
+        _check_triggers(every_n_train_steps, train_time_interval, every_n_epochs)
+        self.dirpath = None if dirpath is None else os.path.abspath(dirpath)
+        self.monitor, self.mode, self.verbose = monitor, mode, verbose
+        self.save_last, self.save_top_k = save_last, save_top_k
+        self.every_n_steps = every_n_train_steps
+        self.train_time_interval = train_time_interval
+        if (every_n_train_steps, train_time_interval, every_n_epochs) == (None, None, None):
+            every_n_epochs = 1
+        self.every_n_epochs = every_n_epochs or 0
+        self.save_on_train_epoch_end = save_on_train_epoch_end
+        self.save_on_exception, self.save_weights_only = save_on_exception, save_weights_only
+        self.enable_version_counter = enable_version_counter
+        self._template = FileNameTemplate(filename or DEFAULT_NAME, auto_insert_metric_name)
+        self._needed = self._template.metrics | ({monitor} if monitor else set())
+        self._has_own_folder = dirpath is not None
+        self._task: weakref.ref[Task] | None = None
+        self._restored: dict[str, Any] = {}
+        self._begin()
+
+    def _begin(self) -> None:
+        """Start with empty books, as for a run of another task."""
+        # Without a monitor the score is the step: the newest is the best.
+        self._keeper = CheckpointKeeper(
+            TopK(self.save_top_k, self.mode if self.monitor else "max"),
+            save_last=self.save_last,
+            versioned=self.enable_version_counter,
+            weights_only=self.save_weights_only,
+        )
+        self._is_waiting = self._is_training = self._was_validated = False
+        self._at_epoch_end = self._at_validation = False
+        self._interval_began = 0.0
+        self._told = 0  # checkpoints that the loggers know of
+
+    # ---- what there is
+
+    @property
+    def best_k_models(self) -> dict[str, float]:
+        """Paths and scores of the checkpoints that are kept; empty without a monitor."""
+        return dict(self._keeper.top.scores) if self.monitor else {}
+
+    @property
+    def best_model_path(self) -> str:
+        """The best checkpoint, or the newest without a monitor; empty before the first."""
+        return self._keeper.best[0]
+
+    @property
+    def best_model_score(self) -> float | None:
+        """The score of the best checkpoint; None without a monitor."""
+        return self._keeper.best[1] if self.monitor else None
+
+    @property
+    def kth_best_model_path(self) -> str:
+        """The worst of those that are kept."""
+        return self._keeper.top.worst
+
+    @property
+    def last_model_path(self) -> str:
+        """``last.ckpt`` with `save_last`, else the newest; empty before the first."""
+        return self._keeper.last_path
+
+    @property
+    def state_key(self) -> str:
+        """Several of a kind differ in what they monitor and when they are due."""
+        return (
+            f"ModelCheckpoint(monitor={self.monitor!r}, mode={self.mode!r}, "
+            f"steps={self.every_n_steps}, epochs={self.every_n_epochs}, "
+            f"time={self.train_time_interval})"
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        """The books, the checkpoint that is being written included."""
+        return self._keeper.state()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take the books back, once the folder of this run is known."""
+        self._restored = state
+
+    def folders(self, trainer: Trainer) -> list[str]:
+        """`dirpath`, or the folders that it stands for in every run of the loggers."""
+        if self._has_own_folder:
+            return [str(self.dirpath)]
+        runs = [folder for logger in trainer.loggers for folder in logger.run_folders(trainer)]
+        return [os.path.join(run, DIRECTORY) for run in (*runs, trainer.default_root_dir)]
+
+    # ---- when
+
+    def on_fit_start(self, trainer: Trainer, task: Task) -> None:
+        """Decide on the folder; nothing is made before the first checkpoint."""
+        if self._task is not None and self._task() is not task:
+            self._begin()
+        self._task = weakref.ref(task)
+        if not self._has_own_folder:
+            parent = trainer.log_dir or trainer.default_root_dir
+            self.dirpath = os.path.abspath(os.path.join(parent, DIRECTORY))
+        self.dirpath = trainer.workers.told(self.dirpath)
+        before = trainer.ckpt_path if trainer.resumed else None
+        self._keeper.open(str(self.dirpath), before, writes=trainer.is_global_zero)
+        if self._restored:
+            self._keeper.take_back(self._restored)
+            self._restored = {}
+
+    def on_train_start(self, trainer: Trainer, task: Task) -> None:
+        """Refuse names that nothing will log, and decide on the moment of an epoch's checkpoint."""
+        names, complete = trainer.metric_names()
+        if complete:
+            self._check_names(names)
+        once = trainer.val_check_interval == 1.0 and trainer.check_val_every_n_epoch == 1
+        self._at_epoch_end = once or trainer.num_val_batches == 0
+        if self.save_on_train_epoch_end is not None:
+            self._at_epoch_end = self.save_on_train_epoch_end
+        self._at_validation = not self._at_epoch_end
+        if self.save_on_train_epoch_end is None:
+            self._at_epoch_end |= not any(name.startswith("val_") for name in self._needed)
+        self._is_training, self._is_waiting, self._was_validated = True, False, False
+        self._interval_began = time.monotonic()
+
+    def on_train_window_end(self, trainer: Trainer, task: Task) -> None:
+        """Triggers by updates and by time, and what waits for a metric of training."""
+        self._keeper.settle_if_done()
+        self._tell_loggers(trainer)
+        if not (self._is_waiting or self._interval_is_over(trainer) or self.is_due(trainer)):
+            return
+        if self._needed and trainer.validation_due:
+            self._is_waiting = True  # validation measures these weights in a moment
+        else:
+            self._save_when_fresh(trainer)
+
+    def on_validation_end(self, trainer: Trainer, task: Task) -> None:
+        """What waits for a metric of validation, and an epoch's checkpoint."""
+        if trainer.entry_point == "fit" and not trainer.sanity_checking:
+            self._was_validated = True
+            if self._is_waiting or (self._at_validation and self._epoch_is_due(trainer)):
+                self._save_when_fresh(trainer)
+
+    def on_train_epoch_end(self, trainer: Trainer, task: Task) -> None:
+        """An epoch's checkpoint, and what waits for a metric of the epoch."""
+        if self._is_waiting or (self._at_epoch_end and self._epoch_is_due(trainer)):
+            self._save_when_fresh(trainer)
+        if self._is_waiting and (self._was_validated or trainer.num_val_batches == 0):
+            self._check_names(trainer.metric_names()[0])
+
+    def on_train_end(self, trainer: Trainer, task: Task) -> None:
+        """Say so where a needed metric was never measured at the right moment."""
+        self._is_training = False
+        self._keeper.agree(trainer.workers)
+        self._tell_loggers(trainer)
+        if self._is_waiting and not self.last_model_path:
+            log.warning(
+                "%s wrote nothing: none was due where %s had just been measured; log it in "
+                "validation, or at the epoch's end.",
+                self.state_key,
+                ", ".join(sorted(self._needed)),
+            )
+
+    def on_fit_end(self, trainer: Trainer, task: Task) -> None:
+        """Raise where what was trained stands on no disk."""
+        failure = self._keeper.failure
+        if failure is not None:
+            raise CheckpointError(
+                f"the last checkpoint could not be written in {self.dirpath}: {failure}. Make "
+                "room, then call trainer.save_checkpoint(path)."
+            ) from failure
+
+    def on_exception(self, trainer: Trainer, task: Task, exception: BaseException) -> None:
+        """Write what there is, where that was asked for and the weights are good."""
+        was_training, self._is_training = self._is_training, False
+        self._keeper.settle()
+        self._tell_loggers(trainer)
+        terminated = isinstance(exception, TerminationRequested)
+        # One worker's own error finds the others elsewhere: they cannot copy the run together.
+        wanted = terminated or (
+            self.save_on_exception
+            and not isinstance(exception, NonFiniteLossError)
+            and trainer.workers.count == 1
+        )
+        if not (wanted and was_training) or trainer.fast_dev_run:
+            return
+        self._keeper.agree(trainer.workers)
+        if trainer.global_step not in (0, self._keeper.saved_step) and trainer.loss_is_finite():
+            template = FileNameTemplate(TERMINATION_NAME if terminated else EXCEPTION_NAME)
+            name = self._name(trainer, template)
+            self._say(trainer, self._keeper.set_aside(trainer, name, interim=terminated))
+        self._tell_loggers(trainer)
+
+    def _interval_is_over(self, trainer: Trainer) -> bool:
+        if self.train_time_interval is None:
+            return False
+        passed = time.monotonic() - self._interval_began
+        is_over = bool(trainer.workers.told(passed >= self.train_time_interval.total_seconds()))
+        if is_over:
+            self._interval_began = time.monotonic()
+        return is_over
+
+    def _epoch_is_due(self, trainer: Trainer) -> bool:
+        return bool(self.every_n_epochs) and (trainer.current_epoch + 1) % self.every_n_epochs == 0
+
+    def _save_when_fresh(self, trainer: Trainer) -> None:
+        """Save, or wait until every needed metric is one of the weights as they are."""
+        self._keeper.agree(trainer.workers)
+        step, measured = trainer.global_step, trainer.metric_steps
+        if trainer.fast_dev_run or step == self._keeper.saved_step:
+            self._is_waiting = False
+            return
+        self._is_waiting = any(measured.get(name) != step for name in self._needed)
+        # Where a callback tolerates a bad loss, the weights it left would replace good ones.
+        if not self._is_waiting and trainer.loss_is_finite():
+            self._save(trainer)
+
+    def _check_names(self, names: set[str]) -> None:
+        if self.monitor is not None and self.monitor not in names:
+            raise ConfigurationError(
+                f"ModelCheckpoint(monitor={self.monitor!r}): nothing logs it."
+                f"{nearest(self.monitor, names)}"
+            )
+        self._template.check(names)
+
+    # ---- what
+
+    def _save(self, trainer: Trainer) -> None:
+        metrics = trainer.callback_metrics
+        score = metrics[self.monitor] if self.monitor else float(trainer.global_step)
+        name = self._name(trainer, self._template)
+        self._keeper.settle()
+        self._tell_loggers(trainer)  # before the next save, which may delete what they want
+        self._say(trainer, self._keeper.offer(trainer, name, score))
+
+    def _tell_loggers(self, trainer: Trainer) -> None:
+        if self._told != self._keeper.count:
+            self._told = self._keeper.count
+            trainer.records.loggers.send("after_save_checkpoint", self)
+
+    def _name(self, trainer: Trainer, template: FileNameTemplate) -> str:
+        position = {"epoch": trainer.current_epoch, "step": trainer.global_step}
+        return template.fill({**trainer.callback_metrics, **position})
+
+    def _say(self, trainer: Trainer, written: str) -> None:
+        if self.verbose and written and trainer.is_global_zero:
+            print(f"ModelCheckpoint: update {trainer.global_step}: {written}")
+
+
+def _check(monitor: str | None, mode: str, save_last: bool | str | None, save_top_k: int) -> None:
+    if mode not in MODES:
+        raise ConfigurationError(f"ModelCheckpoint(mode={mode!r}).{nearest(mode, MODES)}")
+    if save_last not in (None, True, False, "link"):
+        raise ConfigurationError(
+            f"ModelCheckpoint(save_last={save_last!r}): give True, False or 'link'."
+        )
+    if save_top_k < -1 or (monitor is None and save_top_k > 1):
+        raise ConfigurationError(
+            f"ModelCheckpoint(save_top_k={save_top_k!r}, monitor={monitor!r}): give -1, 0 or 1, or "
+            "a monitor to choose the best by."
+        )
+
+
+def _check_triggers(steps: int | None, interval: timedelta | None, epochs: int | None) -> None:
+    names = ("every_n_train_steps", "train_time_interval", "every_n_epochs")
+    given = zip(names, (steps, interval, epochs), strict=True)
+    active = [f"{name}={value!r}" for name, value in given if value]
+    if len(active) > 1:
+        raise ConfigurationError(f"ModelCheckpoint({', '.join(active)}): give one of them.")
+    if min(steps or 0, epochs or 0) < 0 or not isinstance(interval, (timedelta, type(None))):
+        raise ConfigurationError(
+            f"ModelCheckpoint({active[0]}): give a count of at least 0, or a datetime.timedelta."
+        )

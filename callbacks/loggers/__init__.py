@@ -1,0 +1,1 @@
+"""Loggers that write on this machine, and what they share."""

@@ -1,0 +1,196 @@
+"""CSVLogger: a run as plain files in a folder."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lightning_tf.callbacks.loggers.csv_table import CSVTable
+from lightning_tf.callbacks.loggers.curves import draw_curves
+from lightning_tf.callbacks.loggers.folder_logger import FolderLogger
+from lightning_tf.callbacks.loggers.image_annotations import marked_pictures
+from lightning_tf.callbacks.loggers.image_grid import picture_sheet
+from lightning_tf.callbacks.loggers.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from lightning_tf.task import Task
+    from lightning_tf.trainer import Trainer
+
+METRICS, HPARAMS, CURVES, FILES = "metrics.csv", "hparams.json", "curves.png", "files.csv"
+SUPERSEDED = "superseded.csv"
+
+
+class CSVLogger(FolderLogger):
+    """Writes a run into a folder of its own, with nothing but files that any program reads.
+
+    The folder is ``<root>/<name>/version_<n>``, by default ``<default_root_dir>/runs/version_<n>``
+    with the first n that is free::
+
+        metrics.csv            a row for each step; columns such as train/loss, val/loss
+        hparams.json           the task's hyperparameters and the Trainer's settings
+        curves.png             every metric over the updates, drawn when fit ends
+        images/<name>_<step>.png    a sheet for each log_images
+        figures/<name>_<step>.png   from log_figure
+        tables/<name>_<step>.csv    from log_table
+        files.csv              name, step and path of what log_file was given
+
+    A Trainer's later entry points with the same task go on in the same folder; another task gets
+    the next version. Loggers of different kinds with the same root and name share the folder. A run
+    that is resumed from a checkpoint, also in another process, goes on in
+    its folder; rows of updates that it does again move from metrics.csv to superseded.csv. Rows are
+    kept in memory and written every `flush_every_n_steps` updates, at every validation, before
+    every checkpoint and at the end, whatever the end is.
+
+    Args:
+        root: Holds the versions; ``runs`` in the Trainer's `default_root_dir` where it is None.
+        name: A folder between root and version, for runs that belong together.
+        version: A number n for ``version_<n>``, or the folder's own name; the next free number
+            where it is None.
+        flush_every_n_steps: The most updates whose rows a killed process can lose.
+        curves: Whether to draw them.
+        resume: Go on in the folder of `version`, or in the newest one, without a checkpoint too.
+
+    Raises:
+        ConfigurationError: `flush_every_n_steps` is below 1; or, when a run begins, the folder of
+            `version` holds a run and `resume` is False.
+
+    Example:
+        >>> trainer = Trainer(max_epochs=3, logger=CSVLogger("experiments", name="digits"))
+        >>> trainer.fit(task)
+        >>> pandas.read_csv(f"{trainer.log_dir}/metrics.csv").plot("step", "val/loss")
+    """
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str] | None = None,
+        name: str | None = None,
+        version: int | str | None = None,
+        flush_every_n_steps: int = 100,
+        curves: bool = True,
+        resume: bool = False,
+    ) -> None:
+        folder = RunFolder("CSVLogger", root, name, version, resume, taken_by=METRICS)
+        super().__init__(folder, flush_every_n_steps)
+        self.curves = curves
+        self._run: tuple[RunFolder, int] | None = None
+        self._noted: Path | None = None  # where hyperparameters have been written
+        self._table: CSVTable | None = None
+        self._hparams: dict[str, Any] = {}
+
+    # ---- the folder
+
+    def setup(self, trainer: Trainer, task: Task, stage: str) -> None:
+        """Choose the folder; it is made when the first thing is written."""
+        super().setup(trainer, task, stage)
+        if self._run != (self.folder, self.folder.runs):
+            self._run = (self.folder, self.folder.runs)
+            self._table = self._noted = None
+
+    def on_fit_start(self, trainer: Trainer, task: Task) -> None:
+        """Move the rows that a resumed run measures again out of the way."""
+        folder = self.folder.path
+        if trainer.resumed and self._enabled and folder and (folder / METRICS).exists():
+            self._rows().drop_after(trainer.global_step, folder / SUPERSEDED)
+            self._flushed_step = trainer.global_step
+
+    def _made_folder(self) -> Path:
+        """The folder, made and with its hyperparameters."""
+        folder = self.folder.make()
+        if self._noted != folder:
+            self._noted = folder
+            text = json.dumps(self._hparams, indent=2, default=str)
+            (folder / HPARAMS).write_text(text + "\n", encoding="utf-8")
+        return folder
+
+    def _rows(self) -> CSVTable:
+        if self._table is None:
+            self._table = CSVTable(self._made_folder() / METRICS, ("epoch",))
+        return self._table
+
+    def _path(self, kind: str, name: str, step: int, suffix: str) -> Path:
+        self._made_folder()
+        return self.folder.file(kind, name, step, suffix)
+
+    # ---- what a run reports
+
+    def log_hparams(self, hparams: dict[str, Any]) -> None:
+        """Write them at once in fit, which also claims the folder; else with the first row."""
+        self._hparams = hparams
+        if self._enabled and self._stage == "fit":
+            self._made_folder()
+
+    def log_metrics(self, metrics: dict[str, float], step: int) -> None:
+        """Keep a row, and write what is kept where it is time or a validation has ended."""
+        if not self._enabled:
+            return
+        table = self._rows()
+        if table.last_step == step:  # the epoch of the row's first part is the row's
+            metrics = {name: value for name, value in metrics.items() if name != "epoch"}
+        table.add(step, metrics)
+        waited = step - self._flushed_step
+        if waited >= self.flush_every_n_steps or any(name.startswith("val/") for name in metrics):
+            table.flush()
+            self._flushed_step = step
+
+    def log_images(
+        self,
+        name: str,
+        images: np.ndarray,
+        step: int,
+        captions: Sequence[str] | None = None,
+        masks: Sequence[Mapping[str, Any]] | None = None,
+        boxes: Sequence[Mapping[str, Any]] | None = None,
+    ) -> None:
+        """Write one sheet with all pictures and their captions; masks and boxes are drawn."""
+        if self._enabled:
+            sheet = picture_sheet(*marked_pictures(images, captions, masks, boxes))
+            sheet.save(self._path("images", name, step, ".png"))
+
+    def log_table(
+        self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], step: int
+    ) -> None:
+        """Write it as CSV."""
+        if self._enabled:
+            path = self._path("tables", name, step, ".csv")
+            with path.open("w", newline="", encoding="utf-8") as file:
+                csv.writer(file).writerows([columns, *rows])
+
+    def log_figure(self, name: str, figure: Any, step: int) -> None:
+        """Write it as PNG."""
+        if self._enabled:
+            path = self._path("figures", name, step, ".png")
+            figure.savefig(path, dpi=120, bbox_inches="tight")
+
+    def log_file(self, name: str, path: str, step: int) -> None:
+        """Note where the file stands."""
+        if self._enabled:
+            notes = self._made_folder() / FILES
+            fresh = not notes.exists()
+            with notes.open("a", newline="", encoding="utf-8") as file:
+                writer = csv.writer(file)
+                if fresh:
+                    writer.writerow(["name", "step", "path"])
+                writer.writerow([name, step, os.path.abspath(path)])
+
+    def save(self) -> None:
+        """Write the rows that are kept."""
+        if self._table is not None:
+            self._table.flush()
+
+    def finalize(self, status: str) -> None:
+        """Write the last rows, and in fit the curves; a run that left nothing leaves no folder."""
+        if not self._enabled or self._noted is None:
+            return
+        if self._table is not None:
+            self._table.flush()
+            if self.curves and self._stage == "fit":
+                draw_curves(self._noted / METRICS, self._noted / CURVES)
+        elif status != "success":
+            self.folder.leave(only=(HPARAMS,))
+            self._noted = None

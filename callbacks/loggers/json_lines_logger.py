@@ -1,0 +1,242 @@
+"""JSONLinesLogger: a run as one file with a line of JSON for all that it logs."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lightning_tf.callbacks.loggers.csv_logger import CURVES, METRICS
+from lightning_tf.callbacks.loggers.curves import draw_curves
+from lightning_tf.callbacks.loggers.folder_logger import FolderLogger
+from lightning_tf.callbacks.loggers.image_annotations import marked_pictures
+from lightning_tf.callbacks.loggers.image_grid import picture_sheet
+from lightning_tf.callbacks.loggers.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from lightning_tf.task import Task
+    from lightning_tf.trainer import Trainer
+
+LINES, SUPERSEDED = "log.jsonl", "superseded.jsonl"
+
+
+class JSONLinesLogger(FolderLogger):
+    """Appends a line of JSON for each thing that is logged, in order, to ``log.jsonl``.
+
+    ::
+
+        {"kind": "hparams", "time": 1790000000.0, "hparams": {...}}
+        {"kind": "metrics", "time": ..., "step": 50, "train/loss": 0.5, "epoch": 0}
+        {"kind": "table", "time": ..., "step": 50, "name": "...", "columns": [...], "rows": [...]}
+        {"kind": "images", "time": ..., "step": 50, "name": "...",
+         "path": "images/..._00000050.png", "captions": [...]}
+        {"kind": "figure", "time": ..., "step": 50, "name": "...", "path": "figures/..."}
+        {"kind": "file", "time": ..., "step": 50, "name": "...", "path": "..."}
+        {"kind": "end", "time": ..., "status": "success"}
+
+    NaN and infinity, which JSON has not, are the strings "nan", "inf" and "-inf", which Python's
+    `float` reads. What belongs to one step may come in several lines. Pictures and figures are PNG
+    files beside it.
+
+    The folder is that of `CSVLogger`, which it shares with every logger of the same root and name.
+    A run that is resumed from a checkpoint goes on in its file; the lines that came after the
+    checkpoint move to ``superseded.jsonl``, so that none is missing and none is there twice, and a
+    line that a killed process did not finish is dropped. Lines are kept in memory and written every
+    `flush_every_n_steps` updates, at every validation, before every checkpoint and at the end,
+    whatever the end is.
+
+    Args:
+        root: See `CSVLogger`.
+        name: See `CSVLogger`.
+        version: See `CSVLogger`.
+        flush_every_n_steps: The most updates whose lines a killed process can lose.
+        curves: Whether to draw every metric over the updates as ``curves.png`` when fit ends;
+            beside a `CSVLogger` of the same folder, that one does.
+        resume: See `CSVLogger`.
+
+    Raises:
+        ConfigurationError: `flush_every_n_steps` is below 1; or, when a run begins, the folder of
+            `version` holds a run and `resume` is False.
+
+    Example:
+        >>> trainer = Trainer(max_epochs=3, logger=JSONLinesLogger("experiments", name="digits"))
+        >>> trainer.fit(task)
+        >>> pandas.read_json(f"{trainer.log_dir}/log.jsonl", lines=True)
+    """
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str] | None = None,
+        name: str | None = None,
+        version: int | str | None = None,
+        flush_every_n_steps: int = 100,
+        curves: bool = True,
+        resume: bool = False,
+    ) -> None:
+        folder = RunFolder("JSONLinesLogger", root, name, version, resume, taken_by=LINES)
+        super().__init__(folder, flush_every_n_steps)
+        self.curves = curves
+        self._run: tuple[RunFolder, int] | None = None
+        self._lines: list[str] = []
+        self._file: Path | None = None  # set once it is known to end with a whole line
+        self._count = 0  # of lines in the file
+        self._before = 0  # of them when fit began
+        self._resumed_at: int | None = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """How many lines the file has; every checkpoint is written after `save`."""
+        return {"lines": self._count}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Know how many lines came before the checkpoint."""
+        self._resumed_at = state["lines"]
+
+    # ---- the file
+
+    def setup(self, trainer: Trainer, task: Task, stage: str) -> None:
+        """Choose the folder; it is made when the first thing is written."""
+        super().setup(trainer, task, stage)
+        if self._run != (self.folder, self.folder.runs):
+            self._run = (self.folder, self.folder.runs)
+            self._file, self._lines, self._count = None, [], 0
+
+    def on_fit_start(self, trainer: Trainer, task: Task) -> None:
+        """Move the lines that a resumed run writes again out of the way."""
+        resumed_at, self._resumed_at = self._resumed_at, None
+        if trainer.resumed and self._enabled and self._file is not None:
+            self._drop(trainer.global_step, resumed_at)
+            self._flushed_step = trainer.global_step
+
+    def _drop(self, step: int, resumed_at: int | None) -> None:
+        """Keep what came before the checkpoint and what came since fit began."""
+        path = self.folder.make() / LINES
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        old, new = lines[: self._before], lines[self._before :]
+        if resumed_at is None:  # the run that wrote the checkpoint had no such logger
+            is_later = [json.loads(line).get("step", -1) > step for line in old]
+        else:
+            is_later = [index >= resumed_at for index in range(len(old))]
+        if not any(is_later):
+            return
+        kept = [line for line, later in zip(old, is_later, strict=True) if not later]
+        with (path.parent / SUPERSEDED).open("a", encoding="utf-8") as file:
+            file.writelines(line for line, later in zip(old, is_later, strict=True) if later)
+        beside = path.with_name(f".{path.name}.part")
+        beside.write_text("".join([*kept, *new]), encoding="utf-8")
+        os.replace(beside, path)
+        self._count = len(kept) + len(new)
+
+    def _add(self, kind: str, step: int | None, content: dict[str, Any]) -> None:
+        if not self._enabled:
+            return
+        position = {} if step is None else {"step": step}
+        line = {"kind": kind, "time": round(time.time(), 3), **position, **content}
+        self._lines.append(json.dumps(_plain(line), allow_nan=False))
+
+    def save(self) -> None:
+        """Write the lines that are kept."""
+        if not self._lines:
+            return
+        if self._file is None:
+            self._file = self.folder.make() / LINES
+            self._count = _whole_lines(self._file)
+        with self._file.open("a", encoding="utf-8") as file:
+            file.write("".join(line + "\n" for line in self._lines))
+        self._count += len(self._lines)
+        self._lines.clear()
+
+    def finalize(self, status: str) -> None:
+        """Write the last lines, and in fit the curves; a prediction without lines leaves none."""
+        logged = any('"kind": "hparams"' not in line for line in self._lines)
+        if self._enabled and self.folder.path and (logged or self._stage == "fit"):
+            self._add("end", None, {"status": status})
+            self.save()
+            folder = self.folder.make()
+            if self.curves and self._stage == "fit" and not (folder / METRICS).exists():
+                draw_curves(folder / LINES, folder / CURVES)
+        self._lines.clear()
+
+    # ---- what a run reports
+
+    def log_hparams(self, hparams: dict[str, Any]) -> None:
+        """Write them at once in fit, which also claims the folder; else with the next lines."""
+        self.save()
+        self._add("hparams", None, {"hparams": hparams})
+        if self._stage == "fit":
+            self.save()
+            self._before = self._count - 1
+
+    def log_metrics(self, metrics: dict[str, float], step: int) -> None:
+        """Keep a row, and write what is kept where it is time or a validation has ended."""
+        self._add("metrics", step, dict(metrics))
+        waited = step - self._flushed_step
+        if waited >= self.flush_every_n_steps or any(name.startswith("val/") for name in metrics):
+            self.save()
+            self._flushed_step = step
+
+    def log_images(
+        self,
+        name: str,
+        images: np.ndarray,
+        step: int,
+        captions: Sequence[str] | None = None,
+        masks: Sequence[Mapping[str, Any]] | None = None,
+        boxes: Sequence[Mapping[str, Any]] | None = None,
+    ) -> None:
+        """Write one sheet with all pictures, captions, masks and boxes, and note where."""
+        if self._enabled:
+            path = self.folder.file("images", name, step, ".png")
+            picture_sheet(*marked_pictures(images, captions, masks, boxes)).save(path)
+            found = {"captions": None if captions is None else list(captions)}
+            self._add("images", step, {"name": name, "path": self._relative(path), **found})
+
+    def log_table(
+        self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], step: int
+    ) -> None:
+        """Write it into its line."""
+        content = {"columns": list(columns), "rows": [list(row) for row in rows]}
+        self._add("table", step, {"name": name, **content})
+
+    def log_figure(self, name: str, figure: Any, step: int) -> None:
+        """Write it as PNG, and note where."""
+        if self._enabled:
+            path = self.folder.file("figures", name, step, ".png")
+            figure.savefig(path, dpi=120, bbox_inches="tight")
+            self._add("figure", step, {"name": name, "path": self._relative(path)})
+
+    def log_file(self, name: str, path: str, step: int) -> None:
+        """Note where the file stands."""
+        self._add("file", step, {"name": name, "path": os.path.abspath(path)})
+
+    def _relative(self, path: Path) -> str:
+        return path.relative_to(self.folder.make()).as_posix()
+
+
+def _plain(value: Any) -> Any:
+    """What JSON can hold."""
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, (np.generic, np.ndarray)):
+        return _plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
+
+
+def _whole_lines(path: Path) -> int:
+    """How many there are; an unfinished one is cut, or the next would become a part of it."""
+    if not path.exists():
+        return 0
+    content = path.read_bytes()
+    whole = content.rfind(b"\n") + 1
+    if whole < len(content):
+        os.truncate(path, whole)
+    return content.count(b"\n")

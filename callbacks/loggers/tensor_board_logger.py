@@ -1,0 +1,203 @@
+"""TensorBoardLogger: a run as TensorBoard reads it."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lightning_tf.callbacks.loggers.folder_logger import FolderLogger
+from lightning_tf.callbacks.loggers.histogram_logger import WatchingLogger
+from lightning_tf.callbacks.loggers.histograms import Counted, HistogramWatch
+from lightning_tf.callbacks.loggers.image_annotations import marked_pictures
+from lightning_tf.callbacks.loggers.run_folder import RunFolder
+from lightning_tf.callbacks.loggers.tensor_board_events import TensorBoardEvents, png
+
+if TYPE_CHECKING:
+    from lightning_tf.task import Task
+    from lightning_tf.trainer import Trainer
+
+FOLDER = "tensorboard"
+TABLE_ROWS = 100  # of a table in text; the rest is counted
+
+
+class TensorBoardLogger(WatchingLogger, FolderLogger):
+    """Writes rows, pictures, figures, tables, histograms, the graph and hyperparameters.
+
+    The files are in ``tensorboard/`` of the run's folder, which is that of `CSVLogger` and shared
+    with every logger of the same root and name. Rows are scalars over `global_step`; tables are
+    texts; hyperparameters stand in the HPARAMS dashboard and as a text, with the Trainer's
+    settings. Look at them with ``tensorboard --logdir runs``; writing them needs no package but
+    TensorFlow.
+
+    A run that is resumed from a checkpoint goes on in its folder, and TensorBoard forgets its rows
+    of later updates; what came at the checkpoint's own update after it (a validation) stands there
+    twice, with the same values. Rows are on the disk at every validation, before every
+    checkpoint, at the end, and otherwise whenever `flush_every_n_steps` updates have passed.
+
+    Args:
+        root: See `CSVLogger`.
+        name: See `CSVLogger`.
+        version: See `CSVLogger`.
+        flush_every_n_steps: The most updates whose rows a killed process can lose.
+        graph: Write the graph of the training step when training begins.
+        histograms_every_n_steps: Write histograms of what trains so often, in updates; they are
+            counted on the device. None writes none.
+        histograms: Of ``weights``, of ``gradients`` (those that the optimizer gets) or of ``all``.
+        resume: See `CSVLogger`.
+
+    Raises:
+        ConfigurationError: A number is below 1 or a name unknown; or, when a run begins, the folder
+            of `version` holds a run and `resume` is False.
+
+    Example:
+        >>> trainer = Trainer(max_epochs=3, logger=[CSVLogger(), TensorBoardLogger(graph=True)])
+        >>> trainer.fit(task)
+    """
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str] | None = None,
+        name: str | None = None,
+        version: int | str | None = None,
+        flush_every_n_steps: int = 100,
+        graph: bool = False,
+        histograms_every_n_steps: int | None = None,
+        histograms: str = "weights",
+        resume: bool = False,
+    ) -> None:
+        # Made also where it is not used, so that a wrong name is told.
+        watch = HistogramWatch(
+            histograms, 1 if histograms_every_n_steps is None else histograms_every_n_steps
+        )
+        folder = RunFolder("TensorBoardLogger", root, name, version, resume, taken_by=FOLDER)
+        super().__init__(folder, flush_every_n_steps)
+        self.graph = graph
+        self.histogram_watch = None if histograms_every_n_steps is None else watch
+        self._hparams: dict[str, Any] = {}
+        self._events: TensorBoardEvents | None = None
+
+    # ---- the file
+
+    def _opened(self) -> TensorBoardEvents:
+        """A file for each entry point: one that was closed is not opened again."""
+        if self._events is None:
+            folder = self.folder.make() / FOLDER
+            folder.mkdir(exist_ok=True)
+            self._events = TensorBoardEvents(folder)
+        return self._events
+
+    def save(self) -> None:
+        """Bring rows to the disk."""
+        if self._events is not None:
+            self._events.flush()
+
+    def finalize(self, status: str) -> None:
+        """Close the file."""
+        if self._events is None:
+            return
+        if self._stage == "fit":
+            self._events.end(status)
+        self._events.close()
+        self._events = None
+
+    # ---- hooks
+
+    def on_fit_start(self, trainer: Trainer, task: Task) -> None:
+        """Let TensorBoard forget the rows that a resumed run measures again."""
+        if self._enabled and trainer.resumed:
+            self._opened().forget_from(trainer.global_step + 1)
+            self._flushed_step = trainer.global_step
+
+    def on_train_start(self, trainer: Trainer, task: Task) -> None:
+        """Write the graph."""
+        super().on_train_start(trainer, task)
+        graph = trainer.step_graph()
+        if self._enabled and self.graph and graph is not None:
+            self._opened().graph(graph)
+
+    # ---- what a run reports
+
+    def log_hparams(self, hparams: dict[str, Any]) -> None:
+        """Write them in fit, which also claims the folder."""
+        if not self._enabled or self._stage != "fit":
+            return
+        own = {key: value for key, value in hparams.items() if key != "trainer"}
+        settings = {f"trainer/{key}": value for key, value in hparams.get("trainer", {}).items()}
+        run = self.folder.make().name
+        self._opened().hparams({**own, **settings}, run)
+        rows = [[key, value] for key, value in {**own, **settings}.items()]
+        self._opened().text("hparams", _markdown(["name", "value"], rows), 0)
+        self.save()
+
+    def log_metrics(self, metrics: dict[str, float], step: int) -> None:
+        """Write a row."""
+        if not self._enabled:
+            return
+        self._opened().scalars(metrics, step)
+        waited = step - self._flushed_step
+        if waited >= self.flush_every_n_steps or any(name.startswith("val/") for name in metrics):
+            self.save()
+            self._flushed_step = step
+
+    def log_histograms(self, counted: dict[str, Counted], step: int) -> None:
+        """Write them."""
+        self._opened().histograms(counted, step)
+
+    def log_images(
+        self,
+        name: str,
+        images: np.ndarray,
+        step: int,
+        captions: Sequence[str] | None = None,
+        masks: Sequence[Mapping[str, Any]] | None = None,
+        boxes: Sequence[Mapping[str, Any]] | None = None,
+    ) -> None:
+        """Write each picture with its masks and boxes; captions as a text: pictures have none."""
+        if not self._enabled:
+            return
+        from PIL import Image
+
+        pixels, captions = marked_pictures(images, captions, masks, boxes)
+        pngs = [png(Image.fromarray(picture)) for picture in pixels]
+        height, width = pixels.shape[1:3]
+        self._opened().images(name, pngs, height, width, step)
+        if captions is not None:
+            # A tag belongs to one plugin; TensorBoard would drop a text of the pictures' own.
+            rows = [[caption] for caption in captions]
+            self._opened().text(f"{name}/captions", _markdown(["caption"], rows), step)
+
+    def log_table(
+        self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], step: int
+    ) -> None:
+        """Write it as a text; of a long one, its first 100 rows."""
+        if self._enabled:
+            self._opened().text(f"{name}/table", _markdown(columns, rows), step)
+
+    def log_figure(self, name: str, figure: Any, step: int) -> None:
+        """Write it as a picture."""
+        if not self._enabled:
+            return
+        from PIL import Image
+
+        content = io.BytesIO()
+        figure.savefig(content, format="png", dpi=120, bbox_inches="tight")
+        with Image.open(content) as picture:
+            width, height = picture.size
+        self._opened().images(name, [content.getvalue()], height, width, step)
+
+    def log_file(self, name: str, path: str, step: int) -> None:
+        """Note where it stands."""
+        if self._enabled:
+            self._opened().text(f"{name}/file", f"`{os.path.abspath(path)}`", step)
+
+
+def _markdown(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    lines = [list(columns), ["---"] * len(columns), *rows[:TABLE_ROWS]]
+    cells = [[str(cell).replace("|", "\\|").replace("\n", " ") for cell in line] for line in lines]
+    table = "\n".join(f"| {' | '.join(line)} |" for line in cells)
+    more = len(rows) - TABLE_ROWS
+    return f"{table}\n\nand {more} more rows" if more > 0 else table

@@ -1,0 +1,63 @@
+"""WandbWorker: a W&B run of one worker, for the metrics of its machine alone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from lightning_tf.callbacks.wandb.connection import WandbLink
+
+JOB = "worker"
+
+
+class WandbWorker:
+    """Lets wandb measure a worker that logs nothing itself, in a run beside the chief's.
+
+    W&B has a mode in which all processes write one run, ``shared``; it is experimental and works
+    online only. Runs of one group do the same offline, too, and the page of the group shows the
+    system metrics of all workers together. The config of such a run has ``worker``, its number, and
+    ``of_run``, the id of the chief's run.
+
+    Args:
+        index: Of the worker, above 0.
+        arguments: Of the chief's wandb.init, with its ``id`` and ``group``.
+        mode: See `WandbLink`.
+        settings: See `WandbLink`.
+        timeouts: Seconds for the beginning and for the end.
+
+    Example:
+        >>> worker = WandbWorker(1, {"id": "4fz0q2xk", "group": "4fz0q2xk"}, mode="offline",
+        ...                      settings={}, timeouts=(10.0, 60.0))
+        >>> worker.close(0)
+    """
+
+    def __init__(
+        self,
+        index: int,
+        arguments: Mapping[str, Any],
+        *,
+        mode: str | None,
+        settings: Mapping[str, Any],
+        timeouts: tuple[float, float],
+    ) -> None:
+        chief, name = arguments["id"], arguments.get("name")
+        own = {
+            "id": f"{chief}-worker-{index}",
+            "name": f"{name or chief} worker {index}",
+            "job_type": JOB,
+            "config": {"worker": index, "of_run": chief},
+        }
+        self.link = WandbLink(
+            {**arguments, **own},
+            mode=mode,
+            settings=settings,
+            init_timeout=timeouts[0],
+            finish_timeout=timeouts[1],
+            on_stop=lambda: None,  # the button of the chief's run stops all workers
+        )
+
+    def close(self, exit_code: int) -> None:
+        """Finish the run, at most until the time-out."""
+        self.link.wait_until_open()
+        self.link.close(exit_code, time.monotonic() + self.link.finish_timeout)

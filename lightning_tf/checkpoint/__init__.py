@@ -1,0 +1,1 @@
+"""A run to disk and back: atomic, verified, no pickle."""

@@ -1,0 +1,181 @@
+"""CheckpointSearch: which checkpoint a path, ``"last"`` or ``"best"`` means, read and verified."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lightning_tf.callback import CheckpointCallback
+from lightning_tf.checkpoint import io as checkpoint
+from lightning_tf.checkpoint.atomic_directory import final_name, standing
+from lightning_tf.exceptions import CheckpointError, ConfigurationError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from lightning_tf.task import Task
+    from lightning_tf.trainer import Trainer
+
+log = logging.getLogger("lightning_tf")
+
+CheckpointPath = str | os.PathLike[str]
+
+SCHEME = re.compile(r"([a-z]{2,}):(.+)")  # at least two letters: "c:" is a drive
+_sources: dict[str, Callable[[str, str], str]] = {}
+
+
+def register_source(scheme: str, fetch: Callable[[str, str], str]) -> None:
+    """Let ``ckpt_path="<scheme>:<reference>"`` mean a checkpoint that must be fetched first.
+
+    Args:
+        scheme: Lower-case letters, at least two.
+        fetch: Takes the reference and a folder for downloads; returns the checkpoint's directory,
+            or raises a CheckpointError.
+
+    Example:
+        >>> register_source("shelf", lambda reference, folder: f"/mnt/shelf/{reference}")
+        >>> trainer.test(task, ckpt_path="shelf:digits/best.ckpt")
+    """
+    _sources[scheme] = fetch
+
+
+@dataclass(frozen=True)
+class Found:
+    """A checkpoint that was read and verified.
+
+    Attributes:
+        path: Its directory.
+        tensors: Every variable by name.
+        run: The plain data.
+    """
+
+    path: str
+    tensors: dict[str, np.ndarray]
+    run: dict[str, Any]
+
+
+class CheckpointSearch:
+    """Finds checkpoints for a Trainer and a task.
+
+    ``"last"`` is the newest whole checkpoint: of those that this Trainer's callbacks wrote, else of
+    those of the same class of task that stand on the disk where its callbacks write, also from
+    earlier processes. ``"best"`` is the best that the callbacks know of, else the best that the
+    newest one on the disk knows of.
+
+    Args:
+        trainer: Gives callbacks and loggers.
+        task: Whose checkpoints are looked for.
+    """
+
+    def __init__(self, trainer: Trainer, task: Task) -> None:
+        self._trainer = trainer
+        self._task = task
+        found = (c for c in trainer.callbacks if isinstance(c, CheckpointCallback))
+        self._writers = list(found)
+
+    def __call__(self, ckpt_path: CheckpointPath) -> Found | None:
+        """Read a checkpoint.
+
+        Args:
+            ckpt_path: A directory, ``"last"``, ``"best"``, or what a registered source knows.
+
+        Returns:
+            The checkpoint; None for ``"last"`` where none was ever written.
+
+        Raises:
+            CheckpointError: It is missing or damaged; for ``"last"``, every one is.
+            ConfigurationError: Nothing can tell the best, or nothing writes checkpoints.
+        """
+        if ckpt_path not in ("last", "best"):
+            path = self._fetched(os.fspath(ckpt_path))
+            return Found(path, *checkpoint.load(path))
+        if not self._writers:
+            raise ConfigurationError(
+                f"ckpt_path={ckpt_path!r}: no callback of this Trainer writes checkpoints; give a "
+                "path, or leave enable_checkpointing on."
+            )
+        return self._last() if ckpt_path == "last" else self._best()
+
+    def _fetched(self, path: str) -> str:
+        scheme = SCHEME.fullmatch(path)
+        if scheme is None or scheme[1] not in _sources:
+            return path
+        return _sources[scheme[1]](scheme[2], self._trainer.default_root_dir)
+
+    def _last(self) -> Found | None:
+        damaged: list[str] = []
+        for path in self._newest_first():
+            try:
+                found = Found(path, *checkpoint.load(path))
+            except CheckpointError as error:
+                log.warning("ckpt_path='last' passes over a checkpoint: %s", error)
+                damaged.append(path)
+                continue
+            if damaged:
+                log.warning("ckpt_path='last' falls back to %s.", path)
+            return found
+        if damaged:
+            raise CheckpointError(
+                f"ckpt_path='last': none of the checkpoints is whole: {', '.join(damaged)}."
+            )
+        return None
+
+    def _best(self) -> Found:
+        known = [path for w in self._writers if (path := getattr(w, "best_model_path", ""))]
+        for newest in () if known else self._newest_first():
+            states = checkpoint.load_run(newest).get("callbacks", {}).values()
+            known = [s["best"][0] for s in states if isinstance(s, dict) and s.get("best")]
+            if any(known):
+                break
+        if not any(known):
+            raise ConfigurationError(
+                "ckpt_path='best': no callback of this Trainer has written a checkpoint, and there "
+                f"is none in {', '.join(self._folders()) or 'any folder'}; give a path."
+            )
+        path = next(path for path in known if path)
+        return Found(path, *checkpoint.load(path))
+
+    def _newest_first(self) -> Iterator[str]:
+        """What this Trainer wrote, then what stands on the disk; each once."""
+        seen: set[str] = set()
+        own = [path for w in self._writers if (path := getattr(w, "last_model_path", ""))]
+        for path in (*own, *self._on_disk()):
+            if os.path.realpath(path) not in seen:
+                seen.add(os.path.realpath(path))
+                yield path
+
+    def _on_disk(self) -> list[str]:
+        whole, damaged = [], []
+        task = f"{type(self._task).__module__}.{type(self._task).__qualname__}"
+        for path in {p for folder in self._folders() for p in _checkpoints_in(Path(folder))}:
+            try:
+                run = checkpoint.load_run(path)
+            except CheckpointError:
+                damaged.append((_written_at(path), path))
+                continue
+            if "progress" in run and run.get("task") == task:
+                whole.append((run["saved_at"], path))
+        return [path for _, path in sorted([*whole, *damaged], reverse=True)]
+
+    def _folders(self) -> list[str]:
+        return [folder for w in self._writers for folder in w.folders(self._trainer)]
+
+
+def _checkpoints_in(folder: Path) -> set[str]:
+    names = os.listdir(folder) if folder.is_dir() else []
+    # A name whose directory a killed process had moved away counts as standing.
+    paths = {folder / final for name in names if (final := final_name(name))}
+    parts = (checkpoint.RUN, checkpoint.TENSORS)
+    return {str(p) for p in paths if any((standing(p) / part).exists() for part in parts)}
+
+
+def _written_at(path: str) -> float:
+    try:
+        return os.stat(path).st_mtime
+    except OSError:
+        return 0.0

@@ -1,0 +1,1 @@
+"""The `lightning-tf` command; its help imports no TensorFlow."""

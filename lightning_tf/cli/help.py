@@ -1,0 +1,126 @@
+"""What the `lightning-tf` command says about itself, within a second: nothing heavy is imported."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+from lightning_tf.cli.signature import ClassSource, Parameter, exported
+from lightning_tf.exceptions import ConfigurationError, nearest
+
+PACKAGE = Path(__file__).parents[1]
+WIDTH, INDENT = 100, 28
+
+COMMANDS = {
+    "fit": "train a task",
+    "validate": "evaluate a task on its validation data",
+    "test": "evaluate a task on its test data",
+    "predict": "write a task's predictions to files",
+    "export": "write a trained model in a form that others can load",
+}
+OPTIONS = {
+    "--task NAME": "one of `lightning-tf tasks`, or the import path of a Task of your own",
+    "--task.ARGUMENT VALUE": "an argument of the task; --task NAME --help lists them",
+    "--trainer.ARGUMENT VALUE": "an argument of the Trainer, below",
+    "--config FILE": "a YAML file with trainer: and task:, such as the config.yaml that fit writes "
+    "into the folder of a run; options after it replace what it says",
+    "--print_config": "print such a file and end",
+    "--ckpt_path PATH": "a checkpoint's folder, last, or best",
+}
+MORE_OPTIONS = {
+    "predict": {
+        "--output FOLDER": "where the files go; predictions in the run's folder",
+        "--format FORMAT": "npz or csv",
+    },
+    "test": {"--quantize MODE": "int8 weights where Keras has them; needs --ckpt_path"},
+    "export": {
+        "--output PATH": "what to write",
+        "--format FORMAT": "saved_model, keras, safetensors, onnx or litert",
+        "--quantize MODE": "int8 weights where Keras has them",
+    },
+}
+
+
+def command_help(command: str, task: str | None = None) -> str:
+    """The help text of a command that runs a Trainer.
+
+    Args:
+        command: One of `COMMANDS`.
+        task: Whose arguments to list, instead of the Trainer's.
+
+    Raises:
+        ConfigurationError: There is no such task.
+    """
+    lines = [f"usage: lightning-tf {command} --task NAME [options]", "", _first(command), ""]
+    if task is not None:
+        lines = [f"usage: lightning-tf {command} --task {task} [--task.ARGUMENT VALUE ...]", ""]
+        first, *bases = _sources(task)
+        lines += [*textwrap.wrap(first.summary, WIDTH), ""]
+        # A base comes first, so that the class's own word on a parameter is the last.
+        parameters = {p.name: p for s in (*reversed(bases), first) for p in s.parameters}
+        for name, parameter in parameters.items():
+            lines += _option(f"--task.{name}", parameter)
+        return "\n".join(lines)
+    for name, text in {**OPTIONS, **MORE_OPTIONS.get(command, {})}.items():
+        lines += _entry(name, text)
+    lines += ["", "The Trainer's arguments:", ""]
+    for parameter in ClassSource(PACKAGE / "trainer.py", "Trainer").parameters:
+        lines += _option(f"--trainer.{parameter.name}", parameter)
+    return "\n".join(lines)
+
+
+def task_list() -> str:
+    """Every task of the package, with one line each."""
+    lines = []
+    for name, file in sorted(exported(PACKAGE / "tasks").items()):
+        lines += _entry(name, ClassSource(file, name).summary)
+    return "\n".join(lines)
+
+
+def _first(command: str) -> str:
+    text = COMMANDS[command]
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _sources(task: str) -> Iterator[ClassSource]:
+    """A class, and those that it passes options on to."""
+    files = exported(PACKAGE / "tasks")
+    name = task.removeprefix("lightning_tf.tasks.")
+    while name in files:
+        source = ClassSource(files[name], name)
+        yield source
+        if not source.passes_on:
+            return
+        name = next((base for base in source.bases if base in files), "")
+    if name:
+        yield _own(name, files)
+
+
+def _own(task: str, known: Sequence[str] | dict[str, Path]) -> ClassSource:
+    module, _, name = task.rpartition(".")
+    try:
+        spec = find_spec(module) if module else None
+        if spec is not None and spec.origin is not None:
+            return ClassSource(Path(spec.origin), name)
+    except (ImportError, LookupError, ValueError):
+        pass
+    raise ConfigurationError(
+        f"--task {task}: there is no such task, nor a class of that import path."
+        f"{nearest(task, known)}"
+    )
+
+
+def _option(name: str, parameter: Parameter) -> list[str]:
+    default = "" if parameter.default is None else f" (default: {parameter.default})"
+    return _entry(name, f"{parameter.description}{default}")
+
+
+def _entry(name: str, text: str) -> list[str]:
+    wrapped = textwrap.wrap(text.replace("``", ""), WIDTH - INDENT) or [""]
+    begin = f"  {name}"
+    if len(begin) < INDENT - 1:
+        first, *rest = wrapped
+        return [f"{begin:{INDENT}}{first}", *(" " * INDENT + line for line in rest)]
+    return [begin, *(" " * INDENT + line for line in wrapped)]

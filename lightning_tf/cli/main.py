@@ -1,0 +1,115 @@
+"""The `lightning-tf` command."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from lightning_tf.cli.help import COMMANDS, command_help, task_list
+from lightning_tf.cli.launcher import GRACE_SECONDS, Launcher
+from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.version import __version__
+
+HELP = ("-h", "--help")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The arguments of the command."""
+    root = argparse.ArgumentParser("lightning-tf", description="Train Keras models, and use them.")
+    root.add_argument("--version", action="version", version=__version__)
+    commands = root.add_subparsers(dest="command", required=True)
+    for command, text in COMMANDS.items():
+        commands.add_parser(command, help=text, add_help=False)
+    commands.add_parser("tasks", help="list the tasks that there are")
+    launch = commands.add_parser(
+        "launch",
+        help="run a script in several local worker processes",
+        description="Run a script in several local processes that train together.",
+        usage="lightning-tf launch --workers N [options] -- script.py [arguments]",
+    )
+    launch.add_argument("--workers", type=int, required=True, help="how many processes")
+    launch.add_argument(
+        "--gpus-per-worker", type=int, help="show each worker so many GPUs of its own"
+    )
+    launch.add_argument(
+        "--grace",
+        type=float,
+        default=GRACE_SECONDS,
+        help="seconds that the others get to end when a worker fails, %(default)s",
+    )
+    launch.add_argument("script", nargs=argparse.REMAINDER, help="after --: what to run")
+    return root
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Args:
+        arguments: Without the program's name; those of the process where None.
+
+    Returns:
+        The exit code.
+
+    Example:
+        >>> main(["launch", "--workers", "2", "--", "train.py", "--epochs", "3"])
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given and given[0] in COMMANDS:
+        return _run(*given)
+    options = parser().parse_args(given)
+    if options.command == "tasks":
+        _say(task_list())
+        return 0
+    return _launch(options)
+
+
+def _run(command: str, *arguments: str) -> int:
+    # As for `python -m`: a Task of the user's own most often stands in the folder he is in.
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    if not arguments or set(arguments) & set(HELP):
+        try:
+            _say(command_help(command, _task_of(arguments)))
+        except ConfigurationError as error:
+            print(f"lightning-tf {command}: {error}", file=sys.stderr)
+            return 2
+        return 0
+    # Imports TensorFlow, which takes seconds.
+    from lightning_tf.cli.run import RunCommand
+
+    return RunCommand(command, arguments).run()
+
+
+def _say(text: str) -> None:
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:  # the reader, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _task_of(arguments: Sequence[str]) -> str | None:
+    for option, value in zip(arguments, [*arguments[1:], ""], strict=True):
+        if option == "--task" and value not in ("", *HELP):
+            return value
+        if option.startswith("--task="):
+            return option.removeprefix("--task=")
+    return None
+
+
+def _launch(options: argparse.Namespace) -> int:
+    given = parser()
+    command = options.script[1:] if options.script[:1] == ["--"] else options.script
+    if not command:
+        given.error("launch: give what to run after --, such as: -- train.py --epochs 3")
+    if options.workers < 1:
+        given.error(f"launch: --workers {options.workers}: give at least 1")
+    if options.gpus_per_worker is not None and options.gpus_per_worker < 0:
+        given.error(f"launch: --gpus-per-worker {options.gpus_per_worker}: give at least 0")
+    return Launcher(
+        command,
+        options.workers,
+        gpus_per_worker=options.gpus_per_worker,
+        grace_seconds=options.grace,
+    ).run()

@@ -1,0 +1,122 @@
+"""CachedFeatures: what a frozen network makes of each example, computed once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from lightning_tf.data.data_module import DataModule
+from lightning_tf.data.indexed_data import IndexedData, Part
+from lightning_tf.data.pipeline.array_source import ArraySource
+from lightning_tf.distribute.workers import Workers
+from lightning_tf.exceptions import ConfigurationError
+
+CACHED = ("train", "val")
+
+
+class CachedFeatures(IndexedData):
+    """Training and validation batches of features; test and prediction batches as they were.
+
+    The features are computed when training batches are first asked for, one pass over the training
+    and validation pictures, and kept in memory: examples x features x 4 bytes. Batches hold the
+    same examples in the same order as those of the pictures, so training is that without a cache,
+    at the price of the head alone.
+
+    Attributes:
+        parts: Those of the pictures.
+
+    Args:
+        pictures: Whose batches are ``(inputs, labels)``, read by index.
+        extract: Makes features of shape (batch, features) of a batch's inputs.
+        version: A number that is another one when `extract` would give other features.
+
+    Raises:
+        ConfigurationError: `pictures` cannot be read by index.
+
+    Example:
+        >>> means = lambda pictures: tf.reduce_mean(tf.cast(pictures, tf.float32), axis=[1, 2])
+        >>> data = CachedFeatures(image_data("digits"), extract=means, version=lambda: 0)
+        >>> [int(n) for n in next(iter(data.train_dataset(0)))[0].shape]
+        [32, 1]
+    """
+
+    def __init__(
+        self,
+        pictures: DataModule,
+        extract: Callable[[Any], tf.Tensor],
+        version: Callable[[], int],
+    ) -> None:
+        if not isinstance(pictures, IndexedData):
+            raise ConfigurationError(
+                f"cache_features=True needs pictures that are read by index; a "
+                f"{type(pictures).__name__} is not. Give a folder, arrays or a named set, or leave "
+                "the cache out."
+            )
+        super().__init__(pictures.batch_size, pictures.seed, pictures.split_seed)
+        self.pictures, self._extract, self._version = pictures, extract, version
+        self._features: dict[str, Part] = {}
+        self._made_with: int | None = None
+        self._in_use = False
+
+    def prepare_data(self) -> None:
+        """Prepare the pictures."""
+        self.pictures.prepare_data()
+
+    def setup(self, stage: str) -> None:
+        """Load the pictures."""
+        self.pictures.setup(stage)
+        self.parts = self.pictures.parts
+
+    def teardown(self, stage: str) -> None:
+        """Let weights be replaced between entry points."""
+        self.pictures.teardown(stage)
+        self._in_use = False
+
+    def join(self, workers: Workers) -> None:
+        """Let the pictures be loaded together."""
+        super().join(workers)
+        self.pictures.join(workers)
+
+    def predict_dataset(self) -> tf.data.Dataset | None:
+        """The pictures to predict."""
+        return self.pictures.predict_dataset()
+
+    def test_dataset(self) -> tf.data.Dataset | None:
+        """The pictures to test with: one pass is needed anyway."""
+        return self.pictures.test_dataset()
+
+    def _part(self, name: str) -> Part | None:
+        if name not in CACHED:
+            return super()._part(name)
+        self.setup("fit")
+        version = self._version()
+        if version != self._made_with:
+            self._refuse_change()
+            self._features = {
+                part: self._computed(self.parts[part])
+                for part in CACHED
+                if self.parts and part in self.parts
+            }
+            self._made_with = version
+        self._in_use = True
+        return self._features.get(name)
+
+    def _computed(self, part: Part) -> Part:
+        features, labels = [], []
+        for inputs, targets in part.source.batches(part.indices, self.batch_size):
+            features.append(np.asarray(self._extract(inputs)))
+            labels.append(targets.numpy())
+        # Renumbered from 0, which leaves the order of an epoch: it permutes places.
+        source = ArraySource(np.concatenate(features), np.concatenate(labels))
+        return Part(source, np.arange(len(part.indices), dtype=np.int64))
+
+    def _refuse_change(self) -> None:
+        if self._in_use:
+            raise ConfigurationError(
+                "the backbone's weights changed after its features were cached, as when a run is "
+                "resumed from a checkpoint with other weights; give the backbone the weights that "
+                "it had then, or pass cache_features=False."
+            )

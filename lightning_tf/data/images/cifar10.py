@@ -1,0 +1,71 @@
+"""Cifar10: 60,000 small photos in ten classes."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+
+from lightning_tf.data.images.image_arrays import Pair, PictureArrays
+from lightning_tf.data.sources.data_folder import VARIABLE, data_folders, find_file
+from lightning_tf.exceptions import DataError
+
+CLASS_NAMES = (
+    "airplane",
+    "automobile",
+    "bird",
+    "cat",
+    "deer",
+    "dog",
+    "frog",
+    "horse",
+    "ship",
+    "truck",
+)
+_FILE = "cifar10.npz"
+
+
+class Cifar10(PictureArrays):
+    """50,000 training and 10,000 test photos of 32 x 32 pixels, uint8, three channels.
+
+    Read from ``cifar10.npz`` with the arrays x_train, y_train, x_test and y_test. Source:
+    Krizhevsky 2009, Learning Multiple Layers of Features from Tiny Images,
+    https://www.cs.toronto.edu/~kriz/cifar.html.
+
+    Args:
+        data_dir: The folder that holds the file; None looks in $LIGHTNING_TF_DATA.
+        **options: Those of `PictureArrays`: classes, val_fraction, batch_size, seed, split_seed.
+
+    Raises:
+        DataError: The file is missing or lacks an array; raised by `setup`.
+
+    Example:
+        >>> data = Cifar10("/data", classes=["airplane", "automobile"], val_fraction=0.0)
+    """
+
+    def __init__(self, data_dir: str | os.PathLike[str] | None = None, **options: Any) -> None:
+        """Check and keep the arguments."""
+        super().__init__(class_names=list(CLASS_NAMES), **options)
+        self._data_dir = data_dir
+
+    @staticmethod
+    def is_at_hand(data_dir: str | os.PathLike[str] | None = None) -> bool:
+        """Whether the file is where it is looked for."""
+        return find_file(data_folders(data_dir), [_FILE]) is not None
+
+    def read(self) -> dict[str, Pair]:
+        """Training and test photos."""
+        path = find_file(data_folders(self._data_dir), [_FILE])
+        if path is None:
+            raise DataError(
+                f"No {_FILE} in {self._data_dir or VARIABLE}; pass data_dir= with its folder, set "
+                f"{VARIABLE}, or use 'tfds:cifar10'."
+            )
+        with np.load(path, allow_pickle=False) as arrays:
+            try:
+                return {
+                    part: (arrays[f"x_{part}"], arrays[f"y_{part}"]) for part in ("train", "test")
+                }
+            except KeyError as error:
+                raise DataError(f"{path}: {error}; its arrays are {arrays.files}.") from error

@@ -1,0 +1,117 @@
+"""DecodedPictures: encoded pictures, decoded and resized on their way into a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from lightning_tf.data.images.decoding import PictureDecoding
+from lightning_tf.data.pipeline.array_source import ArraySource
+from lightning_tf.data.pipeline.mapped_batches import mapped_batches
+from lightning_tf.data.pipeline.options import parallel_calls, without_tuner
+from lightning_tf.data.pipeline.order import Indices
+from lightning_tf.distribute.workers import ALONE, Workers
+
+
+class DecodedPictures:
+    """JPEG, PNG, BMP and GIF pictures (a GIF's first frame), decoded in the pipeline.
+
+    Batches are ``(pictures, labels)``: uint8 of shape (batch, height, width, channels), 0 to 255,
+    and int32 of shape (batch,). Decoding runs in parallel; the order stays that of the indices.
+
+    Args:
+        contents: File paths, or the encoded pictures themselves.
+        labels: The class of each picture.
+        image_size: Height and width to resize to, bilinear and antialiased; None keeps the size,
+            which must then be that of every picture.
+        channels: 1 for grey, 3 for colour.
+        are_paths: Whether `contents` are paths.
+        crop_to_aspect_ratio: Cut the largest centred window of the wanted aspect ratio before
+            resizing, instead of stretching the picture.
+    """
+
+    def __init__(
+        self,
+        contents: Sequence[str | bytes],
+        labels: NDArray[Any],
+        *,
+        image_size: tuple[int, int] | None,
+        channels: int = 3,
+        are_paths: bool = False,
+        crop_to_aspect_ratio: bool = False,
+    ) -> None:
+        """Take the contents into host memory."""
+        with tf.device("CPU:0"):
+            self._contents = tf.constant(list(contents), tf.string)
+            self._labels = tf.constant(labels, tf.int32)
+        self._are_paths = are_paths
+        self._decoding = PictureDecoding(image_size, channels, crop_to_aspect_ratio)
+
+    def batches(self, indices: Indices, batch_size: int) -> tf.data.Dataset:
+        """Batches of these pictures in this order; the last one may be smaller."""
+        return self._mapped(lambda i: (self._picture(i), self._labels[i]), indices, batch_size)
+
+    def inputs(self, indices: Indices, batch_size: int) -> tf.data.Dataset:
+        """The same batches without labels."""
+        return self._mapped(self._picture, indices, batch_size)
+
+    def in_memory(self, workers: Workers = ALONE) -> ArraySource:
+        """All pictures decoded once: uses height x width x channels bytes for each.
+
+        Args:
+            workers: Each decodes a part and gives it to the others; they need an image size.
+        """
+        part = workers.part(len(self._labels))
+
+        def decoded() -> NDArray[np.uint8]:
+            dataset = self.inputs(np.arange(part.start, part.stop, dtype=np.int64), 64)
+            batches = list(dataset.as_numpy_iterator())
+            if not batches:
+                return np.zeros((0, *dataset.element_spec.shape[1:]), np.uint8)
+            return np.concatenate(batches)
+
+        return ArraySource(workers.joined(workers.unless_one_fails(decoded)), self._labels)
+
+    def broken(self, part: slice | None = None) -> dict[int, str]:
+        """Decode every picture once; the reason for each index that cannot be decoded.
+
+        It costs about one epoch's decoding: 1,100 photos of 160 x 220 pixels took 0.7 s on 2 cores.
+
+        Args:
+            part: Which pictures, from an index to another one; None is all.
+        """
+        first, end = (0, len(self._labels)) if part is None else (part.start, part.stop)
+        whole = without_tuner(
+            tf.data.Dataset.range(first, end)
+            .map(lambda i: (i, tf.size(self._decoded(i))), num_parallel_calls=parallel_calls())
+            .ignore_errors()
+        )
+        bad = sorted(set(range(first, end)) - {int(i) for i, _ in whole.as_numpy_iterator()})
+        return {index: self._reason(index) for index in bad}
+
+    def _mapped(
+        self, read: Callable[[tf.Tensor], Any], indices: Indices, batch_size: int
+    ) -> tf.data.Dataset:
+        return mapped_batches(tf.data.Dataset.from_tensor_slices(indices), read, batch_size)
+
+    def _content(self, index: tf.Tensor) -> tf.Tensor:
+        content = self._contents[index]
+        return tf.io.read_file(content) if self._are_paths else content
+
+    def _decoded(self, index: tf.Tensor) -> tf.Tensor:
+        return self._decoding.decoded(self._content(index))
+
+    def _picture(self, index: tf.Tensor) -> tf.Tensor:
+        return self._decoding.resized(self._content(index))
+
+    def _reason(self, index: int) -> str:
+        try:
+            self._decoded(tf.constant(index))
+        except tf.errors.OpError as error:
+            message = error.message.split("}} ")[-1]
+            return str(message.split(" [Op:")[0])
+        return "it could be decoded only at the second try"

@@ -1,0 +1,96 @@
+"""IdxPictures: MNIST and the sets that share its file format."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightning_tf.data.images.image_arrays import Pair, PictureArrays
+from lightning_tf.data.sources.data_folder import VARIABLE, data_folders, find_file
+from lightning_tf.exceptions import DataError
+
+_DTYPES = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
+_PREFIX = {"train": "train", "test": "t10k"}
+
+
+class IdxPictures(PictureArrays):
+    """Pictures and labels in the four idx files of MNIST, plain or gzipped.
+
+    The format: LeCun et al. 1998, https://yann.lecun.com/exdb/mnist. Validation pictures are held
+    out of the training files; the test files are the test pictures.
+
+    Args:
+        data_dir: The folder that holds ``train-images-idx3-ubyte`` and the other three files, or
+            the same names with ``.gz``. None looks in $LIGHTNING_TF_DATA and in `folder` inside it.
+        folder: Name of the data set, ``mnist`` by default.
+        usual: Another folder to look in where `data_dir` is None.
+        class_names: A name for each label.
+        **options: Those of `PictureArrays`: classes, val_fraction, batch_size, seed, split_seed.
+
+    Raises:
+        DataError: A file is missing or is no idx file; raised by `setup`.
+    """
+
+    def __init__(
+        self,
+        data_dir: str | os.PathLike[str] | None = None,
+        *,
+        folder: str = "mnist",
+        usual: str | None = None,
+        class_names: list[str] | None = None,
+        **options: Any,
+    ) -> None:
+        """Check and keep the arguments."""
+        super().__init__(class_names=class_names, **options)
+        self._data_dir, self._folder, self._usual = data_dir, folder, usual
+
+    def read(self) -> dict[str, Pair]:
+        """Training and test pictures of shape (pictures, height, width, 1), uint8."""
+        return {
+            part: (
+                self._file(prefix, "images", 3)[..., np.newaxis],
+                self._file(prefix, "labels", 1),
+            )
+            for part, prefix in _PREFIX.items()
+        }
+
+    def _file(self, prefix: str, kind: str, rank: int) -> NDArray[Any]:
+        folders = data_folders(self._data_dir, *([self._usual] if self._usual else []))
+        folders = [place for path in folders for place in (path, path / self._folder)]
+        name = f"{prefix}-{kind}-idx{rank}-ubyte"
+        dotted = f"{prefix}-{kind}.idx{rank}-ubyte"  # the name that some archives unpack to
+        path = find_file(folders, [name, f"{name}.gz", dotted, f"{dotted}.gz"])
+        if path is None:
+            looked = ", ".join(str(folder) for folder in folders) or "no folder"
+            raise DataError(
+                f"{self._folder}: no file {name} or {name}.gz (looked in {looked}); pass data_dir= "
+                f"with the folder that holds it, or set {VARIABLE}."
+            )
+        return read_idx(path)
+
+
+def read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
+    """The array in an idx file, gzipped or not, whatever its rank and type.
+
+    Raises:
+        DataError: The file is no idx file or is cut short.
+    """
+    content = Path(path).read_bytes()
+    try:
+        if content[:2] == b"\x1f\x8b":
+            content = gzip.decompress(content)
+        zeros, code, rank = struct.unpack_from(">HBB", content)
+        shape = struct.unpack_from(f">{rank}I", content, 4)
+        if zeros or code not in _DTYPES:
+            raise ValueError(f"it begins with {content[:4].hex()}")
+        dtype = np.dtype(_DTYPES[code])
+        array = np.frombuffer(content, dtype, offset=4 + 4 * rank).reshape(shape)
+    except (ValueError, struct.error, EOFError, OSError) as error:
+        raise DataError(f"{path} is no whole idx file: {error}. Fetch it again.") from error
+    return array.astype(dtype.newbyteorder("="), copy=False)

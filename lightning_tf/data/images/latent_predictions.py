@@ -1,0 +1,116 @@
+"""LatentPredictions: pictures to train on, latent vectors to predict from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from lightning_tf.data.data_module import DataModule
+from lightning_tf.data.images.unlabelled_images import generation_facts
+from lightning_tf.distribute.worker_shard import WorkerShare
+from lightning_tf.distribute.workers import Workers
+
+
+class LatentPredictions(DataModule):
+    """The batches of another DataModule; what is predicted from are normal random numbers.
+
+    Attributes:
+        pictures: The other DataModule.
+
+    Args:
+        pictures: See the attribute.
+        count: How many vectors prediction gets.
+        latent_dim: Numbers of each.
+        conditional: Whether every vector comes with a class of the pictures', one after the other.
+
+    Example:
+        >>> from lightning_tf.data.images.small_sets import Digits
+        >>> data = LatentPredictions(Digits(), count=64, latent_dim=16)
+        >>> [tuple(batch.shape) for batch in data.predict_dataset()]
+        [(32, 16), (32, 16)]
+    """
+
+    def __init__(
+        self, pictures: DataModule, count: int, latent_dim: int, conditional: bool = False
+    ) -> None:
+        """Keep the arguments."""
+        self.pictures, self.count, self.latent_dim = pictures, count, latent_dim
+        self.conditional = conditional
+
+    @property
+    def batch_size(self) -> int:
+        """The pictures' own."""
+        return self.pictures.batch_size
+
+    @batch_size.setter
+    def batch_size(self, size: int) -> None:
+        self.pictures.batch_size = size
+
+    @property
+    def seed(self) -> int | None:
+        """The pictures' own."""
+        return self.pictures.seed
+
+    @seed.setter
+    def seed(self, seed: int | None) -> None:
+        self.pictures.seed = seed
+
+    def prepare_data(self) -> None:
+        """Let the pictures be downloaded."""
+        self.pictures.prepare_data()
+
+    def setup(self, stage: str) -> None:
+        """Let the pictures be loaded."""
+        self.pictures.setup(stage)
+
+    def teardown(self, stage: str) -> None:
+        """Let go what the pictures took."""
+        self.pictures.teardown(stage)
+
+    def join(self, workers: Workers) -> None:
+        """Let the pictures be loaded together."""
+        super().join(workers)
+        self.pictures.join(workers)
+
+    def predict_dataset(self) -> tf.data.Dataset:
+        """Batches of latent vectors, or of pairs (vectors, classes)."""
+        vectors = latent_vectors(self.count, self.latent_dim, self.order_seed)
+        given: Any = vectors
+        if self.conditional:
+            # Asked for here: prediction may come before any model is made.
+            classes = generation_facts(self.pictures).num_classes
+            given = (vectors, classes_in_turn(self.count, classes))
+        return tf.data.Dataset.from_tensor_slices(given).batch(self.batch_size)
+
+    def dataset_for(
+        self, stage: str, epoch: int = 0, batch: int = 0, share: WorkerShare | None = None
+    ) -> tf.data.Dataset | None:
+        """As the base class's; all but prediction is the pictures' own."""
+        self.pictures.trainer_seed = self.trainer_seed
+        if stage == "predict":
+            return super().dataset_for(stage, epoch, batch, share)
+        return self.pictures.dataset_for(stage, epoch, batch, share)
+
+
+def latent_vectors(count: int, latent_dim: int, seed: int) -> NDArray[np.float32]:
+    """Standard normal numbers of shape (count, latent_dim), the same for the same seed.
+
+    Example:
+        >>> latent_vectors(2, 3, seed=0).shape
+        (2, 3)
+    """
+    drawn = np.random.default_rng(seed).standard_normal((count, latent_dim))
+    return drawn.astype(np.float32)
+
+
+def classes_in_turn(count: int, num_classes: int) -> NDArray[np.int32]:
+    """0, 1, ..., 0, 1, ...: every class as often as the others, or once more.
+
+    Example:
+        >>> classes_in_turn(5, 3).tolist()
+        [0, 1, 2, 0, 1]
+    """
+    return (np.arange(count) % num_classes).astype(np.int32)

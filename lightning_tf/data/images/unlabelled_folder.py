@@ -1,0 +1,134 @@
+"""UnlabelledPictureFolder: a folder of pictures without classes."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import tensorflow as tf
+
+from lightning_tf.data.images.checks import checked_broken
+from lightning_tf.data.images.encoded_images import DecodedPictures
+from lightning_tf.data.images.image_folder import ENDINGS, checked_image_size
+from lightning_tf.data.indexed_data import IndexedData, Part
+from lightning_tf.data.pipeline.array_source import ArraySource
+from lightning_tf.data.pipeline.order import Indices, carve
+from lightning_tf.data.sources.shared_scan import shared_look
+from lightning_tf.exceptions import DataError
+
+_log = logging.getLogger(__name__)
+
+
+class UnlabelledPictureFolder(IndexedData):
+    """Every picture in a folder and the folders below it, cut to one size.
+
+    A batch is uint8 of shape (batch, height, width, 3), 0 to 255: the largest centred window of the
+    wanted proportions, resized. All are decoded once in `setup` and kept, height x width x 3 bytes
+    each, so that a broken one is named before training starts. Of several workers each decodes its
+    part and gives it to the others.
+
+    Attributes:
+        input_shape: Height, width and 3.
+        broken_files: Pictures that were skipped, after `setup`.
+
+    Args:
+        root: The folder. Names that begin with a dot are left out.
+        image_size: Height and width, or one number for both.
+        broken: What to do with pictures that cannot be decoded: ``error`` names the first, ``skip``
+            leaves them out and warns once.
+        val_fraction: Share of the pictures to hold out for validation, 0.1 by default.
+        batch_size: Pictures in a global batch.
+        seed: Decides the order of training pictures; None follows the Trainer's seed.
+        split_seed: Decides which pictures are held out.
+
+    Raises:
+        ConfigurationError: An argument is out of range or unknown.
+        DataError: No folder, no pictures, or a broken one; raised by `setup`.
+
+    Example:
+        >>> data = UnlabelledPictureFolder("photos", image_size=128, batch_size=4)
+    """
+
+    loads_together = True
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        *,
+        image_size: int | tuple[int, int] = 256,
+        broken: Literal["error", "skip"] = "error",
+        val_fraction: float | None = None,
+        batch_size: int = 4,
+        seed: int | None = None,
+        split_seed: int = 0,
+    ) -> None:
+        super().__init__(batch_size, seed, split_seed)
+        self.input_shape = (*checked_image_size(image_size), 3)
+        self.broken_files: list[str] = []
+        self._root, self._broken = Path(root).expanduser(), checked_broken(broken)
+        self._val_fraction = val_fraction
+
+    def load(self) -> dict[str, Part]:
+        """Find the files, decode them and hold some out."""
+        paths = self._whole(self.workers.unless_one_fails(self._found))
+        everything = np.arange(len(paths), dtype=np.int64)
+        carved = carve({"train": everything}, None, self._val_fraction, None, self.split_seed)
+        source = _InputsAlone(self._decoded(paths).in_memory(self.workers))
+        return {name: Part(source, indices) for name, indices in carved.items()}
+
+    def _found(self) -> list[str]:
+        if not self._root.is_dir():
+            raise DataError(f"{self._root} is no folder; give one with pictures in it.")
+        found = sorted(
+            str(path)
+            for path in self._root.rglob("*")
+            if path.suffix.lower() in ENDINGS
+            and not any(part.startswith(".") for part in path.relative_to(self._root).parts)
+        )
+        if not found:
+            raise DataError(
+                f"{self._root} holds no pictures, nor do the folders in it; put some "
+                f"({' '.join(ENDINGS)}) into it."
+            )
+        return found
+
+    def _whole(self, paths: list[str]) -> list[str]:
+        look = self._decoded(paths).broken
+        broken = shared_look(self.workers, self._root, paths, look)
+        self.broken_files = [paths[index] for index in broken]
+        if not broken:
+            return paths
+        first, reason = next(iter(broken.items()))
+        told = f"{len(broken)} of {len(paths)} pictures cannot be decoded, the first is"
+        if self._broken == "error" or len(broken) == len(paths):
+            raise DataError(
+                f"{told} {paths[first]}: {reason}. Remove or replace them, or train without them "
+                "with broken='skip' of UnlabelledPictureFolder."
+            )
+        _log.warning("%s %s: %s. They are skipped.", told, paths[first], reason)
+        return [path for index, path in enumerate(paths) if index not in broken]
+
+    def _decoded(self, paths: list[str]) -> DecodedPictures:
+        return DecodedPictures(
+            paths,
+            np.zeros(len(paths), np.int32),
+            image_size=self.input_shape[:2],
+            are_paths=True,
+            crop_to_aspect_ratio=True,
+        )
+
+
+class _InputsAlone:
+    """A source whose batches have no labels."""
+
+    def __init__(self, source: ArraySource) -> None:
+        self._source = source
+
+    def batches(self, indices: Indices, batch_size: int) -> tf.data.Dataset:
+        return self.inputs(indices, batch_size)
+
+    def inputs(self, indices: Indices, batch_size: int) -> Any:
+        return self._source.inputs(indices, batch_size)

@@ -1,0 +1,1 @@
+"""How indices become batches: the mechanics of tf.data."""

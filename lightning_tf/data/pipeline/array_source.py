@@ -1,0 +1,40 @@
+"""ArraySource: examples that lie in memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+from lightning_tf.data.pipeline.gathered_batches import GatheredBatches
+from lightning_tf.data.pipeline.order import Indices
+
+
+class ArraySource:
+    """Arrays with a common first dimension, read by index.
+
+    Args:
+        inputs: An array of shape (examples, ...), or a nest of such arrays.
+        targets: The same, or None: then an element is the inputs alone instead of a pair.
+    """
+
+    def __init__(self, inputs: Any, targets: Any = None) -> None:
+        """Take the arrays into host memory, where the input pipeline runs."""
+        self._inputs = _gathered(inputs)
+        self._examples = self._inputs if targets is None else _gathered((inputs, targets))
+
+    def batches(self, indices: Indices, batch_size: int) -> tf.data.Dataset:
+        """Batches of these examples in this order; the last one may be smaller."""
+        return self._examples.batches(indices, batch_size)
+
+    def inputs(self, indices: Indices, batch_size: int) -> tf.data.Dataset:
+        """The same batches without targets."""
+        return self._inputs.batches(indices, batch_size)
+
+
+def _gathered(arrays: Any) -> GatheredBatches:
+    with tf.device("CPU:0"):
+        arrays = tf.nest.map_structure(tf.convert_to_tensor, arrays)
+    return GatheredBatches(
+        lambda indices: tf.nest.map_structure(lambda array: tf.gather(array, indices), arrays)
+    )

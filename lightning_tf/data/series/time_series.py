@@ -1,0 +1,186 @@
+"""TimeSeries: windows of one or several time series, split by time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightning_tf.data.data_module import checked_integer
+from lightning_tf.data.indexed_data import IndexedData, Part
+from lightning_tf.data.series.store import SeriesStore
+from lightning_tf.data.series.table import SeriesColumns, series_store
+from lightning_tf.data.series.windows import SeriesWindows, window_origins
+from lightning_tf.data.sources.table_file import read_table
+from lightning_tf.exceptions import ConfigurationError, DataError
+
+USUAL_FRACTION = 0.1
+ROLES = ("target", "known", "unknown")
+
+
+class TimeSeries(IndexedData):
+    """Windows of time series in a table or an array.
+
+    A batch is ``(inputs, targets)`` as `SeriesWindows` gives them. The rows of every series are
+    split by time: what is forecast in training lies before `val_from`, in validation before
+    `test_from`, in testing behind it. The history of a window may lie in the part before, as it
+    would when the forecast is made. Only one copy of the series is held; windows are cut from it.
+
+    Attributes:
+        store: The series, after `setup`.
+        splits: The first row of each series that validation and test forecast, after `setup`:
+            shape (2, series).
+
+    Args:
+        table: A CSV, TSV or Parquet file, a DataFrame, arrays by column, or an array of shape
+            (rows,) or (rows, targets).
+        history: Rows before the forecast that the network sees.
+        horizon: Rows that it forecasts.
+        val_from: The first time of validation, a date or a number; None holds out `val_fraction`.
+        test_from: The first time of the test; None holds out `test_fraction`.
+        val_fraction: Share of the rows of each series, before those of the test; 0.1 by default,
+            0 where only `test_from` is given and for none.
+        test_fraction: Share of the rows of each series at its end; 0.1 by default.
+        batch_size: Windows in a global batch.
+        seed: Decides the order of training windows; None follows the Trainer's seed.
+        encoding: Of CSV and TSV files.
+        **columns: Those of `SeriesColumns`: target, time, series, known, unknown, time_format,
+            frequency, sort, missing.
+
+    Raises:
+        ConfigurationError: A number is out of range, or a date and a fraction are given for a part.
+        DataError: A column is missing, times do not ascend, values are missing, or a series is
+            shorter than a window; raised by `setup`.
+
+    Example:
+        >>> data = TimeSeries(np.sin(np.arange(200) / 5), history=20, horizon=5)
+        >>> inputs, targets = next(iter(data.train_dataset(epoch=0)))
+        >>> inputs["past"].shape, targets.shape
+        (TensorShape([32, 20, 1]), TensorShape([32, 5, 1]))
+    """
+
+    store: SeriesStore
+    splits: NDArray[np.int64]
+
+    def __init__(
+        self,
+        table: Any,
+        *,
+        history: int = 60,
+        horizon: int = 1,
+        val_from: Any = None,
+        test_from: Any = None,
+        val_fraction: float | None = None,
+        test_fraction: float | None = None,
+        batch_size: int = 32,
+        seed: int | None = None,
+        encoding: str = "utf-8",
+        **columns: Any,
+    ) -> None:
+        """Check and keep the arguments."""
+        super().__init__(batch_size, seed)
+        self.history = checked_integer("history", history, least=2)
+        self.horizon = checked_integer("horizon", horizon, least=1)
+        self._table, self._encoding = table, encoding
+        for role in ROLES:
+            if isinstance(columns.get(role), str):
+                columns[role] = (columns[role],)
+        self._columns = SeriesColumns(**columns)
+        fractions = {"val": val_fraction, "test": test_fraction}
+        self._from = {"val": val_from, "test": test_from}
+        for name, fraction in fractions.items():
+            if fraction is not None and self._from[name] is not None:
+                raise ConfigurationError(
+                    f"{name}_from={self._from[name]!r} and {name}_fraction={fraction!r} say the "
+                    "same in two ways; give one."
+                )
+            if fraction is not None and not 0 <= fraction < 1:
+                raise ConfigurationError(f"{name}_fraction={fraction!r} must be in [0, 1).")
+        dated = test_from is not None
+        usual = {"val": 0.0 if dated else USUAL_FRACTION, "test": USUAL_FRACTION}
+        self._fractions = {n: usual[n] if f is None else f for n, f in fractions.items()}
+
+    def load(self) -> dict[str, Part]:
+        """Read the table, check it, and find the windows of each part."""
+        if isinstance(self._table, (np.ndarray, list)):
+            self._table = _columns_of(self._table)
+            if not self._columns.target:
+                roles = {**vars(self._columns), "target": tuple(self._table)}
+                del roles["roles"]
+                self._columns = SeriesColumns(**roles)
+        table = read_table(self._table, self._encoding)
+        self.store = series_store(table, self._columns, self._table)
+        starts, ends = self.store.starts[:-1], self.store.starts[1:]
+        self._check_lengths(ends - starts)
+        test = self._split("test", starts, ends)
+        val = self._split("val", starts, ends, test)
+        self.splits = np.stack([val, test])
+        bounds = {"train": (starts, val), "val": (val, test), "test": (test, ends)}
+        source = SeriesWindows(self.store, self.history, self.horizon)
+        return {
+            name: Part(source, self._origins(name, starts, *bound))
+            for name, bound in bounds.items()
+        }
+
+    def _check_lengths(self, lengths: NDArray[np.int64]) -> None:
+        needed = self.history + self.horizon
+        short = np.flatnonzero(lengths < needed)
+        if len(short):
+            name = self.store.names[short[0]]
+            raise DataError(
+                f"{f'series {name!r}' if name else 'The series'} has {lengths[short[0]]} rows, "
+                f"shorter than a window of history={self.history} + horizon={self.horizon} = "
+                f"{needed}; give more rows, or make the window shorter."
+            )
+
+    def _split(self, name: str, starts: Any, ends: Any, limit: Any = None) -> NDArray[np.int64]:
+        """The first row of a part in every series."""
+        limit = ends if limit is None else limit
+        if self._from[name] is None:
+            held_out = np.floor(self._fractions[name] * (ends - starts) + 0.5).astype(np.int64)
+            row: NDArray[np.int64] = np.maximum(starts, limit - held_out)
+            return row
+        time = self._time(name)
+        rows = [
+            start + np.searchsorted(self.store.times[start:end], time)
+            for start, end in zip(starts, ends, strict=True)
+        ]
+        row = np.minimum(np.array(rows, np.int64), limit)
+        return row
+
+    def _time(self, name: str) -> Any:
+        import pandas as pd
+
+        given, times = self._from[name], self.store.times
+        try:
+            if times.dtype.kind in "iuf":
+                return float(given)
+            return np.datetime64(pd.Timestamp(given))
+        except (ValueError, TypeError) as error:
+            raise ConfigurationError(
+                f"{name}_from={given!r} is no time like {times[0]}: {error}"
+            ) from error
+
+    def _origins(self, name: str, starts: Any, first: Any, last: Any) -> NDArray[np.int64]:
+        origins = window_origins(starts, first, last, self.history, self.horizon)
+        wanted = name == "train" or self._from[name] is not None or self._fractions[name] > 0
+        if wanted and not len(origins):
+            raise DataError(
+                f"The {name} part has {int((last - first).max())} rows in its longest series and "
+                f"no window of history={self.history} and horizon={self.horizon}; give it more "
+                f"rows ({'val_' if name == 'train' else name + '_'}from= or _fraction=), or make "
+                "the window shorter."
+            )
+        return origins
+
+
+def _columns_of(array: Any) -> dict[str, NDArray[Any]]:
+    values = np.asarray(array)
+    if values.ndim == 1:
+        return {"value": values}
+    if values.ndim != 2:
+        raise DataError(
+            f"data is an array of shape {values.shape}; give (rows,) or (rows, targets)."
+        )
+    return {f"value_{number}": values[:, number] for number in range(values.shape[1])}

@@ -1,0 +1,1 @@
+"""Where data are found and how files are read."""

@@ -1,0 +1,132 @@
+"""TfdsSet: a set of TensorFlow Datasets by its name, on the disk or downloaded."""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import Any
+
+from lightning_tf.data.pipeline.array_records import array_record_source
+from lightning_tf.exceptions import ConfigurationError, DataError, nearest
+
+HOST = "storage.googleapis.com"  # where the library keeps its own copies and descriptions
+PORT = 443
+BY_INDEX = "array_record"
+FILE_FORMATS = (BY_INDEX, "tfrecord")
+_PARTS = {"train": ("train",), "val": ("validation", "val"), "test": ("test",)}
+
+
+class TfdsSet:
+    """A named set and where it is prepared.
+
+    Args:
+        name: As `tfds.builder` takes it.
+        data_dir: Where sets are prepared; None is the library's own folder.
+        file_format: `array_record` or `tfrecord`, in which the set is prepared; None takes what
+            is there, and else the library's own choice.
+
+    Raises:
+        ConfigurationError: Another file format.
+
+    Example:
+        >>> TfdsSet("imdb_reviews").label
+        'tfds:imdb_reviews'
+    """
+
+    def __init__(
+        self,
+        name: str,
+        data_dir: str | os.PathLike[str] | None = None,
+        file_format: str | None = None,
+    ) -> None:
+        if file_format is not None and file_format not in FILE_FORMATS:
+            raise ConfigurationError(
+                f"file_format is {file_format!r}.{nearest(file_format, FILE_FORMATS)}"
+            )
+        self.name, self.data_dir, self.file_format = name, data_dir, file_format
+
+    @property
+    def label(self) -> str:
+        """What messages call the set."""
+        return f"tfds:{self.name}"
+
+    def prepare(self) -> None:
+        """Download and prepare the set unless that is done.
+
+        Raises:
+            ConfigurationError: It is prepared in another format than was asked for.
+            DataError: It is not prepared, and there is no network, or no package for the format.
+        """
+        builder = self.builder()
+        if builder.info.splits:
+            return
+        if self.file_format == BY_INDEX:
+            array_record_source(self.label)
+        try:
+            socket.create_connection((HOST, PORT), timeout=3).close()
+        except OSError as error:
+            raise DataError(
+                f"{self.label} is not prepared in {builder.data_dir}, and {HOST} cannot be "
+                f"reached to download it ({error}). Prepare it where there is a network and pass "
+                "data_dir= with its folder."
+            ) from error
+        builder.download_and_prepare(file_format=self.file_format)
+
+    def builder(self) -> Any:
+        """What reads the set, in the format that was asked for.
+
+        Raises:
+            ConfigurationError: There is no set of that name, or it is prepared in another format.
+        """
+        import tensorflow_datasets as tfds
+        from tensorflow_datasets.core.registered import DatasetNotFoundError
+
+        try:
+            builder = tfds.builder(self.name, data_dir=self.data_dir)
+        except DatasetNotFoundError as error:
+            hint = nearest(self.name, tfds.list_builders()).split(" Known:")[0]
+            raise ConfigurationError(
+                f"TensorFlow Datasets has no set {self.name!r}, and none of that name is prepared "
+                f"in {self.data_dir or 'its usual folder'}.{hint}"
+            ) from error
+        if self.file_format is not None and builder.info.splits:
+            self._choose_format(builder.info, builder.data_dir)
+        return builder
+
+    @staticmethod
+    def is_by_index(builder: Any) -> bool:
+        """Whether the set is prepared as files that are read by index."""
+        found = builder.info.file_format
+        return found is not None and found.value == BY_INDEX
+
+    def splits(self, builder: Any) -> dict[str, str]:
+        """The set's names of ``train``, ``val`` and ``test``, as far as it has them.
+
+        Raises:
+            DataError: It is not prepared, or has nothing to train on.
+        """
+        names = list(builder.info.splits)
+        if not names:
+            raise DataError(
+                f"{self.label} is not prepared in {builder.data_dir}; call prepare_data(), or pass "
+                "data_dir= with the folder that holds it."
+            )
+        found = {
+            part: next((split for split in usual if split in names), None)
+            for part, usual in _PARTS.items()
+        }
+        if found["train"] is None:
+            raise DataError(f"{self.label} has no split 'train'; it has {', '.join(names)}.")
+        return {part: split for part, split in found.items() if split is not None}
+
+    def _choose_format(self, info: Any, data_dir: str) -> None:
+        # Beside the format that a set was prepared in, others may have been made of it.
+        available = {item.value for item in info.available_file_formats()}
+        if self.file_format not in available:
+            raise ConfigurationError(
+                f"{self.label} is prepared in {data_dir} as {', '.join(sorted(available))}, but "
+                f"file_format is {self.file_format!r}. Leave file_format out to take it as it is, "
+                "or pass the data_dir= of another folder, where it is prepared anew."
+            )
+        if info.file_format.value != self.file_format:
+            info.set_file_format(self.file_format, override=True, override_if_initialized=True)

@@ -1,0 +1,197 @@
+"""FeatureTable: rows of features and what is to be learnt from them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightning_tf.data.indexed_data import IndexedData, Part
+from lightning_tf.data.pipeline.array_source import ArraySource
+from lightning_tf.data.pipeline.order import carve
+from lightning_tf.data.sources.table_file import check_columns, read_table, told
+from lightning_tf.data.tables.feature_columns import FeatureColumns, checked_numbers
+from lightning_tf.exceptions import ConfigurationError, DataError, nearest
+
+MISSING = ("error", "drop")
+
+
+class FeatureTable(IndexedData):
+    """Rows of numeric and categorical columns with a target.
+
+    A batch is ``(inputs, targets)``. Inputs are a dict: ``numbers``, float32 of shape (batch,
+    numeric columns), as the table has them, and ``categories``, int32 of shape (batch, categorical
+    columns): 0 for categories that training rows do not have; each only where there are such
+    columns. Targets are float32 of shape (batch, targets), or with ``classes=True`` int32 of shape
+    (batch,). Categories and classes are those of the training part.
+
+    Attributes:
+        columns: The features, after `setup`.
+        targets: Names of the target columns, after `setup`.
+        class_names: Of the classes, after `setup`; empty for numbers.
+
+    Args:
+        train: A CSV, TSV or Parquet file, a DataFrame, arrays by column, or a pair ``(x, y)`` of
+            arrays of shape (rows, features) and (rows,) or (rows, targets).
+        target: The target column, or several columns of numbers; not for arrays.
+        classes: Whether the target is a class instead of a number.
+        features: The columns to learn from; None takes all but the target.
+        categorical: Columns of numbers that are names: 1 for red, 2 for green.
+        val: A table like `train`; None holds out `val_fraction`.
+        test: A table like `train`; None holds out `test_fraction`.
+        missing: ``error``, ``drop`` (rows), or a number that stands for missing numbers.
+        class_names: Names of the classes, in their order; None takes those of the training part,
+            sorted.
+        val_fraction: Share of `train` to hold out, 0.1 where `val` is None.
+        test_fraction: Share of `train` to hold out, 0.1 where `test` is None.
+        encoding: Of CSV and TSV files.
+        batch_size: Rows in a global batch.
+        seed: Decides the order of training rows; None follows the Trainer's seed.
+        split_seed: Decides which rows are held out.
+
+    Raises:
+        ConfigurationError: `missing` is unknown, or a fraction is out of range.
+        DataError: A column or a value is missing, or a class is unknown; raised by `setup`.
+
+    Example:
+        >>> data = FeatureTable((np.zeros((50, 3)), np.arange(50)), batch_size=8)
+        >>> inputs, targets = next(iter(data.train_dataset(epoch=0)))
+        >>> inputs["numbers"].shape, targets.shape
+        (TensorShape([8, 3]), TensorShape([8, 1]))
+    """
+
+    columns: FeatureColumns
+    targets: list[str]
+    class_names: list[str]
+
+    def __init__(
+        self,
+        train: Any,
+        *,
+        target: str | Sequence[str] | None = None,
+        classes: bool = False,
+        features: Sequence[str] | None = None,
+        categorical: Sequence[str] = (),
+        val: Any = None,
+        test: Any = None,
+        missing: str | float = "error",
+        class_names: Sequence[str] | None = None,
+        val_fraction: float | None = None,
+        test_fraction: float | None = None,
+        encoding: str = "utf-8",
+        batch_size: int = 32,
+        seed: int | None = None,
+        split_seed: int = 0,
+    ) -> None:
+        """Check and keep the arguments."""
+        super().__init__(batch_size, seed, split_seed)
+        if isinstance(missing, (str, bool)) and missing not in MISSING:
+            hint = nearest(missing, MISSING)
+            raise ConfigurationError(f"missing={missing!r}: give a name or a number.{hint}")
+        given = {"train": train, "val": val, "test": test}
+        self._given = {name: table for name, table in given.items() if table is not None}
+        self._targets = [target] if isinstance(target, str) else list(target or ())
+        if classes and len(self._targets) > 1:
+            raise ConfigurationError(f"target={self._targets!r}: classes stand in one column.")
+        self.classes = classes
+        self._features = None if features is None else list(features)
+        self._categorical, self._missing = list(categorical), missing
+        self._names = None if class_names is None else [str(name) for name in class_names]
+        self._val_fraction, self._encoding = val_fraction, encoding
+        self._test_fraction = 0.1 if test_fraction is None and test is None else test_fraction
+
+    def load(self) -> dict[str, Part]:
+        """Read the tables, split them, and learn the columns from the training part."""
+        given, self._given = self._given, {}
+        tables = {name: self._read(name, table) for name, table in given.items()}
+        import pandas as pd
+
+        ends = np.cumsum([0, *map(len, tables.values())])
+        members = {
+            name: np.arange(start, end, dtype=np.int64)
+            for name, start, end in zip(tables, ends[:-1], ends[1:], strict=True)
+        }
+        table = pd.concat(tables.values()) if len(tables) > 1 else tables["train"]
+        labels = table[self.targets[0]].astype(str).to_numpy() if self.classes else None
+        carved = carve(members, labels, self._val_fraction, self._test_fraction, self.split_seed)
+        learnt = table.iloc[carved["train"]]
+        features = self._features
+        if features is None:
+            features = [str(name) for name in table.columns if name not in self.targets]
+        self.columns = FeatureColumns.learnt(learnt, features, self._categorical)
+        inputs = {k: array for k, array in self.columns.arrays(table).items() if array.shape[1]}
+        if not inputs:
+            raise DataError("The table has no column beside the target; give one to learn from.")
+        source = ArraySource(inputs, self._target_array(table, carved["train"]))
+        return {name: Part(source, indices) for name, indices in carved.items()}
+
+    def _read(self, name: str, given: Any) -> Any:
+        if isinstance(given, (tuple, list)):
+            table, self.targets = _table_of(name, given, self.classes)
+        else:
+            if not self._targets:
+                raise ConfigurationError("Which column is to be learnt? Name it with target=.")
+            table, self.targets = read_table(given, self._encoding), self._targets
+        table = table.rename(columns=str)
+        wanted = {"target": self.targets, "categorical": self._categorical}
+        check_columns(table, told(given), {**wanted, "features": self._features or ()})
+        kept = [*(self._features or [c for c in table.columns if c not in self.targets])]
+        table = table[[*kept, *self.targets]]
+        if self._missing == "drop":
+            table = table.replace([np.inf, -np.inf], np.nan).dropna()
+            if not len(table):
+                raise DataError(f"Every row of the {name} table lacks a value; fill some.")
+        elif self._missing != "error":
+            columns = table[kept].select_dtypes("number").columns
+            table = table.assign(**{c: table[c].fillna(float(self._missing)) for c in columns})
+        return table
+
+    def _target_array(self, table: Any, training: NDArray[np.int64]) -> NDArray[Any]:
+        if not self.classes:
+            self.class_names = []
+            columns = [checked_numbers(table, name) for name in self.targets]
+            return np.stack(columns, axis=1).astype(np.float32)
+        cells = table[self.targets[0]]
+        missing = np.flatnonzero(cells.isna().to_numpy())
+        if len(missing):
+            raise DataError(f"{self.targets[0]} of row {table.index[missing[0]]} is missing.")
+        labels = cells.astype(str).to_numpy()
+        found = sorted(set(labels[training]), key=_by_size)
+        self.class_names = found if self._names is None else self._names
+        if len(self.class_names) < 2:
+            raise DataError(f"The training rows have one class, {found}; give two or more.")
+        number = {label: place for place, label in enumerate(self.class_names)}
+        unknown = [row for row, label in enumerate(labels) if label not in number]
+        if unknown:
+            raise DataError(
+                f"{self.targets[0]} of row {table.index[unknown[0]]} is {labels[unknown[0]]!r}, "
+                f"which is no class of the training rows.{nearest(labels[unknown[0]], number)}"
+            )
+        return np.array([number[label] for label in labels], np.int32)
+
+
+def _by_size(label: str) -> tuple[Any, ...]:
+    try:
+        return (0, float(label), label)
+    except ValueError:
+        return (1, label)
+
+
+def _table_of(name: str, pair: Any, classes: bool) -> tuple[Any, list[str]]:
+    import pandas as pd
+
+    if len(pair) != 2:
+        raise DataError(f"{name} has {len(pair)} parts; give a pair (x, y).")
+    x, y = (np.asarray(part) for part in pair)
+    x = x[:, np.newaxis] if x.ndim == 1 else x
+    y = y[:, np.newaxis] if y.ndim == 1 else y
+    if x.ndim != 2 or y.ndim != 2 or len(x) != len(y) or (classes and y.shape[1] != 1):
+        raise DataError(
+            f"{name} has x of shape {x.shape} and y of shape {y.shape}; give (rows, features) and "
+            f"{'(rows,)' if classes else '(rows,) or (rows, targets)'}."
+        )
+    targets = ["y"] if y.shape[1] == 1 else [f"y_{number}" for number in range(y.shape[1])]
+    table = pd.DataFrame({f"x_{number}": x[:, number] for number in range(x.shape[1])})
+    return table.assign(**{t: y[:, number] for number, t in enumerate(targets)}), targets

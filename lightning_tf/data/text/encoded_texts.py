@@ -1,0 +1,240 @@
+"""EncodedTexts: batches of texts made into numbers before they reach the step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from lightning_tf.data.data_module import DataModule
+from lightning_tf.data.indexed_data import IndexedData
+from lightning_tf.data.pipeline.options import parallel_calls, without_tuner
+from lightning_tf.data.pipeline.order import Indices, epoch_order
+from lightning_tf.distribute.worker_shard import WorkerShare
+from lightning_tf.distribute.workers import Workers
+
+CHUNK = 512  # texts encoded at once
+PARTS = ("train", "val", "test", "predict")
+WAITING = 4  # batches that stand ready
+
+Encode = Callable[[tf.Tensor], Any]
+
+
+class EncodedTexts(DataModule):
+    """The batches of another DataModule, with its texts encoded on the host.
+
+    An encoding that gives one row of numbers a text, and depends on nothing that training changes,
+    is done once for every text and kept, at 8 bytes a word: then an epoch costs no more than
+    gathering rows, and its order is that of the texts. Of several workers each encodes its part of
+    them, and all get all rows. Any other encoding runs in the input pipeline, beside the step.
+
+    Attributes:
+        texts: The other DataModule, whose batches are ``(texts, labels)``.
+
+    Args:
+        texts: See the attribute.
+        encode: From strings of shape (batch,) to a RaggedTensor of integers if `keeps_rows`, else
+            to any nest of tensors with as many rows.
+        keeps_rows: Whether to encode every text once and keep the rows; only where `texts` is an
+            `IndexedData`, others are encoded in the pipeline.
+        max_length: Kept rows are cut to that length.
+
+    Example:
+        >>> from lightning_tf.data.text.text_arrays import TextArrays
+        >>> texts = TextArrays((["good", "fine", "dull", "poor"], [1, 1, 0, 0]), val_fraction=0.0)
+        >>> data = EncodedTexts(texts, lambda t: tf.strings.unicode_decode(t, "UTF-8"))
+        >>> [tuple(rows.shape) for rows, labels in data.train_dataset(epoch=0)]
+        [(4, 4)]
+    """
+
+    def __init__(
+        self,
+        texts: DataModule,
+        encode: Encode,
+        *,
+        keeps_rows: bool = True,
+        max_length: int | None = None,
+    ) -> None:
+        """Keep the arguments."""
+        super().__init__(texts.batch_size, texts.seed)
+        self.texts, self.split_seed = texts, texts.split_seed
+        self._encode, self._keeps_rows = encode, keeps_rows and isinstance(texts, IndexedData)
+        self._max_length = max_length
+        self._rows: dict[str, TokenSource] = {}
+
+    def prepare_data(self) -> None:
+        """Let the texts be downloaded."""
+        self.texts.prepare_data()
+
+    def setup(self, stage: str) -> None:
+        """Let the texts be loaded; they are encoded when they are first asked for."""
+        self.texts.setup(stage)
+
+    def teardown(self, stage: str) -> None:
+        """Let go what the texts took."""
+        self.texts.teardown(stage)
+
+    def join(self, workers: Workers) -> None:
+        """Let the texts be read together; what not all have encoded is encoded again, together."""
+        super().join(workers)
+        self.texts.join(workers)
+        have = workers.gathered([name in self._rows for name in PARTS])
+        kept = [name for place, name in enumerate(PARTS) if have[:, place].all()]
+        self._rows = {name: self._rows[name] for name in kept}
+
+    def dataset_for(
+        self, stage: str, epoch: int = 0, batch: int = 0, share: WorkerShare | None = None
+    ) -> tf.data.Dataset | None:
+        """As the base class's; texts that are encoded in the pipeline are a worker's own alone."""
+        is_hidden = getattr(self, f"{stage}_dataset") is None
+        if share is None or self._keeps_rows or is_hidden:
+            return super().dataset_for(stage, epoch, batch, share)
+        self.texts.trainer_seed = self.trainer_seed
+        dataset = self.texts.dataset_for(stage, epoch, batch, share)
+        if dataset is None:
+            return None
+
+        def encode(texts: Any, count: tf.Tensor) -> Any:
+            texts = texts if isinstance(texts, tuple) else (texts,)
+            return self._encoded(*texts), count
+
+        encode = tf.autograph.experimental.do_not_convert(encode)
+        return dataset.map(encode, num_parallel_calls=parallel_calls()).prefetch(WAITING)
+
+    def train_dataset(self, epoch: int) -> tf.data.Dataset | None:
+        """Training batches of one epoch, in the order of the texts'."""
+        return self.train_dataset_from(epoch, 0)
+
+    def train_dataset_from(self, epoch: int, batch: int) -> tf.data.Dataset | None:
+        """As the base class's; drops indices where the rows are kept."""
+        self.texts.trainer_seed = self.trainer_seed
+        if not self._keeps_rows:
+            return self._mapped(self.texts.dataset_for("train", epoch, batch))
+        source = self._source("train")
+        if source is None:
+            return None
+        order = epoch_order(self._places("train"), self.texts.order_seed, epoch)
+        return source.batches(order[batch * self.batch_size :], self.batch_size)
+
+    def val_dataset(self) -> tf.data.Dataset | None:
+        """Validation batches."""
+        return self._stage("val")
+
+    def test_dataset(self) -> tf.data.Dataset | None:
+        """Test batches."""
+        return self._stage("test")
+
+    def predict_dataset(self) -> tf.data.Dataset | None:
+        """Texts to predict, encoded: those given, or the test texts."""
+        if not self._keeps_rows:
+            return self._mapped(self.texts.dataset_for("predict"))
+        name = "predict" if self._source("predict") is not None else "test"
+        source = self._source(name)
+        return None if source is None else source.inputs(self._places(name), self.batch_size)
+
+    def _stage(self, name: str) -> tf.data.Dataset | None:
+        if not self._keeps_rows:
+            return self._mapped(self.texts.dataset_for(name))
+        source = self._source(name)
+        return None if source is None else source.batches(self._places(name), self.batch_size)
+
+    def _places(self, name: str) -> Any:
+        return np.arange(len(self.texts.parts[name].indices), dtype=np.int64)  # type: ignore[attr-defined]
+
+    def _source(self, name: str) -> TokenSource | None:
+        """The rows of a part, encoded at the first call."""
+        self.texts.setup("fit")
+        part = self.texts.parts.get(name)  # type: ignore[attr-defined]
+        if part is None:
+            return None
+        if name not in self._rows:
+            labelled = name != "predict"
+            read = part.source.batches if labelled else part.source.inputs
+            own = part.indices[self.workers.part(len(part.indices))]
+            self._rows[name] = self._kept(read(own, CHUNK), labelled)
+        return self._rows[name]
+
+    def _kept(self, dataset: tf.data.Dataset, labelled: bool) -> TokenSource:
+        """The rows of all workers' texts, of which the dataset holds this worker's."""
+        mapped = self._mapped(dataset)
+        specs = mapped.element_spec if labelled else (mapped.element_spec,)
+        dtypes = [specs[0].dtype, tf.int64, *(spec.dtype for spec in specs[1:])]
+
+        def encoded() -> list[NDArray[Any]]:
+            # A worker may have no text: then these are all that it gives.
+            columns = [[np.zeros(0, dtype.as_numpy_dtype)] for dtype in dtypes]
+            for batch in mapped:
+                rows, *labels = batch if labelled else (batch,)
+                parts = [rows.values, rows.row_lengths(), *labels]
+                for column, part in zip(columns, parts, strict=True):
+                    column.append(part.numpy())
+            return [np.concatenate(column) for column in columns]
+
+        own = self.workers.unless_one_fails(encoded)
+        values, lengths, *labels = [self.workers.joined(column) for column in own]
+        return TokenSource(
+            values.astype(np.int64),
+            lengths.astype(np.int64),
+            labels[0] if labelled else None,
+            self._max_length,
+        )
+
+    def _mapped(self, dataset: Any) -> Any:
+        if dataset is None:
+            return None
+        # Encoding draws nothing at random, so that several at once, in order, repeat a run.
+        encode = tf.autograph.experimental.do_not_convert(self._encoded)  # its errors stay
+        return dataset.map(encode, num_parallel_calls=parallel_calls()).prefetch(WAITING)
+
+    def _encoded(self, batch: Any, *labels: Any) -> Any:
+        return (self._encode(batch), *labels) if labels else self._encode(batch)
+
+
+class TokenSource:
+    """Rows of integers and a label for each, read by index and padded with 0.
+
+    A batch of rows is as wide as its longest row, or as `max_length`. It costs a gather and a copy:
+    0.3 ms for 32 movie reviews on 2 cores, where splitting them into words costs 3 ms.
+
+    Args:
+        values: All rows after one another, int64, none of them 0.
+        lengths: Of the rows, shape (rows,), each at least 1.
+        labels: Shape (rows,), or None: then a batch is rows alone.
+        max_length: Numbers beyond that are cut off; None keeps all.
+    """
+
+    def __init__(
+        self,
+        values: NDArray[np.int64],
+        lengths: NDArray[np.int64],
+        labels: NDArray[np.int32] | None,
+        max_length: int | None = None,
+    ) -> None:
+        """Take the rows into host memory, where the input pipeline runs."""
+        with tf.device("CPU:0"):
+            self._rows = tf.RaggedTensor.from_row_lengths(values, lengths, validate=False)
+            self._labels = None if labels is None else tf.constant(labels)
+        self._max_length = max_length
+
+    def batches(self, indices: Indices, batch_size: int) -> tf.data.Dataset:
+        """Batches of these rows, with labels, in this order; the last one may be smaller."""
+        return self._dataset(indices, batch_size, self._labels)
+
+    def inputs(self, indices: Indices, batch_size: int) -> tf.data.Dataset:
+        """The same batches without labels."""
+        return self._dataset(indices, batch_size, None)
+
+    def _dataset(self, indices: Indices, batch_size: int, labels: Any) -> tf.data.Dataset:
+        def read(chosen: tf.Tensor) -> Any:
+            rows = tf.gather(self._rows, chosen)
+            if self._max_length is not None:
+                rows = rows[:, : self._max_length]
+            rows = rows.to_tensor()
+            return rows if labels is None else (rows, tf.gather(labels, chosen))
+
+        dataset = tf.data.Dataset.from_tensor_slices(indices).batch(batch_size)
+        read = tf.autograph.experimental.do_not_convert(read)
+        return without_tuner(dataset.map(read).prefetch(WAITING))

@@ -1,0 +1,102 @@
+"""text_data: the `data=` argument of a text task, resolved."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from lightning_tf.data.data_module import DataModule
+from lightning_tf.data.sources.options import refuse_unknown, source_options
+from lightning_tf.data.text.named_sets import BbcNews, Imdb
+from lightning_tf.data.text.text_arrays import TextArrays
+from lightning_tf.data.text.text_folder import TextFolder
+from lightning_tf.data.text.text_table import ENDINGS, TextTable
+from lightning_tf.data.text.tfds_texts import TfdsTexts
+from lightning_tf.exceptions import ConfigurationError, nearest
+
+BUILT_IN: dict[str, type[TextArrays]] = {"bbc_news": BbcNews, "imdb": Imdb}
+"""Names that `text_data` knows without a prefix."""
+FIXED: dict[type, set[str]] = {
+    BbcNews: {"val", "test", "class_names"},
+    Imdb: {"val", "test", "text_column", "label_column", "encoding", "class_names"},
+    TfdsTexts: {"val", "test", "class_names"},
+}
+"""What the sources inherit and have no choice in."""
+COMPRESSED = (".gz", ".bz2", ".xz", ".zip", ".zst")
+
+
+def text_data(data: Any, **options: Any) -> DataModule:
+    """Make a DataModule of labelled texts from what a user writes.
+
+    Every option is handed to the source; None leaves it the source's own default, and one that the
+    source does not know is an error.
+
+    Args:
+        data: A name of `BUILT_IN`; ``"tfds:<name>"``; a CSV, TSV or Parquet file; a folder of class
+            folders; a pair ``(texts, labels)``; or a DataModule of such batches, which is returned
+            as it is. ``"imdb"`` without its files is ``"tfds:imdb_reviews"``.
+        **options: Those of the source: batch_size, seed, split_seed, val_fraction, test_fraction,
+            empty, class_names; `data_dir` for a named set; `file_format` for
+            ``tfds:``; `val`, `test`, `text_column`,
+            `label_column` and `encoding` for a table; `classes` and `encoding` for a folder;
+            `val`, `test` and `predict` for lists.
+
+    Raises:
+        ConfigurationError: An unknown name, no such file, or an option that the source lacks.
+
+    Example:
+        >>> data = text_data((["good", "fine", "dull", "poor"], [1, 1, 0, 0]), batch_size=2)
+        >>> data.setup("fit")
+        >>> [len(labels) for texts, labels in data.train_dataset(epoch=0)]
+        [2, 2]
+    """
+    options = {key: value for key, value in options.items() if value is not None}
+    if isinstance(data, DataModule):
+        if options:
+            raise ConfigurationError(
+                f"data is a {type(data).__name__}, which is used as it is; set "
+                f"{', '.join(options)} on it."
+            )
+        return data
+    source, arguments = _source(data, options.get("data_dir"))
+    refuse_unknown(source, data, options, _options(source))
+    return source(*arguments, **options)
+
+
+def takes_class_names(data: Any) -> bool:
+    """Whether `text_data` makes a source of `data` that can be told the order of its classes."""
+    if data is None or isinstance(data, DataModule):
+        return False
+    return "class_names" in _options(_source(data, None)[0])
+
+
+def _options(source: type) -> set[str]:
+    return source_options(source) - {"train"} - FIXED.get(source, set())
+
+
+def _source(data: Any, data_dir: Any) -> tuple[type[TextArrays], tuple[Any, ...]]:
+    if isinstance(data, (tuple, list)) and len(data) == 2:
+        return TextArrays, (tuple(data),)
+    if not isinstance(data, (str, os.PathLike)):
+        raise ConfigurationError(
+            f"data is a {type(data).__name__}; give a name, a table, a folder, a pair "
+            "(texts, labels) or a DataModule."
+        )
+    name = os.fspath(data)
+    if name.startswith("tfds:"):
+        return TfdsTexts, (name.removeprefix("tfds:"),)
+    if name == "imdb" and not Imdb.is_at_hand(data_dir):
+        return TfdsTexts, ("imdb_reviews",)
+    if name in BUILT_IN:
+        return BUILT_IN[name], ()
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return TextFolder, (name,)
+    endings = [ending for ending in path.suffixes if ending not in COMPRESSED]
+    if path.is_file() and endings and endings[-1] in ENDINGS:
+        return TextTable, (name,)
+    raise ConfigurationError(
+        f"data={name!r} is neither a known name nor a folder nor a table ({' '.join(ENDINGS)}) "
+        f"that is there.{nearest(name, [*BUILT_IN, 'tfds:<name>'])}"
+    )

@@ -1,0 +1,93 @@
+"""TextTable: texts and labels in named columns of CSV or Parquet files."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from lightning_tf.data.text.text_arrays import Pair, TextArrays
+from lightning_tf.exceptions import DataError, nearest
+
+ENDINGS = (".csv", ".tsv", ".parquet")
+FilePath = str | os.PathLike[str]
+
+
+class TextTable(TextArrays):
+    """Texts and labels in columns of tables: CSV, TSV (both also compressed) or Parquet.
+
+    In text files every cell is taken as it is written: a text "NA" is a text, and a label 01 is not
+    the label 1. Rows cannot be read one by one, so each of several workers reads the whole files.
+
+    Args:
+        train: The file to train on.
+        val: A file to validate on; None holds out `val_fraction` of the training rows.
+        test: A file to test on; None holds out `test_fraction`.
+        text_column: The column of the texts.
+        label_column: The column of the labels.
+        encoding: Of CSV and TSV files.
+        **options: Those of `TextArrays`: class_names, empty, val_fraction, test_fraction,
+            batch_size, seed, split_seed.
+
+    Raises:
+        DataError: A file or a column is missing, or a file cannot be read; raised by `setup`.
+
+    Example:
+        >>> data = TextTable("reviews.csv", text_column="review", label_column="stars")
+    """
+
+    def __init__(
+        self,
+        train: FilePath,
+        *,
+        val: FilePath | None = None,
+        test: FilePath | None = None,
+        text_column: str = "text",
+        label_column: str = "label",
+        encoding: str = "utf-8",
+        **options: Any,
+    ) -> None:
+        """Check and keep the arguments."""
+        super().__init__(**options)
+        files = {"train": train, "val": val, "test": test}
+        self._files = {n: Path(path).expanduser() for n, path in files.items() if path is not None}
+        self._columns = {"text_column": text_column, "label_column": label_column}
+        self._encoding = encoding
+
+    def read(self) -> dict[str, Pair]:
+        """The two columns of each file."""
+        return {name: self._pair(path) for name, path in self._files.items()}
+
+    def _pair(self, path: Path) -> Pair:
+        table = self._table(path)
+        for option, column in self._columns.items():
+            if column not in table.columns:
+                raise DataError(
+                    f"{path} has no column {column!r}; name one with {option}=."
+                    f"{nearest(column, table.columns)}"
+                )
+        texts, labels = (table[column] for column in self._columns.values())
+        return texts.tolist(), labels.to_numpy(object)
+
+    def _table(self, path: Path) -> Any:
+        import pandas as pd
+
+        if not path.is_file():
+            raise DataError(f"{path} is no file; give a table ({' '.join(ENDINGS)}).")
+        try:
+            if path.suffix == ".parquet":
+                return pd.read_parquet(path)
+            return pd.read_csv(
+                path,
+                sep="\t" if ".tsv" in path.suffixes else ",",
+                encoding=self._encoding,
+                dtype=object,
+                keep_default_na=False,
+            )
+        # pandas and pyarrow raise what they like for a broken file; all of them are ValueErrors or
+        # errors of the file system.
+        except (ValueError, OSError, LookupError) as error:
+            raise DataError(
+                f"{path} cannot be read as a table: {type(error).__name__}: {error}. Check the "
+                f"file and encoding={self._encoding!r}."
+            ) from error

@@ -1,0 +1,1 @@
+"""Devices, strategies, replicas and workers."""

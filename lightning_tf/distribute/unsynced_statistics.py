@@ -1,0 +1,82 @@
+"""LocalStatistics: what each replica keeps for itself, brought together before anybody reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from lightning_tf.distribute.all_reduce import all_sum
+from lightning_tf.distribute.placement import Placement
+from lightning_tf.distribute.replica_batch import BatchPart
+from lightning_tf.variables import all_variables, components, optimizable_variables
+
+
+class LocalStatistics:
+    """Variables that no optimizer moves and that every replica moves by its own examples.
+
+    These are the moving statistics of layers that do not synchronise, such as Keras'
+    BatchNormalization as it is by default. They drift apart, and reading one gives the first
+    replica's. Their mean is what an average over all examples would be, as far as each replica had
+    as many.
+
+    Args:
+        task: Whose layers are looked through; they are built by now.
+        placement: Where the copies are.
+    """
+
+    def __init__(self, task: object, placement: Placement) -> None:
+        self.placement = placement
+        self.variables: list[Any] = []
+        if placement.num_replicas == 1 or placement.shares_variables:
+            return  # one copy, which every step moves by the mean over examples
+        trained = {id(variable) for variable in optimizable_variables(task)}
+        synchronised = set(_synchronised(task))
+        self.variables = [
+            variable
+            for variable in all_variables(task).values()
+            if isinstance(variable, keras.Variable)
+            and id(variable) not in trained | synchronised
+            and tf.as_dtype(variable.dtype).is_floating
+        ]
+        self._average = tf.function(
+            lambda: placement.each(self._average_on_replica), autograph=False
+        )
+
+    def average(self) -> None:
+        """Give every replica the mean; exact where they are equal. Called outside of steps."""
+        if self.variables:
+            self._average()
+
+    @contextmanager
+    def kept_where_idle(self, part: BatchPart | None) -> Iterator[None]:
+        """On a replica without examples, leave the statistics as they are."""
+        if part is None or not part.may_be_idle:
+            yield
+            return
+        before = [tf.identity(variable._value) for variable in self.variables]
+        yield
+        for variable, old in zip(self.variables, before, strict=True):
+            variable._value.assign(tf.where(part.is_real, variable._value, old))
+
+    def _average_on_replica(self) -> None:
+        replica = tf.distribute.get_replica_context()
+        is_first = tf.equal(replica.replica_id_in_sync_group, 0)
+        own = [tf.identity(variable._value) for variable in self.variables]
+        # Differences from the first replica's: equal values stay what they are to the last bit.
+        first = all_sum([tf.where(is_first, value, tf.zeros_like(value)) for value in own])
+        apart = all_sum([value - base for value, base in zip(own, first, strict=True)])
+        for variable, base, sum_apart in zip(self.variables, first, apart, strict=True):
+            count = tf.cast(self.placement.num_replicas, base.dtype)
+            variable._value.assign(base + sum_apart / count)
+
+
+def _synchronised(task: object) -> Iterator[int]:
+    for _, component in components(task):
+        if isinstance(component, keras.Layer):
+            for layer in component._flatten_layers():
+                if getattr(layer, "synchronized", False):
+                    yield from (id(variable) for variable in layer.variables)

@@ -1,0 +1,250 @@
+"""Workers: what the processes of a run tell each other and agree on, outside of steps."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import time
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Any, TypeVar
+
+import numpy as np
+import tensorflow as tf
+
+from lightning_tf.distribute.cluster import Cluster
+from lightning_tf.distribute.replica_batch import part_of
+from lightning_tf.exceptions import ConfigurationError, DataError, LightningTFError, WorkerLostError
+
+LOST_TASK = re.compile(r"/job:worker/(?:replica:0/)?task:(\d+)")
+BROKEN = (  # what a collective ends with where a peer is gone
+    tf.errors.UnavailableError,
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+    tf.errors.FailedPreconditionError,
+    tf.errors.InternalError,
+    tf.errors.UnknownError,
+)
+PROBE_SECONDS, PROBES_SECONDS = 1.0, 10.0
+WORD = 8  # bytes of the integers that are exchanged
+TABLE_BYTES = 16 * 2**20  # exchanged at once, of all workers together
+
+T = TypeVar("T")
+
+
+class Workers:
+    """The processes that train together, each with replicas of its own.
+
+    Every method that tells something to others must be called by all workers, in the same order.
+    On one worker they return at once what they are given.
+
+    Args:
+        cluster: Where they are; None for one worker.
+        strategy: The MultiWorkerMirroredStrategy that joins them; None for one worker.
+
+    Attributes:
+        count: How many there are.
+        index: Which one this is.
+
+    Example:
+        >>> Workers(None, None).gathered([3, 4]).tolist()
+        [[3, 4]]
+    """
+
+    def __init__(self, cluster: Cluster | None, strategy: Any) -> None:
+        self.cluster, self._strategy = cluster, strategy
+        self.count = 1 if cluster is None else len(cluster.addresses)
+        self.index = 0 if cluster is None else cluster.index
+
+    @property
+    def is_chief(self) -> bool:
+        """Whether this is the worker that writes files and prints."""
+        return self.index == 0
+
+    @property
+    def is_first_on_host(self) -> bool:
+        """Whether this worker prepares data on its machine."""
+        return self.cluster is None or self.cluster.is_first_on_host
+
+    def gathered(self, numbers: Sequence[int]) -> np.ndarray:
+        """Integers of all workers, each as many: shape (workers, numbers)."""
+        own = np.asarray(numbers, np.int64)
+        if self.count == 1:
+            return own[None]
+        table = np.zeros((self.count, len(own)), np.int64)
+        table[self.index] = own
+        return self._sum(table.reshape(-1)).reshape(table.shape)
+
+    def wait(self) -> None:
+        """Return once every worker is here."""
+        self.gathered([1])
+
+    def told(self, value: Any) -> Any:
+        """What the chief gives, on every worker: plain data that JSON can hold."""
+        if self.count == 1:
+            return value
+        text = json.dumps(value if self.is_chief else None).encode()
+        return json.loads(self.all_bytes(text)[0])
+
+    def all_bytes(self, content: bytes) -> list[bytes]:
+        """The bytes of every worker, in their order, of any lengths."""
+        if self.count == 1:
+            return [content]
+        lengths = self.gathered([len(content)])[:, 0].tolist()
+        piece = max(WORD, TABLE_BYTES // self.count // WORD * WORD)
+        parts: list[list[bytes]] = [[] for _ in lengths]
+        for start in range(0, max(lengths), piece):
+            words = -(-min(piece, max(lengths) - start) // WORD)
+            table = np.zeros((self.count, words * WORD), np.uint8)
+            own = np.frombuffer(content[start : start + piece], np.uint8)
+            table[self.index, : len(own)] = own
+            summed = self._sum(table.view(np.int64).reshape(-1)).view(np.uint8)
+            for part, row, length in zip(parts, summed.reshape(table.shape), lengths, strict=True):
+                part.append(row[: max(0, length - start)].tobytes())
+        return [b"".join(part) for part in parts]
+
+    def part(self, count: int) -> slice:
+        """Which of `count` examples are this worker's: a contiguous part, as even as can be.
+
+        Example:
+            >>> Workers(None, None).part(7)
+            slice(0, 7, None)
+        """
+        own, start = part_of(count, self.index, self.count)
+        return slice(start, start + own)
+
+    def all_values(self, value: Any) -> list[Any]:
+        """What each worker gives, in their order: plain data that JSON can hold."""
+        if self.count == 1:
+            return [value]
+        return [json.loads(text) for text in self.all_bytes(json.dumps(value).encode())]
+
+    def unless_one_fails(self, work: Callable[[], T]) -> T:
+        """What `work` gives here, once it has succeeded on every worker.
+
+        A worker that failed alone would leave the others waiting in the next exchange. On one
+        worker an error is raised as it is.
+
+        Args:
+            work: Exchanges nothing.
+
+        Raises:
+            DataError: Another worker has failed; where it has with an error of this package, the
+                same text, and a note that tells which one. Of several the first is told, on all.
+        """
+        if self.count == 1:
+            return work()
+        failure, told = None, None
+        try:
+            result = work()
+        except Exception as error:
+            failure = error
+            told = [isinstance(error, LightningTFError), f"{type(error).__name__}: {error}"]
+        failures = self.all_values(told)
+        first = next((index for index, each in enumerate(failures) if each is not None), None)
+        if first is None:
+            return result
+        if failure is not None and told == failures[first]:
+            raise failure
+        is_ours, text = failures[first]
+        name = f"worker {first} ({self._addresses[first]})"
+        told_here = DataError(text.partition(": ")[2] if is_ours else f"{name} failed: {text}")
+        told_here.add_note(f"This was found by {name}.")
+        raise told_here
+
+    def joined(self, array: np.ndarray) -> np.ndarray:
+        """The arrays of all workers put together along the first dimension.
+
+        Args:
+            array: Of one shape, but for its first dimension, and one dtype on all workers; strings
+                are arrays of bytes objects.
+        """
+        if self.count == 1:
+            return array
+        if array.ndim == 0:
+            raise ConfigurationError(
+                "predict_step gave a scalar, which cannot be put together from several workers; "
+                "return one row for each example."
+            )
+        if array.dtype.kind in "biuf" and 0 not in array.shape[1:]:
+            given = self.all_bytes(array.tobytes())
+            rows = np.concatenate([np.frombuffer(part, array.dtype) for part in given])
+            return rows.reshape(-1, *array.shape[1:])
+        own = tf.io.serialize_tensor(tf.constant(array)).numpy()
+        dtype = tf.as_dtype(array.dtype)
+        parts = [tf.io.parse_tensor(part, dtype).numpy() for part in self.all_bytes(own)]
+        return np.concatenate(parts)
+
+    def _sum(self, numbers: np.ndarray) -> np.ndarray:
+        with self._strategy.scope():
+            return np.asarray(self._summing(tf.constant(numbers, tf.int64)).numpy())
+
+    @cached_property
+    def _summing(self) -> Any:
+        strategy = self._strategy
+        local = len(strategy.extended.worker_devices)
+
+        def on_replica(numbers: tf.Tensor) -> tf.Tensor:
+            replica = tf.distribute.get_replica_context()
+            # A worker counts once, however many replicas it has.
+            is_first = tf.equal(replica.replica_id_in_sync_group % local, 0)
+            own = numbers * tf.cast(is_first, numbers.dtype)
+            return replica.all_reduce(tf.distribute.ReduceOp.SUM, own)
+
+        def summed(numbers: tf.Tensor) -> tf.Tensor:
+            return strategy.experimental_local_results(strategy.run(on_replica, (numbers,)))[0]
+
+        # Of any length: it is traced once, where TensorFlow would warn of many traces.
+        spec = [tf.TensorSpec([None], tf.int64)]
+        return tf.function(summed, input_signature=spec, autograph=False)
+
+    # ---- the loss of a peer
+
+    def explained(self, error: BaseException) -> BaseException:
+        """The error itself, or where it means that a peer is gone, one that names the peer."""
+        if self.count == 1 or not isinstance(error, BROKEN) or not _is_of_peers(error):
+            return error
+        lost = self._lost(str(error))
+        names = ", ".join(f"worker {i} ({self._addresses[i]})" for i in lost) or "another worker"
+        return WorkerLostError(
+            f"{names} of {self.count} is gone; worker {self.index} cannot go on without it and "
+            "ends. Look at what that worker wrote last, then start all workers again: fit(task, "
+            "ckpt_path='last') goes on from the newest checkpoint."
+        )
+
+    @property
+    def _addresses(self) -> tuple[str, ...]:
+        return () if self.cluster is None else self.cluster.addresses
+
+    def _lost(self, message: str) -> list[int]:
+        """Who the message names, else who does not answer; a process may take a while to end."""
+        named = {int(number) for number in LOST_TASK.findall(message)} - {self.index}
+        if named:
+            return sorted(i for i in named if i < self.count)
+        deadline = time.monotonic() + PROBES_SECONDS
+        while True:
+            others = [i for i in range(self.count) if i != self.index]
+            silent = [i for i in others if not _answers(self._addresses[i])]
+            if silent or time.monotonic() > deadline:
+                return silent
+            time.sleep(0.2)
+
+
+def _is_of_peers(error: tf.errors.OpError) -> bool:
+    text = error.message
+    return "ollective" in text or isinstance(error, tf.errors.UnavailableError)
+
+
+def _answers(address: str) -> bool:
+    host, port = address.rsplit(":", 1)
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), PROBE_SECONDS).close()
+    except OSError:
+        return False
+    return True
+
+
+ALONE = Workers(None, None)
+"""One worker, for whatever no Trainer drives."""

@@ -1,0 +1,1 @@
+"""The device side of a run: what happens inside one graph call."""

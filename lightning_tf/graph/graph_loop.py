@@ -1,0 +1,101 @@
+"""GraphLoop: a loop over an iterator's batches, which runs as one graph call."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import cache
+from threading import Semaphore
+from typing import Any
+
+import tensorflow as tf
+
+from lightning_tf.data.pipeline.options import parallel_calls
+from lightning_tf.graph.grappler_options import GraphRewrites
+
+NextBatch = Callable[[Any], Any]
+
+
+class GraphLoop:
+    """Traces a loop and calls it as what it was traced to.
+
+    The thread that runs the graph waits for every batch itself: an iterator's own `get_next` has
+    another thread wait and is woken by it, 20 us a batch, a sixth of a tiny network's step. A
+    pipeline whose Python calls graphs (a generator) needs a thread that does not wait, so all but
+    one of TensorFlow's may; where more loops run at once, or there is one thread, `get_next` reads.
+
+    Args:
+        loop: Takes a way to read the next batch of an iterator, the iterator, and tensors.
+        element_spec: Of the iterator's batches.
+        *specs: Of the tensors.
+
+    Example:
+        >>> data = tf.data.Dataset.range(3)
+        >>> loop = GraphLoop(lambda next_batch, iterator: next_batch(iterator), data.element_spec)
+        >>> int(loop(iter(data)))
+        0
+    """
+
+    def __init__(self, loop: Callable[..., Any], element_spec: Any, *specs: tf.TensorSpec) -> None:
+        self._loop = loop
+        self._specs = (tf.data.IteratorSpec(element_spec), *specs)
+        self._rewrites = GraphRewrites()
+        self._traced: dict[NextBatch, Any] = {}
+        self._trace(_waited_for if _threads() > 1 else _asked_for)
+
+    def __call__(self, iterator: Any, *tensors: tf.Tensor) -> Any:
+        """Run the loop.
+
+        Args:
+            iterator: Of a data set.
+            *tensors: As the specs say.
+        """
+        seats = _seats()
+        waits = seats.acquire(blocking=False)
+        next_batch = _waited_for if waits else _asked_for
+        try:
+            if next_batch not in self._traced:
+                self._trace(next_batch)
+            with self._rewrites:
+                return self._traced[next_batch](iterator, *tensors)
+        finally:
+            if waits:
+                seats.release()
+
+    def _trace(self, next_batch: NextBatch) -> None:
+        def loop(*arguments: Any) -> Any:
+            return self._loop(next_batch, *arguments)
+
+        function = tf.function(loop, autograph=False)
+        with self._rewrites:  # the calls inside the loop have options too
+            # Called as what it is traced to: 0.1 ms a call less than looking for the right trace.
+            self._traced[next_batch] = function.get_concrete_function(*self._specs)
+
+
+def _asked_for(iterator: Any) -> Any:
+    return iterator.get_next()
+
+
+def _waited_for(iterator: Any) -> Any:
+    specs = tf.nest.flatten(iterator.element_spec)
+    if not all(isinstance(spec, tf.TensorSpec) for spec in specs):
+        return iterator.get_next()  # ragged and sparse tensors pass as variants
+    (handle,) = tf.nest.flatten(iterator, expand_composites=True)
+    tensors = tf.raw_ops.IteratorGetNextSync(
+        iterator=handle,
+        output_types=[spec.dtype for spec in specs],
+        output_shapes=[spec.shape for spec in specs],
+    )
+    return tf.nest.pack_sequence_as(iterator.element_spec, tensors)
+
+
+@cache
+def _seats() -> Semaphore:
+    """For loops that wait, all over the process."""
+    return Semaphore(_threads() - 1)
+
+
+def _threads() -> int:
+    """Threads on which TensorFlow runs graphs."""
+    chosen = tf.config.threading.get_inter_op_parallelism_threads()
+    return chosen or int(os.environ.get("TF_NUM_INTEROP_THREADS") or 0) or parallel_calls()

@@ -1,0 +1,1 @@
+"""The host side of a run: what happens between two graph calls."""

@@ -1,0 +1,1 @@
+"""One update: loss scale, accumulation, clipping, the optimizer's arithmetic."""

@@ -1,0 +1,154 @@
+"""What of a run goes into a checkpoint, and how it comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+from lightning_tf.checkpoint import io as checkpoint
+from lightning_tf.checkpoint.search import Found
+from lightning_tf.distribute.sync_on_read import ReplicaParts
+from lightning_tf.exceptions import CheckpointError
+from lightning_tf.run.progress import Progress
+from lightning_tf.seed import global_generator
+from lightning_tf.variables import named_weights
+
+if TYPE_CHECKING:
+    from lightning_tf.task import Task
+    from lightning_tf.trainer import Trainer
+
+CALLBACK = "callback."  # how the names of callbacks' variables begin
+
+
+def snapshot(trainer: Trainer, task: Task, *, weights_only: bool) -> checkpoint.Snapshot:
+    """Copy a run as it stands to host memory; of several workers all take part, the chief copies.
+
+    Args:
+        trainer: Gives optimizers, positions, callbacks and settings.
+        task: Gives models and hyperparameters.
+        weights_only: Leave out what only training needs.
+    """
+    run: dict[str, Any] = {
+        "task": f"{type(task).__module__}.{type(task).__qualname__}",
+        "hparams": task.hparams,
+        "precision": trainer.precision,
+    }
+    if weights_only or trainer.training is None:
+        return checkpoint.snapshot(_weights(trainer, task) if trainer.is_global_zero else {}, run)
+    run["progress"] = trainer.progress.state()
+    run["means"] = {} if trainer.training.means is None else trainer.training.means.state()
+    run["metrics"] = {"latest": trainer.callback_metrics, "steps": trainer.metric_steps}
+    run["callbacks"] = {c.state_key: state for c in trainer.callbacks if (state := c.state_dict())}
+    run["loggers"] = [[logger.state_key, logger.run_id] for logger in trainer.loggers]
+    run["random"] = checkpoint.random_state()
+    run["settings"] = trainer.settings
+    variables = everything(trainer, task)
+    if not trainer.is_global_zero:  # writes nothing, but holds parts of what the chief writes
+        variables = {k: v for k, v in variables.items() if isinstance(v, ReplicaParts)}
+    return checkpoint.snapshot(variables, run)
+
+
+def refuse_unless_whole(found: Found) -> None:
+    """Refuse what a run cannot go on from, before any work starts.
+
+    Raises:
+        CheckpointError: It holds weights only.
+    """
+    if "progress" not in found.run:
+        raise CheckpointError(f"{found.path} holds weights only; fit cannot resume from it.")
+
+
+def continue_runs(trainer: Trainer, found: Found) -> None:
+    """Let the loggers go on with the runs that the checkpoint knows of.
+
+    Raises:
+        CheckpointError: It names a run that is none, such as a path out of the runs' folder.
+    """
+    for logger, (state_key, run_id) in zip(trainer.loggers, found.run["loggers"], strict=False):
+        if run_id is None or state_key != logger.state_key:
+            continue
+        try:
+            logger.continue_run(run_id)
+        except (TypeError, ValueError) as error:
+            raise CheckpointError(
+                f"{found.path}: {state_key} cannot go on with run {run_id!r}: {error}"
+            ) from error
+
+
+def resume(trainer: Trainer, task: Task, found: Found) -> None:
+    """Put a whole run back: variables, positions, running values, callbacks, generators.
+
+    Raises:
+        CheckpointError: The checkpoint is of another task or of other callbacks, or its plain data
+            make no sense.
+    """
+    run = found.run
+    variables = everything(trainer, task)
+    _check_callbacks(variables, found)
+    if "keras.global_seed_generator" not in found.tensors:  # something else in this process drew
+        variables.pop("keras.global_seed_generator", None)
+    tensors = found.tensors
+    if trainer.training is not None:
+        tensors = trainer.training.metrics.fitted(tensors, "metric.")
+    checkpoint.assign(variables, tensors, found.path)
+    try:
+        for field in fields(Progress):
+            setattr(trainer.progress, field.name, run["progress"][field.name])
+        if run["means"] and trainer.training is not None and trainer.training.means is not None:
+            trainer.training.means.load_state(run["means"])
+        trainer.callback_metrics.update(run["metrics"]["latest"])
+        trainer.metric_steps.update(run["metrics"]["steps"])
+        for callback in trainer.callbacks:
+            if callback.state_key in run["callbacks"]:
+                callback.load_state_dict(run["callbacks"][callback.state_key])
+        checkpoint.restore_random_state(run["random"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise CheckpointError(
+            f"{found.path}: its {checkpoint.RUN} is not what this version writes: {error!r}"
+        ) from error
+
+
+def load_weights(task: Task, found: Found | None) -> None:
+    """Take the models' variables from a checkpoint, where one is given."""
+    if found is not None:
+        checkpoint.assign(named_weights(task), found.tensors, found.path)
+
+
+def _check_callbacks(variables: Mapping[str, Any], found: Found) -> None:
+    """Refuse a resume with other callbacks that have variables: it would not be exact."""
+    here = {name for name in variables if name.startswith(CALLBACK)}
+    there = {name for name in found.tensors if name.startswith(CALLBACK)}
+    for names, problem in (
+        (there - here, "holds {}, which no callback of this Trainer has"),
+        (here - there, "does not hold {}, which a callback of this Trainer needs"),
+    ):
+        if names:
+            raise CheckpointError(
+                f"{found.path} {problem.format(min(names))}; resume with the callbacks that it was "
+                "written with."
+            )
+
+
+def _weights(trainer: Trainer, task: Task) -> dict[str, Any]:
+    weights = named_weights(task)
+    for callback in trainer.callbacks:
+        weights |= {f"task.{name}": v for name, v in callback.saved_weights().items()}
+    return weights
+
+
+def everything(trainer: Trainer, task: Task) -> dict[str, Any]:
+    """Every variable that training moves, by its name in a checkpoint."""
+    variables = _weights(trainer, task)
+    training = trainer.training
+    if training is not None:
+        for name, optimizer in training.optimizers.items():
+            variables |= {f"optimizer.{name}.{k}": v for k, v in optimizer.state().items()}
+        variables |= {f"metric.{name}": v for name, v in training.metrics.state().items()}
+    for callback in trainer.callbacks:
+        own = callback.variables().items()
+        variables |= {f"{CALLBACK}{callback.state_key}.{k}": v for k, v in own}
+    generator = global_generator()
+    if generator is not None:
+        variables["keras.global_seed_generator"] = generator.state
+    return variables

@@ -1,0 +1,119 @@
+"""Rehearsal: training updates that leave no trace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lightning_tf.checkpoint import io as checkpoint
+from lightning_tf.loops.epoch_iterator import reading_ahead
+from lightning_tf.loops.fit_loop import FitLoop
+from lightning_tf.loops.limits import limited
+from lightning_tf.run import run_state
+from lightning_tf.run.build import build_models, training_state
+from lightning_tf.run.session import computing
+
+if TYPE_CHECKING:
+    from lightning_tf.task import Task
+    from lightning_tf.trainer import Trainer
+
+
+class Rehearsal:
+    """Runs updates of the compiled step, and puts everything back when it is left.
+
+    Weights, optimizers, metrics, loss scales, accumulators, seed generators, callbacks' variables
+    and the generators of Python and NumPy are afterwards what they were, after an exception too.
+    Positions do not move, and no hook, row, checkpoint or log comes of it.
+
+    Between `setup` and `on_optimizers_configured` of a fit there is no step yet: one is built for
+    the rehearsal, and its optimizers are dropped again. Models are built once, as ever.
+
+    Args:
+        trainer: In fit.
+        task: What it trains.
+        loop: The fit's own, compiled; None builds one.
+
+    Attributes:
+        examples: How many the last update had.
+
+    Example:
+        >>> with trainer.rehearsal(task) as rehearsal:
+        ...     batches = rehearsal.batches()
+        ...     first, second = rehearsal.update(batches), rehearsal.update(batches)
+    """
+
+    def __init__(self, trainer: Trainer, task: Task, loop: FitLoop | None) -> None:
+        self._trainer, self._task, self._loop = trainer, task, loop
+        self._builds = loop is None
+        self.examples = 0
+        self._variables: dict[str, Any] = {}
+        self._values: dict[str, np.ndarray] = {}
+        self._random: dict[str, Any] = {}
+        self._exits = ExitStack()
+
+    def __enter__(self) -> Rehearsal:
+        """Build where needed, and copy what will move."""
+        trainer, task = self._trainer, self._task
+        if self._builds:
+            try:
+                self._exits.enter_context(computing(trainer))
+                self._build(trainer, task)
+            except BaseException:
+                self._leave()
+                raise
+        else:
+            self._random = checkpoint.random_state()
+        self._variables = run_state.everything(trainer, task)
+        self._values = checkpoint.arrays(self._variables)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Put everything back."""
+        try:
+            checkpoint.assign(self._variables, self._values, "the rehearsal")
+        finally:
+            self._leave()
+
+    def _build(self, trainer: Trainer, task: Task) -> None:
+        dataset = trainer.train_data(trainer.current_epoch)
+        _, trainer.num_training_batches = limited(  # for schedules
+            dataset, trainer.limit_train_batches, "limit_train_batches", "train_dataset"
+        )
+        build_models(trainer, task, "training_step", dataset.element_spec)
+        # As a fit without rehearsal has it after building the models.
+        self._random = checkpoint.random_state()
+        self._loop = FitLoop(trainer, task, training_state(trainer, task), None)
+        self._loop.prepare(dataset)
+        self._loop.compile(dataset.element_spec)
+
+    def _leave(self) -> None:
+        if self._random:
+            checkpoint.restore_random_state(self._random)
+        if self._builds:
+            self._trainer.training = None
+            self._task._metrics = {}
+        self._exits.close()
+
+    def batches(self) -> Iterator[Any]:
+        """The training batches of the current epoch, again and again."""
+        return iter(reading_ahead(self._trainer.train_data(self._trainer.current_epoch).repeat()))
+
+    def update(self, batches: Iterator[Any]) -> dict[str, float]:
+        """Do one update, of as many batches as the Trainer accumulates.
+
+        Args:
+            batches: What `batches` gave.
+
+        Returns:
+            Losses and logged values: means over the update's examples.
+        """
+        if self._loop is None:
+            raise RuntimeError("a rehearsal is entered with `with`")
+        window, every = self._loop.window, self._trainer.accumulate_grad_batches
+        sums = window(batches, every, window.zero, phase=0, every=every).sums.numpy()
+        self.examples = int(sums[-1])
+        means = (sums[:-1] / sums[-1]).tolist()
+        return dict(zip(window.names, means, strict=True))

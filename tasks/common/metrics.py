@@ -1,0 +1,194 @@
+"""AreaUnderCurve: how well classes are ranked, from integer labels and logits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+
+class AreaUnderCurve(keras.metrics.AUC):  # type: ignore[misc]
+    """The area under the ROC curve: of class 1 where there are two classes, else one against rest.
+
+    Keras' AUC with 200 thresholds, fed with integer labels and logits. With more than two classes
+    it is the mean of the areas of each class against all others.
+
+    Args:
+        num_classes: Number of classes.
+        name: As of `keras.metrics.Metric`.
+
+    Example:
+        >>> auc = AreaUnderCurve(2)
+        >>> auc.update_state([0, 1], [[2.0, 1.0], [0.0, 1.0]])
+        >>> round(float(auc.result()), 3)
+        1.0
+    """
+
+    def __init__(self, num_classes: int, name: str = "auc") -> None:
+        several = num_classes > 2
+        super().__init__(
+            name=name, multi_label=several, num_labels=num_classes if several else None
+        )
+        self.classes = num_classes
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Take labels of shape (batch,) and logits of shape (batch, classes)."""
+        probabilities = tf.nn.softmax(tf.cast(y_pred, tf.float32))
+        labels = tf.one_hot(tf.cast(tf.reshape(y_true, [-1]), tf.int32), self.classes)
+        if self.classes == 2:
+            labels, probabilities = labels[:, 1], probabilities[:, 1]
+        super().update_state(labels, probabilities, sample_weight)
+
+    def get_config(self) -> dict[str, Any]:
+        """What makes the same metric again."""
+        return {"num_classes": self.classes, "name": self.name}
+
+
+class ConfusionCounts(keras.metrics.Metric):  # type: ignore[misc]
+    """A running confusion matrix: rows are true classes, columns predicted ones.
+
+    Args:
+        num_classes: Number of classes.
+        name: As of `keras.metrics.Metric`.
+
+    Example:
+        >>> counts = ConfusionCounts(2)
+        >>> counts.update_state([0, 1, 1], [[2.0, 1.0], [0.0, 1.0], [3.0, 1.0]])
+        >>> counts.result().numpy().astype(int).tolist()
+        [[1, 0], [1, 1]]
+    """
+
+    def __init__(self, num_classes: int, name: str = "confusion_counts") -> None:
+        super().__init__(name=name, dtype="float32")
+        self.num_classes = num_classes
+        # float32 counts exactly up to 16 million in one cell, and sums over replicas everywhere.
+        self.counts = self.add_variable((num_classes, num_classes), "zeros", name="counts")
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Count a batch.
+
+        Args:
+            y_true: Integers of shape (batch,).
+            y_pred: Logits or probabilities of shape (batch, num_classes).
+            sample_weight: Unused: the matrix counts examples.
+        """
+        predicted = tf.argmax(y_pred, axis=-1, output_type=tf.int32)
+        found = tf.math.confusion_matrix(y_true, predicted, self.num_classes, dtype=tf.float32)
+        self.counts.assign_add(found)
+
+    def result(self) -> Any:
+        """The matrix, float32 of shape (num_classes, num_classes)."""
+        return tf.convert_to_tensor(self.counts)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what `from_config` needs."""
+        return {"num_classes": self.num_classes, "name": self.name}
+
+
+class F1(ConfusionCounts):
+    """F1 from counts: of class 1 where there are two classes, else the mean over all classes.
+
+    A class that is neither there nor predicted has an F1 of 0, as in scikit-learn.
+
+    Args:
+        num_classes: Number of classes.
+        name: As of `keras.metrics.Metric`.
+
+    Example:
+        >>> f1 = F1(2)
+        >>> f1.update_state([0, 1, 1], [[2.0, 1.0], [0.0, 1.0], [3.0, 1.0]])
+        >>> round(float(f1.result()), 3)
+        0.667
+    """
+
+    def __init__(self, num_classes: int, name: str = "f1") -> None:
+        super().__init__(num_classes, name)
+
+    def result(self) -> tf.Tensor:
+        """F1 so far."""
+        counts = tf.convert_to_tensor(self.counts)
+        sizes = tf.reduce_sum(counts, axis=0) + tf.reduce_sum(counts, axis=1)
+        scores = tf.math.divide_no_nan(2.0 * tf.linalg.diag_part(counts), sizes)
+        return scores[1] if self.num_classes == 2 else tf.reduce_mean(scores)
+
+
+class PercentageError(keras.metrics.Mean):  # type: ignore[misc]
+    """The mean absolute percentage error over true values that are not 0.
+
+    Keras' metric divides by a tiny number where the truth is 0, so that one such value is all that
+    the mean tells; here it is left out.
+
+    Example:
+        >>> metric = PercentageError()
+        >>> metric.update_state([10.0, 0.0], [9.0, 5.0])
+        >>> round(float(metric.result()), 3)
+        10.0
+    """
+
+    def __init__(self, name: str = "mape") -> None:
+        super().__init__(name=name, dtype="float32")
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Take true and forecast values of one shape."""
+        y_true, y_pred = tf.cast(y_true, tf.float32), tf.cast(y_pred, tf.float32)
+        share = tf.math.divide_no_nan(tf.abs(y_true - y_pred), tf.abs(y_true))
+        counts = tf.cast(tf.not_equal(y_true, 0.0), tf.float32)
+        super().update_state(100.0 * share, sample_weight=counts)
+
+    def get_config(self) -> dict[str, Any]:
+        """What makes the same metric again."""
+        return {"name": self.name}
+
+
+class R2(keras.metrics.Metric):  # type: ignore[misc]
+    """The coefficient of determination, the mean over targets.
+
+    1 for predictions without error, 0 for the mean of the true values, and below 0 for worse ones.
+    It keeps sums alone, so that it adds up over replicas; a target that never changes counts as 0.
+    Give it scaled values: sums of squares far from 0 lose what they differ by.
+
+    Args:
+        targets: How many numbers an example has.
+        name: As of `keras.metrics.Metric`.
+
+    Example:
+        >>> r2 = R2(1)
+        >>> r2.update_state([[1.0], [3.0]], [[1.0], [3.0]])
+        >>> float(r2.result())
+        1.0
+    """
+
+    def __init__(self, targets: int, name: str = "r2") -> None:
+        super().__init__(name=name, dtype="float32")
+        self.targets = targets
+        self.count = self.add_variable((), "zeros", name="count")
+        self.sum = self.add_variable((targets,), "zeros", name="sum")
+        self.squares = self.add_variable((targets,), "zeros", name="squares")
+        self.residuals = self.add_variable((targets,), "zeros", name="residuals")
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Take values of shape (batch, targets).
+
+        Args:
+            y_true: True values.
+            y_pred: Predictions.
+            sample_weight: Unused: every example counts alike.
+        """
+        y_true, y_pred = tf.cast(y_true, tf.float32), tf.cast(y_pred, tf.float32)
+        self.count.assign_add(tf.cast(tf.shape(y_true)[0], tf.float32))
+        self.sum.assign_add(tf.reduce_sum(y_true, axis=0))
+        self.squares.assign_add(tf.reduce_sum(tf.square(y_true), axis=0))
+        self.residuals.assign_add(tf.reduce_sum(tf.square(y_true - y_pred), axis=0))
+
+    def result(self) -> Any:
+        """The mean over targets of 1 - residuals / variance."""
+        count = tf.maximum(tf.convert_to_tensor(self.count), 1.0)
+        mean = tf.convert_to_tensor(self.sum) / count
+        total = tf.convert_to_tensor(self.squares) - count * tf.square(mean)
+        explained = 1.0 - tf.convert_to_tensor(self.residuals) / total
+        return tf.reduce_mean(tf.where(total > 0.0, explained, 0.0))
+
+    def get_config(self) -> dict[str, Any]:
+        """What makes the same metric again."""
+        return {"targets": self.targets, "name": self.name}

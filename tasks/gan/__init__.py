@@ -1,0 +1,5 @@
+"""Generate images with adversarial networks."""
+
+from lightning_tf.tasks.gan.gan import GAN
+
+__all__ = ["GAN"]

@@ -1,0 +1,131 @@
+"""PictureFeatures: what a trained classifier sees in pictures."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from lightning_tf.checkpoint import io as checkpoint
+from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.tasks.image_classification.image_classification import ImageClassification
+
+PICTURES_AT_ONCE = 256
+
+
+class PictureFeatures:
+    """Features and classes of pictures by a trained classifier.
+
+    Features are what the classifier's last layer takes; the class is the largest of its outputs.
+
+    Args:
+        classifier: An `ImageClassification` whose models are made, the path of a checkpoint of
+            one, a Keras model, or the path of its ``.keras`` file. A Keras model takes pictures in
+            [-1, 1] and must be Functional or Sequential.
+
+    Raises:
+        ConfigurationError: It is none of these.
+
+    Example:
+        >>> seen = PictureFeatures(classification_task)
+        >>> features, classes = seen(np.zeros((2, 8, 8, 1), "float32"))
+        >>> features.shape, classes.shape
+        ((2, 128), (2,))
+    """
+
+    def __init__(self, classifier: Any) -> None:
+        is_path = isinstance(classifier, (str, os.PathLike))
+        if is_path and not Path(classifier).expanduser().exists():
+            raise ConfigurationError(
+                f"quality={os.fspath(classifier)!r}: nothing is there; give a checkpoint of "
+                "ImageClassification or a .keras file."
+            )
+        if not is_path and not isinstance(classifier, (ImageClassification, keras.Model)):
+            raise ConfigurationError(
+                f"quality is a {type(classifier).__name__}; give an ImageClassification, a Keras "
+                "model, or the path of one."
+            )
+        self.classifier = classifier
+        self._model: keras.Model | None = None
+        self._task: ImageClassification | None = None
+
+    @property
+    def num_classes(self) -> int:
+        """How many classes the classifier tells apart."""
+        return int(self._loaded().outputs[-1].shape[-1])
+
+    def __call__(self, pictures: NDArray[np.floating]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Features, float32 of shape (n, features), and classes of shape (n,).
+
+        Args:
+            pictures: In [-1, 1], shape (n, height, width, channels).
+
+        Raises:
+            ConfigurationError: The classifier takes other pictures.
+        """
+        model = self._loaded()
+        features, classes = [], []
+        for start in range(0, len(pictures), PICTURES_AT_ONCE):
+            given: Any = tf.constant(pictures[start : start + PICTURES_AT_ONCE], tf.float32)
+            if self._task is not None:
+                given = self._task.built.inputs((given + 1.0) * 127.5)
+            try:
+                seen, outputs = model(given, training=False)
+            except (TypeError, ValueError, tf.errors.InvalidArgumentError) as error:
+                raise ConfigurationError(
+                    f"the classifier of quality= cannot take pictures of shape "
+                    f"{pictures.shape[1:]}: {error}"
+                ) from error
+            features.append(np.asarray(tf.cast(seen, tf.float32)).reshape(len(seen), -1))
+            classes.append(np.asarray(outputs).argmax(axis=-1))
+        return np.concatenate(features), np.concatenate(classes)
+
+    def _loaded(self) -> keras.Model:
+        """The model with two outputs, made at the first call."""
+        if self._model is None:
+            # New models draw seeds, and the run that is watched must not notice.
+            state = checkpoint.random_state()
+            try:
+                self._model = _with_features(self._classifier_model())
+            finally:
+                checkpoint.restore_random_state(state)
+        return self._model
+
+    def _classifier_model(self) -> keras.Model:
+        given = self.classifier
+        if isinstance(given, (str, os.PathLike)):
+            path = Path(given).expanduser()
+            given = (
+                ImageClassification.from_checkpoint(path)
+                if path.is_dir()
+                else keras.saving.load_model(path, compile=False)
+            )
+        if isinstance(given, ImageClassification):
+            if not given.configured:
+                raise ConfigurationError(
+                    "the ImageClassification of quality= is not trained; fit it first, or give "
+                    "the path of a checkpoint."
+                )
+            self._task = given
+            given = given.model
+        return given
+
+
+def _with_features(model: keras.Model) -> keras.Model:
+    try:
+        last = model.layers[-1] if isinstance(model, keras.Sequential) else None
+        if last is None:
+            last = model.outputs[0]._keras_history.operation
+        if isinstance(last, (keras.layers.Softmax, keras.layers.Activation)):
+            last = last.input._keras_history.operation
+        return keras.Model(model.inputs, [last.input, model.outputs[0]])
+    except (AttributeError, ValueError, IndexError) as error:
+        raise ConfigurationError(
+            f"quality: {model.name!r} does not show what its last layer takes; give a Functional "
+            f"or Sequential classifier ({error})."
+        ) from error

@@ -1,0 +1,193 @@
+"""A generator and a discriminator that fit the data and each other."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import keras
+import tensorflow as tf
+
+from lightning_tf.exceptions import ConfigurationError, nearest
+from lightning_tf.tasks.gan.dcgan import dcgan_discriminator, dcgan_generator
+from lightning_tf.tasks.gan.mlp import mlp_discriminator, mlp_generator
+
+WIDTHS = {"dcgan": 32, "mlp": 128}
+"""The named pairs of networks, and their usual width."""
+
+USUAL_DROPOUT = 0.3
+
+
+class AdversarialSizes(NamedTuple):
+    """What both networks are built to.
+
+    Attributes:
+        pictures: Height, width and channels.
+        latent_dim: Numbers that the generator makes a picture of.
+        num_classes: Where both get a class too, how many there are; else None.
+    """
+
+    pictures: tuple[int, int, int]
+    latent_dim: int
+    num_classes: int | None = None
+
+
+class AdversarialNetworks:
+    """Two networks that are still to be built to their data.
+
+    Args:
+        networks: ``dcgan``, ``mlp`` or a pair of Keras models (generator, discriminator).
+        width: Filters or units of the narrowest hidden layer; None is the usual.
+        dropout: Of the discriminator.
+        spectral: Whether the discriminator is spectrally normalised.
+        penalised: Whether every picture's gradient must be its own.
+
+    Raises:
+        ConfigurationError: A name is unknown, or a pair that brings its own layers is given the
+            other options.
+
+    Example:
+        >>> generator, _ = AdversarialNetworks("mlp").build(AdversarialSizes((8, 8, 1), 64))
+        >>> generator.output_shape
+        (None, 8, 8, 1)
+    """
+
+    def __init__(
+        self,
+        networks: Any,
+        *,
+        width: int | None = None,
+        dropout: float | None = None,
+        spectral: bool = False,
+        penalised: bool = False,
+    ) -> None:
+        self.networks, self.spectral, self.penalised = networks, spectral, penalised
+        if isinstance(networks, str):
+            if networks not in WIDTHS:
+                raise ConfigurationError(f"networks={networks!r}.{nearest(networks, WIDTHS)}")
+            self.width = WIDTHS[networks] if width is None else width
+            usual = 0.0 if penalised or spectral else USUAL_DROPOUT
+            self.dropout = usual if dropout is None else dropout
+            return
+        is_pair = isinstance(networks, (tuple, list)) and len(networks) == 2
+        if not is_pair or not all(isinstance(network, keras.Model) for network in networks):
+            raise ConfigurationError(
+                f"networks={networks!r}; give {' or '.join(map(repr, WIDTHS))}, or a pair of Keras "
+                "models (generator, discriminator)."
+            )
+        given = {"width": width, "dropout": dropout, "spectral_normalization": spectral or None}
+        for option, value in given.items():
+            if value is not None:
+                raise ConfigurationError(
+                    f"{option}={value!r} is for the package's own networks; the given ones bring "
+                    "their own layers: set it there."
+                )
+
+    def build(self, sizes: AdversarialSizes) -> tuple[keras.Model, keras.Model]:
+        """Make generator and discriminator, or take those that were given, and try them.
+
+        Raises:
+            ConfigurationError: They do not fit the data or the loss.
+        """
+        if isinstance(self.networks, str):
+            return named_networks(
+                self.networks,
+                sizes,
+                width=self.width,
+                dropout=self.dropout,
+                spectral=self.spectral,
+            )
+        generator, discriminator = self.networks
+        if self.penalised:
+            refuse_batch_statistics(discriminator)
+        check_fit(generator, discriminator, sizes)
+        return generator, discriminator
+
+
+def named_networks(
+    name: str, sizes: AdversarialSizes, *, width: int, dropout: float, spectral: bool
+) -> tuple[keras.Model, keras.Model]:
+    """Build one of the named pairs.
+
+    Where there are classes, the generator gets an embedding of the class beside the latent vector,
+    and the discriminator one as a further channel of the picture (Mirza and Osindero,
+    "Conditional Generative Adversarial Nets", 2014, https://arxiv.org/abs/1411.1784).
+
+    Args:
+        name: ``dcgan`` or ``mlp``.
+        sizes: Of pictures, latent vectors and classes.
+        width: Filters or units of the narrowest hidden layer.
+        dropout: Of the discriminator.
+        spectral: Whether the discriminator is spectrally normalised.
+
+    Returns:
+        The generator, from latent vectors, or [vectors, classes], to pictures in (-1, 1); the
+        discriminator, from pictures, or [pictures, classes], to (batch, 1).
+    """
+    latent = keras.Input((sizes.latent_dim,), name="latent")
+    pictures = keras.Input(sizes.pictures, name="pictures")
+    given, seen = latent, pictures
+    makes: Any = [latent]
+    judges: Any = [pictures]
+    if sizes.num_classes is not None:
+        for inputs in (makes, judges):
+            inputs.append(keras.Input((), dtype="int32", name="classes"))
+        embedded = keras.layers.Embedding(sizes.num_classes, sizes.num_classes)(makes[1])
+        given = keras.layers.Concatenate()([latent, embedded])
+        height, breadth, _ = sizes.pictures
+        channel = keras.layers.Embedding(sizes.num_classes, height * breadth)(judges[1])
+        channel = keras.layers.Reshape((height, breadth, 1))(channel)
+        seen = keras.layers.Concatenate()([pictures, channel])
+    if name == "dcgan":
+        generated = dcgan_generator(given, sizes.pictures, width)
+        judged = dcgan_discriminator(seen, width, dropout, spectral)
+    else:
+        generated = mlp_generator(given, sizes.pictures, width)
+        judged = mlp_discriminator(seen, width, dropout, spectral)
+    unwrapped = [inputs[0] if len(inputs) == 1 else inputs for inputs in (makes, judges)]
+    return (
+        keras.Model(unwrapped[0], generated, name="generator"),
+        keras.Model(unwrapped[1], judged, name="discriminator"),
+    )
+
+
+def check_fit(generator: keras.Model, discriminator: keras.Model, sizes: AdversarialSizes) -> None:
+    """Run both once on zeros, which builds them, and compare what they give with the data.
+
+    Raises:
+        ConfigurationError: One cannot take its inputs or gives another shape.
+    """
+    classes = [] if sizes.num_classes is None else [tf.zeros([2], tf.int32)]
+    for role, network, first, expected in (
+        ("generator", generator, (sizes.latent_dim,), sizes.pictures),
+        ("discriminator", discriminator, sizes.pictures, (1,)),
+    ):
+        inputs = [tf.zeros([2, *first]), *classes]
+        shapes = " and ".join(str((None, *part.shape[1:])) for part in inputs)
+        try:
+            outputs = network(inputs if classes else inputs[0], training=False)
+        except (TypeError, ValueError, tf.errors.InvalidArgumentError) as error:
+            raise ConfigurationError(
+                f"the {role} {network.name!r} cannot take inputs of shape {shapes}: {error}"
+            ) from error
+        shape = tuple(getattr(outputs, "shape", ()))[1:]
+        if shape != tuple(expected):
+            raise ConfigurationError(
+                f"the {role} {network.name!r} makes outputs of shape {(None, *shape)} from inputs "
+                f"of shape {shapes}; they must be {(None, *expected)}"
+                + (", the data's pictures." if role == "generator" else ", a number each.")
+            )
+
+
+def refuse_batch_statistics(discriminator: keras.Model) -> None:
+    """Refuse batch normalisation where every picture's gradient must be its own.
+
+    Raises:
+        ConfigurationError: There is such a layer; names it.
+    """
+    for layer in discriminator._flatten_layers():
+        if isinstance(layer, keras.layers.BatchNormalization):
+            raise ConfigurationError(
+                f"loss='wgan-gp' penalises the critic's gradient for each picture, but layer "
+                f"{layer.name!r} of {discriminator.name!r} mixes the pictures of a batch; use "
+                "keras.layers.LayerNormalization or none (Gulrajani et al. 2017, section 4)."
+            )

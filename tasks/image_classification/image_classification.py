@@ -1,0 +1,226 @@
+"""ImageClassification: one class for each picture."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from lightning_tf.callback import Callback
+from lightning_tf.data.data_module import DataModule
+from lightning_tf.data.images.image_data import image_data
+from lightning_tf.data.images.spec import PictureFacts, picture_facts
+from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.tasks.common.confusion_matrix import ConfusionMatrix
+from lightning_tf.tasks.common.fused_task import FusedTask
+from lightning_tf.tasks.common.metrics import ConfusionCounts
+from lightning_tf.tasks.common.optimizer_settings import OptimizerSettings
+from lightning_tf.tasks.common.prediction_grid import PredictionSheet
+from lightning_tf.tasks.image_classification.augmentation import PIXEL_RANGE, Augmentation
+from lightning_tf.tasks.image_classification.classifier import Classifier
+from lightning_tf.tasks.image_classification.export import export_classifier
+
+MOST_CONFUSED_CLASSES = 100  # a larger matrix can neither be read nor drawn
+TOP = 5
+
+
+class ImageClassification(FusedTask):
+    """Learns which of several classes a picture shows.
+
+    A batch is ``(pictures, labels)``: pictures of shape (batch, height, width, channels), uint8 in
+    [0, 255] or float in the data's own range, and integer labels of shape (batch,) in
+    0..classes-1. Inside the compiled step pictures become float32 in [0, 255], are augmented (in
+    training only), scaled to [-1, 1] and classified. The loss is the softmax cross entropy in
+    float32; label smoothing and mixed labels enter the training loss alone, so ``val_loss`` is the
+    plain cross entropy and compares across options.
+
+    Metrics: ``accuracy``, and ``top_5_accuracy`` where there are more than five classes. Where
+    MixUp or CutMix mix labels, training accuracy counts the larger share as the true class.
+    `predict_step` gives probabilities of shape (batch, classes). The task brings along
+    `ConfusionMatrix` (up to 100 classes) and `PredictionSheet`.
+
+    Args:
+        data: A name such as ``digits``, ``cifar10`` or ``"tfds:<name>"``, a folder of class
+            folders, ``(x, y)`` arrays, tf.data.Datasets or a DataModule; see `image_data`.
+        network: ``logistic``, ``linear``, ``mlp``, ``convnet``, ``lenet5``, ``vgg``, ``resnet``,
+            ``inception`` or ``mobilenet``; a Keras model with one output for each class (logits,
+            or probabilities after a softmax); ``"keras_hub:<preset>"``; or a keras-hub backbone
+            or ImageClassifier.
+        batch_size: Pictures in a global batch; None is the data's own, 32.
+        data_dir: Where the files of a named data set are.
+        image_size: Height and width that encoded pictures are resized to.
+        data_options: Further options of `image_data`, such as ``{"val_fraction": 0.2}``.
+        activation: Of the hidden layers of a named network.
+        initializer: Of the kernels of a named network: he, xavier, normal, truncated_normal, ...
+        batch_norm: Whether a named network normalises; None is the network's own default.
+        dropout: Rate of a named network; None is 0.
+        optimizer: A name (adam, adamw, sgd, momentum, nesterov, rmsprop, ...), a pair
+            ``("momentum", {"momentum": 0.95})``, a Keras optimizer or its configuration.
+        learning_rate: At the start, or after the warm-up; None is the optimizer's default.
+        schedule: ``constant``, ``cosine``, ``linear``, ``exponential`` or ``piecewise`` over the
+            updates of the whole fit, a pair ``("cosine", {"final_fraction": 0.1})``, a Keras
+            schedule or its configuration; see `build_schedule`. None is cosine, or constant where
+            nobody knows the length of the fit. Cosine ends at 0: give another one to a fit that
+            a second fit shall carry on.
+        warmup_steps: Updates of a linear warm-up, or a fraction of all of them below 1.0.
+        weight_decay: Decoupled, biases and normalisation spared; None is Keras' default for the
+            optimizer: 0.004 for adamw, none for others.
+        label_smoothing: Share of each training label that is spread evenly over all classes
+            (Szegedy et al., 2016, section 7, https://arxiv.org/abs/1512.00567).
+        augmentation: A name or a list of flip, brightness, contrast, crop, rand_augment, mixup,
+            cutmix, pairs of name and options, layers or functions; see `Augmentation`.
+        fused_batch_norm: Whether BatchNormalization layers of Keras in a given network compute
+            with TensorFlow's fused operation while a Trainer drives the task: faster, equal up to
+            rounding; see `FusedTask`. The named networks always do.
+
+    Raises:
+        ConfigurationError: A name is unknown, a number is out of range, or options contradict each
+            other.
+
+    Example:
+        >>> from lightning_tf import Trainer
+        >>> task = ImageClassification(data="digits", augmentation=["crop"], schedule="cosine")
+        >>> trainer = Trainer(max_epochs=20, seed=0)
+        >>> trainer.fit(task)
+        >>> trainer.test(task)["test_accuracy"]
+    """
+
+    data: DataModule
+
+    def __init__(
+        self,
+        data: Any = "digits",
+        network: Any = "convnet",
+        *,
+        batch_size: int | None = None,
+        data_dir: str | os.PathLike[str] | None = None,
+        image_size: int | tuple[int, int] | None = None,
+        data_options: Mapping[str, Any] | None = None,
+        activation: str | Callable[[Any], Any] = "relu",
+        initializer: str | keras.Initializer = "he_normal",
+        batch_norm: bool | None = None,
+        dropout: float | None = None,
+        optimizer: Any = "adam",
+        learning_rate: float | None = None,
+        schedule: Any = None,
+        warmup_steps: float = 0,
+        weight_decay: float | None = None,
+        label_smoothing: float = 0.0,
+        augmentation: Any = None,
+        fused_batch_norm: bool = True,
+    ) -> None:
+        self.fused_batch_norm = fused_batch_norm
+        self.classifier = Classifier(
+            network,
+            activation=activation,
+            initializer=initializer,
+            batch_norm=batch_norm,
+            dropout=dropout,
+        )
+        self.optimizer_settings = OptimizerSettings(
+            optimizer,
+            learning_rate,
+            schedule,
+            warmup_steps,
+            weight_decay,
+        )
+        if not 0.0 <= label_smoothing < 1.0:
+            raise ConfigurationError(f"label_smoothing={label_smoothing!r} must be in [0, 1).")
+        if augmentation:
+            # A misspelt name is told now, not after loading the data; in a scratch graph, because
+            # TensorFlow must not start before a Trainer has chosen the devices.
+            with tf.Graph().as_default():
+                Augmentation(augmentation)
+        self.label_smoothing = label_smoothing
+        self._make_augmentation = partial(
+            Augmentation, () if augmentation is None else augmentation
+        )
+        self.data = image_data(
+            data,
+            batch_size=batch_size,
+            data_dir=data_dir,
+            image_size=image_size,
+            **(data_options or {}),
+        )
+
+    def configure_model(self) -> None:
+        """Build the network, as `model`, to the pictures and classes of the data."""
+        facts = self.picture_facts()
+        self.class_names, self.value_range = facts.class_names, facts.value_range
+        self.num_classes = facts.num_classes
+        self.built = self.classifier.build(facts)
+        self.model = self.built.model
+        # Made here and not before: seed generators take their seed from the Trainer's.
+        self.augmentation = self._make_augmentation()
+        drawn = facts.num_classes <= MOST_CONFUSED_CLASSES
+        self.confusion_counts = ConfusionCounts(facts.num_classes) if drawn else None
+        self.fuse()
+
+    def picture_facts(self) -> PictureFacts:
+        """What the network is built to."""
+        return picture_facts(self.data)
+
+    def configure_optimizers(self) -> keras.optimizers.Optimizer:
+        """Make the optimizer, with its schedule over the updates of this fit."""
+        return self.optimizer_settings.build(self.trainer.estimated_stepping_batches, self.model)
+
+    def configure_metrics(self) -> dict[str, keras.metrics.Metric]:
+        """Accuracy, and top-5 accuracy where there are more than five classes."""
+        metrics = {"accuracy": keras.metrics.SparseCategoricalAccuracy()}
+        if self.num_classes > TOP:
+            metrics[f"top_{TOP}_accuracy"] = keras.metrics.SparseTopKCategoricalAccuracy(TOP)
+        return metrics
+
+    def training_step(self, batch: Any) -> tf.Tensor:
+        """Return the mean cross entropy of augmented pictures, and what the model's layers add."""
+        pictures, labels = self._pictures(batch[0]), _flat(batch[1])
+        targets = tf.one_hot(labels, self.num_classes, dtype=tf.float32)
+        if self.augmentation is not None:
+            pictures, targets = self.augmentation(pictures, targets, training=True)
+            labels = tf.argmax(targets, axis=-1)  # MixUp and CutMix change them
+        logits = self.built.logits(pictures, training=True)
+        self.update_metrics(labels, logits)
+        smoothed = targets * (1.0 - self.label_smoothing) + self.label_smoothing / self.num_classes
+        losses = tf.nn.softmax_cross_entropy_with_logits(smoothed, logits)
+        return tf.add_n([tf.reduce_mean(losses), *self._regularisation()])
+
+    def validation_step(self, batch: Any) -> tf.Tensor:
+        """Return the mean cross entropy; count who is taken for whom."""
+        labels = _flat(batch[1])
+        logits = self.built.logits(self._pictures(batch[0]), training=False)
+        self.update_metrics(labels, logits)
+        if self.confusion_counts is not None:
+            self.confusion_counts.update_state(labels, logits)
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+        return tf.reduce_mean(losses)
+
+    def predict_step(self, batch: Any) -> tf.Tensor:
+        """Return probabilities of shape (batch, classes) of pictures, with or without labels."""
+        pictures = batch[0] if isinstance(batch, (tuple, list)) else batch
+        return tf.nn.softmax(self.built.logits(self._pictures(pictures), training=False))
+
+    def export_saved_model(self, path: Path) -> None:
+        """Write a SavedModel that takes pictures and gives labels; see `export_classifier`."""
+        export_classifier(self, path)
+
+    def callbacks(self) -> list[Callback]:
+        """Bring a confusion matrix and a sheet of predictions."""
+        return [ConfusionMatrix(), PredictionSheet()]
+
+    def _pictures(self, pictures: Any) -> tf.Tensor:
+        """Float32 pictures in [0, 255]."""
+        low, high = self.value_range
+        pictures = tf.cast(pictures, tf.float32)
+        return pictures if (low, high) == PIXEL_RANGE else (pictures - low) * (255.0 / (high - low))
+
+    def _regularisation(self) -> list[tf.Tensor]:
+        return [tf.cast(loss, tf.float32) for loss in self.model.losses]
+
+
+def _flat(labels: Any) -> tf.Tensor:
+    return tf.cast(tf.reshape(labels, [-1]), tf.int32)

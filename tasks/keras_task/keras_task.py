@@ -1,0 +1,243 @@
+"""KerasTask: a Keras model that someone already compiles and fits, under the Trainer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from lightning_tf.data.array_data import ArrayData
+from lightning_tf.data.data_module import DataModule
+from lightning_tf.data.sources.dataset_pair import DatasetPair
+from lightning_tf.exceptions import ConfigurationError, DataError
+from lightning_tf.tasks.common.fused_task import FusedTask
+from lightning_tf.tasks.keras_task.compile_choices import loss_object, metric_objects, single
+
+OWN_STEPS = ("train_step", "test_step", "predict_step", "compute_loss", "compute_metrics")
+
+
+class KerasTask(FusedTask):
+    """Trains a model of one output with a loss, an optimizer and metrics, as `Model.fit` does.
+
+    A batch is ``(x, y)`` or ``(x, y, sample_weight)``; a weight multiplies its example's loss, and
+    the loss is the sum over the batch divided by the number of examples, as in Keras. What layers
+    add to the loss (regularisers, ``add_loss``) is added in training and evaluation. `metrics`
+    count every example alike, `weighted_metrics` by its weight.
+
+    Args:
+        model: A Keras model. If it is compiled, `loss`, `optimizer` and metrics that are not given
+            are the compiled ones.
+        loss: A name, a function of (y_true, y_pred), or a Keras loss.
+        optimizer: A name, a Keras optimizer or its configuration.
+        metrics: Names, functions or Keras metrics; None is the compiled ones.
+        data: Arrays ``(x, y)`` or ``(x, y, sample_weight)``, a batched tf.data.Dataset of such
+            tuples, or a DataModule.
+        weighted_metrics: Like `metrics`.
+        validation_data: Arrays or a dataset like `data`.
+        test_data: Arrays or a dataset like `data`.
+        val_fraction: Share of the arrays to hold out for validation, chosen by seed.
+        batch_size: Examples in a batch of arrays; None is 32.
+        fused_batch_norm: Whether BatchNormalization layers compute with TensorFlow's fused
+            operation while a Trainer drives the task: faster, equal up to rounding; see
+            `FusedTask`.
+
+    Raises:
+        ConfigurationError: There is no loss, optimizer or data, the model has several outputs or a
+            step of its own, or an option does not go with the data.
+
+    Example:
+        >>> model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+        >>> Trainer(max_epochs=5).fit(KerasTask(model, data=(x, y), validation_data=(x_val, y_val)))
+    """
+
+    data: DataModule
+
+    def __init__(
+        self,
+        model: keras.Model,
+        loss: Any = None,
+        optimizer: Any = None,
+        metrics: Any = None,
+        data: Any = None,
+        *,
+        weighted_metrics: Any = None,
+        validation_data: Any = None,
+        test_data: Any = None,
+        val_fraction: float | None = None,
+        batch_size: int | None = None,
+        fused_batch_norm: bool = True,
+    ) -> None:
+        _check_model(model)
+        self.fused_batch_norm = fused_batch_norm
+        compiled = _compiled(model)
+        self.model = model
+        self._loss = single("loss", compiled.get("loss") if loss is None else loss)
+        self._optimizer = compiled.get("optimizer") if optimizer is None else optimizer
+        self._metrics_given = (
+            compiled.get("metrics") if metrics is None else metrics,
+            compiled.get("weighted_metrics") if weighted_metrics is None else weighted_metrics,
+        )
+        if self._optimizer is None:
+            raise ConfigurationError(
+                f"KerasTask: model {model.name!r} is not compiled and optimizer is None; give one."
+            )
+        try:
+            self._optimizer = keras.optimizers.get(self._optimizer)
+        except ValueError as error:
+            raise ConfigurationError(f"optimizer={optimizer!r}: Keras says {error}") from error
+        # Arrays have one y; weights travel beside it.
+        self._weighted_arrays = isinstance(data, (tuple, list)) and len(data) == 3
+        self.data = _data_module(
+            data,
+            {"validation_data": validation_data, "test_data": test_data},
+            val_fraction,
+            batch_size,
+        )
+
+    def configure_model(self) -> None:
+        """Build what only a batch can build, and find losses and metrics by the shapes."""
+        dataset = self.data.dataset_for("train")
+        if dataset is None:
+            raise DataError(f"{type(self.data).__name__} has no training data.")
+        x_spec, self._y_spec, _ = self._parts(dataset.element_spec)
+        self._y_pred = self._output(x_spec)
+        self.loss = None
+        if self._loss is not None:
+            self.loss = loss_object(self._loss, self._y_spec, self._y_pred)
+        self.fuse()
+
+    def configure_optimizers(self) -> keras.optimizers.Optimizer:
+        """Return the optimizer that was given or compiled."""
+        return self._optimizer
+
+    def configure_metrics(self) -> dict[str, keras.metrics.Metric]:
+        """Make the metrics that were given or compiled."""
+        plain, weighted = (
+            metric_objects(metrics, self._y_spec, self._y_pred) for metrics in self._metrics_given
+        )
+        twice = sorted(set(plain) & set(weighted))
+        if twice:
+            raise ConfigurationError(f"metrics and weighted_metrics both have {', '.join(twice)}.")
+        self._weighted_names = set(weighted)
+        return {**plain, **weighted}
+
+    def training_step(self, batch: Any) -> tf.Tensor:
+        """Return the loss as Keras computes it, and what layers add."""
+        return self._step(batch, training=True)
+
+    def validation_step(self, batch: Any) -> tf.Tensor:
+        """Return the loss as Keras computes it, and what layers add."""
+        return self._step(batch, training=False)
+
+    def predict_step(self, batch: Any) -> Any:
+        """Return the model's output for inputs, with or without targets."""
+        return self.model(self._parts(batch)[0], training=False)
+
+    def _step(self, batch: Any, training: bool) -> tf.Tensor:
+        x, y, weight = self._parts(batch)
+        y_pred = self.model(x, training=training)
+        # Keras' own calls, not update_metrics: a cast would lose the mask that y_pred carries.
+        for name, metric in self.metrics.items():
+            metric.update_state(
+                y, y_pred, sample_weight=weight if name in self._weighted_names else None
+            )
+        losses = [tf.cast(loss, tf.float32) for loss in self.model.losses]
+        if self.loss is not None:
+            losses.append(tf.cast(self.loss(y, y_pred, sample_weight=weight), tf.float32))
+        if not losses:
+            raise ConfigurationError(
+                f"KerasTask: loss is None and no layer of {self.model.name!r} adds any; give one."
+            )
+        return tf.add_n(losses)
+
+    def _parts(self, batch: Any) -> tuple[Any, Any, Any]:
+        if not isinstance(batch, (tuple, list)):
+            return batch, None, None
+        x, y, weight = (*batch, None, None)[:3]
+        return (x, *y) if self._weighted_arrays and y is not None else (x, y, weight)
+
+    def _output(self, x_spec: Any) -> Any:
+        """The symbolic output; calling the model builds one that nothing has built yet."""
+        output = self.model(
+            tf.nest.map_structure(lambda x: keras.KerasTensor(x.shape, x.dtype.name), x_spec)
+        )
+        if not isinstance(output, keras.KerasTensor):
+            raise ConfigurationError(
+                f"model {self.model.name!r} gives a {type(output).__name__}; KerasTask drives "
+                "models of one output. Write a Task for several."
+            )
+        return output
+
+
+def _check_model(model: Any) -> None:
+    if not isinstance(model, keras.Model):
+        raise ConfigurationError(f"model is a {type(model).__name__}; give a keras.Model.")
+    for method in OWN_STEPS:
+        # keras-hub's tasks and others derive from keras.Model; only these methods count.
+        if getattr(type(model), method) is not getattr(keras.Model, method):
+            raise ConfigurationError(
+                f"model {model.name!r} has a {method} of its own, which the Trainer would not "
+                "call; write a Task with this training_step."
+            )
+
+
+def _compiled(model: Any) -> dict[str, Any]:
+    """What a compiled model was compiled with; Keras 3.15 keeps it in private attributes."""
+    if not model.compiled:
+        return {}
+    loss, metrics = model._compile_loss, model._compile_metrics
+    if loss is not None and loss._user_loss_weights is not None:
+        raise ConfigurationError(
+            f"model {model.name!r} is compiled with loss_weights; put the weight into the loss."
+        )
+    return {
+        "loss": model.loss,
+        "optimizer": model.optimizer,
+        "metrics": None if metrics is None else metrics._user_metrics,
+        "weighted_metrics": None if metrics is None else metrics._user_weighted_metrics,
+    }
+
+
+def _data_module(
+    data: Any, held_out: dict[str, Any], val_fraction: float | None, batch_size: int | None
+) -> DataModule:
+    if isinstance(data, (tuple, list)) and len(data) in (2, 3):
+        if val_fraction is None and held_out["validation_data"] is None:
+            val_fraction = 0.0
+        return ArrayData(
+            *_pair("data", data, len(data)),
+            val=_pair("validation_data", held_out["validation_data"], len(data)),
+            test=_pair("test_data", held_out["test_data"], len(data)),
+            val_fraction=val_fraction,
+            batch_size=32 if batch_size is None else batch_size,
+        )
+    extra = {"val_fraction": val_fraction, "batch_size": batch_size}
+    if isinstance(data, tf.data.Dataset):
+        _refuse(extra, "a tf.data.Dataset, which brings its own batches")
+        return DatasetPair(data, held_out["validation_data"], held_out["test_data"])
+    if isinstance(data, DataModule):
+        _refuse({**extra, **held_out}, f"a {type(data).__name__}, which brings its own")
+        return data
+    raise ConfigurationError(
+        f"data is a {type(data).__name__}; give arrays (x, y) or (x, y, sample_weight), a batched "
+        "tf.data.Dataset or a DataModule."
+    )
+
+
+def _pair(name: str, arrays: Any, length: int) -> Any:
+    """Arrays as (x, y), or as (x, (y, sample_weight))."""
+    if arrays is None:
+        return None
+    if not isinstance(arrays, (tuple, list)) or len(arrays) != length:
+        raise ConfigurationError(
+            f"{name} must be a tuple of {length} arrays like data, got {type(arrays).__name__}"
+            f"{f' of {len(arrays)}' if isinstance(arrays, (tuple, list)) else ''}."
+        )
+    return tuple(arrays) if length == 2 else (arrays[0], tuple(arrays[1:]))
+
+
+def _refuse(options: dict[str, Any], reason: str) -> None:
+    for name, value in options.items():
+        if value is not None:
+            raise ConfigurationError(f"{name}={value!r} has no meaning: data is {reason}.")

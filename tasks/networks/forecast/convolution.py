@@ -1,0 +1,41 @@
+"""A one-dimensional convolutional network for time series."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from lightning_tf.tasks.networks.forecast.layers import ForecastLayers, beside
+
+KERNEL = 3
+
+
+def forecast_convolution(past: Any, more: Any, count: int, layers: ForecastLayers) -> Any:
+    """Causal convolutions, each twice as wide as the one before, until one value sees the window.
+
+    Source: Bai, Kolter and Koltun, "An Empirical Evaluation of Generic Convolutional and Recurrent
+    Networks for Sequence Modeling", 2018, https://arxiv.org/abs/1803.01271. Here the layers go on
+    beyond `depth` until the last place sees every row.
+
+    Args:
+        past: As of `forecast_mlp`.
+        more: As of `forecast_mlp`.
+        count: As of `forecast_mlp`.
+        layers: Makes the layers.
+
+    Returns:
+        Float32 of shape (batch, count).
+    """
+    x, seen, dilation, number = past, 1, 1, 0
+    while seen < past.shape[1] or number < layers.depth:
+        convolution = keras.layers.Conv1D(
+            layers.units, KERNEL, padding="causal", dilation_rate=dilation, activation="relu"
+        )
+        y = layers.drop(convolution(x))
+        x = keras.layers.Add()([x, y]) if number else y  # residual, where the channels agree
+        seen += (KERNEL - 1) * dilation
+        dilation = dilation * 2 if seen < past.shape[1] else 1
+        number += 1
+    x = beside(x[:, -1], more)
+    return layers.outputs(layers.dense(x) if more is not None else x, count)

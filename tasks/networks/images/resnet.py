@@ -1,0 +1,43 @@
+"""ResNet."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from lightning_tf.tasks.networks.images.layer_factory import LayerFactory
+
+ENTRY_FILTERS = 32
+FILTERS = (48, 96, 192)
+SMALLEST_SIDE = 4
+
+
+def resnet(pictures: Any, num_classes: int, layers: LayerFactory) -> Any:
+    """Stack residual blocks of two 3x3 convolutions, one a stage, on a pooled entry.
+
+    Source: He, Zhang, Ren and Sun, "Deep Residual Learning for Image Recognition", 2015,
+    https://arxiv.org/abs/1512.03385, with fewer and wider blocks for small pictures.
+
+    Args:
+        pictures: Float of shape (batch, height, width, channels).
+        num_classes: At least two.
+        layers: Makes the layers.
+
+    Returns:
+        Float32 logits of shape (batch, num_classes).
+    """
+    x = layers.halve(layers.entry(pictures, ENTRY_FILTERS), down_to=SMALLEST_SIDE)
+    for stage, filters in enumerate(FILTERS):
+        shrinks = stage > 0 and min(x.shape[1:3]) >= 2 * SMALLEST_SIDE
+        x = _block(x, filters, 2 if shrinks else 1, layers)
+    x = layers.drop(keras.layers.GlobalAveragePooling2D()(x))
+    return layers.logits(x, num_classes)
+
+
+def _block(x: Any, filters: int, strides: int, layers: LayerFactory) -> Any:
+    branch = layers.convolution(x, filters, strides=strides)
+    branch = layers.convolution(branch, filters, activate=False)
+    if strides > 1 or x.shape[-1] != filters:
+        x = layers.convolution(x, filters, 1, strides=strides, activate=False)
+    return layers.activate(keras.layers.Add()([x, branch]))

@@ -1,0 +1,36 @@
+"""VGG."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from lightning_tf.tasks.networks.images.layer_factory import LayerFactory
+
+# Filters of each stage's convolutions; the first stage has one, as in the paper's configuration A.
+STAGES = ((32,), (64, 64), (128, 128))
+UNITS = 128
+
+
+def vgg(pictures: Any, num_classes: int, layers: LayerFactory) -> Any:
+    """Stack stages of 3x3 convolutions and a pooling; one hidden dense layer.
+
+    Source: Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image
+    Recognition", 2014, https://arxiv.org/abs/1409.1556, shrunk to small pictures.
+
+    Args:
+        pictures: Float of shape (batch, height, width, channels).
+        num_classes: At least two.
+        layers: Makes the layers.
+
+    Returns:
+        Float32 logits of shape (batch, num_classes).
+    """
+    x = layers.entry(pictures, STAGES[0][0])
+    for stage, filters in enumerate(STAGES):
+        for each in filters[1:] if stage == 0 else filters:
+            x = layers.convolution(x, each)
+        x = layers.halve(x)
+    x = layers.drop(layers.dense(keras.layers.Flatten()(x), UNITS))
+    return layers.logits(x, num_classes)

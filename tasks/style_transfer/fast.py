@@ -1,0 +1,185 @@
+"""FastStyle: a network that learns one style and then needs one pass for a picture."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from lightning_tf.data.array_data import ArrayData
+from lightning_tf.data.data_module import DataModule, checked_integer
+from lightning_tf.data.images.checks import checked_pictures
+from lightning_tf.data.images.image import Picture
+from lightning_tf.data.images.unlabelled_folder import UnlabelledPictureFolder
+from lightning_tf.data.indexed_data import IndexedData
+from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.tasks.style_transfer.colors import luminance, with_colors_of
+from lightning_tf.tasks.style_transfer.losses import Targets
+from lightning_tf.tasks.style_transfer.network import SMALLEST_SIDE, style_network
+from lightning_tf.tasks.style_transfer.settings import StyleSettings
+
+SHOWN = 4
+
+
+class FastStyle:
+    """A feed-forward network trained on photos, for one style or one mixture of styles.
+
+    Source: Johnson et al., 2016, https://arxiv.org/abs/1603.08155.
+
+    Args:
+        data: Photos: a folder, pictures of shape (n, height, width, 3), or a DataModule.
+        styles: Pictures of the styles.
+        settings: What is compared.
+        colors: ``style`` or ``luminance``.
+        image_size: Of the photos of a folder, height and width.
+        batch_size: Photos in a global batch.
+        val_fraction: Share of the photos to hold out.
+        filters: Of the network.
+        residual_blocks: Of the network.
+
+    Raises:
+        ConfigurationError: Colours or numbers that cannot be.
+    """
+
+    exports = True
+
+    def __init__(
+        self,
+        data: Any,
+        styles: Sequence[Picture],
+        settings: StyleSettings,
+        colors: str,
+        *,
+        image_size: int,
+        batch_size: int,
+        val_fraction: float | None,
+        filters: int,
+        residual_blocks: int,
+    ) -> None:
+        if colors == "histogram":
+            raise ConfigurationError(
+                "colors='histogram' matches the style to one content; method='fast' learns from "
+                "many: give 'luminance' or 'style'."
+            )
+        self._styles, self.settings, self._grey = styles, settings, colors == "luminance"
+        self._size = (
+            checked_integer("filters", filters, 1),
+            checked_integer("residual_blocks", residual_blocks, 0),
+        )
+        self.data = _data(data, image_size, batch_size, val_fraction)
+
+    def build(self) -> keras.Model:
+        """Make the network, the loss network and what it aims at."""
+        features = self.settings.features()
+        styles = [np.asarray(self._seen(style.unit)) for style in self._styles]
+        self.losses = self.settings.losses(features, styles)
+        height, width, _ = getattr(self.data, "input_shape", (SMALLEST_SIDE, SMALLEST_SIDE, 3))
+        features.check_size("a training picture (image_size)", height, width)
+        _check_side("a training picture (image_size)", height, width)
+        self.model = style_network(*self._size)
+        return self.model
+
+    def attempt(self, batch: Any, training: bool) -> tuple[tf.Tensor, Targets]:
+        """The stylised photos of a batch, and what their contents look like."""
+        contents = self._seen(unit_pictures(batch))
+        return self.model(contents, training=training), self.losses.content_targets(contents)
+
+    def predict(self, batch: Any) -> tf.Tensor:
+        """Stylised photos, float32 in [0, 1]."""
+        contents = unit_pictures(batch)
+        made = self.model(self._seen(contents), training=False)
+        return with_colors_of(contents, made) if self._grey else made
+
+    def preview(self) -> NDArray[np.float32] | None:
+        """Some held-out photos in the style, or None where there is no validation part."""
+        part = (self.data.parts or {}).get("val") if isinstance(self.data, IndexedData) else None
+        if part is None:
+            return None
+        chosen = part.indices[:SHOWN]
+        batch = next(iter(part.source.inputs(chosen, len(chosen))))
+        return np.asarray(self.predict(batch))
+
+    def stylize(self, picture: Picture | None) -> Picture:
+        """The picture in the style.
+
+        Raises:
+            ConfigurationError: There is none, or it is too small.
+        """
+        if picture is None:
+            raise ConfigurationError(
+                "stylize: method='fast' needs a picture; give a path or an array."
+            )
+        _check_side("the picture", *picture.pixels.shape[:2])
+        return picture.painted(self.predict(picture.unit))
+
+    def export(self, path: Path) -> None:
+        """Write a SavedModel that needs TensorFlow alone.
+
+        Its signature ``serving_default`` takes ``pictures``, float32 in [0, 255], shape (batch, any
+        height, any width, 3), and gives ``stylized`` of the same; ``encoded`` takes one JPEG or PNG
+        file as a string and gives ``png``, one file.
+        """
+        module = _Export(self)
+        signatures = {"serving_default": module.pictures, "encoded": module.encoded}
+        tf.saved_model.save(module, os.fspath(path), signatures=signatures)
+
+    def _seen(self, pictures: Any) -> Any:
+        return luminance(pictures) if self._grey else pictures
+
+
+def unit_pictures(batch: Any) -> tf.Tensor:
+    """Float32 pictures in [0, 1] of a batch: uint8 is divided by 255, labels are left out."""
+    pictures = tf.convert_to_tensor(batch[0] if isinstance(batch, (tuple, list)) else batch)
+    scale = 255.0 if pictures.dtype == tf.uint8 else 1.0
+    return tf.cast(pictures, tf.float32) / scale
+
+
+class _Export(tf.Module):  # type: ignore[misc]
+    def __init__(self, way: FastStyle) -> None:
+        super().__init__()
+        # Held, so that the SavedModel finds every variable that the functions use.
+        self.variables_of_model = [v.value for v in way.model.variables]
+        self._way = (way,)
+        shape = tf.TensorSpec([None, None, None, 3], tf.float32, name="pictures")
+        self.pictures = tf.function(self._stylize, input_signature=[shape])
+        one = tf.TensorSpec([], tf.string, name="encoded")
+        self.encoded = tf.function(self._decode, input_signature=[one])
+
+    def _stylize(self, pictures: Any) -> dict[str, Any]:
+        return {"stylized": self._way[0].predict(pictures / 255.0) * 255.0}
+
+    def _decode(self, encoded: Any) -> dict[str, Any]:
+        picture = tf.io.decode_image(encoded, 3, expand_animations=False)
+        picture = tf.cast(tf.ensure_shape(picture, [None, None, 3]), tf.float32)
+        made = self._stylize(picture[tf.newaxis])["stylized"][0]
+        return {"png": tf.io.encode_png(tf.saturate_cast(tf.round(made), tf.uint8))}
+
+
+def _data(data: Any, image_size: int, batch_size: int, val_fraction: float | None) -> DataModule:
+    if isinstance(data, DataModule):
+        return data
+    if isinstance(data, (str, os.PathLike)):
+        return UnlabelledPictureFolder(
+            data, image_size=image_size, batch_size=batch_size, val_fraction=val_fraction
+        )
+    if data is None:
+        raise ConfigurationError(
+            "method='fast' learns from photos: give content= a folder of them."
+        )
+    pictures = checked_pictures("training", data)
+    if pictures.shape[-1] != 3:
+        raise ConfigurationError(f"the photos have shape {pictures.shape}; give 3 channels.")
+    return ArrayData(pictures, batch_size=batch_size, val_fraction=val_fraction)
+
+
+def _check_side(name: str, height: int, width: int) -> None:
+    if min(height, width) < SMALLEST_SIDE:
+        raise ConfigurationError(
+            f"{name} has {width} x {height} pixels; the network needs {SMALLEST_SIDE} each way."
+        )

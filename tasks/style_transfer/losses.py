@@ -1,0 +1,107 @@
+"""StyleLosses: how far a picture is from a content and from styles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from lightning_tf.tasks.style_transfer.features import StyleFeatures
+
+SMALLEST = 1e-8
+Targets = dict[str, tf.Tensor]
+
+
+class StyleLosses:
+    """Content, style and total-variation losses, each a mean over the pictures of a batch.
+
+    Content and style losses are relative, so that weights mean the same for every network, layer
+    and size: the squared difference of the feature maps, or of their Gram matrices, divided by the
+    square of what is aimed at. Gatys et al. divide by the number of values instead, which leaves
+    layers of large values the most to say.
+
+    Source: Gatys et al., "Image Style Transfer Using Convolutional Neural Networks", 2016,
+    https://openaccess.thecvf.com/content_cvpr_2016/html/Gatys_Image_Style_Transfer_CVPR_2016_paper.html;
+    total variation: Johnson et al., 2016, https://arxiv.org/abs/1603.08155.
+
+    Args:
+        features: Of the loss network.
+        content_layers: Names of layers whose maps hold the content.
+        style_layers: The weight of each layer whose Gram matrix holds the style.
+        styles: Pictures, float in [0, 1], shape (1, height, width, 3) each.
+        style_weights: Of the pictures.
+
+    Example:
+        >>> losses = StyleLosses(features, ["block4_conv2"], {"block1_conv1": 1.0}, [style], [1.0])
+        >>> losses(picture, losses.content_targets(content))["style_loss"]
+        <tf.Tensor: shape=(), dtype=float32, numpy=0.91>
+    """
+
+    def __init__(
+        self,
+        features: StyleFeatures,
+        content_layers: Sequence[str],
+        style_layers: Mapping[str, float],
+        styles: Sequence[NDArray[np.float32]],
+        style_weights: Sequence[float],
+    ) -> None:
+        self._features, self._content_layers = features, tuple(content_layers)
+        total = sum(style_layers.values()) * sum(style_weights)
+        self._styles: list[tuple[str, float, tf.Tensor]] = []
+        for style, weight in zip(styles, style_weights, strict=True):
+            maps = features(tf.constant(style))
+            self._styles += [
+                (name, weight * share / total, gram(maps[name]))
+                for name, share in style_layers.items()
+            ]
+
+    def content_targets(self, pictures: Any) -> Targets:
+        """The feature maps that `__call__` compares with; pictures are float in [0, 1]."""
+        maps = self._features(pictures)
+        return {name: tf.stop_gradient(maps[name]) for name in self._content_layers}
+
+    def __call__(self, pictures: Any, content: Targets) -> dict[str, tf.Tensor]:
+        """``content_loss``, ``style_loss`` and ``tv_loss``, scalars.
+
+        Args:
+            pictures: Float in [0, 1], shape (batch, height, width, 3).
+            content: Of the same number of pictures, or of one.
+        """
+        maps = self._features(pictures)
+        contents = [_relative(maps[name], content[name]) for name in self._content_layers]
+        grams = {name: gram(maps[name]) for name, _, _ in self._styles}
+        styles = [share * _relative(grams[name], aim) for name, share, aim in self._styles]
+        return {
+            "content_loss": tf.add_n(contents) / len(contents),
+            "style_loss": tf.add_n(styles),
+            "tv_loss": total_variation(pictures),
+        }
+
+
+def gram(maps: tf.Tensor) -> tf.Tensor:
+    """Products of feature maps, means over places: (batch, channels, channels).
+
+    Args:
+        maps: Shape (batch, height, width, channels).
+    """
+    shape = tf.shape(maps)
+    places = tf.reshape(maps, [shape[0], shape[1] * shape[2], maps.shape[-1]])
+    count = tf.cast(shape[1] * shape[2], maps.dtype)
+    return tf.matmul(places, places, transpose_a=True) / count
+
+
+def total_variation(pictures: tf.Tensor) -> tf.Tensor:
+    """Mean squared difference of neighbours, in both directions; pictures in [0, 1]."""
+    pictures = tf.cast(pictures, tf.float32)
+    down = pictures[:, 1:] - pictures[:, :-1]
+    right = pictures[:, :, 1:] - pictures[:, :, :-1]
+    return tf.reduce_mean(down**2) + tf.reduce_mean(right**2)
+
+
+def _relative(found: tf.Tensor, aim: tf.Tensor) -> tf.Tensor:
+    axes = list(range(1, len(aim.shape)))
+    apart = tf.reduce_mean((found - aim) ** 2, axes)
+    return tf.reduce_mean(apart / (tf.reduce_mean(aim**2, axes) + SMALLEST))

@@ -1,0 +1,307 @@
+"""StyleTransfer: a picture painted in the manner of another one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from lightning_tf.callback import Callback
+from lightning_tf.data.data_module import checked_integer
+from lightning_tf.data.images.image import Picture, checked_png
+from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.task import Task
+from lightning_tf.tasks.common.optimizer_settings import OptimizerSettings
+from lightning_tf.tasks.style_transfer.fast import FastStyle
+from lightning_tf.tasks.style_transfer.hub import MAGENTA, HubStyle
+from lightning_tf.tasks.style_transfer.optimize import OptimizedStyle
+from lightning_tf.tasks.style_transfer.options import (
+    HUB_STYLE_SIZE,
+    IMAGE_SIZES,
+    LAYERS,
+    RATES,
+    STYLE_WEIGHTS,
+    TRAINED,
+    check_method,
+)
+from lightning_tf.tasks.style_transfer.progress import StyleProgress
+from lightning_tf.tasks.style_transfer.settings import StyleSettings
+
+
+class StyleTransfer(Task):
+    """Paints a picture in the style of another one, in one of three ways.
+
+    ``optimize`` (Gatys et al., 2016): the Trainer moves the pixels of one picture until a VGG
+    network sees the content of one and the style of the other; some hundred updates for each
+    picture. ``fast`` (Johnson et al., 2016): the Trainer trains a network for one style on a folder
+    of photos; then a picture takes one pass. ``hub`` (Ghiasi et al., 2017): a network of TensorFlow
+    Hub that takes any content and any style; it only predicts.
+
+    Rows have ``loss``, its parts ``content_loss``, ``style_loss`` and ``tv_loss`` before they are
+    weighted (see `StyleLosses`), and loggers get pictures of the progress, ``train/stylized``.
+
+    Args:
+        content: The picture to be stylised, a path or an array (see `Picture.read`); for ``fast`` a
+            folder of photos, an array of them or a DataModule; for ``hub`` it may be left out.
+        style: A picture, or a list of several to be mixed.
+        method: ``optimize``, ``fast`` or ``hub``.
+        network: The loss network, ``VGG16`` or ``VGG19``.
+        weights: Of the loss network: ``imagenet``, a local file without the top, or None.
+        pooling: ``average`` or ``max`` in the loss network.
+        content_layers: Layers whose maps are compared; None is the method's paper's.
+        style_layers: Layers whose Gram matrices are compared, or their weights by name; None is the
+            method's paper's.
+        content_weight: Of the content loss.
+        style_weight: Of the style loss; None is the method's own.
+        tv_weight: Of the total variation, which smoothes.
+        style_weights: A weight for each style picture; equal where None.
+        colors: ``style`` takes the style's colours; ``histogram`` first gives the style picture the
+            mean and covariance of the content's; ``luminance`` changes light alone and keeps the
+            content's hues (Gatys et al., 2016, https://arxiv.org/abs/1606.05897).
+        start: For ``optimize``: from the ``content`` or from ``noise``.
+        image_size: Longer side in pixels that content is resized to, for ``fast`` both sides of the
+            training photos; None is 512, 256 for ``fast``, and the picture's own for ``hub``.
+        style_size: Longer side of the style pictures, which decides how large its strokes are; None
+            is `image_size`, and 256 for ``hub``.
+        batch_size: For ``fast``.
+        val_fraction: For ``fast``: share of the photos to hold out; None is 0.1.
+        filters: For ``fast``: of the network's first layer.
+        residual_blocks: For ``fast``.
+        hub: For ``hub``: a URL of TensorFlow Hub or a SavedModel's folder.
+        optimizer: A name, see `build_optimizer`, or a Keras optimizer.
+        learning_rate: None is 0.02 for ``optimize`` (pixels are in [0, 1]) and 0.001 for ``fast``.
+        schedule: See `build_schedule`.
+        steps_per_epoch: For ``optimize``: updates that count as an epoch.
+        progress_every: Updates between two pictures for the loggers; 0 for none.
+
+    Raises:
+        ConfigurationError: A name is unknown, an option belongs to another method, or a file of
+            weights is missing.
+        DataError: A picture is missing or broken.
+
+    Example:
+        >>> from lightning_tf import Trainer
+        >>> task = StyleTransfer("china.jpg", "mona_lisa.jpg", image_size=384)
+        >>> Trainer(max_steps=300).fit(task)
+        >>> pixels = task.stylize(out="painted.png")
+    """
+
+    def __init__(
+        self,
+        content: Any = None,
+        style: Any = None,
+        method: Literal["optimize", "fast", "hub"] = "optimize",
+        *,
+        network: str = "VGG16",
+        weights: str | os.PathLike[str] | None = "imagenet",
+        pooling: Literal["average", "max"] = "average",
+        content_layers: Sequence[str] | None = None,
+        style_layers: Sequence[str] | Mapping[str, float] | None = None,
+        content_weight: float = 1.0,
+        style_weight: float | None = None,
+        tv_weight: float = 1.0,
+        style_weights: Sequence[float] | None = None,
+        colors: Literal["style", "histogram", "luminance"] = "style",
+        start: Literal["content", "noise"] = "content",
+        image_size: int | None = None,
+        style_size: int | None = None,
+        batch_size: int = 4,
+        val_fraction: float | None = None,
+        filters: int = 32,
+        residual_blocks: int = 5,
+        hub: str | os.PathLike[str] = MAGENTA,
+        optimizer: Any = "adam",
+        learning_rate: float | None = None,
+        schedule: Any = None,
+        steps_per_epoch: int = 100,
+        progress_every: int = 50,
+    ) -> None:
+        check_method(method, colors, self.hparams, StyleTransfer.__init__)
+        self.method = method
+        self._progress_every = checked_integer("progress_every", progress_every, 0)
+        size = IMAGE_SIZES[method] if image_size is None else image_size
+        usual_style_size = HUB_STYLE_SIZE if method == "hub" else size
+        styles = _styles(style, usual_style_size if style_size is None else style_size)
+        self.way: OptimizedStyle | FastStyle | HubStyle
+        if method == "hub":
+            if len(styles) > 1:
+                raise ConfigurationError("method='hub' takes one style picture; give one.")
+            shown = None if content is None else Picture.read(content, size, "content")
+            self.way = HubStyle(shown, styles[0], colors, hub)
+            self.data = self.way.data
+            return
+        self._optimizer = OptimizerSettings(
+            optimizer, learning_rate, schedule, usual_rate=RATES[method]
+        )
+        content_usual, style_usual = LAYERS[method]
+        settings = StyleSettings(
+            network,
+            weights,
+            pooling,
+            content_usual if content_layers is None else content_layers,
+            style_usual if style_layers is None else style_layers,
+            _weights_of(styles, style_weights),
+            content_weight,
+            STYLE_WEIGHTS[method] if style_weight is None else style_weight,
+            tv_weight,
+        )
+        if method == "optimize":
+            picture = Picture.read(content, size, "content")
+            self.way = OptimizedStyle(picture, styles, settings, colors, start, steps_per_epoch)
+        else:
+            self.way = FastStyle(
+                content,
+                styles,
+                settings,
+                colors,
+                image_size=size or 0,
+                batch_size=batch_size,
+                val_fraction=val_fraction,
+                filters=filters,
+                residual_blocks=residual_blocks,
+            )
+        self.data = self.way.data
+
+    # ---- what the Trainer calls
+
+    def setup(self, stage: str) -> None:
+        """Refuse to train what only predicts.
+
+        Raises:
+            ConfigurationError: The method is ``hub``.
+        """
+        if self.method == "hub" and stage != "predict":
+            raise ConfigurationError(
+                f"{stage}: method='hub' only predicts, its network comes trained; call stylize or "
+                "Trainer.predict, or use method='optimize' or 'fast'."
+            )
+
+    def configure_model(self) -> None:
+        """Build what trains or predicts as `model`, and the losses."""
+        self.model = self.way.build()
+
+    def configure_optimizers(self) -> keras.optimizers.Optimizer:
+        """Return the optimizer of the picture, or of the network."""
+        return self._optimizer.build(self.trainer.estimated_stepping_batches, self.model)
+
+    def training_step(self, batch: Any) -> Any:
+        """Return the weighted loss; its parts are logged."""
+        return self._step(batch, training=True)
+
+    def validation_step(self, batch: Any) -> Any:
+        """As `training_step`, on held-out photos."""
+        return self._step(batch, training=False)
+
+    def predict_step(self, batch: Any) -> Any:
+        """Stylised pictures, float32 in [0, 1].
+
+        Args:
+            batch: Pictures of shape (batch, height, width, 3), uint8 or float in [0, 1].
+        """
+        return self.way.predict(batch)
+
+    def callbacks(self) -> list[Callback]:
+        """Pictures of the progress."""
+        trains = self.method in TRAINED and self._progress_every
+        return [StyleProgress(self._progress_every)] if trains else []
+
+    # ---- what a user calls
+
+    def preview(self) -> NDArray[np.float32] | None:
+        """What it has come to: the picture, or held-out photos; float in [0, 1], or None."""
+        return self.way.preview()
+
+    def stylize(
+        self,
+        picture: Any = None,
+        out: str | os.PathLike[str] | None = None,
+        *,
+        image_size: int | None = None,
+    ) -> NDArray[np.uint8]:
+        """A picture in the style.
+
+        Args:
+            picture: A path or an array, see `Picture.read`; None for the task's own content, which
+                is the only one that ``optimize`` makes.
+            out: A PNG file to be written, or None.
+            image_size: Longer side that the picture is resized to; None keeps its size.
+
+        Returns:
+            uint8 of shape (height, width, 3), or 4 where the picture has transparent parts.
+
+        Raises:
+            ConfigurationError: Nothing was trained yet, or the method needs or refuses a picture.
+            DataError: The picture is missing or broken.
+
+        Example:
+            >>> task = StyleTransfer(style="mona_lisa.jpg", method="hub", hub="arbitrary_style")
+            >>> task.stylize("china.jpg", out="painted.png").shape
+            (427, 640, 3)
+        """
+        if out is not None:
+            checked_png(out)
+        given = None if picture is None else Picture.read(picture, image_size)
+        if not self.configured:
+            if self.method != "hub":
+                raise ConfigurationError(
+                    "stylize before training: call Trainer.fit or from_checkpoint first."
+                )
+            self.configure_model()
+            self.configured = True
+        made = self.way.stylize(given)
+        if out is not None:
+            made.save(out)
+        return made.with_alpha()
+
+    def exported_model(self) -> keras.Model:
+        """The network from pictures in [0, 1] to pictures in [0, 1], for ``fast``.
+
+        Raises:
+            ConfigurationError: Another method has nothing to be exported.
+        """
+        self._exporting()
+        return self.model
+
+    def export_saved_model(self, path: Path) -> None:
+        """Write a SavedModel that takes pictures or files; see `FastStyle.export`."""
+        self._exporting().export(path)
+
+    def _exporting(self) -> FastStyle:
+        if not isinstance(self.way, FastStyle):
+            raise ConfigurationError(
+                f"export: method={self.method!r} trains no network; use method='fast', or write "
+                "the picture with stylize(out=...)."
+            )
+        return self.way
+
+    def _step(self, batch: Any, training: bool) -> Any:
+        way = self.way
+        if isinstance(way, HubStyle):
+            raise ConfigurationError("method='hub' only predicts.")
+        losses = way.losses(*way.attempt(batch, training))
+        for name, value in losses.items():
+            self.log(name, value)
+        return way.settings.total(losses)
+
+
+def _styles(style: Any, size: int | None) -> list[Picture]:
+    if style is None or (isinstance(style, (list, tuple)) and not style):
+        raise ConfigurationError("style: give a picture, or a list of pictures.")
+    several = style if isinstance(style, (list, tuple)) else [style]
+    return [Picture.read(one, size, "style") for one in several]
+
+
+def _weights_of(styles: Sequence[Picture], weights: Sequence[float] | None) -> Sequence[float]:
+    if weights is None:
+        return [1.0] * len(styles)
+    if len(weights) != len(styles):
+        raise ConfigurationError(
+            f"style_weights has {len(weights)} numbers for {len(styles)} style pictures; give one "
+            "for each."
+        )
+    return weights

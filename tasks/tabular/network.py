@@ -1,0 +1,119 @@
+"""FeatureNetwork: a feed-forward network for rows of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from lightning_tf.data.tables.feature_columns import FeatureColumns
+from lightning_tf.data.tables.feature_table import FeatureTable
+from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.tasks.common.feature_scaler import FeatureScaler, check_scaler
+from lightning_tf.tasks.networks.images.layer_factory import LayerFactory
+
+
+class FeatureNetwork:
+    """Hidden layers that are still to be built to the columns of a table.
+
+    Numbers are scaled by weights (see `FeatureScaler`), categories become one of several inputs
+    each, and both pass through dense layers (Rumelhart, Hinton and Williams 1986,
+    https://doi.org/10.1038/323533a0).
+
+    Args:
+        units: Of each hidden layer; none for a linear model.
+        activation: Of the hidden layers: a name of `keras.activations` or a callable.
+        initializer: Of their kernels, as of `LayerFactory`.
+        batch_norm: Whether they are normalised.
+        dropout: The rate behind each.
+        scaler: ``standard``, ``minmax`` or ``none``.
+
+    Raises:
+        ConfigurationError: A name is unknown or a number is out of range.
+
+    Example:
+        >>> FeatureNetwork((16,)).build(FeatureColumns(["a", "b"], {}), 1).model.output_shape
+        (None, 1)
+    """
+
+    def __init__(
+        self,
+        units: Sequence[int] = (64, 64),
+        *,
+        activation: str | Callable[[Any], Any] = "relu",
+        initializer: str | keras.Initializer = "he_normal",
+        batch_norm: bool = False,
+        dropout: float = 0.0,
+        scaler: str = "standard",
+    ) -> None:
+        units = (units,) if isinstance(units, int) else tuple(units)
+        if any(not isinstance(n, int) or isinstance(n, bool) or n < 1 for n in units):
+            raise ConfigurationError(f"units={units!r}: give positive integers, one for a layer.")
+        check_scaler(scaler)
+        self.units, self.scaler = units, scaler
+        self._layers = partial(
+            LayerFactory, activation, initializer, batch_norm=batch_norm, dropout=dropout
+        )
+        self._layers()  # a misspelt name is told now
+
+    def build(self, columns: FeatureColumns, outputs: int) -> BuiltFeatureNetwork:
+        """Make the model and its scales.
+
+        Args:
+            columns: The features.
+            outputs: How many numbers to give.
+        """
+        layers = self._layers()
+        numbers = keras.Input((len(columns.numbers),), dtype="float32", name="numbers")
+        inputs, parts = [numbers], [numbers] if columns.numbers else []
+        categories = keras.Input((len(columns.categories),), dtype="int32", name="categories")
+        inputs.append(categories)
+        for place, known in enumerate(columns.categories.values()):
+            encode = keras.layers.CategoryEncoding(len(known) + 1, output_mode="one_hot")
+            parts.append(encode(categories[:, place : place + 1]))
+        x = keras.layers.Concatenate()(parts) if len(parts) > 1 else parts[0]
+        for units in self.units:
+            x = layers.drop(layers.dense(x, units))
+        model = keras.Model(inputs, layers.logits(x, outputs), name="feature_network")
+        scaler = None
+        if columns.numbers:
+            scaler = FeatureScaler(len(columns.numbers), self.scaler, name="features")
+        return BuiltFeatureNetwork(model, scaler)
+
+
+class BuiltFeatureNetwork:
+    """A model and the scales of what goes into it.
+
+    Args:
+        model: From ``[numbers, categories]`` to (batch, outputs).
+        scaler: Of the numbers; None where there are none.
+    """
+
+    def __init__(self, model: keras.Model, scaler: FeatureScaler | None) -> None:
+        self.model, self.scaler = model, scaler
+
+    def fit_scaler(self, data: FeatureTable) -> None:
+        """Take the scales from the training part, unless a checkpoint has brought them."""
+        if self.scaler is not None and not self.scaler.is_fitted:
+            self.scaler.fit([training_rows(data)[0]["numbers"]])
+
+    def outputs(self, inputs: Mapping[str, tf.Tensor], training: bool) -> tf.Tensor:
+        """Float32 outputs of rows in the table's own units."""
+        count = tf.shape(next(iter(inputs.values())))[0]
+        numbers, categories = (
+            tf.convert_to_tensor(inputs[name]) if name in inputs else tf.zeros([count, 0], dtype)
+            for name, dtype in (("numbers", tf.float32), ("categories", tf.int32))
+        )
+        numbers = numbers if self.scaler is None else self.scaler(numbers)
+        outputs = self.model([numbers, categories], training=training)
+        return tf.cast(outputs, tf.float32)
+
+
+def training_rows(data: FeatureTable) -> Any:
+    """All inputs and targets of the training part, as arrays."""
+    part = (data.parts or {})["train"]
+    (batch,) = part.source.batches(part.indices, len(part.indices)).as_numpy_iterator()
+    return batch

@@ -1,0 +1,137 @@
+"""keras-hub's text classifiers as networks; keras-hub is imported only where one is used."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from lightning_tf.exceptions import ConfigurationError, nearest
+from lightning_tf.tasks.common.keras_hub_classifier import PREFIX
+
+POOLINGS = ("mean", "cls", "max")
+HEAD_DROPOUT = 0.1  # as keras-hub's own heads have it
+
+
+class KerasHubText:
+    """A BERT-like classifier with the tokenizer that it was trained with.
+
+    Args:
+        network: ``"keras_hub:<preset>"``, where the preset is a folder or a name such as
+            ``bert_tiny_en_uncased``; or a keras-hub TextClassifier with its preprocessor. A folder
+            is one that `save_to_preset` wrote, or a Transformers model's (config.json,
+            model.safetensors and the tokenizer's files) of a kind that keras-hub converts.
+        max_length: Tokens of a text that are read; None is the preset's own number.
+        pooling: What the logits are made of: ``mean``, ``cls`` or ``max`` of the last layer's
+            tokens, as sentence encoders were trained; None is the head that keras-hub gives the
+            preset (for BERT, the pooler of the first token). Only where `network` names a preset of
+            a kind that keras-hub has a TextEmbedder for.
+        frozen: Whether the backbone stays as it is and only the head trains.
+
+    Raises:
+        ConfigurationError: The network is another one of keras-hub's, or lacks its tokenizer; or
+            `pooling` is unknown, or given for a network that has its head.
+
+    Example:
+        >>> hub = KerasHubText("keras_hub:bert_tiny_en_uncased", max_length=128)
+        >>> model = hub.classifier(num_classes=2)
+    """
+
+    def __init__(
+        self,
+        network: Any,
+        max_length: int | None,
+        pooling: str | None = None,
+        *,
+        frozen: bool = False,
+    ) -> None:
+        self.network, self.max_length = network, max_length
+        self.pooling, self.frozen = pooling, frozen
+        self.preprocessor: Any = None
+        if pooling is not None and pooling not in POOLINGS:
+            raise ConfigurationError(f"pooling={pooling!r}.{nearest(pooling, POOLINGS)}")
+        if pooling is not None and not isinstance(network, str):
+            raise ConfigurationError(
+                f"pooling={pooling!r} is for '{PREFIX}<preset>'; the given "
+                f"{type(network).__name__} has its head already."
+            )
+        if not isinstance(network, str):
+            import keras_hub
+
+            if not isinstance(network, keras_hub.models.TextClassifier):
+                raise ConfigurationError(
+                    f"network is keras-hub's {type(network).__name__}; give a TextClassifier with "
+                    "its preprocessor: a backbone alone has no tokenizer."
+                )
+            if network.preprocessor is None:
+                raise ConfigurationError(
+                    f"network {network.name!r} has no preprocessor, and so no tokenizer; make it "
+                    "with preprocessor=."
+                )
+
+    def encode(self, texts: tf.Tensor) -> Any:
+        """What the model takes for strings of shape (batch,): a dict of integers."""
+        if self.preprocessor is None:
+            with tf.init_scope():  # its tables must not belong to the graph that is being traced
+                self.preprocessor = self._made_preprocessor()
+        return self.preprocessor(texts)
+
+    def classifier(self, num_classes: int) -> keras.Model:
+        """Make the classifier of a preset, with a new head for the classes, or take the given.
+
+        Raises:
+            ConfigurationError: keras-hub cannot load the preset, or the given classifier has
+                another number of classes.
+        """
+        import keras_hub
+
+        if self.pooling is not None:
+            return self._pooled(num_classes)
+        if isinstance(self.network, str):
+            made = self._loaded(keras_hub.models.TextClassifier, num_classes=num_classes)
+        elif self.network.num_classes == num_classes:
+            made = self.network
+        else:
+            raise ConfigurationError(
+                f"network {self.network.name!r} gives {self.network.num_classes} classes, the "
+                f"data have {num_classes}; make it with num_classes={num_classes}."
+            )
+        if self.frozen:
+            made.backbone.trainable = False
+        return made
+
+    def _pooled(self, num_classes: int) -> keras.Model:
+        """A new head over the tokens of the last layer, drawn together."""
+        import keras_hub
+
+        # Of length 1, a text's vector would tell two classes apart by too little for a softmax.
+        options = {"pooling_mode": self.pooling, "normalize": False}
+        embedder = self._loaded(keras_hub.models.TextEmbedder, **options)
+        embedder.backbone.trainable = not self.frozen
+        vectors = keras.layers.Dropout(HEAD_DROPOUT, name="classifier_dropout")(embedder.output)
+        logits = keras.layers.Dense(num_classes, dtype="float32", name="logits")(vectors)
+        return keras.Model(embedder.input, logits, name=f"{self.pooling}_pooled_{embedder.name}")
+
+    def _made_preprocessor(self) -> Any:
+        import keras_hub
+
+        if isinstance(self.network, str):
+            options = {} if self.max_length is None else {"sequence_length": self.max_length}
+            return self._loaded(keras_hub.models.TextClassifierPreprocessor, **options)
+        preprocessor = self.network.preprocessor
+        if self.max_length is not None:
+            preprocessor.sequence_length = self.max_length
+        return preprocessor
+
+    def _loaded(self, kind: Any, **options: Any) -> Any:
+        preset = self.network.removeprefix(PREFIX)
+        try:
+            return kind.from_preset(preset, **options)
+        except Exception as error:  # whatever the hub's downloader raises: no common base
+            raise ConfigurationError(
+                f"network {self.network!r}: keras-hub's {kind.__name__} cannot load the preset "
+                f"{preset!r}: {type(error).__name__}: {error}. Give a folder made by "
+                "save_to_preset, as 'keras_hub:path/to/folder', or a name of "
+                "keras_hub.models.TextClassifier.presets with a network connection."
+            ) from error

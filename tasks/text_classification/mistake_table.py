@@ -1,0 +1,79 @@
+"""MistakeTable: the texts that a task got wrong and was most sure of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import tensorflow as tf
+
+from lightning_tf.callback import Callback
+from lightning_tf.tasks.common.prediction_grid import some_examples
+
+if TYPE_CHECKING:
+    from lightning_tf.trainer import Trainer
+
+COLUMNS = ["text", "true", "predicted", "probability", "probability of true"]
+LONGEST = 500  # characters of a text that are shown
+CHUNK = 64  # texts predicted at once
+
+
+class MistakeTable(Callback):
+    """Logs the most confident mistakes when training ends and after every test.
+
+    Loggers get a table of the name ``val/mistakes`` or ``test/mistakes``: the beginning of the
+    text, its class, the predicted one and the two probabilities, the surest mistake first. Looked
+    through are at most `examples` texts, spread evenly over the validation or test data where
+    these can be read by index, otherwise the first ones; they cost one forward pass.
+
+    Works with every task that has `class_names`, `texts` (a DataModule of strings and labels) and a
+    `predict_step` from strings to probabilities.
+
+    Args:
+        count: How many rows at most.
+        examples: How many texts are looked through at most.
+    """
+
+    logs_metrics = False
+
+    def __init__(self, count: int = 25, examples: int = 2000) -> None:
+        self.count, self.examples = count, examples
+
+    def on_fit_end(self, trainer: Trainer, task: Any) -> None:
+        """Show mistakes in the validation texts."""
+        if trainer.num_val_batches != 0:
+            self._log(trainer, task, "val")
+
+    def on_test_end(self, trainer: Trainer, task: Any) -> None:
+        """Show mistakes in the test texts."""
+        self._log(trainer, task, "test")
+
+    def _log(self, trainer: Trainer, task: Any, stage: str) -> None:
+        if not trainer.loggers:
+            return
+        examples = some_examples(task.texts, stage, self.examples)
+        if examples is not None:
+            trainer.log_table(f"{stage}/mistakes", COLUMNS, self.rows(task, *examples))
+
+    def rows(self, task: Any, texts: Any, labels: Any) -> list[list[Any]]:
+        """The rows of the table for texts and their labels."""
+        step = tf.function(task.predict_step, autograph=False)
+        starts = range(0, len(texts), CHUNK)
+        spec = tf.TensorSpec([None], tf.string)
+        predict = step.get_concrete_function(spec)
+        parts = [predict(tf.constant(texts[i : i + CHUNK])).numpy() for i in starts]
+        probabilities = np.concatenate(parts)
+        predicted = probabilities.argmax(axis=-1)
+        sure = probabilities.max(axis=-1)
+        wrong = np.flatnonzero(predicted != labels)
+        names = task.class_names
+        return [
+            [
+                texts[i].decode("utf-8")[:LONGEST],
+                names[labels[i]],
+                names[predicted[i]],
+                round(float(sure[i]), 4),
+                round(float(probabilities[i, labels[i]]), 4),
+            ]
+            for i in wrong[np.argsort(-sure[wrong], kind="stable")][: self.count]
+        ]

@@ -1,0 +1,251 @@
+"""TextClassification: one class for each text."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from lightning_tf.callback import Callback
+from lightning_tf.data.data_module import DataModule
+from lightning_tf.data.text.spec import text_facts
+from lightning_tf.data.text.text_data import takes_class_names, text_data
+from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.task import Task
+from lightning_tf.tasks.common.confusion_matrix import ConfusionMatrix
+from lightning_tf.tasks.common.metrics import F1, AreaUnderCurve, ConfusionCounts
+from lightning_tf.tasks.common.optimizer_settings import OptimizerSettings
+from lightning_tf.tasks.text_classification.classifier import TextClassifier
+from lightning_tf.tasks.text_classification.export import export_text_classifier
+from lightning_tf.tasks.text_classification.mistake_table import MistakeTable
+from lightning_tf.tasks.text_classification.vocabulary import Vocabulary
+
+MOST_CONFUSED_CLASSES = 100  # a larger matrix can neither be read nor drawn
+CHUNK = 512  # texts that are split into words at once
+
+
+class TextClassification(Task):
+    """Learns which of several classes a text is of.
+
+    The data give ``(texts, labels)``: strings in UTF-8, of any length, and integers. A network with
+    a name of its own reads words: lower-case, of any script (see `Words`), numbered by a
+    `Vocabulary` of the most frequent words of the training texts, which is a weight of the task and
+    stands in its checkpoints. A keras-hub network brings its own tokenizer. Texts become numbers on
+    the host, once, so that the step does not wait for strings.
+
+    The loss is the softmax cross entropy in float32; label smoothing enters the training loss
+    alone. Metrics: ``accuracy``, ``auc`` and ``f1`` (of class 1 where there are two classes, else
+    means over classes). `predict_step` gives probabilities of shape (batch, classes), also of
+    strings. The task brings along `MistakeTable` and `ConfusionMatrix` (up to 100 classes).
+
+    Args:
+        data: A name (``bbc_news``, ``imdb``, ``"tfds:<name>"``), a CSV, TSV or Parquet file, a
+            folder of class folders of text files, ``(texts, labels)`` or a DataModule; see
+            `text_data`. None for a task from a checkpoint that is only asked.
+        network: ``bag_of_words``, ``convolution``, ``lstm``, ``gru``, ``bidirectional_lstm`` or
+            ``bidirectional_gru``; ``"keras_hub:<preset or folder>"``; ``"hub:<URL or folder>"`` of
+            a text embedding of TensorFlow Hub; a keras-hub TextClassifier; or a Keras model with
+            one output for each class, whose input is strings of shape (batch,) or else the numbers
+            of words, int32 of shape (batch, length), 0 at padding.
+        batch_size: Texts in a global batch; None is the data's own, 32.
+        data_dir: Where the files of a named data set are.
+        data_options: Further options of `text_data`, such as ``{"text_column": "review"}``.
+        class_names: The classes in the order of their labels; None takes what the data have. A
+            checkpoint holds them.
+        vocabulary_size: Numbers that words can have, padding and unknown words among them.
+        max_length: Words (tokens of a keras-hub network) of a text that are read, from its
+            beginning; None is all for bag_of_words, 400 for convolution, 250 for the recurrent
+            ones, the preset's own number for keras-hub.
+        ngrams: For bag_of_words: runs of up to that many words are words too.
+        embedding_size: Values for each word, for a named network.
+        units: Filters of each width, or states, for a named network; values of the hidden layer
+            behind a text embedding.
+        dropout: Rate before the logits of both; None is 0.5.
+        pooling: For ``"keras_hub:<preset>"``: ``mean``, ``cls`` or ``max`` of the last layer's
+            tokens, as sentence encoders were trained; None is the preset's own head.
+        train: ``all`` of the network, or the ``head`` alone of a keras-hub network or a text
+            embedding.
+        optimizer: A name (adam, adamw, sgd, ...), a pair of name and options, a Keras optimizer or
+            its configuration.
+        learning_rate: At the start, or after the warm-up; None is the optimizer's default; for adam
+            and adamw 5e-3 with bag_of_words and 5e-5 with keras-hub networks.
+        schedule: As for `ImageClassification`; None is cosine, or constant where nobody knows the
+            length of the fit.
+        warmup_steps: Updates of a linear warm-up, or a fraction of all of them below 1.0.
+        weight_decay: Decoupled, biases and normalisation spared.
+        label_smoothing: Share of each training label that is spread over all classes.
+
+    Raises:
+        ConfigurationError: A name is unknown, a number is out of range, or options contradict each
+            other.
+
+    Example:
+        >>> from lightning_tf import Trainer
+        >>> task = TextClassification("bbc_news", "bag_of_words", learning_rate=5e-3)
+        >>> trainer = Trainer(max_epochs=10, seed=0)
+        >>> trainer.fit(task)
+        >>> trainer.test(task)["test_accuracy"]
+        >>> task.export("exported")
+    """
+
+    texts: DataModule | None
+
+    def __init__(
+        self,
+        data: Any = "bbc_news",
+        network: Any = "bag_of_words",
+        *,
+        batch_size: int | None = None,
+        data_dir: str | os.PathLike[str] | None = None,
+        data_options: Mapping[str, Any] | None = None,
+        class_names: Sequence[str] | None = None,
+        vocabulary_size: int = 20_000,
+        max_length: int | None = None,
+        ngrams: int = 1,
+        embedding_size: int = 64,
+        units: int = 64,
+        dropout: float | None = None,
+        pooling: str | None = None,
+        train: str = "all",
+        optimizer: Any = "adam",
+        learning_rate: float | None = None,
+        schedule: Any = None,
+        warmup_steps: float = 0,
+        weight_decay: float | None = None,
+        label_smoothing: float = 0.0,
+    ) -> None:
+        self.classifier = TextClassifier(
+            network,
+            vocabulary_size=vocabulary_size,
+            max_length=max_length,
+            ngrams=ngrams,
+            embedding_size=embedding_size,
+            units=units,
+            dropout=dropout,
+            pooling=pooling,
+            train=train,
+        )
+        self.optimizer_settings = OptimizerSettings(
+            optimizer,
+            learning_rate,
+            schedule,
+            warmup_steps,
+            weight_decay,
+            usual_rate=self.classifier.learning_rate,
+        )
+        if not 0.0 <= label_smoothing < 1.0:
+            raise ConfigurationError(f"label_smoothing={label_smoothing!r} must be in [0, 1).")
+        self.label_smoothing = label_smoothing
+        self.class_names = None if class_names is None else [str(name) for name in class_names]
+        options = {"batch_size": batch_size, "data_dir": data_dir, **(data_options or {})}
+        if takes_class_names(data):
+            options["class_names"] = self.class_names
+        self.texts = None if data is None else text_data(data, **options)
+        if self.texts is not None:
+            self.data = self.classifier.encoded(self.texts)
+        if not isinstance(data, (str, DataModule, type(None))):
+            # Lists of texts are plain data, but whole data sets have no place in a checkpoint.
+            path = isinstance(data, os.PathLike)
+            self.hparams["data"] = os.fspath(data) if path else {"type": "builtins.tuple"}
+
+    def setup(self, stage: str) -> None:
+        """Learn the classes from the data; checkpoints and loggers get them."""
+        self._learn_classes()
+
+    def configure_model(self) -> None:
+        """Build the network, as `model`, to the classes; its vocabulary is empty until a fit."""
+        self._learn_classes()
+        classes = len(self.class_names or ())
+        self.built = self.classifier.build(classes)
+        self.model, self.vocabulary = self.built.model, self.built.vocabulary
+        self.num_classes = classes
+        drawn = classes <= MOST_CONFUSED_CLASSES
+        self.confusion_counts = ConfusionCounts(classes) if drawn else None
+
+    def configure_optimizers(self) -> keras.optimizers.Optimizer:
+        """Make the optimizer, with its schedule over the updates of this fit.
+
+        A vocabulary that no checkpoint has filled is filled here, from training texts alone.
+        """
+        if self.vocabulary is not None and not self.vocabulary.is_fitted:
+            self._fit_vocabulary(self.vocabulary)
+        return self.optimizer_settings.build(self.trainer.estimated_stepping_batches, self.model)
+
+    def configure_metrics(self) -> dict[str, keras.metrics.Metric]:
+        """Accuracy, area under the ROC curve, F1."""
+        return {
+            "accuracy": keras.metrics.SparseCategoricalAccuracy(),
+            "auc": AreaUnderCurve(self.num_classes),
+            "f1": F1(self.num_classes),
+        }
+
+    def training_step(self, batch: Any) -> tf.Tensor:
+        """Return the mean cross entropy, and what the model's layers add."""
+        labels = _flat(batch[1])
+        logits = self._logits(batch[0], training=True)
+        self.update_metrics(labels, logits)
+        targets = tf.one_hot(labels, self.num_classes, dtype=tf.float32)
+        smoothed = targets * (1.0 - self.label_smoothing) + self.label_smoothing / self.num_classes
+        losses = tf.nn.softmax_cross_entropy_with_logits(smoothed, logits)
+        added = [tf.cast(loss, tf.float32) for loss in self.model.losses]
+        return tf.add_n([tf.reduce_mean(losses), *added])
+
+    def validation_step(self, batch: Any) -> tf.Tensor:
+        """Return the mean cross entropy; count who is taken for whom."""
+        labels = _flat(batch[1])
+        logits = self._logits(batch[0], training=False)
+        self.update_metrics(labels, logits)
+        if self.confusion_counts is not None:
+            self.confusion_counts.update_state(labels, logits)
+        return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
+
+    def predict_step(self, batch: Any) -> tf.Tensor:
+        """Return probabilities of shape (batch, classes) of texts, encoded or strings."""
+        texts = batch[0] if isinstance(batch, tuple) else batch
+        texts = tf.constant(texts) if isinstance(texts, list) else texts
+        return tf.nn.softmax(self._logits(texts, training=False))
+
+    def callbacks(self) -> list[Callback]:
+        """Bring a table of mistakes and a confusion matrix."""
+        return [MistakeTable(), ConfusionMatrix()]
+
+    def export_saved_model(self, path: Path) -> None:
+        """Write a SavedModel from strings to labels; see `export_text_classifier`."""
+        export_text_classifier(self, path)
+
+    def _logits(self, texts: Any, training: bool) -> tf.Tensor:
+        if not isinstance(texts, dict) and texts.dtype == tf.string:
+            texts = self.classifier.encode(texts)
+        return self.built.logits(texts, training)
+
+    def _learn_classes(self) -> None:
+        if self.texts is None:
+            if self.class_names is None:
+                raise ConfigurationError(
+                    "data is None; give data to learn from, or class_names for a task that is only "
+                    "asked."
+                )
+            return
+        if self.class_names is None or self._trainer is not None:
+            self.class_names = text_facts(self.texts, self.class_names).class_names
+            self.hparams["class_names"] = self.class_names
+
+    def _fit_vocabulary(self, vocabulary: Vocabulary) -> None:
+        texts: Any = self.texts
+        part = (getattr(texts, "parts", None) or {}).get("train")
+        if part is not None:
+            own = part.indices[texts.workers.part(len(part.indices))]
+            given = part.source.inputs(own, CHUNK)
+            vocabulary.fit(self.classifier.words, given, texts.workers)
+            return
+        # Every worker reads the whole of a pipeline that cannot be read by index.
+        batches = texts.dataset_for("train")
+        vocabulary.fit(self.classifier.words, (batch[0] for batch in batches))
+
+
+def _flat(labels: Any) -> tf.Tensor:
+    return tf.cast(tf.reshape(labels, [-1]), tf.int32)

@@ -1,0 +1,189 @@
+"""SeriesTransform: what of a series a network sees and forecasts, and the way back to its units."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from lightning_tf.data.series.store import SeriesStore
+from lightning_tf.exceptions import ConfigurationError, DataError, nearest
+from lightning_tf.tasks.common.feature_scaler import FeatureScaler
+
+TRANSFORMS = ("none", "last_value", "difference", "return")
+CHANGES = ("difference", "return")
+
+
+class SeriesTransform(keras.layers.Layer):  # type: ignore[misc]
+    """From windows in the data's own units to what a network takes and gives, and back.
+
+    - ``none``: the scaled values themselves.
+    - ``last_value``: values less the last one that is known, in and out. Levels that training never
+      saw look like those that it did (the N in NLinear; Zeng et al. 2022,
+      https://arxiv.org/abs/2205.13504).
+    - ``difference``: changes from row to row in; out, for each step, the change since the last
+      known value.
+    - ``return``: the same with logarithms, for series that grow by a share of themselves.
+
+    The targets are transformed; features are scaled only. All of it is monotone, so that quantiles
+    come back as quantiles. Scales are those of the training part, for each series its own.
+
+    Args:
+        kind: One of `TRANSFORMS`.
+        scaler: As of `FeatureScaler`.
+        series: How many series there are.
+        targets: How many columns are forecast.
+        features: How many more columns there are.
+
+    Raises:
+        ConfigurationError: The kind or the scaler is unknown.
+
+    Example:
+        >>> transform = SeriesTransform("return", "none", series=1, targets=1, features=0)
+        >>> past = tf.constant([[[100.0], [110.0]]])
+        >>> round(float(transform.past(past, tf.constant([0]))[0, 0, 0]), 4)
+        0.0953
+    """
+
+    def __init__(self, kind: str, scaler: str, series: int, targets: int, features: int) -> None:
+        super().__init__(name="transform", dtype="float32")
+        check_transform(kind)
+        self.kind, self.targets = kind, targets
+        self.inputs = FeatureScaler(targets, scaler, series, name="inputs")
+        self.features = (
+            FeatureScaler(features, scaler, series, name="features") if features else None
+        )
+        self.outputs = FeatureScaler(targets, scaler, series, name="outputs")
+        self.naive_error = self.add_weight(
+            shape=(series, targets),
+            initializer="ones",
+            dtype="float32",
+            trainable=False,
+            name="naive_error",
+        )
+        self.built = True
+
+    @property
+    def rows_lost(self) -> int:
+        """How many rows of the history are used up."""
+        return int(self.kind in CHANGES)
+
+    def fit(
+        self,
+        store: SeriesStore,
+        ends: NDArray[np.int64],
+        *,
+        history: int,
+        horizon: int,
+        season: int,
+    ) -> None:
+        """Take all scales from the training part.
+
+        Args:
+            store: The series.
+            ends: The end of each series' training part.
+            history: Rows that the network sees.
+            horizon: Rows that it forecasts.
+            season: How many rows before a value the naive forecast of MASE looks.
+
+        Raises:
+            DataError: Returns of values that are not positive.
+        """
+        self._check_positive(store)
+        inputs, features, outputs, errors = [], [], [], []
+        for start, end in zip(store.starts[:-1], ends, strict=True):
+            rows = store.values[start:end].astype(np.float64)
+            values = rows[:, : self.targets]
+            levels = np.log(values) if self.kind == "return" else values
+            inputs.append(self._seen(levels, history))
+            steps = range(1, min(horizon, len(levels) - 1) + 1)
+            outputs.append(levels if self.kind == "none" else _lagged(levels, steps))
+            features.append(rows[:, self.targets :])
+            lag = min(season, len(values) - 1)
+            error = np.abs(values[lag:] - values[:-lag]).mean(axis=0)
+            errors.append(np.where(error > 0, error, 1.0))
+        self.inputs.fit(inputs)
+        self.outputs.fit(outputs)
+        if self.features is not None:
+            self.features.fit(features)
+        self.naive_error.assign(np.stack(errors).astype(np.float32))
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether the scales come from data or from a checkpoint."""
+        return self.outputs.is_fitted
+
+    def past(self, past: tf.Tensor, series: tf.Tensor) -> tf.Tensor:
+        """What the network sees of windows of shape (batch, history, channels).
+
+        Returns:
+            Float32 of shape (batch, history - rows_lost, channels).
+        """
+        levels = self._levels(past[..., : self.targets])
+        if self.kind == "last_value":
+            levels = levels - levels[:, -1:]
+        elif self.kind in CHANGES:
+            levels = levels[:, 1:] - levels[:, :-1]
+        seen = [self.inputs(levels, series)]
+        if self.features is not None:
+            seen.append(self.features(past[:, self.rows_lost :, self.targets :], series))
+        return tf.concat(seen, axis=-1)
+
+    def future(self, future: tf.Tensor, series: tf.Tensor) -> tf.Tensor:
+        """Scaled features of the rows to forecast, the last of all features."""
+        if self.features is None or not future.shape[-1]:
+            return future
+        center, scale = (
+            tf.gather(tf.convert_to_tensor(weight), series)[:, tf.newaxis, -future.shape[-1] :]
+            for weight in (self.features.center, self.features.scale)
+        )
+        return (future - center) / scale
+
+    def target(self, y: tf.Tensor, past: tf.Tensor, series: tf.Tensor) -> tf.Tensor:
+        """What the network should give for the true (batch, horizon, targets)."""
+        levels = self._levels(y)
+        return self.outputs(levels - self._anchor(past), series)
+
+    def forecast(self, outputs: tf.Tensor, past: tf.Tensor, series: tf.Tensor) -> tf.Tensor:
+        """The forecast, in the data's units, of outputs of shape (batch, horizon, targets)."""
+        levels = self.outputs.inverse(outputs, series) + self._anchor(past)
+        return tf.exp(levels) if self.kind == "return" else levels
+
+    def _anchor(self, past: tf.Tensor) -> Any:
+        return 0.0 if self.kind == "none" else self._levels(past[:, -1:, : self.targets])
+
+    def _levels(self, values: tf.Tensor) -> tf.Tensor:
+        values = tf.cast(values, tf.float32)
+        return tf.math.log(values) if self.kind == "return" else values
+
+    def _seen(self, levels: NDArray[np.float64], history: int) -> NDArray[np.float64]:
+        if self.kind == "none":
+            return levels
+        if self.kind == "last_value":
+            return -_lagged(levels, range(min(history, len(levels))))
+        return np.diff(levels, axis=0)
+
+    def _check_positive(self, store: SeriesStore) -> None:
+        if self.kind != "return":
+            return
+        bad = np.argwhere(store.target_values <= 0)
+        if len(bad):
+            row, column = bad[0]
+            raise DataError(
+                f"{store.targets[column]} is {store.values[row, column]:g} at {store.times[row]}; "
+                "transform='return' needs positive values: take 'difference'."
+            )
+
+
+def check_transform(kind: str) -> None:
+    """Refuse an unknown transform."""
+    if kind not in TRANSFORMS:
+        raise ConfigurationError(f"transform {kind!r} is unknown.{nearest(kind, TRANSFORMS)}")
+
+
+def _lagged(levels: NDArray[np.float64], lags: range) -> NDArray[np.float64]:
+    """Changes over each of several numbers of rows, one after the other."""
+    return np.concatenate([levels[lag:] - levels[: len(levels) - lag] for lag in lags])

@@ -1,0 +1,280 @@
+"""TimeSeriesForecast: the next values of one or several series."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from lightning_tf.callback import Callback
+from lightning_tf.data.data_module import checked_integer
+from lightning_tf.data.series.series_data import time_series_data
+from lightning_tf.data.series.time_series import TimeSeries
+from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.task import Task
+from lightning_tf.tasks.common.metrics import PercentageError
+from lightning_tf.tasks.common.optimizer_settings import OptimizerSettings
+from lightning_tf.tasks.common.regression_losses import check_loss, forecast_loss
+from lightning_tf.tasks.time_series_forecast.comparison import ForecastComparison
+from lightning_tf.tasks.time_series_forecast.export import export_forecaster
+from lightning_tf.tasks.time_series_forecast.forecaster import Forecaster
+from lightning_tf.tasks.time_series_forecast.report import ForecastReport
+from lightning_tf.tasks.time_series_forecast.rolling_forecast import rolling_forecast
+from lightning_tf.tasks.time_series_forecast.walk_forward import walk_forward
+
+if TYPE_CHECKING:
+    from lightning_tf.trainer import Trainer
+
+HISTORY, HORIZON = 60, 1
+
+
+class TimeSeriesForecast(Task):
+    """Learns to forecast the rows that follow a window of a series.
+
+    The data give windows in their own units (see `SeriesWindows`); scaling and, where asked for,
+    the change to differences or returns happen inside the step, by weights that are fitted on the
+    training part, so that checkpoints and exported models carry them. All steps of the horizon are
+    forecast at once. The loss is taken of scaled values, every metric in the data's units.
+
+    Metrics: ``rmse``, ``mae``, ``mape`` (per cent, of true values that are not 0), ``mase`` (the
+    absolute error to that of a naive forecast in the training part; Hyndman and Koehler 2006,
+    https://doi.org/10.1016/j.ijforecast.2006.03.001) and, with quantiles, ``coverage``, the share
+    of true values between the outer two. `predict_step` gives (batch, horizon, targets), with
+    quantiles (batch, horizon, targets, quantiles).
+
+    Args:
+        data: ``google_stock``, ``co2``, ``sunspots``; a CSV, TSV or Parquet file, a DataFrame,
+            arrays by column, an array (rows,) or (rows, targets), or a `TimeSeries`; see
+            `time_series_data`. None for a task from a checkpoint that is only asked.
+        network: ``mlp``, ``rnn``, ``gru``, ``lstm``, ``cnn``, ``nbeats``, or a Keras model from
+            windows (batch, rows, channels) to horizon x targets x quantiles numbers.
+        history: Rows that the network sees; None is the data's own, 60.
+        horizon: Rows that it forecasts; None is the data's own, 1.
+        season: Rows of a season, for the seasonal-naive forecast and MASE; None for no season.
+        transform: What the network sees and gives: ``last_value``, ``none``, ``difference`` or
+            ``return``; see `SeriesTransform`.
+        scaler: ``standard``, ``minmax`` or ``none``.
+        quantiles: To forecast, such as (0.1, 0.5, 0.9); none for a point forecast.
+        loss: ``mse``, ``mae`` or ``huber`` of a point forecast; None is mse.
+        units: Of each hidden layer of a named network.
+        depth: Its hidden layers; blocks of nbeats.
+        dropout: The rate behind each hidden layer.
+        bidirectional: Whether a recurrent network reads the window from both ends.
+        unroll: Whether a recurrent network is written out step by step. None chooses at the first
+            fit: where that makes up for the longer tracing (see `unrolling_pays`). Checkpoints
+            remember the choice, and runs that begin from one keep it.
+        batch_size: Windows in a global batch; None is the data's own, 32.
+        data_dir: Where the files of a named data set are.
+        data_options: Further options of `TimeSeries`, such as ``{"target": "Close"}``.
+        facts: What a checkpoint knows of the data's columns; leave it out.
+        optimizer: A name (adam, adamw, sgd, ...), a pair of name and options, a Keras optimizer or
+            its configuration.
+        learning_rate: At the start, or after the warm-up; None is the optimizer's default.
+        schedule: As for `ImageClassification`.
+        warmup_steps: Updates of a linear warm-up, or a fraction of all of them below 1.0.
+        weight_decay: Decoupled, biases spared.
+
+    Raises:
+        ConfigurationError: A name is unknown, a number is out of range, or options contradict each
+            other.
+
+    Example:
+        >>> from lightning_tf import Trainer
+        >>> wave = np.sin(np.arange(1000) / 8)
+        >>> task = TimeSeriesForecast(wave, "mlp", history=60, horizon=10, season=50)
+        >>> trainer = Trainer(max_epochs=5, seed=0)
+        >>> trainer.fit(task)
+        >>> trainer.test(task)["test_mase"] < 0.2
+        True
+        >>> task.forecast(wave[-60:], steps=30).shape
+        (30, 1)
+    """
+
+    data: TimeSeries | None
+    walking = False
+
+    def __init__(
+        self,
+        data: Any,
+        network: Any = "gru",
+        *,
+        history: int | None = None,
+        horizon: int | None = None,
+        season: int | None = None,
+        transform: str = "last_value",
+        scaler: str = "standard",
+        quantiles: Sequence[float] = (),
+        loss: str | None = None,
+        units: int = 64,
+        depth: int = 2,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        unroll: bool | None = None,
+        batch_size: int | None = None,
+        data_dir: str | os.PathLike[str] | None = None,
+        data_options: Mapping[str, Any] | None = None,
+        facts: Mapping[str, Any] | None = None,
+        optimizer: Any = "adam",
+        learning_rate: float | None = None,
+        schedule: Any = None,
+        warmup_steps: float = 0,
+        weight_decay: float | None = None,
+    ) -> None:
+        check_loss(loss, quantiles)
+        layers: dict[str, Any] = {"units": units, "depth": depth, "dropout": dropout}
+        layers |= {"bidirectional": bidirectional, "unroll": unroll}
+        self.forecaster = Forecaster(network, transform, scaler, quantiles, layers)
+        self.optimizer_settings = OptimizerSettings(
+            optimizer, learning_rate, schedule, warmup_steps, weight_decay
+        )
+        self.loss, self.quantiles = loss or "mse", tuple(quantiles)
+        self.season = None if season is None else checked_integer("season", season, least=1)
+        self.facts = None if facts is None else dict(facts)
+        options: dict[str, Any] = {"history": history, "horizon": horizon, **(data_options or {})}
+        options |= {"batch_size": batch_size, "data_dir": data_dir}
+        if isinstance(data, TimeSeries):  # as a checkpoint records them, they say the same again
+            options = {k: v for k, v in options.items() if getattr(data, k, None) != v}
+        self.data = None if data is None else time_series_data(data, **options)
+        of_data = self.data or TimeSeries(
+            [0.0], history=history or HISTORY, horizon=horizon or HORIZON
+        )
+        self.history, self.horizon = of_data.history, of_data.horizon
+        self.hparams |= {"history": self.history, "horizon": self.horizon}
+        if isinstance(data, os.PathLike):
+            self.hparams["data"] = os.fspath(data)
+        elif data is not None and not isinstance(data, str):
+            # Plain data it may be, but a whole series has no place in a checkpoint.
+            self.hparams["data"] = {"type": f"{type(data).__module__}.{type(data).__qualname__}"}
+
+    def setup(self, stage: str) -> None:
+        """Learn the columns from the data; checkpoints and loggers get their names."""
+        self._learn_columns()
+
+    def configure_model(self) -> None:
+        """Build the network, as `model`, to the columns; its scales are unknown until a fit."""
+        self._learn_columns()
+        self.forecaster.choose_unrolling(self.history, self._trainer)
+        if self.forecaster.is_recurrent:
+            self.hparams["unroll"] = self.forecaster.layers.unroll
+        self.built = self.forecaster.build(self.facts or {}, self.history, self.horizon)
+        self.model, self.transform = self.built.model, self.built.transform
+
+    def configure_optimizers(self) -> keras.optimizers.Optimizer:
+        """Make the optimizer, with its schedule over the updates of this fit.
+
+        Scales that no checkpoint has brought are fitted here, on the training part alone.
+        """
+        if not self.transform.is_fitted and self.data is not None:
+            self.transform.fit(
+                self.data.store,
+                self.data.splits[0],
+                history=self.history,
+                horizon=self.horizon,
+                season=self.season or 1,
+            )
+        return self.optimizer_settings.build(self.trainer.estimated_stepping_batches, self.model)
+
+    def configure_metrics(self) -> dict[str, keras.metrics.Metric]:
+        """Errors in the data's units."""
+        return {
+            "rmse": keras.metrics.RootMeanSquaredError(),
+            "mae": keras.metrics.MeanAbsoluteError(),
+            "mape": PercentageError(),
+        }
+
+    def training_step(self, batch: Any) -> tf.Tensor:
+        """Return the mean loss of scaled forecasts, and what the model's layers add."""
+        added = [tf.cast(loss, tf.float32) for loss in self.model.losses]
+        return tf.add_n([self._loss(batch, training=True), *added])
+
+    def validation_step(self, batch: Any) -> tf.Tensor:
+        """Return the mean loss of scaled forecasts."""
+        return self._loss(batch, training=False)
+
+    def predict_step(self, batch: Any) -> tf.Tensor:
+        """Return forecasts in the data's units of windows, with or without targets."""
+        inputs = batch[0] if isinstance(batch, (tuple, list)) else batch
+        return self.built.forecast(self.built.outputs(inputs, training=False), inputs)
+
+    def forecast(
+        self, history: Any, steps: int, *, known: Any = None, series: str | None = None
+    ) -> NDArray[np.float32]:
+        """Forecast rows beyond the end of a history; longer than the horizon, it rolls on.
+
+        Args:
+            history: At least `history` rows in the data's units: a DataFrame or an array.
+            steps: Rows to forecast.
+            known: Of these rows, the features that are known in the future.
+            series: Which one, where there are several.
+
+        Returns:
+            Float32 of shape (steps, targets), with quantiles (steps, targets, quantiles); see
+            `rolling_forecast`.
+        """
+        self._check_built()
+        return rolling_forecast(
+            self, history, checked_integer("steps", steps, least=1), known=known, series=series
+        )
+
+    def compare(self, stage: str = "test") -> list[dict[str, Any]]:
+        """Errors of this task and of forecasts that need no network, on the same windows.
+
+        Returns:
+            A dict for each with ``forecast`` (its name), ``rmse``, ``mae``, ``mape``, ``mase``.
+        """
+        self._check_built()
+        return ForecastComparison(self, stage).rows()
+
+    def backtest(
+        self, trainer: Trainer, folds: int = 5, refit: Callable[[], Trainer] | None = None
+    ) -> list[dict[str, Any]]:
+        """Test on consecutive stretches of the test part; see `walk_forward`."""
+        self._check_built()
+        return walk_forward(self, trainer, folds, refit)
+
+    def export_saved_model(self, path: Path) -> None:
+        """Write a SavedModel that takes and gives the data's units; see `export_forecaster`."""
+        export_forecaster(self, path)
+
+    def callbacks(self) -> list[Callback]:
+        """Bring the comparison with the baselines, and pictures."""
+        return [ForecastReport()]
+
+    def _check_built(self) -> None:
+        if getattr(self, "built", None) is None:
+            raise ConfigurationError(
+                "there is no model yet: fit the task, or take it from a checkpoint."
+            )
+
+    def _loss(self, batch: Any, training: bool) -> tf.Tensor:
+        inputs, y = batch
+        outputs = self.built.outputs(inputs, training)
+        forecast = self.built.forecast(outputs, inputs)
+        point = self.built.point(forecast)
+        self.update_metrics(y, point)
+        naive = tf.gather(tf.convert_to_tensor(self.transform.naive_error), inputs["series"])
+        self.log("mase", tf.reduce_mean(tf.abs(y - point) / naive[:, tf.newaxis]))
+        if self.quantiles:
+            inside = (forecast[..., 0] <= y) & (y <= forecast[..., -1])
+            self.log("coverage", tf.reduce_mean(tf.cast(inside, tf.float32)))
+        target = self.transform.target(y, inputs["past"], inputs["series"])
+        return forecast_loss(target, outputs, self.loss, self.quantiles)
+
+    def _learn_columns(self) -> None:
+        if self.data is not None and (self.facts is None or self._trainer is not None):
+            self.data.setup("fit")
+            store = self.data.store
+            names = {"series": store.names, "targets": store.targets}
+            names |= {"unknown": store.unknown, "known": store.known}
+            self.facts = {key: list(value) for key, value in names.items()}
+            self.hparams["facts"] = self.facts
+        if self.facts is None:
+            raise ConfigurationError(
+                "data is None; give data to learn from, or take the task from a checkpoint."
+            )

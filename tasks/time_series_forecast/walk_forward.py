@@ -1,0 +1,80 @@
+"""walk_forward: a forecasting task tested again and again as time goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lightning_tf.data.indexed_data import Part
+from lightning_tf.data.series.windows import window_origins
+from lightning_tf.exceptions import ConfigurationError, DataError
+
+if TYPE_CHECKING:
+    from lightning_tf.trainer import Trainer
+
+
+def walk_forward(
+    task: Any, trainer: Trainer, folds: int, refit: Callable[[], Trainer] | None = None
+) -> list[dict[str, Any]]:
+    """Test on consecutive stretches of the test part, oldest first.
+
+    The rows of the test part are cut into `folds` stretches of equal length; each is tested by
+    itself, its windows with all rows before them as history. With `refit`, training first goes on
+    with all rows before the stretch (the scales stay those of the first training part); otherwise
+    the task stays as it is, which shows how it ages.
+
+    Args:
+        task: A fitted TimeSeriesForecast with data.
+        trainer: Tests.
+        folds: How many stretches.
+        refit: Makes a Trainer that fits the task anew before each stretch but the first.
+
+    Returns:
+        A row for each stretch: ``from``, the first time that is forecast, ``windows``, and what
+        ``Trainer.test`` measured.
+
+    Raises:
+        ConfigurationError: `folds` is below 1.
+        DataError: A stretch is shorter than the horizon.
+
+    Example:
+        >>> rows = walk_forward(task, trainer, folds=4)
+        >>> [round(row["test_rmse"], 2) for row in rows]
+        [7.9, 8.1, 10.2, 10.1]
+    """
+    if folds < 1:
+        raise ConfigurationError(f"folds={folds}: give at least 1.")
+    data = task.data
+    data.setup("fit")
+    store, parts = data.store, dict(data.parts)
+    if "test" not in parts:
+        raise DataError("There is no test part to walk through; give test_from= or test_fraction=.")
+    starts, ends, begins = store.starts[:-1], store.starts[1:], data.splits[1]
+    source, rows = parts["test"].source, []
+
+    def origins(first: Any, last: Any) -> Any:
+        return window_origins(starts, first, last, data.history, data.horizon)
+
+    task.walking = True  # no report of every stretch
+    try:
+        for fold in range(folds):
+            first, last = (begins + (ends - begins) * n // folds for n in (fold, fold + 1))
+            windows = origins(first, last)
+            if not len(windows):
+                raise DataError(
+                    f"Stretch {fold + 1} of {folds} has no window of horizon={data.horizon}; take "
+                    "fewer folds."
+                )
+            data.parts = {**parts, "test": Part(source, windows)}
+            if refit is not None and fold:
+                data.parts["train"] = Part(source, origins(starts, first))
+                data.parts.pop("val", None)  # its rows are trained on now
+                refit().fit(task)
+            measured = trainer.test(task)
+            time = np.min(store.times[windows])
+            rows.append({"from": time, "windows": len(windows), **measured})
+    finally:
+        data.parts, task.walking = parts, False
+    return rows

@@ -1,0 +1,73 @@
+"""Backbones of keras-hub; keras-hub is imported only where one is used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.tasks.transfer_learning.preprocessing import to_minus_one_to_one
+
+Loaded = tuple[keras.Model, Callable[[Any], Any], int]
+
+
+def load(preset: str) -> Loaded:
+    """A backbone with its weights and its preprocessing, of a preset or a folder.
+
+    Args:
+        preset: A name of keras-hub, or a folder made by `save_to_preset`.
+
+    Returns:
+        The backbone, a function from pictures in [0, 255] to its input, and its channels.
+
+    Raises:
+        ConfigurationError: keras-hub cannot load it.
+    """
+    import keras_hub
+
+    if ("/" in preset or preset.startswith(".")) and "://" not in preset:
+        folder = Path(preset).expanduser()
+        if not (folder / "config.json").is_file():
+            raise ConfigurationError(
+                f"backbone 'keras_hub:{preset}': {folder} holds no config.json; give a folder that "
+                "save_to_preset wrote."
+            )
+        preset = str(folder)
+    try:
+        backbone = keras_hub.models.Backbone.from_preset(preset)
+    except Exception as error:  # whatever the hub's downloader raises: no common base
+        raise ConfigurationError(
+            f"backbone 'keras_hub:{preset}': keras-hub cannot load it ({type(error).__name__}: "
+            f"{error}). Tried a folder of that name, keras-hub's cache, then its host. Give a "
+            "folder made by save_to_preset, 'keras_hub:path/to/folder', or a name of "
+            "keras_hub.models.Backbone.presets with a network connection."
+        ) from error
+    try:
+        converter = keras_hub.layers.ImageConverter.from_preset(preset, dtype="float32")
+    except ValueError:  # a folder that holds a backbone and nothing else
+        return of(backbone)
+    converter.image_size = None  # the pictures have the size that the user chose
+    return backbone, converter, _channels(backbone)
+
+
+def of(backbone: Any) -> Loaded:
+    """A backbone that somebody made, which takes [-1, 1]; see `load`.
+
+    Raises:
+        ConfigurationError: It is another keras-hub model.
+    """
+    import keras_hub
+
+    if isinstance(backbone, keras_hub.models.Task):
+        raise ConfigurationError(
+            f"backbone is keras-hub's {type(backbone).__name__}; give its .backbone."
+        )
+    return backbone, to_minus_one_to_one, _channels(backbone)
+
+
+def _channels(backbone: Any) -> int:
+    shape = backbone.input_shape
+    return 1 if isinstance(shape, tuple) and shape[-1] == 1 else 3

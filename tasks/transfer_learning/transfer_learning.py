@@ -1,0 +1,166 @@
+"""TransferLearning: a new head on a backbone that has learnt elsewhere."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from lightning_tf.data.images.cached_features import CachedFeatures
+from lightning_tf.data.images.spec import PictureFacts, picture_facts
+from lightning_tf.exceptions import ConfigurationError, nearest
+from lightning_tf.tasks.image_classification.image_classification import ImageClassification
+from lightning_tf.tasks.transfer_learning.backbone import Backbone
+from lightning_tf.tasks.transfer_learning.classifier import (
+    FEATURES_RANK,
+    BuiltTransfer,
+    TransferClassifier,
+)
+from lightning_tf.tasks.transfer_learning.grad_cam import grad_cam
+
+OPTIONS = (
+    "batch_size",
+    "data_dir",
+    "image_size",
+    "data_options",
+    "optimizer",
+    "learning_rate",
+    "schedule",
+    "warmup_steps",
+    "weight_decay",
+    "label_smoothing",
+    "augmentation",
+    "fused_batch_norm",
+)
+
+
+class TransferLearning(ImageClassification):
+    """Learns which of several classes a picture shows, with features learnt on other pictures.
+
+    Batches, losses, metrics and options are `ImageClassification`'s; the network is the backbone,
+    with its own preprocessing inside, a mean over its feature maps, and a head. The predictions
+    sheet gets a second figure, with Grad-CAM heat maps, where the backbone gives feature maps.
+
+    With ``train="head"`` the backbone never trains, and its BatchNormalization layers compute with
+    their moving statistics. For two phases in one fit, give ``train="all"`` and the callback
+    `BackboneFinetuning("backbone", ...)`, which freezes the backbone at first.
+
+    Source: Yosinski et al., "How transferable are features in deep neural networks?", 2014,
+    https://arxiv.org/abs/1411.1792; https://keras.io/guides/transfer_learning/.
+
+    Args:
+        data: As of `ImageClassification`.
+        backbone: A name of keras.applications; ``"keras_hub:<preset or folder>"``; a URL of
+            TensorFlow Hub or a SavedModel's folder; a keras-hub backbone; or a Keras model from
+            pictures to features.
+        weights: For a name of keras.applications: ``imagenet``, a local file of the network
+            without its top, or None for random ones.
+        train: ``head``, or ``all`` of the network.
+        fixed_layers: Names of layers of the backbone that never train.
+        hidden_units: Of a ReLU layer in the head; None for a linear head.
+        dropout: Rate in the head.
+        preprocessing: Replaces the backbone's own; see `Backbone`.
+        cache_features: Compute the backbone's features once and train the head on them. Goes with
+            ``train="head"`` and without augmentation, which changes the pictures every epoch.
+        **options: batch_size, data_dir, image_size, data_options, optimizer, learning_rate,
+            schedule, warmup_steps, weight_decay, label_smoothing, augmentation, fused_batch_norm:
+            as of `ImageClassification`.
+
+    Raises:
+        ConfigurationError: A name is unknown, a file is missing, or options contradict each other;
+            before training, weights cannot be downloaded, or the pictures are too small.
+
+    Example:
+        >>> from lightning_tf import Trainer
+        >>> from lightning_tf.callbacks import BackboneFinetuning
+        >>> task = TransferLearning("photos", "MobileNetV2", train="all", image_size=160)
+        >>> thaw = BackboneFinetuning("backbone", unfreeze_at_epoch=5, layers=30)
+        >>> Trainer(max_epochs=10, callbacks=[thaw]).fit(task)
+        >>> task.export("exported")
+    """
+
+    built: BuiltTransfer
+
+    def __init__(
+        self,
+        data: Any,
+        backbone: Any = "MobileNetV2",
+        *,
+        weights: str | os.PathLike[str] | None = "imagenet",
+        train: Literal["head", "all"] = "head",
+        fixed_layers: Sequence[str] = (),
+        hidden_units: int | None = None,
+        dropout: float = 0.2,
+        preprocessing: Any = None,
+        cache_features: bool = False,
+        **options: Any,
+    ) -> None:
+        for name in options:
+            if name not in OPTIONS:
+                raise ConfigurationError(
+                    f"TransferLearning has no option {name!r}.{nearest(name, OPTIONS)}"
+                )
+        if train not in ("head", "all"):
+            raise ConfigurationError(f"train={train!r}.{nearest(train, ('head', 'all'))}")
+        if cache_features and (train != "head" or options.get("augmentation")):
+            wrong = "train='all'" if train != "head" else "augmentation"
+            raise ConfigurationError(
+                f"cache_features=True goes without {wrong}: features are computed once, of "
+                "pictures and by a backbone that do not change."
+            )
+        super().__init__(data, **options)
+        self.classifier = TransferClassifier(  # type: ignore[assignment]
+            Backbone(backbone, weights, preprocessing),
+            train_backbone=train == "all",
+            fixed_layers=fixed_layers,
+            hidden_units=hidden_units,
+            dropout=dropout,
+        )
+        self.pictures_data = self.data
+        if cache_features:
+            self.data = CachedFeatures(self.data, self._extract, self._backbone_version)
+
+    def configure_model(self) -> None:
+        """Build preprocessing, backbone and head, as `model`; `backbone` and `head` are in it."""
+        super().configure_model()
+        self.backbone, self.head = self.built.backbone, self.built.head
+
+    def picture_facts(self) -> PictureFacts:
+        """What the network is built to: the pictures, not features of them."""
+        return picture_facts(self.pictures_data)
+
+    def heat_maps(self, pictures: Any, classes: Any) -> NDArray[np.float32] | None:
+        """Grad-CAM: where in each picture its class was seen, or None without feature maps.
+
+        Args:
+            pictures: Of shape (batch, height, width, channels), in the data's range.
+            classes: To look for, shape (batch,).
+        """
+        if self.built.to_maps is None:
+            return None
+        found = grad_cam(self.built.to_maps, self.built.head, self._pictures(pictures), classes)
+        return np.asarray(found)
+
+    def _pictures(self, pictures: Any) -> tf.Tensor:
+        """Float32 pictures in [0, 255]; features as they are."""
+        if len(pictures.shape) == FEATURES_RANK:
+            return pictures
+        return super()._pictures(pictures)
+
+    def _configured(self) -> BuiltTransfer:
+        """The model, made now where features are asked for before the first step."""
+        if not self.configured:
+            self.configure_model()
+            self.configured = True
+        return self.built
+
+    def _extract(self, pictures: Any) -> tf.Tensor:
+        extractor = self._configured().extractor
+        return tf.cast(extractor(self._pictures(pictures), training=False), tf.float32)
+
+    def _backbone_version(self) -> int:
+        return self._configured().backbone_version()

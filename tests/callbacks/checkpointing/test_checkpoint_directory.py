@@ -1,0 +1,83 @@
+import os
+
+import pytest
+
+from lightning_tf.callbacks.checkpointing.checkpoint_directory import CheckpointFolder
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return CheckpointFolder(str(tmp_path / "here"))
+
+
+def made(path, content="x"):
+    os.makedirs(path)
+    with open(os.path.join(path, "file"), "w") as file:
+        file.write(content)
+    return path
+
+
+def content(path):
+    with open(os.path.join(path, "file")) as file:
+        return file.read()
+
+
+def test_a_taken_name_gets_a_version(folder):
+    first = made(folder.free("a"))
+    second = made(folder.free("a"))
+    assert [os.path.basename(path) for path in (first, second)] == ["a.ckpt", "a-v1.ckpt"]
+    assert folder.free("a").endswith("a-v2.ckpt")
+    assert folder.free("a", reusable={second}) == second
+
+
+def test_without_versions_a_taken_name_is_given_again(folder):
+    path = made(folder.free("a"))
+    assert CheckpointFolder(folder.path, versioned=False).free("a") == path
+
+
+def test_a_dangling_link_is_taken(folder):
+    os.makedirs(folder.path)
+    os.symlink("nowhere", folder.free("a"))
+    assert folder.free("a").endswith("a-v1.ckpt")
+
+
+def test_nothing_outside_is_removed(folder, tmp_path):
+    inside = made(folder.free("a"))
+    outside = made(str(tmp_path / "outside.ckpt"))
+    deeper = made(os.path.join(folder.path, "other", "b.ckpt"))
+    link = folder.free("link")
+    os.symlink(outside, link)
+    for path in (inside, outside, deeper, link, folder.free("missing")):
+        folder.remove(path)
+    assert not os.path.exists(inside)
+    assert content(outside) == content(deeper) == content(link) == "x"
+
+
+def test_a_link_is_relative_and_moves_on(folder, tmp_path):
+    first, second = made(folder.free("a"), "first"), made(folder.free("b"), "second")
+    last = folder.free("last")
+    folder.link(last, first)
+    assert os.readlink(last) == "a.ckpt"
+    folder.link(last, second)
+    assert content(last) == "second"
+    assert content(first) == "first"
+    os.rename(folder.path, tmp_path / "moved")
+    assert content(tmp_path / "moved" / "last.ckpt") == "second"
+
+
+def test_a_link_takes_the_place_of_a_directory(folder):
+    target, last = made(folder.free("a"), "new"), made(folder.free("last"), "old")
+    folder.link(last, target)
+    assert content(last) == "new"
+    assert sorted(os.listdir(folder.path)) == ["a.ckpt", "last.ckpt"]
+
+
+def test_without_links_it_is_a_copy(folder, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise OSError("this file system has no links")
+
+    monkeypatch.setattr(os, "symlink", refuse)
+    target, last = made(folder.free("a"), "new"), folder.free("last")
+    folder.link(last, target)
+    assert not os.path.islink(last)
+    assert content(last) == "new"

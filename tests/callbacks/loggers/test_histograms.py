@@ -1,0 +1,40 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from lightning_tf.callbacks.loggers.histograms import HistogramWatch, _counted, _split
+
+
+@pytest.mark.parametrize(
+    ("values", "total"),
+    [
+        ([1.0, 2.0, 3.0], 3),
+        ([5.0, 5.0], 2),
+        ([0.0], 1),
+        ([np.nan, np.inf, 1.0, 2.0], 2),
+        ([np.nan], 0),
+    ],
+)
+def test_every_finite_number_is_counted_once(values, total):
+    counts, edges = _split(_counted(tf.constant(values)).numpy())
+    assert counts.sum() == total
+    assert len(edges) == len(counts) + 1
+    assert (np.diff(edges) > 0).all()
+
+
+def test_counts_are_those_of_numpy():
+    values = np.random.default_rng(0).normal(size=1000).astype("float32")
+    counts, edges = _split(_counted(tf.constant(values)).numpy())
+    assert abs(counts - np.histogram(values, bins=edges)[0]).sum() <= 4  # at the edges
+
+
+def test_sparse_gradients_are_counted_without_making_them_dense():
+    rows = tf.IndexedSlices(tf.ones([2, 3]), tf.constant([0, 5]), tf.constant([1000, 3]))
+    assert _split(_counted(rows).numpy())[0].sum() == 6
+
+
+def test_it_is_awake_before_and_after_the_update_that_is_counted():
+    watch = HistogramWatch("all", 10)
+    assert [watch.next_step(step) for step in (0, 8, 9, 10)] == [9, 9, 10, 19]
+    assert [watch.is_next(step) for step in (8, 9, 10)] == [False, True, False]
+    assert HistogramWatch("all", 1).next_step(3) == 4

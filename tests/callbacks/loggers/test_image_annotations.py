@@ -1,0 +1,114 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers.boring import BoringTask, Rows, fitted
+from PIL import Image
+
+from lightning_tf.callbacks import CSVLogger, JSONLinesLogger
+from lightning_tf.callbacks.loggers.image_annotations import COLORS, OPACITY, marked_pictures
+from lightning_tf.exceptions import DataError
+
+BLACK = np.zeros((1, 100, 120, 3), "uint8")
+ROAD = np.zeros((100, 120), int)
+ROAD[60:, :50] = 1
+MASK = {"mask_data": ROAD, "class_labels": {1: "road"}}
+CORNERS = {"minX": 0.5, "minY": 0.25, "maxX": 0.75, "maxY": 0.5}
+
+
+def boxes(**options):
+    return {"box_data": [{"position": CORNERS, "class_id": 2, **options}]}
+
+
+def test_a_mask_is_painted_over_its_classes_alone():
+    (picture,), captions = marked_pictures(BLACK, ["noon"], masks=[{"truth": MASK}])
+    assert captions == ["noon\ntruth"]
+    np.testing.assert_array_equal(picture[98, 3], np.rint(np.array(COLORS[1]) * OPACITY))
+    assert not picture[:55].any()
+    assert not picture[98, 60:].any()
+    data = np.where(ROAD == 1, 3, 7)
+    (named,), _ = marked_pictures(BLACK, masks=[{"": {**MASK, "mask_data": data}}])
+    assert not named.any()  # 3 and 7 have no name
+    (unnamed,), _ = marked_pictures(BLACK, masks=[{"": {"mask_data": data}}])
+    assert unnamed[98, 3].any()
+    assert unnamed[3, 118].any()
+
+
+@pytest.mark.parametrize(
+    "position",
+    [
+        {"position": CORNERS},
+        {"position": {"middle": [0.625, 0.375], "width": 0.25, "height": 0.25}},
+        {"position": {"minX": 60, "minY": 25, "maxX": 90, "maxY": 50}, "domain": "pixel"},
+    ],
+    ids=["corners", "middle", "pixels"],
+)
+def test_a_box_is_outlined_where_it_is(position):
+    (picture,), _ = marked_pictures(BLACK, boxes=[{"found": boxes(**position)}])
+    for y, x in ((25, 88), (50, 75), (48, 60), (40, 90)):
+        assert tuple(picture[y, x]) == COLORS[2], (y, x)
+    assert not picture[45, 80].any()
+    assert not picture[:20].any()
+
+
+def test_every_set_of_marks_has_a_picture_of_its_own():
+    marks = {"truth": boxes(), "found": boxes()}
+    pictures, captions = marked_pictures(
+        np.repeat(BLACK, 2, axis=0), ["a", "b"], [{"truth": MASK}, {}], [marks, {}]
+    )
+    assert captions == ["a\ntruth", "a\nfound", "b"]
+    assert pictures[0, 98, 3].any()
+    assert not pictures[1, 98, 3].any()
+    assert not pictures[2].any()
+
+
+def test_small_pictures_are_enlarged_with_their_marks():
+    mask = {"mask_data": np.eye(8, dtype=int)}
+    (picture,), _ = marked_pictures(np.zeros((1, 8, 8, 1)), masks=[{"m": mask}])
+    assert picture.shape == (96, 96, 3)
+    assert picture[2, 2].any()
+    assert not picture[2, 90].any()
+
+
+@pytest.mark.parametrize(
+    ("marks", "message"),
+    [
+        ({"masks": []}, "0 masks for 1 pictures"),
+        ({"masks": [{"m": {"mask_data": np.zeros((3, 3), int)}}]}, r"\(100, 120\)"),
+        ({"masks": [{"m": {"mask_data": ROAD * 0.5}}]}, "integers"),
+        ({"masks": [{"m": {"data": ROAD}}]}, "mask_data"),
+        ({"boxes": [{"b": {"boxes": []}}]}, "give 'box_data'"),
+        ({"boxes": [{"b": {"box_data": [{"class_id": 1}]}}]}, "give minX, minY"),
+        ({"boxes": [{"b": boxes(position={**CORNERS, "minX": 0.9})}]}, "swap its sides"),
+        ({"boxes": [{}], "captions": ["a", "b"]}, "2 captions for 1 pictures"),
+    ],
+    ids=["number", "size", "floats", "no mask", "no boxes", "no position", "sides", "captions"],
+)
+def test_marks_that_do_not_fit_are_told(marks, message):
+    with pytest.raises(DataError, match=message):
+        marked_pictures(BLACK, **marks)
+
+
+def test_loggers_draw_masks_and_boxes(tmp_path):
+    class Sends(BoringTask):
+        def on_fit_end(self):
+            self.trainer.log_images("street", BLACK, ["noon"], [{"truth": MASK}], [{"b": boxes()}])
+            self.trainer.log_images("plain", BLACK)
+
+    class Old(Rows):
+        def log_images(self, name, images, step, captions=None):
+            self.sent.append(name)
+
+    old = Old()
+    loggers = [CSVLogger(), JSONLinesLogger(), old]
+    trainer = fitted(Sends(), max_epochs=1, default_root_dir=tmp_path, logger=loggers)
+    folder = Path(trainer.log_dir)
+    (sheet,) = folder.glob("images/street*.png")
+    (plain,) = folder.glob("images/plain*.png")
+    with Image.open(sheet) as marked, Image.open(plain) as unmarked:
+        assert marked.size[0] > unmarked.size[0]  # two sets of marks
+        assert COLORS[2] in [color for _, color in marked.getcolors(100_000)]
+    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    assert [line["name"] for line in lines if line["kind"] == "images"] == ["street", "plain"]
+    assert old.sent == ["plain"]  # it is asked for no marks, and warned about where there are some

@@ -1,0 +1,60 @@
+import numpy as np
+import pytest
+
+from lightning_tf.callbacks.loggers.image_grid import as_pixels, picture_sheet
+from lightning_tf.exceptions import DataError
+
+
+def test_small_pictures_are_enlarged_without_smoothing():
+    pictures = np.zeros((1, 2, 2, 1), "uint8")
+    pictures[0, 0, 1] = 200
+    sheet = np.asarray(picture_sheet(pictures))
+    inside = sheet[4:100, 4:100]
+    assert set(np.unique(inside)) == {0, 200}
+    assert (inside[:48, 48:] == 200).all()
+    assert (inside[48:] == 0).all()
+
+
+def test_the_grid_is_about_square_and_in_reading_order():
+    pictures = np.stack([np.full((96, 96, 3), shade, "uint8") for shade in (10, 20, 30, 40, 50)])
+    sheet = np.asarray(picture_sheet(pictures))
+    assert sheet.shape == (2 * 100 + 4, 3 * 100 + 4, 3)
+    shades = [sheet[50 + 100 * (i // 3), 50 + 100 * (i % 3), 0] for i in range(6)]
+    assert shades == [10, 20, 30, 40, 50, 255]
+
+
+def test_a_caption_stands_below_its_picture():
+    picture = np.full((1, 96, 96, 1), 255, "uint8")
+    bare = np.asarray(picture_sheet(picture))
+    with_text = np.asarray(picture_sheet(picture, ["predicted 3\ntruth 5"]))
+    assert with_text.shape[0] == bare.shape[0] + 2 * 15
+    assert (with_text[4:100] == 255).all()
+    assert (with_text[100:] == 0).any()
+
+
+def test_floats_and_bytes_give_the_same_pixels():
+    pixels = np.arange(256, dtype="uint8").reshape(1, 16, 16, 1)
+    np.testing.assert_array_equal(as_pixels(pixels / 255.0), as_pixels(pixels))
+    np.testing.assert_array_equal(as_pixels((pixels / 255.0).astype("float32")), as_pixels(pixels))
+
+
+@pytest.mark.parametrize(
+    ("pictures", "message"),
+    [
+        (np.zeros((8, 8, 3), "uint8"), r"shape \(8, 8, 3\)"),
+        (np.zeros((1, 8, 8, 4), "uint8"), r"shape \(1, 8, 8, 4\)"),
+        (np.zeros((0, 8, 8, 1), "uint8"), r"shape \(0, 8, 8, 1\)"),
+        (np.zeros((1, 8, 8, 1), "int32"), "dtype int32"),
+        (np.full((1, 8, 8, 1), 255.0), r"\[255.0, 255.0\]"),
+        (np.full((1, 8, 8, 1), -0.5), r"\[-0.5, -0.5\]"),
+        (np.full((1, 8, 8, 1), np.nan), "nan"),
+    ],
+)
+def test_what_is_no_picture_is_refused(pictures, message):
+    with pytest.raises(DataError, match=message):
+        picture_sheet(pictures)
+
+
+def test_each_picture_needs_a_caption_or_none_has_one():
+    with pytest.raises(DataError, match="1 captions for 2 pictures"):
+        picture_sheet(np.zeros((2, 8, 8, 1), "uint8"), ["a"])

@@ -1,0 +1,374 @@
+from helpers.paths import ROOT
+import json
+import logging
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import wandb
+from helpers.boring import BoringTask, NumberData, NumberTask, fitted, quiet
+from PIL import Image
+from helpers.wandb_log import logged_run, logged_runs
+
+from lightning_tf import Callback, Trainer
+from lightning_tf.checkpoint import io as checkpoint
+from lightning_tf.callbacks import ModelCheckpoint, WandbLogger
+from lightning_tf.callbacks.wandb.run import next_step
+from lightning_tf.exceptions import ConfigurationError, NonFiniteLossError
+
+pytestmark = pytest.mark.usefixtures("sealed")
+
+
+def logger_in(folder, **arguments):
+    return WandbLogger("digits", dir=folder, **{"mode": "offline", **arguments})
+
+
+def number_task(numbers=range(1, 5)):
+    return NumberTask(NumberData(numbers, held_out=[1.0]), keras.optimizers.SGD(0.0))
+
+
+class Shows(BoringTask):
+    """Logs one of everything at the end of training."""
+
+    def on_fit_end(self):
+        trainer = self.trainer
+        pictures = np.linspace(0.0, 1.0, 2 * 8 * 8).reshape(2, 8, 8, 1)
+        trainer.log_images("pictures", pictures, captions=["dark", "light"])
+        trainer.log_table("predictions", ["picture", "class"], [[pictures[0], 3], [pictures[1], 4]])
+        trainer.log_figure("drawing", drawing())
+        Path(trainer.log_dir, "notes.txt").write_text("by hand")
+        trainer.log_file("notes", str(Path(trainer.log_dir, "notes.txt")))
+        show, step = trainer.logger, trainer.global_step
+        masks = [{"truth": {"mask_data": np.ones((8, 8), int), "class_labels": {1: "road"}}}] * 2
+        corners = {"minX": 0.1, "maxX": 0.9, "minY": 0.1, "maxY": 0.9}
+        boxes = [{"truth": {"box_data": [{"position": corners, "class_id": 1}]}}] * 2
+        trainer.log_images("streets", pictures, masks=masks, boxes=boxes)
+        labels, scores = [0, 1, 1, 0], np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.7, 0.3]])
+        show.log_confusion_matrix("confusion", labels, scores, step, ["cat", "dog"])
+        show.log_roc("roc", labels, scores, step, ["cat", "dog"])
+        show.log_text("remark", "a < b", step)
+        show.log_histogram("numbers", np.arange(100.0), step)
+
+
+def drawing():
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(2, 2))
+    figure.add_subplot().plot([1, 2])
+    return figure
+
+
+def test_an_offline_run_holds_config_rows_and_summary(tmp_path):
+    logger = logger_in(tmp_path, name="first", group="trials", tags=["small"], config={"own": 1})
+    trainer = Trainer(**quiet(max_epochs=2, log_every_n_steps=2, logger=logger, seed=3))
+    trainer.fit(number_task())
+    (run,) = logged_runs(tmp_path)
+    assert (run.id, run.project, run.name) == (logger.run_id, "digits", "first")
+    assert (run.group, run.tags, run.exit_code) == ("trials", ["small"], 0)
+    assert run.column("train/loss") == [(2, 1.5), (4, 3.5), (6, 1.5), (8, 3.5)]
+    assert run.column("train/loss_epoch") == [(4, 2.5), (8, 2.5)]
+    assert run.column("val/loss") == [(4, 1.0), (8, 1.0)]
+    assert [row["epoch"] for row in run.history] == [0] * 4 + [1] * 4
+    assert [row["_step"] for row in run.history] == list(range(8))
+    assert run.metrics == {"trainer/global_step": "", "*": "trainer/global_step"}
+    assert run.config["own"] == 1
+    assert run.config["trainer"]["seed"] == 3
+    assert run.config["data"]["type"].endswith("NumberData")
+    assert run.config["packages"]["keras"] == keras.__version__
+    assert run.summary["val/loss"] == run.summary["best/val/loss"] == 1.0
+    assert run.summary["best/val/loss_step"] == 4
+    assert run.summary["train/loss"] == 3.5
+    assert "best/train/loss" not in run.summary
+
+
+def test_pictures_tables_charts_texts_and_files_are_what_was_given(tmp_path):
+    fitted(Shows(), max_epochs=1, logger=logger_in(tmp_path))
+    (run,) = logged_runs(tmp_path)
+    rows = {name: row[name] for row in run.history for name in row}
+    (folder,) = tmp_path.glob("wandb/offline-run-*/files")
+    assert rows["pictures"]["captions"] == ["dark", "light"]
+    with Image.open(folder / rows["pictures"]["filenames"][1]) as picture:
+        assert np.asarray(picture).max() == 255  # floats are not taken for bytes
+    assert rows["streets"]["all_masks"][0].keys() == {"truth"}
+    assert rows["streets"]["all_boxes"][0].keys() == {"truth"}
+    (table,) = [a for a in run.artifacts if a["name"] == f"run-{run.id}-predictions"]
+    cells = json.loads(Path(table["files"]["predictions.table.json"]).read_text())["data"]
+    assert [row[1] for row in cells] == [3, 4]
+    assert cells[0][0]["_type"] == "image-file"
+    confusion = json.loads((folder / rows["confusion_table"]["path"]).read_text())
+    assert ["dog", "cat", 1] in confusion["data"]
+    assert ["dog", "dog", 1] in confusion["data"]
+    roc = json.loads((folder / rows["roc_table"]["path"]).read_text())["data"]
+    assert [row[1:] for row in roc if row[0] == "dog"] == [
+        [0, 0],
+        [0, 0.5],
+        [0, 1],
+        [0.5, 1],
+        [1, 1],
+    ]
+    assert "a &lt; b" in (folder / rows["remark"]["path"]).read_text()
+    assert sum(rows["numbers"]["values"]) == 100
+    assert (folder / "notes" / "notes.txt").read_text() == "by hand"
+    assert "notes/notes.txt" in run.files
+    assert rows["drawing"]["_type"] == "image-file"
+
+
+def test_a_prefix_stands_before_everything_but_the_axis(tmp_path):
+    fitted(number_task(), max_epochs=1, logger=logger_in(tmp_path, prefix="gan/"))
+    (run,) = logged_runs(tmp_path)
+    assert run.column("gan/val/loss") == [(4, 1.0)]
+    assert run.summary["best/gan/val/loss"] == 1.0
+
+
+def test_histograms_are_of_the_gradients_that_training_computed(tmp_path):
+    logger = logger_in(tmp_path)
+    logger.watch("all", every_n_steps=2)
+    trainer = fitted(number_task([1, 5, 2, 7, 3]), max_epochs=1, logger=logger)
+    (run,) = logged_runs(tmp_path)
+    gradients = run.column("gradients/weight.0000.weight")
+    assert [step for step, _ in gradients] == [2, 4]
+    assert [chart["bins"][0] for _, chart in gradients] == [5.0, 7.0]
+    assert [sum(chart["values"]) for _, chart in gradients] == [1, 1]
+    assert [step for step, _ in run.column("weights/weight.0000.weight")] == [2, 4]
+    assert "apply" not in vars(trainer.optimizers[""])  # the optimizer is as it was
+
+
+def test_watching_changes_no_number(tmp_path):
+    logger = logger_in(tmp_path, mode="disabled")
+    watching = logger_in(tmp_path)
+    watching.watch("all", every_n_steps=3)
+    weights = [
+        fitted(BoringTask(), max_epochs=2, logger=each, seed=1, accumulate_grad_batches=2)
+        .task.model.get_weights()[0]
+        .tobytes()
+        for each in (logger, watching)
+    ]
+    assert weights[0] == weights[1]
+
+
+def test_the_best_checkpoint_becomes_an_artifact_with_its_score(tmp_path):
+    logger = logger_in(tmp_path, log_model="best")
+    best = ModelCheckpoint(monitor="val_loss")
+    fitted(BoringTask(), max_epochs=2, logger=logger, callbacks=best, enable_checkpointing=True)
+    (artifact,) = logged_runs(tmp_path)[0].artifacts
+    assert artifact["name"] == f"model-{logger.run_id}"
+    assert set(artifact["aliases"]) == {"best", "latest"}
+    assert artifact["metadata"]["score"] == best.best_model_score
+    assert (artifact["metadata"]["monitor"], artifact["metadata"]["step"]) == ("val_loss", 8)
+    held = Path(artifact["files"]["run.json"]).parent
+    assert (
+        checkpoint.load(held)[1]["progress"] == checkpoint.load(best.best_model_path)[1]["progress"]
+    )
+
+
+@pytest.mark.parametrize(("error", "status"), [(RuntimeError, 1), (KeyboardInterrupt, 255)])
+def test_the_last_checkpoint_is_sent_after_an_exception_and_ctrl_c(tmp_path, error, status):
+    class Ends(BoringTask):
+        def on_train_epoch_end(self):
+            if self.trainer.current_epoch == 1:
+                raise error("the end")
+
+    logger = logger_in(tmp_path, log_model="last")
+    with pytest.raises(error):
+        fitted(Ends(), max_epochs=3, logger=logger, enable_checkpointing=True)
+    (run,) = logged_runs(tmp_path)
+    assert run.artifacts[0]["metadata"]["step"] == 4
+    assert run.exit_code == status
+    assert run.alerts == ([("The run failed", "ERROR")] if error is RuntimeError else [])
+
+
+def test_every_checkpoint_is_held_though_the_callback_deletes_it(tmp_path):
+    logger = logger_in(tmp_path, log_model="all")
+    task = number_task()
+    fitted(task, max_epochs=3, logger=logger, enable_checkpointing=True)
+    artifacts = logged_runs(tmp_path)[0].artifacts
+    assert [artifact["metadata"]["step"] for artifact in artifacts] == [4, 8, 12]
+    for artifact in artifacts:
+        checkpoint.load(Path(artifact["files"]["run.json"]).parent)
+    assert len(list(Path(logger.log_dir, "checkpoints").glob("*.ckpt"))) == 1
+
+
+def test_a_nan_is_alerted(tmp_path):
+    with pytest.raises(NonFiniteLossError):
+        fitted(number_task([1.0, np.nan]), max_epochs=1, logger=logger_in(tmp_path))
+    assert logged_runs(tmp_path)[0].alerts == [("The loss is NaN or infinite", "ERROR")]
+
+
+def test_a_nan_in_validation_is_alerted_once(tmp_path):
+    task = NumberTask(NumberData([1.0], held_out=[np.nan]))
+    fitted(task, max_epochs=2, logger=logger_in(tmp_path))
+    (run,) = logged_runs(tmp_path)
+    assert run.alerts == [("val/loss is NaN or infinite", "WARN")]
+    assert "best/val/loss" not in run.summary
+
+
+def test_a_test_after_fit_goes_on_in_the_same_run(tmp_path):
+    logger = logger_in(tmp_path)
+    trainer = Trainer(**quiet(max_epochs=1, logger=logger))
+    task = number_task()
+    trainer.fit(task)
+    trainer.test(task)
+    fit, test = logged_runs(tmp_path)
+    assert fit.id == test.id == logger.run_id
+    assert [row["_step"] for row in (*fit.history, *test.history)] == [0, 1, 2]
+    assert test.column("test/loss") == [(4, 1.0)]
+
+
+def test_without_finish_a_test_after_fit_is_in_the_run_that_is_still_open(tmp_path):
+    logger = logger_in(tmp_path, finish=False)
+    trainer = Trainer(**quiet(max_epochs=1, logger=logger))
+    task = number_task()
+    trainer.fit(task)
+    trainer.test(task)
+    assert logger.experiment.id == wandb.run.id == logger.run_id
+    wandb.finish()
+    (run,) = logged_runs(tmp_path)
+    assert run.column("test/loss") == [(4, 1.0)]
+
+
+def test_another_task_gets_another_run(tmp_path):
+    logger = logger_in(tmp_path)
+    trainer = Trainer(**quiet(max_epochs=1, logger=logger))
+    trainer.fit(number_task())
+    first = logger.run_id
+    trainer.fit(number_task())
+    assert {run.id for run in logged_runs(tmp_path)} == {first, logger.run_id}
+    assert first != logger.run_id
+
+
+def test_a_run_that_is_open_is_used_and_left_open(tmp_path):
+    mine = wandb.init(mode="offline", project="own", dir=tmp_path)
+    mine.log({"before": 1})
+    logger = WandbLogger("digits", dir=tmp_path)
+    fitted(number_task(), max_epochs=1, logger=logger)
+    assert wandb.run is mine
+    assert logger.run_id == mine.id
+    mine.log({"after": 2})
+    log = mine.settings.sync_file
+    mine.finish()
+    run = logged_run(Path(log))
+    assert run.column("val/loss") == [(4, 1.0)]
+    assert [row["after"] for row in run.history if "after" in row] == [2]
+    assert run.config["trainer"]["max_epochs"] == 1
+
+
+class Talkative(Callback):
+    """Logs to the run itself, and notes what both sides take for the next row's number."""
+
+    def __init__(self, logger):
+        self.logger, self.numbers = logger, []
+
+    def on_train_window_end(self, trainer, task):
+        run = self.logger.experiment
+        for step in (None, run.step + 3):
+            run.log({"own": trainer.global_step}, step=step)
+            self.numbers.append((next_step(run), run.step))
+        run.log({"open": 1}, commit=False)
+        self.numbers.append((next_step(run), run.step))
+
+
+def test_rows_make_room_for_what_others_log_to_the_same_run(tmp_path):
+    logger = logger_in(tmp_path)
+    talkative = Talkative(logger)
+    fitted(number_task(), max_epochs=1, logger=logger, callbacks=[talkative], log_every_n_steps=1)
+    (run,) = logged_runs(tmp_path)
+    assert [value for _, value in run.column("train/loss")] == [1.0, 2.0, 3.0, 4.0]
+    assert sum("own" in row for row in run.history) == 8
+    assert len(talkative.numbers) == 12
+    for counted, asked in talkative.numbers:
+        assert counted == asked
+
+
+def test_two_loggers_have_two_runs(tmp_path):
+    loggers = [logger_in(tmp_path / "a"), logger_in(tmp_path / "b")]
+    fitted(number_task(), max_epochs=1, logger=loggers)
+    runs = [*logged_runs(tmp_path / "a"), *logged_runs(tmp_path / "b")]
+    assert [run.id for run in runs] == [logger.run_id for logger in loggers]
+    assert [run.column("val/loss") for run in runs] == [[(4, 1.0)]] * 2
+
+
+def test_predict_and_a_disabled_logger_leave_nothing(tmp_path):
+    trainer = Trainer(**quiet(logger=logger_in(tmp_path)))
+    trainer.predict(number_task(), collect=True)
+    fitted(number_task(), max_epochs=1, logger=logger_in(tmp_path, mode="disabled"))
+    assert not list(tmp_path.glob("wandb*"))
+
+
+def test_without_a_key_the_run_is_kept_and_the_command_to_send_it_is_said(tmp_path, caplog):
+    with caplog.at_level(logging.WARNING, "lightning_tf"):
+        logger = logger_in(tmp_path, mode=None)
+        fitted(number_task(), max_epochs=1, logger=logger)
+    (run,) = logged_runs(tmp_path)
+    assert run.column("val/loss") == [(4, 1.0)]
+    (message,) = [r.getMessage() for r in caplog.records if "W&B" in r.getMessage()]
+    assert "no API key" in message
+    assert f"wandb sync {tmp_path}/wandb/*-{run.id}" in message
+
+
+def test_only_the_first_worker_has_a_run(tmp_path):
+    class SecondWorker(Trainer):
+        is_global_zero = False
+
+    SecondWorker(**quiet(max_epochs=1, logger=logger_in(tmp_path))).fit(number_task())
+    assert not list(tmp_path.glob("wandb*"))
+
+
+def test_the_good_values_of_a_bad_row_are_kept(tmp_path, caplog):
+    class Bad(NumberTask):
+        def on_train_epoch_end(self):
+            row = {"good": 1.0, "bad": object(), "text": "yes"}
+            self.trainer.logger.log_metrics(row, self.trainer.global_step)
+
+    with caplog.at_level(logging.WARNING, "lightning_tf"):
+        fitted(Bad(NumberData([1.0])), max_epochs=2, logger=logger_in(tmp_path))
+    (run,) = logged_runs(tmp_path)
+    assert run.column("good") == [(1, 1), (2, 1)]
+    assert run.column("text") == [(1, "yes"), (2, "yes")]
+    assert run.column("train/loss_epoch") == [(1, 1), (2, 0)]
+    (message,) = [r.getMessage() for r in caplog.records]
+    assert "logging bad failed" in message
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"mode": "off"}, "mode='off'"),
+        ({"log_model": True}, "log_model=True"),
+        ({"finish_timeout": 0.5}, "at least 1 second"),
+        ({"resume": "must"}, "resume='must'"),
+    ],
+)
+def test_arguments_that_cannot_work_are_refused(arguments, words):
+    with pytest.raises(ConfigurationError, match=words):
+        WandbLogger("digits", **arguments)
+
+
+def test_a_watch_that_cannot_work_is_refused():
+    with pytest.raises(ConfigurationError, match="gradients"):
+        WandbLogger("digits").watch("gradient")
+    with pytest.raises(ConfigurationError, match="every_n_steps=0"):
+        WandbLogger("digits").watch("all", every_n_steps=0)
+
+
+EXAMPLES = re.findall(r"```python\n(.*?)```", (ROOT / "docs/wandb.md").read_text(), re.DOTALL)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("code", EXAMPLES, ids=["first", "pictures"])
+def test_the_examples_of_the_page_run(code, tmp_path):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-W", "error::ResourceWarning", "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    runs = logged_runs(tmp_path)
+    assert runs[0].exit_code == 0
+    assert "later failures are not reported" not in done.stderr
+    names = {name for run in runs for row in run.history for name in row}
+    assert "val/accuracy" in names
+    expected = {"confusion_table", "roc_table", "street", "remark", "scores"}
+    assert names >= expected if "Shows" in code else "test/accuracy" in names

@@ -1,0 +1,163 @@
+import logging
+import os
+
+import pytest
+from helpers.boring import BoringTask, NumberData, NumberTask, quiet
+
+from lightning_tf import Trainer
+from lightning_tf.callbacks import CSVLogger, ModelCheckpoint
+from lightning_tf.checkpoint import io as checkpoint
+from lightning_tf.checkpoint import search as checkpoint_search
+from lightning_tf.exceptions import CheckpointError, ConfigurationError
+
+
+class ByStep(NumberTask):
+    """val_loss falls to 2 in the second epoch and rises again."""
+
+    def validation_step(self, batch):
+        return abs(self.weight + 4.0) + 2.0
+
+
+def task_of(kind=NumberTask):
+    return kind(NumberData([1, 1], held_out=[1]))
+
+
+def trained(root, epochs, ckpt_path=None, kind=NumberTask, **arguments):
+    """A Trainer as a new process would make it."""
+    saves = ModelCheckpoint(save_top_k=-1) if kind is NumberTask else ModelCheckpoint("val_loss")
+    defaults = {"callbacks": [saves], "enable_checkpointing": True, "default_root_dir": root}
+    trainer = Trainer(**{**quiet(max_epochs=epochs), **defaults, **arguments})
+    trainer.fit(task_of(kind), ckpt_path=ckpt_path)
+    return trainer
+
+
+def damage(path):
+    with open(os.path.join(path, checkpoint.TENSORS), "r+b") as file:
+        file.truncate(10)
+
+
+def test_last_is_the_newest_of_an_earlier_process(tmp_path):
+    trained(tmp_path, 2)
+    again = trained(tmp_path, 3, "last")
+    assert again.resumed
+    assert again.ckpt_path.endswith("epoch=1-step=4.ckpt")
+    assert again.global_step == 6
+
+
+def test_last_is_found_in_the_newest_of_a_loggers_runs(tmp_path):
+    for epochs in (2, 1):  # the second run is newer though it is shorter
+        trained(tmp_path, epochs, logger=CSVLogger())
+    again = trained(tmp_path, 3, "last", logger=CSVLogger())
+    assert again.ckpt_path == str(
+        tmp_path / "runs" / "version_1" / "checkpoints" / "epoch=0-step=2.ckpt"
+    )
+    assert again.log_dir.endswith("version_1")
+
+
+def test_last_starts_anew_and_says_so_where_nothing_was_ever_written(tmp_path, caplog):
+    with caplog.at_level(logging.WARNING, "lightning_tf"):
+        first = trained(tmp_path, 1, "last")
+    assert not first.resumed
+    assert first.global_step == 2
+    assert "there is no checkpoint yet" in caplog.text
+
+
+def test_last_falls_back_to_the_newest_whole_one_and_says_so(tmp_path, caplog):
+    trained(tmp_path, 3)
+    folder = tmp_path / "checkpoints"
+    damage(folder / "epoch=2-step=6.ckpt")
+    (folder / "epoch=1-step=4.ckpt" / checkpoint.RUN).unlink()
+    with caplog.at_level(logging.WARNING, "lightning_tf"):
+        again = trained(tmp_path, 4, "last")
+    assert again.ckpt_path.endswith("epoch=0-step=2.ckpt")
+    assert again.global_step == 8
+    assert "epoch=2-step=6.ckpt/state.safetensors is damaged" in caplog.text
+    assert "falls back to" in caplog.text
+
+
+def test_last_is_an_error_where_every_checkpoint_is_damaged(tmp_path):
+    trained(tmp_path, 1)
+    damage(tmp_path / "checkpoints" / "epoch=0-step=2.ckpt")
+    with pytest.raises(CheckpointError, match=r"none of the checkpoints is whole: .*step=2\.ckpt"):
+        trained(tmp_path, 2, "last")
+
+
+def test_last_passes_over_other_tasks_and_weights_alone(tmp_path):
+    first = trained(tmp_path, 1)
+    trained(tmp_path, 2, kind=ByStep, callbacks=[ModelCheckpoint()])
+    first.save_checkpoint(tmp_path / "checkpoints" / "weights.ckpt", weights_only=True)
+    again = trained(tmp_path, 2, "last")
+    assert again.ckpt_path.endswith("epoch=0-step=2.ckpt")
+
+
+def test_last_of_a_folder_that_was_named_is_looked_for_there_alone(tmp_path):
+    named = ModelCheckpoint(tmp_path / "mine")
+    trained(tmp_path, 1, callbacks=[named])
+    trained(tmp_path, 3)
+    again = trained(tmp_path, 2, "last", callbacks=[ModelCheckpoint(tmp_path / "mine")])
+    assert again.ckpt_path.startswith(str(tmp_path / "mine"))
+
+
+def test_last_is_what_a_killed_process_had_moved_away(tmp_path):
+    trained(tmp_path, 1)
+    folder = tmp_path / "checkpoints"
+    (folder / "epoch=0-step=2.ckpt").rename(folder / ".last.ckpt.elsewhere~1~00.old")
+    again = trained(tmp_path, 2, "last")
+    assert again.ckpt_path.endswith("last.ckpt")
+
+
+@pytest.mark.parametrize("ckpt_path", ["best", "last"])
+def test_evaluation_in_a_new_process_finds_it(tmp_path, ckpt_path):
+    best = ModelCheckpoint(monitor="val_loss", save_last=True)
+    trained(tmp_path, 3, kind=ByStep, callbacks=[best])
+    again = Trainer(**{**quiet(default_root_dir=tmp_path), "enable_checkpointing": True})
+    measured = again.validate(task_of(ByStep), ckpt_path=ckpt_path)
+    assert measured["val_loss"] == {"best": 2.0, "last": 4.0}[ckpt_path]
+
+
+@pytest.mark.parametrize("ckpt_path", ["best", "last"])
+def test_evaluation_without_any_checkpoint_is_an_error(tmp_path, ckpt_path):
+    again = Trainer(**{**quiet(default_root_dir=tmp_path), "enable_checkpointing": True})
+    with pytest.raises(ConfigurationError, match=f"ckpt_path='{ckpt_path}'"):
+        again.validate(task_of(), ckpt_path=ckpt_path)
+
+
+def test_a_damaged_checkpoint_is_refused_before_anything_is_made(tmp_path):
+    trainer = trained(tmp_path, 1)
+    path = tmp_path / "checkpoints" / "epoch=0-step=2.ckpt"
+    damage(path)
+    fresh = task_of()
+    again = Trainer(**{**quiet(max_epochs=2, logger=CSVLogger()), "default_root_dir": tmp_path})
+    with pytest.raises(CheckpointError, match="damaged"):
+        again.fit(fresh, ckpt_path=path)
+    assert not fresh.configured
+    assert not (tmp_path / "runs").exists()
+    assert trainer.global_step == 2
+
+
+def test_a_checkpoint_of_another_task_is_refused_by_path(tmp_path):
+    trainer = trained(tmp_path, 1)
+    trainer.save_checkpoint(tmp_path / "a")
+    with pytest.raises(CheckpointError, match="another task"):
+        Trainer(**quiet()).test(BoringTask(), ckpt_path=tmp_path / "a")
+
+
+def test_a_registered_source_fetches_what_its_scheme_names(tmp_path, monkeypatch):
+    first = trained(tmp_path / "first", 1)
+    shelf = {"digits:best": first.checkpoint_callback.last_model_path}
+    asked = []
+
+    def fetch(reference, folder):
+        asked.append((reference, folder))
+        return shelf[reference]
+
+    monkeypatch.setattr(checkpoint_search, "_sources", {})
+    checkpoint_search.register_source("shelf", fetch)
+    again = trained(tmp_path, 2, "shelf:digits:best")
+    assert (again.resumed, again.global_step) == (True, 4)
+    assert asked == [("digits:best", str(tmp_path))]
+
+
+def test_a_path_with_an_unknown_scheme_is_a_path(tmp_path):
+    with pytest.raises(CheckpointError, match=r"other:digits is no checkpoint"):
+        trained(tmp_path, 1, "other:digits")

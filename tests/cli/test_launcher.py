@@ -1,0 +1,110 @@
+"""Local worker processes are started, watched and ended together."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from helpers.paths import ROOT
+
+from lightning_tf.cli.launcher import Launcher, free_ports
+from lightning_tf.cli.main import main
+
+ALONE = 'import json, os; i = json.loads(os.environ["TF_CONFIG"])["task"]["index"]; '
+
+
+def launched(code, workers=2, **options):
+    return Launcher([sys.executable, "-c", ALONE + code], workers, **options).run()
+
+
+def test_every_worker_gets_its_own_place_in_one_cluster(capfd):
+    assert launched('print("worker", i, os.environ["TF_CONFIG"], flush=True)', workers=3) == 0
+    lines = sorted(capfd.readouterr().out.splitlines())
+    assert [line[:12] for line in lines] == [f"[{i}] worker {i}" for i in range(3)]
+    assert len({line.split('"cluster": ')[1].split("}")[0] for line in lines}) == 1
+
+
+def test_the_exit_code_is_that_of_the_first_worker_that_failed(capfd):
+    code = "import sys, time; time.sleep(0.5 * i); sys.exit(3 + i)"
+    assert launched(code) == 3
+    assert "worker 0 ended with exit code 3" in capfd.readouterr().err
+
+
+def test_the_others_are_killed_after_the_grace(capfd):
+    began = time.monotonic()
+    code = "import sys, time; sys.exit(5) if i else time.sleep(100)"
+    assert launched(code, grace_seconds=0.2) == 5
+    assert time.monotonic() - began < 10
+    assert "workers [0] did not end by themselves" in capfd.readouterr().err
+
+
+def test_a_worker_that_is_killed_gives_128_and_the_signal(capfd):
+    code = "import signal; os.kill(os.getpid(), signal.SIGKILL)"
+    assert launched(code, workers=1) == 128 + signal.SIGKILL
+    assert "SIGKILL" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signals_reach_every_worker(tmp_path, number):
+    worker = tmp_path / "worker.py"
+    worker.write_text(
+        "import json, os, signal, sys, time\n"
+        'i = json.loads(os.environ["TF_CONFIG"])["task"]["index"]\n'
+        "def end(number, frame):\n"
+        '    print("got", number, flush=True)\n'
+        "    sys.exit(9)\n"
+        "signal.signal(signal.SIGTERM, end)\n"
+        "signal.signal(signal.SIGINT, end)\n"
+        'print("ready", flush=True)\n'
+        # A signal between Python's last look and a long sleep's start would wait for its end.
+        "while True:\n"
+        "    time.sleep(0.1)\n"
+    )
+    command = [sys.executable, "-m", "lightning_tf", "launch", "--workers", "2", "--", worker]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+    ready = [process.stdout.readline() for _ in range(2)]
+    assert sorted(ready) == ["[0] ready\n", "[1] ready\n"]
+    process.send_signal(number)
+    rest, _ = process.communicate(timeout=30)
+    assert sorted(rest.splitlines()) == [f"[{i}] got {int(number)}" for i in range(2)]
+    assert process.returncode == 9
+
+
+def test_each_worker_is_shown_gpus_of_its_own(capfd):
+    assert launched('print(os.environ["CUDA_VISIBLE_DEVICES"])', gpus_per_worker=2) == 0
+    assert sorted(capfd.readouterr().out.splitlines()) == ["[0] 0,1", "[1] 2,3"]
+
+
+def test_free_ports_differ():
+    assert len(set(free_ports(20))) == 20
+
+
+def test_the_launcher_needs_no_tensorflow():
+    code = "import sys, lightning_tf.cli.main; sys.exit('tensorflow' in sys.modules)"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    assert subprocess.run([sys.executable, "-c", code], env=environment).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["launch", "--workers", "2"], "give what to run after --"),
+        (["launch", "--workers", "0", "--", "x.py"], "give at least 1"),
+        (["launch", "--", "x.py"], "--workers"),
+        ([], "command"),
+    ],
+)
+def test_a_wrong_command_line_is_refused(arguments, message, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_the_command_passes_arguments_on(capfd):
+    program = "import sys; print(sys.argv[1:])"
+    assert main(["launch", "--workers", "1", "--", sys.executable, "-c", program, "--a", "-b"]) == 0
+    assert capfd.readouterr().out == "[0] ['--a', '-b']\n"

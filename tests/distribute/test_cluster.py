@@ -1,0 +1,101 @@
+"""Who the workers of a run are, from what TF_CONFIG and SLURM say."""
+
+import json
+
+import pytest
+
+from lightning_tf.distribute.cluster import Cluster
+from lightning_tf.exceptions import ConfigurationError
+
+SLURM = {
+    "SLURM_STEP_NUM_TASKS": "5",
+    "SLURM_PROCID": "3",
+    "SLURM_JOB_ID": "1234",
+    "SLURM_STEP_ID": "0",
+    "SLURM_STEP_NODELIST": "n[2,10],gpu07",
+    "SLURM_STEP_TASKS_PER_NODE": "2(x2),1",
+}
+
+
+def tf_config(cluster, kind, index):
+    task = {"type": kind, "index": index}
+    return {"TF_CONFIG": json.dumps({"cluster": cluster, "task": task})}
+
+
+def test_no_environment_is_no_cluster():
+    assert Cluster.from_environment({}) is None
+
+
+def test_one_worker_is_no_cluster():
+    assert Cluster.from_environment(tf_config({"worker": ["a:1"]}, "worker", 0)) is None
+    assert Cluster.from_environment({"TF_CONFIG": "{}"}) is None
+
+
+def test_tf_config_gives_addresses_and_the_index():
+    found = Cluster.from_environment(tf_config({"worker": ["a:1", "b:2"]}, "worker", 1))
+    assert found == Cluster(("a:1", "b:2"), 1)
+    assert found.address == "b:2"
+
+
+def test_a_chief_comes_before_the_workers():
+    cluster = {"worker": ["a:1", "b:2"], "chief": ["c:3"]}
+    assert Cluster.from_environment(tf_config(cluster, "chief", 0)) == Cluster(
+        ("c:3", "a:1", "b:2"), 0
+    )
+    assert Cluster.from_environment(tf_config(cluster, "worker", 1)).index == 2
+
+
+def test_what_a_cluster_writes_as_tf_config_it_reads():
+    cluster = Cluster(("a:1", "b:2"), 1)
+    assert Cluster.from_environment({"TF_CONFIG": cluster.tf_config()}) == cluster
+
+
+@pytest.mark.parametrize(
+    ("environment", "message"),
+    [
+        ({"TF_CONFIG": "{'worker'"}, "is not what TensorFlow writes"),
+        ({"TF_CONFIG": '{"cluster": {"worker": ["a:1", "b:2"]}}'}, "is not what TensorFlow writes"),
+        (tf_config({"worker": ["a:1"], "ps": ["b:2"]}, "worker", 0), "names ps"),
+        (tf_config({"worker": ["a:1", "b:2"]}, "worker", 2), "worker 2"),
+        (tf_config({"worker": ["a:1", "b:2"]}, "chief", 0), "chief 0"),
+    ],
+)
+def test_a_wrong_tf_config_is_refused(environment, message):
+    with pytest.raises(ConfigurationError, match=message):
+        Cluster.from_environment(environment)
+
+
+def test_slurm_gives_hosts_in_its_own_order_and_a_port_for_each_task():
+    found = Cluster.from_environment(SLURM)
+    hosts = [address.split(":")[0] for address in found.addresses]
+    assert hosts == ["n2", "n2", "n10", "n10", "gpu07"]
+    assert found.index == 3
+    assert len(set(found.addresses)) == 5
+    others = [Cluster.from_environment({**SLURM, "SLURM_PROCID": str(i)}) for i in range(5)]
+    assert {other.addresses for other in others} == {found.addresses}
+    assert [other.is_first_on_host for other in others] == [True, False, True, False, True]
+
+
+def test_slurm_names_keep_their_zeros():
+    given = {
+        **SLURM,
+        "SLURM_STEP_NODELIST": "node[098-100]-ib,m",
+        "SLURM_STEP_TASKS_PER_NODE": "1(x3),2",
+    }
+    hosts = [a.split(":")[0] for a in Cluster.from_environment(given).addresses]
+    assert hosts == ["node098-ib", "node099-ib", "node100-ib", "m", "m"]
+
+
+def test_a_batch_script_without_srun_is_one_worker():
+    assert Cluster.from_environment({"SLURM_NTASKS": "4", "SLURM_PROCID": "0"}) is None
+
+
+def test_tasks_in_another_order_are_refused():
+    with pytest.raises(ConfigurationError, match="--distribution=block"):
+        Cluster.from_environment({**SLURM, "SLURMD_NODENAME": "n2"})
+
+
+def test_a_missing_variable_of_slurm_is_named():
+    given = {name: value for name, value in SLURM.items() if name != "SLURM_STEP_NODELIST"}
+    with pytest.raises(ConfigurationError, match="SLURM_STEP_NODELIST"):
+        Cluster.from_environment(given)

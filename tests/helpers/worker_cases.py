@@ -1,0 +1,389 @@
+"""Fits that must end alike on one device and on several workers; run by `on_workers`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+from helpers.adversarial import few_pictures, small_gan
+from helpers.boring import BoringTask, NumberData, NumberTask, Rows, fitted, quiet
+from helpers.painting import fast, optimized
+from helpers.replicated import outcome
+from helpers.texts import texts
+from test_loss_scale import BAD, Overflows
+from test_replicas import (
+    FewData,
+    KerasNormalised,
+    Minimizing,
+    MinimizingOnce,
+    Normalised,
+    Reader,
+    TwoOptimizers,
+    Words,
+)
+
+from lightning_tf import Callback, Trainer
+from lightning_tf.callbacks.batch_size_finder import BatchSizeFinder
+from lightning_tf.callbacks.checkpointing.model_checkpoint import ModelCheckpoint
+from lightning_tf.callbacks.early_stopping import EarlyStopping
+from lightning_tf.callbacks.loggers.console_logger import ConsoleLogger
+from lightning_tf.callbacks.loggers.csv_logger import CSVLogger
+from lightning_tf.callbacks.loggers.json_lines_logger import JSONLinesLogger
+from lightning_tf.callbacks.loggers.tensor_board_logger import TensorBoardLogger
+from lightning_tf.callbacks.prediction_writer import PredictionWriter
+from lightning_tf.data import ArrayData, Digits
+from lightning_tf.distribute import workers as workers_room
+from lightning_tf.exceptions import ConfigurationError, DataError, TerminationRequested
+from lightning_tf.loops.worker_agreement import agreed, check_signals
+from lightning_tf.profiler import TraceProfiler
+from lightning_tf.tasks import (
+    ImageClassification,
+    Regression,
+    TextClassification,
+    TimeSeriesForecast,
+)
+from lightning_tf.variables import all_variables
+
+SERIES = {"history": 12, "units": 4, "batch_size": 7, "season": 6}
+CLIPPED = {"gradient_clip_val": 0.01, "accumulate_grad_batches": 3}
+
+
+def indexed(batch_size=7):
+    """Data that every worker reads its own part of, by index."""
+    few = FewData()
+    held_out = (few.x[:9], few.y[:9])
+    return ArrayData(few.x, few.y, val=held_out, test=held_out, batch_size=batch_size)
+
+
+QUICK = {
+    "by index": (lambda: BoringTask(indexed()), {"max_epochs": 2}),
+    "normalised": (lambda: Normalised(FewData(7)), CLIPPED),
+    "two optimizers": (lambda: TwoOptimizers(FewData(4)), {"gradient_clip_val": 0.1}),
+    "unknown length": (lambda: BoringTask(FewData(known_length=False)), {}),
+    "one example a batch": (lambda: BoringTask(indexed(1)), {"limit_train_batches": 9}),
+}
+MORE = {
+    **QUICK,
+    **{f"batches of {n}": (lambda n=n: BoringTask(FewData(n)), {}) for n in (1, 2, 3, 4, 8, 16)},
+    "keras normalised": (lambda: KerasNormalised(FewData(7)), {}),
+    "minimizing": (lambda: Minimizing(FewData()), {"gradient_clip_val": 0.01}),
+    "minimizing once": (lambda: MinimizingOnce(FewData()), CLIPPED),
+    "by value": (
+        lambda: Normalised(FewData()),
+        {"gradient_clip_val": 0.01, "gradient_clip_algorithm": "value"},
+    ),
+    "64-bit weights": (lambda: TwoOptimizers(FewData(4)), {"precision": "64-true"}),
+    "sparse gradients": (lambda: Reader(Words("sparse")), {}),
+    "not synchronised": (
+        lambda: KerasNormalised(FewData(7), synchronized=False),
+        {"sync_batchnorm": True},
+    ),
+    "every batch watched": (lambda: BoringTask(indexed()), {"logger": Rows(), "max_steps": 5}),
+    "validation inside the epoch": (lambda: BoringTask(FewData()), {"val_check_interval": 3}),
+}
+
+# 37 pictures in batches of 6: the last batch is one picture, and one worker has none. The options
+# are those of the tests of each task on the replicas of one process.
+PICTURES = {"data": few_pictures(37), "batch_size": 6}
+NOTHING_MORE = {"evaluates": False, "limit_val_batches": 0}
+GENERATIVE = {
+    "critic of several updates": (
+        lambda: small_gan("wgan-gp", n_critic=2, optimizer="sgd", **PICTURES),
+        NOTHING_MORE,
+    ),
+    "spectral normalisation": (
+        lambda: small_gan(
+            "hinge", spectral_normalization=True, networks="dcgan", width=4, **PICTURES
+        ),
+        NOTHING_MORE,
+    ),
+    "a class for each sample": (lambda: small_gan(conditional=True, **PICTURES), NOTHING_MORE),
+    "clipped and accumulated": (
+        lambda: small_gan("lsgan", optimizer="sgd", **PICTURES),
+        {**NOTHING_MORE, **CLIPPED},
+    ),
+    "validated": (
+        lambda: small_gan(data=few_pictures(50), batch_size=7, optimizer="sgd"),
+        {},
+    ),
+    "a painted picture": (lambda: optimized(None), {"max_steps": 4, "evaluates": False}),
+    "a fast style": (lambda: fast(None), {"max_steps": 4, "predicts": False}),
+}
+
+# Texts of unequal length, a series, a table: with an uneven last batch and without dropout, whose
+# masks differ from worker to worker.
+TABLE = {"x": np.arange(37.0) % 5, "y": np.arange(37.0) % 3}
+DATA = {
+    "words": (lambda: of_texts("bag_of_words"), {}),
+    "words in their order": (lambda: of_texts("gru"), {"gradient_clip_val": 0.1}),
+    "a series": (lambda: TimeSeriesForecast(np.sin(np.arange(90.0) / 3), "gru", **SERIES), {}),
+    "a table": (lambda: Regression(pd.DataFrame(TABLE), "y", units=(4,), batch_size=7), {}),
+}
+
+
+def of_texts(network):
+    sizes = {"units": 4, "embedding_size": 4, "vocabulary_size": 40, "batch_size": 7}
+    options = {"val": texts(9), "test": texts(11)}
+    return TextClassification(texts(37), network, dropout=0.0, data_options=options, **sizes)
+
+
+OF_WORKERS = (
+    "by index",
+    "64-bit weights",
+    "sparse gradients",
+    "not synchronised",
+    "minimizing once",
+)
+CASES = {
+    "quick": QUICK,
+    "more": MORE,
+    "of workers": {name: MORE[name] for name in OF_WORKERS},
+    "generative": GENERATIVE,
+    "data": DATA,
+}
+
+
+def outcomes(folder, kind, devices):
+    """What every case ends with."""
+    cases = CASES[kind]
+    Trainer(**quiet(max_steps=1, accelerator="cpu", devices=devices))  # joins the others
+    return {name: outcome(make, devices, **given) for name, (make, given) in cases.items()}
+
+
+def several(folder, *names):
+    """What some of the functions below give, one after the other: starting workers takes long."""
+    return {name: globals()[name](folder) for name in names}
+
+
+def overflows(folder):
+    """mixed_float16 with an infinite gradient on the one worker, then on the other."""
+    found = []
+    Trainer(**quiet(max_steps=1, accelerator="cpu"))
+    for bad in ([BAD, 1.0, 1.0, 1.0], [1.0, 1.0, 1.0, BAD]):
+        logger = Rows()
+        data = NumberData([1, 1, 1, 1, *bad, 2, 2, 2, 2], 4)
+        task = Overflows(data, keras.optimizers.SGD(1.0))
+        trainer = fitted(
+            task, max_epochs=1, log_every_n_steps=1, logger=logger, precision="16-mixed"
+        )
+        scale = trainer.training.optimizers[""].loss_scale
+        skipped = logger.column("train/skipped_updates")
+        found.append((float(scale.numpy()), float(task.weight.numpy()), skipped))
+    return found
+
+
+def evaluation(folder):
+    """7 numbers in batches of 4: their mean, and predictions in order, strings and ragged too."""
+
+    class Named(NumberTask):
+        def predict_step(self, batch):
+            whole = tf.cast(batch, tf.int32)
+            lengths = tf.repeat(whole[:, None], 2, axis=1)
+            ragged = tf.ragged.range(tf.reshape(lengths, [-1]))
+            return {
+                "twice": batch * 2.0,
+                "name": tf.strings.as_string(whole),
+                "ragged": tf.RaggedTensor.from_uniform_row_length(ragged, 2),
+            }
+
+    trainer = Trainer(**quiet(max_steps=1))
+    task = Named(NumberData([0.0], 4, held_out=[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0]))
+    loss = trainer.validate(task)["val_loss"]
+    batches = trainer.predict(task, collect=True)
+    return (
+        loss,
+        [len(batch["twice"]) for batch in batches],
+        np.concatenate([batch["twice"] for batch in batches]).tolist(),
+        np.concatenate([batch["name"] for batch in batches]).tolist(),
+        [[len(part) for part in row] for batch in batches for row in batch["ragged"]],
+    )
+
+
+def agreements(folder):
+    """What a worker is told to do that wants one thing while the other one wants another."""
+    trainer = Trainer(**quiet(max_steps=1, accelerator="cpu"))
+    is_second = trainer.workers.index == 1
+    found = {"count": agreed(trainer, 3 if is_second else 8, 20.5 if is_second else 10.25)}
+    found["seconds"], found["no stop"] = trainer.progress.seconds, trainer.stop_reason
+    agreed(trainer)
+    found["without a time"] = trainer.progress.seconds
+    trainer.stop_reason = "worker 1 has seen enough" if is_second else ""
+    agreed(trainer)
+    found["stop"] = trainer.stop_reason
+    if not is_second:
+        trainer.signals.receive(signal.SIGTERM)
+    check_signals(trainer)  # would leave the other one waiting for ever
+    found["alone"] = "passed over"
+    try:
+        agreed(trainer)
+    except TerminationRequested as ended:
+        found["signal"] = f"ended with {ended.code}"
+    return found
+
+
+def fails(error):
+    """Raises what it is given, if anything."""
+    if error is not None:
+        raise error
+
+
+def exchanges(folder):
+    """What each worker hears from the others; every call is one that all of them make."""
+    workers = Trainer(**quiet(max_steps=1, accelerator="cpu")).workers
+    own = np.arange(2 - workers.index, dtype="float32")[:, None] + 10 * workers.index
+    found = {
+        "numbers": workers.gathered([workers.index, -(2**40)]).tolist(),
+        "told": workers.told({"folder": f"of worker {workers.index}", "at": [1, None]}),
+        "bytes": workers.all_bytes(b"\xff" * (1000 * workers.index)),
+        "rows": workers.joined(own).tolist(),
+        "names": workers.joined(np.array([b"a", b"bcd"][workers.index :], object)).tolist(),
+        "flags": workers.joined(np.array([workers.is_chief])).tolist(),
+        "nothing": workers.joined(np.zeros((0, 3), "int32")).shape,
+        "values": workers.all_values({"of": workers.index}),
+        "whole": workers.unless_one_fails(lambda: "own"),
+        "chief": workers.is_chief,
+        "first on host": workers.is_first_on_host,
+    }
+    found["part"] = workers.part(7)
+    workers_room.TABLE_BYTES = 48  # so that more bytes than that take several exchanges
+    found["pieces"] = workers.all_bytes(bytes(range(100 + workers.index)))
+    rows = np.arange(40.0)[20 * workers.index :].reshape(-1, 2)
+    found["long rows"] = workers.joined(rows).tolist()
+    found["failed"] = []
+    of_ours, of_another = [DataError("x.txt is empty"), None], [None, KeyError("x")]
+    for errors in (of_ours, of_another, [OSError("0"), OSError("1")]):
+        try:
+            workers.unless_one_fails(lambda errors=errors: fails(errors[workers.index]))
+        except (DataError, KeyError, OSError) as error:
+            notes = getattr(error, "__notes__", [])
+            found["failed"].append((type(error).__name__, str(error), *notes))
+    workers.wait()
+    try:
+        workers.joined(np.float32(1.0))
+    except ConfigurationError as error:
+        found["scalar"] = str(error)
+    return found
+
+
+class EndsEarly(NumberTask):
+    """A validation loss that never becomes smaller."""
+
+    def validation_step(self, batch):
+        return tf.reduce_mean(batch) - self.weight
+
+
+def written(folder):
+    """What files each worker leaves in a folder of its own, from everything that writes."""
+    index = Trainer(**quiet(max_steps=1, accelerator="cpu")).workers.index
+    own = Path(folder, str(index))
+    own.mkdir()
+    trainer = Trainer(
+        accelerator="cpu",
+        max_epochs=9,
+        seed=3,
+        log_every_n_steps=1,
+        default_root_dir=own,
+        logger=[CSVLogger(), TensorBoardLogger(), JSONLinesLogger(), ConsoleLogger()],
+        callbacks=[EarlyStopping("val_loss"), PredictionWriter(format="csv"), ModelCheckpoint()],
+        profiler=TraceProfiler(1, 2),
+    )
+    task = EndsEarly(NumberData([1.0, 2.0, 3.0], 2, held_out=[1.0, 2.0, 3.0]))
+    trainer.fit(task)
+    end = trainer.global_step, trainer.stop_reason
+    trainer.predict(task, collect=True)
+    refused = ""
+    try:
+        fitted(BoringTask(), max_steps=1, accelerator="cpu", callbacks=[BatchSizeFinder()])
+    except ConfigurationError as error:
+        refused = str(error)
+    files = sorted(str(path.relative_to(own)) for path in own.rglob("*") if path.is_file())
+    return files, *end, refused, os.path.relpath(trainer.log_dir, folder)
+
+
+def with_dropout(folder=None, devices=1):
+    """A fit whose masks tell the replicas apart."""
+
+    class Dropping(BoringTask):
+        def configure_model(self):
+            layers = [keras.layers.Dropout(0.5), keras.layers.Dense(2)]
+            self.model = keras.Sequential([keras.Input((32,)), *layers])
+
+    return outcome(lambda: Dropping(indexed()), devices)
+
+
+class Announce(Callback):
+    """Tells the test which process this is and where it is."""
+
+    logs_metrics = False
+    every_n_steps = 10
+
+    def on_train_window_end(self, trainer, task):
+        if self.is_due(trainer):
+            print(f"pid {os.getpid()} update {trainer.global_step}", flush=True)
+            time.sleep(0.2)  # long enough to be killed in between
+
+
+class StopsOne(Callback):
+    """Asks for the end on one worker only."""
+
+    def on_train_window_end(self, trainer, task):
+        if trainer.workers.index == 1 and trainer.global_step >= 7:
+            trainer.request_stop("worker 1 has seen enough")
+
+
+class Breaks(Callback):
+    """Fails on one worker only."""
+
+    def on_train_window_end(self, trainer, task):
+        if trainer.workers.index == 1 and trainer.global_step >= 7:
+            raise ValueError("worker 1 cannot read its data")
+
+
+def training(folder, max_steps=120):
+    """Digits with dropout, from the newest checkpoint where there is one, to the end."""
+    checkpoints = ModelCheckpoint(every_n_train_steps=20, save_last=True)
+    trainer = Trainer(
+        accelerator="cpu",
+        max_steps=max_steps,
+        seed=3,
+        log_every_n_steps=10,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=folder,
+        callbacks=[checkpoints, Announce()],
+    )
+    task = ImageClassification(data=Digits(batch_size=61), network="mlp", dropout=0.2)
+    trainer.fit(task, ckpt_path="last")
+    trainer.save_checkpoint(os.path.join(folder, "end"))
+    return {
+        "step": trainer.global_step,
+        "resumed": trainer.resumed,
+        "best": checkpoints.best_model_path,
+        "weights": {k: np.asarray(v.numpy()) for k, v in all_variables(task).items()},
+        "metrics": dict(trainer.callback_metrics),
+    }
+
+
+def stopped(folder):
+    """A stop request of one worker; then max_time, which no two clocks agree on."""
+    one = fitted(BoringTask(FewData()), max_epochs=100, callbacks=[StopsOne()])
+    other = fitted(BoringTask(FewData()), max_time={"seconds": 1})
+    return [one.global_step, one.stop_reason, other.global_step]
+
+
+def broken(folder):
+    """An error of one worker only."""
+    fitted(BoringTask(FewData()), max_epochs=10_000, callbacks=[Breaks()])
+
+
+def given_strategy(folder):
+    """A strategy that the user made."""
+    strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    trainer = fitted(BoringTask(FewData()), max_epochs=1, strategy=strategy)
+    return trainer.workers.index, trainer.workers.count, dict(trainer.callback_metrics)

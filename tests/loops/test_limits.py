@@ -1,0 +1,135 @@
+from datetime import timedelta
+
+import pytest
+import tensorflow as tf
+
+from lightning_tf.exceptions import ConfigurationError, DataError
+from lightning_tf.loops.limits import (
+    check_count,
+    check_limit,
+    is_endless,
+    length_of,
+    limited,
+    seconds,
+)
+
+
+def numbers(count):
+    return tf.data.Dataset.range(count)
+
+
+def unknown(count):
+    return numbers(count).filter(lambda x: True)
+
+
+@pytest.mark.parametrize("limit", [0, 3, 0.0, 0.5, 1.0, 10**9])
+def test_counts_and_fractions_are_limits(limit):
+    check_limit("limit_val_batches", limit)
+
+
+@pytest.mark.parametrize("limit", [-1, -0.1, 1.5, True, "3", None, float("nan"), float("inf")])
+def test_other_limits_are_refused_by_name_and_value(limit):
+    with pytest.raises(ConfigurationError, match="limit_val_batches=") as caught:
+        check_limit("limit_val_batches", limit)
+    assert repr(limit) in str(caught.value)
+
+
+def test_none_is_no_count():
+    check_count("max_epochs", None)
+
+
+@pytest.mark.parametrize("count", [0, -1, 1.0, "2", True])
+def test_counts_are_positive_integers(count):
+    with pytest.raises(ConfigurationError, match="max_epochs="):
+        check_count("max_epochs", count)
+
+
+def test_the_least_count_is_allowed():
+    check_count("max_steps", 0, least=0)
+    with pytest.raises(ConfigurationError, match="at least -1"):
+        check_count("num_sanity_val_steps", -2, least=-1)
+
+
+def test_lengths_are_known_unknown_or_endless():
+    assert length_of(numbers(3)) == 3
+    assert length_of(unknown(3)) is None
+    assert length_of(numbers(3).repeat()) is None
+    assert is_endless(numbers(3).repeat())
+    assert not is_endless(unknown(3))
+
+
+@pytest.mark.parametrize(
+    ("limit", "expected"), [(1.0, 10), (0.5, 5), (0.39, 3), (4, 4), (10, 10), (25, 10)]
+)
+def test_a_limit_takes_the_first_batches(limit, expected):
+    dataset, length = limited(numbers(10), limit, "limit_train_batches", "train_dataset")
+    assert length == expected
+    assert [int(x) for x in dataset] == list(range(expected))
+
+
+def test_a_count_makes_an_endless_dataset_finite():
+    dataset, length = limited(numbers(3).repeat(), 7, "limit_train_batches", "train_dataset")
+    assert length == 7
+    assert len(list(dataset)) == 7
+
+
+def test_a_count_leaves_an_unknown_length_unknown():
+    dataset, length = limited(unknown(3), 7, "limit_train_batches", "train_dataset")
+    assert length is None
+    assert len(list(dataset)) == 3
+
+
+def test_a_fraction_of_an_unknown_length_is_refused():
+    with pytest.raises(ConfigurationError, match=r"limit_train_batches=0\.5: train_dataset"):
+        limited(unknown(3), 0.5, "limit_train_batches", "train_dataset")
+
+
+def test_a_fraction_that_comes_to_no_batch_is_refused():
+    with pytest.raises(ConfigurationError, match="of 3 batches is none"):
+        limited(numbers(3), 0.1, "limit_val_batches", "val_dataset")
+
+
+def test_the_fraction_that_the_message_recommends_works():
+    for length in (*range(2, 60), 1000, 5000):
+        with pytest.raises(ConfigurationError) as caught:
+            limited(numbers(length), 0.5 / length, "limit_val_batches", "val_dataset")
+        advice = float(str(caught.value).split("give ")[1].split(" ")[0])
+        _, taken = limited(numbers(length), advice, "limit_val_batches", "val_dataset")
+        assert taken >= 1
+
+
+def test_an_empty_dataset_is_refused():
+    with pytest.raises(DataError, match="train_dataset is empty"):
+        limited(numbers(0), 1.0, "limit_train_batches", "train_dataset")
+
+
+def test_what_is_no_dataset_is_refused():
+    with pytest.raises(DataError, match="list"):
+        limited([1, 2], 1.0, "limit_train_batches", "train_dataset")
+
+
+@pytest.mark.parametrize(
+    ("max_time", "expected"),
+    [
+        (None, None),
+        ("00:00:00:05", 5.0),
+        ("01:02:03:04", 93784.0),
+        (timedelta(minutes=2), 120.0),
+        ({"hours": 1, "seconds": 1}, 3601.0),
+        ("00:00:00:00", 0.0),
+    ],
+)
+def test_durations_in_seconds(max_time, expected):
+    assert seconds(max_time) == expected
+
+
+@pytest.mark.parametrize("max_time", [60, "60", "1:2:3", "a:b:c:d", {"moons": 1}, [1], object()])
+def test_what_is_no_duration_is_refused(max_time):
+    with pytest.raises(ConfigurationError, match="max_time="):
+        seconds(max_time)
+
+
+@pytest.mark.parametrize("max_time", [timedelta(seconds=-1), "00:00:00:-5", {"seconds": -2}])
+def test_a_negative_duration_is_refused(max_time):
+    with pytest.raises(ConfigurationError, match="max_time="):
+        seconds(max_time)

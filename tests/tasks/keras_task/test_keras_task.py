@@ -1,0 +1,180 @@
+"""KerasTask: the numbers of Model.fit, and a refusal wherever they would differ."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from helpers.boring import BoringData, fitted, quiet
+
+from lightning_tf import Trainer
+from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.tasks import KerasTask
+
+RANDOM = np.random.default_rng(0)
+X = RANDOM.normal(size=(70, 8)).astype("float32")
+Y = (X[:, 0] > 0).astype("int32") + (X[:, 1] > 0)
+W = RANDOM.uniform(size=70).astype("float32")
+
+
+def model(**compiled):
+    keras.utils.set_random_seed(1)
+    dense = keras.layers.Dense(16, activation="relu", kernel_regularizer="l2")
+    made = keras.Sequential([keras.Input((8,)), dense, keras.layers.Dense(3, "softmax")])
+    if compiled:
+        made.compile(**compiled)
+    return made
+
+
+def batches(*arrays):
+    return tf.data.Dataset.from_tensor_slices(arrays).batch(16)
+
+
+def same_weights(one, other):
+    for a, b in zip(one.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.filterwarnings("ignore:.shuffle=True. was passed:UserWarning")
+@pytest.mark.parametrize("arrays", [(X, Y), (X, Y, W)], ids=["plain", "weighted"])
+def test_a_compiled_model_gets_the_numbers_of_fit(arrays):
+    compiled = {
+        "optimizer": "adam",
+        "loss": "sparse_categorical_crossentropy",
+        "metrics": ["accuracy"],
+        "weighted_metrics": [keras.metrics.SparseCategoricalCrossentropy(name="entropy")],
+    }
+    by_fit, by_trainer = model(**compiled), model(**compiled)
+    history = by_fit.fit(
+        batches(*arrays), epochs=3, validation_data=batches(*arrays), verbose=0
+    ).history
+    task = KerasTask(by_trainer, data=batches(*arrays), validation_data=batches(*arrays))
+    metrics = fitted(task, max_epochs=3).callback_metrics
+    same_weights(by_fit, by_trainer)
+    assert set(metrics) == set(history)
+    for name, values in history.items():
+        assert metrics[name] == pytest.approx(values[-1], rel=1e-4), name
+
+
+def test_a_model_that_is_not_compiled_takes_what_is_given():
+    made = model()
+    task = KerasTask(
+        made,
+        loss=keras.losses.SparseCategoricalCrossentropy(),
+        optimizer=keras.optimizers.SGD(0.1),
+        metrics=["accuracy"],
+        data=(X, Y),
+        val_fraction=0.2,
+        batch_size=10,
+    )
+    trainer = fitted(task, max_epochs=2)
+    assert trainer.global_step == 12
+    assert {"loss", "accuracy", "val_loss", "val_accuracy"} <= set(trainer.callback_metrics)
+
+
+def test_given_arguments_go_before_the_compiled_ones():
+    made = model(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    task = KerasTask(made, optimizer=keras.optimizers.SGD(0.0), metrics=["acc"], data=(X, Y))
+    before = made.get_weights()
+    metrics = fitted(task, max_epochs=1).callback_metrics
+    assert set(metrics) == {"loss", "acc"}
+    for old, new in zip(before, made.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_arrays_train_on_all_examples_unless_some_are_held_out():
+    made = model(optimizer="adam", loss="sparse_categorical_crossentropy")
+    task = KerasTask(made, data=(X, Y), batch_size=7)
+    assert fitted(task, max_epochs=1).global_step == 10
+    assert task.data.dataset_for("val") is None
+
+
+def test_weighted_arrays_are_weighted_in_every_stage():
+    made = model(optimizer=keras.optimizers.SGD(0.0), loss="sparse_categorical_crossentropy")
+    part = (X[:20], Y[:20], W[:20])
+    task = KerasTask(made, data=(X, Y, W), validation_data=part, test_data=part)
+    trainer = Trainer(**quiet(max_epochs=1))
+    trainer.fit(task)
+    expected = made.evaluate(*part[:2], sample_weight=part[2], verbose=0)
+    assert trainer.callback_metrics["val_loss"] == pytest.approx(expected, rel=1e-5)
+    assert trainer.test(task)["test_loss"] == pytest.approx(expected, rel=1e-5)
+    predictions = np.concatenate(trainer.predict(task, collect=True))
+    np.testing.assert_allclose(predictions, made.predict(X[:20], verbose=0), rtol=1e-5)
+
+
+def test_a_mask_reaches_loss_and_metrics_as_in_fit():
+    def sequence():
+        keras.utils.set_random_seed(2)
+        made = keras.Sequential(
+            [keras.layers.Embedding(9, 4, mask_zero=True), keras.layers.Dense(5, "softmax")]
+        )
+        made.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
+        return made
+
+    tokens = RANDOM.integers(0, 9, (32, 6)) * RANDOM.integers(0, 2, (32, 6))
+    tags = RANDOM.integers(0, 5, (32, 6))
+    by_fit, by_trainer = sequence(), sequence()
+    history = by_fit.fit(tokens, tags, batch_size=32, shuffle=False, verbose=0).history
+    metrics = fitted(KerasTask(by_trainer, data=(tokens, tags)), max_epochs=1).callback_metrics
+    assert metrics["loss"] == pytest.approx(history["loss"][0], rel=1e-4)
+    same_weights(by_fit, by_trainer)
+
+
+def test_a_data_module_is_used_as_it_is():
+    made = keras.Sequential([keras.Input((32,)), keras.layers.Dense(2)])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    task = KerasTask(made, loss, "adam", ["accuracy"], BoringData())
+    assert "val_accuracy" in fitted(task, max_epochs=1).callback_metrics
+    with pytest.raises(ConfigurationError, match="batch_size=4"):
+        KerasTask(made, loss, "adam", data=BoringData(), batch_size=4)
+
+
+def test_layers_that_add_the_only_loss_train():
+    class Penalty(keras.layers.Layer):
+        def call(self, x):
+            self.add_loss(tf.reduce_mean(x**2))
+            return x
+
+    made = keras.Sequential([keras.Input((8,)), keras.layers.Dense(3), Penalty()])
+    made.compile("sgd")
+    metrics = fitted(KerasTask(made, data=(X, Y)), max_epochs=3).callback_metrics
+    assert metrics["loss"] > 0
+    plain = keras.Sequential([keras.Input((8,)), keras.layers.Dense(3)])
+    plain.compile("sgd")
+    with pytest.raises(ConfigurationError, match="loss is None"):
+        fitted(KerasTask(plain, data=(X, Y)), max_epochs=1)
+
+
+class OwnStep(keras.Model):
+    def train_step(self, data):
+        return {}
+
+
+def two_outputs():
+    inputs = keras.Input((8,))
+    return keras.Model(inputs, [keras.layers.Dense(1)(inputs), keras.layers.Dense(1)(inputs)])
+
+
+def test_what_the_trainer_would_do_otherwise_than_fit_is_refused():
+    compiled = {"optimizer": "adam", "loss": "mse"}
+    cases = [
+        (lambda: KerasTask("model", data=(X, Y)), "model is a str"),
+        (lambda: KerasTask(OwnStep(), "mse", "adam", data=(X, Y)), "train_step of its own"),
+        (lambda: KerasTask(model(), "mse", data=(X, Y)), "optimizer is None"),
+        (lambda: KerasTask(model(), "mse", "adma", data=(X, Y)), "adma"),
+        (lambda: KerasTask(model(), ["mse", "mae"], "adam", data=(X, Y)), "loss has 2 items"),
+        (lambda: KerasTask(model(**compiled, loss_weights=2.0), data=(X, Y)), "loss_weights"),
+        (lambda: KerasTask(model(**compiled)), "data is a NoneType"),
+        (lambda: KerasTask(model(**compiled), data=batches(X, Y), batch_size=3), "batch_size=3"),
+        (
+            lambda: KerasTask(model(**compiled), data=(X, Y, W), test_data=(X, Y)),
+            "test_data must be a tuple of 3",
+        ),
+    ]
+    for make, message in cases:
+        with pytest.raises(ConfigurationError, match=message):
+            make()
+    with pytest.raises(ConfigurationError, match="models of one output"):
+        fitted(KerasTask(two_outputs(), "mse", "adam", data=(X, Y)), max_epochs=1)
+    both = KerasTask(model(**compiled), metrics=["mse"], weighted_metrics=["mse"], data=(X, Y))
+    with pytest.raises(ConfigurationError, match="both have mse"):
+        fitted(both, max_epochs=1)
