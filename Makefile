@@ -9,7 +9,7 @@ PEERS := benchmarks/.venv-peers
 # 40 s is added here.
 QUICK := fit_overhead mirrored gan_step recurrent many_variables epoch_gap evaluation
 BENCHMARKS := fit_overhead mirrored gan_step recurrent many_variables conv_net pretrained \
-	text_pipeline picture_pipeline feature_cache epoch_gap evaluation growth memory first_step wandb_cost scaling checkpoint_stall
+	text_pipeline image_pipeline feature_cache epoch_gap evaluation growth memory first_step wandb_cost scaling checkpoint_stall
 
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export MPLBACKEND ?= Agg
@@ -18,7 +18,7 @@ export MPLBACKEND ?= Agg
 .PHONY: help demo test check docs bench bench-check bench-peers
 
 help:
-	@echo "make demo    train a classifier on real pictures and write curves and pictures to disk"
+	@echo "make demo    train a classifier on real images and write curves and images to disk"
 	@echo "make test    run the tests"
 	@echo "make check   ruff, mypy --strict, import contracts"
 	@echo "make docs    the documentation as pages in site/"

@@ -3,7 +3,7 @@
     python benchmarks/conv_net.py [--runs 5] [--write] [--check] [--quick]
 
 Six 3x3 convolutions (32, 32, 64, 64, 128, 128 channels), each followed by batch normalisation and
-relu, a pooling after every second, Adam, batch 128, random pictures of 32x32x3; in float32 and in
+relu, a pooling after every second, Adam, batch 128, random images of 32x32x3; in float32 and in
 mixed_bfloat16. For each: the Trainer with FusedBatchNormalization, with Keras' layer (which parts
 what the layer gives from what the loop gives) and without normalisation (which says what is left to
 gain there); `keras.Model.fit` with Keras' layer; Lightning, and a plain torch loop with
@@ -70,7 +70,7 @@ def cross_entropy() -> keras.losses.Loss:
 
 
 class Noise(DataModule):
-    """Random pictures and labels."""
+    """Random images and labels."""
 
     def __init__(self, steps: int) -> None:
         super().__init__(BATCH)
@@ -102,7 +102,7 @@ class Classifier(Task):
         return {"accuracy": keras.metrics.SparseCategoricalAccuracy()}
 
     def training_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
-        """Cross-entropy of pictures (B, 32, 32, 3) float32 0..1 and labels (B,) int32."""
+        """Cross-entropy of images (B, 32, 32, 3) float32 0..1 and labels (B,) int32."""
         x, y = batch
         logits = self.model(x, training=True)
         self.update_metrics(y, logits)
@@ -200,7 +200,7 @@ def main() -> None:
             rows += rows_of(precision, rounds, steps)
             targets += targets_of(precision, rounds)
         about = note(process)
-    header = ["", "pictures/s", "speed to model.fit", f"speed to {BARE}", "spread of times"]
+    header = ["", "images/s", "speed to model.fit", f"speed to {BARE}", "spread of times"]
     text = f"Six 3x3 convolutions, batch {BATCH}, {steps} steps an epoch. {about}\n\n"
     table = measure.table([*header, f"whole call, {EPOCHS} epochs (s)"], rows)
     measure.report("conv_net", text + table, targets, options)

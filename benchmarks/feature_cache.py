@@ -2,7 +2,7 @@
 
     python benchmarks/feature_cache.py [--runs 3] [--write] [--check]
 
-TransferLearning on 320 pictures of 160 x 160 pixels, MobileNetV2 with random weights (which cost
+TransferLearning on 320 images of 160 x 160 pixels, MobileNetV2 with random weights (which cost
 what trained ones do), batches of 32, validation on 32, float32. `whole fit` is 10 epochs with the
 making of the model, tracing and the pass that fills the cache.
 """
@@ -15,14 +15,14 @@ import numpy as np
 from lightning_tf import Trainer
 from lightning_tf.tasks import TransferLearning
 
-PICTURES, SIDE, EPOCHS = 320, 160, 10
+IMAGES, SIDE, EPOCHS = 320, 160, 10
 
 
 def one_run(cached: bool) -> measure.Timing:
     """Train the head for some epochs."""
-    pictures = np.random.default_rng(0).integers(0, 256, (PICTURES, SIDE, SIDE, 3)).astype("uint8")
+    images = np.random.default_rng(0).integers(0, 256, (IMAGES, SIDE, SIDE, 3)).astype("uint8")
     task = TransferLearning(
-        (pictures, np.arange(PICTURES) % 2), weights=None, cache_features=cached, batch_size=32
+        (images, np.arange(IMAGES) % 2), weights=None, cache_features=cached, batch_size=32
     )
     clock = measure.EpochClock()
     with measure.trainer_folder() as folder:
@@ -39,9 +39,9 @@ def one_run(cached: bool) -> measure.Timing:
 
 def main() -> None:
     options = measure.arguments(__doc__.splitlines()[0], runs=3)
-    contenders = {"pictures": lambda: one_run(False), "cached features": lambda: one_run(True)}
+    contenders = {"images": lambda: one_run(False), "cached features": lambda: one_run(True)}
     medians, rounds = measure.alternate(contenders, options.runs)
-    plain, cached = medians["pictures"], medians["cached features"]
+    plain, cached = medians["images"], medians["cached features"]
     rows = [
         [name, f"{time.epoch * 1e3:.0f}", f"{time.whole:.1f}", measure.spread(rounds[name])]
         for name, time in medians.items()
@@ -50,7 +50,7 @@ def main() -> None:
     epochs, whole = plain.epoch / cached.epoch, plain.whole / cached.whole
     said = f"An epoch is {epochs:.0f} times as fast, the whole fit of {EPOCHS} epochs {whole:.1f}."
     text = f"{measure.table(header, rows)}\n\n{said}"
-    target = measure.Target("epoch, pictures to cached features", epochs, at_least=20.0)
+    target = measure.Target("epoch, images to cached features", epochs, at_least=20.0)
     measure.report("feature_cache", text, [target], options)
 
 

@@ -30,7 +30,7 @@ from tiny_network import BATCH, TinyNetwork
 from lightning_tf import Callback, Task, Trainer
 from lightning_tf.data import ArrayData
 
-PICTURE = Path(__file__).parent.parent / "docs" / "growth.png"
+IMAGE = Path(__file__).parent.parent / "docs" / "growth.png"
 BATCHES = (8, 32, 128, 512, 2048, 8192)
 LOGGED = (1, 2, 5, 10, 20, 50)
 CALLBACKS = (1, 2, 5, 10, 20)
@@ -147,7 +147,7 @@ def draw(panels: list[tuple[str, str, Sequence[int], list[float]]]) -> None:
         axes.set_xlabel(work)
         axes.set_ylabel(cost)
         axes.grid(alpha=0.3, which="both")
-    figure.savefig(PICTURE, dpi=90)
+    figure.savefig(IMAGE, dpi=90)
 
 
 def main() -> None:

@@ -60,7 +60,7 @@ class Classifier(ImageClassification):
         )
 
     def training_step(self, batch: Any) -> tf.Tensor:
-        """As ever; the pictures' sums tell them apart."""
+        """As ever; the images' sums tell them apart."""
         sums = tf.reduce_sum(tf.cast(batch[0], tf.int32), axis=[1, 2, 3])
         self.log("order", order_of(sums))
         return super().training_step(batch)
@@ -129,7 +129,7 @@ class SmallGAN(GAN):
         )
 
     def training_step(self, batch: Any) -> dict[str, tf.Tensor]:
-        """As ever; the pictures' sums tell them apart."""
+        """As ever; the images' sums tell them apart."""
         self.log("order", order_of(tf.reduce_sum(batch[0], axis=[1, 2, 3])))
         return super().training_step(batch)
 

@@ -168,7 +168,7 @@ def _dense_net(inputs: int, outputs: int) -> keras.Model:
     return keras.Sequential([keras.Input((inputs,)), hidden, keras.layers.Dense(outputs)])
 
 
-def pictures(optimizer: Callable[[], Any], wrap: Callable[..., DataModule]) -> Task:
+def images(optimizer: Callable[[], Any], wrap: Callable[..., DataModule]) -> Task:
     """1,257 digits in batches of 61, the last of 37; a net that is smooth everywhere."""
     x = inputs = keras.Input((8, 8, 1))
     for filters, strides in ((16, 1), (32, 2), (32, 2)):
@@ -197,8 +197,8 @@ def sequences(optimizer: Callable[[], Any], wrap: Callable[..., DataModule]) -> 
     return Sequences(wrap(Arrays2D(x, (x.sum((1, 2)) > 0).astype("float32"), 13), 13), optimizer)
 
 
-TASKS = {"pictures": pictures, "adversaries": adversaries, "sequences": sequences}
-NOT_SMOOTH = {"pictures, relu": kinks}
+TASKS = {"images": images, "adversaries": adversaries, "sequences": sequences}
+NOT_SMOOTH = {"images, relu": kinks}
 OPTIMIZERS = {
     "SGD momentum": partial(keras.optimizers.SGD, 0.05, momentum=0.9),
     "AdamW": partial(keras.optimizers.AdamW, 1e-3, weight_decay=0.004),

@@ -2,7 +2,7 @@
 
     python benchmarks/pretrained.py [--runs 5] [--write] [--check] [--quick]
 
-Random pictures of 160 x 160 pixels in batches of 16 (MobileNetV2) and 8 (ResNet50), random weights
+Random images of 160 x 160 pixels in batches of 16 (MobileNetV2) and 8 (ResNet50), random weights
 (which cost what trained ones do), a linear head, Adam; float32, and ResNet50 in mixed_bfloat16 too
 (MobileNetV2's depthwise convolutions are no faster there). Three contenders: KerasTask under
 the Trainer with its default callbacks, which computes Keras' BatchNormalization layers fused; the
@@ -34,7 +34,7 @@ Contenders = dict[str, Callable[[], measure.Timing]]
 
 
 def dataset(batch: int, steps: int) -> tf.data.Dataset:
-    """The pipeline of all: pictures in [-1, 1], which lie in memory."""
+    """The pipeline of all: images in [-1, 1], which lie in memory."""
     random = np.random.RandomState(0)
     x = random.uniform(-1, 1, (batch * steps, SIDE, SIDE, 3)).astype("float32")
     y = random.randint(0, CLASSES, batch * steps).astype("int32")

@@ -1,4 +1,4 @@
-"""Logger: a callback that receives metrics, pictures, tables and files."""
+"""Logger: a callback that receives metrics, images, tables and files."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Logger(Callback):
         masks: Sequence[Mapping[str, Any]] | None = None,
         boxes: Sequence[Mapping[str, Any]] | None = None,
     ) -> None:
-        """Take pictures, and what is marked in them.
+        """Take images, and what is marked in them.
 
         Args:
             name: What they show.
@@ -86,7 +86,7 @@ class Logger(Callback):
                 width), "class_labels": {1: "road"}}, "prediction": {...}}``, as W&B has them.
             boxes: One for each, sets by name: ``{"truth": {"box_data": [{"position": {"minX": 0.1,
                 "minY": 0.2, "maxX": 0.5, "maxY": 0.6}, "class_id": 1}], "class_labels": {...}}}``,
-                as W&B has them: fractions of the picture, or with ``"domain": "pixel"`` pixels;
+                as W&B has them: fractions of the image, or with ``"domain": "pixel"`` pixels;
                 ``{"middle": [x, y], "width": w, "height": h}`` does, too.
         """
 
@@ -194,7 +194,7 @@ class Records:
             self.loggers.send("log_metrics", {**row, "epoch": progress.epoch}, progress.global_step)
 
     def send(self, method: str, name: str, *args: Any, **kwargs: Any) -> None:
-        """Send a picture, a table, a figure or a file, with the step."""
+        """Send an image, a table, a figure or a file, with the step."""
         self.loggers.send(method, name, *args, step=self._progress().global_step, **kwargs)
 
 

@@ -178,7 +178,7 @@ class Task:
         raise ConfigurationError(f"{type(self).__name__} has no predict_step; write one.")
 
     def callbacks(self) -> list[Callback]:
-        """Callbacks that this task brings along, such as sample pictures and plots."""
+        """Callbacks that this task brings along, such as sample images and plots."""
         return []
 
     # ---- a trained task as files

@@ -503,7 +503,7 @@ class Trainer:
         masks: Sequence[Mapping[str, Any]] | None = None,
         boxes: Sequence[Mapping[str, Any]] | None = None,
     ) -> None:
-        """Give pictures to every logger, with masks and boxes in them; see `Logger.log_images`."""
+        """Give images to every logger, with masks and boxes in them; see `Logger.log_images`."""
         given = {"masks": masks, "boxes": boxes}
         # Loggers that know of neither are asked for neither.
         marks = {key: value for key, value in given.items() if value is not None}

@@ -2,11 +2,11 @@
 
     python scripts/cifar10_ladder.py [--steps 10000] [--only resnet "vgg, augmented" ...]
 
-Every row trains on all 50,000 pictures with batches of 20 and is tested once, at the end, on the
-10,000 test pictures. Rows go to results.jsonl as they end: a ladder that was interrupted goes on
+Every row trains on all 50,000 images with batches of 20 and is tested once, at the end, on the
+10,000 test images. Rows go to results.jsonl as they end: a ladder that was interrupted goes on
 where it stopped. At the end it prints a table and writes cifar10_ladder.md and cifar10_ladder.png.
 
-The whole ladder takes about an hour and a half on 2 cores. The pictures are read from cifar10.npz
+The whole ladder takes about an hour and a half on 2 cores. The images are read from cifar10.npz
 in --data-dir or $LIGHTNING_TF_DATA, or else by tensorflow-datasets.
 """
 

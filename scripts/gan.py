@@ -1,4 +1,4 @@
-"""Learn to make handwritten digits, or any small pictures, out of random numbers.
+"""Learn to make handwritten digits, or any small images, out of random numbers.
 
     python scripts/gan.py
     python scripts/gan.py --data mnist5k --networks dcgan --loss wgan-gp --epochs 60
@@ -16,7 +16,7 @@ import pandas
 
 from lightning_tf import Trainer
 from lightning_tf.tasks import GAN, ImageClassification
-from lightning_tf.tasks.gan.sample_grid import picture_grid
+from lightning_tf.tasks.gan.sample_grid import image_grid
 
 QUALITY = ["fid", "kid", "fid_floor", "kid_floor", "classes_covered"]
 
@@ -52,7 +52,7 @@ def main() -> None:
     folder = Path(trainer.log_dir or options["output"])
     rows = pandas.read_csv(folder / "metrics.csv").rename(columns=lambda n: n.split("/")[-1])
     print(rows[["epoch", *QUALITY]].dropna().to_string(index=False, float_format="%.3f"))
-    picture_grid(task.shown(task.sample(64))).save(folder / "samples.png")
+    image_grid(task.shown(task.sample(64))).save(folder / "samples.png")
     print(f"written: {folder / 'samples.png'}\nwritten: {folder / 'samples.gif'}")
 
 

@@ -1,11 +1,11 @@
-"""Learn to read real handwritten digits, or any pictures, and write down how it went.
+"""Learn to read real handwritten digits, or any images, and write down how it went.
 
     python scripts/image_classification.py
     python scripts/image_classification.py --data path/to/folder --image-size 64 --network resnet
 
 The first line takes about 15 seconds on 2 cores and reaches a test accuracy of 0.98 to 0.99. The
 data may be a name (digits, cifar10, fashion_mnist, mnist5k), "tfds:<name>", or a folder with one
-folder of pictures for each class.
+folder of images for each class.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", default="digits")
     parser.add_argument("--data-dir", help="where the files of a named data set are")
-    parser.add_argument("--image-size", type=int, help="resize encoded pictures to this side")
+    parser.add_argument("--image-size", type=int, help="resize encoded images to this side")
     parser.add_argument("--network", default="convnet")
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--output", default=".", help="runs/ is made in this folder")

@@ -1,9 +1,9 @@
-"""Overfit a small network to few pictures, cure it with augmentation and dropout, draw both.
+"""Overfit a small network to few images, cure it with augmentation and dropout, draw both.
 
     python scripts/overfitting.py path/to/folder
     python scripts/overfitting.py path/to/folder --epochs 60 --image-size 96
 
-The folder has one folder of pictures for each class, or train/ and test/ with these. The picture,
+The folder has one folder of images for each class, or train/ and test/ with these. The image,
 overfitting.png, has training and validation curves of both runs.
 """
 
@@ -28,7 +28,7 @@ def main() -> None:
     parser.add_argument("data")
     parser.add_argument("--image-size", type=int, default=64)
     parser.add_argument("--epochs", type=int, default=40)
-    parser.add_argument("--output", default=".", help="runs/ and the picture go into this folder")
+    parser.add_argument("--output", default=".", help="runs/ and the image go into this folder")
     options = parser.parse_args()
 
     figure = Figure(figsize=(11, 4), layout="constrained")

@@ -5,7 +5,7 @@
 
 The first line learns scikit-learn's make_regression with 10,000 rows of 5 features in about 10
 seconds on 2 cores; the noise alone is a mean absolute error of 9.8. Learning curves and
-predicted against true values are written as one picture.
+predicted against true values are written as one image.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Paint a picture in the style of another one.
+"""Paint an image in the style of another one.
 
     python scripts/style_transfer.py china.jpg mona_lisa.jpg --out painted.png
     python scripts/style_transfer.py china.jpg starry_night.jpg --method fast --photos flowers/train
     python scripts/style_transfer.py china.jpg mona_lisa.jpg --method hub --hub arbitrary_style
 
-The first moves the pixels of one picture, the second trains a network on photos, the third runs a
+The first moves the pixels of one image, the second trains a network on photos, the third runs a
 SavedModel. Without --weights and --hub, VGG16's weights and TensorFlow Hub's model are downloaded.
 """
 
@@ -19,7 +19,7 @@ from lightning_tf.tasks import StyleTransfer
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("content")
-    parser.add_argument("style", nargs="+", help="one picture, or several to be mixed")
+    parser.add_argument("style", nargs="+", help="one image, or several to be mixed")
     parser.add_argument("--method", default="optimize", help="optimize, fast or hub")
     parser.add_argument("--weights", default="imagenet", help="imagenet, random, or a file")
     parser.add_argument("--photos", help="folder to learn from, for --method fast")

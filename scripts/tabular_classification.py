@@ -5,7 +5,7 @@
 
 The first line takes about 10 seconds on 2 cores. The data may be a playground of the plane (and,
 or, xor, circles, spirals), wine, breast_cancer, or a CSV, TSV or Parquet file. Where there are two
-features, a picture shows what the network takes every place of the plane for.
+features, an image shows what the network takes every place of the plane for.
 """
 
 from __future__ import annotations

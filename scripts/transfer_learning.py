@@ -1,9 +1,9 @@
-"""Learn to tell pictures apart with a network that has learnt on others, then fine-tune it.
+"""Learn to tell images apart with a network that has learnt on others, then fine-tune it.
 
     python scripts/transfer_learning.py path/to/folder --weights path/to/mobilenet_v2_no_top.h5
     python scripts/transfer_learning.py path/to/folder --epochs 5 --fine-tune-epochs 5
 
-The folder has one folder of pictures for each class; tfds:cats_vs_dogs or tfds:tf_flowers do, too.
+The folder has one folder of images for each class; tfds:cats_vs_dogs or tfds:tf_flowers do, too.
 Keras downloads ImageNet's weights; --weights random trains all from the start. Without
 --fine-tune-epochs, the head trains on features that are computed once.
 """

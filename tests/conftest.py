@@ -49,7 +49,7 @@ def _real_data_folder():
 
 @pytest.fixture(scope="session")
 def real_data():
-    """The folder of real pictures, texts and tables."""
+    """The folder of real images, texts and tables."""
     return _real_data_folder()
 
 

@@ -99,10 +99,10 @@ def test_hyperparameters_and_settings_are_given_once_per_entry_point():
     assert rows.ends == ["success", "success"]
 
 
-def test_pictures_tables_figures_and_files_reach_every_logger_with_the_step():
+def test_images_tables_figures_and_files_reach_every_logger_with_the_step():
     class Shows(NumberTask):
         def on_train_epoch_end(self):
-            self.trainer.log_images("pictures", np.zeros((1, 2, 2, 1)), captions=["black"])
+            self.trainer.log_images("images", np.zeros((1, 2, 2, 1)), captions=["black"])
             self.trainer.log_table("table", ["a"], [[1]])
             self.trainer.log_figure("figure", "a figure")
             self.trainer.log_file("file", "a path")
@@ -111,7 +111,7 @@ def test_pictures_tables_figures_and_files_reach_every_logger_with_the_step():
     fitted(Shows(NumberData([1, 2])), max_epochs=1, logger=[first, second])
     assert first.sent == second.sent
     assert first.sent == [
-        ("images", "pictures", 2, ["black"]),
+        ("images", "images", 2, ["black"]),
         ("table", "table", 2, [[1]]),
         ("figure", "figure", 2, "a figure"),
         ("file", "file", 2, "a path"),

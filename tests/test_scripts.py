@@ -154,7 +154,7 @@ def test_the_gan_script_prints_its_quality_and_writes_a_grid_and_a_film(tmp_path
 
 
 @pytest.fixture
-def few_pictures(tmp_path):
+def few_images(tmp_path):
     """A folder of two classes, bright on top or below, in train and test."""
     from PIL import Image
 
@@ -163,10 +163,10 @@ def few_pictures(tmp_path):
         for label, name in enumerate(("above", "below")):
             (tmp_path / part / name).mkdir(parents=True)
             for index in range(count):
-                picture = random.integers(0, 100, (32, 32, 3))
-                picture[16 * label : 16 + 16 * label] += 150
+                image = random.integers(0, 100, (32, 32, 3))
+                image[16 * label : 16 + 16 * label] += 150
                 file = tmp_path / part / name / f"{index}.png"
-                Image.fromarray(picture.astype("uint8")).save(file)
+                Image.fromarray(image.astype("uint8")).save(file)
     return tmp_path
 
 
@@ -184,12 +184,10 @@ def weights_file(tmp_path):
 
 
 @pytest.mark.parametrize("phases", [[], ["--fine-tune-epochs", 1, "--augmentation", "flip"]])
-def test_transfer_learning_writes_a_model_and_heat_maps(
-    few_pictures, weights_file, phases, tmp_path
-):
+def test_transfer_learning_writes_a_model_and_heat_maps(few_images, weights_file, phases, tmp_path):
     out = tmp_path / "out"
     arguments = ("--weights", weights_file, "--image-size", 32, "--epochs", 1, "--output", out)
-    printed = run("transfer_learning.py", few_pictures, *arguments, *phases)
+    printed = run("transfer_learning.py", few_images, *arguments, *phases)
     assert "'test_accuracy'" in printed
     (version,) = (out / "runs").iterdir()
     assert (version / "exported" / "saved_model.pb").exists()
@@ -197,18 +195,16 @@ def test_transfer_learning_writes_a_model_and_heat_maps(
     assert names >= {"test_heat_maps", "test_predictions", "val_heat_maps"}
 
 
-def test_overfitting_draws_both_runs(few_pictures):
-    out = few_pictures / "out"
-    printed = run(
-        "overfitting.py", few_pictures, "--image-size", 16, "--epochs", 2, "--output", out
-    )
+def test_overfitting_draws_both_runs(few_images):
+    out = few_images / "out"
+    printed = run("overfitting.py", few_images, "--image-size", 16, "--epochs", 2, "--output", out)
     assert printed.count("'test_accuracy'") == 2
     assert (out / "overfitting.png").stat().st_size > 5000
 
 
 @pytest.fixture
 def small_cifar10(tmp_path):
-    """A file of CIFAR-10's form with 40 + 20 pictures of noise."""
+    """A file of CIFAR-10's form with 40 + 20 images of noise."""
     random = np.random.default_rng(0)
     arrays = {}
     for part, count in (("train", 40), ("test", 20)):
@@ -256,13 +252,13 @@ def test_every_row_of_the_ladder_can_be_made():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["optimize", "fast"])
-def test_style_transfer_writes_a_picture(few_pictures, method):
-    out = few_pictures / "out"
-    picture = few_pictures / "train" / "above" / "0.png"
+def test_style_transfer_writes_an_image(few_images, method):
+    out = few_images / "out"
+    image = few_images / "train" / "above" / "0.png"
     sizes = ("--image-size", 32, "--steps", 2, "--weights", "random", "--output", out)
-    given = ("--photos", few_pictures / "train", "--filters", 4) if method == "fast" else ()
+    given = ("--photos", few_images / "train", "--filters", 4) if method == "fast" else ()
     target = out / "painted.png"
-    arguments = (picture, picture, "--method", method, "--out", target)
+    arguments = (image, image, "--method", method, "--out", target)
     printed = run("style_transfer.py", *arguments, *sizes, *given)
     assert f"written: {target}" in printed
     assert "style_loss" in printed
@@ -272,13 +268,13 @@ def test_style_transfer_writes_a_picture(few_pictures, method):
 @pytest.mark.distributed
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["gan.py", "style_transfer.py"])
-def test_two_workers_run_a_generative_script_and_write_once(few_pictures, tmp_path, name):
+def test_two_workers_run_a_generative_script_and_write_once(few_images, tmp_path, name):
     """Found by running: both workers wrote, and the second looked into a folder of its own."""
     launch = ["-m", "lightning_tf", "launch", "--workers", 2, "--", ROOT / "scripts" / name]
     few = ["--output", tmp_path / "out", "--epochs", 2, "--classifier-epochs", 1]
     few += ["--quality-every", 1]
     if name == "style_transfer.py":
-        one, other = sorted((few_pictures / "train").rglob("*.png"))[:2]
+        one, other = sorted((few_images / "train").rglob("*.png"))[:2]
         few = [one, other, "--weights", "random", "--image-size", 32, "--steps", 4]
         few += ["--output", tmp_path / "out", "--out", tmp_path / "painted.png"]
     printed = run_command([*launch, *few])
@@ -288,22 +284,22 @@ def test_two_workers_run_a_generative_script_and_write_once(few_pictures, tmp_pa
     assert os.listdir(tmp_path / "out" / "runs") == ["version_0"]
 
 
-def few(name, pictures):
+def few(name, images):
     """Arguments that make a script's work small, with data in a folder."""
     import pandas as pd
     from helpers.texts import texts
 
     if name == "text_classification.py":
         x, y = texts(64, seed=0)
-        pd.DataFrame({"text": x, "label": y}).to_csv(pictures / "texts.csv", index=False)
-        given = ["--data", pictures / "texts.csv", "--test", pictures / "texts.csv"]
-        return [*given, "--export", pictures / "model"]
+        pd.DataFrame({"text": x, "label": y}).to_csv(images / "texts.csv", index=False)
+        given = ["--data", images / "texts.csv", "--test", images / "texts.csv"]
+        return [*given, "--export", images / "model"]
     if name == "time_series_forecast.py":
-        pd.DataFrame({"sold": np.sin(np.arange(100) / 3)}).to_csv(pictures / "sold.csv")
-        given = ["--data", pictures / "sold.csv", "--target", "sold", "--network", "mlp"]
+        pd.DataFrame({"sold": np.sin(np.arange(100) / 3)}).to_csv(images / "sold.csv")
+        given = ["--data", images / "sold.csv", "--target", "sold", "--network", "mlp"]
         return [*given, "--history", 20, "--season", 19, "--folds", 2]
     if name == "transfer_learning.py":
-        return [pictures, "--weights", "random", "--image-size", 32]
+        return [images, "--weights", "random", "--image-size", 32]
     return []
 
 
@@ -318,10 +314,10 @@ def few(name, pictures):
         ("keras_task.py", "written:"),
     ],
 )
-def test_two_workers_run_a_script_that_prints_once(few_pictures, name, line):
+def test_two_workers_run_a_script_that_prints_once(few_images, name, line):
     launch = ["-m", "lightning_tf", "launch", "--workers", 2, "--", ROOT / "scripts" / name]
-    out = few_pictures / "out"
-    arguments = [*few(name, few_pictures), "--epochs", 1, "--output", out]
+    out = few_images / "out"
+    arguments = [*few(name, few_images), "--epochs", 1, "--output", out]
     printed = run_command([*launch, *arguments])
     assert len(re.findall(line, printed)) == 1, printed
     assert os.listdir(out / "runs") == ["version_0"]

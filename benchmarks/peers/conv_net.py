@@ -31,7 +31,7 @@ def _data(steps: int, batch: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def fit(steps: int, epochs: int, batch: int, bf16: bool) -> list[float]:
-    """Lightning's defaults, pictures as torch lays them out."""
+    """Lightning's defaults, images as torch lays them out."""
     loader = lightning_run.batches(*_data(steps, batch), batch)
     precision = "bf16-mixed" if bf16 else "32-true"
     return lightning_run.fit(network(), loader, epochs, precision=precision)
@@ -47,10 +47,10 @@ def loop(steps: int, epochs: int, batch: int, bf16: bool) -> list[float]:
     for _ in range(epochs):
         starts.append(time.perf_counter())
         total = torch.zeros(2)
-        for pictures, labels in zip(x.split(batch), y.split(batch), strict=True):
+        for images, labels in zip(x.split(batch), y.split(batch), strict=True):
             optimizer.zero_grad()
             with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-                logits = model(pictures)
+                logits = model(images)
             loss = cross_entropy(logits.float(), labels)
             loss.backward()
             optimizer.step()

@@ -28,7 +28,7 @@ class ConsoleLogger(Logger):
 
         step 50  epoch 0  train/loss 0.5123  train/accuracy 0.8100
 
-    Pictures, figures and files are named in a line.
+    Images, figures and files are named in a line.
 
     Args:
         only: Print names that begin with one of these, such as ``("val/", "test/")``; None prints
@@ -88,7 +88,7 @@ class ConsoleLogger(Logger):
         marks = [what for what, given in (("masks", masks), ("boxes", boxes)) if given]
         more = f" with {' and '.join(marks)}" if marks else ""
         if self._is_wanted(name):
-            self._print(f"step {step}  {name}: {count} pictures of {height} x {width}{more}")
+            self._print(f"step {step}  {name}: {count} images of {height} x {width}{more}")
 
     def log_table(
         self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], step: int

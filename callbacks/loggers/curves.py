@@ -1,4 +1,4 @@
-"""Curves of a run's metrics as one picture."""
+"""Curves of a run's metrics as one image."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ STYLES: dict[str, dict[str, Any]] = {
 }
 
 
-def draw_curves(record: Path, picture: Path) -> bool:
+def draw_curves(record: Path, image: Path) -> bool:
     """Draw every metric of a record over the updates, training and validation in one panel.
 
     Args:
         record: The CSV file of a `CSVLogger` or the lines of a `JSONLinesLogger`: ``step``, and
             metrics such as ``train/loss``, ``train/loss_epoch`` and ``val/loss``.
-        picture: The PNG file to write.
+        image: The PNG file to write.
 
     Returns:
         Whether there was anything to draw.
@@ -68,7 +68,7 @@ def draw_curves(record: Path, picture: Path) -> bool:
     if kinds:  # one for all panels: inside one it would lie over curves
         handles = [lines[kind] for kind in kinds]
         figure.legend(handles, kinds, loc="upper center", ncols=len(kinds), frameon=False)
-    figure.savefig(picture, dpi=100, pil_kwargs={"compress_level": 1})
+    figure.savefig(image, dpi=100, pil_kwargs={"compress_level": 1})
     return True
 
 

@@ -1,4 +1,4 @@
-"""Masks and boxes of pictures: checked for every logger, drawn for those that keep PNG files."""
+"""Masks and boxes of images: checked for every logger, drawn for those that keep PNG files."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ SIDES = ("minX", "minY", "maxX", "maxY")
 
 
 def check_marks(pixels: np.ndarray, masks: Marks | None, boxes: Marks | None) -> None:
-    """Refuse masks and boxes that do not fit their pictures.
+    """Refuse masks and boxes that do not fit their images.
 
     Args:
         pixels: Of shape (n, height, width, 3).
@@ -43,19 +43,19 @@ def check_marks(pixels: np.ndarray, masks: Marks | None, boxes: Marks | None) ->
         boxes: See `Logger.log_images`.
 
     Raises:
-        DataError: There is not one of each for every picture, a mask has another size than its
-            picture or no integers, or a box has no position.
+        DataError: There is not one of each for every image, a mask has another size than its
+            image or no integers, or a box has no position.
     """
     for kind, given in (("masks", masks), ("boxes", boxes)):
         if given is not None and len(given) != len(pixels):
-            raise DataError(f"{len(given)} {kind} for {len(pixels)} pictures; give one for each.")
+            raise DataError(f"{len(given)} {kind} for {len(pixels)} images; give one for each.")
     size = pixels.shape[1:3]
     for name, mask in ((name, mask) for sets in masks or () for name, mask in sets.items()):
         data = np.asarray(mask.get("mask_data"))
         if data.shape != size or data.dtype.kind not in "iub":
             raise DataError(
                 f"mask {name!r} has 'mask_data' of shape {data.shape} and dtype {data.dtype}; give "
-                f"integers of the pictures' (height, width) = {size}."
+                f"integers of the images' (height, width) = {size}."
             )
     for name, given in ((name, given) for sets in boxes or () for name, given in sets.items()):
         if "box_data" not in given:
@@ -64,27 +64,27 @@ def check_marks(pixels: np.ndarray, masks: Marks | None, boxes: Marks | None) ->
             _corners(box, size)
 
 
-def marked_pictures(
+def marked_images(
     images: Any,
     captions: Sequence[str] | None = None,
     masks: Marks | None = None,
     boxes: Marks | None = None,
 ) -> tuple[np.ndarray, Sequence[str] | None]:
-    """Pictures with their masks and boxes painted over them, one picture for each set of marks.
+    """Images with their masks and boxes painted over them, one image for each set of marks.
 
-    A picture whose masks are ``{"truth": ..., "prediction": ...}`` becomes two, with the set's name
+    An image whose masks are ``{"truth": ..., "prediction": ...}`` becomes two, with the set's name
     as another line of the caption: painted over each other, they could not be told apart. Small
-    pictures are enlarged by whole numbers. A mask's classes are painted in ten colours; of a mask
+    images are enlarged by whole numbers. A mask's classes are painted in ten colours; of a mask
     with ``class_labels``, the classes named there, else all but 0.
 
     Args:
         images: uint8 in [0, 255] or float in [0, 1], shape (n, height, width, 1 or 3).
-        captions: One for each picture.
+        captions: One for each image.
         masks: See `Logger.log_images`.
         boxes: See `Logger.log_images`.
 
     Returns:
-        The pictures, uint8 of shape (m, height, width, 3), and their captions. Without masks and
+        The images, uint8 of shape (m, height, width, 3), and their captions. Without masks and
         boxes, what was given.
 
     Raises:
@@ -93,7 +93,7 @@ def marked_pictures(
     Example:
         >>> boxes = [{"truth": {"box_data": [{"position": {"middle": [0.5, 0.5], "width": 0.5,
         ...           "height": 0.5}, "class_id": 1}], "class_labels": {1: "cat"}}}]
-        >>> marked_pictures(np.zeros((1, 96, 96, 3), "uint8"), boxes=boxes)[1]
+        >>> marked_images(np.zeros((1, 96, 96, 3), "uint8"), boxes=boxes)[1]
         ['truth']
     """
     pixels = as_pixels(images)
@@ -101,22 +101,22 @@ def marked_pictures(
         return pixels, captions
     check_marks(pixels, masks, boxes)
     if captions is not None and len(captions) != len(pixels):
-        raise DataError(f"{len(captions)} captions for {len(pixels)} pictures; give one for each.")
+        raise DataError(f"{len(captions)} captions for {len(pixels)} images; give one for each.")
     scale = max(1, math.ceil(LEAST_SIDE / max(pixels.shape[1:3])))
     found, texts = [], []
-    for index, picture in enumerate(pixels.repeat(scale, axis=1).repeat(scale, axis=2)):
+    for index, image in enumerate(pixels.repeat(scale, axis=1).repeat(scale, axis=2)):
         masked, boxed = masks[index] if masks else {}, boxes[index] if boxes else {}
         caption = "" if captions is None else str(captions[index])
         for name in dict.fromkeys([*masked, *boxed]) or [""]:
-            found.append(_painted(picture, masked.get(name), boxed.get(name), scale))
+            found.append(_painted(image, masked.get(name), boxed.get(name), scale))
             texts.append("\n".join(line for line in (caption, str(name)) if line))
     return np.stack(found), texts
 
 
-def _painted(picture: np.ndarray, mask: Any, boxes: Any, scale: int) -> np.ndarray:
+def _painted(image: np.ndarray, mask: Any, boxes: Any, scale: int) -> np.ndarray:
     from PIL import Image
 
-    colored = picture.astype(np.float32)
+    colored = image.astype(np.float32)
     labels: list[tuple[float, float, str, tuple[int, int, int]]] = []
     if mask is not None:
         data = np.asarray(mask["mask_data"]).repeat(scale, axis=0).repeat(scale, axis=1)
@@ -129,12 +129,12 @@ def _painted(picture: np.ndarray, mask: Any, boxes: Any, scale: int) -> np.ndarr
                 y, x = np.argwhere(place).mean(axis=0)
                 labels.append((x, y, str(names.get(kind, kind)), color))
     made = Image.fromarray(np.rint(colored).astype(np.uint8))
-    _draw(made, labels, boxes, (picture.shape[0] // scale, picture.shape[1] // scale), scale)
+    _draw(made, labels, boxes, (image.shape[0] // scale, image.shape[1] // scale), scale)
     return np.asarray(made)
 
 
 def _draw(
-    picture: Image,
+    image: Image,
     labels: list[tuple[float, float, str, tuple[int, int, int]]],
     boxes: Any,
     size: tuple[int, int],
@@ -142,13 +142,13 @@ def _draw(
 ) -> None:
     from PIL import ImageDraw, ImageFont
 
-    draw, font = ImageDraw.Draw(picture), ImageFont.load_default(LABEL_SIZE)
+    draw, font = ImageDraw.Draw(image), ImageFont.load_default(LABEL_SIZE)
     names = (boxes or {}).get("class_labels") or {}
     for box in (boxes or {}).get("box_data", ()):
         corners = [value * scale for value in _corners(box, size)]
         kind = int(box.get("class_id", 0))
         color = COLORS[kind % len(COLORS)]
-        draw.rectangle(corners, outline=color, width=2 if min(picture.size) > LEAST_SIDE else 1)
+        draw.rectangle(corners, outline=color, width=2 if min(image.size) > LEAST_SIDE else 1)
         text = box.get("box_caption") or names.get(kind, kind)
         labels.append((corners[0] + 2, corners[1] + 1, str(text), color))
     for x, y, text, color in labels:
@@ -156,7 +156,7 @@ def _draw(
 
 
 def _corners(box: Mapping[str, Any], size: tuple[int, ...]) -> tuple[float, float, float, float]:
-    """Left, top, right and bottom in pixels of the picture, clipped to it."""
+    """Left, top, right and bottom in pixels of the image, clipped to it."""
     height, width = size
     position = box.get("position") or {}
     if all(side in position for side in SIDES):

@@ -1,4 +1,4 @@
-"""picture_sheet: several pictures with captions as one."""
+"""image_sheet: several images with captions as one."""
 
 from __future__ import annotations
 
@@ -13,36 +13,36 @@ from lightning_tf.exceptions import DataError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-LEAST_SIDE = 96  # smaller pictures are enlarged, so that 8x8 digits can be seen
+LEAST_SIDE = 96  # smaller images are enlarged, so that 8x8 digits can be seen
 GAP = 4
 FONT_SIZE = 12
 LONGEST_LINE = 40
 TOLERANCE = 1e-3  # by which a float may leave [0, 1]: rounding, not another range
 
 
-def picture_sheet(images: Any, captions: Sequence[str] | None = None) -> Image:
-    """Put pictures into a grid that is about square, each with its caption below.
+def image_sheet(images: Any, captions: Sequence[str] | None = None) -> Image:
+    """Put images into a grid that is about square, each with its caption below.
 
     Args:
         images: uint8 in [0, 255] or float in [0, 1], shape (n, height, width, 1 or 3).
-        captions: One for each picture, of one or more lines; lines of more than 40 characters are
+        captions: One for each image, of one or more lines; lines of more than 40 characters are
             cut.
 
     Returns:
-        A PIL picture; small pictures are enlarged by whole numbers, without smoothing.
+        A PIL image; small images are enlarged by whole numbers, without smoothing.
 
     Raises:
-        DataError: Another shape, dtype or range, no picture at all, or not one caption for each.
+        DataError: Another shape, dtype or range, no image at all, or not one caption for each.
 
     Example:
-        >>> picture_sheet(np.zeros((4, 8, 8, 1), "uint8"), ["a", "b", "c", "d"]).save("sheet.png")
+        >>> image_sheet(np.zeros((4, 8, 8, 1), "uint8"), ["a", "b", "c", "d"]).save("sheet.png")
     """
     from PIL import Image, ImageDraw, ImageFont
 
     pixels = as_pixels(images)
     count, height, width = pixels.shape[:3]
     if captions is not None and len(captions) != count:
-        raise DataError(f"{len(captions)} captions for {count} pictures; give one for each.")
+        raise DataError(f"{len(captions)} captions for {count} images; give one for each.")
     lines = [[_cut(line) for line in str(text).splitlines()] for text in captions or [""] * count]
     font = ImageFont.load_default(FONT_SIZE)
     scale = max(1, math.ceil(LEAST_SIDE / max(height, width)))
@@ -56,10 +56,10 @@ def picture_sheet(images: Any, captions: Sequence[str] | None = None) -> Image:
 
     sheet = Image.new("RGB", (columns * cell_width + GAP, rows * cell_height + GAP), "white")
     draw = ImageDraw.Draw(sheet)
-    for index, (picture, text) in enumerate(zip(pixels, lines, strict=True)):
+    for index, (image, text) in enumerate(zip(pixels, lines, strict=True)):
         left = GAP + index % columns * cell_width
         top = GAP + index // columns * cell_height
-        enlarged = Image.fromarray(picture).resize((width, height), Image.Resampling.NEAREST)
+        enlarged = Image.fromarray(image).resize((width, height), Image.Resampling.NEAREST)
         sheet.paste(enlarged, (left, top))
         for number, line in enumerate(text):
             draw.text((left, top + height + number * line_height), line, "black", font)
@@ -67,14 +67,14 @@ def picture_sheet(images: Any, captions: Sequence[str] | None = None) -> Image:
 
 
 def as_pixels(images: Any) -> np.ndarray:
-    """Pictures as uint8 of shape (n, height, width, 3).
+    """Images as uint8 of shape (n, height, width, 3).
 
     Raises:
-        DataError: See `picture_sheet`.
+        DataError: See `image_sheet`.
     """
     pixels = np.asarray(images)
     if pixels.ndim != 4 or pixels.shape[-1] not in (1, 3) or 0 in pixels.shape:
-        raise DataError(f"pictures have shape {pixels.shape}; give (n, height, width, 1 or 3).")
+        raise DataError(f"images have shape {pixels.shape}; give (n, height, width, 1 or 3).")
     if pixels.dtype != np.uint8:
         pixels = _from_floats(pixels)
     return np.repeat(pixels, 3, axis=-1) if pixels.shape[-1] == 1 else pixels
@@ -82,11 +82,11 @@ def as_pixels(images: Any) -> np.ndarray:
 
 def _from_floats(pixels: np.ndarray) -> np.ndarray:
     if pixels.dtype.kind in "iub":
-        raise DataError(f"pictures have dtype {pixels.dtype}; give uint8, or float in [0, 1].")
+        raise DataError(f"images have dtype {pixels.dtype}; give uint8, or float in [0, 1].")
     pixels = pixels.astype(np.float32)
     low, high = float(pixels.min()), float(pixels.max())
     if not (low >= -TOLERANCE and high <= 1.0 + TOLERANCE):  # false for NaN, too
-        raise DataError(f"pictures have values in [{low}, {high}]; give floats in [0, 1].")
+        raise DataError(f"images have values in [{low}, {high}]; give floats in [0, 1].")
     return np.rint(pixels.clip(0.0, 1.0) * 255.0).astype(np.uint8)
 
 

@@ -15,8 +15,8 @@ import numpy as np
 from lightning_tf.callbacks.loggers.csv_logger import CURVES, METRICS
 from lightning_tf.callbacks.loggers.curves import draw_curves
 from lightning_tf.callbacks.loggers.folder_logger import FolderLogger
-from lightning_tf.callbacks.loggers.image_annotations import marked_pictures
-from lightning_tf.callbacks.loggers.image_grid import picture_sheet
+from lightning_tf.callbacks.loggers.image_annotations import marked_images
+from lightning_tf.callbacks.loggers.image_grid import image_sheet
 from lightning_tf.callbacks.loggers.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class JSONLinesLogger(FolderLogger):
         {"kind": "end", "time": ..., "status": "success"}
 
     NaN and infinity, which JSON has not, are the strings "nan", "inf" and "-inf", which Python's
-    `float` reads. What belongs to one step may come in several lines. Pictures and figures are PNG
+    `float` reads. What belongs to one step may come in several lines. Images and figures are PNG
     files beside it.
 
     The folder is that of `CSVLogger`, which it shares with every logger of the same root and name.
@@ -189,10 +189,10 @@ class JSONLinesLogger(FolderLogger):
         masks: Sequence[Mapping[str, Any]] | None = None,
         boxes: Sequence[Mapping[str, Any]] | None = None,
     ) -> None:
-        """Write one sheet with all pictures, captions, masks and boxes, and note where."""
+        """Write one sheet with all images, captions, masks and boxes, and note where."""
         if self._enabled:
             path = self.folder.file("images", name, step, ".png")
-            picture_sheet(*marked_pictures(images, captions, masks, boxes)).save(path)
+            image_sheet(*marked_images(images, captions, masks, boxes)).save(path)
             found = {"captions": None if captions is None else list(captions)}
             self._add("images", step, {"name": name, "path": self._relative(path), **found})
 

@@ -63,7 +63,7 @@ class TensorBoardEvents:
         self._summary(step, rows)
 
     def images(self, name: str, pngs: Sequence[bytes], height: int, width: int, step: int) -> None:
-        """Write pictures of one size, as PNG files' content."""
+        """Write images of one size, as PNG files' content."""
         strings = np.array([str(width).encode(), str(height).encode(), *pngs], object)
         self._summary(step, [(name, strings, _metadata("images", "DATA_CLASS_BLOB_SEQUENCE"))])
 
@@ -140,8 +140,8 @@ def _field(number: int, content: bytes) -> bytes:
     return head + bytes([length]) + content
 
 
-def png(picture: Any) -> bytes:
-    """A PIL picture as a PNG file's content."""
+def png(image: Any) -> bytes:
+    """A PIL image as a PNG file's content."""
     content = io.BytesIO()
-    picture.save(content, "PNG")
+    image.save(content, "PNG")
     return content.getvalue()

@@ -12,7 +12,7 @@ import numpy as np
 from lightning_tf.callbacks.loggers.folder_logger import FolderLogger
 from lightning_tf.callbacks.loggers.histogram_logger import WatchingLogger
 from lightning_tf.callbacks.loggers.histograms import Counted, HistogramWatch
-from lightning_tf.callbacks.loggers.image_annotations import marked_pictures
+from lightning_tf.callbacks.loggers.image_annotations import marked_images
 from lightning_tf.callbacks.loggers.run_folder import RunFolder
 from lightning_tf.callbacks.loggers.tensor_board_events import TensorBoardEvents, png
 
@@ -25,7 +25,7 @@ TABLE_ROWS = 100  # of a table in text; the rest is counted
 
 
 class TensorBoardLogger(WatchingLogger, FolderLogger):
-    """Writes rows, pictures, figures, tables, histograms, the graph and hyperparameters.
+    """Writes rows, images, figures, tables, histograms, the graph and hyperparameters.
 
     The files are in ``tensorboard/`` of the run's folder, which is that of `CSVLogger` and shared
     with every logger of the same root and name. Rows are scalars over `global_step`; tables are
@@ -156,17 +156,17 @@ class TensorBoardLogger(WatchingLogger, FolderLogger):
         masks: Sequence[Mapping[str, Any]] | None = None,
         boxes: Sequence[Mapping[str, Any]] | None = None,
     ) -> None:
-        """Write each picture with its masks and boxes; captions as a text: pictures have none."""
+        """Write each image with its masks and boxes; captions as a text: images have none."""
         if not self._enabled:
             return
         from PIL import Image
 
-        pixels, captions = marked_pictures(images, captions, masks, boxes)
-        pngs = [png(Image.fromarray(picture)) for picture in pixels]
+        pixels, captions = marked_images(images, captions, masks, boxes)
+        pngs = [png(Image.fromarray(image)) for image in pixels]
         height, width = pixels.shape[1:3]
         self._opened().images(name, pngs, height, width, step)
         if captions is not None:
-            # A tag belongs to one plugin; TensorBoard would drop a text of the pictures' own.
+            # A tag belongs to one plugin; TensorBoard would drop a text of the images' own.
             rows = [[caption] for caption in captions]
             self._opened().text(f"{name}/captions", _markdown(["caption"], rows), step)
 
@@ -178,15 +178,15 @@ class TensorBoardLogger(WatchingLogger, FolderLogger):
             self._opened().text(f"{name}/table", _markdown(columns, rows), step)
 
     def log_figure(self, name: str, figure: Any, step: int) -> None:
-        """Write it as a picture."""
+        """Write it as an image."""
         if not self._enabled:
             return
         from PIL import Image
 
         content = io.BytesIO()
         figure.savefig(content, format="png", dpi=120, bbox_inches="tight")
-        with Image.open(content) as picture:
-            width, height = picture.size
+        with Image.open(content) as image:
+            width, height = image.size
         self._opened().images(name, [content.getvalue()], height, width, step)
 
     def log_file(self, name: str, path: str, step: int) -> None:

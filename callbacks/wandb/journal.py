@@ -20,7 +20,7 @@ class Row:
     Attributes:
         number: Its ``_step`` in the W&B run.
         step: The update that it belongs to.
-        values: By name; None for what is no number or text, such as a picture.
+        values: By name; None for what is no number or text, such as an image.
     """
 
     number: int
@@ -186,7 +186,7 @@ class HeldRows:
 
 
 def _numbers_of(row: Row) -> Row:
-    """What can be sent again; a picture cannot."""
+    """What can be sent again; an image cannot."""
     values = {name: value for name, value in row.values.items() if value is not None}
     return Row(row.number, row.step, values)
 

@@ -30,19 +30,19 @@ log = logging.getLogger("lightning_tf")
 
 Maker = Callable[[Any], Any]
 
-MOST_PICTURES = 100  # W&B cuts a list at 108 without a word
+MOST_IMAGES = 100  # W&B cuts a list at 108 without a word
 SMALLEST_JPEG = 256  # pixels of a side; from there on a PNG takes twelve times as long
 HISTOGRAM_BINS = 64
 MOST_CURVE_POINTS = 10_000
 
 
-def pictures(
+def images(
     images: np.ndarray,
     captions: Sequence[str] | None = None,
     masks: Sequence[Mapping[str, Any]] | None = None,
     boxes: Sequence[Mapping[str, Any]] | None = None,
 ) -> Maker:
-    """Pictures; W&B takes floats for bytes, so they are made bytes here.
+    """Images; W&B takes floats for bytes, so they are made bytes here.
 
     Args:
         images: uint8 in [0, 255] or float in [0, 1], shape (n, height, width, 1 or 3).
@@ -51,15 +51,15 @@ def pictures(
         boxes: See `Logger.log_images`.
 
     Raises:
-        DataError: Another shape, dtype or range, or not one of everything for each picture.
+        DataError: Another shape, dtype or range, or not one of everything for each image.
     """
     pixels = np.array(as_pixels(images))
     if captions is not None and len(captions) != len(pixels):
-        raise DataError(f"{len(captions)} captions for {len(pixels)} pictures; give one for each.")
+        raise DataError(f"{len(captions)} captions for {len(pixels)} images; give one for each.")
     check_marks(pixels, masks, boxes)
-    if len(pixels) > MOST_PICTURES:
-        log.info("W&B: the first %d of %d pictures are logged.", MOST_PICTURES, len(pixels))
-    shown = pixels[:MOST_PICTURES]
+    if len(pixels) > MOST_IMAGES:
+        log.info("W&B: the first %d of %d images are logged.", MOST_IMAGES, len(pixels))
+    shown = pixels[:MOST_IMAGES]
     kind = "jpg" if min(shown.shape[1:3]) >= SMALLEST_JPEG else "png"
     texts = [str(text) for text in captions] if captions is not None else [None] * len(shown)
     marks = [
@@ -69,15 +69,15 @@ def pictures(
 
     def make(wandb: Any) -> Any:
         return [
-            wandb.Image(picture, caption=text, file_type=kind, **mark)
-            for picture, text, mark in zip(shown, texts, marks, strict=False)
+            wandb.Image(image, caption=text, file_type=kind, **mark)
+            for image, text, mark in zip(shown, texts, marks, strict=False)
         ]
 
     return make
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Maker:
-    """A table; a cell of shape (height, width, 1 or 3) becomes a picture."""
+    """A table; a cell of shape (height, width, 1 or 3) becomes an image."""
     names, cells = [str(c) for c in columns], [[_cell(cell) for cell in row] for row in rows]
 
     def make(wandb: Any) -> Any:
@@ -185,12 +185,12 @@ def _roc(positive: np.ndarray, scores: np.ndarray) -> np.ndarray:
 
 
 class WandbMediaLogger(Logger):
-    """Makes W&B's objects of pictures, tables, figures, texts and predictions.
+    """Makes W&B's objects of images, tables, figures, texts and predictions.
 
     A subclass sends them in `show`.
 
     Example:
-        >>> logger.log_images("val/streets", pictures, trainer.global_step, masks=masks)
+        >>> logger.log_images("val/streets", images, trainer.global_step, masks=masks)
         >>> logger.log_roc("val/roc", labels, scores, trainer.global_step, ["cat", "dog"])
     """
 
@@ -206,17 +206,17 @@ class WandbMediaLogger(Logger):
         masks: Sequence[Mapping[str, Any]] | None = None,
         boxes: Sequence[Mapping[str, Any]] | None = None,
     ) -> None:
-        """Send pictures, whose masks and boxes W&B shows and hides."""
-        self.show(name, wandb_media.pictures(images, captions, masks, boxes), step)
+        """Send images, whose masks and boxes W&B shows and hides."""
+        self.show(name, wandb_media.images(images, captions, masks, boxes), step)
 
     def log_table(
         self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], step: int
     ) -> None:
-        """Send a table; a cell that is an array (height, width, 1 or 3) is shown as a picture."""
+        """Send a table; a cell that is an array (height, width, 1 or 3) is shown as an image."""
         self.show(name, wandb_media.table(columns, rows), step)
 
     def log_figure(self, name: str, figure: Any, step: int) -> None:
-        """Send a matplotlib figure as a picture."""
+        """Send a matplotlib figure as an image."""
         self.show(name, wandb_media.figure(figure), step)
 
     def log_text(self, name: str, text: str, step: int) -> None:

@@ -329,7 +329,7 @@ class WandbLogger(WatchingLogger, WandbMediaLogger):
             self._opened().file(f"{self.prefix}{name}", os.path.abspath(path))
 
     def show(self, name: str, maker: wandb_media.Maker, step: int) -> None:
-        """Send a picture, a table, ...: see `WandbMediaLogger`."""
+        """Send an image, a table, ...: see `WandbMediaLogger`."""
         self._row({name: maker}, step)
 
     def _row(self, values: dict[str, Any], step: int, epoch: float | None = None) -> None:

@@ -8,16 +8,16 @@ if TYPE_CHECKING:
     from lightning_tf.data.array_data import ArrayData
     from lightning_tf.data.data_module import DataModule
     from lightning_tf.data.images.cifar10 import Cifar10
-    from lightning_tf.data.images.idx_files import IdxPictures
-    from lightning_tf.data.images.image import Picture
-    from lightning_tf.data.images.image_arrays import PictureArrays
+    from lightning_tf.data.images.idx_files import IdxImages
+    from lightning_tf.data.images.image import Image
+    from lightning_tf.data.images.image_arrays import ImageArrays
     from lightning_tf.data.images.image_data import image_data
-    from lightning_tf.data.images.image_datasets import PictureDatasets
-    from lightning_tf.data.images.image_folder import PictureFolder
+    from lightning_tf.data.images.image_datasets import ImageDatasets
+    from lightning_tf.data.images.image_folder import ImageFolder
     from lightning_tf.data.images.small_sets import Digits, FashionMnist, Mnist5k
-    from lightning_tf.data.images.tfds_images import TfdsPictures
-    from lightning_tf.data.images.unlabelled_folder import UnlabelledPictureFolder
-    from lightning_tf.data.images.unlabelled_images import UnlabelledPictures
+    from lightning_tf.data.images.tfds_images import TfdsImages
+    from lightning_tf.data.images.unlabelled_folder import UnlabelledImageFolder
+    from lightning_tf.data.images.unlabelled_images import UnlabelledImages
     from lightning_tf.data.indexed_data import IndexedData, Part
     from lightning_tf.data.series.series_data import time_series_data
     from lightning_tf.data.series.time_series import TimeSeries
@@ -40,23 +40,23 @@ __all__ = [
     "Digits",
     "FashionMnist",
     "FeatureTable",
-    "IdxPictures",
+    "IdxImages",
+    "Image",
+    "ImageArrays",
+    "ImageDatasets",
+    "ImageFolder",
     "Imdb",
     "IndexedData",
     "Mnist5k",
     "Part",
-    "Picture",
-    "PictureArrays",
-    "PictureDatasets",
-    "PictureFolder",
     "TextArrays",
     "TextFolder",
     "TextTable",
-    "TfdsPictures",
+    "TfdsImages",
     "TfdsTexts",
     "TimeSeries",
-    "UnlabelledPictureFolder",
-    "UnlabelledPictures",
+    "UnlabelledImageFolder",
+    "UnlabelledImages",
     "feature_data",
     "image_data",
     "text_data",
@@ -74,23 +74,23 @@ __getattr__, __dir__ = lazy_exports(
         "Digits": "images.small_sets",
         "FashionMnist": "images.small_sets",
         "FeatureTable": "tables.feature_table",
-        "IdxPictures": "images.idx_files",
+        "IdxImages": "images.idx_files",
         "Imdb": "text.named_sets",
         "IndexedData": "indexed_data",
         "Mnist5k": "images.small_sets",
         "Part": "indexed_data",
-        "Picture": "images.image",
-        "PictureArrays": "images.image_arrays",
-        "PictureDatasets": "images.image_datasets",
-        "PictureFolder": "images.image_folder",
+        "Image": "images.image",
+        "ImageArrays": "images.image_arrays",
+        "ImageDatasets": "images.image_datasets",
+        "ImageFolder": "images.image_folder",
         "TextArrays": "text.text_arrays",
         "TextFolder": "text.text_folder",
         "TextTable": "text.text_table",
-        "TfdsPictures": "images.tfds_images",
+        "TfdsImages": "images.tfds_images",
         "TfdsTexts": "text.tfds_texts",
         "TimeSeries": "series.time_series",
-        "UnlabelledPictureFolder": "images.unlabelled_folder",
-        "UnlabelledPictures": "images.unlabelled_images",
+        "UnlabelledImageFolder": "images.unlabelled_folder",
+        "UnlabelledImages": "images.unlabelled_images",
         "feature_data": "tables.table_data",
         "image_data": "images.image_data",
         "text_data": "text.text_data",

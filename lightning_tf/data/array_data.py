@@ -18,7 +18,7 @@ class ArrayData(IndexedData):
     """Arrays in memory, split by seed where no validation or test arrays are given.
 
     An element is ``(x, y)``, or ``x`` alone without targets. Arrays of float64 become float32,
-    what Keras computes in; every other dtype stays (uint8 pictures take a quarter of the memory).
+    what Keras computes in; every other dtype stays (uint8 images take a quarter of the memory).
 
     Args:
         x: Inputs of shape (examples, ...), or a nest of such arrays.

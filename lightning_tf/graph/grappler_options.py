@@ -14,7 +14,7 @@ class GraphRewrites:
     """A ``with`` block whose graph calls are rewritten without what only a GPU profits from.
 
     Before a graph's first call Grappler makes a dozen passes over it. Three of them, the layout of
-    pictures, what to move off a full GPU, and a second framework of passes (TFG), change nothing of
+    images, what to move off a full GPU, and a second framework of passes (TFG), change nothing of
     a step on a CPU and take a third of the time: 12 of 36 ms of a tiny MLP's, 0.6 s of an unrolled
     LSTM's. All graphs go without them, so that all round alike. Machines with a GPU and programs
     that have chosen with ``tf.config.optimizer`` keep what they have.

@@ -23,8 +23,8 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[
     statistics) are those of `keras.layers.BatchNormalization`; outputs, gradients and moving
     statistics are equal to its own up to rounding. What differs:
 
-    - Pictures, float of shape (batch, height, width, channels) with ``axis=-1``, go through
-      TensorFlow's fused operation, which reads a bfloat16 or float16 picture directly, while the
+    - Images, float of shape (batch, height, width, channels) with ``axis=-1``, go through
+      TensorFlow's fused operation, which reads a bfloat16 or float16 image directly, while the
       statistics, gamma and beta stay float32. Other ranks, another axis, masks, ``renorm=True``,
       float64, an epsilon below 1.001e-5 and inference under deterministic operations go through
       Keras' computation.
@@ -54,8 +54,8 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[
     Example:
         >>> import numpy as np
         >>> layer = FusedBatchNormalization()
-        >>> pictures = np.random.default_rng(0).normal(5.0, 2.0, (8, 4, 4, 3)).astype("float32")
-        >>> bool(abs(np.mean(layer(pictures, training=True))) < 1e-5)
+        >>> images = np.random.default_rng(0).normal(5.0, 2.0, (8, 4, 4, 3)).astype("float32")
+        >>> bool(abs(np.mean(layer(images, training=True))) < 1e-5)
         True
     """
 

@@ -1,4 +1,4 @@
-"""ReflectionPadding: pictures continued beyond their edges by their mirror image."""
+"""ReflectionPadding: images continued beyond their edges by their mirror image."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lightning_tf.exceptions import ConfigurationError
 class ReflectionPadding(keras.layers.Layer):  # type: ignore[misc]
     """Adds rows and columns around (batch, height, width, channels), mirrored at the edge.
 
-    Zeros there would show as a frame in generated pictures. Height and width must be larger than
+    Zeros there would show as a frame in generated images. Height and width must be larger than
     `padding`.
 
     Args:
@@ -34,10 +34,10 @@ class ReflectionPadding(keras.layers.Layer):  # type: ignore[misc]
             raise ConfigurationError(f"padding={padding!r} must be an integer of at least 0.")
         self.padding = padding
 
-    def call(self, pictures: Any) -> Any:
+    def call(self, images: Any) -> Any:
         """Pad."""
         sides = (self.padding, self.padding)
-        return keras.ops.pad(pictures, ((0, 0), sides, sides, (0, 0)), mode="reflect")
+        return keras.ops.pad(images, ((0, 0), sides, sides, (0, 0)), mode="reflect")
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Height and width grow by twice the padding."""

@@ -1,4 +1,4 @@
-"""keras-hub's picture classifiers as networks; keras-hub is imported only where one is used."""
+"""keras-hub's image classifiers as networks; keras-hub is imported only where one is used."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def keras_hub_classifier(network: Any, num_classes: int) -> keras.Model:
         num_classes: How many classes there are.
 
     Returns:
-        A Functional model from pictures to (batch, num_classes).
+        A Functional model from images to (batch, num_classes).
 
     Raises:
         ConfigurationError: keras-hub cannot load the preset, or the model is neither.
@@ -61,7 +61,7 @@ def keras_hub_classifier(network: Any, num_classes: int) -> keras.Model:
 
 
 def image_converter_of(model: keras.Model) -> keras.Layer | None:
-    """What turns pictures in [0, 255] into the input that a preset was trained with, if any."""
+    """What turns images in [0, 255] into the input that a preset was trained with, if any."""
     preprocessor = getattr(model, "preprocessor", None)
     return getattr(preprocessor, "image_converter", None)
 

@@ -1,4 +1,4 @@
-"""PredictionSheet: a sheet of pictures with what the task takes them for."""
+"""PredictionSheet: a sheet of images with what the task takes them for."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ RIGHT, WRONG = "black", "red"
 
 
 class PredictionSheet(Callback):
-    """Logs a sheet of pictures when training ends and after every test.
+    """Logs a sheet of images when training ends and after every test.
 
-    Each picture carries the predicted class, its probability and, where the two differ, the true
-    class in red. The pictures are spread evenly over the validation or test data where these can
+    Each image carries the predicted class, its probability and, where the two differ, the true
+    class in red. The images are spread evenly over the validation or test data where these can
     be read by index, otherwise they are the first ones. They cost one forward pass, outside the
     compiled steps. Loggers get a figure of the name ``val/predictions`` or ``test/predictions``.
 
-    A task with `heat_maps`, from pictures and classes to what the task looked at, gets a second
-    figure, ``val/heat_maps`` or ``test/heat_maps``, with these laid over the pictures.
+    A task with `heat_maps`, from images and classes to what the task looked at, gets a second
+    figure, ``val/heat_maps`` or ``test/heat_maps``, with these laid over the images.
 
     Works with every task that has `class_names`, `value_range` (lowest and highest value of a
-    pixel) and a `predict_step` from pictures to probabilities.
+    pixel) and a `predict_step` from images to probabilities.
 
     Args:
-        count: How many pictures.
+        count: How many images.
     """
 
     logs_metrics = False
@@ -42,12 +42,12 @@ class PredictionSheet(Callback):
         self.count = count
 
     def on_fit_end(self, trainer: Trainer, task: Any) -> None:
-        """Show validation pictures."""
+        """Show validation images."""
         if trainer.num_val_batches != 0:
             self._log(trainer, task, "val")
 
     def on_test_end(self, trainer: Trainer, task: Any) -> None:
-        """Show test pictures."""
+        """Show test images."""
         self._log(trainer, task, "test")
 
     def _log(self, trainer: Trainer, task: Any, stage: str) -> None:
@@ -56,14 +56,14 @@ class PredictionSheet(Callback):
         examples = some_examples(task.data, stage, self.count)
         if examples is None:
             return
-        pictures, labels = examples
-        probabilities = np.asarray(task.predict_step(pictures))
+        images, labels = examples
+        probabilities = np.asarray(task.predict_step(images))
         low, high = task.value_range
-        shown = np.clip((pictures.astype(np.float32) - low) / (high - low), 0.0, 1.0)
+        shown = np.clip((images.astype(np.float32) - low) / (high - low), 0.0, 1.0)
         figure = prediction_figure(shown, labels, probabilities, task.class_names)
         trainer.log_figure(f"{stage}/predictions", figure)
         heat_maps = getattr(task, "heat_maps", None)
-        maps = None if heat_maps is None else heat_maps(pictures, probabilities.argmax(axis=-1))
+        maps = None if heat_maps is None else heat_maps(images, probabilities.argmax(axis=-1))
         if maps is not None:
             figure = prediction_figure(shown, labels, probabilities, task.class_names, maps)
             trainer.log_figure(f"{stage}/heat_maps", figure)
@@ -72,16 +72,16 @@ class PredictionSheet(Callback):
 def some_examples(
     data: DataModule, stage: str, count: int
 ) -> tuple[NDArray[Any], NDArray[np.integer]] | None:
-    """At most `count` pictures and labels of a stage, or None where it has none.
+    """At most `count` images and labels of a stage, or None where it has none.
 
     Args:
-        data: Batches of (pictures, labels).
+        data: Batches of (images, labels).
         stage: val or test.
         count: How many are wanted.
     """
     part = (data.parts or {}).get(stage) if isinstance(data, IndexedData) else None
     if part is not None:
-        # Test folders list class after class: the first pictures would all be of one class.
+        # Test folders list class after class: the first images would all be of one class.
         last = len(part.indices) - 1
         chosen = np.unique(np.linspace(0, last, min(count, last + 1)).round().astype(int))
         dataset = part.source.batches(part.indices[chosen], len(chosen))
@@ -89,49 +89,49 @@ def some_examples(
         dataset = data.dataset_for(stage)
         if dataset is None:
             return None
-    pictures: list[NDArray[Any]] = []
+    images: list[NDArray[Any]] = []
     labels: list[NDArray[Any]] = []
     for batch in dataset.as_numpy_iterator():
-        pictures.append(batch[0])
+        images.append(batch[0])
         labels.append(batch[1].reshape(-1))
         if sum(map(len, labels)) >= count:
             break
-    if not pictures:
+    if not images:
         return None
-    return np.concatenate(pictures)[:count], np.concatenate(labels)[:count]
+    return np.concatenate(images)[:count], np.concatenate(labels)[:count]
 
 
 def prediction_figure(
-    pictures: NDArray[np.floating],
+    images: NDArray[np.floating],
     labels: NDArray[np.integer],
     probabilities: NDArray[np.floating],
     class_names: list[str],
     heat_maps: NDArray[np.floating] | None = None,
 ) -> Any:
-    """Draw pictures in a grid, each under what it is taken for.
+    """Draw images in a grid, each under what it is taken for.
 
     Args:
-        pictures: Float in [0, 1], shape (n, height, width, 1 or 3).
+        images: Float in [0, 1], shape (n, height, width, 1 or 3).
         labels: True classes, shape (n,).
         probabilities: Shape (n, classes).
         class_names: A name for each class.
-        heat_maps: In [0, 1], shape (n, height, width) of any size, laid over the pictures.
+        heat_maps: In [0, 1], shape (n, height, width) of any size, laid over the images.
 
     Returns:
         A matplotlib Figure that belongs to no window.
     """
     from matplotlib.figure import Figure
 
-    columns = math.ceil(math.sqrt(len(pictures)))
-    rows = math.ceil(len(pictures) / columns)
+    columns = math.ceil(math.sqrt(len(images)))
+    rows = math.ceil(len(images) / columns)
     figure = Figure(figsize=(1.9 * columns, 2.15 * rows + 0.4), layout="constrained")
     predicted = probabilities.argmax(axis=-1)
-    for place, (picture, true, guess) in enumerate(zip(pictures, labels, predicted, strict=True)):
+    for place, (image, true, guess) in enumerate(zip(images, labels, predicted, strict=True)):
         axes = figure.add_subplot(rows, columns, place + 1)
-        grey = picture.shape[-1] == 1
-        axes.imshow(picture[..., 0] if grey else picture[..., :3], cmap="gray", vmin=0.0, vmax=1.0)
+        grey = image.shape[-1] == 1
+        axes.imshow(image[..., 0] if grey else image[..., :3], cmap="gray", vmin=0.0, vmax=1.0)
         if heat_maps is not None:
-            extent = (-0.5, picture.shape[1] - 0.5, picture.shape[0] - 0.5, -0.5)
+            extent = (-0.5, image.shape[1] - 0.5, image.shape[0] - 0.5, -0.5)
             axes.imshow(
                 heat_maps[place],
                 cmap="jet",

@@ -1,4 +1,4 @@
-"""The convolutional generator and discriminator of DCGAN, to small pictures."""
+"""The convolutional generator and discriminator of DCGAN, to small images."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ LARGEST_SIDE = 15
 
 
 def dcgan_generator(latent: Any, shape: tuple[int, int, int], filters: int) -> Any:
-    """Double a small map until it has the size of the picture.
+    """Double a small map until it has the size of the image.
 
     Source: Radford, Metz and Chintala, "Unsupervised Representation Learning with Deep
     Convolutional Generative Adversarial Networks", 2016, https://arxiv.org/abs/1511.06434.
 
     Args:
         latent: Float of shape (batch, numbers).
-        shape: Height, width and channels of a picture.
+        shape: Height, width and channels of an image.
         filters: Of the last hidden map; twice as many in the map before, and so on.
 
     Returns:
@@ -43,17 +43,17 @@ def dcgan_generator(latent: Any, shape: tuple[int, int, int], filters: int) -> A
     )(x)
 
 
-def dcgan_discriminator(pictures: Any, filters: int, dropout: float, spectral: bool) -> Any:
-    """Halve the picture by strided convolutions, as often as the generator doubles.
+def dcgan_discriminator(images: Any, filters: int, dropout: float, spectral: bool) -> Any:
+    """Halve the image by strided convolutions, as often as the generator doubles.
 
-    Without the paper's batch normalisation: with it the discriminator tells real pictures from
+    Without the paper's batch normalisation: with it the discriminator tells real images from
     generated ones by their batch, which small data do not survive. Dropout or spectral
     normalisation holds it back instead.
 
     Source: Radford et al. 2016, see `dcgan_generator`.
 
     Args:
-        pictures: Float of shape (batch, height, width, channels).
+        images: Float of shape (batch, height, width, channels).
         filters: Of the first layer; twice as many in the next.
         dropout: After every layer.
         spectral: Whether every layer is normalised, see `SpectralConv2D`.
@@ -62,8 +62,8 @@ def dcgan_discriminator(pictures: Any, filters: int, dropout: float, spectral: b
         Float32 of shape (batch, 1).
     """
     convolution = SpectralConv2D if spectral else keras.layers.Conv2D
-    x = pictures
-    for power in range(_doublings(tuple(pictures.shape[1:]))):
+    x = images
+    for power in range(_doublings(tuple(images.shape[1:]))):
         x = convolution(filters << power, 4, strides=2, padding="same")(x)
         x = keras.layers.LeakyReLU(SLOPE)(x)
         x = keras.layers.Dropout(dropout)(x) if dropout else x
@@ -71,7 +71,7 @@ def dcgan_discriminator(pictures: Any, filters: int, dropout: float, spectral: b
 
 
 def one_output(x: Any, spectral: bool) -> Any:
-    """A float32 number for each picture, also under mixed precision."""
+    """A float32 number for each image, also under mixed precision."""
     dense = SpectralDense if spectral else keras.layers.Dense
     return dense(1, dtype="float32")(x)
 
@@ -92,7 +92,7 @@ def _doublings(shape: tuple[int, ...]) -> int:
         doublings += 1
     if not doublings or max(height, width) >> doublings > LARGEST_SIDE:
         raise ConfigurationError(
-            f"networks='dcgan' doubles a map of 4 to {LARGEST_SIDE} pixels up to the picture's "
+            f"networks='dcgan' doubles a map of 4 to {LARGEST_SIDE} pixels up to the image's "
             f"size, which does not lead to {height} x {width}; pass image_size, such as 32 or 64, "
             "or networks='mlp'."
         )

@@ -1,4 +1,4 @@
-"""GAN: pictures like those of the data, made of random numbers."""
+"""GAN: images like those of the data, made of random numbers."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from lightning_tf.callback import Callback
 from lightning_tf.data.data_module import checked_integer
 from lightning_tf.data.images.latent_predictions import LatentPredictions
 from lightning_tf.data.images.unlabelled_images import (
-    UnlabelledPictures,
+    UnlabelledImages,
     generation_data,
     generation_facts,
 )
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.tasks.gan.generator_ema import GeneratorAverage, copied
 from lightning_tf.tasks.gan.generator_task import GeneratorTask
-from lightning_tf.tasks.gan.image_features import PictureFeatures
+from lightning_tf.tasks.gan.image_features import ImageFeatures
 from lightning_tf.tasks.gan.losses import adversarial_loss, gradient_penalty
 from lightning_tf.tasks.gan.networks import AdversarialNetworks, AdversarialSizes
 from lightning_tf.tasks.gan.noise import next_seed, own_rows
@@ -33,13 +33,13 @@ VALIDATION_SEED = (0, 1)
 
 
 class GAN(GeneratorTask):
-    """Learns to make pictures like those of the data.
+    """Learns to make images like those of the data.
 
-    Two networks work against each other: the generator makes pictures of random numbers (latent
-    vectors), the discriminator, or critic, tells them from real ones. A batch is ``(pictures,
-    labels)``, pictures of shape (batch, height, width, channels) in the data's own range, which
+    Two networks work against each other: the generator makes images of random numbers (latent
+    vectors), the discriminator, or critic, tells them from real ones. A batch is ``(images,
+    labels)``, images of shape (batch, height, width, channels) in the data's own range, which
     become float32 in [-1, 1]; labels are used by ``conditional=True`` alone. A step updates the
-    discriminator `n_critic` times on the batch, each time against other generated pictures, then
+    discriminator `n_critic` times on the batch, each time against other generated images, then
     the generator once. Everything that is drawn belongs to an example's place in the global batch,
     so that replicas do not change it.
 
@@ -47,21 +47,21 @@ class GAN(GeneratorTask):
     D(G(z)): mean probability of being real with minimax, mean output of the critic with the
     others), ``gradient_penalty`` with wgan-gp; the same with ``val_``, without the penalty. With
     `quality`: ``fid``, ``kid``, ``fid_floor``, ``kid_floor``, ``classes_covered``, see
-    `SampleQuality`. Pictures: see `SampleGrid`.
+    `SampleQuality`. Images: see `SampleGrid`.
 
     Args:
         data: What `image_data` takes: a name, a folder, arrays, datasets or a DataModule.
         loss: ``minimax``, ``lsgan``, ``hinge`` or ``wgan-gp``; see `LOSSES`.
         conditional: Whether both networks get the class, so that it can be asked for.
-        latent_dim: Random numbers that a picture is made of.
+        latent_dim: Random numbers that an image is made of.
         networks: ``dcgan``, ``mlp``, or a pair of Keras models: a generator from (batch,
-            latent_dim) to pictures in [-1, 1], a discriminator from these to (batch, 1) without an
+            latent_dim) to images in [-1, 1], a discriminator from these to (batch, 1) without an
             activation. With `conditional` each takes a list whose second part is classes, int32 of
             shape (batch,).
         n_critic: Updates of the discriminator in a step; None is 5 with wgan-gp and 1 otherwise.
         ema: Decay of the average of the generator's weights that samples are made with; 0 for none.
         spectral_normalization: Of the discriminator, for named networks.
-        label_smoothing: How far below 1 the target of real pictures is, with minimax and lsgan
+        label_smoothing: How far below 1 the target of real images is, with minimax and lsgan
             (Salimans et al. 2016, section 3.4, https://arxiv.org/abs/1606.03498).
         penalty_weight: Of the gradient penalty with wgan-gp.
         width: Filters or units of the narrowest hidden layers of named networks; None is 32 for
@@ -72,16 +72,16 @@ class GAN(GeneratorTask):
             two.
         learning_rate: Of both, or a pair (generator, discriminator); None is 2e-4, or the default
             of the optimizer that is named.
-        batch_size: Pictures in a global batch; None is the data's own, 32.
+        batch_size: Images in a global batch; None is the data's own, 32.
         data_dir: Where the files of a named data set are.
-        image_size: Height and width that encoded pictures are resized to.
+        image_size: Height and width that encoded images are resized to.
         data_options: Further options of `image_data`.
-        quality: What gives features of pictures: an `ImageClassification`, the path of its
-            checkpoint, a Keras classifier of pictures in [-1, 1] or the path of its file; None
+        quality: What gives features of images: an `ImageClassification`, the path of its
+            checkpoint, a Keras classifier of images in [-1, 1] or the path of its file; None
             measures no quality.
-        quality_samples: Generated pictures that are measured, or as many as half of the real ones.
+        quality_samples: Generated images that are measured, or as many as half of the real ones.
         quality_every_n_epochs: How often.
-        num_samples: Pictures of a grid, and of `Trainer.predict`.
+        num_samples: Images of a grid, and of `Trainer.predict`.
         sample_every_n_epochs: How often a grid is logged.
 
     Raises:
@@ -134,7 +134,7 @@ class GAN(GeneratorTask):
         self.label_smoothing = _share("label_smoothing", label_smoothing)
         if label_smoothing and not self.adversarial_loss.has_targets:
             raise ConfigurationError(
-                f"label_smoothing={label_smoothing} lowers the target of real pictures, which "
+                f"label_smoothing={label_smoothing} lowers the target of real images, which "
                 f"loss={loss!r} does not have; use minimax or lsgan."
             )
         self.networks = AdversarialNetworks(
@@ -152,31 +152,31 @@ class GAN(GeneratorTask):
         self.quality = None
         if quality is not None:
             self.quality = SampleQuality(
-                PictureFeatures(quality),
+                ImageFeatures(quality),
                 checked_integer("quality_samples", quality_samples, least=FEWEST),
                 checked_integer("quality_every_n_epochs", quality_every_n_epochs, least=1),
             )
-        pictures = generation_data(
+        images = generation_data(
             data,
             batch_size=batch_size,
             data_dir=data_dir,
             image_size=image_size,
             **(data_options or {}),
         )
-        self.data = LatentPredictions(pictures, num_samples, latent_dim, conditional)
+        self.data = LatentPredictions(images, num_samples, latent_dim, conditional)
 
     # ---- models
 
     def configure_model(self) -> None:
         """Build `generator`, `discriminator` and, with `ema`, `averaged_generator`."""
-        facts = generation_facts(self.data.pictures)
-        self.value_range, self.picture_shape = facts.value_range, facts.input_shape
+        facts = generation_facts(self.data.images)
+        self.value_range, self.image_shape = facts.value_range, facts.input_shape
         self.num_classes, self.class_names = None, facts.class_names
         if self.conditional:
-            if isinstance(self.data.pictures, UnlabelledPictures):
+            if isinstance(self.data.images, UnlabelledImages):
                 raise ConfigurationError(
-                    "conditional=True needs a class for each picture, but data is an array of "
-                    "pictures alone; give a pair (pictures, labels)."
+                    "conditional=True needs a class for each image, but data is an array of "
+                    "images alone; give a pair (images, labels)."
                 )
             self.num_classes = facts.num_classes
         sizes = AdversarialSizes(facts.input_shape, self.latent_dim, self.num_classes)
@@ -224,11 +224,11 @@ class GAN(GeneratorTask):
                 "discriminator",
                 partial(self._discriminator_loss, real, labels, None if turn else made),
             )
-        # The same pictures, before the discriminator as it is by now.
+        # The same images, before the discriminator as it is by now.
         return {"generator": self.adversarial_loss.generator(self._judged(made, labels))}
 
     def validation_step(self, batch: Any) -> dict[str, tf.Tensor]:
-        """Return both losses on other pictures, without penalty; every batch has the same noise."""
+        """Return both losses on other images, without penalty; every batch has the same noise."""
         real, labels = self._taken(batch)
         draw = partial(tf.random.stateless_normal, seed=VALIDATION_SEED)
         latents = own_rows(draw, self.latent_dim, tf.shape(real)[0])
@@ -261,7 +261,7 @@ class GAN(GeneratorTask):
         self.log("fake_score", self.adversarial_loss.score(on_made), prog_bar=True)
 
     def _taken(self, batch: Any) -> tuple[tf.Tensor, tf.Tensor | None]:
-        """Real pictures in [-1, 1], and their classes where these are used."""
+        """Real images in [-1, 1], and their classes where these are used."""
         low, high = self.value_range
         real = (tf.cast(batch[0], tf.float32) - low) * (2.0 / (high - low)) - 1.0
         if not self.conditional:
@@ -276,8 +276,8 @@ class GAN(GeneratorTask):
         given = latents if labels is None else [latents, labels]
         return tf.cast(generator(given, training=training), tf.float32)
 
-    def _judged(self, pictures: Any, labels: Any, training: bool = True) -> tf.Tensor:
-        given = pictures if labels is None else [pictures, labels]
+    def _judged(self, images: Any, labels: Any, training: bool = True) -> tf.Tensor:
+        given = images if labels is None else [images, labels]
         return tf.cast(self.discriminator(given, training=training), tf.float32)
 
 

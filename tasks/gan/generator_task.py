@@ -1,4 +1,4 @@
-"""GeneratorTask: pictures out of what a generator has learnt."""
+"""GeneratorTask: images out of what a generator has learnt."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ SAMPLES_AT_ONCE = 256
 
 
 class GeneratorTask(Task):
-    """A task whose `sampler` makes pictures in [-1, 1] of latent vectors, or vectors and classes.
+    """A task whose `sampler` makes images in [-1, 1] of latent vectors, or vectors and classes.
 
     Attributes:
-        data: The pictures, and the latent vectors of `Trainer.predict`.
+        data: The images, and the latent vectors of `Trainer.predict`.
         latent_dim: Numbers of a latent vector.
         num_classes: How many classes the sampler knows; None where it gets none.
         class_names: Their names.
         value_range: Lowest and highest value of the data's pixels.
-        picture_shape: Height, width and channels.
+        image_shape: Height, width and channels.
     """
 
     data: LatentPredictions
@@ -40,7 +40,7 @@ class GeneratorTask(Task):
     num_classes: int | None
     class_names: list[str]
     value_range: tuple[float, float]
-    picture_shape: tuple[int, int, int]
+    image_shape: tuple[int, int, int]
 
     @property
     def sampler(self) -> keras.Model:
@@ -48,7 +48,7 @@ class GeneratorTask(Task):
         raise NotImplementedError(f"{type(self).__name__} has no sampler; return its generator.")
 
     def predict_step(self, batch: Any) -> tf.Tensor:
-        """Return pictures in the data's range of latent vectors, or of pairs (vectors, classes)."""
+        """Return images in the data's range of latent vectors, or of pairs (vectors, classes)."""
         given = list(batch) if isinstance(batch, (tuple, list)) else batch
         made = tf.cast(self.sampler(given, training=False), tf.float32)
         low, high = self.value_range
@@ -57,7 +57,7 @@ class GeneratorTask(Task):
     def sample(
         self, n: int, labels: Sequence[int] | int | None = None, seed: int = 0
     ) -> NDArray[np.float32]:
-        """Make pictures.
+        """Make images.
 
         Args:
             n: How many.
@@ -76,11 +76,11 @@ class GeneratorTask(Task):
     def interpolate(
         self, pairs: int, steps: int = 8, labels: Sequence[int] | int | None = None, seed: int = 0
     ) -> NDArray[np.float32]:
-        """Make pictures on the way from one latent vector to another; see `latent_paths`.
+        """Make images on the way from one latent vector to another; see `latent_paths`.
 
         Args:
             pairs: How many ways.
-            steps: Pictures of each.
+            steps: Images of each.
             labels: As in `sample`, of each way.
             seed: Decides the ends.
 
@@ -92,18 +92,18 @@ class GeneratorTask(Task):
         classes = self._classes(pairs, labels)
         each = None if classes is None else classes.repeat(steps)
         made = self._made(paths.reshape(-1, self.latent_dim).astype(np.float32), each)
-        return made.reshape(pairs, steps, *self.picture_shape)
+        return made.reshape(pairs, steps, *self.image_shape)
 
-    def shown(self, pictures: NDArray[np.floating]) -> NDArray[np.floating]:
-        """Pictures in [0, 1] for loggers, from the range of the data."""
+    def shown(self, images: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Images in [0, 1] for loggers, from the range of the data."""
         low, high = self.value_range
-        shown: NDArray[np.floating] = np.clip((pictures - low) / (high - low), 0.0, 1.0)
+        shown: NDArray[np.floating] = np.clip((images - low) / (high - low), 0.0, 1.0)
         return shown
 
-    def normalised(self, pictures: NDArray[Any]) -> NDArray[np.floating]:
-        """Pictures in [-1, 1], from the range of the data."""
+    def normalised(self, images: NDArray[Any]) -> NDArray[np.floating]:
+        """Images in [-1, 1], from the range of the data."""
         low, high = self.value_range
-        return (pictures.astype(np.float32) - low) * (2.0 / (high - low)) - 1.0
+        return (images.astype(np.float32) - low) * (2.0 / (high - low)) - 1.0
 
     def sample_captions(self, count: int) -> list[str] | None:
         """The names of the classes that `sample` makes, where it can be told."""
@@ -111,7 +111,7 @@ class GeneratorTask(Task):
         return None if classes is None else [self.class_names[label] for label in classes]
 
     def exported_model(self) -> keras.Model:
-        """The sampler, from latent vectors to pictures in the range of the data."""
+        """The sampler, from latent vectors to images in the range of the data."""
         low, high = self.value_range
         scale = keras.layers.Rescaling((high - low) / 2.0, (high + low) / 2.0, dtype="float32")
         latent = keras.Input((self.latent_dim,), name="latent")
@@ -132,7 +132,7 @@ class GeneratorTask(Task):
             return classes_in_turn(n, self.num_classes)
         classes = checked_labels("given", np.atleast_1d(labels), self.num_classes)
         if len(classes) not in (1, n):
-            raise ConfigurationError(f"{len(classes)} labels for {n} pictures; give one for each.")
+            raise ConfigurationError(f"{len(classes)} labels for {n} images; give one for each.")
         return np.broadcast_to(classes, (n,)).astype(np.int32)
 
     def _made(self, latents: NDArray[Any], classes: NDArray[Any] | None) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""PictureFeatures: what a trained classifier sees in pictures."""
+"""ImageFeatures: what a trained classifier sees in images."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from lightning_tf.checkpoint import io as checkpoint
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.tasks.image_classification.image_classification import ImageClassification
 
-PICTURES_AT_ONCE = 256
+IMAGES_AT_ONCE = 256
 
 
-class PictureFeatures:
-    """Features and classes of pictures by a trained classifier.
+class ImageFeatures:
+    """Features and classes of images by a trained classifier.
 
     Features are what the classifier's last layer takes; the class is the largest of its outputs.
 
     Args:
         classifier: An `ImageClassification` whose models are made, the path of a checkpoint of
-            one, a Keras model, or the path of its ``.keras`` file. A Keras model takes pictures in
+            one, a Keras model, or the path of its ``.keras`` file. A Keras model takes images in
             [-1, 1] and must be Functional or Sequential.
 
     Raises:
         ConfigurationError: It is none of these.
 
     Example:
-        >>> seen = PictureFeatures(classification_task)
+        >>> seen = ImageFeatures(classification_task)
         >>> features, classes = seen(np.zeros((2, 8, 8, 1), "float32"))
         >>> features.shape, classes.shape
         ((2, 128), (2,))
@@ -59,27 +59,27 @@ class PictureFeatures:
         """How many classes the classifier tells apart."""
         return int(self._loaded().outputs[-1].shape[-1])
 
-    def __call__(self, pictures: NDArray[np.floating]) -> tuple[NDArray[Any], NDArray[Any]]:
+    def __call__(self, images: NDArray[np.floating]) -> tuple[NDArray[Any], NDArray[Any]]:
         """Features, float32 of shape (n, features), and classes of shape (n,).
 
         Args:
-            pictures: In [-1, 1], shape (n, height, width, channels).
+            images: In [-1, 1], shape (n, height, width, channels).
 
         Raises:
-            ConfigurationError: The classifier takes other pictures.
+            ConfigurationError: The classifier takes other images.
         """
         model = self._loaded()
         features, classes = [], []
-        for start in range(0, len(pictures), PICTURES_AT_ONCE):
-            given: Any = tf.constant(pictures[start : start + PICTURES_AT_ONCE], tf.float32)
+        for start in range(0, len(images), IMAGES_AT_ONCE):
+            given: Any = tf.constant(images[start : start + IMAGES_AT_ONCE], tf.float32)
             if self._task is not None:
                 given = self._task.built.inputs((given + 1.0) * 127.5)
             try:
                 seen, outputs = model(given, training=False)
             except (TypeError, ValueError, tf.errors.InvalidArgumentError) as error:
                 raise ConfigurationError(
-                    f"the classifier of quality= cannot take pictures of shape "
-                    f"{pictures.shape[1:]}: {error}"
+                    f"the classifier of quality= cannot take images of shape "
+                    f"{images.shape[1:]}: {error}"
                 ) from error
             features.append(np.asarray(tf.cast(seen, tf.float32)).reshape(len(seen), -1))
             classes.append(np.asarray(outputs).argmax(axis=-1))

@@ -16,11 +16,11 @@ class AdversarialLoss(NamedTuple):
     All take the discriminator's outputs, float32 of shape (batch, 1).
 
     Attributes:
-        discriminator: From outputs for real and for generated pictures, and the target of the real
+        discriminator: From outputs for real and for generated images, and the target of the real
             ones, to the discriminator's scalar loss.
-        generator: From outputs for generated pictures to the generator's scalar loss.
-        has_targets: Whether real pictures have a target, which label smoothing can lower.
-        is_logit: Whether an output is the logit of "this picture is real".
+        generator: From outputs for generated images to the generator's scalar loss.
+        has_targets: Whether real images have a target, which label smoothing can lower.
+        is_logit: Whether an output is the logit of "this image is real".
         penalised: Whether the loss needs a gradient penalty.
     """
 
@@ -92,16 +92,16 @@ def adversarial_loss(name: Any) -> AdversarialLoss:
 
 
 def gradient_penalty(discriminate: Callable[[Any], Any], real: Any, fake: Any, at: Any) -> Any:
-    """How far the norm of a critic's gradient is from 1 between real and generated pictures.
+    """How far the norm of a critic's gradient is from 1 between real and generated images.
 
-    The mean of ``(norm - 1) ** 2`` over points on the lines between pairs of pictures (Gulrajani et
+    The mean of ``(norm - 1) ** 2`` over points on the lines between pairs of images (Gulrajani et
     al. 2017, equation 3).
 
     Args:
-        discriminate: From pictures to outputs of shape (batch, 1); no picture may have a part in
+        discriminate: From images to outputs of shape (batch, 1); no image may have a part in
             another one's output, as it has with batch normalisation.
-        real: Pictures, float32 of shape (batch, ...).
-        fake: Generated pictures of the same shape.
+        real: Images, float32 of shape (batch, ...).
+        fake: Generated images of the same shape.
         at: Where on each line, in [0, 1), shape (batch, 1).
 
     Returns:

@@ -19,7 +19,7 @@ def mlp_generator(latent: Any, shape: tuple[int, ...], units: int) -> Any:
 
     Args:
         latent: Float of shape (batch, numbers).
-        shape: Of a picture.
+        shape: Of an image.
         units: Of the first hidden layer; twice as many in the second.
 
     Returns:
@@ -32,13 +32,13 @@ def mlp_generator(latent: Any, shape: tuple[int, ...], units: int) -> Any:
     return keras.layers.Reshape(shape, dtype="float32")(x)
 
 
-def mlp_discriminator(pictures: Any, units: int, dropout: float, spectral: bool) -> Any:
-    """Pass flattened pictures through two hidden layers.
+def mlp_discriminator(images: Any, units: int, dropout: float, spectral: bool) -> Any:
+    """Pass flattened images through two hidden layers.
 
     Source: Goodfellow et al. 2014, with LeakyReLU for maxout.
 
     Args:
-        pictures: Float of shape (batch, ...).
+        images: Float of shape (batch, ...).
         units: Of the second hidden layer; twice as many in the first.
         dropout: After every layer.
         spectral: Whether every layer is normalised, see `SpectralDense`.
@@ -47,7 +47,7 @@ def mlp_discriminator(pictures: Any, units: int, dropout: float, spectral: bool)
         Float32 of shape (batch, 1).
     """
     dense = SpectralDense if spectral else keras.layers.Dense
-    x = keras.layers.Flatten()(pictures)
+    x = keras.layers.Flatten()(images)
     for width in (2 * units, units):
         x = keras.layers.LeakyReLU(SLOPE)(dense(width)(x))
         x = keras.layers.Dropout(dropout)(x) if dropout else x

@@ -21,12 +21,12 @@ class AdversarialSizes(NamedTuple):
     """What both networks are built to.
 
     Attributes:
-        pictures: Height, width and channels.
-        latent_dim: Numbers that the generator makes a picture of.
+        images: Height, width and channels.
+        latent_dim: Numbers that the generator makes an image of.
         num_classes: Where both get a class too, how many there are; else None.
     """
 
-    pictures: tuple[int, int, int]
+    images: tuple[int, int, int]
     latent_dim: int
     num_classes: int | None = None
 
@@ -39,7 +39,7 @@ class AdversarialNetworks:
         width: Filters or units of the narrowest hidden layer; None is the usual.
         dropout: Of the discriminator.
         spectral: Whether the discriminator is spectrally normalised.
-        penalised: Whether every picture's gradient must be its own.
+        penalised: Whether every image's gradient must be its own.
 
     Raises:
         ConfigurationError: A name is unknown, or a pair that brings its own layers is given the
@@ -109,39 +109,39 @@ def named_networks(
     """Build one of the named pairs.
 
     Where there are classes, the generator gets an embedding of the class beside the latent vector,
-    and the discriminator one as a further channel of the picture (Mirza and Osindero,
+    and the discriminator one as a further channel of the image (Mirza and Osindero,
     "Conditional Generative Adversarial Nets", 2014, https://arxiv.org/abs/1411.1784).
 
     Args:
         name: ``dcgan`` or ``mlp``.
-        sizes: Of pictures, latent vectors and classes.
+        sizes: Of images, latent vectors and classes.
         width: Filters or units of the narrowest hidden layer.
         dropout: Of the discriminator.
         spectral: Whether the discriminator is spectrally normalised.
 
     Returns:
-        The generator, from latent vectors, or [vectors, classes], to pictures in (-1, 1); the
-        discriminator, from pictures, or [pictures, classes], to (batch, 1).
+        The generator, from latent vectors, or [vectors, classes], to images in (-1, 1); the
+        discriminator, from images, or [images, classes], to (batch, 1).
     """
     latent = keras.Input((sizes.latent_dim,), name="latent")
-    pictures = keras.Input(sizes.pictures, name="pictures")
-    given, seen = latent, pictures
+    images = keras.Input(sizes.images, name="images")
+    given, seen = latent, images
     makes: Any = [latent]
-    judges: Any = [pictures]
+    judges: Any = [images]
     if sizes.num_classes is not None:
         for inputs in (makes, judges):
             inputs.append(keras.Input((), dtype="int32", name="classes"))
         embedded = keras.layers.Embedding(sizes.num_classes, sizes.num_classes)(makes[1])
         given = keras.layers.Concatenate()([latent, embedded])
-        height, breadth, _ = sizes.pictures
+        height, breadth, _ = sizes.images
         channel = keras.layers.Embedding(sizes.num_classes, height * breadth)(judges[1])
         channel = keras.layers.Reshape((height, breadth, 1))(channel)
-        seen = keras.layers.Concatenate()([pictures, channel])
+        seen = keras.layers.Concatenate()([images, channel])
     if name == "dcgan":
-        generated = dcgan_generator(given, sizes.pictures, width)
+        generated = dcgan_generator(given, sizes.images, width)
         judged = dcgan_discriminator(seen, width, dropout, spectral)
     else:
-        generated = mlp_generator(given, sizes.pictures, width)
+        generated = mlp_generator(given, sizes.images, width)
         judged = mlp_discriminator(seen, width, dropout, spectral)
     unwrapped = [inputs[0] if len(inputs) == 1 else inputs for inputs in (makes, judges)]
     return (
@@ -158,8 +158,8 @@ def check_fit(generator: keras.Model, discriminator: keras.Model, sizes: Adversa
     """
     classes = [] if sizes.num_classes is None else [tf.zeros([2], tf.int32)]
     for role, network, first, expected in (
-        ("generator", generator, (sizes.latent_dim,), sizes.pictures),
-        ("discriminator", discriminator, sizes.pictures, (1,)),
+        ("generator", generator, (sizes.latent_dim,), sizes.images),
+        ("discriminator", discriminator, sizes.images, (1,)),
     ):
         inputs = [tf.zeros([2, *first]), *classes]
         shapes = " and ".join(str((None, *part.shape[1:])) for part in inputs)
@@ -174,12 +174,12 @@ def check_fit(generator: keras.Model, discriminator: keras.Model, sizes: Adversa
             raise ConfigurationError(
                 f"the {role} {network.name!r} makes outputs of shape {(None, *shape)} from inputs "
                 f"of shape {shapes}; they must be {(None, *expected)}"
-                + (", the data's pictures." if role == "generator" else ", a number each.")
+                + (", the data's images." if role == "generator" else ", a number each.")
             )
 
 
 def refuse_batch_statistics(discriminator: keras.Model) -> None:
-    """Refuse batch normalisation where every picture's gradient must be its own.
+    """Refuse batch normalisation where every image's gradient must be its own.
 
     Raises:
         ConfigurationError: There is such a layer; names it.
@@ -187,7 +187,7 @@ def refuse_batch_statistics(discriminator: keras.Model) -> None:
     for layer in discriminator._flatten_layers():
         if isinstance(layer, keras.layers.BatchNormalization):
             raise ConfigurationError(
-                f"loss='wgan-gp' penalises the critic's gradient for each picture, but layer "
-                f"{layer.name!r} of {discriminator.name!r} mixes the pictures of a batch; use "
+                f"loss='wgan-gp' penalises the critic's gradient for each image, but layer "
+                f"{layer.name!r} of {discriminator.name!r} mixes the images of a batch; use "
                 "keras.layers.LayerNormalization or none (Gulrajani et al. 2017, section 4)."
             )

@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
     from lightning_tf.trainer import Trainer
 
-MOST_FRAMES = 60  # of the film; 64 pictures of 28 x 28 take about 25 kB a frame
+MOST_FRAMES = 60  # of the film; 64 images of 28 x 28 take about 25 kB a frame
 FRAME_MILLISECONDS = 250
 LAST_FRAME_MILLISECONDS = 2000
-LEAST_SIDE = 32  # smaller pictures are enlarged
-GAP, GREY = 2, 96  # pixels between pictures, and their value
+LEAST_SIDE = 32  # smaller images are enlarged
+GAP, GREY = 2, 96  # pixels between images, and their value
 INTERPOLATIONS = 8
 
 
 class SampleGrid(Callback):
-    """Logs pictures of fixed noise every few epochs, and all of them as a film at the end.
+    """Logs images of fixed noise every few epochs, and all of them as a film at the end.
 
-    Loggers get the pictures ``samples``; at the end ``interpolation``, rows of pictures between two
+    Loggers get the images ``samples``; at the end ``interpolation``, rows of images between two
     points each, and, where a logger has a folder, the file ``samples.gif`` in it. The frames
     stand in checkpoints, so that a resumed run's film is whole; from the 60th on every other one is
     dropped and half as many are taken, but the last one is always there.
@@ -37,7 +37,7 @@ class SampleGrid(Callback):
     Works with every task that has `sample` and `interpolate`; see `GAN`.
 
     Args:
-        count: Pictures of a grid.
+        count: Images of a grid.
         every_n_epochs: How often; the last epoch always.
     """
 
@@ -66,7 +66,7 @@ class SampleGrid(Callback):
             return
         if self._last_step != trainer.global_step:
             self._take(trainer, task)
-        last = _encoded(picture_grid(task.shown(task.sample(self.count))))
+        last = _encoded(image_grid(task.shown(task.sample(self.count))))
         between = task.interpolate(INTERPOLATIONS, INTERPOLATIONS)
         trainer.log_images("interpolation", task.shown(between.reshape(-1, *between.shape[2:])))
         if trainer.log_dir is None or not self.frames or not trainer.is_global_zero:
@@ -80,11 +80,11 @@ class SampleGrid(Callback):
     def _take(self, trainer: Trainer, task: Any) -> None:
         if not trainer.loggers:
             return
-        pictures = task.shown(task.sample(self.count))
-        trainer.log_images("samples", pictures, captions=task.sample_captions(self.count))
+        images = task.shown(task.sample(self.count))
+        trainer.log_images("samples", images, captions=task.sample_captions(self.count))
         self._last_step = trainer.global_step
         if self._taken % self.stride == 0:
-            self.frames.append(_encoded(picture_grid(pictures)))
+            self.frames.append(_encoded(image_grid(images)))
         self._taken += 1
         if len(self.frames) >= MOST_FRAMES:
             self.frames, self.stride = self.frames[::2], 2 * self.stride
@@ -109,27 +109,27 @@ class SampleGrid(Callback):
         self._taken, self._last_step = state["taken"], state["last_step"]
 
 
-def picture_grid(pictures: NDArray[np.floating], columns: int | None = None) -> Image:
-    """Put pictures side by side, about square, with thin grey lines between them.
+def image_grid(images: NDArray[np.floating], columns: int | None = None) -> Image:
+    """Put images side by side, about square, with thin grey lines between them.
 
     Args:
-        pictures: Float in [0, 1], shape (n, height, width, 1 or 3).
+        images: Float in [0, 1], shape (n, height, width, 1 or 3).
         columns: How many side by side; None is the root of n.
 
     Returns:
-        A PIL picture, grey or coloured; small pictures are enlarged by whole numbers.
+        A PIL image, grey or coloured; small images are enlarged by whole numbers.
 
     Example:
-        >>> picture_grid(np.zeros((4, 8, 8, 1))).size
+        >>> image_grid(np.zeros((4, 8, 8, 1))).size
         (68, 68)
     """
     from PIL import Image
 
-    count, height, width, channels = pictures.shape
+    count, height, width, channels = images.shape
     columns = math.ceil(math.sqrt(count)) if columns is None else columns
     rows = math.ceil(count / columns)
     scale = math.ceil(LEAST_SIDE / max(height, width))
-    large = pictures.repeat(scale, axis=1).repeat(scale, axis=2)
+    large = images.repeat(scale, axis=1).repeat(scale, axis=2)
     high, wide = height * scale + GAP, width * scale + GAP
     cells = np.full((rows * columns, high, wide, channels), GREY, np.uint8)
     cells[:count, :-GAP, :-GAP] = np.round(np.clip(large, 0.0, 1.0) * 255.0)
@@ -138,15 +138,15 @@ def picture_grid(pictures: NDArray[np.floating], columns: int | None = None) -> 
     return Image.fromarray(sheet[..., 0] if channels == 1 else sheet)
 
 
-def _encoded(picture: Image) -> str:
+def _encoded(image: Image) -> str:
     content = io.BytesIO()
-    picture.save(content, "PNG")
+    image.save(content, "PNG")
     return base64.b64encode(content.getvalue()).decode("ascii")
 
 
 def _decoded(frame: str) -> Image:
     from PIL import Image
 
-    picture = Image.open(io.BytesIO(base64.b64decode(frame)))
-    picture.load()
-    return picture
+    image = Image.open(io.BytesIO(base64.b64decode(frame)))
+    image.load()
+    return image

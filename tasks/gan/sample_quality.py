@@ -1,4 +1,4 @@
-"""SampleQuality: how near generated pictures are to real ones, and how many classes they show."""
+"""SampleQuality: how near generated images are to real ones, and how many classes they show."""
 
 from __future__ import annotations
 
@@ -12,55 +12,55 @@ from lightning_tf.callback import Callback
 from lightning_tf.exceptions import DataError
 from lightning_tf.tasks.common.prediction_grid import some_examples
 from lightning_tf.tasks.gan.fid_kid import frechet_distance, kernel_distance
-from lightning_tf.tasks.gan.image_features import PictureFeatures
+from lightning_tf.tasks.gan.image_features import ImageFeatures
 
 if TYPE_CHECKING:
     from lightning_tf.trainer import Trainer
 
 log = logging.getLogger("lightning_tf")
 
-FEWEST = 16  # pictures of which moments say anything
+FEWEST = 16  # images of which moments say anything
 
 
 class SampleQuality(Callback):
-    """Logs FID and KID every few epochs, beside what real pictures have, and the classes covered.
+    """Logs FID and KID every few epochs, beside what real images have, and the classes covered.
 
-    Of the training pictures two sets are taken that share none. ``fid`` and ``kid`` are the
-    distances of as many generated pictures from the first set, ``fid_floor`` and ``kid_floor``
+    Of the training images two sets are taken that share none. ``fid`` and ``kid`` are the
+    distances of as many generated images from the first set, ``fid_floor`` and ``kid_floor``
     those of the second set: no generator can be expected to come below. ``classes_covered`` is the
-    number of classes that at least a tenth of their fair share of the generated pictures are taken
+    number of classes that at least a tenth of their fair share of the generated images are taken
     for; a generator that has collapsed covers few, which is also said in the log.
 
     The features are those of a classifier of the same data, not of the network that published
     figures are measured with: compare only with values of the same classifier and number.
 
-    Works with every task that has `sample`, `normalised` and ``data.pictures``; see `GAN`.
+    Works with every task that has `sample`, `normalised` and ``data.images``; see `GAN`.
 
     Args:
         features: Of a trained classifier.
-        count: Generated pictures, or as many as half of the training pictures.
+        count: Generated images, or as many as half of the training images.
         every_n_epochs: How often.
     """
 
-    def __init__(self, features: PictureFeatures, count: int, every_n_epochs: int = 1) -> None:
+    def __init__(self, features: ImageFeatures, count: int, every_n_epochs: int = 1) -> None:
         self.features, self.count, self.every_n_epochs = features, count, every_n_epochs
         self._real: NDArray[Any] | None = None
         self._floor: dict[str, float] = {}
         self._warned = False
 
     def on_fit_start(self, trainer: Trainer, task: Any) -> None:
-        """Measure the real pictures, so that an unsuitable classifier is told before training."""
-        examples = some_examples(task.data.pictures, "train", 2 * self.count)
-        pictures = task.normalised(examples[0]) if examples is not None else np.zeros((0,))
-        half = len(pictures) // 2
+        """Measure the real images, so that an unsuitable classifier is told before training."""
+        examples = some_examples(task.data.images, "train", 2 * self.count)
+        images = task.normalised(examples[0]) if examples is not None else np.zeros((0,))
+        half = len(images) // 2
         if half < FEWEST:
             raise DataError(
-                f"quality needs {2 * FEWEST} training pictures, of which there are "
-                f"{len(pictures)}; leave quality=None."
+                f"quality needs {2 * FEWEST} training images, of which there are "
+                f"{len(images)}; leave quality=None."
             )
-        # In turn, because the pictures may be in the order of their classes.
-        self._real, _ = self.features(pictures[: 2 * half : 2])
-        other, _ = self.features(pictures[1 : 2 * half : 2])
+        # In turn, because the images may be in the order of their classes.
+        self._real, _ = self.features(images[: 2 * half : 2])
+        other, _ = self.features(images[1 : 2 * half : 2])
         self._floor = {
             "fid_floor": frechet_distance(self._real, other),
             "kid_floor": kernel_distance(self._real, other),
@@ -83,7 +83,7 @@ class SampleQuality(Callback):
         if 2 * covered <= total and not self._warned:
             self._warned = True
             log.warning(
-                "the generated pictures show %d of %d classes: the generator may have collapsed.",
+                "the generated images show %d of %d classes: the generator may have collapsed.",
                 covered,
                 total,
             )

@@ -1,4 +1,4 @@
-"""Augmentation: random changes of training pictures, inside the compiled step."""
+"""Augmentation: random changes of training images, inside the compiled step."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ Chosen = str | Sequence[Any] | Callable[..., Any]
 
 
 class PaddedCrop(keras.layers.Layer):  # type: ignore[misc]
-    """Pad every side, then cut a random window of the original size out of each picture.
+    """Pad every side, then cut a random window of the original size out of each image.
 
-    Input and output: float pictures of shape (batch, height, width, channels), in any range. All
-    pictures of a batch are cut in two gathers. Outside training it changes nothing.
+    Input and output: float images of shape (batch, height, width, channels), in any range. All
+    images of a batch are cut in two gathers. Outside training it changes nothing.
 
     Source: He, Zhang, Ren and Sun, "Deep Residual Learning for Image Recognition", 2016, section
     4.2, https://arxiv.org/abs/1512.03385 (zeros, 4 pixels).
 
     Args:
         padding: Pixels added to each side, at least 1 and, with ``reflect``, less than the
-            picture's shorter side.
-        mode: ``reflect`` mirrors the picture at its border, ``zeros`` fills with 0.
+            image's shorter side.
+        mode: ``reflect`` mirrors the image at its border, ``zeros`` fills with 0.
         seed: Of the layer's seed generator; None draws one.
         **kwargs: As of `keras.layers.Layer`.
 
     Raises:
-        ConfigurationError: `padding` is below 1 or too wide for the picture, or `mode` is unknown.
+        ConfigurationError: `padding` is below 1 or too wide for the image, or `mode` is unknown.
 
     Example:
         >>> PaddedCrop(padding=2)(keras.ops.ones((3, 8, 8, 1)), training=True).shape
@@ -52,22 +52,22 @@ class PaddedCrop(keras.layers.Layer):  # type: ignore[misc]
         self.generator = keras.random.SeedGenerator(seed)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Check that the padding fits the pictures."""
+        """Check that the padding fits the images."""
         shorter = min((side for side in input_shape[1:3] if side is not None), default=None)
         if self.mode == "reflect" and shorter is not None and self.padding >= shorter:
             raise ConfigurationError(
-                f"crop: padding={self.padding} cannot be reflected from pictures of shape "
+                f"crop: padding={self.padding} cannot be reflected from images of shape "
                 f"{tuple(input_shape[1:])}; use at most {shorter - 1}."
             )
         self.built = True
 
-    def call(self, pictures: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Return the cut pictures, or in evaluation the pictures as they are."""
+    def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Return the cut images, or in evaluation the images as they are."""
         if not training:
-            return pictures
-        shape = tf.shape(pictures)
+            return images
+        shape = tf.shape(images)
         border = [[0, 0], [self.padding] * 2, [self.padding] * 2, [0, 0]]
-        padded = tf.pad(pictures, border, mode="REFLECT" if self.mode == "reflect" else "CONSTANT")
+        padded = tf.pad(images, border, mode="REFLECT" if self.mode == "reflect" else "CONSTANT")
         corners = keras.random.randint(
             (shape[0], 2), 0, 2 * self.padding + 1, dtype="int32", seed=self.generator
         )
@@ -76,7 +76,7 @@ class PaddedCrop(keras.layers.Layer):  # type: ignore[misc]
         cut = tf.gather(
             tf.gather(padded, rows, axis=1, batch_dims=1), columns, axis=2, batch_dims=1
         )
-        return tf.ensure_shape(cut, pictures.shape)
+        return tf.ensure_shape(cut, images.shape)
 
     def get_config(self) -> dict[str, Any]:
         """Return what `from_config` needs."""
@@ -97,9 +97,9 @@ AUGMENTATIONS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
 
 
 class Augmentation(keras.layers.Layer):  # type: ignore[misc]
-    """A row of random changes, applied to training pictures and, by MixUp and CutMix, to labels.
+    """A row of random changes, applied to training images and, by MixUp and CutMix, to labels.
 
-    Pictures are float32 of shape (batch, height, width, channels) in [0, 255], the range that
+    Images are float32 of shape (batch, height, width, channels) in [0, 255], the range that
     Keras' own layers expect; labels are float32 of shape (batch, classes), each row summing to 1.
     The layers keep their seed generators, so a seed repeats a run and a checkpoint resumes it.
     Everything runs in float32, as MixUp and CutMix fail under mixed precision.
@@ -107,30 +107,30 @@ class Augmentation(keras.layers.Layer):  # type: ignore[misc]
     ==============  ==============================================================================
     name            what it does
     ==============  ==============================================================================
-    flip            mirrors left and right, half of the pictures (`keras.layers.RandomFlip`)
+    flip            mirrors left and right, half of the images (`keras.layers.RandomFlip`)
     brightness      adds up to 20 % of the range, or takes it away (`keras.layers.RandomBrightness`)
     contrast        scales around the mean by 0.8 to 1.2 (`keras.layers.RandomContrast`)
     crop            shifts by up to 4 pixels (`PaddedCrop`; He et al., 2016)
     rand_augment    two random operations a batch (`keras.layers.RandAugment`; Cubuk et al., 2020,
                     https://arxiv.org/abs/1909.13719). Keras computes every operation for every
-                    picture: 3.4 s for 64 pictures of 224x224 on a CPU.
-    mixup           blends pairs of pictures and labels (`keras.layers.MixUp`; Zhang et al., 2018,
+                    image: 3.4 s for 64 images of 224x224 on a CPU.
+    mixup           blends pairs of images and labels (`keras.layers.MixUp`; Zhang et al., 2018,
                     https://arxiv.org/abs/1710.09412)
-    cutmix          pastes a rectangle of another picture (`keras.layers.CutMix`; Yun et al., 2019,
+    cutmix          pastes a rectangle of another image (`keras.layers.CutMix`; Yun et al., 2019,
                     https://arxiv.org/abs/1905.04899)
     ==============  ==============================================================================
 
     Args:
         chosen: A name, or a list whose items are names, pairs ``("crop", {"padding": 2})`` with
             options of the layer, Keras layers built with ``dtype="float32"``, or functions from
-            pictures to pictures. They run in the order given.
+            images to images. They run in the order given.
 
     Raises:
         ConfigurationError: A name or an option is unknown, or a layer is not float32.
 
     Example:
         >>> augmentation = Augmentation(["flip", ("crop", {"padding": 2})])
-        >>> pictures, labels = augmentation(tf.zeros([4, 8, 8, 1]), tf.eye(4), training=True)
+        >>> images, labels = augmentation(tf.zeros([4, 8, 8, 1]), tf.eye(4), training=True)
     """
 
     def __init__(self, chosen: Chosen) -> None:
@@ -141,27 +141,27 @@ class Augmentation(keras.layers.Layer):  # type: ignore[misc]
         self.built = True
 
     def call(
-        self, pictures: tf.Tensor, labels: tf.Tensor, training: bool = False
+        self, images: tf.Tensor, labels: tf.Tensor, training: bool = False
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Return changed pictures and labels, or in evaluation both as they are."""
+        """Return changed images and labels, or in evaluation both as they are."""
         if not training:
-            return pictures, labels
-        shape = pictures.shape
+            return images, labels
+        shape = images.shape
         for step in self.steps:
             if isinstance(step, (keras.layers.MixUp, keras.layers.CutMix)):
-                mixed = step({"images": pictures, "labels": labels}, training=True)
-                pictures, labels = mixed["images"], mixed["labels"]
+                mixed = step({"images": images, "labels": labels}, training=True)
+                images, labels = mixed["images"], mixed["labels"]
             elif isinstance(step, keras.layers.Layer):
-                pictures = step(pictures, training=True)
+                images = step(images, training=True)
             else:
-                pictures = step(pictures)
-            if not pictures.shape.is_compatible_with(shape):
+                images = step(images)
+            if not images.shape.is_compatible_with(shape):
                 raise ConfigurationError(
-                    f"augmentation {_name(step)} gave pictures of shape {pictures.shape} for "
+                    f"augmentation {_name(step)} gave images of shape {images.shape} for "
                     f"{shape}; augmentation must keep the shape. Resize with image_size=."
                 )
         # Keras' random layers lose the static shape that dense networks need.
-        return tf.ensure_shape(tf.cast(pictures, tf.float32), shape), labels
+        return tf.ensure_shape(tf.cast(images, tf.float32), shape), labels
 
 
 def _step(item: Any) -> Callable[..., Any]:
@@ -173,7 +173,7 @@ def _step(item: Any) -> Callable[..., Any]:
     if not callable(item) or options:
         raise ConfigurationError(
             f"augmentation item {item!r} must be a name, a pair (name, options), a Keras layer or "
-            f"a function of pictures.{nearest(item, AUGMENTATIONS)}"
+            f"a function of images.{nearest(item, AUGMENTATIONS)}"
         )
     if isinstance(item, keras.layers.Layer) and item.compute_dtype != "float32":
         raise ConfigurationError(

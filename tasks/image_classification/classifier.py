@@ -1,4 +1,4 @@
-"""Classifier: what a user names as `network`, made into a Keras model for given pictures."""
+"""Classifier: what a user names as `network`, made into a Keras model for given images."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from lightning_tf.data.images.spec import PictureFacts
+from lightning_tf.data.images.spec import ImageFacts
 from lightning_tf.exceptions import ConfigurationError, nearest
 from lightning_tf.tasks.common.keras_hub_classifier import (
     PREFIX,
@@ -87,11 +87,11 @@ class Classifier:
                     "given network brings its own layers: set it there."
                 )
 
-    def build(self, facts: PictureFacts) -> BuiltClassifier:
-        """Make the model and run it once on a grey picture, which shows what it gives.
+    def build(self, facts: ImageFacts) -> BuiltClassifier:
+        """Make the model and run it once on a grey image, which shows what it gives.
 
         Raises:
-            ConfigurationError: The model takes other pictures or does not give one number for each
+            ConfigurationError: The model takes other images or does not give one number for each
                 class.
         """
         if isinstance(self.network, str) and not self.network.startswith(PREFIX):
@@ -114,7 +114,7 @@ class BuiltClassifier:
 
     Attributes:
         model: Takes float32 of shape (batch, height, width, channels), gives (batch, classes).
-        image_converter: Makes the model's input from pictures in [0, 255], as the preset was
+        image_converter: Makes the model's input from images in [0, 255], as the preset was
             trained; None where the model takes [-1, 1].
         probabilities: Whether the model ends in a softmax; otherwise it gives logits.
     """
@@ -123,18 +123,18 @@ class BuiltClassifier:
     image_converter: keras.Layer | None = None
     probabilities: bool = False
 
-    def inputs(self, pictures: tf.Tensor) -> tf.Tensor:
-        """What the model takes, from float32 pictures in [0, 255]."""
+    def inputs(self, images: tf.Tensor) -> tf.Tensor:
+        """What the model takes, from float32 images in [0, 255]."""
         if self.image_converter is not None:
-            return self.image_converter(pictures)
-        return pictures / 127.5 - 1.0
+            return self.image_converter(images)
+        return images / 127.5 - 1.0
 
-    def logits(self, pictures: tf.Tensor, training: bool) -> tf.Tensor:
-        """Float32 logits of float32 pictures in [0, 255].
+    def logits(self, images: tf.Tensor, training: bool) -> tf.Tensor:
+        """Float32 logits of float32 images in [0, 255].
 
         Probabilities become their logarithms, whose softmax is the same probabilities.
         """
-        outputs = tf.cast(self.model(self.inputs(pictures), training=training), tf.float32)
+        outputs = tf.cast(self.model(self.inputs(images), training=training), tf.float32)
         if self.probabilities:
             return tf.math.log(tf.maximum(outputs, SMALLEST_PROBABILITY))
         return outputs
@@ -155,13 +155,13 @@ def gives_probabilities(model: keras.Model) -> bool:
     return softmax or isinstance(last, keras.layers.Softmax)
 
 
-def _try(built: BuiltClassifier, facts: PictureFacts) -> None:
+def _try(built: BuiltClassifier, facts: ImageFacts) -> None:
     grey = tf.fill([1, *facts.input_shape], 127.5)
     try:
         outputs = built.model(built.inputs(grey), training=False)
     except (TypeError, ValueError, tf.errors.InvalidArgumentError) as error:
         raise ConfigurationError(
-            f"network {built.model.name!r} cannot take the data's pictures of shape "
+            f"network {built.model.name!r} cannot take the data's images of shape "
             f"{facts.input_shape}: {error}"
         ) from error
     shape = getattr(outputs, "shape", None)

@@ -1,4 +1,4 @@
-"""export_classifier: a trained picture classifier as a SavedModel."""
+"""export_classifier: a trained image classifier as a SavedModel."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def export_classifier(task: ImageClassification, path: str | os.PathLike[str]) -> None:
     """Write a SavedModel that needs nothing but TensorFlow.
 
-    Its signature ``serving_default`` takes ``pictures``, decoded, float32 of shape (batch, any
+    Its signature ``serving_default`` takes ``images``, decoded, float32 of shape (batch, any
     height, any width, channels) in the range of the training data ([0, 255] for uint8), and gives
     ``label`` (strings, (batch,)), ``probability`` (of that label, (batch,)) and ``probabilities``
     (batch, classes). ``encoded`` takes JPEG, PNG, BMP or GIF files as strings, (batch,), and gives
@@ -33,7 +33,7 @@ def export_classifier(task: ImageClassification, path: str | os.PathLike[str]) -
     """
     module = _Export(task)
     signatures = {
-        "serving_default": module.pictures,
+        "serving_default": module.images,
         "encoded": module.encoded,
         "class_names": module.names,
     }
@@ -43,20 +43,20 @@ def export_classifier(task: ImageClassification, path: str | os.PathLike[str]) -
 class _Export(tf.Module):  # type: ignore[misc]
     def __init__(self, task: ImageClassification) -> None:
         super().__init__()
-        height, width, channels = task.picture_facts().input_shape
+        height, width, channels = task.image_facts().input_shape
         # Held, so that the SavedModel finds every variable that the functions use.
         self.variables_of_model = [v.value for v in task.model.variables]
         self._task, self._size, self._channels = (task,), (height, width), channels
         self.class_names = tf.constant(task.class_names)
-        shape = tf.TensorSpec([None, None, None, channels], tf.float32, name="pictures")
-        self.pictures = tf.function(self._classify, input_signature=[shape])
+        shape = tf.TensorSpec([None, None, None, channels], tf.float32, name="images")
+        self.images = tf.function(self._classify, input_signature=[shape])
         self.encoded = tf.function(
             self._decode, input_signature=[tf.TensorSpec([None], tf.string, name="encoded")]
         )
         self.names = tf.function(lambda: {"class_names": self.class_names}, input_signature=[])
 
-    def _classify(self, pictures: Any) -> dict[str, Any]:
-        resized = tf.image.resize(pictures, self._size, antialias=True)
+    def _classify(self, images: Any) -> dict[str, Any]:
+        resized = tf.image.resize(images, self._size, antialias=True)
         probabilities = self._task[0].predict_step(resized)
         return {
             "label": tf.gather(self.class_names, tf.argmax(probabilities, axis=-1)),
@@ -68,10 +68,10 @@ class _Export(tf.Module):  # type: ignore[misc]
         low, high = self._task[0].value_range
 
         def one(content: Any) -> Any:
-            picture = tf.io.decode_image(content, self._channels, expand_animations=False)
-            picture = tf.ensure_shape(picture, [None, None, self._channels])
-            return tf.image.resize(picture, self._size, antialias=True)
+            image = tf.io.decode_image(content, self._channels, expand_animations=False)
+            image = tf.ensure_shape(image, [None, None, self._channels])
+            return tf.image.resize(image, self._size, antialias=True)
 
         shape = tf.TensorSpec([*self._size, self._channels], tf.float32)
-        pictures = tf.map_fn(one, encoded, fn_output_signature=shape)
-        return self._classify(low + pictures * ((high - low) / 255.0))
+        images = tf.map_fn(one, encoded, fn_output_signature=shape)
+        return self._classify(low + images * ((high - low) / 255.0))

@@ -1,4 +1,4 @@
-"""ImageClassification: one class for each picture."""
+"""ImageClassification: one class for each image."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import tensorflow as tf
 from lightning_tf.callback import Callback
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.images.image_data import image_data
-from lightning_tf.data.images.spec import PictureFacts, picture_facts
+from lightning_tf.data.images.spec import ImageFacts, image_facts
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.tasks.common.confusion_matrix import ConfusionMatrix
 from lightning_tf.tasks.common.fused_task import FusedTask
@@ -30,11 +30,11 @@ TOP = 5
 
 
 class ImageClassification(FusedTask):
-    """Learns which of several classes a picture shows.
+    """Learns which of several classes an image shows.
 
-    A batch is ``(pictures, labels)``: pictures of shape (batch, height, width, channels), uint8 in
+    A batch is ``(images, labels)``: images of shape (batch, height, width, channels), uint8 in
     [0, 255] or float in the data's own range, and integer labels of shape (batch,) in
-    0..classes-1. Inside the compiled step pictures become float32 in [0, 255], are augmented (in
+    0..classes-1. Inside the compiled step images become float32 in [0, 255], are augmented (in
     training only), scaled to [-1, 1] and classified. The loss is the softmax cross entropy in
     float32; label smoothing and mixed labels enter the training loss alone, so ``val_loss`` is the
     plain cross entropy and compares across options.
@@ -51,9 +51,9 @@ class ImageClassification(FusedTask):
             ``inception`` or ``mobilenet``; a Keras model with one output for each class (logits,
             or probabilities after a softmax); ``"keras_hub:<preset>"``; or a keras-hub backbone
             or ImageClassifier.
-        batch_size: Pictures in a global batch; None is the data's own, 32.
+        batch_size: Images in a global batch; None is the data's own, 32.
         data_dir: Where the files of a named data set are.
-        image_size: Height and width that encoded pictures are resized to.
+        image_size: Height and width that encoded images are resized to.
         data_options: Further options of `image_data`, such as ``{"val_fraction": 0.2}``.
         activation: Of the hidden layers of a named network.
         initializer: Of the kernels of a named network: he, xavier, normal, truncated_normal, ...
@@ -149,8 +149,8 @@ class ImageClassification(FusedTask):
         )
 
     def configure_model(self) -> None:
-        """Build the network, as `model`, to the pictures and classes of the data."""
-        facts = self.picture_facts()
+        """Build the network, as `model`, to the images and classes of the data."""
+        facts = self.image_facts()
         self.class_names, self.value_range = facts.class_names, facts.value_range
         self.num_classes = facts.num_classes
         self.built = self.classifier.build(facts)
@@ -161,9 +161,9 @@ class ImageClassification(FusedTask):
         self.confusion_counts = ConfusionCounts(facts.num_classes) if drawn else None
         self.fuse()
 
-    def picture_facts(self) -> PictureFacts:
+    def image_facts(self) -> ImageFacts:
         """What the network is built to."""
-        return picture_facts(self.data)
+        return image_facts(self.data)
 
     def configure_optimizers(self) -> keras.optimizers.Optimizer:
         """Make the optimizer, with its schedule over the updates of this fit."""
@@ -177,13 +177,13 @@ class ImageClassification(FusedTask):
         return metrics
 
     def training_step(self, batch: Any) -> tf.Tensor:
-        """Return the mean cross entropy of augmented pictures, and what the model's layers add."""
-        pictures, labels = self._pictures(batch[0]), _flat(batch[1])
+        """Return the mean cross entropy of augmented images, and what the model's layers add."""
+        images, labels = self._images(batch[0]), _flat(batch[1])
         targets = tf.one_hot(labels, self.num_classes, dtype=tf.float32)
         if self.augmentation is not None:
-            pictures, targets = self.augmentation(pictures, targets, training=True)
+            images, targets = self.augmentation(images, targets, training=True)
             labels = tf.argmax(targets, axis=-1)  # MixUp and CutMix change them
-        logits = self.built.logits(pictures, training=True)
+        logits = self.built.logits(images, training=True)
         self.update_metrics(labels, logits)
         smoothed = targets * (1.0 - self.label_smoothing) + self.label_smoothing / self.num_classes
         losses = tf.nn.softmax_cross_entropy_with_logits(smoothed, logits)
@@ -192,7 +192,7 @@ class ImageClassification(FusedTask):
     def validation_step(self, batch: Any) -> tf.Tensor:
         """Return the mean cross entropy; count who is taken for whom."""
         labels = _flat(batch[1])
-        logits = self.built.logits(self._pictures(batch[0]), training=False)
+        logits = self.built.logits(self._images(batch[0]), training=False)
         self.update_metrics(labels, logits)
         if self.confusion_counts is not None:
             self.confusion_counts.update_state(labels, logits)
@@ -200,23 +200,23 @@ class ImageClassification(FusedTask):
         return tf.reduce_mean(losses)
 
     def predict_step(self, batch: Any) -> tf.Tensor:
-        """Return probabilities of shape (batch, classes) of pictures, with or without labels."""
-        pictures = batch[0] if isinstance(batch, (tuple, list)) else batch
-        return tf.nn.softmax(self.built.logits(self._pictures(pictures), training=False))
+        """Return probabilities of shape (batch, classes) of images, with or without labels."""
+        images = batch[0] if isinstance(batch, (tuple, list)) else batch
+        return tf.nn.softmax(self.built.logits(self._images(images), training=False))
 
     def export_saved_model(self, path: Path) -> None:
-        """Write a SavedModel that takes pictures and gives labels; see `export_classifier`."""
+        """Write a SavedModel that takes images and gives labels; see `export_classifier`."""
         export_classifier(self, path)
 
     def callbacks(self) -> list[Callback]:
         """Bring a confusion matrix and a sheet of predictions."""
         return [ConfusionMatrix(), PredictionSheet()]
 
-    def _pictures(self, pictures: Any) -> tf.Tensor:
-        """Float32 pictures in [0, 255]."""
+    def _images(self, images: Any) -> tf.Tensor:
+        """Float32 images in [0, 255]."""
         low, high = self.value_range
-        pictures = tf.cast(pictures, tf.float32)
-        return pictures if (low, high) == PIXEL_RANGE else (pictures - low) * (255.0 / (high - low))
+        images = tf.cast(images, tf.float32)
+        return images if (low, high) == PIXEL_RANGE else (images - low) * (255.0 / (high - low))
 
     def _regularisation(self) -> list[tf.Tensor]:
         return [tf.cast(loss, tf.float32) for loss in self.model.losses]

@@ -1,4 +1,4 @@
-"""Colours of a stylised picture: the style's, or the content's."""
+"""Colours of a stylised image: the style's, or the content's."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SMALLEST_VARIANCE = 1e-5
 
 
 def matched_colors(style: Any, contents: Any) -> tf.Tensor:
-    """The style picture with the mean and covariance of each content's colours.
+    """The style image with the mean and covariance of each content's colours.
 
     Source: Gatys et al., "Preserving Color in Neural Artistic Style Transfer", 2016,
     https://arxiv.org/abs/1606.05897, section 3.1, with the symmetric square root of the covariance.
@@ -35,16 +35,16 @@ def matched_colors(style: Any, contents: Any) -> tf.Tensor:
     return tf.reshape(moved, [-1, *tf.convert_to_tensor(style).shape[1:]])
 
 
-def luminance(pictures: Any) -> Any:
-    """Grey pictures of three equal channels; float, shape (..., 3)."""
-    grey = tf.reduce_sum(tf.cast(pictures, tf.float32) * TO_YIQ[0], -1, keepdims=True)
+def luminance(images: Any) -> Any:
+    """Grey images of three equal channels; float, shape (..., 3)."""
+    grey = tf.reduce_sum(tf.cast(images, tf.float32) * TO_YIQ[0], -1, keepdims=True)
     return tf.repeat(grey, 3, axis=-1)
 
 
 def matched_luminance(
     style: NDArray[np.float32], content: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """The style picture in grey, with mean and deviation of the content's luminance.
+    """The style image in grey, with mean and deviation of the content's luminance.
 
     Source: as of `matched_colors`, section 3.2.
     """
@@ -54,20 +54,20 @@ def matched_luminance(
     return np.clip(moved, 0.0, 1.0).astype(np.float32)
 
 
-def with_colors_of(content: Any, pictures: Any) -> tf.Tensor:
-    """The luminance of some pictures with the hues of others; float in [0, 1], (..., 3)."""
+def with_colors_of(content: Any, images: Any) -> tf.Tensor:
+    """The luminance of some images with the hues of others; float in [0, 1], (..., 3)."""
     matrix = tf.constant(TO_YIQ)
     hues = tf.einsum("...c,dc->...d", tf.cast(content, tf.float32), matrix)[..., 1:]
-    light = luminance(pictures)[..., :1]
+    light = luminance(images)[..., :1]
     back = tf.constant(np.linalg.inv(TO_YIQ).astype(np.float32))
     mixed = tf.einsum("...c,dc->...d", tf.concat([light, hues], -1), back)
     return tf.clip_by_value(mixed, 0.0, 1.0)
 
 
-def _colour_statistics(pictures: Any) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+def _colour_statistics(images: Any) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Colours (batch, places, 3), their means (batch, 1, 3) and covariances (batch, 3, 3)."""
-    pictures = tf.cast(pictures, tf.float32)
-    colours = tf.reshape(pictures, [tf.shape(pictures)[0], -1, 3])
+    images = tf.cast(images, tf.float32)
+    colours = tf.reshape(images, [tf.shape(images)[0], -1, 3])
     mean = tf.reduce_mean(colours, 1, keepdims=True)
     count = tf.cast(tf.shape(colours)[1], tf.float32)
     spread = tf.matmul(colours - mean, colours - mean, transpose_a=True) / count

@@ -1,4 +1,4 @@
-"""FastStyle: a network that learns one style and then needs one pass for a picture."""
+"""FastStyle: a network that learns one style and then needs one pass for an image."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from lightning_tf.data.array_data import ArrayData
 from lightning_tf.data.data_module import DataModule, checked_integer
-from lightning_tf.data.images.checks import checked_pictures
-from lightning_tf.data.images.image import Picture
-from lightning_tf.data.images.unlabelled_folder import UnlabelledPictureFolder
+from lightning_tf.data.images.checks import checked_images
+from lightning_tf.data.images.image import Image
+from lightning_tf.data.images.unlabelled_folder import UnlabelledImageFolder
 from lightning_tf.data.indexed_data import IndexedData
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.tasks.style_transfer.colors import luminance, with_colors_of
@@ -33,8 +33,8 @@ class FastStyle:
     Source: Johnson et al., 2016, https://arxiv.org/abs/1603.08155.
 
     Args:
-        data: Photos: a folder, pictures of shape (n, height, width, 3), or a DataModule.
-        styles: Pictures of the styles.
+        data: Photos: a folder, images of shape (n, height, width, 3), or a DataModule.
+        styles: Images of the styles.
         settings: What is compared.
         colors: ``style`` or ``luminance``.
         image_size: Of the photos of a folder, height and width.
@@ -52,7 +52,7 @@ class FastStyle:
     def __init__(
         self,
         data: Any,
-        styles: Sequence[Picture],
+        styles: Sequence[Image],
         settings: StyleSettings,
         colors: str,
         *,
@@ -80,19 +80,19 @@ class FastStyle:
         styles = [np.asarray(self._seen(style.unit)) for style in self._styles]
         self.losses = self.settings.losses(features, styles)
         height, width, _ = getattr(self.data, "input_shape", (SMALLEST_SIDE, SMALLEST_SIDE, 3))
-        features.check_size("a training picture (image_size)", height, width)
-        _check_side("a training picture (image_size)", height, width)
+        features.check_size("a training image (image_size)", height, width)
+        _check_side("a training image (image_size)", height, width)
         self.model = style_network(*self._size)
         return self.model
 
     def attempt(self, batch: Any, training: bool) -> tuple[tf.Tensor, Targets]:
         """The stylised photos of a batch, and what their contents look like."""
-        contents = self._seen(unit_pictures(batch))
+        contents = self._seen(unit_images(batch))
         return self.model(contents, training=training), self.losses.content_targets(contents)
 
     def predict(self, batch: Any) -> tf.Tensor:
         """Stylised photos, float32 in [0, 1]."""
-        contents = unit_pictures(batch)
+        contents = unit_images(batch)
         made = self.model(self._seen(contents), training=False)
         return with_colors_of(contents, made) if self._grey else made
 
@@ -105,39 +105,39 @@ class FastStyle:
         batch = next(iter(part.source.inputs(chosen, len(chosen))))
         return np.asarray(self.predict(batch))
 
-    def stylize(self, picture: Picture | None) -> Picture:
-        """The picture in the style.
+    def stylize(self, image: Image | None) -> Image:
+        """The image in the style.
 
         Raises:
             ConfigurationError: There is none, or it is too small.
         """
-        if picture is None:
+        if image is None:
             raise ConfigurationError(
-                "stylize: method='fast' needs a picture; give a path or an array."
+                "stylize: method='fast' needs an image; give a path or an array."
             )
-        _check_side("the picture", *picture.pixels.shape[:2])
-        return picture.painted(self.predict(picture.unit))
+        _check_side("the image", *image.pixels.shape[:2])
+        return image.painted(self.predict(image.unit))
 
     def export(self, path: Path) -> None:
         """Write a SavedModel that needs TensorFlow alone.
 
-        Its signature ``serving_default`` takes ``pictures``, float32 in [0, 255], shape (batch, any
+        Its signature ``serving_default`` takes ``images``, float32 in [0, 255], shape (batch, any
         height, any width, 3), and gives ``stylized`` of the same; ``encoded`` takes one JPEG or PNG
         file as a string and gives ``png``, one file.
         """
         module = _Export(self)
-        signatures = {"serving_default": module.pictures, "encoded": module.encoded}
+        signatures = {"serving_default": module.images, "encoded": module.encoded}
         tf.saved_model.save(module, os.fspath(path), signatures=signatures)
 
-    def _seen(self, pictures: Any) -> Any:
-        return luminance(pictures) if self._grey else pictures
+    def _seen(self, images: Any) -> Any:
+        return luminance(images) if self._grey else images
 
 
-def unit_pictures(batch: Any) -> tf.Tensor:
-    """Float32 pictures in [0, 1] of a batch: uint8 is divided by 255, labels are left out."""
-    pictures = tf.convert_to_tensor(batch[0] if isinstance(batch, (tuple, list)) else batch)
-    scale = 255.0 if pictures.dtype == tf.uint8 else 1.0
-    return tf.cast(pictures, tf.float32) / scale
+def unit_images(batch: Any) -> tf.Tensor:
+    """Float32 images in [0, 1] of a batch: uint8 is divided by 255, labels are left out."""
+    images = tf.convert_to_tensor(batch[0] if isinstance(batch, (tuple, list)) else batch)
+    scale = 255.0 if images.dtype == tf.uint8 else 1.0
+    return tf.cast(images, tf.float32) / scale
 
 
 class _Export(tf.Module):  # type: ignore[misc]
@@ -146,18 +146,18 @@ class _Export(tf.Module):  # type: ignore[misc]
         # Held, so that the SavedModel finds every variable that the functions use.
         self.variables_of_model = [v.value for v in way.model.variables]
         self._way = (way,)
-        shape = tf.TensorSpec([None, None, None, 3], tf.float32, name="pictures")
-        self.pictures = tf.function(self._stylize, input_signature=[shape])
+        shape = tf.TensorSpec([None, None, None, 3], tf.float32, name="images")
+        self.images = tf.function(self._stylize, input_signature=[shape])
         one = tf.TensorSpec([], tf.string, name="encoded")
         self.encoded = tf.function(self._decode, input_signature=[one])
 
-    def _stylize(self, pictures: Any) -> dict[str, Any]:
-        return {"stylized": self._way[0].predict(pictures / 255.0) * 255.0}
+    def _stylize(self, images: Any) -> dict[str, Any]:
+        return {"stylized": self._way[0].predict(images / 255.0) * 255.0}
 
     def _decode(self, encoded: Any) -> dict[str, Any]:
-        picture = tf.io.decode_image(encoded, 3, expand_animations=False)
-        picture = tf.cast(tf.ensure_shape(picture, [None, None, 3]), tf.float32)
-        made = self._stylize(picture[tf.newaxis])["stylized"][0]
+        image = tf.io.decode_image(encoded, 3, expand_animations=False)
+        image = tf.cast(tf.ensure_shape(image, [None, None, 3]), tf.float32)
+        made = self._stylize(image[tf.newaxis])["stylized"][0]
         return {"png": tf.io.encode_png(tf.saturate_cast(tf.round(made), tf.uint8))}
 
 
@@ -165,17 +165,17 @@ def _data(data: Any, image_size: int, batch_size: int, val_fraction: float | Non
     if isinstance(data, DataModule):
         return data
     if isinstance(data, (str, os.PathLike)):
-        return UnlabelledPictureFolder(
+        return UnlabelledImageFolder(
             data, image_size=image_size, batch_size=batch_size, val_fraction=val_fraction
         )
     if data is None:
         raise ConfigurationError(
             "method='fast' learns from photos: give content= a folder of them."
         )
-    pictures = checked_pictures("training", data)
-    if pictures.shape[-1] != 3:
-        raise ConfigurationError(f"the photos have shape {pictures.shape}; give 3 channels.")
-    return ArrayData(pictures, batch_size=batch_size, val_fraction=val_fraction)
+    images = checked_images("training", data)
+    if images.shape[-1] != 3:
+        raise ConfigurationError(f"the photos have shape {images.shape}; give 3 channels.")
+    return ArrayData(images, batch_size=batch_size, val_fraction=val_fraction)
 
 
 def _check_side(name: str, height: int, width: int) -> None:

@@ -1,4 +1,4 @@
-"""StyleFeatures: what the layers of a VGG network see in pictures."""
+"""StyleFeatures: what the layers of a VGG network see in images."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class StyleFeatures:
         weights: ``imagenet``, a local file of the network without its top, or None.
         layers: Names of layers whose outputs are wanted; what lies above the last is dropped.
         pooling: ``max`` as the network was trained, or ``average``, which Gatys et al. found to
-            give smoother pictures.
+            give smoother images.
 
     Raises:
         ConfigurationError: A name is unknown, or the weights cannot be had.
@@ -52,13 +52,13 @@ class StyleFeatures:
             isinstance(layer, keras.layers.MaxPooling2D) for layer in made.layers[1 : last + 2]
         )
 
-    def __call__(self, pictures: Any) -> dict[str, tf.Tensor]:
+    def __call__(self, images: Any) -> dict[str, tf.Tensor]:
         """Feature maps by layer, float32, shape (batch, height, width, channels).
 
         Args:
-            pictures: Float in [0, 1], shape (batch, height, width, 3).
+            images: Float in [0, 1], shape (batch, height, width, 3).
         """
-        values = self._preprocess(tf.cast(pictures, tf.float32) * 255.0)
+        values = self._preprocess(tf.cast(images, tf.float32) * 255.0)
         found = {}
         for layer in self._layers:
             values = layer(values)
@@ -67,7 +67,7 @@ class StyleFeatures:
         return found
 
     def check_size(self, name: str, height: int, width: int) -> None:
-        """Refuse a picture of which nothing would be left.
+        """Refuse an image of which nothing would be left.
 
         Raises:
             ConfigurationError: Its shorter side is below `smallest_side`.
@@ -75,7 +75,7 @@ class StyleFeatures:
         if min(height, width) < self.smallest_side:
             raise ConfigurationError(
                 f"{name} has {width} x {height} pixels; the layers of {self._network} that are "
-                f"compared need {self.smallest_side} or more each way: give a larger picture, a "
+                f"compared need {self.smallest_side} or more each way: give a larger image, a "
                 "larger size, or lower layers."
             )
 

@@ -10,12 +10,12 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from lightning_tf.data.images.image import Picture
+from lightning_tf.data.images.image import Image
 from lightning_tf.data.sources.repetitions import Repetitions
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.layers.hub_layer import HubLayer
 from lightning_tf.tasks.style_transfer.colors import matched_colors, with_colors_of
-from lightning_tf.tasks.style_transfer.fast import unit_pictures
+from lightning_tf.tasks.style_transfer.fast import unit_images
 
 MAGENTA = "https://tfhub.dev/google/magenta/arbitrary-image-stylization-v1-256/2"
 
@@ -27,17 +27,17 @@ class HubStyle:
     stylization network", 2017, https://arxiv.org/abs/1705.06830.
 
     Args:
-        content: The picture that is stylised where no other is given, or None.
-        style: The picture of the style.
+        content: The image that is stylised where no other is given, or None.
+        style: The image of the style.
         colors: See `StyleTransfer`.
-        hub: A SavedModel's folder or URL; it takes two batches of pictures in [0, 1], contents and
+        hub: A SavedModel's folder or URL; it takes two batches of images in [0, 1], contents and
             styles, and gives one.
     """
 
     exports = False
 
     def __init__(
-        self, content: Picture | None, style: Picture, colors: str, hub: str | os.PathLike[str]
+        self, content: Image | None, style: Image, colors: str, hub: str | os.PathLike[str]
     ) -> None:
         self.content, self._style, self._colors = content, style, colors
         self._hub = os.fspath(hub)
@@ -55,8 +55,8 @@ class HubStyle:
         return self.model
 
     def predict(self, batch: Any) -> tf.Tensor:
-        """Stylised pictures, float32 in [0, 1], the size of the batch's."""
-        contents = unit_pictures(batch)
+        """Stylised images, float32 in [0, 1], the size of the batch's."""
+        contents = unit_images(batch)
         style = tf.repeat(tf.constant(self._style.unit), tf.shape(contents)[0], axis=0)
         if self._colors == "histogram":
             style = matched_colors(self._style.unit, contents)
@@ -72,13 +72,13 @@ class HubStyle:
         """Nothing: there is no progress to be shown."""
         return None
 
-    def stylize(self, picture: Picture | None) -> Picture:
-        """The picture in the style; without one, the content.
+    def stylize(self, image: Image | None) -> Image:
+        """The image in the style; without one, the content.
 
         Raises:
             ConfigurationError: There is neither.
         """
-        picture = picture or self.content
-        if picture is None:
+        image = image or self.content
+        if image is None:
             raise ConfigurationError("stylize: give a path or an array, or the task content=.")
-        return picture.painted(self.predict(picture.unit))
+        return image.painted(self.predict(image.unit))

@@ -1,4 +1,4 @@
-"""StyleLosses: how far a picture is from a content and from styles."""
+"""StyleLosses: how far an image is from a content and from styles."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Targets = dict[str, tf.Tensor]
 
 
 class StyleLosses:
-    """Content, style and total-variation losses, each a mean over the pictures of a batch.
+    """Content, style and total-variation losses, each a mean over the images of a batch.
 
     Content and style losses are relative, so that weights mean the same for every network, layer
     and size: the squared difference of the feature maps, or of their Gram matrices, divided by the
@@ -31,12 +31,12 @@ class StyleLosses:
         features: Of the loss network.
         content_layers: Names of layers whose maps hold the content.
         style_layers: The weight of each layer whose Gram matrix holds the style.
-        styles: Pictures, float in [0, 1], shape (1, height, width, 3) each.
-        style_weights: Of the pictures.
+        styles: Images, float in [0, 1], shape (1, height, width, 3) each.
+        style_weights: Of the images.
 
     Example:
         >>> losses = StyleLosses(features, ["block4_conv2"], {"block1_conv1": 1.0}, [style], [1.0])
-        >>> losses(picture, losses.content_targets(content))["style_loss"]
+        >>> losses(image, losses.content_targets(content))["style_loss"]
         <tf.Tensor: shape=(), dtype=float32, numpy=0.91>
     """
 
@@ -58,26 +58,26 @@ class StyleLosses:
                 for name, share in style_layers.items()
             ]
 
-    def content_targets(self, pictures: Any) -> Targets:
-        """The feature maps that `__call__` compares with; pictures are float in [0, 1]."""
-        maps = self._features(pictures)
+    def content_targets(self, images: Any) -> Targets:
+        """The feature maps that `__call__` compares with; images are float in [0, 1]."""
+        maps = self._features(images)
         return {name: tf.stop_gradient(maps[name]) for name in self._content_layers}
 
-    def __call__(self, pictures: Any, content: Targets) -> dict[str, tf.Tensor]:
+    def __call__(self, images: Any, content: Targets) -> dict[str, tf.Tensor]:
         """``content_loss``, ``style_loss`` and ``tv_loss``, scalars.
 
         Args:
-            pictures: Float in [0, 1], shape (batch, height, width, 3).
-            content: Of the same number of pictures, or of one.
+            images: Float in [0, 1], shape (batch, height, width, 3).
+            content: Of the same number of images, or of one.
         """
-        maps = self._features(pictures)
+        maps = self._features(images)
         contents = [_relative(maps[name], content[name]) for name in self._content_layers]
         grams = {name: gram(maps[name]) for name, _, _ in self._styles}
         styles = [share * _relative(grams[name], aim) for name, share, aim in self._styles]
         return {
             "content_loss": tf.add_n(contents) / len(contents),
             "style_loss": tf.add_n(styles),
-            "tv_loss": total_variation(pictures),
+            "tv_loss": total_variation(images),
         }
 
 
@@ -93,11 +93,11 @@ def gram(maps: tf.Tensor) -> tf.Tensor:
     return tf.matmul(places, places, transpose_a=True) / count
 
 
-def total_variation(pictures: tf.Tensor) -> tf.Tensor:
-    """Mean squared difference of neighbours, in both directions; pictures in [0, 1]."""
-    pictures = tf.cast(pictures, tf.float32)
-    down = pictures[:, 1:] - pictures[:, :-1]
-    right = pictures[:, :, 1:] - pictures[:, :, :-1]
+def total_variation(images: tf.Tensor) -> tf.Tensor:
+    """Mean squared difference of neighbours, in both directions; images in [0, 1]."""
+    images = tf.cast(images, tf.float32)
+    down = images[:, 1:] - images[:, :-1]
+    right = images[:, :, 1:] - images[:, :, :-1]
     return tf.reduce_mean(down**2) + tf.reduce_mean(right**2)
 
 

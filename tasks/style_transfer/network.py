@@ -1,4 +1,4 @@
-"""style_network: a picture in another style in one pass."""
+"""style_network: an image in another style in one pass."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ SMALLEST_SIDE = 16
 
 
 def style_network(filters: int = 32, residual_blocks: int = 5) -> keras.Model:
-    """Down by four, residual blocks, up again, for pictures of any size from 16 x 16 pixels on.
+    """Down by four, residual blocks, up again, for images of any size from 16 x 16 pixels on.
 
-    Instance normalisation instead of batch normalisation, which keeps the contrast of one picture
+    Instance normalisation instead of batch normalisation, which keeps the contrast of one image
     out of the next (Ulyanov et al., 2016, https://arxiv.org/abs/1607.08022); nearest-neighbour
     upsampling before a convolution instead of transposed convolutions, which leave a checkerboard
     (Odena et al., 2016, https://distill.pub/2016/deconv-checkerboard); reflected edges.
@@ -27,14 +27,14 @@ def style_network(filters: int = 32, residual_blocks: int = 5) -> keras.Model:
         residual_blocks: In the middle.
 
     Returns:
-        A model from float pictures in [0, 1], shape (batch, height, width, 3), to float32 of the
+        A model from float images in [0, 1], shape (batch, height, width, 3), to float32 of the
         same shape and range.
 
     Example:
         >>> style_network(8, 1)(keras.ops.ones((1, 30, 41, 3))).shape
         TensorShape([1, 30, 41, 3])
     """
-    inputs = keras.Input((None, None, 3), name="pictures")
+    inputs = keras.Input((None, None, 3), name="images")
     x = _convolution(inputs * 2.0 - 1.0, filters, 9)
     x = _convolution(x, 2 * filters, 3, strides=2)
     x = _convolution(x, 4 * filters, 3, strides=2)
@@ -53,16 +53,16 @@ def style_network(filters: int = 32, residual_blocks: int = 5) -> keras.Model:
 
 @keras.saving.register_keras_serializable("lightning_tf", name="CropLike")
 class CropLike(keras.layers.Layer):  # type: ignore[misc]
-    """Cuts the first picture to height and width of the second.
+    """Cuts the first image to height and width of the second.
 
     Sides that four does not divide come back up to three pixels longer.
     """
 
     def call(self, inputs: Any) -> Any:
         """Cut below and on the right."""
-        pictures, other = inputs
+        images, other = inputs
         shape = keras.ops.shape(other)
-        return pictures[:, : shape[1], : shape[2], :]
+        return images[:, : shape[1], : shape[2], :]
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Height and width of the second."""
@@ -75,5 +75,5 @@ def _convolution(
 ) -> Any:
     x = ReflectionPadding(size // 2)(x)
     x = keras.layers.Conv2D(filters, size, strides=strides, use_bias=False)(x)  # taken off below
-    x = keras.layers.GroupNormalization(groups=-1)(x)  # each channel of each picture by itself
+    x = keras.layers.GroupNormalization(groups=-1)(x)  # each channel of each image by itself
     return keras.layers.Activation(activation)(x) if activation else x

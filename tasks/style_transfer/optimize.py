@@ -1,4 +1,4 @@
-"""OptimizedStyle: the pixels of one picture are what trains."""
+"""OptimizedStyle: the pixels of one image are what trains."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from lightning_tf.data.images.image import Picture
+from lightning_tf.data.images.image import Image
 from lightning_tf.data.sources.repetitions import Repetitions
 from lightning_tf.exceptions import ConfigurationError, nearest
 from lightning_tf.tasks.style_transfer.colors import (
@@ -26,13 +26,13 @@ STARTS = ("content", "noise")
 
 
 class OptimizedStyle:
-    """A picture that starts as the content, or as noise, and moves towards content and style.
+    """An image that starts as the content, or as noise, and moves towards content and style.
 
     Source: Gatys et al., 2016, as of `StyleLosses`.
 
     Args:
-        content: The picture to be stylised.
-        styles: Pictures of the styles.
+        content: The image to be stylised.
+        styles: Images of the styles.
         settings: What is compared.
         colors: See `StyleTransfer`.
         start: ``content`` or ``noise``.
@@ -46,8 +46,8 @@ class OptimizedStyle:
 
     def __init__(
         self,
-        content: Picture,
-        styles: Sequence[Picture],
+        content: Image,
+        styles: Sequence[Image],
         settings: StyleSettings,
         colors: str,
         start: str,
@@ -60,11 +60,11 @@ class OptimizedStyle:
         self.data = Repetitions(steps_per_epoch, predict=content.unit)
 
     def build(self) -> keras.Layer:
-        """Make the picture, the loss network and what it aims at."""
+        """Make the image, the loss network and what it aims at."""
         content = self.content.unit
         aim = np.asarray(luminance(content)) if self._colors == "luminance" else content
         features = self.settings.features()
-        features.check_size("the content picture", *content.shape[1:3])
+        features.check_size("the content image", *content.shape[1:3])
         self.losses = self.settings.losses(features, [self._style(s.unit) for s in self._styles])
         self._targets = self.losses.content_targets(tf.constant(aim))
         start = aim
@@ -72,32 +72,32 @@ class OptimizedStyle:
             # An initializer follows the Trainer's seed; keras.random goes on where it was.
             noise = keras.initializers.RandomUniform(0.0, 1.0)(content.shape, "float32")
             start = keras.ops.convert_to_numpy(noise)
-        self.model = TrainablePicture(start)
+        self.model = TrainableImage(start)
         return self.model
 
     def attempt(self, batch: Any, training: bool) -> tuple[tf.Tensor, Targets]:
-        """The picture as it is, and the content's feature maps."""
+        """The image as it is, and the content's feature maps."""
         return self.model(batch), self._targets
 
     def predict(self, batch: Any) -> tf.Tensor:
-        """The picture with the colours that were asked for, for each example of the batch."""
-        picture = self._coloured()
-        return tf.repeat(picture, tf.shape(batch)[0], axis=0)
+        """The image with the colours that were asked for, for each example of the batch."""
+        image = self._coloured()
+        return tf.repeat(image, tf.shape(batch)[0], axis=0)
 
     def preview(self) -> NDArray[np.float32]:
-        """The picture as it is."""
+        """The image as it is."""
         return np.asarray(self._coloured())
 
-    def stylize(self, picture: Picture | None) -> Picture:
-        """The picture.
+    def stylize(self, image: Image | None) -> Image:
+        """The image.
 
         Raises:
             ConfigurationError: Another one is asked for.
         """
-        if picture is not None:
+        if image is not None:
             raise ConfigurationError(
-                "method='optimize' makes one picture, that of content=; make a new task for "
-                "another one, or call stylize() without a picture."
+                "method='optimize' makes one image, that of content=; make a new task for "
+                "another one, or call stylize() without an image."
             )
         return self.content.painted(self.preview())
 
@@ -109,28 +109,28 @@ class OptimizedStyle:
         return style
 
     def _coloured(self) -> tf.Tensor:
-        picture = self.model(None)
+        image = self.model(None)
         if self._colors == "luminance":
-            return with_colors_of(self.content.unit, picture)
-        return picture
+            return with_colors_of(self.content.unit, image)
+        return image
 
 
-class TrainablePicture(keras.layers.Layer):  # type: ignore[misc]
-    """Gives its picture, whatever it is called with.
+class TrainableImage(keras.layers.Layer):  # type: ignore[misc]
+    """Gives its image, whatever it is called with.
 
-    The picture is float32 under every precision; what looks at it may compute in less. Pixels that
+    The image is float32 under every precision; what looks at it may compute in less. Pixels that
     an update moves out of [0, 1] are put back to the nearest end.
 
     Args:
         start: Float in [0, 1], shape (1, height, width, 3).
 
     Example:
-        >>> TrainablePicture(np.zeros((1, 8, 8, 3), "float32"))(None).shape
+        >>> TrainableImage(np.zeros((1, 8, 8, 3), "float32"))(None).shape
         TensorShape([1, 8, 8, 3])
     """
 
     def __init__(self, start: NDArray[np.float32]) -> None:
-        super().__init__(name="picture")
+        super().__init__(name="image")
         self.pixels = self.add_weight(
             shape=start.shape,
             initializer=lambda shape, dtype: keras.ops.convert_to_tensor(start, dtype),
@@ -141,7 +141,7 @@ class TrainablePicture(keras.layers.Layer):  # type: ignore[misc]
         self.built = True
 
     def call(self, batch: Any) -> Any:
-        """The picture, shape (1, height, width, 3)."""
+        """The image, shape (1, height, width, 3)."""
         return keras.ops.convert_to_tensor(self.pixels)
 
 

@@ -1,4 +1,4 @@
-"""StyleProgress: pictures of how far a style transfer has come."""
+"""StyleProgress: images of how far a style transfer has come."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 class StyleProgress(Callback):
     """Logs what `task.preview()` gives as ``train/stylized``, every n updates and at the end.
 
-    Works with every task whose `preview` gives pictures in [0, 1], shape (n, height, width, 3), or
+    Works with every task whose `preview` gives images in [0, 1], shape (n, height, width, 3), or
     None where there is nothing to show.
 
     Args:
-        every_n_steps: Updates between two pictures.
+        every_n_steps: Updates between two images.
     """
 
     logs_metrics = False
@@ -36,7 +36,7 @@ class StyleProgress(Callback):
             self._log(trainer, task)
 
     def _log(self, trainer: Trainer, task: Any) -> None:
-        pictures = task.preview() if trainer.loggers else None
-        if pictures is not None:
-            captions = [f"update {trainer.global_step}"] * len(pictures)
-            trainer.log_images("train/stylized", pictures, captions)
+        images = task.preview() if trainer.loggers else None
+        if images is not None:
+            captions = [f"update {trainer.global_step}"] * len(images)
+            trainer.log_images("train/stylized", images, captions)

@@ -26,7 +26,7 @@ class StyleSettings:
         pooling: ``average`` or ``max``.
         content_layers: Names of layers.
         style_layers: Names of layers, or their weights by name.
-        style_weights: A weight for each style picture.
+        style_weights: A weight for each style image.
         content_weight: Of the content loss.
         style_weight: Of the style loss.
         tv_weight: Of the total variation.
@@ -70,9 +70,9 @@ class StyleSettings:
         return StyleFeatures(self.network, self.weights, layers, self.pooling)
 
     def losses(self, features: StyleFeatures, styles: Sequence[NDArray[np.float32]]) -> StyleLosses:
-        """Make the losses; style pictures are float in [0, 1], (1, height, width, 3)."""
+        """Make the losses; style images are float in [0, 1], (1, height, width, 3)."""
         for style in styles:
-            features.check_size("the style picture", *style.shape[1:3])
+            features.check_size("the style image", *style.shape[1:3])
         return StyleLosses(
             features, self.content_layers, self.layer_weights, styles, self.style_weights
         )

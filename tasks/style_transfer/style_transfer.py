@@ -1,4 +1,4 @@
-"""StyleTransfer: a picture painted in the manner of another one."""
+"""StyleTransfer: an image painted in the manner of another one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from lightning_tf.callback import Callback
 from lightning_tf.data.data_module import checked_integer
-from lightning_tf.data.images.image import Picture, checked_png
+from lightning_tf.data.images.image import Image, checked_png
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.task import Task
 from lightning_tf.tasks.common.optimizer_settings import OptimizerSettings
@@ -34,21 +34,21 @@ from lightning_tf.tasks.style_transfer.settings import StyleSettings
 
 
 class StyleTransfer(Task):
-    """Paints a picture in the style of another one, in one of three ways.
+    """Paints an image in the style of another one, in one of three ways.
 
-    ``optimize`` (Gatys et al., 2016): the Trainer moves the pixels of one picture until a VGG
+    ``optimize`` (Gatys et al., 2016): the Trainer moves the pixels of one image until a VGG
     network sees the content of one and the style of the other; some hundred updates for each
-    picture. ``fast`` (Johnson et al., 2016): the Trainer trains a network for one style on a folder
-    of photos; then a picture takes one pass. ``hub`` (Ghiasi et al., 2017): a network of TensorFlow
+    image. ``fast`` (Johnson et al., 2016): the Trainer trains a network for one style on a folder
+    of photos; then an image takes one pass. ``hub`` (Ghiasi et al., 2017): a network of TensorFlow
     Hub that takes any content and any style; it only predicts.
 
     Rows have ``loss``, its parts ``content_loss``, ``style_loss`` and ``tv_loss`` before they are
-    weighted (see `StyleLosses`), and loggers get pictures of the progress, ``train/stylized``.
+    weighted (see `StyleLosses`), and loggers get images of the progress, ``train/stylized``.
 
     Args:
-        content: The picture to be stylised, a path or an array (see `Picture.read`); for ``fast`` a
+        content: The image to be stylised, a path or an array (see `Image.read`); for ``fast`` a
             folder of photos, an array of them or a DataModule; for ``hub`` it may be left out.
-        style: A picture, or a list of several to be mixed.
+        style: An image, or a list of several to be mixed.
         method: ``optimize``, ``fast`` or ``hub``.
         network: The loss network, ``VGG16`` or ``VGG19``.
         weights: Of the loss network: ``imagenet``, a local file without the top, or None.
@@ -59,14 +59,14 @@ class StyleTransfer(Task):
         content_weight: Of the content loss.
         style_weight: Of the style loss; None is the method's own.
         tv_weight: Of the total variation, which smoothes.
-        style_weights: A weight for each style picture; equal where None.
-        colors: ``style`` takes the style's colours; ``histogram`` first gives the style picture the
+        style_weights: A weight for each style image; equal where None.
+        colors: ``style`` takes the style's colours; ``histogram`` first gives the style image the
             mean and covariance of the content's; ``luminance`` changes light alone and keeps the
             content's hues (Gatys et al., 2016, https://arxiv.org/abs/1606.05897).
         start: For ``optimize``: from the ``content`` or from ``noise``.
         image_size: Longer side in pixels that content is resized to, for ``fast`` both sides of the
-            training photos; None is 512, 256 for ``fast``, and the picture's own for ``hub``.
-        style_size: Longer side of the style pictures, which decides how large its strokes are; None
+            training photos; None is 512, 256 for ``fast``, and the image's own for ``hub``.
+        style_size: Longer side of the style images, which decides how large its strokes are; None
             is `image_size`, and 256 for ``hub``.
         batch_size: For ``fast``.
         val_fraction: For ``fast``: share of the photos to hold out; None is 0.1.
@@ -77,12 +77,12 @@ class StyleTransfer(Task):
         learning_rate: None is 0.02 for ``optimize`` (pixels are in [0, 1]) and 0.001 for ``fast``.
         schedule: See `build_schedule`.
         steps_per_epoch: For ``optimize``: updates that count as an epoch.
-        progress_every: Updates between two pictures for the loggers; 0 for none.
+        progress_every: Updates between two images for the loggers; 0 for none.
 
     Raises:
         ConfigurationError: A name is unknown, an option belongs to another method, or a file of
             weights is missing.
-        DataError: A picture is missing or broken.
+        DataError: An image is missing or broken.
 
     Example:
         >>> from lightning_tf import Trainer
@@ -130,8 +130,8 @@ class StyleTransfer(Task):
         self.way: OptimizedStyle | FastStyle | HubStyle
         if method == "hub":
             if len(styles) > 1:
-                raise ConfigurationError("method='hub' takes one style picture; give one.")
-            shown = None if content is None else Picture.read(content, size, "content")
+                raise ConfigurationError("method='hub' takes one style image; give one.")
+            shown = None if content is None else Image.read(content, size, "content")
             self.way = HubStyle(shown, styles[0], colors, hub)
             self.data = self.way.data
             return
@@ -151,8 +151,8 @@ class StyleTransfer(Task):
             tv_weight,
         )
         if method == "optimize":
-            picture = Picture.read(content, size, "content")
-            self.way = OptimizedStyle(picture, styles, settings, colors, start, steps_per_epoch)
+            image = Image.read(content, size, "content")
+            self.way = OptimizedStyle(image, styles, settings, colors, start, steps_per_epoch)
         else:
             self.way = FastStyle(
                 content,
@@ -186,7 +186,7 @@ class StyleTransfer(Task):
         self.model = self.way.build()
 
     def configure_optimizers(self) -> keras.optimizers.Optimizer:
-        """Return the optimizer of the picture, or of the network."""
+        """Return the optimizer of the image, or of the network."""
         return self._optimizer.build(self.trainer.estimated_stepping_batches, self.model)
 
     def training_step(self, batch: Any) -> Any:
@@ -198,45 +198,45 @@ class StyleTransfer(Task):
         return self._step(batch, training=False)
 
     def predict_step(self, batch: Any) -> Any:
-        """Stylised pictures, float32 in [0, 1].
+        """Stylised images, float32 in [0, 1].
 
         Args:
-            batch: Pictures of shape (batch, height, width, 3), uint8 or float in [0, 1].
+            batch: Images of shape (batch, height, width, 3), uint8 or float in [0, 1].
         """
         return self.way.predict(batch)
 
     def callbacks(self) -> list[Callback]:
-        """Pictures of the progress."""
+        """Images of the progress."""
         trains = self.method in TRAINED and self._progress_every
         return [StyleProgress(self._progress_every)] if trains else []
 
     # ---- what a user calls
 
     def preview(self) -> NDArray[np.float32] | None:
-        """What it has come to: the picture, or held-out photos; float in [0, 1], or None."""
+        """What it has come to: the image, or held-out photos; float in [0, 1], or None."""
         return self.way.preview()
 
     def stylize(
         self,
-        picture: Any = None,
+        image: Any = None,
         out: str | os.PathLike[str] | None = None,
         *,
         image_size: int | None = None,
     ) -> NDArray[np.uint8]:
-        """A picture in the style.
+        """An image in the style.
 
         Args:
-            picture: A path or an array, see `Picture.read`; None for the task's own content, which
+            image: A path or an array, see `Image.read`; None for the task's own content, which
                 is the only one that ``optimize`` makes.
             out: A PNG file to be written, or None.
-            image_size: Longer side that the picture is resized to; None keeps its size.
+            image_size: Longer side that the image is resized to; None keeps its size.
 
         Returns:
-            uint8 of shape (height, width, 3), or 4 where the picture has transparent parts.
+            uint8 of shape (height, width, 3), or 4 where the image has transparent parts.
 
         Raises:
-            ConfigurationError: Nothing was trained yet, or the method needs or refuses a picture.
-            DataError: The picture is missing or broken.
+            ConfigurationError: Nothing was trained yet, or the method needs or refuses an image.
+            DataError: The image is missing or broken.
 
         Example:
             >>> task = StyleTransfer(style="mona_lisa.jpg", method="hub", hub="arbitrary_style")
@@ -245,7 +245,7 @@ class StyleTransfer(Task):
         """
         if out is not None:
             checked_png(out)
-        given = None if picture is None else Picture.read(picture, image_size)
+        given = None if image is None else Image.read(image, image_size)
         if not self.configured:
             if self.method != "hub":
                 raise ConfigurationError(
@@ -259,7 +259,7 @@ class StyleTransfer(Task):
         return made.with_alpha()
 
     def exported_model(self) -> keras.Model:
-        """The network from pictures in [0, 1] to pictures in [0, 1], for ``fast``.
+        """The network from images in [0, 1] to images in [0, 1], for ``fast``.
 
         Raises:
             ConfigurationError: Another method has nothing to be exported.
@@ -268,14 +268,14 @@ class StyleTransfer(Task):
         return self.model
 
     def export_saved_model(self, path: Path) -> None:
-        """Write a SavedModel that takes pictures or files; see `FastStyle.export`."""
+        """Write a SavedModel that takes images or files; see `FastStyle.export`."""
         self._exporting().export(path)
 
     def _exporting(self) -> FastStyle:
         if not isinstance(self.way, FastStyle):
             raise ConfigurationError(
                 f"export: method={self.method!r} trains no network; use method='fast', or write "
-                "the picture with stylize(out=...)."
+                "the image with stylize(out=...)."
             )
         return self.way
 
@@ -289,19 +289,19 @@ class StyleTransfer(Task):
         return way.settings.total(losses)
 
 
-def _styles(style: Any, size: int | None) -> list[Picture]:
+def _styles(style: Any, size: int | None) -> list[Image]:
     if style is None or (isinstance(style, (list, tuple)) and not style):
-        raise ConfigurationError("style: give a picture, or a list of pictures.")
+        raise ConfigurationError("style: give an image, or a list of images.")
     several = style if isinstance(style, (list, tuple)) else [style]
-    return [Picture.read(one, size, "style") for one in several]
+    return [Image.read(one, size, "style") for one in several]
 
 
-def _weights_of(styles: Sequence[Picture], weights: Sequence[float] | None) -> Sequence[float]:
+def _weights_of(styles: Sequence[Image], weights: Sequence[float] | None) -> Sequence[float]:
     if weights is None:
         return [1.0] * len(styles)
     if len(weights) != len(styles):
         raise ConfigurationError(
-            f"style_weights has {len(weights)} numbers for {len(styles)} style pictures; give one "
+            f"style_weights has {len(weights)} numbers for {len(styles)} style images; give one "
             "for each."
         )
     return weights

@@ -18,7 +18,7 @@ MOST = 1000  # examples that are drawn
 
 
 class DecisionBoundary(Callback):
-    """Logs a picture of the plane when training ends and after every test.
+    """Logs an image of the plane when training ends and after every test.
 
     Colours are the probabilities of the classes, the black line lies where two are as likely, and
     dots are the rows of the validation or test part. The figure's name is

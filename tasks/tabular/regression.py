@@ -25,7 +25,7 @@ class Regression(TabularTask):
     The loss is taken of scaled targets, metrics in the table's own units: ``mae``, ``rmse`` and
     ``r2``, the share of the variance that is explained (over all targets together, each scaled).
     `predict_step` gives float32 of shape (batch, targets). The task brings along
-    `RegressionReport`: predicted against true values and learning curves in one picture.
+    `RegressionReport`: predicted against true values and learning curves in one image.
 
     Args:
         data: ``diabetes`` or ``make_regression``; a CSV, TSV or Parquet file, a DataFrame, arrays
@@ -133,7 +133,7 @@ class Regression(TabularTask):
         return self.target_scaler.inverse(self.outputs(batch, training=False))
 
     def callbacks(self) -> list[Callback]:
-        """Bring a picture of predictions and learning curves."""
+        """Bring an image of predictions and learning curves."""
         return [RegressionReport()]
 
     def _loss(self, batch: Any, training: bool) -> tf.Tensor:

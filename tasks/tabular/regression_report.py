@@ -1,4 +1,4 @@
-"""RegressionReport: predicted against true values, and learning curves, in one picture."""
+"""RegressionReport: predicted against true values, and learning curves, in one image."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CURVES = {"loss": "training", "val_loss": "validation"}
 
 
 class RegressionReport(Callback):
-    """Logs a picture when training ends and after every test.
+    """Logs an image when training ends and after every test.
 
     On the left the loss of every epoch, on the right the predicted against the true values of the
     validation or test part, at most `rows` of them, spread evenly. The figure's name is

@@ -140,5 +140,5 @@ class TabularClassification(TabularTask):
         return tf.nn.softmax(self.outputs(batch, training=False))
 
     def callbacks(self) -> list[Callback]:
-        """Bring a confusion matrix and a picture of the plane."""
+        """Bring a confusion matrix and an image of the plane."""
         return [ConfusionMatrix(), DecisionBoundary()]

@@ -1,4 +1,4 @@
-"""Pictures of forecasts: against the truth, and how errors grow with the horizon."""
+"""Images of forecasts: against the truth, and how errors grow with the horizon."""
 
 from __future__ import annotations
 

@@ -243,7 +243,7 @@ class TimeSeriesForecast(Task):
         export_forecaster(self, path)
 
     def callbacks(self) -> list[Callback]:
-        """Bring the comparison with the baselines, and pictures."""
+        """Bring the comparison with the baselines, and images."""
         return [ForecastReport()]
 
     def _check_built(self) -> None:

@@ -1,4 +1,4 @@
-"""Backbone: what a user names as `backbone`, made into a Keras layer for given pictures."""
+"""Backbone: what a user names as `backbone`, made into a Keras layer for given images."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import keras
 
-from lightning_tf.data.images.spec import PictureFacts
+from lightning_tf.data.images.spec import ImageFacts
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.layers.hub_layer import HubLayer, refuse_precision, saved_model_handle
 from lightning_tf.tasks.common.keras_hub_classifier import PREFIX, is_from_keras_hub
@@ -19,17 +19,17 @@ from lightning_tf.tasks.transfer_learning.preprocessing import to_minus_one_to_o
 PREPROCESSING: dict[str, Callable[[Any], Any]] = {
     "[-1, 1]": to_minus_one_to_one,
     "[0, 1]": to_unit,
-    "[0, 255]": lambda pictures: pictures,
+    "[0, 255]": lambda images: images,
 }
 
 
 @dataclass(frozen=True)
 class BuiltBackbone:
-    """A layer from preprocessed pictures to features, and its preprocessing.
+    """A layer from preprocessed images to features, and its preprocessing.
 
     Attributes:
         layer: Gives feature maps (batch, height, width, channels) or vectors (batch, features).
-        preprocess: From pictures in [0, 255] to the layer's input.
+        preprocess: From images in [0, 255] to the layer's input.
         channels: What the layer takes.
     """
 
@@ -39,14 +39,14 @@ class BuiltBackbone:
 
 
 class Backbone:
-    """A backbone that is still to be built to the shape of the pictures.
+    """A backbone that is still to be built to the shape of the images.
 
     Args:
         backbone: A name of keras.applications; ``"keras_hub:<preset or folder>"``; a URL of
             TensorFlow Hub, a folder with a SavedModel, or either after ``"hub:"``; a keras-hub
-            backbone; a Keras model from pictures to features.
+            backbone; a Keras model from images to features.
         weights: For a name of keras.applications: ``imagenet``, a local file, or None.
-        preprocessing: ``[-1, 1]``, ``[0, 1]``, ``[0, 255]``, or a function of pictures in
+        preprocessing: ``[-1, 1]``, ``[0, 1]``, ``[0, 255]``, or a function of images in
             [0, 255]; None is the backbone's own where it is known, [0, 1] for a SavedModel (the
             convention of TensorFlow Hub) and [-1, 1] for other models.
 
@@ -82,11 +82,11 @@ class Backbone:
                 "brings its own weights."
             )
 
-    def build(self, facts: PictureFacts) -> BuiltBackbone:
+    def build(self, facts: ImageFacts) -> BuiltBackbone:
         """Make the layer; runs in the precision and placement of the run.
 
         Raises:
-            ConfigurationError: It cannot be loaded, or takes other pictures.
+            ConfigurationError: It cannot be loaded, or takes other images.
         """
         if self.is_application:
             built = BuiltBackbone(

@@ -1,4 +1,4 @@
-"""TransferClassifier: a backbone and a new head, built for given pictures and classes."""
+"""TransferClassifier: a backbone and a new head, built for given images and classes."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from lightning_tf.data.images.spec import PictureFacts
+from lightning_tf.data.images.spec import ImageFacts
 from lightning_tf.exceptions import ConfigurationError, nearest
 from lightning_tf.tasks.image_classification.classifier import BuiltClassifier
 from lightning_tf.tasks.transfer_learning.backbone import Backbone, BuiltBackbone
-from lightning_tf.tasks.transfer_learning.preprocessing import PicturePreprocessing
+from lightning_tf.tasks.transfer_learning.preprocessing import ImagePreprocessing
 
 FEATURES_RANK = 2
 
@@ -26,7 +26,7 @@ class TransferClassifier:
     or with `hidden_units` a ReLU layer between them.
 
     Args:
-        backbone: What the pictures' features come from.
+        backbone: What the images' features come from.
         train_backbone: Whether the backbone's weights may train.
         fixed_layers: Names of layers, anywhere in the backbone, that never train.
         hidden_units: Of a layer between the features and the classes; None for none.
@@ -61,45 +61,45 @@ class TransferClassifier:
         self.fixed_layers = tuple(fixed_layers)
         self.hidden_units, self.dropout = hidden_units, dropout
 
-    def build(self, facts: PictureFacts) -> BuiltTransfer:
+    def build(self, facts: ImageFacts) -> BuiltTransfer:
         """Make the model.
 
         Raises:
-            ConfigurationError: The backbone cannot be loaded, or does not fit the pictures.
+            ConfigurationError: The backbone cannot be loaded, or does not fit the images.
         """
         backbone = self.backbone.build(facts)
         self._freeze(backbone.layer)
-        pictures = keras.Input(facts.input_shape, name="pictures")
-        maps = self._maps(backbone, pictures, facts)
+        images = keras.Input(facts.input_shape, name="images")
+        maps = self._maps(backbone, images, facts)
         features = maps
         if len(maps.shape) != FEATURES_RANK:
             pool = keras.layers.GlobalAveragePooling2D(dtype="float32", name="pooling")
             features = pool(maps)
         head = self._head(int(features.shape[-1]), facts.num_classes)
         return BuiltTransfer(
-            keras.Model(pictures, head(features), name="transfer"),
+            keras.Model(images, head(features), name="transfer"),
             backbone=backbone.layer,
-            extractor=keras.Model(pictures, features),
+            extractor=keras.Model(images, features),
             head=head,
-            to_maps=None if maps is features else keras.Model(pictures, maps),
+            to_maps=None if maps is features else keras.Model(images, maps),
         )
 
-    def _maps(self, backbone: BuiltBackbone, pictures: Any, facts: PictureFacts) -> Any:
-        inputs = PicturePreprocessing(backbone.preprocess, backbone.channels)(pictures)
+    def _maps(self, backbone: BuiltBackbone, images: Any, facts: ImageFacts) -> Any:
+        inputs = ImagePreprocessing(backbone.preprocess, backbone.channels)(images)
         name = backbone.layer.name
         try:
             maps = backbone.layer(inputs)
         except Exception as error:  # a layer's own words: TypeError, ValueError, tf.errors, ...
             raise ConfigurationError(
-                f"backbone {name!r} cannot take the data's pictures of shape {facts.input_shape} "
+                f"backbone {name!r} cannot take the data's images of shape {facts.input_shape} "
                 f"({type(error).__name__}: {error}); pass another image_size=."
             ) from error
         shape = tuple(getattr(maps, "shape", ()))
         if len(shape) not in (FEATURES_RANK, 4) or None in shape[-1:] or 0 in shape[1:]:
             raise ConfigurationError(
-                f"backbone {name!r} makes {type(maps).__name__} of shape {shape} of pictures of "
+                f"backbone {name!r} makes {type(maps).__name__} of shape {shape} of images of "
                 f"shape {facts.input_shape}; it must give feature maps (batch, height, width, "
-                "channels) or vectors (batch, features). Pass larger pictures with image_size=, or "
+                "channels) or vectors (batch, features). Pass larger images with image_size=, or "
                 "a model that ends earlier."
             )
         return maps
@@ -128,13 +128,13 @@ class TransferClassifier:
 
 @dataclass(frozen=True)
 class BuiltTransfer(BuiltClassifier):
-    """A model that takes pictures in [0, 255], and its parts.
+    """A model that takes images in [0, 255], and its parts.
 
     Attributes:
-        backbone: From preprocessed pictures to features.
-        extractor: From pictures to vectors of features.
+        backbone: From preprocessed images to features.
+        extractor: From images to vectors of features.
         head: From vectors of features to logits.
-        to_maps: From pictures to feature maps; None where the backbone gives vectors.
+        to_maps: From images to feature maps; None where the backbone gives vectors.
     """
 
     # They need a default, as what the base class has before them does.
@@ -143,14 +143,14 @@ class BuiltTransfer(BuiltClassifier):
     head: Any = None
     to_maps: Any = None
 
-    def inputs(self, pictures: tf.Tensor) -> tf.Tensor:
+    def inputs(self, images: tf.Tensor) -> tf.Tensor:
         """The model preprocesses by itself."""
-        return pictures
+        return images
 
-    def logits(self, pictures: tf.Tensor, training: bool) -> tf.Tensor:
-        """Float32 logits of pictures (batch, height, width, channels) or features of them."""
-        model = self.head if pictures.shape.rank == FEATURES_RANK else self.model
-        return tf.cast(model(pictures, training=training), tf.float32)
+    def logits(self, images: tf.Tensor, training: bool) -> tf.Tensor:
+        """Float32 logits of images (batch, height, width, channels) or features of them."""
+        model = self.head if images.shape.rank == FEATURES_RANK else self.model
+        return tf.cast(model(images, training=training), tf.float32)
 
     def backbone_version(self) -> int:
         """A checksum of the backbone's weights."""

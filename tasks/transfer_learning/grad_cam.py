@@ -1,4 +1,4 @@
-"""grad_cam: where in a picture a class was seen."""
+"""grad_cam: where in an image a class was seen."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from typing import Any
 import tensorflow as tf
 
 
-def grad_cam(to_maps: Any, head: Any, pictures: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
+def grad_cam(to_maps: Any, head: Any, images: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
     """Weigh feature maps by how much the class's logit grows with each channel.
 
     Source: Selvaraju et al., "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based
     Localization", 2017, https://arxiv.org/abs/1610.02391, equations 1 and 2.
 
     Args:
-        to_maps: From pictures to feature maps (batch, height, width, channels).
+        to_maps: From images to feature maps (batch, height, width, channels).
         head: From means over height and width to logits.
-        pictures: Float32 in [0, 255], shape (batch, height, width, channels).
-        classes: The class of each picture to look for, shape (batch,).
+        images: Float32 in [0, 255], shape (batch, height, width, channels).
+        classes: The class of each image to look for, shape (batch,).
 
     Returns:
         Float32 in [0, 1], shape (batch, height, width) of the feature maps; the hottest place of
-        each picture is 1, or all are 0 where nothing speaks for the class.
+        each image is 1, or all are 0 where nothing speaks for the class.
 
     Example:
-        >>> maps = grad_cam(built.to_maps, built.head, pictures, classes=[0, 1])
+        >>> maps = grad_cam(built.to_maps, built.head, images, classes=[0, 1])
     """
-    maps = tf.cast(to_maps(pictures, training=False), tf.float32)
+    maps = tf.cast(to_maps(images, training=False), tf.float32)
     with tf.GradientTape() as tape:
         tape.watch(maps)
         logits = head(tf.reduce_mean(maps, axis=[1, 2]), training=False)

@@ -69,19 +69,19 @@ def check_weights(name: str, weights: Any) -> None:
 
 
 def build(name: str, weights: Any, input_shape: tuple[int | None, int | None, int]) -> Loaded:
-    """Make a network without its top for pictures of one size.
+    """Make a network without its top for images of one size.
 
     Args:
         name: Of keras.applications.
         weights: ``imagenet``, a file, or None for random weights.
-        input_shape: Height, width and channels of the pictures; None for a height and width that
+        input_shape: Height, width and channels of the images; None for a height and width that
             are left open.
 
     Returns:
-        The network, a function from pictures in [0, 255] to its input, and its channels.
+        The network, a function from images in [0, 255] to its input, and its channels.
 
     Raises:
-        ConfigurationError: The pictures are too small, or the weights cannot be had.
+        ConfigurationError: The images are too small, or the weights cannot be had.
     """
     name = find(name)
     make, room = getattr(keras.applications, name), names()[name]
@@ -98,10 +98,10 @@ def _made(make: Any, name: str, shape: tuple[int | None, ...], weights: str | No
     except Exception as error:  # a failed download raises Exception itself
         if weights is None:
             raise ConfigurationError(
-                f"backbone {name!r} cannot take pictures of {shape[0]} x {shape[1]} pixels "
+                f"backbone {name!r} cannot take images of {shape[0]} x {shape[1]} pixels "
                 f"({_first_line(error)}); pass a larger image_size=."
             ) from error
-        _made(make, name, shape, None)  # tells it where the pictures are what is wrong
+        _made(make, name, shape, None)  # tells it where the images are what is wrong
         tried = "Keras' cache (~/.keras/models), then the host" if weights == "imagenet" else "it"
         raise ConfigurationError(
             f"weights={weights!r} of backbone {name!r} cannot be loaded ({_first_line(error)}). "
@@ -110,7 +110,7 @@ def _made(make: Any, name: str, shape: tuple[int | None, ...], weights: str | No
         ) from error
     if 0 in network.output_shape[1:]:
         raise ConfigurationError(
-            f"backbone {name!r} has nothing left of pictures of {shape[0]} x {shape[1]} pixels "
+            f"backbone {name!r} has nothing left of images of {shape[0]} x {shape[1]} pixels "
             f"(feature maps of shape {network.output_shape[1:]}); pass a larger image_size=."
         )
     return network

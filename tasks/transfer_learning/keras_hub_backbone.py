@@ -21,7 +21,7 @@ def load(preset: str) -> Loaded:
         preset: A name of keras-hub, or a folder made by `save_to_preset`.
 
     Returns:
-        The backbone, a function from pictures in [0, 255] to its input, and its channels.
+        The backbone, a function from images in [0, 255] to its input, and its channels.
 
     Raises:
         ConfigurationError: keras-hub cannot load it.
@@ -49,7 +49,7 @@ def load(preset: str) -> Loaded:
         converter = keras_hub.layers.ImageConverter.from_preset(preset, dtype="float32")
     except ValueError:  # a folder that holds a backbone and nothing else
         return of(backbone)
-    converter.image_size = None  # the pictures have the size that the user chose
+    converter.image_size = None  # the images have the size that the user chose
     return backbone, converter, _channels(backbone)
 
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from lightning_tf.data.images.cached_features import CachedFeatures
-from lightning_tf.data.images.spec import PictureFacts, picture_facts
+from lightning_tf.data.images.spec import ImageFacts, image_facts
 from lightning_tf.exceptions import ConfigurationError, nearest
 from lightning_tf.tasks.image_classification.image_classification import ImageClassification
 from lightning_tf.tasks.transfer_learning.backbone import Backbone
@@ -39,7 +39,7 @@ OPTIONS = (
 
 
 class TransferLearning(ImageClassification):
-    """Learns which of several classes a picture shows, with features learnt on other pictures.
+    """Learns which of several classes an image shows, with features learnt on other images.
 
     Batches, losses, metrics and options are `ImageClassification`'s; the network is the backbone,
     with its own preprocessing inside, a mean over its feature maps, and a head. The predictions
@@ -56,7 +56,7 @@ class TransferLearning(ImageClassification):
         data: As of `ImageClassification`.
         backbone: A name of keras.applications; ``"keras_hub:<preset or folder>"``; a URL of
             TensorFlow Hub or a SavedModel's folder; a keras-hub backbone; or a Keras model from
-            pictures to features.
+            images to features.
         weights: For a name of keras.applications: ``imagenet``, a local file of the network
             without its top, or None for random ones.
         train: ``head``, or ``all`` of the network.
@@ -65,14 +65,14 @@ class TransferLearning(ImageClassification):
         dropout: Rate in the head.
         preprocessing: Replaces the backbone's own; see `Backbone`.
         cache_features: Compute the backbone's features once and train the head on them. Goes with
-            ``train="head"`` and without augmentation, which changes the pictures every epoch.
+            ``train="head"`` and without augmentation, which changes the images every epoch.
         **options: batch_size, data_dir, image_size, data_options, optimizer, learning_rate,
             schedule, warmup_steps, weight_decay, label_smoothing, augmentation, fused_batch_norm:
             as of `ImageClassification`.
 
     Raises:
         ConfigurationError: A name is unknown, a file is missing, or options contradict each other;
-            before training, weights cannot be downloaded, or the pictures are too small.
+            before training, weights cannot be downloaded, or the images are too small.
 
     Example:
         >>> from lightning_tf import Trainer
@@ -110,7 +110,7 @@ class TransferLearning(ImageClassification):
             wrong = "train='all'" if train != "head" else "augmentation"
             raise ConfigurationError(
                 f"cache_features=True goes without {wrong}: features are computed once, of "
-                "pictures and by a backbone that do not change."
+                "images and by a backbone that do not change."
             )
         super().__init__(data, **options)
         self.classifier = TransferClassifier(  # type: ignore[assignment]
@@ -120,7 +120,7 @@ class TransferLearning(ImageClassification):
             hidden_units=hidden_units,
             dropout=dropout,
         )
-        self.pictures_data = self.data
+        self.images_data = self.data
         if cache_features:
             self.data = CachedFeatures(self.data, self._extract, self._backbone_version)
 
@@ -129,27 +129,27 @@ class TransferLearning(ImageClassification):
         super().configure_model()
         self.backbone, self.head = self.built.backbone, self.built.head
 
-    def picture_facts(self) -> PictureFacts:
-        """What the network is built to: the pictures, not features of them."""
-        return picture_facts(self.pictures_data)
+    def image_facts(self) -> ImageFacts:
+        """What the network is built to: the images, not features of them."""
+        return image_facts(self.images_data)
 
-    def heat_maps(self, pictures: Any, classes: Any) -> NDArray[np.float32] | None:
-        """Grad-CAM: where in each picture its class was seen, or None without feature maps.
+    def heat_maps(self, images: Any, classes: Any) -> NDArray[np.float32] | None:
+        """Grad-CAM: where in each image its class was seen, or None without feature maps.
 
         Args:
-            pictures: Of shape (batch, height, width, channels), in the data's range.
+            images: Of shape (batch, height, width, channels), in the data's range.
             classes: To look for, shape (batch,).
         """
         if self.built.to_maps is None:
             return None
-        found = grad_cam(self.built.to_maps, self.built.head, self._pictures(pictures), classes)
+        found = grad_cam(self.built.to_maps, self.built.head, self._images(images), classes)
         return np.asarray(found)
 
-    def _pictures(self, pictures: Any) -> tf.Tensor:
-        """Float32 pictures in [0, 255]; features as they are."""
-        if len(pictures.shape) == FEATURES_RANK:
-            return pictures
-        return super()._pictures(pictures)
+    def _images(self, images: Any) -> tf.Tensor:
+        """Float32 images in [0, 255]; features as they are."""
+        if len(images.shape) == FEATURES_RANK:
+            return images
+        return super()._images(images)
 
     def _configured(self) -> BuiltTransfer:
         """The model, made now where features are asked for before the first step."""
@@ -158,9 +158,9 @@ class TransferLearning(ImageClassification):
             self.configured = True
         return self.built
 
-    def _extract(self, pictures: Any) -> tf.Tensor:
+    def _extract(self, images: Any) -> tf.Tensor:
         extractor = self._configured().extractor
-        return tf.cast(extractor(self._pictures(pictures), training=False), tf.float32)
+        return tf.cast(extractor(self._images(images), training=False), tf.float32)
 
     def _backbone_version(self) -> int:
         return self._configured().backbone_version()

@@ -477,8 +477,8 @@ def test_a_backbone_of_keras_hub_is_found():
         block_type="basic_block",
         image_shape=(None, None, 3),
     )
-    pictures = np.random.default_rng(0).uniform(size=(16, 8, 8, 3)).astype("float32")
-    data = (pictures, np.arange(16) % 3)
+    images = np.random.default_rng(0).uniform(size=(16, 8, 8, 3)).astype("float32")
+    data = (images, np.arange(16) % 3)
     task = ImageClassification(data, backbone, batch_size=8)
     frozen = {}
 

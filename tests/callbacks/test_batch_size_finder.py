@@ -167,7 +167,7 @@ def test_another_error_is_raised_as_it_is():
     assert task.data.batch_size == 1
 
 
-def test_loggers_get_the_picture(tmp_path):
+def test_loggers_get_the_image(tmp_path):
     rows, finder = Rows(), BatchSizeFinder(max_val=8)
     Trainer(**quiet(max_epochs=1, logger=rows, callbacks=[finder])).fit(BoringTask())
     assert [sent[:3] for sent in rows.sent] == [("figure", "batch_size_finder", 0)]

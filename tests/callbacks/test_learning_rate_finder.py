@@ -233,7 +233,7 @@ def test_another_task_is_searched_anew_and_a_fast_dev_run_is_not():
     assert quick.rates == []
 
 
-def test_loggers_get_the_picture_and_nothing_else(tmp_path):
+def test_loggers_get_the_image_and_nothing_else(tmp_path):
     finder = LearningRateFinder(1e-4, 10.0, 60)
     logger = CSVLogger(curves=False)
     given = quiet(max_epochs=1, default_root_dir=tmp_path, logger=logger, callbacks=[finder])

@@ -34,7 +34,7 @@ class SeveralModels(BoringTask):
         )
         self.frozen.trainable = False
         self.same = self.frozen
-        self.picture = keras.Variable(np.zeros((1, 2, 2, 3), "float32"))
+        self.image = keras.Variable(np.zeros((1, 2, 2, 3), "float32"))
         self.noise = keras.random.SeedGenerator(0)
 
 
@@ -55,7 +55,7 @@ def test_each_model_of_the_task_has_a_row():
         ["encoder", "Encoder", "(None, 8)", "40", "0", "0.000"],
         ["frozen", "Sequential", "(None, 1)", "0", "21", "0.000"],
         ["same", "Sequential", "(None, 1)", "0", "21", "0.000"],
-        ["picture", "Variable", "(1, 2, 2, 3)", "12", "0", "0.000"],
+        ["image", "Variable", "(1, 2, 2, 3)", "12", "0", "0.000"],
     ]
 
 

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers.adversarial import few_pictures, small_gan
+from helpers.adversarial import few_images, small_gan
 from helpers.boring import BoringTask, NumberData, NumberTask, quiet
 from helpers.replicated import central, furthest, outcome
 from helpers.strategies import HandsOutNothing, OutOfStep, OwnMirrored, ThirdParty, cpus
@@ -67,7 +67,7 @@ def test_a_last_batch_of_one_example_and_accumulation(kind, count):
         pytest.param(lambda: KerasNormalised(FewData(7)), {"sync_batchnorm": True}, id="of Keras"),
         pytest.param(lambda: BoringTask(FewData(known_length=False)), {}, id="unknown length"),
         pytest.param(
-            lambda: small_gan("wgan-gp", n_critic=2, optimizer="sgd", data=few_pictures(37)),
+            lambda: small_gan("wgan-gp", n_critic=2, optimizer="sgd", data=few_images(37)),
             {"evaluates": False, "limit_val_batches": 0},
             id="gan",
         ),
@@ -184,7 +184,7 @@ def test_a_model_trained_elsewhere_moves_over_and_back(tmp_path):
 
 
 @thorough
-def test_pictures_averages_and_half_precision_with_one_copy_of_the_variables(tmp_path):
+def test_images_averages_and_half_precision_with_one_copy_of_the_variables(tmp_path):
     def make():
         return ImageClassification(data="digits", network="convnet", batch_norm=True)
 

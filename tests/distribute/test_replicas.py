@@ -434,7 +434,7 @@ def test_rows_hold_the_means_over_all_replicas(tmp_path):
         np.testing.assert_allclose(one, two, rtol=1e-5)
 
 
-def test_picture_classification_with_all_its_callbacks(tmp_path):
+def test_image_classification_with_all_its_callbacks(tmp_path):
     arguments = {"accelerator": "cpu", "devices": 2, "seed": 0, "default_root_dir": tmp_path}
     trainer = Trainer(max_epochs=1, enable_progress_bar=False, limit_train_batches=4, **arguments)
     task = ImageClassification(data="digits", batch_norm=True, dropout=0.1, augmentation=["crop"])

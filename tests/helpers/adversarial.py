@@ -1,4 +1,4 @@
-"""A GAN of a few weights on a few pictures, for tests."""
+"""A GAN of a few weights on a few images, for tests."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from lightning_tf.tasks import GAN
 SIDE, CLASSES = 8, 3
 
 
-def few_pictures(count=36, seed=0, channels=1):
-    """Pictures whose class is a bright row, uint8, and their classes."""
+def few_images(count=36, seed=0, channels=1):
+    """Images whose class is a bright row, uint8, and their classes."""
     random = np.random.default_rng(seed)
     x = random.integers(0, 60, (count, SIDE, SIDE, channels)).astype("uint8")
     y = np.arange(count) % CLASSES
@@ -30,7 +30,7 @@ def small_gan(loss="minimax", **options):
         "learning_rate": 2e-3,
     }
     data = options.pop("data", None)
-    data = few_pictures() if data is None else data
+    data = few_images() if data is None else data
     if not isinstance(options.get("networks", "mlp"), str):
         del usual["width"], usual["dropout"]
     return GAN(data, loss, **{**usual, **options})

@@ -14,7 +14,7 @@ from helpers.texts import texts
 from PIL import Image
 
 from lightning_tf import Callback, Trainer
-from lightning_tf.data import PictureFolder, TextArrays, TextFolder, UnlabelledPictureFolder
+from lightning_tf.data import ImageFolder, TextArrays, TextFolder, UnlabelledImageFolder
 from lightning_tf.data.text import text_folder
 from lightning_tf.data.text.encoded_texts import EncodedTexts
 from lightning_tf.distribute import workers as workers_room
@@ -23,7 +23,7 @@ from lightning_tf.tasks import ImageClassification, TextClassification
 from lightning_tf.tasks.text_classification.vocabulary import Vocabulary
 from lightning_tf.tasks.text_classification.words import Words
 
-TEXTS, PICTURES = 31, 13  # odd: the parts of two workers are unlike
+TEXTS, IMAGES = 31, 13  # odd: the parts of two workers are unlike
 
 
 def write_texts(root):
@@ -35,15 +35,15 @@ def write_texts(root):
     return Path(root, "texts")
 
 
-def write_pictures(root):
-    """Class folders of plain pictures of unlike sizes."""
-    for number in range(PICTURES):
-        folder = Path(root, "pictures", ("dark", "light")[number % 2])
+def write_images(root):
+    """Class folders of plain images of unlike sizes."""
+    for number in range(IMAGES):
+        folder = Path(root, "images", ("dark", "light")[number % 2])
         folder.mkdir(parents=True, exist_ok=True)
         shade = 10 * number + 100 * (number % 2)
-        picture = Image.new("RGB", (10 + number, 20 - number), (shade, 90, 30))
-        picture.save(folder / f"{number:02d}.png")
-    return Path(root, "pictures")
+        image = Image.new("RGB", (10 + number, 20 - number), (shade, 90, 30))
+        image.save(folder / f"{number:02d}.png")
+    return Path(root, "images")
 
 
 def of_texts(root):
@@ -61,18 +61,18 @@ def in_the_pipeline(root):
     return task
 
 
-def of_pictures(root, in_memory=False):
-    """A small network on the pictures."""
+def of_images(root, in_memory=False):
+    """A small network on the images."""
     options = {"image_size": 8, "batch_size": 5, "val_fraction": 0.2, "test_fraction": 0.2}
-    data = PictureFolder(Path(root, "pictures"), in_memory=in_memory, **options)
+    data = ImageFolder(Path(root, "images"), in_memory=in_memory, **options)
     return ImageClassification(data=data, network="mlp", optimizer="sgd")
 
 
 CASES = {
     "texts": of_texts,
     "texts encoded in the pipeline": in_the_pipeline,
-    "pictures": of_pictures,
-    "pictures in memory": lambda root: of_pictures(root, in_memory=True),
+    "images": of_images,
+    "images in memory": lambda root: of_images(root, in_memory=True),
 }
 
 
@@ -207,22 +207,22 @@ def failures(folder, root):
     here = Path(root, "gone") if is_second else Path(root)  # a disk that one has and one has not
     found["gone"] = [
         loaded(TextFolder(here / "texts")),
-        loaded(PictureFolder(here / "pictures", image_size=8)),
-        loaded(UnlabelledPictureFolder(here / "pictures", image_size=8)),
+        loaded(ImageFolder(here / "images", image_size=8)),
+        loaded(UnlabelledImageFolder(here / "images", image_size=8)),
     ]
     workers.wait()
     if is_second:
         Path(root, "texts", "good", "999.txt").write_bytes(b"caf\xe9")
-        Path(root, "pictures", "light", "99.png").write_bytes(b"no picture")
+        Path(root, "images", "light", "99.png").write_bytes(b"no image")
     workers.wait()
     found["another encoding"] = fit(lambda: of_texts(root))
-    found["a broken picture"] = fit(lambda: of_pictures(root))
-    skipping = PictureFolder(Path(root, "pictures"), image_size=8, broken="skip")
+    found["a broken image"] = fit(lambda: of_images(root))
+    skipping = ImageFolder(Path(root, "images"), image_size=8, broken="skip")
     found["skipped"] = loaded(skipping), skipping.broken_files
-    unlabelled = UnlabelledPictureFolder(Path(root, "pictures"), image_size=8, broken="skip")
+    unlabelled = UnlabelledImageFolder(Path(root, "images"), image_size=8, broken="skip")
     found["unlabelled"] = loaded(unlabelled), unlabelled.broken_files
-    greys = unlabelled.parts["train"].source.inputs(np.arange(PICTURES), 4)
-    found["pictures"] = np.concatenate(list(greys.as_numpy_iterator()))
+    greys = unlabelled.parts["train"].source.inputs(np.arange(IMAGES), 4)
+    found["images"] = np.concatenate(list(greys.as_numpy_iterator()))
     usual = text_folder.text_of
 
     def torn(path, encoding):

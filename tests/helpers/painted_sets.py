@@ -1,4 +1,4 @@
-"""Small picture sets of TensorFlow Datasets, prepared on the spot without a network."""
+"""Small image sets of TensorFlow Datasets, prepared on the spot without a network."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from lightning_tf.data import TfdsPictures
+from lightning_tf.data import TfdsImages
 
 
-def pictures(count, size=6, seed=0, labels=2):
-    """Noise and labels that take turns; of size 7, pictures of three sizes."""
+def images(count, size=6, seed=0, labels=2):
+    """Noise and labels that take turns; of size 7, images of three sizes."""
     random = np.random.RandomState(seed)
     for number in range(count):
         side = size + (number % 3 if size == 7 else 0)
-        picture = random.randint(0, 256, (side, size, 3)).astype("uint8")
-        yield number, {"image": picture, "label": number % labels if labels else -1}
+        image = random.randint(0, 256, (side, size, 3)).astype("uint8")
+        yield number, {"image": image, "label": number % labels if labels else -1}
 
 
 class Painted(tfds.core.GeneratorBasedBuilder, skip_registration=True):
-    """A set whose subclass says the SHAPE of a picture, its SIZE and the SPLITS."""
+    """A set whose subclass says the SHAPE of an image, its SIZE and the SPLITS."""
 
     VERSION = tfds.core.Version("1.0.0")
 
@@ -43,7 +43,7 @@ class Painted(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     def _examples(self, split):
         # Without labels, as the test part of ImageNet is.
         labels = 0 if split in getattr(self, "UNLABELLED", ()) else 2
-        for number, example in pictures(self.SPLITS[split], self.SIZE, labels=labels):
+        for number, example in images(self.SPLITS[split], self.SIZE, labels=labels):
             yield number, {**example, "place": f"{split} {number}"}
 
     def _generate_examples(self):
@@ -57,7 +57,7 @@ class PaintedOnce(Painted, skip_registration=True):
 
 
 class PaintedTwice(Painted, skip_registration=True):
-    """Pictures of three sizes; nothing to test with."""
+    """Images of three sizes; nothing to test with."""
 
     SHAPE, SIZE, SPLITS = (None, None, 3), 7, {"train": 20, "validation": 6}
 
@@ -82,7 +82,7 @@ def prepared_in(folder, file_format=None, files=None, builders=(PaintedOnce,)):
 
 def ready(name, folder, **options):
     """A set's source, set up."""
-    data = TfdsPictures(name, data_dir=folder, **options)
+    data = TfdsImages(name, data_dir=folder, **options)
     data.prepare_data()
     data.setup("fit")
     return data

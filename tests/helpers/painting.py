@@ -1,4 +1,4 @@
-"""Small pictures and cheap style transfers, for tests."""
+"""Small images and cheap style transfers, for tests."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def pixels(seed, height=HEIGHT, width=WIDTH, channels=3):
 
 
 def optimized(vgg, **options):
-    """A picture whose pixels train; `vgg` is a file of weights, None for random ones."""
+    """An image whose pixels train; `vgg` is a file of weights, None for random ones."""
     given = {"image_size": WIDTH, "steps_per_epoch": 5, "progress_every": 0, **CHEAP, **options}
     return StyleTransfer(pixels(0), pixels(1), weights=vgg, **given)
 

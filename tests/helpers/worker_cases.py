@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
-from helpers.adversarial import few_pictures, small_gan
+from helpers.adversarial import few_images, small_gan
 from helpers.boring import BoringTask, NumberData, NumberTask, Rows, fitted, quiet
 from helpers.painting import fast, optimized
 from helpers.replicated import outcome
@@ -88,31 +88,31 @@ MORE = {
     "validation inside the epoch": (lambda: BoringTask(FewData()), {"val_check_interval": 3}),
 }
 
-# 37 pictures in batches of 6: the last batch is one picture, and one worker has none. The options
+# 37 images in batches of 6: the last batch is one image, and one worker has none. The options
 # are those of the tests of each task on the replicas of one process.
-PICTURES = {"data": few_pictures(37), "batch_size": 6}
+IMAGES = {"data": few_images(37), "batch_size": 6}
 NOTHING_MORE = {"evaluates": False, "limit_val_batches": 0}
 GENERATIVE = {
     "critic of several updates": (
-        lambda: small_gan("wgan-gp", n_critic=2, optimizer="sgd", **PICTURES),
+        lambda: small_gan("wgan-gp", n_critic=2, optimizer="sgd", **IMAGES),
         NOTHING_MORE,
     ),
     "spectral normalisation": (
         lambda: small_gan(
-            "hinge", spectral_normalization=True, networks="dcgan", width=4, **PICTURES
+            "hinge", spectral_normalization=True, networks="dcgan", width=4, **IMAGES
         ),
         NOTHING_MORE,
     ),
-    "a class for each sample": (lambda: small_gan(conditional=True, **PICTURES), NOTHING_MORE),
+    "a class for each sample": (lambda: small_gan(conditional=True, **IMAGES), NOTHING_MORE),
     "clipped and accumulated": (
-        lambda: small_gan("lsgan", optimizer="sgd", **PICTURES),
+        lambda: small_gan("lsgan", optimizer="sgd", **IMAGES),
         {**NOTHING_MORE, **CLIPPED},
     ),
     "validated": (
-        lambda: small_gan(data=few_pictures(50), batch_size=7, optimizer="sgd"),
+        lambda: small_gan(data=few_images(50), batch_size=7, optimizer="sgd"),
         {},
     ),
-    "a painted picture": (lambda: optimized(None), {"max_steps": 4, "evaluates": False}),
+    "a painted image": (lambda: optimized(None), {"max_steps": 4, "evaluates": False}),
     "a fast style": (lambda: fast(None), {"max_steps": 4, "predicts": False}),
 }
 

@@ -19,7 +19,7 @@ SHAPE = (8, 8, 3)
 KERAS = keras.layers.BatchNormalization
 
 
-def pictures(count=4):
+def images(count=4):
     return np.random.default_rng(0).normal(3.0, 2.0, (count, *SHAPE)).astype("float32")
 
 
@@ -202,7 +202,7 @@ def test_the_same_parts_of_a_copy_are_frozen(freeze):
     assert all(old.trainable == new.trainable for old, new in parts)
     before = [[v.path for v in one.trainable_variables] for one in (model, fused)]
     assert before[0] == before[1]
-    x = pictures()
+    x = images()
     for _ in range(2):
         model(x, training=True), fused(x, training=True)
     for ours, theirs in zip(fused.weights, model.weights, strict=True):
@@ -214,7 +214,7 @@ def test_what_is_inside_a_frozen_block_stays_frozen_in_the_copy():
     model.layers[0].trainable = False
     fused = fuse_batch_normalization(model)
     before = [weight.numpy() for weight in fused.layers[0].weights]
-    fused(pictures(), training=True)
+    fused(images(), training=True)
     assert len(before) == 4
     assert all(np.array_equal(a, b) for a, b in zip(before, fused.layers[0].weights, strict=True))
 
@@ -238,7 +238,7 @@ def test_subclasses_of_the_layer_stay_what_they_are():
 
 def test_a_subclassed_model_is_swapped_in_place():
     model, swap = Subclassed(), BatchNormalizationSwap()
-    x = pictures()
+    x = images()
     theirs = model(x)
     swap.fuse(model)
     assert type(model.block.normalize) is FusedBatchNormalization
@@ -261,7 +261,7 @@ def test_a_model_that_cannot_be_copied_is_named_with_the_remedy():
     with pytest.raises(ConfigurationError, match=r"Sequential 'empty', which is not built"):
         fuse_batch_normalization(keras.Sequential(name="empty"))
     subclassed = Subclassed()
-    subclassed(pictures())
+    subclassed(images())
     with pytest.raises(ConfigurationError, match=r"'own', which is no Functional.*in place"):
         fuse_batch_normalization(subclassed)
 
@@ -271,7 +271,7 @@ def test_a_model_that_cannot_be_copied_is_named_with_the_remedy():
 def test_applications_and_their_fused_copies_exchange_weights_and_train_alike(name, tmp_path):
     keras.utils.set_random_seed(0)
     build = getattr(keras.applications, name)
-    # On smaller pictures the last maps are a pixel each: a change of 1e-7 in the input then moves
+    # On smaller images the last maps are a pixel each: a change of 1e-7 in the input then moves
     # Keras' own weights by 0.01 in three updates.
     model = build(include_top=False, weights=None, input_shape=(96, 96, 3), pooling="avg")
     fused = fuse_batch_normalization(model)

@@ -18,21 +18,21 @@ from lightning_tf.step_context import RunningStep, running
 # Keras reads variables for a file in a way that NumPy 2 warns about.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
-PICTURES = (6, 5, 4, 3)
+IMAGES = (6, 5, 4, 3)
 
 
 def _pair(**arguments):
     """A fused layer and Keras' layer with the same, uneven weights."""
     layers = [FusedBatchNormalization(**arguments), keras.layers.BatchNormalization(**arguments)]
     rng = np.random.default_rng(3)
-    channels = rng.uniform(0.5, 2.0, (len(layers[0].get_weights()) or 4, PICTURES[-1]))
+    channels = rng.uniform(0.5, 2.0, (len(layers[0].get_weights()) or 4, IMAGES[-1]))
     for layer in layers:
-        layer.build((None, *PICTURES[1:]))
+        layer.build((None, *IMAGES[1:]))
         layer.set_weights(channels[: len(layer.weights)].astype("float32"))
     return layers
 
 
-def _inputs(shape=PICTURES, dtype="float32"):
+def _inputs(shape=IMAGES, dtype="float32"):
     return tf.constant(np.random.default_rng(0).normal(3.0, 2.0, shape), dtype)
 
 
@@ -66,11 +66,11 @@ def test_outputs_gradients_and_statistics_are_those_of_keras(arguments, training
 
 def _operations(layer, training):
     call = tf.function(lambda x: layer(x, training=training))
-    graph = call.get_concrete_function(tf.TensorSpec((None, *PICTURES[1:]))).graph
+    graph = call.get_concrete_function(tf.TensorSpec((None, *IMAGES[1:]))).graph
     return {operation.type for operation in graph.get_operations()}
 
 
-def test_pictures_go_through_the_fused_operation_in_training_and_inference():
+def test_images_go_through_the_fused_operation_in_training_and_inference():
     layer, _ = _pair()
     assert "FusedBatchNormV3" in _operations(layer, training=True)
     assert "FusedBatchNormV3" in _operations(layer, training=False)
@@ -100,7 +100,7 @@ def test_the_last_smaller_batch_moves_the_statistics_as_keras_does():
     for layer in (fused, plain):
         step = tf.function(lambda x, own=layer: own(x, training=True))
         step(_inputs())
-        step(_inputs((2, *PICTURES[1:])))
+        step(_inputs((2, *IMAGES[1:])))
     _assert_close(fused.get_weights(), plain.get_weights())
 
 
@@ -113,7 +113,7 @@ def test_the_variance_of_one_pixel_is_zero():
 def test_no_examples_leave_the_moving_statistics_alone():
     layer, _ = _pair()
     before = layer.get_weights()
-    outputs, gradients, after = _run(layer, _inputs((0, *PICTURES[1:])), True)
+    outputs, gradients, after = _run(layer, _inputs((0, *IMAGES[1:])), True)
     assert outputs.shape[0] == 0
     _assert_close(after, before, 0)
     assert all(np.isfinite(gradient).all() for gradient in gradients)
@@ -143,7 +143,7 @@ def test_a_graph_behind_a_frozen_layer_sums_nothing_over_the_batch():
             loss = tf.reduce_sum(layer(x, training=True) ** 2)
         return tape.gradient(loss, x)
 
-    graph = gradient.get_concrete_function(tf.TensorSpec((None, *PICTURES[1:]))).graph
+    graph = gradient.get_concrete_function(tf.TensorSpec((None, *IMAGES[1:]))).graph
     used, waiting = set(), [graph.outputs[0].op]
     while waiting:
         operation = waiting.pop()
@@ -198,9 +198,9 @@ def test_it_compiles_with_xla_to_the_same_numbers():
         ((8, 5, 3), {}),
         ((2, 3, 4, 5, 3), {}),
         ((6, 3, 5, 4), {"axis": 1}),
-        (PICTURES, {"renorm": True}),
-        (PICTURES, {"epsilon": 1e-6}),
-        (PICTURES, {"dtype": "float64"}),
+        (IMAGES, {"renorm": True}),
+        (IMAGES, {"epsilon": 1e-6}),
+        (IMAGES, {"dtype": "float64"}),
     ],
 )
 def test_what_the_operation_cannot_do_is_computed_as_keras_does(shape, arguments):

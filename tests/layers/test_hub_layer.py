@@ -27,7 +27,7 @@ class Embedding(tf.Module):
 
 
 class Stylize(tf.Module):
-    """Two pictures in, one out, by signature alone."""
+    """Two images in, one out, by signature alone."""
 
     def __init__(self):
         super().__init__()
@@ -35,7 +35,7 @@ class Stylize(tf.Module):
 
     @tf.function(input_signature=[tf.TensorSpec([None], name="z"), tf.TensorSpec([None], name="a")])
     def run(self, z, a):
-        return {"picture": z * self.strength - a, "other": z}
+        return {"image": z * self.strength - a, "other": z}
 
 
 class CalledStylize(Stylize):
@@ -120,21 +120,21 @@ def test_a_keras_file_brings_the_trained_weights_back(embedding, tmp_path):
 
 def test_a_model_that_can_be_called_takes_two_inputs_in_order(tmp_path):
     tf.saved_model.save(CalledStylize(), str(tmp_path / "called"))
-    layer = HubLayer(tmp_path / "called", output_key="picture")
+    layer = HubLayer(tmp_path / "called", output_key="image")
     assert layer(tf.constant([1.0]), tf.constant([10.0])).numpy() == [-8.0]
 
 
 def test_a_signature_of_two_inputs_takes_a_dict_and_an_output_is_chosen(stylize):
     named = {"a": tf.constant([10.0]), "z": tf.constant([1.0])}
-    layer = HubLayer(stylize, output_key="picture")
+    layer = HubLayer(stylize, output_key="image")
     assert layer(named).numpy() == [-8.0]
-    assert set(HubLayer(stylize)(named)) == {"picture", "other"}
+    assert set(HubLayer(stylize)(named)) == {"image", "other"}
 
 
 def test_inputs_without_names_and_a_wrong_output_are_told(stylize):
     with pytest.raises(ConfigurationError, match=r"2 inputs; .*one dict"):
         HubLayer(stylize)(tf.constant([1.0]), tf.constant([1.0]))
-    with pytest.raises(ConfigurationError, match=r"no such output.*Did you mean 'picture'"):
+    with pytest.raises(ConfigurationError, match=r"no such output.*Did you mean 'image'"):
         HubLayer(stylize, output_key="pictur")({"a": tf.ones([1]), "z": tf.ones([1])})
 
 

@@ -9,13 +9,13 @@ from lightning_tf.layers import ReflectionPadding
 
 
 def test_edges_are_mirrored_and_nothing_else_changes():
-    pictures = np.arange(24, dtype="float32").reshape(1, 3, 4, 2)
-    padded = np.asarray(ReflectionPadding(2)(pictures))
-    expected = np.pad(pictures, ((0, 0), (2, 2), (2, 2), (0, 0)), mode="reflect")
+    images = np.arange(24, dtype="float32").reshape(1, 3, 4, 2)
+    padded = np.asarray(ReflectionPadding(2)(images))
+    expected = np.pad(images, ((0, 0), (2, 2), (2, 2), (0, 0)), mode="reflect")
     np.testing.assert_array_equal(padded, expected)
 
 
-def test_the_shape_is_known_before_the_pictures_are():
+def test_the_shape_is_known_before_the_images_are():
     layer = ReflectionPadding.from_config(ReflectionPadding(3).get_config())
     outputs = layer(keras.Input((None, 5, 2)))
     assert outputs.shape == (None, None, 11, 2)

@@ -26,11 +26,11 @@ def test_the_kernel_is_divided_by_its_largest_singular_value():
 
 
 def test_a_convolution_is_normalised_as_the_matrix_of_its_kernel():
-    pictures = tf.random.stateless_normal([2, 6, 6, 3], [0, 1])
+    images = tf.random.stateless_normal([2, 6, 6, 3], [0, 1])
     layer = SpectralConv2D(4, 3, strides=2, padding="same", activation="tanh")
-    outputs = called(layer, pictures)
+    outputs = called(layer, images)
     kernel = layer.kernel / np.linalg.norm(kernel_matrix(layer), 2)
-    expected = np.tanh(tf.nn.conv2d(pictures, kernel, strides=2, padding="SAME"))
+    expected = np.tanh(tf.nn.conv2d(images, kernel, strides=2, padding="SAME"))
     np.testing.assert_allclose(outputs, expected, atol=1e-4)
 
 
@@ -65,11 +65,11 @@ def test_a_saved_model_gives_the_same(tmp_path):
             SpectralDense(1),
         ]
     )
-    pictures = tf.random.stateless_normal([2, 6, 6, 1], [0, 1])
-    called(model, pictures, times=3)
+    images = tf.random.stateless_normal([2, 6, 6, 1], [0, 1])
+    called(model, images, times=3)
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
-    np.testing.assert_array_equal(loaded(pictures), model(pictures))
+    np.testing.assert_array_equal(loaded(images), model(images))
 
 
 def test_under_mixed_precision_the_value_is_found_in_float32():

@@ -21,23 +21,23 @@ class CachedFeatures(IndexedData):
     """Training and validation batches of features; test and prediction batches as they were.
 
     The features are computed when training batches are first asked for, one pass over the training
-    and validation pictures, and kept in memory: examples x features x 4 bytes. Batches hold the
-    same examples in the same order as those of the pictures, so training is that without a cache,
+    and validation images, and kept in memory: examples x features x 4 bytes. Batches hold the
+    same examples in the same order as those of the images, so training is that without a cache,
     at the price of the head alone.
 
     Attributes:
-        parts: Those of the pictures.
+        parts: Those of the images.
 
     Args:
-        pictures: Whose batches are ``(inputs, labels)``, read by index.
+        images: Whose batches are ``(inputs, labels)``, read by index.
         extract: Makes features of shape (batch, features) of a batch's inputs.
         version: A number that is another one when `extract` would give other features.
 
     Raises:
-        ConfigurationError: `pictures` cannot be read by index.
+        ConfigurationError: `images` cannot be read by index.
 
     Example:
-        >>> means = lambda pictures: tf.reduce_mean(tf.cast(pictures, tf.float32), axis=[1, 2])
+        >>> means = lambda images: tf.reduce_mean(tf.cast(images, tf.float32), axis=[1, 2])
         >>> data = CachedFeatures(image_data("digits"), extract=means, version=lambda: 0)
         >>> [int(n) for n in next(iter(data.train_dataset(0)))[0].shape]
         [32, 1]
@@ -45,48 +45,48 @@ class CachedFeatures(IndexedData):
 
     def __init__(
         self,
-        pictures: DataModule,
+        images: DataModule,
         extract: Callable[[Any], tf.Tensor],
         version: Callable[[], int],
     ) -> None:
-        if not isinstance(pictures, IndexedData):
+        if not isinstance(images, IndexedData):
             raise ConfigurationError(
-                f"cache_features=True needs pictures that are read by index; a "
-                f"{type(pictures).__name__} is not. Give a folder, arrays or a named set, or leave "
+                f"cache_features=True needs images that are read by index; a "
+                f"{type(images).__name__} is not. Give a folder, arrays or a named set, or leave "
                 "the cache out."
             )
-        super().__init__(pictures.batch_size, pictures.seed, pictures.split_seed)
-        self.pictures, self._extract, self._version = pictures, extract, version
+        super().__init__(images.batch_size, images.seed, images.split_seed)
+        self.images, self._extract, self._version = images, extract, version
         self._features: dict[str, Part] = {}
         self._made_with: int | None = None
         self._in_use = False
 
     def prepare_data(self) -> None:
-        """Prepare the pictures."""
-        self.pictures.prepare_data()
+        """Prepare the images."""
+        self.images.prepare_data()
 
     def setup(self, stage: str) -> None:
-        """Load the pictures."""
-        self.pictures.setup(stage)
-        self.parts = self.pictures.parts
+        """Load the images."""
+        self.images.setup(stage)
+        self.parts = self.images.parts
 
     def teardown(self, stage: str) -> None:
         """Let weights be replaced between entry points."""
-        self.pictures.teardown(stage)
+        self.images.teardown(stage)
         self._in_use = False
 
     def join(self, workers: Workers) -> None:
-        """Let the pictures be loaded together."""
+        """Let the images be loaded together."""
         super().join(workers)
-        self.pictures.join(workers)
+        self.images.join(workers)
 
     def predict_dataset(self) -> tf.data.Dataset | None:
-        """The pictures to predict."""
-        return self.pictures.predict_dataset()
+        """The images to predict."""
+        return self.images.predict_dataset()
 
     def test_dataset(self) -> tf.data.Dataset | None:
-        """The pictures to test with: one pass is needed anyway."""
-        return self.pictures.test_dataset()
+        """The images to test with: one pass is needed anyway."""
+        return self.images.test_dataset()
 
     def _part(self, name: str) -> Part | None:
         if name not in CACHED:

@@ -1,4 +1,4 @@
-"""What is asked of pictures and labels before training starts."""
+"""What is asked of images and labels before training starts."""
 
 from __future__ import annotations
 
@@ -10,26 +10,25 @@ from numpy.typing import NDArray
 from lightning_tf.exceptions import ConfigurationError, DataError, nearest
 
 
-def checked_pictures(name: str, pictures: Any) -> NDArray[Any]:
-    """Pictures of shape (pictures, height, width, channels) and a number dtype.
+def checked_images(name: str, images: Any) -> NDArray[Any]:
+    """Images of shape (images, height, width, channels) and a number dtype.
 
     Raises:
         DataError: Wrong rank, wrong dtype, or none at all.
     """
-    array: NDArray[Any] = np.asarray(pictures)
+    array: NDArray[Any] = np.asarray(images)
     if array.dtype.kind not in "uifb":
         raise DataError(
-            f"The {name} pictures have dtype {array.dtype}; "
-            "give decoded pictures of uint8 or float."
+            f"The {name} images have dtype {array.dtype}; give decoded images of uint8 or float."
         )
     if array.ndim != 4:
         hint = " Add the channel with x[..., np.newaxis]." if array.ndim == 3 else ""
         raise DataError(
-            f"The {name} pictures have shape {array.shape}; they must have rank 4: "
-            f"(pictures, height, width, channels).{hint}"
+            f"The {name} images have shape {array.shape}; they must have rank 4: "
+            f"(images, height, width, channels).{hint}"
         )
     if 0 in array.shape:
-        raise DataError(f"The {name} pictures have shape {array.shape}: there is none among them.")
+        raise DataError(f"The {name} images have shape {array.shape}: there is none among them.")
     return array
 
 
@@ -84,18 +83,18 @@ def checked_class_names(names: list[str] | None, num_classes: int) -> list[str]:
 
 
 def checked_value_range(low: float, high: float) -> tuple[float, float]:
-    """The lowest and highest value of the training pictures.
+    """The lowest and highest value of the training images.
 
     Raises:
         DataError: They are the same, so that there is nothing to learn and nothing to scale by.
     """
     if not low < high:
-        raise DataError(f"Every pixel of the training pictures is {low}; give real pictures.")
+        raise DataError(f"Every pixel of the training images is {low}; give real images.")
     return float(low), float(high)
 
 
 def checked_broken(broken: str) -> str:
-    """What becomes of a broken picture: ``error`` or ``skip``.
+    """What becomes of a broken image: ``error`` or ``skip``.
 
     Raises:
         ConfigurationError: It is neither.

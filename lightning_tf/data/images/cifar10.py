@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lightning_tf.data.images.image_arrays import Pair, PictureArrays
+from lightning_tf.data.images.image_arrays import ImageArrays, Pair
 from lightning_tf.data.sources.data_folder import VARIABLE, data_folders, find_file
 from lightning_tf.exceptions import DataError
 
@@ -26,7 +26,7 @@ CLASS_NAMES = (
 _FILE = "cifar10.npz"
 
 
-class Cifar10(PictureArrays):
+class Cifar10(ImageArrays):
     """50,000 training and 10,000 test photos of 32 x 32 pixels, uint8, three channels.
 
     Read from ``cifar10.npz`` with the arrays x_train, y_train, x_test and y_test. Source:
@@ -35,7 +35,7 @@ class Cifar10(PictureArrays):
 
     Args:
         data_dir: The folder that holds the file; None looks in $LIGHTNING_TF_DATA.
-        **options: Those of `PictureArrays`: classes, val_fraction, batch_size, seed, split_seed.
+        **options: Those of `ImageArrays`: classes, val_fraction, batch_size, seed, split_seed.
 
     Raises:
         DataError: The file is missing or lacks an array; raised by `setup`.

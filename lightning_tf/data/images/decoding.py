@@ -1,4 +1,4 @@
-"""PictureDecoding: from an encoded picture to pixels of one size."""
+"""ImageDecoding: from an encoded image to pixels of one size."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ import tensorflow as tf
 
 
 @dataclass(frozen=True)
-class PictureDecoding:
-    """How JPEG, PNG, BMP and GIF pictures (a GIF's first frame) become uint8 pixels.
+class ImageDecoding:
+    """How JPEG, PNG, BMP and GIF images (a GIF's first frame) become uint8 pixels.
 
     Attributes:
         image_size: Height and width to resize to, bilinear and antialiased; None keeps the size.
         channels: 1 for grey, 3 for colour.
         crop_to_aspect_ratio: Cut the largest centred window of the wanted aspect ratio before
-            resizing, instead of stretching the picture.
+            resizing, instead of stretching the image.
 
     Example:
         >>> white = tf.io.encode_png(tf.fill((8, 6, 3), tf.constant(255, tf.uint8)))
-        >>> pixels = PictureDecoding((4, 4)).resized(white)
+        >>> pixels = ImageDecoding((4, 4)).resized(white)
         >>> [int(n) for n in pixels.shape], int(pixels[0, 0, 0])
         ([4, 4, 3], 255)
     """
@@ -29,27 +29,27 @@ class PictureDecoding:
     crop_to_aspect_ratio: bool = False
 
     def decoded(self, content: tf.Tensor) -> tf.Tensor:
-        """The pixels of an encoded picture: uint8 of shape (height, width, channels)."""
-        picture = tf.io.decode_image(content, self.channels, expand_animations=False)
-        return tf.ensure_shape(picture, (None, None, self.channels))
+        """The pixels of an encoded image: uint8 of shape (height, width, channels)."""
+        image = tf.io.decode_image(content, self.channels, expand_animations=False)
+        return tf.ensure_shape(image, (None, None, self.channels))
 
     def resized(self, content: tf.Tensor) -> tf.Tensor:
         """The same in `image_size`."""
-        picture = self.decoded(content)
+        image = self.decoded(content)
         if self.image_size is None:
-            return picture
+            return image
         if self.crop_to_aspect_ratio:
-            picture = _cropped(picture, self.image_size)
-        resized = tf.image.resize(picture, self.image_size, antialias=True)
+            image = _cropped(image, self.image_size)
+        resized = tf.image.resize(image, self.image_size, antialias=True)
         return tf.saturate_cast(tf.round(resized), tf.uint8)
 
 
-def _cropped(picture: tf.Tensor, image_size: tuple[int, int]) -> tf.Tensor:
-    height, width = tf.shape(picture)[0], tf.shape(picture)[1]
+def _cropped(image: tf.Tensor, image_size: tuple[int, int]) -> tf.Tensor:
+    height, width = tf.shape(image)[0], tf.shape(image)[1]
     wanted_height = tf.minimum(height, width * image_size[0] // image_size[1])
     wanted_width = tf.minimum(width, height * image_size[1] // image_size[0])
     return tf.image.crop_to_bounding_box(
-        picture,
+        image,
         (height - wanted_height) // 2,
         (width - wanted_width) // 2,
         tf.maximum(wanted_height, 1),

@@ -1,4 +1,4 @@
-"""DecodedPictures: encoded pictures, decoded and resized on their way into a batch."""
+"""DecodedImages: encoded images, decoded and resized on their way into a batch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from lightning_tf.data.images.decoding import PictureDecoding
+from lightning_tf.data.images.decoding import ImageDecoding
 from lightning_tf.data.pipeline.array_source import ArraySource
 from lightning_tf.data.pipeline.mapped_batches import mapped_batches
 from lightning_tf.data.pipeline.options import parallel_calls, without_tuner
@@ -17,21 +17,21 @@ from lightning_tf.data.pipeline.order import Indices
 from lightning_tf.distribute.workers import ALONE, Workers
 
 
-class DecodedPictures:
-    """JPEG, PNG, BMP and GIF pictures (a GIF's first frame), decoded in the pipeline.
+class DecodedImages:
+    """JPEG, PNG, BMP and GIF images (a GIF's first frame), decoded in the pipeline.
 
-    Batches are ``(pictures, labels)``: uint8 of shape (batch, height, width, channels), 0 to 255,
+    Batches are ``(images, labels)``: uint8 of shape (batch, height, width, channels), 0 to 255,
     and int32 of shape (batch,). Decoding runs in parallel; the order stays that of the indices.
 
     Args:
-        contents: File paths, or the encoded pictures themselves.
-        labels: The class of each picture.
+        contents: File paths, or the encoded images themselves.
+        labels: The class of each image.
         image_size: Height and width to resize to, bilinear and antialiased; None keeps the size,
-            which must then be that of every picture.
+            which must then be that of every image.
         channels: 1 for grey, 3 for colour.
         are_paths: Whether `contents` are paths.
         crop_to_aspect_ratio: Cut the largest centred window of the wanted aspect ratio before
-            resizing, instead of stretching the picture.
+            resizing, instead of stretching the image.
     """
 
     def __init__(
@@ -49,18 +49,18 @@ class DecodedPictures:
             self._contents = tf.constant(list(contents), tf.string)
             self._labels = tf.constant(labels, tf.int32)
         self._are_paths = are_paths
-        self._decoding = PictureDecoding(image_size, channels, crop_to_aspect_ratio)
+        self._decoding = ImageDecoding(image_size, channels, crop_to_aspect_ratio)
 
     def batches(self, indices: Indices, batch_size: int) -> tf.data.Dataset:
-        """Batches of these pictures in this order; the last one may be smaller."""
-        return self._mapped(lambda i: (self._picture(i), self._labels[i]), indices, batch_size)
+        """Batches of these images in this order; the last one may be smaller."""
+        return self._mapped(lambda i: (self._image(i), self._labels[i]), indices, batch_size)
 
     def inputs(self, indices: Indices, batch_size: int) -> tf.data.Dataset:
         """The same batches without labels."""
-        return self._mapped(self._picture, indices, batch_size)
+        return self._mapped(self._image, indices, batch_size)
 
     def in_memory(self, workers: Workers = ALONE) -> ArraySource:
-        """All pictures decoded once: uses height x width x channels bytes for each.
+        """All images decoded once: uses height x width x channels bytes for each.
 
         Args:
             workers: Each decodes a part and gives it to the others; they need an image size.
@@ -77,12 +77,12 @@ class DecodedPictures:
         return ArraySource(workers.joined(workers.unless_one_fails(decoded)), self._labels)
 
     def broken(self, part: slice | None = None) -> dict[int, str]:
-        """Decode every picture once; the reason for each index that cannot be decoded.
+        """Decode every image once; the reason for each index that cannot be decoded.
 
         It costs about one epoch's decoding: 1,100 photos of 160 x 220 pixels took 0.7 s on 2 cores.
 
         Args:
-            part: Which pictures, from an index to another one; None is all.
+            part: Which images, from an index to another one; None is all.
         """
         first, end = (0, len(self._labels)) if part is None else (part.start, part.stop)
         whole = without_tuner(
@@ -105,7 +105,7 @@ class DecodedPictures:
     def _decoded(self, index: tf.Tensor) -> tf.Tensor:
         return self._decoding.decoded(self._content(index))
 
-    def _picture(self, index: tf.Tensor) -> tf.Tensor:
+    def _image(self, index: tf.Tensor) -> tf.Tensor:
         return self._decoding.resized(self._content(index))
 
     def _reason(self, index: int) -> str:

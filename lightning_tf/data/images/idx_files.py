@@ -1,4 +1,4 @@
-"""IdxPictures: MNIST and the sets that share its file format."""
+"""IdxImages: MNIST and the sets that share its file format."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_tf.data.images.image_arrays import Pair, PictureArrays
+from lightning_tf.data.images.image_arrays import ImageArrays, Pair
 from lightning_tf.data.sources.data_folder import VARIABLE, data_folders, find_file
 from lightning_tf.exceptions import DataError
 
@@ -19,11 +19,11 @@ _DTYPES = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 _PREFIX = {"train": "train", "test": "t10k"}
 
 
-class IdxPictures(PictureArrays):
-    """Pictures and labels in the four idx files of MNIST, plain or gzipped.
+class IdxImages(ImageArrays):
+    """Images and labels in the four idx files of MNIST, plain or gzipped.
 
-    The format: LeCun et al. 1998, https://yann.lecun.com/exdb/mnist. Validation pictures are held
-    out of the training files; the test files are the test pictures.
+    The format: LeCun et al. 1998, https://yann.lecun.com/exdb/mnist. Validation images are held
+    out of the training files; the test files are the test images.
 
     Args:
         data_dir: The folder that holds ``train-images-idx3-ubyte`` and the other three files, or
@@ -31,7 +31,7 @@ class IdxPictures(PictureArrays):
         folder: Name of the data set, ``mnist`` by default.
         usual: Another folder to look in where `data_dir` is None.
         class_names: A name for each label.
-        **options: Those of `PictureArrays`: classes, val_fraction, batch_size, seed, split_seed.
+        **options: Those of `ImageArrays`: classes, val_fraction, batch_size, seed, split_seed.
 
     Raises:
         DataError: A file is missing or is no idx file; raised by `setup`.
@@ -51,7 +51,7 @@ class IdxPictures(PictureArrays):
         self._data_dir, self._folder, self._usual = data_dir, folder, usual
 
     def read(self) -> dict[str, Pair]:
-        """Training and test pictures of shape (pictures, height, width, 1), uint8."""
+        """Training and test images of shape (images, height, width, 1), uint8."""
         return {
             part: (
                 self._file(prefix, "images", 3)[..., np.newaxis],

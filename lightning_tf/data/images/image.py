@@ -1,4 +1,4 @@
-"""Picture: one picture from a file or an array, upright, with its transparency apart."""
+"""Image: one image from a file or an array, upright, with its transparency apart."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ OPAQUE = 255
 
 
 @dataclass(frozen=True)
-class Picture:
-    """Colours and transparency of one picture.
+class Image:
+    """Colours and transparency of one image.
 
     Attributes:
         pixels: uint8 of shape (height, width, 3), 0 to 255. What is transparent lies on white.
-        alpha: uint8 of shape (height, width), 255 where the picture covers what is below it; None
+        alpha: uint8 of shape (height, width), 255 where the image covers what is below it; None
             where all of it does.
 
     Example:
-        >>> picture = Picture.read(np.zeros((30, 40, 3), "uint8"), longer_side=20)
-        >>> picture.pixels.shape
+        >>> image = Image.read(np.zeros((30, 40, 3), "uint8"), longer_side=20)
+        >>> image.pixels.shape
         (15, 20, 3)
     """
 
@@ -35,22 +35,23 @@ class Picture:
     alpha: NDArray[np.uint8] | None = None
 
     @classmethod
-    def read(cls, source: Any, longer_side: int | None = None, name: str = "picture") -> Picture:
-        """Take a picture from a file (JPEG, PNG, whatever pillow reads) or an array.
+    def read(cls, source: Any, longer_side: int | None = None, name: str = "image") -> Image:
+        """Take an image from a file (JPEG, PNG, whatever pillow reads) or an array.
 
         A camera's note of how it was held (EXIF orientation) is obeyed.
 
         Args:
             source: A path; or an array of shape (height, width) or (height, width, 1, 3 or 4),
-                uint8 or float in [0, 1]; or a Picture.
+                uint8 or float in [0, 1]; or an Image.
             longer_side: Pixels that the longer side is resized to; None keeps the size.
             name: What it is, for messages.
 
         Raises:
-            DataError: The file is missing or no picture, or the array has another shape or range.
+            DataError: The file is missing or no image, or the array has another shape or range.
             ConfigurationError: `longer_side` is no positive integer.
         """
-        from PIL import Image, ImageOps
+        import PIL.Image
+        from PIL import ImageOps
 
         if isinstance(source, cls):
             source = source.with_alpha()
@@ -59,19 +60,19 @@ class Picture:
             if not path.is_file():
                 raise DataError(f"{name} {str(source)!r} is no file; give a JPEG or PNG file.")
             try:
-                with Image.open(path) as opened:
+                with PIL.Image.open(path) as opened:
                     image = ImageOps.exif_transpose(opened).convert("RGBA")
-            except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+            except (OSError, SyntaxError, ValueError, PIL.Image.DecompressionBombError) as error:
                 raise DataError(
                     f"{name} {str(source)!r} cannot be decoded ({error}); give a whole JPEG or PNG."
                 ) from error
         else:
-            image = Image.fromarray(_checked(source, name)).convert("RGBA")
+            image = PIL.Image.fromarray(_checked(source, name)).convert("RGBA")
         if longer_side is not None:
             image = _resized(image, checked_integer("image_size", longer_side, 1))
         alpha: NDArray[np.uint8] = np.asarray(image.getchannel("A"))
-        white = Image.new("RGBA", image.size, "white")
-        pixels = np.asarray(Image.alpha_composite(white, image).convert("RGB"))
+        white = PIL.Image.new("RGBA", image.size, "white")
+        pixels = np.asarray(PIL.Image.alpha_composite(white, image).convert("RGB"))
         return cls(pixels, None if (alpha == OPAQUE).all() else alpha)
 
     @property
@@ -85,14 +86,14 @@ class Picture:
             return self.pixels
         return np.concatenate([self.pixels, self.alpha[..., np.newaxis]], axis=-1)
 
-    def painted(self, unit: Any) -> Picture:
-        """A picture of other colours with this one's transparency.
+    def painted(self, unit: Any) -> Image:
+        """An image of other colours with this one's transparency.
 
         Args:
-            unit: Float in [0, 1], shape (1, height, width, 3), the size of this picture.
+            unit: Float in [0, 1], shape (1, height, width, 3), the size of this image.
         """
         colours = np.clip(np.asarray(unit, np.float32)[0], 0.0, 1.0)
-        return Picture(np.round(colours * 255.0).astype(np.uint8), self.alpha)
+        return Image(np.round(colours * 255.0).astype(np.uint8), self.alpha)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write a PNG file; the folder is made where it is missing.
@@ -100,11 +101,11 @@ class Picture:
         Raises:
             ConfigurationError: The name does not end in .png.
         """
-        from PIL import Image
+        import PIL.Image
 
         target = checked_png(path)
         target.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(self.with_alpha()).save(target, format="PNG")
+        PIL.Image.fromarray(self.with_alpha()).save(target, format="PNG")
         return target
 
 
@@ -116,17 +117,17 @@ def checked_png(path: str | os.PathLike[str]) -> Path:
     """
     target = Path(path).expanduser()
     if target.suffix.lower() != ".png":
-        raise ConfigurationError(f"out={str(path)!r}: pictures are written as PNG; end it in .png.")
+        raise ConfigurationError(f"out={str(path)!r}: images are written as PNG; end it in .png.")
     return target
 
 
 def _resized(image: Any, longer_side: int) -> Any:
-    from PIL import Image
+    import PIL.Image
 
     scale = longer_side / max(image.size)
     size = tuple(max(1, round(side * scale)) for side in image.size)
     # Weighed by alpha, so that the colour below transparent pixels does not bleed into an edge.
-    return image.convert("RGBa").resize(size, Image.Resampling.LANCZOS).convert("RGBA")
+    return image.convert("RGBa").resize(size, PIL.Image.Resampling.LANCZOS).convert("RGBA")
 
 
 def _checked(source: Any, name: str) -> NDArray[np.uint8]:

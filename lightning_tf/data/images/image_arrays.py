@@ -1,4 +1,4 @@
-"""PictureArrays: labelled pictures in memory, given as arrays or read by a subclass."""
+"""ImageArrays: labelled images in memory, given as arrays or read by a subclass."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from lightning_tf.data.array_data import ArrayData
 from lightning_tf.data.images.checks import (
     checked_class_names,
+    checked_images,
     checked_labels,
-    checked_pictures,
     checked_value_range,
 )
 from lightning_tf.data.indexed_data import IndexedData, Part
@@ -20,10 +20,10 @@ from lightning_tf.exceptions import ConfigurationError, DataError, nearest
 Pair = tuple[NDArray[Any], NDArray[Any]]
 
 
-class PictureArrays(IndexedData):
-    """Labelled pictures in memory.
+class ImageArrays(IndexedData):
+    """Labelled images in memory.
 
-    Batches are ``(pictures, labels)`` of shapes (batch, height, width, channels), in the dtype
+    Batches are ``(images, labels)`` of shapes (batch, height, width, channels), in the dtype
     that was given, and (batch,), int32. A subclass overrides `read`.
 
     Attributes:
@@ -31,10 +31,10 @@ class PictureArrays(IndexedData):
         num_classes: Labels are 0 to ``num_classes - 1``, after `setup`.
         class_names: A name for each label, after `setup`.
         value_range: Lowest and highest value of a pixel, after `setup`: (0.0, 255.0) for uint8,
-            else what the training pictures hold.
+            else what the training images hold.
 
     Args:
-        train: Pictures (examples, height, width, channels) and labels (examples,).
+        train: Images (examples, height, width, channels) and labels (examples,).
         val: The same for validation; None holds out `val_fraction` of `train`.
         test: The same for testing; None holds out `test_fraction` of `train`.
         num_classes: Number of classes; one more than the largest label where None.
@@ -47,7 +47,7 @@ class PictureArrays(IndexedData):
         split_seed: Decides which examples are held out.
 
     Example:
-        >>> data = PictureArrays((np.zeros((100, 8, 8, 1), "uint8"), np.arange(100) % 3))
+        >>> data = ImageArrays((np.zeros((100, 8, 8, 1), "uint8"), np.arange(100) % 3))
         >>> data.setup("fit")
         >>> data.input_shape, data.num_classes, data.value_range
         ((8, 8, 1), 3, (0.0, 255.0))
@@ -89,10 +89,10 @@ class PictureArrays(IndexedData):
         return given
 
     def load(self) -> dict[str, Part]:
-        """Read, check and split the pictures."""
+        """Read, check and split the images."""
         names = self._names
         pairs = {
-            name: (checked_pictures(name, x), checked_labels(name, y, self._num_classes))
+            name: (checked_images(name, x), checked_labels(name, y, self._num_classes))
             for name, (x, y) in self.read().items()
         }
         if names is None:
@@ -108,7 +108,7 @@ class PictureArrays(IndexedData):
         for name, (x, _) in pairs.items():
             if x.shape[1:] != self.input_shape:
                 raise DataError(
-                    f"The {name} pictures have shape {x.shape[1:]}, those to train on "
+                    f"The {name} images have shape {x.shape[1:]}, those to train on "
                     f"{self.input_shape}; make them equal."
                 )
         parts = ArrayData(
@@ -142,8 +142,8 @@ class PictureArrays(IndexedData):
         }
 
 
-def _value_range(pictures: NDArray[Any], train: Part) -> tuple[float, float]:
-    if pictures.dtype == np.uint8:
+def _value_range(images: NDArray[Any], train: Part) -> tuple[float, float]:
+    if images.dtype == np.uint8:
         return 0.0, 255.0
-    seen = pictures[train.indices]
+    seen = images[train.indices]
     return checked_value_range(seen.min(), seen.max())

@@ -1,4 +1,4 @@
-"""image_data: the `data=` argument of a picture task, resolved."""
+"""image_data: the `data=` argument of an image task, resolved."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ import tensorflow as tf
 
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.images.cifar10 import Cifar10
-from lightning_tf.data.images.idx_files import IdxPictures
-from lightning_tf.data.images.image_arrays import PictureArrays
-from lightning_tf.data.images.image_datasets import PictureDatasets
-from lightning_tf.data.images.image_folder import PictureFolder
+from lightning_tf.data.images.idx_files import IdxImages
+from lightning_tf.data.images.image_arrays import ImageArrays
+from lightning_tf.data.images.image_datasets import ImageDatasets
+from lightning_tf.data.images.image_folder import ImageFolder
 from lightning_tf.data.images.small_sets import Digits, FashionMnist, Mnist5k
-from lightning_tf.data.images.tfds_images import TfdsPictures
+from lightning_tf.data.images.tfds_images import TfdsImages
 from lightning_tf.data.sources.options import refuse_unknown, source_options
 from lightning_tf.exceptions import ConfigurationError, nearest
 
-BUILT_IN: dict[str, type[PictureArrays]] = {
+BUILT_IN: dict[str, type[ImageArrays]] = {
     "cifar10": Cifar10,
     "digits": Digits,
     "fashion_mnist": FashionMnist,
-    "mnist": IdxPictures,
+    "mnist": IdxImages,
     "mnist5k": Mnist5k,
 }
 """Names that `image_data` knows without a prefix."""
@@ -49,26 +49,26 @@ def image_data(
     num_classes: int | None = None,
     class_names: list[str] | None = None,
 ) -> DataModule:
-    """Make a DataModule of labelled pictures from what a user writes.
+    """Make a DataModule of labelled images from what a user writes.
 
     Every option but `data` is handed to the source; None leaves it the source's own default, and
     one that the source does not know is an error.
 
     Args:
         data: A name of `BUILT_IN`; ``"tfds:<name>"``; a folder of class folders; a pair of arrays
-            ``(pictures, labels)``; a batched `tf.data.Dataset`, or a pair or triple of them for
+            ``(images, labels)``; a batched `tf.data.Dataset`, or a pair or triple of them for
             training, validation and testing; or a DataModule, which is returned as it is.
             ``"cifar10"`` without its file is ``"tfds:cifar10"``.
-        batch_size: Pictures in a global batch, 32 by default.
-        seed: Decides the order of training pictures; None follows the Trainer's seed.
-        split_seed: Decides which pictures are held out.
+        batch_size: Images in a global batch, 32 by default.
+        seed: Decides the order of training images; None follows the Trainer's seed.
+        split_seed: Decides which images are held out.
         val_fraction: Share to hold out for validation where the data bring none.
         test_fraction: Share to hold out for testing where the data bring none.
         data_dir: Where the files of a named set are.
-        file_format: ``array_record`` or ``tfrecord``, for ``tfds:``; see `TfdsPictures`.
-        image_size: Height and width that encoded pictures are resized to, or one number.
+        file_format: ``array_record`` or ``tfrecord``, for ``tfds:``; see `TfdsImages`.
+        image_size: Height and width that encoded images are resized to, or one number.
         channels: 1 or 3, for a folder.
-        crop_to_aspect_ratio: For a folder, see `PictureFolder`.
+        crop_to_aspect_ratio: For a folder, see `ImageFolder`.
         broken: ``error`` or ``skip``, for a folder.
         in_memory: For a folder or ``tfds:``: decode once and keep.
         classes: Keep only these classes.
@@ -99,26 +99,26 @@ def image_data(
 
 def _source(data: Any, data_dir: Any) -> tuple[type[DataModule], tuple[Any, ...]]:
     if isinstance(data, tf.data.Dataset):
-        return PictureDatasets, (data,)
+        return ImageDatasets, (data,)
     if isinstance(data, (tuple, list)) and 2 <= len(data) <= 3:
         if all(item is None or isinstance(item, tf.data.Dataset) for item in data):
-            return PictureDatasets, tuple(data)
+            return ImageDatasets, tuple(data)
         if len(data) == 2:
-            return PictureArrays, (tuple(data),)
+            return ImageArrays, (tuple(data),)
     if not isinstance(data, (str, os.PathLike)):
         raise ConfigurationError(
             f"data is a {type(data).__name__}; give a name, a folder, a pair of arrays "
-            "(pictures, labels), tf.data.Datasets or a DataModule."
+            "(images, labels), tf.data.Datasets or a DataModule."
         )
     name = os.fspath(data)
     if name.startswith("tfds:"):
-        return TfdsPictures, (name.removeprefix("tfds:"),)
+        return TfdsImages, (name.removeprefix("tfds:"),)
     if name == "cifar10" and not Cifar10.is_at_hand(data_dir):
-        return TfdsPictures, ("cifar10",)
+        return TfdsImages, ("cifar10",)
     if name in BUILT_IN:
         return BUILT_IN[name], ()
     if Path(name).expanduser().is_dir():
-        return PictureFolder, (name,)
+        return ImageFolder, (name,)
     raise ConfigurationError(
         f"data={name!r} is neither a known name nor a folder."
         f"{nearest(name, [*BUILT_IN, 'tfds:<name>'])}"

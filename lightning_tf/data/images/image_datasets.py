@@ -1,18 +1,18 @@
-"""PictureDatasets: tf.data.Datasets of labelled pictures."""
+"""ImageDatasets: tf.data.Datasets of labelled images."""
 
 from __future__ import annotations
 
 import tensorflow as tf
 
-from lightning_tf.data.images.spec import picture_facts
+from lightning_tf.data.images.spec import image_facts
 from lightning_tf.data.sources.dataset_pair import DatasetPair
 
 
-class PictureDatasets(DatasetPair):
-    """Batched datasets of pictures, (batch, height, width, channels), and labels, (batch,).
+class ImageDatasets(DatasetPair):
+    """Batched datasets of images, (batch, height, width, channels), and labels, (batch,).
 
     `setup` checks the first batch and fills in the attributes. Where neither `num_classes` nor
-    `class_names` is given, or the pictures are not uint8, it reads the training data once.
+    `class_names` is given, or the images are not uint8, it reads the training data once.
 
     Attributes:
         input_shape: Height, width and channels, after `setup`.
@@ -49,6 +49,6 @@ class PictureDatasets(DatasetPair):
     def setup(self, stage: str) -> None:
         """Check the first batch and tell the facts, unless that is done."""
         if not hasattr(self, "input_shape"):
-            facts = picture_facts(self, self._num_classes, self._names)
+            facts = image_facts(self, self._num_classes, self._names)
             self.num_classes, self.class_names = facts.num_classes, facts.class_names
             self.value_range, self.input_shape = facts.value_range, facts.input_shape

@@ -1,4 +1,4 @@
-"""PictureFolder: a folder with one folder of pictures for each class."""
+"""ImageFolder: a folder with one folder of images for each class."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lightning_tf.data.data_module import checked_integer
 from lightning_tf.data.images.checks import checked_broken, checked_class_names
-from lightning_tf.data.images.encoded_images import DecodedPictures
+from lightning_tf.data.images.encoded_images import DecodedImages
 from lightning_tf.data.indexed_data import IndexedData, Part
 from lightning_tf.data.pipeline.order import carve
 from lightning_tf.data.sources.shared_scan import shared_look
@@ -23,15 +23,15 @@ _PARTS = {"train": ("train",), "val": ("val", "validation", "valid"), "test": ("
 _log = logging.getLogger(__name__)
 
 
-class PictureFolder(IndexedData):
-    """Pictures of any size in class folders, decoded and resized in the pipeline.
+class ImageFolder(IndexedData):
+    """Images of any size in class folders, decoded and resized in the pipeline.
 
-    The folder holds either ``<class>/picture.jpg`` or ``train/<class>/picture.jpg`` with ``test``
+    The folder holds either ``<class>/image.jpg`` or ``train/<class>/image.jpg`` with ``test``
     and ``val`` (or ``validation``) beside it. Classes are sorted by name. Batches are
-    ``(pictures, labels)``: uint8 of shape (batch, height, width, channels), 0 to 255, and int32 of
+    ``(images, labels)``: uint8 of shape (batch, height, width, channels), 0 to 255, and int32 of
     shape (batch,).
 
-    `setup` decodes every picture once, so that a broken one is named before training starts. That
+    `setup` decodes every image once, so that a broken one is named before training starts. That
     costs about one epoch's decoding: 0.7 s for 1,100 photos of 160 x 220 pixels on 2 cores. Of
     several workers each decodes its part, and all tell the others what they found.
 
@@ -40,31 +40,31 @@ class PictureFolder(IndexedData):
         value_range: (0.0, 255.0).
         num_classes: Number of class folders, after `setup`.
         class_names: Their names, after `setup`.
-        broken_files: Pictures that were skipped, after `setup`.
+        broken_files: Images that were skipped, after `setup`.
 
     Args:
         root: The folder.
-        image_size: Height and width that pictures are resized to, or one number for both.
+        image_size: Height and width that images are resized to, or one number for both.
         channels: 1 for grey, 3 for colour.
         crop_to_aspect_ratio: Cut a centred window instead of stretching.
-        broken: What to do with pictures that cannot be decoded: ``error`` names the first, ``skip``
+        broken: What to do with images that cannot be decoded: ``error`` names the first, ``skip``
             leaves them out, counts them in `broken_files` and warns once.
-        in_memory: Decode and resize all pictures once in `setup` and keep them: faster epochs for
-            height x width x channels bytes a picture.
+        in_memory: Decode and resize all images once in `setup` and keep them: faster epochs for
+            height x width x channels bytes an image.
         classes: Take only these class folders, labelled in this order.
-        val_fraction: Share of the training pictures to hold out where there is no such folder.
+        val_fraction: Share of the training images to hold out where there is no such folder.
         test_fraction: The same for testing, 0 by default.
-        batch_size: Pictures in a global batch.
-        seed: Decides the order of training pictures; None follows the Trainer's seed.
-        split_seed: Decides which pictures are held out.
+        batch_size: Images in a global batch.
+        seed: Decides the order of training images; None follows the Trainer's seed.
+        split_seed: Decides which images are held out.
 
     Raises:
         ConfigurationError: An argument is out of range or unknown.
-        DataError: No folder, no pictures, fewer than two classes, a test class that training does
-            not have, or a broken picture; raised by `setup`.
+        DataError: No folder, no images, fewer than two classes, a test class that training does
+            not have, or a broken image; raised by `setup`.
 
     Example:
-        >>> data = PictureFolder("photos", image_size=160, broken="skip")  # photos/cat, photos/dog
+        >>> data = ImageFolder("photos", image_size=160, broken="skip")  # photos/cat, photos/dog
     """
 
     loads_together = True
@@ -114,7 +114,7 @@ class PictureFolder(IndexedData):
         members = {name: np.flatnonzero(owners == name) for name in files}
         if not len(members["train"]):
             folder = self._part_folders()["train"]
-            raise DataError(f"No picture in {folder} can be decoded; give whole files.")
+            raise DataError(f"No image in {folder} can be decoded; give whole files.")
         carved = carve(
             members,
             labels,
@@ -133,8 +133,8 @@ class PictureFolder(IndexedData):
         self.num_classes = len(self.class_names)
         return {name: self._files(name, folder) for name, folder in folders.items()}
 
-    def _source(self, paths: list[str], labels: NDArray[np.int32]) -> DecodedPictures:
-        return DecodedPictures(
+    def _source(self, paths: list[str], labels: NDArray[np.int32]) -> DecodedImages:
+        return DecodedImages(
             paths,
             labels,
             image_size=self.input_shape[:2],
@@ -158,7 +158,7 @@ class PictureFolder(IndexedData):
         found = _class_folders(folder)
         if not found:
             raise DataError(
-                f"{folder} has no class folders; put the pictures into a folder for each class."
+                f"{folder} has no class folders; put the images into a folder for each class."
             )
         for name in self._wanted or ():
             if name not in found:
@@ -175,10 +175,10 @@ class PictureFolder(IndexedData):
         paths: list[str] = []
         labels: list[int] = []
         for label, name in enumerate(self.class_names):
-            listed = _pictures(folder / name)
+            listed = _images(folder / name)
             if not listed and part == "train":
                 raise DataError(
-                    f"{folder / name} holds no pictures; put some ({' '.join(ENDINGS)}) into it, "
+                    f"{folder / name} holds no images; put some ({' '.join(ENDINGS)}) into it, "
                     "or remove the folder."
                 )
             paths += listed
@@ -189,7 +189,7 @@ class PictureFolder(IndexedData):
         self.broken_files = [paths[index] for index in broken]
         if broken:
             first, reason = next(iter(broken.items()))
-            told = f"{len(broken)} of {len(paths)} pictures cannot be decoded, the first is"
+            told = f"{len(broken)} of {len(paths)} images cannot be decoded, the first is"
             if self._broken == "error":
                 raise DataError(
                     f"{told} {paths[first]}: {reason}. Remove or replace them, or pass "
@@ -219,12 +219,12 @@ def _class_folders(folder: Path) -> list[str]:
     )
 
 
-def _pictures(folder: Path) -> list[str]:
+def _images(folder: Path) -> list[str]:
     if not folder.is_dir():
         return []
     return sorted(
         str(path)
         for path in folder.iterdir()
-        # A leading dot marks macOS' companions of pictures, which hold none.
+        # A leading dot marks macOS' companions of images, which hold none.
         if path.suffix.lower() in ENDINGS and not path.name.startswith(".")
     )

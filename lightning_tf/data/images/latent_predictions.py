@@ -1,4 +1,4 @@
-"""LatentPredictions: pictures to train on, latent vectors to predict from."""
+"""LatentPredictions: images to train on, latent vectors to predict from."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ class LatentPredictions(DataModule):
     """The batches of another DataModule; what is predicted from are normal random numbers.
 
     Attributes:
-        pictures: The other DataModule.
+        images: The other DataModule.
 
     Args:
-        pictures: See the attribute.
+        images: See the attribute.
         count: How many vectors prediction gets.
         latent_dim: Numbers of each.
-        conditional: Whether every vector comes with a class of the pictures', one after the other.
+        conditional: Whether every vector comes with a class of the images', one after the other.
 
     Example:
         >>> from lightning_tf.data.images.small_sets import Digits
@@ -34,46 +34,46 @@ class LatentPredictions(DataModule):
     """
 
     def __init__(
-        self, pictures: DataModule, count: int, latent_dim: int, conditional: bool = False
+        self, images: DataModule, count: int, latent_dim: int, conditional: bool = False
     ) -> None:
         """Keep the arguments."""
-        self.pictures, self.count, self.latent_dim = pictures, count, latent_dim
+        self.images, self.count, self.latent_dim = images, count, latent_dim
         self.conditional = conditional
 
     @property
     def batch_size(self) -> int:
-        """The pictures' own."""
-        return self.pictures.batch_size
+        """The images' own."""
+        return self.images.batch_size
 
     @batch_size.setter
     def batch_size(self, size: int) -> None:
-        self.pictures.batch_size = size
+        self.images.batch_size = size
 
     @property
     def seed(self) -> int | None:
-        """The pictures' own."""
-        return self.pictures.seed
+        """The images' own."""
+        return self.images.seed
 
     @seed.setter
     def seed(self, seed: int | None) -> None:
-        self.pictures.seed = seed
+        self.images.seed = seed
 
     def prepare_data(self) -> None:
-        """Let the pictures be downloaded."""
-        self.pictures.prepare_data()
+        """Let the images be downloaded."""
+        self.images.prepare_data()
 
     def setup(self, stage: str) -> None:
-        """Let the pictures be loaded."""
-        self.pictures.setup(stage)
+        """Let the images be loaded."""
+        self.images.setup(stage)
 
     def teardown(self, stage: str) -> None:
-        """Let go what the pictures took."""
-        self.pictures.teardown(stage)
+        """Let go what the images took."""
+        self.images.teardown(stage)
 
     def join(self, workers: Workers) -> None:
-        """Let the pictures be loaded together."""
+        """Let the images be loaded together."""
         super().join(workers)
-        self.pictures.join(workers)
+        self.images.join(workers)
 
     def predict_dataset(self) -> tf.data.Dataset:
         """Batches of latent vectors, or of pairs (vectors, classes)."""
@@ -81,18 +81,18 @@ class LatentPredictions(DataModule):
         given: Any = vectors
         if self.conditional:
             # Asked for here: prediction may come before any model is made.
-            classes = generation_facts(self.pictures).num_classes
+            classes = generation_facts(self.images).num_classes
             given = (vectors, classes_in_turn(self.count, classes))
         return tf.data.Dataset.from_tensor_slices(given).batch(self.batch_size)
 
     def dataset_for(
         self, stage: str, epoch: int = 0, batch: int = 0, share: WorkerShare | None = None
     ) -> tf.data.Dataset | None:
-        """As the base class's; all but prediction is the pictures' own."""
-        self.pictures.trainer_seed = self.trainer_seed
+        """As the base class's; all but prediction is the images' own."""
+        self.images.trainer_seed = self.trainer_seed
         if stage == "predict":
             return super().dataset_for(stage, epoch, batch, share)
-        return self.pictures.dataset_for(stage, epoch, batch, share)
+        return self.images.dataset_for(stage, epoch, batch, share)
 
 
 def latent_vectors(count: int, latent_dim: int, seed: int) -> NDArray[np.float32]:

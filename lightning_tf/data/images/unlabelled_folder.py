@@ -1,4 +1,4 @@
-"""UnlabelledPictureFolder: a folder of pictures without classes."""
+"""UnlabelledImageFolder: a folder of images without classes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from lightning_tf.data.images.checks import checked_broken
-from lightning_tf.data.images.encoded_images import DecodedPictures
+from lightning_tf.data.images.encoded_images import DecodedImages
 from lightning_tf.data.images.image_folder import ENDINGS, checked_image_size
 from lightning_tf.data.indexed_data import IndexedData, Part
 from lightning_tf.data.pipeline.array_source import ArraySource
@@ -22,8 +22,8 @@ from lightning_tf.exceptions import DataError
 _log = logging.getLogger(__name__)
 
 
-class UnlabelledPictureFolder(IndexedData):
-    """Every picture in a folder and the folders below it, cut to one size.
+class UnlabelledImageFolder(IndexedData):
+    """Every image in a folder and the folders below it, cut to one size.
 
     A batch is uint8 of shape (batch, height, width, 3), 0 to 255: the largest centred window of the
     wanted proportions, resized. All are decoded once in `setup` and kept, height x width x 3 bytes
@@ -32,24 +32,24 @@ class UnlabelledPictureFolder(IndexedData):
 
     Attributes:
         input_shape: Height, width and 3.
-        broken_files: Pictures that were skipped, after `setup`.
+        broken_files: Images that were skipped, after `setup`.
 
     Args:
         root: The folder. Names that begin with a dot are left out.
         image_size: Height and width, or one number for both.
-        broken: What to do with pictures that cannot be decoded: ``error`` names the first, ``skip``
+        broken: What to do with images that cannot be decoded: ``error`` names the first, ``skip``
             leaves them out and warns once.
-        val_fraction: Share of the pictures to hold out for validation, 0.1 by default.
-        batch_size: Pictures in a global batch.
-        seed: Decides the order of training pictures; None follows the Trainer's seed.
-        split_seed: Decides which pictures are held out.
+        val_fraction: Share of the images to hold out for validation, 0.1 by default.
+        batch_size: Images in a global batch.
+        seed: Decides the order of training images; None follows the Trainer's seed.
+        split_seed: Decides which images are held out.
 
     Raises:
         ConfigurationError: An argument is out of range or unknown.
-        DataError: No folder, no pictures, or a broken one; raised by `setup`.
+        DataError: No folder, no images, or a broken one; raised by `setup`.
 
     Example:
-        >>> data = UnlabelledPictureFolder("photos", image_size=128, batch_size=4)
+        >>> data = UnlabelledImageFolder("photos", image_size=128, batch_size=4)
     """
 
     loads_together = True
@@ -81,7 +81,7 @@ class UnlabelledPictureFolder(IndexedData):
 
     def _found(self) -> list[str]:
         if not self._root.is_dir():
-            raise DataError(f"{self._root} is no folder; give one with pictures in it.")
+            raise DataError(f"{self._root} is no folder; give one with images in it.")
         found = sorted(
             str(path)
             for path in self._root.rglob("*")
@@ -90,7 +90,7 @@ class UnlabelledPictureFolder(IndexedData):
         )
         if not found:
             raise DataError(
-                f"{self._root} holds no pictures, nor do the folders in it; put some "
+                f"{self._root} holds no images, nor do the folders in it; put some "
                 f"({' '.join(ENDINGS)}) into it."
             )
         return found
@@ -102,17 +102,17 @@ class UnlabelledPictureFolder(IndexedData):
         if not broken:
             return paths
         first, reason = next(iter(broken.items()))
-        told = f"{len(broken)} of {len(paths)} pictures cannot be decoded, the first is"
+        told = f"{len(broken)} of {len(paths)} images cannot be decoded, the first is"
         if self._broken == "error" or len(broken) == len(paths):
             raise DataError(
                 f"{told} {paths[first]}: {reason}. Remove or replace them, or train without them "
-                "with broken='skip' of UnlabelledPictureFolder."
+                "with broken='skip' of UnlabelledImageFolder."
             )
         _log.warning("%s %s: %s. They are skipped.", told, paths[first], reason)
         return [path for index, path in enumerate(paths) if index not in broken]
 
-    def _decoded(self, paths: list[str]) -> DecodedPictures:
-        return DecodedPictures(
+    def _decoded(self, paths: list[str]) -> DecodedImages:
+        return DecodedImages(
             paths,
             np.zeros(len(paths), np.int32),
             image_size=self.input_shape[:2],

@@ -31,9 +31,9 @@ class ArrayRecords:
     Example:
         >>> from types import SimpleNamespace
         >>> file = SimpleNamespace(
-        ...     filename="pictures.array_record", skip=0, take=100, examples_in_shard=100
+        ...     filename="images.array_record", skip=0, take=100, examples_in_shard=100
         ... )
-        >>> len(ArrayRecords("pictures", [file]))
+        >>> len(ArrayRecords("images", [file]))
         100
     """
 

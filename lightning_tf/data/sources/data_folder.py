@@ -13,8 +13,8 @@ def data_folders(data_dir: str | os.PathLike[str] | None, *usual: str) -> list[P
     """The folders to look in: `data_dir` alone if given, else $LIGHTNING_TF_DATA and usual ones.
 
     Example:
-        >>> data_folders("pictures")
-        [PosixPath('pictures')]
+        >>> data_folders("images")
+        [PosixPath('images')]
     """
     if data_dir is not None:
         return [Path(data_dir).expanduser()]

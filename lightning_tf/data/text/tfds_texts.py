@@ -22,7 +22,7 @@ class TfdsTexts(TextArrays):
     Args:
         name: As `tfds.builder` takes it, such as ``imdb_reviews``.
         data_dir: Where sets are prepared; None is the library's own folder.
-        file_format: As `TfdsPictures` takes it. The texts are kept in memory either way.
+        file_format: As `TfdsImages` takes it. The texts are kept in memory either way.
         text_key: The feature that holds the text; None takes ``text``, or the only one there is.
         **options: Those of `TextArrays`: empty, val_fraction, test_fraction, batch_size, seed,
             split_seed.

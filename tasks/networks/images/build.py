@@ -20,7 +20,7 @@ from lightning_tf.tasks.networks.images.vgg import vgg
 
 __all__ = ["NETWORKS", "LayerFactory", "Network", "build"]
 
-SMALLEST_PICTURE = 4
+SMALLEST_IMAGE = 4
 
 
 class Network(NamedTuple):
@@ -29,20 +29,20 @@ class Network(NamedTuple):
     Attributes:
         outputs: Makes logits from (inputs, num_classes, layers).
         hidden: Whether there are hidden layers, which can be normalised and dropped.
-        pictures: Whether the input must be (height, width, channels).
+        images: Whether the input must be (height, width, channels).
         batch_norm: The family's own default.
     """
 
     outputs: Callable[[Any, int, LayerFactory], Any]
     hidden: bool = True
-    pictures: bool = True
+    images: bool = True
     batch_norm: bool = True
 
 
 NETWORKS: dict[str, Network] = {
-    "logistic": Network(logistic, hidden=False, pictures=False, batch_norm=False),
-    "linear": Network(linear, hidden=False, pictures=False, batch_norm=False),
-    "mlp": Network(mlp, pictures=False, batch_norm=False),
+    "logistic": Network(logistic, hidden=False, images=False, batch_norm=False),
+    "linear": Network(linear, hidden=False, images=False, batch_norm=False),
+    "mlp": Network(mlp, images=False, batch_norm=False),
     "convnet": Network(convnet),
     "lenet5": Network(lenet5, batch_norm=False),
     "vgg": Network(vgg),
@@ -64,7 +64,7 @@ def build(
 ) -> keras.Model:
     """Build a classifier to the shape of its input.
 
-    Small pictures get fewer poolings; pictures of 64 and more come down to 32..63 in the first
+    Small images get fewer poolings; images of 64 and more come down to 32..63 in the first
     layer. The input is float32 in [-1, 1], the output float32 logits, whatever the precision.
 
     Args:
@@ -120,11 +120,11 @@ def _check(
             f"network {name!r} is built to its input's shape, got {shape}. "
             "Give the positive sizes of one example, without the batch."
         )
-    if network.pictures and (len(shape) != 3 or min(shape[:2]) < SMALLEST_PICTURE):
+    if network.images and (len(shape) != 3 or min(shape[:2]) < SMALLEST_IMAGE):
         raise ConfigurationError(
-            f"network {name!r} needs pictures (height, width, channels) of at least "
-            f"{SMALLEST_PICTURE}x{SMALLEST_PICTURE}, got {shape}. "
-            "Use 'mlp' or 'linear' for other inputs, or resize the pictures."
+            f"network {name!r} needs images (height, width, channels) of at least "
+            f"{SMALLEST_IMAGE}x{SMALLEST_IMAGE}, got {shape}. "
+            "Use 'mlp' or 'linear' for other inputs, or resize the images."
         )
     if num_classes < 2:
         raise ConfigurationError(f"num_classes={num_classes}: a classifier needs at least 2.")

@@ -18,24 +18,24 @@ STAGES: tuple[tuple[tuple[int, int, int, int], ...], ...] = (
 SMALLEST_SIDE = 4
 
 
-def inception(pictures: Any, num_classes: int, layers: LayerFactory) -> Any:
+def inception(images: Any, num_classes: int, layers: LayerFactory) -> Any:
     """Stack modules of four parallel branches: 1x1, 3x3, 5x5 and pooling, joined by channels.
 
     The 5x5 convolution is two of 3x3 (Inception v2).
 
     Source: Szegedy et al., "Going Deeper with Convolutions", 2014,
     https://arxiv.org/abs/1409.4842; the factorised 5x5 from "Rethinking the Inception Architecture
-    for Computer Vision", 2015, https://arxiv.org/abs/1512.00567. Shrunk to small pictures.
+    for Computer Vision", 2015, https://arxiv.org/abs/1512.00567. Shrunk to small images.
 
     Args:
-        pictures: Float of shape (batch, height, width, channels).
+        images: Float of shape (batch, height, width, channels).
         num_classes: At least two.
         layers: Makes the layers.
 
     Returns:
         Float32 logits of shape (batch, num_classes).
     """
-    x = layers.entry(pictures, ENTRY_FILTERS)
+    x = layers.entry(images, ENTRY_FILTERS)
     for modules in STAGES:
         x = layers.halve(x, down_to=SMALLEST_SIDE)
         for filters in modules:

@@ -18,7 +18,7 @@ INITIALIZER_ALIASES = {
     "normal": "random_normal",
 }
 NOT_NAMES = ("get", "serialize", "deserialize")
-# Pictures of 64 and more come down to 32..63 in the first layer.
+# Images of 64 and more come down to 32..63 in the first layer.
 ENTRY_SIDE = 32
 
 
@@ -112,7 +112,7 @@ class LayerFactory:
         return keras.layers.MaxPooling2D(2)(x) if min(x.shape[1:3]) >= 2 * down_to else x
 
     def entry(self, x: Any, filters: int) -> Any:
-        """Convolve a picture; sides of 64 and more are strided down to between 32 and 63."""
+        """Convolve an image; sides of 64 and more are strided down to between 32 and 63."""
         strides = entry_strides(x)
         return self.convolution(x, filters, 2 * strides + 1, strides=strides)
 
@@ -138,10 +138,10 @@ class LayerFactory:
         return self.activate(x) if activate else x
 
 
-def entry_strides(pictures: Any) -> int:
-    """Say by which power of two a picture's shorter side comes down to between 32 and 63."""
+def entry_strides(images: Any) -> int:
+    """Say by which power of two an image's shorter side comes down to between 32 and 63."""
     strides = 1
-    while min(pictures.shape[1:3]) // (2 * strides) >= ENTRY_SIDE:
+    while min(images.shape[1:3]) // (2 * strides) >= ENTRY_SIDE:
         strides *= 2
     return strides
 

@@ -11,10 +11,10 @@ from lightning_tf.tasks.networks.images.layer_factory import LayerFactory, entry
 SIDE = 32
 
 
-def lenet5(pictures: Any, num_classes: int, layers: LayerFactory) -> Any:
+def lenet5(images: Any, num_classes: int, layers: LayerFactory) -> Any:
     """Two 5x5 convolutions with average pooling, then dense layers of 120 and 84.
 
-    The paper's pictures are 32x32. Larger ones are averaged down to between 32 and 63 first, and
+    The paper's images are 32x32. Larger ones are averaged down to between 32 and 63 first, and
     smaller ones are padded with zeros where a convolution would shrink them: 28x28 as in the
     paper, and below 28 in both convolutions. The original's squashing function is
     ``activation="tanh"``.
@@ -23,16 +23,16 @@ def lenet5(pictures: Any, num_classes: int, layers: LayerFactory) -> Any:
     Recognition", 1998, https://doi.org/10.1109/5.726791.
 
     Args:
-        pictures: Float of shape (batch, height, width, channels).
+        images: Float of shape (batch, height, width, channels).
         num_classes: At least two.
         layers: Makes the layers.
 
     Returns:
         Float32 logits of shape (batch, num_classes).
     """
-    side = min(pictures.shape[1:3])
-    strides = entry_strides(pictures)
-    x = keras.layers.AveragePooling2D(strides)(pictures) if strides > 1 else pictures
+    side = min(images.shape[1:3])
+    strides = entry_strides(images)
+    x = keras.layers.AveragePooling2D(strides)(images) if strides > 1 else images
     x = layers.convolution(x, 6, 5, padding="valid" if side >= SIDE else "same")
     x = keras.layers.AveragePooling2D(2)(x)
     x = layers.convolution(x, 16, 5, padding="valid" if side >= SIDE - 4 else "same")

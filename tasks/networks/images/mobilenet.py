@@ -16,23 +16,23 @@ LAST_FILTERS = 256
 SMALLEST_SIDE = 4
 
 
-def mobilenet(pictures: Any, num_classes: int, layers: LayerFactory) -> Any:
+def mobilenet(images: Any, num_classes: int, layers: LayerFactory) -> Any:
     """Stack inverted residual blocks with depthwise convolutions (MobileNetV2).
 
     Source: Howard et al., "MobileNets: Efficient Convolutional Neural Networks for Mobile Vision
     Applications", 2017, https://arxiv.org/abs/1704.04861; the blocks from Sandler et al.,
     "MobileNetV2: Inverted Residuals and Linear Bottlenecks", 2018,
-    https://arxiv.org/abs/1801.04381. Shrunk to small pictures.
+    https://arxiv.org/abs/1801.04381. Shrunk to small images.
 
     Args:
-        pictures: Float of shape (batch, height, width, channels).
+        images: Float of shape (batch, height, width, channels).
         num_classes: At least two.
         layers: Makes the layers.
 
     Returns:
         Float32 logits of shape (batch, num_classes).
     """
-    x = layers.halve(layers.entry(pictures, ENTRY_FILTERS), down_to=SMALLEST_SIDE)
+    x = layers.halve(layers.entry(images, ENTRY_FILTERS), down_to=SMALLEST_SIDE)
     for stage, (filters, blocks) in enumerate(STAGES):
         for block in range(blocks):
             shrinks = stage > 0 and block == 0 and min(x.shape[1:3]) >= 2 * SMALLEST_SIDE

@@ -13,21 +13,21 @@ FILTERS = (48, 96, 192)
 SMALLEST_SIDE = 4
 
 
-def resnet(pictures: Any, num_classes: int, layers: LayerFactory) -> Any:
+def resnet(images: Any, num_classes: int, layers: LayerFactory) -> Any:
     """Stack residual blocks of two 3x3 convolutions, one a stage, on a pooled entry.
 
     Source: He, Zhang, Ren and Sun, "Deep Residual Learning for Image Recognition", 2015,
-    https://arxiv.org/abs/1512.03385, with fewer and wider blocks for small pictures.
+    https://arxiv.org/abs/1512.03385, with fewer and wider blocks for small images.
 
     Args:
-        pictures: Float of shape (batch, height, width, channels).
+        images: Float of shape (batch, height, width, channels).
         num_classes: At least two.
         layers: Makes the layers.
 
     Returns:
         Float32 logits of shape (batch, num_classes).
     """
-    x = layers.halve(layers.entry(pictures, ENTRY_FILTERS), down_to=SMALLEST_SIDE)
+    x = layers.halve(layers.entry(images, ENTRY_FILTERS), down_to=SMALLEST_SIDE)
     for stage, filters in enumerate(FILTERS):
         shrinks = stage > 0 and min(x.shape[1:3]) >= 2 * SMALLEST_SIDE
         x = _block(x, filters, 2 if shrinks else 1, layers)

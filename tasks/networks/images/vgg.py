@@ -13,21 +13,21 @@ STAGES = ((32,), (64, 64), (128, 128))
 UNITS = 128
 
 
-def vgg(pictures: Any, num_classes: int, layers: LayerFactory) -> Any:
+def vgg(images: Any, num_classes: int, layers: LayerFactory) -> Any:
     """Stack stages of 3x3 convolutions and a pooling; one hidden dense layer.
 
     Source: Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image
-    Recognition", 2014, https://arxiv.org/abs/1409.1556, shrunk to small pictures.
+    Recognition", 2014, https://arxiv.org/abs/1409.1556, shrunk to small images.
 
     Args:
-        pictures: Float of shape (batch, height, width, channels).
+        images: Float of shape (batch, height, width, channels).
         num_classes: At least two.
         layers: Makes the layers.
 
     Returns:
         Float32 logits of shape (batch, num_classes).
     """
-    x = layers.entry(pictures, STAGES[0][0])
+    x = layers.entry(images, STAGES[0][0])
     for stage, filters in enumerate(STAGES):
         for each in filters[1:] if stage == 0 else filters:
             x = layers.convolution(x, each)

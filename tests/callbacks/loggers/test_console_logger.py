@@ -40,8 +40,8 @@ def test_rows_are_lines_and_the_rest_is_named(caplog):
     lines = text.splitlines()
     assert lines[0].startswith("step 2  epoch 0  train/loss ")
     assert f"val/loss {trainer.callback_metrics['val_loss']:.4f}" in text
-    assert "step 4  samples: 2 pictures of 8 x 6" in lines
-    assert "step 4  streets: 1 pictures of 8 x 6 with masks and boxes" in lines
+    assert "step 4  samples: 2 images of 8 x 6" in lines
+    assert "step 4  streets: 1 images of 8 x 6 with masks and boxes" in lines
     assert "step 4  plot: a figure" in lines
     assert "step 4  data: data.bin" in lines
     assert "and 1 more rows" in text

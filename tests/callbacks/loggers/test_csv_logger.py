@@ -194,7 +194,7 @@ def test_a_trainer_that_never_runs_and_a_prediction_write_nothing(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
-def test_pictures_tables_figures_and_files_are_written(tmp_path):
+def test_images_tables_figures_and_files_are_written(tmp_path):
     trainer = trained(tmp_path, CSVLogger(), callbacks=[Sends()])
     folder = trainer.log_dir
     assert os.listdir(os.path.join(folder, "images")) == ["samples_first_00000008.png"]

@@ -23,22 +23,22 @@ def test_stages_of_one_metric_share_a_panel(tmp_path):
     assert set(panels) == {"loss", "learning_rate", "odd"}
 
 
-def test_the_picture_has_a_panel_for_each_metric(tmp_path):
-    table, picture = tmp_path / "metrics.csv", tmp_path / "curves.png"
+def test_the_image_has_a_panel_for_each_metric(tmp_path):
+    table, image = tmp_path / "metrics.csv", tmp_path / "curves.png"
     table.write_text(TABLE)
-    assert draw_curves(table, picture)
-    with Image.open(picture) as image:
-        pixels = np.asarray(image.convert("RGB"))
+    assert draw_curves(table, image)
+    with Image.open(image) as opened:
+        pixels = np.asarray(opened.convert("RGB"))
     assert pixels.shape[1] == 3 * 4.5 * 100
     for panel in np.array_split(pixels, 3, axis=1):
         assert (panel.max(axis=-1) != panel.min(axis=-1)).any()  # something coloured in each
 
 
 def test_a_table_without_metrics_draws_nothing(tmp_path):
-    table, picture = tmp_path / "metrics.csv", tmp_path / "curves.png"
+    table, image = tmp_path / "metrics.csv", tmp_path / "curves.png"
     table.write_text("step,epoch,test/loss\n3,1,0.5\n")
-    assert not draw_curves(table, picture)
-    assert not picture.exists()
+    assert not draw_curves(table, image)
+    assert not image.exists()
 
 
 def test_the_legend_covers_no_curve(tmp_path, monkeypatch):

@@ -1,14 +1,14 @@
 import numpy as np
 import pytest
 
-from lightning_tf.callbacks.loggers.image_grid import as_pixels, picture_sheet
+from lightning_tf.callbacks.loggers.image_grid import as_pixels, image_sheet
 from lightning_tf.exceptions import DataError
 
 
-def test_small_pictures_are_enlarged_without_smoothing():
-    pictures = np.zeros((1, 2, 2, 1), "uint8")
-    pictures[0, 0, 1] = 200
-    sheet = np.asarray(picture_sheet(pictures))
+def test_small_images_are_enlarged_without_smoothing():
+    images = np.zeros((1, 2, 2, 1), "uint8")
+    images[0, 0, 1] = 200
+    sheet = np.asarray(image_sheet(images))
     inside = sheet[4:100, 4:100]
     assert set(np.unique(inside)) == {0, 200}
     assert (inside[:48, 48:] == 200).all()
@@ -16,17 +16,17 @@ def test_small_pictures_are_enlarged_without_smoothing():
 
 
 def test_the_grid_is_about_square_and_in_reading_order():
-    pictures = np.stack([np.full((96, 96, 3), shade, "uint8") for shade in (10, 20, 30, 40, 50)])
-    sheet = np.asarray(picture_sheet(pictures))
+    images = np.stack([np.full((96, 96, 3), shade, "uint8") for shade in (10, 20, 30, 40, 50)])
+    sheet = np.asarray(image_sheet(images))
     assert sheet.shape == (2 * 100 + 4, 3 * 100 + 4, 3)
     shades = [sheet[50 + 100 * (i // 3), 50 + 100 * (i % 3), 0] for i in range(6)]
     assert shades == [10, 20, 30, 40, 50, 255]
 
 
-def test_a_caption_stands_below_its_picture():
-    picture = np.full((1, 96, 96, 1), 255, "uint8")
-    bare = np.asarray(picture_sheet(picture))
-    with_text = np.asarray(picture_sheet(picture, ["predicted 3\ntruth 5"]))
+def test_a_caption_stands_below_its_image():
+    image = np.full((1, 96, 96, 1), 255, "uint8")
+    bare = np.asarray(image_sheet(image))
+    with_text = np.asarray(image_sheet(image, ["predicted 3\ntruth 5"]))
     assert with_text.shape[0] == bare.shape[0] + 2 * 15
     assert (with_text[4:100] == 255).all()
     assert (with_text[100:] == 0).any()
@@ -39,7 +39,7 @@ def test_floats_and_bytes_give_the_same_pixels():
 
 
 @pytest.mark.parametrize(
-    ("pictures", "message"),
+    ("images", "message"),
     [
         (np.zeros((8, 8, 3), "uint8"), r"shape \(8, 8, 3\)"),
         (np.zeros((1, 8, 8, 4), "uint8"), r"shape \(1, 8, 8, 4\)"),
@@ -50,11 +50,11 @@ def test_floats_and_bytes_give_the_same_pixels():
         (np.full((1, 8, 8, 1), np.nan), "nan"),
     ],
 )
-def test_what_is_no_picture_is_refused(pictures, message):
+def test_what_is_no_image_is_refused(images, message):
     with pytest.raises(DataError, match=message):
-        picture_sheet(pictures)
+        image_sheet(images)
 
 
-def test_each_picture_needs_a_caption_or_none_has_one():
-    with pytest.raises(DataError, match="1 captions for 2 pictures"):
-        picture_sheet(np.zeros((2, 8, 8, 1), "uint8"), ["a"])
+def test_each_image_needs_a_caption_or_none_has_one():
+    with pytest.raises(DataError, match="1 captions for 2 images"):
+        image_sheet(np.zeros((2, 8, 8, 1), "uint8"), ["a"])

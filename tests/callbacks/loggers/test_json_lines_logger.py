@@ -57,13 +57,13 @@ def test_every_row_is_a_line_and_the_run_begins_and_ends_with_one(tmp_path):
     assert table["train/loss"].count() == 4
 
 
-def test_pictures_tables_figures_and_files_have_their_lines(tmp_path):
+def test_images_tables_figures_and_files_have_their_lines(tmp_path):
     trainer = trained(tmp_path, callbacks=[Sends()])
     images, figure = lines_of(trainer, "images")[0], lines_of(trainer, "figure")[0]
     assert (images["name"], images["captions"], images["step"]) == ("samples/first", ["a", "b"], 8)
     for line in (images, figure):
-        with Image.open(os.path.join(trainer.log_dir, line["path"])) as picture:
-            assert min(picture.size) > 90
+        with Image.open(os.path.join(trainer.log_dir, line["path"])) as image:
+            assert min(image.size) > 90
     table = lines_of(trainer, "table")[0]
     assert (table["columns"], table["rows"]) == (["truth", "predicted"], [[3, 0.5], ["7", None]])
     assert lines_of(trainer, "file")[0]["path"].endswith(os.path.join("somewhere", "data.bin"))

@@ -21,9 +21,9 @@ class Sends(Callback):
     """Gives the loggers one of everything."""
 
     def on_train_end(self, trainer, task):
-        pictures = np.zeros((2, 6, 8, 1))
-        pictures[1] = 1.0
-        trainer.log_images("samples", pictures, captions=["black", "white"])
+        images = np.zeros((2, 6, 8, 1))
+        images[1] = 1.0
+        trainer.log_images("samples", images, captions=["black", "white"])
         mask = {"mask_data": np.eye(8, dtype=int)}
         trainer.log_images("marked", np.zeros((1, 8, 8, 1)), masks=[{"a": mask, "b": mask}])
         trainer.log_table("confusion", ["truth", "pre|dicted"], [[3, "a|b"]] * 101)
@@ -82,21 +82,21 @@ def test_rows_are_scalars_over_updates(tmp_path):
     assert [step for tag, step, _ in values_of(trainer, "scalars") if tag == "test/loss"] == [8]
 
 
-def test_pictures_and_figures_are_png_files(tmp_path):
+def test_images_and_figures_are_png_files(tmp_path):
     trainer = trained(tmp_path, callbacks=[Sends()])
-    pictures = {tag: (step, list(v)) for tag, step, v in values_of(trainer, "images")}
-    step, (width, height, *pngs) = pictures["samples"]
+    images = {tag: (step, list(v)) for tag, step, v in values_of(trainer, "images")}
+    step, (width, height, *pngs) = images["samples"]
     assert (step, width, height, len(pngs)) == (8, b"8", b"6", 2)
     for content, shade in zip(pngs, (0, 255), strict=True):
-        with Image.open(io.BytesIO(content)) as picture:
-            assert picture.size == (8, 6)
-            assert set(np.asarray(picture).ravel().tolist()) == {shade}
-    assert len(pictures["marked"][1]) == 2 + 2  # a picture for each set of marks
-    with Image.open(io.BytesIO(pictures["marked"][1][2])) as picture:
-        assert np.asarray(picture).any()
-    _, (width, height, content) = pictures["plot"]
-    with Image.open(io.BytesIO(content)) as picture:
-        assert picture.size == (int(width), int(height))
+        with Image.open(io.BytesIO(content)) as image:
+            assert image.size == (8, 6)
+            assert set(np.asarray(image).ravel().tolist()) == {shade}
+    assert len(images["marked"][1]) == 2 + 2  # an image for each set of marks
+    with Image.open(io.BytesIO(images["marked"][1][2])) as image:
+        assert np.asarray(image).any()
+    _, (width, height, content) = images["plot"]
+    with Image.open(io.BytesIO(content)) as image:
+        assert image.size == (int(width), int(height))
 
 
 def test_tables_captions_and_files_are_texts(tmp_path):

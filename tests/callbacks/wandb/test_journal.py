@@ -7,7 +7,7 @@ def written(folder, steps, name="loss"):
     journal = WandbJournal(folder)
     journal.begin(journal.first_new, None)
     for step in steps:
-        journal.add(step, {name: float(step), "picture": len})
+        journal.add(step, {name: float(step), "image": len})
     journal.flush()
     return journal
 
@@ -16,7 +16,7 @@ def test_rows_are_numbered_over_processes(tmp_path):
     assert written(tmp_path, [1, 2]).newest == 1
     assert written(tmp_path, [3]).newest == 2
     rows = WandbJournal(tmp_path).rows()
-    assert rows[2] == Row(2, 3, {"loss": 3.0, "picture": None})
+    assert rows[2] == Row(2, 3, {"loss": 3.0, "image": None})
     assert [row.number for row in rows] == [0, 1, 2]
 
 
@@ -25,7 +25,7 @@ def test_what_w_and_b_lost_before_the_checkpoint_is_sent_and_later_updates_are_n
     journal = WandbJournal(tmp_path)
     lost, held = journal.begin(2, 4)  # W&B has the rows of updates 1 and 2
     assert [(row.number, row.step) for row in lost] == [(2, 3), (3, 4)]
-    assert lost[0].values == {"loss": 3.0}  # the picture is gone
+    assert lost[0].values == {"loss": 3.0}  # the image is gone
     assert held.without_held(5, {"loss": 5.0}) == {"loss": 5.0}
     journal.add(5, {"loss": 5.5})
     journal.flush()

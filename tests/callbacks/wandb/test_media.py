@@ -13,9 +13,9 @@ class Fake:
         return data, arguments
 
 
-def test_pictures_are_bytes_and_are_copied():
+def test_images_are_bytes_and_are_copied():
     images = np.full((2, 4, 4, 1), 0.5)
-    make = wandb_media.pictures(images, ["a", "b"])
+    make = wandb_media.images(images, ["a", "b"])
     images[:] = 0.0
     (first, arguments), _ = make(Fake)
     assert first.dtype == np.uint8
@@ -23,17 +23,17 @@ def test_pictures_are_bytes_and_are_copied():
     assert arguments == {"caption": "a", "file_type": "png"}
 
 
-def test_large_pictures_are_jpegs_and_long_lists_are_cut():
+def test_large_images_are_jpegs_and_long_lists_are_cut():
     assert (
-        wandb_media.pictures(np.zeros((1, 256, 256, 3), "uint8"))(Fake)[0][1]["file_type"] == "jpg"
+        wandb_media.images(np.zeros((1, 256, 256, 3), "uint8"))(Fake)[0][1]["file_type"] == "jpg"
     )
-    assert len(wandb_media.pictures(np.zeros((150, 2, 2, 3), "uint8"))(Fake)) == 100
+    assert len(wandb_media.images(np.zeros((150, 2, 2, 3), "uint8"))(Fake)) == 100
 
 
 @pytest.mark.parametrize("kind", ["captions", "masks", "boxes"])
-def test_one_of_everything_for_each_picture_is_needed(kind):
-    with pytest.raises(DataError, match=f"1 {kind} for 2 pictures"):
-        wandb_media.pictures(np.zeros((2, 4, 4, 3), "uint8"), **{kind: [{}]})
+def test_one_of_everything_for_each_image_is_needed(kind):
+    with pytest.raises(DataError, match=f"1 {kind} for 2 images"):
+        wandb_media.images(np.zeros((2, 4, 4, 3), "uint8"), **{kind: [{}]})
 
 
 def test_a_roc_of_a_perfect_and_of_a_blind_score():

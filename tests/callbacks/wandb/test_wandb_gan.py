@@ -1,4 +1,4 @@
-"""A GAN's offline W&B run: scores of both networks, pictures, the film."""
+"""A GAN's offline W&B run: scores of both networks, images, the film."""
 
 import pytest
 from helpers.adversarial import small_gan
@@ -11,7 +11,7 @@ from lightning_tf.callbacks import WandbLogger
 pytestmark = pytest.mark.usefixtures("sealed")
 
 
-def test_an_offline_run_of_a_gan_holds_scores_pictures_and_the_film(tmp_path):
+def test_an_offline_run_of_a_gan_holds_scores_images_and_the_film(tmp_path):
     logger = WandbLogger("gan", dir=tmp_path, mode="offline")
     trainer = Trainer(**quiet(max_epochs=2, logger=logger, seed=0))
     trainer.fit(small_gan())

@@ -37,9 +37,9 @@ class Shows(BoringTask):
 
     def on_fit_end(self):
         trainer = self.trainer
-        pictures = np.linspace(0.0, 1.0, 2 * 8 * 8).reshape(2, 8, 8, 1)
-        trainer.log_images("pictures", pictures, captions=["dark", "light"])
-        trainer.log_table("predictions", ["picture", "class"], [[pictures[0], 3], [pictures[1], 4]])
+        images = np.linspace(0.0, 1.0, 2 * 8 * 8).reshape(2, 8, 8, 1)
+        trainer.log_images("images", images, captions=["dark", "light"])
+        trainer.log_table("predictions", ["image", "class"], [[images[0], 3], [images[1], 4]])
         trainer.log_figure("drawing", drawing())
         Path(trainer.log_dir, "notes.txt").write_text("by hand")
         trainer.log_file("notes", str(Path(trainer.log_dir, "notes.txt")))
@@ -47,7 +47,7 @@ class Shows(BoringTask):
         masks = [{"truth": {"mask_data": np.ones((8, 8), int), "class_labels": {1: "road"}}}] * 2
         corners = {"minX": 0.1, "maxX": 0.9, "minY": 0.1, "maxY": 0.9}
         boxes = [{"truth": {"box_data": [{"position": corners, "class_id": 1}]}}] * 2
-        trainer.log_images("streets", pictures, masks=masks, boxes=boxes)
+        trainer.log_images("streets", images, masks=masks, boxes=boxes)
         labels, scores = [0, 1, 1, 0], np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.7, 0.3]])
         show.log_confusion_matrix("confusion", labels, scores, step, ["cat", "dog"])
         show.log_roc("roc", labels, scores, step, ["cat", "dog"])
@@ -86,14 +86,14 @@ def test_an_offline_run_holds_config_rows_and_summary(tmp_path):
     assert "best/train/loss" not in run.summary
 
 
-def test_pictures_tables_charts_texts_and_files_are_what_was_given(tmp_path):
+def test_images_tables_charts_texts_and_files_are_what_was_given(tmp_path):
     fitted(Shows(), max_epochs=1, logger=logger_in(tmp_path))
     (run,) = logged_runs(tmp_path)
     rows = {name: row[name] for row in run.history for name in row}
     (folder,) = tmp_path.glob("wandb/offline-run-*/files")
-    assert rows["pictures"]["captions"] == ["dark", "light"]
-    with Image.open(folder / rows["pictures"]["filenames"][1]) as picture:
-        assert np.asarray(picture).max() == 255  # floats are not taken for bytes
+    assert rows["images"]["captions"] == ["dark", "light"]
+    with Image.open(folder / rows["images"]["filenames"][1]) as image:
+        assert np.asarray(image).max() == 255  # floats are not taken for bytes
     assert rows["streets"]["all_masks"][0].keys() == {"truth"}
     assert rows["streets"]["all_boxes"][0].keys() == {"truth"}
     (table,) = [a for a in run.artifacts if a["name"] == f"run-{run.id}-predictions"]
@@ -359,7 +359,7 @@ EXAMPLES = re.findall(r"```python\n(.*?)```", (ROOT / "docs/wandb.md").read_text
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("code", EXAMPLES, ids=["first", "pictures"])
+@pytest.mark.parametrize("code", EXAMPLES, ids=["first", "images"])
 def test_the_examples_of_the_page_run(code, tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-W", "error::ResourceWarning", "-c", code]

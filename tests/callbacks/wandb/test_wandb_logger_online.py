@@ -31,7 +31,7 @@ def logger_to(server, folder, **arguments):
 def test_a_fit_and_its_test_are_one_run_on_the_server(server, tmp_path):
     class Shows(BoringTask):
         def on_fit_end(self):
-            self.trainer.log_images("pictures", np.zeros((1, 4, 4, 3)))
+            self.trainer.log_images("images", np.zeros((1, 4, 4, 3)))
 
     logger = logger_to(server, tmp_path, name="first", tags=["small"], group="trials")
     trainer = Trainer(**quiet(max_epochs=2, log_every_n_steps=2, logger=logger))
@@ -46,7 +46,7 @@ def test_a_fit_and_its_test_are_one_run_on_the_server(server, tmp_path):
     assert [row["_step"] for row in run.history] == list(range(len(run.history)))
     assert run.config["trainer"]["max_epochs"] == 2
     assert run.summary["val/loss"] == trainer.callback_metrics["val_loss"]
-    assert any(name.startswith("run/") and "pictures" in name for name in server.blobs)
+    assert any(name.startswith("run/") and "images" in name for name in server.blobs)
 
 
 def test_a_checkpoint_comes_back_from_the_server(server, tmp_path, monkeypatch):

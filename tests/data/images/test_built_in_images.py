@@ -1,4 +1,4 @@
-"""Picture sets by name: their facts, splits and what happens where their files are missing."""
+"""Image sets by name: their facts, splits and what happens where their files are missing."""
 
 import gzip
 import struct
@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lightning_tf.data import Cifar10, Digits, FashionMnist, IdxPictures, Mnist5k
+from lightning_tf.data import Cifar10, Digits, FashionMnist, IdxImages, Mnist5k
 from lightning_tf.data.images.idx_files import read_idx
 from lightning_tf.exceptions import ConfigurationError, DataError
 
@@ -40,13 +40,10 @@ def test_digits_are_split_with_every_class_in_proportion():
 
 
 def test_digits_show_what_their_labels_say():
-    pictures, labels = next(Digits(batch_size=1258).train_dataset(0).as_numpy_iterator())
+    images, labels = next(Digits(batch_size=1258).train_dataset(0).as_numpy_iterator())
     # The middle of a zero is empty, that of a one is inked.
     assert (
-        pictures[labels == 0][:, 3:5, 3:5].mean()
-        < 2
-        < 10
-        < pictures[labels == 1][:, 3:5, 3:5].mean()
+        images[labels == 0][:, 3:5, 3:5].mean() < 2 < 10 < images[labels == 1][:, 3:5, 3:5].mean()
     )
 
 
@@ -57,11 +54,11 @@ def test_the_split_of_digits_does_not_depend_on_the_seed():
     assert (one.parts["test"].indices != other.parts["test"].indices).any()
 
 
-def test_mnist5k_has_fifty_training_pictures_in_a_batch_of_fifty():
+def test_mnist5k_has_fifty_training_images_in_a_batch_of_fifty():
     data = ready(Mnist5k(batch_size=50))
     assert sizes(data) == {"train": 3500, "val": 750, "test": 750}
-    pictures, _ = next(data.train_dataset(0).as_numpy_iterator())
-    assert (pictures.shape, pictures.dtype.name) == ((50, 28, 28, 1), "uint8")
+    images, _ = next(data.train_dataset(0).as_numpy_iterator())
+    assert (images.shape, images.dtype.name) == ((50, 28, 28, 1), "uint8")
 
 
 def test_mnist5k_names_the_package_it_needs(monkeypatch):
@@ -75,14 +72,14 @@ def test_idx_files_are_read_plain_and_gzipped(tmp_path, squeeze):
     random = np.random.RandomState(0)
     for prefix, count in (("train", 20), ("t10k", 6)):
         ending = ".gz" if squeeze else ""
-        pictures = random.randint(0, 256, (count, 4, 4)).astype("uint8")
-        write_idx(tmp_path / f"{prefix}-images-idx3-ubyte{ending}", pictures, squeeze)
+        images = random.randint(0, 256, (count, 4, 4)).astype("uint8")
+        write_idx(tmp_path / f"{prefix}-images-idx3-ubyte{ending}", images, squeeze)
         labels = (np.arange(count) % 2).astype("uint8")
         write_idx(tmp_path / f"{prefix}-labels-idx1-ubyte{ending}", labels, squeeze)
-    data = ready(IdxPictures(tmp_path))
+    data = ready(IdxImages(tmp_path))
     assert sizes(data) == {"train": 18, "val": 2, "test": 6}
     tested, labels = next(data.test_dataset().as_numpy_iterator())
-    assert (tested[..., 0] == pictures).all()
+    assert (tested[..., 0] == images).all()
     assert labels.tolist() == [0, 1, 0, 1, 0, 1]
 
 
@@ -114,11 +111,9 @@ def test_fashion_mnist_is_found_where_debian_puts_it():
 
 
 def test_cifar10_is_read_from_its_file(tmp_path):
-    pictures = np.random.RandomState(0).randint(0, 256, (40, 32, 32, 3)).astype("uint8")
+    images = np.random.RandomState(0).randint(0, 256, (40, 32, 32, 3)).astype("uint8")
     labels = np.arange(40).astype("uint8") % 10
-    np.savez(
-        tmp_path / "cifar10.npz", x_train=pictures, y_train=labels, x_test=pictures, y_test=labels
-    )
+    np.savez(tmp_path / "cifar10.npz", x_train=images, y_train=labels, x_test=images, y_test=labels)
     assert Cifar10.is_at_hand(tmp_path)
     data = ready(Cifar10(tmp_path, classes=["airplane", "truck"], val_fraction=0.0))
     assert sizes(data) == {"train": 8, "test": 8}

@@ -1,4 +1,4 @@
-"""CachedFeatures: computed once, in the order of the pictures, and never stale."""
+"""CachedFeatures: computed once, in the order of the images, and never stale."""
 
 import numpy as np
 import pytest
@@ -10,24 +10,24 @@ from lightning_tf.exceptions import ConfigurationError
 
 
 class Extractor:
-    """Gives each picture its mean, and counts what it was shown."""
+    """Gives each image its mean, and counts what it was shown."""
 
     def __init__(self):
         self.seen, self.version = 0, 0
 
-    def __call__(self, pictures):
-        self.seen += len(pictures)
-        return tf.reduce_mean(tf.cast(pictures, tf.float32), axis=[1, 2])
+    def __call__(self, images):
+        self.seen += len(images)
+        return tf.reduce_mean(tf.cast(images, tf.float32), axis=[1, 2])
 
 
-def pictures():
+def images():
     x = np.arange(40, dtype="uint8")[:, None, None, None] * np.ones((1, 2, 2, 1), "uint8")
     options = {"val_fraction": 0.2, "test_fraction": 0.1}
     return image_data((x, np.arange(40) % 2), batch_size=8, seed=3, **options)
 
 
 def cached(extract):
-    data = CachedFeatures(pictures(), extract, lambda: extract.version)
+    data = CachedFeatures(images(), extract, lambda: extract.version)
     data.setup("fit")
     return data
 
@@ -37,8 +37,8 @@ def rows(dataset):
 
 
 @pytest.mark.parametrize("stage", ["train", "val"])
-def test_batches_hold_the_features_of_the_same_pictures_in_the_same_order(stage):
-    plain, data = pictures(), cached(Extractor())
+def test_batches_hold_the_features_of_the_same_images_in_the_same_order(stage):
+    plain, data = images(), cached(Extractor())
     plain.setup("fit")
     for epoch in (0, 1):
         expected = rows(plain.dataset_for(stage, epoch))
@@ -52,13 +52,13 @@ def test_a_resumed_epoch_goes_on_with_the_same_batches():
     assert [float(x[0]) for x, _ in whole][16:] == [float(x[0]) for x, _ in rest]
 
 
-def test_each_picture_is_computed_once():
+def test_each_image_is_computed_once():
     extract = Extractor()
     data = cached(extract)
     for epoch in range(3):
         rows(data.dataset_for("train", epoch))
         rows(data.dataset_for("val"))
-    assert extract.seen == 36  # training and validation, not the test pictures
+    assert extract.seen == 36  # training and validation, not the test images
 
 
 def test_other_weights_are_refused_in_a_run_and_computed_anew_after_it():
@@ -73,7 +73,7 @@ def test_other_weights_are_refused_in_a_run_and_computed_anew_after_it():
     assert extract.seen == 72
 
 
-def test_test_and_prediction_batches_are_the_pictures():
+def test_test_and_prediction_batches_are_the_images():
     data = cached(Extractor())
     assert next(iter(data.dataset_for("test")))[0].shape == (4, 2, 2, 1)
     assert next(iter(data.dataset_for("predict"))).shape == (4, 2, 2, 1)

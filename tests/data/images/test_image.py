@@ -1,10 +1,10 @@
-"""Picture: upright, with its transparency apart, whatever it came as."""
+"""Image: upright, with its transparency apart, whatever it came as."""
 
 import numpy as np
+import PIL.Image
 import pytest
-from PIL import Image
 
-from lightning_tf.data import Picture
+from lightning_tf.data import Image
 from lightning_tf.exceptions import ConfigurationError, DataError
 
 ORIENTATION = 0x0112
@@ -12,23 +12,23 @@ RED = np.zeros((6, 4, 3), "uint8")
 RED[:2, :, 0] = 255  # on top
 
 
-def test_a_picture_that_was_taken_with_a_turned_camera_stands_upright(tmp_path):
-    turned = Image.fromarray(np.rot90(RED))  # what the sensor saw
+def test_an_image_that_was_taken_with_a_turned_camera_stands_upright(tmp_path):
+    turned = PIL.Image.fromarray(np.rot90(RED))  # what the sensor saw
     exif = turned.getexif()
     exif[ORIENTATION] = 6  # to be turned by 90 degrees, clockwise
     turned.save(tmp_path / "turned.png", exif=exif)
-    np.testing.assert_array_equal(Picture.read(tmp_path / "turned.png").pixels, RED)
+    np.testing.assert_array_equal(Image.read(tmp_path / "turned.png").pixels, RED)
 
 
 def test_what_is_transparent_lies_on_white_and_comes_back_transparent(tmp_path):
     alpha = np.full((6, 4), 255, "uint8")
     alpha[0], alpha[5] = 0, 128
-    picture = Picture.read(np.dstack([RED, alpha]))
-    np.testing.assert_array_equal(picture.pixels[0], 255)
-    np.testing.assert_array_equal(picture.pixels[1], RED[1])
-    assert abs(int(picture.pixels[5, 0, 0]) - 127) <= 1  # black at a half on white
-    file = picture.painted(np.zeros((1, 6, 4, 3))).save(tmp_path / "new" / "black.png")
-    written = np.asarray(Image.open(file))
+    image = Image.read(np.dstack([RED, alpha]))
+    np.testing.assert_array_equal(image.pixels[0], 255)
+    np.testing.assert_array_equal(image.pixels[1], RED[1])
+    assert abs(int(image.pixels[5, 0, 0]) - 127) <= 1  # black at a half on white
+    file = image.painted(np.zeros((1, 6, 4, 3))).save(tmp_path / "new" / "black.png")
+    written = np.asarray(PIL.Image.open(file))
     np.testing.assert_array_equal(written[..., 3], alpha)
     assert not written[..., :3].any()
 
@@ -38,21 +38,21 @@ def test_what_is_transparent_lies_on_white_and_comes_back_transparent(tmp_path):
     [np.full((5, 7), 51, "uint8"), np.full((5, 7, 1), 0.2), np.full((5, 7, 3), 0.2, "float32")],
     ids=["grey", "one channel", "float"],
 )
-def test_arrays_of_every_kind_are_the_same_picture(source):
-    picture = Picture.read(source)
-    np.testing.assert_array_equal(picture.pixels, np.full((5, 7, 3), 51))
-    assert picture.alpha is None
-    np.testing.assert_allclose(picture.unit, np.full((1, 5, 7, 3), 0.2), rtol=1e-6)
+def test_arrays_of_every_kind_are_the_same_image(source):
+    image = Image.read(source)
+    np.testing.assert_array_equal(image.pixels, np.full((5, 7, 3), 51))
+    assert image.alpha is None
+    np.testing.assert_allclose(image.unit, np.full((1, 5, 7, 3), 0.2), rtol=1e-6)
 
 
 @pytest.mark.parametrize(("shape", "expected"), [((30, 60), (10, 20)), ((60, 30), (20, 10))])
 def test_the_longer_side_is_resized_and_the_proportions_stay(shape, expected):
-    assert Picture.read(np.zeros((*shape, 3), "uint8"), 20).pixels.shape == (*expected, 3)
+    assert Image.read(np.zeros((*shape, 3), "uint8"), 20).pixels.shape == (*expected, 3)
 
 
 def test_a_grey_file_with_a_palette_is_read_in_colour(tmp_path):
-    Image.fromarray(RED).convert("P").save(tmp_path / "palette.png")
-    np.testing.assert_array_equal(Picture.read(tmp_path / "palette.png").pixels, RED)
+    PIL.Image.fromarray(RED).convert("P").save(tmp_path / "palette.png")
+    np.testing.assert_array_equal(Image.read(tmp_path / "palette.png").pixels, RED)
 
 
 @pytest.mark.parametrize(
@@ -68,16 +68,16 @@ def test_a_grey_file_with_a_palette_is_read_in_colour(tmp_path):
     ],
     ids=["missing", "none", "channels", "empty", "range", "nan", "integers"],
 )
-def test_what_is_no_picture_is_told(source, message):
+def test_what_is_no_image_is_told(source, message):
     with pytest.raises(DataError, match=message):
-        Picture.read(source, name="style")
+        Image.read(source, name="style")
 
 
 def test_a_broken_file_and_a_wrong_ending_are_told(tmp_path):
     (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8 nothing else")
     with pytest.raises(DataError, match="cannot be decoded"):
-        Picture.read(tmp_path / "broken.jpg")
+        Image.read(tmp_path / "broken.jpg")
     with pytest.raises(ConfigurationError, match=r"end it in \.png"):
-        Picture.read(RED).save(tmp_path / "made.jpg")
+        Image.read(RED).save(tmp_path / "made.jpg")
     with pytest.raises(ConfigurationError, match="image_size is 0"):
-        Picture.read(RED, 0)
+        Image.read(RED, 0)

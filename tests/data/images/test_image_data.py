@@ -1,4 +1,4 @@
-"""The data= argument of a picture task."""
+"""The data= argument of an image task."""
 
 import numpy as np
 import pytest
@@ -8,18 +8,18 @@ from PIL import Image
 from lightning_tf.data import (
     Cifar10,
     Digits,
-    PictureArrays,
-    PictureDatasets,
-    PictureFolder,
-    TfdsPictures,
+    ImageArrays,
+    ImageDatasets,
+    ImageFolder,
+    TfdsImages,
     image_data,
 )
 from lightning_tf.data.images.image_data import BUILT_IN
 from lightning_tf.data.sources.data_folder import VARIABLE
 from lightning_tf.exceptions import ConfigurationError
 
-PICTURES, LABELS = np.zeros((8, 4, 4, 1), "uint8"), np.arange(8) % 2
-BATCHES = tf.data.Dataset.from_tensor_slices((PICTURES, LABELS)).batch(4)
+IMAGES, LABELS = np.zeros((8, 4, 4, 1), "uint8"), np.arange(8) % 2
+BATCHES = tf.data.Dataset.from_tensor_slices((IMAGES, LABELS)).batch(4)
 
 
 @pytest.mark.parametrize("name", BUILT_IN)
@@ -34,12 +34,12 @@ def test_every_built_in_name_takes_the_options_of_a_source(name, tmp_path, monke
 @pytest.mark.parametrize(
     ("data", "kind"),
     [
-        ("tfds:mnist", TfdsPictures),
-        ((PICTURES, LABELS), PictureArrays),
-        ([PICTURES, LABELS], PictureArrays),
-        (BATCHES, PictureDatasets),
-        ((BATCHES, BATCHES), PictureDatasets),
-        ((BATCHES, None, BATCHES), PictureDatasets),
+        ("tfds:mnist", TfdsImages),
+        ((IMAGES, LABELS), ImageArrays),
+        ([IMAGES, LABELS], ImageArrays),
+        (BATCHES, ImageDatasets),
+        ((BATCHES, BATCHES), ImageDatasets),
+        ((BATCHES, None, BATCHES), ImageDatasets),
     ],
 )
 def test_what_a_user_writes_becomes_its_source(data, kind):
@@ -52,12 +52,12 @@ def test_a_folder_becomes_its_source(tmp_path):
         Image.new("RGB", (9, 9)).save(tmp_path / name / "x.png")
     for data in (tmp_path, str(tmp_path)):
         source = image_data(data, image_size=4, broken="skip", in_memory=True, val_fraction=0.0)
-        assert type(source) is PictureFolder
+        assert type(source) is ImageFolder
         assert source.train_dataset(0).element_spec[0].shape.as_list() == [None, 4, 4, 3]
 
 
 def test_cifar10_comes_from_its_file_or_else_from_tensorflow_datasets(tmp_path):
-    assert type(image_data("cifar10", data_dir=tmp_path)) is TfdsPictures
+    assert type(image_data("cifar10", data_dir=tmp_path)) is TfdsImages
     (tmp_path / "cifar10.npz").touch()
     assert type(image_data("cifar10", data_dir=tmp_path)) is Cifar10
 
@@ -77,8 +77,8 @@ def test_a_module_is_returned_as_it_is():
         ("digits", {"data_dir": "."}, "data_dir='.' has no meaning for data='digits'"),
         ("digits", {"class_names": ["a"]}, "has no meaning"),
         ("digits", {"batch_size": 0}, "batch_size is 0"),
-        (BATCHES, {"batch_size": 4}, "has no meaning for data=PictureDatasets"),
-        ((PICTURES, LABELS), {"image_size": 4}, "has no meaning for data=PictureArrays"),
+        (BATCHES, {"batch_size": 4}, "has no meaning for data=ImageDatasets"),
+        ((IMAGES, LABELS), {"image_size": 4}, "has no meaning for data=ImageArrays"),
     ],
 )
 def test_what_cannot_work_is_named(data, options, message):

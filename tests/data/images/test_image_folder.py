@@ -6,24 +6,24 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lightning_tf.data import PictureFolder
+from lightning_tf.data import ImageFolder
 from lightning_tf.exceptions import ConfigurationError, DataError
 
 COLOURS = {"blue": (0, 0, 200), "red": (200, 0, 0)}
 
 
 def paint(root, count=6, endings=("jpg", "png", "bmp", "gif"), classes=COLOURS):
-    """Plain pictures of many sizes and formats."""
+    """Plain images of many sizes and formats."""
     for name, colour in classes.items():
         (root / name).mkdir(parents=True, exist_ok=True)
         for number in range(count):
-            picture = Image.new("RGB", (10 + 3 * number, 20 - number), colour)
-            picture.save(root / name / f"{number}.{endings[number % len(endings)]}")
+            image = Image.new("RGB", (10 + 3 * number, 20 - number), colour)
+            image.save(root / name / f"{number}.{endings[number % len(endings)]}")
     return root
 
 
 def ready(root, **options):
-    data = PictureFolder(root, **{"image_size": 8, **options})
+    data = ImageFolder(root, **{"image_size": 8, **options})
     data.setup("fit")
     return data
 
@@ -38,14 +38,14 @@ def flat(dataset):
 
 
 @pytest.mark.parametrize("in_memory", [False, True])
-def test_pictures_of_any_size_and_format_are_decoded_and_resized(tmp_path, in_memory):
+def test_images_of_any_size_and_format_are_decoded_and_resized(tmp_path, in_memory):
     data = ready(paint(tmp_path), val_fraction=0.0, in_memory=in_memory)
-    pictures, labels = flat(data.train_dataset(0))
-    assert (pictures.shape, pictures.dtype.name) == ((12, 8, 8, 3), "uint8")
+    images, labels = flat(data.train_dataset(0))
+    assert (images.shape, images.dtype.name) == ((12, 8, 8, 3), "uint8")
     assert data.class_names == ["blue", "red"]
-    for picture, label in zip(pictures, labels, strict=True):
+    for image, label in zip(images, labels, strict=True):
         colour = list(COLOURS.values())[label]
-        assert np.abs(picture.astype(int) - colour).max() < 12  # JPEG and GIF are not exact
+        assert np.abs(image.astype(int) - colour).max() < 12  # JPEG and GIF are not exact
 
 
 def test_decoding_in_memory_gives_the_same_batches(tmp_path):
@@ -58,12 +58,12 @@ def test_decoding_in_memory_gives_the_same_batches(tmp_path):
 def test_an_epoch_is_pure_and_resumes_at_any_batch(tmp_path):
     paint(tmp_path, count=12)
     data = ready(tmp_path, batch_size=4, seed=5)
-    pictures, labels = flat(data.train_dataset(1))
+    images, labels = flat(data.train_dataset(1))
     again, _ = flat(ready(tmp_path, batch_size=4, seed=5).train_dataset(1))
-    assert (again == pictures).all()
+    assert (again == images).all()
     assert (flat(data.train_dataset(2))[1] != labels).any()
     resumed, _ = flat(data.train_dataset_from(1, 2))
-    assert (resumed == pictures[8:]).all()
+    assert (resumed == images[8:]).all()
 
 
 def test_folders_of_parts_are_used_and_validation_is_held_out(tmp_path):
@@ -86,13 +86,13 @@ def test_a_window_can_be_cut_instead_of_stretching(tmp_path):
     assert stretched.min() == 0
 
 
-def test_grey_pictures_have_one_channel(tmp_path):
+def test_grey_images_have_one_channel(tmp_path):
     data = ready(paint(tmp_path, endings=("jpg", "png")), channels=1)
     assert data.train_dataset(0).element_spec[0].shape[-1] == 1
     assert data.input_shape == (8, 8, 1)
 
 
-def test_a_broken_picture_is_an_error_that_names_it(tmp_path):
+def test_a_broken_image_is_an_error_that_names_it(tmp_path):
     paint(tmp_path)
     whole = (tmp_path / "red" / "0.jpg").read_bytes()
     (tmp_path / "red" / "0.jpg").write_bytes(whole[: len(whole) // 2])
@@ -100,10 +100,10 @@ def test_a_broken_picture_is_an_error_that_names_it(tmp_path):
         ready(tmp_path)
 
 
-def test_broken_pictures_are_skipped_counted_and_told_once(tmp_path, caplog):
+def test_broken_images_are_skipped_counted_and_told_once(tmp_path, caplog):
     paint(tmp_path)
     for name in ("0.jpg", "5.png"):
-        (tmp_path / "red" / name).write_text("no picture")
+        (tmp_path / "red" / name).write_text("no image")
     with caplog.at_level(logging.WARNING):
         data = ready(tmp_path, broken="skip", val_fraction=0.0)
     assert data.broken_files == [str(tmp_path / "red" / name) for name in ("0.jpg", "5.png")]
@@ -147,16 +147,16 @@ def test_empty_folders_are_refused(tmp_path):
         ready(tmp_path)
     paint(tmp_path)
     (tmp_path / "yellow").mkdir()
-    with pytest.raises(DataError, match="yellow holds no pictures"):
+    with pytest.raises(DataError, match="yellow holds no images"):
         ready(tmp_path)
     with pytest.raises(DataError, match="is no folder"):
         ready(tmp_path / "nowhere")
 
 
-def test_folders_of_broken_pictures_only_are_refused(tmp_path):
+def test_folders_of_broken_images_only_are_refused(tmp_path):
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
-        (tmp_path / name / "x.jpg").write_text("no picture")
+        (tmp_path / name / "x.jpg").write_text("no image")
     with pytest.raises(DataError, match="can be decoded; give whole files"):
         ready(tmp_path, broken="skip")
 
@@ -172,9 +172,9 @@ def test_real_photos_are_read(real_data):
     data = ready(real_data / "cats_dogs", image_size=(48, 64), batch_size=50)
     assert sizes(data) == {"train": 990, "val": 110, "test": 400}
     assert data.class_names == ["cats", "dogs"]
-    pictures, labels = flat(data.test_dataset())
-    assert pictures.shape == (400, 48, 64, 3)
-    assert 60 < pictures.mean() < 180
+    images, labels = flat(data.test_dataset())
+    assert images.shape == (400, 48, 64, 3)
+    assert 60 < images.mean() < 180
     assert np.bincount(labels).tolist() == [200, 200]
 
 
@@ -184,5 +184,5 @@ def test_fine_patterns_are_averaged_when_made_smaller(tmp_path):
     for name in COLOURS:
         (tmp_path / name).mkdir()
         Image.fromarray(stripes).save(tmp_path / name / "stripes.png")
-    pictures, _ = flat(ready(tmp_path, val_fraction=0.0).train_dataset(0))
-    assert 100 < pictures[:, 2:6, 2:6].min() <= pictures[:, 2:6, 2:6].max() < 200
+    images, _ = flat(ready(tmp_path, val_fraction=0.0).train_dataset(0))
+    assert 100 < images[:, 2:6, 2:6].min() <= images[:, 2:6, 2:6].max() < 200

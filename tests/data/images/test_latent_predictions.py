@@ -1,10 +1,10 @@
-"""LatentPredictions and UnlabelledPictures: what a GAN trains on and predicts from."""
+"""LatentPredictions and UnlabelledImages: what a GAN trains on and predicts from."""
 
 import numpy as np
 import pytest
 from helpers.boring import BoringData
 
-from lightning_tf.data import Digits, UnlabelledPictures
+from lightning_tf.data import Digits, UnlabelledImages
 from lightning_tf.data.images.latent_predictions import LatentPredictions
 from lightning_tf.data.images.unlabelled_images import generation_data, generation_facts
 from lightning_tf.exceptions import ConfigurationError, DataError
@@ -14,12 +14,12 @@ def batches(dataset):
     return list(dataset.as_numpy_iterator())
 
 
-def test_all_but_prediction_is_the_pictures_own():
-    pictures = BoringData()
-    data = LatentPredictions(pictures, count=5, latent_dim=3)
+def test_all_but_prediction_is_the_images_own():
+    images = BoringData()
+    data = LatentPredictions(images, count=5, latent_dim=3)
     for stage in ("train", "val", "test"):
         for one, other in zip(
-            batches(data.dataset_for(stage)), batches(pictures.dataset_for(stage)), strict=True
+            batches(data.dataset_for(stage)), batches(images.dataset_for(stage)), strict=True
         ):
             np.testing.assert_array_equal(one[0], other[0])
     assert data.dataset_for("predict").element_spec.shape[1:] == (3,)
@@ -39,34 +39,34 @@ def test_latent_vectors_follow_the_seed_and_classes_take_turns():
     assert labels == [0, 1, 2, 3, 0, 1]
 
 
-def test_the_seed_of_the_trainer_and_a_new_batch_size_reach_the_pictures():
+def test_the_seed_of_the_trainer_and_a_new_batch_size_reach_the_images():
     data = LatentPredictions(Digits(), count=6, latent_dim=3)
     data.batch_size, data.trainer_seed = 10, 7
     (first, *_) = batches(data.dataset_for("train"))
     assert len(first[0]) == 10
-    assert data.pictures.trainer_seed == data.pictures.order_seed == data.order_seed == 7
+    assert data.images.trainer_seed == data.images.order_seed == data.order_seed == 7
 
 
 @pytest.mark.parametrize(
-    ("pictures", "value_range"),
+    ("images", "value_range"),
     [
         (np.arange(40 * 16, dtype="uint8").reshape(40, 4, 4, 1), (0.0, 255.0)),
         (np.linspace(-2, 2, 40 * 16, dtype="float32").reshape(40, 4, 4, 1), (-2.0, 2.0)),
     ],
     ids=["uint8", "float32"],
 )
-def test_an_array_of_pictures_alone_trains_as_a_whole(pictures, value_range):
-    data = generation_data(pictures, batch_size=16, image_size=None)
+def test_an_array_of_images_alone_trains_as_a_whole(images, value_range):
+    data = generation_data(images, batch_size=16, image_size=None)
     facts = generation_facts(data)
     assert (facts.input_shape, facts.num_classes) == ((4, 4, 1), 1)
     assert facts.value_range == value_range
     seen = np.concatenate([x for x, _ in batches(data.train_dataset(0))])
-    assert sorted(seen.sum(axis=(1, 2, 3))) == sorted(pictures.sum(axis=(1, 2, 3)))
+    assert sorted(seen.sum(axis=(1, 2, 3))) == sorted(images.sum(axis=(1, 2, 3)))
     assert data.val_dataset() is None
 
 
 def test_bad_arrays_are_told():
     with pytest.raises(DataError, match="rank 4"):
-        generation_facts(UnlabelledPictures(np.zeros((5, 4, 4))))
+        generation_facts(UnlabelledImages(np.zeros((5, 4, 4))))
     with pytest.raises((ConfigurationError, TypeError), match="image_size"):
         generation_data(np.zeros((5, 4, 4, 1)), image_size=8)

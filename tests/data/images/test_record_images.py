@@ -86,8 +86,8 @@ def test_an_index_is_that_of_the_sets_own_data_source(prepared):
     rows = [*builder.as_data_source("train"), *builder.as_data_source("test")]
     assert len({row["place"] for row in rows}) == 60
     source = data.parts["train"].source
-    ((pictures, labels),) = batches(source.batches(np.arange(60), 60))
-    assert_same(pictures, np.stack([row["image"] for row in rows]))
+    ((images, labels),) = batches(source.batches(np.arange(60), 60))
+    assert_same(images, np.stack([row["image"] for row in rows]))
     assert labels.tolist() == [row["label"] for row in rows]
     assert data.parts["test"].indices.tolist() == list(range(50, 60))
 
@@ -160,7 +160,7 @@ def test_a_worker_reads_its_own_rows(prepared, read, stage):
 
 def test_a_part_without_labels_is_predicted_and_refused_in_testing(prepared):
     data = ready("painted_thrice", prepared[ON_DISK])
-    assert [len(pictures) for pictures in data.predict_dataset()] == [5]
+    assert [len(images) for images in data.predict_dataset()] == [5]
     with pytest.raises(tf.errors.InvalidArgumentError, match="label is not within 0 to 1"):
         batches(data.test_dataset())
     with pytest.raises(DataError, match="labels must be 0 to 1, but 5 of 51 are not"):

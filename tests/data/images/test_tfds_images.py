@@ -6,9 +6,9 @@ import socket
 
 import numpy as np
 import pytest
-from helpers.painted_sets import PaintedOnce, PaintedTwice, pictures, prepared_in, ready
+from helpers.painted_sets import PaintedOnce, PaintedTwice, images, prepared_in, ready
 
-from lightning_tf.data import TfdsPictures
+from lightning_tf.data import TfdsImages
 from lightning_tf.data.sources import tfds_set
 from lightning_tf.exceptions import ConfigurationError, DataError
 
@@ -33,9 +33,9 @@ def test_a_prepared_set_is_read_without_a_network(prepared, in_memory):
     assert sizes(data) == {"train": 45, "val": 5, "test": 10}
     assert data.input_shape == (6, 6, 3)
     assert data.class_names == ["left", "right"]
-    expected = {example["image"].tobytes(): example["label"] for _, example in pictures(50)}
-    for picture, label in zip(*flat(data.train_dataset(0)), strict=True):
-        assert expected[picture.tobytes()] == label
+    expected = {example["image"].tobytes(): example["label"] for _, example in images(50)}
+    for image, label in zip(*flat(data.train_dataset(0)), strict=True):
+        assert expected[image.tobytes()] == label
 
 
 def test_an_epoch_is_pure_and_resumes_at_any_batch(prepared):
@@ -54,25 +54,25 @@ def test_a_validation_split_is_used_and_sizes_are_made_equal(prepared):
     assert flat(data.val_dataset())[0].shape == (6, 5, 5, 3)
 
 
-def test_pictures_of_many_sizes_need_a_size(prepared):
+def test_images_of_many_sizes_need_a_size(prepared):
     with pytest.raises(ConfigurationError, match="pass image_size="):
         ready("painted_twice", prepared)
 
 
 def test_an_unknown_set_is_answered_with_the_nearest(tmp_path):
     with pytest.raises(ConfigurationError, match="Did you mean 'cifar10"):
-        TfdsPictures("cifar1O", data_dir=tmp_path).prepare_data()
+        TfdsImages("cifar1O", data_dir=tmp_path).prepare_data()
 
 
 def test_without_a_network_a_download_fails_at_once(tmp_path, monkeypatch):
     monkeypatch.setattr(tfds_set, "HOST", "host.invalid")  # a name that never exists
     with pytest.raises(DataError, match=r"host.invalid cannot be reached .* pass data_dir="):
-        TfdsPictures("cifar10", data_dir=tmp_path).prepare_data()
+        TfdsImages("cifar10", data_dir=tmp_path).prepare_data()
 
 
 def test_a_set_that_is_not_prepared_is_named(tmp_path):
     with pytest.raises(DataError, match="is not prepared in"):
-        TfdsPictures("cifar10", data_dir=tmp_path).setup("fit")
+        TfdsImages("cifar10", data_dir=tmp_path).setup("fit")
 
 
 class PaintedAnew(PaintedOnce):
@@ -93,8 +93,8 @@ def test_a_set_is_prepared_in_the_format_that_is_asked_for(tmp_path, monkeypatch
 
 def test_a_set_in_another_format_than_asked_for_is_refused(prepared):
     with pytest.raises(ConfigurationError, match=r"as tfrecord, but file_format is 'array_record'"):
-        TfdsPictures("painted_once", data_dir=prepared, file_format="array_record").prepare_data()
-    data = TfdsPictures("painted_once", data_dir=prepared, file_format="array_record")
+        TfdsImages("painted_once", data_dir=prepared, file_format="array_record").prepare_data()
+    data = TfdsImages("painted_once", data_dir=prepared, file_format="array_record")
     with pytest.raises(ConfigurationError, match=r"or pass the data_dir= of another folder"):
         data.setup("fit")
     assert sizes(ready("painted_once", prepared, file_format="tfrecord"))["train"] == 45
@@ -109,8 +109,8 @@ def test_of_a_set_in_two_formats_the_one_asked_for_is_read(tmp_path):
     description.write_text(json.dumps({**told, "alternativeFileFormats": ["array_record"]}))
     on_disk = ready("painted_once", folders[0], file_format="array_record")
     resident = ready("painted_once", folders[0])
-    assert type(on_disk.parts["train"].source).__name__ == "RecordPictures"
-    assert type(resident.parts["train"].source).__name__ == "DecodedPictures"
+    assert type(on_disk.parts["train"].source).__name__ == "RecordImages"
+    assert type(resident.parts["train"].source).__name__ == "DecodedImages"
     for one, other in zip(
         flat(on_disk.train_dataset(1)), flat(resident.train_dataset(1)), strict=True
     ):
@@ -119,4 +119,4 @@ def test_of_a_set_in_two_formats_the_one_asked_for_is_read(tmp_path):
 
 def test_an_unknown_format_is_answered_with_the_nearest():
     with pytest.raises(ConfigurationError, match="Did you mean 'array_record'"):
-        TfdsPictures("cifar10", file_format="arrayrecord")
+        TfdsImages("cifar10", file_format="arrayrecord")

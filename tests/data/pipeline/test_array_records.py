@@ -6,7 +6,7 @@ import pytest
 import tensorflow_datasets as tfds
 from helpers.painted_sets import prepared_in
 
-from lightning_tf.data import TfdsPictures
+from lightning_tf.data import TfdsImages
 from lightning_tf.data.pipeline.array_records import ArrayRecords
 from lightning_tf.exceptions import ConfigurationError, DataError
 
@@ -22,7 +22,7 @@ def instructions(folder):
 
 
 def test_any_order_is_read_across_files(folder, instructions):
-    records = ArrayRecords("pictures", instructions)
+    records = ArrayRecords("images", instructions)
     source = tfds.builder("painted_once", data_dir=folder).as_data_source(
         "train", deserialize_method=tfds.decode.DeserializeMethod.RAW_BYTES
     )
@@ -37,20 +37,20 @@ def test_more_files_than_the_process_may_open_are_refused(instructions, monkeypa
     resource = pytest.importorskip("resource")
     monkeypatch.setattr(resource, "getrlimit", lambda kind: (130, 4096))
     with pytest.raises(ConfigurationError, match=r"3 files.* may open 130; run `ulimit -n 1027`"):
-        ArrayRecords("pictures", instructions)
+        ArrayRecords("images", instructions)
 
 
 def test_a_platform_without_the_package_is_told(folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "array_record.python.array_record_data_source", None)
     with pytest.raises(DataError, match=r'needs the package array_record.*file_format="tfrecord"'):
-        TfdsPictures("painted_once", data_dir=folder).setup("fit")
+        TfdsImages("painted_once", data_dir=folder).setup("fit")
 
 
 def test_a_missing_file_is_named(tmp_path):
     prepared_in(tmp_path, "array_record", files=3)
     gone = next(tmp_path.rglob("*train*00001-of-00003"))
     gone.unlink()
-    data = TfdsPictures("painted_once", data_dir=tmp_path)
+    data = TfdsImages("painted_once", data_dir=tmp_path)
     with pytest.raises(DataError, match=r"records cannot be read .*00001-of-00003"):
         data.setup("fit")
 
@@ -59,6 +59,6 @@ def test_a_cut_off_file_is_named(tmp_path):
     prepared_in(tmp_path, "array_record", files=3)
     cut = next(tmp_path.rglob("*train*00001-of-00003"))
     cut.write_bytes(cut.read_bytes()[:1000])
-    data = TfdsPictures("painted_once", data_dir=tmp_path)
+    data = TfdsImages("painted_once", data_dir=tmp_path)
     with pytest.raises(DataError, match="records cannot be read"):
         data.setup("fit")

@@ -5,16 +5,16 @@ import pytest
 import tensorflow as tf
 
 from lightning_tf.data import TextArrays
-from lightning_tf.data.images.encoded_images import DecodedPictures
+from lightning_tf.data.images.encoded_images import DecodedImages
 from lightning_tf.data.pipeline.options import parallel_calls, without_tuner
 from lightning_tf.data.text.encoded_texts import EncodedTexts
 
 
-def pictures():
+def images():
     contents = [
         tf.io.encode_png(np.full((4, 4, 3), number, "uint8")).numpy() for number in range(40)
     ]
-    return DecodedPictures(contents, np.arange(40), image_size=(4, 4)).batches(np.arange(40), 8)
+    return DecodedImages(contents, np.arange(40), image_size=(4, 4)).batches(np.arange(40), 8)
 
 
 def tokens():
@@ -28,14 +28,14 @@ def arrays():
     return TextArrays(texts, val_fraction=0.0, batch_size=8).train_dataset(0)
 
 
-@pytest.mark.parametrize("make", [pictures, tokens, arrays], ids=lambda make: make.__name__)
+@pytest.mark.parametrize("make", [images, tokens, arrays], ids=lambda make: make.__name__)
 def test_no_pipeline_of_the_package_has_a_tuner_that_an_epochs_end_waits_for(make):
     # Also where a loop or a worker's share puts more on top.
     assert make().options().autotune.enabled is False
     assert make().take(2).map(lambda *batch: batch).prefetch(2).options().autotune.enabled is False
 
 
-@pytest.mark.parametrize("make", [pictures, tokens, arrays], ids=lambda make: make.__name__)
+@pytest.mark.parametrize("make", [images, tokens, arrays], ids=lambda make: make.__name__)
 def test_batches_come_in_the_same_order_every_time(make):
     first, second = ([tf.nest.flatten(batch) for batch in make()] for _ in range(2))
     assert len(first) == 5
@@ -44,9 +44,9 @@ def test_batches_come_in_the_same_order_every_time(make):
             np.testing.assert_array_equal(left, right)
 
 
-def test_pictures_decoded_on_all_cores_keep_the_order_of_their_indices():
-    labels = [int(label) for _, batch in pictures() for label in batch]
-    values = [int(picture[0, 0, 0]) for batch, _ in pictures() for picture in batch]
+def test_images_decoded_on_all_cores_keep_the_order_of_their_indices():
+    labels = [int(label) for _, batch in images() for label in batch]
+    values = [int(image[0, 0, 0]) for batch, _ in images() for image in batch]
     assert labels == values == list(range(40))
 
 

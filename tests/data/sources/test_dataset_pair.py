@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lightning_tf.data import DatasetPair, PictureDatasets
+from lightning_tf.data import DatasetPair, ImageDatasets
 from lightning_tf.exceptions import ConfigurationError, DataError
 
 SLICES = tf.data.Dataset.from_tensor_slices(
@@ -35,8 +35,8 @@ def test_something_else_than_a_dataset_is_refused():
         DatasetPair(SLICES.batch(2), [1])
 
 
-def test_picture_datasets_tell_their_facts_after_setup():
-    data = PictureDatasets(SLICES.batch(4), class_names=["even", "odd"])
+def test_image_datasets_tell_their_facts_after_setup():
+    data = ImageDatasets(SLICES.batch(4), class_names=["even", "odd"])
     data.setup("fit")
     assert (data.input_shape, data.num_classes) == ((4, 4, 1), 2)
     assert (data.class_names, data.value_range) == (["even", "odd"], (0.0, 255.0))

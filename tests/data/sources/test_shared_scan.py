@@ -11,7 +11,7 @@ from helpers.on_workers import run
 from helpers.replicated import furthest, outcome
 from helpers.texts import texts
 
-from lightning_tf.data import TextArrays, UnlabelledPictureFolder
+from lightning_tf.data import TextArrays, UnlabelledImageFolder
 from lightning_tf.data.sources.shared_scan import shared_look
 from lightning_tf.data.text.encoded_texts import EncodedTexts
 from lightning_tf.distribute.workers import ALONE
@@ -41,13 +41,13 @@ def test_an_error_of_one_worker_alone_stays_as_it_is(tmp_path):
 @pytest.mark.distributed
 def test_two_workers_open_each_file_once_in_all_and_end_like_one_process(tmp_path):
     root = tmp_path / "root"
-    files = [folder_cases.write_texts(root), folder_cases.write_pictures(root)]
+    files = [folder_cases.write_texts(root), folder_cases.write_images(root)]
     every = [sorted(str(path) for path in folder.rglob("*.*")) for folder in files]
     found, _ = run("helpers.folder_cases:fits", tmp_path, str(root))
     for name, make in folder_cases.CASES.items():
         opened = Counter(path for worker in found for path in worker[name][0])
         times = 2 if "memory" in name else 1  # to find broken ones, then to keep them
-        assert opened == dict.fromkeys(every["pictures" in name], times), name
+        assert opened == dict.fromkeys(every["images" in name], times), name
         assert all(worker[name][0] for worker in found)
         one = outcome(lambda make=make: make(root), 1, max_epochs=folder_cases.EPOCHS.get(name, 1))
         for worker in found:
@@ -82,27 +82,27 @@ def test_two_workers_split_each_text_once_and_have_the_rows_and_words_of_one(tmp
 def test_what_one_worker_finds_ends_or_warns_both_alike(tmp_path):
     root = tmp_path / "root"
     folder_cases.write_texts(root)
-    folder_cases.write_pictures(root)
+    folder_cases.write_images(root)
     (one, other), _ = run("helpers.folder_cases:failures", tmp_path, str(root))
-    pictures = one.pop("pictures")
-    assert (pictures == other.pop("pictures")).all()
+    images = one.pop("images")
+    assert (images == other.pop("images")).all()
     ours, theirs = one.pop("on one alone"), other.pop("on one alone")
     assert ours.startswith("worker 1 (127.0.0.1")
     assert ours.endswith(f" failed: MemoryError: {theirs}")
     assert theirs == "the disk is on fire"
     assert one == other
-    for said, name in zip(one["gone"], ("texts", "pictures", "pictures"), strict=True):
+    for said, name in zip(one["gone"], ("texts", "images", "images"), strict=True):
         assert said.startswith(f"{root / 'gone' / name} is no folder; give one with")
     texts_root = Path(root, "texts")
     assert one["other files"].startswith(
         f"worker 1 has {folder_cases.TEXTS + 1} files in its texts and worker 0 has"
     )
     assert one["another encoding"].startswith(f"{texts_root / 'good' / '999.txt'} cannot be read")
-    count, broken = folder_cases.PICTURES + 1, str(Path(root, "pictures", "light", "99.png"))
-    assert one["a broken picture"].startswith(f"1 of {count} pictures cannot be decoded, the first")
-    assert broken in one["a broken picture"]
+    count, broken = folder_cases.IMAGES + 1, str(Path(root, "images", "light", "99.png"))
+    assert one["a broken image"].startswith(f"1 of {count} images cannot be decoded, the first")
+    assert broken in one["a broken image"]
     assert one["skipped"] == one["unlabelled"] == ("nothing went wrong", [broken])
-    alone = UnlabelledPictureFolder(root / "pictures", image_size=8, broken="skip")
+    alone = UnlabelledImageFolder(root / "images", image_size=8, broken="skip")
     alone.setup("fit")
-    batches = alone.parts["train"].source.inputs(np.arange(folder_cases.PICTURES), 4)
-    assert (pictures == np.concatenate(list(batches.as_numpy_iterator()))).all()
+    batches = alone.parts["train"].source.inputs(np.arange(folder_cases.IMAGES), 4)
+    assert (images == np.concatenate(list(batches.as_numpy_iterator()))).all()

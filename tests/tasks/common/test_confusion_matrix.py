@@ -14,21 +14,21 @@ def sent(rows, kind):
 
 
 @pytest.fixture(scope="module")
-def pictures():
+def images():
     x = np.random.default_rng(0).uniform(0, 255, (60, 6, 6, 1)).astype("uint8")
     return x, np.arange(60) % 3
 
 
-def task_of(pictures, **options):
+def task_of(images, **options):
     return ImageClassification(
-        pictures, "linear", data_options={"val_fraction": 0.2, "test_fraction": 0.3}, **options
+        images, "linear", data_options={"val_fraction": 0.2, "test_fraction": 0.3}, **options
     )
 
 
-def test_fit_logs_the_last_validation_alone_and_test_the_whole_test(pictures):
+def test_fit_logs_the_last_validation_alone_and_test_the_whole_test(images):
     rows = Rows()
     trainer = Trainer(**quiet(logger=rows, max_epochs=3))
-    task = task_of(pictures)
+    task = task_of(images)
     trainer.fit(task)
     tables = sent(rows, "table")
     assert list(tables) == ["val/confusion_matrix"]
@@ -46,10 +46,10 @@ def test_fit_logs_the_last_validation_alone_and_test_the_whole_test(pictures):
     assert set(sent(rows, "figure")) >= {"val/confusion_matrix", "test/confusion_matrix"}
 
 
-def test_a_sanity_check_alone_leaves_nothing_to_log(pictures):
+def test_a_sanity_check_alone_leaves_nothing_to_log(images):
     rows = Rows()
     trainer = Trainer(**quiet(logger=rows, max_epochs=1, check_val_every_n_epoch=2))
-    trainer.fit(task_of(pictures))
+    trainer.fit(task_of(images))
     assert "val_loss" not in trainer.callback_metrics
     assert "table" not in {what for what, *_ in rows.sent}
 

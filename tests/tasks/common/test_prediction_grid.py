@@ -1,4 +1,4 @@
-"""PredictionSheet: the pictures, what they are taken for, and mistakes in red."""
+"""PredictionSheet: the images, what they are taken for, and mistakes in red."""
 
 import numpy as np
 import pytest
@@ -11,39 +11,39 @@ from lightning_tf.tasks import ImageClassification
 from lightning_tf.tasks.common.prediction_grid import prediction_figure, some_examples
 
 
-def test_each_picture_stands_under_its_prediction_and_mistakes_are_red():
-    pictures = np.random.default_rng(0).uniform(0, 1, (3, 4, 4, 1))
+def test_each_image_stands_under_its_prediction_and_mistakes_are_red():
+    images = np.random.default_rng(0).uniform(0, 1, (3, 4, 4, 1))
     probabilities = np.array([[0.9, 0.1], [0.8, 0.2], [0.25, 0.75]])
-    figure = prediction_figure(pictures, np.array([0, 1, 1]), probabilities, ["cat", "dog"])
+    figure = prediction_figure(images, np.array([0, 1, 1]), probabilities, ["cat", "dog"])
     titles = [(axes.get_title(), axes.title.get_color()) for axes in figure.axes]
     assert titles == [("cat 90%", "black"), ("cat 80%\ntrue: dog", "red"), ("dog 75%", "black")]
     assert figure.get_suptitle() == "1 of 3 mistaken"
-    for picture, axes in zip(pictures, figure.axes, strict=True):
-        np.testing.assert_array_equal(axes.images[0].get_array(), picture[..., 0])
+    for image, axes in zip(images, figure.axes, strict=True):
+        np.testing.assert_array_equal(axes.images[0].get_array(), image[..., 0])
 
 
-def test_heat_maps_of_any_size_are_laid_over_the_pictures():
-    pictures = np.zeros((1, 4, 6, 3))
+def test_heat_maps_of_any_size_are_laid_over_the_images():
+    images = np.zeros((1, 4, 6, 3))
     heat = np.array([[[0.0, 1.0], [0.5, 0.0]]])
-    figure = prediction_figure(pictures, np.array([0]), np.array([[1.0, 0.0]]), ["a", "b"], heat)
-    picture, laid_over = figure.axes[0].images
+    figure = prediction_figure(images, np.array([0]), np.array([[1.0, 0.0]]), ["a", "b"], heat)
+    image, laid_over = figure.axes[0].images
     np.testing.assert_array_equal(laid_over.get_array(), heat[0])
-    assert laid_over.get_extent() == picture.get_extent()
+    assert laid_over.get_extent() == image.get_extent()
     assert laid_over.get_alpha() < 1.0
 
 
-def test_indexed_data_give_pictures_spread_over_the_whole_part():
+def test_indexed_data_give_images_spread_over_the_whole_part():
     x = np.zeros((100, 2, 2, 1), "uint8")
     data = image_data((x, np.repeat(np.arange(4), 25)), batch_size=8)
     data = type(data)((x, np.repeat(np.arange(4), 25)), test=(x, np.repeat(np.arange(4), 25)))
     data.setup("test")
-    pictures, labels = some_examples(data, "test", 9)
-    assert pictures.shape == (9, 2, 2, 1)
+    images, labels = some_examples(data, "test", 9)
+    assert images.shape == (9, 2, 2, 1)
     assert set(labels) == {0, 1, 2, 3}
     assert len(some_examples(data, "test", 500)[0]) == 100
 
 
-def test_other_data_give_their_first_pictures():
+def test_other_data_give_their_first_images():
     batches = tf.data.Dataset.from_tensor_slices((np.zeros((7, 2, 2, 1)), np.arange(7))).batch(3)
     data = DatasetPair(batches, batches)
     assert some_examples(data, "val", 5)[1].tolist() == [0, 1, 2, 3, 4]
@@ -52,7 +52,7 @@ def test_other_data_give_their_first_pictures():
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
-def test_fit_and_test_log_a_sheet_of_the_pictures_as_they_are(dtype):
+def test_fit_and_test_log_a_sheet_of_the_images_as_they_are(dtype):
     x = np.random.default_rng(0).integers(0, 256, (40, 5, 5, 3)).astype("uint8")
     scaled = x if dtype == "uint8" else (x / 255.0).astype("float32")
     rows = Rows()

@@ -28,7 +28,7 @@ def test_fid_of_the_same_features_is_0_and_of_a_shift_its_square():
     assert frechet_distance(one, one + 3.0) == pytest.approx(6 * 9.0)
 
 
-def test_fid_is_finite_for_more_features_than_pictures_and_for_constant_ones():
+def test_fid_is_finite_for_more_features_than_images_and_for_constant_ones():
     assert frechet_distance(features(5), np.zeros((7, 6))) > 0.0
     assert frechet_distance(features(size=1), features(size=1)) == pytest.approx(0.0, abs=1e-6)
 

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers.adversarial import CLASSES, SIDE, few_pictures, small_gan
+from helpers.adversarial import CLASSES, SIDE, few_images, small_gan
 from helpers.boring import Rows, fitted, named, quiet
 from helpers.replicated import assert_equal_on_replicas
 from helpers.resumable import assert_resume_is_exact
@@ -93,7 +93,7 @@ def test_digits_are_made_that_a_classifier_takes_for_all_ten():
     "loss",
     ["minimax", *(pytest.param(name, marks=pytest.mark.slow) for name in LOSSES[1:])],
 )
-def test_generated_pictures_come_near_the_brightness_of_real_ones(loss):
+def test_generated_images_come_near_the_brightness_of_real_ones(loss):
     x = np.full((64, SIDE, SIDE, 1), 200, "uint8")
     x[:, :4] = 40
     task = small_gan(loss, data=x, learning_rate=1e-2, n_critic=2, ema=0.5, batch_size=16)
@@ -105,7 +105,7 @@ def test_generated_pictures_come_near_the_brightness_of_real_ones(loss):
 
 @pytest.mark.slow
 def test_a_conditional_gan_makes_the_class_that_is_asked_for():
-    x, y = few_pictures(240)
+    x, y = few_images(240)
     task = small_gan(
         data=(x, y), conditional=True, learning_rate=5e-3, width=32, ema=0.9, batch_size=24
     )
@@ -159,7 +159,7 @@ def test_updates_of_both_optimizers_are_counted():
 
 
 def test_what_is_logged_has_the_names_that_the_docstring_gives():
-    trainer = fitted(small_gan("wgan-gp", n_critic=1, data=few_pictures(60)), max_epochs=1)
+    trainer = fitted(small_gan("wgan-gp", n_critic=1, data=few_images(60)), max_epochs=1)
     names = {"generator_loss", "discriminator_loss", "real_score", "fake_score"}
     expected = names | {f"val_{name}" for name in names} | {"gradient_penalty"}
     assert set(trainer.callback_metrics) == expected
@@ -181,7 +181,7 @@ def test_the_average_follows_the_generator_by_its_formula():
     assert not np.array_equal(average[0], task.averaged_generator.variables[0])
 
 
-def test_dcgan_fits_small_and_odd_pictures_or_says_what_does():
+def test_dcgan_fits_small_and_odd_images_or_says_what_does():
     for side, channels in ((8, 1), (12, 3), (28, 1)):
         x = np.random.default_rng(0).integers(0, 255, (4, side, side, channels)).astype("uint8")
         task = small_gan(data=x, networks="dcgan", width=4)
@@ -198,7 +198,7 @@ def test_dcgan_fits_small_and_odd_pictures_or_says_what_does():
 
 
 def test_samples_follow_their_seed_in_the_range_of_the_data():
-    task = configured(data=(few_pictures()[0].astype("float32") / 255 - 0.5, few_pictures()[1]))
+    task = configured(data=(few_images()[0].astype("float32") / 255 - 0.5, few_images()[1]))
     one, same, other = task.sample(5), task.sample(5), task.sample(5, seed=1)
     assert one.shape == (5, SIDE, SIDE, 1)
     np.testing.assert_array_equal(one, same)
@@ -209,7 +209,7 @@ def test_samples_follow_their_seed_in_the_range_of_the_data():
     assert task.shown(one).min() >= 0.0
 
 
-def test_prediction_gives_the_pictures_of_its_latent_vectors():
+def test_prediction_gives_the_images_of_its_latent_vectors():
     task = small_gan(conditional=True, num_samples=11)
     predicted = np.concatenate(Trainer(**quiet()).predict(task, collect=True))
     assert predicted.shape == (11, SIDE, SIDE, 1)
@@ -230,7 +230,7 @@ def test_interpolation_begins_and_ends_where_its_vectors_are():
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 @pytest.mark.parametrize("conditional", [False, True])
-def test_an_exported_generator_makes_the_same_pictures(tmp_path, conditional):
+def test_an_exported_generator_makes_the_same_images(tmp_path, conditional):
     task = configured(conditional=conditional)
     task.configured = True
     task.export(tmp_path / "model")
@@ -246,10 +246,10 @@ def test_an_exported_generator_makes_the_same_pictures(tmp_path, conditional):
         np.testing.assert_allclose(loaded(vectors), expected, atol=1e-2)
 
 
-def test_a_checkpoint_makes_the_same_pictures(tmp_path):
+def test_a_checkpoint_makes_the_same_images(tmp_path):
     task = small_gan()
     fitted(task, max_epochs=1, seed=0).save_checkpoint(tmp_path / "c", weights_only=True)
-    again = GAN.from_checkpoint(tmp_path / "c", data=few_pictures())
+    again = GAN.from_checkpoint(tmp_path / "c", data=few_images())
     np.testing.assert_array_equal(again.sample(4), task.sample(4))
     assert json.loads(json.dumps(task.hparams)) == task.hparams
 
@@ -274,9 +274,9 @@ def test_a_checkpoint_makes_the_same_pictures(tmp_path):
 )
 def test_two_replicas_learn_what_one_learns(loss, options):
     # The slope of a Wasserstein critic's last bias is 0 but for rounding, which Adam would enlarge.
-    # 37 pictures in batches of 6: the last batch is one picture, and one replica has none.
+    # 37 images in batches of 6: the last batch is one image, and one replica has none.
     assert_equal_on_replicas(
-        lambda: small_gan(loss, data=few_pictures(37), batch_size=6, **options),
+        lambda: small_gan(loss, data=few_images(37), batch_size=6, **options),
         tolerance=1e-4,
         evaluates=False,
         limit_val_batches=0,
@@ -286,7 +286,7 @@ def test_two_replicas_learn_what_one_learns(loss, options):
 @pytest.mark.distributed
 def test_replicas_draw_for_every_example_what_one_device_draws():
     assert_equal_on_replicas(
-        lambda: small_gan(data=few_pictures(50), batch_size=7, optimizer="sgd"), counts=(4,)
+        lambda: small_gan(data=few_images(50), batch_size=7, optimizer="sgd"), counts=(4,)
     )
 
 
@@ -310,7 +310,7 @@ def test_training_goes_on_exactly_where_a_checkpoint_stopped(tmp_path, loss, opt
         pytest.param("minimax", "16-mixed", marks=pytest.mark.slow),
     ],
 )
-def test_mixed_precision_trains_and_makes_float32_pictures(loss, precision):
+def test_mixed_precision_trains_and_makes_float32_images(loss, precision):
     task = small_gan(loss, networks="dcgan", width=4, n_critic=1)
     trainer = fitted(task, max_epochs=2, precision=precision, seed=0)
     assert np.isfinite(list(trainer.callback_metrics.values())).all()
@@ -352,12 +352,12 @@ def test_what_cannot_be_is_refused_when_it_is_named(options, message):
 @pytest.mark.parametrize(
     ("loss", "networks", "message"),
     [
-        ("minimax", pair(side=6), r"outputs of shape \(None, 6, 6, 1\) .* the data's pictures"),
+        ("minimax", pair(side=6), r"outputs of shape \(None, 6, 6, 1\) .* the data's images"),
         ("minimax", pair(latent_dim=5), "cannot take inputs of shape"),
         ("minimax", pair(outputs=2), "a number each"),
         ("wgan-gp", pair(norm=True), "LayerNormalization"),
     ],
-    ids=["picture", "latent", "outputs", "batch normalisation"],
+    ids=["image", "latent", "outputs", "batch normalisation"],
 )
 def test_networks_that_do_not_fit_are_told_before_training(loss, networks, message):
     with pytest.raises(ConfigurationError, match=message):
@@ -381,7 +381,7 @@ def test_networks_of_ones_own_are_trained():
 
 def test_classes_need_labels_and_labels_need_classes():
     with pytest.raises(ConfigurationError, match="conditional=True needs a class"):
-        configured(data=few_pictures()[0], conditional=True)
+        configured(data=few_images()[0], conditional=True)
     task = configured()
     with pytest.raises(ConfigurationError, match="conditional=True"):
         task.sample(2, labels=1)

@@ -41,7 +41,7 @@ def test_a_loss_equals_the_formula_of_its_paper(name):
     assert float(loss.generator(tf.constant(FAKE))) == pytest.approx(generator(FAKE), rel=1e-5)
 
 
-def test_label_smoothing_moves_the_target_of_real_pictures_alone():
+def test_label_smoothing_moves_the_target_of_real_images_alone():
     smoothed = LOSSES["minimax"].discriminator(tf.constant(REAL), tf.constant(FAKE), 0.9)
     expected = -(0.9 * log_sigmoid(REAL) + 0.1 * log_sigmoid(-REAL) + log_sigmoid(-FAKE)).mean()
     assert float(smoothed) == pytest.approx(expected, rel=1e-5)
@@ -60,14 +60,14 @@ def test_the_penalty_of_a_linear_critic_is_its_slope_beyond_1():
     slope = tf.constant(np.random.default_rng(0).normal(size=(12, 1)), tf.float32)
     real, fake = tf.zeros([5, 2, 6, 1]), tf.ones([5, 2, 6, 1])
 
-    def critic(pictures):
-        return tf.matmul(tf.reshape(pictures, [-1, 12]), slope)
+    def critic(images):
+        return tf.matmul(tf.reshape(images, [-1, 12]), slope)
 
     penalty = gradient_penalty(critic, real, fake, tf.random.uniform([5, 1]))
     assert float(penalty) == pytest.approx((float(tf.norm(slope)) - 1) ** 2, rel=1e-5)
 
 
-def test_the_penalty_is_taken_at_points_between_real_and_generated_pictures():
+def test_the_penalty_is_taken_at_points_between_real_and_generated_images():
     real, fake = tf.fill([2, 1, 1, 1], 3.0), tf.fill([2, 1, 1, 1], 5.0)
     at = tf.constant([[0.0], [0.5]])
     # The gradient of x ** 2 is 2 x: 6 and 8.

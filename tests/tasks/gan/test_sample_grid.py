@@ -8,7 +8,7 @@ from PIL import Image
 
 from lightning_tf import Trainer
 from lightning_tf.callbacks import CSVLogger
-from lightning_tf.tasks.gan.sample_grid import MOST_FRAMES, SampleGrid, picture_grid
+from lightning_tf.tasks.gan.sample_grid import MOST_FRAMES, SampleGrid, image_grid
 
 
 def fit(task, epochs, logger, **arguments):
@@ -27,7 +27,7 @@ def test_grids_come_every_few_epochs_and_at_the_end():
 
 
 @pytest.mark.slow
-def test_pictures_of_a_conditional_gan_carry_their_class():
+def test_images_of_a_conditional_gan_carry_their_class():
     rows = Rows()
     fit(small_gan(conditional=True, num_samples=4), 1, rows)
     (captions,) = (captions for _, name, _, captions in rows.sent if name == "samples")
@@ -60,8 +60,8 @@ class Still:
         self.made += 1
         return np.full((count, 4, 4, 1), self.made / 1000)
 
-    def shown(self, pictures):
-        return pictures
+    def shown(self, images):
+        return images
 
     def sample_captions(self, count):
         return None
@@ -79,15 +79,15 @@ def test_a_long_film_is_thinned_evenly():
     for _ in range(4 * MOST_FRAMES):
         grid._take(trainer, task)
     assert len(grid.frames) < MOST_FRAMES
-    expected = [picture_grid(np.full((4, 4, 4, 1), (1 + 8 * n) / 1000)) for n in range(30)]
+    expected = [image_grid(np.full((4, 4, 4, 1), (1 + 8 * n) / 1000)) for n in range(30)]
     assert grid.stride == 8
     assert len(grid.frames) == len(expected)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_pictures_stand_row_by_row_between_grey_lines(channels):
-    pictures = np.arange(3).reshape(3, 1, 1, 1) / 2 * np.ones((3, 40, 40, channels))
-    pixels = np.asarray(picture_grid(pictures))
+def test_images_stand_row_by_row_between_grey_lines(channels):
+    images = np.arange(3).reshape(3, 1, 1, 1) / 2 * np.ones((3, 40, 40, channels))
+    pixels = np.asarray(image_grid(images))
     assert pixels.shape[:2] == (84, 84)
     grey = pixels if channels == 1 else pixels[..., 0]
     assert [grey[5, 5], grey[5, 50], grey[50, 5], grey[50, 50]] == [0, 128, 255, 96]

@@ -11,8 +11,8 @@ from lightning_tf.tasks.image_classification.augmentation import AUGMENTATIONS, 
 
 @pytest.fixture
 def batch():
-    pictures = np.random.default_rng(0).uniform(0, 255, (16, 12, 12, 3)).astype("float32")
-    return tf.constant(pictures), tf.one_hot(np.arange(16) % 4, 4)
+    images = np.random.default_rng(0).uniform(0, 255, (16, 12, 12, 3)).astype("float32")
+    return tf.constant(images), tf.one_hot(np.arange(16) % 4, 4)
 
 
 def in_graph(augmentation, training=True):
@@ -20,7 +20,7 @@ def in_graph(augmentation, training=True):
 
 
 @pytest.mark.parametrize("name", AUGMENTATIONS)
-def test_each_name_changes_training_pictures_and_repeats_under_a_seed(name, batch):
+def test_each_name_changes_training_images_and_repeats_under_a_seed(name, batch):
     def two_draws():
         keras.utils.set_random_seed(5)
         augment = in_graph(Augmentation(name))
@@ -37,9 +37,9 @@ def test_each_name_changes_training_pictures_and_repeats_under_a_seed(name, batc
 
 
 @pytest.mark.parametrize("name", AUGMENTATIONS)
-def test_evaluation_changes_neither_pictures_nor_labels(name, batch):
-    pictures, labels = in_graph(Augmentation(name), training=False)(*batch)
-    np.testing.assert_array_equal(pictures, batch[0])
+def test_evaluation_changes_neither_images_nor_labels(name, batch):
+    images, labels = in_graph(Augmentation(name), training=False)(*batch)
+    np.testing.assert_array_equal(images, batch[0])
     np.testing.assert_array_equal(labels, batch[1])
 
 
@@ -48,10 +48,10 @@ def test_evaluation_changes_neither_pictures_nor_labels(name, batch):
 def test_mixed_labels_sum_to_one_in_float32_under_every_precision(name, policy, batch):
     keras.config.set_dtype_policy(policy)
     try:
-        pictures, labels = in_graph(Augmentation(name))(*batch)
+        images, labels = in_graph(Augmentation(name))(*batch)
     finally:
         keras.config.set_dtype_policy("float32")
-    assert pictures.dtype == labels.dtype == tf.float32
+    assert images.dtype == labels.dtype == tf.float32
     np.testing.assert_allclose(tf.reduce_sum(labels, axis=-1), 1.0, rtol=1e-5)
     assert np.any((np.asarray(labels) > 0.001) & (np.asarray(labels) < 0.999))
 
@@ -62,8 +62,8 @@ def test_names_without_mixing_leave_labels_alone(batch):
 
 
 def test_contrast_goes_both_ways(batch):
-    pictures, _ = Augmentation("contrast")(*batch, training=True)
-    ratio = np.std(pictures, axis=(1, 2, 3)) / np.std(batch[0], axis=(1, 2, 3))
+    images, _ = Augmentation("contrast")(*batch, training=True)
+    ratio = np.std(images, axis=(1, 2, 3)) / np.std(batch[0], axis=(1, 2, 3))
     assert ratio.min() < 0.97
     assert ratio.max() > 1.02
 
@@ -75,8 +75,8 @@ def test_options_beside_a_name_reach_the_layer():
 
 def test_functions_and_layers_run_in_the_order_given(batch):
     layer = keras.layers.Rescaling(0.5, dtype="float32")
-    pictures, _ = Augmentation([lambda x: x + 2.0, layer])(*batch, training=True)
-    np.testing.assert_allclose(pictures, (batch[0] + 2.0) * 0.5, rtol=1e-6)
+    images, _ = Augmentation([lambda x: x + 2.0, layer])(*batch, training=True)
+    np.testing.assert_allclose(images, (batch[0] + 2.0) * 0.5, rtol=1e-6)
 
 
 def test_seed_generators_are_variables_that_a_checkpoint_can_hold():
@@ -107,8 +107,8 @@ def test_a_layer_of_a_lower_precision_is_refused():
 
 
 def test_a_function_that_changes_the_shape_is_named(batch):
-    def halve(pictures):
-        return pictures[:, ::2, ::2]
+    def halve(images):
+        return images[:, ::2, ::2]
 
-    with pytest.raises(ConfigurationError, match="'halve' gave pictures of shape"):
+    with pytest.raises(ConfigurationError, match="'halve' gave images of shape"):
         Augmentation(halve)(*batch, training=True)

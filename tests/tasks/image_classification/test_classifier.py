@@ -1,11 +1,11 @@
-"""Classifier: named networks, Keras models and keras-hub's, to the pictures and classes at hand."""
+"""Classifier: named networks, Keras models and keras-hub's, to the images and classes at hand."""
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from lightning_tf.data.images.spec import PictureFacts
+from lightning_tf.data.images.spec import ImageFacts
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.tasks.image_classification.classifier import (
     BuiltClassifier,
@@ -13,14 +13,14 @@ from lightning_tf.tasks.image_classification.classifier import (
     gives_probabilities,
 )
 
-FACTS = PictureFacts((8, 8, 3), 4, list("abcd"), (0.0, 255.0))
+FACTS = ImageFacts((8, 8, 3), 4, list("abcd"), (0.0, 255.0))
 
 
 def sequential(*layers, shape=(8, 8, 3)):
     return keras.Sequential([keras.Input(shape), keras.layers.Flatten(), *layers])
 
 
-def pictures():
+def images():
     return tf.constant(np.random.default_rng(0).uniform(0, 255, (5, 8, 8, 3)).astype("float32"))
 
 
@@ -41,7 +41,7 @@ def test_a_named_network_is_built_with_its_options_and_takes_minus_one_to_one():
     built = Classifier("mlp", activation="tanh", dropout=0.5).build(FACTS)
     kinds = [type(layer).__name__ for layer in built.model.layers]
     assert "Dropout" in kinds
-    assert built.logits(pictures(), training=False).shape == (5, 4)
+    assert built.logits(images(), training=False).shape == (5, 4)
     np.testing.assert_allclose(built.inputs(tf.constant([0.0, 127.5, 255.0])), [-1.0, 0.0, 1.0])
 
 
@@ -62,12 +62,12 @@ def test_logits_of_probabilities_give_the_same_probabilities_back():
     model = sequential(keras.layers.Dense(4, activation="softmax"))
     built = Classifier(model).build(FACTS)
     assert built.probabilities
-    logits = built.logits(pictures(), training=False)
-    expected = model(built.inputs(pictures()))
+    logits = built.logits(images(), training=False)
+    expected = model(built.inputs(images()))
     np.testing.assert_allclose(tf.nn.softmax(logits), expected, atol=1e-6)
 
 
-def test_a_model_without_an_input_is_built_by_a_picture():
+def test_a_model_without_an_input_is_built_by_an_image():
     model = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(4)])
     assert Classifier(model).build(FACTS).model.built
 
@@ -75,7 +75,7 @@ def test_a_model_without_an_input_is_built_by_a_picture():
 def test_a_model_with_other_outputs_or_inputs_is_refused_with_both_shapes():
     with pytest.raises(ConfigurationError, match=r"shape \(None, 3\).*\(None, 4\)"):
         Classifier(sequential(keras.layers.Dense(3))).build(FACTS)
-    with pytest.raises(ConfigurationError, match=r"pictures of shape \(8, 8, 3\)"):
+    with pytest.raises(ConfigurationError, match=r"images of shape \(8, 8, 3\)"):
         Classifier(sequential(keras.layers.Dense(4), shape=(9, 9, 3))).build(FACTS)
     inputs = keras.Input((8, 8, 3))
     two = keras.Model(inputs, [keras.layers.Flatten()(inputs)] * 2)
@@ -113,7 +113,7 @@ def test_a_keras_hub_backbone_gets_its_own_head_with_float32_logits():
     assert type(built.model).__name__ == "ResNetImageClassifier"
     assert built.model.output.dtype == "float32"
     assert not built.probabilities
-    assert built.logits(pictures(), training=True).shape == (5, 4)
+    assert built.logits(images(), training=True).shape == (5, 4)
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras' saving
@@ -127,8 +127,8 @@ def test_a_keras_hub_preset_is_loaded_with_its_weights_and_its_scaling(tmp_path)
     original.save_to_preset(str(tmp_path))
     built = Classifier(f"keras_hub:{tmp_path}").build(FACTS)
     assert built.model.output_shape == (None, 4)
-    inputs = tf.function(built.inputs)(pictures())
-    np.testing.assert_allclose(inputs, pictures() / 255 - 0.5, atol=1e-6)
+    inputs = tf.function(built.inputs)(images())
+    np.testing.assert_allclose(inputs, images() / 255 - 0.5, atol=1e-6)
     for weight, loaded in zip(original.backbone.weights, built.model.backbone.weights, strict=True):
         np.testing.assert_array_equal(weight, loaded)
 
@@ -151,4 +151,4 @@ def test_a_keras_hub_model_of_another_kind_is_refused():
 
 def test_tiny_probabilities_give_finite_logits():
     model = sequential(keras.layers.Lambda(lambda x: x[:, :4] * 0.0))
-    assert np.isfinite(BuiltClassifier(model, None, True).logits(pictures(), False)).all()
+    assert np.isfinite(BuiltClassifier(model, None, True).logits(images(), False)).all()

@@ -34,29 +34,29 @@ def encoded(value, size=(9, 13)):
     return file.getvalue()
 
 
-def test_pictures_and_encoded_pictures_get_labels_and_probabilities(task, tmp_path):
+def test_images_and_encoded_images_get_labels_and_probabilities(task, tmp_path):
     task.export(tmp_path / "exported")
     loaded = tf.saved_model.load(str(tmp_path / "exported"))
     assert loaded.signatures["class_names"]()["class_names"].numpy().tolist() == [b"light", b"dark"]
     out = loaded.signatures["encoded"](tf.constant([encoded(230), encoded(10)]))
     assert out["label"].numpy().tolist() == [b"light", b"dark"]
-    pictures = np.full((2, 9, 13, 1), 230.0, "float32")
-    pictures[1] = 10.0
-    same = loaded.signatures["serving_default"](tf.constant(pictures))
+    images = np.full((2, 9, 13, 1), 230.0, "float32")
+    images[1] = 10.0
+    same = loaded.signatures["serving_default"](tf.constant(images))
     np.testing.assert_allclose(same["probabilities"], out["probabilities"], rtol=1e-5)
     np.testing.assert_allclose(out["probability"], np.max(out["probabilities"], axis=-1))
-    expected = task.predict_step(np.array(pictures[:, :6, :6]))
+    expected = task.predict_step(np.array(images[:, :6, :6]))
     np.testing.assert_allclose(same["probabilities"], expected, rtol=1e-5)
 
 
 def test_a_process_without_the_package_can_use_it(task, tmp_path):
     task.export(tmp_path / "exported")
-    (tmp_path / "picture.png").write_bytes(encoded(230))
+    (tmp_path / "image.png").write_bytes(encoded(230))
     code = (
         "import sys; sys.modules['lightning_tf'] = None\n"
         "import tensorflow as tf\n"
         "loaded = tf.saved_model.load('exported')\n"
-        "content = tf.io.read_file('picture.png')[None]\n"
+        "content = tf.io.read_file('image.png')[None]\n"
         "print(loaded.signatures['encoded'](content)['label'].numpy()[0].decode())"
     )
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}

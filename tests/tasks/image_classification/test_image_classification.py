@@ -19,7 +19,7 @@ from lightning_tf.tasks import ImageClassification
 
 
 def arrays(count=64, classes=4, side=6, channels=1, seed=0):
-    """Pictures whose class is a bright row."""
+    """Images whose class is a bright row."""
     random = np.random.default_rng(seed)
     x = random.integers(0, 60, (count, side, side, channels)).astype("uint8")
     y = np.arange(count) % classes
@@ -70,15 +70,15 @@ def test_one_batch_is_learnt_by_heart(network):
     assert trainer.callback_metrics["loss"] < 0.05
 
 
-def test_a_folder_of_pictures_is_learnt(tmp_path):
+def test_a_folder_of_images_is_learnt(tmp_path):
     from PIL import Image
 
     random = np.random.default_rng(0)
     for number, name in enumerate(("dark", "light")):
         (tmp_path / name).mkdir()
         for index in range(12):
-            picture = random.integers(0, 80, (20, 24, 3)) + 150 * number
-            Image.fromarray(picture.astype("uint8")).save(tmp_path / name / f"{index}.png")
+            image = random.integers(0, 80, (20, 24, 3)) + 150 * number
+            Image.fromarray(image.astype("uint8")).save(tmp_path / name / f"{index}.png")
     task = ImageClassification(str(tmp_path), "linear", image_size=8, batch_size=6)
     trainer = fitted(task, max_epochs=15, seed=0)
     assert task.class_names == ["dark", "light"]
@@ -101,13 +101,13 @@ def test_the_loss_with_label_smoothing_equals_the_formula():
 
 
 @pytest.mark.parametrize("scale", [1, 1 / 255])
-def test_pictures_of_every_range_come_to_the_network_in_minus_one_to_one(scale):
+def test_images_of_every_range_come_to_the_network_in_minus_one_to_one(scale):
     x, y = arrays()
     x[0, 0, 0, 0], x[0, 0, 1, 0] = 0, 255
     given = x if scale == 1 else (x * scale).astype("float32")
     task = ImageClassification((given, y), "linear", data_options={"val_fraction": 0.0})
     fitted(task, max_steps=1)
-    inputs = task.built.inputs(task._pictures(given))
+    inputs = task.built.inputs(task._images(given))
     np.testing.assert_allclose(inputs, x / 127.5 - 1, atol=1e-5)
 
 
@@ -127,7 +127,7 @@ def test_what_layers_add_to_the_loss_is_trained():
     assert np.abs(weights(penalised)[0]).sum() < 0.9 * np.abs(weights(plain)[0]).sum()
 
 
-def test_prediction_gives_probabilities_in_the_order_of_the_test_pictures():
+def test_prediction_gives_probabilities_in_the_order_of_the_test_images():
     task = ImageClassification(arrays(), "linear", data_options={"test_fraction": 0.25})
     trainer = fitted(task, max_epochs=1)
     predictions = np.concatenate(trainer.predict(task, collect=True))
@@ -215,8 +215,8 @@ def test_mixed_precision_trains_with_mixed_labels_and_a_float32_loss(precision):
     )
     trainer = fitted(task, max_epochs=1, precision=precision, seed=0)
     assert np.isfinite(trainer.callback_metrics["loss"])
-    pictures = tf.constant(arrays()[0])
-    assert task.predict_step(pictures).dtype == tf.float32
+    images = tf.constant(arrays()[0])
+    assert task.predict_step(images).dtype == tf.float32
 
 
 def test_a_keras_hub_backbone_is_fine_tuned():

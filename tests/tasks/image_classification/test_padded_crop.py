@@ -1,4 +1,4 @@
-"""PaddedCrop: every result is a shifted picture, in training only."""
+"""PaddedCrop: every result is a shifted image, in training only."""
 
 import keras
 import numpy as np
@@ -9,18 +9,18 @@ from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.tasks.image_classification.augmentation import PaddedCrop
 
 
-def pictures(count=32, side=6):
+def images(count=32, side=6):
     return np.random.default_rng(0).uniform(1, 255, (count, side, side, 2)).astype("float32")
 
 
 @pytest.mark.parametrize("mode", ["reflect", "zeros"])
-def test_every_picture_is_a_window_of_itself_padded(mode):
-    x = pictures()
+def test_every_image_is_a_window_of_itself_padded(mode):
+    x = images()
     cut = np.asarray(PaddedCrop(2, mode, seed=1)(x, training=True))
     numpy_mode = {"reflect": "reflect", "zeros": "constant"}[mode]
     shifts = set()
-    for picture, result in zip(x, cut, strict=True):
-        padded = np.pad(picture, [(2, 2), (2, 2), (0, 0)], mode=numpy_mode)
+    for image, result in zip(x, cut, strict=True):
+        padded = np.pad(image, [(2, 2), (2, 2), (0, 0)], mode=numpy_mode)
         (shift,) = [
             (row, column)
             for row in range(5)
@@ -33,12 +33,12 @@ def test_every_picture_is_a_window_of_itself_padded(mode):
 
 
 def test_evaluation_changes_nothing():
-    x = pictures()
+    x = images()
     np.testing.assert_array_equal(PaddedCrop(2)(x, training=False), x)
 
 
 def test_a_seed_repeats_the_crops_and_every_call_draws_new_ones():
-    x = pictures()
+    x = images()
     first, again = PaddedCrop(2, seed=3), PaddedCrop(2, seed=3)
     one, two = first(x, training=True), first(x, training=True)
     assert not np.array_equal(one, two)
@@ -50,7 +50,7 @@ def test_the_static_shape_survives_a_graph_with_batches_of_any_size():
     traced = tf.function(lambda x: crop(x, training=True))
     spec = tf.TensorSpec([None, 6, 6, 2])
     assert traced.get_concrete_function(spec).structured_outputs.shape == spec.shape
-    assert traced(pictures(5)).shape == (5, 6, 6, 2)
+    assert traced(images(5)).shape == (5, 6, 6, 2)
 
 
 def test_a_layer_survives_its_configuration():

@@ -9,7 +9,7 @@ from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.layers import FusedBatchNormalization
 from lightning_tf.tasks.networks.images.build import NETWORKS, LayerFactory, build
 
-PICTURE_NETWORKS = sorted(name for name, network in NETWORKS.items() if network.pictures)
+IMAGE_NETWORKS = sorted(name for name, network in NETWORKS.items() if network.images)
 
 
 def _classes(name):
@@ -30,7 +30,7 @@ def mixed_bfloat16():
 
 @pytest.mark.parametrize("shape", [(8, 8, 1), (28, 28, 1), (32, 48, 3), (4, 5, 2)])
 @pytest.mark.parametrize("name", sorted(NETWORKS))
-def test_every_network_is_built_to_its_pictures(name, shape):
+def test_every_network_is_built_to_its_images(name, shape):
     model = build(name, shape, _classes(name))
     assert model.input_shape == (None, *shape)
     logits = model(tf.zeros((2, *shape)))
@@ -38,8 +38,8 @@ def test_every_network_is_built_to_its_pictures(name, shape):
     assert np.isfinite(logits).all()
 
 
-@pytest.mark.parametrize("name", PICTURE_NETWORKS)
-def test_large_pictures_stay_affordable(name):
+@pytest.mark.parametrize("name", IMAGE_NETWORKS)
+def test_large_images_stay_affordable(name):
     model = build(name, (224, 224, 3), 10)
     assert max(layer.output.shape[1] for layer in _convolutions(model)) < 64
     assert model.output_shape == (None, 10)
@@ -50,7 +50,7 @@ def test_large_pictures_stay_affordable(name):
     [
         ("logistic", 3073, 3073),
         ("linear", 30730, 30730),
-        ("lenet5", 62006, 62006),  # 61,706 in the paper's grey pictures, and 2 * 25 * 6 for colours
+        ("lenet5", 62006, 62006),  # 61,706 in the paper's grey images, and 2 * 25 * 6 for colours
         ("mlp", 500_000, 2_000_000),
         ("convnet", 100_000, 500_000),
         ("vgg", 200_000, 1_000_000),
@@ -86,10 +86,10 @@ def test_the_loss_reaches_every_weight(name, batch_norm):
     keras.utils.set_random_seed(0)
     classes = _classes(name)
     model = build(name, (16, 16, 3), classes, activation="tanh", batch_norm=batch_norm)
-    pictures = tf.random.stateless_uniform((16, 16, 16, 3), (1, 2), -1.0, 1.0)
+    images = tf.random.stateless_uniform((16, 16, 16, 3), (1, 2), -1.0, 1.0)
     labels = tf.range(16) % classes
     with tf.GradientTape() as tape:
-        logits = model(pictures, training=True)
+        logits = model(images, training=True)
         loss = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
     gradients = tape.gradient(loss, [weight.value for weight in model.trainable_weights])
     assert len(gradients) == len(model.trainable_weights)
@@ -178,7 +178,7 @@ def test_a_seeded_initializer_gives_the_same_network_again():
         ("mlp", (8,), {"initializer": "xavir"}, "Did you mean 'xavier'"),
         ("mlp", (8,), {"dropout": 1.0}, r"dropout=1\.0"),
         ("linear", (8,), {"batch_norm": True}, "no hidden layer"),
-        ("vgg", (64,), {}, r"needs pictures .* got \(64,\)"),
+        ("vgg", (64,), {}, r"needs images .* got \(64,\)"),
         ("vgg", (3, 8, 1), {}, "at least 4x4"),
         ("mlp", (None, 8), {}, "got \\(None, 8\\)"),
         ("mlp", (), {}, "positive sizes"),

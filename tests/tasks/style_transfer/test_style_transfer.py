@@ -1,4 +1,4 @@
-"""StyleTransfer: small pictures and a VGG of random weights; real ones at the end."""
+"""StyleTransfer: small images and a VGG of random weights; real ones at the end."""
 
 import json
 import os
@@ -44,7 +44,7 @@ METHODS = ["optimize", pytest.param("fast", marks=pytest.mark.slow)]
 # ---- optimize
 
 
-def test_the_picture_moves_towards_the_style_and_is_the_only_thing_that_trains(vgg):
+def test_the_image_moves_towards_the_style_and_is_the_only_thing_that_trains(vgg):
     rows = Rows()
     task = optimized(vgg, content_weight=0.0, style_weight=1.0)
     trainer = fitted(task, max_steps=40, seed=0, logger=rows, log_every_n_steps=5)
@@ -65,7 +65,7 @@ def test_without_a_style_the_content_comes_back_from_noise(vgg):
     assert losses[-1] < 0.2 * losses[0]
 
 
-def test_the_picture_stays_within_what_can_be_shown(vgg):
+def test_the_image_stays_within_what_can_be_shown(vgg):
     task = optimized(vgg, learning_rate=5.0)
     fitted(task, max_steps=3, seed=0)
     made = np.asarray(task.preview())
@@ -114,7 +114,7 @@ def test_luminance_keeps_the_hues_of_the_content(vgg):
 
 
 @pytest.mark.slow
-def test_histogram_leaves_the_picture_nearer_to_the_colours_of_the_content(vgg):
+def test_histogram_leaves_the_image_nearer_to_the_colours_of_the_content(vgg):
     content = pixels(0) // 4
     means = {}
     for colors in ("style", "histogram"):
@@ -127,14 +127,14 @@ def test_histogram_leaves_the_picture_nearer_to_the_colours_of_the_content(vgg):
     assert abs(means["histogram"] - goal) < 0.5 * abs(means["style"] - goal)
 
 
-def test_the_loggers_see_the_picture_on_its_way(vgg):
+def test_the_loggers_see_the_image_on_its_way(vgg):
     rows = Rows()
     fitted(optimized(vgg, progress_every=4), max_steps=10, seed=0, logger=rows)
     sent = [(name, step) for what, name, step, _ in rows.sent if what == "images"]
     assert sent == [("train/stylized", step) for step in (4, 8, 10)]
 
 
-def test_the_finished_picture_is_a_png_with_the_transparency_of_the_content(vgg, tmp_path):
+def test_the_finished_image_is_a_png_with_the_transparency_of_the_content(vgg, tmp_path):
     content = np.dstack([pixels(0), np.full((HEIGHT, WIDTH), 255, "uint8")])
     content[:8, :, 3] = 0
     Image.fromarray(content).save(tmp_path / "content.png")
@@ -154,7 +154,7 @@ def test_the_finished_picture_is_a_png_with_the_transparency_of_the_content(vgg,
 
 
 @pytest.mark.slow
-def test_a_network_learns_a_style_and_paints_a_picture_of_another_size(vgg, tmp_path):
+def test_a_network_learns_a_style_and_paints_an_image_of_another_size(vgg, tmp_path):
     task = fast(vgg, learning_rate=1e-2, content_weight=0.1, style_weight=10.0, filters=8)
     rows = Rows()
     fitted(task, max_steps=40, seed=0, logger=rows, log_every_n_steps=5)
@@ -167,13 +167,13 @@ def test_a_network_learns_a_style_and_paints_a_picture_of_another_size(vgg, tmp_
 
 
 @pytest.mark.slow
-def test_an_exported_network_paints_decoded_pictures_and_files(vgg, tmp_path):
+def test_an_exported_network_paints_decoded_images_and_files(vgg, tmp_path):
     task = fast(vgg, colors="luminance")
     fitted(task, max_steps=2, seed=0)
-    picture = pixels(30, 21, 30)
-    expected = task.stylize(picture)
+    image = pixels(30, 21, 30)
+    expected = task.stylize(image)
     task.export(tmp_path / "model")
-    Image.fromarray(picture).save(tmp_path / "picture.png")
+    Image.fromarray(image).save(tmp_path / "image.png")
     code = """
 import sys
 import numpy as np
@@ -185,7 +185,7 @@ decoded = tf.cast(tf.io.decode_png(file), tf.float32)[tf.newaxis]
 made = model.signatures["serving_default"](decoded)["stylized"]
 np.savez(sys.argv[3], encoded=tf.io.decode_png(png), decoded=made[0])
 """
-    files = [tmp_path / name for name in ("model", "picture.png", "made.npz")]
+    files = [tmp_path / name for name in ("model", "image.png", "made.npz")]
     subprocess.run([sys.executable, "-c", code, *map(str, files)], check=True, env=bare())
     made = np.load(files[-1])
     for name in ("encoded", "decoded"):
@@ -234,7 +234,7 @@ def hub(tmp_path_factory):
 
 
 @pytest.mark.parametrize("colors", ["style", "histogram", "luminance"])
-def test_a_saved_model_paints_any_picture_and_predicts(hub, colors):
+def test_a_saved_model_paints_any_image_and_predicts(hub, colors):
     task = StyleTransfer(pixels(0), pixels(1), "hub", hub=hub, colors=colors)
     made = task.stylize()
     assert made.shape == (HEIGHT, WIDTH, 3)
@@ -276,7 +276,7 @@ def test_two_devices_paint_what_one_paints(vgg, method):
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("precision", ["bf16-mixed", "16-mixed"])
-def test_mixed_precision_trains_a_float32_picture(vgg, method, precision):
+def test_mixed_precision_trains_a_float32_image(vgg, method, precision):
     task = MAKERS[method](vgg)
     trainer = fitted(task, max_steps=4, seed=0, precision=precision, log_every_n_steps=1)
     assert np.isfinite(trainer.callback_metrics["loss"])
@@ -293,7 +293,7 @@ def some_batch(task):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_resumed_run_paints_the_picture_of_the_run_that_was_not_stopped(vgg, method, tmp_path):
+def test_a_resumed_run_paints_the_image_of_the_run_that_was_not_stopped(vgg, method, tmp_path):
     def make():
         # A schedule would know how many updates are to come, which the stopped run did not.
         options = {"start": "noise"} if method == "optimize" else {}
@@ -307,7 +307,7 @@ def from_noise(vgg):
 
 
 @pytest.mark.slow
-def test_a_killed_run_goes_on_and_ends_in_the_same_picture(vgg, tmp_path):
+def test_a_killed_run_goes_on_and_ends_in_the_same_image(vgg, tmp_path):
     assert_killed_run_is_exact(tmp_path, from_noise, str(vgg), every=2, killed=7, end=9)
 
 
@@ -327,12 +327,12 @@ def offline(tmp_path, monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("offline")
-def test_a_run_goes_to_wandb_offline_with_its_pictures(vgg, tmp_path):
+def test_a_run_goes_to_wandb_offline_with_its_images(vgg, tmp_path):
     logger = WandbLogger("style", mode="offline", dir=tmp_path)
     fitted(optimized(vgg, progress_every=2), max_steps=4, seed=0, logger=logger)
-    pictures = [path for path in tmp_path.rglob("*.png") if "images" in path.parts]
-    assert len(pictures) >= 2
-    shown = np.asarray(Image.open(pictures[0]))
+    images = [path for path in tmp_path.rglob("*.png") if "images" in path.parts]
+    assert len(images) >= 2
+    shown = np.asarray(Image.open(images[0]))
     assert shown.shape[:2] == (HEIGHT, WIDTH)
 
 
@@ -357,8 +357,8 @@ def test_hyperparameters_are_plain_and_make_the_same_task_again(tmp_path):
         ({"pooling": "averge"}, "Did you mean 'average'"),
         ({"start": "nois"}, "Did you mean 'noise'"),
         ({"weights": "gone.h5"}, r"weights='gone.h5' .* is no file"),
-        ({"style": None}, "style: give a picture"),
-        ({"style": [pixels(1)] * 2, "style_weights": [1.0]}, "1 numbers for 2 style pictures"),
+        ({"style": None}, "style: give an image"),
+        ({"style": [pixels(1)] * 2, "style_weights": [1.0]}, "1 numbers for 2 style images"),
         ({"style_weights": [0.0]}, "style_weights: 0.0 must be a number above 0"),
         ({"content_weight": -1.0}, "content_weight: -1.0 must be a number of at least 0"),
         ({"tv_weight": float("nan")}, "tv_weight: nan"),
@@ -368,7 +368,7 @@ def test_hyperparameters_are_plain_and_make_the_same_task_again(tmp_path):
         ({"method": "hub", "learning_rate": 0.1}, "for method='optimize' or 'fast'"),
         (
             {"method": "hub", "style": [pixels(1)] * 2, "weights": "imagenet"},
-            "takes one style picture",
+            "takes one style image",
         ),
         ({"method": "fast", "content": None}, "learns from photos"),
         ({"method": "fast", "colors": "histogram"}, "colors='histogram' matches"),
@@ -397,27 +397,27 @@ def test_weights_of_another_network_are_told(vgg):
 
 
 @pytest.mark.parametrize("which", ["content", "style"])
-def test_a_picture_of_which_the_network_leaves_nothing_is_told(vgg, which):
+def test_an_image_of_which_the_network_leaves_nothing_is_told(vgg, which):
     given = {"content": pixels(0), "style": pixels(1), which: pixels(0, 3, 40)}
     layers = CHEAP | {"content_layers": ["block4_conv1"]}
     task = StyleTransfer(**given, weights=vgg, **layers, image_size=40)
-    with pytest.raises(ConfigurationError, match=rf"the {which} picture has .* need 8 or more"):
+    with pytest.raises(ConfigurationError, match=rf"the {which} image has .* need 8 or more"):
         fitted(task, max_steps=1)
 
 
-def test_a_folder_without_pictures_is_told(vgg, tmp_path):
+def test_a_folder_without_images_is_told(vgg, tmp_path):
     task = StyleTransfer(str(tmp_path), pixels(1), "fast", weights=vgg, **CHEAP)
-    with pytest.raises(DataError, match="holds no pictures"):
+    with pytest.raises(DataError, match="holds no images"):
         fitted(task, max_steps=1)
 
 
 @pytest.mark.slow
-def test_a_method_says_which_pictures_it_paints(vgg, tmp_path):
+def test_a_method_says_which_images_it_paints(vgg, tmp_path):
     with pytest.raises(ConfigurationError, match="stylize before training"):
         optimized(vgg).stylize()
     task = optimized(vgg)
     fitted(task, max_steps=1, seed=0)
-    with pytest.raises(ConfigurationError, match="makes one picture"):
+    with pytest.raises(ConfigurationError, match="makes one image"):
         task.stylize(pixels(3))
     with pytest.raises(ConfigurationError, match=r"end it in \.png"):
         task.stylize(out=tmp_path / "made.jpg")
@@ -425,17 +425,17 @@ def test_a_method_says_which_pictures_it_paints(vgg, tmp_path):
         task.export(tmp_path / "model")
     network = fast(vgg)
     fitted(network, max_steps=1, seed=0)
-    with pytest.raises(ConfigurationError, match="needs a picture"):
+    with pytest.raises(ConfigurationError, match="needs an image"):
         network.stylize()
     with pytest.raises(ConfigurationError, match="needs 16 each way"):
         network.stylize(pixels(0, 8, 40))
 
 
-# ---- real pictures
+# ---- real images
 
 
 @pytest.fixture
-def real_pictures(real_data):
+def real_images(real_data):
     from sklearn.datasets import load_sample_image
 
     file = real_data / "vgg16_notop.weights.h5"
@@ -445,8 +445,8 @@ def real_pictures(real_data):
 
 
 @pytest.mark.slow
-def test_the_real_network_sees_style_where_a_random_one_sees_texture(real_pictures):
-    content, style, file = real_pictures
+def test_the_real_network_sees_style_where_a_random_one_sees_texture(real_images):
+    content, style, file = real_images
     task = StyleTransfer(content, style, weights=file, image_size=128)
     rows = Rows()
     fitted(task, max_steps=60, seed=0, logger=rows, log_every_n_steps=10)
@@ -464,7 +464,7 @@ def test_the_real_hub_model_paints_in_the_style_colours(real_data):
     content, style = load_sample_image("china.jpg"), load_sample_image("flower.jpg")
     made = StyleTransfer(style=style, method="hub", hub=folder).stylize(content, image_size=256)
     assert made.shape == (171, 256, 3)
-    mean, its, styles = (picture.mean((0, 1)) for picture in (made, content, style))
+    mean, its, styles = (image.mean((0, 1)) for image in (made, content, style))
     assert np.linalg.norm(mean - styles) < 0.5 * np.linalg.norm(mean - its)
 
 

@@ -47,12 +47,12 @@ class Tokens(tf.Module):
         return tf.strings.length(texts)
 
 
-class Pictures(tf.Module):
+class Images(tf.Module):
     """Takes no strings."""
 
     @tf.function(input_signature=[tf.TensorSpec([None, 4, 4, 3])])
-    def __call__(self, pictures):
-        return tf.reduce_mean(pictures, axis=(1, 2))
+    def __call__(self, images):
+        return tf.reduce_mean(images, axis=(1, 2))
 
 
 @pytest.fixture(scope="module")
@@ -125,8 +125,8 @@ def test_two_devices_learn_what_one_learns(embedding):
 
 @pytest.mark.parametrize(
     ("module", "message"),
-    [(Tokens, r"gives int32 of shape \(None,\)"), (Pictures, "cannot take strings")],
-    ids=["tokens", "pictures"],
+    [(Tokens, r"gives int32 of shape \(None,\)"), (Images, "cannot take strings")],
+    ids=["tokens", "images"],
 )
 def test_what_is_no_text_embedding_is_told(tmp_path, module, message):
     tf.saved_model.save(module(), str(tmp_path / "other"))

@@ -305,7 +305,7 @@ def test_mixed_precision_forecasts_in_float32(network, precision):
     assert task.forecast(wave(), steps=6).dtype == np.float32
 
 
-def test_the_loggers_get_the_baselines_and_pictures():
+def test_the_loggers_get_the_baselines_and_images():
     rows = Rows()
     trainer = Trainer(**quiet(max_epochs=1, logger=rows, seed=0))
     trainer.fit(task := made())

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from helpers.boring import Rows, fitted
 
-from lightning_tf.data.images.spec import PictureFacts
+from lightning_tf.data.images.spec import ImageFacts
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.tasks import TransferLearning
 from lightning_tf.tasks.transfer_learning import keras_applications
@@ -18,7 +18,7 @@ from lightning_tf.tasks.transfer_learning.backbone import Backbone
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 SIDE = 32
-FACTS = PictureFacts((SIDE, SIDE, 3), 2, ["a", "b"], (0.0, 255.0))
+FACTS = ImageFacts((SIDE, SIDE, 3), 2, ["a", "b"], (0.0, 255.0))
 
 
 def arrays(count=32):
@@ -94,15 +94,15 @@ def vars_of(room):
 
 
 class Features(tf.Module):
-    """Means of the quarters of a picture in [0, 1], scaled: a vector of 12."""
+    """Means of the quarters of an image in [0, 1], scaled: a vector of 12."""
 
     def __init__(self):
         super().__init__()
         self.scale = tf.Variable(1.0, name="scale")
 
     @tf.function(input_signature=[tf.TensorSpec([None, SIDE, SIDE, 3]), tf.TensorSpec([], tf.bool)])
-    def __call__(self, pictures, training=False):
-        quarters = tf.nn.avg_pool2d(pictures, SIDE // 2, SIDE // 2, "VALID")
+    def __call__(self, images, training=False):
+        quarters = tf.nn.avg_pool2d(images, SIDE // 2, SIDE // 2, "VALID")
         return tf.reshape(quarters, [-1, 12]) * self.scale
 
 

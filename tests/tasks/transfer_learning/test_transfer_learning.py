@@ -15,7 +15,7 @@ SIDE = 8
 
 
 def arrays(count=64, channels=3):
-    """Two classes of pictures: dark on top, or dark below."""
+    """Two classes of images: dark on top, or dark below."""
     random = np.random.default_rng(0)
     x = random.integers(100, 255, (count, SIDE, SIDE, channels))
     y = np.arange(count) % 2
@@ -94,7 +94,7 @@ def test_the_callback_refuses_a_backbone_that_the_task_has_frozen():
     ("preprocessing", "limits"),
     [(None, (-1.0, 1.0)), ("[0, 1]", (0.0, 1.0)), ("[0, 255]", (0.0, 255.0))],
 )
-def test_the_pictures_reach_the_backbone_preprocessed_as_it_wants(preprocessing, limits):
+def test_the_images_reach_the_backbone_preprocessed_as_it_wants(preprocessing, limits):
     x = np.zeros((32, 4, 4, 3), "uint8")
     x[:, :2] = 255
     keep = keras.layers.Activation("linear")
@@ -105,7 +105,7 @@ def test_the_pictures_reach_the_backbone_preprocessed_as_it_wants(preprocessing,
     assert (maps.min(), maps.max()) == limits
 
 
-def test_grey_pictures_get_three_channels():
+def test_grey_images_get_three_channels():
     x, y = arrays(channels=1)
     task = TransferLearning((x, y), tiny_backbone(), batch_size=16)
     assert fitted(task, max_epochs=1).callback_metrics["loss"] > 0.0
@@ -128,7 +128,7 @@ def test_a_cache_changes_no_number_beyond_rounding():
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5)
 
 
-def test_a_cached_task_is_tested_and_predicts_on_pictures():
+def test_a_cached_task_is_tested_and_predicts_on_images():
     task = TransferLearning(
         arrays(160),
         tiny_backbone(),
@@ -193,9 +193,9 @@ def test_two_devices_give_the_weights_of_one(cached, tmp_path):
         assert "val/heat_maps" in [name for what, name, *_ in rows.sent if what == "figure"]
         task.export(tmp_path / str(devices))
     exported = tf.saved_model.load(str(tmp_path / "2")).signatures["serving_default"]
-    pictures = tf.constant(arrays(4)[0].astype("float32"))
+    images = tf.constant(arrays(4)[0].astype("float32"))
     np.testing.assert_allclose(
-        exported(pictures)["probabilities"], task.predict_step(pictures), rtol=1e-4
+        exported(images)["probabilities"], task.predict_step(images), rtol=1e-4
     )
     for one, two in zip(*found, strict=True):
         np.testing.assert_allclose(one, two, rtol=1e-4, atol=1e-5)
@@ -273,18 +273,18 @@ def test_a_layer_to_be_fixed_that_is_not_there_is_told():
 @pytest.mark.parametrize(
     ("backbone", "said"),
     [
-        ("MobileNetV2", r"'MobileNetV2' cannot take pictures of 8 x 8 .*larger image_size="),
-        ("VGG16", r"'VGG16' cannot take pictures of 8 x 8 .*larger image_size="),
+        ("MobileNetV2", r"'MobileNetV2' cannot take images of 8 x 8 .*larger image_size="),
+        ("VGG16", r"'VGG16' cannot take images of 8 x 8 .*larger image_size="),
     ],
 )
-def test_pictures_that_are_too_small_are_told(backbone, said):
+def test_images_that_are_too_small_are_told(backbone, said):
     with pytest.raises(ConfigurationError, match=said):
         fitted(TransferLearning(arrays(), backbone, weights=None), max_epochs=1)
 
 
-def test_a_model_of_other_pictures_is_told():
+def test_a_model_of_other_images_is_told():
     backbone = keras.Sequential([keras.Input((9, 9, 3)), keras.layers.Flatten()])
-    with pytest.raises(ConfigurationError, match=r"cannot take the data's pictures of shape"):
+    with pytest.raises(ConfigurationError, match=r"cannot take the data's images of shape"):
         fitted(transfer(backbone), max_epochs=1)
 
 
@@ -294,20 +294,20 @@ def test_a_model_that_ends_in_no_features_is_told():
         fitted(transfer(backbone), max_epochs=1)
 
 
-def test_a_class_with_one_picture_is_told(tmp_path):
+def test_a_class_with_one_image_is_told(tmp_path):
     from PIL import Image
 
     for name, count in (("many", 20), ("single", 1)):
         (tmp_path / name).mkdir()
         for index in range(count):
-            picture = np.full((SIDE, SIDE, 3), index * 10, "uint8")
-            Image.fromarray(picture).save(tmp_path / name / f"{index}.png")
+            image = np.full((SIDE, SIDE, 3), index * 10, "uint8")
+            Image.fromarray(image).save(tmp_path / name / f"{index}.png")
     task = TransferLearning(str(tmp_path), tiny_backbone(), image_size=SIDE)
     with pytest.raises(DataError, match="class 'single' has one example"):
         fitted(task, max_epochs=1)
 
 
-# ---- real pictures
+# ---- real images
 
 WEIGHTS = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
 

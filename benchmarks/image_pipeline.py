@@ -1,11 +1,11 @@
 """Whether decoding JPEG files, augmenting and a frozen MobileNetV2 keep all cores busy.
 
-    python benchmarks/picture_pipeline.py [--runs 5] [--write] [--check] [--quick]
+    python benchmarks/image_pipeline.py [--runs 5] [--write] [--check] [--quick]
 
-512 JPEG files of 240 x 320 pixels, made here, through `PictureFolder` at 160 pixels into the
+512 JPEG files of 240 x 320 pixels, made here, through `ImageFolder` at 160 pixels into the
 features of MobileNetV2 (random weights, frozen) and a head, with flips, brightness and crops inside
 the step, batches of 32, float32, no validation. Three contenders: the pipeline alone, whose batches
-nobody uses; training on the files; training on the same pictures decoded beforehand
+nobody uses; training on the files; training on the same images decoded beforehand
 (``in_memory=True``), which is the step alone. `busy` is the process's CPU time over wall time and
 cores. Where both parts keep all cores busy, they cannot take less together than one after the
 other; so the second ratio says what is lost by their meeting.
@@ -30,10 +30,10 @@ import numpy as np
 import tensorflow as tf
 
 from lightning_tf import Callback, Task, Trainer
-from lightning_tf.data import PictureFolder
+from lightning_tf.data import ImageFolder
 from lightning_tf.tasks import TransferLearning
 
-PICTURES, HEIGHT, WIDTH, SIDE, BATCH = 512, 240, 320, 160, 32
+IMAGES, HEIGHT, WIDTH, SIDE, BATCH = 512, 240, 320, 160, 32
 AUGMENTATION = ["flip", "brightness", "crop"]
 BUSY_ALONE, BUSY_TRAINING, LOST = 0.9, 0.85, 1.1
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -66,32 +66,32 @@ class Clock(Callback):
         return wall / (len(self.wall) - 2), cpu / wall / CORES
 
 
-def write_pictures(folder: Path, count: int) -> None:
-    """Two classes of smooth random pictures, some 20 kB each, as photos of that size have."""
+def write_images(folder: Path, count: int) -> None:
+    """Two classes of smooth random images, some 20 kB each, as photos of that size have."""
     random = np.random.default_rng(0)
     for number in range(count):
         coarse = random.uniform(0, 255, (HEIGHT // 8, WIDTH // 8, 3)).astype("float32")
         smooth = tf.image.resize(coarse, (HEIGHT, WIDTH), "bicubic")
-        picture = tf.saturate_cast(smooth + random.normal(0, 4, (HEIGHT, WIDTH, 3)), tf.uint8)
+        image = tf.saturate_cast(smooth + random.normal(0, 4, (HEIGHT, WIDTH, 3)), tf.uint8)
         path = folder / f"class{number % 2}" / f"{number}.jpg"
         path.parent.mkdir(exist_ok=True)
-        path.write_bytes(tf.io.encode_jpeg(picture, quality=90).numpy())
+        path.write_bytes(tf.io.encode_jpeg(image, quality=90).numpy())
 
 
-def data(folder: Path, in_memory: bool) -> PictureFolder:
-    """All pictures, for training."""
-    return PictureFolder(
+def data(folder: Path, in_memory: bool) -> ImageFolder:
+    """All images, for training."""
+    return ImageFolder(
         folder, image_size=SIDE, in_memory=in_memory, batch_size=BATCH, val_fraction=0.0
     )
 
 
 def pipeline(folder: Path, epochs: int) -> Clock:
     """Take every batch and use none."""
-    clock, pictures = Clock(), data(folder, in_memory=False)
-    pictures.setup("fit")
+    clock, images = Clock(), data(folder, in_memory=False)
+    images.setup("fit")
     for epoch in range(epochs):
         clock.note()
-        for _ in pictures.train_dataset(epoch):
+        for _ in images.train_dataset(epoch):
             pass
     clock.note()
     return clock
@@ -125,12 +125,12 @@ def medians(contenders: dict[str, Callable[[], Clock]], runs: int) -> dict[str, 
 
 def main() -> None:
     options = measure.arguments(__doc__.splitlines()[0])
-    count, epochs = (PICTURES, 3)
+    count, epochs = (IMAGES, 3)
     if options.quick:
         count, epochs, options.runs = 256, 2, 1
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_pictures(folder, count)
+        write_images(folder, count)
         contenders = {
             "pipeline alone": lambda: pipeline(folder, epochs),
             "training on files": lambda: training(folder, epochs, in_memory=False),
@@ -143,14 +143,14 @@ def main() -> None:
     ]
     (alone, alone_busy), (files, files_busy), (memory, _) = found.values()
     text = f"{count} files, {CORES} cores used.\n\n" + measure.table(
-        ["", "epoch (s)", "pictures/s", "busy"], rows
+        ["", "epoch (s)", "images/s", "busy"], rows
     )
     targets = [
         measure.Target("cores busy, pipeline alone", alone_busy, at_least=BUSY_ALONE),
         measure.Target("cores busy, training on files", files_busy, at_least=BUSY_TRAINING),
         measure.Target("training on files to both parts", files / (alone + memory), at_most=LOST),
     ]
-    measure.report("picture_pipeline", text, targets, options)
+    measure.report("image_pipeline", text, targets, options)
 
 
 if __name__ == "__main__":
