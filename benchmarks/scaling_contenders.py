@@ -265,10 +265,10 @@ class Alone:
 
     def epoch(self) -> None:
         """Run one between two points at which all are."""
-        self.workers.wait()
+        self.workers.barrier()
         if self.contender is not None:
             self.contender.epoch()
-        self.workers.wait()
+        self.workers.barrier()
 
 
 def on_workers(workers: Workers, strategy: Any, epochs: int) -> dict[str, Contender]:

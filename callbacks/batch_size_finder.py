@@ -225,15 +225,15 @@ class BatchSizeFinder(Callback):
 
     def _run(self, trainer: Trainer, task: Task) -> tuple[int, float]:
         """Examples of the first batch, and seconds for as many."""
-        with trainer.rehearsal(task) as rehearsal:
-            batches = rehearsal.batches()
-            rehearsal.update(batches)
-            examples = rehearsal.examples
+        with trainer.trial_run(task) as trial_run:
+            batches = trial_run.batches()
+            trial_run.update(batches)
+            examples = trial_run.examples
             seconds = math.inf  # for one example; the fastest, because others use the machine too
             for _ in range(self.steps_per_trial - 1):
                 began = time.perf_counter()
-                rehearsal.update(batches)
-                seconds = min(seconds, (time.perf_counter() - began) / rehearsal.examples)
+                trial_run.update(batches)
+                seconds = min(seconds, (time.perf_counter() - began) / trial_run.examples)
         batch = examples // trainer.accumulate_grad_batches
         return batch, seconds * batch
 

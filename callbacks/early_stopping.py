@@ -110,7 +110,7 @@ class EarlyStopping(Callback):
         self.stopped_epoch = 0
         self.stopping_reason = ""
         self._monitor.judged_step = -1
-        self._best: KeptWeights | None = None
+        self._best: BestWeights | None = None
 
     @property
     def state_key(self) -> str:
@@ -149,7 +149,7 @@ class EarlyStopping(Callback):
     def on_optimizers_configured(self, trainer: Trainer, task: Task) -> None:
         """Make room for the best weights."""
         if self.restore_best_weights and self._best is None:
-            self._best = KeptWeights(task)
+            self._best = BestWeights(task)
 
     def on_train_start(self, trainer: Trainer, task: Task) -> None:
         """Refuse a monitor that nothing will log, before training."""
@@ -212,7 +212,7 @@ class EarlyStopping(Callback):
         return True
 
 
-class KeptWeights:
+class BestWeights:
     """Copies of a task's weights, statistics of BatchNormalization included, on the device.
 
     The positions of seed generators are no weights: a run that comes back to earlier weights does
@@ -222,7 +222,7 @@ class KeptWeights:
         task: Whose models are built.
 
     Example:
-        >>> best = KeptWeights(task)
+        >>> best = BestWeights(task)
         >>> best.keep()
         >>> best.put_back()
     """

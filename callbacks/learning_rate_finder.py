@@ -206,11 +206,11 @@ class LearningRateFinder(Callback):
     def _search(self, trainer: Trainer, task: Task, optimizer: keras.optimizers.Optimizer) -> None:
         name = f"{self.optimizer}_loss" if self.optimizer else ""
         best = math.inf
-        with trainer.rehearsal(task) as rehearsal, self._trying(optimizer) as try_rate:
-            batches = rehearsal.batches()
+        with trainer.trial_run(task) as trial_run, self._trying(optimizer) as try_rate:
+            batches = trial_run.batches()
             for rate in self._planned():
                 try_rate(rate)
-                values = rehearsal.update(batches)
+                values = trial_run.update(batches)
                 loss = values[name] if name else next(iter(values.values()))
                 if not math.isfinite(loss):
                     break
@@ -227,7 +227,7 @@ class LearningRateFinder(Callback):
     @contextmanager
     def _trying(self, optimizer: keras.optimizers.Optimizer) -> Iterator[Callable[[float], object]]:
         """Gives what sets the rate; a schedule rules again afterwards."""
-        if self._swept is None:  # the rate is a variable, which the rehearsal puts back
+        if self._swept is None:  # the rate is a variable, which the trial_run puts back
 
             def set_rate(rate: float) -> None:
                 optimizer.learning_rate = rate

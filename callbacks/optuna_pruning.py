@@ -84,6 +84,6 @@ class OptunaPruning(Callback):
         if value is None or trainer.entry_point != "fit":
             return
         self.trial.report(value, trainer.current_epoch)
-        self.is_pruned = trainer.workers.told(self.trial.should_prune())
+        self.is_pruned = trainer.workers.broadcast(self.trial.should_prune())
         if self.is_pruned:
             trainer.request_stop(f"Optuna prunes at {self.monitor} = {value:g}")

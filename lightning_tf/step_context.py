@@ -1,4 +1,4 @@
-"""RunningStep: what a task, its metrics and its layers can reach while a step is traced."""
+"""StepContext: what a task, its metrics and its layers can reach while a step is traced."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import tensorflow as tf
 
-    from lightning_tf.distribute.replica_batch import BatchPart
+    from lightning_tf.distribute.replica_batch import ReplicaBatch
 
 
 @dataclass(frozen=True)
-class RunningStep:
+class StepContext:
     """One step that is being traced, on one replica.
 
     Attributes:
@@ -26,20 +26,20 @@ class RunningStep:
 
     logged: dict[str, tf.Tensor] | None = None
     minimize: Callable[[str, Callable[[], Any]], tf.Tensor] | None = None
-    part: BatchPart | None = None
+    part: ReplicaBatch | None = None
 
 
 # Replicas are traced in threads that take turns, so no attribute of the task can hold this.
-_running: ContextVar[RunningStep | None] = ContextVar("running_step", default=None)
+_running: ContextVar[StepContext | None] = ContextVar("running_step", default=None)
 
 
-def running_step() -> RunningStep | None:
+def running_step() -> StepContext | None:
     """The step that this thread traces, or None."""
     return _running.get()
 
 
 @contextmanager
-def running(step: RunningStep) -> Iterator[None]:
+def running(step: StepContext) -> Iterator[None]:
     """Make a step the one that this thread traces."""
     token = _running.set(step)
     try:

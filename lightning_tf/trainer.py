@@ -41,7 +41,7 @@ from lightning_tf.run.build import build_models, training_state
 from lightning_tf.run.progress import Progress, updates_in_epochs
 from lightning_tf.run.session import computing, data_of, entered, needed
 from lightning_tf.run.signals import Signals
-from lightning_tf.run.trial_run import Rehearsal
+from lightning_tf.run.trial_run import TrialRun
 from lightning_tf.task import Task
 
 log = logging.getLogger("lightning_tf")
@@ -319,7 +319,7 @@ class Trainer:
             state = self.snapshot(weights_only)
             if self.is_global_zero:
                 checkpoint.write(path, state)
-            self.workers.wait()
+            self.workers.barrier()
 
     def snapshot(self, weights_only: bool = False) -> checkpoint.Snapshot:
         """Copy the run as it stands to host memory, for `checkpoint.write` at any time.
@@ -474,9 +474,9 @@ class Trainer:
         """The graph of one training step; None outside fit."""
         return None if self._loop is None else self._loop.graph
 
-    def rehearsal(self, task: Task) -> Rehearsal:
+    def trial_run(self, task: Task) -> TrialRun:
         """Training updates that leave no trace, for callbacks that try something out in fit."""
-        return Rehearsal(self, task, self._loop)
+        return TrialRun(self, task, self._loop)
 
     # ---- what callbacks and tasks report
 
@@ -552,7 +552,7 @@ class Trainer:
         if reference is None or reference() is not data:  # a new object may get an old one's id
             if self.workers.is_first_on_host:
                 data.prepare_data()
-            self.workers.wait()
+            self.workers.barrier()
             stages = set()
             self._prepared[id(data)] = (ref(data), stages)
         if stage not in stages:

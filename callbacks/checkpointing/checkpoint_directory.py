@@ -1,4 +1,4 @@
-"""CheckpointFolder: free names, links and deletion of checkpoints in one folder."""
+"""CheckpointDirectory: free names, links and deletion of checkpoints in one folder."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lightning_tf.checkpoint.atomic_directory import OWNER
 SUFFIX = ".ckpt"
 
 
-class CheckpointFolder:
+class CheckpointDirectory:
     """Gives names that are free, and deletes nothing outside itself.
 
     Args:
@@ -19,7 +19,7 @@ class CheckpointFolder:
         versioned: Append ``-v1`` where a name is taken; otherwise what is there is replaced.
 
     Example:
-        >>> CheckpointFolder("checkpoints").free("epoch=0-step=100")
+        >>> CheckpointDirectory("checkpoints").free("epoch=0-step=100")
         '/home/me/checkpoints/epoch=0-step=100.ckpt'
     """
 

@@ -1,4 +1,4 @@
-"""CheckpointKeeper: which checkpoints of a run are kept, which is the last, which are deleted."""
+"""CheckpointManager: which checkpoints of a run are kept, which is the last, which are deleted."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lightning_tf.callbacks.checkpointing.checkpoint_directory import CheckpointFolder
+from lightning_tf.callbacks.checkpointing.checkpoint_directory import CheckpointDirectory
 from lightning_tf.callbacks.checkpointing.top_k import TopK
 from lightning_tf.checkpoint import io as checkpoint
 from lightning_tf.checkpoint.atomic_directory import sweep
@@ -41,7 +41,7 @@ class Books:
     interim: str = ""
 
 
-class CheckpointKeeper:
+class CheckpointManager:
     """Writes checkpoints, keeps the k best and the last, and deletes what it wrote before.
 
     Writing happens in the background: training waits for the copy to host memory, and for the save
@@ -53,7 +53,7 @@ class CheckpointKeeper:
     Args:
         top: Ranks by score.
         save_last: Whether there is a last one; ``"link"`` for a symbolic link where that will do.
-        versioned: See `CheckpointFolder`.
+        versioned: See `CheckpointDirectory`.
         weights_only: See `Trainer.save_checkpoint`.
 
     Attributes:
@@ -61,7 +61,7 @@ class CheckpointKeeper:
         count: Saves that are known to have succeeded.
 
     Example:
-        >>> keeper = CheckpointKeeper(TopK(3, "min"), save_last=True)
+        >>> keeper = CheckpointManager(TopK(3, "min"), save_last=True)
         >>> keeper.open("checkpoints")
         >>> keeper.offer(trainer, "epoch=0", 0.25)
     """
@@ -77,7 +77,7 @@ class CheckpointKeeper:
         self.top = top
         self.save_last = save_last
         self.versioned, self.weights_only = versioned, weights_only
-        self.folder: CheckpointFolder | None = None
+        self.folder: CheckpointDirectory | None = None
         self.failure: OSError | None = None
         self.count = 0
         self._books = Books(top.scores)
@@ -97,7 +97,7 @@ class CheckpointKeeper:
             resumed_from: A checkpoint that must stay.
             writes: Whether this process writes and deletes there: of several workers, the chief.
         """
-        self.folder = CheckpointFolder(path, self.versioned)
+        self.folder = CheckpointDirectory(path, self.versioned)
         self._resumed_from = os.path.realpath(resumed_from) if resumed_from else ""
         self._writes = writes
         if writes:
@@ -166,7 +166,7 @@ class CheckpointKeeper:
         self.settle()
         if workers.count == 1:
             return
-        told = workers.told({**self.state(), "failure": self.failure and str(self.failure)})
+        told = workers.broadcast({**self.state(), "failure": self.failure and str(self.failure)})
         if workers.is_chief:
             return
         self.top.scores = dict(told["scores"])
@@ -229,7 +229,7 @@ class CheckpointKeeper:
         if self._saving is not None and self._saving.is_done:
             self.settle()
 
-    def _open_folder(self) -> CheckpointFolder:
+    def _open_folder(self) -> CheckpointDirectory:
         if self.folder is None:
             raise RuntimeError("open() comes first")
         return self.folder

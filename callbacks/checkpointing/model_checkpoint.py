@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from lightning_tf.callback import CheckpointCallback
-from lightning_tf.callbacks.checkpointing.checkpoint_manager import CheckpointKeeper
+from lightning_tf.callbacks.checkpointing.checkpoint_manager import CheckpointManager
 from lightning_tf.callbacks.checkpointing.file_name_template import FileNameTemplate
 from lightning_tf.callbacks.checkpointing.top_k import TopK
 from lightning_tf.exceptions import (
@@ -124,7 +124,7 @@ class ModelCheckpoint(CheckpointCallback):
     def _begin(self) -> None:
         """Start with empty books, as for a run of another task."""
         # Without a monitor the score is the step: the newest is the best.
-        self._keeper = CheckpointKeeper(
+        self._keeper = CheckpointManager(
             TopK(self.save_top_k, self.mode if self.monitor else "max"),
             save_last=self.save_last,
             versioned=self.enable_version_counter,
@@ -196,7 +196,7 @@ class ModelCheckpoint(CheckpointCallback):
         if not self._has_own_folder:
             parent = trainer.log_dir or trainer.default_root_dir
             self.dirpath = os.path.abspath(os.path.join(parent, DIRECTORY))
-        self.dirpath = trainer.workers.told(self.dirpath)
+        self.dirpath = trainer.workers.broadcast(self.dirpath)
         before = trainer.ckpt_path if trainer.resumed else None
         self._keeper.open(str(self.dirpath), before, writes=trainer.is_global_zero)
         if self._restored:
@@ -290,7 +290,9 @@ class ModelCheckpoint(CheckpointCallback):
         if self.train_time_interval is None:
             return False
         passed = time.monotonic() - self._interval_began
-        is_over = bool(trainer.workers.told(passed >= self.train_time_interval.total_seconds()))
+        is_over = bool(
+            trainer.workers.broadcast(passed >= self.train_time_interval.total_seconds())
+        )
         if is_over:
             self._interval_began = time.monotonic()
         return is_over

@@ -14,8 +14,8 @@ import numpy as np
 from lightning_tf.callbacks.loggers.csv_table import CSVTable
 from lightning_tf.callbacks.loggers.curves import draw_curves
 from lightning_tf.callbacks.loggers.folder_logger import FolderLogger
-from lightning_tf.callbacks.loggers.image_annotations import marked_images
-from lightning_tf.callbacks.loggers.image_grid import image_sheet
+from lightning_tf.callbacks.loggers.image_annotations import annotated_images
+from lightning_tf.callbacks.loggers.image_grid import image_grid
 from lightning_tf.callbacks.loggers.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ class CSVLogger(FolderLogger):
     ) -> None:
         """Write one sheet with all images and their captions; masks and boxes are drawn."""
         if self._enabled:
-            sheet = image_sheet(*marked_images(images, captions, masks, boxes))
+            sheet = image_grid(*annotated_images(images, captions, masks, boxes))
             sheet.save(self._path("images", name, step, ".png"))
 
     def log_table(

@@ -1,10 +1,10 @@
-"""WatchingLogger: a logger that is given histograms of what trains."""
+"""HistogramLogger: a logger that is given histograms of what trains."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lightning_tf.callbacks.loggers.histograms import Counted, HistogramWatch
+from lightning_tf.callbacks.loggers.histograms import Counted, Histograms
 from lightning_tf.logger import Logger
 
 if TYPE_CHECKING:
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from lightning_tf.trainer import Trainer
 
 
-class WatchingLogger(Logger):
-    """Has a `HistogramWatch` enter the step, wakes when it is time, and hands on what it counts.
+class HistogramLogger(Logger):
+    """Has a `Histograms` enter the step, wakes when it is time, and hands on what it counts.
 
     A subclass that overrides one of these hooks calls it here, too.
 
@@ -21,14 +21,14 @@ class WatchingLogger(Logger):
         histogram_watch: What is counted, and how often; None for nothing.
 
     Example:
-        >>> class Norms(WatchingLogger):
-        ...     histogram_watch = HistogramWatch("gradients", every_n_steps=100)
+        >>> class Norms(HistogramLogger):
+        ...     histogram_watch = Histograms("gradients", every_n_steps=100)
         ...
         ...     def log_histograms(self, counted, step):
         ...         print(step, sorted(counted))
     """
 
-    histogram_watch: HistogramWatch | None = None
+    histogram_watch: Histograms | None = None
     _enabled = True
 
     def log_histograms(self, counted: dict[str, Counted], step: int) -> None:

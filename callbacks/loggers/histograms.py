@@ -1,4 +1,4 @@
-"""HistogramWatch: histograms of weights and of the gradients that training itself computed."""
+"""Histograms: histograms of weights and of the gradients that training itself computed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ KINDS = ("gradients", "weights", "all")
 Counted = tuple[np.ndarray, np.ndarray]
 
 
-class HistogramWatch:
+class Histograms:
     """Counts gradients inside the compiled step, at every n-th update, without a second pass.
 
     Gradients are those that reach the optimizer: reduced, unscaled, the mean of an accumulation
@@ -38,7 +38,7 @@ class HistogramWatch:
         ConfigurationError: An argument cannot work.
 
     Example:
-        >>> watch = HistogramWatch("gradients", 100)
+        >>> watch = Histograms("gradients", 100)
         >>> watch.attach(task, trainer.training.optimizers)  # before the step is traced
         >>> watch.begin(trainer)  # before the first update
         >>> watch.taken(trainer)  # after each window: {"gradients/model.dense.kernel": ...} or {}

@@ -34,7 +34,7 @@ LABEL_SIZE = 10
 SIDES = ("minX", "minY", "maxX", "maxY")
 
 
-def check_marks(pixels: np.ndarray, masks: Marks | None, boxes: Marks | None) -> None:
+def check_annotations(pixels: np.ndarray, masks: Marks | None, boxes: Marks | None) -> None:
     """Refuse masks and boxes that do not fit their images.
 
     Args:
@@ -64,7 +64,7 @@ def check_marks(pixels: np.ndarray, masks: Marks | None, boxes: Marks | None) ->
             _corners(box, size)
 
 
-def marked_images(
+def annotated_images(
     images: Any,
     captions: Sequence[str] | None = None,
     masks: Marks | None = None,
@@ -93,13 +93,13 @@ def marked_images(
     Example:
         >>> boxes = [{"truth": {"box_data": [{"position": {"middle": [0.5, 0.5], "width": 0.5,
         ...           "height": 0.5}, "class_id": 1}], "class_labels": {1: "cat"}}}]
-        >>> marked_images(np.zeros((1, 96, 96, 3), "uint8"), boxes=boxes)[1]
+        >>> annotated_images(np.zeros((1, 96, 96, 3), "uint8"), boxes=boxes)[1]
         ['truth']
     """
     pixels = as_pixels(images)
     if masks is None and boxes is None:
         return pixels, captions
-    check_marks(pixels, masks, boxes)
+    check_annotations(pixels, masks, boxes)
     if captions is not None and len(captions) != len(pixels):
         raise DataError(f"{len(captions)} captions for {len(pixels)} images; give one for each.")
     scale = max(1, math.ceil(LEAST_SIDE / max(pixels.shape[1:3])))

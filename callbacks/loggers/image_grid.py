@@ -1,4 +1,4 @@
-"""image_sheet: several images with captions as one."""
+"""image_grid: several images with captions as one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LONGEST_LINE = 40
 TOLERANCE = 1e-3  # by which a float may leave [0, 1]: rounding, not another range
 
 
-def image_sheet(images: Any, captions: Sequence[str] | None = None) -> Image:
+def image_grid(images: Any, captions: Sequence[str] | None = None) -> Image:
     """Put images into a grid that is about square, each with its caption below.
 
     Args:
@@ -35,7 +35,7 @@ def image_sheet(images: Any, captions: Sequence[str] | None = None) -> Image:
         DataError: Another shape, dtype or range, no image at all, or not one caption for each.
 
     Example:
-        >>> image_sheet(np.zeros((4, 8, 8, 1), "uint8"), ["a", "b", "c", "d"]).save("sheet.png")
+        >>> image_grid(np.zeros((4, 8, 8, 1), "uint8"), ["a", "b", "c", "d"]).save("sheet.png")
     """
     from PIL import Image, ImageDraw, ImageFont
 
@@ -70,7 +70,7 @@ def as_pixels(images: Any) -> np.ndarray:
     """Images as uint8 of shape (n, height, width, 3).
 
     Raises:
-        DataError: See `image_sheet`.
+        DataError: See `image_grid`.
     """
     pixels = np.asarray(images)
     if pixels.ndim != 4 or pixels.shape[-1] not in (1, 3) or 0 in pixels.shape:

@@ -15,8 +15,8 @@ import numpy as np
 from lightning_tf.callbacks.loggers.csv_logger import CURVES, METRICS
 from lightning_tf.callbacks.loggers.curves import draw_curves
 from lightning_tf.callbacks.loggers.folder_logger import FolderLogger
-from lightning_tf.callbacks.loggers.image_annotations import marked_images
-from lightning_tf.callbacks.loggers.image_grid import image_sheet
+from lightning_tf.callbacks.loggers.image_annotations import annotated_images
+from lightning_tf.callbacks.loggers.image_grid import image_grid
 from lightning_tf.callbacks.loggers.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -192,7 +192,7 @@ class JSONLinesLogger(FolderLogger):
         """Write one sheet with all images, captions, masks and boxes, and note where."""
         if self._enabled:
             path = self.folder.file("images", name, step, ".png")
-            image_sheet(*marked_images(images, captions, masks, boxes)).save(path)
+            image_grid(*annotated_images(images, captions, masks, boxes)).save(path)
             found = {"captions": None if captions is None else list(captions)}
             self._add("images", step, {"name": name, "path": self._relative(path), **found})
 

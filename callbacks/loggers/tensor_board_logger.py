@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lightning_tf.callbacks.loggers.folder_logger import FolderLogger
-from lightning_tf.callbacks.loggers.histogram_logger import WatchingLogger
-from lightning_tf.callbacks.loggers.histograms import Counted, HistogramWatch
-from lightning_tf.callbacks.loggers.image_annotations import marked_images
+from lightning_tf.callbacks.loggers.histogram_logger import HistogramLogger
+from lightning_tf.callbacks.loggers.histograms import Counted, Histograms
+from lightning_tf.callbacks.loggers.image_annotations import annotated_images
 from lightning_tf.callbacks.loggers.run_folder import RunFolder
 from lightning_tf.callbacks.loggers.tensor_board_events import TensorBoardEvents, png
 
@@ -24,7 +24,7 @@ FOLDER = "tensorboard"
 TABLE_ROWS = 100  # of a table in text; the rest is counted
 
 
-class TensorBoardLogger(WatchingLogger, FolderLogger):
+class TensorBoardLogger(HistogramLogger, FolderLogger):
     """Writes rows, images, figures, tables, histograms, the graph and hyperparameters.
 
     The files are in ``tensorboard/`` of the run's folder, which is that of `CSVLogger` and shared
@@ -70,7 +70,7 @@ class TensorBoardLogger(WatchingLogger, FolderLogger):
         resume: bool = False,
     ) -> None:
         # Made also where it is not used, so that a wrong name is told.
-        watch = HistogramWatch(
+        watch = Histograms(
             histograms, 1 if histograms_every_n_steps is None else histograms_every_n_steps
         )
         folder = RunFolder("TensorBoardLogger", root, name, version, resume, taken_by=FOLDER)
@@ -161,7 +161,7 @@ class TensorBoardLogger(WatchingLogger, FolderLogger):
             return
         from PIL import Image
 
-        pixels, captions = marked_images(images, captions, masks, boxes)
+        pixels, captions = annotated_images(images, captions, masks, boxes)
         pngs = [png(Image.fromarray(image)) for image in pixels]
         height, width = pixels.shape[1:3]
         self._opened().images(name, pngs, height, width, step)

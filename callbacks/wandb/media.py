@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from lightning_tf.callbacks.loggers.image_annotations import check_marks
+from lightning_tf.callbacks.loggers.image_annotations import check_annotations
 from lightning_tf.callbacks.loggers.image_grid import as_pixels
 from lightning_tf.exceptions import DataError
 from collections.abc import Mapping, Sequence
@@ -56,7 +56,7 @@ def images(
     pixels = np.array(as_pixels(images))
     if captions is not None and len(captions) != len(pixels):
         raise DataError(f"{len(captions)} captions for {len(pixels)} images; give one for each.")
-    check_marks(pixels, masks, boxes)
+    check_annotations(pixels, masks, boxes)
     if len(pixels) > MOST_IMAGES:
         log.info("W&B: the first %d of %d images are logged.", MOST_IMAGES, len(pixels))
     shown = pixels[:MOST_IMAGES]

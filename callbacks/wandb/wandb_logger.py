@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 from lightning_tf.callback import CheckpointCallback
 from lightning_tf.callbacks.wandb import media as wandb_media
 from lightning_tf.callbacks.wandb.best_values import BestValues
-from lightning_tf.callbacks.loggers.histograms import Counted, HistogramWatch
+from lightning_tf.callbacks.loggers.histograms import Counted, Histograms
 from lightning_tf.callbacks.wandb.run_id import checked_id, chosen_id, folder_of, folders_in
 from lightning_tf.callbacks.wandb.media import WandbMediaLogger
 from lightning_tf.callbacks.wandb.artifacts import LOG_MODEL, Model, WandbModels
 from lightning_tf.callbacks.wandb.run import WandbRun
 from lightning_tf.callbacks.wandb.worker import WandbWorker
-from lightning_tf.callbacks.loggers.histogram_logger import WatchingLogger
+from lightning_tf.callbacks.loggers.histogram_logger import HistogramLogger
 from lightning_tf.exceptions import ConfigurationError, NonFiniteLossError, TerminationRequested
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ EXIT_CODES = {"success": 0, "failed": 1, "interrupted": 255}
 TERMINATED = 143
 
 
-class WandbLogger(WatchingLogger, WandbMediaLogger):
+class WandbLogger(HistogramLogger, WandbMediaLogger):
     """Writes a run to Weights & Biases, or to this disk where W&B is away.
 
     Every row has ``trainer/global_step``, the x-axis of all charts, and ``epoch``. The config holds
@@ -157,7 +157,7 @@ class WandbLogger(WatchingLogger, WandbMediaLogger):
             log: ``gradients`` (those that the optimizer gets), ``weights`` or ``all``.
             every_n_steps: Updates between two.
         """
-        self.histogram_watch = HistogramWatch(log, every_n_steps)
+        self.histogram_watch = Histograms(log, every_n_steps)
 
     def run_folders(self, trainer: Trainer) -> list[str]:
         """The folders of all runs of all projects."""
@@ -191,7 +191,7 @@ class WandbLogger(WatchingLogger, WandbMediaLogger):
             self.best = BestValues()
             self._models = WandbModels(self.log_model)
             chosen, self._continued = chosen_id(self._given_id, self._continued), None
-            self._id = str(trainer.workers.told(chosen)) if self.worker_metrics else chosen
+            self._id = str(trainer.workers.broadcast(chosen)) if self.worker_metrics else chosen
             self._folder = folder_of(self._root(trainer), self.project, self._id)
 
     def _root(self, trainer: Trainer) -> Path:

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from lightning_tf.data.array_data import ArrayData
     from lightning_tf.data.data_module import DataModule
     from lightning_tf.data.images.cifar10 import Cifar10
-    from lightning_tf.data.images.idx_files import IdxImages
+    from lightning_tf.data.images.idx_files import IdxFiles
     from lightning_tf.data.images.image import Image
     from lightning_tf.data.images.image_arrays import ImageArrays
     from lightning_tf.data.images.image_data import image_data
@@ -40,7 +40,7 @@ __all__ = [
     "Digits",
     "FashionMnist",
     "FeatureTable",
-    "IdxImages",
+    "IdxFiles",
     "Image",
     "ImageArrays",
     "ImageDatasets",
@@ -74,7 +74,7 @@ __getattr__, __dir__ = lazy_exports(
         "Digits": "images.small_sets",
         "FashionMnist": "images.small_sets",
         "FeatureTable": "tables.feature_table",
-        "IdxImages": "images.idx_files",
+        "IdxFiles": "images.idx_files",
         "Imdb": "text.named_sets",
         "IndexedData": "indexed_data",
         "Mnist5k": "images.small_sets",

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lightning_tf.data.indexed_data import IndexedData, Part
 from lightning_tf.data.pipeline.array_source import ArraySource
-from lightning_tf.data.pipeline.order import carve
+from lightning_tf.data.pipeline.order import split_rows
 from lightning_tf.exceptions import ConfigurationError, DataError
 
 
@@ -74,7 +74,7 @@ class ArrayData(IndexedData):
         arrays, self._arrays = self._arrays, {}  # no second copy while training
         sources = {name: ArraySource(*pair) for name, pair in arrays.items()}
         given = {name: np.arange(_length(pair), dtype=np.int64) for name, pair in arrays.items()}
-        carved = carve(
+        split = split_rows(
             given,
             _classes(arrays["train"][1]),
             self._val_fraction,
@@ -83,7 +83,7 @@ class ArrayData(IndexedData):
         )
         return {
             name: Part(sources.get(name, sources["train"]), indices)
-            for name, indices in carved.items()
+            for name, indices in split.items()
         }
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from lightning_tf.distribute.worker_shard import WorkerShare
+from lightning_tf.distribute.input_shard import InputShard
 from lightning_tf.distribute.workers import ALONE, Workers
 from lightning_tf.exceptions import ConfigurationError, DataError
 
@@ -124,7 +124,7 @@ class DataModule:
         self.workers = workers
 
     def dataset_for(
-        self, stage: str, epoch: int = 0, batch: int = 0, share: WorkerShare | None = None
+        self, stage: str, epoch: int = 0, batch: int = 0, share: InputShard | None = None
     ) -> tf.data.Dataset | None:
         """The dataset of a stage, or None where there is none.
 

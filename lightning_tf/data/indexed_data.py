@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from lightning_tf.data.data_module import DataModule, checked_integer
 from lightning_tf.data.pipeline.order import Indices, epoch_order
-from lightning_tf.distribute.worker_shard import WorkerShare
+from lightning_tf.distribute.input_shard import InputShard
 from lightning_tf.distribute.workers import Workers
 
 
@@ -68,7 +68,7 @@ class IndexedData(DataModule):
     def join(self, workers: Workers) -> None:
         """As the base class's; what not all have loaded is loaded again, by all together."""
         super().join(workers)
-        if self.loads_together and not workers.gathered([self.parts is not None]).all():
+        if self.loads_together and not workers.all_gather([self.parts is not None]).all():
             self.parts = None
 
     def train_dataset(self, epoch: int) -> tf.data.Dataset | None:
@@ -93,7 +93,7 @@ class IndexedData(DataModule):
         return None if part is None else part.source.inputs(part.indices, self.batch_size)
 
     def dataset_for(
-        self, stage: str, epoch: int = 0, batch: int = 0, share: WorkerShare | None = None
+        self, stage: str, epoch: int = 0, batch: int = 0, share: InputShard | None = None
     ) -> tf.data.Dataset | None:
         """As the base class's; of a worker's share no other examples are read."""
         if share is None or not self._is_by_index(stage):

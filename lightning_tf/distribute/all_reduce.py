@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 
-def all_sum(values: Any) -> Any:
+def all_reduce(values: Any) -> Any:
     """On a replica: the sums over all replicas of a nest of tensors; None stays.
 
     One call for each dtype, most often one in all: workers and GPUs sum what a call gives them as

@@ -1,4 +1,4 @@
-"""SharedState: what replicas assign, where all of them share one copy of every variable."""
+"""CentralStorage: what replicas assign, where all of them share one copy of every variable."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 
-class SharedState(keras.StatelessScope):  # type: ignore[misc]
+class CentralStorage(keras.StatelessScope):  # type: ignore[misc]
     """On one replica, keeps what is assigned to Keras variables until all replicas have run.
 
     Under a strategy such as CentralStorageStrategy a variable has one copy. TensorFlow refuses most
@@ -27,7 +27,7 @@ class SharedState(keras.StatelessScope):  # type: ignore[misc]
 
     Example:
         >>> total = keras.Variable(1.0, aggregation="sum")
-        >>> with SharedState() as state:
+        >>> with CentralStorage() as state:
         ...     _ = total.assign_add(2.0)
         >>> float(total.value), [float(x) for x in state.movements(tf.ones([]), tf.ones([]))]
         (1.0, [2.0])
@@ -53,7 +53,7 @@ class SharedState(keras.StatelessScope):  # type: ignore[misc]
         """What each of `assigned` moves by on this replica, to be summed over replicas.
 
         Args:
-            examples: The replica's own, as `BatchPart` has them.
+            examples: The replica's own, as `ReplicaBatch` has them.
             share: The same, of the whole batch.
 
         Returns:
@@ -87,12 +87,12 @@ def _moves(variable: keras.Variable) -> bool:
     return aggregation == "sum" or (dtype.is_floating and aggregation != "only_first_replica")
 
 
-def assign_shared(
+def assign_central(
     variables: Sequence[keras.Variable],
     movements: Sequence[tf.Tensor | None],
     others: Sequence[tf.Tensor | None],
 ) -> None:
-    """Outside of the replicas, assign what `SharedState` gave.
+    """Outside of the replicas, assign what `CentralStorage` gave.
 
     Args:
         variables: Its `assigned`.

@@ -36,7 +36,7 @@ class _Extended(CollectiveAllReduceExtended):  # type: ignore[misc]
 
 
 @cache
-def joined(cluster: Cluster, devices: tuple[str, ...]) -> tf.distribute.Strategy:
+def multi_worker(cluster: Cluster, devices: tuple[str, ...]) -> tf.distribute.Strategy:
     """The one strategy of a process that is a worker; returns once every worker is there.
 
     Args:

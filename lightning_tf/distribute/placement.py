@@ -13,8 +13,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from lightning_tf.distribute.all_reduce import all_sum
-from lightning_tf.distribute.central_storage import SharedState, assign_shared
+from lightning_tf.distribute.all_reduce import all_reduce
+from lightning_tf.distribute.central_storage import CentralStorage, assign_central
 from lightning_tf.distribute.cluster import Cluster, cluster_of
 from lightning_tf.distribute.custom_strategy import (
     check_strategy,
@@ -23,9 +23,10 @@ from lightning_tf.distribute.custom_strategy import (
     shares_variables,
 )
 from lightning_tf.distribute.devices import chosen_devices
+from lightning_tf.distribute.input_shard import InputShard
 from lightning_tf.distribute.mirrored_strategy import mirrored
-from lightning_tf.distribute.multi_worker_strategy import joined
-from lightning_tf.distribute.replica_batch import BatchPart
+from lightning_tf.distribute.multi_worker_strategy import multi_worker
+from lightning_tf.distribute.replica_batch import ReplicaBatch
 from lightning_tf.distribute.replica_tracing import (
     distinct_losses,
     distinct_seeds,
@@ -33,7 +34,6 @@ from lightning_tf.distribute.replica_tracing import (
     spare_generator,
     undivided_losses,
 )
-from lightning_tf.distribute.worker_shard import WorkerShare
 from lightning_tf.distribute.workers import Workers
 from lightning_tf.exceptions import ConfigurationError, nearest
 
@@ -94,7 +94,7 @@ class Placement:
         self.devices: tuple[str, ...] = chosen_devices(accelerator, devices)
         if cluster is not None:
             # At once: TensorFlow joins workers before it runs anything, or never.
-            self._take(joined(cluster, self.devices), cluster)
+            self._take(multi_worker(cluster, self.devices), cluster)
             return
         self.num_replicas = len(self.devices)
         self.workers = Workers(None, None)
@@ -109,12 +109,12 @@ class Placement:
         self.shares_variables = cluster is None and shares_variables(strategy)
 
     @cached_property
-    def share(self) -> WorkerShare | None:
+    def share(self) -> InputShard | None:
         """What this worker reads of every batch; None where it is the only one."""
         if self.workers.count == 1:
             return None
         own = len(self.devices)
-        return WorkerShare(self.workers.index * own, own, self.num_replicas)
+        return InputShard(self.workers.index * own, own, self.num_replicas)
 
     def batch_spec(self, element_spec: Any) -> Any:
         """What a step gets, from what the pipeline gives: on several workers a pair."""
@@ -149,33 +149,33 @@ class Placement:
 
     # ---- in the graph, outside the replicas
 
-    def summed(self, compute: Callable[[Any, BatchPart | None], Any], batch: Any) -> Any:
+    def reduce(self, compute: Callable[[Any, ReplicaBatch | None], Any], batch: Any) -> Any:
         """Run something on every replica's part of a batch and sum what it gives.
 
         Args:
-            compute: Takes a batch and its `BatchPart`, None on one device; returns a nest of
+            compute: Takes a batch and its `ReplicaBatch`, None on one device; returns a nest of
                 tensors, None among them.
             batch: The global batch, or what a worker's pipeline gives of it.
 
         Returns:
             The sums, a copy on every replica; see `first` and `each`.
         """
-        return self._on_replicas(lambda part: all_sum(compute(part.batch, part)), compute, batch)
+        return self._on_replicas(lambda part: all_reduce(compute(part.batch, part)), compute, batch)
 
-    def gathered(self, compute: Callable[[Any, BatchPart | None], Any], batch: Any) -> Any:
-        """As `summed`, but put together along the first dimension, in the order of the batch."""
+    def gather(self, compute: Callable[[Any, ReplicaBatch | None], Any], batch: Any) -> Any:
+        """As `reduce`, but put together along the first dimension, in the order of the batch."""
 
-        def on_replica(part: BatchPart) -> Any:
+        def on_replica(part: ReplicaBatch) -> Any:
             return tf.nest.map_structure(
                 lambda whole: _own_rows(whole, part), compute(part.batch, part)
             )
 
         parts = self._on_replicas(on_replica, compute, batch)
-        return parts if self.strategy is None else self._joined(parts)
+        return parts if self.strategy is None else self._concatenated(parts)
 
     def _on_replicas(
         self,
-        on_replica: Callable[[BatchPart], Any],
+        on_replica: Callable[[ReplicaBatch], Any],
         alone: Callable[[Any, None], Any],
         batch: Any,
     ) -> Any:
@@ -195,7 +195,7 @@ class Placement:
         def replica(own: Any, examples: tf.Tensor, share: tf.Tensor) -> Any:
             if self.num_replicas > 1:  # traced in a thread of its own
                 enter_replica(policy, self._generator)
-            return on_replica(BatchPart(own, examples, share, may_be_idle=any(idle)))
+            return on_replica(ReplicaBatch(own, examples, share, may_be_idle=any(idle)))
 
         with distinct_seeds(), distinct_losses():
             if self.shares_variables:
@@ -207,24 +207,24 @@ class Placement:
         assigned: list[Any] = []
 
         def keeping(own: Any, examples: tf.Tensor, share: tf.Tensor) -> Any:
-            with SharedState() as state:
+            with CentralStorage() as state:
                 result = replica(own, examples, share)
             assigned[:] = state.assigned  # the same on every replica
-            return result, all_sum(state.movements(examples, share)), state.others()
+            return result, all_reduce(state.movements(examples, share)), state.others()
 
         result, movements, others = strategy.run(keeping, parts)
-        assign_shared(assigned, *self.first((movements, others)))
+        assign_central(assigned, *self.first((movements, others)))
         return result
 
-    def _part(self, batch: Any, number: Any) -> BatchPart:
+    def _part(self, batch: Any, number: Any) -> ReplicaBatch:
         if self.share is None:
-            return BatchPart.cut(batch, number, self.num_replicas)
+            return ReplicaBatch.cut(batch, number, self.num_replicas)
         own, count = batch
         count = tf.cast(count, tf.int32)
         before, _ = self.share.rows(count)
-        return BatchPart.cut(own, number, self.num_replicas, count=count, before=before)
+        return ReplicaBatch.cut(own, number, self.num_replicas, count=count, before=before)
 
-    def _joined(self, parts: Any) -> Any:
+    def _concatenated(self, parts: Any) -> Any:
         def join(part: Any) -> Any:
             pieces = list(self.strategy.experimental_local_results(part))  # type: ignore[union-attr]
             if isinstance(pieces[0], tf.SparseTensor):
@@ -263,10 +263,10 @@ class Placement:
             act(values)
             return
         replica = tf.distribute.get_replica_context()
-        replica.merge_call(lambda _, summed: act(summed), args=(all_sum(values),))
+        replica.merge_call(lambda _, summed: act(summed), args=(all_reduce(values),))
 
 
-def _own_rows(whole: Any, part: BatchPart) -> Any:
+def _own_rows(whole: Any, part: ReplicaBatch) -> Any:
     whole = tf.convert_to_tensor(whole) if not _is_composite(whole) else whole
     if whole.shape.rank == 0:
         raise ConfigurationError(

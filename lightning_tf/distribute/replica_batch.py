@@ -1,4 +1,4 @@
-"""BatchPart: the examples of a global batch that one replica computes with."""
+"""ReplicaBatch: the examples of a global batch that one replica computes with."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lightning_tf.exceptions import ConfigurationError
 
 
 @dataclass(frozen=True)
-class BatchPart:
+class ReplicaBatch:
     """One replica's part of a global batch.
 
     Replicas take contiguous parts in their order, as even as can be: 7 examples over 2 replicas are
@@ -25,7 +25,7 @@ class BatchPart:
         may_be_idle: Whether `examples` can be 0; False where the shapes say that it cannot.
 
     Example:
-        >>> part = BatchPart.cut(tf.range(7), index=1, parts=2)
+        >>> part = ReplicaBatch.cut(tf.range(7), index=1, parts=2)
         >>> part.batch.numpy().tolist(), float(part.examples)
         ([4, 5, 6], 3.0)
     """
@@ -44,7 +44,7 @@ class BatchPart:
         *,
         count: Any = None,
         before: Any = 0,
-    ) -> BatchPart:
+    ) -> ReplicaBatch:
         """Cut one part out of a batch, on the host.
 
         Args:

@@ -1,4 +1,4 @@
-"""ReplicaParts: a running value that every replica adds up by itself, part by part."""
+"""SyncOnRead: a running value that every replica adds up by itself, part by part."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lightning_tf.distribute.workers import Workers
 from lightning_tf.variables import tensorflow_variable
 
 
-def is_in_parts(variable: Any) -> bool:
+def is_sync_on_read(variable: Any) -> bool:
     """Whether replicas hold different parts of a variable, which is put together on reading."""
     value = tensorflow_variable(variable)
     return (
@@ -20,14 +20,14 @@ def is_in_parts(variable: Any) -> bool:
     )
 
 
-class ReplicaParts:
+class SyncOnRead:
     """All replicas' parts of one variable, stacked, for checkpoints.
 
     The whole would not do: a run that goes on from it adds in another order and rounds otherwise,
     and assigning a whole to a summed variable divides it, integers with a remainder.
 
     Args:
-        variable: One for which `is_in_parts` is true.
+        variable: One for which `is_sync_on_read` is true.
         workers: All that hold parts of it.
     """
 
@@ -41,7 +41,9 @@ class ReplicaParts:
 
     def read_value(self) -> tf.Tensor:
         """The parts, first dimension the replicas; of several workers all must call it."""
-        return tf.constant(self._workers.joined(np.stack([part.numpy() for part in self._parts])))
+        return tf.constant(
+            self._workers.all_gather_rows(np.stack([part.numpy() for part in self._parts]))
+        )
 
     def assign(self, parts: Any) -> None:
         """Give each replica its part, of those of all workers."""
@@ -50,9 +52,9 @@ class ReplicaParts:
         for variable, part in zip(self._parts, own, strict=True):
             variable.assign(part)
 
-    def joined(self, parts: np.ndarray) -> np.ndarray:
+    def aggregated(self, parts: np.ndarray) -> np.ndarray:
         """Parts of another number of replicas as one whole."""
-        return joined(parts, self._value)
+        return aggregated(parts, self._value)
 
     def divided(self, whole: np.ndarray) -> np.ndarray:
         """A whole as parts: the first replica goes on from it, the others from nothing."""
@@ -61,7 +63,7 @@ class ReplicaParts:
         return np.stack([whole, *[np.zeros_like(whole)] * (self.shape[0] - 1)])
 
 
-def joined(parts: np.ndarray, variable: Any) -> np.ndarray:
+def aggregated(parts: np.ndarray, variable: Any) -> np.ndarray:
     """The parts of all replicas as one whole, as the variable's aggregation puts them together."""
     aggregation = str(variable.aggregation).rsplit(".", 1)[-1].lower()
     if aggregation == "sum":

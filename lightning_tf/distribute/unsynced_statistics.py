@@ -1,4 +1,4 @@
-"""LocalStatistics: what each replica keeps for itself, brought together before anybody reads it."""
+"""UnsyncedStatistics: what each replica keeps for itself, averaged before anybody reads it."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from lightning_tf.distribute.all_reduce import all_sum
+from lightning_tf.distribute.all_reduce import all_reduce
 from lightning_tf.distribute.placement import Placement
-from lightning_tf.distribute.replica_batch import BatchPart
+from lightning_tf.distribute.replica_batch import ReplicaBatch
 from lightning_tf.variables import all_variables, components, optimizable_variables
 
 
-class LocalStatistics:
+class UnsyncedStatistics:
     """Variables that no optimizer moves and that every replica moves by its own examples.
 
     These are the moving statistics of layers that do not synchronise, such as Keras'
@@ -52,7 +52,7 @@ class LocalStatistics:
             self._average()
 
     @contextmanager
-    def kept_where_idle(self, part: BatchPart | None) -> Iterator[None]:
+    def kept_where_idle(self, part: ReplicaBatch | None) -> Iterator[None]:
         """On a replica without examples, leave the statistics as they are."""
         if part is None or not part.may_be_idle:
             yield
@@ -67,8 +67,8 @@ class LocalStatistics:
         is_first = tf.equal(replica.replica_id_in_sync_group, 0)
         own = [tf.identity(variable._value) for variable in self.variables]
         # Differences from the first replica's: equal values stay what they are to the last bit.
-        first = all_sum([tf.where(is_first, value, tf.zeros_like(value)) for value in own])
-        apart = all_sum([value - base for value, base in zip(own, first, strict=True)])
+        first = all_reduce([tf.where(is_first, value, tf.zeros_like(value)) for value in own])
+        apart = all_reduce([value - base for value, base in zip(own, first, strict=True)])
         for variable, base, sum_apart in zip(self.variables, first, apart, strict=True):
             count = tf.cast(self.placement.num_replicas, base.dtype)
             variable._value.assign(base + sum_apart / count)

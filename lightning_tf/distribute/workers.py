@@ -49,7 +49,7 @@ class Workers:
         index: Which one this is.
 
     Example:
-        >>> Workers(None, None).gathered([3, 4]).tolist()
+        >>> Workers(None, None).all_gather([3, 4]).tolist()
         [[3, 4]]
     """
 
@@ -68,7 +68,7 @@ class Workers:
         """Whether this worker prepares data on its machine."""
         return self.cluster is None or self.cluster.is_first_on_host
 
-    def gathered(self, numbers: Sequence[int]) -> np.ndarray:
+    def all_gather(self, numbers: Sequence[int]) -> np.ndarray:
         """Integers of all workers, each as many: shape (workers, numbers)."""
         own = np.asarray(numbers, np.int64)
         if self.count == 1:
@@ -77,22 +77,22 @@ class Workers:
         table[self.index] = own
         return self._sum(table.reshape(-1)).reshape(table.shape)
 
-    def wait(self) -> None:
+    def barrier(self) -> None:
         """Return once every worker is here."""
-        self.gathered([1])
+        self.all_gather([1])
 
-    def told(self, value: Any) -> Any:
+    def broadcast(self, value: Any) -> Any:
         """What the chief gives, on every worker: plain data that JSON can hold."""
         if self.count == 1:
             return value
         text = json.dumps(value if self.is_chief else None).encode()
-        return json.loads(self.all_bytes(text)[0])
+        return json.loads(self.all_gather_bytes(text)[0])
 
-    def all_bytes(self, content: bytes) -> list[bytes]:
+    def all_gather_bytes(self, content: bytes) -> list[bytes]:
         """The bytes of every worker, in their order, of any lengths."""
         if self.count == 1:
             return [content]
-        lengths = self.gathered([len(content)])[:, 0].tolist()
+        lengths = self.all_gather([len(content)])[:, 0].tolist()
         piece = max(WORD, TABLE_BYTES // self.count // WORD * WORD)
         parts: list[list[bytes]] = [[] for _ in lengths]
         for start in range(0, max(lengths), piece):
@@ -100,8 +100,8 @@ class Workers:
             table = np.zeros((self.count, words * WORD), np.uint8)
             own = np.frombuffer(content[start : start + piece], np.uint8)
             table[self.index, : len(own)] = own
-            summed = self._sum(table.view(np.int64).reshape(-1)).view(np.uint8)
-            for part, row, length in zip(parts, summed.reshape(table.shape), lengths, strict=True):
+            total = self._sum(table.view(np.int64).reshape(-1)).view(np.uint8)
+            for part, row, length in zip(parts, total.reshape(table.shape), lengths, strict=True):
                 part.append(row[: max(0, length - start)].tobytes())
         return [b"".join(part) for part in parts]
 
@@ -115,11 +115,11 @@ class Workers:
         own, start = part_of(count, self.index, self.count)
         return slice(start, start + own)
 
-    def all_values(self, value: Any) -> list[Any]:
+    def all_gather_object(self, value: Any) -> list[Any]:
         """What each worker gives, in their order: plain data that JSON can hold."""
         if self.count == 1:
             return [value]
-        return [json.loads(text) for text in self.all_bytes(json.dumps(value).encode())]
+        return [json.loads(text) for text in self.all_gather_bytes(json.dumps(value).encode())]
 
     def unless_one_fails(self, work: Callable[[], T]) -> T:
         """What `work` gives here, once it has succeeded on every worker.
@@ -136,25 +136,25 @@ class Workers:
         """
         if self.count == 1:
             return work()
-        failure, told = None, None
+        failure, report = None, None
         try:
             result = work()
         except Exception as error:
             failure = error
-            told = [isinstance(error, LightningTFError), f"{type(error).__name__}: {error}"]
-        failures = self.all_values(told)
+            report = [isinstance(error, LightningTFError), f"{type(error).__name__}: {error}"]
+        failures = self.all_gather_object(report)
         first = next((index for index, each in enumerate(failures) if each is not None), None)
         if first is None:
             return result
-        if failure is not None and told == failures[first]:
+        if failure is not None and report == failures[first]:
             raise failure
         is_ours, text = failures[first]
         name = f"worker {first} ({self._addresses[first]})"
-        told_here = DataError(text.partition(": ")[2] if is_ours else f"{name} failed: {text}")
-        told_here.add_note(f"This was found by {name}.")
-        raise told_here
+        raised = DataError(text.partition(": ")[2] if is_ours else f"{name} failed: {text}")
+        raised.add_note(f"This was found by {name}.")
+        raise raised
 
-    def joined(self, array: np.ndarray) -> np.ndarray:
+    def all_gather_rows(self, array: np.ndarray) -> np.ndarray:
         """The arrays of all workers put together along the first dimension.
 
         Args:
@@ -169,12 +169,12 @@ class Workers:
                 "return one row for each example."
             )
         if array.dtype.kind in "biuf" and 0 not in array.shape[1:]:
-            given = self.all_bytes(array.tobytes())
+            given = self.all_gather_bytes(array.tobytes())
             rows = np.concatenate([np.frombuffer(part, array.dtype) for part in given])
             return rows.reshape(-1, *array.shape[1:])
         own = tf.io.serialize_tensor(tf.constant(array)).numpy()
         dtype = tf.as_dtype(array.dtype)
-        parts = [tf.io.parse_tensor(part, dtype).numpy() for part in self.all_bytes(own)]
+        parts = [tf.io.parse_tensor(part, dtype).numpy() for part in self.all_gather_bytes(own)]
         return np.concatenate(parts)
 
     def _sum(self, numbers: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from typing import Any
 import tensorflow as tf
 
 from lightning_tf.data.pipeline.options import parallel_calls
-from lightning_tf.graph.grappler_options import GraphRewrites
+from lightning_tf.graph.grappler_options import GrapplerOptions
 
 NextBatch = Callable[[Any], Any]
 
@@ -39,7 +39,7 @@ class GraphLoop:
     def __init__(self, loop: Callable[..., Any], element_spec: Any, *specs: tf.TensorSpec) -> None:
         self._loop = loop
         self._specs = (tf.data.IteratorSpec(element_spec), *specs)
-        self._rewrites = GraphRewrites()
+        self._rewrites = GrapplerOptions()
         self._traced: dict[NextBatch, Any] = {}
         self._trace(_waited_for if _threads() > 1 else _asked_for)
 

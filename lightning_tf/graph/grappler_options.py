@@ -1,4 +1,4 @@
-"""GraphRewrites: what TensorFlow rewrites in a graph before its first call."""
+"""GrapplerOptions: what TensorFlow rewrites in a graph before its first call."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tensorflow.core.protobuf.rewriter_config_pb2 import RewriterConfig
 from tensorflow.python.eager import context  # options of one call have no public name
 
 
-class GraphRewrites:
+class GrapplerOptions:
     """A ``with`` block whose graph calls are rewritten without what only a GPU profits from.
 
     Before a graph's first call Grappler makes a dozen passes over it. Three of them, the layout of
@@ -23,7 +23,7 @@ class GraphRewrites:
     goes inside the block.
 
     Example:
-        >>> with GraphRewrites():
+        >>> with GrapplerOptions():
         ...     int(tf.function(lambda x: x + 1)(tf.constant(1)))
         2
     """

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from lightning_tf.distribute.placement import Placement
-from lightning_tf.distribute.sync_on_read import ReplicaParts, is_in_parts, joined
+from lightning_tf.distribute.sync_on_read import SyncOnRead, aggregated, is_sync_on_read
 from lightning_tf.distribute.variable_placement import move_here
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.step_context import running_step
@@ -126,8 +126,8 @@ class StageMetrics:
         for metric_name, metric in self.metrics.items():
             for index, variable in enumerate(metric.variables):
                 name = f"{metric_name}.{index:04d}"
-                if is_in_parts(variable):
-                    found[f"{name}{PARTS}"] = ReplicaParts(variable, self._workers)
+                if is_sync_on_read(variable):
+                    found[f"{name}{PARTS}"] = SyncOnRead(variable, self._workers)
                 else:
                     found[name] = variable
         return found
@@ -143,13 +143,13 @@ class StageMetrics:
         for name, variable in self.state().items():
             whole = f"{prefix}{name}".removesuffix(PARTS)
             parts = tensors.get(f"{whole}{PARTS}")
-            if isinstance(variable, ReplicaParts):
+            if isinstance(variable, SyncOnRead):
                 if parts is None or parts.shape[0] != variable.shape[0]:
-                    saved = tensors.get(whole) if parts is None else variable.joined(parts)
+                    saved = tensors.get(whole) if parts is None else variable.aggregated(parts)
                     if saved is not None:
                         found[f"{whole}{PARTS}"] = variable.divided(saved)
             elif parts is not None:
-                found[whole] = joined(parts, variable)
+                found[whole] = aggregated(parts, variable)
         return found
 
 

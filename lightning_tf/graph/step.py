@@ -10,13 +10,13 @@ import keras
 import tensorflow as tf
 
 from lightning_tf.distribute.placement import Placement
-from lightning_tf.distribute.replica_batch import BatchPart
-from lightning_tf.distribute.unsynced_statistics import LocalStatistics
+from lightning_tf.distribute.replica_batch import ReplicaBatch
+from lightning_tf.distribute.unsynced_statistics import UnsyncedStatistics
 from lightning_tf.exceptions import ConfigurationError, nearest
 from lightning_tf.graph.custom_gradients import forget_with
 from lightning_tf.optimizers.named_optimizer import NamedOptimizer
-from lightning_tf.optimizers.packed_slots import LaidOutSlots
-from lightning_tf.step_context import RunningStep, running
+from lightning_tf.optimizers.packed_slots import PackedSlots
+from lightning_tf.step_context import StepContext, running
 from lightning_tf.variables import tensorflow_variable
 
 Values = dict[str, tf.Tensor]
@@ -33,7 +33,7 @@ class TrainingStep:
     """
 
     def __init__(
-        self, task: Any, optimizers: dict[str, NamedOptimizer], statistics: LocalStatistics
+        self, task: Any, optimizers: dict[str, NamedOptimizer], statistics: UnsyncedStatistics
     ) -> None:
         self.task = task
         self.method = "training_step"
@@ -41,7 +41,7 @@ class TrainingStep:
         self.statistics = statistics
 
     def __call__(
-        self, batch: Any, ready: tf.Tensor, part: BatchPart | None = None
+        self, batch: Any, ready: tf.Tensor, part: ReplicaBatch | None = None
     ) -> tuple[Values, Values, Gradients]:
         """Run one batch forward and backward.
 
@@ -67,7 +67,7 @@ class TrainingStep:
                 optimizer.placement.sum_then(lambda g: optimizer.update(g, ready), gradients)
             return loss
 
-        step = RunningStep({}, minimize, part)
+        step = StepContext({}, minimize, part)
         with tape:
             with running(step), self.statistics.kept_where_idle(part):
                 returned = self.task.training_step(batch)
@@ -93,11 +93,11 @@ class TrainingStep:
             self._named(name).update(gradient, ready)
 
     @contextmanager
-    def laying_out(self, slots: LaidOutSlots) -> Iterator[None]:
+    def packing(self, slots: PackedSlots) -> Iterator[None]:
         """While it is traced for a window, which lays out what the updates need of the slots."""
         with ExitStack() as stack:
             for optimizer in self.optimizers.values():
-                stack.enter_context(optimizer.laying_out(slots))
+                stack.enter_context(optimizer.packing(slots))
             yield
 
     def flush(self) -> None:
@@ -170,10 +170,10 @@ class EvaluationStep:
         self.method = method
 
     def __call__(
-        self, batch: Any, ready: tf.Tensor, part: BatchPart | None = None
+        self, batch: Any, ready: tf.Tensor, part: ReplicaBatch | None = None
     ) -> tuple[Values, Values, Gradients]:
         """Run one batch; there are no gradients."""
-        step = RunningStep({}, part=part)
+        step = StepContext({}, part=part)
         with running(step):
             returned = getattr(self.task, self.method)(batch)
         logged = step.logged or {}
@@ -186,7 +186,7 @@ class EvaluationStep:
     def update(self, gradients: Gradients, ready: tf.Tensor) -> None:
         """Nothing: evaluation moves no variable."""
 
-    def laying_out(self, slots: LaidOutSlots) -> AbstractContextManager[None]:
+    def packing(self, slots: PackedSlots) -> AbstractContextManager[None]:
         """Nothing: evaluation has no slots."""
         return nullcontext()
 
@@ -201,11 +201,11 @@ class EvaluationStep:
 def prediction(task: Any, element_spec: Any, placement: Placement) -> Any:
     """`predict_step` as a concrete function of one batch, rows in the order of the batch."""
 
-    def predict(batch: Any, part: BatchPart | None) -> Any:
-        with running(RunningStep(part=part)):
+    def predict(batch: Any, part: ReplicaBatch | None) -> Any:
+        with running(StepContext(part=part)):
             return task.predict_step(batch)
 
-    traced = tf.function(lambda batch: placement.gathered(predict, batch), autograph=False)
+    traced = tf.function(lambda batch: placement.gather(predict, batch), autograph=False)
     concrete = traced.get_concrete_function(element_spec)
     forget_with(concrete, concrete.graph)
     return concrete
@@ -217,7 +217,7 @@ def build_lazily(task: Any, method: str, element_spec: Any) -> None:
     Runs the step once in a scratch graph.
     """
     traced = tf.function(getattr(task, method), autograph=False)
-    step = RunningStep({}, lambda name, loss_fn: _scalar(loss_fn(), f"minimize({name!r})"))
+    step = StepContext({}, lambda name, loss_fn: _scalar(loss_fn(), f"minimize({name!r})"))
     with ExitStack() as stack:
         stack.enter_context(running(step))
         if tf.distribute.has_strategy():
@@ -226,7 +226,7 @@ def build_lazily(task: Any, method: str, element_spec: Any) -> None:
         traced.get_concrete_function(element_spec)
 
 
-def _shared(loss: tf.Tensor, part: BatchPart | None) -> tf.Tensor:
+def _shared(loss: tf.Tensor, part: ReplicaBatch | None) -> tf.Tensor:
     """The loss times its replica's share of the batch, so that losses add up to the mean."""
     return loss if part is None else loss * part.share
 

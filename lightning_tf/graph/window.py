@@ -10,12 +10,12 @@ from typing import Any
 import tensorflow as tf
 
 from lightning_tf.distribute.placement import Placement
-from lightning_tf.distribute.replica_batch import BatchPart, example_count
+from lightning_tf.distribute.replica_batch import ReplicaBatch, example_count
 from lightning_tf.graph.custom_gradients import forget_with
 from lightning_tf.graph.graph_loop import GraphLoop, NextBatch
 from lightning_tf.graph.metrics import StageMetrics
 from lightning_tf.graph.step import EvaluationStep, Gradients, TrainingStep, build_lazily
-from lightning_tf.optimizers.packed_slots import LaidOutSlots
+from lightning_tf.optimizers.packed_slots import PackedSlots
 
 State = tuple[tf.Tensor, ...]
 
@@ -109,8 +109,8 @@ class Window:
         traced = tf.function(self._one_batch, autograph=False, jit_compile=jit_compile or None)
         # Traced by itself before the loop around it, so that the loop knows how many values there
         # are: a step is traced exactly once.
-        self._slots = LaidOutSlots(placement)
-        with step.laying_out(self._slots):
+        self._slots = PackedSlots(placement)
+        with step.packing(self._slots):
             self._batch = traced.get_concrete_function(element_spec, tf.TensorSpec((), tf.bool))
         forget_with(self, self._batch.graph)
         if isinstance(step, TrainingStep):
@@ -157,14 +157,14 @@ class Window:
         self.step.flush()
 
     def _one_batch(self, batch: Any, ready: tf.Tensor) -> tf.Tensor:
-        vector, gradients = self.placement.summed(
+        vector, gradients = self.placement.reduce(
             lambda own, part: self._part_of_batch(own, ready, part), batch
         )
         self.step.update(gradients, ready)
         return self.placement.first(vector)
 
     def _part_of_batch(
-        self, batch: Any, ready: tf.Tensor, part: BatchPart | None
+        self, batch: Any, ready: tf.Tensor, part: ReplicaBatch | None
     ) -> tuple[tf.Tensor, Gradients]:
         losses, logged, gradients = self.step(batch, ready, part)
         self.names = (*losses, *(name for name in logged if name not in losses))

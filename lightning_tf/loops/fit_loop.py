@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
     import tensorflow as tf
 
-    from lightning_tf.distribute.unsynced_statistics import LocalStatistics
+    from lightning_tf.distribute.unsynced_statistics import UnsyncedStatistics
     from lightning_tf.loops.evaluation_loop import EvaluationLoop
     from lightning_tf.optimizers.named_optimizer import NamedOptimizer
     from lightning_tf.task import Task
@@ -44,7 +44,7 @@ class TrainingState:
 
     optimizers: dict[str, NamedOptimizer]
     metrics: StageMetrics
-    statistics: LocalStatistics
+    statistics: UnsyncedStatistics
     means: Means | None = None
 
 

@@ -102,12 +102,12 @@ def _of_all(workers: Workers, part: Any) -> Any:
     """The rows of all workers as a host array; ragged ones as an array of arrays."""
     if workers.count > 1 and isinstance(part, tf.RaggedTensor):
         return _ragged_of_all(workers, part).numpy()
-    return workers.joined(part.numpy())
+    return workers.all_gather_rows(part.numpy())
 
 
 def _ragged_of_all(workers: Workers, part: Any) -> Any:
     # Level by level: one worker's rows may happen to be of one length.
     if not isinstance(part, tf.RaggedTensor):
-        return workers.joined(part.numpy())
-    lengths = workers.joined(part.row_lengths().numpy())
+        return workers.all_gather_rows(part.numpy())
+    lengths = workers.all_gather_rows(part.row_lengths().numpy())
     return tf.RaggedTensor.from_row_lengths(_ragged_of_all(workers, part.values), lengths)

@@ -32,7 +32,7 @@ def agreed(trainer: Trainer, count: int = 1, seconds: float = 0.0) -> int:
     if workers.count == 1:
         return count
     own = [count, signals.received, round(1000.0 * seconds), bool(trainer.stop_reason)]
-    counts, received, milliseconds, stops = workers.gathered(own).T
+    counts, received, milliseconds, stops = workers.all_gather(own).T
     if received.any():
         signals.receive(int(received.max()))
     signals.check()

@@ -18,7 +18,7 @@ import keras
 import tensorflow as tf
 
 from lightning_tf.distribute.placement import Placement
-from lightning_tf.optimizers.packed_slots import LaidOutSlots, Part, groups
+from lightning_tf.optimizers.packed_slots import PackedSlots, Part, groups
 from lightning_tf.variables import tensorflow_variable
 
 
@@ -29,7 +29,7 @@ def can_group(optimizer: keras.optimizers.Optimizer) -> bool:
 
 @contextmanager
 def grouped(
-    optimizer: keras.optimizers.Optimizer, placement: Placement, laid_out: LaidOutSlots | None
+    optimizer: keras.optimizers.Optimizer, placement: Placement, laid_out: PackedSlots | None
 ) -> Iterator[None]:
     """The context in which `optimizer.apply` updates small variables together.
 
@@ -48,7 +48,7 @@ def grouped(
     # On the instance, past Keras' tracking of attributes, and gone when the update is traced.
     own = {
         "_apply_weight_decay": lambda variables: None,
-        "_backend_update_step": GroupedUpdate(optimizer, placement, laid_out),
+        "_backend_update_step": MultiTensorUpdate(optimizer, placement, laid_out),
     }
     vars(optimizer).update(own)
     try:
@@ -58,7 +58,7 @@ def grouped(
             del vars(optimizer)[name]
 
 
-class GroupedUpdate:
+class MultiTensorUpdate:
     """Takes the place of an optimizer's weight decay and of its update of all variables.
 
     Args:
@@ -71,10 +71,10 @@ class GroupedUpdate:
         self,
         optimizer: keras.optimizers.Optimizer,
         placement: Placement,
-        laid_out: LaidOutSlots | None,
+        laid_out: PackedSlots | None,
     ) -> None:
         self.optimizer, self.placement = optimizer, placement
-        self._laid_out = LaidOutSlots(placement) if laid_out is None else laid_out
+        self._laid_out = PackedSlots(placement) if laid_out is None else laid_out
 
     def __call__(self, gradients: Sequence[Any], variables: Sequence[Any], rate: Any) -> None:
         """Update the variables; called by `optimizer.apply`, outside of the replicas.
@@ -106,7 +106,7 @@ class GroupedUpdate:
                 decay = tf.cast(self.optimizer.weight_decay, part.dtype)
                 part.subtract(part.values() * decay * rate)
             own = [tf.cast(next(waiting), part.dtype) for _ in part.variables]
-            rule(part, part.joined(own))
+            rule(part, part.packed(own))
 
 
 Rule = Callable[[Part, tf.Tensor], None]

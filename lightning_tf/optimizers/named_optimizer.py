@@ -21,7 +21,7 @@ from lightning_tf.distribute.placement import Placement
 from lightning_tf.distribute.variable_placement import move_optimizer_here
 from lightning_tf.exceptions import ConfigurationError, nearest
 from lightning_tf.optimizers.multi_tensor_update import can_group, grouped
-from lightning_tf.optimizers.packed_slots import LaidOutSlots
+from lightning_tf.optimizers.packed_slots import PackedSlots
 from lightning_tf.variables import optimizable_variables, tensorflow_variable, trainable_variables
 
 log = logging.getLogger("lightning_tf")
@@ -99,7 +99,7 @@ class NamedOptimizer:
         self._reached: set[int] = set()  # variables that a loss was seen to depend on
         self.after_update: list[Callable[[Sequence[Any]], None]] = []
         self.may_rest = False
-        self._laid_out: LaidOutSlots | None = None
+        self._laid_out: PackedSlots | None = None
         self.refresh()
 
     def refresh(self) -> None:
@@ -132,7 +132,7 @@ class NamedOptimizer:
         return found
 
     @contextmanager
-    def laying_out(self, slots: LaidOutSlots) -> Iterator[None]:
+    def packing(self, slots: PackedSlots) -> Iterator[None]:
         """While its updates are traced for a window, which has the slots of small variables."""
         if can_group(self.optimizer):
             slots.plan(

@@ -69,7 +69,7 @@ class Part:
         own = {id(variable) for variable in self.variables}
         return any(id(variable) in own for variable in variables)
 
-    def joined(self, tensors: Sequence[Any]) -> tf.Tensor:
+    def packed(self, tensors: Sequence[Any]) -> tf.Tensor:
         """One array of several; a single one keeps its shape."""
         if len(tensors) == 1:
             return tf.convert_to_tensor(tensors[0])
@@ -81,7 +81,7 @@ class Part:
 
     def values(self) -> tf.Tensor:
         """Of the variables."""
-        return self.joined(self.variables)
+        return self.packed(self.variables)
 
     def subtract(self, value: tf.Tensor) -> None:
         """Take something off the variables."""
@@ -89,7 +89,7 @@ class Part:
 
     def slot(self, name: str) -> tf.Tensor:
         """What the optimizer keeps for the variables under a name."""
-        return self.joined(self._slots(name))
+        return self.packed(self._slots(name))
 
     def put(self, name: str, value: tf.Tensor) -> tf.Tensor:
         """Give a slot its value, and return it."""
@@ -122,7 +122,7 @@ class Part:
                 act(resource=variables[i].handle, value=_shaped(own, shape))
 
 
-class LaidOutPart(Part):
+class PackedPart(Part):
     """Several variables whose slots stay laid end to end, in variables of their own."""
 
     def __init__(self, optimizer: keras.optimizers.Optimizer, variables: list[tf.Variable]) -> None:
@@ -151,7 +151,7 @@ class LaidOutPart(Part):
         return value
 
 
-class LaidOutSlots:
+class PackedSlots:
     """The slots of small variables as arrays, between `take` and `give_back` in one graph call.
 
     First they are planned, then the updates are traced; in the graph around them `take` goes before
@@ -163,7 +163,7 @@ class LaidOutSlots:
 
     def __init__(self, placement: Placement) -> None:
         self._placement = placement
-        self._parts: list[LaidOutPart] = []
+        self._parts: list[PackedPart] = []
 
     def plan(self, optimizer: keras.optimizers.Optimizer, variables: list[tf.Variable]) -> None:
         """Make the arrays for what an optimizer updates, before anything is traced.
@@ -173,7 +173,7 @@ class LaidOutSlots:
         for members, _ in groups(optimizer, variables):
             if len(members) > 1:
                 own = [variables[i] for i in members]
-                self._parts.append(LaidOutPart(optimizer, own))
+                self._parts.append(PackedPart(optimizer, own))
 
     def part(self, optimizer: keras.optimizers.Optimizer, variables: list[tf.Variable]) -> Part:
         """The slots of an optimizer for variables, where Keras has them if that was not planned."""
@@ -184,19 +184,19 @@ class LaidOutSlots:
     def put_back(self, variables: list[tf.Variable], used: list[Part]) -> Iterator[None]:
         """Around an update that reaches slots where Keras has them, though they are laid out."""
         touched = [part for part in self._parts if part not in used and part.shares(variables)]
-        self._all(touched, LaidOutPart.give_back)
+        self._all(touched, PackedPart.give_back)
         yield
-        self._all(touched, LaidOutPart.take)
+        self._all(touched, PackedPart.take)
 
     def take(self) -> None:
         """Lay out, at the beginning of a graph call."""
-        self._all(self._parts, LaidOutPart.take)
+        self._all(self._parts, PackedPart.take)
 
     def give_back(self) -> None:
         """Put back, at its end."""
-        self._all(self._parts, LaidOutPart.give_back)
+        self._all(self._parts, PackedPart.give_back)
 
-    def _all(self, parts: list[LaidOutPart], act: Callable[[LaidOutPart], None]) -> None:
+    def _all(self, parts: list[PackedPart], act: Callable[[PackedPart], None]) -> None:
         def on_replica() -> None:
             for part in parts:
                 act(part)

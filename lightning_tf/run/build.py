@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from lightning_tf.distribute.unsynced_statistics import LocalStatistics
+from lightning_tf.distribute.unsynced_statistics import UnsyncedStatistics
 from lightning_tf.distribute.variable_placement import (
     forget_compiled,
     move_here,
@@ -66,13 +66,13 @@ def training_state(trainer: Trainer, task: Task) -> TrainingState:
         _adopt_accumulation(trainer, optimizers)
         metrics = StageMetrics(task, set(), trainer.placement)
         trainer.training = TrainingState(
-            optimizers, metrics, LocalStatistics(task, trainer.placement)
+            optimizers, metrics, UnsyncedStatistics(task, trainer.placement)
         )
         return trainer.training
     # Another Trainer may have had the task in between, elsewhere.
     for named in trainer.training.optimizers.values():
         move_optimizer_here(named.optimizer)
-    trainer.training.statistics = LocalStatistics(task, trainer.placement)
+    trainer.training.statistics = UnsyncedStatistics(task, trainer.placement)
     return trainer.training
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lightning_tf.checkpoint import io as checkpoint
 from lightning_tf.checkpoint.search import Found
-from lightning_tf.distribute.sync_on_read import ReplicaParts
+from lightning_tf.distribute.sync_on_read import SyncOnRead
 from lightning_tf.exceptions import CheckpointError
 from lightning_tf.run.progress import Progress
 from lightning_tf.seed import global_generator
@@ -45,7 +45,7 @@ def snapshot(trainer: Trainer, task: Task, *, weights_only: bool) -> checkpoint.
     run["settings"] = trainer.settings
     variables = everything(trainer, task)
     if not trainer.is_global_zero:  # writes nothing, but holds parts of what the chief writes
-        variables = {k: v for k, v in variables.items() if isinstance(v, ReplicaParts)}
+        variables = {k: v for k, v in variables.items() if isinstance(v, SyncOnRead)}
     return checkpoint.snapshot(variables, run)
 
 

@@ -121,7 +121,7 @@ def _search(trainer: Trainer, task: Task, ckpt_path: CheckpointPath) -> Found | 
         except (CheckpointError, ConfigurationError) as error:
             failure = error
     # Waits for the chief, which waits for the save under way.
-    path, problem = workers.told(
+    path, problem = workers.broadcast(
         [None if found is None else os.path.abspath(found.path), failure and str(failure)]
     )
     if failure is not None:
@@ -147,7 +147,7 @@ def _set_up(trainer: Trainer, task: Task, stage: str) -> None:
     data.join(trainer.workers)
     trainer.prepare_data(data, stage)
     trainer.hooks("setup", stage)
-    trainer.chief_log_dir = trainer.workers.told(trainer.log_dir)
+    trainer.chief_log_dir = trainer.workers.broadcast(trainer.log_dir)
     trainer.records.loggers.send("log_hparams", {**task.hparams, "trainer": trainer.settings})
 
 

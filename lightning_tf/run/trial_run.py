@@ -1,4 +1,4 @@
-"""Rehearsal: training updates that leave no trace."""
+"""TrialRun: training updates that leave no trace."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lightning_tf.trainer import Trainer
 
 
-class Rehearsal:
+class TrialRun:
     """Runs updates of the compiled step, and puts everything back when it is left.
 
     Weights, optimizers, metrics, loss scales, accumulators, seed generators, callbacks' variables
@@ -29,7 +29,7 @@ class Rehearsal:
     Positions do not move, and no hook, row, checkpoint or log comes of it.
 
     Between `setup` and `on_optimizers_configured` of a fit there is no step yet: one is built for
-    the rehearsal, and its optimizers are dropped again. Models are built once, as ever.
+    the trial_run, and its optimizers are dropped again. Models are built once, as ever.
 
     Args:
         trainer: In fit.
@@ -40,9 +40,9 @@ class Rehearsal:
         examples: How many the last update had.
 
     Example:
-        >>> with trainer.rehearsal(task) as rehearsal:
-        ...     batches = rehearsal.batches()
-        ...     first, second = rehearsal.update(batches), rehearsal.update(batches)
+        >>> with trainer.trial_run(task) as trial_run:
+        ...     batches = trial_run.batches()
+        ...     first, second = trial_run.update(batches), trial_run.update(batches)
     """
 
     def __init__(self, trainer: Trainer, task: Task, loop: FitLoop | None) -> None:
@@ -54,7 +54,7 @@ class Rehearsal:
         self._random: dict[str, Any] = {}
         self._exits = ExitStack()
 
-    def __enter__(self) -> Rehearsal:
+    def __enter__(self) -> TrialRun:
         """Build where needed, and copy what will move."""
         trainer, task = self._trainer, self._task
         if self._builds:
@@ -73,7 +73,7 @@ class Rehearsal:
     def __exit__(self, *exception: object) -> None:
         """Put everything back."""
         try:
-            checkpoint.assign(self._variables, self._values, "the rehearsal")
+            checkpoint.assign(self._variables, self._values, "the trial_run")
         finally:
             self._leave()
 
@@ -83,7 +83,7 @@ class Rehearsal:
             dataset, trainer.limit_train_batches, "limit_train_batches", "train_dataset"
         )
         build_models(trainer, task, "training_step", dataset.element_spec)
-        # As a fit without rehearsal has it after building the models.
+        # As a fit without trial_run has it after building the models.
         self._random = checkpoint.random_state()
         self._loop = FitLoop(trainer, task, training_state(trainer, task), None)
         self._loop.prepare(dataset)
@@ -111,7 +111,7 @@ class Rehearsal:
             Losses and logged values: means over the update's examples.
         """
         if self._loop is None:
-            raise RuntimeError("a rehearsal is entered with `with`")
+            raise RuntimeError("a trial_run is entered with `with`")
         window, every = self._loop.window, self._trainer.accumulate_grad_batches
         sums = window(batches, every, window.zero, phase=0, every=every).sums.numpy()
         self.examples = int(sums[-1])

@@ -1,4 +1,4 @@
-"""PredictionSheet: a sheet of images with what the task takes them for."""
+"""PredictionGrid: a sheet of images with what the task takes them for."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 RIGHT, WRONG = "black", "red"
 
 
-class PredictionSheet(Callback):
+class PredictionGrid(Callback):
     """Logs a sheet of images when training ends and after every test.
 
     Each image carries the predicted class, its probability and, where the two differ, the true

@@ -16,10 +16,10 @@ from lightning_tf.data.images.latent_predictions import LatentPredictions
 from lightning_tf.data.images.unlabelled_images import (
     UnlabelledImages,
     generation_data,
-    generation_facts,
+    generation_spec,
 )
 from lightning_tf.exceptions import ConfigurationError
-from lightning_tf.tasks.gan.generator_ema import GeneratorAverage, copied
+from lightning_tf.tasks.gan.generator_ema import GeneratorEMA, copied
 from lightning_tf.tasks.gan.generator_task import GeneratorTask
 from lightning_tf.tasks.gan.image_features import ImageFeatures
 from lightning_tf.tasks.gan.losses import adversarial_loss, gradient_penalty
@@ -169,7 +169,7 @@ class GAN(GeneratorTask):
 
     def configure_model(self) -> None:
         """Build `generator`, `discriminator` and, with `ema`, `averaged_generator`."""
-        facts = generation_facts(self.data.images)
+        facts = generation_spec(self.data.images)
         self.value_range, self.image_shape = facts.value_range, facts.input_shape
         self.num_classes, self.class_names = None, facts.class_names
         if self.conditional:
@@ -205,7 +205,7 @@ class GAN(GeneratorTask):
 
     def callbacks(self) -> list[Callback]:
         """Bring the grid of samples, the average and, where asked for, the quality."""
-        average = [GeneratorAverage(self.ema)] if self.ema else []
+        average = [GeneratorEMA(self.ema)] if self.ema else []
         return [*average, self.grid, *([] if self.quality is None else [self.quality])]
 
     @property

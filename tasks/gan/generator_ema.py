@@ -1,4 +1,4 @@
-"""GeneratorAverage: moves the average of a generator's weights after each of its updates."""
+"""GeneratorEMA: moves the average of a generator's weights after each of its updates."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lightning_tf.trainer import Trainer
 
 
-class GeneratorAverage(Callback):
+class GeneratorEMA(Callback):
     """Lets a task's `averaged_generator` follow its `generator`, inside the compiled step.
 
     ``average = d * average + (1 - d) * weight`` with ``d = min(decay, (1 + t) / (10 + t))`` after

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from lightning_tf.data.images.spec import ImageFacts
+from lightning_tf.data.images.spec import ImageSpec
 from lightning_tf.exceptions import ConfigurationError, nearest
 from lightning_tf.tasks.common.keras_hub_classifier import (
     PREFIX,
@@ -87,7 +87,7 @@ class Classifier:
                     "given network brings its own layers: set it there."
                 )
 
-    def build(self, facts: ImageFacts) -> BuiltClassifier:
+    def build(self, facts: ImageSpec) -> BuiltClassifier:
         """Make the model and run it once on a grey image, which shows what it gives.
 
         Raises:
@@ -155,7 +155,7 @@ def gives_probabilities(model: keras.Model) -> bool:
     return softmax or isinstance(last, keras.layers.Softmax)
 
 
-def _try(built: BuiltClassifier, facts: ImageFacts) -> None:
+def _try(built: BuiltClassifier, facts: ImageSpec) -> None:
     grey = tf.fill([1, *facts.input_shape], 127.5)
     try:
         outputs = built.model(built.inputs(grey), training=False)

@@ -43,7 +43,7 @@ def export_classifier(task: ImageClassification, path: str | os.PathLike[str]) -
 class _Export(tf.Module):  # type: ignore[misc]
     def __init__(self, task: ImageClassification) -> None:
         super().__init__()
-        height, width, channels = task.image_facts().input_shape
+        height, width, channels = task.image_spec().input_shape
         # Held, so that the SavedModel finds every variable that the functions use.
         self.variables_of_model = [v.value for v in task.model.variables]
         self._task, self._size, self._channels = (task,), (height, width), channels

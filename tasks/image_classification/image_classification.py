@@ -14,13 +14,13 @@ import tensorflow as tf
 from lightning_tf.callback import Callback
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.images.image_data import image_data
-from lightning_tf.data.images.spec import ImageFacts, image_facts
+from lightning_tf.data.images.spec import ImageSpec, image_spec
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.tasks.common.confusion_matrix import ConfusionMatrix
 from lightning_tf.tasks.common.fused_task import FusedTask
 from lightning_tf.tasks.common.metrics import ConfusionCounts
 from lightning_tf.tasks.common.optimizer_settings import OptimizerSettings
-from lightning_tf.tasks.common.prediction_grid import PredictionSheet
+from lightning_tf.tasks.common.prediction_grid import PredictionGrid
 from lightning_tf.tasks.image_classification.augmentation import PIXEL_RANGE, Augmentation
 from lightning_tf.tasks.image_classification.classifier import Classifier
 from lightning_tf.tasks.image_classification.export import export_classifier
@@ -42,7 +42,7 @@ class ImageClassification(FusedTask):
     Metrics: ``accuracy``, and ``top_5_accuracy`` where there are more than five classes. Where
     MixUp or CutMix mix labels, training accuracy counts the larger share as the true class.
     `predict_step` gives probabilities of shape (batch, classes). The task brings along
-    `ConfusionMatrix` (up to 100 classes) and `PredictionSheet`.
+    `ConfusionMatrix` (up to 100 classes) and `PredictionGrid`.
 
     Args:
         data: A name such as ``digits``, ``cifar10`` or ``"tfds:<name>"``, a folder of class
@@ -150,7 +150,7 @@ class ImageClassification(FusedTask):
 
     def configure_model(self) -> None:
         """Build the network, as `model`, to the images and classes of the data."""
-        facts = self.image_facts()
+        facts = self.image_spec()
         self.class_names, self.value_range = facts.class_names, facts.value_range
         self.num_classes = facts.num_classes
         self.built = self.classifier.build(facts)
@@ -161,9 +161,9 @@ class ImageClassification(FusedTask):
         self.confusion_counts = ConfusionCounts(facts.num_classes) if drawn else None
         self.fuse()
 
-    def image_facts(self) -> ImageFacts:
+    def image_spec(self) -> ImageSpec:
         """What the network is built to."""
-        return image_facts(self.data)
+        return image_spec(self.data)
 
     def configure_optimizers(self) -> keras.optimizers.Optimizer:
         """Make the optimizer, with its schedule over the updates of this fit."""
@@ -210,7 +210,7 @@ class ImageClassification(FusedTask):
 
     def callbacks(self) -> list[Callback]:
         """Bring a confusion matrix and a sheet of predictions."""
-        return [ConfusionMatrix(), PredictionSheet()]
+        return [ConfusionMatrix(), PredictionGrid()]
 
     def _images(self, images: Any) -> tf.Tensor:
         """Float32 images in [0, 255]."""

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from lightning_tf.callback import Callback
 from lightning_tf.data.data_module import DataModule
-from lightning_tf.data.text.spec import text_facts
+from lightning_tf.data.text.spec import text_spec
 from lightning_tf.data.text.text_data import takes_class_names, text_data
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.task import Task
@@ -231,7 +231,7 @@ class TextClassification(Task):
                 )
             return
         if self.class_names is None or self._trainer is not None:
-            self.class_names = text_facts(self.texts, self.class_names).class_names
+            self.class_names = text_spec(self.texts, self.class_names).class_names
             self.hparams["class_names"] = self.class_names
 
     def _fit_vocabulary(self, vocabulary: Vocabulary) -> None:

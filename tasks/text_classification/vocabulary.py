@@ -133,9 +133,9 @@ def _counted_by_all(
     counts, spelt = workers.unless_one_fails(lambda: _counted(words, texts))
     if workers.count == 1:
         return counts, spelt
-    found = workers.joined(np.array(list(counts), np.int64))
-    times = workers.joined(np.array(list(counts.values()), np.int64))
-    letters = workers.joined(_rows(spelt[fingerprint] for fingerprint in counts))
+    found = workers.all_gather_rows(np.array(list(counts), np.int64))
+    times = workers.all_gather_rows(np.array(list(counts.values()), np.int64))
+    letters = workers.all_gather_rows(_rows(spelt[fingerprint] for fingerprint in counts))
     # In the order of the workers, whose texts follow one another: as if one had read them all.
     counts, spelt = {}, {}
     for fingerprint, often, row in zip(found.tolist(), times.tolist(), letters, strict=True):

@@ -9,7 +9,7 @@ from typing import Any
 
 import keras
 
-from lightning_tf.data.images.spec import ImageFacts
+from lightning_tf.data.images.spec import ImageSpec
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.layers.hub_layer import HubLayer, refuse_precision, saved_model_handle
 from lightning_tf.tasks.common.keras_hub_classifier import PREFIX, is_from_keras_hub
@@ -82,7 +82,7 @@ class Backbone:
                 "brings its own weights."
             )
 
-    def build(self, facts: ImageFacts) -> BuiltBackbone:
+    def build(self, facts: ImageSpec) -> BuiltBackbone:
         """Make the layer; runs in the precision and placement of the run.
 
         Raises:

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from lightning_tf.data.images.spec import ImageFacts
+from lightning_tf.data.images.spec import ImageSpec
 from lightning_tf.exceptions import ConfigurationError, nearest
 from lightning_tf.tasks.image_classification.classifier import BuiltClassifier
 from lightning_tf.tasks.transfer_learning.backbone import Backbone, BuiltBackbone
@@ -61,7 +61,7 @@ class TransferClassifier:
         self.fixed_layers = tuple(fixed_layers)
         self.hidden_units, self.dropout = hidden_units, dropout
 
-    def build(self, facts: ImageFacts) -> BuiltTransfer:
+    def build(self, facts: ImageSpec) -> BuiltTransfer:
         """Make the model.
 
         Raises:
@@ -84,7 +84,7 @@ class TransferClassifier:
             to_maps=None if maps is features else keras.Model(images, maps),
         )
 
-    def _maps(self, backbone: BuiltBackbone, images: Any, facts: ImageFacts) -> Any:
+    def _maps(self, backbone: BuiltBackbone, images: Any, facts: ImageSpec) -> Any:
         inputs = ImagePreprocessing(backbone.preprocess, backbone.channels)(images)
         name = backbone.layer.name
         try:

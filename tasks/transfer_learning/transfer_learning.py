@@ -11,7 +11,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from lightning_tf.data.images.cached_features import CachedFeatures
-from lightning_tf.data.images.spec import ImageFacts, image_facts
+from lightning_tf.data.images.spec import ImageSpec, image_spec
 from lightning_tf.exceptions import ConfigurationError, nearest
 from lightning_tf.tasks.image_classification.image_classification import ImageClassification
 from lightning_tf.tasks.transfer_learning.backbone import Backbone
@@ -129,9 +129,9 @@ class TransferLearning(ImageClassification):
         super().configure_model()
         self.backbone, self.head = self.built.backbone, self.built.head
 
-    def image_facts(self) -> ImageFacts:
+    def image_spec(self) -> ImageSpec:
         """What the network is built to: the images, not features of them."""
-        return image_facts(self.images_data)
+        return image_spec(self.images_data)
 
     def heat_maps(self, images: Any, classes: Any) -> NDArray[np.float32] | None:
         """Grad-CAM: where in each image its class was seen, or None without feature maps.

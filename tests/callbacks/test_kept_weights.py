@@ -1,13 +1,13 @@
 from helpers.boring import fitted
 from helpers.resumable import TwoParts, bits
 
-from lightning_tf.callbacks.early_stopping import KeptWeights
+from lightning_tf.callbacks.early_stopping import BestWeights
 
 
 def test_weights_and_statistics_come_back_and_seeds_do_not():
     task = TwoParts()
     trainer = fitted(task, max_epochs=1)
-    kept = KeptWeights(task)
+    kept = BestWeights(task)
     kept.keep()
     before = bits(kept.weights)
     assert any("moving_mean" in name for name in before)

@@ -3,6 +3,7 @@ import os
 import random
 import subprocess
 import sys
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -17,7 +18,7 @@ from lightning_tf.exceptions import CheckpointError, ConfigurationError
 
 FRESH = """
 import json, sys
-from test_checkpoint import run
+from test_io import run
 print(json.dumps(run(*json.loads(sys.argv[1]))))
 """
 
@@ -232,7 +233,10 @@ def test_pythons_and_numpys_generators_come_back_through_json():
 def run_fresh(tmp_path, *arguments):
     script = tmp_path / "fresh.py"
     script.write_text(FRESH)
-    environment = {**os.environ, "PYTHONPATH": SEARCHED}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), SEARCHED]),
+    }
     done = subprocess.run(
         [sys.executable, str(script), json.dumps(arguments)],
         env=environment,

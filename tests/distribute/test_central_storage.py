@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lightning_tf.distribute.central_storage import SharedState, assign_shared
+from lightning_tf.distribute.central_storage import CentralStorage, assign_central
 
 
 def after(variable, assigned, shares):
     """The variable after replicas with these shares of a batch of 4 have assigned these values."""
     movements, others = [], []
     for value, share in zip(assigned, shares, strict=True):
-        with SharedState() as state:
+        with CentralStorage() as state:
             variable.assign(value)
             np.testing.assert_equal(float(variable.value), float(value))  # its own
         share = tf.constant(share)
@@ -21,7 +21,7 @@ def after(variable, assigned, shares):
     summed = [
         None if parts[0] is None else tf.add_n(parts) for parts in zip(*movements, strict=True)
     ]
-    assign_shared(state.assigned, summed, others[0])
+    assign_central(state.assigned, summed, others[0])
     return float(variable.numpy())
 
 
@@ -53,7 +53,7 @@ def test_what_is_equal_on_all_replicas_is_taken_once(aggregation, dtype):
 
 def test_nothing_moves_before_all_have_run_and_a_variable_is_kept_once():
     total, other = made("sum"), made("none")
-    with SharedState() as state:
+    with CentralStorage() as state:
         total.assign_add(1.0)
         other.assign(total + 5.0)
         total.assign_add(1.0)
@@ -65,6 +65,6 @@ def test_nothing_moves_before_all_have_run_and_a_variable_is_kept_once():
 
 def test_reading_a_variable_that_was_not_assigned_gives_the_variable_and_its_gradient():
     weight = keras.Variable(3.0)
-    with SharedState(), tf.GradientTape() as tape:
+    with CentralStorage(), tf.GradientTape() as tape:
         loss = tf.convert_to_tensor(weight) ** 2
     assert float(tape.gradient(loss, weight.value)) == 6.0

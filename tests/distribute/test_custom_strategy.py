@@ -11,9 +11,9 @@ import pytest
 import tensorflow as tf
 from helpers.adversarial import few_images, small_gan
 from helpers.boring import BoringTask, NumberData, NumberTask, quiet
+from helpers.replica_tasks import FewData, KerasNormalised, Minimizing, Normalised, TwoOptimizers
 from helpers.replicated import central, furthest, outcome
 from helpers.strategies import HandsOutNothing, OutOfStep, OwnMirrored, ThirdParty, cpus
-from test_replicas import FewData, KerasNormalised, Minimizing, Normalised, TwoOptimizers
 
 from lightning_tf import Trainer
 from lightning_tf.callbacks.ema import EMA

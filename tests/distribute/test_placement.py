@@ -62,7 +62,7 @@ def test_the_sum_over_replicas_is_the_sum_over_the_batch():
                 count = tf.cast(tf.size(own), tf.float32) if part is None else part.examples
                 return tf.reduce_mean(own) * count, None
 
-            return placement.first(placement.summed(compute, batch)[0])
+            return placement.first(placement.reduce(compute, batch)[0])
 
         with placement.scope():
             assert float(total(tf.constant([1.0, 2.0, 4.0]))) == 7.0

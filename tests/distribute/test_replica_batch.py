@@ -2,14 +2,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lightning_tf.distribute.replica_batch import BatchPart
+from lightning_tf.distribute.replica_batch import ReplicaBatch
 from lightning_tf.exceptions import ConfigurationError
 
 
 def cut_in_graph(batch, spec, parts):
     """The parts of a batch whose length the graph does not know, on numbers it does not know."""
     cut = tf.function(
-        lambda whole, index: tuple(vars(BatchPart.cut(whole, index, parts)).values())[:3],
+        lambda whole, index: tuple(vars(ReplicaBatch.cut(whole, index, parts)).values())[:3],
         input_signature=[spec, tf.TensorSpec([], tf.int32)],
     )
     return [cut(batch, tf.constant(index)) for index in range(parts)]
@@ -30,14 +30,14 @@ def test_parts_are_contiguous_even_and_add_up(count, parts):
 
 
 def test_shapes_that_are_known_stay_known():
-    part = BatchPart.cut((tf.zeros([7, 3]), tf.zeros([7])), 1, 2)
+    part = ReplicaBatch.cut((tf.zeros([7, 3]), tf.zeros([7])), 1, 2)
     assert [piece.shape.as_list() for piece in part.batch] == [[3, 3], [3]]
     assert not part.may_be_idle
-    assert BatchPart.cut(tf.zeros([1, 3]), 1, 2).may_be_idle
+    assert ReplicaBatch.cut(tf.zeros([1, 3]), 1, 2).may_be_idle
 
 
 def test_a_scalar_goes_to_every_replica_whole():
-    part = BatchPart.cut({"x": tf.range(5), "z_step": tf.constant(9)}, 1, 2)
+    part = ReplicaBatch.cut({"x": tf.range(5), "z_step": tf.constant(9)}, 1, 2)
     assert part.batch["x"].numpy().tolist() == [3, 4]
     assert int(part.batch["z_step"]) == 9
 
@@ -54,7 +54,7 @@ def test_ragged_and_sparse_rows():
 
 def test_tensors_of_different_lengths_are_refused():
     with pytest.raises(ConfigurationError, match="Found 4 and 3"):
-        BatchPart.cut((tf.zeros([4]), tf.zeros([3])), 0, 2)
+        ReplicaBatch.cut((tf.zeros([4]), tf.zeros([3])), 0, 2)
     spec = tuple(tf.TensorSpec([None]) for _ in range(2))
     with pytest.raises(tf.errors.InvalidArgumentError, match="different numbers of examples"):
         cut_in_graph((tf.zeros([4]), tf.zeros([3])), spec, 2)

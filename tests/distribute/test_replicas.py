@@ -6,102 +6,23 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers.boring import BoringData, BoringTask, NumberData, NumberTask, Rows, fitted, quiet
+from helpers.boring import BoringTask, NumberData, NumberTask, Rows, fitted, quiet
+from helpers.replica_tasks import (
+    FewData,
+    KerasNormalised,
+    Minimizing,
+    MinimizingOnce,
+    Normalised,
+    Reader,
+    TwoOptimizers,
+    Words,
+)
 from helpers.replicated import assert_equal_on_replicas, outcome, trainer_of
 
-from lightning_tf import Callback, DataModule, Task, Trainer
+from lightning_tf import Callback, Trainer
 from lightning_tf.exceptions import ConfigurationError, NonFiniteLossError
 from lightning_tf.layers import FusedBatchNormalization
 from lightning_tf.tasks import ImageClassification
-
-
-class FewData(BoringData):
-    """61 examples: in batches of 8 the last holds 5, in batches of 4 it holds 1."""
-
-    def __init__(self, batch_size=8, **kwargs):
-        super().__init__(batch_size, **kwargs)
-        self.x, self.y = self.x[:61], self.y[:61]
-
-
-class Normalised(BoringTask):
-    """With batch normalisation, synchronised by itself or, if not, by the Trainer."""
-
-    layer = FusedBatchNormalization
-
-    def __init__(self, data, synchronized=True):
-        super().__init__(data)
-        self.synchronized = synchronized
-
-    def configure_model(self):
-        hidden = keras.layers.Dense(8, activation="tanh")
-        normalisation = self.layer(synchronized=self.synchronized)
-        self.model = keras.Sequential(
-            [keras.Input((32,)), hidden, normalisation, keras.layers.Dense(2)]
-        )
-
-    def configure_optimizers(self):
-        return keras.optimizers.SGD(0.1, momentum=0.9)
-
-
-class KerasNormalised(Normalised):
-    layer = keras.layers.BatchNormalization
-
-
-class TwoOptimizers(BoringTask):
-    """Two models, an optimizer for each, and losses that see both."""
-
-    def configure_model(self):
-        self.first = keras.Sequential([keras.Input((32,)), keras.layers.Dense(8)])
-        self.second = keras.Sequential([keras.Input((8,)), keras.layers.Dense(2)])
-
-    def configure_optimizers(self):
-        return {
-            "first": keras.optimizers.AdamW(0.01, weight_decay=0.1),
-            "second": keras.optimizers.SGD(0.1, momentum=0.9),
-        }
-
-    def training_step(self, batch):
-        x, y = batch
-        hidden = self.first(x)
-        logits = self.second(hidden)
-        self.update_metrics(y, logits)
-        loss = tf.reduce_mean(
-            keras.losses.sparse_categorical_crossentropy(y, logits, from_logits=True)
-        )
-        return {"first": loss + 0.1 * tf.reduce_mean(hidden**2), "second": loss}
-
-    def validation_step(self, batch):
-        return self.training_step(batch)["second"]
-
-    def predict_step(self, batch):
-        return self.second(self.first(batch))
-
-
-class Minimizing(TwoOptimizers):
-    """Updates inside a step, several unless batches accumulate."""
-
-    updates = 2
-
-    def training_step(self, batch):
-        x, y = batch
-
-        def loss():
-            logits = self.second(self.first(x))
-            return tf.reduce_mean(
-                keras.losses.sparse_categorical_crossentropy(y, logits, from_logits=True)
-            )
-
-        for _ in range(self.updates):
-            self.minimize("second", loss)
-        return {"first": loss()}
-
-    def validation_step(self, batch):
-        return None
-
-
-class MinimizingOnce(Minimizing):
-    updates = 1
-
 
 thorough = pytest.mark.distributed  # left out by default, because others show the same
 
@@ -193,62 +114,6 @@ def test_a_frozen_layer_stays_as_it_is():
             self.model.layers[0].trainable = self.model.layers[1].trainable = False
 
     assert_equal_on_replicas(lambda: Frozen(FewData()))
-
-
-class Words(DataModule):
-    """Sentences of different lengths as ragged, sparse or dense tensors."""
-
-    def __init__(self, kind):
-        super().__init__(3)
-        self.kind = kind
-        numbers = np.random.default_rng(5)
-        self.rows = [numbers.integers(1, 20, numbers.integers(1, 6)).tolist() for _ in range(23)]
-        self.y = np.array([sum(row) % 2 for row in self.rows], "float32")
-
-    def train_dataset(self, epoch):
-        ragged = tf.ragged.constant(self.rows, dtype=tf.int32)
-        if self.kind == "sparse":
-            words = ragged.to_sparse()
-        else:
-            words = ragged if self.kind == "ragged" else ragged.to_tensor()
-        return tf.data.Dataset.from_tensor_slices((words, self.y)).batch(self.batch_size)
-
-    def val_dataset(self):
-        return self.train_dataset(0)
-
-    predict_dataset = val_dataset
-
-
-class Reader(Task):
-    """Embeds words (whose gradient is sparse) and reads them with a recurrent layer."""
-
-    def __init__(self, data):
-        self.data = data
-
-    def configure_model(self):
-        layers = [keras.layers.Embedding(20, 4), keras.layers.GRU(5), keras.layers.Dense(1)]
-        self.model = keras.Sequential([keras.Input((None,), dtype="int32"), *layers])
-
-    def configure_optimizers(self):
-        return keras.optimizers.Adam(0.01)
-
-    def _outputs(self, batch):
-        words, y = batch
-        if isinstance(words, tf.RaggedTensor):
-            words = words.to_tensor(shape=[None, 5])
-        elif isinstance(words, tf.SparseTensor):
-            words = tf.sparse.to_dense(words)
-        return self.model(words), y
-
-    def training_step(self, batch):
-        outputs, y = self._outputs(batch)
-        return tf.reduce_mean(keras.losses.binary_crossentropy(y[:, None], outputs, True))
-
-    def validation_step(self, batch):
-        return self.training_step(batch)
-
-    def predict_step(self, batch):
-        return self._outputs(batch)[0]
 
 
 @pytest.mark.parametrize(

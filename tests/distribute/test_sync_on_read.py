@@ -9,7 +9,7 @@ from helpers.replicated import furthest, trainer_of
 
 from lightning_tf.checkpoint import io as checkpoint
 from lightning_tf.distribute.placement import Placement
-from lightning_tf.distribute.sync_on_read import ReplicaParts, is_in_parts
+from lightning_tf.distribute.sync_on_read import SyncOnRead, is_sync_on_read
 from lightning_tf.distribute.workers import Workers
 from lightning_tf.graph.metrics import StageMetrics
 from lightning_tf.variables import all_variables
@@ -40,9 +40,9 @@ def stage_metrics(placement):
 
 def test_parts_are_saved_and_given_back_exactly():
     metric = stage_metrics(TWO).metrics["whole"]
-    assert is_in_parts(metric.count)
+    assert is_sync_on_read(metric.count)
     with TWO.scope():
-        parts = ReplicaParts(metric.count, Workers(None, None))
+        parts = SyncOnRead(metric.count, Workers(None, None))
         parts.assign(tf.constant([4, 3]))
         assert parts.read_value().numpy().tolist() == [4, 3]
         assert int(metric.count.numpy()) == 7

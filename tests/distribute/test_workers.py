@@ -161,14 +161,14 @@ def test_one_worker_gets_back_what_it_gives():
     alone, own = Workers(None, None), np.arange(3)
     assert alone.is_chief
     assert alone.is_first_on_host
-    assert alone.gathered([3, 4]).tolist() == [[3, 4]]
-    assert alone.told(own) is own
-    assert alone.all_bytes(b"abc") == [b"abc"]
-    assert alone.joined(own) is own
+    assert alone.all_gather([3, 4]).tolist() == [[3, 4]]
+    assert alone.broadcast(own) is own
+    assert alone.all_gather_bytes(b"abc") == [b"abc"]
+    assert alone.all_gather_rows(own) is own
     assert alone.part(3) == slice(0, 3)
-    assert alone.all_values(own) == [own]
+    assert alone.all_gather_object(own) == [own]
     assert alone.unless_one_fails(lambda: own) is own
-    alone.wait()
+    alone.barrier()
 
 
 # ---- who is lost

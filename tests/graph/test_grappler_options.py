@@ -7,7 +7,7 @@ from tensorflow.core.protobuf.rewriter_config_pb2 import RewriterConfig
 from tensorflow.python.eager import context
 
 from lightning_tf import Trainer
-from lightning_tf.graph.grappler_options import GraphRewrites
+from lightning_tf.graph.grappler_options import GrapplerOptions
 
 
 def leaves_out() -> bool:
@@ -22,7 +22,7 @@ def leaves_out() -> bool:
 
 
 def test_options_are_put_back_also_after_an_error():
-    rewrites = GraphRewrites()
+    rewrites = GrapplerOptions()
     for _ in range(2):
         with rewrites:
             assert leaves_out()
@@ -38,7 +38,7 @@ def test_what_the_program_chose_is_kept(monkeypatch):
     before = here.function_call_options
     here.function_call_options = None  # made anew, with the choice
     try:
-        with GraphRewrites():
+        with GrapplerOptions():
             assert not leaves_out()
     finally:
         here.function_call_options = before
@@ -65,11 +65,11 @@ def test_weights_are_those_of_all_passes(optimizer, monkeypatch, tmp_path):
             return optimizer(0.1)
 
     trained = []
-    for enter in (GraphRewrites.__enter__, lambda self: None):
+    for enter in (GrapplerOptions.__enter__, lambda self: None):
         with monkeypatch.context() as patch:
-            patch.setattr(GraphRewrites, "__enter__", enter)
+            patch.setattr(GrapplerOptions, "__enter__", enter)
             if trained:
-                patch.setattr(GraphRewrites, "__exit__", lambda self, *error: None)
+                patch.setattr(GrapplerOptions, "__exit__", lambda self, *error: None)
             task = Optimized()
             Trainer(max_epochs=3, seed=1, logger=False, default_root_dir=tmp_path).fit(task)
         trained.append(task.model.get_weights())
@@ -85,13 +85,13 @@ def test_every_window_is_called_without_the_passes(monkeypatch, tmp_path):
             seen.append(("traced", leaves_out()))
             return super().training_step(batch)
 
-    entered = GraphRewrites.__enter__
+    entered = GrapplerOptions.__enter__
 
     def noted(self):
         entered(self)
         seen.append(("called", leaves_out()))
 
-    monkeypatch.setattr(GraphRewrites, "__enter__", noted)
+    monkeypatch.setattr(GrapplerOptions, "__enter__", noted)
     trainer = Trainer(max_steps=2, limit_val_batches=0, logger=False, default_root_dir=tmp_path)
     trainer.fit(Watching())
     assert seen[0] == ("traced", False)

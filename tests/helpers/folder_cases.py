@@ -200,7 +200,7 @@ def failures(folder, root):
     own = Path(folder, str(workers.index), "texts")
     shutil.copytree(Path(root, "texts"), own)
     found = {}
-    workers.wait()
+    workers.barrier()
     if is_second:
         (own / "good" / "last.txt").write_text("one more")
     found["other files"] = loaded(TextFolder(own))
@@ -210,11 +210,11 @@ def failures(folder, root):
         loaded(ImageFolder(here / "images", image_size=8)),
         loaded(UnlabelledImageFolder(here / "images", image_size=8)),
     ]
-    workers.wait()
+    workers.barrier()
     if is_second:
         Path(root, "texts", "good", "999.txt").write_bytes(b"caf\xe9")
         Path(root, "images", "light", "99.png").write_bytes(b"no image")
-    workers.wait()
+    workers.barrier()
     found["another encoding"] = fit(lambda: of_texts(root))
     found["a broken image"] = fit(lambda: of_images(root))
     skipping = ImageFolder(Path(root, "images"), image_size=8, broken="skip")

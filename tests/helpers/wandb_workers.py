@@ -5,8 +5,8 @@ import time
 from pathlib import Path
 
 from helpers.boring import BoringTask, quiet
+from helpers.replica_tasks import FewData
 from helpers.wandb_log import logged_run
-from test_replicas import FewData
 
 from lightning_tf import Callback, Trainer
 from lightning_tf.callbacks import WandbLogger

@@ -14,19 +14,20 @@ import tensorflow as tf
 from helpers.adversarial import few_images, small_gan
 from helpers.boring import BoringTask, NumberData, NumberTask, Rows, fitted, quiet
 from helpers.painting import fast, optimized
-from helpers.replicated import outcome
-from helpers.texts import texts
-from test_loss_scale import BAD, Overflows
-from test_replicas import (
+from helpers.replica_tasks import (
+    BAD,
     FewData,
     KerasNormalised,
     Minimizing,
     MinimizingOnce,
     Normalised,
+    Overflows,
     Reader,
     TwoOptimizers,
     Words,
 )
+from helpers.replicated import outcome
+from helpers.texts import texts
 
 from lightning_tf import Callback, Trainer
 from lightning_tf.callbacks.batch_size_finder import BatchSizeFinder
@@ -238,23 +239,25 @@ def exchanges(folder):
     workers = Trainer(**quiet(max_steps=1, accelerator="cpu")).workers
     own = np.arange(2 - workers.index, dtype="float32")[:, None] + 10 * workers.index
     found = {
-        "numbers": workers.gathered([workers.index, -(2**40)]).tolist(),
-        "told": workers.told({"folder": f"of worker {workers.index}", "at": [1, None]}),
-        "bytes": workers.all_bytes(b"\xff" * (1000 * workers.index)),
-        "rows": workers.joined(own).tolist(),
-        "names": workers.joined(np.array([b"a", b"bcd"][workers.index :], object)).tolist(),
-        "flags": workers.joined(np.array([workers.is_chief])).tolist(),
-        "nothing": workers.joined(np.zeros((0, 3), "int32")).shape,
-        "values": workers.all_values({"of": workers.index}),
+        "numbers": workers.all_gather([workers.index, -(2**40)]).tolist(),
+        "told": workers.broadcast({"folder": f"of worker {workers.index}", "at": [1, None]}),
+        "bytes": workers.all_gather_bytes(b"\xff" * (1000 * workers.index)),
+        "rows": workers.all_gather_rows(own).tolist(),
+        "names": workers.all_gather_rows(
+            np.array([b"a", b"bcd"][workers.index :], object)
+        ).tolist(),
+        "flags": workers.all_gather_rows(np.array([workers.is_chief])).tolist(),
+        "nothing": workers.all_gather_rows(np.zeros((0, 3), "int32")).shape,
+        "values": workers.all_gather_object({"of": workers.index}),
         "whole": workers.unless_one_fails(lambda: "own"),
         "chief": workers.is_chief,
         "first on host": workers.is_first_on_host,
     }
     found["part"] = workers.part(7)
     workers_room.TABLE_BYTES = 48  # so that more bytes than that take several exchanges
-    found["pieces"] = workers.all_bytes(bytes(range(100 + workers.index)))
+    found["pieces"] = workers.all_gather_bytes(bytes(range(100 + workers.index)))
     rows = np.arange(40.0)[20 * workers.index :].reshape(-1, 2)
-    found["long rows"] = workers.joined(rows).tolist()
+    found["long rows"] = workers.all_gather_rows(rows).tolist()
     found["failed"] = []
     of_ours, of_another = [DataError("x.txt is empty"), None], [None, KeyError("x")]
     for errors in (of_ours, of_another, [OSError("0"), OSError("1")]):
@@ -263,9 +266,9 @@ def exchanges(folder):
         except (DataError, KeyError, OSError) as error:
             notes = getattr(error, "__notes__", [])
             found["failed"].append((type(error).__name__, str(error), *notes))
-    workers.wait()
+    workers.barrier()
     try:
-        workers.joined(np.float32(1.0))
+        workers.all_gather_rows(np.float32(1.0))
     except ConfigurationError as error:
         found["scalar"] = str(error)
     return found

@@ -1,33 +1,16 @@
 """mixed_float16 on replicas: an overflow on any one of them skips the update on all."""
 
 import keras
-import numpy as np
 import pytest
 import tensorflow as tf
-from helpers.boring import BoringTask, NumberData, NumberTask, Rows, fitted, quiet
+from helpers.boring import BoringTask, NumberData, Rows, fitted, quiet
+from helpers.replica_tasks import BAD, FewData, Overflows
 from helpers.replicated import assert_equal_on_replicas
-from test_replicas import FewData
 
 from lightning_tf import Trainer
 from lightning_tf.data import Digits
 from lightning_tf.optimizers.named_optimizer import INITIAL_LOSS_SCALE
 from lightning_tf.tasks import ImageClassification
-
-BAD = -1000.0
-
-
-class Overflows(NumberTask):
-    """The gradient of an example is its number; that of `BAD` is infinite, the loss is not."""
-
-    def training_step(self, batch):
-        factor = tf.where(tf.reduce_any(batch == BAD), np.float32(np.inf), 1.0)
-
-        @tf.custom_gradient
-        def break_gradient(weight):
-            return tf.identity(weight), lambda upstream: upstream * factor
-
-        weight = break_gradient(tf.convert_to_tensor(self.weight))
-        return tf.reduce_mean(tf.abs(batch)) * (1.0 + weight)
 
 
 # The two bad examples are the first replica's and the second's.

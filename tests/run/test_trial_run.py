@@ -17,13 +17,13 @@ class Rehearses(Callback):
         setattr(self, hook, self._rehearse)
 
     def _rehearse(self, trainer, task, *args):
-        with trainer.rehearsal(task) as rehearsal:
+        with trainer.trial_run(task) as trial_run:
             before = bits(variables_of(trainer, task))
-            batches = rehearsal.batches()
-            self.losses = [rehearsal.update(batches)["loss"] for _ in range(12)]
+            batches = trial_run.batches()
+            self.losses = [trial_run.update(batches)["loss"] for _ in range(12)]
             after = bits(variables_of(trainer, task))
             self.moved = sum(before[name] != after[name] for name in before)
-            self.examples = rehearsal.examples
+            self.examples = trial_run.examples
             if self.error:
                 raise self.error
 

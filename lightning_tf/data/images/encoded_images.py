@@ -1,4 +1,4 @@
-"""DecodedImages: encoded images, decoded and resized on their way into a batch."""
+"""EncodedImages: encoded images, decoded and resized on their way into a batch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lightning_tf.data.pipeline.order import Indices
 from lightning_tf.distribute.workers import ALONE, Workers
 
 
-class DecodedImages:
+class EncodedImages:
     """JPEG, PNG, BMP and GIF images (a GIF's first frame), decoded in the pipeline.
 
     Batches are ``(images, labels)``: uint8 of shape (batch, height, width, channels), 0 to 255,
@@ -74,7 +74,7 @@ class DecodedImages:
                 return np.zeros((0, *dataset.element_spec.shape[1:]), np.uint8)
             return np.concatenate(batches)
 
-        return ArraySource(workers.joined(workers.unless_one_fails(decoded)), self._labels)
+        return ArraySource(workers.all_gather_rows(workers.unless_one_fails(decoded)), self._labels)
 
     def broken(self, part: slice | None = None) -> dict[int, str]:
         """Decode every image once; the reason for each index that cannot be decoded.

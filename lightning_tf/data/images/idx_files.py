@@ -1,4 +1,4 @@
-"""IdxImages: MNIST and the sets that share its file format."""
+"""IdxFiles: MNIST and the sets that share its file format."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _DTYPES = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 _PREFIX = {"train": "train", "test": "t10k"}
 
 
-class IdxImages(ImageArrays):
+class IdxFiles(ImageArrays):
     """Images and labels in the four idx files of MNIST, plain or gzipped.
 
     The format: LeCun et al. 1998, https://yann.lecun.com/exdb/mnist. Validation images are held

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.images.cifar10 import Cifar10
-from lightning_tf.data.images.idx_files import IdxImages
+from lightning_tf.data.images.idx_files import IdxFiles
 from lightning_tf.data.images.image_arrays import ImageArrays
 from lightning_tf.data.images.image_datasets import ImageDatasets
 from lightning_tf.data.images.image_folder import ImageFolder
@@ -24,7 +24,7 @@ BUILT_IN: dict[str, type[ImageArrays]] = {
     "cifar10": Cifar10,
     "digits": Digits,
     "fashion_mnist": FashionMnist,
-    "mnist": IdxImages,
+    "mnist": IdxFiles,
     "mnist5k": Mnist5k,
 }
 """Names that `image_data` knows without a prefix."""

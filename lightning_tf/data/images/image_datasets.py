@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from lightning_tf.data.images.spec import image_facts
+from lightning_tf.data.images.spec import image_spec
 from lightning_tf.data.sources.dataset_pair import DatasetPair
 
 
@@ -49,6 +49,6 @@ class ImageDatasets(DatasetPair):
     def setup(self, stage: str) -> None:
         """Check the first batch and tell the facts, unless that is done."""
         if not hasattr(self, "input_shape"):
-            facts = image_facts(self, self._num_classes, self._names)
+            facts = image_spec(self, self._num_classes, self._names)
             self.num_classes, self.class_names = facts.num_classes, facts.class_names
             self.value_range, self.input_shape = facts.value_range, facts.input_shape

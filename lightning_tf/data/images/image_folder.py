@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from lightning_tf.data.data_module import checked_integer
 from lightning_tf.data.images.checks import checked_broken, checked_class_names
-from lightning_tf.data.images.encoded_images import DecodedImages
+from lightning_tf.data.images.encoded_images import EncodedImages
 from lightning_tf.data.indexed_data import IndexedData, Part
-from lightning_tf.data.pipeline.order import carve
+from lightning_tf.data.pipeline.order import split_rows
 from lightning_tf.data.sources.shared_scan import shared_look
 from lightning_tf.exceptions import ConfigurationError, DataError, nearest
 
@@ -115,7 +115,7 @@ class ImageFolder(IndexedData):
         if not len(members["train"]):
             folder = self._part_folders()["train"]
             raise DataError(f"No image in {folder} can be decoded; give whole files.")
-        carved = carve(
+        split = split_rows(
             members,
             labels,
             self._val_fraction,
@@ -124,7 +124,7 @@ class ImageFolder(IndexedData):
             self.class_names,
         )
         final = source.in_memory(self.workers) if self._in_memory else source
-        return {name: Part(final, indices) for name, indices in carved.items()}
+        return {name: Part(final, indices) for name, indices in split.items()}
 
     def _listed(self) -> dict[str, tuple[list[str], NDArray[np.int32]]]:
         """The files of each part and their labels; learns the classes."""
@@ -133,8 +133,8 @@ class ImageFolder(IndexedData):
         self.num_classes = len(self.class_names)
         return {name: self._files(name, folder) for name, folder in folders.items()}
 
-    def _source(self, paths: list[str], labels: NDArray[np.int32]) -> DecodedImages:
-        return DecodedImages(
+    def _source(self, paths: list[str], labels: NDArray[np.int32]) -> EncodedImages:
+        return EncodedImages(
             paths,
             labels,
             image_size=self.input_shape[:2],

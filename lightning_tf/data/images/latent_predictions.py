@@ -9,8 +9,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from lightning_tf.data.data_module import DataModule
-from lightning_tf.data.images.unlabelled_images import generation_facts
-from lightning_tf.distribute.worker_shard import WorkerShare
+from lightning_tf.data.images.unlabelled_images import generation_spec
+from lightning_tf.distribute.input_shard import InputShard
 from lightning_tf.distribute.workers import Workers
 
 
@@ -81,12 +81,12 @@ class LatentPredictions(DataModule):
         given: Any = vectors
         if self.conditional:
             # Asked for here: prediction may come before any model is made.
-            classes = generation_facts(self.images).num_classes
+            classes = generation_spec(self.images).num_classes
             given = (vectors, classes_in_turn(self.count, classes))
         return tf.data.Dataset.from_tensor_slices(given).batch(self.batch_size)
 
     def dataset_for(
-        self, stage: str, epoch: int = 0, batch: int = 0, share: WorkerShare | None = None
+        self, stage: str, epoch: int = 0, batch: int = 0, share: InputShard | None = None
     ) -> tf.data.Dataset | None:
         """As the base class's; all but prediction is the images' own."""
         self.images.trainer_seed = self.trainer_seed

@@ -23,7 +23,7 @@ class RecordImages:
 
     A pipeline reads the records that its indices name, in blocks, and nothing else; it takes the
     examples apart and decodes the images in parallel, in the order of the indices. Batches are
-    those of `DecodedImages`.
+    those of `EncodedImages`.
 
     Args:
         records: Serialized examples.

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lightning_tf.data.images.idx_files import IdxImages
+from lightning_tf.data.images.idx_files import IdxFiles
 from lightning_tf.data.images.image_arrays import ImageArrays, Pair
 from lightning_tf.exceptions import ConfigurationError
 
@@ -47,7 +47,7 @@ class Digits(ImageArrays):
         return {"train": (digits.images[..., np.newaxis].astype(np.float32), digits.target)}
 
 
-class FashionMnist(IdxImages):
+class FashionMnist(IdxFiles):
     """70,000 images of clothes, 28 x 28 pixels, uint8, one channel, ten classes.
 
     Debian and Ubuntu install the files with ``apt-get install dataset-fashion-mnist``, where they

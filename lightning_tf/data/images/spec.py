@@ -1,4 +1,4 @@
-"""ImageFacts: what an image task must know of its data."""
+"""ImageSpec: what an image task must know of its data."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from lightning_tf.exceptions import DataError
 
 
 @dataclass(frozen=True)
-class ImageFacts:
+class ImageSpec:
     """Shape, classes and values of labelled images.
 
     Attributes:
@@ -36,9 +36,9 @@ class ImageFacts:
     value_range: tuple[float, float]
 
 
-def image_facts(
+def image_spec(
     data: DataModule, num_classes: int | None = None, class_names: list[str] | None = None
-) -> ImageFacts:
+) -> ImageSpec:
     """Check the first training batch of `data` and tell its facts; to be called after `setup`.
 
     The sources of this package carry their facts as attributes of the same names. Where a module
@@ -58,7 +58,7 @@ def image_facts(
     Example:
         >>> data = image_data("digits")
         >>> data.setup("fit")
-        >>> image_facts(data).input_shape
+        >>> image_spec(data).input_shape
         (8, 8, 1)
     """
     if num_classes is None:
@@ -74,7 +74,7 @@ def image_facts(
         value_range = checked_value_range(*seen_range) if value_range is None else value_range
     height, width, channels = getattr(data, "input_shape", images.shape[1:])
     names = getattr(data, "class_names", None) if class_names is None else class_names
-    return ImageFacts(
+    return ImageSpec(
         (int(height), int(width), int(channels)),
         num_classes,
         checked_class_names(names, num_classes),

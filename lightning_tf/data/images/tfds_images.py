@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from lightning_tf.data.images.checks import checked_class_names, checked_labels
 from lightning_tf.data.images.decoding import ImageDecoding
-from lightning_tf.data.images.encoded_images import DecodedImages
+from lightning_tf.data.images.encoded_images import EncodedImages
 from lightning_tf.data.images.image_folder import checked_image_size
 from lightning_tf.data.images.record_images import RecordImages
 from lightning_tf.data.indexed_data import IndexedData, Part, Source
 from lightning_tf.data.pipeline.array_records import ArrayRecords
-from lightning_tf.data.pipeline.order import Indices, carve, held_out_fractions
+from lightning_tf.data.pipeline.order import Indices, held_out_fractions, split_rows
 from lightning_tf.data.sources.tfds_set import TfdsSet
 from lightning_tf.exceptions import ConfigurationError, DataError
 
@@ -126,7 +126,7 @@ class TfdsImages(IndexedData):
             source, given, labels = self._on_disk(builder, splits, keys)
         else:
             source, given, labels = self._encoded(builder, splits, keys)
-        carved = carve(
+        split = split_rows(
             given,
             labels,
             self._val_fraction,
@@ -134,7 +134,7 @@ class TfdsImages(IndexedData):
             self.split_seed,
             self.class_names,
         )
-        return {part: Part(source, indices) for part, indices in carved.items()}
+        return {part: Part(source, indices) for part, indices in split.items()}
 
     def _on_disk(self, builder: Any, splits: dict[str, str], keys: tuple[str, str]) -> _Found:
         instructions = {
@@ -165,7 +165,7 @@ class TfdsImages(IndexedData):
                 labels.extend(label)
             given[part] = np.arange(start, len(labels), dtype=np.int64)
         checked = checked_labels(self._set.label, np.array(labels), self.num_classes)
-        images = DecodedImages(
+        images = EncodedImages(
             contents, checked, image_size=self._image_size, channels=self.input_shape[2]
         )
         return images.in_memory() if self._in_memory else images, given, checked

@@ -11,11 +11,11 @@ import numpy as np
 import tensorflow as tf
 
 from lightning_tf.data.images.checks import checked_broken
-from lightning_tf.data.images.encoded_images import DecodedImages
+from lightning_tf.data.images.encoded_images import EncodedImages
 from lightning_tf.data.images.image_folder import ENDINGS, checked_image_size
 from lightning_tf.data.indexed_data import IndexedData, Part
 from lightning_tf.data.pipeline.array_source import ArraySource
-from lightning_tf.data.pipeline.order import Indices, carve
+from lightning_tf.data.pipeline.order import Indices, split_rows
 from lightning_tf.data.sources.shared_scan import shared_look
 from lightning_tf.exceptions import DataError
 
@@ -75,9 +75,9 @@ class UnlabelledImageFolder(IndexedData):
         """Find the files, decode them and hold some out."""
         paths = self._whole(self.workers.unless_one_fails(self._found))
         everything = np.arange(len(paths), dtype=np.int64)
-        carved = carve({"train": everything}, None, self._val_fraction, None, self.split_seed)
+        split = split_rows({"train": everything}, None, self._val_fraction, None, self.split_seed)
         source = _InputsAlone(self._decoded(paths).in_memory(self.workers))
-        return {name: Part(source, indices) for name, indices in carved.items()}
+        return {name: Part(source, indices) for name, indices in split.items()}
 
     def _found(self) -> list[str]:
         if not self._root.is_dir():
@@ -111,8 +111,8 @@ class UnlabelledImageFolder(IndexedData):
         _log.warning("%s %s: %s. They are skipped.", told, paths[first], reason)
         return [path for index, path in enumerate(paths) if index not in broken]
 
-    def _decoded(self, paths: list[str]) -> DecodedImages:
-        return DecodedImages(
+    def _decoded(self, paths: list[str]) -> EncodedImages:
+        return EncodedImages(
             paths,
             np.zeros(len(paths), np.int32),
             image_size=self.input_shape[:2],

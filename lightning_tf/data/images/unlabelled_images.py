@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.images.checks import checked_images, checked_value_range
 from lightning_tf.data.images.image_data import image_data
-from lightning_tf.data.images.spec import ImageFacts, image_facts
+from lightning_tf.data.images.spec import ImageSpec, image_spec
 from lightning_tf.data.indexed_data import IndexedData, Part
 from lightning_tf.data.pipeline.array_source import ArraySource
 
@@ -56,13 +56,13 @@ class UnlabelledImages(IndexedData):
         return {"train": Part(source, np.arange(len(images), dtype=np.int64))}
 
 
-def generation_facts(data: DataModule) -> ImageFacts:
-    """As `image_facts`, which asks for two classes; images alone are of one."""
+def generation_spec(data: DataModule) -> ImageSpec:
+    """As `image_spec`, which asks for two classes; images alone are of one."""
     if not isinstance(data, UnlabelledImages):
-        return image_facts(data)
+        return image_spec(data)
     data.setup("fit")
     height, width, channels = data.input_shape
-    return ImageFacts((height, width, channels), 1, ["image"], data.value_range)
+    return ImageSpec((height, width, channels), 1, ["image"], data.value_range)
 
 
 def generation_data(data: Any, **options: Any) -> DataModule:

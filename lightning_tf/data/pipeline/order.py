@@ -96,7 +96,7 @@ def held_out_fractions(
     return fractions
 
 
-def carve(
+def split_rows(
     given: dict[str, Indices],
     labels: NDArray[Any] | None,
     val_fraction: float | None,
@@ -121,7 +121,7 @@ def carve(
         ConfigurationError: A part is given and has a fraction too, or `split_indices` refuses.
 
     Example:
-        >>> parts = carve({"train": np.arange(10)}, None, 0.2, None, seed=0)
+        >>> parts = split_rows({"train": np.arange(10)}, None, 0.2, None, seed=0)
         >>> {name: len(indices) for name, indices in parts.items()}
         {'train': 8, 'val': 2, 'test': 0}
     """
@@ -131,8 +131,8 @@ def carve(
     if classes is not None and any(fractions.values()):
         _refuse_single(classes, class_names)
     rest, *held_out = split_indices(len(train), list(fractions.values()), seed, classes)
-    carved = dict(zip(fractions, held_out, strict=True))
-    return {**given, "train": train[rest]} | {name: train[part] for name, part in carved.items()}
+    split = dict(zip(fractions, held_out, strict=True))
+    return {**given, "train": train[rest]} | {name: train[part] for name, part in split.items()}
 
 
 def _check_fractions(fractions: Collection[float]) -> None:

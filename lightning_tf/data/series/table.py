@@ -10,7 +10,7 @@ import numpy as np
 
 from lightning_tf.data.series.store import SeriesStore
 from lightning_tf.data.series.times import ordered, parsed_times, regular
-from lightning_tf.data.sources.table_file import check_columns, told
+from lightning_tf.data.sources.table_file import check_columns, described
 from lightning_tf.exceptions import ConfigurationError, DataError, nearest
 
 MISSING = ("error", "ffill", "interpolate")
@@ -83,7 +83,7 @@ def series_store(table: Any, columns: SeriesColumns, data: Any = None) -> Series
         >>> series_store(table, SeriesColumns(time="day")).targets
         ('price',)
     """
-    name = told(data)
+    name = described(data)
     roles = dict(columns.roles)
     check_columns(table, name, roles)
     roles["target"] = roles["target"] or [_only_target(table, name, roles)]

@@ -39,13 +39,13 @@ def shared_look(
         _check_same(workers, root, paths)
     own = workers.part(len(paths))
     found = workers.unless_one_fails(lambda: look(own))
-    return dict(item for each in workers.all_values(list(found.items())) for item in each)
+    return dict(item for each in workers.all_gather_object(list(found.items())) for item in each)
 
 
 def _check_same(workers: Workers, root: Path, paths: Sequence[str]) -> None:
     names = b"\0".join(os.fsencode(os.path.relpath(path, root)) for path in paths)
     number = int.from_bytes(hashlib.sha256(names).digest()[:8], "big", signed=True)
-    seen = workers.gathered([len(paths), number])
+    seen = workers.all_gather([len(paths), number])
     others = [index for index, row in enumerate(seen.tolist()) if row != seen[0].tolist()]
     if others:
         raise DataError(

@@ -44,11 +44,11 @@ def read_table(data: Any, encoding: str = "utf-8") -> Any:
             "arrays by column."
         )
     if not len(table):
-        raise DataError(f"{told(data)} has no rows; give at least one.")
+        raise DataError(f"{described(data)} has no rows; give at least one.")
     return table
 
 
-def told(data: Any) -> str:
+def described(data: Any) -> str:
     """What a message calls a table: its path, or that it is one in memory."""
     return os.fspath(data) if isinstance(data, (str, os.PathLike)) else "The table"
 

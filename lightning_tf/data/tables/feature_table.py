@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from lightning_tf.data.indexed_data import IndexedData, Part
 from lightning_tf.data.pipeline.array_source import ArraySource
-from lightning_tf.data.pipeline.order import carve
-from lightning_tf.data.sources.table_file import check_columns, read_table, told
+from lightning_tf.data.pipeline.order import split_rows
+from lightning_tf.data.sources.table_file import check_columns, described, read_table
 from lightning_tf.data.tables.feature_columns import FeatureColumns, checked_numbers
 from lightning_tf.exceptions import ConfigurationError, DataError, nearest
 
@@ -115,8 +115,10 @@ class FeatureTable(IndexedData):
         }
         table = pd.concat(tables.values()) if len(tables) > 1 else tables["train"]
         labels = table[self.targets[0]].astype(str).to_numpy() if self.classes else None
-        carved = carve(members, labels, self._val_fraction, self._test_fraction, self.split_seed)
-        learnt = table.iloc[carved["train"]]
+        split = split_rows(
+            members, labels, self._val_fraction, self._test_fraction, self.split_seed
+        )
+        learnt = table.iloc[split["train"]]
         features = self._features
         if features is None:
             features = [str(name) for name in table.columns if name not in self.targets]
@@ -124,8 +126,8 @@ class FeatureTable(IndexedData):
         inputs = {k: array for k, array in self.columns.arrays(table).items() if array.shape[1]}
         if not inputs:
             raise DataError("The table has no column beside the target; give one to learn from.")
-        source = ArraySource(inputs, self._target_array(table, carved["train"]))
-        return {name: Part(source, indices) for name, indices in carved.items()}
+        source = ArraySource(inputs, self._target_array(table, split["train"]))
+        return {name: Part(source, indices) for name, indices in split.items()}
 
     def _read(self, name: str, given: Any) -> Any:
         if isinstance(given, (tuple, list)):
@@ -136,7 +138,7 @@ class FeatureTable(IndexedData):
             table, self.targets = read_table(given, self._encoding), self._targets
         table = table.rename(columns=str)
         wanted = {"target": self.targets, "categorical": self._categorical}
-        check_columns(table, told(given), {**wanted, "features": self._features or ()})
+        check_columns(table, described(given), {**wanted, "features": self._features or ()})
         kept = [*(self._features or [c for c in table.columns if c not in self.targets])]
         table = table[[*kept, *self.targets]]
         if self._missing == "drop":

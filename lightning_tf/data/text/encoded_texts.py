@@ -13,7 +13,7 @@ from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.indexed_data import IndexedData
 from lightning_tf.data.pipeline.options import parallel_calls, without_tuner
 from lightning_tf.data.pipeline.order import Indices, epoch_order
-from lightning_tf.distribute.worker_shard import WorkerShare
+from lightning_tf.distribute.input_shard import InputShard
 from lightning_tf.distribute.workers import Workers
 
 CHUNK = 512  # texts encoded at once
@@ -81,12 +81,12 @@ class EncodedTexts(DataModule):
         """Let the texts be read together; what not all have encoded is encoded again, together."""
         super().join(workers)
         self.texts.join(workers)
-        have = workers.gathered([name in self._rows for name in PARTS])
+        have = workers.all_gather([name in self._rows for name in PARTS])
         kept = [name for place, name in enumerate(PARTS) if have[:, place].all()]
         self._rows = {name: self._rows[name] for name in kept}
 
     def dataset_for(
-        self, stage: str, epoch: int = 0, batch: int = 0, share: WorkerShare | None = None
+        self, stage: str, epoch: int = 0, batch: int = 0, share: InputShard | None = None
     ) -> tf.data.Dataset | None:
         """As the base class's; texts that are encoded in the pipeline are a worker's own alone."""
         is_hidden = getattr(self, f"{stage}_dataset") is None
@@ -174,7 +174,7 @@ class EncodedTexts(DataModule):
             return [np.concatenate(column) for column in columns]
 
         own = self.workers.unless_one_fails(encoded)
-        values, lengths, *labels = [self.workers.joined(column) for column in own]
+        values, lengths, *labels = [self.workers.all_gather_rows(column) for column in own]
         return TokenSource(
             values.astype(np.int64),
             lengths.astype(np.int64),

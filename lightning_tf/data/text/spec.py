@@ -1,4 +1,4 @@
-"""TextFacts: what a text task must know of its data."""
+"""TextSpec: what a text task must know of its data."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lightning_tf.exceptions import DataError
 
 
 @dataclass(frozen=True)
-class TextFacts:
+class TextSpec:
     """Classes of labelled texts.
 
     Attributes:
@@ -27,7 +27,7 @@ class TextFacts:
     class_names: list[str]
 
 
-def text_facts(data: DataModule, class_names: Sequence[str] | None = None) -> TextFacts:
+def text_spec(data: DataModule, class_names: Sequence[str] | None = None) -> TextSpec:
     """Check the first training batch of `data` and tell its facts; to be called after `setup`.
 
     The sources of this package carry `class_names`. Where a module has none, and no `num_classes`,
@@ -46,7 +46,7 @@ def text_facts(data: DataModule, class_names: Sequence[str] | None = None) -> Te
         >>> from lightning_tf.data.text.text_arrays import TextArrays
         >>> data = TextArrays((["good", "fine", "dull", "poor"], ["+", "+", "-", "-"]))
         >>> data.setup("fit")
-        >>> text_facts(data).class_names
+        >>> text_spec(data).class_names
         ['+', '-']
     """
     _check_first_batch(data)
@@ -61,7 +61,7 @@ def text_facts(data: DataModule, class_names: Sequence[str] | None = None) -> Te
     if count is None:
         labels = [checked_labels("training", batch[1]) for batch in _batches(data)]
         count = int(max(part.max() for part in labels)) + 1
-    return TextFacts(count, checked_class_names(None if names is None else list(names), count))
+    return TextSpec(count, checked_class_names(None if names is None else list(names), count))
 
 
 def _batches(data: DataModule) -> Any:

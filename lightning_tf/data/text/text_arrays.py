@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lightning_tf.data.indexed_data import IndexedData, Part, Source
 from lightning_tf.data.pipeline.array_source import ArraySource
-from lightning_tf.data.pipeline.order import carve
+from lightning_tf.data.pipeline.order import split_rows
 from lightning_tf.data.text.checks import (
     checked_label_names,
     checked_texts,
@@ -127,9 +127,9 @@ class TextArrays(IndexedData):
             name: np.arange(start, end, dtype=np.int64)
             for name, start, end in zip(labels, ends[:-1], ends[1:], strict=True)
         }
-        carved = carve(members, every, self._val_fraction, self._test_fraction, self.split_seed)
+        split = split_rows(members, every, self._val_fraction, self._test_fraction, self.split_seed)
         source = source_of(every)
-        parts = {name: Part(source, indices) for name, indices in carved.items()}
+        parts = {name: Part(source, indices) for name, indices in split.items()}
         if self._predict is not None:
             asked = checked_texts("predict", self._predict)
             parts["predict"] = Part(ArraySource(asked), np.arange(len(asked), dtype=np.int64))

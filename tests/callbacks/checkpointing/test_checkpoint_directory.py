@@ -2,12 +2,12 @@ import os
 
 import pytest
 
-from lightning_tf.callbacks.checkpointing.checkpoint_directory import CheckpointFolder
+from lightning_tf.callbacks.checkpointing.checkpoint_directory import CheckpointDirectory
 
 
 @pytest.fixture
 def folder(tmp_path):
-    return CheckpointFolder(str(tmp_path / "here"))
+    return CheckpointDirectory(str(tmp_path / "here"))
 
 
 def made(path, content="x"):
@@ -32,7 +32,7 @@ def test_a_taken_name_gets_a_version(folder):
 
 def test_without_versions_a_taken_name_is_given_again(folder):
     path = made(folder.free("a"))
-    assert CheckpointFolder(folder.path, versioned=False).free("a") == path
+    assert CheckpointDirectory(folder.path, versioned=False).free("a") == path
 
 
 def test_a_dangling_link_is_taken(folder):

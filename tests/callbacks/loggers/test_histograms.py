@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lightning_tf.callbacks.loggers.histograms import HistogramWatch, _counted, _split
+from lightning_tf.callbacks.loggers.histograms import Histograms, _counted, _split
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_sparse_gradients_are_counted_without_making_them_dense():
 
 
 def test_it_is_awake_before_and_after_the_update_that_is_counted():
-    watch = HistogramWatch("all", 10)
+    watch = Histograms("all", 10)
     assert [watch.next_step(step) for step in (0, 8, 9, 10)] == [9, 9, 10, 19]
     assert [watch.is_next(step) for step in (8, 9, 10)] == [False, True, False]
-    assert HistogramWatch("all", 1).next_step(3) == 4
+    assert Histograms("all", 1).next_step(3) == 4

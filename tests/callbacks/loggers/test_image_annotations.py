@@ -7,7 +7,7 @@ from helpers.boring import BoringTask, Rows, fitted
 from PIL import Image
 
 from lightning_tf.callbacks import CSVLogger, JSONLinesLogger
-from lightning_tf.callbacks.loggers.image_annotations import COLORS, OPACITY, marked_images
+from lightning_tf.callbacks.loggers.image_annotations import COLORS, OPACITY, annotated_images
 from lightning_tf.exceptions import DataError
 
 BLACK = np.zeros((1, 100, 120, 3), "uint8")
@@ -22,15 +22,15 @@ def boxes(**options):
 
 
 def test_a_mask_is_painted_over_its_classes_alone():
-    (image,), captions = marked_images(BLACK, ["noon"], masks=[{"truth": MASK}])
+    (image,), captions = annotated_images(BLACK, ["noon"], masks=[{"truth": MASK}])
     assert captions == ["noon\ntruth"]
     np.testing.assert_array_equal(image[98, 3], np.rint(np.array(COLORS[1]) * OPACITY))
     assert not image[:55].any()
     assert not image[98, 60:].any()
     data = np.where(ROAD == 1, 3, 7)
-    (named,), _ = marked_images(BLACK, masks=[{"": {**MASK, "mask_data": data}}])
+    (named,), _ = annotated_images(BLACK, masks=[{"": {**MASK, "mask_data": data}}])
     assert not named.any()  # 3 and 7 have no name
-    (unnamed,), _ = marked_images(BLACK, masks=[{"": {"mask_data": data}}])
+    (unnamed,), _ = annotated_images(BLACK, masks=[{"": {"mask_data": data}}])
     assert unnamed[98, 3].any()
     assert unnamed[3, 118].any()
 
@@ -45,7 +45,7 @@ def test_a_mask_is_painted_over_its_classes_alone():
     ids=["corners", "middle", "pixels"],
 )
 def test_a_box_is_outlined_where_it_is(position):
-    (image,), _ = marked_images(BLACK, boxes=[{"found": boxes(**position)}])
+    (image,), _ = annotated_images(BLACK, boxes=[{"found": boxes(**position)}])
     for y, x in ((25, 88), (50, 75), (48, 60), (40, 90)):
         assert tuple(image[y, x]) == COLORS[2], (y, x)
     assert not image[45, 80].any()
@@ -54,7 +54,7 @@ def test_a_box_is_outlined_where_it_is(position):
 
 def test_every_set_of_marks_has_an_image_of_its_own():
     marks = {"truth": boxes(), "found": boxes()}
-    images, captions = marked_images(
+    images, captions = annotated_images(
         np.repeat(BLACK, 2, axis=0), ["a", "b"], [{"truth": MASK}, {}], [marks, {}]
     )
     assert captions == ["a\ntruth", "a\nfound", "b"]
@@ -65,7 +65,7 @@ def test_every_set_of_marks_has_an_image_of_its_own():
 
 def test_small_images_are_enlarged_with_their_marks():
     mask = {"mask_data": np.eye(8, dtype=int)}
-    (image,), _ = marked_images(np.zeros((1, 8, 8, 1)), masks=[{"m": mask}])
+    (image,), _ = annotated_images(np.zeros((1, 8, 8, 1)), masks=[{"m": mask}])
     assert image.shape == (96, 96, 3)
     assert image[2, 2].any()
     assert not image[2, 90].any()
@@ -87,7 +87,7 @@ def test_small_images_are_enlarged_with_their_marks():
 )
 def test_marks_that_do_not_fit_are_told(marks, message):
     with pytest.raises(DataError, match=message):
-        marked_images(BLACK, **marks)
+        annotated_images(BLACK, **marks)
 
 
 def test_loggers_draw_masks_and_boxes(tmp_path):

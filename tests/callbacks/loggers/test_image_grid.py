@@ -1,14 +1,14 @@
 import numpy as np
 import pytest
 
-from lightning_tf.callbacks.loggers.image_grid import as_pixels, image_sheet
+from lightning_tf.callbacks.loggers.image_grid import as_pixels, image_grid
 from lightning_tf.exceptions import DataError
 
 
 def test_small_images_are_enlarged_without_smoothing():
     images = np.zeros((1, 2, 2, 1), "uint8")
     images[0, 0, 1] = 200
-    sheet = np.asarray(image_sheet(images))
+    sheet = np.asarray(image_grid(images))
     inside = sheet[4:100, 4:100]
     assert set(np.unique(inside)) == {0, 200}
     assert (inside[:48, 48:] == 200).all()
@@ -17,7 +17,7 @@ def test_small_images_are_enlarged_without_smoothing():
 
 def test_the_grid_is_about_square_and_in_reading_order():
     images = np.stack([np.full((96, 96, 3), shade, "uint8") for shade in (10, 20, 30, 40, 50)])
-    sheet = np.asarray(image_sheet(images))
+    sheet = np.asarray(image_grid(images))
     assert sheet.shape == (2 * 100 + 4, 3 * 100 + 4, 3)
     shades = [sheet[50 + 100 * (i // 3), 50 + 100 * (i % 3), 0] for i in range(6)]
     assert shades == [10, 20, 30, 40, 50, 255]
@@ -25,8 +25,8 @@ def test_the_grid_is_about_square_and_in_reading_order():
 
 def test_a_caption_stands_below_its_image():
     image = np.full((1, 96, 96, 1), 255, "uint8")
-    bare = np.asarray(image_sheet(image))
-    with_text = np.asarray(image_sheet(image, ["predicted 3\ntruth 5"]))
+    bare = np.asarray(image_grid(image))
+    with_text = np.asarray(image_grid(image, ["predicted 3\ntruth 5"]))
     assert with_text.shape[0] == bare.shape[0] + 2 * 15
     assert (with_text[4:100] == 255).all()
     assert (with_text[100:] == 0).any()
@@ -52,9 +52,9 @@ def test_floats_and_bytes_give_the_same_pixels():
 )
 def test_what_is_no_image_is_refused(images, message):
     with pytest.raises(DataError, match=message):
-        image_sheet(images)
+        image_grid(images)
 
 
 def test_each_image_needs_a_caption_or_none_has_one():
     with pytest.raises(DataError, match="1 captions for 2 images"):
-        image_sheet(np.zeros((2, 8, 8, 1), "uint8"), ["a"])
+        image_grid(np.zeros((2, 8, 8, 1), "uint8"), ["a"])

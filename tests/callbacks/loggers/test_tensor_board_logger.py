@@ -12,7 +12,7 @@ from PIL import Image
 
 from lightning_tf import Callback, Trainer
 from lightning_tf.callbacks import TensorBoardLogger
-from lightning_tf.callbacks.loggers.histograms import HistogramWatch
+from lightning_tf.callbacks.loggers.histograms import Histograms
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.logger import Logger
 
@@ -177,7 +177,7 @@ def test_histograms_of_gradients_are_those_of_wandb_and_change_no_number(tmp_pat
         """Counts beside TensorBoardLogger, by what WandbLogger counts with."""
 
         def __init__(self):
-            self.watch, self.found = HistogramWatch("all", 2), {}
+            self.watch, self.found = Histograms("all", 2), {}
 
         def on_optimizers_configured(self, trainer, task):
             self.watch.attach(task, trainer.training.optimizers)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lightning_tf.data import Cifar10, Digits, FashionMnist, IdxImages, Mnist5k
+from lightning_tf.data import Cifar10, Digits, FashionMnist, IdxFiles, Mnist5k
 from lightning_tf.data.images.idx_files import read_idx
 from lightning_tf.exceptions import ConfigurationError, DataError
 
@@ -76,7 +76,7 @@ def test_idx_files_are_read_plain_and_gzipped(tmp_path, squeeze):
         write_idx(tmp_path / f"{prefix}-images-idx3-ubyte{ending}", images, squeeze)
         labels = (np.arange(count) % 2).astype("uint8")
         write_idx(tmp_path / f"{prefix}-labels-idx1-ubyte{ending}", labels, squeeze)
-    data = ready(IdxImages(tmp_path))
+    data = ready(IdxFiles(tmp_path))
     assert sizes(data) == {"train": 18, "val": 2, "test": 6}
     tested, labels = next(data.test_dataset().as_numpy_iterator())
     assert (tested[..., 0] == images).all()

@@ -6,7 +6,7 @@ from helpers.boring import BoringData
 
 from lightning_tf.data import Digits, UnlabelledImages
 from lightning_tf.data.images.latent_predictions import LatentPredictions
-from lightning_tf.data.images.unlabelled_images import generation_data, generation_facts
+from lightning_tf.data.images.unlabelled_images import generation_data, generation_spec
 from lightning_tf.exceptions import ConfigurationError, DataError
 
 
@@ -57,7 +57,7 @@ def test_the_seed_of_the_trainer_and_a_new_batch_size_reach_the_images():
 )
 def test_an_array_of_images_alone_trains_as_a_whole(images, value_range):
     data = generation_data(images, batch_size=16, image_size=None)
-    facts = generation_facts(data)
+    facts = generation_spec(data)
     assert (facts.input_shape, facts.num_classes) == ((4, 4, 1), 1)
     assert facts.value_range == value_range
     seen = np.concatenate([x for x, _ in batches(data.train_dataset(0))])
@@ -67,6 +67,6 @@ def test_an_array_of_images_alone_trains_as_a_whole(images, value_range):
 
 def test_bad_arrays_are_told():
     with pytest.raises(DataError, match="rank 4"):
-        generation_facts(UnlabelledImages(np.zeros((5, 4, 4))))
+        generation_spec(UnlabelledImages(np.zeros((5, 4, 4))))
     with pytest.raises((ConfigurationError, TypeError), match="image_size"):
         generation_data(np.zeros((5, 4, 4, 1)), image_size=8)

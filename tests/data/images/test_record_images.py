@@ -15,7 +15,7 @@ from helpers.painted_sets import PaintedOnce, PaintedThrice, PaintedTwice, prepa
 from lightning_tf import Trainer
 from lightning_tf.data.pipeline.array_records import ArrayRecords
 from lightning_tf.data.pipeline.order import epoch_order
-from lightning_tf.distribute.worker_shard import WorkerShare
+from lightning_tf.distribute.input_shard import InputShard
 from lightning_tf.exceptions import ConfigurationError, DataError
 from lightning_tf.tasks import ImageClassification
 
@@ -145,7 +145,7 @@ def test_a_worker_reads_its_own_rows(prepared, read, stage):
     everything, read[:] = sorted(read), []
     seen = []
     for worker in range(2):
-        share = WorkerShare(first=worker, own=1, replicas=2)
+        share = InputShard(first=worker, own=1, replicas=2)
         own = batches(data.dataset_for(stage, share=share))
         assert_same(own, batches(share.cut(data.dataset_for(stage))))
         assert [int(count) for _, count in own] == [

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from lightning_tf.data import DataModule
-from lightning_tf.data.images.spec import image_facts
+from lightning_tf.data.images.spec import image_spec
 from lightning_tf.exceptions import DataError
 
 IMAGES = np.linspace(-1, 1, 20 * 4 * 4).reshape(20, 4, 4, 1).astype("float32")
@@ -22,7 +22,7 @@ class Streamed(DataModule):
 
 
 def test_one_pass_finds_classes_and_range():
-    facts = image_facts(Streamed(IMAGES, LABELS))
+    facts = image_spec(Streamed(IMAGES, LABELS))
     assert facts.input_shape == (4, 4, 1)
     assert (facts.num_classes, facts.class_names) == (3, ["0", "1", "2"])
     assert facts.value_range == (-1.0, 1.0)
@@ -33,15 +33,15 @@ def test_what_is_known_is_not_looked_for():
         def train_dataset(self, epoch):
             return super().train_dataset(epoch).repeat()
 
-    facts = image_facts(Endless(IMAGES.astype("uint8"), LABELS), class_names=["a", "b", "c"])
+    facts = image_spec(Endless(IMAGES.astype("uint8"), LABELS), class_names=["a", "b", "c"])
     assert (facts.num_classes, facts.value_range) == (3, (0.0, 255.0))
 
 
 def test_attributes_of_a_module_win():
     data = Streamed(IMAGES, LABELS)
     data.num_classes, data.value_range, data.class_names = 5, (-2, 2), list("abcde")
-    assert image_facts(data).class_names == list("abcde")
-    assert image_facts(data).value_range == (-2.0, 2.0)
+    assert image_spec(data).class_names == list("abcde")
+    assert image_spec(data).value_range == (-2.0, 2.0)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_attributes_of_a_module_win():
 )
 def test_a_bad_first_batch_is_named(arrays, num_classes, message):
     with pytest.raises(DataError) as error:
-        image_facts(Streamed(*arrays), num_classes)
+        image_spec(Streamed(*arrays), num_classes)
     assert message in str(error.value)
 
 
@@ -68,9 +68,9 @@ def test_images_and_labels_of_unlike_number_are_named():
             return tf.data.Dataset.from_tensors((IMAGES, LABELS[:7]))
 
     with pytest.raises(DataError, match="20 images and 7 labels"):
-        image_facts(Uneven())
+        image_spec(Uneven())
 
 
 def test_a_module_without_training_data_is_named():
     with pytest.raises(DataError, match="DataModule has no training data"):
-        image_facts(DataModule())
+        image_spec(DataModule())

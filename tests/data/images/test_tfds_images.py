@@ -110,7 +110,7 @@ def test_of_a_set_in_two_formats_the_one_asked_for_is_read(tmp_path):
     on_disk = ready("painted_once", folders[0], file_format="array_record")
     resident = ready("painted_once", folders[0])
     assert type(on_disk.parts["train"].source).__name__ == "RecordImages"
-    assert type(resident.parts["train"].source).__name__ == "DecodedImages"
+    assert type(resident.parts["train"].source).__name__ == "EncodedImages"
     for one, other in zip(
         flat(on_disk.train_dataset(1)), flat(resident.train_dataset(1)), strict=True
     ):

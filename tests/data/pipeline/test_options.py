@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from lightning_tf.data import TextArrays
-from lightning_tf.data.images.encoded_images import DecodedImages
+from lightning_tf.data.images.encoded_images import EncodedImages
 from lightning_tf.data.pipeline.options import parallel_calls, without_tuner
 from lightning_tf.data.text.encoded_texts import EncodedTexts
 
@@ -14,7 +14,7 @@ def images():
     contents = [
         tf.io.encode_png(np.full((4, 4, 3), number, "uint8")).numpy() for number in range(40)
     ]
-    return DecodedImages(contents, np.arange(40), image_size=(4, 4)).batches(np.arange(40), 8)
+    return EncodedImages(contents, np.arange(40), image_size=(4, 4)).batches(np.arange(40), 8)
 
 
 def tokens():

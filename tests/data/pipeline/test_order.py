@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lightning_tf.data.pipeline.order import carve, epoch_order, split_indices
+from lightning_tf.data.pipeline.order import epoch_order, split_indices, split_rows
 from lightning_tf.exceptions import ConfigurationError, DataError
 
 
@@ -50,7 +50,7 @@ def test_impossible_fractions_are_named(fractions):
 
 def test_only_what_is_missing_is_held_out():
     given = {"train": np.arange(100, 200), "test": np.arange(100)}
-    parts = carve(given, None, None, None, seed=0)
+    parts = split_rows(given, None, None, None, seed=0)
     assert {name: len(part) for name, part in parts.items()} == {
         "train": 90,
         "val": 10,
@@ -61,14 +61,14 @@ def test_only_what_is_missing_is_held_out():
 
 def test_a_fraction_of_a_part_that_is_given_is_refused():
     with pytest.raises(ConfigurationError, match=r"test_fraction is 0.2"):
-        carve({"train": np.arange(9), "test": np.arange(9)}, None, None, 0.2, seed=0)
+        split_rows({"train": np.arange(9), "test": np.arange(9)}, None, None, 0.2, seed=0)
 
 
 def test_a_class_with_a_single_example_is_not_split():
     labels = np.array([0, 0, 0, 1, 2, 2])
     given = {"train": np.arange(6)}
     with pytest.raises(DataError, match="class 1 has one example"):
-        carve(given, labels, 0.5, None, seed=0)
+        split_rows(given, labels, 0.5, None, seed=0)
     with pytest.raises(DataError, match="class 'tulip' has one example"):
-        carve(given, labels, None, None, 0, ["rose", "tulip", "daisy"])
-    assert len(carve(given, labels, 0.0, None, seed=0)["train"]) == 6
+        split_rows(given, labels, None, None, 0, ["rose", "tulip", "daisy"])
+    assert len(split_rows(given, labels, 0.0, None, seed=0)["train"]) == 6

@@ -7,7 +7,7 @@ from helpers.texts import texts
 
 from lightning_tf.data import DatasetPair, TextArrays
 from lightning_tf.data.text.encoded_texts import EncodedTexts, TokenSource
-from lightning_tf.data.text.spec import text_facts
+from lightning_tf.data.text.spec import text_spec
 from lightning_tf.exceptions import DataError
 
 
@@ -85,18 +85,18 @@ def test_a_batch_is_as_wide_as_its_longest_row_or_the_limit():
 def test_a_module_without_facts_is_looked_through():
     x, y = texts(9, 3)
     strings = tf.data.Dataset.from_tensor_slices((x, y)).batch(4)
-    assert text_facts(DatasetPair(strings)).class_names == ["0", "1", "2"]
+    assert text_spec(DatasetPair(strings)).class_names == ["0", "1", "2"]
     numbers = tf.data.Dataset.from_tensor_slices(([1, 2], [0, 1])).batch(2)
     for dataset, message in (
         (numbers, "must be strings"),
         (strings.map(lambda x, y: x), "no pair"),
     ):
         with pytest.raises(DataError, match=message):
-            text_facts(DatasetPair(dataset))
+            text_spec(DatasetPair(dataset))
 
 
 def test_other_classes_than_the_task_has_are_refused():
     source = TextArrays(texts())
     source.setup("fit")
     with pytest.raises(DataError, match="keeps the classes"):
-        text_facts(source, ["no", "yes"])
+        text_spec(source, ["no", "yes"])

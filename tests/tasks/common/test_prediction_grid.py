@@ -1,4 +1,4 @@
-"""PredictionSheet: the images, what they are taken for, and mistakes in red."""
+"""PredictionGrid: the images, what they are taken for, and mistakes in red."""
 
 import numpy as np
 import pytest

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lightning_tf.data.images.spec import ImageFacts
+from lightning_tf.data.images.spec import ImageSpec
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.tasks.image_classification.classifier import (
     BuiltClassifier,
@@ -13,7 +13,7 @@ from lightning_tf.tasks.image_classification.classifier import (
     gives_probabilities,
 )
 
-FACTS = ImageFacts((8, 8, 3), 4, list("abcd"), (0.0, 255.0))
+FACTS = ImageSpec((8, 8, 3), 4, list("abcd"), (0.0, 255.0))
 
 
 def sequential(*layers, shape=(8, 8, 3)):

@@ -359,7 +359,7 @@ def test_the_task_brings_its_callbacks_and_lets_windows_stay_long():
     trainer = Trainer(**quiet(max_epochs=1, logger=rows))
     trainer.fit(task)
     names = {type(callback).__name__ for callback in trainer.callbacks}
-    assert {"ConfusionMatrix", "PredictionSheet"} <= names
+    assert {"ConfusionMatrix", "PredictionGrid"} <= names
     assert {name for _, name, _, _ in rows.sent} == {"val/confusion_matrix", "val/predictions"}
 
 

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from helpers.boring import Rows, fitted
 
-from lightning_tf.data.images.spec import ImageFacts
+from lightning_tf.data.images.spec import ImageSpec
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.tasks import TransferLearning
 from lightning_tf.tasks.transfer_learning import keras_applications
@@ -18,7 +18,7 @@ from lightning_tf.tasks.transfer_learning.backbone import Backbone
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 SIDE = 32
-FACTS = ImageFacts((SIDE, SIDE, 3), 2, ["a", "b"], (0.0, 255.0))
+FACTS = ImageSpec((SIDE, SIDE, 3), 2, ["a", "b"], (0.0, 255.0))
 
 
 def arrays(count=32):

@@ -6,19 +6,19 @@ import tensorflow as tf
 from helpers.boring import NumberData
 
 from lightning_tf.data import ArrayData
-from lightning_tf.distribute.replica_batch import BatchPart
-from lightning_tf.distribute.worker_shard import WorkerShare
+from lightning_tf.distribute.input_shard import InputShard
+from lightning_tf.distribute.replica_batch import ReplicaBatch
 
 
 def shares(workers, devices):
-    return [WorkerShare(w * devices, devices, workers * devices) for w in range(workers)]
+    return [InputShard(w * devices, devices, workers * devices) for w in range(workers)]
 
 
 def counted(own, count, share):
     """The examples that count among a worker's rows, through the parts of its replicas."""
     before, _ = share.rows(count)
     parts = [
-        BatchPart.cut(own, share.first + r, share.replicas, count=count, before=before)
+        ReplicaBatch.cut(own, share.first + r, share.replicas, count=count, before=before)
         for r in range(share.own)
     ]
     return [x for p in parts for x in p.batch.numpy()[: int(p.examples)].tolist()]

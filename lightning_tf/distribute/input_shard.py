@@ -1,4 +1,4 @@
-"""WorkerShare: the examples of every global batch that one worker's replicas compute with."""
+"""InputShard: the examples of every global batch that one worker's replicas compute with."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Indices = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class WorkerShare:
+class InputShard:
     """Which of all replicas are a worker's own, and so which rows of a batch it reads.
 
     A worker's pipeline gives pairs: its own rows of each global batch, and how many examples the
@@ -29,7 +29,7 @@ class WorkerShare:
         replicas: How many all workers have.
 
     Example:
-        >>> WorkerShare(first=1, own=1, replicas=2).rows(7)
+        >>> InputShard(first=1, own=1, replicas=2).rows(7)
         (4, 3)
     """
 
