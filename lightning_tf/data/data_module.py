@@ -6,9 +6,10 @@ from typing import Any
 
 import tensorflow as tf
 
+from lightning_tf.checks import checked_integer
 from lightning_tf.distribute.input_shard import InputShard
 from lightning_tf.distribute.workers import ALONE, Workers
-from lightning_tf.exceptions import ConfigurationError, DataError
+from lightning_tf.exceptions import DataError
 
 
 class DataModule:
@@ -151,15 +152,3 @@ class DataModule:
                 "return a batched tf.data.Dataset, or None where there is no such data."
             )
         return dataset if dataset is None or share is None else share.cut(dataset)
-
-
-def checked_integer(name: str, value: Any, least: int) -> int:
-    """`value` as an int of at least `least`.
-
-    Raises:
-        ConfigurationError: It is none; names the argument and the value.
-    """
-    integer = hasattr(value, "__index__") and not isinstance(value, bool)
-    if not integer or value < least:
-        raise ConfigurationError(f"{name} is {value!r}; give an integer of at least {least}.")
-    return int(value)

@@ -7,7 +7,8 @@ from typing import Protocol
 
 import tensorflow as tf
 
-from lightning_tf.data.data_module import DataModule, checked_integer
+from lightning_tf.checks import checked_integer
+from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.pipeline.order import Indices, epoch_order
 from lightning_tf.distribute.input_shard import InputShard
 from lightning_tf.distribute.workers import Workers

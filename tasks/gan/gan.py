@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 
 from lightning_tf.callback import Callback
-from lightning_tf.data.data_module import checked_integer
+from lightning_tf.checks import checked_integer
 from lightning_tf.data.images.latent_predictions import LatentPredictions
 from lightning_tf.data.images.unlabelled_images import (
     UnlabelledImages,

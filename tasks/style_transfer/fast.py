@@ -12,8 +12,9 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from lightning_tf.checks import checked_integer
 from lightning_tf.data.array_data import ArrayData
-from lightning_tf.data.data_module import DataModule, checked_integer
+from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.images.checks import checked_images
 from lightning_tf.data.images.image import Image
 from lightning_tf.data.images.unlabelled_folder import UnlabelledImageFolder

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightning_tf.callback import Callback
-from lightning_tf.data.data_module import checked_integer
+from lightning_tf.checks import checked_integer
 from lightning_tf.data.images.image import Image, checked_png
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.task import Task

@@ -9,7 +9,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from lightning_tf.data.data_module import DataModule, checked_integer
+from lightning_tf.checks import checked_integer
+from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.text.encoded_texts import EncodedTexts
 from lightning_tf.exceptions import ConfigurationError, nearest
 from lightning_tf.layers.hub_layer import HUB_PREFIX, saved_model_handle

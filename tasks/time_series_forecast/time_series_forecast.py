@@ -13,7 +13,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from lightning_tf.callback import Callback
-from lightning_tf.data.data_module import checked_integer
+from lightning_tf.checks import checked_integer
 from lightning_tf.data.series.series_data import time_series_data
 from lightning_tf.data.series.time_series import TimeSeries
 from lightning_tf.exceptions import ConfigurationError

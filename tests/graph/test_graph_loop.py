@@ -19,8 +19,8 @@ from lightning_tf.loops.epoch_iterator import EpochIterator
 AT_ONCE = """
 from threading import Thread
 import tensorflow as tf
-from lightning_tf.epoch_iterator import EpochIterator
-from lightning_tf.graph_loop import GraphLoop
+from lightning_tf.loops.epoch_iterator import EpochIterator
+from lightning_tf.graph.graph_loop import GraphLoop
 
 root = tf.function(tf.sqrt)
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_tf.data.data_module import checked_integer
+from lightning_tf.checks import checked_integer
 from lightning_tf.exceptions import ConfigurationError, DataError
 
 OPAQUE = 255

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_tf.data.data_module import checked_integer
+from lightning_tf.checks import checked_integer
 from lightning_tf.data.images.checks import checked_broken, checked_class_names
 from lightning_tf.data.images.encoded_images import EncodedImages
 from lightning_tf.data.indexed_data import IndexedData, Part

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_tf.data.data_module import checked_integer
+from lightning_tf.checks import checked_integer
 from lightning_tf.data.indexed_data import IndexedData, Part
 from lightning_tf.data.series.store import SeriesStore
 from lightning_tf.data.series.table import SeriesColumns, series_store

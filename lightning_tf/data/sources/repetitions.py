@@ -6,7 +6,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from lightning_tf.data.data_module import DataModule, checked_integer
+from lightning_tf.checks import checked_integer
+from lightning_tf.data.data_module import DataModule
 
 
 class Repetitions(DataModule):

@@ -1,0 +1,40 @@
+"""Checks of arguments: one wording for all of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lightning_tf.exceptions import ConfigurationError
+
+
+def is_integer(value: Any, least: int | None = None) -> bool:
+    """Return whether a value is an integer, NumPy's too, no bool, and at least `least`."""
+    integer = hasattr(value, "__index__") and not isinstance(value, bool)
+    return integer and (least is None or bool(value >= least))
+
+
+def is_number(value: Any) -> bool:
+    """Return whether a value is an int or a float, and no bool."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def checked_integer(name: str, value: Any, least: int) -> int:
+    """Return `value` as an int of at least `least`.
+
+    Raises:
+        ConfigurationError: It is none; names the argument and the value.
+    """
+    if not is_integer(value, least):
+        raise ConfigurationError(f"{name} is {value!r}; give an integer of at least {least}.")
+    return int(value)
+
+
+def checked_fraction(name: str, value: Any) -> float:
+    """Return `value` as a float in [0, 1).
+
+    Raises:
+        ConfigurationError: It is none; names the argument and the value.
+    """
+    if not is_number(value) or not 0.0 <= value < 1.0:
+        raise ConfigurationError(f"{name} is {value!r}; give a number in [0, 1).")
+    return float(value)
