@@ -13,7 +13,7 @@ from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.variables import all_variables, optimizable_variables
 
 if TYPE_CHECKING:
-    from lightning_tf.loops.fit_loop import TrainingState
+    from lightning_tf.run.training_state import TrainingState
     from lightning_tf.task import Task
     from lightning_tf.trainer import Trainer
 

@@ -70,8 +70,7 @@ class GradientAccumulationScheduler(Callback):
             )
         if sum(isinstance(c, GradientAccumulationScheduler) for c in trainer.callbacks) > 1:
             raise ConfigurationError("there are two GradientAccumulationSchedulers; drop one.")
-        trainer.accumulation_by_epoch = dict(self.scheduling)
-        trainer.accumulate_grad_batches = self.batches_per_update(trainer.current_epoch)
+        trainer.schedule_accumulation(self.scheduling)
 
     def on_optimizers_configured(self, trainer: Trainer, task: Task) -> None:
         """Refuse an optimizer that brings an accumulation of its own."""
@@ -83,11 +82,6 @@ class GradientAccumulationScheduler(Callback):
                     f"{optimizer.own_accumulation} of optimizer {name or 'of the task'!r}; drop "
                     "one."
                 )
-
-    def on_train_epoch_start(self, trainer: Trainer, task: Task) -> None:
-        """Change the accumulation where the epoch has another one."""
-        if not trainer.fast_dev_run:
-            trainer.accumulate_grad_batches = self.batches_per_update(trainer.current_epoch)
 
 
 def _is_count(value: object, least: int) -> bool:

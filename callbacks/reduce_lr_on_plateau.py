@@ -16,7 +16,7 @@ from lightning_tf.exceptions import ConfigurationError, nearest
 from lightning_tf.loops.limits import check_count
 
 if TYPE_CHECKING:
-    from lightning_tf.loops.fit_loop import TrainingState
+    from lightning_tf.run.training_state import TrainingState
     from lightning_tf.task import Task
     from lightning_tf.trainer import Trainer
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from lightning_tf.callback import Callback, CheckpointCallback, Hook
 from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.stage import row_name
 
 if TYPE_CHECKING:
     from lightning_tf.trainer import Trainer
@@ -162,9 +163,6 @@ class LoggerGroup:
             )
 
 
-STAGE_PREFIXES = {"val_": "val/", "test_": "test/"}
-
-
 class Records:
     """The latest value of every metric, when it was measured, and rows for the loggers.
 
@@ -181,6 +179,16 @@ class Records:
         self.steps: dict[str, int] = {}
         self._progress = progress
 
+    def clear(self) -> None:
+        """Forget the values of the task before."""
+        self.latest.clear()
+        self.steps.clear()
+
+    def restore(self, latest: Mapping[str, float], steps: Mapping[str, int]) -> None:
+        """Take the values that a checkpoint holds."""
+        self.latest.update(latest)
+        self.steps.update(steps)
+
     def remember(self, values: dict[str, float]) -> None:
         """Make values the latest ones, without a row."""
         self.latest.update(values)
@@ -190,18 +198,9 @@ class Records:
         """Send a row under the loggers' names."""
         if values:
             progress = self._progress()
-            row = {_logger_name(name): value for name, value in values.items()}
+            row = {row_name(name): value for name, value in values.items()}
             self.loggers.send("log_metrics", {**row, "epoch": progress.epoch}, progress.global_step)
 
     def send(self, method: str, name: str, *args: Any, **kwargs: Any) -> None:
         """Send an image, a table, a figure or a file, with the step."""
         self.loggers.send(method, name, *args, step=self._progress().global_step, **kwargs)
-
-
-def _logger_name(name: str) -> str:
-    if "/" in name:
-        return name
-    for prefix, folder in STAGE_PREFIXES.items():
-        if name.startswith(prefix):
-            return folder + name[len(prefix) :]
-    return f"train/{name}"

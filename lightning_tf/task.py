@@ -292,7 +292,7 @@ class Task:
             ConfigurationError: The value is no scalar.
         """
         if self._trainer is not None and prog_bar:
-            self._trainer.prog_bar_metrics.add(name)
+            self._trainer.show_in_progress_bar(name)
         step = running_step()
         if step is None or step.logged is None:
             self.trainer.log_metrics({name: float(value)})

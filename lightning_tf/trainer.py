@@ -8,7 +8,6 @@ import os
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any
-from weakref import ReferenceType, ref
 
 import keras
 import tensorflow as tf
@@ -22,26 +21,26 @@ from lightning_tf.arguments import (
 )
 from lightning_tf.callback import Callback, CheckpointCallback, Hooks
 from lightning_tf.checkpoint import io as checkpoint
-from lightning_tf.checkpoint.search import CheckpointPath, Found, register_source
-from lightning_tf.data.data_module import DataModule
-from lightning_tf.data.pipeline.shuffle_check import unrepeatable_order
+from lightning_tf.checkpoint.search import CheckpointPath, register_source
 from lightning_tf.distribute.placement import Placement
 from lightning_tf.distribute.workers import Workers
 from lightning_tf.exceptions import ConfigurationError
-from lightning_tf.graph.metrics import StageMetrics
 from lightning_tf.logger import Logger, Records
-from lightning_tf.loops.evaluation_loop import EvaluationLoop
-from lightning_tf.loops.fit_loop import FitLoop, TrainingState
-from lightning_tf.loops.limits import Limit, limited, seconds
-from lightning_tf.loops.prediction_loop import predictions
+from lightning_tf.loops.limits import Limit, seconds
 from lightning_tf.precision import policy_name
 from lightning_tf.profiler import Profiler, profiler_of
 from lightning_tf.run import run_state
-from lightning_tf.run.build import build_models, training_state
-from lightning_tf.run.progress import Progress, updates_in_epochs
-from lightning_tf.run.session import computing, data_of, entered, needed
+from lightning_tf.run.evaluate import evaluate
+from lightning_tf.run.fit import fit
+from lightning_tf.run.predict import predict
+from lightning_tf.run.progress import Progress
+from lightning_tf.run.session import computing, session
 from lightning_tf.run.signals import Signals
+from lightning_tf.run.status import RunStatus
+from lightning_tf.run.trainer_state import TrainerState
+from lightning_tf.run.training_state import TrainingState
 from lightning_tf.run.trial_run import TrialRun
+from lightning_tf.stage import PREDICT, TEST, TRAIN, VALIDATE
 from lightning_tf.task import Task
 
 log = logging.getLogger("lightning_tf")
@@ -167,8 +166,6 @@ class Trainer:
         self.check_val_every_n_epoch = check_val_every_n_epoch
         self.num_sanity_val_steps = num_sanity_val_steps
         self.log_every_n_steps = log_every_n_steps
-        self.accumulate_grad_batches = accumulate_grad_batches
-        self.accumulation_by_epoch: dict[int, int] = {}
         self.gradient_clip_val = gradient_clip_val
         self.gradient_clip_algorithm = gradient_clip_algorithm
         self.default_root_dir = os.fspath(default_root_dir)
@@ -176,7 +173,6 @@ class Trainer:
         self.jit_compile, self.detect_anomaly = jit_compile, detect_anomaly
         self.precision = policy_name(precision)
         self.placement = Placement(accelerator, devices, strategy)
-        self.chief_log_dir: str | None = None
         self.sync_batchnorm = sync_batchnorm
         if jit_compile and self.placement.num_replicas > 1:
             raise ConfigurationError(
@@ -188,37 +184,21 @@ class Trainer:
         if self.fast_dev_run:
             self._set_fast_dev_run()
             logger = enable_checkpointing = False
+            accumulate_grad_batches = 1
         self._enabled = (enable_checkpointing, enable_progress_bar, enable_model_summary)
-        own = callback_list(callbacks, lambda given: _callback_room("keras_adapter.adapt")(given))
+        own = callback_list(callbacks, lambda given: _callback("keras_adapter.adapt")(given))
         if not enable_checkpointing and not self.fast_dev_run:
             refuse_checkpoint_callbacks(own)
-        self.loggers = logger_list(logger, lambda: _callback_room("loggers.csv_logger.CSVLogger")())
+        self.loggers = logger_list(logger, lambda: _callback("loggers.csv_logger.CSVLogger")())
         self.callbacks: list[Callback] = [*self.loggers, *own]
         self._added: list[Callback] = []
         if type(self.profiler) is not Profiler:
             self.callbacks.append(self.profiler)
 
-        self.progress = Progress()
+        self.state = TrainerState(accumulate_grad_batches)
         self.records = Records(self.loggers, lambda: self.progress)
-        self.task: Task | None = None
-        self.entry_point: str | None = None
-        self.stage: str | None = None
-        self.stop_reason = ""
         self.signals = Signals()
-        self.resumed = False
-        self.ckpt_path: str | None = None
-        self.ckpt_hparams: Mapping[str, Any] = {}
-        self.window_start_step = 0
-        self.validation_due = False
-        self.num_training_batches: int | None = None
-        self.num_val_batches: int | None = None
-        self.num_test_batches: int | None = None
-        self.num_predict_batches: int | None = None
         self.prog_bar_metrics: set[str] = set()
-        self._hooks: Hooks | None = None
-        self.training: TrainingState | None = None
-        self._loop: FitLoop | None = None
-        self._prepared: dict[int, tuple[ReferenceType[DataModule], set[str]]] = {}
 
     def _set_fast_dev_run(self) -> None:
         count = self.fast_dev_run
@@ -227,7 +207,6 @@ class Trainer:
         self.limit_test_batches = self.limit_predict_batches = count
         self.num_sanity_val_steps = 0
         self.val_check_interval, self.check_val_every_n_epoch = 1.0, 1
-        self.accumulate_grad_batches = 1
 
     # ---- entry points
 
@@ -259,10 +238,10 @@ class Trainer:
             )
         with (
             self.signals.installed(),
-            entered(self, task, "fit", ckpt_path) as found,
+            session(self, task, "fit", ckpt_path) as found,
             computing(self),
         ):
-            self._fit(task, found)
+            fit(self, task, found)
 
     def validate(self, task: Task, ckpt_path: CheckpointPath | None = None) -> dict[str, float]:
         """Evaluate on the validation data.
@@ -274,13 +253,13 @@ class Trainer:
         Returns:
             Means over all examples, such as ``{"val_loss": 0.1, "val_accuracy": 0.97}``.
         """
-        with entered(self, task, "validate", ckpt_path) as found, computing(self):
-            return self._evaluate(task, "validation", "val", found)
+        with session(self, task, VALIDATE.name, ckpt_path) as found, computing(self):
+            return evaluate(self, task, VALIDATE, found)
 
     def test(self, task: Task, ckpt_path: CheckpointPath | None = None) -> dict[str, float]:
         """Evaluate on the test data; see `validate`."""
-        with entered(self, task, "test", ckpt_path) as found, computing(self):
-            return self._evaluate(task, "test", "test", found)
+        with session(self, task, TEST.name, ckpt_path) as found, computing(self):
+            return evaluate(self, task, TEST, found)
 
     def predict(
         self,
@@ -301,7 +280,7 @@ class Trainer:
             while it is iterated, at most half a second and 4 MB ahead; closing it early ends the
             entry point. Memory does not grow with the data.
         """
-        batches = predictions(self, task, ckpt_path)
+        batches = predict(self, task, ckpt_path)
         return list(batches) if collect else batches
 
     def save_checkpoint(self, path: str | os.PathLike[str], weights_only: bool = False) -> None:
@@ -332,9 +311,12 @@ class Trainer:
         """
         if self.task is None:
             raise ConfigurationError("save_checkpoint needs a task: call fit or test first.")
-        if self._loop is not None:
-            self._loop.read()  # a checkpoint of weights that went bad would replace a good one
-            self._loop.state.statistics.average()
+
+        loop = self.state.fit_loop
+        if loop is not None:
+            loop.values.read()  # a checkpoint of weights that went bad would replace a good one
+            loop.state.statistics.average()
+
         # A run that is resumed from it measures only later rows again.
         self.records.loggers.send("save")
         return run_state.snapshot(self, self.task, weights_only=weights_only)
@@ -344,9 +326,103 @@ class Trainer:
 
         Dropped while min_epochs or min_steps are unmet; ask again then.
         """
-        self.stop_reason = reason
+        self.status.request_stop(reason)
+
+    def schedule_accumulation(self, by_epoch: Mapping[int, int]) -> None:
+        """Accumulate as many batches for each update as each epoch says.
+
+        Args:
+            by_epoch: Batches for each update, by the epoch from which on that holds; epoch 0 is
+                among them.
+        """
+        self.state.accumulation.replace(by_epoch)
 
     # ---- what callbacks and tasks read
+
+    @property
+    def status(self) -> RunStatus:
+        """What the entry point is at."""
+        return self.state.status
+
+    @property
+    def task(self) -> Task | None:
+        """What is driven; None before the first entry point."""
+        return self.state.task
+
+    @property
+    def progress(self) -> Progress:
+        """Where the task's fit is."""
+        return self.state.progress
+
+    @property
+    def training(self) -> TrainingState | None:
+        """Optimizers and running values of the task's fit; None before the first."""
+        return self.state.training
+
+    @property
+    def entry_point(self) -> str | None:
+        """The entry point that runs: fit, validate, test or predict."""
+        return self.status.entry_point
+
+    @property
+    def stage(self) -> str | None:
+        """What runs: train, sanity_check, validate, test or predict."""
+        return self.status.stage
+
+    @property
+    def stop_reason(self) -> str:
+        """Why training shall stop; empty where nobody asked."""
+        return self.status.stop_reason
+
+    @property
+    def resumed(self) -> bool:
+        """Whether this fit goes on from a checkpoint."""
+        return self.status.resumed
+
+    @property
+    def ckpt_path(self) -> str | None:
+        """The checkpoint that this entry point read, or None."""
+        return self.status.ckpt_path
+
+    @property
+    def ckpt_hparams(self) -> Mapping[str, Any]:
+        """The hyperparameters in it; empty where there is none."""
+        return self.status.ckpt_hparams
+
+    @property
+    def window_start_step(self) -> int:
+        """`global_step` when the running window began."""
+        return self.status.window_start_step
+
+    @property
+    def validation_due(self) -> bool:
+        """Whether validation follows the window that has just ended."""
+        return self.status.validation_due
+
+    @property
+    def num_training_batches(self) -> int | None:
+        """Batches of an epoch; None where that is unknown."""
+        return self.status.num_batches.get(TRAIN.prefix)
+
+    @property
+    def num_val_batches(self) -> int | None:
+        """Batches of a validation; None where that is unknown."""
+        return self.status.num_batches.get(VALIDATE.prefix)
+
+    @property
+    def num_test_batches(self) -> int | None:
+        """Batches of a test; None where that is unknown."""
+        return self.status.num_batches.get(TEST.prefix)
+
+    @property
+    def num_predict_batches(self) -> int | None:
+        """Batches of a prediction; None where that is unknown."""
+        return self.status.num_batches.get(PREDICT.prefix)
+
+    @property
+    def accumulate_grad_batches(self) -> int:
+        """Batches for each update in the current epoch."""
+        return self.state.accumulation.at(self.current_epoch)
 
     @property
     def workers(self) -> Workers:
@@ -376,9 +452,9 @@ class Trainer:
     @property
     def hooks(self) -> Hooks:
         """Calls hooks on all callbacks and the task."""
-        if self._hooks is None:
+        if self.state.hooks is None:
             raise ConfigurationError("hooks exist only inside fit, validate, test and predict.")
-        return self._hooks
+        return self.state.hooks
 
     @property
     def logger(self) -> Logger | None:
@@ -388,9 +464,10 @@ class Trainer:
     @property
     def log_dir(self) -> str | None:
         """The folder of the first logger that has one; on every worker that of the chief."""
-        own = next((folder for logger in self.loggers if (folder := logger.log_dir)), None)
+        folder = next((folder for logger in self.loggers if (folder := logger.log_dir)), None)
         # One that is about to write may still have to take another number.
-        return own if self.is_global_zero or self.chief_log_dir is None else self.chief_log_dir
+        chief = self.status.chief_log_dir
+        return folder if self.is_global_zero or chief is None else chief
 
     @property
     def optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
@@ -417,8 +494,8 @@ class Trainer:
     @property
     def early_stopping_callback(self) -> Callback | None:
         """The first EarlyStopping."""
-        found = (c for c in self.callbacks if type(c).__name__ == "EarlyStopping")
-        return next(found, None)
+        kind = _callback("early_stopping.EarlyStopping")
+        return next((c for c in self.callbacks if isinstance(c, kind)), None)
 
     @property
     def callback_metrics(self) -> dict[str, float]:
@@ -433,31 +510,30 @@ class Trainer:
     @property
     def accumulates(self) -> bool:
         """Whether several batches make one update, in any epoch."""
-        return max(self.accumulate_grad_batches, *self.accumulation_by_epoch.values(), 1) > 1
+        return self.state.accumulation.accumulates
 
     @property
     def estimated_stepping_batches(self) -> float:
         """Updates of the whole fit, for schedules; infinite where no limit tells."""
         limits = [math.inf if self.max_steps is None else float(self.max_steps)]
         if self.max_epochs is not None and self.num_training_batches is not None:
-            by_epoch = self.accumulation_by_epoch or {0: self.accumulate_grad_batches}
-            limits.append(
-                float(updates_in_epochs(self.num_training_batches, by_epoch, self.max_epochs))
-            )
+            batches = self.num_training_batches
+            limits.append(float(self.state.accumulation.updates(batches, self.max_epochs)))
         return min(limits)
 
     def metric_names(self) -> tuple[set[str], bool]:
         """The names that this fit logs, and whether no others can come from hooks."""
-        names = set(self.records.latest)
-        if self._loop is not None:
-            names |= self._loop.names()
-            if self._loop.validation is not None:
-                names |= self._loop.validation.names()
+        names, loop = set(self.records.latest), self.state.fit_loop
+        if loop is not None:
+            names |= loop.names()
+            if loop.validation is not None:
+                names |= loop.validation.names()
         return names, not self.hooks.may_log()
 
     def running_metrics(self) -> dict[str, float]:
         """The epoch's values so far; waits for the device, so ask rarely."""
-        return {} if self._loop is None else self._loop.peek()
+        loop = self.state.fit_loop
+        return {} if loop is None else loop.values.peek()
 
     def loss_is_finite(self) -> bool:
         """Whether no loss of this fit went bad; waits for the device.
@@ -465,18 +541,20 @@ class Trainer:
         Raises:
             NonFiniteLossError: One did, and no callback tolerates it.
         """
-        if self._loop is None:
+        loop = self.state.fit_loop
+        if loop is None:
             return True
-        self._loop.read()
-        return not self._loop.went_bad
+        loop.values.read()
+        return not loop.values.went_bad
 
     def step_graph(self) -> tf.Graph | None:
         """The graph of one training step; None outside fit."""
-        return None if self._loop is None else self._loop.graph
+        loop = self.state.fit_loop
+        return None if loop is None else loop.graph
 
     def trial_run(self, task: Task) -> TrialRun:
         """Training updates that leave no trace, for callbacks that try something out in fit."""
-        return TrialRun(self, task, self._loop)
+        return TrialRun(self, task, self.state.fit_loop)
 
     # ---- what callbacks and tasks report
 
@@ -490,6 +568,10 @@ class Trainer:
         """Send a row to the loggers."""
         with self.profiler.region("log rows"):
             self.records.row(values)
+
+    def show_in_progress_bar(self, *names: str) -> None:
+        """Have the progress bar show these metrics."""
+        self.prog_bar_metrics.update(names)
 
     def log_metrics(self, metrics: dict[str, float]) -> None:
         """Log numbers from the host, under Keras' names; they can be monitored."""
@@ -521,163 +603,23 @@ class Trainer:
         """Give a file to every logger."""
         self.records.send("log_file", name, path)
 
-    # ---- what an entry point needs
-
-    def attach(self, task: Task, entry_point: str) -> None:
-        """Take up a task: its callbacks, and a new position where it is another one."""
-        if self.task is not task:
-            self.task, self.progress, self.training = task, Progress(), None
-            # Optimizers of the task before may have brought an accumulation of their own.
-            given = self.settings["accumulate_grad_batches"]
-            self.accumulate_grad_batches = 1 if self.fast_dev_run else given
-            self.accumulation_by_epoch = {}
-            self.records.latest.clear()
-            self.records.steps.clear()
-            self._add_callbacks(task)
-        self._loop = None
-        self.stop_reason = ""
-        self.entry_point = entry_point
-        task._trainer = self
-        guarded = self.records.loggers.guarded
-        self._hooks = Hooks(self, task, self.callbacks, self.profiler.region, guarded)
-
-    def detach(self) -> None:
-        """Leave the stage; the task, its state and its callbacks stay for what follows."""
-        self.stage = self.entry_point = None
-        self.validation_due = False
-
-    def prepare_data(self, data: DataModule, stage: str) -> None:
-        """Prepare a data module once, and set it up once for each stage."""
-        reference, stages = self._prepared.get(id(data), (None, set[str]()))
-        if reference is None or reference() is not data:  # a new object may get an old one's id
-            if self.workers.is_first_on_host:
-                data.prepare_data()
-            self.workers.barrier()
-            stages = set()
-            self._prepared[id(data)] = (ref(data), stages)
-        if stage not in stages:
-            data.setup(stage)
-        stages.add(stage)
-
-    def _add_callbacks(self, task: Task) -> None:
-        """Add what the task brings and the defaults, once: a test after fit knows the best."""
+    def add_callbacks(self, task: Task) -> None:
+        """Add what a task brings and the defaults, once: a test after fit knows the best."""
         callbacks = [callback for callback in self.callbacks if callback not in self._added]
-        given = len(callbacks)
+        count = len(callbacks)
         callbacks += task.callbacks()
         for name, enabled in zip(DEFAULT_CALLBACKS, self._enabled, strict=True):
             if enabled:
-                kind = _callback_room(name)
+                kind = _callback(name)
                 if not any(isinstance(callback, kind) for callback in callbacks):
                     callbacks.append(kind())
-        self.callbacks, self._added = callbacks, callbacks[given:]
-
-    # ---- training
-
-    def train_data(self, epoch: int, batch: int = 0) -> tf.data.Dataset:
-        """The training batches of an epoch, from a batch on."""
-        data, share = data_of(self.task), self.placement.share
-        if self.overfit_batches:
-            dataset = needed(data.dataset_for("train", 0, share=share), data, "train")
-            few, _ = limited(dataset, self.overfit_batches, "overfit_batches", "train_dataset")
-            return few.cache().skip(batch)
-        return needed(data.dataset_for("train", epoch, batch, share), data, "train")
-
-    def _fit(self, task: Task, found: Found | None) -> None:
-        first = self.train_data(self.progress.epoch)
-        _, self.num_training_batches = limited(
-            first, self.limit_train_batches, "limit_train_batches", "train_dataset"
-        )
-        wrong = unrepeatable_order(first, lambda: self.train_data(self.progress.epoch))
-        if wrong:
-            log.warning(wrong)
-        build_models(self, task, "training_step", first.element_spec)
-        validation = self._validation_in_fit(task)
-        self.num_val_batches = 0 if validation is None else validation.length
-        loop = FitLoop(self, task, training_state(self, task), validation)
-        self._loop = loop
-        loop.prepare(first)
-        self.hooks("on_optimizers_configured")
-        if found is not None:
-            # Some metrics make their variables when they are traced; these are restored too.
-            loop.compile(first.element_spec)
-            run_state.resume(self, task, found)
-        self.stage = "train"
-        self.hooks("on_fit_start")
-        if validation is not None and not self.resumed:
-            self._sanity_check(task, validation)
-        loop.compile(first.element_spec)
-        if validation is not None:
-            _ = validation.window  # traced before training, so that its names are known
-            task._metrics = loop.state.metrics.metrics
-        self.hooks("on_train_start")
-        loop.run()
-        self.hooks("on_train_end")
-        self.hooks("on_fit_end")
-
-    def _sanity_check(self, task: Task, validation: EvaluationLoop) -> None:
-        if self.num_sanity_val_steps == 0:
-            return
-        count = None if self.num_sanity_val_steps == -1 else self.num_sanity_val_steps
-        generators = checkpoint.random_state()
-        self.stage = "sanity_check"
-        self.hooks("on_sanity_check_start")
-        validation.run(count)
-        self.hooks("on_sanity_check_end")
-        self.stage = "train"
-        checkpoint.restore_random_state(generators)
-
-    # ---- evaluation and prediction
-
-    def _validation_in_fit(self, task: Task) -> EvaluationLoop | None:
-        share, dataset = self.placement.share, None
-        if self.limit_val_batches:
-            dataset = data_of(task).dataset_for("val", share=share)
-        if dataset is None:
-            return None
-        return self._evaluation(
-            task, "validation", "val", self.train_data(0) if self.overfit_batches else dataset
-        )
-
-    def _evaluate(
-        self,
-        task: Task,
-        hook_name: str,
-        prefix: str,
-        found: Found | None,
-    ) -> dict[str, float]:
-        self.stage = "validate" if prefix == "val" else "test"
-        data = data_of(task)
-        dataset = needed(data.dataset_for(prefix, share=self.placement.share), data, prefix)
-        build_models(self, task, f"{hook_name}_step", dataset.element_spec)
-        run_state.load_weights(task, found)
-        loop = self._evaluation(task, hook_name, prefix, dataset)
-        setattr(self, f"num_{prefix}_batches", loop.length)
-        return loop.run()
-
-    def _evaluation(
-        self, task: Task, hook_name: str, prefix: str, dataset: tf.data.Dataset
-    ) -> EvaluationLoop:
-        name = f"limit_{prefix}_batches"
-        limit: Limit = getattr(self, name)
-        if limit == 0:
-            raise ConfigurationError(f"{name}=0 leaves nothing to evaluate.")
-        state = self.training
-        taken = set() if state is None else {id(m) for m in state.metrics.metrics.values()}
-        return EvaluationLoop(
-            self,
-            task,
-            hook_name=hook_name,
-            prefix=prefix,
-            metrics=StageMetrics(task, taken, self.placement),
-            dataset=dataset,
-            limit=limit,
-        )
+        self.callbacks, self._added = callbacks, callbacks[count:]
 
 
-def _callback_room(name: str) -> Any:
-    """Something in lightning_tf.callbacks, imported when it is used: this room alone names any."""
+def _callback(name: str) -> Any:
+    """Import something of lightning_tf.callbacks when it is used: this file alone names any."""
     module, _, attribute = name.rpartition(".")
     return getattr(import_module(f"lightning_tf.callbacks.{module}"), attribute)
 
 
-register_source("wandb", lambda *given: str(_callback_room("wandb.download.download")(*given)))
+register_source("wandb", lambda *given: str(_callback("wandb.download.download")(*given)))

@@ -13,10 +13,10 @@ from lightning_tf import callbacks, tasks
 from lightning_tf.callback import Callback
 from lightning_tf.callbacks import PredictionWriter
 from lightning_tf.callbacks.config_writer import ConfigWriter
-from lightning_tf.checkpoint.search import CheckpointSearch
 from lightning_tf.cli.errors import explained
 from lightning_tf.exceptions import ConfigurationError, LightningTFError
 from lightning_tf.logger import Logger
+from lightning_tf.run.session import find_checkpoint
 from lightning_tf.task import Task
 from lightning_tf.trainer import Trainer
 
@@ -105,11 +105,9 @@ class RunCommand:
         """The task as a checkpoint has it, quantised where that is asked for."""
         if options.ckpt_path is None:
             raise ConfigurationError("--quantize needs --ckpt_path: what is trained already.")
-        built.trainer.attach(built.task, self.command)  # "last" and "best" are its callbacks' words
-        found = CheckpointSearch(built.trainer, built.task)(options.ckpt_path)
+        found = find_checkpoint(built.trainer, built.task, options.ckpt_path)
         if found is None:
             raise ConfigurationError("--ckpt_path last: there is no checkpoint yet.")
-        built.trainer.detach()
         given = options.task.get("init_args")
         # What is None here may be known to the checkpoint, such as columns learnt from data.
         arguments = {} if given is None else given.as_dict()

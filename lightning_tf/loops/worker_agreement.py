@@ -37,9 +37,9 @@ def agreed(trainer: Trainer, count: int = 1, seconds: float = 0.0) -> int:
         signals.receive(int(received.max()))
     signals.check()
     if seconds:
-        trainer.progress.seconds = float(milliseconds.max()) / 1000.0
+        trainer.progress.spend(float(milliseconds.max()) / 1000.0)
     if stops.any() and not trainer.stop_reason:
-        trainer.stop_reason = STOP
+        trainer.status.request_stop(STOP)
     return int(counts.min())
 
 

@@ -10,15 +10,14 @@ from lightning_tf.distribute.unsynced_statistics import UnsyncedStatistics
 from lightning_tf.distribute.variable_placement import (
     forget_compiled,
     move_here,
-    move_optimizer_here,
 )
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.graph.metrics import StageMetrics
 from lightning_tf.graph.step import build_lazily
 from lightning_tf.layers.batch_normalization_swap import synchronise_batch_normalization
-from lightning_tf.loops.fit_loop import TrainingState
 from lightning_tf.optimizers.named_optimizer import Clipping, NamedOptimizer, named_optimizers
 from lightning_tf.precision import check_models
+from lightning_tf.run.training_state import TrainingState
 from lightning_tf.variables import all_variables, components, unbuilt_layers
 
 if TYPE_CHECKING:
@@ -38,52 +37,49 @@ def build_models(trainer: Trainer, task: Task, method: str, element_spec: Any) -
     if not task.configured:
         task.configure_model()
         task.configured = True
+
     layers = {name: c for name, c in components(task) if isinstance(c, keras.Layer)}
     if move_here(all_variables(task)):
         forget_compiled(layers.values())
+
     if trainer.placement.num_replicas > 1:
         synchronise_batch_normalization(layers.values(), all_layers=trainer.sync_batchnorm)
+
     if unbuilt_layers(task):
         build_lazily(task, method, trainer.placement.batch_spec(element_spec))
     task.take_weights()
     check_models(type(task).__name__, layers, trainer.precision)
 
 
-def training_state(trainer: Trainer, task: Task) -> TrainingState:
-    """The optimizers and running values of a fit; those of the fit before, for the same task."""
-    if trainer.training is None:
-        clipping = None
-        if trainer.gradient_clip_val is not None:
-            clipping = Clipping(trainer.gradient_clip_algorithm, trainer.gradient_clip_val)
-        optimizers = named_optimizers(
-            task,
-            task.configure_optimizers(),
-            clipping=clipping,
-            accumulating=trainer.accumulates,
-            scaling=trainer.scales_loss,
-            placement=trainer.placement,
-        )
-        _adopt_accumulation(trainer, optimizers)
-        metrics = StageMetrics(task, set(), trainer.placement)
-        trainer.training = TrainingState(
-            optimizers, metrics, UnsyncedStatistics(task, trainer.placement)
-        )
-        return trainer.training
-    # Another Trainer may have had the task in between, elsewhere.
-    for named in trainer.training.optimizers.values():
-        move_optimizer_here(named.optimizer)
-    trainer.training.statistics = UnsyncedStatistics(task, trainer.placement)
-    return trainer.training
+def build_training_state(trainer: Trainer, task: Task) -> TrainingState:
+    """Make the optimizers and running values of a task's first fit."""
+    clipping = None
+    if trainer.gradient_clip_val is not None:
+        clipping = Clipping(trainer.gradient_clip_algorithm, trainer.gradient_clip_val)
+
+    optimizers = named_optimizers(
+        task,
+        task.configure_optimizers(),
+        clipping=clipping,
+        accumulating=trainer.accumulates,
+        scaling=trainer.scales_loss,
+        placement=trainer.placement,
+    )
+    _adopt_accumulation(trainer, optimizers)
+
+    metrics = StageMetrics(task, set(), trainer.placement)
+    return TrainingState(optimizers, metrics, UnsyncedStatistics(task, trainer.placement))
 
 
 def _adopt_accumulation(trainer: Trainer, optimizers: dict[str, NamedOptimizer]) -> None:
     """Let the Trainer accumulate where the optimizers came with gradient_accumulation_steps."""
-    own = {optimizer.own_accumulation for optimizer in optimizers.values()}
-    if own == {1} or trainer.accumulates:
+    steps = {optimizer.own_accumulation for optimizer in optimizers.values()}
+    if steps == {1} or trainer.accumulates:
         return
-    if len(own) > 1:
+
+    if len(steps) > 1:
         raise ConfigurationError(
-            f"the optimizers' gradient_accumulation_steps differ ({sorted(own)}); pass one "
+            f"the optimizers' gradient_accumulation_steps differ ({sorted(steps)}); pass one "
             "accumulate_grad_batches to the Trainer."
         )
-    trainer.accumulate_grad_batches = own.pop()
+    trainer.schedule_accumulation({0: steps.pop()})

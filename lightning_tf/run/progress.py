@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 
@@ -34,9 +35,18 @@ class Progress:
     seconds: float = 0.0
     epoch_closed: bool = False
 
-    def state(self) -> dict[str, Any]:
-        """As plain data."""
+    def state_dict(self) -> dict[str, Any]:
+        """Return the progress as plain data."""
         return asdict(self)
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where another process was.
+
+        Raises:
+            KeyError: Something is missing.
+        """
+        for field in fields(self):
+            setattr(self, field.name, state[field.name])
 
     def advance(self, batches: int, every: int) -> None:
         """Count batches that ran, and the updates that they completed."""
@@ -44,6 +54,29 @@ class Progress:
         self.total_batches += batches
         self.global_step += (self.phase + batches) // every
         self.phase = (self.phase + batches) % every
+
+    def flush(self) -> None:
+        """Count the update of an incomplete window of accumulation."""
+        self.global_step += 1
+        self.phase = 0
+
+    def spend(self, seconds: float) -> None:
+        """Note how long the fit has taken by now."""
+        self.seconds = seconds
+
+    @contextmanager
+    def validating(self) -> Iterator[None]:
+        """Count these batches as validated, also in checkpoints that validation itself writes."""
+        before, self.validated_batch = self.validated_batch, self.total_batches
+        try:
+            yield
+        except BaseException:
+            self.validated_batch = before  # a checkpoint of now must not count it
+            raise
+
+    def close_epoch(self, exhausted: bool) -> None:
+        """Note that an epoch's hooks are about to run, where all its batches are done."""
+        self.epoch_closed = exhausted
 
     def next_epoch(self) -> None:
         """Move on to the next epoch."""

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from lightning_tf.checkpoint import io as checkpoint
 from lightning_tf.checkpoint.search import Found
 from lightning_tf.distribute.sync_on_read import SyncOnRead
 from lightning_tf.exceptions import CheckpointError
-from lightning_tf.run.progress import Progress
 from lightning_tf.seed import global_generator
 from lightning_tf.variables import named_weights
 
@@ -36,7 +34,7 @@ def snapshot(trainer: Trainer, task: Task, *, weights_only: bool) -> checkpoint.
     }
     if weights_only or trainer.training is None:
         return checkpoint.snapshot(_weights(trainer, task) if trainer.is_global_zero else {}, run)
-    run["progress"] = trainer.progress.state()
+    run["progress"] = trainer.progress.state_dict()
     run["means"] = {} if trainer.training.means is None else trainer.training.means.state()
     run["metrics"] = {"latest": trainer.callback_metrics, "steps": trainer.metric_steps}
     run["callbacks"] = {c.state_key: state for c in trainer.callbacks if (state := c.state_dict())}
@@ -93,12 +91,10 @@ def resume(trainer: Trainer, task: Task, found: Found) -> None:
         tensors = trainer.training.metrics.fitted(tensors, "metric.")
     checkpoint.assign(variables, tensors, found.path)
     try:
-        for field in fields(Progress):
-            setattr(trainer.progress, field.name, run["progress"][field.name])
+        trainer.progress.load_state_dict(run["progress"])
         if run["means"] and trainer.training is not None and trainer.training.means is not None:
             trainer.training.means.load_state(run["means"])
-        trainer.callback_metrics.update(run["metrics"]["latest"])
-        trainer.metric_steps.update(run["metrics"]["steps"])
+        trainer.records.restore(run["metrics"]["latest"], run["metrics"]["steps"])
         for callback in trainer.callbacks:
             if callback.state_key in run["callbacks"]:
                 callback.load_state_dict(run["callbacks"][callback.state_key])

@@ -1,4 +1,4 @@
-"""How fit, validate, test and predict begin and end, also when they fail."""
+"""Session: how fit, validate, test and predict begin and end, also when they fail."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from lightning_tf.distribute.workers import ALONE
 from lightning_tf.exceptions import (
     CheckpointError,
     ConfigurationError,
-    DataError,
     TerminationRequested,
 )
+from lightning_tf.loops.training_data import data_of
 from lightning_tf.precision import applied
 from lightning_tf.run import run_state
 from lightning_tf.seed import last_seed, seed_everything
@@ -32,44 +32,48 @@ log = logging.getLogger("lightning_tf")
 
 
 @contextmanager
-def entered(
-    trainer: Trainer, task: Any, stage: str, ckpt_path: CheckpointPath | None
+def session(
+    trainer: Trainer, task: Any, entry_point: str, ckpt_path: CheckpointPath | None
 ) -> Iterator[Found | None]:
-    """Set-up, hooks and loggers around the work of an entry point; gives the checkpoint asked for.
+    """Do what comes before and after the work of an entry point; give the checkpoint asked for.
 
     An exception leaves as it was raised, after `on_exception` ran once and the loggers were
     closed.
 
     Args:
-        trainer: What is entered.
+        trainer: Whose entry point it is.
         task: What it shall drive.
-        stage: fit, validate, test or predict.
+        entry_point: fit, validate, test or predict.
         ckpt_path: A checkpoint's directory, ``"last"``, ``"best"``, or None.
     """
-    _check(task, stage)
-    trainer.attach(task, stage)
+    _check(task, entry_point)
+    trainer.state.attach(trainer, task, entry_point)
     try:
-        found = _found(trainer, task, stage, ckpt_path)
-        _set_up(trainer, task, stage)
+        # First: a checkpoint that does not fit must cost nothing.
+        found = _read_checkpoint(trainer, task, entry_point, ckpt_path)
+        _set_up(trainer, task, entry_point)
+
         with suppress(GeneratorExit):  # whoever iterated predictions has seen enough
             yield found
-        trainer.hooks("teardown", stage)
-        data_of(task).teardown(stage)
+
+        # Callbacks end before the data are released and before the loggers close.
+        trainer.hooks("teardown", entry_point)
+        data_of(task).teardown(entry_point)
         trainer.records.loggers.send("finalize", "success")
     except BaseException as raised:
         exception = trainer.workers.explained(raised)
-        _fail(trainer, stage, exception)
+        _fail(trainer, entry_point, exception)
         if exception is raised:
             raise
         raise exception from raised
     finally:
         data_of(task).join(ALONE)
-        trainer.detach()
+        trainer.status.end()
 
 
 @contextmanager
 def computing(trainer: Trainer) -> Iterator[None]:
-    """The Trainer's precision, placement and numeric checks; what was before comes back."""
+    """Compute in the Trainer's precision and placement, with its numeric checks."""
     with ExitStack() as stack:
         stack.enter_context(applied(trainer.precision))
         stack.enter_context(trainer.placement.scope())
@@ -79,36 +83,44 @@ def computing(trainer: Trainer) -> Iterator[None]:
         yield
 
 
-def _check(task: Any, stage: str) -> None:
+def _check(task: Any, entry_point: str) -> None:
     if not isinstance(task, Task):
-        raise ConfigurationError(f"{stage} got {task!r}; give a lightning_tf.Task.")
+        raise ConfigurationError(f"{entry_point} got {task!r}; give a lightning_tf.Task.")
     if not isinstance(task.data, DataModule):
         raise ConfigurationError(
             f"{type(task).__name__}.data is {task.data!r}; give it a lightning_tf.DataModule."
         )
 
 
-def _found(
-    trainer: Trainer, task: Task, stage: str, ckpt_path: CheckpointPath | None
+def find_checkpoint(trainer: Trainer, task: Task, ckpt_path: CheckpointPath) -> Found | None:
+    """Look a checkpoint up outside an entry point; "last" and "best" are callbacks' words."""
+    trainer.state.attach(trainer, task, "fit")
+    try:
+        return CheckpointSearch(trainer, task)(ckpt_path)
+    finally:
+        trainer.status.end()
+
+
+def _read_checkpoint(
+    trainer: Trainer, task: Task, entry_point: str, ckpt_path: CheckpointPath | None
 ) -> Found | None:
     """Read and verify the checkpoint before anything is prepared, made or written."""
-    found = None if ckpt_path is None else _search(trainer, task, ckpt_path)
-    if found is None and ckpt_path is not None:
-        if stage != "fit":
+    if ckpt_path is None:
+        return None
+
+    found = _search(trainer, task, ckpt_path)
+    if found is None:
+        if entry_point != "fit":
             raise ConfigurationError(
                 f"ckpt_path={ckpt_path!r}: no checkpoint of this task was ever written."
             )
         log.warning("ckpt_path='last': there is no checkpoint yet; training starts anew.")
-    # What a task chose by itself in the run that wrote the checkpoint; it must choose it again.
-    recorded = {} if found is None else found.run.get("hparams")
-    trainer.ckpt_hparams = recorded if isinstance(recorded, dict) else {}
-    if stage == "fit":
-        trainer.resumed = found is not None
-    if found is not None:
-        trainer.ckpt_path = found.path
-        if stage == "fit":
-            run_state.refuse_unless_whole(found)
-            run_state.continue_runs(trainer, found)
+        return None
+
+    trainer.status.read_checkpoint(found.path, found.run.get("hparams"))
+    if trainer.resumed:
+        run_state.refuse_unless_whole(found)
+        run_state.continue_runs(trainer, found)
     return found
 
 
@@ -133,50 +145,34 @@ def _search(trainer: Trainer, task: Task, ckpt_path: CheckpointPath) -> Found | 
     return Found(path, *checkpoint.load(path))
 
 
-def _set_up(trainer: Trainer, task: Task, stage: str) -> None:
+def _set_up(trainer: Trainer, task: Task, entry_point: str) -> None:
     if trainer.seed is not None:
         seed_everything(trainer.seed)
+
     if trainer.deterministic:
         if last_seed() is None:
             raise ConfigurationError(
                 "deterministic=True needs a seed: pass seed=, or call seed_everything first."
             )
         tf.config.experimental.enable_op_determinism()
+
     data = data_of(task)
     data.trainer_seed = trainer.seed or 0
     data.join(trainer.workers)
-    trainer.prepare_data(data, stage)
-    trainer.hooks("setup", stage)
-    trainer.chief_log_dir = trainer.workers.broadcast(trainer.log_dir)
+    trainer.state.prepare_data(data, entry_point, trainer.workers)
+
+    # Loggers choose their folders here; the others follow the chief.
+    trainer.hooks("setup", entry_point)
+    trainer.status.share_log_dir(trainer.workers.broadcast(trainer.log_dir))
     trainer.records.loggers.send("log_hparams", {**task.hparams, "trainer": trainer.settings})
 
 
-def _fail(trainer: Trainer, stage: str, exception: BaseException) -> None:
+def _fail(trainer: Trainer, entry_point: str, exception: BaseException) -> None:
     ended = (KeyboardInterrupt, TerminationRequested)
     status = "interrupted" if isinstance(exception, ended) else "failed"
     trainer.hooks.tell(exception)
     try:
-        data_of(trainer.task).teardown(stage)
+        data_of(trainer.task).teardown(entry_point)
     except Exception:
         log.exception("teardown of the data failed too; the first error is raised")
     trainer.records.loggers.send("finalize", status)
-
-
-def data_of(task: Task | None) -> DataModule:
-    """A task's data, which `entered` has checked."""
-    if task is None or task.data is None:
-        raise ConfigurationError("there is no task with data: call fit, validate or test first.")
-    return task.data
-
-
-def needed(dataset: tf.data.Dataset | None, data: DataModule, stage: str) -> tf.data.Dataset:
-    """A data set that must be there.
-
-    Raises:
-        DataError: It is None.
-    """
-    if dataset is None:
-        raise DataError(
-            f"{type(data).__name__}.{stage}_dataset gave nothing; return a batched tf.data.Dataset."
-        )
-    return dataset

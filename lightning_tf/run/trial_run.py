@@ -12,9 +12,11 @@ from lightning_tf.checkpoint import io as checkpoint
 from lightning_tf.loops.epoch_iterator import reading_ahead
 from lightning_tf.loops.fit_loop import FitLoop
 from lightning_tf.loops.limits import limited
+from lightning_tf.loops.training_data import training_dataset
 from lightning_tf.run import run_state
-from lightning_tf.run.build import build_models, training_state
+from lightning_tf.run.build import build_models
 from lightning_tf.run.session import computing
+from lightning_tf.stage import TRAIN
 
 if TYPE_CHECKING:
     from lightning_tf.task import Task
@@ -78,14 +80,14 @@ class TrialRun:
             self._leave()
 
     def _build(self, trainer: Trainer, task: Task) -> None:
-        dataset = trainer.train_data(trainer.current_epoch)
-        _, trainer.num_training_batches = limited(  # for schedules
-            dataset, trainer.limit_train_batches, "limit_train_batches", "train_dataset"
-        )
-        build_models(trainer, task, "training_step", dataset.element_spec)
-        # As a fit without trial_run has it after building the models.
+        dataset = training_dataset(trainer, task, trainer.current_epoch)
+        _, length = limited(dataset, trainer.limit_train_batches, TRAIN.limit, TRAIN.dataset)
+        trainer.status.count_batches(TRAIN, length)  # for schedules
+        build_models(trainer, task, TRAIN.step, dataset.element_spec)
+
+        # As a fit without a trial run has it after building the models.
         self._random = checkpoint.random_state()
-        self._loop = FitLoop(trainer, task, training_state(trainer, task), None)
+        self._loop = FitLoop(trainer, task, trainer.state.begin_training(trainer, task), None)
         self._loop.prepare(dataset)
         self._loop.compile(dataset.element_spec)
 
@@ -93,13 +95,15 @@ class TrialRun:
         if self._random:
             checkpoint.restore_random_state(self._random)
         if self._builds:
-            self._trainer.training = None
+            self._trainer.state.drop_training()
             self._task._metrics = {}
         self._exits.close()
 
     def batches(self) -> Iterator[Any]:
         """The training batches of the current epoch, again and again."""
-        return iter(reading_ahead(self._trainer.train_data(self._trainer.current_epoch).repeat()))
+        trainer = self._trainer
+        dataset = training_dataset(trainer, self._task, trainer.current_epoch)
+        return iter(reading_ahead(dataset.repeat()))
 
     def update(self, batches: Iterator[Any]) -> dict[str, float]:
         """Do one update, of as many batches as the Trainer accumulates.

@@ -8,7 +8,7 @@ from lightning_tf import Callback, Trainer
 from lightning_tf.callbacks.gradient_accumulation_scheduler import GradientAccumulationScheduler
 from lightning_tf.distribute.replica_batch import example_count
 from lightning_tf.exceptions import ConfigurationError
-from lightning_tf.loops.fit_loop import FitLoop
+from lightning_tf.loops.training_values import TrainingValues
 
 
 class Wakes(Callback):
@@ -104,13 +104,13 @@ def test_a_model_built_by_its_first_call_evaluates(entry):
 
 def test_training_waits_only_for_rows_and_epoch_ends(monkeypatch):
     reads = []
-    read = FitLoop.read
+    read = TrainingValues.read
 
-    def counted(loop):
-        reads.append(loop.progress.global_step)
-        return read(loop)
+    def counted(values):
+        reads.append(values.progress.global_step)
+        return read(values)
 
-    monkeypatch.setattr(FitLoop, "read", counted)
+    monkeypatch.setattr(TrainingValues, "read", counted)
     fitted(NumberTask(NumberData(range(100))), max_epochs=2, log_every_n_steps=30)
     assert reads == [30, 60, 90, 100, 120, 150, 180, 200]
 

@@ -214,7 +214,8 @@ def agreements(folder):
     found["seconds"], found["no stop"] = trainer.progress.seconds, trainer.stop_reason
     agreed(trainer)
     found["without a time"] = trainer.progress.seconds
-    trainer.stop_reason = "worker 1 has seen enough" if is_second else ""
+    if is_second:
+        trainer.request_stop("worker 1 has seen enough")
     agreed(trainer)
     found["stop"] = trainer.stop_reason
     if not is_second:

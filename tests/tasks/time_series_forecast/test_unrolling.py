@@ -7,6 +7,7 @@ from helpers.resumable import everything, resumed
 
 from lightning_tf import Callback, Trainer
 from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.run.status import RunStatus
 from lightning_tf.tasks import TimeSeriesForecast
 from lightning_tf.tasks.time_series_forecast.unrolling import unrolling_pays
 
@@ -108,7 +109,7 @@ def test_networks_that_read_no_steps_know_no_choice(tmp_path):
 
 def limited(updates, **arguments):
     trainer = Trainer(**quiet(max_steps=updates, **arguments))
-    trainer.entry_point = "fit"
+    trainer.state.status = RunStatus("fit")
     return trainer
 
 

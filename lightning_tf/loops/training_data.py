@@ -1,0 +1,51 @@
+"""The batches of a stage, as the Trainer's arguments and the workers want them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lightning_tf.exceptions import ConfigurationError, DataError
+from lightning_tf.loops.limits import limited
+from lightning_tf.stage import TRAIN, Stage
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from lightning_tf.data.data_module import DataModule
+    from lightning_tf.task import Task
+    from lightning_tf.trainer import Trainer
+
+
+def data_of(task: Task | None) -> DataModule:
+    """Return a task's data, which the session has checked."""
+    if task is None or task.data is None:
+        raise ConfigurationError("there is no task with data: call fit, validate or test first.")
+    return task.data
+
+
+def stage_dataset(
+    trainer: Trainer, task: Task, stage: Stage, epoch: int = 0, batch: int = 0
+) -> tf.data.Dataset:
+    """Return the batches of a stage that must have some; on a worker its own rows of each.
+
+    Raises:
+        DataError: The data module gives none.
+    """
+    data = data_of(task)
+    dataset = data.dataset_for(stage.prefix, epoch, batch, trainer.placement.share)
+    if dataset is None:
+        raise DataError(
+            f"{type(data).__name__}.{stage.dataset} gave nothing; return a batched tf.data.Dataset."
+        )
+    return dataset
+
+
+def training_dataset(trainer: Trainer, task: Task, epoch: int, batch: int = 0) -> tf.data.Dataset:
+    """Return the training batches of an epoch, from a batch on."""
+    if not trainer.overfit_batches:
+        return stage_dataset(trainer, task, TRAIN, epoch, batch)
+
+    # The same few in every epoch, read once.
+    dataset = stage_dataset(trainer, task, TRAIN)
+    few, _ = limited(dataset, trainer.overfit_batches, "overfit_batches", TRAIN.dataset)
+    return few.cache().skip(batch)

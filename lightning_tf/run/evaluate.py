@@ -1,0 +1,59 @@
+"""Evaluate: what happens around the loop that validates or tests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.graph.metrics import StageMetrics
+from lightning_tf.loops.evaluation_loop import EvaluationLoop
+from lightning_tf.loops.training_data import stage_dataset
+from lightning_tf.run import run_state
+from lightning_tf.run.build import build_models
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from lightning_tf.checkpoint.search import Found
+    from lightning_tf.stage import Stage
+    from lightning_tf.task import Task
+    from lightning_tf.trainer import Trainer
+
+
+def evaluate(trainer: Trainer, task: Task, stage: Stage, found: Found | None) -> dict[str, float]:
+    """Build what is missing, load weights, evaluate.
+
+    Args:
+        trainer: Inside a session.
+        task: What to evaluate.
+        stage: `VALIDATE` or `TEST`.
+        found: The checkpoint whose weights to take, or None.
+
+    Returns:
+        Means over all examples, by name.
+    """
+    trainer.status.enter(stage.name)
+    dataset = stage_dataset(trainer, task, stage)
+    build_models(trainer, task, stage.step, dataset.element_spec)
+    run_state.load_weights(task, found)
+
+    loop = evaluation_loop(trainer, task, stage, dataset)
+    trainer.status.count_batches(stage, loop.length)
+    return loop.run()
+
+
+def evaluation_loop(
+    trainer: Trainer, task: Task, stage: Stage, dataset: tf.data.Dataset
+) -> EvaluationLoop:
+    """Make the loop of a stage, with copies of the metrics of its own.
+
+    Raises:
+        ConfigurationError: The Trainer's limit leaves no batch.
+    """
+    if getattr(trainer, stage.limit) == 0:
+        raise ConfigurationError(f"{stage.limit}=0 leaves nothing to evaluate.")
+
+    training = trainer.training
+    taken = set() if training is None else {id(m) for m in training.metrics.metrics.values()}
+    metrics = StageMetrics(task, taken, trainer.placement)
+    return EvaluationLoop(trainer, task, stage, metrics, dataset)

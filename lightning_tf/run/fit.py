@@ -1,0 +1,111 @@
+"""Fit: what happens around the loop that trains."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from lightning_tf.checkpoint import io as checkpoint
+from lightning_tf.data.pipeline.shuffle_check import unrepeatable_order
+from lightning_tf.loops.fit_loop import FitLoop
+from lightning_tf.loops.limits import limited
+from lightning_tf.loops.training_data import data_of, training_dataset
+from lightning_tf.run import run_state
+from lightning_tf.run.build import build_models
+from lightning_tf.run.evaluate import evaluation_loop
+from lightning_tf.stage import TRAIN, VALIDATE
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from lightning_tf.checkpoint.search import Found
+    from lightning_tf.loops.evaluation_loop import EvaluationLoop
+    from lightning_tf.task import Task
+    from lightning_tf.trainer import Trainer
+
+log = logging.getLogger("lightning_tf")
+
+
+def fit(trainer: Trainer, task: Task, found: Found | None) -> None:
+    """Build what is missing, resume, check validation, train.
+
+    Args:
+        trainer: Inside a session.
+        task: What to train.
+        found: The checkpoint to go on from, or None.
+    """
+    hooks = trainer.hooks
+    first = _first_epoch(trainer, task)
+
+    # The models come first: optimizers are made for their variables.
+    build_models(trainer, task, TRAIN.step, first.element_spec)
+    validation = _validation(trainer, task)
+    loop = FitLoop(trainer, task, trainer.state.begin_training(trainer, task), validation)
+    trainer.state.begin_fit(loop)
+    loop.prepare(first)
+    hooks("on_optimizers_configured")
+
+    if found is not None:
+        # Some metrics make their variables when they are traced; these are restored too.
+        loop.compile(first.element_spec)
+        run_state.resume(trainer, task, found)
+
+    trainer.status.enter(TRAIN.name)
+    hooks("on_fit_start")
+    if validation is not None and not trainer.resumed:
+        _sanity_check(trainer, validation)
+
+    # Both steps are traced before training, so that every name that can be monitored is known.
+    loop.compile(first.element_spec)
+    if validation is not None:
+        validation.compile()
+        task._metrics = loop.state.metrics.metrics
+
+    hooks("on_train_start")
+    loop.run()
+    hooks("on_train_end")
+    hooks("on_fit_end")
+
+
+def _first_epoch(trainer: Trainer, task: Task) -> tf.data.Dataset:
+    """Return the batches of the epoch to come; their number is known to schedules from now on."""
+    first = training_dataset(trainer, task, trainer.current_epoch)
+    _, length = limited(first, trainer.limit_train_batches, TRAIN.limit, TRAIN.dataset)
+    trainer.status.count_batches(TRAIN, length)
+
+    warning = unrepeatable_order(
+        first, lambda: training_dataset(trainer, task, trainer.current_epoch)
+    )
+    if warning:
+        log.warning(warning)
+    return first
+
+
+def _validation(trainer: Trainer, task: Task) -> EvaluationLoop | None:
+    """Return the validation loop of a fit; None without validation data, or without a wish."""
+    dataset = None
+    if trainer.limit_val_batches:
+        dataset = data_of(task).dataset_for(VALIDATE.prefix, share=trainer.placement.share)
+
+    loop = None
+    if dataset is not None:
+        if trainer.overfit_batches:
+            dataset = training_dataset(trainer, task, epoch=0)
+        loop = evaluation_loop(trainer, task, VALIDATE, dataset)
+    trainer.status.count_batches(VALIDATE, 0 if loop is None else loop.length)
+    return loop
+
+
+def _sanity_check(trainer: Trainer, validation: EvaluationLoop) -> None:
+    """Run a few validation batches before training; random numbers go on as if it had not been."""
+    if trainer.num_sanity_val_steps == 0:
+        return
+
+    count = None if trainer.num_sanity_val_steps == -1 else trainer.num_sanity_val_steps
+    generators = checkpoint.random_state()
+    trainer.status.enter("sanity_check")
+    trainer.hooks("on_sanity_check_start")
+    validation.run(count)
+    trainer.hooks("on_sanity_check_end")
+    trainer.status.enter(TRAIN.name)
+    checkpoint.restore_random_state(generators)

@@ -1,0 +1,90 @@
+"""RunStatus: what an entry point of a Trainer is at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from lightning_tf.stage import Stage
+
+
+@dataclass
+class RunStatus:
+    """What a run is at; made anew when an entry point begins.
+
+    Everybody reads it through the Trainer's properties; only its own methods write it.
+
+    Attributes:
+        entry_point: ``fit``, ``validate``, ``test`` or ``predict``; None outside.
+        stage: ``sanity_check``, or a `Stage`'s name; None where no stage runs.
+        stop_reason: Why training shall stop; empty where nobody asked.
+        resumed: Whether this fit goes on from a checkpoint.
+        ckpt_path: The checkpoint that was read, or None.
+        ckpt_hparams: Its hyperparameters; empty where there is none.
+        chief_log_dir: The chief's log folder, which all workers share.
+        num_batches: By a stage's prefix, how many batches it has; None where that is unknown.
+        window_start_step: `global_step` when the running window began.
+        validation_due: Whether validation follows the window that has just ended.
+    """
+
+    entry_point: str | None = None
+    stage: str | None = None
+    stop_reason: str = ""
+    resumed: bool = False
+    ckpt_path: str | None = None
+    ckpt_hparams: Mapping[str, Any] = field(default_factory=dict)
+    chief_log_dir: str | None = None
+    num_batches: dict[str, int | None] = field(default_factory=dict)
+    window_start_step: int = 0
+    validation_due: bool = False
+
+    def read_checkpoint(self, path: str, hparams: Any) -> None:
+        """Note which checkpoint was read; a fit goes on from it."""
+        self.ckpt_path = path
+        # What a task chose by itself in the run that wrote it; it must choose the same again.
+        self.ckpt_hparams = hparams if isinstance(hparams, dict) else {}
+        self.resumed = self.entry_point == "fit"
+
+    def share_log_dir(self, folder: str | None) -> None:
+        """Note the chief's log folder."""
+        self.chief_log_dir = folder
+
+    def count_batches(self, stage: Stage, count: int | None) -> None:
+        """Note how many batches a stage has."""
+        self.num_batches[stage.prefix] = count
+
+    def enter(self, stage: str) -> None:
+        """Be at a stage from now on, also where it fails: `on_exception` may ask which it was."""
+        self.stage = stage
+
+    @contextmanager
+    def running(self, stage: str) -> Iterator[None]:
+        """Be at a stage inside the block, and at the one before after it."""
+        before, self.stage = self.stage, stage
+        try:
+            yield
+        finally:
+            self.stage = before
+
+    def begin_window(self, global_step: int) -> None:
+        """Note where a window begins."""
+        self.window_start_step = global_step
+
+    def expect_validation(self, due: bool) -> None:
+        """Note whether validation follows."""
+        self.validation_due = due
+
+    def request_stop(self, reason: str) -> None:
+        """Ask training to stop at the next point where the loop looks."""
+        self.stop_reason = reason
+
+    def withdraw_stop(self) -> None:
+        """Take a stop request back."""
+        self.stop_reason = ""
+
+    def end(self) -> None:
+        """Leave the entry point; what was counted and read stays known."""
+        self.entry_point = self.stage = None
+        self.validation_due = False

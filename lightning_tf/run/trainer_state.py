@@ -1,0 +1,96 @@
+"""TrainerState: what a Trainer drives, and where that is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from weakref import ReferenceType, ref
+
+from lightning_tf.callback import Hooks
+from lightning_tf.run.accumulation_schedule import AccumulationSchedule
+from lightning_tf.run.build import build_training_state
+from lightning_tf.run.progress import Progress
+from lightning_tf.run.status import RunStatus
+
+if TYPE_CHECKING:
+    from lightning_tf.data.data_module import DataModule
+    from lightning_tf.distribute.workers import Workers
+    from lightning_tf.loops.fit_loop import FitLoop
+    from lightning_tf.run.training_state import TrainingState
+    from lightning_tf.task import Task
+    from lightning_tf.trainer import Trainer
+
+
+class TrainerState:
+    """The one writer of what a Trainer drives; others read it through the Trainer's properties.
+
+    A task with its progress, accumulation and training state outlasts an entry point, so that a
+    second fit goes on; another task makes them anew. The status is made anew by every `attach`.
+
+    Args:
+        accumulate_grad_batches: With which every task begins.
+
+    Attributes:
+        task: What is driven; None before the first entry point.
+        status: What the entry point is at.
+        progress: Where the task's fit is.
+        accumulation: How many batches make an update.
+        training: Optimizers and running values; None before the first fit.
+        hooks: Calls hooks on all callbacks and the task; None before the first entry point.
+        fit_loop: Of the fit that runs or ran last; None in other entry points.
+    """
+
+    def __init__(self, accumulate_grad_batches: int) -> None:
+        self._accumulate_grad_batches = accumulate_grad_batches
+        self.status = RunStatus()
+        self.hooks: Hooks | None = None
+        self.fit_loop: FitLoop | None = None
+        self._prepared: dict[int, tuple[ReferenceType[DataModule], set[str]]] = {}
+        self._begin(None)
+
+    def _begin(self, task: Task | None) -> None:
+        self.task, self.progress = task, Progress()
+        # Anew: optimizers of the task before may have brought an accumulation of their own.
+        self.accumulation = AccumulationSchedule(self._accumulate_grad_batches)
+        self.training: TrainingState | None = None
+
+    def attach(self, trainer: Trainer, task: Task, entry_point: str) -> None:
+        """Take up a task for an entry point."""
+        if self.task is not task:
+            self._begin(task)
+            trainer.records.clear()
+            trainer.add_callbacks(task)
+
+        self.status, self.fit_loop = RunStatus(entry_point), None
+        task._trainer = trainer
+        guarded = trainer.records.loggers.guarded
+        self.hooks = Hooks(trainer, task, trainer.callbacks, trainer.profiler.region, guarded)
+
+    def prepare_data(self, data: DataModule, entry_point: str, workers: Workers) -> None:
+        """Prepare a data module once, and set it up once for each entry point."""
+        reference, set_up_for = self._prepared.get(id(data), (None, set[str]()))
+        if reference is None or reference() is not data:  # a new object may get an old one's id
+            if workers.is_first_on_host:
+                data.prepare_data()
+            workers.barrier()
+            set_up_for = set()
+            self._prepared[id(data)] = (ref(data), set_up_for)
+
+        if entry_point not in set_up_for:
+            data.setup(entry_point)
+        set_up_for.add(entry_point)
+
+    def begin_training(self, trainer: Trainer, task: Task) -> TrainingState:
+        """Return the task's training state: that of the fit before, or a new one."""
+        if self.training is None:
+            self.training = build_training_state(trainer, task)
+        else:
+            self.training.move_here(task, trainer.placement)
+        return self.training
+
+    def drop_training(self) -> None:
+        """Forget the training state, as a trial run does with the one that it built."""
+        self.training = None
+
+    def begin_fit(self, loop: FitLoop) -> None:
+        """Take up the loop of a fit."""
+        self.fit_loop = loop

@@ -1,0 +1,44 @@
+"""TrainingState: what training keeps between windows and between fits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lightning_tf.distribute.unsynced_statistics import UnsyncedStatistics
+from lightning_tf.distribute.variable_placement import move_optimizer_here
+from lightning_tf.graph.metrics import Means
+
+if TYPE_CHECKING:
+    from lightning_tf.distribute.placement import Placement
+    from lightning_tf.graph.metrics import StageMetrics
+    from lightning_tf.optimizers.named_optimizer import NamedOptimizer
+    from lightning_tf.task import Task
+
+
+@dataclass
+class TrainingState:
+    """What training keeps on the device and the host between windows.
+
+    Attributes:
+        optimizers: By name.
+        metrics: The training stage's copies of the task's metrics.
+        statistics: What replicas keep for themselves.
+        means: Of losses and logged values; None until the step is traced.
+    """
+
+    optimizers: dict[str, NamedOptimizer]
+    metrics: StageMetrics
+    statistics: UnsyncedStatistics
+    means: Means | None = None
+
+    def move_here(self, task: Task, placement: Placement) -> None:
+        """Take the state back from another Trainer, which may have had the task elsewhere."""
+        for named in self.optimizers.values():
+            move_optimizer_here(named.optimizer)
+        self.statistics = UnsyncedStatistics(task, placement)
+
+    def mean_over(self, names: tuple[str, ...]) -> None:
+        """Keep running means of these names; they begin anew where the names are others."""
+        if self.means is None or self.means.names != names:
+            self.means = Means(names)

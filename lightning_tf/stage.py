@@ -1,0 +1,62 @@
+"""Stage: training, validation, test or prediction, and how each is spelled where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What a run does at a time; the one table of its spellings.
+
+    Attributes:
+        name: As `trainer.stage` has it: ``validate``.
+        hook: As in ``on_validation_start``.
+        step: The Task's method: ``validation_step``.
+        prefix: As in ``val_loss``, ``val/loss``, ``val_dataset`` and ``limit_val_batches``.
+
+    Example:
+        >>> VALIDATE.metric("loss"), VALIDATE.dataset, VALIDATE.limit
+        ('val_loss', 'val_dataset', 'limit_val_batches')
+    """
+
+    name: str
+    hook: str
+    step: str
+    prefix: str
+
+    @property
+    def dataset(self) -> str:
+        """The DataModule's method."""
+        return f"{self.prefix}_dataset"
+
+    @property
+    def limit(self) -> str:
+        """The Trainer's argument."""
+        return f"limit_{self.prefix}_batches"
+
+    def metric(self, name: str) -> str:
+        """Return the name under which users see a value of this stage."""
+        is_bare = self is TRAIN or name.startswith(f"{self.prefix}_")
+        return name if is_bare else f"{self.prefix}_{name}"
+
+
+TRAIN = Stage("train", "train", "training_step", "train")
+VALIDATE = Stage("validate", "validation", "validation_step", "val")
+TEST = Stage("test", "test", "test_step", "test")
+PREDICT = Stage("predict", "predict", "predict_step", "predict")
+
+
+def row_name(metric: str) -> str:
+    """Return the name under which loggers get a metric.
+
+    Example:
+        >>> row_name("val_loss"), row_name("loss"), row_name("lr/adam")
+        ('val/loss', 'train/loss', 'lr/adam')
+    """
+    if "/" in metric:
+        return metric
+    for stage in (VALIDATE, TEST):
+        if metric.startswith(f"{stage.prefix}_"):
+            return f"{stage.prefix}/{metric.removeprefix(f'{stage.prefix}_')}"
+    return f"{TRAIN.prefix}/{metric}"
