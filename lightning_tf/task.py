@@ -12,7 +12,7 @@ import keras
 import tensorflow as tf
 
 from lightning_tf.callback import Callback
-from lightning_tf.checkpoint import io as checkpoint
+from lightning_tf.checkpoint.io import assign_tensors, read_checkpoint
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.exceptions import CheckpointError, ConfigurationError
 from lightning_tf.export import check_export, export_model, export_weights
@@ -101,7 +101,8 @@ class Task:
             >>> task = ImageClassification.from_checkpoint("runs/version_0/checkpoints/last.ckpt")
             >>> Trainer().test(task)
         """
-        tensors, run = checkpoint.load(path)
+        checkpoint = read_checkpoint(path)
+        tensors, run = checkpoint.tensors, checkpoint.run
         written_by = str(run.get("task"))
         if written_by.rpartition(".")[2] not in {base.__name__ for base in cls.__mro__[:-2]}:
             raise CheckpointError(
@@ -113,7 +114,7 @@ class Task:
         with applied(run["precision"]):
             task.configure_model()
         task.configured = True
-        task._weights = lambda: checkpoint.assign(named_weights(task), tensors, str(path))
+        task._weights = lambda: assign_tensors(named_weights(task), tensors, str(path))
         if not unbuilt_layers(task):
             task.take_weights()
         return task

@@ -20,7 +20,7 @@ from lightning_tf.arguments import (
     settings,
 )
 from lightning_tf.callback import Callback, CheckpointCallback, Hooks
-from lightning_tf.checkpoint import io as checkpoint
+from lightning_tf.checkpoint.io import Snapshot, write_checkpoint
 from lightning_tf.checkpoint.search import CheckpointPath, register_source
 from lightning_tf.distribute.placement import Placement
 from lightning_tf.distribute.workers import Workers
@@ -297,11 +297,11 @@ class Trainer:
         with self.profiler.region("checkpoints"):
             state = self.snapshot(weights_only)
             if self.is_global_zero:
-                checkpoint.write(path, state)
+                write_checkpoint(path, state)
             self.workers.barrier()
 
-    def snapshot(self, weights_only: bool = False) -> checkpoint.Snapshot:
-        """Copy the run as it stands to host memory, for `checkpoint.write` at any time.
+    def snapshot(self, weights_only: bool = False) -> Snapshot:
+        """Copy the run as it stands to host memory, for `write_checkpoint` at any time.
 
         Args:
             weights_only: Leave out what only training needs.
@@ -319,7 +319,7 @@ class Trainer:
 
         # A run that is resumed from it measures only later rows again.
         self.records.loggers.send("save")
-        return run_state.snapshot(self, self.task, weights_only=weights_only)
+        return run_state.take_snapshot(self, self.task, weights_only=weights_only)
 
     def request_stop(self, reason: str) -> None:
         """Ask training to stop at the next point where the loop looks.

@@ -15,7 +15,7 @@ class BackgroundSave:
         work: Touches nothing that training changes.
 
     Example:
-        >>> saving = BackgroundSave(lambda: checkpoint.write("a.ckpt", snapshot))
+        >>> saving = BackgroundSave(lambda: write_checkpoint("a.ckpt", snapshot))
         >>> saving.wait()  # None: it went well
     """
 

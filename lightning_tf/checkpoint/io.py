@@ -11,13 +11,12 @@ import hashlib
 import json
 import os
 import platform
-import random
 import re
 import stat
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import keras
 import numpy as np
@@ -30,8 +29,8 @@ from lightning_tf.variables import tensorflow_variable
 from lightning_tf.version import __version__
 
 FORMAT = 2  # 1 had one sha256 of all tensors; it can still be read
-TENSORS = "state.safetensors"
-RUN = "run.json"
+TENSORS_FILE = "state.safetensors"
+RUN_FILE = "run.json"
 SEAL = re.compile(rb', "sha256_above": "([0-9a-f]{64})"}')
 SEAL_LENGTH = 85
 LONGEST_RUN = 2**28  # bytes; more than any run's plain data, less than memory
@@ -49,19 +48,34 @@ class Snapshot:
     tensors: dict[str, np.ndarray]
     run: str
 
+    @classmethod
+    def of(cls, variables: dict[str, Any], run: dict[str, Any]) -> Self:
+        """Copy a run to host memory: all that training has to wait for.
 
-def snapshot(variables: dict[str, Any], run: dict[str, Any]) -> Snapshot:
-    """Copy a run to host memory: all that training has to wait for.
+        Args:
+            variables: Keras or TensorFlow variables by name.
+            run: JSON-able data.
+        """
+        text = json.dumps({"versions": _versions(), "saved_at": time.time(), **run})
+        return cls(read_values(variables), text)
 
-    Args:
-        variables: Keras or TensorFlow variables by name.
-        run: JSON-able data.
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint that was read and verified.
+
+    Attributes:
+        path: Its directory.
+        tensors: Every variable by name.
+        run: The plain data.
     """
-    text = json.dumps({"versions": _versions(), "saved_at": time.time(), **run})
-    return Snapshot(arrays(variables), text)
+
+    path: str
+    tensors: dict[str, np.ndarray]
+    run: dict[str, Any]
 
 
-def arrays(variables: dict[str, Any]) -> dict[str, np.ndarray]:
+def read_values(variables: dict[str, Any]) -> dict[str, np.ndarray]:
     """What variables hold now, in host memory, by name; not to be written to.
 
     Nothing is copied on the CPU: TensorFlow copies a variable before it updates one whose value
@@ -70,12 +84,12 @@ def arrays(variables: dict[str, Any]) -> dict[str, np.ndarray]:
     return {name: _array(variable) for name, variable in variables.items()}
 
 
-def write(path: str | os.PathLike[str], state: Snapshot) -> None:
+def write_checkpoint(path: str | os.PathLike[str], snapshot: Snapshot) -> None:
     """Write a checkpoint beside its final name and rename it: readers see a whole one or none.
 
     Args:
         path: The directory to make; one that is there is replaced.
-        state: What to write.
+        snapshot: What to write.
 
     Raises:
         OSError: The disk refuses; what stood at `path` is untouched.
@@ -85,54 +99,54 @@ def write(path: str | os.PathLike[str], state: Snapshot) -> None:
 
     with AtomicDirectory(Path(path)) as beside:
         try:
-            save_file(state.tensors, beside / TENSORS)  # lets other threads run meanwhile
+            save_file(snapshot.tensors, beside / TENSORS_FILE)  # lets other threads run meanwhile
         except SafetensorError as error:
-            raise OSError(f"{beside / TENSORS} could not be written: {error}") from error
-        head = json.dumps({"format": FORMAT, "sha256": digests_while_syncing(beside / TENSORS)})
-        above = f"{head[:-1]}, {state.run[1:-1]}".encode()
+            raise OSError(f"{beside / TENSORS_FILE} could not be written: {error}") from error
+        head = json.dumps(
+            {"format": FORMAT, "sha256": digests_while_syncing(beside / TENSORS_FILE)}
+        )
+        above = f"{head[:-1]}, {snapshot.run[1:-1]}".encode()
         seal = f', "sha256_above": "{hashlib.sha256(above).hexdigest()}"}}'
-        (beside / RUN).write_bytes(above + seal.encode())
+        (beside / RUN_FILE).write_bytes(above + seal.encode())
 
 
-def load(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     """Read a checkpoint and verify it; runs no code of its author.
-
-    Returns:
-        The tensors by name, and the run's plain data.
 
     Raises:
         CheckpointError: It is missing, damaged, or of a newer format; the message names the file
             and the reason.
     """
     from safetensors import SafetensorError
-    from safetensors.numpy import load as from_bytes
+    from safetensors.numpy import load
 
-    run = load_run(path)
-    file = standing(Path(path)) / TENSORS
-    tensors = _read(file)
-    found = hashlib.sha256(tensors).hexdigest() if run["format"] == 1 else digests(tensors)
-    if found != run.get("sha256"):
-        raise CheckpointError(f"{file} is damaged: its sha256 is not the one in {RUN}.")
+    run = read_run(path)
+    file = standing(Path(path)) / TENSORS_FILE
+    content = _read(file)
+    sums = hashlib.sha256(content).hexdigest() if run["format"] == 1 else digests(content)
+    if sums != run.get("sha256"):
+        raise CheckpointError(f"{file} is damaged: its sha256 is not the one in {RUN_FILE}.")
+
     try:
-        named = from_bytes(tensors)
+        tensors = load(content)
     except (SafetensorError, ValueError, TypeError, KeyError) as error:
         raise CheckpointError(f"{file} holds no tensors: {error}") from error
-    for name in named:
+    for name in tensors:
         if _leads_elsewhere(name):  # no name is a path here, but whoever exports may make it one
             raise CheckpointError(f"{file} holds a tensor named {name!r}, which no task has.")
-    return named, run
+    return Checkpoint(os.fspath(path), tensors, run)
 
 
-def load_run(path: str | os.PathLike[str]) -> dict[str, Any]:
+def read_run(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Read and verify only a checkpoint's plain data.
 
     Raises:
-        CheckpointError: As for `load`.
+        CheckpointError: As for `read_checkpoint`.
     """
     folder = standing(Path(path))
     if not folder.is_dir():
         raise CheckpointError(f"{path} is no checkpoint: there is no such directory.")
-    file = folder / RUN
+    file = folder / RUN_FILE
     content = _read(file, LONGEST_RUN)
     try:
         run = json.loads(content)
@@ -149,7 +163,7 @@ def load_run(path: str | os.PathLike[str]) -> dict[str, Any]:
     return dict(run)
 
 
-def assign(variables: dict[str, Any], tensors: dict[str, np.ndarray], where: str) -> None:
+def assign_tensors(variables: dict[str, Any], tensors: dict[str, np.ndarray], where: str) -> None:
     """Put tensors into variables of the same names; nothing moves unless everything fits.
 
     Raises:
@@ -164,24 +178,6 @@ def assign(variables: dict[str, Any], tensors: dict[str, np.ndarray], where: str
             )
     for name, variable in variables.items():
         variable.assign(tf.cast(tensors[name], variable.dtype))
-
-
-def random_state() -> dict[str, Any]:
-    """The state of Python's and NumPy's generators, as plain data."""
-    version, words, gauss = random.getstate()
-    kind, keys, position, has_gauss, cached = np.random.get_state()
-    return {
-        "python": [version, list(words), gauss],
-        "numpy": [kind, np.asarray(keys).tolist(), int(position), int(has_gauss), float(cached)],
-    }
-
-
-def restore_random_state(state: dict[str, Any]) -> None:
-    """Put back what `random_state` gave."""
-    version, words, gauss = state["python"]
-    random.setstate((version, tuple(words), gauss))
-    kind, keys, *rest = state["numpy"]
-    np.random.set_state((kind, np.array(keys, np.uint32), *rest))
 
 
 def _array(variable: Any) -> np.ndarray:

@@ -6,18 +6,15 @@ import logging
 import os
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lightning_tf.callback import CheckpointCallback
-from lightning_tf.checkpoint import io as checkpoint
 from lightning_tf.checkpoint.atomic_directory import final_name, standing
+from lightning_tf.checkpoint.io import RUN_FILE, TENSORS_FILE, Checkpoint, read_checkpoint, read_run
 from lightning_tf.exceptions import CheckpointError, ConfigurationError
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from lightning_tf.task import Task
     from lightning_tf.trainer import Trainer
 
@@ -44,21 +41,6 @@ def register_source(scheme: str, fetch: Callable[[str, str], str]) -> None:
     _sources[scheme] = fetch
 
 
-@dataclass(frozen=True)
-class Found:
-    """A checkpoint that was read and verified.
-
-    Attributes:
-        path: Its directory.
-        tensors: Every variable by name.
-        run: The plain data.
-    """
-
-    path: str
-    tensors: dict[str, np.ndarray]
-    run: dict[str, Any]
-
-
 class CheckpointSearch:
     """Finds checkpoints for a Trainer and a task.
 
@@ -78,7 +60,7 @@ class CheckpointSearch:
         found = (c for c in trainer.callbacks if isinstance(c, CheckpointCallback))
         self._writers = list(found)
 
-    def __call__(self, ckpt_path: CheckpointPath) -> Found | None:
+    def __call__(self, ckpt_path: CheckpointPath) -> Checkpoint | None:
         """Read a checkpoint.
 
         Args:
@@ -93,7 +75,7 @@ class CheckpointSearch:
         """
         if ckpt_path not in ("last", "best"):
             path = self._fetched(os.fspath(ckpt_path))
-            return Found(path, *checkpoint.load(path))
+            return read_checkpoint(path)
         if not self._writers:
             raise ConfigurationError(
                 f"ckpt_path={ckpt_path!r}: no callback of this Trainer writes checkpoints; give a "
@@ -107,11 +89,11 @@ class CheckpointSearch:
             return path
         return _sources[scheme[1]](scheme[2], self._trainer.default_root_dir)
 
-    def _last(self) -> Found | None:
+    def _last(self) -> Checkpoint | None:
         damaged: list[str] = []
         for path in self._newest_first():
             try:
-                found = Found(path, *checkpoint.load(path))
+                found = read_checkpoint(path)
             except CheckpointError as error:
                 log.warning("ckpt_path='last' passes over a checkpoint: %s", error)
                 damaged.append(path)
@@ -125,10 +107,10 @@ class CheckpointSearch:
             )
         return None
 
-    def _best(self) -> Found:
+    def _best(self) -> Checkpoint:
         known = [path for w in self._writers if (path := getattr(w, "best_model_path", ""))]
         for newest in () if known else self._newest_first():
-            states = checkpoint.load_run(newest).get("callbacks", {}).values()
+            states = read_run(newest).get("callbacks", {}).values()
             known = [s["best"][0] for s in states if isinstance(s, dict) and s.get("best")]
             if any(known):
                 break
@@ -138,7 +120,7 @@ class CheckpointSearch:
                 f"is none in {', '.join(self._folders()) or 'any folder'}; give a path."
             )
         path = next(path for path in known if path)
-        return Found(path, *checkpoint.load(path))
+        return read_checkpoint(path)
 
     def _newest_first(self) -> Iterator[str]:
         """What this Trainer wrote, then what stands on the disk; each once."""
@@ -154,7 +136,7 @@ class CheckpointSearch:
         task = f"{type(self._task).__module__}.{type(self._task).__qualname__}"
         for path in {p for folder in self._folders() for p in _checkpoints_in(Path(folder))}:
             try:
-                run = checkpoint.load_run(path)
+                run = read_run(path)
             except CheckpointError:
                 damaged.append((_written_at(path), path))
                 continue
@@ -170,7 +152,7 @@ def _checkpoints_in(folder: Path) -> set[str]:
     names = os.listdir(folder) if folder.is_dir() else []
     # A name whose directory a killed process had moved away counts as standing.
     paths = {folder / final for name in names if (final := final_name(name))}
-    parts = (checkpoint.RUN, checkpoint.TENSORS)
+    parts = (RUN_FILE, TENSORS_FILE)
     return {str(p) for p in paths if any((standing(p) / part).exists() for part in parts)}
 
 

@@ -14,13 +14,15 @@ from lightning_tf.run.build import build_models
 if TYPE_CHECKING:
     import tensorflow as tf
 
-    from lightning_tf.checkpoint.search import Found
+    from lightning_tf.checkpoint.io import Checkpoint
     from lightning_tf.stage import Stage
     from lightning_tf.task import Task
     from lightning_tf.trainer import Trainer
 
 
-def evaluate(trainer: Trainer, task: Task, stage: Stage, found: Found | None) -> dict[str, float]:
+def evaluate(
+    trainer: Trainer, task: Task, stage: Stage, found: Checkpoint | None
+) -> dict[str, float]:
     """Build what is missing, load weights, evaluate.
 
     Args:

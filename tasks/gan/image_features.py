@@ -11,8 +11,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from lightning_tf.checkpoint import io as checkpoint
 from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.seed import random_state, restore_random_state
 from lightning_tf.tasks.image_classification.image_classification import ImageClassification
 
 IMAGES_AT_ONCE = 256
@@ -89,11 +89,11 @@ class ImageFeatures:
         """The model with two outputs, made at the first call."""
         if self._model is None:
             # New models draw seeds, and the run that is watched must not notice.
-            state = checkpoint.random_state()
+            state = random_state()
             try:
                 self._model = _with_features(self._classifier_model())
             finally:
-                checkpoint.restore_random_state(state)
+                restore_random_state(state)
         return self._model
 
     def _classifier_model(self) -> keras.Model:

@@ -6,8 +6,8 @@ from helpers.boring import BoringTask, NumberData, NumberTask, quiet
 
 from lightning_tf import Trainer
 from lightning_tf.callbacks import CSVLogger, ModelCheckpoint
-from lightning_tf.checkpoint import io as checkpoint
 from lightning_tf.checkpoint import search as checkpoint_search
+from lightning_tf.checkpoint.io import RUN_FILE, TENSORS_FILE
 from lightning_tf.exceptions import CheckpointError, ConfigurationError
 
 
@@ -32,7 +32,7 @@ def trained(root, epochs, ckpt_path=None, kind=NumberTask, **arguments):
 
 
 def damage(path):
-    with open(os.path.join(path, checkpoint.TENSORS), "r+b") as file:
+    with open(os.path.join(path, TENSORS_FILE), "r+b") as file:
         file.truncate(10)
 
 
@@ -66,7 +66,7 @@ def test_last_falls_back_to_the_newest_whole_one_and_says_so(tmp_path, caplog):
     trained(tmp_path, 3)
     folder = tmp_path / "checkpoints"
     damage(folder / "epoch=2-step=6.ckpt")
-    (folder / "epoch=1-step=4.ckpt" / checkpoint.RUN).unlink()
+    (folder / "epoch=1-step=4.ckpt" / RUN_FILE).unlink()
     with caplog.at_level(logging.WARNING, "lightning_tf"):
         again = trained(tmp_path, 4, "last")
     assert again.ckpt_path.endswith("epoch=0-step=2.ckpt")

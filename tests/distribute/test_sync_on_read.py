@@ -7,7 +7,7 @@ import tensorflow as tf
 from helpers.boring import BoringData, BoringTask, fitted
 from helpers.replicated import furthest, trainer_of
 
-from lightning_tf.checkpoint import io as checkpoint
+from lightning_tf.checkpoint.io import Snapshot, assign_tensors, read_checkpoint, write_checkpoint
 from lightning_tf.distribute.placement import Placement
 from lightning_tf.distribute.sync_on_read import SyncOnRead, is_sync_on_read
 from lightning_tf.distribute.workers import Workers
@@ -56,9 +56,9 @@ def test_a_checkpoint_gives_every_replica_its_own_part_back(tmp_path):
     variable = next(v for name, v in saved.state().items() if "0001" in name)
     parts = np.array([[0.1, 1.0], [0.7, 2.0]], "float32")
     variable.assign(tf.constant(parts))
-    checkpoint.write(tmp_path / "one", checkpoint.snapshot(saved.state(), {}))
-    tensors, _ = checkpoint.load(tmp_path / "one")
-    checkpoint.assign(loaded.state(), loaded.fitted(tensors, ""), "one")
+    write_checkpoint(tmp_path / "one", Snapshot.of(saved.state(), {}))
+    tensors = read_checkpoint(tmp_path / "one").tensors
+    assign_tensors(loaded.state(), loaded.fitted(tensors, ""), "one")
     variable = next(v for name, v in loaded.state().items() if "0001" in name)
     np.testing.assert_array_equal(variable.read_value().numpy(), parts)
 
