@@ -16,7 +16,7 @@ from lightning_tf.checkpoint.io import assign_tensors, read_checkpoint
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.exceptions import CheckpointError, ConfigurationError
 from lightning_tf.export import check_export, export_model, export_weights
-from lightning_tf.hyperparameters import call_arguments, plain_arguments
+from lightning_tf.hyperparameters import call_arguments, is_name_of, plain_arguments
 from lightning_tf.precision import applied
 from lightning_tf.step_context import running_step
 from lightning_tf.variables import components, named_weights, unbuilt_layers
@@ -104,7 +104,7 @@ class Task:
         checkpoint = read_checkpoint(path)
         tensors, run = checkpoint.tensors, checkpoint.run
         written_by = str(run.get("task"))
-        if written_by.rpartition(".")[2] not in {base.__name__ for base in cls.__mro__[:-2]}:
+        if not any(is_name_of(written_by, base) for base in cls.__mro__[:-2]):
             raise CheckpointError(
                 f"{path} was written by {written_by}, not by {cls.__name__}; call from_checkpoint "
                 "on that class."

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from lightning_tf.checkpoint.io import RUN_FILE, Checkpoint, Snapshot, assign_tensors
 from lightning_tf.distribute.sync_on_read import SyncOnRead
 from lightning_tf.exceptions import CheckpointError
+from lightning_tf.hyperparameters import class_path
 from lightning_tf.seed import global_generator, random_state, restore_random_state
 from lightning_tf.variables import named_weights
 
@@ -27,7 +28,7 @@ def take_snapshot(trainer: Trainer, task: Task, *, weights_only: bool) -> Snapsh
         weights_only: Leave out what only training needs.
     """
     run: dict[str, Any] = {
-        "task": f"{type(task).__module__}.{type(task).__qualname__}",
+        "task": class_path(type(task)),
         "hparams": task.hparams,
         "precision": trainer.precision,
     }
