@@ -19,12 +19,13 @@ from lightning_tf.arguments import (
     refuse_checkpoint_callbacks,
     settings,
 )
-from lightning_tf.callback import Callback, CheckpointCallback, Hooks
+from lightning_tf.callback import Callback, CheckpointCallback
 from lightning_tf.checkpoint.io import Snapshot, write_checkpoint
 from lightning_tf.checkpoint.search import CheckpointPath, register_source
 from lightning_tf.distribute.placement import Placement
 from lightning_tf.distribute.workers import Workers
 from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.hooks import Hooks
 from lightning_tf.logger import Logger, Records
 from lightning_tf.loops.limits import Limit, seconds
 from lightning_tf.precision import policy_name

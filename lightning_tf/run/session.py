@@ -170,7 +170,7 @@ def _set_up(trainer: Trainer, task: Task, entry_point: str) -> None:
 def _fail(trainer: Trainer, entry_point: str, exception: BaseException) -> None:
     ended = (KeyboardInterrupt, TerminationRequested)
     status = "interrupted" if isinstance(exception, ended) else "failed"
-    trainer.hooks.tell(exception)
+    trainer.hooks.on_exception(exception)
     try:
         data_of(trainer.task).teardown(entry_point)
     except Exception:
