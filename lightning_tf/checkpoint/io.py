@@ -22,8 +22,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from lightning_tf.checkpoint.atomic_directory import AtomicDirectory, standing
-from lightning_tf.checkpoint.digests import digests, digests_while_syncing
+from lightning_tf.checkpoint.atomic_directory import AtomicDirectory, locate
+from lightning_tf.checkpoint.digests import digest, digest_while_syncing
 from lightning_tf.exceptions import CheckpointError
 from lightning_tf.variables import tensorflow_variable
 from lightning_tf.version import __version__
@@ -31,8 +31,7 @@ from lightning_tf.version import __version__
 FORMAT = 2  # 1 had one sha256 of all tensors; it can still be read
 TENSORS_FILE = "state.safetensors"
 RUN_FILE = "run.json"
-SEAL = re.compile(rb', "sha256_above": "([0-9a-f]{64})"}')
-SEAL_LENGTH = 85
+SEAL_LENGTH = 85  # bytes of what `_seal` returns
 LONGEST_RUN = 2**28  # bytes; more than any run's plain data, less than memory
 
 
@@ -76,7 +75,7 @@ class Checkpoint:
 
 
 def read_values(variables: dict[str, Any]) -> dict[str, np.ndarray]:
-    """What variables hold now, in host memory, by name; not to be written to.
+    """Return what variables hold now, in host memory, by name; not to be written to.
 
     Nothing is copied on the CPU: TensorFlow copies a variable before it updates one whose value
     somebody holds.
@@ -102,12 +101,12 @@ def write_checkpoint(path: str | os.PathLike[str], snapshot: Snapshot) -> None:
             save_file(snapshot.tensors, beside / TENSORS_FILE)  # lets other threads run meanwhile
         except SafetensorError as error:
             raise OSError(f"{beside / TENSORS_FILE} could not be written: {error}") from error
-        head = json.dumps(
-            {"format": FORMAT, "sha256": digests_while_syncing(beside / TENSORS_FILE)}
-        )
+
+        # One JSON object of three texts: the seal covers the bytes before it, as they stand.
+        sums = digest_while_syncing(beside / TENSORS_FILE)
+        head = json.dumps({"format": FORMAT, "sha256": sums})
         above = f"{head[:-1]}, {snapshot.run[1:-1]}".encode()
-        seal = f', "sha256_above": "{hashlib.sha256(above).hexdigest()}"}}'
-        (beside / RUN_FILE).write_bytes(above + seal.encode())
+        (beside / RUN_FILE).write_bytes(above + _seal(above))
 
 
 def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
@@ -120,10 +119,10 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
-    run = read_run(path)
-    file = standing(Path(path)) / TENSORS_FILE
+    run = read_run(path)  # first: it is small, and says what the tensors must be
+    file = locate(Path(path)) / TENSORS_FILE
     content = _read(file)
-    sums = hashlib.sha256(content).hexdigest() if run["format"] == 1 else digests(content)
+    sums = hashlib.sha256(content).hexdigest() if run["format"] == 1 else digest(content)
     if sums != run.get("sha256"):
         raise CheckpointError(f"{file} is damaged: its sha256 is not the one in {RUN_FILE}.")
 
@@ -143,15 +142,17 @@ def read_run(path: str | os.PathLike[str]) -> dict[str, Any]:
     Raises:
         CheckpointError: As for `read_checkpoint`.
     """
-    folder = standing(Path(path))
+    folder = locate(Path(path))
     if not folder.is_dir():
         raise CheckpointError(f"{path} is no checkpoint: there is no such directory.")
+
     file = folder / RUN_FILE
     content = _read(file, LONGEST_RUN)
     try:
         run = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{file} is damaged: {error}") from error
+
     version = run.get("format") if isinstance(run, dict) else None
     if isinstance(version, int) and version > FORMAT:
         raise CheckpointError(
@@ -176,6 +177,7 @@ def assign_tensors(variables: dict[str, Any], tensors: dict[str, np.ndarray], wh
             raise CheckpointError(
                 f"{where}: {name} has shape {tensors[name].shape}, the task's {variable.shape}."
             )
+
     for name, variable in variables.items():
         variable.assign(tf.cast(tensors[name], variable.dtype))
 
@@ -198,19 +200,21 @@ def _versions() -> dict[str, str]:
 
 
 def _leads_elsewhere(name: str) -> bool:
-    """Whether a name, taken for a path, leaves the folder that it stands in."""
+    """Return whether a name, taken for a path, leaves the folder that it stands in."""
     parts = re.split(r"[/\\]", name)
     return ".." in parts or parts[0] == "" or "\0" in name
 
 
+def _seal(above: bytes) -> bytes:
+    return f', "sha256_above": "{hashlib.sha256(above).hexdigest()}"}}'.encode()
+
+
 def _is_sealed(content: bytes) -> bool:
-    above, seal = content[:-SEAL_LENGTH], content[-SEAL_LENGTH:]
-    match = SEAL.fullmatch(seal)
-    return match is not None and hashlib.sha256(above).hexdigest().encode() == match[1]
+    return content[-SEAL_LENGTH:] == _seal(content[:-SEAL_LENGTH])
 
 
 def _read(file: Path, longest: int | None = None) -> bytes:
-    """A regular file's content: a pipe or a device under the name would never end."""
+    """Return a regular file's content: a pipe or a device under the name would never end."""
     try:
         status = file.stat()
         if not stat.S_ISREG(status.st_mode):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lightning_tf.callback import CheckpointCallback
-from lightning_tf.checkpoint.atomic_directory import final_name, standing
+from lightning_tf.checkpoint.atomic_directory import final_name, locate
 from lightning_tf.checkpoint.io import (
     RUN_FILE,
     TENSORS_FILE,
@@ -173,7 +173,7 @@ def _checkpoints_in(folder: Path) -> set[str]:
     # A name whose directory a killed process had moved away counts as standing.
     paths = {folder / final for name in names if (final := final_name(name))}
     files = (RUN_FILE, TENSORS_FILE)  # one of them is enough: what lacks the other is damaged
-    return {str(p) for p in paths if any((standing(p) / file).exists() for file in files)}
+    return {str(p) for p in paths if any((locate(p) / file).exists() for file in files)}
 
 
 def _written_at(path: str) -> float:
