@@ -34,7 +34,7 @@ class ClassSource:
     Attributes:
         summary: The docstring's first line.
         parameters: Of ``__init__``; of several with the same name, the class's own.
-        passes_on: Whether it has ``**options``.
+        passes_on: Whether ``__init__`` has ``**options``, which go to a base.
         bases: Names of its bases.
 
     Raises:
@@ -47,13 +47,15 @@ class ClassSource:
 
     def __init__(self, file: Path, name: str) -> None:
         tree = ast.parse(file.read_text(encoding="utf-8"))
-        found = (n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == name)
-        node = next(found, None)
+        classes = (n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == name)
+        node = next(classes, None)
         if node is None:
             raise LookupError(f"{file} has no class {name}")
+
         docstring = docstring_parser.google.parse(ast.get_docstring(node) or "")
         self.summary = docstring.short_description or ""
         described = {p.arg_name: " ".join((p.description or "").split()) for p in docstring.params}
+
         init = next(
             (n for n in node.body if isinstance(n, ast.FunctionDef) and n.name == "__init__"), None
         )
@@ -64,12 +66,15 @@ class ClassSource:
 
 def _parameters(arguments: ast.arguments, described: dict[str, str]) -> list[Parameter]:
     by_position = [*arguments.posonlyargs, *arguments.args][1:]  # the first is self
+
+    # The tree has the defaults of the last arguments only.
     first = len(by_position) - len(arguments.defaults)
     defaults: list[ast.expr | None] = [*[None] * first, *arguments.defaults]
     pairs = [
         *zip(by_position, defaults, strict=True),
         *zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True),
     ]
+
     return [
         Parameter(
             argument.arg,
@@ -80,8 +85,8 @@ def _parameters(arguments: ast.arguments, described: dict[str, str]) -> list[Par
     ]
 
 
-def exported(package: Path) -> dict[str, Path]:
-    """The files of the classes that a package's ``__init__`` imports by name.
+def find_exports(package: Path) -> dict[str, Path]:
+    """Return the files of the classes that a package's ``__init__`` imports by name.
 
     Args:
         package: Its folder, which is also the last part of its dotted name.

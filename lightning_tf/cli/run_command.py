@@ -13,7 +13,7 @@ from lightning_tf import callbacks, tasks
 from lightning_tf.callback import Callback
 from lightning_tf.callbacks import PredictionWriter
 from lightning_tf.callbacks.config_writer import ConfigWriter
-from lightning_tf.cli.errors import explained
+from lightning_tf.cli.errors import explain
 from lightning_tf.exceptions import ConfigurationError, LightningTFError
 from lightning_tf.logger import Logger
 from lightning_tf.run.session import find_checkpoint
@@ -49,19 +49,22 @@ class RunCommand:
         try:
             options = self._parser.parse_args(self.arguments)
         except (ArgumentError, ValueError) as error:
+            # jsonargparse has no public list of its options.
             known = [option for a in self._parser._actions for option in a.option_strings]
-            return self._failed(WRONG_USE, explained(str(error), known, tasks.__all__))
+            return self._fail(WRONG_USE, explain(str(error), known, tasks.__all__))
+
         try:
             built = self._parser.instantiate(options)
             getattr(self, f"_{self.command}")(built, options)
         except Exception as error:
-            own = _own(error)
-            if own is None:
+            reason = _package_error(error)
+            if reason is None:
                 raise
-            return self._failed(WRONG_USE if isinstance(own, ConfigurationError) else FAILED, own)
+            wrong_use = isinstance(reason, ConfigurationError)
+            return self._fail(WRONG_USE if wrong_use else FAILED, reason)
         return 0
 
-    def _failed(self, code: int, message: object) -> int:
+    def _fail(self, code: int, message: object) -> int:
         print(f"lightning-tf {self.command}: {message}", file=sys.stderr)
         return code
 
@@ -69,11 +72,14 @@ class RunCommand:
 
     def _fit(self, built: Namespace, options: Namespace) -> None:
         trainer: Trainer = built.trainer
-        kept = options.clone()
+
+        # The file goes on with the same training, wherever this call went on from or wrote to.
+        of_training = options.clone()
         for name in OF_THE_CALL:
-            kept.pop(name, None)
-        config = self._parser.dump(kept, skip_unset=False, skip_validation=True)
+            of_training.pop(name, None)
+        config = self._parser.dump(of_training, skip_unset=False, skip_validation=True)
         trainer.callbacks.append(ConfigWriter(config))
+
         trainer.fit(built.task, ckpt_path=options.ckpt_path)
         _show(trainer.callback_metrics, options)
         if trainer.is_global_zero:
@@ -86,33 +92,36 @@ class RunCommand:
         if options.quantize is None:
             values = built.trainer.test(built.task, ckpt_path=options.ckpt_path)
         else:
-            values = built.trainer.test(self._trained(built, options))
+            values = built.trainer.test(self._load_task(built, options))
         _show(values, options)
 
     def _predict(self, built: Namespace, options: Namespace) -> None:
         writer = PredictionWriter(options.output, format=options.format)
         built.trainer.callbacks.append(writer)
+
         for _ in built.trainer.predict(built.task, ckpt_path=options.ckpt_path):
             pass  # the writer takes each batch
         for file in writer.files:
             print(f"written: {file}")
 
     def _export(self, built: Namespace, options: Namespace) -> None:
-        written = self._trained(built, options).export(options.output, format=options.format)
+        written = self._load_task(built, options).export(options.output, format=options.format)
         print(f"written: {written}")
 
-    def _trained(self, built: Namespace, options: Namespace) -> Task:
-        """The task as a checkpoint has it, quantised where that is asked for."""
+    def _load_task(self, built: Namespace, options: Namespace) -> Task:
+        """Return the task as a checkpoint has it, quantized where that is asked for."""
         if options.ckpt_path is None:
             raise ConfigurationError("--quantize needs --ckpt_path: what is trained already.")
-        found = find_checkpoint(built.trainer, built.task, options.ckpt_path)
-        if found is None:
+
+        checkpoint = find_checkpoint(built.trainer, built.task, options.ckpt_path)
+        if checkpoint is None:
             raise ConfigurationError("--ckpt_path last: there is no checkpoint yet.")
-        given = options.task.get("init_args")
-        # What is None here may be known to the checkpoint, such as columns learnt from data.
-        arguments = {} if given is None else given.as_dict()
+
+        # What is None here may be known to the checkpoint, such as columns learned from data.
+        init_args = options.task.get("init_args")
+        arguments = {} if init_args is None else init_args.as_dict()
         arguments = {name: value for name, value in arguments.items() if value is not None}
-        task: Task = type(built.task).from_checkpoint(found.path, **arguments)
+        task: Task = type(built.task).from_checkpoint(checkpoint.path, **arguments)
         if options.quantize is not None:
             task.quantize(options.quantize)
         return task
@@ -127,11 +136,13 @@ def _parser(command: str) -> Any:
         prog=f"lightning-tf {command}", exit_on_error=False, allow_abbrev=False, add_help=False
     )
     parser.add_argument("--config", action="config")
+
     parser.add_class_arguments(Trainer, "trainer", skip={"callbacks", "logger"})
     # Trainer takes more kinds of these than a command line can name.
     parser.add_argument("--trainer.callbacks", type=list[Callback] | None)
     parser.add_argument("--trainer.logger", type=bool | Logger | list[Logger], default=True)
     parser.add_subclass_arguments(Task, "task", required=True)
+
     is_export = command == "export"
     parser.add_argument("--ckpt_path", type=str if is_export else str | None, required=is_export)
     if command == "predict":
@@ -145,8 +156,8 @@ def _parser(command: str) -> Any:
     return parser
 
 
-def _own(error: BaseException | None) -> LightningTFError | None:
-    """What this package said, which jsonargparse wraps in an error of its own."""
+def _package_error(error: BaseException | None) -> LightningTFError | None:
+    """Return this package's error, which jsonargparse wraps in one of its own."""
     while error is not None and not isinstance(error, LightningTFError):
         error = error.__cause__ or error.__context__
     return error
