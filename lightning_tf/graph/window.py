@@ -13,7 +13,8 @@ from lightning_tf.distribute.placement import Placement
 from lightning_tf.distribute.replica_batch import ReplicaBatch, example_count
 from lightning_tf.graph.custom_gradients import forget_with
 from lightning_tf.graph.graph_loop import GraphLoop, NextBatch
-from lightning_tf.graph.metrics import StageMetrics
+from lightning_tf.graph.means import weighted_sums
+from lightning_tf.graph.stage_metrics import StageMetrics
 from lightning_tf.graph.step import EvaluationStep, Gradients, TrainingStep, build_lazily
 from lightning_tf.optimizers.packed_slots import PackedSlots
 
@@ -171,7 +172,7 @@ class Window:
         values = [losses[name] if name in losses else logged[name] for name in self.names]
         self.loss_count = len(losses)
         examples = tf.cast(example_count(batch), tf.float32) if part is None else part.examples
-        return tf.stack([*values, tf.ones([])]) * examples, gradients
+        return weighted_sums(values, examples), gradients
 
     def _many_batches(
         self,

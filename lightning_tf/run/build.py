@@ -12,7 +12,7 @@ from lightning_tf.distribute.variable_placement import (
     move_here,
 )
 from lightning_tf.exceptions import ConfigurationError
-from lightning_tf.graph.metrics import StageMetrics
+from lightning_tf.graph.stage_metrics import StageMetrics
 from lightning_tf.graph.step import build_lazily
 from lightning_tf.layers.batch_normalization_swap import synchronise_batch_normalization
 from lightning_tf.optimizers.named_optimizer import Clipping, NamedOptimizer, named_optimizers

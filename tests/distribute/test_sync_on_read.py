@@ -11,7 +11,7 @@ from lightning_tf.checkpoint import io as checkpoint
 from lightning_tf.distribute.placement import Placement
 from lightning_tf.distribute.sync_on_read import SyncOnRead, is_sync_on_read
 from lightning_tf.distribute.workers import Workers
-from lightning_tf.graph.metrics import StageMetrics
+from lightning_tf.graph.stage_metrics import StageMetrics
 from lightning_tf.variables import all_variables
 
 TWO = Placement("cpu", 2, "auto")

@@ -1,4 +1,4 @@
-"""Running values: sums on the device, means on the host, weighted by real examples."""
+"""StageMetrics: one stage's copies of the metrics that a task configured."""
 
 from __future__ import annotations
 
@@ -16,57 +16,6 @@ from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.step_context import running_step
 
 PARTS = ".replicas"  # ends the name of a tensor that holds one part for each replica
-
-
-class Means:
-    """Means over examples since the last row and since the epoch began, kept in float64.
-
-    The device adds up value times examples and the examples; whenever the loop reads that sum it
-    hands it over here and starts the device's sum anew.
-
-    Args:
-        names: The values' names, in the order of the device's vector.
-    """
-
-    def __init__(self, names: tuple[str, ...]) -> None:
-        self.names = names
-        self.row = np.zeros(len(names) + 1)
-        self.epoch = np.zeros(len(names) + 1)
-
-    def add(self, sums: np.ndarray) -> None:
-        """Take the device's sums; the last element counts examples."""
-        self.row += sums
-        self.epoch += sums
-
-    def take_row(self) -> dict[str, float]:
-        """The means since the last row; a new row begins."""
-        means = self._means(self.row)
-        self.row[:] = 0.0
-        return means
-
-    def take_epoch(self) -> dict[str, float]:
-        """The means over the epoch so far; a new epoch begins."""
-        means = self.epoch_so_far()
-        self.epoch[:] = 0.0
-        return means
-
-    def epoch_so_far(self, pending: np.ndarray | None = None) -> dict[str, float]:
-        """The means over the epoch so far, with sums that the device still holds."""
-        return self._means(self.epoch if pending is None else self.epoch + pending)
-
-    def _means(self, sums: np.ndarray) -> dict[str, float]:
-        if sums[-1] == 0.0:
-            return {}
-        return dict(zip(self.names, (sums[:-1] / sums[-1]).tolist(), strict=True))
-
-    def state(self) -> dict[str, list[float]]:
-        """What a resumed run needs."""
-        return {"row": self.row.tolist(), "epoch": self.epoch.tolist()}
-
-    def load_state(self, state: dict[str, list[float]]) -> None:
-        """Take back what `state` gave."""
-        self.row[:] = state["row"]
-        self.epoch[:] = state["epoch"]
 
 
 class StageMetrics:
