@@ -13,7 +13,7 @@ from lightning_tf.distribute.placement import Placement
 from lightning_tf.distribute.sync_on_read import SyncOnRead, aggregated, is_sync_on_read
 from lightning_tf.distribute.variable_placement import move_here
 from lightning_tf.exceptions import ConfigurationError
-from lightning_tf.step_context import running_step
+from lightning_tf.step_context import current_replica_batch
 
 PARTS = ".replicas"  # ends the name of a tensor that holds one part for each replica
 
@@ -110,9 +110,8 @@ def _count_real_examples_only(metric: keras.metrics.Metric) -> None:
     update = metric.update_state
 
     def update_state(*args: Any, **kwargs: Any) -> None:
-        step = running_step()
-        part = None if step is None else step.part
-        if part is None or not part.may_be_idle or not metric.variables:
+        replica_batch = current_replica_batch()
+        if replica_batch is None or not replica_batch.may_be_idle or not metric.variables:
             update(*args, **kwargs)  # one without variables makes them now, in no branch
             return
 
@@ -120,7 +119,7 @@ def _count_real_examples_only(metric: keras.metrics.Metric) -> None:
             update(*args, **kwargs)
             return 0
 
-        tf.cond(part.is_real, act, lambda: 0)
+        tf.cond(replica_batch.is_real, act, lambda: 0)
 
     metric.update_state = update_state
 

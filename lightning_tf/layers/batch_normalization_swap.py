@@ -78,7 +78,7 @@ def fuse_batch_normalization(model: keras.Model) -> keras.Model:
         raise ConfigurationError(
             _cannot_copy(model, "no Functional or Sequential model")
         ) from error
-    synchronise_batch_normalization([copy], all_layers=True)
+    synchronize_batch_normalization([copy], all_layers=True)
     for old, new in zip(_parts(model), _parts(copy), strict=True):
         # A config has no word on the layers inside a layer, which freeze with it. What is right
         # stays untouched: setting a layer sets all that is in it.
@@ -89,10 +89,10 @@ def fuse_batch_normalization(model: keras.Model) -> keras.Model:
     return copy
 
 
-def synchronise_batch_normalization(layers: Iterable[keras.Layer], *, all_layers: bool) -> None:
+def synchronize_batch_normalization(layers: Iterable[keras.Layer], *, all_layers: bool) -> None:
     """Make Keras' BatchNormalization layers exact over replicas, in place.
 
-    They become FusedBatchNormalization, with their weights: Keras' own synchronisation counts the
+    They become FusedBatchNormalization, with their weights: Keras' own synchronization counts the
     example that stands in on a replica without any.
 
     Args:

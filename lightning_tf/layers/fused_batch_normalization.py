@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 from tensorflow.python.framework.config import is_op_determinism_enabled  # no public name
 
-from lightning_tf.step_context import running_step
+from lightning_tf.step_context import current_replica_batch
 
 # Below this cuDNN refuses the fused operation.
 SMALLEST_FUSED_EPSILON = 1.001e-5
@@ -220,10 +220,10 @@ def _float32_inference(
 
 def _real(dtype: Any) -> Any:
     """0 on a replica without examples, which computes with one that is another's, otherwise 1."""
-    step = running_step()
-    if step is None or step.part is None or not step.part.may_be_idle:
+    replica_batch = current_replica_batch()
+    if replica_batch is None or not replica_batch.may_be_idle:
         return tf.ones([], dtype)
-    return tf.cast(step.part.is_real, dtype)
+    return tf.cast(replica_batch.is_real, dtype)
 
 
 def _replicas() -> int:

@@ -6,9 +6,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from lightning_tf.exceptions import DataError
+from lightning_tf.graph.evaluation_step import EvaluationStep
 from lightning_tf.graph.means import mean_values
 from lightning_tf.graph.stage_metrics import StageMetrics
-from lightning_tf.graph.step import EvaluationStep
 from lightning_tf.graph.window import Window, WindowResult
 from lightning_tf.loops.epoch_iterator import EpochIterator
 from lightning_tf.loops.limits import limited, refuse_endless

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from lightning_tf.exceptions import DataError
-from lightning_tf.graph.step import TrainingStep
+from lightning_tf.graph.training_step import TrainingStep
 from lightning_tf.graph.window import Window
 from lightning_tf.loops.epoch_iterator import EpochIterator
 from lightning_tf.loops.limits import limited, refuse_endless
