@@ -23,17 +23,25 @@ class StageMetrics:
 
     Args:
         task: The task; its `configure_metrics` is called once for each stage.
-        taken: Metric objects that another stage already has; one of them again is copied.
-        placement: Whether there are replicas; each adds up values of its own, and a result is that
+        claimed: The ids of metric objects that stages already have, to which this stage adds its
+            own; a metric object that is among them is copied.
+        placement: Where the metrics run; replicas add up values of their own, and a result is that
             of all together.
+
+    Attributes:
+        metrics: By name.
+
+    Raises:
+        ConfigurationError: `configure_metrics` gave something else than a dict of metrics.
     """
 
-    def __init__(self, task: Any, taken: set[int], placement: Placement) -> None:
+    def __init__(self, task: Any, claimed: set[int], placement: Placement) -> None:
         configured = task.configure_metrics()
         if not isinstance(configured, dict):
             raise ConfigurationError(
                 f"configure_metrics gave {type(configured).__name__}; return a dict of metrics."
             )
+
         self._workers = placement.workers
         self.metrics: dict[str, keras.metrics.Metric] = {}
         for name, metric in configured.items():
@@ -41,13 +49,15 @@ class StageMetrics:
                 raise ConfigurationError(
                     f"configure_metrics: {name!r} is {metric!r}; give a keras.metrics.Metric."
                 )
-            if id(metric) in taken:
+            if id(metric) in claimed:
                 metric = type(metric).from_config(metric.get_config())
-            taken.add(id(metric))
+            claimed.add(id(metric))
+
+            # What another run counted elsewhere does not count here.
             if move_here({f"{name}.{v.name}": v for v in metric.variables}):
                 metric.reset_state()
             if placement.num_replicas > 1 and not placement.shares_variables:
-                _count_real_examples_only(metric)
+                _skip_idle_replicas(metric)
             self.metrics[name] = metric
 
     def reset(self) -> None:
@@ -56,53 +66,54 @@ class StageMetrics:
             metric.reset_state()
 
     def are_built(self) -> bool:
-        """Whether all metrics have variables; some make them at their first update."""
+        """Return whether all metrics have variables; some make them at their first update."""
         return all(metric.variables for metric in self.metrics.values())
 
     def results(self) -> dict[str, tf.Tensor]:
-        """In the graph: the scalars that the metrics give now, by name."""
-        found: dict[str, tf.Tensor] = {}
+        """Return, in the graph, the float32 scalars that the metrics give now, by name."""
+        scalars: dict[str, tf.Tensor] = {}
         for name, metric in self.metrics.items():
             result = metric.result()
-            parts = result if isinstance(result, dict) else {name: result}
-            for key, value in parts.items():
-                found.update(_scalars(key, tf.cast(value, tf.float32)))
-        return found
+            named = result if isinstance(result, dict) else {name: result}
+            for key, value in named.items():
+                scalars.update(_scalars(key, tf.cast(value, tf.float32)))
+        return scalars
 
     def state(self) -> dict[str, Any]:
-        """Every variable of the metrics by a stable name; what replicas add up, part by part."""
-        found = {}
+        """Return every variable of the metrics by a stable name; sync-on-read ones part by part."""
+        variables = {}
         for metric_name, metric in self.metrics.items():
             for index, variable in enumerate(metric.variables):
                 name = f"{metric_name}.{index:04d}"
                 if is_sync_on_read(variable):
-                    found[f"{name}{PARTS}"] = SyncOnRead(variable, self._workers)
+                    variables[f"{name}{PARTS}"] = SyncOnRead(variable, self._workers)
                 else:
-                    found[name] = variable
-        return found
+                    variables[name] = variable
+        return variables
 
-    def fitted(self, tensors: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
-        """Saved tensors as `state` names them here, whatever the number of replicas then and now.
+    def adapt_state(self, tensors: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+        """Return saved tensors as `state` names them here, whatever the number of replicas was.
 
         Args:
             tensors: By name, of a checkpoint.
             prefix: Of the names of `state` in it.
         """
-        found = dict(tensors)
+        adapted = dict(tensors)
         for name, variable in self.state().items():
             whole = f"{prefix}{name}".removesuffix(PARTS)
-            parts = tensors.get(f"{whole}{PARTS}")
+            parts = tensors.get(f"{whole}{PARTS}")  # (replicas, *shape)
+
             if isinstance(variable, SyncOnRead):
                 if parts is None or parts.shape[0] != variable.shape[0]:
                     saved = tensors.get(whole) if parts is None else variable.aggregated(parts)
                     if saved is not None:
-                        found[f"{whole}{PARTS}"] = variable.divided(saved)
+                        adapted[f"{whole}{PARTS}"] = variable.divided(saved)
             elif parts is not None:
-                found[whole] = aggregated(parts, variable)
-        return found
+                adapted[whole] = aggregated(parts, variable)
+        return adapted
 
 
-def _count_real_examples_only(metric: keras.metrics.Metric) -> None:
+def _skip_idle_replicas(metric: keras.metrics.Metric) -> None:
     """Make a metric pass over the example that stands in on a replica without any.
 
     A sample weight of 0 would not do: some metrics take none, some count all the same.
@@ -117,7 +128,7 @@ def _count_real_examples_only(metric: keras.metrics.Metric) -> None:
 
         def act() -> int:
             update(*args, **kwargs)
-            return 0
+            return 0  # both branches must return the same thing
 
         tf.cond(replica_batch.is_real, act, lambda: 0)
 
@@ -125,9 +136,10 @@ def _count_real_examples_only(metric: keras.metrics.Metric) -> None:
 
 
 def _scalars(name: str, value: tf.Tensor) -> dict[str, tf.Tensor]:
+    """Return a metric's result as scalars; one for each element where it has several."""
     if value.shape.rank == 0:
         return {name: value}
-    flat = tf.reshape(value, [-1])  # a score for each class, for one
+    flat = tf.reshape(value, [-1])  # (elements,): a score for each class, for one
     if flat.shape[0] is None:
         raise ConfigurationError(f"metric {name!r} gives a result of unknown length {value.shape}.")
     return {f"{name}_{index}": flat[index] for index in range(flat.shape[0])}
