@@ -177,6 +177,11 @@ class Window:
         """Update from an incomplete window of accumulation."""
         self._flush()
 
+    @property
+    def graph(self) -> tf.Graph:
+        """The graph of one batch's step."""
+        return self._batch.graph
+
     # ---- in the graph
 
     def _run_batch(self, batch: Any, ready: tf.Tensor) -> tf.Tensor:
@@ -192,7 +197,8 @@ class Window:
         self, batch: Any, ready: tf.Tensor, replica_batch: ReplicaBatch | None
     ) -> tuple[tf.Tensor, Gradients]:
         losses, logged, gradients = self.step(batch, ready, replica_batch)
-        values = {**losses, **{n: v for n, v in logged.items() if n not in losses}}
+        # Losses come first, and stay what they are where another value has their name.
+        values = {**losses, **logged, **losses}  # () float32 each
         self.names, self.loss_count = tuple(values), len(losses)
 
         if replica_batch is None:
@@ -213,13 +219,7 @@ class Window:
 
         def add(batch: Any, i: tf.Tensor, totals: Totals) -> Totals:
             ready = tf.equal((phase + i + 1) % every, 0) if self.accumulating else True
-            vector = self._batch(batch, tf.convert_to_tensor(ready))  # (values + 1,) float32
-            sums = totals.sums + vector
-
-            finite = totals.finite
-            if self.step.trains:
-                finite += tf.cast(tf.math.is_finite(sums), tf.float32)
-            return Totals(sums, finite, vector if self.keeps_last else ())
+            return self._add(totals, self._batch(batch, tf.convert_to_tensor(ready)))
 
         def run_next(i: tf.Tensor, more: Any, totals: Totals) -> tuple[tf.Tensor, Any, Totals]:
             if self.known_length:
@@ -245,14 +245,24 @@ class Window:
         )
         self._slots.give_back()
 
-        # After the last batch: nobody reads the metrics in between.
-        results = {**self.metrics.results(), **self.step.results()}
-        self.result_names = tuple(results)
-        values = tf.stack(list(results.values()) or [tf.zeros([])])  # (results,) float32
-
+        results = self._results()  # after the last batch: nobody reads them in between
         finite = totals.finite if self.step.trains else finite
         last = (totals.last,) if self.keeps_last else ()
-        return batches, totals.sums, finite, values, *last
+        return batches, totals.sums, finite, results, *last
+
+    def _add(self, totals: Totals, vector: tf.Tensor) -> Totals:
+        """Return the totals with those of one more batch, a vector as `weighted_sums` gives it."""
+        sums = totals.sums + vector
+        finite = totals.finite
+        if self.step.trains:
+            finite += tf.cast(tf.math.is_finite(sums), tf.float32)
+        return Totals(sums, finite, vector if self.keeps_last else ())
+
+    def _results(self) -> tf.Tensor:
+        """Return what the metrics and the step give now, float32 of shape (results,)."""
+        results = {**self.metrics.results(), **self.step.results()}
+        self.result_names = tuple(results)
+        return tf.stack(list(results.values()) or [tf.zeros([])])
 
     def _where(self, there: tf.Tensor, act: Callable[[Totals], Totals], totals: Totals) -> Any:
         """Return what `act` makes of the totals, or the totals themselves."""

@@ -122,7 +122,7 @@ class FitLoop:
     @property
     def graph(self) -> tf.Graph:
         """The graph of one training step."""
-        return self.window._batch.graph
+        return self.window.graph
 
     def names(self) -> set[str]:
         """Return the names that training logs."""
