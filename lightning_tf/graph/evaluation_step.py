@@ -23,6 +23,9 @@ class EvaluationStep:
     Args:
         task: Gives the step.
         method: ``validation_step`` or ``test_step``.
+
+    Attributes:
+        trains: Whether the step moves variables.
     """
 
     trains = False

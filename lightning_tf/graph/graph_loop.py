@@ -55,6 +55,7 @@ class GraphLoop:
         # Without a permit the loop reads in the other way, rather than queue for one.
         waits = permits.acquire(blocking=False)
         next_batch = _wait_for_next if waits else _get_next
+
         try:
             if next_batch not in self._traced:
                 self._trace(next_batch)

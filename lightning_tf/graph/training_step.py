@@ -28,6 +28,10 @@ class TrainingStep:
         task: Gives `training_step`.
         optimizers: By name, as `configure_optimizers` named them.
         statistics: What replicas keep for themselves.
+
+    Attributes:
+        trains: Whether the step moves variables.
+        method: The task's method.
     """
 
     trains = True
@@ -58,7 +62,7 @@ class TrainingStep:
 
         def minimize(name: str, loss_fn: Callable[[], tf.Tensor]) -> tf.Tensor:
             optimizer = self._optimizer(name)
-            # Not on the outer tape: no returned loss depends on how this one came about.
+            # Not on the outer tape: this loss has its gradients taken here, at once.
             with tape.stop_recording(), tf.GradientTape() as inner:
                 loss = scalar_loss(loss_fn(), f"minimize({name!r})")  # ()
                 scaled = optimizer.scaled(_weigh(loss, replica_batch))  # ()
@@ -80,6 +84,7 @@ class TrainingStep:
                 name: self._optimizer(name).scaled(_weigh(loss, replica_batch))
                 for name, loss in losses.items()
             }
+
         self._refuse_idle(losses, minimized)
         self._refuse_uneven_windows(losses, minimized)
 
@@ -88,6 +93,7 @@ class TrainingStep:
             name: _gradients(tape, loss, self._optimizer(name).variables)
             for name, loss in scaled.items()
         }
+
         for name, repeated in minimized.items():
             losses[name] = tf.add_n(repeated) / len(repeated)  # ()
         return name_losses(losses), context.logged or {}, gradients
