@@ -18,7 +18,7 @@ from lightning_tf.exceptions import CheckpointError, ConfigurationError
 from lightning_tf.export import check_export, export_model, export_weights
 from lightning_tf.hyperparameters import call_arguments, is_name_of, plain_arguments
 from lightning_tf.precision import applied
-from lightning_tf.step_context import running_step
+from lightning_tf.step_context import current_step_context
 from lightning_tf.variables import components, named_weights, unbuilt_layers
 
 if TYPE_CHECKING:
@@ -294,7 +294,7 @@ class Task:
         """
         if self._trainer is not None and prog_bar:
             self._trainer.show_in_progress_bar(name)
-        step = running_step()
+        step = current_step_context()
         if step is None or step.logged is None:
             self.trainer.log_metrics({name: float(value)})
             return
@@ -325,7 +325,7 @@ class Task:
             ConfigurationError: Called elsewhere, or, when the step has been traced, several updates
                 of one optimizer in a batch meet accumulation over batches.
         """
-        step = running_step()
+        step = current_step_context()
         if step is None or step.minimize is None:
             raise ConfigurationError("minimize works only inside training_step.")
         return step.minimize(name, loss_fn)

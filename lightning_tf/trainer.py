@@ -29,7 +29,7 @@ from lightning_tf.hooks import Hooks
 from lightning_tf.logger import Logger, Records
 from lightning_tf.loops.limits import Limit, seconds
 from lightning_tf.precision import policy_name
-from lightning_tf.profiler import Profiler, profiler_of
+from lightning_tf.profiler import Profiler, resolve_profiler
 from lightning_tf.run import run_state
 from lightning_tf.run.evaluate import evaluate
 from lightning_tf.run.fit import fit
@@ -180,7 +180,7 @@ class Trainer:
                 f"jit_compile=True with {self.placement.num_replicas} replicas: XLA compiles for "
                 "one device; leave it out, or pass devices=1."
             )
-        self.profiler = profiler_of(profiler)
+        self.profiler = resolve_profiler(profiler)
         self.settings = settings(arguments)
         if self.fast_dev_run:
             self._set_fast_dev_run()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lightning_tf.exceptions import ConfigurationError
-from lightning_tf.graph.metrics import StageMetrics
+from lightning_tf.graph.stage_metrics import StageMetrics
 from lightning_tf.loops.evaluation_loop import EvaluationLoop
 from lightning_tf.loops.training_data import stage_dataset
 from lightning_tf.run import run_state

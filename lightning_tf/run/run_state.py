@@ -88,7 +88,7 @@ def resume(trainer: Trainer, task: Task, found: Checkpoint) -> None:
         variables.pop("keras.global_seed_generator", None)
     tensors = found.tensors
     if trainer.training is not None:
-        tensors = trainer.training.metrics.fitted(tensors, "metric.")
+        tensors = trainer.training.metrics.adapt_state(tensors, "metric.")
     assign_tensors(variables, tensors, found.path)
     try:
         trainer.progress.load_state_dict(run["progress"])

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lightning_tf.checkpoint.io import assign_tensors, read_values
+from lightning_tf.exceptions import DataError
+from lightning_tf.graph.means import mean_values
 from lightning_tf.loops.epoch_iterator import reading_ahead
 from lightning_tf.loops.fit_loop import FitLoop
 from lightning_tf.loops.limits import limited
@@ -120,5 +122,6 @@ class TrialRun:
         window, every = self._loop.window, self._trainer.accumulate_grad_batches
         sums = window(batches, every, window.zero, phase=0, every=every).sums.numpy()
         self.examples = int(sums[-1])
-        means = (sums[:-1] / sums[-1]).tolist()
-        return dict(zip(window.names, means, strict=True))
+        if not self.examples:
+            raise DataError("train_dataset is empty: it holds no batch.")
+        return mean_values(window.names, sums)
