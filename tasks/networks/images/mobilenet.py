@@ -33,16 +33,19 @@ def mobilenet(images: Any, num_classes: int, layers: LayerFactory) -> Any:
         Float32 logits of shape (batch, num_classes).
     """
     x = layers.halve(layers.entry(images, ENTRY_FILTERS), down_to=SMALLEST_SIDE)
+
     for stage, (filters, blocks) in enumerate(STAGES):
         for block in range(blocks):
             shrinks = stage > 0 and block == 0 and min(x.shape[1:3]) >= 2 * SMALLEST_SIDE
             x = _block(x, filters, 2 if shrinks else 1, layers)
+
     x = layers.convolution(x, LAST_FILTERS, 1)
     x = layers.drop(keras.layers.GlobalAveragePooling2D()(x))
     return layers.logits(x, num_classes)
 
 
 def _block(x: Any, filters: int, strides: int, layers: LayerFactory) -> Any:
+    """Expand, convolve each channel, project; add the input where the shapes agree."""
     branch = layers.convolution(x, EXPANSION * x.shape[-1], 1)
     branch = layers.depthwise(branch, strides=strides)
     branch = layers.convolution(branch, filters, 1, activate=False)

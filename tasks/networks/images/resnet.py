@@ -36,6 +36,7 @@ def resnet(images: Any, num_classes: int, layers: LayerFactory) -> Any:
 
 
 def _block(x: Any, filters: int, strides: int, layers: LayerFactory) -> Any:
+    """Add two convolutions to the input, or to a projection of it where the shapes differ."""
     branch = layers.convolution(x, filters, strides=strides)
     branch = layers.convolution(branch, filters, activate=False)
     if strides > 1 or x.shape[-1] != filters:
