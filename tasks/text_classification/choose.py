@@ -24,6 +24,7 @@ from lightning_tf.tasks.text_classification.hub_text import HubText
 from lightning_tf.tasks.text_classification.keras_hub_text import KerasHubText
 from lightning_tf.tasks.text_classification.words import Words
 
+# The defaults of `TextClassification`: another value counts as named by the user.
 LAYER_OPTIONS = {"embedding_size": 64, "units": 64, "dropout": None}
 HUB_DROPOUT = 0.5
 TRAINED = ("all", "head")
@@ -32,14 +33,14 @@ TRAINED = ("all", "head")
 def choose_text_classifier(
     network: Any,
     *,
-    vocabulary_size: int = 20_000,
-    max_length: int | None = None,
-    ngrams: int = 1,
-    embedding_size: int = 64,
-    units: int = 64,
-    dropout: float | None = None,
-    pooling: str | None = None,
-    train: str = "all",
+    vocabulary_size: int,
+    max_length: int | None,
+    ngrams: int,
+    embedding_size: int,
+    units: int,
+    dropout: float | None,
+    pooling: str | None,
+    train: str,
 ) -> TextClassifier:
     """Choose the kind of a network and refuse options that are for another kind.
 
@@ -63,10 +64,6 @@ def choose_text_classifier(
     Raises:
         ConfigurationError: A name is unknown, a number is out of range, or a network that brings
             its own layers gets options for them.
-
-    Example:
-        >>> choose_text_classifier("gru", units=32).max_length
-        250
     """
     if train not in TRAINED:
         raise ConfigurationError(f"train={train!r}.{nearest(train, TRAINED)}")
@@ -74,9 +71,11 @@ def choose_text_classifier(
         max_length = checked_integer("max_length", max_length, least=1)
     network = os.fspath(network) if isinstance(network, os.PathLike) else network
     words = Words(ngrams)
+
     options = {"embedding_size": embedding_size, "units": units, "dropout": dropout}
 
     name = network if isinstance(network, str) else ""
+    # A name of ours wins over a folder that happens to be called the same.
     handle = saved_model_handle(name) if name and name not in TEXT_NETWORKS else None
     classifier: TextClassifier
     if name in TEXT_NETWORKS:

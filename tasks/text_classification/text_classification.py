@@ -118,6 +118,7 @@ class TextClassification(ClassificationTask):
         weight_decay: float | None = None,
         label_smoothing: float = 0.0,
     ) -> None:
+        # The kind of network is chosen here and nowhere else.
         self.classifier = choose_text_classifier(
             network,
             vocabulary_size=vocabulary_size,
