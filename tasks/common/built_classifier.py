@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+from lightning_tf.exceptions import ConfigurationError
+
 SMALLEST_PROBABILITY = 1e-7  # as Keras clips probabilities
+SET_IT_THERE = "the given network brings its own layers: set it there."
 
 
 @dataclass(frozen=True)
@@ -55,3 +59,23 @@ def gives_probabilities(model: keras.Model) -> bool:
         return gives_probabilities(last)
     softmax = getattr(last, "activation", None) is keras.activations.softmax
     return softmax or isinstance(last, keras.layers.Softmax)
+
+
+def refuse_layer_options(
+    options: Mapping[str, Any], defaults: Mapping[str, Any], remedy: str = SET_IT_THERE
+) -> None:
+    """Refuse options of a named network's layers for a network that brings its own.
+
+    Args:
+        options: What the user asked for.
+        defaults: The options to be refused; a value that equals its default counts as left out.
+        remedy: The end of the message.
+
+    Raises:
+        ConfigurationError: An option differs from its default.
+    """
+    for name, default in defaults.items():
+        if options[name] != default:
+            raise ConfigurationError(
+                f"{name}={options[name]!r} is for the package's own networks; {remedy}"
+            )

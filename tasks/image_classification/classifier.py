@@ -11,7 +11,11 @@ import tensorflow as tf
 
 from lightning_tf.data.images.spec import ImageSpec
 from lightning_tf.exceptions import ConfigurationError, nearest
-from lightning_tf.tasks.common.built_classifier import BuiltClassifier, gives_probabilities
+from lightning_tf.tasks.common.built_classifier import (
+    BuiltClassifier,
+    gives_probabilities,
+    refuse_layer_options,
+)
 from lightning_tf.tasks.common.keras_hub_classifier import (
     PREFIX,
     image_converter_of,
@@ -82,13 +86,7 @@ class Classifier:
                 f"network is a {type(network).__name__}; give a name, a keras.Model or a keras-hub "
                 f"backbone.{nearest(network, networks.NETWORKS)}"
             )
-
-        for option, default in LAYER_OPTIONS.items():
-            if self.options[option] != default:
-                raise ConfigurationError(
-                    f"{option}={self.options[option]!r} is for the package's own networks; the "
-                    "given network brings its own layers: set it there."
-                )
+        refuse_layer_options(self.options, LAYER_OPTIONS)
 
     def build(self, spec: ImageSpec) -> BuiltImageClassifier:
         """Make the model and run it once on a grey image, which shows what it gives.

@@ -99,6 +99,7 @@ class KerasTask(FusedTask):
 
     def configure_model(self) -> None:
         """Build what only a batch can build, and choose the loss by the shapes."""
+        # A batch's specs alone: no data are read, and the model is built by a symbolic call.
         dataset = self.data.dataset_for("train")
         if dataset is None:
             raise DataError(f"{type(self.data).__name__} has no training data.")
@@ -192,11 +193,13 @@ def _compiled(model: Any) -> dict[str, Any]:
     """Return what a model was compiled with; Keras 3.15 keeps it in private attributes."""
     if not model.compiled:
         return {}
+
     loss, metrics = model._compile_loss, model._compile_metrics
     if loss is not None and loss._user_loss_weights is not None:
         raise ConfigurationError(
             f"model {model.name!r} is compiled with loss_weights; put the weight into the loss."
         )
+
     return {
         "loss": model.loss,
         "optimizer": model.optimizer,
@@ -209,6 +212,7 @@ def _data_module(
     data: Any, held_out: dict[str, Any], val_fraction: float | None, batch_size: int | None
 ) -> DataModule:
     if isinstance(data, (tuple, list)) and len(data) in (2, 3):
+        # As Keras: nothing is held out unless asked for.
         if val_fraction is None and held_out["validation_data"] is None:
             val_fraction = 0.0
         return ArrayData(

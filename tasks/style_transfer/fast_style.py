@@ -99,7 +99,7 @@ class FastStyle(StyleMethod):
 
     def predict(self, batch: Any) -> tf.Tensor:
         """Return stylized photos, float32 in [0, 1]."""
-        contents = unit_images(batch)
+        contents = unit_images(batch)  # (batch, height, width, 3)
         stylized = self.model(self._to_network(contents), training=False)
         return take_colors_of(contents, stylized) if self._is_grey else stylized
 

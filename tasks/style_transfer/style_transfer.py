@@ -117,6 +117,7 @@ class StyleTransfer(Task):
         steps_per_epoch: int = 100,
         progress_every: int = 50,
     ) -> None:
+        # First of all, so that an argument of another method is named before a file is missed.
         check_method(method, colors, self.hparams, StyleTransfer.__init__)
         self._progress_every = checked_integer("progress_every", progress_every, 0)
         defaults = METHODS[method]
@@ -245,10 +246,12 @@ class StyleTransfer(Task):
             >>> task.stylize("china.jpg", out="painted.png").shape
             (427, 640, 3)
         """
+        # A name that cannot be written is refused before the work, not after it.
         if out is not None:
             checked_png(out)
         content = None if image is None else Image.read(image, image_size)
 
+        # What only predicts has its weights: it needs no Trainer.
         if not self.configured:
             if self.method.trains:
                 raise ConfigurationError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from typing import Any
 
 import keras
@@ -11,6 +10,7 @@ import keras
 from lightning_tf.checks import checked_integer
 from lightning_tf.exceptions import ConfigurationError, nearest
 from lightning_tf.layers.hub_layer import HUB_PREFIX, saved_model_handle
+from lightning_tf.tasks.common.built_classifier import refuse_layer_options
 from lightning_tf.tasks.common.keras_hub_classifier import PREFIX, is_from_keras_hub
 from lightning_tf.tasks.networks.text.build import TEXT_NETWORKS
 from lightning_tf.tasks.networks.text.layers import TextLayers
@@ -71,7 +71,6 @@ def choose_text_classifier(
         max_length = checked_integer("max_length", max_length, least=1)
     network = os.fspath(network) if isinstance(network, os.PathLike) else network
     words = Words(ngrams)
-
     options = {"embedding_size": embedding_size, "units": units, "dropout": dropout}
 
     name = network if isinstance(network, str) else ""
@@ -89,7 +88,7 @@ def choose_text_classifier(
             dropout=dropout,
         )
     elif name.startswith(PREFIX) or isinstance(network, keras.Model):
-        _refuse(options, LAYER_OPTIONS, "the given network brings its own layers: set it there.")
+        refuse_layer_options(options, LAYER_OPTIONS)
         if name or is_from_keras_hub(network):
             classifier = KerasHubText(network, max_length, pooling, frozen=train == "head")
         elif _takes_strings(network):
@@ -114,7 +113,9 @@ def choose_text_classifier(
 def _saved_model(
     handle: str, options: dict[str, Any], max_length: int | None, train: str
 ) -> HubText:
-    _refuse(options, ["embedding_size"], "the SavedModel brings its own vectors: leave it out.")
+    vectors = {"embedding_size": LAYER_OPTIONS["embedding_size"]}
+    remedy = "the SavedModel brings its own vectors: leave it out."
+    refuse_layer_options(options, vectors, remedy)
     if max_length is not None:
         raise ConfigurationError(
             f"max_length={max_length}: the SavedModel {handle!r} splits texts into words "
@@ -129,14 +130,6 @@ def _saved_model(
 def _takes_strings(model: keras.Model) -> bool:
     inputs = getattr(model, "inputs", None) or []
     return bool(inputs) and inputs[0].dtype == "string"
-
-
-def _refuse(options: dict[str, Any], names: Iterable[str], remedy: str) -> None:
-    for name in names:
-        if options[name] != LAYER_OPTIONS[name]:
-            raise ConfigurationError(
-                f"{name}={options[name]!r} is for the package's own networks; {remedy}"
-            )
 
 
 def _refuse_what_is_for_others(

@@ -211,7 +211,7 @@ class TextClassification(ClassificationTask):
 
     def _logits(self, texts: Any, training: bool) -> tf.Tensor:
         if not isinstance(texts, dict) and texts.dtype == tf.string:
-            texts = self.classifier.encode(texts)
+            texts = self.classifier.encode(texts)  # not encoded by the input pipeline
         return self.built.logits(texts, training)
 
     def _learn_classes(self) -> None:

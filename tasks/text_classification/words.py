@@ -67,7 +67,7 @@ class Words:
 
     def fingerprints(self, words: tf.RaggedTensor) -> tf.RaggedTensor:
         """Return the number of each word, int64, in the same rows."""
-        hashed = tf.strings.to_hash_bucket_fast(words.flat_values, LARGEST) + 1
+        hashed = tf.strings.to_hash_bucket_fast(words.flat_values, LARGEST) + 1  # 0 is padding
         return words.with_flat_values(hashed)
 
     def __call__(self, texts: tf.Tensor) -> tf.RaggedTensor:

@@ -105,6 +105,7 @@ class TransferClassifier:
         return maps
 
     def _head(self, features: int, num_classes: int) -> keras.Model:
+        # float32 also under mixed precision: the logits decide, and the head costs little.
         layers: list[Any] = [keras.Input((features,), name="features")]
         if self.hidden_units is not None:
             layers.append(keras.layers.Dropout(self.dropout, dtype="float32"))
@@ -115,6 +116,7 @@ class TransferClassifier:
 
     def _freeze(self, backbone: keras.Layer) -> None:
         backbone.trainable = self.train_backbone
+        # Layers at any depth: a backbone may hold models.
         known = {layer.name: layer for layer in backbone._flatten_layers(include_self=False)}
         for name in self.fixed_layers:
             if name not in known:
@@ -149,6 +151,7 @@ class BuiltTransfer(BuiltClassifier):
 
     def backbone_version(self) -> int:
         """Return a checksum of the backbone's weights."""
+        # Chained, weight after weight, so that no copy of all of them is made.
         version = 0
         for weight in self.backbone.weights:
             version = zlib.crc32(weight.numpy().tobytes(), version)

@@ -114,6 +114,7 @@ class TransferLearning(ImageClassification):
             )
 
         super().__init__(data, **options)
+        # It replaces the base class's classifier, a network trained from nothing.
         self.classifier = TransferClassifier(  # type: ignore[assignment]
             Backbone(backbone, weights, preprocessing),
             train_backbone=train == "all",
@@ -122,6 +123,7 @@ class TransferLearning(ImageClassification):
             dropout=dropout,
         )
 
+        # The images, also where the Trainer is given features of them.
         self.images_data = self.data
         if cache_features:
             self.data = CachedFeatures(self.data, self._extract, self._backbone_version)

@@ -41,7 +41,7 @@ def inception(images: Any, num_classes: int, layers: LayerFactory) -> Any:
         for filters in modules:
             x = _module(x, filters, layers)
 
-    x = layers.drop(keras.layers.GlobalAveragePooling2D()(x))
+    x = layers.drop(keras.layers.GlobalAveragePooling2D()(x))  # (batch, channels)
     return layers.logits(x, num_classes)
 
 
@@ -54,4 +54,4 @@ def _module(x: Any, filters: tuple[int, int, int, int], layers: LayerFactory) ->
         layers.convolution(layers.convolution(layers.convolution(x, five, 1), five), five),
         layers.convolution(keras.layers.AveragePooling2D(3, 1, padding="same")(x), pooled, 1),
     ]
-    return keras.layers.Concatenate()(branches)
+    return keras.layers.Concatenate()(branches)  # (batch, side, side, sum of filters)

@@ -29,9 +29,11 @@ def resnet(images: Any, num_classes: int, layers: LayerFactory) -> Any:
     """
     x = layers.halve(layers.entry(images, ENTRY_FILTERS), down_to=SMALLEST_SIDE)
     for stage, filters in enumerate(FILTERS):
+        # The first stage keeps its side, and no stage goes below SMALLEST_SIDE.
         shrinks = stage > 0 and min(x.shape[1:3]) >= 2 * SMALLEST_SIDE
-        x = _block(x, filters, 2 if shrinks else 1, layers)
-    x = layers.drop(keras.layers.GlobalAveragePooling2D()(x))
+        x = _block(x, filters, 2 if shrinks else 1, layers)  # (batch, side, side, filters)
+
+    x = layers.drop(keras.layers.GlobalAveragePooling2D()(x))  # (batch, channels)
     return layers.logits(x, num_classes)
 
 
