@@ -9,15 +9,13 @@ import keras
 import tensorflow as tf
 
 from lightning_tf.callback import Callback
-from lightning_tf.exceptions import ConfigurationError
-from lightning_tf.tasks.common.confusion_matrix import ConfusionMatrix
-from lightning_tf.tasks.common.metrics import AreaUnderCurve, ConfusionCounts
+from lightning_tf.checks import checked_fraction
+from lightning_tf.tasks.common.confusion_matrix import ConfusionMatrix, make_confusion_counts
+from lightning_tf.tasks.common.metrics import AreaUnderCurve
 from lightning_tf.tasks.common.optimizer_settings import OptimizerSettings
 from lightning_tf.tasks.tabular.decision_boundary import DecisionBoundary
 from lightning_tf.tasks.tabular.network import FeatureNetwork
 from lightning_tf.tasks.tabular.tabular_task import TabularTask
-
-MOST_CONFUSED_CLASSES = 100  # a larger matrix can neither be read nor drawn
 
 
 class TabularClassification(TabularTask):
@@ -99,17 +97,14 @@ class TabularClassification(TabularTask):
         self.optimizer_settings = OptimizerSettings(
             optimizer, learning_rate, schedule, warmup_steps, weight_decay
         )
-        if not 0.0 <= label_smoothing < 1.0:
-            raise ConfigurationError(f"label_smoothing={label_smoothing!r} must be in [0, 1).")
-        self.label_smoothing = label_smoothing
+        self.label_smoothing = checked_fraction("label_smoothing", label_smoothing)
         options = {"target": target, "batch_size": batch_size, **(data_options or {})}
         self.take_data(data, facts, **options)
 
     def configure_model(self) -> None:
         """Build the network to the columns and classes."""
         super().configure_model()
-        drawn = self.num_classes <= MOST_CONFUSED_CLASSES
-        self.confusion_counts = ConfusionCounts(self.num_classes) if drawn else None
+        self.confusion_counts = make_confusion_counts(self.num_classes)
 
     def configure_metrics(self) -> dict[str, keras.metrics.Metric]:
         """Accuracy and the area under the ROC curve."""

@@ -281,7 +281,7 @@ def test_hyperparameters_are_plain_and_make_the_same_task_again():
         ({"initializer": "hee"}, "Did you mean 'he'"),
         ({"learning_rate": 0.0}, "learning_rate=0.0"),
         ({"weight_decay": -1.0}, "weight_decay=-1.0"),
-        ({"label_smoothing": 1.0}, "label_smoothing=1.0"),
+        ({"label_smoothing": 1.0}, "label_smoothing is 1.0"),
         ({"warmup_steps": -3}, "warmup_steps=-3"),
         ({"batch_size": 0}, "batch_size"),
         ({"dropout": 1.5}, "dropout"),

@@ -1,4 +1,4 @@
-"""StyleProgress: images of how far a style transfer has come."""
+"""StyleProgress: images of a style transfer while it trains."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class StyleProgress(Callback):
         self.every_n_steps = every_n_steps
 
     def on_train_window_end(self, trainer: Trainer, task: Any) -> None:
-        """Show where it is."""
+        """Log the image every `every_n_steps` updates."""
         if self.is_due(trainer):
             self._log(trainer, task)
 
     def on_fit_end(self, trainer: Trainer, task: Any) -> None:
-        """Show the end, unless the last update was shown."""
+        """Log the final image, unless the last update was logged."""
         if trainer.global_step % (self.every_n_steps or 1):
             self._log(trainer, task)
 

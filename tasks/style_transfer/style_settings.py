@@ -11,9 +11,10 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from lightning_tf.checks import is_number
 from lightning_tf.exceptions import ConfigurationError
-from lightning_tf.tasks.style_transfer.features import StyleFeatures, check_features
 from lightning_tf.tasks.style_transfer.losses import StyleLosses
+from lightning_tf.tasks.style_transfer.style_features import StyleFeatures, check_features
 
 
 @dataclass(frozen=True)
@@ -46,20 +47,21 @@ class StyleSettings:
     tv_weight: float
 
     def __post_init__(self) -> None:
-        """Check."""
+        """Refuse what cannot be compared."""
         check_features(self.network, self.weights, self.pooling)
         for name in ("content_layers", "style_layers"):
             layers = getattr(self, name)
             if isinstance(layers, str) or not layers:
                 raise ConfigurationError(f"{name}={layers!r}: give a list of names of layers.")
+
         for name in ("content_weight", "style_weight", "tv_weight"):
-            _checked_weights(name, [getattr(self, name)])
-        _checked_weights("style_weights", self.style_weights, positive=True)
-        _checked_weights("style_layers", list(self.layer_weights.values()), positive=True)
+            _check_weights(name, [getattr(self, name)])
+        _check_weights("style_weights", self.style_weights, positive=True)
+        _check_weights("style_layers", list(self.layer_weights.values()), positive=True)
 
     @property
     def layer_weights(self) -> dict[str, float]:
-        """The style layers with their weights, 1 where none were given."""
+        """Return the style layers with their weights, 1 where only names are known."""
         if isinstance(self.style_layers, Mapping):
             return dict(self.style_layers)
         return dict.fromkeys(self.style_layers, 1.0)
@@ -78,7 +80,7 @@ class StyleSettings:
         )
 
     def total(self, losses: Mapping[str, tf.Tensor]) -> tf.Tensor:
-        """The weighted sum that is minimised."""
+        """Return the weighted sum that is minimized."""
         return (
             self.content_weight * losses["content_loss"]
             + self.style_weight * losses["style_loss"]
@@ -86,9 +88,9 @@ class StyleSettings:
         )
 
 
-def _checked_weights(name: str, weights: Sequence[Any], positive: bool = False) -> None:
+def _check_weights(name: str, weights: Sequence[Any], positive: bool = False) -> None:
     for weight in weights:
-        good = isinstance(weight, (int, float)) and not isinstance(weight, bool)
-        if not good or not math.isfinite(weight) or weight < 0 or (positive and not weight):
+        is_finite = is_number(weight) and math.isfinite(weight)
+        if not is_finite or weight < 0 or (positive and not weight):
             least = "above 0" if positive else "of at least 0"
             raise ConfigurationError(f"{name}: {weight!r} must be a number {least}.")

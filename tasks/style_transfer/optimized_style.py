@@ -15,23 +15,24 @@ from lightning_tf.data.sources.repetitions import Repetitions
 from lightning_tf.exceptions import ConfigurationError, nearest
 from lightning_tf.tasks.style_transfer.colors import (
     luminance,
-    matched_colors,
-    matched_luminance,
-    with_colors_of,
+    match_colors,
+    match_luminance,
+    take_colors_of,
 )
 from lightning_tf.tasks.style_transfer.losses import Targets
-from lightning_tf.tasks.style_transfer.settings import StyleSettings
+from lightning_tf.tasks.style_transfer.style_method import StyleMethod
+from lightning_tf.tasks.style_transfer.style_settings import StyleSettings
 
 STARTS = ("content", "noise")
 
 
-class OptimizedStyle:
+class OptimizedStyle(StyleMethod):
     """An image that starts as the content, or as noise, and moves towards content and style.
 
     Source: Gatys et al., 2016, as of `StyleLosses`.
 
     Args:
-        content: The image to be stylised.
+        content: The image to be stylized.
         styles: Images of the styles.
         settings: What is compared.
         colors: See `StyleTransfer`.
@@ -42,7 +43,12 @@ class OptimizedStyle:
         ConfigurationError: `start` is unknown.
     """
 
-    exports = False
+    name = "optimize"
+    image_size = 512
+    learning_rate = 0.02
+    style_weight = 5.0
+    content_layers = ("block4_conv2",)
+    style_layers = tuple(f"block{block}_conv1" for block in range(1, 6))
 
     def __init__(
         self,
@@ -50,6 +56,7 @@ class OptimizedStyle:
         styles: Sequence[Image],
         settings: StyleSettings,
         colors: str,
+        *,
         start: str,
         steps_per_epoch: int,
     ) -> None:
@@ -60,14 +67,18 @@ class OptimizedStyle:
         self.data = Repetitions(steps_per_epoch, predict=content.unit)
 
     def build(self) -> keras.Layer:
-        """Make the image, the loss network and what it aims at."""
-        content = self.content.unit
-        aim = np.asarray(luminance(content)) if self._colors == "luminance" else content
+        """Make the image, the loss network and the targets."""
+        content = self.content.unit  # (1, height, width, 3)
+        target = np.asarray(luminance(content)) if self._colors == "luminance" else content
+
         features = self.settings.features()
         features.check_size("the content image", *content.shape[1:3])
-        self.losses = self.settings.losses(features, [self._style(s.unit) for s in self._styles])
-        self._targets = self.losses.content_targets(tf.constant(aim))
-        start = aim
+        styles = [self._adapt_style(style.unit) for style in self._styles]
+        self.losses = self.settings.losses(features, styles)
+        # The content never changes: its feature maps are computed once, not at every update.
+        self._targets = self.losses.content_targets(tf.constant(target))
+
+        start = target
         if self._start == "noise":
             # An initializer follows the Trainer's seed; keras.random goes on where it was.
             noise = keras.initializers.RandomUniform(0.0, 1.0)(content.shape, "float32")
@@ -76,20 +87,19 @@ class OptimizedStyle:
         return self.model
 
     def attempt(self, batch: Any, training: bool) -> tuple[tf.Tensor, Targets]:
-        """The image as it is, and the content's feature maps."""
+        """Return the image as it is, and the content's feature maps."""
         return self.model(batch), self._targets
 
     def predict(self, batch: Any) -> tf.Tensor:
-        """The image with the colours that were asked for, for each example of the batch."""
-        image = self._coloured()
-        return tf.repeat(image, tf.shape(batch)[0], axis=0)
+        """Return the image in the colors that were asked for, once for each example of a batch."""
+        return tf.repeat(self._colored(), tf.shape(batch)[0], axis=0)
 
     def preview(self) -> NDArray[np.float32]:
-        """The image as it is."""
-        return np.asarray(self._coloured())
+        """Return the image as it is, shape (1, height, width, 3)."""
+        return np.asarray(self._colored())
 
     def stylize(self, image: Image | None) -> Image:
-        """The image.
+        """Return the image.
 
         Raises:
             ConfigurationError: Another one is asked for.
@@ -101,22 +111,22 @@ class OptimizedStyle:
             )
         return self.content.painted(self.preview())
 
-    def _style(self, style: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _adapt_style(self, style: NDArray[np.float32]) -> NDArray[np.float32]:
         if self._colors == "histogram":
-            return np.asarray(matched_colors(style, self.content.unit))
+            return np.asarray(match_colors(style, self.content.unit))
         if self._colors == "luminance":
-            return matched_luminance(style, self.content.unit)
+            return match_luminance(style, self.content.unit)
         return style
 
-    def _coloured(self) -> tf.Tensor:
+    def _colored(self) -> tf.Tensor:
         image = self.model(None)
         if self._colors == "luminance":
-            return with_colors_of(self.content.unit, image)
+            return take_colors_of(self.content.unit, image)
         return image
 
 
 class TrainableImage(keras.layers.Layer):  # type: ignore[misc]
-    """Gives its image, whatever it is called with.
+    """An image as a weight: every call returns it, whatever the input.
 
     The image is float32 under every precision; what looks at it may compute in less. Pixels that
     an update moves out of [0, 1] are put back to the nearest end.
@@ -141,7 +151,7 @@ class TrainableImage(keras.layers.Layer):  # type: ignore[misc]
         self.built = True
 
     def call(self, batch: Any) -> Any:
-        """The image, shape (1, height, width, 3)."""
+        """Return the image, shape (1, height, width, 3)."""
         return keras.ops.convert_to_tensor(self.pixels)
 
 
@@ -149,5 +159,5 @@ class InUnit(keras.constraints.Constraint):  # type: ignore[misc]
     """Clips to [0, 1]."""
 
     def __call__(self, weight: Any) -> Any:
-        """The nearest values in [0, 1]."""
+        """Return the nearest values in [0, 1]."""
         return keras.ops.clip(weight, 0.0, 1.0)

@@ -3,48 +3,62 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 
 from lightning_tf.data.images.image import Image
 from lightning_tf.data.sources.repetitions import Repetitions
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.layers.hub_layer import HubLayer
-from lightning_tf.tasks.style_transfer.colors import matched_colors, with_colors_of
-from lightning_tf.tasks.style_transfer.fast import unit_images
+from lightning_tf.tasks.style_transfer.colors import match_colors, take_colors_of
+from lightning_tf.tasks.style_transfer.style_method import StyleMethod, unit_images
 
 MAGENTA = "https://tfhub.dev/google/magenta/arbitrary-image-stylization-v1-256/2"
 
 
-class HubStyle:
-    """Arbitrary stylisation in one pass; nothing trains.
+class HubStyle(StyleMethod):
+    """Arbitrary stylization in one pass; nothing trains.
 
     Source: Ghiasi et al., "Exploring the structure of a real-time, arbitrary neural artistic
     stylization network", 2017, https://arxiv.org/abs/1705.06830.
 
     Args:
-        content: The image that is stylised where no other is given, or None.
-        style: The image of the style.
+        content: The image that is stylized where no other is named, or None.
+        styles: The one image of the style.
         colors: See `StyleTransfer`.
         hub: A SavedModel's folder or URL; it takes two batches of images in [0, 1], contents and
             styles, and gives one.
+
+    Raises:
+        ConfigurationError: There are several styles.
     """
 
-    exports = False
+    name = "hub"
+    trains = False
+    style_size = 256  # what the network of Ghiasi et al. was trained on
 
     def __init__(
-        self, content: Image | None, style: Image, colors: str, hub: str | os.PathLike[str]
+        self,
+        content: Image | None,
+        styles: Sequence[Image],
+        colors: str,
+        hub: str | os.PathLike[str],
     ) -> None:
-        self.content, self._style, self._colors = content, style, colors
+        if len(styles) > 1:
+            raise ConfigurationError("method='hub' takes one style image; give one.")
+        self.content, self._style, self._colors = content, styles[0], colors
         self._hub = os.fspath(hub)
         self.data = Repetitions(1, predict=None if content is None else content.unit)
 
     def build(self) -> keras.Layer:
-        """Load the SavedModel."""
+        """Load the SavedModel.
+
+        Raises:
+            ConfigurationError: It cannot be loaded, or the run has another precision than float32.
+        """
         policy = keras.config.dtype_policy()
         if policy.compute_dtype != "float32":
             raise ConfigurationError(
@@ -55,25 +69,22 @@ class HubStyle:
         return self.model
 
     def predict(self, batch: Any) -> tf.Tensor:
-        """Stylised images, float32 in [0, 1], the size of the batch's."""
+        """Return stylized images, float32 in [0, 1], of the batch's size."""
         contents = unit_images(batch)
         style = tf.repeat(tf.constant(self._style.unit), tf.shape(contents)[0], axis=0)
         if self._colors == "histogram":
-            style = matched_colors(self._style.unit, contents)
+            style = match_colors(self._style.unit, contents)
+
         outputs = self.model(contents, style)
-        made = outputs[0] if isinstance(outputs, (list, tuple)) else outputs
+        stylized = outputs[0] if isinstance(outputs, (list, tuple)) else outputs
         shape = tf.shape(contents)
         # The network halves and doubles: sides that four does not divide come back longer.
-        made = tf.ensure_shape(made[:, : shape[1], : shape[2]], contents.shape)
-        made = tf.clip_by_value(made, 0.0, 1.0)
-        return with_colors_of(contents, made) if self._colors == "luminance" else made
-
-    def preview(self) -> NDArray[np.float32] | None:
-        """Nothing: there is no progress to be shown."""
-        return None
+        stylized = tf.ensure_shape(stylized[:, : shape[1], : shape[2]], contents.shape)
+        stylized = tf.clip_by_value(stylized, 0.0, 1.0)  # (batch, height, width, 3)
+        return take_colors_of(contents, stylized) if self._colors == "luminance" else stylized
 
     def stylize(self, image: Image | None) -> Image:
-        """The image in the style; without one, the content.
+        """Return the image in the style; without one, the content.
 
         Raises:
             ConfigurationError: There is neither.

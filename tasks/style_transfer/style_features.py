@@ -23,7 +23,7 @@ class StyleFeatures:
     Args:
         network: ``VGG16`` or ``VGG19``.
         weights: ``imagenet``, a local file of the network without its top, or None.
-        layers: Names of layers whose outputs are wanted; what lies above the last is dropped.
+        layers: Names of layers whose outputs are returned; what lies above the last is dropped.
         pooling: ``max`` as the network was trained, or ``average``, which Gatys et al. found to
             give smoother images.
 
@@ -39,32 +39,32 @@ class StyleFeatures:
     def __init__(
         self, network: str, weights: Any, layers: Iterable[str], pooling: str = "average"
     ) -> None:
-        wanted = set(layers)
-        made, self._preprocess, _ = keras_applications.build(network, weights, (None, None, 3))
-        known = [layer.name for layer in made.layers[1:]]
-        for name in sorted(wanted):
+        self._names, self._network = set(layers), network
+        model, self._preprocess, _ = keras_applications.build(network, weights, (None, None, 3))
+        known = [layer.name for layer in model.layers[1:]]  # without the input
+        for name in sorted(self._names):
             if name not in known:
                 raise ConfigurationError(f"{network} has no layer {name!r}.{nearest(name, known)}")
-        last = max(known.index(name) for name in wanted)
-        self._layers = [self._taken(layer, pooling) for layer in made.layers[1 : last + 2]]
-        self._wanted, self._network = wanted, network
-        self.smallest_side = 2 ** sum(
-            isinstance(layer, keras.layers.MaxPooling2D) for layer in made.layers[1 : last + 2]
-        )
+
+        last = max(known.index(name) for name in self._names)
+        used = model.layers[1 : last + 2]
+        self._layers = [_replace_pooling(layer, pooling) for layer in used]
+        # Each pooling halves the sides, and the last one must leave a pixel.
+        self.smallest_side = 2 ** sum(isinstance(each, keras.layers.MaxPooling2D) for each in used)
 
     def __call__(self, images: Any) -> dict[str, tf.Tensor]:
-        """Feature maps by layer, float32, shape (batch, height, width, channels).
+        """Return feature maps by layer, float32, shape (batch, height, width, channels).
 
         Args:
             images: Float in [0, 1], shape (batch, height, width, 3).
         """
         values = self._preprocess(tf.cast(images, tf.float32) * 255.0)
-        found = {}
+        maps = {}
         for layer in self._layers:
             values = layer(values)
-            if layer.name in self._wanted:
-                found[layer.name] = tf.cast(values, tf.float32)
-        return found
+            if layer.name in self._names:
+                maps[layer.name] = tf.cast(values, tf.float32)  # the losses are float32
+        return maps
 
     def check_size(self, name: str, height: int, width: int) -> None:
         """Refuse an image of which nothing would be left.
@@ -79,12 +79,6 @@ class StyleFeatures:
                 "larger size, or lower layers."
             )
 
-    @staticmethod
-    def _taken(layer: keras.Layer, pooling: str) -> keras.Layer:
-        if pooling == "average" and isinstance(layer, keras.layers.MaxPooling2D):
-            return keras.layers.AveragePooling2D(2, strides=2, name=layer.name)
-        return layer
-
 
 def check_features(network: Any, weights: Any, pooling: Any) -> None:
     """Refuse names that `StyleFeatures` could not take, before anything is built.
@@ -97,3 +91,9 @@ def check_features(network: Any, weights: Any, pooling: Any) -> None:
     if pooling not in POOLINGS:
         raise ConfigurationError(f"pooling={pooling!r}.{nearest(pooling, POOLINGS)}")
     keras_applications.check_weights(network, weights)
+
+
+def _replace_pooling(layer: keras.Layer, pooling: str) -> keras.Layer:
+    if pooling == "average" and isinstance(layer, keras.layers.MaxPooling2D):
+        return keras.layers.AveragePooling2D(2, strides=2, name=layer.name)
+    return layer
