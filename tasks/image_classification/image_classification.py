@@ -14,7 +14,7 @@ import tensorflow as tf
 from lightning_tf.callback import Callback
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.images.image_data import image_data
-from lightning_tf.data.images.spec import ImageSpec, image_spec
+from lightning_tf.data.images.image_spec import ImageSpec, image_spec
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.tasks.common.confusion_matrix import ConfusionMatrix
 from lightning_tf.tasks.common.fused_task import FusedTask

@@ -17,7 +17,7 @@ from lightning_tf.data.array_data import ArrayData
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.images.checks import checked_images
 from lightning_tf.data.images.image import Image
-from lightning_tf.data.images.unlabelled_folder import UnlabelledImageFolder
+from lightning_tf.data.images.unlabeled_image_folder import UnlabeledImageFolder
 from lightning_tf.data.indexed_data import IndexedData
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.tasks.style_transfer.colors import luminance, with_colors_of
@@ -99,7 +99,7 @@ class FastStyle:
 
     def preview(self) -> NDArray[np.float32] | None:
         """Some held-out photos in the style, or None where there is no validation part."""
-        part = (self.data.parts or {}).get("val") if isinstance(self.data, IndexedData) else None
+        part = (self.data.splits or {}).get("val") if isinstance(self.data, IndexedData) else None
         if part is None:
             return None
         chosen = part.indices[:SHOWN]
@@ -117,7 +117,7 @@ class FastStyle:
                 "stylize: method='fast' needs an image; give a path or an array."
             )
         _check_side("the image", *image.pixels.shape[:2])
-        return image.painted(self.predict(image.unit))
+        return image.recolor(self.predict(image.unit))
 
     def export(self, path: Path) -> None:
         """Write a SavedModel that needs TensorFlow alone.
@@ -166,7 +166,7 @@ def _data(data: Any, image_size: int, batch_size: int, val_fraction: float | Non
     if isinstance(data, DataModule):
         return data
     if isinstance(data, (str, os.PathLike)):
-        return UnlabelledImageFolder(
+        return UnlabeledImageFolder(
             data, image_size=image_size, batch_size=batch_size, val_fraction=val_fraction
         )
     if data is None:

@@ -81,4 +81,4 @@ class HubStyle:
         image = image or self.content
         if image is None:
             raise ConfigurationError("stylize: give a path or an array, or the task content=.")
-        return image.painted(self.predict(image.unit))
+        return image.recolor(self.predict(image.unit))

@@ -12,8 +12,8 @@ import tensorflow as tf
 
 from lightning_tf.callback import Callback
 from lightning_tf.data.data_module import DataModule
-from lightning_tf.data.text.spec import text_spec
 from lightning_tf.data.text.text_data import takes_class_names, text_data
+from lightning_tf.data.text.text_spec import text_spec
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.task import Task
 from lightning_tf.tasks.common.confusion_matrix import ConfusionMatrix

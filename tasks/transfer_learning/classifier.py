@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from lightning_tf.data.images.spec import ImageSpec
+from lightning_tf.data.images.image_spec import ImageSpec
 from lightning_tf.exceptions import ConfigurationError, nearest
 from lightning_tf.tasks.image_classification.classifier import BuiltClassifier
 from lightning_tf.tasks.transfer_learning.backbone import Backbone, BuiltBackbone

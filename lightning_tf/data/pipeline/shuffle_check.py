@@ -15,7 +15,7 @@ REMEDY = (
 
 
 def unrepeatable_order(dataset: tf.data.Dataset, again: Callable[[], tf.data.Dataset]) -> str:
-    """Say what is wrong with a data set's order; empty where nothing is.
+    """Return what is wrong with a data set's order; empty where nothing is.
 
     Args:
         dataset: What `train_dataset` gave for an epoch.
@@ -24,6 +24,7 @@ def unrepeatable_order(dataset: tf.data.Dataset, again: Callable[[], tf.data.Dat
     shuffles = list(_shuffles(dataset))
     if not shuffles:
         return ""
+
     for first, second in zip(shuffles, _shuffles(again()), strict=True):
         # Without a seed of its own a shuffle takes 0, or under a global seed the next of a sequence
         # that depends on every operation made before.

@@ -27,7 +27,7 @@ def test_what_is_transparent_lies_on_white_and_comes_back_transparent(tmp_path):
     np.testing.assert_array_equal(image.pixels[0], 255)
     np.testing.assert_array_equal(image.pixels[1], RED[1])
     assert abs(int(image.pixels[5, 0, 0]) - 127) <= 1  # black at a half on white
-    file = image.painted(np.zeros((1, 6, 4, 3))).save(tmp_path / "new" / "black.png")
+    file = image.recolor(np.zeros((1, 6, 4, 3))).save(tmp_path / "new" / "black.png")
     written = np.asarray(PIL.Image.open(file))
     np.testing.assert_array_equal(written[..., 3], alpha)
     assert not written[..., :3].any()

@@ -29,7 +29,7 @@ def ready(root, **options):
 
 
 def sizes(data):
-    return {name: len(part.indices) for name, part in data.parts.items()}
+    return {name: len(part.indices) for name, part in data.splits.items()}
 
 
 def flat(dataset):
@@ -108,7 +108,7 @@ def test_broken_images_are_skipped_counted_and_told_once(tmp_path, caplog):
         data = ready(tmp_path, broken="skip", val_fraction=0.0)
     assert data.broken_files == [str(tmp_path / "red" / name) for name in ("0.jpg", "5.png")]
     assert sizes(data) == {"train": 10}
-    assert [record.name for record in caplog.records] == ["lightning_tf.data.images.image_folder"]
+    assert [record.name for record in caplog.records] == ["lightning_tf.data.sources.skip_or_raise"]
     _, labels = flat(data.train_dataset(0))
     assert np.bincount(labels).tolist() == [6, 4]
 

@@ -177,10 +177,10 @@ def test_infinity_counts_as_missing():
         ({"time": "date"}, "no column 'date'; name one with time="),
         ({"known": ["x"]}, "no column 'x'; name one with known="),
         ({"history": 39}, "The series has 40 rows, shorter than a window"),
-        ({"horizon": 5}, r"The (val|test) part has 4 rows"),
-        ({"test_from": "2021-01-01", "val_from": None}, "The test part has 0 rows"),
+        ({"horizon": 5}, r"The (val|test) split has 4 rows"),
+        ({"test_from": "2021-01-01", "val_from": None}, "The test split has 0 rows"),
     ],
-    ids=["target", "time", "known", "short", "part", "late"],
+    ids=["target", "time", "known", "short", "split", "late"],
 )
 def test_what_does_not_fit_the_table_is_told(options, message):
     with pytest.raises(DataError, match=message):

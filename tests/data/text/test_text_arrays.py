@@ -62,7 +62,7 @@ def test_an_empty_text_is_named_or_left_out_with_a_warning(caplog):
         ready((x, y))
     with caplog.at_level(logging.WARNING):
         data = ready((x, y), empty="skip", val_fraction=0.0)
-    assert len(data.parts["train"].indices) == 47
+    assert len(data.splits["train"].indices) == 47
     assert "index 5" in caplog.text
 
 

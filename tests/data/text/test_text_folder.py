@@ -19,7 +19,7 @@ def written(root, count=12, names=("bad", "good")):
 
 def sizes(data):
     data.setup("fit")
-    return {name: len(part.indices) for name, part in data.parts.items()}
+    return {name: len(part.indices) for name, part in data.splits.items()}
 
 
 def test_a_folder_of_classes_is_split(tmp_path):
@@ -56,7 +56,7 @@ def test_what_is_wrong_with_a_folder_is_named(tmp_path):
     assert sizes(TextFolder(root, encoding="latin-1")) == {"train": 12, "val": 1}
     (root / "bad" / "x.txt").unlink()
     (root / "none").mkdir()
-    with pytest.raises(DataError, match=r"holds no \.txt files"):
+    with pytest.raises(DataError, match=r"holds no texts"):
         TextFolder(root).setup("fit")
 
 
@@ -98,7 +98,7 @@ def test_an_empty_file_is_named_or_left_out_by_its_place_in_its_part(tmp_path, c
     with caplog.at_level(logging.WARNING):
         data = TextFolder(tmp_path, empty="skip", val_fraction=0.0)
         assert sizes(data) == {"train": 12, "test": 3}
-    assert "first at index 2. They are left out" in caplog.text
+    assert "first at index 2. They are skipped" in caplog.text
     assert [labels for _, labels in flat(data.test_dataset())] == [[0, 0, 1]]
 
 
