@@ -236,7 +236,7 @@ class TextClassification(Task):
 
     def _fit_vocabulary(self, vocabulary: Vocabulary) -> None:
         texts: Any = self.texts
-        part = (getattr(texts, "parts", None) or {}).get("train")
+        part = (getattr(texts, "splits", None) or {}).get("train")
         if part is not None:
             own = part.indices[texts.workers.part(len(part.indices))]
             given = part.source.inputs(own, CHUNK)
