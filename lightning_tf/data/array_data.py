@@ -94,6 +94,7 @@ def checked_arrays(name: str, x: Any, y: Any) -> tuple[Any, Any]:
         None if y is None else tf.nest.map_structure(lambda a: _checked_array(f"{name} y", a), y),
     )
 
+    # One length for all, whatever the nest.
     lengths = {len(array) for array in tf.nest.flatten(pair) if array is not None}
     if len(lengths) != 1:
         shapes = [array.shape for array in tf.nest.flatten(pair) if array is not None]
@@ -101,6 +102,7 @@ def checked_arrays(name: str, x: Any, y: Any) -> tuple[Any, Any]:
             f"The {name} arrays have different numbers of examples: shapes {shapes}; "
             "the first dimensions must be equal."
         )
+
     if lengths == {0}:
         raise DataError(f"The {name} arrays are empty; give at least one example.")
     return pair
@@ -114,8 +116,10 @@ def _checked_array(name: str, value: Any) -> NDArray[Any]:
             "strings of shape (examples, ...), every example of one shape."
         )
 
+    # float16 and bfloat16 stay: only float64 has no use in Keras.
     if array.dtype.kind == "f":
         array = array.astype(np.float32, copy=False) if array.dtype == np.float64 else array
+
         # A sum finds a NaN without a second array of booleans.
         if not np.isfinite(array.sum(dtype=np.float64)):
             bad = np.flatnonzero(~np.isfinite(array.reshape(len(array), -1)).all(axis=1))

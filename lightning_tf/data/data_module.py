@@ -143,6 +143,7 @@ class DataModule:
         if method is None:
             return None
 
+        # From its start by `train_dataset` itself, which a subclass may override alone.
         if stage != "train":
             dataset = method()
         else:

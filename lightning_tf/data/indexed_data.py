@@ -102,12 +102,15 @@ class IndexedData(DataModule):
 
     def setup(self, stage: str) -> None:
         """Load the data unless that is done."""
+        # Once for all stages: the splits of a run must not depend on what it is asked for first.
         if self.splits is None:
             self.splits = {n: split for n, split in self.load().items() if len(split.indices)}
 
     def join(self, workers: Workers) -> None:
         """Join the workers; what not all have loaded is loaded again, by all together."""
         super().join(workers)
+
+        # `load` calls collectives: if one worker had loaded before, the others would wait for it.
         if self.loads_together and not workers.all_gather([self.splits is not None]).all():
             self.splits = None
 
@@ -139,6 +142,7 @@ class IndexedData(DataModule):
         if share is None or not self._is_by_index(stage):
             return super().dataset_for(stage, epoch, batch, share)
 
+        # The same choice of split and order as the dataset methods, which read all of a batch.
         split = self._split(stage)
         if stage == "predict":
             split = split or self._split("test")
@@ -171,5 +175,6 @@ class IndexedData(DataModule):
         split = self._split("train")
         if split is None:
             return None
+        # The whole order first, then its rest: a resumed epoch goes on where it stopped.
         order = epoch_order(split.indices, self.order_seed, epoch)
         return split.source.batches(order[batch * self.batch_size :], self.batch_size)

@@ -1,4 +1,4 @@
-"""Checks of labels and class names, whatever is labelled."""
+"""Checks of labels and class names, whatever is labeled."""
 
 from __future__ import annotations
 
@@ -41,6 +41,7 @@ def checked_labels(name: str, labels: Any, num_classes: int | None = None) -> ND
             f"The {name} labels have dtype {array.dtype} and shape {array.shape}; "
             f"they must be integers of shape (examples,).{hint}"
         )
+
     if array.ndim != 1:
         raise DataError(f"The {name} labels have shape {array.shape}; it must be (examples,).")
 

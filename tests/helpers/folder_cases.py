@@ -219,9 +219,9 @@ def failures(folder, root):
     found["a broken image"] = fit(lambda: of_images(root))
     skipping = ImageFolder(Path(root, "images"), image_size=8, broken="skip")
     found["skipped"] = loaded(skipping), skipping.broken_files
-    unlabelled = UnlabeledImageFolder(Path(root, "images"), image_size=8, broken="skip")
-    found["unlabelled"] = loaded(unlabelled), unlabelled.broken_files
-    greys = unlabelled.splits["train"].source.inputs(np.arange(IMAGES), 4)
+    unlabeled = UnlabeledImageFolder(Path(root, "images"), image_size=8, broken="skip")
+    found["unlabeled"] = loaded(unlabeled), unlabeled.broken_files
+    greys = unlabeled.splits["train"].source.inputs(np.arange(IMAGES), 4)
     found["images"] = np.concatenate(list(greys.as_numpy_iterator()))
     default = text_folder.read_text
 

@@ -93,6 +93,7 @@ class CachedFeatures(IndexedData):
             return super()._split(name)
         self.setup("fit")
 
+        # Asked at every dataset: a backbone may get other weights between two fits.
         version = self._version()
         if version != self._extracted_with:
             self._refuse_change()

@@ -26,12 +26,14 @@ def checked_images(name: str, images: Any) -> NDArray[Any]:
         raise DataError(
             f"The {name} images have dtype {array.dtype}; give decoded images of uint8 or float."
         )
+
     if array.ndim != 4:
         hint = " Add the channel with x[..., np.newaxis]." if array.ndim == 3 else ""
         raise DataError(
             f"The {name} images have shape {array.shape}; they must have rank 4: "
             f"(images, height, width, channels).{hint}"
         )
+
     if 0 in array.shape:
         raise DataError(f"The {name} images have shape {array.shape}: there is none among them.")
     return array

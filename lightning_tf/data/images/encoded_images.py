@@ -65,12 +65,13 @@ class EncodedImages:
         Args:
             workers: Each decodes a part and gives it to the others; they need an image size.
         """
+        # Each worker holds all pixels in the end: any of them may draw any image.
         part = workers.part(len(self._labels))
 
         def decode_part() -> NDArray[np.uint8]:
             dataset = self.inputs(np.arange(part.start, part.stop, dtype=np.int64), 64)
             batches = list(dataset.as_numpy_iterator())
-            if not batches:
+            if not batches:  # more workers than images
                 return np.zeros((0, *dataset.element_spec.shape[1:]), np.uint8)
             return np.concatenate(batches)
 
@@ -115,6 +116,7 @@ class EncodedImages:
         try:
             self._decode(tf.constant(index))
         except tf.errors.OpError as error:
+            # Without TensorFlow's names of nodes and of the operation.
             message = error.message.split("}} ")[-1]
             return str(message.split(" [Op:")[0])
         return "it could be decoded only at the second try"

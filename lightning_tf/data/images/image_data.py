@@ -49,7 +49,7 @@ def image_data(
     num_classes: int | None = None,
     class_names: list[str] | None = None,
 ) -> DataModule:
-    """Make a DataModule of labelled images from what a user writes.
+    """Make a DataModule of labeled images from what a user writes.
 
     Every option but `data` is handed to the source; None leaves the source's default, and
     one that the source does not know is an error.
@@ -107,13 +107,16 @@ def _source(data: Any, data_dir: Any) -> tuple[type[DataModule], tuple[Any, ...]
             "(images, labels), tf.data.Datasets or a DataModule."
         )
 
+    # A name before a folder: one called "mnist" beside the program must not change what it means.
     name = os.fspath(data)
     if name.startswith("tfds:"):
         return TfdsImages, (name.removeprefix("tfds:"),)
+
     if name == "cifar10" and not Cifar10.is_at_hand(data_dir):
         return TfdsImages, ("cifar10",)
     if name in BUILT_IN:
         return BUILT_IN[name], ()
+
     if Path(name).expanduser().is_dir():
         return ImageFolder, (name,)
     raise ConfigurationError(

@@ -1,4 +1,4 @@
-"""ImageDatasets: tf.data.Datasets of labelled images."""
+"""ImageDatasets: tf.data.Datasets of labeled images."""
 
 from __future__ import annotations
 

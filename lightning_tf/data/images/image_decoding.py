@@ -42,12 +42,14 @@ class ImageDecoding:
             return image
         if self.crop_to_aspect_ratio:
             image = _crop(image, self.image_size)
+        # Antialiased as pillow does it, else fine patterns of large photos become noise.
         resized = tf.image.resize(image, self.image_size, antialias=True)
         return tf.saturate_cast(tf.round(resized), tf.uint8)
 
 
 def _crop(image: tf.Tensor, image_size: tuple[int, int]) -> tf.Tensor:
     height, width = tf.shape(image)[0], tf.shape(image)[1]
+    # In integers: the same window on every device. A very narrow image keeps one pixel.
     wanted_height = tf.minimum(height, width * image_size[0] // image_size[1])
     wanted_width = tf.minimum(width, height * image_size[1] // image_size[0])
     return tf.image.crop_to_bounding_box(

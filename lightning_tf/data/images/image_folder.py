@@ -16,7 +16,7 @@ from lightning_tf.data.images.find_broken_images import find_broken_images
 from lightning_tf.data.images.image_decoding import ENDINGS
 from lightning_tf.data.indexed_data import IndexedData, Split
 from lightning_tf.data.labels import checked_class_names
-from lightning_tf.data.sources.class_folders import LabelledFiles, class_files, split_folders
+from lightning_tf.data.sources.class_folders import LabeledFiles, class_files, split_folders
 from lightning_tf.data.sources.skip_or_raise import ACTIONS
 from lightning_tf.exceptions import ConfigurationError, DataError
 
@@ -106,6 +106,7 @@ class ImageFolder(IndexedData):
         labels = np.concatenate([split_labels for _, split_labels in files.values()])
         owners = np.repeat(list(files), [len(listed) for listed, _ in files.values()])
 
+        # Broken ones are found before the split: what is held out is drawn from whole images.
         images = self._encoded(paths, labels)
         broken = find_broken_images(self.workers, self._root, paths, images, self._broken)
         self.broken_files = [paths[index] for index in broken]
@@ -114,6 +115,7 @@ class ImageFolder(IndexedData):
             labels, owners = labels[whole], owners[whole]
             images = self._encoded([paths[index] for index in whole], labels)
 
+        # By place in `labels`, in the order of classes and names within each split.
         rows = {split: np.flatnonzero(owners == split) for split in files}
         if not len(rows["train"]):
             folder = split_folders(self._root)["train"]
@@ -126,7 +128,7 @@ class ImageFolder(IndexedData):
         source = images.decode_all(self.workers)
         return {name: Split(source, split.indices) for name, split in splits.items()}
 
-    def _list_files(self) -> dict[str, LabelledFiles]:
+    def _list_files(self) -> dict[str, LabeledFiles]:
         """List the files of each split and their labels; learn the classes."""
         names, files = class_files(self._root, "images", ENDINGS, self._classes)
         self.class_names = checked_class_names(names, len(names))

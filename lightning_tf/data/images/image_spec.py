@@ -17,7 +17,7 @@ from lightning_tf.exceptions import DataError
 
 @dataclass(frozen=True)
 class ImageSpec:
-    """Shape, classes and values of labelled images.
+    """Shape, classes and values of labeled images.
 
     Attributes:
         input_shape: Height, width and channels of an image.
@@ -87,6 +87,7 @@ def _first_images(data: DataModule, num_classes: int | None) -> NDArray[Any]:
     dataset = data.dataset_for("train")
     if dataset is None:
         raise DataError(f"{owner} has no training data; return batches from train_dataset.")
+
     batch = next(iter(dataset.take(1).as_numpy_iterator()), None)
     if batch is None:
         raise DataError(f"The training data of {owner} are empty; give at least one batch.")
@@ -99,6 +100,7 @@ def _first_images(data: DataModule, num_classes: int | None) -> NDArray[Any]:
 
     images = checked_images("training", batch[0])
     labels = checked_labels("training", batch[1], num_classes)
+
     if len(images) != len(labels):
         raise DataError(
             f"The first training batch of {owner} has {len(images)} images and "

@@ -88,6 +88,7 @@ class RecordImages:
         key = self._label_key
         specification = tfds.features.FeaturesDict({key: self._features[key]}).tf_example_spec
         labels = np.zeros(len(indices), np.int64)
+        # Block by block: the images of all records would not fit into memory.
         for start in range(0, len(indices), BLOCK):
             block = slice(start, start + BLOCK)
             records = self._records.read(indices[block].tolist())
@@ -118,7 +119,7 @@ class RecordImages:
             .map(plain(self._blocks), num_parallel_calls=1)  # a thread of its own
             .prefetch(1)
             .unbatch()
-            .apply(tf.data.experimental.assert_cardinality(len(indices)))
+            .apply(tf.data.experimental.assert_cardinality(len(indices)))  # unbatch forgets it
         )
         return map_and_batch(records, plain(make), batch_size)
 
@@ -161,6 +162,7 @@ class RecordImages:
     def _parse(self, record: tf.Tensor, *keys: str) -> Any:
         import tensorflow_datasets as tfds
 
+        # The image stays encoded: `ImageDecoding` decodes every source of images.
         wanted = tfds.features.FeaturesDict({key: self._features[key] for key in keys})
         encoded = {key: tfds.decode.SkipDecoding() for key in keys if key == self._image_key}
         return wanted.deserialize_example(record, decoders=encoded)

@@ -73,7 +73,7 @@ class TfdsImages(IndexedData):
         ConfigurationError: No such set, one that is prepared in another format, more files than the
             process may open, or images of many sizes and no `image_size`.
         DataError: The set is not prepared and cannot be, its format cannot be read on this
-            platform, or it holds no labelled images.
+            platform, or it holds no labeled images.
 
     Example:
         >>> data = TfdsImages("cifar10", data_dir="tensorflow_datasets")
@@ -138,6 +138,7 @@ class TfdsImages(IndexedData):
         source = RecordImages(self._records, builder.info.features, *keys, self._decoding())
         rows = consecutive_rows({name: sum(i.take for i in each) for name, each in files.items()})
 
+        # Without labels nothing is read: with them every training record is, from end to end.
         fractions = held_out_fractions(rows, self._val_fraction, self._test_fraction)
         if not self._in_memory and not any(fractions.values()):
             return source, rows, None
@@ -157,6 +158,7 @@ class TfdsImages(IndexedData):
         image, label = keys
         for name, split in splits.items():
             dataset = self._set.read(builder, split, {image: tfds.decode.SkipDecoding()})
+            # In batches: a step from TensorFlow to NumPy for each image would take longer than it.
             batches = dataset.map(lambda x: (x[image], x[label])).batch(1000)
             before = len(labels)
             for some_contents, some_labels in batches.as_numpy_iterator():

@@ -76,6 +76,7 @@ class UnlabeledImageFolder(IndexedData):
         """Find the files, decode them and hold some out."""
         paths = self.workers.unless_one_fails(self._list_files)
         images = self._encoded(paths)
+
         broken = find_broken_images(self.workers, self._root, paths, images, self._broken)
         self.broken_files = [paths[index] for index in broken]
         if broken:
@@ -85,18 +86,22 @@ class UnlabeledImageFolder(IndexedData):
             paths = [paths[index] for index in whole]
             images = self._encoded(paths)
 
+        # Small enough to keep: all of one size, and read in every epoch.
         source = _InputsOnly(images.decode_all(self.workers))
         return self.hold_out(source, {"train": np.arange(len(paths), dtype=np.int64)})
 
     def _list_files(self) -> list[str]:
         if not self._root.is_dir():
             raise DataError(f"{self._root} is no folder; give one with images in it.")
+
+        # Hidden folders as well: programs keep small copies of images in them.
         files = sorted(
             str(path)
             for path in self._root.rglob("*")
             if path.suffix.lower() in ENDINGS
             and not any(part.startswith(".") for part in path.relative_to(self._root).parts)
         )
+
         if not files:
             raise DataError(
                 f"{self._root} holds no images, nor do the folders in it; put some "

@@ -30,6 +30,7 @@ def unrepeatable_order(dataset: tf.data.Dataset, again: Callable[[], tf.data.Dat
         # that depends on every operation made before.
         if _seeds(first) == (0, 0) or _seeds(first) != _seeds(second):
             return f"train_dataset shuffles without a seed: {REMEDY}"
+        # The same object twice: it goes on with its sequence instead of beginning it again.
         if first is second and first._reshuffle_each_iteration:
             return f"train_dataset gives one data set that reshuffles whenever it is read: {REMEDY}"
     return ""

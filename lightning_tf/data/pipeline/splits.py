@@ -46,7 +46,7 @@ def split_indices(
     """
     _check_fractions(fractions)
     random = np.random.RandomState(seed)
-    line = random.permutation(count)
+    line = random.permutation(count)  # (count,)
 
     # A stable sort keeps the random order among examples of the same place.
     if labels is not None:
@@ -126,6 +126,7 @@ def hold_out_splits(
     if classes is not None and any(fractions.values()):
         _refuse_single(classes, class_names)
 
+    # Both held-out splits in one draw: they never overlap.
     rest, *pieces = split_indices(len(train), list(fractions.values()), seed, classes)
     held_out = {name: train[piece] for name, piece in zip(fractions, pieces, strict=True)}
     return {**rows, "train": train[rest], **held_out}
@@ -173,5 +174,6 @@ def _places(labels: NDArray[np.integer], random: np.random.RandomState) -> NDArr
     places = np.empty(len(labels))
     for label in np.unique(labels):
         members = np.flatnonzero(labels == label)
+        # A random start: without it every rare class would be held out, or none.
         places[members] = (np.arange(len(members)) + random.rand()) / len(members)
     return places

@@ -56,6 +56,7 @@ class SeriesColumns:
         for role in ("target", "known", "unknown", "time", "series"):
             names = getattr(self, role)
             self.roles[role] = [names] if isinstance(names, str) else list(names or ())
+
         every = [column for columns in self.roles.values() for column in columns]
         twice = sorted({column for column in every if every.count(column) > 1})
         if twice:

@@ -75,7 +75,8 @@ def read_series(table: Any, columns: SeriesColumns, data: Any = None) -> SeriesS
     check_columns(table, name, roles)
     roles["target"] = roles["target"] or [_only_target(table, name, roles)]
 
-    table = table.copy(deep=False)
+    table = table.copy(deep=False)  # the user's own DataFrame stays as it is
+
     time = columns.time or "row"
     if columns.time is None:
         time = "row number"  # as messages call it
@@ -83,15 +84,19 @@ def read_series(table: Any, columns: SeriesColumns, data: Any = None) -> SeriesS
         table[time] = np.arange(len(table)) if ids is None else ids.cumcount()
     else:
         table[time] = parse_times(table[time], columns.time_format)
+
     if columns.series is not None:
         _refuse_missing(table, columns.series)
         table[columns.series] = table[columns.series].astype(str)
+    # Values are checked in time's order, so that a fill takes the value before.
     table = order_rows(table, columns.series, time, columns.sort)
 
     values = [*roles["target"], *roles["unknown"], *roles["known"]]
     for column in values:
         _refuse_words(table, column)
+
     groups = [("", table)] if columns.series is None else table.groupby(columns.series, sort=False)
+    # Series by series: neither a gap nor a fill reaches into the next one.
     tables = {str(key): _fill(rows, time, values, columns) for key, rows in groups}
     return SeriesStore(
         np.concatenate([rows[values].to_numpy(np.float32) for rows in tables.values()]),

@@ -59,6 +59,7 @@ class SeriesWindows:
 
     def _input(self, origins: tf.Tensor) -> dict[str, tf.Tensor]:
         known = len(self.store.known)
+        # Starts are sorted: an origin belongs to the last series that begins at or before it.
         places = tf.searchsorted(self._starts, tf.reshape(origins, [-1]), side="right") - 1
         inputs = {
             # (..., history, channels)

@@ -147,11 +147,13 @@ class TimeSeries(IndexedData):
         """Return the first row of a split in every series."""
         limit = ends if limit is None else limit
         if self._from[name] is None:
+            # Of each series its own share, rounded half up as in `split_indices`.
             held_out = np.floor(self._fractions[name] * (ends - starts) + 0.5).astype(np.int64)
             row: NDArray[np.int64] = np.maximum(starts, limit - held_out)
             return row
 
         time = self._parse_from(name)
+
         rows = [
             start + np.searchsorted(self.store.times[start:end], time)
             for start, end in zip(starts, ends, strict=True)

@@ -61,6 +61,7 @@ def order_rows(table: Any, series: str | None, time: str, sort: bool) -> Any:
     elif series is not None:
         table = table.sort_values(series, kind="stable")  # keeps the order inside each series
 
+    # Between neighbors, as long as both are of one series.
     times = table[time].to_numpy()
     wrong = times[1:] <= times[:-1]
     if series is not None:
@@ -71,6 +72,7 @@ def order_rows(table: Any, series: str | None, time: str, sort: bool) -> Any:
         return table
 
     place = bad[0] + 1
+
     row, before = table.index[place], table.index[place - 1]
     of = "" if series is None else f" of series {table[series].iloc[place]!r}"
     if times[place] == times[place - 1]:
@@ -78,6 +80,7 @@ def order_rows(table: Any, series: str | None, time: str, sort: bool) -> Any:
             f"{time} {_show(times[place])}{of} stands in rows {before} and {row}; a time may come "
             "once. Remove one, or name the column that tells series apart with series=."
         )
+
     raise DataError(
         f"{time}{of} goes back from {_show(times[place - 1])} in row {before} to "
         f"{_show(times[place])} in row {row}; sort the table, or pass sort=True."
@@ -119,6 +122,7 @@ def regularize(rows: Any, time: str, frequency: Any, fills: bool) -> Any:
             f"frequency={frequency!r}; correct it, or pass frequency=None for irregular times."
         )
 
+    # A row too much was refused above: what is left to differ are rows too few.
     gaps = expected[~expected.isin(times)]
     if not len(gaps):
         return rows

@@ -13,12 +13,12 @@ from lightning_tf.exceptions import DataError
 
 SPLIT_FOLDERS = {"train": ("train",), "val": ("val", "validation", "valid"), "test": ("test",)}
 
-LabelledFiles = tuple[list[str], NDArray[np.int32]]
+LabeledFiles = tuple[list[str], NDArray[np.int32]]
 
 
 def class_files(
     root: Path, things: str, endings: Sequence[str], classes: list[str] | None = None
-) -> tuple[list[str], dict[str, LabelledFiles]]:
+) -> tuple[list[str], dict[str, LabeledFiles]]:
     """List the files of every split and the class of each.
 
     The folder holds either ``<class>/file`` or ``train/<class>/file`` with ``test`` and ``val`` (or

@@ -38,11 +38,15 @@ def shared_scan(
     if workers.count > 1:
         _check_same(workers, root, paths)  # else an index would name another file on each worker
     part = workers.part(len(paths))
-    told = workers.unless_one_fails(lambda: scan(part))
-    return dict(item for items in workers.all_gather_object(list(told.items())) for item in items)
+    report = workers.unless_one_fails(lambda: scan(part))
+
+    # As pairs: the keys of a JSON object would come back as strings.
+    reports = workers.all_gather_object(list(report.items()))
+    return dict(item for items in reports for item in items)
 
 
 def _check_same(workers: Workers, root: Path, paths: Sequence[str]) -> None:
+    # A hash of 8 bytes goes through one integer collective, whatever the number of files.
     names = b"\0".join(os.fsencode(os.path.relpath(path, root)) for path in paths)
     number = int.from_bytes(hashlib.sha256(names).digest()[:8], "big", signed=True)
     rows = workers.all_gather([len(paths), number])  # (workers, 2)

@@ -115,6 +115,7 @@ def read_table_file(
     path = Path(file).expanduser()
     if not path.is_file():
         raise DataError(f"{path} is no file; give a table ({' '.join(ENDINGS)}).")
+
     try:
         if path.suffix == ".parquet":
             return pd.read_parquet(path)

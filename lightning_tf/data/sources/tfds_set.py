@@ -59,8 +59,12 @@ class TfdsSet:
         builder = self.builder()
         if builder.info.splits:
             return
+
+        # Before the download, which may take hours: a missing package would show only after it.
         if self.file_format == BY_INDEX:
             array_record_source(self.label)
+
+        # The library itself would wait 205 s for a host that is not there.
         try:
             socket.create_connection((HOST, PORT), timeout=3).close()
         except OSError as error:
@@ -83,11 +87,15 @@ class TfdsSet:
         try:
             builder = tfds.builder(self.name, data_dir=self.data_dir)
         except DatasetNotFoundError as error:
-            hint = nearest(self.name, tfds.list_builders()).split(" Known:")[0]
+            hint = nearest(self.name, tfds.list_builders()).split(" Known:")[
+                0
+            ]  # far too many to list
             raise ConfigurationError(
                 f"TensorFlow Datasets has no set {self.name!r}, and none of that name is prepared "
                 f"in {self.data_dir or 'the default folder'}.{hint}"
             ) from error
+
+        # Of a set that is not prepared yet, `prepare` takes the format.
         if self.file_format is not None and builder.info.splits:
             self._choose_format(builder.info, builder.data_dir)
         return builder
@@ -116,6 +124,7 @@ class TfdsSet:
             name = next((name for name in candidates if name in names), None)
             if name is not None:
                 splits[split] = name
+
         if "train" not in splits:
             raise DataError(f"{self.label} has no split 'train'; it has {', '.join(names)}.")
         return splits
@@ -139,6 +148,7 @@ class TfdsSet:
             [key for key, feature in features.items() if isinstance(feature, wanted)]
             for wanted in (kind, tfds.features.ClassLabel)
         )
+
         if key is not None and key not in inputs:
             raise DataError(
                 f"{self.label} has no {name} {key!r}; its {name}s are "
@@ -149,6 +159,7 @@ class TfdsSet:
                 f"{self.label} holds no {name}s with one label each; its features are "
                 f"{', '.join(features)}."
             )
+
         default = name if name in inputs else inputs[0]
         return key or default, "label" if "label" in labels else labels[0]
 

@@ -54,11 +54,13 @@ class FeatureColumns:
             or is_bool_dtype(table[name])
             or not is_numeric_dtype(table[name])
         }
+        # Sorted, so that the same rows in another order give the same numbers.
         categories = {
             name: sorted(table[name].dropna().astype(str).unique())
             for name in features
             if name in named
         }
+
         return cls([name for name in features if name not in named], categories)
 
     @property
@@ -103,6 +105,7 @@ def checked_numbers(table: Any, name: str) -> NDArray[np.float64]:
 
     column = table[name]
     values = np.asarray(pd.to_numeric(column, errors="coerce"), np.float64)
+
     bad = np.flatnonzero(~np.isfinite(values))
     if len(bad):
         cell = column.iloc[bad[0]]

@@ -73,6 +73,7 @@ def feature_data(data: Any, *, classes: bool, **options: Any) -> FeatureTable:
     known = source_options(FeatureTable) - {"classes"}
     named = [*CLASSES, *PLAYGROUNDS] if classes else list(NUMBERS)
     if isinstance(data, str) and data in named:
+        # Named sets have their columns and splits; only playgrounds are drawn.
         drawing = {"examples", "noise"} if data in PLAYGROUNDS else set()
         known -= {"val", "test", "target"}
         refuse_unknown(FeatureTable, data, options, known | drawing)

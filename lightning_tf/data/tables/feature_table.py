@@ -95,8 +95,8 @@ class FeatureTable(IndexedData):
         if isinstance(missing, (str, bool)) and missing not in MISSING:
             hint = nearest(missing, MISSING)
             raise ConfigurationError(f"missing={missing!r}: give a name or a number.{hint}")
-        given = {"train": train, "val": val, "test": test}
-        self._given = {name: table for name, table in given.items() if table is not None}
+        tables = {"train": train, "val": val, "test": test}
+        self._tables = {name: table for name, table in tables.items() if table is not None}
         self._targets = [target] if isinstance(target, str) else list(target or ())
         if classes and len(self._targets) > 1:
             raise ConfigurationError(f"target={self._targets!r}: classes stand in one column.")
@@ -111,9 +111,12 @@ class FeatureTable(IndexedData):
         """Read the tables, split them, and learn the columns from the training split."""
         import pandas as pd
 
-        given, self._given = self._given, {}  # no second copy while training
-        tables = {name: self._read(name, table) for name, table in given.items()}
+        tables = {name: self._read(name, table) for name, table in self._tables.items()}
+        self._tables = {}  # no second copy while training
         rows = consecutive_rows({name: len(table) for name, table in tables.items()})
+
+        # One table, so that one source serves all splits. Its index still numbers the rows of each
+        # file, which is what messages name.
         table = pd.concat(tables.values()) if len(tables) > 1 else tables["train"]
 
         # Split before anything is learned: categories and classes are those of training rows.
@@ -127,6 +130,7 @@ class FeatureTable(IndexedData):
             features = [str(name) for name in table.columns if name not in self.targets]
         self.columns = FeatureColumns.from_table(table.iloc[training], features, self._categorical)
 
+        # A network without columns of a kind has no input for them.
         inputs = {k: array for k, array in self.columns.arrays(table).items() if array.shape[1]}
         if not inputs:
             raise DataError("The table has no column beside the target; give one to learn from.")
@@ -141,6 +145,7 @@ class FeatureTable(IndexedData):
                 raise ConfigurationError("Which column is to be learned? Name it with target=.")
             table, self.targets = read_table(data, self._encoding), self._targets
 
+        # Columns in the order of `features`, or of the file, without the target.
         table = table.rename(columns=str)
         features = self._features or []
         columns = {"target": self.targets, "categorical": self._categorical, "features": features}
@@ -153,6 +158,7 @@ class FeatureTable(IndexedData):
             if not len(table):
                 raise DataError(f"Every row of the {name} table lacks a value; fill some.")
         elif self._missing != "error":
+            # Features alone: a target that is missing cannot be made up.
             numeric = table[features].select_dtypes("number").columns
             table = table.assign(**{c: table[c].fillna(float(self._missing)) for c in numeric})
         return table

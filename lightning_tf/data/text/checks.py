@@ -89,7 +89,7 @@ def find_class_names(
 
     Raises:
         DataError: There are fewer than two, names are given twice, or a class has one text only:
-            nothing could be held out of it, and nothing be learnt that is not that one text.
+            nothing could be held out of it, and nothing be learned that is not that one text.
     """
     counts = Counter(map(str, labels))
     names = sort_class_names(counts) if class_names is None else [str(n) for n in class_names]
@@ -97,6 +97,7 @@ def find_class_names(
         raise DataError(f"The class names are {names}; give each once.")
     checked_class_names(names, len(names))
 
+    # Nothing could be held out of a single text, nor learned that is not that one text.
     for name in names:
         if counts[name] < 2:
             raise DataError(
@@ -119,6 +120,7 @@ def encode_labels(
     Raises:
         DataError: A label is not among them.
     """
+    # All of them at once: a label that is spelled otherwise rarely stands alone.
     places = {class_name: code for code, class_name in enumerate(class_names)}
     unknown = [(index, label) for index, label in enumerate(labels) if label not in places]
     if unknown:
@@ -140,11 +142,13 @@ def _checked_text(name: str, index: int, text: Any) -> str:
                 f"The {name} text at index {index} is no UTF-8: {error}. Decode it with the "
                 "encoding that it was written in."
             ) from error
+
     if not isinstance(text, str):
         raise DataError(
             f"The {name} text at index {index} is {text!r}, a {type(text).__name__}; every text "
             "must be a string. Drop or fill missing ones."
         )
+
     # A lone surrogate is no character, and no file or graph can hold it.
     return str(text) if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 

@@ -111,6 +111,7 @@ class EncodedTexts(DataModule):
 
     def train_dataset_from(self, epoch: int, batch: int) -> tf.data.Dataset | None:
         """Return the rest of an epoch; indices are dropped where the rows are kept."""
+        # The order is drawn by the texts, from the seed that the Trainer gave this module.
         self.texts.trainer_seed = self.trainer_seed
         if not self._keeps_rows:
             return self._mapped(self.texts.dataset_for("train", epoch, batch))
@@ -148,6 +149,7 @@ class EncodedTexts(DataModule):
 
     def _source(self, name: str) -> TokenSource | None:
         """Return the rows of a split, which the first call encodes."""
+        # By every worker in the same order, for encoding ends with collectives.
         self.texts.setup("fit")
         split = self.texts.splits.get(name)  # type: ignore[attr-defined]
         if split is None:

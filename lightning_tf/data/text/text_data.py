@@ -78,13 +78,16 @@ def _source(data: Any, data_dir: Any) -> tuple[type[TextArrays], tuple[Any, ...]
             "(texts, labels) or a DataModule."
         )
 
+    # A name before a folder: one called "imdb" beside the program must not change what it means.
     name = os.fspath(data)
     if name.startswith("tfds:"):
         return TfdsTexts, (name.removeprefix("tfds:"),)
+
     if name == "imdb" and not Imdb.is_at_hand(data_dir):
         return TfdsTexts, ("imdb_reviews",)
     if name in BUILT_IN:
         return BUILT_IN[name], ()
+
     if Path(name).expanduser().is_dir():
         return TextFolder, (name,)
     if is_table_file(name):

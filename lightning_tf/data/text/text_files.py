@@ -60,6 +60,7 @@ class TextFiles:
 
     def _text(self, index: tf.Tensor) -> tf.Tensor:
         content = tf.io.read_file(self._paths[index])
+        # In the graph where that gives the same text: Python runs one example at a time.
         if codecs.lookup(self._encoding).name in NEEDS_NO_DECODING:
             return tf.strings.regex_replace(content, "\r\n?", "\n")
         return tf.ensure_shape(tf.numpy_function(self._decode, [content], tf.string), ())

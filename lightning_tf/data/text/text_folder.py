@@ -67,8 +67,9 @@ class TextFolder(TextArrays):
             lambda: class_files(self._root, "texts", (ENDING,), self._classes)
         )
         paths = [path for listed, _ in files.values() for path in listed]
-        told = shared_scan(self.workers, self._root, paths, partial(self._scan, paths))
-        empty = np.array(list(told), np.int64)
+
+        report = shared_scan(self.workers, self._root, paths, partial(self._scan, paths))
+        empty = np.array(list(report), np.int64)  # places in `paths`
 
         # Counted within each split, as in texts in memory.
         labels: dict[str, NDArray[np.object_]] = {}
@@ -79,6 +80,7 @@ class TextFolder(TextArrays):
             chosen = self.skip_empty(
                 split, count, empty[(empty >= start) & (empty < start + count)] - start
             )
+
             names = [folders[place] for place in places]
             labels[split] = checked_label_names(split, names, count, self._names)[chosen]
             full += [listed[index] for index in chosen]

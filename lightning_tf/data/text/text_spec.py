@@ -58,6 +58,7 @@ def text_spec(data: DataModule, class_names: Sequence[str] | None = None) -> Tex
             "a task keeps the classes that it was trained with. Make a new one for other classes."
         )
 
+    # Names settle the number; only labels alone are counted.
     names = known if class_names is None else class_names
     count = getattr(data, "num_classes", None) if names is None else len(names)
     if count is None:
@@ -89,5 +90,6 @@ def _check_first_batch(data: DataModule) -> None:
             f"{getattr(texts, 'dtype', type(texts).__name__)} of shape "
             f"{getattr(texts, 'shape', None)}; they must be strings of shape (batch,)."
         )
+
     if len(checked_labels("training", np.asarray(labels))) != len(texts):
         raise DataError(f"A training batch of {owner} has not one label for each text.")

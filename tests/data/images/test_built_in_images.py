@@ -21,7 +21,7 @@ def ready(data):
 
 
 def sizes(data):
-    return {name: len(part.indices) for name, part in data.splits.items()}
+    return {name: len(split.indices) for name, split in data.splits.items()}
 
 
 def write_idx(path, array, squeeze=False):

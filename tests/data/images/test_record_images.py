@@ -158,7 +158,7 @@ def test_a_worker_reads_its_own_rows(prepared, read, stage):
     assert not set(seen[0]) & set(seen[1])
 
 
-def test_a_part_without_labels_is_predicted_and_refused_in_testing(prepared):
+def test_a_split_without_labels_is_predicted_and_refused_in_testing(prepared):
     data = ready("painted_thrice", prepared[ON_DISK])
     assert [len(images) for images in data.predict_dataset()] == [5]
     with pytest.raises(tf.errors.InvalidArgumentError, match="label is not within 0 to 1"):

@@ -19,7 +19,7 @@ def prepared(tmp_path_factory):
 
 
 def sizes(data):
-    return {name: len(part.indices) for name, part in data.splits.items()}
+    return {name: len(split.indices) for name, split in data.splits.items()}
 
 
 def flat(dataset):

@@ -10,7 +10,7 @@ from lightning_tf.exceptions import ConfigurationError, DataError
 
 @pytest.fixture
 def folder(tmp_path):
-    """Ten plain images of unlike sizes in folders of folders; each has a grey of its own."""
+    """Ten plain images of unlike sizes in folders of folders; each has a gray of its own."""
     for index in range(10):
         file = tmp_path / ("a", "a/b", "c")[index % 3] / f"{index}.png"
         file.parent.mkdir(parents=True, exist_ok=True)

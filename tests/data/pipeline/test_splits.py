@@ -11,17 +11,17 @@ from lightning_tf.data.pipeline.splits import (
 from lightning_tf.exceptions import ConfigurationError, DataError
 
 
-def test_parts_never_overlap_and_leave_nothing_out():
-    parts = split_indices(103, [0.2, 0.1], seed=1)
-    assert [len(part) for part in parts] == [72, 21, 10]
-    assert sorted(np.concatenate(parts)) == list(range(103))
+def test_splits_never_overlap_and_leave_nothing_out():
+    splits = split_indices(103, [0.2, 0.1], seed=1)
+    assert [len(split) for split in splits] == [72, 21, 10]
+    assert sorted(np.concatenate(splits)) == list(range(103))
 
 
 def test_another_seed_holds_out_other_examples():
     assert split_indices(100, [0.2], 0)[1].tolist() != split_indices(100, [0.2], 1)[1].tolist()
 
 
-def test_every_part_has_the_classes_in_proportion():
+def test_every_split_has_the_classes_in_proportion():
     labels = np.repeat([0, 1, 2], [600, 300, 100])
     rest, held_out = split_indices(1000, [0.1], seed=5, labels=labels)
     assert np.abs(np.bincount(labels[held_out]) - [60, 30, 10]).max() <= 1
@@ -44,16 +44,16 @@ def test_impossible_fractions_are_named(fractions):
 
 def test_only_what_is_missing_is_held_out():
     given = {"train": np.arange(100, 200), "test": np.arange(100)}
-    parts = hold_out_splits(given, None, None, None, seed=0)
-    assert {name: len(part) for name, part in parts.items()} == {
+    splits = hold_out_splits(given, None, None, None, seed=0)
+    assert {name: len(split) for name, split in splits.items()} == {
         "train": 90,
         "val": 10,
         "test": 100,
     }
-    assert parts["val"].min() >= 100
+    assert splits["val"].min() >= 100
 
 
-def test_a_fraction_of_a_part_that_is_given_is_refused():
+def test_a_fraction_of_a_split_that_is_given_is_refused():
     with pytest.raises(ConfigurationError, match=r"test_fraction is 0.2"):
         hold_out_splits({"train": np.arange(9), "test": np.arange(9)}, None, None, 0.2, seed=0)
 

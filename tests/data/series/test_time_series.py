@@ -30,11 +30,11 @@ def days(count=40, **columns):
 # ---- windows
 
 
-def test_every_window_is_a_piece_of_the_series_and_no_forecast_reaches_into_the_next_part():
+def test_every_window_is_a_piece_of_the_series_and_no_forecast_reaches_into_the_next_split():
     data = loaded(np.arange(40.0), val_fraction=0.2, test_fraction=0.1)
     expected = {"train": range(4, 27), "val": range(28, 35), "test": range(36, 39)}
-    for part, origins in expected.items():
-        dataset = data.train_dataset(0) if part == "train" else getattr(data, f"{part}_dataset")()
+    for split, origins in expected.items():
+        dataset = data.train_dataset(0) if split == "train" else getattr(data, f"{split}_dataset")()
         past, y, _ = windows(dataset)
         assert sorted(y[:, 0, 0]) == list(origins)
         np.testing.assert_array_equal(past[:, -1], y[:, 0] - 1)

@@ -22,20 +22,20 @@ from lightning_tf.tasks.text_classification.words import Words
 def test_one_worker_looks_at_everything(tmp_path):
     seen = []
 
-    def look(part):
+    def scan(part):
         seen.append(part)
         return {4: "is broken"}
 
-    assert shared_scan(ALONE, tmp_path, ["x"] * 7, look) == {4: "is broken"}
+    assert shared_scan(ALONE, tmp_path, ["x"] * 7, scan) == {4: "is broken"}
     assert seen == [slice(0, 7)]
 
 
 def test_an_error_of_one_worker_alone_stays_as_it_is(tmp_path):
-    def look(part):
+    def scan(part):
         raise PermissionError("x.txt is not yours")
 
     with pytest.raises(PermissionError, match="not yours"):
-        shared_scan(ALONE, tmp_path, ["x"], look)
+        shared_scan(ALONE, tmp_path, ["x"], scan)
 
 
 @pytest.mark.distributed
@@ -101,7 +101,7 @@ def test_what_one_worker_finds_ends_or_warns_both_alike(tmp_path):
     count, broken = folder_cases.IMAGES + 1, str(Path(root, "images", "light", "99.png"))
     assert one["a broken image"].startswith(f"1 of {count} images cannot be decoded, the first")
     assert broken in one["a broken image"]
-    assert one["skipped"] == one["unlabelled"] == ("nothing went wrong", [broken])
+    assert one["skipped"] == one["unlabeled"] == ("nothing went wrong", [broken])
     alone = UnlabeledImageFolder(root / "images", image_size=8, broken="skip")
     alone.setup("fit")
     batches = alone.splits["train"].source.inputs(np.arange(folder_cases.IMAGES), 4)

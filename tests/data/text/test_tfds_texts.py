@@ -1,4 +1,4 @@
-"""Sets of labelled texts of TensorFlow Datasets, prepared on the spot without a network."""
+"""Sets of labeled texts of TensorFlow Datasets, prepared on the spot without a network."""
 
 import pytest
 import tensorflow_datasets as tfds
