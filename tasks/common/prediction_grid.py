@@ -79,7 +79,7 @@ def some_examples(
         stage: val or test.
         count: How many are wanted.
     """
-    part = (data.parts or {}).get(stage) if isinstance(data, IndexedData) else None
+    part = (data.splits or {}).get(stage) if isinstance(data, IndexedData) else None
     if part is not None:
         # Test folders list class after class: the first images would all be of one class.
         last = len(part.indices) - 1

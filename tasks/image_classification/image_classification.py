@@ -15,7 +15,7 @@ from lightning_tf.callback import Callback
 from lightning_tf.checks import checked_fraction
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.images.image_data import image_data
-from lightning_tf.data.images.spec import ImageSpec, image_spec
+from lightning_tf.data.images.image_spec import ImageSpec, image_spec
 from lightning_tf.tasks.common.built_classifier import BuiltClassifier
 from lightning_tf.tasks.common.classification_task import ClassificationTask, flat_labels
 from lightning_tf.tasks.common.confusion_matrix import ConfusionMatrix

@@ -17,7 +17,7 @@ from lightning_tf.data.array_data import ArrayData
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.images.checks import checked_images
 from lightning_tf.data.images.image import Image
-from lightning_tf.data.images.unlabelled_folder import UnlabelledImageFolder
+from lightning_tf.data.images.unlabeled_image_folder import UnlabeledImageFolder
 from lightning_tf.data.indexed_data import IndexedData
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.tasks.style_transfer.colors import luminance, take_colors_of
@@ -105,7 +105,7 @@ class FastStyle(StyleMethod):
 
     def preview(self) -> NDArray[np.float32] | None:
         """Return some held-out photos in the style, or None where there is no validation part."""
-        part = (self.data.parts or {}).get("val") if isinstance(self.data, IndexedData) else None
+        part = (self.data.splits or {}).get("val") if isinstance(self.data, IndexedData) else None
         if part is None:
             return None
         chosen = part.indices[:PREVIEWED_PHOTOS]
@@ -123,7 +123,7 @@ class FastStyle(StyleMethod):
                 "stylize: method='fast' needs an image; give a path or an array."
             )
         _check_side("the image", *image.pixels.shape[:2])
-        return image.painted(self.predict(image.unit))
+        return image.recolor(self.predict(image.unit))
 
     def exported_model(self) -> keras.Model:
         """Return the network from images in [0, 1] to images in [0, 1]."""
@@ -170,7 +170,7 @@ def _photos(data: Any, image_size: int, batch_size: int, val_fraction: float | N
     if isinstance(data, DataModule):
         return data
     if isinstance(data, (str, os.PathLike)):
-        return UnlabelledImageFolder(
+        return UnlabeledImageFolder(
             data, image_size=image_size, batch_size=batch_size, val_fraction=val_fraction
         )
     if data is None:

@@ -92,4 +92,4 @@ class HubStyle(StyleMethod):
         image = image or self.content
         if image is None:
             raise ConfigurationError("stylize: give a path or an array, or the task content=.")
-        return image.painted(self.predict(image.unit))
+        return image.recolor(self.predict(image.unit))

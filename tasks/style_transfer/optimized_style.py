@@ -109,7 +109,7 @@ class OptimizedStyle(StyleMethod):
                 "method='optimize' makes one image, that of content=; make a new task for "
                 "another one, or call stylize() without an image."
             )
-        return self.content.painted(self.preview())
+        return self.content.recolor(self.preview())
 
     def _adapt_style(self, style: NDArray[np.float32]) -> NDArray[np.float32]:
         if self._colors == "histogram":

@@ -114,6 +114,6 @@ class BuiltFeatureNetwork:
 
 def training_rows(data: FeatureTable) -> Any:
     """All inputs and targets of the training part, as arrays."""
-    part = (data.parts or {})["train"]
+    part = (data.splits or {})["train"]
     (batch,) = part.source.batches(part.indices, len(part.indices)).as_numpy_iterator()
     return batch

@@ -61,7 +61,7 @@ class RegressionReport(Callback):
         self.curves.update(state["curves"])
 
     def _log(self, trainer: Trainer, task: Any, stage: str) -> None:
-        part = None if task.data is None else (task.data.parts or {}).get(stage)
+        part = None if task.data is None else (task.data.splits or {}).get(stage)
         if not trainer.loggers or part is None:
             return
         last = len(part.indices) - 1

@@ -13,8 +13,8 @@ import tensorflow as tf
 from lightning_tf.callback import Callback
 from lightning_tf.checks import checked_fraction
 from lightning_tf.data.data_module import DataModule
-from lightning_tf.data.text.spec import text_spec
 from lightning_tf.data.text.text_data import takes_class_names, text_data
+from lightning_tf.data.text.text_spec import text_spec
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.tasks.common.classification_task import ClassificationTask, flat_labels
 from lightning_tf.tasks.common.confusion_matrix import ConfusionMatrix
@@ -230,7 +230,7 @@ class TextClassification(ClassificationTask):
 
     def _fit_vocabulary(self, vocabulary: Vocabulary) -> None:
         texts: Any = self.texts
-        part = (getattr(texts, "parts", None) or {}).get("train")
+        part = (getattr(texts, "splits", None) or {}).get("train")
         if part is not None:
             # Each worker splits a part of the texts; they count together.
             indices = part.indices[texts.workers.part(len(part.indices))]

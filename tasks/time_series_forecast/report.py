@@ -149,7 +149,7 @@ class ForecastReport(Callback):
         self._log(trainer, task, "test", trainer.num_test_batches)
 
     def _log(self, trainer: Trainer, task: Any, stage: str, batches: Any) -> None:
-        if not trainer.loggers or task.walking or stage not in (task.data.parts or {}):
+        if not trainer.loggers or task.walking or stage not in (task.data.splits or {}):
             return
         limit = None if batches is None else int(batches) * task.data.batch_size
         comparison = ForecastComparison(task, stage, limit)

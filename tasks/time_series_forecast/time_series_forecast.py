@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from lightning_tf.callback import Callback
 from lightning_tf.checks import checked_integer
-from lightning_tf.data.series.series_data import time_series_data
 from lightning_tf.data.series.time_series import TimeSeries
+from lightning_tf.data.series.time_series_data import time_series_data
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.task import Task
 from lightning_tf.tasks.common.metrics import PercentageError
@@ -173,7 +173,7 @@ class TimeSeriesForecast(Task):
         if not self.transform.is_fitted and self.data is not None:
             self.transform.fit(
                 self.data.store,
-                self.data.splits[0],
+                self.data.boundaries[0],
                 history=self.history,
                 horizon=self.horizon,
                 season=self.season or 1,

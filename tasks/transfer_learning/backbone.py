@@ -9,7 +9,7 @@ from typing import Any
 
 import keras
 
-from lightning_tf.data.images.spec import ImageSpec
+from lightning_tf.data.images.image_spec import ImageSpec
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.layers.hub_layer import HubLayer, refuse_precision, saved_model_handle
 from lightning_tf.tasks.common.keras_hub_classifier import PREFIX, is_from_keras_hub

@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 
 from lightning_tf.checks import checked_fraction, checked_integer
-from lightning_tf.data.images.spec import ImageSpec
+from lightning_tf.data.images.image_spec import ImageSpec
 from lightning_tf.exceptions import ConfigurationError, nearest
 from lightning_tf.tasks.common.built_classifier import BuiltClassifier
 from lightning_tf.tasks.transfer_learning.backbone import Backbone, BuiltBackbone

@@ -11,7 +11,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from lightning_tf.data.images.cached_features import CachedFeatures
-from lightning_tf.data.images.spec import ImageSpec, image_spec
+from lightning_tf.data.images.image_spec import ImageSpec, image_spec
 from lightning_tf.exceptions import ConfigurationError, nearest
 from lightning_tf.tasks.image_classification.image_classification import ImageClassification
 from lightning_tf.tasks.transfer_learning.backbone import Backbone

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lightning_tf.data.images.spec import ImageSpec
+from lightning_tf.data.images.image_spec import ImageSpec
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.tasks.common.built_classifier import BuiltClassifier, gives_probabilities
 from lightning_tf.tasks.image_classification.classifier import Classifier

@@ -133,7 +133,7 @@ def test_prediction_gives_probabilities_in_the_order_of_the_test_images():
     predictions = np.concatenate(trainer.predict(task, collect=True))
     assert predictions.shape == (16, 4)
     np.testing.assert_allclose(predictions.sum(axis=-1), 1.0, rtol=1e-5)
-    labels = arrays()[1][task.data.parts["test"].indices]
+    labels = arrays()[1][task.data.splits["test"].indices]
     accuracy = trainer.test(task)["test_accuracy"]
     assert (predictions.argmax(axis=-1) == labels).mean() == pytest.approx(accuracy)
 

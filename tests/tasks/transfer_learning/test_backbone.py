@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from helpers.boring import Rows, fitted
 
-from lightning_tf.data.images.spec import ImageSpec
+from lightning_tf.data.images.image_spec import ImageSpec
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.tasks import TransferLearning
 from lightning_tf.tasks.transfer_learning import keras_applications

@@ -10,12 +10,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lightning_tf.data.series.table import SeriesColumns
+from lightning_tf.data.series.series_columns import SeriesColumns
 from lightning_tf.data.series.time_series import TimeSeries
-from lightning_tf.data.sources.data_folder import VARIABLE, data_folders, find_file
-from lightning_tf.data.sources.options import refuse_unknown, source_options
-from lightning_tf.data.sources.table_file import ENDINGS, is_table_file
-from lightning_tf.exceptions import ConfigurationError, DataError, nearest
+from lightning_tf.data.sources.data_folder import data_folders, find_file, missing_file
+from lightning_tf.data.sources.options import refuse_unknown, source_options, use_as_is
+from lightning_tf.data.sources.table_file import check_is_table
 
 
 class NamedSeries(NamedTuple):
@@ -82,34 +81,24 @@ def time_series_data(
     """
     options = {key: value for key, value in options.items() if value is not None}
     if isinstance(data, TimeSeries):
-        if options:
-            raise ConfigurationError(
-                f"data is a {type(data).__name__}, which is used as it is; set "
-                f"{', '.join(options)} on it."
-            )
-        return data
+        return use_as_is(data, options)
+
     known = source_options(TimeSeries) | source_options(SeriesColumns)
     refuse_unknown(TimeSeries, data, options, known - {"split_seed"})
     if isinstance(data, str) and data in NAMED:
         return TimeSeries(_file(data, data_dir), **{**NAMED[data].columns, **options})
-    if isinstance(data, (str, os.PathLike)) and not is_table_file(data):
-        raise ConfigurationError(
-            f"data={os.fspath(data)!r} is neither a known name nor a table ({' '.join(ENDINGS)}) "
-            f"that is there.{nearest(data, NAMED)}"
-        )
+    check_is_table(data, NAMED)
     return TimeSeries(np.asarray(data) if isinstance(data, list) else data, **options)
 
 
 def _file(name: str, data_dir: Any) -> Path:
     named = NAMED[name]
     path = find_file(data_folders(data_dir), [named.file])
+
     package = importlib.util.find_spec("statsmodels") if named.package and not path else None
     if package is not None and package.submodule_search_locations:
         path = Path(package.submodule_search_locations[0]) / str(named.package)
     if path is None:
-        other = " or install statsmodels, which carries it" if named.package else ""
-        raise DataError(
-            f"No {named.file} in {data_dir or VARIABLE}; pass data_dir= with its folder, set "
-            f"{VARIABLE},{other}."
-        )
+        otherwise = ", or install statsmodels, which carries it" if named.package else ""
+        raise missing_file(named.file, data_dir, otherwise)
     return path

@@ -1,4 +1,4 @@
-"""SeriesWindows: pieces of time series, cut out of the one stored array when a batch needs them."""
+"""SeriesWindows: pieces of time series, cut out of the stored array when a batch needs them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lightning_tf.data.pipeline.gathered_batches import GatheredBatches
 from lightning_tf.data.pipeline.order import Indices
-from lightning_tf.data.series.store import SeriesStore
+from lightning_tf.data.series.series_store import SeriesStore
 
 
 class SeriesWindows:
@@ -42,35 +42,38 @@ class SeriesWindows:
             self._starts = tf.constant(store.starts, tf.int64)
             self._before = tf.range(-history, 0, dtype=tf.int64)
             self._after = tf.range(horizon, dtype=tf.int64)
+
         first = history  # the first origin of the first series, which is as long as a window
         self._inputs = GatheredBatches(self._input, first)
         self._examples = GatheredBatches(
-            lambda origins: (self._input(origins), self._y(origins)), first
+            lambda origins: (self._input(origins), self._target(origins)), first
         )
 
     def batches(self, indices: Indices, batch_size: int) -> tf.data.Dataset:
-        """Batches of (inputs, targets) of these origins in this order."""
+        """Return batches of (inputs, targets) of these origins in this order."""
         return self._examples.batches(indices, batch_size)
 
     def inputs(self, indices: Indices, batch_size: int) -> tf.data.Dataset:
-        """The same batches without targets."""
+        """Return the same batches without targets."""
         return self._inputs.batches(indices, batch_size)
 
     def _input(self, origins: tf.Tensor) -> dict[str, tf.Tensor]:
         known = len(self.store.known)
+        # Starts are sorted: an origin belongs to the last series that begins at or before it.
         places = tf.searchsorted(self._starts, tf.reshape(origins, [-1]), side="right") - 1
         inputs = {
+            # (..., history, channels)
             "past": tf.gather(self._values, origins[..., tf.newaxis] + self._before),
-            "series": tf.reshape(tf.cast(places, tf.int32), tf.shape(origins)),
+            "series": tf.reshape(tf.cast(places, tf.int32), tf.shape(origins)),  # (...)
         }
         if known:
             future = tf.gather(self._values, origins[..., tf.newaxis] + self._after)
-            inputs["future"] = future[..., future.shape[-1] - known :]
+            inputs["future"] = future[..., future.shape[-1] - known :]  # (..., horizon, known)
         return inputs
 
-    def _y(self, origins: tf.Tensor) -> tf.Tensor:
+    def _target(self, origins: tf.Tensor) -> tf.Tensor:
         rows = tf.gather(self._values, origins[..., tf.newaxis] + self._after)
-        return rows[..., : len(self.store.targets)]
+        return rows[..., : len(self.store.targets)]  # (..., horizon, targets)
 
 
 def window_origins(
@@ -80,7 +83,7 @@ def window_origins(
     history: int,
     horizon: int,
 ) -> Indices:
-    """Origins of all windows that forecast rows of ``first..last-1`` of each series.
+    """Return the origins of all windows that forecast rows ``first..last-1`` of each series.
 
     Args:
         starts: Where each series begins; the rows before an origin may lie before `first`, but not

@@ -1,4 +1,4 @@
-"""UnlabelledImages: an array of images alone, and `generation_data`, which takes one too."""
+"""UnlabeledImages: an array of images alone, and `generation_data`, which takes one too."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightning_tf.data.data_module import DataModule
-from lightning_tf.data.images.checks import checked_images, checked_value_range
+from lightning_tf.data.images.checks import checked_images, value_range_of
 from lightning_tf.data.images.image_data import image_data
-from lightning_tf.data.images.spec import ImageSpec, image_spec
-from lightning_tf.data.indexed_data import IndexedData, Part
+from lightning_tf.data.images.image_spec import ImageSpec, image_spec
+from lightning_tf.data.indexed_data import IndexedData, Split
 from lightning_tf.data.pipeline.array_source import ArraySource
 
 
-class UnlabelledImages(IndexedData):
+class UnlabeledImages(IndexedData):
     """Images to learn to make, without classes; all of them train.
 
     Batches are pairs as everywhere, with the label 0.
@@ -29,7 +29,7 @@ class UnlabelledImages(IndexedData):
         DataError: Wrong rank or dtype, or none at all; raised by `setup`.
 
     Example:
-        >>> data = UnlabelledImages(np.zeros((40, 8, 8, 1), "uint8"))
+        >>> data = UnlabeledImages(np.zeros((40, 8, 8, 1), "uint8"))
         >>> data.setup("fit")
         >>> [len(labels) for _, labels in data.train_dataset(0)]
         [32, 8]
@@ -42,23 +42,18 @@ class UnlabelledImages(IndexedData):
         super().__init__(batch_size, seed)
         self.array = images
 
-    def load(self) -> dict[str, Part]:
+    def load(self) -> dict[str, Split]:
         """Check the images."""
         images = checked_images("training", self.array)
         self.input_shape = images.shape[1:]
-        is_bytes = images.dtype == np.uint8
-        self.value_range = (
-            (0.0, 255.0)
-            if is_bytes
-            else checked_value_range(float(images.min()), float(images.max()))
-        )
+        self.value_range = value_range_of(images)
         source = ArraySource(images, np.zeros(len(images), np.int32))
-        return {"train": Part(source, np.arange(len(images), dtype=np.int64))}
+        return {"train": Split(source, np.arange(len(images), dtype=np.int64))}
 
 
 def generation_spec(data: DataModule) -> ImageSpec:
-    """As `image_spec`, which asks for two classes; images alone are of one."""
-    if not isinstance(data, UnlabelledImages):
+    """Return what `image_spec` does, which asks for two classes; images alone are of one."""
+    if not isinstance(data, UnlabeledImages):
         return image_spec(data)
     data.setup("fit")
     height, width, channels = data.input_shape
@@ -77,4 +72,4 @@ def generation_data(data: Any, **options: Any) -> DataModule:
     """
     if not isinstance(data, np.ndarray):
         return image_data(data, **options)
-    return UnlabelledImages(data, **{k: v for k, v in options.items() if v is not None})
+    return UnlabeledImages(data, **{k: v for k, v in options.items() if v is not None})

@@ -1,4 +1,4 @@
-"""mapped_batches: batches of examples that are made one by one, on all cores and in order."""
+"""map_and_batch: batches of examples that are made one by one, on all cores and in order."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any
 
 import tensorflow as tf
 
-from lightning_tf.data.pipeline.options import parallel_calls, without_tuner
+from lightning_tf.data.pipeline.options import disable_autotune, parallel_calls
 
 
-def mapped_batches(
+def map_and_batch(
     elements: tf.data.Dataset, make: Callable[[tf.Tensor], Any], batch_size: int
 ) -> tf.data.Dataset:
-    """Batches of what `make` makes of each element; the last one may be smaller.
+    """Return batches of what `make` makes of each element; the last one may be smaller.
 
     Args:
         elements: One for each example, such as its index; without any ``AUTOTUNE``.
@@ -21,11 +21,11 @@ def mapped_batches(
         batch_size: Examples in a batch.
 
     Example:
-        >>> squares = mapped_batches(tf.data.Dataset.range(5), lambda i: i * i, 2)
+        >>> squares = map_and_batch(tf.data.Dataset.range(5), lambda i: i * i, 2)
         >>> [batch.tolist() for batch in squares.as_numpy_iterator()]
         [[0, 1], [4, 9], [16]]
     """
-    return without_tuner(
+    return disable_autotune(
         elements.map(make, num_parallel_calls=parallel_calls(), deterministic=True)
         .batch(batch_size)
         .prefetch(2)

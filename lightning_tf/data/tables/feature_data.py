@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import Any
 
 from lightning_tf.data.data_module import DataModule
-from lightning_tf.data.sources.options import refuse_unknown, source_options
-from lightning_tf.data.sources.table_file import ENDINGS, is_table_file
+from lightning_tf.data.sources.options import refuse_unknown, source_options, use_as_is
+from lightning_tf.data.sources.table_file import check_is_table
 from lightning_tf.data.tables.feature_table import FeatureTable
 from lightning_tf.data.tables.playground import PLAYGROUNDS, playground
-from lightning_tf.exceptions import ConfigurationError, nearest
+from lightning_tf.exceptions import ConfigurationError
 
 
 def _diabetes() -> Any:
@@ -65,29 +64,24 @@ def feature_data(data: Any, *, classes: bool, **options: Any) -> FeatureTable:
     """
     options = {key: value for key, value in options.items() if value is not None}
     if isinstance(data, FeatureTable):
-        if options or data.classes != classes:
-            raise ConfigurationError(
-                f"data is a FeatureTable with classes={data.classes}, which is used as it is; set "
-                f"{', '.join(['classes', *options])} on it."
-            )
-        return data
+        return use_as_is(data, options if data.classes == classes else ["classes", *options])
     if isinstance(data, DataModule):
         raise ConfigurationError(
             f"data is a {type(data).__name__}; give a FeatureTable, a table or arrays."
         )
+
     known = source_options(FeatureTable) - {"classes"}
     named = [*CLASSES, *PLAYGROUNDS] if classes else list(NUMBERS)
     if isinstance(data, str) and data in named:
-        drawn = {"examples", "noise"} if data in PLAYGROUNDS else set()
+        # Named sets have their columns and splits; only playgrounds are drawn.
+        drawing = {"examples", "noise"} if data in PLAYGROUNDS else set()
         known -= {"val", "test", "target"}
-        refuse_unknown(FeatureTable, data, options, known | drawn)
-        given = {key: options.pop(key) for key in drawn if key in options}
-        pair = playground(data, **given) if drawn else {**NUMBERS, **CLASSES}[data]()
+        refuse_unknown(FeatureTable, data, options, known | drawing)
+
+        draw = {key: options.pop(key) for key in drawing if key in options}
+        pair = playground(data, **draw) if drawing else {**NUMBERS, **CLASSES}[data]()
         return FeatureTable(pair, classes=classes, **options)
-    if isinstance(data, (str, os.PathLike)) and not is_table_file(data):
-        raise ConfigurationError(
-            f"data={os.fspath(data)!r} is neither a known name nor a table ({' '.join(ENDINGS)}) "
-            f"that is there.{nearest(data, named)}"
-        )
+
+    check_is_table(data, named)
     refuse_unknown(FeatureTable, data, options, known)
     return FeatureTable(data, classes=classes, **options)

@@ -1,8 +1,7 @@
-"""UnlabelledImageFolder: a folder of images without classes."""
+"""UnlabeledImageFolder: a folder of images without classes."""
 
 from __future__ import annotations
 
-import logging
 import os
 from pathlib import Path
 from typing import Any, Literal
@@ -10,25 +9,25 @@ from typing import Any, Literal
 import numpy as np
 import tensorflow as tf
 
-from lightning_tf.data.images.checks import checked_broken
+from lightning_tf.checks import checked_choice
+from lightning_tf.data.images.checks import checked_image_size
 from lightning_tf.data.images.encoded_images import EncodedImages
-from lightning_tf.data.images.image_folder import ENDINGS, checked_image_size
-from lightning_tf.data.indexed_data import IndexedData, Part
+from lightning_tf.data.images.find_broken_images import find_broken_images
+from lightning_tf.data.images.image_decoding import ENDINGS
+from lightning_tf.data.indexed_data import IndexedData, Split
 from lightning_tf.data.pipeline.array_source import ArraySource
-from lightning_tf.data.pipeline.order import Indices, split_rows
-from lightning_tf.data.sources.shared_scan import shared_look
+from lightning_tf.data.pipeline.order import Indices
+from lightning_tf.data.sources.skip_or_raise import ACTIONS
 from lightning_tf.exceptions import DataError
 
-_log = logging.getLogger(__name__)
 
-
-class UnlabelledImageFolder(IndexedData):
+class UnlabeledImageFolder(IndexedData):
     """Every image in a folder and the folders below it, cut to one size.
 
-    A batch is uint8 of shape (batch, height, width, 3), 0 to 255: the largest centred window of the
-    wanted proportions, resized. All are decoded once in `setup` and kept, height x width x 3 bytes
-    each, so that a broken one is named before training starts. Of several workers each decodes its
-    part and gives it to the others.
+    A batch is uint8 of shape (batch, height, width, 3), 0 to 255: the largest centered window of
+    the wanted proportions, resized. All are decoded once in `setup` and kept, height x width x 3
+    bytes each, so that a broken one is named before training starts. Of several workers each
+    decodes its part and gives it to the others.
 
     Attributes:
         input_shape: Height, width and 3.
@@ -49,7 +48,7 @@ class UnlabelledImageFolder(IndexedData):
         DataError: No folder, no images, or a broken one; raised by `setup`.
 
     Example:
-        >>> data = UnlabelledImageFolder("photos", image_size=128, batch_size=4)
+        >>> data = UnlabeledImageFolder("photos", image_size=128, batch_size=4)
     """
 
     loads_together = True
@@ -65,63 +64,62 @@ class UnlabelledImageFolder(IndexedData):
         seed: int | None = None,
         split_seed: int = 0,
     ) -> None:
-        super().__init__(batch_size, seed, split_seed)
+        super().__init__(batch_size, seed, split_seed, val_fraction)
         self.input_shape = (*checked_image_size(image_size), 3)
         self.broken_files: list[str] = []
-        self._root, self._broken = Path(root).expanduser(), checked_broken(broken)
-        self._val_fraction = val_fraction
+        self._root, self._broken = (
+            Path(root).expanduser(),
+            checked_choice("broken", broken, ACTIONS),
+        )
 
-    def load(self) -> dict[str, Part]:
+    def load(self) -> dict[str, Split]:
         """Find the files, decode them and hold some out."""
-        paths = self._whole(self.workers.unless_one_fails(self._found))
-        everything = np.arange(len(paths), dtype=np.int64)
-        split = split_rows({"train": everything}, None, self._val_fraction, None, self.split_seed)
-        source = _InputsAlone(self._decoded(paths).in_memory(self.workers))
-        return {name: Part(source, indices) for name, indices in split.items()}
+        paths = self.workers.unless_one_fails(self._list_files)
+        images = self._encoded(paths)
 
-    def _found(self) -> list[str]:
+        broken = find_broken_images(self.workers, self._root, paths, images, self._broken)
+        self.broken_files = [paths[index] for index in broken]
+        if broken:
+            whole = np.setdiff1d(np.arange(len(paths)), broken)
+            if not len(whole):
+                raise DataError(f"No image in {self._root} can be decoded; give whole files.")
+            paths = [paths[index] for index in whole]
+            images = self._encoded(paths)
+
+        # Small enough to keep: all of one size, and read in every epoch.
+        source = _InputsOnly(images.decode_all(self.workers))
+        return self.hold_out(source, {"train": np.arange(len(paths), dtype=np.int64)})
+
+    def _list_files(self) -> list[str]:
         if not self._root.is_dir():
             raise DataError(f"{self._root} is no folder; give one with images in it.")
-        found = sorted(
+
+        # Hidden folders as well: programs keep small copies of images in them.
+        files = sorted(
             str(path)
             for path in self._root.rglob("*")
             if path.suffix.lower() in ENDINGS
             and not any(part.startswith(".") for part in path.relative_to(self._root).parts)
         )
-        if not found:
+
+        if not files:
             raise DataError(
                 f"{self._root} holds no images, nor do the folders in it; put some "
                 f"({' '.join(ENDINGS)}) into it."
             )
-        return found
+        return files
 
-    def _whole(self, paths: list[str]) -> list[str]:
-        look = self._decoded(paths).broken
-        broken = shared_look(self.workers, self._root, paths, look)
-        self.broken_files = [paths[index] for index in broken]
-        if not broken:
-            return paths
-        first, reason = next(iter(broken.items()))
-        told = f"{len(broken)} of {len(paths)} images cannot be decoded, the first is"
-        if self._broken == "error" or len(broken) == len(paths):
-            raise DataError(
-                f"{told} {paths[first]}: {reason}. Remove or replace them, or train without them "
-                "with broken='skip' of UnlabelledImageFolder."
-            )
-        _log.warning("%s %s: %s. They are skipped.", told, paths[first], reason)
-        return [path for index, path in enumerate(paths) if index not in broken]
-
-    def _decoded(self, paths: list[str]) -> EncodedImages:
+    def _encoded(self, paths: list[str]) -> EncodedImages:
         return EncodedImages(
             paths,
-            np.zeros(len(paths), np.int32),
+            np.zeros(len(paths), np.int32),  # labels that nobody reads
             image_size=self.input_shape[:2],
             are_paths=True,
             crop_to_aspect_ratio=True,
         )
 
 
-class _InputsAlone:
+class _InputsOnly:
     """A source whose batches have no labels."""
 
     def __init__(self, source: ArraySource) -> None:

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from lightning_tf.data import DataModule
-from lightning_tf.data.images.spec import image_spec
+from lightning_tf.data.images.image_spec import image_spec
 from lightning_tf.exceptions import DataError
 
 IMAGES = np.linspace(-1, 1, 20 * 4 * 4).reshape(20, 4, 4, 1).astype("float32")
