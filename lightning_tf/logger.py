@@ -190,7 +190,7 @@ class Records:
         """Send a row under the loggers' names."""
         if values:
             progress = self._progress()
-            row = {_logger_name(name): value for name, value in values.items()}
+            row = {logger_name(name): value for name, value in values.items()}
             self.loggers.send("log_metrics", {**row, "epoch": progress.epoch}, progress.global_step)
 
     def send(self, method: str, name: str, *args: Any, **kwargs: Any) -> None:
@@ -198,7 +198,8 @@ class Records:
         self.loggers.send(method, name, *args, step=self._progress().global_step, **kwargs)
 
 
-def _logger_name(name: str) -> str:
+def logger_name(name: str) -> str:
+    """Return a metric's name in the loggers' rows, such as ``val/loss`` for ``val_loss``."""
     if "/" in name:
         return name
     for prefix, folder in STAGE_PREFIXES.items():

@@ -1,4 +1,3 @@
-from helpers.paths import ROOT
 import json
 import logging
 import os
@@ -12,13 +11,14 @@ import numpy as np
 import pytest
 import wandb
 from helpers.boring import BoringTask, NumberData, NumberTask, fitted, quiet
-from PIL import Image
+from helpers.paths import ROOT
 from helpers.wandb_log import logged_run, logged_runs
+from PIL import Image
 
 from lightning_tf import Callback, Trainer
-from lightning_tf.checkpoint import io as checkpoint
 from lightning_tf.callbacks import ModelCheckpoint, WandbLogger
 from lightning_tf.callbacks.wandb.run import next_step
+from lightning_tf.checkpoint import io as checkpoint
 from lightning_tf.exceptions import ConfigurationError, NonFiniteLossError
 
 pytestmark = pytest.mark.usefixtures("sealed")
