@@ -175,6 +175,7 @@ class BackboneFinetuning(Callback):
                 factor = self._factors[name]
                 factor.assign(factor * self.learning_rate_factor)
             elif self.learning_rate_factor != 1.0:
+                # A plain rate is a variable of the optimizer; a schedule has its factor.
                 rate = optimizer.optimizer.learning_rate
                 optimizer.optimizer.learning_rate = float(rate) * self.learning_rate_factor
 

@@ -48,6 +48,7 @@ class BackboneLayers:
         children = [c for c in _children(root) if not isinstance(c, keras.layers.InputLayer)]
 
         if head is not None:
+            # The head is at the top: everything from its first layer on is left out.
             children = children[: _first_of_the_top(children, head, "head", path)]
         first = 0 if layers is None else _first_of_the_top(children, layers, "layers", path)
         # The root is left out where it contains the head, which must not freeze with it.

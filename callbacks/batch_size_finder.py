@@ -156,6 +156,7 @@ class BatchSizeFinder(Callback):
         try:
             fits, fails = self._double(trainer, task, data)
             if not fits:
+                # Even the first size was too large.
                 fits, fails = self._halve(trainer, task, data, fails or self.init_val)
             if self.mode == "binsearch" and fails is not None:
                 fits = self._bisect(trainer, task, data, fits, fails)
@@ -191,6 +192,7 @@ class BatchSizeFinder(Callback):
         )
 
     def _bisect(self, trainer: Trainer, task: Task, data: DataModule, fits: int, fails: int) -> int:
+        # `fits` always fits, and `fails` never does.
         while fails - fits > 1 and self._trials < self.max_trials:
             middle = (fits + fails) // 2
             if self._fits(trainer, task, data, middle):
@@ -244,6 +246,7 @@ class BatchSizeFinder(Callback):
                 trial_run.update(batches)
                 seconds = min(seconds, (time.perf_counter() - began) / trial_run.examples)
 
+        # An update may take several batches.
         batch = examples // trainer.accumulate_grad_batches
         return batch, seconds * batch
 

@@ -49,6 +49,7 @@ class DeviceStats(Callback):
 
     def on_train_start(self, trainer: Trainer, task: Task) -> None:
         """Start to count; tracing is over."""
+        # Listing devices starts them, so not before training has.
         devices = tf.config.list_logical_devices("GPU")
         self._gpus = [device.name.removeprefix("/device:") for device in devices]
         self._examples_before = self._validation_seconds = 0.0

@@ -161,6 +161,7 @@ class EarlyStopping(MonitorCallback):
 
         score = self._monitor.read_new(trainer)
         if score is not None:
+            # Without a new value the last verdict stands.
             self.stopping_reason = self._judge(score, trainer.global_step)
         if self.stopping_reason:  # asked again at each check: an earlier request may be dropped
             self.stopped_epoch = trainer.current_epoch
@@ -182,6 +183,7 @@ class EarlyStopping(MonitorCallback):
 
         if improved:
             return ""
+
         self.wait_count += 1
         if self.wait_count < self.patience:
             return ""
@@ -243,6 +245,7 @@ def _seeds(task: Task) -> list[Any]:
         if isinstance(component, keras.random.SeedGenerator):
             seeds.append(component.state)
         elif isinstance(component, keras.Layer):
+            # Keras lists the states of seed generators among variables, but not among weights.
             weights = {id(weight) for weight in component.weights}
             seeds += [v for v in component.variables if id(v) not in weights]
     return seeds

@@ -92,6 +92,7 @@ class EMA(Callback):
 
     def setup(self, trainer: Trainer, task: Task, stage: str) -> None:
         """Forget another task."""
+        # Two would exchange each other's averages for weights.
         if sum(isinstance(callback, EMA) for callback in trainer.callbacks) > 1:
             raise ConfigurationError("there are two EMA callbacks; drop one.")
         if self._task is not None and self._task() is not task:
@@ -107,6 +108,7 @@ class EMA(Callback):
         if self._averages is None or self._training is None or self._training() is not training:
             self._averages = self._averages_of(task, training)
             self._training = weakref.ref(training)
+        # The last fit left the averages in the task: put the trained weights back.
         elif self._averages.are_in_place():
             self._averages.swap_out()
         elif self._averages.raw is not None:
@@ -117,6 +119,7 @@ class EMA(Callback):
         """Make the averages of all variables that optimizers train or would train."""
         owners = [optimizer.owner for optimizer in training.optimizers.values()]
         trained = {id(variable) for owner in owners for variable in optimizable_variables(owner)}
+
         averages = MovingAverages(
             {name: v for name, v in all_variables(task).items() if id(v) in trained},
             training.optimizers,
@@ -125,6 +128,8 @@ class EMA(Callback):
             start=self.start_step,
             warmup=self.warmup,
         )
+
+        # Called inside the compiled step, after each update of that optimizer.
         for name, optimizer in training.optimizers.items():
             optimizer.after_update.append(partial(averages.update, name))
         return averages

@@ -73,6 +73,7 @@ class GradientAccumulationScheduler(Callback):
         if sum(isinstance(c, GradientAccumulationScheduler) for c in trainer.callbacks) > 1:
             raise ConfigurationError("there are two GradientAccumulationSchedulers; drop one.")
 
+        # The task's schedules count updates by these.
         trainer.accumulation_by_epoch = dict(self.scheduling)
         trainer.accumulate_grad_batches = self.batches_per_update(trainer.current_epoch)
 

@@ -79,6 +79,8 @@ class KerasAdapter(Callback):
         self._model: Any = None
         self._attributes_before: dict[str, Any] = {}
         self._epoch_start_step = 0
+
+        # Set on the object, so that the loop sees only hooks that somebody needs.
         for ours, theirs in BATCH_HOOKS.items():
             if any(_is_overridden(callback, hook) for hook in theirs):
                 setattr(self, ours, self._batch_start if "start" in ours else self._batch_end)
@@ -106,6 +108,7 @@ class KerasAdapter(Callback):
         else:
             del before["optimizer"]  # another adapter has set it, and removes it
         self._attributes_before = before
+
         if attributes.get("optimizer") is None and isinstance(
             self.callback, keras.callbacks.SwapEMAWeights
         ):
@@ -115,6 +118,7 @@ class KerasAdapter(Callback):
 
         attributes["stop_training"] = False
         if getattr(self.callback, "mode", "") == "auto":
+            # Keras would ask a compiled model, which this one need not be.
             self.callback.mode = _mode_of(task, self.callback.monitor)
         self.callback.set_params(
             {"verbose": 0, "epochs": trainer.max_epochs, "steps": trainer.num_training_batches}
@@ -124,6 +128,7 @@ class KerasAdapter(Callback):
     def _leave(self) -> None:
         for name, value in self._attributes_before.items():
             if value is None:
+                # There was none: as if it had never been set.
                 vars(self._model).pop(name, None)
             else:
                 vars(self._model)[name] = value

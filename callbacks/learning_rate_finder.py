@@ -88,6 +88,7 @@ class LearningRateFinder(Callback):
         optimizer: str | None = None,
     ) -> None:
         check_choice("LearningRateFinder", "mode", mode, MODES)
+
         if not 0.0 < min_lr < max_lr:
             raise ConfigurationError(
                 f"LearningRateFinder(min_lr={min_lr!r}, max_lr={max_lr!r}): give two rates above "
@@ -201,6 +202,7 @@ class LearningRateFinder(Callback):
         return self._swept.highest(trainer.estimated_stepping_batches)
 
     def _is_wanted(self, trainer: Trainer) -> bool:
+        # Also where a search has been done: a second fit of the task goes on with its rate.
         done = trainer.global_step > 0 or trainer.progress.batch > 0 or bool(self.rates)
         return not (done or trainer.resumed or trainer.fast_dev_run)
 
@@ -245,6 +247,7 @@ class LearningRateFinder(Callback):
             yield set_rate
             return
         try:
+            # The traced step reads the variable, so no rate traces it again.
             yield self._swept.tried.assign
         finally:
             self._swept.tried.assign(0.0)
@@ -289,6 +292,7 @@ def smooth_losses(losses: list[float]) -> np.ndarray:
     """Return exponential moving averages, each divided by the sum of its weights."""
     average, averages = 0.0, []
     for count, loss in enumerate(losses, start=1):
+        # Started at 0: dividing by the sum of the weights removes that bias.
         average = SMOOTHING * average + (1.0 - SMOOTHING) * loss
         averages.append(average / (1.0 - SMOOTHING**count))
     return np.array(averages)
@@ -304,6 +308,7 @@ def suggest_rate(rates: list[float], losses: list[float]) -> float | None:
     # The mean slope of a stretch: where the loss has jumped, it falls steeply for a moment.
     reach = min(len(losses) // 20, SKIPPED_AT_START)
     slopes = np.gradient(smoothed)[SKIPPED_AT_START - reach : end + reach]
+    # A short search has less room than twice the reach.
     width = min(2 * reach + 1, len(slopes))
     slopes = np.convolve(slopes, np.full(width, 1.0 / width), "valid")
 

@@ -29,6 +29,7 @@ class LiveBars:
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
         from rich.table import Column
 
+        # No refresh by rich's thread, and no bar left behind at the end.
         self._progress = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=20, complete_style="green", finished_style="green"),
@@ -60,6 +61,7 @@ class LiveBars:
         """Move a bar and draw it."""
         bar = next(task for task in self._progress.tasks if task.id == self._ids[name])
         count = _count(done, None if bar.total is None else int(bar.total))
+        # The one place that draws while training runs.
         self._progress.update(
             bar.id, completed=done, count=count, rate=rate, metrics=metrics, refresh=True
         )

@@ -149,6 +149,7 @@ def _rows_of(name: str, component: Any, depth: int, max_depth: int) -> Iterator[
     yield _row(indented, type(component).__name__, shape, _weights(component))
     if depth != max_depth and isinstance(component, keras.Layer):
         for layer in component._flatten_layers(include_self=False, recursive=False):
+            # An InputLayer has nothing to show.
             if not isinstance(layer, keras.layers.InputLayer):
                 yield from _rows_of(layer.name, layer, depth + 1, max_depth)
 
@@ -171,6 +172,7 @@ def _weights(component: Any) -> list[Any]:
 def _output_shape(layer: keras.Layer) -> str:
     """Return the shape that Keras recorded for a functional layer; trace any other layer."""
     try:
+        # A functional layer knows its output.
         return _text(keras.tree.map_structure(lambda tensor: tensor.shape, layer.output))
     except (AttributeError, ValueError):
         pass  # never called on symbolic tensors, or more than once

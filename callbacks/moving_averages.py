@@ -52,6 +52,7 @@ class MovingAverages:
         self.decay, self.every, self.start, self.warmup = decay, every, start, warmup
         self.variables = dict(variables)
         self.averages = {name: _average_of(value) for name, value in self.variables.items()}
+        # Counted on the device: the host does not know which updates an overflow skipped.
         self.updates = {
             name: tf.Variable(0, trainable=False, dtype=tf.int64) for name in optimizers
         }
@@ -92,6 +93,7 @@ class MovingAverages:
         """Return the decay of an update, counted from `start`; 0 copies the variable exactly."""
         decay = tf.constant(self.decay, tf.float32)  # ()
         if self.warmup:
+            # Few averagings so far: the decay is small, and the average follows quickly.
             before = tf.cast((count - 1) // self.every, tf.float32)
             decay = tf.minimum(decay, (1.0 + before) / (10.0 + before))
         return tf.where(count <= 0, 0.0, decay) if self.start else decay
@@ -110,6 +112,7 @@ class MovingAverages:
         """Put the averages in the place of the variables, and keep the variables' own values."""
         if self.raw is not None:
             return
+        # Copies on the device: nothing is read back to the host.
         self.raw = {
             name: tf.Variable(variable_value(variable), trainable=False)
             for name, variable in self.variables.items()

@@ -105,6 +105,7 @@ class PredictionWriter(Callback):
         if self.interval == "batch":
             self._write(f"batch_{batch_idx:05d}", parts)
         elif self.format == "npz":
+            # Arrays must be joined for one file; rows of a CSV file need not.
             self._parts.append(parts)
         else:
             if self._open is None:

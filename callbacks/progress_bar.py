@@ -148,6 +148,7 @@ class ProgressBar(Callback):
         if self._bars is not None:
             self._bars.end("train")
 
+        # Values of an older validation are none of this epoch.
         measured = metrics_since(trainer, self._epoch_start_step)
         metrics = _metrics_text(_select(trainer, task, measured))
         seconds = time.perf_counter() - self._epoch_began
@@ -161,6 +162,7 @@ class ProgressBar(Callback):
 
     def _rate(self, trainer: Trainer) -> str:
         """Return the updates per second of the epoch so far, validation left out."""
+        # Validation has a speed of its own.
         seconds = time.perf_counter() - self._epoch_began - self._validation_seconds
         rate = (trainer.global_step - self._epoch_start_step) / max(seconds, 1e-9)
         return f"{rate:,.0f} steps/s" if rate >= 10 else f"{rate:.2f} steps/s"

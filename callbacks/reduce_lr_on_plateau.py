@@ -154,6 +154,7 @@ class ReduceLROnPlateau(MonitorCallback):
             self.cooldown_left -= 1
             self.wait_count = 0
 
+        # While rates cool, an improvement counts and the lack of one does not.
         if self._monitor.is_better(score, self.best_score, by=self.min_delta):
             self.best_score, self.wait_count = score, 0
         elif not is_cooling:
@@ -168,6 +169,7 @@ class ReduceLROnPlateau(MonitorCallback):
         for name, optimizer in self._optimizers(trainer).items():
             before = float(optimizer.learning_rate)
             after = max(before * self.factor, self.min_lr)
+            # Already at min_lr.
             if not after < before:
                 continue
 

@@ -30,6 +30,8 @@ class ScaledSchedule(keras.optimizers.schedules.LearningRateSchedule):  # type: 
         self.schedule = schedule
         if not isinstance(factor, tf.Variable):
             factor = tf.Variable(factor, trainable=False, dtype=tf.float32)
+
+        # A variable, so that a step that is traced once follows it.
         self.factor = factor
 
     def __call__(self, step: Any) -> Any:

@@ -53,6 +53,7 @@ class SweptSchedule(keras.optimizers.schedules.LearningRateSchedule):  # type: i
         """
         first, last = 0, (int(updates) if math.isfinite(updates) else 1000) - 1
 
+        # A schedule may be any function: only looking at it tells.
         rates: dict[int, float] = {}
         for _ in range(2):  # over the whole range, then around the highest rate
             steps = np.unique(np.linspace(first, max(first, last), LOOKS).round().astype(np.int64))

@@ -57,6 +57,7 @@ class Timer(Callback):
         self._begin()
 
     def _begin(self) -> None:
+        # Seconds of stages that have ended, and the beginning of those that run.
         self._before = dict.fromkeys(STAGES, 0.0)
         self._began: dict[str, float] = {}
 

@@ -103,6 +103,7 @@ class CheckpointManager:
         self._writes = writes
 
         if writes:
+            # Parts of checkpoints that a killed process was writing.
             sweep(Path(path))
 
     @property
@@ -125,6 +126,7 @@ class CheckpointManager:
 
     def _best(self) -> tuple[str, float | None]:
         path = self.top.best
+        # A run that was resumed into another folder may have its best checkpoint in the old one.
         score = self.top.scores.get(path)
         if self._best_elsewhere and (
             score is None or self.top.is_better(self._best_elsewhere[1], score)
@@ -161,6 +163,7 @@ class CheckpointManager:
 
     def _remember_best(self, state: dict[str, Any]) -> None:
         path, score = state["best"]
+        # The user may have deleted it since.
         if path and path not in self.top.scores and os.path.isdir(path):
             self._best_elsewhere = (path, score)
 
@@ -272,6 +275,7 @@ class CheckpointManager:
             raise
         self._records_on_failure = before
 
+        # Runs in a thread: it may read the copy of the run, never the run itself.
         def work() -> None:
             if path:
                 checkpoint.write(path, state)
@@ -281,6 +285,7 @@ class CheckpointManager:
                 self._write_last(last, path, state)
             self._remove(self._doomed, interim=before.interim)
 
+        # Every worker helped to copy the run; the chief alone writes.
         if trainer.is_global_zero:
             self._saving = BackgroundSave(work)
         return path or last

@@ -33,6 +33,7 @@ class FileNameTemplate:
         try:
             fields = {field for _, field, _ in self._parts() if field is not None}
             self.metrics = fields - {*POSITION_NAMES}
+            # A trial finds a format that does not fit before training does.
             self.fill({**dict.fromkeys(self.metrics, 0.0), **dict.fromkeys(POSITION_NAMES, 0)})
         except ValueError as error:
             raise ConfigurationError(

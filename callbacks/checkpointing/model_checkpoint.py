@@ -209,6 +209,8 @@ class ModelCheckpoint(CheckpointCallback):
 
         resumed_from = trainer.ckpt_path if trainer.resumed else None
         self._manager.open(str(self.dirpath), resumed_from, writes=trainer.is_global_zero)
+
+        # The records name files of a folder, which is known only now.
         if self._restored:
             self._manager.load_state_dict(self._restored)
             self._restored = {}
@@ -219,6 +221,7 @@ class ModelCheckpoint(CheckpointCallback):
         if complete:
             self._check_names(names)
 
+        # Where validation runs once in each epoch, all of its values are there at the end.
         once = trainer.val_check_interval == 1.0 and trainer.check_val_every_n_epoch == 1
         self._at_epoch_end = once or trainer.num_val_batches == 0
         if self.save_on_train_epoch_end is not None:
@@ -248,6 +251,7 @@ class ModelCheckpoint(CheckpointCallback):
         """Save what waits for a metric of validation, and an epoch's checkpoint."""
         if trainer.entry_point == "fit" and not trainer.sanity_checking:
             self._was_validated = True
+            # Nothing has moved the weights since: its values are those of what is saved.
             if self._is_waiting or (self._at_validation and self._epoch_is_due(trainer)):
                 self._save_when_fresh(trainer)
 
@@ -266,6 +270,7 @@ class ModelCheckpoint(CheckpointCallback):
         self._manager.broadcast_records(trainer.workers)
         self._notify_loggers(trainer)
 
+        # Where at least one was written, waiting for a metric is no mistake.
         if self._is_waiting and not self.last_model_path:
             log.warning(
                 "%s wrote nothing: none was due where %s had just been measured; log it in "
@@ -276,6 +281,7 @@ class ModelCheckpoint(CheckpointCallback):
 
     def on_fit_end(self, trainer: Trainer, task: Task) -> None:
         """Raise if the newest weights could not be written."""
+        # Older failures are warned about; only this one loses what was trained last.
         failure = self._manager.failure
         if failure is not None:
             raise CheckpointError(

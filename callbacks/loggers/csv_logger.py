@@ -98,6 +98,7 @@ class CSVLogger(FolderLogger):
         """Return the folder, made and with its hyperparameters."""
         folder = self.folder.make()
         if self._written_folder != folder:
+            # Once: later entry points keep what the first wrote.
             self._written_folder = folder
             text = json.dumps(self._hparams, indent=2, default=str)
             (folder / HPARAMS).write_text(text + "\n", encoding="utf-8")
@@ -143,6 +144,7 @@ class CSVLogger(FolderLogger):
     ) -> None:
         """Write one grid with all images and their captions, masks and boxes."""
         if self._enabled:
+            # Drawn first: images that are refused leave no folder.
             grid = draw_image_grid(*draw_annotations(images, captions, masks, boxes))
             grid.save(self._path("images", name, step, ".png"))
 
@@ -186,6 +188,7 @@ class CSVLogger(FolderLogger):
             self._table.flush()
             if self.curves and self._stage == "fit":
                 draw_curves(self._written_folder / METRICS, self._written_folder / CURVES)
+        # A run that failed before its first row should not use up a number.
         elif status != "success":
             self.folder.remove_if_only(HPARAMS)
             self._written_folder = None

@@ -95,6 +95,8 @@ class CSVTable:
 
         self.flush()
         _, rows = self._read()
+
+        # Moved before they are taken out: a process that is killed between loses none.
         moved = CSVTable(moved_to)
         for row in rows:
             if row[STEP] > step:
@@ -113,6 +115,8 @@ class CSVTable:
     def _read(self) -> tuple[list[str], list[dict[str, Any]]]:
         with self.path.open(newline="", encoding="utf-8") as file:
             reader = csv.DictReader(file)
+            # Empty cells were never measured. A row without a step is one that a killed process
+            # had not finished.
             rows = [{name: cell for name, cell in row.items() if name and cell} for row in reader]
             return list(reader.fieldnames or []), [
                 {**row, STEP: int(row[STEP])} for row in rows if str(row.get(STEP, "")).isdigit()
@@ -120,6 +124,7 @@ class CSVTable:
 
     def _rewrite(self, rows: list[dict[str, Any]]) -> None:
         """Make the file hold these rows, the last of them open."""
+        # The run may still add to the last row.
         self._complete, self._open = rows[:-1], rows[-1] if rows else None
         self._end = 0
         self._write_header()

@@ -72,6 +72,7 @@ class FolderLogger(Logger):
         self.folder = self.folder.find_shared(trainer, self)
         self.folder.choose(trainer, task)
 
+        # A logger that shares the folder may have chosen it already: count its runs.
         run = (self.folder, self.folder.runs)
         if self._run != run:
             self._run = run

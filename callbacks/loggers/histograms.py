@@ -57,6 +57,7 @@ class Histograms:
 
     def next_step(self, step: int) -> int:
         """Return the next update before or after which a window must end."""
+        # Before the update, to switch the counting on; after it, to read and switch it off.
         due = (step // self.every_n_steps + 1) * self.every_n_steps
         return due if due - 1 <= step else due - 1
 
@@ -100,6 +101,7 @@ class Histograms:
     def detach(self) -> None:
         """Leave the optimizers; a step that was traced with the counting never counts again."""
         for optimizer in self._optimizers:
+            # The class's method shows again once the object's is gone.
             if "apply" in vars(optimizer):
                 del optimizer.apply
         self._optimizers, self._rows, self._count_weights = [], {}, None
@@ -132,6 +134,7 @@ class Histograms:
     def read_due(self, trainer: Trainer) -> dict[str, Histogram]:
         """Return the histograms that are due at the end of a window, often none; see `read`."""
         step = trainer.global_step
+        # A window without an update, inside an accumulation.
         if step == trainer.window_start_step:
             return {}
 

@@ -118,6 +118,8 @@ class JSONLinesLogger(FolderLogger):
         path = self.folder.make() / LINES
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
         old, new = lines[: self._count_before_fit], lines[self._count_before_fit :]
+        # Lines of the checkpoint's own update may have come before it or after it: only their
+        # number tells.
         if resumed_at is None:  # the run that wrote the checkpoint had no such logger
             is_later = [json.loads(line).get("step", -1) > step for line in old]
         else:
@@ -157,6 +159,7 @@ class JSONLinesLogger(FolderLogger):
 
     def finalize(self, status: str) -> None:
         """Write the last lines, and in fit the curves; no file if there are no lines."""
+        # Hyperparameters alone are no reason for a file.
         logged = any('"kind": "hparams"' not in line for line in self._lines)
         if self._enabled and self.folder.path and (logged or self._stage == "fit"):
             self._add("end", None, {"status": status})
@@ -174,6 +177,7 @@ class JSONLinesLogger(FolderLogger):
         self._add("hparams", None, {"hparams": hparams})
         if self._stage == "fit":
             self.save()
+            # The line just written belongs to this fit.
             self._count_before_fit = self._count - 1
 
     def log_metrics(self, metrics: dict[str, float], step: int) -> None:

@@ -107,6 +107,7 @@ class RunFolder:
         if self.path is not None and self._task is not None and self._task() is task:
             return
 
+        # A weak reference: a logger must not keep a task and its models alive.
         self._task, self.is_made = weakref.ref(task), False
         self.path = self._choose_path(self.parent(trainer))
         self.runs += 1

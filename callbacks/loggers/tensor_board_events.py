@@ -36,6 +36,7 @@ class TensorBoardEvents:
     """
 
     def __init__(self, folder: Path) -> None:
+        # Numbered as well: two entry points may begin within one second.
         number = len(list(folder.glob("events.out.tfevents.*")))
         self.path = folder / f"events.out.tfevents.{time.time():010.0f}.{number:04d}.lightning_tf"
         self._writer = tf.io.TFRecordWriter(str(self.path))
@@ -64,6 +65,7 @@ class TensorBoardEvents:
 
     def images(self, name: str, pngs: Sequence[bytes], height: int, width: int, step: int) -> None:
         """Write images of one size, as PNG files' content."""
+        # The plugin's format: width, height, then the files.
         strings = np.array([str(width).encode(), str(height).encode(), *pngs], object)
         self._summary(step, [(name, strings, _metadata("images", "DATA_CLASS_BLOB_SEQUENCE"))])
 

@@ -97,6 +97,7 @@ class TensorBoardLogger(HistogramLogger, FolderLogger):
             return
 
         if self._stage == "fit":
+            # The HPARAMS dashboard knows fits only.
             self._events.end(status)
         self._events.close()
         self._events = None
@@ -106,6 +107,7 @@ class TensorBoardLogger(HistogramLogger, FolderLogger):
     def on_fit_start(self, trainer: Trainer, task: Task) -> None:
         """Let TensorBoard forget the rows that a resumed run measures again."""
         if self._enabled and trainer.resumed:
+            # The rows of the checkpoint's own update stay.
             self._open_events().forget_from(trainer.global_step + 1)
             self._saved_step = trainer.global_step
 

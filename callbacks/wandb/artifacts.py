@@ -61,6 +61,7 @@ class WandbArtifacts:
             writer: The callback.
             name: The name of the artifact; that of a second callback gets a number.
         """
+        # By identity: two callbacks may compare as equal.
         if not any(writer is known for known in self._writers):
             self._writers.append(writer)
         return self._artifacts(writer, name) if self.log_model == "all" else []
@@ -89,6 +90,7 @@ class WandbArtifacts:
             "score": score,
             "original_path": path,
         }
+
         position = next(i for i, known in enumerate(self._writers) if known is writer)
         full_name = f"{name}-{position}" if position else name
         aliases = ["latest", "best"] if is_best else ["latest"]

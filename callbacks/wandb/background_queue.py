@@ -84,6 +84,7 @@ class BackgroundQueue:
     def _run(self) -> None:
         while True:
             with self._changed:
+                # Urgent jobs wake it at once; the others wait until the pause ends.
                 self._changed.wait_for(lambda: self._is_urgent or self._is_ending, PAUSE)
                 if self._is_ending:
                     return

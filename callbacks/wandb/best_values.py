@@ -47,6 +47,7 @@ class BestValues:
         """Return ``min``, ``max``, or an empty string where nothing tells."""
         if name in self.modes:
             return self.modes[name]
+        # Without the stage: "loss" of "val/loss".
         last = name.rpartition("/")[2]
         for words, mode in ((LOWER, "min"), (HIGHER, "max")):
             if any(word in last for word in words):

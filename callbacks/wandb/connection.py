@@ -150,6 +150,7 @@ class WandbConnection:
     def warn(self, what: str, error: BaseException) -> None:
         """Warn, once, that something failed."""
         self.failures.append(f"{what}: {type(error).__name__}: {error}")
+        # A server that is away fails at every row: one warning is enough.
         if len(self.failures) == 1:
             text = str(error).strip() or "no reason given"
             log.warning(
@@ -179,6 +180,7 @@ class WandbConnection:
             if self.run is not None:
                 _open_runs[self.run.id] = self.run
         finally:
+            # Whatever happened: somebody may be waiting.
             self._opening_ended.set()
 
     def _open_in_turn(self, online: bool) -> None:
@@ -245,6 +247,7 @@ class WandbConnection:
         if self.settings.get("api_key") or any(os.environ.get(name) for name in CREDENTIALS):
             return True
         try:
+            # Reads the key of an earlier `wandb login`; asks nobody.
             return bool(self.wandb.login(prompt=False, verify=False))
         except Exception as error:
             log.debug("wandb.login: %s", error)
@@ -272,6 +275,7 @@ class WandbConnection:
             Whether everything went well, as far as wandb tells.
         """
         if self.is_own:
+            # After all jobs that were given before.
             self._queue.put(lambda: self._finish(exit_code))
         done = self._queue.end(max(1.0, deadline - time.monotonic()))
         if not done:

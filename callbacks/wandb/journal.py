@@ -74,6 +74,8 @@ class WandbJournal:
             number = self._next
             self._next += 1
             self._collected.append([number, step, plain])
+
+            # Made with the first row, so that a disk that refuses is noticed early.
             if number == self.first_new:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
             if len(self._collected) >= MOST_COLLECTED:
@@ -105,6 +107,7 @@ class WandbJournal:
         Returns:
             Rows to send again, and rows that need not be sent when they are measured again.
         """
+        # W&B may hold rows that this disk does not: numbers go on above them.
         self._shift = max(0, held - self.first_new)
         rows = _rows_of(self._lines_before)
         self._lines_before = []
@@ -206,6 +209,7 @@ def _rows_of(lines: list[Any]) -> list[Row]:
     for line in lines:
         if isinstance(line, list):
             line_number, step, values = line
+            # The newest marker at or before a line tells how it was numbered.
             shift = next((m["shift"] for m in reversed(markers) if m["from"] <= line_number), 0)
             later = [m for m in markers if m["from"] > line_number]
             if not any(_is_measured_again(line_number + shift, step, marker) for marker in later):

@@ -98,6 +98,7 @@ class WandbRun:
                 remove_if_empty(path)
             held = max((count_rows(path) for path in earlier), default=0)
         else:
+            # Online: what an earlier process could not send.
             self.uploads.retry()
 
         known = self.journal.first_new
@@ -125,6 +126,7 @@ class WandbRun:
             values: Numbers and texts, or functions of the module wandb that make something else.
         """
         self.begin(None)
+        # Numbered here, not in the thread: numbers follow the order of the calls.
         number = self._add_to_journal(step, {"epoch": epoch, **values})
 
         def job(run: Any) -> None:
@@ -212,6 +214,7 @@ class WandbRun:
         waiting = self.uploads.bytes_waiting
         if waiting:
             if self.connection.is_online and self.connection.is_server_reachable():
+                # Uploads get more time, but only from a server that answers.
                 deadline += waiting / SLOWEST
             rest = self.connection.finish_timeout / 2  # what wandb may take to send its rows
             if not self.uploads.end(deadline - rest):

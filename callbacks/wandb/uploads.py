@@ -62,6 +62,7 @@ class WandbUploads:
             OSError: The disk refuses.
         """
         self._count += 1
+        # Unique also among the processes of one run.
         kept = self.folder / FOLDER / f"{time.time_ns()}-{self._count}"
         kept.mkdir(parents=True)
         for file in Path(artifact.path).iterdir():
@@ -94,6 +95,7 @@ class WandbUploads:
         Returns:
             Whether all was sent.
         """
+        # A later entry point starts another thread.
         queue, self._queue = self._queue, None
         if queue is not None:
             queue.end(max(0.0, deadline - time.monotonic()))
@@ -113,6 +115,7 @@ class WandbUploads:
             try:
                 self._log(artifact)
             except Exception as error:
+                # It stays in the list, and the next process tries again.
                 self._warn(f"the upload of {artifact.name}", error)
                 return
             with self._lock:

@@ -268,6 +268,7 @@ class WandbLogger(HistogramLogger, WandbMediaLogger):
 
     def on_fit_start(self, trainer: Trainer, task: Task) -> None:
         """Learn which metrics have which mode, and from which update on rows are measured again."""
+        # Whoever monitors a metric knows which direction is better.
         for callback in trainer.callbacks:
             monitor, mode = getattr(callback, "monitor", None), getattr(callback, "mode", None)
             if monitor and mode in ("min", "max"):
@@ -331,6 +332,7 @@ class WandbLogger(HistogramLogger, WandbMediaLogger):
             connection.call("the summary", lambda run: run.summary.update(summary), can_wait=True)
 
         bad = [k for k, v in values.items() if isinstance(v, float) and not math.isfinite(v)]
+        # An alert may send a mail: once an entry point.
         if bad and not self._has_alerted_nan:
             self._has_alerted_nan = True
             self._alert(f"{bad[0]} is NaN or infinite", f"at update {step}", "WARN")
