@@ -289,7 +289,7 @@ def test_the_suggestion_is_where_the_smoothed_loss_falls_fastest():
         ({"mode": "exponental"}, "Did you mean 'exponential'"),
         ({"min_lr": 0.0}, r"min_lr=0\.0"),
         ({"min_lr": 2.0}, r"min_lr=2\.0"),
-        ({"num_training_steps": 12}, "num_training_steps=12"),
+        ({"num_training_steps": 12}, "num_training_steps is 12"),
         ({"early_stop_threshold": 1.0}, "early_stop_threshold"),
     ],
 )

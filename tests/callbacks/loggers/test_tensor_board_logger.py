@@ -265,5 +265,5 @@ def test_a_prediction_leaves_nothing(tmp_path):
 
 @pytest.mark.parametrize("name", ["flush_every_n_steps", "histograms_every_n_steps"])
 def test_bad_arguments_are_refused(name):
-    with pytest.raises(ConfigurationError, match="every_n_steps=-1"):
+    with pytest.raises(ConfigurationError, match="every_n_steps is -1"):
         TensorBoardLogger(**{name: -1})

@@ -351,7 +351,7 @@ def test_arguments_that_cannot_work_are_refused(arguments, words):
 def test_a_watch_that_cannot_work_is_refused():
     with pytest.raises(ConfigurationError, match="gradients"):
         WandbLogger("digits").watch("gradient")
-    with pytest.raises(ConfigurationError, match="every_n_steps=0"):
+    with pytest.raises(ConfigurationError, match="every_n_steps is 0"):
         WandbLogger("digits").watch("all", every_n_steps=0)
 
 
