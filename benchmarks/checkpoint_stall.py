@@ -81,7 +81,7 @@ class TimedCheckpoint(ModelCheckpoint):
         super().on_train_window_end(trainer, task)
         stalled = time.perf_counter()
         updated_while_held = update(task)
-        self._keeper.settle()
+        self._manager.wait()
         saved = time.perf_counter()
         copied_late = max(0.0, updated_while_held - update(task))
         self.copies.append(copied - began)

@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lightning_tf.callbacks.wandb.transaction_log import records
+from lightning_tf.callbacks.wandb.transaction_log import read_records
 
 
 @dataclass
@@ -49,7 +49,7 @@ def logged_run(path, seconds=5.0):
 
 def _read(path):
     run = LoggedRun()
-    for record in records(path):
+    for record in read_records(path):
         kind = record.WhichOneof("record_type")
         content = getattr(record, kind)
         if kind == "run":
