@@ -10,14 +10,13 @@ from lightning_tf.callback import Callback
 from lightning_tf.callbacks.live_bars import LiveBars, format_number
 from lightning_tf.callbacks.monitor import metrics_since
 from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.stage import split_metric
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from lightning_tf.task import Task
     from lightning_tf.trainer import Trainer
-
-STAGE_PREFIXES = ("val_", "test_")
 
 
 class ProgressBar(Callback):
@@ -249,17 +248,11 @@ def _select(trainer: Trainer, task: Task, values: dict[str, float]) -> dict[str,
     wanted = {"loss", *task.metrics, *trainer.prog_bar_metrics}
 
     def is_shown(name: str) -> bool:
-        base = _base(name)
+        base = split_metric(name)[1]
         return base in wanted or name in wanted or base.endswith("_loss")
 
-    names = sorted(filter(is_shown, values), key=lambda name: name != _base(name))
+    names = sorted(filter(is_shown, values), key=lambda name: name != split_metric(name)[1])
     return {name: values[name] for name in names}
-
-
-def _base(name: str) -> str:
-    for prefix in STAGE_PREFIXES:
-        name = name.removeprefix(prefix)
-    return name
 
 
 def _metrics_text(values: dict[str, float]) -> str:
