@@ -9,10 +9,10 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers.adversarial import few_images, small_gan
 from helpers.boring import BoringTask, NumberData, NumberTask, quiet
 from helpers.replica_tasks import FewData, KerasNormalised, Minimizing, Normalised, TwoOptimizers
 from helpers.replicated import central, furthest, outcome
+from helpers.small_gan import few_images, small_gan
 from helpers.strategies import HandsOutNothing, OutOfStep, OwnMirrored, ThirdParty, cpus
 
 from lightning_tf import Trainer

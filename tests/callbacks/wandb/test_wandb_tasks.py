@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from helpers.adversarial import small_gan
+from helpers.small_gan import small_gan
 from helpers.boring import fitted
 from helpers.wandb_log import logged_runs
 
