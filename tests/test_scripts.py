@@ -308,7 +308,7 @@ def small_arguments(name, images):
     ("name", "line"),
     [
         ("text_classification.py", "accuracy +train"),
-        ("time_series_forecast.py", "naive +rmse"),
+        ("time_series_forecast.py", "linear +rmse"),
         ("transfer_learning.py", "'test_accuracy'"),
         ("keras_task.py", "written:"),
     ],
