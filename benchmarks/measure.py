@@ -137,7 +137,7 @@ def speed(of: list[Timing], to: list[Timing]) -> float:
 def alternate(
     contenders: dict[str, Callable[[], Timing]], runs: int, *, warm_up: bool = True
 ) -> tuple[dict[str, Timing], dict[str, list[Timing]]]:
-    """Run all contenders `runs` times in one process, in turn, each round in reverse order.
+    """Run all contenders `runs` times in one process, in turn, every other round in reverse order.
 
     With `warm_up`, one unmeasured round goes first: it pays for what a process does once.
 

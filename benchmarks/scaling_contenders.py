@@ -234,7 +234,7 @@ def _rows(problem: Problem, context: tf.distribute.InputContext) -> tf.data.Data
 
 
 def alternate(contenders: dict[str, Contender], runs: int) -> dict[str, list[float]]:
-    """Return the seconds of `runs` epochs of each contender, each round in reverse order.
+    """Return the seconds of `runs` epochs of each contender, every other one in reverse order.
 
     A first round traces and is left out.
     """

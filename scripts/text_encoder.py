@@ -25,9 +25,7 @@ def main() -> None:
     parser.add_argument("train")
     parser.add_argument("test")
     parser.add_argument("--encoder", required=True)
-    parser.add_argument(
-        "--pooling", default="mean", help="what the encoder was trained with"
-    )
+    parser.add_argument("--pooling", default="mean", help="what the encoder was trained with")
     parser.add_argument("--train-texts", type=int, default=2000, help="a tenth of them validates")
     parser.add_argument("--test-texts", type=int, default=1000)
     parser.add_argument("--max-length", type=int, default=256, help="tokens of a text")
