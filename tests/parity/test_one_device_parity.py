@@ -1,4 +1,4 @@
-"""Pairs of tests on one device: one of Keras' fit, which is expected to fail, one of the Trainer."""
+"""Pairs of tests on one device: Keras' fit, expected to fail, and the Trainer."""
 
 from functools import partial
 

@@ -1,4 +1,4 @@
-"""A pair of tests on two workers: Keras' fit fails, the Trainer gives the results of one process."""
+"""A pair of tests on two workers: Keras' fit fails, the Trainer equals one process."""
 
 import pytest
 from helpers.on_workers import run
