@@ -19,7 +19,7 @@ class FewData(BoringData):
         self.x, self.y = self.x[:61], self.y[:61]
 
 
-class Normalised(BoringTask):
+class Normalized(BoringTask):
     """A task with batch normalization, synchronized by the layer or else by the Trainer."""
 
     layer = FusedBatchNormalization
@@ -39,7 +39,7 @@ class Normalised(BoringTask):
         return keras.optimizers.SGD(0.1, momentum=0.9)
 
 
-class KerasNormalised(Normalised):
+class KerasNormalized(Normalized):
     layer = keras.layers.BatchNormalization
 
 

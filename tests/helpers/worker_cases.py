@@ -15,10 +15,10 @@ from helpers.boring import BoringTask, NumberData, NumberTask, Rows, fitted, qui
 from helpers.replica_tasks import (
     BAD,
     FewData,
-    KerasNormalised,
+    KerasNormalized,
     Minimizing,
     MinimizingOnce,
-    Normalised,
+    Normalized,
     Overflows,
     Reader,
     TwoOptimizers,
@@ -64,7 +64,7 @@ def indexed(batch_size=7):
 
 QUICK = {
     "by index": (lambda: BoringTask(indexed()), {"max_epochs": 2}),
-    "normalised": (lambda: Normalised(FewData(7)), CLIPPED),
+    "normalized": (lambda: Normalized(FewData(7)), CLIPPED),
     "two optimizers": (lambda: TwoOptimizers(FewData(4)), {"gradient_clip_val": 0.1}),
     "unknown length": (lambda: BoringTask(FewData(known_length=False)), {}),
     "one example a batch": (lambda: BoringTask(indexed(1)), {"limit_train_batches": 9}),
@@ -72,17 +72,17 @@ QUICK = {
 MORE = {
     **QUICK,
     **{f"batches of {n}": (lambda n=n: BoringTask(FewData(n)), {}) for n in (1, 2, 3, 4, 8, 16)},
-    "keras normalised": (lambda: KerasNormalised(FewData(7)), {}),
+    "keras normalized": (lambda: KerasNormalized(FewData(7)), {}),
     "minimizing": (lambda: Minimizing(FewData()), {"gradient_clip_val": 0.01}),
     "minimizing once": (lambda: MinimizingOnce(FewData()), CLIPPED),
     "by value": (
-        lambda: Normalised(FewData()),
+        lambda: Normalized(FewData()),
         {"gradient_clip_val": 0.01, "gradient_clip_algorithm": "value"},
     ),
     "64-bit weights": (lambda: TwoOptimizers(FewData(4)), {"precision": "64-true"}),
     "sparse gradients": (lambda: Reader(Words("sparse")), {}),
-    "not synchronised": (
-        lambda: KerasNormalised(FewData(7), synchronized=False),
+    "not synchronized": (
+        lambda: KerasNormalized(FewData(7), synchronized=False),
         {"sync_batchnorm": True},
     ),
     "every batch watched": (lambda: BoringTask(indexed()), {"logger": Rows(), "max_steps": 5}),
@@ -98,7 +98,7 @@ GENERATIVE = {
         lambda: small_gan("wgan-gp", n_critic=2, optimizer="sgd", **IMAGES),
         NOTHING_MORE,
     ),
-    "spectral normalisation": (
+    "spectral normalization": (
         lambda: small_gan(
             "hinge", spectral_normalization=True, networks="dcgan", width=4, **IMAGES
         ),
@@ -138,7 +138,7 @@ OF_WORKERS = (
     "by index",
     "64-bit weights",
     "sparse gradients",
-    "not synchronised",
+    "not synchronized",
     "minimizing once",
 )
 CASES = {

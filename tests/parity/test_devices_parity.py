@@ -172,21 +172,21 @@ def test_lightning_tf_takes_a_first_batch_that_does_not_divide():
     assert largest_difference(by_keras(one_device(), net, x, y, 3), found) < 1e-6
 
 
-def normalised():
+def normalized():
     return net(
         partial(keras.layers.Dense, 4), partial(keras.layers.BatchNormalization, synchronized=True)
     )
 
 
 @keras_trap("a replica that the last batch leaves empty counts, or makes NaN")
-@pytest.mark.parametrize("make", [net, normalised])
+@pytest.mark.parametrize("make", [net, normalized])
 def test_keras_takes_a_last_batch_that_leaves_a_replica_empty(make):
     x, y = problem(9)
     found = by_keras(two_devices(), make, x, y, 4, epochs=5)
     assert largest_difference(by_keras(one_device(), make, x, y, 4, epochs=5), found) < 1e-4
 
 
-@pytest.mark.parametrize("make", [net, normalised])
+@pytest.mark.parametrize("make", [net, normalized])
 def test_lightning_tf_takes_a_last_batch_that_leaves_a_replica_empty(make):
     x, y = problem(9)
     found = by_trainer(2, make, x, y, 4, max_epochs=5)
@@ -256,7 +256,7 @@ def test_lightning_tf_trains_two_optimizers_on_two_devices():
 # ---- what a replica keeps for itself
 
 
-def unsynchronised():
+def unsynchronized():
     return net(partial(keras.layers.BatchNormalization, momentum=0.5))
 
 
@@ -270,15 +270,15 @@ def far_apart():
 @keras_trap("moving statistics drift apart and those of the first replica are saved")
 def test_keras_keeps_moving_statistics_of_all_replicas():
     x, y = far_apart()
-    found = by_keras(two_devices(), unsynchronised, x, y, 4)
+    found = by_keras(two_devices(), unsynchronized, x, y, 4)
     moving_mean = found[2]
     assert moving_mean.max() > 2.0, "the first replica has seen nothing but small numbers"
 
 
 def test_lightning_tf_keeps_moving_statistics_of_all_replicas():
     x, y = far_apart()
-    assert by_trainer(2, unsynchronised, x, y, 4)[2].max() > 2.0
-    one, two = (by_trainer(n, unsynchronised, x, y, 4, sync_batchnorm=True) for n in (1, 2))
+    assert by_trainer(2, unsynchronized, x, y, 4)[2].max() > 2.0
+    one, two = (by_trainer(n, unsynchronized, x, y, 4, sync_batchnorm=True) for n in (1, 2))
     assert largest_difference(one, two) < 1e-5
 
 
