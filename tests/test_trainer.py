@@ -659,7 +659,7 @@ def test_every_new_data_module_is_set_up():
     trainer, calls = Trainer(**quiet(max_steps=1)), []
     for _ in range(5):  # the memory of one is free for the next
         trainer.fit(NumberTask(Prepares(calls)))
-        trainer.task = None
+        trainer.state.task = None
     assert calls.count("setup fit") == 5
 
 

@@ -261,7 +261,8 @@ def test_swap_ema_weights_evaluates_the_averages_and_trains_the_weights():
     plain = fitted(Averages(), max_epochs=2, seed=1)
     swap = keras.callbacks.SwapEMAWeights()
     swapped = fitted(Averages(), max_epochs=2, seed=1, callbacks=[swap])
-    assert swapped.callback_metrics["loss"] == plain.callback_metrics["loss"]
+    # To rounding: on some processors the swapped graph rounds in another way.
+    assert swapped.callback_metrics["loss"] == pytest.approx(plain.callback_metrics["loss"])
     assert swapped.callback_metrics["val_loss"] != plain.callback_metrics["val_loss"]
     kernel = plain.task.model.layers[0].kernel
     average = plain.optimizers[""]._model_variables_moving_average[0]

@@ -39,7 +39,7 @@ class Noted(LearningRateFinder):
     def _state(self, trainer, task):
         values = {name: v.numpy().tobytes() for name, v in variables_of(trainer, task).items()}
         states = [c.state_dict() for c in trainer.callbacks if c is not self]
-        return values, trainer.progress.state(), states, dict(trainer.callback_metrics)
+        return values, trainer.progress.state_dict(), states, dict(trainer.callback_metrics)
 
 
 class Quadratic(NumberTask):

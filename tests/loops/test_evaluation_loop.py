@@ -193,8 +193,9 @@ def test_window_hooks_tell_how_many_batches_are_done(tmp_path):
     trainer = Trainer(**quiet(callbacks=watcher, default_root_dir=tmp_path))
     task = NumberTask(NumberData([1.0], 2, held_out=[1, 2, 3, 4, 10]))
     trainer.validate(task)
+    assert trainer.num_val_batches == 3
     trainer.test(task)
+    assert trainer.num_test_batches == 3
     for done in watcher.done.values():
         assert done[-1] == 3
         assert done == sorted(set(done))
-    assert trainer.num_val_batches == trainer.num_test_batches == 3
