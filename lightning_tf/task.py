@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -110,6 +110,7 @@ class Task:
             )
         positional, named = call_arguments(cls, run["hparams"], arguments)
         task = cls(*positional, **named)
+        load_task_state(task, run, str(path))
         with applied(run["precision"]):
             task.configure_model()
         task.configured = True
@@ -180,6 +181,56 @@ class Task:
     def callbacks(self) -> list[Callback]:
         """Callbacks that this task brings along, such as sample images and plots."""
         return []
+
+    # ---- what a checkpoint holds beside variables and hyperparameters
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint must know to build this task again, as plain data.
+
+        For what is learnt from the data and decides how `configure_model` builds: a vocabulary,
+        the names of columns or classes, a choice that a run has made. Variables and constructor
+        arguments are in checkpoints anyway. Every save calls it.
+
+        Returns:
+            A dict with strings as keys, of numbers, strings, booleans, None, lists and dicts;
+            tuples come back as lists. It is copied at once.
+
+        Example:
+            >>> class Tagger(Task):
+            ...     words = None
+            ...
+            ...     def setup(self, stage):
+            ...         if self.words is None:  # no checkpoint has brought them
+            ...             self.data.setup("fit")
+            ...             self.words = sorted(self.data.training_words())
+            ...
+            ...     def configure_model(self):
+            ...         self.model = keras.layers.Embedding(len(self.words), 8)
+            ...
+            ...     def state_dict(self):
+            ...         return {"words": self.words}
+            ...
+            ...     def load_state_dict(self, state):
+            ...         self.words = state["words"]
+        """
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take back what `state_dict` returned; not called where that was empty.
+
+        `from_checkpoint` and every entry point with a `ckpt_path` call it before `setup` and
+        `configure_model`; variables follow when all is built.
+
+        Args:
+            state: As of the task that wrote the checkpoint.
+
+        Raises:
+            ConfigurationError: The class has no way to take it.
+        """
+        raise ConfigurationError(
+            f"{type(self).__name__} has no load_state_dict, but the checkpoint holds "
+            f"{', '.join(state)} of the task that wrote it; write one that takes them."
+        )
 
     # ---- a trained task as files
 
@@ -336,3 +387,26 @@ class Task:
 
     def teardown(self, stage: str) -> None:
         """After everything else of an entry point."""
+
+
+def load_task_state(task: Task, run: Mapping[str, Any], path: str) -> None:
+    """Give a task the state that a checkpoint holds, before its models are made.
+
+    Args:
+        task: Of the class that wrote the checkpoint.
+        run: The checkpoint's plain data.
+        path: Where it stands, for messages.
+
+    Raises:
+        CheckpointError: The task cannot take the state; names its class and the reason.
+    """
+    state = run.get("task_state")
+    if not state:
+        return
+    try:
+        task.load_state_dict(state)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        reason = str(error) if isinstance(error, ConfigurationError) else repr(error)
+        raise CheckpointError(
+            f"{path}: {type(task).__name__} cannot take its task_state: {reason}"
+        ) from error

@@ -29,7 +29,7 @@ from lightning_tf.exceptions import CheckpointError
 from lightning_tf.variables import tensorflow_variable
 from lightning_tf.version import __version__
 
-FORMAT = 2  # 1 had one sha256 of all tensors; it can still be read
+FORMAT = 3  # the only one that is read; one more whenever what is written changes
 TENSORS = "state.safetensors"
 RUN = "run.json"
 SEAL = re.compile(rb', "sha256_above": "([0-9a-f]{64})"}')
@@ -101,7 +101,7 @@ def load(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str,
         The tensors by name, and the run's plain data.
 
     Raises:
-        CheckpointError: It is missing, damaged, or of a newer format; the message names the file
+        CheckpointError: It is missing, damaged, or of another format; the message names the file
             and the reason.
     """
     from safetensors import SafetensorError
@@ -110,8 +110,7 @@ def load(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str,
     run = load_run(path)
     file = standing(Path(path)) / TENSORS
     tensors = _read(file)
-    found = hashlib.sha256(tensors).hexdigest() if run["format"] == 1 else digests(tensors)
-    if found != run.get("sha256"):
+    if digests(tensors) != run.get("sha256"):
         raise CheckpointError(f"{file} is damaged: its sha256 is not the one in {RUN}.")
     try:
         named = from_bytes(tensors)
@@ -139,13 +138,14 @@ def load_run(path: str | os.PathLike[str]) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{file} is damaged: {error}") from error
     version = run.get("format") if isinstance(run, dict) else None
-    if isinstance(version, int) and version > FORMAT:
+    # A newer format may be sealed in another way, so it is refused before the seal is looked at.
+    if not isinstance(version, int) or (version <= FORMAT and not _is_sealed(content)):
+        raise CheckpointError(f"{file} is damaged: it is not what was written.")
+    if version != FORMAT:
         raise CheckpointError(
             f"{file} has format {version}, written by {run.get('versions')}; this version reads "
-            f"formats up to {FORMAT}: install that lightning_tf or a newer one."
+            f"format {FORMAT} alone: install the lightning_tf that wrote it."
         )
-    if version not in range(1, FORMAT + 1) or not _is_sealed(content):
-        raise CheckpointError(f"{file} is damaged: it is not what was written.")
     return dict(run)
 
 

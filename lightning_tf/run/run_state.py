@@ -9,6 +9,7 @@ from lightning_tf.checkpoint import io as checkpoint
 from lightning_tf.checkpoint.search import Found
 from lightning_tf.distribute.sync_on_read import SyncOnRead
 from lightning_tf.exceptions import CheckpointError
+from lightning_tf.hyperparameters import checked_state
 from lightning_tf.seed import global_generator
 from lightning_tf.variables import named_weights
 
@@ -30,6 +31,7 @@ def snapshot(trainer: Trainer, task: Task, *, weights_only: bool) -> checkpoint.
     run: dict[str, Any] = {
         "task": f"{type(task).__module__}.{type(task).__qualname__}",
         "hparams": task.hparams,
+        "task_state": checked_state(type(task).__name__, task.state_dict()),
         "precision": trainer.precision,
     }
     if weights_only or trainer.training is None:

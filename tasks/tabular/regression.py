@@ -41,7 +41,6 @@ class Regression(TabularTask):
         loss: ``mse``, ``mae`` or ``huber``.
         batch_size: Rows in a global batch; None is the data's own, 32.
         data_options: Further options of `FeatureTable`, such as ``{"categorical": ["town"]}``.
-        facts: What a checkpoint knows of the data's columns; leave it out.
         optimizer: A name (adam, adamw, sgd, ...), a pair of name and options, a Keras optimizer or
             its configuration.
         learning_rate: At the start, or after the warm-up; None is the optimizer's default.
@@ -76,7 +75,6 @@ class Regression(TabularTask):
         loss: str = "mse",
         batch_size: int | None = None,
         data_options: Mapping[str, Any] | None = None,
-        facts: Mapping[str, Any] | None = None,
         optimizer: Any = "adam",
         learning_rate: float | None = None,
         schedule: Any = None,
@@ -97,7 +95,7 @@ class Regression(TabularTask):
         check_loss(loss, ())
         self.loss = loss
         options = {"target": target, "batch_size": batch_size, **(data_options or {})}
-        self.take_data(data, facts, **options)
+        self.take_data(data, **options)
 
     def configure_model(self) -> None:
         """Build the network, and the scale of the targets."""

@@ -44,7 +44,6 @@ class TabularClassification(TabularTask):
         label_smoothing: Share of each training label that is spread over all classes.
         batch_size: Rows in a global batch; None is the data's own, 32.
         data_options: Further options of `feature_data`, such as ``{"noise": 0.1}``.
-        facts: What a checkpoint knows of the data's columns; leave it out.
         optimizer: A name (adam, adamw, sgd, ...), a pair of name and options, a Keras optimizer or
             its configuration.
         learning_rate: At the start, or after the warm-up; None is the optimizer's default.
@@ -81,7 +80,6 @@ class TabularClassification(TabularTask):
         label_smoothing: float = 0.0,
         batch_size: int | None = None,
         data_options: Mapping[str, Any] | None = None,
-        facts: Mapping[str, Any] | None = None,
         optimizer: Any = "adam",
         learning_rate: float | None = None,
         schedule: Any = None,
@@ -103,7 +101,7 @@ class TabularClassification(TabularTask):
             raise ConfigurationError(f"label_smoothing={label_smoothing!r} must be in [0, 1).")
         self.label_smoothing = label_smoothing
         options = {"target": target, "batch_size": batch_size, **(data_options or {})}
-        self.take_data(data, facts, **options)
+        self.take_data(data, **options)
 
     def configure_model(self) -> None:
         """Build the network to the columns and classes."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,45 +15,38 @@ from lightning_tf.data.tables.feature_columns import FeatureColumns
 from lightning_tf.data.tables.feature_table import FeatureTable
 from lightning_tf.data.tables.table_data import feature_data
 from lightning_tf.exceptions import ConfigurationError
-from lightning_tf.task import Task
 from lightning_tf.tasks.common.optimizer_settings import OptimizerSettings
+from lightning_tf.tasks.common.spec_task import SpecTask
 from lightning_tf.tasks.tabular.export import export_feature_task
 from lightning_tf.tasks.tabular.network import FeatureNetwork
+from lightning_tf.tasks.tabular.table_spec import TableSpec
 
 
-class TabularTask(Task):
+class TabularTask(SpecTask):
     """Base of tasks that learn one thing from the rows of a table.
 
     A subclass makes `network` and `optimizer_settings`, calls `take_data`, and writes the steps.
     """
 
     data: FeatureTable | None
-    facts: dict[str, Any] | None
+    spec: TableSpec | None = None
+    spec_class = TableSpec
     network: FeatureNetwork
     optimizer_settings: OptimizerSettings
     learns_classes = False
 
-    def take_data(self, data: Any, facts: Mapping[str, Any] | None, **options: Any) -> None:
-        """Resolve `data`; None for a task from a checkpoint, which has `facts` instead."""
-        self.facts = None if facts is None else dict(facts)
+    def take_data(self, data: Any, **options: Any) -> None:
+        """Resolve `data`; None for a task from a checkpoint, which has a `spec` instead."""
         self.data = (
             None if data is None else feature_data(data, classes=self.learns_classes, **options)
         )
-        if isinstance(data, os.PathLike):
-            self.hparams["data"] = os.fspath(data)
-        elif data is not None and not isinstance(data, str):
-            # Plain data it may be, but a whole table has no place in a checkpoint.
-            self.hparams["data"] = {"type": f"{type(data).__module__}.{type(data).__qualname__}"}
-
-    def setup(self, stage: str) -> None:
-        """Learn the columns from the data; checkpoints and loggers get them."""
-        self._learn_columns()
+        self.record_data(data)
 
     def configure_model(self) -> None:
         """Build the network, as `model`, to the columns; its scales are unknown until a fit."""
-        facts = self._learn_columns()
-        self.columns = FeatureColumns(facts["numbers"], facts["categories"])
-        self.targets, self.class_names = list(facts["targets"]), list(facts["class_names"])
+        spec = self.learn_spec()
+        self.columns = FeatureColumns(spec.numbers, spec.categories)
+        self.targets, self.class_names = spec.targets, spec.class_names
         self.num_classes = len(self.class_names)
         self.built = self.network.build(self.columns, self.num_classes or len(self.targets))
         self.model, self.scaler = self.built.model, self.built.scaler
@@ -105,23 +96,3 @@ class TabularTask(Task):
     def export_saved_model(self, path: Path) -> None:
         """Write a SavedModel that takes rows in the table's units; see `export_feature_task`."""
         export_feature_task(self, path)
-
-    def check_built(self) -> None:
-        """Refuse what needs a model before there is one."""
-        if getattr(self, "built", None) is None:
-            raise ConfigurationError(
-                "there is no model yet: fit the task, or take it from a checkpoint."
-            )
-
-    def _learn_columns(self) -> dict[str, Any]:
-        if self.data is not None and (self.facts is None or self._trainer is not None):
-            self.data.setup("fit")
-            columns = self.data.columns
-            self.facts = {"numbers": columns.numbers, "categories": columns.categories}
-            self.facts |= {"targets": self.data.targets, "class_names": self.data.class_names}
-            self.hparams["facts"] = self.facts
-        if self.facts is None:
-            raise ConfigurationError(
-                "data is None; give data to learn from, or take the task from a checkpoint."
-            )
-        return self.facts

@@ -26,10 +26,8 @@ def export_forecaster(task: Any, path: str | os.PathLike[str]) -> None:
         >>> exported = tf.saved_model.load("exported")
         >>> exported.forecast(past)
     """
-    facts = task.facts
-    known = len(facts["known"])
-    channels = len(facts["targets"]) + len(facts["unknown"]) + known
-    past = tf.TensorSpec([None, task.history, channels], tf.float32, name="past")
+    known = len(task.spec.known)
+    past = tf.TensorSpec([None, task.history, len(task.spec.channels)], tf.float32, name="past")
     future = tf.TensorSpec([None, task.horizon, known], tf.float32, name="future")
     series = tf.TensorSpec([None], tf.int32, name="series")
     archive = keras.export.ExportArchive()

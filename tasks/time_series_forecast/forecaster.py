@@ -16,6 +16,7 @@ from lightning_tf.tasks.networks.forecast.build import (
     build_forecast_network,
 )
 from lightning_tf.tasks.networks.forecast.layers import ForecastLayers
+from lightning_tf.tasks.time_series_forecast.series_spec import SeriesSpec
 from lightning_tf.tasks.time_series_forecast.series_transform import (
     SeriesTransform,
     check_transform,
@@ -85,7 +86,7 @@ class Forecaster:
         return isinstance(self.network, str) and self.network in RECURRENT
 
     def choose_unrolling(self, history: int, trainer: Trainer | None) -> None:
-        """Decide on `unroll` where nobody has: what a checkpoint says, else what pays.
+        """Decide on `unroll` where neither the user nor a checkpoint has: take what pays.
 
         Args:
             history: Rows of a window.
@@ -93,28 +94,24 @@ class Forecaster:
         """
         if not self.is_recurrent or self.layers.unroll is not None:
             return
-        recorded = None if trainer is None else trainer.ckpt_hparams.get("unroll")
-        if isinstance(recorded, bool):
-            self.layers.unroll = recorded
-            return
         ends = 2 if self.layers.bidirectional else 1
         cells = (history - self.rows_lost) * self.layers.depth * ends
         self.layers.unroll = unrolling_pays(self.network, cells, self.layers.units, trainer)
 
-    def build(self, facts: Mapping[str, Any], history: int, horizon: int) -> BuiltForecaster:
+    def build(self, spec: SeriesSpec, history: int, horizon: int) -> BuiltForecaster:
         """Make the model and its scales.
 
         Args:
-            facts: Names of the ``series``, ``targets``, ``unknown`` and ``known`` columns.
+            spec: The columns of the data.
             history: Rows of a window.
             horizon: Rows of a forecast.
 
         Raises:
             ConfigurationError: The given model does not fit.
         """
-        targets, known = len(facts["targets"]), len(facts["known"])
-        features = len(facts["unknown"]) + known
-        series = len(facts["series"])
+        targets, known = len(spec.targets), len(spec.known)
+        features = len(spec.unknown) + known
+        series = len(spec.series)
         output = (horizon, targets, *([len(self.quantiles)] if self.quantiles else []))
         past = (history - self.rows_lost, targets + features)
         if isinstance(self.network, str):

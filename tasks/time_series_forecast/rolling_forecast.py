@@ -33,21 +33,20 @@ def rolling_forecast(
         DataError: The history is too short or has missing values, columns are missing, or features
             would have to be known that are not.
     """
-    facts = task.facts
-    number = _series_number(facts["series"], series)
-    names = [*facts["targets"], *facts["unknown"], *facts["known"]]
-    rows = _array("history", history, names)
+    spec = task.spec
+    number = _series_number(spec.series, series)
+    rows = _array("history", history, spec.channels)
     if len(rows) < task.history:
         raise DataError(
             f"history has {len(rows)} rows; the network sees {task.history}: give as many."
         )
-    if steps > task.horizon and facts["unknown"]:
+    if steps > task.horizon and spec.unknown:
         raise DataError(
             f"steps={steps} goes beyond horizon={task.horizon}, where "
-            f"{', '.join(facts['unknown'])} would have to be known; forecast up to the horizon, or "
+            f"{', '.join(spec.unknown)} would have to be known; forecast up to the horizon, or "
             "leave these features out."
         )
-    future = _future(known, steps, facts["known"])
+    future = _future(known, steps, spec.known)
     parts: list[NDArray[np.float32]] = []
     for start in range(0, steps, task.horizon):
         here = future[start : start + task.horizon]

@@ -126,7 +126,7 @@ def test_what_is_known_of_the_future_of_several_series_is_used(tmp_path):
     task, knowing = tested(known=["holiday"], unknown=["rain"])
     _, guessing = tested()
     assert knowing["test_mase"] < 0.85 * guessing["test_mase"]
-    assert task.facts == {
+    assert task.state_dict()["spec"] == {
         "series": ["large", "small"],
         "targets": ["sold"],
         "unknown": ["rain"],
