@@ -52,7 +52,7 @@ def main() -> None:
     folder = Path(trainer.log_dir or options["output"])
     rows = pandas.read_csv(folder / "metrics.csv").rename(columns=lambda n: n.split("/")[-1])
     print(rows[["epoch", *QUALITY]].dropna().to_string(index=False, float_format="%.3f"))
-    image_grid(task.shown(task.sample(64))).save(folder / "samples.png")
+    image_grid(task.to_display_range(task.sample(64))).save(folder / "samples.png")
     print(f"written: {folder / 'samples.png'}\nwritten: {folder / 'samples.gif'}")
 
 

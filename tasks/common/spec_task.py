@@ -6,6 +6,9 @@ import os
 from dataclasses import asdict
 from typing import Any, ClassVar
 
+import keras
+import tensorflow as tf
+
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.task import Task
@@ -26,6 +29,7 @@ class SpecTask(Task):
     spec_class: ClassVar[Any]
     spec: Any = None
     data: DataModule | None
+    model: keras.Model
 
     def record_data(self, data: Any) -> None:
         """Keep in `hparams` where the data come from, never the data themselves."""
@@ -62,6 +66,10 @@ class SpecTask(Task):
         """Take the spec of a checkpoint; data that a run sets up replace it."""
         self.spec = self.spec_class(**state["spec"])
 
+    def added_losses(self) -> list[tf.Tensor]:
+        """Return what the model's layers add to the training loss, such as regularization."""
+        return [tf.cast(loss, tf.float32) for loss in self.model.losses]
+
     def check_built(self) -> None:
         """Refuse what needs a model before there is one.
 
@@ -72,3 +80,8 @@ class SpecTask(Task):
             raise ConfigurationError(
                 "there is no model yet: fit the task, or take it from a checkpoint."
             )
+
+
+def inputs_of(batch: Any) -> Any:
+    """Return the inputs of a batch, with or without targets."""
+    return batch[0] if isinstance(batch, (tuple, list)) else batch

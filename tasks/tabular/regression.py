@@ -92,6 +92,7 @@ class Regression(TabularTask):
         self.optimizer_settings = OptimizerSettings(
             optimizer, learning_rate, schedule, warmup_steps, weight_decay
         )
+
         check_loss(loss, ())
         self.loss = loss
         options = {"target": target, "batch_size": batch_size, **(data_options or {})}
@@ -111,7 +112,7 @@ class Regression(TabularTask):
         return super().configure_optimizers()
 
     def configure_metrics(self) -> dict[str, keras.metrics.Metric]:
-        """Errors in the table's units, and the share of the variance that is explained."""
+        """Return errors in the table's units, and the share of the variance that is explained."""
         return {
             "mae": keras.metrics.MeanAbsoluteError(),
             "rmse": keras.metrics.RootMeanSquaredError(),
@@ -135,8 +136,9 @@ class Regression(TabularTask):
         return [RegressionReport()]
 
     def _loss(self, batch: Any, training: bool) -> tf.Tensor:
-        outputs, y = self.outputs(batch, training), batch[1]
+        outputs, y = self.outputs(batch, training), batch[1]  # (batch, targets)
         scaled, predicted = self.target_scaler(y), self.target_scaler.inverse(outputs)
+
         for name, metric in self.metrics.items():
             # Of scaled values: in float32 the sum of squares of 1,000.1, 1,000.2, ... tells little.
             pair = (scaled, outputs) if name == "r2" else (y, predicted)

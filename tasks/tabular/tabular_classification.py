@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from lightning_tf.callback import Callback
-from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.checks import checked_fraction
 from lightning_tf.tasks.common.confusion_matrix import ConfusionMatrix
 from lightning_tf.tasks.common.metrics import AreaUnderCurve, ConfusionCounts
 from lightning_tf.tasks.common.optimizer_settings import OptimizerSettings
@@ -97,9 +97,8 @@ class TabularClassification(TabularTask):
         self.optimizer_settings = OptimizerSettings(
             optimizer, learning_rate, schedule, warmup_steps, weight_decay
         )
-        if not 0.0 <= label_smoothing < 1.0:
-            raise ConfigurationError(f"label_smoothing={label_smoothing!r} must be in [0, 1).")
-        self.label_smoothing = label_smoothing
+
+        self.label_smoothing = checked_fraction("label_smoothing", label_smoothing)
         options = {"target": target, "batch_size": batch_size, **(data_options or {})}
         self.take_data(data, **options)
 
@@ -110,7 +109,7 @@ class TabularClassification(TabularTask):
         self.confusion_counts = ConfusionCounts(self.num_classes) if drawn else None
 
     def configure_metrics(self) -> dict[str, keras.metrics.Metric]:
-        """Accuracy and the area under the ROC curve."""
+        """Return accuracy and the area under the ROC curve."""
         return {
             "accuracy": keras.metrics.SparseCategoricalAccuracy(),
             "auc": AreaUnderCurve(self.num_classes),
@@ -120,13 +119,14 @@ class TabularClassification(TabularTask):
         """Return the mean cross entropy, and what the model's layers add."""
         logits, labels = self.outputs(batch, training=True), batch[1]
         self.update_metrics(labels, logits)
+
         targets = tf.one_hot(labels, self.num_classes, dtype=tf.float32)
         smoothed = targets * (1.0 - self.label_smoothing) + self.label_smoothing / self.num_classes
-        losses = tf.nn.softmax_cross_entropy_with_logits(smoothed, logits)
+        losses = tf.nn.softmax_cross_entropy_with_logits(smoothed, logits)  # (batch,)
         return tf.add_n([tf.reduce_mean(losses), *self.added_losses()])
 
     def validation_step(self, batch: Any) -> tf.Tensor:
-        """Return the mean cross entropy; count who is taken for whom."""
+        """Return the mean cross entropy; count which classes are predicted as which."""
         logits, labels = self.outputs(batch, training=False), batch[1]
         self.update_metrics(labels, logits)
         if self.confusion_counts is not None:

@@ -1,4 +1,4 @@
-"""TabularTask: what Regression and TabularClassification have in common."""
+"""TabularTask: the base of Regression and TabularClassification."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lightning_tf.data.tables.feature_table import FeatureTable
 from lightning_tf.data.tables.table_data import feature_data
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.tasks.common.optimizer_settings import OptimizerSettings
-from lightning_tf.tasks.common.spec_task import SpecTask
+from lightning_tf.tasks.common.spec_task import SpecTask, inputs_of
 from lightning_tf.tasks.tabular.export import export_feature_task
 from lightning_tf.tasks.tabular.network import FeatureNetwork
 from lightning_tf.tasks.tabular.table_spec import TableSpec
@@ -48,6 +48,7 @@ class TabularTask(SpecTask):
         self.columns = FeatureColumns(spec.numbers, spec.categories)
         self.targets, self.class_names = spec.targets, spec.class_names
         self.num_classes = len(self.class_names)
+
         self.built = self.network.build(self.columns, self.num_classes or len(self.targets))
         self.model, self.scaler = self.built.model, self.built.scaler
 
@@ -61,16 +62,11 @@ class TabularTask(SpecTask):
         return self.optimizer_settings.build(self.trainer.estimated_stepping_batches, self.model)
 
     def outputs(self, batch: Any, training: bool) -> tf.Tensor:
-        """What the model gives for a batch, with or without targets."""
-        inputs = batch[0] if isinstance(batch, (tuple, list)) else batch
-        return self.built.outputs(inputs, training)
-
-    def added_losses(self) -> list[tf.Tensor]:
-        """What the model's layers add to the training loss."""
-        return [tf.cast(loss, tf.float32) for loss in self.model.losses]
+        """Return the model's outputs for a batch, with or without targets."""
+        return self.built.outputs(inputs_of(batch), training)  # (batch, classes or targets)
 
     def predict_table(self, table: Any) -> NDArray[np.float32]:
-        """What `predict_step` gives for rows of a table, in their order.
+        """Return what `predict_step` gives for the rows of a table, in their order.
 
         Args:
             table: A file, a DataFrame or arrays by column, with the columns of the features; or an
@@ -80,6 +76,7 @@ class TabularTask(SpecTask):
             DataError: A column or a value is missing.
         """
         self.check_built()
+
         if isinstance(table, (np.ndarray, list)):
             rows = np.atleast_2d(np.asarray(table))
             if rows.shape[1] != len(self.columns.names):
@@ -88,6 +85,7 @@ class TabularTask(SpecTask):
                     f"{', '.join(self.columns.names)}; give one number for each."
                 )
             table = {name: rows[:, place] for place, name in enumerate(self.columns.names)}
+
         arrays = self.columns.arrays(read_table(table))
         inputs = {name: tf.constant(array) for name, array in arrays.items()}
         predicted: NDArray[np.float32] = self.predict_step(inputs).numpy()

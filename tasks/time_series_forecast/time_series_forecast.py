@@ -19,7 +19,7 @@ from lightning_tf.data.series.time_series import TimeSeries
 from lightning_tf.tasks.common.metrics import PercentageError
 from lightning_tf.tasks.common.optimizer_settings import OptimizerSettings
 from lightning_tf.tasks.common.regression_losses import check_loss, forecast_loss
-from lightning_tf.tasks.common.spec_task import SpecTask
+from lightning_tf.tasks.common.spec_task import SpecTask, inputs_of
 from lightning_tf.tasks.time_series_forecast.comparison import ForecastComparison
 from lightning_tf.tasks.time_series_forecast.export import export_forecaster
 from lightning_tf.tasks.time_series_forecast.forecaster import Forecaster
@@ -135,15 +135,18 @@ class TimeSeriesForecast(SpecTask):
         )
         self.loss, self.quantiles = loss or "mse", tuple(quantiles)
         self.season = None if season is None else checked_integer("season", season, least=1)
+
         options: dict[str, Any] = {"history": history, "horizon": horizon, **(data_options or {})}
         options |= {"batch_size": batch_size, "data_dir": data_dir}
         if isinstance(data, TimeSeries):  # as a checkpoint records them, they say the same again
             options = {k: v for k, v in options.items() if getattr(data, k, None) != v}
         self.data = None if data is None else time_series_data(data, **options)
-        of_data = self.data or TimeSeries(
+
+        # Without data, a series of one value checks the two numbers as data would.
+        windows = self.data or TimeSeries(
             [0.0], history=history or HISTORY, horizon=horizon or HORIZON
         )
-        self.history, self.horizon = of_data.history, of_data.horizon
+        self.history, self.horizon = windows.history, windows.horizon
         self.hparams |= {"history": self.history, "horizon": self.horizon}
         self.record_data(data)
 
@@ -180,7 +183,7 @@ class TimeSeriesForecast(SpecTask):
         return self.optimizer_settings.build(self.trainer.estimated_stepping_batches, self.model)
 
     def configure_metrics(self) -> dict[str, keras.metrics.Metric]:
-        """Errors in the data's units."""
+        """Return errors in the data's units."""
         return {
             "rmse": keras.metrics.RootMeanSquaredError(),
             "mae": keras.metrics.MeanAbsoluteError(),
@@ -189,8 +192,7 @@ class TimeSeriesForecast(SpecTask):
 
     def training_step(self, batch: Any) -> tf.Tensor:
         """Return the mean loss of scaled forecasts, and what the model's layers add."""
-        added = [tf.cast(loss, tf.float32) for loss in self.model.losses]
-        return tf.add_n([self._loss(batch, training=True), *added])
+        return tf.add_n([self._loss(batch, training=True), *self.added_losses()])
 
     def validation_step(self, batch: Any) -> tf.Tensor:
         """Return the mean loss of scaled forecasts."""
@@ -198,7 +200,7 @@ class TimeSeriesForecast(SpecTask):
 
     def predict_step(self, batch: Any) -> tf.Tensor:
         """Return forecasts in the data's units of windows, with or without targets."""
-        inputs = batch[0] if isinstance(batch, (tuple, list)) else batch
+        inputs = inputs_of(batch)
         return self.built.forecast(self.built.outputs(inputs, training=False), inputs)
 
     def forecast(
@@ -249,12 +251,14 @@ class TimeSeriesForecast(SpecTask):
         inputs, y = batch
         outputs = self.built.outputs(inputs, training)
         forecast = self.built.forecast(outputs, inputs)
-        point = self.built.point(forecast)
+        point = self.built.point(forecast)  # (batch, horizon, targets)
         self.update_metrics(y, point)
+
         naive = tf.gather(tf.convert_to_tensor(self.transform.naive_error), inputs["series"])
         self.log("mase", tf.reduce_mean(tf.abs(y - point) / naive[:, tf.newaxis]))
         if self.quantiles:
             inside = (forecast[..., 0] <= y) & (y <= forecast[..., -1])
             self.log("coverage", tf.reduce_mean(tf.cast(inside, tf.float32)))
+
         target = self.transform.target(y, inputs["past"], inputs["series"])
         return forecast_loss(target, outputs, self.loss, self.quantiles)

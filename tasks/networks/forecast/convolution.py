@@ -6,13 +6,13 @@ from typing import Any
 
 import keras
 
-from lightning_tf.tasks.networks.forecast.layers import ForecastLayers, beside
+from lightning_tf.tasks.networks.forecast.layers import ForecastLayers, concatenate
 
 KERNEL = 3
 
 
 def forecast_convolution(past: Any, more: Any, count: int, layers: ForecastLayers) -> Any:
-    """Causal convolutions, each twice as wide as the one before, until one value sees the window.
+    """Stack causal convolutions, each twice as wide, until one value sees the whole window.
 
     Source: Bai, Kolter and Koltun, "An Empirical Evaluation of Generic Convolutional and Recurrent
     Networks for Sequence Modeling", 2018, https://arxiv.org/abs/1803.01271. Here the layers go on
@@ -37,5 +37,6 @@ def forecast_convolution(past: Any, more: Any, count: int, layers: ForecastLayer
         seen += (KERNEL - 1) * dilation
         dilation = dilation * 2 if seen < past.shape[1] else 1
         number += 1
-    x = beside(x[:, -1], more)
+
+    x = concatenate(x[:, -1], more)  # (batch, units), of the last row
     return layers.outputs(layers.dense(x) if more is not None else x, count)

@@ -357,7 +357,7 @@ def test_hyperparameters_are_plain_and_make_the_same_task_again(tmp_path):
         ({"quantiles": (0.9, 0.5)}, "ascending order"),
         ({"quantiles": (0.5,), "loss": "mae"}, "loss='mae'"),
         ({"bidirectional": True}, "bidirectional=True has no meaning for network='mlp'"),
-        ({"units": 0}, "units=0"),
+        ({"units": 0}, "units is 0"),
         ({"season": 0}, "season is 0"),
         ({"data": "sunspot"}, "Did you mean 'sunspots'"),
         ({"data_options": {"targets": "x"}}, "Did you mean 'target'"),
