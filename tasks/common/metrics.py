@@ -1,4 +1,4 @@
-"""AreaUnderCurve: how well classes are ranked, from integer labels and logits."""
+"""Metrics that Keras lacks, or that take integer labels and logits where Keras' do not."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class AreaUnderCurve(keras.metrics.AUC):  # type: ignore[misc]
         super().update_state(labels, probabilities, sample_weight)
 
     def get_config(self) -> dict[str, Any]:
-        """What makes the same metric again."""
+        """Return what `from_config` needs."""
         return {"num_classes": self.classes, "name": self.name}
 
 
@@ -74,11 +74,11 @@ class ConfusionCounts(keras.metrics.Metric):  # type: ignore[misc]
             sample_weight: Unused: the matrix counts examples.
         """
         predicted = tf.argmax(y_pred, axis=-1, output_type=tf.int32)
-        found = tf.math.confusion_matrix(y_true, predicted, self.num_classes, dtype=tf.float32)
-        self.counts.assign_add(found)
+        counts = tf.math.confusion_matrix(y_true, predicted, self.num_classes, dtype=tf.float32)
+        self.counts.assign_add(counts)
 
     def result(self) -> Any:
-        """The matrix, float32 of shape (num_classes, num_classes)."""
+        """Return the matrix, float32 of shape (num_classes, num_classes)."""
         return tf.convert_to_tensor(self.counts)
 
     def get_config(self) -> dict[str, Any]:
@@ -89,7 +89,7 @@ class ConfusionCounts(keras.metrics.Metric):  # type: ignore[misc]
 class F1(ConfusionCounts):
     """F1 from counts: of class 1 where there are two classes, else the mean over all classes.
 
-    A class that is neither there nor predicted has an F1 of 0, as in scikit-learn.
+    A class that is neither among the labels nor predicted has an F1 of 0, as in scikit-learn.
 
     Args:
         num_classes: Number of classes.
@@ -106,7 +106,7 @@ class F1(ConfusionCounts):
         super().__init__(num_classes, name)
 
     def result(self) -> tf.Tensor:
-        """F1 so far."""
+        """Return the F1 of all batches so far."""
         counts = tf.convert_to_tensor(self.counts)
         sizes = tf.reduce_sum(counts, axis=0) + tf.reduce_sum(counts, axis=1)
         scores = tf.math.divide_no_nan(2.0 * tf.linalg.diag_part(counts), sizes)
@@ -116,8 +116,8 @@ class F1(ConfusionCounts):
 class PercentageError(keras.metrics.Mean):  # type: ignore[misc]
     """The mean absolute percentage error over true values that are not 0.
 
-    Keras' metric divides by a tiny number where the truth is 0, so that one such value is all that
-    the mean tells; here it is left out.
+    Keras' metric divides by a tiny number where the truth is 0, so that one such value outweighs
+    all others; here it is left out.
 
     Example:
         >>> metric = PercentageError()
@@ -137,7 +137,7 @@ class PercentageError(keras.metrics.Mean):  # type: ignore[misc]
         super().update_state(100.0 * share, sample_weight=counts)
 
     def get_config(self) -> dict[str, Any]:
-        """What makes the same metric again."""
+        """Return what `from_config` needs."""
         return {"name": self.name}
 
 
@@ -145,8 +145,8 @@ class R2(keras.metrics.Metric):  # type: ignore[misc]
     """The coefficient of determination, the mean over targets.
 
     1 for predictions without error, 0 for the mean of the true values, and below 0 for worse ones.
-    It keeps sums alone, so that it adds up over replicas; a target that never changes counts as 0.
-    Give it scaled values: sums of squares far from 0 lose what they differ by.
+    It keeps sums only, which can be added over replicas; a target that never changes counts as 0.
+    Give it scaled values: in float32, sums of squares far from 0 lose the differences.
 
     Args:
         targets: How many numbers an example has.
@@ -182,7 +182,7 @@ class R2(keras.metrics.Metric):  # type: ignore[misc]
         self.residuals.assign_add(tf.reduce_sum(tf.square(y_true - y_pred), axis=0))
 
     def result(self) -> Any:
-        """The mean over targets of 1 - residuals / variance."""
+        """Return the mean over targets of 1 - residuals / variance."""
         count = tf.maximum(tf.convert_to_tensor(self.count), 1.0)
         mean = tf.convert_to_tensor(self.sum) / count
         total = tf.convert_to_tensor(self.squares) - count * tf.square(mean)
@@ -190,5 +190,5 @@ class R2(keras.metrics.Metric):  # type: ignore[misc]
         return tf.reduce_mean(tf.where(total > 0.0, explained, 0.0))
 
     def get_config(self) -> dict[str, Any]:
-        """What makes the same metric again."""
+        """Return what `from_config` needs."""
         return {"targets": self.targets, "name": self.name}

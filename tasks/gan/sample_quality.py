@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lightning_tf.callback import Callback
 from lightning_tf.exceptions import DataError
-from lightning_tf.tasks.common.prediction_grid import some_examples
+from lightning_tf.tasks.common.prediction_grid import take_examples
 from lightning_tf.tasks.gan.fid_kid import frechet_distance, kernel_distance
 from lightning_tf.tasks.gan.image_features import ImageFeatures
 
@@ -50,7 +50,7 @@ class SampleQuality(Callback):
 
     def on_fit_start(self, trainer: Trainer, task: Any) -> None:
         """Measure the real images, so that an unsuitable classifier is refused before training."""
-        examples = some_examples(task.data.images, "train", 2 * self.count)
+        examples = take_examples(task.data.images, "train", 2 * self.count)
         images = task.normalize(examples[0]) if examples is not None else np.zeros((0,))
         half = len(images) // 2
         if half < FEWEST:

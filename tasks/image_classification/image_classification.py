@@ -17,7 +17,7 @@ from lightning_tf.data.images.image_data import image_data
 from lightning_tf.data.images.spec import ImageSpec, image_spec
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.tasks.common.confusion_matrix import ConfusionMatrix
-from lightning_tf.tasks.common.fused_task import FusedTask
+from lightning_tf.tasks.common.fused_batch_norm_task import FusedBatchNormTask
 from lightning_tf.tasks.common.metrics import ConfusionCounts
 from lightning_tf.tasks.common.optimizer_settings import OptimizerSettings
 from lightning_tf.tasks.common.prediction_grid import PredictionGrid
@@ -29,7 +29,7 @@ MOST_CONFUSED_CLASSES = 100  # a larger matrix can neither be read nor drawn
 TOP = 5
 
 
-class ImageClassification(FusedTask):
+class ImageClassification(FusedBatchNormTask):
     """Learns which of several classes an image shows.
 
     A batch is ``(images, labels)``: images of shape (batch, height, width, channels), uint8 in
@@ -76,7 +76,7 @@ class ImageClassification(FusedTask):
             cutmix, pairs of name and options, layers or functions; see `Augmentation`.
         fused_batch_norm: Whether BatchNormalization layers of Keras in a given network compute
             with TensorFlow's fused operation while a Trainer drives the task: faster, equal up to
-            rounding; see `FusedTask`. The named networks always do.
+            rounding; see `FusedBatchNormTask`. The named networks always do.
 
     Raises:
         ConfigurationError: A name is unknown, a number is out of range, or options contradict each
@@ -159,7 +159,7 @@ class ImageClassification(FusedTask):
         self.augmentation = self._make_augmentation()
         drawn = facts.num_classes <= MOST_CONFUSED_CLASSES
         self.confusion_counts = ConfusionCounts(facts.num_classes) if drawn else None
-        self.fuse()
+        self.fuse_batch_norm()
 
     def image_spec(self) -> ImageSpec:
         """What the network is built to."""

@@ -136,7 +136,7 @@ class StyleTransfer(Task):
             self.data = self.way.data
             return
         self._optimizer = OptimizerSettings(
-            optimizer, learning_rate, schedule, usual_rate=RATES[method]
+            optimizer, learning_rate, schedule, default_rate=RATES[method]
         )
         content_usual, style_usual = LAYERS[method]
         settings = StyleSettings(

@@ -12,7 +12,7 @@ from lightning_tf.callback import Callback
 from lightning_tf.tasks.common.feature_scaler import FeatureScaler
 from lightning_tf.tasks.common.metrics import R2
 from lightning_tf.tasks.common.optimizer_settings import OptimizerSettings
-from lightning_tf.tasks.common.regression_losses import check_loss, forecast_loss
+from lightning_tf.tasks.common.regression_losses import check_regression_loss, regression_loss
 from lightning_tf.tasks.tabular.network import FeatureNetwork, training_rows
 from lightning_tf.tasks.tabular.regression_report import RegressionReport
 from lightning_tf.tasks.tabular.tabular_task import TabularTask
@@ -93,7 +93,7 @@ class Regression(TabularTask):
             optimizer, learning_rate, schedule, warmup_steps, weight_decay
         )
 
-        check_loss(loss, ())
+        check_regression_loss(loss, ())
         self.loss = loss
         options = {"target": target, "batch_size": batch_size, **(data_options or {})}
         self.take_data(data, **options)
@@ -143,4 +143,4 @@ class Regression(TabularTask):
             # Of scaled values: in float32 the sum of squares of 1,000.1, 1,000.2, ... tells little.
             pair = (scaled, outputs) if name == "r2" else (y, predicted)
             metric.update_state(*pair)
-        return forecast_loss(scaled, outputs, self.loss)
+        return regression_loss(scaled, outputs, self.loss)

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from lightning_tf.callback import Callback
-from lightning_tf.tasks.common.prediction_grid import some_examples
+from lightning_tf.tasks.common.prediction_grid import take_examples
 
 if TYPE_CHECKING:
     from lightning_tf.trainer import Trainer
@@ -51,7 +51,7 @@ class MistakeTable(Callback):
     def _log(self, trainer: Trainer, task: Any, stage: str) -> None:
         if not trainer.loggers:
             return
-        examples = some_examples(task.texts, stage, self.examples)
+        examples = take_examples(task.texts, stage, self.examples)
         if examples is not None:
             trainer.log_table(f"{stage}/mistakes", COLUMNS, self.rows(task, *examples))
 

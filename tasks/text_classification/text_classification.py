@@ -135,7 +135,7 @@ class TextClassification(Task):
             schedule,
             warmup_steps,
             weight_decay,
-            usual_rate=self.classifier.learning_rate,
+            default_rate=self.classifier.learning_rate,
         )
         if not 0.0 <= label_smoothing < 1.0:
             raise ConfigurationError(f"label_smoothing={label_smoothing!r} must be in [0, 1).")

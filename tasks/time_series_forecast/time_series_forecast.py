@@ -18,7 +18,7 @@ from lightning_tf.data.series.series_data import time_series_data
 from lightning_tf.data.series.time_series import TimeSeries
 from lightning_tf.tasks.common.metrics import PercentageError
 from lightning_tf.tasks.common.optimizer_settings import OptimizerSettings
-from lightning_tf.tasks.common.regression_losses import check_loss, forecast_loss
+from lightning_tf.tasks.common.regression_losses import check_regression_loss, regression_loss
 from lightning_tf.tasks.common.spec_task import SpecTask, inputs_of
 from lightning_tf.tasks.time_series_forecast.comparison import ForecastComparison
 from lightning_tf.tasks.time_series_forecast.export import export_forecaster
@@ -126,7 +126,7 @@ class TimeSeriesForecast(SpecTask):
         warmup_steps: float = 0,
         weight_decay: float | None = None,
     ) -> None:
-        check_loss(loss, quantiles)
+        check_regression_loss(loss, quantiles)
         layers: dict[str, Any] = {"units": units, "depth": depth, "dropout": dropout}
         layers |= {"bidirectional": bidirectional, "unroll": unroll}
         self.forecaster = Forecaster(network, transform, scaler, quantiles, layers)
@@ -261,4 +261,4 @@ class TimeSeriesForecast(SpecTask):
             self.log("coverage", tf.reduce_mean(tf.cast(inside, tf.float32)))
 
         target = self.transform.target(y, inputs["past"], inputs["series"])
-        return forecast_loss(target, outputs, self.loss, self.quantiles)
+        return regression_loss(target, outputs, self.loss, self.quantiles)
