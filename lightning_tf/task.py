@@ -79,7 +79,7 @@ class Task:
         return task
 
     def __init__(self) -> None:
-        """A subclass takes plain data and stores it; heavy work belongs in the methods below."""
+        """Store plain data, in a subclass; heavy work belongs in the methods below."""
 
     @classmethod
     def from_checkpoint(cls, path: str | os.PathLike[str], **arguments: Any) -> Self:
@@ -108,19 +108,22 @@ class Task:
                 f"{path} was written by {written_by}, not by {cls.__name__}; call from_checkpoint "
                 "on that class."
             )
+
         positional, named = call_arguments(cls, run["hparams"], arguments)
         task = cls(*positional, **named)
-        load_task_state(task, run, str(path))
+        load_task_state(task, run, str(path))  # decides how models are built
+
         with applied(run["precision"]):
             task.configure_model()
         task.configured = True
+
         task._weights = lambda: checkpoint.assign(named_weights(task), tensors, str(path))
         if not unbuilt_layers(task):
             task.take_weights()
         return task
 
     def take_weights(self) -> None:
-        """Take the weights of `from_checkpoint`, once all is built; the Trainer calls it."""
+        """Load the weights of `from_checkpoint`, once all is built; the Trainer calls it."""
         if self._weights is not None:
             self._weights()
             self._weights = None
@@ -171,7 +174,7 @@ class Task:
         )
 
     def test_step(self, batch: Any) -> Any:
-        """As `validation_step`, which is the default."""
+        """Return losses as `validation_step` does, which is the default; traced."""
         return self.validation_step(batch)
 
     def predict_step(self, batch: Any) -> Any:
@@ -179,7 +182,7 @@ class Task:
         raise ConfigurationError(f"{type(self).__name__} has no predict_step; write one.")
 
     def callbacks(self) -> list[Callback]:
-        """Callbacks that this task brings along, such as sample images and plots."""
+        """Return callbacks that this task brings along, such as sample images and plots."""
         return []
 
     # ---- what a checkpoint holds beside variables and hyperparameters
@@ -235,7 +238,7 @@ class Task:
     # ---- a trained task as files
 
     def export(self, path: str | os.PathLike[str], format: str = "saved_model") -> Path:
-        """Write what was trained in a form that others can load.
+        """Write the trained models in a form that others can load.
 
         Args:
             path: A folder for ``saved_model``, a file for the rest; nothing may be there yet.
@@ -244,7 +247,7 @@ class Task:
                 `exported_model`; or ``safetensors``, every variable of the task.
 
         Returns:
-            What was written, with the format's suffix.
+            The path that was written, with the format's suffix.
 
         Raises:
             ConfigurationError: The models are not made yet, the format is unknown or needs a
@@ -260,6 +263,7 @@ class Task:
                 "export before the models are made: call Trainer.fit, Trainer.test or "
                 "from_checkpoint first."
             )
+
         if format == "saved_model":
             self.export_saved_model(target)
         elif format == "safetensors":
@@ -269,7 +273,7 @@ class Task:
         return target
 
     def exported_model(self) -> keras.Model:
-        """The model that `export` writes; `self.model` unless a task says otherwise."""
+        """Return the model that `export` writes: `self.model`, unless overridden."""
         model = getattr(self, "model", None)
         if not isinstance(model, keras.Model):
             raise ConfigurationError(
@@ -283,10 +287,10 @@ class Task:
         export_model(self.exported_model(), path, "saved_model")
 
     def quantize(self, mode: str = "int8") -> None:
-        """Turn the weights of trained models into small integers, in place, for prediction.
+        """Quantise the weights of trained models to small integers, in place, for prediction.
 
         Only layers that Keras can quantise change: Dense, EinsumDense, Embedding and their kin.
-        Nothing can be trained afterwards; `Trainer.test` before and after tells what it costs.
+        Nothing can be trained afterwards; `Trainer.test` before and after shows what it costs.
 
         Args:
             mode: ``int8``, or another one of `keras.Model.quantize`.
@@ -296,10 +300,12 @@ class Task:
         """
         models = [part for _, part in components(self) if isinstance(part, keras.Model)]
         before = sum(v.dtype == "int8" for model in models for v in model.variables)
+
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Layer .* does not have a `quantize` method")
             for model in models:
                 model.quantize(mode)
+
         if before == sum(v.dtype == "int8" for model in models for v in model.variables):
             raise ConfigurationError(
                 f"quantize({mode!r}): {type(self).__name__} has no built layer that Keras can "
@@ -345,9 +351,10 @@ class Task:
         if self._trainer is not None and prog_bar:
             self._trainer.show_in_progress_bar(name)
         step = running_step()
-        if step is None or step.logged is None:
+        if step is None or step.logged is None:  # a host hook
             self.trainer.log_metrics({name: float(value)})
             return
+
         value = tf.cast(value, tf.float32)
         if value.shape.rank != 0:
             raise ConfigurationError(
@@ -383,10 +390,10 @@ class Task:
     # ---- hooks: those of Callback, without (trainer, task)
 
     def setup(self, stage: str) -> None:
-        """Before anything else of an entry point; stage is fit, validate, test or predict."""
+        """Run before all else of an entry point; stage is fit, validate, test or predict."""
 
     def teardown(self, stage: str) -> None:
-        """After everything else of an entry point."""
+        """Run after all else of an entry point."""
 
 
 def load_task_state(task: Task, run: Mapping[str, Any], path: str) -> None:
