@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_tf.callback import Callback
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.indexed_data import IndexedData
+from lightning_tf.tasks.common.stage_report import StageReport, spread_evenly
 
 if TYPE_CHECKING:
     from lightning_tf.trainer import Trainer
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 RIGHT, WRONG = "black", "red"
 
 
-class PredictionGrid(Callback):
+class PredictionGrid(StageReport):
     """Logs a grid of images when training ends and after every test.
 
     Each image carries the predicted class, its probability and, where the two differ, the true
@@ -36,21 +36,11 @@ class PredictionGrid(Callback):
         count: How many images.
     """
 
-    logs_metrics = False
-
     def __init__(self, count: int = 25) -> None:
         self.count = count
 
-    def on_fit_end(self, trainer: Trainer, task: Any) -> None:
-        """Show validation images."""
-        if trainer.num_val_batches != 0:
-            self._log(trainer, task, "val")
-
-    def on_test_end(self, trainer: Trainer, task: Any) -> None:
-        """Show test images."""
-        self._log(trainer, task, "test")
-
-    def _log(self, trainer: Trainer, task: Any, stage: str) -> None:
+    def report(self, trainer: Trainer, task: Any, stage: str) -> None:
+        """Log the grid, and the heat maps where the task has some."""
         if not trainer.loggers:
             return
         examples = take_examples(task.data, stage, self.count)
@@ -83,10 +73,8 @@ def take_examples(
     """
     part = (data.parts or {}).get(stage) if isinstance(data, IndexedData) else None
     if part is not None:
-        # Test folders list class after class: the first images would all be of one class.
-        last = len(part.indices) - 1
-        chosen = np.unique(np.linspace(0, last, min(count, last + 1)).round().astype(int))
-        dataset = part.source.batches(part.indices[chosen], len(chosen))
+        chosen = part.indices[spread_evenly(len(part.indices), count)]
+        dataset = part.source.batches(chosen, len(chosen))
     else:
         dataset = data.dataset_for(stage)
         if dataset is None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_tf.callback import Callback
+from lightning_tf.tasks.common.stage_report import StageReport
 
 if TYPE_CHECKING:
     from lightning_tf.trainer import Trainer
@@ -17,7 +17,7 @@ MARGIN = 0.1  # of the range, around the examples
 MOST = 1000  # examples that are drawn
 
 
-class DecisionBoundary(Callback):
+class DecisionBoundary(StageReport):
     """Logs an image of the plane when training ends and after every test.
 
     Colours are the probabilities of the classes, the black line lies where two are as likely, and
@@ -29,18 +29,8 @@ class DecisionBoundary(Callback):
     probabilities.
     """
 
-    logs_metrics = False
-
-    def on_fit_end(self, trainer: Trainer, task: Any) -> None:
-        """Show the validation part."""
-        if trainer.num_val_batches != 0:
-            self._log(trainer, task, "val")
-
-    def on_test_end(self, trainer: Trainer, task: Any) -> None:
-        """Show the test part."""
-        self._log(trainer, task, "test")
-
-    def _log(self, trainer: Trainer, task: Any, stage: str) -> None:
+    def report(self, trainer: Trainer, task: Any, stage: str) -> None:
+        """Log the image of the plane."""
         part = None if task.data is None else (task.data.parts or {}).get(stage)
         plane = len(task.columns.numbers) == 2 and not task.columns.categories
         if not trainer.loggers or part is None or not plane:

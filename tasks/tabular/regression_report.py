@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from lightning_tf.callback import Callback
+from lightning_tf.tasks.common.stage_report import StageReport, spread_evenly
 
 if TYPE_CHECKING:
     from lightning_tf.trainer import Trainer
@@ -17,7 +17,7 @@ CHUNK = 1024  # rows that are predicted at once
 CURVES = {"loss": "training", "val_loss": "validation"}
 
 
-class RegressionReport(Callback):
+class RegressionReport(StageReport):
     """Logs an image when training ends and after every test.
 
     On the left the loss of every epoch, on the right the predicted against the true values of the
@@ -31,47 +31,34 @@ class RegressionReport(Callback):
         rows: How many points at most.
     """
 
-    logs_metrics = False
-
     def __init__(self, rows: int = 2000) -> None:
         self.rows = rows
         self.curves: dict[str, list[list[float]]] = {name: [] for name in CURVES}
 
     def on_train_epoch_end(self, trainer: Trainer, task: Any) -> None:
-        """Take the losses of the epoch."""
+        """Note the losses of the epoch."""
         for name, points in self.curves.items():
             if name in trainer.callback_metrics:
                 points.append([trainer.current_epoch + 1, trainer.callback_metrics[name]])
-
-    def on_fit_end(self, trainer: Trainer, task: Any) -> None:
-        """Show the validation part."""
-        if trainer.num_val_batches != 0:
-            self._log(trainer, task, "val")
-
-    def on_test_end(self, trainer: Trainer, task: Any) -> None:
-        """Show the test part."""
-        self._log(trainer, task, "test")
 
     def state_dict(self) -> dict[str, Any]:
         """Return the curves."""
         return {"curves": {name: list(points) for name, points in self.curves.items()}}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take the curves back."""
+        """Restore the curves."""
         self.curves.update(state["curves"])
 
-    def _log(self, trainer: Trainer, task: Any, stage: str) -> None:
+    def report(self, trainer: Trainer, task: Any, stage: str) -> None:
+        """Log curves and predictions."""
         part = None if task.data is None else (task.data.parts or {}).get(stage)
         if not trainer.loggers or part is None:
             return
-        last = len(part.indices) - 1
 
-        # Spread evenly: a table may be in the order of its target.
-        chosen = np.unique(np.linspace(0, last, min(self.rows, last + 1)).round().astype(int))
+        chosen = part.indices[spread_evenly(len(part.indices), self.rows)]
         predict = tf.function(task.predict_step, autograph=False)
         pairs = [
-            (y.numpy(), predict(inputs).numpy())
-            for inputs, y in part.source.batches(part.indices[chosen], CHUNK)
+            (y.numpy(), predict(inputs).numpy()) for inputs, y in part.source.batches(chosen, CHUNK)
         ]
 
         truth, predicted = (np.concatenate(arrays) for arrays in zip(*pairs, strict=True))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lightning_tf.callback import Callback
+from lightning_tf.tasks.common.stage_report import StageReport
 from lightning_tf.tasks.time_series_forecast.comparison import COLUMNS, ForecastComparison
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def horizon_figure(comparison: ForecastComparison) -> Any:
     return figure
 
 
-class ForecastReport(Callback):
+class ForecastReport(StageReport):
     """Logs forecasts beside those that need no network, after training and after every test.
 
     Loggers get a table ``val/baselines`` or ``test/baselines`` with the errors of the network and
@@ -136,20 +136,12 @@ class ForecastReport(Callback):
     Works with every task that has the attributes of a TimeSeriesForecast.
     """
 
-    logs_metrics = False
-
-    def on_fit_end(self, trainer: Trainer, task: Any) -> None:
-        """Report on the validation part."""
-        if trainer.num_val_batches != 0:
-            self._log(trainer, task, "val", trainer.num_val_batches)
-
-    def on_test_end(self, trainer: Trainer, task: Any) -> None:
-        """Report on the test part."""
-        self._log(trainer, task, "test", trainer.num_test_batches)
-
-    def _log(self, trainer: Trainer, task: Any, stage: str, batches: Any) -> None:
+    def report(self, trainer: Trainer, task: Any, stage: str) -> None:
+        """Log the comparison with the baselines, and images."""
         if not trainer.loggers or task.walking or stage not in (task.data.parts or {}):
             return
+
+        batches = trainer.num_test_batches if stage == "test" else trainer.num_val_batches
         limit = None if batches is None else int(batches) * task.data.batch_size
         comparison = ForecastComparison(task, stage, limit)
 
