@@ -53,7 +53,7 @@ class ConfusionMatrix(Callback):
         if not trainer.loggers or task.confusion_counts is None:
             return
         counts = np.rint(np.asarray(task.confusion_counts.result())).astype(int)
-        if not counts.any():
+        if not counts.any():  # no validation has run
             return
 
         trainer.log_figure(name, confusion_figure(counts, task.class_names))
@@ -83,7 +83,7 @@ def confusion_figure(counts: NDArray[np.integer], class_names: Sequence[str]) ->
     from matplotlib.figure import Figure
 
     size = len(class_names)
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)  # of each true class
     side = min(4.0 + 0.4 * size, 16.0)
     figure = Figure(figsize=(side + 0.8, side), layout="constrained")
     axes = figure.add_subplot()

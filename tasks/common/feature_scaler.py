@@ -47,6 +47,7 @@ class FeatureScaler(keras.layers.Layer):  # type: ignore[misc]
         options = {"dtype": "float32", "trainable": False}
         self.center = self.add_weight(shape=shape, initializer="zeros", name="center", **options)
         self.scale = self.add_weight(shape=shape, initializer="ones", name="scale", **options)
+        # A weight too, so that a checkpoint tells whether the scales come from data.
         self.fitted = self.add_weight(
             shape=(), initializer="zeros", dtype="int32", trainable=False, name="fitted"
         )

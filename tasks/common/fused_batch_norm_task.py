@@ -32,7 +32,7 @@ class FusedBatchNormTask(Task):
 
     def fuse_batch_norm(self) -> None:
         """Swap the layers of all models, if an entry point is running."""
-        if self._swap is None:
+        if self._swap is None:  # outside of an entry point nothing would put the layers back
             return
         for _, part in components(self):
             if isinstance(part, keras.Layer):

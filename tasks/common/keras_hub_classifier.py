@@ -54,6 +54,7 @@ def keras_hub_classifier(network: Any, num_classes: int) -> keras.Model:
     if isinstance(network, keras_hub.models.ImageClassifier):
         return network
     if isinstance(network, keras_hub.models.Backbone):
+        # Logits must be float32 under mixed precision too.
         classifier = _classifier_class(network, keras_hub.models.ImageClassifier)
         return classifier(backbone=network, num_classes=num_classes, head_dtype="float32")
     raise ConfigurationError(

@@ -34,9 +34,9 @@ class AreaUnderCurve(keras.metrics.AUC):  # type: ignore[misc]
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Take labels of shape (batch,) and logits of shape (batch, classes)."""
-        probabilities = tf.nn.softmax(tf.cast(y_pred, tf.float32))
+        probabilities = tf.nn.softmax(tf.cast(y_pred, tf.float32))  # (batch, classes)
         labels = tf.one_hot(tf.cast(tf.reshape(y_true, [-1]), tf.int32), self.classes)
-        if self.classes == 2:
+        if self.classes == 2:  # one curve: that of class 0 is its mirror image
             labels, probabilities = labels[:, 1], probabilities[:, 1]
         super().update_state(labels, probabilities, sample_weight)
 
@@ -73,7 +73,7 @@ class ConfusionCounts(keras.metrics.Metric):  # type: ignore[misc]
             y_pred: Logits or probabilities of shape (batch, num_classes).
             sample_weight: Unused: the matrix counts examples.
         """
-        predicted = tf.argmax(y_pred, axis=-1, output_type=tf.int32)
+        predicted = tf.argmax(y_pred, axis=-1, output_type=tf.int32)  # (batch,)
         counts = tf.math.confusion_matrix(y_true, predicted, self.num_classes, dtype=tf.float32)
         self.counts.assign_add(counts)
 
@@ -107,8 +107,9 @@ class F1(ConfusionCounts):
 
     def result(self) -> tf.Tensor:
         """Return the F1 of all batches so far."""
-        counts = tf.convert_to_tensor(self.counts)
-        sizes = tf.reduce_sum(counts, axis=0) + tf.reduce_sum(counts, axis=1)
+        counts = tf.convert_to_tensor(self.counts)  # (classes, classes)
+        # F1 is 2 TP / (true + predicted), which needs no precision and recall of 0 / 0.
+        sizes = tf.reduce_sum(counts, axis=0) + tf.reduce_sum(counts, axis=1)  # (classes,)
         scores = tf.math.divide_no_nan(2.0 * tf.linalg.diag_part(counts), sizes)
         return scores[1] if self.num_classes == 2 else tf.reduce_mean(scores)
 
@@ -133,7 +134,7 @@ class PercentageError(keras.metrics.Mean):  # type: ignore[misc]
         """Take true and forecast values of one shape."""
         y_true, y_pred = tf.cast(y_true, tf.float32), tf.cast(y_pred, tf.float32)
         share = tf.math.divide_no_nan(tf.abs(y_true - y_pred), tf.abs(y_true))
-        counts = tf.cast(tf.not_equal(y_true, 0.0), tf.float32)
+        counts = tf.cast(tf.not_equal(y_true, 0.0), tf.float32)  # a weight of 0 leaves a value out
         super().update_state(100.0 * share, sample_weight=counts)
 
     def get_config(self) -> dict[str, Any]:
@@ -184,7 +185,7 @@ class R2(keras.metrics.Metric):  # type: ignore[misc]
     def result(self) -> Any:
         """Return the mean over targets of 1 - residuals / variance."""
         count = tf.maximum(tf.convert_to_tensor(self.count), 1.0)
-        mean = tf.convert_to_tensor(self.sum) / count
+        mean = tf.convert_to_tensor(self.sum) / count  # (targets,)
         total = tf.convert_to_tensor(self.squares) - count * tf.square(mean)
         explained = 1.0 - tf.convert_to_tensor(self.residuals) / total
         return tf.reduce_mean(tf.where(total > 0.0, explained, 0.0))

@@ -70,7 +70,7 @@ class OptimizerSettings:
             updates: Of the whole fit; infinite where nobody knows.
             model: Whose biases and normalisation do not decay.
         """
-        if self.learning_rate is None:
+        if self.learning_rate is None:  # an optimizer that brings its own rate
             return build_optimizer(self.optimizer, weight_decay=self.weight_decay)
 
         rate = build_schedule(

@@ -142,6 +142,7 @@ def build_optimizer(
         make, _, defaults = OPTIMIZERS[name]
         if weight_decay:
             options = {**options, "weight_decay": weight_decay}
+        # The user's options come last: they may name a rate of their own.
         built = make(**{"learning_rate": learning_rate, **defaults, **options})
     except (TypeError, ValueError) as error:
         raise ConfigurationError(f"optimizer {optimizer!r}: Keras says {error}") from error

@@ -48,7 +48,7 @@ class PredictionGrid(StageReport):
             return
 
         images, labels = examples
-        probabilities = np.asarray(task.predict_step(images))
+        probabilities = np.asarray(task.predict_step(images))  # (count, classes)
         low, high = task.value_range
         scaled = np.clip((images.astype(np.float32) - low) / (high - low), 0.0, 1.0)
         figure = prediction_figure(scaled, labels, probabilities, task.class_names)
@@ -72,7 +72,7 @@ def take_examples(
         count: How many at most.
     """
     part = (data.parts or {}).get(stage) if isinstance(data, IndexedData) else None
-    if part is not None:
+    if part is not None:  # only the chosen examples are read
         chosen = part.indices[spread_evenly(len(part.indices), count)]
         dataset = part.source.batches(chosen, len(chosen))
     else:

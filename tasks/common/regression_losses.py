@@ -55,7 +55,7 @@ def regression_loss(
     """
     if quantiles:
         error = target[..., tf.newaxis] - outputs  # (batch, horizon, targets, quantiles)
-        share = tf.constant(quantiles, tf.float32)
+        share = tf.constant(quantiles, tf.float32)  # (quantiles,)
         return tf.reduce_mean(tf.maximum(share * error, (share - 1.0) * error))
 
     error = tf.abs(target - outputs)

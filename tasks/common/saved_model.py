@@ -27,7 +27,7 @@ def write_saved_model(
     archive = keras.export.ExportArchive()
     for layer in layers:
         if layer is not None:
-            archive.track(layer)
+            archive.track(layer)  # variables that are not tracked would be lost
     for name, (function, signature) in endpoints.items():
         archive.add_endpoint(name, function, input_signature=signature)
     archive.write_out(os.fspath(path), verbose=False)

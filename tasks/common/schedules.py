@@ -81,6 +81,7 @@ def _exponential(rate: float, updates: int, final_fraction: float = 0.01) -> Lea
 def _piecewise(
     rate: float, updates: int, milestones: Sequence[float] = (0.5, 0.75), factor: float = 0.1
 ) -> LearningRate:
+    # Keras keeps the old rate at the boundary itself, so that is the update before the milestone.
     boundaries = [max(0, round(part * updates) - 1) for part in milestones]
     rates = [rate * factor**count for count in range(len(boundaries) + 1)]
     return keras.optimizers.schedules.PiecewiseConstantDecay(boundaries, rates)

@@ -49,6 +49,8 @@ class SpecTask(Task):
         Raises:
             ConfigurationError: There are neither data nor a spec from a checkpoint.
         """
+        # A run reads its data again: they may be others than those of the run before, or than a
+        # checkpoint's. Outside of one the spec that is known stands.
         if self.data is not None and (self.spec is None or self._trainer is not None):
             self.data.setup("fit")
             self.spec = self.spec_class.of(self.data)

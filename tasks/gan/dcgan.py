@@ -35,7 +35,7 @@ def dcgan_generator(latent: Any, shape: tuple[int, int, int], filters: int) -> A
     x = keras.layers.Dense(height * width * hidden, use_bias=False)(latent)
     x = _normalize(keras.layers.Reshape((height, width, hidden))(x))
 
-    for _ in range(doublings - 1):
+    for _ in range(doublings - 1):  # the last doubling gives the image
         hidden //= 2
         x = keras.layers.Conv2DTranspose(hidden, 4, 2, padding="same", use_bias=False)(x)
         x = _normalize(x)
@@ -68,7 +68,7 @@ def dcgan_discriminator(images: Any, filters: int, dropout: float, spectral: boo
         x = convolution(filters << power, 4, strides=2, padding="same")(x)
         x = keras.layers.LeakyReLU(SLOPE)(x)
         x = keras.layers.Dropout(dropout)(x) if dropout else x
-    return add_logit(keras.layers.Flatten()(x), spectral)
+    return add_logit(keras.layers.Flatten()(x), spectral)  # (batch, 1)
 
 
 def add_logit(x: Any, spectral: bool) -> Any:
@@ -85,6 +85,7 @@ def _normalize(x: Any) -> Any:
 def _count_doublings(shape: tuple[int, ...]) -> int:
     height, width = shape[:2]
     doublings = 0
+    # As long as both sides are even and what is left is large enough to begin with.
     while (
         not (height >> doublings) % 2
         and not (width >> doublings) % 2

@@ -28,6 +28,7 @@ def frechet_distance(one: Features, other: Features) -> float:
         >>> round(frechet_distance(points, points + 2.0), 6)
         12.0
     """
+    # In float32 the differences of covariances of many features would be lost.
     one, other = one.astype(np.float64), other.astype(np.float64)
     first, second = (np.atleast_2d(np.cov(part, rowvar=False)) for part in (one, other))
     # The product's root has the same trace as this symmetric one's, which has a real root.

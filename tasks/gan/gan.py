@@ -169,6 +169,7 @@ class GAN(GeneratorTask):
             image_size=image_size,
             **(data_options or {}),
         )
+        # Trains on images and predicts from latent vectors.
         self.data = LatentPredictions(images, num_samples, latent_dim, conditional)
 
     # ---- models
@@ -202,7 +203,7 @@ class GAN(GeneratorTask):
                 "batch_size, or n_critic=1."
             )
 
-        updates = self.trainer.estimated_stepping_batches
+        updates = self.trainer.estimated_stepping_batches  # of the generator
         return {
             name: settings.build(updates * (1 if name == "generator" else self.n_critic), model)
             for name, settings, model in (
@@ -225,7 +226,7 @@ class GAN(GeneratorTask):
 
     def training_step(self, batch: Any) -> dict[str, tf.Tensor]:
         """Update the discriminator `n_critic` times, then return the generator's loss."""
-        real, labels = self._real_images(batch)
+        real, labels = self._real_images(batch)  # (batch, height, width, channels), (batch,)
         fake = self._generate(self._draw_latents(real), labels, training=True)
 
         for critic_step in range(self.n_critic):

@@ -89,9 +89,9 @@ class GeneratorTask(Task):
         Returns:
             Float32 of shape (pairs, steps, height, width, channels), in the range of the data.
         """
-        ends = latent_vectors(2 * pairs, self.latent_dim, seed)
+        ends = latent_vectors(2 * pairs, self.latent_dim, seed)  # starts and ends take turns
         paths = latent_paths(ends[::2], ends[1::2], checked_integer("steps", steps, least=2))
-        latents = paths.reshape(-1, self.latent_dim).astype(np.float32)
+        latents = paths.reshape(-1, self.latent_dim).astype(np.float32)  # (pairs * steps, ...)
 
         classes = self._classes(pairs, labels)
         classes = None if classes is None else classes.repeat(steps)
@@ -144,7 +144,7 @@ class GeneratorTask(Task):
     def _generate_in_chunks(
         self, latents: NDArray[Any], classes: NDArray[Any] | None
     ) -> NDArray[np.float32]:
-        chunks = []
+        chunks = []  # bounds the memory of hidden maps, whatever n is
         for start in range(0, len(latents), SAMPLES_AT_ONCE):
             rows = slice(start, start + SAMPLES_AT_ONCE)
             inputs: Any = tf.constant(latents[rows])

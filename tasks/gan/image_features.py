@@ -123,6 +123,7 @@ def _add_features_output(model: keras.Model) -> keras.Model:
         last = model.layers[-1] if isinstance(model, keras.Sequential) else None
         if last is None:
             last = model.outputs[0]._keras_history.operation
+        # A softmax of its own takes logits, not features: the layer before it is the classifier.
         if isinstance(last, (keras.layers.Softmax, keras.layers.Activation)):
             last = last.input._keras_history.operation
         return keras.Model(model.inputs, [last.input, model.outputs[0]])

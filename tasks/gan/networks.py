@@ -135,12 +135,13 @@ def named_networks(
     if sizes.num_classes is not None:
         classes = [keras.Input((), dtype="int32", name="classes") for _ in range(2)]
         generator_inputs, discriminator_inputs = [latent, classes[0]], [images, classes[1]]
+        # Each network has an embedding of its own: they must not train each other.
         embedded = keras.layers.Embedding(sizes.num_classes, sizes.num_classes)(classes[0])
         conditioned_latent = keras.layers.Concatenate()([latent, embedded])
 
         height, breadth, _ = sizes.images
         channel = keras.layers.Embedding(sizes.num_classes, height * breadth)(classes[1])
-        channel = keras.layers.Reshape((height, breadth, 1))(channel)
+        channel = keras.layers.Reshape((height, breadth, 1))(channel)  # beside the image's own
         conditioned_images = keras.layers.Concatenate()([images, channel])
 
     if name == "dcgan":
@@ -161,6 +162,7 @@ def check_fit(generator: keras.Model, discriminator: keras.Model, sizes: Adversa
     Raises:
         ConfigurationError: One cannot take its inputs or gives another shape.
     """
+    # Two examples: with one, an output without the batch's axis could pass.
     classes = [] if sizes.num_classes is None else [tf.zeros([2], tf.int32)]
     for role, network, first, expected in (
         ("generator", generator, (sizes.latent_dim,), sizes.images),

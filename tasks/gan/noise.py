@@ -48,5 +48,5 @@ def draw_replica_rows(draw: Any, width: int, rows: Any) -> tf.Tensor:
 
     number = tf.cast(replica.replica_id_in_sync_group, tf.int32)
     _, start = part_of(count, number, replica.num_replicas_in_sync)
-    start = tf.minimum(start, count - rows)
+    start = tf.minimum(start, count - rows)  # an idle replica computes with the last example
     return draw(tf.stack([count, width]))[start : start + rows]

@@ -91,7 +91,7 @@ class SampleGrid(Callback):
         if self._taken % self.stride == 0:
             self.frames.append(_encode_png(image_grid(images)))
         self._taken += 1
-        if len(self.frames) >= MOST_FRAMES:
+        if len(self.frames) >= MOST_FRAMES:  # checkpoints and the file stay of bounded size
             self.frames, self.stride = self.frames[::2], 2 * self.stride
 
     def _write(self, path: Path, frames: list[str]) -> None:

@@ -81,6 +81,7 @@ class SampleQuality(Callback):
 
         total = self.features.num_classes
         counts = np.bincount(classes, minlength=total)
+        # A tenth of what each class would have of equally many.
         covered = int((counts >= len(fake) / (10.0 * total)).sum())
         if 2 * covered <= total and not self._warned:
             self._warned = True

@@ -71,6 +71,7 @@ class FeatureNetwork:
 
         parts = [numbers] if columns.numbers else []
         for place, known in enumerate(columns.categories.values()):
+            # One place more than categories: 0 is what training rows do not have.
             encode = keras.layers.CategoryEncoding(len(known) + 1, output_mode="one_hot")
             parts.append(encode(categories[:, place : place + 1]))
 
@@ -107,10 +108,11 @@ class BuiltFeatureNetwork:
         """Return float32 outputs of rows in the table's own units."""
         count = tf.shape(next(iter(inputs.values())))[0]
         numbers, categories = (
+            # A table of one kind of columns alone gives only that input.
             tf.convert_to_tensor(inputs[name]) if name in inputs else tf.zeros([count, 0], dtype)
             for name, dtype in (("numbers", tf.float32), ("categories", tf.int32))
         )
-        numbers = numbers if self.scaler is None else self.scaler(numbers)
+        numbers = numbers if self.scaler is None else self.scaler(numbers)  # (batch, numbers)
         outputs = self.model([numbers, categories], training=training)
         return tf.cast(outputs, tf.float32)  # (batch, outputs)
 

@@ -129,7 +129,7 @@ class Regression(TabularTask):
 
     def predict_step(self, batch: Any) -> tf.Tensor:
         """Return predictions of shape (batch, targets), in the table's units."""
-        return self.target_scaler.inverse(self.outputs(batch, training=False))
+        return self.target_scaler.inverse(self.outputs(batch, training=False))  # (batch, targets)
 
     def callbacks(self) -> list[Callback]:
         """Bring an image of predictions and learning curves."""

@@ -117,7 +117,7 @@ class TabularClassification(TabularTask):
 
     def training_step(self, batch: Any) -> tf.Tensor:
         """Return the mean cross entropy, and what the model's layers add."""
-        logits, labels = self.outputs(batch, training=True), batch[1]
+        logits, labels = self.outputs(batch, training=True), batch[1]  # (batch, classes), (batch,)
         self.update_metrics(labels, logits)
 
         targets = tf.one_hot(labels, self.num_classes, dtype=tf.float32)

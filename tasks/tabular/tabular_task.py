@@ -58,7 +58,7 @@ class TabularTask(SpecTask):
         Scales that no checkpoint has brought are fitted here, on the training part alone.
         """
         if self.data is not None:
-            self.built.fit_scaler(self.data)
+            self.built.fit_scaler(self.data)  # before the first step: it reads the scales
         return self.optimizer_settings.build(self.trainer.estimated_stepping_batches, self.model)
 
     def outputs(self, batch: Any, training: bool) -> tf.Tensor:

@@ -53,7 +53,7 @@ class ForecastComparison:
         self.origins = parts[stage].indices[:limit]
         horizon = task.horizon
         rows = self.origins[:, np.newaxis] + np.arange(horizon)
-        self.truth = self.store.target_values[rows].astype(np.float64)
+        self.truth = self.store.target_values[rows].astype(np.float64)  # (windows, horizon, ...)
         self.forecast = self._predict(parts[stage].source)
 
         naive_error = np.asarray(task.transform.naive_error.numpy(), np.float64)
@@ -91,6 +91,7 @@ class ForecastComparison:
     def _predict(self, source: Any) -> NDArray[np.float64]:
         step = tf.function(self.task.predict_step, autograph=False)
         batches = source.inputs(self.origins, CHUNK)
+        # Of the batches' own spec: the last, smaller batch must not trace the step again.
         predict = step.get_concrete_function(batches.element_spec)
         return np.concatenate([predict(batch).numpy() for batch in batches]).astype(np.float64)
 

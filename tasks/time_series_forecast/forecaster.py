@@ -151,7 +151,7 @@ class BuiltForecaster:
         future = inputs.get("future")
         if future is None:
             future = tf.zeros([tf.shape(series)[0], self.model.inputs[1].shape[1], 0])
-        future = self.transform.future(future, series)
+        future = self.transform.future(future, series)  # (batch, horizon, known features)
         return tf.cast(self.model([past, future, series], training=training), tf.float32)
 
     def forecast(self, outputs: tf.Tensor, inputs: Inputs) -> tf.Tensor:
@@ -168,7 +168,7 @@ class BuiltForecaster:
             self.transform.forecast(quantile, past, series)
             for quantile in tf.unstack(outputs, axis=-1)
         ]
-        return tf.sort(tf.stack(forecasts, axis=-1), axis=-1)
+        return tf.sort(tf.stack(forecasts, axis=-1), axis=-1)  # (batch, horizon, targets, q)
 
     def point(self, forecast: tf.Tensor) -> tf.Tensor:
         """Return the median where there are quantiles, shape (batch, horizon, targets)."""

@@ -126,7 +126,7 @@ class SeriesTransform(keras.layers.Layer):  # type: ignore[misc]
         Returns:
             Float32 of shape (batch, history - rows_lost, channels).
         """
-        levels = self._levels(past[..., : self.targets])
+        levels = self._levels(past[..., : self.targets])  # (batch, history, targets)
         if self.kind == "last_value":
             levels = levels - levels[:, -1:]
         elif self.kind in CHANGES:
@@ -135,7 +135,7 @@ class SeriesTransform(keras.layers.Layer):  # type: ignore[misc]
         channels = [self.inputs(levels, series)]
         if self.features is not None:
             channels.append(self.features(past[:, self.rows_lost :, self.targets :], series))
-        return tf.concat(channels, axis=-1)
+        return tf.concat(channels, axis=-1)  # (batch, history - rows_lost, channels)
 
     def future(self, future: tf.Tensor, series: tf.Tensor) -> tf.Tensor:
         """Return the scaled known features of the rows to forecast, the last of all features."""
@@ -159,6 +159,7 @@ class SeriesTransform(keras.layers.Layer):  # type: ignore[misc]
         return tf.exp(levels) if self.kind == "return" else levels
 
     def _anchor(self, past: tf.Tensor) -> Any:
+        # The last known level, (batch, 1, targets); forecasts are changes from it.
         return 0.0 if self.kind == "none" else self._levels(past[:, -1:, : self.targets])
 
     def _levels(self, values: tf.Tensor) -> tf.Tensor:
@@ -169,6 +170,7 @@ class SeriesTransform(keras.layers.Layer):  # type: ignore[misc]
         if self.kind == "none":
             return levels
         if self.kind == "last_value":
+            # Values less the last one: changes over every distance inside a window, backwards.
             return -_lagged(levels, range(min(history, len(levels))))
         return np.diff(levels, axis=0)
 

@@ -250,7 +250,7 @@ class TimeSeriesForecast(SpecTask):
     def _loss(self, batch: Any, training: bool) -> tf.Tensor:
         inputs, y = batch
         outputs = self.built.outputs(inputs, training)
-        forecast = self.built.forecast(outputs, inputs)
+        forecast = self.built.forecast(outputs, inputs)  # in the data's units, as every metric
         point = self.built.point(forecast)  # (batch, horizon, targets)
         self.update_metrics(y, point)
 
@@ -260,5 +260,6 @@ class TimeSeriesForecast(SpecTask):
             inside = (forecast[..., 0] <= y) & (y <= forecast[..., -1])
             self.log("coverage", tf.reduce_mean(tf.cast(inside, tf.float32)))
 
+        # The loss alone is of scaled values.
         target = self.transform.target(y, inputs["past"], inputs["series"])
         return regression_loss(target, outputs, self.loss, self.quantiles)

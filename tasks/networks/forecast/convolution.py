@@ -35,6 +35,7 @@ def forecast_convolution(past: Any, more: Any, count: int, layers: ForecastLayer
         y = layers.drop(convolution(x))
         x = keras.layers.Add()([x, y]) if number else y  # residual, where the channels agree
         seen += (KERNEL - 1) * dilation
+        # Further layers, up to `depth`, need no more reach.
         dilation = dilation * 2 if seen < past.shape[1] else 1
         number += 1
 

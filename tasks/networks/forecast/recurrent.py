@@ -32,7 +32,7 @@ def forecast_recurrent(kind: str) -> Callable[[Any, Any, int, ForecastLayers], A
     def network(past: Any, more: Any, count: int, layers: ForecastLayers) -> Any:
         x = past
         for number in range(layers.depth):
-            inner = number < layers.depth - 1
+            inner = number < layers.depth - 1  # all but the last layer give every row's state
             layer = KINDS[kind](layers.units, return_sequences=inner, unroll=bool(layers.unroll))
             x = layers.drop(
                 (keras.layers.Bidirectional(layer) if layers.bidirectional else layer)(x)
