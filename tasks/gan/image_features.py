@@ -32,8 +32,8 @@ class ImageFeatures:
         ConfigurationError: It is none of these.
 
     Example:
-        >>> seen = ImageFeatures(classification_task)
-        >>> features, classes = seen(np.zeros((2, 8, 8, 1), "float32"))
+        >>> image_features = ImageFeatures(classification_task)
+        >>> features, classes = image_features(np.zeros((2, 8, 8, 1), "float32"))
         >>> features.shape, classes.shape
         ((2, 128), (2,))
     """

@@ -122,7 +122,7 @@ def image_grid(images: NDArray[np.floating], columns: int | None = None) -> Imag
         columns: How many side by side; None is the root of n.
 
     Returns:
-        A PIL image, grey or coloured; small images are enlarged by whole numbers.
+        A PIL image, grey or in colour; small images are enlarged by whole numbers.
 
     Example:
         >>> image_grid(np.zeros((4, 8, 8, 1))).size

@@ -100,7 +100,7 @@ class BuiltFeatureNetwork:
         self.model, self.scaler = model, scaler
 
     def fit_scaler(self, data: FeatureTable) -> None:
-        """Take the scales from the training part, unless a checkpoint has brought them."""
+        """Fit the scales to the training part, unless a checkpoint has brought them."""
         if self.scaler is not None and not self.scaler.is_fitted:
             self.scaler.fit([training_rows(data)[0]["numbers"]])
 

@@ -140,7 +140,7 @@ class Regression(TabularTask):
         scaled, predicted = self.target_scaler(y), self.target_scaler.inverse(outputs)
 
         for name, metric in self.metrics.items():
-            # Of scaled values: in float32 the sum of squares of 1,000.1, 1,000.2, ... tells little.
+            # Of scaled values: in float32 sums of squares of 1,000.1, 1,000.2 lose the differences.
             pair = (scaled, outputs) if name == "r2" else (y, predicted)
             metric.update_state(*pair)
         return regression_loss(scaled, outputs, self.loss)

@@ -184,7 +184,7 @@ def _changed(layers: Mapping[str, Any], *names: str) -> list[str]:
 def _adapt(
     network: keras.Model, past: tuple[int, int], future: tuple[int, int], output: tuple[int, ...]
 ) -> keras.Model:
-    """Give a user's model the inputs and the output shape of the package's own."""
+    """Give a user's model the inputs and output shape of the named networks."""
     if future[1]:
         raise ConfigurationError(
             f"network {network.name!r} takes the window alone, and the data have {future[1]} "

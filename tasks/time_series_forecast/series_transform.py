@@ -18,7 +18,7 @@ CHANGES = ("difference", "return")
 
 
 class SeriesTransform(keras.layers.Layer):  # type: ignore[misc]
-    """From windows in the data's own units to what a network takes and gives, and back.
+    """Transforms windows in the data's units to a network's inputs, and its outputs back.
 
     - ``none``: the scaled values themselves.
     - ``last_value``: values less the last one that is known, in and out. Levels that training never

@@ -27,16 +27,17 @@ def forecast_convolution(past: Any, more: Any, count: int, layers: ForecastLayer
     Returns:
         Float32 of shape (batch, count).
     """
-    x, seen, dilation, number = past, 1, 1, 0
-    while seen < past.shape[1] or number < layers.depth:
+    x, reach, dilation, number = past, 1, 1, 0
+    # `reach` is how many rows the last one's value depends on.
+    while reach < past.shape[1] or number < layers.depth:
         convolution = keras.layers.Conv1D(
             layers.units, KERNEL, padding="causal", dilation_rate=dilation, activation="relu"
         )
         y = layers.drop(convolution(x))
         x = keras.layers.Add()([x, y]) if number else y  # residual, where the channels agree
-        seen += (KERNEL - 1) * dilation
+        reach += (KERNEL - 1) * dilation
         # Further layers, up to `depth`, need no more reach.
-        dilation = dilation * 2 if seen < past.shape[1] else 1
+        dilation = dilation * 2 if reach < past.shape[1] else 1
         number += 1
 
     x = concatenate(x[:, -1], more)  # (batch, units), of the last row
