@@ -245,7 +245,11 @@ def test_hyperparameters_are_plain_and_make_the_same_task_again():
         (Regression, {"loss": "maee"}, "Did you mean 'mae'"),
         (Regression, {"data_options": {"examples": 3}}, "examples=3 has no meaning"),
         (Regression, {"data_options": {"missing": "drops"}}, "Did you mean 'drop'"),
-        (TabularClassification, {"label_smoothing": 1.0}, "label_smoothing=1.0"),
+        (
+            TabularClassification,
+            {"label_smoothing": 1.0},
+            r"label_smoothing is 1\.0; give a number in \[0, 1\)",
+        ),
     ],
     ids=[
         *("name", "playground", "units", "scaler", "activation", "loss", "option", "missing"),
