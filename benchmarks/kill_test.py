@@ -30,7 +30,7 @@ import tensorflow as tf
 
 from lightning_tf import Callback, DataModule, Task, Trainer
 from lightning_tf.callbacks import ModelCheckpoint
-from lightning_tf.checkpoint import io as checkpoint
+from lightning_tf.checkpoint.io import read_checkpoint
 from lightning_tf.tasks import GAN, ImageClassification
 
 EPOCHS, EVERY = 40, 4  # of the whole run; updates between checkpoints
@@ -218,8 +218,9 @@ def _is_saving(folders: list[Path]) -> bool:
 
 def compare(reference: Path, folder: Path, counts: Counts) -> None:
     """Note every difference between two runs that have ended."""
-    wanted, run_wanted = checkpoint.load(reference / "end")
-    got, run_got = checkpoint.load(folder / "end")
+    ends = [read_checkpoint(reference / "end"), read_checkpoint(folder / "end")]
+    wanted, got = (end.tensors for end in ends)
+    run_wanted, run_got = (end.run for end in ends)
     if set(wanted) != set(got):
         counts.differences.append("names of variables")
     for name in wanted:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 from lightning_tf.callback import Callback
-from lightning_tf.checkpoint import io as checkpoint
+from lightning_tf.checkpoint.io import read_run
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.exceptions import ConfigurationError, nearest
 from lightning_tf.loops.limits import check_count
@@ -127,7 +127,7 @@ class BatchSizeFinder(Callback):
             return
         if trainer.resumed and trainer.ckpt_path is not None:
             # Before any batch is made: positions in the checkpoint count batches of that size.
-            callbacks = checkpoint.load_run(trainer.ckpt_path)["callbacks"]
+            callbacks = read_run(trainer.ckpt_path)["callbacks"]
             self.load_state_dict(callbacks.get(self.state_key, self.state_dict()))
         elif self.suggestion is None and trainer.training is None:
             with trainer.profiler.region("searching a batch size"):

@@ -111,4 +111,4 @@ class DeviceStats(Callback):
 def _examples_of_epoch(trainer: Trainer) -> float:
     """As the Trainer read them last."""
     means = None if trainer.training is None else trainer.training.means
-    return 0.0 if means is None else float(means.epoch[-1])
+    return 0.0 if means is None else means.examples

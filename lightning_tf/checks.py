@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
-from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.exceptions import ConfigurationError, nearest
 
 
 def is_integer(value: Any, least: int | None = None) -> bool:
@@ -38,3 +39,14 @@ def checked_fraction(name: str, value: Any) -> float:
     if not is_number(value) or not 0.0 <= value < 1.0:
         raise ConfigurationError(f"{name} is {value!r}; give a number in [0, 1).")
     return float(value)
+
+
+def checked_choice(name: str, value: str, choices: Collection[str]) -> str:
+    """Return `value`, one of `choices`.
+
+    Raises:
+        ConfigurationError: It is none; names the argument, the value and the nearest choice.
+    """
+    if value not in choices:
+        raise ConfigurationError(f"{name} is {value!r}.{nearest(value, choices)}")
+    return value

@@ -1,15 +1,14 @@
-"""Trained models as files that others can load."""
+"""Export: trained models as files that others can load."""
 
 from __future__ import annotations
 
 import os
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import keras
-import numpy as np
 
+from lightning_tf.checkpoint.io import read_values
 from lightning_tf.exceptions import ConfigurationError, nearest
 from lightning_tf.variables import all_variables
 
@@ -23,7 +22,7 @@ SUFFIXES = {
 
 
 def check_export(path: str | os.PathLike[str], format: str) -> Path:
-    """The path that a model goes to, before any work.
+    """Return the path that a model goes to, checked before any work.
 
     Args:
         path: A SavedModel's folder or a file, whose suffix is that of the format or none.
@@ -37,11 +36,13 @@ def check_export(path: str | os.PathLike[str], format: str) -> Path:
         raise ConfigurationError(f"export(format={format!r}).{nearest(format, SUFFIXES)}")
     if format == "onnx":
         _check_packages()
+
     suffix, target = SUFFIXES[format], Path(path).expanduser()
     if suffix and target.suffix != suffix:
         if target.suffix in SUFFIXES.values() and target.suffix:
             raise ConfigurationError(f"export to {target}: format={format!r} has {suffix} files.")
         target = target.with_name(target.name + suffix)
+
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise ConfigurationError(f"export to {target}: something is there; give another path.")
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -53,7 +54,7 @@ def export_model(model: keras.Model, path: Path, format: str) -> None:
 
     Args:
         model: Built, of one input or several.
-        path: What `check_export` gave.
+        path: What `check_export` returned.
         format: ``saved_model`` (an endpoint ``serve``), ``keras`` (`keras.saving.load_model` reads
             it), ``onnx``, or ``litert`` (TensorFlow Lite's interpreter runs it).
     """
@@ -68,14 +69,7 @@ def export_weights(owner: object, path: Path) -> None:
     """Write every variable of a task by the name that it has in a checkpoint, as safetensors."""
     from safetensors.numpy import save_file
 
-    named = all_variables(owner).items()
-    save_file({name: np.ascontiguousarray(_array(variable)) for name, variable in named}, path)
-
-
-def _array(variable: Any) -> np.ndarray:
-    array: np.ndarray = keras.ops.convert_to_numpy(variable)
-    # The file format has it, its reader for NumPy has not.
-    return array.astype("float32") if array.dtype.name == "bfloat16" else array
+    save_file(read_values(all_variables(owner)), path)
 
 
 def _check_packages() -> None:

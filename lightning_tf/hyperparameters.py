@@ -10,7 +10,7 @@ from lightning_tf.exceptions import CheckpointError, ConfigurationError
 
 
 def plain_arguments(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of a call of `cls`, defaults included, as plain data by name.
+    """Return the arguments of a call of `cls`, defaults included, as plain data by name.
 
     What is no plain data (a model, arrays) is recorded as ``{"type": "package.Class"}``.
     """
@@ -19,9 +19,9 @@ def plain_arguments(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
     except TypeError:
         return {}  # the call of __init__ that follows raises the same error with a better trace
     bound.apply_defaults()
-    parameters = list(bound.signature.parameters.values())
+
     hparams: dict[str, Any] = {}
-    for parameter in parameters[1:]:  # the first is self
+    for parameter in list(bound.signature.parameters.values())[1:]:  # the first is self
         value = bound.arguments[parameter.name]
         if parameter.kind is parameter.VAR_KEYWORD:
             hparams.update({key: plain(item) for key, item in value.items()})
@@ -31,14 +31,14 @@ def plain_arguments(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
 
 
 def plain(value: Any) -> Any:
-    """JSON-able data as it is; anything else as the name of its type."""
+    """Return JSON-able data as it is; anything else as the name of its type."""
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
     if isinstance(value, dict) and all(isinstance(key, str) for key in value):
         return {key: plain(item) for key, item in value.items()}
-    return {"type": f"{type(value).__module__}.{type(value).__qualname__}"}
+    return {"type": class_path(type(value))}
 
 
 def checked_state(name: str, state: Any) -> dict[str, Any]:
@@ -62,34 +62,98 @@ def checked_state(name: str, state: Any) -> dict[str, Any]:
 
 
 def call_arguments(
-    cls: type, hparams: Mapping[str, Any], given: Mapping[str, Any]
+    cls: type, recorded: Mapping[str, Any], replaced: Mapping[str, Any]
 ) -> tuple[list[Any], dict[str, Any]]:
-    """Positional and keyword arguments that build a `cls` again.
+    """Return positional and keyword arguments that build a `cls` again.
 
     Args:
         cls: Whose constructor is to be called.
-        hparams: What `plain_arguments` recorded.
-        given: Arguments that replace recorded ones.
+        recorded: What `plain_arguments` returned.
+        replaced: Arguments that take the place of recorded ones.
 
     Raises:
-        CheckpointError: An argument that is no plain data was not given again.
+        CheckpointError: An argument that is no plain data is not replaced.
     """
-    known = {**hparams, **given}
-    missing = {name: value for name, value in known.items() if _is_unknown(value, name in given)}
+    missing = {
+        name: value
+        for name, value in recorded.items()
+        if name not in replaced and _holds_a_type(value)
+    }
     if missing:
-        asked = ", ".join(f"{name}={_type_of(value)}(...)" for name, value in missing.items())
+        asked = ", ".join(f"{name}={_example(value)}(...)" for name, value in missing.items())
         raise CheckpointError(
             f"a checkpoint holds plain data only; call "
             f"{cls.__name__}.from_checkpoint(path, {asked}) to give the rest again."
         )
+
+    named = {**recorded, **replaced}
     parameters = inspect.signature(cls.__init__).parameters.values()  # type: ignore[misc]
     positional: list[Any] = []
     for parameter in parameters:
         if parameter.kind is parameter.VAR_POSITIONAL:
             # What stands before *args can only be passed by position then.
-            positional = [known.pop(p.name) for p in parameters if _precedes(p) and p.name in known]
-            positional += known.pop(parameter.name, [])
-    return positional, known
+            positional = [named.pop(p.name) for p in parameters if _precedes(p) and p.name in named]
+            positional += named.pop(parameter.name, [])
+    return positional, named
+
+
+# ---- classes, as they are recorded
+
+
+def class_path(cls: type) -> str:
+    """Return the module and the qualified name of a class."""
+    return f"{cls.__module__}.{cls.__qualname__}"
+
+
+def is_name_of(path: str, cls: type) -> bool:
+    """Return whether a recorded path names a class, wherever the class stood then."""
+    return path.rpartition(".")[2] == cls.__name__
+
+
+def has_hparams(hparams: Mapping[str, Any], recorded: Any) -> bool:
+    """Return whether a checkpoint recorded a new task's hyperparameters.
+
+    Args:
+        hparams: The new task's. What is None in them may have been learned from the data of the
+            run that was recorded.
+        recorded: The checkpoint's; classes in them may have moved since.
+    """
+    if not isinstance(recorded, dict) or not hparams.keys() <= recorded.keys():
+        return False
+    return all(
+        value is None or _without_modules(value) == _without_modules(recorded[name])
+        for name, value in hparams.items()
+    )
+
+
+def _without_modules(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_without_modules(item) for item in value]
+    if _is_type(value):
+        return {"type": _short_name(value)}
+    if isinstance(value, dict):
+        return {key: _without_modules(item) for key, item in value.items()}
+    return value
+
+
+def _is_type(value: Any) -> bool:
+    return isinstance(value, dict) and set(value) == {"type"}
+
+
+def _short_name(value: dict[str, Any]) -> str:
+    return str(value["type"]).rpartition(".")[2]
+
+
+def _holds_a_type(value: Any) -> bool:
+    if isinstance(value, list):
+        return any(_holds_a_type(item) for item in value)
+    if isinstance(value, dict):
+        return _is_type(value) or any(_holds_a_type(item) for item in value.values())
+    return False
+
+
+def _example(value: Any) -> str:
+    return _short_name(value) if _is_type(value) else "..."
 
 
 def _first_unplain(value: Any) -> tuple[str, Any]:
@@ -112,18 +176,3 @@ def _first_unplain(value: Any) -> tuple[str, Any]:
 
 def _precedes(parameter: inspect.Parameter) -> bool:
     return parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
-
-
-def _is_unknown(value: Any, given: bool) -> bool:
-    if given:
-        return False
-    if isinstance(value, list):
-        return any(_is_unknown(item, given) for item in value)
-    if isinstance(value, dict):
-        known = set(value) != {"type"}
-        return not known or any(_is_unknown(item, given) for item in value.values())
-    return False
-
-
-def _type_of(value: Any) -> str:
-    return str(value["type"]).rpartition(".")[2] if set(value) == {"type"} else "..."

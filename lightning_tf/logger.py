@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lightning_tf.callback import Callback, CheckpointCallback, Hook
+from lightning_tf.callback import Callback, CheckpointCallback
 from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.hooks import Hook
 from lightning_tf.stage import row_name
 
 if TYPE_CHECKING:

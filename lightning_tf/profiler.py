@@ -29,15 +29,15 @@ class Profiler(Callback):
     logs_metrics = False
 
     def region(self, name: str) -> AbstractContextManager[None]:
-        """A block of the loop's work; a block may lie inside another."""
+        """Return the context of a block of the loop's work; a block may lie inside another."""
         return _NOTHING
 
 
 class SimpleProfiler(Profiler):
-    """Prints at the end of fit where the time went, and keeps the table as ``profile.txt``.
+    """Prints at the end of fit where the time went, and writes the table to ``profile.txt``.
 
     Regions: tracing, making iterators, train windows, waiting for the device, log rows,
-    validation, hooks by callback, checkpoints; the rest is the loop's own Python.
+    validation, hooks by callback, checkpoints; the rest is the Python of the loop itself.
 
     Args:
         filename: Of the table, in the first logger's folder, or in `default_root_dir`.
@@ -50,20 +50,21 @@ class SimpleProfiler(Profiler):
         self.filename = filename
         self.seconds: dict[str, float] = {}
         self.calls: dict[str, int] = {}
-        self._started = 0.0
-        self._inner = [0.0]  # for each open block, the seconds of the blocks inside it
+        self._began = 0.0
+        self._inner_seconds = [0.0]  # for each open block, of the blocks inside it
 
     @contextmanager
     def _timed(self, name: str) -> Iterator[None]:
         began = time.perf_counter()
-        self._inner.append(0.0)
+        self._inner_seconds.append(0.0)
         try:
             yield
         finally:
+            # A region counts without the regions inside it, so that all of them add up.
             elapsed = time.perf_counter() - began
-            own = elapsed - self._inner.pop()
-            self._inner[-1] += elapsed
-            self.seconds[name] = self.seconds.get(name, 0.0) + own
+            outside_inner = elapsed - self._inner_seconds.pop()
+            self._inner_seconds[-1] += elapsed
+            self.seconds[name] = self.seconds.get(name, 0.0) + outside_inner
             self.calls[name] = self.calls.get(name, 0) + 1
 
     def region(self, name: str) -> AbstractContextManager[None]:
@@ -74,13 +75,14 @@ class SimpleProfiler(Profiler):
         """Start the clock."""
         self.seconds.clear()
         self.calls.clear()
-        self._started = time.perf_counter()
+        self._began = time.perf_counter()
 
     def table(self) -> str:
-        """The regions by time, and what is left, as text."""
-        total = time.perf_counter() - self._started
+        """Return the regions by time, and what is left, as text."""
+        total = time.perf_counter() - self._began
         rows = sorted(self.seconds.items(), key=lambda row: -row[1])
         rows.append(("everything else", total - sum(self.seconds.values())))
+
         lines = [f"{'where the time went':<44}{'seconds':>9}{'share':>8}{'calls':>8}"]
         for name, spent in rows:
             calls = self.calls.get(name, "")
@@ -88,11 +90,12 @@ class SimpleProfiler(Profiler):
         return "\n".join([*lines, f"{'total':<44}{total:>9.3f}"])
 
     def on_fit_end(self, trainer: Trainer, task: Task) -> None:
-        """Print the table and write it down."""
+        """Print the table and write it to its file."""
         if not trainer.is_global_zero:
             return
         table = self.table()
         print(table)  # the user asked for it; a logger may be switched off
+
         folder = trainer.log_dir or trainer.default_root_dir
         os.makedirs(folder, exist_ok=True)
         with open(os.path.join(folder, self.filename), "w", encoding="utf-8") as file:
@@ -102,13 +105,13 @@ class SimpleProfiler(Profiler):
 class TraceProfiler(Profiler):
     """Writes a TensorBoard trace of the updates from `first_step` to `last_step`.
 
-    Of several workers the chief writes one.
-    Open it with ``tensorboard --logdir <folder>`` and the profile plugin.
+    Of several workers only the chief does. Open the trace with ``tensorboard --logdir <folder>``
+    and the profile plugin.
 
     Args:
-        first_step: The trace begins when so many updates are done.
-        last_step: And ends when so many are.
-        dirpath: The folder; the first logger's, or `default_root_dir`, where it is None.
+        first_step: How many updates are done when the trace begins.
+        last_step: How many are done when it ends.
+        dirpath: The folder; None takes the first logger's, or `default_root_dir`.
 
     Raises:
         ConfigurationError: `last_step` does not come after `first_step`.
@@ -128,7 +131,7 @@ class TraceProfiler(Profiler):
         self._tracing = False
 
     def next_step(self, trainer: Trainer) -> int | None:
-        """Wake at both ends of the trace."""
+        """Return the next end of the trace, where a window has to end too."""
         ends = [step for step in (self.first_step, self.last_step) if step > trainer.global_step]
         return min(ends) if ends else None
 
@@ -167,8 +170,8 @@ class TraceProfiler(Profiler):
 PROFILERS = {"simple": SimpleProfiler, "trace": TraceProfiler}
 
 
-def profiler_of(profiler: Any) -> Profiler:
-    """The profiler that the Trainer's argument names.
+def resolve_profiler(profiler: Any) -> Profiler:
+    """Return the profiler that the Trainer's argument names.
 
     Raises:
         ConfigurationError: It is neither a known name nor a Profiler.

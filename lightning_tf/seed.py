@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import keras
+import numpy as np
 from keras.src.backend.common import global_state  # Keras gives no public way to its generator
 
 from lightning_tf.exceptions import ConfigurationError
@@ -48,3 +50,21 @@ def last_seed() -> int | None:
 def global_generator() -> Any:
     """What keras.random draws from where no seed is given; None before the first such call."""
     return global_state.get_global_attribute("global_seed_generator")
+
+
+def random_state() -> dict[str, Any]:
+    """The state of Python's and NumPy's generators, as plain data."""
+    version, words, gauss = random.getstate()
+    kind, keys, position, has_gauss, cached = np.random.get_state()
+    return {
+        "python": [version, list(words), gauss],
+        "numpy": [kind, np.asarray(keys).tolist(), int(position), int(has_gauss), float(cached)],
+    }
+
+
+def restore_random_state(state: dict[str, Any]) -> None:
+    """Put back what `random_state` gave."""
+    version, words, gauss = state["python"]
+    random.setstate((version, tuple(words), gauss))
+    kind, keys, *rest = state["numpy"]
+    np.random.set_state((kind, np.array(keys, np.uint32), *rest))

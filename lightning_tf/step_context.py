@@ -21,28 +21,34 @@ class StepContext:
     Attributes:
         logged: Where `Task.log` puts its tensors; None where a step cannot log.
         minimize: What `Task.minimize` calls; None outside `training_step`.
-        part: The replica's part of the batch; None on one device, which has all of it.
+        replica_batch: The replica's own; None on one device, which has the whole batch.
     """
 
     logged: dict[str, tf.Tensor] | None = None
     minimize: Callable[[str, Callable[[], Any]], tf.Tensor] | None = None
-    part: ReplicaBatch | None = None
+    replica_batch: ReplicaBatch | None = None
 
 
 # Replicas are traced in threads that take turns, so no attribute of the task can hold this.
-_running: ContextVar[StepContext | None] = ContextVar("running_step", default=None)
+_current: ContextVar[StepContext | None] = ContextVar("step_context", default=None)
 
 
-def running_step() -> StepContext | None:
-    """The step that this thread traces, or None."""
-    return _running.get()
+def current_step_context() -> StepContext | None:
+    """Return the context of the step that this thread traces, or None."""
+    return _current.get()
+
+
+def current_replica_batch() -> ReplicaBatch | None:
+    """Return the batch of the replica that this thread traces; None on one device."""
+    context = _current.get()
+    return None if context is None else context.replica_batch
 
 
 @contextmanager
-def running(step: StepContext) -> Iterator[None]:
-    """Make a step the one that this thread traces."""
-    token = _running.set(step)
+def enter_step_context(context: StepContext) -> Iterator[None]:
+    """Make a context the one of the step that this thread traces, inside the ``with`` block."""
+    token = _current.set(context)
     try:
         yield
     finally:
-        _running.reset(token)
+        _current.reset(token)

@@ -12,13 +12,13 @@ import keras
 import tensorflow as tf
 
 from lightning_tf.callback import Callback
-from lightning_tf.checkpoint import io as checkpoint
+from lightning_tf.checkpoint.io import assign_tensors, read_checkpoint
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.exceptions import CheckpointError, ConfigurationError
 from lightning_tf.export import check_export, export_model, export_weights
-from lightning_tf.hyperparameters import call_arguments, plain_arguments
+from lightning_tf.hyperparameters import call_arguments, is_name_of, plain_arguments
 from lightning_tf.precision import applied
-from lightning_tf.step_context import running_step
+from lightning_tf.step_context import current_step_context
 from lightning_tf.variables import components, named_weights, unbuilt_layers
 
 if TYPE_CHECKING:
@@ -101,9 +101,10 @@ class Task:
             >>> task = ImageClassification.from_checkpoint("runs/version_0/checkpoints/last.ckpt")
             >>> Trainer().test(task)
         """
-        tensors, run = checkpoint.load(path)
+        checkpoint = read_checkpoint(path)
+        tensors, run = checkpoint.tensors, checkpoint.run
         written_by = str(run.get("task"))
-        if written_by.rpartition(".")[2] not in {base.__name__ for base in cls.__mro__[:-2]}:
+        if not any(is_name_of(written_by, base) for base in cls.__mro__[:-2]):
             raise CheckpointError(
                 f"{path} was written by {written_by}, not by {cls.__name__}; call from_checkpoint "
                 "on that class."
@@ -117,7 +118,7 @@ class Task:
             task.configure_model()
         task.configured = True
 
-        task._weights = lambda: checkpoint.assign(named_weights(task), tensors, str(path))
+        task._weights = lambda: assign_tensors(named_weights(task), tensors, str(path))
         if not unbuilt_layers(task):
             task.take_weights()
         return task
@@ -350,7 +351,7 @@ class Task:
         """
         if self._trainer is not None and prog_bar:
             self._trainer.show_in_progress_bar(name)
-        step = running_step()
+        step = current_step_context()
         if step is None or step.logged is None:  # a host hook
             self.trainer.log_metrics({name: float(value)})
             return
@@ -382,7 +383,7 @@ class Task:
             ConfigurationError: Called elsewhere, or, when the step has been traced, several updates
                 of one optimizer in a batch meet accumulation over batches.
         """
-        step = running_step()
+        step = current_step_context()
         if step is None or step.minimize is None:
             raise ConfigurationError("minimize works only inside training_step.")
         return step.minimize(name, loss_fn)

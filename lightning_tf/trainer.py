@@ -19,16 +19,17 @@ from lightning_tf.arguments import (
     refuse_checkpoint_callbacks,
     settings,
 )
-from lightning_tf.callback import Callback, CheckpointCallback, Hooks
-from lightning_tf.checkpoint import io as checkpoint
+from lightning_tf.callback import Callback, CheckpointCallback
+from lightning_tf.checkpoint.io import Snapshot, write_checkpoint
 from lightning_tf.checkpoint.search import CheckpointPath, register_source
 from lightning_tf.distribute.placement import Placement
 from lightning_tf.distribute.workers import Workers
 from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.hooks import Hooks
 from lightning_tf.logger import Logger, Records
 from lightning_tf.loops.limits import Limit, seconds
 from lightning_tf.precision import policy_name
-from lightning_tf.profiler import Profiler, profiler_of
+from lightning_tf.profiler import Profiler, resolve_profiler
 from lightning_tf.run import run_state
 from lightning_tf.run.evaluate import evaluate
 from lightning_tf.run.fit import fit
@@ -179,7 +180,7 @@ class Trainer:
                 f"jit_compile=True with {self.placement.num_replicas} replicas: XLA compiles for "
                 "one device; leave it out, or pass devices=1."
             )
-        self.profiler = profiler_of(profiler)
+        self.profiler = resolve_profiler(profiler)
         self.settings = settings(arguments)
         if self.fast_dev_run:
             self._set_fast_dev_run()
@@ -297,11 +298,11 @@ class Trainer:
         with self.profiler.region("checkpoints"):
             state = self.snapshot(weights_only)
             if self.is_global_zero:
-                checkpoint.write(path, state)
+                write_checkpoint(path, state)
             self.workers.barrier()
 
-    def snapshot(self, weights_only: bool = False) -> checkpoint.Snapshot:
-        """Copy the run as it stands to host memory, for `checkpoint.write` at any time.
+    def snapshot(self, weights_only: bool = False) -> Snapshot:
+        """Copy the run as it stands to host memory, for `write_checkpoint` at any time.
 
         Args:
             weights_only: Leave out what only training needs.
@@ -319,7 +320,7 @@ class Trainer:
 
         # A run that is resumed from it measures only later rows again.
         self.records.loggers.send("save")
-        return run_state.snapshot(self, self.task, weights_only=weights_only)
+        return run_state.take_snapshot(self, self.task, weights_only=weights_only)
 
     def request_stop(self, reason: str) -> None:
         """Ask training to stop at the next point where the loop looks.

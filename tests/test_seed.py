@@ -1,3 +1,4 @@
+import json
 import random
 
 import keras
@@ -7,7 +8,7 @@ import tensorflow as tf
 
 from lightning_tf import seed_everything
 from lightning_tf.exceptions import ConfigurationError
-from lightning_tf.seed import MAX_SEED, last_seed
+from lightning_tf.seed import MAX_SEED, last_seed, random_state, restore_random_state
 
 
 def draws():
@@ -49,3 +50,11 @@ def test_a_refused_seed_changes_nothing():
     with pytest.raises(ConfigurationError):
         seed_everything(-1)
     assert last_seed() == 3
+
+
+def test_pythons_and_numpys_generators_come_back_through_json():
+    state = json.loads(json.dumps(random_state()))
+    drawn = random.random(), np.random.normal()
+    random.random()
+    restore_random_state(state)
+    assert (random.random(), np.random.normal()) == drawn

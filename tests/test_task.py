@@ -7,7 +7,7 @@ import tensorflow as tf
 from helpers.boring import BoringData, BoringTask, NumberData, NumberTask, Rows, fitted, quiet
 
 from lightning_tf import Task, Trainer
-from lightning_tf.checkpoint import io as checkpoint
+from lightning_tf.checkpoint.io import read_run
 from lightning_tf.exceptions import CheckpointError, ConfigurationError
 from lightning_tf.task import load_task_state
 
@@ -280,11 +280,11 @@ def test_a_class_that_cannot_take_the_state_says_so(tmp_path):
     fitted(Reader(NumberData([1])), max_steps=1).save_checkpoint(tmp_path / "c")
     message = "OneWay has no load_state_dict, but the checkpoint holds words"
     with pytest.raises(CheckpointError, match=message):
-        load_task_state(OneWay(), checkpoint.load_run(tmp_path / "c"), "c")
+        load_task_state(OneWay(), read_run(tmp_path / "c"), "c")
     with pytest.raises(CheckpointError, match=r"Other cannot take its task_state.*vocabulary"):
         Trainer(**quiet(max_steps=2)).fit(Other(NumberData([1])), ckpt_path=tmp_path / "c")
 
 
 def test_a_task_without_a_state_has_an_empty_one(tmp_path):
     fitted(NumberTask(NumberData([1])), max_steps=1).save_checkpoint(tmp_path / "c")
-    assert checkpoint.load_run(tmp_path / "c")["task_state"] == {}
+    assert read_run(tmp_path / "c")["task_state"] == {}

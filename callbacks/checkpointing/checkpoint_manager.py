@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from lightning_tf.callbacks.checkpointing.checkpoint_directory import CheckpointDirectory
 from lightning_tf.callbacks.checkpointing.top_k import TopK
-from lightning_tf.checkpoint import io as checkpoint
 from lightning_tf.checkpoint.atomic_directory import sweep
 from lightning_tf.checkpoint.background_save import BackgroundSave
+from lightning_tf.checkpoint.io import Snapshot, write_checkpoint
 
 if TYPE_CHECKING:
     from lightning_tf.distribute.workers import Workers
@@ -256,7 +256,7 @@ class CheckpointManager:
 
         def work() -> None:
             if path:
-                checkpoint.write(path, state)
+                write_checkpoint(path, state)
                 # That one stands, whatever becomes of the last.
                 self._before = replace(self._books, last_path=before.last_path)
             if self.save_last:
@@ -267,11 +267,11 @@ class CheckpointManager:
             self._saving = BackgroundSave(work)
         return path or last
 
-    def _write_last(self, last: str, path: str, state: checkpoint.Snapshot) -> None:
+    def _write_last(self, last: str, path: str, state: Snapshot) -> None:
         if self.save_last == "link" and path:
             self._open_folder().link(last, path)
         else:
-            checkpoint.write(last, state)
+            write_checkpoint(last, state)
 
     def _remove(self, paths: Iterable[str], interim: str = "") -> None:
         if not self._writes:

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lightning_tf.checkpoint import io as checkpoint
+from lightning_tf.checkpoint.io import read_run
 from lightning_tf.callbacks.wandb.background_queue import BackgroundQueue
 from lightning_tf.exceptions import CheckpointError
 
@@ -174,7 +174,7 @@ class WandbUploads:
 def _facts(path: str) -> dict[str, Any]:
     """Where in the run a checkpoint was written."""
     try:
-        run = checkpoint.load_run(path)
+        run = read_run(path)
     except CheckpointError:
         return {}
     progress = run.get("progress", {})

@@ -21,7 +21,7 @@ class AtomicDirectory:
     """Fill a directory beside its final name; it is fsynced and renamed when the block ends well.
 
     What stood under the name is replaced only by something whole. Two renames are needed for that;
-    a process killed between them leaves the old directory beside its name, where `standing` finds
+    a process killed between them leaves the old directory beside its name, where `locate` finds
     it and `sweep` puts it back.
 
     Args:
@@ -53,6 +53,7 @@ class AtomicDirectory:
         """Rename it, or remove it where the block failed."""
         try:
             if kind is None:
+                # What a name leads to must be on the disk before the name is.
                 for file in self.beside.iterdir():
                     _sync(file)
                 _sync(self.beside)
@@ -65,6 +66,8 @@ class AtomicDirectory:
         if not os.path.lexists(self.path):
             os.rename(self.beside, self.path)
             return
+
+        # A directory cannot be renamed onto another one, so the old one goes aside first.
         os.rename(self.path, self._old)
         try:
             os.rename(self.beside, self.path)
@@ -74,19 +77,20 @@ class AtomicDirectory:
         self._old.unlink() if self._old.is_symlink() else shutil.rmtree(self._old)
 
 
-def standing(path: Path) -> Path:
-    """Where the directory of a name stands: under it, or where a killed process left it."""
+def locate(path: Path) -> Path:
+    """Return where the directory of a name stands: under it, or where a killed process left it."""
     if path.exists() or not path.parent.is_dir():
         return path
-    left = [p for p, match in _leftovers(path.parent) if _is_old_of(match, path.name)]
-    return max(left, key=lambda p: p.stat().st_mtime, default=path)
+    moved = [p for p, match in _leftovers(path.parent) if _is_old_of(match, path.name)]
+    return max(moved, key=lambda p: p.stat().st_mtime, default=path)
 
 
 def final_name(name: str) -> str:
-    """The name that a directory has or had: of what was moved away, the one before; else empty.
+    """Return the final name of a folder's entry; empty for what was never whole.
 
     Args:
-        name: Of an entry of a folder that `AtomicDirectory` writes to.
+        name: Of an entry of a folder that `AtomicDirectory` writes to. What a killed process had
+            moved aside has the name from before.
     """
     match = LEFTOVER.fullmatch(name)
     if match is None:
@@ -101,6 +105,7 @@ def sweep(folder: Path) -> None:
         folder: Holds directories that `AtomicDirectory` makes; may be missing.
     """
     for path, match in _leftovers(folder):
+        # Of another machine's process nobody here can say whether it lives.
         if match["host"] != socket.gethostname() or _is_alive(match):
             continue
         final = folder / match["name"]

@@ -15,7 +15,7 @@ class BackgroundSave:
         work: Touches nothing that training changes.
 
     Example:
-        >>> saving = BackgroundSave(lambda: checkpoint.write("a.ckpt", snapshot))
+        >>> saving = BackgroundSave(lambda: write_checkpoint("a.ckpt", snapshot))
         >>> saving.wait()  # None: it went well
     """
 
@@ -33,11 +33,11 @@ class BackgroundSave:
 
     @property
     def is_done(self) -> bool:
-        """Whether `wait` would not wait."""
+        """Return whether `wait` would return at once."""
         return not self._thread.is_alive()
 
     def wait(self) -> OSError | None:
-        """Wait for the end; return what the disk said, raise anything else.
+        """Wait for the end; return the disk's error, raise any other.
 
         Raises:
             BaseException: What `work` raised, where it is no OSError.

@@ -10,8 +10,8 @@ from pathlib import Path
 PIECE = 2**24  # bytes
 
 
-def digests_while_syncing(file: Path) -> list[str]:
-    """The sha256 of every 16 MiB of a file, which is fsynced meanwhile, without Python's lock.
+def digest_while_syncing(file: Path) -> list[str]:
+    """Return the sha256 of every 16 MiB of a file, which is fsynced meanwhile.
 
     One after the other, writing, hashing and syncing of 100 MB take twice as long.
 
@@ -21,14 +21,16 @@ def digests_while_syncing(file: Path) -> list[str]:
     with file.open("rb") as content, ThreadPoolExecutor(1 + (os.cpu_count() or 1)) as pool:
         number = content.fileno()
         syncing = pool.submit(os.fsync, number)
+
+        # Neither pread nor sha256 of a large piece holds Python's lock.
         starts = range(0, os.fstat(number).st_size, PIECE)
-        found = list(pool.map(lambda start: _digest(os.pread(number, PIECE, start)), starts))
+        sums = list(pool.map(lambda start: _digest(os.pread(number, PIECE, start)), starts))
         syncing.result()
-    return found
+    return sums
 
 
-def digests(content: bytes) -> list[str]:
-    """The same of what was read."""
+def digest(content: bytes) -> list[str]:
+    """Return the sha256 of every 16 MiB of what was read from a file."""
     view = memoryview(content)
     return [_digest(view[start : start + PIECE]) for start in range(0, len(content), PIECE)]
 

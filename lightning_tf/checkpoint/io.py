@@ -11,29 +11,27 @@ import hashlib
 import json
 import os
 import platform
-import random
 import re
 import stat
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from lightning_tf.checkpoint.atomic_directory import AtomicDirectory, standing
-from lightning_tf.checkpoint.digests import digests, digests_while_syncing
+from lightning_tf.checkpoint.atomic_directory import AtomicDirectory, locate
+from lightning_tf.checkpoint.digests import digest, digest_while_syncing
 from lightning_tf.exceptions import CheckpointError
 from lightning_tf.variables import tensorflow_variable
 from lightning_tf.version import __version__
 
 FORMAT = 3  # the only one that is read; one more whenever what is written changes
-TENSORS = "state.safetensors"
-RUN = "run.json"
-SEAL = re.compile(rb', "sha256_above": "([0-9a-f]{64})"}')
-SEAL_LENGTH = 85
+TENSORS_FILE = "state.safetensors"
+RUN_FILE = "run.json"
+SEAL_LENGTH = 85  # bytes of what `_seal` returns
 LONGEST_RUN = 2**28  # bytes; more than any run's plain data, less than memory
 
 
@@ -49,20 +47,35 @@ class Snapshot:
     tensors: dict[str, np.ndarray]
     run: str
 
+    @classmethod
+    def of(cls, variables: dict[str, Any], run: dict[str, Any]) -> Self:
+        """Copy a run to host memory: all that training has to wait for.
 
-def snapshot(variables: dict[str, Any], run: dict[str, Any]) -> Snapshot:
-    """Copy a run to host memory: all that training has to wait for.
+        Args:
+            variables: Keras or TensorFlow variables by name.
+            run: JSON-able data.
+        """
+        text = json.dumps({"versions": _versions(), "saved_at": time.time(), **run})
+        return cls(read_values(variables), text)
 
-    Args:
-        variables: Keras or TensorFlow variables by name.
-        run: JSON-able data.
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint that was read and verified.
+
+    Attributes:
+        path: Its directory.
+        tensors: Every variable by name.
+        run: The plain data.
     """
-    text = json.dumps({"versions": _versions(), "saved_at": time.time(), **run})
-    return Snapshot(arrays(variables), text)
+
+    path: str
+    tensors: dict[str, np.ndarray]
+    run: dict[str, Any]
 
 
-def arrays(variables: dict[str, Any]) -> dict[str, np.ndarray]:
-    """What variables hold now, in host memory, by name; not to be written to.
+def read_values(variables: dict[str, Any]) -> dict[str, np.ndarray]:
+    """Return what variables hold now, in host memory, by name; not to be written to.
 
     Nothing is copied on the CPU: TensorFlow copies a variable before it updates one whose value
     somebody holds.
@@ -70,12 +83,12 @@ def arrays(variables: dict[str, Any]) -> dict[str, np.ndarray]:
     return {name: _array(variable) for name, variable in variables.items()}
 
 
-def write(path: str | os.PathLike[str], state: Snapshot) -> None:
+def write_checkpoint(path: str | os.PathLike[str], snapshot: Snapshot) -> None:
     """Write a checkpoint beside its final name and rename it: readers see a whole one or none.
 
     Args:
         path: The directory to make; one that is there is replaced.
-        state: What to write.
+        snapshot: What to write.
 
     Raises:
         OSError: The disk refuses; what stood at `path` is untouched.
@@ -85,58 +98,60 @@ def write(path: str | os.PathLike[str], state: Snapshot) -> None:
 
     with AtomicDirectory(Path(path)) as beside:
         try:
-            save_file(state.tensors, beside / TENSORS)  # lets other threads run meanwhile
+            save_file(snapshot.tensors, beside / TENSORS_FILE)  # lets other threads run meanwhile
         except SafetensorError as error:
-            raise OSError(f"{beside / TENSORS} could not be written: {error}") from error
-        head = json.dumps({"format": FORMAT, "sha256": digests_while_syncing(beside / TENSORS)})
-        above = f"{head[:-1]}, {state.run[1:-1]}".encode()
-        seal = f', "sha256_above": "{hashlib.sha256(above).hexdigest()}"}}'
-        (beside / RUN).write_bytes(above + seal.encode())
+            raise OSError(f"{beside / TENSORS_FILE} could not be written: {error}") from error
+
+        # One JSON object of three texts: the seal covers the bytes before it, as they stand.
+        sums = digest_while_syncing(beside / TENSORS_FILE)
+        head = json.dumps({"format": FORMAT, "sha256": sums})
+        above = f"{head[:-1]}, {snapshot.run[1:-1]}".encode()
+        (beside / RUN_FILE).write_bytes(above + _seal(above))
 
 
-def load(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     """Read a checkpoint and verify it; runs no code of its author.
-
-    Returns:
-        The tensors by name, and the run's plain data.
 
     Raises:
         CheckpointError: It is missing, damaged, or of another format; the message names the file
             and the reason.
     """
     from safetensors import SafetensorError
-    from safetensors.numpy import load as from_bytes
+    from safetensors.numpy import load
 
-    run = load_run(path)
-    file = standing(Path(path)) / TENSORS
-    tensors = _read(file)
-    if digests(tensors) != run.get("sha256"):
-        raise CheckpointError(f"{file} is damaged: its sha256 is not the one in {RUN}.")
+    run = read_run(path)  # first: it is small, and says what the tensors must be
+    file = locate(Path(path)) / TENSORS_FILE
+    content = _read(file)
+    if digest(content) != run.get("sha256"):
+        raise CheckpointError(f"{file} is damaged: its sha256 is not the one in {RUN_FILE}.")
+
     try:
-        named = from_bytes(tensors)
+        tensors = load(content)
     except (SafetensorError, ValueError, TypeError, KeyError) as error:
         raise CheckpointError(f"{file} holds no tensors: {error}") from error
-    for name in named:
+    for name in tensors:
         if _leads_elsewhere(name):  # no name is a path here, but whoever exports may make it one
             raise CheckpointError(f"{file} holds a tensor named {name!r}, which no task has.")
-    return named, run
+    return Checkpoint(os.fspath(path), tensors, run)
 
 
-def load_run(path: str | os.PathLike[str]) -> dict[str, Any]:
+def read_run(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Read and verify only a checkpoint's plain data.
 
     Raises:
-        CheckpointError: As for `load`.
+        CheckpointError: As for `read_checkpoint`.
     """
-    folder = standing(Path(path))
+    folder = locate(Path(path))
     if not folder.is_dir():
         raise CheckpointError(f"{path} is no checkpoint: there is no such directory.")
-    file = folder / RUN
+
+    file = folder / RUN_FILE
     content = _read(file, LONGEST_RUN)
     try:
         run = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{file} is damaged: {error}") from error
+
     version = run.get("format") if isinstance(run, dict) else None
     # A newer format may be sealed in another way, so it is refused before the seal is looked at.
     if not isinstance(version, int) or (version <= FORMAT and not _is_sealed(content)):
@@ -149,7 +164,7 @@ def load_run(path: str | os.PathLike[str]) -> dict[str, Any]:
     return dict(run)
 
 
-def assign(variables: dict[str, Any], tensors: dict[str, np.ndarray], where: str) -> None:
+def assign_tensors(variables: dict[str, Any], tensors: dict[str, np.ndarray], where: str) -> None:
     """Put tensors into variables of the same names; nothing moves unless everything fits.
 
     Raises:
@@ -162,26 +177,9 @@ def assign(variables: dict[str, Any], tensors: dict[str, np.ndarray], where: str
             raise CheckpointError(
                 f"{where}: {name} has shape {tensors[name].shape}, the task's {variable.shape}."
             )
+
     for name, variable in variables.items():
         variable.assign(tf.cast(tensors[name], variable.dtype))
-
-
-def random_state() -> dict[str, Any]:
-    """The state of Python's and NumPy's generators, as plain data."""
-    version, words, gauss = random.getstate()
-    kind, keys, position, has_gauss, cached = np.random.get_state()
-    return {
-        "python": [version, list(words), gauss],
-        "numpy": [kind, np.asarray(keys).tolist(), int(position), int(has_gauss), float(cached)],
-    }
-
-
-def restore_random_state(state: dict[str, Any]) -> None:
-    """Put back what `random_state` gave."""
-    version, words, gauss = state["python"]
-    random.setstate((version, tuple(words), gauss))
-    kind, keys, *rest = state["numpy"]
-    np.random.set_state((kind, np.array(keys, np.uint32), *rest))
 
 
 def _array(variable: Any) -> np.ndarray:
@@ -202,19 +200,21 @@ def _versions() -> dict[str, str]:
 
 
 def _leads_elsewhere(name: str) -> bool:
-    """Whether a name, taken for a path, leaves the folder that it stands in."""
+    """Return whether a name, taken for a path, leaves the folder that it stands in."""
     parts = re.split(r"[/\\]", name)
     return ".." in parts or parts[0] == "" or "\0" in name
 
 
+def _seal(above: bytes) -> bytes:
+    return f', "sha256_above": "{hashlib.sha256(above).hexdigest()}"}}'.encode()
+
+
 def _is_sealed(content: bytes) -> bool:
-    above, seal = content[:-SEAL_LENGTH], content[-SEAL_LENGTH:]
-    match = SEAL.fullmatch(seal)
-    return match is not None and hashlib.sha256(above).hexdigest().encode() == match[1]
+    return content[-SEAL_LENGTH:] == _seal(content[:-SEAL_LENGTH])
 
 
 def _read(file: Path, longest: int | None = None) -> bytes:
-    """A regular file's content: a pipe or a device under the name would never end."""
+    """Return a regular file's content: a pipe or a device under the name would never end."""
     try:
         status = file.stat()
         if not stat.S_ISREG(status.st_mode):

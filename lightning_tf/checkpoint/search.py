@@ -6,18 +6,22 @@ import logging
 import os
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lightning_tf.callback import CheckpointCallback
-from lightning_tf.checkpoint import io as checkpoint
-from lightning_tf.checkpoint.atomic_directory import final_name, standing
+from lightning_tf.checkpoint.atomic_directory import final_name, locate
+from lightning_tf.checkpoint.io import (
+    RUN_FILE,
+    TENSORS_FILE,
+    Checkpoint,
+    read_checkpoint,
+    read_run,
+)
 from lightning_tf.exceptions import CheckpointError, ConfigurationError
+from lightning_tf.hyperparameters import class_path, has_hparams, is_name_of
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from lightning_tf.task import Task
     from lightning_tf.trainer import Trainer
 
@@ -44,27 +48,13 @@ def register_source(scheme: str, fetch: Callable[[str, str], str]) -> None:
     _sources[scheme] = fetch
 
 
-@dataclass(frozen=True)
-class Found:
-    """A checkpoint that was read and verified.
-
-    Attributes:
-        path: Its directory.
-        tensors: Every variable by name.
-        run: The plain data.
-    """
-
-    path: str
-    tensors: dict[str, np.ndarray]
-    run: dict[str, Any]
-
-
 class CheckpointSearch:
     """Finds checkpoints for a Trainer and a task.
 
     ``"last"`` is the newest whole checkpoint: of those that this Trainer's callbacks wrote, else of
-    those of the same class of task that stand on the disk where its callbacks write, also from
-    earlier processes. ``"best"`` is the best that the callbacks know of, else the best that the
+    those of the task's class that stand on the disk where its callbacks write, also from earlier
+    processes. A class that stood in another module when it was written is the same where its
+    arguments are, too. ``"best"`` is the best that the callbacks know of, else the best that the
     newest one on the disk knows of.
 
     Args:
@@ -75,10 +65,9 @@ class CheckpointSearch:
     def __init__(self, trainer: Trainer, task: Task) -> None:
         self._trainer = trainer
         self._task = task
-        found = (c for c in trainer.callbacks if isinstance(c, CheckpointCallback))
-        self._writers = list(found)
+        self._writers = [c for c in trainer.callbacks if isinstance(c, CheckpointCallback)]
 
-    def __call__(self, ckpt_path: CheckpointPath) -> Found | None:
+    def __call__(self, ckpt_path: CheckpointPath) -> Checkpoint | None:
         """Read a checkpoint.
 
         Args:
@@ -92,8 +81,7 @@ class CheckpointSearch:
             ConfigurationError: Nothing can tell the best, or nothing writes checkpoints.
         """
         if ckpt_path not in ("last", "best"):
-            path = self._fetched(os.fspath(ckpt_path))
-            return Found(path, *checkpoint.load(path))
+            return read_checkpoint(self._fetch(os.fspath(ckpt_path)))
         if not self._writers:
             raise ConfigurationError(
                 f"ckpt_path={ckpt_path!r}: no callback of this Trainer writes checkpoints; give a "
@@ -101,66 +89,80 @@ class CheckpointSearch:
             )
         return self._last() if ckpt_path == "last" else self._best()
 
-    def _fetched(self, path: str) -> str:
+    def _fetch(self, path: str) -> str:
         scheme = SCHEME.fullmatch(path)
         if scheme is None or scheme[1] not in _sources:
             return path
         return _sources[scheme[1]](scheme[2], self._trainer.default_root_dir)
 
-    def _last(self) -> Found | None:
+    def _last(self) -> Checkpoint | None:
         damaged: list[str] = []
         for path in self._newest_first():
             try:
-                found = Found(path, *checkpoint.load(path))
+                checkpoint = read_checkpoint(path)
             except CheckpointError as error:
                 log.warning("ckpt_path='last' passes over a checkpoint: %s", error)
                 damaged.append(path)
                 continue
             if damaged:
                 log.warning("ckpt_path='last' falls back to %s.", path)
-            return found
+            return checkpoint
+
+        # Starting anew in silence, though something was saved, would lose a run.
         if damaged:
             raise CheckpointError(
                 f"ckpt_path='last': none of the checkpoints is whole: {', '.join(damaged)}."
             )
         return None
 
-    def _best(self) -> Found:
-        known = [path for w in self._writers if (path := getattr(w, "best_model_path", ""))]
-        for newest in () if known else self._newest_first():
-            states = checkpoint.load_run(newest).get("callbacks", {}).values()
-            known = [s["best"][0] for s in states if isinstance(s, dict) and s.get("best")]
-            if any(known):
-                break
-        if not any(known):
+    def _best(self) -> Checkpoint:
+        paths = [path for w in self._writers if (path := getattr(w, "best_model_path", ""))]
+        if not paths:  # a new process: what an earlier one's callbacks held for the best
+            for newest in self._newest_first():
+                states = read_run(newest).get("callbacks", {}).values()
+                best = [s["best"][0] for s in states if isinstance(s, dict) and s.get("best")]
+                paths = [path for path in best if path]
+                if paths:
+                    break
+
+        if not paths:
             raise ConfigurationError(
                 "ckpt_path='best': no callback of this Trainer has written a checkpoint, and there "
                 f"is none in {', '.join(self._folders()) or 'any folder'}; give a path."
             )
-        path = next(path for path in known if path)
-        return Found(path, *checkpoint.load(path))
+        return read_checkpoint(paths[0])
 
     def _newest_first(self) -> Iterator[str]:
-        """What this Trainer wrote, then what stands on the disk; each once."""
+        """Yield what this Trainer wrote, then what stands on the disk; each once."""
+        written = [path for w in self._writers if (path := getattr(w, "last_model_path", ""))]
         seen: set[str] = set()
-        own = [path for w in self._writers if (path := getattr(w, "last_model_path", ""))]
-        for path in (*own, *self._on_disk()):
+        for path in (*written, *self._on_disk()):
             if os.path.realpath(path) not in seen:
                 seen.add(os.path.realpath(path))
                 yield path
 
     def _on_disk(self) -> list[str]:
-        whole, damaged = [], []
-        task = f"{type(self._task).__module__}.{type(self._task).__qualname__}"
+        """Return the task's checkpoints in the writers' folders, newest first."""
+        dated: list[tuple[float, str]] = []
         for path in {p for folder in self._folders() for p in _checkpoints_in(Path(folder))}:
             try:
-                run = checkpoint.load_run(path)
+                run = read_run(path)
             except CheckpointError:
-                damaged.append((_written_at(path), path))
+                dated.append((_written_at(path), path))  # `_last` says that it is damaged
                 continue
-            if "progress" in run and run.get("task") == task:
-                whole.append((run["saved_at"], path))
-        return [path for _, path in sorted([*whole, *damaged], reverse=True)]
+            # One without progress holds weights only: nothing to go on from.
+            if "progress" in run and self._wrote(run):
+                dated.append((run["saved_at"], path))
+        return [path for _, path in sorted(dated, reverse=True)]
+
+    def _wrote(self, run: dict[str, Any]) -> bool:
+        """Return whether the task's class wrote a checkpoint, wherever the class stood then."""
+        cls, recorded = type(self._task), str(run.get("task"))
+        if recorded == class_path(cls):
+            return True
+        # The module of a script that ran is __main__, and classes move. Equal arguments tell such
+        # a class from another one of the same name.
+        return is_name_of(recorded, cls) and has_hparams(self._task.hparams, run.get("hparams"))
 
     def _folders(self) -> list[str]:
         return [folder for w in self._writers for folder in w.folders(self._trainer)]
@@ -170,8 +172,8 @@ def _checkpoints_in(folder: Path) -> set[str]:
     names = os.listdir(folder) if folder.is_dir() else []
     # A name whose directory a killed process had moved away counts as standing.
     paths = {folder / final for name in names if (final := final_name(name))}
-    parts = (checkpoint.RUN, checkpoint.TENSORS)
-    return {str(p) for p in paths if any((standing(p) / part).exists() for part in parts)}
+    files = (RUN_FILE, TENSORS_FILE)  # one of them is enough: what lacks the other is damaged
+    return {str(p) for p in paths if any((locate(p) / file).exists() for file in files)}
 
 
 def _written_at(path: str) -> float:

@@ -1,4 +1,4 @@
-"""What was wrong with the options of a command, in one sentence with the nearest right name."""
+"""Errors of options: what was wrong, in one sentence with the nearest right name."""
 
 from __future__ import annotations
 
@@ -22,14 +22,15 @@ WRONG_VALUE = re.compile(
 EXPECTED = re.compile(r"Expected (?:a )?<class '(?P<type>[\w.]+)'>")
 
 
-def explained(message: str, options: Iterable[str], tasks: Iterable[str]) -> str:
-    """A sentence for what jsonargparse says about options.
+def explain(message: str, options: Iterable[str], tasks: Iterable[str]) -> str:
+    """Return a sentence for what jsonargparse says about options.
 
     Args:
-        message: Its own, which shows how it goes through the types.
+        message: Of jsonargparse, which tells of every type that it tried.
         options: Every option of the command, with dashes.
         tasks: Names of tasks.
     """
+    # A message may match several of these: the most exact one comes first.
     explanations: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
         (UNRECOGNIZED, lambda m: _unknown(m["option"], options)),
         (OF_CLASS, lambda m: _not_of(m["path"], m["key"])),
@@ -38,23 +39,24 @@ def explained(message: str, options: Iterable[str], tasks: Iterable[str]) -> str
         (NO_CLASS, lambda m: _no_class(m[1] or m[2], tasks)),
         (WRONG_VALUE, lambda m: _wrong_value(m, message)),
     )
+
     for pattern, explanation in explanations:
         match = pattern.search(message)
         if match is not None:
             return explanation(match)
-    return message
+    return message  # jsonargparse's own words are better than none
 
 
 def _unknown(option: str, options: Iterable[str]) -> str:
-    return f"there is no option {option}.{_near(option, options)}"
+    return f"there is no option {option}.{_hint(option, options)}"
 
 
 def _not_of(path: str, key: str) -> str:
     module, _, name = path.rpartition(".")
-    kind = getattr(import_module(module), name)
+    cls = getattr(import_module(module), name)
     known = {
         parameter.name
-        for base in inspect.getmro(kind)
+        for base in inspect.getmro(cls)
         if "__init__" in vars(base)
         for parameter in inspect.signature(base.__init__).parameters.values()  # type: ignore[misc]
         if parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
@@ -72,7 +74,7 @@ def _wrong_value(match: re.Match[str], message: str) -> str:
     return f"--{match['key']}: {match['value']!r} cannot be used{expected}."
 
 
-def _near(option: str, options: Iterable[str]) -> str:
+def _hint(option: str, options: Iterable[str]) -> str:
     # All of them would fill a screen; --help lists them.
     hint = nearest(option, options).split(" Known:")[0]
     return hint or " --help lists them all."

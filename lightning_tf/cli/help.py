@@ -1,4 +1,4 @@
-"""What the `lightning-tf` command says about itself, within a second: nothing heavy is imported."""
+"""Help of the `lightning-tf` command, within a second: nothing heavy is imported."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from lightning_tf.cli.signature import ClassSource, Parameter, exported
+from lightning_tf.cli.class_source import ClassSource, Parameter, find_exports
 from lightning_tf.exceptions import ConfigurationError, nearest
 
 PACKAGE = Path(__file__).parents[1]
@@ -44,7 +44,7 @@ MORE_OPTIONS = {
 
 
 def command_help(command: str, task: str | None = None) -> str:
-    """The help text of a command that runs a Trainer.
+    """Return the help text of a command that runs a Trainer.
 
     Args:
         command: One of `COMMANDS`.
@@ -53,18 +53,14 @@ def command_help(command: str, task: str | None = None) -> str:
     Raises:
         ConfigurationError: There is no such task.
     """
-    lines = [f"usage: lightning-tf {command} --task NAME [options]", "", _first(command), ""]
     if task is not None:
-        lines = [f"usage: lightning-tf {command} --task {task} [--task.ARGUMENT VALUE ...]", ""]
-        first, *bases = _sources(task)
-        lines += [*textwrap.wrap(first.summary, WIDTH), ""]
-        # A base comes first, so that the class's own word on a parameter is the last.
-        parameters = {p.name: p for s in (*reversed(bases), first) for p in s.parameters}
-        for name, parameter in parameters.items():
-            lines += _option(f"--task.{name}", parameter)
-        return "\n".join(lines)
+        return _task_help(command, task)
+
+    lines = [f"usage: lightning-tf {command} --task NAME [options]", ""]
+    lines += [f"{COMMANDS[command].capitalize()}.", ""]
     for name, text in {**OPTIONS, **MORE_OPTIONS.get(command, {})}.items():
         lines += _entry(name, text)
+
     lines += ["", "The Trainer's arguments:", ""]
     for parameter in ClassSource(PACKAGE / "trainer.py", "Trainer").parameters:
         lines += _option(f"--trainer.{parameter.name}", parameter)
@@ -72,21 +68,28 @@ def command_help(command: str, task: str | None = None) -> str:
 
 
 def task_list() -> str:
-    """Every task of the package, with one line each."""
-    lines = []
-    for name, file in sorted(exported(PACKAGE / "tasks").items()):
+    """Return every task of the package, with one line each."""
+    lines: list[str] = []
+    for name, file in sorted(find_exports(PACKAGE / "tasks").items()):
         lines += _entry(name, ClassSource(file, name).summary)
     return "\n".join(lines)
 
 
-def _first(command: str) -> str:
-    text = COMMANDS[command]
-    return f"{text[0].upper()}{text[1:]}."
+def _task_help(command: str, task: str) -> str:
+    lines = [f"usage: lightning-tf {command} --task {task} [--task.ARGUMENT VALUE ...]", ""]
+    cls, *bases = _sources(task)
+    lines += [*textwrap.wrap(cls.summary, WIDTH), ""]
+
+    # Bases come first, so that the class's own word on a parameter is the last.
+    parameters = {p.name: p for s in (*reversed(bases), cls) for p in s.parameters}
+    for name, parameter in parameters.items():
+        lines += _option(f"--task.{name}", parameter)
+    return "\n".join(lines)
 
 
 def _sources(task: str) -> Iterator[ClassSource]:
-    """A class, and those that it passes options on to."""
-    files = exported(PACKAGE / "tasks")
+    """Yield a class, and those that it passes options on to."""
+    files = find_exports(PACKAGE / "tasks")
     name = task.removeprefix("lightning_tf.tasks.")
     while name in files:
         source = ClassSource(files[name], name)
@@ -95,10 +98,10 @@ def _sources(task: str) -> Iterator[ClassSource]:
             return
         name = next((base for base in source.bases if base in files), "")
     if name:
-        yield _own(name, files)
+        yield _user_source(name, files)
 
 
-def _own(task: str, known: Sequence[str] | dict[str, Path]) -> ClassSource:
+def _user_source(task: str, known: Sequence[str] | dict[str, Path]) -> ClassSource:
     module, _, name = task.rpartition(".")
     try:
         spec = find_spec(module) if module else None

@@ -53,7 +53,6 @@ class Launcher:
         self.grace_seconds = grace_seconds
         self._processes: list[subprocess.Popen[bytes]] = []
         self._printing = threading.Lock()
-        self._asked_to_end: float | None = None
 
     def run(self) -> int:
         """Start the workers and wait for all of them.
@@ -63,7 +62,8 @@ class Launcher:
             ended it; 0 where none failed.
         """
         with self._forwarding(), ExitStack() as stack:
-            stack.callback(self._kill)
+            stack.callback(self._kill)  # also where starting one of them fails
+
             readers = []
             for index, environment in enumerate(self._environments()):
                 process = subprocess.Popen(
@@ -78,8 +78,10 @@ class Launcher:
                 reader = threading.Thread(target=self._print, args=(index, process.stdout))
                 reader.start()
                 readers.append(reader)
+
             code = self._wait()
             self._kill()
+            # After the workers' end, so that their last lines are printed before this returns.
             for reader in readers:
                 reader.join(KILL_SECONDS)
         return code
@@ -105,7 +107,7 @@ class Launcher:
         code, deadline = 0, None
         while any(process.poll() is None for process in self._processes):
             if deadline is None:
-                code = self._failure()
+                code = self._failure()  # of the first that failed; what follows is its consequence
                 deadline = time.monotonic() + self.grace_seconds if code else None
             elif time.monotonic() > deadline:
                 still = [i for i, p in enumerate(self._processes) if p.poll() is None]
@@ -115,11 +117,11 @@ class Launcher:
         return code or self._failure()
 
     def _failure(self) -> int:
-        """The exit code of a worker that failed; 0 where none has."""
+        """Return the exit code of a worker that failed; 0 where none has."""
         for index, process in enumerate(self._processes):
             code = process.poll()
             if code:
-                self._say(f"worker {index} ended with {_named(code)}")
+                self._say(f"worker {index} ended with {_describe(code)}")
                 return 128 - code if code < 0 else code
         return 0
 
@@ -132,6 +134,8 @@ class Launcher:
         running = [process for process in self._processes if process.poll() is None]
         for process in running:
             _send(process, signal.SIGTERM)
+
+        # One deadline for all of them: N workers do not wait N times.
         deadline = time.monotonic() + KILL_SECONDS
         for process in running:
             try:
@@ -158,7 +162,7 @@ class Launcher:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on now.
+    """Return ports that nobody listens on now.
 
     Args:
         count: How many.
@@ -178,5 +182,5 @@ def _send(process: subprocess.Popen[bytes], number: int) -> None:
         os.killpg(process.pid, number)
 
 
-def _named(code: int) -> str:
+def _describe(code: int) -> str:
     return signal.Signals(-code).name if code < 0 else f"exit code {code}"

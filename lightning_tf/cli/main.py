@@ -15,14 +15,15 @@ from lightning_tf.version import __version__
 HELP = ("-h", "--help")
 
 
-def parser() -> argparse.ArgumentParser:
-    """The arguments of the command."""
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command's arguments."""
     root = argparse.ArgumentParser("lightning-tf", description="Train Keras models, and use them.")
     root.add_argument("--version", action="version", version=__version__)
     commands = root.add_subparsers(dest="command", required=True)
     for command, text in COMMANDS.items():
         commands.add_parser(command, help=text, add_help=False)
     commands.add_parser("tasks", help="list the tasks that there are")
+
     launch = commands.add_parser(
         "launch",
         help="run a script in several local worker processes",
@@ -55,10 +56,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Example:
         >>> main(["launch", "--workers", "2", "--", "train.py", "--epochs", "3"])
     """
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    if given and given[0] in COMMANDS:
-        return _run(*given)
-    options = parser().parse_args(given)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if words and words[0] in COMMANDS:
+        return _run(*words)
+
+    options = build_parser().parse_args(words)
     if options.command == "tasks":
         _say(task_list())
         return 0
@@ -69,6 +71,7 @@ def _run(command: str, *arguments: str) -> int:
     # As for `python -m`: a Task of the user's own most often stands in the folder he is in.
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
+
     if not arguments or set(arguments) & set(HELP):
         try:
             _say(command_help(command, _task_of(arguments)))
@@ -76,8 +79,9 @@ def _run(command: str, *arguments: str) -> int:
             print(f"lightning-tf {command}: {error}", file=sys.stderr)
             return 2
         return 0
+
     # Imports TensorFlow, which takes seconds.
-    from lightning_tf.cli.run import RunCommand
+    from lightning_tf.cli.run_command import RunCommand
 
     return RunCommand(command, arguments).run()
 
@@ -99,14 +103,15 @@ def _task_of(arguments: Sequence[str]) -> str | None:
 
 
 def _launch(options: argparse.Namespace) -> int:
-    given = parser()
+    parser = build_parser()
     command = options.script[1:] if options.script[:1] == ["--"] else options.script
     if not command:
-        given.error("launch: give what to run after --, such as: -- train.py --epochs 3")
+        parser.error("launch: give what to run after --, such as: -- train.py --epochs 3")
     if options.workers < 1:
-        given.error(f"launch: --workers {options.workers}: give at least 1")
+        parser.error(f"launch: --workers {options.workers}: give at least 1")
     if options.gpus_per_worker is not None and options.gpus_per_worker < 0:
-        given.error(f"launch: --gpus-per-worker {options.gpus_per_worker}: give at least 0")
+        parser.error(f"launch: --gpus-per-worker {options.gpus_per_worker}: give at least 0")
+
     return Launcher(
         command,
         options.workers,

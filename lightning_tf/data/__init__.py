@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from lightning_tf.data.images.image_folder import ImageFolder
     from lightning_tf.data.images.small_sets import Digits, FashionMnist, Mnist5k
     from lightning_tf.data.images.tfds_images import TfdsImages
-    from lightning_tf.data.images.unlabelled_folder import UnlabelledImageFolder
-    from lightning_tf.data.images.unlabelled_images import UnlabelledImages
-    from lightning_tf.data.indexed_data import IndexedData, Part
-    from lightning_tf.data.series.series_data import time_series_data
+    from lightning_tf.data.images.unlabeled_image_folder import UnlabeledImageFolder
+    from lightning_tf.data.images.unlabeled_images import UnlabeledImages
+    from lightning_tf.data.indexed_data import IndexedData, Split
     from lightning_tf.data.series.time_series import TimeSeries
+    from lightning_tf.data.series.time_series_data import time_series_data
     from lightning_tf.data.sources.dataset_pair import DatasetPair
+    from lightning_tf.data.tables.feature_data import feature_data
     from lightning_tf.data.tables.feature_table import FeatureTable
-    from lightning_tf.data.tables.table_data import feature_data
     from lightning_tf.data.text.named_sets import BbcNews, Imdb
     from lightning_tf.data.text.text_arrays import TextArrays
     from lightning_tf.data.text.text_data import text_data
@@ -48,15 +48,15 @@ __all__ = [
     "Imdb",
     "IndexedData",
     "Mnist5k",
-    "Part",
+    "Split",
     "TextArrays",
     "TextFolder",
     "TextTable",
     "TfdsImages",
     "TfdsTexts",
     "TimeSeries",
-    "UnlabelledImageFolder",
-    "UnlabelledImages",
+    "UnlabeledImageFolder",
+    "UnlabeledImages",
     "feature_data",
     "image_data",
     "text_data",
@@ -78,7 +78,7 @@ __getattr__, __dir__ = lazy_exports(
         "Imdb": "text.named_sets",
         "IndexedData": "indexed_data",
         "Mnist5k": "images.small_sets",
-        "Part": "indexed_data",
+        "Split": "indexed_data",
         "Image": "images.image",
         "ImageArrays": "images.image_arrays",
         "ImageDatasets": "images.image_datasets",
@@ -89,11 +89,11 @@ __getattr__, __dir__ = lazy_exports(
         "TfdsImages": "images.tfds_images",
         "TfdsTexts": "text.tfds_texts",
         "TimeSeries": "series.time_series",
-        "UnlabelledImageFolder": "images.unlabelled_folder",
-        "UnlabelledImages": "images.unlabelled_images",
-        "feature_data": "tables.table_data",
+        "UnlabeledImageFolder": "images.unlabeled_image_folder",
+        "UnlabeledImages": "images.unlabeled_images",
+        "feature_data": "tables.feature_data",
         "image_data": "images.image_data",
         "text_data": "text.text_data",
-        "time_series_data": "series.series_data",
+        "time_series_data": "series.time_series_data",
     },
 )

@@ -8,9 +8,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from lightning_tf.data.indexed_data import IndexedData, Part
+from lightning_tf.data.indexed_data import IndexedData, Split
 from lightning_tf.data.pipeline.array_source import ArraySource
-from lightning_tf.data.pipeline.order import split_rows
 from lightning_tf.exceptions import ConfigurationError, DataError
 
 
@@ -23,7 +22,7 @@ class ArrayData(IndexedData):
     Args:
         x: Inputs of shape (examples, ...), or a nest of such arrays.
         y: Targets of shape (examples, ...), or None. Integers of shape (examples,) are taken as
-            classes, and every part has them in the same proportion.
+            classes, and every split has them in the same proportion.
         val: A pair ``(x, y)`` (or ``x`` alone where `y` is None) to validate on.
         test: The same, to test on.
         predict: Inputs to predict; without them, the test inputs are predicted.
@@ -34,7 +33,7 @@ class ArrayData(IndexedData):
         split_seed: Decides which examples are held out.
 
     Raises:
-        ConfigurationError: Both arrays and a fraction are given for a part, or a fraction is
+        ConfigurationError: Both arrays and a fraction are given for a split, or a fraction is
             outside [0, 1); raised by `setup`.
         DataError: Arrays are empty, of different lengths, of objects, or hold NaN or infinity.
 
@@ -59,8 +58,7 @@ class ArrayData(IndexedData):
         split_seed: int = 0,
     ) -> None:
         """Check and keep the arguments."""
-        super().__init__(batch_size, seed, split_seed)
-        self._val_fraction, self._test_fraction = val_fraction, test_fraction
+        super().__init__(batch_size, seed, split_seed, val_fraction, test_fraction)
         self._arrays = {"train": checked_arrays("train", x, y)}
         for name, pair in (("val", val), ("test", test)):
             if pair is not None:
@@ -69,26 +67,22 @@ class ArrayData(IndexedData):
         if predict is not None:
             self._arrays["predict"] = checked_arrays("predict", predict, None)
 
-    def load(self) -> dict[str, Part]:
+    def load(self) -> dict[str, Split]:
         """Move the arrays into the input pipeline and split them."""
         arrays, self._arrays = self._arrays, {}  # no second copy while training
         sources = {name: ArraySource(*pair) for name, pair in arrays.items()}
-        given = {name: np.arange(_length(pair), dtype=np.int64) for name, pair in arrays.items()}
-        split = split_rows(
-            given,
-            _classes(arrays["train"][1]),
-            self._val_fraction,
-            self._test_fraction,
-            self.split_seed,
-        )
+        rows = {name: np.arange(_length(pair), dtype=np.int64) for name, pair in arrays.items()}
+
+        # Every split that was given has a source, and indices into that.
+        splits = self.hold_out(sources["train"], rows, _classes(arrays["train"][1]))
         return {
-            name: Part(sources.get(name, sources["train"]), indices)
-            for name, indices in split.items()
+            name: Split(sources.get(name, split.source), split.indices)
+            for name, split in splits.items()
         }
 
 
 def checked_arrays(name: str, x: Any, y: Any) -> tuple[Any, Any]:
-    """Inputs and targets as NumPy arrays that TensorFlow can take.
+    """Return inputs and targets as NumPy arrays that TensorFlow can take.
 
     Raises:
         DataError: They are empty, of different lengths, of objects, or hold NaN or infinity.
@@ -99,6 +93,8 @@ def checked_arrays(name: str, x: Any, y: Any) -> tuple[Any, Any]:
         tf.nest.map_structure(lambda array: _checked_array(f"{name} x", array), x),
         None if y is None else tf.nest.map_structure(lambda a: _checked_array(f"{name} y", a), y),
     )
+
+    # One length for all, whatever the nest.
     lengths = {len(array) for array in tf.nest.flatten(pair) if array is not None}
     if len(lengths) != 1:
         shapes = [array.shape for array in tf.nest.flatten(pair) if array is not None]
@@ -106,6 +102,7 @@ def checked_arrays(name: str, x: Any, y: Any) -> tuple[Any, Any]:
             f"The {name} arrays have different numbers of examples: shapes {shapes}; "
             "the first dimensions must be equal."
         )
+
     if lengths == {0}:
         raise DataError(f"The {name} arrays are empty; give at least one example.")
     return pair
@@ -118,8 +115,11 @@ def _checked_array(name: str, value: Any) -> NDArray[Any]:
             f"{name} is an array of dtype {array.dtype} and shape {array.shape}; give numbers or "
             "strings of shape (examples, ...), every example of one shape."
         )
+
+    # float16 and bfloat16 stay: only float64 has no use in Keras.
     if array.dtype.kind == "f":
         array = array.astype(np.float32, copy=False) if array.dtype == np.float64 else array
+
         # A sum finds a NaN without a second array of booleans.
         if not np.isfinite(array.sum(dtype=np.float64)):
             bad = np.flatnonzero(~np.isfinite(array.reshape(len(array), -1)).all(axis=1))

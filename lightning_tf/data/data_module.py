@@ -63,7 +63,7 @@ class DataModule:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Keep `train_dataset_from` true to a `train_dataset` that a subclass overrides alone.
 
-        An inherited short cut knows nothing of the override: resuming would take other batches.
+        An inherited shortcut knows nothing of the override: resuming would take other batches.
         """
         super().__init_subclass__(**kwargs)
         if "train_dataset" in vars(cls) and "train_dataset_from" not in vars(cls):
@@ -81,11 +81,11 @@ class DataModule:
         """Release what `setup` took; called at the end of an entry point, also after an error."""
 
     def train_dataset(self, epoch: int) -> tf.data.Dataset | None:
-        """Training batches of one epoch, in an order that is a pure function of (seed, epoch)."""
+        """Return one epoch's training batches, in an order that only (seed, epoch) decides."""
         return None
 
     def train_dataset_from(self, epoch: int, batch: int) -> tf.data.Dataset | None:
-        """The batches of `train_dataset(epoch)` from number `batch` on, for a resumed run.
+        """Return the batches of `train_dataset(epoch)` from number `batch` on, to resume a run.
 
         The default skips batches, which computes and drops them. A source that shuffles indices
         overrides it to drop indices, which costs nothing.
@@ -94,22 +94,22 @@ class DataModule:
         return dataset if dataset is None or batch == 0 else dataset.skip(batch)
 
     def val_dataset(self) -> tf.data.Dataset | None:
-        """Validation batches, the same in every epoch."""
+        """Return the validation batches, the same in every epoch."""
         return None
 
     def test_dataset(self) -> tf.data.Dataset | None:
-        """Test batches."""
+        """Return the test batches."""
         return None
 
     def predict_dataset(self) -> tf.data.Dataset | None:
-        """Batches to predict, in the order of the results; labels are not needed."""
+        """Return the batches to predict, in the order of the results; labels are not needed."""
         return None
 
     # ---- what the Trainer and sources call
 
     @property
     def order_seed(self) -> int:
-        """`seed`, or the Trainer's where it is None: what the order of an epoch is drawn from."""
+        """Return what the order of an epoch is drawn from: `seed`, or the Trainer's where None."""
         return self.trainer_seed if self.seed is None else self.seed
 
     def join(self, workers: Workers) -> None:
@@ -127,7 +127,7 @@ class DataModule:
     def dataset_for(
         self, stage: str, epoch: int = 0, batch: int = 0, share: InputShard | None = None
     ) -> tf.data.Dataset | None:
-        """The dataset of a stage, or None where there is none.
+        """Return the dataset of a stage, or None where there is none.
 
         Args:
             stage: train, val, test or predict.
@@ -137,15 +137,18 @@ class DataModule:
                 whole and cut; sources that are read by index read the share only.
 
         Raises:
-            DataError: The dataset method gave something else than a `tf.data.Dataset`.
+            DataError: The dataset method returned something else than a `tf.data.Dataset`.
         """
         method = getattr(self, f"{stage}_dataset")
         if method is None:
             return None
+
+        # From its start by `train_dataset` itself, which a subclass may override alone.
         if stage != "train":
             dataset = method()
         else:
             dataset = method(epoch) if batch == 0 else self.train_dataset_from(epoch, batch)
+
         if dataset is not None and not isinstance(dataset, tf.data.Dataset):
             raise DataError(
                 f"{type(self).__name__}.{stage}_dataset returned a {type(dataset).__name__}; "

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from lightning_tf.checks import checked_integer
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.pipeline.order import Indices, epoch_order
+from lightning_tf.data.pipeline.splits import hold_out_splits
 from lightning_tf.distribute.input_shard import InputShard
 from lightning_tf.distribute.workers import Workers
 
@@ -18,15 +21,15 @@ class Source(Protocol):
     """Examples that can be asked for by index."""
 
     def batches(self, indices: Indices, batch_size: int) -> tf.data.Dataset:
-        """Batches of these examples in this order; the last one may be smaller."""
+        """Return batches of these examples in this order; the last one may be smaller."""
 
     def inputs(self, indices: Indices, batch_size: int) -> tf.data.Dataset:
-        """The same batches without labels."""
+        """Return the same batches without labels."""
 
 
 @dataclass(frozen=True)
-class Part:
-    """Some examples of a source: a split."""
+class Split:
+    """Some examples of a source: the training, validation, test or prediction split."""
 
     source: Source
     indices: Indices
@@ -39,96 +42,139 @@ class IndexedData(DataModule):
     of an epoch is a pure function of (seed, epoch) and a resumed run reads nothing twice.
 
     Attributes:
-        parts: The examples of ``train``, ``val``, ``test`` and ``predict``, after `setup`; a part
+        splits: The examples of ``train``, ``val``, ``test`` and ``predict``, after `setup`; a split
             without examples is left out. Without ``predict``, prediction takes the test inputs.
-        loads_together: Whether `load` exchanges with other workers what each has found.
+        loads_together: Whether `load` exchanges with other workers what each has read.
 
     Args:
         batch_size: Examples in a global batch.
         seed: Decides the order of training examples; None follows the Trainer's seed.
         split_seed: Decides which examples are held out.
+        val_fraction: Share of the training examples that `hold_out` holds out for validation, 0.1
+            where None.
+        test_fraction: The same for testing, 0 where None.
     """
 
-    parts: dict[str, Part] | None = None
+    splits: dict[str, Split] | None = None
     loads_together: bool = False
 
-    def __init__(self, batch_size: int = 32, seed: int | None = None, split_seed: int = 0) -> None:
+    def __init__(
+        self,
+        batch_size: int = 32,
+        seed: int | None = None,
+        split_seed: int = 0,
+        val_fraction: float | None = None,
+        test_fraction: float | None = None,
+    ) -> None:
         """Check and keep the arguments."""
         super().__init__(batch_size, seed)
         self.split_seed = checked_integer("split_seed", split_seed, least=0)
+        self._val_fraction, self._test_fraction = val_fraction, test_fraction
 
-    def load(self) -> dict[str, Part]:
-        """Read the data and return its parts; called once."""
-        raise NotImplementedError(f"{type(self).__name__} has no load; return its parts from it.")
+    def load(self) -> dict[str, Split]:
+        """Read the data and return its splits; called once."""
+        raise NotImplementedError(f"{type(self).__name__} has no load; return its splits from it.")
+
+    def hold_out(
+        self,
+        source: Source,
+        rows: Mapping[str, Indices],
+        labels: NDArray[Any] | None = None,
+        class_names: Sequence[str] | None = None,
+    ) -> dict[str, Split]:
+        """Return the splits of a source, those that it lacks held out of its training rows.
+
+        Args:
+            source: The examples of all splits.
+            rows: Indices of ``train`` and of the splits that the data bring themselves.
+            labels: The class of every example, by index: every split then has the classes in the
+                same proportion.
+            class_names: For messages; the numbers where None.
+
+        Raises:
+            ConfigurationError: A fraction is out of range, or of a split that the data bring.
+            DataError: A class has one example, and something is to be held out.
+        """
+        splits = hold_out_splits(
+            rows, labels, self._val_fraction, self._test_fraction, self.split_seed, class_names
+        )
+        return {name: Split(source, indices) for name, indices in splits.items()}
 
     def setup(self, stage: str) -> None:
         """Load the data unless that is done."""
-        if self.parts is None:
-            self.parts = {name: part for name, part in self.load().items() if len(part.indices)}
+        # Once for all stages: the splits of a run must not depend on what it is asked for first.
+        if self.splits is None:
+            self.splits = {n: split for n, split in self.load().items() if len(split.indices)}
 
     def join(self, workers: Workers) -> None:
-        """As the base class's; what not all have loaded is loaded again, by all together."""
+        """Join the workers; what not all have loaded is loaded again, by all together."""
         super().join(workers)
-        if self.loads_together and not workers.all_gather([self.parts is not None]).all():
-            self.parts = None
+
+        # `load` calls collectives: if one worker had loaded before, the others would wait for it.
+        if self.loads_together and not workers.all_gather([self.splits is not None]).all():
+            self.splits = None
 
     def train_dataset(self, epoch: int) -> tf.data.Dataset | None:
-        """Training batches of one epoch, reshuffled by (seed, epoch)."""
+        """Return the training batches of one epoch, reshuffled by (seed, epoch)."""
         return self._train_batches(epoch, 0)
 
     def train_dataset_from(self, epoch: int, batch: int) -> tf.data.Dataset | None:
-        """As the base class's; drops indices before any example is read."""
+        """Return the rest of an epoch; indices are dropped before any example is read."""
         return self._train_batches(epoch, batch)
 
     def val_dataset(self) -> tf.data.Dataset | None:
-        """Validation batches."""
+        """Return the validation batches."""
         return self._batches("val")
 
     def test_dataset(self) -> tf.data.Dataset | None:
-        """Test batches."""
+        """Return the test batches."""
         return self._batches("test")
 
     def predict_dataset(self) -> tf.data.Dataset | None:
-        """Inputs to predict, in order and without labels: those given, or the test inputs."""
-        part = self._part("predict") or self._part("test")
-        return None if part is None else part.source.inputs(part.indices, self.batch_size)
+        """Return the inputs to predict, in order and without labels: else the test inputs."""
+        split = self._split("predict") or self._split("test")
+        return None if split is None else split.source.inputs(split.indices, self.batch_size)
 
     def dataset_for(
         self, stage: str, epoch: int = 0, batch: int = 0, share: InputShard | None = None
     ) -> tf.data.Dataset | None:
-        """As the base class's; of a worker's share no other examples are read."""
+        """Return the dataset of a stage; of a worker's share no other examples are read."""
         if share is None or not self._is_by_index(stage):
             return super().dataset_for(stage, epoch, batch, share)
-        part = self._part(stage)
+
+        # The same choice of split and order as the dataset methods, which read all of a batch.
+        split = self._split(stage)
         if stage == "predict":
-            part = part or self._part("test")
-        if part is None:
+            split = split or self._split("test")
+        if split is None:
             return None
-        indices = part.indices
+
+        indices = split.indices
         if stage == "train":
             indices = epoch_order(indices, self.order_seed, epoch)[batch * self.batch_size :]
-        make = part.source.inputs if stage == "predict" else part.source.batches
+        make = split.source.inputs if stage == "predict" else split.source.batches
         return share.batches(make, indices, self.batch_size)
 
     def _is_by_index(self, stage: str) -> bool:
-        """Whether the stage's dataset is the one of this class, and not a subclass's own."""
+        """Return whether the stage's dataset method is that of this class, not a subclass's."""
         names = [f"{stage}_dataset"] + ["train_dataset_from"] * (stage == "train")
         return all(
             getattr(type(self), name) is getattr(IndexedData, name) and name not in vars(self)
             for name in names
         )
 
-    def _part(self, name: str) -> Part | None:
+    def _split(self, name: str) -> Split | None:
         self.setup("fit")
-        return (self.parts or {}).get(name)
+        return (self.splits or {}).get(name)
 
     def _batches(self, name: str) -> tf.data.Dataset | None:
-        part = self._part(name)
-        return None if part is None else part.source.batches(part.indices, self.batch_size)
+        split = self._split(name)
+        return None if split is None else split.source.batches(split.indices, self.batch_size)
 
     def _train_batches(self, epoch: int, batch: int) -> tf.data.Dataset | None:
-        part = self._part("train")
-        if part is None:
+        split = self._split("train")
+        if split is None:
             return None
-        order = epoch_order(part.indices, self.order_seed, epoch)
-        return part.source.batches(order[batch * self.batch_size :], self.batch_size)
+        # The whole order first, then its rest: a resumed epoch goes on where it stopped.
+        order = epoch_order(split.indices, self.order_seed, epoch)
+        return split.source.batches(order[batch * self.batch_size :], self.batch_size)

@@ -10,7 +10,7 @@ from tensorflow.python.framework import ops
 ATTRIBUTE = "_gradient_op_type"
 
 
-def forget_with(owner: object, graph: Any) -> None:
+def release_custom_gradients(graph: Any, *, after: object) -> None:
     """Let TensorFlow forget a graph's custom gradients once an object is gone.
 
     `tf.custom_gradient`, and with it every sum over replicas, enters the gradient into a table of
@@ -19,18 +19,19 @@ def forget_with(owner: object, graph: Any) -> None:
     more, for gradients were taken while it was traced.
 
     Args:
-        owner: Dies with the last use of the graph.
         graph: Its own operations are looked through, not those of functions that it calls.
+        after: The object that dies with the last use of the graph.
 
     Example:
-        >>> forget_with(window, traced.graph)
+        >>> release_custom_gradients(traced.graph, after=window)
     """
     operations = graph.get_operations()
     names = [op.get_attr(ATTRIBUTE) for op in operations if ATTRIBUTE in op.node_def.attr]
-    weakref.finalize(owner, _forget, [name.decode() for name in names]).atexit = False
+    finalizer = weakref.finalize(after, _unregister, [name.decode() for name in names])
+    finalizer.atexit = False  # the table ends with the process
 
 
-def _forget(names: list[str]) -> None:
+def _unregister(names: list[str]) -> None:
     table = ops.gradient_registry._registry
     for name in names:
         table.pop(name, None)

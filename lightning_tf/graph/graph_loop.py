@@ -1,4 +1,4 @@
-"""GraphLoop: a loop over an iterator's batches, which runs as one graph call."""
+"""GraphLoop: a loop over an iterator's batches that runs as one graph call."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ NextBatch = Callable[[Any], Any]
 
 
 class GraphLoop:
-    """Traces a loop and calls it as what it was traced to.
+    """Traces a loop and calls what it was traced to.
 
     The thread that runs the graph waits for every batch itself: an iterator's own `get_next` has
-    another thread wait and is woken by it, 20 us a batch, a sixth of a tiny network's step. A
-    pipeline whose Python calls graphs (a generator) needs a thread that does not wait, so all but
-    one of TensorFlow's may; where more loops run at once, or there is one thread, `get_next` reads.
+    another thread wait and is woken by it, 20 us a batch, a sixth of a tiny network's step. But a
+    pipeline whose Python calls graphs (a generator) needs a thread that does not wait. So all of
+    TensorFlow's threads but one may wait; where more loops run at once, or there is only one
+    thread, the loop reads with `get_next`.
 
     Args:
-        loop: Takes a way to read the next batch of an iterator, the iterator, and tensors.
+        loop: Takes a function that reads an iterator's next batch, the iterator, and tensors.
         element_spec: Of the iterator's batches.
         *specs: Of the tensors.
 
@@ -41,7 +42,7 @@ class GraphLoop:
         self._specs = (tf.data.IteratorSpec(element_spec), *specs)
         self._rewrites = GrapplerOptions()
         self._traced: dict[NextBatch, Any] = {}
-        self._trace(_waited_for if _threads() > 1 else _asked_for)
+        self._trace(_wait_for_next if _threads() > 1 else _get_next)  # the likely one at once
 
     def __call__(self, iterator: Any, *tensors: tf.Tensor) -> Any:
         """Run the loop.
@@ -50,9 +51,11 @@ class GraphLoop:
             iterator: Of a data set.
             *tensors: As the specs say.
         """
-        seats = _seats()
-        waits = seats.acquire(blocking=False)
-        next_batch = _waited_for if waits else _asked_for
+        permits = _permits()
+        # Without a permit the loop reads in the other way, rather than queue for one.
+        waits = permits.acquire(blocking=False)
+        next_batch = _wait_for_next if waits else _get_next
+
         try:
             if next_batch not in self._traced:
                 self._trace(next_batch)
@@ -60,7 +63,7 @@ class GraphLoop:
                 return self._traced[next_batch](iterator, *tensors)
         finally:
             if waits:
-                seats.release()
+                permits.release()
 
     def _trace(self, next_batch: NextBatch) -> None:
         def loop(*arguments: Any) -> Any:
@@ -72,14 +75,15 @@ class GraphLoop:
             self._traced[next_batch] = function.get_concrete_function(*self._specs)
 
 
-def _asked_for(iterator: Any) -> Any:
+def _get_next(iterator: Any) -> Any:
     return iterator.get_next()
 
 
-def _waited_for(iterator: Any) -> Any:
+def _wait_for_next(iterator: Any) -> Any:
     specs = tf.nest.flatten(iterator.element_spec)
     if not all(isinstance(spec, tf.TensorSpec) for spec in specs):
         return iterator.get_next()  # ragged and sparse tensors pass as variants
+
     (handle,) = tf.nest.flatten(iterator, expand_composites=True)
     tensors = tf.raw_ops.IteratorGetNextSync(
         iterator=handle,
@@ -90,12 +94,12 @@ def _waited_for(iterator: Any) -> Any:
 
 
 @cache
-def _seats() -> Semaphore:
-    """For loops that wait, all over the process."""
+def _permits() -> Semaphore:
+    """Return the permits to wait, of which all loops of the process take."""
     return Semaphore(_threads() - 1)
 
 
 def _threads() -> int:
-    """Threads on which TensorFlow runs graphs."""
+    """Return the number of threads on which TensorFlow runs graphs."""
     chosen = tf.config.threading.get_inter_op_parallelism_threads()
     return chosen or int(os.environ.get("TF_NUM_INTEROP_THREADS") or 0) or parallel_calls()

@@ -11,16 +11,15 @@ from tensorflow.python.eager import context  # options of one call have no publi
 
 
 class GrapplerOptions:
-    """A ``with`` block whose graph calls are rewritten without what only a GPU profits from.
+    """A ``with`` block whose graph calls are rewritten without the passes that serve GPUs only.
 
-    Before a graph's first call Grappler makes a dozen passes over it. Three of them, the layout of
-    images, what to move off a full GPU, and a second framework of passes (TFG), change nothing of
-    a step on a CPU and take a third of the time: 12 of 36 ms of a tiny MLP's, 0.6 s of an unrolled
+    Before a graph's first call Grappler makes a dozen passes over it. Three of them (the layout of
+    images, what to move off a full GPU, and a second framework of passes, TFG) change nothing of a
+    step on a CPU and take a third of the time: 12 of 36 ms of a tiny MLP's, 0.6 s of an unrolled
     LSTM's. All graphs go without them, so that all round alike. Machines with a GPU and programs
     that have chosen with ``tf.config.optimizer`` keep what they have.
 
-    A call is rewritten with the options of its first time, under which it has to stay: every call
-    goes inside the block.
+    A graph keeps the options of its first call: every call of it goes inside the block.
 
     Example:
         >>> with GrapplerOptions():
@@ -29,8 +28,9 @@ class GrapplerOptions:
     """
 
     def __init__(self) -> None:
-        self._options = self._outside = None
+        self._options = self._options_outside = None
         config = ConfigProto.FromString(_call_options().config_proto_serialized)
+        # Graph options are there only where the program has chosen some.
         if not config.HasField("graph_options") and not tf.config.list_logical_devices("GPU"):
             rewrites = config.graph_options.rewrite_options
             rewrites.layout_optimizer = RewriterConfig.OFF
@@ -41,7 +41,7 @@ class GrapplerOptions:
     def __enter__(self) -> None:
         """Take the options for this thread's calls."""
         if self._options is not None:
-            self._outside = _call_options()
+            self._options_outside = _call_options()
             context.context().function_call_options = self._options
 
     def __exit__(
@@ -50,11 +50,12 @@ class GrapplerOptions:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Put back what there was."""
+        """Put back the options that were there."""
         if self._options is not None:
-            context.context().function_call_options = self._outside
+            context.context().function_call_options = self._options_outside
 
 
 def _call_options() -> context.FunctionCallOptions:
+    """Return the options with which this thread calls graphs now."""
     context.context().ensure_initialized()
     return context.context().function_call_options

@@ -5,23 +5,24 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from lightning_tf.distribute.placement import Placement
 from lightning_tf.distribute.replica_batch import ReplicaBatch, example_count
-from lightning_tf.graph.custom_gradients import forget_with
+from lightning_tf.graph.custom_gradients import release_custom_gradients
+from lightning_tf.graph.deferred_build import build_deferred_variables
+from lightning_tf.graph.evaluation_step import EvaluationStep
 from lightning_tf.graph.graph_loop import GraphLoop, NextBatch
-from lightning_tf.graph.metrics import StageMetrics
-from lightning_tf.graph.step import EvaluationStep, Gradients, TrainingStep, build_lazily
+from lightning_tf.graph.means import weighted_sums
+from lightning_tf.graph.stage_metrics import StageMetrics
+from lightning_tf.graph.training_step import Gradients, TrainingStep
 from lightning_tf.optimizers.packed_slots import PackedSlots
-
-State = tuple[tf.Tensor, ...]
 
 log = logging.getLogger("lightning_tf")
 
-# Draw from a generator inside TensorFlow whose position nobody can read.
+# Operations that draw from a generator inside TensorFlow, whose position nobody can read.
 UNSAVED_RANDOM = {
     "RandomUniform",
     "RandomUniformInt",
@@ -39,13 +40,14 @@ class WindowResult:
     """What a window gives back; device tensors, read only where the loop chose to wait.
 
     Attributes:
-        batches: Batches that ran; fewer than asked for where the data ended.
-        sums: Sum over batches of value times examples, then the number of examples.
+        batches: How many batches ran, int64; fewer than asked for where the data ended.
+        sums: Sums over the batches of value times examples, then the examples; float32 of shape
+            (values + 1,), see `mean_values`.
         finite: For each of `sums`, how many batches of training ran while it was finite: a sum that
             once is NaN or infinite stays so, which tells the first bad batch for three small
             operations.
-        results: What the metrics give now, and what the step counts.
-        last: Values of the last batch, then its examples; None unless the window keeps them.
+        results: What the metrics give now, and what the step counts; float32 of shape (results,).
+        last: As `sums`, of the last batch alone; None unless the window keeps it.
     """
 
     batches: tf.Tensor
@@ -55,6 +57,18 @@ class WindowResult:
     last: tf.Tensor | None = None
 
 
+class Totals(NamedTuple):
+    """What one batch hands on to the next in the graph's loop; named as in `WindowResult`.
+
+    Every tensor that a loop carries costs some microseconds a batch. What nobody needs is therefore
+    an empty tuple, which TensorFlow counts as no variable of the loop.
+    """
+
+    sums: tf.Tensor  # (values + 1,) float32
+    finite: Any  # (values + 1,) float32, or ()
+    last: Any  # (values + 1,) float32, or ()
+
+
 class Window:
     """A step traced once and the loop around it; one trace serves windows of every length.
 
@@ -62,24 +76,30 @@ class Window:
 
         for i in range(count):
             batch = next(iterator)
-            for each replica's part of the batch:       # on one device the batch
-                losses, logged, gradients = step(part)  # updates metrics
-            vector = [losses, logged, 1] * examples(part)
+            for each replica batch:                             # on one device the batch
+                losses, logged, gradients = step(replica_batch) # updates metrics
+            vector = [losses, logged, 1] * examples
             vector, gradients = sums of both over replicas
-            step.update(gradients)                      # updates variables
+            step.update(gradients)                              # updates variables
             sums += vector
         return sums, results of the metrics
 
     Args:
         step: A `TrainingStep` or an `EvaluationStep`.
         metrics: The stage's metrics.
-        placement: Whether there are replicas, each of which gets a part of every batch.
+        placement: Where the step runs: on one device, or on replicas that share every batch.
         element_spec: Of the data set's batches.
         known_length: False asks the iterator before every batch whether there is one, which costs
             about 0.1 ms a batch and lets a data set of unknown length end inside a window.
         accumulating: Whether several batches make one update; otherwise each one does.
         keeps_last: Whether the last batch's values are kept, for those who watch every batch.
         jit_compile: Whether XLA compiles the step.
+
+    Attributes:
+        names: Of the losses, then of the other logged values, as the step gave them when traced.
+        loss_count: How many of the names are losses.
+        result_names: Of the metrics' results and of what the step counts.
+        zero: The `carry` that begins anew.
     """
 
     def __init__(
@@ -100,27 +120,30 @@ class Window:
         self.known_length = known_length
         self.accumulating = accumulating
         self.keeps_last = keeps_last
-        self._watches_finite = isinstance(step, TrainingStep)
         self.names: tuple[str, ...] = ()
+        self.loss_count = 0
         self.result_names: tuple[str, ...] = ()
-        self.loss_count = 0  # the losses come first among the names
+
         if placement.strategy is not None and not metrics.are_built():
-            build_lazily(step.task, step.method, placement.batch_spec(element_spec))
-        traced = tf.function(self._one_batch, autograph=False, jit_compile=jit_compile or None)
-        # Traced by itself before the loop around it, so that the loop knows how many values there
-        # are: a step is traced exactly once.
+            build_deferred_variables(step.task, step.method, placement.batch_spec(element_spec))
+
+        # The step is traced by itself, before the loop around it: the loop needs to know how many
+        # values there are, and may be traced twice, the step only once.
+        traced = tf.function(self._run_batch, autograph=False, jit_compile=jit_compile or None)
         self._slots = PackedSlots(placement)
         with step.packing(self._slots):
             self._batch = traced.get_concrete_function(element_spec, tf.TensorSpec((), tf.bool))
-        forget_with(self, self._batch.graph)
-        if isinstance(step, TrainingStep):
+        release_custom_gradients(self._batch.graph, after=self)
+        if step.trains:
             _warn_of_unsaved_random(self._batch)
-        self.zero = (tf.zeros([len(self.names) + 1]),) * 2
+
+        self.zero = (tf.zeros([len(self.names) + 1]),) * 2  # sums, finite
         sums = tf.TensorSpec.from_tensor(self.zero[0])
         plan = tf.TensorSpec([3], tf.int64)
-        self._loop = GraphLoop(self._many_batches, element_spec, plan, sums, sums)
+        self._loop = GraphLoop(self._run_batches, element_spec, plan, sums, sums)
+
         if accumulating:
-            flush = tf.function(self._flush_once, autograph=False)
+            flush = tf.function(step.flush, autograph=False)
             self._flush = flush.get_concrete_function()
 
     def __call__(
@@ -141,6 +164,7 @@ class Window:
             phase: Batches already accumulated towards the next update.
             every: Batches per update.
         """
+        # One small tensor instead of three: each argument of a graph call costs microseconds.
         plan = tf.constant([count, phase, every], tf.int64)
         try:
             return WindowResult(*self._loop(iterator, plan, *carry))
@@ -153,27 +177,37 @@ class Window:
         """Update from an incomplete window of accumulation."""
         self._flush()
 
-    def _flush_once(self) -> None:
-        self.step.flush()
+    @property
+    def graph(self) -> tf.Graph:
+        """The graph of one batch's step."""
+        return self._batch.graph
 
-    def _one_batch(self, batch: Any, ready: tf.Tensor) -> tf.Tensor:
+    # ---- in the graph
+
+    def _run_batch(self, batch: Any, ready: tf.Tensor) -> tf.Tensor:
+        # One sum over replicas: of values, examples and gradients together.
         vector, gradients = self.placement.reduce(
-            lambda own, part: self._part_of_batch(own, ready, part), batch
+            lambda own, part: self._run_replica_batch(own, ready, part), batch
         )
+        # Once for all replicas, when the last has read the weights for its gradients.
         self.step.update(gradients, ready)
-        return self.placement.first(vector)
+        return self.placement.first(vector)  # (values + 1,) float32
 
-    def _part_of_batch(
-        self, batch: Any, ready: tf.Tensor, part: ReplicaBatch | None
+    def _run_replica_batch(
+        self, batch: Any, ready: tf.Tensor, replica_batch: ReplicaBatch | None
     ) -> tuple[tf.Tensor, Gradients]:
-        losses, logged, gradients = self.step(batch, ready, part)
-        self.names = (*losses, *(name for name in logged if name not in losses))
-        values = [losses[name] if name in losses else logged[name] for name in self.names]
-        self.loss_count = len(losses)
-        examples = tf.cast(example_count(batch), tf.float32) if part is None else part.examples
-        return tf.stack([*values, tf.ones([])]) * examples, gradients
+        losses, logged, gradients = self.step(batch, ready, replica_batch)
+        # Losses come first, and stay what they are where another value has their name.
+        values = {**losses, **logged, **losses}  # () float32 each
+        self.names, self.loss_count = tuple(values), len(losses)
 
-    def _many_batches(
+        if replica_batch is None:
+            examples = tf.cast(example_count(batch), tf.float32)  # ()
+        else:
+            examples = replica_batch.examples  # () float32, 0 on an idle replica
+        return weighted_sums(list(values.values()), examples), gradients
+
+    def _run_batches(
         self,
         next_batch: NextBatch,
         iterator: Any,
@@ -181,69 +215,71 @@ class Window:
         sums: tf.Tensor,
         finite: tf.Tensor,
     ) -> tuple[tf.Tensor, ...]:
-        count, phase, every = tf.unstack(plan)
-        # Every variable of the loop costs some microseconds a batch: none that nobody needs.
-        wanted = {"sums": True, "finite": self._watches_finite, "last": self.keeps_last}
-        kept = [name for name, is_wanted in wanted.items() if is_wanted]
+        count, phase, every = tf.unstack(plan)  # () int64 each
 
-        def run(batch: Any, i: tf.Tensor, state: State) -> State:
+        def add(batch: Any, i: tf.Tensor, totals: Totals) -> Totals:
             ready = tf.equal((phase + i + 1) % every, 0) if self.accumulating else True
-            vector = self._batch(batch, tf.convert_to_tensor(ready))
-            sums = state[0] + vector
-            after = {"sums": sums, "last": vector}
-            if self._watches_finite:
-                after["finite"] = state[1] + tf.cast(tf.math.is_finite(sums), tf.float32)
-            return tuple(after[name] for name in kept)
+            return self._add(totals, self._batch(batch, tf.convert_to_tensor(ready)))
 
-        def known(i: tf.Tensor, *state: tf.Tensor) -> State:
-            return (i + 1, *run(next_batch(iterator), i, state))
-
-        def unknown(i: tf.Tensor, alive: tf.Tensor, *state: tf.Tensor) -> State:
+        def run_next(i: tf.Tensor, more: Any, totals: Totals) -> tuple[tf.Tensor, Any, Totals]:
+            if self.known_length:
+                return i + 1, more, add(next_batch(iterator), i, totals)
             batch = iterator.get_next_as_optional()
-            there = batch.has_value()
-            state = self._where(there, lambda *state: run(batch.get_value(), i, state), state)
-            return (i + tf.cast(there, tf.int64), there, *state)
+            more = batch.has_value()  # ()
+            totals = self._where(more, lambda totals: add(batch.get_value(), i, totals), totals)
+            return i + tf.cast(more, tf.int64), more, totals
 
-        begin: State = (
-            (tf.zeros([], tf.int64),)
-            if self.known_length
-            else (
-                tf.zeros([], tf.int64),
-                tf.constant(True),
-            )
+        more = () if self.known_length else tf.constant(True)
+        totals = Totals(
+            sums,
+            finite if self.step.trains else (),
+            tf.zeros_like(sums) if self.keeps_last else (),
         )
-        given = {"sums": sums, "finite": finite, "last": tf.zeros_like(sums)}
-        state = tuple(given[name] for name in kept)
+        # Slots are packed around the loop, so that copying them is paid once a window.
         self._slots.take()
-        i, *rest = tf.while_loop(
-            lambda i, *rest: i < count if self.known_length else tf.logical_and(i < count, rest[0]),
-            known if self.known_length else unknown,
-            (*begin, *state),
-            parallel_iterations=1,
+        batches, _, totals = tf.while_loop(
+            lambda i, more, _: i < count if self.known_length else tf.logical_and(i < count, more),
+            run_next,
+            (tf.zeros([], tf.int64), more, totals),
+            parallel_iterations=1,  # each batch starts from the weights that the last one left
         )
         self._slots.give_back()
-        given.update(zip(kept, rest[-len(state) :], strict=True))
+
+        results = self._results()  # after the last batch: nobody reads them in between
+        finite = totals.finite if self.step.trains else finite
+        last = (totals.last,) if self.keeps_last else ()
+        return batches, totals.sums, finite, results, *last
+
+    def _add(self, totals: Totals, vector: tf.Tensor) -> Totals:
+        """Return the totals with those of one more batch, a vector as `weighted_sums` gives it."""
+        sums = totals.sums + vector
+        finite = totals.finite
+        if self.step.trains:
+            finite += tf.cast(tf.math.is_finite(sums), tf.float32)
+        return Totals(sums, finite, vector if self.keeps_last else ())
+
+    def _results(self) -> tf.Tensor:
+        """Return what the metrics and the step give now, float32 of shape (results,)."""
         results = {**self.metrics.results(), **self.step.results()}
         self.result_names = tuple(results)
-        values = tf.stack(list(results.values()) or [tf.zeros([])])
-        last = (given["last"],) if self.keeps_last else ()
-        return i, given["sums"], given["finite"], values, *last
+        return tf.stack(list(results.values()) or [tf.zeros([])])
 
-    def _where(self, there: tf.Tensor, act: Callable[..., State], state: State) -> State:
-        """What `act` makes of a state, or the state itself."""
+    def _where(self, there: tf.Tensor, act: Callable[[Totals], Totals], totals: Totals) -> Any:
+        """Return what `act` makes of the totals, or the totals themselves."""
         if self.placement.strategy is None:
-            return tuple(tf.cond(there, lambda: act(*state), lambda: state))
+            return tf.cond(there, lambda: act(totals), lambda: totals)
         # TensorFlow cannot number a sum over devices inside a branch ("you must feed a value for
         # placeholder"), but inside a loop it can: this one runs once or not at all.
-        _, *after = tf.while_loop(
-            lambda going, *state: going,
-            lambda going, *state: (tf.constant(False), *act(*state)),
-            (there, *state),
+        _, totals = tf.while_loop(
+            lambda going, totals: going,
+            lambda going, totals: (tf.constant(False), act(totals)),
+            (there, totals),
         )
-        return tuple(after)
+        return totals
 
 
 def _warn_of_unsaved_random(traced: Any) -> None:
+    """Warn where a traced step draws numbers that a resumed run cannot draw again."""
     drawn = sorted({op.type for op in traced.graph.get_operations()} & UNSAVED_RANDOM)
     if drawn:
         log.warning(

@@ -1,4 +1,4 @@
-"""FusedBatchNormalization: Keras' batch normalisation on TensorFlow's fused operation."""
+"""FusedBatchNormalization: Keras' batch normalization on TensorFlow's fused operation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 from tensorflow.python.framework.config import is_op_determinism_enabled  # no public name
 
-from lightning_tf.step_context import running_step
+from lightning_tf.step_context import current_replica_batch
 
 # Below this cuDNN refuses the fused operation.
 SMALLEST_FUSED_EPSILON = 1.001e-5
@@ -17,7 +17,7 @@ FUSED_DTYPES = ("float32", "bfloat16", "float16")
 
 @keras.saving.register_keras_serializable("lightning_tf", name="FusedBatchNormalization")
 class FusedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[misc]
-    """Batch normalisation with the fused operation, exact over replicas.
+    """Batch normalization with the fused operation, exact over replicas.
 
     The weights, arguments, config and frozen behaviour (``trainable=False`` means the moving
     statistics) are those of `keras.layers.BatchNormalization`; outputs, gradients and moving
@@ -73,7 +73,7 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[
         )
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        """Normalise a batch and, in training, move the moving statistics.
+        """Normalize a batch and, in training, move the moving statistics.
 
         Args:
             inputs: Float, of any rank of at least two, channels on `axis`.
@@ -81,89 +81,91 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[
             mask: Boolean, the shape of `inputs` without channels; the statistics leave False out.
 
         Returns:
-            The normalised batch in the layer's compute dtype.
+            The normalized batch, of the shape of `inputs`, in the layer's compute dtype.
         """
         training = bool(training and self.trainable)
         if training and self.synchronized and not self.renorm and _replicas() > 1:
-            return self._normalise_over_replicas(inputs, mask)
-        if mask is None and self._is_ordinary(inputs) and self._can_fuse(inputs, training):
-            return self._normalise_fused(inputs, training)
+            return self._normalize_over_replicas(inputs, mask)
+        if mask is None and self._can_fuse(inputs, training):
+            return self._normalize_fused(inputs, training)
         return super().call(inputs, training=training, mask=mask)
 
-    def _is_ordinary(self, inputs: Any) -> bool:
-        return (
-            self.axis in (-1, len(inputs.shape) - 1)
-            and not self.renorm
-            and keras.backend.standardize_dtype(inputs.dtype) in FUSED_DTYPES
-        )
-
     def _can_fuse(self, inputs: Any, training: bool) -> bool:
+        """Return whether TensorFlow's operation computes what Keras' layer would."""
         return (
             len(inputs.shape) == 4
+            and self.axis in (-1, 3)
+            and not self.renorm
+            and keras.backend.standardize_dtype(inputs.dtype) in FUSED_DTYPES
             and self.epsilon >= SMALLEST_FUSED_EPSILON
             # TensorFlow has no deterministic gradient of the operation's inference mode on a GPU.
             and (training or not is_op_determinism_enabled())
         )
 
-    def _normalise_fused(self, inputs: Any, training: bool) -> Any:
-        x = tf.convert_to_tensor(inputs)
-        gamma, beta = self._scale_and_offset()
+    def _normalize_fused(self, inputs: Any, training: bool) -> Any:
+        x = tf.convert_to_tensor(inputs)  # (batch, height, width, channels), half precision too
+        gamma, beta = self._scale_and_offset()  # (channels,) float32 each
         if not training:
             mean, variance = (
                 tf.cast(moving, tf.float32) for moving in (self.moving_mean, self.moving_variance)
             )
             infer = _float32_inference if x.dtype == tf.float32 else _inference
             return tf.cast(infer(x, gamma, beta, mean, variance, self.epsilon), self.compute_dtype)
+
         outputs = tf.raw_ops.FusedBatchNormV3(
             x=x, scale=gamma, offset=beta, mean=[], variance=[], epsilon=self.epsilon
         )
-        count = tf.cast(tf.size(x) // tf.shape(x)[-1], tf.float32)
+        count = tf.cast(tf.size(x) // tf.shape(x)[-1], tf.float32)  # () pixels of all images
+
         # The operation returns the variance over count - 1; Keras keeps the one over count.
-        biased = outputs.batch_variance * ((count - 1.0) / tf.maximum(count, 1.0))
-        self._move_statistics(
-            outputs.batch_mean, tf.where(count > 1.0, biased, tf.zeros_like(biased)), count
-        )
+        biased = outputs.batch_variance * ((count - 1.0) / tf.maximum(count, 1.0))  # (channels,)
+        biased = tf.where(count > 1.0, biased, tf.zeros_like(biased))  # of one pixel it is NaN
+        self._move_statistics(outputs.batch_mean, biased, count)
         return tf.cast(outputs.y, self.compute_dtype)
 
-    def _normalise_over_replicas(self, inputs: Any, mask: Any) -> Any:
+    def _normalize_over_replicas(self, inputs: Any, mask: Any) -> Any:
         x = tf.cast(inputs, tf.float64 if inputs.dtype == "float64" else tf.float32)
         weights = tf.ones_like(x) if mask is None else tf.cast(mask, x.dtype)[..., None]
-        weights = tf.broadcast_to(weights, tf.shape(x)) * _real(x.dtype)
-        x, weights = self._channels_last(x), self._channels_last(weights)
-        # Sums of squares lose digits where the mean is large against the deviation; the moving mean
-        # is the same on every replica and close to the batch's.
-        shift = tf.cast(tf.stop_gradient(self.moving_mean.value), x.dtype)
-        centred = (x - shift) * weights
+        weights = tf.broadcast_to(weights, tf.shape(x)) * _zero_where_idle(x.dtype)
+        x, weights = self._swap_channels(x), self._swap_channels(weights)  # (..., channels) each
+
+        # Sums of squares lose digits where the mean is large against the deviation, so that x is
+        # shifted first: the moving mean is the same on every replica and close to the batch's.
+        shift = tf.cast(tf.stop_gradient(self.moving_mean.value), x.dtype)  # (channels,)
+        centered = (x - shift) * weights  # (..., channels)
         axes = list(range(len(x.shape) - 1))
-        sums = tf.stack(
-            [tf.reduce_sum(part, axes) for part in (centred, centred * (x - shift), weights)]
+        sums = tf.stack(  # (3, channels): one exchange between replicas instead of three
+            [tf.reduce_sum(terms, axes) for terms in (centered, centered * (x - shift), weights)]
         )
-        total, total_of_squares, count = tf.unstack(
+        total, total_of_squares, count = tf.unstack(  # (channels,) each, of all replicas
             tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, sums)
         )
-        offset = tf.math.divide_no_nan(total, count)
+
+        offset = tf.math.divide_no_nan(total, count)  # (channels,)
         variance = tf.math.divide_no_nan(total_of_squares, count) - tf.square(offset)
-        variance = tf.maximum(variance, 0.0)
-        mean = shift + offset
+        variance = tf.maximum(variance, 0.0)  # (channels,); rounding can make it negative
+        mean = shift + offset  # (channels,)
         self._move_statistics(mean, variance, count)
+
         gamma, beta = self._scale_and_offset(x.dtype)
         y = tf.nn.batch_normalization(x, mean, variance, beta, gamma, self.epsilon)
-        return tf.cast(self._channels_last(y), self.compute_dtype)
+        return tf.cast(self._swap_channels(y), self.compute_dtype)
 
-    def _channels_last(self, x: Any) -> Any:
-        """`x` with the channels' axis and the last one exchanged, which undoes itself."""
+    def _swap_channels(self, x: Any) -> Any:
+        """Return `x` with the channels' axis and the last one exchanged, which undoes itself."""
         rank = len(x.shape)
         order = list(range(rank))
         order[self.axis], order[-1] = order[-1], order[self.axis]
         return x if order == list(range(rank)) else tf.transpose(x, order)
 
     def _scale_and_offset(self, dtype: Any = tf.float32) -> tuple[Any, Any]:
-        channels = self.moving_mean.shape
-        gamma = tf.cast(self.gamma, dtype) if self.scale else tf.ones(channels, dtype)
-        beta = tf.cast(self.beta, dtype) if self.center else tf.zeros(channels, dtype)
+        shape = self.moving_mean.shape
+        gamma = tf.cast(self.gamma, dtype) if self.scale else tf.ones(shape, dtype)  # (channels,)
+        beta = tf.cast(self.beta, dtype) if self.center else tf.zeros(shape, dtype)  # (channels,)
         return gamma, beta
 
     def _move_statistics(self, mean: Any, variance: Any, count: Any) -> None:
+        """Move the moving statistics towards a batch's (channels,), unless it had no examples."""
         for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
             old = tf.cast(moving, batch.dtype)
             new = old * self.momentum + batch * (1.0 - self.momentum)
@@ -192,40 +194,42 @@ def _inference(
 def _float32_inference(
     x: Any, gamma: Any, beta: Any, mean: Any, variance: Any, epsilon: float
 ) -> tf.Tensor:
-    """With a gradient in parts, of which a graph computes those that are asked for.
+    """Infer with a gradient in parts, of which a graph computes those that are asked for.
 
     The operation's own gradient always sums over the batch for gamma and beta, which a frozen layer
     does not want: fine-tuning behind frozen layers would be slower than with Keras' layer.
     """
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]
-    def normalised(x: Any, gamma: Any, beta: Any, mean: Any, variance: Any) -> Any:
+    def normalize(x: Any, gamma: Any, beta: Any, mean: Any, variance: Any) -> Any:
         def gradient(dy: Any) -> Any:
-            deviations = tf.math.rsqrt(variance + epsilon)
-            summed = tf.reduce_sum(dy, [0, 1, 2])
-            centred = tf.reduce_sum(dy * (x - mean), [0, 1, 2])
-            scale = gamma * deviations
+            # dy, x: (batch, height, width, channels); all others (channels,)
+            inverse_deviation = tf.math.rsqrt(variance + epsilon)
+            dy_sum = tf.reduce_sum(dy, [0, 1, 2])
+            centered_sum = tf.reduce_sum(dy * (x - mean), [0, 1, 2])
+            scale = gamma * inverse_deviation
             return (
                 dy * scale,
-                centred * deviations,
-                summed,
-                -summed * scale,
-                -0.5 * centred * scale * deviations**2,
+                centered_sum * inverse_deviation,
+                dy_sum,
+                -dy_sum * scale,
+                -0.5 * centered_sum * scale * inverse_deviation**2,
             )
 
         return _inference(x, gamma, beta, mean, variance, epsilon), gradient
 
-    return normalised(x, gamma, beta, mean, variance)
+    return normalize(x, gamma, beta, mean, variance)
 
 
-def _real(dtype: Any) -> Any:
-    """0 on a replica without examples, which computes with one that is another's, otherwise 1."""
-    step = running_step()
-    if step is None or step.part is None or not step.part.may_be_idle:
+def _zero_where_idle(dtype: Any) -> Any:
+    """Return 0 on a replica without examples, which computes with another's one; otherwise 1."""
+    replica_batch = current_replica_batch()
+    if replica_batch is None or not replica_batch.may_be_idle:
         return tf.ones([], dtype)
-    return tf.cast(step.part.is_real, dtype)
+    return tf.cast(replica_batch.is_real, dtype)
 
 
 def _replicas() -> int:
+    """Return how many replicas compute together here."""
     context = tf.distribute.get_replica_context()
     return 1 if context is None else int(context.num_replicas_in_sync)

@@ -14,20 +14,21 @@ import tensorflow as tf
 
 from lightning_tf.exceptions import ConfigurationError, nearest
 
-PROBE_SECONDS = 3.0
+PROBE_SECONDS = 3.0  # that a host has for answering
 HUB_PREFIX = "hub:"
+DEFAULT_SIGNATURES = ("serving_default", "default")
 
 
 @keras.saving.register_keras_serializable("lightning_tf", name="HubLayer")
 class HubLayer(keras.layers.Layer):  # type: ignore[misc]
     """A SavedModel whose weights Keras knows: they train, freeze, save and load as any layer's.
 
-    Stands where `tensorflow_hub.KerasLayer` stood, which is a Keras 2 layer, and
+    Takes the place of `tensorflow_hub.KerasLayer`, which is a Keras 2 layer, and of
     `keras.layers.TFSMLayer`, which takes one input and does not train with Adam. Inputs are what
     the SavedModel takes: one tensor, several (``layer(content, style)``), strings, or a dict.
-    Models that can be called are called, with their own ``training`` argument where they have one,
-    which a frozen layer is given as False; others run a signature, whose inputs, where there are
-    several, are given as one dict.
+    Models that can be called are called, with their ``training`` argument where they have one,
+    which is False for a frozen layer; others run a signature, which takes several inputs as one
+    dict.
 
     The layer computes in float32 under every precision, as a SavedModel's graph has fixed dtypes.
     A `.keras` file holds the handle and the weights: what the handle names must be there when the
@@ -72,20 +73,22 @@ class HubLayer(keras.layers.Layer):  # type: ignore[misc]
         self.built = True
 
     def _adopt_variables(self) -> None:
+        """Let Keras track the SavedModel's variables as this layer's weights."""
         loaded = self._loaded[0]
-        trained = {id(v) for v in getattr(loaded, "trainable_variables", None) or ()}
-        found = getattr(loaded, "variables", None)
-        if found is None:  # a SavedModel that was not written by Keras lists none
-            found = [n for n in _nodes(loaded) if isinstance(n, tf.Variable)]
-            trained = {id(v) for v in found if v.trainable}
-        for index, variable in enumerate(found):
+        variables = getattr(loaded, "variables", None)
+        trainable = {id(v) for v in getattr(loaded, "trainable_variables", None) or ()}
+        if variables is None:  # a SavedModel that was not written by Keras lists none
+            variables = [n for n in _nodes(loaded) if isinstance(n, tf.Variable)]
+            trainable = {id(v) for v in variables if v.trainable}
+
+        for index, variable in enumerate(variables):
+            # Numbered, because names in a SavedModel may repeat.
             name = f"{index}_" + variable.name.split(":")[0].replace("/", "_")
-            mine = _SharedVariable(variable, id(variable) in trained, name)
-            self._track_variable(mine)
+            self._track_variable(_SharedVariable(variable, id(variable) in trainable, name))
 
     @property
     def saved_model(self) -> Any:
-        """What was loaded; an export tracks it for the tables that it holds beside weights."""
+        """The loaded object; an export tracks it for the tables that it holds beside weights."""
         return self._loaded[0]
 
     def call(self, *inputs: Any, training: bool | None = None) -> Any:
@@ -100,21 +103,25 @@ class HubLayer(keras.layers.Layer):  # type: ignore[misc]
         else:
             options = {"training": bool(training) and self.trainable}
             outputs = self._run(*inputs, **(options if self._takes_training else {}))
-        if self.output_key is not None:
-            if not isinstance(outputs, dict) or self.output_key not in outputs:
-                known = list(outputs) if isinstance(outputs, dict) else []
-                raise ConfigurationError(
-                    f"HubLayer({self.handle!r}, output_key={self.output_key!r}): there is no such "
-                    f"output.{nearest(self.output_key, known)}"
-                )
-            return outputs[self.output_key]
-        if isinstance(outputs, dict) and len(outputs) == 1:
-            return next(iter(outputs.values()))
-        return outputs
+        return self._select(outputs)
+
+    def _select(self, outputs: Any) -> Any:
+        """Return the output that `output_key` names, a dict's only one, or all."""
+        by_name = outputs if isinstance(outputs, dict) else {}
+        if self.output_key is None:
+            return next(iter(by_name.values())) if len(by_name) == 1 else outputs
+        if self.output_key not in by_name:
+            raise ConfigurationError(
+                f"HubLayer({self.handle!r}, output_key={self.output_key!r}): there is no such "
+                f"output.{nearest(self.output_key, list(by_name))}"
+            )
+        return by_name[self.output_key]
 
     def _run_signature(self, inputs: tuple[Any, ...]) -> Any:
+        """Run a signature, which takes its inputs by name."""
         if len(inputs) == 1 and isinstance(inputs[0], dict):
             return self._run(**inputs[0])
+
         names = list(self._run.structured_input_signature[1])
         if len(inputs) != 1 or len(names) != 1:
             raise ConfigurationError(
@@ -125,12 +132,12 @@ class HubLayer(keras.layers.Layer):  # type: ignore[misc]
 
     def get_config(self) -> dict[str, Any]:
         """Return what `from_config` needs."""
-        own = {k: getattr(self, k) for k in ("handle", "signature", "output_key")}
-        return {**super().get_config(), **own}
+        arguments = {k: getattr(self, k) for k in ("handle", "signature", "output_key")}
+        return {**super().get_config(), **arguments}
 
 
 class _SharedVariable(keras.Variable):  # type: ignore[misc]
-    """A Keras variable whose storage is the SavedModel's own."""
+    """A Keras variable that is stored in the SavedModel's variable."""
 
     def __init__(self, variable: tf.Variable, trainable: bool, name: str) -> None:
         self._shared = False
@@ -146,14 +153,15 @@ class _SharedVariable(keras.Variable):  # type: ignore[misc]
         self._value = value
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        """NumPy 2 asks with `copy`, which Keras' own method does not take."""
+        """Return a NumPy array; NumPy 2 passes `copy`, which Keras' method does not take."""
         return np.asarray(self.numpy(), dtype=dtype)
 
 
 def saved_model_handle(name: str) -> str | None:
-    """The folder or URL that a user's name of a SavedModel means; None where it means none.
+    """Return the folder or URL that a user's name of a SavedModel means; None where it means none.
 
-    That is what follows ``hub:``, a URL, a path with a separator, or a folder that is there.
+    A SavedModel is meant by what follows ``hub:``, a URL, a path with a separator, or the name of a
+    folder that is there.
 
     Example:
         >>> saved_model_handle("hub:models")
@@ -166,7 +174,7 @@ def saved_model_handle(name: str) -> str | None:
 
 
 def refuse_precision(handle: str) -> None:
-    """Refuse a precision of the run that a SavedModel would not feel.
+    """Refuse a precision of the run that would not reach a SavedModel.
 
     Raises:
         ConfigurationError: Layers compute in another dtype than float32.
@@ -194,6 +202,7 @@ def load_saved_model(handle: str) -> Any:
                 "tf.saved_model.save wrote, or a URL of TensorFlow Hub."
             )
         return tf.saved_model.load(str(folder))
+
     import tensorflow_hub
 
     try:
@@ -226,17 +235,22 @@ def _probe(url: str) -> None:
 
 
 def _callable_of(loaded: Any, signature: str | None, handle: str) -> Any:
-    signatures = getattr(loaded, "signatures", {})
+    """Return what the layer calls: the signature of that name, the model, or a default signature.
+
+    Raises:
+        ConfigurationError: There is none of them.
+    """
     if signature is None and callable(loaded):
         return loaded
+
+    signatures = getattr(loaded, "signatures", {})
     if signature is None:
-        usual = [name for name in ("serving_default", "default") if name in signatures]
-        if not usual:
+        signature = next((name for name in DEFAULT_SIGNATURES if name in signatures), None)
+        if signature is None:
             raise ConfigurationError(
-                f"SavedModel {handle!r} cannot be called and has no usual signature; pass "
+                f"SavedModel {handle!r} cannot be called and has no default signature; pass "
                 f"signature=.{nearest('serving_default', signatures)}"
             )
-        signature = usual[0]
     if signature not in signatures:
         raise ConfigurationError(
             f"SavedModel {handle!r} has no signature {signature!r}.{nearest(signature, signatures)}"
@@ -245,23 +259,24 @@ def _callable_of(loaded: Any, signature: str | None, handle: str) -> Any:
 
 
 def _has_training(function: Any) -> bool:
+    """Return whether a restored function takes ``training``."""
     call = getattr(function, "__call__", function)  # noqa: B004 - the restored function itself
     spec = getattr(call, "function_spec", None)
     if spec is None:
         return False
-    names = spec.fullargspec
-    return "training" in [*names.args, *names.kwonlyargs]
+    arguments = spec.fullargspec
+    return "training" in [*arguments.args, *arguments.kwonlyargs]
 
 
 def _nodes(loaded: Any) -> list[Any]:
-    """Every object below a loaded SavedModel, each once."""
-    found: dict[int, Any] = {}
+    """Return every object below a loaded SavedModel, each once, nearest first."""
+    nodes: dict[int, Any] = {}
     waiting = [loaded]
     while waiting:
         node = waiting.pop(0)
-        if id(node) in found:
+        if id(node) in nodes:
             continue
-        found[id(node)] = node
+        nodes[id(node)] = node
         children = getattr(node, "_trackable_children", None)
         waiting += list(children().values()) if children else []
-    return list(found.values())
+    return list(nodes.values())

@@ -1,4 +1,4 @@
-"""ReflectionPadding: images continued beyond their edges by their mirror image."""
+"""ReflectionPadding: images continued beyond their edges by their reflection."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.checks import checked_integer
 
 
 @keras.saving.register_keras_serializable("lightning_tf", name="ReflectionPadding")
@@ -30,17 +30,15 @@ class ReflectionPadding(keras.layers.Layer):  # type: ignore[misc]
 
     def __init__(self, padding: int = 1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if not isinstance(padding, int) or isinstance(padding, bool) or padding < 0:
-            raise ConfigurationError(f"padding={padding!r} must be an integer of at least 0.")
-        self.padding = padding
+        self.padding = checked_integer("padding", padding, 0)
 
     def call(self, images: Any) -> Any:
-        """Pad."""
+        """Pad (batch, height, width, channels)."""
         sides = (self.padding, self.padding)
         return keras.ops.pad(images, ((0, 0), sides, sides, (0, 0)), mode="reflect")
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        """Height and width grow by twice the padding."""
+        """Return the shape with height and width grown by twice the padding."""
         batch, height, width, channels = input_shape
         more = 2 * self.padding
         return (

@@ -11,13 +11,13 @@ SMALLEST_NORM = 1e-12
 
 
 class _SpectralKernel:
-    """What both layers have in common: a vector, and the kernel divided by what it finds."""
+    """What both layers have in common: the kernel's singular vector, and the division."""
 
     # The vector follows from the kernel alone and so is the same on every replica.
     synchronized = True
 
     def build(self, input_shape: Any) -> None:
-        """Make the kernel and the vector, one number for each output."""
+        """Make the kernel and the left singular vector, one number for each output."""
         super().build(input_shape)  # type: ignore[misc]
         self.left = self.add_weight(  # type: ignore[attr-defined]
             shape=(self.kernel.shape[-1],),  # type: ignore[attr-defined]
@@ -29,30 +29,39 @@ class _SpectralKernel:
         )
 
     def save_own_variables(self, store: Any) -> None:
-        """Write every variable; Keras' layers write those that they know alone."""
+        """Write every variable; Keras' layers would write those that they know alone."""
         keras.Layer.save_own_variables(self, store)
 
     def load_own_variables(self, store: Any) -> None:
         """Read what `save_own_variables` wrote."""
         keras.Layer.load_own_variables(self, store)
 
-    def _divided(self, kernel: Any, training: bool) -> Any:
-        """The kernel over its largest singular value, by one step of the power iteration."""
-        matrix = tf.reshape(tf.cast(kernel, tf.float32), [-1, kernel.shape[-1]])
-        values = tf.stop_gradient(matrix)
-        left = tf.convert_to_tensor(self.left)
-        right = _unit(tf.linalg.matvec(values, left))
+    def _normalize(self, kernel: Any, training: bool) -> Any:
+        """Return the kernel over its largest singular value, by one step of power iteration."""
+        # In float32 whatever the precision: a norm of many small squares needs the digits.
+        matrix = tf.reshape(tf.cast(kernel, tf.float32), [-1, kernel.shape[-1]])  # (in, out)
+
+        # Neither vector is differentiated, only the kernel between them.
+        constant = tf.stop_gradient(matrix)  # (in, out)
+        left = tf.convert_to_tensor(self.left)  # (out,)
+        right = _unit(tf.linalg.matvec(constant, left))  # (in,)
         if training:
-            left = _unit(tf.linalg.matvec(values, right, transpose_a=True))
+            left = _unit(tf.linalg.matvec(constant, right, transpose_a=True))  # (out,)
             self.left.assign(left)
-        # Neither vector is differentiated, the kernel between them is.
-        largest = tf.tensordot(right, tf.linalg.matvec(matrix, left), 1)
+
+        largest = tf.tensordot(right, tf.linalg.matvec(matrix, left), 1)  # ()
         return kernel / tf.cast(largest, kernel.dtype)
+
+    def _finish(self, outputs: Any) -> Any:
+        """Add the bias and activate, as Keras' layers do after their kernel."""
+        if self.bias is not None:  # type: ignore[attr-defined]
+            outputs = outputs + self.bias  # type: ignore[attr-defined]
+        return outputs if self.activation is None else self.activation(outputs)  # type: ignore[attr-defined]
 
 
 @keras.saving.register_keras_serializable("lightning_tf")
 class SpectralDense(_SpectralKernel, keras.layers.Dense):  # type: ignore[misc]
-    """Dense with spectral normalisation.
+    """Dense with spectral normalization.
 
     The kernel is divided by its largest singular value, which a step of the power iteration
     follows at every call in training. keras.layers.SpectralNormalization overwrites the kernel
@@ -74,15 +83,12 @@ class SpectralDense(_SpectralKernel, keras.layers.Dense):  # type: ignore[misc]
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         """Multiply by the divided kernel; inputs of shape (batch, ..., features)."""
-        outputs = keras.ops.matmul(inputs, self._divided(self.kernel, training))
-        if self.bias is not None:
-            outputs = outputs + self.bias
-        return outputs if self.activation is None else self.activation(outputs)
+        return self._finish(keras.ops.matmul(inputs, self._normalize(self.kernel, training)))
 
 
 @keras.saving.register_keras_serializable("lightning_tf")
 class SpectralConv2D(_SpectralKernel, keras.layers.Conv2D):  # type: ignore[misc]
-    """Conv2D with spectral normalisation of the kernel as a matrix; see `SpectralDense`.
+    """Conv2D with spectral normalization of the kernel as a matrix; see `SpectralDense`.
 
     Args:
         filters: Outputs; all arguments are those of `keras.layers.Conv2D`.
@@ -94,11 +100,9 @@ class SpectralConv2D(_SpectralKernel, keras.layers.Conv2D):  # type: ignore[misc
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         """Convolve with the divided kernel; inputs of shape (batch, height, width, channels)."""
-        outputs = self.convolution_op(inputs, self._divided(self.kernel, training))
-        if self.bias is not None:
-            outputs = outputs + self.bias
-        return outputs if self.activation is None else self.activation(outputs)
+        return self._finish(self.convolution_op(inputs, self._normalize(self.kernel, training)))
 
 
 def _unit(vector: Any) -> Any:
+    """Return a vector of length 1."""
     return vector / (tf.norm(vector) + SMALLEST_NORM)

@@ -6,8 +6,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from lightning_tf.exceptions import DataError
-from lightning_tf.graph.metrics import Means, StageMetrics
-from lightning_tf.graph.step import EvaluationStep
+from lightning_tf.graph.evaluation_step import EvaluationStep
+from lightning_tf.graph.means import mean_values
+from lightning_tf.graph.stage_metrics import StageMetrics
 from lightning_tf.graph.window import Window, WindowResult
 from lightning_tf.loops.epoch_iterator import EpochIterator
 from lightning_tf.loops.limits import limited, refuse_endless
@@ -142,6 +143,5 @@ class EvaluationLoop:
         return {**means, **dict(zip(names, results, strict=False))}
 
     def _means(self, window: Window, sums: Any) -> dict[str, float]:
-        means = Means(window.names)
-        means.add(sums)
-        return {self.stage.metric(name): value for name, value in means.take_row().items()}
+        means = mean_values(window.names, sums)
+        return {self.stage.metric(name): value for name, value in means.items()}

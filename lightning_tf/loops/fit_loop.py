@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from lightning_tf.exceptions import DataError
-from lightning_tf.graph.step import TrainingStep
+from lightning_tf.graph.training_step import TrainingStep
 from lightning_tf.graph.window import Window
 from lightning_tf.loops.epoch_iterator import EpochIterator
 from lightning_tf.loops.limits import limited, refuse_endless
@@ -122,7 +122,7 @@ class FitLoop:
     @property
     def graph(self) -> tf.Graph:
         """The graph of one training step."""
-        return self.window._batch.graph
+        return self.window.graph
 
     def names(self) -> set[str]:
         """Return the names that training logs."""

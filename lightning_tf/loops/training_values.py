@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from lightning_tf.exceptions import NonFiniteLossError
-from lightning_tf.graph.metrics import Means
+from lightning_tf.graph.means import Means, mean_values
 
 if TYPE_CHECKING:
     import numpy as np
@@ -73,9 +73,7 @@ class TrainingValues:
         result = self._result
         if result is None or result.last is None:
             return None
-        means = Means(self._means.names)
-        means.add(result.last.numpy())
-        return means.take_row()
+        return mean_values(self._means.names, result.last.numpy())
 
     def read(self) -> dict[str, float]:
         """Wait for the device and take its sums: the one place where training waits for values.

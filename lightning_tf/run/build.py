@@ -12,9 +12,9 @@ from lightning_tf.distribute.variable_placement import (
     move_here,
 )
 from lightning_tf.exceptions import ConfigurationError
-from lightning_tf.graph.metrics import StageMetrics
-from lightning_tf.graph.step import build_lazily
-from lightning_tf.layers.batch_normalization_swap import synchronise_batch_normalization
+from lightning_tf.graph.deferred_build import build_deferred_variables
+from lightning_tf.graph.stage_metrics import StageMetrics
+from lightning_tf.layers.batch_normalization_swap import synchronize_batch_normalization
 from lightning_tf.optimizers.named_optimizer import Clipping, NamedOptimizer, named_optimizers
 from lightning_tf.precision import check_models
 from lightning_tf.run.training_state import TrainingState
@@ -43,10 +43,10 @@ def build_models(trainer: Trainer, task: Task, method: str, element_spec: Any) -
         forget_compiled(layers.values())
 
     if trainer.placement.num_replicas > 1:
-        synchronise_batch_normalization(layers.values(), all_layers=trainer.sync_batchnorm)
+        synchronize_batch_normalization(layers.values(), all_layers=trainer.sync_batchnorm)
 
     if unbuilt_layers(task):
-        build_lazily(task, method, trainer.placement.batch_spec(element_spec))
+        build_deferred_variables(task, method, trainer.placement.batch_spec(element_spec))
     task.take_weights()
     check_models(type(task).__name__, layers, trainer.precision)
 

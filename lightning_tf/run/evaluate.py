@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lightning_tf.exceptions import ConfigurationError
-from lightning_tf.graph.metrics import StageMetrics
+from lightning_tf.graph.stage_metrics import StageMetrics
 from lightning_tf.loops.evaluation_loop import EvaluationLoop
 from lightning_tf.loops.training_data import stage_dataset
 from lightning_tf.run import run_state
@@ -14,13 +14,15 @@ from lightning_tf.run.build import build_models
 if TYPE_CHECKING:
     import tensorflow as tf
 
-    from lightning_tf.checkpoint.search import Found
+    from lightning_tf.checkpoint.io import Checkpoint
     from lightning_tf.stage import Stage
     from lightning_tf.task import Task
     from lightning_tf.trainer import Trainer
 
 
-def evaluate(trainer: Trainer, task: Task, stage: Stage, found: Found | None) -> dict[str, float]:
+def evaluate(
+    trainer: Trainer, task: Task, stage: Stage, found: Checkpoint | None
+) -> dict[str, float]:
     """Build what is missing, load weights, evaluate.
 
     Args:

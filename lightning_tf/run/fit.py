@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from lightning_tf.checkpoint import io as checkpoint
 from lightning_tf.data.pipeline.shuffle_check import unrepeatable_order
 from lightning_tf.loops.fit_loop import FitLoop
 from lightning_tf.loops.limits import limited
@@ -13,12 +12,13 @@ from lightning_tf.loops.training_data import data_of, training_dataset
 from lightning_tf.run import run_state
 from lightning_tf.run.build import build_models
 from lightning_tf.run.evaluate import evaluation_loop
+from lightning_tf.seed import random_state, restore_random_state
 from lightning_tf.stage import TRAIN, VALIDATE
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
-    from lightning_tf.checkpoint.search import Found
+    from lightning_tf.checkpoint.io import Checkpoint
     from lightning_tf.loops.evaluation_loop import EvaluationLoop
     from lightning_tf.task import Task
     from lightning_tf.trainer import Trainer
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("lightning_tf")
 
 
-def fit(trainer: Trainer, task: Task, found: Found | None) -> None:
+def fit(trainer: Trainer, task: Task, found: Checkpoint | None) -> None:
     """Build what is missing, resume, check validation, train.
 
     Args:
@@ -102,10 +102,10 @@ def _sanity_check(trainer: Trainer, validation: EvaluationLoop) -> None:
         return
 
     count = None if trainer.num_sanity_val_steps == -1 else trainer.num_sanity_val_steps
-    generators = checkpoint.random_state()
+    generators = random_state()
     trainer.status.enter("sanity_check")
     trainer.hooks("on_sanity_check_start")
     validation.run(count)
     trainer.hooks("on_sanity_check_end")
     trainer.status.enter(TRAIN.name)
-    checkpoint.restore_random_state(generators)
+    restore_random_state(generators)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from lightning_tf.graph.step import prediction
+from lightning_tf.graph.prediction_step import trace_prediction_step
 from lightning_tf.loops.limits import limited, refuse_endless
 from lightning_tf.loops.prediction_loop import PredictionLoop
 from lightning_tf.loops.training_data import stage_dataset
@@ -44,6 +44,6 @@ def predict(trainer: Trainer, task: Task, ckpt_path: CheckpointPath | None) -> I
         with scope():
             build_models(trainer, task, PREDICT.step, dataset.element_spec)
             run_state.load_weights(task, found)
-            step = prediction(task, dataset.element_spec, trainer.placement)
+            step = trace_prediction_step(task, dataset.element_spec, trainer.placement)
             loop = PredictionLoop(trainer, step, dataset, length, scope)
         yield from loop.run()

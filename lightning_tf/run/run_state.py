@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from lightning_tf.checkpoint import io as checkpoint
-from lightning_tf.checkpoint.search import Found
+from lightning_tf.checkpoint.io import RUN_FILE, Checkpoint, Snapshot, assign_tensors
 from lightning_tf.distribute.sync_on_read import SyncOnRead
 from lightning_tf.exceptions import CheckpointError
-from lightning_tf.hyperparameters import checked_state
-from lightning_tf.seed import global_generator
+from lightning_tf.hyperparameters import checked_state, class_path
+from lightning_tf.seed import global_generator, random_state, restore_random_state
 from lightning_tf.variables import named_weights
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 CALLBACK = "callback."  # how the names of callbacks' variables begin
 
 
-def snapshot(trainer: Trainer, task: Task, *, weights_only: bool) -> checkpoint.Snapshot:
+def take_snapshot(trainer: Trainer, task: Task, *, weights_only: bool) -> Snapshot:
     """Copy a run as it stands to host memory; of several workers all take part, the chief copies.
 
     Args:
@@ -29,27 +28,27 @@ def snapshot(trainer: Trainer, task: Task, *, weights_only: bool) -> checkpoint.
         weights_only: Leave out what only training needs.
     """
     run: dict[str, Any] = {
-        "task": f"{type(task).__module__}.{type(task).__qualname__}",
+        "task": class_path(type(task)),
         "hparams": task.hparams,
         "task_state": checked_state(type(task).__name__, task.state_dict()),
         "precision": trainer.precision,
     }
     if weights_only or trainer.training is None:
-        return checkpoint.snapshot(_weights(trainer, task) if trainer.is_global_zero else {}, run)
+        return Snapshot.of(_weights(trainer, task) if trainer.is_global_zero else {}, run)
     run["progress"] = trainer.progress.state_dict()
     run["means"] = {} if trainer.training.means is None else trainer.training.means.state()
     run["metrics"] = {"latest": trainer.callback_metrics, "steps": trainer.metric_steps}
     run["callbacks"] = {c.state_key: state for c in trainer.callbacks if (state := c.state_dict())}
     run["loggers"] = [[logger.state_key, logger.run_id] for logger in trainer.loggers]
-    run["random"] = checkpoint.random_state()
+    run["random"] = random_state()
     run["settings"] = trainer.settings
     variables = everything(trainer, task)
     if not trainer.is_global_zero:  # writes nothing, but holds parts of what the chief writes
         variables = {k: v for k, v in variables.items() if isinstance(v, SyncOnRead)}
-    return checkpoint.snapshot(variables, run)
+    return Snapshot.of(variables, run)
 
 
-def refuse_unless_whole(found: Found) -> None:
+def refuse_unless_whole(found: Checkpoint) -> None:
     """Refuse what a run cannot go on from, before any work starts.
 
     Raises:
@@ -59,7 +58,7 @@ def refuse_unless_whole(found: Found) -> None:
         raise CheckpointError(f"{found.path} holds weights only; fit cannot resume from it.")
 
 
-def continue_runs(trainer: Trainer, found: Found) -> None:
+def continue_runs(trainer: Trainer, found: Checkpoint) -> None:
     """Let the loggers go on with the runs that the checkpoint knows of.
 
     Raises:
@@ -76,7 +75,7 @@ def continue_runs(trainer: Trainer, found: Found) -> None:
             ) from error
 
 
-def resume(trainer: Trainer, task: Task, found: Found) -> None:
+def resume(trainer: Trainer, task: Task, found: Checkpoint) -> None:
     """Put a whole run back: variables, positions, running values, callbacks, generators.
 
     Raises:
@@ -90,8 +89,8 @@ def resume(trainer: Trainer, task: Task, found: Found) -> None:
         variables.pop("keras.global_seed_generator", None)
     tensors = found.tensors
     if trainer.training is not None:
-        tensors = trainer.training.metrics.fitted(tensors, "metric.")
-    checkpoint.assign(variables, tensors, found.path)
+        tensors = trainer.training.metrics.adapt_state(tensors, "metric.")
+    assign_tensors(variables, tensors, found.path)
     try:
         trainer.progress.load_state_dict(run["progress"])
         if run["means"] and trainer.training is not None and trainer.training.means is not None:
@@ -100,20 +99,20 @@ def resume(trainer: Trainer, task: Task, found: Found) -> None:
         for callback in trainer.callbacks:
             if callback.state_key in run["callbacks"]:
                 callback.load_state_dict(run["callbacks"][callback.state_key])
-        checkpoint.restore_random_state(run["random"])
+        restore_random_state(run["random"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise CheckpointError(
-            f"{found.path}: its {checkpoint.RUN} is not what this version writes: {error!r}"
+            f"{found.path}: its {RUN_FILE} is not what this version writes: {error!r}"
         ) from error
 
 
-def load_weights(task: Task, found: Found | None) -> None:
+def load_weights(task: Task, found: Checkpoint | None) -> None:
     """Take the models' variables from a checkpoint, where one is given."""
     if found is not None:
-        checkpoint.assign(named_weights(task), found.tensors, found.path)
+        assign_tensors(named_weights(task), found.tensors, found.path)
 
 
-def _check_callbacks(variables: Mapping[str, Any], found: Found) -> None:
+def _check_callbacks(variables: Mapping[str, Any], found: Checkpoint) -> None:
     """Refuse a resume with other callbacks that have variables: it would not be exact."""
     here = {name for name in variables if name.startswith(CALLBACK)}
     there = {name for name in found.tensors if name.startswith(CALLBACK)}

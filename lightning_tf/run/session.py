@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
-from lightning_tf.checkpoint import io as checkpoint
-from lightning_tf.checkpoint.search import CheckpointPath, CheckpointSearch, Found
+from lightning_tf.checkpoint.io import Checkpoint, read_checkpoint
+from lightning_tf.checkpoint.search import CheckpointPath, CheckpointSearch
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.distribute.workers import ALONE
 from lightning_tf.exceptions import (
@@ -34,7 +34,7 @@ log = logging.getLogger("lightning_tf")
 @contextmanager
 def session(
     trainer: Trainer, task: Any, entry_point: str, ckpt_path: CheckpointPath | None
-) -> Iterator[Found | None]:
+) -> Iterator[Checkpoint | None]:
     """Do what comes before and after the work of an entry point; give the checkpoint asked for.
 
     An exception leaves as it was raised, after `on_exception` ran once and the loggers were
@@ -92,7 +92,7 @@ def _check(task: Any, entry_point: str) -> None:
         )
 
 
-def find_checkpoint(trainer: Trainer, task: Task, ckpt_path: CheckpointPath) -> Found | None:
+def find_checkpoint(trainer: Trainer, task: Task, ckpt_path: CheckpointPath) -> Checkpoint | None:
     """Look a checkpoint up outside an entry point; "last" and "best" are callbacks' words."""
     trainer.state.attach(trainer, task, "fit")
     try:
@@ -103,7 +103,7 @@ def find_checkpoint(trainer: Trainer, task: Task, ckpt_path: CheckpointPath) -> 
 
 def _read_checkpoint(
     trainer: Trainer, task: Task, entry_point: str, ckpt_path: CheckpointPath | None
-) -> Found | None:
+) -> Checkpoint | None:
     """Read and verify the checkpoint before anything is prepared, made or written."""
     if ckpt_path is None:
         return None
@@ -125,7 +125,7 @@ def _read_checkpoint(
     return found
 
 
-def _search(trainer: Trainer, task: Task, ckpt_path: CheckpointPath) -> Found | None:
+def _search(trainer: Trainer, task: Task, ckpt_path: CheckpointPath) -> Checkpoint | None:
     """Look for a checkpoint; of several workers the chief does, and the others read it finds."""
     workers, found, failure = trainer.workers, None, None
     if workers.is_chief:
@@ -143,7 +143,7 @@ def _search(trainer: Trainer, task: Task, ckpt_path: CheckpointPath) -> Found | 
         raise CheckpointError(f"the chief refuses ckpt_path={os.fspath(ckpt_path)!r}: {problem}")
     if workers.is_chief or path is None:
         return found
-    return Found(path, *checkpoint.load(path))
+    return read_checkpoint(path)
 
 
 def _set_up(trainer: Trainer, task: Task, entry_point: str) -> None:
@@ -171,7 +171,7 @@ def _set_up(trainer: Trainer, task: Task, entry_point: str) -> None:
 def _fail(trainer: Trainer, entry_point: str, exception: BaseException) -> None:
     ended = (KeyboardInterrupt, TerminationRequested)
     status = "interrupted" if isinstance(exception, ended) else "failed"
-    trainer.hooks.tell(exception)
+    trainer.hooks.on_exception(exception)
     try:
         data_of(trainer.task).teardown(entry_point)
     except Exception:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from weakref import ReferenceType, ref
 
-from lightning_tf.callback import Hooks
+from lightning_tf.hooks import Hooks
 from lightning_tf.run.accumulation_schedule import AccumulationSchedule
 from lightning_tf.run.build import build_training_state
 from lightning_tf.run.progress import Progress

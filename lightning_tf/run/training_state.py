@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from lightning_tf.distribute.unsynced_statistics import UnsyncedStatistics
 from lightning_tf.distribute.variable_placement import move_optimizer_here
-from lightning_tf.graph.metrics import Means
+from lightning_tf.graph.means import Means
 
 if TYPE_CHECKING:
     from lightning_tf.distribute.placement import Placement
-    from lightning_tf.graph.metrics import StageMetrics
+    from lightning_tf.graph.stage_metrics import StageMetrics
     from lightning_tf.optimizers.named_optimizer import NamedOptimizer
     from lightning_tf.task import Task
 

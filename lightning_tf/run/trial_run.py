@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lightning_tf.checkpoint import io as checkpoint
+from lightning_tf.checkpoint.io import assign_tensors, read_values
+from lightning_tf.exceptions import DataError
+from lightning_tf.graph.means import mean_values
 from lightning_tf.loops.epoch_iterator import reading_ahead
 from lightning_tf.loops.fit_loop import FitLoop
 from lightning_tf.loops.limits import limited
@@ -16,6 +18,7 @@ from lightning_tf.loops.training_data import training_dataset
 from lightning_tf.run import run_state
 from lightning_tf.run.build import build_models
 from lightning_tf.run.session import computing
+from lightning_tf.seed import random_state, restore_random_state
 from lightning_tf.stage import TRAIN
 
 if TYPE_CHECKING:
@@ -67,15 +70,15 @@ class TrialRun:
                 self._leave()
                 raise
         else:
-            self._random = checkpoint.random_state()
+            self._random = random_state()
         self._variables = run_state.everything(trainer, task)
-        self._values = checkpoint.arrays(self._variables)
+        self._values = read_values(self._variables)
         return self
 
     def __exit__(self, *exception: object) -> None:
         """Put everything back."""
         try:
-            checkpoint.assign(self._variables, self._values, "the trial_run")
+            assign_tensors(self._variables, self._values, "the trial_run")
         finally:
             self._leave()
 
@@ -86,14 +89,14 @@ class TrialRun:
         build_models(trainer, task, TRAIN.step, dataset.element_spec)
 
         # As a fit without a trial run has it after building the models.
-        self._random = checkpoint.random_state()
+        self._random = random_state()
         self._loop = FitLoop(trainer, task, trainer.state.begin_training(trainer, task), None)
         self._loop.prepare(dataset)
         self._loop.compile(dataset.element_spec)
 
     def _leave(self) -> None:
         if self._random:
-            checkpoint.restore_random_state(self._random)
+            restore_random_state(self._random)
         if self._builds:
             self._trainer.state.drop_training()
             self._task._metrics = {}
@@ -119,5 +122,6 @@ class TrialRun:
         window, every = self._loop.window, self._trainer.accumulate_grad_batches
         sums = window(batches, every, window.zero, phase=0, every=every).sums.numpy()
         self.examples = int(sums[-1])
-        means = (sums[:-1] / sums[-1]).tolist()
-        return dict(zip(window.names, means, strict=True))
+        if not self.examples:
+            raise DataError("train_dataset is empty: it holds no batch.")
+        return mean_values(window.names, sums)

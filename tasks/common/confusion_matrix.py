@@ -9,10 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightning_tf.callback import Callback
+from lightning_tf.tasks.common.metrics import ConfusionCounts
 
 if TYPE_CHECKING:
     from lightning_tf.trainer import Trainer
 
+MOST_CONFUSED_CLASSES = 100  # a larger matrix can neither be read nor drawn
 MOST_WRITTEN_CLASSES = 20  # beyond that the numbers in the cells cannot be read
 
 
@@ -64,6 +66,11 @@ class ConfusionMatrix(Callback):
 def _reset(task: Any) -> None:
     if task.confusion_counts is not None:
         task.confusion_counts.reset_state()
+
+
+def make_confusion_counts(num_classes: int) -> ConfusionCounts | None:
+    """Make the counts of a task, or None where there are too many classes to draw them."""
+    return ConfusionCounts(num_classes) if num_classes <= MOST_CONFUSED_CLASSES else None
 
 
 def confusion_figure(counts: NDArray[np.integer], class_names: Sequence[str]) -> Any:

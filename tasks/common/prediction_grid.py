@@ -71,7 +71,7 @@ def take_examples(
         stage: train, val or test.
         count: How many at most.
     """
-    part = (data.parts or {}).get(stage) if isinstance(data, IndexedData) else None
+    part = (data.splits or {}).get(stage) if isinstance(data, IndexedData) else None
     if part is not None:  # only the chosen examples are read
         chosen = part.indices[spread_evenly(len(part.indices), count)]
         dataset = part.source.batches(chosen, len(chosen))

@@ -13,8 +13,8 @@ import tensorflow as tf
 from lightning_tf.callback import Callback
 from lightning_tf.checks import checked_fraction, checked_integer, is_number
 from lightning_tf.data.images.latent_predictions import LatentPredictions
-from lightning_tf.data.images.unlabelled_images import (
-    UnlabelledImages,
+from lightning_tf.data.images.unlabeled_images import (
+    UnlabeledImages,
     generation_data,
     generation_spec,
 )
@@ -180,7 +180,7 @@ class GAN(GeneratorTask):
         self.value_range, self.image_shape = spec.value_range, spec.input_shape
         self.num_classes, self.class_names = None, spec.class_names
         if self.conditional:
-            if isinstance(self.data.images, UnlabelledImages):
+            if isinstance(self.data.images, UnlabeledImages):
                 raise ConfigurationError(
                     "conditional=True needs a class for each image, but data is an array of "
                     "images alone; give a pair (images, labels)."

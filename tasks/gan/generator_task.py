@@ -11,12 +11,12 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from lightning_tf.checks import checked_integer
-from lightning_tf.data.images.checks import checked_labels
 from lightning_tf.data.images.latent_predictions import (
     LatentPredictions,
     classes_in_turn,
     latent_vectors,
 )
+from lightning_tf.data.labels import checked_labels
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.task import Task
 

@@ -11,8 +11,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from lightning_tf.checkpoint import io as checkpoint
 from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.seed import random_state, restore_random_state
 from lightning_tf.tasks.image_classification.image_classification import ImageClassification
 
 IMAGES_AT_ONCE = 256
@@ -90,11 +90,11 @@ class ImageFeatures:
         """Return the model with two outputs, which the first call makes."""
         if self._model is None:
             # New models draw seeds, and the run that is watched must not notice.
-            state = checkpoint.random_state()
+            state = random_state()
             try:
                 self._model = _add_features_output(self._load_classifier())
             finally:
-                checkpoint.restore_random_state(state)
+                restore_random_state(state)
         return self._model
 
     def _load_classifier(self) -> keras.Model:

@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from lightning_tf.distribute.replica_batch import part_of
-from lightning_tf.step_context import running_step
+from lightning_tf.step_context import current_replica_batch
 
 
 def next_seed(generator: keras.random.SeedGenerator) -> tf.Tensor:
@@ -37,8 +37,7 @@ def draw_replica_rows(draw: Any, width: int, rows: Any) -> tf.Tensor:
     Returns:
         Float32 of shape (rows, width).
     """
-    step, replica = running_step(), tf.distribute.get_replica_context()
-    part = None if step is None else step.part
+    part, replica = current_replica_batch(), tf.distribute.get_replica_context()
     if part is None or replica is None:
         return draw([rows, width])
 

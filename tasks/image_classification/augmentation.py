@@ -8,9 +8,11 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from lightning_tf.checks import checked_integer
 from lightning_tf.exceptions import ConfigurationError, nearest
 
 PIXEL_RANGE = (0.0, 255.0)
+MODES = ("reflect", "zeros")
 Chosen = str | Sequence[Any] | Callable[..., Any]
 
 
@@ -42,11 +44,9 @@ class PaddedCrop(keras.layers.Layer):  # type: ignore[misc]
         self, padding: int = 4, mode: str = "reflect", seed: int | None = None, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        if not isinstance(padding, int) or padding < 1:
-            raise ConfigurationError(f"crop: padding={padding!r} must be an integer of at least 1.")
+        self.padding = checked_integer("crop: padding", padding, least=1)
         if mode not in MODES:
             raise ConfigurationError(f"crop: mode={mode!r} must be one of {', '.join(MODES)}.")
-        self.padding = padding
         self.mode = mode
         self.seed = seed
         self.generator = keras.random.SeedGenerator(seed)
@@ -65,9 +65,12 @@ class PaddedCrop(keras.layers.Layer):  # type: ignore[misc]
         """Return the cut images, or in evaluation the images as they are."""
         if not training:
             return images
+
         shape = tf.shape(images)
         border = [[0, 0], [self.padding] * 2, [self.padding] * 2, [0, 0]]
         padded = tf.pad(images, border, mode="REFLECT" if self.mode == "reflect" else "CONSTANT")
+
+        # One corner an image; two gathers cut them all, where a crop of each would be a loop.
         corners = keras.random.randint(
             (shape[0], 2), 0, 2 * self.padding + 1, dtype="int32", seed=self.generator
         )
@@ -80,8 +83,8 @@ class PaddedCrop(keras.layers.Layer):  # type: ignore[misc]
 
     def get_config(self) -> dict[str, Any]:
         """Return what `from_config` needs."""
-        own = {"padding": self.padding, "mode": self.mode, "seed": self.seed}
-        return {**super().get_config(), **own}
+        config = {"padding": self.padding, "mode": self.mode, "seed": self.seed}
+        return {**super().get_config(), **config}
 
 
 # Keras draws a contrast factor from [1 - lower, 1 + upper] and takes a lone number as upper only.
@@ -97,7 +100,7 @@ AUGMENTATIONS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
 
 
 class Augmentation(keras.layers.Layer):  # type: ignore[misc]
-    """A row of random changes, applied to training images and, by MixUp and CutMix, to labels.
+    """A sequence of random changes of training images and, by MixUp and CutMix, of labels.
 
     Images are float32 of shape (batch, height, width, channels) in [0, 255], the range that
     Keras' own layers expect; labels are float32 of shape (batch, classes), each row summing to 1.
@@ -146,6 +149,7 @@ class Augmentation(keras.layers.Layer):  # type: ignore[misc]
         """Return changed images and labels, or in evaluation both as they are."""
         if not training:
             return images, labels
+
         shape = images.shape
         for step in self.steps:
             if isinstance(step, (keras.layers.MixUp, keras.layers.CutMix)):
@@ -155,11 +159,13 @@ class Augmentation(keras.layers.Layer):  # type: ignore[misc]
                 images = step(images, training=True)
             else:
                 images = step(images)
+
             if not images.shape.is_compatible_with(shape):
                 raise ConfigurationError(
                     f"augmentation {_name(step)} gave images of shape {images.shape} for "
                     f"{shape}; augmentation must keep the shape. Resize with image_size=."
                 )
+
         # Keras' random layers lose the static shape that dense networks need.
         return tf.ensure_shape(tf.cast(images, tf.float32), shape), labels
 
@@ -170,11 +176,13 @@ def _step(item: Any) -> Callable[..., Any]:
         item, options = item
     if isinstance(item, str):
         return _named(item, options)
+
     if not callable(item) or options:
         raise ConfigurationError(
             f"augmentation item {item!r} must be a name, a pair (name, options), a Keras layer or "
             f"a function of images.{nearest(item, AUGMENTATIONS)}"
         )
+    # Keras' layers for images fail under mixed precision.
     if isinstance(item, keras.layers.Layer) and item.compute_dtype != "float32":
         raise ConfigurationError(
             f"augmentation layer {item.name!r} computes in {item.compute_dtype}; build it with "
@@ -196,6 +204,3 @@ def _named(name: str, options: dict[str, Any]) -> Callable[..., Any]:
 
 def _name(step: Any) -> str:
     return repr(getattr(step, "name", getattr(step, "__name__", type(step).__name__)))
-
-
-MODES = ("reflect", "zeros")

@@ -48,6 +48,7 @@ class _Export(tf.Module):  # type: ignore[misc]
         self.variables_of_model = [v.value for v in task.model.variables]
         self._task, self._size, self._channels = (task,), (height, width), channels
         self.class_names = tf.constant(task.class_names)
+
         shape = tf.TensorSpec([None, None, None, channels], tf.float32, name="images")
         self.images = tf.function(self._classify, input_signature=[shape])
         self.encoded = tf.function(
@@ -57,7 +58,7 @@ class _Export(tf.Module):  # type: ignore[misc]
 
     def _classify(self, images: Any) -> dict[str, Any]:
         resized = tf.image.resize(images, self._size, antialias=True)
-        probabilities = self._task[0].predict_step(resized)
+        probabilities = self._task[0].predict_step(resized)  # (batch, classes)
         return {
             "label": tf.gather(self.class_names, tf.argmax(probabilities, axis=-1)),
             "probability": tf.reduce_max(probabilities, axis=-1),
@@ -72,6 +73,7 @@ class _Export(tf.Module):  # type: ignore[misc]
             image = tf.ensure_shape(image, [None, None, self._channels])
             return tf.image.resize(image, self._size, antialias=True)
 
+        # Files have sizes of their own: each is decoded and resized before they are stacked.
         shape = tf.TensorSpec([*self._size, self._channels], tf.float32)
         images = tf.map_fn(one, encoded, fn_output_signature=shape)
         return self._classify(low + images * ((high - low) / 255.0))

@@ -12,24 +12,24 @@ import keras
 import tensorflow as tf
 
 from lightning_tf.callback import Callback
+from lightning_tf.checks import checked_fraction
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.images.image_data import image_data
-from lightning_tf.data.images.spec import ImageSpec, image_spec
-from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.data.images.image_spec import ImageSpec, image_spec
+from lightning_tf.tasks.common.built_classifier import BuiltClassifier
+from lightning_tf.tasks.common.classification_task import ClassificationTask, flat_labels
 from lightning_tf.tasks.common.confusion_matrix import ConfusionMatrix
 from lightning_tf.tasks.common.fused_batch_norm_task import FusedBatchNormTask
-from lightning_tf.tasks.common.metrics import ConfusionCounts
 from lightning_tf.tasks.common.optimizer_settings import OptimizerSettings
 from lightning_tf.tasks.common.prediction_grid import PredictionGrid
 from lightning_tf.tasks.image_classification.augmentation import PIXEL_RANGE, Augmentation
 from lightning_tf.tasks.image_classification.classifier import Classifier
 from lightning_tf.tasks.image_classification.export import export_classifier
 
-MOST_CONFUSED_CLASSES = 100  # a larger matrix can neither be read nor drawn
 TOP = 5
 
 
-class ImageClassification(FusedBatchNormTask):
+class ImageClassification(ClassificationTask, FusedBatchNormTask):
     """Learns which of several classes an image shows.
 
     A batch is ``(images, labels)``: images of shape (batch, height, width, channels), uint8 in
@@ -57,7 +57,7 @@ class ImageClassification(FusedBatchNormTask):
         data_options: Further options of `image_data`, such as ``{"val_fraction": 0.2}``.
         activation: Of the hidden layers of a named network.
         initializer: Of the kernels of a named network: he, xavier, normal, truncated_normal, ...
-        batch_norm: Whether a named network normalises; None is the network's own default.
+        batch_norm: Whether a named network normalizes; None is the network's own default.
         dropout: Rate of a named network; None is 0.
         optimizer: A name (adam, adamw, sgd, momentum, nesterov, rmsprop, ...), a pair
             ``("momentum", {"momentum": 0.95})``, a Keras optimizer or its configuration.
@@ -68,7 +68,7 @@ class ImageClassification(FusedBatchNormTask):
             nobody knows the length of the fit. Cosine ends at 0: give another one to a fit that
             a second fit shall carry on.
         warmup_steps: Updates of a linear warm-up, or a fraction of all of them below 1.0.
-        weight_decay: Decoupled, biases and normalisation spared; None is Keras' default for the
+        weight_decay: Decoupled, biases and normalization spared; None is Keras' default for the
             optimizer: 0.004 for adamw, none for others.
         label_smoothing: Share of each training label that is spread evenly over all classes
             (Szegedy et al., 2016, section 7, https://arxiv.org/abs/1512.00567).
@@ -91,6 +91,7 @@ class ImageClassification(FusedBatchNormTask):
     """
 
     data: DataModule
+    built: BuiltClassifier
 
     def __init__(
         self,
@@ -123,23 +124,19 @@ class ImageClassification(FusedBatchNormTask):
             dropout=dropout,
         )
         self.optimizer_settings = OptimizerSettings(
-            optimizer,
-            learning_rate,
-            schedule,
-            warmup_steps,
-            weight_decay,
+            optimizer, learning_rate, schedule, warmup_steps, weight_decay
         )
-        if not 0.0 <= label_smoothing < 1.0:
-            raise ConfigurationError(f"label_smoothing={label_smoothing!r} must be in [0, 1).")
+        self.label_smoothing = checked_fraction("label_smoothing", label_smoothing)
+
         if augmentation:
-            # A misspelt name is told now, not after loading the data; in a scratch graph, because
-            # TensorFlow must not start before a Trainer has chosen the devices.
+            # A misspelt name is refused now, not after loading the data; in a scratch graph,
+            # because TensorFlow must not start before a Trainer has chosen the devices.
             with tf.Graph().as_default():
                 Augmentation(augmentation)
-        self.label_smoothing = label_smoothing
         self._make_augmentation = partial(
             Augmentation, () if augmentation is None else augmentation
         )
+
         self.data = image_data(
             data,
             batch_size=batch_size,
@@ -150,27 +147,21 @@ class ImageClassification(FusedBatchNormTask):
 
     def configure_model(self) -> None:
         """Build the network, as `model`, to the images and classes of the data."""
-        facts = self.image_spec()
-        self.class_names, self.value_range = facts.class_names, facts.value_range
-        self.num_classes = facts.num_classes
-        self.built = self.classifier.build(facts)
+        spec = self.image_spec()
+        self.class_names, self.value_range = spec.class_names, spec.value_range
+        self.built = self.classifier.build(spec)
         self.model = self.built.model
         # Made here and not before: seed generators take their seed from the Trainer's.
         self.augmentation = self._make_augmentation()
-        drawn = facts.num_classes <= MOST_CONFUSED_CLASSES
-        self.confusion_counts = ConfusionCounts(facts.num_classes) if drawn else None
+        self.set_classes(spec.num_classes)
         self.fuse_batch_norm()
 
     def image_spec(self) -> ImageSpec:
-        """What the network is built to."""
+        """Return what the network is built to."""
         return image_spec(self.data)
 
-    def configure_optimizers(self) -> keras.optimizers.Optimizer:
-        """Make the optimizer, with its schedule over the updates of this fit."""
-        return self.optimizer_settings.build(self.trainer.estimated_stepping_batches, self.model)
-
     def configure_metrics(self) -> dict[str, keras.metrics.Metric]:
-        """Accuracy, and top-5 accuracy where there are more than five classes."""
+        """Make accuracy, and top-5 accuracy where there are more than five classes."""
         metrics = {"accuracy": keras.metrics.SparseCategoricalAccuracy()}
         if self.num_classes > TOP:
             metrics[f"top_{TOP}_accuracy"] = keras.metrics.SparseTopKCategoricalAccuracy(TOP)
@@ -178,26 +169,21 @@ class ImageClassification(FusedBatchNormTask):
 
     def training_step(self, batch: Any) -> tf.Tensor:
         """Return the mean cross entropy of augmented images, and what the model's layers add."""
-        images, labels = self._images(batch[0]), _flat(batch[1])
-        targets = tf.one_hot(labels, self.num_classes, dtype=tf.float32)
+        images, labels = self._images(batch[0]), flat_labels(batch[1])
+        targets = tf.one_hot(labels, self.num_classes, dtype=tf.float32)  # (batch, classes)
         if self.augmentation is not None:
             images, targets = self.augmentation(images, targets, training=True)
             labels = tf.argmax(targets, axis=-1)  # MixUp and CutMix change them
-        logits = self.built.logits(images, training=True)
+
+        logits = self.built.logits(images, training=True)  # (batch, classes)
         self.update_metrics(labels, logits)
-        smoothed = targets * (1.0 - self.label_smoothing) + self.label_smoothing / self.num_classes
-        losses = tf.nn.softmax_cross_entropy_with_logits(smoothed, logits)
-        return tf.add_n([tf.reduce_mean(losses), *self._regularisation()])
+        return self.training_loss(targets, logits)
 
     def validation_step(self, batch: Any) -> tf.Tensor:
-        """Return the mean cross entropy; count who is taken for whom."""
-        labels = _flat(batch[1])
+        """Return the mean cross entropy; update the confusion counts."""
+        labels = flat_labels(batch[1])
         logits = self.built.logits(self._images(batch[0]), training=False)
-        self.update_metrics(labels, logits)
-        if self.confusion_counts is not None:
-            self.confusion_counts.update_state(labels, logits)
-        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
-        return tf.reduce_mean(losses)
+        return self.validation_loss(labels, logits)
 
     def predict_step(self, batch: Any) -> tf.Tensor:
         """Return probabilities of shape (batch, classes) of images, with or without labels."""
@@ -209,18 +195,11 @@ class ImageClassification(FusedBatchNormTask):
         export_classifier(self, path)
 
     def callbacks(self) -> list[Callback]:
-        """Bring a confusion matrix and a sheet of predictions."""
+        """Bring a confusion matrix and a grid of predictions."""
         return [ConfusionMatrix(), PredictionGrid()]
 
     def _images(self, images: Any) -> tf.Tensor:
-        """Float32 images in [0, 255]."""
+        """Return float32 images in [0, 255]."""
         low, high = self.value_range
         images = tf.cast(images, tf.float32)
         return images if (low, high) == PIXEL_RANGE else (images - low) * (255.0 / (high - low))
-
-    def _regularisation(self) -> list[tf.Tensor]:
-        return [tf.cast(loss, tf.float32) for loss in self.model.losses]
-
-
-def _flat(labels: Any) -> tf.Tensor:
-    return tf.cast(tf.reshape(labels, [-1]), tf.int32)

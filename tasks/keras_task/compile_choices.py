@@ -32,7 +32,7 @@ class FunctionLoss(keras.losses.Loss):  # type: ignore[misc]
 
 
 def single(name: str, value: Any) -> Any:
-    """The one item of a dict or list that Keras takes for models of several outputs.
+    """Return the one item of a dict or list, which Keras takes for models of several outputs.
 
     Raises:
         ConfigurationError: There are several items.
@@ -67,11 +67,12 @@ def loss_object(loss: Any, y_spec: Any, y_pred: Any) -> keras.losses.Loss:
             "sparse": keras.losses.SparseCategoricalCrossentropy,
             "categorical": keras.losses.CategoricalCrossentropy,
         }[kind]()
+
     try:
-        found = keras.losses.get(loss)
+        known = keras.losses.get(loss)
     except ValueError as error:
         raise ConfigurationError(f"loss={loss!r}: Keras says {error}") from error
-    return found if isinstance(found, keras.losses.Loss) else FunctionLoss(found)
+    return known if isinstance(known, keras.losses.Loss) else FunctionLoss(known)
 
 
 def metric_objects(metrics: Any, y_spec: Any, y_pred: Any) -> dict[str, keras.metrics.Metric]:
@@ -90,11 +91,10 @@ def metric_objects(metrics: Any, y_spec: Any, y_pred: Any) -> dict[str, keras.me
         metrics = single("metrics", metrics)
     if metrics is None:
         return {}
-    made = [
-        _metric(metric, y_spec, y_pred)
-        for metric in (metrics if isinstance(metrics, (list, tuple)) else [metrics])
-    ]
-    return {metric.name: metric for metric in made}
+
+    several = metrics if isinstance(metrics, (list, tuple)) else [metrics]
+    objects = [_metric(metric, y_spec, y_pred) for metric in several]
+    return {metric.name: metric for metric in objects}
 
 
 def _metric(metric: Any, y_spec: Any, y_pred: Any) -> keras.metrics.Metric:
@@ -104,23 +104,23 @@ def _metric(metric: Any, y_spec: Any, y_pred: Any) -> keras.metrics.Metric:
             "sparse": keras.metrics.SparseCategoricalAccuracy,
             "categorical": keras.metrics.CategoricalAccuracy,
         }[_kind(y_spec, y_pred)](name=metric)
+
     try:
-        found = keras.metrics.get(metric)
+        known = keras.metrics.get(metric)
     except ValueError as error:
         raise ConfigurationError(f"metric {metric!r}: Keras says {error}") from error
-    if not isinstance(found, keras.metrics.Metric):
-        name = metric if isinstance(metric, str) else getattr(found, "__name__", "metric")
-        return keras.metrics.MeanMetricWrapper(found, name=name)
+
+    if not isinstance(known, keras.metrics.Metric):
+        name = metric if isinstance(metric, str) else getattr(known, "__name__", "metric")
+        return keras.metrics.MeanMetricWrapper(known, name=name)
     if isinstance(metric, str):
-        found.name = metric
-    return found
+        known.name = metric  # the user's spelling, such as "acc", as Keras logs it
+    return known
 
 
 def _kind(y_true: Any, y_pred: Any) -> str:
+    """Return the kind of targets, by Keras' own rule: of the shapes alone."""
     if y_pred.shape[-1] == 1:
         return "binary"
-    return (
-        "sparse"
-        if len(y_true.shape) < len(y_pred.shape) or y_true.shape[-1] == 1
-        else ("categorical")
-    )
+    is_sparse = len(y_true.shape) < len(y_pred.shape) or y_true.shape[-1] == 1
+    return "sparse" if is_sparse else "categorical"

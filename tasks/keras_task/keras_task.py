@@ -70,11 +70,12 @@ class KerasTask(FusedBatchNormTask):
     ) -> None:
         _check_model(model)
         self.fused_batch_norm = fused_batch_norm
-        compiled = _compiled(model)
         self.model = model
+
+        compiled = _compiled(model)
         self._loss = single("loss", compiled.get("loss") if loss is None else loss)
         self._optimizer = compiled.get("optimizer") if optimizer is None else optimizer
-        self._metrics_given = (
+        self._metric_choices = (
             compiled.get("metrics") if metrics is None else metrics,
             compiled.get("weighted_metrics") if weighted_metrics is None else weighted_metrics,
         )
@@ -86,6 +87,7 @@ class KerasTask(FusedBatchNormTask):
             self._optimizer = keras.optimizers.get(self._optimizer)
         except ValueError as error:
             raise ConfigurationError(f"optimizer={optimizer!r}: Keras says {error}") from error
+
         # Arrays have one y; weights travel beside it.
         self._weighted_arrays = isinstance(data, (tuple, list)) and len(data) == 3
         self.data = _data_module(
@@ -96,10 +98,12 @@ class KerasTask(FusedBatchNormTask):
         )
 
     def configure_model(self) -> None:
-        """Build what only a batch can build, and find losses and metrics by the shapes."""
+        """Build what only a batch can build, and choose the loss by the shapes."""
+        # A batch's specs alone: no data are read, and the model is built by a symbolic call.
         dataset = self.data.dataset_for("train")
         if dataset is None:
             raise DataError(f"{type(self.data).__name__} has no training data.")
+
         x_spec, self._y_spec, _ = self._parts(dataset.element_spec)
         self._y_pred = self._output(x_spec)
         self.loss = None
@@ -108,13 +112,13 @@ class KerasTask(FusedBatchNormTask):
         self.fuse_batch_norm()
 
     def configure_optimizers(self) -> keras.optimizers.Optimizer:
-        """Return the optimizer that was given or compiled."""
+        """Return the optimizer of the constructor, or the compiled one."""
         return self._optimizer
 
     def configure_metrics(self) -> dict[str, keras.metrics.Metric]:
-        """Make the metrics that were given or compiled."""
+        """Make the metrics of the constructor, or the compiled ones."""
         plain, weighted = (
-            metric_objects(metrics, self._y_spec, self._y_pred) for metrics in self._metrics_given
+            metric_objects(metrics, self._y_spec, self._y_pred) for metrics in self._metric_choices
         )
         twice = sorted(set(plain) & set(weighted))
         if twice:
@@ -137,11 +141,13 @@ class KerasTask(FusedBatchNormTask):
     def _step(self, batch: Any, training: bool) -> tf.Tensor:
         x, y, weight = self._parts(batch)
         y_pred = self.model(x, training=training)
+
         # Keras' own calls, not update_metrics: a cast would lose the mask that y_pred carries.
         for name, metric in self.metrics.items():
             metric.update_state(
                 y, y_pred, sample_weight=weight if name in self._weighted_names else None
             )
+
         losses = [tf.cast(loss, tf.float32) for loss in self.model.losses]
         if self.loss is not None:
             losses.append(tf.cast(self.loss(y, y_pred, sample_weight=weight), tf.float32))
@@ -152,13 +158,14 @@ class KerasTask(FusedBatchNormTask):
         return tf.add_n(losses)
 
     def _parts(self, batch: Any) -> tuple[Any, Any, Any]:
+        """Return x, y and sample weight; what a batch lacks is None."""
         if not isinstance(batch, (tuple, list)):
             return batch, None, None
         x, y, weight = (*batch, None, None)[:3]
         return (x, *y) if self._weighted_arrays and y is not None else (x, y, weight)
 
     def _output(self, x_spec: Any) -> Any:
-        """The symbolic output; calling the model builds one that nothing has built yet."""
+        """Return the symbolic output; the call builds a model that nothing has built yet."""
         output = self.model(
             tf.nest.map_structure(lambda x: keras.KerasTensor(x.shape, x.dtype.name), x_spec)
         )
@@ -183,14 +190,16 @@ def _check_model(model: Any) -> None:
 
 
 def _compiled(model: Any) -> dict[str, Any]:
-    """What a compiled model was compiled with; Keras 3.15 keeps it in private attributes."""
+    """Return what a model was compiled with; Keras 3.15 keeps it in private attributes."""
     if not model.compiled:
         return {}
+
     loss, metrics = model._compile_loss, model._compile_metrics
     if loss is not None and loss._user_loss_weights is not None:
         raise ConfigurationError(
             f"model {model.name!r} is compiled with loss_weights; put the weight into the loss."
         )
+
     return {
         "loss": model.loss,
         "optimizer": model.optimizer,
@@ -203,6 +212,7 @@ def _data_module(
     data: Any, held_out: dict[str, Any], val_fraction: float | None, batch_size: int | None
 ) -> DataModule:
     if isinstance(data, (tuple, list)) and len(data) in (2, 3):
+        # As Keras: nothing is held out unless asked for.
         if val_fraction is None and held_out["validation_data"] is None:
             val_fraction = 0.0
         return ArrayData(
@@ -212,6 +222,7 @@ def _data_module(
             val_fraction=val_fraction,
             batch_size=32 if batch_size is None else batch_size,
         )
+
     extra = {"val_fraction": val_fraction, "batch_size": batch_size}
     if isinstance(data, tf.data.Dataset):
         _refuse(extra, "a tf.data.Dataset, which brings its own batches")
@@ -226,9 +237,10 @@ def _data_module(
 
 
 def _pair(name: str, arrays: Any, length: int) -> Any:
-    """Arrays as (x, y), or as (x, (y, sample_weight))."""
+    """Return arrays as (x, y), or as (x, (y, sample_weight))."""
     if arrays is None:
         return None
+
     if not isinstance(arrays, (tuple, list)) or len(arrays) != length:
         raise ConfigurationError(
             f"{name} must be a tuple of {length} arrays like data, got {type(arrays).__name__}"

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from lightning_tf.tasks.style_transfer.features import StyleFeatures
+from lightning_tf.tasks.style_transfer.style_features import StyleFeatures
 
 SMALLEST = 1e-8
 Targets = dict[str, tf.Tensor]
@@ -20,8 +20,8 @@ class StyleLosses:
 
     Content and style losses are relative, so that weights mean the same for every network, layer
     and size: the squared difference of the feature maps, or of their Gram matrices, divided by the
-    square of what is aimed at. Gatys et al. divide by the number of values instead, which leaves
-    layers of large values the most to say.
+    square of the target. Gatys et al. divide by the number of values instead, so that layers of
+    large values dominate.
 
     Source: Gatys et al., "Image Style Transfer Using Convolutional Neural Networks", 2016,
     https://openaccess.thecvf.com/content_cvpr_2016/html/Gatys_Image_Style_Transfer_CVPR_2016_paper.html;
@@ -50,6 +50,8 @@ class StyleLosses:
     ) -> None:
         self._features, self._content_layers = features, tuple(content_layers)
         total = sum(style_layers.values()) * sum(style_weights)
+
+        # The styles never change: their Gram matrices are computed once.
         self._styles: list[tuple[str, float, tf.Tensor]] = []
         for style, weight in zip(styles, style_weights, strict=True):
             maps = features(tf.constant(style))
@@ -59,12 +61,12 @@ class StyleLosses:
             ]
 
     def content_targets(self, images: Any) -> Targets:
-        """The feature maps that `__call__` compares with; images are float in [0, 1]."""
+        """Return the feature maps that `__call__` compares with; images are float in [0, 1]."""
         maps = self._features(images)
         return {name: tf.stop_gradient(maps[name]) for name in self._content_layers}
 
     def __call__(self, images: Any, content: Targets) -> dict[str, tf.Tensor]:
-        """``content_loss``, ``style_loss`` and ``tv_loss``, scalars.
+        """Return ``content_loss``, ``style_loss`` and ``tv_loss``, scalars.
 
         Args:
             images: Float in [0, 1], shape (batch, height, width, 3).
@@ -72,8 +74,10 @@ class StyleLosses:
         """
         maps = self._features(images)
         contents = [_relative(maps[name], content[name]) for name in self._content_layers]
+
         grams = {name: gram(maps[name]) for name, _, _ in self._styles}
-        styles = [share * _relative(grams[name], aim) for name, share, aim in self._styles]
+        styles = [share * _relative(grams[name], target) for name, share, target in self._styles]
+
         return {
             "content_loss": tf.add_n(contents) / len(contents),
             "style_loss": tf.add_n(styles),
@@ -82,26 +86,27 @@ class StyleLosses:
 
 
 def gram(maps: tf.Tensor) -> tf.Tensor:
-    """Products of feature maps, means over places: (batch, channels, channels).
+    """Return products of feature maps, means over places: (batch, channels, channels).
 
     Args:
         maps: Shape (batch, height, width, channels).
     """
     shape = tf.shape(maps)
-    places = tf.reshape(maps, [shape[0], shape[1] * shape[2], maps.shape[-1]])
+    places = tf.reshape(maps, [shape[0], shape[1] * shape[2], maps.shape[-1]])  # (b, places, c)
     count = tf.cast(shape[1] * shape[2], maps.dtype)
     return tf.matmul(places, places, transpose_a=True) / count
 
 
 def total_variation(images: tf.Tensor) -> tf.Tensor:
-    """Mean squared difference of neighbours, in both directions; images in [0, 1]."""
+    """Return the mean squared difference of neighbors, in both directions; images in [0, 1]."""
     images = tf.cast(images, tf.float32)
     down = images[:, 1:] - images[:, :-1]
     right = images[:, :, 1:] - images[:, :, :-1]
     return tf.reduce_mean(down**2) + tf.reduce_mean(right**2)
 
 
-def _relative(found: tf.Tensor, aim: tf.Tensor) -> tf.Tensor:
-    axes = list(range(1, len(aim.shape)))
-    apart = tf.reduce_mean((found - aim) ** 2, axes)
-    return tf.reduce_mean(apart / (tf.reduce_mean(aim**2, axes) + SMALLEST))
+def _relative(values: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
+    """Return the squared error relative to the target's square, a mean over the batch."""
+    axes = list(range(1, len(target.shape)))
+    error = tf.reduce_mean((values - target) ** 2, axes)  # (batch,)
+    return tf.reduce_mean(error / (tf.reduce_mean(target**2, axes) + SMALLEST))

@@ -12,12 +12,14 @@ SMALLEST_SIDE = 16
 
 
 def style_network(filters: int = 32, residual_blocks: int = 5) -> keras.Model:
-    """Down by four, residual blocks, up again, for images of any size from 16 x 16 pixels on.
+    """Build a network that goes down by four, through residual blocks and up again.
 
-    Instance normalisation instead of batch normalisation, which keeps the contrast of one image
-    out of the next (Ulyanov et al., 2016, https://arxiv.org/abs/1607.08022); nearest-neighbour
-    upsampling before a convolution instead of transposed convolutions, which leave a checkerboard
-    (Odena et al., 2016, https://distill.pub/2016/deconv-checkerboard); reflected edges.
+    It takes images of any size from 16 x 16 pixels on.
+
+    Instance normalization instead of batch normalization keeps the contrast of one image out of
+    the next (Ulyanov et al., 2016, https://arxiv.org/abs/1607.08022). Nearest-neighbor upsampling
+    before a convolution avoids the checkerboard of transposed convolutions (Odena et al., 2016,
+    https://distill.pub/2016/deconv-checkerboard). Edges are reflected.
 
     Source: Johnson et al., "Perceptual Losses for Real-Time Style Transfer and Super-Resolution",
     2016, https://arxiv.org/abs/1603.08155, and its supplement for the layers.
@@ -37,15 +39,19 @@ def style_network(filters: int = 32, residual_blocks: int = 5) -> keras.Model:
     inputs = keras.Input((None, None, 3), name="images")
     x = _convolution(inputs * 2.0 - 1.0, filters, 9)
     x = _convolution(x, 2 * filters, 3, strides=2)
-    x = _convolution(x, 4 * filters, 3, strides=2)
+    x = _convolution(x, 4 * filters, 3, strides=2)  # (batch, height / 4, width / 4, 4 * filters)
+
     for _ in range(residual_blocks):
         inner = _convolution(x, 4 * filters, 3)
         x = x + _convolution(inner, 4 * filters, 3, activation=None)
+
     for width in (2 * filters, filters):
         x = keras.layers.UpSampling2D(2, interpolation="nearest")(x)
         x = _convolution(x, width, 3)
+
     x = ReflectionPadding(4)(x)
     x = keras.layers.Conv2D(3, 9)(x)
+    # The output is float32 also under mixed precision.
     x = CropLike(dtype="float32")([x, inputs])
     outputs = keras.layers.Activation("sigmoid", dtype="float32")(x)
     return keras.Model(inputs, outputs, name="style_network")
@@ -59,13 +65,13 @@ class CropLike(keras.layers.Layer):  # type: ignore[misc]
     """
 
     def call(self, inputs: Any) -> Any:
-        """Cut below and on the right."""
+        """Cut rows below and columns on the right."""
         images, other = inputs
         shape = keras.ops.shape(other)
         return images[:, : shape[1], : shape[2], :]
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        """Height and width of the second."""
+        """Return the first shape with height and width of the second."""
         (batch, _, _, channels), (_, height, width, _) = input_shape
         return (batch, height, width, channels)
 
@@ -74,6 +80,8 @@ def _convolution(
     x: Any, filters: int, size: int, strides: int = 1, activation: str | None = "relu"
 ) -> Any:
     x = ReflectionPadding(size // 2)(x)
-    x = keras.layers.Conv2D(filters, size, strides=strides, use_bias=False)(x)  # taken off below
+    x = keras.layers.Conv2D(filters, size, strides=strides, use_bias=False)(
+        x
+    )  # normalization removes a bias
     x = keras.layers.GroupNormalization(groups=-1)(x)  # each channel of each image by itself
     return keras.layers.Activation(activation)(x) if activation else x

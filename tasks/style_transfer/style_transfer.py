@@ -1,4 +1,4 @@
-"""StyleTransfer: an image painted in the manner of another one."""
+"""StyleTransfer: an image painted in the style of another one."""
 
 from __future__ import annotations
 
@@ -17,24 +17,17 @@ from lightning_tf.data.images.image import Image, checked_png
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.task import Task
 from lightning_tf.tasks.common.optimizer_settings import OptimizerSettings
-from lightning_tf.tasks.style_transfer.fast import FastStyle
-from lightning_tf.tasks.style_transfer.hub import MAGENTA, HubStyle
-from lightning_tf.tasks.style_transfer.optimize import OptimizedStyle
-from lightning_tf.tasks.style_transfer.options import (
-    HUB_STYLE_SIZE,
-    IMAGE_SIZES,
-    LAYERS,
-    RATES,
-    STYLE_WEIGHTS,
-    TRAINED,
-    check_method,
-)
-from lightning_tf.tasks.style_transfer.progress import StyleProgress
-from lightning_tf.tasks.style_transfer.settings import StyleSettings
+from lightning_tf.tasks.style_transfer.fast_style import FastStyle
+from lightning_tf.tasks.style_transfer.hub_style import MAGENTA, HubStyle
+from lightning_tf.tasks.style_transfer.methods import METHODS, check_method
+from lightning_tf.tasks.style_transfer.optimized_style import OptimizedStyle
+from lightning_tf.tasks.style_transfer.style_method import StyleMethod
+from lightning_tf.tasks.style_transfer.style_progress import StyleProgress
+from lightning_tf.tasks.style_transfer.style_settings import StyleSettings
 
 
 class StyleTransfer(Task):
-    """Paints an image in the style of another one, in one of three ways.
+    """Paints an image in the style of another one, by one of three methods.
 
     ``optimize`` (Gatys et al., 2016): the Trainer moves the pixels of one image until a VGG
     network sees the content of one and the style of the other; some hundred updates for each
@@ -46,7 +39,7 @@ class StyleTransfer(Task):
     weighted (see `StyleLosses`), and loggers get images of the progress, ``train/stylized``.
 
     Args:
-        content: The image to be stylised, a path or an array (see `Image.read`); for ``fast`` a
+        content: The image to be stylized, a path or an array (see `Image.read`); for ``fast`` a
             folder of photos, an array of them or a DataModule; for ``hub`` it may be left out.
         style: An image, or a list of several to be mixed.
         method: ``optimize``, ``fast`` or ``hub``.
@@ -58,9 +51,9 @@ class StyleTransfer(Task):
             method's paper's.
         content_weight: Of the content loss.
         style_weight: Of the style loss; None is the method's own.
-        tv_weight: Of the total variation, which smoothes.
+        tv_weight: Of the total variation, which smooths.
         style_weights: A weight for each style image; equal where None.
-        colors: ``style`` takes the style's colours; ``histogram`` first gives the style image the
+        colors: ``style`` takes the style's colors; ``histogram`` first gives the style image the
             mean and covariance of the content's; ``luminance`` changes light alone and keeps the
             content's hues (Gatys et al., 2016, https://arxiv.org/abs/1606.05897).
         start: For ``optimize``: from the ``content`` or from ``noise``.
@@ -83,6 +76,9 @@ class StyleTransfer(Task):
         ConfigurationError: A name is unknown, an option belongs to another method, or a file of
             weights is missing.
         DataError: An image is missing or broken.
+
+    Attributes:
+        method: The `StyleMethod`, which computes all that differs between the three.
 
     Example:
         >>> from lightning_tf import Trainer
@@ -121,40 +117,47 @@ class StyleTransfer(Task):
         steps_per_epoch: int = 100,
         progress_every: int = 50,
     ) -> None:
+        # First of all, so that an argument of another method is named before a file is missed.
         check_method(method, colors, self.hparams, StyleTransfer.__init__)
-        self.method = method
         self._progress_every = checked_integer("progress_every", progress_every, 0)
-        size = IMAGE_SIZES[method] if image_size is None else image_size
-        usual_style_size = HUB_STYLE_SIZE if method == "hub" else size
-        styles = _styles(style, usual_style_size if style_size is None else style_size)
-        self.way: OptimizedStyle | FastStyle | HubStyle
-        if method == "hub":
-            if len(styles) > 1:
-                raise ConfigurationError("method='hub' takes one style image; give one.")
-            shown = None if content is None else Image.read(content, size, "content")
-            self.way = HubStyle(shown, styles[0], colors, hub)
-            self.data = self.way.data
-            return
+        defaults = METHODS[method]
+        size = defaults.image_size if image_size is None else image_size
+        default_style_size = defaults.style_size or size
+        styles = _read_styles(style, default_style_size if style_size is None else style_size)
         self._optimizer = OptimizerSettings(
-            optimizer, learning_rate, schedule, default_rate=RATES[method]
+            optimizer, learning_rate, schedule, default_rate=defaults.learning_rate
         )
-        content_usual, style_usual = LAYERS[method]
+
+        # From here on `self.method` knows what differs.
+        self.method: StyleMethod
+        if method == "hub":
+            image = None if content is None else Image.read(content, size, "content")
+            self.method = HubStyle(image, styles, colors, hub)
+            self.data = self.method.data
+            return
+
         settings = StyleSettings(
             network,
             weights,
             pooling,
-            content_usual if content_layers is None else content_layers,
-            style_usual if style_layers is None else style_layers,
+            defaults.content_layers if content_layers is None else content_layers,
+            defaults.style_layers if style_layers is None else style_layers,
             _weights_of(styles, style_weights),
             content_weight,
-            STYLE_WEIGHTS[method] if style_weight is None else style_weight,
+            defaults.style_weight if style_weight is None else style_weight,
             tv_weight,
         )
         if method == "optimize":
-            image = Image.read(content, size, "content")
-            self.way = OptimizedStyle(image, styles, settings, colors, start, steps_per_epoch)
+            self.method = OptimizedStyle(
+                Image.read(content, size, "content"),
+                styles,
+                settings,
+                colors,
+                start=start,
+                steps_per_epoch=steps_per_epoch,
+            )
         else:
-            self.way = FastStyle(
+            self.method = FastStyle(
                 content,
                 styles,
                 settings,
@@ -165,7 +168,7 @@ class StyleTransfer(Task):
                 filters=filters,
                 residual_blocks=residual_blocks,
             )
-        self.data = self.way.data
+        self.data = self.method.data
 
     # ---- what the Trainer calls
 
@@ -175,15 +178,15 @@ class StyleTransfer(Task):
         Raises:
             ConfigurationError: The method is ``hub``.
         """
-        if self.method == "hub" and stage != "predict":
+        if not self.method.trains and stage != "predict":
             raise ConfigurationError(
-                f"{stage}: method='hub' only predicts, its network comes trained; call stylize or "
-                "Trainer.predict, or use method='optimize' or 'fast'."
+                f"{stage}: method={self.method.name!r} only predicts, its network comes trained; "
+                "call stylize or Trainer.predict, or use method='optimize' or 'fast'."
             )
 
     def configure_model(self) -> None:
         """Build what trains or predicts as `model`, and the losses."""
-        self.model = self.way.build()
+        self.model = self.method.build()
 
     def configure_optimizers(self) -> keras.optimizers.Optimizer:
         """Return the optimizer of the image, or of the network."""
@@ -194,27 +197,27 @@ class StyleTransfer(Task):
         return self._step(batch, training=True)
 
     def validation_step(self, batch: Any) -> Any:
-        """As `training_step`, on held-out photos."""
+        """Return the weighted loss of held-out photos; its parts are logged."""
         return self._step(batch, training=False)
 
     def predict_step(self, batch: Any) -> Any:
-        """Stylised images, float32 in [0, 1].
+        """Return stylized images, float32 in [0, 1].
 
         Args:
             batch: Images of shape (batch, height, width, 3), uint8 or float in [0, 1].
         """
-        return self.way.predict(batch)
+        return self.method.predict(batch)
 
     def callbacks(self) -> list[Callback]:
-        """Images of the progress."""
-        trains = self.method in TRAINED and self._progress_every
-        return [StyleProgress(self._progress_every)] if trains else []
+        """Bring images of the progress, for a method that trains."""
+        is_shown = self.method.trains and self._progress_every
+        return [StyleProgress(self._progress_every)] if is_shown else []
 
     # ---- what a user calls
 
     def preview(self) -> NDArray[np.float32] | None:
-        """What it has come to: the image, or held-out photos; float in [0, 1], or None."""
-        return self.way.preview()
+        """Return the image as it is now, or held-out photos; float in [0, 1], or None."""
+        return self.method.preview()
 
     def stylize(
         self,
@@ -223,7 +226,7 @@ class StyleTransfer(Task):
         *,
         image_size: int | None = None,
     ) -> NDArray[np.uint8]:
-        """An image in the style.
+        """Return an image in the style.
 
         Args:
             image: A path or an array, see `Image.read`; None for the task's own content, which
@@ -243,53 +246,46 @@ class StyleTransfer(Task):
             >>> task.stylize("china.jpg", out="painted.png").shape
             (427, 640, 3)
         """
+        # A name that cannot be written is refused before the work, not after it.
         if out is not None:
             checked_png(out)
-        given = None if image is None else Image.read(image, image_size)
+        content = None if image is None else Image.read(image, image_size)
+
+        # What only predicts has its weights: it needs no Trainer.
         if not self.configured:
-            if self.method != "hub":
+            if self.method.trains:
                 raise ConfigurationError(
                     "stylize before training: call Trainer.fit or from_checkpoint first."
                 )
             self.configure_model()
             self.configured = True
-        made = self.way.stylize(given)
+
+        stylized = self.method.stylize(content)
         if out is not None:
-            made.save(out)
-        return made.with_alpha()
+            stylized.save(out)
+        return stylized.with_alpha()
 
     def exported_model(self) -> keras.Model:
-        """The network from images in [0, 1] to images in [0, 1], for ``fast``.
+        """Return the network from images in [0, 1] to images in [0, 1], for ``fast``.
 
         Raises:
             ConfigurationError: Another method has nothing to be exported.
         """
-        self._exporting()
-        return self.model
+        return self.method.exported_model()
 
     def export_saved_model(self, path: Path) -> None:
         """Write a SavedModel that takes images or files; see `FastStyle.export`."""
-        self._exporting().export(path)
-
-    def _exporting(self) -> FastStyle:
-        if not isinstance(self.way, FastStyle):
-            raise ConfigurationError(
-                f"export: method={self.method!r} trains no network; use method='fast', or write "
-                "the image with stylize(out=...)."
-            )
-        return self.way
+        self.method.export(path)
 
     def _step(self, batch: Any, training: bool) -> Any:
-        way = self.way
-        if isinstance(way, HubStyle):
-            raise ConfigurationError("method='hub' only predicts.")
-        losses = way.losses(*way.attempt(batch, training))
+        images, targets = self.method.attempt(batch, training)
+        losses = self.method.losses(images, targets)
         for name, value in losses.items():
             self.log(name, value)
-        return way.settings.total(losses)
+        return self.method.settings.total(losses)
 
 
-def _styles(style: Any, size: int | None) -> list[Image]:
+def _read_styles(style: Any, size: int | None) -> list[Image]:
     if style is None or (isinstance(style, (list, tuple)) and not style):
         raise ConfigurationError("style: give an image, or a list of images.")
     several = style if isinstance(style, (list, tuple)) else [style]

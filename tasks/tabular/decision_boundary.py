@@ -31,7 +31,7 @@ class DecisionBoundary(StageReport):
 
     def report(self, trainer: Trainer, task: Any, stage: str) -> None:
         """Log the image of the plane."""
-        part = None if task.data is None else (task.data.parts or {}).get(stage)
+        part = None if task.data is None else (task.data.splits or {}).get(stage)
         plane = len(task.columns.numbers) == 2 and not task.columns.categories
         if not trainer.loggers or part is None or not plane:
             return

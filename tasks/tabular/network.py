@@ -119,6 +119,6 @@ class BuiltFeatureNetwork:
 
 def training_rows(data: FeatureTable) -> Any:
     """Return all inputs and targets of the training part, as arrays."""
-    part = (data.parts or {})["train"]
+    part = (data.splits or {})["train"]
     (batch,) = part.source.batches(part.indices, len(part.indices)).as_numpy_iterator()
     return batch

@@ -51,7 +51,7 @@ class RegressionReport(StageReport):
 
     def report(self, trainer: Trainer, task: Any, stage: str) -> None:
         """Log curves and predictions."""
-        part = None if task.data is None else (task.data.parts or {}).get(stage)
+        part = None if task.data is None else (task.data.splits or {}).get(stage)
         if not trainer.loggers or part is None:
             return
 

@@ -10,14 +10,12 @@ import tensorflow as tf
 
 from lightning_tf.callback import Callback
 from lightning_tf.checks import checked_fraction
-from lightning_tf.tasks.common.confusion_matrix import ConfusionMatrix
-from lightning_tf.tasks.common.metrics import AreaUnderCurve, ConfusionCounts
+from lightning_tf.tasks.common.confusion_matrix import ConfusionMatrix, make_confusion_counts
+from lightning_tf.tasks.common.metrics import AreaUnderCurve
 from lightning_tf.tasks.common.optimizer_settings import OptimizerSettings
 from lightning_tf.tasks.tabular.decision_boundary import DecisionBoundary
 from lightning_tf.tasks.tabular.network import FeatureNetwork
 from lightning_tf.tasks.tabular.tabular_task import TabularTask
-
-MOST_CONFUSED_CLASSES = 100  # a larger matrix can neither be read nor drawn
 
 
 class TabularClassification(TabularTask):
@@ -105,8 +103,7 @@ class TabularClassification(TabularTask):
     def configure_model(self) -> None:
         """Build the network to the columns and classes."""
         super().configure_model()
-        drawn = self.num_classes <= MOST_CONFUSED_CLASSES
-        self.confusion_counts = ConfusionCounts(self.num_classes) if drawn else None
+        self.confusion_counts = make_confusion_counts(self.num_classes)
 
     def configure_metrics(self) -> dict[str, keras.metrics.Metric]:
         """Return accuracy and the area under the ROC curve."""

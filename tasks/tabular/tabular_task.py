@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from lightning_tf.data.sources.table_file import read_table
 from lightning_tf.data.tables.feature_columns import FeatureColumns
+from lightning_tf.data.tables.feature_data import feature_data
 from lightning_tf.data.tables.feature_table import FeatureTable
-from lightning_tf.data.tables.table_data import feature_data
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.tasks.common.optimizer_settings import OptimizerSettings
 from lightning_tf.tasks.common.spec_task import SpecTask, inputs_of

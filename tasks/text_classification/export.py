@@ -17,7 +17,7 @@ def export_text_classifier(task: Any, path: str | os.PathLike[str]) -> None:
     keras-hub network also ``import tensorflow_text``, whose operations its tokenizer uses.
 
     Args:
-        task: A TextClassification whose models are made.
+        task: A TextClassification whose models are built.
         path: The folder.
 
     Example:
@@ -29,15 +29,14 @@ def export_text_classifier(task: Any, path: str | os.PathLike[str]) -> None:
     for layer in (task.model, task.vocabulary):
         if layer is not None:
             archive.track(layer)
-    if task.classifier.hub is not None:
-        task.classifier.encode(tf.constant([""]))  # makes the tokenizer's tables
-        archive.tokenizer = task.classifier.hub.preprocessor
-    if task.classifier.saved_model is not None:
-        archive.embedding = task.classifier.saved_model.embedding.saved_model  # its tables of words
+    # Tables of words and tokens are no layers: as attributes they go into the SavedModel.
+    for name, resource in task.classifier.export_resources().items():
+        setattr(archive, name, resource)
+
     names = tf.constant(task.class_names)
 
     def serve(texts: tf.Tensor) -> dict[str, tf.Tensor]:
-        probabilities = task.predict_step(texts)
+        probabilities = task.predict_step(texts)  # (batch, classes)
         return {
             "label": tf.gather(names, tf.argmax(probabilities, axis=-1)),
             "probabilities": probabilities,

@@ -7,14 +7,18 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from lightning_tf.data.data_module import DataModule
+from lightning_tf.data.text.encoded_texts import EncodedTexts
 from lightning_tf.exceptions import ConfigurationError, nearest
 from lightning_tf.tasks.common.keras_hub_classifier import PREFIX
+from lightning_tf.tasks.text_classification.classifier import TextClassifier
 
 POOLINGS = ("mean", "cls", "max")
 HEAD_DROPOUT = 0.1  # as keras-hub's own heads have it
+FINE_TUNING_RATE = 5e-5  # of the rates in Devlin et al., 2019, appendix A.3
 
 
-class KerasHubText:
+class KerasHubText(TextClassifier):
     """A BERT-like classifier with the tokenizer that it was trained with.
 
     Args:
@@ -31,12 +35,15 @@ class KerasHubText:
 
     Raises:
         ConfigurationError: The network is another one of keras-hub's, or lacks its tokenizer; or
-            `pooling` is unknown, or given for a network that has its head.
+            `pooling` is unknown, or named for a network that has its head.
 
     Example:
         >>> hub = KerasHubText("keras_hub:bert_tiny_en_uncased", max_length=128)
-        >>> model = hub.classifier(num_classes=2)
+        >>> model = hub.make_model(num_classes=2)
     """
+
+    is_pretrained = True
+    takes_pooling = True
 
     def __init__(
         self,
@@ -48,6 +55,7 @@ class KerasHubText:
     ) -> None:
         self.network, self.max_length = network, max_length
         self.pooling, self.frozen = pooling, frozen
+        self.learning_rate = None if frozen else FINE_TUNING_RATE
         self.preprocessor: Any = None
         if pooling is not None and pooling not in POOLINGS:
             raise ConfigurationError(f"pooling={pooling!r}.{nearest(pooling, POOLINGS)}")
@@ -57,74 +65,75 @@ class KerasHubText:
                 f"{type(network).__name__} has its head already."
             )
         if not isinstance(network, str):
-            import keras_hub
+            _check_classifier(network)
 
-            if not isinstance(network, keras_hub.models.TextClassifier):
-                raise ConfigurationError(
-                    f"network is keras-hub's {type(network).__name__}; give a TextClassifier with "
-                    "its preprocessor: a backbone alone has no tokenizer."
-                )
-            if network.preprocessor is None:
-                raise ConfigurationError(
-                    f"network {network.name!r} has no preprocessor, and so no tokenizer; make it "
-                    "with preprocessor=."
-                )
+    def encode_data(self, texts: DataModule) -> DataModule:
+        """Return batches of what the tokenizer gives, which runs in the input pipeline."""
+        return EncodedTexts(texts, self.encode, keeps_rows=False)
 
     def encode(self, texts: tf.Tensor) -> Any:
-        """What the model takes for strings of shape (batch,): a dict of integers."""
+        """Return what the model takes for strings of shape (batch,): a dict of integers."""
         if self.preprocessor is None:
             with tf.init_scope():  # its tables must not belong to the graph that is being traced
-                self.preprocessor = self._made_preprocessor()
+                self.preprocessor = self._make_preprocessor()
         return self.preprocessor(texts)
 
-    def classifier(self, num_classes: int) -> keras.Model:
-        """Make the classifier of a preset, with a new head for the classes, or take the given.
+    def make_model(self, num_classes: int) -> keras.Model:
+        """Load the classifier of a preset, with a new head, or return the user's own.
 
         Raises:
-            ConfigurationError: keras-hub cannot load the preset, or the given classifier has
+            ConfigurationError: keras-hub cannot load the preset, or the user's classifier has
                 another number of classes.
         """
         import keras_hub
 
         if self.pooling is not None:
-            return self._pooled(num_classes)
+            return self._pooled_model(num_classes)
+
         if isinstance(self.network, str):
-            made = self._loaded(keras_hub.models.TextClassifier, num_classes=num_classes)
+            model = self._load(keras_hub.models.TextClassifier, num_classes=num_classes)
         elif self.network.num_classes == num_classes:
-            made = self.network
+            model = self.network
         else:
             raise ConfigurationError(
                 f"network {self.network.name!r} gives {self.network.num_classes} classes, the "
                 f"data have {num_classes}; make it with num_classes={num_classes}."
             )
         if self.frozen:
-            made.backbone.trainable = False
-        return made
+            model.backbone.trainable = False
+        return model
 
-    def _pooled(self, num_classes: int) -> keras.Model:
-        """A new head over the tokens of the last layer, drawn together."""
+    def export_resources(self) -> dict[str, Any]:
+        """Return the tokenizer, made now where no text was encoded yet."""
+        self.encode(tf.constant([""]))
+        return {"tokenizer": self.preprocessor}
+
+    def _pooled_model(self, num_classes: int) -> keras.Model:
+        """Put a new head on the pooled tokens of the last layer."""
         import keras_hub
 
         # Of length 1, a text's vector would tell two classes apart by too little for a softmax.
         options = {"pooling_mode": self.pooling, "normalize": False}
-        embedder = self._loaded(keras_hub.models.TextEmbedder, **options)
+        embedder = self._load(keras_hub.models.TextEmbedder, **options)
         embedder.backbone.trainable = not self.frozen
+
         vectors = keras.layers.Dropout(HEAD_DROPOUT, name="classifier_dropout")(embedder.output)
         logits = keras.layers.Dense(num_classes, dtype="float32", name="logits")(vectors)
         return keras.Model(embedder.input, logits, name=f"{self.pooling}_pooled_{embedder.name}")
 
-    def _made_preprocessor(self) -> Any:
+    def _make_preprocessor(self) -> Any:
         import keras_hub
 
         if isinstance(self.network, str):
             options = {} if self.max_length is None else {"sequence_length": self.max_length}
-            return self._loaded(keras_hub.models.TextClassifierPreprocessor, **options)
+            return self._load(keras_hub.models.TextClassifierPreprocessor, **options)
+
         preprocessor = self.network.preprocessor
         if self.max_length is not None:
             preprocessor.sequence_length = self.max_length
         return preprocessor
 
-    def _loaded(self, kind: Any, **options: Any) -> Any:
+    def _load(self, kind: Any, **options: Any) -> Any:
         preset = self.network.removeprefix(PREFIX)
         try:
             return kind.from_preset(preset, **options)
@@ -135,3 +144,18 @@ class KerasHubText:
                 "save_to_preset, as 'keras_hub:path/to/folder', or a name of "
                 "keras_hub.models.TextClassifier.presets with a network connection."
             ) from error
+
+
+def _check_classifier(network: Any) -> None:
+    import keras_hub
+
+    if not isinstance(network, keras_hub.models.TextClassifier):
+        raise ConfigurationError(
+            f"network is keras-hub's {type(network).__name__}; give a TextClassifier with "
+            "its preprocessor: a backbone alone has no tokenizer."
+        )
+    if network.preprocessor is None:
+        raise ConfigurationError(
+            f"network {network.name!r} has no preprocessor, and so no tokenizer; make it "
+            "with preprocessor=."
+        )

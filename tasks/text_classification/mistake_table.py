@@ -22,16 +22,16 @@ class MistakeTable(Callback):
     """Logs the most confident mistakes when training ends and after every test.
 
     Loggers get a table of the name ``val/mistakes`` or ``test/mistakes``: the beginning of the
-    text, its class, the predicted one and the two probabilities, the surest mistake first. Looked
-    through are at most `examples` texts, spread evenly over the validation or test data where
-    these can be read by index, otherwise the first ones; they cost one forward pass.
+    text, its class, the predicted one and the two probabilities, the most confident mistake first.
+    At most `examples` texts are predicted, in one forward pass: spread evenly over the validation
+    or test data where these can be read by index, otherwise the first ones.
 
     Works with every task that has `class_names`, `texts` (a DataModule of strings and labels) and a
     `predict_step` from strings to probabilities.
 
     Args:
         count: How many rows at most.
-        examples: How many texts are looked through at most.
+        examples: How many texts are predicted at most.
     """
 
     logs_metrics = False
@@ -40,12 +40,12 @@ class MistakeTable(Callback):
         self.count, self.examples = count, examples
 
     def on_fit_end(self, trainer: Trainer, task: Any) -> None:
-        """Show mistakes in the validation texts."""
+        """Log mistakes in the validation texts."""
         if trainer.num_val_batches != 0:
             self._log(trainer, task, "val")
 
     def on_test_end(self, trainer: Trainer, task: Any) -> None:
-        """Show mistakes in the test texts."""
+        """Log mistakes in the test texts."""
         self._log(trainer, task, "test")
 
     def _log(self, trainer: Trainer, task: Any, stage: str) -> None:
@@ -56,24 +56,26 @@ class MistakeTable(Callback):
             trainer.log_table(f"{stage}/mistakes", COLUMNS, self.rows(task, *examples))
 
     def rows(self, task: Any, texts: Any, labels: Any) -> list[list[Any]]:
-        """The rows of the table for texts and their labels."""
+        """Return the rows of the table for texts and their labels."""
+        # Traced once for any number of texts, the smaller last chunk included.
         step = tf.function(task.predict_step, autograph=False)
+        predict = step.get_concrete_function(tf.TensorSpec([None], tf.string))
         starts = range(0, len(texts), CHUNK)
-        spec = tf.TensorSpec([None], tf.string)
-        predict = step.get_concrete_function(spec)
         parts = [predict(tf.constant(texts[i : i + CHUNK])).numpy() for i in starts]
-        probabilities = np.concatenate(parts)
+
+        probabilities = np.concatenate(parts)  # (texts, classes)
         predicted = probabilities.argmax(axis=-1)
-        sure = probabilities.max(axis=-1)
+        confidence = probabilities.max(axis=-1)
         wrong = np.flatnonzero(predicted != labels)
+
         names = task.class_names
         return [
             [
                 texts[i].decode("utf-8")[:LONGEST],
                 names[labels[i]],
                 names[predicted[i]],
-                round(float(sure[i]), 4),
+                round(float(confidence[i]), 4),
                 round(float(probabilities[i, labels[i]]), 4),
             ]
-            for i in wrong[np.argsort(-sure[wrong], kind="stable")][: self.count]
+            for i in wrong[np.argsort(-confidence[wrong], kind="stable")][: self.count]
         ]

@@ -11,24 +11,24 @@ import keras
 import tensorflow as tf
 
 from lightning_tf.callback import Callback
+from lightning_tf.checks import checked_fraction
 from lightning_tf.data.data_module import DataModule
-from lightning_tf.data.text.spec import text_spec
 from lightning_tf.data.text.text_data import takes_class_names, text_data
+from lightning_tf.data.text.text_spec import text_spec
 from lightning_tf.exceptions import ConfigurationError
-from lightning_tf.task import Task
+from lightning_tf.tasks.common.classification_task import ClassificationTask, flat_labels
 from lightning_tf.tasks.common.confusion_matrix import ConfusionMatrix
-from lightning_tf.tasks.common.metrics import F1, AreaUnderCurve, ConfusionCounts
+from lightning_tf.tasks.common.metrics import F1, AreaUnderCurve
 from lightning_tf.tasks.common.optimizer_settings import OptimizerSettings
-from lightning_tf.tasks.text_classification.classifier import TextClassifier
+from lightning_tf.tasks.text_classification.choose import choose_text_classifier
 from lightning_tf.tasks.text_classification.export import export_text_classifier
 from lightning_tf.tasks.text_classification.mistake_table import MistakeTable
 from lightning_tf.tasks.text_classification.vocabulary import Vocabulary
 
-MOST_CONFUSED_CLASSES = 100  # a larger matrix can neither be read nor drawn
 CHUNK = 512  # texts that are split into words at once
 
 
-class TextClassification(Task):
+class TextClassification(ClassificationTask):
     """Learns which of several classes a text is of.
 
     The data give ``(texts, labels)``: strings in UTF-8, of any length, and integers. A network with
@@ -118,7 +118,8 @@ class TextClassification(Task):
         weight_decay: float | None = None,
         label_smoothing: float = 0.0,
     ) -> None:
-        self.classifier = TextClassifier(
+        # The kind of network is chosen here and nowhere else.
+        self.classifier = choose_text_classifier(
             network,
             vocabulary_size=vocabulary_size,
             max_length=max_length,
@@ -137,16 +138,16 @@ class TextClassification(Task):
             weight_decay,
             default_rate=self.classifier.learning_rate,
         )
-        if not 0.0 <= label_smoothing < 1.0:
-            raise ConfigurationError(f"label_smoothing={label_smoothing!r} must be in [0, 1).")
-        self.label_smoothing = label_smoothing
+        self.label_smoothing = checked_fraction("label_smoothing", label_smoothing)
+
         self.class_names = None if class_names is None else [str(name) for name in class_names]
         options = {"batch_size": batch_size, "data_dir": data_dir, **(data_options or {})}
         if takes_class_names(data):
             options["class_names"] = self.class_names
         self.texts = None if data is None else text_data(data, **options)
         if self.texts is not None:
-            self.data = self.classifier.encoded(self.texts)
+            self.data = self.classifier.encode_data(self.texts)
+
         if not isinstance(data, (str, DataModule, type(None))):
             # Lists of texts are plain data, but whole data sets have no place in a checkpoint.
             path = isinstance(data, os.PathLike)
@@ -159,12 +160,10 @@ class TextClassification(Task):
     def configure_model(self) -> None:
         """Build the network, as `model`, to the classes; its vocabulary is empty until a fit."""
         self._learn_classes()
-        classes = len(self.class_names or ())
-        self.built = self.classifier.build(classes)
+        num_classes = len(self.class_names or ())
+        self.built = self.classifier.build(num_classes)
         self.model, self.vocabulary = self.built.model, self.built.vocabulary
-        self.num_classes = classes
-        drawn = classes <= MOST_CONFUSED_CLASSES
-        self.confusion_counts = ConfusionCounts(classes) if drawn else None
+        self.set_classes(num_classes)
 
     def configure_optimizers(self) -> keras.optimizers.Optimizer:
         """Make the optimizer, with its schedule over the updates of this fit.
@@ -173,10 +172,10 @@ class TextClassification(Task):
         """
         if self.vocabulary is not None and not self.vocabulary.is_fitted:
             self._fit_vocabulary(self.vocabulary)
-        return self.optimizer_settings.build(self.trainer.estimated_stepping_batches, self.model)
+        return super().configure_optimizers()
 
     def configure_metrics(self) -> dict[str, keras.metrics.Metric]:
-        """Accuracy, area under the ROC curve, F1."""
+        """Make accuracy, area under the ROC curve and F1."""
         return {
             "accuracy": keras.metrics.SparseCategoricalAccuracy(),
             "auc": AreaUnderCurve(self.num_classes),
@@ -185,23 +184,16 @@ class TextClassification(Task):
 
     def training_step(self, batch: Any) -> tf.Tensor:
         """Return the mean cross entropy, and what the model's layers add."""
-        labels = _flat(batch[1])
-        logits = self._logits(batch[0], training=True)
+        labels = flat_labels(batch[1])  # (batch,)
+        logits = self._logits(batch[0], training=True)  # (batch, classes)
         self.update_metrics(labels, logits)
         targets = tf.one_hot(labels, self.num_classes, dtype=tf.float32)
-        smoothed = targets * (1.0 - self.label_smoothing) + self.label_smoothing / self.num_classes
-        losses = tf.nn.softmax_cross_entropy_with_logits(smoothed, logits)
-        added = [tf.cast(loss, tf.float32) for loss in self.model.losses]
-        return tf.add_n([tf.reduce_mean(losses), *added])
+        return self.training_loss(targets, logits)
 
     def validation_step(self, batch: Any) -> tf.Tensor:
-        """Return the mean cross entropy; count who is taken for whom."""
-        labels = _flat(batch[1])
-        logits = self._logits(batch[0], training=False)
-        self.update_metrics(labels, logits)
-        if self.confusion_counts is not None:
-            self.confusion_counts.update_state(labels, logits)
-        return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
+        """Return the mean cross entropy; update the confusion counts."""
+        labels = flat_labels(batch[1])
+        return self.validation_loss(labels, self._logits(batch[0], training=False))
 
     def predict_step(self, batch: Any) -> tf.Tensor:
         """Return probabilities of shape (batch, classes) of texts, encoded or strings."""
@@ -219,10 +211,11 @@ class TextClassification(Task):
 
     def _logits(self, texts: Any, training: bool) -> tf.Tensor:
         if not isinstance(texts, dict) and texts.dtype == tf.string:
-            texts = self.classifier.encode(texts)
+            texts = self.classifier.encode(texts)  # not encoded by the input pipeline
         return self.built.logits(texts, training)
 
     def _learn_classes(self) -> None:
+        """Take the names of the classes from the data; a task without data has them already."""
         if self.texts is None:
             if self.class_names is None:
                 raise ConfigurationError(
@@ -230,22 +223,21 @@ class TextClassification(Task):
                     "asked."
                 )
             return
+
         if self.class_names is None or self._trainer is not None:
             self.class_names = text_spec(self.texts, self.class_names).class_names
             self.hparams["class_names"] = self.class_names
 
     def _fit_vocabulary(self, vocabulary: Vocabulary) -> None:
         texts: Any = self.texts
-        part = (getattr(texts, "parts", None) or {}).get("train")
+        part = (getattr(texts, "splits", None) or {}).get("train")
         if part is not None:
-            own = part.indices[texts.workers.part(len(part.indices))]
-            given = part.source.inputs(own, CHUNK)
-            vocabulary.fit(self.classifier.words, given, texts.workers)
+            # Each worker splits a part of the texts; they count together.
+            indices = part.indices[texts.workers.part(len(part.indices))]
+            batches = part.source.inputs(indices, CHUNK)
+            vocabulary.fit(self.classifier.words, batches, texts.workers)
             return
+
         # Every worker reads the whole of a pipeline that cannot be read by index.
         batches = texts.dataset_for("train")
         vocabulary.fit(self.classifier.words, (batch[0] for batch in batches))
-
-
-def _flat(labels: Any) -> tf.Tensor:
-    return tf.cast(tf.reshape(labels, [-1]), tf.int32)

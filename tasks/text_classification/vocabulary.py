@@ -10,13 +10,14 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from lightning_tf.checks import is_integer
 from lightning_tf.distribute.workers import ALONE, Workers
 from lightning_tf.exceptions import ConfigurationError, DataError
 from lightning_tf.tasks.text_classification.words import LARGEST, Words
 
 PADDING, UNKNOWN, FIRST = 0, 1, 2
-LETTERS = 32  # bytes of each word that are kept to be read
-WORD = 8  # bytes of an integer, which holds as many of them
+LETTERS = 32  # bytes of each word that are kept, so that people can read the vocabulary
+INTEGER = 8  # bytes of an int64, which holds as many letters
 
 
 class Vocabulary(keras.layers.Layer):  # type: ignore[misc]
@@ -45,26 +46,26 @@ class Vocabulary(keras.layers.Layer):  # type: ignore[misc]
     """
 
     def __init__(self, size: int) -> None:
-        if not isinstance(size, int) or size <= FIRST:
+        if not is_integer(size, least=FIRST + 1):
             raise ConfigurationError(
                 f"vocabulary_size={size!r}: give an integer above {FIRST}; two numbers stand for "
                 "padding and unknown words."
             )
         super().__init__(name="vocabulary", dtype="float32")
         self.size = size
-        self.fingerprints = self._numbers("fingerprints", (size - FIRST,), "int64")
-        self.numbers = self._numbers("numbers", (size - FIRST,), "int32")
-        self.letters = self._numbers("letters", (size - FIRST, LETTERS // WORD), "int64")
+        self.fingerprints = self._add_integers("fingerprints", (size - FIRST,), "int64")
+        self.numbers = self._add_integers("numbers", (size - FIRST,), "int32")
+        self.letters = self._add_integers("letters", (size - FIRST, LETTERS // INTEGER), "int64")
         self.built = True
 
-    def _numbers(self, name: str, shape: tuple[int, ...], dtype: str) -> Any:
+    def _add_integers(self, name: str, shape: tuple[int, ...], dtype: str) -> Any:
         return self.add_weight(
             shape=shape, initializer="zeros", dtype=dtype, trainable=False, name=name
         )
 
     @property
     def is_fitted(self) -> bool:
-        """Whether it knows a word."""
+        """Return whether it knows a word."""
         return bool((np.asarray(self.numbers.numpy()) > 0).any())
 
     def fit(self, words: Words, texts: Iterable[tf.Tensor], workers: Workers = ALONE) -> None:
@@ -72,35 +73,39 @@ class Vocabulary(keras.layers.Layer):  # type: ignore[misc]
 
         Args:
             words: Splits texts.
-            texts: Batches of strings; of several workers each gives its part of the texts.
-            workers: Who count together, the first one the first texts.
+            texts: Batches of strings; each of several workers brings its part of the texts.
+            workers: The workers that count together; the first has the first texts.
 
         Raises:
             DataError: There are no texts.
         """
-        counts, spelt = _counted_by_all(workers, words, texts)
+        counts, spellings = _count_together(workers, words, texts)
         if not counts:
             raise DataError("There are no training texts to take a vocabulary from; give some.")
+
         # Sorting is stable and a dict keeps its order: ties go to the word that came first.
         chosen = sorted(counts, key=counts.__getitem__, reverse=True)[: self.size - FIRST]
         fingerprints = np.full(self.size - FIRST, LARGEST, np.int64)  # behind every word's
         numbers = np.zeros(self.size - FIRST, np.int32)
-        letters = np.zeros((self.size - FIRST, LETTERS // WORD), np.int64)
-        found = np.array(chosen, np.int64)
-        order = np.argsort(found)
-        fingerprints[: len(found)], numbers[: len(found)] = found[order], order + FIRST
-        letters[: len(found)] = _rows(spelt[fingerprint] for fingerprint in chosen)
+        letters = np.zeros((self.size - FIRST, LETTERS // INTEGER), np.int64)
+
+        # Fingerprints ascend, for the binary search; letters stay in the order of frequency.
+        known = np.array(chosen, np.int64)
+        order = np.argsort(known)
+        fingerprints[: len(known)], numbers[: len(known)] = known[order], order + FIRST
+        letters[: len(known)] = _to_integers(spellings[fingerprint] for fingerprint in chosen)
+
         self.fingerprints.assign(fingerprints)
         self.numbers.assign(numbers)
         self.letters.assign(letters)
 
     def words(self) -> list[str]:
-        """The known words, the most frequent first, cut to 32 bytes each."""
+        """Return the known words, the most frequent first, cut to 32 bytes each."""
         rows = np.asarray(self.letters.numpy())[: int((self.numbers.numpy() > 0).sum())]
         return [row.astype("<i8").tobytes().rstrip(b"\0").decode("utf-8", "ignore") for row in rows]
 
     def call(self, fingerprints: tf.Tensor) -> tf.Tensor:
-        """The numbers of words.
+        """Return the numbers of words.
 
         Args:
             fingerprints: Int64 of any shape, 0 where there is no word.
@@ -109,52 +114,60 @@ class Vocabulary(keras.layers.Layer):  # type: ignore[misc]
             Int32 of the same shape, in 0..size-1.
         """
         known, numbers = tf.convert_to_tensor(self.fingerprints), tf.convert_to_tensor(self.numbers)
-        flat = tf.reshape(fingerprints, [-1])
+        flat = tf.reshape(fingerprints, [-1])  # (words,)
         places = tf.minimum(tf.searchsorted(known, flat), self.size - FIRST - 1)
-        found = tf.equal(tf.gather(known, places), flat)
-        number = tf.where(found, tf.gather(numbers, places), UNKNOWN)
+        is_known = tf.equal(tf.gather(known, places), flat)
+
+        number = tf.where(is_known, tf.gather(numbers, places), UNKNOWN)
         number = tf.where(tf.equal(number, 0), UNKNOWN, number)  # a place that holds no word
         number = tf.where(tf.equal(flat, 0), PADDING, number)
         return tf.reshape(number, tf.shape(fingerprints))
 
 
-def _rows(words: Iterable[bytes]) -> NDArray[np.int64]:
-    """The first letters of each word, and zeros behind them; eight bytes are an integer.
+def _to_integers(words: Iterable[bytes]) -> NDArray[np.int64]:
+    """Return the first letters of each word, padded with zeros, eight bytes an integer.
 
     TensorFlow cannot make a variable of single bytes on several workers.
     """
     cut = b"".join(word[:LETTERS].ljust(LETTERS, b"\0") for word in words)
-    return np.frombuffer(cut, "<i8").astype(np.int64).reshape(-1, LETTERS // WORD)
+    return np.frombuffer(cut, "<i8").astype(np.int64).reshape(-1, LETTERS // INTEGER)
 
 
-def _counted_by_all(
+def _count_together(
     workers: Workers, words: Words, texts: Iterable[tf.Tensor]
 ) -> tuple[dict[int, int], dict[int, bytes]]:
-    counts, spelt = workers.unless_one_fails(lambda: _counted(words, texts))
+    """Count the words of all workers' texts; see `_count`."""
+    counts, spellings = workers.unless_one_fails(lambda: _count(words, texts))
     if workers.count == 1:
-        return counts, spelt
-    found = workers.all_gather_rows(np.array(list(counts), np.int64))
+        return counts, spellings
+
+    fingerprints = workers.all_gather_rows(np.array(list(counts), np.int64))
     times = workers.all_gather_rows(np.array(list(counts.values()), np.int64))
-    letters = workers.all_gather_rows(_rows(spelt[fingerprint] for fingerprint in counts))
+    letters = workers.all_gather_rows(_to_integers(spellings[each] for each in counts))
+
     # In the order of the workers, whose texts follow one another: as if one had read them all.
-    counts, spelt = {}, {}
-    for fingerprint, often, row in zip(found.tolist(), times.tolist(), letters, strict=True):
-        counts[fingerprint] = counts.get(fingerprint, 0) + often
-        spelt.setdefault(fingerprint, row.astype("<i8").tobytes())
-    return counts, spelt
+    counts, spellings = {}, {}
+    rows = zip(fingerprints.tolist(), times.tolist(), letters, strict=True)
+    for fingerprint, count, row in rows:
+        counts[fingerprint] = counts.get(fingerprint, 0) + count
+        spellings.setdefault(fingerprint, row.astype("<i8").tobytes())
+    return counts, spellings
 
 
-def _counted(words: Words, texts: Iterable[tf.Tensor]) -> tuple[dict[int, int], dict[int, bytes]]:
+def _count(words: Words, texts: Iterable[tf.Tensor]) -> tuple[dict[int, int], dict[int, bytes]]:
+    """Return how often each fingerprint occurs, in the order of first occurrence, and its word."""
     counts: dict[int, int] = {}
-    spelt: dict[int, bytes] = {}
+    spellings: dict[int, bytes] = {}
     for batch in texts:
         split = words.split(batch)
         hashed = words.fingerprints(split).flat_values.numpy()
-        found, first, times = np.unique(hashed, return_index=True, return_counts=True)
+        unique, first, times = np.unique(hashed, return_index=True, return_counts=True)
         letters = tf.gather(split.flat_values, first).numpy()
+
+        # By first occurrence, not by fingerprint: ties in frequency go to the earlier word.
         for place in np.argsort(first).tolist():
-            fingerprint = int(found[place])
-            if fingerprint not in spelt:
-                spelt[fingerprint] = letters[place]
+            fingerprint = int(unique[place])
+            if fingerprint not in spellings:
+                spellings[fingerprint] = letters[place]
             counts[fingerprint] = counts.get(fingerprint, 0) + int(times[place])
-    return counts, spelt
+    return counts, spellings

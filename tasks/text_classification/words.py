@@ -6,6 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from lightning_tf.checks import is_integer
 from lightning_tf.exceptions import ConfigurationError
 
 LARGEST = 2**63 - 1
@@ -47,29 +48,30 @@ class Words:
     """
 
     def __init__(self, ngrams: int = 1) -> None:
-        if not isinstance(ngrams, int) or not 1 <= ngrams <= MOST_WORDS:
+        if not is_integer(ngrams, least=1) or ngrams > MOST_WORDS:
             raise ConfigurationError(f"ngrams={ngrams!r}: give an integer in 1..{MOST_WORDS}.")
         self.ngrams = ngrams
 
     def split(self, texts: tf.Tensor) -> tf.RaggedTensor:
-        """The words of each text, shape (texts, None), at least one for each."""
+        """Return the words of each text, shape (texts, None), at least one for each."""
         texts = tf.strings.lower(texts, encoding="utf-8")
         texts = tf.strings.regex_replace(texts, LINE_BREAK, " ")
         texts = tf.strings.regex_replace(texts, ALONE, r" \1 ")
         texts = tf.strings.strip(tf.strings.regex_replace(texts, BETWEEN, " "))
         words = tf.strings.split(tf.where(tf.equal(texts, ""), NOTHING, texts), " ")
+
         if self.ngrams == 1:
             return words
         widths = list(range(2, self.ngrams + 1))
         return tf.concat([words, tf.strings.ngrams(words, widths, separator=" ")], axis=1)
 
     def fingerprints(self, words: tf.RaggedTensor) -> tf.RaggedTensor:
-        """The number of each word, int64, in the same rows."""
-        hashed = tf.strings.to_hash_bucket_fast(words.flat_values, LARGEST) + 1
+        """Return the number of each word, int64, in the same rows."""
+        hashed = tf.strings.to_hash_bucket_fast(words.flat_values, LARGEST) + 1  # 0 is padding
         return words.with_flat_values(hashed)
 
     def __call__(self, texts: tf.Tensor) -> tf.RaggedTensor:
-        """The fingerprints of the words of texts.
+        """Return the fingerprints of the words of texts.
 
         Args:
             texts: Strings in UTF-8 of shape (texts,).
@@ -80,6 +82,6 @@ class Words:
         return self.fingerprints(self.split(texts))
 
     def padded(self, texts: tf.Tensor, max_length: int | None = None) -> tf.Tensor:
-        """As a call, cut to `max_length` and padded with 0 to the longest row."""
+        """Return fingerprints cut to `max_length` and padded with 0 to the longest row."""
         rows: Any = self(texts)
         return (rows if max_length is None else rows[:, :max_length]).to_tensor()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_tf.data.series.store import SeriesStore
+from lightning_tf.data.series.series_store import SeriesStore
 
 CHUNK = 4096  # windows in memory at once
 RIDGE = 1e-8  # of the largest square; windows that never change would be singular without it

@@ -45,7 +45,7 @@ class ForecastComparison:
 
     def __init__(self, task: Any, stage: str, limit: int | None = None) -> None:
         task.data.setup("fit")
-        parts = task.data.parts
+        parts = task.data.splits
         if stage not in parts:
             raise DataError(f"There are no {stage} windows to compare; there are {list(parts)}.")
 

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from lightning_tf.data.series.store import SeriesStore
+from lightning_tf.data.series.series_store import SeriesStore
 from lightning_tf.exceptions import ConfigurationError, DataError, nearest
 from lightning_tf.tasks.common.feature_scaler import FeatureScaler
 

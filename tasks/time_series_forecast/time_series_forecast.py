@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from lightning_tf.callback import Callback
 from lightning_tf.checks import checked_integer
-from lightning_tf.data.series.series_data import time_series_data
 from lightning_tf.data.series.time_series import TimeSeries
+from lightning_tf.data.series.time_series_data import time_series_data
 from lightning_tf.tasks.common.metrics import PercentageError
 from lightning_tf.tasks.common.optimizer_settings import OptimizerSettings
 from lightning_tf.tasks.common.regression_losses import check_regression_loss, regression_loss
@@ -175,7 +175,7 @@ class TimeSeriesForecast(SpecTask):
         if not self.transform.is_fitted and self.data is not None:
             self.transform.fit(
                 self.data.store,
-                self.data.splits[0],
+                self.data.boundaries[0],
                 history=self.history,
                 horizon=self.horizon,
                 season=self.season or 1,

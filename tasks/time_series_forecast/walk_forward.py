@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lightning_tf.checks import checked_integer
-from lightning_tf.data.indexed_data import Part
-from lightning_tf.data.series.windows import window_origins
+from lightning_tf.data.indexed_data import Split
+from lightning_tf.data.series.series_windows import window_origins
 from lightning_tf.exceptions import DataError
 
 if TYPE_CHECKING:
@@ -48,11 +48,11 @@ def walk_forward(
     folds = checked_integer("folds", folds, least=1)
     data = task.data
     data.setup("fit")
-    store, parts = data.store, dict(data.parts)
+    store, parts = data.store, dict(data.splits)
     if "test" not in parts:
         raise DataError("There is no test part to walk through; give test_from= or test_fraction=.")
 
-    starts, ends, begins = store.starts[:-1], store.starts[1:], data.splits[1]
+    starts, ends, begins = store.starts[:-1], store.starts[1:], data.boundaries[1]
     source, rows = parts["test"].source, []
 
     def origins(first: Any, last: Any) -> Any:
@@ -69,15 +69,15 @@ def walk_forward(
                     "fewer folds."
                 )
 
-            data.parts = {**parts, "test": Part(source, windows)}
+            data.splits = {**parts, "test": Split(source, windows)}
             if refit is not None and fold:
-                data.parts["train"] = Part(source, origins(starts, first))
-                data.parts.pop("val", None)  # its rows are trained on now
+                data.splits["train"] = Split(source, origins(starts, first))
+                data.splits.pop("val", None)  # its rows are trained on now
                 refit().fit(task)
 
             metrics = trainer.test(task)
             time = np.min(store.times[windows])
             rows.append({"from": time, "windows": len(windows), **metrics})
     finally:
-        data.parts, task.walking = parts, False
+        data.splits, task.walking = parts, False
     return rows

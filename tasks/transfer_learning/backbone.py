@@ -9,7 +9,7 @@ from typing import Any
 
 import keras
 
-from lightning_tf.data.images.spec import ImageSpec
+from lightning_tf.data.images.image_spec import ImageSpec
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.layers.hub_layer import HubLayer, refuse_precision, saved_model_handle
 from lightning_tf.tasks.common.keras_hub_classifier import PREFIX, is_from_keras_hub
@@ -47,14 +47,14 @@ class Backbone:
             backbone; a Keras model from images to features.
         weights: For a name of keras.applications: ``imagenet``, a local file, or None.
         preprocessing: ``[-1, 1]``, ``[0, 1]``, ``[0, 255]``, or a function of images in
-            [0, 255]; None is the backbone's own where it is known, [0, 1] for a SavedModel (the
+            [0, 255]; None is the backbone's where it is known, [0, 1] for a SavedModel (the
             convention of TensorFlow Hub) and [-1, 1] for other models.
 
     Raises:
         ConfigurationError: A name is unknown or a file is missing.
 
     Example:
-        >>> built = Backbone("MobileNetV2", weights=None).build(facts)
+        >>> built = Backbone("MobileNetV2", weights=None).build(spec)
         >>> built.layer.name
         'mobilenetv2_1.00_160'
     """
@@ -72,6 +72,7 @@ class Backbone:
             raise ConfigurationError(
                 f"preprocessing={preprocessing!r}: give {', '.join(PREPROCESSING)}, or a function."
             )
+
         self.is_application = isinstance(self.backbone, str) and not self._is_elsewhere()
         if self.is_application:
             keras_applications.find(self.backbone)
@@ -82,15 +83,15 @@ class Backbone:
                 "brings its own weights."
             )
 
-    def build(self, facts: ImageSpec) -> BuiltBackbone:
-        """Make the layer; runs in the precision and placement of the run.
+    def build(self, spec: ImageSpec) -> BuiltBackbone:
+        """Make the layer, in the precision and placement of the run.
 
         Raises:
             ConfigurationError: It cannot be loaded, or takes other images.
         """
         if self.is_application:
             built = BuiltBackbone(
-                *keras_applications.build(self.backbone, self.weights, facts.input_shape)
+                *keras_applications.build(self.backbone, self.weights, spec.input_shape)
             )
         elif isinstance(self.backbone, str) and self.backbone.startswith(PREFIX):
             built = BuiltBackbone(*keras_hub_backbone.load(self.backbone.removeprefix(PREFIX)))
@@ -99,18 +100,15 @@ class Backbone:
             layer = HubLayer(saved_model_handle(self.backbone) or "", name="backbone")
             built = BuiltBackbone(layer, to_unit)
         elif is_from_keras_hub(self.backbone):
-            built = BuiltBackbone(*keras_hub_backbone.of(self.backbone))
+            built = BuiltBackbone(*keras_hub_backbone.take(self.backbone))
         else:
-            built = BuiltBackbone(self.backbone, to_minus_one_to_one, _channels(self.backbone))
+            channels = keras_hub_backbone.channels_of(self.backbone)
+            built = BuiltBackbone(self.backbone, to_minus_one_to_one, channels)
+
         if self.preprocessing is None:
             return built
-        own = PREPROCESSING.get(str(self.preprocessing), self.preprocessing)
-        return BuiltBackbone(built.layer, own, built.channels)
+        preprocess = PREPROCESSING.get(str(self.preprocessing), self.preprocessing)
+        return BuiltBackbone(built.layer, preprocess, built.channels)
 
     def _is_elsewhere(self) -> bool:
         return self.backbone.startswith(PREFIX) or saved_model_handle(self.backbone) is not None
-
-
-def _channels(model: keras.Model) -> int:
-    shape = getattr(model, "input_shape", None)
-    return 1 if isinstance(shape, tuple) and shape[-1] == 1 else 3

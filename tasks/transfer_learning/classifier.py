@@ -10,9 +10,10 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from lightning_tf.data.images.spec import ImageSpec
+from lightning_tf.checks import checked_fraction, checked_integer
+from lightning_tf.data.images.image_spec import ImageSpec
 from lightning_tf.exceptions import ConfigurationError, nearest
-from lightning_tf.tasks.image_classification.classifier import BuiltClassifier
+from lightning_tf.tasks.common.built_classifier import BuiltClassifier
 from lightning_tf.tasks.transfer_learning.backbone import Backbone, BuiltBackbone
 from lightning_tf.tasks.transfer_learning.preprocessing import ImagePreprocessing
 
@@ -36,7 +37,7 @@ class TransferClassifier:
         ConfigurationError: A number is out of range.
 
     Example:
-        >>> TransferClassifier(Backbone("MobileNetV2")).build(facts).model.output_shape
+        >>> TransferClassifier(Backbone("MobileNetV2")).build(spec).model.output_shape
         (None, 5)
     """
 
@@ -49,33 +50,31 @@ class TransferClassifier:
         hidden_units: int | None = None,
         dropout: float = 0.2,
     ) -> None:
-        if not 0.0 <= dropout < 1.0:
-            raise ConfigurationError(f"dropout={dropout!r} must be in [0, 1).")
-        if hidden_units is not None and (not isinstance(hidden_units, int) or hidden_units < 1):
-            raise ConfigurationError(
-                f"hidden_units={hidden_units!r}: give an integer of at least 1, or None."
-            )
+        if hidden_units is not None:
+            hidden_units = checked_integer("hidden_units", hidden_units, least=1)
         if isinstance(fixed_layers, str):
             raise ConfigurationError(f"fixed_layers={fixed_layers!r}: give a list of names.")
         self.backbone, self.train_backbone = backbone, train_backbone
         self.fixed_layers = tuple(fixed_layers)
-        self.hidden_units, self.dropout = hidden_units, dropout
+        self.hidden_units, self.dropout = hidden_units, checked_fraction("dropout", dropout)
 
-    def build(self, facts: ImageSpec) -> BuiltTransfer:
+    def build(self, spec: ImageSpec) -> BuiltTransfer:
         """Make the model.
 
         Raises:
             ConfigurationError: The backbone cannot be loaded, or does not fit the images.
         """
-        backbone = self.backbone.build(facts)
+        backbone = self.backbone.build(spec)
         self._freeze(backbone.layer)
-        images = keras.Input(facts.input_shape, name="images")
-        maps = self._maps(backbone, images, facts)
+
+        images = keras.Input(spec.input_shape, name="images")
+        maps = self._maps(backbone, images, spec)  # (batch, height, width, channels)
         features = maps
         if len(maps.shape) != FEATURES_RANK:
             pool = keras.layers.GlobalAveragePooling2D(dtype="float32", name="pooling")
-            features = pool(maps)
-        head = self._head(int(features.shape[-1]), facts.num_classes)
+            features = pool(maps)  # (batch, channels)
+
+        head = self._head(int(features.shape[-1]), spec.num_classes)
         return BuiltTransfer(
             keras.Model(images, head(features), name="transfer"),
             backbone=backbone.layer,
@@ -84,38 +83,40 @@ class TransferClassifier:
             to_maps=None if maps is features else keras.Model(images, maps),
         )
 
-    def _maps(self, backbone: BuiltBackbone, images: Any, facts: ImageSpec) -> Any:
+    def _maps(self, backbone: BuiltBackbone, images: Any, spec: ImageSpec) -> Any:
         inputs = ImagePreprocessing(backbone.preprocess, backbone.channels)(images)
         name = backbone.layer.name
         try:
             maps = backbone.layer(inputs)
         except Exception as error:  # a layer's own words: TypeError, ValueError, tf.errors, ...
             raise ConfigurationError(
-                f"backbone {name!r} cannot take the data's images of shape {facts.input_shape} "
+                f"backbone {name!r} cannot take the data's images of shape {spec.input_shape} "
                 f"({type(error).__name__}: {error}); pass another image_size=."
             ) from error
+
         shape = tuple(getattr(maps, "shape", ()))
         if len(shape) not in (FEATURES_RANK, 4) or None in shape[-1:] or 0 in shape[1:]:
             raise ConfigurationError(
                 f"backbone {name!r} makes {type(maps).__name__} of shape {shape} of images of "
-                f"shape {facts.input_shape}; it must give feature maps (batch, height, width, "
+                f"shape {spec.input_shape}; it must give feature maps (batch, height, width, "
                 "channels) or vectors (batch, features). Pass larger images with image_size=, or "
                 "a model that ends earlier."
             )
         return maps
 
     def _head(self, features: int, num_classes: int) -> keras.Model:
+        # float32 also under mixed precision: the logits decide, and the head costs little.
         layers: list[Any] = [keras.Input((features,), name="features")]
-        units = [] if self.hidden_units is None else [self.hidden_units]
-        for count in units:
+        if self.hidden_units is not None:
             layers.append(keras.layers.Dropout(self.dropout, dtype="float32"))
-            layers.append(keras.layers.Dense(count, activation="relu", dtype="float32"))
+            layers.append(keras.layers.Dense(self.hidden_units, activation="relu", dtype="float32"))
         layers.append(keras.layers.Dropout(self.dropout, dtype="float32"))
         layers.append(keras.layers.Dense(num_classes, dtype="float32", name="logits"))
         return keras.Sequential(layers, name="head")
 
     def _freeze(self, backbone: keras.Layer) -> None:
         backbone.trainable = self.train_backbone
+        # Layers at any depth: a backbone may hold models.
         known = {layer.name: layer for layer in backbone._flatten_layers(include_self=False)}
         for name in self.fixed_layers:
             if name not in known:
@@ -128,7 +129,7 @@ class TransferClassifier:
 
 @dataclass(frozen=True)
 class BuiltTransfer(BuiltClassifier):
-    """A model that takes images in [0, 255], and its parts.
+    """A model that takes images in [0, 255], which it preprocesses itself, and its parts.
 
     Attributes:
         backbone: From preprocessed images to features.
@@ -137,23 +138,20 @@ class BuiltTransfer(BuiltClassifier):
         to_maps: From images to feature maps; None where the backbone gives vectors.
     """
 
-    # They need a default, as what the base class has before them does.
+    # Fields behind those of the base class, which have defaults, need one too.
     backbone: Any = None
     extractor: Any = None
     head: Any = None
     to_maps: Any = None
 
-    def inputs(self, images: tf.Tensor) -> tf.Tensor:
-        """The model preprocesses by itself."""
-        return images
-
     def logits(self, images: tf.Tensor, training: bool) -> tf.Tensor:
-        """Float32 logits of images (batch, height, width, channels) or features of them."""
+        """Return float32 logits of images (batch, height, width, channels) or features of them."""
         model = self.head if images.shape.rank == FEATURES_RANK else self.model
         return tf.cast(model(images, training=training), tf.float32)
 
     def backbone_version(self) -> int:
-        """A checksum of the backbone's weights."""
+        """Return a checksum of the backbone's weights."""
+        # Chained, weight after weight, so that no copy of all of them is made.
         version = 0
         for weight in self.backbone.weights:
             version = zlib.crc32(weight.numpy().tobytes(), version)

@@ -26,11 +26,12 @@ def grad_cam(to_maps: Any, head: Any, images: tf.Tensor, classes: tf.Tensor) -> 
     Example:
         >>> maps = grad_cam(built.to_maps, built.head, images, classes=[0, 1])
     """
-    maps = tf.cast(to_maps(images, training=False), tf.float32)
+    maps = tf.cast(to_maps(images, training=False), tf.float32)  # (batch, height, width, channels)
     with tf.GradientTape() as tape:
         tape.watch(maps)
         logits = head(tf.reduce_mean(maps, axis=[1, 2]), training=False)
-        chosen = tf.gather(logits, tf.cast(classes, tf.int32), axis=1, batch_dims=1)
+        chosen = tf.gather(logits, tf.cast(classes, tf.int32), axis=1, batch_dims=1)  # (batch,)
+
     weights = tf.reduce_mean(tape.gradient(chosen, maps), axis=[1, 2], keepdims=True)
-    heat = tf.nn.relu(tf.reduce_sum(weights * maps, axis=-1))
+    heat = tf.nn.relu(tf.reduce_sum(weights * maps, axis=-1))  # (batch, height, width)
     return tf.math.divide_no_nan(heat, tf.reduce_max(heat, axis=[1, 2], keepdims=True))

@@ -19,26 +19,27 @@ CONNECT_SECONDS = 5.0
 
 
 def names() -> dict[str, ModuleType]:
-    """The models of keras.applications and the module of each, where its preprocessing is.
+    """Return the models of keras.applications and the module of each, where its preprocessing is.
 
     Example:
         >>> "MobileNetV2" in names()
         True
     """
-    found: dict[str, ModuleType] = {}
-    for room in vars(keras.applications).values():
-        if inspect.ismodule(room) and hasattr(room, "preprocess_input"):
-            own = {n: room for n in vars(room) if n[0].isupper()}
+    models: dict[str, ModuleType] = {}
+    for module in vars(keras.applications).values():
+        if inspect.ismodule(module) and hasattr(module, "preprocess_input"):
+            family = {name: module for name in vars(module) if name[0].isupper()}
             # The larger family comes first in Keras: ResNet50 is in resnet50 and in resnet.
-            found = {**own, **found}
+            models = {**family, **models}
+
     for name in vars(keras.applications):
         if name.startswith("MobileNetV3"):  # not in its own module
-            found[name] = keras.applications.mobilenet_v3
-    return found
+            models[name] = keras.applications.mobilenet_v3
+    return models
 
 
 def find(name: str) -> str:
-    """The name as Keras writes it; case and underscores do not matter.
+    """Return a model's name as Keras writes it; case and underscores do not matter.
 
     Raises:
         ConfigurationError: keras.applications has no such model.
@@ -69,7 +70,7 @@ def check_weights(name: str, weights: Any) -> None:
 
 
 def build(name: str, weights: Any, input_shape: tuple[int | None, int | None, int]) -> Loaded:
-    """Make a network without its top for images of one size.
+    """Build a network without its top for images of one size.
 
     Args:
         name: Of keras.applications.
@@ -84,30 +85,34 @@ def build(name: str, weights: Any, input_shape: tuple[int | None, int | None, in
         ConfigurationError: The images are too small, or the weights cannot be had.
     """
     name = find(name)
-    make, room = getattr(keras.applications, name), names()[name]
-    shape = (*input_shape[:2], 3)
-    given = str(Path(weights).expanduser()) if weights not in (None, "imagenet") else weights
+    constructor, module = getattr(keras.applications, name), names()[name]
+    if weights not in (None, "imagenet"):
+        weights = str(Path(weights).expanduser())
     with _short_waits():
-        network = _made(make, name, shape, given)
-    return network, room.preprocess_input, 3
+        network = _construct(constructor, name, (*input_shape[:2], 3), weights)
+    return network, module.preprocess_input, 3
 
 
-def _made(make: Any, name: str, shape: tuple[int | None, ...], weights: str | None) -> keras.Model:
+def _construct(
+    constructor: Any, name: str, shape: tuple[int | None, ...], weights: str | None
+) -> keras.Model:
     try:
-        network = make(include_top=False, weights=weights, input_shape=shape)
+        network = constructor(include_top=False, weights=weights, input_shape=shape)
     except Exception as error:  # a failed download raises Exception itself
         if weights is None:
             raise ConfigurationError(
                 f"backbone {name!r} cannot take images of {shape[0]} x {shape[1]} pixels "
                 f"({_first_line(error)}); pass a larger image_size=."
             ) from error
-        _made(make, name, shape, None)  # tells it where the images are what is wrong
+        # Without weights this fails where it is the images that do not fit.
+        _construct(constructor, name, shape, None)
         tried = "Keras' cache (~/.keras/models), then the host" if weights == "imagenet" else "it"
         raise ConfigurationError(
             f"weights={weights!r} of backbone {name!r} cannot be loaded ({_first_line(error)}). "
             f"Tried {tried}. Give weights= the path of a local file of the network without its "
             "top, or None for random weights."
         ) from error
+
     if 0 in network.output_shape[1:]:
         raise ConfigurationError(
             f"backbone {name!r} has nothing left of images of {shape[0]} x {shape[1]} pixels "
@@ -118,6 +123,7 @@ def _made(make: Any, name: str, shape: tuple[int | None, ...], weights: str | No
 
 @contextmanager
 def _short_waits() -> Iterator[None]:
+    """Let connections fail after `CONNECT_SECONDS`; Keras' downloader alone waits for minutes."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(CONNECT_SECONDS)
     try:

@@ -15,7 +15,7 @@ Loaded = tuple[keras.Model, Callable[[Any], Any], int]
 
 
 def load(preset: str) -> Loaded:
-    """A backbone with its weights and its preprocessing, of a preset or a folder.
+    """Load a backbone with its weights and its preprocessing, of a preset or a folder.
 
     Args:
         preset: A name of keras-hub, or a folder made by `save_to_preset`.
@@ -36,6 +36,7 @@ def load(preset: str) -> Loaded:
                 "save_to_preset wrote."
             )
         preset = str(folder)
+
     try:
         backbone = keras_hub.models.Backbone.from_preset(preset)
     except Exception as error:  # whatever the hub's downloader raises: no common base
@@ -45,16 +46,17 @@ def load(preset: str) -> Loaded:
             "folder made by save_to_preset, 'keras_hub:path/to/folder', or a name of "
             "keras_hub.models.Backbone.presets with a network connection."
         ) from error
+
     try:
         converter = keras_hub.layers.ImageConverter.from_preset(preset, dtype="float32")
     except ValueError:  # a folder that holds a backbone and nothing else
-        return of(backbone)
+        return take(backbone)
     converter.image_size = None  # the images have the size that the user chose
-    return backbone, converter, _channels(backbone)
+    return backbone, converter, channels_of(backbone)
 
 
-def of(backbone: Any) -> Loaded:
-    """A backbone that somebody made, which takes [-1, 1]; see `load`.
+def take(backbone: Any) -> Loaded:
+    """Return a user's backbone, which takes [-1, 1], in the form of `load`.
 
     Raises:
         ConfigurationError: It is another keras-hub model.
@@ -65,9 +67,10 @@ def of(backbone: Any) -> Loaded:
         raise ConfigurationError(
             f"backbone is keras-hub's {type(backbone).__name__}; give its .backbone."
         )
-    return backbone, to_minus_one_to_one, _channels(backbone)
+    return backbone, to_minus_one_to_one, channels_of(backbone)
 
 
-def _channels(backbone: Any) -> int:
-    shape = backbone.input_shape
+def channels_of(model: keras.Model) -> int:
+    """Return the channels of the images that a model takes, 3 where nobody can tell."""
+    shape = getattr(model, "input_shape", None)
     return 1 if isinstance(shape, tuple) and shape[-1] == 1 else 3

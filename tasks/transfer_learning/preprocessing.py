@@ -11,7 +11,7 @@ import keras
 class ImagePreprocessing(keras.layers.Layer):  # type: ignore[misc]
     """The first layer of a transferred model, in float32 under every precision.
 
-    Grey images get three equal channels where the backbone wants colour.
+    Grey images get three equal channels where the backbone takes color.
 
     Args:
         function: From images in [0, 255] to the backbone's input.
@@ -35,15 +35,10 @@ class ImagePreprocessing(keras.layers.Layer):  # type: ignore[misc]
 
 
 def to_unit(images: Any) -> Any:
-    """[0, 255] to [0, 1], the convention of TensorFlow Hub."""
+    """Scale [0, 255] to [0, 1], the convention of TensorFlow Hub."""
     return images / 255.0
 
 
 def to_minus_one_to_one(images: Any) -> Any:
-    """[0, 255] to [-1, 1]."""
+    """Scale [0, 255] to [-1, 1]."""
     return images / 127.5 - 1.0
-
-
-def unchanged(images: Any) -> Any:
-    """[0, 255] as it is, for backbones that scale by themselves."""
-    return images

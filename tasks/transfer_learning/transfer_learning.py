@@ -11,7 +11,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from lightning_tf.data.images.cached_features import CachedFeatures
-from lightning_tf.data.images.spec import ImageSpec, image_spec
+from lightning_tf.data.images.image_spec import ImageSpec, image_spec
 from lightning_tf.exceptions import ConfigurationError, nearest
 from lightning_tf.tasks.image_classification.image_classification import ImageClassification
 from lightning_tf.tasks.transfer_learning.backbone import Backbone
@@ -42,8 +42,8 @@ class TransferLearning(ImageClassification):
     """Learns which of several classes an image shows, with features learnt on other images.
 
     Batches, losses, metrics and options are `ImageClassification`'s; the network is the backbone,
-    with its own preprocessing inside, a mean over its feature maps, and a head. The predictions
-    sheet gets a second figure, with Grad-CAM heat maps, where the backbone gives feature maps.
+    with its own preprocessing inside, a mean over its feature maps, and a head. The grid of
+    predictions gets a second figure, with Grad-CAM heat maps, where the backbone gives maps.
 
     With ``train="head"`` the backbone never trains, and its BatchNormalization layers compute with
     their moving statistics. For two phases in one fit, give ``train="all"`` and the callback
@@ -112,7 +112,9 @@ class TransferLearning(ImageClassification):
                 f"cache_features=True goes without {wrong}: features are computed once, of "
                 "images and by a backbone that do not change."
             )
+
         super().__init__(data, **options)
+        # It replaces the base class's classifier, a network trained from nothing.
         self.classifier = TransferClassifier(  # type: ignore[assignment]
             Backbone(backbone, weights, preprocessing),
             train_backbone=train == "all",
@@ -120,6 +122,8 @@ class TransferLearning(ImageClassification):
             hidden_units=hidden_units,
             dropout=dropout,
         )
+
+        # The images, also where the Trainer is given features of them.
         self.images_data = self.data
         if cache_features:
             self.data = CachedFeatures(self.data, self._extract, self._backbone_version)
@@ -130,11 +134,11 @@ class TransferLearning(ImageClassification):
         self.backbone, self.head = self.built.backbone, self.built.head
 
     def image_spec(self) -> ImageSpec:
-        """What the network is built to: the images, not features of them."""
+        """Return what the network is built to: the images, not features of them."""
         return image_spec(self.images_data)
 
     def heat_maps(self, images: Any, classes: Any) -> NDArray[np.float32] | None:
-        """Grad-CAM: where in each image its class was seen, or None without feature maps.
+        """Return Grad-CAM heat maps, where in each image a class is seen; None without maps.
 
         Args:
             images: Of shape (batch, height, width, channels), in the data's range.
@@ -142,25 +146,26 @@ class TransferLearning(ImageClassification):
         """
         if self.built.to_maps is None:
             return None
-        found = grad_cam(self.built.to_maps, self.built.head, self._images(images), classes)
-        return np.asarray(found)
+        return np.asarray(
+            grad_cam(self.built.to_maps, self.built.head, self._images(images), classes)
+        )
 
     def _images(self, images: Any) -> tf.Tensor:
-        """Float32 images in [0, 255]; features as they are."""
+        """Return float32 images in [0, 255]; features as they are."""
         if len(images.shape) == FEATURES_RANK:
             return images
         return super()._images(images)
 
-    def _configured(self) -> BuiltTransfer:
-        """The model, made now where features are asked for before the first step."""
+    def _ensure_built(self) -> BuiltTransfer:
+        """Return the model, built now where features are asked for before the first step."""
         if not self.configured:
             self.configure_model()
             self.configured = True
         return self.built
 
     def _extract(self, images: Any) -> tf.Tensor:
-        extractor = self._configured().extractor
+        extractor = self._ensure_built().extractor
         return tf.cast(extractor(self._images(images), training=False), tf.float32)
 
     def _backbone_version(self) -> int:
-        return self._configured().backbone_version()
+        return self._ensure_built().backbone_version()

@@ -7,7 +7,7 @@ from helpers.resumable import TwoParts, assert_resume_is_exact, bits, resumed
 
 from lightning_tf import Callback, Trainer
 from lightning_tf.callbacks import EMA, EarlyStopping, ModelCheckpoint
-from lightning_tf.checkpoint import io as checkpoint
+from lightning_tf.checkpoint.io import read_checkpoint
 from lightning_tf.exceptions import CheckpointError, ConfigurationError
 from lightning_tf.tasks import ImageClassification
 from lightning_tf.variables import all_variables
@@ -264,7 +264,7 @@ def test_a_test_of_another_task_saves_its_own_weights(tmp_path):
     other = Falling(NumberData([4], held_out=[0]))
     trainer.test(other)
     trainer.save_checkpoint(tmp_path / "other")
-    assert checkpoint.load(tmp_path / "other")[0]["task.weight.0000.weight"] == 0.0
+    assert read_checkpoint(tmp_path / "other").tensors["task.weight.0000.weight"] == 0.0
 
 
 # ---- checkpoints
@@ -285,7 +285,7 @@ def test_every_checkpoint_holds_the_averages_as_the_weights(tmp_path, when, weig
     trainer = fitted(task, max_epochs=1, callbacks=[saves, EMA(0.5)])
     if when == "after fit":
         trainer.save_checkpoint(tmp_path / "saved", weights_only=weights_only)
-    tensors, _ = checkpoint.load(tmp_path / "saved")
+    tensors = read_checkpoint(tmp_path / "saved").tensors
     assert tensors["task.weight.0000.weight"] == -1.0
     if weights_only:
         assert list(tensors) == ["task.weight.0000.weight"]

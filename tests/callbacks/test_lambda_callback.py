@@ -1,9 +1,9 @@
 import pytest
 from helpers.boring import BoringTask, fitted
 
-from lightning_tf.callback import overrides
 from lightning_tf.callbacks import LambdaCallback
 from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.hooks import overrides
 
 
 def test_functions_are_called_as_the_hooks_of_their_names():

@@ -8,7 +8,7 @@ from lightning_tf.checkpoint.atomic_directory import (
     OWNER,
     AtomicDirectory,
     final_name,
-    standing,
+    locate,
     sweep,
 )
 
@@ -67,7 +67,7 @@ def test_a_link_in_the_way_is_replaced_and_its_target_stays(tmp_path):
 def test_what_a_killed_process_moved_away_still_stands_and_comes_back(tmp_path):
     old = tmp_path / f".a.{dead_owner()}.old"
     make(old, "old")
-    assert standing(tmp_path / "a") == old
+    assert locate(tmp_path / "a") == old
     assert final_name(old.name) == "a"
     sweep(tmp_path)
     assert (tmp_path / "a" / "file").read_text() == "old"
@@ -103,4 +103,4 @@ def test_a_process_of_the_same_number_as_this_one_may_have_been_another(tmp_path
 
 def test_a_missing_folder_is_nothing_to_sweep(tmp_path):
     sweep(tmp_path / "missing")
-    assert standing(tmp_path / "missing" / "a") == tmp_path / "missing" / "a"
+    assert locate(tmp_path / "missing" / "a") == tmp_path / "missing" / "a"

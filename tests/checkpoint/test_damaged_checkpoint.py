@@ -13,8 +13,17 @@ from helpers.boring import BoringTask, quiet
 
 from lightning_tf import Trainer
 from lightning_tf.callbacks import CSVLogger, ModelCheckpoint, WandbLogger
-from lightning_tf.checkpoint import io as checkpoint
-from lightning_tf.checkpoint.digests import digests
+from lightning_tf.checkpoint.digests import digest
+from lightning_tf.checkpoint.io import (
+    FORMAT,
+    LONGEST_RUN,
+    RUN_FILE,
+    TENSORS_FILE,
+    Snapshot,
+    read_checkpoint,
+    read_run,
+    write_checkpoint,
+)
 from lightning_tf.exceptions import CheckpointError
 
 PLACES = 25  # of each file, flipped and cut: 50 a file
@@ -22,12 +31,12 @@ PLACES = 25  # of each file, flipped and cut: 50 a file
 
 @pytest.fixture
 def saved(tmp_path):
-    state = checkpoint.Snapshot(
+    state = Snapshot(
         {"kernel": np.arange(300.0, dtype="float32"), "steps": np.array(7)},
         json.dumps({"epoch": 3, "callbacks": {"a": {"best": [0.5, "b"]}}, "nothing": None}),
     )
-    checkpoint.write(tmp_path / "a", state)
-    assert checkpoint.load(tmp_path / "a")[1]["epoch"] == 3
+    write_checkpoint(tmp_path / "a", state)
+    assert read_checkpoint(tmp_path / "a").run["epoch"] == 3
     return tmp_path / "a"
 
 
@@ -37,7 +46,7 @@ def flipped(content, place):
     return bytes(bits)
 
 
-@pytest.mark.parametrize("name", [checkpoint.TENSORS, checkpoint.RUN])
+@pytest.mark.parametrize("name", [TENSORS_FILE, RUN_FILE])
 @pytest.mark.parametrize("harm", [flipped, lambda content, place: content[:place]])
 def test_a_flipped_bit_or_a_cut_anywhere_is_refused_with_the_files_name(saved, name, harm):
     random.seed(1)
@@ -45,35 +54,35 @@ def test_a_flipped_bit_or_a_cut_anywhere_is_refused_with_the_files_name(saved, n
     for _ in range(PLACES):
         (saved / name).write_bytes(harm(whole, random.randrange(len(whole))))
         with pytest.raises(CheckpointError, match=r"a/(run\.json|state\.safetensors)"):
-            checkpoint.load(saved)
+            read_checkpoint(saved)
     (saved / name).write_bytes(whole)
-    checkpoint.load(saved)
+    read_checkpoint(saved)
 
 
 def test_a_byte_added_is_refused(saved):
-    for name in (checkpoint.TENSORS, checkpoint.RUN):
+    for name in (TENSORS_FILE, RUN_FILE):
         whole = (saved / name).read_bytes()
         (saved / name).write_bytes(whole + b" ")
         with pytest.raises(CheckpointError, match="damaged"):
-            checkpoint.load(saved)
+            read_checkpoint(saved)
         (saved / name).write_bytes(whole)
 
 
-@pytest.mark.parametrize("number", [1, 2, checkpoint.FORMAT + 1])
+@pytest.mark.parametrize("number", [1, 2, FORMAT + 1])
 def test_another_format_is_refused_with_its_number(saved, tmp_path, number):
-    forged = forge(tmp_path / "b", (saved / checkpoint.TENSORS).read_bytes(), number=number)
+    forged = forge(tmp_path / "b", (saved / TENSORS_FILE).read_bytes(), number=number)
     with pytest.raises(CheckpointError, match=rf"format {number}.*reads format 3 alone: install"):
-        checkpoint.load(forged)
+        read_checkpoint(forged)
 
 
-def forge(folder, tensors, run=b"{}", number=checkpoint.FORMAT):
+def forge(folder, tensors, run=b"{}", number=FORMAT):
     """What an attacker can do: both files, every sum right."""
     folder.mkdir(exist_ok=True)
-    (folder / checkpoint.TENSORS).write_bytes(tensors)
-    head = {"format": number, "sha256": digests(tensors)}
+    (folder / TENSORS_FILE).write_bytes(tensors)
+    head = {"format": number, "sha256": digest(tensors)}
     above = json.dumps(head)[:-1].encode() + b", " + run[1:-1] + b'"x": 1'
     seal = f', "sha256_above": "{hashlib.sha256(above).hexdigest()}"}}'
-    (folder / checkpoint.RUN).write_bytes(above + seal.encode())
+    (folder / RUN_FILE).write_bytes(above + seal.encode())
     return folder
 
 
@@ -106,7 +115,7 @@ ELSEWHERE = ["../../up", "a/../../up", "..", "/etc/passwd", "..\\\\up", "a\\u000
 def test_hostile_tensors_are_refused_and_run_nothing(tmp_path, monkeypatch, tensors):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(CheckpointError, match="holds no tensors"):
-        checkpoint.load(forge(tmp_path / "a", tensors))
+        read_checkpoint(forge(tmp_path / "a", tensors))
     assert os.listdir(tmp_path) == ["a"]
 
 
@@ -117,39 +126,39 @@ def test_hostile_tensors_are_refused_and_run_nothing(tmp_path, monkeypatch, tens
 )
 def test_hostile_plain_data_are_refused_and_run_nothing(saved, monkeypatch, content):
     monkeypatch.chdir(saved.parent)
-    (saved / checkpoint.RUN).write_bytes(content)
+    (saved / RUN_FILE).write_bytes(content)
     with pytest.raises(CheckpointError, match=r"run\.json is damaged"):
-        checkpoint.load(saved)
+        read_checkpoint(saved)
     assert os.listdir(saved.parent) == ["a"]
 
 
 def test_a_file_of_the_wrong_kind_is_refused_instead_of_read_for_ever(saved):
-    for name, make in ((checkpoint.TENSORS, os.mkfifo), (checkpoint.RUN, os.mkdir)):
+    for name, make in ((TENSORS_FILE, os.mkfifo), (RUN_FILE, os.mkdir)):
         kept = (saved / name).read_bytes()
         (saved / name).unlink()
         make(saved / name)
         with pytest.raises(CheckpointError, match="no regular file"):
-            checkpoint.load(saved)
+            read_checkpoint(saved)
         (saved / name).unlink() if make is os.mkfifo else (saved / name).rmdir()
         (saved / name).write_bytes(kept)
-    (saved / checkpoint.TENSORS).unlink()
-    (saved / checkpoint.TENSORS).symlink_to("/dev/zero")
+    (saved / TENSORS_FILE).unlink()
+    (saved / TENSORS_FILE).symlink_to("/dev/zero")
     with pytest.raises(CheckpointError, match="no regular file"):
-        checkpoint.load(saved)
+        read_checkpoint(saved)
 
 
 def test_a_run_file_larger_than_any_run_is_not_read(saved):
-    with (saved / checkpoint.RUN).open("r+b") as file:
-        file.truncate(checkpoint.LONGEST_RUN + 1)
+    with (saved / RUN_FILE).open("r+b") as file:
+        file.truncate(LONGEST_RUN + 1)
     with pytest.raises(CheckpointError, match="bytes are no run's data"):
-        checkpoint.load(saved)
+        read_checkpoint(saved)
 
 
 @pytest.mark.parametrize("name", ELSEWHERE)
 def test_a_tensor_named_like_a_path_out_of_the_folder_is_refused(tmp_path, name):
     entry = f'{{"{name}":{{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}}}'.encode()
     with pytest.raises(CheckpointError, match="holds a tensor named"):
-        checkpoint.load(forge(tmp_path / "a", header(entry) + b"1234"))
+        read_checkpoint(forge(tmp_path / "a", header(entry) + b"1234"))
 
 
 def resumed(folder, logger, change):
@@ -164,10 +173,10 @@ def resumed(folder, logger, change):
 
     fit()
     path = folder / "ckpt" / "a.ckpt"
-    run = checkpoint.load_run(path)
+    run = read_run(path)
     change(run)
     run = {k: v for k, v in run.items() if k not in ("format", "sha256", "sha256_above")}
-    forge(path, (path / checkpoint.TENSORS).read_bytes(), json.dumps(run).encode()[:-1] + b", }")
+    forge(path, (path / TENSORS_FILE).read_bytes(), json.dumps(run).encode()[:-1] + b", }")
     return fit(ckpt_path=path)
 
 

@@ -1,6 +1,5 @@
 import json
 import os
-import random
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +12,15 @@ from helpers.boring import BoringTask, NumberData, NumberTask, Rows, fitted, qui
 from helpers.paths import SEARCHED
 
 from lightning_tf import Trainer
-from lightning_tf.checkpoint import io as checkpoint
+from lightning_tf.checkpoint.io import (
+    RUN_FILE,
+    TENSORS_FILE,
+    Snapshot,
+    assign_tensors,
+    read_checkpoint,
+    read_values,
+    write_checkpoint,
+)
 from lightning_tf.exceptions import CheckpointError, ConfigurationError
 
 FRESH = """
@@ -96,22 +103,20 @@ def numbers_of(some):
 
 def test_variables_and_plain_data_come_back(tmp_path):
     written = variables()
-    checkpoint.write(
-        tmp_path / "a", checkpoint.snapshot(written, {"epoch": 3, "nan": float("nan")})
-    )
-    tensors, run = checkpoint.load(tmp_path / "a")
-    assert run["epoch"] == 3
-    assert np.isnan(run["nan"])
+    write_checkpoint(tmp_path / "a", Snapshot.of(written, {"epoch": 3, "nan": float("nan")}))
+    checkpoint = read_checkpoint(tmp_path / "a")
+    assert checkpoint.run["epoch"] == 3
+    assert np.isnan(checkpoint.run["nan"])
     fresh = variables()
     for variable in fresh.values():
         variable.assign(np.zeros(variable.shape))
-    checkpoint.assign(fresh, tensors, "a")
+    assign_tensors(fresh, checkpoint.tensors, "a")
     assert numbers_of(fresh) == numbers_of(written)
 
 
 def test_the_directory_holds_two_files_and_leaves_nothing_beside(tmp_path):
     for _ in range(2):
-        checkpoint.write(tmp_path / "deep" / "a", checkpoint.snapshot(variables(), {}))
+        write_checkpoint(tmp_path / "deep" / "a", Snapshot.of(variables(), {}))
     assert sorted(path.name for path in (tmp_path / "deep" / "a").iterdir()) == [
         "run.json",
         "state.safetensors",
@@ -120,16 +125,16 @@ def test_the_directory_holds_two_files_and_leaves_nothing_beside(tmp_path):
 
 
 def test_a_save_that_fails_touches_nothing(tmp_path):
-    checkpoint.write(tmp_path / "a", checkpoint.snapshot(variables(), {"epoch": 1}))
+    write_checkpoint(tmp_path / "a", Snapshot.of(variables(), {"epoch": 1}))
     with pytest.raises(TypeError):
-        checkpoint.write(tmp_path / "a", checkpoint.snapshot(variables(), {"epoch": object()}))
-    _, run = checkpoint.load(tmp_path / "a")
+        write_checkpoint(tmp_path / "a", Snapshot.of(variables(), {"epoch": object()}))
+    run = read_checkpoint(tmp_path / "a").run
     assert run["epoch"] == 1
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
 def test_a_rename_that_fails_leaves_a_whole_checkpoint(tmp_path, monkeypatch):
-    checkpoint.write(tmp_path / "a", checkpoint.snapshot(variables(), {"epoch": 1}))
+    write_checkpoint(tmp_path / "a", Snapshot.of(variables(), {"epoch": 1}))
     rename, calls = os.rename, []
 
     def second_fails(source, target):
@@ -140,49 +145,49 @@ def test_a_rename_that_fails_leaves_a_whole_checkpoint(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "rename", second_fails)
     with pytest.raises(OSError, match="disk"):
-        checkpoint.write(tmp_path / "a", checkpoint.snapshot(variables(), {"epoch": 2}))
-    _, run = checkpoint.load(tmp_path / "a")
+        write_checkpoint(tmp_path / "a", Snapshot.of(variables(), {"epoch": 2}))
+    run = read_checkpoint(tmp_path / "a").run
     assert run["epoch"] == 1
 
 
 def test_a_file_in_the_way_is_not_deleted(tmp_path):
     (tmp_path / "a").write_text("precious")
     with pytest.raises(OSError, match="a"):
-        checkpoint.write(tmp_path / "a", checkpoint.snapshot(variables(), {}))
+        write_checkpoint(tmp_path / "a", Snapshot.of(variables(), {}))
     assert (tmp_path / "a").read_text() == "precious"
 
 
 def damage_tensors(folder):
-    path = folder / checkpoint.TENSORS
+    path = folder / TENSORS_FILE
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
 
 
 def shorten_tensors(folder):
-    path = folder / checkpoint.TENSORS
+    path = folder / TENSORS_FILE
     path.write_bytes(path.read_bytes()[:-10])
 
 
 def remove_tensors(folder):
-    (folder / checkpoint.TENSORS).unlink()
+    (folder / TENSORS_FILE).unlink()
 
 
 def damage_run(folder):
-    (folder / checkpoint.RUN).write_text('{"format": 1, ')
+    (folder / RUN_FILE).write_text('{"format": 1, ')
 
 
 def remove_run(folder):
-    (folder / checkpoint.RUN).unlink()
+    (folder / RUN_FILE).unlink()
 
 
 def age(folder):
-    run = json.loads((folder / checkpoint.RUN).read_text())
-    (folder / checkpoint.RUN).write_text(json.dumps({**run, "format": 99}))
+    run = json.loads((folder / RUN_FILE).read_text())
+    (folder / RUN_FILE).write_text(json.dumps({**run, "format": 99}))
 
 
 def another_document(folder):
-    (folder / checkpoint.RUN).write_text("[1, 2]")
+    (folder / RUN_FILE).write_text("[1, 2]")
 
 
 @pytest.mark.parametrize(
@@ -198,33 +203,25 @@ def another_document(folder):
     ],
 )
 def test_a_damaged_checkpoint_is_refused_with_its_name(tmp_path, harm):
-    checkpoint.write(tmp_path / "broken", checkpoint.snapshot(variables(), {}))
+    write_checkpoint(tmp_path / "broken", Snapshot.of(variables(), {}))
     harm(tmp_path / "broken")
     with pytest.raises(CheckpointError, match="broken"):
-        checkpoint.load(tmp_path / "broken")
+        read_checkpoint(tmp_path / "broken")
 
 
 def test_a_missing_checkpoint_is_refused(tmp_path):
     with pytest.raises(CheckpointError, match="no such directory"):
-        checkpoint.load(tmp_path / "nowhere")
+        read_checkpoint(tmp_path / "nowhere")
 
 
 def test_nothing_moves_unless_everything_fits():
     first, second = keras.Variable([1.0, 2.0]), keras.Variable([3.0])
     tensors = {"first": np.array([9.0, 9.0]), "second": np.array([9.0, 9.0])}
     with pytest.raises(CheckpointError, match="second has shape"):
-        checkpoint.assign({"first": first, "second": second}, tensors, "x")
+        assign_tensors({"first": first, "second": second}, tensors, "x")
     with pytest.raises(CheckpointError, match="does not hold third"):
-        checkpoint.assign({"first": first, "third": second}, tensors, "x")
+        assign_tensors({"first": first, "third": second}, tensors, "x")
     assert np.asarray(first).tolist() == [1.0, 2.0]
-
-
-def test_pythons_and_numpys_generators_come_back_through_json():
-    state = json.loads(json.dumps(checkpoint.random_state()))
-    drawn = random.random(), np.random.normal()
-    random.random()
-    checkpoint.restore_random_state(state)
-    assert (random.random(), np.random.normal()) == drawn
 
 
 # ---- a whole run
@@ -320,7 +317,7 @@ def test_a_limit_holds_in_a_resumed_epoch_of_unknown_length(tmp_path):
 def test_weights_only_serves_evaluation_and_is_refused_by_fit(tmp_path):
     task = NumberTask(NumberData([1, 2], held_out=[1]))
     fitted(task, max_epochs=1).save_checkpoint(tmp_path / "weights", weights_only=True)
-    assert "optimizer" not in str(checkpoint.load(tmp_path / "weights")[0].keys())
+    assert "optimizer" not in str(read_checkpoint(tmp_path / "weights").tensors.keys())
     fresh = NumberTask(NumberData([1, 2], held_out=[1]))
     Trainer(**quiet()).test(fresh, ckpt_path=tmp_path / "weights")
     assert float(fresh.weight) == -3.0
@@ -350,7 +347,7 @@ def test_a_checkpoint_of_another_task_is_refused_and_changes_nothing(tmp_path):
 
 def test_a_checkpoint_holds_hyperparameters_settings_and_positions(tmp_path):
     fitted(NumberTask(NumberData([1, 2, 3])), max_steps=2, seed=5).save_checkpoint(tmp_path / "a")
-    _, run = checkpoint.load(tmp_path / "a")
+    run = read_checkpoint(tmp_path / "a").run
     assert run["hparams"]["optimizer"] is None
     assert run["settings"]["max_steps"] == 2
     assert run["progress"]["global_step"] == 2
@@ -390,7 +387,7 @@ def test_a_snapshot_stays_while_variables_move():
             dense.assign_add(tf.ones((5, 2)))
             sparse.scatter_add(tf.IndexedSlices(tf.ones((2, 2)), [1, 3]))
 
-    held = checkpoint.arrays({"dense": dense, "sparse": sparse})
+    held = read_values({"dense": dense, "sparse": sparse})
     for _ in range(2):
         move()
     assert all((array == 1.0).all() for array in held.values())

@@ -1,13 +1,17 @@
 import logging
 import os
+import subprocess
+import sys
+from importlib import import_module
 
 import pytest
 from helpers.boring import BoringTask, NumberData, NumberTask, quiet
+from helpers.paths import SEARCHED
 
 from lightning_tf import Trainer
 from lightning_tf.callbacks import CSVLogger, ModelCheckpoint
-from lightning_tf.checkpoint import io as checkpoint
 from lightning_tf.checkpoint import search as checkpoint_search
+from lightning_tf.checkpoint.io import RUN_FILE, TENSORS_FILE
 from lightning_tf.exceptions import CheckpointError, ConfigurationError
 
 
@@ -32,7 +36,7 @@ def trained(root, epochs, ckpt_path=None, kind=NumberTask, **arguments):
 
 
 def damage(path):
-    with open(os.path.join(path, checkpoint.TENSORS), "r+b") as file:
+    with open(os.path.join(path, TENSORS_FILE), "r+b") as file:
         file.truncate(10)
 
 
@@ -66,7 +70,7 @@ def test_last_falls_back_to_the_newest_whole_one_and_says_so(tmp_path, caplog):
     trained(tmp_path, 3)
     folder = tmp_path / "checkpoints"
     damage(folder / "epoch=2-step=6.ckpt")
-    (folder / "epoch=1-step=4.ckpt" / checkpoint.RUN).unlink()
+    (folder / "epoch=1-step=4.ckpt" / RUN_FILE).unlink()
     with caplog.at_level(logging.WARNING, "lightning_tf"):
         again = trained(tmp_path, 4, "last")
     assert again.ckpt_path.endswith("epoch=0-step=2.ckpt")
@@ -88,6 +92,100 @@ def test_last_passes_over_other_tasks_and_weights_alone(tmp_path):
     first.save_checkpoint(tmp_path / "checkpoints" / "weights.ckpt", weights_only=True)
     again = trained(tmp_path, 2, "last")
     assert again.ckpt_path.endswith("epoch=0-step=2.ckpt")
+
+
+SCRIPT = """
+import sys
+
+from helpers.boring import NumberData, NumberTask, quiet
+
+from lightning_tf import Trainer
+
+
+class Rows(NumberData):
+    pass
+
+
+class Descends(NumberTask):
+    pass
+
+
+def fit(root, epochs, rows=(1, 1)):
+    arguments = {**quiet(max_epochs=epochs), "enable_checkpointing": True}
+    trainer = Trainer(**arguments, default_root_dir=root)
+    trainer.fit(Descends(Rows(list(rows))), ckpt_path="last")
+    return trainer
+
+
+if __name__ == "__main__":
+    print("resumed:", fit(sys.argv[1], int(sys.argv[2])).resumed)
+"""
+
+
+def test_last_of_a_script_and_of_its_import_is_the_same(tmp_path, monkeypatch):
+    (tmp_path / "train_script.py").write_text(SCRIPT)
+
+    def run(epochs):
+        return subprocess.run(
+            [sys.executable, tmp_path / "train_script.py", tmp_path, str(epochs)],
+            env={**os.environ, "PYTHONPATH": SEARCHED},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+
+    assert "resumed: False" in run(1)
+    monkeypatch.syspath_prepend(tmp_path)
+    imported = import_module("train_script").fit(tmp_path, 2)
+    assert imported.ckpt_path.endswith("epoch=0-step=2.ckpt")
+    assert imported.global_step == 4
+    assert "resumed: True" in run(3)
+
+
+class Reads(NumberTask):
+    """A task with an argument, which a folder of checkpoints may hold under two modules."""
+
+    def __init__(self, data, start=None, units=1):
+        super().__init__(data)
+        self.start, self.units = start, units
+
+
+def moved(module, name="Reads"):
+    return type(name, (Reads,), {"__module__": module})
+
+
+@pytest.mark.parametrize(
+    ("before", "start", "units", "resumed"),
+    [
+        (moved("package.old.place"), None, 1, True),
+        (moved("package.old.place"), 5, 1, True),  # learned by the run, asked for by nobody
+        (moved("package.old.place"), None, 2, False),
+        (moved("package.old.place", "Writes"), None, 1, False),
+        (moved("package.new"), None, 2, True),
+    ],
+    ids=["moved", "learned", "other arguments", "other name", "the same class, other arguments"],
+)
+def test_last_finds_a_class_that_moved_and_no_other_of_its_name(
+    tmp_path, before, start, units, resumed
+):
+    def fit(kind, epochs, **arguments):
+        task = kind(NumberData([1, 1]), **arguments)
+        trainer = Trainer(
+            **{**quiet(max_epochs=epochs), "enable_checkpointing": True}, default_root_dir=tmp_path
+        )
+        trainer.fit(task, ckpt_path="last")
+        return trainer
+
+    fit(before, 1, start=start, units=units)
+    assert fit(moved("package.new"), 2).resumed == resumed
+
+
+def test_a_task_is_rebuilt_from_a_checkpoint_of_its_class_in_another_module(tmp_path):
+    data = NumberData([1, 1])
+    trainer = Trainer(**quiet(max_epochs=1))
+    trainer.fit(moved("__main__")(data, units=3))
+    trainer.save_checkpoint(tmp_path / "a")
+    assert moved("package.new").from_checkpoint(tmp_path / "a", data=data).units == 3
 
 
 def test_last_of_a_folder_that_was_named_is_looked_for_there_alone(tmp_path):

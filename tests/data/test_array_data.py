@@ -31,13 +31,13 @@ def test_a_resumed_epoch_is_the_rest_of_the_whole_one():
 
 def test_splits_never_overlap_and_do_not_depend_on_the_seed():
     data = ArrayData(X, Y, val_fraction=0.2, test_fraction=0.1, seed=1)
-    parts = [examples(data.dataset_for(stage)) for stage in ("train", "val", "test")]
-    assert [len(part) for part in parts] == [72, 21, 10]
-    assert sorted(value for part in parts for value in part) == X[:, 0].tolist()
+    splits = [examples(data.dataset_for(stage)) for stage in ("train", "val", "test")]
+    assert [len(split) for split in splits] == [72, 21, 10]
+    assert sorted(value for split in splits for value in split) == X[:, 0].tolist()
     other = ArrayData(X, Y, val_fraction=0.2, test_fraction=0.1, seed=2)
-    assert examples(other.val_dataset()) == parts[1]
+    assert examples(other.val_dataset()) == splits[1]
     again = ArrayData(X, Y, val_fraction=0.2, test_fraction=0.1, split_seed=9)
-    assert examples(again.val_dataset()) != parts[1]
+    assert examples(again.val_dataset()) != splits[1]
 
 
 def test_the_last_batch_keeps_the_remaining_examples():
@@ -45,7 +45,7 @@ def test_the_last_batch_keeps_the_remaining_examples():
     assert [len(x) for x, _ in data.train_dataset(0)] == [50, 50, 3]
 
 
-def test_given_parts_are_used_as_they_are():
+def test_given_splits_are_used_as_they_are():
     data = ArrayData(X, Y, val=(X[:5], Y[:5]), test=(X[5:9], Y[5:9]), predict=X[9:11])
     assert len(examples(data.train_dataset(0))) == 103
     assert examples(data.val_dataset()) == [0, 1, 2, 3, 4]
@@ -83,7 +83,7 @@ def test_bad_arrays_are_named(x, y, message):
     assert message in str(error.value)
 
 
-def test_a_part_and_a_fraction_of_it_exclude_each_other():
+def test_a_split_and_a_fraction_of_it_exclude_each_other():
     with pytest.raises(ConfigurationError, match="val_fraction"):
         ArrayData(X, Y, val=(X, Y), val_fraction=0.2).setup("fit")
 

@@ -7,11 +7,11 @@ import tensorflow as tf
 from helpers.boring import BoringData, BoringTask, fitted
 from helpers.replicated import furthest, trainer_of
 
-from lightning_tf.checkpoint import io as checkpoint
+from lightning_tf.checkpoint.io import Snapshot, assign_tensors, read_checkpoint, write_checkpoint
 from lightning_tf.distribute.placement import Placement
 from lightning_tf.distribute.sync_on_read import SyncOnRead, is_sync_on_read
 from lightning_tf.distribute.workers import Workers
-from lightning_tf.graph.metrics import StageMetrics
+from lightning_tf.graph.stage_metrics import StageMetrics
 from lightning_tf.variables import all_variables
 
 TWO = Placement("cpu", 2, "auto")
@@ -56,9 +56,9 @@ def test_a_checkpoint_gives_every_replica_its_own_part_back(tmp_path):
     variable = next(v for name, v in saved.state().items() if "0001" in name)
     parts = np.array([[0.1, 1.0], [0.7, 2.0]], "float32")
     variable.assign(tf.constant(parts))
-    checkpoint.write(tmp_path / "one", checkpoint.snapshot(saved.state(), {}))
-    tensors, _ = checkpoint.load(tmp_path / "one")
-    checkpoint.assign(loaded.state(), loaded.fitted(tensors, ""), "one")
+    write_checkpoint(tmp_path / "one", Snapshot.of(saved.state(), {}))
+    tensors = read_checkpoint(tmp_path / "one").tensors
+    assign_tensors(loaded.state(), loaded.adapt_state(tensors, ""), "one")
     variable = next(v for name, v in loaded.state().items() if "0001" in name)
     np.testing.assert_array_equal(variable.read_value().numpy(), parts)
 
@@ -67,15 +67,15 @@ def test_a_whole_becomes_parts_and_parts_a_whole():
     one, two = stage_metrics(Placement("cpu", 1, "auto")), stage_metrics(TWO)
     four = stage_metrics(Placement("cpu", 4, "auto"))
     whole = {"m.whole.0000": np.int32(7), "m.whole.0001": np.array([0.5, 2.0], "float32")}
-    assert set(two.fitted(whole, "m.")) >= {"m.whole.0000.replicas", "m.whole.0001.replicas"}
-    divided = {k: v for k, v in two.fitted(whole, "m.").items() if k.endswith("replicas")}
+    assert set(two.adapt_state(whole, "m.")) >= {"m.whole.0000.replicas", "m.whole.0001.replicas"}
+    divided = {k: v for k, v in two.adapt_state(whole, "m.").items() if k.endswith("replicas")}
     assert divided["m.whole.0000.replicas"].tolist() == [7, 0]
     assert divided["m.whole.0001.replicas"].tolist() == [[0.5, 2.0], [0.0, 0.0]]
-    again = one.fitted(divided, "m.")
+    again = one.adapt_state(divided, "m.")
     for name, value in whole.items():
         np.testing.assert_array_equal(again[name], value)
         assert again[name].dtype == value.dtype
-    wider = four.fitted(divided, "m.")
+    wider = four.adapt_state(divided, "m.")
     assert wider["m.whole.0000.replicas"].tolist() == [7, 0, 0, 0]
 
 

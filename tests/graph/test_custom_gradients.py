@@ -7,7 +7,7 @@ from helpers.boring import NumberData, NumberTask, fitted, quiet
 from tensorflow.python.framework import ops
 
 from lightning_tf import Trainer
-from lightning_tf.graph.custom_gradients import forget_with
+from lightning_tf.graph.custom_gradients import release_custom_gradients
 
 
 @tf.custom_gradient
@@ -37,7 +37,7 @@ def test_gradients_are_forgotten_once_their_owner_is_gone():
     traced = tf.function(doubled).get_concrete_function(tf.TensorSpec([], tf.float32))
     known = custom_gradients()
     owner = Owner()
-    forget_with(owner, traced.graph)
+    release_custom_gradients(traced.graph, after=owner)
     assert custom_gradients() == known
     del owner
     assert len(known - custom_gradients()) == 1
@@ -47,7 +47,7 @@ def test_a_gradient_of_another_graph_stays():
     kept = tf.function(doubled).get_concrete_function(tf.TensorSpec([], tf.float32))
     owner = Owner()
     other = tf.function(lambda x: x + 1.0).get_concrete_function(tf.TensorSpec([], tf.float32))
-    forget_with(owner, other.graph)
+    release_custom_gradients(other.graph, after=owner)
     del owner
     x = tf.constant(3.0)
     with tf.GradientTape() as tape:

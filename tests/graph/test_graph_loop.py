@@ -103,7 +103,7 @@ def test_the_end_of_the_data_and_its_errors_are_told():
 
 def test_with_one_thread_the_iterator_is_asked(monkeypatch):
     monkeypatch.setattr(graph_loop, "_threads", lambda: 1)
-    monkeypatch.setattr(graph_loop, "_seats", lambda: graph_loop.Semaphore(0))
+    monkeypatch.setattr(graph_loop, "_permits", lambda: graph_loop.Semaphore(0))
     dataset = tf.data.Dataset.range(3)
     loop = GraphLoop(first, dataset.element_spec)
     assert not waits(loop)
@@ -111,20 +111,20 @@ def test_with_one_thread_the_iterator_is_asked(monkeypatch):
         assert int(loop(epoch.iterator)) == 0
 
 
-def test_a_seat_is_given_back_after_an_error(monkeypatch):
-    seats = graph_loop.Semaphore(1)
-    monkeypatch.setattr(graph_loop, "_seats", lambda: seats)
+def test_a_permit_is_given_back_after_an_error(monkeypatch):
+    permits = graph_loop.Semaphore(1)
+    monkeypatch.setattr(graph_loop, "_permits", lambda: permits)
     dataset = tf.data.Dataset.range(0)
     loop = GraphLoop(first, dataset.element_spec)
     with EpochIterator(dataset) as epoch, pytest.raises(tf.errors.OutOfRangeError):
         loop(epoch.iterator)
-    assert seats.acquire(blocking=False)
+    assert permits.acquire(blocking=False)
 
 
 def test_a_fit_beside_as_many_as_may_wait_trains_the_same_weights(monkeypatch, tmp_path):
     trained = []
     for free in (1, 0):
-        monkeypatch.setattr(graph_loop, "_seats", lambda free=free: graph_loop.Semaphore(free))
+        monkeypatch.setattr(graph_loop, "_permits", lambda free=free: graph_loop.Semaphore(free))
         task = BoringTask()
         Trainer(max_epochs=2, seed=1, logger=False, default_root_dir=tmp_path).fit(task)
         trained.append(task.model.get_weights())

@@ -14,7 +14,7 @@ from helpers.texts import texts
 from PIL import Image
 
 from lightning_tf import Callback, Trainer
-from lightning_tf.data import ImageFolder, TextArrays, TextFolder, UnlabelledImageFolder
+from lightning_tf.data import ImageFolder, TextArrays, TextFolder, UnlabeledImageFolder
 from lightning_tf.data.text import text_folder
 from lightning_tf.data.text.encoded_texts import EncodedTexts
 from lightning_tf.distribute import workers as workers_room
@@ -163,9 +163,9 @@ def shared(folder):
     found["encoded"] = list(log)
     data.join(workers_room.ALONE)
     if workers.is_chief:  # asks for what the others do not know of, alone
-        data.texts.parts["test"] = data.texts.parts["val"]
+        data.texts.splits["test"] = data.texts.splits["val"]
         found["alone"] = len(list(data.test_dataset()))
-    data.texts.parts["test"] = data.texts.parts["val"]
+    data.texts.splits["test"] = data.texts.splits["val"]
     data.join(workers)
     found["again together"] = len(list(data.test_dataset()))
     vocabulary = Vocabulary(30)
@@ -208,7 +208,7 @@ def failures(folder, root):
     found["gone"] = [
         loaded(TextFolder(here / "texts")),
         loaded(ImageFolder(here / "images", image_size=8)),
-        loaded(UnlabelledImageFolder(here / "images", image_size=8)),
+        loaded(UnlabeledImageFolder(here / "images", image_size=8)),
     ]
     workers.barrier()
     if is_second:
@@ -219,17 +219,17 @@ def failures(folder, root):
     found["a broken image"] = fit(lambda: of_images(root))
     skipping = ImageFolder(Path(root, "images"), image_size=8, broken="skip")
     found["skipped"] = loaded(skipping), skipping.broken_files
-    unlabelled = UnlabelledImageFolder(Path(root, "images"), image_size=8, broken="skip")
-    found["unlabelled"] = loaded(unlabelled), unlabelled.broken_files
-    greys = unlabelled.parts["train"].source.inputs(np.arange(IMAGES), 4)
+    unlabeled = UnlabeledImageFolder(Path(root, "images"), image_size=8, broken="skip")
+    found["unlabeled"] = loaded(unlabeled), unlabeled.broken_files
+    greys = unlabeled.splits["train"].source.inputs(np.arange(IMAGES), 4)
     found["images"] = np.concatenate(list(greys.as_numpy_iterator()))
-    usual = text_folder.text_of
+    default = text_folder.read_text
 
     def torn(path, encoding):
         if is_second:
             raise MemoryError("the disk is on fire")
-        return usual(path, "latin-1")
+        return default(path, "latin-1")
 
-    text_folder.text_of = torn
+    text_folder.read_text = torn
     found["on one alone"] = loaded(TextFolder(Path(root, "texts")))
     return found

@@ -13,7 +13,7 @@ from tensorflow.python.framework.config import disable_op_determinism
 
 from lightning_tf.distribute.placement import Placement
 from lightning_tf.layers import FusedBatchNormalization
-from lightning_tf.step_context import StepContext, running
+from lightning_tf.step_context import StepContext, enter_step_context
 
 # Keras reads variables for a file in a way that NumPy 2 warns about.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -369,7 +369,7 @@ def normalised(devices, shape, options, masked):
         layer.build((None, *shape[1:]))
 
         def compute(batch, part):
-            with running(StepContext(part=part)):
+            with enter_step_context(StepContext(replica_batch=part)):
                 return layer(batch[0], training=True, mask=batch[1] if masked else None)
 
         outputs = tf.function(lambda *batch: placement.gather(compute, batch))

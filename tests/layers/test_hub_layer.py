@@ -135,7 +135,7 @@ def test_inputs_without_names_and_a_wrong_output_are_told(stylize):
     with pytest.raises(ConfigurationError, match=r"2 inputs; .*one dict"):
         HubLayer(stylize)(tf.constant([1.0]), tf.constant([1.0]))
     with pytest.raises(ConfigurationError, match=r"no such output.*Did you mean 'image'"):
-        HubLayer(stylize, output_key="pictur")({"a": tf.ones([1]), "z": tf.ones([1])})
+        HubLayer(stylize, output_key="imag")({"a": tf.ones([1]), "z": tf.ones([1])})
 
 
 def test_strings_become_vectors_inside_a_functional_model(tmp_path):

@@ -23,5 +23,5 @@ def test_the_shape_is_known_before_the_images_are():
 
 @pytest.mark.parametrize("padding", [-1, 1.5, True])
 def test_a_padding_that_cannot_be_is_told(padding):
-    with pytest.raises(ConfigurationError, match="padding="):
+    with pytest.raises(ConfigurationError, match="padding is"):
         ReflectionPadding(padding)

@@ -5,7 +5,7 @@ import weakref
 import pytest
 import tensorflow as tf
 
-from lightning_tf.data.pipeline.options import without_tuner
+from lightning_tf.data.pipeline.options import disable_autotune
 from lightning_tf.loops.epoch_iterator import EpochIterator, reading_ahead
 
 
@@ -45,8 +45,8 @@ def test_a_pipeline_with_choices_of_its_own_keeps_them():
     [
         (tf.data.Dataset.range(3), 1),
         (tf.data.Dataset.range(3).prefetch(2), 1),
-        (without_tuner(tf.data.Dataset.range(3)), 0),
-        (without_tuner(tf.data.Dataset.range(3).prefetch(2)), 1),
+        (disable_autotune(tf.data.Dataset.range(3)), 0),
+        (disable_autotune(tf.data.Dataset.range(3).prefetch(2)), 1),
     ],
     ids=["no queue", "a queue of two", "made without the tuner", "both"],
 )

@@ -16,7 +16,7 @@ from helpers.paths import ROOT
 
 from lightning_tf import Callback, Trainer
 from lightning_tf.callbacks import EarlyStopping, ModelCheckpoint
-from lightning_tf.checkpoint import io as checkpoint
+from lightning_tf.checkpoint.io import read_checkpoint, read_run
 
 
 class Seen(NumberTask):
@@ -70,7 +70,7 @@ def test_resume_from_each_checkpoint_of_a_run_gives_the_rest_of_it(tmp_path, acc
     every = sorted((tmp_path / "whole" / "checkpoints").iterdir())
     assert len(every) == whole.global_step == {1: 16, 3: 8}[accumulate]
     for path in every:
-        step = checkpoint.load_run(path)["progress"]["global_step"]
+        step = read_run(path)["progress"]["global_step"]
         again, late, hooks = run(tmp_path / path.name, path, **arguments)
         assert float(again.task.weight) == float(whole.task.weight), path.name
         assert again.callback_metrics == whole.callback_metrics, path.name
@@ -88,7 +88,7 @@ def test_validation_runs_exactly_once_where_it_is_due(tmp_path):
     due = [step for step, row in rows.rows if "val/loss" in row]
     assert due == [2, 4, 6, 8, 10, 12, 14, 16]
     for path in (tmp_path / "whole" / "checkpoints").iterdir():
-        step = checkpoint.load_run(path)["progress"]["global_step"]
+        step = read_run(path)["progress"]["global_step"]
         _, late, _ = run(tmp_path / path.name, path)
         # The checkpoint of update n is written before the validation of update n.
         assert [s for s, row in late.rows if "val/loss" in row] == [s for s in due if s >= step]
@@ -286,7 +286,7 @@ def test_a_full_disk_costs_no_training_and_no_older_checkpoint(tmp_path, full):
     expected = [f"epoch={e}-step={4 * e + 4}.ckpt" for e in range(4) if e not in full]
     assert left == expected
     for name in left:
-        checkpoint.load(tmp_path / name)
+        read_checkpoint(tmp_path / name)
 
 
 class FolderGoes(Callback):
@@ -310,4 +310,4 @@ def test_a_folder_of_checkpoints_that_goes_away_is_made_again(tmp_path):
     left = sorted(path.name for path in folder.iterdir())
     assert left == ["epoch=2-step=12.ckpt", "epoch=3-step=16.ckpt"]
     for name in left:
-        checkpoint.load(folder / name)
+        read_checkpoint(folder / name)

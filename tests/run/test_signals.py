@@ -11,7 +11,7 @@ from helpers.paths import ROOT, TESTS
 
 from lightning_tf import Callback, Trainer
 from lightning_tf.callbacks import ModelCheckpoint
-from lightning_tf.checkpoint import io as checkpoint
+from lightning_tf.checkpoint.io import read_checkpoint
 from lightning_tf.exceptions import TerminationRequested
 from lightning_tf.run.signals import Signals
 
@@ -79,7 +79,7 @@ def test_a_real_process_saves_and_exits_with_143(tmp_path, number):
     assert f"{number.name}: training ends here" in errors
     folder = tmp_path / "runs" / "version_0" / "checkpoints"
     written = next(folder.glob("termination-*.ckpt"))
-    assert checkpoint.load(written)[1]["progress"]["global_step"] >= 1
+    assert read_checkpoint(written).run["progress"]["global_step"] >= 1
     trainer = Trainer(**arguments(tmp_path / "runs" / "version_0", max_steps=1))
     trainer.signals.check()  # nothing is left in this process
 
@@ -205,9 +205,9 @@ def test_ctrl_c_inside_a_window_waits_for_its_end(tmp_path, handlers):
     # Weights and counters belong together: after n updates the weight is the sum so far.
     step = trainer.global_step
     assert step >= 3
-    tensors, run = checkpoint.load(next((tmp_path / "checkpoints").iterdir()))
-    assert run["progress"]["global_step"] == step
-    assert float(tensors["task.weight.0000.weight"]) == -sum(range(1, step + 1))
+    checkpoint = read_checkpoint(next((tmp_path / "checkpoints").iterdir()))
+    assert checkpoint.run["progress"]["global_step"] == step
+    assert float(checkpoint.tensors["task.weight.0000.weight"]) == -sum(range(1, step + 1))
 
 
 def test_a_second_ctrl_c_does_not_wait(handlers):

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from lightning_tf.data.data_module import DataModule
-from lightning_tf.data.indexed_data import IndexedData, Part
+from lightning_tf.data.indexed_data import IndexedData, Split
 from lightning_tf.data.pipeline.array_source import ArraySource
 from lightning_tf.distribute.workers import Workers
 from lightning_tf.exceptions import ConfigurationError
@@ -18,20 +18,20 @@ CACHED = ("train", "val")
 
 
 class CachedFeatures(IndexedData):
-    """Training and validation batches of features; test and prediction batches as they were.
+    """Training and validation batches of features; test and prediction batches of images.
 
-    The features are computed when training batches are first asked for, one pass over the training
-    and validation images, and kept in memory: examples x features x 4 bytes. Batches hold the
-    same examples in the same order as those of the images, so training is that without a cache,
-    at the price of the head alone.
+    The features are computed when training batches are first asked for, in one pass over the
+    training and validation images, and kept in memory: examples x features x 4 bytes. Batches hold
+    the same examples in the same order as those of the images, so that training gives the same
+    numbers as without a cache, at the price of the head alone.
 
     Attributes:
-        parts: Those of the images.
+        splits: Those of the images.
 
     Args:
         images: Whose batches are ``(inputs, labels)``, read by index.
-        extract: Makes features of shape (batch, features) of a batch's inputs.
-        version: A number that is another one when `extract` would give other features.
+        extract: Returns features of shape (batch, features) for a batch's inputs.
+        version: Returns a number, another one when `extract` would give other features.
 
     Raises:
         ConfigurationError: `images` cannot be read by index.
@@ -57,8 +57,8 @@ class CachedFeatures(IndexedData):
             )
         super().__init__(images.batch_size, images.seed, images.split_seed)
         self.images, self._extract, self._version = images, extract, version
-        self._features: dict[str, Part] = {}
-        self._made_with: int | None = None
+        self._features: dict[str, Split] = {}
+        self._extracted_with: int | None = None
         self._in_use = False
 
     def prepare_data(self) -> None:
@@ -68,50 +68,51 @@ class CachedFeatures(IndexedData):
     def setup(self, stage: str) -> None:
         """Load the images."""
         self.images.setup(stage)
-        self.parts = self.images.parts
+        self.splits = self.images.splits
 
     def teardown(self, stage: str) -> None:
-        """Let weights be replaced between entry points."""
+        """Tear down the images, and let weights be replaced between entry points."""
         self.images.teardown(stage)
         self._in_use = False
 
     def join(self, workers: Workers) -> None:
-        """Let the images be loaded together."""
+        """Join the workers, and let the images do so."""
         super().join(workers)
         self.images.join(workers)
 
     def predict_dataset(self) -> tf.data.Dataset | None:
-        """The images to predict."""
+        """Return the images to predict."""
         return self.images.predict_dataset()
 
     def test_dataset(self) -> tf.data.Dataset | None:
-        """The images to test with: one pass is needed anyway."""
+        """Return the images to test with: they are needed once, so a cache would save nothing."""
         return self.images.test_dataset()
 
-    def _part(self, name: str) -> Part | None:
+    def _split(self, name: str) -> Split | None:
         if name not in CACHED:
-            return super()._part(name)
+            return super()._split(name)
         self.setup("fit")
+
+        # Asked at every dataset: a backbone may get other weights between two fits.
         version = self._version()
-        if version != self._made_with:
+        if version != self._extracted_with:
             self._refuse_change()
-            self._features = {
-                part: self._computed(self.parts[part])
-                for part in CACHED
-                if self.parts and part in self.parts
-            }
-            self._made_with = version
+            splits = self.splits or {}
+            self._features = {n: self._compute(splits[n]) for n in CACHED if n in splits}
+            self._extracted_with = version
+
         self._in_use = True
         return self._features.get(name)
 
-    def _computed(self, part: Part) -> Part:
+    def _compute(self, split: Split) -> Split:
         features, labels = [], []
-        for inputs, targets in part.source.batches(part.indices, self.batch_size):
+        for inputs, targets in split.source.batches(split.indices, self.batch_size):
             features.append(np.asarray(self._extract(inputs)))
             labels.append(targets.numpy())
+
         # Renumbered from 0, which leaves the order of an epoch: it permutes places.
         source = ArraySource(np.concatenate(features), np.concatenate(labels))
-        return Part(source, np.arange(len(part.indices), dtype=np.int64))
+        return Split(source, np.arange(len(split.indices), dtype=np.int64))
 
     def _refuse_change(self) -> None:
         if self._in_use:

@@ -1,4 +1,4 @@
-"""What is asked of images and labels before training starts."""
+"""Checks of images and of how they are read."""
 
 from __future__ import annotations
 
@@ -7,11 +7,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_tf.exceptions import ConfigurationError, DataError, nearest
+from lightning_tf.checks import checked_integer
+from lightning_tf.exceptions import ConfigurationError, DataError
 
 
 def checked_images(name: str, images: Any) -> NDArray[Any]:
-    """Images of shape (images, height, width, channels) and a number dtype.
+    """Return images of shape (images, height, width, channels) and a number dtype.
+
+    Args:
+        name: The split that they belong to, for messages.
+        images: An array, or what becomes one.
 
     Raises:
         DataError: Wrong rank, wrong dtype, or none at all.
@@ -21,69 +26,21 @@ def checked_images(name: str, images: Any) -> NDArray[Any]:
         raise DataError(
             f"The {name} images have dtype {array.dtype}; give decoded images of uint8 or float."
         )
+
     if array.ndim != 4:
         hint = " Add the channel with x[..., np.newaxis]." if array.ndim == 3 else ""
         raise DataError(
             f"The {name} images have shape {array.shape}; they must have rank 4: "
             f"(images, height, width, channels).{hint}"
         )
+
     if 0 in array.shape:
         raise DataError(f"The {name} images have shape {array.shape}: there is none among them.")
     return array
 
 
-def checked_labels(name: str, labels: Any, num_classes: int | None = None) -> NDArray[np.int32]:
-    """Labels of shape (examples,) as int32; a second dimension of 1 is taken off.
-
-    Args:
-        name: The part that they belong to, for messages.
-        labels: Integers of shape (examples,) or (examples, 1).
-        num_classes: They must be below it; None checks only that none is negative.
-
-    Raises:
-        DataError: They are no integers, have another shape, or are out of range.
-    """
-    array: NDArray[Any] = np.asarray(labels)
-    if array.ndim == 2 and array.shape[1] == 1:
-        array = array[:, 0]
-    if array.ndim == 2 or array.dtype.kind not in "iu":
-        hint = " For one-hot labels pass y.argmax(axis=-1)." if array.ndim == 2 else ""
-        raise DataError(
-            f"The {name} labels have dtype {array.dtype} and shape {array.shape}; "
-            f"they must be integers of shape (examples,).{hint}"
-        )
-    if array.ndim != 1:
-        raise DataError(f"The {name} labels have shape {array.shape}; it must be (examples,).")
-    limit = np.iinfo(np.int32).max if num_classes is None else num_classes
-    wrong = np.flatnonzero((array < 0) | (array >= limit))
-    if len(wrong):
-        known = "not negative" if num_classes is None else f"0 to {num_classes - 1}"
-        raise DataError(
-            f"The {name} labels must be {known}, but {len(wrong)} of {len(array)} are not: "
-            f"the first is {array[wrong[0]]} at index {wrong[0]}."
-        )
-    return array.astype(np.int32)
-
-
-def checked_class_names(names: list[str] | None, num_classes: int) -> list[str]:
-    """One name for each class; the numbers as text where None are given.
-
-    Raises:
-        DataError: There are fewer than two classes, or another number of names.
-    """
-    if num_classes < 2:
-        raise DataError(
-            f"The data have {num_classes} class{'es' * (num_classes != 1)}"
-            f"{f' ({names[0]})' if names else ''}; classification needs two or more."
-        )
-    names = [str(label) for label in range(num_classes)] if names is None else list(names)
-    if len(names) != num_classes:
-        raise DataError(f"{len(names)} class names are given for {num_classes} classes: {names}.")
-    return names
-
-
 def checked_value_range(low: float, high: float) -> tuple[float, float]:
-    """The lowest and highest value of the training images.
+    """Return the lowest and highest value of the training images.
 
     Raises:
         DataError: They are the same, so that there is nothing to learn and nothing to scale by.
@@ -93,12 +50,26 @@ def checked_value_range(low: float, high: float) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def checked_broken(broken: str) -> str:
-    """What becomes of a broken image: ``error`` or ``skip``.
+def value_range_of(images: NDArray[Any]) -> tuple[float, float]:
+    """Return (0.0, 255.0) for uint8, else the lowest and highest value of these images.
 
     Raises:
-        ConfigurationError: It is neither.
+        DataError: All values are the same.
     """
-    if broken not in ("error", "skip"):
-        raise ConfigurationError(f"broken is {broken!r}.{nearest(broken, ('error', 'skip'))}")
-    return broken
+    if images.dtype == np.uint8:
+        return 0.0, 255.0
+    return checked_value_range(images.min(), images.max())
+
+
+def checked_image_size(image_size: int | tuple[int, int]) -> tuple[int, int]:
+    """Return height and width from one number or two.
+
+    Raises:
+        ConfigurationError: They are no positive integers.
+    """
+    sides = tuple(image_size) if isinstance(image_size, (tuple, list)) else (image_size,) * 2
+    if len(sides) != 2:
+        raise ConfigurationError(
+            f"image_size is {image_size!r}; give (height, width) or one number for both."
+        )
+    return checked_integer("image_size", sides[0], 1), checked_integer("image_size", sides[1], 1)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from lightning_tf.data.images.image_arrays import ImageArrays, Pair
-from lightning_tf.data.sources.data_folder import VARIABLE, data_folders, find_file
+from lightning_tf.data.sources.data_folder import data_folders, find_file, missing_file
 from lightning_tf.exceptions import DataError
 
 CLASS_NAMES = (
@@ -24,6 +24,7 @@ CLASS_NAMES = (
     "truck",
 )
 _FILE = "cifar10.npz"
+_SPLITS = ("train", "test")
 
 
 class Cifar10(ImageArrays):
@@ -51,21 +52,16 @@ class Cifar10(ImageArrays):
 
     @staticmethod
     def is_at_hand(data_dir: str | os.PathLike[str] | None = None) -> bool:
-        """Whether the file is where it is looked for."""
+        """Return whether the file is where it is looked for."""
         return find_file(data_folders(data_dir), [_FILE]) is not None
 
     def read(self) -> dict[str, Pair]:
-        """Training and test photos."""
+        """Read the training and test photos."""
         path = find_file(data_folders(self._data_dir), [_FILE])
         if path is None:
-            raise DataError(
-                f"No {_FILE} in {self._data_dir or VARIABLE}; pass data_dir= with its folder, set "
-                f"{VARIABLE}, or use 'tfds:cifar10'."
-            )
+            raise missing_file(_FILE, self._data_dir, ", or use 'tfds:cifar10'")
         with np.load(path, allow_pickle=False) as arrays:
             try:
-                return {
-                    part: (arrays[f"x_{part}"], arrays[f"y_{part}"]) for part in ("train", "test")
-                }
+                return {name: (arrays[f"x_{name}"], arrays[f"y_{name}"]) for name in _SPLITS}
             except KeyError as error:
                 raise DataError(f"{path}: {error}; its arrays are {arrays.files}.") from error

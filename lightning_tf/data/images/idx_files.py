@@ -51,32 +51,33 @@ class IdxFiles(ImageArrays):
         self._data_dir, self._folder, self._usual = data_dir, folder, usual
 
     def read(self) -> dict[str, Pair]:
-        """Training and test images of shape (images, height, width, 1), uint8."""
+        """Read the training and test images: shape (images, height, width, 1), uint8."""
         return {
-            part: (
+            split: (
                 self._file(prefix, "images", 3)[..., np.newaxis],
                 self._file(prefix, "labels", 1),
             )
-            for part, prefix in _PREFIX.items()
+            for split, prefix in _PREFIX.items()
         }
 
     def _file(self, prefix: str, kind: str, rank: int) -> NDArray[Any]:
         folders = data_folders(self._data_dir, *([self._usual] if self._usual else []))
         folders = [place for path in folders for place in (path, path / self._folder)]
+
         name = f"{prefix}-{kind}-idx{rank}-ubyte"
         dotted = f"{prefix}-{kind}.idx{rank}-ubyte"  # the name that some archives unpack to
         path = find_file(folders, [name, f"{name}.gz", dotted, f"{dotted}.gz"])
         if path is None:
-            looked = ", ".join(str(folder) for folder in folders) or "no folder"
+            searched = ", ".join(str(folder) for folder in folders) or "no folder"
             raise DataError(
-                f"{self._folder}: no file {name} or {name}.gz (looked in {looked}); pass data_dir= "
-                f"with the folder that holds it, or set {VARIABLE}."
+                f"{self._folder}: no file {name} or {name}.gz (looked in {searched}); pass "
+                f"data_dir= with the folder that holds it, or set {VARIABLE}."
             )
         return read_idx(path)
 
 
 def read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
-    """The array in an idx file, gzipped or not, whatever its rank and type.
+    """Read the array in an idx file, gzipped or not, whatever its rank and type.
 
     Raises:
         DataError: The file is no idx file or is cut short.
@@ -85,10 +86,13 @@ def read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
     try:
         if content[:2] == b"\x1f\x8b":
             content = gzip.decompress(content)
+
+        # Two zeros, a code for the dtype, the rank, then the shape: all big-endian.
         zeros, code, rank = struct.unpack_from(">HBB", content)
         shape = struct.unpack_from(f">{rank}I", content, 4)
         if zeros or code not in _DTYPES:
             raise ValueError(f"it begins with {content[:4].hex()}")
+
         dtype = np.dtype(_DTYPES[code])
         array = np.frombuffer(content, dtype, offset=4 + 4 * rank).reshape(shape)
     except (ValueError, struct.error, EOFError, OSError) as error:

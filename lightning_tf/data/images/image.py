@@ -18,7 +18,7 @@ OPAQUE = 255
 
 @dataclass(frozen=True)
 class Image:
-    """Colours and transparency of one image.
+    """Colors and transparency of one image.
 
     Attributes:
         pixels: uint8 of shape (height, width, 3), 0 to 255. What is transparent lies on white.
@@ -36,7 +36,7 @@ class Image:
 
     @classmethod
     def read(cls, source: Any, longer_side: int | None = None, name: str = "image") -> Image:
-        """Take an image from a file (JPEG, PNG, whatever pillow reads) or an array.
+        """Read an image from a file (JPEG, PNG, whatever pillow reads) or an array.
 
         A camera's note of how it was held (EXIF orientation) is obeyed.
 
@@ -55,6 +55,7 @@ class Image:
 
         if isinstance(source, cls):
             source = source.with_alpha()
+
         if isinstance(source, (str, os.PathLike)):
             path = Path(source).expanduser()
             if not path.is_file():
@@ -67,36 +68,39 @@ class Image:
                     f"{name} {str(source)!r} cannot be decoded ({error}); give a whole JPEG or PNG."
                 ) from error
         else:
-            image = PIL.Image.fromarray(_checked(source, name)).convert("RGBA")
+            image = PIL.Image.fromarray(_checked_pixels(source, name)).convert("RGBA")
+
+        # Resized while transparency is still apart: colors and alpha are averaged together.
         if longer_side is not None:
-            image = _resized(image, checked_integer("image_size", longer_side, 1))
-        alpha: NDArray[np.uint8] = np.asarray(image.getchannel("A"))
+            image = _resize(image, checked_integer("image_size", longer_side, 1))
+
+        alpha: NDArray[np.uint8] = np.asarray(image.getchannel("A"))  # (height, width)
         white = PIL.Image.new("RGBA", image.size, "white")
         pixels = np.asarray(PIL.Image.alpha_composite(white, image).convert("RGB"))
         return cls(pixels, None if (alpha == OPAQUE).all() else alpha)
 
     @property
     def unit(self) -> NDArray[np.float32]:
-        """The colours as float32 in [0, 1], shape (1, height, width, 3)."""
+        """Return the colors as float32 in [0, 1], shape (1, height, width, 3)."""
         return self.pixels[np.newaxis].astype(np.float32) / np.float32(255.0)
 
     def with_alpha(self) -> NDArray[np.uint8]:
-        """Shape (height, width, 3), or 4 where something is transparent."""
+        """Return uint8 of shape (height, width, 3), or 4 where something is transparent."""
         if self.alpha is None:
             return self.pixels
         return np.concatenate([self.pixels, self.alpha[..., np.newaxis]], axis=-1)
 
-    def painted(self, unit: Any) -> Image:
-        """An image of other colours with this one's transparency.
+    def recolor(self, unit: Any) -> Image:
+        """Return an image of other colors with this one's transparency.
 
         Args:
             unit: Float in [0, 1], shape (1, height, width, 3), the size of this image.
         """
-        colours = np.clip(np.asarray(unit, np.float32)[0], 0.0, 1.0)
-        return Image(np.round(colours * 255.0).astype(np.uint8), self.alpha)
+        colors = np.clip(np.asarray(unit, np.float32)[0], 0.0, 1.0)
+        return Image(np.round(colors * 255.0).astype(np.uint8), self.alpha)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write a PNG file; the folder is made where it is missing.
+        """Write a PNG file, and its folder where that is missing.
 
         Raises:
             ConfigurationError: The name does not end in .png.
@@ -110,7 +114,7 @@ class Image:
 
 
 def checked_png(path: str | os.PathLike[str]) -> Path:
-    """The path of a PNG file to be written.
+    """Return the path of a PNG file to be written.
 
     Raises:
         ConfigurationError: The name has another ending.
@@ -121,26 +125,28 @@ def checked_png(path: str | os.PathLike[str]) -> Path:
     return target
 
 
-def _resized(image: Any, longer_side: int) -> Any:
+def _resize(image: Any, longer_side: int) -> Any:
     import PIL.Image
 
     scale = longer_side / max(image.size)
     size = tuple(max(1, round(side * scale)) for side in image.size)
-    # Weighed by alpha, so that the colour below transparent pixels does not bleed into an edge.
+    # Weighed by alpha, so that the color below transparent pixels does not bleed into an edge.
     return image.convert("RGBa").resize(size, PIL.Image.Resampling.LANCZOS).convert("RGBA")
 
 
-def _checked(source: Any, name: str) -> NDArray[np.uint8]:
+def _checked_pixels(source: Any, name: str) -> NDArray[np.uint8]:
     array: NDArray[Any] = np.asarray(source)
     if array.ndim == 3 and array.shape[-1] == 1:
         array = array[..., 0]
+
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[-1] not in (3, 4)):
         raise DataError(
-            f"{name} is {_told(source, array)}; give a path, or an array of shape (height, width) "
-            "or (height, width, 1, 3 or 4)."
+            f"{name} is {_describe(source, array)}; give a path, or an array of shape "
+            "(height, width) or (height, width, 1, 3 or 4)."
         )
     if 0 in array.shape:
         raise DataError(f"{name} has shape {array.shape}: it has no pixels.")
+
     if array.dtype == np.uint8:
         return array
     if (
@@ -156,5 +162,5 @@ def _checked(source: Any, name: str) -> NDArray[np.uint8]:
     return np.round(array * 255.0).astype(np.uint8)
 
 
-def _told(source: Any, array: NDArray[Any]) -> str:
+def _describe(source: Any, array: NDArray[Any]) -> str:
     return f"an array of shape {array.shape}" if array.ndim else f"a {type(source).__name__}"

@@ -1,4 +1,4 @@
-"""ImageArrays: labelled images in memory, given as arrays or read by a subclass."""
+"""ImageArrays: labeled images in memory, given as arrays or read by a subclass."""
 
 from __future__ import annotations
 
@@ -8,14 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightning_tf.data.array_data import ArrayData
-from lightning_tf.data.images.checks import (
-    checked_class_names,
-    checked_images,
-    checked_labels,
-    checked_value_range,
-)
-from lightning_tf.data.indexed_data import IndexedData, Part
-from lightning_tf.exceptions import ConfigurationError, DataError, nearest
+from lightning_tf.data.images.checks import checked_images, value_range_of
+from lightning_tf.data.indexed_data import IndexedData, Split
+from lightning_tf.data.labels import checked_class_names, checked_classes, checked_labels
+from lightning_tf.exceptions import DataError
 
 Pair = tuple[NDArray[Any], NDArray[Any]]
 
@@ -39,7 +35,7 @@ class ImageArrays(IndexedData):
         test: The same for testing; None holds out `test_fraction` of `train`.
         num_classes: Number of classes; one more than the largest label where None.
         class_names: A name for each label; the numbers where None.
-        classes: Keep only the classes of these names, relabelled in this order.
+        classes: Keep only the classes of these names, relabeled in this order.
         val_fraction: Share of `train` to hold out, 0.1 where `val` is None.
         test_fraction: Share of `train` to hold out, 0 by default.
         batch_size: Examples in a global batch.
@@ -74,36 +70,36 @@ class ImageArrays(IndexedData):
         split_seed: int = 0,
     ) -> None:
         """Check and keep the arguments."""
-        super().__init__(batch_size, seed, split_seed)
-        given = {"train": train, "val": val, "test": test}
-        self._given = {name: pair for name, pair in given.items() if pair is not None}
-        self._num_classes, self._names, self._wanted = num_classes, class_names, classes
-        self._val_fraction, self._test_fraction = val_fraction, test_fraction
+        super().__init__(batch_size, seed, split_seed, val_fraction, test_fraction)
+        pairs = {"train": train, "val": val, "test": test}
+        self._pairs = {name: pair for name, pair in pairs.items() if pair is not None}
+        self._num_classes, self._names, self._classes = num_classes, class_names, classes
 
     def read(self) -> dict[str, Pair]:
-        """The pairs of ``train`` and, where there are any, ``val`` and ``test``.
+        """Return the pairs of ``train`` and, where there are any, ``val`` and ``test``.
 
         An override may set `class_names` and `value_range`, where it knows them better.
         """
-        given, self._given = self._given, {}
-        return given
+        pairs, self._pairs = self._pairs, {}  # no second copy while training
+        return pairs
 
-    def load(self) -> dict[str, Part]:
+    def load(self) -> dict[str, Split]:
         """Read, check and split the images."""
-        names = self._names
         pairs = {
             name: (checked_images(name, x), checked_labels(name, y, self._num_classes))
             for name, (x, y) in self.read().items()
         }
-        if names is None:
-            names = getattr(self, "class_names", None)
+
+        # After `read`, which may have set the names.
+        names = getattr(self, "class_names", None) if self._names is None else self._names
         largest = max(int(labels.max()) for _, labels in pairs.values() if len(labels))
         self.num_classes = self._num_classes or (largest + 1 if names is None else len(names))
         self.class_names = checked_class_names(names, self.num_classes)
         for name, (_, labels) in pairs.items():
             checked_labels(name, labels, self.num_classes)
-        if self._wanted is not None:
-            pairs = self._keep(pairs, self._wanted)
+        if self._classes is not None:
+            pairs = self._keep(pairs, self._classes)
+
         self.input_shape = pairs["train"][0].shape[1:]
         for name, (x, _) in pairs.items():
             if x.shape[1:] != self.input_shape:
@@ -111,7 +107,8 @@ class ImageArrays(IndexedData):
                     f"The {name} images have shape {x.shape[1:]}, those to train on "
                     f"{self.input_shape}; make them equal."
                 )
-        parts = ArrayData(
+
+        splits = ArrayData(
             *pairs["train"],
             val=pairs.get("val"),
             test=pairs.get("test"),
@@ -119,31 +116,25 @@ class ImageArrays(IndexedData):
             test_fraction=self._test_fraction,
             split_seed=self.split_seed,
         ).load()
-        if not hasattr(self, "value_range"):
-            self.value_range = _value_range(pairs["train"][0], parts["train"])
-        return parts
 
-    def _keep(self, pairs: dict[str, Pair], wanted: list[str]) -> dict[str, Pair]:
-        for name in wanted:
-            if name not in self.class_names:
-                raise ConfigurationError(
-                    f"classes names {name!r}, which the data do not have."
-                    f"{nearest(name, self.class_names)}"
-                )
-        kept = [self.class_names.index(name) for name in wanted]
-        relabel = np.full(self.num_classes, -1, np.int32)
-        relabel[kept] = np.arange(len(kept))
-        self.class_names = checked_class_names(list(wanted), len(wanted))
-        self.num_classes = len(wanted)
+        # Of the training split alone: what is held out must not decide how inputs are scaled.
+        if not hasattr(self, "value_range"):
+            images = pairs["train"][0]
+            if images.dtype != np.uint8:
+                images = images[splits["train"].indices]
+            self.value_range = value_range_of(images)
+        return splits
+
+    def _keep(self, pairs: dict[str, Pair], classes: list[str]) -> dict[str, Pair]:
+        """Drop the examples of all other classes and number these anew."""
+        checked_classes(classes, self.class_names, "The training data")
+        relabel = np.full(self.num_classes, -1, np.int32)  # -1: not kept
+        relabel[[self.class_names.index(name) for name in classes]] = np.arange(len(classes))
+        self.class_names = checked_class_names(list(classes), len(classes))
+        self.num_classes = len(classes)
+
         chosen = {name: relabel[labels] >= 0 for name, (_, labels) in pairs.items()}
         return {
             name: (x[chosen[name]], relabel[labels[chosen[name]]])
             for name, (x, labels) in pairs.items()
         }
-
-
-def _value_range(images: NDArray[Any], train: Part) -> tuple[float, float]:
-    if images.dtype == np.uint8:
-        return 0.0, 255.0
-    seen = images[train.indices]
-    return checked_value_range(seen.min(), seen.max())

@@ -17,7 +17,7 @@ from lightning_tf.data.images.image_datasets import ImageDatasets
 from lightning_tf.data.images.image_folder import ImageFolder
 from lightning_tf.data.images.small_sets import Digits, FashionMnist, Mnist5k
 from lightning_tf.data.images.tfds_images import TfdsImages
-from lightning_tf.data.sources.options import refuse_unknown, source_options
+from lightning_tf.data.sources.options import refuse_unknown, source_options, use_as_is
 from lightning_tf.exceptions import ConfigurationError, nearest
 
 BUILT_IN: dict[str, type[ImageArrays]] = {
@@ -49,9 +49,9 @@ def image_data(
     num_classes: int | None = None,
     class_names: list[str] | None = None,
 ) -> DataModule:
-    """Make a DataModule of labelled images from what a user writes.
+    """Make a DataModule of labeled images from what a user writes.
 
-    Every option but `data` is handed to the source; None leaves it the source's own default, and
+    Every option but `data` is handed to the source; None leaves the source's default, and
     one that the source does not know is an error.
 
     Args:
@@ -86,12 +86,7 @@ def image_data(
     """
     options = {key: value for key, value in locals().items() if key != "data" and value is not None}
     if isinstance(data, DataModule):
-        if options:
-            raise ConfigurationError(
-                f"data is a {type(data).__name__}, which is used as it is; set "
-                f"{', '.join(options)} on it."
-            )
-        return data
+        return use_as_is(data, options)
     source, arguments = _source(data, data_dir)
     refuse_unknown(source, data, options, _options(source, data))
     return source(*arguments, **options)
@@ -105,18 +100,23 @@ def _source(data: Any, data_dir: Any) -> tuple[type[DataModule], tuple[Any, ...]
             return ImageDatasets, tuple(data)
         if len(data) == 2:
             return ImageArrays, (tuple(data),)
+
     if not isinstance(data, (str, os.PathLike)):
         raise ConfigurationError(
             f"data is a {type(data).__name__}; give a name, a folder, a pair of arrays "
             "(images, labels), tf.data.Datasets or a DataModule."
         )
+
+    # A name before a folder: one called "mnist" beside the program must not change what it means.
     name = os.fspath(data)
     if name.startswith("tfds:"):
         return TfdsImages, (name.removeprefix("tfds:"),)
+
     if name == "cifar10" and not Cifar10.is_at_hand(data_dir):
         return TfdsImages, ("cifar10",)
     if name in BUILT_IN:
         return BUILT_IN[name], ()
+
     if Path(name).expanduser().is_dir():
         return ImageFolder, (name,)
     raise ConfigurationError(
@@ -126,7 +126,7 @@ def _source(data: Any, data_dir: Any) -> tuple[type[DataModule], tuple[Any, ...]
 
 
 def _options(source: type[DataModule], data: Any) -> set[str]:
-    # What image_data offers: `usual` of the idx files or `val` of arrays are none of it.
+    # Only what image_data offers: not `usual` of the idx files, nor `val` of arrays.
     known = source_options(source) & set(inspect.signature(image_data).parameters)
     is_named = isinstance(data, str) and data in BUILT_IN  # such a set has its own classes
     return known - {"num_classes", "class_names"} if is_named else known

@@ -1,10 +1,10 @@
-"""ImageDatasets: tf.data.Datasets of labelled images."""
+"""ImageDatasets: tf.data.Datasets of labeled images."""
 
 from __future__ import annotations
 
 import tensorflow as tf
 
-from lightning_tf.data.images.spec import image_spec
+from lightning_tf.data.images.image_spec import image_spec
 from lightning_tf.data.sources.dataset_pair import DatasetPair
 
 
@@ -47,8 +47,8 @@ class ImageDatasets(DatasetPair):
         self._num_classes, self._names = num_classes, class_names
 
     def setup(self, stage: str) -> None:
-        """Check the first batch and tell the facts, unless that is done."""
+        """Check the first batch and fill in the attributes, unless that is done."""
         if not hasattr(self, "input_shape"):
-            facts = image_spec(self, self._num_classes, self._names)
-            self.num_classes, self.class_names = facts.num_classes, facts.class_names
-            self.value_range, self.input_shape = facts.value_range, facts.input_shape
+            spec = image_spec(self, self._num_classes, self._names)
+            self.num_classes, self.class_names = spec.num_classes, spec.class_names
+            self.value_range, self.input_shape = spec.value_range, spec.input_shape

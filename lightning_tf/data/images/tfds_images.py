@@ -8,18 +8,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_tf.data.images.checks import checked_class_names, checked_labels
-from lightning_tf.data.images.decoding import ImageDecoding
+from lightning_tf.data.images.checks import checked_image_size
 from lightning_tf.data.images.encoded_images import EncodedImages
-from lightning_tf.data.images.image_folder import checked_image_size
+from lightning_tf.data.images.image_decoding import ImageDecoding
 from lightning_tf.data.images.record_images import RecordImages
-from lightning_tf.data.indexed_data import IndexedData, Part, Source
+from lightning_tf.data.indexed_data import IndexedData, Source, Split
+from lightning_tf.data.labels import checked_class_names, checked_labels
 from lightning_tf.data.pipeline.array_records import ArrayRecords
-from lightning_tf.data.pipeline.order import Indices, held_out_fractions, split_rows
+from lightning_tf.data.pipeline.order import Indices
+from lightning_tf.data.pipeline.splits import consecutive_rows, held_out_fractions
 from lightning_tf.data.sources.tfds_set import TfdsSet
 from lightning_tf.exceptions import ConfigurationError, DataError
 
-_Found = tuple[Source, dict[str, Indices], NDArray[np.int32] | None]
+_Read = tuple[Source, dict[str, Indices], NDArray[np.int32] | None]
 
 
 class TfdsImages(IndexedData):
@@ -36,12 +37,12 @@ class TfdsImages(IndexedData):
     when it comes, by several workers each its own rows, and nothing but indices is kept. Both give
     the same batches.
 
-    `setup` then reads nothing, unless a part has to be held out of the training images, every
+    `setup` then reads nothing, unless a split has to be held out of the training images, every
     class in proportion. That asks for their labels, and the files have no columns, so that the
     training files are read once from end to end, without decoding: 0.24 ms for an image of 110 kB
     from a disk that gives 460 MB/s, 5 minutes for 1.28 million of them. ImageNet itself brings a
-    validation part; for such a set without one, ``val_fraction=0`` saves the time. Labels are
-    checked when they are read: parts without labels (-1), such as ImageNet's for testing, can be
+    validation split; for such a set without one, ``val_fraction=0`` saves the time. Labels are
+    checked when they are read: splits without labels (-1), such as ImageNet's for testing, can be
     predicted and are an error in testing.
 
     Batches are ``(images, labels)``: uint8 of shape (batch, height, width, channels), 0 to 255,
@@ -72,7 +73,7 @@ class TfdsImages(IndexedData):
         ConfigurationError: No such set, one that is prepared in another format, more files than the
             process may open, or images of many sizes and no `image_size`.
         DataError: The set is not prepared and cannot be, its format cannot be read on this
-            platform, or it holds no labelled images.
+            platform, or it holds no labeled images.
 
     Example:
         >>> data = TfdsImages("cifar10", data_dir="tensorflow_datasets")
@@ -99,10 +100,9 @@ class TfdsImages(IndexedData):
         split_seed: int = 0,
     ) -> None:
         """Check and keep the arguments."""
-        super().__init__(batch_size, seed, split_seed)
+        super().__init__(batch_size, seed, split_seed, val_fraction, test_fraction)
         self._set, self._in_memory = TfdsSet(name, data_dir, file_format), in_memory
         self._image_size = None if image_size is None else checked_image_size(image_size)
-        self._val_fraction, self._test_fraction = val_fraction, test_fraction
         self._records: ArrayRecords | None = None
 
     def prepare_data(self) -> None:
@@ -114,82 +114,70 @@ class TfdsImages(IndexedData):
         if self._records is not None:
             self._records.close()
 
-    def load(self) -> dict[str, Part]:
+    def load(self) -> dict[str, Split]:
         """Read the encoded images of every split, or only find out where they are."""
+        import tensorflow_datasets as tfds
+
         builder = self._set.builder()
         splits = self._set.splits(builder)
-        features = builder.info.features
-        keys = self._keys(features)
-        self._set_facts(*(features[key] for key in keys))
-        source: Source
-        if self._set.is_by_index(builder):
-            source, given, labels = self._on_disk(builder, splits, keys)
-        else:
-            source, given, labels = self._encoded(builder, splits, keys)
-        split = split_rows(
-            given,
-            labels,
-            self._val_fraction,
-            self._test_fraction,
-            self.split_seed,
-            self.class_names,
-        )
-        return {part: Part(source, indices) for part, indices in split.items()}
+        keys = self._set.keys(builder, tfds.features.Image, "image")
+        self._set_spec(*(builder.info.features[key] for key in keys))
 
-    def _on_disk(self, builder: Any, splits: dict[str, str], keys: tuple[str, str]) -> _Found:
-        instructions = {
-            part: builder.info.splits[split].file_instructions for part, split in splits.items()
+        read = self._read_by_index if self._set.is_by_index(builder) else self._read_encoded
+        source, rows, labels = read(builder, splits, keys)
+        return self.hold_out(source, rows, labels, self.class_names)
+
+    def _read_by_index(self, builder: Any, splits: dict[str, str], keys: tuple[str, str]) -> _Read:
+        """Return images that stay on the disk, and their labels where somebody needs them."""
+        files = {
+            name: builder.info.splits[split].file_instructions for name, split in splits.items()
         }
-        everything = [item for listed in instructions.values() for item in listed]
-        self._records = ArrayRecords(self._set.label, everything)
+        self._records = ArrayRecords(
+            self._set.label, [item for each in files.values() for item in each]
+        )
         source = RecordImages(self._records, builder.info.features, *keys, self._decoding())
-        ends = np.cumsum([sum(item.take for item in listed) for listed in instructions.values()])
-        members = np.split(np.arange(len(self._records), dtype=np.int64), ends[:-1])
-        given = dict(zip(splits, members, strict=True))
-        fractions = held_out_fractions(given, self._val_fraction, self._test_fraction)
-        if not self._in_memory and not any(fractions.values()):
-            return source, given, None
-        # Those of training come first of all, so that an index finds its label in them, too.
-        wanted = np.arange(len(self._records)) if self._in_memory else given["train"]
-        labels = checked_labels(self._set.label, source.labels(wanted), self.num_classes)
-        return source.in_memory(labels) if self._in_memory else source, given, labels
+        rows = consecutive_rows({name: sum(i.take for i in each) for name, each in files.items()})
 
-    def _encoded(self, builder: Any, splits: dict[str, str], keys: tuple[str, str]) -> _Found:
+        # Without labels nothing is read: with them every training record is, from end to end.
+        fractions = held_out_fractions(rows, self._val_fraction, self._test_fraction)
+        if not self._in_memory and not any(fractions.values()):
+            return source, rows, None
+
+        # Those of training come first of all, so that an index finds its label in them, too.
+        wanted = np.arange(len(self._records)) if self._in_memory else rows["train"]
+        labels = checked_labels(self._set.label, source.read_labels(wanted), self.num_classes)
+        return source.decode_all(labels) if self._in_memory else source, rows, labels
+
+    def _read_encoded(self, builder: Any, splits: dict[str, str], keys: tuple[str, str]) -> _Read:
+        """Return images that are read into memory, encoded as they are in the files."""
+        import tensorflow_datasets as tfds
+
         contents: list[bytes] = []
         labels: list[int] = []
-        given = {}
-        for part, split in splits.items():
-            start = len(labels)
-            for image, label in self._read(builder, split, *keys):
-                contents.extend(image)
-                labels.extend(label)
-            given[part] = np.arange(start, len(labels), dtype=np.int64)
+        counts = {}
+        image, label = keys
+        for name, split in splits.items():
+            dataset = self._set.read(builder, split, {image: tfds.decode.SkipDecoding()})
+            # In batches: a step from TensorFlow to NumPy for each image would take longer than it.
+            batches = dataset.map(lambda x: (x[image], x[label])).batch(1000)
+            before = len(labels)
+            for some_contents, some_labels in batches.as_numpy_iterator():
+                contents.extend(some_contents)
+                labels.extend(some_labels)
+            counts[name] = len(labels) - before
+
         checked = checked_labels(self._set.label, np.array(labels), self.num_classes)
         images = EncodedImages(
             contents, checked, image_size=self._image_size, channels=self.input_shape[2]
         )
-        return images.in_memory() if self._in_memory else images, given, checked
+        source = images.decode_all() if self._in_memory else images
+        return source, consecutive_rows(counts), checked
 
     def _decoding(self) -> ImageDecoding:
         return ImageDecoding(self._image_size, self.input_shape[2])
 
-    def _keys(self, features: Any) -> tuple[str, str]:
-        import tensorflow_datasets as tfds
-
-        of_type = [
-            [key for key, feature in features.items() if isinstance(feature, kind)]
-            for kind in (tfds.features.Image, tfds.features.ClassLabel)
-        ]
-        if not all(of_type):
-            raise DataError(
-                f"{self._set.label} holds no images with one label each; its features are "
-                f"{', '.join(features)}."
-            )
-        return ("image" if "image" in of_type[0] else of_type[0][0]), (
-            "label" if "label" in of_type[1] else of_type[1][0]
-        )
-
-    def _set_facts(self, images: Any, labels: Any) -> None:
+    def _set_spec(self, images: Any, labels: Any) -> None:
+        """Take shape and classes from the set's features."""
         if images.np_dtype != np.uint8:
             raise DataError(f"{self._set.label} has {images.np_dtype} images; only uint8 works.")
         height, width, channels = images.shape
@@ -199,19 +187,7 @@ class TfdsImages(IndexedData):
             raise ConfigurationError(
                 f"{self._set.label} has images of many sizes; pass image_size=, such as 160."
             )
+
         self.input_shape = (height, width, channels if channels in (1, 3) else 3)
         self.num_classes = labels.num_classes
         self.class_names = checked_class_names(labels.names, self.num_classes)
-
-    def _read(self, builder: Any, split: str, image_key: str, label_key: str) -> Any:
-        import tensorflow_datasets as tfds
-
-        # Undecoded, file after file: the same examples at the same indices every time, and in
-        # every file format.
-        dataset = builder.as_dataset(
-            split=split,
-            decoders={image_key: tfds.decode.SkipDecoding()},
-            read_config=tfds.ReadConfig(try_autocache=False, interleave_cycle_length=1),
-            shuffle_files=False,
-        )
-        return dataset.map(lambda x: (x[image_key], x[label_key])).batch(1000).as_numpy_iterator()

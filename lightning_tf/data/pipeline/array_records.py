@@ -48,24 +48,25 @@ class ArrayRecords:
         self._check_limit()
 
     def __len__(self) -> int:
-        """How many records there are."""
+        """Return how many records there are."""
         return self._count
 
     def read(self, indices: Sequence[int]) -> list[bytes]:
-        """The records at these indices, in this order.
+        """Read the records at these indices, in this order.
 
         Raises:
             DataError: A file is missing or damaged.
         """
-        source = self._opened()  # kept by this read, should `close` be called meanwhile
+        source = self._open()  # this read keeps it, should `close` be called meanwhile
         step = max(1, -(-len(indices) // THREADS))
         runs = [indices[start : start + step] for start in range(0, len(indices), step)]
+
         try:
             # The library's own way to read several takes a thread for each file that has one of
             # them: twice the time on 64 files. The lock of Python is free while a thread reads.
             with ThreadPoolExecutor(THREADS) as pool:
-                found = pool.map(lambda run: [source[index] for index in run], runs)
-                return [record for records in found for record in records]
+                records = pool.map(lambda run: [source[index] for index in run], runs)
+                return [record for run in records for record in run]
         except (OSError, RuntimeError, ValueError) as error:
             raise DataError(
                 f"{self.label}: records cannot be read ({error}); prepare the set again."
@@ -75,14 +76,14 @@ class ArrayRecords:
         """Close the files."""
         self._source = None
 
-    def _opened(self) -> Any:
-        with self._opening:
+    def _open(self) -> Any:
+        with self._opening:  # several threads may read first
             if self._source is None:
                 self._source = self._source_class(self._instructions)
             return self._source
 
     def _check_limit(self) -> None:
-        import resource  # POSIX alone has it, as array_record
+        import resource  # only POSIX has it, and array_record too
 
         files = len({item.filename for item in self._instructions})
         limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -95,7 +96,7 @@ class ArrayRecords:
 
 
 def array_record_source(label: str) -> Any:
-    """The class that reads array_record files.
+    """Import the class that reads array_record files.
 
     Args:
         label: What the message calls the data.

@@ -20,19 +20,19 @@ class ArraySource:
 
     def __init__(self, inputs: Any, targets: Any = None) -> None:
         """Take the arrays into host memory, where the input pipeline runs."""
-        self._inputs = _gathered(inputs)
-        self._examples = self._inputs if targets is None else _gathered((inputs, targets))
+        self._inputs = _gather_from(inputs)
+        self._examples = self._inputs if targets is None else _gather_from((inputs, targets))
 
     def batches(self, indices: Indices, batch_size: int) -> tf.data.Dataset:
-        """Batches of these examples in this order; the last one may be smaller."""
+        """Return batches of these examples in this order; the last one may be smaller."""
         return self._examples.batches(indices, batch_size)
 
     def inputs(self, indices: Indices, batch_size: int) -> tf.data.Dataset:
-        """The same batches without targets."""
+        """Return the same batches without targets."""
         return self._inputs.batches(indices, batch_size)
 
 
-def _gathered(arrays: Any) -> GatheredBatches:
+def _gather_from(arrays: Any) -> GatheredBatches:
     with tf.device("CPU:0"):
         arrays = tf.nest.map_structure(tf.convert_to_tensor, arrays)
     return GatheredBatches(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from lightning_tf.data.pipeline.options import untuned
+from lightning_tf.data.pipeline.options import untuned_options
 from lightning_tf.data.pipeline.order import Indices
 
 # Gathered at once. Many small batches then cost one gather and one slice each; memory beside the
@@ -26,7 +26,7 @@ class GatheredBatches:
     Args:
         gather: From int64 indices of any shape to a nest of tensors, whose first dimensions are
             those of the indices.
-        known: An index that there is.
+        valid_index: An index that `gather` takes, to try it on.
 
     Example:
         >>> squares = GatheredBatches(lambda indices: indices**2)
@@ -34,42 +34,48 @@ class GatheredBatches:
         [[0, 1], [4, 9], [16]]
     """
 
-    def __init__(self, gather: Callable[[tf.Tensor], Any], known: int = 0) -> None:
+    def __init__(self, gather: Callable[[tf.Tensor], Any], valid_index: int = 0) -> None:
         """Try the function on no example and on one."""
         self._function = gather
         with tf.device("CPU:0"):
             # Two empty pieces of unlike size leave the batch dimension open, as in any batched
             # dataset: a step is traced once, whatever part of an epoch a resumed run has to do.
-            pieces = [self._gather(np.full(n, known)) for n in (0, 1)]
+            pieces = [self._gather(np.full(n, valid_index)) for n in (0, 1)]
             none, one = (tf.data.Dataset.from_tensors(piece) for piece in pieces)
             self._nothing = none.concatenate(one).take(0)
+
         leaves = tf.nest.flatten(pieces[0])
         self._example_bytes = sum(x.dtype.size * int(np.prod(x.shape[1:])) for x in leaves)
 
     def batches(self, indices: Indices, batch_size: int) -> tf.data.Dataset:
-        """Batches of these examples in this order; the last one may be smaller."""
+        """Return batches of these examples in this order; the last one may be smaller."""
         block = max(1, BLOCK_BYTES // max(1, self._example_bytes * batch_size)) * batch_size
         blocks_end = len(indices) // block * block
         whole_end = len(indices) // batch_size * batch_size
+
         pieces = [self._nothing]
         with tf.device("CPU:0"):
             if blocks_end:
                 pieces.append(
-                    tf.data.Dataset.from_tensor_slices(
+                    tf.data.Dataset.from_tensor_slices(  # (blocks, batches of a block, batch_size)
                         indices[:blocks_end].reshape(-1, block // batch_size, batch_size)
                     )
                     .map(tf.autograph.experimental.do_not_convert(self._gather))  # saves 3 ms
                     .prefetch(1)
                     .apply(self._unbatched)
                 )
+
             # The rest is less than a block: gathered now, it needs no traced function, whose 15 ms
             # would be most of a small data set's epoch.
             if whole_end > blocks_end:
                 rest = self._gather(indices[blocks_end:whole_end].reshape(-1, batch_size))
                 pieces.append(tf.data.Dataset.from_tensor_slices(rest))
+
             if len(indices) > whole_end:
                 pieces.append(tf.data.Dataset.from_tensors(self._gather(indices[whole_end:])))
-        options = untuned()  # there is nothing to tune; its bookkeeping costs 10 us a batch
+
+        # There is nothing to tune, and the tuner's bookkeeping costs 10 us a batch.
+        options = untuned_options()
         options.experimental_optimization.apply_default_optimizations = False
         return reduce(tf.data.Dataset.concatenate, pieces).with_options(options)
 

@@ -15,7 +15,7 @@ REMEDY = (
 
 
 def unrepeatable_order(dataset: tf.data.Dataset, again: Callable[[], tf.data.Dataset]) -> str:
-    """Say what is wrong with a data set's order; empty where nothing is.
+    """Return what is wrong with a data set's order; empty where nothing is.
 
     Args:
         dataset: What `train_dataset` gave for an epoch.
@@ -24,11 +24,13 @@ def unrepeatable_order(dataset: tf.data.Dataset, again: Callable[[], tf.data.Dat
     shuffles = list(_shuffles(dataset))
     if not shuffles:
         return ""
+
     for first, second in zip(shuffles, _shuffles(again()), strict=True):
         # Without a seed of its own a shuffle takes 0, or under a global seed the next of a sequence
         # that depends on every operation made before.
         if _seeds(first) == (0, 0) or _seeds(first) != _seeds(second):
             return f"train_dataset shuffles without a seed: {REMEDY}"
+        # The same object twice: it goes on with its sequence instead of beginning it again.
         if first is second and first._reshuffle_each_iteration:
             return f"train_dataset gives one data set that reshuffles whenever it is read: {REMEDY}"
     return ""

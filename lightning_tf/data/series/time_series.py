@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightning_tf.checks import checked_integer
-from lightning_tf.data.indexed_data import IndexedData, Part
-from lightning_tf.data.series.store import SeriesStore
-from lightning_tf.data.series.table import SeriesColumns, series_store
-from lightning_tf.data.series.windows import SeriesWindows, window_origins
+from lightning_tf.data.indexed_data import IndexedData, Split
+from lightning_tf.data.series.series_columns import SeriesColumns
+from lightning_tf.data.series.series_store import SeriesStore, read_series
+from lightning_tf.data.series.series_windows import SeriesWindows, window_origins
 from lightning_tf.data.sources.table_file import read_table
 from lightning_tf.exceptions import ConfigurationError, DataError
 
-USUAL_FRACTION = 0.1
+DEFAULT_FRACTION = 0.1
 ROLES = ("target", "known", "unknown")
 
 
@@ -24,12 +24,12 @@ class TimeSeries(IndexedData):
 
     A batch is ``(inputs, targets)`` as `SeriesWindows` gives them. The rows of every series are
     split by time: what is forecast in training lies before `val_from`, in validation before
-    `test_from`, in testing behind it. The history of a window may lie in the part before, as it
+    `test_from`, in testing behind it. The history of a window may lie in the split before, as it
     would when the forecast is made. Only one copy of the series is held; windows are cut from it.
 
     Attributes:
         store: The series, after `setup`.
-        splits: The first row of each series that validation and test forecast, after `setup`:
+        boundaries: The first row of each series that validation and test forecast, after `setup`:
             shape (2, series).
 
     Args:
@@ -49,7 +49,7 @@ class TimeSeries(IndexedData):
             frequency, sort, missing.
 
     Raises:
-        ConfigurationError: A number is out of range, or a date and a fraction are given for a part.
+        ConfigurationError: A number is out of range, or a split has a date and a fraction.
         DataError: A column is missing, times do not ascend, values are missing, or a series is
             shorter than a window; raised by `setup`.
 
@@ -61,7 +61,7 @@ class TimeSeries(IndexedData):
     """
 
     store: SeriesStore
-    splits: NDArray[np.int64]
+    boundaries: NDArray[np.int64]
 
     def __init__(
         self,
@@ -87,6 +87,7 @@ class TimeSeries(IndexedData):
             if isinstance(columns.get(role), str):
                 columns[role] = (columns[role],)
         self._columns = SeriesColumns(**columns)
+
         fractions = {"val": val_fraction, "test": test_fraction}
         self._from = {"val": val_from, "test": test_from}
         for name, fraction in fractions.items():
@@ -97,29 +98,35 @@ class TimeSeries(IndexedData):
                 )
             if fraction is not None and not 0 <= fraction < 1:
                 raise ConfigurationError(f"{name}_fraction={fraction!r} must be in [0, 1).")
-        dated = test_from is not None
-        usual = {"val": 0.0 if dated else USUAL_FRACTION, "test": USUAL_FRACTION}
-        self._fractions = {n: usual[n] if f is None else f for n, f in fractions.items()}
 
-    def load(self) -> dict[str, Part]:
-        """Read the table, check it, and find the windows of each part."""
+        # A share of rows cannot be meant where the test has a date and nobody asks for validation.
+        dated = test_from is not None
+        defaults = {"val": 0.0 if dated else DEFAULT_FRACTION, "test": DEFAULT_FRACTION}
+        self._fractions = {n: defaults[n] if f is None else f for n, f in fractions.items()}
+
+    def load(self) -> dict[str, Split]:
+        """Read the table, check it, and find the windows of each split."""
         if isinstance(self._table, (np.ndarray, list)):
-            self._table = _columns_of(self._table)
+            self._table = _name_columns(self._table)
             if not self._columns.target:
                 roles = {**vars(self._columns), "target": tuple(self._table)}
                 del roles["roles"]
                 self._columns = SeriesColumns(**roles)
+
         table = read_table(self._table, self._encoding)
-        self.store = series_store(table, self._columns, self._table)
+        self.store = read_series(table, self._columns, self._table)
         starts, ends = self.store.starts[:-1], self.store.starts[1:]
         self._check_lengths(ends - starts)
-        test = self._split("test", starts, ends)
-        val = self._split("val", starts, ends, test)
-        self.splits = np.stack([val, test])
+
+        # From the end: validation lies before the test.
+        test = self._first_rows("test", starts, ends)
+        val = self._first_rows("val", starts, ends, test)
+        self.boundaries = np.stack([val, test])
+
         bounds = {"train": (starts, val), "val": (val, test), "test": (test, ends)}
         source = SeriesWindows(self.store, self.history, self.horizon)
         return {
-            name: Part(source, self._origins(name, starts, *bound))
+            name: Split(source, self._origins(name, starts, *bound))
             for name, bound in bounds.items()
         }
 
@@ -134,14 +141,19 @@ class TimeSeries(IndexedData):
                 f"{needed}; give more rows, or make the window shorter."
             )
 
-    def _split(self, name: str, starts: Any, ends: Any, limit: Any = None) -> NDArray[np.int64]:
-        """The first row of a part in every series."""
+    def _first_rows(
+        self, name: str, starts: Any, ends: Any, limit: Any = None
+    ) -> NDArray[np.int64]:
+        """Return the first row of a split in every series."""
         limit = ends if limit is None else limit
         if self._from[name] is None:
+            # Of each series its own share, rounded half up as in `split_indices`.
             held_out = np.floor(self._fractions[name] * (ends - starts) + 0.5).astype(np.int64)
             row: NDArray[np.int64] = np.maximum(starts, limit - held_out)
             return row
-        time = self._time(name)
+
+        time = self._parse_from(name)
+
         rows = [
             start + np.searchsorted(self.store.times[start:end], time)
             for start, end in zip(starts, ends, strict=True)
@@ -149,17 +161,17 @@ class TimeSeries(IndexedData):
         row = np.minimum(np.array(rows, np.int64), limit)
         return row
 
-    def _time(self, name: str) -> Any:
+    def _parse_from(self, name: str) -> Any:
         import pandas as pd
 
-        given, times = self._from[name], self.store.times
+        first, times = self._from[name], self.store.times
         try:
             if times.dtype.kind in "iuf":
-                return float(given)
-            return np.datetime64(pd.Timestamp(given))
+                return float(first)
+            return np.datetime64(pd.Timestamp(first))
         except (ValueError, TypeError) as error:
             raise ConfigurationError(
-                f"{name}_from={given!r} is no time like {times[0]}: {error}"
+                f"{name}_from={first!r} is no time like {times[0]}: {error}"
             ) from error
 
     def _origins(self, name: str, starts: Any, first: Any, last: Any) -> NDArray[np.int64]:
@@ -167,7 +179,7 @@ class TimeSeries(IndexedData):
         wanted = name == "train" or self._from[name] is not None or self._fractions[name] > 0
         if wanted and not len(origins):
             raise DataError(
-                f"The {name} part has {int((last - first).max())} rows in its longest series and "
+                f"The {name} split has {int((last - first).max())} rows in its longest series and "
                 f"no window of history={self.history} and horizon={self.horizon}; give it more "
                 f"rows ({'val_' if name == 'train' else name + '_'}from= or _fraction=), or make "
                 "the window shorter."
@@ -175,7 +187,7 @@ class TimeSeries(IndexedData):
         return origins
 
 
-def _columns_of(array: Any) -> dict[str, NDArray[Any]]:
+def _name_columns(array: Any) -> dict[str, NDArray[Any]]:
     values = np.asarray(array)
     if values.ndim == 1:
         return {"value": values}

@@ -10,12 +10,12 @@ import numpy as np
 from lightning_tf.exceptions import ConfigurationError, DataError
 
 
-def parsed_times(column: Any, time_format: str | None) -> Any:
-    """A time column as numbers or datetimes.
+def parse_times(column: Any, time_format: str | None) -> Any:
+    """Read a time column as numbers or datetimes.
 
     Args:
         column: A pandas Series. Numbers stay numbers where no format is given.
-        time_format: As of `pandas.to_datetime`; None lets pandas find out.
+        time_format: As `pandas.to_datetime` takes it; None lets pandas find out.
 
     Raises:
         DataError: Names the first row that is missing or cannot be read.
@@ -26,12 +26,14 @@ def parsed_times(column: Any, time_format: str | None) -> Any:
     if pd.api.types.is_datetime64_any_dtype(column) or (numeric and time_format is None):
         times = column
     else:
-        told = f"time_format={time_format!r}"
         try:
-            given = column.astype(str).where(column.notna())
-            times = pd.to_datetime(given, format=time_format, errors="coerce")
+            texts = column.astype(str).where(column.notna())
+            times = pd.to_datetime(texts, format=time_format, errors="coerce")
         except (ValueError, TypeError) as error:
-            raise DataError(f"{column.name} cannot be read with {told}: {error}") from error
+            raise DataError(
+                f"{column.name} cannot be read with time_format={time_format!r}: {error}"
+            ) from error
+
     bad = np.flatnonzero(times.isna().to_numpy())
     if len(bad):
         raise DataError(
@@ -41,8 +43,8 @@ def parsed_times(column: Any, time_format: str | None) -> Any:
     return times
 
 
-def ordered(table: Any, series: str | None, time: str, sort: bool) -> Any:
-    """The rows of a table series by series, each in ascending time.
+def order_rows(table: Any, series: str | None, time: str, sort: bool) -> Any:
+    """Order the rows of a table series by series, each in ascending time.
 
     Args:
         table: A DataFrame whose row numbers are those that messages name.
@@ -58,6 +60,8 @@ def ordered(table: Any, series: str | None, time: str, sort: bool) -> Any:
         table = table.sort_values(by, kind="stable")
     elif series is not None:
         table = table.sort_values(series, kind="stable")  # keeps the order inside each series
+
+    # Between neighbors, as long as both are of one series.
     times = table[time].to_numpy()
     wrong = times[1:] <= times[:-1]
     if series is not None:
@@ -66,25 +70,28 @@ def ordered(table: Any, series: str | None, time: str, sort: bool) -> Any:
     bad = np.flatnonzero(wrong)
     if not len(bad):
         return table
+
     place = bad[0] + 1
+
     row, before = table.index[place], table.index[place - 1]
     of = "" if series is None else f" of series {table[series].iloc[place]!r}"
     if times[place] == times[place - 1]:
         raise DataError(
-            f"{time} {_said(times[place])}{of} stands in rows {before} and {row}; a time may come "
+            f"{time} {_show(times[place])}{of} stands in rows {before} and {row}; a time may come "
             "once. Remove one, or name the column that tells series apart with series=."
         )
+
     raise DataError(
-        f"{time}{of} goes back from {_said(times[place - 1])} in row {before} to "
-        f"{_said(times[place])} in row {row}; sort the table, or pass sort=True."
+        f"{time}{of} goes back from {_show(times[place - 1])} in row {before} to "
+        f"{_show(times[place])} in row {row}; sort the table, or pass sort=True."
     )
 
 
-def regular(part: Any, time: str, frequency: Any, fills: bool) -> Any:
-    """One series whose times follow a frequency.
+def regularize(rows: Any, time: str, frequency: Any, fills: bool) -> Any:
+    """Return one series whose times follow a frequency.
 
     Args:
-        part: The rows of one series, ordered.
+        rows: The rows of one series, in ascending time.
         time: The time column.
         frequency: A pandas offset such as ``W-SAT`` for datetimes, a number for numbers.
         fills: Whether rows that are missing are put in, empty; otherwise a gap is an error.
@@ -95,7 +102,7 @@ def regular(part: Any, time: str, frequency: Any, fills: bool) -> Any:
     """
     import pandas as pd
 
-    times = part[time]
+    times = rows[time]
     first, last = times.iloc[0], times.iloc[-1]
     try:
         if pd.api.types.is_numeric_dtype(times):
@@ -107,27 +114,31 @@ def regular(part: Any, time: str, frequency: Any, fills: bool) -> Any:
         raise ConfigurationError(
             f"frequency={frequency!r} does not go with the column {time}: {error}"
         ) from error
+
     stray = np.flatnonzero(~times.isin(expected).to_numpy())
     if len(stray):
         raise DataError(
-            f"{time} {_said(times.iloc[stray[0]])} in row {part.index[stray[0]]} is not on "
+            f"{time} {_show(times.iloc[stray[0]])} in row {rows.index[stray[0]]} is not on "
             f"frequency={frequency!r}; correct it, or pass frequency=None for irregular times."
         )
+
+    # A row too much was refused above: what is left to differ are rows too few.
     gaps = expected[~expected.isin(times)]
     if not len(gaps):
-        return part
+        return rows
     if not fills:
-        row = part.index[int(np.searchsorted(times.to_numpy(), gaps[:1].to_numpy())[0])]
+        row = rows.index[int(np.searchsorted(times.to_numpy(), gaps[:1].to_numpy())[0])]
         raise DataError(
-            f"{time} {_said(gaps[0])} is missing before row {row}, and {len(gaps)} times in all; "
+            f"{time} {_show(gaps[0])} is missing before row {row}, and {len(gaps)} times in all; "
             "pass missing='interpolate', 'ffill' or a number to fill them, or frequency=None for "
             "irregular times."
         )
-    filled = part.set_index(time).reindex(expected)
+
+    filled = rows.set_index(time).reindex(expected)
     filled.index.name = time
     return filled.reset_index()
 
 
-def _said(time: Any) -> str:
-    """A time as a message shows it: without zeros of an hour that nobody gave."""
+def _show(time: Any) -> str:
+    """Return a time as a message shows it: without zeros of an hour that nobody gave."""
     return re.sub(r"[T ]00:00:00(\.0+)?$", "", str(time))

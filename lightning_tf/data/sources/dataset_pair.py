@@ -21,7 +21,7 @@ class DatasetPair(DataModule):
         test: Batches to test on, or None.
 
     Raises:
-        ConfigurationError: Something else than a dataset is given.
+        ConfigurationError: An argument is no dataset.
         DataError: A dataset is not batched.
 
     Example:
@@ -38,6 +38,7 @@ class DatasetPair(DataModule):
     ) -> None:
         """Check and keep the datasets."""
         super().__init__()
+
         for name, dataset in (("train", train), ("val", val), ("test", test)):
             if dataset is None and name != "train":
                 continue
@@ -46,22 +47,23 @@ class DatasetPair(DataModule):
                     f"{name} is a {type(dataset).__name__}; give a batched tf.data.Dataset."
                 )
             _require_batches(name, dataset)
+
         self._train, self._val, self._test = train, val, test
 
     def train_dataset(self, epoch: int) -> tf.data.Dataset:
-        """`train`, whatever the epoch."""
+        """Return `train`, whatever the epoch."""
         return self._train
 
     def val_dataset(self) -> tf.data.Dataset | None:
-        """`val`."""
+        """Return `val`."""
         return self._val
 
     def test_dataset(self) -> tf.data.Dataset | None:
-        """`test`."""
+        """Return `test`."""
         return self._test
 
     def predict_dataset(self) -> tf.data.Dataset | None:
-        """The inputs of `test`."""
+        """Return the inputs of `test`."""
         if self._test is None or not isinstance(self._test.element_spec, tuple):
             return self._test
         return self._test.map(lambda x, *labels: x)

@@ -1,16 +1,18 @@
-"""Which options a source of data takes, and the error for others."""
+"""Which options a source of data takes, and the errors for others."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 from lightning_tf.exceptions import ConfigurationError, nearest
 
+T = TypeVar("T")
+
 
 def source_options(source: type) -> set[str]:
-    """Keyword arguments of a source and, where it passes options on, of its bases."""
+    """Return the keyword arguments of a source and, where it passes options on, of its bases."""
     known: set[str] = set()
     for base in inspect.getmro(source):
         if "__init__" not in vars(base):
@@ -41,3 +43,21 @@ def refuse_unknown(source: type, data: Any, options: dict[str, Any], known: Iter
             raise ConfigurationError(
                 f"{option}={value!r} has no meaning for data={name}.{nearest(option, known)}"
             )
+
+
+def use_as_is(data: T, options: Iterable[str]) -> T:
+    """Return a source that the user made already; its options are set on it.
+
+    Args:
+        data: What the user wrote.
+        options: Names of the options beside it.
+
+    Raises:
+        ConfigurationError: There are options.
+    """
+    if options:
+        raise ConfigurationError(
+            f"data is a {type(data).__name__}, which is used as it is; set {', '.join(options)} "
+            "on it."
+        )
+    return data

@@ -1,4 +1,4 @@
-"""Repetitions: batches of nothing, for a task that optimises without data."""
+"""Repetitions: batches of nothing, for a task that optimizes without data."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ class Repetitions(DataModule):
         self._predict = predict
 
     def train_dataset(self, epoch: int) -> tf.data.Dataset:
-        """The numbers from 0 on."""
+        """Return the numbers from 0 on, one a batch."""
         return tf.data.Dataset.range(self.length).batch(1)
 
     def predict_dataset(self) -> tf.data.Dataset | None:
-        """What was given, in one batch."""
+        """Return the `predict` argument, in one batch."""
         if self._predict is None:
             return None
         return tf.data.Dataset.from_tensors(self._predict)

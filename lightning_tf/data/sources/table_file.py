@@ -13,7 +13,7 @@ ENDINGS = (".csv", ".tsv", ".parquet")
 
 
 def read_table(data: Any, encoding: str = "utf-8") -> Any:
-    """A new pandas DataFrame, its rows numbered from 0.
+    """Return a new pandas DataFrame, its rows numbered from 0.
 
     Args:
         data: A CSV, TSV (both also compressed) or Parquet file, a DataFrame, or arrays by column.
@@ -37,28 +37,46 @@ def read_table(data: Any, encoding: str = "utf-8") -> Any:
         except ValueError as error:
             raise DataError(f"The columns do not make a table: {error}.") from error
     elif isinstance(data, (str, os.PathLike)):
-        table = _read(Path(data).expanduser(), encoding)
+        table = read_table_file(data, encoding)
     else:
         raise ConfigurationError(
             f"data is a {type(data).__name__}; give a table ({' '.join(ENDINGS)}), a DataFrame or "
             "arrays by column."
         )
+
     if not len(table):
-        raise DataError(f"{described(data)} has no rows; give at least one.")
+        raise DataError(f"{table_name(data)} has no rows; give at least one.")
     return table
 
 
-def described(data: Any) -> str:
-    """What a message calls a table: its path, or that it is one in memory."""
+def table_name(data: Any) -> str:
+    """Return what a message calls a table: its path, or that it is one in memory."""
     return os.fspath(data) if isinstance(data, (str, os.PathLike)) else "The table"
 
 
 def is_table_file(data: Any) -> bool:
-    """Whether `data` is the path of a file that `read_table` knows by its ending."""
+    """Return whether `data` is the path of a file that `read_table` knows by its ending."""
     if not isinstance(data, (str, os.PathLike)):
         return False
     path = Path(data).expanduser()
     return path.is_file() and any(suffix in ENDINGS for suffix in path.suffixes[-2:])
+
+
+def check_is_table(data: Any, names: Iterable[str]) -> None:
+    """Refuse a string or path that is no table file.
+
+    Args:
+        data: What the user wrote; anything but a string or a path passes.
+        names: The names of data sets that could have been meant.
+
+    Raises:
+        ConfigurationError: Names the nearest name.
+    """
+    if isinstance(data, (str, os.PathLike)) and not is_table_file(data):
+        raise ConfigurationError(
+            f"data={os.fspath(data)!r} is neither a known name nor a table ({' '.join(ENDINGS)}) "
+            f"that is there.{nearest(data, names)}"
+        )
 
 
 def check_columns(table: Any, name: str, columns: Mapping[str, Iterable[str]]) -> None:
@@ -67,7 +85,7 @@ def check_columns(table: Any, name: str, columns: Mapping[str, Iterable[str]]) -
     Args:
         table: A DataFrame.
         name: Of the table, for the message.
-        columns: Names by the option that gave them.
+        columns: Names of columns by the option that they stand in.
 
     Raises:
         DataError: Names the column, its option and the nearest column.
@@ -79,15 +97,30 @@ def check_columns(table: Any, name: str, columns: Mapping[str, Iterable[str]]) -
                 raise DataError(f"{name} has no column {column!r}; name one with {option}=.{hint}")
 
 
-def _read(path: Path, encoding: str) -> Any:
+def read_table_file(
+    file: str | os.PathLike[str], encoding: str = "utf-8", **csv_options: Any
+) -> Any:
+    """Read a CSV, TSV (both also compressed) or Parquet file as a DataFrame.
+
+    Args:
+        file: Its path.
+        encoding: Of CSV and TSV files.
+        **csv_options: Further arguments of `pandas.read_csv`.
+
+    Raises:
+        DataError: The file is missing or broken.
+    """
     import pandas as pd
 
+    path = Path(file).expanduser()
     if not path.is_file():
         raise DataError(f"{path} is no file; give a table ({' '.join(ENDINGS)}).")
+
     try:
         if path.suffix == ".parquet":
             return pd.read_parquet(path)
-        return pd.read_csv(path, sep="\t" if ".tsv" in path.suffixes else ",", encoding=encoding)
+        separator = "\t" if ".tsv" in path.suffixes else ","
+        return pd.read_csv(path, sep=separator, encoding=encoding, **csv_options)
     # pandas and pyarrow raise what they like for a broken file; all of them are ValueErrors or
     # errors of the file system.
     except (ValueError, OSError, LookupError) as error:

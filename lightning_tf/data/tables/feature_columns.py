@@ -1,4 +1,4 @@
-"""FeatureColumns: what the columns of a table are to a network, learnt from its training rows."""
+"""FeatureColumns: what the columns of a table are to a network, learned from its training rows."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class FeatureColumns:
     Example:
         >>> import pandas as pd
         >>> table = pd.DataFrame({"rooms": [2, 3], "town": ["Ulm", "Rom"]})
-        >>> columns = FeatureColumns.learnt(table, ["rooms", "town"])
+        >>> columns = FeatureColumns.from_table(table, ["rooms", "town"])
         >>> columns.arrays(table)["categories"].tolist()
         [[2], [1]]
     """
@@ -35,15 +35,15 @@ class FeatureColumns:
         self.categories = {name: list(known) for name, known in categories.items()}
 
     @classmethod
-    def learnt(
+    def from_table(
         cls, table: Any, features: Sequence[str], categorical: Sequence[str] = ()
     ) -> FeatureColumns:
-        """The columns of training rows.
+        """Learn the columns and categories from training rows.
 
         Args:
             table: A DataFrame of training rows.
             features: The columns to learn from.
-            categorical: Those whose numbers are names; columns without numbers are so anyway.
+            categorical: Those whose numbers are names; columns without numbers always are.
         """
         from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
@@ -54,20 +54,26 @@ class FeatureColumns:
             or is_bool_dtype(table[name])
             or not is_numeric_dtype(table[name])
         }
+        # Sorted, so that the same rows in another order give the same numbers.
         categories = {
             name: sorted(table[name].dropna().astype(str).unique())
             for name in features
             if name in named
         }
+
         return cls([name for name in features if name not in named], categories)
 
     @property
     def names(self) -> list[str]:
-        """All columns."""
+        """Return the names of all columns."""
         return [*self.numbers, *self.categories]
 
-    def arrays(self, table: Any, told: str = "The table") -> dict[str, NDArray[Any]]:
-        """What the network takes of every row.
+    def arrays(self, table: Any, described: str = "The table") -> dict[str, NDArray[Any]]:
+        """Return what the network takes of every row.
+
+        Args:
+            table: A DataFrame with these columns.
+            described: What messages call it.
 
         Returns:
             ``numbers``, float32 of shape (rows, numeric columns), and ``categories``, int32 of
@@ -76,21 +82,21 @@ class FeatureColumns:
         Raises:
             DataError: A column or a value is missing, infinite, or no number.
         """
-        check_columns(table, told, {"features": self.names})
-        numbers = [_numbers(table, name) for name in self.numbers]
+        check_columns(table, described, {"features": self.names})
+        numbers = [checked_numbers(table, name).astype(np.float32) for name in self.numbers]
         codes = [
             _codes(table, name, {value: number for number, value in enumerate(known, OTHER + 1)})
             for name, known in self.categories.items()
         ]
         rows = len(table)
         return {
-            "numbers": _stacked(numbers, rows, np.float32),
-            "categories": _stacked(codes, rows, np.int32),
+            "numbers": _stack(numbers, rows, np.float32),
+            "categories": _stack(codes, rows, np.int32),
         }
 
 
 def checked_numbers(table: Any, name: str) -> NDArray[np.float64]:
-    """A column as numbers, none of them missing.
+    """Return a column as numbers, none of them missing.
 
     Raises:
         DataError: Names the column, the row and the value.
@@ -99,6 +105,7 @@ def checked_numbers(table: Any, name: str) -> NDArray[np.float64]:
 
     column = table[name]
     values = np.asarray(pd.to_numeric(column, errors="coerce"), np.float64)
+
     bad = np.flatnonzero(~np.isfinite(values))
     if len(bad):
         cell = column.iloc[bad[0]]
@@ -109,10 +116,6 @@ def checked_numbers(table: Any, name: str) -> NDArray[np.float64]:
             "missing='drop' or a number."
         )
     return values
-
-
-def _numbers(table: Any, name: str) -> NDArray[np.float32]:
-    return checked_numbers(table, name).astype(np.float32)
 
 
 def _codes(table: Any, name: str, known: Mapping[str, int]) -> NDArray[np.int32]:
@@ -126,5 +129,5 @@ def _codes(table: Any, name: str, known: Mapping[str, int]) -> NDArray[np.int32]
     return np.array(codes, np.int32)
 
 
-def _stacked(columns: list[Any], rows: int, dtype: Any) -> NDArray[Any]:
+def _stack(columns: list[Any], rows: int, dtype: Any) -> NDArray[Any]:
     return np.stack(columns, axis=1) if columns else np.zeros((rows, 0), dtype)

@@ -1,4 +1,4 @@
-"""FeatureTable: rows of features and what is to be learnt from them."""
+"""FeatureTable: rows of features and what is to be learned from them."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_tf.data.indexed_data import IndexedData, Part
+from lightning_tf.data.indexed_data import IndexedData, Split
+from lightning_tf.data.labels import checked_class_names, sort_class_names
 from lightning_tf.data.pipeline.array_source import ArraySource
-from lightning_tf.data.pipeline.order import split_rows
-from lightning_tf.data.sources.table_file import check_columns, described, read_table
+from lightning_tf.data.pipeline.splits import consecutive_rows, hold_out_splits
+from lightning_tf.data.sources.table_file import check_columns, read_table, table_name
 from lightning_tf.data.tables.feature_columns import FeatureColumns, checked_numbers
 from lightning_tf.exceptions import ConfigurationError, DataError, nearest
 
 MISSING = ("error", "drop")
+DEFAULT_TEST_FRACTION = 0.1
 
 
 class FeatureTable(IndexedData):
@@ -25,7 +27,7 @@ class FeatureTable(IndexedData):
     numeric columns), as the table has them, and ``categories``, int32 of shape (batch, categorical
     columns): 0 for categories that training rows do not have; each only where there are such
     columns. Targets are float32 of shape (batch, targets), or with ``classes=True`` int32 of shape
-    (batch,). Categories and classes are those of the training part.
+    (batch,). Categories and classes are those of the training split.
 
     Attributes:
         columns: The features, after `setup`.
@@ -42,7 +44,7 @@ class FeatureTable(IndexedData):
         val: A table like `train`; None holds out `val_fraction`.
         test: A table like `train`; None holds out `test_fraction`.
         missing: ``error``, ``drop`` (rows), or a number that stands for missing numbers.
-        class_names: Names of the classes, in their order; None takes those of the training part,
+        class_names: Names of the classes, in their order; None takes those of the training split,
             sorted.
         val_fraction: Share of `train` to hold out, 0.1 where `val` is None.
         test_fraction: Share of `train` to hold out, 0.1 where `test` is None.
@@ -86,99 +88,108 @@ class FeatureTable(IndexedData):
         split_seed: int = 0,
     ) -> None:
         """Check and keep the arguments."""
-        super().__init__(batch_size, seed, split_seed)
+        if test_fraction is None and test is None:
+            test_fraction = DEFAULT_TEST_FRACTION
+        super().__init__(batch_size, seed, split_seed, val_fraction, test_fraction)
+
         if isinstance(missing, (str, bool)) and missing not in MISSING:
             hint = nearest(missing, MISSING)
             raise ConfigurationError(f"missing={missing!r}: give a name or a number.{hint}")
-        given = {"train": train, "val": val, "test": test}
-        self._given = {name: table for name, table in given.items() if table is not None}
+        tables = {"train": train, "val": val, "test": test}
+        self._tables = {name: table for name, table in tables.items() if table is not None}
         self._targets = [target] if isinstance(target, str) else list(target or ())
         if classes and len(self._targets) > 1:
             raise ConfigurationError(f"target={self._targets!r}: classes stand in one column.")
+
         self.classes = classes
         self._features = None if features is None else list(features)
         self._categorical, self._missing = list(categorical), missing
         self._names = None if class_names is None else [str(name) for name in class_names]
-        self._val_fraction, self._encoding = val_fraction, encoding
-        self._test_fraction = 0.1 if test_fraction is None and test is None else test_fraction
+        self._encoding = encoding
 
-    def load(self) -> dict[str, Part]:
-        """Read the tables, split them, and learn the columns from the training part."""
-        given, self._given = self._given, {}
-        tables = {name: self._read(name, table) for name, table in given.items()}
+    def load(self) -> dict[str, Split]:
+        """Read the tables, split them, and learn the columns from the training split."""
         import pandas as pd
 
-        ends = np.cumsum([0, *map(len, tables.values())])
-        members = {
-            name: np.arange(start, end, dtype=np.int64)
-            for name, start, end in zip(tables, ends[:-1], ends[1:], strict=True)
-        }
+        tables = {name: self._read(name, table) for name, table in self._tables.items()}
+        self._tables = {}  # no second copy while training
+        rows = consecutive_rows({name: len(table) for name, table in tables.items()})
+
+        # One table, so that one source serves all splits. Its index still numbers the rows of each
+        # file, which is what messages name.
         table = pd.concat(tables.values()) if len(tables) > 1 else tables["train"]
+
+        # Split before anything is learned: categories and classes are those of training rows.
         labels = table[self.targets[0]].astype(str).to_numpy() if self.classes else None
-        split = split_rows(
-            members, labels, self._val_fraction, self._test_fraction, self.split_seed
+        splits = hold_out_splits(
+            rows, labels, self._val_fraction, self._test_fraction, self.split_seed
         )
-        learnt = table.iloc[split["train"]]
+        training = splits["train"]
         features = self._features
         if features is None:
             features = [str(name) for name in table.columns if name not in self.targets]
-        self.columns = FeatureColumns.learnt(learnt, features, self._categorical)
+        self.columns = FeatureColumns.from_table(table.iloc[training], features, self._categorical)
+
+        # A network without columns of a kind has no input for them.
         inputs = {k: array for k, array in self.columns.arrays(table).items() if array.shape[1]}
         if not inputs:
             raise DataError("The table has no column beside the target; give one to learn from.")
-        source = ArraySource(inputs, self._target_array(table, split["train"]))
-        return {name: Part(source, indices) for name, indices in split.items()}
+        source = ArraySource(inputs, self._target_array(table, training))
+        return {name: Split(source, indices) for name, indices in splits.items()}
 
-    def _read(self, name: str, given: Any) -> Any:
-        if isinstance(given, (tuple, list)):
-            table, self.targets = _table_of(name, given, self.classes)
+    def _read(self, name: str, data: Any) -> Any:
+        if isinstance(data, (tuple, list)):
+            table, self.targets = _table_of(name, data, self.classes)
         else:
             if not self._targets:
-                raise ConfigurationError("Which column is to be learnt? Name it with target=.")
-            table, self.targets = read_table(given, self._encoding), self._targets
+                raise ConfigurationError("Which column is to be learned? Name it with target=.")
+            table, self.targets = read_table(data, self._encoding), self._targets
+
+        # Columns in the order of `features`, or of the file, without the target.
         table = table.rename(columns=str)
-        wanted = {"target": self.targets, "categorical": self._categorical}
-        check_columns(table, described(given), {**wanted, "features": self._features or ()})
-        kept = [*(self._features or [c for c in table.columns if c not in self.targets])]
-        table = table[[*kept, *self.targets]]
+        features = self._features or []
+        columns = {"target": self.targets, "categorical": self._categorical, "features": features}
+        check_columns(table, table_name(data), columns)
+        features = features or [name for name in table.columns if name not in self.targets]
+        table = table[[*features, *self.targets]]
+
         if self._missing == "drop":
             table = table.replace([np.inf, -np.inf], np.nan).dropna()
             if not len(table):
                 raise DataError(f"Every row of the {name} table lacks a value; fill some.")
         elif self._missing != "error":
-            columns = table[kept].select_dtypes("number").columns
-            table = table.assign(**{c: table[c].fillna(float(self._missing)) for c in columns})
+            # Features alone: a target that is missing cannot be made up.
+            numeric = table[features].select_dtypes("number").columns
+            table = table.assign(**{c: table[c].fillna(float(self._missing)) for c in numeric})
         return table
 
     def _target_array(self, table: Any, training: NDArray[np.int64]) -> NDArray[Any]:
+        """Return the targets of every row; learn the classes from the training rows."""
         if not self.classes:
             self.class_names = []
             columns = [checked_numbers(table, name) for name in self.targets]
             return np.stack(columns, axis=1).astype(np.float32)
+
         cells = table[self.targets[0]]
         missing = np.flatnonzero(cells.isna().to_numpy())
         if len(missing):
             raise DataError(f"{self.targets[0]} of row {table.index[missing[0]]} is missing.")
+
         labels = cells.astype(str).to_numpy()
-        found = sorted(set(labels[training]), key=_by_size)
-        self.class_names = found if self._names is None else self._names
-        if len(self.class_names) < 2:
-            raise DataError(f"The training rows have one class, {found}; give two or more.")
-        number = {label: place for place, label in enumerate(self.class_names)}
-        unknown = [row for row, label in enumerate(labels) if label not in number]
+        if self._names is None:
+            names = sort_class_names(set(labels[training]), float)
+        else:
+            names = self._names
+        self.class_names = checked_class_names(names, len(names))
+
+        codes = {label: code for code, label in enumerate(self.class_names)}
+        unknown = [row for row, label in enumerate(labels) if label not in codes]
         if unknown:
             raise DataError(
                 f"{self.targets[0]} of row {table.index[unknown[0]]} is {labels[unknown[0]]!r}, "
-                f"which is no class of the training rows.{nearest(labels[unknown[0]], number)}"
+                f"which is no class of the training rows.{nearest(labels[unknown[0]], codes)}"
             )
-        return np.array([number[label] for label in labels], np.int32)
-
-
-def _by_size(label: str) -> tuple[Any, ...]:
-    try:
-        return (0, float(label), label)
-    except ValueError:
-        return (1, label)
+        return np.array([codes[label] for label in labels], np.int32)
 
 
 def _table_of(name: str, pair: Any, classes: bool) -> tuple[Any, list[str]]:
@@ -186,7 +197,8 @@ def _table_of(name: str, pair: Any, classes: bool) -> tuple[Any, list[str]]:
 
     if len(pair) != 2:
         raise DataError(f"{name} has {len(pair)} parts; give a pair (x, y).")
-    x, y = (np.asarray(part) for part in pair)
+    x, y = map(np.asarray, pair)
+
     x = x[:, np.newaxis] if x.ndim == 1 else x
     y = y[:, np.newaxis] if y.ndim == 1 else y
     if x.ndim != 2 or y.ndim != 2 or len(x) != len(y) or (classes and y.shape[1] != 1):
@@ -194,6 +206,7 @@ def _table_of(name: str, pair: Any, classes: bool) -> tuple[Any, list[str]]:
             f"{name} has x of shape {x.shape} and y of shape {y.shape}; give (rows, features) and "
             f"{'(rows,)' if classes else '(rows,) or (rows, targets)'}."
         )
+
     targets = ["y"] if y.shape[1] == 1 else [f"y_{number}" for number in range(y.shape[1])]
     table = pd.DataFrame({f"x_{number}": x[:, number] for number in range(x.shape[1])})
     return table.assign(**{t: y[:, number] for number, t in enumerate(targets)}), targets

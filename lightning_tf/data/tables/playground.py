@@ -1,4 +1,4 @@
-"""Points of the plane in two classes that small networks are tried on."""
+"""playground: points of the plane in two classes that small networks are tried on."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TURNS = 1.75  # of each spiral, as on playground.tensorflow.org
 def playground(
     name: str, examples: int = 1000, noise: float | None = None, seed: int = 0
 ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-    """Points in about [-1, 1] x [-1, 1] and their classes.
+    """Draw points in about [-1, 1] x [-1, 1] and their classes.
 
     ``and``, ``or`` and ``xor`` are the four corners with their truth value, each many times with
     noise around it; ``circles`` a disc in a ring; ``spirals`` two spirals in one another.
@@ -35,6 +35,7 @@ def playground(
     """
     random = np.random.RandomState(seed)
     order = np.arange(examples)
+
     if name in TRUTH:
         x, y = CORNERS[order % 4], np.array(TRUTH[name])[order % 4]
         noise = 0.2 if noise is None else noise
@@ -48,5 +49,6 @@ def playground(
             radius, angle = 0.1 + 0.9 * along, 2.0 * np.pi * TURNS * along + np.pi * y
         x = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
         noise = 0.02 if noise is None else noise
+
     x = x + noise * random.normal(size=x.shape)
     return x.astype(np.float32), y.astype(np.int32)

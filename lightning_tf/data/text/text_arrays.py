@@ -1,29 +1,27 @@
-"""TextArrays: labelled texts in memory, given as lists or read by a subclass."""
+"""TextArrays: labeled texts in memory, given as lists or read by a subclass."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_tf.data.indexed_data import IndexedData, Part, Source
+from lightning_tf.checks import checked_choice
+from lightning_tf.data.indexed_data import IndexedData, Source, Split
 from lightning_tf.data.pipeline.array_source import ArraySource
-from lightning_tf.data.pipeline.order import split_rows
+from lightning_tf.data.pipeline.splits import consecutive_rows
+from lightning_tf.data.sources.skip_or_raise import ACTIONS, skip_or_raise
 from lightning_tf.data.text.checks import (
     checked_label_names,
     checked_texts,
-    class_names_of,
-    empty_texts,
-    label_codes,
+    encode_labels,
+    find_class_names,
+    find_empty_texts,
 )
-from lightning_tf.exceptions import ConfigurationError, DataError, nearest
 
 Pair = tuple[Any, Any]
-
-_log = logging.getLogger(__name__)
 
 
 class TextArrays(IndexedData):
@@ -34,7 +32,7 @@ class TextArrays(IndexedData):
     `load` where it has no texts in memory.
 
     Attributes:
-        class_names: The classes of the training part, after `setup`; sorted, numbers by size,
+        class_names: The classes of the training split, after `setup`; sorted, numbers by size,
             where they are not given.
         num_classes: How many there are, after `setup`.
 
@@ -54,7 +52,7 @@ class TextArrays(IndexedData):
 
     Raises:
         ConfigurationError: `empty` is neither, or a fraction is out of range.
-        DataError: A text is empty or no string, a label is missing or none of the training part's,
+        DataError: A text is empty or no string, a label is missing or none of the training split's,
             or a class has one text; raised by `setup`.
 
     Example:
@@ -83,74 +81,68 @@ class TextArrays(IndexedData):
         split_seed: int = 0,
     ) -> None:
         """Check and keep the arguments."""
-        super().__init__(batch_size, seed, split_seed)
-        if empty not in ("error", "skip"):
-            raise ConfigurationError(f"empty is {empty!r}.{nearest(empty, ('error', 'skip'))}")
-        given = {"train": train, "val": val, "test": test}
-        self._given = {name: pair for name, pair in given.items() if pair is not None}
-        self._predict, self._names, self._empty = predict, class_names, empty
-        self._val_fraction, self._test_fraction = val_fraction, test_fraction
+        super().__init__(batch_size, seed, split_seed, val_fraction, test_fraction)
+        pairs = {"train": train, "val": val, "test": test}
+        self._pairs = {name: pair for name, pair in pairs.items() if pair is not None}
+        self._predict, self._names = predict, class_names
+        self._empty = checked_choice("empty", empty, ACTIONS)
 
     def read(self) -> Mapping[str, Pair]:
-        """Texts and labels of ``train`` and, where there are any, ``val`` and ``test``."""
-        given, self._given = self._given, {}
-        return given
+        """Return texts and labels of ``train`` and, where there are any, ``val`` and ``test``."""
+        pairs, self._pairs = self._pairs, {}  # no second copy while training
+        return pairs
 
-    def load(self) -> dict[str, Part]:
+    def load(self) -> dict[str, Split]:
         """Read, check and split the texts."""
-        texts: dict[str, Any] = {}
-        labels: dict[str, Any] = {}
-        for name, (given, given_labels) in self.read().items():
-            checked = checked_texts(name, given)
-            names = checked_label_names(name, given_labels, len(checked), self._names)
-            kept = self.not_empty(name, len(checked), empty_texts(checked))
-            texts[name], labels[name] = checked[kept], names[kept]
+        texts: dict[str, NDArray[np.object_]] = {}
+        labels: dict[str, NDArray[np.object_]] = {}
+        for name, (split_texts, split_labels) in self.read().items():
+            checked = checked_texts(name, split_texts)
+            names = checked_label_names(name, split_labels, len(checked), self._names)
+            chosen = self.skip_empty(name, len(checked), find_empty_texts(checked))
+            texts[name], labels[name] = checked[chosen], names[chosen]
         return self.split(
             labels, lambda codes: ArraySource(np.concatenate(list(texts.values())), codes)
         )
 
     def split(
-        self, labels: Mapping[str, Any], source_of: Callable[[NDArray[np.int32]], Source]
-    ) -> dict[str, Part]:
-        """The parts, once their labels are known: the classes, what is held out, what to predict.
+        self,
+        labels: Mapping[str, NDArray[np.object_]],
+        make_source: Callable[[NDArray[np.int32]], Source],
+    ) -> dict[str, Split]:
+        """Return the splits, once their labels are known, and learn the classes.
 
         Args:
-            labels: Names of the classes, by part; of texts in the order of the source.
-            source_of: Makes it of the places of all labels in `class_names`.
+            labels: Names of the classes, by split; of texts in the order of the source.
+            make_source: Makes it of the places of all labels in `class_names`.
         """
-        self.class_names = class_names_of(labels["train"], self._names)
+        self.class_names = find_class_names(labels["train"], self._names)
         self.num_classes = len(self.class_names)
-        codes = [label_codes(name, part, self.class_names) for name, part in labels.items()]
-        ends = np.cumsum([0, *map(len, codes)])
-        every = np.concatenate(codes)
-        members = {
-            name: np.arange(start, end, dtype=np.int64)
-            for name, start, end in zip(labels, ends[:-1], ends[1:], strict=True)
-        }
-        split = split_rows(members, every, self._val_fraction, self._test_fraction, self.split_seed)
-        source = source_of(every)
-        parts = {name: Part(source, indices) for name, indices in split.items()}
-        if self._predict is not None:
-            asked = checked_texts("predict", self._predict)
-            parts["predict"] = Part(ArraySource(asked), np.arange(len(asked), dtype=np.int64))
-        return parts
+        codes = np.concatenate(
+            [encode_labels(name, names, self.class_names) for name, names in labels.items()]
+        )
 
-    def not_empty(self, name: str, count: int, empty: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The indices of the texts to go on with.
+        rows = consecutive_rows({name: len(names) for name, names in labels.items()})
+        splits = self.hold_out(make_source(codes), rows, codes)
+        if self._predict is not None:
+            texts = checked_texts("predict", self._predict)
+            splits["predict"] = Split(ArraySource(texts), np.arange(len(texts), dtype=np.int64))
+        return splits
+
+    def skip_empty(self, name: str, count: int, empty: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the indices of the texts to go on with.
 
         Args:
-            name: Of the part.
+            name: Of the split.
             count: Of its texts.
             empty: The indices of empty ones.
 
         Raises:
-            DataError: There are empty ones and they are not to be left out.
+            DataError: There are empty ones and they are not to be skipped.
         """
         if len(empty):
-            told = f"{len(empty)} of {count} {name} texts are empty, the first at index"
-            if self._empty == "error":
-                raise DataError(
-                    f"{told} {empty[0]}. Remove them, or pass empty='skip' to go on without them."
-                )
-            _log.warning("%s %d. They are left out.", told, empty[0])
+            problem = (
+                f"{len(empty)} of {count} {name} texts are empty, the first at index {empty[0]}"
+            )
+            skip_or_raise("empty", self._empty, problem)
         return np.setdiff1d(np.arange(count), empty)

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from lightning_tf.data.data_module import DataModule
-from lightning_tf.data.sources.options import refuse_unknown, source_options
+from lightning_tf.data.sources.options import refuse_unknown, source_options, use_as_is
+from lightning_tf.data.sources.table_file import ENDINGS, is_table_file
 from lightning_tf.data.text.named_sets import BbcNews, Imdb
 from lightning_tf.data.text.text_arrays import TextArrays
 from lightning_tf.data.text.text_folder import TextFolder
-from lightning_tf.data.text.text_table import ENDINGS, TextTable
+from lightning_tf.data.text.text_table import TextTable
 from lightning_tf.data.text.tfds_texts import TfdsTexts
 from lightning_tf.exceptions import ConfigurationError, nearest
 
@@ -22,14 +23,13 @@ FIXED: dict[type, set[str]] = {
     Imdb: {"val", "test", "text_column", "label_column", "encoding", "class_names"},
     TfdsTexts: {"val", "test", "class_names"},
 }
-"""What the sources inherit and have no choice in."""
-COMPRESSED = (".gz", ".bz2", ".xz", ".zip", ".zst")
+"""Options that sources inherit and that are fixed in them."""
 
 
 def text_data(data: Any, **options: Any) -> DataModule:
-    """Make a DataModule of labelled texts from what a user writes.
+    """Make a DataModule of labeled texts from what a user writes.
 
-    Every option is handed to the source; None leaves it the source's own default, and one that the
+    Every option is handed to the source; None leaves the source's default, and one that the
     source does not know is an error.
 
     Args:
@@ -37,10 +37,9 @@ def text_data(data: Any, **options: Any) -> DataModule:
             folders; a pair ``(texts, labels)``; or a DataModule of such batches, which is returned
             as it is. ``"imdb"`` without its files is ``"tfds:imdb_reviews"``.
         **options: Those of the source: batch_size, seed, split_seed, val_fraction, test_fraction,
-            empty, class_names; `data_dir` for a named set; `file_format` for
-            ``tfds:``; `val`, `test`, `text_column`,
-            `label_column` and `encoding` for a table; `classes` and `encoding` for a folder;
-            `val`, `test` and `predict` for lists.
+            empty, class_names; `data_dir` for a named set; `file_format` for ``tfds:``; `val`,
+            `test`, `text_column`, `label_column` and `encoding` for a table; `classes` and
+            `encoding` for a folder; `val`, `test` and `predict` for lists.
 
     Raises:
         ConfigurationError: An unknown name, no such file, or an option that the source lacks.
@@ -53,19 +52,14 @@ def text_data(data: Any, **options: Any) -> DataModule:
     """
     options = {key: value for key, value in options.items() if value is not None}
     if isinstance(data, DataModule):
-        if options:
-            raise ConfigurationError(
-                f"data is a {type(data).__name__}, which is used as it is; set "
-                f"{', '.join(options)} on it."
-            )
-        return data
+        return use_as_is(data, options)
     source, arguments = _source(data, options.get("data_dir"))
     refuse_unknown(source, data, options, _options(source))
     return source(*arguments, **options)
 
 
 def takes_class_names(data: Any) -> bool:
-    """Whether `text_data` makes a source of `data` that can be told the order of its classes."""
+    """Return whether `text_data` makes a source of `data` that takes `class_names`."""
     if data is None or isinstance(data, DataModule):
         return False
     return "class_names" in _options(_source(data, None)[0])
@@ -83,18 +77,20 @@ def _source(data: Any, data_dir: Any) -> tuple[type[TextArrays], tuple[Any, ...]
             f"data is a {type(data).__name__}; give a name, a table, a folder, a pair "
             "(texts, labels) or a DataModule."
         )
+
+    # A name before a folder: one called "imdb" beside the program must not change what it means.
     name = os.fspath(data)
     if name.startswith("tfds:"):
         return TfdsTexts, (name.removeprefix("tfds:"),)
+
     if name == "imdb" and not Imdb.is_at_hand(data_dir):
         return TfdsTexts, ("imdb_reviews",)
     if name in BUILT_IN:
         return BUILT_IN[name], ()
-    path = Path(name).expanduser()
-    if path.is_dir():
+
+    if Path(name).expanduser().is_dir():
         return TextFolder, (name,)
-    endings = [ending for ending in path.suffixes if ending not in COMPRESSED]
-    if path.is_file() and endings and endings[-1] in ENDINGS:
+    if is_table_file(name):
         return TextTable, (name,)
     raise ConfigurationError(
         f"data={name!r} is neither a known name nor a folder nor a table ({' '.join(ENDINGS)}) "

@@ -6,10 +6,9 @@ import os
 from pathlib import Path
 from typing import Any
 
+from lightning_tf.data.sources.table_file import check_columns, read_table_file
 from lightning_tf.data.text.text_arrays import Pair, TextArrays
-from lightning_tf.exceptions import DataError, nearest
 
-ENDINGS = (".csv", ".tsv", ".parquet")
 FilePath = str | os.PathLike[str]
 
 
@@ -55,39 +54,12 @@ class TextTable(TextArrays):
         self._encoding = encoding
 
     def read(self) -> dict[str, Pair]:
-        """The two columns of each file."""
-        return {name: self._pair(path) for name, path in self._files.items()}
+        """Read the two columns of each file."""
+        return {name: self._read_pair(path) for name, path in self._files.items()}
 
-    def _pair(self, path: Path) -> Pair:
-        table = self._table(path)
-        for option, column in self._columns.items():
-            if column not in table.columns:
-                raise DataError(
-                    f"{path} has no column {column!r}; name one with {option}=."
-                    f"{nearest(column, table.columns)}"
-                )
-        texts, labels = (table[column] for column in self._columns.values())
+    def _read_pair(self, path: Path) -> Pair:
+        # Every cell as it is written: "NA" is a text, and 01 another label than 1.
+        table = read_table_file(path, self._encoding, dtype=object, keep_default_na=False)
+        check_columns(table, str(path), {option: [name] for option, name in self._columns.items()})
+        texts, labels = (table[name] for name in self._columns.values())
         return texts.tolist(), labels.to_numpy(object)
-
-    def _table(self, path: Path) -> Any:
-        import pandas as pd
-
-        if not path.is_file():
-            raise DataError(f"{path} is no file; give a table ({' '.join(ENDINGS)}).")
-        try:
-            if path.suffix == ".parquet":
-                return pd.read_parquet(path)
-            return pd.read_csv(
-                path,
-                sep="\t" if ".tsv" in path.suffixes else ",",
-                encoding=self._encoding,
-                dtype=object,
-                keep_default_na=False,
-            )
-        # pandas and pyarrow raise what they like for a broken file; all of them are ValueErrors or
-        # errors of the file system.
-        except (ValueError, OSError, LookupError) as error:
-            raise DataError(
-                f"{path} cannot be read as a table: {type(error).__name__}: {error}. Check the "
-                f"file and encoding={self._encoding!r}."
-            ) from error

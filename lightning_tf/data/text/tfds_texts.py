@@ -8,11 +8,10 @@ from typing import Any
 from lightning_tf.data.pipeline.array_records import array_record_source
 from lightning_tf.data.sources.tfds_set import TfdsSet
 from lightning_tf.data.text.text_arrays import Pair, TextArrays
-from lightning_tf.exceptions import DataError
 
 
 class TfdsTexts(TextArrays):
-    """A set of labelled texts of TensorFlow Datasets, by name.
+    """A set of labeled texts of TensorFlow Datasets, by name.
 
     A set that is prepared in `data_dir` is used without touching the network; otherwise
     `prepare_data` downloads it, and fails within seconds where there is no network. Splits named
@@ -30,7 +29,7 @@ class TfdsTexts(TextArrays):
     Raises:
         ConfigurationError: No such set, or one that is prepared in another format.
         DataError: The set is not prepared and cannot be, its format cannot be read on this
-            platform, or it holds no labelled texts.
+            platform, or it holds no labeled texts.
 
     Example:
         >>> data = TfdsTexts("imdb_reviews", data_dir="tensorflow_datasets")
@@ -55,42 +54,23 @@ class TfdsTexts(TextArrays):
         self._set.prepare()
 
     def read(self) -> dict[str, Pair]:
-        """Every split, in the order of its files."""
+        """Read every split, in the order of its files."""
+        import tensorflow_datasets as tfds
+
         builder = self._set.builder()
         splits = self._set.splits(builder)
-        text_key, label_key = self._keys(builder.info.features)
+        text_key, label_key = self._set.keys(builder, tfds.features.Text, "text", self._text_key)
         names = builder.info.features[label_key].names
+
         pairs = {}
-        for part, split in splits.items():
+        for name, split in splits.items():
             rows = list(self._rows(builder, split))
-            texts = [row[text_key] for row in rows]
-            pairs[part] = (texts, [names[row[label_key]] for row in rows])
+            labels = [names[row[label_key]] for row in rows]
+            pairs[name] = ([row[text_key] for row in rows], labels)
         return pairs
 
     def _rows(self, builder: Any, split: str) -> Any:
-        import tensorflow_datasets as tfds
-
         if self._set.is_by_index(builder):
-            array_record_source(self._set.label)
+            array_record_source(self._set.label)  # or an error that names the package
             return builder.as_data_source(split)
-        config = tfds.ReadConfig(try_autocache=False, interleave_cycle_length=1)
-        dataset = builder.as_dataset(split=split, read_config=config, shuffle_files=False)
-        return dataset.as_numpy_iterator()
-
-    def _keys(self, features: Any) -> tuple[str, str]:
-        import tensorflow_datasets as tfds
-
-        texts = [key for key, kind in features.items() if isinstance(kind, tfds.features.Text)]
-        labels = [k for k, kind in features.items() if isinstance(kind, tfds.features.ClassLabel)]
-        if self._text_key is not None and self._text_key not in texts:
-            raise DataError(
-                f"{self._set.label} has no text {self._text_key!r}; its texts are "
-                f"{', '.join(texts) or 'none'}."
-            )
-        if not texts or not labels:
-            raise DataError(
-                f"{self._set.label} holds no texts with one label each; its features are "
-                f"{', '.join(features)}."
-            )
-        text = "text" if "text" in texts else texts[0]
-        return self._text_key or text, "label" if "label" in labels else labels[0]
+        return self._set.read(builder, split).as_numpy_iterator()

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import keras
 
+from lightning_tf.checks import is_integer
 from lightning_tf.exceptions import ConfigurationError, nearest
 from lightning_tf.tasks.networks.images.convnet import convnet
 from lightning_tf.tasks.networks.images.inception import inception
@@ -24,13 +25,13 @@ SMALLEST_IMAGE = 4
 
 
 class Network(NamedTuple):
-    """One family: how it is built and what it uses where the user says nothing.
+    """One family: how it is built, and its defaults.
 
     Attributes:
         outputs: Makes logits from (inputs, num_classes, layers).
-        hidden: Whether there are hidden layers, which can be normalised and dropped.
+        hidden: Whether there are hidden layers, which can be normalized and dropped.
         images: Whether the input must be (height, width, channels).
-        batch_norm: The family's own default.
+        batch_norm: The family's default.
     """
 
     outputs: Callable[[Any, int, LayerFactory], Any]
@@ -76,8 +77,8 @@ def build(
         activation: The hidden layers' activation, a name of `keras.activations` or a callable.
         initializer: The kernels' initializer: he, xavier, normal, truncated_normal, any name of
             `keras.initializers`, or an object.
-        batch_norm: Whether to normalise hidden layers; None is the network's own default: yes for
-            the convolutional networks except lenet5, else no.
+        batch_norm: Whether to normalize hidden layers; None is the network's default: yes for the
+            convolutional networks except lenet5, else no.
         dropout: The rate before or between dense layers; None is 0.
 
     Returns:
@@ -96,6 +97,7 @@ def build(
         raise ConfigurationError(f"network {name!r} is unknown." + nearest(name, NETWORKS))
     network = NETWORKS[name]
     _check(name, network, input_shape, num_classes, batch_norm, dropout)
+
     layers = LayerFactory(
         activation,
         initializer,
@@ -115,7 +117,7 @@ def _check(
     dropout: float | None,
 ) -> None:
     shape = tuple(input_shape)
-    if not shape or not all(isinstance(size, int) and size > 0 for size in shape):
+    if not shape or not all(is_integer(size, least=1) for size in shape):
         raise ConfigurationError(
             f"network {name!r} is built to its input's shape, got {shape}. "
             "Give the positive sizes of one example, without the batch."
@@ -126,6 +128,7 @@ def _check(
             f"{SMALLEST_IMAGE}x{SMALLEST_IMAGE}, got {shape}. "
             "Use 'mlp' or 'linear' for other inputs, or resize the images."
         )
+
     if num_classes < 2:
         raise ConfigurationError(f"num_classes={num_classes}: a classifier needs at least 2.")
     if not network.hidden and (batch_norm or dropout):

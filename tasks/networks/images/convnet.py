@@ -29,5 +29,5 @@ def convnet(images: Any, num_classes: int, layers: LayerFactory) -> Any:
     x = layers.halve(layers.entry(images, FILTERS[0]))
     for filters in FILTERS[1:]:
         x = layers.halve(layers.convolution(x, filters))
-    x = layers.drop(layers.dense(keras.layers.Flatten()(x), UNITS))
+    x = layers.drop(layers.dense(keras.layers.Flatten()(x), UNITS))  # (batch, UNITS)
     return layers.logits(x, num_classes)

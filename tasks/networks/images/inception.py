@@ -24,7 +24,7 @@ def inception(images: Any, num_classes: int, layers: LayerFactory) -> Any:
     The 5x5 convolution is two of 3x3 (Inception v2).
 
     Source: Szegedy et al., "Going Deeper with Convolutions", 2014,
-    https://arxiv.org/abs/1409.4842; the factorised 5x5 from "Rethinking the Inception Architecture
+    https://arxiv.org/abs/1409.4842; the factorized 5x5 from "Rethinking the Inception Architecture
     for Computer Vision", 2015, https://arxiv.org/abs/1512.00567. Shrunk to small images.
 
     Args:
@@ -40,11 +40,13 @@ def inception(images: Any, num_classes: int, layers: LayerFactory) -> Any:
         x = layers.halve(x, down_to=SMALLEST_SIDE)
         for filters in modules:
             x = _module(x, filters, layers)
-    x = layers.drop(keras.layers.GlobalAveragePooling2D()(x))
+
+    x = layers.drop(keras.layers.GlobalAveragePooling2D()(x))  # (batch, channels)
     return layers.logits(x, num_classes)
 
 
 def _module(x: Any, filters: tuple[int, int, int, int], layers: LayerFactory) -> Any:
+    """Apply four branches to one input and concatenate their channels."""
     direct, three, five, pooled = filters
     branches = [
         layers.convolution(x, direct, 1),
@@ -52,4 +54,4 @@ def _module(x: Any, filters: tuple[int, int, int, int], layers: LayerFactory) ->
         layers.convolution(layers.convolution(layers.convolution(x, five, 1), five), five),
         layers.convolution(keras.layers.AveragePooling2D(3, 1, padding="same")(x), pooled, 1),
     ]
-    return keras.layers.Concatenate()(branches)
+    return keras.layers.Concatenate()(branches)  # (batch, side, side, sum of filters)

@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from lightning_tf.checks import checked_fraction
 from lightning_tf.exceptions import ConfigurationError, nearest
 from lightning_tf.layers import FusedBatchNormalization
 
@@ -23,7 +24,7 @@ ENTRY_SIDE = 32
 
 
 class LayerFactory:
-    """Makes the layers of one network: convolution or dense, then normalisation, then activation.
+    """Makes the layers of one network: convolution or dense, then normalization, then activation.
 
     Tensors are float of shape (batch, height, width, channels) or (batch, features).
 
@@ -52,13 +53,11 @@ class LayerFactory:
         batch_norm: bool = False,
         dropout: float = 0.0,
     ) -> None:
-        if not 0.0 <= dropout < 1.0:
-            raise ConfigurationError(f"dropout={dropout!r} is a rate: it must be in [0, 1).")
         self.activation = _activation(activation)
         self._initializer = _initializer(initializer)
         self._initializers_made = 0
         self.batch_norm = batch_norm
-        self.dropout = dropout
+        self.dropout = checked_fraction("dropout", dropout)
 
     def convolution(
         self,
@@ -70,7 +69,7 @@ class LayerFactory:
         padding: str = "same",
         activate: bool = True,
     ) -> Any:
-        """Convolve, normalise and, unless told otherwise, activate."""
+        """Convolve, normalize and, unless `activate` is False, activate."""
         x = keras.layers.Conv2D(
             filters,
             kernel_size,
@@ -82,7 +81,7 @@ class LayerFactory:
         return self._finish(x, activate)
 
     def depthwise(self, x: Any, *, strides: int = 1) -> Any:
-        """Convolve each channel alone with its own 3x3 kernel, normalise and activate."""
+        """Convolve each channel alone with its own 3x3 kernel, normalize and activate."""
         x = keras.layers.DepthwiseConv2D(
             3,
             strides=strides,
@@ -93,7 +92,7 @@ class LayerFactory:
         return self._finish(x, activate=True)
 
     def dense(self, x: Any, units: int) -> Any:
-        """Dense layer, normalised and activated."""
+        """Weigh all features, normalize and activate."""
         x = keras.layers.Dense(
             units, use_bias=not self.batch_norm, kernel_initializer=self.initializer()
         )(x)
@@ -126,6 +125,8 @@ class LayerFactory:
         """Copy the initializer for one layer."""
         if not isinstance(self._initializer, keras.Initializer):
             return self._initializer
+
+        # Equal seeds would start layers of one shape alike.
         config = self._initializer.get_config()
         if isinstance(config.get("seed"), int):
             config["seed"] += self._initializers_made
@@ -139,7 +140,7 @@ class LayerFactory:
 
 
 def entry_strides(images: Any) -> int:
-    """Say by which power of two an image's shorter side comes down to between 32 and 63."""
+    """Return the power of two that brings an image's shorter side to between 32 and 63."""
     strides = 1
     while min(images.shape[1:3]) // (2 * strides) >= ENTRY_SIDE:
         strides *= 2
@@ -171,6 +172,7 @@ def _initializer(initializer: str | keras.Initializer) -> Any:
         if name.islower() and not name.startswith("_") and name not in NOT_NAMES
     }
     known.update(INITIALIZER_ALIASES)
+
     if initializer not in known:
         raise ConfigurationError(
             f"initializer={initializer!r} is no name of keras.initializers and no initializer."

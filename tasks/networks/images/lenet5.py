@@ -12,7 +12,7 @@ SIDE = 32
 
 
 def lenet5(images: Any, num_classes: int, layers: LayerFactory) -> Any:
-    """Two 5x5 convolutions with average pooling, then dense layers of 120 and 84.
+    """Stack two 5x5 convolutions with average pooling, then dense layers of 120 and 84.
 
     The paper's images are 32x32. Larger ones are averaged down to between 32 and 63 first, and
     smaller ones are padded with zeros where a convolution would shrink them: 28x28 as in the
@@ -33,10 +33,13 @@ def lenet5(images: Any, num_classes: int, layers: LayerFactory) -> Any:
     side = min(images.shape[1:3])
     strides = entry_strides(images)
     x = keras.layers.AveragePooling2D(strides)(images) if strides > 1 else images
+
+    # "same" where the image is smaller than the paper's, so that the maps do not shrink away.
     x = layers.convolution(x, 6, 5, padding="valid" if side >= SIDE else "same")
     x = keras.layers.AveragePooling2D(2)(x)
     x = layers.convolution(x, 16, 5, padding="valid" if side >= SIDE - 4 else "same")
     x = keras.layers.AveragePooling2D(2)(x)
+
     x = layers.drop(layers.dense(keras.layers.Flatten()(x), 120))
     x = layers.drop(layers.dense(x, 84))
     return layers.logits(x, num_classes)

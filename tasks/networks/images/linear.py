@@ -51,5 +51,5 @@ def logistic(inputs: Any, num_classes: int, layers: LayerFactory) -> Any:
             f"network 'logistic' tells 2 classes apart, num_classes={num_classes}. "
             "Use 'linear' for more classes, or choose two of them."
         )
-    logit = layers.logits(keras.layers.Flatten()(inputs), 1)
+    logit = layers.logits(keras.layers.Flatten()(inputs), 1)  # (batch, 1)
     return keras.ops.concatenate([keras.ops.zeros_like(logit), logit], axis=-1)

@@ -33,18 +33,23 @@ def mobilenet(images: Any, num_classes: int, layers: LayerFactory) -> Any:
         Float32 logits of shape (batch, num_classes).
     """
     x = layers.halve(layers.entry(images, ENTRY_FILTERS), down_to=SMALLEST_SIDE)
+
     for stage, (filters, blocks) in enumerate(STAGES):
         for block in range(blocks):
+            # The first stage keeps its side, and no stage goes below SMALLEST_SIDE.
             shrinks = stage > 0 and block == 0 and min(x.shape[1:3]) >= 2 * SMALLEST_SIDE
             x = _block(x, filters, 2 if shrinks else 1, layers)
+
     x = layers.convolution(x, LAST_FILTERS, 1)
-    x = layers.drop(keras.layers.GlobalAveragePooling2D()(x))
+    x = layers.drop(keras.layers.GlobalAveragePooling2D()(x))  # (batch, channels)
     return layers.logits(x, num_classes)
 
 
 def _block(x: Any, filters: int, strides: int, layers: LayerFactory) -> Any:
+    """Expand, convolve each channel, project; add the input where the shapes agree."""
     branch = layers.convolution(x, EXPANSION * x.shape[-1], 1)
     branch = layers.depthwise(branch, strides=strides)
+    # Few channels: an activation would lose information (Sandler et al., section 3.2).
     branch = layers.convolution(branch, filters, 1, activate=False)
     if strides > 1 or x.shape[-1] != filters:
         return branch

@@ -29,13 +29,16 @@ def resnet(images: Any, num_classes: int, layers: LayerFactory) -> Any:
     """
     x = layers.halve(layers.entry(images, ENTRY_FILTERS), down_to=SMALLEST_SIDE)
     for stage, filters in enumerate(FILTERS):
+        # The first stage keeps its side, and no stage goes below SMALLEST_SIDE.
         shrinks = stage > 0 and min(x.shape[1:3]) >= 2 * SMALLEST_SIDE
-        x = _block(x, filters, 2 if shrinks else 1, layers)
-    x = layers.drop(keras.layers.GlobalAveragePooling2D()(x))
+        x = _block(x, filters, 2 if shrinks else 1, layers)  # (batch, side, side, filters)
+
+    x = layers.drop(keras.layers.GlobalAveragePooling2D()(x))  # (batch, channels)
     return layers.logits(x, num_classes)
 
 
 def _block(x: Any, filters: int, strides: int, layers: LayerFactory) -> Any:
+    """Add two convolutions to the input, or to a projection of it where the shapes differ."""
     branch = layers.convolution(x, filters, strides=strides)
     branch = layers.convolution(branch, filters, activate=False)
     if strides > 1 or x.shape[-1] != filters:

@@ -29,8 +29,10 @@ def vgg(images: Any, num_classes: int, layers: LayerFactory) -> Any:
     """
     x = layers.entry(images, STAGES[0][0])
     for stage, filters in enumerate(STAGES):
+        # The entry is the first convolution of the first stage.
         for each in filters[1:] if stage == 0 else filters:
             x = layers.convolution(x, each)
         x = layers.halve(x)
-    x = layers.drop(layers.dense(keras.layers.Flatten()(x), UNITS))
+
+    x = layers.drop(layers.dense(keras.layers.Flatten()(x), UNITS))  # (batch, UNITS)
     return layers.logits(x, num_classes)

@@ -23,7 +23,7 @@ def bag_of_words(numbers: Any, num_classes: int, layers: TextLayers) -> Any:
     Returns:
         Float32 logits of shape (batch, num_classes).
     """
-    # bfloat16 counts to 256 only, and texts have more words.
+    # In float32: bfloat16 counts to 256 only, and texts have more words.
     x = layers.embedding(numbers, dtype="float32")
     is_word = layers.is_word(numbers, x)
     x = keras.ops.sum(x * is_word, axis=1) / keras.ops.maximum(keras.ops.sum(is_word, axis=1), 1.0)

@@ -14,7 +14,7 @@ from lightning_tf.tasks.networks.text.recurrent import recurrent_text
 
 
 class TextNetwork(NamedTuple):
-    """One family: how it is built and what it uses where the user says nothing.
+    """One family: how it is built, and its defaults.
 
     Attributes:
         outputs: Makes logits from (numbers, num_classes, layers).

@@ -25,12 +25,13 @@ def text_convolution(numbers: Any, num_classes: int, layers: TextLayers) -> Any:
     Returns:
         Float32 logits of shape (batch, num_classes).
     """
-    x = layers.embedding(numbers)
+    x = layers.embedding(numbers)  # (batch, length, embedding_size)
     is_word = layers.is_word(numbers, x)
-    found = [
+    matches = [
         keras.layers.Conv1D(layers.units, width, padding="same", activation="relu")(x * is_word)
         for width in WIDTHS
     ]
+
     # No value after a ReLU is below 0, so that padding never is the best match.
-    best = [keras.layers.GlobalMaxPooling1D()(part * is_word) for part in found]
+    best = [keras.layers.GlobalMaxPooling1D()(part * is_word) for part in matches]
     return layers.logits(keras.layers.Concatenate()(best), num_classes)

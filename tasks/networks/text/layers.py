@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.checks import checked_fraction, checked_integer
 
 BELOW_ALL = -1.0  # no output of an LSTM or a GRU is smaller
 
@@ -34,23 +34,20 @@ class TextLayers:
     def __init__(
         self, vocabulary_size: int, embedding_size: int, units: int, dropout: float
     ) -> None:
-        for name, size in (("embedding_size", embedding_size), ("units", units)):
-            if not isinstance(size, int) or isinstance(size, bool) or size < 1:
-                raise ConfigurationError(f"{name}={size!r}: give a positive integer.")
-        if not 0.0 <= dropout < 1.0:
-            raise ConfigurationError(f"dropout={dropout!r} is a rate: it must be in [0, 1).")
-        self.vocabulary_size, self.embedding_size = vocabulary_size, embedding_size
-        self.units, self.dropout = units, dropout
+        self.vocabulary_size = vocabulary_size
+        self.embedding_size = checked_integer("embedding_size", embedding_size, least=1)
+        self.units = checked_integer("units", units, least=1)
+        self.dropout = checked_fraction("dropout", dropout)
 
     def embedding(self, numbers: Any, *, masked: bool = False, dtype: str | None = None) -> Any:
-        """A vector for each word; with `masked`, the layers behind it learn what is padding."""
+        """Look up a vector for each word; `masked` tells the layers behind it what is padding."""
         layer = keras.layers.Embedding(
             self.vocabulary_size, self.embedding_size, mask_zero=masked, dtype=dtype
         )
         return layer(numbers)
 
     def is_word(self, numbers: Any, like: Any) -> Any:
-        """1 where there is a word and 0 at padding, shape (batch, length, 1), dtype of `like`."""
+        """Return 1 at words and 0 at padding, shape (batch, length, 1), dtype of `like`."""
         return keras.ops.cast(keras.ops.expand_dims(numbers != 0, -1), like.dtype)
 
     def logits(self, x: Any, num_classes: int) -> Any:

@@ -13,7 +13,7 @@ KINDS = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
 
 
 def recurrent_text(kind: str, *, bidirectional: bool) -> Callable[[Any, int, TextLayers], Any]:
-    """A network that reads word after word and takes the largest value of each state in a text.
+    """Make a network that reads word after word and takes each state's largest value in a text.
 
     Sources: Hochreiter and Schmidhuber, "Long Short-Term Memory", 1997,
     https://doi.org/10.1162/neco.1997.9.8.1735; Cho et al., "Learning Phrase Representations using
@@ -34,9 +34,11 @@ def recurrent_text(kind: str, *, bidirectional: bool) -> Callable[[Any, int, Tex
     """
 
     def network(numbers: Any, num_classes: int, layers: TextLayers) -> Any:
-        x = layers.embedding(numbers, masked=True)
+        x = layers.embedding(numbers, masked=True)  # (batch, length, embedding_size)
         layer = KINDS[kind](layers.units, return_sequences=True)
         x = (keras.layers.Bidirectional(layer) if bidirectional else layer)(x)
+
+        # Padding gets a value below all states, so that it never is the maximum.
         is_word = layers.is_word(numbers, x)
         x = keras.ops.max(x * is_word + BELOW_ALL * (1.0 - is_word), axis=1)
         return layers.logits(x, num_classes)

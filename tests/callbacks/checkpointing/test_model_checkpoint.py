@@ -13,7 +13,8 @@ from helpers.scripted import Scripted
 
 from lightning_tf import Callback, Trainer
 from lightning_tf.callbacks import CSVLogger, ModelCheckpoint
-from lightning_tf.checkpoint import io as checkpoint_file
+from lightning_tf.callbacks.checkpointing import checkpoint_manager
+from lightning_tf.checkpoint.io import read_checkpoint, write_checkpoint
 from lightning_tf.exceptions import CheckpointError, ConfigurationError, NonFiniteLossError
 
 
@@ -449,14 +450,12 @@ def test_an_exception_writes_nothing_unless_asked_nor_twice_nor_bad_weights(tmp_
 
 
 def test_a_full_disk_is_warned_about_once_and_older_ones_stay(tmp_path, caplog, monkeypatch):
-    write = checkpoint_file.write
-
     def refuse(path, state):
         if json.loads(state.run)["progress"]["epoch"] in (1, 2):
             raise OSError(errno.ENOSPC, "No space left on device")
-        write(path, state)
+        write_checkpoint(path, state)
 
-    monkeypatch.setattr(checkpoint_file, "write", refuse)
+    monkeypatch.setattr(checkpoint_manager, "write_checkpoint", refuse)
     checkpoint = ModelCheckpoint(monitor="val_score", save_last=True, filename="{epoch}")
     arguments = {**quiet(max_epochs=3, callbacks=[checkpoint]), "enable_checkpointing": True}
     trainer = Trainer(**arguments, default_root_dir=tmp_path)
@@ -558,7 +557,7 @@ class Told(Rows):
         self.steps = []
 
     def after_save_checkpoint(self, callback):
-        run = checkpoint_file.load(callback.last_model_path)[1]
+        run = read_checkpoint(callback.last_model_path).run
         self.steps.append(run["progress"]["global_step"])
 
 
@@ -581,7 +580,7 @@ def test_loggers_are_not_told_of_what_the_disk_refused(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "full")
 
     logger = Told()
-    monkeypatch.setattr(checkpoint_file, "write", refuses)
+    monkeypatch.setattr(checkpoint_manager, "write_checkpoint", refuses)
     with pytest.raises(CheckpointError, match="full"):
         trained(tmp_path, ModelCheckpoint(), logger=logger)
     assert logger.steps == []

@@ -16,7 +16,7 @@ from PIL import Image
 from helpers.wandb_log import logged_run, logged_runs
 
 from lightning_tf import Callback, Trainer
-from lightning_tf.checkpoint import io as checkpoint
+from lightning_tf.checkpoint.io import read_checkpoint
 from lightning_tf.callbacks import ModelCheckpoint, WandbLogger
 from lightning_tf.callbacks.wandb.run import next_step
 from lightning_tf.exceptions import ConfigurationError, NonFiniteLossError
@@ -162,7 +162,7 @@ def test_the_best_checkpoint_becomes_an_artifact_with_its_score(tmp_path):
     assert (artifact["metadata"]["monitor"], artifact["metadata"]["step"]) == ("val_loss", 8)
     held = Path(artifact["files"]["run.json"]).parent
     assert (
-        checkpoint.load(held)[1]["progress"] == checkpoint.load(best.best_model_path)[1]["progress"]
+        read_checkpoint(held).run["progress"] == read_checkpoint(best.best_model_path).run["progress"]
     )
 
 
@@ -189,7 +189,7 @@ def test_every_checkpoint_is_held_though_the_callback_deletes_it(tmp_path):
     artifacts = logged_runs(tmp_path)[0].artifacts
     assert [artifact["metadata"]["step"] for artifact in artifacts] == [4, 8, 12]
     for artifact in artifacts:
-        checkpoint.load(Path(artifact["files"]["run.json"]).parent)
+        read_checkpoint(Path(artifact["files"]["run.json"]).parent)
     assert len(list(Path(logger.log_dir, "checkpoints").glob("*.ckpt"))) == 1
 
 

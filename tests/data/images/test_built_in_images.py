@@ -21,7 +21,7 @@ def ready(data):
 
 
 def sizes(data):
-    return {name: len(part.indices) for name, part in data.parts.items()}
+    return {name: len(split.indices) for name, split in data.splits.items()}
 
 
 def write_idx(path, array, squeeze=False):
@@ -49,9 +49,9 @@ def test_digits_show_what_their_labels_say():
 
 def test_the_split_of_digits_does_not_depend_on_the_seed():
     one, two = ready(Digits(seed=1)), ready(Digits(seed=2))
-    assert (one.parts["test"].indices == two.parts["test"].indices).all()
+    assert (one.splits["test"].indices == two.splits["test"].indices).all()
     other = ready(Digits(split_seed=1))
-    assert (one.parts["test"].indices != other.parts["test"].indices).any()
+    assert (one.splits["test"].indices != other.splits["test"].indices).any()
 
 
 def test_mnist5k_has_fifty_training_images_in_a_batch_of_fifty():

@@ -27,7 +27,7 @@ def test_what_is_transparent_lies_on_white_and_comes_back_transparent(tmp_path):
     np.testing.assert_array_equal(image.pixels[0], 255)
     np.testing.assert_array_equal(image.pixels[1], RED[1])
     assert abs(int(image.pixels[5, 0, 0]) - 127) <= 1  # black at a half on white
-    file = image.painted(np.zeros((1, 6, 4, 3))).save(tmp_path / "new" / "black.png")
+    file = image.recolor(np.zeros((1, 6, 4, 3))).save(tmp_path / "new" / "black.png")
     written = np.asarray(PIL.Image.open(file))
     np.testing.assert_array_equal(written[..., 3], alpha)
     assert not written[..., :3].any()
@@ -36,7 +36,7 @@ def test_what_is_transparent_lies_on_white_and_comes_back_transparent(tmp_path):
 @pytest.mark.parametrize(
     "source",
     [np.full((5, 7), 51, "uint8"), np.full((5, 7, 1), 0.2), np.full((5, 7, 3), 0.2, "float32")],
-    ids=["grey", "one channel", "float"],
+    ids=["gray", "one channel", "float"],
 )
 def test_arrays_of_every_kind_are_the_same_image(source):
     image = Image.read(source)
@@ -50,7 +50,7 @@ def test_the_longer_side_is_resized_and_the_proportions_stay(shape, expected):
     assert Image.read(np.zeros((*shape, 3), "uint8"), 20).pixels.shape == (*expected, 3)
 
 
-def test_a_grey_file_with_a_palette_is_read_in_colour(tmp_path):
+def test_a_gray_file_with_a_palette_is_read_in_color(tmp_path):
     PIL.Image.fromarray(RED).convert("P").save(tmp_path / "palette.png")
     np.testing.assert_array_equal(Image.read(tmp_path / "palette.png").pixels, RED)
 

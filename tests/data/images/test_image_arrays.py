@@ -36,7 +36,7 @@ def test_the_range_of_floats_is_that_of_the_training_images():
     assert data.value_range == pytest.approx((images.min(), images.max()))
 
 
-def test_chosen_classes_are_relabelled_in_their_order():
+def test_chosen_classes_are_relabeled_in_their_order():
     names = ["a", "b", "c", "d"]
     data = ready((IMAGES, LABELS), class_names=names, classes=["d", "b"], val_fraction=0.0)
     images, labels = next(data.train_dataset(0).as_numpy_iterator())
@@ -79,5 +79,5 @@ def test_test_images_of_another_shape_are_named():
         ready((IMAGES, LABELS), test=(IMAGES[:, :, :4], LABELS))
 
 
-def test_a_label_that_only_the_test_part_has_counts_as_a_class():
+def test_a_label_that_only_the_test_split_has_counts_as_a_class():
     assert ready((IMAGES, LABELS % 2), test=(IMAGES, LABELS)).num_classes == 4

@@ -9,15 +9,15 @@ from PIL import Image
 from lightning_tf.data import ImageFolder
 from lightning_tf.exceptions import ConfigurationError, DataError
 
-COLOURS = {"blue": (0, 0, 200), "red": (200, 0, 0)}
+COLORS = {"blue": (0, 0, 200), "red": (200, 0, 0)}
 
 
-def paint(root, count=6, endings=("jpg", "png", "bmp", "gif"), classes=COLOURS):
+def paint(root, count=6, endings=("jpg", "png", "bmp", "gif"), classes=COLORS):
     """Plain images of many sizes and formats."""
-    for name, colour in classes.items():
+    for name, color in classes.items():
         (root / name).mkdir(parents=True, exist_ok=True)
         for number in range(count):
-            image = Image.new("RGB", (10 + 3 * number, 20 - number), colour)
+            image = Image.new("RGB", (10 + 3 * number, 20 - number), color)
             image.save(root / name / f"{number}.{endings[number % len(endings)]}")
     return root
 
@@ -29,7 +29,7 @@ def ready(root, **options):
 
 
 def sizes(data):
-    return {name: len(part.indices) for name, part in data.parts.items()}
+    return {name: len(split.indices) for name, split in data.splits.items()}
 
 
 def flat(dataset):
@@ -44,8 +44,8 @@ def test_images_of_any_size_and_format_are_decoded_and_resized(tmp_path, in_memo
     assert (images.shape, images.dtype.name) == ((12, 8, 8, 3), "uint8")
     assert data.class_names == ["blue", "red"]
     for image, label in zip(images, labels, strict=True):
-        colour = list(COLOURS.values())[label]
-        assert np.abs(image.astype(int) - colour).max() < 12  # JPEG and GIF are not exact
+        color = list(COLORS.values())[label]
+        assert np.abs(image.astype(int) - color).max() < 12  # JPEG and GIF are not exact
 
 
 def test_decoding_in_memory_gives_the_same_batches(tmp_path):
@@ -66,7 +66,7 @@ def test_an_epoch_is_pure_and_resumes_at_any_batch(tmp_path):
     assert (resumed == images[8:]).all()
 
 
-def test_folders_of_parts_are_used_and_validation_is_held_out(tmp_path):
+def test_folders_of_splits_are_used_and_validation_is_held_out(tmp_path):
     paint(tmp_path / "train", count=10)
     paint(tmp_path / "test", count=3)
     assert sizes(ready(tmp_path)) == {"train": 18, "val": 2, "test": 6}
@@ -75,7 +75,7 @@ def test_folders_of_parts_are_used_and_validation_is_held_out(tmp_path):
 
 
 def test_a_window_can_be_cut_instead_of_stretching(tmp_path):
-    for name in COLOURS:
+    for name in COLORS:
         (tmp_path / name).mkdir()
         pixels = np.zeros((8, 24, 3), "uint8")
         pixels[:, 8:16] = 255
@@ -108,13 +108,13 @@ def test_broken_images_are_skipped_counted_and_told_once(tmp_path, caplog):
         data = ready(tmp_path, broken="skip", val_fraction=0.0)
     assert data.broken_files == [str(tmp_path / "red" / name) for name in ("0.jpg", "5.png")]
     assert sizes(data) == {"train": 10}
-    assert [record.name for record in caplog.records] == ["lightning_tf.data.images.image_folder"]
+    assert [record.name for record in caplog.records] == ["lightning_tf.data.sources.skip_or_raise"]
     _, labels = flat(data.train_dataset(0))
     assert np.bincount(labels).tolist() == [6, 4]
 
 
 def test_chosen_classes_only(tmp_path):
-    paint(tmp_path, classes={**COLOURS, "green": (0, 200, 0)})
+    paint(tmp_path, classes={**COLORS, "green": (0, 200, 0)})
     data = ready(tmp_path, classes=["red", "blue"])
     assert data.class_names == ["red", "blue"]
 
@@ -181,7 +181,7 @@ def test_real_photos_are_read(real_data):
 def test_fine_patterns_are_averaged_when_made_smaller(tmp_path):
     # White where a quarter's middle is looked at, black beside it.
     stripes = np.tile(np.array([0, 255, 255, 0], "uint8"), (32, 8))
-    for name in COLOURS:
+    for name in COLORS:
         (tmp_path / name).mkdir()
         Image.fromarray(stripes).save(tmp_path / name / "stripes.png")
     images, _ = flat(ready(tmp_path, val_fraction=0.0).train_dataset(0))

@@ -1,12 +1,12 @@
-"""LatentPredictions and UnlabelledImages: what a GAN trains on and predicts from."""
+"""LatentPredictions and UnlabeledImages: what a GAN trains on and predicts from."""
 
 import numpy as np
 import pytest
 from helpers.boring import BoringData
 
-from lightning_tf.data import Digits, UnlabelledImages
+from lightning_tf.data import Digits, UnlabeledImages
 from lightning_tf.data.images.latent_predictions import LatentPredictions
-from lightning_tf.data.images.unlabelled_images import generation_data, generation_spec
+from lightning_tf.data.images.unlabeled_images import generation_data, generation_spec
 from lightning_tf.exceptions import ConfigurationError, DataError
 
 
@@ -67,6 +67,6 @@ def test_an_array_of_images_alone_trains_as_a_whole(images, value_range):
 
 def test_bad_arrays_are_told():
     with pytest.raises(DataError, match="rank 4"):
-        generation_spec(UnlabelledImages(np.zeros((5, 4, 4))))
+        generation_spec(UnlabeledImages(np.zeros((5, 4, 4))))
     with pytest.raises((ConfigurationError, TypeError), match="image_size"):
         generation_data(np.zeros((5, 4, 4, 1)), image_size=8)

@@ -69,7 +69,7 @@ def test_both_formats_give_the_same_batches(prepared, name, options, in_memory):
         for file_format in (ON_DISK, RESIDENT)
     ]
     on_disk, resident = both
-    assert on_disk.parts.keys() == resident.parts.keys() == {"train", "val", "test"}
+    assert on_disk.splits.keys() == resident.splits.keys() == {"train", "val", "test"}
     for epoch in (0, 1):
         assert_same(*(batches(data.train_dataset(epoch)) for data in both))
     assert_same(*(batches(data.train_dataset_from(1, 2)) for data in both))
@@ -85,11 +85,11 @@ def test_an_index_is_that_of_the_sets_own_data_source(prepared):
     builder = tfds.builder("painted_once", data_dir=prepared[ON_DISK])
     rows = [*builder.as_data_source("train"), *builder.as_data_source("test")]
     assert len({row["place"] for row in rows}) == 60
-    source = data.parts["train"].source
+    source = data.splits["train"].source
     ((images, labels),) = batches(source.batches(np.arange(60), 60))
     assert_same(images, np.stack([row["image"] for row in rows]))
     assert labels.tolist() == [row["label"] for row in rows]
-    assert data.parts["test"].indices.tolist() == list(range(50, 60))
+    assert data.splits["test"].indices.tolist() == list(range(50, 60))
 
 
 def test_a_training_run_is_the_same_in_both_formats(prepared):
@@ -126,7 +126,7 @@ def test_labels_to_hold_out_by_are_read_once_and_of_training_alone(prepared, rea
 def test_a_wrong_fraction_is_named_before_anything_is_read(prepared, read):
     with pytest.raises(ConfigurationError, match="held-out fractions"):
         ready("painted_once", prepared[ON_DISK], val_fraction=1.5)
-    with pytest.raises(ConfigurationError, match="bring their own test part"):
+    with pytest.raises(ConfigurationError, match="bring their own test split"):
         ready("painted_once", prepared[ON_DISK], test_fraction=0.5)
     assert read == []
 
@@ -158,7 +158,7 @@ def test_a_worker_reads_its_own_rows(prepared, read, stage):
     assert not set(seen[0]) & set(seen[1])
 
 
-def test_a_part_without_labels_is_predicted_and_refused_in_testing(prepared):
+def test_a_split_without_labels_is_predicted_and_refused_in_testing(prepared):
     data = ready("painted_thrice", prepared[ON_DISK])
     assert [len(images) for images in data.predict_dataset()] == [5]
     with pytest.raises(tf.errors.InvalidArgumentError, match="label is not within 0 to 1"):
@@ -204,7 +204,7 @@ def test_pipelines_leave_nothing_behind_that_holds_the_set(prepared):
     data = ready("painted_thrice", prepared[ON_DISK])
     for epoch in range(2):
         batches(data.train_dataset(epoch))
-    left = weakref.ref(data.parts["train"].source)
+    left = weakref.ref(data.splits["train"].source)
     del data
     gc.collect()
     assert left() is None

@@ -19,7 +19,7 @@ def prepared(tmp_path_factory):
 
 
 def sizes(data):
-    return {name: len(part.indices) for name, part in data.parts.items()}
+    return {name: len(split.indices) for name, split in data.splits.items()}
 
 
 def flat(dataset):
@@ -109,8 +109,8 @@ def test_of_a_set_in_two_formats_the_one_asked_for_is_read(tmp_path):
     description.write_text(json.dumps({**told, "alternativeFileFormats": ["array_record"]}))
     on_disk = ready("painted_once", folders[0], file_format="array_record")
     resident = ready("painted_once", folders[0])
-    assert type(on_disk.parts["train"].source).__name__ == "RecordImages"
-    assert type(resident.parts["train"].source).__name__ == "EncodedImages"
+    assert type(on_disk.splits["train"].source).__name__ == "RecordImages"
+    assert type(resident.splits["train"].source).__name__ == "EncodedImages"
     for one, other in zip(
         flat(on_disk.train_dataset(1)), flat(resident.train_dataset(1)), strict=True
     ):

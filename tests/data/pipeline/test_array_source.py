@@ -24,7 +24,7 @@ def test_every_example_comes_once_and_in_order(small_blocks, count):
     assert seen == [(i, i * 10) for i in indices]
 
 
-def test_the_element_spec_is_the_same_for_any_part_of_an_epoch(small_blocks):
+def test_the_element_spec_is_the_same_for_any_split_of_an_epoch(small_blocks):
     source = ArraySource(np.zeros((40, 2), np.float32), np.arange(40))
     specs = {str(source.batches(np.arange(n), 4).element_spec) for n in (0, 1, 4, 12, 13, 40)}
     assert len(specs) == 1

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from lightning_tf.data import TextArrays
 from lightning_tf.data.images.encoded_images import EncodedImages
-from lightning_tf.data.pipeline.options import parallel_calls, without_tuner
+from lightning_tf.data.pipeline.options import disable_autotune, parallel_calls
 from lightning_tf.data.text.encoded_texts import EncodedTexts
 
 
@@ -52,4 +52,4 @@ def test_images_decoded_on_all_cores_keep_the_order_of_their_indices():
 
 def test_a_dataset_without_tuner_has_the_same_elements():
     dataset = tf.data.Dataset.range(20).map(lambda x: x**2, num_parallel_calls=parallel_calls())
-    assert list(without_tuner(dataset).as_numpy_iterator()) == [x**2 for x in range(20)]
+    assert list(disable_autotune(dataset).as_numpy_iterator()) == [x**2 for x in range(20)]

@@ -1,10 +1,8 @@
-"""Orders and splits are pure functions of their seeds."""
+"""The order of an epoch is a pure function of its seed."""
 
 import numpy as np
-import pytest
 
-from lightning_tf.data.pipeline.order import epoch_order, split_indices, split_rows
-from lightning_tf.exceptions import ConfigurationError, DataError
+from lightning_tf.data.pipeline.order import epoch_order
 
 
 def test_an_order_depends_on_seed_and_epoch_alone():
@@ -15,60 +13,3 @@ def test_an_order_depends_on_seed_and_epoch_alone():
     assert (order != epoch_order(indices, seed=3, epoch=3)).any()
     assert (order != epoch_order(indices, seed=4, epoch=2)).any()
     assert sorted(order) == indices.tolist()
-
-
-def test_parts_never_overlap_and_leave_nothing_out():
-    parts = split_indices(103, [0.2, 0.1], seed=1)
-    assert [len(part) for part in parts] == [72, 21, 10]
-    assert sorted(np.concatenate(parts)) == list(range(103))
-
-
-def test_another_seed_holds_out_other_examples():
-    assert split_indices(100, [0.2], 0)[1].tolist() != split_indices(100, [0.2], 1)[1].tolist()
-
-
-def test_every_part_has_the_classes_in_proportion():
-    labels = np.repeat([0, 1, 2], [600, 300, 100])
-    rest, held_out = split_indices(1000, [0.1], seed=5, labels=labels)
-    assert np.abs(np.bincount(labels[held_out]) - [60, 30, 10]).max() <= 1
-    assert len(rest) == 900
-
-
-def test_rare_classes_are_held_out_as_often_as_their_share():
-    labels = np.arange(1000)  # one example of each class
-    held_out = [split_indices(1000, [0.2], seed, labels)[1] for seed in range(20)]
-    counts = np.bincount(np.concatenate(held_out), minlength=1000)
-    assert 2 < counts.mean() < 6
-    assert counts.max() < 15
-
-
-@pytest.mark.parametrize("fractions", [[1.0], [-0.1], [0.6, 0.5]])
-def test_impossible_fractions_are_named(fractions):
-    with pytest.raises(ConfigurationError, match="held-out fractions"):
-        split_indices(10, fractions, seed=0)
-
-
-def test_only_what_is_missing_is_held_out():
-    given = {"train": np.arange(100, 200), "test": np.arange(100)}
-    parts = split_rows(given, None, None, None, seed=0)
-    assert {name: len(part) for name, part in parts.items()} == {
-        "train": 90,
-        "val": 10,
-        "test": 100,
-    }
-    assert parts["val"].min() >= 100
-
-
-def test_a_fraction_of_a_part_that_is_given_is_refused():
-    with pytest.raises(ConfigurationError, match=r"test_fraction is 0.2"):
-        split_rows({"train": np.arange(9), "test": np.arange(9)}, None, None, 0.2, seed=0)
-
-
-def test_a_class_with_a_single_example_is_not_split():
-    labels = np.array([0, 0, 0, 1, 2, 2])
-    given = {"train": np.arange(6)}
-    with pytest.raises(DataError, match="class 1 has one example"):
-        split_rows(given, labels, 0.5, None, seed=0)
-    with pytest.raises(DataError, match="class 'tulip' has one example"):
-        split_rows(given, labels, None, None, 0, ["rose", "tulip", "daisy"])
-    assert len(split_rows(given, labels, 0.0, None, seed=0)["train"]) == 6

@@ -30,11 +30,11 @@ def days(count=40, **columns):
 # ---- windows
 
 
-def test_every_window_is_a_piece_of_the_series_and_no_forecast_reaches_into_the_next_part():
+def test_every_window_is_a_piece_of_the_series_and_no_forecast_reaches_into_the_next_split():
     data = loaded(np.arange(40.0), val_fraction=0.2, test_fraction=0.1)
     expected = {"train": range(4, 27), "val": range(28, 35), "test": range(36, 39)}
-    for part, origins in expected.items():
-        dataset = data.train_dataset(0) if part == "train" else getattr(data, f"{part}_dataset")()
+    for split, origins in expected.items():
+        dataset = data.train_dataset(0) if split == "train" else getattr(data, f"{split}_dataset")()
         past, y, _ = windows(dataset)
         assert sorted(y[:, 0, 0]) == list(origins)
         np.testing.assert_array_equal(past[:, -1], y[:, 0] - 1)
@@ -177,10 +177,10 @@ def test_infinity_counts_as_missing():
         ({"time": "date"}, "no column 'date'; name one with time="),
         ({"known": ["x"]}, "no column 'x'; name one with known="),
         ({"history": 39}, "The series has 40 rows, shorter than a window"),
-        ({"horizon": 5}, r"The (val|test) part has 4 rows"),
-        ({"test_from": "2021-01-01", "val_from": None}, "The test part has 0 rows"),
+        ({"horizon": 5}, r"The (val|test) split has 4 rows"),
+        ({"test_from": "2021-01-01", "val_from": None}, "The test split has 0 rows"),
     ],
-    ids=["target", "time", "known", "short", "part", "late"],
+    ids=["target", "time", "known", "short", "split", "late"],
 )
 def test_what_does_not_fit_the_table_is_told(options, message):
     with pytest.raises(DataError, match=message):

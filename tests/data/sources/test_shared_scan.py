@@ -11,8 +11,8 @@ from helpers.on_workers import run
 from helpers.replicated import furthest, outcome
 from helpers.texts import texts
 
-from lightning_tf.data import TextArrays, UnlabelledImageFolder
-from lightning_tf.data.sources.shared_scan import shared_look
+from lightning_tf.data import TextArrays, UnlabeledImageFolder
+from lightning_tf.data.sources.shared_scan import shared_scan
 from lightning_tf.data.text.encoded_texts import EncodedTexts
 from lightning_tf.distribute.workers import ALONE
 from lightning_tf.tasks.text_classification.vocabulary import Vocabulary
@@ -22,20 +22,20 @@ from lightning_tf.tasks.text_classification.words import Words
 def test_one_worker_looks_at_everything(tmp_path):
     seen = []
 
-    def look(part):
+    def scan(part):
         seen.append(part)
         return {4: "is broken"}
 
-    assert shared_look(ALONE, tmp_path, ["x"] * 7, look) == {4: "is broken"}
+    assert shared_scan(ALONE, tmp_path, ["x"] * 7, scan) == {4: "is broken"}
     assert seen == [slice(0, 7)]
 
 
 def test_an_error_of_one_worker_alone_stays_as_it_is(tmp_path):
-    def look(part):
+    def scan(part):
         raise PermissionError("x.txt is not yours")
 
     with pytest.raises(PermissionError, match="not yours"):
-        shared_look(ALONE, tmp_path, ["x"], look)
+        shared_scan(ALONE, tmp_path, ["x"], scan)
 
 
 @pytest.mark.distributed
@@ -101,8 +101,8 @@ def test_what_one_worker_finds_ends_or_warns_both_alike(tmp_path):
     count, broken = folder_cases.IMAGES + 1, str(Path(root, "images", "light", "99.png"))
     assert one["a broken image"].startswith(f"1 of {count} images cannot be decoded, the first")
     assert broken in one["a broken image"]
-    assert one["skipped"] == one["unlabelled"] == ("nothing went wrong", [broken])
-    alone = UnlabelledImageFolder(root / "images", image_size=8, broken="skip")
+    assert one["skipped"] == one["unlabeled"] == ("nothing went wrong", [broken])
+    alone = UnlabeledImageFolder(root / "images", image_size=8, broken="skip")
     alone.setup("fit")
-    batches = alone.parts["train"].source.inputs(np.arange(folder_cases.IMAGES), 4)
+    batches = alone.splits["train"].source.inputs(np.arange(folder_cases.IMAGES), 4)
     assert (images == np.concatenate(list(batches.as_numpy_iterator()))).all()

@@ -10,7 +10,7 @@ from lightning_tf.exceptions import DataError
 
 def sizes(data):
     data.setup("fit")
-    return {name: len(part.indices) for name, part in data.parts.items()}
+    return {name: len(split.indices) for name, split in data.splits.items()}
 
 
 def test_the_news_are_there_without_a_download(capsys):

@@ -6,9 +6,9 @@ import pytest
 from lightning_tf.data.text.checks import (
     checked_label_names,
     checked_texts,
-    class_names_of,
-    empty_texts,
-    label_codes,
+    encode_labels,
+    find_class_names,
+    find_empty_texts,
 )
 from lightning_tf.exceptions import DataError
 
@@ -38,7 +38,7 @@ def test_what_is_no_text_is_named(texts, message):
 
 
 def test_white_space_alone_is_empty():
-    assert empty_texts(checked_texts("train", ["a", " \n", "", "b"])).tolist() == [1, 2]
+    assert find_empty_texts(checked_texts("train", ["a", " \n", "", "b"])).tolist() == [1, 2]
 
 
 def test_labels_are_names_or_places_among_them():
@@ -69,8 +69,8 @@ def test_a_label_that_cannot_be_is_named(labels, class_names, message):
 
 def test_classes_are_sorted_numbers_by_size():
     labels = np.array(["10", "2", "10", "2"], object)
-    assert class_names_of(labels, None) == ["2", "10"]
-    assert class_names_of(labels, ["10", "2"]) == ["10", "2"]
+    assert find_class_names(labels, None) == ["2", "10"]
+    assert find_class_names(labels, ["10", "2"]) == ["10", "2"]
 
 
 @pytest.mark.parametrize(
@@ -79,15 +79,15 @@ def test_classes_are_sorted_numbers_by_size():
         (["a", "a"], None, "two or more"),
         (["a", "a", "b"], None, "Class 'b' has 1 training"),
         (["a", "a", "b", "b"], ["a", "b", "c"], "Class 'c' has 0"),
-        (["a", "a"], ["a", "a"], "named once"),
+        (["a", "a"], ["a", "a"], "give each once"),
     ],
     ids=str,
 )
 def test_classes_that_cannot_be_learnt_are_named(labels, given, message):
     with pytest.raises(DataError, match=message):
-        class_names_of(np.array(labels, object), given)
+        find_class_names(np.array(labels, object), given)
 
 
 def test_a_label_that_training_does_not_have_is_named():
     with pytest.raises(DataError, match=r"1 of the test texts .* 'c', the first at index 2"):
-        label_codes("test", np.array(["a", "b", "c"], object), ["a", "b"])
+        encode_labels("test", np.array(["a", "b", "c"], object), ["a", "b"])

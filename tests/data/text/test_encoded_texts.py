@@ -7,7 +7,7 @@ from helpers.texts import texts
 
 from lightning_tf.data import DatasetPair, TextArrays
 from lightning_tf.data.text.encoded_texts import EncodedTexts, TokenSource
-from lightning_tf.data.text.spec import text_spec
+from lightning_tf.data.text.text_spec import text_spec
 from lightning_tf.exceptions import DataError
 
 

@@ -1,4 +1,4 @@
-"""Lists of texts as data: parts, order, empty texts."""
+"""Lists of texts as data: splits, order, empty texts."""
 
 import logging
 
@@ -21,16 +21,18 @@ def flat(dataset):
     return tuple(np.concatenate(arrays) for arrays in zip(*batches, strict=True))
 
 
-def test_parts_never_overlap_and_hold_every_class():
+def test_splits_never_overlap_and_hold_every_class():
     x, y = texts(60, 3)
     x = [f"{text} {number}" for number, text in enumerate(x)]
     data = ready((x, y), val_fraction=0.2, test_fraction=0.2)
-    parts = [flat(data.dataset_for(stage)) for stage in ("train", "val", "test")]
-    assert [len(labels) for _, labels in parts] == [36, 12, 12]
-    assert len({text for part, _ in parts for text in part}) == 60
-    assert all(np.bincount(labels).tolist() == [len(labels) // 3] * 3 for _, labels in parts)
+    splits = [flat(data.dataset_for(stage)) for stage in ("train", "val", "test")]
+    assert [len(labels) for _, labels in splits] == [36, 12, 12]
+    assert len({text for split, _ in splits for text in split}) == 60
+    assert all(np.bincount(labels).tolist() == [len(labels) // 3] * 3 for _, labels in splits)
     known = dict(zip(x, y, strict=True))
-    assert all(known[t.decode()] == label for part in parts for t, label in zip(*part, strict=True))
+    assert all(
+        known[t.decode()] == label for split in splits for t, label in zip(*split, strict=True)
+    )
 
 
 def test_an_epoch_is_pure_and_resumes_at_any_batch():
@@ -62,7 +64,7 @@ def test_an_empty_text_is_named_or_left_out_with_a_warning(caplog):
         ready((x, y))
     with caplog.at_level(logging.WARNING):
         data = ready((x, y), empty="skip", val_fraction=0.0)
-    assert len(data.parts["train"].indices) == 47
+    assert len(data.splits["train"].indices) == 47
     assert "index 5" in caplog.text
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lightning_tf.data.text.text_folder import TextFiles, text_of
+from lightning_tf.data.text.text_files import TextFiles, read_text
 from lightning_tf.exceptions import DataError
 
 LINES = "né\r\n\r\nßt\rend\n\n"
@@ -31,7 +31,7 @@ def test_a_text_is_what_python_reads(tmp_path, content):
     (tmp_path / "x.txt").write_bytes(given)
     files = TextFiles([path], np.array([7], "int32"), encoding)
     [(texts, labels)] = files.batches(np.array([0]), 4).as_numpy_iterator()
-    assert texts.tolist() == [text_of(path, encoding).encode("utf-8", "replace")]
+    assert texts.tolist() == [read_text(path, encoding).encode("utf-8", "replace")]
     assert labels.tolist() == [7]
 
 
@@ -54,4 +54,4 @@ def test_batches_come_in_the_order_of_the_indices(tmp_path, encoding):
 def test_a_file_in_another_encoding_is_named(tmp_path, encoding):
     (tmp_path / "x.txt").write_bytes(b"caf\xe9")
     with pytest.raises(DataError, match=rf"x\.txt cannot be read in {encoding}: .* Pass encoding="):
-        text_of(str(tmp_path / "x.txt"), encoding)
+        read_text(str(tmp_path / "x.txt"), encoding)

@@ -19,7 +19,7 @@ def written(root, count=12, names=("bad", "good")):
 
 def sizes(data):
     data.setup("fit")
-    return {name: len(part.indices) for name, part in data.parts.items()}
+    return {name: len(split.indices) for name, split in data.splits.items()}
 
 
 def test_a_folder_of_classes_is_split(tmp_path):
@@ -28,7 +28,7 @@ def test_a_folder_of_classes_is_split(tmp_path):
     assert data.class_names == ["bad", "good"]
 
 
-def test_folders_of_parts_are_used_and_others_left_out(tmp_path):
+def test_folders_of_splits_are_used_and_others_left_out(tmp_path):
     written(tmp_path / "train")
     written(tmp_path / "test", 4)
     (tmp_path / "train" / "unsup").mkdir()
@@ -56,7 +56,7 @@ def test_what_is_wrong_with_a_folder_is_named(tmp_path):
     assert sizes(TextFolder(root, encoding="latin-1")) == {"train": 12, "val": 1}
     (root / "bad" / "x.txt").unlink()
     (root / "none").mkdir()
-    with pytest.raises(DataError, match=r"holds no \.txt files"):
+    with pytest.raises(DataError, match=r"holds no texts"):
         TextFolder(root).setup("fit")
 
 
@@ -89,7 +89,7 @@ def test_a_batch_reads_its_files(tmp_path):
     assert b"changed since" in [text for texts, _ in flat(data.train_dataset(0)) for text in texts]
 
 
-def test_an_empty_file_is_named_or_left_out_by_its_place_in_its_part(tmp_path, caplog):
+def test_an_empty_file_is_named_or_left_out_by_its_place_in_its_split(tmp_path, caplog):
     written(tmp_path / "train")
     written(tmp_path / "test", 4)
     (tmp_path / "test" / "good" / "001.txt").write_text(" \r\n")
@@ -98,7 +98,7 @@ def test_an_empty_file_is_named_or_left_out_by_its_place_in_its_part(tmp_path, c
     with caplog.at_level(logging.WARNING):
         data = TextFolder(tmp_path, empty="skip", val_fraction=0.0)
         assert sizes(data) == {"train": 12, "test": 3}
-    assert "first at index 2. They are left out" in caplog.text
+    assert "first at index 2. They are skipped" in caplog.text
     assert [labels for _, labels in flat(data.test_dataset())] == [[0, 0, 1]]
 
 

@@ -26,7 +26,10 @@ def test_every_kind_of_file_gives_the_same(tmp_path, ending):
     data = TextTable(path, **COLUMNS)
     data.setup("fit")
     assert data.class_names == ["00", "01"]
-    assert {name: len(part.indices) for name, part in data.parts.items()} == {"train": 18, "val": 2}
+    assert {name: len(split.indices) for name, split in data.splits.items()} == {
+        "train": 18,
+        "val": 2,
+    }
     read = [text.decode() for text, _ in data.train_dataset(0).unbatch().as_numpy_iterator()]
     assert set(read) <= set(table()["review"])
 

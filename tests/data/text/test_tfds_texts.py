@@ -1,4 +1,4 @@
-"""Sets of labelled texts of TensorFlow Datasets, prepared on the spot without a network."""
+"""Sets of labeled texts of TensorFlow Datasets, prepared on the spot without a network."""
 
 import pytest
 import tensorflow_datasets as tfds
@@ -46,7 +46,7 @@ def test_a_prepared_set_is_read_without_a_network(prepared):
     data = TfdsTexts("small_reviews", data_dir=prepared)
     data.prepare_data()
     data.setup("fit")
-    assert {n: len(p.indices) for n, p in data.parts.items()} == {"train": 18, "val": 2, "test": 6}
+    assert {n: len(p.indices) for n, p in data.splits.items()} == {"train": 18, "val": 2, "test": 6}
     assert data.class_names == ["neg", "pos"]
     known = dict(zip(*texts(20), strict=True))
     for text, label in data.train_dataset(0).unbatch().as_numpy_iterator():

@@ -67,7 +67,7 @@ def test_fit_and_test_log_a_sheet_of_the_images_as_they_are(dtype):
     figures = {name: figure for what, name, _, figure in rows.sent if what == "figure"}
     sheet = figures["test/predictions"]
     assert len(sheet.axes) == 10
-    indices = task.data.parts["test"].indices
+    indices = task.data.splits["test"].indices
     low, high = task.value_range
     expected = (scaled[indices[0]].astype("float32") - low) / (high - low)
     np.testing.assert_allclose(sheet.axes[0].images[0].get_array(), expected, atol=1e-6)

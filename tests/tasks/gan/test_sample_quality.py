@@ -65,7 +65,7 @@ def test_quality_is_measured_beside_what_real_images_have(classifier):
     trainer.fit(task)
     assert len(rows.column("train/fid")) == 2
     metrics = trainer.callback_metrics
-    part = task.data.images.parts["train"]
+    part = task.data.images.splits["train"]
     (images, _), *_ = part.source.batches(part.indices, 1000).as_numpy_iterator()
     count = len(images) // 2
     see = ImageFeatures(classifier)

@@ -5,15 +5,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lightning_tf.data.images.spec import ImageSpec
+from lightning_tf.data.images.image_spec import ImageSpec
 from lightning_tf.exceptions import ConfigurationError
-from lightning_tf.tasks.image_classification.classifier import (
-    BuiltClassifier,
-    Classifier,
-    gives_probabilities,
-)
+from lightning_tf.tasks.common.built_classifier import BuiltClassifier, gives_probabilities
+from lightning_tf.tasks.image_classification.classifier import Classifier
 
-FACTS = ImageSpec((8, 8, 3), 4, list("abcd"), (0.0, 255.0))
+SPEC = ImageSpec((8, 8, 3), 4, list("abcd"), (0.0, 255.0))
 
 
 def sequential(*layers, shape=(8, 8, 3)):
@@ -38,7 +35,7 @@ def resnet_backbone():
 
 
 def test_a_named_network_is_built_with_its_options_and_takes_minus_one_to_one():
-    built = Classifier("mlp", activation="tanh", dropout=0.5).build(FACTS)
+    built = Classifier("mlp", activation="tanh", dropout=0.5).build(SPEC)
     kinds = [type(layer).__name__ for layer in built.model.layers]
     assert "Dropout" in kinds
     assert built.logits(images(), training=False).shape == (5, 4)
@@ -60,7 +57,7 @@ def test_a_softmax_at_the_end_is_seen_in_every_form():
 
 def test_logits_of_probabilities_give_the_same_probabilities_back():
     model = sequential(keras.layers.Dense(4, activation="softmax"))
-    built = Classifier(model).build(FACTS)
+    built = Classifier(model).build(SPEC)
     assert built.probabilities
     logits = built.logits(images(), training=False)
     expected = model(built.inputs(images()))
@@ -69,18 +66,18 @@ def test_logits_of_probabilities_give_the_same_probabilities_back():
 
 def test_a_model_without_an_input_is_built_by_an_image():
     model = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(4)])
-    assert Classifier(model).build(FACTS).model.built
+    assert Classifier(model).build(SPEC).model.built
 
 
 def test_a_model_with_other_outputs_or_inputs_is_refused_with_both_shapes():
     with pytest.raises(ConfigurationError, match=r"shape \(None, 3\).*\(None, 4\)"):
-        Classifier(sequential(keras.layers.Dense(3))).build(FACTS)
+        Classifier(sequential(keras.layers.Dense(3))).build(SPEC)
     with pytest.raises(ConfigurationError, match=r"images of shape \(8, 8, 3\)"):
-        Classifier(sequential(keras.layers.Dense(4), shape=(9, 9, 3))).build(FACTS)
+        Classifier(sequential(keras.layers.Dense(4), shape=(9, 9, 3))).build(SPEC)
     inputs = keras.Input((8, 8, 3))
     two = keras.Model(inputs, [keras.layers.Flatten()(inputs)] * 2)
     with pytest.raises(ConfigurationError, match="gives list"):
-        Classifier(two).build(FACTS)
+        Classifier(two).build(SPEC)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +106,7 @@ def test_an_option_that_a_given_model_would_not_feel_is_refused(option):
 
 
 def test_a_keras_hub_backbone_gets_its_own_head_with_float32_logits():
-    built = Classifier(resnet_backbone()).build(FACTS)
+    built = Classifier(resnet_backbone()).build(SPEC)
     assert type(built.model).__name__ == "ResNetImageClassifier"
     assert built.model.output.dtype == "float32"
     assert not built.probabilities
@@ -125,7 +122,7 @@ def test_a_keras_hub_preset_is_loaded_with_its_weights_and_its_scaling(tmp_path)
     preprocessor = ResNetImageClassifierPreprocessor(converter)
     original = ResNetImageClassifier(resnet_backbone(), 7, preprocessor)
     original.save_to_preset(str(tmp_path))
-    built = Classifier(f"keras_hub:{tmp_path}").build(FACTS)
+    built = Classifier(f"keras_hub:{tmp_path}").build(SPEC)
     assert built.model.output_shape == (None, 4)
     inputs = tf.function(built.inputs)(images())
     np.testing.assert_allclose(inputs, images() / 255 - 0.5, atol=1e-6)
@@ -135,7 +132,7 @@ def test_a_keras_hub_preset_is_loaded_with_its_weights_and_its_scaling(tmp_path)
 
 def test_a_keras_hub_preset_that_is_not_there_is_named(tmp_path):
     with pytest.raises(ConfigurationError, match="cannot load the preset"):
-        Classifier(f"keras_hub:{tmp_path}/nothing").build(FACTS)
+        Classifier(f"keras_hub:{tmp_path}/nothing").build(SPEC)
 
 
 def test_a_keras_hub_model_of_another_kind_is_refused():
@@ -146,9 +143,9 @@ def test_a_keras_hub_model_of_another_kind_is_refused():
             keras.Model.__init__(self)
 
     with pytest.raises(ConfigurationError, match="Segmenter; give a backbone"):
-        Classifier(Segmenter()).build(FACTS)
+        Classifier(Segmenter()).build(SPEC)
 
 
 def test_tiny_probabilities_give_finite_logits():
     model = sequential(keras.layers.Lambda(lambda x: x[:, :4] * 0.0))
-    assert np.isfinite(BuiltClassifier(model, None, True).logits(images(), False)).all()
+    assert np.isfinite(BuiltClassifier(model, True).logits(images(), False)).all()

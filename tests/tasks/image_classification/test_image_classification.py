@@ -133,7 +133,7 @@ def test_prediction_gives_probabilities_in_the_order_of_the_test_images():
     predictions = np.concatenate(trainer.predict(task, collect=True))
     assert predictions.shape == (16, 4)
     np.testing.assert_allclose(predictions.sum(axis=-1), 1.0, rtol=1e-5)
-    labels = arrays()[1][task.data.parts["test"].indices]
+    labels = arrays()[1][task.data.splits["test"].indices]
     accuracy = trainer.test(task)["test_accuracy"]
     assert (predictions.argmax(axis=-1) == labels).mean() == pytest.approx(accuracy)
 
@@ -281,7 +281,7 @@ def test_hyperparameters_are_plain_and_make_the_same_task_again():
         ({"initializer": "hee"}, "Did you mean 'he'"),
         ({"learning_rate": 0.0}, "learning_rate=0.0"),
         ({"weight_decay": -1.0}, "weight_decay=-1.0"),
-        ({"label_smoothing": 1.0}, "label_smoothing=1.0"),
+        ({"label_smoothing": 1.0}, "label_smoothing is 1.0"),
         ({"warmup_steps": -3}, "warmup_steps=-3"),
         ({"batch_size": 0}, "batch_size"),
         ({"dropout": 1.5}, "dropout"),

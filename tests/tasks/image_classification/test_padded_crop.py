@@ -60,7 +60,7 @@ def test_a_layer_survives_its_configuration():
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [((0,), "padding=0"), ((1.5,), "padding=1.5"), ((2, "wrap"), "mode='wrap'")],
+    [((0,), "padding is 0"), ((1.5,), "padding is 1.5"), ((2, "wrap"), "mode='wrap'")],
 )
 def test_padding_and_mode_are_checked(arguments, message):
     with pytest.raises(ConfigurationError, match=message):

@@ -176,7 +176,7 @@ def test_a_seeded_initializer_gives_the_same_network_again():
         ("resnett", (8, 8, 1), {}, "Did you mean 'resnet'"),
         ("mlp", (8,), {"activation": "rleu"}, "Did you mean 'relu'"),
         ("mlp", (8,), {"initializer": "xavir"}, "Did you mean 'xavier'"),
-        ("mlp", (8,), {"dropout": 1.0}, r"dropout=1\.0"),
+        ("mlp", (8,), {"dropout": 1.0}, r"dropout is 1\.0"),
         ("linear", (8,), {"batch_norm": True}, "no hidden layer"),
         ("vgg", (64,), {}, r"needs images .* got \(64,\)"),
         ("vgg", (3, 8, 1), {}, "at least 4x4"),

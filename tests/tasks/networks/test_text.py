@@ -62,9 +62,9 @@ def test_logits_are_float32_and_right_under_mixed_precision(name):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"embedding_size": 0}, "embedding_size=0"),
-        ({"units": 2.5}, "units=2.5"),
-        ({"dropout": 1.0}, "dropout=1.0"),
+        ({"embedding_size": 0}, "embedding_size is 0"),
+        ({"units": 2.5}, "units is 2.5"),
+        ({"dropout": 1.0}, "dropout is 1.0"),
     ],
 )
 def test_sizes_that_cannot_be_are_refused(options, message):

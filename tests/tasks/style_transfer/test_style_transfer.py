@@ -280,7 +280,7 @@ def test_mixed_precision_trains_a_float32_image(vgg, method, precision):
     task = MAKERS[method](vgg)
     trainer = fitted(task, max_steps=4, seed=0, precision=precision, log_every_n_steps=1)
     assert np.isfinite(trainer.callback_metrics["loss"])
-    assert task.way.attempt(some_batch(task), training=False)[0].dtype == tf.float32
+    assert task.method.attempt(some_batch(task), training=False)[0].dtype == tf.float32
     exact = MAKERS[method](vgg)
     plain = fitted(exact, max_steps=4, seed=0).callback_metrics["style_loss"]
     # float16 leaves out the first updates until the loss scale fits.

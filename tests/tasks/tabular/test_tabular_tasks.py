@@ -62,7 +62,7 @@ def test_metrics_are_those_of_scikit_learn():
     y = np.stack([1000.0 + x[:, 0], x[:, 1] - x[:, 2]], axis=1)
     task = Regression((x, y), units=(8,))
     metrics = fitted(task, max_epochs=2, seed=0).test(task)
-    test = task.data.parts["test"].indices
+    test = task.data.splits["test"].indices
     predicted = task.predict_table(x[test])
     assert metrics["test_mae"] == pytest.approx(mean_absolute_error(y[test], predicted), rel=1e-3)
     expected = root_mean_squared_error(y[test].ravel(), predicted.ravel())
@@ -245,11 +245,7 @@ def test_hyperparameters_are_plain_and_make_the_same_task_again():
         (Regression, {"loss": "maee"}, "Did you mean 'mae'"),
         (Regression, {"data_options": {"examples": 3}}, "examples=3 has no meaning"),
         (Regression, {"data_options": {"missing": "drops"}}, "Did you mean 'drop'"),
-        (
-            TabularClassification,
-            {"label_smoothing": 1.0},
-            r"label_smoothing is 1\.0; give a number in \[0, 1\)",
-        ),
+        (TabularClassification, {"label_smoothing": 1.0}, "label_smoothing is 1.0"),
     ],
     ids=[
         *("name", "playground", "units", "scaler", "activation", "loss", "option", "missing"),
@@ -303,7 +299,7 @@ def test_missing_numbers_are_dropped_or_filled_as_asked(missing, rows):
     table.loc[5, "rooms"] = np.nan
     task = regression(table, data_options={**PRICE["data_options"], "missing": missing})
     fitted(task, max_epochs=1)
-    assert sum(len(part.indices) for part in task.data.parts.values()) == rows
+    assert sum(len(part.indices) for part in task.data.splits.values()) == rows
 
 
 def test_three_classes_of_the_plane_are_drawn():

@@ -68,7 +68,7 @@ def made(folder, classes=2, count=48, **options):
 
 
 def vectors(task):
-    (variable,) = task.classifier.saved_model.embedding.variables
+    (variable,) = task.classifier.embedding.variables
     return variable.numpy()
 
 

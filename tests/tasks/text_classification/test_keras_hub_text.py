@@ -168,8 +168,8 @@ def test_a_real_encoder_knows_what_sentences_mean(minilm):
     news.setup("fit")
     parts = {}
     for name, count in (("train", 120), ("test", 100)):
-        indices = np.random.default_rng(0).permutation(news.parts[name].indices)[:count]
-        (batch,) = news.parts[name].source.batches(indices, count)
+        indices = np.random.default_rng(0).permutation(news.splits[name].indices)[:count]
+        (batch,) = news.splits[name].source.batches(indices, count)
         parts[name] = ([text.decode() for text in batch[0].numpy()], batch[1].numpy().tolist())
     task = TextClassification(
         parts["train"],

@@ -136,7 +136,8 @@ def test_a_second_fit_keeps_the_vocabulary_of_the_first():
     before = task.vocabulary.words()
     task.texts = None
     task.class_names = ["0", "1"]
-    task.data = task.classifier.encoded(TextArrays((["new words"] * 8, [0, 1] * 4), batch_size=4))
+    others = TextArrays((["new words"] * 8, [0, 1] * 4), batch_size=4)
+    task.data = task.classifier.encode_data(others)
     fitted(task, max_epochs=1)
     assert task.vocabulary.words() == before
 
@@ -333,7 +334,7 @@ def test_hyperparameters_are_plain_and_make_the_same_task_again():
         ({"network": 3}, "network is a int"),
         ({"network": "gru", "ngrams": 2}, "ngrams=2 is for 'bag_of_words'"),
         ({"max_length": 0}, "max_length"),
-        ({"label_smoothing": 1.0}, "label_smoothing=1.0"),
+        ({"label_smoothing": 1.0}, "label_smoothing is 1.0"),
         ({"optimizer": "momentun"}, "Did you mean 'momentum'"),
         ({"optimizer": keras.optimizers.Adam(), "schedule": "cosine"}, "schedule='cosine'"),
         ({"data_options": {"text_column": "x"}}, "text_column='x' has no meaning"),

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lightning_tf.data.series.store import SeriesStore
+from lightning_tf.data.series.series_store import SeriesStore
 from lightning_tf.tasks.time_series_forecast import baselines as forecast_baselines
 from lightning_tf.tasks.time_series_forecast.baselines import (
     LinearForecast,

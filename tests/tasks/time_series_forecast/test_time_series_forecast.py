@@ -178,7 +178,7 @@ def test_scales_are_of_the_training_part_alone():
 def test_a_target_comes_back_from_what_the_network_gives(transform, scaler):
     task = made(transform=transform, scaler=scaler)
     task.configure_model()
-    ends = task.data.splits[0]
+    ends = task.data.boundaries[0]
     task.transform.fit(task.data.store, ends, history=24, horizon=6, season=1)
     inputs, y = next(iter(task.data.test_dataset()))
     target = task.transform.target(y, inputs["past"], inputs["series"])
@@ -216,13 +216,13 @@ def test_a_backtest_can_train_again_before_each_stretch():
     seen = []
 
     def refit():
-        seen.append(len(task.data.parts["train"].indices))
+        seen.append(len(task.data.splits["train"].indices))
         return Trainer(**quiet(max_epochs=1, seed=0))
 
     task.backtest(trainer, folds=3, refit=refit)
     assert seen == [224 - 24 - 5, 232 - 24 - 5]
     assert not np.array_equal(task.model.weights[0].numpy(), before)
-    assert len(task.data.parts["train"].indices) == 192 - 24 - 5
+    assert len(task.data.splits["train"].indices) == 192 - 24 - 5
 
 
 SERVED = """

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from helpers.boring import Rows, fitted
 
-from lightning_tf.data.images.spec import ImageSpec
+from lightning_tf.data.images.image_spec import ImageSpec
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.tasks import TransferLearning
 from lightning_tf.tasks.transfer_learning import keras_applications
@@ -18,7 +18,7 @@ from lightning_tf.tasks.transfer_learning.backbone import Backbone
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 SIDE = 32
-FACTS = ImageSpec((SIDE, SIDE, 3), 2, ["a", "b"], (0.0, 255.0))
+SPEC = ImageSpec((SIDE, SIDE, 3), 2, ["a", "b"], (0.0, 255.0))
 
 
 def arrays(count=32):
@@ -61,7 +61,7 @@ def test_a_local_file_of_weights_is_loaded(tmp_path):
         include_top=False, weights=None, input_shape=(SIDE, SIDE, 3)
     )
     source.save_weights(tmp_path / "own.weights.h5")
-    built = Backbone("MobileNetV2", str(tmp_path / "own.weights.h5")).build(FACTS)
+    built = Backbone("MobileNetV2", str(tmp_path / "own.weights.h5")).build(SPEC)
     for a, b in zip(source.weights, built.layer.weights, strict=True):
         np.testing.assert_array_equal(a.numpy(), b.numpy())
 
@@ -69,7 +69,7 @@ def test_a_local_file_of_weights_is_loaded(tmp_path):
 def test_a_file_of_other_weights_is_told(tmp_path):
     (tmp_path / "own.weights.h5").write_bytes(b"nothing of the kind")
     with pytest.raises(ConfigurationError, match=r"cannot be loaded .*path of a local file"):
-        Backbone("MobileNetV2", str(tmp_path / "own.weights.h5")).build(FACTS)
+        Backbone("MobileNetV2", str(tmp_path / "own.weights.h5")).build(SPEC)
 
 
 def test_weights_that_cannot_be_downloaded_fail_at_once(monkeypatch, tmp_path):
@@ -204,16 +204,16 @@ def test_a_keras_hub_classifier_is_told_to_give_its_backbone(preset):
 
     classifier = keras_hub.models.ImageClassifier(backbone=preset[0], num_classes=2)
     with pytest.raises(ConfigurationError, match=r"give its \.backbone"):
-        Backbone(classifier).build(FACTS)
+        Backbone(classifier).build(SPEC)
 
 
 def test_a_folder_without_a_preset_is_told(tmp_path):
     with pytest.raises(ConfigurationError, match=r"holds no config\.json"):
-        Backbone(f"keras_hub:{tmp_path}").build(FACTS)
+        Backbone(f"keras_hub:{tmp_path}").build(SPEC)
 
 
 def test_a_preset_of_no_such_name_fails_at_once():
     start = time.monotonic()
     with pytest.raises(ConfigurationError, match=r"(?s)cannot load it .*Tried .*path/to/folder"):
-        Backbone("keras_hub:resnet_50_imagnet").build(FACTS)
+        Backbone("keras_hub:resnet_50_imagnet").build(SPEC)
     assert time.monotonic() - start < 30.0

@@ -1,0 +1,171 @@
+"""RunCommand: a Trainer and a Task from the options of a command line, and what to do with them."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentError
+from collections.abc import Sequence
+from typing import Any
+
+from jsonargparse import ArgumentParser, Namespace
+
+from lightning_tf import callbacks, tasks
+from lightning_tf.callback import Callback
+from lightning_tf.callbacks import PredictionWriter
+from lightning_tf.callbacks.config_writer import ConfigWriter
+from lightning_tf.cli.errors import explain
+from lightning_tf.exceptions import ConfigurationError, LightningTFError
+from lightning_tf.logger import Logger
+from lightning_tf.run.session import find_checkpoint
+from lightning_tf.task import Task
+from lightning_tf.trainer import Trainer
+
+WRONG_USE, FAILED = 2, 1  # exit codes
+OF_THE_CALL = ("config", "ckpt_path", "output", "format", "quantize")  # not part of what is trained
+
+
+class RunCommand:
+    """``lightning-tf fit``, ``validate``, ``test``, ``predict`` and ``export``.
+
+    Args:
+        command: One of them.
+        arguments: What follows it.
+
+    Example:
+        >>> RunCommand("fit", ["--task", "ImageClassification", "--trainer.max_epochs", "5"]).run()
+        0
+    """
+
+    def __init__(self, command: str, arguments: Sequence[str]) -> None:
+        self.command, self.arguments = command, list(arguments)
+        self._parser = _parser(command)
+
+    def run(self) -> int:
+        """Do it; errors of this package become one line.
+
+        Returns:
+            The exit code: 0, 2 where the options are wrong, 1 where something failed.
+        """
+        try:
+            options = self._parser.parse_args(self.arguments)
+        except (ArgumentError, ValueError) as error:
+            # jsonargparse has no public list of its options.
+            known = [option for a in self._parser._actions for option in a.option_strings]
+            return self._fail(WRONG_USE, explain(str(error), known, tasks.__all__))
+
+        try:
+            built = self._parser.instantiate(options)
+            getattr(self, f"_{self.command}")(built, options)
+        except Exception as error:
+            reason = _package_error(error)
+            if reason is None:
+                raise
+            wrong_use = isinstance(reason, ConfigurationError)
+            return self._fail(WRONG_USE if wrong_use else FAILED, reason)
+        return 0
+
+    def _fail(self, code: int, message: object) -> int:
+        print(f"lightning-tf {self.command}: {message}", file=sys.stderr)
+        return code
+
+    # ---- the commands
+
+    def _fit(self, built: Namespace, options: Namespace) -> None:
+        trainer: Trainer = built.trainer
+
+        # The file goes on with the same training, wherever this call went on from or wrote to.
+        of_training = options.clone()
+        for name in OF_THE_CALL:
+            of_training.pop(name, None)
+        config = self._parser.dump(of_training, skip_unset=False, skip_validation=True)
+        trainer.callbacks.append(ConfigWriter(config))
+
+        trainer.fit(built.task, ckpt_path=options.ckpt_path)
+        _show(trainer.callback_metrics, options)
+        if trainer.is_global_zero:
+            print(f"written: {trainer.log_dir or trainer.default_root_dir}")
+
+    def _validate(self, built: Namespace, options: Namespace) -> None:
+        _show(built.trainer.validate(built.task, ckpt_path=options.ckpt_path), options)
+
+    def _test(self, built: Namespace, options: Namespace) -> None:
+        if options.quantize is None:
+            values = built.trainer.test(built.task, ckpt_path=options.ckpt_path)
+        else:
+            values = built.trainer.test(self._load_task(built, options))
+        _show(values, options)
+
+    def _predict(self, built: Namespace, options: Namespace) -> None:
+        writer = PredictionWriter(options.output, format=options.format)
+        built.trainer.callbacks.append(writer)
+
+        for _ in built.trainer.predict(built.task, ckpt_path=options.ckpt_path):
+            pass  # the writer takes each batch
+        for file in writer.files:
+            print(f"written: {file}")
+
+    def _export(self, built: Namespace, options: Namespace) -> None:
+        written = self._load_task(built, options).export(options.output, format=options.format)
+        print(f"written: {written}")
+
+    def _load_task(self, built: Namespace, options: Namespace) -> Task:
+        """Return the task as a checkpoint has it, quantized where that is asked for."""
+        if options.ckpt_path is None:
+            raise ConfigurationError("--quantize needs --ckpt_path: what is trained already.")
+
+        checkpoint = find_checkpoint(built.trainer, built.task, options.ckpt_path)
+        if checkpoint is None:
+            raise ConfigurationError("--ckpt_path last: there is no checkpoint yet.")
+
+        # What is None here may be known to the checkpoint, such as columns learned from data.
+        init_args = options.task.get("init_args")
+        arguments = {} if init_args is None else init_args.as_dict()
+        arguments = {name: value for name, value in arguments.items() if value is not None}
+        task: Task = type(built.task).from_checkpoint(checkpoint.path, **arguments)
+        if options.quantize is not None:
+            task.quantize(options.quantize)
+        return task
+
+
+def _parser(command: str) -> Any:
+    for package in (tasks, callbacks):  # jsonargparse knows a short name once its class exists
+        for name in package.__all__:
+            getattr(package, name)
+
+    parser = ArgumentParser(
+        prog=f"lightning-tf {command}", exit_on_error=False, allow_abbrev=False, add_help=False
+    )
+    parser.add_argument("--config", action="config")
+
+    parser.add_class_arguments(Trainer, "trainer", skip={"callbacks", "logger"})
+    # Trainer takes more kinds of these than a command line can name.
+    parser.add_argument("--trainer.callbacks", type=list[Callback] | None)
+    parser.add_argument("--trainer.logger", type=bool | Logger | list[Logger], default=True)
+    parser.add_subclass_arguments(Task, "task", required=True)
+
+    is_export = command == "export"
+    parser.add_argument("--ckpt_path", type=str if is_export else str | None, required=is_export)
+    if command == "predict":
+        parser.add_argument("--output", type=str | None)
+        parser.add_argument("--format", default="npz")
+    if command in ("test", "export"):
+        parser.add_argument("--quantize", type=str | None)
+    if is_export:
+        parser.add_argument("--output", type=str, required=True)
+        parser.add_argument("--format", default="saved_model")
+    return parser
+
+
+def _package_error(error: BaseException | None) -> LightningTFError | None:
+    """Return this package's error, which jsonargparse wraps in one of its own."""
+    while error is not None and not isinstance(error, LightningTFError):
+        error = error.__cause__ or error.__context__
+    return error
+
+
+def _show(metrics: dict[str, float], options: Namespace) -> None:
+    if options.trainer.enable_progress_bar:  # which has shown them
+        return
+    width = max(map(len, metrics), default=0)
+    for name, value in metrics.items():
+        print(f"{name:{width}}  {value:.6g}")

@@ -1,0 +1,122 @@
+"""ImageSpec: what an image task must know of its data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from lightning_tf.data.data_module import DataModule
+from lightning_tf.data.images.checks import checked_images, checked_value_range
+from lightning_tf.data.labels import checked_class_names, checked_labels
+from lightning_tf.exceptions import DataError
+
+
+@dataclass(frozen=True)
+class ImageSpec:
+    """Shape, classes and values of labeled images.
+
+    Attributes:
+        input_shape: Height, width and channels of an image.
+        num_classes: Labels are 0 to ``num_classes - 1``.
+        class_names: A name for each label.
+        value_range: Lowest and highest value of a pixel, such as (0.0, 255.0).
+    """
+
+    input_shape: tuple[int, int, int]
+    num_classes: int
+    class_names: list[str]
+    value_range: tuple[float, float]
+
+
+def image_spec(
+    data: DataModule, num_classes: int | None = None, class_names: list[str] | None = None
+) -> ImageSpec:
+    """Check the first training batch of `data` and return its spec; to be called after `setup`.
+
+    The sources of this package have attributes of the same names. Where a module
+    has none, ``num_classes`` is one more than the largest training label and the value range that
+    of uint8, or what the training images hold. Unless both are known, that costs one pass over
+    the training data.
+
+    Args:
+        data: Batches of ``(images, labels)`` with shapes (batch, height, width, channels) and
+            (batch,).
+        num_classes: Number of classes, if it is known.
+        class_names: Their names, if they are known.
+
+    Raises:
+        DataError: There are no training data, or the first batch is not what it must be.
+
+    Example:
+        >>> data = image_data("digits")
+        >>> data.setup("fit")
+        >>> image_spec(data).input_shape
+        (8, 8, 1)
+    """
+    if num_classes is None:
+        num_classes = None if class_names is None else len(class_names)
+        num_classes = getattr(data, "num_classes", None) if num_classes is None else num_classes
+
+    images = _first_images(data, num_classes)
+    value_range = getattr(data, "value_range", None)
+    if value_range is None and images.dtype == np.uint8:
+        value_range = (0.0, 255.0)
+
+    # Only what nobody knows is worth a pass over the data.
+    if num_classes is None or value_range is None:
+        seen_classes, seen_range = _scan(data.dataset_for("train"))
+        num_classes = seen_classes if num_classes is None else num_classes
+        value_range = checked_value_range(*seen_range) if value_range is None else value_range
+
+    height, width, channels = getattr(data, "input_shape", images.shape[1:])
+    names = getattr(data, "class_names", None) if class_names is None else class_names
+    return ImageSpec(
+        (int(height), int(width), int(channels)),
+        num_classes,
+        checked_class_names(names, num_classes),
+        (float(value_range[0]), float(value_range[1])),
+    )
+
+
+def _first_images(data: DataModule, num_classes: int | None) -> NDArray[Any]:
+    owner = type(data).__name__
+    dataset = data.dataset_for("train")
+    if dataset is None:
+        raise DataError(f"{owner} has no training data; return batches from train_dataset.")
+
+    batch = next(iter(dataset.take(1).as_numpy_iterator()), None)
+    if batch is None:
+        raise DataError(f"The training data of {owner} are empty; give at least one batch.")
+    if not isinstance(batch, tuple) or len(batch) != 2:
+        raise DataError(
+            f"A training batch of {owner} is a {type(batch).__name__}"
+            f"{f' of {len(batch)}' if isinstance(batch, (tuple, dict)) else ''}; "
+            "it must be a pair (images, labels)."
+        )
+
+    images = checked_images("training", batch[0])
+    labels = checked_labels("training", batch[1], num_classes)
+
+    if len(images) != len(labels):
+        raise DataError(
+            f"The first training batch of {owner} has {len(images)} images and "
+            f"{len(labels)} labels; there must be one label for each image."
+        )
+    if images.dtype.kind == "f" and not np.isfinite(images).all():
+        raise DataError(
+            f"The first training batch of {owner} holds NaN or infinity; drop or fill such pixels."
+        )
+    return images
+
+
+def _scan(dataset: tf.data.Dataset) -> tuple[int, tuple[float, float]]:
+    """Return the number of classes, and the lowest and highest value of a pixel."""
+    classes, low, high = 0, np.inf, -np.inf
+    for images, labels in dataset.as_numpy_iterator():
+        classes = max(classes, int(checked_labels("training", labels).max()) + 1)
+        low, high = min(low, float(images.min())), max(high, float(images.max()))
+    return classes, (low, high)

@@ -1,0 +1,132 @@
+"""UnlabeledImageFolder: a folder of images without classes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import tensorflow as tf
+
+from lightning_tf.checks import checked_choice
+from lightning_tf.data.images.checks import checked_image_size
+from lightning_tf.data.images.encoded_images import EncodedImages
+from lightning_tf.data.images.find_broken_images import find_broken_images
+from lightning_tf.data.images.image_decoding import ENDINGS
+from lightning_tf.data.indexed_data import IndexedData, Split
+from lightning_tf.data.pipeline.array_source import ArraySource
+from lightning_tf.data.pipeline.order import Indices
+from lightning_tf.data.sources.skip_or_raise import ACTIONS
+from lightning_tf.exceptions import DataError
+
+
+class UnlabeledImageFolder(IndexedData):
+    """Every image in a folder and the folders below it, cut to one size.
+
+    A batch is uint8 of shape (batch, height, width, 3), 0 to 255: the largest centered window of
+    the wanted proportions, resized. All are decoded once in `setup` and kept, height x width x 3
+    bytes each, so that a broken one is named before training starts. Of several workers each
+    decodes its part and gives it to the others.
+
+    Attributes:
+        input_shape: Height, width and 3.
+        broken_files: Images that were skipped, after `setup`.
+
+    Args:
+        root: The folder. Names that begin with a dot are left out.
+        image_size: Height and width, or one number for both.
+        broken: What to do with images that cannot be decoded: ``error`` names the first, ``skip``
+            leaves them out and warns once.
+        val_fraction: Share of the images to hold out for validation, 0.1 by default.
+        batch_size: Images in a global batch.
+        seed: Decides the order of training images; None follows the Trainer's seed.
+        split_seed: Decides which images are held out.
+
+    Raises:
+        ConfigurationError: An argument is out of range or unknown.
+        DataError: No folder, no images, or a broken one; raised by `setup`.
+
+    Example:
+        >>> data = UnlabeledImageFolder("photos", image_size=128, batch_size=4)
+    """
+
+    loads_together = True
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        *,
+        image_size: int | tuple[int, int] = 256,
+        broken: Literal["error", "skip"] = "error",
+        val_fraction: float | None = None,
+        batch_size: int = 4,
+        seed: int | None = None,
+        split_seed: int = 0,
+    ) -> None:
+        super().__init__(batch_size, seed, split_seed, val_fraction)
+        self.input_shape = (*checked_image_size(image_size), 3)
+        self.broken_files: list[str] = []
+        self._root, self._broken = (
+            Path(root).expanduser(),
+            checked_choice("broken", broken, ACTIONS),
+        )
+
+    def load(self) -> dict[str, Split]:
+        """Find the files, decode them and hold some out."""
+        paths = self.workers.unless_one_fails(self._list_files)
+        images = self._encoded(paths)
+
+        broken = find_broken_images(self.workers, self._root, paths, images, self._broken)
+        self.broken_files = [paths[index] for index in broken]
+        if broken:
+            whole = np.setdiff1d(np.arange(len(paths)), broken)
+            if not len(whole):
+                raise DataError(f"No image in {self._root} can be decoded; give whole files.")
+            paths = [paths[index] for index in whole]
+            images = self._encoded(paths)
+
+        # Small enough to keep: all of one size, and read in every epoch.
+        source = _InputsOnly(images.decode_all(self.workers))
+        return self.hold_out(source, {"train": np.arange(len(paths), dtype=np.int64)})
+
+    def _list_files(self) -> list[str]:
+        if not self._root.is_dir():
+            raise DataError(f"{self._root} is no folder; give one with images in it.")
+
+        # Hidden folders as well: programs keep small copies of images in them.
+        files = sorted(
+            str(path)
+            for path in self._root.rglob("*")
+            if path.suffix.lower() in ENDINGS
+            and not any(part.startswith(".") for part in path.relative_to(self._root).parts)
+        )
+
+        if not files:
+            raise DataError(
+                f"{self._root} holds no images, nor do the folders in it; put some "
+                f"({' '.join(ENDINGS)}) into it."
+            )
+        return files
+
+    def _encoded(self, paths: list[str]) -> EncodedImages:
+        return EncodedImages(
+            paths,
+            np.zeros(len(paths), np.int32),  # labels that nobody reads
+            image_size=self.input_shape[:2],
+            are_paths=True,
+            crop_to_aspect_ratio=True,
+        )
+
+
+class _InputsOnly:
+    """A source whose batches have no labels."""
+
+    def __init__(self, source: ArraySource) -> None:
+        self._source = source
+
+    def batches(self, indices: Indices, batch_size: int) -> tf.data.Dataset:
+        return self.inputs(indices, batch_size)
+
+    def inputs(self, indices: Indices, batch_size: int) -> Any:
+        return self._source.inputs(indices, batch_size)

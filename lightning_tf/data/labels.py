@@ -1,0 +1,111 @@
+"""Checks of labels and class names, whatever is labeled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightning_tf.exceptions import ConfigurationError, DataError, nearest
+
+
+def flat_labels(labels: Any) -> tuple[NDArray[Any], str]:
+    """Return labels as an array, a second dimension of 1 taken off, and a hint for a message.
+
+    Example:
+        >>> flat_labels([[1], [0]])[0].tolist(), flat_labels([[0, 1], [1, 0]])[1]
+        ([1, 0], ' For one-hot labels pass y.argmax(axis=-1).')
+    """
+    array: NDArray[Any] = np.asarray(labels)
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    return array, " For one-hot labels pass y.argmax(axis=-1)." if array.ndim == 2 else ""
+
+
+def checked_labels(name: str, labels: Any, num_classes: int | None = None) -> NDArray[np.int32]:
+    """Return labels of shape (examples,) as int32; a second dimension of 1 is taken off.
+
+    Args:
+        name: The split that they belong to, for messages.
+        labels: Integers of shape (examples,) or (examples, 1).
+        num_classes: They must be below it; None checks only that none is negative.
+
+    Raises:
+        DataError: They are no integers, have another shape, or are out of range.
+    """
+    array, hint = flat_labels(labels)
+    if array.ndim == 2 or array.dtype.kind not in "iu":
+        raise DataError(
+            f"The {name} labels have dtype {array.dtype} and shape {array.shape}; "
+            f"they must be integers of shape (examples,).{hint}"
+        )
+
+    if array.ndim != 1:
+        raise DataError(f"The {name} labels have shape {array.shape}; it must be (examples,).")
+
+    limit = np.iinfo(np.int32).max if num_classes is None else num_classes
+    wrong = np.flatnonzero((array < 0) | (array >= limit))
+    if len(wrong):
+        allowed = "not negative" if num_classes is None else f"0 to {num_classes - 1}"
+        raise DataError(
+            f"The {name} labels must be {allowed}, but {len(wrong)} of {len(array)} are not: "
+            f"the first is {array[wrong[0]]} at index {wrong[0]}."
+        )
+    return array.astype(np.int32)
+
+
+def checked_class_names(names: Sequence[str] | None, num_classes: int) -> list[str]:
+    """Return one name for each class; the numbers as text where None are given.
+
+    Raises:
+        DataError: There are fewer than two classes, or another number of names.
+    """
+    if num_classes < 2:
+        raise DataError(
+            f"The data have {num_classes} class{'es' * (num_classes != 1)}"
+            f"{f' ({names[0]})' if names else ''}; classification needs two or more."
+        )
+    names = [str(label) for label in range(num_classes)] if names is None else list(names)
+    if len(names) != num_classes:
+        raise DataError(f"{len(names)} class names are given for {num_classes} classes: {names}.")
+    return names
+
+
+def checked_classes(classes: Iterable[str], known: Sequence[str], where: str) -> list[str]:
+    """Return the classes to keep.
+
+    Args:
+        classes: What the user chose.
+        known: The classes that there are.
+        where: What has them, for the message.
+
+    Raises:
+        ConfigurationError: Names a class that there is not, and the nearest one.
+    """
+    for name in classes:
+        if name not in known:
+            raise ConfigurationError(f"{where} has no class {name!r}.{nearest(name, known)}")
+    return list(classes)
+
+
+def sort_class_names(names: Iterable[str], number: Callable[[str], float] = int) -> list[str]:
+    """Sort class names: numbers by size, then all others by letters.
+
+    Args:
+        names: In any order.
+        number: Makes a number of a name, or raises a ValueError.
+
+    Example:
+        >>> sort_class_names(["b", "10", "9", "a"])
+        ['9', '10', 'a', 'b']
+    """
+
+    def key(name: str) -> tuple[int, float, str]:
+        try:
+            return 0, float(number(name)), name
+        except ValueError:
+            return 1, 0.0, name
+
+    return sorted(names, key=key)

@@ -1,0 +1,32 @@
+"""map_and_batch: batches of examples that are made one by one, on all cores and in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from lightning_tf.data.pipeline.options import disable_autotune, parallel_calls
+
+
+def map_and_batch(
+    elements: tf.data.Dataset, make: Callable[[tf.Tensor], Any], batch_size: int
+) -> tf.data.Dataset:
+    """Return batches of what `make` makes of each element; the last one may be smaller.
+
+    Args:
+        elements: One for each example, such as its index; without any ``AUTOTUNE``.
+        make: Makes the example; nothing at random.
+        batch_size: Examples in a batch.
+
+    Example:
+        >>> squares = map_and_batch(tf.data.Dataset.range(5), lambda i: i * i, 2)
+        >>> [batch.tolist() for batch in squares.as_numpy_iterator()]
+        [[0, 1], [4, 9], [16]]
+    """
+    return disable_autotune(
+        elements.map(make, num_parallel_calls=parallel_calls(), deterministic=True)
+        .batch(batch_size)
+        .prefetch(2)
+    )

@@ -1,0 +1,35 @@
+"""Deferred build: variables that models and metrics make at their first call, before any step."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from lightning_tf.graph.losses import scalar_loss
+from lightning_tf.step_context import StepContext, enter_step_context
+
+
+def build_deferred_variables(task: Any, method: str, element_spec: Any) -> None:
+    """Make the variables of models and metrics that are built by their first call.
+
+    Traces the step once in a graph that nobody runs.
+
+    Args:
+        task: Gives the step.
+        method: The step's name.
+        element_spec: Of the batches that it takes.
+    """
+
+    def minimize(name: str, loss_fn: Any) -> tf.Tensor:
+        return scalar_loss(loss_fn(), f"minimize({name!r})")  # there is no optimizer yet
+
+    traced = tf.function(getattr(task, method), autograph=False)
+    with ExitStack() as stack:
+        stack.enter_context(enter_step_context(StepContext({}, minimize)))
+        if tf.distribute.has_strategy():
+            # Under a strategy a graph cannot make variables: Keras makes them when this scope ends.
+            stack.enter_context(keras.StatelessScope())
+        traced.get_concrete_function(element_spec)

@@ -1,0 +1,64 @@
+"""EvaluationStep: a task's validation or test step, in the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import tensorflow as tf
+
+from lightning_tf.distribute.replica_batch import ReplicaBatch
+from lightning_tf.graph.losses import name_losses, scalar_loss
+from lightning_tf.graph.training_step import Gradients, Values
+from lightning_tf.optimizers.packed_slots import PackedSlots
+from lightning_tf.step_context import StepContext, enter_step_context
+
+
+class EvaluationStep:
+    """`validation_step` or `test_step` of one batch, in the graph.
+
+    Has the methods of `TrainingStep`; those about updates do nothing.
+
+    Args:
+        task: Gives the step.
+        method: ``validation_step`` or ``test_step``.
+
+    Attributes:
+        trains: Whether the step moves variables.
+    """
+
+    trains = False
+
+    def __init__(self, task: Any, method: str) -> None:
+        self.task = task
+        self.method = method
+
+    def __call__(
+        self, batch: Any, ready: tf.Tensor, replica_batch: ReplicaBatch | None = None
+    ) -> tuple[Values, Values, Gradients]:
+        """Run one batch; there are no gradients."""
+        context = StepContext({}, replica_batch=replica_batch)
+        with enter_step_context(context):
+            returned = getattr(self.task, self.method)(batch)
+
+        logged = context.logged or {}
+        if returned is None:
+            return {}, logged, {}
+        losses = returned if isinstance(returned, Mapping) else {"": returned}
+        scalars = {name: scalar_loss(loss, self.method) for name, loss in losses.items()}
+        return name_losses(scalars), logged, {}
+
+    def update(self, gradients: Gradients, ready: tf.Tensor) -> None:
+        """Do nothing: evaluation moves no variable."""
+
+    def packing(self, slots: PackedSlots) -> AbstractContextManager[None]:
+        """Do nothing: evaluation has no slots."""
+        return nullcontext()
+
+    def flush(self) -> None:
+        """Do nothing: evaluation accumulates nothing."""
+
+    def results(self) -> Values:
+        """Return nothing besides the metrics."""
+        return {}

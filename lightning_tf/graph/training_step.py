@@ -1,0 +1,196 @@
+"""TrainingStep: a task's training step, its gradients and the update, in the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import tensorflow as tf
+
+from lightning_tf.distribute.replica_batch import ReplicaBatch
+from lightning_tf.distribute.unsynced_statistics import UnsyncedStatistics
+from lightning_tf.exceptions import ConfigurationError, nearest
+from lightning_tf.graph.losses import name_losses, scalar_loss
+from lightning_tf.optimizers.named_optimizer import NamedOptimizer
+from lightning_tf.optimizers.packed_slots import PackedSlots
+from lightning_tf.step_context import StepContext, enter_step_context
+from lightning_tf.variables import tensorflow_variable
+
+Values = dict[str, tf.Tensor]  # float32 scalars by name
+Gradients = dict[str, list[Any]]  # by optimizer, one for each of its variables, None among them
+
+
+class TrainingStep:
+    """Forward and gradients of one batch, and the update, in the graph.
+
+    Args:
+        task: Gives `training_step`.
+        optimizers: By name, as `configure_optimizers` named them.
+        statistics: What replicas keep for themselves.
+
+    Attributes:
+        trains: Whether the step moves variables.
+        method: The task's method.
+    """
+
+    trains = True
+
+    def __init__(
+        self, task: Any, optimizers: dict[str, NamedOptimizer], statistics: UnsyncedStatistics
+    ) -> None:
+        self.task = task
+        self.method = "training_step"
+        self.optimizers = optimizers
+        self.statistics = statistics
+
+    def __call__(
+        self, batch: Any, ready: tf.Tensor, replica_batch: ReplicaBatch | None = None
+    ) -> tuple[Values, Values, Gradients]:
+        """Run one batch forward and backward.
+
+        Args:
+            batch: What is computed with.
+            ready: Whether the batch completes its window of accumulation, a boolean scalar.
+            replica_batch: The replica's; None on one device.
+
+        Returns:
+            Losses, logged values, and gradients by optimizer, not yet summed over replicas.
+        """
+        minimized: dict[str, list[tf.Tensor]] = {}
+        tape = tf.GradientTape(persistent=len(self.optimizers) > 1)
+
+        def minimize(name: str, loss_fn: Callable[[], tf.Tensor]) -> tf.Tensor:
+            optimizer = self._optimizer(name)
+            # Not on the outer tape: this loss has its gradients taken here, at once.
+            with tape.stop_recording(), tf.GradientTape() as inner:
+                loss = scalar_loss(loss_fn(), f"minimize({name!r})")  # ()
+                scaled = optimizer.scaled(_weigh(loss, replica_batch))  # ()
+            minimized.setdefault(name, []).append(loss)
+
+            with tape.stop_recording():
+                gradients = _gradients(inner, scaled, optimizer.variables)
+                optimizer.placement.sum_then(lambda g: optimizer.update(g, ready), gradients)
+            return loss
+
+        context = StepContext({}, minimize, replica_batch)
+        with tape:
+            with enter_step_context(context), self.statistics.kept_where_idle(replica_batch):
+                returned = self.task.training_step(batch)
+            losses = self._losses(returned, minimized)
+            # Weighted before gradients are taken: those that pass through statistics of all
+            # replicas add up as they are.
+            scaled = {
+                name: self._optimizer(name).scaled(_weigh(loss, replica_batch))
+                for name, loss in losses.items()
+            }
+
+        self._refuse_idle(losses, minimized)
+        self._refuse_uneven_windows(losses, minimized)
+
+        # Every gradient is taken before any variable moves: all losses see the same weights.
+        gradients = {
+            name: _gradients(tape, loss, self._optimizer(name).variables)
+            for name, loss in scaled.items()
+        }
+
+        for name, repeated in minimized.items():
+            losses[name] = tf.add_n(repeated) / len(repeated)  # ()
+        return name_losses(losses), context.logged or {}, gradients
+
+    def update(self, gradients: Gradients, ready: tf.Tensor) -> None:
+        """Update from gradients that are summed over replicas."""
+        for name, gradient in gradients.items():
+            self._optimizer(name).update(gradient, ready)
+
+    @contextmanager
+    def packing(self, slots: PackedSlots) -> Iterator[None]:
+        """Let the updates that are traced in the ``with`` block find their slots packed."""
+        with ExitStack() as stack:
+            for optimizer in self.optimizers.values():
+                stack.enter_context(optimizer.packing(slots))
+            yield
+
+    def flush(self) -> None:
+        """Update from an incomplete window of accumulation."""
+        for optimizer in self.optimizers.values():
+            optimizer.flush()
+
+    def results(self) -> Values:
+        """Return, where losses are scaled, how many updates were skipped since training began."""
+        skipped = [o.skipped for o in self.optimizers.values() if o.skipped is not None]
+        if not skipped:
+            return {}
+        total = tf.add_n([tf.identity(variable) for variable in skipped])  # () int32
+        return {"skipped_updates": tf.cast(total, tf.float32)}
+
+    def _optimizer(self, name: str) -> NamedOptimizer:
+        if name not in self.optimizers:
+            raise ConfigurationError(
+                f"training_step names optimizer {name!r}.{nearest(name, self.optimizers)}"
+            )
+        return self.optimizers[name]
+
+    def _refuse_idle(self, *losses: Mapping[str, Any]) -> None:
+        """Refuse a step that has no loss for one of the optimizers."""
+        idle = set(self.optimizers).difference(*losses)
+        if idle:
+            raise ConfigurationError(
+                f"training_step gives no loss for {sorted(idle)}; return one for each of "
+                f"{sorted(self.optimizers)}, or minimize it."
+            )
+
+    def _refuse_uneven_windows(self, losses: Values, minimized: Mapping[str, list[Any]]) -> None:
+        """Refuse to accumulate over batches what is updated several times in a batch.
+
+        The second update starts from where the first has moved the variables, but under
+        accumulation the first moves nothing before the last batch: then one update would take all
+        gradients but a few, and the others the rest.
+        """
+        for name, optimizer in self.optimizers.items():
+            updates = len(minimized.get(name, ())) + (name in losses)
+            if optimizer.accumulating and updates > 1:
+                raise ConfigurationError(
+                    f"training_step updates optimizer {name!r} {updates} times in a batch, which "
+                    "cannot be accumulated over batches: an update starts where the one before "
+                    "has moved the weights. Leave out accumulate_grad_batches (or what else "
+                    "accumulates) and give a larger batch_size, or update once in a batch."
+                )
+
+    def _losses(self, returned: Any, minimized: Mapping[str, Any]) -> Values:
+        """Return the losses that `training_step` returned, by optimizer."""
+        if returned is None and minimized:
+            return {}
+        if isinstance(returned, Mapping):
+            return {name: scalar_loss(loss, "training_step") for name, loss in returned.items()}
+        if returned is None or "" not in self.optimizers:
+            raise ConfigurationError(
+                f"training_step returned {type(returned).__name__}; return a scalar loss"
+                + (f" for each of {sorted(self.optimizers)}." if "" not in self.optimizers else ".")
+            )
+        return {"": scalar_loss(returned, "training_step")}
+
+
+def _weigh(loss: tf.Tensor, replica_batch: ReplicaBatch | None) -> tf.Tensor:
+    """Return the loss times its replica's share of the batch, so that losses add up to the mean."""
+    return loss if replica_batch is None else loss * replica_batch.share  # ()
+
+
+def _gradients(tape: tf.GradientTape, loss: tf.Tensor, variables: list[Any]) -> list[Any]:
+    """Return a loss's gradient for each variable, of its shape; None where it does not depend."""
+    sources = [tensorflow_variable(variable) for variable in variables]
+    return [_dense(g, v) for g, v in zip(tape.gradient(loss, sources), sources, strict=True)]
+
+
+def _dense(gradient: Any, variable: Any) -> Any:
+    """Return the gradient; of an embedding, whose rows come one by one, the table of their sums.
+
+    Keras' optimizers, and clipping, take a row that a batch reads twice for two gradients: Adam
+    adds up two squares where it should square the sum. Workers could not exchange rows either,
+    whose number differs: in a graph's loop TensorFlow gathers only what keeps its shape.
+    """
+    if not isinstance(gradient, tf.IndexedSlices):
+        return gradient
+    rows = variable.shape[0]
+    table = tf.math.unsorted_segment_sum(gradient.values, gradient.indices, rows)  # (rows, width)
+    return tf.ensure_shape(table, variable.shape)

@@ -1,0 +1,135 @@
+"""Hooks: calls a hook on everything that has one, in the one order that all hooks keep."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from lightning_tf.callback import Callback, CheckpointCallback
+
+if TYPE_CHECKING:
+    from lightning_tf.task import Task
+    from lightning_tf.trainer import Trainer
+
+log = logging.getLogger("lightning_tf")
+
+Hook = Callable[..., None]
+
+
+def overrides(watcher: object, name: str) -> bool:
+    """Return whether a callback or a task has a hook of its own.
+
+    Args:
+        watcher: A callback or a task.
+        name: Of the hook.
+    """
+    method = getattr(watcher, name, None)
+    inherited = getattr(Callback, name, None)
+    return method is not None and getattr(method, "__func__", method) is not inherited
+
+
+class Hooks:
+    """Calls a hook on everything that has one: callbacks, then the task, checkpoints last.
+
+    Args:
+        trainer: Passed to every callback.
+        task: Passed to every callback; its own hooks take neither.
+        callbacks: In the order in which they run.
+        region: Gives the profiler's block around a call.
+        guard: Wraps the hook of a callback whose failure must not end the run (a logger's).
+    """
+
+    def __init__(
+        self,
+        trainer: Trainer,
+        task: Task,
+        callbacks: Iterable[Callback],
+        region: Callable[[str], AbstractContextManager[None]],
+        guard: Callable[[Callback, Hook], Hook] = lambda callback, hook: hook,
+    ) -> None:
+        self._trainer = trainer
+        self._task = task
+        self._region = region
+        self._guard = guard
+        # Checkpoints come last: they hold what every other callback did at that point.
+        self._callbacks = sorted(callbacks, key=lambda c: isinstance(c, CheckpointCallback))
+        # Asked before every window, so those that never end one are left out.
+        self._wakers = [c for c in self._callbacks if c.every_n_steps or overrides(c, "next_step")]
+        self._calls: dict[str, list[tuple[str, Hook]]] = {}
+        self._batch_watched: dict[str, bool] = {}
+
+    def __call__(self, name: str, *args: Any) -> None:
+        """Call one hook everywhere; who does not override it costs nothing."""
+        for label, hook in self._calls_of(name):
+            with self._region(label):
+                hook(*args)
+
+    def on_exception(self, exception: BaseException) -> None:
+        """Call `on_exception` everywhere, also where one of them fails in its turn."""
+        for label, hook in self._calls_of("on_exception"):
+            try:
+                hook(exception)
+            except Exception:
+                log.exception("%s failed too; the first error is raised", label)
+
+    def has(self, name: str) -> bool:
+        """Return whether anybody overrides a hook."""
+        return bool(self._calls_of(name))
+
+    def watches_batches(self, stage: str) -> bool:
+        """Return whether anybody overrides a per-batch hook of a stage.
+
+        Args:
+            stage: As in the names of hooks: train, validation, test or predict.
+        """
+        if stage not in self._batch_watched:
+            names = (f"on_{stage}_batch_start", f"on_{stage}_batch_end")
+            watchers = (*self._callbacks, self._task)
+            watched = any(overrides(watcher, name) for watcher in watchers for name in names)
+            self._batch_watched[stage] = watched
+            if watched and stage == "train":
+                log.info("a callback or the task watches every batch: windows of one batch.")
+        return self._batch_watched[stage]
+
+    def next_step(self) -> int | None:
+        """Return the nearest `global_step` at which a callback must be awake."""
+        steps = [callback.next_step(self._trainer) for callback in self._wakers]
+        return min((step for step in steps if step is not None), default=None)
+
+    def may_log(self) -> bool:
+        """Return whether a hook exists that could log a metric nobody knows of yet."""
+        names = [name for name in vars(Callback) if name.startswith("on_")]
+        watchers = [self._task, *(c for c in self._callbacks if c.logs_metrics)]
+        return any(overrides(watcher, name) for watcher in watchers for name in names)
+
+    def _calls_of(self, name: str) -> list[tuple[str, Hook]]:
+        """Return what to call for a hook, each with its label, in order; found once."""
+        if name not in self._calls:
+            before, after = self._around_task(name)
+            calls = [self._bind(callback, name) for callback in before]
+            if hasattr(self._task, name):
+                calls.append((f"{type(self._task).__name__}.{name}", getattr(self._task, name)))
+            self._calls[name] = calls + [self._bind(callback, name) for callback in after]
+        return self._calls[name]
+
+    def _around_task(self, name: str) -> tuple[list[Callback], list[Callback]]:
+        """Return the callbacks that run before and after the task's own hook."""
+        overriding = [c for c in self._callbacks if overrides(c, name)]
+        outer = [c for c in overriding if c.changes_weights]
+        inner = [c for c in overriding if not c.changes_weights]
+
+        # The task logs what some callbacks judge (a stopper, a checkpoint): they come after it.
+        before = [c for c in inner if not c.runs_after_task]
+        after = [c for c in inner if c.runs_after_task]
+
+        # Weights that a callback swaps in stand before anybody looks, and until all have looked.
+        if name == "on_validation_end":
+            return before, after + outer
+        return outer + before, after
+
+    def _bind(self, callback: Callback, name: str) -> tuple[str, Hook]:
+        hook = partial(getattr(callback, name), self._trainer, self._task)
+        return f"{type(callback).__name__}.{name}", self._guard(callback, hook)

@@ -1,0 +1,246 @@
+"""What this package uses of Keras that Keras does not promise to keep.
+
+Each function says what breaks without it. All were checked with Keras 3.15.1; raising the cap in
+pyproject.toml is the review of this file, and tests/test_keras_internals.py fails where Keras has
+changed. TensorFlow's are in tensorflow_internals.py.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+import tensorflow as tf
+from keras.src.backend.common import global_state
+from keras.src.losses import loss as loss_module
+from keras.src.random.seed_generator import GLOBAL_SEED_GENERATOR
+
+# ---- layers
+
+
+def flat_layers(
+    layer: keras.Layer, *, include_self: bool = True, recursive: bool = True
+) -> list[keras.Layer]:
+    """Return a layer and the layers in it, each before what is in it.
+
+    `Model.layers` stops at nested models, lists and wrappers: frozen layers, BatchNormalization and
+    unfreezing would miss those.
+    """
+    return list(layer._flatten_layers(include_self=include_self, recursive=recursive))
+
+
+def sublayers(layer: keras.Layer) -> list[keras.Layer]:
+    """Return the layers that a layer tracks itself; only models have a public list."""
+    return list(layer.layers if isinstance(layer, keras.Model) else layer._layers)
+
+
+def ever_trainable(layer: keras.Layer) -> list[keras.Variable]:
+    """Return a layer's own variables that train unless the layer is frozen.
+
+    Optimizers are built over these, so that unfreezing keeps their slots; the public list is empty
+    for a frozen layer.
+    """
+    return list(layer._trainable_variables)
+
+
+def producing_layer(tensor: keras.KerasTensor) -> keras.Layer:
+    """Return the layer that a symbolic tensor comes from; Grad-CAM and FID look for the last."""
+    return tensor._keras_history.operation
+
+
+def change_class(layer: keras.Layer, kind: type[keras.Layer]) -> None:
+    """Make a layer one of another class, with its weights and everybody who holds it.
+
+    Only between classes that differ in `call` alone. A clone would be another object: frozen
+    layers, optimizers and models of a user's own class would go on with the old one.
+    """
+    layer.__class__ = kind
+
+
+# ---- variables
+
+
+def wrapped_variable(variable: Any) -> Any:
+    """Return TensorFlow's variable inside one of Keras, past Keras' casts; others as they are.
+
+    Its public `value` is cast under mixed precision: checkpoints would hold half of the bits.
+    """
+    return variable._value if isinstance(variable, keras.Variable) else variable
+
+
+def initialize_again(variable: keras.Variable, value: Any) -> None:
+    """Make what a variable wraps anew, in the strategy's scope that is current.
+
+    A variable stays for ever in the scope that it was made in: a model made before the Trainer
+    could not train on several devices.
+    """
+    variable._initialize(value)
+
+
+# ---- optimizers
+
+
+def learning_rate_of(optimizer: keras.optimizers.Optimizer) -> Any:
+    """Return an optimizer's variable or schedule; the public property gives the rate of a step."""
+    return optimizer._learning_rate
+
+
+def move_optimizer(optimizer: keras.optimizers.Optimizer) -> None:
+    """Let an optimizer, whose variables have moved, work in the scope that is current.
+
+    It remembers the strategy that it was made in, and finds its slots by what the model's variables
+    wrap, which has moved: it would refuse the variables, or take them for new ones.
+    """
+    optimizer._distribution_strategy = tf.distribute.get_strategy()
+    if optimizer.built:
+        optimizer._trainable_variables_indices = {
+            optimizer._var_key(variable): i
+            for i, variable in enumerate(optimizer._trainable_variables)
+        }
+
+
+def decays(optimizer: keras.optimizers.Optimizer, variable: Any) -> bool:
+    """Return whether an optimizer's weight decay reaches a variable."""
+    return bool(optimizer._use_weight_decay(variable))
+
+
+def slot_index(optimizer: keras.optimizers.Optimizer, variable: Any) -> int:
+    """Return the position of a variable's slots in each of `slots`."""
+    return int(optimizer._get_variable_index(variable))
+
+
+SLOT_ATTRIBUTES: dict[type, Callable[[Any], tuple[str, ...]]] = {
+    keras.optimizers.Adam: lambda optimizer: ("_momentums", "_velocities"),
+    keras.optimizers.AdamW: lambda optimizer: ("_momentums", "_velocities"),
+    keras.optimizers.SGD: lambda optimizer: ("momentums",) if optimizer.momentum else (),
+}
+"""The slots that each of these keeps, by attribute; the multi-tensor update works on them."""
+
+
+@contextmanager
+def replaced_update(
+    optimizer: keras.optimizers.Optimizer, update: Callable[..., None]
+) -> Iterator[None]:
+    """Inside, `optimizer.apply` calls `update` instead of its weight decay and its own updates.
+
+    Keras updates variable by variable: Adam over 82 small ones is more than half of a step.
+    """
+    # On the instance, past Keras' tracking of attributes, and gone when the update is traced.
+    attributes: dict[str, Any] = {
+        "_apply_weight_decay": lambda variables: None,
+        "_backend_update_step": update,
+    }
+    vars(optimizer).update(attributes)
+    try:
+        yield
+    finally:
+        for name in attributes:
+            del vars(optimizer)[name]
+
+
+# ---- compiled models
+
+
+def compiled_metrics(model: keras.Model) -> tuple[Any, Any]:
+    """Return the metrics and weighted metrics that a model was compiled with, as given."""
+    metrics = model._compile_metrics
+    if metrics is None:
+        return None, None
+    return metrics._user_metrics, metrics._user_weighted_metrics
+
+
+def compiled_loss_weights(model: keras.Model) -> Any:
+    """Return the loss_weights that a model was compiled with, or None."""
+    loss = model._compile_loss
+    return None if loss is None else loss._user_loss_weights
+
+
+# ---- random numbers
+
+
+def global_seed_generator() -> keras.random.SeedGenerator | None:
+    """Return what keras.random draws from where no seed is given; None before the first such call.
+
+    Keras makes it once in a process and never seeds it again: a second run with the same seed, and
+    a resumed one, would draw other numbers.
+    """
+    return global_state.get_global_attribute(GLOBAL_SEED_GENERATOR)
+
+
+def set_global_seed_generator(generator: keras.random.SeedGenerator) -> None:
+    """Give this thread a generator for unseeded draws.
+
+    Keras makes one for each thread at its first draw; a replica is traced in a thread of its own,
+    where making one fails.
+    """
+    global_state.set_global_attribute(GLOBAL_SEED_GENERATOR, generator)
+
+
+@contextmanager
+def replaced_draw(change: Callable[[tf.Tensor], tf.Tensor]) -> Iterator[None]:
+    """Inside, every seed that a SeedGenerator gives passes through `change`.
+
+    Keras keeps a generator's state equal on all replicas: all would draw the same dropout masks.
+    """
+    draw = keras.random.SeedGenerator.next
+
+    def changed(generator: Any, ordered: bool = True) -> tf.Tensor:
+        return change(draw(generator, ordered))
+
+    keras.random.SeedGenerator.next = changed
+    try:
+        yield
+    finally:
+        keras.random.SeedGenerator.next = draw
+
+
+# ---- losses
+
+
+@contextmanager
+def losses_of_each_thread() -> Iterator[None]:
+    """Inside, each thread has its own lists of what layers add to the loss.
+
+    Replicas are traced in threads that take turns wherever values are reduced over them, inside a
+    synchronized batch normalization for one; in a list that they share, a replica would clear the
+    losses of the one before and find another's.
+    """
+    keras.Layer._losses = _of_each_thread(list)
+    # Those of the losses that are a layer's own, which Keras looks up inside a StatelessScope.
+    keras.Layer._loss_ids = _of_each_thread(set)
+    try:
+        yield
+    finally:
+        del keras.Layer._losses, keras.Layer._loss_ids
+
+
+def _of_each_thread(empty: type) -> property:
+    """Make an attribute with a value for each thread; it goes before the one a layer has itself."""
+    values: dict[tuple[int, int], Any] = defaultdict(empty)
+
+    def get(layer: keras.Layer) -> Any:
+        return values[threading.get_ident(), id(layer)]
+
+    def put(layer: keras.Layer, value: Any) -> None:
+        values[threading.get_ident(), id(layer)] = value
+
+    return property(get, put)
+
+
+@contextmanager
+def undivided_losses() -> Iterator[None]:
+    """Inside, Keras' loss objects give the mean over the examples that they see, as anywhere else.
+
+    Under a strategy they divide it by the number of replicas, which the shards of a batch need not
+    agree with; the Trainer weighs a loss by the shard's examples instead.
+    """
+    divide = loss_module.scale_loss_for_distribution
+    loss_module.scale_loss_for_distribution = lambda loss: loss
+    try:
+        yield
+    finally:
+        loss_module.scale_loss_for_distribution = divide

@@ -1,0 +1,156 @@
+"""What this package uses of TensorFlow that TensorFlow does not promise to keep.
+
+Each function says what breaks without it. All were checked with TensorFlow 2.21.0; raising the cap
+in pyproject.toml is the review of this file, and tests/test_tensorflow_internals.py fails where
+TensorFlow has changed. Keras' are in keras_internals.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import tensorflow as tf
+from tensorflow.core.protobuf.config_pb2 import ConfigProto
+from tensorflow.python.eager import context
+from tensorflow.python.framework import ops
+from tensorflow.python.framework.config import is_op_determinism_enabled
+
+__all__ = ["is_op_determinism_enabled"]  # the fused batch normalization is not deterministic
+
+GRADIENT_ATTRIBUTE = "_gradient_op_type"
+
+# ---- graphs
+
+
+def custom_gradient_names(graph: tf.Graph) -> list[str]:
+    """Return the names under which a graph's custom gradients stand in TensorFlow's table."""
+    operations = graph.get_operations()
+    names = [
+        op.get_attr(GRADIENT_ATTRIBUTE)
+        for op in operations
+        if GRADIENT_ATTRIBUTE in op.node_def.attr
+    ]
+    return [name.decode() for name in names]
+
+
+def forget_custom_gradients(names: Iterable[str]) -> None:
+    """Take custom gradients out of TensorFlow's table, which holds them, and their graph, for ever.
+
+    Each fit of a small conv net would leave 7 MB behind.
+    """
+    for name in names:
+        ops.gradient_registry._registry.pop(name, None)
+
+
+def call_options() -> ConfigProto:
+    """Return the options under which this thread calls graphs."""
+    context.context().ensure_initialized()
+    options = context.context().function_call_options.config_proto_serialized
+    return ConfigProto.FromString(options)
+
+
+@contextmanager
+def calling_with(config: ConfigProto) -> Iterator[None]:
+    """Inside, this thread's graph calls are rewritten by these options.
+
+    ``tf.config.optimizer`` sets options for the whole process, a user's own graphs among them.
+    """
+    context.context().ensure_initialized()
+    before = context.context().function_call_options
+    context.context().function_call_options = context.FunctionCallOptions(config_proto=config)
+    try:
+        yield
+    finally:
+        context.context().function_call_options = before
+
+
+# ---- pipelines
+
+
+def shuffles_of(dataset: Any) -> list[Any]:
+    """Return the shuffles in a pipeline: an unseeded one cannot be repeated by a resumed run."""
+    found = [dataset] if type(dataset).__name__ == "_ShuffleDataset" else []
+    return found + [shuffle for part in dataset._inputs() for shuffle in shuffles_of(part)]
+
+
+def shuffle_seeds(shuffle: Any) -> tuple[int, int]:
+    """Return the two seeds of a shuffle."""
+    return int(shuffle._seed), int(shuffle._seed2)
+
+
+def reshuffles(shuffle: Any) -> bool:
+    """Return whether a shuffle takes another order each time that it is read."""
+    return bool(shuffle._reshuffle_each_iteration)
+
+
+# ---- strategies
+
+
+def is_multi_worker(strategy: Any) -> bool:
+    """Return whether several processes train under a strategy; a resolver alone does not tell."""
+    return strategy.cluster_resolver is not None and strategy.extended._in_multi_worker_mode()
+
+
+def has_started() -> bool:
+    """Return whether TensorFlow has run anything: then it cannot join workers any more."""
+    return context.context()._context_handle is not None
+
+
+@contextmanager
+def merged_replicas() -> Iterator[None]:
+    """Inside, Keras' optimizers update from outside the replicas.
+
+    They enter `merge_call` by themselves, which is an error where the replicas are merged already;
+    inside the replicas each would clip and update by itself.
+    """
+    interim = tf.__internal__.distribute.interim
+    enter = interim.maybe_merge_call
+    interim.maybe_merge_call = lambda act, strategy, *args, **kwargs: act(strategy, *args, **kwargs)
+    try:
+        yield
+    finally:
+        interim.maybe_merge_call = enter
+
+
+def join_workers(
+    cluster_resolver: Any, workers: int, devices: Sequence[str], **timeouts_in_ms: int
+) -> tf.distribute.Strategy:
+    """Join the workers of a cluster, each with these devices; return once every one is there.
+
+    The public MultiWorkerMirroredStrategy takes all GPUs of a worker, or one CPU, and calls a
+    worker lost only after minutes.
+
+    Args:
+        cluster_resolver: Of all workers.
+        workers: How many there are.
+        devices: Of this worker, such as ``/GPU:0``.
+        timeouts_in_ms: As `configure_coordination_service` names them.
+    """
+    from tensorflow.compiler.xla.tsl.protobuf import coordination_config_pb2
+    from tensorflow.python.distribute.collective_all_reduce_strategy import (
+        CollectiveAllReduceExtended,
+    )
+
+    class Extended(CollectiveAllReduceExtended):  # type: ignore[misc]
+        def _initialize_local_devices(
+            self, cluster_resolver: object, worker_device: str
+        ) -> tuple[tuple[str, ...], str]:
+            kind = "GPU" if "GPU" in devices[0] else "CPU"
+            numbers = [name.rsplit(":", 1)[-1] for name in devices]
+            return tuple(f"{worker_device}/device:{kind}:{number}" for number in numbers), kind
+
+    job = coordination_config_pb2.CoordinatedJob(name="worker", num_tasks=workers)
+    context.context().configure_coordination_service(
+        service_type="standalone",
+        service_leader="/job:worker/replica:0/task:0",
+        coordinated_jobs=[job],
+        **timeouts_in_ms,
+    )
+    kind = tf.distribute.MultiWorkerMirroredStrategy
+    strategy = kind.__new__(kind)
+    options = tf.distribute.experimental.CommunicationOptions()
+    extended = Extended(strategy, cluster_resolver=cluster_resolver, communication_options=options)
+    tf.distribute.Strategy.__init__(strategy, extended)
+    return strategy

@@ -1,0 +1,71 @@
+"""ClassificationTask: what tasks that tell classes apart have in common."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from lightning_tf.task import Task
+from lightning_tf.tasks.common.confusion_matrix import make_confusion_counts
+from lightning_tf.tasks.common.metrics import ConfusionCounts
+from lightning_tf.tasks.common.optimizer_settings import OptimizerSettings
+
+
+class ClassificationTask(Task):
+    """A Task whose `model` gives one logit for each class, in float32.
+
+    A subclass sets `optimizer_settings` and `label_smoothing` in its constructor and calls
+    `set_classes` in `configure_model`.
+
+    Attributes:
+        label_smoothing: Share of each training label that is spread evenly over all classes.
+        confusion_counts: Counts of `ConfusionMatrix`, or None where there are too many classes.
+    """
+
+    model: keras.Model
+    optimizer_settings: OptimizerSettings
+    label_smoothing: float = 0.0
+    num_classes: int
+    confusion_counts: ConfusionCounts | None
+
+    def set_classes(self, num_classes: int) -> None:
+        """Keep the number of classes and make the confusion counts."""
+        self.num_classes = num_classes
+        self.confusion_counts = make_confusion_counts(num_classes)
+
+    def configure_optimizers(self) -> keras.optimizers.Optimizer:
+        """Make the optimizer, with its schedule over the updates of this fit."""
+        return self.optimizer_settings.build(self.trainer.estimated_stepping_batches, self.model)
+
+    def training_loss(self, targets: Any, logits: Any) -> tf.Tensor:
+        """Return the mean cross entropy with smoothed targets, plus what the layers add.
+
+        Args:
+            targets: Float32 of shape (batch, classes), each row summing to 1.
+            logits: Float32 of shape (batch, classes).
+        """
+        smoothed = targets * (1.0 - self.label_smoothing) + self.label_smoothing / self.num_classes
+        losses = tf.nn.softmax_cross_entropy_with_logits(smoothed, logits)  # (batch,)
+        added = [tf.cast(loss, tf.float32) for loss in self.model.losses]
+        return tf.add_n([tf.reduce_mean(losses), *added])
+
+    def validation_loss(self, labels: Any, logits: Any) -> tf.Tensor:
+        """Return the mean cross entropy; update metrics and confusion counts.
+
+        Label smoothing and added losses are left out, so that ``val_loss`` compares across options.
+
+        Args:
+            labels: Integers of shape (batch,).
+            logits: Float32 of shape (batch, classes).
+        """
+        self.update_metrics(labels, logits)
+        if self.confusion_counts is not None:
+            self.confusion_counts.update_state(labels, logits)
+        return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
+
+
+def flat_labels(labels: Any) -> tf.Tensor:
+    """Return labels of any integer type and shape as int32 of shape (batch,)."""
+    return tf.cast(tf.reshape(labels, [-1]), tf.int32)
