@@ -2,13 +2,12 @@
 
     python benchmarks/checkpoint_stall.py [--runs 9] [--write] [--check] [--quick]
 
-Stall: the time that the loop spends in the callback that saves, the next save's wait for the one
-before left out, and what the next update of all these bytes takes longer than the one after the
-save, for TensorFlow copies then what the save still holds; beside it a plain copy of the same to
-host memory. The disk is written in the background meanwhile. Whole save: until the checkpoint
-stands under its name, hashed, fsynced, and the one before is deleted; beside it these bytes written
-to one file of the same folder, fsynced and deleted.
-Each round measures all of them, in turn.
+Stall: the time that the loop spends in the callback that saves, without waiting for the save
+before, and the time by which the next update is slower than one after the save, because TensorFlow
+then copies what the save still holds. It is compared with a plain copy of the same bytes to host
+memory; the disk is written in the background meanwhile. Whole save: the time until the checkpoint
+has its final name, is hashed and fsynced, and the one before is deleted. It is compared with these
+bytes written to one file of the same folder, fsynced and deleted. Each round measures all four.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ class Ones(DataModule):
     """Batches of one number, without end."""
 
     def train_dataset(self, epoch: int) -> tf.data.Dataset:
-        """Ones."""
+        """Return ones."""
         return tf.data.Dataset.from_tensors([1.0]).repeat()
 
 
@@ -44,27 +43,27 @@ class Heavy(Task):
         self.data = Ones(batch_size=1)
 
     def configure_model(self) -> None:
-        """Plain variables."""
+        """Make plain variables."""
         self.weight = keras.Variable(0.0)
         shape = (MEGABYTES * 10**6 // 4 // PARTS,)
         ones = np.ones(shape, "float32")
         self.ballast = [keras.Variable(ones, trainable=False) for _ in range(PARTS)]
 
     def configure_optimizers(self) -> keras.Optimizer:
-        """Without slots."""
+        """Return an optimizer without slots."""
         return keras.optimizers.SGD(0.01)
 
     def training_step(self, batch: tf.Tensor) -> tf.Tensor:
-        """Any loss."""
+        """Return any loss."""
         return tf.reduce_mean(batch) * self.weight
 
 
 class TimedCheckpoint(ModelCheckpoint):
-    """Times each save, a plain copy and a plain write before it, and the background's work."""
+    """Times each save, and a plain copy and a plain write before it."""
 
     def __init__(self, folder: str, runs: int) -> None:
         super().__init__(folder, every_n_train_steps=1, save_top_k=1)
-        self.left = runs
+        self.runs_left = runs
         self.copies: list[float] = []
         self.writes: list[float] = []
         self.stalls: list[float] = []
@@ -72,7 +71,7 @@ class TimedCheckpoint(ModelCheckpoint):
 
     def on_train_window_end(self, trainer: Trainer, task: Task) -> None:
         """Copy, save, wait."""
-        began = time.perf_counter()
+        start = time.perf_counter()
         copies = [variable.value.numpy() for variable in task.ballast]
         copied = time.perf_counter()
         self.writes.append(plain_write(Path(self.dirpath or "."), copies))
@@ -81,37 +80,37 @@ class TimedCheckpoint(ModelCheckpoint):
         super().on_train_window_end(trainer, task)
         stalled = time.perf_counter()
         updated_while_held = update(task)
-        self._keeper.settle()
+        self._manager.wait()
         saved = time.perf_counter()
         copied_late = max(0.0, updated_while_held - update(task))
-        self.copies.append(copied - began)
+        self.copies.append(copied - start)
         self.stalls.append(stalled - restarted + copied_late)
         self.saves.append(saved - restarted)
-        self.left -= 1
-        if not self.left:
+        self.runs_left -= 1
+        if not self.runs_left:
             trainer.request_stop("measured")
 
 
 def update(task: Task) -> float:
-    """Seconds that adding to all variables takes."""
-    began = time.perf_counter()
+    """Return the seconds that adding to all variables takes."""
+    start = time.perf_counter()
     for variable in task.ballast:
         variable.assign_add(tf.ones_like(variable.value))
-    return time.perf_counter() - began
+    return time.perf_counter() - start
 
 
 def plain_write(folder: Path, arrays: list[np.ndarray]) -> float:
-    """Seconds that the disk takes for the bytes of arrays, and to delete as many."""
+    """Return the seconds that writing arrays to one file and deleting it takes."""
     folder.mkdir(exist_ok=True)
     path = folder / "plain"
-    began = time.perf_counter()
+    start = time.perf_counter()
     with path.open("wb") as file:
         for array in arrays:
             file.write(array.data)
         file.flush()
         os.fsync(file.fileno())
     path.unlink()
-    return time.perf_counter() - began
+    return time.perf_counter() - start
 
 
 def main() -> None:

@@ -2,11 +2,11 @@
 
     python benchmarks/conv_net.py [--runs 5] [--write] [--check] [--quick]
 
-Six 3x3 convolutions (32, 32, 64, 64, 128, 128 channels), each followed by batch normalisation and
+Six 3x3 convolutions (32, 32, 64, 64, 128, 128 channels), each followed by batch normalization and
 relu, a pooling after every second, Adam, batch 128, random images of 32x32x3; in float32 and in
-mixed_bfloat16. For each: the Trainer with FusedBatchNormalization, with Keras' layer (which parts
-what the layer gives from what the loop gives) and without normalisation (which says what is left to
-gain there); `keras.Model.fit` with Keras' layer; Lightning, and a plain torch loop with
+mixed_bfloat16. For each: the Trainer with FusedBatchNormalization, with Keras' layer (which
+separates what the layer gains from what the loop gains) and without normalization (which shows what
+is left to gain); `keras.Model.fit` with Keras' layer; Lightning, and a plain torch loop with
 channels_last (`make bench-peers`; in another process, in turn with the rest). The Trainer and
 Lightning have their default callbacks, fit has verbose=0, the torch loop nothing.
 
@@ -31,7 +31,7 @@ from lightning_tf.layers import FusedBatchNormalization
 CHANNELS, CLASSES, BATCH = (32, 32, 64, 64, 128, 128), 10, 128
 STEPS, EPOCHS = 16, 3
 OURS, FIT = "Trainer, FusedBatchNormalization", "model.fit, Keras' layer"
-BARE, LIGHTNING, TORCH = "Trainer, no normalisation", "Lightning", "torch, channels_last"
+BARE, LIGHTNING, TORCH = "Trainer, no normalization", "Lightning", "torch, channels_last"
 TARGETS = {"float32": (1.4, 1.4), "mixed_bfloat16": (2.2, 1.7)}  # speed to fit, to Lightning
 
 _random = np.random.RandomState(0)
@@ -42,13 +42,13 @@ Normalization = Callable[[], keras.layers.Layer] | None
 
 
 def dataset(steps: int) -> tf.data.Dataset:
-    """The pipeline of all."""
+    """Return the pipeline of all contenders."""
     examples = tf.data.Dataset.from_tensor_slices((X[: steps * BATCH], Y[: steps * BATCH]))
     return examples.batch(BATCH).prefetch(tf.data.AUTOTUNE)
 
 
 def network(normalization: Normalization) -> keras.Model:
-    """The layers of all, in the dtype policy that is set."""
+    """Return the network of all contenders, in the current dtype policy."""
     layers: list[object] = [keras.Input((32, 32, 3))]
     for index, channels in enumerate(CHANNELS):
         layers.append(keras.layers.Conv2D(channels, 3, padding="same", use_bias=False))
@@ -65,7 +65,7 @@ def network(normalization: Normalization) -> keras.Model:
 
 
 def cross_entropy() -> keras.losses.Loss:
-    """The loss of all."""
+    """Return the loss of all contenders."""
     return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
 
@@ -77,7 +77,7 @@ class Noise(DataModule):
         self.steps = steps
 
     def train_dataset(self, epoch: int) -> tf.data.Dataset:
-        """The same batches in every epoch."""
+        """Return the same batches in every epoch."""
         return dataset(self.steps)
 
 
@@ -94,15 +94,15 @@ class Classifier(Task):
         self.model = network(self.normalization)
 
     def configure_optimizers(self) -> keras.optimizers.Optimizer:
-        """Adam with Keras' defaults."""
+        """Return Adam with Keras' defaults."""
         return keras.optimizers.Adam()
 
     def configure_metrics(self) -> dict[str, keras.metrics.Metric]:
-        """Accuracy."""
+        """Return accuracy."""
         return {"accuracy": keras.metrics.SparseCategoricalAccuracy()}
 
     def training_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
-        """Cross-entropy of images (B, 32, 32, 3) float32 0..1 and labels (B,) int32."""
+        """Return the loss of images (B, 32, 32, 3) float32 in [0, 1] and labels (B,) int32."""
         x, y = batch
         logits = self.model(x, training=True)
         self.update_metrics(y, logits)
@@ -137,51 +137,51 @@ def keras_fit(precision: str, steps: int) -> measure.Timing:
 def contenders(
     process: Peer | None, precision: str, steps: int, *, quick: bool
 ) -> dict[str, Callable[[], measure.Timing]]:
-    """What runs in one precision; in the quick form the fewest that have a target."""
+    """Return what runs in one precision; with `quick`, only what has a target."""
     keras_layer = keras.layers.BatchNormalization
-    found = {
+    runs = {
         OURS: partial(trainer_fit, FusedBatchNormalization, precision, steps),
         FIT: partial(keras_fit, precision, steps),
     }
     if process is not None:
         sizes = {"steps": steps, "epochs": EPOCHS, "batch": BATCH}
         sizes["bf16"] = precision == "mixed_bfloat16"
-        found[TORCH] = process.contender("conv_net", "loop", **sizes)
+        runs[TORCH] = process.contender("conv_net", "loop", **sizes)
         if not quick:
-            found[LIGHTNING] = process.contender("conv_net", "fit", **sizes)
+            runs[LIGHTNING] = process.contender("conv_net", "fit", **sizes)
     if not quick:
-        found["Trainer, Keras' layer"] = partial(trainer_fit, keras_layer, precision, steps)
-        found[BARE] = partial(trainer_fit, None, precision, steps)
-    return found
+        runs["Trainer, Keras' layer"] = partial(trainer_fit, keras_layer, precision, steps)
+        runs[BARE] = partial(trainer_fit, None, precision, steps)
+    return runs
 
 
 def targets_of(precision: str, rounds: dict[str, list[measure.Timing]]) -> list[measure.Target]:
-    """The speeds that are asked for, of those contenders that ran."""
+    """Return the targets of the contenders that ran."""
     if precision == "mixed_bfloat16" and "amx_bf16" not in measure.cpu_flags():
-        return []  # the aims are for a CPU that has instructions for it
+        return []  # the targets are for a CPU with instructions for bfloat16
     to_fit, to_lightning = TARGETS[precision]
-    aims = {FIT: to_fit, LIGHTNING: to_lightning, TORCH: 1.0}
+    at_least = {FIT: to_fit, LIGHTNING: to_lightning, TORCH: 1.0}
     return [
         measure.Target(
             f"speed to {name}, {precision}",
             measure.speed(rounds[OURS], rounds[name]),
-            at_least=aim,
+            at_least=bound,
         )
-        for name, aim in aims.items()
+        for name, bound in at_least.items()
         if name in rounds
     ]
 
 
 def rows_of(precision: str, rounds: dict[str, list[measure.Timing]], steps: int) -> list[list[str]]:
-    """The rows of a table."""
+    """Return the rows of the table."""
     return [
         [
             f"{name}, {precision}",
-            f"{steps * BATCH / measure.middle(timings).epoch:,.0f}",
+            f"{steps * BATCH / measure.median_timing(timings).epoch:,.0f}",
             f"{measure.speed(timings, rounds[FIT]):.2f}",
             f"{measure.speed(timings, rounds[BARE]):.2f}" if BARE in rounds else "",
             measure.spread(timings),
-            f"{measure.middle(timings).whole:.1f}",
+            f"{measure.median_timing(timings).whole:.1f}",
         ]
         for name, timings in rounds.items()
     ]
@@ -195,13 +195,13 @@ def main() -> None:
     rows, targets = [], []
     with peer() as process:
         for precision in precisions:
-            found = contenders(process, precision, steps, quick=options.quick)
-            _, rounds = measure.alternate(found, options.runs, warm_up=not options.quick)
+            runs = contenders(process, precision, steps, quick=options.quick)
+            _, rounds = measure.alternate(runs, options.runs, warm_up=not options.quick)
             rows += rows_of(precision, rounds, steps)
             targets += targets_of(precision, rounds)
-        about = note(process)
+        versions = note(process)
     header = ["", "images/s", "speed to model.fit", f"speed to {BARE}", "spread of times"]
-    text = f"Six 3x3 convolutions, batch {BATCH}, {steps} steps an epoch. {about}\n\n"
+    text = f"Six 3x3 convolutions, batch {BATCH}, {steps} steps an epoch. {versions}\n\n"
     table = measure.table([*header, f"whole call, {EPOCHS} epochs (s)"], rows)
     measure.report("conv_net", text + table, targets, options)
 

@@ -1,19 +1,19 @@
-"""What a batch of validation and of prediction costs, and whether a long prediction grows.
+"""The cost of a batch in validation and in prediction, and the memory of a long prediction.
 
     python benchmarks/evaluation.py [--runs 5] [--write] [--check] [--quick]
 
 A tiny MLP (benchmarks/tiny_network.py), batch 32, the same data sets for all:
 
-- validation inside fit, default callbacks and logger, the second of a fit, from its first hook to
-  its last, beside one graph call with a loop over all batches that sums the loss and moves the
+- the second validation of a fit with the default callbacks and logger, from its first hook to its
+  last; compared with one graph call that loops over all batches, sums the loss and updates the
   metric;
-- prediction with the default callbacks, from its first batch to its last hook, each batch taken as
-  it comes, beside graph calls of 100 batches whose outputs are put together in the graph and read
-  once a call; and beside the same function called and read for each batch.
+- prediction with the default callbacks, from its first batch to its last hook, each batch read as
+  it comes; compared with graph calls of 100 batches whose outputs are concatenated in the graph and
+  read once a call, and with the same function called and read for each batch.
 
-The first round is left out. Memory: the resident size of one process that predicts examples made
-on the way and drops every batch, after a tenth of them and at the end. `for batch in
-trainer.predict(task)` is what streams; PredictionWriter writes such a stream to files.
+The first round is left out. Memory: the resident size of a process that predicts generated examples
+and drops every batch, after a tenth of them and at the end. `for batch in trainer.predict(task)`
+streams; PredictionWriter writes such a stream to files.
 """
 
 from __future__ import annotations
@@ -44,28 +44,28 @@ class StageClock(Callback):
     def __init__(self) -> None:
         self.validations: list[float] = []
         self.predictions: list[float] = []
-        self.began = 0.0
+        self.start = 0.0
 
     def on_validation_start(self, trainer: Trainer, task: Task) -> None:
         """Note the time."""
-        self.began = time.perf_counter()
+        self.start = time.perf_counter()
 
     def on_validation_end(self, trainer: Trainer, task: Task) -> None:
-        """Note how long it took."""
-        self.validations.append(time.perf_counter() - self.began)
+        """Note how long the stage took."""
+        self.validations.append(time.perf_counter() - self.start)
 
     def on_predict_batch_end(self, trainer: Trainer, task: Task, outputs: Any, number: int) -> None:
-        """Note the time after the first batch, whose graph call is made ready once."""
+        """Note the time after the first batch, which pays for the graph call's set-up."""
         if number == 0:
-            self.began = time.perf_counter()
+            self.start = time.perf_counter()
 
     def on_predict_end(self, trainer: Trainer, task: Task) -> None:
-        """Note how long it took."""
-        self.predictions.append(time.perf_counter() - self.began)
+        """Note how long the stage took."""
+        self.predictions.append(time.perf_counter() - self.start)
 
 
 class Stream(DataModule):
-    """Examples that are made when they are asked for, as many as one likes.
+    """Examples that are generated when they are read.
 
     Args:
         examples: How many.
@@ -76,7 +76,7 @@ class Stream(DataModule):
         self.examples = examples
 
     def predict_dataset(self) -> tf.data.Dataset:
-        """Features (B, 32) float32."""
+        """Return features (B, 32) float32."""
         starts = tf.data.Dataset.range(0, self.examples, self.batch_size)
         features = tf.range(FEATURES, dtype=tf.float32)[None]
         rows = tf.range(self.batch_size, dtype=tf.float32)[:, None]
@@ -132,46 +132,48 @@ class BareLoops:
             self._predict(iterator, tf.constant(WINDOW)).numpy()
 
     def predict_each(self) -> None:
-        """A graph call for each batch."""
+        """Call the graph for each batch."""
         for batch in self.inputs:
             self._predict_one(batch).numpy()
 
 
 def seconds(run: Callable[[], None]) -> float:
-    began = time.perf_counter()
+    start = time.perf_counter()
     run()
-    return time.perf_counter() - began
+    return time.perf_counter() - start
 
 
 def times(batches: int, runs: int) -> dict[str, float]:
-    """Median microseconds of a batch, all in one process, in turn."""
+    """Return the median microseconds of a batch by contender, in turn in one process."""
     task, clock = TinyNetwork(BATCH, held_out=batches * BATCH), StageClock()
-    found: dict[str, list[float]] = {}
+    microseconds: dict[str, list[float]] = {}
     with measure.trainer_folder() as folder:
         trainer = Trainer(
             max_epochs=0, default_root_dir=folder, callbacks=[clock], num_sanity_val_steps=0
         )
         bare = None
         for _ in range(runs + 1):
-            trainer.max_epochs += 2  # the first validation of a fit makes its graph call ready
+            trainer.max_epochs += (
+                2  # the first validation of a fit pays for its graph call's set-up
+            )
             trainer.fit(task)
             bare = bare or BareLoops(task)
             for _ in trainer.predict(task):
                 pass
-            now = {
+            seconds_of = {
                 "validation in fit": clock.validations[-1],
                 "validation, one graph call": seconds(bare.validate),
                 "Trainer.predict": clock.predictions[-1],
                 f"prediction, graph calls of {WINDOW} batches": seconds(bare.predict),
                 "prediction, a graph call a batch": seconds(bare.predict_each),
             }
-            for name, time_of in now.items():
-                found.setdefault(name, []).append(time_of / batches * 1e6)
-    return {name: statistics.median(values[1:]) for name, values in found.items()}
+            for name, taken in seconds_of.items():
+                microseconds.setdefault(name, []).append(taken / batches * 1e6)
+    return {name: statistics.median(values[1:]) for name, values in microseconds.items()}
 
 
 def growth(examples: int) -> tuple[float, float]:
-    """Resident MiB after a tenth of a prediction, and at its end."""
+    """Return the resident MiB after a tenth of a prediction, and at its end."""
     task = TinyNetwork(BATCH)
     task.data = Stream(examples)
     sizes, count = [], -(-examples // BATCH)
@@ -187,11 +189,11 @@ def main() -> None:
     options = measure.arguments(__doc__.splitlines()[0])
     batches = 4000 if options.quick else BATCHES
     options.runs = 3 if options.quick else options.runs
-    # Always all of them: what a prediction takes once would count for more in a shorter one.
+    # Always all of them: memory that is taken once would count for more in a shorter prediction.
     early, late = growth(STREAMED)
-    found = times(batches, options.runs)
-    validation, bare_validation, prediction, bare_prediction, _ = found.values()
-    rows = [[name, f"{microseconds:.0f}"] for name, microseconds in found.items()]
+    medians = times(batches, options.runs)
+    validation, bare_validation, prediction, bare_prediction, _ = medians.values()
+    rows = [[name, f"{microseconds:.0f}"] for name, microseconds in medians.items()]
     text = (
         f"Tiny MLP, {batches} batches of {BATCH}.\n\n"
         f"{measure.table(['', 'us a batch'], rows)}\n\n"

@@ -1,4 +1,4 @@
-"""How much faster a head trains on cached features of a frozen backbone.
+"""The speed of training a head on cached features of a frozen backbone.
 
     python benchmarks/feature_cache.py [--runs 3] [--write] [--check]
 
@@ -19,7 +19,7 @@ IMAGES, SIDE, EPOCHS = 320, 160, 10
 
 
 def one_run(cached: bool) -> measure.Timing:
-    """Train the head for some epochs."""
+    """Train the head for some epochs and return the timing."""
     images = np.random.default_rng(0).integers(0, 256, (IMAGES, SIDE, SIDE, 3)).astype("uint8")
     task = TransferLearning(
         (images, np.arange(IMAGES) % 2), weights=None, cache_features=cached, batch_size=32
@@ -48,8 +48,10 @@ def main() -> None:
     ]
     header = ["trained on", "ms per epoch", "whole fit (s)", "epochs, least to most"]
     epochs, whole = plain.epoch / cached.epoch, plain.whole / cached.whole
-    said = f"An epoch is {epochs:.0f} times as fast, the whole fit of {EPOCHS} epochs {whole:.1f}."
-    text = f"{measure.table(header, rows)}\n\n{said}"
+    summary = (
+        f"An epoch is {epochs:.0f} times as fast, the whole fit of {EPOCHS} epochs {whole:.1f}."
+    )
+    text = f"{measure.table(header, rows)}\n\n{summary}"
     target = measure.Target("epoch, images to cached features", epochs, at_least=20.0)
     measure.report("feature_cache", text, [target], options)
 

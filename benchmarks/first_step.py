@@ -1,4 +1,4 @@
-"""How long `lightning-tf fit` takes to its first training step, and what of that is TensorFlow.
+"""The time until the first step of `lightning-tf fit`, and the part of it that is TensorFlow's.
 
     python benchmarks/first_step.py [--runs 5] [--write] [--check] [--quick]
 
@@ -34,9 +34,9 @@ FIT = [
 
 
 def seconds(command: list[str]) -> float:
-    """From the start of a process to its end."""
+    """Return the seconds from the start of a process to its end."""
     with tempfile.TemporaryDirectory() as folder:
-        begun = time.perf_counter()
+        start = time.perf_counter()
         subprocess.run(
             command,
             cwd=folder,
@@ -44,7 +44,7 @@ def seconds(command: list[str]) -> float:
             check=True,
             capture_output=True,
         )
-        return time.perf_counter() - begun
+        return time.perf_counter() - start
 
 
 def main() -> None:

@@ -32,12 +32,12 @@ RATES = {"learning_rate": 2e-4, "beta_1": 0.5}
 
 
 def dataset() -> tf.data.Dataset:
-    """The pipeline of both."""
+    """Return the pipeline of both contenders."""
     return tf.data.Dataset.from_tensor_slices(X).batch(BATCH).prefetch(tf.data.AUTOTUNE)
 
 
 def network(inputs: int, outputs: int) -> keras.Model:
-    """The layers of both."""
+    """Return an MLP of two hidden layers."""
     hidden = [keras.layers.Dense(units, activation="relu") for units in (128, 64)]
     return keras.Sequential([keras.Input((inputs,)), *hidden, keras.layers.Dense(outputs)])
 
@@ -45,16 +45,17 @@ def network(inputs: int, outputs: int) -> keras.Model:
 def losses(
     generator: keras.Model, discriminator: keras.Model, real: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Of the generator and the discriminator."""
+    """Return the losses of the generator and of the discriminator."""
     latents = keras.random.normal((BATCH, LATENT), seed=generator.seeds)
-    of_made = discriminator(generator(latents, training=True), training=True)
-    of_real = discriminator(real, training=True)
-    made = tf.reduce_mean(tf.nn.softplus(-of_made))
-    return made, tf.reduce_mean(tf.nn.softplus(of_made) + tf.nn.softplus(-of_real))
+    fake_logits = discriminator(generator(latents, training=True), training=True)
+    real_logits = discriminator(real, training=True)
+    generator_loss = tf.reduce_mean(tf.nn.softplus(-fake_logits))
+    discriminator_losses = tf.nn.softplus(fake_logits) + tf.nn.softplus(-real_logits)
+    return generator_loss, tf.reduce_mean(discriminator_losses)
 
 
 def networks() -> tuple[keras.Model, keras.Model]:
-    """Generator and discriminator."""
+    """Return generator and discriminator."""
     generator = network(LATENT, OUTPUTS)
     generator.seeds = keras.random.SeedGenerator(0)
     return generator, network(OUTPUTS, 1)
@@ -64,33 +65,33 @@ class Noise(DataModule):
     """Random rows, in a data set that is made once."""
 
     def setup(self, stage: str) -> None:
-        """Make it."""
+        """Make the data set."""
         self.batches = dataset()
 
     def train_dataset(self, epoch: int) -> tf.data.Dataset:
-        """The same batches in every epoch."""
+        """Return the same batches in every epoch."""
         return self.batches
 
 
-class Adversaries(Task):
+class SmallGAN(Task):
     """The GAN as a Task."""
 
     def __init__(self) -> None:
         self.data = Noise(BATCH)
 
     def configure_model(self) -> None:
-        """Make both."""
+        """Make both networks."""
         self.generator, self.discriminator = networks()
 
     def configure_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
-        """Two times Adam."""
+        """Return Adam for each network."""
         names = ("generator", "discriminator")
         return {name: keras.optimizers.Adam(**RATES) for name in names}
 
     def training_step(self, batch: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Losses of rows (64, 32) float32."""
-        made, judged = losses(self.generator, self.discriminator, batch)
-        return {"generator": made, "discriminator": judged}
+        """Return both losses of rows (64, 32) float32."""
+        generator_loss, discriminator_loss = losses(self.generator, self.discriminator, batch)
+        return {"generator": generator_loss, "discriminator": discriminator_loss}
 
 
 def trainer_fit(epochs: int) -> measure.Timing:
@@ -99,7 +100,7 @@ def trainer_fit(epochs: int) -> measure.Timing:
 
         def run() -> None:
             trainer = Trainer(max_epochs=epochs, default_root_dir=folder, callbacks=[clock])
-            trainer.fit(Adversaries())
+            trainer.fit(SmallGAN())
 
         return measure.timed(run, clock.starts)
 

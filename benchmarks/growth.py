@@ -1,15 +1,15 @@
-"""How cost grows with the work: batch size, values logged, callbacks, size of the data set.
+"""The growth of cost with batch size, values logged, callbacks and size of the data set.
 
     python benchmarks/growth.py [--runs 3] [--write] [--check] [--quick]
 
 The first three train a tiny MLP (benchmarks/tiny_network.py) under the Trainer with its default
 callbacks and logger, a row every 50 updates; a step's time is that of the later epochs. The last
-makes the order of an epoch of integers and reads it through ArrayData in batches of 1024: time of
-an epoch, and the most memory that the process took while it read (Linux tells), beside the array.
+shuffles an epoch of integers and reads it through ArrayData in batches of 1024. It measures the
+time of an epoch and the most memory that the process took meanwhile besides the array (on Linux).
 
-The exponent of a growth is that of the power of the work that fits its last decade or so: 1 is
-linear. Random access to integers that fit no cache costs three times as much each, whoever does it:
-the time of an epoch is judged beside that of NumPy, which permutes as many and takes them.
+The exponent of a growth is that of the power law through its last decade or so: 1 is linear. Random
+access to integers that fit no cache costs any program three times as much; so the exponent of an
+epoch's time is compared with NumPy's, which permutes as many integers and takes them.
 `--write` draws docs/growth.png as well.
 """
 
@@ -41,7 +41,7 @@ MEMORY = "memory of an epoch (MiB, at least 0.1)"
 
 
 class Watcher(Callback):
-    """Does as little as a callback can at every row and every epoch."""
+    """A callback that does nearly nothing at every row and every epoch."""
 
     every_n_steps = 50
 
@@ -50,7 +50,7 @@ class Watcher(Callback):
 
     @property
     def state_key(self) -> str:
-        """One for each."""
+        """Return a key of this callback alone."""
         return f"Watcher{self.number}"
 
     def on_train_window_end(self, trainer: Trainer, task: Task) -> None:
@@ -63,7 +63,7 @@ class Watcher(Callback):
 
 
 def step_time(batch_size: int = BATCH, logged: int = 1, callbacks: int = 0) -> float:
-    """Microseconds of a step; the loss is one of the values logged."""
+    """Return the microseconds of a step; the loss is one of the values logged."""
     steps = max(40, min(STEPS, 400_000 // batch_size))
     task = TinyNetwork(steps * batch_size, batch_size=batch_size, logged=logged - 1)
     clock = measure.EpochClock()
@@ -75,7 +75,7 @@ def step_time(batch_size: int = BATCH, logged: int = 1, callbacks: int = 0) -> f
 
 
 def peak_bytes() -> int:
-    """The most that this process has held since `forget_peak`."""
+    """Return the most memory that this process has held since `forget_peak`."""
     status = Path("/proc/self/status").read_text()
     return 1024 * int(status.split("VmHWM:")[1].split()[0])
 
@@ -85,17 +85,17 @@ def forget_peak() -> None:
 
 
 def numpy_time(examples: int) -> float:
-    """Seconds in which NumPy permutes integers and takes them in that order."""
+    """Return the seconds in which NumPy permutes integers and takes them in that order."""
     numbers, times = np.arange(examples, dtype=np.int32), []
     for seed in range(3):
-        began = time.perf_counter()
+        start = time.perf_counter()
         numbers.take(np.random.RandomState(seed).permutation(examples))
-        times.append(time.perf_counter() - began)
+        times.append(time.perf_counter() - start)
     return statistics.median(times)
 
 
-def epoch_of(examples: int) -> tuple[float, float]:
-    """Seconds that an epoch of integers takes, and MiB that it takes beside the array."""
+def epoch_cost(examples: int) -> tuple[float, float]:
+    """Return the seconds and the MiB besides the array that an epoch of integers takes."""
     data = ArrayData(np.arange(examples, dtype=np.int32), val_fraction=0.0, batch_size=READ)
     data.setup("fit")
 
@@ -108,28 +108,28 @@ def epoch_of(examples: int) -> tuple[float, float]:
     before = psutil.Process().memory_info().rss
     forget_peak()
     for epoch in (1, 2, 3):
-        began = time.perf_counter()
+        start = time.perf_counter()
         if int(read(data.train_dataset(epoch))) != examples:
             raise RuntimeError(f"an epoch of {examples} integers did not hold them all")
-        times.append(time.perf_counter() - began)
+        times.append(time.perf_counter() - start)
     return statistics.median(times), max(0, peak_bytes() - before) / 2**20
 
 
-def medians(of: Callable[[int], float], sizes: Sequence[int], runs: int) -> list[float]:
-    """Of some runs, all sizes in turn."""
-    found = [[of(size) for size in sizes] for _ in range(runs)]
-    return [statistics.median(values) for values in zip(*found, strict=True)]
+def medians(cost: Callable[[int], float], sizes: Sequence[int], runs: int) -> list[float]:
+    """Return the median cost of each size over some runs, all sizes in turn."""
+    costs = [[cost(size) for size in sizes] for _ in range(runs)]
+    return [statistics.median(values) for values in zip(*costs, strict=True)]
 
 
 def exponent(sizes: Sequence[int], values: Sequence[float]) -> float:
-    """Of the power that leads from the last but one value, a decade or so before, to the last."""
+    """Return the exponent of the power law between the last value and one about a decade before."""
     first = max(i for i, size in enumerate(sizes) if size * 4 <= sizes[-1])
     rise = math.log(values[-1] / values[first])
     return rise / math.log(sizes[-1] / sizes[first])
 
 
 def draw(panels: list[tuple[str, str, Sequence[int], list[float]]]) -> None:
-    """One panel for each growth; where the work spans decades, a linear growth lies beside it."""
+    """Draw a panel for each growth, with a linear one beside it where the work spans decades."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(13.5, 7), layout="constrained")
@@ -158,8 +158,8 @@ def main() -> None:
         (sizes[0], sizes[-2]) if quick else sizes
         for sizes in (BATCHES, LOGGED, CALLBACKS, EXAMPLES)
     )
-    # First, the smallest first: memory that is freed stays with the process and hides what follows.
-    epochs = [epoch_of(size) for size in examples]
+    # First and the smallest first: a process keeps freed memory, which hides what follows.
+    epochs = [epoch_cost(size) for size in examples]
     numpy_times = [numpy_time(size) for size in examples]
     step_time()  # pays for what a process does once
     panels = [

@@ -1,4 +1,4 @@
-"""Whether decoding JPEG files, augmenting and a frozen MobileNetV2 keep all cores busy.
+"""The use of all cores by decoding JPEG files, augmentation and a frozen MobileNetV2.
 
     python benchmarks/image_pipeline.py [--runs 5] [--write] [--check] [--quick]
 
@@ -7,8 +7,8 @@ features of MobileNetV2 (random weights, frozen) and a head, with flips, brightn
 the step, batches of 32, float32, no validation. Three contenders: the pipeline alone, whose batches
 nobody uses; training on the files; training on the same images decoded beforehand
 (``in_memory=True``), which is the step alone. `busy` is the process's CPU time over wall time and
-cores. Where both parts keep all cores busy, they cannot take less together than one after the
-other; so the second ratio says what is lost by their meeting.
+cores. Two parts that keep all cores busy take together as long as one after the other; the third
+ratio shows how much longer training on files takes than that.
 
 The first epoch, which holds tracing, is left out. What a cache of the features gives, whose epochs
 neither decode nor run the backbone, is in feature_cache.py.
@@ -41,14 +41,14 @@ CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os
 
 @dataclass
 class Clock(Callback):
-    """Notes wall and CPU seconds when each epoch starts, and when the last one is over."""
+    """The wall and CPU seconds at which each epoch starts and the last one ends."""
 
     logs_metrics = False
     wall: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
 
     def note(self) -> None:
-        """Now."""
+        """Note the times."""
         self.wall.append(time.perf_counter())
         self.cpu.append(time.process_time())
 
@@ -61,13 +61,13 @@ class Clock(Callback):
         self.note()
 
     def epoch(self) -> tuple[float, float]:
-        """Wall seconds of an epoch after the first, and the share of all cores that was used."""
+        """Return the wall seconds of a later epoch, and the share of all cores that was used."""
         wall, cpu = self.wall[-1] - self.wall[1], self.cpu[-1] - self.cpu[1]
         return wall / (len(self.wall) - 2), cpu / wall / CORES
 
 
 def write_images(folder: Path, count: int) -> None:
-    """Two classes of smooth random images, some 20 kB each, as photos of that size have."""
+    """Write two classes of smooth random images, some 20 kB each like photos of that size."""
     random = np.random.default_rng(0)
     for number in range(count):
         coarse = random.uniform(0, 255, (HEIGHT // 8, WIDTH // 8, 3)).astype("float32")
@@ -79,14 +79,14 @@ def write_images(folder: Path, count: int) -> None:
 
 
 def data(folder: Path, in_memory: bool) -> ImageFolder:
-    """All images, for training."""
+    """Return all images, for training."""
     return ImageFolder(
         folder, image_size=SIDE, in_memory=in_memory, batch_size=BATCH, val_fraction=0.0
     )
 
 
 def pipeline(folder: Path, epochs: int) -> Clock:
-    """Take every batch and use none."""
+    """Read every batch and use none."""
     clock, images = Clock(), data(folder, in_memory=False)
     images.setup("fit")
     for epoch in range(epochs):
@@ -103,23 +103,23 @@ def training(folder: Path, epochs: int, in_memory: bool) -> Clock:
     task = TransferLearning(
         data(folder, in_memory), weights=None, augmentation=AUGMENTATION, schedule="constant"
     )
-    with measure.trainer_folder() as own:
+    with measure.trainer_folder() as runs:
         Trainer(
-            max_epochs=epochs, default_root_dir=own, callbacks=[clock], enable_checkpointing=False
+            max_epochs=epochs, default_root_dir=runs, callbacks=[clock], enable_checkpointing=False
         ).fit(task)
     return clock
 
 
 def medians(contenders: dict[str, Callable[[], Clock]], runs: int) -> dict[str, tuple[float, ...]]:
-    """Wall seconds of an epoch and busy share of each, over runs that take turns."""
-    found: dict[str, list[tuple[float, float]]] = {name: [] for name in contenders}
+    """Return the wall seconds of an epoch and the busy share of each contender, in turn."""
+    epochs_of: dict[str, list[tuple[float, float]]] = {name: [] for name in contenders}
     for turn in range(runs):
         for name in list(contenders) if turn % 2 else reversed(contenders):
             keras.utils.clear_session()
-            found[name].append(contenders[name]().epoch())
+            epochs_of[name].append(contenders[name]().epoch())
     return {
         name: tuple(map(statistics.median, zip(*epochs, strict=True)))
-        for name, epochs in found.items()
+        for name, epochs in epochs_of.items()
     }
 
 
@@ -136,12 +136,12 @@ def main() -> None:
             "training on files": lambda: training(folder, epochs, in_memory=False),
             "training in memory": lambda: training(folder, epochs, in_memory=True),
         }
-        found = medians(contenders, options.runs)
+        results = medians(contenders, options.runs)
     rows = [
         [name, f"{wall:.2f}", f"{count / wall:.0f}", f"{busy:.2f}"]
-        for name, (wall, busy) in found.items()
+        for name, (wall, busy) in results.items()
     ]
-    (alone, alone_busy), (files, files_busy), (memory, _) = found.values()
+    (alone, alone_busy), (files, files_busy), (memory, _) = results.values()
     text = f"{count} files, {CORES} cores used.\n\n" + measure.table(
         ["", "epoch (s)", "images/s", "busy"], rows
     )

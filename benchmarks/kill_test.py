@@ -1,12 +1,12 @@
-"""Whether a run that is killed again and again ends as the run that was never killed.
+"""Compare a run that is killed again and again with the run that was never killed.
 
     python benchmarks/kill_test.py [--task classifier|gan|two_optimizers] [--kills 100] [--write]
 
 A run in a process of its own is killed with SIGKILL at random moments, half of them while a
 checkpoint is being written, and resumed in a new process with ``ckpt_path="last"`` until it ends.
 Shuffling, dropout, augmentation, AdamW with cosine decay, accumulation of 3 and a checkpoint every
-few updates take part. Compared bit by bit: every variable of the last checkpoint, every logged row,
-and in it the order of the examples.
+few updates take part. Compared bit by bit: every variable of the last checkpoint and every logged
+row, which holds a number for the order of the examples.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ STARTED, TIMEOUT = "training starts", 300
 
 
 def order_of(numbers: tf.Tensor) -> tf.Tensor:
-    """A number that another order of the same examples changes; exact in float32."""
+    """Return a number that depends on the order of the examples; exact in float32."""
     positions = tf.range(1, tf.size(numbers) + 1)
     return tf.cast(tf.reduce_sum(tf.cast(numbers, tf.int32) * positions) % 99_991, tf.float32)
 
@@ -60,7 +60,7 @@ class Classifier(ImageClassification):
         )
 
     def training_step(self, batch: Any) -> tf.Tensor:
-        """As ever; the images' sums tell them apart."""
+        """Log the order, told by the images' sums, and return the loss."""
         sums = tf.reduce_sum(tf.cast(batch[0], tf.int32), axis=[1, 2, 3])
         self.log("order", order_of(sums))
         return super().training_step(batch)
@@ -70,7 +70,7 @@ class Points(DataModule):
     """Numbers in an order of (seed, epoch); the last batch is smaller."""
 
     def train_dataset(self, epoch: int) -> tf.data.Dataset:
-        """50 batches of 16, the last of 7."""
+        """Return 50 batches of 16, the last of 7."""
         order = np.random.RandomState([self.order_seed, epoch]).permutation(791)
         return tf.data.Dataset.from_tensor_slices(order.astype("float32")).batch(16)
 
@@ -82,7 +82,7 @@ class TwoOptimizers(Task):
         self.data = Points(batch_size=16)
 
     def configure_model(self) -> None:
-        """A generator and a discriminator of numbers."""
+        """Make a generator and a discriminator of numbers."""
         noise, hidden = keras.Input((4,)), keras.layers.Dense(16, "relu")
         self.generator = keras.Sequential([noise, hidden, keras.layers.Dense(1)])
         layers = [keras.layers.Dense(16, "relu"), keras.layers.Dropout(0.3), keras.layers.Dense(1)]
@@ -90,7 +90,7 @@ class TwoOptimizers(Task):
         self.noise = keras.random.SeedGenerator(7)
 
     def configure_optimizers(self) -> dict[str, keras.Optimizer]:
-        """AdamW with cosine decay for one, RMSprop for the other."""
+        """Return AdamW with cosine decay for one, RMSprop for the other."""
         cosine = keras.optimizers.schedules.CosineDecay(0.01, 17 * EPOCHS)
         return {
             "generator": keras.optimizers.AdamW(cosine),
@@ -98,21 +98,22 @@ class TwoOptimizers(Task):
         }
 
     def training_step(self, batch: tf.Tensor) -> dict[str, tf.Tensor]:
-        """The two losses of a GAN."""
+        """Return the two losses of a GAN."""
         self.log("order", order_of(batch))
         real = tf.reshape(batch, [-1, 1]) / 791.0
         noise = keras.random.normal([tf.shape(real)[0], 4], seed=self.noise)
         fake = self.generator(noise, training=True)
-        of_real = self.discriminator(real, training=True)
-        of_fake = self.discriminator(fake, training=True)
+        real_logits = self.discriminator(real, training=True)
+        fake_logits = self.discriminator(fake, training=True)
+        losses = tf.nn.softplus(-real_logits) + tf.nn.softplus(fake_logits)
         return {
-            "generator": tf.reduce_mean(tf.nn.softplus(-of_fake)),
-            "discriminator": tf.reduce_mean(tf.nn.softplus(-of_real) + tf.nn.softplus(of_fake)),
+            "generator": tf.reduce_mean(tf.nn.softplus(-fake_logits)),
+            "discriminator": tf.reduce_mean(losses),
         }
 
 
 class SmallGAN(GAN):
-    """Two updates of a critic in a step, its gradient penalty and dropout, an average, a film."""
+    """WGAN-GP with dropout, two critic updates in a step, averaged weights and an animation."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -129,7 +130,7 @@ class SmallGAN(GAN):
         )
 
     def training_step(self, batch: Any) -> dict[str, tf.Tensor]:
-        """As ever; the images' sums tell them apart."""
+        """Log the order, told by the images' sums, and return the loss."""
         self.log("order", order_of(tf.reduce_sum(batch[0], axis=[1, 2, 3])))
         return super().training_step(batch)
 
@@ -138,7 +139,7 @@ TASKS = {"classifier": Classifier, "gan": SmallGAN, "two_optimizers": TwoOptimiz
 
 
 class Announce(Callback):
-    """Tells the other process that training starts."""
+    """Prints a line when training starts, for the process that kills."""
 
     logs_metrics = False
 
@@ -168,7 +169,7 @@ def run(name: str, folder: str) -> None:
 
 @dataclass
 class Counts:
-    """What happened."""
+    """Counts of a test."""
 
     kills: int = 0
     while_saving: int = 0
@@ -192,12 +193,12 @@ def child(name: str, folder: Path) -> subprocess.Popen[str]:
 
 
 def kill(process: subprocess.Popen[str], folder: Path, counts: Counts) -> bool:
-    """Kill at a random moment; False where the run had ended before."""
+    """Kill a run at a random moment and return whether it was still running."""
     saves = list(folder.glob("runs/*/checkpoints"))
     end = time.monotonic() + random.uniform(0.0, counts.longest_wait)
     while time.monotonic() < end and process.poll() is None:
         time.sleep(0.001)
-    if random.random() < 0.5:  # the next time that something is half written
+    if random.random() < 0.5:  # wait until a checkpoint is half written
         saves = list(folder.glob("runs/*/checkpoints"))
         end = time.monotonic() + 2.0
         while time.monotonic() < end and not _is_saving(saves) and process.poll() is None:
@@ -217,28 +218,30 @@ def _is_saving(folders: list[Path]) -> bool:
 
 
 def compare(reference: Path, folder: Path, counts: Counts) -> None:
-    """Note every difference between two runs that have ended."""
+    """Count every difference between two runs that have ended."""
     ends = [read_checkpoint(reference / "end"), read_checkpoint(folder / "end")]
-    wanted, got = (end.tensors for end in ends)
-    run_wanted, run_got = (end.run for end in ends)
-    if set(wanted) != set(got):
+    expected, actual = (end.tensors for end in ends)
+    expected_run, actual_run = (end.run for end in ends)
+    if set(expected) != set(actual):
         counts.differences.append("names of variables")
-    for name in wanted:
-        if wanted[name].tobytes() != got[name].tobytes():
+    for name in expected:
+        if expected[name].tobytes() != actual[name].tobytes():
             counts.differences.append(f"run {counts.runs}: {name}")
-    for run_ in (run_wanted, run_got):
-        del run_["progress"]["seconds"]
+
+    for state in (expected_run, actual_run):
+        del state["progress"]["seconds"]
     for part in ("progress", "means", "metrics"):
-        if run_wanted[part] != run_got[part]:
+        if expected_run[part] != actual_run[part]:
             counts.differences.append(f"run {counts.runs}: {part}")
-    # A run that was killed before its first checkpoint began anew in another folder.
-    tables = [Path(run_["loggers"][0][1]) / "metrics.csv" for run_ in (run_wanted, run_got)]
+
+    # A run that was killed before its first checkpoint started again in another folder.
+    tables = [Path(state["loggers"][0][1]) / "metrics.csv" for state in (expected_run, actual_run)]
     if not filecmp.cmp(*tables, shallow=False):
         counts.differences.append(f"run {counts.runs}: rows")
 
 
 def one_run(name: str, folder: Path, kills: int, counts: Counts) -> None:
-    """Kill a run so many times, then let it end."""
+    """Kill a run `kills` times, then let it end."""
     folder.mkdir()
     for _ in range(kills):
         process = child(name, folder)
@@ -255,7 +258,7 @@ def one_run(name: str, folder: Path, kills: int, counts: Counts) -> None:
 
 
 def kill_test(name: str, kills: int, longest_wait: float = LONGEST_WAIT) -> Counts:
-    """Run until there were so many kills; compare every run with one that was never killed."""
+    """Kill runs `kills` times and compare each with one that was never killed."""
     counts = Counts(longest_wait=longest_wait)
     with tempfile.TemporaryDirectory() as parent:
         reference = Path(parent) / "reference"

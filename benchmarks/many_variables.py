@@ -1,11 +1,11 @@
-"""What Adam costs over many small variables: a 40-layer MLP, window loops with and without update.
+"""The cost of Adam over many small variables: a 40-layer MLP, with and without the update.
 
     python benchmarks/many_variables.py [--runs 5] [--write] [--check] [--quick]
 
 40 hidden layers of 32 units on 32 features, 10 classes, batch 32: 82 variables. In turn: a bare
 loop of forward and backward passes alone, the same with Keras' own Adam, and Trainer.fit with its
-default callbacks. What an update takes is the time of a step less that of the first: a difference
-of two times, which scatters more than either. --quick takes each one's fastest run, not the median.
+default callbacks. The time of an update is that of a step minus that of the first loop's step: a
+difference, which scatters more than either. --quick takes the fastest runs, not the medians.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ STEPS, QUICK_STEPS, WINDOW, EPOCHS = 2000, 1000, 100, 3
 
 
 def network() -> keras.Model:
-    """The MLP."""
+    """Return the MLP."""
     hidden = [keras.layers.Dense(WIDTH, activation="relu") for _ in range(LAYERS)]
     logits = keras.layers.Dense(CLASSES)
     return keras.Sequential([keras.Input((FEATURES,)), *hidden, logits])
@@ -42,7 +42,7 @@ class DeepClassifier(Classifier):
 
 
 def bare_loop(epoch_steps: int, *, updates: bool) -> measure.Timing:
-    """Epochs of windows in one tf.function, with Keras' update or without any."""
+    """Time windows of one tf.function, with Keras' update or without any."""
     starts: list[float] = []
 
     def run() -> None:
@@ -78,7 +78,7 @@ def bare_loop(epoch_steps: int, *, updates: bool) -> measure.Timing:
 
 
 def trainer_fit(epoch_steps: int) -> measure.Timing:
-    """The Trainer with its default callbacks."""
+    """Time the Trainer with its default callbacks."""
     clock = measure.EpochClock()
     with measure.trainer_folder() as folder:
         trainer = Trainer(max_epochs=EPOCHS, default_root_dir=folder, callbacks=[clock])
@@ -95,20 +95,19 @@ def main() -> None:
         "with Keras' Adam": lambda: bare_loop(steps, updates=True),
         "Trainer.fit": lambda: trainer_fit(steps),
     }
-    typical, rounds = measure.alternate(contenders, options.runs, warm_up=not options.quick)
+    timings, rounds = measure.alternate(contenders, options.runs, warm_up=not options.quick)
     if options.quick:
         fastest = partial(min, key=lambda timing: timing.epoch)
-        typical = {name: fastest(timings) for name, timings in rounds.items()}
-    each = {name: timing.epoch / steps * 1e6 for name, timing in typical.items()}
-    passes, theirs, ours = each.values()
+        timings = {name: fastest(runs) for name, runs in rounds.items()}
+    microseconds = {name: timing.epoch / steps * 1e6 for name, timing in timings.items()}
+    passes, theirs, ours = microseconds.values()
     rows = [
         [name, f"{us:.0f}", f"{(us - passes) / passes:.2f}", measure.spread(rounds[name])]
-        for name, us in each.items()
+        for name, us in microseconds.items()
     ]
-    header = ["", "us a step", "what is added, to forward and backward", "spread"]
+    header = ["", "us a step", "update to forward and backward", "spread"]
     which = " The fastest run of each." if options.quick else ""
-    about = f"{LAYERS} layers of {WIDTH} units, batch 32.{which}\n\n"
-    text = about + measure.table(header, rows)
+    text = f"{LAYERS} layers of {WIDTH} units, batch 32.{which}\n\n{measure.table(header, rows)}"
     targets = [
         measure.Target("update to forward and backward", (ours - passes) / passes, 1.0),
         measure.Target("update to Keras' update", (ours - passes) / (theirs - passes), 0.7),

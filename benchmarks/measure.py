@@ -34,7 +34,7 @@ class Timing:
 
 @dataclass(frozen=True)
 class Target:
-    """A ratio that is to be reached, of times unless `is_time` says otherwise, and what was."""
+    """A measured ratio and its bound; of times, unless `is_time` is False."""
 
     what: str
     ratio: float
@@ -43,7 +43,7 @@ class Target:
     is_time: bool = True
 
     def with_slack(self, factor: float) -> Target:
-        """The same with a bound that is easier by `factor`, if it is of times, which scatter."""
+        """Return the target with a bound easier by `factor`, if its ratio is of times."""
         factor = factor if self.is_time else 1.0
         at_most = None if self.at_most is None else self.at_most * factor
         at_least = None if self.at_least is None else self.at_least / factor
@@ -51,19 +51,19 @@ class Target:
 
     @property
     def is_met(self) -> bool:
-        """Whether the ratio is on the right side of its bound."""
+        """Say whether the ratio is on the right side of its bound."""
         below = self.at_most is None or self.ratio <= self.at_most
         return below and (self.at_least is None or self.ratio >= self.at_least)
 
     def __str__(self) -> str:
-        """One line for people."""
+        """Return the ratio, its bound and whether it is met, in one line."""
         bound = f"<= {self.at_most:g}" if self.at_most is not None else f">= {self.at_least:g}"
         verdict = "met" if self.is_met else "MISSED"
         return f"{self.what}: {self.ratio:.2f} (target {bound}: {verdict})"
 
 
 class EpochClock(Callback):
-    """Notes when each epoch starts, and when the last one is over, under the Trainer."""
+    """The times at which each epoch starts and the last one ends, under the Trainer."""
 
     logs_metrics = False
 
@@ -80,7 +80,7 @@ class EpochClock(Callback):
 
 
 class KerasEpochClock(keras.callbacks.Callback):
-    """Notes when each epoch starts, and when the last one is over, under `keras.Model.fit`."""
+    """The times at which each epoch starts and the last one ends, under `keras.Model.fit`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -96,29 +96,29 @@ class KerasEpochClock(keras.callbacks.Callback):
 
 
 def timed(run: Callable[[], None], starts: list[float]) -> Timing:
-    """Time a run that notes in `starts` when each epoch starts and when the last one is over.
+    """Time a run that appends to `starts` when each epoch starts and when the last one ends.
 
-    An epoch counts until the start of the next, so that what lies between two epochs (a checkpoint,
-    a row) is part of it.
+    An epoch lasts until the next one starts: what lies between two epochs (a checkpoint, a row) is
+    part of it.
     """
-    began = time.perf_counter()
+    start = time.perf_counter()
     run()
-    whole = time.perf_counter() - began
+    whole = time.perf_counter() - start
     return Timing(later_epoch(starts), whole)
 
 
 def later_epoch(starts: list[float]) -> float:
-    """Seconds of an epoch, the mean without the first, which holds tracing."""
+    """Return the mean seconds of an epoch, without the first, which holds tracing."""
     return statistics.fmean(after - before for before, after in itertools.pairwise(starts[1:]))
 
 
 def per_step(timings: list[Timing], steps: int) -> list[Timing]:
-    """The same of one step of an epoch."""
+    """Return timings divided by the steps of an epoch."""
     return [Timing(timing.epoch / steps, timing.whole / steps) for timing in timings]
 
 
-def middle(timings: list[Timing]) -> Timing:
-    """The medians of runs."""
+def median_timing(timings: list[Timing]) -> Timing:
+    """Return the median of the epochs and of the whole runs."""
     return Timing(
         statistics.median(timing.epoch for timing in timings),
         statistics.median(timing.whole for timing in timings),
@@ -126,10 +126,10 @@ def middle(timings: list[Timing]) -> Timing:
 
 
 def speed(of: list[Timing], to: list[Timing]) -> float:
-    """How many times as fast an epoch of one contender is as another's: the median over rounds.
+    """Return how many times as fast one contender is as another: the median over rounds.
 
-    The two runs of a round lie beside each other in time, so that what slows the machine down for a
-    while slows both.
+    The two runs of a round lie close together in time, so a machine that is slow for a while slows
+    both.
     """
     return statistics.median(b.epoch / a.epoch for a, b in zip(of, to, strict=True))
 
@@ -137,9 +137,9 @@ def speed(of: list[Timing], to: list[Timing]) -> float:
 def alternate(
     contenders: dict[str, Callable[[], Timing]], runs: int, *, warm_up: bool = True
 ) -> tuple[dict[str, Timing], dict[str, list[Timing]]]:
-    """Run all contenders `runs` times in one process, in turn, each round in the other order.
+    """Run all contenders `runs` times in one process, in turn, every other round in reverse order.
 
-    One unmeasured round goes first, where it is asked for: it pays for what a process does once.
+    With `warm_up`, one unmeasured round goes first: it pays for what a process does once.
 
     Returns:
         Medians, and all single runs.
@@ -151,7 +151,7 @@ def alternate(
             timing = contenders[name]()
             if turn >= 0:
                 rounds[name].append(timing)
-    return {name: middle(timings) for name, timings in rounds.items()}, rounds
+    return {name: median_timing(timings) for name, timings in rounds.items()}, rounds
 
 
 class _Terminal(io.StringIO):
@@ -161,7 +161,7 @@ class _Terminal(io.StringIO):
 
 @contextlib.contextmanager
 def trainer_folder() -> Iterator[str]:
-    """A folder for a Trainer's files, and a terminal in memory for its bar, drawn in full."""
+    """Yield a folder for a Trainer's files; its progress bar is drawn in full, into memory."""
     with (
         tempfile.TemporaryDirectory() as folder,
         contextlib.redirect_stdout(_Terminal()),
@@ -171,27 +171,27 @@ def trainer_folder() -> Iterator[str]:
 
 
 def table(header: list[str], rows: list[list[str]]) -> str:
-    """A Markdown table."""
+    """Return a Markdown table."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def spread(timings: list[Timing]) -> str:
-    """Smallest and largest epoch relative to the median, which says how far to trust it."""
+    """Return the smallest and the largest epoch relative to the median."""
     epochs = [timing.epoch for timing in timings]
-    middle = statistics.median(epochs)
-    return f"{min(epochs) / middle:.2f} to {max(epochs) / middle:.2f}"
+    median = statistics.median(epochs)
+    return f"{min(epochs) / median:.2f} to {max(epochs) / median:.2f}"
 
 
 def cpu_flags() -> set[str]:
-    """The CPU's features as Linux names them; empty elsewhere."""
-    information = Path("/proc/cpuinfo")
-    lines = information.read_text().splitlines() if information.exists() else []
+    """Return the CPU's features as Linux names them; empty elsewhere."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
     return set(next((line for line in lines if line.startswith("flags")), "").split())
 
 
 def machine() -> str:
-    """Where the figures come from."""
+    """Describe the machine and the versions behind the figures."""
     amx = "with AMX" if "amx_bf16" in cpu_flags() else "without AMX"
     return (
         f"{os.cpu_count()} CPU cores ({platform.machine()}, {amx}), Python "
@@ -200,7 +200,7 @@ def machine() -> str:
 
 
 def arguments(description: str, runs: int = 5) -> argparse.Namespace:
-    """The command line that all benchmarks have."""
+    """Parse the command line that all benchmarks share."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--runs", type=int, default=runs, help=f"alternating runs, {runs}")
     parser.add_argument("--write", action="store_true", help="put the result into RESULTS.md")
@@ -210,12 +210,12 @@ def arguments(description: str, runs: int = 5) -> argparse.Namespace:
 
 
 def report(name: str, text: str, targets: list[Target], options: argparse.Namespace) -> None:
-    """Print a result; write it and judge it where the command line asks for that.
+    """Print a result; write and check it where the command line asks for that.
 
     Args:
         name: Of the benchmark's file, without its ending; the name of the section.
         text: Markdown.
-        targets: What an issue asks for.
+        targets: The ratios to reach.
         options: From `arguments`.
     """
     if options.quick:
@@ -230,7 +230,7 @@ def report(name: str, text: str, targets: list[Target], options: argparse.Namesp
 
 
 def write(name: str, section: str) -> None:
-    """Put a section into RESULTS.md, in the place of the one of that name."""
+    """Put a section into RESULTS.md, replacing the one of that name."""
     before = RESULTS.read_text() if RESULTS.exists() else ""
     sections = {part.split("\n", 1)[0]: f"## {part.strip()}\n" for part in before.split("## ")[1:]}
     sections[name] = section

@@ -1,14 +1,14 @@
-"""Whether a long run grows, and whether a process that trains again and again does.
+"""The memory of a long run, and of a process that trains again and again.
 
     python benchmarks/memory.py [--runs 3] [--write] [--check] [--quick]
 
 ImageClassification on digits through the Trainer with its default callbacks and logger; each run is
 a process of its own. Resident size of the process:
 
-- one fit of 100 epochs: after epoch 100 to that after epoch 10;
-- 20 fits after 4 others, each with a new task, a new Trainer and a new folder, of 2 epochs: after
-  the last to that after the 4, Python's unreachable objects collected before both. The four others
-  pay for what a process does once.
+- one fit of 100 epochs: the size after epoch 100 to that after epoch 10;
+- 24 fits of 2 epochs, each with a new task, a new Trainer and a new folder: the size after the last
+  to that after the fourth, both after a garbage collection. The first four fits pay for what a
+  process does once.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ FITS, WARM_UP_FITS = 20, 4
 
 
 class ResidentSize(Callback):
-    """Notes the process' resident size, in bytes, after every epoch."""
+    """The process' resident size after every epoch, in bytes."""
 
     logs_metrics = False
 
@@ -42,7 +42,7 @@ class ResidentSize(Callback):
 
 
 def fit(epochs: int) -> list[int]:
-    """Train, and give the size after every epoch."""
+    """Train and return the size after every epoch."""
     resident = ResidentSize()
     with measure.trainer_folder() as folder:
         trainer = Trainer(max_epochs=epochs, default_root_dir=folder, seed=0, callbacks=[resident])
@@ -69,7 +69,7 @@ PROCESSES = {"epochs": epochs_in_this_process, "fits": fits_in_this_process}
 
 
 def sizes_of(name: str, before: int) -> tuple[int, int]:
-    """The sizes after `before` epochs or fits, and at the end, of a new process."""
+    """Return the sizes after `before` epochs or fits and at the end, of a new process."""
     command = [sys.executable, __file__, name]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     sizes = [int(size) for size in done.stdout.splitlines()[-1].split()]
@@ -85,19 +85,19 @@ def main() -> None:
     kinds = {"epochs": EARLY_EPOCH, "fits": WARM_UP_FITS}
     if options.quick:
         del kinds["fits"]  # takes a minute
-    found = {
+    sizes = {
         name: [sizes_of(name, before) for _ in range(options.runs)]
         for name, before in kinds.items()
     }
     rows = [
         [name, f"{early / 2**20:.0f}", f"{late / 2**20:.0f}", f"{late / early:.3f}"]
-        for name, runs in found.items()
+        for name, runs in sizes.items()
         for early, late in runs
     ]
     header = ["over", "before (MiB)", "after (MiB)", "ratio"]
     ratios = {
         name: statistics.median(late / early for early, late in runs)
-        for name, runs in found.items()
+        for name, runs in sizes.items()
     }
     bounds = {"epochs": (f"{EPOCHS} epochs", 1.01), "fits": (f"{FITS} fits", 1.05)}
     targets = [

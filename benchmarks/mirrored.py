@@ -2,10 +2,10 @@
 
     python benchmarks/mirrored.py [--runs 5] [--write] [--check] [--quick]
 
-The network of tiny_mlp.py, the global batch parted between two logical devices of one CPU by the
+The network of tiny_mlp.py, the global batch split between two logical devices of one CPU by the
 strategy that the Trainer uses. Keras' steps_per_execution above 1 fails there, so fit pays its
 overhead at every step. The Trainer has its default callbacks, fit has verbose=0. The replicas share
-the machine's cores: what is measured is what replicas cost, not what they gain.
+the machine's cores: this measures the cost of replicas, not their gain.
 """
 
 from __future__ import annotations

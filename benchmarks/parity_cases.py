@@ -1,8 +1,8 @@
-"""What benchmarks/replica_parity.py trains, and in the workers of a run the program itself.
+"""The cases of benchmarks/replica_parity.py, and the program that its workers run.
 
     lightning-tf launch --workers 2 -- benchmarks/parity_cases.py FOLDER
 
-Every worker writes what each case ends with to ``FOLDER/<case's number>.<worker>.npz``.
+Every worker writes the weights and metrics of each case to ``FOLDER/<case>.<worker>.npz``.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Reversed(DataModule):
         self.data = data
 
     def __getattr__(self, name: str) -> Any:
-        """Whatever else a task asks of its data."""
+        """Return any other attribute of the data."""
         return getattr(vars(self)["data"], name)
 
     def setup(self, stage: str) -> None:
@@ -50,17 +50,17 @@ class Reversed(DataModule):
         self.data.setup(stage)
 
     def train_dataset(self, epoch: int) -> tf.data.Dataset:
-        """The same batches, each reversed."""
+        """Return the same batches, each reversed."""
         return self.data.train_dataset(epoch).map(_reversed)
 
     def val_dataset(self) -> tf.data.Dataset:
-        """The same batches, each reversed."""
+        """Return the same batches, each reversed."""
         return self.data.val_dataset().map(_reversed)
 
 
 def _reversed(*batch: Any) -> Any:
-    turned = tf.nest.map_structure(lambda part: tf.reverse(part, [0]), batch)
-    return turned if len(turned) > 1 else turned[0]
+    parts = tf.nest.map_structure(lambda part: tf.reverse(part, [0]), batch)
+    return parts if len(parts) > 1 else parts[0]
 
 
 class Arrays2D(DataModule):
@@ -78,11 +78,11 @@ class Arrays2D(DataModule):
         self.count = len(x)
 
     def train_dataset(self, epoch: int) -> tf.data.Dataset:
-        """All rows in the epoch's order."""
+        """Return all rows in the epoch's order."""
         return self._batches(np.random.RandomState([self.order_seed, epoch]).permutation)
 
     def val_dataset(self) -> tf.data.Dataset:
-        """All rows in their order."""
+        """Return all rows in their order."""
         return self._batches(np.arange)
 
     def _batches(self, order: Callable[[int], np.ndarray]) -> tf.data.Dataset:
@@ -91,7 +91,7 @@ class Arrays2D(DataModule):
         return tf.data.Dataset.from_tensor_slices(arrays).batch(self.batch_size)
 
 
-class Adversaries(Task):
+class PointGAN(Task):
     """A generator of points and a discriminator, each with an optimizer of its own.
 
     Args:
@@ -103,29 +103,31 @@ class Adversaries(Task):
         self.data, self.optimizer = data, optimizer
 
     def configure_model(self) -> None:
-        """Two small nets."""
+        """Make two small nets."""
         self.generator = _dense_net(2, 2)
         self.discriminator = _dense_net(2, 1)
 
     def configure_optimizers(self) -> dict[str, Any]:
-        """One for each net."""
+        """Return one for each net."""
         return {"generator": self.optimizer(), "discriminator": self.optimizer()}
 
     def training_step(self, points: tf.Tensor) -> dict[str, tf.Tensor]:
-        """The losses of both; the noise comes from the points: it is the same everywhere."""
-        made = self.generator(tf.math.sin(7.0 * points))
-        real, fake = self.discriminator(points), self.discriminator(made)
+        """Return both losses; the noise is made of the points, so it is the same everywhere."""
+        real_logits = self.discriminator(points)
+        fake_logits = self.discriminator(self.generator(tf.math.sin(7.0 * points)))
         loss = keras.losses.BinaryCrossentropy(from_logits=True)
-        judged = loss(tf.ones_like(real), real) + loss(tf.zeros_like(fake), fake)
-        return {"generator": loss(tf.ones_like(fake), fake), "discriminator": judged}
+        on_real = loss(tf.ones_like(real_logits), real_logits)
+        on_fake = loss(tf.zeros_like(fake_logits), fake_logits)
+        generator_loss = loss(tf.ones_like(fake_logits), fake_logits)
+        return {"generator": generator_loss, "discriminator": on_real + on_fake}
 
     def validation_step(self, points: tf.Tensor) -> dict[str, tf.Tensor]:
-        """The same losses."""
+        """Return the same losses."""
         return self.training_step(points)
 
 
 class Sequences(Task):
-    """A GRU that tells whether a sequence sums up to more than nothing.
+    """A GRU that tells whether the sum of a sequence is positive.
 
     Args:
         data: Sequences of shape (batch, steps, 1) and labels.
@@ -136,30 +138,30 @@ class Sequences(Task):
         self.data, self.optimizer = data, optimizer
 
     def configure_model(self) -> None:
-        """One recurrent layer."""
+        """Make one recurrent layer."""
         layers = [keras.layers.GRU(16, unroll=True), keras.layers.Dense(1)]
         self.model = keras.Sequential([keras.Input((12, 1)), *layers])
 
     def configure_optimizers(self) -> Any:
-        """The given one."""
+        """Return the optimizer."""
         return self.optimizer()
 
     def configure_metrics(self) -> dict[str, keras.metrics.Metric]:
-        """Accuracy and the area under the curve."""
+        """Return accuracy and the area under the curve."""
         return {
             "accuracy": keras.metrics.BinaryAccuracy(threshold=0.0),
             "auc": keras.metrics.AUC(from_logits=True),
         }
 
     def training_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
-        """Cross entropy."""
+        """Return the cross-entropy."""
         x, y = batch
         logits = self.model(x)
         self.update_metrics(y[:, None], logits)
         return keras.losses.BinaryCrossentropy(from_logits=True)(y[:, None], logits)
 
     def validation_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
-        """The same."""
+        """Return the cross-entropy."""
         return self.training_step(batch)
 
 
@@ -169,7 +171,7 @@ def _dense_net(inputs: int, outputs: int) -> keras.Model:
 
 
 def images(optimizer: Callable[[], Any], wrap: Callable[..., DataModule]) -> Task:
-    """1,257 digits in batches of 61, the last of 37; a net that is smooth everywhere."""
+    """Make a task of 1,257 digits in batches of 61, the last of 37, and a net without kinks."""
     x = inputs = keras.Input((8, 8, 1))
     for filters, strides in ((16, 1), (32, 2), (32, 2)):
         x = keras.layers.Conv2D(filters, 3, strides, "same", use_bias=False)(x)
@@ -179,26 +181,26 @@ def images(optimizer: Callable[[], Any], wrap: Callable[..., DataModule]) -> Tas
     return ImageClassification(data=data, network=network, optimizer=optimizer())
 
 
-def kinks(optimizer: Callable[[], Any], wrap: Callable[..., DataModule]) -> Task:
-    """The same digits and the package's convnet, with relu and max pooling."""
+def images_with_kinks(optimizer: Callable[[], Any], wrap: Callable[..., DataModule]) -> Task:
+    """Make a task of the same digits and the package's convnet, with relu and max pooling."""
     data = wrap(Digits(batch_size=61), 61)
     return ImageClassification(data=data, batch_norm=True, optimizer=optimizer())
 
 
-def adversaries(optimizer: Callable[[], Any], wrap: Callable[..., DataModule]) -> Task:
-    """301 points in batches of 32, the last of 13."""
+def point_gan(optimizer: Callable[[], Any], wrap: Callable[..., DataModule]) -> Task:
+    """Make a task of 301 points in batches of 32, the last of 13."""
     points = np.random.RandomState(1).normal(1.0, 0.5, (301, 2)).astype("float32")
-    return Adversaries(wrap(Arrays2D(points, None, 32), 32), optimizer)
+    return PointGAN(wrap(Arrays2D(points, None, 32), 32), optimizer)
 
 
 def sequences(optimizer: Callable[[], Any], wrap: Callable[..., DataModule]) -> Task:
-    """131 sequences in batches of 13, the last of one, which leaves replicas without examples."""
+    """Make a task of 131 sequences in batches of 13; the last, of one, leaves replicas empty."""
     x = np.random.RandomState(2).normal(size=(131, 12, 1)).astype("float32")
     return Sequences(wrap(Arrays2D(x, (x.sum((1, 2)) > 0).astype("float32"), 13), 13), optimizer)
 
 
-TASKS = {"images": images, "adversaries": adversaries, "sequences": sequences}
-NOT_SMOOTH = {"images, relu": kinks}
+TASKS = {"images": images, "adversaries": point_gan, "sequences": sequences}
+NOT_SMOOTH = {"images, relu": images_with_kinks}
 OPTIMIZERS = {
     "SGD momentum": partial(keras.optimizers.SGD, 0.05, momentum=0.9),
     "AdamW": partial(keras.optimizers.AdamW, 1e-3, weight_decay=0.004),
@@ -217,14 +219,14 @@ class Case:
     accumulation: int
 
     def __str__(self) -> str:
-        """Its name."""
+        """Return its name."""
         every = "every batch" if self.accumulation == 1 else f"every {self.accumulation} batches"
         return f"{self.task}, {self.optimizer}, by {self.clipping}, {every}"
 
     def run(
         self, updates: int, devices: int, wrap: Callable[..., DataModule] = lambda data, size: data
     ) -> tuple[Arrays, Arrays]:
-        """Train; return weights and values."""
+        """Train and return weights and metrics."""
         keras.utils.set_random_seed(0)
         task = {**TASKS, **NOT_SMOOTH}[self.task](OPTIMIZERS[self.optimizer], wrap)
         trainer = Trainer(
@@ -254,7 +256,7 @@ CASES = [
 
 
 def arguments(description: str) -> argparse.ArgumentParser:
-    """The part of the command line that says what runs."""
+    """Return the parser of the options that say what runs."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--updates", type=int, default=50, help="updates of a run, 50")
     parser.add_argument("--only", default="", help="cases whose name holds this text")
@@ -262,16 +264,16 @@ def arguments(description: str) -> argparse.ArgumentParser:
 
 
 def outcomes_of(folder: Path, number: int) -> list[tuple[Arrays, Arrays]]:
-    """Weights and values of a case, of each worker in their order."""
-    found = []
+    """Return weights and metrics of a case, of each worker in their order."""
+    outcomes = []
     for file in sorted(folder.glob(f"{number:02d}.*.npz")):
         with np.load(file) as arrays:
             parts: tuple[Arrays, Arrays] = ({}, {})
             for key in arrays.files:
                 part, _, name = key.partition("/")
                 parts[int(part)][name] = arrays[key]
-        found.append(parts)
-    return found
+        outcomes.append(parts)
+    return outcomes
 
 
 def main() -> None:

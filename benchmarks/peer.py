@@ -1,6 +1,6 @@
 """Peer: a process with PyTorch and Lightning that takes turns with the contenders of this one.
 
-`make bench-peers` builds its environment. Where there is none, a benchmark runs without its rows.
+`make bench-peers` builds its environment. Without it, a benchmark leaves out its rows.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Peer:
         """Run one contender and wait for it.
 
         Raises:
-            RuntimeError: It failed; with its traceback.
+            RuntimeError: It failed; the message holds its traceback.
         """
         request = {"module": module, "function": function, "options": options}
         print(json.dumps(request), file=self.process.stdin, flush=True)
@@ -47,7 +47,7 @@ class Peer:
         return measure.Timing(measure.later_epoch(answer["starts"]), answer["whole"])
 
     def contender(self, module: str, function: str, **options: Any) -> Callable[[], measure.Timing]:
-        """The same as a contender for `measure.alternate`."""
+        """Return a contender for `measure.alternate`."""
         return partial(self.run, module, function, **options)
 
     def close(self) -> None:
@@ -65,7 +65,7 @@ class Peer:
 
 @contextmanager
 def peer() -> Iterator[Peer | None]:
-    """The peers' process while a benchmark runs; None where their environment is absent."""
+    """Yield the peers' process, or None where their environment is absent."""
     if not PYTHON.exists():
         print(ABSENT)
         yield None
@@ -78,5 +78,5 @@ def peer() -> Iterator[Peer | None]:
 
 
 def note(process: Peer | None) -> str:
-    """What a result says about the peers."""
+    """Return the peers' versions, or that they are absent."""
     return ABSENT if process is None else f"{process.versions}."

@@ -6,7 +6,7 @@ Random images of 160 x 160 pixels in batches of 16 (MobileNetV2) and 8 (ResNet50
 (which cost what trained ones do), a linear head, Adam; float32, and ResNet50 in mixed_bfloat16 too
 (MobileNetV2's depthwise convolutions are no faster there). Three contenders: KerasTask under
 the Trainer with its default callbacks, which computes Keras' BatchNormalization layers fused; the
-same with ``fused_batch_norm=False``, which parts what the layer gives from what the loop gives; and
+same with ``fused_batch_norm=False``, which separates the layer's gain from the loop's; and
 `keras.Model.fit` with verbose=0.
 
 An epoch counts from its start to the start of the next; the first, which holds tracing, is left
@@ -34,7 +34,7 @@ Contenders = dict[str, Callable[[], measure.Timing]]
 
 
 def dataset(batch: int, steps: int) -> tf.data.Dataset:
-    """The pipeline of all: images in [-1, 1], which lie in memory."""
+    """Return the pipeline of all contenders: images in [-1, 1], held in memory."""
     random = np.random.RandomState(0)
     x = random.uniform(-1, 1, (batch * steps, SIDE, SIDE, 3)).astype("float32")
     y = random.randint(0, CLASSES, batch * steps).astype("int32")
@@ -42,7 +42,7 @@ def dataset(batch: int, steps: int) -> tf.data.Dataset:
 
 
 def network(name: str, precision: str) -> keras.Model:
-    """The layers of all, compiled."""
+    """Return the compiled model of all contenders."""
     keras.config.set_dtype_policy(precision)
     application = getattr(keras.applications, name)
     backbone = application(
@@ -81,7 +81,7 @@ def keras_fit(name: str, precision: str, batches: tf.data.Dataset, epochs: int) 
 
 
 def contenders(name: str, precision: str, steps: int, epochs: int) -> Contenders:
-    """Those of one network in one precision."""
+    """Return the contenders of one network in one precision."""
     batches = dataset(BATCHES[name], steps)
     fit = partial(trainer_fit, name, precision, batches, epochs)
     return {
@@ -97,7 +97,7 @@ def main() -> None:
     rows, targets = [], []
     for name, precision in cases:
         competing = contenders(name, precision, steps, epochs)
-        if options.quick:  # making and tracing a network is most of a run: two runs have to do
+        if options.quick:  # making and tracing a network is most of a run: two runs suffice
             del competing[f"{name}, {precision}, Trainer, Keras' layer"]
             options.runs = 1
             medians = {label: contender() for label, contender in competing.items()}

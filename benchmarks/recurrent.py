@@ -3,15 +3,15 @@
     python benchmarks/recurrent.py [--runs 5] [--write] [--check] [--quick]
 
 Windows of 60 steps and one feature, two layers of 64 units, one value ahead, batch 64, Adam, mean
-squared error. TimeSeriesForecast decides by itself whether to write the network out step by step
-(its run would be long: it is told of 1,000 epochs and stopped after a few); it scales the windows
-and keeps its metrics (four errors in the data's units). The Trainer has its default callbacks, fit
-verbose=0 and two metrics. torch (`make bench-peers`) runs nn.LSTM in a plain loop with no callback
-and no metric, in another process, in turn with the rest.
+squared error. TimeSeriesForecast decides by itself to unroll the network (max_epochs is 1,000, and
+a callback stops the run after a few); it scales the windows and keeps its metrics (four errors in
+the data's units). The Trainer has its default callbacks, fit verbose=0 and two metrics. torch
+(`make bench-peers`) runs nn.LSTM in a plain loop with no callback and no metric, in another
+process, in turn with the rest.
 
 An epoch counts from its start to the start of the next; the first, which holds tracing, is left out
-and shows in the whole call. "pays after" says how many updates make up for what writing the network
-out takes longer to trace, validation not counted.
+and shows in the whole call. "pays after" is the number of updates that make up for the longer
+tracing of the unrolled network, without validation.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ CHOICE, LOOP, FIT, TORCH = "Trainer.fit, its choice", "Trainer.fit, a loop", "mo
 
 
 class StopAfter(Callback):
-    """Ends a run that believes itself to be long."""
+    """Stops a run after some epochs, whatever its max_epochs."""
 
     logs_metrics = False
 
@@ -40,13 +40,13 @@ class StopAfter(Callback):
         self.epochs = epochs
 
     def on_train_epoch_end(self, trainer: Trainer, task: Task) -> None:
-        """Ask for the end."""
+        """Request the stop."""
         if trainer.current_epoch == self.epochs - 1:
             trainer.request_stop("the benchmark has measured enough")
 
 
 def series(steps: int) -> np.ndarray:
-    """As many rows as make `steps` batches of windows in the training part."""
+    """Return a random walk that makes `steps` batches of training windows."""
     rows = (steps * BATCH + ROWS) / 0.8 + BATCH
     return np.random.RandomState(0).randn(int(rows)).cumsum().astype("float32")
 
@@ -68,7 +68,7 @@ def trainer_fit(steps: int, epochs: int, unroll: bool | None = None) -> measure.
 
         timing = measure.timed(run, clock.starts)
     if unroll is None and not task.forecaster.layers.unroll:
-        raise SystemExit("TimeSeriesForecast did not write the network out; it should have.")
+        raise SystemExit("TimeSeriesForecast did not unroll the network; it should have.")
     return timing
 
 
@@ -92,30 +92,30 @@ def keras_fit(steps: int, epochs: int, *, unroll: bool) -> measure.Timing:
 def contenders(
     process: Peer | None, steps: int, epochs: int, *, quick: bool
 ) -> dict[str, Callable[[], measure.Timing]]:
-    """What runs; in the quick form only what the targets need."""
-    found: dict[str, Callable[[], measure.Timing]] = {
+    """Return what runs; with `quick`, only what the targets need."""
+    runs: dict[str, Callable[[], measure.Timing]] = {
         CHOICE: lambda: trainer_fit(steps, epochs),
         FIT: lambda: keras_fit(steps, epochs, unroll=False),
     }
     if process is not None:
         sizes = {"rows": ROWS, "units": UNITS, "depth": DEPTH, "batch": BATCH}
-        found[TORCH] = process.contender("recurrent", "loop", steps=steps, epochs=epochs, **sizes)
+        runs[TORCH] = process.contender("recurrent", "loop", steps=steps, epochs=epochs, **sizes)
     if not quick:
-        found[LOOP] = lambda: trainer_fit(steps, epochs, unroll=False)
-        found[f"{FIT}, unroll=True"] = lambda: keras_fit(steps, epochs, unroll=True)
-    return found
+        runs[LOOP] = lambda: trainer_fit(steps, epochs, unroll=False)
+        runs[f"{FIT}, unroll=True"] = lambda: keras_fit(steps, epochs, unroll=True)
+    return runs
 
 
 def pays_after(medians: dict[str, measure.Timing], steps: int, epochs: int) -> str:
-    """The updates that make up for tracing the network that is written out."""
+    """Say after how many updates the unrolled network has made up for its tracing."""
     choice, loop = medians[CHOICE], medians[LOOP]
-    # What is no later epoch: set-up, tracing and the first epoch.
+    # Set-up, tracing and the first epoch: all that is not a later epoch.
     tracing = (choice.whole - choice.epoch * epochs) - (loop.whole - loop.epoch * epochs)
     saved = (loop.epoch - choice.epoch) / steps
     if saved <= 0:
-        return "Writing the network out does not pay here."
+        return "Unrolling does not pay here."
     after = tracing / saved
-    return f"Writing the network out takes {tracing:.1f} s and pays after {after:,.0f} updates."
+    return f"Unrolling takes {tracing:.1f} s and pays after {after:,.0f} updates."
 
 
 def main() -> None:
@@ -126,7 +126,7 @@ def main() -> None:
     with peer() as process:
         runs = contenders(process, steps, epochs, quick=options.quick)
         medians, rounds = measure.alternate(runs, options.runs, warm_up=not options.quick)
-        about = note(process)
+        versions = note(process)
     rows = [
         [
             name,
@@ -138,7 +138,7 @@ def main() -> None:
         for name, timing in medians.items()
     ]
     header = ["", "ms a step", "speed to model.fit", "spread", f"whole call, {epochs} epochs (s)"]
-    text = f"LSTM, {ROWS} steps, {DEPTH} layers of {UNITS}, batch {BATCH}. {about}"
+    text = f"LSTM, {ROWS} steps, {DEPTH} layers of {UNITS}, batch {BATCH}. {versions}"
     if LOOP in medians:
         text += f" {pays_after(medians, steps, epochs)}"
     speed = measure.speed(rounds[CHOICE], rounds[FIT])

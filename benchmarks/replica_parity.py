@@ -1,21 +1,21 @@
-"""The same fit on one device and on several replicas: how far weights and metrics are apart.
+"""The difference of weights and metrics between one device and several replicas.
 
     python benchmarks/replica_parity.py [--write] [--check] [--only TEXT] [--updates 50]
 
-Three tasks: ImageClassification on the digits with synchronised batch normalisation and batches of
-which the last is smaller; a generator and a discriminator with an optimizer each; a GRU on
-sequences. Each with SGD with momentum and with AdamW, clipped by norm and by value, with 1 and with
-3 batches an update. Every case is trained for the same number of updates on one CPU, on logical
-ones and on two worker processes that find each other over loopback, and then validated.
+Three tasks: ImageClassification on the digits with synchronized batch normalization and a smaller
+last batch; a generator and a discriminator with an optimizer each; a GRU on sequences. Each is
+trained with SGD with momentum and with AdamW, clipped by norm and by value, with 1 and with 3
+batches an update. Every case runs for the same number of updates on one CPU, on logical CPUs and on
+two worker processes on loopback, and is then validated.
 
-The difference of two arrays is the norm of their difference over the norm of the first, which is
-taken to be at least 0.001 for each element, an update of AdamW: a single bias that passes through
-zero has no digits of its own. A case shows the largest of all its arrays.
+The difference of two arrays is the norm of their difference over the norm of the first. That norm
+counts as at least 0.001 for each element, an update of AdamW, because a bias that passes through
+zero has no digits of its own. A case shows the largest difference of all its arrays.
 
-Both runs compute in float32, and a sum over parts rounds otherwise than a sum over the whole: the
-column "reordered" shows what that alone does, on one device with the examples of every batch in the
-reverse order. It tells the rows of a net with relu and max pooling, which no target judges: where
-an activation lies at a kink, the last bit decides which way a gradient goes, and all that follows.
+Both runs compute in float32, where a sum over parts rounds differently from a sum over the whole.
+The column "reordered" shows the effect of that alone: one device, with the examples of every batch
+in reverse order. It explains the rows of the net with relu and max pooling, which have no target:
+where an activation lies at a kink, the last bit decides the gradient and everything after it.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ REPLICAS = (2, 4)
 WORKERS = 2
 
 
-def apart(one: Arrays, other: Arrays) -> float:
-    """The largest relative difference of all arrays."""
+def largest_difference(one: Arrays, other: Arrays) -> float:
+    """Return the largest relative difference of all arrays."""
     if set(one) != set(other):
         raise SystemExit(f"not the same names: {sorted(set(one) ^ set(other))}")
     return max(
@@ -57,36 +57,36 @@ def _size(array: np.ndarray) -> float:
 def on_workers(folder: Path, updates: int, only: str) -> None:
     """Run the cases on workers, one pair of processes for all of them."""
     program = [sys.executable, parity_cases.__file__, str(folder)]
-    given = ["--updates", str(updates), "--only", only]
-    code = Launcher([*program, *given], WORKERS).run()
+    arguments = ["--updates", str(updates), "--only", only]
+    code = Launcher([*program, *arguments], WORKERS).run()
     if code:
         raise SystemExit(f"a worker ended with exit code {code}")
 
 
-def difference(one: tuple[Arrays, Arrays], other: tuple[Arrays, Arrays]) -> list[float]:
-    """Of weights and of metrics."""
-    return [apart(a, b) for a, b in zip(one, other, strict=True)]
+def differences(one: tuple[Arrays, Arrays], other: tuple[Arrays, Arrays]) -> list[float]:
+    """Return the largest difference of the weights and that of the metrics."""
+    return [largest_difference(a, b) for a, b in zip(one, other, strict=True)]
 
 
 def compare(folder: Path, updates: int, only: str) -> tuple[list[list[str]], float]:
-    """The rows of the table, and the largest difference that is judged."""
+    """Return the rows of the table, and the largest difference that has a target."""
     rows, worst = [], 0.0
     for number, case in enumerate(CASES):
         if only not in str(case):
             continue
-        began = time.perf_counter()
+        start = time.perf_counter()
         one = case.run(updates, 1)
-        found = [difference(one, case.run(updates, count)) for count in REPLICAS]
+        pairs = [differences(one, case.run(updates, count)) for count in REPLICAS]
         workers = parity_cases.outcomes_of(folder, number)
         if len(workers) != WORKERS:
             raise SystemExit(f"{case}: {len(workers)} of {WORKERS} workers wrote a result")
-        # Of each of the workers, the one that is furthest away.
-        found.append(list(map(max, *(difference(one, worker) for worker in workers))))
+        # Of all workers, the largest differences.
+        pairs.append(list(map(max, *(differences(one, worker) for worker in workers))))
         if case.task in TASKS:
-            worst = max(worst, *(max(pair) for pair in found))
-        found.append(difference(one, case.run(updates, 1, Reversed)))
-        rows.append([str(case), *(f"{value:.1e}" for pair in found for value in pair)])
-        print(*rows[-1], f"({time.perf_counter() - began:.0f} s)", sep="  ", flush=True)
+            worst = max(worst, *(max(pair) for pair in pairs))
+        pairs.append(differences(one, case.run(updates, 1, Reversed)))
+        rows.append([str(case), *(f"{value:.1e}" for pair in pairs for value in pair)])
+        print(*rows[-1], f"({time.perf_counter() - start:.0f} s)", sep="  ", flush=True)
     return rows, worst
 
 

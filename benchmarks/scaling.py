@@ -1,19 +1,19 @@
-"""How the time of a step grows with replicas: the Trainer beside a bare tf.distribute loop.
+"""The time of a step on several replicas: the Trainer and a bare tf.distribute loop.
 
     python benchmarks/scaling.py [--runs 5] [--write] [--check]
 
-Three networks with Adam, cross-entropy and accuracy: a tiny MLP, whose step is all overhead; a deep
-one with 34 small variables, each with a gradient to sum; a conv net that computes. The global batch
-stays the same on 1, 2 and 4 logical devices of one CPU, and on 1 and 2 worker processes that find
-each other over loopback; "1 worker" is the chief of the pair without a strategy, while the other
-one waits. The bare loop is one tf.function for an epoch around `strategy.run`, whose data sets give
-each replica batches of its own.
+Three networks with Adam, cross-entropy and accuracy: a tiny MLP, whose step is mostly overhead; a
+deep MLP with 34 small variables, each with a gradient to sum; a conv net that mostly computes. The
+global batch is the same on 1, 2 and 4 logical devices of one CPU, and on 1 and 2 worker processes
+on loopback; "1 worker" is the chief of the pair without a strategy, while the other one waits. The
+bare loop is one tf.function for an epoch around `strategy.run`, whose data sets give each replica
+its own batches.
 
-All replicas share the cores of one machine, so that no step can become faster by more of them than
-one device leaves idle: what is shown is what replicas cost, the Trainer's beside the least that
-TensorFlow takes. The contenders of each part run in one process, an epoch of each in turn, and a
-ratio is the median over rounds; a step's time is that of an epoch divided by its steps. The first
-epoch, which traces, is left out.
+All replicas share the cores of one machine, so replicas can only gain what one device leaves idle:
+this measures the cost of replicas under the Trainer, beside the least that TensorFlow takes. The
+contenders of each part run in one process, an epoch of each in turn, and a ratio is the median over
+rounds; a step's time is that of an epoch divided by its steps. The first epoch, which traces, is
+left out.
 """
 
 from __future__ import annotations
@@ -38,20 +38,20 @@ Epochs = dict[str, list[float]]
 
 
 def on_devices(runs: int) -> Epochs:
-    """Seconds of every epoch, by network, count and kind."""
+    """Return the seconds of every epoch, by network, number of devices and contender."""
     contenders: dict[str, scaling_contenders.Contender] = {}
     for name, problem in PROBLEMS.items():
         for count in DEVICES:
             fit = scaling_contenders.TrainerFit(problem, runs + 1, count)
             contenders[f"{name}|{count}|Trainer"] = fit
-            # The strategy of the Trainer: the sums are the same ones.
+            # The Trainer's own strategy: both sum in the same way.
             bare = scaling_contenders.BareLoop(problem, fit.trainer.placement.strategy)
             contenders[f"{name}|{count}|bare loop"] = bare
     return scaling_contenders.alternate(contenders, runs)
 
 
 def on_workers(runs: int) -> Epochs:
-    """The same of a pair of worker processes."""
+    """Return the same of a pair of worker processes."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "epochs.json"
         program = [sys.executable, scaling_contenders.__file__, str(file), "--runs", str(runs)]
@@ -62,7 +62,7 @@ def on_workers(runs: int) -> Epochs:
 
 
 def rows_of(epochs: Epochs, what: str) -> tuple[list[list[str]], dict[str, float]]:
-    """The rows of a table, and the Trainer's time to the bare loop's by row."""
+    """Return the rows of a table, and the Trainer's time to the bare loop's by row."""
     rows, ratios = [], {}
     counts = sorted({int(key.split("|")[1]) for key in epochs})
     for name, problem in PROBLEMS.items():
@@ -72,11 +72,11 @@ def rows_of(epochs: Epochs, what: str) -> tuple[list[list[str]], dict[str, float
             where = f"{name}, {count} {what}{'s' if count > 1 else ''}"
             to_bare = [a / b for a, b in zip(ours, bare, strict=True)]
             ratios[where] = statistics.median(to_bare)
-            grown = [_median_ratio(*pair) for pair in zip((ours, bare), first, strict=True)]
-            middles = [statistics.median(of) / problem.steps * 1e6 for of in (ours, bare)]
+            to_one = [_median_ratio(*pair) for pair in zip((ours, bare), first, strict=True)]
+            medians = [statistics.median(times) / problem.steps * 1e6 for times in (ours, bare)]
             spread = f"{min(to_bare):.2f} to {max(to_bare):.2f}"
-            cells = [f"{ratios[where]:.2f}", spread, *(f"{ratio:.2f}" for ratio in grown)]
-            rows.append([where, *(f"{middle:.0f}" for middle in middles), *cells])
+            cells = [f"{ratios[where]:.2f}", spread, *(f"{ratio:.2f}" for ratio in to_one)]
+            rows.append([where, *(f"{median:.0f}" for median in medians), *cells])
     return rows, ratios
 
 
@@ -90,8 +90,8 @@ def main() -> None:
     Trainer(max_steps=1, accelerator="cpu", devices=max(DEVICES), logger=False)
     devices, ratios = rows_of(on_devices(options.runs), "device")
     header = ["", "Trainer (us a step)", "bare loop (us)", "Trainer to bare loop", "spread"]
-    grown = ["Trainer, to 1", "bare loop, to 1"]
-    text = measure.table([*header, *grown], [*devices, *workers])
+    header += ["Trainer, to 1", "bare loop, to 1"]
+    text = measure.table(header, [*devices, *workers])
     targets = [
         measure.Target(f"{where}: Trainer to the bare loop", ratio, at_most=AT_MOST)
         for where, ratio in {**ratios, **worker_ratios}.items()

@@ -1,4 +1,4 @@
-"""What benchmarks/scaling.py times, and in the workers of a run the program itself.
+"""The contenders of benchmarks/scaling.py, and the program that its workers run.
 
     lightning-tf launch --workers 2 -- benchmarks/scaling_contenders.py FILE [--runs 5]
 
@@ -45,26 +45,26 @@ class Problem:
     steps: int
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray]:
-        """Random examples and labels of one epoch."""
+        """Return random examples and labels of one epoch."""
         random, count = np.random.RandomState(0), self.steps * self.batch
         examples = random.normal(size=(count, *self.shape)).astype("float32")
         return examples, random.randint(0, CLASSES, count).astype("int32")
 
 
 def tiny_mlp() -> keras.Model:
-    """4 variables; what is around the mathematics outweighs it."""
+    """Return a network of 4 variables, whose step is mostly overhead."""
     hidden = keras.layers.Dense(64, activation="relu")
     return keras.Sequential([keras.Input((32,)), hidden, keras.layers.Dense(CLASSES)])
 
 
 def deep_mlp() -> keras.Model:
-    """34 small variables, each with a gradient to sum and an update."""
+    """Return a network of 34 small variables, each with a gradient to sum and an update."""
     hidden = [keras.layers.Dense(32, activation="tanh") for _ in range(16)]
     return keras.Sequential([keras.Input((32,)), *hidden, keras.layers.Dense(CLASSES)])
 
 
 def conv_net() -> keras.Model:
-    """10 variables; the mathematics outweighs what is around it."""
+    """Return a network of 10 variables, whose step is mostly computation."""
     convolutions = [keras.layers.Conv2D(32, 3, padding="same", activation="relu") for _ in range(4)]
     head = [keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(CLASSES)]
     return keras.Sequential([keras.Input((16, 16, 3)), *convolutions, *head])
@@ -85,7 +85,7 @@ class Noise(DataModule):
         self.batches = tf.data.Dataset.from_tensor_slices(problem.arrays()).batch(problem.batch)
 
     def train_dataset(self, epoch: int) -> tf.data.Dataset:
-        """The same batches in every epoch."""
+        """Return the same batches in every epoch."""
         return self.batches.prefetch(tf.data.AUTOTUNE)
 
 
@@ -101,15 +101,15 @@ class Classifier(Task):
         self.model = self.network()
 
     def configure_optimizers(self) -> keras.optimizers.Optimizer:
-        """Adam with Keras' defaults."""
+        """Return Adam with Keras' defaults."""
         return keras.optimizers.Adam()
 
     def configure_metrics(self) -> dict[str, keras.metrics.Metric]:
-        """Accuracy."""
+        """Return accuracy."""
         return {"accuracy": keras.metrics.SparseCategoricalAccuracy()}
 
     def training_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
-        """Cross-entropy of examples (B, ...) float32 and labels (B,) int32."""
+        """Return the cross-entropy of examples (B, ...) float32 and labels (B,) int32."""
         x, y = batch
         logits = self.model(x, training=True)
         self.update_metrics(y, logits)
@@ -117,20 +117,20 @@ class Classifier(Task):
 
 
 class Contender(Protocol):
-    """A training run that is made once and runs an epoch whenever it is asked."""
+    """A training run that runs an epoch at each call."""
 
     def epoch(self) -> None:
-        """Run one; the first one traces."""
+        """Run an epoch; the first one traces."""
 
 
 class TrainerFit(Callback):
-    """A fit of the Trainer in a thread of its own, which waits at the start of every epoch.
+    """A fit of the Trainer in its own thread, which waits at the start of every epoch.
 
-    No other callback or logger takes part: they cost the same on any number of replicas.
+    It has no other callback or logger: they cost the same on any number of replicas.
 
     Args:
         problem: What it trains.
-        epochs: As many as it will be asked for.
+        epochs: The number of epochs that will be run.
         devices: Of this process.
     """
 
@@ -146,37 +146,37 @@ class TrainerFit(Callback):
             **dict.fromkeys(off, False),
         )
         self.problem = problem
-        self.going, self.waiting = threading.Semaphore(0), threading.Semaphore(0)
+        self.may_run, self.waits = threading.Semaphore(0), threading.Semaphore(0)
         self.failure: BaseException | None = None
-        # A failed benchmark ends without waiting for it.
+        # A daemon: a failed benchmark ends without waiting for it.
         threading.Thread(target=self._run, daemon=True).start()
-        self.waiting.acquire()
+        self.waits.acquire()
 
     def _run(self) -> None:
         try:
             self.trainer.fit(Classifier(self.problem))
         except BaseException as error:
             self.failure = error
-        self.waiting.release()
+        self.waits.release()
 
     def _wait(self) -> None:
-        self.waiting.release()
-        self.going.acquire()
+        self.waits.release()
+        self.may_run.acquire()
 
     def on_train_epoch_start(self, trainer: Trainer, task: Task) -> None:
-        """Wait until an epoch is asked for."""
+        """Wait until `epoch` is called."""
         self._wait()
 
     def epoch(self) -> None:
-        """Let it run to the start of the next one."""
-        self.going.release()
-        self.waiting.acquire()
+        """Let the thread run to the start of the next epoch."""
+        self.may_run.release()
+        self.waits.acquire()
         if self.failure is not None:
             raise self.failure
 
 
 class BareLoop:
-    """The same step under tf.distribute by hand: an epoch is one call of a tf.function.
+    """The same step written by hand with tf.distribute; an epoch is one call of a tf.function.
 
     Args:
         problem: What it trains.
@@ -187,13 +187,13 @@ class BareLoop:
         self._epochs = self._run(problem, strategy or tf.distribute.get_strategy())
 
     def epoch(self) -> None:
-        """Run one."""
+        """Run an epoch."""
         next(self._epochs)
 
     def _run(self, problem: Problem, strategy: tf.distribute.Strategy) -> Iterator[None]:
         with strategy.scope():
             model, optimizer = problem.network(), keras.optimizers.Adam()
-            # Each replica adds up a loss and an accuracy of its own: no sum over them at a step.
+            # Each replica adds up its own loss and accuracy: a step sums only gradients.
             accuracy, mean_loss = keras.metrics.SparseCategoricalAccuracy(), keras.metrics.Mean()
             optimizer.build(model.trainable_variables)
 
@@ -203,7 +203,7 @@ class BareLoop:
                 losses = tf.nn.sparse_softmax_cross_entropy_with_logits(y, logits)
                 loss = tf.reduce_sum(losses) / problem.batch
             variables = [variable.value for variable in model.trainable_variables]
-            # Inside the replicas Keras' optimizer sums gradients over them.
+            # Called inside a replica, Keras' optimizer sums the gradients over all.
             optimizer.apply(tape.gradient(loss, variables), model.trainable_variables)
             accuracy.update_state(y, logits)
             mean_loss.update_state(losses)
@@ -215,7 +215,7 @@ class BareLoop:
                 strategy.run(step, next(iterator))
             return mean_loss.result(), accuracy.result()
 
-        # Batches stay in the host's memory, where logical devices of the CPU read them too.
+        # Batches stay in host memory, which the CPU's logical devices can read.
         options = tf.distribute.InputOptions(experimental_fetch_to_device=False)
         data = strategy.distribute_datasets_from_function(partial(_rows, problem), options)
         while True:
@@ -226,30 +226,30 @@ class BareLoop:
             yield
 
 
-def _rows(problem: Problem, where: tf.distribute.InputContext) -> tf.data.Dataset:
-    """Batches of one replica each, in turn for those of this process."""
+def _rows(problem: Problem, context: tf.distribute.InputContext) -> tf.data.Dataset:
+    """Return batches of one replica each, in turn for the replicas of this process."""
     dataset = tf.data.Dataset.from_tensor_slices(problem.arrays())
-    own = dataset.shard(where.num_input_pipelines, where.input_pipeline_id)
-    return own.batch(problem.batch // where.num_replicas_in_sync).prefetch(tf.data.AUTOTUNE)
+    shard = dataset.shard(context.num_input_pipelines, context.input_pipeline_id)
+    return shard.batch(problem.batch // context.num_replicas_in_sync).prefetch(tf.data.AUTOTUNE)
 
 
 def alternate(contenders: dict[str, Contender], runs: int) -> dict[str, list[float]]:
-    """Seconds of `runs` epochs of each contender, in turn, each round in the other order.
+    """Return the seconds of `runs` epochs of each contender, every other one in reverse order.
 
     A first round traces and is left out.
     """
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
     for turn in range(-1, runs):
         for name in list(contenders) if turn % 2 else reversed(contenders):
-            began = time.perf_counter()
+            start = time.perf_counter()
             contenders[name].epoch()
             if turn >= 0:
-                seconds[name].append(time.perf_counter() - began)
+                seconds[name].append(time.perf_counter() - start)
     return seconds
 
 
-class Alone:
-    """A contender of the chief without the others, which wait for it.
+class ChiefOnly:
+    """A contender that runs on the chief alone while the other workers wait.
 
     Args:
         make: Makes it.
@@ -259,12 +259,12 @@ class Alone:
     def __init__(self, make: Callable[[], Contender], workers: Workers) -> None:
         self.workers, self.contender = workers, None
         if workers.is_chief:
-            cluster = os.environ.pop("TF_CONFIG")  # a Trainer that finds none is on one device
+            cluster = os.environ.pop("TF_CONFIG")  # without it a Trainer is on one device
             self.contender = make()
             os.environ["TF_CONFIG"] = cluster
 
     def epoch(self) -> None:
-        """Run one between two points at which all are."""
+        """Run an epoch between two barriers."""
         self.workers.barrier()
         if self.contender is not None:
             self.contender.epoch()
@@ -272,12 +272,12 @@ class Alone:
 
 
 def on_workers(workers: Workers, strategy: Any, epochs: int) -> dict[str, Contender]:
-    """The contenders of a worker: all of them together, and the chief alone while others wait."""
+    """Return the contenders: on all workers together, and on the chief alone."""
     contenders: dict[str, Contender] = {}
     for name, problem in PROBLEMS.items():
         fit, bare = partial(TrainerFit, problem, epochs), partial(BareLoop, problem)
-        contenders[f"{name}|1|Trainer"] = Alone(fit, workers)
-        contenders[f"{name}|1|bare loop"] = Alone(bare, workers)
+        contenders[f"{name}|1|Trainer"] = ChiefOnly(fit, workers)
+        contenders[f"{name}|1|bare loop"] = ChiefOnly(bare, workers)
         contenders[f"{name}|{workers.count}|Trainer"] = fit()
         contenders[f"{name}|{workers.count}|bare loop"] = bare(strategy)
     return contenders

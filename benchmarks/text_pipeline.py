@@ -1,12 +1,12 @@
-"""Whether reviews, from strings to padded numbers, are ready when the step wants them.
+"""The cost of the text pipeline, from strings to padded word ids, beside the step.
 
     python benchmarks/text_pipeline.py [--runs 5] [--write] [--check] [--quick]
 
 TextClassification on the 25,000 training reviews of `imdb` (where $LIGHTNING_TF_DATA has none, on
 as many texts of random words, as long), batches of 64, bag of words and embedding + convolution,
 the Trainer's default callbacks. `pipeline` is the task as it is: strings are split once, before the
-first epoch, and every batch is gathered and padded beside the step. `cached` has the very batches
-of these epochs whole in memory. The first epoch, which holds tracing, is left out.
+first epoch, and every batch is gathered and padded beside the step. `cached` has the same batches
+of these epochs in memory. The first epoch, which holds tracing, is left out.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ NETWORKS = ("bag_of_words", "convolution")
 
 
 def reviews(count: int) -> tuple[DataModule, str]:
-    """The texts, all for training, and what they are."""
+    """Return the texts, all for training, and whose they are."""
     if Imdb.is_at_hand() and count == REVIEWS:
         return Imdb(val_fraction=0.0, batch_size=BATCH), "IMDB's"
     random = np.random.default_rng(0)
@@ -36,7 +36,7 @@ def reviews(count: int) -> tuple[DataModule, str]:
 
 
 class CachedBatches(DataModule):
-    """Another module's training batches of the first epochs, made before they are asked for."""
+    """Another module's training batches of the first epochs, held in memory."""
 
     def __init__(self, data: DataModule, steps: int) -> None:
         super().__init__(data.batch_size, data.seed)
@@ -47,12 +47,12 @@ class CachedBatches(DataModule):
                 pass
 
     def train_dataset(self, epoch: int) -> tf.data.Dataset:
-        """The batches of one epoch."""
+        """Return the batches of one epoch."""
         return self.epochs[epoch]
 
 
 def one_run(task: TextClassification, steps: int) -> measure.Timing:
-    """Some epochs of a task that has been fitted before, or not."""
+    """Fit a task for some epochs and return the timing."""
     clock = measure.EpochClock()
     with measure.trainer_folder() as folder:
         trainer = Trainer(
@@ -71,13 +71,13 @@ def main() -> None:
     if options.quick:  # the lighter step alone, which would starve first
         count, steps, networks = 2_500, 35, NETWORKS[:1]
         options.runs = min(options.runs, 2)
-    texts, whose = reviews(count)
-    rows, targets, said = [], [], []
+    texts, source = reviews(count)
+    rows, targets, cache_seconds = [], [], []
     for network in networks:
         piped, cached = (TextClassification(texts, network, batch_size=None) for _ in range(2))
-        began = time.perf_counter()
+        start = time.perf_counter()
         cached.data = CachedBatches(cached.data, steps)
-        said.append(f"{time.perf_counter() - began:.1f}")
+        cache_seconds.append(f"{time.perf_counter() - start:.1f}")
         contenders = {
             f"{network}, pipeline": lambda task=piped: one_run(task, steps),
             f"{network}, cached": lambda task=cached: one_run(task, steps),
@@ -96,8 +96,8 @@ def main() -> None:
         what = f"{network}, a step with the pipeline to one on cached batches"
         targets.append(measure.Target(what, ours.epoch / best.epoch, at_most=AT_MOST))
     table = measure.table(["", "ms a step", "to cached batches", "spread"], rows)
-    text = f"{count:,} reviews, {whose}, batch {BATCH}, {steps} steps an epoch.\n\n{table}"
-    text += f"\n\nReading, splitting and caching took {' and '.join(said)} s."
+    text = f"{count:,} reviews, {source}, batch {BATCH}, {steps} steps an epoch.\n\n{table}"
+    text += f"\n\nReading, splitting and caching took {' and '.join(cache_seconds)} s."
     measure.report("text_pipeline", text, targets, options)
 
 

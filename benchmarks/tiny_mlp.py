@@ -1,4 +1,4 @@
-"""Fits of a tiny MLP, whose step is all overhead, for fit_overhead.py, mirrored.py and others.
+"""Fits of a tiny MLP, whose step is mostly overhead, for fit_overhead.py, mirrored.py and others.
 
 All contenders share the pipeline, the layers, the loss, the optimizer and the metric.
 """
@@ -25,29 +25,29 @@ Y = _random.randint(0, CLASSES, STEPS * BATCH).astype("int32")
 
 
 def dataset(steps: int) -> tf.data.Dataset:
-    """The pipeline of an epoch."""
+    """Return the pipeline of an epoch."""
     examples = tf.data.Dataset.from_tensor_slices((X[: steps * BATCH], Y[: steps * BATCH]))
     return examples.batch(BATCH).prefetch(tf.data.AUTOTUNE)
 
 
 class Noise(DataModule):
-    """Random features and labels, in a data set that is made once, as for the others."""
+    """Random features and labels, in a data set that is made once, as for all contenders."""
 
     def __init__(self, steps: int) -> None:
         super().__init__(BATCH)
         self.steps = steps
 
     def setup(self, stage: str) -> None:
-        """Make it."""
+        """Make the data set."""
         self.batches = dataset(self.steps)
 
     def train_dataset(self, epoch: int) -> tf.data.Dataset:
-        """The same batches in every epoch."""
+        """Return the same batches in every epoch."""
         return self.batches
 
 
 class Classifier(TinyNetwork):
-    """The MLP as a Task on that data set."""
+    """The MLP as a Task on this data set."""
 
     def __init__(self, steps: int) -> None:
         self.data = Noise(steps)
@@ -56,7 +56,7 @@ class Classifier(TinyNetwork):
 
 
 class Windows(Callback):
-    """Notes how many updates each of the Trainer's windows held."""
+    """The number of updates in each of the Trainer's windows."""
 
     logs_metrics = False
 
@@ -69,7 +69,7 @@ class Windows(Callback):
 
 
 def trainer_fit(steps: int, epochs: int, **arguments: Any) -> measure.Timing:
-    """Trainer.fit with its default callbacks and logger."""
+    """Time Trainer.fit with its default callbacks and logger."""
     clock = measure.EpochClock()
     with measure.trainer_folder() as folder:
 
@@ -85,7 +85,7 @@ def trainer_fit(steps: int, epochs: int, **arguments: Any) -> measure.Timing:
 def keras_fit(
     steps: int, epochs: int, strategy: tf.distribute.Strategy | None = None, at_once: int = 1
 ) -> measure.Timing:
-    """model.fit with verbose=0, under a strategy or with several steps an execution."""
+    """Time model.fit with verbose=0, under a strategy or with several steps an execution."""
     clock = measure.KerasEpochClock()
 
     def run() -> None:
@@ -103,7 +103,7 @@ def keras_fit(
 
 
 def bare_loop(steps: int, epochs: int, window: int) -> measure.Timing:
-    """One tf.function of `window` steps, read after every call; no callback, no checkpoint."""
+    """Time one tf.function of `window` steps, read after every call, without callbacks."""
     starts: list[float] = []
 
     def run() -> None:
@@ -138,10 +138,10 @@ def bare_loop(steps: int, epochs: int, window: int) -> measure.Timing:
     return measure.timed(run, starts)
 
 
-def usual_window(steps: int) -> int:
-    """The length that most of the Trainer's windows have, or the next below that parts an epoch."""
+def most_common_window(steps: int) -> int:
+    """Return the largest divisor of an epoch up to the most common length of a window."""
     windows = Windows()
     with measure.trainer_folder() as folder:
         Trainer(max_epochs=2, default_root_dir=folder, callbacks=[windows]).fit(Classifier(steps))
-    longest = statistics.mode(windows.lengths)
-    return next(length for length in range(longest, 0, -1) if steps % length == 0)
+    most_common = statistics.mode(windows.lengths)
+    return next(length for length in range(most_common, 0, -1) if steps % length == 0)

@@ -1,4 +1,4 @@
-"""TinyNetwork: a task so small that what lies around its mathematics shows."""
+"""TinyNetwork: a task so small that most of a step is overhead."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ Batch = tuple[tf.Tensor, tf.Tensor]
 
 
 def noise(examples: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Features (examples, 32) float32 and labels (examples,) int32 that have nothing to do."""
+    """Return random features (examples, 32) float32 and labels (examples,) int32."""
     random = np.random.default_rng(seed)
     x = random.standard_normal((examples, FEATURES), np.float32)
     return x, random.integers(0, CLASSES, examples, np.int32)
 
 
 def network() -> keras.Model:
-    """32 features, 64 hidden units, 10 classes."""
+    """Return an MLP of 32 features, 64 hidden units and 10 classes."""
     return keras.Sequential(
         [
             keras.Input((FEATURES,)),
@@ -33,7 +33,7 @@ def network() -> keras.Model:
 
 
 def cross_entropy() -> keras.losses.Loss:
-    """Of logits and integers."""
+    """Return the cross-entropy of logits and integer labels."""
     return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
 
@@ -60,15 +60,15 @@ class TinyNetwork(Task):
         self.model = network()
 
     def configure_optimizers(self) -> keras.optimizers.Optimizer:
-        """Adam with Keras' defaults."""
+        """Return Adam with Keras' defaults."""
         return keras.optimizers.Adam()
 
     def configure_metrics(self) -> dict[str, keras.metrics.Metric]:
-        """Accuracy."""
+        """Return accuracy."""
         return {"accuracy": keras.metrics.SparseCategoricalAccuracy()}
 
     def training_step(self, batch: Batch) -> tf.Tensor:
-        """Cross-entropy of features (B, 32) float32 and labels (B,) int32."""
+        """Return the cross-entropy of features (B, 32) float32 and labels (B,) int32."""
         x, y = batch
         logits = self.model(x, training=True)
         self.update_metrics(y, logits)
@@ -78,12 +78,12 @@ class TinyNetwork(Task):
         return loss
 
     def validation_step(self, batch: Batch) -> tf.Tensor:
-        """The same of held-out examples."""
+        """Return the cross-entropy of held-out examples."""
         x, y = batch
         logits = self.model(x, training=False)
         self.update_metrics(y, logits)
         return self.cross_entropy(y, logits)
 
     def predict_step(self, batch: tf.Tensor) -> tf.Tensor:
-        """Logits (B, 10) float32."""
+        """Return logits (B, 10) float32."""
         return self.model(batch, training=False)

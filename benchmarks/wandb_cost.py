@@ -1,11 +1,11 @@
-"""What a WandbLogger that keeps its run on this disk adds to a step of a tiny MLP.
+"""The time that an offline WandbLogger adds to a step of a tiny MLP.
 
     python benchmarks/wandb_cost.py [--runs 15] [--write] [--check]
 
 The task is that of fit_overhead.py, a row every 50 updates, with the default callbacks and logger;
-once with a WandbLogger beside them, offline, system metrics included. The ratio is of the medians
-over all epochs of all runs but the first of each: a machine that others use, too, lengthens some
-epochs by half. What this process computes for an epoch, in all its threads, depends less on them.
+once with an offline WandbLogger beside them, system metrics included. The ratio is of the medians
+over all epochs of all runs but the first of each: on a shared machine some epochs take half as long
+again. The CPU time of an epoch, of all threads of this process, depends less on other processes.
 Opening and closing the run show in the whole call.
 """
 
@@ -29,7 +29,7 @@ EPOCHS = 30  # opening and closing a run computes during the first and after the
 
 
 class Clock(measure.EpochClock):
-    """Notes also what the process has computed."""
+    """Notes also the process' CPU time."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -101,8 +101,8 @@ def main() -> None:
         "ratio of what the process computes",
         f"whole call, {EPOCHS} epochs (s)",
     ]
-    found = ratio(contenders["CSVLogger, WandbLogger"].epochs, plain.epochs)
-    targets = [measure.Target("with WandbLogger to without, a step", found, 1.03)]
+    with_to_without = ratio(contenders["CSVLogger, WandbLogger"].epochs, plain.epochs)
+    targets = [measure.Target("with WandbLogger to without, a step", with_to_without, 1.03)]
     measure.report("wandb_cost", measure.table(header, rows), targets, options)
 
 

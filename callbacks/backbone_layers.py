@@ -10,11 +10,11 @@ import keras
 from lightning_tf.exceptions import ConfigurationError, nearest
 from lightning_tf.variables import components
 
-WHO = "BackboneFinetuning"
+OWNER = "BackboneFinetuning"
 
 
 class BackboneLayers:
-    """Which layers are frozen at first, which of them train later, and how they were before.
+    """Freezes the layers of a backbone, unfreezes some of them, and restores them.
 
     Args:
         task: Whose models are built.
@@ -46,49 +46,54 @@ class BackboneLayers:
     ) -> None:
         root = resolve(task, path)
         children = [c for c in _children(root) if not isinstance(c, keras.layers.InputLayer)]
+
         if head is not None:
+            # The head is at the top: everything from its first layer on is left out.
             children = children[: _first_of_the_top(children, head, "head", path)]
         first = 0 if layers is None else _first_of_the_top(children, layers, "layers", path)
-        # The root is left out where a head lies in it, which shall not freeze with it.
-        own = [root] if head is None else []
-        self.all = _unique([*own, *_with_sublayers(children)])
+        # The root is left out where it contains the head, which must not freeze with it.
+        root_layers = [root] if head is None else []
+        self.all = _unique([*root_layers, *_with_sublayers(children)])
         self.before = [layer.trainable for layer in self.all]
+
         known = {layer.name: layer for layer in self.all}
         for name in always_frozen:
             if name not in known:
                 raise ConfigurationError(
-                    f"{WHO}(always_frozen=...): {path} has no layer {name!r}.{nearest(name, known)}"
+                    f"{OWNER}(always_frozen=...): {path} has no layer {name!r}."
+                    f"{nearest(name, known)}"
                 )
-        kept = {id(x) for name in always_frozen for x in _with_sublayers([known[name]])}
-        thawed = {id(layer) for layer in (*own, *_with_sublayers(children[first:]))}
-        self.thawed = [
-            was
-            and id(layer) in thawed - kept
+
+        excluded = {id(x) for name in always_frozen for x in _with_sublayers([known[name]])}
+        chosen = {id(layer) for layer in (*root_layers, *_with_sublayers(children[first:]))}
+        self.unfrozen = [
+            was_trainable
+            and id(layer) in chosen - excluded
             and (train_batch_norm or not isinstance(layer, keras.layers.BatchNormalization))
-            for layer, was in zip(self.all, self.before, strict=True)
+            for layer, was_trainable in zip(self.all, self.before, strict=True)
         ]
 
     def freeze(self) -> None:
-        """Freeze all of them."""
+        """Freeze all layers."""
         self._set([False] * len(self.all))
 
     def unfreeze(self) -> None:
-        """Let those train that shall, of those that the task had not frozen itself."""
-        self._set(self.thawed)
+        """Unfreeze the chosen layers, except those that the task had frozen itself."""
+        self._set(self.unfrozen)
 
     def restore(self) -> None:
-        """Make every layer what it was when this object was made."""
+        """Make every layer as trainable as it was when this object was made."""
         self._set(self.before)
 
     @property
     def variables(self) -> list[Any]:
-        """The variables of all of them, trainable or not."""
+        """Return the variables of all layers, trainable or not."""
         return [variable for layer in self.all for variable in layer.variables]
 
     def _set(self, states: Sequence[bool]) -> None:
         pairs = list(zip(self.all, states, strict=True))
-        # Keras sets the layers inside a layer with it: outer ones first, the innermost once more,
-        # since one that is shared may lie in an outer one that came after it.
+        # Setting a layer also sets the layers inside it: outer ones first, then the innermost once
+        # more, because a shared one may lie in an outer layer that came later.
         for layer, state in pairs:
             layer.trainable = state
         for layer, state in pairs:
@@ -97,39 +102,40 @@ class BackboneLayers:
 
 
 def resolve(task: Any, path: str) -> keras.Layer:
-    """The layer that a path of attributes, keys, positions and layer names leads to.
+    """Return the layer that a path of attributes, keys, positions and layer names leads to.
 
     Raises:
-        ConfigurationError: It leads nowhere, or to no layer; names the nearest that there is.
+        ConfigurationError: It leads nowhere, or to no layer; names the nearest known name.
     """
-    found, walked = task, type(task).__name__
+    target, walked = task, type(task).__name__
     for part in path.split("."):
-        known = _parts(found)
-        if part not in known and isinstance(getattr(found, part, None), keras.Layer):
-            known[part] = getattr(found, part)  # a property, as keras-hub's `backbone`
+        known = _parts(target)
+        if part not in known and isinstance(getattr(target, part, None), keras.Layer):
+            known[part] = getattr(target, part)  # a property, as keras-hub's `backbone`
         if part not in known:
             raise ConfigurationError(
-                f"{WHO}(backbone={path!r}): {walked} has no {part!r}.{nearest(part, known)}"
+                f"{OWNER}(backbone={path!r}): {walked} has no {part!r}.{nearest(part, known)}"
             )
-        found, walked = known[part], part
-    if not isinstance(found, keras.Layer):
+        target, walked = known[part], part
+
+    if not isinstance(target, keras.Layer):
         raise ConfigurationError(
-            f"{WHO}(backbone={path!r}) is a {type(found).__name__}; name a layer or a model."
-            f"{nearest(path, _parts(found))}"
+            f"{OWNER}(backbone={path!r}) is a {type(target).__name__}; name a layer or a model."
+            f"{nearest(path, _parts(target))}"
         )
-    return found
+    return target
 
 
 def _parts(owner: Any) -> dict[str, Any]:
-    """What a path may name next: attributes, keys or positions, and the layers of a layer."""
+    """Return what a path may name next: attributes, keys or positions, and layers of a layer."""
     if isinstance(owner, dict):
         return {str(key): value for key, value in owner.items()}
     if isinstance(owner, (list, tuple)):
         return {str(index): value for index, value in enumerate(owner)}
     inner = _children(owner) if isinstance(owner, keras.Layer) else []
     attributes = {path.split(".")[0] for path, _ in components(owner)}
-    own = {name: getattr(owner, name) for name in sorted(attributes) if name[0] != "_"}
-    return {layer.name: layer for layer in inner} | own
+    public = {name: getattr(owner, name) for name in sorted(attributes) if name[0] != "_"}
+    return {layer.name: layer for layer in inner} | public
 
 
 def _children(layer: keras.Layer) -> list[keras.Layer]:
@@ -147,18 +153,20 @@ def _unique(layers: Sequence[keras.Layer]) -> list[keras.Layer]:
 def _first_of_the_top(
     children: Sequence[keras.Layer], top: int | str, argument: str, path: str
 ) -> int:
-    """The position of the first of the top layers, given by its name or as a count."""
+    """Return the position of the first of the top layers, named or counted."""
     if isinstance(top, str):
         names = [layer.name for layer in children]
         if top not in names:
             raise ConfigurationError(
-                f"{WHO}({argument}={top!r}): {path} has no such layer.{nearest(top, names)}"
+                f"{OWNER}({argument}={top!r}): {path} has no such layer.{nearest(top, names)}"
             )
         return names.index(top)
+
+    # Layers without weights, such as activations, do not count.
     positions = [index for index, layer in enumerate(children) if layer.weights]
     if top > len(positions):
         raise ConfigurationError(
-            f"{WHO}({argument}={top}): there are {len(positions)} layers with weights to count in "
-            f"{path}; give at most so many, or the name of a layer."
+            f"{OWNER}({argument}={top}): there are {len(positions)} layers with weights to count "
+            f"in {path}; give at most that many, or the name of a layer."
         )
     return positions[-top]

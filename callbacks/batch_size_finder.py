@@ -1,4 +1,4 @@
-"""BatchSizeFinder: tries batch sizes before training, and takes the largest that fits."""
+"""BatchSizeFinder: tries batch sizes before training and uses the largest that fits."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import tensorflow as tf
 
 from lightning_tf.callback import Callback
 from lightning_tf.checkpoint.io import read_run
+from lightning_tf.checks import check_choice, checked_fraction, checked_integer
 from lightning_tf.data.data_module import DataModule
-from lightning_tf.exceptions import ConfigurationError, nearest
-from lightning_tf.loops.limits import check_count
+from lightning_tf.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -25,34 +25,34 @@ if TYPE_CHECKING:
 log = logging.getLogger("lightning_tf")
 
 MODES = ("power", "binsearch")
-LEAST_STEPS = 2  # the first one pays what comes once
+LEAST_STEPS = 2  # the first one also pays for tracing
 
 
 class BatchSizeFinder(Callback):
     """Trains a few updates with growing batches before fit begins, until memory ends.
 
-    Sizes double from `init_val` on until the device is out of memory, `max_val` is reached, or the
-    training data cannot fill a batch. ``power`` takes the last one that fitted, ``binsearch`` goes
-    on between that and the first that did not. The size becomes ``task.data.batch_size`` before
-    models, optimizers and schedules are made, so all that counts batches counts the right ones;
-    learning rates stay as they are. Everything else is put back bit for bit: weights, seeds,
-    generators; and the search leaves no row, checkpoint or file but its figure
+    Sizes double from `init_val` until the device is out of memory, `max_val` is reached, or the
+    training data cannot fill a batch. ``power`` takes the last size that fitted; ``binsearch``
+    searches on between that and the first that did not. The size becomes ``task.data.batch_size``
+    before models, optimizers and schedules are made, so everything that counts batches counts the
+    right ones; learning rates stay as they are. Everything else is restored bit for bit: weights,
+    seeds, generators. The search leaves no row, checkpoint or file but its figure
     (``batch_size_finder``, to every logger), which shows the speed of each size. It runs once for a
-    task: not in a second fit, or under `fast_dev_run`; a resumed run takes the size that its
+    task: not in a second fit, and not under `fast_dev_run`; a resumed run takes the size that its
     checkpoint holds.
 
-    A GPU that is out of memory says so. A CPU usually does not, and the process may be killed:
-    there, `max_val` is the limit that counts. What callbacks add to the step (`EMA`) is not part of
-    the trials; `margin` leaves room for it.
+    A GPU that is out of memory raises an error. A CPU usually does not, and the process may be
+    killed: there `max_val` is the limit that counts. What callbacks add to the step (`EMA`) is not
+    part of the trials; `margin` leaves room for it.
 
     Args:
         mode: ``power`` or ``binsearch``.
         steps_per_trial: Updates with each size; the first one is not timed.
-        init_val: The first size.
+        steps_per_trial: Updates with each size; the first one is not timed.
         max_trials: Sizes to try at most.
         max_val: The largest size to try.
         margin: Share of the size that ``binsearch`` found to give up.
-        update: Train with the size; otherwise only tell it.
+        update: Train with the size; otherwise only report it.
 
     Raises:
         ConfigurationError: A number is out of range; when fit begins, that the training data do not
@@ -83,16 +83,15 @@ class BatchSizeFinder(Callback):
         margin: float = 0.05,
         update: bool = True,
     ) -> None:
-        if mode not in MODES:
-            raise ConfigurationError(f"BatchSizeFinder(mode={mode!r}).{nearest(mode, MODES)}")
-        check_count("BatchSizeFinder: steps_per_trial", steps_per_trial, least=LEAST_STEPS)
-        check_count("BatchSizeFinder: init_val", init_val)
-        check_count("BatchSizeFinder: max_trials", max_trials)
-        check_count("BatchSizeFinder: max_val", max_val, least=init_val)
-        if not 0.0 <= margin < 1.0:
-            raise ConfigurationError(f"BatchSizeFinder(margin={margin!r}): give a share in [0, 1).")
-        self.mode, self.steps_per_trial, self.init_val = mode, steps_per_trial, init_val
-        self.max_trials, self.max_val, self.margin = max_trials, max_val, margin
+        check_choice("BatchSizeFinder", "mode", mode, MODES)
+        self.mode = mode
+        self.steps_per_trial = checked_integer(
+            "BatchSizeFinder: steps_per_trial", steps_per_trial, least=LEAST_STEPS
+        )
+        self.init_val = checked_integer("BatchSizeFinder: init_val", init_val, least=1)
+        self.max_trials = checked_integer("BatchSizeFinder: max_trials", max_trials, least=1)
+        self.max_val = checked_integer("BatchSizeFinder: max_val", max_val, least=init_val)
+        self.margin = checked_fraction("BatchSizeFinder: margin", margin)
         self.update = update
         self._task: weakref.ref[Task] | None = None
         self._begin()
@@ -104,7 +103,7 @@ class BatchSizeFinder(Callback):
         self._trials = 0
 
     def state_dict(self) -> dict[str, Any]:
-        """What was found."""
+        """Return the results of the search."""
         return {
             "sizes": self.sizes,
             "examples_per_second": self.examples_per_second,
@@ -112,7 +111,7 @@ class BatchSizeFinder(Callback):
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Know what was found."""
+        """Restore the results of a search."""
         self.sizes, self.suggestion = state["sizes"], state["suggestion"]
         self.examples_per_second = state["examples_per_second"]
 
@@ -125,6 +124,7 @@ class BatchSizeFinder(Callback):
         self._task = weakref.ref(task)
         if stage != "fit" or trainer.fast_dev_run or not isinstance(task.data, DataModule):
             return
+
         if trainer.resumed and trainer.ckpt_path is not None:
             # Before any batch is made: positions in the checkpoint count batches of that size.
             callbacks = read_run(trainer.ckpt_path)["callbacks"]
@@ -132,11 +132,12 @@ class BatchSizeFinder(Callback):
         elif self.suggestion is None and trainer.training is None:
             with trainer.profiler.region("searching a batch size"):
                 self._search(trainer, task, task.data)
+
         if self.update and self.suggestion is not None:
             task.data.batch_size = self.suggestion
 
     def on_train_start(self, trainer: Trainer, task: Task) -> None:
-        """Show what was found."""
+        """Log the figure."""
         if self._trials and trainer.loggers:
             trainer.log_figure("batch_size_finder", self.plot())
         self._trials = 0
@@ -144,27 +145,30 @@ class BatchSizeFinder(Callback):
     # ---- the search
 
     def _search(self, trainer: Trainer, task: Task, data: DataModule) -> None:
-        if trainer.workers.count > 1:  # all would have to fail together
+        if trainer.workers.count > 1:  # memory would have to end on all of them at once
             raise ConfigurationError(
-                f"BatchSizeFinder on {trainer.workers.count} workers: where memory ends on one, "
-                "the others wait for it for ever; find the size in a run on one worker and pass "
+                f"BatchSizeFinder on {trainer.workers.count} workers: when memory ends on one, the "
+                "others wait for it for ever; find the size in a run on one worker and pass "
                 "that times the number of workers as batch_size."
             )
+
         before = data.batch_size
         try:
             fits, fails = self._double(trainer, task, data)
             if not fits:
+                # Even the first size was too large.
                 fits, fails = self._halve(trainer, task, data, fails or self.init_val)
             if self.mode == "binsearch" and fails is not None:
                 fits = self._bisect(trainer, task, data, fits, fails)
                 fits = max(1, int(fits * (1.0 - self.margin)))
         finally:
             data.batch_size = before
+
         self.suggestion = fits
         log.info("BatchSizeFinder: batch size %d -> %d.", before, fits)
 
     def _double(self, trainer: Trainer, task: Task, data: DataModule) -> tuple[int, int | None]:
-        """The largest power that fits, 0 for none, and the first that does not."""
+        """Return the largest doubled size that fits, 0 for none, and the first that does not."""
         fits, size = 0, self.init_val
         while self._trials < self.max_trials and size <= self.max_val:
             if not self._fits(trainer, task, data, size):
@@ -175,6 +179,7 @@ class BatchSizeFinder(Callback):
     def _halve(
         self, trainer: Trainer, task: Task, data: DataModule, size: int
     ) -> tuple[int, int | None]:
+        """Return the largest halved size that fits, and the smallest that does not."""
         fails = size
         while size > 1:
             size //= 2
@@ -187,6 +192,7 @@ class BatchSizeFinder(Callback):
         )
 
     def _bisect(self, trainer: Trainer, task: Task, data: DataModule, fits: int, fails: int) -> int:
+        # `fits` always fits, and `fails` never does.
         while fails - fits > 1 and self._trials < self.max_trials:
             middle = (fits + fails) // 2
             if self._fits(trainer, task, data, middle):
@@ -196,9 +202,10 @@ class BatchSizeFinder(Callback):
         return fits
 
     def _fits(self, trainer: Trainer, task: Task, data: DataModule, size: int) -> bool:
-        """Try a size: whether memory and the data suffice."""
+        """Try a size and return whether memory and the data suffice."""
         self._trials += 1
         data.batch_size = size
+
         try:
             examples, seconds = self._run(trainer, task)
         except (tf.errors.OpError, MemoryError) as error:
@@ -206,49 +213,57 @@ class BatchSizeFinder(Callback):
                 raise
             log.info("BatchSizeFinder: a batch of %d does not fit into memory.", size)
             return False
+
         if examples > size:
             raise ConfigurationError(
                 f"BatchSizeFinder: {type(data).__name__} gave {examples} examples with "
                 f"batch_size={size}; make its train_dataset follow self.batch_size."
             )
         if examples < size:
-            if not self.sizes and size == self.init_val and not _is_one_batch(trainer):
+            # The data are too few for the batch, or ignore the size; a single batch cannot tell.
+            if not self.sizes and size == self.init_val and trainer.num_training_batches != 1:
                 raise ConfigurationError(
                     f"BatchSizeFinder: {type(data).__name__} gave {examples} examples with "
                     f"batch_size={size}; make its train_dataset follow self.batch_size."
                 )
             return False
-        trainer.signals.check()
+
+        trainer.signals.check()  # a trial may be long: Ctrl-C and SIGTERM act between two
         self.sizes.append(size)
         self.examples_per_second.append(examples / max(seconds, 1e-9))
         return True
 
     def _run(self, trainer: Trainer, task: Task) -> tuple[int, float]:
-        """Examples of the first batch, and seconds for as many."""
+        """Return the examples of a batch, and the seconds for as many."""
         with trainer.trial_run(task) as trial_run:
             batches = trial_run.batches()
-            trial_run.update(batches)
+            trial_run.update(batches)  # traces the step
             examples = trial_run.examples
+
             seconds = math.inf  # for one example; the fastest, because others use the machine too
             for _ in range(self.steps_per_trial - 1):
                 began = time.perf_counter()
                 trial_run.update(batches)
                 seconds = min(seconds, (time.perf_counter() - began) / trial_run.examples)
+
+        # An update may take several batches.
         batch = examples // trainer.accumulate_grad_batches
         return batch, seconds * batch
 
     def plot(self) -> Figure:
-        """Examples per second over batch sizes; a matplotlib figure."""
+        """Return a matplotlib figure of the examples per second over batch sizes."""
         from matplotlib.figure import Figure  # without pyplot there is no global state to clean up
 
         figure = Figure(figsize=(6.0, 4.0), layout="constrained")
         axes = figure.add_subplot()
         pairs = sorted(zip(self.sizes, self.examples_per_second, strict=True))
+
         axes.plot([size for size, _ in pairs], [speed for _, speed in pairs], marker="o")
         if self.suggestion is not None:
             label = f"suggestion {self.suggestion}"
             axes.axvline(self.suggestion, color="red", linestyle="--", label=label)
             axes.legend(loc="upper left")
+
         axes.set_xscale("log", base=2)
         axes.set_xticks([size for size, _ in pairs], [str(size) for size, _ in pairs])
         axes.set_ylim(bottom=0.0)
@@ -259,12 +274,8 @@ class BatchSizeFinder(Callback):
 
 
 def _is_out_of_memory(error: Exception) -> bool:
-    """CUDA libraries report it as internal errors, in their own words."""
+    """Return whether memory ran out; CUDA libraries report it as internal errors."""
     if isinstance(error, (MemoryError, tf.errors.ResourceExhaustedError)):
         return True
     words = str(error).lower()
     return "out of memory" in words or "failed to allocate" in words
-
-
-def _is_one_batch(trainer: Trainer) -> bool:
-    return trainer.num_training_batches == 1

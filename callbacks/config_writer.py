@@ -18,7 +18,7 @@ class ConfigWriter(Callback):
     """Writes a text as ``config.yaml`` into the run's folder when fit starts.
 
     ``lightning-tf fit`` adds it, so that ``lightning-tf test --config .../config.yaml`` knows what
-    was trained. An earlier file is replaced.
+    was trained. It replaces an earlier file.
 
     Args:
         text: What to write.
@@ -33,7 +33,7 @@ class ConfigWriter(Callback):
         self.text = text
 
     def on_fit_start(self, trainer: Trainer, task: Task) -> None:
-        """Write it, once in a cluster."""
+        """Write the file, once in a cluster."""
         if trainer.is_global_zero and not trainer.fast_dev_run:
             folder = Path(trainer.log_dir or trainer.default_root_dir)
             folder.mkdir(parents=True, exist_ok=True)

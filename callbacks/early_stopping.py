@@ -1,4 +1,4 @@
-"""EarlyStopping: asks for a stop when a metric no longer improves, and keeps the best weights."""
+"""EarlyStopping: asks for a stop when a metric no longer improves; restores the best weights."""
 
 from __future__ import annotations
 
@@ -9,32 +9,30 @@ from typing import TYPE_CHECKING, Any
 import keras
 import tensorflow as tf
 
-from lightning_tf.callback import Callback
-from lightning_tf.callbacks.monitor import Monitor
+from lightning_tf.callbacks.monitor_callback import MonitorCallback
+from lightning_tf.checks import checked_integer
 from lightning_tf.exceptions import ConfigurationError
-from lightning_tf.loops.limits import check_count
-from lightning_tf.variables import all_variables, components
+from lightning_tf.variables import all_variables, components, variable_value
 
 if TYPE_CHECKING:
     from lightning_tf.task import Task
     from lightning_tf.trainer import Trainer
-if TYPE_CHECKING:
-    from lightning_tf.task import Task
 
 
-class EarlyStopping(Callback):
+class EarlyStopping(MonitorCallback):
     """Asks the Trainer to stop when a monitored metric stops improving.
 
-    Each fresh value is judged in this order: not finite, past `stopping_threshold`, past
-    `divergence_threshold`, improved by more than `min_delta`, and if not, whether that has gone on
-    for `patience` checks. A verdict that comes while min_epochs or min_steps are unmet is dropped;
-    it is asked for again at the next check, unless the metric has recovered.
+    It judges each new value in this order: not finite, past `stopping_threshold`, past
+    `divergence_threshold`, improved by more than `min_delta`, and if not, whether `patience` checks
+    have passed without improvement. A stop that it asks for while min_epochs or min_steps are unmet
+    is dropped; it asks again at the next check, unless the metric has recovered.
 
-    With `restore_best_weights` the weights of the best check are kept, one more copy of them on the
-    device and in every checkpoint, and are the task's when training ends, for whatever reason but
-    an exception; beside `EMA` they are the averages that were judged. A checkpoint that is written
-    while training runs is resumed exactly. One that is written after the end of fit, and another
-    fit of the same task, go on from the best weights with the optimizer as it was at the end.
+    With `restore_best_weights` it copies the weights of the best check, one more copy of them on
+    the device and in every checkpoint, and puts them into the task when training ends, for whatever
+    reason but an exception; beside `EMA` they are the averages that were judged. A checkpoint that
+    is written while training runs is resumed exactly. One that is written after the end of fit, and
+    another fit of the same task, continue from the best weights with the optimizer as it was at the
+    end.
 
     Args:
         monitor: A metric such as ``val_loss``.
@@ -42,12 +40,12 @@ class EarlyStopping(Callback):
         patience: Checks without improvement after which to stop.
         verbose: Print when the metric improves.
         mode: ``min`` or ``max``.
-        strict: Raise where the metric is missing; otherwise warn once.
+        strict: Raise where nothing logs the metric; otherwise warn once.
         check_finite: Stop when the metric is NaN or infinite.
         stopping_threshold: Stop once the metric is better than this.
         divergence_threshold: Stop once it is worse than this.
         check_on_train_epoch_end: True judges at the end of an epoch, False after validation; None
-            judges what validation measures after validation, and everything else at the end.
+            judges a ``val_`` metric after validation, and everything else at the end of an epoch.
         restore_best_weights: Leave the weights of the best check in the task.
         start_from_epoch: The first epoch, from 0, whose measurements are judged.
 
@@ -60,15 +58,12 @@ class EarlyStopping(Callback):
         best_score: The best value so far.
         stopped_epoch: The epoch, from 0, of the last check that asked for a stop.
         best_step: The update at which the best value was measured; -1 before.
-        stopping_reason: Why it did; empty before, and again once the metric has recovered.
+        stopping_reason: Why it asked for a stop; empty before, and once the metric has recovered.
 
     Example:
         >>> patience = EarlyStopping("val_loss", patience=5, restore_best_weights=True)
         >>> Trainer(max_epochs=100, callbacks=[patience]).fit(task)
     """
-
-    logs_metrics = False
-    runs_after_task = True
 
     def __init__(
         self,
@@ -85,21 +80,24 @@ class EarlyStopping(Callback):
         restore_best_weights: bool = False,
         start_from_epoch: int = 0,
     ) -> None:
-        self._monitor = Monitor("EarlyStopping", monitor, mode, strict, check_on_train_epoch_end)
+        super().__init__(monitor, mode, strict, check_on_train_epoch_end)
         if patience < 0:
             raise ConfigurationError(f"EarlyStopping(patience={patience}): give at least 0.")
-        check_count("EarlyStopping: start_from_epoch", start_from_epoch, least=0)
-        self.monitor, self.mode, self.strict = monitor, mode, strict
-        self.restore_best_weights = restore_best_weights
-        self.start_from_epoch = start_from_epoch
+        self.start_from_epoch = checked_integer(
+            "EarlyStopping: start_from_epoch", start_from_epoch, least=0
+        )
+        self.mode, self.strict = mode, strict
         self.min_delta, self.patience, self.verbose = abs(min_delta), patience, verbose
         self.check_finite = check_finite
         self.stopping_threshold = stopping_threshold
         self.divergence_threshold = divergence_threshold
-        # A training loss that this callback watches is its own to judge, NaN included.
+        self.restore_best_weights = restore_best_weights
+
+        # A training loss that this callback watches is judged by it alone, NaN included.
         is_loss = monitor == "loss" or monitor.endswith("_loss")
-        validated = monitor.startswith("val_")
-        self.tolerates_nonfinite_loss = check_finite and is_loss and not validated
+        is_of_training = not monitor.startswith("val_")
+        self.tolerates_nonfinite_loss = check_finite and is_loss and is_of_training
+
         self._task: weakref.ref[Task] | None = None
         self._begin()
 
@@ -110,15 +108,15 @@ class EarlyStopping(Callback):
         self.stopped_epoch = 0
         self.stopping_reason = ""
         self._monitor.judged_step = -1
-        self._best: BestWeights | None = None
+        self._best_weights: BestWeights | None = None
 
     @property
     def state_key(self) -> str:
-        """Several may watch different metrics."""
+        """Return a key that differs by the monitor: several may watch different metrics."""
         return f"EarlyStopping(monitor={self.monitor!r}, mode={self.mode!r})"
 
     def state_dict(self) -> dict[str, Any]:
-        """What has been judged; `patience` is the user's, not the checkpoint's."""
+        """Return what has been judged; `patience` is the user's, not the checkpoint's."""
         return {
             "wait_count": self.wait_count,
             "best_score": self.best_score,
@@ -129,136 +127,125 @@ class EarlyStopping(Callback):
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where the checkpoint was written."""
+        """Restore what has been judged."""
         self.wait_count, self.best_score = state["wait_count"], state["best_score"]
         self.best_step, self.stopped_epoch = state["best_step"], state["stopped_epoch"]
         self.stopping_reason = state["stopping_reason"]
         self._monitor.judged_step = state["judged_step"]
 
     def variables(self) -> dict[str, Any]:
-        """The best weights, where they are kept."""
-        copies = {} if self._best is None else self._best.copies
+        """Return the copies of the best weights, if there are any."""
+        copies = {} if self._best_weights is None else self._best_weights.copies
         return {f"best.{name}": copy for name, copy in copies.items()}
 
     def setup(self, trainer: Trainer, task: Task, stage: str) -> None:
-        """Begin anew with another task."""
+        """Start anew with another task."""
         if self._task is not None and self._task() is not task:
             self._begin()
         self._task = weakref.ref(task)
 
     def on_optimizers_configured(self, trainer: Trainer, task: Task) -> None:
-        """Make room for the best weights."""
-        if self.restore_best_weights and self._best is None:
-            self._best = BestWeights(task)
-
-    def on_train_start(self, trainer: Trainer, task: Task) -> None:
-        """Refuse a monitor that nothing will log, before training."""
-        self._monitor.check(trainer)
-
-    def on_validation_end(self, trainer: Trainer, task: Task) -> None:
-        """Judge what validation measured."""
-        in_fit = trainer.entry_point == "fit" and not trainer.sanity_checking
-        if not self._monitor.at_epoch_end and in_fit:
-            self._check(trainer)
-
-    def on_train_epoch_end(self, trainer: Trainer, task: Task) -> None:
-        """Judge what the epoch measured."""
-        if self._monitor.at_epoch_end:
-            self._check(trainer)
+        """Allocate the copies of the best weights, before a checkpoint is restored into them."""
+        if self.restore_best_weights and self._best_weights is None:
+            self._best_weights = BestWeights(task)
 
     def on_train_end(self, trainer: Trainer, task: Task) -> None:
-        """Leave the best weights in the task."""
-        if self._best is not None and self.best_step >= 0:
-            with trainer.signals.held():  # Ctrl-C may not come between two weights
-                self._best.put_back()
+        """Put the best weights into the task."""
+        if self._best_weights is not None and self.best_step >= 0:
+            with trainer.signals.held():  # Ctrl-C must not come between two weights
+                self._best_weights.restore()
 
     def _check(self, trainer: Trainer) -> None:
         if trainer.fast_dev_run or trainer.current_epoch < self.start_from_epoch:
             return
-        score = self._monitor.fresh(trainer)
+
+        score = self._monitor.read_new(trainer)
         if score is not None:
+            # Without a new value the last verdict stands.
             self.stopping_reason = self._judge(score, trainer.global_step)
-        if self.stopping_reason:
+        if self.stopping_reason:  # asked again at each check: an earlier request may be dropped
             self.stopped_epoch = trainer.current_epoch
             trainer.request_stop(self.stopping_reason)
 
     def _judge(self, score: float, step: int) -> str:
-        """Why to stop, or an empty string."""
+        """Return why to stop, or an empty string."""
         name = f"{self.monitor} = {score:.6g}"
         if self.check_finite and not math.isfinite(score):
             return f"{name} is not finite; the best was {self.best_score:.6g}"
-        # Kept before the thresholds are judged: what passed stopping_threshold may be the best.
-        improved = self._take_best(score, step)
+
+        # Copied before the thresholds are judged: what passed stopping_threshold may be the best.
+        improved = self._update_best(score, step)
         better = self._monitor.is_better
         if self.stopping_threshold is not None and better(score, self.stopping_threshold):
             return f"{name} passed stopping_threshold={self.stopping_threshold}"
         if self.divergence_threshold is not None and better(self.divergence_threshold, score):
             return f"{name} passed divergence_threshold={self.divergence_threshold}"
+
         if improved:
             return ""
+
         self.wait_count += 1
         if self.wait_count < self.patience:
             return ""
         return f"{name} has not improved on {self.best_score:.6g} in {self.wait_count} checks"
 
-    def _take_best(self, score: float, step: int) -> bool:
+    def _update_best(self, score: float, step: int) -> bool:
+        """Take a score if it is the best so far, and return whether it is."""
         if not self._monitor.is_better(score, self.best_score, by=self.min_delta):
             return False
+
         if self.verbose:
             print(f"EarlyStopping: {self.monitor} = {score:.6g} improved on {self.best_score:.6g}")
         self.best_score, self.best_step, self.wait_count = score, step, 0
-        if self._best is not None:
-            self._best.keep()
+
+        if self._best_weights is not None:
+            self._best_weights.copy()
         return True
 
 
 class BestWeights:
-    """Copies of a task's weights, statistics of BatchNormalization included, on the device.
+    """Copies of a task's weights on the device, statistics of BatchNormalization included.
 
-    The positions of seed generators are no weights: a run that comes back to earlier weights does
-    not draw the same dropout masks again.
+    The states of seed generators are no weights: a run that returns to earlier weights must not
+    draw the same dropout masks again.
 
     Args:
         task: Whose models are built.
 
     Example:
         >>> best = BestWeights(task)
-        >>> best.keep()
-        >>> best.put_back()
+        >>> best.copy()
+        >>> best.restore()
     """
 
     def __init__(self, task: Task) -> None:
-        no_weights = {id(variable) for variable in _seeds(task)}
-        found = all_variables(task).items()
-        self.weights = {name: v for name, v in found if id(v) not in no_weights}
+        seeds = {id(variable) for variable in _seeds(task)}
+        variables = all_variables(task).items()
+        self.weights = {name: v for name, v in variables if id(v) not in seeds}
         self.copies = {
-            name: tf.Variable(_value(variable), trainable=False)
+            name: tf.Variable(variable_value(variable), trainable=False)
             for name, variable in self.weights.items()
         }
 
-    def keep(self) -> None:
+    def copy(self) -> None:
         """Copy the weights as they are."""
         for name, variable in self.weights.items():
-            self.copies[name].assign(_value(variable))
+            self.copies[name].assign(variable_value(variable))
 
-    def put_back(self) -> None:
-        """Give the task the copies."""
+    def restore(self) -> None:
+        """Assign the copies to the task's weights."""
         for name, variable in self.weights.items():
             variable.assign(tf.convert_to_tensor(self.copies[name]))
 
 
 def _seeds(task: Task) -> list[Any]:
-    found = []
+    """Return the states of seed generators, those inside layers included."""
+    seeds = []
     for _, component in components(task):
         if isinstance(component, keras.random.SeedGenerator):
-            found.append(component.state)
+            seeds.append(component.state)
         elif isinstance(component, keras.Layer):
+            # Keras lists the states of seed generators among variables, but not among weights.
             weights = {id(weight) for weight in component.weights}
-            found += [v for v in component.variables if id(v) not in weights]
-    return found
-
-
-def _value(variable: Any) -> tf.Tensor:
-    return tf.convert_to_tensor(
-        variable.value if isinstance(variable, keras.Variable) else variable
-    )
+            seeds += [v for v in component.variables if id(v) not in weights]
+    return seeds

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from lightning_tf.callback import Callback
+from lightning_tf.checks import is_integer
 from lightning_tf.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class GradientAccumulationScheduler(Callback):
-    """Changes `accumulate_grad_batches` at the start of given epochs.
+    """Changes `accumulate_grad_batches` at the start of certain epochs.
 
     A larger batch late in training has the effect of a lower learning rate, and a small one at the
     start takes more updates (Smith et al., "Don't Decay the Learning Rate, Increase the Batch
@@ -23,15 +24,15 @@ class GradientAccumulationScheduler(Callback):
     The number of updates is known before training: `trainer.estimated_stepping_batches`, and so
     every schedule that a task builds from it, counts each epoch with its own accumulation. As
     always, an incomplete window is flushed at its epoch's end, so none spans two accumulations. The
-    step is traced once, and serves all of them; epochs of 1 pay for the sums that the others need.
-    A resumed run goes on with the accumulation of its epoch. `fast_dev_run` accumulates nothing.
+    step is traced once and serves all of them; epochs with 1 pay for the sums that the others need.
+    A resumed run continues with the accumulation of its epoch. `fast_dev_run` does not accumulate.
 
     Args:
-        scheduling: Batches for each update, by the epoch (from 0) from which on that holds. Epochs
-            before the first one given have 1.
+        scheduling: Batches for each update, by the first epoch (from 0) for which that holds.
+            Epochs before the first one have 1.
 
     Raises:
-        ConfigurationError: No epochs are given, or something in them is no count; when a fit
+        ConfigurationError: There are no epochs, or something in them is no count; when a fit
             begins, that the Trainer, an optimizer or another callback accumulates, too.
 
     Example:
@@ -48,7 +49,7 @@ class GradientAccumulationScheduler(Callback):
                 ", batches for each update by epoch."
             )
         for epoch, batches in scheduling.items():
-            if not (_is_count(epoch, 0) and _is_count(batches, 1)):
+            if not (is_integer(epoch, least=0) and is_integer(batches, least=1)):
                 raise ConfigurationError(
                     f"GradientAccumulationScheduler has {{{epoch!r}: {batches!r}}}: give an epoch "
                     "of at least 0 and a count of batches of at least 1."
@@ -56,13 +57,14 @@ class GradientAccumulationScheduler(Callback):
         self.scheduling = {0: 1, **scheduling}
 
     def batches_per_update(self, epoch: int) -> int:
-        """Batches for each update in an epoch."""
+        """Return the batches for each update in an epoch."""
         return self.scheduling[max(start for start in self.scheduling if start <= epoch)]
 
     def setup(self, trainer: Trainer, task: Task, stage: str) -> None:
-        """Announce the epochs to come, before optimizers and schedules are made."""
+        """Announce the coming epochs, before optimizers and schedules are made."""
         if stage != "fit" or trainer.fast_dev_run:
             return
+
         if trainer.settings["accumulate_grad_batches"] != 1:
             raise ConfigurationError(
                 "GradientAccumulationScheduler beside Trainer(accumulate_grad_batches="
@@ -73,7 +75,7 @@ class GradientAccumulationScheduler(Callback):
         trainer.schedule_accumulation(self.scheduling)
 
     def on_optimizers_configured(self, trainer: Trainer, task: Task) -> None:
-        """Refuse an optimizer that brings an accumulation of its own."""
+        """Refuse an optimizer that accumulates by itself."""
         optimizers = {} if trainer.training is None else trainer.training.optimizers
         for name, optimizer in optimizers.items():
             if optimizer.own_accumulation > 1 and not trainer.fast_dev_run:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from lightning_tf.callback import Callback
+from lightning_tf.callbacks.monitor import metrics_since
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.variables import components
 
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
     from lightning_tf.task import Task
     from lightning_tf.trainer import Trainer
 
-# Ours, and what of Keras' makes it needed. Overriding ours makes windows one batch long, hence only
-# where the Keras callback overrides its own.
+# Our batch hooks, and the hooks of Keras that need them. Overriding ours makes windows one batch
+# long, so the adapter does it only where the Keras callback overrides its own.
 BATCH_HOOKS = {
     "on_train_batch_start": ("on_train_batch_begin", "on_batch_begin"),
     "on_train_batch_end": ("on_train_batch_end", "on_batch_end"),
@@ -33,17 +34,17 @@ REFUSED = {
 
 
 def adapt(callback: keras.callbacks.Callback) -> KerasAdapter:
-    """A callback of ours around one of Keras'; see `KerasAdapter`."""
+    """Return a callback of ours around one of Keras'; see `KerasAdapter`."""
     return KerasAdapter(callback)
 
 
 class KerasAdapter(Callback):
-    """Translates hooks, names and the wish to stop.
+    """Translates hooks, names and stop requests.
 
     The Keras callback sees the task's model (`task.model`, or the first Keras model among its
     attributes) with the optimizer that trains it as `model.optimizer`, and the logs of the epoch
-    under Keras' names. ``model.stop_training = True`` becomes a stop request. One that overrides a
-    per-batch hook makes windows one batch long, and gets the values of that batch alone.
+    under Keras' names. ``model.stop_training = True`` becomes a stop request. A callback that
+    overrides a per-batch hook makes windows one batch long, and gets the values of that batch.
 
     Keras callbacks have no state that a checkpoint could hold: after a resume they start anew.
 
@@ -51,7 +52,7 @@ class KerasAdapter(Callback):
         callback: The Keras callback.
 
     Raises:
-        ConfigurationError: It is one that works only inside model.fit; or, when a run begins, the
+        ConfigurationError: The callback works only inside model.fit; or, when a run begins, the
             task has no Keras model.
 
     Example:
@@ -71,43 +72,53 @@ class KerasAdapter(Callback):
                 "SwapEMAWeights(swap_on_epoch=True) leaves averages in the model while checkpoints "
                 "are written, and a run resumed from one would go on from them; leave it False."
             )
+
         self.callback = callback
         self.tolerates_nonfinite_loss = isinstance(callback, keras.callbacks.TerminateOnNaN)
+
         self._model: Any = None
-        self._before: dict[str, Any] = {}
+        self._attributes_before: dict[str, Any] = {}
         self._epoch_start_step = 0
+
+        # Set on the object, so that the loop sees only hooks that somebody needs.
         for ours, theirs in BATCH_HOOKS.items():
             if any(_is_overridden(callback, hook) for hook in theirs):
                 setattr(self, ours, self._batch_start if "start" in ours else self._batch_end)
 
     @property
     def state_key(self) -> str:
-        """Named after the Keras callback's class."""
+        """Return the name of the Keras callback's class."""
         return f"Keras.{type(self.callback).__qualname__}"
 
     # ---- the model
 
     def _enter(self, trainer: Trainer, task: Task) -> None:
-        """Show the callback its model, with an optimizer as model.fit would; once a run."""
+        """Give the callback its model, with an optimizer as in model.fit; once a run."""
         if self._model is not None:
             return
+
         name, self._model = _model_of(task)
-        attributes = vars(self._model)  # past Keras' tracking, which would keep what is set here
-        self._before = {key: attributes.get(key) for key in ("optimizer", "stop_training")}
+        attributes = vars(self._model)  # not setattr: Keras would track what is set here
+        before = {key: attributes.get(key) for key in ("optimizer", "stop_training")}
+
         optimizers = trainer.optimizers
         optimizer = optimizers.get(name) or optimizers.get("")
         if optimizer is not None and attributes.get("optimizer") is not optimizer:
             attributes["optimizer"] = optimizer
         else:
-            del self._before["optimizer"]  # another adapter has shown it, and takes it away
+            del before["optimizer"]  # another adapter has set it, and removes it
+        self._attributes_before = before
+
         if attributes.get("optimizer") is None and isinstance(
             self.callback, keras.callbacks.SwapEMAWeights
         ):
             raise ConfigurationError(
                 "SwapEMAWeights needs the optimizer that trains the model: call fit first."
             )
+
         attributes["stop_training"] = False
         if getattr(self.callback, "mode", "") == "auto":
+            # Keras would ask a compiled model, which this one need not be.
             self.callback.mode = _mode_of(task, self.callback.monitor)
         self.callback.set_params(
             {"verbose": 0, "epochs": trainer.max_epochs, "steps": trainer.num_training_batches}
@@ -115,97 +126,91 @@ class KerasAdapter(Callback):
         self.callback.set_model(self._model)
 
     def _leave(self) -> None:
-        for name, value in self._before.items():
+        for name, value in self._attributes_before.items():
             if value is None:
+                # There was none: as if it had never been set.
                 vars(self._model).pop(name, None)
             else:
                 vars(self._model)[name] = value
-        self._model, self._before = None, {}
+        self._model, self._attributes_before = None, {}
 
     def teardown(self, trainer: Trainer, task: Task, stage: str) -> None:
-        """Leave the model as it was."""
+        """Restore the model's attributes."""
         self._leave()
 
     def on_exception(self, trainer: Trainer, task: Task, exception: BaseException) -> None:
-        """Leave the model as it was."""
+        """Restore the model's attributes."""
         self._leave()
 
-    def _pass_on_stop(self, trainer: Trainer) -> None:
+    def _forward_stop(self, trainer: Trainer) -> None:
         if self._model.stop_training:
-            self._model.stop_training = False  # asked again where it comes too early
+            self._model.stop_training = False  # the callback asks again if it was too early
             trainer.request_stop(f"{type(self.callback).__name__} of Keras asked for it")
 
     # ---- training
 
     def on_train_start(self, trainer: Trainer, task: Task) -> None:
-        """As Keras' on_train_begin."""
+        """Call Keras' on_train_begin."""
         self._enter(trainer, task)
         self.callback.on_train_begin({})
 
     def on_train_end(self, trainer: Trainer, task: Task) -> None:
-        """As Keras' on_train_end."""
-        self.callback.on_train_end(self._epoch_logs(trainer))
+        """Call Keras' on_train_end."""
+        self.callback.on_train_end(metrics_since(trainer, self._epoch_start_step))
 
     def on_train_epoch_start(self, trainer: Trainer, task: Task) -> None:
-        """As Keras' on_epoch_begin."""
+        """Call Keras' on_epoch_begin."""
         self._epoch_start_step = trainer.global_step
         self.callback.on_epoch_begin(trainer.current_epoch, {})
 
     def on_train_epoch_end(self, trainer: Trainer, task: Task) -> None:
-        """As Keras' on_epoch_end."""
-        self.callback.on_epoch_end(trainer.current_epoch, self._epoch_logs(trainer))
-        self._pass_on_stop(trainer)
-
-    def _epoch_logs(self, trainer: Trainer) -> dict[str, float]:
-        """What the epoch measured; values of an older validation are none of it."""
-        steps = trainer.metric_steps
-        return {
-            name: value
-            for name, value in trainer.callback_metrics.items()
-            if steps[name] > self._epoch_start_step
-        }
+        """Call Keras' on_epoch_end."""
+        # Only what this epoch measured: an older validation is none of it.
+        logs = metrics_since(trainer, self._epoch_start_step)
+        self.callback.on_epoch_end(trainer.current_epoch, logs)
+        self._forward_stop(trainer)
 
     # ---- evaluation
 
     def on_validation_start(self, trainer: Trainer, task: Task) -> None:
-        """As Keras' on_test_begin; of a sanity check Keras knows nothing."""
+        """Call Keras' on_test_begin; Keras has no sanity check."""
         if not trainer.sanity_checking:
             self._enter(trainer, task)
             self.callback.on_test_begin({})
 
     def on_validation_end(self, trainer: Trainer, task: Task) -> None:
-        """As Keras' on_test_end, with names as in evaluate: without ``val_``."""
+        """Call Keras' on_test_end, with names as in evaluate: without ``val_``."""
         if not trainer.sanity_checking:
             self.callback.on_test_end(_without_prefix(trainer, "val_"))
 
     def on_test_start(self, trainer: Trainer, task: Task) -> None:
-        """As Keras' on_test_begin."""
+        """Call Keras' on_test_begin."""
         self._enter(trainer, task)
         self.callback.on_test_begin({})
 
     def on_test_end(self, trainer: Trainer, task: Task) -> None:
-        """As Keras' on_test_end, with names as in evaluate: without ``test_``."""
+        """Call Keras' on_test_end, with names as in evaluate: without ``test_``."""
         self.callback.on_test_end(_without_prefix(trainer, "test_"))
 
     # ---- prediction
 
     def on_predict_start(self, trainer: Trainer, task: Task) -> None:
-        """As Keras' on_predict_begin."""
+        """Call Keras' on_predict_begin."""
         self._enter(trainer, task)
         self.callback.on_predict_begin({})
 
     def on_predict_batch_start(self, trainer: Trainer, task: Task, batch_idx: int) -> None:
-        """As Keras' on_predict_batch_begin."""
+        """Call Keras' on_predict_batch_begin."""
         self.callback.on_predict_batch_begin(batch_idx, {})
 
     def on_predict_batch_end(
         self, trainer: Trainer, task: Task, outputs: Any, batch_idx: int
     ) -> None:
-        """As Keras' on_predict_batch_end."""
+        """Call Keras' on_predict_batch_end."""
         self.callback.on_predict_batch_end(batch_idx, {"outputs": outputs})
 
     def on_predict_end(self, trainer: Trainer, task: Task) -> None:
-        """As Keras' on_predict_end."""
+        """Call Keras' on_predict_end."""
         self.callback.on_predict_end({})
 
     # ---- batches
@@ -221,13 +226,13 @@ class KerasAdapter(Callback):
     ) -> None:
         if trainer.stage == "train":
             self.callback.on_train_batch_end(batch_idx, dict(outputs))
-            self._pass_on_stop(trainer)
+            self._forward_stop(trainer)
         elif not trainer.sanity_checking:
             self.callback.on_test_batch_end(batch_idx, dict(outputs))
 
 
 def _is_overridden(callback: keras.callbacks.Callback, hook: str) -> bool:
-    """Whether a hook is the callback's own, of its class or, as in LambdaCallback, of itself."""
+    """Return whether a callback overrides a hook, in its class or, as LambdaCallback, itself."""
     if isinstance(callback, keras.callbacks.ModelCheckpoint) and callback.save_freq == "epoch":
         return False  # its batch hook does nothing then
     base = getattr(keras.callbacks.Callback, hook)
@@ -235,17 +240,17 @@ def _is_overridden(callback: keras.callbacks.Callback, hook: str) -> bool:
 
 
 def _model_of(task: Task) -> tuple[str, Any]:
-    """The name and the object of the task's main model."""
+    """Return the name and the object of the task's main model."""
     models = [(name, part) for name, part in components(task) if isinstance(part, keras.Model)]
     if not models:
         raise ConfigurationError(
             f"a Keras callback needs a keras.Model; {type(task).__name__} has none as an attribute."
         )
-    return next((found for found in models if found[0] == "model"), models[0])
+    return next((pair for pair in models if pair[0] == "model"), models[0])
 
 
 def _mode_of(task: Task, monitor: str) -> str:
-    """What ``mode="auto"`` means for a metric of the task; Keras asks its compiled model."""
+    """Return what ``mode="auto"`` means for a metric of the task; Keras asks its compiled model."""
     name = monitor.removeprefix("val_")
     if name.endswith("loss"):
         return "min"

@@ -1,4 +1,4 @@
-"""LambdaCallback: hooks from functions."""
+"""LambdaCallback: a callback made of functions."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lightning_tf.callback import Callback
+from lightning_tf.checks import checked_integer
 from lightning_tf.exceptions import ConfigurationError, nearest
 
 if TYPE_CHECKING:
@@ -16,9 +17,9 @@ HOOKS = ("setup", *(name for name in vars(Callback) if name.startswith("on_")), 
 
 
 class LambdaCallback(Callback):
-    """A callback made of functions, each under the name of a hook, with the hook's arguments.
+    """A callback made of functions, each named after a hook and called with its arguments.
 
-    A per-batch hook makes windows one batch long, as ever; `on_every_n_steps` does not.
+    A per-batch hook makes windows one batch long, as always; `on_every_n_steps` does not.
 
     Args:
         every_n_steps: The cadence of `on_every_n_steps`, in updates.
@@ -26,8 +27,8 @@ class LambdaCallback(Callback):
         hooks: Functions by the name of a hook of `Callback`.
 
     Raises:
-        ConfigurationError: There is no hook of a name, something is no function, or only one of
-            the first two arguments is given.
+        ConfigurationError: A name is no hook, a value is no function, or only one of the first two
+            arguments is set.
 
     Example:
         >>> say = LambdaCallback(on_train_epoch_end=lambda trainer, task: print("another epoch"))
@@ -45,10 +46,8 @@ class LambdaCallback(Callback):
             raise ConfigurationError(
                 "LambdaCallback: give every_n_steps and on_every_n_steps together."
             )
-        if every_n_steps is not None and every_n_steps < 1:
-            raise ConfigurationError(
-                f"LambdaCallback(every_n_steps={every_n_steps!r}): give at least 1."
-            )
+        if every_n_steps is not None:
+            checked_integer("LambdaCallback: every_n_steps", every_n_steps, least=1)
         for name, function in {"on_every_n_steps": on_every_n_steps, **hooks}.items():
             if name != "on_every_n_steps" and name not in HOOKS:
                 raise ConfigurationError(
@@ -56,8 +55,9 @@ class LambdaCallback(Callback):
                 )
             if function is not None and not callable(function):
                 raise ConfigurationError(f"LambdaCallback({name}={function!r}): give a function.")
+
         self.every_n_steps = every_n_steps
-        # As attributes of the object: only what is overridden costs anything.
+        # Set on the object: a hook that is not overridden costs nothing.
         for name, function in hooks.items():
             setattr(self, name, function)
         if on_every_n_steps is not None:

@@ -1,4 +1,4 @@
-"""LearningRateFinder: tries rates before training, and takes the best one."""
+"""LearningRateFinder: tries learning rates before training and uses the best one."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import numpy as np
 
 from lightning_tf.callback import Callback
 from lightning_tf.callbacks.swept_schedule import SweptSchedule
+from lightning_tf.checks import check_choice, checked_integer
 from lightning_tf.exceptions import ConfigurationError, nearest
-from lightning_tf.loops.limits import check_count
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -34,16 +34,16 @@ SKIPPED_AT_START, SKIPPED_AT_END = 10, 1  # the smoothed loss means little there
 class LearningRateFinder(Callback):
     """Trains a few updates at growing rates before the first epoch, and reads a rate off the loss.
 
-    The suggested rate is where the smoothed loss falls fastest as the rate grows, over a tenth of
-    the rates that were tried; the search ends early where the loss is no number any more or has
-    grown far beyond the best. Then everything is put back: weights, optimizers, seeds, metrics,
-    positions and callbacks' variables are bit for bit what they were, and the search leaves no row,
-    checkpoint or file but its figure (``learning_rate_finder``, to every logger). It runs once for
-    a task: not in a resumed run, in a second fit of the same task, or under `fast_dev_run`.
+    The suggested rate is where the smoothed loss falls fastest as the rate grows, averaged over a
+    tenth of the rates. The search ends early where the loss is NaN or infinite, or has grown far
+    beyond the best. Then everything is restored: weights, optimizers, seeds, metrics, positions and
+    callbacks' variables are bit for bit what they were, and the search leaves no row, checkpoint or
+    file but its figure (``learning_rate_finder``, to every logger). It runs once for a task: not in
+    a resumed run, in a second fit of the same task, or under `fast_dev_run`.
 
     Under a schedule the search tries its own rates as well. Afterwards the schedule is scaled as a
     whole, so that its highest rate within the fit is the suggested one; with ``update=False`` it
-    gives what it gave.
+    stays as it was.
 
     Sources: Smith, "Cyclical Learning Rates for Training Neural Networks", 2017,
     https://arxiv.org/abs/1506.01186, section 3.3, for the test of a range of rates; the smoothing
@@ -55,9 +55,9 @@ class LearningRateFinder(Callback):
         num_training_steps: Updates of the search; more than 12.
         mode: Rates grow by a factor (``exponential``) or by an amount (``linear``).
         early_stop_threshold: Stop at so many times the best smoothed loss; None never stops.
-        update: Train with the suggested rate; otherwise only tell it.
-        optimizer: The name of the one to search for, where there are several; the others train at
-            their own rates.
+        update: Train with the suggested rate; otherwise only report it.
+        optimizer: The name of the optimizer to search for, where there are several; the others
+            train at their own rates.
 
     Raises:
         ConfigurationError: A number is out of range; before training, that the optimizer is not
@@ -66,7 +66,7 @@ class LearningRateFinder(Callback):
     Attributes:
         rates: The rates that were tried.
         losses: The loss at each.
-        suggestion: The rate; None where the loss fell nowhere, and then nothing is changed.
+        suggestion: The rate; None where the loss fell nowhere: then nothing is changed.
 
     Example:
         >>> finder = LearningRateFinder(min_lr=1e-5)
@@ -87,8 +87,8 @@ class LearningRateFinder(Callback):
         update: bool = True,
         optimizer: str | None = None,
     ) -> None:
-        if mode not in MODES:
-            raise ConfigurationError(f"LearningRateFinder(mode={mode!r}).{nearest(mode, MODES)}")
+        check_choice("LearningRateFinder", "mode", mode, MODES)
+
         if not 0.0 < min_lr < max_lr:
             raise ConfigurationError(
                 f"LearningRateFinder(min_lr={min_lr!r}, max_lr={max_lr!r}): give two rates above "
@@ -99,10 +99,13 @@ class LearningRateFinder(Callback):
                 f"LearningRateFinder(early_stop_threshold={early_stop_threshold!r}): give a factor "
                 "above 1, or None."
             )
-        least = SKIPPED_AT_START + SKIPPED_AT_END + 2
-        check_count("LearningRateFinder: num_training_steps", num_training_steps, least=least)
+        self.num_training_steps = checked_integer(
+            "LearningRateFinder: num_training_steps",
+            num_training_steps,
+            least=SKIPPED_AT_START + SKIPPED_AT_END + 2,
+        )
+
         self.min_lr, self.max_lr, self.mode = float(min_lr), float(max_lr), mode
-        self.num_training_steps = num_training_steps
         self.early_stop_threshold = early_stop_threshold
         self.update, self.optimizer = update, optimizer
         self._task: weakref.ref[Task] | None = None
@@ -115,22 +118,22 @@ class LearningRateFinder(Callback):
         self.suggestion: float | None = None
 
     def state_dict(self) -> dict[str, Any]:
-        """What was found; the rate itself is the optimizer's."""
+        """Return the results of the search; the rate itself is the optimizer's."""
         return {"rates": self.rates, "losses": self.losses, "suggestion": self.suggestion}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Know what was found."""
+        """Restore the results of a search."""
         self.rates, self.losses = state["rates"], state["losses"]
         self.suggestion = state["suggestion"]
 
     def variables(self) -> dict[str, Any]:
-        """What a schedule is scaled by."""
+        """Return what a schedule is scaled by."""
         return {} if self._swept is None else {"factor": self._swept.factor}
 
     # ---- hooks
 
     def setup(self, trainer: Trainer, task: Task, stage: str) -> None:
-        """Begin anew with another task."""
+        """Start anew with another task."""
         if self._task is not None and self._task() is not task:
             self._begin()
         self._task = weakref.ref(task)
@@ -149,13 +152,14 @@ class LearningRateFinder(Callback):
                 f"LearningRateFinder(optimizer={name!r}): there is none of that name."
                 f"{nearest(name, optimizers)}"
             )
-        chosen = self._chosen(trainer)
-        rate = chosen._learning_rate  # the property gives the rate of a step
+
+        optimizer = self._optimizer(trainer)
+        rate = optimizer._learning_rate  # the property gives the rate of a step
         self._swept = None
         if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
             # A second fit of the same task finds the one of the first.
             self._swept = rate if isinstance(rate, SweptSchedule) else SweptSchedule(rate)
-            chosen.learning_rate = self._swept
+            optimizer.learning_rate = self._swept
         elif not isinstance(rate, keras.Variable) and self._is_wanted(trainer):
             raise ConfigurationError(
                 f"LearningRateFinder: the learning rate is {type(rate).__name__}; give the "
@@ -163,14 +167,16 @@ class LearningRateFinder(Callback):
             )
 
     def on_train_start(self, trainer: Trainer, task: Task) -> None:
-        """Search, where nothing has been trained yet."""
+        """Search, unless something has been trained already."""
         if not self._is_wanted(trainer):
             return
-        optimizer = self._chosen(trainer)
+
+        optimizer = self._optimizer(trainer)
         with trainer.profiler.region("searching a learning rate"):
             self._search(trainer, task, optimizer)
-        self.suggestion = suggested(self.rates, self.losses)
+        self.suggestion = suggest_rate(self.rates, self.losses)
         before = self._rate_before(trainer, optimizer)
+
         if self.suggestion is None:
             log.warning(
                 "LearningRateFinder: the loss falls nowhere between %g and %g; the rate stays %g.",
@@ -185,49 +191,55 @@ class LearningRateFinder(Callback):
                 self._swept.factor.assign(self.suggestion / before)
             what = "learning rate" if self._swept is None else "the schedule's highest rate"
             log.info("LearningRateFinder: %s %.3g -> %.3g.", what, before, self.suggestion)
+
         if trainer.loggers:
             trainer.log_figure("learning_rate_finder", self.plot())
 
     def _rate_before(self, trainer: Trainer, optimizer: keras.optimizers.Optimizer) -> float:
+        """Return the rate that the suggestion replaces; of a schedule, the highest."""
         if self._swept is None:
             return float(optimizer.learning_rate)
         return self._swept.highest(trainer.estimated_stepping_batches)
 
     def _is_wanted(self, trainer: Trainer) -> bool:
+        # Also where a search has been done: a second fit of the task goes on with its rate.
         done = trainer.global_step > 0 or trainer.progress.batch > 0 or bool(self.rates)
         return not (done or trainer.resumed or trainer.fast_dev_run)
 
-    def _chosen(self, trainer: Trainer) -> keras.optimizers.Optimizer:
+    def _optimizer(self, trainer: Trainer) -> keras.optimizers.Optimizer:
         optimizers = trainer.optimizers
         return optimizers[next(iter(optimizers)) if self.optimizer is None else self.optimizer]
 
     # ---- the search
 
     def _search(self, trainer: Trainer, task: Task, optimizer: keras.optimizers.Optimizer) -> None:
+        # Each optimizer of several has a loss of its own; a single one has the step's first value.
         name = f"{self.optimizer}_loss" if self.optimizer else ""
         best = math.inf
         with trainer.trial_run(task) as trial_run, self._trying(optimizer) as try_rate:
             batches = trial_run.batches()
-            for rate in self._planned():
+            for rate in self._planned_rates():
                 try_rate(rate)
                 values = trial_run.update(batches)
                 loss = values[name] if name else next(iter(values.values()))
+
                 if not math.isfinite(loss):
                     break
                 self.rates.append(rate)
                 self.losses.append(loss)
-                smooth = float(smoothed(self.losses)[-1])
-                trainer.signals.check()
-                # As a difference, because a loss may be below 0.
+                trainer.signals.check()  # a search may be long: Ctrl-C and SIGTERM act inside it
+
+                smoothed = float(smooth_losses(self.losses)[-1])
+                # The loss is compared by difference, not by ratio, because it may be below 0.
                 threshold = self.early_stop_threshold or math.inf
-                if len(self.losses) > 1 and smooth - best > (threshold - 1.0) * abs(best):
+                if len(self.losses) > 1 and smoothed - best > (threshold - 1.0) * abs(best):
                     break
-                best = min(best, smooth)
+                best = min(best, smoothed)
 
     @contextmanager
     def _trying(self, optimizer: keras.optimizers.Optimizer) -> Iterator[Callable[[float], object]]:
-        """Gives what sets the rate; a schedule rules again afterwards."""
-        if self._swept is None:  # the rate is a variable, which the trial_run puts back
+        """Yield a function that sets the rate; a schedule rules again afterwards."""
+        if self._swept is None:  # the rate is a variable, which the trial run restores
 
             def set_rate(rate: float) -> None:
                 optimizer.learning_rate = rate
@@ -235,33 +247,38 @@ class LearningRateFinder(Callback):
             yield set_rate
             return
         try:
+            # The traced step reads the variable, so no rate traces it again.
             yield self._swept.tried.assign
         finally:
             self._swept.tried.assign(0.0)
 
-    def _planned(self) -> list[float]:
+    def _planned_rates(self) -> list[float]:
         spaced = np.linspace if self.mode == "linear" else np.geomspace
         return [float(x) for x in spaced(self.min_lr, self.max_lr, self.num_training_steps)]
 
     def plot(self) -> Figure:
-        """The loss over the rates, with the suggestion; a matplotlib figure."""
+        """Return a matplotlib figure of the loss over the rates, with the suggestion."""
         from matplotlib.figure import Figure  # without pyplot there is no global state to clean up
 
         figure = Figure(figsize=(6.0, 4.0), layout="constrained")
         axes = figure.add_subplot()
+
         axes.plot(self.rates, self.losses, color="tab:blue", alpha=0.35, label="loss")
         if self.rates:
-            smooth = smoothed(self.losses)
-            axes.plot(self.rates, smooth, color="tab:blue", label="loss, smoothed")
-            # What the loss grows to in the end would press the rest flat.
-            lowest = int(np.argmin(smooth))
-            low, high = float(smooth[lowest]), float(smooth[: lowest + 1].max())
+            smoothed = smooth_losses(self.losses)
+            axes.plot(self.rates, smoothed, color="tab:blue", label="loss, smoothed")
+            # The loss may grow a thousandfold in the end, which would press the rest flat.
+            lowest = int(np.argmin(smoothed))
+            low, high = float(smoothed[lowest]), float(smoothed[: lowest + 1].max())
             space = 0.5 * (high - low or 1.0)
             axes.set_ylim(low - space, high + space)
+
         if self.suggestion is not None:
             index = int(np.argmin(np.abs(np.array(self.rates) - self.suggestion)))
             label = f"suggestion {self.suggestion:.2e}"
-            axes.plot(self.suggestion, smoothed(self.losses)[index], "o", color="red", label=label)
+            loss = smooth_losses(self.losses)[index]
+            axes.plot(self.suggestion, loss, "o", color="red", label=label)
+
         if self.mode == "exponential":
             axes.set_xscale("log")
         axes.set_xlabel("learning rate")
@@ -271,26 +288,30 @@ class LearningRateFinder(Callback):
         return figure
 
 
-def smoothed(losses: list[float]) -> np.ndarray:
-    """Exponential moving averages, each divided by the sum of its weights."""
-    average, found = 0.0, []
+def smooth_losses(losses: list[float]) -> np.ndarray:
+    """Return exponential moving averages, each divided by the sum of its weights."""
+    average, averages = 0.0, []
     for count, loss in enumerate(losses, start=1):
+        # Started at 0: dividing by the sum of the weights removes that bias.
         average = SMOOTHING * average + (1.0 - SMOOTHING) * loss
-        found.append(average / (1.0 - SMOOTHING**count))
-    return np.array(found)
+        averages.append(average / (1.0 - SMOOTHING**count))
+    return np.array(averages)
 
 
-def suggested(rates: list[float], losses: list[float]) -> float | None:
-    """The rate at which the smoothed loss falls fastest; None where it falls nowhere."""
+def suggest_rate(rates: list[float], losses: list[float]) -> float | None:
+    """Return the rate at which the smoothed loss falls fastest; None where it falls nowhere."""
     end = len(losses) - SKIPPED_AT_END
     if end - SKIPPED_AT_START < 2:
         return None
-    smooth = smoothed(losses)
+
+    smoothed = smooth_losses(losses)
     # The mean slope of a stretch: where the loss has jumped, it falls steeply for a moment.
     reach = min(len(losses) // 20, SKIPPED_AT_START)
-    slopes = np.gradient(smooth)[SKIPPED_AT_START - reach : end + reach]
+    slopes = np.gradient(smoothed)[SKIPPED_AT_START - reach : end + reach]
+    # A short search has less room than twice the reach.
     width = min(2 * reach + 1, len(slopes))
     slopes = np.convolve(slopes, np.full(width, 1.0 / width), "valid")
+
     steepest = int(np.argmin(slopes))
-    falls = slopes[steepest] < -ROUNDING * np.abs(smooth).max()
+    falls = slopes[steepest] < -ROUNDING * np.abs(smoothed).max()
     return rates[SKIPPED_AT_START + steepest] if falls else None

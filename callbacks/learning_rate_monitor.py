@@ -1,4 +1,4 @@
-"""LearningRateMonitor: logs what every optimizer's rate is."""
+"""LearningRateMonitor: logs the learning rate of every optimizer."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class LearningRateMonitor(Callback):
     """Logs learning rates and loss scales with every row, and where an epoch ends without one.
 
     Loggers get ``train/learning_rate``, or ``train/generator_learning_rate`` for each of several
-    optimizers: the rate that the next update takes, whatever it comes from (a float, a schedule, a
-    callback that changed it). Under ``mixed_float16`` also ``train/loss_scale``.
+    optimizers: the rate of the next update, whatever it comes from (a float, a schedule, a callback
+    that changed it). Under ``mixed_float16`` also ``train/loss_scale``.
 
-    All values come in one read, at a point where the Trainer has just read its own.
+    All values come in one read, where the Trainer has just read its own.
 
     Args:
         log_momentum: Also log ``momentum`` of SGD and RMSprop, and ``beta_1`` of Adam and its kin.
@@ -42,7 +42,7 @@ class LearningRateMonitor(Callback):
         self._logged_step = -1
 
     def on_train_start(self, trainer: Trainer, task: Task) -> None:
-        """Log the rates of this fit from its first row on."""
+        """Note where this fit begins: an epoch's end there has nothing new to log."""
         self._logged_step = trainer.global_step
 
     def on_train_window_end(self, trainer: Trainer, task: Task) -> None:
@@ -51,44 +51,47 @@ class LearningRateMonitor(Callback):
             self._log(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, task: Task) -> None:
-        """Log in the epoch's row."""
+        """Log where the epoch ends without a row."""
         if self._logged_step != trainer.global_step:
             self._log(trainer)
 
     def teardown(self, trainer: Trainer, task: Task, stage: str) -> None:
-        """Let go of the optimizers."""
+        """Release the optimizers."""
         self._read, self._traced_for = None, ()
 
     def _log(self, trainer: Trainer) -> None:
         if trainer.training is None:
             return
+
         self._logged_step = trainer.global_step
         optimizers = trainer.training.optimizers
-        values = self._on_device(optimizers)
+        values = self._read_device(optimizers)
         for name, named in optimizers.items():
-            values |= {_prefixed(name, key): value for key, value in self._on_host(named).items()}
+            values |= {_prefixed(name, key): value for key, value in self._read_host(named).items()}
         trainer.log_row(values)
 
-    def _on_host(self, named: NamedOptimizer) -> dict[str, float]:
-        """Plain attributes of the Keras optimizer."""
+    def _read_host(self, named: NamedOptimizer) -> dict[str, float]:
+        """Return attributes of the Keras optimizer that are plain numbers."""
         wanted = ["momentum", "beta_1"] if self.log_momentum else []
         wanted += ["weight_decay"] if self.log_weight_decay else []
-        found = {name: getattr(named.optimizer, name, None) for name in wanted}
-        return {name: float(value) for name, value in found.items() if value is not None}
+        values = {name: getattr(named.optimizer, name, None) for name in wanted}
+        return {name: float(value) for name, value in values.items() if value is not None}
 
-    def _on_device(self, optimizers: dict[str, NamedOptimizer]) -> dict[str, float]:
-        """Rates and loss scales: a schedule is some operations, hence one traced call for all."""
+    def _read_device(self, optimizers: dict[str, NamedOptimizer]) -> dict[str, float]:
+        """Return rates and loss scales in one traced call: a schedule is several operations."""
         scaled = {name: o for name, o in optimizers.items() if o.loss_scale is not None}
 
         def read() -> tf.Tensor:
             rates: list[Any] = [o.optimizer.learning_rate for o in optimizers.values()]
             rates = [keras.ops.cast(keras.ops.convert_to_tensor(r), "float32") for r in rates]
-            return tf.stack([*rates, *(o.loss_scale for o in scaled.values())])
+            return tf.stack([*rates, *(o.loss_scale for o in scaled.values())])  # (values,)
 
+        # A schedule that was replaced since then needs another graph.
         sources = tuple(id(o.optimizer._learning_rate) for o in optimizers.values())
         if self._read is None or sources != self._traced_for:
             self._read = tf.function(read, autograph=False).get_concrete_function()
             self._traced_for = sources
+
         names = [_prefixed(name, "learning_rate") for name in optimizers]
         names += [_prefixed(name, "loss_scale") for name in scaled]
         return dict(zip(names, self._read().numpy().tolist(), strict=True))

@@ -1,4 +1,4 @@
-"""LiveBars: progress bars on a terminal, drawn when told to."""
+"""LiveBars: progress bars on a terminal."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ if TYPE_CHECKING:
 
 
 class LiveBars:
-    """The live display of a terminal: below what is printed, one bar for each running stage.
+    """The live display of a terminal: below the printed lines, one bar for each running stage.
 
-    It opens with the first bar, and is drawn when it is told to, not by a thread, so that nothing
-    competes with training.
+    It opens with the first bar and is drawn by `update`, not by a thread, so that nothing competes
+    with training.
 
     Args:
         console: A rich console on a terminal.
@@ -29,6 +29,7 @@ class LiveBars:
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
         from rich.table import Column
 
+        # No refresh by rich's thread, and no bar left behind at the end.
         self._progress = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=20, complete_style="green", finished_style="green"),
@@ -48,7 +49,7 @@ class LiveBars:
         self._ids: dict[str, TaskID] = {}
 
     def begin(self, name: str, description: str, total: int | None, done: int) -> None:
-        """Add a bar; one of the same name makes way."""
+        """Add a bar, replacing one of the same name."""
         self._progress.start()
         if name in self._ids:
             self._progress.remove_task(self._ids.pop(name))
@@ -57,15 +58,16 @@ class LiveBars:
         )
 
     def update(self, name: str, done: int, rate: str, metrics: str) -> None:
-        """Move a bar on and draw it."""
+        """Move a bar and draw it."""
         bar = next(task for task in self._progress.tasks if task.id == self._ids[name])
         count = _count(done, None if bar.total is None else int(bar.total))
+        # The one place that draws while training runs.
         self._progress.update(
             bar.id, completed=done, count=count, rate=rate, metrics=metrics, refresh=True
         )
 
     def end(self, name: str) -> None:
-        """Take a bar away; one that is not there is fine."""
+        """Remove a bar, if it is there."""
         if name in self._ids:
             self._progress.remove_task(self._ids.pop(name))
             self._progress.refresh()
@@ -81,16 +83,16 @@ class LiveBars:
 
         table = Table("metric", "value")
         for name, value in metrics.items():
-            table.add_row(Text(name), Text(number_text(value)))
+            table.add_row(Text(name), Text(format_number(value)))
         self._progress.console.print(table)
 
     def close(self) -> None:
-        """Give the terminal back."""
+        """Close the display and release the terminal."""
         self._progress.stop()
 
 
-def number_text(value: float) -> str:
-    """A number as a person reads it: four decimals, or powers of ten where these say nothing."""
+def format_number(value: float) -> str:
+    """Return a number in four decimals, or in powers of ten where these say nothing."""
     return f"{value:.4f}" if value == 0 or 1e-3 <= abs(value) < 1e5 else f"{value:.3e}"
 
 

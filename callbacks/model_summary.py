@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lightning_tf.trainer import Trainer
 
 COLUMNS = ("name", "type", "output shape", "trainable", "non-trainable", "MiB")
-TEXT_COLUMNS = 3  # the first three; the others are numbers, and stand on the right
+TEXT_COLUMNS = 3  # the first three; the others are numbers, aligned right
 UNKNOWN = "?"
 
 
@@ -47,7 +47,7 @@ class SummaryRow:
     size: float
 
     def texts(self) -> tuple[str, ...]:
-        """The cells of a table."""
+        """Return the cells of a table."""
         *first, trainable, non_trainable, size = astuple(self)
         return (*first, f"{trainable:,}", f"{non_trainable:,}", f"{size:,.3f}")
 
@@ -55,17 +55,17 @@ class SummaryRow:
 class ModelSummary(Callback):
     """Prints a table of the task's models when fit starts.
 
-    A row has the attribute's name, its class and output shape, how many weights are trainable and
-    how many are not, and their size. The last row counts a weight that models share once.
+    A row has the attribute's name, its class and output shape, the numbers of weights that train
+    and that do not, and their size. The last row counts a weight that models share once.
 
     Args:
         max_depth: 1 for the task's attributes alone, more for the layers inside them, -1 for all.
         console: A rich console to print on; made for `file` where it is None.
-        file: Where to print; standard output where it is None. What is no terminal gets plain text.
+        file: Where to print; standard output where it is None. What is no terminal gets text.
 
     Raises:
-        ConfigurationError: `max_depth` is neither positive nor -1, or both `console` and `file`
-            are given.
+        ConfigurationError: `max_depth` is neither positive nor -1, or there are both `console` and
+            `file`.
 
     Example:
         >>> Trainer(max_epochs=1, callbacks=[ModelSummary(max_depth=2)]).fit(task)
@@ -92,7 +92,7 @@ class ModelSummary(Callback):
     def _print(self, rows: list[SummaryRow]) -> None:
         console = self._terminal()
         if console is None:
-            print(plain_table(rows), file=self.file or sys.stdout, flush=True)
+            print(format_table(rows), file=self.file or sys.stdout, flush=True)
             return
         from rich.table import Table
         from rich.text import Text
@@ -113,7 +113,7 @@ class ModelSummary(Callback):
 
 
 def summary_rows(task: Task, max_depth: int = 1) -> Iterator[SummaryRow]:
-    """The rows of a task's table: its attributes, layers inside them, and the total.
+    """Yield the rows of a task's table: its attributes, the layers inside them, and the total.
 
     Args:
         task: One whose models are built.
@@ -128,19 +128,19 @@ def summary_rows(task: Task, max_depth: int = 1) -> Iterator[SummaryRow]:
     yield _row("total", "", "", everything)
 
 
-def plain_table(rows: Iterable[SummaryRow]) -> str:
-    """The table as text, for where there is no terminal."""
+def format_table(rows: Iterable[SummaryRow]) -> str:
+    """Return the table as plain text."""
     lines = [COLUMNS, *(row.texts() for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(COLUMNS))]
 
-    def aligned(line: tuple[str, ...]) -> str:
+    def align(line: tuple[str, ...]) -> str:
         cells = [
             cell.ljust(width) if column < TEXT_COLUMNS else cell.rjust(width)
             for column, (cell, width) in enumerate(zip(line, widths, strict=True))
         ]
         return "  ".join(cells).rstrip()
 
-    return "\n".join(map(aligned, lines))
+    return "\n".join(map(align, lines))
 
 
 def _rows_of(name: str, component: Any, depth: int, max_depth: int) -> Iterator[SummaryRow]:
@@ -149,6 +149,7 @@ def _rows_of(name: str, component: Any, depth: int, max_depth: int) -> Iterator[
     yield _row(indented, type(component).__name__, shape, _weights(component))
     if depth != max_depth and isinstance(component, keras.Layer):
         for layer in component._flatten_layers(include_self=False, recursive=False):
+            # An InputLayer has nothing to show.
             if not isinstance(layer, keras.layers.InputLayer):
                 yield from _rows_of(layer.name, layer, depth + 1, max_depth)
 
@@ -156,6 +157,7 @@ def _rows_of(name: str, component: Any, depth: int, max_depth: int) -> Iterator[
 def _row(name: str, kind: str, shape: str, weights: list[Any]) -> SummaryRow:
     counts = {True: 0, False: 0}
     size = 0
+    # A weight that two models share counts once.
     for weight in {id(weight): weight for weight in weights}.values():
         elements = math.prod(weight.shape)
         counts[bool(weight.trainable)] += elements
@@ -168,11 +170,13 @@ def _weights(component: Any) -> list[Any]:
 
 
 def _output_shape(layer: keras.Layer) -> str:
-    """As Keras records it for a functional layer; traced for others."""
+    """Return the shape that Keras recorded for a functional layer; trace any other layer."""
     try:
+        # A functional layer knows its output.
         return _text(keras.tree.map_structure(lambda tensor: tensor.shape, layer.output))
     except (AttributeError, ValueError):
         pass  # never called on symbolic tensors, or more than once
+    # Traced on the shapes that the layer was built with.
     try:
         built = layer.get_build_config() or {}
         shapes = built.get("shapes_dict") or {"input_shape": built["input_shape"]}

@@ -1,4 +1,4 @@
-"""Monitor: a metric that a callback judges; whether it is there, fresh, and better."""
+"""Monitor: a metric that a callback judges; whether it exists, is new, and is better."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import logging
 import math
 from typing import TYPE_CHECKING
 
+from lightning_tf.checks import check_choice
 from lightning_tf.exceptions import ConfigurationError, nearest
 
 if TYPE_CHECKING:
@@ -17,21 +18,21 @@ MODES = ("min", "max")
 
 
 class Monitor:
-    """Gives each measurement of a metric once, and says which of two values is the better one.
+    """Reads each measurement of a metric once, and says which of two values is better.
 
     Args:
         owner: The callback's class, for messages.
         name: A metric such as ``val_loss``.
         mode: ``min`` or ``max``.
         strict: Raise where nothing logs the metric; otherwise warn once.
-        at_epoch_end: True judges at the end of an epoch, False after validation; None judges what
-            validation measures after validation, and everything else at the end.
+        at_epoch_end: True judges at the end of an epoch, False after validation; None judges a
+            ``val_`` metric after validation, and everything else at the end of an epoch.
 
     Raises:
         ConfigurationError: The mode is unknown.
 
     Attributes:
-        judged_step: The `global_step` of the newest measurement that was given; -1 before.
+        judged_step: The `global_step` of the newest measurement that was read; -1 before.
 
     Example:
         >>> monitor = Monitor("EarlyStopping", "val_loss", "min")
@@ -47,8 +48,7 @@ class Monitor:
         strict: bool = True,
         at_epoch_end: bool | None = None,
     ) -> None:
-        if mode not in MODES:
-            raise ConfigurationError(f"{owner}(mode={mode!r}).{nearest(mode, MODES)}")
+        check_choice(owner, "mode", mode, MODES)
         self.owner, self.name, self.mode, self.strict = owner, name, mode, strict
         self.at_epoch_end = not name.startswith("val_") if at_epoch_end is None else at_epoch_end
         self.sign = 1.0 if mode == "min" else -1.0
@@ -57,31 +57,33 @@ class Monitor:
 
     @property
     def worst(self) -> float:
-        """What every number is better than."""
+        """Return the value that every number is better than."""
         return self.sign * math.inf
 
     def is_better(self, score: float, other: float, by: float = 0.0) -> bool:
-        """Whether a score beats another by more than a margin; NaN beats nothing."""
+        """Return whether a score beats another by more than a margin; NaN beats nothing."""
         return self.sign * score < self.sign * other - by
 
     def check(self, trainer: Trainer) -> None:
         """Refuse a metric that nothing will log, where that is known before training.
 
         Raises:
-            ConfigurationError: Nothing will; lists the names that there are.
+            ConfigurationError: Nothing will log it; lists the known names.
         """
         names, complete = trainer.metric_names()
         if complete and self.name not in names:
             self._missing(names)
 
-    def fresh(self, trainer: Trainer) -> float | None:
-        """The newest measurement; None where it was given before, or nothing was measured yet."""
+    def read_new(self, trainer: Trainer) -> float | None:
+        """Return the newest measurement; None where it was read before or there is none yet."""
         names, _ = trainer.metric_names()
         if self.name not in names:
             self._missing(names)
             return None
+
+        # An epoch without validation measures nothing new.
         measured = trainer.metric_steps.get(self.name, self.judged_step)
-        if measured == self.judged_step:  # an epoch without validation says nothing new
+        if measured == self.judged_step:
             return None
         self.judged_step = measured
         return trainer.callback_metrics[self.name]
@@ -94,3 +96,9 @@ class Monitor:
         if not self._warned:
             log.warning(message)
             self._warned = True
+
+
+def metrics_since(trainer: Trainer, step: int) -> dict[str, float]:
+    """Return the metrics that were measured after an update."""
+    steps = trainer.metric_steps
+    return {n: value for n, value in trainer.callback_metrics.items() if steps[n] > step}

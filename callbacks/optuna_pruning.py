@@ -1,25 +1,23 @@
-"""OptunaPruning: ends a trial of Optuna early where others were better at the same age."""
+"""OptunaPruning: ends a trial of Optuna early where other trials were better at the same age."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lightning_tf.callback import Callback
-from lightning_tf.callbacks.monitor import Monitor
+from lightning_tf.callbacks.monitor_callback import MonitorCallback
 from lightning_tf.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
-    from lightning_tf.task import Task
     from lightning_tf.trainer import Trainer
 
 
-class OptunaPruning(Callback):
+class OptunaPruning(MonitorCallback):
     """Reports a metric to an Optuna trial and asks for a stop where Optuna's pruner wants one.
 
     With `optuna.pruners.HyperbandPruner` (Li et al., 2018, https://arxiv.org/abs/1603.06560) or
     `SuccessiveHalvingPruner` (asynchronous, ASHA: Li et al., 2020,
     https://arxiv.org/abs/1810.05934), bad trials cost a few epochs instead of all of them. fit ends
-    in good order, with its checkpoints and logs; `check_pruned` then tells Optuna.
+    normally, with its checkpoints and logs; `check_pruned` then raises Optuna's exception.
 
     Needs ``lightning-tf[tune]``.
 
@@ -45,9 +43,6 @@ class OptunaPruning(Callback):
         >>> study.optimize(objective, n_trials=20)
     """
 
-    logs_metrics = False
-    runs_after_task = True
-
     def __init__(self, trial: Any, monitor: str = "val_loss") -> None:
         try:
             import optuna
@@ -55,35 +50,23 @@ class OptunaPruning(Callback):
             raise ConfigurationError(
                 "OptunaPruning needs optuna: pip install 'lightning-tf[tune]'"
             ) from error
+
+        super().__init__(monitor)
         self._pruned = optuna.TrialPruned
-        self.trial, self.monitor = trial, monitor
-        self.is_pruned = False
-        self._monitor = Monitor("OptunaPruning", monitor, "min")
+        self.trial, self.is_pruned = trial, False
 
     def check_pruned(self) -> None:
         """Raise `optuna.TrialPruned` where fit was ended early; call it after fit."""
         if self.is_pruned:
             raise self._pruned(f"{self.monitor} fell behind")
 
-    def on_train_start(self, trainer: Trainer, task: Task) -> None:
-        """Refuse a metric that nothing will log."""
-        self._monitor.check(trainer)
-
-    def on_validation_end(self, trainer: Trainer, task: Task) -> None:
-        """Report what validation measured."""
-        if not self._monitor.at_epoch_end and not trainer.sanity_checking:
-            self._report(trainer)
-
-    def on_train_epoch_end(self, trainer: Trainer, task: Task) -> None:
-        """Report what the epoch measured."""
-        if self._monitor.at_epoch_end:
-            self._report(trainer)
-
-    def _report(self, trainer: Trainer) -> None:
-        value = self._monitor.fresh(trainer)
-        if value is None or trainer.entry_point != "fit":
+    def _check(self, trainer: Trainer) -> None:
+        value = self._monitor.read_new(trainer)
+        if value is None:
             return
+
         self.trial.report(value, trainer.current_epoch)
+        # Every worker must stop, but only the chief's trial knows the others.
         self.is_pruned = trainer.workers.broadcast(self.trial.should_prune())
         if self.is_pruned:
             trainer.request_stop(f"Optuna prunes at {self.monitor} = {value:g}")

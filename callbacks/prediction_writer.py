@@ -1,4 +1,4 @@
-"""PredictionWriter: predictions as files."""
+"""PredictionWriter: writes predictions to files."""
 
 from __future__ import annotations
 
@@ -11,41 +11,42 @@ import numpy as np
 import tensorflow as tf
 
 from lightning_tf.callback import Callback
-from lightning_tf.exceptions import ConfigurationError, DataError, nearest
+from lightning_tf.checks import check_choice
+from lightning_tf.exceptions import DataError
 
 if TYPE_CHECKING:
     from lightning_tf.task import Task
     from lightning_tf.trainer import Trainer
 
 FORMATS, INTERVALS = ("npz", "csv"), ("batch", "end")
-SINGLE = "prediction"  # the name of what is no dict
+SINGLE = "prediction"  # the name of a prediction that is no dict
 
 
 class PredictionWriter(Callback):
-    """Writes what `Trainer.predict` gives, in the order of the data.
+    """Writes the predictions of `Trainer.predict`, in the order of the data.
 
     ``npz`` holds one array for each part of a prediction (``prediction`` for a plain tensor, keys
-    of a dict, positions of a tuple, joined by dots), ``csv`` a row for each example: its number in
-    the whole prediction, and a column for each of its values. A file appears under its name once it
-    is whole. A prediction that ends early leaves the batches that are complete, and no file of the
-    whole. Files of an earlier prediction are replaced.
+    of a dict, positions of a tuple, joined by dots). ``csv`` has a row for each example: its number
+    in the whole prediction, and a column for each of its values. A file appears under its name once
+    it is whole. A prediction that ends early leaves the batches that are complete, and no file of
+    the whole. Files of an earlier prediction are replaced.
 
     With ``csv``, and with ``npz`` by batches, memory holds one batch. Iterate over `predict`
     without ``collect=True`` to keep it so.
 
     Args:
-        directory: Made where it is missing; ``predictions`` in the folder of the run that went
-            before, or in the Trainer's `default_root_dir`, where it is None.
+        directory: Made where it is missing. None is ``predictions`` in the folder of the run that
+            went before, or in the Trainer's `default_root_dir`.
         format: ``npz`` or ``csv``.
         interval: ``batch`` writes ``batch_00000.npz`` and so on; ``end`` writes one file,
             ``predictions.npz``.
 
     Raises:
         ConfigurationError: The format or the interval is unknown.
-        DataError: In prediction: parts with different numbers of examples.
+        DataError: In prediction, parts have different numbers of examples.
 
     Attributes:
-        files: What the last prediction wrote.
+        files: The files of the last prediction.
 
     Example:
         >>> writer = PredictionWriter("predictions", format="csv")
@@ -63,11 +64,8 @@ class PredictionWriter(Callback):
         format: str = "npz",
         interval: str = "end",
     ) -> None:
-        for name, value, known in (("format", format, FORMATS), ("interval", interval, INTERVALS)):
-            if value not in known:
-                raise ConfigurationError(
-                    f"PredictionWriter({name}={value!r}).{nearest(value, known)}"
-                )
+        check_choice("PredictionWriter", "format", format, FORMATS)
+        check_choice("PredictionWriter", "interval", interval, INTERVALS)
         self.directory = None if directory is None else Path(directory)
         self.format, self.interval = format, interval
         self.files: list[str] = []
@@ -89,6 +87,7 @@ class PredictionWriter(Callback):
         self._writes = trainer.is_global_zero  # every worker has all predictions
         if not self._writes:
             return
+
         run = trainer.log_dir
         # A logger's folder that is not there yet is the logger's to make: it numbers them.
         root = trainer.default_root_dir if run is None or not os.path.isdir(run) else run
@@ -101,19 +100,21 @@ class PredictionWriter(Callback):
         """Write a batch, or keep it for the end."""
         if not self._writes:
             return
+
         parts = _parts_of(outputs)
         if self.interval == "batch":
             self._write(f"batch_{batch_idx:05d}", parts)
         elif self.format == "npz":
+            # Arrays must be joined for one file; rows of a CSV file need not.
             self._parts.append(parts)
         else:
             if self._open is None:
-                self._open = self._beside("predictions").open("w", newline="", encoding="utf-8")
+                self._open = self._part_path("predictions").open("w", newline="", encoding="utf-8")
             _write_rows(self._open, parts, self._examples)
         self._examples += _count(parts)
 
     def on_predict_end(self, trainer: Trainer, task: Task) -> None:
-        """Write the whole."""
+        """Write the file of the whole prediction."""
         if self._open is not None:
             self._open.close()
             self._finish("predictions")
@@ -121,50 +122,51 @@ class PredictionWriter(Callback):
             names = self._parts[0]
             whole = {name: np.concatenate([part[name] for part in self._parts]) for name in names}
             self._write("predictions", whole)
+
         self._begin()
         for path in self.files:
             trainer.log_file(Path(path).stem, path)
 
     def teardown(self, trainer: Trainer, task: Task, stage: str) -> None:
-        """Drop what is not whole: somebody stopped iterating."""
+        """Delete a file that is not whole: somebody stopped iterating."""
         self._drop()
 
     def on_exception(self, trainer: Trainer, task: Task, exception: BaseException) -> None:
-        """Drop what is not whole."""
+        """Delete a file that is not whole."""
         self._drop()
 
     def _drop(self) -> None:
         if self._open is not None:
             self._open.close()
-            self._beside("predictions").unlink()
+            self._part_path("predictions").unlink()
         self._begin()
 
     # ---- files
 
-    def _beside(self, name: str) -> Path:
+    def _part_path(self, name: str) -> Path:
         return self._folder / f".{name}.{self.format}.part"
 
     def _write(self, name: str, parts: dict[str, np.ndarray]) -> None:
-        beside = self._beside(name)
+        path = self._part_path(name)
         if self.format == "npz":
-            with beside.open("wb") as file:
+            with path.open("wb") as file:
                 np.savez(file, allow_pickle=False, **parts)
         else:
-            with beside.open("w", newline="", encoding="utf-8") as text:
+            with path.open("w", newline="", encoding="utf-8") as text:
                 _write_rows(text, parts, self._examples)
         self._finish(name)
 
     def _finish(self, name: str) -> None:
         path = self._folder / f"{name}.{self.format}"
-        os.replace(self._beside(name), path)
+        os.replace(self._part_path(name), path)  # whole now: readers see all of it or nothing
         self.files.append(str(path))
 
 
 def _parts_of(outputs: Any) -> dict[str, np.ndarray]:
-    """The arrays of a nest by name, in types that NumPy's own files hold."""
-    paths = [".".join(map(str, path)) for path, _ in _walk((), outputs)]
-    arrays = [_storable(array) for _, array in _walk((), outputs)]
-    parts = {path or SINGLE: array for path, array in zip(paths, arrays, strict=True)}
+    """Return the arrays of a nest by name, in types that NumPy's own files hold."""
+    leaves = list(_walk((), outputs))
+    parts = {".".join(map(str, path)) or SINGLE: _storable(array) for path, array in leaves}
+
     if len({len(array) for array in parts.values()}) != 1:
         shapes = {name: array.shape for name, array in parts.items()}
         raise DataError(
@@ -175,19 +177,21 @@ def _parts_of(outputs: Any) -> dict[str, np.ndarray]:
 
 
 def _walk(path: tuple[Any, ...], value: Any) -> list[tuple[tuple[Any, ...], Any]]:
+    """Return the leaves of a nest with their paths."""
     if isinstance(value, dict):
-        return [found for key, item in value.items() for found in _walk((*path, key), item)]
+        return [leaf for key, item in value.items() for leaf in _walk((*path, key), item)]
     if isinstance(value, (list, tuple)):
-        return [found for i, item in enumerate(value) for found in _walk((*path, i), item)]
+        return [leaf for i, item in enumerate(value) for leaf in _walk((*path, i), item)]
     return [(path, value)]
 
 
 def _storable(array: Any) -> np.ndarray:
-    found: np.ndarray = np.atleast_1d(np.asarray(array))
-    if found.dtype == object:  # strings of TensorFlow
-        flat = [text.decode() if isinstance(text, bytes) else str(text) for text in found.ravel()]
-        return np.array(flat).reshape(found.shape)
-    return found.astype(np.float32) if found.dtype == tf.bfloat16.as_numpy_dtype else found
+    """Return an array of a dtype that ``.npz`` files hold without pickle."""
+    values: np.ndarray = np.atleast_1d(np.asarray(array))
+    if values.dtype == object:  # strings of TensorFlow
+        flat = [text.decode() if isinstance(text, bytes) else str(text) for text in values.ravel()]
+        return np.array(flat).reshape(values.shape)
+    return values.astype(np.float32) if values.dtype == tf.bfloat16.as_numpy_dtype else values
 
 
 def _count(parts: dict[str, np.ndarray]) -> int:
@@ -195,12 +199,14 @@ def _count(parts: dict[str, np.ndarray]) -> int:
 
 
 def _write_rows(file: TextIO, parts: dict[str, np.ndarray], first: int) -> None:
+    """Write a row for each example, and the header where the file is empty."""
     count = _count(parts)
     header, columns = ["example"], [np.arange(first, first + count)]
     for name, array in parts.items():
-        flat = array.reshape(count, -1)
+        flat = array.reshape(count, -1)  # (examples, values)
         header += [name] if flat.shape[1] == 1 else [f"{name}_{i}" for i in range(flat.shape[1])]
         columns += list(flat.T)
+
     writer = csv.writer(file)
     if file.tell() == 0:
         writer.writerow(header)

@@ -1,4 +1,4 @@
-"""ProgressBar: what a run is doing, live on a terminal, one line per epoch elsewhere."""
+"""ProgressBar: shows what a run is doing, live on a terminal, in one line per epoch elsewhere."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import time
 from typing import TYPE_CHECKING, Any, TextIO
 
 from lightning_tf.callback import Callback
-from lightning_tf.callbacks.live_bars import LiveBars, number_text
+from lightning_tf.callbacks.live_bars import LiveBars, format_number
+from lightning_tf.callbacks.monitor import metrics_since
 from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.stage import split_metric
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from lightning_tf.task import Task
     from lightning_tf.trainer import Trainer
-
-STAGE_PREFIXES = ("val_", "test_")
 
 
 class ProgressBar(Callback):
@@ -28,9 +28,9 @@ class ProgressBar(Callback):
         epoch 3/20  loss 0.1234  accuracy 0.9567  val_loss 0.1402  (1.2 s, 850 steps/s)
 
     where the seconds include validation, and a step is an update (`trainer.global_step`) of
-    training alone. Shown are losses, the metrics of `configure_metrics`, and what is logged with
-    ``prog_bar=True``. A stop that somebody asked for is told with its reason. After `validate` and
-    `test` comes a table of all their metrics.
+    training alone. It shows losses, the metrics of `configure_metrics`, and what is logged with
+    ``prog_bar=True``, and the reason of a stop that somebody asked for. After `validate` and `test`
+    comes a table of all their metrics.
 
     The device is read only to refresh the bar of a terminal; otherwise a window costs one look at
     the clock.
@@ -41,7 +41,7 @@ class ProgressBar(Callback):
         file: Where to write; standard output where it is None. Bars need it to be a terminal.
 
     Raises:
-        ConfigurationError: `refresh_seconds` is negative, or both `console` and `file` are given.
+        ConfigurationError: `refresh_seconds` is negative, or there are both `console` and `file`.
 
     Example:
         >>> Trainer(max_epochs=20, callbacks=[ProgressBar(refresh_seconds=2.0)]).fit(task)
@@ -61,8 +61,10 @@ class ProgressBar(Callback):
             )
         if console is not None and file is not None:
             raise ConfigurationError("ProgressBar got both console and file; give one of them.")
+
         self.refresh_seconds = refresh_seconds
         self.console, self.file = console, file
+
         self._stage = ""
         self._bars: LiveBars | None = None
         self._next_refresh = self._next_move = 0.0
@@ -89,13 +91,14 @@ class ProgressBar(Callback):
         self._close()
 
     def _terminal(self) -> Console | None:
-        """The console to draw bars on; None where there is no terminal."""
+        """Return the console to draw bars on; None where there is no terminal."""
         if self.console is not None:
             return self.console if self.console.is_interactive else None
         file = self.file or sys.stdout
         if not file.isatty():
             return None
-        from rich.console import Console
+
+        from rich.console import Console  # slow to import: only where it draws
 
         console = Console(file=file)
         return console if console.is_interactive else None
@@ -108,6 +111,7 @@ class ProgressBar(Callback):
     def _print(self, trainer: Trainer, line: str) -> None:
         if not trainer.is_global_zero:
             return
+
         if self._bars is not None:
             self._bars.print(line)
         elif self.console is not None:
@@ -118,45 +122,46 @@ class ProgressBar(Callback):
     # ---- training
 
     def on_train_epoch_start(self, trainer: Trainer, task: Task) -> None:
-        """Begin the epoch's bar."""
+        """Start the epoch's bar."""
         self._epoch_began = time.perf_counter()
         self._validation_seconds = 0.0
         self._epoch_start_step = trainer.global_step
+
         self._next_refresh = self._epoch_began + self.refresh_seconds
         if self._bars is not None:
             total = trainer.num_training_batches
             self._bars.begin("train", _epoch_name(trainer), total, trainer.batch_idx)
 
     def on_train_window_end(self, trainer: Trainer, task: Task) -> None:
-        """Refresh the bar where it is time."""
+        """Refresh the bar when it is due."""
         if self._bars is None or time.perf_counter() < self._next_refresh:
             return
-        values = _shown(trainer, task, trainer.running_metrics())
+
+        # Waits for the device: the one read that the bar costs.
+        values = _select(trainer, task, trainer.running_metrics())
         self._bars.update("train", trainer.batch_idx, self._rate(trainer), _metrics_text(values))
         self._next_refresh = time.perf_counter() + self.refresh_seconds
 
     def on_train_epoch_end(self, trainer: Trainer, task: Task) -> None:
-        """Put the epoch's line in the place of its bar."""
+        """Replace the epoch's bar by its line."""
         if self._bars is not None:
             self._bars.end("train")
-        steps = trainer.metric_steps
-        measured = {
-            name: value
-            for name, value in trainer.callback_metrics.items()
-            if steps[name] > self._epoch_start_step
-        }
-        metrics = _metrics_text(_shown(trainer, task, measured))
+
+        # Values of an older validation are none of this epoch.
+        measured = metrics_since(trainer, self._epoch_start_step)
+        metrics = _metrics_text(_select(trainer, task, measured))
         seconds = time.perf_counter() - self._epoch_began
         parts = [_epoch_name(trainer), metrics, f"({seconds:.1f} s, {self._rate(trainer)})"]
         self._print(trainer, "  ".join(part for part in parts if part))
 
     def on_train_end(self, trainer: Trainer, task: Task) -> None:
-        """Say why training ended before its limit."""
+        """Print why training ended before its limit."""
         if trainer.stop_reason:
             self._print(trainer, f"training stopped: {trainer.stop_reason}")
 
     def _rate(self, trainer: Trainer) -> str:
-        """Updates per second of the epoch so far, validation left out."""
+        """Return the updates per second of the epoch so far, validation left out."""
+        # Validation has a speed of its own.
         seconds = time.perf_counter() - self._epoch_began - self._validation_seconds
         rate = (trainer.global_step - self._epoch_start_step) / max(seconds, 1e-9)
         return f"{rate:,.0f} steps/s" if rate >= 10 else f"{rate:.2f} steps/s"
@@ -164,47 +169,47 @@ class ProgressBar(Callback):
     # ---- validation, test, prediction
 
     def on_validation_start(self, trainer: Trainer, task: Task) -> None:
-        """Begin the bar of a validation or a sanity check."""
+        """Start the bar of a validation or a sanity check."""
         self._validation_began = time.perf_counter()
         name = "sanity check" if trainer.sanity_checking else "validation"
         self._begin(name, None if trainer.sanity_checking else trainer.num_val_batches)
 
     def on_validation_window_end(self, trainer: Trainer, task: Task, batches: int) -> None:
-        """Move the bar where it is time."""
+        """Move the bar when it is due."""
         self._move("sanity check" if trainer.sanity_checking else "validation", batches)
 
     def on_validation_end(self, trainer: Trainer, task: Task) -> None:
-        """End the bar; outside fit, print the metrics."""
+        """Remove the bar; outside fit, print the metrics."""
         self._validation_seconds += time.perf_counter() - self._validation_began
         self._end("sanity check" if trainer.sanity_checking else "validation")
         if self._stage == "validate":
             self._print_table(trainer, "val_")
 
     def on_test_start(self, trainer: Trainer, task: Task) -> None:
-        """Begin the bar."""
+        """Start the bar."""
         self._begin("test", trainer.num_test_batches)
 
     def on_test_window_end(self, trainer: Trainer, task: Task, batches: int) -> None:
-        """Move the bar where it is time."""
+        """Move the bar when it is due."""
         self._move("test", batches)
 
     def on_test_end(self, trainer: Trainer, task: Task) -> None:
-        """End the bar and print the metrics."""
+        """Remove the bar and print the metrics."""
         self._end("test")
         self._print_table(trainer, "test_")
 
     def on_predict_start(self, trainer: Trainer, task: Task) -> None:
-        """Begin the bar."""
+        """Start the bar."""
         self._begin("predict", trainer.num_predict_batches)
 
     def on_predict_batch_end(
         self, trainer: Trainer, task: Task, outputs: Any, batch_idx: int
     ) -> None:
-        """Move the bar where it is time."""
+        """Move the bar when it is due."""
         self._move("predict", batch_idx + 1)
 
     def on_predict_end(self, trainer: Trainer, task: Task) -> None:
-        """End the bar."""
+        """Remove the bar."""
         self._end("predict")
 
     def _begin(self, name: str, total: int | None) -> None:
@@ -223,13 +228,14 @@ class ProgressBar(Callback):
             self._bars.end(name)
 
     def _print_table(self, trainer: Trainer, prefix: str) -> None:
-        found = {n: v for n, v in trainer.callback_metrics.items() if n.startswith(prefix)}
+        metrics = {n: v for n, v in trainer.callback_metrics.items() if n.startswith(prefix)}
         if self._bars is not None:
-            self._bars.table(found)
+            self._bars.table(metrics)
             return
-        width = max(map(len, found), default=0)
-        for name, value in found.items():
-            self._print(trainer, f"{name:<{width}}  {number_text(value)}")
+
+        width = max(map(len, metrics), default=0)
+        for name, value in metrics.items():
+            self._print(trainer, f"{name:<{width}}  {format_number(value)}")
 
 
 def _epoch_name(trainer: Trainer) -> str:
@@ -237,23 +243,17 @@ def _epoch_name(trainer: Trainer) -> str:
     return f"epoch {trainer.current_epoch + 1}{of}"
 
 
-def _shown(trainer: Trainer, task: Task, values: dict[str, float]) -> dict[str, float]:
-    """The values that a line has room for, those of training first."""
+def _select(trainer: Trainer, task: Task, values: dict[str, float]) -> dict[str, float]:
+    """Return the values that a line shows, those of training first."""
     wanted = {"loss", *task.metrics, *trainer.prog_bar_metrics}
 
     def is_shown(name: str) -> bool:
-        base = _base(name)
+        base = split_metric(name)[1]
         return base in wanted or name in wanted or base.endswith("_loss")
 
-    names = sorted(filter(is_shown, values), key=lambda name: name != _base(name))
+    names = sorted(filter(is_shown, values), key=lambda name: name != split_metric(name)[1])
     return {name: values[name] for name in names}
 
 
-def _base(name: str) -> str:
-    for prefix in STAGE_PREFIXES:
-        name = name.removeprefix(prefix)
-    return name
-
-
 def _metrics_text(values: dict[str, float]) -> str:
-    return "  ".join(f"{name} {number_text(value)}" for name, value in values.items())
+    return "  ".join(f"{name} {format_number(value)}" for name, value in values.items())

@@ -1,4 +1,4 @@
-"""ScaledSchedule: a learning rate schedule times a factor that can be changed while it runs."""
+"""ScaledSchedule: a learning rate schedule times a factor that can change while it runs."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from lightning_tf.exceptions import ConfigurationError
+
 
 class ScaledSchedule(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
     """Multiplies another schedule by a factor.
 
     Args:
-        schedule: What is scaled.
-        factor: At first; a float, or a variable that others change.
+        schedule: The schedule to scale.
+        factor: The first factor: a float, or a variable that others change.
 
     Example:
         >>> rate = ScaledSchedule(keras.optimizers.schedules.CosineDecay(0.1, 100), factor=0.5)
@@ -28,6 +30,8 @@ class ScaledSchedule(keras.optimizers.schedules.LearningRateSchedule):  # type: 
         self.schedule = schedule
         if not isinstance(factor, tf.Variable):
             factor = tf.Variable(factor, trainable=False, dtype=tf.float32)
+
+        # A variable, so that a step that is traced once follows it.
         self.factor = factor
 
     def __call__(self, step: Any) -> Any:
@@ -44,3 +48,35 @@ class ScaledSchedule(keras.optimizers.schedules.LearningRateSchedule):  # type: 
     def from_config(cls, config: dict[str, Any]) -> ScaledSchedule:
         """Make the schedule that `get_config` described."""
         return cls(keras.saving.deserialize_keras_object(config["schedule"]), config["factor"])
+
+
+def scale_schedule(
+    optimizer: keras.optimizers.Optimizer, what: str, remedy: str = ""
+) -> tf.Variable | None:
+    """Let the schedule of an optimizer be scaled, before its step is traced.
+
+    A traced step would keep the old schedule.
+
+    Args:
+        optimizer: Gets a `ScaledSchedule` around its schedule, once.
+        what: Names the rate in the message.
+        remedy: Completes the message.
+
+    Returns:
+        The factor of the schedule; None where the rate is a plain number.
+
+    Raises:
+        ConfigurationError: The rate is neither a number nor a Keras schedule.
+    """
+    schedule = optimizer._learning_rate  # the property gives the rate of a step
+    if isinstance(schedule, ScaledSchedule):  # another callback scales it, too
+        return schedule.factor
+    if isinstance(schedule, keras.Variable):
+        return None
+    if not isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
+        raise ConfigurationError(
+            f"{what} is {schedule!r}; give a float or a keras LearningRateSchedule{remedy}."
+        )
+
+    optimizer.learning_rate = scaled = ScaledSchedule(schedule)
+    return scaled.factor

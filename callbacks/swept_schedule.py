@@ -1,4 +1,4 @@
-"""SweptSchedule: a learning rate schedule that gives way to tried rates, and can be scaled."""
+"""SweptSchedule: a learning rate schedule that tried rates replace, and that can be scaled."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-LOOKS = 200  # of each pass for the highest rate
+LOOKS = 200  # at the schedule, in each of two passes for the highest rate
 
 
 class SweptSchedule(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
-    """Gives another schedule's rates times a factor, or while rates are tried, the tried one.
+    """Gives another schedule's rates times a factor, or while a search runs, the tried rate.
 
     Both are variables, so that a step that is traced once follows them. With the factor 1, the
     rates are bit for bit those of the other schedule.
 
     Args:
-        schedule: What gives the rates.
-        factor: What they are multiplied by.
+        schedule: Gives the rates.
+        factor: Multiplies them.
 
     Attributes:
-        tried: The rate that is tried; 0 where none is.
+        tried: The rate of a search; 0 outside a search.
 
     Example:
         >>> rate = SweptSchedule(keras.optimizers.schedules.CosineDecay(0.1, 100))
@@ -46,19 +46,21 @@ class SweptSchedule(keras.optimizers.schedules.LearningRateSchedule):  # type: i
         return tf.where(tried > 0.0, tried, rate * factor)
 
     def highest(self, updates: float) -> float:
-        """The highest rate of the other schedule within so many updates, from a few hundred looks.
+        """Return the highest rate of the other schedule within so many updates, about.
 
         Args:
-            updates: Of the whole fit; infinite where nobody knows, then the first 1,000 are
-                looked at.
+            updates: Of the whole fit; where it is infinite, the first 1,000 are looked at.
         """
         first, last = 0, (int(updates) if math.isfinite(updates) else 1000) - 1
+
+        # A schedule may be any function: only looking at it tells.
         rates: dict[int, float] = {}
-        for _ in range(2):  # all over, then around the highest
+        for _ in range(2):  # over the whole range, then around the highest rate
             steps = np.unique(np.linspace(first, max(first, last), LOOKS).round().astype(np.int64))
             rates |= {int(step): float(self.schedule(tf.constant(step))) for step in steps}
             best = int(np.argmax([rates[int(step)] for step in steps]))
             first, last = int(steps[max(0, best - 1)]), int(steps[min(len(steps) - 1, best + 1)])
+
         return max(rates.values())
 
     def get_config(self) -> dict[str, Any]:

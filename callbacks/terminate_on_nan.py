@@ -1,4 +1,4 @@
-"""TerminateOnNaN: ends training in good order when a loss becomes NaN or infinite."""
+"""TerminateOnNaN: ends training normally when a loss becomes NaN or infinite."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 
 class TerminateOnNaN(Callback):
-    """Asks for a stop where a training loss is NaN or infinite, instead of an error.
+    """Asks for a stop where a training loss is NaN or infinite, instead of raising.
 
     Without it, fit raises `NonFiniteLossError`. With it, fit ends as after any stop: later hooks
-    run, loggers are closed as a success, and no checkpoint is written of what the bad loss left.
-    The loss is looked at where the Trainer reads it anyway, at every row and at the epoch's end, so
-    the stop comes at most `log_every_n_steps` updates late; that of a single bad batch shows in
-    the mean of its row.
+    run, loggers are closed as a success, and no checkpoint is written of the weights that the bad
+    loss left. It looks at the loss where the Trainer reads it anyway, at every row and at the
+    epoch's end, so the stop comes at most `log_every_n_steps` updates late; a single bad batch
+    shows in the mean of its row.
 
     Under ``mixed_float16`` an overflow skips its update and halves the loss scale; there it is a
     reason to stop only once the scale has come down to 1.
@@ -35,12 +35,12 @@ class TerminateOnNaN(Callback):
     tolerates_nonfinite_loss = True
 
     def on_train_window_end(self, trainer: Trainer, task: Task) -> None:
-        """Look at the row that was just written."""
+        """Judge the row that was just written."""
         if self.has_row(trainer):
             self._check(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, task: Task) -> None:
-        """Look at the epoch's means."""
+        """Judge the epoch's means."""
         self._check(trainer)
 
     def _check(self, trainer: Trainer) -> None:
@@ -53,7 +53,7 @@ class TerminateOnNaN(Callback):
 
 
 def _may_recover(trainer: Trainer) -> bool:
-    """Whether a loss scale is left to be halved; reads the device, after a bad loss only."""
+    """Return whether a loss scale can still be halved; reads the device, after a bad loss only."""
     training = trainer.training
     optimizers = [] if training is None else training.optimizers.values()
     scales = [o.loss_scale for o in optimizers if o.loss_scale is not None]

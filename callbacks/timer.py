@@ -1,4 +1,4 @@
-"""Timer: how long training, validation and test take, and a stop when the time is over."""
+"""Timer: measures training, validation and test, and asks for a stop when the time is over."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from lightning_tf.callback import Callback
+from lightning_tf.checks import check_choice
 from lightning_tf.exceptions import ConfigurationError, nearest
 from lightning_tf.loops.limits import seconds
 
@@ -22,15 +23,14 @@ INTERVALS = ("step", "epoch")
 class Timer(Callback):
     """Measures each stage, and asks for a stop once training has taken so long.
 
-    The time of training includes the validations inside it; that of a sanity check counts as
-    nothing. It goes on through every fit of the same task, and a resumed run goes on from the time
-    that its checkpoint holds: one whose time is over does no update at all. The clock is looked at
-    after every window, about twice a second, or at the epoch's end. As ever, a stop waits for
-    `min_epochs` and `min_steps`.
+    The time of training includes the validations inside it, and not the sanity check. It continues
+    through every fit of the same task, and a resumed run continues from the time in its checkpoint:
+    one whose time is over does no update at all. The clock is read after every window, about twice
+    a second, or at the epoch's end. A stop waits for `min_epochs` and `min_steps`, as always.
 
     Args:
         duration: ``"DD:HH:MM:SS"``, a timedelta, a dict of its arguments, or None to measure only.
-        interval: ``step`` or ``epoch``: where the clock is looked at.
+        interval: ``step`` or ``epoch``: where the clock is read.
 
     Raises:
         ConfigurationError: The duration or the interval is none of these.
@@ -44,8 +44,7 @@ class Timer(Callback):
     logs_metrics = False
 
     def __init__(self, duration: Any = None, interval: str = "step") -> None:
-        if interval not in INTERVALS:
-            raise ConfigurationError(f"Timer(interval={interval!r}).{nearest(interval, INTERVALS)}")
+        check_choice("Timer", "interval", interval, INTERVALS)
         try:
             self.seconds = seconds(duration)
         except ConfigurationError as error:
@@ -58,13 +57,14 @@ class Timer(Callback):
         self._begin()
 
     def _begin(self) -> None:
+        # Seconds of stages that have ended, and the beginning of those that run.
         self._before = dict.fromkeys(STAGES, 0.0)
         self._began: dict[str, float] = {}
 
     # ---- what it measured
 
     def time_elapsed(self, stage: str = "train") -> float:
-        """Seconds spent in a stage so far.
+        """Return the seconds spent in a stage so far.
 
         Args:
             stage: ``train``, ``validate`` or ``test``.
@@ -75,64 +75,64 @@ class Timer(Callback):
         return self._before[stage] + (0.0 if began is None else time.monotonic() - began)
 
     def time_remaining(self) -> float | None:
-        """Seconds of training that are left, at least 0; None without a duration."""
+        """Return the seconds of training that are left, at least 0; None without a duration."""
         if self.seconds is None:
             return None
         return max(0.0, self.seconds - self.time_elapsed("train"))
 
     def state_dict(self) -> dict[str, Any]:
-        """Seconds by stage."""
+        """Return the seconds by stage."""
         return {"time_elapsed": {stage: self.time_elapsed(stage) for stage in STAGES}}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from the times of the checkpoint."""
+        """Restore the times of the checkpoint."""
         self._before, self._began = dict(state["time_elapsed"]), {}
 
     # ---- hooks
 
     def setup(self, trainer: Trainer, task: Task, stage: str) -> None:
-        """Begin anew with another task."""
+        """Start anew with another task."""
         if self._task is not None and self._task() is not task:
             self._begin()
         self._task = weakref.ref(task)
 
     def on_train_start(self, trainer: Trainer, task: Task) -> None:
-        """Begin, and ask for a stop where the time was over before."""
+        """Start the clock, and ask for a stop where the time was over before."""
         self._start("train")
         self._check(trainer)
 
     def on_train_window_end(self, trainer: Trainer, task: Task) -> None:
-        """Look at the clock."""
+        """Ask for a stop if the time is over."""
         if self.interval == "step":
             self._check(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, task: Task) -> None:
-        """Look at the clock."""
+        """Ask for a stop if the time is over."""
         self._check(trainer)
 
     def on_train_end(self, trainer: Trainer, task: Task) -> None:
-        """End."""
+        """Stop the clock."""
         self._stop("train")
 
     def on_validation_start(self, trainer: Trainer, task: Task) -> None:
-        """Begin."""
+        """Start the clock."""
         if not trainer.sanity_checking:
             self._start("validate")
 
     def on_validation_end(self, trainer: Trainer, task: Task) -> None:
-        """End."""
+        """Stop the clock."""
         self._stop("validate")
 
     def on_test_start(self, trainer: Trainer, task: Task) -> None:
-        """Begin."""
+        """Start the clock."""
         self._start("test")
 
     def on_test_end(self, trainer: Trainer, task: Task) -> None:
-        """End."""
+        """Stop the clock."""
         self._stop("test")
 
     def on_exception(self, trainer: Trainer, task: Task, exception: BaseException) -> None:
-        """End whatever runs."""
+        """Stop all clocks."""
         for stage in STAGES:
             self._stop(stage)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from lightning_tf.exceptions import ConfigurationError, nearest
@@ -17,6 +17,16 @@ def is_integer(value: Any, least: int | None = None) -> bool:
 def is_number(value: Any) -> bool:
     """Return whether a value is an int or a float, and no bool."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def check_choice(owner: str, name: str, value: Any, choices: Iterable[Any]) -> None:
+    """Refuse a value that is none of the choices.
+
+    Raises:
+        ConfigurationError: It is none; names the argument, the value and the choices.
+    """
+    if value not in choices:
+        raise ConfigurationError(f"{owner}({name}={value!r}).{nearest(value, choices)}")
 
 
 def checked_integer(name: str, value: Any, least: int) -> int:

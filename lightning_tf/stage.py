@@ -47,6 +47,19 @@ TEST = Stage("test", "test", "test_step", "test")
 PREDICT = Stage("predict", "predict", "predict_step", "predict")
 
 
+def split_metric(metric: str) -> tuple[Stage, str]:
+    """Return the stage that a metric's name tells, and the name without it.
+
+    Example:
+        >>> split_metric("val_loss") == (VALIDATE, "loss"), split_metric("loss") == (TRAIN, "loss")
+        (True, True)
+    """
+    for stage in (VALIDATE, TEST):
+        if metric.startswith(f"{stage.prefix}_"):
+            return stage, metric.removeprefix(f"{stage.prefix}_")
+    return TRAIN, metric
+
+
 def row_name(metric: str) -> str:
     """Return the name under which loggers get a metric.
 
@@ -54,9 +67,5 @@ def row_name(metric: str) -> str:
         >>> row_name("val_loss"), row_name("loss"), row_name("lr/adam")
         ('val/loss', 'train/loss', 'lr/adam')
     """
-    if "/" in metric:
-        return metric
-    for stage in (VALIDATE, TEST):
-        if metric.startswith(f"{stage.prefix}_"):
-            return f"{stage.prefix}/{metric.removeprefix(f'{stage.prefix}_')}"
-    return f"{TRAIN.prefix}/{metric}"
+    stage, name = split_metric(metric)
+    return metric if "/" in metric else f"{stage.prefix}/{name}"

@@ -131,3 +131,10 @@ def _trainable_ever(component: Any) -> list[Any]:
     layers = [component, *component._flatten_layers(include_self=False)]
     ever = {id(variable) for layer in layers for variable in layer._trainable_variables}
     return [variable for variable in component.variables if id(variable) in ever]
+
+
+def variable_value(variable: Any) -> tf.Tensor:
+    """Return the value of a variable of Keras or TensorFlow as a tensor, past Keras' casts."""
+    return tf.convert_to_tensor(
+        variable.value if isinstance(variable, keras.Variable) else variable
+    )

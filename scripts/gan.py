@@ -1,10 +1,11 @@
-"""Learn to make handwritten digits, or any small images, out of random numbers.
+"""Train a GAN that makes handwritten digits, or any small images, out of random numbers.
 
     python scripts/gan.py
     python scripts/gan.py --data mnist5k --networks dcgan --loss wgan-gp --epochs 60
 
-The first line takes less than a minute on 2 cores. A classifier of the same data is trained before,
-to measure how near the samples are to real ones (FID, KID) and how many of the classes they show.
+The first line takes less than a minute on 2 cores. A classifier is trained on the same data first:
+its features measure how near the samples are to real images (FID, KID), and its predictions count
+how many of the classes appear among them.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ import pandas
 
 from lightning_tf import Trainer
 from lightning_tf.tasks import GAN, ImageClassification
-from lightning_tf.tasks.gan.sample_grid import image_grid
 
 QUALITY = ["fid", "kid", "fid_floor", "kid_floor", "classes_covered"]
 
@@ -34,26 +34,40 @@ def main() -> None:
     parser.add_argument("--quality-every", type=int, default=10, help="epochs")
     parser.add_argument("--classifier-epochs", type=int, default=8)
     parser.add_argument("--output", default=".", help="runs/ is made in this folder")
-    options = vars(parser.parse_args())
+    options = parser.parse_args()
 
-    data = {"data": options["data"], "data_dir": options["data_dir"], "batch_size": 64}
-    classifier = ImageClassification(**data)
-    nothing = {"logger": False, "enable_checkpointing": False}
-    judge = Trainer(max_epochs=options["classifier_epochs"], seed=0, **nothing)
-    judge.fit(classifier)
-    print(f"classifier: {judge.test(classifier)['test_accuracy']:.4f} test accuracy")
-    given = {n: options[n] for n in ("loss", "networks", "conditional", "width", "dropout")}
-    quality = {"quality": classifier, "quality_every_n_epochs": options["quality_every"]}
-    task = GAN(**data, **given, **quality, learning_rate=5e-4)
-    trainer = Trainer(max_epochs=options["epochs"], default_root_dir=options["output"], seed=0)
+    classifier = ImageClassification(options.data, data_dir=options.data_dir, batch_size=64)
+    classifier_trainer = Trainer(
+        max_epochs=options.classifier_epochs, logger=False, enable_checkpointing=False, seed=0
+    )
+    classifier_trainer.fit(classifier)
+    accuracy = classifier_trainer.test(classifier)["test_accuracy"]
+    print(f"classifier: {accuracy:.4f} test accuracy")
+
+    task = GAN(
+        options.data,
+        loss=options.loss,
+        conditional=options.conditional,
+        networks=options.networks,
+        width=options.width,
+        dropout=options.dropout,
+        learning_rate=5e-4,
+        batch_size=64,
+        data_dir=options.data_dir,
+        quality=classifier,
+        quality_every_n_epochs=options.quality_every,
+    )
+    trainer = Trainer(max_epochs=options.epochs, default_root_dir=options.output, seed=0)
+
     trainer.fit(task)
-    if not trainer.is_global_zero:  # another of several workers
+
+    if not trainer.is_global_zero:  # of several workers, the first one prints
         return
-    folder = Path(trainer.log_dir or options["output"])
+    folder = Path(trainer.log_dir or options.output)
     rows = pandas.read_csv(folder / "metrics.csv").rename(columns=lambda n: n.split("/")[-1])
     print(rows[["epoch", *QUALITY]].dropna().to_string(index=False, float_format="%.3f"))
-    image_grid(task.to_display_range(task.sample(64))).save(folder / "samples.png")
-    print(f"written: {folder / 'samples.png'}\nwritten: {folder / 'samples.gif'}")
+    newest_samples = sorted(folder.glob("images/samples_*.png"))[-1]
+    print(f"written: {newest_samples}\nwritten: {folder / 'samples.gif'}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Learn to read real handwritten digits, or any images, and write down how it went.
+"""Train a classifier on handwritten digits, or on any images, and print its metrics.
 
     python scripts/image_classification.py
     python scripts/image_classification.py --data path/to/folder --image-size 64 --network resnet
@@ -26,29 +26,35 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--output", default=".", help="runs/ is made in this folder")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--resume", action="store_true", help="go on where a run ended, if any")
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
     options = parser.parse_args()
 
-    # The Trainer first: several workers join before TensorFlow computes anything.
-    trainer = Trainer(max_epochs=options.epochs, default_root_dir=options.output, seed=options.seed)
     task = ImageClassification(
-        options.data, options.network, data_dir=options.data_dir, image_size=options.image_size
+        options.data,
+        network=options.network,
+        data_dir=options.data_dir,
+        image_size=options.image_size,
     )
+    trainer = Trainer(max_epochs=options.epochs, default_root_dir=options.output, seed=options.seed)
+
     trainer.fit(task, ckpt_path="last" if options.resume else None)
     metrics = trainer.callback_metrics | trainer.test(task)
-    if not trainer.is_global_zero:
+
+    if not trainer.is_global_zero:  # of several workers, the first one prints
         return
 
     print(f"\n{'metric':24}{'train':>8}{'val':>8}{'test':>8}")
     for name in ("loss", "accuracy", "top_5_accuracy"):
-        values = [metrics.get(part + name) for part in ("", "val_", "test_")]
+        values = [metrics.get(prefix + name) for prefix in ("", "val_", "test_")]
         if any(value is not None for value in values):
             cells = ("" if value is None else f"{value:.4f}" for value in values)
             print(f"{name:24}" + "".join(f"{cell:>8}" for cell in cells))
+
     print("\nwritten:")
     for path in sorted(Path(trainer.log_dir or "").rglob("*")):
-        whole_checkpoint = path.is_dir() and (path / "run.json").exists()
-        if whole_checkpoint or (path.is_file() and not (path.parent / "run.json").exists()):
+        # A checkpoint is a folder with run.json in it: named once, without its files.
+        is_checkpoint = path.is_dir() and (path / "run.json").exists()
+        if is_checkpoint or (path.is_file() and not (path.parent / "run.json").exists()):
             print(f"  {path}")
 
 

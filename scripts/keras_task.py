@@ -1,9 +1,9 @@
-"""Train a Keras model that is compiled and fitted elsewhere: the same model, one line changed.
+"""Train a Keras model with the Trainer instead of `model.fit`: one line changes.
 
     python scripts/keras_task.py
     python scripts/keras_task.py --epochs 20 --precision bf16-mixed
 
-It learns the digits of scikit-learn in a second.
+It learns the digits of scikit-learn in about a second.
 """
 
 from __future__ import annotations
@@ -24,22 +24,26 @@ def main() -> None:
     parser.add_argument("--output", default=".", help="runs/ is made in this folder")
     options = parser.parse_args()
 
+    # Before the model: several workers must join before TensorFlow computes anything.
     trainer = Trainer(
         max_epochs=options.epochs,
         precision=options.precision,
         default_root_dir=options.output,
         seed=0,
     )
-    x, y = load_digits(return_X_y=True)
-    keras.utils.set_random_seed(0)  # the model is made here, before fit seeds anything
+
+    pixels, labels = load_digits(return_X_y=True)
+    x, y = pixels.astype("float32") / 16, labels  # (1797, 64) in [0, 1], (1797,)
+    keras.utils.set_random_seed(0)  # fit seeds only what is made after it
     layers = [keras.Input((64,)), keras.layers.Dense(64, "relu"), keras.layers.Dense(10)]
     model = keras.Sequential(layers)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
-    # model.compile("adam", loss, metrics=["accuracy"]); model.fit(x, y, epochs=10)
-    data = (x.astype("float32") / 16, y)
-    trainer.fit(KerasTask(model, loss=loss, optimizer="adam", metrics=["accuracy"], data=data))
-    if not trainer.is_global_zero:
+    # Was: model.compile("adam", loss, metrics=["accuracy"]); model.fit(x, y, epochs=10)
+    task = KerasTask(model, loss=loss, optimizer="adam", metrics=["accuracy"], data=(x, y))
+    trainer.fit(task)
+
+    if not trainer.is_global_zero:  # of several workers, the first one prints
         return
     print(f"accuracy {trainer.callback_metrics['accuracy']:.4f}")
     print(f"written: {trainer.log_dir}")

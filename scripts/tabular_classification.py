@@ -1,11 +1,11 @@
-"""Tell classes of points, or of the rows of any table, apart.
+"""Classify points of the plane, or the rows of any table.
 
     python scripts/tabular_classification.py --data spirals
     python scripts/tabular_classification.py --data customers.csv --target left
 
-The first line takes about 10 seconds on 2 cores. The data may be a playground of the plane (and,
-or, xor, circles, spirals), wine, breast_cancer, or a CSV, TSV or Parquet file. Where there are two
-features, an image shows what the network takes every place of the plane for.
+The first line takes about 10 seconds on 2 cores. The data may be points of the plane (and, or, xor,
+circles, spirals), wine, breast_cancer, or a CSV, TSV or Parquet file. With two features, an image
+shows the class that the network predicts for every point of the plane.
 """
 
 from __future__ import annotations
@@ -31,22 +31,24 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
 
-    trainer = Trainer(max_epochs=options.epochs, default_root_dir=options.output, seed=options.seed)
     task = TabularClassification(
         options.data,
-        options.target,
+        target=options.target,
         units=options.units,
         batch_size=options.batch_size,
         learning_rate=options.learning_rate,
         data_options={"categorical": options.categorical},
     )
+    trainer = Trainer(max_epochs=options.epochs, default_root_dir=options.output, seed=options.seed)
+
     trainer.fit(task)
     metrics = trainer.callback_metrics | trainer.test(task)
-    if not trainer.is_global_zero:
+
+    if not trainer.is_global_zero:  # of several workers, the first one prints and writes
         return
     for name in ("loss", "accuracy", "auc"):
-        row = (f"{part or 'train'} {metrics[part + name]:.4f}" for part in ("", "val_", "test_"))
-        print(f"{name:10}", "  ".join(row))
+        train, val, test = (metrics[prefix + name] for prefix in ("", "val_", "test_"))
+        print(f"{name:10} train {train:.4f}  val {val:.4f}  test {test:.4f}")
     if options.export:
         task.export(options.export)
     for path in sorted(Path(trainer.log_dir or "").glob("figures/test_*")):

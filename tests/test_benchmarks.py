@@ -1,4 +1,4 @@
-"""What the benchmarks share: ratios of rounds, aims with slack, contenders that take turns."""
+"""What the benchmarks share: ratios of rounds, targets with slack, contenders in turn."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What the documents say is there is there, and the README's example runs."""
+"""The documents name files, targets and arguments that exist, and their examples run."""
 
 import inspect
 import os
@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from functools import partial
+from importlib import import_module
 
 import keras
 import numpy as np
@@ -18,7 +19,7 @@ from lightning_tf import Callback, Trainer
 
 
 def rooms_of_the_architecture():
-    """Paths in the block of ARCHITECTURE.md that lists the rooms."""
+    """Yield the paths in the block of ARCHITECTURE.md that lists the rooms."""
     block = (ROOT / "ARCHITECTURE.md").read_text().split("## The rooms")[1].split("```")[1]
     folder = ""
     for line in block.strip().splitlines():
@@ -84,8 +85,8 @@ PAGES = sorted(
 
 
 @pytest.fixture
-def at_hand(tmp_path, monkeypatch):
-    """A working directory with the files that pages name, and no download of weights."""
+def page_files(tmp_path, monkeypatch):
+    """A working directory with the files that pages name; networks get random weights."""
     monkeypatch.chdir(tmp_path)
     random = np.random.default_rng(0)
     for index in range(24):
@@ -96,12 +97,12 @@ def at_hand(tmp_path, monkeypatch):
     for name in ("cat.jpg", "style.jpg"):
         shutil.copy(file, name)
     for name in ("MobileNetV2", "VGG16"):
-        made = partial(_random, getattr(keras.applications, name))
-        monkeypatch.setattr(keras.applications, name, made)
+        make_network = partial(_without_weights, getattr(keras.applications, name))
+        monkeypatch.setattr(keras.applications, name, make_network)
 
 
-def _random(make, **given):
-    return make(**{**given, "weights": None})
+def _without_weights(make, **arguments):
+    return make(**{**arguments, "weights": None})
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -109,7 +110,7 @@ def _random(make, **given):
     "page",
     [pytest.param(page, marks=[pytest.mark.slow] * (page in SLOW)) for page in PAGES],
 )
-@pytest.mark.usefixtures("at_hand")
+@pytest.mark.usefixtures("page_files")
 def test_every_block_of_code_of_a_page_runs(page):
     text = (ROOT / f"docs/{page}.md").read_text()
     names = {"__name__": "__main__"}
@@ -132,3 +133,35 @@ def test_every_page_is_in_the_navigation():
     navigation = (ROOT / "mkdocs.yml").read_text().split("nav:")[1]
     named = set(re.findall(r"(\w+\.md)", navigation))
     assert named == {path.name for path in (ROOT / "docs").glob("*.md")}
+
+
+PUBLIC = {
+    "lightning_tf",
+    *(f"lightning_tf.{name}" for name in ("callbacks", "data", "layers", "tasks")),
+}
+
+
+def test_documents_and_scripts_import_public_packages_alone():
+    for document in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("scripts/*.py")):
+        text = document.read_text()
+        imported = set(re.findall(r"^(?:from|import) (lightning_tf[\w.]*)", text, re.MULTILINE))
+        assert imported <= PUBLIC, f"{document.name} imports {imported - PUBLIC}"
+
+
+def test_documents_name_files_of_the_package_that_exist():
+    for document in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")):
+        if document.name == "CHANGELOG.md":
+            continue
+        named = set(
+            re.findall(
+                r"`((?:lightning_tf|scripts|benchmarks|tests)/[\w/.]+)`", document.read_text()
+            )
+        )
+        missing = {name for name in named if not (ROOT / name).exists()}
+        assert not missing, f"{document.name} names {missing}"
+
+
+def test_every_name_of_the_documents_is_public():
+    for document in ROOT.glob("docs/*.md"):
+        for package, name in re.findall(r"`lightning_tf\.(\w+)\.(\w+)`", document.read_text()):
+            assert hasattr(import_module(f"lightning_tf.{package}"), name), f"{package}.{name}"

@@ -1,16 +1,15 @@
-"""Small fits of every task: the same rows and checkpoints, to the letter, whenever they are run."""
-
-from pathlib import Path
+"""Small fits of every task give the same rows and checkpoints, bit for bit, every time."""
 
 import pytest
+from helpers.paths import TESTS
 from helpers.witness import CASES, witness
 
-NAMES = (Path(__file__).parent / "helpers" / "witness_names.txt").read_text().splitlines()
+NAMES = (TESTS / "helpers" / "witness_names.txt").read_text().splitlines()
 QUICK = ("tabular", "regression", "keras_task", "style_optimize", "image_accumulated")
 
 
 def names(lines):
-    """Lines without what a processor's rounding decides."""
+    """Return lines without the digests, which depend on a processor's rounding."""
     return [line.rpartition(" ")[0] for line in lines]
 
 

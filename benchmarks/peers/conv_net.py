@@ -12,7 +12,7 @@ CHANNELS, CLASSES = (32, 32, 64, 64, 128, 128), 10
 
 
 def network() -> torch.nn.Module:
-    """Six convolutions, each with normalisation and relu, a pooling after every second."""
+    """Return six convolutions, each with normalization and relu, pooling after every second."""
     layers: list[torch.nn.Module] = []
     before = 3
     for index, channels in enumerate(CHANNELS):
@@ -31,14 +31,14 @@ def _data(steps: int, batch: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def fit(steps: int, epochs: int, batch: int, bf16: bool) -> list[float]:
-    """Lightning's defaults, images as torch lays them out."""
+    """Fit with Lightning's defaults, images in torch's default layout."""
     loader = lightning_run.batches(*_data(steps, batch), batch)
     precision = "bf16-mixed" if bf16 else "32-true"
     return lightning_run.fit(network(), loader, epochs, precision=precision)
 
 
 def loop(steps: int, epochs: int, batch: int, bf16: bool) -> list[float]:
-    """A plain loop with channels last, which is what torch is fastest with; no callback at all."""
+    """Train in a plain loop with channels last, torch's fastest layout; no callbacks."""
     x, y = _data(steps, batch)
     x = x.to(memory_format=torch.channels_last)
     model = network().to(memory_format=torch.channels_last)

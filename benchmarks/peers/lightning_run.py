@@ -16,7 +16,7 @@ from torch.utils.data import BatchSampler, DataLoader, SequentialSampler, Tensor
 
 
 class EpochClock(lightning.Callback):
-    """Notes when each epoch starts, and when the last one is over."""
+    """The times at which each epoch starts and the last one ends."""
 
     def __init__(self) -> None:
         self.starts: list[float] = []
@@ -38,11 +38,11 @@ class Classifier(lightning.LightningModule):
         self.network = network
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Adam with Keras' default rate, which is torch's too."""
+        """Return Adam with Keras' default rate, which is torch's too."""
         return torch.optim.Adam(self.parameters(), lr=1e-3)
 
     def training_step(self, batch: Any, batch_idx: int) -> torch.Tensor:
-        """Cross-entropy."""
+        """Return the cross-entropy."""
         x, y = batch
         logits = self.network(x)
         loss = cross_entropy(logits, y)
@@ -53,7 +53,7 @@ class Classifier(lightning.LightningModule):
 
 
 def batches(x: torch.Tensor, y: torch.Tensor, size: int) -> DataLoader:
-    """Whole batches cut at once, which costs less than a DataLoader's way example by example."""
+    """Load whole batches at once, which costs less than collating example by example."""
     data = TensorDataset(x, y)
     sampler = BatchSampler(SequentialSampler(data), size, drop_last=False)
     return DataLoader(data, sampler=sampler, batch_size=None)

@@ -17,12 +17,12 @@ class Forecaster(torch.nn.Module):
         self.outputs = torch.nn.Linear(units, 1)
 
     def forward(self, windows: torch.Tensor) -> torch.Tensor:
-        """From (batch, rows, 1) to (batch, 1)."""
+        """Map (batch, rows, 1) to (batch, 1)."""
         return self.outputs(self.recurrent(windows)[0][:, -1])
 
 
 def loop(steps: int, epochs: int, batch: int, rows: int, units: int, depth: int) -> list[float]:
-    """Adam and mean squared error; no callback at all."""
+    """Train with Adam and mean squared error; no callbacks."""
     x, y = torch.randn(steps * batch, rows, 1), torch.randn(steps * batch, 1)
     model = Forecaster(units, depth)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)

@@ -9,7 +9,7 @@ FEATURES, HIDDEN, CLASSES, BATCH = 32, 64, 10, 32
 
 
 def fit(steps: int, epochs: int, bar: bool) -> list[float]:
-    """Lightning's defaults, with or without its progress bar."""
+    """Fit with Lightning's defaults, with or without its progress bar."""
     x = torch.randn(steps * BATCH, FEATURES)
     y = torch.randint(0, CLASSES, (steps * BATCH,))
     network = torch.nn.Sequential(

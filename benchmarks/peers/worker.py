@@ -23,15 +23,15 @@ class _Terminal(io.StringIO):
         return True
 
 
-def answered(request: dict[str, Any]) -> dict[str, Any]:
-    """Run what is asked for."""
-    # A bar is drawn in full, as on our side.
+def answer(request: dict[str, Any]) -> dict[str, Any]:
+    """Run what a request names and return its answer."""
+    # A bar is drawn in full, as the Trainer's is.
     sys.stdout, sys.stderr = _Terminal(), _Terminal()
     try:
         run = getattr(importlib.import_module(request["module"]), request["function"])
-        began = time.perf_counter()
+        start = time.perf_counter()
         starts = run(**request["options"])
-        return {"starts": starts, "whole": time.perf_counter() - began}
+        return {"starts": starts, "whole": time.perf_counter() - start}
     except Exception:
         return {"error": traceback.format_exc()}
 
@@ -45,7 +45,7 @@ def main() -> None:
     versions = f"PyTorch {torch.__version__}, Lightning {lightning.__version__}"
     print(json.dumps({"versions": versions}), file=answers)
     for line in sys.stdin:
-        print(json.dumps(answered(json.loads(line))), file=answers)
+        print(json.dumps(answer(json.loads(line))), file=answers)
 
 
 if __name__ == "__main__":

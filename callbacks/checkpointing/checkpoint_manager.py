@@ -1,4 +1,4 @@
-"""CheckpointManager: which checkpoints of a run are kept, which is the last, which are deleted."""
+"""CheckpointManager: which checkpoints of a run stay, which is the last, which are deleted."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ LAST_NAME = "last"
 
 
 @dataclass
-class Books:
-    """What is kept.
+class CheckpointRecords:
+    """The checkpoints that a run has on the disk.
 
     Attributes:
-        scores: Of the best checkpoints, by path.
+        scores: Scores of the best checkpoints, by path.
         last_path: The last checkpoint; empty before the first.
-        saved_step: The update of the newest checkpoint, -1 before the first.
-        interim: A checkpoint that only bridges a termination; the next one takes its place.
+        saved_step: The update of the newest checkpoint; -1 before the first.
+        interim: A checkpoint that only bridges a termination; the next one replaces it.
     """
 
     scores: dict[str, float]
@@ -42,28 +42,28 @@ class Books:
 
 
 class CheckpointManager:
-    """Writes checkpoints, keeps the k best and the last, and deletes what it wrote before.
+    """Writes checkpoints, keeps the k best and the last, and deletes the others that it wrote.
 
-    Writing happens in the background: training waits for the copy to host memory, and for the save
-    before where that is still under way.
+    A checkpoint is written in the background. Training waits for the copy to host memory, and for
+    the save before it where that has not ended.
 
-    Never deleted are the checkpoint that the run was resumed from, the one that the last is a link
-    to, and anything in another folder.
+    It never deletes the checkpoint that the run was resumed from, the one that the last is a link
+    to, or anything in another folder.
 
     Args:
-        top: Ranks by score.
-        save_last: Whether there is a last one; ``"link"`` for a symbolic link where that will do.
+        top: Ranks checkpoints by score.
+        save_last: Whether to write a last one; ``"link"`` for a symbolic link where possible.
         versioned: See `CheckpointDirectory`.
         weights_only: See `Trainer.save_checkpoint`.
 
     Attributes:
         failure: Why the newest checkpoint could not be written; None where it was.
-        count: Saves that are known to have succeeded.
+        count: How many saves have succeeded so far.
 
     Example:
-        >>> keeper = CheckpointManager(TopK(3, "min"), save_last=True)
-        >>> keeper.open("checkpoints")
-        >>> keeper.offer(trainer, "epoch=0", 0.25)
+        >>> manager = CheckpointManager(TopK(3, "min"), save_last=True)
+        >>> manager.open("checkpoints")
+        >>> manager.save(trainer, "epoch=0", 0.25)
     """
 
     def __init__(
@@ -80,158 +80,176 @@ class CheckpointManager:
         self.folder: CheckpointDirectory | None = None
         self.failure: OSError | None = None
         self.count = 0
-        self._books = Books(top.scores)
+
+        self._records = CheckpointRecords(top.scores)
+        self._records_on_failure = self._records  # what holds where the save under way fails
         self._saving: BackgroundSave | None = None
-        self._before = self._books  # what holds where the save under way fails
-        self._going: list[str] = []  # what the save under way deletes once it has succeeded
-        self._elsewhere: tuple[str, float] | None = None  # the best one, in an older folder
+        self._doomed: list[str] = []  # what the save under way deletes once it has succeeded
+        self._best_elsewhere: tuple[str, float] | None = None  # the best one, in an older folder
         self._resumed_from = ""
         self._warned = False
         self._writes = True
 
     def open(self, path: str, resumed_from: str | None = None, *, writes: bool = True) -> None:
-        """Take up a folder.
+        """Choose the folder.
 
         Args:
-            path: The folder; made by the first checkpoint.
+            path: The folder; the first checkpoint makes it.
             resumed_from: A checkpoint that must stay.
-            writes: Whether this process writes and deletes there: of several workers, the chief.
+            writes: Whether this process writes and deletes there; one of several workers does.
         """
         self.folder = CheckpointDirectory(path, self.versioned)
         self._resumed_from = os.path.realpath(resumed_from) if resumed_from else ""
         self._writes = writes
+
         if writes:
+            # Parts of checkpoints that a killed process was writing.
             sweep(Path(path))
 
     @property
     def last_path(self) -> str:
-        """The last checkpoint, the newest without `save_last`; empty before the first."""
-        self.settle()
-        return self._books.last_path
+        """Return the path of the last checkpoint, empty before the first."""
+        self.wait()
+        return self._records.last_path
 
     @property
     def saved_step(self) -> int:
-        """The update of the newest checkpoint, -1 before the first."""
-        self.settle()
-        return self._books.saved_step
+        """Return the update of the newest checkpoint, -1 before the first."""
+        self.wait()
+        return self._records.saved_step
 
     @property
     def best(self) -> tuple[str, float | None]:
-        """The best checkpoint and its score; empty and None before the first."""
-        self.settle()
+        """Return the best checkpoint and its score; empty and None before the first."""
+        self.wait()
         return self._best()
 
     def _best(self) -> tuple[str, float | None]:
         path = self.top.best
+        # A run that was resumed into another folder may have its best checkpoint in the old one.
         score = self.top.scores.get(path)
-        if self._elsewhere and (score is None or self.top.is_better(self._elsewhere[1], score)):
-            return self._elsewhere
+        if self._best_elsewhere and (
+            score is None or self.top.is_better(self._best_elsewhere[1], score)
+        ):
+            return self._best_elsewhere
         return path, score
 
     # ---- state
 
-    def state(self) -> dict[str, Any]:
-        """The books, the checkpoint that is being written included."""
+    def state_dict(self) -> dict[str, Any]:
+        """Return the records, with the checkpoint that is being written."""
         return {
             "dirpath": self.folder and self.folder.path,
             "scores": self.top.scores,
             "best": list(self._best()),
-            "last_model_path": self._books.last_path,
-            "saved_step": self._books.saved_step,
-            "interim": self._books.interim,
-            "going": self._going,
+            "last_model_path": self._records.last_path,
+            "saved_step": self._records.saved_step,
+            "interim": self._records.interim,
+            "going": self._doomed,
         }
 
-    def take_back(self, state: dict[str, Any]) -> None:
-        """Of checkpoints in another folder, only the best is remembered, and none deleted."""
-        self._books.saved_step = state["saved_step"]
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore the records; of checkpoints in another folder, keep the best and delete none."""
+        self._records.saved_step = state["saved_step"]
+
         if self.folder is not None and state["dirpath"] == self.folder.path:
-            self.top.scores = self._books.scores = dict(state["scores"])
-            self._books.last_path = state["last_model_path"]
-            self._books.interim = state["interim"]
-            self._remove(state["going"])  # the process may have been killed before it did
+            self.top.scores = self._records.scores = dict(state["scores"])
+            self._records.last_path = state["last_model_path"]
+            self._records.interim = state["interim"]
+            # The process that wrote the state may have been killed before it deleted them.
+            self._remove(state["going"])
+
         self._remember_best(state)
 
     def _remember_best(self, state: dict[str, Any]) -> None:
         path, score = state["best"]
+        # The user may have deleted it since.
         if path and path not in self.top.scores and os.path.isdir(path):
-            self._elsewhere = (path, score)
+            self._best_elsewhere = (path, score)
 
-    def agree(self, workers: Workers) -> None:
-        """Give every worker the chief's books, once its save under way has ended.
+    def broadcast_records(self, workers: Workers) -> None:
+        """Give every worker the chief's records, once its save under way has ended.
 
-        What is due next follows from them, and all must come to the same: a copy of the run to host
-        memory gathers from every worker. Nothing on one worker but to settle.
+        The next save depends on them, and all workers must decide the same: copying the run to
+        host memory gathers from every worker. A single worker only waits for its save.
         """
-        self.settle()
+        self.wait()
         if workers.count == 1:
             return
-        told = workers.broadcast({**self.state(), "failure": self.failure and str(self.failure)})
+
+        failure = self.failure and str(self.failure)
+        state = workers.broadcast({**self.state_dict(), "failure": failure})
         if workers.is_chief:
             return
-        self.top.scores = dict(told["scores"])
-        self._books = Books(
-            self.top.scores, told["last_model_path"], told["saved_step"], told["interim"]
+
+        self.top.scores = dict(state["scores"])
+        self._records = CheckpointRecords(
+            self.top.scores, state["last_model_path"], state["saved_step"], state["interim"]
         )
-        self._remember_best(told)
-        self.failure = None if told["failure"] is None else OSError(told["failure"])
+        self._remember_best(state)
+        self.failure = None if state["failure"] is None else OSError(state["failure"])
 
     # ---- writing
 
-    def offer(self, trainer: Trainer, name: str, score: float) -> str:
-        """Write where the score is among the best, and the last one in any case.
+    def save(self, trainer: Trainer, name: str, score: float) -> str:
+        """Begin to write a checkpoint if its score is among the best, and the last in any case.
 
         Args:
             trainer: Gives the run's snapshot.
-            name: Without folder and suffix.
-            score: What it is ranked by.
+            name: The checkpoint's name, without folder and suffix.
+            score: Ranks it.
 
         Returns:
-            What is being written; empty where nothing is.
+            The path that is being written; empty where there is none.
         """
-        self.settle()
-        if self.top.would_keep(score):
-            # The one that goes may have the same name: then it is replaced where it stands.
-            going = {self.top.worst} if self.top.is_full else set()
-            path = self._open_folder().free(name, going - {self._resumed_from})
-            return self._write(trainer, path, score)
-        return self._write(trainer, "") if self.save_last else ""
+        self.wait()
+        if not self.top.would_keep(score):
+            return self._write(trainer, "") if self.save_last else ""
 
-    def set_aside(self, trainer: Trainer, name: str, *, interim: bool = False) -> str:
-        """Write one that is not ranked, and wait for it.
+        # The worst may have the same name: then it is replaced where it stands.
+        dropped = {self.top.worst} if self.top.is_full else set()
+        path = self._open_folder().free_path(name, dropped - {self._resumed_from})
+        return self._write(trainer, path, score)
+
+    def save_unranked(self, trainer: Trainer, name: str, *, interim: bool = False) -> str:
+        """Write a checkpoint that is not ranked, and wait for it.
 
         Args:
             trainer: Gives the run's snapshot.
-            name: Without folder and suffix.
+            name: The checkpoint's name, without folder and suffix.
             interim: Delete it as soon as another one is written.
+
+        Returns:
+            Its path; empty where it could not be written.
         """
-        self.settle()
-        path = self._open_folder().free(name)
+        self.wait()
+        path = self._open_folder().free_path(name)
         self._write(trainer, path, interim=interim)
-        self.settle()
+        self.wait()
         return "" if self.failure else path
 
-    def settle(self) -> None:
-        """Wait for the save under way; where it failed, warn and go back to the books before."""
+    def wait(self) -> None:
+        """Wait for the save under way; if it failed, warn and return to the records before it."""
         saving, self._saving = self._saving, None
         if saving is None:
             return
+
         self.failure = saving.wait()
         if self.failure is not None:
-            self._books = self._before
-            self.top.scores = self._books.scores
+            self._records = self._records_on_failure
+            self.top.scores = self._records.scores
             self._warn(self.failure)
         else:
             self.count += 1
 
-    def settle_if_done(self) -> None:
-        """`settle`, unless that would wait."""
+    def wait_if_done(self) -> None:
+        """Take the result of a save that has ended; never wait for one that has not."""
         if self._saving is not None and self._saving.is_done:
-            self.settle()
+            self.wait()
 
     def _open_folder(self) -> CheckpointDirectory:
         if self.folder is None:
-            raise RuntimeError("open() comes first")
+            raise RuntimeError("call open() first")
         return self.folder
 
     def _write(
@@ -239,30 +257,35 @@ class CheckpointManager:
     ) -> str:
         """Write a checkpoint, then the last one, then delete what is no longer kept.
 
-        The books come first, because a checkpoint holds them: the run that is resumed from it must
-        know of it.
+        The records change first, because the checkpoint holds them: a run that is resumed from it
+        must know of it.
         """
-        before = replace(self._books, scores=dict(self.top.scores))
+        before = replace(self._records, scores=dict(self.top.scores))
+        folder = self._open_folder()
         dropped = [] if score is None else self.top.add(path, score)
-        last = self._open_folder().free(LAST_NAME, (before.last_path,)) if self.save_last else path
-        self._books = Books(self.top.scores, last, trainer.global_step, path if interim else "")
-        self._going = [old for old in (*dropped, before.interim) if old and old != path]
+        last = folder.free_path(LAST_NAME, (before.last_path,)) if self.save_last else path
+        interim_path = path if interim else ""
+        self._records = CheckpointRecords(self.top.scores, last, trainer.global_step, interim_path)
+        self._doomed = [old for old in (*dropped, before.interim) if old and old != path]
+
         try:
             state = trainer.snapshot(weights_only=self.weights_only)
-        except BaseException:
-            self._books, self.top.scores = before, before.scores
+        except BaseException:  # also Ctrl-C: nothing was written
+            self._records, self.top.scores = before, before.scores
             raise
-        self._before = before
+        self._records_on_failure = before
 
+        # Runs in a thread: it may read the copy of the run, never the run itself.
         def work() -> None:
             if path:
                 write_checkpoint(path, state)
-                # That one stands, whatever becomes of the last.
-                self._before = replace(self._books, last_path=before.last_path)
+                # That one stands now, even if the last one fails.
+                self._records_on_failure = replace(self._records, last_path=before.last_path)
             if self.save_last:
                 self._write_last(last, path, state)
-            self._remove(self._going, interim=before.interim)
+            self._remove(self._doomed, interim=before.interim)
 
+        # Every worker helped to copy the run; the chief alone writes.
         if trainer.is_global_zero:
             self._saving = BackgroundSave(work)
         return path or last
@@ -276,10 +299,11 @@ class CheckpointManager:
     def _remove(self, paths: Iterable[str], interim: str = "") -> None:
         if not self._writes:
             return
-        kept = {self._resumed_from, os.path.realpath(self._books.last_path)}
+
+        protected = {self._resumed_from, os.path.realpath(self._records.last_path)}
         for path in paths:
             try:
-                if path == interim or os.path.realpath(path) not in kept:
+                if path == interim or os.path.realpath(path) not in protected:
                     self._open_folder().remove(path)
             except OSError as error:
                 self._warn(error)

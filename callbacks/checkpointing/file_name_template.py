@@ -9,7 +9,7 @@ from typing import Any
 
 from lightning_tf.exceptions import ConfigurationError, nearest
 
-POSITION_NAMES = ("epoch", "step")  # what a name may hold beside metrics
+POSITION_NAMES = ("epoch", "step")  # what a name may hold besides metrics
 
 
 class FileNameTemplate:
@@ -29,9 +29,11 @@ class FileNameTemplate:
 
     def __init__(self, text: str, with_names: bool = True) -> None:
         self.text, self.with_names = text, with_names
+
         try:
             fields = {field for _, field, _ in self._parts() if field is not None}
             self.metrics = fields - {*POSITION_NAMES}
+            # A trial finds a format that does not fit before training does.
             self.fill({**dict.fromkeys(self.metrics, 0.0), **dict.fromkeys(POSITION_NAMES, 0)})
         except ValueError as error:
             raise ConfigurationError(
@@ -45,7 +47,10 @@ class FileNameTemplate:
             yield literal, field, form or ""
 
     def fill(self, values: Mapping[str, Any]) -> str:
-        """The name for these values; a ``/`` becomes ``_``, so that it names no other folder."""
+        """Return the name for these values.
+
+        A ``/`` becomes ``_``, so that the name leads into no other folder.
+        """
         name = ""
         for literal, field, form in self._parts():
             name += literal

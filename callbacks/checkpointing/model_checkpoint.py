@@ -13,6 +13,8 @@ from lightning_tf.callback import CheckpointCallback
 from lightning_tf.callbacks.checkpointing.checkpoint_manager import CheckpointManager
 from lightning_tf.callbacks.checkpointing.file_name_template import FileNameTemplate
 from lightning_tf.callbacks.checkpointing.top_k import TopK
+from lightning_tf.callbacks.monitor import MODES
+from lightning_tf.checks import check_choice
 from lightning_tf.exceptions import (
     CheckpointError,
     ConfigurationError,
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("lightning_tf")
 
-MODES = ("min", "max")
 DEFAULT_NAME, EXCEPTION_NAME = "{epoch}-{step}", "exception-{epoch}-{step}"
 DIRECTORY = "checkpoints"
 TERMINATION_NAME = "termination-{epoch}-{step}"
@@ -37,17 +38,17 @@ class ModelCheckpoint(CheckpointCallback):
     """Writes checkpoints and keeps the best `save_top_k` of them.
 
     A checkpoint is a directory. It is due every n updates, every so much time, or every n epochs
-    (the default, every epoch). A metric is used, as the monitor or in a name, only where it was
-    measured on the very weights that are written: what is due between two measurements waits for
-    the next one. Nothing is written twice at one update, nor in a sanity check or under
-    `fast_dev_run`. Deleted are only checkpoints of its own, in its folder, never the one that the
-    run was resumed from.
+    (by default every epoch). A metric, as the monitor or in a name, is used only where it was
+    measured on the very weights that are written: a checkpoint that is due between two measurements
+    waits for the next one. Nothing is written twice at one update, in a sanity check or under
+    `fast_dev_run`. The callback deletes only checkpoints that it wrote, in its folder, and never
+    the one that the run was resumed from.
 
     Training waits for the copy to host memory only; the disk is written in the background, one
-    checkpoint at a time. A disk that refuses is warned about once, older checkpoints stay and the
-    run goes on; only where the newest checkpoint could not be written does fit raise, at its end.
+    checkpoint at a time. If the disk refuses, the callback warns once, older checkpoints stay and
+    the run goes on; fit raises at its end only where the newest checkpoint could not be written.
 
-    On SIGTERM one more is written, as ``termination-...``, which the next one replaces.
+    On SIGTERM it writes one more, as ``termination-...``, which the next one replaces.
 
     Args:
         dirpath: The folder; ``checkpoints`` in the first logger's folder, or in `default_root_dir`,
@@ -101,70 +102,76 @@ class ModelCheckpoint(CheckpointCallback):
         save_weights_only: bool = False,
         enable_version_counter: bool = True,
     ) -> None:
-        _check(monitor, mode, save_last, save_top_k)
+        check_choice("ModelCheckpoint", "mode", mode, MODES)
+        _check_selection(monitor, save_last, save_top_k)
         _check_triggers(every_n_train_steps, train_time_interval, every_n_epochs)
+
         self.dirpath = None if dirpath is None else os.path.abspath(dirpath)
         self.monitor, self.mode, self.verbose = monitor, mode, verbose
         self.save_last, self.save_top_k = save_last, save_top_k
         self.every_n_steps = every_n_train_steps
         self.train_time_interval = train_time_interval
+
         if (every_n_train_steps, train_time_interval, every_n_epochs) == (None, None, None):
             every_n_epochs = 1
         self.every_n_epochs = every_n_epochs or 0
         self.save_on_train_epoch_end = save_on_train_epoch_end
+
         self.save_on_exception, self.save_weights_only = save_on_exception, save_weights_only
         self.enable_version_counter = enable_version_counter
+
         self._template = FileNameTemplate(filename or DEFAULT_NAME, auto_insert_metric_name)
         self._needed = self._template.metrics | ({monitor} if monitor else set())
-        self._has_own_folder = dirpath is not None
+        self._has_dirpath = dirpath is not None
         self._task: weakref.ref[Task] | None = None
         self._restored: dict[str, Any] = {}
         self._begin()
 
     def _begin(self) -> None:
-        """Start with empty books, as for a run of another task."""
-        # Without a monitor the score is the step: the newest is the best.
-        self._keeper = CheckpointManager(
+        """Forget all checkpoints, as for a run of another task."""
+        # Without a monitor the score is the step: the newest checkpoint is the best.
+        self._manager = CheckpointManager(
             TopK(self.save_top_k, self.mode if self.monitor else "max"),
             save_last=self.save_last,
             versioned=self.enable_version_counter,
             weights_only=self.save_weights_only,
         )
+
         self._is_waiting = self._is_training = self._was_validated = False
         self._at_epoch_end = self._at_validation = False
         self._interval_began = 0.0
-        self._told = 0  # checkpoints that the loggers know of
+        self._reported_count = 0  # checkpoints that the loggers know of
 
     # ---- what there is
 
     @property
     def best_k_models(self) -> dict[str, float]:
-        """Paths and scores of the checkpoints that are kept; empty without a monitor."""
-        return dict(self._keeper.top.scores) if self.monitor else {}
+        """Return paths and scores of the best checkpoints; empty without a monitor."""
+        return dict(self._manager.top.scores) if self.monitor else {}
 
     @property
     def best_model_path(self) -> str:
-        """The best checkpoint, or the newest without a monitor; empty before the first."""
-        return self._keeper.best[0]
+        """Return the best checkpoint, or the newest without a monitor; empty before the first."""
+        return self._manager.best[0]
 
     @property
     def best_model_score(self) -> float | None:
-        """The score of the best checkpoint; None without a monitor."""
-        return self._keeper.best[1] if self.monitor else None
+        """Return the score of the best checkpoint; None without a monitor."""
+        return self._manager.best[1] if self.monitor else None
 
     @property
     def kth_best_model_path(self) -> str:
-        """The worst of those that are kept."""
-        return self._keeper.top.worst
+        """Return the worst of the best checkpoints."""
+        return self._manager.top.worst
 
     @property
     def last_model_path(self) -> str:
-        """``last.ckpt`` with `save_last`, else the newest; empty before the first."""
-        return self._keeper.last_path
+        """Return ``last.ckpt`` with `save_last`, else the newest; empty before the first."""
+        return self._manager.last_path
 
     @property
     def state_key(self) -> str:
-        """Several of a kind differ in what they monitor and when they are due."""
+        """Return a key that differs by what is monitored and when checkpoints are due."""
         return (
             f"ModelCheckpoint(monitor={self.monitor!r}, mode={self.mode!r}, "
             f"steps={self.every_n_steps}, epochs={self.every_n_epochs}, "
@@ -172,16 +179,16 @@ class ModelCheckpoint(CheckpointCallback):
         )
 
     def state_dict(self) -> dict[str, Any]:
-        """The books, the checkpoint that is being written included."""
-        return self._keeper.state()
+        """Return the records, with the checkpoint that is being written."""
+        return self._manager.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take the books back, once the folder of this run is known."""
+        """Keep the records until `on_fit_start` knows the folder of this run."""
         self._restored = state
 
     def folders(self, trainer: Trainer) -> list[str]:
-        """`dirpath`, or the folders that it stands for in every run of the loggers."""
-        if self._has_own_folder:
+        """Return `dirpath`, or the folders that it stands for in every run of the loggers."""
+        if self._has_dirpath:
             return [str(self.dirpath)]
         runs = [folder for logger in trainer.loggers for folder in logger.run_folders(trainer)]
         return [os.path.join(run, DIRECTORY) for run in (*runs, trainer.default_root_dir)]
@@ -189,65 +196,81 @@ class ModelCheckpoint(CheckpointCallback):
     # ---- when
 
     def on_fit_start(self, trainer: Trainer, task: Task) -> None:
-        """Decide on the folder; nothing is made before the first checkpoint."""
+        """Choose the folder; the first checkpoint makes it."""
         if self._task is not None and self._task() is not task:
             self._begin()
         self._task = weakref.ref(task)
-        if not self._has_own_folder:
+
+        if not self._has_dirpath:
             parent = trainer.log_dir or trainer.default_root_dir
             self.dirpath = os.path.abspath(os.path.join(parent, DIRECTORY))
+        # A logger of another worker may name another folder: the chief's counts.
         self.dirpath = trainer.workers.broadcast(self.dirpath)
-        before = trainer.ckpt_path if trainer.resumed else None
-        self._keeper.open(str(self.dirpath), before, writes=trainer.is_global_zero)
+
+        resumed_from = trainer.ckpt_path if trainer.resumed else None
+        self._manager.open(str(self.dirpath), resumed_from, writes=trainer.is_global_zero)
+
+        # The records name files of a folder, which is known only now.
         if self._restored:
-            self._keeper.take_back(self._restored)
+            self._manager.load_state_dict(self._restored)
             self._restored = {}
 
     def on_train_start(self, trainer: Trainer, task: Task) -> None:
-        """Refuse names that nothing will log, and decide on the moment of an epoch's checkpoint."""
+        """Refuse names that nothing will log, and choose the moment of an epoch's checkpoint."""
         names, complete = trainer.metric_names()
         if complete:
             self._check_names(names)
+
+        # Where validation runs once in each epoch, all of its values are there at the end.
         once = trainer.val_check_interval == 1.0 and trainer.check_val_every_n_epoch == 1
         self._at_epoch_end = once or trainer.num_val_batches == 0
         if self.save_on_train_epoch_end is not None:
             self._at_epoch_end = self.save_on_train_epoch_end
         self._at_validation = not self._at_epoch_end
+
+        # A checkpoint that needs no value of validation is due at the epoch's end as well.
         if self.save_on_train_epoch_end is None:
             self._at_epoch_end |= not any(name.startswith("val_") for name in self._needed)
+
         self._is_training, self._is_waiting, self._was_validated = True, False, False
         self._interval_began = time.monotonic()
 
     def on_train_window_end(self, trainer: Trainer, task: Task) -> None:
-        """Triggers by updates and by time, and what waits for a metric of training."""
-        self._keeper.settle_if_done()
-        self._tell_loggers(trainer)
+        """Save where a trigger by updates or by time is due, or a metric of training has come."""
+        self._manager.wait_if_done()
+        self._notify_loggers(trainer)
         if not (self._is_waiting or self._interval_is_over(trainer) or self.is_due(trainer)):
             return
+
         if self._needed and trainer.validation_due:
             self._is_waiting = True  # validation measures these weights in a moment
         else:
             self._save_when_fresh(trainer)
 
     def on_validation_end(self, trainer: Trainer, task: Task) -> None:
-        """What waits for a metric of validation, and an epoch's checkpoint."""
+        """Save what waits for a metric of validation, and an epoch's checkpoint."""
         if trainer.entry_point == "fit" and not trainer.sanity_checking:
             self._was_validated = True
+            # Nothing has moved the weights since: its values are those of what is saved.
             if self._is_waiting or (self._at_validation and self._epoch_is_due(trainer)):
                 self._save_when_fresh(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, task: Task) -> None:
-        """An epoch's checkpoint, and what waits for a metric of the epoch."""
+        """Save an epoch's checkpoint, and what waits for a metric of the epoch."""
         if self._is_waiting or (self._at_epoch_end and self._epoch_is_due(trainer)):
             self._save_when_fresh(trainer)
+
+        # Everything has been measured by now: a metric that is still missing will never come.
         if self._is_waiting and (self._was_validated or trainer.num_val_batches == 0):
             self._check_names(trainer.metric_names()[0])
 
     def on_train_end(self, trainer: Trainer, task: Task) -> None:
-        """Say so where a needed metric was never measured at the right moment."""
+        """Warn where a needed metric was never measured at the right moment."""
         self._is_training = False
-        self._keeper.agree(trainer.workers)
-        self._tell_loggers(trainer)
+        self._manager.broadcast_records(trainer.workers)
+        self._notify_loggers(trainer)
+
+        # Where at least one was written, waiting for a metric is no mistake.
         if self._is_waiting and not self.last_model_path:
             log.warning(
                 "%s wrote nothing: none was due where %s had just been measured; log it in "
@@ -257,8 +280,9 @@ class ModelCheckpoint(CheckpointCallback):
             )
 
     def on_fit_end(self, trainer: Trainer, task: Task) -> None:
-        """Raise where what was trained stands on no disk."""
-        failure = self._keeper.failure
+        """Raise if the newest weights could not be written."""
+        # Older failures are warned about; only this one loses what was trained last.
+        failure = self._manager.failure
         if failure is not None:
             raise CheckpointError(
                 f"the last checkpoint could not be written in {self.dirpath}: {failure}. Make "
@@ -266,10 +290,11 @@ class ModelCheckpoint(CheckpointCallback):
             ) from failure
 
     def on_exception(self, trainer: Trainer, task: Task, exception: BaseException) -> None:
-        """Write what there is, where that was asked for and the weights are good."""
+        """Write a checkpoint where that was asked for and the weights are good."""
         was_training, self._is_training = self._is_training, False
-        self._keeper.settle()
-        self._tell_loggers(trainer)
+        self._manager.wait()
+        self._notify_loggers(trainer)
+
         terminated = isinstance(exception, TerminationRequested)
         # One worker's own error finds the others elsewhere: they cannot copy the run together.
         wanted = terminated or (
@@ -279,17 +304,20 @@ class ModelCheckpoint(CheckpointCallback):
         )
         if not (wanted and was_training) or trainer.fast_dev_run:
             return
-        self._keeper.agree(trainer.workers)
-        if trainer.global_step not in (0, self._keeper.saved_step) and trainer.loss_is_finite():
+
+        self._manager.broadcast_records(trainer.workers)
+        if trainer.global_step not in (0, self._manager.saved_step) and trainer.loss_is_finite():
             template = FileNameTemplate(TERMINATION_NAME if terminated else EXCEPTION_NAME)
-            name = self._name(trainer, template)
-            self._say(trainer, self._keeper.set_aside(trainer, name, interim=terminated))
-        self._tell_loggers(trainer)
+            name = self._file_name(trainer, template)
+            self._report(trainer, self._manager.save_unranked(trainer, name, interim=terminated))
+        self._notify_loggers(trainer)
 
     def _interval_is_over(self, trainer: Trainer) -> bool:
         if self.train_time_interval is None:
             return False
+
         passed = time.monotonic() - self._interval_began
+        # The chief decides: clocks differ, and a save needs every worker.
         is_over = bool(
             trainer.workers.broadcast(passed >= self.train_time_interval.total_seconds())
         )
@@ -301,12 +329,13 @@ class ModelCheckpoint(CheckpointCallback):
         return bool(self.every_n_epochs) and (trainer.current_epoch + 1) % self.every_n_epochs == 0
 
     def _save_when_fresh(self, trainer: Trainer) -> None:
-        """Save, or wait until every needed metric is one of the weights as they are."""
-        self._keeper.agree(trainer.workers)
+        """Save now, or wait until every needed metric was measured on the present weights."""
+        self._manager.broadcast_records(trainer.workers)
         step, measured = trainer.global_step, trainer.metric_steps
-        if trainer.fast_dev_run or step == self._keeper.saved_step:
+        if trainer.fast_dev_run or step == self._manager.saved_step:
             self._is_waiting = False
             return
+
         self._is_waiting = any(measured.get(name) != step for name in self._needed)
         # Where a callback tolerates a bad loss, the weights it left would replace good ones.
         if not self._is_waiting and trainer.loss_is_finite():
@@ -325,28 +354,27 @@ class ModelCheckpoint(CheckpointCallback):
     def _save(self, trainer: Trainer) -> None:
         metrics = trainer.callback_metrics
         score = metrics[self.monitor] if self.monitor else float(trainer.global_step)
-        name = self._name(trainer, self._template)
-        self._keeper.settle()
-        self._tell_loggers(trainer)  # before the next save, which may delete what they want
-        self._say(trainer, self._keeper.offer(trainer, name, score))
+        name = self._file_name(trainer, self._template)
 
-    def _tell_loggers(self, trainer: Trainer) -> None:
-        if self._told != self._keeper.count:
-            self._told = self._keeper.count
+        self._manager.wait()
+        self._notify_loggers(trainer)  # before the next save, which may delete what they want
+        self._report(trainer, self._manager.save(trainer, name, score))
+
+    def _notify_loggers(self, trainer: Trainer) -> None:
+        if self._reported_count != self._manager.count:
+            self._reported_count = self._manager.count
             trainer.records.loggers.send("after_save_checkpoint", self)
 
-    def _name(self, trainer: Trainer, template: FileNameTemplate) -> str:
+    def _file_name(self, trainer: Trainer, template: FileNameTemplate) -> str:
         position = {"epoch": trainer.current_epoch, "step": trainer.global_step}
         return template.fill({**trainer.callback_metrics, **position})
 
-    def _say(self, trainer: Trainer, written: str) -> None:
-        if self.verbose and written and trainer.is_global_zero:
-            print(f"ModelCheckpoint: update {trainer.global_step}: {written}")
+    def _report(self, trainer: Trainer, path: str) -> None:
+        if self.verbose and path and trainer.is_global_zero:
+            print(f"ModelCheckpoint: update {trainer.global_step}: {path}")
 
 
-def _check(monitor: str | None, mode: str, save_last: bool | str | None, save_top_k: int) -> None:
-    if mode not in MODES:
-        raise ConfigurationError(f"ModelCheckpoint(mode={mode!r}).{nearest(mode, MODES)}")
+def _check_selection(monitor: str | None, save_last: bool | str | None, save_top_k: int) -> None:
     if save_last not in (None, True, False, "link"):
         raise ConfigurationError(
             f"ModelCheckpoint(save_last={save_last!r}): give True, False or 'link'."
@@ -360,8 +388,8 @@ def _check(monitor: str | None, mode: str, save_last: bool | str | None, save_to
 
 def _check_triggers(steps: int | None, interval: timedelta | None, epochs: int | None) -> None:
     names = ("every_n_train_steps", "train_time_interval", "every_n_epochs")
-    given = zip(names, (steps, interval, epochs), strict=True)
-    active = [f"{name}={value!r}" for name, value in given if value]
+    triggers = zip(names, (steps, interval, epochs), strict=True)
+    active = [f"{name}={value!r}" for name, value in triggers if value]
     if len(active) > 1:
         raise ConfigurationError(f"ModelCheckpoint({', '.join(active)}): give one of them.")
     if min(steps or 0, epochs or 0) < 0 or not isinstance(interval, (timedelta, type(None))):

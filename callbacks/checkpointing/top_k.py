@@ -1,4 +1,4 @@
-"""TopK: which checkpoints are the best, and which of them must go."""
+"""TopK: which checkpoints are the best, and which of them are dropped."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import math
 
 
 class TopK:
-    """The k best of the checkpoints seen, by score.
+    """Ranks checkpoints by score and remembers the k best.
 
-    A score equal to the k-th is not better. NaN is kept where there is room, worse than any number,
-    and is never the best.
+    A score equal to the k-th is not better. NaN is kept while there is room; it is worse than any
+    number, and never the best.
 
     Args:
         k: How many to keep; -1 keeps all.
         mode: ``min`` or ``max``.
 
     Attributes:
-        scores: Paths and scores of those that are kept, in the order in which they came.
+        scores: Scores of the best checkpoints by path, in the order in which they were added.
 
     Example:
         >>> best = TopK(1, "min")
@@ -35,38 +35,38 @@ class TopK:
 
     @property
     def best(self) -> str:
-        """The path with the best score, the earlier of two equal ones; empty without any."""
+        """Return the path with the best score, the earlier of two equal ones; empty without any."""
         numbers = [path for path, score in self.scores.items() if not math.isnan(score)]
         return min(numbers, key=self._key, default="")
 
     @property
     def worst(self) -> str:
-        """The path with the worst score, the later of two equal ones; empty without any."""
+        """Return the path with the worst score, the later of two equal ones; empty without any."""
         return max(reversed(self.scores), key=self._key, default="")
 
     @property
     def is_full(self) -> bool:
-        """Whether another one pushes the worst out."""
+        """Return whether adding a checkpoint drops the worst."""
         return self.k != -1 and len(self.scores) >= self.k
 
     def would_keep(self, score: float) -> bool:
-        """Whether a checkpoint with this score is worth writing."""
+        """Return whether a checkpoint with this score is worth writing."""
         if self.k == 0:
             return False
         return not self.is_full or self.is_better(score, self.scores[self.worst])
 
     def is_better(self, score: float, other: float) -> bool:
-        """Whether a score beats another; any number beats NaN, and NaN beats nothing."""
+        """Return whether a score beats another; any number beats NaN, and NaN beats nothing."""
         if math.isnan(score):
             return False
         return math.isnan(other) or self.sign * score < self.sign * other
 
     def add(self, path: str, score: float) -> list[str]:
-        """Take a checkpoint; returns the paths that are no longer among the best.
+        """Add a checkpoint and return the paths that are no longer among the best.
 
         Args:
-            path: One that is known already gets the new score.
-            score: What it is ranked by.
+            path: The checkpoint; a path that is known already gets the new score.
+            score: Ranks it.
         """
         self.scores.pop(path, None)
         dropped = []

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
 
-from lightning_tf.callbacks.live_bars import number_text
+from lightning_tf.callbacks.live_bars import format_number
+from lightning_tf.checks import checked_integer
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.logger import Logger
 
@@ -33,13 +34,13 @@ class ConsoleLogger(Logger):
     Args:
         only: Print names that begin with one of these, such as ``("val/", "test/")``; None prints
             all.
-        max_rows: Rows of a table that are printed; the rest is counted.
+        max_rows: Rows of a table to print; the others are counted.
         console: A rich console to print on; made for `file` where it is None.
         file: Where to write; standard output where it is None.
 
     Raises:
-        ConfigurationError: `max_rows` is below 1, `only` is a string, or both `console` and `file`
-            are given.
+        ConfigurationError: `max_rows` is below 1, `only` is a string, or there are both `console`
+            and `file`.
 
     Example:
         >>> trainer = Trainer(max_epochs=3, logger=[CSVLogger(), ConsoleLogger(only=("val/",))])
@@ -55,23 +56,23 @@ class ConsoleLogger(Logger):
     ) -> None:
         if isinstance(only, str):
             raise ConfigurationError(f"ConsoleLogger(only={only!r}): give a list of beginnings.")
-        if max_rows < 1:
-            raise ConfigurationError(f"ConsoleLogger(max_rows={max_rows!r}): give at least 1.")
+        self.max_rows = checked_integer("ConsoleLogger: max_rows", max_rows, least=1)
         if console is not None and file is not None:
             raise ConfigurationError("ConsoleLogger got both console and file; give one of them.")
+
         self.only = None if only is None else tuple(only)
-        self.max_rows, self.console, self.file = max_rows, console, file
+        self.console, self.file = console, file
         self._enabled = True
 
     def setup(self, trainer: Trainer, task: Task, stage: str) -> None:
-        """Workers other than the first print nothing."""
+        """Print only on the first worker."""
         self._enabled = trainer.is_global_zero
 
     def log_metrics(self, metrics: dict[str, float], step: int) -> None:
         """Print a line."""
         values = {n: v for n, v in metrics.items() if n != "epoch" and self._is_wanted(n)}
         if values:
-            parts = [f"{name} {number_text(value)}" for name, value in values.items()]
+            parts = [f"{name} {format_number(value)}" for name, value in values.items()]
             self._print("  ".join([f"step {step}", f"epoch {metrics['epoch']:g}", *parts]))
 
     def log_images(
@@ -83,22 +84,23 @@ class ConsoleLogger(Logger):
         masks: Sequence[Mapping[str, Any]] | None = None,
         boxes: Sequence[Mapping[str, Any]] | None = None,
     ) -> None:
-        """Say how many there are, of what size, and whether something is marked in them."""
+        """Print how many images there are, of what size, and whether something is drawn on them."""
         count, height, width = np.shape(images)[:3]
-        marks = [what for what, given in (("masks", masks), ("boxes", boxes)) if given]
-        more = f" with {' and '.join(marks)}" if marks else ""
+        kinds = [kind for kind, sets in (("masks", masks), ("boxes", boxes)) if sets]
+        extra = f" with {' and '.join(kinds)}" if kinds else ""
         if self._is_wanted(name):
-            self._print(f"step {step}  {name}: {count} images of {height} x {width}{more}")
+            self._print(f"step {step}  {name}: {count} images of {height} x {width}{extra}")
 
     def log_table(
         self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], step: int
     ) -> None:
-        """Print it."""
+        """Print a table."""
         from rich.table import Table
         from rich.text import Text
 
         if not self._is_wanted(name):
             return
+
         table = Table(title=Text(f"{name}, step {step}"))
         for column in columns:
             table.add_column(Text(str(column)))
@@ -106,15 +108,16 @@ class ConsoleLogger(Logger):
             table.add_row(*(Text(_cell(value)) for value in row))
         if len(rows) > self.max_rows:
             table.caption = f"and {len(rows) - self.max_rows} more rows"
+
         self._print(table)
 
     def log_figure(self, name: str, figure: Any, step: int) -> None:
-        """Name it."""
+        """Print the figure's name."""
         if self._is_wanted(name):
             self._print(f"step {step}  {name}: a figure")
 
     def log_file(self, name: str, path: str, step: int) -> None:
-        """Say where it stands."""
+        """Print the file's path."""
         if self._is_wanted(name):
             self._print(f"step {step}  {name}: {path}")
 
@@ -127,7 +130,7 @@ class ConsoleLogger(Logger):
         if self.console is not None:
             self.console.print(what, markup=False, highlight=False, soft_wrap=isinstance(what, str))
             return
-        # Not a console's own print: it would go past the live bars, which take over sys.stdout.
+        # The console's own print would bypass the live bars, which take over sys.stdout.
         print(_text(what), file=self.file or sys.stdout, flush=True)
 
 
@@ -143,4 +146,4 @@ def _text(what: Any) -> str:
 
 def _cell(value: Any) -> str:
     is_float = isinstance(value, (float, np.floating))
-    return number_text(float(value)) if is_float else str(value)
+    return format_number(float(value)) if is_float else str(value)

@@ -14,8 +14,8 @@ import numpy as np
 from lightning_tf.callbacks.loggers.csv_table import CSVTable
 from lightning_tf.callbacks.loggers.curves import draw_curves
 from lightning_tf.callbacks.loggers.folder_logger import FolderLogger
-from lightning_tf.callbacks.loggers.image_annotations import annotated_images
-from lightning_tf.callbacks.loggers.image_grid import image_grid
+from lightning_tf.callbacks.loggers.image_annotations import draw_annotations
+from lightning_tf.callbacks.loggers.image_grid import draw_image_grid
 from lightning_tf.callbacks.loggers.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -35,26 +35,26 @@ class CSVLogger(FolderLogger):
         metrics.csv            a row for each step; columns such as train/loss, val/loss
         hparams.json           the task's hyperparameters and the Trainer's settings
         curves.png             every metric over the updates, drawn when fit ends
-        images/<name>_<step>.png    a sheet for each log_images
+        images/<name>_<step>.png    a grid for each log_images
         figures/<name>_<step>.png   from log_figure
         tables/<name>_<step>.csv    from log_table
-        files.csv              name, step and path of what log_file was given
+        files.csv              name, step and path of each log_file
 
-    A Trainer's later entry points with the same task go on in the same folder; another task gets
+    A Trainer's later entry points with the same task continue in the same folder; another task gets
     the next version. Loggers of different kinds with the same root and name share the folder. A run
-    that is resumed from a checkpoint, also in another process, goes on in
-    its folder; rows of updates that it does again move from metrics.csv to superseded.csv. Rows are
-    kept in memory and written every `flush_every_n_steps` updates, at every validation, before
-    every checkpoint and at the end, whatever the end is.
+    that is resumed from a checkpoint, also in another process, continues in its folder; rows of
+    updates that it repeats move from metrics.csv to superseded.csv. Rows are collected in memory
+    and written every `flush_every_n_steps` updates, at every validation, before every checkpoint
+    and at the end, whatever the end is.
 
     Args:
         root: Holds the versions; ``runs`` in the Trainer's `default_root_dir` where it is None.
         name: A folder between root and version, for runs that belong together.
         version: A number n for ``version_<n>``, or the folder's own name; the next free number
             where it is None.
-        flush_every_n_steps: The most updates whose rows a killed process can lose.
+        flush_every_n_steps: How many updates' rows a killed process can lose.
         curves: Whether to draw them.
-        resume: Go on in the folder of `version`, or in the newest one, without a checkpoint too.
+        resume: Continue in the folder of `version`, or in the newest, also without a checkpoint.
 
     Raises:
         ConfigurationError: `flush_every_n_steps` is below 1; or, when a run begins, the folder of
@@ -78,43 +78,39 @@ class CSVLogger(FolderLogger):
         folder = RunFolder("CSVLogger", root, name, version, resume, taken_by=METRICS)
         super().__init__(folder, flush_every_n_steps)
         self.curves = curves
-        self._run: tuple[RunFolder, int] | None = None
-        self._noted: Path | None = None  # where hyperparameters have been written
+        self._written_folder: Path | None = None  # where hyperparameters have been written
         self._table: CSVTable | None = None
         self._hparams: dict[str, Any] = {}
 
     # ---- the folder
 
-    def setup(self, trainer: Trainer, task: Task, stage: str) -> None:
-        """Choose the folder; it is made when the first thing is written."""
-        super().setup(trainer, task, stage)
-        if self._run != (self.folder, self.folder.runs):
-            self._run = (self.folder, self.folder.runs)
-            self._table = self._noted = None
+    def _start_run(self) -> None:
+        self._table = self._written_folder = None
 
     def on_fit_start(self, trainer: Trainer, task: Task) -> None:
-        """Move the rows that a resumed run measures again out of the way."""
+        """Move the rows that a resumed run measures again to another file."""
         folder = self.folder.path
         if trainer.resumed and self._enabled and folder and (folder / METRICS).exists():
             self._rows().drop_after(trainer.global_step, folder / SUPERSEDED)
-            self._flushed_step = trainer.global_step
+            self._saved_step = trainer.global_step
 
-    def _made_folder(self) -> Path:
-        """The folder, made and with its hyperparameters."""
+    def _make_folder(self) -> Path:
+        """Return the folder, made and with its hyperparameters."""
         folder = self.folder.make()
-        if self._noted != folder:
-            self._noted = folder
+        if self._written_folder != folder:
+            # Once: later entry points keep what the first wrote.
+            self._written_folder = folder
             text = json.dumps(self._hparams, indent=2, default=str)
             (folder / HPARAMS).write_text(text + "\n", encoding="utf-8")
         return folder
 
     def _rows(self) -> CSVTable:
         if self._table is None:
-            self._table = CSVTable(self._made_folder() / METRICS, ("epoch",))
+            self._table = CSVTable(self._make_folder() / METRICS, ("epoch",))
         return self._table
 
     def _path(self, kind: str, name: str, step: int, suffix: str) -> Path:
-        self._made_folder()
+        self._make_folder()
         return self.folder.file(kind, name, step, suffix)
 
     # ---- what a run reports
@@ -123,20 +119,19 @@ class CSVLogger(FolderLogger):
         """Write them at once in fit, which also claims the folder; else with the first row."""
         self._hparams = hparams
         if self._enabled and self._stage == "fit":
-            self._made_folder()
+            self._make_folder()
 
     def log_metrics(self, metrics: dict[str, float], step: int) -> None:
-        """Keep a row, and write what is kept where it is time or a validation has ended."""
+        """Add a row, and save the rows when they are due."""
         if not self._enabled:
             return
+
         table = self._rows()
-        if table.last_step == step:  # the epoch of the row's first part is the row's
+        # A row may come in parts; its epoch is that of the first.
+        if table.last_step == step:
             metrics = {name: value for name, value in metrics.items() if name != "epoch"}
         table.add(step, metrics)
-        waited = step - self._flushed_step
-        if waited >= self.flush_every_n_steps or any(name.startswith("val/") for name in metrics):
-            table.flush()
-            self._flushed_step = step
+        self._save_when_due(metrics, step)
 
     def log_images(
         self,
@@ -147,50 +142,53 @@ class CSVLogger(FolderLogger):
         masks: Sequence[Mapping[str, Any]] | None = None,
         boxes: Sequence[Mapping[str, Any]] | None = None,
     ) -> None:
-        """Write one sheet with all images and their captions; masks and boxes are drawn."""
+        """Write one grid with all images and their captions, masks and boxes."""
         if self._enabled:
-            sheet = image_grid(*annotated_images(images, captions, masks, boxes))
-            sheet.save(self._path("images", name, step, ".png"))
+            # Drawn first: images that are refused leave no folder.
+            grid = draw_image_grid(*draw_annotations(images, captions, masks, boxes))
+            grid.save(self._path("images", name, step, ".png"))
 
     def log_table(
         self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], step: int
     ) -> None:
-        """Write it as CSV."""
+        """Write a table as CSV."""
         if self._enabled:
             path = self._path("tables", name, step, ".csv")
             with path.open("w", newline="", encoding="utf-8") as file:
                 csv.writer(file).writerows([columns, *rows])
 
     def log_figure(self, name: str, figure: Any, step: int) -> None:
-        """Write it as PNG."""
+        """Write a figure as PNG."""
         if self._enabled:
             path = self._path("figures", name, step, ".png")
             figure.savefig(path, dpi=120, bbox_inches="tight")
 
     def log_file(self, name: str, path: str, step: int) -> None:
-        """Note where the file stands."""
+        """Write where the file stands."""
         if self._enabled:
-            notes = self._made_folder() / FILES
-            fresh = not notes.exists()
-            with notes.open("a", newline="", encoding="utf-8") as file:
+            path_list = self._make_folder() / FILES
+            is_new = not path_list.exists()
+            with path_list.open("a", newline="", encoding="utf-8") as file:
                 writer = csv.writer(file)
-                if fresh:
+                if is_new:
                     writer.writerow(["name", "step", "path"])
                 writer.writerow([name, step, os.path.abspath(path)])
 
     def save(self) -> None:
-        """Write the rows that are kept."""
+        """Write the rows that were collected."""
         if self._table is not None:
             self._table.flush()
 
     def finalize(self, status: str) -> None:
-        """Write the last rows, and in fit the curves; a run that left nothing leaves no folder."""
-        if not self._enabled or self._noted is None:
+        """Write the last rows, and in fit the curves; delete the folder of a run without rows."""
+        if not self._enabled or self._written_folder is None:
             return
+
         if self._table is not None:
             self._table.flush()
             if self.curves and self._stage == "fit":
-                draw_curves(self._noted / METRICS, self._noted / CURVES)
+                draw_curves(self._written_folder / METRICS, self._written_folder / CURVES)
+        # A run that failed before its first row should not use up a number.
         elif status != "success":
-            self.folder.leave(only=(HPARAMS,))
-            self._noted = None
+            self.folder.remove_if_only(HPARAMS)
+            self._written_folder = None

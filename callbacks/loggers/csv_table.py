@@ -1,4 +1,4 @@
-"""CSVTable: a table on disk that grows by rows and by columns."""
+"""CSVTable: a table on the disk that grows by rows and by columns."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ STEP = "step"
 
 
 class CSVTable:
-    """Rows by step: what comes at one step is one row, also where it comes in parts.
+    """Holds a row for each step, also where the values of a step come in parts.
 
-    Rows are kept in memory until `flush`. The last row stays open: the next flush writes it again
-    with what has been added. A new column rewrites the file beside its name and renames it; values
-    that are there stay.
+    Rows are collected in memory until `flush`. The last row stays open: the next flush writes it
+    again with what has been added. A new column rewrites the file beside its name and renames it;
+    values that are there stay.
 
     Args:
-        path: The file; made by the first flush. One that is there is continued.
+        path: The file; the first flush makes it. An existing file is continued.
         columns: The first columns, after the step.
 
     Example:
@@ -36,18 +36,18 @@ class CSVTable:
         self._header: list[str] = []  # as the file has it
         self._complete: list[dict[str, Any]] = []
         self._open: dict[str, Any] | None = None
-        self._end = 0  # of the complete rows in the file, in bytes
+        self._end = 0  # where the complete rows of the file end, in bytes
         self._changed = False
         if path.exists():
             self._continue()
 
     @property
     def last_step(self) -> int | None:
-        """The step of the newest row; None without rows."""
+        """Return the step of the newest row; None without rows."""
         return None if self._open is None else int(self._open[STEP])
 
     def add(self, step: int, values: Mapping[str, Any]) -> None:
-        """Take values of a step, a new row unless the newest one is of this step."""
+        """Add values of a step, as a new row unless the newest one is of this step."""
         if self._open is None or self._open[STEP] != step:
             if self._open is not None:
                 self._complete.append(self._open)
@@ -56,44 +56,53 @@ class CSVTable:
         self._changed = True
 
     def flush(self) -> None:
-        """Bring all rows to the disk.
+        """Write all rows to the disk.
 
         Raises:
-            OSError: The disk refuses; the rows are kept for the next attempt.
+            OSError: The disk refuses; the rows are tried again by the next flush.
         """
         if not self._changed or self._open is None:
             return
-        known = dict.fromkeys(self._columns)
+
+        # A dict keeps the order in which columns came.
+        columns = dict.fromkeys(self._columns)
         for row in (*self._complete, self._open):
-            known.update(dict.fromkeys(row))
-        self._columns = list(known)
+            columns.update(dict.fromkeys(row))
+        self._columns = list(columns)
         if self._header != self._columns:
             self._write_header()
+
+        # Overwrites the open row of the last flush, which comes after the complete ones.
         complete = self._as_bytes(self._complete)
         with self.path.open("r+b") as file:
             file.seek(self._end)
             file.write(complete + self._as_bytes([self._open]))
             file.truncate()
+
         self._end += len(complete)
         self._complete.clear()
         self._changed = False
 
     def drop_after(self, step: int, moved_to: Path) -> None:
-        """Take out the rows of later steps, which a resumed run measures again.
+        """Remove the rows of later steps, which a resumed run measures again.
 
         Args:
-            step: The last one whose row stays.
-            moved_to: The table that the rows are added to.
+            step: The last step whose row stays.
+            moved_to: The table that gets the rows.
         """
         if self.last_step is None or self.last_step <= step:
             return
+
         self.flush()
         _, rows = self._read()
+
+        # Moved before they are taken out: a process that is killed between loses none.
         moved = CSVTable(moved_to)
         for row in rows:
             if row[STEP] > step:
                 moved.add(row[STEP], row)
         moved.flush()
+
         self._rewrite([row for row in rows if row[STEP] <= step])
 
     # ---- the file
@@ -106,6 +115,8 @@ class CSVTable:
     def _read(self) -> tuple[list[str], list[dict[str, Any]]]:
         with self.path.open(newline="", encoding="utf-8") as file:
             reader = csv.DictReader(file)
+            # Empty cells were never measured. A row without a step is one that a killed process
+            # had not finished.
             rows = [{name: cell for name, cell in row.items() if name and cell} for row in reader]
             return list(reader.fieldnames or []), [
                 {**row, STEP: int(row[STEP])} for row in rows if str(row.get(STEP, "")).isdigit()
@@ -113,6 +124,7 @@ class CSVTable:
 
     def _rewrite(self, rows: list[dict[str, Any]]) -> None:
         """Make the file hold these rows, the last of them open."""
+        # The run may still add to the last row.
         self._complete, self._open = rows[:-1], rows[-1] if rows else None
         self._end = 0
         self._write_header()
@@ -120,12 +132,14 @@ class CSVTable:
         self.flush()
 
     def _write_header(self) -> None:
-        """Write the file anew with all columns and its complete rows; readers see old or new."""
-        written: list[dict[str, Any]] = []
+        """Rewrite the file with all columns and its complete rows; readers see old or new."""
+        complete: list[dict[str, Any]] = []
         if self._end:
             text = self.path.read_bytes()[: self._end].decode()
-            written = list(csv.DictReader(io.StringIO(text, newline="")))
-        content = self._as_bytes([dict(zip(self._columns, self._columns, strict=True)), *written])
+            complete = list(csv.DictReader(io.StringIO(text, newline="")))
+        header = dict(zip(self._columns, self._columns, strict=True))
+        content = self._as_bytes([header, *complete])
+
         beside = self.path.with_name(f".{self.path.name}.part")
         beside.write_bytes(content)
         os.replace(beside, self.path)

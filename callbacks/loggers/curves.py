@@ -1,4 +1,4 @@
-"""Curves of a run's metrics as one image."""
+"""Curves of a run's metrics in one image."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NO_METRIC = ("step", "epoch")
 COLUMNS = 3
 PANEL = (4.5, 3.2)  # inches
 LEGEND = 0.3  # above the panels
-TICKS = 4  # of an axis, about; they are most of what drawing costs
+TICKS = 4  # of an axis, about; drawing them takes most of the time
 ROUND = [1, 2, 2.5, 5, 10]  # what ticks are multiples of, as in Matplotlib
 # The mean of an epoch is drawn over the rows inside it, which are noisy.
 STYLES: dict[str, dict[str, Any]] = {
@@ -46,12 +46,14 @@ def draw_curves(record: Path, image: Path) -> bool:
     panels = read_curves(record)
     if not panels:
         return False
+
     from matplotlib.figure import Figure  # without pyplot there is no global state to clean up
 
     columns = min(COLUMNS, len(panels))
     rows = math.ceil(len(panels) / columns)
     width, height = PANEL[0] * columns, PANEL[1] * rows + LEGEND
     figure = Figure(figsize=(width, height))
+
     # Fixed margins in inches: a layout engine draws everything twice, 0.1 s at the end of a fit.
     figure.subplots_adjust(
         left=0.6 / width,
@@ -61,22 +63,27 @@ def draw_curves(record: Path, image: Path) -> bool:
         wspace=0.22,
         hspace=0.4,
     )
+
     for index, (name, curves) in enumerate(panels.items()):
         _draw_panel(figure.add_subplot(rows, columns, index + 1), name, curves)
+
+    # One legend for all panels: inside a panel it would lie over curves.
     lines = {line.get_label(): line for axes in figure.axes for line in axes.lines}
     kinds = [kind for kind in STYLES if kind in lines]
-    if kinds:  # one for all panels: inside one it would lie over curves
+    if kinds:
         handles = [lines[kind] for kind in kinds]
         figure.legend(handles, kinds, loc="upper center", ncols=len(kinds), frameon=False)
+
     figure.savefig(image, dpi=100, pil_kwargs={"compress_level": 1})
     return True
 
 
 def read_curves(record: Path) -> dict[str, dict[str, Points]]:
-    """The curves of a record: metric, then kind (a key of STYLES), then steps and values."""
+    """Return the curves of a record: metric, then kind (a key of STYLES), then steps and values."""
     panels: dict[str, dict[str, Points]] = {}
     with record.open(newline="", encoding="utf-8") as file:
         rows = csv.DictReader(file) if record.suffix == ".csv" else _rows_of_lines(file)
+
         for row in rows:
             for column, cell in row.items():
                 if column in NO_METRIC or column.startswith("test/") or cell == "":
@@ -95,6 +102,7 @@ def _rows_of_lines(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
 
 
 def _name_and_kind(column: str) -> tuple[str, str]:
+    """Return the panel of a column and its kind in the panel."""
     stage, _, name = column.partition("/")
     if stage == "train" and name.endswith("_epoch"):
         return name.removesuffix("_epoch"), "train, epoch"
@@ -107,14 +115,15 @@ def _draw_panel(axes: Axes, name: str, curves: dict[str, Points]) -> None:
     for kind, style in STYLES.items():
         if kind in curves:
             steps, values = curves[kind]
-            # A line through one point is nothing to see.
+            # A line through a single point would not be seen.
             marked = {**style, "marker": "o"} if len(steps) == 1 else style
             axes.plot(steps, values, label=kind or "_alone", **marked)  # its title names it
-    axes.set_title(name, y=1.0)  # else all labels are measured, in case that they reach the title
+    axes.set_title(name, y=1.0)  # without y, all labels are measured: they might reach the title
+
     axes.set_xlabel("update")
     for axis in (axes.xaxis, axes.yaxis):
         low, high = sorted(axis.get_view_interval())
-        places = MaxNLocator(TICKS, steps=ROUND).tick_values(low, high)
-        # Those beyond an end would not be seen, but made.
-        axis.set_major_locator(FixedLocator([x for x in places if low <= x <= high]))
+        ticks = MaxNLocator(TICKS, steps=ROUND).tick_values(low, high)
+        # Locators make ticks beyond both ends, which nobody would see.
+        axis.set_major_locator(FixedLocator([x for x in ticks if low <= x <= high]))
     axes.grid(alpha=0.3)

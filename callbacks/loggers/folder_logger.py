@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from lightning_tf.callbacks.loggers.run_folder import RunFolder
-from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.checks import checked_integer
 from lightning_tf.logger import Logger
 
 if TYPE_CHECKING:
@@ -14,11 +15,11 @@ if TYPE_CHECKING:
 
 
 class FolderLogger(Logger):
-    """Writes into a `RunFolder`, and in a resumed run goes on in the one of before.
+    """Writes into a `RunFolder`; in a resumed run it continues in the folder of the run before.
 
     Args:
-        folder: Chosen when an entry point begins, shared with loggers of other kinds.
-        flush_every_n_steps: The most updates whose rows a killed process can lose.
+        folder: Chosen when an entry point begins, and shared with loggers of other kinds.
+        flush_every_n_steps: How many updates' rows a killed process can lose.
 
     Raises:
         ConfigurationError: `flush_every_n_steps` is below 1.
@@ -33,41 +34,56 @@ class FolderLogger(Logger):
     """
 
     def __init__(self, folder: RunFolder, flush_every_n_steps: int = 100) -> None:
-        if flush_every_n_steps < 1:
-            raise ConfigurationError(
-                f"{folder.owner}(flush_every_n_steps={flush_every_n_steps!r}): give at least 1."
-            )
         self.folder = folder
-        self.flush_every_n_steps = flush_every_n_steps
+        self.flush_every_n_steps = checked_integer(
+            f"{folder.owner}: flush_every_n_steps", flush_every_n_steps, least=1
+        )
         self._stage = ""
-        self._flushed_step = 0
+        self._run: tuple[RunFolder, int] | None = None
+        self._saved_step = 0
         self._enabled = True
 
     @property
     def name(self) -> str:
-        """The folder between root and version, or the class's name."""
+        """Return the folder between root and version, or the class's name."""
         return self.folder.name or type(self).__name__
 
     @property
     def log_dir(self) -> str | None:
-        """The run's folder; None before the first run."""
+        """Return the run's folder; None before the first run."""
         return None if self.folder.path is None else str(self.folder.path)
 
     @property
     def run_id(self) -> str | None:
-        """The run's folder."""
+        """Return the run's folder."""
         return self.log_dir
 
     def run_folders(self, trainer: Trainer) -> list[str]:
-        """Every version that there is."""
+        """Return the folders of all versions."""
         return self.folder.versions(trainer)
 
     def continue_run(self, run_id: str) -> None:
-        """Go on in an earlier process's folder, where it is one that this logger would make."""
+        """Continue in an earlier process's folder, if it is one that this logger would make."""
         self.folder.continue_in(run_id)
 
     def setup(self, trainer: Trainer, task: Task, stage: str) -> None:
-        """Choose the folder; it is made when the first thing is written."""
+        """Choose the folder; it is made when something is written."""
         self._stage, self._enabled = stage, trainer.is_global_zero
-        self.folder = self.folder.shared(trainer, self)
+        self.folder = self.folder.find_shared(trainer, self)
         self.folder.choose(trainer, task)
+
+        # A logger that shares the folder may have chosen it already: count its runs.
+        run = (self.folder, self.folder.runs)
+        if self._run != run:
+            self._run = run
+            self._start_run()
+
+    def _start_run(self) -> None:
+        """Forget the files of an earlier run."""
+
+    def _save_when_due(self, metrics: Iterable[str], step: int) -> None:
+        """Save after a row of validation, and whenever enough updates have passed."""
+        waited = step - self._saved_step
+        if waited >= self.flush_every_n_steps or any(name.startswith("val/") for name in metrics):
+            self.save()
+            self._saved_step = step

@@ -1,10 +1,10 @@
-"""HistogramLogger: a logger that is given histograms of what trains."""
+"""HistogramLogger: base class of loggers that get histograms of weights and gradients."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lightning_tf.callbacks.loggers.histograms import Counted, Histograms
+from lightning_tf.callbacks.loggers.histograms import Histogram, Histograms
 from lightning_tf.logger import Logger
 
 if TYPE_CHECKING:
@@ -13,57 +13,57 @@ if TYPE_CHECKING:
 
 
 class HistogramLogger(Logger):
-    """Has a `Histograms` enter the step, wakes when it is time, and hands on what it counts.
+    """Adds a `Histograms` to the compiled step, wakes when it is due, and logs what it counts.
 
-    A subclass that overrides one of these hooks calls it here, too.
+    A subclass that overrides one of these hooks must call it.
 
     Attributes:
-        histogram_watch: What is counted, and how often; None for nothing.
+        histograms: What to count, and how often; None for nothing.
 
     Example:
         >>> class Norms(HistogramLogger):
-        ...     histogram_watch = Histograms("gradients", every_n_steps=100)
+        ...     histograms = Histograms("gradients", every_n_steps=100)
         ...
-        ...     def log_histograms(self, counted, step):
-        ...         print(step, sorted(counted))
+        ...     def log_histograms(self, histograms, step):
+        ...         print(step, sorted(histograms))
     """
 
-    histogram_watch: Histograms | None = None
+    histograms: Histograms | None = None
     _enabled = True
 
-    def log_histograms(self, counted: dict[str, Counted], step: int) -> None:
-        """Take histograms, ``gradients/<name>`` and ``weights/<name>``: n counts, n + 1 edges."""
+    def log_histograms(self, histograms: dict[str, Histogram], step: int) -> None:
+        """Take histograms by ``gradients/<name>`` and ``weights/<name>``: n counts, n + 1 edges."""
 
     def on_optimizers_configured(self, trainer: Trainer, task: Task) -> None:
-        """Enter the step, before it is traced."""
-        if self.histogram_watch is not None and self._enabled and trainer.training is not None:
-            self.histogram_watch.attach(task, trainer.training.optimizers)
+        """Add the counting to the step, before it is traced."""
+        if self.histograms is not None and self._enabled and trainer.training is not None:
+            self.histograms.attach(task, trainer.training.optimizers)
 
     def next_step(self, trainer: Trainer) -> int | None:
-        """Awake before and after an update whose gradients are counted."""
-        if self.histogram_watch is None or not self._enabled:
+        """Return the next update before or after which windows must end, to count its gradients."""
+        if self.histograms is None or not self._enabled:
             return None
-        return self.histogram_watch.next_step(trainer.global_step)
+        return self.histograms.next_step(trainer.global_step)
 
     def on_train_start(self, trainer: Trainer, task: Task) -> None:
-        """Count the first update where every one is counted."""
-        if self.histogram_watch is not None and self._enabled:
-            self.histogram_watch.begin(trainer)
+        """Count the first update if it is due."""
+        if self.histograms is not None and self._enabled:
+            self.histograms.begin(trainer)
 
     def on_train_window_end(self, trainer: Trainer, task: Task) -> None:
-        """Hand on what is due."""
-        if self.histogram_watch is None or not self._enabled:
+        """Log the histograms that are due."""
+        if self.histograms is None or not self._enabled:
             return
-        found = self.histogram_watch.taken(trainer)
-        if found:
-            self.log_histograms(found, trainer.global_step)
+        histograms = self.histograms.read_due(trainer)
+        if histograms:
+            self.log_histograms(histograms, trainer.global_step)
 
     def on_exception(self, trainer: Trainer, task: Task, exception: BaseException) -> None:
-        """Leave the optimizers."""
-        if self.histogram_watch is not None:
-            self.histogram_watch.detach()
+        """Detach from the optimizers."""
+        if self.histograms is not None:
+            self.histograms.detach()
 
     def teardown(self, trainer: Trainer, task: Task, stage: str) -> None:
-        """Leave the optimizers."""
-        if self.histogram_watch is not None:
-            self.histogram_watch.detach()
+        """Detach from the optimizers."""
+        if self.histograms is not None:
+            self.histograms.detach()

@@ -1,4 +1,4 @@
-"""Histograms: histograms of weights and of the gradients that training itself computed."""
+"""Histograms: histograms of weights, and of the gradients that training itself computes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
+from lightning_tf.checks import checked_integer
 from lightning_tf.exceptions import ConfigurationError, nearest
 from lightning_tf.variables import all_variables, optimizable_variables
 
@@ -19,62 +20,58 @@ if TYPE_CHECKING:
 BINS = 64
 KINDS = ("gradients", "weights", "all")
 
-Counted = tuple[np.ndarray, np.ndarray]
+Histogram = tuple[np.ndarray, np.ndarray]  # counts (n,), edges (n + 1,)
 
 
 class Histograms:
-    """Counts gradients inside the compiled step, at every n-th update, without a second pass.
+    """Counts gradients inside the compiled step at every n-th update, without a second pass.
 
     Gradients are those that reach the optimizer: reduced, unscaled, the mean of an accumulation
     window, clipped. They are counted on the device, so memory grows by 66 numbers for each
-    variable. Windows end before and after each n-th update, so that the step between them can be
-    told to count.
+    variable. Windows end before and after each n-th update, so that only the step between them
+    counts.
 
     Args:
         kind: ``gradients``, ``weights`` or ``all``.
-        every_n_steps: Updates between two histograms.
+        every_n_steps: Updates from one histogram to the next.
 
     Raises:
         ConfigurationError: An argument cannot work.
 
     Example:
-        >>> watch = Histograms("gradients", 100)
-        >>> watch.attach(task, trainer.training.optimizers)  # before the step is traced
-        >>> watch.begin(trainer)  # before the first update
-        >>> watch.taken(trainer)  # after each window: {"gradients/model.dense.kernel": ...} or {}
+        >>> histograms = Histograms("gradients", 100)
+        >>> histograms.attach(task, trainer.training.optimizers)  # before the step is traced
+        >>> histograms.begin(trainer)  # before the first update
+        >>> histograms.read_due(trainer)  # after a window: {"gradients/model.dense.kernel": ...}
     """
 
     def __init__(self, kind: str = "gradients", every_n_steps: int = 100) -> None:
         if kind not in KINDS:
             raise ConfigurationError(f"histograms of {kind!r}.{nearest(kind, KINDS)}")
-        if isinstance(every_n_steps, bool) or not isinstance(every_n_steps, int):
-            raise ConfigurationError(
-                f"histograms: every_n_steps={every_n_steps!r}: give an integer."
-            )
-        if every_n_steps < 1:
-            raise ConfigurationError(f"histograms: every_n_steps={every_n_steps}: give at least 1.")
-        self.kind, self.every_n_steps = kind, every_n_steps
-        self._armed: Any = None
+        self.kind = kind
+        self.every_n_steps = checked_integer("histograms: every_n_steps", every_n_steps, least=1)
+        self._counts_next: Any = None  # a variable: whether the next update is counted
         self._optimizers: list[Any] = []
-        self._kept: dict[str, Any] = {}
-        self._weights: Callable[[], dict[str, Any]] | None = None
+        self._rows: dict[str, Any] = {}
+        self._count_weights: Callable[[], dict[str, Any]] | None = None
 
     def next_step(self, step: int) -> int:
-        """The next update before or after which this must be awake."""
+        """Return the next update before or after which a window must end."""
+        # Before the update, to switch the counting on; after it, to read and switch it off.
         due = (step // self.every_n_steps + 1) * self.every_n_steps
         return due if due - 1 <= step else due - 1
 
     def is_next(self, step: int) -> bool:
-        """Whether the next update is to be counted."""
+        """Return whether the next update is to be counted."""
         return (step + 1) % self.every_n_steps == 0
 
     # ---- set-up
 
     def attach(self, task: Task, optimizers: Mapping[str, NamedOptimizer]) -> None:
-        """Enter the step, before it is traced.
+        """Add the counting to the step, before it is traced.
 
         Args:
-            task: Gives the variables' names.
+            task: Names the variables.
             optimizers: By name, built.
         """
         self.detach()
@@ -84,42 +81,46 @@ class Histograms:
             for optimizer in optimizers.values()
             for v in optimizable_variables(optimizer.owner)
         }
+
         if self.kind != "gradients":
-            traced = tf.function(
-                lambda: {name: _counted(v.value) for name, v in watched.items()}, autograph=False
+            self._count_weights = tf.function(
+                lambda: {name: _count(v.value) for name, v in watched.items()}, autograph=False
             )
-            self._weights = traced
         if self.kind == "weights":
             return
-        self._armed = tf.Variable(False, trainable=False)
-        self._kept = {name: tf.Variable(tf.zeros([BINS + 2]), trainable=False) for name in watched}
+
+        self._counts_next = tf.Variable(False, trainable=False)
+        self._rows = {name: tf.Variable(tf.zeros([BINS + 2]), trainable=False) for name in watched}
+        watched_names = {id(v): name for name, v in watched.items()}
         for optimizer in optimizers.values():
             inner = optimizer.optimizer
-            # Where all gradients pass on their way, whatever clipped or gathered them before.
-            inner.apply = self._counting(inner.apply, {id(v): name for name, v in watched.items()})
+            # All gradients pass here on their way, whatever clipped or gathered them before.
+            inner.apply = self._counting(inner.apply, watched_names)
             self._optimizers.append(inner)
 
     def detach(self) -> None:
-        """Leave the optimizers; a step that was traced before keeps counting for nobody."""
+        """Leave the optimizers; a step that was traced with the counting never counts again."""
         for optimizer in self._optimizers:
+            # The class's method shows again once the object's is gone.
             if "apply" in vars(optimizer):
                 del optimizer.apply
-        self._optimizers, self._kept, self._weights = [], {}, None
-        self._armed = None
+        self._optimizers, self._rows, self._count_weights = [], {}, None
+        self._counts_next = None
 
     def _counting(
         self, apply: Callable[..., None], names: Mapping[int, str]
     ) -> Callable[[Sequence[Any], Sequence[Any]], None]:
-        armed, kept = self._armed, self._kept
+        counts_next, rows = self._counts_next, self._rows
 
         def counted_apply(gradients: Sequence[Any], variables: Sequence[Any]) -> None:
             def count() -> int:
                 for gradient, variable in zip(gradients, variables, strict=True):
                     if id(variable) in names:
-                        kept[names[id(variable)]].assign(_counted(gradient))
+                        rows[names[id(variable)]].assign(_count(gradient))  # (BINS + 2,)
                 return 0
 
-            tf.cond(armed, count, lambda: 0)
+            # Skips the counting on the device at all other updates.
+            tf.cond(counts_next, count, lambda: 0)
             apply(gradients, variables)
 
         return counted_apply
@@ -127,47 +128,52 @@ class Histograms:
     # ---- while training runs
 
     def begin(self, trainer: Trainer) -> None:
-        """Count the first update of a fit where it is due."""
-        self.arm(self.is_next(trainer.global_step))
+        """Count the first update of a fit if it is due."""
+        self._set_counting(self.is_next(trainer.global_step))
 
-    def taken(self, trainer: Trainer) -> dict[str, Counted]:
-        """The histograms that are due where a window has ended, else none; see `read`."""
+    def read_due(self, trainer: Trainer) -> dict[str, Histogram]:
+        """Return the histograms that are due at the end of a window, often none; see `read`."""
         step = trainer.global_step
+        # A window without an update, inside an accumulation.
         if step == trainer.window_start_step:
             return {}
-        found = self.read() if step % self.every_n_steps == 0 else {}
-        self.arm(self.is_next(step))
-        return found
 
-    def arm(self, on: bool = True) -> None:
-        """Count the gradients of the next update, or not."""
-        if self._armed is not None:
-            self._armed.assign(on)
+        histograms = self.read() if step % self.every_n_steps == 0 else {}
+        self._set_counting(self.is_next(step))
+        return histograms
 
-    def read(self) -> dict[str, Counted]:
-        """What was counted: 64 counts and 65 edges by ``gradients/<name>``, ``weights/<name>``."""
-        found = {f"gradients/{name}": v.numpy() for name, v in self._kept.items()}
-        if self._weights is not None:
-            counted = self._weights()
-            found |= {f"weights/{name}": v.numpy() for name, v in counted.items()}
-        return {name: _split(row) for name, row in found.items() if row[:BINS].any()}
+    def _set_counting(self, on: bool) -> None:
+        """Let the next update count its gradients, or not."""
+        if self._counts_next is not None:
+            self._counts_next.assign(on)
+
+    def read(self) -> dict[str, Histogram]:
+        """Return 64 counts and 65 edges by ``gradients/<name>`` and ``weights/<name>``."""
+        rows = {f"gradients/{name}": v.numpy() for name, v in self._rows.items()}
+        if self._count_weights is not None:
+            counted = self._count_weights()
+            rows |= {f"weights/{name}": v.numpy() for name, v in counted.items()}
+        # Nothing was counted of a variable that is frozen, or has no finite gradient.
+        return {name: _split(row) for name, row in rows.items() if row[:BINS].any()}
 
 
-def _counted(values: Any) -> tf.Tensor:
-    """Counts of 64 equal bins, then the lowest and the highest value; in the graph."""
+def _count(values: Any) -> tf.Tensor:
+    """Return the counts of 64 equal bins, then the lowest and the highest value; in the graph."""
     if isinstance(values, tf.IndexedSlices):
         values = values.values
-    numbers = tf.reshape(tf.cast(values, tf.float32), [-1])
-    numbers = tf.boolean_mask(numbers, tf.math.is_finite(numbers))
-    low, high = tf.reduce_min(numbers), tf.reduce_max(numbers)
+    numbers = tf.reshape(tf.cast(values, tf.float32), [-1])  # (values,)
+    numbers = tf.boolean_mask(numbers, tf.math.is_finite(numbers))  # (finite values,)
+
+    low, high = tf.reduce_min(numbers), tf.reduce_max(numbers)  # ()
     low = tf.where(tf.math.is_finite(low), low, 0.0)  # where there is no number at all
-    # Equal numbers, too, need bins of some width: histogram_fixed_width raises otherwise.
+    # Equal numbers need bins of some width, too: histogram_fixed_width raises otherwise.
     least = tf.maximum(tf.abs(low) * 1e-5, 1e-6)
     high = tf.where(tf.math.is_finite(high), tf.maximum(high, low + least), low + least)
-    counts = tf.histogram_fixed_width(numbers, [low, high], BINS)
-    return tf.concat([tf.cast(counts, tf.float32), [low, high]], axis=0)
+
+    counts = tf.histogram_fixed_width(numbers, [low, high], BINS)  # (BINS,)
+    return tf.concat([tf.cast(counts, tf.float32), [low, high]], axis=0)  # (BINS + 2,)
 
 
-def _split(row: np.ndarray) -> Counted:
+def _split(row: np.ndarray) -> Histogram:
     low, high = float(row[BINS]), float(row[BINS + 1])
     return row[:BINS].astype(np.int64), np.linspace(low, high, BINS + 1)

@@ -1,4 +1,4 @@
-"""image_grid: several images with captions as one."""
+"""The image grid: several images with captions as one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LONGEST_LINE = 40
 TOLERANCE = 1e-3  # by which a float may leave [0, 1]: rounding, not another range
 
 
-def image_grid(images: Any, captions: Sequence[str] | None = None) -> Image:
+def draw_image_grid(images: Any, captions: Sequence[str] | None = None) -> Image:
     """Put images into a grid that is about square, each with its caption below.
 
     Args:
@@ -35,15 +35,16 @@ def image_grid(images: Any, captions: Sequence[str] | None = None) -> Image:
         DataError: Another shape, dtype or range, no image at all, or not one caption for each.
 
     Example:
-        >>> image_grid(np.zeros((4, 8, 8, 1), "uint8"), ["a", "b", "c", "d"]).save("sheet.png")
+        >>> draw_image_grid(np.zeros((4, 8, 8, 1), "uint8"), ["a", "b", "c", "d"]).save("grid.png")
     """
     from PIL import Image, ImageDraw, ImageFont
 
-    pixels = as_pixels(images)
+    pixels = to_pixels(images)  # (n, height, width, 3)
     count, height, width = pixels.shape[:3]
     if captions is not None and len(captions) != count:
         raise DataError(f"{len(captions)} captions for {count} images; give one for each.")
     lines = [[_cut(line) for line in str(text).splitlines()] for text in captions or [""] * count]
+
     font = ImageFont.load_default(FONT_SIZE)
     scale = max(1, math.ceil(LEAST_SIDE / max(height, width)))
     height, width = height * scale, width * scale
@@ -51,26 +52,27 @@ def image_grid(images: Any, captions: Sequence[str] | None = None) -> Image:
     line_height = math.ceil(FONT_SIZE * 1.25)
     cell_width = max(width, text_width) + GAP
     cell_height = height + max(map(len, lines)) * line_height + GAP
+
     columns = math.ceil(math.sqrt(count))
     rows = math.ceil(count / columns)
 
-    sheet = Image.new("RGB", (columns * cell_width + GAP, rows * cell_height + GAP), "white")
-    draw = ImageDraw.Draw(sheet)
+    grid = Image.new("RGB", (columns * cell_width + GAP, rows * cell_height + GAP), "white")
+    draw = ImageDraw.Draw(grid)
     for index, (image, text) in enumerate(zip(pixels, lines, strict=True)):
         left = GAP + index % columns * cell_width
         top = GAP + index // columns * cell_height
         enlarged = Image.fromarray(image).resize((width, height), Image.Resampling.NEAREST)
-        sheet.paste(enlarged, (left, top))
+        grid.paste(enlarged, (left, top))
         for number, line in enumerate(text):
             draw.text((left, top + height + number * line_height), line, "black", font)
-    return sheet
+    return grid
 
 
-def as_pixels(images: Any) -> np.ndarray:
-    """Images as uint8 of shape (n, height, width, 3).
+def to_pixels(images: Any) -> np.ndarray:
+    """Return images as uint8 of shape (n, height, width, 3).
 
     Raises:
-        DataError: See `image_grid`.
+        DataError: See `draw_image_grid`.
     """
     pixels = np.asarray(images)
     if pixels.ndim != 4 or pixels.shape[-1] not in (1, 3) or 0 in pixels.shape:

@@ -1,4 +1,4 @@
-"""JSONLinesLogger: a run as one file with a line of JSON for all that it logs."""
+"""JSONLinesLogger: a run as one file with a line of JSON for everything that it logs."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ import numpy as np
 from lightning_tf.callbacks.loggers.csv_logger import CURVES, METRICS
 from lightning_tf.callbacks.loggers.curves import draw_curves
 from lightning_tf.callbacks.loggers.folder_logger import FolderLogger
-from lightning_tf.callbacks.loggers.image_annotations import annotated_images
-from lightning_tf.callbacks.loggers.image_grid import image_grid
+from lightning_tf.callbacks.loggers.image_annotations import draw_annotations
+from lightning_tf.callbacks.loggers.image_grid import draw_image_grid
 from lightning_tf.callbacks.loggers.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -40,14 +40,14 @@ class JSONLinesLogger(FolderLogger):
         {"kind": "file", "time": ..., "step": 50, "name": "...", "path": "..."}
         {"kind": "end", "time": ..., "status": "success"}
 
-    NaN and infinity, which JSON has not, are the strings "nan", "inf" and "-inf", which Python's
-    `float` reads. What belongs to one step may come in several lines. Images and figures are PNG
-    files beside it.
+    NaN and infinity, which JSON lacks, are the strings "nan", "inf" and "-inf", which Python's
+    `float` reads. One step may have several lines. Images and figures are PNG files beside the
+    file of lines.
 
-    The folder is that of `CSVLogger`, which it shares with every logger of the same root and name.
-    A run that is resumed from a checkpoint goes on in its file; the lines that came after the
-    checkpoint move to ``superseded.jsonl``, so that none is missing and none is there twice, and a
-    line that a killed process did not finish is dropped. Lines are kept in memory and written every
+    The folder is that of `CSVLogger`, shared with every logger of the same root and name. A run
+    that is resumed from a checkpoint continues in its file; the lines that came after the
+    checkpoint move to ``superseded.jsonl``, so that none is missing and none is there twice. A line
+    that a killed process did not finish is dropped. Lines are collected in memory and written every
     `flush_every_n_steps` updates, at every validation, before every checkpoint and at the end,
     whatever the end is.
 
@@ -55,9 +55,9 @@ class JSONLinesLogger(FolderLogger):
         root: See `CSVLogger`.
         name: See `CSVLogger`.
         version: See `CSVLogger`.
-        flush_every_n_steps: The most updates whose lines a killed process can lose.
-        curves: Whether to draw every metric over the updates as ``curves.png`` when fit ends;
-            beside a `CSVLogger` of the same folder, that one does.
+        flush_every_n_steps: How many updates' lines a killed process can lose.
+        curves: Whether to draw every metric over the updates as ``curves.png`` when fit ends; a
+            `CSVLogger` of the same folder draws them instead.
         resume: See `CSVLogger`.
 
     Raises:
@@ -82,55 +82,60 @@ class JSONLinesLogger(FolderLogger):
         folder = RunFolder("JSONLinesLogger", root, name, version, resume, taken_by=LINES)
         super().__init__(folder, flush_every_n_steps)
         self.curves = curves
-        self._run: tuple[RunFolder, int] | None = None
         self._lines: list[str] = []
         self._file: Path | None = None  # set once it is known to end with a whole line
-        self._count = 0  # of lines in the file
-        self._before = 0  # of them when fit began
-        self._resumed_at: int | None = None
+        self._count = 0  # lines of the file
+        self._count_before_fit = 0
+        self._resumed_at: int | None = None  # the number of lines that the checkpoint knows
 
     def state_dict(self) -> dict[str, Any]:
-        """How many lines the file has; every checkpoint is written after `save`."""
+        """Return how many lines the file has; every checkpoint is written after `save`."""
         return {"lines": self._count}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Know how many lines came before the checkpoint."""
+        """Restore how many lines came before the checkpoint."""
         self._resumed_at = state["lines"]
 
     # ---- the file
 
-    def setup(self, trainer: Trainer, task: Task, stage: str) -> None:
-        """Choose the folder; it is made when the first thing is written."""
-        super().setup(trainer, task, stage)
-        if self._run != (self.folder, self.folder.runs):
-            self._run = (self.folder, self.folder.runs)
-            self._file, self._lines, self._count = None, [], 0
+    def _start_run(self) -> None:
+        self._file, self._lines, self._count = None, [], 0
 
     def on_fit_start(self, trainer: Trainer, task: Task) -> None:
-        """Move the lines that a resumed run writes again out of the way."""
+        """Move the lines that a resumed run writes again to another file."""
         resumed_at, self._resumed_at = self._resumed_at, None
         if trainer.resumed and self._enabled and self._file is not None:
             self._drop(trainer.global_step, resumed_at)
-            self._flushed_step = trainer.global_step
+            self._saved_step = trainer.global_step
 
     def _drop(self, step: int, resumed_at: int | None) -> None:
-        """Keep what came before the checkpoint and what came since fit began."""
+        """Keep what came before the checkpoint and what came since fit began; move the rest.
+
+        Args:
+            step: The update of the checkpoint.
+            resumed_at: The number of lines that the checkpoint knows; None where it knows none.
+        """
         path = self.folder.make() / LINES
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-        old, new = lines[: self._before], lines[self._before :]
+        old, new = lines[: self._count_before_fit], lines[self._count_before_fit :]
+        # Lines of the checkpoint's own update may have come before it or after it: only their
+        # number tells.
         if resumed_at is None:  # the run that wrote the checkpoint had no such logger
             is_later = [json.loads(line).get("step", -1) > step for line in old]
         else:
             is_later = [index >= resumed_at for index in range(len(old))]
         if not any(is_later):
             return
-        kept = [line for line, later in zip(old, is_later, strict=True) if not later]
+
+        pairs = list(zip(old, is_later, strict=True))
+        remaining = [line for line, later in pairs if not later] + new
         with (path.parent / SUPERSEDED).open("a", encoding="utf-8") as file:
-            file.writelines(line for line, later in zip(old, is_later, strict=True) if later)
+            file.writelines(line for line, later in pairs if later)
+        # Renamed when whole: a process that is killed meanwhile loses no line.
         beside = path.with_name(f".{path.name}.part")
-        beside.write_text("".join([*kept, *new]), encoding="utf-8")
+        beside.write_text("".join(remaining), encoding="utf-8")
         os.replace(beside, path)
-        self._count = len(kept) + len(new)
+        self._count = len(remaining)
 
     def _add(self, kind: str, step: int | None, content: dict[str, Any]) -> None:
         if not self._enabled:
@@ -140,19 +145,21 @@ class JSONLinesLogger(FolderLogger):
         self._lines.append(json.dumps(_plain(line), allow_nan=False))
 
     def save(self) -> None:
-        """Write the lines that are kept."""
+        """Write the lines that were collected."""
         if not self._lines:
             return
+
         if self._file is None:
             self._file = self.folder.make() / LINES
-            self._count = _whole_lines(self._file)
+            self._count = _count_whole_lines(self._file)
         with self._file.open("a", encoding="utf-8") as file:
             file.write("".join(line + "\n" for line in self._lines))
         self._count += len(self._lines)
         self._lines.clear()
 
     def finalize(self, status: str) -> None:
-        """Write the last lines, and in fit the curves; a prediction without lines leaves none."""
+        """Write the last lines, and in fit the curves; no file if there are no lines."""
+        # Hyperparameters alone are no reason for a file.
         logged = any('"kind": "hparams"' not in line for line in self._lines)
         if self._enabled and self.folder.path and (logged or self._stage == "fit"):
             self._add("end", None, {"status": status})
@@ -170,15 +177,13 @@ class JSONLinesLogger(FolderLogger):
         self._add("hparams", None, {"hparams": hparams})
         if self._stage == "fit":
             self.save()
-            self._before = self._count - 1
+            # The line just written belongs to this fit.
+            self._count_before_fit = self._count - 1
 
     def log_metrics(self, metrics: dict[str, float], step: int) -> None:
-        """Keep a row, and write what is kept where it is time or a validation has ended."""
+        """Add a row, and save the lines when they are due."""
         self._add("metrics", step, dict(metrics))
-        waited = step - self._flushed_step
-        if waited >= self.flush_every_n_steps or any(name.startswith("val/") for name in metrics):
-            self.save()
-            self._flushed_step = step
+        self._save_when_due(metrics, step)
 
     def log_images(
         self,
@@ -189,29 +194,30 @@ class JSONLinesLogger(FolderLogger):
         masks: Sequence[Mapping[str, Any]] | None = None,
         boxes: Sequence[Mapping[str, Any]] | None = None,
     ) -> None:
-        """Write one sheet with all images, captions, masks and boxes, and note where."""
+        """Write one grid with all images, captions, masks and boxes, and a line with its path."""
         if self._enabled:
             path = self.folder.file("images", name, step, ".png")
-            image_grid(*annotated_images(images, captions, masks, boxes)).save(path)
-            found = {"captions": None if captions is None else list(captions)}
-            self._add("images", step, {"name": name, "path": self._relative(path), **found})
+            draw_image_grid(*draw_annotations(images, captions, masks, boxes)).save(path)
+            texts = None if captions is None else list(captions)
+            content = {"name": name, "path": self._relative(path), "captions": texts}
+            self._add("images", step, content)
 
     def log_table(
         self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], step: int
     ) -> None:
-        """Write it into its line."""
+        """Write a table into its line."""
         content = {"columns": list(columns), "rows": [list(row) for row in rows]}
         self._add("table", step, {"name": name, **content})
 
     def log_figure(self, name: str, figure: Any, step: int) -> None:
-        """Write it as PNG, and note where."""
+        """Write a figure as PNG, and a line with its path."""
         if self._enabled:
             path = self.folder.file("figures", name, step, ".png")
             figure.savefig(path, dpi=120, bbox_inches="tight")
             self._add("figure", step, {"name": name, "path": self._relative(path)})
 
     def log_file(self, name: str, path: str, step: int) -> None:
-        """Note where the file stands."""
+        """Write a line with the file's path."""
         self._add("file", step, {"name": name, "path": os.path.abspath(path)})
 
     def _relative(self, path: Path) -> str:
@@ -219,7 +225,7 @@ class JSONLinesLogger(FolderLogger):
 
 
 def _plain(value: Any) -> Any:
-    """What JSON can hold."""
+    """Return a value as types that JSON has."""
     if isinstance(value, dict):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -231,8 +237,8 @@ def _plain(value: Any) -> Any:
     return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
 
 
-def _whole_lines(path: Path) -> int:
-    """How many there are; an unfinished one is cut, or the next would become a part of it."""
+def _count_whole_lines(path: Path) -> int:
+    """Count lines; cut an unfinished one, or the next line would become a part of it."""
     if not path.exists():
         return 0
     content = path.read_bytes()

@@ -1,11 +1,10 @@
-"""RunFolder: the folder that a run's files go to; chosen early, made late."""
+"""RunFolder: the folder of a run's files, chosen early and made late."""
 
 from __future__ import annotations
 
 import os
 import re
 import weakref
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +20,8 @@ VERSION = re.compile(r"version_(\d+)")
 class RunFolder:
     """``<root>/<name>/version_<n>``, one for each task, by default with the first n that is free.
 
-    It is made when the first thing is written, so that a run that leaves nothing leaves no folder.
-    Loggers of one Trainer that would write beside each other share one: `shared`.
+    It is made when something is first written, so that a run that leaves nothing leaves no folder.
+    Loggers of one Trainer that would write beside each other share one; see `find_shared`.
 
     Args:
         owner: The logger's class, for messages.
@@ -30,13 +29,13 @@ class RunFolder:
         name: A folder between root and version, for runs that belong together.
         version: A number n for ``version_<n>``, or the folder's own name; the next free number
             where it is None.
-        resume: Go on in the folder of `version`, or in the newest one, without a checkpoint too.
-        taken_by: The name of the file that tells that a folder holds a run already.
+        resume: Continue in the folder of `version`, or in the newest, also without a checkpoint.
+        taken_by: The name of the file by which a folder holds a run already.
 
     Attributes:
-        path: None before the first run.
-        runs: How many it has chosen a path for.
-        is_made: Whether it is on the disk, by this process or, where it goes on, before.
+        path: The chosen folder; None before the first run.
+        runs: How many runs it has chosen a path for.
+        is_made: Whether it is on the disk, by this process or, where it continues, by another.
 
     Example:
         >>> folder = RunFolder("CSVLogger", "experiments", taken_by="metrics.csv")
@@ -61,66 +60,71 @@ class RunFolder:
         self.is_made = False
         self.runs = 0
         self._task: weakref.ref[Task] | None = None
-        self._goes_on = False
-        self._continued: Path | None = None
+        self._continues = False
+        self._to_continue: Path | None = None
 
     def parent(self, trainer: Trainer) -> Path:
-        """What holds the versions."""
+        """Return the folder that holds the versions."""
         root = self.root or Path(trainer.default_root_dir) / "runs"
         return root / self.name if self.name else root
 
     def versions(self, trainer: Trainer) -> list[str]:
-        """Every version that there is."""
+        """Return the folders of all versions."""
         parent = self.parent(trainer)
         names = os.listdir(parent) if parent.is_dir() else []
         return [str(parent / name) for name in names if (parent / name).is_dir()]
 
     def continue_in(self, path: str) -> None:
-        """Go on in an earlier process's folder, where it is one that this would choose."""
-        self._continued = Path(path)
+        """Continue in an earlier process's folder, if it is one that this would choose."""
+        self._to_continue = Path(path)
 
-    def shared(self, trainer: Trainer, logger: Any) -> RunFolder:
-        """The folder of the first logger of another kind that writes to the same place; or this.
+    def find_shared(self, trainer: Trainer, logger: Any) -> RunFolder:
+        """Return the folder of an earlier logger of another kind for the same place, or this one.
 
         Args:
             trainer: Has the loggers.
-            logger: The one that asks; those before it are looked at.
+            logger: The logger that asks; those before it are searched.
         """
         before = trainer.loggers[: trainer.loggers.index(logger)]
-        mine = [getattr(other, "folder", None) for other in before if type(other) is type(logger)]
+        taken = [getattr(other, "folder", None) for other in before if type(other) is type(logger)]
         for other in before:
-            found = getattr(other, "folder", None)
+            folder = getattr(other, "folder", None)
             if (
-                isinstance(found, RunFolder)
-                and found not in mine  # two of a kind would write the same files
-                and found.parent(trainer) == self.parent(trainer)
-                and self.version in (None, found.version)
+                isinstance(folder, RunFolder)
+                and folder not in taken  # two loggers of a kind would write the same files
+                and folder.parent(trainer) == self.parent(trainer)
+                and self.version in (None, folder.version)
             ):
-                return found
+                return folder
         return self
 
     def choose(self, trainer: Trainer, task: Task) -> None:
-        """Take another folder for another task.
+        """Choose a folder, a new one for another task.
 
         Raises:
             ConfigurationError: The folder of `version` holds a run and `resume` is False.
         """
         if self.path is not None and self._task is not None and self._task() is task:
             return
+
+        # A weak reference: a logger must not keep a task and its models alive.
         self._task, self.is_made = weakref.ref(task), False
-        self.path = self._chosen(self.parent(trainer))
+        self.path = self._choose_path(self.parent(trainer))
         self.runs += 1
 
-    def _chosen(self, parent: Path) -> Path:
-        self._goes_on = self.resume
+    def _choose_path(self, parent: Path) -> Path:
+        self._continues = self.resume
         name = f"version_{self.version}" if isinstance(self.version, int) else self.version
-        before, self._continued = self._continued, None
+        # A resumed run continues where its checkpoint says, unless the user names another version.
+        before, self._to_continue = self._to_continue, None
         if before is not None and _is_version_of(parent, before) and name in (None, before.name):
-            self._goes_on = True
+            self._continues = True
             return parent / before.name
+
         if name is None:
             newest = newest_version(parent)
             return parent / f"version_{newest if self.resume and newest >= 0 else newest + 1}"
+
         folder = parent / name
         if (folder / self.taken_by).exists() and not self.resume:
             raise ConfigurationError(
@@ -130,45 +134,46 @@ class RunFolder:
         return folder
 
     def make(self) -> Path:
-        """The folder, on the disk."""
+        """Make the folder if needed, and return it."""
         if self.path is None:
             raise ConfigurationError(f"{self.owner} has no folder before a Trainer runs with it.")
+
         if not self.is_made:
-            numbered = self.version is None and not self._goes_on
+            # Numbers are claimed by making their folder; a folder to continue may exist.
+            is_numbered = self.version is None and not self._continues
             while True:
                 try:
-                    self.path.mkdir(parents=True, exist_ok=not numbered)
+                    self.path.mkdir(parents=True, exist_ok=not is_numbered)
                     break
-                except FileExistsError:  # another process was faster
+                except FileExistsError:  # another process was faster: take the next number
                     parent = self.path.parent
                     self.path = parent / f"version_{newest_version(parent) + 1}"
             self.is_made = True
         return self.path
 
     def file(self, kind: str, name: str, step: int, suffix: str) -> Path:
-        """Where something that was logged at a step goes; its folder is made."""
+        """Return a path for something that was logged at a step; its folder is made."""
         folder = self.make() / kind
         folder.mkdir(exist_ok=True)
         plain = re.sub(r"[^\w.-]+", "_", name)
         return folder / f"{plain}_{step:08d}{suffix}"
 
-    def leave(self, only: Sequence[str]) -> None:
-        """Take the folder away where a failed run left nothing in it but these files."""
-        if self.is_made and self.path is not None and set(os.listdir(self.path)) <= set(only):
-            for name in os.listdir(self.path):
-                (self.path / name).unlink()
+    def remove_if_only(self, name: str) -> None:
+        """Delete the folder where a failed run left nothing in it but one file."""
+        if self.is_made and self.path is not None and set(os.listdir(self.path)) <= {name}:
+            (self.path / name).unlink(missing_ok=True)
             self.path.rmdir()
             self.path, self.is_made = None, False
 
 
 def _is_version_of(parent: Path, before: Path) -> bool:
-    # A checkpoint named it, which somebody may have forged: ".." would be one folder too high.
+    # A checkpoint names it, which somebody may have forged: ".." would be one folder too high.
     in_place = before.parent.resolve() == parent.resolve() and before.name != ".."
     return in_place and before.is_dir()
 
 
 def newest_version(parent: Path) -> int:
-    """The highest number of a version, -1 where there is none."""
+    """Return the highest number of a version, -1 where there is none."""
     names = os.listdir(parent) if parent.is_dir() else []
-    found = [int(match[1]) for name in names if (match := VERSION.fullmatch(name))]
-    return max(found, default=-1)
+    numbers = [int(match[1]) for name in names if (match := VERSION.fullmatch(name))]
+    return max(numbers, default=-1)

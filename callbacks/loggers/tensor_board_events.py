@@ -1,4 +1,4 @@
-"""TensorBoardEvents: a file that TensorBoard reads, written without it."""
+"""TensorBoardEvents: a file that TensorBoard reads, written without the package tensorboard."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ STATUS = {"success": 1, "failed": 2, "interrupted": 2}  # of the hparams plugin'
 class TensorBoardEvents:
     """Appends events to a new file of a folder.
 
-    ``tf.summary.scalar`` and its kin come from the package tensorboard; what they write is small:
-    a record file of Event messages, which TensorFlow itself has, with a tensor and the name of the
-    plugin that draws it. Written this way, a row is one record, and a resumed run can tell
-    TensorBoard to forget what it writes again, which ``tf.summary`` cannot.
+    ``tf.summary.scalar`` and the like need the package tensorboard. What they write is small: a
+    record file of Event messages, which TensorFlow itself has, with a tensor and the name of the
+    plugin that draws it. Written here, a row is one record, and a resumed run can tell TensorBoard
+    to forget the rows that it writes again, which ``tf.summary`` cannot.
 
     Args:
-        folder: Must exist. Several files in it are one run.
+        folder: An existing folder. Several files in it are one run.
 
     Example:
         >>> events = TensorBoardEvents(Path("runs/version_0/tensorboard"))
@@ -36,13 +36,14 @@ class TensorBoardEvents:
     """
 
     def __init__(self, folder: Path) -> None:
+        # Numbered as well: two entry points may begin within one second.
         number = len(list(folder.glob("events.out.tfevents.*")))
         self.path = folder / f"events.out.tfevents.{time.time():010.0f}.{number:04d}.lightning_tf"
         self._writer = tf.io.TFRecordWriter(str(self.path))
         self._write(file_version="brain.Event:2")
 
     def flush(self) -> None:
-        """Bring what was written to the disk."""
+        """Write everything to the disk."""
         self._writer.flush()
 
     def close(self) -> None:
@@ -52,7 +53,7 @@ class TensorBoardEvents:
     # ---- what there is to draw
 
     def forget_from(self, step: int) -> None:
-        """Tell TensorBoard to drop what earlier files of the folder say of this step and later."""
+        """Let TensorBoard drop what earlier files of the folder say of this step and later ones."""
         session = tf.compat.v1.SessionLog(status=tf.compat.v1.SessionLog.START)
         self._write(step, session_log=session)
 
@@ -64,6 +65,7 @@ class TensorBoardEvents:
 
     def images(self, name: str, pngs: Sequence[bytes], height: int, width: int, step: int) -> None:
         """Write images of one size, as PNG files' content."""
+        # The plugin's format: width, height, then the files.
         strings = np.array([str(width).encode(), str(height).encode(), *pngs], object)
         self._summary(step, [(name, strings, _metadata("images", "DATA_CLASS_BLOB_SEQUENCE"))])
 
@@ -90,12 +92,13 @@ class TensorBoardEvents:
 
         Args:
             values: Numbers, booleans and strings; anything else is written as a string.
-            name: Of the group of runs.
+            name: The group of runs.
         """
         plain = struct_pb2.Struct()
         for key, value in values.items():
-            known = isinstance(value, (bool, int, float, str))
-            plain[key] = value if known else str(value)
+            is_plain = isinstance(value, (bool, int, float, str))
+            plain[key] = value if is_plain else str(value)
+
         # SessionStartInfo: hparams = 1 (a Struct has the same map there), group_name = 4,
         # start_time_secs = 5. The messages themselves are in the package tensorboard.
         info = plain.SerializeToString()
@@ -133,15 +136,16 @@ def _metadata(plugin: str, data_class: str, content: bytes = b"") -> Any:
 
 
 def _field(number: int, content: bytes) -> bytes:
-    """A protocol buffer's field of bytes."""
+    """Return a protocol buffer's field of bytes."""
     length, head = len(content), bytes([number << 3 | 2])
+    # The length as a varint: seven bits a byte, the lowest first.
     while length > 127:
         head, length = head + bytes([length & 127 | 128]), length >> 7
     return head + bytes([length]) + content
 
 
-def png(image: Any) -> bytes:
-    """A PIL image as a PNG file's content."""
+def to_png(image: Any) -> bytes:
+    """Return a PIL image as a PNG file's content."""
     content = io.BytesIO()
     image.save(content, "PNG")
     return content.getvalue()

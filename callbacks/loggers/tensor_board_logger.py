@@ -11,42 +11,41 @@ import numpy as np
 
 from lightning_tf.callbacks.loggers.folder_logger import FolderLogger
 from lightning_tf.callbacks.loggers.histogram_logger import HistogramLogger
-from lightning_tf.callbacks.loggers.histograms import Counted, Histograms
-from lightning_tf.callbacks.loggers.image_annotations import annotated_images
+from lightning_tf.callbacks.loggers.histograms import Histogram, Histograms
+from lightning_tf.callbacks.loggers.image_annotations import draw_annotations
 from lightning_tf.callbacks.loggers.run_folder import RunFolder
-from lightning_tf.callbacks.loggers.tensor_board_events import TensorBoardEvents, png
+from lightning_tf.callbacks.loggers.tensor_board_events import TensorBoardEvents, to_png
 
 if TYPE_CHECKING:
     from lightning_tf.task import Task
     from lightning_tf.trainer import Trainer
 
 FOLDER = "tensorboard"
-TABLE_ROWS = 100  # of a table in text; the rest is counted
+TABLE_ROWS = 100  # of a table in text; the others are counted
 
 
 class TensorBoardLogger(HistogramLogger, FolderLogger):
     """Writes rows, images, figures, tables, histograms, the graph and hyperparameters.
 
-    The files are in ``tensorboard/`` of the run's folder, which is that of `CSVLogger` and shared
-    with every logger of the same root and name. Rows are scalars over `global_step`; tables are
-    texts; hyperparameters stand in the HPARAMS dashboard and as a text, with the Trainer's
-    settings. Look at them with ``tensorboard --logdir runs``; writing them needs no package but
-    TensorFlow.
+    The files are in ``tensorboard/`` of the run's folder, which is that of `CSVLogger`, shared with
+    every logger of the same root and name. Rows are scalars over `global_step`; tables are texts;
+    hyperparameters, with the Trainer's settings, stand in the HPARAMS dashboard and as a text. Look
+    at them with ``tensorboard --logdir runs``; writing them needs no package but TensorFlow.
 
-    A run that is resumed from a checkpoint goes on in its folder, and TensorBoard forgets its rows
-    of later updates; what came at the checkpoint's own update after it (a validation) stands there
-    twice, with the same values. Rows are on the disk at every validation, before every
+    A run that is resumed from a checkpoint continues in its folder, and TensorBoard forgets its
+    rows of later updates. What came at the checkpoint's own update after it (a validation) stands
+    there twice, with the same values. Rows are on the disk at every validation, before every
     checkpoint, at the end, and otherwise whenever `flush_every_n_steps` updates have passed.
 
     Args:
         root: See `CSVLogger`.
         name: See `CSVLogger`.
         version: See `CSVLogger`.
-        flush_every_n_steps: The most updates whose rows a killed process can lose.
+        flush_every_n_steps: How many updates' rows a killed process can lose.
         graph: Write the graph of the training step when training begins.
-        histograms_every_n_steps: Write histograms of what trains so often, in updates; they are
-            counted on the device. None writes none.
-        histograms: Of ``weights``, of ``gradients`` (those that the optimizer gets) or of ``all``.
+        histograms_every_n_steps: Updates from one histogram to the next; they are counted on the
+            device. None writes none.
+        histograms: Of ``weights``, of ``gradients`` (those that reach the optimizer) or of ``all``.
         resume: See `CSVLogger`.
 
     Raises:
@@ -69,21 +68,18 @@ class TensorBoardLogger(HistogramLogger, FolderLogger):
         histograms: str = "weights",
         resume: bool = False,
     ) -> None:
-        # Made also where it is not used, so that a wrong name is told.
-        watch = Histograms(
-            histograms, 1 if histograms_every_n_steps is None else histograms_every_n_steps
-        )
+        every = 1 if histograms_every_n_steps is None else histograms_every_n_steps
+        checked = Histograms(histograms, every)  # made also where unused: refuses a wrong name
         folder = RunFolder("TensorBoardLogger", root, name, version, resume, taken_by=FOLDER)
         super().__init__(folder, flush_every_n_steps)
         self.graph = graph
-        self.histogram_watch = None if histograms_every_n_steps is None else watch
-        self._hparams: dict[str, Any] = {}
+        self.histograms = None if histograms_every_n_steps is None else checked
         self._events: TensorBoardEvents | None = None
 
     # ---- the file
 
-    def _opened(self) -> TensorBoardEvents:
-        """A file for each entry point: one that was closed is not opened again."""
+    def _open_events(self) -> TensorBoardEvents:
+        """Return the file of this entry point: one that was closed is not opened again."""
         if self._events is None:
             folder = self.folder.make() / FOLDER
             folder.mkdir(exist_ok=True)
@@ -91,7 +87,7 @@ class TensorBoardLogger(HistogramLogger, FolderLogger):
         return self._events
 
     def save(self) -> None:
-        """Bring rows to the disk."""
+        """Write rows to the disk."""
         if self._events is not None:
             self._events.flush()
 
@@ -99,7 +95,9 @@ class TensorBoardLogger(HistogramLogger, FolderLogger):
         """Close the file."""
         if self._events is None:
             return
+
         if self._stage == "fit":
+            # The HPARAMS dashboard knows fits only.
             self._events.end(status)
         self._events.close()
         self._events = None
@@ -109,15 +107,16 @@ class TensorBoardLogger(HistogramLogger, FolderLogger):
     def on_fit_start(self, trainer: Trainer, task: Task) -> None:
         """Let TensorBoard forget the rows that a resumed run measures again."""
         if self._enabled and trainer.resumed:
-            self._opened().forget_from(trainer.global_step + 1)
-            self._flushed_step = trainer.global_step
+            # The rows of the checkpoint's own update stay.
+            self._open_events().forget_from(trainer.global_step + 1)
+            self._saved_step = trainer.global_step
 
     def on_train_start(self, trainer: Trainer, task: Task) -> None:
         """Write the graph."""
         super().on_train_start(trainer, task)
         graph = trainer.step_graph()
         if self._enabled and self.graph and graph is not None:
-            self._opened().graph(graph)
+            self._open_events().graph(graph)
 
     # ---- what a run reports
 
@@ -125,27 +124,26 @@ class TensorBoardLogger(HistogramLogger, FolderLogger):
         """Write them in fit, which also claims the folder."""
         if not self._enabled or self._stage != "fit":
             return
-        own = {key: value for key, value in hparams.items() if key != "trainer"}
+
+        arguments = {key: value for key, value in hparams.items() if key != "trainer"}
         settings = {f"trainer/{key}": value for key, value in hparams.get("trainer", {}).items()}
-        run = self.folder.make().name
-        self._opened().hparams({**own, **settings}, run)
-        rows = [[key, value] for key, value in {**own, **settings}.items()]
-        self._opened().text("hparams", _markdown(["name", "value"], rows), 0)
+        values = {**arguments, **settings}
+
+        events = self._open_events()
+        events.hparams(values, self.folder.make().name)
+        rows = [[key, value] for key, value in values.items()]
+        events.text("hparams", _markdown(["name", "value"], rows), 0)
         self.save()
 
     def log_metrics(self, metrics: dict[str, float], step: int) -> None:
-        """Write a row."""
-        if not self._enabled:
-            return
-        self._opened().scalars(metrics, step)
-        waited = step - self._flushed_step
-        if waited >= self.flush_every_n_steps or any(name.startswith("val/") for name in metrics):
-            self.save()
-            self._flushed_step = step
+        """Write a row, and save the rows when they are due."""
+        if self._enabled:
+            self._open_events().scalars(metrics, step)
+            self._save_when_due(metrics, step)
 
-    def log_histograms(self, counted: dict[str, Counted], step: int) -> None:
-        """Write them."""
-        self._opened().histograms(counted, step)
+    def log_histograms(self, histograms: dict[str, Histogram], step: int) -> None:
+        """Write histograms."""
+        self._open_events().histograms(histograms, step)
 
     def log_images(
         self,
@@ -161,24 +159,25 @@ class TensorBoardLogger(HistogramLogger, FolderLogger):
             return
         from PIL import Image
 
-        pixels, captions = annotated_images(images, captions, masks, boxes)
-        pngs = [png(Image.fromarray(image)) for image in pixels]
+        pixels, captions = draw_annotations(images, captions, masks, boxes)
+        pngs = [to_png(Image.fromarray(image)) for image in pixels]
         height, width = pixels.shape[1:3]
-        self._opened().images(name, pngs, height, width, step)
+        self._open_events().images(name, pngs, height, width, step)
+
         if captions is not None:
-            # A tag belongs to one plugin; TensorBoard would drop a text of the images' own.
+            # A tag belongs to one plugin; TensorBoard would drop a text under the images' tag.
             rows = [[caption] for caption in captions]
-            self._opened().text(f"{name}/captions", _markdown(["caption"], rows), step)
+            self._open_events().text(f"{name}/captions", _markdown(["caption"], rows), step)
 
     def log_table(
         self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], step: int
     ) -> None:
-        """Write it as a text; of a long one, its first 100 rows."""
+        """Write a table as a text; of a long one, its first 100 rows."""
         if self._enabled:
-            self._opened().text(f"{name}/table", _markdown(columns, rows), step)
+            self._open_events().text(f"{name}/table", _markdown(columns, rows), step)
 
     def log_figure(self, name: str, figure: Any, step: int) -> None:
-        """Write it as an image."""
+        """Write a figure as an image."""
         if not self._enabled:
             return
         from PIL import Image
@@ -187,12 +186,12 @@ class TensorBoardLogger(HistogramLogger, FolderLogger):
         figure.savefig(content, format="png", dpi=120, bbox_inches="tight")
         with Image.open(content) as image:
             width, height = image.size
-        self._opened().images(name, [content.getvalue()], height, width, step)
+        self._open_events().images(name, [content.getvalue()], height, width, step)
 
     def log_file(self, name: str, path: str, step: int) -> None:
-        """Note where it stands."""
+        """Write where the file stands."""
         if self._enabled:
-            self._opened().text(f"{name}/file", f"`{os.path.abspath(path)}`", step)
+            self._open_events().text(f"{name}/file", f"`{os.path.abspath(path)}`", step)
 
 
 def _markdown(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:

@@ -1,8 +1,9 @@
-"""WandbModels: which checkpoints of a run become artifacts, and under which aliases."""
+"""WandbArtifacts: which checkpoints of a run become artifacts, and under which aliases."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from lightning_tf.callback import CheckpointCallback
@@ -11,34 +12,40 @@ LOG_MODEL = (False, "best", "last", "all")
 
 
 @dataclass(frozen=True)
-class Model:
-    """A checkpoint that shall become an artifact.
+class CheckpointArtifact:
+    """A checkpoint that becomes an artifact.
 
     Attributes:
         path: Its directory.
-        name: Of the artifact.
-        aliases: Of this version.
+        name: The name of the artifact.
+        aliases: Aliases of this version, beside those that W&B gives.
         metadata: Plain data.
     """
 
     path: str
     name: str
     aliases: list[str]
-    metadata: dict[str, Any]
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int:
+        """Return the bytes of all files; 0 where the directory is gone."""
+        files = Path(self.path).iterdir() if Path(self.path).is_dir() else ()
+        return sum(file.stat().st_size for file in files)
 
 
-class WandbModels:
-    """Remembers who writes checkpoints, and asks them for the best and the last.
+class WandbArtifacts:
+    """Remembers which callbacks write checkpoints, and asks them for the best and the last.
 
     Args:
         log_model: ``best`` and ``last`` are sent when fit ends, ``all`` as they are written; False
             sends none.
 
     Example:
-        >>> models = WandbModels("best")
-        >>> models.written(checkpoint_callback, "model-ab12cd34")
+        >>> artifacts = WandbArtifacts("best")
+        >>> artifacts.after_save(checkpoint_callback, "model-ab12cd34")
         []
-        >>> models.at_the_end("model-ab12cd34")[0].aliases
+        >>> artifacts.at_end("model-ab12cd34")[0].aliases
         ['latest', 'best']
     """
 
@@ -47,29 +54,31 @@ class WandbModels:
         self._writers: list[CheckpointCallback] = []
         self._sent_best: dict[int, str] = {}
 
-    def written(self, writer: CheckpointCallback, name: str) -> list[Model]:
-        """What to send now that a callback has written a checkpoint.
+    def after_save(self, writer: CheckpointCallback, name: str) -> list[CheckpointArtifact]:
+        """Return what to send now that a callback has written a checkpoint.
 
         Args:
             writer: The callback.
-            name: Of the artifact; a second callback's gets a number.
+            name: The name of the artifact; that of a second callback gets a number.
         """
+        # By identity: two callbacks may compare as equal.
         if not any(writer is known for known in self._writers):
             self._writers.append(writer)
-        return self._models(writer, name) if self.log_model == "all" else []
+        return self._artifacts(writer, name) if self.log_model == "all" else []
 
-    def at_the_end(self, name: str) -> list[Model]:
-        """What to send when fit ends, however it ends."""
+    def at_end(self, name: str) -> list[CheckpointArtifact]:
+        """Return what to send when fit ends, however it ends."""
         if self.log_model not in ("best", "last"):
             return []
-        return [model for writer in self._writers for model in self._models(writer, name)]
+        return [artifact for writer in self._writers for artifact in self._artifacts(writer, name)]
 
-    def _models(self, writer: CheckpointCallback, name: str) -> list[Model]:
+    def _artifacts(self, writer: CheckpointCallback, name: str) -> list[CheckpointArtifact]:
         best = getattr(writer, "best_model_path", "")
         path = best if self.log_model == "best" else getattr(writer, "last_model_path", "")
         if not path:
             return []
-        # With save_last, the last one has a name of its own though it may be the best as well.
+
+        # With save_last, the last one has its own name although it may be the best as well.
         is_best = best == path or (
             self.log_model == "all" and best != self._sent_best.get(id(writer))
         )
@@ -81,6 +90,8 @@ class WandbModels:
             "score": score,
             "original_path": path,
         }
+
         position = next(i for i, known in enumerate(self._writers) if known is writer)
         full_name = f"{name}-{position}" if position else name
-        return [Model(path, full_name, ["latest", "best"] if is_best else ["latest"], metadata)]
+        aliases = ["latest", "best"] if is_best else ["latest"]
+        return [CheckpointArtifact(path, full_name, aliases, metadata)]

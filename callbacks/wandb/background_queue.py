@@ -1,4 +1,4 @@
-"""BackgroundQueue: jobs done one after another in a thread, while training goes on."""
+"""BackgroundQueue: runs jobs one after another in a thread, while training goes on."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ MOST_WAITING = 20_000  # rows that a stuck receiver may keep in memory, about 10
 
 
 class BackgroundQueue:
-    """Does jobs in their order in a thread of its own; whoever gives one never waits.
+    """Runs jobs in their order in its own thread; `put` never waits.
 
-    The thread is a daemon: a job that hangs for ever does not keep the process alive. Every time it
-    wakes it takes the processor and Python's lock from training: a wake-up for each row of a tiny
-    network cost a tenth of its step, many rows at once cost little. So jobs that can wait are done
-    with the next one that cannot, or within half a second.
+    The thread is a daemon: a job that hangs for ever does not keep the process alive. Whenever it
+    wakes it takes the processor and Python's lock from training: waking for each row of a tiny
+    network cost a tenth of its step, many rows at once cost little. So jobs that can wait run with
+    the next one that cannot, or within half a second.
 
     Args:
-        name: Of the thread.
-        most_waiting: Jobs beyond so many waiting ones are refused.
+        name: The name of the thread.
+        most_waiting: Refuse a job while so many wait.
 
     Example:
         >>> jobs = BackgroundQueue("uploads")
         >>> jobs.put(lambda: time.sleep(1.0))
         True
-        >>> jobs.end(5.0)  # True: all was done within 5 seconds
+        >>> jobs.end(5.0)  # True: all jobs were done within 5 seconds
         True
     """
 
@@ -35,22 +35,22 @@ class BackgroundQueue:
         self.most_waiting = most_waiting
         self._jobs: deque[Job] = deque()
         self._changed = threading.Condition()
-        self._busy = self._ending = self._is_urgent = False
+        self._is_busy = self._is_ending = self._is_urgent = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
     def put(self, job: Job, *, can_wait: bool = False) -> bool:
-        """Add a job, which must deal with its own errors.
+        """Add a job, which must handle its own errors.
 
         Args:
-            job: Called in the thread, after all that were added before.
+            job: Called in the thread, after all jobs that were added before.
             can_wait: Whether half a second later is soon enough.
 
         Returns:
-            False where too many wait; the job will not be done.
+            False where too many wait: the job will not run.
         """
         with self._changed:
-            if len(self._jobs) >= self.most_waiting or self._ending:
+            if len(self._jobs) >= self.most_waiting or self._is_ending:
                 return False
             self._jobs.append(job)
             if not can_wait:
@@ -62,18 +62,21 @@ class BackgroundQueue:
         self._changed.notify_all()
 
     def wait(self, seconds: float) -> bool:
-        """Wait until nothing is left to do; whether that was so in time."""
+        """Wait until all jobs are done, and return whether they are."""
         with self._changed:
             self._wake()
-            return self._changed.wait_for(lambda: not (self._jobs or self._busy), seconds)
+            return self._changed.wait_for(lambda: not (self._jobs or self._is_busy), seconds)
 
     def end(self, seconds: float) -> bool:
-        """Wait, then let the thread end after the job it is at; whether all was done."""
+        """Wait, then end the thread after its present job, and return whether all jobs are done."""
         done = self.wait(seconds)
+
+        # A job that hangs keeps the thread; the jobs behind it are given up.
         with self._changed:
-            self._ending = True
+            self._is_ending = True
             self._jobs.clear()
             self._changed.notify_all()
+
         if done:
             self._thread.join(seconds)
         return done
@@ -81,22 +84,26 @@ class BackgroundQueue:
     def _run(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._is_urgent or self._ending, PAUSE)
-                if self._ending:
+                # Urgent jobs wake it at once; the others wait until the pause ends.
+                self._changed.wait_for(lambda: self._is_urgent or self._is_ending, PAUSE)
+                if self._is_ending:
                     return
-            while self._does_one():
+            while self._run_next():
                 pass
 
-    def _does_one(self) -> bool:
+    def _run_next(self) -> bool:
+        """Run a job, and return whether there was one."""
         with self._changed:
             if not self._jobs:
                 self._is_urgent = False
                 return False
-            job, self._busy = self._jobs.popleft(), True
+            job, self._is_busy = self._jobs.popleft(), True
+
+        # Outside the lock, so that `put` never waits for a job.
         try:
             job()
         finally:
             with self._changed:
-                self._busy = False
+                self._is_busy = False
                 self._changed.notify_all()
         return True

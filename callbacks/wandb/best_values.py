@@ -1,4 +1,4 @@
-"""BestValues: the best value of every metric so far, and when it was."""
+"""BestValues: the best value of every metric so far, and the update of each."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class BestValues:
 
     Attributes:
         values: By name: the best value, and the update that it was measured at.
-        modes: ``min`` or ``max`` by name, where it is known from a callback.
+        modes: ``min`` or ``max`` by name, where a callback tells it.
 
     Example:
         >>> best = BestValues()
-        >>> best.improved({"val/loss": 0.5}, step=100)
+        >>> best.update({"val/loss": 0.5}, step=100)
         {'val/loss': 0.5}
     """
 
@@ -29,13 +29,14 @@ class BestValues:
         self.values: dict[str, tuple[float, int]] = {}
         self.modes: dict[str, str] = {}
 
-    def improved(self, values: dict[str, Any], step: int) -> dict[str, float]:
+    def update(self, values: dict[str, Any], step: int) -> dict[str, float]:
         """Take new values and return those that are the best so far."""
         better = {}
         for name, value in values.items():
             mode = self.mode(name)
             if not mode or not isinstance(value, (int, float)) or not math.isfinite(value):
                 continue
+
             before = self.values.get(name)
             if before is None or (value < before[0] if mode == "min" else value > before[0]):
                 self.values[name] = (float(value), step)
@@ -43,19 +44,20 @@ class BestValues:
         return better
 
     def mode(self, name: str) -> str:
-        """``min``, ``max``, or empty where nothing tells."""
+        """Return ``min``, ``max``, or an empty string where nothing tells."""
         if name in self.modes:
             return self.modes[name]
+        # Without the stage: "loss" of "val/loss".
         last = name.rpartition("/")[2]
         for words, mode in ((LOWER, "min"), (HIGHER, "max")):
             if any(word in last for word in words):
                 return mode
         return ""
 
-    def state(self) -> dict[str, Any]:
-        """Plain data for a checkpoint."""
+    def state_dict(self) -> dict[str, Any]:
+        """Return plain data for a checkpoint."""
         return {name: list(pair) for name, pair in self.values.items()}
 
-    def load_state(self, state: dict[str, Any]) -> None:
-        """Take back what `state` gave."""
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore the values of `state_dict`."""
         self.values = {name: (float(value), int(step)) for name, (value, step) in state.items()}

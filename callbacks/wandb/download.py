@@ -1,4 +1,4 @@
-"""The way back: a checkpoint that is an artifact of W&B, to a directory on this disk."""
+"""Download of a checkpoint that is an artifact of W&B."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ SECONDS = 30
 def download(reference: str, root: str) -> str:
     """Download a checkpoint that a WandbLogger uploaded.
 
-    The version that an alias means is asked for each time; files that are there already are not
-    downloaded again.
+    The version of an alias is asked for each time; files that are there already are not downloaded
+    again.
 
     Args:
-        reference: ``entity/project/name:alias``; entity and project may be left out where W&B
-            knows defaults, the alias where ``latest`` is meant.
+        reference: ``entity/project/name:alias``; entity and project may be left out where W&B has
+            defaults, the alias where ``latest`` is meant.
         root: Folder for downloads; the checkpoint goes to ``artifacts/<name>-<version>`` in it.
 
     Returns:
@@ -38,11 +38,11 @@ def download(reference: str, root: str) -> str:
         raise CheckpointError(
             f"ckpt_path='wandb:{reference}': give wandb:entity/project/name:alias."
         )
-    import wandb
+    import wandb  # slow: only where it is needed
 
     name = reference if ":" in reference else f"{reference}:latest"
     try:
-        artifact = _found(wandb, name)
+        artifact = _find_artifact(wandb, name)
         folder = Path(root) / "artifacts" / f"{artifact.name.replace(':', '-')}"
         return str(artifact.download(root=str(folder)))
     except Exception as error:  # wandb raises many kinds, not only its own
@@ -53,7 +53,7 @@ def download(reference: str, root: str) -> str:
         ) from error
 
 
-def _found(wandb: Any, name: str) -> Any:
+def _find_artifact(wandb: Any, name: str) -> Any:
     if wandb.run is not None and not wandb.run.offline:
-        return wandb.run.use_artifact(name, type="model")  # which also notes where weights are from
+        return wandb.run.use_artifact(name, type="model")  # also records where the weights are from
     return wandb.Api(timeout=SECONDS).artifact(name, type="model")

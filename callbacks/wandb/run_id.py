@@ -1,4 +1,4 @@
-"""Which W&B run a logger writes to, and where on this disk that run's folder is."""
+"""The id of the W&B run that a logger writes to, and the run's folder on this disk."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ LENGTH = 8
 FORBIDDEN = "/\\#?%:"  # in an id, by W&B itself
 
 
-def chosen_id(given: str | None, continued: str | None) -> str:
-    """The id of the run to write to.
+def choose_run_id(user_id: str | None, checkpoint_id: str | None) -> str:
+    """Return the id of the run to write to.
 
-    A run that somebody else has open comes first, then what `wandb agent` says, the user, the
-    checkpoint that is resumed from; else it is made up.
+    In this order: a run that somebody else has open, the run of `wandb agent`, the user's, that of
+    the checkpoint that is resumed from, and a new id.
 
     Args:
-        given: The user's.
-        continued: A checkpoint's.
+        user_id: The id that the user names.
+        checkpoint_id: The id that a checkpoint names.
 
     Example:
-        >>> chosen_id(None, None)
+        >>> choose_run_id(None, None)
         '4fz0q2xk'
     """
     import wandb
 
     if wandb.run is not None and not is_opened_here(wandb.run.id):
         return str(wandb.run.id)
-    agents = os.environ.get("WANDB_RUN_ID") if "WANDB_SWEEP_ID" in os.environ else None
-    made_up = "".join(secrets.choice(LETTERS) for _ in range(LENGTH))
-    return agents or given or continued or made_up
+    agent_id = os.environ.get("WANDB_RUN_ID") if "WANDB_SWEEP_ID" in os.environ else None
+    new_id = "".join(secrets.choice(LETTERS) for _ in range(LENGTH))
+    return agent_id or user_id or checkpoint_id or new_id
 
 
-def checked_id(run_id: str) -> str:
-    """An id that W&B takes, and that names a folder inside another one.
+def check_run_id(run_id: str) -> str:
+    """Return an id if W&B takes it and it names a folder inside another one.
 
     Raises:
         ValueError: It is none.
@@ -49,11 +49,11 @@ def checked_id(run_id: str) -> str:
     return run_id
 
 
-def folder_of(root: Path, project: str | None, run_id: str) -> Path:
-    """The run's folder."""
+def run_folder(root: Path, project: str | None, run_id: str) -> Path:
+    """Return the run's folder."""
     return root / FOLDER / (project or os.environ.get("WANDB_PROJECT") or "uncategorized") / run_id
 
 
-def folders_in(root: Path) -> list[str]:
-    """The folders of all runs of all projects."""
+def list_run_folders(root: Path) -> list[str]:
+    """Return the folders of all runs of all projects."""
     return [str(run) for run in sorted((root / FOLDER).glob("*/*")) if run.is_dir()]

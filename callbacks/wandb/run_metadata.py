@@ -1,4 +1,4 @@
-"""Facts about a run that nobody types in: versions of packages, and the state of the code."""
+"""Metadata of a run that nobody types in: versions of packages, and the state of the code."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ GIT_SECONDS = 5.0  # a repository on a slow network disk
 
 
 def package_versions() -> dict[str, str]:
-    """Versions of Python, of this package and of those that its numbers depend on.
+    """Return the versions of Python, of this package and of those that its numbers depend on.
 
     Example:
         >>> package_versions()["keras"]
         '3.15.1'
     """
-    found = {"python": platform.python_version(), "lightning_tf": __version__}
+    versions = {"python": platform.python_version(), "lightning_tf": __version__}
     for name in PACKAGES:
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 def git_state(folder: Path | None = None) -> dict[str, Any]:
-    """Commit, branch and whether there are uncommitted changes; empty outside a repository.
+    """Return commit, branch and whether there are uncommitted changes; empty outside a repository.
 
     Args:
-        folder: Inside the repository; that of the program that runs where it is None.
+        folder: Inside the repository; None for the folder of the program that runs.
 
     Example:
         >>> git_state()
         {'commit': '4be8...', 'branch': 'main', 'dirty': False}
     """
-    folder = folder or program_folder()
+    folder = folder or _program_folder()
     commit = _git(folder, "rev-parse", "HEAD")
     if not commit:
         return {}
@@ -50,15 +50,15 @@ def git_state(folder: Path | None = None) -> dict[str, Any]:
     return {"commit": commit, "branch": branch, "dirty": bool(changes)}
 
 
-def program_folder() -> Path:
-    """The folder of the program that runs, or the working directory."""
+def _program_folder() -> Path:
+    """Return the folder of the program that runs, or the working directory."""
     program = Path(getattr(sys.modules.get("__main__"), "__file__", None) or "")
     return program.resolve().parent if program.is_file() else Path.cwd()
 
 
 def _git(folder: Path, *arguments: str) -> str:
     try:
-        done = subprocess.run(
+        result = subprocess.run(
             ["git", "-C", str(folder), *arguments],
             capture_output=True,
             text=True,
@@ -67,4 +67,4 @@ def _git(folder: Path, *arguments: str) -> str:
         )
     except (OSError, subprocess.SubprocessError):  # no git, no repository, or too slow
         return ""
-    return done.stdout.strip()
+    return result.stdout.strip()

@@ -1,4 +1,4 @@
-"""The transaction log of a W&B run: what of a run stands in a ``.wandb`` file on this disk."""
+"""The transaction log of a W&B run: what a ``.wandb`` file on this disk holds of the run."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ CHUNK_HEADER = struct.Struct("<IHB")  # CRC-32 of kind and content, length, kind
 FULL, FIRST, MIDDLE, LAST = 1, 2, 3, 4
 
 
-def records(path: Path) -> Iterator[Any]:
-    """Every record of a log, in the order written; a torn or damaged end is left out.
+def read_records(path: Path) -> Iterator[Any]:
+    """Yield every record of a log, in the order written; a torn or damaged end is left out.
 
     The file is a log as LevelDB writes it (blocks of 32 KiB, chunks with a CRC), whose records are
     protobuf messages: https://github.com/google/leveldb/blob/main/doc/log_format.md.
@@ -29,15 +29,16 @@ def records(path: Path) -> Iterator[Any]:
     """
     from wandb.proto import wandb_internal_pb2
 
-    messages: Any = wandb_internal_pb2  # made at run time, so that nothing is known of it
+    messages: Any = wandb_internal_pb2  # made at run time: types are unknown
     for content in _contents(path.read_bytes(), path):
         yield messages.Record.FromString(content)
 
 
-def rows_in(path: Path) -> int:
-    """One more than the highest ``_step`` of a log's rows; 0 where it holds none or is no log."""
+def count_rows(path: Path) -> int:
+    """Return the highest ``_step`` of a log's rows plus 1; 0 where it holds none or is no log."""
     try:
-        return max((_step(r) + 1 for r in records(path) if r.HasField("history")), default=0)
+        steps = (_step(r) for r in read_records(path) if r.HasField("history"))
+        return max(steps, default=-1) + 1
     except (OSError, ValueError):
         return 0
 
@@ -59,10 +60,12 @@ def _step(record: Any) -> int:
 
 
 def _contents(raw: bytes, path: Path) -> Iterator[bytes]:
+    """Yield the content of every record, joined from its chunks."""
     header = FILE_HEADER.unpack_from(raw) if len(raw) >= FILE_HEADER.size else (b"", 0, 0)
     if header[:2] != (MAGIC, MAGIC_NUMBER):
         raise ValueError(f"{path} is no transaction log of wandb")
     position, parts = FILE_HEADER.size, list[bytes]()
+
     while position + CHUNK_HEADER.size <= len(raw):
         left = BLOCK - position % BLOCK
         if left < CHUNK_HEADER.size:  # too short for a header: the block is filled up
@@ -70,9 +73,11 @@ def _contents(raw: bytes, path: Path) -> Iterator[bytes]:
             continue
         checksum, size, kind = CHUNK_HEADER.unpack_from(raw, position)
         content = raw[position + CHUNK_HEADER.size :][:size]
-        if (kind, size) == (0, 0):  # the rest of a block that was flushed
+        if (kind, size) == (0, 0):  # the rest of a block that was flushed early
             position += left
             continue
+
+        # What follows a torn or damaged chunk cannot be trusted.
         if len(content) < size or zlib.crc32(bytes([kind]) + content) != checksum:
             return
         position += CHUNK_HEADER.size + size

@@ -1,4 +1,4 @@
-"""WandbLogger: a run in Weights & Biases, which a run never suffers from."""
+"""WandbLogger: a run in Weights & Biases that no error of W&B ends."""
 
 from __future__ import annotations
 
@@ -12,16 +12,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lightning_tf.callback import CheckpointCallback
-from lightning_tf.callbacks.wandb import media as wandb_media
-from lightning_tf.callbacks.wandb.best_values import BestValues
-from lightning_tf.callbacks.loggers.histograms import Counted, Histograms
-from lightning_tf.callbacks.wandb.run_id import checked_id, chosen_id, folder_of, folders_in
-from lightning_tf.callbacks.wandb.media import WandbMediaLogger
-from lightning_tf.callbacks.wandb.artifacts import LOG_MODEL, Model, WandbModels
-from lightning_tf.callbacks.wandb.run import WandbRun
-from lightning_tf.callbacks.wandb.worker import WandbWorker
 from lightning_tf.callbacks.loggers.histogram_logger import HistogramLogger
+from lightning_tf.callbacks.loggers.histograms import Histogram, Histograms
+from lightning_tf.callbacks.wandb.artifacts import LOG_MODEL, CheckpointArtifact, WandbArtifacts
+from lightning_tf.callbacks.wandb.best_values import BestValues
+from lightning_tf.callbacks.wandb.media import Maker
+from lightning_tf.callbacks.wandb.media_logger import WandbMediaLogger
+from lightning_tf.callbacks.wandb.run import WandbRun
+from lightning_tf.callbacks.wandb.run_id import (
+    check_run_id,
+    choose_run_id,
+    list_run_folders,
+    run_folder,
+)
+from lightning_tf.callbacks.wandb.worker import WandbWorker
 from lightning_tf.exceptions import ConfigurationError, NonFiniteLossError, TerminationRequested
+from lightning_tf.stage import row_name
 
 if TYPE_CHECKING:
     from lightning_tf.task import Task
@@ -42,36 +48,36 @@ class WandbLogger(HistogramLogger, WandbMediaLogger):
     the state of the code (``git``); the summary holds last values, and best ones as
     ``best/val/loss``.
 
-    All that talks to W&B happens in threads of its own. No error of W&B ends a run: the first one
-    is warned about, with the command that sends later what stands on this disk; without an API key
-    the run is kept here from the beginning. Files::
+    Everything that calls W&B runs in its own threads. No error of W&B ends a run: the logger warns
+    about the first one, with the command that sends later what stands on this disk; without an API
+    key the run stays on this disk from the beginning. Files::
 
         <dir>/wandb/                       W&B's own folders, for `wandb sync`
         <dir>/wandb_runs/<project>/<id>/   rows.jsonl, checkpoints/, uploads that are pending
 
-    A run that is resumed from a checkpoint goes on in the same W&B run: rows that W&B holds are not
-    sent twice, rows that a killed process had not sent are sent now. A `wandb.run` that is there
-    when an entry point begins is used, and left open. Under `wandb agent` the agent's run is
-    used; read `wandb.init().config` before the task is made.
+    A run that is resumed from a checkpoint continues in the same W&B run: rows that W&B holds are
+    not sent twice, rows that a killed process had not sent are sent now. A `wandb.run` that exists
+    when an entry point begins is used and left open. Under `wandb agent` the agent's run is used;
+    read `wandb.init().config` before the task is made.
 
     Args:
-        project: Of W&B; None for what WANDB_PROJECT or the sweep says.
-        name: Of the run, as people see it; W&B makes one up where it is None.
-        id: Of the run; made up where it is None.
+        project: The project of W&B; None for WANDB_PROJECT or that of the sweep.
+        name: The run's name for people; W&B makes one up where it is None.
+        id: The run's id; made up where it is None.
         group: Runs that belong together.
-        tags: Of the run.
+        tags: Tags of the run.
         mode: ``online``, ``offline``, ``disabled``; None is online where there is an API key.
         dir: Holds the folders above; the Trainer's `default_root_dir` where it is None.
         log_model: Checkpoints as artifacts ``model-<id>``: ``best`` and ``last`` send that one when
-            fit ends, however it ends; ``all`` every one as it is written; False none.
+            fit ends, however it ends; ``all`` sends every one as it is written; False sends none.
         prefix: Put before the name of everything that is logged.
-        finish: Finish the W&B run at the end of every entry point; the next one goes on with it.
+        finish: Finish the W&B run at the end of every entry point; the next one continues it.
         worker_metrics: Of several workers, also measure the machines of those other than the first
             while fit runs: each has a run ``<id>-worker-<n>`` with system metrics alone, in the
             group of the first one's run (`group`, or its id). Otherwise W&B knows the first only.
         init_timeout: Seconds in which the server must answer; training does not wait for it.
         finish_timeout: Seconds that the end of an entry point waits for W&B, and one more for each
-            megabyte of checkpoints to be sent.
+            megabyte of checkpoints to send.
         **init: Passed to wandb.init: ``entity``, ``notes``, ``job_type``, ``config``,
             ``settings`` (a dict or wandb.Settings), ...
 
@@ -106,105 +112,112 @@ class WandbLogger(HistogramLogger, WandbMediaLogger):
         **init: Any,
     ) -> None:
         _check(mode, log_model, (init_timeout, finish_timeout), init)
+
         self.project, self.group, self.tags, self.mode = project, group, tags, mode
         self.dir = None if dir is None else Path(dir)
         self.log_model, self.prefix, self.finish = log_model, prefix, finish
         self.init_timeout, self.finish_timeout = init_timeout, finish_timeout
         self.worker_metrics = worker_metrics
+
         self.best = BestValues()
         self._init = init
-        self._name, self._given_id, self._id = name, id, id
-        self._continued: str | None = None
+        self._name, self._user_id, self._id = name, id, id
+        self._checkpoint_id: str | None = None
         self._folder: Path | None = None
         self._task: weakref.ref[Task] | None = None
         self._trainer: Callable[[], Trainer | None] = lambda: None
         self._run: WandbRun | None = None
         self._worker: WandbWorker | None = None
-        self._models = WandbModels(log_model)
-        self._enabled, self._exit_code, self._told_nan = True, 0, False
+        self._artifacts = WandbArtifacts(log_model)
+        self._enabled, self._exit_code, self._has_alerted_nan = True, 0, False
         self._hparams: dict[str, Any] = {}
 
     # ---- what a user reads and calls
 
     @property
     def name(self) -> str:
-        """The run's name, or the class's."""
+        """Return the run's name, or the class's."""
         return self._name or type(self).__name__
 
     @property
     def run_id(self) -> str | None:
-        """The id of the W&B run; None before the first entry point."""
+        """Return the id of the W&B run; None before the first entry point."""
         return self._id
 
     @property
     def log_dir(self) -> str | None:
-        """The run's folder; None before the first entry point."""
+        """Return the run's folder; None before the first entry point."""
         return None if self._folder is None else str(self._folder)
 
     @property
     def experiment(self) -> Any:
-        """The wandb.Run, once it is open (waits for that); None where there is none."""
+        """Return the wandb.Run once it is open (waits for that); None where there is none."""
         if self._run is None:
             return None
-        self._run.link.wait_until_open()
-        self._run.link.flush()  # what is logged now comes after what was logged before
-        return self._run.link.run
+        self._run.connection.wait_until_open()
+        self._run.connection.flush()  # what is logged now comes after what was logged before
+        return self._run.connection.run
 
     def watch(self, log: str = "gradients", every_n_steps: int = 100) -> None:
         """Log histograms of what trains, from the next fit on.
 
         Args:
-            log: ``gradients`` (those that the optimizer gets), ``weights`` or ``all``.
-            every_n_steps: Updates between two.
+            log: ``gradients`` (those that reach the optimizer), ``weights`` or ``all``.
+            every_n_steps: Updates from one histogram to the next.
         """
-        self.histogram_watch = Histograms(log, every_n_steps)
+        self.histograms = Histograms(log, every_n_steps)
 
     def run_folders(self, trainer: Trainer) -> list[str]:
-        """The folders of all runs of all projects."""
-        return folders_in(self._root(trainer))
+        """Return the folders of all runs of all projects."""
+        return list_run_folders(self._root(trainer))
 
     def continue_run(self, run_id: str) -> None:
-        """Go on with the W&B run of an earlier process, unless the user names another one.
+        """Continue the W&B run of an earlier process, unless the user names another one.
 
         Raises:
             ValueError: It is no id of a W&B run; as one it would name the run's folder.
         """
-        self._continued = checked_id(run_id)
+        self._checkpoint_id = check_run_id(run_id)
 
     def state_dict(self) -> dict[str, Any]:
-        """The best values."""
-        return {"best": self.best.state()}
+        """Return the best values."""
+        return {"best": self.best.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take the best values back."""
-        self.best.load_state(state["best"])
+        """Restore the best values."""
+        self.best.load_state_dict(state["best"])
 
     # ---- an entry point
 
     def setup(self, trainer: Trainer, task: Task, stage: str) -> None:
-        """Decide which run this is; W&B is not told before there is something to tell."""
+        """Choose the run; W&B learns of it with the first row."""
         mode = self.mode or os.environ.get("WANDB_MODE")
         self._enabled = trainer.is_global_zero and mode != "disabled"
-        self._trainer, self._exit_code, self._told_nan = weakref.ref(trainer), 0, False
-        if self._task is None or self._task() is not task or self._continued:
+        self._trainer, self._exit_code = weakref.ref(trainer), 0
+        self._has_alerted_nan = False
+
+        # Another task has a run of its own; a resumed task has that of its checkpoint.
+        if self._task is None or self._task() is not task or self._checkpoint_id:
             self._task = weakref.ref(task)
             self.best = BestValues()
-            self._models = WandbModels(self.log_model)
-            chosen, self._continued = chosen_id(self._given_id, self._continued), None
-            self._id = str(trainer.workers.broadcast(chosen)) if self.worker_metrics else chosen
-            self._folder = folder_of(self._root(trainer), self.project, self._id)
+            self._artifacts = WandbArtifacts(self.log_model)
+            run_id, self._checkpoint_id = choose_run_id(self._user_id, self._checkpoint_id), None
+            # Workers name their runs after the chief's.
+            self._id = str(trainer.workers.broadcast(run_id)) if self.worker_metrics else run_id
+            self._folder = run_folder(self._root(trainer), self.project, self._id)
 
     def _root(self, trainer: Trainer) -> Path:
         return self.dir or Path(trainer.default_root_dir)
 
     def log_hparams(self, hparams: dict[str, Any]) -> None:
-        """Open the run in fit; else it is opened with the first row."""
+        """Open the run in fit; otherwise the first row opens it."""
         self._hparams = hparams
         trainer = self._trainer()
         if trainer is None or trainer.entry_point != "fit":
             return
+
         if self._enabled:
-            self._opened()
+            self._open_run()
         elif self.worker_metrics and self._measures_worker(trainer) and self._worker is None:
             self._worker = WandbWorker(
                 trainer.workers.index,
@@ -220,27 +233,28 @@ class WandbLogger(HistogramLogger, WandbMediaLogger):
         return not (trainer.is_global_zero or disabled or "WANDB_SWEEP_ID" in os.environ)
 
     def _arguments(self, trainer: Trainer) -> dict[str, Any]:
-        """Of wandb.init."""
+        """Return the arguments of wandb.init."""
         root = self._root(trainer)
         root.mkdir(parents=True, exist_ok=True)
-        grouped = self.worker_metrics and trainer.workers.count > 1
+        is_grouped = self.worker_metrics and trainer.workers.count > 1
         return {
             **{k: v for k, v in self._init.items() if k != "settings"},
             "project": self.project,
             "name": self._name,
             "id": self._id,
-            "group": self.group or (self._id if grouped else None),
+            "group": self.group or (self._id if is_grouped else None),
             "tags": None if self.tags is None else list(self.tags),
             "dir": str(root),
         }
 
-    def _opened(self) -> WandbRun:
-        """The run, which a thread opens meanwhile."""
+    def _open_run(self) -> WandbRun:
+        """Return the run; a thread opens it meanwhile."""
         if self._run is None:
             trainer = self._trainer()
             if trainer is None or self._folder is None or self._id is None:
                 raise ConfigurationError("WandbLogger logs only while a Trainer runs with it.")
-            stop = partial(_ask_to_stop, weakref.ref(trainer))
+
+            stop = partial(_request_stop, weakref.ref(trainer))  # the run must not keep the trainer
             self._run = WandbRun(
                 self._folder,
                 self._arguments(trainer),
@@ -253,20 +267,21 @@ class WandbLogger(HistogramLogger, WandbMediaLogger):
         return self._run
 
     def on_fit_start(self, trainer: Trainer, task: Task) -> None:
-        """Learn what is better, and from which update on rows are measured again."""
+        """Learn which metrics have which mode, and from which update on rows are measured again."""
+        # Whoever monitors a metric knows which direction is better.
         for callback in trainer.callbacks:
             monitor, mode = getattr(callback, "monitor", None), getattr(callback, "mode", None)
             if monitor and mode in ("min", "max"):
-                self.best.modes[_shown(monitor)] = mode
+                self.best.modes[row_name(monitor)] = mode
         if self._enabled:
-            self._opened().begin(trainer.global_step if trainer.resumed else None)
+            self._open_run().begin(trainer.global_step if trainer.resumed else None)
 
     def on_exception(self, trainer: Trainer, task: Task, exception: BaseException) -> None:
         """Alert, unless somebody wanted the end."""
         if isinstance(exception, TerminationRequested):
             self._exit_code = TERMINATED
             if self._run is not None:
-                self._run.link.do("a note", lambda run: run.mark_preempting())
+                self._run.connection.call("a note", lambda run: run.mark_preempting())
         elif isinstance(exception, Exception):
             nan = isinstance(exception, NonFiniteLossError)
             title = "The loss is NaN or infinite" if nan else "The run failed"
@@ -274,21 +289,22 @@ class WandbLogger(HistogramLogger, WandbMediaLogger):
         super().on_exception(trainer, task, exception)
 
     def save(self) -> None:
-        """Bring the journal of rows to the disk."""
+        """Write the journal of rows to the disk."""
         if self._run is not None:
-            self._run.note()
+            self._run.flush_journal()
 
     def finalize(self, status: str) -> None:
-        """Send checkpoints and what else is left; then close the run, unless `finish` is False."""
+        """Send checkpoints and the rest; then close the run, unless `finish` is False."""
         run, code = self._run, self._exit_code or EXIT_CODES[status]
         if self._worker is not None and self.finish:
             self._worker.close(code)
             self._worker = None
         if run is None:
             return
+
         if self._stage() == "fit":
-            self._send_models(self._models.at_the_end(f"model-{self._id}"))
-        if self.finish or not run.link.is_own:
+            self._send_artifacts(self._artifacts.at_end(f"model-{self._id}"))
+        if self.finish or not run.connection.is_own:
             self._run = None
             run.close(code)
         else:
@@ -301,48 +317,51 @@ class WandbLogger(HistogramLogger, WandbMediaLogger):
     # ---- what a run reports
 
     def log_metrics(self, metrics: dict[str, float], step: int) -> None:
-        """Send a row; note what is better than before, and alert at the first NaN."""
+        """Send a row; record what is better than before, and alert at the first NaN."""
         values = {name: value for name, value in metrics.items() if name != "epoch"}
         self._row(values, step, metrics.get("epoch"))
         if not self._enabled:
             return
+
         judged = {k: v for k, v in values.items() if k in self.best.modes or _is_judged(k)}
-        better = self.best.improved(judged, step)
+        better = self.best.update(judged, step)
         if better:
-            found = {f"best/{self.prefix}{name}": value for name, value in better.items()}
-            found |= {f"best/{self.prefix}{name}_step": step for name in better}
-            link = self._opened().link
-            link.do("the summary", lambda run: run.summary.update(found), can_wait=True)
+            summary = {f"best/{self.prefix}{name}": value for name, value in better.items()}
+            summary |= {f"best/{self.prefix}{name}_step": step for name in better}
+            connection = self._open_run().connection
+            connection.call("the summary", lambda run: run.summary.update(summary), can_wait=True)
+
         bad = [k for k, v in values.items() if isinstance(v, float) and not math.isfinite(v)]
-        if bad and not self._told_nan:
-            self._told_nan = True
+        # An alert may send a mail: once an entry point.
+        if bad and not self._has_alerted_nan:
+            self._has_alerted_nan = True
             self._alert(f"{bad[0]} is NaN or infinite", f"at update {step}", "WARN")
 
-    def log_histograms(self, counted: dict[str, Counted], step: int) -> None:
-        """Send histograms of what trains."""
-        makers = {name: partial(_histogram, counted=each) for name, each in counted.items()}
+    def log_histograms(self, histograms: dict[str, Histogram], step: int) -> None:
+        """Send histograms."""
+        makers = {name: partial(_histogram, histogram=each) for name, each in histograms.items()}
         self._row(makers, step)
 
     def log_file(self, name: str, path: str, step: int) -> None:
         """Send a copy of a file, under ``files/<name>/`` of the run."""
         if self._enabled:
-            self._opened().file(f"{self.prefix}{name}", os.path.abspath(path))
+            self._open_run().log_file(f"{self.prefix}{name}", os.path.abspath(path))
 
-    def show(self, name: str, maker: wandb_media.Maker, step: int) -> None:
+    def show(self, name: str, maker: Maker, step: int) -> None:
         """Send an image, a table, ...: see `WandbMediaLogger`."""
         self._row({name: maker}, step)
 
     def _row(self, values: dict[str, Any], step: int, epoch: float | None = None) -> None:
         if not self._enabled:
             return
-        run, trainer = self._opened(), self._trainer()
+        run, trainer = self._open_run(), self._trainer()
         if epoch is None:
             epoch = 0 if trainer is None else trainer.current_epoch
-        run.row(step, epoch, {f"{self.prefix}{name}": value for name, value in values.items()})
+        run.log_row(step, epoch, {f"{self.prefix}{name}": value for name, value in values.items()})
 
     def _alert(self, title: str, text: str, level: str) -> None:
         if self._run is not None:
-            self._run.link.do(
+            self._run.connection.call(
                 "an alert", lambda run: run.alert(title=title, text=text, level=level)
             )
 
@@ -351,11 +370,11 @@ class WandbLogger(HistogramLogger, WandbMediaLogger):
     def after_save_checkpoint(self, callback: CheckpointCallback) -> None:
         """Remember who knows the best and the last; with ``all``, send what was written."""
         if self._enabled:
-            self._send_models(self._models.written(callback, f"model-{self._id}"))
+            self._send_artifacts(self._artifacts.after_save(callback, f"model-{self._id}"))
 
-    def _send_models(self, models: list[Model]) -> None:
-        for model in models:
-            self._opened().uploads.add(model.path, model.name, model.aliases, model.metadata)
+    def _send_artifacts(self, artifacts: list[CheckpointArtifact]) -> None:
+        for artifact in artifacts:
+            self._open_run().uploads.add(artifact)
 
 
 def _check(
@@ -366,8 +385,8 @@ def _check(
         ("log_model", log_model, LOG_MODEL),
     ):
         if value not in allowed:
-            given = ", ".join(map(repr, allowed))
-            raise ConfigurationError(f"WandbLogger({argument}={value!r}): give one of {given}.")
+            choices = ", ".join(map(repr, allowed))
+            raise ConfigurationError(f"WandbLogger({argument}={value!r}): give one of {choices}.")
     if min(timeouts) < 1.0:  # wandb takes whole seconds, and 0 for ever
         raise ConfigurationError("WandbLogger: give timeouts of at least 1 second.")
     for argument in ("resume", "reinit"):
@@ -378,30 +397,22 @@ def _check(
             )
 
 
-def _histogram(wandb: Any, *, counted: Counted) -> Any:
-    return wandb.Histogram(np_histogram=counted)
+def _histogram(wandb: Any, *, histogram: Histogram) -> Any:
+    return wandb.Histogram(np_histogram=histogram)
 
 
 def _is_judged(name: str) -> bool:
-    """Whether the best value is of interest: that of a few training batches is chance."""
+    """Return whether the best value matters: that of a few training batches is chance."""
     return name.startswith(("val/", "test/")) or name.endswith("_epoch")
 
 
-def _shown(monitor: str) -> str:
-    """A metric's name as loggers get it."""
-    for before, after in (("val_", "val/"), ("test_", "test/")):
-        if monitor.startswith(before):
-            return after + monitor.removeprefix(before)
-    return monitor if "/" in monitor else f"train/{monitor}"
+def _settings(settings: Any) -> dict[str, Any]:
+    if settings is None or isinstance(settings, Mapping):
+        return dict(settings or {})
+    return {name: getattr(settings, name) for name in settings.model_fields_set}
 
 
-def _settings(given: Any) -> dict[str, Any]:
-    if given is None or isinstance(given, Mapping):
-        return dict(given or {})
-    return {name: getattr(given, name) for name in given.model_fields_set}
-
-
-def _ask_to_stop(trainer: weakref.ref[Trainer]) -> None:
+def _request_stop(trainer: weakref.ref[Trainer]) -> None:
     running = trainer()
     if running is not None:
         running.request_stop("somebody pressed Stop on the page of the W&B run")

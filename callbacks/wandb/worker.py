@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from lightning_tf.callbacks.wandb.connection import WandbLink
+from lightning_tf.callbacks.wandb.connection import WandbConnection
 
 JOB = "worker"
 
@@ -15,15 +15,15 @@ class WandbWorker:
     """Lets wandb measure a worker that logs nothing itself, in a run beside the chief's.
 
     W&B has a mode in which all processes write one run, ``shared``; it is experimental and works
-    online only. Runs of one group do the same offline, too, and the page of the group shows the
+    online only. Runs of one group do the same offline as well, and the page of the group shows the
     system metrics of all workers together. The config of such a run has ``worker``, its number, and
     ``of_run``, the id of the chief's run.
 
     Args:
-        index: Of the worker, above 0.
-        arguments: Of the chief's wandb.init, with its ``id`` and ``group``.
-        mode: See `WandbLink`.
-        settings: See `WandbLink`.
+        index: The worker's number, above 0.
+        arguments: Those of the chief's wandb.init, with its ``id`` and ``group``.
+        mode: See `WandbConnection`.
+        settings: See `WandbConnection`.
         timeouts: Seconds for the beginning and for the end.
 
     Example:
@@ -41,15 +41,16 @@ class WandbWorker:
         settings: Mapping[str, Any],
         timeouts: tuple[float, float],
     ) -> None:
-        chief, name = arguments["id"], arguments.get("name")
-        own = {
-            "id": f"{chief}-worker-{index}",
-            "name": f"{name or chief} worker {index}",
+        chief_id, name = arguments["id"], arguments.get("name")
+        worker_arguments = {
+            **arguments,
+            "id": f"{chief_id}-worker-{index}",
+            "name": f"{name or chief_id} worker {index}",
             "job_type": JOB,
-            "config": {"worker": index, "of_run": chief},
+            "config": {"worker": index, "of_run": chief_id},
         }
-        self.link = WandbLink(
-            {**arguments, **own},
+        self.connection = WandbConnection(
+            worker_arguments,
             mode=mode,
             settings=settings,
             init_timeout=timeouts[0],
@@ -59,5 +60,5 @@ class WandbWorker:
 
     def close(self, exit_code: int) -> None:
         """Finish the run, at most until the time-out."""
-        self.link.wait_until_open()
-        self.link.close(exit_code, time.monotonic() + self.link.finish_timeout)
+        self.connection.wait_until_open()
+        self.connection.close(exit_code, time.monotonic() + self.connection.finish_timeout)

@@ -10,7 +10,8 @@ import tensorflow as tf
 
 from lightning_tf.callback import Callback
 from lightning_tf.checks import checked_fraction
-from lightning_tf.tasks.common.confusion_matrix import ConfusionMatrix, make_confusion_counts
+from lightning_tf.tasks.common.classification_task import ClassificationTask
+from lightning_tf.tasks.common.confusion_matrix import ConfusionMatrix
 from lightning_tf.tasks.common.metrics import AreaUnderCurve
 from lightning_tf.tasks.common.optimizer_settings import OptimizerSettings
 from lightning_tf.tasks.tabular.decision_boundary import DecisionBoundary
@@ -18,7 +19,7 @@ from lightning_tf.tasks.tabular.network import FeatureNetwork
 from lightning_tf.tasks.tabular.tabular_task import TabularTask
 
 
-class TabularClassification(TabularTask):
+class TabularClassification(TabularTask, ClassificationTask):
     """Learns which of several classes a row of a table is of.
 
     Features are scaled inside the step by weights that are fitted on the training part. The loss is
@@ -103,7 +104,7 @@ class TabularClassification(TabularTask):
     def configure_model(self) -> None:
         """Build the network to the columns and classes."""
         super().configure_model()
-        self.confusion_counts = make_confusion_counts(self.num_classes)
+        self.set_classes(len(self.class_names))
 
     def configure_metrics(self) -> dict[str, keras.metrics.Metric]:
         """Return accuracy and the area under the ROC curve."""
@@ -116,19 +117,11 @@ class TabularClassification(TabularTask):
         """Return the mean cross entropy, and what the model's layers add."""
         logits, labels = self.outputs(batch, training=True), batch[1]  # (batch, classes), (batch,)
         self.update_metrics(labels, logits)
-
-        targets = tf.one_hot(labels, self.num_classes, dtype=tf.float32)
-        smoothed = targets * (1.0 - self.label_smoothing) + self.label_smoothing / self.num_classes
-        losses = tf.nn.softmax_cross_entropy_with_logits(smoothed, logits)  # (batch,)
-        return tf.add_n([tf.reduce_mean(losses), *self.added_losses()])
+        return self.training_loss(tf.one_hot(labels, self.num_classes, dtype=tf.float32), logits)
 
     def validation_step(self, batch: Any) -> tf.Tensor:
         """Return the mean cross entropy; count which classes are predicted as which."""
-        logits, labels = self.outputs(batch, training=False), batch[1]
-        self.update_metrics(labels, logits)
-        if self.confusion_counts is not None:
-            self.confusion_counts.update_state(labels, logits)
-        return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
+        return self.validation_loss(batch[1], self.outputs(batch, training=False))
 
     def predict_step(self, batch: Any) -> tf.Tensor:
         """Return probabilities of shape (batch, classes)."""

@@ -47,9 +47,8 @@ class TabularTask(SpecTask):
         spec = self.learn_spec()
         self.columns = FeatureColumns(spec.numbers, spec.categories)
         self.targets, self.class_names = spec.targets, spec.class_names
-        self.num_classes = len(self.class_names)
 
-        self.built = self.network.build(self.columns, self.num_classes or len(self.targets))
+        self.built = self.network.build(self.columns, len(self.class_names) or len(self.targets))
         self.model, self.scaler = self.built.model, self.built.scaler
 
     def configure_optimizers(self) -> keras.optimizers.Optimizer:

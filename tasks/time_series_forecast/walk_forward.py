@@ -48,12 +48,12 @@ def walk_forward(
     folds = checked_integer("folds", folds, least=1)
     data = task.data
     data.setup("fit")
-    store, parts = data.store, dict(data.splits)
-    if "test" not in parts:
+    store, splits = data.store, dict(data.splits)
+    if "test" not in splits:
         raise DataError("There is no test part to walk through; give test_from= or test_fraction=.")
 
     starts, ends, begins = store.starts[:-1], store.starts[1:], data.boundaries[1]
-    source, rows = parts["test"].source, []
+    source, rows = splits["test"].source, []
 
     def origins(first: Any, last: Any) -> Any:
         return window_origins(starts, first, last, data.history, data.horizon)
@@ -69,7 +69,7 @@ def walk_forward(
                     "fewer folds."
                 )
 
-            data.splits = {**parts, "test": Split(source, windows)}
+            data.splits = {**splits, "test": Split(source, windows)}
             if refit is not None and fold:
                 data.splits["train"] = Split(source, origins(starts, first))
                 data.splits.pop("val", None)  # its rows are trained on now
@@ -79,5 +79,5 @@ def walk_forward(
             time = np.min(store.times[windows])
             rows.append({"from": time, "windows": len(windows), **metrics})
     finally:
-        data.splits, task.walking = parts, False
+        data.splits, task.walking = splits, False
     return rows

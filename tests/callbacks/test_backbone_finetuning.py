@@ -396,7 +396,7 @@ def test_a_wrong_name_is_told_before_training_with_the_nearest(arguments, messag
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"unfreeze_at_epoch": 0}, "unfreeze_at_epoch=0"),
+        ({"unfreeze_at_epoch": 0}, "unfreeze_at_epoch is 0"),
         ({"layers": 0}, "layers=0"),
         ({"head": True}, "head=True"),
         ({"learning_rate_factor": 0.0}, r"learning_rate_factor=0\.0"),

@@ -180,11 +180,11 @@ def test_loggers_get_the_image(tmp_path):
     ("arguments", "message"),
     [
         ({"mode": "powre"}, "Did you mean 'power'"),
-        ({"steps_per_trial": 1}, "steps_per_trial=1"),
-        ({"init_val": 0}, "init_val=0"),
-        ({"max_trials": 0}, "max_trials=0"),
-        ({"max_val": 1}, "max_val=1"),
-        ({"margin": 1.0}, r"margin=1\.0"),
+        ({"steps_per_trial": 1}, "steps_per_trial is 1"),
+        ({"init_val": 0}, "init_val is 0"),
+        ({"max_trials": 0}, "max_trials is 0"),
+        ({"max_val": 1}, "max_val is 1"),
+        ({"margin": 1.0}, r"margin is 1\.0"),
     ],
 )
 def test_bad_arguments_are_refused(arguments, message):

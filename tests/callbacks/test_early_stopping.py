@@ -236,7 +236,7 @@ def test_bad_arguments_are_refused(arguments, message):
 def test_epochs_before_the_first_one_judged_count_nothing():
     ran, stopping = epochs_until_stop([1, 2, 3, 4, 4, 4, 4, 4], patience=2, start_from_epoch=3)
     assert (ran, stopping.best_score) == (6, 4.0)
-    with pytest.raises(ConfigurationError, match="start_from_epoch=-1"):
+    with pytest.raises(ConfigurationError, match="start_from_epoch is -1"):
         EarlyStopping("val_loss", start_from_epoch=-1)
 
 

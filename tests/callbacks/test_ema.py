@@ -398,11 +398,11 @@ def test_a_resume_by_the_same_trainer_goes_back_to_the_checkpoint(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"decay": 1.0}, r"decay=1\.0"),
-        ({"decay": "0.9"}, "decay='0.9'"),
-        ({"every_n_steps": 0}, "every_n_steps=0"),
-        ({"start_step": -1}, "start_step=-1"),
-        ({"start_step": 0.5}, r"start_step=0\.5"),
+        ({"decay": 1.0}, r"decay is 1\.0"),
+        ({"decay": "0.9"}, "decay is '0.9'"),
+        ({"every_n_steps": 0}, "every_n_steps is 0"),
+        ({"start_step": -1}, "start_step is -1"),
+        ({"start_step": 0.5}, r"start_step is 0\.5"),
     ],
 )
 def test_arguments_that_cannot_work_are_refused(arguments, message):

@@ -48,7 +48,7 @@ def test_batches_can_be_watched():
         ({"on_train_end": 3}, "on_train_end=3"),
         ({"every_n_steps": 3}, "together"),
         ({"on_every_n_steps": print}, "together"),
-        ({"every_n_steps": 0, "on_every_n_steps": print}, "every_n_steps=0"),
+        ({"every_n_steps": 0, "on_every_n_steps": print}, "every_n_steps is 0"),
         ({"state_dict": dict}, "no hook 'state_dict'"),
     ],
 )

@@ -19,7 +19,7 @@ from lightning_tf.callbacks import (
     LearningRateMonitor,
     ModelCheckpoint,
 )
-from lightning_tf.callbacks.learning_rate_finder import smoothed, suggested
+from lightning_tf.callbacks.learning_rate_finder import smooth_losses, suggest_rate
 from lightning_tf.callbacks.swept_schedule import SweptSchedule
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.run.run_state import everything as variables_of
@@ -274,13 +274,13 @@ def test_a_loss_that_is_no_number_from_the_start_changes_nothing():
 def test_the_suggestion_is_where_the_smoothed_loss_falls_fastest():
     rates = np.geomspace(1e-5, 1.0, 100).tolist()
     losses = (3.0 - 2.0 / (1.0 + np.exp(-(np.arange(100) - 50.0)))).tolist()
-    found = suggested(rates, losses)
+    found = suggest_rate(rates, losses)
     assert rates[50] <= found <= rates[60]
     losses[70] += 3.0  # a jump as large as the loss, after which its average falls for a moment
-    assert rates[45] <= suggested(rates, losses) <= rates[60]
-    assert smoothed([2.0, 2.0, 2.0]) == pytest.approx([2.0, 2.0, 2.0])
-    assert suggested(rates[:12], losses[:12]) is None
-    assert suggested(rates, list(range(100))) is None
+    assert rates[45] <= suggest_rate(rates, losses) <= rates[60]
+    assert smooth_losses([2.0, 2.0, 2.0]) == pytest.approx([2.0, 2.0, 2.0])
+    assert suggest_rate(rates[:12], losses[:12]) is None
+    assert suggest_rate(rates, list(range(100))) is None
 
 
 @pytest.mark.parametrize(
@@ -289,7 +289,7 @@ def test_the_suggestion_is_where_the_smoothed_loss_falls_fastest():
         ({"mode": "exponental"}, "Did you mean 'exponential'"),
         ({"min_lr": 0.0}, r"min_lr=0\.0"),
         ({"min_lr": 2.0}, r"min_lr=2\.0"),
-        ({"num_training_steps": 12}, "num_training_steps=12"),
+        ({"num_training_steps": 12}, "num_training_steps is 12"),
         ({"early_stop_threshold": 1.0}, "early_stop_threshold"),
     ],
 )

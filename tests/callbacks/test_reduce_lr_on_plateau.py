@@ -161,8 +161,8 @@ def test_a_missing_monitor_is_an_error_or_one_warning(caplog):
     [
         ({"factor": 1.0}, "factor=1.0"),
         ({"factor": 0.0}, "factor=0.0"),
-        ({"patience": 0}, "patience=0"),
-        ({"cooldown": -1}, "cooldown=-1"),
+        ({"patience": 0}, "patience is 0"),
+        ({"cooldown": -1}, "cooldown is -1"),
         ({"min_lr": -1.0}, "min_lr=-1.0"),
         ({"mode": "mni"}, "Did you mean 'min'"),
     ],

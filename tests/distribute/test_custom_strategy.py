@@ -9,10 +9,10 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers.adversarial import few_images, small_gan
 from helpers.boring import BoringTask, NumberData, NumberTask, quiet
-from helpers.replica_tasks import FewData, KerasNormalised, Minimizing, Normalised, TwoOptimizers
+from helpers.replica_tasks import FewData, KerasNormalized, Minimizing, Normalized, TwoOptimizers
 from helpers.replicated import central, furthest, outcome
+from helpers.small_gan import few_images, small_gan
 from helpers.strategies import HandsOutNothing, OutOfStep, OwnMirrored, ThirdParty, cpus
 
 from lightning_tf import Trainer
@@ -54,7 +54,7 @@ def assert_equal_under(strategy, make_task, **arguments):
 )
 def test_a_last_batch_of_one_example_and_accumulation(kind, count):
     """61 examples in batches of 6: most replicas are without any in the last."""
-    assert_equal_under(KINDS[kind](count), lambda: Normalised(FewData(6)), **CLIPPED)
+    assert_equal_under(KINDS[kind](count), lambda: Normalized(FewData(6)), **CLIPPED)
 
 
 @thorough
@@ -64,7 +64,7 @@ def test_a_last_batch_of_one_example_and_accumulation(kind, count):
     [
         pytest.param(lambda: TwoOptimizers(FewData()), {}, id="two optimizers"),
         pytest.param(lambda: Minimizing(FewData()), {}, id="updates inside a step"),
-        pytest.param(lambda: KerasNormalised(FewData(7)), {"sync_batchnorm": True}, id="of Keras"),
+        pytest.param(lambda: KerasNormalized(FewData(7)), {"sync_batchnorm": True}, id="of Keras"),
         pytest.param(lambda: BoringTask(FewData(known_length=False)), {}, id="unknown length"),
         pytest.param(
             lambda: small_gan("wgan-gp", n_critic=2, optimizer="sgd", data=few_images(37)),
@@ -153,7 +153,7 @@ def test_a_run_saved_under_one_strategy_goes_on_under_another(tmp_path, first, t
     """Saved inside an epoch: metrics that are half summed move over too."""
 
     def make():
-        return Normalised(FewData(7))
+        return Normalized(FewData(7))
 
     trainer, _ = fit_until(make, KINDS[first](2), max_steps=3)
     path = trainer.save_checkpoint(tmp_path / "between")

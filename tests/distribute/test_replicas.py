@@ -9,10 +9,10 @@ import tensorflow as tf
 from helpers.boring import BoringTask, NumberData, NumberTask, Rows, fitted, quiet
 from helpers.replica_tasks import (
     FewData,
-    KerasNormalised,
+    KerasNormalized,
     Minimizing,
     MinimizingOnce,
-    Normalised,
+    Normalized,
     Reader,
     TwoOptimizers,
     Words,
@@ -34,7 +34,7 @@ def test_uneven_batches_and_replicas_without_examples(batch_size):
     assert_equal_on_replicas(lambda: BoringTask(FewData(batch_size)), counts=(2, 4))
 
 
-@pytest.mark.parametrize("kind", [Normalised, pytest.param(KerasNormalised, marks=thorough)])
+@pytest.mark.parametrize("kind", [Normalized, pytest.param(KerasNormalized, marks=thorough)])
 def test_synchronised_batch_normalisation(kind):
     assert_equal_on_replicas(lambda: kind(FewData(7)), counts=(4,))
 
@@ -63,7 +63,7 @@ def test_updates_inside_a_step(kind, accumulate):
 )
 def test_clipping_and_accumulation_come_after_the_sum(algorithm, accumulate):
     assert_equal_on_replicas(
-        lambda: Normalised(FewData()),
+        lambda: Normalized(FewData()),
         accumulate_grad_batches=accumulate,
         gradient_clip_val=0.01,
         gradient_clip_algorithm=algorithm,
@@ -108,7 +108,7 @@ def test_a_model_and_metrics_that_are_built_by_their_first_call():
 
 
 def test_a_frozen_layer_stays_as_it_is():
-    class Frozen(Normalised):
+    class Frozen(Normalized):
         def configure_model(self):
             super().configure_model()
             self.model.layers[0].trainable = self.model.layers[1].trainable = False
@@ -231,7 +231,7 @@ def test_what_a_layer_adds_to_the_loss_stays_with_its_replica():
             self.add_loss(tf.reduce_mean(inputs**2))
             return inputs
 
-    class Regularised(Normalised):
+    class Regularised(Normalized):
         def configure_model(self):
             self.model = keras.Sequential(
                 [
@@ -342,7 +342,7 @@ def test_hooks_that_watch_every_batch():
 
 
 def test_freezing_between_epochs_traces_anew_and_keeps_the_slots():
-    class Freezes(Normalised):
+    class Freezes(Normalized):
         def on_train_epoch_start(self):
             self.model.layers[0].trainable = self.trainer.current_epoch != 1
 

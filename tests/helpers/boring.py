@@ -1,4 +1,4 @@
-"""The smallest parts that train: one layer or one weight; hooks and rows noted in memory."""
+"""The smallest tasks and data that train, and callbacks and loggers that record in memory."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class BoringTask(Task):
 
 
 class Recorder(Callback):
-    """Notes the name of every hook that is called, those of batches left out unless asked for."""
+    """Records the name of every hook that is called; those of batches only with `batches`."""
 
     logs_metrics = False
 
@@ -77,19 +77,19 @@ class Recorder(Callback):
         for name in vars(Callback):
             is_hook = name.startswith("on_") or name in ("setup", "teardown")
             if is_hook and (batches or "_batch_" not in name):
-                setattr(self, name, self._noting(name))
+                setattr(self, name, self._record(name))
 
-    def _noting(self, name):
+    def _record(self, name):
         return lambda *args: self.names.append(name)
 
 
 def named(value):
-    """A parameter as a test's name, the same in every process: without addresses of objects."""
+    """Return a test id for a parameter, without addresses: the same in every process."""
     return re.sub(r" object at 0x\w+", "", str(value))
 
 
 def quiet(**arguments):
-    """Trainer arguments that switch off all that writes or prints."""
+    """Return Trainer arguments that switch off all that writes or prints."""
     off = {
         "enable_progress_bar": False,
         "enable_model_summary": False,
@@ -100,9 +100,9 @@ def quiet(**arguments):
 
 
 class NumberData(DataModule):
-    """Batches of plain numbers: what a task of one weight makes of them is known by hand.
+    """Batches of plain numbers, for which the updates of one weight can be worked out by hand.
 
-    ``length`` is known, unknown or endless; ``shuffled`` orders epoch e by (seed, e).
+    ``length`` is known, unknown or endless; with ``shuffled`` the order of epoch e is (seed, e)'s.
     """
 
     def __init__(self, numbers, batch_size=1, length="known", shuffled=False, held_out=None):
@@ -133,7 +133,7 @@ class NumberData(DataModule):
 
 
 class NumberTask(Task):
-    """One weight w, at first 0; the loss ``mean(x) * (1 + w)`` has the gradient ``mean(x)``."""
+    """One weight w, initially 0; the loss ``mean(x) * (1 + w)`` has the gradient ``mean(x)``."""
 
     def __init__(self, data, optimizer=None):
         self.data = data
@@ -159,7 +159,7 @@ class NumberTask(Task):
 
 
 class Rows(Logger):
-    """Keeps in memory all that it is given."""
+    """Keeps everything that is logged in memory."""
 
     def __init__(self):
         self.rows, self.hparams, self.ends, self.sent = [], [], [], []
@@ -186,7 +186,7 @@ class Rows(Logger):
         self.ends.append(status)
 
     def column(self, name):
-        """Pairs of step and value of one name."""
+        """Return pairs of step and value of one name."""
         return [(step, row[name]) for step, row in self.rows if name in row]
 
 

@@ -1,4 +1,4 @@
-"""Folders that workers look at together, and texts that they share; run by `on_workers`."""
+"""Folders that workers scan together, and texts that they share; run by `on_workers`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TEXTS, IMAGES = 31, 13  # odd: the parts of two workers are unlike
 
 
 def write_texts(root):
-    """Class folders of short texts."""
+    """Write class folders of short texts."""
     for number, (text, label) in enumerate(zip(*texts(TEXTS), strict=True)):
         folder = Path(root, "texts", ("bad", "good")[label])
         folder.mkdir(parents=True, exist_ok=True)
@@ -36,7 +36,7 @@ def write_texts(root):
 
 
 def write_images(root):
-    """Class folders of plain images of unlike sizes."""
+    """Write class folders of plain images of different sizes."""
     for number in range(IMAGES):
         folder = Path(root, "images", ("dark", "light")[number % 2])
         folder.mkdir(parents=True, exist_ok=True)
@@ -46,33 +46,33 @@ def write_images(root):
     return Path(root, "images")
 
 
-def of_texts(root):
-    """Words of files in their folders: looked at, counted and encoded."""
+def text_task(root):
+    """Return a task on text files: scanned, counted and encoded."""
     data = TextFolder(Path(root, "texts"), val_fraction=0.2, test_fraction=0.2, batch_size=5)
     return TextClassification(data, "bag_of_words", dropout=0.0)
 
 
-def in_the_pipeline(root):
-    """The same files, encoded batch by batch: each worker its own rows."""
-    task = of_texts(root)
+def pipeline_text_task(root):
+    """Return a task on the same files, encoded batch by batch: each worker its own rows."""
+    task = text_task(root)
     task.data = EncodedTexts(
-        task.texts, lambda given: task.classifier.words.padded(given, 8), keeps_rows=False
+        task.texts, lambda strings: task.classifier.words.padded(strings, 8), keeps_rows=False
     )
     return task
 
 
-def of_images(root, in_memory=False):
-    """A small network on the images."""
+def image_task(root, in_memory=False):
+    """Return a small network on the images."""
     options = {"image_size": 8, "batch_size": 5, "val_fraction": 0.2, "test_fraction": 0.2}
     data = ImageFolder(Path(root, "images"), in_memory=in_memory, **options)
     return ImageClassification(data=data, network="mlp", optimizer="sgd")
 
 
 CASES = {
-    "texts": of_texts,
-    "texts encoded in the pipeline": in_the_pipeline,
-    "images": of_images,
-    "images in memory": lambda root: of_images(root, in_memory=True),
+    "texts": text_task,
+    "texts encoded in the pipeline": pipeline_text_task,
+    "images": image_task,
+    "images in memory": lambda root: image_task(root, in_memory=True),
 }
 
 
@@ -81,7 +81,7 @@ EPOCHS = {"texts": 5, "texts encoded in the pipeline": 5}
 
 
 class AfterSetUp(Callback):
-    """Notes what was opened until the data are set up."""
+    """Records which files were opened until the data are set up."""
 
     logs_metrics = False
 
@@ -93,8 +93,8 @@ class AfterSetUp(Callback):
             self.found = list(self.opened)
 
 
-def watched(root):
-    """From now on, the files below a folder that this process opens, TensorFlow's among them."""
+def watch_files(root):
+    """Return a list to which every file that is opened below a folder is added from now on."""
     opened = []
 
     def note(event, arguments):
@@ -114,9 +114,9 @@ def watched(root):
 
 
 def fits(folder, root):
-    """What every case ends with, and which files were opened until its data were set up."""
+    """Fit every case; return its outcome and the files opened until its data were set up."""
     Trainer(**quiet(max_steps=1, accelerator="cpu"))  # joins the others
-    opened, found = watched(root), {}
+    opened, found = watch_files(root), {}
     for name, make in CASES.items():
         opened.clear()
         after_set_up = AfterSetUp(opened)
@@ -130,32 +130,34 @@ def fits(folder, root):
     return found
 
 
-def logged(encode, log):
-    """The same encoding, with a list of every text that it is given."""
+def with_log(encode, log):
+    """Return the same encoding, which adds every text that it encodes to a list."""
 
-    def noted(given):
-        log.extend(text.decode() for text in given)
-        return given
+    def note(strings):
+        log.extend(text.decode() for text in strings)
+        return strings
 
-    def encoded(given):
-        return encode(tf.ensure_shape(tf.numpy_function(noted, [given], tf.string), [None]))
+    def encoded(strings):
+        return encode(tf.ensure_shape(tf.numpy_function(note, [strings], tf.string), [None]))
 
     return encoded
 
 
 def letters(strings):
-    """The code points of each text: rows whose text is known."""
+    """Return the code points of each text: rows whose text is known."""
     return tf.cast(tf.strings.unicode_decode(strings, "UTF-8"), tf.int64)
 
 
 def shared(folder):
-    """Rows and a vocabulary that workers make together, and what each of them split for it."""
+    """Return rows and a vocabulary that workers make together, and what each of them encoded."""
     workers = Trainer(**quiet(max_steps=1, accelerator="cpu")).workers
     workers_room.TABLE_BYTES = 128  # so that it takes many exchanges
     log, found = [], {}
-    given, labels = texts(TEXTS)
-    numbered = [f"{text} {number}" for number, text in enumerate(given)]
-    data = EncodedTexts(TextArrays((numbered, labels), predict=["just one"]), logged(letters, log))
+    strings, labels = texts(TEXTS)
+    numbered = [f"{text} {number}" for number, text in enumerate(strings)]
+    data = EncodedTexts(
+        TextArrays((numbered, labels), predict=["just one"]), with_log(letters, log)
+    )
     data.join(workers)
     data.setup("fit")
     stages = {stage: data.dataset_for(stage, 1) for stage in ("train", "val", "predict")}
@@ -170,14 +172,14 @@ def shared(folder):
     found["again together"] = len(list(data.test_dataset()))
     vocabulary = Vocabulary(30)
     part = workers.part(TEXTS)
-    vocabulary.fit(Words(2), [tf.constant(given[part])], workers)
+    vocabulary.fit(Words(2), [tf.constant(strings[part])], workers)
     found["vocabulary"] = [np.asarray(w) for w in vocabulary.get_weights()]
-    found["counted"] = given[part]
+    found["counted"] = strings[part]
     return found
 
 
-def said(work):
-    """The error that it ends with."""
+def error_message(work):
+    """Return the message of the error that a call ends with."""
     try:
         work()
     except (DataError, MemoryError) as error:
@@ -186,25 +188,25 @@ def said(work):
 
 
 def failures(folder, root):
-    """What each worker says where one of them cannot go on; all of them go on to the next."""
+    """Return each worker's message for every failure of one of them; all go on to the next."""
     workers = Trainer(**quiet(max_steps=1, accelerator="cpu")).workers
     is_second = workers.index == 1
 
     def fit(make):
-        return said(lambda: Trainer(**quiet(max_steps=1, accelerator="cpu")).fit(make()))
+        return error_message(lambda: Trainer(**quiet(max_steps=1, accelerator="cpu")).fit(make()))
 
     def loaded(data):
         data.join(workers)
-        return said(lambda: data.setup("fit"))
+        return error_message(lambda: data.setup("fit"))
 
-    own = Path(folder, str(workers.index), "texts")
-    shutil.copytree(Path(root, "texts"), own)
+    own_copy = Path(folder, str(workers.index), "texts")
+    shutil.copytree(Path(root, "texts"), own_copy)
     found = {}
     workers.barrier()
     if is_second:
-        (own / "good" / "last.txt").write_text("one more")
-    found["other files"] = loaded(TextFolder(own))
-    here = Path(root, "gone") if is_second else Path(root)  # a disk that one has and one has not
+        (own_copy / "good" / "last.txt").write_text("one more")
+    found["other files"] = loaded(TextFolder(own_copy))
+    here = Path(root, "gone") if is_second else Path(root)  # a disk that one of them lacks
     found["gone"] = [
         loaded(TextFolder(here / "texts")),
         loaded(ImageFolder(here / "images", image_size=8)),
@@ -215,21 +217,21 @@ def failures(folder, root):
         Path(root, "texts", "good", "999.txt").write_bytes(b"caf\xe9")
         Path(root, "images", "light", "99.png").write_bytes(b"no image")
     workers.barrier()
-    found["another encoding"] = fit(lambda: of_texts(root))
-    found["a broken image"] = fit(lambda: of_images(root))
+    found["another encoding"] = fit(lambda: text_task(root))
+    found["a broken image"] = fit(lambda: image_task(root))
     skipping = ImageFolder(Path(root, "images"), image_size=8, broken="skip")
     found["skipped"] = loaded(skipping), skipping.broken_files
     unlabeled = UnlabeledImageFolder(Path(root, "images"), image_size=8, broken="skip")
     found["unlabeled"] = loaded(unlabeled), unlabeled.broken_files
-    greys = unlabeled.splits["train"].source.inputs(np.arange(IMAGES), 4)
-    found["images"] = np.concatenate(list(greys.as_numpy_iterator()))
-    default = text_folder.read_text
+    gray = unlabeled.splits["train"].source.inputs(np.arange(IMAGES), 4)
+    found["images"] = np.concatenate(list(gray.as_numpy_iterator()))
+    read_text = text_folder.read_text
 
-    def torn(path, encoding):
+    def read_or_fail(path, encoding):
         if is_second:
             raise MemoryError("the disk is on fire")
-        return default(path, "latin-1")
+        return read_text(path, "latin-1")
 
-    text_folder.read_text = torn
+    text_folder.read_text = read_or_fail
     found["on one alone"] = loaded(TextFolder(Path(root, "texts")))
     return found

@@ -1,7 +1,7 @@
 """A run with a WandbLogger that kills its own process: python killed_run.py FOLDER MODE SECONDS.
 
-It trains as `arguments` says, with a checkpoint every 4 updates, and dies after update 10, when
-it has waited for some seconds.
+It trains as `arguments` says, with a checkpoint every 4 updates, waits for some seconds after
+update 10 and dies.
 """
 
 import os
@@ -39,8 +39,14 @@ def task():
 
 def arguments(folder, logger, *callbacks):
     saved = ModelCheckpoint(every_n_train_steps=4, dirpath=os.path.join(folder, "saved"))
-    given = {"max_epochs": EPOCHS, "log_every_n_steps": 1, "logger": logger, "seed": 1}
-    return quiet(**given, callbacks=[saved, *callbacks], enable_checkpointing=True)
+    return quiet(
+        max_epochs=EPOCHS,
+        log_every_n_steps=1,
+        logger=logger,
+        seed=1,
+        callbacks=[saved, *callbacks],
+        enable_checkpointing=True,
+    )
 
 
 def logger(folder, mode, settings=None):
@@ -51,5 +57,5 @@ if __name__ == "__main__":
     folder, mode, seconds = sys.argv[1:]
     # Online, what is logged reaches the server every second.
     settings = {"x_disable_stats": True, "x_file_stream_transmit_interval": 1.0}
-    given = arguments(folder, logger(folder, mode, settings), Killed(float(seconds)))
-    Trainer(**given).fit(task())
+    killed = Killed(float(seconds))
+    Trainer(**arguments(folder, logger(folder, mode, settings), killed)).fit(task())

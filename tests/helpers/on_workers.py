@@ -1,4 +1,4 @@
-"""Several worker processes on this machine that run a function of a test module."""
+"""Start worker processes on this machine that run a function of a test module."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NOISE = ("oneDNN", "cudart", "absl::", "cpu_feature_guard", "To enable the follo
 
 
 def start(function, folder, *arguments, workers=2, logical_cpus=1, launch=(), **popen):
-    """Start workers that call ``module:function(folder, *arguments)``; returns the process."""
+    """Start workers that call ``module:function(folder, *arguments)`` and return the process."""
     script = [__file__, function, str(folder), str(logical_cpus), json.dumps(arguments)]
     command = [sys.executable, "-m", "lightning_tf", "launch", "--workers", str(workers)]
     paths = SEARCHED
@@ -32,7 +32,7 @@ def start(function, folder, *arguments, workers=2, logical_cpus=1, launch=(), **
 
 
 def run(function, folder, *arguments, timeout=120, code=0, **options):
-    """What each worker's function returned, in their order; and what they printed."""
+    """Return what each worker's function returned, in order, and what all of them printed."""
     process = start(function, folder, *arguments, **options)
     try:
         printed, _ = process.communicate(timeout=timeout)

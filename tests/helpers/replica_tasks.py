@@ -19,8 +19,8 @@ class FewData(BoringData):
         self.x, self.y = self.x[:61], self.y[:61]
 
 
-class Normalised(BoringTask):
-    """With batch normalisation, synchronised by itself or, if not, by the Trainer."""
+class Normalized(BoringTask):
+    """A task with batch normalization, synchronized by the layer or else by the Trainer."""
 
     layer = FusedBatchNormalization
 
@@ -30,16 +30,16 @@ class Normalised(BoringTask):
 
     def configure_model(self):
         hidden = keras.layers.Dense(8, activation="tanh")
-        normalisation = self.layer(synchronized=self.synchronized)
+        normalization = self.layer(synchronized=self.synchronized)
         self.model = keras.Sequential(
-            [keras.Input((32,)), hidden, normalisation, keras.layers.Dense(2)]
+            [keras.Input((32,)), hidden, normalization, keras.layers.Dense(2)]
         )
 
     def configure_optimizers(self):
         return keras.optimizers.SGD(0.1, momentum=0.9)
 
 
-class KerasNormalised(Normalised):
+class KerasNormalized(Normalized):
     layer = keras.layers.BatchNormalization
 
 
@@ -74,7 +74,7 @@ class TwoOptimizers(BoringTask):
 
 
 class Minimizing(TwoOptimizers):
-    """Updates inside a step, several unless batches accumulate."""
+    """Several updates inside a step."""
 
     updates = 2
 
@@ -105,8 +105,8 @@ class Words(DataModule):
     def __init__(self, kind):
         super().__init__(3)
         self.kind = kind
-        numbers = np.random.default_rng(5)
-        self.rows = [numbers.integers(1, 20, numbers.integers(1, 6)).tolist() for _ in range(23)]
+        random = np.random.default_rng(5)
+        self.rows = [random.integers(1, 20, random.integers(1, 6)).tolist() for _ in range(23)]
         self.y = np.array([sum(row) % 2 for row in self.rows], "float32")
 
     def train_dataset(self, epoch):
@@ -124,7 +124,7 @@ class Words(DataModule):
 
 
 class Reader(Task):
-    """Embeds words (whose gradient is sparse) and reads them with a recurrent layer."""
+    """A recurrent layer on an embedding, whose gradient is sparse."""
 
     def __init__(self, data):
         self.data = data
@@ -156,7 +156,7 @@ class Reader(Task):
 
 
 class Overflows(NumberTask):
-    """The gradient of an example is its number; that of `BAD` is infinite, the loss is not."""
+    """A task whose gradient is infinite where a batch holds `BAD`, with a finite loss."""
 
     def training_step(self, batch):
         factor = tf.where(tf.reduce_any(batch == BAD), np.float32(np.inf), 1.0)

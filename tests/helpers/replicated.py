@@ -1,4 +1,4 @@
-"""The same fit on one device and on several replicas, and how far the results are apart."""
+"""The same fit on one device and on several replicas, and the difference of their results."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ from lightning_tf.variables import all_variables
 
 
 def outcome(make_task, devices, *, evaluates=True, predicts=True, **arguments):
-    """All that a fit leaves: variables, logged values, evaluation and predictions, by name.
+    """Fit and return variables, logged values, evaluation and predictions by name.
 
     `devices` is a count of logical CPUs, or a strategy object.
     """
     keras.utils.set_random_seed(0)
     task = make_task()
-    where = {"strategy": devices}
+    placement = {"strategy": devices}
     if not is_strategy(devices):
-        where = {"accelerator": "cpu", "devices": devices}
-    trainer = fitted(task, **{"max_epochs": 1, "seed": 3, **where, **arguments})
-    found = {name: np.asarray(v.numpy()) for name, v in all_variables(task).items()}
-    found |= {name: np.asarray(value) for name, value in trainer.callback_metrics.items()}
+        placement = {"accelerator": "cpu", "devices": devices}
+    trainer = fitted(task, **{"max_epochs": 1, "seed": 3, **placement, **arguments})
+    result = {name: np.asarray(v.numpy()) for name, v in all_variables(task).items()}
+    result |= {name: np.asarray(value) for name, value in trainer.callback_metrics.items()}
     if evaluates:
-        found |= {name: np.asarray(value) for name, value in trainer.validate(task).items()}
+        result |= {name: np.asarray(value) for name, value in trainer.validate(task).items()}
     if predicts:
-        found["predictions"] = np.concatenate(trainer.predict(task, collect=True))
-    return found
+        result["predictions"] = np.concatenate(trainer.predict(task, collect=True))
+    return result
 
 
 def central(count):
-    """A strategy whose variables have one copy, beside `count` logical CPUs that compute."""
+    """Return a CentralStorageStrategy on `count` logical CPUs."""
     names = [f"CPU:{number}" for number in range(count)]
     return tf.distribute.experimental.CentralStorageStrategy(names, "CPU:0")
 
 
 def furthest(one, other):
-    """The name and size of the largest difference, relative to the largest of each array."""
+    """Return name and size of the largest difference, relative to its array's largest value."""
     assert set(one) == set(other)
     apart = {}
     for name, expected in one.items():
@@ -51,7 +51,7 @@ def furthest(one, other):
 
 
 def assert_equal_on_replicas(make_task, counts=(2,), tolerance=1e-5, **arguments):
-    """Fit on one device and on each count of replicas; all must end alike."""
+    """Assert that fits on one device and on each count of replicas have the same results."""
     one = outcome(make_task, 1, **arguments)
     for count in counts:
         name, apart = furthest(one, outcome(make_task, count, **arguments))
@@ -59,5 +59,5 @@ def assert_equal_on_replicas(make_task, counts=(2,), tolerance=1e-5, **arguments
 
 
 def trainer_of(devices, **arguments):
-    """A quiet Trainer on logical CPUs."""
+    """Return a quiet Trainer on logical CPUs."""
     return Trainer(**quiet(accelerator="cpu", devices=devices, **arguments))

@@ -1,4 +1,4 @@
-"""A task with everything that a resume could get wrong, and a run of it that is stopped in two."""
+"""A task with everything that a resume could get wrong, and checks that a resume is exact."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BATCHES = 8  # of an epoch
 
 
 class ShuffledData(NumberData):
-    """30 examples of 4 features in batches of 4, in another order in each epoch."""
+    """30 examples of 4 features in batches of 4, shuffled in every epoch."""
 
     def __init__(self):
         numbers = np.random.default_rng(0).normal(size=(30, 4))
@@ -83,12 +83,12 @@ class TwoParts(BoringTask):
 
 
 def bits(variables):
-    """The bytes of variables by name."""
+    """Return the bytes of variables by name."""
     return {name: np.asarray(variable).tobytes() for name, variable in variables.items()}
 
 
 def everything(trainer):
-    """All that a run has come to: weights, slots, what callbacks keep, the latest metrics."""
+    """Return the state of a run: weights, slots, variables of callbacks, the latest metrics."""
     named = trainer.training.optimizers.items()
     return {
         "weights": bits(all_variables(trainer.task)),
@@ -99,10 +99,10 @@ def everything(trainer):
 
 
 def assert_resume_is_exact(tmp_path, make_task, make_callbacks, *, stop, end, **arguments):
-    """Compare a run of `end` updates with one that is stopped after `stop` and resumed elsewhere.
+    """Assert that a run stopped after `stop` updates and resumed equals a run of `end` updates.
 
     Returns:
-        The Trainer of the unbroken run.
+        The Trainer of the uninterrupted run.
     """
     arguments = {"seed": 3, "log_every_n_steps": 2, "num_sanity_val_steps": 0, **arguments}
 
@@ -111,21 +111,23 @@ def assert_resume_is_exact(tmp_path, make_task, make_callbacks, *, stop, end, **
         callbacks = [*make_callbacks(), rows]
         return rows, {"max_steps": steps, "callbacks": callbacks, **arguments}
 
-    rows, given = run(end)
-    whole = fitted(make_task(), **given)
-    _, given = run(stop)
-    fitted(make_task(), **given).save_checkpoint(tmp_path / "part")
-    late, given = run(end)
-    again = resumed(make_task(), tmp_path / "part", **given)
+    rows, options = run(end)
+    whole = fitted(make_task(), **options)
+
+    _, options = run(stop)
+    fitted(make_task(), **options).save_checkpoint(tmp_path / "part")
+    resumed_rows, options = run(end)
+    again = resumed(make_task(), tmp_path / "part", **options)
+
     assert everything(again) == everything(whole)
     later = [(step, row) for step, row in rows.rows if step > stop]
-    assert [(step, row) for step, row in late.rows if step > stop] == later
+    assert [(step, row) for step, row in resumed_rows.rows if step > stop] == later
     assert whole.global_step == end
     return whole
 
 
 class Killed(Callback):
-    """Ends its own process after an update, as the system does where memory runs out."""
+    """Kills its own process after an update, as the system does when memory runs out."""
 
     def __init__(self, step):
         self.every_n_steps = step
@@ -136,7 +138,7 @@ class Killed(Callback):
 
 
 def fit_until_killed(task, folder, every, killed, end):
-    """Train with a checkpoint every few updates, all kept, and die."""
+    """Train with a checkpoint every few updates until the process is killed."""
     saved = ModelCheckpoint(every_n_train_steps=every, dirpath=folder, save_top_k=-1)
     fitted(
         task, max_steps=end, seed=3, callbacks=[saved, Killed(killed)], enable_checkpointing=True
@@ -144,7 +146,7 @@ def fit_until_killed(task, folder, every, killed, end):
 
 
 def assert_killed_run_is_exact(tmp_path, make_task, *given, every, killed, end):
-    """Compare an unbroken run with one that SIGKILL ended in another process and that goes on here.
+    """Assert that a run killed in another process and resumed here equals one never killed.
 
     Args:
         tmp_path: For checkpoints.

@@ -1,4 +1,4 @@
-"""A task whose validation gives what a test says, one value for each epoch."""
+"""A task that logs a list of validation scores, one for each epoch."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from helpers.boring import BoringData, BoringTask
 
 
 class Scripted(BoringTask):
-    """Logs ``val_score`` from a list, the last value for all later epochs; 4 updates an epoch."""
+    """Logs ``val_score`` from a list, then its last value; 4 updates an epoch."""
 
     def __init__(self, scores, batch_size=16):
         self.data = BoringData(batch_size=batch_size)

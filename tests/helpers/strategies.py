@@ -1,15 +1,15 @@
-"""Strategies that people make, for tests: each a class that TensorFlow does not have."""
+"""Custom strategies: classes that TensorFlow does not have."""
 
 from __future__ import annotations
 
 import tensorflow as tf
 
-# What an own strategy is built of; TensorFlow has no public name for it.
+# The base of a custom strategy; TensorFlow has no public name for it.
 from tensorflow.python.distribute.mirrored_strategy import MirroredExtended
 
 
 def cpus(count):
-    """The names of logical CPUs."""
+    """Return the names of logical CPUs."""
     return [f"CPU:{number}" for number in range(count)]
 
 
@@ -21,7 +21,7 @@ class OwnMirrored(tf.distribute.MirroredStrategy):
 
 
 class ThirdParty(tf.distribute.Strategy):
-    """A strategy that is none of TensorFlow's classes; its replicas train in step."""
+    """A strategy outside of TensorFlow's classes; its replicas train in step."""
 
     extended_kind = MirroredExtended
     _collective_key_base = 0  # MirroredExtended reads it
@@ -32,14 +32,14 @@ class ThirdParty(tf.distribute.Strategy):
 
 
 class _NeverSums(MirroredExtended):
-    """Replicas that keep what they have."""
+    """Reductions that leave each replica its own value."""
 
     def _batch_reduce_to(self, reduce_op, value_destination_pairs, options):
         return [value for value, _ in value_destination_pairs]
 
 
 class OutOfStep(ThirdParty):
-    """A strategy whose replicas go on by themselves, as an asynchronous one would."""
+    """A strategy whose replicas do not sum, as in an asynchronous one."""
 
     extended_kind = _NeverSums
 
@@ -50,6 +50,6 @@ class _HandsOutNothing(MirroredExtended):
 
 
 class HandsOutNothing(ThirdParty):
-    """A strategy that cannot give each replica a part of its own."""
+    """A strategy that cannot give each replica its own value."""
 
     extended_kind = _HandsOutNothing

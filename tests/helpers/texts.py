@@ -1,4 +1,4 @@
-"""A few short texts of two or three kinds, which a network tells apart in seconds."""
+"""Short texts of two or three classes, which a network learns in seconds."""
 
 import numpy as np
 
@@ -11,12 +11,12 @@ KINDS = {
 
 
 def texts(count=48, classes=2, seed=0):
-    """Texts of two to seven words and their labels, in turn of every class."""
+    """Return texts of two to seven words and their labels, alternating between the classes."""
     random = np.random.default_rng(seed)
     labels = np.arange(count) % classes
     words = list(KINDS.values())
-    made = []
+    strings = []
     for label in labels:
         chosen = [*random.choice(SUBJECTS, random.integers(1, 7)), random.choice(words[label])]
-        made.append(" ".join(random.permutation(chosen)))
-    return made, labels.tolist()
+        strings.append(" ".join(random.permutation(chosen)))
+    return strings, labels.tolist()

@@ -1,7 +1,7 @@
-"""What a small W&B server answers to GraphQL; `wandb_server` is the HTTP around it.
+"""The GraphQL answers of a small W&B server; `wandb_server` is the HTTP around it.
 
-A method for each operation, named as in the query; an operation without one is answered with
-nothing and noted by the server.
+Each operation has a method named as in the query; one without is answered with nothing, and the
+server records it.
 """
 
 import json
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class ServedRun:
-    """A run as the server has it."""
+    """A run on the server."""
 
     id: str
     project: str
@@ -43,7 +43,7 @@ class ServedRun:
         return merged
 
     def column(self, name):
-        """Pairs of update and value of one name."""
+        """Return pairs of update and value of one name."""
         return [(r["trainer/global_step"], r[name]) for r in self.history if name in r]
 
 
@@ -61,17 +61,17 @@ class Answers:
 
     # ---- who am I
 
-    def Viewer(self, given):
+    def Viewer(self, variables):
         viewer = {"id": "u1", "entity": "tester", "username": "tester", "email": "t@example.com"}
         viewer |= {"name": "tester", "admin": False, "flags": "{}"}
         return {"viewer": {**viewer, "teams": {"edges": []}, "apiKeys": {"edges": []}}}
 
     GetDefaultEntity = Viewer
 
-    def ServerFeaturesQuery(self, given):
+    def ServerFeaturesQuery(self, variables):
         return {"serverInfo": {"features": []}}
 
-    def OrganizationCoreWeaveOrganizationID(self, given):
+    def OrganizationCoreWeaveOrganizationID(self, variables):
         return {"entity": {"organization": None}}
 
     # ---- runs
@@ -85,25 +85,28 @@ class Answers:
             "historyLineCount": len(run.lines["wandb-history.jsonl"]),
         }  # fmt: skip
 
-    def UpsertBucket(self, given):
-        known = given.get("id") or ""
-        run_id = known.removeprefix("storage-") if known else given["name"]
+    def UpsertBucket(self, variables):
+        known = variables.get("id") or ""
+        run_id = known.removeprefix("storage-") if known else variables["name"]
         is_new = run_id not in self.runs
-        run = self.runs.setdefault(run_id, ServedRun(run_id, given.get("project") or ""))
-        if run.is_complete and not known:  # the same id without resume: begun anew
+        run = self.runs.setdefault(run_id, ServedRun(run_id, variables.get("project") or ""))
+        if run.is_complete and not known:  # the same id without resume: a new start
             run.lines.clear()
         run.is_complete = False
-        run.name = given.get("displayName") or run.name or f"made-up-{run_id}"
-        run.group, run.tags = given.get("groupName") or run.group, given.get("tags") or run.tags
-        if given.get("config"):
-            run.raw_config = json.loads(given["config"])
-        if given.get("summaryMetrics"):
-            run.lines["wandb-summary.json"][0] = given["summaryMetrics"]
+        run.name = variables.get("displayName") or run.name or f"made-up-{run_id}"
+        run.group, run.tags = (
+            variables.get("groupName") or run.group,
+            variables.get("tags") or run.tags,
+        )
+        if variables.get("config"):
+            run.raw_config = json.loads(variables["config"])
+        if variables.get("summaryMetrics"):
+            run.lines["wandb-summary.json"][0] = variables["summaryMetrics"]
         return {"upsertBucket": {"bucket": self._bucket(run), "inserted": is_new}}
 
-    def RunResumeStatus(self, given):
-        model = {"id": "p1", "name": given.get("project"), "bucket": None}
-        run = self.runs.get(given["name"])
+    def RunResumeStatus(self, variables):
+        model = {"id": "p1", "name": variables.get("project"), "bucket": None}
+        run = self.runs.get(variables["name"])
         if run is not None:
 
             def tail(name):
@@ -120,23 +123,23 @@ class Answers:
             }  # fmt: skip
         return {"model": {**model, "entity": {"id": "e1", "name": "tester"}}}
 
-    def NotifyScriptableRunAlert(self, given):
-        self.runs[given["runName"]].alerts.append((given["title"], given["severity"]))
+    def NotifyScriptableRunAlert(self, variables):
+        self.runs[variables["runName"]].alerts.append((variables["title"], variables["severity"]))
         return {"notifyScriptableRunAlert": {"success": True}}
 
-    def CreateRunFiles(self, given):
-        folder = f"{self.url}/storage/run/{given['run']}"
+    def CreateRunFiles(self, variables):
+        folder = f"{self.url}/storage/run/{variables['run']}"
         files = [
             {"name": name, "uploadUrl": f"{folder}/{urllib.parse.quote(name)}"}
-            for name in given["files"]
+            for name in variables["files"]
         ]
-        answer = {"runID": f"storage-{given['run']}", "uploadHeaders": [], "files": files}
+        answer = {"runID": f"storage-{variables['run']}", "uploadHeaders": [], "files": files}
         return {"createRunFiles": answer}
 
     # ---- artifacts
 
-    def CreateArtifact(self, given):
-        asked = given["input"]
+    def CreateArtifact(self, variables):
+        asked = variables["input"]
         name = asked.get("artifactCollectionName") or asked["artifactCollectionNames"][0]
         same = [a for a in self.artifacts.values() if a["name"] == name]
         artifact = next((a for a in same if a["digest"] == asked["digest"]), None)
@@ -163,16 +166,16 @@ class Answers:
         file = {"id": "f1", "uploadUrl": address, "uploadHeaders": []}
         return {"artifactManifest": {"id": f"man-{artifact_id}", "file": file}}
 
-    def CreateArtifactManifest(self, given):
-        return {"createArtifactManifest": self._manifest(given["artifactID"])}
+    def CreateArtifactManifest(self, variables):
+        return {"createArtifactManifest": self._manifest(variables["artifactID"])}
 
-    def UpdateArtifactManifest(self, given):
-        artifact_id = given["artifactManifestID"].removeprefix("man-")
+    def UpdateArtifactManifest(self, variables):
+        artifact_id = variables["artifactManifestID"].removeprefix("man-")
         return {"updateArtifactManifest": self._manifest(artifact_id)}
 
-    def CreateArtifactFiles(self, given):
+    def CreateArtifactFiles(self, variables):
         edges = []
-        for file in given["input"]["artifactFiles"]:
+        for file in variables["input"]["artifactFiles"]:
             key = f"artifact/{file['artifactID']}/{file['name']}"
             self.artifacts[file["artifactID"]]["files"][file["name"]] = key
             node = {
@@ -183,8 +186,8 @@ class Answers:
             edges.append({"node": node})
         return {"createArtifactFiles": {"files": {"edges": edges}}}
 
-    def CommitArtifact(self, given):
-        artifact = self.artifacts[given["artifactID"]]
+    def CommitArtifact(self, variables):
+        artifact = self.artifacts[variables["artifactID"]]
         artifact["state"] = "COMMITTED"
         answer = {"id": artifact["id"], "digest": artifact["digest"]}
         return {"commitArtifact": {"artifact": answer}}
@@ -227,25 +230,25 @@ class Answers:
             "artifact": whole,
         }  # fmt: skip
 
-    def ArtifactByID(self, given):
-        return {"artifact": self._whole(self.artifacts[given["id"]])}
+    def ArtifactByID(self, variables):
+        return {"artifact": self._whole(self.artifacts[variables["id"]])}
 
-    def ArtifactMembershipByName(self, given):
-        name, _, alias = given["name"].partition(":")
+    def ArtifactMembershipByName(self, variables):
+        name, _, alias = variables["name"].partition(":")
         artifact = self.artifact(name, alias or "latest")
         found = artifact and self._membership(artifact)
         return {"project": {"artifactCollectionMembership": found}}
 
-    def ArtifactType(self, given):
-        artifact = self.artifact(*given["name"].split(":"))
+    def ArtifactType(self, variables):
+        artifact = self.artifact(*variables["name"].split(":"))
         return {"project": {"artifact": artifact and {"artifactType": {"name": artifact["type"]}}}}
 
-    def FetchArtifactManifest(self, given):
-        file = {"directUrl": f"{self.url}/storage/manifest/{given['id']}"}
+    def FetchArtifactManifest(self, variables):
+        file = {"directUrl": f"{self.url}/storage/manifest/{variables['id']}"}
         return {"artifact": {"currentManifest": {"file": file}}}
 
-    def GetArtifactMembershipFileUrls(self, given):
-        artifact = self.artifact(given["collection"], given["alias"])
+    def GetArtifactMembershipFileUrls(self, variables):
+        artifact = self.artifact(variables["collection"], variables["alias"])
         edges = [
             {"node": {"__typename": "File", "name": name,
                       "directUrl": f"{self.url}/storage/{urllib.parse.quote(key)}"}}
@@ -255,43 +258,43 @@ class Answers:
         files = {"artifactMembership": {"files": {"pageInfo": page, "edges": edges}}}
         return {"project": {"artifactCollection": {"__typename": "ArtifactSequence", **files}}}
 
-    def UseArtifact(self, given):
-        asked = given.get("input") or given
+    def UseArtifact(self, variables):
+        asked = variables.get("input") or variables
         self.runs[asked["runName"]].used.append(asked["artifactID"])
         return {"useArtifact": {"artifact": {"id": asked["artifactID"]}}}
 
     # ---- sweeps: the values of one parameter, one after another
 
-    def UpsertSweep(self, given):
+    def UpsertSweep(self, variables):
         import yaml
 
-        name = given.get("id") or self._next_id("sweep")
-        project = {"id": "p1", "name": given["projectName"], "entity": {"id": "e1"}}
+        name = variables.get("id") or self._next_id("sweep")
+        project = {"id": "p1", "name": variables["projectName"], "entity": {"id": "e1"}}
         project["entity"]["name"] = "tester"
-        if given.get("config"):
-            asked = yaml.safe_load(given["config"])
+        if variables.get("config"):
+            asked = yaml.safe_load(variables["config"])
             ((parameter, values),) = asked["parameters"].items()
             todo = [{parameter: {"value": value}} for value in values["values"]]
-            sweep = {"config": given["config"], "program": asked["program"], "todo": todo}
+            sweep = {"config": variables["config"], "program": asked["program"], "todo": todo}
             self.sweeps[name] = sweep
         answer = {"sweep": {"name": name, "project": project}, "configValidationWarnings": []}
         return {"upsertSweep": answer}
 
-    def SweepWithRuns(self, given):
-        name = given["sweep"]
+    def SweepWithRuns(self, variables):
+        name = variables["sweep"]
         sweep = {"id": name, "name": name, "method": "grid", "state": "RUNNING"}
         sweep |= {"config": self.sweeps[name]["config"], "runs": {"edges": []}}
         return {"project": {"sweep": sweep}}
 
-    def GetSweepState(self, given):
+    def GetSweepState(self, variables):
         return {"project": {"sweep": {"state": "RUNNING"}}}
 
-    def CreateAgent(self, given):
-        return {"createAgent": {"agent": {"id": f"agent-{given['sweep']}"}}}
+    def CreateAgent(self, variables):
+        return {"createAgent": {"agent": {"id": f"agent-{variables['sweep']}"}}}
 
-    def Heartbeat(self, given):
-        sweep, commands = self.sweeps[given["id"].removeprefix("agent-")], []
-        if not json.loads(given.get("runState") or "{}"):  # the agent is idle
+    def Heartbeat(self, variables):
+        sweep, commands = self.sweeps[variables["id"].removeprefix("agent-")], []
+        if not json.loads(variables.get("runState") or "{}"):  # the agent is idle
             commands = [{"type": "exit"}]
             if sweep["todo"]:
                 run = {
@@ -300,5 +303,5 @@ class Answers:
                     "args": sweep["todo"].pop(0),
                 }
                 commands = [{**run, "program": sweep["program"]}]
-        agent = {"id": given["id"]}
+        agent = {"id": variables["id"]}
         return {"agentHeartbeat": {"agent": agent, "commands": json.dumps(commands)}}

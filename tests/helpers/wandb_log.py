@@ -1,16 +1,16 @@
-"""A W&B run as its transaction log on this disk has it."""
+"""Read a W&B run from its transaction log on the local disk."""
 
 import json
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lightning_tf.callbacks.wandb.transaction_log import records
+from lightning_tf.callbacks.wandb.transaction_log import read_records
 
 
 @dataclass
 class LoggedRun:
-    """What `wandb sync` would send."""
+    """The content that `wandb sync` would send."""
 
     id: str = ""
     project: str = ""
@@ -28,17 +28,17 @@ class LoggedRun:
     exit_code: int | None = None
 
     def column(self, name):
-        """Pairs of update and value of one name."""
+        """Return pairs of update and value of one name."""
         return [(r["trainer/global_step"], r[name]) for r in self.history if name in r]
 
 
 def logged_runs(root):
-    """Every run below a folder, in the order in which they began."""
+    """Return every run below a folder, oldest first."""
     return [logged_run(path) for path in sorted(Path(root).glob("wandb/*run-*/run-*.wandb"))]
 
 
 def logged_run(path, seconds=5.0):
-    """Read a log; `run.finish` returns some milliseconds before it stands on the disk."""
+    """Read a log, waiting for its end: `run.finish` returns milliseconds before the disk has it."""
     deadline = time.monotonic() + seconds
     while True:
         run = _read(path)
@@ -49,7 +49,7 @@ def logged_run(path, seconds=5.0):
 
 def _read(path):
     run = LoggedRun()
-    for record in records(path):
+    for record in read_records(path):
         kind = record.WhichOneof("record_type")
         content = getattr(record, kind)
         if kind == "run":
@@ -93,5 +93,5 @@ def _put(tree, items):
 def _artifact(content):
     files = {entry.path: entry.local_path for entry in content.manifest.contents}
     metadata = json.loads(content.metadata or "{}")
-    found = {"name": content.name, "type": content.type, "aliases": list(content.aliases)}
-    return {**found, "metadata": metadata, "files": files}
+    artifact = {"name": content.name, "type": content.type, "aliases": list(content.aliases)}
+    return {**artifact, "metadata": metadata, "files": files}

@@ -1,4 +1,4 @@
-"""A small W&B server on 127.0.0.1, for tests of the real wandb: no account, no network.
+"""A small W&B server on 127.0.0.1, for tests of the real wandb without account or network.
 
 It can refuse, hang, die and come back. It knows no permissions and checks no schemas.
 """
@@ -40,7 +40,7 @@ class WandbServer:
         self.answers = Answers("")
 
     def start(self):
-        """Serve, on the port of before where there was one."""
+        """Serve, on the same port as before after a stop."""
         self._http = _HTTP(("127.0.0.1", self.port), type("Handler", (_Handler,), {"owner": self}))
         self.port = self._http.server_port
         self.answers.url = self.url
@@ -49,7 +49,7 @@ class WandbServer:
         return self
 
     def stop(self):
-        """Die: connections are refused, and those that stand are cut."""
+        """Refuse new connections and cut the open ones."""
         if self._http is not None:
             self._alive.clear()
             self._http.shutdown()
@@ -67,11 +67,11 @@ class WandbServer:
         return f"http://127.0.0.1:{self.port}"
 
     def settings(self, **more):
-        """Of wandb, for runs that go here, with short waits."""
+        """Return settings of wandb for runs that use this server, with short waits."""
         return {"base_url": self.url, "api_key": KEY, "x_disable_stats": True, **QUICK, **more}
 
     def environment(self):
-        """For another process whose runs go here."""
+        """Return environment variables for another process whose runs use this server."""
         return {"WANDB_BASE_URL": self.url, "WANDB_API_KEY": KEY, "WANDB_MODE": "online"}
 
     def run(self, run_id):
@@ -79,18 +79,18 @@ class WandbServer:
             return self.answers.runs[run_id]
 
     def blob(self, artifact, name):
-        """The content of a file of an artifact."""
+        """Return the content of a file of an artifact."""
         return self.blobs[artifact["files"][name]]
 
     def fail(self, status, where=None, times=-1):
-        """Answer with a status: everything, or ``graphql``, ``file_stream``, ``storage``, ..."""
+        """Answer with a status, every request or only those of a kind or name."""
         with self.lock:
             self._faults.append([status, where, times])
 
     # ---- requests
 
     def dispatch(self, method, path, headers, body):
-        """Status and answer."""
+        """Return status and answer of a request."""
         parts = urllib.parse.unquote(path.split("?")[0]).strip("/").split("/")
         asked, kind = {}, parts[0]
         name = f"{method} {path}"
@@ -154,7 +154,7 @@ class _HTTP(ThreadingHTTPServer):
     request_queue_size = 64
 
     def handle_error(self, request, client_address):
-        """Clients hang up whenever they like."""
+        """Ignore clients that hang up."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -162,7 +162,7 @@ class _Handler(BaseHTTPRequestHandler):
     owner = None
 
     def log_message(self, *args):
-        """Nothing is printed."""
+        """Print nothing."""
 
     def _body(self):
         if "chunked" in self.headers.get("Transfer-Encoding", ""):

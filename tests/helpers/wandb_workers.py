@@ -11,11 +11,11 @@ from helpers.wandb_log import logged_run
 from lightning_tf import Callback, Trainer
 from lightning_tf.callbacks import WandbLogger
 
-WAITS = 60.0  # seconds until a machine that is measured every second has been
+WAITS = 60.0  # seconds in which the first system metrics must come
 
 
 class IsMeasured(Callback):
-    """Ends no worker's fit before its own run has system metrics."""
+    """Delays the end of a worker's fit until its own run has system metrics."""
 
     def __init__(self, logger, folder, expected):
         self.logger, self.folder, self.expected = logger, Path(folder), expected
@@ -32,7 +32,7 @@ class IsMeasured(Callback):
 
 
 def measured(folder, mode, worker_metrics, expected):
-    """The id that each worker knows the run by."""
+    """Fit and return the id by which this worker knows the run."""
     os.environ["WANDB_SILENT"] = "true"
     settings = {"x_stats_sampling_interval": 1.0}
     logger = WandbLogger(

@@ -1,8 +1,7 @@
-"""What small fits of every task come to: `python tests/helpers/witness.py [case ...]`.
+"""Print the results of small fits of every task: `python tests/helpers/witness.py [case ...]`.
 
-Prints every row that a logger was given and every tensor of the checkpoint, each with a digest of
-its bytes. Rearranging code must leave the output as it is on one machine; another processor rounds
-in another way.
+Every row that was logged and every tensor of the checkpoint is printed with a digest of its bytes.
+A refactoring must leave the output as it is on one machine; another processor rounds differently.
 """
 
 from __future__ import annotations
@@ -140,16 +139,16 @@ CASES = {
 
 
 def witness(name, folder):
-    """Lines that tell what a case comes to."""
+    """Run a case and return a line for each logged value and each tensor."""
     make, arguments = CASES[name]
     checkpoint = folder / name
     rows, epochs = Rows(), SHORT["max_epochs"]
     lines = _fit(make(), rows, checkpoint, arguments)
-    if arguments.get("accumulate_grad_batches"):  # and in two goes, in the middle of a window
+    if arguments.get("accumulate_grad_batches"):  # again, resumed inside an accumulation window
         rows = Rows()
         _fit(make(), rows, folder / "first", {**arguments, "max_steps": 1})
-        given = {**arguments, "max_epochs": epochs}
-        lines += _fit(make(), rows, folder / "second", given, ckpt_path=folder / "first")
+        resumed = {**arguments, "max_epochs": epochs}
+        lines += _fit(make(), rows, folder / "second", resumed, ckpt_path=folder / "first")
     return [f"{name} {line}" for line in lines]
 
 

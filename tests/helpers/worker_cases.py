@@ -11,22 +11,22 @@ import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
-from helpers.adversarial import few_images, small_gan
 from helpers.boring import BoringTask, NumberData, NumberTask, Rows, fitted, quiet
-from helpers.painting import fast, optimized
 from helpers.replica_tasks import (
     BAD,
     FewData,
-    KerasNormalised,
+    KerasNormalized,
     Minimizing,
     MinimizingOnce,
-    Normalised,
+    Normalized,
     Overflows,
     Reader,
     TwoOptimizers,
     Words,
 )
 from helpers.replicated import outcome
+from helpers.small_gan import few_images, small_gan
+from helpers.style_tasks import fast_network, optimized_image
 from helpers.texts import texts
 
 from lightning_tf import Callback, Trainer
@@ -56,7 +56,7 @@ CLIPPED = {"gradient_clip_val": 0.01, "accumulate_grad_batches": 3}
 
 
 def indexed(batch_size=7):
-    """Data that every worker reads its own part of, by index."""
+    """Return data of which every worker reads its own rows by index."""
     few = FewData()
     held_out = (few.x[:9], few.y[:9])
     return ArrayData(few.x, few.y, val=held_out, test=held_out, batch_size=batch_size)
@@ -64,7 +64,7 @@ def indexed(batch_size=7):
 
 QUICK = {
     "by index": (lambda: BoringTask(indexed()), {"max_epochs": 2}),
-    "normalised": (lambda: Normalised(FewData(7)), CLIPPED),
+    "normalized": (lambda: Normalized(FewData(7)), CLIPPED),
     "two optimizers": (lambda: TwoOptimizers(FewData(4)), {"gradient_clip_val": 0.1}),
     "unknown length": (lambda: BoringTask(FewData(known_length=False)), {}),
     "one example a batch": (lambda: BoringTask(indexed(1)), {"limit_train_batches": 9}),
@@ -72,17 +72,17 @@ QUICK = {
 MORE = {
     **QUICK,
     **{f"batches of {n}": (lambda n=n: BoringTask(FewData(n)), {}) for n in (1, 2, 3, 4, 8, 16)},
-    "keras normalised": (lambda: KerasNormalised(FewData(7)), {}),
+    "keras normalized": (lambda: KerasNormalized(FewData(7)), {}),
     "minimizing": (lambda: Minimizing(FewData()), {"gradient_clip_val": 0.01}),
     "minimizing once": (lambda: MinimizingOnce(FewData()), CLIPPED),
     "by value": (
-        lambda: Normalised(FewData()),
+        lambda: Normalized(FewData()),
         {"gradient_clip_val": 0.01, "gradient_clip_algorithm": "value"},
     ),
     "64-bit weights": (lambda: TwoOptimizers(FewData(4)), {"precision": "64-true"}),
     "sparse gradients": (lambda: Reader(Words("sparse")), {}),
-    "not synchronised": (
-        lambda: KerasNormalised(FewData(7), synchronized=False),
+    "not synchronized": (
+        lambda: KerasNormalized(FewData(7), synchronized=False),
         {"sync_batchnorm": True},
     ),
     "every batch watched": (lambda: BoringTask(indexed()), {"logger": Rows(), "max_steps": 5}),
@@ -98,7 +98,7 @@ GENERATIVE = {
         lambda: small_gan("wgan-gp", n_critic=2, optimizer="sgd", **IMAGES),
         NOTHING_MORE,
     ),
-    "spectral normalisation": (
+    "spectral normalization": (
         lambda: small_gan(
             "hinge", spectral_normalization=True, networks="dcgan", width=4, **IMAGES
         ),
@@ -113,8 +113,8 @@ GENERATIVE = {
         lambda: small_gan(data=few_images(50), batch_size=7, optimizer="sgd"),
         {},
     ),
-    "a painted image": (lambda: optimized(None), {"max_steps": 4, "evaluates": False}),
-    "a fast style": (lambda: fast(None), {"max_steps": 4, "predicts": False}),
+    "a painted image": (lambda: optimized_image(None), {"max_steps": 4, "evaluates": False}),
+    "a fast style": (lambda: fast_network(None), {"max_steps": 4, "predicts": False}),
 }
 
 # Texts of unequal length, a series, a table: with an uneven last batch and without dropout, whose
@@ -138,7 +138,7 @@ OF_WORKERS = (
     "by index",
     "64-bit weights",
     "sparse gradients",
-    "not synchronised",
+    "not synchronized",
     "minimizing once",
 )
 CASES = {
@@ -151,19 +151,19 @@ CASES = {
 
 
 def outcomes(folder, kind, devices):
-    """What every case ends with."""
+    """Fit every case and return the outcomes by name."""
     cases = CASES[kind]
     Trainer(**quiet(max_steps=1, accelerator="cpu", devices=devices))  # joins the others
     return {name: outcome(make, devices, **given) for name, (make, given) in cases.items()}
 
 
 def several(folder, *names):
-    """What some of the functions below give, one after the other: starting workers takes long."""
+    """Call some of the functions below: starting workers once for all of them saves time."""
     return {name: globals()[name](folder) for name in names}
 
 
 def overflows(folder):
-    """mixed_float16 with an infinite gradient on the one worker, then on the other."""
+    """Fit in mixed_float16 with an infinite gradient on one worker, then on the other."""
     found = []
     Trainer(**quiet(max_steps=1, accelerator="cpu"))
     for bad in ([BAD, 1.0, 1.0, 1.0], [1.0, 1.0, 1.0, BAD]):
@@ -180,7 +180,7 @@ def overflows(folder):
 
 
 def evaluation(folder):
-    """7 numbers in batches of 4: their mean, and predictions in order, strings and ragged too."""
+    """Return the mean of 7 numbers in batches of 4, and ordered predictions of several kinds."""
 
     class Named(NumberTask):
         def predict_step(self, batch):
@@ -207,7 +207,7 @@ def evaluation(folder):
 
 
 def agreements(folder):
-    """What a worker is told to do that wants one thing while the other one wants another."""
+    """Return what workers agree on when they ask for different things."""
     trainer = Trainer(**quiet(max_steps=1, accelerator="cpu"))
     is_second = trainer.workers.index == 1
     found = {"count": agreed(trainer, 3 if is_second else 8, 20.5 if is_second else 10.25)}
@@ -230,20 +230,20 @@ def agreements(folder):
 
 
 def fails(error):
-    """Raises what it is given, if anything."""
+    """Raise an error, if there is one."""
     if error is not None:
         raise error
 
 
 def exchanges(folder):
-    """What each worker hears from the others; every call is one that all of them make."""
+    """Return the results of every collective; all workers make every call."""
     workers = Trainer(**quiet(max_steps=1, accelerator="cpu")).workers
-    own = np.arange(2 - workers.index, dtype="float32")[:, None] + 10 * workers.index
+    rows_here = np.arange(2 - workers.index, dtype="float32")[:, None] + 10 * workers.index
     found = {
         "numbers": workers.all_gather([workers.index, -(2**40)]).tolist(),
         "told": workers.broadcast({"folder": f"of worker {workers.index}", "at": [1, None]}),
         "bytes": workers.all_gather_bytes(b"\xff" * (1000 * workers.index)),
-        "rows": workers.all_gather_rows(own).tolist(),
+        "rows": workers.all_gather_rows(rows_here).tolist(),
         "names": workers.all_gather_rows(
             np.array([b"a", b"bcd"][workers.index :], object)
         ).tolist(),
@@ -276,23 +276,23 @@ def exchanges(folder):
 
 
 class EndsEarly(NumberTask):
-    """A validation loss that never becomes smaller."""
+    """A task whose validation loss never falls."""
 
     def validation_step(self, batch):
         return tf.reduce_mean(batch) - self.weight
 
 
 def written(folder):
-    """What files each worker leaves in a folder of its own, from everything that writes."""
+    """Return the files that each worker leaves in its own folder, from everything that writes."""
     index = Trainer(**quiet(max_steps=1, accelerator="cpu")).workers.index
-    own = Path(folder, str(index))
-    own.mkdir()
+    outputs = Path(folder, str(index))
+    outputs.mkdir()
     trainer = Trainer(
         accelerator="cpu",
         max_epochs=9,
         seed=3,
         log_every_n_steps=1,
-        default_root_dir=own,
+        default_root_dir=outputs,
         logger=[CSVLogger(), TensorBoardLogger(), JSONLinesLogger(), ConsoleLogger()],
         callbacks=[EarlyStopping("val_loss"), PredictionWriter(format="csv"), ModelCheckpoint()],
         profiler=TraceProfiler(1, 2),
@@ -306,12 +306,12 @@ def written(folder):
         fitted(BoringTask(), max_steps=1, accelerator="cpu", callbacks=[BatchSizeFinder()])
     except ConfigurationError as error:
         refused = str(error)
-    files = sorted(str(path.relative_to(own)) for path in own.rglob("*") if path.is_file())
+    files = sorted(str(path.relative_to(outputs)) for path in outputs.rglob("*") if path.is_file())
     return files, *end, refused, os.path.relpath(trainer.log_dir, folder)
 
 
 def with_dropout(folder=None, devices=1):
-    """A fit whose masks tell the replicas apart."""
+    """Fit with dropout, whose masks differ between replicas."""
 
     class Dropping(BoringTask):
         def configure_model(self):
@@ -322,7 +322,7 @@ def with_dropout(folder=None, devices=1):
 
 
 class Announce(Callback):
-    """Tells the test which process this is and where it is."""
+    """Prints process id and update for the test."""
 
     logs_metrics = False
     every_n_steps = 10
@@ -334,7 +334,7 @@ class Announce(Callback):
 
 
 class StopsOne(Callback):
-    """Asks for the end on one worker only."""
+    """Requests a stop on one worker only."""
 
     def on_train_window_end(self, trainer, task):
         if trainer.workers.index == 1 and trainer.global_step >= 7:
@@ -350,7 +350,7 @@ class Breaks(Callback):
 
 
 def training(folder, max_steps=120):
-    """Digits with dropout, from the newest checkpoint where there is one, to the end."""
+    """Train on digits with dropout, from the newest checkpoint if there is one, to the end."""
     checkpoints = ModelCheckpoint(every_n_train_steps=20, save_last=True)
     trainer = Trainer(
         accelerator="cpu",
@@ -375,19 +375,19 @@ def training(folder, max_steps=120):
 
 
 def stopped(folder):
-    """A stop request of one worker; then max_time, which no two clocks agree on."""
+    """Fit with a stop request of one worker, then with max_time, on which clocks differ."""
     one = fitted(BoringTask(FewData()), max_epochs=100, callbacks=[StopsOne()])
     other = fitted(BoringTask(FewData()), max_time={"seconds": 1})
     return [one.global_step, one.stop_reason, other.global_step]
 
 
 def broken(folder):
-    """An error of one worker only."""
+    """Fit with an error on one worker only."""
     fitted(BoringTask(FewData()), max_epochs=10_000, callbacks=[Breaks()])
 
 
 def given_strategy(folder):
-    """A strategy that the user made."""
+    """Fit with a strategy object of the user."""
     strategy = tf.distribute.MultiWorkerMirroredStrategy()
     trainer = fitted(BoringTask(FewData()), max_epochs=1, strategy=strategy)
     return trainer.workers.index, trainer.workers.count, dict(trainer.callback_metrics)

@@ -1,6 +1,6 @@
-"""Pairs: what Keras fit does under two devices, and what the Trainer does there.
+"""Pairs of tests on two devices: one of Keras' fit, one of the Trainer.
 
-Each trap was measured on CPUs. The test of Keras asserts what is right, and is expected to fail.
+Both assert what is right; the one of Keras is expected to fail.
 """
 
 from functools import partial
@@ -10,7 +10,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from helpers.replicated import trainer_of
-from parity.traps import apart, batches, data, keras_trap, net, problem, two_devices, weights
+from parity.traps import (
+    batches,
+    data,
+    keras_trap,
+    largest_difference,
+    net,
+    problem,
+    two_devices,
+    weights,
+)
 
 from lightning_tf import Task
 from lightning_tf.optimizers.named_optimizer import INITIAL_LOSS_SCALE
@@ -21,7 +30,7 @@ pytestmark = [pytest.mark.distributed, pytest.mark.filterwarnings("ignore")]
 
 
 def by_keras(strategy, make, x, y, size, epochs=1, **compiled):
-    """The weights after fit."""
+    """Return the weights after fit."""
     with strategy.scope():
         model = make()
         optimizer = compiled.pop("optimizer", lambda: keras.optimizers.SGD(0.1))()
@@ -87,7 +96,7 @@ def test_lightning_tf_skips_an_update_that_overflows_on_the_second_replica():
     model.compile(keras.optimizers.SGD(0.1), "mse")
     trainer = trainer_of(2, max_epochs=1, precision="16-mixed", num_sanity_val_steps=0)
     trainer.fit(KerasTask(model, data=data(x, y, 4)))
-    assert apart(before, weights(model)) == 0.0
+    assert largest_difference(before, weights(model)) == 0.0
     scale = trainer.training.optimizers[""].loss_scale
     assert float(scale.numpy()) == INITIAL_LOSS_SCALE / 2
 
@@ -102,7 +111,7 @@ def test_keras_runs_several_steps_in_a_call_on_two_devices():
 
 def test_lightning_tf_runs_several_steps_in_a_call_on_two_devices():
     x, y = problem()
-    assert apart(by_trainer(1, net, x, y, 4), by_trainer(2, net, x, y, 4)) < 1e-6
+    assert largest_difference(by_trainer(1, net, x, y, 4), by_trainer(2, net, x, y, 4)) < 1e-6
 
 
 @keras_trap("'merge_call called while defining a new graph'", raises=RuntimeError)
@@ -114,7 +123,7 @@ def test_keras_accumulates_gradients_on_two_devices():
 def test_lightning_tf_accumulates_gradients_on_two_devices():
     x, y = problem()
     one, two = (by_trainer(n, net, x, y, 4, accumulate_grad_batches=2) for n in (1, 2))
-    assert apart(one, two) < 1e-6
+    assert largest_difference(one, two) < 1e-6
 
 
 # ---- clipping
@@ -131,14 +140,20 @@ CLIPPED = {
 def test_keras_clips_what_is_summed(kind):
     x, y = problem(4)
     found = by_keras(two_devices(), net, x, y, 4, optimizer=CLIPPED[kind])
-    assert apart(by_keras(one_device(), net, x, y, 4, optimizer=CLIPPED[kind]), found) < 1e-5
+    assert (
+        largest_difference(by_keras(one_device(), net, x, y, 4, optimizer=CLIPPED[kind]), found)
+        < 1e-5
+    )
 
 
 @pytest.mark.parametrize("kind", CLIPPED)
 def test_lightning_tf_clips_what_is_summed(kind):
     x, y = problem(4)
     found = by_trainer(2, net, x, y, 4, CLIPPED[kind])
-    assert apart(by_keras(one_device(), net, x, y, 4, optimizer=CLIPPED[kind]), found) < 1e-5
+    assert (
+        largest_difference(by_keras(one_device(), net, x, y, 4, optimizer=CLIPPED[kind]), found)
+        < 1e-5
+    )
 
 
 # ---- batches that do not divide
@@ -154,28 +169,28 @@ def test_keras_takes_a_first_batch_that_does_not_divide():
 def test_lightning_tf_takes_a_first_batch_that_does_not_divide():
     x, y = problem(12)
     found = by_trainer(2, net, x, y, 3)
-    assert apart(by_keras(one_device(), net, x, y, 3), found) < 1e-6
+    assert largest_difference(by_keras(one_device(), net, x, y, 3), found) < 1e-6
 
 
-def normalised():
+def normalized():
     return net(
         partial(keras.layers.Dense, 4), partial(keras.layers.BatchNormalization, synchronized=True)
     )
 
 
 @keras_trap("a replica that the last batch leaves empty counts, or makes NaN")
-@pytest.mark.parametrize("make", [net, normalised])
+@pytest.mark.parametrize("make", [net, normalized])
 def test_keras_takes_a_last_batch_that_leaves_a_replica_empty(make):
     x, y = problem(9)
     found = by_keras(two_devices(), make, x, y, 4, epochs=5)
-    assert apart(by_keras(one_device(), make, x, y, 4, epochs=5), found) < 1e-4
+    assert largest_difference(by_keras(one_device(), make, x, y, 4, epochs=5), found) < 1e-4
 
 
-@pytest.mark.parametrize("make", [net, normalised])
+@pytest.mark.parametrize("make", [net, normalized])
 def test_lightning_tf_takes_a_last_batch_that_leaves_a_replica_empty(make):
     x, y = problem(9)
     found = by_trainer(2, make, x, y, 4, max_epochs=5)
-    assert apart(by_keras(one_device(), make, x, y, 4, epochs=5), found) < 1e-4
+    assert largest_difference(by_keras(one_device(), make, x, y, 4, epochs=5), found) < 1e-4
 
 
 # ---- two optimizers
@@ -235,13 +250,13 @@ def test_lightning_tf_trains_two_optimizers_on_two_devices():
         task = TwoModelsTask(data(*problem(), 4))
         trainer_of(devices, max_epochs=1).fit(task)
         found.append(weights(task.first) + weights(task.second))
-    assert apart(*found) < 1e-6
+    assert largest_difference(*found) < 1e-6
 
 
 # ---- what a replica keeps for itself
 
 
-def unsynchronised():
+def unsynchronized():
     return net(partial(keras.layers.BatchNormalization, momentum=0.5))
 
 
@@ -255,16 +270,16 @@ def far_apart():
 @keras_trap("moving statistics drift apart and those of the first replica are saved")
 def test_keras_keeps_moving_statistics_of_all_replicas():
     x, y = far_apart()
-    found = by_keras(two_devices(), unsynchronised, x, y, 4)
+    found = by_keras(two_devices(), unsynchronized, x, y, 4)
     moving_mean = found[2]
     assert moving_mean.max() > 2.0, "the first replica has seen nothing but small numbers"
 
 
 def test_lightning_tf_keeps_moving_statistics_of_all_replicas():
     x, y = far_apart()
-    assert by_trainer(2, unsynchronised, x, y, 4)[2].max() > 2.0
-    one, two = (by_trainer(n, unsynchronised, x, y, 4, sync_batchnorm=True) for n in (1, 2))
-    assert apart(one, two) < 1e-5
+    assert by_trainer(2, unsynchronized, x, y, 4)[2].max() > 2.0
+    one, two = (by_trainer(n, unsynchronized, x, y, 4, sync_batchnorm=True) for n in (1, 2))
+    assert largest_difference(one, two) < 1e-5
 
 
 @keras_trap("all replicas draw the same mask")

@@ -1,4 +1,4 @@
-"""Pairs: what Keras fit does on one device, and what the Trainer does there."""
+"""Pairs of tests on one device: Keras' fit, expected to fail, and the Trainer."""
 
 from functools import partial
 
@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from helpers.boring import quiet
 from helpers.replicated import trainer_of
-from parity.traps import apart, batches, data, keras_trap, net, problem, weights
+from parity.traps import batches, data, keras_trap, largest_difference, net, problem, weights
 
 from lightning_tf import Callback, Trainer
 from lightning_tf.tasks import KerasTask
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 
 def accumulating():
-    """A rate of 1 for two updates, then of nothing; four batches make an update."""
+    """Return SGD with a rate of 1 for two updates, then 0; four batches make an update."""
     rate = keras.optimizers.schedules.PiecewiseConstantDecay([1], [1.0, 0.0])
     return keras.optimizers.SGD(rate, gradient_accumulation_steps=4)
 
@@ -28,7 +28,7 @@ def test_keras_counts_updates_for_schedules():
     before = weights(model)
     model.compile(accumulating(), "mse")
     model.fit(batches(*problem(4), 1), verbose=0)
-    assert apart(before, weights(model)) > 0.1
+    assert largest_difference(before, weights(model)) > 0.1
 
 
 def test_lightning_tf_counts_updates_for_schedules():
@@ -36,7 +36,7 @@ def test_lightning_tf_counts_updates_for_schedules():
     before = weights(model)
     model.compile(accumulating(), "mse")
     Trainer(**quiet(max_epochs=1)).fit(KerasTask(model, data=data(*problem(4), 1)))
-    assert apart(before, weights(model)) > 0.1
+    assert largest_difference(before, weights(model)) > 0.1
 
 
 def with_dropout():
@@ -44,7 +44,7 @@ def with_dropout():
 
 
 def in_two_halves(folder, save):
-    """The weights of a fit of four epochs, and of two that are saved and two that are resumed."""
+    """Compare the weights of four epochs with those of two epochs, a save and two more."""
     x, y = problem()
     models = [with_dropout() for _ in range(3)]
     for model in models:
@@ -55,7 +55,7 @@ def in_two_halves(folder, save):
     first.fit(batches(x, y, 4), epochs=2, verbose=0)
     save(first, second, folder)
     second.fit(batches(x, y, 4), epochs=2, verbose=0)
-    return apart(weights(whole), weights(second))
+    return largest_difference(weights(whole), weights(second))
 
 
 def by_weights_file(first, second, folder):
@@ -87,7 +87,7 @@ def test_lightning_tf_resumes_exactly(tmp_path, devices):
             if last == 2:
                 trainer.save_checkpoint(tmp_path / "half")
         found.append(weights(model))
-    assert apart(*found) == 0.0
+    assert largest_difference(*found) == 0.0
 
 
 def hidden_kernel(model):
@@ -124,7 +124,7 @@ def product(wanted, given):
 
 
 def reader():
-    """An embedding and a batch that reads its second row twice; what Adam moves it by is known."""
+    """Return an embedding and a batch that reads its second row twice."""
     keras.utils.set_random_seed(1)
     table = keras.layers.Embedding(4, 1, embeddings_initializer="zeros")
     model = keras.Sequential([keras.Input((2,), dtype="int32"), table, keras.layers.Flatten()])
@@ -133,7 +133,7 @@ def reader():
 
 
 def moved(model):
-    """Of the row; Adam's first step is its rate, whatever the gradient."""
+    """Return the row's value; Adam's first step is its rate, whatever the gradient."""
     return float(np.asarray(model.layers[0].embeddings.numpy())[1, 0])
 
 

@@ -1,8 +1,8 @@
-"""The pair of several workers: Keras fit fails there, the Trainer ends as one process does."""
+"""A pair of tests on two workers: Keras' fit fails, the Trainer equals one process."""
 
 import pytest
 from helpers.on_workers import run
-from parity.traps import apart, keras_trap
+from parity.traps import keras_trap, largest_difference
 from parity.worker_traps import by_trainer
 
 pytestmark = pytest.mark.distributed
@@ -16,4 +16,4 @@ def test_keras_fits_on_two_workers(tmp_path):
 def test_lightning_tf_fits_on_two_workers(tmp_path):
     found, _ = run("parity.worker_traps:by_trainer", tmp_path)
     alone = by_trainer(tmp_path)
-    assert max(apart(alone, worker) for worker in found) < 1e-5
+    assert max(largest_difference(alone, worker) for worker in found) < 1e-5

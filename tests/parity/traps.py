@@ -1,4 +1,4 @@
-"""What the pairs of the parity suite share: a tiny problem, and Keras' strategy of two devices."""
+"""Helpers of the parity tests: a tiny problem, and Keras' strategy of two devices."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ SEEN_IN = "3.15"
 
 
 def keras_trap(what, raises=AssertionError):
-    """Marks what Keras does otherwise; passing, which a repaired Keras would, fails the suite."""
+    """Mark a test of what Keras does wrong; the suite fails when a repaired Keras passes it."""
     reason = f"Keras {SEEN_IN}: {what}"
     return pytest.mark.xfail(strict=True, raises=raises, reason=reason)
 
 
 @cache
 def two_devices():
-    """Two logical CPUs under TensorFlow's own defaults."""
+    """Return a MirroredStrategy of two logical CPUs with TensorFlow's defaults."""
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 
 
 def problem(examples=12, seed=0):
-    """Regression of the sum of three features."""
+    """Return examples of three features and their sum plus one."""
     x = np.random.RandomState(seed).normal(size=(examples, 3)).astype("float32")
     return x, x.sum(axis=1, keepdims=True) + 1.0
 
@@ -37,7 +37,7 @@ def batches(x, y, size):
 
 
 class Ordered(ArrayData):
-    """The same batches for the Trainer: in the order of the arrays."""
+    """Data for the Trainer in the order of the arrays, without shuffling."""
 
     def train_dataset(self, epoch):
         part = self._part("train")
@@ -49,7 +49,7 @@ def data(x, y, size):
 
 
 def net(*makers):
-    """Layers between three inputs and one output, the same weights each time."""
+    """Return a network of three inputs and one output, with the same weights each time."""
     keras.utils.set_random_seed(1)  # a layer draws the seed of its weights when it is made
     hidden = [make() for make in makers]
     return keras.Sequential([keras.Input((3,)), *hidden, keras.layers.Dense(1)])
@@ -59,7 +59,7 @@ def weights(model):
     return [np.asarray(value) for value in model.get_weights()]
 
 
-def apart(one, other):
-    """The largest difference of two lists of arrays; infinite where one is not finite."""
+def largest_difference(one, other):
+    """Return the largest difference of two lists of arrays; infinite where one is not finite."""
     differences = [np.abs(a - b).max() for a, b in zip(one, other, strict=True)]
     return float(np.nan_to_num(max(differences), nan=np.inf, posinf=np.inf))

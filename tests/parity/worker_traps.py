@@ -1,4 +1,4 @@
-"""The same fit by Keras and by the Trainer; run by `on_workers` in every worker."""
+"""The same fit by Keras and by the Trainer; `on_workers` runs it in every worker."""
 
 from __future__ import annotations
 

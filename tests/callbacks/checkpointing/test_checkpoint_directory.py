@@ -23,39 +23,39 @@ def content(path):
 
 
 def test_a_taken_name_gets_a_version(folder):
-    first = made(folder.free("a"))
-    second = made(folder.free("a"))
+    first = made(folder.free_path("a"))
+    second = made(folder.free_path("a"))
     assert [os.path.basename(path) for path in (first, second)] == ["a.ckpt", "a-v1.ckpt"]
-    assert folder.free("a").endswith("a-v2.ckpt")
-    assert folder.free("a", reusable={second}) == second
+    assert folder.free_path("a").endswith("a-v2.ckpt")
+    assert folder.free_path("a", reusable={second}) == second
 
 
 def test_without_versions_a_taken_name_is_given_again(folder):
-    path = made(folder.free("a"))
-    assert CheckpointDirectory(folder.path, versioned=False).free("a") == path
+    path = made(folder.free_path("a"))
+    assert CheckpointDirectory(folder.path, versioned=False).free_path("a") == path
 
 
 def test_a_dangling_link_is_taken(folder):
     os.makedirs(folder.path)
-    os.symlink("nowhere", folder.free("a"))
-    assert folder.free("a").endswith("a-v1.ckpt")
+    os.symlink("nowhere", folder.free_path("a"))
+    assert folder.free_path("a").endswith("a-v1.ckpt")
 
 
 def test_nothing_outside_is_removed(folder, tmp_path):
-    inside = made(folder.free("a"))
+    inside = made(folder.free_path("a"))
     outside = made(str(tmp_path / "outside.ckpt"))
     deeper = made(os.path.join(folder.path, "other", "b.ckpt"))
-    link = folder.free("link")
+    link = folder.free_path("link")
     os.symlink(outside, link)
-    for path in (inside, outside, deeper, link, folder.free("missing")):
+    for path in (inside, outside, deeper, link, folder.free_path("missing")):
         folder.remove(path)
     assert not os.path.exists(inside)
     assert content(outside) == content(deeper) == content(link) == "x"
 
 
 def test_a_link_is_relative_and_moves_on(folder, tmp_path):
-    first, second = made(folder.free("a"), "first"), made(folder.free("b"), "second")
-    last = folder.free("last")
+    first, second = made(folder.free_path("a"), "first"), made(folder.free_path("b"), "second")
+    last = folder.free_path("last")
     folder.link(last, first)
     assert os.readlink(last) == "a.ckpt"
     folder.link(last, second)
@@ -66,7 +66,7 @@ def test_a_link_is_relative_and_moves_on(folder, tmp_path):
 
 
 def test_a_link_takes_the_place_of_a_directory(folder):
-    target, last = made(folder.free("a"), "new"), made(folder.free("last"), "old")
+    target, last = made(folder.free_path("a"), "new"), made(folder.free_path("last"), "old")
     folder.link(last, target)
     assert content(last) == "new"
     assert sorted(os.listdir(folder.path)) == ["a.ckpt", "last.ckpt"]
@@ -77,7 +77,7 @@ def test_without_links_it_is_a_copy(folder, monkeypatch):
         raise OSError("this file system has no links")
 
     monkeypatch.setattr(os, "symlink", refuse)
-    target, last = made(folder.free("a"), "new"), folder.free("last")
+    target, last = made(folder.free_path("a"), "new"), folder.free_path("last")
     folder.link(last, target)
     assert not os.path.islink(last)
     assert content(last) == "new"

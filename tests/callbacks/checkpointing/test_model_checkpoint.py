@@ -401,7 +401,7 @@ def test_best_and_last_are_found_by_name(tmp_path):
     assert trainer.validate(trainer.task, ckpt_path="best")["val_loss"] != final
 
 
-def test_another_task_starts_with_empty_books(tmp_path):
+def test_another_task_starts_without_checkpoints(tmp_path):
     checkpoint = ModelCheckpoint(monitor="val_score", filename="{val_score}")
     trained(tmp_path, checkpoint, Scripted([1]), max_epochs=1)
     trained(tmp_path, checkpoint, Scripted([5]), max_epochs=1)

@@ -79,7 +79,7 @@ def test_beside_a_live_bar_every_line_stays_whole(monkeypatch):
     ("arguments", "message"),
     [
         ({"only": "val/"}, "only='val/'"),
-        ({"max_rows": 0}, "max_rows=0"),
+        ({"max_rows": 0}, "max_rows is 0"),
         ({"console": Console(), "file": io.StringIO()}, "both console and file"),
     ],
 )

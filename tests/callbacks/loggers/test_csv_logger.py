@@ -229,5 +229,5 @@ def test_a_folder_that_cannot_be_made_is_warned_about_and_ends_no_run(tmp_path, 
 
 
 def test_an_interval_below_one_is_refused():
-    with pytest.raises(ConfigurationError, match="flush_every_n_steps=0"):
+    with pytest.raises(ConfigurationError, match="flush_every_n_steps is 0"):
         CSVLogger(flush_every_n_steps=0)

@@ -7,7 +7,7 @@ from helpers.boring import BoringTask, Rows, fitted
 from PIL import Image
 
 from lightning_tf.callbacks import CSVLogger, JSONLinesLogger
-from lightning_tf.callbacks.loggers.image_annotations import COLORS, OPACITY, annotated_images
+from lightning_tf.callbacks.loggers.image_annotations import COLORS, OPACITY, draw_annotations
 from lightning_tf.exceptions import DataError
 
 BLACK = np.zeros((1, 100, 120, 3), "uint8")
@@ -22,15 +22,15 @@ def boxes(**options):
 
 
 def test_a_mask_is_painted_over_its_classes_alone():
-    (image,), captions = annotated_images(BLACK, ["noon"], masks=[{"truth": MASK}])
+    (image,), captions = draw_annotations(BLACK, ["noon"], masks=[{"truth": MASK}])
     assert captions == ["noon\ntruth"]
     np.testing.assert_array_equal(image[98, 3], np.rint(np.array(COLORS[1]) * OPACITY))
     assert not image[:55].any()
     assert not image[98, 60:].any()
     data = np.where(ROAD == 1, 3, 7)
-    (named,), _ = annotated_images(BLACK, masks=[{"": {**MASK, "mask_data": data}}])
+    (named,), _ = draw_annotations(BLACK, masks=[{"": {**MASK, "mask_data": data}}])
     assert not named.any()  # 3 and 7 have no name
-    (unnamed,), _ = annotated_images(BLACK, masks=[{"": {"mask_data": data}}])
+    (unnamed,), _ = draw_annotations(BLACK, masks=[{"": {"mask_data": data}}])
     assert unnamed[98, 3].any()
     assert unnamed[3, 118].any()
 
@@ -45,7 +45,7 @@ def test_a_mask_is_painted_over_its_classes_alone():
     ids=["corners", "middle", "pixels"],
 )
 def test_a_box_is_outlined_where_it_is(position):
-    (image,), _ = annotated_images(BLACK, boxes=[{"found": boxes(**position)}])
+    (image,), _ = draw_annotations(BLACK, boxes=[{"found": boxes(**position)}])
     for y, x in ((25, 88), (50, 75), (48, 60), (40, 90)):
         assert tuple(image[y, x]) == COLORS[2], (y, x)
     assert not image[45, 80].any()
@@ -53,9 +53,9 @@ def test_a_box_is_outlined_where_it_is(position):
 
 
 def test_every_set_of_marks_has_an_image_of_its_own():
-    marks = {"truth": boxes(), "found": boxes()}
-    images, captions = annotated_images(
-        np.repeat(BLACK, 2, axis=0), ["a", "b"], [{"truth": MASK}, {}], [marks, {}]
+    annotations = {"truth": boxes(), "found": boxes()}
+    images, captions = draw_annotations(
+        np.repeat(BLACK, 2, axis=0), ["a", "b"], [{"truth": MASK}, {}], [annotations, {}]
     )
     assert captions == ["a\ntruth", "a\nfound", "b"]
     assert images[0, 98, 3].any()
@@ -65,14 +65,14 @@ def test_every_set_of_marks_has_an_image_of_its_own():
 
 def test_small_images_are_enlarged_with_their_marks():
     mask = {"mask_data": np.eye(8, dtype=int)}
-    (image,), _ = annotated_images(np.zeros((1, 8, 8, 1)), masks=[{"m": mask}])
+    (image,), _ = draw_annotations(np.zeros((1, 8, 8, 1)), masks=[{"m": mask}])
     assert image.shape == (96, 96, 3)
     assert image[2, 2].any()
     assert not image[2, 90].any()
 
 
 @pytest.mark.parametrize(
-    ("marks", "message"),
+    ("annotations", "message"),
     [
         ({"masks": []}, "0 masks for 1 images"),
         ({"masks": [{"m": {"mask_data": np.zeros((3, 3), int)}}]}, r"\(100, 120\)"),
@@ -85,9 +85,9 @@ def test_small_images_are_enlarged_with_their_marks():
     ],
     ids=["number", "size", "floats", "no mask", "no boxes", "no position", "sides", "captions"],
 )
-def test_marks_that_do_not_fit_are_told(marks, message):
+def test_annotations_that_do_not_fit_are_told(annotations, message):
     with pytest.raises(DataError, match=message):
-        annotated_images(BLACK, **marks)
+        draw_annotations(BLACK, **annotations)
 
 
 def test_loggers_draw_masks_and_boxes(tmp_path):
@@ -107,8 +107,8 @@ def test_loggers_draw_masks_and_boxes(tmp_path):
     (sheet,) = folder.glob("images/street*.png")
     (plain,) = folder.glob("images/plain*.png")
     with Image.open(sheet) as marked, Image.open(plain) as unmarked:
-        assert marked.size[0] > unmarked.size[0]  # two sets of marks
+        assert marked.size[0] > unmarked.size[0]  # two sets of annotations
         assert COLORS[2] in [color for _, color in marked.getcolors(100_000)]
     lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
     assert [line["name"] for line in lines if line["kind"] == "images"] == ["street", "plain"]
-    assert old.sent == ["plain"]  # it is asked for no marks, and warned about where there are some
+    assert old.sent == ["plain"]  # asked for no annotations, warned about where there are some

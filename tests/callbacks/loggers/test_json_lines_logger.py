@@ -158,7 +158,7 @@ def test_a_failed_run_says_so(tmp_path):
 
 
 def test_a_bad_argument_is_refused():
-    with pytest.raises(ConfigurationError, match="flush_every_n_steps=0"):
+    with pytest.raises(ConfigurationError, match="flush_every_n_steps is 0"):
         JSONLinesLogger(flush_every_n_steps=0)
 
 

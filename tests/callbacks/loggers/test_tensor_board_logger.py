@@ -177,24 +177,24 @@ def test_histograms_of_gradients_are_those_of_wandb_and_change_no_number(tmp_pat
         """Counts beside TensorBoardLogger, by what WandbLogger counts with."""
 
         def __init__(self):
-            self.watch, self.found = Histograms("all", 2), {}
+            self.histograms, self.found = Histograms("all", 2), {}
 
         def on_optimizers_configured(self, trainer, task):
-            self.watch.attach(task, trainer.training.optimizers)
+            self.histograms.attach(task, trainer.training.optimizers)
 
         def next_step(self, trainer):
-            return self.watch.next_step(trainer.global_step)
+            return self.histograms.next_step(trainer.global_step)
 
         def on_train_start(self, trainer, task):
-            self.watch.begin(trainer)
+            self.histograms.begin(trainer)
 
         def on_train_window_end(self, trainer, task):
             self.found |= {
-                (n, trainer.global_step): v for n, v in self.watch.taken(trainer).items()
+                (n, trainer.global_step): v for n, v in self.histograms.read_due(trainer).items()
             }
 
         def teardown(self, trainer, task, stage):
-            self.watch.detach()
+            self.histograms.detach()
 
     kept = Kept()
     board = TensorBoardLogger(histograms_every_n_steps=2, histograms="all")
@@ -265,5 +265,5 @@ def test_a_prediction_leaves_nothing(tmp_path):
 
 @pytest.mark.parametrize("name", ["flush_every_n_steps", "histograms_every_n_steps"])
 def test_bad_arguments_are_refused(name):
-    with pytest.raises(ConfigurationError, match="every_n_steps=-1"):
+    with pytest.raises(ConfigurationError, match="every_n_steps is -1"):
         TensorBoardLogger(**{name: -1})

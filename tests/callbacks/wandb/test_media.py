@@ -24,9 +24,7 @@ def test_images_are_bytes_and_are_copied():
 
 
 def test_large_images_are_jpegs_and_long_lists_are_cut():
-    assert (
-        wandb_media.images(np.zeros((1, 256, 256, 3), "uint8"))(Fake)[0][1]["file_type"] == "jpg"
-    )
+    assert wandb_media.images(np.zeros((1, 256, 256, 3), "uint8"))(Fake)[0][1]["file_type"] == "jpg"
     assert len(wandb_media.images(np.zeros((150, 2, 2, 3), "uint8"))(Fake)) == 100
 
 

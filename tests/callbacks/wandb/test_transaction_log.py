@@ -1,6 +1,6 @@
 import pytest
 
-from lightning_tf.callbacks.wandb.transaction_log import records, remove_if_empty, rows_in
+from lightning_tf.callbacks.wandb.transaction_log import count_rows, read_records, remove_if_empty
 
 
 @pytest.fixture
@@ -19,22 +19,22 @@ def log(sealed, tmp_path):
 
 
 def test_rows_are_counted_also_in_a_torn_and_in_a_damaged_log(log):
-    assert rows_in(log) == 501
+    assert count_rows(log) == 501
     whole = log.read_bytes()
     log.write_bytes(whole[: len(whole) // 2])
-    assert 100 < rows_in(log) < 500
+    assert 100 < count_rows(log) < 500
     damaged = bytearray(whole)
     damaged[len(whole) // 2] ^= 1
     log.write_bytes(bytes(damaged))
-    assert 100 < rows_in(log) < 500
+    assert 100 < count_rows(log) < 500
 
 
 def test_another_file_is_no_log(tmp_path):
     path = tmp_path / "run-a.wandb"
     path.write_bytes(b"something else")
-    assert rows_in(path) == rows_in(tmp_path / "missing") == 0
+    assert count_rows(path) == count_rows(tmp_path / "missing") == 0
     with pytest.raises(ValueError, match="no transaction log"):
-        list(records(path))
+        list(read_records(path))
 
 
 def test_only_a_log_without_records_is_removed(log, tmp_path):

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from lightning_tf.callbacks.wandb.artifacts import WandbModels
+from lightning_tf.callbacks.wandb.artifacts import CheckpointArtifact, WandbArtifacts
 from lightning_tf.callbacks.wandb.uploads import WandbUploads
 
 pytestmark = pytest.mark.usefixtures("sealed")
@@ -37,7 +37,7 @@ def test_files_are_held_though_the_original_goes(tmp_path):
     run, problems = Run(), []
     uploads = WandbUploads(tmp_path / "run", lambda: run, lambda *told: problems.append(told))
     path = Path(a_checkpoint(tmp_path / "a.ckpt"))
-    uploads.add(str(path), "model", ["best"], {"score": 1.0})
+    uploads.add(CheckpointArtifact(str(path), "model", ["best"], {"score": 1.0}))
     for file in path.iterdir():
         file.unlink()
     assert uploads.end(time.monotonic() + 5.0)
@@ -50,7 +50,7 @@ def test_files_are_held_though_the_original_goes(tmp_path):
 def test_what_is_refused_stays_noted_and_is_tried_again(tmp_path):
     run, problems = Run(ConnectionError("away")), []
     uploads = WandbUploads(tmp_path / "run", lambda: run, lambda *told: problems.append(told))
-    uploads.add(a_checkpoint(tmp_path / "a.ckpt"), "model", [], {})
+    uploads.add(CheckpointArtifact(a_checkpoint(tmp_path / "a.ckpt"), "model", []))
     assert not uploads.end(time.monotonic() + 5.0)
     assert [what for what, _ in problems] == ["the upload of model"]
     (left,) = uploads.pending()
@@ -79,15 +79,15 @@ def writer(best, last, score=0.5):
     ],
 )
 def test_which_checkpoint_is_sent_at_the_end(log_model, sent):
-    models = WandbModels(log_model)
-    models.written(writer("best.ckpt", "last.ckpt"), "model")
-    found = models.at_the_end("model")
-    assert [(m.path, m.aliases, m.metadata["score"]) for m in found] == sent
+    artifacts = WandbArtifacts(log_model)
+    artifacts.after_save(writer("best.ckpt", "last.ckpt"), "model")
+    last = artifacts.at_end("model")
+    assert [(a.path, a.aliases, a.metadata["score"]) for a in last] == sent
 
 
 def test_of_all_checkpoints_only_a_new_best_one_gets_the_alias():
-    models, callback = WandbModels("all"), writer("1.ckpt", "1.ckpt")
-    assert models.written(callback, "model")[0].aliases == ["latest", "best"]
+    artifacts, callback = WandbArtifacts("all"), writer("1.ckpt", "1.ckpt")
+    assert artifacts.after_save(callback, "model")[0].aliases == ["latest", "best"]
     callback.last_model_path = "2.ckpt"
-    assert models.written(callback, "model")[0].aliases == ["latest"]
-    assert models.written(writer("3.ckpt", "3.ckpt"), "model")[0].name == "model-1"
+    assert artifacts.after_save(callback, "model")[0].aliases == ["latest"]
+    assert artifacts.after_save(writer("3.ckpt", "3.ckpt"), "model")[0].name == "model-1"

@@ -1,8 +1,8 @@
 """A GAN's offline W&B run: scores of both networks, images, the film."""
 
 import pytest
-from helpers.adversarial import small_gan
 from helpers.boring import quiet
+from helpers.small_gan import small_gan
 from helpers.wandb_log import logged_runs
 
 from lightning_tf import Trainer

@@ -1,4 +1,3 @@
-from helpers.paths import SEARCHED
 import logging
 import os
 import signal
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 import wandb
 from helpers.boring import BoringTask, NumberData, NumberTask, fitted
+from helpers.paths import SEARCHED
 from helpers.wandb_log import logged_runs
 
 from lightning_tf import Callback

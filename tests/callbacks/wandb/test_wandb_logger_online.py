@@ -1,4 +1,3 @@
-from helpers.paths import ROOT, SEARCHED
 import json
 import os
 import signal
@@ -6,12 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from helpers import killed_run
 import numpy as np
 import pytest
 import wandb
 import yaml
+from helpers import killed_run
 from helpers.boring import BoringTask, NumberData, NumberTask, Rows, fitted, quiet
+from helpers.paths import ROOT, SEARCHED
 from helpers.wandb_log import logged_runs
 
 from lightning_tf import Trainer
@@ -19,8 +19,6 @@ from lightning_tf.callbacks import ModelCheckpoint, WandbLogger
 from lightning_tf.exceptions import CheckpointError
 
 pytestmark = pytest.mark.distributed  # a server and wandb's own process take part
-
-
 
 
 def logger_to(server, folder, **arguments):

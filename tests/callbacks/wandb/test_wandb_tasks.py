@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from helpers.adversarial import small_gan
 from helpers.boring import fitted
+from helpers.small_gan import small_gan
 from helpers.wandb_log import logged_runs
 
 from lightning_tf.callbacks import WandbLogger

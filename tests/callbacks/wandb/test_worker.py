@@ -10,7 +10,13 @@ pytestmark = pytest.mark.distributed
 def fitted(folder, mode, worker_metrics, expected, **options):
     """The id of the run, which all workers know."""
     (first, *others), _ = run(
-        "helpers.wandb_workers:measured", folder, mode, worker_metrics, expected, timeout=300, **options
+        "helpers.wandb_workers:measured",
+        folder,
+        mode,
+        worker_metrics,
+        expected,
+        timeout=300,
+        **options,
     )
     assert len(others) == 1
     return first, others[0]

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 from helpers.boring import quiet
-from helpers.painted_sets import PaintedOnce, PaintedThrice, PaintedTwice, prepared_in, ready
+from helpers.tfds_image_sets import NoValidation, ThreeSplits, UnequalSizes, prepare_sets, set_up
 
 from lightning_tf import Trainer
 from lightning_tf.data.pipeline.array_records import ArrayRecords
@@ -19,7 +19,7 @@ from lightning_tf.distribute.input_shard import InputShard
 from lightning_tf.exceptions import ConfigurationError, DataError
 from lightning_tf.tasks import ImageClassification
 
-SETS = (PaintedOnce, PaintedTwice, PaintedThrice)
+SETS = (NoValidation, UnequalSizes, ThreeSplits)
 ON_DISK, RESIDENT = "array_record", "tfrecord"
 
 
@@ -27,7 +27,7 @@ ON_DISK, RESIDENT = "array_record", "tfrecord"
 def prepared(tmp_path_factory):
     """A folder for each format; three files a split, as large sets have many."""
     return {
-        file_format: prepared_in(tmp_path_factory.mktemp(file_format), file_format, 3, SETS)
+        file_format: prepare_sets(tmp_path_factory.mktemp(file_format), file_format, 3, SETS)
         for file_format in (ON_DISK, RESIDENT)
     }
 
@@ -59,13 +59,13 @@ def assert_same(found, expected):
 @pytest.mark.parametrize(
     ("name", "options"),
     [
-        ("painted_once", {"test_fraction": None}),
-        ("painted_twice", {"image_size": 5, "test_fraction": 0.2}),
+        ("no_validation", {"test_fraction": None}),
+        ("unequal_sizes", {"image_size": 5, "test_fraction": 0.2}),
     ],
 )
 def test_both_formats_give_the_same_batches(prepared, name, options, in_memory):
     both = [
-        ready(name, prepared[file_format], batch_size=8, seed=3, in_memory=in_memory, **options)
+        set_up(name, prepared[file_format], batch_size=8, seed=3, in_memory=in_memory, **options)
         for file_format in (ON_DISK, RESIDENT)
     ]
     on_disk, resident = both
@@ -81,8 +81,8 @@ def test_both_formats_give_the_same_batches(prepared, name, options, in_memory):
 
 
 def test_an_index_is_that_of_the_sets_own_data_source(prepared):
-    data = ready("painted_once", prepared[ON_DISK], val_fraction=0.0)
-    builder = tfds.builder("painted_once", data_dir=prepared[ON_DISK])
+    data = set_up("no_validation", prepared[ON_DISK], val_fraction=0.0)
+    builder = tfds.builder("no_validation", data_dir=prepared[ON_DISK])
     rows = [*builder.as_data_source("train"), *builder.as_data_source("test")]
     assert len({row["place"] for row in rows}) == 60
     source = data.splits["train"].source
@@ -96,7 +96,7 @@ def test_a_training_run_is_the_same_in_both_formats(prepared):
     weights, rows = [], []
     for file_format in (ON_DISK, RESIDENT):
         task = ImageClassification(
-            "tfds:painted_once",
+            "tfds:no_validation",
             "linear",
             batch_size=8,
             data_dir=prepared[file_format],
@@ -111,13 +111,13 @@ def test_a_training_run_is_the_same_in_both_formats(prepared):
 
 
 def test_nothing_is_read_at_set_up_where_nothing_is_held_out(prepared, read):
-    ready("painted_thrice", prepared[ON_DISK])
-    ready("painted_once", prepared[ON_DISK], val_fraction=0.0)
+    set_up("three_splits", prepared[ON_DISK])
+    set_up("no_validation", prepared[ON_DISK], val_fraction=0.0)
     assert read == []
 
 
 def test_labels_to_hold_out_by_are_read_once_and_of_training_alone(prepared, read):
-    data = ready("painted_once", prepared[ON_DISK])
+    data = set_up("no_validation", prepared[ON_DISK])
     assert read == list(range(50))
     data.setup("test")
     assert read == list(range(50))
@@ -125,14 +125,14 @@ def test_labels_to_hold_out_by_are_read_once_and_of_training_alone(prepared, rea
 
 def test_a_wrong_fraction_is_named_before_anything_is_read(prepared, read):
     with pytest.raises(ConfigurationError, match="held-out fractions"):
-        ready("painted_once", prepared[ON_DISK], val_fraction=1.5)
+        set_up("no_validation", prepared[ON_DISK], val_fraction=1.5)
     with pytest.raises(ConfigurationError, match="bring their own test split"):
-        ready("painted_once", prepared[ON_DISK], test_fraction=0.5)
+        set_up("no_validation", prepared[ON_DISK], test_fraction=0.5)
     assert read == []
 
 
 def test_resuming_inside_an_epoch_reads_what_is_left(prepared, read):
-    data = ready("painted_thrice", prepared[ON_DISK], batch_size=8, seed=3)
+    data = set_up("three_splits", prepared[ON_DISK], batch_size=8, seed=3)
     rest = batches(data.dataset_for("train", epoch=2, batch=3))
     assert read == epoch_order(np.arange(40), 3, 2)[24:].tolist()
     assert [len(labels) for _, labels in rest] == [8, 8]
@@ -140,7 +140,7 @@ def test_resuming_inside_an_epoch_reads_what_is_left(prepared, read):
 
 @pytest.mark.parametrize("stage", ["train", "val", "predict"])
 def test_a_worker_reads_its_own_rows(prepared, read, stage):
-    data = ready("painted_thrice", prepared[ON_DISK], batch_size=8, seed=3)
+    data = set_up("three_splits", prepared[ON_DISK], batch_size=8, seed=3)
     whole = batches(data.dataset_for(stage))
     everything, read[:] = sorted(read), []
     seen = []
@@ -159,12 +159,12 @@ def test_a_worker_reads_its_own_rows(prepared, read, stage):
 
 
 def test_a_split_without_labels_is_predicted_and_refused_in_testing(prepared):
-    data = ready("painted_thrice", prepared[ON_DISK])
+    data = set_up("three_splits", prepared[ON_DISK])
     assert [len(images) for images in data.predict_dataset()] == [5]
     with pytest.raises(tf.errors.InvalidArgumentError, match="label is not within 0 to 1"):
         batches(data.test_dataset())
     with pytest.raises(DataError, match="labels must be 0 to 1, but 5 of 51 are not"):
-        ready("painted_thrice", prepared[ON_DISK], in_memory=True)
+        set_up("three_splits", prepared[ON_DISK], in_memory=True)
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="open files are listed on Linux")
@@ -178,7 +178,7 @@ def test_files_are_opened_once_for_all_epochs_and_closed_at_teardown(tmp_path, m
         return create(filename, *arguments)
 
     monkeypatch.setattr(array_record_data_source, "_create_reader", noting)
-    data = ready("painted_thrice", prepared_in(tmp_path, ON_DISK, 3, [PaintedThrice]))
+    data = set_up("three_splits", prepare_sets(tmp_path, ON_DISK, 3, [ThreeSplits]))
     assert opened(tmp_path) == 0
     for again in (1, 2):
         for epoch in range(3):
@@ -201,7 +201,7 @@ def opened(folder):
 
 
 def test_pipelines_leave_nothing_behind_that_holds_the_set(prepared):
-    data = ready("painted_thrice", prepared[ON_DISK])
+    data = set_up("three_splits", prepared[ON_DISK])
     for epoch in range(2):
         batches(data.train_dataset(epoch))
     left = weakref.ref(data.splits["train"].source)
@@ -211,7 +211,7 @@ def test_pipelines_leave_nothing_behind_that_holds_the_set(prepared):
 
 
 def test_a_pipeline_outlives_its_set_and_a_cleared_session(prepared):
-    data = ready("painted_thrice", prepared[ON_DISK])
+    data = set_up("three_splits", prepared[ON_DISK])
     dataset = data.train_dataset(0)
     expected = batches(dataset)
     keras.utils.clear_session()

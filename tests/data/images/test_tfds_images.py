@@ -6,7 +6,7 @@ import socket
 
 import numpy as np
 import pytest
-from helpers.painted_sets import PaintedOnce, PaintedTwice, images, prepared_in, ready
+from helpers.tfds_image_sets import NoValidation, UnequalSizes, images, prepare_sets, set_up
 
 from lightning_tf.data import TfdsImages
 from lightning_tf.data.sources import tfds_set
@@ -15,7 +15,7 @@ from lightning_tf.exceptions import ConfigurationError, DataError
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory):
-    return prepared_in(tmp_path_factory.mktemp("tfds"), builders=(PaintedOnce, PaintedTwice))
+    return prepare_sets(tmp_path_factory.mktemp("tfds"), builders=(NoValidation, UnequalSizes))
 
 
 def sizes(data):
@@ -29,7 +29,7 @@ def flat(dataset):
 
 @pytest.mark.parametrize("in_memory", [False, True])
 def test_a_prepared_set_is_read_without_a_network(prepared, in_memory):
-    data = ready("painted_once", prepared, in_memory=in_memory)
+    data = set_up("no_validation", prepared, in_memory=in_memory)
     assert sizes(data) == {"train": 45, "val": 5, "test": 10}
     assert data.input_shape == (6, 6, 3)
     assert data.class_names == ["left", "right"]
@@ -39,24 +39,24 @@ def test_a_prepared_set_is_read_without_a_network(prepared, in_memory):
 
 
 def test_an_epoch_is_pure_and_resumes_at_any_batch(prepared):
-    data = ready("painted_once", prepared, batch_size=8, seed=3)
+    data = set_up("no_validation", prepared, batch_size=8, seed=3)
     whole, _ = flat(data.train_dataset(2))
     assert (
-        flat(ready("painted_once", prepared, batch_size=8, seed=3).train_dataset(2))[0] == whole
+        flat(set_up("no_validation", prepared, batch_size=8, seed=3).train_dataset(2))[0] == whole
     ).all()
     assert (flat(data.train_dataset(3))[0] != whole).any()
     assert (flat(data.train_dataset_from(2, 3))[0] == whole[24:]).all()
 
 
 def test_a_validation_split_is_used_and_sizes_are_made_equal(prepared):
-    data = ready("painted_twice", prepared, image_size=5, test_fraction=0.2)
+    data = set_up("unequal_sizes", prepared, image_size=5, test_fraction=0.2)
     assert sizes(data) == {"train": 16, "val": 6, "test": 4}
     assert flat(data.val_dataset())[0].shape == (6, 5, 5, 3)
 
 
 def test_images_of_many_sizes_need_a_size(prepared):
     with pytest.raises(ConfigurationError, match="pass image_size="):
-        ready("painted_twice", prepared)
+        set_up("unequal_sizes", prepared)
 
 
 def test_an_unknown_set_is_answered_with_the_nearest(tmp_path):
@@ -75,7 +75,7 @@ def test_a_set_that_is_not_prepared_is_named(tmp_path):
         TfdsImages("cifar10", data_dir=tmp_path).setup("fit")
 
 
-class PaintedAnew(PaintedOnce):
+class NextVersion(NoValidation):
     """Registered, as the sets of the library are, so that it can be prepared by its name."""
 
 
@@ -86,29 +86,29 @@ def test_a_set_is_prepared_in_the_format_that_is_asked_for(tmp_path, monkeypatch
     with socket.create_server(("127.0.0.1", 0)) as server:
         monkeypatch.setattr(tfds_set, "HOST", "127.0.0.1")  # the network, as far as it is needed
         monkeypatch.setattr(tfds_set, "PORT", server.getsockname()[1])
-        ready("painted_anew", tmp_path, file_format=file_format)
+        set_up("next_version", tmp_path, file_format=file_format)
     found = {path.name.split("-")[1].split(".")[1] for path in tmp_path.rglob("*-of-*")}
     assert found == {file_format or "tfrecord"}
 
 
 def test_a_set_in_another_format_than_asked_for_is_refused(prepared):
     with pytest.raises(ConfigurationError, match=r"as tfrecord, but file_format is 'array_record'"):
-        TfdsImages("painted_once", data_dir=prepared, file_format="array_record").prepare_data()
-    data = TfdsImages("painted_once", data_dir=prepared, file_format="array_record")
+        TfdsImages("no_validation", data_dir=prepared, file_format="array_record").prepare_data()
+    data = TfdsImages("no_validation", data_dir=prepared, file_format="array_record")
     with pytest.raises(ConfigurationError, match=r"or pass the data_dir= of another folder"):
         data.setup("fit")
-    assert sizes(ready("painted_once", prepared, file_format="tfrecord"))["train"] == 45
+    assert sizes(set_up("no_validation", prepared, file_format="tfrecord"))["train"] == 45
 
 
 def test_of_a_set_in_two_formats_the_one_asked_for_is_read(tmp_path):
-    folders = [prepared_in(tmp_path / name, name, 3) for name in ("tfrecord", "array_record")]
+    folders = [prepare_sets(tmp_path / name, name, 3) for name in ("tfrecord", "array_record")]
     for path in folders[1].rglob("*array_record*-of-*"):
         shutil.copy(path, folders[0] / path.parent.relative_to(folders[1]))
     description = next(folders[0].rglob("dataset_info.json"))
     told = json.loads(description.read_text())
     description.write_text(json.dumps({**told, "alternativeFileFormats": ["array_record"]}))
-    on_disk = ready("painted_once", folders[0], file_format="array_record")
-    resident = ready("painted_once", folders[0])
+    on_disk = set_up("no_validation", folders[0], file_format="array_record")
+    resident = set_up("no_validation", folders[0])
     assert type(on_disk.splits["train"].source).__name__ == "RecordImages"
     assert type(resident.splits["train"].source).__name__ == "EncodedImages"
     for one, other in zip(

@@ -7,10 +7,10 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers.adversarial import CLASSES, SIDE, few_images, small_gan
 from helpers.boring import Rows, fitted, named, quiet
 from helpers.replicated import assert_equal_on_replicas
 from helpers.resumable import assert_resume_is_exact
+from helpers.small_gan import CLASSES, SIDE, few_images, small_gan
 
 from lightning_tf import Trainer
 from lightning_tf.exceptions import ConfigurationError, DataError

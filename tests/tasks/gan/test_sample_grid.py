@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from helpers.adversarial import small_gan
 from helpers.boring import Rows, quiet
+from helpers.small_gan import small_gan
 from PIL import Image
 
 from lightning_tf import Trainer

@@ -5,8 +5,8 @@ import logging
 import keras
 import numpy as np
 import pytest
-from helpers.adversarial import CLASSES, SIDE, few_images, small_gan
 from helpers.boring import Rows, fitted, quiet
+from helpers.small_gan import CLASSES, SIDE, few_images, small_gan
 
 from lightning_tf import Trainer
 from lightning_tf.exceptions import ConfigurationError, DataError

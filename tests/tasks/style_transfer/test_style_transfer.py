@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from helpers.boring import Rows, fitted, named, quiet
-from helpers.painting import CHEAP, HEIGHT, WIDTH, fast, optimized, pixels
 from helpers.replicated import assert_equal_on_replicas
 from helpers.resumable import assert_killed_run_is_exact, assert_resume_is_exact
+from helpers.style_tasks import CHEAP, HEIGHT, WIDTH, fast_network, optimized_image, pixels
 from PIL import Image
 
 from lightning_tf import Trainer
@@ -36,7 +36,7 @@ def vgg(tmp_path_factory):
     return file
 
 
-MAKERS = {"optimize": optimized, "fast": fast}
+MAKERS = {"optimize": optimized_image, "fast": fast_network}
 # Tracing the network and its gradient takes 5 s and more.
 METHODS = ["optimize", pytest.param("fast", marks=pytest.mark.slow)]
 
@@ -46,7 +46,7 @@ METHODS = ["optimize", pytest.param("fast", marks=pytest.mark.slow)]
 
 def test_the_image_moves_towards_the_style_and_is_the_only_thing_that_trains(vgg):
     rows = Rows()
-    task = optimized(vgg, content_weight=0.0, style_weight=1.0)
+    task = optimized_image(vgg, content_weight=0.0, style_weight=1.0)
     trainer = fitted(task, max_steps=40, seed=0, logger=rows, log_every_n_steps=5)
     style = [value for _, value in rows.column("train/style_loss")]
     assert style[-1] < 0.3 * style[0]
@@ -58,7 +58,7 @@ def test_the_image_moves_towards_the_style_and_is_the_only_thing_that_trains(vgg
 
 @pytest.mark.slow
 def test_without_a_style_the_content_comes_back_from_noise(vgg):
-    task = optimized(vgg, start="noise", style_weight=0.0, tv_weight=0.0, learning_rate=0.05)
+    task = optimized_image(vgg, start="noise", style_weight=0.0, tv_weight=0.0, learning_rate=0.05)
     rows = Rows()
     fitted(task, max_steps=100, seed=0, logger=rows, log_every_n_steps=10)
     losses = [value for _, value in rows.column("train/content_loss")]
@@ -66,7 +66,7 @@ def test_without_a_style_the_content_comes_back_from_noise(vgg):
 
 
 def test_the_image_stays_within_what_can_be_shown(vgg):
-    task = optimized(vgg, learning_rate=5.0)
+    task = optimized_image(vgg, learning_rate=5.0)
     fitted(task, max_steps=3, seed=0)
     made = np.asarray(task.preview())
     assert made.min() >= 0.0
@@ -78,7 +78,7 @@ def test_the_image_stays_within_what_can_be_shown(vgg):
 def test_a_total_variation_weight_smoothes(vgg):
     found = []
     for weight in (0.0, 1000.0):
-        task = optimized(vgg, tv_weight=weight, start="noise")
+        task = optimized_image(vgg, tv_weight=weight, start="noise")
         fitted(task, max_steps=20, seed=0)
         found.append(float(np.abs(np.diff(task.preview(), axis=1)).mean()))
     assert found[1] < 0.7 * found[0]
@@ -102,7 +102,7 @@ def test_a_style_of_all_the_weight_is_as_that_style_alone(vgg):
 
 
 def test_luminance_keeps_the_hues_of_the_content(vgg):
-    task = optimized(vgg, colors="luminance", style_weight=20.0)
+    task = optimized_image(vgg, colors="luminance", style_weight=20.0)
     fitted(task, max_steps=15, seed=0)
     made, content = task.preview()[0], pixels(0) / 255.0
     hues = np.array([[0.596, -0.274, -0.322], [0.211, -0.523, 0.312]]).T
@@ -129,7 +129,7 @@ def test_histogram_leaves_the_image_nearer_to_the_colours_of_the_content(vgg):
 
 def test_the_loggers_see_the_image_on_its_way(vgg):
     rows = Rows()
-    fitted(optimized(vgg, progress_every=4), max_steps=10, seed=0, logger=rows)
+    fitted(optimized_image(vgg, progress_every=4), max_steps=10, seed=0, logger=rows)
     sent = [(name, step) for what, name, step, _ in rows.sent if what == "images"]
     assert sent == [("train/stylized", step) for step in (4, 8, 10)]
 
@@ -155,7 +155,7 @@ def test_the_finished_image_is_a_png_with_the_transparency_of_the_content(vgg, t
 
 @pytest.mark.slow
 def test_a_network_learns_a_style_and_paints_an_image_of_another_size(vgg, tmp_path):
-    task = fast(vgg, learning_rate=1e-2, content_weight=0.1, style_weight=10.0, filters=8)
+    task = fast_network(vgg, learning_rate=1e-2, content_weight=0.1, style_weight=10.0, filters=8)
     rows = Rows()
     fitted(task, max_steps=40, seed=0, logger=rows, log_every_n_steps=5)
     style = [value for _, value in rows.column("train/style_loss")]
@@ -168,7 +168,7 @@ def test_a_network_learns_a_style_and_paints_an_image_of_another_size(vgg, tmp_p
 
 @pytest.mark.slow
 def test_an_exported_network_paints_decoded_images_and_files(vgg, tmp_path):
-    task = fast(vgg, colors="luminance")
+    task = fast_network(vgg, colors="luminance")
     fitted(task, max_steps=2, seed=0)
     image = pixels(30, 21, 30)
     expected = task.stylize(image)
@@ -198,7 +198,7 @@ def bare():
 
 @pytest.mark.slow
 def test_a_network_comes_back_from_a_checkpoint_without_the_loss_network_in_it(vgg, tmp_path):
-    task = fast(vgg)
+    task = fast_network(vgg)
     trainer = fitted(task, max_steps=2, seed=0)
     trainer.save_checkpoint(tmp_path / "one.ckpt", weights_only=True)
     size = sum(path.stat().st_size for path in (tmp_path / "one.ckpt").iterdir())
@@ -303,7 +303,7 @@ def test_a_resumed_run_paints_the_image_of_the_run_that_was_not_stopped(vgg, met
 
 
 def from_noise(vgg):
-    return optimized(vgg, start="noise")
+    return optimized_image(vgg, start="noise")
 
 
 @pytest.mark.slow
@@ -329,7 +329,7 @@ def offline(tmp_path, monkeypatch):
 @pytest.mark.usefixtures("offline")
 def test_a_run_goes_to_wandb_offline_with_its_images(vgg, tmp_path):
     logger = WandbLogger("style", mode="offline", dir=tmp_path)
-    fitted(optimized(vgg, progress_every=2), max_steps=4, seed=0, logger=logger)
+    fitted(optimized_image(vgg, progress_every=2), max_steps=4, seed=0, logger=logger)
     images = [path for path in tmp_path.rglob("*.png") if "images" in path.parts]
     assert len(images) >= 2
     shown = np.asarray(Image.open(images[0]))
@@ -388,12 +388,12 @@ def test_what_cannot_be_is_refused_when_it_is_named(options, message):
 
 def test_a_layer_that_the_network_lacks_is_told(vgg):
     with pytest.raises(ConfigurationError, match="Did you mean 'block1_conv1'"):
-        fitted(optimized(vgg, content_layers=["blok1_conv1"]), max_steps=1)
+        fitted(optimized_image(vgg, content_layers=["blok1_conv1"]), max_steps=1)
 
 
 def test_weights_of_another_network_are_told(vgg):
     with pytest.raises(ConfigurationError, match="of backbone 'VGG19' cannot be loaded"):
-        fitted(optimized(vgg, network="VGG19"), max_steps=1)
+        fitted(optimized_image(vgg, network="VGG19"), max_steps=1)
 
 
 @pytest.mark.parametrize("which", ["content", "style"])
@@ -414,8 +414,8 @@ def test_a_folder_without_images_is_told(vgg, tmp_path):
 @pytest.mark.slow
 def test_a_method_says_which_images_it_paints(vgg, tmp_path):
     with pytest.raises(ConfigurationError, match="stylize before training"):
-        optimized(vgg).stylize()
-    task = optimized(vgg)
+        optimized_image(vgg).stylize()
+    task = optimized_image(vgg)
     fitted(task, max_steps=1, seed=0)
     with pytest.raises(ConfigurationError, match="makes one image"):
         task.stylize(pixels(3))
@@ -423,7 +423,7 @@ def test_a_method_says_which_images_it_paints(vgg, tmp_path):
         task.stylize(out=tmp_path / "made.jpg")
     with pytest.raises(ConfigurationError, match="trains no network"):
         task.export(tmp_path / "model")
-    network = fast(vgg)
+    network = fast_network(vgg)
     fitted(network, max_steps=1, seed=0)
     with pytest.raises(ConfigurationError, match="needs an image"):
         network.stylize()

@@ -10,7 +10,7 @@ SIDE, CLASSES = 8, 3
 
 
 def few_images(count=36, seed=0, channels=1):
-    """Images whose class is a bright row, uint8, and their classes."""
+    """Return uint8 images whose class is a bright row, and their classes."""
     random = np.random.default_rng(seed)
     x = random.integers(0, 60, (count, SIDE, SIDE, channels)).astype("uint8")
     y = np.arange(count) % CLASSES
@@ -19,8 +19,8 @@ def few_images(count=36, seed=0, channels=1):
 
 
 def small_gan(loss="minimax", **options):
-    """A GAN that is built and trained in a moment."""
-    usual = {
+    """Return a GAN that is built and trained in a moment."""
+    defaults = {
         "networks": "mlp",
         "width": 8,
         "latent_dim": 6,
@@ -32,5 +32,5 @@ def small_gan(loss="minimax", **options):
     data = options.pop("data", None)
     data = few_images() if data is None else data
     if not isinstance(options.get("networks", "mlp"), str):
-        del usual["width"], usual["dropout"]
-    return GAN(data, loss, **{**usual, **options})
+        del defaults["width"], defaults["dropout"]
+    return GAN(data, loss, **{**defaults, **options})

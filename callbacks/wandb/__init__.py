@@ -1,0 +1,1 @@
+"""Weights & Biases: a run's rows, media, checkpoints and identity."""
