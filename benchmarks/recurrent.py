@@ -67,7 +67,7 @@ def trainer_fit(steps: int, epochs: int, unroll: bool | None = None) -> measure.
             ).fit(task)
 
         timing = measure.timed(run, clock.starts)
-    if unroll is None and not task.hparams["unroll"]:
+    if unroll is None and not task.forecaster.layers.unroll:
         raise SystemExit("TimeSeriesForecast did not unroll the network; it should have.")
     return timing
 

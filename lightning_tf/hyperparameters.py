@@ -1,4 +1,4 @@
-"""Hyperparameters: a constructor's arguments as plain data, and the way back."""
+"""Hyperparameters: a constructor's arguments as plain data, and the way back; a task's state."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from lightning_tf.exceptions import CheckpointError
+from lightning_tf.exceptions import CheckpointError, ConfigurationError
 
 
 def plain_arguments(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -39,6 +39,26 @@ def plain(value: Any) -> Any:
     if isinstance(value, dict) and all(isinstance(key, str) for key in value):
         return {key: plain(item) for key, item in value.items()}
     return {"type": class_path(type(value))}
+
+
+def checked_state(name: str, state: Any) -> dict[str, Any]:
+    """Return what a `state_dict` gave, if JSON can hold it.
+
+    Args:
+        name: Of the class whose state it is.
+        state: A dict of strings, numbers, booleans, None, and lists and dicts of these.
+
+    Raises:
+        ConfigurationError: It holds something else; names the first such entry.
+    """
+    place, value = _first_unplain(state) if isinstance(state, dict) else ("", state)
+    if value is not None or state is None:
+        raise ConfigurationError(
+            f"{name}.state_dict(){place} is a {type(value).__name__}; give plain data: a dict with "
+            "strings as keys, of numbers, strings, lists and dicts (an array as array.tolist())."
+        )
+    plain_state: dict[str, Any] = state
+    return plain_state
 
 
 def call_arguments(
@@ -134,6 +154,24 @@ def _holds_a_type(value: Any) -> bool:
 
 def _example(value: Any) -> str:
     return _short_name(value) if _is_type(value) else "..."
+
+
+def _first_unplain(value: Any) -> tuple[str, Any]:
+    """Return the place, such as ``['words'][3]``, and the value of what is no plain data.
+
+    The value is None where all is plain.
+    """
+    if isinstance(value, dict) and all(isinstance(key, str) for key in value):
+        parts: Any = value.items()
+    elif isinstance(value, (list, tuple)):
+        parts = enumerate(value)
+    else:
+        return "", None if isinstance(value, (bool, int, float, str)) else value
+    for key, part in parts:
+        place, unplain = _first_unplain(part)
+        if unplain is not None:
+            return f"[{key!r}]{place}", unplain
+    return "", None
 
 
 def _precedes(parameter: inspect.Parameter) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -79,7 +79,7 @@ class Task:
         return task
 
     def __init__(self) -> None:
-        """A subclass takes plain data and stores it; heavy work belongs in the methods below."""
+        """Store plain data, in a subclass; heavy work belongs in the methods below."""
 
     @classmethod
     def from_checkpoint(cls, path: str | os.PathLike[str], **arguments: Any) -> Self:
@@ -109,18 +109,22 @@ class Task:
                 f"{path} was written by {written_by}, not by {cls.__name__}; call from_checkpoint "
                 "on that class."
             )
+
         positional, named = call_arguments(cls, run["hparams"], arguments)
         task = cls(*positional, **named)
+        load_task_state(task, run, str(path))  # decides how models are built
+
         with applied(run["precision"]):
             task.configure_model()
         task.configured = True
+
         task._weights = lambda: assign_tensors(named_weights(task), tensors, str(path))
         if not unbuilt_layers(task):
             task.take_weights()
         return task
 
     def take_weights(self) -> None:
-        """Take the weights of `from_checkpoint`, once all is built; the Trainer calls it."""
+        """Load the weights of `from_checkpoint`, once all is built; the Trainer calls it."""
         if self._weights is not None:
             self._weights()
             self._weights = None
@@ -171,7 +175,7 @@ class Task:
         )
 
     def test_step(self, batch: Any) -> Any:
-        """As `validation_step`, which is the default."""
+        """Return losses as `validation_step` does, which is the default; traced."""
         return self.validation_step(batch)
 
     def predict_step(self, batch: Any) -> Any:
@@ -179,13 +183,63 @@ class Task:
         raise ConfigurationError(f"{type(self).__name__} has no predict_step; write one.")
 
     def callbacks(self) -> list[Callback]:
-        """Callbacks that this task brings along, such as sample images and plots."""
+        """Return callbacks that this task brings along, such as sample images and plots."""
         return []
+
+    # ---- what a checkpoint holds beside variables and hyperparameters
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint must know to build this task again, as plain data.
+
+        For what is learnt from the data and decides how `configure_model` builds: a vocabulary,
+        the names of columns or classes, a choice that a run has made. Variables and constructor
+        arguments are in checkpoints anyway. Every save calls it.
+
+        Returns:
+            A dict with strings as keys, of numbers, strings, booleans, None, lists and dicts;
+            tuples come back as lists. It is copied at once.
+
+        Example:
+            >>> class Tagger(Task):
+            ...     words = None
+            ...
+            ...     def setup(self, stage):
+            ...         if self.words is None:  # no checkpoint has brought them
+            ...             self.data.setup("fit")
+            ...             self.words = sorted(self.data.training_words())
+            ...
+            ...     def configure_model(self):
+            ...         self.model = keras.layers.Embedding(len(self.words), 8)
+            ...
+            ...     def state_dict(self):
+            ...         return {"words": self.words}
+            ...
+            ...     def load_state_dict(self, state):
+            ...         self.words = state["words"]
+        """
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take back what `state_dict` returned; not called where that was empty.
+
+        `from_checkpoint` and every entry point with a `ckpt_path` call it before `setup` and
+        `configure_model`; variables follow when all is built.
+
+        Args:
+            state: As of the task that wrote the checkpoint.
+
+        Raises:
+            ConfigurationError: The class has no way to take it.
+        """
+        raise ConfigurationError(
+            f"{type(self).__name__} has no load_state_dict, but the checkpoint holds "
+            f"{', '.join(state)} of the task that wrote it; write one that takes them."
+        )
 
     # ---- a trained task as files
 
     def export(self, path: str | os.PathLike[str], format: str = "saved_model") -> Path:
-        """Write what was trained in a form that others can load.
+        """Write the trained models in a form that others can load.
 
         Args:
             path: A folder for ``saved_model``, a file for the rest; nothing may be there yet.
@@ -194,7 +248,7 @@ class Task:
                 `exported_model`; or ``safetensors``, every variable of the task.
 
         Returns:
-            What was written, with the format's suffix.
+            The path that was written, with the format's suffix.
 
         Raises:
             ConfigurationError: The models are not made yet, the format is unknown or needs a
@@ -210,6 +264,7 @@ class Task:
                 "export before the models are made: call Trainer.fit, Trainer.test or "
                 "from_checkpoint first."
             )
+
         if format == "saved_model":
             self.export_saved_model(target)
         elif format == "safetensors":
@@ -219,7 +274,7 @@ class Task:
         return target
 
     def exported_model(self) -> keras.Model:
-        """The model that `export` writes; `self.model` unless a task says otherwise."""
+        """Return the model that `export` writes: `self.model`, unless overridden."""
         model = getattr(self, "model", None)
         if not isinstance(model, keras.Model):
             raise ConfigurationError(
@@ -233,10 +288,10 @@ class Task:
         export_model(self.exported_model(), path, "saved_model")
 
     def quantize(self, mode: str = "int8") -> None:
-        """Turn the weights of trained models into small integers, in place, for prediction.
+        """Quantise the weights of trained models to small integers, in place, for prediction.
 
         Only layers that Keras can quantise change: Dense, EinsumDense, Embedding and their kin.
-        Nothing can be trained afterwards; `Trainer.test` before and after tells what it costs.
+        Nothing can be trained afterwards; `Trainer.test` before and after shows what it costs.
 
         Args:
             mode: ``int8``, or another one of `keras.Model.quantize`.
@@ -246,10 +301,12 @@ class Task:
         """
         models = [part for _, part in components(self) if isinstance(part, keras.Model)]
         before = sum(v.dtype == "int8" for model in models for v in model.variables)
+
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Layer .* does not have a `quantize` method")
             for model in models:
                 model.quantize(mode)
+
         if before == sum(v.dtype == "int8" for model in models for v in model.variables):
             raise ConfigurationError(
                 f"quantize({mode!r}): {type(self).__name__} has no built layer that Keras can "
@@ -295,9 +352,10 @@ class Task:
         if self._trainer is not None and prog_bar:
             self._trainer.show_in_progress_bar(name)
         step = current_step_context()
-        if step is None or step.logged is None:
+        if step is None or step.logged is None:  # a host hook
             self.trainer.log_metrics({name: float(value)})
             return
+
         value = tf.cast(value, tf.float32)
         if value.shape.rank != 0:
             raise ConfigurationError(
@@ -333,7 +391,30 @@ class Task:
     # ---- hooks: those of Callback, without (trainer, task)
 
     def setup(self, stage: str) -> None:
-        """Before anything else of an entry point; stage is fit, validate, test or predict."""
+        """Run before all else of an entry point; stage is fit, validate, test or predict."""
 
     def teardown(self, stage: str) -> None:
-        """After everything else of an entry point."""
+        """Run after all else of an entry point."""
+
+
+def load_task_state(task: Task, run: Mapping[str, Any], path: str) -> None:
+    """Give a task the state that a checkpoint holds, before its models are made.
+
+    Args:
+        task: Of the class that wrote the checkpoint.
+        run: The checkpoint's plain data.
+        path: Where it stands, for messages.
+
+    Raises:
+        CheckpointError: The task cannot take the state; names its class and the reason.
+    """
+    state = run.get("task_state")
+    if not state:
+        return
+    try:
+        task.load_state_dict(state)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        reason = str(error) if isinstance(error, ConfigurationError) else repr(error)
+        raise CheckpointError(
+            f"{path}: {type(task).__name__} cannot take its task_state: {reason}"
+        ) from error

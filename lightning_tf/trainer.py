@@ -386,11 +386,6 @@ class Trainer:
         return self.status.ckpt_path
 
     @property
-    def ckpt_hparams(self) -> Mapping[str, Any]:
-        """The hyperparameters in it; empty where there is none."""
-        return self.status.ckpt_hparams
-
-    @property
     def window_start_step(self) -> int:
         """`global_step` when the running window began."""
         return self.status.window_start_step

@@ -7,7 +7,9 @@ import tensorflow as tf
 from helpers.boring import BoringData, BoringTask, NumberData, NumberTask, Rows, fitted, quiet
 
 from lightning_tf import Task, Trainer
-from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.checkpoint.io import read_run
+from lightning_tf.exceptions import CheckpointError, ConfigurationError
+from lightning_tf.task import load_task_state
 
 
 class Options(Task):
@@ -184,3 +186,105 @@ def test_configure_model_runs_once_for_all_entry_points(tmp_path):
     trainer.fit(task)
     Trainer(**quiet(max_epochs=1, default_root_dir=tmp_path)).fit(task)
     assert calls == [1]
+
+
+# ---- what a checkpoint holds of a task beside variables and hyperparameters
+
+
+class Reader(NumberTask):
+    """A weight for each word of a vocabulary that is learnt from the data."""
+
+    words = None
+
+    def __init__(self, data=None):
+        super().__init__(data)
+        self.calls = []
+
+    def setup(self, stage):
+        self.calls.append("setup")
+        if self.words is None:
+            self.words = ["", *(f"word {number:g}" for number in self.data.numbers)]
+
+    def configure_model(self):
+        self.calls.append("configure_model")
+        self.weight = keras.Variable(tf.zeros(len(self.words)), name="weight")
+
+    def training_step(self, batch):
+        return tf.reduce_mean(batch) * tf.reduce_mean(1.0 + self.weight)
+
+    def state_dict(self):
+        return {"words": self.words}
+
+    def load_state_dict(self, state):
+        self.calls.append("load_state_dict")
+        self.words = state["words"]
+
+
+@pytest.mark.parametrize("weights_only", [True, False])
+def test_a_task_with_a_vocabulary_comes_back_without_its_data(tmp_path, weights_only):
+    trainer = fitted(task := Reader(NumberData([1, 2])), max_steps=1)
+    trainer.save_checkpoint(tmp_path / "c", weights_only=weights_only)
+    again = Reader.from_checkpoint(tmp_path / "c", data=None)
+    assert again.words == ["", "word 1", "word 2"]
+    assert again.calls == ["load_state_dict", "configure_model"]
+    np.testing.assert_array_equal(again.weight, task.weight)
+
+
+def test_a_resumed_run_knows_its_vocabulary_before_set_up_and_models(tmp_path):
+    fitted(Reader(NumberData([1, 2])), max_steps=1).save_checkpoint(tmp_path / "c")
+    task = Reader(NumberData([3, 4, 5], held_out=[1.0]))  # alone it would know four words
+    trainer = Trainer(**quiet(max_steps=2))
+    trainer.fit(task, ckpt_path=tmp_path / "c")
+    assert task.calls == ["load_state_dict", "setup", "configure_model"]
+    assert task.words == ["", "word 1", "word 2"]
+    assert trainer.global_step == 2
+    tested = Reader(NumberData([3], held_out=[1.0]))
+    Trainer(**quiet()).test(tested, ckpt_path=tmp_path / "c")
+    assert tested.words == ["", "word 1", "word 2"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ({"a": np.zeros(3)}, r"Reader\.state_dict\(\)\['words'\]\['a'\] is a ndarray"),
+        ([("a", 1.5), ("b", {2})], r"\['words'\]\[1\]\[1\] is a set"),
+        ({1: "a"}, r"\['words'\] is a dict; give plain data: a dict with strings as keys"),
+    ],
+)
+def test_a_state_that_is_no_plain_data_is_refused_by_name(tmp_path, words, message):
+    task = Reader(NumberData([1]))
+    trainer = fitted(task, max_steps=1)
+    task.words = words
+    with pytest.raises(ConfigurationError, match=message):
+        trainer.save_checkpoint(tmp_path / "c")
+    assert not (tmp_path / "c").exists()
+
+
+def test_a_state_dict_that_returns_nothing_is_refused(tmp_path):
+    class Forgets(Reader):
+        def state_dict(self):
+            self.words = None
+
+    with pytest.raises(ConfigurationError, match=r"state_dict\(\) is a NoneType"):
+        fitted(Forgets(NumberData([1])), max_steps=1).save_checkpoint(tmp_path / "c")
+
+
+def test_a_class_that_cannot_take_the_state_says_so(tmp_path):
+    class OneWay(Reader):
+        load_state_dict = Task.load_state_dict
+
+    class Other(Reader):
+        def load_state_dict(self, state):
+            self.words = state["vocabulary"]
+
+    fitted(Reader(NumberData([1])), max_steps=1).save_checkpoint(tmp_path / "c")
+    message = "OneWay has no load_state_dict, but the checkpoint holds words"
+    with pytest.raises(CheckpointError, match=message):
+        load_task_state(OneWay(), read_run(tmp_path / "c"), "c")
+    with pytest.raises(CheckpointError, match=r"Other cannot take its task_state.*vocabulary"):
+        Trainer(**quiet(max_steps=2)).fit(Other(NumberData([1])), ckpt_path=tmp_path / "c")
+
+
+def test_a_task_without_a_state_has_an_empty_one(tmp_path):
+    fitted(NumberTask(NumberData([1])), max_steps=1).save_checkpoint(tmp_path / "c")
+    assert read_run(tmp_path / "c")["task_state"] == {}

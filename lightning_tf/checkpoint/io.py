@@ -28,7 +28,7 @@ from lightning_tf.exceptions import CheckpointError
 from lightning_tf.variables import tensorflow_variable
 from lightning_tf.version import __version__
 
-FORMAT = 2  # 1 had one sha256 of all tensors; it can still be read
+FORMAT = 3  # the only one that is read; one more whenever what is written changes
 TENSORS_FILE = "state.safetensors"
 RUN_FILE = "run.json"
 SEAL_LENGTH = 85  # bytes of what `_seal` returns
@@ -113,7 +113,7 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     """Read a checkpoint and verify it; runs no code of its author.
 
     Raises:
-        CheckpointError: It is missing, damaged, or of a newer format; the message names the file
+        CheckpointError: It is missing, damaged, or of another format; the message names the file
             and the reason.
     """
     from safetensors import SafetensorError
@@ -122,8 +122,7 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     run = read_run(path)  # first: it is small, and says what the tensors must be
     file = locate(Path(path)) / TENSORS_FILE
     content = _read(file)
-    sums = hashlib.sha256(content).hexdigest() if run["format"] == 1 else digest(content)
-    if sums != run.get("sha256"):
+    if digest(content) != run.get("sha256"):
         raise CheckpointError(f"{file} is damaged: its sha256 is not the one in {RUN_FILE}.")
 
     try:
@@ -154,13 +153,14 @@ def read_run(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise CheckpointError(f"{file} is damaged: {error}") from error
 
     version = run.get("format") if isinstance(run, dict) else None
-    if isinstance(version, int) and version > FORMAT:
+    # A newer format may be sealed in another way, so it is refused before the seal is looked at.
+    if not isinstance(version, int) or (version <= FORMAT and not _is_sealed(content)):
+        raise CheckpointError(f"{file} is damaged: it is not what was written.")
+    if version != FORMAT:
         raise CheckpointError(
             f"{file} has format {version}, written by {run.get('versions')}; this version reads "
-            f"formats up to {FORMAT}: install that lightning_tf or a newer one."
+            f"format {FORMAT} alone: install the lightning_tf that wrote it."
         )
-    if version not in range(1, FORMAT + 1) or not _is_sealed(content):
-        raise CheckpointError(f"{file} is damaged: it is not what was written.")
     return dict(run)
 
 

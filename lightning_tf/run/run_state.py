@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from lightning_tf.checkpoint.io import RUN_FILE, Checkpoint, Snapshot, assign_tensors
 from lightning_tf.distribute.sync_on_read import SyncOnRead
 from lightning_tf.exceptions import CheckpointError
-from lightning_tf.hyperparameters import class_path
+from lightning_tf.hyperparameters import checked_state, class_path
 from lightning_tf.seed import global_generator, random_state, restore_random_state
 from lightning_tf.variables import named_weights
 
@@ -30,6 +30,7 @@ def take_snapshot(trainer: Trainer, task: Task, *, weights_only: bool) -> Snapsh
     run: dict[str, Any] = {
         "task": class_path(type(task)),
         "hparams": task.hparams,
+        "task_state": checked_state(type(task).__name__, task.state_dict()),
         "precision": trainer.precision,
     }
     if weights_only or trainer.training is None:

@@ -23,7 +23,7 @@ from lightning_tf.loops.training_data import data_of
 from lightning_tf.precision import applied
 from lightning_tf.run import run_state
 from lightning_tf.seed import last_seed, seed_everything
-from lightning_tf.task import Task
+from lightning_tf.task import Task, load_task_state
 
 if TYPE_CHECKING:
     from lightning_tf.trainer import Trainer
@@ -117,10 +117,11 @@ def _read_checkpoint(
         log.warning("ckpt_path='last': there is no checkpoint yet; training starts anew.")
         return None
 
-    trainer.status.read_checkpoint(found.path, found.run.get("hparams"))
+    trainer.status.read_checkpoint(found.path)
     if trainer.resumed:
         run_state.refuse_unless_whole(found)
         run_state.continue_runs(trainer, found)
+    load_task_state(task, found.run, found.path)
     return found
 
 

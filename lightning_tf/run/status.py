@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 from lightning_tf.stage import Stage
 
@@ -22,7 +21,6 @@ class RunStatus:
         stop_reason: Why training shall stop; empty where nobody asked.
         resumed: Whether this fit goes on from a checkpoint.
         ckpt_path: The checkpoint that was read, or None.
-        ckpt_hparams: Its hyperparameters; empty where there is none.
         chief_log_dir: The chief's log folder, which all workers share.
         num_batches: By a stage's prefix, how many batches it has; None where that is unknown.
         window_start_step: `global_step` when the running window began.
@@ -34,17 +32,14 @@ class RunStatus:
     stop_reason: str = ""
     resumed: bool = False
     ckpt_path: str | None = None
-    ckpt_hparams: Mapping[str, Any] = field(default_factory=dict)
     chief_log_dir: str | None = None
     num_batches: dict[str, int | None] = field(default_factory=dict)
     window_start_step: int = 0
     validation_due: bool = False
 
-    def read_checkpoint(self, path: str, hparams: Any) -> None:
+    def read_checkpoint(self, path: str) -> None:
         """Note which checkpoint was read; a fit goes on from it."""
         self.ckpt_path = path
-        # What a task chose by itself in the run that wrote it; it must choose the same again.
-        self.ckpt_hparams = hparams if isinstance(hparams, dict) else {}
         self.resumed = self.entry_point == "fit"
 
     def share_log_dir(self, folder: str | None) -> None:

@@ -1,4 +1,4 @@
-"""ConfusionMatrix: which classes are taken for which, as a figure and a table."""
+"""ConfusionMatrix: which classes are predicted as which, as a figure and a table."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ MOST_WRITTEN_CLASSES = 20  # beyond that the numbers in the cells cannot be read
 class ConfusionMatrix(Callback):
     """Logs the confusion matrix of the last validation when training ends, and of every test.
 
-    The task counts in the graph, in its `confusion_counts`; nothing is read before the end. Loggers
-    get a figure and a table of the name ``val/confusion_matrix`` or ``test/confusion_matrix``:
+    The task counts in the graph, in its `confusion_counts`; the host reads nothing before the end.
+    Loggers get a figure and a table named ``val/confusion_matrix`` or ``test/confusion_matrix``:
     rows are true classes, columns predicted ones; a cell's colour is its share of the row.
 
     Works with every task that has `confusion_counts` (a `ConfusionCounts`, or None for none) and
@@ -32,7 +32,7 @@ class ConfusionMatrix(Callback):
     logs_metrics = False
 
     def on_sanity_check_end(self, trainer: Trainer, task: Any) -> None:
-        """Forget what the sanity check counted."""
+        """Reset what the sanity check counted."""
         _reset(task)
 
     def on_validation_epoch_start(self, trainer: Trainer, task: Any) -> None:
@@ -55,8 +55,9 @@ class ConfusionMatrix(Callback):
         if not trainer.loggers or task.confusion_counts is None:
             return
         counts = np.rint(np.asarray(task.confusion_counts.result())).astype(int)
-        if not counts.any():
+        if not counts.any():  # no validation has run
             return
+
         trainer.log_figure(name, confusion_figure(counts, task.class_names))
         rows = [[true, *row] for true, row in zip(task.class_names, counts.tolist(), strict=True)]
         trainer.log_table(name, ["true", *task.class_names], rows)
@@ -89,25 +90,29 @@ def confusion_figure(counts: NDArray[np.integer], class_names: Sequence[str]) ->
     from matplotlib.figure import Figure
 
     size = len(class_names)
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)  # of each true class
     side = min(4.0 + 0.4 * size, 16.0)
     figure = Figure(figsize=(side + 0.8, side), layout="constrained")
     axes = figure.add_subplot()
+
     image = axes.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0)
     figure.colorbar(image, ax=axes, label="share of the true class", shrink=0.8)
+
     right, total = int(np.trace(counts)), int(counts.sum())
     axes.set_title(f"{right:,} of {total:,} right ({right / total:.1%})")
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
+
     font = 9 if size <= MOST_WRITTEN_CLASSES else 5
     upright = all(len(name) <= 2 for name in class_names)
     axes.set_xticks(range(size), class_names, rotation=0 if upright else 90, fontsize=font)
     axes.set_yticks(range(size), class_names, fontsize=font)
+
     if size <= MOST_WRITTEN_CLASSES:
         for (row, column), count in np.ndenumerate(counts):
             if count:
-                colour = "white" if shares[row, column] > 0.5 else "black"
+                color = "white" if shares[row, column] > 0.5 else "black"
                 axes.text(
-                    column, row, f"{count}", ha="center", va="center", color=colour, fontsize=font
+                    column, row, f"{count}", ha="center", va="center", color=color, fontsize=font
                 )
     return figure

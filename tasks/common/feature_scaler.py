@@ -1,4 +1,4 @@
-"""FeatureScaler: numbers of a table brought to one size, and back, by weights."""
+"""FeatureScaler: columns scaled, and scaled back, by weights."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ SCALERS = ("standard", "minmax", "none")
 
 
 class FeatureScaler(keras.layers.Layer):  # type: ignore[misc]
-    """Takes a centre off every column and divides by a scale; both are weights.
+    """Subtracts a centre from every column and divides by a scale; both are weights.
 
-    So they are saved, restored, exported and copied to replicas like any weight, and nobody can
-    scale new data by other numbers. They do not train.
+    They are saved, restored, exported and copied to replicas like any weight, so that new data are
+    scaled by the same numbers. They do not train.
 
     Args:
         columns: How many columns there are.
@@ -47,6 +47,7 @@ class FeatureScaler(keras.layers.Layer):  # type: ignore[misc]
         options = {"dtype": "float32", "trainable": False}
         self.center = self.add_weight(shape=shape, initializer="zeros", name="center", **options)
         self.scale = self.add_weight(shape=shape, initializer="ones", name="scale", **options)
+        # A weight too, so that a checkpoint tells whether the scales come from data.
         self.fitted = self.add_weight(
             shape=(), initializer="zeros", dtype="int32", trainable=False, name="fitted"
         )
@@ -80,18 +81,19 @@ class FeatureScaler(keras.layers.Layer):  # type: ignore[misc]
         return (tf.cast(values, tf.float32) - center) / scale
 
     def inverse(self, values: tf.Tensor, group: Any = None) -> tf.Tensor:
-        """What `call` made, in the data's own units."""
+        """Return scaled values in the data's units."""
         center, scale = self._numbers(values, group)
         return tf.cast(values, tf.float32) * scale + center
 
     def _numbers(self, values: tf.Tensor, group: Any) -> tuple[tf.Tensor, tf.Tensor]:
-        found = []
+        """Return centre and scale of each example, of the rank of the values."""
+        numbers = []
         for weight in (self.center, self.scale):
-            rows = tf.convert_to_tensor(weight)
-            rows = rows[:1] if group is None else tf.gather(rows, group)
+            rows = tf.convert_to_tensor(weight)  # (groups, columns)
+            rows = rows[:1] if group is None else tf.gather(rows, group)  # (1 or batch, columns)
             between = [1] * (values.shape.rank - 2)
-            found.append(tf.reshape(rows, [tf.shape(rows)[0], *between, rows.shape[-1]]))
-        return found[0], found[1]
+            numbers.append(tf.reshape(rows, [tf.shape(rows)[0], *between, rows.shape[-1]]))
+        return numbers[0], numbers[1]
 
 
 def check_scaler(kind: str) -> None:
@@ -105,5 +107,5 @@ def _center_and_scale(kind: str, rows: NDArray[np.float64]) -> tuple[Any, Any]:
         center, scale = rows.mean(axis=0), rows.std(axis=0)
     else:
         center, scale = rows.min(axis=0), np.ptp(rows, axis=0)
-    # A column that never changes says nothing: it becomes 0, and must not become NaN.
+    # A column that never changes becomes 0; divided by its scale it would be NaN.
     return center, np.where(scale > 1e-12 * np.maximum(np.abs(center), 1e-30), scale, 1.0)

@@ -12,12 +12,12 @@ PREFIX = "keras_hub:"
 
 
 def is_from_keras_hub(model: Any) -> bool:
-    """Whether a model's class, or one that it inherits from, is keras-hub's."""
+    """Return whether a model's class, or one that it inherits from, is keras-hub's."""
     return any(base.__module__.split(".")[0] == "keras_hub" for base in type(model).__mro__)
 
 
 def keras_hub_classifier(network: Any, num_classes: int) -> keras.Model:
-    """Make a classifier of a preset, of a backbone, or take an ImageClassifier as it is.
+    """Build a classifier of a preset or a backbone, or return an ImageClassifier as it is.
 
     A backbone gets the head that keras-hub gives it, new weights, and float32 logits. A preset
     brings pretrained weights, from a local folder, or downloaded by keras-hub.
@@ -50,26 +50,28 @@ def keras_hub_classifier(network: Any, num_classes: int) -> keras.Model:
                 f"{type(error).__name__}: {error}. Give a folder made by save_to_preset, or a name "
                 "of keras_hub.models.ImageClassifier.presets with a network connection."
             ) from error
+
     if isinstance(network, keras_hub.models.ImageClassifier):
         return network
     if isinstance(network, keras_hub.models.Backbone):
-        make = _head_for(network, keras_hub.models.ImageClassifier)
-        return make(backbone=network, num_classes=num_classes, head_dtype="float32")
+        # Logits must be float32 under mixed precision too.
+        classifier = _classifier_class(network, keras_hub.models.ImageClassifier)
+        return classifier(backbone=network, num_classes=num_classes, head_dtype="float32")
     raise ConfigurationError(
         f"network is keras-hub's {type(network).__name__}; give a backbone or an ImageClassifier."
     )
 
 
 def image_converter_of(model: keras.Model) -> keras.Layer | None:
-    """What turns images in [0, 255] into the input that a preset was trained with, if any."""
+    """Return the layer from images in [0, 255] to the input of a preset's training, if any."""
     preprocessor = getattr(model, "preprocessor", None)
     return getattr(preprocessor, "image_converter", None)
 
 
-def _head_for(backbone: Any, base: Any) -> Any:
-    """The ImageClassifier made for this kind of backbone; the plain one pools feature maps."""
+def _classifier_class(backbone: Any, base: Any) -> Any:
+    """Return the ImageClassifier for this kind of backbone; the base class pools feature maps."""
     classes = [base]
-    for found in classes:  # grows while it is walked: subclasses of subclasses
-        classes += [sub for sub in found.__subclasses__() if sub not in classes]
+    for known in classes:  # grows while it is walked: subclasses of subclasses
+        classes += [sub for sub in known.__subclasses__() if sub not in classes]
     exact = [c for c in classes if getattr(c, "backbone_cls", None) is type(backbone)]
     return exact[0] if exact else base

@@ -1,4 +1,4 @@
-"""AreaUnderCurve: how well classes are ranked, from integer labels and logits."""
+"""Metrics that Keras lacks, or that take integer labels and logits where Keras' do not."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ class AreaUnderCurve(keras.metrics.AUC):  # type: ignore[misc]
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Take labels of shape (batch,) and logits of shape (batch, classes)."""
-        probabilities = tf.nn.softmax(tf.cast(y_pred, tf.float32))
+        probabilities = tf.nn.softmax(tf.cast(y_pred, tf.float32))  # (batch, classes)
         labels = tf.one_hot(tf.cast(tf.reshape(y_true, [-1]), tf.int32), self.classes)
-        if self.classes == 2:
+        if self.classes == 2:  # one curve: that of class 0 is its mirror image
             labels, probabilities = labels[:, 1], probabilities[:, 1]
         super().update_state(labels, probabilities, sample_weight)
 
     def get_config(self) -> dict[str, Any]:
-        """What makes the same metric again."""
+        """Return what `from_config` needs."""
         return {"num_classes": self.classes, "name": self.name}
 
 
@@ -73,12 +73,12 @@ class ConfusionCounts(keras.metrics.Metric):  # type: ignore[misc]
             y_pred: Logits or probabilities of shape (batch, num_classes).
             sample_weight: Unused: the matrix counts examples.
         """
-        predicted = tf.argmax(y_pred, axis=-1, output_type=tf.int32)
-        found = tf.math.confusion_matrix(y_true, predicted, self.num_classes, dtype=tf.float32)
-        self.counts.assign_add(found)
+        predicted = tf.argmax(y_pred, axis=-1, output_type=tf.int32)  # (batch,)
+        counts = tf.math.confusion_matrix(y_true, predicted, self.num_classes, dtype=tf.float32)
+        self.counts.assign_add(counts)
 
     def result(self) -> Any:
-        """The matrix, float32 of shape (num_classes, num_classes)."""
+        """Return the matrix, float32 of shape (num_classes, num_classes)."""
         return tf.convert_to_tensor(self.counts)
 
     def get_config(self) -> dict[str, Any]:
@@ -89,7 +89,7 @@ class ConfusionCounts(keras.metrics.Metric):  # type: ignore[misc]
 class F1(ConfusionCounts):
     """F1 from counts: of class 1 where there are two classes, else the mean over all classes.
 
-    A class that is neither there nor predicted has an F1 of 0, as in scikit-learn.
+    A class that is neither among the labels nor predicted has an F1 of 0, as in scikit-learn.
 
     Args:
         num_classes: Number of classes.
@@ -106,9 +106,10 @@ class F1(ConfusionCounts):
         super().__init__(num_classes, name)
 
     def result(self) -> tf.Tensor:
-        """F1 so far."""
-        counts = tf.convert_to_tensor(self.counts)
-        sizes = tf.reduce_sum(counts, axis=0) + tf.reduce_sum(counts, axis=1)
+        """Return the F1 of all batches so far."""
+        counts = tf.convert_to_tensor(self.counts)  # (classes, classes)
+        # F1 is 2 TP / (true + predicted), which needs no precision and recall of 0 / 0.
+        sizes = tf.reduce_sum(counts, axis=0) + tf.reduce_sum(counts, axis=1)  # (classes,)
         scores = tf.math.divide_no_nan(2.0 * tf.linalg.diag_part(counts), sizes)
         return scores[1] if self.num_classes == 2 else tf.reduce_mean(scores)
 
@@ -116,8 +117,8 @@ class F1(ConfusionCounts):
 class PercentageError(keras.metrics.Mean):  # type: ignore[misc]
     """The mean absolute percentage error over true values that are not 0.
 
-    Keras' metric divides by a tiny number where the truth is 0, so that one such value is all that
-    the mean tells; here it is left out.
+    Keras' metric divides by a tiny number where the truth is 0, so that one such value outweighs
+    all others; here it is left out.
 
     Example:
         >>> metric = PercentageError()
@@ -133,11 +134,11 @@ class PercentageError(keras.metrics.Mean):  # type: ignore[misc]
         """Take true and forecast values of one shape."""
         y_true, y_pred = tf.cast(y_true, tf.float32), tf.cast(y_pred, tf.float32)
         share = tf.math.divide_no_nan(tf.abs(y_true - y_pred), tf.abs(y_true))
-        counts = tf.cast(tf.not_equal(y_true, 0.0), tf.float32)
+        counts = tf.cast(tf.not_equal(y_true, 0.0), tf.float32)  # a weight of 0 leaves a value out
         super().update_state(100.0 * share, sample_weight=counts)
 
     def get_config(self) -> dict[str, Any]:
-        """What makes the same metric again."""
+        """Return what `from_config` needs."""
         return {"name": self.name}
 
 
@@ -145,8 +146,8 @@ class R2(keras.metrics.Metric):  # type: ignore[misc]
     """The coefficient of determination, the mean over targets.
 
     1 for predictions without error, 0 for the mean of the true values, and below 0 for worse ones.
-    It keeps sums alone, so that it adds up over replicas; a target that never changes counts as 0.
-    Give it scaled values: sums of squares far from 0 lose what they differ by.
+    It keeps sums only, which can be added over replicas; a target that never changes counts as 0.
+    Give it scaled values: in float32, sums of squares far from 0 lose the differences.
 
     Args:
         targets: How many numbers an example has.
@@ -182,13 +183,13 @@ class R2(keras.metrics.Metric):  # type: ignore[misc]
         self.residuals.assign_add(tf.reduce_sum(tf.square(y_true - y_pred), axis=0))
 
     def result(self) -> Any:
-        """The mean over targets of 1 - residuals / variance."""
+        """Return the mean over targets of 1 - residuals / variance."""
         count = tf.maximum(tf.convert_to_tensor(self.count), 1.0)
-        mean = tf.convert_to_tensor(self.sum) / count
+        mean = tf.convert_to_tensor(self.sum) / count  # (targets,)
         total = tf.convert_to_tensor(self.squares) - count * tf.square(mean)
         explained = 1.0 - tf.convert_to_tensor(self.residuals) / total
         return tf.reduce_mean(tf.where(total > 0.0, explained, 0.0))
 
     def get_config(self) -> dict[str, Any]:
-        """What makes the same metric again."""
+        """Return what `from_config` needs."""
         return {"targets": self.targets, "name": self.name}

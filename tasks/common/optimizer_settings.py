@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 
 class OptimizerSettings:
-    """What a user asked for, refused at once where it cannot work, and built when a fit begins.
+    """A task's optimizer arguments, refused at once where they cannot work, built by a fit.
 
     Args:
         optimizer: See `build_optimizer`.
-        learning_rate: At the start, or after the warm-up; None is `usual_rate`, or the optimizer's
-            default.
+        learning_rate: At the start, or after the warm-up; None is `default_rate`, or else the
+            optimizer's default.
         schedule: See `build_schedule`; only with an optimizer's name.
         warmup_steps: Updates of a linear warm-up, or a fraction of all of them below 1.0.
         weight_decay: Decoupled; None is Keras' default for the optimizer.
-        usual_rate: A task's own default of the rate for the Adam family.
+        default_rate: The task's default of the rate for the Adam family.
 
     Raises:
         ConfigurationError: A name is unknown, a number is out of range, or options contradict each
@@ -45,7 +45,7 @@ class OptimizerSettings:
         schedule: Any = None,
         warmup_steps: float = 0,
         weight_decay: float | None = None,
-        usual_rate: float | None = None,
+        default_rate: float | None = None,
     ) -> None:
         check_optimizer(optimizer, learning_rate, weight_decay)
         check_schedule(schedule, warmup_steps, learning_rate)
@@ -54,23 +54,25 @@ class OptimizerSettings:
                 f"schedule={schedule!r} and warmup_steps={warmup_steps!r} go with an optimizer's "
                 f"name; the given {type(optimizer).__name__} brings its own: set them there."
             )
+
         self.optimizer, self.weight_decay = optimizer, weight_decay
         self.schedule, self.warmup_steps = schedule, warmup_steps
         self.learning_rate: float | None = None
         if is_named(optimizer):
             if learning_rate is None and str(optimizer).startswith("adam"):
-                learning_rate = usual_rate
+                learning_rate = default_rate
             self.learning_rate = default_learning_rate(optimizer, learning_rate)
 
     def build(self, updates: float, model: Any) -> keras.optimizers.Optimizer:
-        """Make the optimizer, with its schedule.
+        """Build the optimizer, with its schedule.
 
         Args:
             updates: Of the whole fit; infinite where nobody knows.
             model: Whose biases and normalisation do not decay.
         """
-        if self.learning_rate is None:
+        if self.learning_rate is None:  # an optimizer that brings its own rate
             return build_optimizer(self.optimizer, weight_decay=self.weight_decay)
+
         rate = build_schedule(
             self.schedule, self.learning_rate, updates, warmup_steps=self.warmup_steps
         )

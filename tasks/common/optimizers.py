@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
+from lightning_tf.checks import is_number
 from lightning_tf.exceptions import ConfigurationError, nearest
 from lightning_tf.tasks.common.schedules import LearningRate
 
@@ -66,15 +67,16 @@ def check_optimizer(
     ):
         if value is None:
             continue
-        good = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not good or not value >= 0 or (least == "positive" and not value):
+        if not is_number(value) or not value >= 0 or (least == "positive" and not value):
             raise ConfigurationError(f"{name}={value!r} must be a number and {least}.")
+
     if is_named(optimizer):
         # In a scratch graph: TensorFlow must not start before a Trainer has chosen the devices.
         with tf.Graph().as_default():
             rate = default_learning_rate(optimizer, learning_rate)
             build_optimizer(optimizer, rate, weight_decay)
         return
+
     if learning_rate is not None or weight_decay is not None:
         raise ConfigurationError(
             f"learning_rate={learning_rate} and weight_decay={weight_decay} go with an optimizer's "
@@ -84,7 +86,7 @@ def check_optimizer(
 
 
 def is_named(optimizer: Any) -> bool:
-    """Whether an optimizer is given by name, and so takes a rate, a schedule and weight decay.
+    """Return whether an optimizer is given by name, so that rate and weight decay go with it.
 
     Raises:
         ConfigurationError: The name is unknown, or the value is nothing that can be an optimizer.
@@ -132,16 +134,19 @@ def build_optimizer(
     """
     if isinstance(optimizer, keras.optimizers.Optimizer):
         return optimizer
+
     try:
         if isinstance(optimizer, Mapping):
-            return _checked(keras.optimizers.deserialize(dict(optimizer)))
+            return _check_class(keras.optimizers.deserialize(dict(optimizer)))
         name, options = _pair(optimizer)
         make, _, defaults = OPTIMIZERS[name]
         if weight_decay:
             options = {**options, "weight_decay": weight_decay}
+        # The user's options come last: they may name a rate of their own.
         built = make(**{"learning_rate": learning_rate, **defaults, **options})
     except (TypeError, ValueError) as error:
         raise ConfigurationError(f"optimizer {optimizer!r}: Keras says {error}") from error
+
     if weight_decay == 0:
         built.weight_decay = None  # AdamW refuses None and would multiply every weight by 1 for 0
     if built.weight_decay and undecayed:
@@ -149,19 +154,20 @@ def build_optimizer(
     return built
 
 
-def _checked(made: Any) -> keras.optimizers.Optimizer:
-    """Refuse what Keras gives back for a class that it does not know: the name."""
-    if not isinstance(made, keras.optimizers.Optimizer):
+def _check_class(optimizer: Any) -> keras.optimizers.Optimizer:
+    """Refuse what Keras returns for a class that it does not know: the name."""
+    if not isinstance(optimizer, keras.optimizers.Optimizer):
         raise ValueError("the class is unknown.")
-    return made
+    return optimizer
 
 
 def undecayed_variables(model: keras.Model) -> list[Any]:
-    """Biases and the scales of normalisation: the trainable variables of less than two axes."""
+    """Return biases and scales of normalisation: trainable variables of less than two axes."""
     return [variable for variable in model.trainable_variables if len(variable.shape) < 2]
 
 
 def _pair(optimizer: Any) -> tuple[Any, dict[str, Any]]:
+    """Return the name and the options that come with it."""
     if isinstance(optimizer, (list, tuple)) and len(optimizer) == 2:
         name, options = optimizer
         if isinstance(options, Mapping):

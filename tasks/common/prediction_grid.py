@@ -1,4 +1,4 @@
-"""PredictionGrid: a sheet of images with what the task takes them for."""
+"""PredictionGrid: a grid of images with their predicted classes."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_tf.callback import Callback
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.indexed_data import IndexedData
+from lightning_tf.tasks.common.stage_report import StageReport, spread_evenly
 
 if TYPE_CHECKING:
     from lightning_tf.trainer import Trainer
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 RIGHT, WRONG = "black", "red"
 
 
-class PredictionGrid(Callback):
-    """Logs a sheet of images when training ends and after every test.
+class PredictionGrid(StageReport):
+    """Logs a grid of images when training ends and after every test.
 
     Each image carries the predicted class, its probability and, where the two differ, the true
     class in red. The images are spread evenly over the validation or test data where these can
     be read by index, otherwise they are the first ones. They cost one forward pass, outside the
     compiled steps. Loggers get a figure of the name ``val/predictions`` or ``test/predictions``.
 
-    A task with `heat_maps`, from images and classes to what the task looked at, gets a second
+    A task with `heat_maps`, from images and classes to where the class was seen, gets a second
     figure, ``val/heat_maps`` or ``test/heat_maps``, with these laid over the images.
 
     Works with every task that has `class_names`, `value_range` (lowest and highest value of a
@@ -36,59 +36,50 @@ class PredictionGrid(Callback):
         count: How many images.
     """
 
-    logs_metrics = False
-
     def __init__(self, count: int = 25) -> None:
         self.count = count
 
-    def on_fit_end(self, trainer: Trainer, task: Any) -> None:
-        """Show validation images."""
-        if trainer.num_val_batches != 0:
-            self._log(trainer, task, "val")
-
-    def on_test_end(self, trainer: Trainer, task: Any) -> None:
-        """Show test images."""
-        self._log(trainer, task, "test")
-
-    def _log(self, trainer: Trainer, task: Any, stage: str) -> None:
+    def report(self, trainer: Trainer, task: Any, stage: str) -> None:
+        """Log the grid, and the heat maps where the task has some."""
         if not trainer.loggers:
             return
-        examples = some_examples(task.data, stage, self.count)
+        examples = take_examples(task.data, stage, self.count)
         if examples is None:
             return
+
         images, labels = examples
-        probabilities = np.asarray(task.predict_step(images))
+        probabilities = np.asarray(task.predict_step(images))  # (count, classes)
         low, high = task.value_range
-        shown = np.clip((images.astype(np.float32) - low) / (high - low), 0.0, 1.0)
-        figure = prediction_figure(shown, labels, probabilities, task.class_names)
+        scaled = np.clip((images.astype(np.float32) - low) / (high - low), 0.0, 1.0)
+        figure = prediction_figure(scaled, labels, probabilities, task.class_names)
         trainer.log_figure(f"{stage}/predictions", figure)
+
         heat_maps = getattr(task, "heat_maps", None)
         maps = None if heat_maps is None else heat_maps(images, probabilities.argmax(axis=-1))
         if maps is not None:
-            figure = prediction_figure(shown, labels, probabilities, task.class_names, maps)
+            figure = prediction_figure(scaled, labels, probabilities, task.class_names, maps)
             trainer.log_figure(f"{stage}/heat_maps", figure)
 
 
-def some_examples(
+def take_examples(
     data: DataModule, stage: str, count: int
 ) -> tuple[NDArray[Any], NDArray[np.integer]] | None:
-    """At most `count` images and labels of a stage, or None where it has none.
+    """Return at most `count` images and labels of a stage, or None where it has none.
 
     Args:
         data: Batches of (images, labels).
-        stage: val or test.
-        count: How many are wanted.
+        stage: train, val or test.
+        count: How many at most.
     """
     part = (data.splits or {}).get(stage) if isinstance(data, IndexedData) else None
-    if part is not None:
-        # Test folders list class after class: the first images would all be of one class.
-        last = len(part.indices) - 1
-        chosen = np.unique(np.linspace(0, last, min(count, last + 1)).round().astype(int))
-        dataset = part.source.batches(part.indices[chosen], len(chosen))
+    if part is not None:  # only the chosen examples are read
+        chosen = part.indices[spread_evenly(len(part.indices), count)]
+        dataset = part.source.batches(chosen, len(chosen))
     else:
         dataset = data.dataset_for(stage)
         if dataset is None:
             return None
+
     images: list[NDArray[Any]] = []
     labels: list[NDArray[Any]] = []
     for batch in dataset.as_numpy_iterator():
@@ -108,7 +99,7 @@ def prediction_figure(
     class_names: list[str],
     heat_maps: NDArray[np.floating] | None = None,
 ) -> Any:
-    """Draw images in a grid, each under what it is taken for.
+    """Draw images in a grid, each under its predicted class.
 
     Args:
         images: Float in [0, 1], shape (n, height, width, 1 or 3).
@@ -126,33 +117,36 @@ def prediction_figure(
     rows = math.ceil(len(images) / columns)
     figure = Figure(figsize=(1.9 * columns, 2.15 * rows + 0.4), layout="constrained")
     predicted = probabilities.argmax(axis=-1)
+
     for place, (image, true, guess) in enumerate(zip(images, labels, predicted, strict=True)):
         axes = figure.add_subplot(rows, columns, place + 1)
-        grey = image.shape[-1] == 1
-        axes.imshow(image[..., 0] if grey else image[..., :3], cmap="gray", vmin=0.0, vmax=1.0)
-        if heat_maps is not None:
-            extent = (-0.5, image.shape[1] - 0.5, image.shape[0] - 0.5, -0.5)
-            axes.imshow(
-                heat_maps[place],
-                cmap="jet",
-                alpha=0.45,
-                vmin=0.0,
-                vmax=1.0,
-                extent=extent,
-                interpolation="bilinear",
-            )
-            axes.set_xlim(extent[:2])
-            axes.set_ylim(extent[2:])
-        axes.set_xticks([])
-        axes.set_yticks([])
+        _draw_image(axes, image, None if heat_maps is None else heat_maps[place])
+
         title = f"{class_names[guess]} {probabilities[place, guess]:.0%}"
         if guess != true:
             title += f"\ntrue: {class_names[true]}"
-        colour = RIGHT if guess == true else WRONG
-        axes.set_title(title, fontsize=9, color=colour)
+        color = RIGHT if guess == true else WRONG
+        axes.set_title(title, fontsize=9, color=color)
         for spine in axes.spines.values():
-            spine.set_color(colour)
+            spine.set_color(color)
             spine.set_linewidth(1 if guess == true else 3)
+
     wrong = int((predicted != labels).sum())
     figure.suptitle(f"{wrong} of {len(labels)} mistaken" if wrong else f"all {len(labels)} right")
     return figure
+
+
+def _draw_image(axes: Any, image: NDArray[np.floating], heat_map: Any) -> None:
+    grey = image.shape[-1] == 1
+    axes.imshow(image[..., 0] if grey else image[..., :3], cmap="gray", vmin=0.0, vmax=1.0)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    if heat_map is None:
+        return
+
+    # A heat map of any size is stretched over the image's pixels.
+    extent = (-0.5, image.shape[1] - 0.5, image.shape[0] - 0.5, -0.5)
+    style = {"cmap": "jet", "alpha": 0.45, "vmin": 0.0, "vmax": 1.0, "interpolation": "bilinear"}
+    axes.imshow(heat_map, extent=extent, **style)
+    axes.set_xlim(extent[:2])
+    axes.set_ylim(extent[2:])

@@ -1,4 +1,4 @@
-"""forecast_loss: how far outputs are from what they should be."""
+"""regression_loss: the error of numbers, of single values or of quantiles."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from lightning_tf.checks import is_number
 from lightning_tf.exceptions import ConfigurationError, nearest
 
 LOSSES = ("mse", "mae", "huber")
 
 
-def check_loss(loss: str | None, quantiles: Sequence[float]) -> None:
-    """Refuse a loss or quantiles that cannot be.
+def check_regression_loss(loss: str | None, quantiles: Sequence[float]) -> None:
+    """Refuse an unknown loss, or quantiles that cannot be learnt.
 
     Raises:
         ConfigurationError: The loss is unknown or given with quantiles, or the quantiles are not
@@ -22,8 +23,9 @@ def check_loss(loss: str | None, quantiles: Sequence[float]) -> None:
         raise ConfigurationError(f"loss={loss!r}: quantiles are learnt by the pinball loss alone.")
     if loss is not None and loss not in LOSSES:
         raise ConfigurationError(f"loss {loss!r} is unknown.{nearest(loss, LOSSES)}")
-    bad = any(not isinstance(q, (int, float)) or not 0 < q < 1 for q in quantiles)
-    if bad or list(quantiles) != sorted(set(quantiles)):
+
+    outside = any(not is_number(q) or not 0 < q < 1 for q in quantiles)
+    if outside or list(quantiles) != sorted(set(quantiles)):
         raise ConfigurationError(
             f"quantiles={tuple(quantiles)!r}: give numbers between 0 and 1 in ascending order, "
             "such as (0.1, 0.5, 0.9)."
@@ -34,27 +36,28 @@ def check_loss(loss: str | None, quantiles: Sequence[float]) -> None:
         )
 
 
-def forecast_loss(
+def regression_loss(
     target: tf.Tensor, outputs: tf.Tensor, loss: str, quantiles: Sequence[float] = ()
 ) -> tf.Tensor:
-    """The mean over examples, steps, targets and quantiles.
+    """Return the mean loss over examples, steps, targets and quantiles.
 
     Args:
-        target: Of shape (batch, horizon, targets).
+        target: Of shape (batch, horizon, targets), or (batch, targets).
         outputs: The same shape, with a last axis of quantiles where there are any.
         loss: One of `LOSSES`.
         quantiles: Learnt by the pinball loss (Koenker and Bassett 1978,
             https://doi.org/10.2307/1913643).
 
     Example:
-        >>> low = forecast_loss(tf.zeros((1, 1, 1)), tf.ones((1, 1, 1, 1)), "mse", [0.9])
+        >>> low = regression_loss(tf.zeros((1, 1, 1)), tf.ones((1, 1, 1, 1)), "mse", [0.9])
         >>> round(float(low), 3)
         0.1
     """
     if quantiles:
-        error = target[..., tf.newaxis] - outputs
-        share = tf.constant(quantiles, tf.float32)
+        error = target[..., tf.newaxis] - outputs  # (batch, horizon, targets, quantiles)
+        share = tf.constant(quantiles, tf.float32)  # (quantiles,)
         return tf.reduce_mean(tf.maximum(share * error, (share - 1.0) * error))
+
     error = tf.abs(target - outputs)
     if loss == "mae":
         return tf.reduce_mean(error)

@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 
+from lightning_tf.checks import is_integer, is_number
 from lightning_tf.exceptions import ConfigurationError, nearest
 
 log = logging.getLogger("lightning_tf")
@@ -42,9 +43,9 @@ class Warmup(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[m
     def __call__(self, step: Any) -> Any:
         """Return the rate of update `step`, counted from 0."""
         step = keras.ops.cast(step, "float32")
-        risen = (step + 1.0) / self.warmup_steps
+        share = (step + 1.0) / self.warmup_steps
         later = self._after(keras.ops.maximum(step - self.warmup_steps, 0.0))
-        return keras.ops.where(step < self.warmup_steps, self._after(0.0) * risen, later)
+        return keras.ops.where(step < self.warmup_steps, self._after(0.0) * share, later)
 
     def _after(self, step: Any) -> Any:
         rate = self.after(step) if callable(self.after) else self.after
@@ -80,6 +81,7 @@ def _exponential(rate: float, updates: int, final_fraction: float = 0.01) -> Lea
 def _piecewise(
     rate: float, updates: int, milestones: Sequence[float] = (0.5, 0.75), factor: float = 0.1
 ) -> LearningRate:
+    # Keras keeps the old rate at the boundary itself, so that is the update before the milestone.
     boundaries = [max(0, round(part * updates) - 1) for part in milestones]
     rates = [rate * factor**count for count in range(len(boundaries) + 1)]
     return keras.optimizers.schedules.PiecewiseConstantDecay(boundaries, rates)
@@ -103,16 +105,17 @@ def check_schedule(
         ConfigurationError: A name or an option is unknown, `warmup_steps` is no count and no
             fraction, or a schedule that brings its own rate is given another.
     """
-    whole = isinstance(warmup_steps, int) and warmup_steps >= 0
-    if isinstance(warmup_steps, bool) or not (whole or 0.0 <= warmup_steps < 1.0):
+    is_fraction = is_number(warmup_steps) and 0.0 <= warmup_steps < 1.0
+    if not is_fraction and not is_integer(warmup_steps, least=0):
         raise ConfigurationError(
             f"warmup_steps={warmup_steps!r} must be a number of updates, or a fraction of them "
             "below 1.0."
         )
+
     if schedule is None:
         return
     build_schedule(schedule, 1.0, updates=1000)
-    if learning_rate is not None and not isinstance(_named(schedule)[0], str):
+    if learning_rate is not None and not isinstance(_resolve(schedule)[0], str):
         raise ConfigurationError(
             f"learning_rate={learning_rate!r} goes with a schedule's name; the given schedule "
             "brings its own: set it there."
@@ -157,42 +160,47 @@ def build_schedule(
     if schedule is None:
         schedule = "cosine" if bounded else "constant"
         if not bounded:
-            log.info("nobody knows the length of this run: the learning rate stays constant.")
-    schedule, options = _named(schedule)
+            log.info("the length of this run is unknown: the learning rate stays constant.")
+    schedule, options = _resolve(schedule)
     if isinstance(warmup_steps, float) and warmup_steps > 0.0:
-        warmup_steps = max(1, round(warmup_steps * _known(updates, "a fraction as warmup_steps")))
+        known = _check_known(updates, "a fraction as warmup_steps")
+        warmup_steps = max(1, round(warmup_steps * known))
     warmup_steps = int(warmup_steps)
     if bounded and warmup_steps >= updates and warmup_steps:  # type: ignore[operator]
         raise ConfigurationError(
             f"warmup_steps={warmup_steps} does not end within the {updates} updates of this run; "
             "make it shorter, or train longer."
         )
+
     if isinstance(schedule, str):
         if schedule == "constant":
             updates = 1 if not bounded else updates
         # A run of no updates, such as max_epochs=0, still builds its optimizer.
-        remaining = max(1, _known(updates, f"schedule {schedule!r}") - warmup_steps)
+        remaining = max(1, _check_known(updates, f"schedule {schedule!r}") - warmup_steps)
         try:
             rate = SCHEDULES[schedule](learning_rate, remaining, **options)
         except TypeError as error:
             raise ConfigurationError(f"schedule {schedule!r} refuses {options}: {error}") from error
     else:
         rate = schedule
+
     return Warmup(rate, warmup_steps) if warmup_steps else rate
 
 
-def _named(schedule: Any) -> tuple[Any, dict[str, Any]]:
+def _resolve(schedule: Any) -> tuple[Any, dict[str, Any]]:
+    """Return a name with its options, or a Keras schedule without any."""
     if isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
         return schedule, {}
     if isinstance(schedule, Mapping):
         try:
-            made = keras.optimizers.schedules.deserialize(schedule)
+            built = keras.optimizers.schedules.deserialize(schedule)
         except (TypeError, ValueError) as error:
             raise ConfigurationError(f"schedule {schedule!r}: Keras says {error}") from error
-        # Keras gives back the name of a class that it does not know.
-        if not isinstance(made, keras.optimizers.schedules.LearningRateSchedule):
+        # Keras returns the name of a class that it does not know.
+        if not isinstance(built, keras.optimizers.schedules.LearningRateSchedule):
             raise ConfigurationError(f"schedule {schedule!r}: Keras does not know this class.")
-        return made, {}
+        return built, {}
+
     name, options = schedule, {}
     if isinstance(schedule, (list, tuple)) and len(schedule) == 2:
         name, options = schedule
@@ -201,10 +209,11 @@ def _named(schedule: Any) -> tuple[Any, dict[str, Any]]:
     return name, dict(options)
 
 
-def _known(updates: float | None, wish: str) -> int:
+def _check_known(updates: float | None, what: str) -> int:
+    """Return the number of updates, or refuse `what`, which needs to know it."""
     if updates is None or not math.isfinite(updates):
         raise ConfigurationError(
-            f"{wish} needs the number of updates, which nobody knows: give the Trainer max_steps, "
+            f"{what} needs the number of updates, which nobody knows: give the Trainer max_steps, "
             "or max_epochs and data of known length."
         )
     return int(updates)

@@ -28,16 +28,17 @@ def dcgan_generator(latent: Any, shape: tuple[int, int, int], filters: int) -> A
     Returns:
         Float32 of shape (batch, height, width, channels) in (-1, 1).
     """
-    doublings = _doublings(shape)
+    doublings = _count_doublings(shape)
     height, width = (side >> doublings for side in shape[:2])
     hidden = filters << (doublings - 1)
     # Normalisation takes a bias away, so no layer below one has any.
     x = keras.layers.Dense(height * width * hidden, use_bias=False)(latent)
-    x = _normalised(keras.layers.Reshape((height, width, hidden))(x))
-    for _ in range(doublings - 1):
+    x = _normalize(keras.layers.Reshape((height, width, hidden))(x))
+
+    for _ in range(doublings - 1):  # the last doubling gives the image
         hidden //= 2
         x = keras.layers.Conv2DTranspose(hidden, 4, 2, padding="same", use_bias=False)(x)
-        x = _normalised(x)
+        x = _normalize(x)
     return keras.layers.Conv2DTranspose(
         shape[-1], 4, 2, padding="same", activation="tanh", dtype="float32"
     )(x)
@@ -46,9 +47,9 @@ def dcgan_generator(latent: Any, shape: tuple[int, int, int], filters: int) -> A
 def dcgan_discriminator(images: Any, filters: int, dropout: float, spectral: bool) -> Any:
     """Halve the image by strided convolutions, as often as the generator doubles.
 
-    Without the paper's batch normalisation: with it the discriminator tells real images from
-    generated ones by their batch, which small data do not survive. Dropout or spectral
-    normalisation holds it back instead.
+    Without the paper's batch normalisation: with it the discriminator tells real images from fake
+    ones by their batch, and training on small data fails. Dropout or spectral normalisation holds
+    it back instead.
 
     Source: Radford et al. 2016, see `dcgan_generator`.
 
@@ -63,33 +64,35 @@ def dcgan_discriminator(images: Any, filters: int, dropout: float, spectral: boo
     """
     convolution = SpectralConv2D if spectral else keras.layers.Conv2D
     x = images
-    for power in range(_doublings(tuple(images.shape[1:]))):
+    for power in range(_count_doublings(tuple(images.shape[1:]))):
         x = convolution(filters << power, 4, strides=2, padding="same")(x)
         x = keras.layers.LeakyReLU(SLOPE)(x)
         x = keras.layers.Dropout(dropout)(x) if dropout else x
-    return one_output(keras.layers.Flatten()(x), spectral)
+    return add_logit(keras.layers.Flatten()(x), spectral)  # (batch, 1)
 
 
-def one_output(x: Any, spectral: bool) -> Any:
-    """A float32 number for each image, also under mixed precision."""
+def add_logit(x: Any, spectral: bool) -> Any:
+    """Add the last layer: a float32 number for each image, also under mixed precision."""
     dense = SpectralDense if spectral else keras.layers.Dense
     return dense(1, dtype="float32")(x)
 
 
-def _normalised(x: Any) -> Any:
+def _normalize(x: Any) -> Any:
     # The averages are of few updates where a fit is short.
     return keras.layers.ReLU()(FusedBatchNormalization(momentum=0.9)(x))
 
 
-def _doublings(shape: tuple[int, ...]) -> int:
+def _count_doublings(shape: tuple[int, ...]) -> int:
     height, width = shape[:2]
     doublings = 0
+    # As long as both sides are even and what is left is large enough to begin with.
     while (
         not (height >> doublings) % 2
         and not (width >> doublings) % 2
         and min(height, width) >> (doublings + 1) >= SMALLEST_SIDE
     ):
         doublings += 1
+
     if not doublings or max(height, width) >> doublings > LARGEST_SIDE:
         raise ConfigurationError(
             f"networks='dcgan' doubles a map of 4 to {LARGEST_SIDE} pixels up to the image's "

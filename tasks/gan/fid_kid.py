@@ -1,4 +1,4 @@
-"""FID and KID: how far two sets of features are apart."""
+"""FID and KID: distances between two sets of image features."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ Features = NDArray[Any]
 
 
 def frechet_distance(one: Features, other: Features) -> float:
-    """FID: the Frechet distance of two normal distributions with the features' moments.
+    """Return the FID: the Frechet distance of two normal distributions with the features' moments.
 
-    Biased: it falls with the number of features. Compare only values of equally many, and look at
-    the distance of real features from other real ones.
+    Biased: it falls with the number of features. Compare only values of equally many, and beside
+    them the distance of real features from other real ones.
 
     Source: Heusel et al., "GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash
     Equilibrium", 2017, https://arxiv.org/abs/1706.08500.
@@ -28,20 +28,23 @@ def frechet_distance(one: Features, other: Features) -> float:
         >>> round(frechet_distance(points, points + 2.0), 6)
         12.0
     """
+    # In float32 the differences of covariances of many features would be lost.
     one, other = one.astype(np.float64), other.astype(np.float64)
     first, second = (np.atleast_2d(np.cov(part, rowvar=False)) for part in (one, other))
     # The product's root has the same trace as this symmetric one's, which has a real root.
-    root = _root(first)
+    root = _square_root(first)
     eigenvalues = np.linalg.eigvalsh(root @ second @ root)
     trace_of_root = np.sqrt(np.clip(eigenvalues, 0.0, None)).sum()
-    apart = ((one.mean(axis=0) - other.mean(axis=0)) ** 2).sum()
-    return float(max(apart + np.trace(first) + np.trace(second) - 2.0 * trace_of_root, 0.0))
+
+    between_means = ((one.mean(axis=0) - other.mean(axis=0)) ** 2).sum()
+    distance = between_means + np.trace(first) + np.trace(second) - 2.0 * trace_of_root
+    return float(max(distance, 0.0))
 
 
 def kernel_distance(one: Features, other: Features) -> float:
-    """KID: the squared maximum mean discrepancy with the kernel ``(x y / d + 1) ** 3``.
+    """Return the KID: the squared maximum mean discrepancy, kernel ``(x y / d + 1) ** 3``.
 
-    Unbiased, so that it is about 0, also below, for features of the same distribution.
+    Unbiased: features of the same distribution give about 0, also values below it.
 
     Source: Binkowski, Sutherland, Arbel and Gretton, "Demystifying MMD GANs", 2018,
     https://arxiv.org/abs/1801.01401.
@@ -64,11 +67,13 @@ def kernel_distance(one: Features, other: Features) -> float:
     within = 0.0
     for part in (one, other):
         values, count = kernel(part, part), len(part)
+        # Without the diagonal, where each is compared with itself: that would be biased.
         within += (values.sum() - np.trace(values)) / (count * (count - 1))
+
     return float(within - 2.0 * kernel(one, other).mean())
 
 
-def _root(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
+def _square_root(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
     values, vectors = np.linalg.eigh(covariance)
     root: NDArray[np.float64] = (vectors * np.sqrt(np.clip(values, 0.0, None))) @ vectors.T
     return root

@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 
 from lightning_tf.callback import Callback
-from lightning_tf.checks import checked_integer
+from lightning_tf.checks import checked_fraction, checked_integer, is_number
 from lightning_tf.data.images.latent_predictions import LatentPredictions
 from lightning_tf.data.images.unlabeled_images import (
     UnlabeledImages,
@@ -19,12 +19,12 @@ from lightning_tf.data.images.unlabeled_images import (
     generation_spec,
 )
 from lightning_tf.exceptions import ConfigurationError
-from lightning_tf.tasks.gan.generator_ema import GeneratorEMA, copied
+from lightning_tf.tasks.gan.generator_ema import GeneratorEMA, copy_generator
 from lightning_tf.tasks.gan.generator_task import GeneratorTask
 from lightning_tf.tasks.gan.image_features import ImageFeatures
-from lightning_tf.tasks.gan.losses import adversarial_loss, gradient_penalty
+from lightning_tf.tasks.gan.losses import get_adversarial_loss, gradient_penalty
 from lightning_tf.tasks.gan.networks import AdversarialNetworks, AdversarialSizes
-from lightning_tf.tasks.gan.noise import next_seed, own_rows
+from lightning_tf.tasks.gan.noise import draw_replica_rows, next_seed
 from lightning_tf.tasks.gan.optimizers import adversarial_optimizers
 from lightning_tf.tasks.gan.sample_grid import SampleGrid
 from lightning_tf.tasks.gan.sample_quality import FEWEST, SampleQuality
@@ -35,12 +35,12 @@ VALIDATION_SEED = (0, 1)
 class GAN(GeneratorTask):
     """Learns to make images like those of the data.
 
-    Two networks work against each other: the generator makes images of random numbers (latent
+    Two networks work against each other: the generator makes fake images of random numbers (latent
     vectors), the discriminator, or critic, tells them from real ones. A batch is ``(images,
     labels)``, images of shape (batch, height, width, channels) in the data's own range, which
     become float32 in [-1, 1]; labels are used by ``conditional=True`` alone. A step updates the
-    discriminator `n_critic` times on the batch, each time against other generated images, then
-    the generator once. Everything that is drawn belongs to an example's place in the global batch,
+    discriminator `n_critic` times on the batch, each time against other fake images, then the
+    generator once. Everything that is drawn belongs to an example's place in the global batch,
     so that replicas do not change it.
 
     Logged: ``generator_loss``, ``discriminator_loss``, ``real_score`` and ``fake_score`` (D(x) and
@@ -122,29 +122,34 @@ class GAN(GeneratorTask):
         num_samples: int = 64,
         sample_every_n_epochs: int = 1,
     ) -> None:
-        self.adversarial_loss = adversarial_loss(loss)
-        penalised = self.adversarial_loss.penalised
-        if not isinstance(penalty_weight, (int, float)) or not penalty_weight > 0.0:
-            raise ConfigurationError(f"penalty_weight={penalty_weight!r} must be positive.")
+        self.adversarial_loss = get_adversarial_loss(loss)
+        penalized = self.adversarial_loss.penalized
+        if not is_number(penalty_weight) or not penalty_weight > 0.0:
+            raise ConfigurationError(f"penalty_weight is {penalty_weight!r}; give a number > 0.")
         self.conditional, self.penalty_weight = conditional, float(penalty_weight)
-        usual = 5 if penalised else 1
-        self.n_critic = checked_integer("n_critic", usual if n_critic is None else n_critic, 1)
+
+        default_n_critic = 5 if penalized else 1
+        n_critic = default_n_critic if n_critic is None else n_critic
+        self.n_critic = checked_integer("n_critic", n_critic, least=1)
         self.latent_dim = checked_integer("latent_dim", latent_dim, least=1)
-        self.ema = _share("ema", ema)
-        self.label_smoothing = _share("label_smoothing", label_smoothing)
+        self.ema = checked_fraction("ema", ema)
+
+        self.label_smoothing = checked_fraction("label_smoothing", label_smoothing)
         if label_smoothing and not self.adversarial_loss.has_targets:
             raise ConfigurationError(
                 f"label_smoothing={label_smoothing} lowers the target of real images, which "
                 f"loss={loss!r} does not have; use minimax or lsgan."
             )
+
         self.networks = AdversarialNetworks(
             networks,
             width=None if width is None else checked_integer("width", width, least=1),
-            dropout=None if dropout is None else _share("dropout", dropout),
+            dropout=None if dropout is None else checked_fraction("dropout", dropout),
             spectral=spectral_normalization,
-            penalised=penalised,
+            penalized=penalized,
         )
-        self.optimizer_settings = adversarial_optimizers(optimizer, learning_rate, penalised)
+        self.optimizer_settings = adversarial_optimizers(optimizer, learning_rate, penalized)
+
         self.grid = SampleGrid(
             checked_integer("num_samples", num_samples, least=1),
             checked_integer("sample_every_n_epochs", sample_every_n_epochs, least=1),
@@ -156,6 +161,7 @@ class GAN(GeneratorTask):
                 checked_integer("quality_samples", quality_samples, least=FEWEST),
                 checked_integer("quality_every_n_epochs", quality_every_n_epochs, least=1),
             )
+
         images = generation_data(
             data,
             batch_size=batch_size,
@@ -163,26 +169,28 @@ class GAN(GeneratorTask):
             image_size=image_size,
             **(data_options or {}),
         )
+        # Trains on images and predicts from latent vectors.
         self.data = LatentPredictions(images, num_samples, latent_dim, conditional)
 
     # ---- models
 
     def configure_model(self) -> None:
         """Build `generator`, `discriminator` and, with `ema`, `averaged_generator`."""
-        facts = generation_spec(self.data.images)
-        self.value_range, self.image_shape = facts.value_range, facts.input_shape
-        self.num_classes, self.class_names = None, facts.class_names
+        spec = generation_spec(self.data.images)
+        self.value_range, self.image_shape = spec.value_range, spec.input_shape
+        self.num_classes, self.class_names = None, spec.class_names
         if self.conditional:
             if isinstance(self.data.images, UnlabeledImages):
                 raise ConfigurationError(
                     "conditional=True needs a class for each image, but data is an array of "
                     "images alone; give a pair (images, labels)."
                 )
-            self.num_classes = facts.num_classes
-        sizes = AdversarialSizes(facts.input_shape, self.latent_dim, self.num_classes)
+            self.num_classes = spec.num_classes
+
+        sizes = AdversarialSizes(spec.input_shape, self.latent_dim, self.num_classes)
         self.generator, self.discriminator = self.networks.build(sizes)
         if self.ema:
-            self.averaged_generator = copied(self.generator)
+            self.averaged_generator = copy_generator(self.generator)
         # Made here: seed generators take their seed from the Trainer's.
         self.noise = keras.random.SeedGenerator()
 
@@ -194,7 +202,8 @@ class GAN(GeneratorTask):
                 "batch, which accumulate_grad_batches would add up to one; use a larger "
                 "batch_size, or n_critic=1."
             )
-        updates = self.trainer.estimated_stepping_batches
+
+        updates = self.trainer.estimated_stepping_batches  # of the generator
         return {
             name: settings.build(updates * (1 if name == "generator" else self.n_critic), model)
             for name, settings, model in (
@@ -210,78 +219,82 @@ class GAN(GeneratorTask):
 
     @property
     def sampler(self) -> keras.Model:
-        """The generator that samples are made with: the average, where there is one."""
+        """The generator of samples: the average, where there is one."""
         return self.averaged_generator if self.ema else self.generator
 
     # ---- steps
 
     def training_step(self, batch: Any) -> dict[str, tf.Tensor]:
         """Update the discriminator `n_critic` times, then return the generator's loss."""
-        real, labels = self._taken(batch)
-        made = self._generated(self.generator, self._latents(real), labels, training=True)
-        for turn in range(self.n_critic):
+        real, labels = self._real_images(batch)  # (batch, height, width, channels), (batch,)
+        fake = self._generate(self._draw_latents(real), labels, training=True)
+
+        for critic_step in range(self.n_critic):
+            # Later steps generate images of their own; the first shares the generator's.
+            step_fake = None if critic_step else fake
             self.minimize(
-                "discriminator",
-                partial(self._discriminator_loss, real, labels, None if turn else made),
+                "discriminator", partial(self._discriminator_loss, real, labels, step_fake)
             )
-        # The same images, before the discriminator as it is by now.
-        return {"generator": self.adversarial_loss.generator(self._judged(made, labels))}
+
+        # The same fake images, for the discriminator as it is after its updates.
+        fake_logits = self._discriminate(fake, labels)
+        return {"generator": self.adversarial_loss.generator(fake_logits)}
 
     def validation_step(self, batch: Any) -> dict[str, tf.Tensor]:
         """Return both losses on other images, without penalty; every batch has the same noise."""
-        real, labels = self._taken(batch)
+        real, labels = self._real_images(batch)
         draw = partial(tf.random.stateless_normal, seed=VALIDATION_SEED)
-        latents = own_rows(draw, self.latent_dim, tf.shape(real)[0])
-        made = self._generated(self.generator, latents, labels, training=False)
-        on_real, on_made = (self._judged(x, labels, training=False) for x in (real, made))
-        self._log_scores(on_real, on_made)
+        latents = draw_replica_rows(draw, self.latent_dim, tf.shape(real)[0])
+        fake = self._generate(latents, labels, training=False)
+
+        real_logits = self._discriminate(real, labels, training=False)  # (batch, 1)
+        fake_logits = self._discriminate(fake, labels, training=False)
+        self._log_scores(real_logits, fake_logits)
         return {
-            "generator": self.adversarial_loss.generator(on_made),
-            "discriminator": self.adversarial_loss.discriminator(on_real, on_made, 1.0),
+            "generator": self.adversarial_loss.generator(fake_logits),
+            "discriminator": self.adversarial_loss.discriminator(real_logits, fake_logits, 1.0),
         }
 
-    def _discriminator_loss(self, real: Any, labels: Any, made: Any) -> tf.Tensor:
-        if made is None:
-            made = self._generated(self.generator, self._latents(real), labels, training=True)
-        made = tf.stop_gradient(made)
-        on_real, on_made = self._judged(real, labels), self._judged(made, labels)
-        self._log_scores(on_real, on_made)
+    def _discriminator_loss(self, real: Any, labels: Any, fake: Any) -> tf.Tensor:
+        """Return the discriminator's loss; without `fake` images, against newly generated ones."""
+        if fake is None:
+            fake = self._generate(self._draw_latents(real), labels, training=True)
+        fake = tf.stop_gradient(fake)  # (batch, height, width, channels)
+        real_logits = self._discriminate(real, labels)  # (batch, 1)
+        fake_logits = self._discriminate(fake, labels)
+        self._log_scores(real_logits, fake_logits)
+
         target = 1.0 - self.label_smoothing
-        loss = self.adversarial_loss.discriminator(on_real, on_made, target)
-        if not self.adversarial_loss.penalised:
+        loss = self.adversarial_loss.discriminator(real_logits, fake_logits, target)
+        if not self.adversarial_loss.penalized:
             return loss
+
         draw = partial(tf.random.stateless_uniform, seed=next_seed(self.noise))
-        at = own_rows(draw, 1, tf.shape(real)[0])
-        penalty = gradient_penalty(partial(self._judged, labels=labels), real, made, at)
+        alpha = draw_replica_rows(draw, 1, tf.shape(real)[0])  # (batch, 1)
+        penalty = gradient_penalty(partial(self._discriminate, labels=labels), real, fake, alpha)
         self.log("gradient_penalty", penalty)
         return loss + self.penalty_weight * penalty
 
-    def _log_scores(self, on_real: tf.Tensor, on_made: tf.Tensor) -> None:
-        self.log("real_score", self.adversarial_loss.score(on_real), prog_bar=True)
-        self.log("fake_score", self.adversarial_loss.score(on_made), prog_bar=True)
+    def _log_scores(self, real_logits: tf.Tensor, fake_logits: tf.Tensor) -> None:
+        self.log("real_score", self.adversarial_loss.score(real_logits), prog_bar=True)
+        self.log("fake_score", self.adversarial_loss.score(fake_logits), prog_bar=True)
 
-    def _taken(self, batch: Any) -> tuple[tf.Tensor, tf.Tensor | None]:
-        """Real images in [-1, 1], and their classes where these are used."""
+    def _real_images(self, batch: Any) -> tuple[tf.Tensor, tf.Tensor | None]:
+        """Return real images in [-1, 1], and their classes where these are used."""
         low, high = self.value_range
         real = (tf.cast(batch[0], tf.float32) - low) * (2.0 / (high - low)) - 1.0
         if not self.conditional:
             return real, None
         return real, tf.cast(tf.reshape(batch[1], [-1]), tf.int32)
 
-    def _latents(self, real: tf.Tensor) -> tf.Tensor:
+    def _draw_latents(self, real: tf.Tensor) -> tf.Tensor:
         draw = partial(tf.random.stateless_normal, seed=next_seed(self.noise))
-        return own_rows(draw, self.latent_dim, tf.shape(real)[0])
+        return draw_replica_rows(draw, self.latent_dim, tf.shape(real)[0])  # (batch, latent_dim)
 
-    def _generated(self, generator: Any, latents: Any, labels: Any, training: bool) -> tf.Tensor:
-        given = latents if labels is None else [latents, labels]
-        return tf.cast(generator(given, training=training), tf.float32)
+    def _generate(self, latents: Any, labels: Any, training: bool) -> tf.Tensor:
+        inputs = latents if labels is None else [latents, labels]
+        return tf.cast(self.generator(inputs, training=training), tf.float32)
 
-    def _judged(self, images: Any, labels: Any, training: bool = True) -> tf.Tensor:
-        given = images if labels is None else [images, labels]
-        return tf.cast(self.discriminator(given, training=training), tf.float32)
-
-
-def _share(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.0 <= value < 1.0:
-        raise ConfigurationError(f"{name}={value!r} must be a number in [0, 1).")
-    return float(value)
+    def _discriminate(self, images: Any, labels: Any, training: bool = True) -> tf.Tensor:
+        inputs = images if labels is None else [images, labels]
+        return tf.cast(self.discriminator(inputs, training=training), tf.float32)

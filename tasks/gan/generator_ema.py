@@ -34,32 +34,35 @@ class GeneratorEMA(Callback):
 
     def __init__(self, decay: float) -> None:
         self.decay = decay
-        self._joined: weakref.ref[Any] | None = None
+        self._followed: weakref.ref[Any] | None = None  # the optimizer; it outlives no fit here
 
     def on_optimizers_configured(self, trainer: Trainer, task: Any) -> None:
         """Enter the compiled step, once for each optimizer that is made."""
         if trainer.training is None:
             return
         optimizer = trainer.training.optimizers["generator"]
-        if self._joined is not None and self._joined() is optimizer:
+        if self._followed is not None and self._followed() is optimizer:
             return  # another fit of the same Trainer
-        self._joined = weakref.ref(optimizer)
+        self._followed = weakref.ref(optimizer)
 
-        def follow(moved: Sequence[Any]) -> None:
+        def follow(updated: Sequence[Any]) -> None:
             count = tf.cast(optimizer.optimizer.iterations.value, tf.float32)
             decay = tf.minimum(self.decay, (1.0 + count) / (10.0 + count))
+
+            # Variables, not trainable weights alone: they include statistics of normalisation.
             pairs = zip(task.averaged_generator.variables, task.generator.variables, strict=True)
             for average, variable in pairs:
-                if tf.as_dtype(variable.dtype).is_floating:
-                    value = tf.convert_to_tensor(variable.value)
-                    share = tf.cast(decay, value.dtype)
-                    average.assign(share * average.value + (1.0 - share) * value)
+                if not tf.as_dtype(variable.dtype).is_floating:
+                    continue
+                value = tf.convert_to_tensor(variable.value)
+                share = tf.cast(decay, value.dtype)
+                average.assign(share * average.value + (1.0 - share) * value)
 
-        optimizer.after_update.append(follow)
+        optimizer.after_update.append(follow)  # inside the compiled step, after each update
 
 
-def copied(generator: keras.Model) -> keras.Model:
-    """A copy of a generator that no optimizer moves.
+def copy_generator(generator: keras.Model) -> keras.Model:
+    """Return a copy of a generator that no optimizer updates.
 
     Raises:
         ConfigurationError: The model is subclassed, so that Keras cannot copy it.
@@ -71,6 +74,7 @@ def copied(generator: keras.Model) -> keras.Model:
             f"ema: Keras cannot copy {generator.name!r} ({error}); make it Functional or "
             "Sequential, or pass ema=0."
         ) from error
+
     copy.set_weights(generator.get_weights())
     copy.trainable = False
     return copy

@@ -1,4 +1,4 @@
-"""ImageFeatures: what a trained classifier sees in images."""
+"""ImageFeatures: features and classes of images by a trained classifier."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class ImageFeatures:
         ConfigurationError: It is none of these.
 
     Example:
-        >>> seen = ImageFeatures(classification_task)
-        >>> features, classes = seen(np.zeros((2, 8, 8, 1), "float32"))
+        >>> image_features = ImageFeatures(classification_task)
+        >>> features, classes = image_features(np.zeros((2, 8, 8, 1), "float32"))
         >>> features.shape, classes.shape
         ((2, 128), (2,))
     """
@@ -57,10 +57,10 @@ class ImageFeatures:
     @property
     def num_classes(self) -> int:
         """How many classes the classifier tells apart."""
-        return int(self._loaded().outputs[-1].shape[-1])
+        return int(self._load().outputs[-1].shape[-1])
 
     def __call__(self, images: NDArray[np.floating]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Features, float32 of shape (n, features), and classes of shape (n,).
+        """Return features, float32 of shape (n, features), and classes of shape (n,).
 
         Args:
             images: In [-1, 1], shape (n, height, width, channels).
@@ -68,59 +68,62 @@ class ImageFeatures:
         Raises:
             ConfigurationError: The classifier takes other images.
         """
-        model = self._loaded()
+        model = self._load()
         features, classes = [], []
         for start in range(0, len(images), IMAGES_AT_ONCE):
-            given: Any = tf.constant(images[start : start + IMAGES_AT_ONCE], tf.float32)
+            inputs: Any = tf.constant(images[start : start + IMAGES_AT_ONCE], tf.float32)
             if self._task is not None:
-                given = self._task.built.inputs((given + 1.0) * 127.5)
+                inputs = self._task.built.inputs((inputs + 1.0) * 127.5)  # from [-1, 1] to [0, 255]
+
             try:
-                seen, outputs = model(given, training=False)
+                chunk, outputs = model(inputs, training=False)
             except (TypeError, ValueError, tf.errors.InvalidArgumentError) as error:
                 raise ConfigurationError(
                     f"the classifier of quality= cannot take images of shape "
                     f"{images.shape[1:]}: {error}"
                 ) from error
-            features.append(np.asarray(tf.cast(seen, tf.float32)).reshape(len(seen), -1))
+            features.append(np.asarray(tf.cast(chunk, tf.float32)).reshape(len(chunk), -1))
             classes.append(np.asarray(outputs).argmax(axis=-1))
         return np.concatenate(features), np.concatenate(classes)
 
-    def _loaded(self) -> keras.Model:
-        """The model with two outputs, made at the first call."""
+    def _load(self) -> keras.Model:
+        """Return the model with two outputs, which the first call makes."""
         if self._model is None:
             # New models draw seeds, and the run that is watched must not notice.
             state = random_state()
             try:
-                self._model = _with_features(self._classifier_model())
+                self._model = _add_features_output(self._load_classifier())
             finally:
                 restore_random_state(state)
         return self._model
 
-    def _classifier_model(self) -> keras.Model:
-        given = self.classifier
-        if isinstance(given, (str, os.PathLike)):
-            path = Path(given).expanduser()
-            given = (
+    def _load_classifier(self) -> keras.Model:
+        classifier = self.classifier
+        if isinstance(classifier, (str, os.PathLike)):
+            path = Path(classifier).expanduser()
+            classifier = (
                 ImageClassification.from_checkpoint(path)
                 if path.is_dir()
                 else keras.saving.load_model(path, compile=False)
             )
-        if isinstance(given, ImageClassification):
-            if not given.configured:
+
+        if isinstance(classifier, ImageClassification):
+            if not classifier.configured:
                 raise ConfigurationError(
                     "the ImageClassification of quality= is not trained; fit it first, or give "
                     "the path of a checkpoint."
                 )
-            self._task = given
-            given = given.model
-        return given
+            self._task = classifier
+            classifier = classifier.model
+        return classifier
 
 
-def _with_features(model: keras.Model) -> keras.Model:
+def _add_features_output(model: keras.Model) -> keras.Model:
     try:
         last = model.layers[-1] if isinstance(model, keras.Sequential) else None
         if last is None:
             last = model.outputs[0]._keras_history.operation
+        # A softmax of its own takes logits, not features: the layer before it is the classifier.
         if isinstance(last, (keras.layers.Softmax, keras.layers.Activation)):
             last = last.input._keras_history.operation
         return keras.Model(model.inputs, [last.input, model.outputs[0]])

@@ -13,25 +13,25 @@ from lightning_tf.exceptions import ConfigurationError, nearest
 class AdversarialLoss(NamedTuple):
     """What two networks that work against each other minimise.
 
-    All take the discriminator's outputs, float32 of shape (batch, 1).
+    All take the discriminator's outputs (logits, where `is_logit`), float32 of shape (batch, 1).
 
     Attributes:
-        discriminator: From outputs for real and for generated images, and the target of the real
-            ones, to the discriminator's scalar loss.
-        generator: From outputs for generated images to the generator's scalar loss.
+        discriminator: From outputs for real and for fake images, and the target of the real ones,
+            to the discriminator's scalar loss.
+        generator: From outputs for fake images to the generator's scalar loss.
         has_targets: Whether real images have a target, which label smoothing can lower.
         is_logit: Whether an output is the logit of "this image is real".
-        penalised: Whether the loss needs a gradient penalty.
+        penalized: Whether the loss needs a gradient penalty.
     """
 
     discriminator: Callable[[Any, Any, float], tf.Tensor]
     generator: Callable[[Any], tf.Tensor]
     has_targets: bool = False
     is_logit: bool = False
-    penalised: bool = False
+    penalized: bool = False
 
     def score(self, outputs: Any) -> tf.Tensor:
-        """The mean of D: a probability where outputs are logits, the outputs themselves else."""
+        """Return the mean of D: of probabilities where outputs are logits, else of outputs."""
         return tf.reduce_mean(tf.sigmoid(outputs) if self.is_logit else outputs)
 
 
@@ -64,7 +64,7 @@ LOSSES: dict[str, AdversarialLoss] = {
     "wgan-gp": AdversarialLoss(
         lambda real, fake, target: tf.reduce_mean(fake) - tf.reduce_mean(real),
         lambda fake: -tf.reduce_mean(fake),
-        penalised=True,
+        penalized=True,
     ),
 }
 """Losses by name.
@@ -76,14 +76,14 @@ https://arxiv.org/abs/1705.02894, and Miyato et al. 2018, https://arxiv.org/abs/
 """
 
 
-def adversarial_loss(name: Any) -> AdversarialLoss:
-    """The loss of a name.
+def get_adversarial_loss(name: Any) -> AdversarialLoss:
+    """Return the loss of a name.
 
     Raises:
         ConfigurationError: The name is unknown.
 
     Example:
-        >>> adversarial_loss("hinge").has_targets
+        >>> get_adversarial_loss("hinge").has_targets
         False
     """
     if name not in LOSSES:
@@ -91,8 +91,8 @@ def adversarial_loss(name: Any) -> AdversarialLoss:
     return LOSSES[name]
 
 
-def gradient_penalty(discriminate: Callable[[Any], Any], real: Any, fake: Any, at: Any) -> Any:
-    """How far the norm of a critic's gradient is from 1 between real and generated images.
+def gradient_penalty(discriminate: Callable[[Any], Any], real: Any, fake: Any, alpha: Any) -> Any:
+    """Measure how far the norm of a critic's gradient is from 1 between real and fake images.
 
     The mean of ``(norm - 1) ** 2`` over points on the lines between pairs of images (Gulrajani et
     al. 2017, equation 3).
@@ -102,17 +102,20 @@ def gradient_penalty(discriminate: Callable[[Any], Any], real: Any, fake: Any, a
             another one's output, as it has with batch normalisation.
         real: Images, float32 of shape (batch, ...).
         fake: Generated images of the same shape.
-        at: Where on each line, in [0, 1), shape (batch, 1).
+        alpha: Where on each line, 0 at the real image, in [0, 1), shape (batch, 1).
 
     Returns:
         A float32 scalar.
     """
-    at = tf.reshape(at, [-1, *[1] * (len(real.shape) - 1)])
-    between = real + at * (fake - real)
+    alpha = tf.reshape(alpha, [-1, *[1] * (len(real.shape) - 1)])  # (batch, 1, 1, 1)
+    between = real + alpha * (fake - real)
+
     with tf.GradientTape() as tape:
         tape.watch(between)
+        # An image has no part in another's output, so the sum's gradient is each image's own.
         total = tf.reduce_sum(discriminate(between))
     gradient = tf.cast(tape.gradient(total, between), tf.float32)
-    squares = tf.reduce_sum(gradient**2, axis=list(range(1, len(real.shape))))
+    squares = tf.reduce_sum(gradient**2, axis=list(range(1, len(real.shape))))  # (batch,)
+
     # The root has no gradient at 0, where a critic of dead units is.
     return tf.reduce_mean((tf.sqrt(squares + 1e-12) - 1.0) ** 2)

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from lightning_tf.layers import SpectralDense
-from lightning_tf.tasks.gan.dcgan import SLOPE, one_output
+from lightning_tf.tasks.gan.dcgan import SLOPE, add_logit
 
 
 def mlp_generator(latent: Any, shape: tuple[int, ...], units: int) -> Any:
@@ -51,4 +51,4 @@ def mlp_discriminator(images: Any, units: int, dropout: float, spectral: bool) -
     for width in (2 * units, units):
         x = keras.layers.LeakyReLU(SLOPE)(dense(width)(x))
         x = keras.layers.Dropout(dropout)(x) if dropout else x
-    return one_output(x, spectral)
+    return add_logit(x, spectral)

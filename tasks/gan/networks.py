@@ -12,9 +12,9 @@ from lightning_tf.tasks.gan.dcgan import dcgan_discriminator, dcgan_generator
 from lightning_tf.tasks.gan.mlp import mlp_discriminator, mlp_generator
 
 WIDTHS = {"dcgan": 32, "mlp": 128}
-"""The named pairs of networks, and their usual width."""
+"""The named pairs of networks, and their default width."""
 
-USUAL_DROPOUT = 0.3
+DEFAULT_DROPOUT = 0.3
 
 
 class AdversarialSizes(NamedTuple):
@@ -36,10 +36,10 @@ class AdversarialNetworks:
 
     Args:
         networks: ``dcgan``, ``mlp`` or a pair of Keras models (generator, discriminator).
-        width: Filters or units of the narrowest hidden layer; None is the usual.
+        width: Filters or units of the narrowest hidden layer; None is that of `WIDTHS`.
         dropout: Of the discriminator.
         spectral: Whether the discriminator is spectrally normalised.
-        penalised: Whether every image's gradient must be its own.
+        penalized: Whether every image's gradient must be its own.
 
     Raises:
         ConfigurationError: A name is unknown, or a pair that brings its own layers is given the
@@ -58,24 +58,26 @@ class AdversarialNetworks:
         width: int | None = None,
         dropout: float | None = None,
         spectral: bool = False,
-        penalised: bool = False,
+        penalized: bool = False,
     ) -> None:
-        self.networks, self.spectral, self.penalised = networks, spectral, penalised
+        self.networks, self.spectral, self.penalized = networks, spectral, penalized
         if isinstance(networks, str):
             if networks not in WIDTHS:
                 raise ConfigurationError(f"networks={networks!r}.{nearest(networks, WIDTHS)}")
             self.width = WIDTHS[networks] if width is None else width
-            usual = 0.0 if penalised or spectral else USUAL_DROPOUT
-            self.dropout = usual if dropout is None else dropout
+            default_dropout = 0.0 if penalized or spectral else DEFAULT_DROPOUT
+            self.dropout = default_dropout if dropout is None else dropout
             return
+
         is_pair = isinstance(networks, (tuple, list)) and len(networks) == 2
         if not is_pair or not all(isinstance(network, keras.Model) for network in networks):
             raise ConfigurationError(
                 f"networks={networks!r}; give {' or '.join(map(repr, WIDTHS))}, or a pair of Keras "
                 "models (generator, discriminator)."
             )
-        given = {"width": width, "dropout": dropout, "spectral_normalization": spectral or None}
-        for option, value in given.items():
+
+        options = {"width": width, "dropout": dropout, "spectral_normalization": spectral or None}
+        for option, value in options.items():
             if value is not None:
                 raise ConfigurationError(
                     f"{option}={value!r} is for the package's own networks; the given ones bring "
@@ -96,8 +98,9 @@ class AdversarialNetworks:
                 dropout=self.dropout,
                 spectral=self.spectral,
             )
+
         generator, discriminator = self.networks
-        if self.penalised:
+        if self.penalized:
             refuse_batch_statistics(discriminator)
         check_fit(generator, discriminator, sizes)
         return generator, discriminator
@@ -125,28 +128,31 @@ def named_networks(
     """
     latent = keras.Input((sizes.latent_dim,), name="latent")
     images = keras.Input(sizes.images, name="images")
-    given, seen = latent, images
-    makes: Any = [latent]
-    judges: Any = [images]
+    generator_inputs: Any = latent
+    discriminator_inputs: Any = images
+    conditioned_latent, conditioned_images = latent, images
+
     if sizes.num_classes is not None:
-        for inputs in (makes, judges):
-            inputs.append(keras.Input((), dtype="int32", name="classes"))
-        embedded = keras.layers.Embedding(sizes.num_classes, sizes.num_classes)(makes[1])
-        given = keras.layers.Concatenate()([latent, embedded])
+        classes = [keras.Input((), dtype="int32", name="classes") for _ in range(2)]
+        generator_inputs, discriminator_inputs = [latent, classes[0]], [images, classes[1]]
+        # Each network has an embedding of its own: they must not train each other.
+        embedded = keras.layers.Embedding(sizes.num_classes, sizes.num_classes)(classes[0])
+        conditioned_latent = keras.layers.Concatenate()([latent, embedded])
+
         height, breadth, _ = sizes.images
-        channel = keras.layers.Embedding(sizes.num_classes, height * breadth)(judges[1])
-        channel = keras.layers.Reshape((height, breadth, 1))(channel)
-        seen = keras.layers.Concatenate()([images, channel])
+        channel = keras.layers.Embedding(sizes.num_classes, height * breadth)(classes[1])
+        channel = keras.layers.Reshape((height, breadth, 1))(channel)  # beside the image's own
+        conditioned_images = keras.layers.Concatenate()([images, channel])
+
     if name == "dcgan":
-        generated = dcgan_generator(given, sizes.images, width)
-        judged = dcgan_discriminator(seen, width, dropout, spectral)
+        fake = dcgan_generator(conditioned_latent, sizes.images, width)
+        logits = dcgan_discriminator(conditioned_images, width, dropout, spectral)
     else:
-        generated = mlp_generator(given, sizes.images, width)
-        judged = mlp_discriminator(seen, width, dropout, spectral)
-    unwrapped = [inputs[0] if len(inputs) == 1 else inputs for inputs in (makes, judges)]
+        fake = mlp_generator(conditioned_latent, sizes.images, width)
+        logits = mlp_discriminator(conditioned_images, width, dropout, spectral)
     return (
-        keras.Model(unwrapped[0], generated, name="generator"),
-        keras.Model(unwrapped[1], judged, name="discriminator"),
+        keras.Model(generator_inputs, fake, name="generator"),
+        keras.Model(discriminator_inputs, logits, name="discriminator"),
     )
 
 
@@ -156,6 +162,7 @@ def check_fit(generator: keras.Model, discriminator: keras.Model, sizes: Adversa
     Raises:
         ConfigurationError: One cannot take its inputs or gives another shape.
     """
+    # Two examples: with one, an output without the batch's axis could pass.
     classes = [] if sizes.num_classes is None else [tf.zeros([2], tf.int32)]
     for role, network, first, expected in (
         ("generator", generator, (sizes.latent_dim,), sizes.images),
@@ -169,6 +176,7 @@ def check_fit(generator: keras.Model, discriminator: keras.Model, sizes: Adversa
             raise ConfigurationError(
                 f"the {role} {network.name!r} cannot take inputs of shape {shapes}: {error}"
             ) from error
+
         shape = tuple(getattr(outputs, "shape", ()))[1:]
         if shape != tuple(expected):
             raise ConfigurationError(

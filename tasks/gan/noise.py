@@ -12,21 +12,21 @@ from lightning_tf.step_context import current_replica_batch
 
 
 def next_seed(generator: keras.random.SeedGenerator) -> tf.Tensor:
-    """Draw a seed, the same on every replica, and move on.
+    """Draw a seed, the same on every replica, and advance the generator.
 
-    `SeedGenerator.next` gives every replica a seed of its own while it is traced, as dropout wants
-    it.
+    `SeedGenerator.next` would give every replica a seed of its own while it is traced, as dropout
+    needs it.
     """
     state = tf.identity(generator.state.value)
     generator.state.assign(state + tf.constant([0, 1], state.dtype))
     return tf.cast(state, tf.int32)
 
 
-def own_rows(draw: Any, width: int, rows: Any) -> tf.Tensor:
-    """Draw numbers for every example of the global batch and take this replica's.
+def draw_replica_rows(draw: Any, width: int, rows: Any) -> tf.Tensor:
+    """Draw numbers for every example of the global batch and return this replica's rows.
 
-    So what an example gets depends on its place in the global batch alone. Drawing all on every
-    replica costs less than any layer.
+    What an example gets depends on its place in the global batch alone. Drawing all of them on
+    every replica costs less than any layer.
 
     Args:
         draw: From a shape to random numbers, such as ``partial(tf.random.stateless_normal,
@@ -40,10 +40,12 @@ def own_rows(draw: Any, width: int, rows: Any) -> tf.Tensor:
     part, replica = current_replica_batch(), tf.distribute.get_replica_context()
     if part is None or replica is None:
         return draw([rows, width])
+
     # A replica without examples computes with one that nobody counts.
     share = tf.where(part.share > 0.0, part.share, 1.0)
     count = tf.maximum(tf.cast(tf.round(part.examples / share), tf.int32), rows)
+
     number = tf.cast(replica.replica_id_in_sync_group, tf.int32)
     _, start = part_of(count, number, replica.num_replicas_in_sync)
-    start = tf.minimum(start, count - rows)
+    start = tf.minimum(start, count - rows)  # an idle replica computes with the last example
     return draw(tf.stack([count, width]))[start : start + rows]

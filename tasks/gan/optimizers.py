@@ -10,20 +10,20 @@ from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.tasks.common.optimizer_settings import OptimizerSettings
 from lightning_tf.tasks.common.optimizers import is_named
 
-USUAL_RATE = 2e-4
+DEFAULT_RATE = 2e-4
 
 
 def adversarial_optimizers(
-    optimizer: Any, learning_rate: Any, penalised: bool
+    optimizer: Any, learning_rate: Any, penalized: bool
 ) -> tuple[OptimizerSettings, OptimizerSettings]:
-    """Settings of the generator's and the discriminator's optimizer.
+    """Return the settings of the generator's and of the discriminator's optimizer.
 
     Args:
         optimizer: A name, a pair of name and options or a configuration; None is adam with
             ``beta_1=0.5`` (Radford et al. 2016), or ``beta_1=0, beta_2=0.9`` (Gulrajani et al.
             2017).
         learning_rate: Of both, or a pair; two rates are those of Heusel et al. 2017.
-        penalised: Whether there is a gradient penalty.
+        penalized: Whether there is a gradient penalty.
 
     Raises:
         ConfigurationError: It is one optimizer object, a name is unknown, or a number is out of
@@ -34,16 +34,18 @@ def adversarial_optimizers(
             f"optimizer is one {type(optimizer).__name__}, but a GAN needs two; give a name, a "
             "pair of name and options, or a configuration."
         )
+
     if optimizer is None:
-        betas = {"beta_1": 0.0, "beta_2": 0.9} if penalised else {"beta_1": 0.5}
+        betas = {"beta_1": 0.0, "beta_2": 0.9} if penalized else {"beta_1": 0.5}
         optimizer = ("adam", betas)
-        learning_rate = USUAL_RATE if learning_rate is None else learning_rate
+        learning_rate = DEFAULT_RATE if learning_rate is None else learning_rate
     rates = learning_rate if isinstance(learning_rate, (tuple, list)) else [learning_rate] * 2
     if len(rates) != 2:
         raise ConfigurationError(
             f"learning_rate={learning_rate!r}; give one number or (generator, discriminator)."
         )
+
     # A rate that falls to 0 would have to know how long two networks go on against each other.
     schedule = "constant" if is_named(optimizer) else None
-    first, second = (OptimizerSettings(optimizer, rate, schedule) for rate in rates)
-    return first, second
+    generator, discriminator = (OptimizerSettings(optimizer, rate, schedule) for rate in rates)
+    return generator, discriminator

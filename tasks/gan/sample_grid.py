@@ -1,4 +1,4 @@
-"""SampleGrid: what a generator makes of the same random numbers, again and again."""
+"""SampleGrid: images of the same random numbers as training goes on."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from lightning_tf.trainer import Trainer
 
-MOST_FRAMES = 60  # of the film; 64 images of 28 x 28 take about 25 kB a frame
+MOST_FRAMES = 60  # of the animation; 64 images of 28 x 28 take about 25 kB a frame
 FRAME_MILLISECONDS = 250
 LAST_FRAME_MILLISECONDS = 2000
 LEAST_SIDE = 32  # smaller images are enlarged
@@ -27,12 +27,12 @@ INTERPOLATIONS = 8
 
 
 class SampleGrid(Callback):
-    """Logs images of fixed noise every few epochs, and all of them as a film at the end.
+    """Logs images of fixed noise every few epochs, and all of them as an animation at the end.
 
     Loggers get the images ``samples``; at the end ``interpolation``, rows of images between two
-    points each, and, where a logger has a folder, the file ``samples.gif`` in it. The frames
-    stand in checkpoints, so that a resumed run's film is whole; from the 60th on every other one is
-    dropped and half as many are taken, but the last one is always there.
+    points each, and, where a logger has a folder, the file ``samples.gif`` in it. The frames stand
+    in checkpoints, so that a resumed run's animation is whole. At 60 frames every other one is
+    dropped and from then on half as many are taken; the last one is always there.
 
     Works with every task that has `sample` and `interpolate`; see `GAN`.
 
@@ -51,7 +51,7 @@ class SampleGrid(Callback):
         self._last_step = -1
 
     def on_train_start(self, trainer: Trainer, task: Any) -> None:
-        """Begin another film where training begins."""
+        """Begin another animation where training begins."""
         if trainer.global_step == 0:
             self.load_state_dict({"frames": [], "stride": 1, "taken": 0, "last_step": -1})
 
@@ -61,41 +61,46 @@ class SampleGrid(Callback):
             self._take(trainer, task)
 
     def on_fit_end(self, trainer: Trainer, task: Any) -> None:
-        """Log the last grid, the interpolations and the film."""
+        """Log the last grid, the interpolations and the animation."""
         if not trainer.loggers:
             return
         if self._last_step != trainer.global_step:
             self._take(trainer, task)
-        last = _encoded(image_grid(task.shown(task.sample(self.count))))
+
+        last = _encode_png(image_grid(task.to_display_range(task.sample(self.count))))
         between = task.interpolate(INTERPOLATIONS, INTERPOLATIONS)
-        trainer.log_images("interpolation", task.shown(between.reshape(-1, *between.shape[2:])))
+        trainer.log_images(
+            "interpolation", task.to_display_range(between.reshape(-1, *between.shape[2:]))
+        )
+
         if trainer.log_dir is None or not self.frames or not trainer.is_global_zero:
             return
         path = Path(trainer.log_dir) / "samples.gif"
         path.parent.mkdir(parents=True, exist_ok=True)
-        # A thinned film may not hold the last grid.
+        # Where every other frame was dropped, the last grid may be missing.
         self._write(path, [*self.frames, *([] if last == self.frames[-1] else [last])])
         trainer.log_file("samples", str(path))
 
     def _take(self, trainer: Trainer, task: Any) -> None:
         if not trainer.loggers:
             return
-        images = task.shown(task.sample(self.count))
+        images = task.to_display_range(task.sample(self.count))
         trainer.log_images("samples", images, captions=task.sample_captions(self.count))
         self._last_step = trainer.global_step
+
         if self._taken % self.stride == 0:
-            self.frames.append(_encoded(image_grid(images)))
+            self.frames.append(_encode_png(image_grid(images)))
         self._taken += 1
-        if len(self.frames) >= MOST_FRAMES:
+        if len(self.frames) >= MOST_FRAMES:  # checkpoints and the file stay of bounded size
             self.frames, self.stride = self.frames[::2], 2 * self.stride
 
-    def _write(self, path: Path, film: list[str]) -> None:
-        frames = [_decoded(frame) for frame in film]
-        durations = [FRAME_MILLISECONDS] * (len(frames) - 1) + [LAST_FRAME_MILLISECONDS]
-        frames[0].save(path, save_all=True, append_images=frames[1:], duration=durations, loop=0)
+    def _write(self, path: Path, frames: list[str]) -> None:
+        images = [_decode_png(frame) for frame in frames]
+        durations = [FRAME_MILLISECONDS] * (len(images) - 1) + [LAST_FRAME_MILLISECONDS]
+        images[0].save(path, save_all=True, append_images=images[1:], duration=durations, loop=0)
 
     def state_dict(self) -> dict[str, Any]:
-        """The frames as PNG files in base 64."""
+        """Return the frames as PNG files in base 64."""
         return {
             "frames": self.frames,
             "stride": self.stride,
@@ -117,7 +122,7 @@ def image_grid(images: NDArray[np.floating], columns: int | None = None) -> Imag
         columns: How many side by side; None is the root of n.
 
     Returns:
-        A PIL image, grey or coloured; small images are enlarged by whole numbers.
+        A PIL image, grey or in colour; small images are enlarged by whole numbers.
 
     Example:
         >>> image_grid(np.zeros((4, 8, 8, 1))).size
@@ -128,23 +133,26 @@ def image_grid(images: NDArray[np.floating], columns: int | None = None) -> Imag
     count, height, width, channels = images.shape
     columns = math.ceil(math.sqrt(count)) if columns is None else columns
     rows = math.ceil(count / columns)
+
     scale = math.ceil(LEAST_SIDE / max(height, width))
     large = images.repeat(scale, axis=1).repeat(scale, axis=2)
     high, wide = height * scale + GAP, width * scale + GAP
+
+    # Every cell is an image with a grey line below and to the right of it.
     cells = np.full((rows * columns, high, wide, channels), GREY, np.uint8)
     cells[:count, :-GAP, :-GAP] = np.round(np.clip(large, 0.0, 1.0) * 255.0)
     cells = cells.reshape(rows, columns, high, wide, channels)
-    sheet = cells.transpose(0, 2, 1, 3, 4).reshape(rows * high, columns * wide, channels)
-    return Image.fromarray(sheet[..., 0] if channels == 1 else sheet)
+    grid = cells.transpose(0, 2, 1, 3, 4).reshape(rows * high, columns * wide, channels)
+    return Image.fromarray(grid[..., 0] if channels == 1 else grid)
 
 
-def _encoded(image: Image) -> str:
+def _encode_png(image: Image) -> str:
     content = io.BytesIO()
     image.save(content, "PNG")
     return base64.b64encode(content.getvalue()).decode("ascii")
 
 
-def _decoded(frame: str) -> Image:
+def _decode_png(frame: str) -> Image:
     from PIL import Image
 
     image = Image.open(io.BytesIO(base64.b64decode(frame)))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lightning_tf.callback import Callback
 from lightning_tf.exceptions import DataError
-from lightning_tf.tasks.common.prediction_grid import some_examples
+from lightning_tf.tasks.common.prediction_grid import take_examples
 from lightning_tf.tasks.gan.fid_kid import frechet_distance, kernel_distance
 from lightning_tf.tasks.gan.image_features import ImageFeatures
 
@@ -25,16 +25,16 @@ FEWEST = 16  # images of which moments say anything
 class SampleQuality(Callback):
     """Logs FID and KID every few epochs, beside what real images have, and the classes covered.
 
-    Of the training images two sets are taken that share none. ``fid`` and ``kid`` are the
-    distances of as many generated images from the first set, ``fid_floor`` and ``kid_floor``
-    those of the second set: no generator can be expected to come below. ``classes_covered`` is the
-    number of classes that at least a tenth of their fair share of the generated images are taken
-    for; a generator that has collapsed covers few, which is also said in the log.
+    The training images give two sets that share none. ``fid`` and ``kid`` are the distances of as
+    many fake images from the first set, ``fid_floor`` and ``kid_floor`` those of the second set:
+    no generator can be expected to come below. ``classes_covered`` counts the classes to which at
+    least a tenth of their fair share of the fake images is assigned; a generator that has
+    collapsed covers few, and a warning says so.
 
     The features are those of a classifier of the same data, not of the network that published
     figures are measured with: compare only with values of the same classifier and number.
 
-    Works with every task that has `sample`, `normalised` and ``data.images``; see `GAN`.
+    Works with every task that has `sample`, `normalize` and ``data.images``; see `GAN`.
 
     Args:
         features: Of a trained classifier.
@@ -49,37 +49,40 @@ class SampleQuality(Callback):
         self._warned = False
 
     def on_fit_start(self, trainer: Trainer, task: Any) -> None:
-        """Measure the real images, so that an unsuitable classifier is told before training."""
-        examples = some_examples(task.data.images, "train", 2 * self.count)
-        images = task.normalised(examples[0]) if examples is not None else np.zeros((0,))
+        """Measure the real images, so that an unsuitable classifier is refused before training."""
+        examples = take_examples(task.data.images, "train", 2 * self.count)
+        images = task.normalize(examples[0]) if examples is not None else np.zeros((0,))
         half = len(images) // 2
         if half < FEWEST:
             raise DataError(
                 f"quality needs {2 * FEWEST} training images, of which there are "
                 f"{len(images)}; leave quality=None."
             )
-        # In turn, because the images may be in the order of their classes.
+
+        # Every other one, because the images may be in the order of their classes.
         self._real, _ = self.features(images[: 2 * half : 2])
-        other, _ = self.features(images[1 : 2 * half : 2])
+        other_real, _ = self.features(images[1 : 2 * half : 2])
         self._floor = {
-            "fid_floor": frechet_distance(self._real, other),
-            "kid_floor": kernel_distance(self._real, other),
+            "fid_floor": frechet_distance(self._real, other_real),
+            "kid_floor": kernel_distance(self._real, other_real),
         }
 
     def on_train_epoch_end(self, trainer: Trainer, task: Any) -> None:
         """Measure where it is time."""
         if (trainer.current_epoch + 1) % self.every_n_epochs == 0:
-            trainer.log_metrics(self.measured(task))
+            trainer.log_metrics(self.measure(task))
 
-    def measured(self, task: Any) -> dict[str, float]:
-        """The metrics of a generator as it is."""
+    def measure(self, task: Any) -> dict[str, float]:
+        """Return the metrics of a generator as it is now."""
         if self._real is None:
-            raise RuntimeError("measured is called inside fit")
-        made = task.normalised(task.sample(len(self._real)))
-        features, classes = self.features(made)
+            raise RuntimeError("measure is called inside fit")
+        fake = task.normalize(task.sample(len(self._real)))
+        features, classes = self.features(fake)
+
         total = self.features.num_classes
         counts = np.bincount(classes, minlength=total)
-        covered = int((counts >= len(made) / (10.0 * total)).sum())
+        # A tenth of what each class would have of equally many.
+        covered = int((counts >= len(fake) / (10.0 * total)).sum())
         if 2 * covered <= total and not self._warned:
             self._warned = True
             log.warning(
@@ -87,6 +90,7 @@ class SampleQuality(Callback):
                 covered,
                 total,
             )
+
         return {
             "fid": frechet_distance(self._real, features),
             "kid": kernel_distance(self._real, features),

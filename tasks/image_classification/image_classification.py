@@ -19,7 +19,7 @@ from lightning_tf.data.images.image_spec import ImageSpec, image_spec
 from lightning_tf.tasks.common.built_classifier import BuiltClassifier
 from lightning_tf.tasks.common.classification_task import ClassificationTask, flat_labels
 from lightning_tf.tasks.common.confusion_matrix import ConfusionMatrix
-from lightning_tf.tasks.common.fused_task import FusedTask
+from lightning_tf.tasks.common.fused_batch_norm_task import FusedBatchNormTask
 from lightning_tf.tasks.common.optimizer_settings import OptimizerSettings
 from lightning_tf.tasks.common.prediction_grid import PredictionGrid
 from lightning_tf.tasks.image_classification.augmentation import PIXEL_RANGE, Augmentation
@@ -29,7 +29,7 @@ from lightning_tf.tasks.image_classification.export import export_classifier
 TOP = 5
 
 
-class ImageClassification(ClassificationTask, FusedTask):
+class ImageClassification(ClassificationTask, FusedBatchNormTask):
     """Learns which of several classes an image shows.
 
     A batch is ``(images, labels)``: images of shape (batch, height, width, channels), uint8 in
@@ -76,7 +76,7 @@ class ImageClassification(ClassificationTask, FusedTask):
             cutmix, pairs of name and options, layers or functions; see `Augmentation`.
         fused_batch_norm: Whether BatchNormalization layers of Keras in a given network compute
             with TensorFlow's fused operation while a Trainer drives the task: faster, equal up to
-            rounding; see `FusedTask`. The named networks always do.
+            rounding; see `FusedBatchNormTask`. The named networks always do.
 
     Raises:
         ConfigurationError: A name is unknown, a number is out of range, or options contradict each
@@ -154,7 +154,7 @@ class ImageClassification(ClassificationTask, FusedTask):
         # Made here and not before: seed generators take their seed from the Trainer's.
         self.augmentation = self._make_augmentation()
         self.set_classes(spec.num_classes)
-        self.fuse()
+        self.fuse_batch_norm()
 
     def image_spec(self) -> ImageSpec:
         """Return what the network is built to."""

@@ -11,13 +11,13 @@ from lightning_tf.data.array_data import ArrayData
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.sources.dataset_pair import DatasetPair
 from lightning_tf.exceptions import ConfigurationError, DataError
-from lightning_tf.tasks.common.fused_task import FusedTask
+from lightning_tf.tasks.common.fused_batch_norm_task import FusedBatchNormTask
 from lightning_tf.tasks.keras_task.compile_choices import loss_object, metric_objects, single
 
 OWN_STEPS = ("train_step", "test_step", "predict_step", "compute_loss", "compute_metrics")
 
 
-class KerasTask(FusedTask):
+class KerasTask(FusedBatchNormTask):
     """Trains a model of one output with a loss, an optimizer and metrics, as `Model.fit` does.
 
     A batch is ``(x, y)`` or ``(x, y, sample_weight)``; a weight multiplies its example's loss, and
@@ -40,7 +40,7 @@ class KerasTask(FusedTask):
         batch_size: Examples in a batch of arrays; None is 32.
         fused_batch_norm: Whether BatchNormalization layers compute with TensorFlow's fused
             operation while a Trainer drives the task: faster, equal up to rounding; see
-            `FusedTask`.
+            `FusedBatchNormTask`.
 
     Raises:
         ConfigurationError: There is no loss, optimizer or data, the model has several outputs or a
@@ -109,7 +109,7 @@ class KerasTask(FusedTask):
         self.loss = None
         if self._loss is not None:
             self.loss = loss_object(self._loss, self._y_spec, self._y_pred)
-        self.fuse()
+        self.fuse_batch_norm()
 
     def configure_optimizers(self) -> keras.optimizers.Optimizer:
         """Return the optimizer of the constructor, or the compiled one."""

@@ -125,7 +125,7 @@ class StyleTransfer(Task):
         default_style_size = defaults.style_size or size
         styles = _read_styles(style, default_style_size if style_size is None else style_size)
         self._optimizer = OptimizerSettings(
-            optimizer, learning_rate, schedule, usual_rate=defaults.learning_rate
+            optimizer, learning_rate, schedule, default_rate=defaults.learning_rate
         )
 
         # From here on `self.method` knows what differs.

@@ -1,4 +1,4 @@
-"""DecisionBoundary: where in the plane a classifier changes its mind."""
+"""DecisionBoundary: where in the plane a classifier's prediction changes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_tf.callback import Callback
+from lightning_tf.tasks.common.stage_report import StageReport
 
 if TYPE_CHECKING:
     from lightning_tf.trainer import Trainer
@@ -17,7 +17,7 @@ MARGIN = 0.1  # of the range, around the examples
 MOST = 1000  # examples that are drawn
 
 
-class DecisionBoundary(Callback):
+class DecisionBoundary(StageReport):
     """Logs an image of the plane when training ends and after every test.
 
     Colours are the probabilities of the classes, the black line lies where two are as likely, and
@@ -29,22 +29,13 @@ class DecisionBoundary(Callback):
     probabilities.
     """
 
-    logs_metrics = False
-
-    def on_fit_end(self, trainer: Trainer, task: Any) -> None:
-        """Show the validation part."""
-        if trainer.num_val_batches != 0:
-            self._log(trainer, task, "val")
-
-    def on_test_end(self, trainer: Trainer, task: Any) -> None:
-        """Show the test part."""
-        self._log(trainer, task, "test")
-
-    def _log(self, trainer: Trainer, task: Any, stage: str) -> None:
+    def report(self, trainer: Trainer, task: Any, stage: str) -> None:
+        """Log the image of the plane."""
         part = None if task.data is None else (task.data.splits or {}).get(stage)
         plane = len(task.columns.numbers) == 2 and not task.columns.categories
         if not trainer.loggers or part is None or not plane:
             return
+
         chosen = part.indices[:: max(1, len(part.indices) // MOST)]
         (batch,) = part.source.batches(chosen, len(chosen)).as_numpy_iterator()
         trainer.log_figure(
@@ -53,7 +44,7 @@ class DecisionBoundary(Callback):
 
 
 def boundary_figure(task: Any, points: NDArray[np.floating], labels: NDArray[np.integer]) -> Any:
-    """Draw what a task takes every place of the plane for.
+    """Draw the probabilities that a task predicts all over the plane.
 
     Args:
         task: A TabularClassification of two numeric columns.
@@ -71,28 +62,33 @@ def boundary_figure(task: Any, points: NDArray[np.floating], labels: NDArray[np.
 
     low, high = points.min(axis=0), points.max(axis=0)
     low, high = low - MARGIN * (high - low), high + MARGIN * (high - low)
+
     lines = [np.linspace(*ends, SIDE, dtype=np.float32) for ends in zip(low, high, strict=True)]
     grid = np.stack(np.meshgrid(*lines), axis=-1)
     probabilities = np.asarray(task.predict_step({"numbers": grid.reshape(-1, 2)}))
     probabilities = probabilities.reshape(SIDE, SIDE, -1)
+
     classes = probabilities.shape[-1]
-    colours = colormaps["tab10"](np.arange(classes) % 10)[:, :3]
+    colors = colormaps["tab10"](np.arange(classes) % 10)[:, :3]
     figure = Figure(figsize=(6, 5.5), layout="constrained")
     axes = figure.add_subplot()
+
     extent = (low[0], high[0], low[1], high[1])
-    mixed = 0.45 + 0.55 * np.clip(probabilities @ colours, 0.0, 1.0)  # paler than the dots
+    mixed = 0.45 + 0.55 * np.clip(probabilities @ colors, 0.0, 1.0)  # paler than the dots
     axes.imshow(mixed, extent=extent, origin="lower", aspect="auto", interpolation="bilinear")
+
     ranked = np.sort(probabilities, axis=-1)
     if classes == 2:
         axes.contour(*lines, probabilities[..., 1], levels=[0.5], colors="black", linewidths=1.2)
     else:
         axes.contour(*lines, ranked[..., -1] - ranked[..., -2], levels=[0.02], colors="black")
+
     for number, name in enumerate(task.class_names):
-        here = points[labels == number]
-        axes.scatter(
-            here[:, 0], here[:, 1], s=14, color=colours[number], edgecolors="white", linewidths=0.4
-        )
-        axes.scatter([], [], s=30, color=colours[number], label=name)
+        of_class = points[labels == number]
+        style = {"color": colors[number], "edgecolors": "white", "linewidths": 0.4}
+        axes.scatter(of_class[:, 0], of_class[:, 1], s=14, **style)
+        axes.scatter([], [], s=30, color=colors[number], label=name)
+
     predicted = np.asarray(task.predict_step({"numbers": points})).argmax(axis=-1)
     right = (predicted == labels).mean()
     axes.set_title(f"{right:.1%} of {len(labels):,} right")

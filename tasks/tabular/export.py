@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from typing import Any
 
-import keras
 import tensorflow as tf
 
 from lightning_tf.data.tables.feature_columns import FeatureColumns
+from lightning_tf.tasks.common.saved_model import write_saved_model
 
 
 def export_feature_task(task: Any, path: str | os.PathLike[str]) -> None:
@@ -28,29 +28,25 @@ def export_feature_task(task: Any, path: str | os.PathLike[str]) -> None:
         >>> exported.serve(tf.zeros((1, 5)), tf.zeros((1, 0), tf.string))
     """
     columns: FeatureColumns = task.columns
-    archive = keras.export.ExportArchive()
-    for layer in (task.model, task.scaler, getattr(task, "target_scaler", None)):
-        if layer is not None:
-            archive.track(layer)
     numbers = tf.TensorSpec([None, len(columns.numbers)], tf.float32, name="numbers")
     categories = tf.TensorSpec([None, len(columns.categories)], tf.string, name="categories")
 
     def serve(numbers: tf.Tensor, categories: tf.Tensor) -> tf.Tensor:
         codes = [
-            _code(categories[:, place], known)
+            _encode(categories[:, place], known)
             for place, known in enumerate(columns.categories.values())
         ]
         count = tf.shape(numbers)[0]
         stacked = tf.stack(codes, axis=1) if codes else tf.zeros([count, 0], tf.int32)
         return task.predict_step({"numbers": numbers, "categories": stacked})
 
-    archive.add_endpoint("serve", serve, input_signature=[numbers, categories])
-    archive.write_out(os.fspath(path), verbose=False)
+    layers = (task.model, task.scaler, getattr(task, "target_scaler", None))
+    write_saved_model(path, layers, {"serve": (serve, [numbers, categories])})
 
 
-def _code(cells: tf.Tensor, known: list[str]) -> tf.Tensor:
-    """The numbers of categories: the first is 1, an unknown one 0."""
-    found = tf.equal(cells[:, tf.newaxis], tf.constant(["", *known]))
-    # Place 0 stands for all others, also for an empty string.
-    place = tf.argmax(found[:, 1:], axis=1, output_type=tf.int32) + 1
-    return tf.where(tf.reduce_any(found[:, 1:], axis=1), place, 0)
+def _encode(cells: tf.Tensor, known: list[str]) -> tf.Tensor:
+    """Return the numbers of categories: the first is 1, an unknown one 0."""
+    # With a place 0 that nothing is compared with: `known` may be empty, and needs the dtype.
+    is_category = tf.equal(cells[:, tf.newaxis], tf.constant(["", *known]))[:, 1:]
+    number = tf.argmax(is_category, axis=1, output_type=tf.int32) + 1  # (batch,)
+    return tf.where(tf.reduce_any(is_category, axis=1), number, 0)

@@ -9,9 +9,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from lightning_tf.checks import checked_integer, is_integer
 from lightning_tf.data.tables.feature_columns import FeatureColumns
 from lightning_tf.data.tables.feature_table import FeatureTable
-from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.tasks.common.feature_scaler import FeatureScaler, check_scaler
 from lightning_tf.tasks.networks.images.layer_factory import LayerFactory
 
@@ -49,15 +49,14 @@ class FeatureNetwork:
         dropout: float = 0.0,
         scaler: str = "standard",
     ) -> None:
-        units = (units,) if isinstance(units, int) else tuple(units)
-        if any(not isinstance(n, int) or isinstance(n, bool) or n < 1 for n in units):
-            raise ConfigurationError(f"units={units!r}: give positive integers, one for a layer.")
+        sizes = (units,) if is_integer(units) else tuple(units)
+        self.units = [checked_integer("units", size, least=1) for size in sizes]
         check_scaler(scaler)
-        self.units, self.scaler = units, scaler
+        self.scaler = scaler
         self._layers = partial(
             LayerFactory, activation, initializer, batch_norm=batch_norm, dropout=dropout
         )
-        self._layers()  # a misspelt name is told now
+        self._layers()  # a misspelt name is refused now
 
     def build(self, columns: FeatureColumns, outputs: int) -> BuiltFeatureNetwork:
         """Make the model and its scales.
@@ -68,16 +67,21 @@ class FeatureNetwork:
         """
         layers = self._layers()
         numbers = keras.Input((len(columns.numbers),), dtype="float32", name="numbers")
-        inputs, parts = [numbers], [numbers] if columns.numbers else []
         categories = keras.Input((len(columns.categories),), dtype="int32", name="categories")
-        inputs.append(categories)
+
+        parts = [numbers] if columns.numbers else []
         for place, known in enumerate(columns.categories.values()):
+            # One place more than categories: 0 is what training rows do not have.
             encode = keras.layers.CategoryEncoding(len(known) + 1, output_mode="one_hot")
             parts.append(encode(categories[:, place : place + 1]))
+
         x = keras.layers.Concatenate()(parts) if len(parts) > 1 else parts[0]
         for units in self.units:
             x = layers.drop(layers.dense(x, units))
-        model = keras.Model(inputs, layers.logits(x, outputs), name="feature_network")
+        model = keras.Model(
+            [numbers, categories], layers.logits(x, outputs), name="feature_network"
+        )
+
         scaler = None
         if columns.numbers:
             scaler = FeatureScaler(len(columns.numbers), self.scaler, name="features")
@@ -96,24 +100,25 @@ class BuiltFeatureNetwork:
         self.model, self.scaler = model, scaler
 
     def fit_scaler(self, data: FeatureTable) -> None:
-        """Take the scales from the training part, unless a checkpoint has brought them."""
+        """Fit the scales to the training part, unless a checkpoint has brought them."""
         if self.scaler is not None and not self.scaler.is_fitted:
             self.scaler.fit([training_rows(data)[0]["numbers"]])
 
     def outputs(self, inputs: Mapping[str, tf.Tensor], training: bool) -> tf.Tensor:
-        """Float32 outputs of rows in the table's own units."""
+        """Return float32 outputs of rows in the table's own units."""
         count = tf.shape(next(iter(inputs.values())))[0]
         numbers, categories = (
+            # A table of one kind of columns alone gives only that input.
             tf.convert_to_tensor(inputs[name]) if name in inputs else tf.zeros([count, 0], dtype)
             for name, dtype in (("numbers", tf.float32), ("categories", tf.int32))
         )
-        numbers = numbers if self.scaler is None else self.scaler(numbers)
+        numbers = numbers if self.scaler is None else self.scaler(numbers)  # (batch, numbers)
         outputs = self.model([numbers, categories], training=training)
-        return tf.cast(outputs, tf.float32)
+        return tf.cast(outputs, tf.float32)  # (batch, outputs)
 
 
 def training_rows(data: FeatureTable) -> Any:
-    """All inputs and targets of the training part, as arrays."""
+    """Return all inputs and targets of the training part, as arrays."""
     part = (data.splits or {})["train"]
     (batch,) = part.source.batches(part.indices, len(part.indices)).as_numpy_iterator()
     return batch

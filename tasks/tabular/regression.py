@@ -12,7 +12,7 @@ from lightning_tf.callback import Callback
 from lightning_tf.tasks.common.feature_scaler import FeatureScaler
 from lightning_tf.tasks.common.metrics import R2
 from lightning_tf.tasks.common.optimizer_settings import OptimizerSettings
-from lightning_tf.tasks.common.regression_losses import check_loss, forecast_loss
+from lightning_tf.tasks.common.regression_losses import check_regression_loss, regression_loss
 from lightning_tf.tasks.tabular.network import FeatureNetwork, training_rows
 from lightning_tf.tasks.tabular.regression_report import RegressionReport
 from lightning_tf.tasks.tabular.tabular_task import TabularTask
@@ -41,7 +41,6 @@ class Regression(TabularTask):
         loss: ``mse``, ``mae`` or ``huber``.
         batch_size: Rows in a global batch; None is the data's own, 32.
         data_options: Further options of `FeatureTable`, such as ``{"categorical": ["town"]}``.
-        facts: What a checkpoint knows of the data's columns; leave it out.
         optimizer: A name (adam, adamw, sgd, ...), a pair of name and options, a Keras optimizer or
             its configuration.
         learning_rate: At the start, or after the warm-up; None is the optimizer's default.
@@ -76,7 +75,6 @@ class Regression(TabularTask):
         loss: str = "mse",
         batch_size: int | None = None,
         data_options: Mapping[str, Any] | None = None,
-        facts: Mapping[str, Any] | None = None,
         optimizer: Any = "adam",
         learning_rate: float | None = None,
         schedule: Any = None,
@@ -94,10 +92,11 @@ class Regression(TabularTask):
         self.optimizer_settings = OptimizerSettings(
             optimizer, learning_rate, schedule, warmup_steps, weight_decay
         )
-        check_loss(loss, ())
+
+        check_regression_loss(loss, ())
         self.loss = loss
         options = {"target": target, "batch_size": batch_size, **(data_options or {})}
-        self.take_data(data, facts, **options)
+        self.take_data(data, **options)
 
     def configure_model(self) -> None:
         """Build the network, and the scale of the targets."""
@@ -113,7 +112,7 @@ class Regression(TabularTask):
         return super().configure_optimizers()
 
     def configure_metrics(self) -> dict[str, keras.metrics.Metric]:
-        """Errors in the table's units, and the share of the variance that is explained."""
+        """Return errors in the table's units, and the share of the variance that is explained."""
         return {
             "mae": keras.metrics.MeanAbsoluteError(),
             "rmse": keras.metrics.RootMeanSquaredError(),
@@ -130,17 +129,18 @@ class Regression(TabularTask):
 
     def predict_step(self, batch: Any) -> tf.Tensor:
         """Return predictions of shape (batch, targets), in the table's units."""
-        return self.target_scaler.inverse(self.outputs(batch, training=False))
+        return self.target_scaler.inverse(self.outputs(batch, training=False))  # (batch, targets)
 
     def callbacks(self) -> list[Callback]:
         """Bring an image of predictions and learning curves."""
         return [RegressionReport()]
 
     def _loss(self, batch: Any, training: bool) -> tf.Tensor:
-        outputs, y = self.outputs(batch, training), batch[1]
+        outputs, y = self.outputs(batch, training), batch[1]  # (batch, targets)
         scaled, predicted = self.target_scaler(y), self.target_scaler.inverse(outputs)
+
         for name, metric in self.metrics.items():
-            # Of scaled values: in float32 the sum of squares of 1,000.1, 1,000.2, ... tells little.
+            # Of scaled values: in float32 sums of squares of 1,000.1, 1,000.2 lose the differences.
             pair = (scaled, outputs) if name == "r2" else (y, predicted)
             metric.update_state(*pair)
-        return forecast_loss(scaled, outputs, self.loss)
+        return regression_loss(scaled, outputs, self.loss)

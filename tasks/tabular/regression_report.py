@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from lightning_tf.callback import Callback
+from lightning_tf.tasks.common.stage_report import StageReport, spread_evenly
 
 if TYPE_CHECKING:
     from lightning_tf.trainer import Trainer
@@ -17,7 +17,7 @@ CHUNK = 1024  # rows that are predicted at once
 CURVES = {"loss": "training", "val_loss": "validation"}
 
 
-class RegressionReport(Callback):
+class RegressionReport(StageReport):
     """Logs an image when training ends and after every test.
 
     On the left the loss of every epoch, on the right the predicted against the true values of the
@@ -31,46 +31,36 @@ class RegressionReport(Callback):
         rows: How many points at most.
     """
 
-    logs_metrics = False
-
     def __init__(self, rows: int = 2000) -> None:
         self.rows = rows
         self.curves: dict[str, list[list[float]]] = {name: [] for name in CURVES}
 
     def on_train_epoch_end(self, trainer: Trainer, task: Any) -> None:
-        """Take the losses of the epoch."""
+        """Note the losses of the epoch."""
         for name, points in self.curves.items():
             if name in trainer.callback_metrics:
                 points.append([trainer.current_epoch + 1, trainer.callback_metrics[name]])
 
-    def on_fit_end(self, trainer: Trainer, task: Any) -> None:
-        """Show the validation part."""
-        if trainer.num_val_batches != 0:
-            self._log(trainer, task, "val")
-
-    def on_test_end(self, trainer: Trainer, task: Any) -> None:
-        """Show the test part."""
-        self._log(trainer, task, "test")
-
     def state_dict(self) -> dict[str, Any]:
-        """The curves."""
+        """Return the curves."""
         return {"curves": {name: list(points) for name, points in self.curves.items()}}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take the curves back."""
+        """Restore the curves."""
         self.curves.update(state["curves"])
 
-    def _log(self, trainer: Trainer, task: Any, stage: str) -> None:
+    def report(self, trainer: Trainer, task: Any, stage: str) -> None:
+        """Log curves and predictions."""
         part = None if task.data is None else (task.data.splits or {}).get(stage)
         if not trainer.loggers or part is None:
             return
-        last = len(part.indices) - 1
-        chosen = np.unique(np.linspace(0, last, min(self.rows, last + 1)).round().astype(int))
+
+        chosen = part.indices[spread_evenly(len(part.indices), self.rows)]
         predict = tf.function(task.predict_step, autograph=False)
         pairs = [
-            (y.numpy(), predict(inputs).numpy())
-            for inputs, y in part.source.batches(part.indices[chosen], CHUNK)
+            (y.numpy(), predict(inputs).numpy()) for inputs, y in part.source.batches(chosen, CHUNK)
         ]
+
         truth, predicted = (np.concatenate(arrays) for arrays in zip(*pairs, strict=True))
         figure = regression_figure(truth, predicted, self.curves, task.targets)
         trainer.log_figure(f"{stage}/regression", figure)
@@ -99,32 +89,41 @@ def regression_figure(
     """
     from matplotlib.figure import Figure
 
-    drawn = {name: points for name, points in curves.items() if points}
-    panels = len(names) + bool(drawn)
+    curves = {name: points for name, points in curves.items() if points}
+    panels = len(names) + bool(curves)
     figure = Figure(figsize=(0.5 + 4.5 * panels, 4.2), layout="constrained")
     axes = list(figure.subplots(1, panels, squeeze=False)[0])
-    if drawn:
-        curve = axes.pop(0)
-        for name, points in drawn.items():
-            epochs, losses = zip(*points, strict=True)
-            curve.plot(epochs, losses, marker=".", label=CURVES[name])
-        curve.set_title("learning curves")
-        curve.set_xlabel("epoch")
-        curve.set_ylabel("loss of scaled values")
-        if all(loss > 0 for points in drawn.values() for _, loss in points):
-            curve.set_yscale("log")
-        curve.grid(alpha=0.3)
-        curve.legend()
+
+    if curves:
+        _draw_curves(axes.pop(0), curves)
     for place, (panel, name) in enumerate(zip(axes, names, strict=True)):
-        x, y = truth[:, place], predicted[:, place]
-        ends = [min(x.min(), y.min()), max(x.max(), y.max())]
-        panel.plot(ends, ends, color="black", linewidth=1, label="predicted = true")
-        panel.scatter(x, y, s=8, alpha=0.4, color="tab:blue", linewidths=0)
-        off = np.abs(x - y).mean()
-        panel.set_title(f"{name}: mean absolute error {off:.4g}")
-        panel.set_xlabel("true")
-        panel.set_ylabel("predicted")
-        panel.set_aspect("equal", adjustable="datalim")
-        panel.grid(alpha=0.3)
-        panel.legend(loc="upper left")
+        _draw_predictions(panel, name, truth[:, place], predicted[:, place])
     return figure
+
+
+def _draw_curves(axes: Any, curves: dict[str, list[list[float]]]) -> None:
+    for name, points in curves.items():
+        epochs, losses = zip(*points, strict=True)
+        axes.plot(epochs, losses, marker=".", label=CURVES[name])
+    if all(loss > 0 for points in curves.values() for _, loss in points):
+        axes.set_yscale("log")
+
+    axes.set_title("learning curves")
+    axes.set_xlabel("epoch")
+    axes.set_ylabel("loss of scaled values")
+    axes.grid(alpha=0.3)
+    axes.legend()
+
+
+def _draw_predictions(axes: Any, name: str, truth: Any, predicted: Any) -> None:
+    ends = [min(truth.min(), predicted.min()), max(truth.max(), predicted.max())]
+    axes.plot(ends, ends, color="black", linewidth=1, label="predicted = true")
+    axes.scatter(truth, predicted, s=8, alpha=0.4, color="tab:blue", linewidths=0)
+
+    error = np.abs(truth - predicted).mean()
+    axes.set_title(f"{name}: mean absolute error {error:.4g}")
+    axes.set_xlabel("true")
+    axes.set_ylabel("predicted")
+    axes.set_aspect("equal", adjustable="datalim")
+    axes.grid(alpha=0.3)
+    axes.legend(loc="upper left")

@@ -10,7 +10,8 @@ import tensorflow as tf
 
 from lightning_tf.callback import Callback
 from lightning_tf.checks import checked_fraction
-from lightning_tf.tasks.common.confusion_matrix import ConfusionMatrix, make_confusion_counts
+from lightning_tf.tasks.common.classification_task import ClassificationTask
+from lightning_tf.tasks.common.confusion_matrix import ConfusionMatrix
 from lightning_tf.tasks.common.metrics import AreaUnderCurve
 from lightning_tf.tasks.common.optimizer_settings import OptimizerSettings
 from lightning_tf.tasks.tabular.decision_boundary import DecisionBoundary
@@ -18,7 +19,7 @@ from lightning_tf.tasks.tabular.network import FeatureNetwork
 from lightning_tf.tasks.tabular.tabular_task import TabularTask
 
 
-class TabularClassification(TabularTask):
+class TabularClassification(TabularTask, ClassificationTask):
     """Learns which of several classes a row of a table is of.
 
     Features are scaled inside the step by weights that are fitted on the training part. The loss is
@@ -42,7 +43,6 @@ class TabularClassification(TabularTask):
         label_smoothing: Share of each training label that is spread over all classes.
         batch_size: Rows in a global batch; None is the data's own, 32.
         data_options: Further options of `feature_data`, such as ``{"noise": 0.1}``.
-        facts: What a checkpoint knows of the data's columns; leave it out.
         optimizer: A name (adam, adamw, sgd, ...), a pair of name and options, a Keras optimizer or
             its configuration.
         learning_rate: At the start, or after the warm-up; None is the optimizer's default.
@@ -79,7 +79,6 @@ class TabularClassification(TabularTask):
         label_smoothing: float = 0.0,
         batch_size: int | None = None,
         data_options: Mapping[str, Any] | None = None,
-        facts: Mapping[str, Any] | None = None,
         optimizer: Any = "adam",
         learning_rate: float | None = None,
         schedule: Any = None,
@@ -97,17 +96,18 @@ class TabularClassification(TabularTask):
         self.optimizer_settings = OptimizerSettings(
             optimizer, learning_rate, schedule, warmup_steps, weight_decay
         )
+
         self.label_smoothing = checked_fraction("label_smoothing", label_smoothing)
         options = {"target": target, "batch_size": batch_size, **(data_options or {})}
-        self.take_data(data, facts, **options)
+        self.take_data(data, **options)
 
     def configure_model(self) -> None:
         """Build the network to the columns and classes."""
         super().configure_model()
-        self.confusion_counts = make_confusion_counts(self.num_classes)
+        self.set_classes(len(self.class_names))
 
     def configure_metrics(self) -> dict[str, keras.metrics.Metric]:
-        """Accuracy and the area under the ROC curve."""
+        """Return accuracy and the area under the ROC curve."""
         return {
             "accuracy": keras.metrics.SparseCategoricalAccuracy(),
             "auc": AreaUnderCurve(self.num_classes),
@@ -115,20 +115,13 @@ class TabularClassification(TabularTask):
 
     def training_step(self, batch: Any) -> tf.Tensor:
         """Return the mean cross entropy, and what the model's layers add."""
-        logits, labels = self.outputs(batch, training=True), batch[1]
+        logits, labels = self.outputs(batch, training=True), batch[1]  # (batch, classes), (batch,)
         self.update_metrics(labels, logits)
-        targets = tf.one_hot(labels, self.num_classes, dtype=tf.float32)
-        smoothed = targets * (1.0 - self.label_smoothing) + self.label_smoothing / self.num_classes
-        losses = tf.nn.softmax_cross_entropy_with_logits(smoothed, logits)
-        return tf.add_n([tf.reduce_mean(losses), *self.added_losses()])
+        return self.training_loss(tf.one_hot(labels, self.num_classes, dtype=tf.float32), logits)
 
     def validation_step(self, batch: Any) -> tf.Tensor:
-        """Return the mean cross entropy; count who is taken for whom."""
-        logits, labels = self.outputs(batch, training=False), batch[1]
-        self.update_metrics(labels, logits)
-        if self.confusion_counts is not None:
-            self.confusion_counts.update_state(labels, logits)
-        return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
+        """Return the mean cross entropy; count which classes are predicted as which."""
+        return self.validation_loss(batch[1], self.outputs(batch, training=False))
 
     def predict_step(self, batch: Any) -> tf.Tensor:
         """Return probabilities of shape (batch, classes)."""

@@ -1,9 +1,7 @@
-"""TabularTask: what Regression and TabularClassification have in common."""
+"""TabularTask: the base of Regression and TabularClassification."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,47 +15,40 @@ from lightning_tf.data.tables.feature_columns import FeatureColumns
 from lightning_tf.data.tables.feature_data import feature_data
 from lightning_tf.data.tables.feature_table import FeatureTable
 from lightning_tf.exceptions import ConfigurationError
-from lightning_tf.task import Task
 from lightning_tf.tasks.common.optimizer_settings import OptimizerSettings
+from lightning_tf.tasks.common.spec_task import SpecTask, inputs_of
 from lightning_tf.tasks.tabular.export import export_feature_task
 from lightning_tf.tasks.tabular.network import FeatureNetwork
+from lightning_tf.tasks.tabular.table_spec import TableSpec
 
 
-class TabularTask(Task):
+class TabularTask(SpecTask):
     """Base of tasks that learn one thing from the rows of a table.
 
     A subclass makes `network` and `optimizer_settings`, calls `take_data`, and writes the steps.
     """
 
     data: FeatureTable | None
-    facts: dict[str, Any] | None
+    spec: TableSpec | None = None
+    spec_class = TableSpec
     network: FeatureNetwork
     optimizer_settings: OptimizerSettings
     learns_classes = False
 
-    def take_data(self, data: Any, facts: Mapping[str, Any] | None, **options: Any) -> None:
-        """Resolve `data`; None for a task from a checkpoint, which has `facts` instead."""
-        self.facts = None if facts is None else dict(facts)
+    def take_data(self, data: Any, **options: Any) -> None:
+        """Resolve `data`; None for a task from a checkpoint, which has a `spec` instead."""
         self.data = (
             None if data is None else feature_data(data, classes=self.learns_classes, **options)
         )
-        if isinstance(data, os.PathLike):
-            self.hparams["data"] = os.fspath(data)
-        elif data is not None and not isinstance(data, str):
-            # Plain data it may be, but a whole table has no place in a checkpoint.
-            self.hparams["data"] = {"type": f"{type(data).__module__}.{type(data).__qualname__}"}
-
-    def setup(self, stage: str) -> None:
-        """Learn the columns from the data; checkpoints and loggers get them."""
-        self._learn_columns()
+        self.record_data(data)
 
     def configure_model(self) -> None:
         """Build the network, as `model`, to the columns; its scales are unknown until a fit."""
-        facts = self._learn_columns()
-        self.columns = FeatureColumns(facts["numbers"], facts["categories"])
-        self.targets, self.class_names = list(facts["targets"]), list(facts["class_names"])
-        self.num_classes = len(self.class_names)
-        self.built = self.network.build(self.columns, self.num_classes or len(self.targets))
+        spec = self.learn_spec()
+        self.columns = FeatureColumns(spec.numbers, spec.categories)
+        self.targets, self.class_names = spec.targets, spec.class_names
+
+        self.built = self.network.build(self.columns, len(self.class_names) or len(self.targets))
         self.model, self.scaler = self.built.model, self.built.scaler
 
     def configure_optimizers(self) -> keras.optimizers.Optimizer:
@@ -66,20 +57,15 @@ class TabularTask(Task):
         Scales that no checkpoint has brought are fitted here, on the training part alone.
         """
         if self.data is not None:
-            self.built.fit_scaler(self.data)
+            self.built.fit_scaler(self.data)  # before the first step: it reads the scales
         return self.optimizer_settings.build(self.trainer.estimated_stepping_batches, self.model)
 
     def outputs(self, batch: Any, training: bool) -> tf.Tensor:
-        """What the model gives for a batch, with or without targets."""
-        inputs = batch[0] if isinstance(batch, (tuple, list)) else batch
-        return self.built.outputs(inputs, training)
-
-    def added_losses(self) -> list[tf.Tensor]:
-        """What the model's layers add to the training loss."""
-        return [tf.cast(loss, tf.float32) for loss in self.model.losses]
+        """Return the model's outputs for a batch, with or without targets."""
+        return self.built.outputs(inputs_of(batch), training)  # (batch, classes or targets)
 
     def predict_table(self, table: Any) -> NDArray[np.float32]:
-        """What `predict_step` gives for rows of a table, in their order.
+        """Return what `predict_step` gives for the rows of a table, in their order.
 
         Args:
             table: A file, a DataFrame or arrays by column, with the columns of the features; or an
@@ -89,6 +75,7 @@ class TabularTask(Task):
             DataError: A column or a value is missing.
         """
         self.check_built()
+
         if isinstance(table, (np.ndarray, list)):
             rows = np.atleast_2d(np.asarray(table))
             if rows.shape[1] != len(self.columns.names):
@@ -97,6 +84,7 @@ class TabularTask(Task):
                     f"{', '.join(self.columns.names)}; give one number for each."
                 )
             table = {name: rows[:, place] for place, name in enumerate(self.columns.names)}
+
         arrays = self.columns.arrays(read_table(table))
         inputs = {name: tf.constant(array) for name, array in arrays.items()}
         predicted: NDArray[np.float32] = self.predict_step(inputs).numpy()
@@ -105,23 +93,3 @@ class TabularTask(Task):
     def export_saved_model(self, path: Path) -> None:
         """Write a SavedModel that takes rows in the table's units; see `export_feature_task`."""
         export_feature_task(self, path)
-
-    def check_built(self) -> None:
-        """Refuse what needs a model before there is one."""
-        if getattr(self, "built", None) is None:
-            raise ConfigurationError(
-                "there is no model yet: fit the task, or take it from a checkpoint."
-            )
-
-    def _learn_columns(self) -> dict[str, Any]:
-        if self.data is not None and (self.facts is None or self._trainer is not None):
-            self.data.setup("fit")
-            columns = self.data.columns
-            self.facts = {"numbers": columns.numbers, "categories": columns.categories}
-            self.facts |= {"targets": self.data.targets, "class_names": self.data.class_names}
-            self.hparams["facts"] = self.facts
-        if self.facts is None:
-            raise ConfigurationError(
-                "data is None; give data to learn from, or take the task from a checkpoint."
-            )
-        return self.facts

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
-from lightning_tf.callback import Callback
-from lightning_tf.tasks.common.prediction_grid import some_examples
+from lightning_tf.tasks.common.prediction_grid import take_examples
+from lightning_tf.tasks.common.stage_report import StageReport
 
 if TYPE_CHECKING:
     from lightning_tf.trainer import Trainer
@@ -18,7 +18,7 @@ LONGEST = 500  # characters of a text that are shown
 CHUNK = 64  # texts predicted at once
 
 
-class MistakeTable(Callback):
+class MistakeTable(StageReport):
     """Logs the most confident mistakes when training ends and after every test.
 
     Loggers get a table of the name ``val/mistakes`` or ``test/mistakes``: the beginning of the
@@ -34,24 +34,14 @@ class MistakeTable(Callback):
         examples: How many texts are predicted at most.
     """
 
-    logs_metrics = False
-
     def __init__(self, count: int = 25, examples: int = 2000) -> None:
         self.count, self.examples = count, examples
 
-    def on_fit_end(self, trainer: Trainer, task: Any) -> None:
-        """Log mistakes in the validation texts."""
-        if trainer.num_val_batches != 0:
-            self._log(trainer, task, "val")
-
-    def on_test_end(self, trainer: Trainer, task: Any) -> None:
-        """Log mistakes in the test texts."""
-        self._log(trainer, task, "test")
-
-    def _log(self, trainer: Trainer, task: Any, stage: str) -> None:
+    def report(self, trainer: Trainer, task: Any, stage: str) -> None:
+        """Log the mistakes in a stage's texts."""
         if not trainer.loggers:
             return
-        examples = some_examples(task.texts, stage, self.examples)
+        examples = take_examples(task.texts, stage, self.examples)
         if examples is not None:
             trainer.log_table(f"{stage}/mistakes", COLUMNS, self.rows(task, *examples))
 

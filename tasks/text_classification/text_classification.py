@@ -136,7 +136,7 @@ class TextClassification(ClassificationTask):
             schedule,
             warmup_steps,
             weight_decay,
-            usual_rate=self.classifier.learning_rate,
+            default_rate=self.classifier.learning_rate,
         )
         self.label_smoothing = checked_fraction("label_smoothing", label_smoothing)
 

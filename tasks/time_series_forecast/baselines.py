@@ -1,4 +1,4 @@
-"""Forecasts that need no network: what a network must beat to be worth its while."""
+"""Forecasts that need no network: the baselines that a network must beat."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 
 from lightning_tf.data.series.series_store import SeriesStore
 
-CHUNK = 4096  # windows that are looked at together
-RIDGE = 1e-8  # of the largest square, so that windows of no change can be solved for
+CHUNK = 4096  # windows in memory at once
+RIDGE = 1e-8  # of the largest square; windows that never change would be singular without it
 
 Forecasts = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
 
 def naive_forecast(store: SeriesStore, origins: Rows, horizon: int) -> Forecasts:
-    """The last known value, for every step.
+    """Forecast the last known value, for every step.
 
     Args:
         store: The series.
@@ -39,9 +39,9 @@ def naive_forecast(store: SeriesStore, origins: Rows, horizon: int) -> Forecasts
 
 
 def seasonal_forecast(store: SeriesStore, origins: Rows, horizon: int, season: int) -> Forecasts:
-    """The value of the same place in the last known season.
+    """Forecast the value at the same place of the last known season.
 
-    Where a series does not go back that far, its first value stands in.
+    Where a series does not go back that far, its first value takes that place.
 
     Args:
         store: As of `naive_forecast`.
@@ -51,7 +51,7 @@ def seasonal_forecast(store: SeriesStore, origins: Rows, horizon: int, season: i
     """
     steps = np.arange(horizon)
     back = (steps // season + 1) * season
-    rows = origins[:, np.newaxis] + steps - back
+    rows = origins[:, np.newaxis] + steps - back  # (windows, horizon)
     first = store.starts[store.series_of(origins)][:, np.newaxis]
     values: Forecasts = store.target_values[np.maximum(rows, first)].astype(np.float64)
     return values
@@ -91,17 +91,19 @@ class LinearForecast:
         targets = len(store.targets)
         squares = np.zeros((targets, history, history))
         products = np.zeros((targets, history, horizon))
+
         for chunk in _chunks(origins):
             x, last, scales = self._windows(store, chunk)
             rows = store.target_values[chunk[:, np.newaxis] + np.arange(horizon)]
             y = (rows.transpose(2, 0, 1) - last) / scales
             squares += x.transpose(0, 2, 1) @ x
             products += x.transpose(0, 2, 1) @ y
+
         size = np.trace(squares, axis1=1, axis2=2)[:, np.newaxis, np.newaxis]
         self.weights = np.linalg.solve(squares + RIDGE * (size + 1.0) * np.eye(history), products)
 
     def forecast(self, store: SeriesStore, origins: Rows) -> Forecasts:
-        """Forecasts of shape (windows, horizon, targets)."""
+        """Return forecasts of shape (windows, horizon, targets)."""
         parts = []
         for chunk in _chunks(origins):
             x, last, scales = self._windows(store, chunk)
@@ -109,18 +111,19 @@ class LinearForecast:
         return np.concatenate(parts)
 
     def _windows(self, store: SeriesStore, origins: Rows) -> tuple[Any, Any, Any]:
-        """Inputs (targets, windows, history), last values and scales (targets, windows, 1)."""
+        """Return inputs (targets, windows, history), last values, scales (targets, windows, 1)."""
         rows = origins[:, np.newaxis] + np.arange(-self.history, 0)
         values = store.target_values[rows].astype(np.float64).transpose(2, 0, 1)
         last = values[:, :, -1:]
         scales = self.scale[store.series_of(origins)].T[:, :, np.newaxis]
+
         x = (values - last) / scales
-        x[:, :, -1] = 1.0  # always 0 before: the place of the constant
+        x[:, :, -1] = 1.0  # the last value less itself is always 0: its place takes the constant
         return x, last, scales
 
 
 def errors(truth: Forecasts, forecast: Forecasts, scale: NDArray[np.floating]) -> dict[str, float]:
-    """The four errors that the task logs.
+    """Return the four errors that the task logs.
 
     Args:
         truth: Of shape (windows, horizon, targets).
@@ -132,13 +135,14 @@ def errors(truth: Forecasts, forecast: Forecasts, scale: NDArray[np.floating]) -
         >>> errors(2 * one, one, np.ones((1, 1)))["mape"]
         50.0
     """
-    off = np.abs(truth - forecast)
-    there = truth != 0
+    error = np.abs(truth - forecast)
+    nonzero = truth != 0
+    shares = error[nonzero] / np.abs(truth[nonzero])
     return {
-        "rmse": float(np.sqrt(np.mean(off**2))),
-        "mae": float(off.mean()),
-        "mape": float(100.0 * np.mean(off[there] / np.abs(truth[there]))) if there.any() else 0.0,
-        "mase": float(np.mean(off / scale[:, np.newaxis])),
+        "rmse": float(np.sqrt(np.mean(error**2))),
+        "mae": float(error.mean()),
+        "mape": float(100.0 * np.mean(shares)) if nonzero.any() else 0.0,
+        "mase": float(np.mean(error / scale[:, np.newaxis])),
     }
 
 

@@ -1,4 +1,4 @@
-"""ForecastComparison: a network's forecasts beside those that need none, on the same windows."""
+"""ForecastComparison: forecasts of a network and of the baselines on the same windows."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COLUMNS = ("rmse", "mae", "mape", "mase")
 
 
 class ForecastComparison:
-    """What a task and the baselines forecast for the windows of a part.
+    """Forecasts of a task and of the baselines for the windows of a part.
 
     Attributes:
         origins: The first row of each forecast, shape (windows,).
@@ -33,7 +33,7 @@ class ForecastComparison:
     Args:
         task: A fitted TimeSeriesForecast with data.
         stage: train, val or test.
-        limit: Take the first so many windows; None for all.
+        limit: How many windows at most, the first ones; None for all.
 
     Raises:
         DataError: There are no such windows.
@@ -48,18 +48,21 @@ class ForecastComparison:
         parts = task.data.splits
         if stage not in parts:
             raise DataError(f"There are no {stage} windows to compare; there are {list(parts)}.")
+
         self.task, self.store = task, task.data.store
         self.origins = parts[stage].indices[:limit]
         horizon = task.horizon
         rows = self.origins[:, np.newaxis] + np.arange(horizon)
-        self.truth = self.store.target_values[rows].astype(np.float64)
-        self.forecast = self._predicted(parts[stage].source)
+        self.truth = self.store.target_values[rows].astype(np.float64)  # (windows, horizon, ...)
+        self.forecast = self._predict(parts[stage].source)
+
         naive_error = np.asarray(task.transform.naive_error.numpy(), np.float64)
         self.scale = naive_error[self.store.series_of(self.origins)]
+
         quantiles = task.quantiles
-        own = self.forecast[..., quantiles.index(0.5)] if quantiles else self.forecast
+        median = self.forecast[..., quantiles.index(0.5)] if quantiles else self.forecast
         self.points = {
-            task.model.name: own,
+            task.model.name: median,
             "naive": naive_forecast(self.store, self.origins, horizon),
         }
         if task.season is not None:
@@ -72,28 +75,29 @@ class ForecastComparison:
         self.points["linear"] = line.forecast(self.store, self.origins)
 
     def rows(self) -> list[dict[str, Any]]:
-        """One row of errors for each forecast, the network's first."""
+        """Return a row of errors for each forecast, the network's first."""
         return [
             {"forecast": name, **errors(self.truth, points, self.scale)}
             for name, points in self.points.items()
         ]
 
     def by_horizon(self) -> dict[str, NDArray[np.float64]]:
-        """The root mean squared error of each step, by forecast; each of shape (horizon,)."""
+        """Return the root mean squared error of each step, (horizon,), by forecast."""
         return {
             name: np.sqrt(np.mean((points - self.truth) ** 2, axis=(0, 2)))
             for name, points in self.points.items()
         }
 
-    def _predicted(self, source: Any) -> NDArray[np.float64]:
+    def _predict(self, source: Any) -> NDArray[np.float64]:
         step = tf.function(self.task.predict_step, autograph=False)
         batches = source.inputs(self.origins, CHUNK)
+        # Of the batches' own spec: the last, smaller batch must not trace the step again.
         predict = step.get_concrete_function(batches.element_spec)
         return np.concatenate([predict(batch).numpy() for batch in batches]).astype(np.float64)
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """Rows of a comparison as text.
+    """Return the rows of a comparison as text.
 
     Example:
         >>> print(table([{"forecast": "naive", "rmse": 9.1, "mae": 6.5, "mape": 0.7, "mase": 1.5}]))

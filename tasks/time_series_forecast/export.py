@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from typing import Any
 
-import keras
 import tensorflow as tf
+
+from lightning_tf.tasks.common.saved_model import Endpoint, write_saved_model
 
 
 def export_forecaster(task: Any, path: str | os.PathLike[str]) -> None:
@@ -26,15 +27,10 @@ def export_forecaster(task: Any, path: str | os.PathLike[str]) -> None:
         >>> exported = tf.saved_model.load("exported")
         >>> exported.forecast(past)
     """
-    facts = task.facts
-    known = len(facts["known"])
-    channels = len(facts["targets"]) + len(facts["unknown"]) + known
-    past = tf.TensorSpec([None, task.history, channels], tf.float32, name="past")
+    known = len(task.spec.known)
+    past = tf.TensorSpec([None, task.history, len(task.spec.channels)], tf.float32, name="past")
     future = tf.TensorSpec([None, task.horizon, known], tf.float32, name="future")
     series = tf.TensorSpec([None], tf.int32, name="series")
-    archive = keras.export.ExportArchive()
-    archive.track(task.model)
-    archive.track(task.transform)
 
     def serve(past: tf.Tensor, future: tf.Tensor, series: tf.Tensor) -> tf.Tensor:
         return task.predict_step({"past": past, "future": future, "series": series})
@@ -43,7 +39,7 @@ def export_forecaster(task: Any, path: str | os.PathLike[str]) -> None:
         count = tf.shape(past)[0]
         return serve(past, tf.zeros([count, task.horizon, 0]), tf.zeros([count], tf.int32))
 
-    archive.add_endpoint("serve", serve, input_signature=[past, future, series])
+    endpoints: dict[str, Endpoint] = {"serve": (serve, [past, future, series])}
     if not known:
-        archive.add_endpoint("forecast", forecast, input_signature=[past])
-    archive.write_out(os.fspath(path), verbose=False)
+        endpoints["forecast"] = (forecast, [past])
+    write_saved_model(path, [task.model, task.transform], endpoints)

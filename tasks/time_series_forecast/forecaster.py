@@ -1,7 +1,8 @@
-"""Forecaster: what a user names as `network`, made into a Keras model for windows of series."""
+"""Forecaster: a named or given network, built into a Keras model for windows of series."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +15,10 @@ from lightning_tf.tasks.networks.forecast.build import (
     FORECAST_NETWORKS,
     RECURRENT,
     build_forecast_network,
+    forecast_inputs,
 )
 from lightning_tf.tasks.networks.forecast.layers import ForecastLayers
+from lightning_tf.tasks.time_series_forecast.series_spec import SeriesSpec
 from lightning_tf.tasks.time_series_forecast.series_transform import (
     SeriesTransform,
     check_transform,
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
     from lightning_tf.trainer import Trainer
 
 Inputs = Mapping[str, tf.Tensor]
-USUAL = {"units": 64, "depth": 2, "dropout": 0.0, "bidirectional": False, "unroll": None}
+DEFAULTS = {"units": 64, "depth": 2, "dropout": 0.0, "bidirectional": False, "unroll": None}
 
 
 class Forecaster:
@@ -45,7 +48,7 @@ class Forecaster:
             the network.
 
     Example:
-        >>> Forecaster("lstm", "return", "standard", (), {**USUAL, "units": 32}).rows_lost
+        >>> Forecaster("lstm", "return", "standard", (), {**DEFAULTS, "units": 32}).rows_lost
         1
     """
 
@@ -59,10 +62,11 @@ class Forecaster:
     ) -> None:
         check_transform(transform)
         check_scaler(scaler)
+
         if isinstance(network, keras.Model):
-            changed = _given(layers, *USUAL)
+            changed = _changed(layers, *DEFAULTS)
         elif isinstance(network, str) and network in FORECAST_NETWORKS:
-            changed = [] if network in RECURRENT else _given(layers, "bidirectional", "unroll")
+            changed = [] if network in RECURRENT else _changed(layers, "bidirectional", "unroll")
         else:
             hint = nearest(network, FORECAST_NETWORKS)
             raise ConfigurationError(f"network {network!r} is unknown.{hint}")
@@ -71,6 +75,7 @@ class Forecaster:
                 f"{changed[0]}={layers[changed[0]]!r} has no meaning for network="
                 f"{network if isinstance(network, str) else network.name!r}; leave it out."
             )
+
         self.network, self.transform, self.scaler = network, transform, scaler
         self.quantiles, self.layers = tuple(quantiles), ForecastLayers(**layers)
 
@@ -81,11 +86,11 @@ class Forecaster:
 
     @property
     def is_recurrent(self) -> bool:
-        """Whether it is one of the networks that can be written out step by step."""
+        """Whether the network can be written out step by step."""
         return isinstance(self.network, str) and self.network in RECURRENT
 
     def choose_unrolling(self, history: int, trainer: Trainer | None) -> None:
-        """Decide on `unroll` where nobody has: what a checkpoint says, else what pays.
+        """Decide on `unroll` where neither the user nor a checkpoint has: take what pays.
 
         Args:
             history: Rows of a window.
@@ -93,42 +98,40 @@ class Forecaster:
         """
         if not self.is_recurrent or self.layers.unroll is not None:
             return
-        recorded = None if trainer is None else trainer.ckpt_hparams.get("unroll")
-        if isinstance(recorded, bool):
-            self.layers.unroll = recorded
-            return
         ends = 2 if self.layers.bidirectional else 1
         cells = (history - self.rows_lost) * self.layers.depth * ends
         self.layers.unroll = unrolling_pays(self.network, cells, self.layers.units, trainer)
 
-    def build(self, facts: Mapping[str, Any], history: int, horizon: int) -> BuiltForecaster:
+    def build(self, spec: SeriesSpec, history: int, horizon: int) -> BuiltForecaster:
         """Make the model and its scales.
 
         Args:
-            facts: Names of the ``series``, ``targets``, ``unknown`` and ``known`` columns.
+            spec: The columns of the data.
             history: Rows of a window.
             horizon: Rows of a forecast.
 
         Raises:
             ConfigurationError: The given model does not fit.
         """
-        targets, known = len(facts["targets"]), len(facts["known"])
-        features = len(facts["unknown"]) + known
-        series = len(facts["series"])
+        targets, known = len(spec.targets), len(spec.known)
+        features = len(spec.unknown) + known
+        series = len(spec.series)
         output = (horizon, targets, *([len(self.quantiles)] if self.quantiles else []))
         past = (history - self.rows_lost, targets + features)
+
         if isinstance(self.network, str):
             model = build_forecast_network(
                 self.network, past, (horizon, known), output, self.layers, series
             )
         else:
-            model = _around(self.network, past, (horizon, known), output)
+            model = _adapt(self.network, past, (horizon, known), output)
+
         transform = SeriesTransform(self.transform, self.scaler, series, targets, features)
         return BuiltForecaster(model, transform, self.quantiles)
 
 
 class BuiltForecaster:
-    """A model and what goes in and out of it.
+    """A model and the transform of its inputs and outputs.
 
     Args:
         model: From ``[past, future, series]`` to outputs.
@@ -142,61 +145,58 @@ class BuiltForecaster:
         self.model, self.transform, self.quantiles = model, transform, quantiles
 
     def outputs(self, inputs: Inputs, training: bool) -> tf.Tensor:
-        """What the model gives for windows: scaled, of shape (batch, horizon, targets, ...)."""
+        """Return the model's scaled outputs, of shape (batch, horizon, targets, ...)."""
         series = inputs["series"]
-        past = self.transform.past(inputs["past"], series)
+        past = self.transform.past(inputs["past"], series)  # (batch, history - rows_lost, channels)
         future = inputs.get("future")
         if future is None:
             future = tf.zeros([tf.shape(series)[0], self.model.inputs[1].shape[1], 0])
-        future = self.transform.future(future, series)
+        future = self.transform.future(future, series)  # (batch, horizon, known features)
         return tf.cast(self.model([past, future, series], training=training), tf.float32)
 
     def forecast(self, outputs: tf.Tensor, inputs: Inputs) -> tf.Tensor:
-        """Outputs in the data's units; quantiles in ascending order.
+        """Return outputs in the data's units; quantiles in ascending order.
 
-        Sorting puts right quantiles that cross and never makes them worse (Chernozhukov,
+        Sorting repairs quantiles that cross and never makes them worse (Chernozhukov,
         Fernandez-Val and Galichon 2010, https://doi.org/10.3982/ECTA7880).
         """
         past, series = inputs["past"], inputs["series"]
         if not self.quantiles:
             return self.transform.forecast(outputs, past, series)
-        each = [
-            self.transform.forecast(part, past, series) for part in tf.unstack(outputs, axis=-1)
+
+        forecasts = [
+            self.transform.forecast(quantile, past, series)
+            for quantile in tf.unstack(outputs, axis=-1)
         ]
-        return tf.sort(tf.stack(each, axis=-1), axis=-1)
+        return tf.sort(tf.stack(forecasts, axis=-1), axis=-1)  # (batch, horizon, targets, q)
 
     def point(self, forecast: tf.Tensor) -> tf.Tensor:
-        """The median where there are quantiles, shape (batch, horizon, targets)."""
+        """Return the median where there are quantiles, shape (batch, horizon, targets)."""
         return forecast[..., self.quantiles.index(0.5)] if self.quantiles else forecast
 
 
-def _given(layers: Mapping[str, Any], *names: str) -> list[str]:
+def _changed(layers: Mapping[str, Any], *names: str) -> list[str]:
+    """Return the options that differ from their defaults."""
     # No unrolling is no unrolling, whether False or None says so.
-    return [name for name in names if (layers[name] or None) != (USUAL[name] or None)]
+    return [name for name in names if (layers[name] or None) != (DEFAULTS[name] or None)]
 
 
-def _around(
+def _adapt(
     network: keras.Model, past: tuple[int, int], future: tuple[int, int], output: tuple[int, ...]
 ) -> keras.Model:
-    """A given model with the inputs and the output shape of the package's own."""
+    """Give a user's model the inputs and output shape of the named networks."""
     if future[1]:
         raise ConfigurationError(
             f"network {network.name!r} takes the window alone, and the data have {future[1]} "
             "features that are known in the future; name them as unknown=, or take a named network."
         )
-    inputs = [
-        keras.Input(past, dtype="float32", name="past"),
-        keras.Input(future, dtype="float32", name="future"),
-        keras.Input((), dtype="int32", name="series"),
-    ]
+
+    inputs = forecast_inputs(past, future)
     try:
         outputs = keras.layers.Reshape(output, dtype="float32")(network(inputs[0]))
     except (TypeError, ValueError) as error:
-        count = 1
-        for size in output:
-            count *= size
         raise ConfigurationError(
-            f"network {network.name!r} must take windows of shape {(None, *past)} and give {count} "
-            f"numbers, horizon x targets x quantiles: {error}"
+            f"network {network.name!r} must take windows of shape {(None, *past)} and give "
+            f"{math.prod(output)} numbers, horizon x targets x quantiles: {error}"
         ) from error
     return keras.Model(inputs, outputs, name=f"{network.name}_forecast")

@@ -14,7 +14,7 @@ from lightning_tf.exceptions import DataError, nearest
 def rolling_forecast(
     task: Any, history: Any, steps: int, *, known: Any = None, series: str | None = None
 ) -> NDArray[np.float32]:
-    """Forecast, and where the horizon is shorter, go on from the forecast.
+    """Forecast `steps` rows; beyond the horizon, from what has been forecast before.
 
     Args:
         task: A fitted TimeSeriesForecast.
@@ -33,35 +33,39 @@ def rolling_forecast(
         DataError: The history is too short or has missing values, columns are missing, or features
             would have to be known that are not.
     """
-    facts = task.facts
-    number = _series_number(facts["series"], series)
-    names = [*facts["targets"], *facts["unknown"], *facts["known"]]
-    rows = _array("history", history, names)
+    spec = task.spec
+    number = _series_number(spec.series, series)
+    rows = _array("history", history, spec.channels)
     if len(rows) < task.history:
         raise DataError(
             f"history has {len(rows)} rows; the network sees {task.history}: give as many."
         )
-    if steps > task.horizon and facts["unknown"]:
+
+    if steps > task.horizon and spec.unknown:
         raise DataError(
             f"steps={steps} goes beyond horizon={task.horizon}, where "
-            f"{', '.join(facts['unknown'])} would have to be known; forecast up to the horizon, or "
+            f"{', '.join(spec.unknown)} would have to be known; forecast up to the horizon, or "
             "leave these features out."
         )
-    future = _future(known, steps, facts["known"])
+    future = _future(known, steps, spec.known)
+
     parts: list[NDArray[np.float32]] = []
     for start in range(0, steps, task.horizon):
-        here = future[start : start + task.horizon]
-        padded = np.pad(here, [(0, task.horizon - len(here)), (0, 0)], mode="edge")
+        known_rows = future[start : start + task.horizon]
+        # The network takes a whole horizon; what it forecasts for padded rows is cut off.
+        padding = [(0, task.horizon - len(known_rows)), (0, 0)]
+        padded = np.pad(known_rows, padding, mode="edge")
         inputs = {
             "past": tf.constant(rows[np.newaxis, -task.history :]),
             "future": tf.constant(padded[np.newaxis]),
             "series": tf.constant([number], tf.int32),
         }
+
         forecast = task.predict_step(inputs)
-        parts.append(forecast.numpy()[0, : len(here)])
-        point = task.built.point(forecast).numpy()[0, : len(here)]
-        if start + task.horizon < steps:  # unknown features are none here
-            rows = np.concatenate([rows, np.concatenate([point, here], axis=1)])
+        parts.append(forecast.numpy()[0, : len(known_rows)])
+        point = task.built.point(forecast).numpy()[0, : len(known_rows)]
+        if start + task.horizon < steps:  # refused above where there are unknown features
+            rows = np.concatenate([rows, np.concatenate([point, known_rows], axis=1)])
     return np.concatenate(parts)
 
 
@@ -86,20 +90,21 @@ def _future(known: Any, steps: int, names: list[str]) -> NDArray[np.float32]:
     return rows[:steps]
 
 
-def _array(what: str, given: Any, names: list[str]) -> NDArray[np.float32]:
-    columns = getattr(given, "columns", None)
+def _array(what: str, table: Any, names: list[str]) -> NDArray[np.float32]:
+    columns = getattr(table, "columns", None)
     if columns is not None:
         lacking = [name for name in names if name not in columns]
         if lacking:
             raise DataError(f"{what} has no column {lacking[0]!r}.{nearest(lacking[0], columns)}")
-        given = given[names]
-    rows = np.asarray(given, np.float32)
+        table = table[names]
+
+    rows = np.asarray(table, np.float32)
     rows = rows[:, np.newaxis] if rows.ndim == 1 else rows
     if rows.ndim != 2 or rows.shape[1] != len(names):
         raise DataError(f"{what} has shape {rows.shape}; give columns {', '.join(names)}.")
-    bad = np.argwhere(~np.isfinite(rows))
-    if len(bad):
-        raise DataError(
-            f"{names[bad[0][1]]} of row {bad[0][0]} of {what} is missing or infinite; fill it."
-        )
+
+    not_finite = np.argwhere(~np.isfinite(rows))
+    if len(not_finite):
+        row, column = not_finite[0]
+        raise DataError(f"{names[column]} of row {row} of {what} is missing or infinite; fill it.")
     return rows

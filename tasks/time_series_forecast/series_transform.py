@@ -1,4 +1,4 @@
-"""SeriesTransform: what of a series a network sees and forecasts, and the way back to its units."""
+"""SeriesTransform: between the units of a series and what a network takes and gives."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CHANGES = ("difference", "return")
 
 
 class SeriesTransform(keras.layers.Layer):  # type: ignore[misc]
-    """From windows in the data's own units to what a network takes and gives, and back.
+    """Transforms windows in the data's units to a network's inputs, and its outputs back.
 
     - ``none``: the scaled values themselves.
     - ``last_value``: values less the last one that is known, in and out. Levels that training never
@@ -28,8 +28,8 @@ class SeriesTransform(keras.layers.Layer):  # type: ignore[misc]
       known value.
     - ``return``: the same with logarithms, for series that grow by a share of themselves.
 
-    The targets are transformed; features are scaled only. All of it is monotone, so that quantiles
-    come back as quantiles. Scales are those of the training part, for each series its own.
+    Targets are transformed, features are only scaled. Every step is monotone, so that quantiles
+    remain quantiles. Each series has scales of its own, taken from its training part.
 
     Args:
         kind: One of `TRANSFORMS`.
@@ -68,7 +68,7 @@ class SeriesTransform(keras.layers.Layer):  # type: ignore[misc]
 
     @property
     def rows_lost(self) -> int:
-        """How many rows of the history are used up."""
+        """Rows of the history that are used up."""
         return int(self.kind in CHANGES)
 
     def fit(
@@ -93,18 +93,22 @@ class SeriesTransform(keras.layers.Layer):  # type: ignore[misc]
             DataError: Returns of values that are not positive.
         """
         self._check_positive(store)
+
         inputs, features, outputs, errors = [], [], [], []
         for start, end in zip(store.starts[:-1], ends, strict=True):
             rows = store.values[start:end].astype(np.float64)
             values = rows[:, : self.targets]
             levels = np.log(values) if self.kind == "return" else values
-            inputs.append(self._seen(levels, history))
+            inputs.append(self._training_inputs(levels, history))
             steps = range(1, min(horizon, len(levels) - 1) + 1)
             outputs.append(levels if self.kind == "none" else _lagged(levels, steps))
             features.append(rows[:, self.targets :])
+
+            # The error of the (seasonal) naive forecast, by which MASE divides; never 0.
             lag = min(season, len(values) - 1)
             error = np.abs(values[lag:] - values[:-lag]).mean(axis=0)
             errors.append(np.where(error > 0, error, 1.0))
+
         self.inputs.fit(inputs)
         self.outputs.fit(outputs)
         if self.features is not None:
@@ -117,25 +121,27 @@ class SeriesTransform(keras.layers.Layer):  # type: ignore[misc]
         return self.outputs.is_fitted
 
     def past(self, past: tf.Tensor, series: tf.Tensor) -> tf.Tensor:
-        """What the network sees of windows of shape (batch, history, channels).
+        """Return what the network sees of windows of shape (batch, history, channels).
 
         Returns:
             Float32 of shape (batch, history - rows_lost, channels).
         """
-        levels = self._levels(past[..., : self.targets])
+        levels = self._levels(past[..., : self.targets])  # (batch, history, targets)
         if self.kind == "last_value":
             levels = levels - levels[:, -1:]
         elif self.kind in CHANGES:
             levels = levels[:, 1:] - levels[:, :-1]
-        seen = [self.inputs(levels, series)]
+
+        channels = [self.inputs(levels, series)]
         if self.features is not None:
-            seen.append(self.features(past[:, self.rows_lost :, self.targets :], series))
-        return tf.concat(seen, axis=-1)
+            channels.append(self.features(past[:, self.rows_lost :, self.targets :], series))
+        return tf.concat(channels, axis=-1)  # (batch, history - rows_lost, channels)
 
     def future(self, future: tf.Tensor, series: tf.Tensor) -> tf.Tensor:
-        """Scaled features of the rows to forecast, the last of all features."""
+        """Return the scaled known features of the rows to forecast, the last of all features."""
         if self.features is None or not future.shape[-1]:
             return future
+
         center, scale = (
             tf.gather(tf.convert_to_tensor(weight), series)[:, tf.newaxis, -future.shape[-1] :]
             for weight in (self.features.center, self.features.scale)
@@ -143,35 +149,37 @@ class SeriesTransform(keras.layers.Layer):  # type: ignore[misc]
         return (future - center) / scale
 
     def target(self, y: tf.Tensor, past: tf.Tensor, series: tf.Tensor) -> tf.Tensor:
-        """What the network should give for the true (batch, horizon, targets)."""
+        """Return what the network should give for true values (batch, horizon, targets)."""
         levels = self._levels(y)
         return self.outputs(levels - self._anchor(past), series)
 
     def forecast(self, outputs: tf.Tensor, past: tf.Tensor, series: tf.Tensor) -> tf.Tensor:
-        """The forecast, in the data's units, of outputs of shape (batch, horizon, targets)."""
+        """Return the forecast, in the data's units, of outputs (batch, horizon, targets)."""
         levels = self.outputs.inverse(outputs, series) + self._anchor(past)
         return tf.exp(levels) if self.kind == "return" else levels
 
     def _anchor(self, past: tf.Tensor) -> Any:
+        # The last known level, (batch, 1, targets); forecasts are changes from it.
         return 0.0 if self.kind == "none" else self._levels(past[:, -1:, : self.targets])
 
     def _levels(self, values: tf.Tensor) -> tf.Tensor:
         values = tf.cast(values, tf.float32)
         return tf.math.log(values) if self.kind == "return" else values
 
-    def _seen(self, levels: NDArray[np.float64], history: int) -> NDArray[np.float64]:
+    def _training_inputs(self, levels: NDArray[np.float64], history: int) -> NDArray[np.float64]:
         if self.kind == "none":
             return levels
         if self.kind == "last_value":
+            # Values less the last one: changes over every distance inside a window, backwards.
             return -_lagged(levels, range(min(history, len(levels))))
         return np.diff(levels, axis=0)
 
     def _check_positive(self, store: SeriesStore) -> None:
         if self.kind != "return":
             return
-        bad = np.argwhere(store.target_values <= 0)
-        if len(bad):
-            row, column = bad[0]
+        not_positive = np.argwhere(store.target_values <= 0)
+        if len(not_positive):
+            row, column = not_positive[0]
             raise DataError(
                 f"{store.targets[column]} is {store.values[row, column]:g} at {store.times[row]}; "
                 "transform='return' needs positive values: take 'difference'."
@@ -185,5 +193,5 @@ def check_transform(kind: str) -> None:
 
 
 def _lagged(levels: NDArray[np.float64], lags: range) -> NDArray[np.float64]:
-    """Changes over each of several numbers of rows, one after the other."""
+    """Return the changes over each of several numbers of rows, one after the other."""
     return np.concatenate([levels[lag:] - levels[: len(levels) - lag] for lag in lags])

@@ -16,16 +16,16 @@ from lightning_tf.callback import Callback
 from lightning_tf.checks import checked_integer
 from lightning_tf.data.series.time_series import TimeSeries
 from lightning_tf.data.series.time_series_data import time_series_data
-from lightning_tf.exceptions import ConfigurationError
-from lightning_tf.task import Task
 from lightning_tf.tasks.common.metrics import PercentageError
 from lightning_tf.tasks.common.optimizer_settings import OptimizerSettings
-from lightning_tf.tasks.common.regression_losses import check_loss, forecast_loss
+from lightning_tf.tasks.common.regression_losses import check_regression_loss, regression_loss
+from lightning_tf.tasks.common.spec_task import SpecTask, inputs_of
 from lightning_tf.tasks.time_series_forecast.comparison import ForecastComparison
 from lightning_tf.tasks.time_series_forecast.export import export_forecaster
 from lightning_tf.tasks.time_series_forecast.forecaster import Forecaster
 from lightning_tf.tasks.time_series_forecast.report import ForecastReport
 from lightning_tf.tasks.time_series_forecast.rolling_forecast import rolling_forecast
+from lightning_tf.tasks.time_series_forecast.series_spec import SeriesSpec
 from lightning_tf.tasks.time_series_forecast.walk_forward import walk_forward
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 HISTORY, HORIZON = 60, 1
 
 
-class TimeSeriesForecast(Task):
+class TimeSeriesForecast(SpecTask):
     """Learns to forecast the rows that follow a window of a series.
 
     The data give windows in their own units (see `SeriesWindows`); scaling and, where asked for,
@@ -72,7 +72,6 @@ class TimeSeriesForecast(Task):
         batch_size: Windows in a global batch; None is the data's own, 32.
         data_dir: Where the files of a named data set are.
         data_options: Further options of `TimeSeries`, such as ``{"target": "Close"}``.
-        facts: What a checkpoint knows of the data's columns; leave it out.
         optimizer: A name (adam, adamw, sgd, ...), a pair of name and options, a Keras optimizer or
             its configuration.
         learning_rate: At the start, or after the warm-up; None is the optimizer's default.
@@ -97,6 +96,8 @@ class TimeSeriesForecast(Task):
     """
 
     data: TimeSeries | None
+    spec: SeriesSpec | None = None
+    spec_class = SeriesSpec
     walking = False
 
     def __init__(
@@ -119,14 +120,13 @@ class TimeSeriesForecast(Task):
         batch_size: int | None = None,
         data_dir: str | os.PathLike[str] | None = None,
         data_options: Mapping[str, Any] | None = None,
-        facts: Mapping[str, Any] | None = None,
         optimizer: Any = "adam",
         learning_rate: float | None = None,
         schedule: Any = None,
         warmup_steps: float = 0,
         weight_decay: float | None = None,
     ) -> None:
-        check_loss(loss, quantiles)
+        check_regression_loss(loss, quantiles)
         layers: dict[str, Any] = {"units": units, "depth": depth, "dropout": dropout}
         layers |= {"bidirectional": bidirectional, "unroll": unroll}
         self.forecaster = Forecaster(network, transform, scaler, quantiles, layers)
@@ -135,34 +135,36 @@ class TimeSeriesForecast(Task):
         )
         self.loss, self.quantiles = loss or "mse", tuple(quantiles)
         self.season = None if season is None else checked_integer("season", season, least=1)
-        self.facts = None if facts is None else dict(facts)
+
         options: dict[str, Any] = {"history": history, "horizon": horizon, **(data_options or {})}
         options |= {"batch_size": batch_size, "data_dir": data_dir}
         if isinstance(data, TimeSeries):  # as a checkpoint records them, they say the same again
             options = {k: v for k, v in options.items() if getattr(data, k, None) != v}
         self.data = None if data is None else time_series_data(data, **options)
-        of_data = self.data or TimeSeries(
+
+        # Without data, a series of one value checks the two numbers as data would.
+        windows = self.data or TimeSeries(
             [0.0], history=history or HISTORY, horizon=horizon or HORIZON
         )
-        self.history, self.horizon = of_data.history, of_data.horizon
+        self.history, self.horizon = windows.history, windows.horizon
         self.hparams |= {"history": self.history, "horizon": self.horizon}
-        if isinstance(data, os.PathLike):
-            self.hparams["data"] = os.fspath(data)
-        elif data is not None and not isinstance(data, str):
-            # Plain data it may be, but a whole series has no place in a checkpoint.
-            self.hparams["data"] = {"type": f"{type(data).__module__}.{type(data).__qualname__}"}
+        self.record_data(data)
 
-    def setup(self, stage: str) -> None:
-        """Learn the columns from the data; checkpoints and loggers get their names."""
-        self._learn_columns()
+    def state_dict(self) -> dict[str, Any]:
+        """Return the spec, and whether the network is written out step by step."""
+        return {**super().state_dict(), "unroll": self.forecaster.layers.unroll}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take the spec, and the choice of `unroll` where none was given."""
+        super().load_state_dict(state)
+        layers = self.forecaster.layers
+        layers.unroll = state["unroll"] if layers.unroll is None else layers.unroll
 
     def configure_model(self) -> None:
         """Build the network, as `model`, to the columns; its scales are unknown until a fit."""
-        self._learn_columns()
+        spec = self.learn_spec()
         self.forecaster.choose_unrolling(self.history, self._trainer)
-        if self.forecaster.is_recurrent:
-            self.hparams["unroll"] = self.forecaster.layers.unroll
-        self.built = self.forecaster.build(self.facts or {}, self.history, self.horizon)
+        self.built = self.forecaster.build(spec, self.history, self.horizon)
         self.model, self.transform = self.built.model, self.built.transform
 
     def configure_optimizers(self) -> keras.optimizers.Optimizer:
@@ -181,7 +183,7 @@ class TimeSeriesForecast(Task):
         return self.optimizer_settings.build(self.trainer.estimated_stepping_batches, self.model)
 
     def configure_metrics(self) -> dict[str, keras.metrics.Metric]:
-        """Errors in the data's units."""
+        """Return errors in the data's units."""
         return {
             "rmse": keras.metrics.RootMeanSquaredError(),
             "mae": keras.metrics.MeanAbsoluteError(),
@@ -190,8 +192,7 @@ class TimeSeriesForecast(Task):
 
     def training_step(self, batch: Any) -> tf.Tensor:
         """Return the mean loss of scaled forecasts, and what the model's layers add."""
-        added = [tf.cast(loss, tf.float32) for loss in self.model.losses]
-        return tf.add_n([self._loss(batch, training=True), *added])
+        return tf.add_n([self._loss(batch, training=True), *self.added_losses()])
 
     def validation_step(self, batch: Any) -> tf.Tensor:
         """Return the mean loss of scaled forecasts."""
@@ -199,7 +200,7 @@ class TimeSeriesForecast(Task):
 
     def predict_step(self, batch: Any) -> tf.Tensor:
         """Return forecasts in the data's units of windows, with or without targets."""
-        inputs = batch[0] if isinstance(batch, (tuple, list)) else batch
+        inputs = inputs_of(batch)
         return self.built.forecast(self.built.outputs(inputs, training=False), inputs)
 
     def forecast(
@@ -217,7 +218,7 @@ class TimeSeriesForecast(Task):
             Float32 of shape (steps, targets), with quantiles (steps, targets, quantiles); see
             `rolling_forecast`.
         """
-        self._check_built()
+        self.check_built()
         return rolling_forecast(
             self, history, checked_integer("steps", steps, least=1), known=known, series=series
         )
@@ -228,14 +229,14 @@ class TimeSeriesForecast(Task):
         Returns:
             A dict for each with ``forecast`` (its name), ``rmse``, ``mae``, ``mape``, ``mase``.
         """
-        self._check_built()
+        self.check_built()
         return ForecastComparison(self, stage).rows()
 
     def backtest(
         self, trainer: Trainer, folds: int = 5, refit: Callable[[], Trainer] | None = None
     ) -> list[dict[str, Any]]:
         """Test on consecutive stretches of the test part; see `walk_forward`."""
-        self._check_built()
+        self.check_built()
         return walk_forward(self, trainer, folds, refit)
 
     def export_saved_model(self, path: Path) -> None:
@@ -246,35 +247,19 @@ class TimeSeriesForecast(Task):
         """Bring the comparison with the baselines, and images."""
         return [ForecastReport()]
 
-    def _check_built(self) -> None:
-        if getattr(self, "built", None) is None:
-            raise ConfigurationError(
-                "there is no model yet: fit the task, or take it from a checkpoint."
-            )
-
     def _loss(self, batch: Any, training: bool) -> tf.Tensor:
         inputs, y = batch
         outputs = self.built.outputs(inputs, training)
-        forecast = self.built.forecast(outputs, inputs)
-        point = self.built.point(forecast)
+        forecast = self.built.forecast(outputs, inputs)  # in the data's units, as every metric
+        point = self.built.point(forecast)  # (batch, horizon, targets)
         self.update_metrics(y, point)
+
         naive = tf.gather(tf.convert_to_tensor(self.transform.naive_error), inputs["series"])
         self.log("mase", tf.reduce_mean(tf.abs(y - point) / naive[:, tf.newaxis]))
         if self.quantiles:
             inside = (forecast[..., 0] <= y) & (y <= forecast[..., -1])
             self.log("coverage", tf.reduce_mean(tf.cast(inside, tf.float32)))
-        target = self.transform.target(y, inputs["past"], inputs["series"])
-        return forecast_loss(target, outputs, self.loss, self.quantiles)
 
-    def _learn_columns(self) -> None:
-        if self.data is not None and (self.facts is None or self._trainer is not None):
-            self.data.setup("fit")
-            store = self.data.store
-            names = {"series": store.names, "targets": store.targets}
-            names |= {"unknown": store.unknown, "known": store.known}
-            self.facts = {key: list(value) for key, value in names.items()}
-            self.hparams["facts"] = self.facts
-        if self.facts is None:
-            raise ConfigurationError(
-                "data is None; give data to learn from, or take the task from a checkpoint."
-            )
+        # The loss alone is of scaled values.
+        target = self.transform.target(y, inputs["past"], inputs["series"])
+        return regression_loss(target, outputs, self.loss, self.quantiles)

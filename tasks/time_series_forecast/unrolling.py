@@ -19,7 +19,7 @@ SAVED_SHARE = 0.25  # of a run's time, where only its time is limited
 
 
 def unrolling_pays(kind: str, cells: int, units: int, trainer: Trainer | None) -> bool:
-    """Whether a fit gets back what it takes to trace a network that is written out.
+    """Return whether a fit regains the time that tracing a written-out network takes.
 
     The loop over the rows of a window costs a CPU more than small products do; a GPU runs the loop
     in one kernel. The answer follows from the run's settings alone, never from a clock, so that the
@@ -43,6 +43,7 @@ def unrolling_pays(kind: str, cells: int, units: int, trainer: Trainer | None) -
     placement = trainer.placement
     if "CPU" not in placement.device.upper() or cells > MOST_CELLS or units > MOST_UNITS:
         return False
+
     tracing = TRACING[kind] * cells * len(placement.devices)  # every replica is traced
     saved = SAVED[kind] * cells * trainer.estimated_stepping_batches
     if trainer.max_seconds is not None:

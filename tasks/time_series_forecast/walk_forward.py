@@ -1,4 +1,4 @@
-"""walk_forward: a forecasting task tested again and again as time goes on."""
+"""walk_forward: a forecasting task tested on consecutive stretches of time."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lightning_tf.checks import checked_integer
 from lightning_tf.data.indexed_data import Split
 from lightning_tf.data.series.series_windows import window_origins
-from lightning_tf.exceptions import ConfigurationError, DataError
+from lightning_tf.exceptions import DataError
 
 if TYPE_CHECKING:
     from lightning_tf.trainer import Trainer
@@ -44,15 +45,15 @@ def walk_forward(
         >>> [round(row["test_rmse"], 2) for row in rows]
         [7.9, 8.1, 10.2, 10.1]
     """
-    if folds < 1:
-        raise ConfigurationError(f"folds={folds}: give at least 1.")
+    folds = checked_integer("folds", folds, least=1)
     data = task.data
     data.setup("fit")
-    store, parts = data.store, dict(data.splits)
-    if "test" not in parts:
+    store, splits = data.store, dict(data.splits)
+    if "test" not in splits:
         raise DataError("There is no test part to walk through; give test_from= or test_fraction=.")
+
     starts, ends, begins = store.starts[:-1], store.starts[1:], data.boundaries[1]
-    source, rows = parts["test"].source, []
+    source, rows = splits["test"].source, []
 
     def origins(first: Any, last: Any) -> Any:
         return window_origins(starts, first, last, data.history, data.horizon)
@@ -67,14 +68,16 @@ def walk_forward(
                     f"Stretch {fold + 1} of {folds} has no window of horizon={data.horizon}; take "
                     "fewer folds."
                 )
-            data.splits = {**parts, "test": Split(source, windows)}
+
+            data.splits = {**splits, "test": Split(source, windows)}
             if refit is not None and fold:
                 data.splits["train"] = Split(source, origins(starts, first))
                 data.splits.pop("val", None)  # its rows are trained on now
                 refit().fit(task)
-            measured = trainer.test(task)
+
+            metrics = trainer.test(task)
             time = np.min(store.times[windows])
-            rows.append({"from": time, "windows": len(windows), **measured})
+            rows.append({"from": time, "windows": len(windows), **metrics})
     finally:
-        data.splits, task.walking = parts, False
+        data.splits, task.walking = splits, False
     return rows

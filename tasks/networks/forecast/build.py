@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import keras
 
 from lightning_tf.tasks.networks.forecast.convolution import forecast_convolution
-from lightning_tf.tasks.networks.forecast.layers import ForecastLayers, beside
+from lightning_tf.tasks.networks.forecast.layers import ForecastLayers, concatenate
 from lightning_tf.tasks.networks.forecast.mlp import forecast_mlp
 from lightning_tf.tasks.networks.forecast.nbeats import forecast_nbeats
 from lightning_tf.tasks.networks.forecast.recurrent import forecast_recurrent
@@ -51,18 +52,21 @@ def build_forecast_network(
         >>> build_forecast_network("gru", (60, 1), (5, 0), (5, 1), ForecastLayers(8)).output_shape
         (None, 5, 1)
     """
-    inputs = [
+    inputs = forecast_inputs(past, future)
+    more = keras.layers.Flatten()(inputs[1]) if future[1] else None  # (batch, rows * features)
+    if series > 1:
+        embedded = keras.layers.Embedding(series, SERIES_SIZE)(inputs[2])  # (batch, SERIES_SIZE)
+        more = embedded if more is None else concatenate(more, embedded)
+
+    outputs = FORECAST_NETWORKS[name](inputs[0], more, math.prod(output), layers)
+    outputs = keras.layers.Reshape(output, dtype="float32")(outputs)
+    return keras.Model(inputs, outputs, name=name)
+
+
+def forecast_inputs(past: tuple[int, int], future: tuple[int, int]) -> list[Any]:
+    """Return the Keras inputs of a model: past, future and series; shapes without the batch."""
+    return [
         keras.Input(past, dtype="float32", name="past"),
         keras.Input(future, dtype="float32", name="future"),
         keras.Input((), dtype="int32", name="series"),
     ]
-    more = keras.layers.Flatten()(inputs[1]) if future[1] else None
-    if series > 1:
-        known = keras.layers.Embedding(series, SERIES_SIZE)(inputs[2])
-        more = known if more is None else beside(more, known)
-    count = 1
-    for size in output:
-        count *= size
-    outputs = FORECAST_NETWORKS[name](inputs[0], more, count, layers)
-    outputs = keras.layers.Reshape(output, dtype="float32")(outputs)
-    return keras.Model(inputs, outputs, name=name)

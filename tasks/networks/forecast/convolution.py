@@ -6,13 +6,13 @@ from typing import Any
 
 import keras
 
-from lightning_tf.tasks.networks.forecast.layers import ForecastLayers, beside
+from lightning_tf.tasks.networks.forecast.layers import ForecastLayers, concatenate
 
 KERNEL = 3
 
 
 def forecast_convolution(past: Any, more: Any, count: int, layers: ForecastLayers) -> Any:
-    """Causal convolutions, each twice as wide as the one before, until one value sees the window.
+    """Stack causal convolutions, each twice as wide, until one value sees the whole window.
 
     Source: Bai, Kolter and Koltun, "An Empirical Evaluation of Generic Convolutional and Recurrent
     Networks for Sequence Modeling", 2018, https://arxiv.org/abs/1803.01271. Here the layers go on
@@ -27,15 +27,18 @@ def forecast_convolution(past: Any, more: Any, count: int, layers: ForecastLayer
     Returns:
         Float32 of shape (batch, count).
     """
-    x, seen, dilation, number = past, 1, 1, 0
-    while seen < past.shape[1] or number < layers.depth:
+    x, reach, dilation, number = past, 1, 1, 0
+    # `reach` is how many rows the last one's value depends on.
+    while reach < past.shape[1] or number < layers.depth:
         convolution = keras.layers.Conv1D(
             layers.units, KERNEL, padding="causal", dilation_rate=dilation, activation="relu"
         )
         y = layers.drop(convolution(x))
         x = keras.layers.Add()([x, y]) if number else y  # residual, where the channels agree
-        seen += (KERNEL - 1) * dilation
-        dilation = dilation * 2 if seen < past.shape[1] else 1
+        reach += (KERNEL - 1) * dilation
+        # Further layers, up to `depth`, need no more reach.
+        dilation = dilation * 2 if reach < past.shape[1] else 1
         number += 1
-    x = beside(x[:, -1], more)
+
+    x = concatenate(x[:, -1], more)  # (batch, units), of the last row
     return layers.outputs(layers.dense(x) if more is not None else x, count)

@@ -1,4 +1,4 @@
-"""ForecastLayers: what the networks for time series have in common."""
+"""ForecastLayers: the layers that networks for time series share."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.checks import checked_fraction, checked_integer
 
 
 class ForecastLayers:
@@ -37,27 +37,24 @@ class ForecastLayers:
         bidirectional: bool = False,
         unroll: bool | None = None,
     ) -> None:
-        for name, size in (("units", units), ("depth", depth)):
-            if not isinstance(size, int) or isinstance(size, bool) or size < 1:
-                raise ConfigurationError(f"{name}={size!r}: give a positive integer.")
-        if not 0.0 <= dropout < 1.0:
-            raise ConfigurationError(f"dropout={dropout!r} is a rate: it must be in [0, 1).")
-        self.units, self.depth, self.dropout = units, depth, dropout
+        self.units = checked_integer("units", units, least=1)
+        self.depth = checked_integer("depth", depth, least=1)
+        self.dropout = checked_fraction("dropout", dropout)
         self.bidirectional, self.unroll = bidirectional, unroll
 
     def drop(self, x: Any) -> Any:
-        """Drop values in training, where a rate is given."""
+        """Drop values in training, where the rate is not 0."""
         return keras.layers.Dropout(self.dropout)(x) if self.dropout else x
 
     def dense(self, x: Any) -> Any:
-        """A hidden layer."""
+        """Add a hidden layer."""
         return self.drop(keras.layers.Dense(self.units, activation="relu")(x))
 
     def outputs(self, x: Any, count: int, name: str = "outputs") -> Any:
-        """Float32 outputs, also under mixed precision."""
+        """Add outputs in float32, also under mixed precision."""
         return keras.layers.Dense(count, dtype="float32", name=name)(x)
 
 
-def beside(x: Any, more: Any) -> Any:
-    """Features next to others, where there are any."""
+def concatenate(x: Any, more: Any) -> Any:
+    """Concatenate features with more of them, where there are any."""
     return x if more is None else keras.layers.Concatenate()([x, more])

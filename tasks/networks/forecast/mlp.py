@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from lightning_tf.tasks.networks.forecast.layers import ForecastLayers, beside
+from lightning_tf.tasks.networks.forecast.layers import ForecastLayers, concatenate
 
 
 def forecast_mlp(past: Any, more: Any, count: int, layers: ForecastLayers) -> Any:
@@ -24,7 +24,7 @@ def forecast_mlp(past: Any, more: Any, count: int, layers: ForecastLayers) -> An
     Returns:
         Float32 of shape (batch, count).
     """
-    x = beside(keras.layers.Flatten()(past), more)
+    x = concatenate(keras.layers.Flatten()(past), more)
     for _ in range(layers.depth):
         x = layers.dense(x)
     return layers.outputs(x, count)

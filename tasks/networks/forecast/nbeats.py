@@ -6,13 +6,13 @@ from typing import Any
 
 import keras
 
-from lightning_tf.tasks.networks.forecast.layers import ForecastLayers, beside
+from lightning_tf.tasks.networks.forecast.layers import ForecastLayers, concatenate
 
 HIDDEN = 4  # dense layers of a block, as in the paper
 
 
 def forecast_nbeats(past: Any, more: Any, count: int, layers: ForecastLayers) -> Any:
-    """Blocks that each explain a part of the window and add a part of the forecast.
+    """Stack blocks that each explain a part of the window and add a part of the forecast.
 
     The generic architecture of Oreshkin, Carpov, Chapados and Bengio, "N-BEATS", 2020,
     https://arxiv.org/abs/1905.10437: what a block explains is taken off the next one's input. Here
@@ -27,16 +27,18 @@ def forecast_nbeats(past: Any, more: Any, count: int, layers: ForecastLayers) ->
     Returns:
         Float32 of shape (batch, count).
     """
-    left = keras.layers.Flatten()(past)
+    left = keras.layers.Flatten()(past)  # (batch, rows * channels)
     forecasts = []
     for number in range(layers.depth):
-        x = beside(left, more)
+        x = concatenate(left, more)
         for _ in range(HIDDEN):
             x = layers.dense(x)
+
         forecasts.append(layers.outputs(x, count, name=f"forecast_{number}"))
         if number < layers.depth - 1:  # the last block's rest is nobody's input
             explained = keras.layers.Dense(left.shape[-1], name=f"backcast_{number}")(x)
             left = keras.layers.Subtract()([left, explained])
+
     if len(forecasts) == 1:
         return forecasts[0]
     return keras.layers.Add(dtype="float32", name="outputs")(forecasts)

@@ -7,15 +7,15 @@ from typing import Any
 
 import keras
 
-from lightning_tf.tasks.networks.forecast.layers import ForecastLayers, beside
+from lightning_tf.tasks.networks.forecast.layers import ForecastLayers, concatenate
 
 KINDS = {"rnn": keras.layers.SimpleRNN, "gru": keras.layers.GRU, "lstm": keras.layers.LSTM}
 
 
 def forecast_recurrent(kind: str) -> Callable[[Any, Any, int, ForecastLayers], Any]:
-    """A stack of recurrent layers whose last state is the basis of the forecast.
+    """Return a builder of stacked recurrent layers whose last state gives the forecast.
 
-    All steps are forecast at once (direct forecasting), so nothing has to be fed back in training.
+    All steps are forecast at once (direct forecasting), so that training feeds nothing back.
     Sources: Elman, "Finding Structure in Time", 1990,
     https://doi.org/10.1207/s15516709cog1402_1 (rnn); Cho et al., 2014,
     https://arxiv.org/abs/1406.1078 (gru); Hochreiter and Schmidhuber, 1997,
@@ -32,13 +32,13 @@ def forecast_recurrent(kind: str) -> Callable[[Any, Any, int, ForecastLayers], A
     def network(past: Any, more: Any, count: int, layers: ForecastLayers) -> Any:
         x = past
         for number in range(layers.depth):
-            inner = number < layers.depth - 1
+            inner = number < layers.depth - 1  # all but the last layer give every row's state
             layer = KINDS[kind](layers.units, return_sequences=inner, unroll=bool(layers.unroll))
             x = layers.drop(
                 (keras.layers.Bidirectional(layer) if layers.bidirectional else layer)(x)
             )
         if more is not None:
-            x = layers.dense(beside(x, more))
+            x = layers.dense(concatenate(x, more))
         return layers.outputs(x, count)
 
     return network

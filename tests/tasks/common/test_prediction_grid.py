@@ -8,7 +8,7 @@ from helpers.boring import Rows, quiet
 from lightning_tf import Trainer
 from lightning_tf.data import DatasetPair, image_data
 from lightning_tf.tasks import ImageClassification
-from lightning_tf.tasks.common.prediction_grid import prediction_figure, some_examples
+from lightning_tf.tasks.common.prediction_grid import prediction_figure, take_examples
 
 
 def test_each_image_stands_under_its_prediction_and_mistakes_are_red():
@@ -37,18 +37,18 @@ def test_indexed_data_give_images_spread_over_the_whole_part():
     data = image_data((x, np.repeat(np.arange(4), 25)), batch_size=8)
     data = type(data)((x, np.repeat(np.arange(4), 25)), test=(x, np.repeat(np.arange(4), 25)))
     data.setup("test")
-    images, labels = some_examples(data, "test", 9)
+    images, labels = take_examples(data, "test", 9)
     assert images.shape == (9, 2, 2, 1)
     assert set(labels) == {0, 1, 2, 3}
-    assert len(some_examples(data, "test", 500)[0]) == 100
+    assert len(take_examples(data, "test", 500)[0]) == 100
 
 
 def test_other_data_give_their_first_images():
     batches = tf.data.Dataset.from_tensor_slices((np.zeros((7, 2, 2, 1)), np.arange(7))).batch(3)
     data = DatasetPair(batches, batches)
-    assert some_examples(data, "val", 5)[1].tolist() == [0, 1, 2, 3, 4]
-    assert some_examples(data, "val", 50)[1].tolist() == [0, 1, 2, 3, 4, 5, 6]
-    assert some_examples(data, "test", 5) is None
+    assert take_examples(data, "val", 5)[1].tolist() == [0, 1, 2, 3, 4]
+    assert take_examples(data, "val", 50)[1].tolist() == [0, 1, 2, 3, 4, 5, 6]
+    assert take_examples(data, "test", 5) is None
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
@@ -78,7 +78,7 @@ def test_a_run_without_loggers_draws_nothing(monkeypatch):
     import lightning_tf.tasks.common.prediction_grid as room
 
     drawn = []
-    monkeypatch.setattr(room, "some_examples", lambda *given: drawn.append(given))
+    monkeypatch.setattr(room, "take_examples", lambda *given: drawn.append(given))
     x = np.zeros((20, 4, 4, 1), "uint8")
     Trainer(**quiet(max_epochs=1)).fit(ImageClassification((x, np.arange(20) % 2), "linear"))
     assert drawn == []

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from lightning_tf.tasks.common.metrics import PercentageError
-from lightning_tf.tasks.common.regression_losses import forecast_loss
+from lightning_tf.tasks.common.regression_losses import regression_loss
 
 RANDOM = np.random.default_rng(0)
 Y, OUT = RANDOM.normal(scale=2.0, size=(2, 5, 3, 2)).astype("float32")
@@ -22,7 +22,7 @@ Y, OUT = RANDOM.normal(scale=2.0, size=(2, 5, 3, 2)).astype("float32")
     ids=["mse", "mae", "huber"],
 )
 def test_point_losses_are_those_of_keras(name, loss):
-    assert float(forecast_loss(Y, OUT, name)) == pytest.approx(float(loss(Y, OUT)), rel=1e-6)
+    assert float(regression_loss(Y, OUT, name)) == pytest.approx(float(loss(Y, OUT)), rel=1e-6)
 
 
 def test_the_quantile_loss_is_that_of_scikit_learn():
@@ -36,7 +36,7 @@ def test_the_quantile_loss_is_that_of_scikit_learn():
             for n, share in enumerate(shares)
         ]
     )
-    found = forecast_loss(tf.constant(Y), tf.constant(outputs), "mse", shares)
+    found = regression_loss(tf.constant(Y), tf.constant(outputs), "mse", shares)
     assert float(found) == pytest.approx(expected, rel=1e-5)
 
 

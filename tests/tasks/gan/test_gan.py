@@ -206,7 +206,7 @@ def test_samples_follow_their_seed_in_the_range_of_the_data():
     low, high = task.value_range
     assert one.min() >= low
     assert one.max() <= high
-    assert task.shown(one).min() >= 0.0
+    assert task.to_display_range(one).min() >= 0.0
 
 
 def test_prediction_gives_the_images_of_its_latent_vectors():
@@ -331,9 +331,9 @@ def test_mixed_precision_trains_and_makes_float32_images(loss, precision):
         ({"n_critic": 0}, "n_critic is 0"),
         ({"n_critic": 1.5}, "n_critic is 1.5"),
         ({"latent_dim": 0}, "latent_dim is 0"),
-        ({"ema": 1.0}, "ema=1.0"),
-        ({"penalty_weight": 0.0}, "penalty_weight=0.0"),
-        ({"dropout": -0.1}, "dropout=-0.1"),
+        ({"ema": 1.0}, "ema is 1.0"),
+        ({"penalty_weight": 0.0}, "penalty_weight is 0.0"),
+        ({"dropout": -0.1}, "dropout is -0.1"),
         ({"label_smoothing": 0.1, "loss": "hinge"}, "label_smoothing=0.1"),
         ({"learning_rate": (1e-3,)}, "learning_rate"),
         ({"optimizer": keras.optimizers.Adam()}, "needs two"),

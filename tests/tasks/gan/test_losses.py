@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from lightning_tf.exceptions import ConfigurationError
-from lightning_tf.tasks.gan.losses import LOSSES, adversarial_loss, gradient_penalty
+from lightning_tf.tasks.gan.losses import LOSSES, get_adversarial_loss, gradient_penalty
 
 REAL = np.array([[0.3], [-1.2], [2.0]], "float32")
 FAKE = np.array([[-0.7], [0.4], [1.5]], "float32")
@@ -89,4 +89,4 @@ def test_a_dead_critic_has_a_penalty_whose_gradient_is_finite():
 
 def test_an_unknown_loss_is_told_with_the_nearest():
     with pytest.raises(ConfigurationError, match="Did you mean 'wgan-gp'"):
-        adversarial_loss("wgangp")
+        get_adversarial_loss("wgangp")

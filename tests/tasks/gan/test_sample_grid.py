@@ -60,7 +60,7 @@ class Still:
         self.made += 1
         return np.full((count, 4, 4, 1), self.made / 1000)
 
-    def shown(self, images):
+    def to_display_range(self, images):
         return images
 
     def sample_captions(self, count):

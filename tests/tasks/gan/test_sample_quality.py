@@ -71,8 +71,8 @@ def test_quality_is_measured_beside_what_real_images_have(classifier):
     see = ImageFeatures(classifier)
     real = see(scaled(images[: 2 * count : 2]))[0]
     other = see(scaled(images[1 : 2 * count : 2]))[0]
-    made = see(task.normalised(task.sample(count)))[0]
-    assert metrics["fid"] == pytest.approx(frechet_distance(real, made), rel=1e-3)
+    fake = see(task.normalize(task.sample(count)))[0]
+    assert metrics["fid"] == pytest.approx(frechet_distance(real, fake), rel=1e-3)
     assert metrics["fid_floor"] == pytest.approx(frechet_distance(real, other), rel=1e-3)
     assert metrics["fid"] > metrics["fid_floor"]
 
@@ -82,12 +82,12 @@ def test_real_images_cover_every_class_and_a_collapsed_generator_is_told(classif
     task = small_gan(data=(x, few_images(90)[1]), quality=classifier)
     fitted(task, max_epochs=1, seed=0, limit_val_batches=0)
     task.sample = lambda n: x[:n].astype("float32")
-    assert task.quality.measured(task)["classes_covered"] == CLASSES
+    assert task.quality.measure(task)["classes_covered"] == CLASSES
     task.quality._warned = False
     caplog.clear()
     task.sample = lambda n: np.broadcast_to(x[:1], (n, SIDE, SIDE, 1)).astype("float32")
     with caplog.at_level(logging.WARNING, "lightning_tf"):
-        assert task.quality.measured(task)["classes_covered"] == 1.0
+        assert task.quality.measure(task)["classes_covered"] == 1.0
     assert "1 of 3 classes" in caplog.text
 
 

@@ -239,7 +239,7 @@ def test_hyperparameters_are_plain_and_make_the_same_task_again():
     [
         (Regression, {"data": "diabetis"}, "Did you mean 'diabetes'"),
         (TabularClassification, {"data": "spiral"}, "Did you mean 'spirals'"),
-        (Regression, {"units": (0,)}, r"units=\(0,\)"),
+        (Regression, {"units": (0,)}, "units is 0"),
         (Regression, {"scaler": "standart"}, "Did you mean 'standard'"),
         (Regression, {"activation": "rleu"}, "Did you mean 'relu'"),
         (Regression, {"loss": "maee"}, "Did you mean 'mae'"),

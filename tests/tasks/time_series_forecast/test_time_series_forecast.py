@@ -126,7 +126,7 @@ def test_what_is_known_of_the_future_of_several_series_is_used(tmp_path):
     task, knowing = tested(known=["holiday"], unknown=["rain"])
     _, guessing = tested()
     assert knowing["test_mase"] < 0.85 * guessing["test_mase"]
-    assert task.facts == {
+    assert task.state_dict()["spec"] == {
         "series": ["large", "small"],
         "targets": ["sold"],
         "unknown": ["rain"],
@@ -357,7 +357,7 @@ def test_hyperparameters_are_plain_and_make_the_same_task_again(tmp_path):
         ({"quantiles": (0.9, 0.5)}, "ascending order"),
         ({"quantiles": (0.5,), "loss": "mae"}, "loss='mae'"),
         ({"bidirectional": True}, "bidirectional=True has no meaning for network='mlp'"),
-        ({"units": 0}, "units=0"),
+        ({"units": 0}, "units is 0"),
         ({"season": 0}, "season is 0"),
         ({"data": "sunspot"}, "Did you mean 'sunspots'"),
         ({"data_options": {"targets": "x"}}, "Did you mean 'target'"),

@@ -100,7 +100,7 @@ def test_a_given_choice_stands_and_weights_go_both_ways(long_run):
 
 
 def test_networks_that_read_no_steps_know_no_choice(tmp_path):
-    task = made("mlp", unroll=False)  # as checkpoints of an earlier version recorded it
+    task = made("mlp", unroll=False)  # it says the same as None
     fitted(task, max_steps=1).save_checkpoint(tmp_path / "c")
     assert TimeSeriesForecast.from_checkpoint(tmp_path / "c", data=None).configured
     with pytest.raises(ConfigurationError, match=r"unroll=True has no meaning for network=.mlp."):

@@ -1,4 +1,4 @@
-"""FusedTask: Keras' normalisation computes fused while a Trainer works, and is Keras' own after."""
+"""FusedBatchNormTask: layers compute fused while a Trainer works, and are Keras' own after."""
 
 import keras
 import numpy as np
