@@ -21,6 +21,7 @@ from lightning_tf.data.images.unlabeled_image_folder import UnlabeledImageFolder
 from lightning_tf.data.indexed_data import IndexedData
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.tasks.style_transfer.colors import luminance, take_colors_of
+from lightning_tf.tasks.style_transfer.export import export_style
 from lightning_tf.tasks.style_transfer.losses import Targets
 from lightning_tf.tasks.style_transfer.network import SMALLEST_SIDE, style_network
 from lightning_tf.tasks.style_transfer.style_method import StyleMethod, unit_images
@@ -130,40 +131,11 @@ class FastStyle(StyleMethod):
         return self.model
 
     def export(self, path: Path) -> None:
-        """Write a SavedModel that needs TensorFlow alone.
-
-        Its signature ``serving_default`` takes ``images``, float32 in [0, 255], shape (batch, any
-        height, any width, 3), and gives ``stylized`` of the same; ``encoded`` takes one JPEG or PNG
-        file as a string and gives ``png``, one file.
-        """
-        module = _Export(self)
-        signatures = {"serving_default": module.images, "encoded": module.encoded}
-        tf.saved_model.save(module, os.fspath(path), signatures=signatures)
+        """Write a SavedModel that takes images or files; see `export_style`."""
+        export_style(self, path)
 
     def _to_network(self, images: Any) -> Any:
         return luminance(images) if self._is_grey else images
-
-
-class _Export(tf.Module):  # type: ignore[misc]
-    def __init__(self, method: FastStyle) -> None:
-        super().__init__()
-        # Held, so that the SavedModel finds every variable that the functions use.
-        self.variables_of_model = [v.value for v in method.model.variables]
-        self._method = (method,)
-
-        shape = tf.TensorSpec([None, None, None, 3], tf.float32, name="images")
-        self.images = tf.function(self._stylize, input_signature=[shape])
-        one = tf.TensorSpec([], tf.string, name="encoded")
-        self.encoded = tf.function(self._decode, input_signature=[one])
-
-    def _stylize(self, images: Any) -> dict[str, Any]:
-        return {"stylized": self._method[0].predict(images / 255.0) * 255.0}
-
-    def _decode(self, encoded: Any) -> dict[str, Any]:
-        image = tf.io.decode_image(encoded, 3, expand_animations=False)
-        image = tf.cast(tf.ensure_shape(image, [None, None, 3]), tf.float32)
-        stylized = self._stylize(image[tf.newaxis])["stylized"][0]  # (height, width, 3)
-        return {"png": tf.io.encode_png(tf.saturate_cast(tf.round(stylized), tf.uint8))}
 
 
 def _photos(data: Any, image_size: int, batch_size: int, val_fraction: float | None) -> DataModule:

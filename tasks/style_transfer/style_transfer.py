@@ -274,7 +274,7 @@ class StyleTransfer(Task):
         return self.method.exported_model()
 
     def export_saved_model(self, path: Path) -> None:
-        """Write a SavedModel that takes images or files; see `FastStyle.export`."""
+        """Write a SavedModel that takes images or files; see `export_style`."""
         self.method.export(path)
 
     def _step(self, batch: Any, training: bool) -> Any:

@@ -1,0 +1,54 @@
+"""export_style: a network that has learned a style, as a SavedModel."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import tensorflow as tf
+
+from lightning_tf.tasks.style_transfer.style_method import StyleMethod
+
+
+def export_style(method: StyleMethod, path: str | os.PathLike[str]) -> None:
+    """Write a SavedModel that needs TensorFlow alone.
+
+    Its signature ``serving_default`` takes ``images``, float32 in [0, 255], shape (batch, any
+    height, any width, 3), and gives ``stylized`` of the same; ``encoded`` takes one JPEG or PNG
+    file as a string and gives ``png``, one file.
+
+    Args:
+        method: One that is built, and whose `predict` takes images of any size.
+        path: The folder.
+
+    Example:
+        >>> export_style(task.method, "exported")
+        >>> loaded = tf.saved_model.load("exported")
+        >>> loaded.signatures["encoded"](tf.io.read_file("china.jpg"))["png"]
+        <tf.Tensor: shape=(), dtype=string, numpy=b'...'>
+    """
+    module = _Export(method)
+    signatures = {"serving_default": module.images, "encoded": module.encoded}
+    tf.saved_model.save(module, os.fspath(path), signatures=signatures)
+
+
+class _Export(tf.Module):  # type: ignore[misc]
+    def __init__(self, method: StyleMethod) -> None:
+        super().__init__()
+        # Held, so that the SavedModel finds every variable that the functions use.
+        self.variables_of_model = [v.value for v in method.model.variables]
+        self._method = (method,)
+
+        shape = tf.TensorSpec([None, None, None, 3], tf.float32, name="images")
+        self.images = tf.function(self._stylize, input_signature=[shape])
+        one = tf.TensorSpec([], tf.string, name="encoded")
+        self.encoded = tf.function(self._decode, input_signature=[one])
+
+    def _stylize(self, images: Any) -> dict[str, Any]:
+        return {"stylized": self._method[0].predict(images / 255.0) * 255.0}
+
+    def _decode(self, encoded: Any) -> dict[str, Any]:
+        image = tf.io.decode_image(encoded, 3, expand_animations=False)
+        image = tf.cast(tf.ensure_shape(image, [None, None, 3]), tf.float32)
+        stylized = self._stylize(image[tf.newaxis])["stylized"][0]  # (height, width, 3)
+        return {"png": tf.io.encode_png(tf.saturate_cast(tf.round(stylized), tf.uint8))}
