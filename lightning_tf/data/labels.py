@@ -18,7 +18,7 @@ def flat_labels(labels: Any) -> tuple[NDArray[Any], str]:
         >>> flat_labels([[1], [0]])[0].tolist(), flat_labels([[0, 1], [1, 0]])[1]
         ([1, 0], ' For one-hot labels pass y.argmax(axis=-1).')
     """
-    array: NDArray[Any] = np.asarray(labels)
+    array: NDArray[Any] = np.asarray(labels)  # (examples,), (examples, 1), or wrong
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     return array, " For one-hot labels pass y.argmax(axis=-1)." if array.ndim == 2 else ""
@@ -45,6 +45,7 @@ def checked_labels(name: str, labels: Any, num_classes: int | None = None) -> ND
     if array.ndim != 1:
         raise DataError(f"The {name} labels have shape {array.shape}; it must be (examples,).")
 
+    # As large as int32 may hold: a loss on the device takes no larger labels.
     limit = np.iinfo(np.int32).max if num_classes is None else num_classes
     wrong = np.flatnonzero((array < 0) | (array >= limit))
     if len(wrong):

@@ -22,7 +22,7 @@ def checked_images(name: str, images: Any) -> NDArray[Any]:
         DataError: Wrong rank, wrong dtype, or none at all.
     """
     array: NDArray[Any] = np.asarray(images)
-    if array.dtype.kind not in "uifb":
+    if array.dtype.kind not in "uifb":  # unsigned, integer, float, bool
         raise DataError(
             f"The {name} images have dtype {array.dtype}; give decoded images of uint8 or float."
         )

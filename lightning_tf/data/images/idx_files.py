@@ -62,6 +62,7 @@ class IdxFiles(ImageArrays):
 
     def _file(self, prefix: str, kind: str, rank: int) -> NDArray[Any]:
         folders = data_folders(self._data_dir, *([self._usual] if self._usual else []))
+        # The files themselves may lie in the folder of all data, or in one of the set's name.
         folders = [place for path in folders for place in (path, path / self._folder)]
 
         name = f"{prefix}-{kind}-idx{rank}-ubyte"
@@ -97,4 +98,4 @@ def read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
         array = np.frombuffer(content, dtype, offset=4 + 4 * rank).reshape(shape)
     except (ValueError, struct.error, EOFError, OSError) as error:
         raise DataError(f"{path} is no whole idx file: {error}. Fetch it again.") from error
-    return array.astype(dtype.newbyteorder("="), copy=False)
+    return array.astype(dtype.newbyteorder("="), copy=False)  # the machine's own byte order

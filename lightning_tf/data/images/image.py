@@ -60,6 +60,7 @@ class Image:
             path = Path(source).expanduser()
             if not path.is_file():
                 raise DataError(f"{name} {str(source)!r} is no file; give a JPEG or PNG file.")
+            # pillow raises SyntaxError for a broken PNG, ValueError for some others.
             try:
                 with PIL.Image.open(path) as opened:
                     image = ImageOps.exif_transpose(opened).convert("RGBA")
@@ -75,6 +76,7 @@ class Image:
             image = _resize(image, checked_integer("image_size", longer_side, 1))
 
         alpha: NDArray[np.uint8] = np.asarray(image.getchannel("A"))  # (height, width)
+        # On white, as a page or a browser shows it.
         white = PIL.Image.new("RGBA", image.size, "white")
         pixels = np.asarray(PIL.Image.alpha_composite(white, image).convert("RGB"))
         return cls(pixels, None if (alpha == OPAQUE).all() else alpha)

@@ -92,6 +92,7 @@ class ImageArrays(IndexedData):
 
         # After `read`, which may have set the names.
         names = getattr(self, "class_names", None) if self._names is None else self._names
+        # Of all splits: a class that only the test has is one of the data's, too.
         largest = max(int(labels.max()) for _, labels in pairs.values() if len(labels))
         self.num_classes = self._num_classes or (largest + 1 if names is None else len(names))
         self.class_names = checked_class_names(names, self.num_classes)

@@ -93,10 +93,8 @@ class ImageFolder(IndexedData):
         height, width = checked_image_size(image_size)
         self.input_shape = (height, width, channels)
         self.broken_files: list[str] = []
-        self._root, self._broken = (
-            Path(root).expanduser(),
-            checked_choice("broken", broken, ACTIONS),
-        )
+        self._root = Path(root).expanduser()
+        self._broken = checked_choice("broken", broken, ACTIONS)
         self._in_memory, self._crop, self._classes = in_memory, crop_to_aspect_ratio, classes
 
     def load(self) -> dict[str, Split]:

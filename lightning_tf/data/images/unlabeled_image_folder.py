@@ -67,10 +67,8 @@ class UnlabeledImageFolder(IndexedData):
         super().__init__(batch_size, seed, split_seed, val_fraction)
         self.input_shape = (*checked_image_size(image_size), 3)
         self.broken_files: list[str] = []
-        self._root, self._broken = (
-            Path(root).expanduser(),
-            checked_choice("broken", broken, ACTIONS),
-        )
+        self._root = Path(root).expanduser()
+        self._broken = checked_choice("broken", broken, ACTIONS)
 
     def load(self) -> dict[str, Split]:
         """Find the files, decode them and hold some out."""

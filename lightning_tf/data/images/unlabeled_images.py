@@ -47,6 +47,7 @@ class UnlabeledImages(IndexedData):
         images = checked_images("training", self.array)
         self.input_shape = images.shape[1:]
         self.value_range = value_range_of(images)
+        # With a label, so that a GAN's step takes the same pairs from every source.
         source = ArraySource(images, np.zeros(len(images), np.int32))
         return {"train": Split(source, np.arange(len(images), dtype=np.int64))}
 

@@ -76,7 +76,6 @@ def read_series(table: Any, columns: SeriesColumns, data: Any = None) -> SeriesS
     roles["target"] = roles["target"] or [_only_target(table, name, roles)]
 
     table = table.copy(deep=False)  # the user's own DataFrame stays as it is
-
     time = columns.time or "row"
     if columns.time is None:
         time = "row number"  # as messages call it
@@ -88,6 +87,7 @@ def read_series(table: Any, columns: SeriesColumns, data: Any = None) -> SeriesS
     if columns.series is not None:
         _refuse_missing(table, columns.series)
         table[columns.series] = table[columns.series].astype(str)
+
     # Values are checked in time's order, so that a fill takes the value before.
     table = order_rows(table, columns.series, time, columns.sort)
 
@@ -95,8 +95,8 @@ def read_series(table: Any, columns: SeriesColumns, data: Any = None) -> SeriesS
     for column in values:
         _refuse_words(table, column)
 
-    groups = [("", table)] if columns.series is None else table.groupby(columns.series, sort=False)
     # Series by series: neither a gap nor a fill reaches into the next one.
+    groups = [("", table)] if columns.series is None else table.groupby(columns.series, sort=False)
     tables = {str(key): _fill(rows, time, values, columns) for key, rows in groups}
     return SeriesStore(
         np.concatenate([rows[values].to_numpy(np.float32) for rows in tables.values()]),

@@ -83,6 +83,7 @@ def time_series_data(
     if isinstance(data, TimeSeries):
         return use_as_is(data, options)
 
+    # The split of series is by time: there is nothing to draw.
     known = source_options(TimeSeries) | source_options(SeriesColumns)
     refuse_unknown(TimeSeries, data, options, known - {"split_seed"})
     if isinstance(data, str) and data in NAMED:
@@ -95,6 +96,7 @@ def _file(name: str, data_dir: Any) -> Path:
     named = NAMED[name]
     path = find_file(data_folders(data_dir), [named.file])
 
+    # Found, not imported: statsmodels takes a second, and only its file is needed.
     package = importlib.util.find_spec("statsmodels") if named.package and not path else None
     if package is not None and package.submodule_search_locations:
         path = Path(package.submodule_search_locations[0]) / str(named.package)

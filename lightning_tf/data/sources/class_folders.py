@@ -51,6 +51,8 @@ def class_files(
         raise DataError(f"{train} has no class folders; put the {things} into one for each class.")
     names = known if classes is None else checked_classes(classes, known, str(train))
 
+    # A held-out split may lack a class: nothing is learned from it. One that training lacks has no
+    # label, unless the user chose classes, and so which folders to leave out.
     files = {}
     for split, folder in folders.items():
         unknown = sorted(set(_class_folders(folder)) - set(names))

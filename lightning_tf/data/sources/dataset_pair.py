@@ -70,6 +70,7 @@ class DatasetPair(DataModule):
 
 
 def _require_batches(name: str, dataset: tf.data.Dataset) -> None:
+    # Rank 0 is a single example; of an unknown rank nothing can be said.
     for spec in tf.nest.flatten(dataset.element_spec):
         if getattr(spec, "shape", tf.TensorShape(None)).rank == 0:
             raise DataError(

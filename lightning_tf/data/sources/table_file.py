@@ -30,7 +30,7 @@ def read_table(data: Any, encoding: str = "utf-8") -> Any:
     import pandas as pd
 
     if isinstance(data, pd.DataFrame):
-        table = data.reset_index(drop=True)
+        table = data.reset_index(drop=True)  # messages name rows by their number
     elif isinstance(data, Mapping):
         try:
             table = pd.DataFrame(dict(data))

@@ -104,6 +104,7 @@ def checked_numbers(table: Any, name: str) -> NDArray[np.float64]:
     import pandas as pd
 
     column = table[name]
+    # What is no number becomes NaN, and is found together with what is missing.
     values = np.asarray(pd.to_numeric(column, errors="coerce"), np.float64)
 
     bad = np.flatnonzero(~np.isfinite(values))

@@ -87,6 +87,7 @@ class Imdb(TextTable):
 
     def __init__(self, data_dir: str | os.PathLike[str] | None = None, **options: Any) -> None:
         """Check and keep the arguments."""
+        # The files are looked for in `read`, when `setup` may name one that is missing.
         super().__init__("", **{"class_names": ["negative", "positive"], **options})
         self._data_dir = data_dir
 

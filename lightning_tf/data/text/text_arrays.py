@@ -118,6 +118,7 @@ class TextArrays(IndexedData):
         """
         self.class_names = find_class_names(labels["train"], self._names)
         self.num_classes = len(self.class_names)
+        # Classes are those of training; a label that only a held-out split has is an error.
         codes = np.concatenate(
             [encode_labels(name, names, self.class_names) for name, names in labels.items()]
         )

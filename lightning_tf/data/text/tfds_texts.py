@@ -60,6 +60,7 @@ class TfdsTexts(TextArrays):
         builder = self._set.builder()
         splits = self._set.splits(builder)
         text_key, label_key = self._set.keys(builder, tfds.features.Text, "text", self._text_key)
+        # As names: `TextArrays` sorts out the classes of every source in the same way.
         names = builder.info.features[label_key].names
 
         pairs = {}
