@@ -93,6 +93,7 @@ class BatchSizeFinder(Callback):
         self.max_val = checked_integer("BatchSizeFinder: max_val", max_val, least=init_val)
         self.margin = checked_fraction("BatchSizeFinder: margin", margin)
         self.update = update
+
         self._task: weakref.ref[Task] | None = None
         self._begin()
 

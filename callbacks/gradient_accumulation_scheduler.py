@@ -56,10 +56,6 @@ class GradientAccumulationScheduler(Callback):
                 )
         self.scheduling = {0: 1, **scheduling}
 
-    def batches_per_update(self, epoch: int) -> int:
-        """Return the batches for each update in an epoch."""
-        return self.scheduling[max(start for start in self.scheduling if start <= epoch)]
-
     def setup(self, trainer: Trainer, task: Task, stage: str) -> None:
         """Announce the coming epochs, before optimizers and schedules are made."""
         if stage != "fit" or trainer.fast_dev_run:
@@ -72,6 +68,8 @@ class GradientAccumulationScheduler(Callback):
             )
         if sum(isinstance(c, GradientAccumulationScheduler) for c in trainer.callbacks) > 1:
             raise ConfigurationError("there are two GradientAccumulationSchedulers; drop one.")
+
+        # The task's schedules count updates by these.
         trainer.schedule_accumulation(self.scheduling)
 
     def on_optimizers_configured(self, trainer: Trainer, task: Task) -> None:
@@ -84,7 +82,3 @@ class GradientAccumulationScheduler(Callback):
                     f"{optimizer.own_accumulation} of optimizer {name or 'of the task'!r}; drop "
                     "one."
                 )
-
-
-def _is_count(value: object, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least

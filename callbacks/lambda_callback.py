@@ -48,6 +48,7 @@ class LambdaCallback(Callback):
             )
         if every_n_steps is not None:
             checked_integer("LambdaCallback: every_n_steps", every_n_steps, least=1)
+
         for name, function in {"on_every_n_steps": on_every_n_steps, **hooks}.items():
             if name != "on_every_n_steps" and name not in HOOKS:
                 raise ConfigurationError(
@@ -60,7 +61,9 @@ class LambdaCallback(Callback):
         # Set on the object: a hook that is not overridden costs nothing.
         for name, function in hooks.items():
             setattr(self, name, function)
+
         if on_every_n_steps is not None:
+            # Both may be wanted: the cadence has its hook, and calls the user's first.
             window_end = hooks.get("on_train_window_end")
             self.on_train_window_end = partial(  # type: ignore[method-assign]
                 self._window_end, on_every_n_steps, window_end

@@ -108,6 +108,7 @@ class LearningRateFinder(Callback):
         self.min_lr, self.max_lr, self.mode = float(min_lr), float(max_lr), mode
         self.early_stop_threshold = early_stop_threshold
         self.update, self.optimizer = update, optimizer
+
         self._task: weakref.ref[Task] | None = None
         self._swept: SweptSchedule | None = None
         self._begin()
@@ -156,6 +157,7 @@ class LearningRateFinder(Callback):
         optimizer = self._optimizer(trainer)
         rate = optimizer._learning_rate  # the property gives the rate of a step
         self._swept = None
+
         if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
             # A second fit of the same task finds the one of the first.
             self._swept = rate if isinstance(rate, SweptSchedule) else SweptSchedule(rate)

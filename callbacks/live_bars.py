@@ -59,6 +59,7 @@ class LiveBars:
 
     def update(self, name: str, done: int, rate: str, metrics: str) -> None:
         """Move a bar and draw it."""
+        # rich knows its bars by number.
         bar = next(task for task in self._progress.tasks if task.id == self._ids[name])
         count = _count(done, None if bar.total is None else int(bar.total))
         # The one place that draws while training runs.

@@ -94,6 +94,7 @@ class ModelSummary(Callback):
         if console is None:
             print(format_table(rows), file=self.file or sys.stdout, flush=True)
             return
+
         from rich.table import Table
         from rich.text import Text
 
@@ -176,6 +177,7 @@ def _output_shape(layer: keras.Layer) -> str:
         return _text(keras.tree.map_structure(lambda tensor: tensor.shape, layer.output))
     except (AttributeError, ValueError):
         pass  # never called on symbolic tensors, or more than once
+
     # Traced on the shapes that the layer was built with.
     try:
         built = layer.get_build_config() or {}

@@ -124,6 +124,8 @@ class PredictionWriter(Callback):
             self._write("predictions", whole)
 
         self._begin()
+
+        # After the files are whole: a logger may copy them at once.
         for path in self.files:
             trainer.log_file(Path(path).stem, path)
 

@@ -75,10 +75,12 @@ class ReduceLROnPlateau(MonitorCallback):
     ) -> None:
         owner = "ReduceLROnPlateau"
         super().__init__(monitor, mode, strict, check_on_train_epoch_end)
+
         if not 0.0 < factor < 1.0:
             raise ConfigurationError(f"{owner}(factor={factor!r}): give a number in (0, 1).")
         if not min_lr >= 0.0:
             raise ConfigurationError(f"{owner}(min_lr={min_lr!r}): give a rate of at least 0.")
+
         self.patience = checked_integer(f"{owner}: patience", patience, least=1)
         self.cooldown = checked_integer(f"{owner}: cooldown", cooldown, least=0)
         self.factor, self.min_delta, self.min_lr = float(factor), abs(min_delta), float(min_lr)

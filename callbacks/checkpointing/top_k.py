@@ -42,6 +42,7 @@ class TopK:
     @property
     def worst(self) -> str:
         """Return the path with the worst score, the later of two equal ones; empty without any."""
+        # Python's max returns the first of several equal ones, hence reversed.
         return max(reversed(self.scores), key=self._key, default="")
 
     @property
@@ -68,7 +69,8 @@ class TopK:
             path: The checkpoint; a path that is known already gets the new score.
             score: Ranks it.
         """
-        self.scores.pop(path, None)
+        self.scores.pop(path, None)  # known already: it is ranked anew, as the newest
+
         dropped = []
         while self.is_full:
             dropped.append(self.worst)

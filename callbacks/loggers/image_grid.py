@@ -43,6 +43,7 @@ def draw_image_grid(images: Any, captions: Sequence[str] | None = None) -> Image
     count, height, width = pixels.shape[:3]
     if captions is not None and len(captions) != count:
         raise DataError(f"{len(captions)} captions for {count} images; give one for each.")
+    # All cells have the size of the largest, so that columns and rows are straight.
     lines = [[_cut(line) for line in str(text).splitlines()] for text in captions or [""] * count]
 
     font = ImageFont.load_default(FONT_SIZE)

@@ -85,8 +85,10 @@ class RunFolder:
             trainer: Has the loggers.
             logger: The logger that asks; those before it are searched.
         """
+        # Only those before it, so that of several the first one decides for all.
         before = trainer.loggers[: trainer.loggers.index(logger)]
         taken = [getattr(other, "folder", None) for other in before if type(other) is type(logger)]
+
         for other in before:
             folder = getattr(other, "folder", None)
             if (

@@ -83,6 +83,7 @@ class WandbArtifacts:
             self.log_model == "all" and best != self._sent_best.get(id(writer))
         )
         self._sent_best[id(writer)] = best
+
         score = getattr(writer, "best_model_score", None) if is_best else None
         metadata = {
             "monitor": getattr(writer, "monitor", None),

@@ -190,6 +190,7 @@ class WandbConnection:
         # Wandb tries for long where nobody answers, and cannot be stopped.
         refusal: Exception = ConnectionError(f"{address} does not answer")
         reachable = online and is_reachable(address)
+
         for mode in ("online", "offline") if reachable else ("offline",):
             try:
                 self.run = self.wandb.init(
@@ -209,6 +210,7 @@ class WandbConnection:
             if mode == "offline" and online:
                 self.warn("going online", refusal)
             return
+
         self.warn("opening a run", refusal)
 
     def _await_a_free_folder(self) -> None:

@@ -54,6 +54,7 @@ def images(
     if len(pixels) > MOST_IMAGES:
         log.info("W&B: the first %d of %d images are logged.", MOST_IMAGES, len(pixels))
     shown = pixels[:MOST_IMAGES]
+    # JPEG loses detail: only where a PNG would take long.
     file_type = "jpg" if min(shown.shape[1:3]) >= SMALLEST_JPEG else "png"
     texts = [str(text) for text in captions] if captions is not None else [None] * len(shown)
     annotations = [

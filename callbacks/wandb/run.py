@@ -54,6 +54,8 @@ class WandbRun:
             finish_timeout=timeouts[1],
             on_stop=on_stop,
         )
+
+        # Uploads begin in a thread of their own, maybe before the run is open.
         self.uploads = WandbUploads(folder, self._wait_for_run, self.connection.warn)
         self._held = HeldRows()
         self._has_begun = False
@@ -186,6 +188,7 @@ class WandbRun:
         def job(run: Any) -> None:
             target = Path(run.dir) / name / os.path.basename(path)
             target.parent.mkdir(parents=True, exist_ok=True)
+            # A copy: the file may change or go before wandb has read it.
             shutil.copyfile(path, target)
             run.save(str(target), base_path=run.dir, policy="now")
 

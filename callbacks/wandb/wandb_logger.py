@@ -387,6 +387,7 @@ def _check(
         if value not in allowed:
             choices = ", ".join(map(repr, allowed))
             raise ConfigurationError(f"WandbLogger({argument}={value!r}): give one of {choices}.")
+
     if min(timeouts) < 1.0:  # wandb takes whole seconds, and 0 for ever
         raise ConfigurationError("WandbLogger: give timeouts of at least 1 second.")
     for argument in ("resume", "reinit"):

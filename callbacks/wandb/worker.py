@@ -42,6 +42,7 @@ class WandbWorker:
         timeouts: tuple[float, float],
     ) -> None:
         chief_id, name = arguments["id"], arguments.get("name")
+        # Named after the chief's run, so that people find them side by side in the group.
         worker_arguments = {
             **arguments,
             "id": f"{chief_id}-worker-{index}",
@@ -49,6 +50,7 @@ class WandbWorker:
             "job_type": JOB,
             "config": {"worker": index, "of_run": chief_id},
         }
+
         self.connection = WandbConnection(
             worker_arguments,
             mode=mode,
