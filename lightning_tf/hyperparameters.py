@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
+from lightning_tf.checks import is_integer
 from lightning_tf.exceptions import CheckpointError
 
 
@@ -34,6 +35,8 @@ def plain(value: Any) -> Any:
     """Return JSON-able data as it is; anything else as the name of its type."""
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
+    if is_integer(value):  # NumPy's, which checks take too
+        return int(value)
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
     if isinstance(value, dict) and all(isinstance(key, str) for key in value):
