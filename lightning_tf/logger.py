@@ -50,7 +50,7 @@ class Logger(Callback):
 
     @property
     def run_id(self) -> str | None:
-        """Return the id that a checkpoint holds, so that a resumed run goes on in the same record."""
+        """Return the id in a checkpoint, with which a resumed run goes on in the same record."""
         return None
 
     def continue_run(self, run_id: str) -> None:
