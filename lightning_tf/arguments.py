@@ -60,6 +60,7 @@ def check(arguments: Mapping[str, Any]) -> None:
     # Made once more by fit, with the length of the data; here it only refuses.
     ValidationSchedule(arguments["val_check_interval"], arguments["check_val_every_n_epoch"])
     _check_clipping(arguments["gradient_clip_val"], arguments["gradient_clip_algorithm"])
+    # A string such as "False" would be true.
     if not isinstance(arguments["sync_batchnorm"], bool):
         raise ConfigurationError(
             f"sync_batchnorm is {arguments['sync_batchnorm']!r}; give True or False."

@@ -57,6 +57,7 @@ def call_arguments(
     Raises:
         CheckpointError: An argument that is no plain data is not replaced.
     """
+    # All at once: a user should not learn of them one by one.
     missing = {
         name: value
         for name, value in recorded.items()
@@ -70,8 +71,8 @@ def call_arguments(
         )
 
     named = {**recorded, **replaced}
-    parameters = inspect.signature(cls.__init__).parameters.values()  # type: ignore[misc]
     positional: list[Any] = []
+    parameters = inspect.signature(cls.__init__).parameters.values()  # type: ignore[misc]
     for parameter in parameters:
         if parameter.kind is parameter.VAR_POSITIONAL:
             # What stands before *args can only be passed by position then.

@@ -144,6 +144,7 @@ class LoggerGroup:
         if not isinstance(callback, Logger):
             return method
 
+        # A record that cannot be written is no reason to lose what is trained.
         def call(*args: Any) -> None:
             try:
                 method(*args)
