@@ -1,4 +1,4 @@
-"""The Trainer's arguments: each checked before any work starts."""
+"""Arguments of the Trainer, each checked before any work starts."""
 
 from __future__ import annotations
 
@@ -8,14 +8,23 @@ from typing import Any
 import keras
 
 from lightning_tf.callback import Callback, CheckpointCallback
+from lightning_tf.checks import checked_integer, is_number
 from lightning_tf.exceptions import ConfigurationError, nearest
 from lightning_tf.hyperparameters import plain
 from lightning_tf.logger import Logger
-from lightning_tf.loops.limits import check_count, check_limit
+from lightning_tf.loops.limits import check_limit
 from lightning_tf.loops.validation_schedule import ValidationSchedule
 from lightning_tf.seed import MAX_SEED
 
 CLIP_ALGORITHMS = ("norm", "value")
+# The least that each may be.
+OPTIONAL_COUNTS = {
+    "max_epochs": 0,
+    "max_steps": 0,
+    "min_epochs": 1,
+    "min_steps": 1,
+    "check_val_every_n_epoch": 1,
+}
 REQUIRED_COUNTS = {
     "log_every_n_steps": 1,
     "accumulate_grad_batches": 1,
@@ -38,25 +47,24 @@ def check(arguments: Mapping[str, Any]) -> None:
         check_limit(name, arguments[name])
     if arguments["limit_train_batches"] == 0:
         raise ConfigurationError("limit_train_batches=0 leaves nothing to train on.")
-    for name in ("max_epochs", "max_steps"):
-        check_count(name, arguments[name], least=0)
-    for name in ("min_epochs", "min_steps", "check_val_every_n_epoch"):
-        check_count(name, arguments[name])
+
+    for name, least in OPTIONAL_COUNTS.items():
+        if arguments[name] is not None:
+            checked_integer(name, arguments[name], least)
     for name, least in REQUIRED_COUNTS.items():
-        if arguments[name] is None:
-            raise ConfigurationError(f"{name}=None: give an integer of at least {least}.")
         if name != "fast_dev_run" or not isinstance(arguments[name], bool):
-            check_count(name, arguments[name], least)
+            checked_integer(name, arguments[name], least)
+    if arguments["seed"] is not None:
+        checked_integer("seed", arguments["seed"], least=0, most=MAX_SEED)
+
+    # Made once more by fit, with the length of the data; here it only refuses.
     ValidationSchedule(arguments["val_check_interval"], arguments["check_val_every_n_epoch"])
     _check_clipping(arguments["gradient_clip_val"], arguments["gradient_clip_algorithm"])
+    # A string such as "False" would be true.
     if not isinstance(arguments["sync_batchnorm"], bool):
         raise ConfigurationError(
-            f"sync_batchnorm={arguments['sync_batchnorm']!r}: give True or False."
+            f"sync_batchnorm is {arguments['sync_batchnorm']!r}; give True or False."
         )
-    seed = arguments["seed"]
-    check_count("seed", seed, least=0)
-    if seed is not None and seed > MAX_SEED:
-        raise ConfigurationError(f"seed={seed!r}: give an integer in 0..{MAX_SEED}.")
 
 
 def _check_clipping(limit: Any, algorithm: str) -> None:
@@ -65,18 +73,12 @@ def _check_clipping(limit: Any, algorithm: str) -> None:
             f"gradient_clip_algorithm={algorithm!r} is unknown."
             f"{nearest(algorithm, CLIP_ALGORITHMS)}"
         )
-    is_number = isinstance(limit, (int, float)) and not isinstance(limit, bool)
-    if limit is not None and not (is_number and limit > 0):
-        raise ConfigurationError(f"gradient_clip_val={limit!r}: give a number above 0, or None.")
-
-
-def _listed(given: Any) -> list[Any]:
-    several = isinstance(given, Sequence) and not isinstance(given, str)
-    return list(given) if several else [given]
+    if limit is not None and not (is_number(limit) and limit > 0):
+        raise ConfigurationError(f"gradient_clip_val is {limit!r}; give a number above 0, or None.")
 
 
 def callback_list(callbacks: Any, adapt: Callable[[Any], Callback]) -> list[Callback]:
-    """The callbacks of the Trainer's argument.
+    """Return the callbacks of the Trainer's argument.
 
     Args:
         callbacks: One or several, or None.
@@ -87,8 +89,11 @@ def callback_list(callbacks: Any, adapt: Callable[[Any], Callback]) -> list[Call
     """
     if callbacks is None:
         return []
-    given = _listed(callbacks)
-    adapted = [adapt(c) if isinstance(c, keras.callbacks.Callback) else c for c in given]
+
+    adapted = [
+        adapt(callback) if isinstance(callback, keras.callbacks.Callback) else callback
+        for callback in _as_list(callbacks)
+    ]
     for callback in adapted:
         if not isinstance(callback, Callback):
             raise ConfigurationError(
@@ -112,7 +117,7 @@ def refuse_checkpoint_callbacks(callbacks: Sequence[Callback]) -> None:
 
 
 def logger_list(logger: Any, default: Callable[[], Logger]) -> list[Logger]:
-    """The loggers of the Trainer's argument.
+    """Return the loggers of the Trainer's argument.
 
     Args:
         logger: True for the default one, False or None for none, or one Logger or several.
@@ -125,7 +130,8 @@ def logger_list(logger: Any, default: Callable[[], Logger]) -> list[Logger]:
         return [default()]
     if logger is None or logger is False:
         return []
-    loggers = _listed(logger)
+
+    loggers = _as_list(logger)
     for item in loggers:
         if not isinstance(item, Logger):
             raise ConfigurationError(
@@ -135,5 +141,10 @@ def logger_list(logger: Any, default: Callable[[], Logger]) -> list[Logger]:
 
 
 def settings(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments as plain data, for loggers and checkpoints."""
+    """Return the arguments as plain data, for loggers and checkpoints."""
     return {name: plain(value) for name, value in arguments.items()}
+
+
+def _as_list(argument: Any) -> list[Any]:
+    several = isinstance(argument, Sequence) and not isinstance(argument, str)
+    return list(argument) if several else [argument]

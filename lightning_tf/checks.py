@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from numbers import Integral
 from typing import Any
 
 from lightning_tf.exceptions import ConfigurationError, nearest
@@ -10,7 +11,7 @@ from lightning_tf.exceptions import ConfigurationError, nearest
 
 def is_integer(value: Any, least: int | None = None) -> bool:
     """Return whether a value is an integer, NumPy's too, no bool, and at least `least`."""
-    integer = hasattr(value, "__index__") and not isinstance(value, bool)
+    integer = isinstance(value, Integral) and not isinstance(value, bool)
     return integer and (least is None or bool(value >= least))
 
 
@@ -29,14 +30,15 @@ def check_choice(owner: str, name: str, value: Any, choices: Iterable[Any]) -> N
         raise ConfigurationError(f"{owner}({name}={value!r}).{nearest(value, choices)}")
 
 
-def checked_integer(name: str, value: Any, least: int) -> int:
-    """Return `value` as an int of at least `least`.
+def checked_integer(name: str, value: Any, least: int, most: int | None = None) -> int:
+    """Return `value` as an int in the range.
 
     Raises:
         ConfigurationError: It is none; names the argument and the value.
     """
-    if not is_integer(value, least):
-        raise ConfigurationError(f"{name} is {value!r}; give an integer of at least {least}.")
+    if not is_integer(value, least) or (most is not None and value > most):
+        wanted = f"of at least {least}" if most is None else f"in {least}..{most}"
+        raise ConfigurationError(f"{name} is {value!r}; give an integer {wanted}.")
     return int(value)
 
 

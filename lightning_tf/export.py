@@ -35,10 +35,11 @@ def check_export(path: str | os.PathLike[str], format: str) -> Path:
     if format not in SUFFIXES:
         raise ConfigurationError(f"export(format={format!r}).{nearest(format, SUFFIXES)}")
     if format == "onnx":
-        _check_packages()
+        _check_packages()  # Keras would say so only after tracing the model
 
     suffix, target = SUFFIXES[format], Path(path).expanduser()
     if suffix and target.suffix != suffix:
+        # Any other suffix belongs to the name: `model.v2` becomes `model.v2.onnx`.
         if target.suffix in SUFFIXES.values() and target.suffix:
             raise ConfigurationError(f"export to {target}: format={format!r} has {suffix} files.")
         target = target.with_name(target.name + suffix)

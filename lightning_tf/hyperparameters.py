@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
+from lightning_tf.checks import is_integer
 from lightning_tf.exceptions import CheckpointError, ConfigurationError
 
 
@@ -34,6 +35,8 @@ def plain(value: Any) -> Any:
     """Return JSON-able data as it is; anything else as the name of its type."""
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
+    if is_integer(value):  # NumPy's, which checks take too
+        return int(value)
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
     if isinstance(value, dict) and all(isinstance(key, str) for key in value):
@@ -74,6 +77,7 @@ def call_arguments(
     Raises:
         CheckpointError: An argument that is no plain data is not replaced.
     """
+    # All at once: a user should not learn of them one by one.
     missing = {
         name: value
         for name, value in recorded.items()
@@ -87,8 +91,8 @@ def call_arguments(
         )
 
     named = {**recorded, **replaced}
-    parameters = inspect.signature(cls.__init__).parameters.values()  # type: ignore[misc]
     positional: list[Any] = []
+    parameters = inspect.signature(cls.__init__).parameters.values()  # type: ignore[misc]
     for parameter in parameters:
         if parameter.kind is parameter.VAR_POSITIONAL:
             # What stands before *args can only be passed by position then.

@@ -15,10 +15,8 @@ from lightning_tf.hooks import Hook
 from lightning_tf.stage import row_name
 
 if TYPE_CHECKING:
-    from lightning_tf.trainer import Trainer
-if TYPE_CHECKING:
     from lightning_tf.run.progress import Progress
-
+    from lightning_tf.trainer import Trainer
 
 log = logging.getLogger("lightning_tf")
 
@@ -42,24 +40,24 @@ class Logger(Callback):
 
     @property
     def name(self) -> str:
-        """What a user calls this logger."""
+        """Return what a user calls this logger."""
         return type(self).__name__
 
     @property
     def log_dir(self) -> str | None:
-        """The folder that this logger writes to, or None."""
+        """Return the folder that this logger writes to, or None."""
         return None
 
     @property
     def run_id(self) -> str | None:
-        """What a checkpoint remembers, so that a resumed run goes on in the same record."""
+        """Return the id in a checkpoint, with which a resumed run goes on in the same record."""
         return None
 
     def continue_run(self, run_id: str) -> None:
         """Go on with a run of an earlier process; called before `setup` where fit resumes."""
 
     def run_folders(self, trainer: Trainer) -> list[str]:
-        """The folders of this logger's runs on the disk, also of earlier processes."""
+        """Return the folders of this logger's runs on the disk, also of earlier processes."""
         return []
 
     def log_metrics(self, metrics: dict[str, float], step: int) -> None:
@@ -104,14 +102,14 @@ class Logger(Callback):
         """Take a file that stays where it is."""
 
     def after_save_checkpoint(self, callback: CheckpointCallback) -> None:
-        """A checkpoint stands on the disk, of which the callback's paths tell.
+        """Take note that a checkpoint stands on the disk; the callback's paths name it.
 
         Called on the main thread, some windows after the update that the checkpoint is of, and at
         the latest before the callback writes, deletes or replaces another one.
         """
 
     def save(self) -> None:
-        """Bring to the disk what is kept in memory; called before every checkpoint.
+        """Write to the disk what is kept in memory; called before every checkpoint.
 
         A run that is resumed from it measures only later rows again.
         """
@@ -134,13 +132,19 @@ class LoggerGroup:
     def send(self, method: str, *args: Any, **kwargs: Any) -> None:
         """Call one of Logger's methods on every logger."""
         for logger in self.loggers:
-            self.guarded(logger, partial(getattr(logger, method), **kwargs))(*args)
+            self.guard(logger, partial(getattr(logger, method), **kwargs))(*args)
 
-    def guarded(self, callback: Callback, method: Hook) -> Hook:
-        """A method that does not raise, where the callback is one of the loggers."""
+    def guard(self, callback: Callback, method: Hook) -> Hook:
+        """Wrap a method so that it does not raise, where the callback is a logger.
+
+        Args:
+            callback: Whose method it is; that of any other callback stays as it is.
+            method: A partial of a bound method, which names it in the warning.
+        """
         if not isinstance(callback, Logger):
             return method
 
+        # A record that cannot be written is no reason to lose what is trained.
         def call(*args: Any) -> None:
             try:
                 method(*args)

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras.src.backend.common import global_state  # Keras gives no public way to its generator
 
-from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.checks import checked_integer
 
 MAX_SEED = 2**32 - 1
 _last_seed: int | None = None
@@ -32,8 +32,7 @@ def seed_everything(seed: int) -> int:
         42
     """
     global _last_seed
-    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= MAX_SEED:
-        raise ConfigurationError(f"seed={seed!r}: give an integer in 0..{MAX_SEED}.")
+    seed = checked_integer("seed", seed, least=0, most=MAX_SEED)
     keras.utils.set_random_seed(seed)
     generator = global_generator()
     if generator is not None:  # Keras makes it once in a process and never seeds it again
@@ -43,17 +42,17 @@ def seed_everything(seed: int) -> int:
 
 
 def last_seed() -> int | None:
-    """The seed that `seed_everything` set last in this process, or None."""
+    """Return the seed that `seed_everything` set last in this process, or None."""
     return _last_seed
 
 
 def global_generator() -> Any:
-    """What keras.random draws from where no seed is given; None before the first such call."""
+    """Return what keras.random draws from without a seed; None before the first such call."""
     return global_state.get_global_attribute("global_seed_generator")
 
 
 def random_state() -> dict[str, Any]:
-    """The state of Python's and NumPy's generators, as plain data."""
+    """Return the state of Python's and NumPy's generators, as plain data."""
     version, words, gauss = random.getstate()
     kind, keys, position, has_gauss, cached = np.random.get_state()
     return {
@@ -63,7 +62,7 @@ def random_state() -> dict[str, Any]:
 
 
 def restore_random_state(state: dict[str, Any]) -> None:
-    """Put back what `random_state` gave."""
+    """Put back what `random_state` returned."""
     version, words, gauss = state["python"]
     random.setstate((version, tuple(words), gauss))
     kind, keys, *rest = state["numpy"]

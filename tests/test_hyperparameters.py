@@ -6,7 +6,7 @@ from helpers.boring import BoringData, NumberData, NumberTask, fitted, quiet
 
 from lightning_tf import Task, Trainer
 from lightning_tf.exceptions import CheckpointError
-from lightning_tf.hyperparameters import call_arguments, plain_arguments
+from lightning_tf.hyperparameters import call_arguments, plain, plain_arguments
 from lightning_tf.tasks import ImageClassification
 
 
@@ -110,3 +110,9 @@ def test_what_cannot_be_told_apart_by_name_is_passed_by_position():
     assert hparams == {"a": 1, "b": 5, "rest": [6, 7], "c": 3, "d": 8}
     positional, named = call_arguments(Takes, hparams, {"c": 9})
     assert Takes(*positional, **named).got == (1, 5, (6, 7), 9, {"d": 8})
+
+
+def test_numpys_integers_are_plain_data_and_arrays_are_not():
+    assert plain(np.int64(3)) == 3
+    assert type(plain([np.int32(3)])[0]) is int
+    assert plain(np.array([3])) == {"type": "numpy.ndarray"}

@@ -108,6 +108,7 @@ def sweep(folder: Path) -> None:
         # Of another machine's process nobody here can say whether it lives.
         if match["host"] != socket.gethostname() or _is_alive(match):
             continue
+
         final = folder / match["name"]
         with contextlib.suppress(OSError):
             if match["kind"] == "old" and not os.path.lexists(final):

@@ -62,8 +62,8 @@ class TrainerState:
 
         self.status, self.fit_loop = RunStatus(entry_point), None
         task._trainer = trainer
-        guarded = trainer.records.loggers.guarded
-        self.hooks = Hooks(trainer, task, trainer.callbacks, trainer.profiler.region, guarded)
+        guard = trainer.records.loggers.guard
+        self.hooks = Hooks(trainer, task, trainer.callbacks, trainer.profiler.region, guard)
 
     def prepare_data(self, data: DataModule, entry_point: str, workers: Workers) -> None:
         """Prepare a data module once, and set it up once for each entry point."""
