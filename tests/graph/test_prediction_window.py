@@ -85,9 +85,8 @@ def test_data_of_unknown_length_are_predicted_batch_by_batch(monkeypatch):
 
 
 def test_a_window_holds_no_more_than_its_bytes(monkeypatch):
-    monkeypatch.setattr(
-        "lightning_tf.loops.prediction_loop.WINDOW_BYTES", 40
-    )  # two batches of 16 bytes
+    monkeypatch.setattr("lightning_tf.loops.prediction_loop.WINDOW_BYTES", 40)  # 2 batches of 16
+    monkeypatch.setattr("lightning_tf.loops.window_clock.TARGET_SECONDS", 1e6)  # no clock has a say
     numbers = [float(number) for number in range(40)]
     counts, _ = calls_of(monkeypatch, Counted(NumberData([1.0], 4, held_out=numbers)))
     assert counts == [1, 2, 2, 2, 2, 1]
