@@ -22,6 +22,7 @@ from lightning_tf.tasks.common.confusion_matrix import ConfusionMatrix
 from lightning_tf.tasks.common.fused_batch_norm_task import FusedBatchNormTask
 from lightning_tf.tasks.common.optimizer_settings import OptimizerSettings
 from lightning_tf.tasks.common.prediction_grid import PredictionGrid
+from lightning_tf.tasks.common.spec_task import inputs_of
 from lightning_tf.tasks.image_classification.augmentation import PIXEL_RANGE, Augmentation
 from lightning_tf.tasks.image_classification.classifier import Classifier
 from lightning_tf.tasks.image_classification.export import export_classifier
@@ -187,8 +188,8 @@ class ImageClassification(ClassificationTask, FusedBatchNormTask):
 
     def predict_step(self, batch: Any) -> tf.Tensor:
         """Return probabilities of shape (batch, classes) of images, with or without labels."""
-        images = batch[0] if isinstance(batch, (tuple, list)) else batch
-        return tf.nn.softmax(self.built.logits(self._images(images), training=False))
+        images = self._images(inputs_of(batch))
+        return tf.nn.softmax(self.built.logits(images, training=False))
 
     def export_saved_model(self, path: Path) -> None:
         """Write a SavedModel that takes images and gives labels; see `export_classifier`."""

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.images.image import Image
 from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.tasks.common.spec_task import inputs_of
 from lightning_tf.tasks.style_transfer.losses import StyleLosses, Targets
 from lightning_tf.tasks.style_transfer.style_settings import StyleSettings
 
@@ -93,6 +94,6 @@ class StyleMethod:
 
 def unit_images(batch: Any) -> tf.Tensor:
     """Return the images of a batch, without labels, as float32 in [0, 1] (uint8 is divided)."""
-    images = tf.convert_to_tensor(batch[0] if isinstance(batch, (tuple, list)) else batch)
+    images = tf.convert_to_tensor(inputs_of(batch))
     scale = 255.0 if images.dtype == tf.uint8 else 1.0
     return tf.cast(images, tf.float32) / scale  # (batch, height, width, 3)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from typing import Any
 
-import keras
 import tensorflow as tf
+
+from lightning_tf.tasks.common.saved_model import write_saved_model
 
 
 def export_text_classifier(task: Any, path: str | os.PathLike[str]) -> None:
@@ -25,14 +26,6 @@ def export_text_classifier(task: Any, path: str | os.PathLike[str]) -> None:
         >>> served = tf.saved_model.load("exported")
         >>> served.serve(tf.constant(["What a film!"]))["label"]
     """
-    archive = keras.export.ExportArchive()
-    for layer in (task.model, task.vocabulary):
-        if layer is not None:
-            archive.track(layer)
-    # Tables of words and tokens are no layers: as attributes they go into the SavedModel.
-    for name, resource in task.classifier.export_resources().items():
-        setattr(archive, name, resource)
-
     names = tf.constant(task.class_names)
 
     def serve(texts: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -42,5 +35,6 @@ def export_text_classifier(task: Any, path: str | os.PathLike[str]) -> None:
             "probabilities": probabilities,
         }
 
-    archive.add_endpoint("serve", serve, input_signature=[tf.TensorSpec([None], tf.string)])
-    archive.write_out(os.fspath(path), verbose=False)
+    endpoints = {"serve": (serve, [tf.TensorSpec([None], tf.string)])}
+    resources = task.classifier.export_resources()
+    write_saved_model(path, (task.model, task.vocabulary), endpoints, resources)
