@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from keras.src.backend.common import global_state  # Keras gives no public way to its generator
 
+from lightning_tf.checks import is_integer
 from lightning_tf.exceptions import ConfigurationError
 
 MAX_SEED = 2**32 - 1
@@ -25,35 +26,38 @@ def seed_everything(seed: int) -> int:
         The seed.
 
     Raises:
-        ConfigurationError: The seed is no integer in that range.
+        ConfigurationError: The seed is not an integer in that range.
 
     Example:
         >>> seed_everything(42)
         42
     """
     global _last_seed
-    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= MAX_SEED:
+    if not is_integer(seed, 0) or seed > MAX_SEED:
         raise ConfigurationError(f"seed={seed!r}: give an integer in 0..{MAX_SEED}.")
+
+    seed = int(seed)  # Keras takes no NumPy integer
     keras.utils.set_random_seed(seed)
-    generator = global_generator()
+    generator = get_global_generator()
     if generator is not None:  # Keras makes it once in a process and never seeds it again
         generator.state.assign([seed, 0])
+
     _last_seed = seed
     return seed
 
 
-def last_seed() -> int | None:
-    """The seed that `seed_everything` set last in this process, or None."""
+def get_last_seed() -> int | None:
+    """Return the seed that `seed_everything` set last in this process, or None."""
     return _last_seed
 
 
-def global_generator() -> Any:
-    """What keras.random draws from where no seed is given; None before the first such call."""
+def get_global_generator() -> Any:
+    """Return what keras.random draws from without a seed; None before the first such draw."""
     return global_state.get_global_attribute("global_seed_generator")
 
 
 def random_state() -> dict[str, Any]:
-    """The state of Python's and NumPy's generators, as plain data."""
+    """Return the state of Python's and NumPy's generators, as plain data."""
     version, words, gauss = random.getstate()
     kind, keys, position, has_gauss, cached = np.random.get_state()
     return {
@@ -63,7 +67,7 @@ def random_state() -> dict[str, Any]:
 
 
 def restore_random_state(state: dict[str, Any]) -> None:
-    """Put back what `random_state` gave."""
+    """Restore what `random_state` gave."""
     version, words, gauss = state["python"]
     random.setstate((version, tuple(words), gauss))
     kind, keys, *rest = state["numpy"]

@@ -94,11 +94,11 @@ class IndexedData(DataModule):
         return None if part is None else part.source.inputs(part.indices, self.batch_size)
 
     def dataset_for(
-        self, stage: str, epoch: int = 0, batch: int = 0, share: InputShard | None = None
+        self, stage: str, epoch: int = 0, batch: int = 0, input_shard: InputShard | None = None
     ) -> tf.data.Dataset | None:
-        """As the base class's; of a worker's share no other examples are read."""
-        if share is None or not self._is_by_index(stage):
-            return super().dataset_for(stage, epoch, batch, share)
+        """As the base class's; of a worker's shard no other examples are read."""
+        if input_shard is None or not self._is_by_index(stage):
+            return super().dataset_for(stage, epoch, batch, input_shard)
         part = self._part(stage)
         if stage == "predict":
             part = part or self._part("test")
@@ -108,7 +108,7 @@ class IndexedData(DataModule):
         if stage == "train":
             indices = epoch_order(indices, self.order_seed, epoch)[batch * self.batch_size :]
         make = part.source.inputs if stage == "predict" else part.source.batches
-        return share.batches(make, indices, self.batch_size)
+        return input_shard.batches(make, indices, self.batch_size)
 
     def _is_by_index(self, stage: str) -> bool:
         """Whether the stage's dataset is the one of this class, and not a subclass's own."""

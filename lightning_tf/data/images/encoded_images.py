@@ -14,7 +14,7 @@ from lightning_tf.data.pipeline.array_source import ArraySource
 from lightning_tf.data.pipeline.mapped_batches import mapped_batches
 from lightning_tf.data.pipeline.options import parallel_calls, without_tuner
 from lightning_tf.data.pipeline.order import Indices
-from lightning_tf.distribute.workers import ALONE, Workers
+from lightning_tf.distribute.workers import SINGLE_WORKER, Workers
 
 
 class EncodedImages:
@@ -59,13 +59,13 @@ class EncodedImages:
         """The same batches without labels."""
         return self._mapped(self._image, indices, batch_size)
 
-    def in_memory(self, workers: Workers = ALONE) -> ArraySource:
+    def in_memory(self, workers: Workers = SINGLE_WORKER) -> ArraySource:
         """All images decoded once: uses height x width x channels bytes for each.
 
         Args:
             workers: Each decodes a part and gives it to the others; they need an image size.
         """
-        part = workers.part(len(self._labels))
+        part = workers.shard(len(self._labels))
 
         def decoded() -> NDArray[np.uint8]:
             dataset = self.inputs(np.arange(part.start, part.stop, dtype=np.int64), 64)

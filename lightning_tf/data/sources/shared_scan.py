@@ -37,7 +37,7 @@ def shared_look(
     """
     if workers.count > 1:
         _check_same(workers, root, paths)
-    own = workers.part(len(paths))
+    own = workers.shard(len(paths))
     found = workers.unless_one_fails(lambda: look(own))
     return dict(item for each in workers.all_gather_object(list(found.items())) for item in each)
 

@@ -86,14 +86,14 @@ class EncodedTexts(DataModule):
         self._rows = {name: self._rows[name] for name in kept}
 
     def dataset_for(
-        self, stage: str, epoch: int = 0, batch: int = 0, share: InputShard | None = None
+        self, stage: str, epoch: int = 0, batch: int = 0, input_shard: InputShard | None = None
     ) -> tf.data.Dataset | None:
         """As the base class's; texts that are encoded in the pipeline are a worker's own alone."""
         is_hidden = getattr(self, f"{stage}_dataset") is None
-        if share is None or self._keeps_rows or is_hidden:
-            return super().dataset_for(stage, epoch, batch, share)
+        if input_shard is None or self._keeps_rows or is_hidden:
+            return super().dataset_for(stage, epoch, batch, input_shard)
         self.texts.trainer_seed = self.trainer_seed
-        dataset = self.texts.dataset_for(stage, epoch, batch, share)
+        dataset = self.texts.dataset_for(stage, epoch, batch, input_shard)
         if dataset is None:
             return None
 
@@ -153,7 +153,7 @@ class EncodedTexts(DataModule):
         if name not in self._rows:
             labelled = name != "predict"
             read = part.source.batches if labelled else part.source.inputs
-            own = part.indices[self.workers.part(len(part.indices))]
+            own = part.indices[self.workers.shard(len(part.indices))]
             self._rows[name] = self._kept(read(own, CHUNK), labelled)
         return self._rows[name]
 
