@@ -44,8 +44,9 @@ def on_devices(runs: int) -> Epochs:
         for count in DEVICES:
             fit = scaling_contenders.TrainerFit(problem, runs + 1, count)
             contenders[f"{name}|{count}|Trainer"] = fit
-            # The Trainer's own strategy: both sum in the same way.
-            bare = scaling_contenders.BareLoop(problem, fit.trainer.placement.strategy)
+            # The strategy of the Trainer, where it has one: the sums are the same ones.
+            strategy = getattr(fit.trainer.placement, "strategy", None)
+            bare = scaling_contenders.BareLoop(problem, strategy)
             contenders[f"{name}|{count}|bare loop"] = bare
     return scaling_contenders.alternate(contenders, runs)
 

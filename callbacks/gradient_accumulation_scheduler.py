@@ -76,9 +76,9 @@ class GradientAccumulationScheduler(Callback):
         """Refuse an optimizer that accumulates by itself."""
         optimizers = {} if trainer.training is None else trainer.training.optimizers
         for name, optimizer in optimizers.items():
-            if optimizer.own_accumulation > 1 and not trainer.fast_dev_run:
+            if optimizer.keras_accumulation > 1 and not trainer.fast_dev_run:
                 raise ConfigurationError(
                     f"GradientAccumulationScheduler beside gradient_accumulation_steps="
-                    f"{optimizer.own_accumulation} of optimizer {name or 'of the task'!r}; drop "
+                    f"{optimizer.keras_accumulation} of optimizer {name or 'of the task'!r}; drop "
                     "one."
                 )

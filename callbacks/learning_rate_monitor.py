@@ -79,12 +79,12 @@ class LearningRateMonitor(Callback):
 
     def _read_device(self, optimizers: dict[str, NamedOptimizer]) -> dict[str, float]:
         """Return rates and loss scales in one traced call: a schedule is several operations."""
-        scaled = {name: o for name, o in optimizers.items() if o.loss_scale is not None}
+        scalers = {n: o.loss_scaler for n, o in optimizers.items() if o.loss_scaler is not None}
 
         def read() -> tf.Tensor:
             rates: list[Any] = [o.optimizer.learning_rate for o in optimizers.values()]
             rates = [keras.ops.cast(keras.ops.convert_to_tensor(r), "float32") for r in rates]
-            return tf.stack([*rates, *(o.loss_scale for o in scaled.values())])  # (values,)
+            return tf.stack([*rates, *(scaler.scale for scaler in scalers.values())])  # (values,)
 
         # A schedule that was replaced since then needs another graph.
         sources = tuple(id(o.optimizer._learning_rate) for o in optimizers.values())
@@ -93,7 +93,7 @@ class LearningRateMonitor(Callback):
             self._traced_for = sources
 
         names = [_prefixed(name, "learning_rate") for name in optimizers]
-        names += [_prefixed(name, "loss_scale") for name in scaled]
+        names += [_prefixed(name, "loss_scale") for name in scalers]
         return dict(zip(names, self._read().numpy().tolist(), strict=True))
 
 

@@ -56,5 +56,5 @@ def _may_recover(trainer: Trainer) -> bool:
     """Return whether a loss scale can still be halved; reads the device, after a bad loss only."""
     training = trainer.training
     optimizers = [] if training is None else training.optimizers.values()
-    scales = [o.loss_scale for o in optimizers if o.loss_scale is not None]
+    scales = [o.loss_scaler.scale for o in optimizers if o.loss_scaler is not None]
     return any(float(scale) > 1.0 for scale in scales)

@@ -1,4 +1,4 @@
-"""Precision: names to a Keras dtype policy, restored afterwards."""
+"""Precision: the Keras dtype policy that a name means, and its use for a while."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ POLICIES = {
 }
 
 
-def policy_name(precision: str | int) -> str:
-    """The Keras policy that a precision names.
+def parse_precision(precision: str | int) -> str:
+    """Return the name of the Keras policy that a precision means.
 
     Args:
         precision: A name of Keras (``mixed_bfloat16``) or of Lightning (``bf16-mixed``).
@@ -37,7 +37,7 @@ def policy_name(precision: str | int) -> str:
         ConfigurationError: The name is unknown.
 
     Example:
-        >>> policy_name("16-mixed")
+        >>> parse_precision("16-mixed")
         'mixed_float16'
     """
     try:
@@ -49,18 +49,18 @@ def policy_name(precision: str | int) -> str:
 
 
 @contextmanager
-def applied(policy: str) -> Iterator[None]:
-    """Make a policy Keras' global one inside the block; the one before comes back after it."""
-    before = keras.config.dtype_policy()
+def use_policy(policy: str) -> Iterator[None]:
+    """Use a policy as Keras' global one inside the block; the previous one comes back after it."""
+    previous = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
     try:
         yield
     finally:
-        keras.config.set_dtype_policy(before)
+        keras.config.set_dtype_policy(previous)
 
 
 def check_models(owner_name: str, models: dict[str, keras.Layer], policy: str) -> None:
-    """Refuse a mixed precision that no layer of a task would feel.
+    """Refuse a precision that no layer of a task would compute in.
 
     A model that was made before the Trainer set its policy computes in the precision it was made
     with; running it under another name would be an option that does nothing.
@@ -68,13 +68,15 @@ def check_models(owner_name: str, models: dict[str, keras.Layer], policy: str) -
     Raises:
         ConfigurationError: No layer computes in the policy's dtype.
     """
-    wanted = keras.DTypePolicy(policy).compute_dtype
-    if wanted == "float32" or not models:
+    dtype = keras.DTypePolicy(policy).compute_dtype
+    # A float32 run changes no layer; without models there is nothing to be wrong.
+    if dtype == "float32" or not models:
         return
+
     layers = [layer for model in models.values() for layer in model._flatten_layers()]
-    if all(layer.compute_dtype != wanted for layer in layers if layer.weights):
+    if all(layer.compute_dtype != dtype for layer in layers if layer.weights):
         raise ConfigurationError(
             f"precision={policy!r}: no layer of {owner_name}'s models ({', '.join(models)}) "
-            f"computes in {wanted}; they were made before the Trainer. Make them in "
+            f"computes in {dtype}; they were made before the Trainer. Make them in "
             f"configure_model, or call keras.config.set_dtype_policy({policy!r}) before that."
         )

@@ -25,7 +25,7 @@ def seed_everything(seed: int) -> int:
         The seed.
 
     Raises:
-        ConfigurationError: The seed is no integer in that range.
+        ConfigurationError: The seed is not an integer in that range.
 
     Example:
         >>> seed_everything(42)
@@ -34,20 +34,21 @@ def seed_everything(seed: int) -> int:
     global _last_seed
     seed = checked_integer("seed", seed, least=0, most=MAX_SEED)
     keras.utils.set_random_seed(seed)
-    generator = global_generator()
+    generator = get_global_generator()
     if generator is not None:  # Keras makes it once in a process and never seeds it again
         generator.state.assign([seed, 0])
+
     _last_seed = seed
     return seed
 
 
-def last_seed() -> int | None:
+def get_last_seed() -> int | None:
     """Return the seed that `seed_everything` set last in this process, or None."""
     return _last_seed
 
 
-def global_generator() -> Any:
-    """Return what keras.random draws from without a seed; None before the first such call."""
+def get_global_generator() -> Any:
+    """Return what keras.random draws from without a seed; None before the first such draw."""
     return global_state.get_global_attribute("global_seed_generator")
 
 
@@ -62,7 +63,7 @@ def random_state() -> dict[str, Any]:
 
 
 def restore_random_state(state: dict[str, Any]) -> None:
-    """Put back what `random_state` returned."""
+    """Restore what `random_state` gave."""
     version, words, gauss = state["python"]
     random.setstate((version, tuple(words), gauss))
     kind, keys, *rest = state["numpy"]

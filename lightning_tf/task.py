@@ -17,7 +17,7 @@ from lightning_tf.data.data_module import DataModule
 from lightning_tf.exceptions import CheckpointError, ConfigurationError
 from lightning_tf.export import check_export, export_model, export_weights
 from lightning_tf.hyperparameters import call_arguments, is_name_of, plain_arguments
-from lightning_tf.precision import applied
+from lightning_tf.precision import use_policy
 from lightning_tf.step_context import current_step_context
 from lightning_tf.variables import components, named_weights, unbuilt_layers
 
@@ -114,7 +114,7 @@ class Task:
         task = cls(*positional, **named)
         load_task_state(task, run, str(path))  # decides how models are built
 
-        with applied(run["precision"]):
+        with use_policy(run["precision"]):
             task.configure_model()
         task.configured = True
 

@@ -22,13 +22,13 @@ from lightning_tf.arguments import (
 from lightning_tf.callback import Callback, CheckpointCallback
 from lightning_tf.checkpoint.io import Snapshot, write_checkpoint
 from lightning_tf.checkpoint.search import CheckpointPath, register_source
-from lightning_tf.distribute.placement import Placement
+from lightning_tf.distribute.choose_placement import choose_placement
 from lightning_tf.distribute.workers import Workers
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.hooks import Hooks
 from lightning_tf.logger import Logger, Records
 from lightning_tf.loops.limits import Limit, seconds
-from lightning_tf.precision import policy_name
+from lightning_tf.precision import parse_precision
 from lightning_tf.profiler import Profiler, resolve_profiler
 from lightning_tf.run import run_state
 from lightning_tf.run.evaluate import evaluate
@@ -172,8 +172,8 @@ class Trainer:
         self.default_root_dir = os.fspath(default_root_dir)
         self.seed, self.deterministic = seed, deterministic
         self.jit_compile, self.detect_anomaly = jit_compile, detect_anomaly
-        self.precision = policy_name(precision)
-        self.placement = Placement(accelerator, devices, strategy)
+        self.precision = parse_precision(precision)
+        self.placement = choose_placement(accelerator, devices, strategy)
         self.sync_batchnorm = sync_batchnorm
         if jit_compile and self.placement.num_replicas > 1:
             raise ConfigurationError(

@@ -1,8 +1,8 @@
-"""The variables of a task: which there are, which train, and the stable name of each."""
+"""Variables of a task: all of them by stable names, and those that train."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -42,7 +42,7 @@ def _variables_of(component: Any) -> list[Any]:
 
 
 def all_variables(owner: object) -> dict[str, Any]:
-    """Every variable of a task, seed generators included, by a stable name.
+    """Return every variable of a task, seed generators included, by a stable name.
 
     Keras numbers layers by how many the process has made before, so a path such as
     ``dense_1/kernel`` differs from one process to the next. The position inside its component and
@@ -54,66 +54,70 @@ def all_variables(owner: object) -> dict[str, Any]:
     Returns:
         Names and variables; a variable that two components share appears once.
     """
-    found: dict[str, Any] = {}
-    seen: set[int] = set()
+    variables: dict[str, Any] = {}
+    seen: set[int] = set()  # ids: Keras' variables cannot be elements of a set
     for path, component in components(owner):
         for index, variable in enumerate(_variables_of(component)):
             if id(variable) in seen:
                 continue
             seen.add(id(variable))
-            found[f"{path}.{index:04d}.{variable.name.split(':')[0].split('/')[-1]}"] = variable
-    return found
+            name = variable.name.split(":")[0].split("/")[-1]
+            variables[f"{path}.{index:04d}.{name}"] = variable
+    return variables
 
 
 def named_weights(task: object) -> dict[str, Any]:
-    """A task's variables under their names in a checkpoint."""
+    """Return a task's variables by their names in a checkpoint."""
     return {f"task.{name}": variable for name, variable in all_variables(task).items()}
 
 
 def tensorflow_variable(variable: Any) -> Any:
-    """TensorFlow's variable inside one of Keras, past Keras' casts; TensorFlow's own as it is."""
+    """Return TensorFlow's variable inside one of Keras, past its casts, or TensorFlow's own."""
     return variable._value if isinstance(variable, keras.Variable) else variable
 
 
 def unbuilt_layers(owner: object) -> list[keras.Layer]:
-    """The layers among an object's attributes that a first batch must build."""
-    layers = [part for _, part in components(owner) if isinstance(part, keras.Layer)]
-    return [layer for layer in layers if not layer.built]
+    """Return the layers among an object's attributes that a first batch must build."""
+    return [layer for layer in _layers(owner) if not layer.built]
 
 
 def trainable_variables(owner: object) -> list[Any]:
-    """The variables that train now, each once, in a stable order.
+    """Return the variables that train now, each once, in a stable order.
 
     Args:
         owner: A task, or one of its components (the attribute that an optimizer is named after).
     """
-    return _unique(owner, _trainable_now)
+    return _select(owner, _trainable_now)
 
 
 def frozen_pattern(owner: object) -> tuple[int, ...]:
-    """What of an owner trains now, to compare with later.
+    """Return the ids of what trains now, to compare with later.
 
-    Holds layers besides variables: freezing a BatchNormalization without scale and centre changes
+    Holds layers besides variables: freezing a BatchNormalization without scale and center changes
     what it computes and no variable that trains.
     """
-    layers = [part for _, part in components(owner) if isinstance(part, keras.Layer)]
-    every = [layer for part in layers for layer in part._flatten_layers()]
-    trained = (*trainable_variables(owner), *(layer for layer in every if layer.trainable))
-    return tuple(id(part) for part in trained)
+    layers = [layer for root in _layers(owner) for layer in root._flatten_layers()]
+    trained = (*trainable_variables(owner), *(layer for layer in layers if layer.trainable))
+    return tuple(id(each) for each in trained)
+
+
+def _layers(owner: object) -> list[keras.Layer]:
+    return [layer for _, layer in components(owner) if isinstance(layer, keras.Layer)]
 
 
 def optimizable_variables(owner: object) -> list[Any]:
-    """The variables that train now or would once their layer is unfrozen.
+    """Return the variables that train now or would once their layer is unfrozen.
 
     An optimizer is built over these, so that unfreezing keeps its slots.
     """
-    return _unique(owner, _trainable_ever)
+    return _select(owner, _trainable_ever)
 
 
-def _unique(owner: object, select: Any) -> list[Any]:
-    parts = list(_walk("", owner)) or list(components(owner))
-    found = {id(variable): variable for _, part in parts for variable in select(part)}
-    return list(found.values())
+def _select(owner: object, select: Callable[[Any], list[Any]]) -> list[Any]:
+    """Return the variables that `select` gives of each component, each once."""
+    pairs = list(_walk("", owner)) or list(components(owner))  # a component itself, or a task
+    unique = {id(variable): variable for _, component in pairs for variable in select(component)}
+    return list(unique.values())
 
 
 def _trainable_now(component: Any) -> list[Any]:
@@ -127,7 +131,8 @@ def _trainable_now(component: Any) -> list[Any]:
 def _trainable_ever(component: Any) -> list[Any]:
     if not isinstance(component, keras.Layer):
         return _trainable_now(component)
-    # A frozen layer moves nothing: its weights stay in the list that Keras tracks as trainable.
+
+    # Freezing a layer moves nothing: its weights stay in the list that Keras tracks as trainable.
     layers = [component, *component._flatten_layers(include_self=False)]
     ever = {id(variable) for layer in layers for variable in layer._trainable_variables}
     return [variable for variable in component.variables if id(variable) in ever]

@@ -6,7 +6,7 @@ from helpers.boring import BoringTask, Recorder, fitted, quiet
 
 from lightning_tf import Trainer
 from lightning_tf.exceptions import ConfigurationError
-from lightning_tf.precision import applied, policy_name
+from lightning_tf.precision import parse_precision, use_policy
 
 
 class Seen(BoringTask):
@@ -35,14 +35,14 @@ class Seen(BoringTask):
     ],
 )
 def test_names_of_keras_and_lightning(name, policy):
-    assert policy_name(name) == policy
-    assert keras.DTypePolicy(policy_name(name)).name == policy
+    assert parse_precision(name) == policy
+    assert keras.DTypePolicy(parse_precision(name)).name == policy
 
 
 @pytest.mark.parametrize("name", ["bf16-mixd", "half", 17, None])
 def test_an_unknown_name_lists_the_known(name):
     with pytest.raises(ConfigurationError, match=r"precision=.*Known: .*bf16-mixed"):
-        policy_name(name)
+        parse_precision(name)
 
 
 def test_an_almost_right_name_is_guessed():
@@ -54,7 +54,7 @@ def test_the_policy_before_comes_back_also_after_an_error():
     before, inside = keras.config.dtype_policy(), []
 
     def fails():
-        with applied("mixed_bfloat16"):
+        with use_policy("mixed_bfloat16"):
             inside.append(keras.config.dtype_policy().name)
             raise RuntimeError
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from lightning_tf import seed_everything
 from lightning_tf.exceptions import ConfigurationError
-from lightning_tf.seed import MAX_SEED, last_seed, random_state, restore_random_state
+from lightning_tf.seed import MAX_SEED, get_last_seed, random_state, restore_random_state
 
 
 def draws():
@@ -31,7 +31,7 @@ def test_one_seed_decides_all_four_generators():
 
 def test_the_last_seed_is_remembered():
     seed_everything(17)
-    assert last_seed() == 17
+    assert get_last_seed() == 17
 
 
 @pytest.mark.parametrize("seed", [0, MAX_SEED])
@@ -49,7 +49,7 @@ def test_a_refused_seed_changes_nothing():
     seed_everything(3)
     with pytest.raises(ConfigurationError):
         seed_everything(-1)
-    assert last_seed() == 3
+    assert get_last_seed() == 3
 
 
 def test_pythons_and_numpys_generators_come_back_through_json():

@@ -12,7 +12,7 @@ from tensorflow.python.framework import config as tf_config
 from lightning_tf import Callback, DataModule, Trainer
 from lightning_tf.callback import CheckpointCallback
 from lightning_tf.exceptions import ConfigurationError, DataError
-from lightning_tf.seed import last_seed
+from lightning_tf.seed import get_last_seed
 
 
 def frozen_task(numbers=(1, 2, 3, 4), **data):
@@ -340,7 +340,7 @@ def test_a_seed_gives_the_same_run_and_another_seed_another():
 
     assert weights(1) == weights(1)
     assert weights(1) != weights(2)
-    assert last_seed() == 2
+    assert get_last_seed() == 2
 
 
 def test_the_seed_decides_the_order_of_the_data():

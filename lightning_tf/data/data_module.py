@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from lightning_tf.checks import checked_integer
 from lightning_tf.distribute.input_shard import InputShard
-from lightning_tf.distribute.workers import ALONE, Workers
+from lightning_tf.distribute.workers import SINGLE_WORKER, Workers
 from lightning_tf.exceptions import DataError
 
 
@@ -53,7 +53,7 @@ class DataModule:
     seed: int | None = None
     split_seed: int = 0
     trainer_seed: int = 0
-    workers: Workers = ALONE
+    workers: Workers = SINGLE_WORKER
 
     def __init__(self, batch_size: int = 32, seed: int | None = None) -> None:
         """Check and keep the arguments."""
@@ -125,7 +125,7 @@ class DataModule:
         self.workers = workers
 
     def dataset_for(
-        self, stage: str, epoch: int = 0, batch: int = 0, share: InputShard | None = None
+        self, stage: str, epoch: int = 0, batch: int = 0, input_shard: InputShard | None = None
     ) -> tf.data.Dataset | None:
         """Return the dataset of a stage, or None where there is none.
 
@@ -133,8 +133,8 @@ class DataModule:
             stage: train, val, test or predict.
             epoch: The epoch, for train.
             batch: The first batch wanted, for train.
-            share: What a worker reads of every batch, where there are several. The pipeline is read
-                whole and cut; sources that are read by index read the share only.
+            input_shard: What a worker reads of every batch, where there are several. The pipeline
+                is read whole and cut; sources that are read by index read the shard only.
 
         Raises:
             DataError: The dataset method returned something else than a `tf.data.Dataset`.
@@ -154,4 +154,4 @@ class DataModule:
                 f"{type(self).__name__}.{stage}_dataset returned a {type(dataset).__name__}; "
                 "return a batched tf.data.Dataset, or None where there is no such data."
             )
-        return dataset if dataset is None or share is None else share.cut(dataset)
+        return dataset if dataset is None or input_shard is None else input_shard.cut(dataset)

@@ -136,11 +136,11 @@ class IndexedData(DataModule):
         return None if split is None else split.source.inputs(split.indices, self.batch_size)
 
     def dataset_for(
-        self, stage: str, epoch: int = 0, batch: int = 0, share: InputShard | None = None
+        self, stage: str, epoch: int = 0, batch: int = 0, input_shard: InputShard | None = None
     ) -> tf.data.Dataset | None:
-        """Return the dataset of a stage; of a worker's share no other examples are read."""
-        if share is None or not self._is_by_index(stage):
-            return super().dataset_for(stage, epoch, batch, share)
+        """Return the dataset of a stage; of a worker's shard no other examples are read."""
+        if input_shard is None or not self._is_by_index(stage):
+            return super().dataset_for(stage, epoch, batch, input_shard)
 
         # The same choice of split and order as the dataset methods, which read all of a batch.
         split = self._split(stage)
@@ -153,7 +153,7 @@ class IndexedData(DataModule):
         if stage == "train":
             indices = epoch_order(indices, self.order_seed, epoch)[batch * self.batch_size :]
         make = split.source.inputs if stage == "predict" else split.source.batches
-        return share.batches(make, indices, self.batch_size)
+        return input_shard.batches(make, indices, self.batch_size)
 
     def _is_by_index(self, stage: str) -> bool:
         """Return whether the stage's dataset method is that of this class, not a subclass's."""

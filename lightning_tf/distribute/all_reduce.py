@@ -1,4 +1,4 @@
-"""The sum over replicas of what each has, in as few calls as can be."""
+"""all_reduce: the sum over replicas of what each has, in as few calls as can be."""
 
 from __future__ import annotations
 
@@ -8,17 +8,21 @@ import tensorflow as tf
 
 
 def all_reduce(values: Any) -> Any:
-    """On a replica: the sums over all replicas of a nest of tensors; None stays.
+    """Sum a nest of tensors over all replicas; called on each of them. None in it stays.
 
-    One call for each dtype, most often one in all: workers and GPUs sum what a call gives them as
-    one array, which fails where dtypes differ.
+    Every sum of a step is made here: values with gradients, gradients of `Task.minimize`,
+    statistics and what central variables move by.
     """
     flat = tf.nest.flatten(values)
     sums = list(flat)
     replica = tf.distribute.get_replica_context()
+
+    # One call for each dtype, most often one in all: workers and GPUs sum what a call gives them
+    # as one array, which fails where dtypes differ.
     for dtype in dict.fromkeys(value.dtype for value in flat if value is not None):
         places = [i for i, value in enumerate(flat) if value is not None and value.dtype == dtype]
-        parts = replica.all_reduce(tf.distribute.ReduceOp.SUM, [flat[i] for i in places])
-        for i, part in zip(places, parts, strict=True):
-            sums[i] = part
+        reduced = replica.all_reduce(tf.distribute.ReduceOp.SUM, [flat[i] for i in places])
+        for i, total in zip(places, reduced, strict=True):
+            sums[i] = total
+
     return tf.nest.pack_sequence_as(values, sums)

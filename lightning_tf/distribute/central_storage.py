@@ -1,4 +1,4 @@
-"""CentralStorage: what replicas assign, where all of them share one copy of every variable."""
+"""CentralStorage: the assignments of replicas that share one copy of every variable."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import tensorflow as tf
 
 
 class CentralStorage(keras.StatelessScope):  # type: ignore[misc]
-    """On one replica, keeps what is assigned to Keras variables until all replicas have run.
+    """Assignments to Keras variables on one replica, kept until all replicas have run.
 
     Under a strategy such as CentralStorageStrategy a variable has one copy. TensorFlow refuses most
     assignments on a replica there, and adds up those of metrics, running totals included. So a
-    replica computes on with values of its own, and what they mean together is assigned once:
+    replica goes on with its own values, and their combination is assigned once:
 
     - a variable that replicas add up (of a metric) moves by the sum of what each would add;
     - any other floating one (moving statistics) by the mean over examples; equal values stay;
@@ -27,9 +27,9 @@ class CentralStorage(keras.StatelessScope):  # type: ignore[misc]
 
     Example:
         >>> total = keras.Variable(1.0, aggregation="sum")
-        >>> with CentralStorage() as state:
+        >>> with CentralStorage() as storage:
         ...     _ = total.assign_add(2.0)
-        >>> float(total.value), [float(x) for x in state.movements(tf.ones([]), tf.ones([]))]
+        >>> float(total.value), [float(x) for x in storage.movements(tf.ones([]), tf.ones([]))]
         (1.0, [2.0])
     """
 
@@ -38,50 +38,51 @@ class CentralStorage(keras.StatelessScope):  # type: ignore[misc]
         self.assigned: list[keras.Variable] = []
 
     def add_update(self, update: tuple[keras.Variable, Any]) -> None:
-        """What Keras calls where a variable is assigned."""
+        """Keep the new value of a variable; Keras calls this where one is assigned."""
         variable, _ = update
         if id(variable) not in self.state_mapping:
             self.assigned.append(variable)
         super().add_update(update)
 
     def get_current_value(self, variable: keras.Variable) -> Any:
-        """What Keras reads: the replica's own value, else the variable itself."""
+        """Return what Keras reads: the value assigned on this replica, else the variable's."""
         value = super().get_current_value(variable)
         return variable._value if value is None else value
 
-    def movements(self, examples: tf.Tensor, share: tf.Tensor) -> list[tf.Tensor | None]:
-        """What each of `assigned` moves by on this replica, to be summed over replicas.
+    def movements(self, examples: tf.Tensor, fraction: tf.Tensor) -> list[tf.Tensor | None]:
+        """Return what each of `assigned` moves by on this replica, to be summed over replicas.
 
         Args:
-            examples: The replica's own, as `ReplicaBatch` has them.
-            share: The same, of the whole batch.
+            examples: Of this replica, as `ReplicaBatch` counts them.
+            fraction: These over the examples of the whole batch.
 
         Returns:
             None for a variable that does not `move`.
         """
         return [
-            self._movement(variable, examples, share) if _moves(variable) else None
+            self._movement(variable, examples, fraction) if _moves(variable) else None
             for variable in self.assigned
         ]
 
     def others(self) -> list[Any]:
-        """The new values of what does not move, equal on all replicas; None for the rest."""
+        """Return the new values of what does not move, equal on all replicas; None for the rest."""
         values = [self.state_mapping[id(variable)] for variable in self.assigned]
         pairs = zip(self.assigned, values, strict=True)
         return [None if _moves(variable) else value for variable, value in pairs]
 
     def _movement(
-        self, variable: keras.Variable, examples: tf.Tensor, share: tf.Tensor
+        self, variable: keras.Variable, examples: tf.Tensor, fraction: tf.Tensor
     ) -> tf.Tensor:
-        apart = self.state_mapping[id(variable)] - tf.convert_to_tensor(variable._value)
+        # The movement alone: a sum of whole values would count the shared one for each replica.
+        movement = self.state_mapping[id(variable)] - tf.convert_to_tensor(variable._value)
         if variable.aggregation != "sum":
-            apart = apart * tf.cast(share, apart.dtype)
+            movement = movement * tf.cast(fraction, movement.dtype)
         # Chosen, not multiplied by 0: what an idle replica computes may be infinite.
-        return tf.where(examples > 0.0, apart, tf.zeros_like(apart))
+        return tf.where(examples > 0.0, movement, tf.zeros_like(movement))
 
 
 def _moves(variable: keras.Variable) -> bool:
-    """Whether a variable's movements are added up over replicas."""
+    """Return whether a variable's movements are added up over replicas."""
     dtype = tf.as_dtype(variable.dtype)
     aggregation = str(variable.aggregation)
     return aggregation == "sum" or (dtype.is_floating and aggregation != "only_first_replica")
@@ -92,7 +93,7 @@ def assign_central(
     movements: Sequence[tf.Tensor | None],
     others: Sequence[tf.Tensor | None],
 ) -> None:
-    """Outside of the replicas, assign what `CentralStorage` gave.
+    """Assign what `CentralStorage` gave, outside of the replicas.
 
     Args:
         variables: Its `assigned`.

@@ -1,4 +1,4 @@
-"""Devices: accelerator and devices, as a user names them, to TensorFlow's device names."""
+"""choose_devices: accelerator and devices, as a user names them, to TensorFlow's names."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from lightning_tf.checks import is_integer
 from lightning_tf.exceptions import ConfigurationError, nearest
 
 log = logging.getLogger("lightning_tf")
@@ -15,8 +16,8 @@ log = logging.getLogger("lightning_tf")
 ACCELERATORS = ("auto", "cpu", "gpu")
 
 
-def chosen_devices(accelerator: str, devices: Any) -> tuple[str, ...]:
-    """The devices that a run uses, without starting TensorFlow's runtime where that can be avoided.
+def choose_devices(accelerator: str, devices: Any) -> tuple[str, ...]:
+    """Choose the devices of a run, without starting TensorFlow where that can be avoided.
 
     GPUs get memory growth, so that a run takes what it needs and not all there is. Several CPUs
     become logical devices of the one that there is.
@@ -29,24 +30,29 @@ def chosen_devices(accelerator: str, devices: Any) -> tuple[str, ...]:
         ConfigurationError: There is no such device, or TensorFlow runs already with other ones.
 
     Example:
-        >>> chosen_devices("cpu", 1)
+        >>> choose_devices("cpu", 1)
         ('/CPU:0',)
     """
     if accelerator not in ACCELERATORS:
         raise ConfigurationError(
             f"accelerator={accelerator!r} is unknown.{nearest(str(accelerator), ACCELERATORS)}"
         )
+
+    # Listing GPUs starts nothing; listing logical devices would.
     gpus = [] if accelerator == "cpu" else tf.config.list_physical_devices("GPU")
     if accelerator == "gpu" and not gpus:
         raise ConfigurationError(
             "accelerator='gpu': TensorFlow sees no GPU; install a build with CUDA, or pass "
             "accelerator='cpu'."
         )
+
     numbers = _numbers(devices, len(gpus))
     if not gpus:
+        # One CPU needs no configuration, and so none that comes too late.
         if len(numbers) > 1:
             _configure_logical_cpus(len(numbers))
         return tuple(f"/CPU:{number}" for number in numbers)
+
     missing = [number for number in numbers if number >= len(gpus)]
     if missing:
         raise ConfigurationError(
@@ -58,18 +64,19 @@ def chosen_devices(accelerator: str, devices: Any) -> tuple[str, ...]:
 
 
 def _numbers(devices: Any, gpus: int) -> list[int]:
-    """The numbers of the devices; `gpus` is 0 where the run is on the CPU."""
+    """Return the numbers of the devices; `gpus` is 0 where the run is on the CPU."""
     if isinstance(devices, str) and devices.lstrip("-").isdigit():
         devices = int(devices)
+
     if devices in ("auto", -1) and not isinstance(devices, bool):
         return list(range(gpus or 1))
-    if isinstance(devices, int) and not isinstance(devices, bool) and devices > 0:
+    if is_integer(devices, 1):
         return list(range(devices))
     if isinstance(devices, Sequence) and not isinstance(devices, str) and gpus and devices:
         numbers = list(devices)
-        plain = all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in numbers)
-        if plain and len(set(numbers)) == len(numbers):
+        if all(is_integer(n, 0) for n in numbers) and len(set(numbers)) == len(numbers):
             return numbers
+
     raise ConfigurationError(
         f"devices={devices!r}: give a count from 1, 'auto', -1 for all, or a list of different GPU "
         "numbers."
@@ -81,6 +88,7 @@ def _configure_logical_cpus(count: int) -> None:
     configured = tf.config.get_logical_device_configuration(cpu)
     if configured is not None and len(configured) >= count:
         return
+
     try:
         tf.config.set_logical_device_configuration(
             cpu, [tf.config.LogicalDeviceConfiguration()] * count
@@ -89,6 +97,7 @@ def _configure_logical_cpus(count: int) -> None:
         running = len(tf.config.list_logical_devices("CPU"))
         if running >= count:
             return
+
         raise ConfigurationError(
             f"devices={count}: TensorFlow runs already, with {running} logical CPU device"
             f"{'s' if running > 1 else ''}, and cannot add any. Make the Trainer before anything "

@@ -1,4 +1,4 @@
-"""The strategy of several devices of this machine, one for each set of devices."""
+"""get_mirrored_strategy: the strategy of several devices of this machine."""
 
 from __future__ import annotations
 
@@ -10,20 +10,21 @@ KEYS_OF_A_STRATEGY = 10_000
 
 
 @cache
-def mirrored(devices: tuple[str, ...]) -> tf.distribute.Strategy:
-    """The one strategy of these devices in this process: variables stay where they are.
+def get_mirrored_strategy(devices: tuple[str, ...]) -> tf.distribute.Strategy:
+    """Return the one strategy of these devices in this process, so that variables stay in it.
 
     Args:
         devices: Such as ``/GPU:0``, all of one kind.
 
     Example:
-        >>> mirrored(("/CPU:0",)) is mirrored(("/CPU:0",))
+        >>> get_mirrored_strategy(("/CPU:0",)) is get_mirrored_strategy(("/CPU:0",))
         True
     """
     names = [name.lstrip("/") for name in devices]
     if "CPU" in names[0]:
         # TensorFlow's default here, a ring, fails where a process had a strategy of another size.
         return tf.distribute.MirroredStrategy(names, tf.distribute.ReductionToOneDevice())
+
     # TensorFlow numbers the groups of devices that sum from the same key for every strategy, and
     # refuses a second group of another size; one key for each set of devices keeps them apart.
     key = KEYS_OF_A_STRATEGY * sum(2 ** int(name.rsplit(":", 1)[-1]) for name in names)

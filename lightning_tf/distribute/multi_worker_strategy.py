@@ -1,4 +1,4 @@
-"""The strategy that joins the workers of a cluster, made before TensorFlow runs anything."""
+"""join_workers: the strategy of a cluster's workers, made before TensorFlow runs anything."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SHUTDOWN_MS = 5_000  # how long a worker that ends waits for others to end too
 
 
 class _Extended(CollectiveAllReduceExtended):  # type: ignore[misc]
-    """With the devices that were asked for; TensorFlow takes all GPUs, or one CPU."""
+    """TensorFlow's, on the devices that were asked for; it takes all GPUs itself, or one CPU."""
 
     local_devices: tuple[str, ...] = ()
 
@@ -36,8 +36,8 @@ class _Extended(CollectiveAllReduceExtended):  # type: ignore[misc]
 
 
 @cache
-def multi_worker(cluster: Cluster, devices: tuple[str, ...]) -> tf.distribute.Strategy:
-    """The one strategy of a process that is a worker; returns once every worker is there.
+def join_workers(cluster: Cluster, devices: tuple[str, ...]) -> tf.distribute.Strategy:
+    """Return the one strategy of a process that is a worker, once every worker is there.
 
     Args:
         cluster: All workers.
@@ -56,6 +56,7 @@ def multi_worker(cluster: Cluster, devices: tuple[str, ...]) -> tf.distribute.St
             "and cannot join them any more: make the Trainer before anything that computes, such "
             "as a model, an optimizer or a tensor, and once with the same devices in a process."
         )
+
     jobs = [coordination_config_pb2.CoordinatedJob(name="worker", num_tasks=len(cluster.addresses))]
     context.context().configure_coordination_service(
         service_type="standalone",
@@ -65,7 +66,10 @@ def multi_worker(cluster: Cluster, devices: tuple[str, ...]) -> tf.distribute.St
         shutdown_barrier_timeout_in_ms=SHUTDOWN_MS,
         coordinated_jobs=jobs,
     )
+
     log.info("worker %d of %d waits for the others", cluster.index, len(cluster.addresses))
+
+    # Past MultiWorkerMirroredStrategy.__init__, which makes an extended object of its own.
     kind = type("_Extended", (_Extended,), {"local_devices": devices})
     strategy = tf.distribute.MultiWorkerMirroredStrategy.__new__(
         tf.distribute.MultiWorkerMirroredStrategy

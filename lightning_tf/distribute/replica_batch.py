@@ -12,27 +12,27 @@ from lightning_tf.exceptions import ConfigurationError
 
 @dataclass(frozen=True)
 class ReplicaBatch:
-    """One replica's part of a global batch.
+    """One replica's examples of a global batch.
 
-    Replicas take contiguous parts in their order, as even as can be: 7 examples over 2 replicas are
-    4 and 3. A replica that is left without any computes with the batch's last example, which
-    nothing may count.
+    Replicas take contiguous examples in their order, as evenly as can be: 7 examples over 2
+    replicas are 4 and 3. A replica that is left without any computes with the batch's last example,
+    which nothing may count.
 
     Attributes:
         batch: What the replica computes with, never empty.
-        examples: How many of the examples are this replica's own, float32; 0 where none is left.
-        share: `examples` over the examples of the whole batch.
+        examples: How many of the examples count, a float32 scalar; 0 where none is left.
+        fraction: `examples` over the examples of the whole batch.
         may_be_idle: Whether `examples` can be 0; False where the shapes say that it cannot.
 
     Example:
-        >>> part = ReplicaBatch.cut(tf.range(7), index=1, parts=2)
-        >>> part.batch.numpy().tolist(), float(part.examples)
+        >>> replica_batch = ReplicaBatch.cut(tf.range(7), index=1, num_replicas=2)
+        >>> replica_batch.batch.numpy().tolist(), float(replica_batch.examples)
         ([4, 5, 6], 3.0)
     """
 
     batch: Any
     examples: tf.Tensor
-    share: tf.Tensor
+    fraction: tf.Tensor
     may_be_idle: bool
 
     @classmethod
@@ -40,18 +40,18 @@ class ReplicaBatch:
         cls,
         batch: Any,
         index: int | tf.Tensor,
-        parts: int,
+        num_replicas: int,
         *,
         count: Any = None,
         before: Any = 0,
     ) -> ReplicaBatch:
-        """Cut one part out of a batch, on the host.
+        """Cut one replica's examples out of a batch, on the host.
 
         Args:
             batch: Dense, ragged or sparse tensors of equally many examples; a scalar goes to every
                 replica whole.
-            index: Which part, from 0.
-            parts: How many parts there are.
+            index: Which replica, from 0.
+            num_replicas: How many replicas there are.
             count: The examples of the global batch, where `batch` is only a worker's rows of it.
             before: How many of them come before these rows.
 
@@ -60,85 +60,94 @@ class ReplicaBatch:
         """
         # On the host, where the batch is: a device gets its own examples only.
         with tf.device("/CPU:0"):
-            here, number = _known(example_count(batch)), _known(index)
-            count = here if count is None else _known(count)
-            own, start = part_of(count, number, parts)
-            size = tf.maximum(own, 1)
+            local, index = _static(count_examples(batch)), _static(index)
+            count = local if count is None else _static(count)
+            shard, start = shard_size_and_start(count, index, num_replicas)
+
             # The last example stands in for a replica without any.
-            start = tf.minimum(start - before, tf.maximum(here - 1, 0))
-            cut = rows_of(batch, here, _known(start), _known(size))
-            examples = tf.cast(own, tf.float32)
-            share = tf.math.divide_no_nan(examples, tf.cast(count, tf.float32))
-        idle = not isinstance(count, int) or count < parts
-        return cls(cut, examples, share, may_be_idle=idle)
+            size = tf.maximum(shard, 1)
+            start = tf.minimum(start - before, tf.maximum(local - 1, 0))
+            rows = slice_rows(batch, local, _static(start), _static(size))
+
+            examples = tf.cast(shard, tf.float32)
+            fraction = tf.math.divide_no_nan(examples, tf.cast(count, tf.float32))
+
+        may_be_idle = not isinstance(count, int) or count < num_replicas
+        return cls(rows, examples, fraction, may_be_idle=may_be_idle)
 
     @property
     def is_real(self) -> tf.Tensor:
-        """Whether the replica has examples of its own, a boolean scalar."""
+        """Return whether the replica has examples that count, a boolean scalar."""
         return self.examples > 0.0
 
 
-def example_count(batch: Any) -> tf.Tensor:
-    """How many examples a batch holds: the first dimension of its first tensor, 1 for a scalar."""
+def count_examples(batch: Any) -> tf.Tensor:
+    """Count a batch's examples: the first dimension of its first tensor, 1 for a scalar."""
     return _length(tf.nest.flatten(batch)[0])
 
 
-def _known(value: Any) -> Any:
-    """A Python number where the graph holds a constant, which keeps shapes known."""
-    known = value if isinstance(value, int) else tf.get_static_value(value)
-    return value if known is None else int(known)
-
-
-def rows_of(batch: Any, count: Any, start: Any, size: Any) -> Any:
-    """Some rows of every tensor of a batch of `count` examples; scalars stay whole.
+def slice_rows(batch: Any, count: Any, start: Any, size: Any) -> Any:
+    """Slice rows out of every tensor of a batch of `count` examples; scalars stay whole.
 
     Raises:
         ConfigurationError: A tensor has another number of examples.
     """
-    return tf.nest.map_structure(lambda whole: _slice(whole, count, start, size), batch)
+    return tf.nest.map_structure(lambda tensor: _slice(tensor, count, start, size), batch)
 
 
-def part_of(count: Any, number: Any, parts: int) -> tuple[Any, Any]:
-    """How many of `count` examples part `number` has, and where it begins.
+def shard_size_and_start(count: Any, index: Any, num_shards: int) -> tuple[Any, Any]:
+    """Return how many of `count` examples a shard has, and where it begins.
 
     Args:
         count: Integer, or an int32 tensor.
-        number: The same.
-        parts: How many parts there are.
+        index: Of the shard; the same.
+        num_shards: How many shards there are, the first ones larger by one where they must be.
+
+    Example:
+        >>> shard_size_and_start(7, 1, 2)
+        (3, 4)
     """
-    rest = count % parts
-    if isinstance(count, int) and isinstance(number, int):
-        own, before = count // parts + (number < rest), min(number, rest)
+    rest = count % num_shards  # so many shards, the first ones, are larger by one
+    if isinstance(count, int) and isinstance(index, int):
+        size, larger = count // num_shards + (index < rest), min(index, rest)
     else:
-        own = count // parts + tf.cast(tf.less(number, rest), tf.int32)
-        before = tf.minimum(number, rest)
-    return own, number * (count // parts) + before
+        size = count // num_shards + tf.cast(tf.less(index, rest), tf.int32)
+        larger = tf.minimum(index, rest)
+    return size, index * (count // num_shards) + larger
 
 
-def _length(part: Any) -> tf.Tensor:
-    if isinstance(part, tf.RaggedTensor):
-        return tf.cast(part.nrows(), tf.int32)
-    if isinstance(part, tf.SparseTensor):
-        return tf.cast(part.dense_shape[0], tf.int32)
-    if part.shape.rank == 0:
+def _static(value: Any) -> Any:
+    """Return a Python number where the graph holds a constant, which keeps shapes known."""
+    static = value if isinstance(value, int) else tf.get_static_value(value)
+    return value if static is None else int(static)
+
+
+def _length(tensor: Any) -> tf.Tensor:
+    if isinstance(tensor, tf.RaggedTensor):
+        return tf.cast(tensor.nrows(), tf.int32)
+    if isinstance(tensor, tf.SparseTensor):
+        return tf.cast(tensor.dense_shape[0], tf.int32)
+    if tensor.shape.rank == 0:
         return tf.constant(1)
-    known = part.shape[0]
-    return tf.shape(part)[0] if known is None else tf.constant(known)
+    length = tensor.shape[0]
+    return tf.shape(tensor)[0] if length is None else tf.constant(length)
 
 
-def _slice(whole: Any, count: Any, start: Any, size: Any) -> Any:
-    if whole.shape.rank == 0:
-        return whole
-    _check_length(_known(_length(whole)), count)
-    if isinstance(whole, tf.SparseTensor):
-        rank = whole.shape.rank
-        begin = tf.concat([[start], tf.zeros([rank - 1], tf.int32)], axis=0)
-        shape = tf.concat([[size], tf.cast(whole.dense_shape[1:], tf.int32)], axis=0)
-        return tf.sparse.slice(whole, tf.cast(begin, tf.int64), tf.cast(shape, tf.int64))
-    part = whole[start : start + size]
-    if isinstance(whole, tf.Tensor):
-        part.set_shape([size if isinstance(size, int) else None, *whole.shape[1:]])
-    return part
+def _slice(tensor: Any, count: Any, start: Any, size: Any) -> Any:
+    if tensor.shape.rank == 0:
+        return tensor
+    _check_length(_static(_length(tensor)), count)
+
+    if isinstance(tensor, tf.SparseTensor):
+        rank = tensor.shape.rank
+        begin = tf.concat([[start], tf.zeros([rank - 1], tf.int32)], axis=0)  # (rank,)
+        shape = tf.concat([[size], tf.cast(tensor.dense_shape[1:], tf.int32)], axis=0)
+        return tf.sparse.slice(tensor, tf.cast(begin, tf.int64), tf.cast(shape, tf.int64))
+
+    rows = tensor[start : start + size]  # (size, ...)
+    if isinstance(tensor, tf.Tensor):  # slicing by tensors forgets every known length
+        rows.set_shape([size if isinstance(size, int) else None, *tensor.shape[1:]])
+    return rows
 
 
 def _check_length(length: Any, count: Any) -> None:

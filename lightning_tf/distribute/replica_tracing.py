@@ -1,4 +1,4 @@
-"""What Keras shares between replicas while they are traced, kept apart."""
+"""State that Keras shares between replicas while they are traced, separated for each."""
 
 from __future__ import annotations
 
@@ -17,65 +17,65 @@ from keras.src.random.seed_generator import GLOBAL_SEED_GENERATOR
 
 
 @contextmanager
-def distinct_seeds() -> Iterator[None]:
-    """While replicas are traced here, every seed drawn on one has the replica's number folded in.
+def separate_seeds() -> Iterator[None]:
+    """Fold the replica's number into every seed that is drawn while replicas are traced.
 
     Keras keeps a generator's state equal on all replicas, so that all would draw the same dropout
     masks. The state itself stays equal, which lets a checkpoint hold it once, whatever the number
     of replicas.
     """
-    draw = keras.random.SeedGenerator.next
+    next_seed = keras.random.SeedGenerator.next
 
-    def draw_own(generator: Any, ordered: bool = True) -> tf.Tensor:
-        seed = draw(generator, ordered)
+    def fold_in_replica(generator: Any, ordered: bool = True) -> tf.Tensor:
+        seed = next_seed(generator, ordered)
         replica = tf.distribute.get_replica_context()
         if replica is None or replica.num_replicas_in_sync == 1:
-            return seed
+            return seed  # the draws of one device
         return tf.random.experimental.stateless_fold_in(seed, replica.replica_id_in_sync_group)
 
-    keras.random.SeedGenerator.next = draw_own
+    keras.random.SeedGenerator.next = fold_in_replica
     try:
         yield
     finally:
-        keras.random.SeedGenerator.next = draw
+        keras.random.SeedGenerator.next = next_seed
 
 
 @contextmanager
-def distinct_losses() -> Iterator[None]:
-    """While replicas are traced here, each has its own lists of what layers add to the loss.
+def separate_losses() -> Iterator[None]:
+    """Give each replica that is traced its own lists of what layers add to the loss.
 
     Replicas are traced in threads that take turns wherever values are summed over them, inside a
-    synchronised batch normalisation for one; in a list that they share, a replica would clear the
+    synchronized batch normalization for one; in a list that they share, a replica would clear the
     losses of the one before and find another's.
     """
-    keras.Layer._losses = _of_each_thread(list)
+    keras.Layer._losses = _thread_local(list)
     # Those of the losses that are a layer's own, which Keras looks up inside a StatelessScope.
-    keras.Layer._loss_ids = _of_each_thread(set)
+    keras.Layer._loss_ids = _thread_local(set)
     try:
         yield
     finally:
         del keras.Layer._losses, keras.Layer._loss_ids
 
 
-def _of_each_thread(empty: type) -> property:
-    """An attribute with a value for each thread; it goes before the one that a layer has itself."""
+def _thread_local(empty: type) -> property:
+    """Return an attribute with a value for each thread; it goes before a layer's own."""
     values: dict[tuple[int, int], Any] = defaultdict(empty)
 
-    def own(layer: keras.Layer) -> Any:
+    def get(layer: keras.Layer) -> Any:
         return values[threading.get_ident(), id(layer)]
 
-    def begin(layer: keras.Layer, value: Any) -> None:
+    def put(layer: keras.Layer, value: Any) -> None:
         values[threading.get_ident(), id(layer)] = value
 
-    return property(own, begin)
+    return property(get, put)
 
 
 @contextmanager
-def undivided_losses() -> Iterator[None]:
-    """Inside, Keras' loss objects give the mean over the examples that they see, as anywhere else.
+def keep_losses_undivided() -> Iterator[None]:
+    """Let Keras' loss objects give the mean over the examples that they see, as on one device.
 
-    Under a strategy they divide it by the number of replicas, which the parts of a batch need not
-    agree with; the Trainer weighs a loss by the part's examples instead.
+    Under a strategy they divide it by the number of replicas, which is wrong where replicas have
+    different numbers of examples; the Trainer weighs a loss by its replica's examples instead.
     """
     divide = loss_module.scale_loss_for_distribution
     loss_module.scale_loss_for_distribution = lambda loss: loss
@@ -85,8 +85,8 @@ def undivided_losses() -> Iterator[None]:
         loss_module.scale_loss_for_distribution = divide
 
 
-def spare_generator() -> keras.random.SeedGenerator:
-    """A generator for unseeded draws of `keras.random` on replicas, made before anything is traced.
+def make_spare_generator() -> keras.random.SeedGenerator:
+    """Make a generator for unseeded draws of `keras.random` on replicas, before any is traced.
 
     Keras makes one for each thread at its first draw. A replica is traced in a thread of its own,
     where making one fails. The seed follows from Python's generator, which is left as it is, so

@@ -1,4 +1,4 @@
-"""SyncOnRead: a running value that every replica adds up by itself, part by part."""
+"""SyncOnRead: a running value of which every replica has a copy, combined when it is read."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lightning_tf.variables import tensorflow_variable
 
 
 def is_sync_on_read(variable: Any) -> bool:
-    """Whether replicas hold different parts of a variable, which is put together on reading."""
+    """Return whether replicas hold different values of a variable, combined when it is read."""
     value = tensorflow_variable(variable)
     return (
         isinstance(value, tf.distribute.DistributedValues)
@@ -21,53 +21,52 @@ def is_sync_on_read(variable: Any) -> bool:
 
 
 class SyncOnRead:
-    """All replicas' parts of one variable, stacked, for checkpoints.
+    """All replicas' values of one variable, stacked, for checkpoints.
 
-    The whole would not do: a run that goes on from it adds in another order and rounds otherwise,
-    and assigning a whole to a summed variable divides it, integers with a remainder.
+    The combined value would not do: a run that goes on from it adds in another order and rounds
+    differently, and assigning it to a summed variable divides it, integers with a remainder.
 
     Args:
         variable: One for which `is_sync_on_read` is true.
-        workers: All that hold parts of it.
+        workers: All whose replicas have values of it.
     """
 
     def __init__(self, variable: Any, workers: Workers) -> None:
         self._workers = workers
         self._value = tensorflow_variable(variable)
-        # The single variables, in the order of the replicas.
-        self._parts = self._value.distribute_strategy.experimental_local_results(self._value)
+        # This worker's replicas' variables, in their order.
+        self._copies = self._value.distribute_strategy.experimental_local_results(self._value)
         self.dtype: tf.DType = self._value.dtype
-        self.shape = (len(self._parts) * self._workers.count, *self._value.shape)
+        self.shape = (len(self._copies) * self._workers.count, *self._value.shape)
 
     def read_value(self) -> tf.Tensor:
-        """The parts, first dimension the replicas; of several workers all must call it."""
-        return tf.constant(
-            self._workers.all_gather_rows(np.stack([part.numpy() for part in self._parts]))
-        )
+        """Return the values of all workers' replicas, stacked; all workers must call it."""
+        values = np.stack([copy.numpy() for copy in self._copies])
+        return tf.constant(self._workers.all_gather_rows(values))  # (replicas, ...)
 
-    def assign(self, parts: Any) -> None:
-        """Give each replica its part, of those of all workers."""
-        first = self._workers.index * len(self._parts)
-        own = tf.unstack(parts)[first : first + len(self._parts)]
-        for variable, part in zip(self._parts, own, strict=True):
-            variable.assign(part)
+    def assign(self, values: Any) -> None:
+        """Give each of this worker's replicas its value, of those of all workers."""
+        first = self._workers.index * len(self._copies)
+        local_values = tf.unstack(values)[first : first + len(self._copies)]
+        for copy, value in zip(self._copies, local_values, strict=True):
+            copy.assign(value)
 
-    def aggregated(self, parts: np.ndarray) -> np.ndarray:
-        """Parts of another number of replicas as one whole."""
-        return aggregated(parts, self._value)
+    def aggregate(self, values: np.ndarray) -> np.ndarray:
+        """Combine the values of another number of replicas into one."""
+        return aggregate(values, self._value)
 
-    def divided(self, whole: np.ndarray) -> np.ndarray:
-        """A whole as parts: the first replica goes on from it, the others from nothing."""
+    def divide(self, whole: np.ndarray) -> np.ndarray:
+        """Divide one value: the first replica goes on from it, the others from nothing."""
         if self._value.aggregation != tf.VariableAggregation.SUM:
-            return np.stack([whole] * self.shape[0])
+            return np.stack([whole] * self.shape[0])  # of a mean every replica has the whole
         return np.stack([whole, *[np.zeros_like(whole)] * (self.shape[0] - 1)])
 
 
-def aggregated(parts: np.ndarray, variable: Any) -> np.ndarray:
-    """The parts of all replicas as one whole, as the variable's aggregation puts them together."""
+def aggregate(values: np.ndarray, variable: Any) -> np.ndarray:
+    """Combine the values of all replicas (first dimension) by the variable's aggregation."""
     aggregation = str(variable.aggregation).rsplit(".", 1)[-1].lower()
     if aggregation == "sum":
-        return np.asarray(parts.sum(axis=0, dtype=parts.dtype))
+        return np.asarray(values.sum(axis=0, dtype=values.dtype))
     if aggregation == "mean":
-        return np.asarray(parts.mean(axis=0, dtype=parts.dtype))
-    return np.asarray(parts[0])
+        return np.asarray(values.mean(axis=0, dtype=values.dtype))
+    return np.asarray(values[0])

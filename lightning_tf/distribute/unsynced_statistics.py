@@ -1,4 +1,4 @@
-"""UnsyncedStatistics: what each replica keeps for itself, averaged before anybody reads it."""
+"""UnsyncedStatistics: moving statistics of each replica, averaged before anybody reads them."""
 
 from __future__ import annotations
 
@@ -18,10 +18,9 @@ from lightning_tf.variables import all_variables, components, optimizable_variab
 class UnsyncedStatistics:
     """Variables that no optimizer moves and that every replica moves by its own examples.
 
-    These are the moving statistics of layers that do not synchronise, such as Keras'
-    BatchNormalization as it is by default. They drift apart, and reading one gives the first
-    replica's. Their mean is what an average over all examples would be, as far as each replica had
-    as many.
+    These are the moving statistics of layers that do not synchronize, such as Keras'
+    BatchNormalization by default. They drift apart, and reading one gives the first replica's.
+    Their mean equals the average over all examples where each replica had as many.
 
     Args:
         task: Whose layers are looked through; they are built by now.
@@ -31,50 +30,57 @@ class UnsyncedStatistics:
     def __init__(self, task: object, placement: Placement) -> None:
         self.placement = placement
         self.variables: list[Any] = []
-        if placement.num_replicas == 1 or placement.shares_variables:
+        if not placement.copies_variables:
             return  # one copy, which every step moves by the mean over examples
+
         trained = {id(variable) for variable in optimizable_variables(task)}
-        synchronised = set(_synchronised(task))
+        synchronized = set(_synchronized(task))
         self.variables = [
             variable
             for variable in all_variables(task).values()
             if isinstance(variable, keras.Variable)
-            and id(variable) not in trained | synchronised
+            and id(variable) not in trained | synchronized
             and tf.as_dtype(variable.dtype).is_floating
         ]
+
+        # Traced at the first average, and once: the variables stay.
         self._average = tf.function(
             lambda: placement.each(self._average_on_replica), autograph=False
         )
 
     def average(self) -> None:
-        """Give every replica the mean; exact where they are equal. Called outside of steps."""
+        """Give every replica the mean, which is exact where they are equal; not inside a step."""
         if self.variables:
             self._average()
 
     @contextmanager
-    def kept_where_idle(self, part: ReplicaBatch | None) -> Iterator[None]:
-        """On a replica without examples, leave the statistics as they are."""
-        if part is None or not part.may_be_idle:
+    def keep_where_idle(self, replica_batch: ReplicaBatch | None) -> Iterator[None]:
+        """Leave the statistics as they are on a replica without examples."""
+        if replica_batch is None or not replica_batch.may_be_idle:
             yield
             return
+
+        # Put back, not skipped: a branch around the layers of a whole step would cost more.
         before = [tf.identity(variable._value) for variable in self.variables]
         yield
         for variable, old in zip(self.variables, before, strict=True):
-            variable._value.assign(tf.where(part.is_real, variable._value, old))
+            variable._value.assign(tf.where(replica_batch.is_real, variable._value, old))
 
     def _average_on_replica(self) -> None:
         replica = tf.distribute.get_replica_context()
         is_first = tf.equal(replica.replica_id_in_sync_group, 0)
-        own = [tf.identity(variable._value) for variable in self.variables]
+        values = [tf.identity(variable._value) for variable in self.variables]
+
         # Differences from the first replica's: equal values stay what they are to the last bit.
-        first = all_reduce([tf.where(is_first, value, tf.zeros_like(value)) for value in own])
-        apart = all_reduce([value - base for value, base in zip(own, first, strict=True)])
-        for variable, base, sum_apart in zip(self.variables, first, apart, strict=True):
+        first = all_reduce([tf.where(is_first, value, tf.zeros_like(value)) for value in values])
+        differences = all_reduce([value - base for value, base in zip(values, first, strict=True)])
+
+        for variable, base, difference in zip(self.variables, first, differences, strict=True):
             count = tf.cast(self.placement.num_replicas, base.dtype)
-            variable._value.assign(base + sum_apart / count)
+            variable._value.assign(base + difference / count)
 
 
-def _synchronised(task: object) -> Iterator[int]:
+def _synchronized(task: object) -> Iterator[int]:
     for _, component in components(task):
         if isinstance(component, keras.Layer):
             for layer in component._flatten_layers():

@@ -1,4 +1,4 @@
-"""Where variables live, under a strategy or under none, and how they move to where a run is.
+"""Variables and the strategy they live under: which it is, and how they move to a run's.
 
 A variable knows the strategy in whose scope it was made. Models, metrics and optimizers that were
 made before the Trainer, or that another Trainer has trained elsewhere, move with their values.
@@ -16,8 +16,8 @@ from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.variables import tensorflow_variable
 
 
-def home_of(variable: Any) -> tf.distribute.Strategy | None:
-    """The strategy whose scope a variable was made in, or None where it is a plain one.
+def get_variable_strategy(variable: Any) -> tf.distribute.Strategy | None:
+    """Return the strategy whose scope a variable was made in, or None where it is a plain one.
 
     Args:
         variable: Of Keras or TensorFlow.
@@ -27,8 +27,8 @@ def home_of(variable: Any) -> tf.distribute.Strategy | None:
     return getattr(variable, "distribute_strategy", None)
 
 
-def move_here(variables: Mapping[str, Any]) -> bool:
-    """Make variables live in the scope that is current, with the values that they have.
+def move_variables(variables: Mapping[str, Any]) -> bool:
+    """Move variables to the current strategy, with the values that they have.
 
     Args:
         variables: Keras variables, by names for messages; TensorFlow's own, which cannot move,
@@ -40,46 +40,56 @@ def move_here(variables: Mapping[str, Any]) -> bool:
     Raises:
         ConfigurationError: A TensorFlow variable was made elsewhere.
     """
-    here = _here()
-    strangers = {name: v for name, v in variables.items() if home_of(v) is not here}
-    for name, variable in strangers.items():
+    current = _current_strategy()
+    elsewhere = {
+        name: variable
+        for name, variable in variables.items()
+        if get_variable_strategy(variable) is not current
+    }
+
+    # All are looked at before any moves.
+    for name, variable in elsewhere.items():
         if not isinstance(variable, keras.Variable):
             raise ConfigurationError(
                 f"variable {name!r} was made under other devices than this Trainer's and cannot "
                 "move; make it in configure_model, or as a keras.Variable."
             )
-    for variable in strangers.values():
+
+    for variable in elsewhere.values():
         value = variable._value
-        home = home_of(variable)
-        if home is not None:  # a copy, as reading the whole is refused in another's scope
-            value = home.experimental_local_results(value)[0]
+        strategy = get_variable_strategy(variable)
+        if strategy is not None:  # one copy: reading the whole is refused in another's scope
+            value = strategy.experimental_local_results(value)[0]
         variable._initialize(value.numpy())  # Keras' own way to make what it wraps
-    return bool(strangers)
+    return bool(elsewhere)
 
 
-def move_optimizer_here(optimizer: keras.optimizers.Optimizer) -> None:
-    """Make an optimizer, with its slots where it has any, live in the scope that is current."""
-    move_here({f"{i}": variable for i, variable in enumerate(optimizer.variables)})
+def move_optimizer(optimizer: keras.optimizers.Optimizer) -> None:
+    """Move an optimizer, with its slots where it has any, to the current strategy."""
+    move_variables({f"{i}": variable for i, variable in enumerate(optimizer.variables)})
     optimizer._distribution_strategy = tf.distribute.get_strategy()
-    if optimizer.built:  # it finds its slots by what the model's variables wrap, which has moved
+    # It finds slots by what the model's variables wrap, which has moved.
+    if optimizer.built:
         optimizer._trainable_variables_indices = {
             optimizer._var_key(variable): i
             for i, variable in enumerate(optimizer._trainable_variables)
         }
 
 
-def forget_compiled(layers: Iterable[keras.Layer]) -> None:
-    """Make models that Keras has compiled functions for trace them anew.
+def drop_compiled_functions(layers: Iterable[keras.Layer]) -> None:
+    """Drop the functions that Keras has compiled for models, so that it traces them again.
 
-    The functions hold the variables that were there when they were traced.
+    They hold the variables that were there when they were traced.
     """
     for layer in layers:
-        for part in layer._flatten_layers():
-            if isinstance(part, keras.Model):
-                part.train_function = part.test_function = part.predict_function = None
+        for model in layer._flatten_layers():
+            if isinstance(model, keras.Model):
+                model.train_function = model.test_function = model.predict_function = None
 
 
-def _here() -> tf.distribute.Strategy | None:
+def _current_strategy() -> tf.distribute.Strategy | None:
     if not tf.distribute.has_strategy():
         return None
-    return home_of(tf.Variable(0.0, trainable=False))  # a strategy of one device has plain ones
+    return get_variable_strategy(
+        tf.Variable(0.0, trainable=False)
+    )  # a strategy of one device has plain ones

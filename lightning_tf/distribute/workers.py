@@ -1,4 +1,4 @@
-"""Workers: what the processes of a run tell each other and agree on, outside of steps."""
+"""Workers: the processes of a run, and what they exchange outside of steps."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from typing import Any, TypeVar
 import numpy as np
 import tensorflow as tf
 
+from lightning_tf.distribute.all_reduce import all_reduce
 from lightning_tf.distribute.cluster import Cluster
-from lightning_tf.distribute.replica_batch import part_of
+from lightning_tf.distribute.replica_batch import shard_size_and_start
 from lightning_tf.exceptions import ConfigurationError, DataError, LightningTFError, WorkerLostError
 
 LOST_TASK = re.compile(r"/job:worker/(?:replica:0/)?task:(\d+)")
@@ -27,7 +28,7 @@ BROKEN = (  # what a collective ends with where a peer is gone
     tf.errors.InternalError,
     tf.errors.UnknownError,
 )
-PROBE_SECONDS, PROBES_SECONDS = 1.0, 10.0
+PROBE_SECONDS, PROBES_SECONDS = 1.0, 10.0  # for one address; until somebody is silent
 WORD = 8  # bytes of the integers that are exchanged
 TABLE_BYTES = 16 * 2**20  # exchanged at once, of all workers together
 
@@ -37,8 +38,8 @@ T = TypeVar("T")
 class Workers:
     """The processes that train together, each with replicas of its own.
 
-    Every method that tells something to others must be called by all workers, in the same order.
-    On one worker they return at once what they are given.
+    All workers must call every method that exchanges something, in the same order. On one worker
+    such a method returns at once what it is given.
 
     Args:
         cluster: Where they are; None for one worker.
@@ -60,21 +61,23 @@ class Workers:
 
     @property
     def is_chief(self) -> bool:
-        """Whether this is the worker that writes files and prints."""
+        """Return whether this is the worker that writes files and prints."""
         return self.index == 0
 
     @property
     def is_first_on_host(self) -> bool:
-        """Whether this worker prepares data on its machine."""
+        """Return whether this worker prepares data on its machine."""
         return self.cluster is None or self.cluster.is_first_on_host
 
     def all_gather(self, numbers: Sequence[int]) -> np.ndarray:
-        """Integers of all workers, each as many: shape (workers, numbers)."""
-        own = np.asarray(numbers, np.int64)
+        """Gather integers of all workers, each as many: shape (workers, numbers)."""
+        row = np.asarray(numbers, np.int64)
         if self.count == 1:
-            return own[None]
-        table = np.zeros((self.count, len(own)), np.int64)
-        table[self.index] = own
+            return row[None]
+
+        # A sum is the one exchange that every strategy has: others' rows are zeros here.
+        table = np.zeros((self.count, len(row)), np.int64)
+        table[self.index] = row
         return self._sum(table.reshape(-1)).reshape(table.shape)
 
     def barrier(self) -> None:
@@ -82,47 +85,52 @@ class Workers:
         self.all_gather([1])
 
     def broadcast(self, value: Any) -> Any:
-        """What the chief gives, on every worker: plain data that JSON can hold."""
+        """Return the chief's value on every worker: plain data that JSON can hold."""
         if self.count == 1:
             return value
         text = json.dumps(value if self.is_chief else None).encode()
         return json.loads(self.all_gather_bytes(text)[0])
 
     def all_gather_bytes(self, content: bytes) -> list[bytes]:
-        """The bytes of every worker, in their order, of any lengths."""
+        """Gather the bytes of every worker, in their order, of any lengths."""
         if self.count == 1:
             return [content]
+
         lengths = self.all_gather([len(content)])[:, 0].tolist()
         piece = max(WORD, TABLE_BYTES // self.count // WORD * WORD)
-        parts: list[list[bytes]] = [[] for _ in lengths]
+        pieces: list[list[bytes]] = [[] for _ in lengths]
+
+        # Piece by piece: the table of all workers' bytes would not fit into memory.
         for start in range(0, max(lengths), piece):
             words = -(-min(piece, max(lengths) - start) // WORD)
             table = np.zeros((self.count, words * WORD), np.uint8)
-            own = np.frombuffer(content[start : start + piece], np.uint8)
-            table[self.index, : len(own)] = own
+            row = np.frombuffer(content[start : start + piece], np.uint8)
+            table[self.index, : len(row)] = row
             total = self._sum(table.view(np.int64).reshape(-1)).view(np.uint8)
-            for part, row, length in zip(parts, total.reshape(table.shape), lengths, strict=True):
-                part.append(row[: max(0, length - start)].tobytes())
-        return [b"".join(part) for part in parts]
+            rows = total.reshape(table.shape)  # (workers, bytes)
+            for received, row, length in zip(pieces, rows, lengths, strict=True):
+                received.append(row[: max(0, length - start)].tobytes())
 
-    def part(self, count: int) -> slice:
-        """Which of `count` examples are this worker's: a contiguous part, as even as can be.
+        return [b"".join(received) for received in pieces]
+
+    def shard(self, count: int) -> slice:
+        """Return which of `count` examples are this worker's, contiguous and as even as can be.
 
         Example:
-            >>> Workers(None, None).part(7)
+            >>> Workers(None, None).shard(7)
             slice(0, 7, None)
         """
-        own, start = part_of(count, self.index, self.count)
-        return slice(start, start + own)
+        size, start = shard_size_and_start(count, self.index, self.count)
+        return slice(start, start + size)
 
     def all_gather_object(self, value: Any) -> list[Any]:
-        """What each worker gives, in their order: plain data that JSON can hold."""
+        """Gather the values of all workers, in their order: plain data that JSON can hold."""
         if self.count == 1:
             return [value]
         return [json.loads(text) for text in self.all_gather_bytes(json.dumps(value).encode())]
 
     def unless_one_fails(self, work: Callable[[], T]) -> T:
-        """What `work` gives here, once it has succeeded on every worker.
+        """Return what `work` gives here, once it has succeeded on every worker.
 
         A worker that failed alone would leave the others waiting in the next exchange. On one
         worker an error is raised as it is.
@@ -131,23 +139,27 @@ class Workers:
             work: Exchanges nothing.
 
         Raises:
-            DataError: Another worker has failed; where it has with an error of this package, the
-                same text, and a note that tells which one. Of several the first is told, on all.
+            DataError: Another worker has failed, the first of several on all of them. It has the
+                text of an error of this package, and a note that names the worker.
         """
         if self.count == 1:
             return work()
+
         failure, report = None, None
         try:
             result = work()
         except Exception as error:
             failure = error
             report = [isinstance(error, LightningTFError), f"{type(error).__name__}: {error}"]
+
+        # Every worker comes here, whether it failed or not: none is left waiting.
         failures = self.all_gather_object(report)
-        first = next((index for index, each in enumerate(failures) if each is not None), None)
+        first = next((i for i, failed in enumerate(failures) if failed is not None), None)
         if first is None:
             return result
         if failure is not None and report == failures[first]:
             raise failure
+
         is_ours, text = failures[first]
         name = f"worker {first} ({self._addresses[first]})"
         raised = DataError(text.partition(": ")[2] if is_ours else f"{name} failed: {text}")
@@ -155,7 +167,7 @@ class Workers:
         raise raised
 
     def all_gather_rows(self, array: np.ndarray) -> np.ndarray:
-        """The arrays of all workers put together along the first dimension.
+        """Concatenate the arrays of all workers along the first dimension.
 
         Args:
             array: Of one shape, but for its first dimension, and one dtype on all workers; strings
@@ -168,45 +180,47 @@ class Workers:
                 "predict_step gave a scalar, which cannot be put together from several workers; "
                 "return one row for each example."
             )
+
         if array.dtype.kind in "biuf" and 0 not in array.shape[1:]:
-            given = self.all_gather_bytes(array.tobytes())
-            rows = np.concatenate([np.frombuffer(part, array.dtype) for part in given])
+            contents = self.all_gather_bytes(array.tobytes())
+            rows = np.concatenate([np.frombuffer(content, array.dtype) for content in contents])
             return rows.reshape(-1, *array.shape[1:])
-        own = tf.io.serialize_tensor(tf.constant(array)).numpy()
+
+        # Strings, bfloat16 and rows without elements: bytes alone do not tell their shapes.
         dtype = tf.as_dtype(array.dtype)
-        parts = [tf.io.parse_tensor(part, dtype).numpy() for part in self.all_gather_bytes(own)]
-        return np.concatenate(parts)
+        contents = self.all_gather_bytes(tf.io.serialize_tensor(tf.constant(array)).numpy())
+        return np.concatenate([tf.io.parse_tensor(text, dtype).numpy() for text in contents])
 
     def _sum(self, numbers: np.ndarray) -> np.ndarray:
         with self._strategy.scope():
-            return np.asarray(self._summing(tf.constant(numbers, tf.int64)).numpy())
+            return np.asarray(self._sum_in_graph(tf.constant(numbers, tf.int64)).numpy())
 
     @cached_property
-    def _summing(self) -> Any:
+    def _sum_in_graph(self) -> Any:
         strategy = self._strategy
         local = len(strategy.extended.worker_devices)
 
         def on_replica(numbers: tf.Tensor) -> tf.Tensor:
-            replica = tf.distribute.get_replica_context()
             # A worker counts once, however many replicas it has.
+            replica = tf.distribute.get_replica_context()
             is_first = tf.equal(replica.replica_id_in_sync_group % local, 0)
-            own = numbers * tf.cast(is_first, numbers.dtype)
-            return replica.all_reduce(tf.distribute.ReduceOp.SUM, own)
+            return all_reduce(numbers * tf.cast(is_first, numbers.dtype))
 
-        def summed(numbers: tf.Tensor) -> tf.Tensor:
+        def add_up(numbers: tf.Tensor) -> tf.Tensor:
             return strategy.experimental_local_results(strategy.run(on_replica, (numbers,)))[0]
 
         # Of any length: it is traced once, where TensorFlow would warn of many traces.
         spec = [tf.TensorSpec([None], tf.int64)]
-        return tf.function(summed, input_signature=spec, autograph=False)
+        return tf.function(add_up, input_signature=spec, autograph=False)
 
     # ---- the loss of a peer
 
-    def explained(self, error: BaseException) -> BaseException:
-        """The error itself, or where it means that a peer is gone, one that names the peer."""
+    def explain(self, error: BaseException) -> BaseException:
+        """Return the error, or one that names the peer where it means that a peer is gone."""
         if self.count == 1 or not isinstance(error, BROKEN) or not _is_of_peers(error):
             return error
-        lost = self._lost(str(error))
+
+        lost = self._find_lost(str(error))
         names = ", ".join(f"worker {i} ({self._addresses[i]})" for i in lost) or "another worker"
         return WorkerLostError(
             f"{names} of {self.count} is gone; worker {self.index} cannot go on without it and "
@@ -218,11 +232,13 @@ class Workers:
     def _addresses(self) -> tuple[str, ...]:
         return () if self.cluster is None else self.cluster.addresses
 
-    def _lost(self, message: str) -> list[int]:
-        """Who the message names, else who does not answer; a process may take a while to end."""
+    def _find_lost(self, message: str) -> list[int]:
+        """Return whom the message names, else who does not answer."""
         named = {int(number) for number in LOST_TASK.findall(message)} - {self.index}
         if named:
             return sorted(i for i in named if i < self.count)
+
+        # Again and again: the process of a worker that failed may take a while to end.
         deadline = time.monotonic() + PROBES_SECONDS
         while True:
             others = [i for i in range(self.count) if i != self.index]
@@ -246,5 +262,5 @@ def _answers(address: str) -> bool:
     return True
 
 
-ALONE = Workers(None, None)
+SINGLE_WORKER = Workers(None, None)
 """One worker, for whatever no Trainer drives."""

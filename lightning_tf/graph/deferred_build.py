@@ -8,11 +8,14 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from lightning_tf.distribute.placement import Placement
 from lightning_tf.graph.losses import scalar_loss
 from lightning_tf.step_context import StepContext, enter_step_context
 
 
-def build_deferred_variables(task: Any, method: str, element_spec: Any) -> None:
+def build_deferred_variables(
+    task: Any, method: str, placement: Placement, element_spec: Any
+) -> None:
     """Make the variables of models and metrics that are built by their first call.
 
     Traces the step once in a graph that nobody runs.
@@ -20,7 +23,8 @@ def build_deferred_variables(task: Any, method: str, element_spec: Any) -> None:
     Args:
         task: Gives the step.
         method: The step's name.
-        element_spec: Of the batches that it takes.
+        placement: Where the step will run.
+        element_spec: Of the batches that the pipeline gives.
     """
 
     def minimize(name: str, loss_fn: Any) -> tf.Tensor:
@@ -29,7 +33,7 @@ def build_deferred_variables(task: Any, method: str, element_spec: Any) -> None:
     traced = tf.function(getattr(task, method), autograph=False)
     with ExitStack() as stack:
         stack.enter_context(enter_step_context(StepContext({}, minimize)))
-        if tf.distribute.has_strategy():
+        if not placement.can_build_while_tracing:
             # Under a strategy a graph cannot make variables: Keras makes them when this scope ends.
             stack.enter_context(keras.StatelessScope())
-        traced.get_concrete_function(element_spec)
+        traced.get_concrete_function(placement.batch_spec(element_spec))

@@ -10,8 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from lightning_tf.distribute.placement import Placement
-from lightning_tf.distribute.sync_on_read import SyncOnRead, aggregated, is_sync_on_read
-from lightning_tf.distribute.variable_placement import move_here
+from lightning_tf.distribute.sync_on_read import SyncOnRead, aggregate, is_sync_on_read
+from lightning_tf.distribute.variable_placement import move_variables
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.step_context import current_replica_batch
 
@@ -54,9 +54,9 @@ class StageMetrics:
             claimed.add(id(metric))
 
             # What another run counted elsewhere does not count here.
-            if move_here({f"{name}.{v.name}": v for v in metric.variables}):
+            if move_variables({f"{name}.{v.name}": v for v in metric.variables}):
                 metric.reset_state()
-            if placement.num_replicas > 1 and not placement.shares_variables:
+            if placement.copies_variables:
                 _skip_idle_replicas(metric)
             self.metrics[name] = metric
 
@@ -105,11 +105,11 @@ class StageMetrics:
 
             if isinstance(variable, SyncOnRead):
                 if parts is None or parts.shape[0] != variable.shape[0]:
-                    saved = tensors.get(whole) if parts is None else variable.aggregated(parts)
+                    saved = tensors.get(whole) if parts is None else variable.aggregate(parts)
                     if saved is not None:
-                        adapted[f"{whole}{PARTS}"] = variable.divided(saved)
+                        adapted[f"{whole}{PARTS}"] = variable.divide(saved)
             elif parts is not None:
-                adapted[whole] = aggregated(parts, variable)
+                adapted[whole] = aggregate(parts, variable)
         return adapted
 
 

@@ -65,23 +65,24 @@ class TrainingStep:
             # Not on the outer tape: this loss has its gradients taken here, at once.
             with tape.stop_recording(), tf.GradientTape() as inner:
                 loss = scalar_loss(loss_fn(), f"minimize({name!r})")  # ()
-                scaled = optimizer.scaled(_weigh(loss, replica_batch))  # ()
+                scaled = optimizer.scale_loss(_weigh(loss, replica_batch))  # ()
             minimized.setdefault(name, []).append(loss)
 
             with tape.stop_recording():
                 gradients = _gradients(inner, scaled, optimizer.variables)
-                optimizer.placement.sum_then(lambda g: optimizer.update(g, ready), gradients)
+                reduced = optimizer.placement.all_reduce(gradients)
+                optimizer.placement.merge(lambda g: optimizer.update(g, ready), reduced)
             return loss
 
         context = StepContext({}, minimize, replica_batch)
         with tape:
-            with enter_step_context(context), self.statistics.kept_where_idle(replica_batch):
+            with enter_step_context(context), self.statistics.keep_where_idle(replica_batch):
                 returned = self.task.training_step(batch)
             losses = self._losses(returned, minimized)
             # Weighted before gradients are taken: those that pass through statistics of all
             # replicas add up as they are.
             scaled = {
-                name: self._optimizer(name).scaled(_weigh(loss, replica_batch))
+                name: self._optimizer(name).scale_loss(_weigh(loss, replica_batch))
                 for name, loss in losses.items()
             }
 
@@ -108,7 +109,7 @@ class TrainingStep:
         """Let the updates that are traced in the ``with`` block find their slots packed."""
         with ExitStack() as stack:
             for optimizer in self.optimizers.values():
-                stack.enter_context(optimizer.packing(slots))
+                stack.enter_context(optimizer.pack_slots(slots))
             yield
 
     def flush(self) -> None:
@@ -118,10 +119,10 @@ class TrainingStep:
 
     def results(self) -> Values:
         """Return, where losses are scaled, how many updates were skipped since training began."""
-        skipped = [o.skipped for o in self.optimizers.values() if o.skipped is not None]
-        if not skipped:
+        scalers = [o.loss_scaler for o in self.optimizers.values() if o.loss_scaler is not None]
+        if not scalers:
             return {}
-        total = tf.add_n([tf.identity(variable) for variable in skipped])  # () int32
+        total = tf.add_n([tf.identity(s.skipped_updates) for s in scalers])  # () int32
         return {"skipped_updates": tf.cast(total, tf.float32)}
 
     def _optimizer(self, name: str) -> NamedOptimizer:
@@ -149,7 +150,7 @@ class TrainingStep:
         """
         for name, optimizer in self.optimizers.items():
             updates = len(minimized.get(name, ())) + (name in losses)
-            if optimizer.accumulating and updates > 1:
+            if optimizer.accumulator is not None and updates > 1:
                 raise ConfigurationError(
                     f"training_step updates optimizer {name!r} {updates} times in a batch, which "
                     "cannot be accumulated over batches: an update starts where the one before "
@@ -173,7 +174,7 @@ class TrainingStep:
 
 def _weigh(loss: tf.Tensor, replica_batch: ReplicaBatch | None) -> tf.Tensor:
     """Return the loss times its replica's share of the batch, so that losses add up to the mean."""
-    return loss if replica_batch is None else loss * replica_batch.share  # ()
+    return loss if replica_batch is None else loss * replica_batch.fraction  # ()
 
 
 def _gradients(tape: tf.GradientTape, loss: tf.Tensor, variables: list[Any]) -> list[Any]:

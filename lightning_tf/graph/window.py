@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from lightning_tf.distribute.placement import Placement
-from lightning_tf.distribute.replica_batch import ReplicaBatch, example_count
+from lightning_tf.distribute.replica_batch import ReplicaBatch, count_examples
 from lightning_tf.graph.custom_gradients import release_custom_gradients
 from lightning_tf.graph.deferred_build import build_deferred_variables
 from lightning_tf.graph.evaluation_step import EvaluationStep
@@ -124,8 +123,8 @@ class Window:
         self.loss_count = 0
         self.result_names: tuple[str, ...] = ()
 
-        if placement.strategy is not None and not metrics.are_built():
-            build_deferred_variables(step.task, step.method, placement.batch_spec(element_spec))
+        if not placement.can_build_while_tracing and not metrics.are_built():
+            build_deferred_variables(step.task, step.method, placement, element_spec)
 
         # The step is traced by itself, before the loop around it: the loop needs to know how many
         # values there are, and may be traced twice, the step only once.
@@ -170,7 +169,7 @@ class Window:
             return WindowResult(*self._loop(iterator, plan, *carry))
         except tf.errors.OpError:
             # The batches before the bad one have moved the weights; their slots go with them.
-            tf.function(self._slots.give_back, autograph=False)()
+            tf.function(self._slots.unpack, autograph=False)()
             raise
 
     def flush(self) -> None:
@@ -185,10 +184,11 @@ class Window:
     # ---- in the graph
 
     def _run_batch(self, batch: Any, ready: tf.Tensor) -> tf.Tensor:
-        # One sum over replicas: of values, examples and gradients together.
-        vector, gradients = self.placement.reduce(
-            lambda own, part: self._run_replica_batch(own, ready, part), batch
-        )
+        def compute(batch: Any, replica_batch: ReplicaBatch | None) -> Any:
+            # One sum over replicas: of values, examples and gradients together.
+            return self.placement.all_reduce(self._run_replica_batch(batch, ready, replica_batch))
+
+        vector, gradients = self.placement.run(compute, batch)
         # Once for all replicas, when the last has read the weights for its gradients.
         self.step.update(gradients, ready)
         return self.placement.first(vector)  # (values + 1,) float32
@@ -202,7 +202,7 @@ class Window:
         self.names, self.loss_count = tuple(values), len(losses)
 
         if replica_batch is None:
-            examples = tf.cast(example_count(batch), tf.float32)  # ()
+            examples = tf.cast(count_examples(batch), tf.float32)  # ()
         else:
             examples = replica_batch.examples  # () float32, 0 on an idle replica
         return weighted_sums(list(values.values()), examples), gradients
@@ -226,7 +226,9 @@ class Window:
                 return i + 1, more, add(next_batch(iterator), i, totals)
             batch = iterator.get_next_as_optional()
             more = batch.has_value()  # ()
-            totals = self._where(more, lambda totals: add(batch.get_value(), i, totals), totals)
+            totals = self.placement.run_if(
+                more, lambda totals: add(batch.get_value(), i, totals), totals
+            )
             return i + tf.cast(more, tf.int64), more, totals
 
         more = () if self.known_length else tf.constant(True)
@@ -236,14 +238,14 @@ class Window:
             tf.zeros_like(sums) if self.keeps_last else (),
         )
         # Slots are packed around the loop, so that copying them is paid once a window.
-        self._slots.take()
+        self._slots.pack()
         batches, _, totals = tf.while_loop(
             lambda i, more, _: i < count if self.known_length else tf.logical_and(i < count, more),
             run_next,
             (tf.zeros([], tf.int64), more, totals),
             parallel_iterations=1,  # each batch starts from the weights that the last one left
         )
-        self._slots.give_back()
+        self._slots.unpack()
 
         results = self._results()  # after the last batch: nobody reads them in between
         finite = totals.finite if self.step.trains else finite
@@ -263,19 +265,6 @@ class Window:
         results = {**self.metrics.results(), **self.step.results()}
         self.result_names = tuple(results)
         return tf.stack(list(results.values()) or [tf.zeros([])])
-
-    def _where(self, there: tf.Tensor, act: Callable[[Totals], Totals], totals: Totals) -> Any:
-        """Return what `act` makes of the totals, or the totals themselves."""
-        if self.placement.strategy is None:
-            return tf.cond(there, lambda: act(totals), lambda: totals)
-        # TensorFlow cannot number a sum over devices inside a branch ("you must feed a value for
-        # placeholder"), but inside a loop it can: this one runs once or not at all.
-        _, totals = tf.while_loop(
-            lambda going, totals: going,
-            lambda going, totals: (tf.constant(False), act(totals)),
-            (there, totals),
-        )
-        return totals
 
 
 def _warn_of_unsaved_random(traced: Any) -> None:

@@ -48,7 +48,7 @@ class PredictionLoop:
         # Several batches as one graph call, where that is the same to everybody who looks.
         if (
             length is not None  # a source of unknown length may make one wait
-            and trainer.placement.strategy is None
+            and trainer.placement.can_window_predictions
             and not trainer.hooks.has("on_predict_batch_start")
             and PredictionWindow.can_join(step)
         ):

@@ -32,7 +32,7 @@ def stage_dataset(
         DataError: The data module gives none.
     """
     data = data_of(task)
-    dataset = data.dataset_for(stage.prefix, epoch, batch, trainer.placement.share)
+    dataset = data.dataset_for(stage.prefix, epoch, batch, trainer.placement.input_shard)
     if dataset is None:
         raise DataError(
             f"{type(data).__name__}.{stage.dataset} gave nothing; return a batched tf.data.Dataset."

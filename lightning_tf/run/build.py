@@ -8,14 +8,16 @@ import keras
 
 from lightning_tf.distribute.unsynced_statistics import UnsyncedStatistics
 from lightning_tf.distribute.variable_placement import (
-    forget_compiled,
-    move_here,
+    drop_compiled_functions,
+    move_variables,
 )
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.graph.deferred_build import build_deferred_variables
 from lightning_tf.graph.stage_metrics import StageMetrics
 from lightning_tf.layers.batch_normalization_swap import synchronize_batch_normalization
-from lightning_tf.optimizers.named_optimizer import Clipping, NamedOptimizer, named_optimizers
+from lightning_tf.optimizers.build_optimizers import build_optimizers
+from lightning_tf.optimizers.clipping import Clipping
+from lightning_tf.optimizers.named_optimizer import NamedOptimizer
 from lightning_tf.precision import check_models
 from lightning_tf.run.training_state import TrainingState
 from lightning_tf.variables import all_variables, components, unbuilt_layers
@@ -39,14 +41,14 @@ def build_models(trainer: Trainer, task: Task, method: str, element_spec: Any) -
         task.configured = True
 
     layers = {name: c for name, c in components(task) if isinstance(c, keras.Layer)}
-    if move_here(all_variables(task)):
-        forget_compiled(layers.values())
+    if move_variables(all_variables(task)):
+        drop_compiled_functions(layers.values())
 
     if trainer.placement.num_replicas > 1:
         synchronize_batch_normalization(layers.values(), all_layers=trainer.sync_batchnorm)
 
     if unbuilt_layers(task):
-        build_deferred_variables(task, method, trainer.placement.batch_spec(element_spec))
+        build_deferred_variables(task, method, trainer.placement, element_spec)
     task.take_weights()
     check_models(type(task).__name__, layers, trainer.precision)
 
@@ -57,7 +59,7 @@ def build_training_state(trainer: Trainer, task: Task) -> TrainingState:
     if trainer.gradient_clip_val is not None:
         clipping = Clipping(trainer.gradient_clip_algorithm, trainer.gradient_clip_val)
 
-    optimizers = named_optimizers(
+    optimizers = build_optimizers(
         task,
         task.configure_optimizers(),
         clipping=clipping,
@@ -73,7 +75,7 @@ def build_training_state(trainer: Trainer, task: Task) -> TrainingState:
 
 def _adopt_accumulation(trainer: Trainer, optimizers: dict[str, NamedOptimizer]) -> None:
     """Let the Trainer accumulate where the optimizers came with gradient_accumulation_steps."""
-    steps = {optimizer.own_accumulation for optimizer in optimizers.values()}
+    steps = {optimizer.keras_accumulation for optimizer in optimizers.values()}
     if steps == {1} or trainer.accumulates:
         return
 

@@ -85,7 +85,9 @@ def _validation(trainer: Trainer, task: Task) -> EvaluationLoop | None:
     """Return the validation loop of a fit; None without validation data, or without a wish."""
     dataset = None
     if trainer.limit_val_batches:
-        dataset = data_of(task).dataset_for(VALIDATE.prefix, share=trainer.placement.share)
+        dataset = data_of(task).dataset_for(
+            VALIDATE.prefix, input_shard=trainer.placement.input_shard
+        )
 
     loop = None
     if dataset is not None:

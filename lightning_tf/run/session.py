@@ -13,16 +13,16 @@ import tensorflow as tf
 from lightning_tf.checkpoint.io import Checkpoint, read_checkpoint
 from lightning_tf.checkpoint.search import CheckpointPath, CheckpointSearch
 from lightning_tf.data.data_module import DataModule
-from lightning_tf.distribute.workers import ALONE
+from lightning_tf.distribute.workers import SINGLE_WORKER
 from lightning_tf.exceptions import (
     CheckpointError,
     ConfigurationError,
     TerminationRequested,
 )
 from lightning_tf.loops.training_data import data_of
-from lightning_tf.precision import applied
+from lightning_tf.precision import use_policy
 from lightning_tf.run import run_state
-from lightning_tf.seed import last_seed, seed_everything
+from lightning_tf.seed import get_last_seed, seed_everything
 from lightning_tf.task import Task, load_task_state
 
 if TYPE_CHECKING:
@@ -61,13 +61,13 @@ def session(
         data_of(task).teardown(entry_point)
         trainer.records.loggers.send("finalize", "success")
     except BaseException as raised:
-        exception = trainer.workers.explained(raised)
+        exception = trainer.workers.explain(raised)
         _fail(trainer, entry_point, exception)
         if exception is raised:
             raise
         raise exception from raised
     finally:
-        data_of(task).join(ALONE)
+        data_of(task).join(SINGLE_WORKER)
         trainer.status.end()
 
 
@@ -75,7 +75,7 @@ def session(
 def computing(trainer: Trainer) -> Iterator[None]:
     """Compute in the Trainer's precision and placement, with its numeric checks."""
     with ExitStack() as stack:
-        stack.enter_context(applied(trainer.precision))
+        stack.enter_context(use_policy(trainer.precision))
         stack.enter_context(trainer.placement.scope())
         if trainer.detect_anomaly:
             tf.debugging.enable_check_numerics()
@@ -151,7 +151,7 @@ def _set_up(trainer: Trainer, task: Task, entry_point: str) -> None:
         seed_everything(trainer.seed)
 
     if trainer.deterministic:
-        if last_seed() is None:
+        if get_last_seed() is None:
             raise ConfigurationError(
                 "deterministic=True needs a seed: pass seed=, or call seed_everything first."
             )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lightning_tf.distribute.unsynced_statistics import UnsyncedStatistics
-from lightning_tf.distribute.variable_placement import move_optimizer_here
+from lightning_tf.distribute.variable_placement import move_optimizer
 from lightning_tf.graph.means import Means
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class TrainingState:
     def move_here(self, task: Task, placement: Placement) -> None:
         """Take the state back from another Trainer, which may have had the task elsewhere."""
         for named in self.optimizers.values():
-            move_optimizer_here(named.optimizer)
+            move_optimizer(named.optimizer)
         self.statistics = UnsyncedStatistics(task, placement)
 
     def mean_over(self, names: tuple[str, ...]) -> None:

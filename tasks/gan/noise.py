@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from lightning_tf.distribute.replica_batch import part_of
+from lightning_tf.distribute.replica_batch import shard_size_and_start
 from lightning_tf.step_context import current_replica_batch
 
 
@@ -37,15 +37,15 @@ def draw_replica_rows(draw: Any, width: int, rows: Any) -> tf.Tensor:
     Returns:
         Float32 of shape (rows, width).
     """
-    part, replica = current_replica_batch(), tf.distribute.get_replica_context()
-    if part is None or replica is None:
+    replica_batch, replica = current_replica_batch(), tf.distribute.get_replica_context()
+    if replica_batch is None or replica is None:
         return draw([rows, width])
 
     # A replica without examples computes with one that nobody counts.
-    share = tf.where(part.share > 0.0, part.share, 1.0)
-    count = tf.maximum(tf.cast(tf.round(part.examples / share), tf.int32), rows)
+    share = tf.where(replica_batch.fraction > 0.0, replica_batch.fraction, 1.0)
+    count = tf.maximum(tf.cast(tf.round(replica_batch.examples / share), tf.int32), rows)
 
     number = tf.cast(replica.replica_id_in_sync_group, tf.int32)
-    _, start = part_of(count, number, replica.num_replicas_in_sync)
+    _, start = shard_size_and_start(count, number, replica.num_replicas_in_sync)
     start = tf.minimum(start, count - rows)  # an idle replica computes with the last example
     return draw(tf.stack([count, width]))[start : start + rows]

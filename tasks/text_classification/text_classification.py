@@ -233,7 +233,7 @@ class TextClassification(ClassificationTask):
         part = (getattr(texts, "splits", None) or {}).get("train")
         if part is not None:
             # Each worker splits a part of the texts; they count together.
-            indices = part.indices[texts.workers.part(len(part.indices))]
+            indices = part.indices[texts.workers.shard(len(part.indices))]
             batches = part.source.inputs(indices, CHUNK)
             vocabulary.fit(self.classifier.words, batches, texts.workers)
             return

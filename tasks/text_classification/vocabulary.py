@@ -11,7 +11,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from lightning_tf.checks import is_integer
-from lightning_tf.distribute.workers import ALONE, Workers
+from lightning_tf.distribute.workers import SINGLE_WORKER, Workers
 from lightning_tf.exceptions import ConfigurationError, DataError
 from lightning_tf.tasks.text_classification.words import LARGEST, Words
 
@@ -68,7 +68,9 @@ class Vocabulary(keras.layers.Layer):  # type: ignore[misc]
         """Return whether it knows a word."""
         return bool((np.asarray(self.numbers.numpy()) > 0).any())
 
-    def fit(self, words: Words, texts: Iterable[tf.Tensor], workers: Workers = ALONE) -> None:
+    def fit(
+        self, words: Words, texts: Iterable[tf.Tensor], workers: Workers = SINGLE_WORKER
+    ) -> None:
         """Take the most frequent words of texts; of two that are as frequent, the earlier one.
 
         Args:

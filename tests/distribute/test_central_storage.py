@@ -8,20 +8,20 @@ import tensorflow as tf
 from lightning_tf.distribute.central_storage import CentralStorage, assign_central
 
 
-def after(variable, assigned, shares):
-    """The variable after replicas with these shares of a batch of 4 have assigned these values."""
+def after(variable, assigned, fractions):
+    """The variable after replicas with these fractions of a batch of 4 have assigned values."""
     movements, others = [], []
-    for value, share in zip(assigned, shares, strict=True):
-        with CentralStorage() as state:
+    for value, fraction in zip(assigned, fractions, strict=True):
+        with CentralStorage() as storage:
             variable.assign(value)
             np.testing.assert_equal(float(variable.value), float(value))  # its own
-        share = tf.constant(share)
-        movements.append(state.movements(4.0 * share, share))
-        others.append(state.others())
+        fraction = tf.constant(fraction)
+        movements.append(storage.movements(4.0 * fraction, fraction))
+        others.append(storage.others())
     summed = [
         None if parts[0] is None else tf.add_n(parts) for parts in zip(*movements, strict=True)
     ]
-    assign_central(state.assigned, summed, others[0])
+    assign_central(storage.assigned, summed, others[0])
     return float(variable.numpy())
 
 
@@ -53,14 +53,14 @@ def test_what_is_equal_on_all_replicas_is_taken_once(aggregation, dtype):
 
 def test_nothing_moves_before_all_have_run_and_a_variable_is_kept_once():
     total, other = made("sum"), made("none")
-    with CentralStorage() as state:
+    with CentralStorage() as storage:
         total.assign_add(1.0)
         other.assign(total + 5.0)
         total.assign_add(1.0)
-    assert [v is w for v, w in zip(state.assigned, (total, other), strict=True)] == [True, True]
+    assert [v is w for v, w in zip(storage.assigned, (total, other), strict=True)] == [True, True]
     assert (float(total.numpy()), float(other.numpy())) == (10.0, 10.0)
     one = tf.ones([])
-    assert [float(value) for value in state.movements(one, one)] == [2.0, 6.0]
+    assert [float(value) for value in storage.movements(one, one)] == [2.0, 6.0]
 
 
 def test_reading_a_variable_that_was_not_assigned_gives_the_variable_and_its_gradient():

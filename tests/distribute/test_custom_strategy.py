@@ -17,7 +17,8 @@ from helpers.strategies import HandsOutNothing, OutOfStep, OwnMirrored, ThirdPar
 
 from lightning_tf import Trainer
 from lightning_tf.callbacks.ema import EMA
-from lightning_tf.distribute.placement import Placement
+from lightning_tf.distribute.central_replicas import CentralReplicas
+from lightning_tf.distribute.choose_placement import choose_placement
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.tasks import ImageClassification
 from lightning_tf.variables import all_variables
@@ -101,7 +102,7 @@ def test_one_copy_of_the_variables_draws_the_masks_that_copies_on_replicas_draw(
     assert furthest(outcome(make, 1), one_copy)[1] > 1e-2
 
 
-def test_statistics_that_layers_do_not_synchronise_move_by_the_mean_over_examples():
+def test_statistics_that_layers_do_not_synchronize_move_by_the_mean_over_examples():
     class Watched(NumberTask):
         def configure_model(self):
             super().configure_model()
@@ -124,10 +125,10 @@ def test_the_variables_stay_on_the_device_that_they_were_given(tmp_path):
     task = BoringTask(FewData())
     trainer = Trainer(**quiet(max_steps=2, strategy=strategy))
     trainer.fit(task)
-    assert trainer.placement.shares_variables
+    assert isinstance(trainer.placement, CentralReplicas)
     assert trainer.placement.num_replicas == 2
     assert all("CPU:3" in v.value.device for v in task.model.variables)
-    assert not Placement("auto", "auto", ThirdParty(2)).shares_variables
+    assert choose_placement("auto", "auto", ThirdParty(2)).copies_variables
 
 
 def fit_until(make_task, strategy, path=None, **arguments):
@@ -201,22 +202,22 @@ def test_images_averages_and_half_precision_with_one_copy_of_the_variables(tmp_p
 
 def test_a_strategy_object_stands_alone():
     with pytest.raises(ConfigurationError, match="brings its own devices"):
-        Placement("cpu", 2, tf.distribute.OneDeviceStrategy("CPU:0"))
+        choose_placement("cpu", 2, tf.distribute.OneDeviceStrategy("CPU:0"))
 
 
 def test_a_strategy_whose_replicas_do_not_sum_is_refused():
     with pytest.raises(ConfigurationError, match=r"OutOfStep does not train in step.* is \[1, 0\]"):
-        Placement("auto", "auto", OutOfStep(2))
+        choose_placement("auto", "auto", OutOfStep(2))
 
 
 def test_a_strategy_that_lacks_something_is_refused_with_what_it_lacks():
     with pytest.raises(ConfigurationError, match=r"hands out no values.*Trainer needs run"):
-        Placement("auto", "auto", HandsOutNothing(2))
+        choose_placement("auto", "auto", HandsOutNothing(2))
 
 
 def test_a_strategy_of_tensorflow_1_is_refused():
     with pytest.raises(ConfigurationError, match=r"tf\.compat\.v1"):
-        Placement("auto", "auto", tf.compat.v1.distribute.MirroredStrategy(cpus(2)))
+        choose_placement("auto", "auto", tf.compat.v1.distribute.MirroredStrategy(cpus(2)))
 
 
 PARAMETER_SERVER = """

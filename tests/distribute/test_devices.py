@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from conftest import LOGICAL_CPUS
 
-from lightning_tf.distribute.devices import chosen_devices
+from lightning_tf.distribute.devices import choose_devices
 from lightning_tf.exceptions import ConfigurationError
 
 no_gpu = pytest.mark.skipif(
@@ -15,35 +15,35 @@ no_gpu = pytest.mark.skipif(
 
 @pytest.mark.parametrize("devices", ["auto", 1, "1", -1, "-1"])
 def test_the_cpu_is_one_device_unless_more_are_asked_for(devices):
-    assert chosen_devices("cpu", devices) == ("/CPU:0",)
+    assert choose_devices("cpu", devices) == ("/CPU:0",)
 
 
 @pytest.mark.parametrize("devices", [2, "2"])
 def test_several_logical_cpus(devices):
-    assert chosen_devices("cpu", devices) == ("/CPU:0", "/CPU:1")
+    assert choose_devices("cpu", devices) == ("/CPU:0", "/CPU:1")
 
 
 def test_an_unknown_accelerator_names_the_nearest():
     with pytest.raises(ConfigurationError, match="Did you mean 'gpu'"):
-        chosen_devices("gpus", 1)
+        choose_devices("gpus", 1)
 
 
 @no_gpu
 def test_a_missing_gpu_is_an_error_and_no_fallback():
     with pytest.raises(ConfigurationError, match="sees no GPU"):
-        chosen_devices("gpu", 1)
+        choose_devices("gpu", 1)
 
 
 @pytest.mark.parametrize("devices", [0, -2, True, 1.5, "two", None, [], [0, 0], [-1]])
 def test_what_is_no_count_is_refused(devices):
     with pytest.raises(ConfigurationError, match=r"devices=.*give a count"):
-        chosen_devices("cpu", devices)
+        choose_devices("cpu", devices)
 
 
 def test_a_runtime_with_other_devices_is_an_error_that_says_what_to_do():
     tf.zeros([])  # TensorFlow runs
     with pytest.raises(ConfigurationError, match=f"runs already, with {LOGICAL_CPUS} logical CPU"):
-        chosen_devices("cpu", LOGICAL_CPUS + 1)
+        choose_devices("cpu", LOGICAL_CPUS + 1)
 
 
 FRESH = """

@@ -10,16 +10,18 @@ from lightning_tf.distribute.input_shard import InputShard
 from lightning_tf.distribute.replica_batch import ReplicaBatch
 
 
-def shares(workers, devices):
+def input_shards(workers, devices):
     return [InputShard(w * devices, devices, workers * devices) for w in range(workers)]
 
 
-def counted(own, count, share):
+def counted(own, count, input_shard):
     """The examples that count among a worker's rows, through the parts of its replicas."""
-    before, _ = share.rows(count)
+    before, _ = input_shard.rows(count)
     parts = [
-        ReplicaBatch.cut(own, share.first + r, share.replicas, count=count, before=before)
-        for r in range(share.own)
+        ReplicaBatch.cut(
+            own, input_shard.first_replica + r, input_shard.num_replicas, count=count, before=before
+        )
+        for r in range(input_shard.local_replicas)
     ]
     return [x for p in parts for x in p.batch.numpy()[: int(p.examples)].tolist()]
 
@@ -29,11 +31,11 @@ def counted(own, count, share):
 def test_replicas_of_all_workers_take_what_replicas_of_one_process_take(workers, devices, count):
     batch = tf.range(count)
     found = []
-    for share in shares(workers, devices):
-        start, size = share.rows(count)
+    for input_shard in input_shards(workers, devices):
+        start, size = input_shard.rows(count)
         assert size >= 1
-        assert [int(x) for x in share.rows(tf.constant(count))] == [start, size]
-        found += counted(batch[start : start + size], count, share)
+        assert [int(x) for x in input_shard.rows(tf.constant(count))] == [start, size]
+        found += counted(batch[start : start + size], count, input_shard)
     assert found == list(range(count))
 
 
@@ -43,9 +45,9 @@ def test_batches_by_index_are_those_that_are_cut(workers, batch_size):
     numbers = np.arange(20, dtype="float32")
     data = ArrayData(numbers, batch_size=batch_size, val=numbers, seed=3)
     whole = [x.tolist() for x in data.train_dataset(2).as_numpy_iterator()]
-    for share in shares(workers, 1):
-        read = list(data.dataset_for("train", 2, share=share).as_numpy_iterator())
-        cut = list(share.cut(data.train_dataset(2)).as_numpy_iterator())
+    for input_shard in input_shards(workers, 1):
+        read = list(data.dataset_for("train", 2, input_shard=input_shard).as_numpy_iterator())
+        cut = list(input_shard.cut(data.train_dataset(2)).as_numpy_iterator())
         assert [int(count) for _, count in read] == [len(batch) for batch in whole]
         assert [own.tolist() for own, _ in read] == [own.tolist() for own, _ in cut]
 
@@ -54,9 +56,9 @@ def test_an_epoch_on_all_workers_holds_every_example_once():
     numbers = np.arange(61, dtype="float32")
     data = ArrayData(numbers, batch_size=8, val=numbers, seed=0)
     found = []
-    for share in shares(3, 2):
-        for own, count in data.dataset_for("train", 1, share=share):
-            found += counted(own, int(count), share)
+    for input_shard in input_shards(3, 2):
+        for own, count in data.dataset_for("train", 1, input_shard=input_shard):
+            found += counted(own, int(count), input_shard)
     assert sorted(found) == numbers.tolist()
 
 
@@ -70,17 +72,17 @@ def test_a_worker_reads_no_index_but_its_own():
             return tf.data.Dataset.from_tensor_slices(indices).batch(batch_size)
 
     sources = [Source(), Source()]
-    for share, source in zip(shares(2, 1), sources, strict=True):
-        share.batches(source.batches, np.arange(10), 4)
+    for input_shard, source in zip(input_shards(2, 1), sources, strict=True):
+        input_shard.batches(source.batches, np.arange(10), 4)
     assert sources[0].read == [0, 1, 4, 5, 8]
     assert sources[1].read == [2, 3, 6, 7, 9]
 
 
 def test_a_resumed_worker_begins_at_the_batch_that_comes_next():
     data = ArrayData(np.arange(20.0), batch_size=8, val=np.arange(3.0), seed=1)
-    share = shares(2, 1)[1]
-    whole = list(data.dataset_for("train", 3, share=share).as_numpy_iterator())
-    rest = list(data.dataset_for("train", 3, 1, share).as_numpy_iterator())
+    input_shard = input_shards(2, 1)[1]
+    whole = list(data.dataset_for("train", 3, input_shard=input_shard).as_numpy_iterator())
+    rest = list(data.dataset_for("train", 3, 1, input_shard).as_numpy_iterator())
     assert [own.tolist() for own, _ in rest] == [own.tolist() for own, _ in whole[1:]]
 
 
@@ -90,14 +92,14 @@ def test_data_that_override_an_indexed_source_are_cut():
             return super().val_dataset().map(lambda x: 2.0 * x)
 
     data = Doubled(np.arange(8.0), val=np.arange(4.0), batch_size=4)
-    (own, count), *_ = data.dataset_for("val", share=shares(2, 1)[1])
+    (own, count), *_ = data.dataset_for("val", input_shard=input_shards(2, 1)[1])
     assert (own.numpy().tolist(), int(count)) == ([4.0, 6.0], 4)
 
 
 def test_a_pipeline_of_tuples_keeps_its_structure():
     data = NumberData(range(5), 5)
     pairs = data.train_dataset(0).map(lambda x: (x, {"twice": 2 * x}))
-    (own, count), *_ = shares(2, 1)[0].cut(pairs)
+    (own, count), *_ = input_shards(2, 1)[0].cut(pairs)
     assert own[0].numpy().tolist() == [0, 1, 2]
     assert own[1]["twice"].numpy().tolist() == [0, 2, 4]
     assert int(count) == 5

@@ -23,10 +23,10 @@ def test_parts_are_contiguous_even_and_add_up(count, parts):
     assert np.concatenate(own).tolist() == list(range(count))
     sizes = [len(part) for part in own]
     assert max(sizes) - min(sizes) <= 1
-    assert sum(float(share) for _, _, share in found) == pytest.approx(1.0)
-    for batch, examples, share in found:
+    assert sum(float(fraction) for _, _, fraction in found) == pytest.approx(1.0)
+    for batch, examples, fraction in found:
         assert len(batch) == max(int(examples), 1)  # never empty
-        assert float(share) == pytest.approx(float(examples) / count)
+        assert float(fraction) == pytest.approx(float(examples) / count)
 
 
 def test_shapes_that_are_known_stay_known():

@@ -8,13 +8,13 @@ from helpers.boring import BoringData, BoringTask, fitted
 from helpers.replicated import furthest, trainer_of
 
 from lightning_tf.checkpoint.io import Snapshot, assign_tensors, read_checkpoint, write_checkpoint
-from lightning_tf.distribute.placement import Placement
+from lightning_tf.distribute.choose_placement import choose_placement
 from lightning_tf.distribute.sync_on_read import SyncOnRead, is_sync_on_read
 from lightning_tf.distribute.workers import Workers
 from lightning_tf.graph.stage_metrics import StageMetrics
 from lightning_tf.variables import all_variables
 
-TWO = Placement("cpu", 2, "auto")
+TWO = choose_placement("cpu", 2, "auto")
 
 
 class Whole(keras.metrics.Metric):
@@ -64,8 +64,8 @@ def test_a_checkpoint_gives_every_replica_its_own_part_back(tmp_path):
 
 
 def test_a_whole_becomes_parts_and_parts_a_whole():
-    one, two = stage_metrics(Placement("cpu", 1, "auto")), stage_metrics(TWO)
-    four = stage_metrics(Placement("cpu", 4, "auto"))
+    one, two = stage_metrics(choose_placement("cpu", 1, "auto")), stage_metrics(TWO)
+    four = stage_metrics(choose_placement("cpu", 4, "auto"))
     whole = {"m.whole.0000": np.int32(7), "m.whole.0001": np.array([0.5, 2.0], "float32")}
     assert set(two.adapt_state(whole, "m.")) >= {"m.whole.0000.replicas", "m.whole.0001.replicas"}
     divided = {k: v for k, v in two.adapt_state(whole, "m.").items() if k.endswith("replicas")}

@@ -1,4 +1,4 @@
-"""Moving statistics of layers that do not synchronise: the mean over replicas, in time."""
+"""Moving statistics of layers that do not synchronize: the mean over replicas, in time."""
 
 import keras
 import numpy as np
@@ -13,11 +13,11 @@ MOMENTUM = 0.9
 
 
 class Drifting(BoringTask):
-    """Keras' normalisation as it is by default, on the data themselves."""
+    """Keras' normalization as it is by default, on the data themselves."""
 
     def configure_model(self):
-        normalisation = keras.layers.BatchNormalization(momentum=MOMENTUM)
-        self.model = keras.Sequential([keras.Input((32,)), normalisation, keras.layers.Dense(2)])
+        normalization = keras.layers.BatchNormalization(momentum=MOMENTUM)
+        self.model = keras.Sequential([keras.Input((32,)), normalization, keras.layers.Dense(2)])
 
     def validation_step(self, batch):
         x, y = batch
@@ -103,9 +103,9 @@ def test_statistics_that_are_equal_stay_equal_to_the_last_bit():
 def test_sync_batchnorm_gives_the_statistics_of_one_device(given):
     class Given(BoringTask):
         def configure_model(self):
-            normalisation = given(momentum=MOMENTUM, synchronized=False)
+            normalization = given(momentum=MOMENTUM, synchronized=False)
             self.model = keras.Sequential(
-                [keras.Input((32,)), normalisation, keras.layers.Dense(2)]
+                [keras.Input((32,)), normalization, keras.layers.Dense(2)]
             )
 
     means = []

@@ -7,7 +7,7 @@ import tensorflow as tf
 from helpers.boring import BoringData, BoringTask, NumberData, NumberTask, fitted
 from helpers.replicated import trainer_of
 
-from lightning_tf.distribute.variable_placement import home_of
+from lightning_tf.distribute.variable_placement import get_variable_strategy
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.tasks import KerasTask
 
@@ -52,7 +52,7 @@ def test_a_model_that_keras_has_trained_goes_on_with_its_slots_and_goes_back():
         model.fit(data.x, data.y, epochs=1, shuffle=False, verbose=0)
         model.predict(data.x, verbose=0)
         _, task = fit_as_task(model, devices)
-        assert (home_of(model.layers[0].kernel) is None) == (devices == 1)
+        assert (get_variable_strategy(model.layers[0].kernel) is None) == (devices == 1)
         assert int(task.trainer.optimizers[""].iterations.numpy()) == 2 + 2 * 2
         # Keras' own functions were traced over variables that have moved since.
         np.testing.assert_allclose(model.predict(data.x, verbose=0), model(data.x), atol=1e-5)
@@ -69,7 +69,7 @@ def test_a_task_moves_between_trainers_of_different_devices():
         values = trainer.test(task)
         expected = expected or values
         assert values == pytest.approx(expected, rel=1e-6)
-        assert home_of(task.model.layers[0].kernel) is trainer.placement.strategy
+        assert get_variable_strategy(task.model.layers[0].kernel) is trainer.placement.strategy
 
 
 @pytest.mark.parametrize("devices", [1, 2])

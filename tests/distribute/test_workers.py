@@ -16,7 +16,7 @@ from lightning_tf.distribute import workers as workers_room
 from lightning_tf.distribute.cluster import Cluster
 from lightning_tf.distribute.workers import Workers
 from lightning_tf.exceptions import WorkerLostError
-from lightning_tf.optimizers.named_optimizer import INITIAL_LOSS_SCALE
+from lightning_tf.optimizers.loss_scaler import INITIAL_LOSS_SCALE
 
 
 @cache
@@ -165,7 +165,7 @@ def test_one_worker_gets_back_what_it_gives():
     assert alone.broadcast(own) is own
     assert alone.all_gather_bytes(b"abc") == [b"abc"]
     assert alone.all_gather_rows(own) is own
-    assert alone.part(3) == slice(0, 3)
+    assert alone.shard(3) == slice(0, 3)
     assert alone.all_gather_object(own) == [own]
     assert alone.unless_one_fails(lambda: own) is own
     alone.barrier()
@@ -227,7 +227,7 @@ def test_where_all_answer_nobody_is_blamed(listening, monkeypatch):
 def test_an_address_in_brackets_is_asked_without_them(silent):
     port = silent.rsplit(":", 1)[1]
     workers = Workers(Cluster(("127.0.0.1:1", f"[::1]:{port}"), 0), None)
-    explained = workers.explained(tf.errors.CancelledError(None, None, "CollectiveReduceV2 ended"))
+    explained = workers.explain(tf.errors.CancelledError(None, None, "CollectiveReduceV2 ended"))
     assert str(explained).startswith(f"worker 1 ([::1]:{port}) of 2 is gone")
 
 

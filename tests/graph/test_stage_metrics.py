@@ -3,11 +3,11 @@ import pytest
 import tensorflow as tf
 from helpers.boring import NumberData, NumberTask, Rows, fitted
 
-from lightning_tf.distribute.placement import Placement
+from lightning_tf.distribute.choose_placement import choose_placement
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.graph.stage_metrics import StageMetrics
 
-ONE_DEVICE = Placement("cpu", 1, "auto")
+ONE_DEVICE = choose_placement("cpu", 1, "auto")
 
 
 class Measured(NumberTask):

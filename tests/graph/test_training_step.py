@@ -6,7 +6,7 @@ from helpers.boring import BoringTask, NumberData, NumberTask, Recorder, fitted,
 
 from lightning_tf import Callback, Trainer
 from lightning_tf.callbacks.gradient_accumulation_scheduler import GradientAccumulationScheduler
-from lightning_tf.distribute.replica_batch import example_count
+from lightning_tf.distribute.replica_batch import count_examples
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.loops.training_values import TrainingValues
 
@@ -427,7 +427,7 @@ def test_everything_frozen_is_an_error():
     ],
 )
 def test_examples_are_counted_in_the_first_tensor(batch, count):
-    assert int(example_count(batch)) == count
+    assert int(count_examples(batch)) == count
 
 
 def test_batches_of_dicts_and_ragged_tensors_train():

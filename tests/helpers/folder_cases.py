@@ -163,7 +163,7 @@ def shared(folder):
     stages = {stage: data.dataset_for(stage, 1) for stage in ("train", "val", "predict")}
     found["rows"] = {n: list(d.as_numpy_iterator()) for n, d in stages.items()}
     found["encoded"] = list(log)
-    data.join(workers_room.ALONE)
+    data.join(workers_room.SINGLE_WORKER)
     if workers.is_chief:  # asks for what the others do not know of, alone
         data.texts.splits["test"] = data.texts.splits["val"]
         found["alone"] = len(list(data.test_dataset()))
@@ -171,7 +171,7 @@ def shared(folder):
     data.join(workers)
     found["again together"] = len(list(data.test_dataset()))
     vocabulary = Vocabulary(30)
-    part = workers.part(TEXTS)
+    part = workers.shard(TEXTS)
     vocabulary.fit(Words(2), [tf.constant(strings[part])], workers)
     found["vocabulary"] = [np.asarray(w) for w in vocabulary.get_weights()]
     found["counted"] = strings[part]

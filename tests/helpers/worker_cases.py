@@ -173,7 +173,7 @@ def overflows(folder):
         trainer = fitted(
             task, max_epochs=1, log_every_n_steps=1, logger=logger, precision="16-mixed"
         )
-        scale = trainer.training.optimizers[""].loss_scale
+        scale = trainer.training.optimizers[""].loss_scaler.scale
         skipped = logger.column("train/skipped_updates")
         found.append((float(scale.numpy()), float(task.weight.numpy()), skipped))
     return found
@@ -254,7 +254,7 @@ def exchanges(folder):
         "chief": workers.is_chief,
         "first on host": workers.is_first_on_host,
     }
-    found["part"] = workers.part(7)
+    found["part"] = workers.shard(7)
     workers_room.TABLE_BYTES = 48  # so that more bytes than that take several exchanges
     found["pieces"] = workers.all_gather_bytes(bytes(range(100 + workers.index)))
     rows = np.arange(40.0)[20 * workers.index :].reshape(-1, 2)

@@ -11,7 +11,7 @@ import tensorflow as tf
 from helpers.paths import ROOT
 from tensorflow.python.framework.config import disable_op_determinism
 
-from lightning_tf.distribute.placement import Placement
+from lightning_tf.distribute.choose_placement import choose_placement
 from lightning_tf.layers import FusedBatchNormalization
 from lightning_tf.step_context import StepContext, enter_step_context
 
@@ -363,7 +363,7 @@ def normalised(devices, shape, options, masked):
     dtype = options.get("dtype", "float32")
     x = random.normal(3.0, 2.0, shape).astype(dtype)
     mask = random.random(shape[:-1]) < 0.7
-    placement = Placement("cpu", devices, "auto")
+    placement = choose_placement("cpu", devices, "auto")
     with placement.scope():
         layer = FusedBatchNormalization(momentum=0.5, **options)
         layer.build((None, *shape[1:]))

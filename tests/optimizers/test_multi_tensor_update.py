@@ -8,8 +8,8 @@ import pytest
 import tensorflow as tf
 from helpers.boring import NumberData, NumberTask, fitted, named
 
-from lightning_tf.distribute.placement import Placement
-from lightning_tf.optimizers.multi_tensor_update import grouped
+from lightning_tf.distribute.choose_placement import choose_placement
+from lightning_tf.optimizers.multi_tensor_update import use_multi_tensor_update
 from lightning_tf.optimizers.packed_slots import LARGEST_IN_A_GROUP
 
 # Some of a shape, which are stacked, with others between them.
@@ -41,9 +41,9 @@ def after_updates(make, placement, is_grouped, shapes=SHAPES, updates=5, dtype="
     def update(*gradients):
         # As NamedOptimizer gets them: a copy on every replica.
         copies = placement.each(lambda: [tf.identity(gradient) for gradient in gradients])
-        with placement.applying():
+        with placement.apply_context():
             if is_grouped:
-                with grouped(optimizer, placement, None):
+                with use_multi_tensor_update(optimizer, placement, None):
                     optimizer.apply(copies, variables)
             else:
                 optimizer.apply(copies, variables)
@@ -52,7 +52,8 @@ def after_updates(make, placement, is_grouped, shapes=SHAPES, updates=5, dtype="
         for _ in range(updates):
             update(*(tf.constant(random.randn(*s), dtype) for s in shapes))
     state = [*variables, *optimizer.variables]
-    strategy = placement.strategy or tf.distribute.get_strategy()
+    with placement.scope():
+        strategy = tf.distribute.get_strategy()
     copies = [[np.asarray(c) for c in strategy.experimental_local_results(v.value)] for v in state]
     for first, *others in copies:
         for other in others:
@@ -62,7 +63,7 @@ def after_updates(make, placement, is_grouped, shapes=SHAPES, updates=5, dtype="
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_grouped_updates_are_those_of_keras_to_the_bit(name):
-    placement = Placement("cpu", 1, "auto")
+    placement = choose_placement("cpu", 1, "auto")
     ours = after_updates(OPTIMIZERS[name], placement, True)
     theirs = after_updates(OPTIMIZERS[name], placement, False)
     for own, their in zip(ours, theirs, strict=True):
@@ -71,7 +72,7 @@ def test_grouped_updates_are_those_of_keras_to_the_bit(name):
 
 @pytest.mark.parametrize("dtype", ["float64", "bfloat16"])
 def test_variables_keep_their_dtype(dtype):
-    placement = Placement("cpu", 1, "auto")
+    placement = choose_placement("cpu", 1, "auto")
     ours = after_updates(OPTIMIZERS["adamw"], placement, True, dtype=dtype)
     theirs = after_updates(OPTIMIZERS["adamw"], placement, False, dtype=dtype)
     for own, their in zip(ours, theirs, strict=True):
@@ -80,9 +81,9 @@ def test_variables_keep_their_dtype(dtype):
 
 @pytest.mark.parametrize("name", ["adamw", "nesterov"])
 def test_every_replica_updates_its_own_copies(name):
-    placement = Placement("cpu", 2, "auto")
+    placement = choose_placement("cpu", 2, "auto")
     ours = after_updates(OPTIMIZERS[name], placement, True, updates=3)
-    theirs = after_updates(OPTIMIZERS[name], Placement("cpu", 1, "auto"), False, updates=3)
+    theirs = after_updates(OPTIMIZERS[name], choose_placement("cpu", 1, "auto"), False, updates=3)
     for own, their in zip(ours, theirs, strict=True):
         np.testing.assert_array_equal(own, their)
 
@@ -93,7 +94,7 @@ def test_variables_left_out_of_weight_decay_stay_out():
         optimizer.exclude_from_weight_decay(var_names=["v1", "v4"])
         return optimizer
 
-    placement = Placement("cpu", 1, "auto")
+    placement = choose_placement("cpu", 1, "auto")
     ours, theirs = (after_updates(made, placement, grouping) for grouping in (True, False))
     for own, their in zip(ours, theirs, strict=True):
         np.testing.assert_array_equal(own, their)
@@ -102,21 +103,23 @@ def test_variables_left_out_of_weight_decay_stay_out():
 @pytest.mark.parametrize("optimizer", [keras.optimizers.Adam(), keras.optimizers.SGD()], ids=named)
 def test_the_optimizer_is_left_as_it_was(optimizer):
     before = dict(vars(optimizer))
-    with grouped(optimizer, Placement("cpu", 1, "auto"), None):
+    with use_multi_tensor_update(optimizer, choose_placement("cpu", 1, "auto"), None):
         assert vars(optimizer) != before
     assert vars(optimizer) == before
 
 
 def test_many_small_variables_take_fewer_operations():
     def operations(count, is_grouped):
-        placement = Placement("cpu", 1, "auto")
+        placement = choose_placement("cpu", 1, "auto")
         variables = [keras.Variable(tf.ones(4)) for _ in range(count)]
         optimizer = keras.optimizers.Adam()
         optimizer.build(variables)
 
         @tf.function
         def update(gradient):
-            with grouped(optimizer, placement, None) if is_grouped else nullcontext():
+            with (
+                use_multi_tensor_update(optimizer, placement, None) if is_grouped else nullcontext()
+            ):
                 optimizer.apply([gradient] * count, variables)
 
         return len(update.get_concrete_function(tf.ones(4)).graph.get_operations())

@@ -22,8 +22,8 @@ from parity.traps import (
 )
 
 from lightning_tf import Task
-from lightning_tf.optimizers.named_optimizer import INITIAL_LOSS_SCALE
-from lightning_tf.precision import applied
+from lightning_tf.optimizers.loss_scaler import INITIAL_LOSS_SCALE
+from lightning_tf.precision import use_policy
 from lightning_tf.tasks import KerasTask
 
 pytestmark = [pytest.mark.distributed, pytest.mark.filterwarnings("ignore")]
@@ -68,7 +68,7 @@ class Overflowing(keras.layers.Layer):
 
 
 def overflowing():
-    with applied("mixed_float16"):
+    with use_policy("mixed_float16"):
         return net(partial(keras.layers.Dense, 3), partial(Overflowing, dtype="float32"))
 
 
@@ -97,7 +97,7 @@ def test_lightning_tf_skips_an_update_that_overflows_on_the_second_replica():
     trainer = trainer_of(2, max_epochs=1, precision="16-mixed", num_sanity_val_steps=0)
     trainer.fit(KerasTask(model, data=data(x, y, 4)))
     assert largest_difference(before, weights(model)) == 0.0
-    scale = trainer.training.optimizers[""].loss_scale
+    scale = trainer.training.optimizers[""].loss_scaler.scale
     assert float(scale.numpy()) == INITIAL_LOSS_SCALE / 2
 
 

@@ -14,7 +14,7 @@ from lightning_tf.data.pipeline.array_source import ArraySource
 from lightning_tf.data.pipeline.map_and_batch import map_and_batch
 from lightning_tf.data.pipeline.options import disable_autotune, parallel_calls
 from lightning_tf.data.pipeline.order import Indices
-from lightning_tf.distribute.workers import ALONE, Workers
+from lightning_tf.distribute.workers import SINGLE_WORKER, Workers
 
 
 class EncodedImages:
@@ -59,14 +59,14 @@ class EncodedImages:
         """Return the same batches without labels."""
         return self._mapped(self._image, indices, batch_size)
 
-    def decode_all(self, workers: Workers = ALONE) -> ArraySource:
+    def decode_all(self, workers: Workers = SINGLE_WORKER) -> ArraySource:
         """Decode every image once, into height x width x channels bytes for each.
 
         Args:
             workers: Each decodes a part and gives it to the others; they need an image size.
         """
         # Each worker holds all pixels in the end: any of them may draw any image.
-        part = workers.part(len(self._labels))
+        part = workers.shard(len(self._labels))
 
         def decode_part() -> NDArray[np.uint8]:
             dataset = self.inputs(np.arange(part.start, part.stop, dtype=np.int64), 64)

@@ -86,13 +86,13 @@ class LatentPredictions(DataModule):
         return tf.data.Dataset.from_tensor_slices(inputs).batch(self.batch_size)
 
     def dataset_for(
-        self, stage: str, epoch: int = 0, batch: int = 0, share: InputShard | None = None
+        self, stage: str, epoch: int = 0, batch: int = 0, input_shard: InputShard | None = None
     ) -> tf.data.Dataset | None:
         """Return the dataset of a stage: that of the images, but for prediction."""
         self.images.trainer_seed = self.trainer_seed
         if stage == "predict":
-            return super().dataset_for(stage, epoch, batch, share)
-        return self.images.dataset_for(stage, epoch, batch, share)
+            return super().dataset_for(stage, epoch, batch, input_shard)
+        return self.images.dataset_for(stage, epoch, batch, input_shard)
 
 
 def latent_vectors(count: int, latent_dim: int, seed: int) -> NDArray[np.float32]:

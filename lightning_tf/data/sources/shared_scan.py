@@ -37,7 +37,7 @@ def shared_scan(
     """
     if workers.count > 1:
         _check_same(workers, root, paths)  # else an index would name another file on each worker
-    part = workers.part(len(paths))
+    part = workers.shard(len(paths))
     report = workers.unless_one_fails(lambda: scan(part))
 
     # As pairs: the keys of a JSON object would come back as strings.

@@ -86,15 +86,15 @@ class EncodedTexts(DataModule):
         self._rows = {name: self._rows[name] for name in everywhere}
 
     def dataset_for(
-        self, stage: str, epoch: int = 0, batch: int = 0, share: InputShard | None = None
+        self, stage: str, epoch: int = 0, batch: int = 0, input_shard: InputShard | None = None
     ) -> tf.data.Dataset | None:
         """Return the dataset of a stage; a worker encodes the texts of its share alone."""
         is_hidden = getattr(self, f"{stage}_dataset") is None
-        if share is None or self._keeps_rows or is_hidden:
-            return super().dataset_for(stage, epoch, batch, share)
+        if input_shard is None or self._keeps_rows or is_hidden:
+            return super().dataset_for(stage, epoch, batch, input_shard)
 
         self.texts.trainer_seed = self.trainer_seed
-        dataset = self.texts.dataset_for(stage, epoch, batch, share)
+        dataset = self.texts.dataset_for(stage, epoch, batch, input_shard)
         if dataset is None:
             return None
 
@@ -158,7 +158,7 @@ class EncodedTexts(DataModule):
         if name not in self._rows:
             labeled = name != "predict"
             read = split.source.batches if labeled else split.source.inputs
-            indices = split.indices[self.workers.part(len(split.indices))]
+            indices = split.indices[self.workers.shard(len(split.indices))]
             self._rows[name] = self._gather_rows(read(indices, CHUNK), labeled)
         return self._rows[name]
 

@@ -145,9 +145,9 @@ def test_a_worker_reads_its_own_rows(prepared, read, stage):
     everything, read[:] = sorted(read), []
     seen = []
     for worker in range(2):
-        share = InputShard(first=worker, own=1, replicas=2)
-        own = batches(data.dataset_for(stage, share=share))
-        assert_same(own, batches(share.cut(data.dataset_for(stage))))
+        input_shard = InputShard(worker, 1, 2)
+        own = batches(data.dataset_for(stage, input_shard=input_shard))
+        assert_same(own, batches(input_shard.cut(data.dataset_for(stage))))
         assert [int(count) for _, count in own] == [
             len(tf.nest.flatten(batch)[0]) for batch in whole
         ]

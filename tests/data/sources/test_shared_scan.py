@@ -14,7 +14,7 @@ from helpers.texts import texts
 from lightning_tf.data import TextArrays, UnlabeledImageFolder
 from lightning_tf.data.sources.shared_scan import shared_scan
 from lightning_tf.data.text.encoded_texts import EncodedTexts
-from lightning_tf.distribute.workers import ALONE
+from lightning_tf.distribute.workers import SINGLE_WORKER
 from lightning_tf.tasks.text_classification.vocabulary import Vocabulary
 from lightning_tf.tasks.text_classification.words import Words
 
@@ -26,7 +26,7 @@ def test_one_worker_looks_at_everything(tmp_path):
         seen.append(part)
         return {4: "is broken"}
 
-    assert shared_scan(ALONE, tmp_path, ["x"] * 7, scan) == {4: "is broken"}
+    assert shared_scan(SINGLE_WORKER, tmp_path, ["x"] * 7, scan) == {4: "is broken"}
     assert seen == [slice(0, 7)]
 
 
@@ -35,7 +35,7 @@ def test_an_error_of_one_worker_alone_stays_as_it_is(tmp_path):
         raise PermissionError("x.txt is not yours")
 
     with pytest.raises(PermissionError, match="not yours"):
-        shared_scan(ALONE, tmp_path, ["x"], scan)
+        shared_scan(SINGLE_WORKER, tmp_path, ["x"], scan)
 
 
 @pytest.mark.distributed

@@ -1,0 +1,87 @@
+"""choose_placement: accelerator, devices and strategy, as a user names them, to a placement."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import tensorflow as tf
+
+from lightning_tf.distribute.central_replicas import CentralReplicas
+from lightning_tf.distribute.cluster import Cluster
+from lightning_tf.distribute.custom_strategy import (
+    check_strategy,
+    is_default,
+    is_strategy,
+    shares_variables,
+)
+from lightning_tf.distribute.devices import choose_devices
+from lightning_tf.distribute.mirrored_strategy import get_mirrored_strategy
+from lightning_tf.distribute.multi_worker_strategy import join_workers
+from lightning_tf.distribute.placement import Placement
+from lightning_tf.distribute.replicas import Replicas
+from lightning_tf.distribute.single_device import SingleDevice
+from lightning_tf.distribute.workers import SINGLE_WORKER, Workers
+from lightning_tf.exceptions import ConfigurationError, nearest
+
+STRATEGIES = ("auto", "mirrored", "multi_worker")
+
+
+def choose_placement(accelerator: str, devices: Any, strategy: Any) -> Placement:
+    """Choose where a run computes.
+
+    Args:
+        accelerator: ``auto`` takes GPUs where there are any; ``cpu`` or ``gpu``.
+        devices: How many; ``auto`` (all GPUs, or one CPU), -1 (all), or a list of GPU numbers.
+            Several CPUs are logical devices of the one that there is.
+        strategy: ``auto`` (``multi_worker`` where the environment tells of several workers, else
+            none on one device and ``mirrored`` on several), ``mirrored``, ``multi_worker``, or any
+            `tf.distribute.Strategy` whose replicas train in step, which brings its own devices.
+
+    Raises:
+        ConfigurationError: There is no such device, a name is unknown, or the strategy cannot
+            train.
+
+    Example:
+        >>> choose_placement("cpu", 1, "auto").num_replicas
+        1
+    """
+    if is_strategy(strategy):
+        check_strategy(strategy, accelerator, devices)
+        if is_default(strategy):  # TensorFlow's object for no strategy
+            return SingleDevice(*choose_devices("auto", 1))
+
+        return _place_replicas(strategy, Cluster.from_strategy(strategy))
+
+    if strategy not in STRATEGIES:
+        raise ConfigurationError(
+            f"strategy={strategy!r} is unknown.{nearest(str(strategy), STRATEGIES)} A "
+            "tf.distribute.Strategy object works too."
+        )
+    cluster = None if strategy == "mirrored" else Cluster.from_environment()
+    if cluster is None and strategy == "multi_worker":
+        raise ConfigurationError(
+            "strategy='multi_worker': neither TF_CONFIG nor SLURM tells of several workers; "
+            "start the script with `lightning-tf launch --workers 2 -- script.py`, with srun, "
+            "or with TF_CONFIG set."
+        )
+
+    names = choose_devices(accelerator, devices)
+    if cluster is not None:
+        # At once: TensorFlow joins workers before it runs anything, or never.
+        return _place_replicas(join_workers(cluster, names), cluster)
+    if len(names) == 1 and strategy == "auto":
+        return SingleDevice(*names)
+    make_strategy = partial(get_mirrored_strategy, names)
+    return Replicas(names, len(names), SINGLE_WORKER, make_strategy)
+
+
+def _place_replicas(strategy: tf.distribute.Strategy, cluster: Cluster | None) -> Replicas:
+    # Central only where one process has all replicas: on workers a variable takes a sum over all.
+    is_central = cluster is None and shares_variables(strategy)
+    return (CentralReplicas if is_central else Replicas)(
+        tuple(strategy.extended.worker_devices),
+        int(strategy.num_replicas_in_sync),
+        Workers(cluster, strategy),
+        lambda: strategy,
+    )
