@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from lightning_tf.exceptions import ConfigurationError, nearest
+from lightning_tf.keras_internals import flat_layers, sublayers
 from lightning_tf.variables import components
 
 OWNER = "BackboneFinetuning"
@@ -139,11 +140,11 @@ def _parts(owner: Any) -> dict[str, Any]:
 
 
 def _children(layer: keras.Layer) -> list[keras.Layer]:
-    return list(layer.layers if isinstance(layer, keras.Model) else layer._layers)
+    return sublayers(layer)
 
 
 def _with_sublayers(layers: Sequence[keras.Layer]) -> list[keras.Layer]:
-    return [inner for layer in layers for inner in layer._flatten_layers()]
+    return [inner for layer in layers for inner in flat_layers(layer)]
 
 
 def _unique(layers: Sequence[keras.Layer]) -> list[keras.Layer]:

@@ -16,6 +16,7 @@ from lightning_tf.callback import Callback
 from lightning_tf.callbacks.swept_schedule import SweptSchedule
 from lightning_tf.checks import check_choice, checked_integer
 from lightning_tf.exceptions import ConfigurationError, nearest
+from lightning_tf.keras_internals import learning_rate_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -155,7 +156,7 @@ class LearningRateFinder(Callback):
             )
 
         optimizer = self._optimizer(trainer)
-        rate = optimizer._learning_rate  # the property gives the rate of a step
+        rate = learning_rate_of(optimizer)
         self._swept = None
 
         if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):

@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from lightning_tf.callback import Callback
+from lightning_tf.keras_internals import learning_rate_of
 
 if TYPE_CHECKING:
     from lightning_tf.optimizers.named_optimizer import NamedOptimizer
@@ -87,7 +88,7 @@ class LearningRateMonitor(Callback):
             return tf.stack([*rates, *(scaler.scale for scaler in scalers.values())])  # (values,)
 
         # A schedule that was replaced since then needs another graph.
-        sources = tuple(id(o.optimizer._learning_rate) for o in optimizers.values())
+        sources = tuple(id(learning_rate_of(o.optimizer)) for o in optimizers.values())
         if self._read is None or sources != self._traced_for:
             self._read = tf.function(read, autograph=False).get_concrete_function()
             self._traced_for = sources

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from lightning_tf.callback import Callback
 from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.keras_internals import flat_layers
 from lightning_tf.variables import components
 
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ def _rows_of(name: str, component: Any, depth: int, max_depth: int) -> Iterator[
     indented = "  " * (depth - 1) + name
     yield _row(indented, type(component).__name__, shape, _weights(component))
     if depth != max_depth and isinstance(component, keras.Layer):
-        for layer in component._flatten_layers(include_self=False, recursive=False):
+        for layer in flat_layers(component, include_self=False, recursive=False):
             # An InputLayer has nothing to show.
             if not isinstance(layer, keras.layers.InputLayer):
                 yield from _rows_of(layer.name, layer, depth + 1, max_depth)

@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.keras_internals import learning_rate_of
 
 
 class ScaledSchedule(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
@@ -68,7 +69,7 @@ def scale_schedule(
     Raises:
         ConfigurationError: The rate is neither a number nor a Keras schedule.
     """
-    schedule = optimizer._learning_rate  # the property gives the rate of a step
+    schedule = learning_rate_of(optimizer)
     if isinstance(schedule, ScaledSchedule):  # another callback scales it, too
         return schedule.factor
     if isinstance(schedule, keras.Variable):

@@ -103,7 +103,7 @@ def move_optimizer(optimizer: keras.optimizers.Optimizer) -> None:
         }
 
 
-def decays(optimizer: keras.optimizers.Optimizer, variable: Any) -> bool:
+def decays_weight(optimizer: keras.optimizers.Optimizer, variable: Any) -> bool:
     """Return whether an optimizer's weight decay reaches a variable."""
     return bool(optimizer._use_weight_decay(variable))
 

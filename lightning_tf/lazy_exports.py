@@ -1,32 +1,46 @@
 """Public names of a package that are imported when they are asked for."""
 
+import ast
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 
 def lazy_exports(
-    package: str, modules: Mapping[str, str]
-) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """Make a package's ``__getattr__`` and ``__dir__`` (PEP 562).
+    package: str,
+) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
+    """Make a package's ``__getattr__``, ``__dir__`` (PEP 562) and ``__all__``.
+
+    The names are those that its ``__init__.py`` imports for type checkers, in the block ``if
+    TYPE_CHECKING``: each stands once, where editors find it too.
 
     Args:
         package: The package's ``__name__``.
-        modules: For each public name, its module, relative to the package.
 
     Example:
-        >>> __getattr__, __dir__ = lazy_exports(__name__, {"Trainer": "trainer"})
+        >>> __getattr__, __dir__, __all__ = lazy_exports(__name__)
     """
+    module = sys.modules[package]
+    tree = ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"))
+    modules = {
+        alias.name: str(node.module)
+        for block in tree.body
+        if isinstance(block, ast.If)
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
 
     def find(name: str) -> Any:
         if name not in modules:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        value = getattr(import_module(f"{package}.{modules[name]}"), name)
-        setattr(sys.modules[package], name, value)  # found at once from now on
+        value = getattr(import_module(modules[name]), name)
+        setattr(module, name, value)  # found at once from now on
         return value
 
     def names() -> list[str]:
-        return sorted({*vars(sys.modules[package]), *modules})
+        return sorted({*vars(module), *modules})
 
-    return find, names
+    return find, names, sorted(modules)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import keras
 
 from lightning_tf.exceptions import ConfigurationError, nearest
+from lightning_tf.keras_internals import flat_layers
 
 POLICIES = {
     "float32": "float32",
@@ -73,7 +74,7 @@ def check_models(owner_name: str, models: dict[str, keras.Layer], policy: str) -
     if dtype == "float32" or not models:
         return
 
-    layers = [layer for model in models.values() for layer in model._flatten_layers()]
+    layers = [layer for model in models.values() for layer in flat_layers(model)]
     if all(layer.compute_dtype != dtype for layer in layers if layer.weights):
         raise ConfigurationError(
             f"precision={policy!r}: no layer of {owner_name}'s models ({', '.join(models)}) "

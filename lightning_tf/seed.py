@@ -7,9 +7,9 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras.src.backend.common import global_state  # Keras gives no public way to its generator
 
 from lightning_tf.checks import checked_integer
+from lightning_tf.keras_internals import global_seed_generator
 
 MAX_SEED = 2**32 - 1
 _last_seed: int | None = None
@@ -34,7 +34,7 @@ def seed_everything(seed: int) -> int:
     global _last_seed
     seed = checked_integer("seed", seed, least=0, most=MAX_SEED)
     keras.utils.set_random_seed(seed)
-    generator = get_global_generator()
+    generator = global_seed_generator()
     if generator is not None:  # Keras makes it once in a process and never seeds it again
         generator.state.assign([seed, 0])
 
@@ -45,11 +45,6 @@ def seed_everything(seed: int) -> int:
 def get_last_seed() -> int | None:
     """Return the seed that `seed_everything` set last in this process, or None."""
     return _last_seed
-
-
-def get_global_generator() -> Any:
-    """Return what keras.random draws from without a seed; None before the first such draw."""
-    return global_state.get_global_attribute("global_seed_generator")
 
 
 def random_state() -> dict[str, Any]:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 from tensorflow.core.protobuf.config_pb2 import ConfigProto
+from tensorflow.core.protobuf.rewriter_config_pb2 import RewriterConfig
 from tensorflow.python.eager import context
 from tensorflow.python.framework import ops
 from tensorflow.python.framework.config import is_op_determinism_enabled
@@ -44,26 +46,31 @@ def forget_custom_gradients(names: Iterable[str]) -> None:
         ops.gradient_registry._registry.pop(name, None)
 
 
-def call_options() -> ConfigProto:
-    """Return the options under which this thread calls graphs."""
+def get_call_options() -> context.FunctionCallOptions:
+    """Return the options with which this thread calls graphs now."""
     context.context().ensure_initialized()
-    options = context.context().function_call_options.config_proto_serialized
-    return ConfigProto.FromString(options)
+    return context.context().function_call_options
 
 
-@contextmanager
-def calling_with(config: ConfigProto) -> Iterator[None]:
-    """Inside, this thread's graph calls are rewritten by these options.
+def set_call_options(options: context.FunctionCallOptions) -> None:
+    """Let this thread call graphs with these options; the public ones are the whole process'."""
+    context.context().function_call_options = options
 
-    ``tf.config.optimizer`` sets options for the whole process, a user's own graphs among them.
+
+def make_call_options() -> context.FunctionCallOptions | None:
+    """Make call options without Grappler's passes that serve GPUs only.
+
+    Returns:
+        None where the program has chosen options with ``tf.config.optimizer``.
     """
-    context.context().ensure_initialized()
-    before = context.context().function_call_options
-    context.context().function_call_options = context.FunctionCallOptions(config_proto=config)
-    try:
-        yield
-    finally:
-        context.context().function_call_options = before
+    config = ConfigProto.FromString(get_call_options().config_proto_serialized)
+    if config.HasField("graph_options"):
+        return None
+    rewrites = config.graph_options.rewrite_options
+    rewrites.layout_optimizer = RewriterConfig.OFF
+    rewrites.memory_optimization = RewriterConfig.NO_MEM_OPT
+    rewrites.disable_tfg_optimizer = True
+    return context.FunctionCallOptions(config_proto=config)
 
 
 # ---- pipelines
@@ -83,6 +90,19 @@ def shuffle_seeds(shuffle: Any) -> tuple[int, int]:
 def reshuffles(shuffle: Any) -> bool:
     """Return whether a shuffle takes another order each time that it is read."""
     return bool(shuffle._reshuffle_each_iteration)
+
+
+# ---- SavedModels
+
+
+def hub_folder_name(url: str) -> str:
+    """Return the name of the folder in tensorflow_hub's cache that holds a SavedModel.
+
+    Asking for the model itself hangs where there is no network.
+    """
+    from tensorflow_hub import compressed_module_resolver
+
+    return Path(compressed_module_resolver._module_dir(url)).name
 
 
 # ---- strategies
@@ -114,7 +134,7 @@ def merged_replicas() -> Iterator[None]:
         interim.maybe_merge_call = enter
 
 
-def join_workers(
+def make_multi_worker_strategy(
     cluster_resolver: Any, workers: int, devices: Sequence[str], **timeouts_in_ms: int
 ) -> tf.distribute.Strategy:
     """Join the workers of a cluster, each with these devices; return once every one is there.

@@ -8,6 +8,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from lightning_tf.keras_internals import ever_trainable, flat_layers
+
 
 def components(owner: object) -> Iterator[tuple[str, Any]]:
     """Yield the layers, variables and seed generators among an object's attributes.
@@ -71,11 +73,6 @@ def named_weights(task: object) -> dict[str, Any]:
     return {f"task.{name}": variable for name, variable in all_variables(task).items()}
 
 
-def tensorflow_variable(variable: Any) -> Any:
-    """Return TensorFlow's variable inside one of Keras, past its casts, or TensorFlow's own."""
-    return variable._value if isinstance(variable, keras.Variable) else variable
-
-
 def unbuilt_layers(owner: object) -> list[keras.Layer]:
     """Return the layers among an object's attributes that a first batch must build."""
     return [layer for layer in _layers(owner) if not layer.built]
@@ -96,7 +93,7 @@ def frozen_pattern(owner: object) -> tuple[int, ...]:
     Holds layers besides variables: freezing a BatchNormalization without scale and center changes
     what it computes and no variable that trains.
     """
-    layers = [layer for root in _layers(owner) for layer in root._flatten_layers()]
+    layers = [layer for root in _layers(owner) for layer in flat_layers(root)]
     trained = (*trainable_variables(owner), *(layer for layer in layers if layer.trainable))
     return tuple(id(each) for each in trained)
 
@@ -133,8 +130,8 @@ def _trainable_ever(component: Any) -> list[Any]:
         return _trainable_now(component)
 
     # Freezing a layer moves nothing: its weights stay in the list that Keras tracks as trainable.
-    layers = [component, *component._flatten_layers(include_self=False)]
-    ever = {id(variable) for layer in layers for variable in layer._trainable_variables}
+    layers = flat_layers(component)
+    ever = {id(variable) for layer in layers for variable in ever_trainable(layer)}
     return [variable for variable in component.variables if id(variable) in ever]
 
 

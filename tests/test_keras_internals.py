@@ -79,8 +79,8 @@ def test_an_optimizers_schedule_and_decay():
     kernel, bias = keras.Variable([[1.0]], name="kernel"), keras.Variable([1.0], name="bias")
     optimizer.exclude_from_weight_decay(var_names=["bias"])
     optimizer.build([kernel, bias])
-    assert internals.decays(optimizer, kernel)
-    assert not internals.decays(optimizer, bias)
+    assert internals.decays_weight(optimizer, kernel)
+    assert not internals.decays_weight(optimizer, bias)
     assert internals.slot_index(optimizer, bias) == 1
 
 

@@ -22,14 +22,16 @@ def test_custom_gradients_stand_in_the_table_until_they_are_forgotten():
     assert not any(name in table for name in names)
 
 
-def test_graphs_are_called_with_other_options_inside_the_block_only():
-    before = internals.call_options()
-    other = internals.ConfigProto()
-    other.graph_options.rewrite_options.disable_tfg_optimizer = True
-    with internals.calling_with(other):
-        assert internals.call_options().graph_options.rewrite_options.disable_tfg_optimizer
+def test_this_threads_graphs_are_called_with_the_options_that_are_set():
+    before, other = internals.get_call_options(), internals.make_call_options()
+    internals.set_call_options(other)
+    try:
+        assert internals.get_call_options() is other
         assert int(tf.function(lambda x: x + 1)(tf.constant(1))) == 2
-    assert internals.call_options() == before
+        assert internals.make_call_options() is None  # somebody has chosen
+    finally:
+        internals.set_call_options(before)
+    assert internals.get_call_options() is before
 
 
 def test_shuffles_and_their_seeds_are_found_in_a_pipeline():

@@ -25,7 +25,7 @@ import tensorflow as tf
 from lightning_tf.checkpoint.atomic_directory import AtomicDirectory, locate
 from lightning_tf.checkpoint.digests import digest, digest_while_syncing
 from lightning_tf.exceptions import CheckpointError
-from lightning_tf.variables import tensorflow_variable
+from lightning_tf.keras_internals import wrapped_variable
 from lightning_tf.version import __version__
 
 FORMAT = 3  # the only one that is read; one more whenever what is written changes
@@ -183,7 +183,7 @@ def assign_tensors(variables: dict[str, Any], tensors: dict[str, np.ndarray], wh
 
 
 def _array(variable: Any) -> np.ndarray:
-    tensor = tensorflow_variable(variable).read_value()
+    tensor = wrapped_variable(variable).read_value()
     if tensor.dtype == tf.bfloat16:  # the file format has it, its reader for NumPy has not
         tensor = tf.cast(tensor, tf.float32)
     return np.asarray(memoryview(tensor))  # tensor.numpy() would copy

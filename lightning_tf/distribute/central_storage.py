@@ -8,6 +8,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from lightning_tf.keras_internals import wrapped_variable
+
 
 class CentralStorage(keras.StatelessScope):  # type: ignore[misc]
     """Assignments to Keras variables on one replica, kept until all replicas have run.
@@ -47,7 +49,7 @@ class CentralStorage(keras.StatelessScope):  # type: ignore[misc]
     def get_current_value(self, variable: keras.Variable) -> Any:
         """Return what Keras reads: the value assigned on this replica, else the variable's."""
         value = super().get_current_value(variable)
-        return variable._value if value is None else value
+        return wrapped_variable(variable) if value is None else value
 
     def movements(self, examples: tf.Tensor, fraction: tf.Tensor) -> list[tf.Tensor | None]:
         """Return what each of `assigned` moves by on this replica, to be summed over replicas.
@@ -74,7 +76,9 @@ class CentralStorage(keras.StatelessScope):  # type: ignore[misc]
         self, variable: keras.Variable, examples: tf.Tensor, fraction: tf.Tensor
     ) -> tf.Tensor:
         # The movement alone: a sum of whole values would count the shared one for each replica.
-        movement = self.state_mapping[id(variable)] - tf.convert_to_tensor(variable._value)
+        movement = self.state_mapping[id(variable)] - tf.convert_to_tensor(
+            wrapped_variable(variable)
+        )
         if variable.aggregation != "sum":
             movement = movement * tf.cast(fraction, movement.dtype)
         # Chosen, not multiplied by 0: what an idle replica computes may be infinite.
@@ -102,6 +106,6 @@ def assign_central(
     """
     for variable, movement, other in zip(variables, movements, others, strict=True):
         if movement is None:
-            variable._value.assign(other)
+            wrapped_variable(variable).assign(other)
         else:
-            variable._value.assign_add(movement)
+            wrapped_variable(variable).assign_add(movement)

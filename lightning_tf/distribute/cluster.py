@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.tensorflow_internals import is_multi_worker
 
 FIRST_SLURM_PORT, SLURM_PORTS = 20_000, 10_000  # below those that systems give out by themselves
 JOBS = ("chief", "master", "worker")  # of TF_CONFIG; every one of them trains
@@ -60,7 +61,7 @@ class Cluster:
             None where one process drives all devices.
         """
         resolver = strategy.cluster_resolver
-        if resolver is None or not strategy.extended._in_multi_worker_mode():
+        if not is_multi_worker(strategy):
             return None
         cluster = resolver.cluster_spec().as_dict()
         task = {"type": resolver.task_type, "index": resolver.task_id}

@@ -16,13 +16,13 @@ from lightning_tf.distribute.placement import Compute, Placement
 from lightning_tf.distribute.replica_batch import ReplicaBatch
 from lightning_tf.distribute.replica_tracing import (
     enter_replica,
-    keep_losses_undivided,
     make_spare_generator,
-    separate_losses,
     separate_seeds,
 )
 from lightning_tf.distribute.workers import Workers
 from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.keras_internals import losses_of_each_thread, undivided_losses
+from lightning_tf.tensorflow_internals import merged_replicas
 
 
 class Replicas(Placement):
@@ -66,7 +66,7 @@ class Replicas(Placement):
 
     @contextmanager
     def _strategy_scope(self) -> Iterator[None]:
-        with self.strategy.scope(), keep_losses_undivided():
+        with self.strategy.scope(), undivided_losses():
             _ = self._generator  # made here: none can be made while a replica is traced
             yield
 
@@ -95,7 +95,7 @@ class Replicas(Placement):
             replica_batch = ReplicaBatch(piece, examples, fraction, may_be_idle=any(may_be_idle))
             return compute(piece, replica_batch)
 
-        with separate_seeds(), separate_losses():
+        with separate_seeds(), losses_of_each_thread():
             return self._run_pieces(on_replica, pieces)
 
     def _run_pieces(self, on_replica: Callable[..., Any], pieces: Any) -> Any:
@@ -151,7 +151,7 @@ class Replicas(Placement):
 
     def apply_context(self) -> AbstractContextManager[Any]:
         """Return a context in which Keras takes the replicas as merged, which they are."""
-        return _merged()
+        return merged_replicas()
 
     # ---- in the graph, on a replica
 
@@ -183,18 +183,3 @@ def _real_rows(output: Any, replica_batch: Any) -> Any:
     rows = tf.minimum(output.dense_shape[0], tf.cast(count, tf.int64))
     size = tf.concat([[rows], output.dense_shape[1:]], 0)
     return tf.sparse.slice(output, tf.zeros_like(output.dense_shape), size)
-
-
-@contextmanager
-def _merged() -> Iterator[None]:
-    """Let Keras' optimizers update from outside the replicas.
-
-    They enter `merge_call` by themselves, which is an error where the replicas are merged already.
-    """
-    interim = tf.__internal__.distribute.interim
-    enter = interim.maybe_merge_call
-    interim.maybe_merge_call = lambda act, strategy, *args, **kwargs: act(strategy, *args, **kwargs)
-    try:
-        yield
-    finally:
-        interim.maybe_merge_call = enter

@@ -8,12 +8,12 @@ import numpy as np
 import tensorflow as tf
 
 from lightning_tf.distribute.workers import Workers
-from lightning_tf.variables import tensorflow_variable
+from lightning_tf.keras_internals import wrapped_variable
 
 
 def is_sync_on_read(variable: Any) -> bool:
     """Return whether replicas hold different values of a variable, combined when it is read."""
-    value = tensorflow_variable(variable)
+    value = wrapped_variable(variable)
     return (
         isinstance(value, tf.distribute.DistributedValues)
         and value.synchronization == tf.VariableSynchronization.ON_READ
@@ -33,7 +33,7 @@ class SyncOnRead:
 
     def __init__(self, variable: Any, workers: Workers) -> None:
         self._workers = workers
-        self._value = tensorflow_variable(variable)
+        self._value = wrapped_variable(variable)
         # This worker's replicas' variables, in their order.
         self._copies = self._value.distribute_strategy.experimental_local_results(self._value)
         self.dtype: tf.DType = self._value.dtype

@@ -12,6 +12,7 @@ import tensorflow as tf
 from lightning_tf.distribute.all_reduce import all_reduce
 from lightning_tf.distribute.placement import Placement
 from lightning_tf.distribute.replica_batch import ReplicaBatch
+from lightning_tf.keras_internals import flat_layers, wrapped_variable
 from lightning_tf.variables import all_variables, components, optimizable_variables
 
 
@@ -61,15 +62,17 @@ class UnsyncedStatistics:
             return
 
         # Put back, not skipped: a branch around the layers of a whole step would cost more.
-        before = [tf.identity(variable._value) for variable in self.variables]
+        before = [tf.identity(wrapped_variable(variable)) for variable in self.variables]
         yield
         for variable, old in zip(self.variables, before, strict=True):
-            variable._value.assign(tf.where(replica_batch.is_real, variable._value, old))
+            wrapped_variable(variable).assign(
+                tf.where(replica_batch.is_real, wrapped_variable(variable), old)
+            )
 
     def _average_on_replica(self) -> None:
         replica = tf.distribute.get_replica_context()
         is_first = tf.equal(replica.replica_id_in_sync_group, 0)
-        values = [tf.identity(variable._value) for variable in self.variables]
+        values = [tf.identity(wrapped_variable(variable)) for variable in self.variables]
 
         # Differences from the first replica's: equal values stay what they are to the last bit.
         first = all_reduce([tf.where(is_first, value, tf.zeros_like(value)) for value in values])
@@ -77,12 +80,12 @@ class UnsyncedStatistics:
 
         for variable, base, difference in zip(self.variables, first, differences, strict=True):
             count = tf.cast(self.placement.num_replicas, base.dtype)
-            variable._value.assign(base + difference / count)
+            wrapped_variable(variable).assign(base + difference / count)
 
 
 def _synchronized(task: object) -> Iterator[int]:
     for _, component in components(task):
         if isinstance(component, keras.Layer):
-            for layer in component._flatten_layers():
+            for layer in flat_layers(component):
                 if getattr(layer, "synchronized", False):
                     yield from (id(variable) for variable in layer.variables)

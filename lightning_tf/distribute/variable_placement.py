@@ -12,8 +12,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from lightning_tf import keras_internals
 from lightning_tf.exceptions import ConfigurationError
-from lightning_tf.variables import tensorflow_variable
 
 
 def get_variable_strategy(variable: Any) -> tf.distribute.Strategy | None:
@@ -22,7 +22,7 @@ def get_variable_strategy(variable: Any) -> tf.distribute.Strategy | None:
     Args:
         variable: Of Keras or TensorFlow.
     """
-    variable = tensorflow_variable(variable)
+    variable = keras_internals.wrapped_variable(variable)
     # Copies on replicas, or one copy that updates of all replicas reach through the strategy.
     return getattr(variable, "distribute_strategy", None)
 
@@ -56,24 +56,18 @@ def move_variables(variables: Mapping[str, Any]) -> bool:
             )
 
     for variable in elsewhere.values():
-        value = variable._value
+        value = keras_internals.wrapped_variable(variable)
         strategy = get_variable_strategy(variable)
         if strategy is not None:  # one copy: reading the whole is refused in another's scope
             value = strategy.experimental_local_results(value)[0]
-        variable._initialize(value.numpy())  # Keras' own way to make what it wraps
+        keras_internals.initialize_again(variable, value.numpy())
     return bool(elsewhere)
 
 
 def move_optimizer(optimizer: keras.optimizers.Optimizer) -> None:
     """Move an optimizer, with its slots where it has any, to the current strategy."""
     move_variables({f"{i}": variable for i, variable in enumerate(optimizer.variables)})
-    optimizer._distribution_strategy = tf.distribute.get_strategy()
-    # It finds slots by what the model's variables wrap, which has moved.
-    if optimizer.built:
-        optimizer._trainable_variables_indices = {
-            optimizer._var_key(variable): i
-            for i, variable in enumerate(optimizer._trainable_variables)
-        }
+    keras_internals.move_optimizer(optimizer)
 
 
 def drop_compiled_functions(layers: Iterable[keras.Layer]) -> None:
@@ -82,7 +76,7 @@ def drop_compiled_functions(layers: Iterable[keras.Layer]) -> None:
     They hold the variables that were there when they were traced.
     """
     for layer in layers:
-        for model in layer._flatten_layers():
+        for model in keras_internals.flat_layers(layer):
             if isinstance(model, keras.Model):
                 model.train_function = model.test_function = model.predict_function = None
 

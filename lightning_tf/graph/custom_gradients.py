@@ -5,9 +5,7 @@ from __future__ import annotations
 import weakref
 from typing import Any
 
-from tensorflow.python.framework import ops
-
-ATTRIBUTE = "_gradient_op_type"
+from lightning_tf.tensorflow_internals import custom_gradient_names, forget_custom_gradients
 
 
 def release_custom_gradients(graph: Any, *, after: object) -> None:
@@ -25,13 +23,5 @@ def release_custom_gradients(graph: Any, *, after: object) -> None:
     Example:
         >>> release_custom_gradients(traced.graph, after=window)
     """
-    operations = graph.get_operations()
-    names = [op.get_attr(ATTRIBUTE) for op in operations if ATTRIBUTE in op.node_def.attr]
-    finalizer = weakref.finalize(after, _unregister, [name.decode() for name in names])
+    finalizer = weakref.finalize(after, forget_custom_gradients, custom_gradient_names(graph))
     finalizer.atexit = False  # the table ends with the process
-
-
-def _unregister(names: list[str]) -> None:
-    table = ops.gradient_registry._registry
-    for name in names:
-        table.pop(name, None)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from types import TracebackType
 
 import tensorflow as tf
-from tensorflow.core.protobuf.config_pb2 import ConfigProto
-from tensorflow.core.protobuf.rewriter_config_pb2 import RewriterConfig
-from tensorflow.python.eager import context  # options of one call have no public name
+
+from lightning_tf.tensorflow_internals import get_call_options, make_call_options, set_call_options
 
 
 class GrapplerOptions:
@@ -29,20 +28,14 @@ class GrapplerOptions:
 
     def __init__(self) -> None:
         self._options = self._options_outside = None
-        config = ConfigProto.FromString(_call_options().config_proto_serialized)
-        # Graph options are there only where the program has chosen some.
-        if not config.HasField("graph_options") and not tf.config.list_logical_devices("GPU"):
-            rewrites = config.graph_options.rewrite_options
-            rewrites.layout_optimizer = RewriterConfig.OFF
-            rewrites.memory_optimization = RewriterConfig.NO_MEM_OPT
-            rewrites.disable_tfg_optimizer = True
-            self._options = context.FunctionCallOptions(config_proto=config)
+        if not tf.config.list_logical_devices("GPU"):
+            self._options = make_call_options()
 
     def __enter__(self) -> None:
         """Take the options for this thread's calls."""
         if self._options is not None:
-            self._options_outside = _call_options()
-            context.context().function_call_options = self._options
+            self._options_outside = get_call_options()
+            set_call_options(self._options)
 
     def __exit__(
         self,
@@ -52,10 +45,4 @@ class GrapplerOptions:
     ) -> None:
         """Put back the options that were there."""
         if self._options is not None:
-            context.context().function_call_options = self._options_outside
-
-
-def _call_options() -> context.FunctionCallOptions:
-    """Return the options with which this thread calls graphs now."""
-    context.context().ensure_initialized()
-    return context.context().function_call_options
+            set_call_options(self._options_outside)

@@ -12,10 +12,10 @@ from lightning_tf.distribute.replica_batch import ReplicaBatch
 from lightning_tf.distribute.unsynced_statistics import UnsyncedStatistics
 from lightning_tf.exceptions import ConfigurationError, nearest
 from lightning_tf.graph.losses import name_losses, scalar_loss
+from lightning_tf.keras_internals import wrapped_variable
 from lightning_tf.optimizers.named_optimizer import NamedOptimizer
 from lightning_tf.optimizers.packed_slots import PackedSlots
 from lightning_tf.step_context import StepContext, enter_step_context
-from lightning_tf.variables import tensorflow_variable
 
 Values = dict[str, tf.Tensor]  # float32 scalars by name
 Gradients = dict[str, list[Any]]  # by optimizer, one for each of its variables, None among them
@@ -179,7 +179,7 @@ def _weigh(loss: tf.Tensor, replica_batch: ReplicaBatch | None) -> tf.Tensor:
 
 def _gradients(tape: tf.GradientTape, loss: tf.Tensor, variables: list[Any]) -> list[Any]:
     """Return a loss's gradient for each variable, of its shape; None where it does not depend."""
-    sources = [tensorflow_variable(variable) for variable in variables]
+    sources = [wrapped_variable(variable) for variable in variables]
     return [_dense(g, v) for g, v in zip(tape.gradient(loss, sources), sources, strict=True)]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import keras
 
 from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.keras_internals import change_class, flat_layers
 from lightning_tf.layers.fused_batch_normalization import FusedBatchNormalization
 
 
@@ -38,12 +39,12 @@ class BatchNormalizationSwap:
         for layer in _layers(model):
             if type(layer) is keras.layers.BatchNormalization:
                 self._synchronized_before.append((layer, layer.synchronized))
-                layer.__class__ = FusedBatchNormalization
+                change_class(layer, FusedBatchNormalization)
 
     def restore(self) -> None:
         """Make the layers again what they were."""
         for layer, synchronized in self._synchronized_before:
-            layer.__class__ = keras.layers.BatchNormalization
+            change_class(layer, keras.layers.BatchNormalization)
             layer.synchronized = synchronized
         self._synchronized_before.clear()
 
@@ -104,7 +105,7 @@ def synchronize_batch_normalization(layers: Iterable[keras.Layer], *, all_layers
     """
     for layer in (inner for outer in layers for inner in _layers(outer)):
         if type(layer) is keras.layers.BatchNormalization and (all_layers or layer.synchronized):
-            layer.__class__ = FusedBatchNormalization
+            change_class(layer, FusedBatchNormalization)
         if isinstance(layer, FusedBatchNormalization) and all_layers:
             layer.synchronized = True
 
@@ -115,7 +116,7 @@ def _clone(layer: keras.Layer) -> keras.Layer:
 
 def _layers(model: keras.Layer) -> list[keras.Layer]:
     """Return the model and all layers in it, each before those in it."""
-    return list(model._flatten_layers())
+    return flat_layers(model)
 
 
 def _cannot_copy(model: keras.Model, reason: str) -> str:

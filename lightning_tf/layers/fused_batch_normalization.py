@@ -6,9 +6,9 @@ from typing import Any
 
 import keras
 import tensorflow as tf
-from tensorflow.python.framework.config import is_op_determinism_enabled  # no public name
 
 from lightning_tf.step_context import current_replica_batch
+from lightning_tf.tensorflow_internals import is_op_determinism_enabled
 
 # Below this cuDNN refuses the fused operation.
 SMALLEST_FUSED_EPSILON = 1.001e-5

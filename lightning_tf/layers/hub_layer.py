@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from lightning_tf.exceptions import ConfigurationError, nearest
+from lightning_tf.tensorflow_internals import hub_folder_name
 
 PROBE_SECONDS = 3.0  # that a host has for answering
 HUB_PREFIX = "hub:"
@@ -222,12 +223,9 @@ def _probe(url: str) -> None:
     Raises:
         OSError: The host cannot be reached.
     """
-    from tensorflow_hub import compressed_module_resolver, resolver
+    from tensorflow_hub import resolver
 
-    cached = (
-        Path(resolver.tfhub_cache_dir(use_temp=True))
-        / (compressed_module_resolver._module_dir(url).rpartition(os.sep)[2])
-    )
+    cached = Path(resolver.tfhub_cache_dir(use_temp=True)) / hub_folder_name(url)
     parts = urlparse(url)
     if not cached.is_dir() and parts.scheme in ("http", "https"):
         port = parts.port or (443 if parts.scheme == "https" else 80)

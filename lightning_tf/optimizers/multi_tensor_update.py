@@ -18,8 +18,8 @@ import keras
 import tensorflow as tf
 
 from lightning_tf.distribute.placement import Placement
+from lightning_tf.keras_internals import replaced_update, wrapped_variable
 from lightning_tf.optimizers.packed_slots import PackedSlots, SlotGroup, group_variables
-from lightning_tf.variables import tensorflow_variable
 
 
 def has_multi_tensor_rule(optimizer: keras.optimizers.Optimizer) -> bool:
@@ -46,18 +46,8 @@ def use_multi_tensor_update(
         yield
         return
 
-    # On the instance, past Keras' tracking of attributes, and gone when the update is traced.
-    replaced = {
-        "_apply_weight_decay": lambda variables: None,
-        "_backend_update_step": MultiTensorUpdate(optimizer, placement, slots),
-    }
-    vars(optimizer).update(replaced)
-
-    try:
+    with replaced_update(optimizer, MultiTensorUpdate(optimizer, placement, slots)):
         yield
-    finally:
-        for name in replaced:
-            del vars(optimizer)[name]
 
 
 class MultiTensorUpdate:
@@ -87,7 +77,7 @@ class MultiTensorUpdate:
             variables: Of Keras or of TensorFlow.
             rate: As Keras hands it over; each replica reads its own.
         """
-        variables = [tensorflow_variable(variable) for variable in variables]
+        variables = [wrapped_variable(variable) for variable in variables]
         groups, order = [], []
         for members, decays in group_variables(self.optimizer, variables):
             grouped = [variables[i] for i in members]

@@ -18,6 +18,7 @@ import tensorflow as tf
 from lightning_tf.distribute.placement import Placement
 from lightning_tf.distribute.variable_placement import move_optimizer
 from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.keras_internals import wrapped_variable
 from lightning_tf.optimizers.clipping import Clipping
 from lightning_tf.optimizers.gradient_accumulator import GradientAccumulator
 from lightning_tf.optimizers.loss_scaler import LossScaler
@@ -26,7 +27,7 @@ from lightning_tf.optimizers.multi_tensor_update import (
     use_multi_tensor_update,
 )
 from lightning_tf.optimizers.packed_slots import PackedSlots
-from lightning_tf.variables import optimizable_variables, tensorflow_variable, trainable_variables
+from lightning_tf.variables import optimizable_variables, trainable_variables
 
 log = logging.getLogger("lightning_tf")
 
@@ -115,7 +116,7 @@ class NamedOptimizer:
     def pack_slots(self, slots: PackedSlots) -> Iterator[None]:
         """Trace its updates for a window, which keeps the slots of small variables packed."""
         if has_multi_tensor_rule(self.optimizer):
-            variables = [tensorflow_variable(variable) for variable in self.variables]
+            variables = [wrapped_variable(variable) for variable in self.variables]
             slots.plan(self.optimizer, variables)
         self._packed_slots = slots
         try:

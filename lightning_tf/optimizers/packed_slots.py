@@ -11,15 +11,10 @@ import keras
 import tensorflow as tf
 
 from lightning_tf.distribute.placement import Placement
+from lightning_tf.keras_internals import SLOT_ATTRIBUTES, decays_weight, slot_index
 
 # Above it, copying to and fro costs more than the operations saved (measured on two CPU cores).
 LARGEST_IN_A_GROUP = 2048
-# The slots that each keeps, by attribute.
-SLOTS: dict[type, Callable[[Any], tuple[str, ...]]] = {
-    keras.optimizers.Adam: lambda optimizer: ("_momentums", "_velocities"),
-    keras.optimizers.AdamW: lambda optimizer: ("_momentums", "_velocities"),
-    keras.optimizers.SGD: lambda optimizer: ("momentums",) if optimizer.momentum else (),
-}
 
 
 def group_variables(
@@ -34,7 +29,7 @@ def group_variables(
     decay = getattr(optimizer, "weight_decay", None)
     for i, variable in enumerate(variables):
         small = variable.shape.num_elements() <= LARGEST_IN_A_GROUP
-        decays = decay is not None and optimizer._use_weight_decay(variable)
+        decays = decay is not None and decays_weight(optimizer, variable)
         groups.setdefault((variable.dtype, decays, None if small else i), []).append(i)
     return [(members, decays) for (_, decays, _), members in groups.items()]
 
@@ -49,7 +44,7 @@ class SlotGroup:
         self.variables, self.dtype = variables, variables[0].dtype
         self._optimizer = optimizer
         # Positions among the optimizer's slots, which are found anew in every update.
-        self._places = [optimizer._get_variable_index(variable) for variable in variables]
+        self._places = [slot_index(optimizer, variable) for variable in variables]
 
         # Those of a shape lie together: stacked, they need one reshaping for all of them.
         self._stacks: dict[tuple[int, ...], list[int]] = {}
@@ -131,7 +126,7 @@ class PackedSlotGroup(SlotGroup):
 
     def __init__(self, optimizer: keras.optimizers.Optimizer, variables: list[tf.Variable]) -> None:
         super().__init__(optimizer, variables)
-        self._names = SLOTS[type(optimizer)](optimizer)
+        self._names = SLOT_ATTRIBUTES[type(optimizer)](optimizer)
         zeros = tf.zeros([sum(self._sizes)], self.dtype)  # (elements,)
         self._arrays = {name: tf.Variable(zeros, trainable=False) for name in self._names}
 

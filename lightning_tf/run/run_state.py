@@ -9,7 +9,8 @@ from lightning_tf.checkpoint.io import RUN_FILE, Checkpoint, Snapshot, assign_te
 from lightning_tf.distribute.sync_on_read import SyncOnRead
 from lightning_tf.exceptions import CheckpointError
 from lightning_tf.hyperparameters import checked_state, class_path
-from lightning_tf.seed import get_global_generator, random_state, restore_random_state
+from lightning_tf.keras_internals import global_seed_generator
+from lightning_tf.seed import random_state, restore_random_state
 from lightning_tf.variables import named_weights
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ def everything(trainer: Trainer, task: Task) -> dict[str, Any]:
     for callback in trainer.callbacks:
         own = callback.variables().items()
         variables |= {f"{CALLBACK}{callback.state_key}.{k}": v for k, v in own}
-    generator = get_global_generator()
+    generator = global_seed_generator()
     if generator is not None:
         variables["keras.global_seed_generator"] = generator.state
     return variables

@@ -12,6 +12,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.keras_internals import producing_layer
 from lightning_tf.seed import random_state, restore_random_state
 from lightning_tf.tasks.image_classification.image_classification import ImageClassification
 
@@ -125,7 +126,7 @@ def _add_features_output(model: keras.Model) -> keras.Model:
             last = model.outputs[0]._keras_history.operation
         # A softmax of its own takes logits, not features: the layer before it is the classifier.
         if isinstance(last, (keras.layers.Softmax, keras.layers.Activation)):
-            last = last.input._keras_history.operation
+            last = producing_layer(last.input)
         return keras.Model(model.inputs, [last.input, model.outputs[0]])
     except (AttributeError, ValueError, IndexError) as error:
         raise ConfigurationError(

@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from lightning_tf.exceptions import ConfigurationError, nearest
+from lightning_tf.keras_internals import flat_layers
 from lightning_tf.tasks.gan.dcgan import dcgan_discriminator, dcgan_generator
 from lightning_tf.tasks.gan.mlp import mlp_discriminator, mlp_generator
 
@@ -192,7 +193,7 @@ def refuse_batch_statistics(discriminator: keras.Model) -> None:
     Raises:
         ConfigurationError: There is such a layer; names it.
     """
-    for layer in discriminator._flatten_layers():
+    for layer in flat_layers(discriminator):
         if isinstance(layer, keras.layers.BatchNormalization):
             raise ConfigurationError(
                 f"loss='wgan-gp' penalises the critic's gradient for each image, but layer "

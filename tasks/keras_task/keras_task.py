@@ -11,6 +11,7 @@ from lightning_tf.data.array_data import ArrayData
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.sources.dataset_pair import DatasetPair
 from lightning_tf.exceptions import ConfigurationError, DataError
+from lightning_tf.keras_internals import compiled_loss_weights, compiled_metrics
 from lightning_tf.tasks.common.fused_batch_norm_task import FusedBatchNormTask
 from lightning_tf.tasks.keras_task.compile_choices import loss_object, metric_objects, single
 
@@ -194,8 +195,8 @@ def _compiled(model: Any) -> dict[str, Any]:
     if not model.compiled:
         return {}
 
-    loss, metrics = model._compile_loss, model._compile_metrics
-    if loss is not None and loss._user_loss_weights is not None:
+    metrics, weighted_metrics = compiled_metrics(model)
+    if compiled_loss_weights(model) is not None:
         raise ConfigurationError(
             f"model {model.name!r} is compiled with loss_weights; put the weight into the loss."
         )
@@ -203,8 +204,8 @@ def _compiled(model: Any) -> dict[str, Any]:
     return {
         "loss": model.loss,
         "optimizer": model.optimizer,
-        "metrics": None if metrics is None else metrics._user_metrics,
-        "weighted_metrics": None if metrics is None else metrics._user_weighted_metrics,
+        "metrics": metrics,
+        "weighted_metrics": weighted_metrics,
     }
 
 

@@ -13,6 +13,7 @@ import tensorflow as tf
 from lightning_tf.checks import checked_fraction, checked_integer
 from lightning_tf.data.images.image_spec import ImageSpec
 from lightning_tf.exceptions import ConfigurationError, nearest
+from lightning_tf.keras_internals import flat_layers
 from lightning_tf.tasks.common.built_classifier import BuiltClassifier
 from lightning_tf.tasks.transfer_learning.backbone import Backbone, BuiltBackbone
 from lightning_tf.tasks.transfer_learning.preprocessing import ImagePreprocessing
@@ -117,7 +118,7 @@ class TransferClassifier:
     def _freeze(self, backbone: keras.Layer) -> None:
         backbone.trainable = self.train_backbone
         # Layers at any depth: a backbone may hold models.
-        known = {layer.name: layer for layer in backbone._flatten_layers(include_self=False)}
+        known = {layer.name: layer for layer in flat_layers(backbone, include_self=False)}
         for name in self.fixed_layers:
             if name not in known:
                 raise ConfigurationError(
