@@ -150,42 +150,45 @@ class Reads(NumberTask):
         self.start, self.units = start, units
 
 
-def moved(module, name="Reads"):
-    return type(name, (Reads,), {"__module__": module})
+class Writes(Reads):
+    pass
 
 
 @pytest.mark.parametrize(
-    ("before", "start", "units", "resumed"),
+    ("kind", "module", "start", "units", "resumed"),
     [
-        (moved("package.old.place"), None, 1, True),
-        (moved("package.old.place"), 5, 1, True),  # learned by the run, asked for by nobody
-        (moved("package.old.place"), None, 2, False),
-        (moved("package.old.place", "Writes"), None, 1, False),
-        (moved("package.new"), None, 2, True),
+        (Reads, "old.place", None, 1, True),
+        (Reads, "old.place", 5, 1, True),  # learned by the run, asked for by nobody
+        (Reads, "old.place", None, 2, False),
+        (Writes, "old.place", None, 1, False),
+        (Reads, Reads.__module__, None, 2, True),
     ],
     ids=["moved", "learned", "other arguments", "other name", "the same class, other arguments"],
 )
 def test_last_finds_a_class_that_moved_and_no_other_of_its_name(
-    tmp_path, before, start, units, resumed
+    tmp_path, monkeypatch, kind, module, start, units, resumed
 ):
-    def fit(kind, epochs, **arguments):
-        task = kind(NumberData([1, 1]), **arguments)
-        trainer = Trainer(
-            **{**quiet(max_epochs=epochs), "enable_checkpointing": True}, default_root_dir=tmp_path
-        )
+    def fit(task, epochs):
+        arguments = {**quiet(max_epochs=epochs), "enable_checkpointing": True}
+        trainer = Trainer(**arguments, default_root_dir=tmp_path)
         trainer.fit(task, ckpt_path="last")
         return trainer
 
-    fit(before, 1, start=start, units=units)
-    assert fit(moved("package.new"), 2).resumed == resumed
+    data = NumberData([1, 1])
+    with monkeypatch.context() as before:
+        before.setattr(kind, "__module__", module)
+        fit(kind(data, start, units), 1)
+    assert fit(Reads(data), 2).resumed == resumed
 
 
-def test_a_task_is_rebuilt_from_a_checkpoint_of_its_class_in_another_module(tmp_path):
+def test_a_task_is_rebuilt_from_a_checkpoint_of_its_class_in_another_module(tmp_path, monkeypatch):
     data = NumberData([1, 1])
     trainer = Trainer(**quiet(max_epochs=1))
-    trainer.fit(moved("__main__")(data, units=3))
-    trainer.save_checkpoint(tmp_path / "a")
-    assert moved("package.new").from_checkpoint(tmp_path / "a", data=data).units == 3
+    with monkeypatch.context() as before:
+        before.setattr(Reads, "__module__", "__main__")
+        trainer.fit(Reads(data, units=3))
+        trainer.save_checkpoint(tmp_path / "a")
+    assert Reads.from_checkpoint(tmp_path / "a", data=data).units == 3
 
 
 def test_last_of_a_folder_that_was_named_is_looked_for_there_alone(tmp_path):
