@@ -35,7 +35,7 @@ def test_uneven_batches_and_replicas_without_examples(batch_size):
 
 
 @pytest.mark.parametrize("kind", [Normalized, pytest.param(KerasNormalized, marks=thorough)])
-def test_synchronized_batch_normalization(kind):
+def test_synchronised_batch_normalisation(kind):
     assert_equal_on_replicas(lambda: kind(FewData(7)), counts=(4,))
 
 
