@@ -69,7 +69,8 @@ def test_a_task_moves_between_trainers_of_different_devices():
         values = trainer.test(task)
         expected = expected or values
         assert values == pytest.approx(expected, rel=1e-6)
-        assert get_variable_strategy(task.model.layers[0].kernel) is getattr(trainer.placement, "strategy", None)
+        strategy = getattr(trainer.placement, "strategy", None)
+        assert get_variable_strategy(task.model.layers[0].kernel) is strategy
 
 
 @pytest.mark.parametrize("devices", [1, 2])

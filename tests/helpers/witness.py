@@ -141,6 +141,8 @@ CASES = {
 def witness(name, folder):
     """Run a case and return a line for each logged value and each tensor."""
     make, arguments = CASES[name]
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(0)  # before the task: some bring models that are made already
     checkpoint = folder / name
     rows, epochs = Rows(), SHORT["max_epochs"]
     lines = _fit(make(), rows, checkpoint, arguments)
@@ -153,7 +155,6 @@ def witness(name, folder):
 
 
 def _fit(task, rows, checkpoint, arguments, ckpt_path=None):
-    keras.utils.clear_session()
     quiet = {"enable_progress_bar": False, "enable_model_summary": False}
     quiet |= {"enable_checkpointing": False, "logger": rows, "seed": 0, "accelerator": "cpu"}
     trainer = Trainer(**{**SHORT, **quiet, "default_root_dir": checkpoint.parent, **arguments})
