@@ -1,11 +1,9 @@
 """BackboneFinetuning: trains a head on a frozen backbone first, then both at a lower rate."""
 
-from __future__ import annotations
-
 import logging
 import weakref
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import tensorflow as tf
 
@@ -14,13 +12,11 @@ from lightning_tf.callbacks.backbone_layers import BackboneLayers
 from lightning_tf.callbacks.scaled_schedule import scale_schedule
 from lightning_tf.checks import checked_integer, is_integer, is_number
 from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.optimizers.named_optimizer import NamedOptimizer
+from lightning_tf.run.training_state import TrainingState
+from lightning_tf.task import Task
+from lightning_tf.trainer import Trainer
 from lightning_tf.variables import optimizable_variables, trainable_variables
-
-if TYPE_CHECKING:
-    from lightning_tf.optimizers.named_optimizer import NamedOptimizer
-    from lightning_tf.run.training_state import TrainingState
-    from lightning_tf.task import Task
-    from lightning_tf.trainer import Trainer
 
 log = logging.getLogger("lightning_tf")
 

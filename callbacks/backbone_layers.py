@@ -1,7 +1,5 @@
 """BackboneLayers: the layers of a task's backbone, found by name, frozen and unfrozen."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,26 +1,21 @@
 """BatchSizeFinder: tries batch sizes before training and uses the largest that fits."""
 
-from __future__ import annotations
-
 import logging
 import math
 import time
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import tensorflow as tf
+from matplotlib.figure import Figure
 
 from lightning_tf.callback import Callback
 from lightning_tf.checkpoint.io import read_run
 from lightning_tf.checks import check_choice, checked_fraction, checked_integer
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.exceptions import ConfigurationError
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from lightning_tf.task import Task
-    from lightning_tf.trainer import Trainer
+from lightning_tf.task import Task
+from lightning_tf.trainer import Trainer
 
 log = logging.getLogger("lightning_tf")
 

@@ -1,15 +1,10 @@
 """ConfigWriter: the options of a run as a file beside its checkpoints."""
 
-from __future__ import annotations
-
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from lightning_tf.callback import Callback
-
-if TYPE_CHECKING:
-    from lightning_tf.task import Task
-    from lightning_tf.trainer import Trainer
+from lightning_tf.task import Task
+from lightning_tf.trainer import Trainer
 
 NAME = "config.yaml"
 

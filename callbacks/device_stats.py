@@ -1,18 +1,13 @@
 """DeviceStats: logs memory and examples per second."""
 
-from __future__ import annotations
-
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
 from lightning_tf.callback import Callback
-
-if TYPE_CHECKING:
-    from lightning_tf.task import Task
-    from lightning_tf.trainer import Trainer
+from lightning_tf.task import Task
+from lightning_tf.trainer import Trainer
 
 MEGABYTE = 2**20
 PROCESS_MEMORY = Path("/proc/self/statm")  # Linux only

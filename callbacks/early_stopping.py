@@ -1,10 +1,8 @@
 """EarlyStopping: asks for a stop when a metric no longer improves; restores the best weights."""
 
-from __future__ import annotations
-
 import math
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -12,11 +10,9 @@ import tensorflow as tf
 from lightning_tf.callbacks.monitor_callback import MonitorCallback
 from lightning_tf.checks import checked_integer
 from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.task import Task
+from lightning_tf.trainer import Trainer
 from lightning_tf.variables import all_variables, components, variable_value
-
-if TYPE_CHECKING:
-    from lightning_tf.task import Task
-    from lightning_tf.trainer import Trainer
 
 
 class EarlyStopping(MonitorCallback):

@@ -1,22 +1,18 @@
 """EMA: exponential moving averages of the weights, evaluated and saved in their place."""
 
-from __future__ import annotations
-
 import logging
 import weakref
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lightning_tf.callback import Callback
 from lightning_tf.callbacks.moving_averages import MovingAverages
 from lightning_tf.checks import checked_fraction, checked_integer
 from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.run.training_state import TrainingState
+from lightning_tf.task import Task
+from lightning_tf.trainer import Trainer
 from lightning_tf.variables import all_variables, optimizable_variables
-
-if TYPE_CHECKING:
-    from lightning_tf.run.training_state import TrainingState
-    from lightning_tf.task import Task
-    from lightning_tf.trainer import Trainer
 
 log = logging.getLogger("lightning_tf")
 

@@ -1,17 +1,12 @@
 """GradientAccumulationScheduler: how many batches make an update, by epoch."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from lightning_tf.callback import Callback
 from lightning_tf.checks import is_integer
 from lightning_tf.exceptions import ConfigurationError
-
-if TYPE_CHECKING:
-    from lightning_tf.task import Task
-    from lightning_tf.trainer import Trainer
+from lightning_tf.task import Task
+from lightning_tf.trainer import Trainer
 
 
 class GradientAccumulationScheduler(Callback):

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 
 from lightning_tf.callback import Callback
 from lightning_tf.callbacks.monitor import metrics_since
 from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.task import Task
+from lightning_tf.trainer import Trainer
 from lightning_tf.variables import components
-
-if TYPE_CHECKING:
-    from lightning_tf.task import Task
-    from lightning_tf.trainer import Trainer
 
 # Our batch hooks, and the hooks of Keras that need them. Overriding ours makes windows one batch
 # long, so the adapter does it only where the Keras callback overrides its own.

@@ -1,17 +1,13 @@
 """LambdaCallback: a callback made of functions."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lightning_tf.callback import Callback
 from lightning_tf.checks import checked_integer
 from lightning_tf.exceptions import ConfigurationError, nearest
-
-if TYPE_CHECKING:
-    from lightning_tf.trainer import Trainer
+from lightning_tf.trainer import Trainer
 
 HOOKS = ("setup", *(name for name in vars(Callback) if name.startswith("on_")), "teardown")
 

@@ -1,28 +1,23 @@
 """LearningRateFinder: tries learning rates before training and uses the best one."""
 
-from __future__ import annotations
-
 import logging
 import math
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
+from matplotlib.figure import Figure
 
 from lightning_tf.callback import Callback
 from lightning_tf.callbacks.swept_schedule import SweptSchedule
 from lightning_tf.checks import check_choice, checked_integer
 from lightning_tf.exceptions import ConfigurationError, nearest
 from lightning_tf.keras_internals import learning_rate_of
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from lightning_tf.task import Task
-    from lightning_tf.trainer import Trainer
+from lightning_tf.task import Task
+from lightning_tf.trainer import Trainer
 
 log = logging.getLogger("lightning_tf")
 

@@ -1,20 +1,16 @@
 """LearningRateMonitor: logs the learning rate of every optimizer."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import tensorflow as tf
 
 from lightning_tf.callback import Callback
 from lightning_tf.keras_internals import learning_rate_of
-
-if TYPE_CHECKING:
-    from lightning_tf.optimizers.named_optimizer import NamedOptimizer
-    from lightning_tf.task import Task
-    from lightning_tf.trainer import Trainer
+from lightning_tf.optimizers.named_optimizer import NamedOptimizer
+from lightning_tf.task import Task
+from lightning_tf.trainer import Trainer
 
 
 class LearningRateMonitor(Callback):

@@ -1,16 +1,11 @@
 """Monitor: a metric that a callback judges; whether it exists, is new, and is better."""
 
-from __future__ import annotations
-
 import logging
 import math
-from typing import TYPE_CHECKING
 
 from lightning_tf.checks import check_choice
 from lightning_tf.exceptions import ConfigurationError, nearest
-
-if TYPE_CHECKING:
-    from lightning_tf.trainer import Trainer
+from lightning_tf.trainer import Trainer
 
 log = logging.getLogger("lightning_tf")
 

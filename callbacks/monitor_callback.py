@@ -1,15 +1,9 @@
 """MonitorCallback: what callbacks that judge a metric have in common."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from lightning_tf.callback import Callback
 from lightning_tf.callbacks.monitor import Monitor
-
-if TYPE_CHECKING:
-    from lightning_tf.task import Task
-    from lightning_tf.trainer import Trainer
+from lightning_tf.task import Task
+from lightning_tf.trainer import Trainer
 
 
 class MonitorCallback(Callback):

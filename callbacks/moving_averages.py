@@ -1,7 +1,5 @@
 """MovingAverages: averages of variables, updated in the graph and exchanged with the weights."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 

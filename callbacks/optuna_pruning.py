@@ -1,14 +1,10 @@
 """OptunaPruning: ends a trial of Optuna early where other trials were better at the same age."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lightning_tf.callbacks.monitor_callback import MonitorCallback
 from lightning_tf.exceptions import ConfigurationError
-
-if TYPE_CHECKING:
-    from lightning_tf.trainer import Trainer
+from lightning_tf.trainer import Trainer
 
 
 class OptunaPruning(MonitorCallback):

@@ -1,11 +1,9 @@
 """PredictionWriter: writes predictions to files."""
 
-from __future__ import annotations
-
 import csv
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
 import numpy as np
 import tensorflow as tf
@@ -13,10 +11,8 @@ import tensorflow as tf
 from lightning_tf.callback import Callback
 from lightning_tf.checks import check_choice
 from lightning_tf.exceptions import DataError
-
-if TYPE_CHECKING:
-    from lightning_tf.task import Task
-    from lightning_tf.trainer import Trainer
+from lightning_tf.task import Task
+from lightning_tf.trainer import Trainer
 
 FORMATS, INTERVALS = ("npz", "csv"), ("batch", "end")
 SINGLE = "prediction"  # the name of a prediction that is no dict

@@ -1,22 +1,18 @@
 """ProgressBar: shows what a run is doing, live on a terminal, in one line per epoch elsewhere."""
 
-from __future__ import annotations
-
 import sys
 import time
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
+
+from rich.console import Console
 
 from lightning_tf.callback import Callback
 from lightning_tf.callbacks.live_bars import LiveBars, format_number
 from lightning_tf.callbacks.monitor import metrics_since
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.stage import split_metric
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from lightning_tf.task import Task
-    from lightning_tf.trainer import Trainer
+from lightning_tf.task import Task
+from lightning_tf.trainer import Trainer
 
 
 class ProgressBar(Callback):

@@ -1,10 +1,8 @@
 """ReduceLROnPlateau: lowers learning rates when a metric no longer improves."""
 
-from __future__ import annotations
-
 import logging
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -13,11 +11,9 @@ from lightning_tf.callbacks.monitor_callback import MonitorCallback
 from lightning_tf.callbacks.scaled_schedule import scale_schedule
 from lightning_tf.checks import checked_integer
 from lightning_tf.exceptions import ConfigurationError, nearest
-
-if TYPE_CHECKING:
-    from lightning_tf.run.training_state import TrainingState
-    from lightning_tf.task import Task
-    from lightning_tf.trainer import Trainer
+from lightning_tf.run.training_state import TrainingState
+from lightning_tf.task import Task
+from lightning_tf.trainer import Trainer
 
 log = logging.getLogger("lightning_tf")
 

@@ -1,15 +1,10 @@
 """TerminateOnNaN: ends training normally when a loss becomes NaN or infinite."""
 
-from __future__ import annotations
-
 import math
-from typing import TYPE_CHECKING
 
 from lightning_tf.callback import Callback
-
-if TYPE_CHECKING:
-    from lightning_tf.task import Task
-    from lightning_tf.trainer import Trainer
+from lightning_tf.task import Task
+from lightning_tf.trainer import Trainer
 
 
 class TerminateOnNaN(Callback):

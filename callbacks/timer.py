@@ -1,20 +1,16 @@
 """Timer: measures training, validation and test, and asks for a stop when the time is over."""
 
-from __future__ import annotations
-
 import time
 import weakref
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lightning_tf.callback import Callback
 from lightning_tf.checks import check_choice
 from lightning_tf.exceptions import ConfigurationError, nearest
 from lightning_tf.loops.limits import seconds
-
-if TYPE_CHECKING:
-    from lightning_tf.task import Task
-    from lightning_tf.trainer import Trainer
+from lightning_tf.task import Task
+from lightning_tf.trainer import Trainer
 
 STAGES = ("train", "validate", "test")
 INTERVALS = ("step", "epoch")

@@ -1,7 +1,5 @@
 """Arguments of the Trainer, each checked before any work starts."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 

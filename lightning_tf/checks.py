@@ -1,7 +1,5 @@
 """Checks of arguments: one wording for all of them."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable
 from numbers import Integral
 from typing import Any

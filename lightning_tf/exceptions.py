@@ -1,7 +1,5 @@
 """The few exceptions of the package; each message names the thing, the value and the remedy."""
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Iterable
 

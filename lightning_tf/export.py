@@ -1,7 +1,5 @@
 """Export: trained models as files that others can load."""
 
-from __future__ import annotations
-
 import os
 from importlib import import_module
 from pathlib import Path

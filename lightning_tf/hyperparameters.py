@@ -1,7 +1,5 @@
 """Hyperparameters: a constructor's arguments as plain data, and the way back; a task's state."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Mapping
 from typing import Any

@@ -5,8 +5,6 @@ pyproject.toml is the review of this file, and tests/test_keras_internals.py fai
 changed. TensorFlow's are in tensorflow_internals.py.
 """
 
-from __future__ import annotations
-
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """Precision: the Keras dtype policy that a name means, and its use for a while."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 

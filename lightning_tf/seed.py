@@ -1,7 +1,5 @@
 """seed_everything: one seed for Python, NumPy, TensorFlow and Keras."""
 
-from __future__ import annotations
-
 import random
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Stage: training, validation, test or prediction, and how each is spelled where."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 

@@ -5,8 +5,6 @@ in pyproject.toml is the review of this file, and tests/test_tensorflow_internal
 TensorFlow has changed. Keras' are in keras_internals.py.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Trainer: the one loop that drives every Task."""
 
-from __future__ import annotations
-
 import logging
 import math
 import os

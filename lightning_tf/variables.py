@@ -1,7 +1,5 @@
 """Variables of a task: all of them by stable names, and those that train."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from typing import Any
 

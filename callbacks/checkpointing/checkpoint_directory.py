@@ -1,7 +1,5 @@
 """CheckpointDirectory: names, links and deletion of the checkpoints in one folder."""
 
-from __future__ import annotations
-
 import os
 import shutil
 from collections.abc import Container

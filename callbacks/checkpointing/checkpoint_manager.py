@@ -1,23 +1,19 @@
 """CheckpointManager: which checkpoints of a run stay, which is the last, which are deleted."""
 
-from __future__ import annotations
-
 import logging
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lightning_tf.callbacks.checkpointing.checkpoint_directory import CheckpointDirectory
 from lightning_tf.callbacks.checkpointing.top_k import TopK
 from lightning_tf.checkpoint.atomic_directory import sweep
 from lightning_tf.checkpoint.background_save import BackgroundSave
 from lightning_tf.checkpoint.io import Snapshot, write_checkpoint
-
-if TYPE_CHECKING:
-    from lightning_tf.distribute.workers import Workers
-    from lightning_tf.trainer import Trainer
+from lightning_tf.distribute.workers import Workers
+from lightning_tf.trainer import Trainer
 
 log = logging.getLogger("lightning_tf")
 

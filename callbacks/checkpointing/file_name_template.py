@@ -1,7 +1,5 @@
 """FileNameTemplate: names of checkpoints from the position and metrics of a run."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator, Mapping
 from string import Formatter

@@ -1,13 +1,11 @@
 """ModelCheckpoint: writes checkpoints while training runs, and keeps the best."""
 
-from __future__ import annotations
-
 import logging
 import os
 import time
 import weakref
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lightning_tf.callback import CheckpointCallback
 from lightning_tf.callbacks.checkpointing.checkpoint_manager import CheckpointManager
@@ -22,10 +20,8 @@ from lightning_tf.exceptions import (
     TerminationRequested,
     nearest,
 )
-
-if TYPE_CHECKING:
-    from lightning_tf.task import Task
-    from lightning_tf.trainer import Trainer
+from lightning_tf.task import Task
+from lightning_tf.trainer import Trainer
 
 log = logging.getLogger("lightning_tf")
 

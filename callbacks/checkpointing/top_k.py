@@ -1,7 +1,5 @@
 """TopK: which checkpoints are the best, and which of them are dropped."""
 
-from __future__ import annotations
-
 import math
 
 

@@ -1,25 +1,20 @@
 """ConsoleLogger: prints what a run logs."""
 
-from __future__ import annotations
-
 import io
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
 import numpy as np
+from rich.console import Console
 
 from lightning_tf.callbacks.live_bars import format_number
 from lightning_tf.checks import checked_integer
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.logger import Logger
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from lightning_tf.task import Task
-    from lightning_tf.trainer import Trainer
+from lightning_tf.task import Task
+from lightning_tf.trainer import Trainer
 
 
 class ConsoleLogger(Logger):

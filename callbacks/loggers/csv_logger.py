@@ -1,13 +1,11 @@
 """CSVLogger: a run as plain files in a folder."""
 
-from __future__ import annotations
-
 import csv
 import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -17,10 +15,8 @@ from lightning_tf.callbacks.loggers.folder_logger import FolderLogger
 from lightning_tf.callbacks.loggers.image_annotations import draw_annotations
 from lightning_tf.callbacks.loggers.image_grid import draw_image_grid
 from lightning_tf.callbacks.loggers.run_folder import RunFolder
-
-if TYPE_CHECKING:
-    from lightning_tf.task import Task
-    from lightning_tf.trainer import Trainer
+from lightning_tf.task import Task
+from lightning_tf.trainer import Trainer
 
 METRICS, HPARAMS, CURVES, FILES = "metrics.csv", "hparams.json", "curves.png", "files.csv"
 SUPERSEDED = "superseded.csv"

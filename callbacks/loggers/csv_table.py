@@ -1,7 +1,5 @@
 """CSVTable: a table on the disk that grows by rows and by columns."""
 
-from __future__ import annotations
-
 import csv
 import io
 import os

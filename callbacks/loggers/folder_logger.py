@@ -1,17 +1,12 @@
 """FolderLogger: what loggers that write files into a run's folder have in common."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from lightning_tf.callbacks.loggers.run_folder import RunFolder
 from lightning_tf.checks import checked_integer
 from lightning_tf.logger import Logger
-
-if TYPE_CHECKING:
-    from lightning_tf.task import Task
-    from lightning_tf.trainer import Trainer
+from lightning_tf.task import Task
+from lightning_tf.trainer import Trainer
 
 
 class FolderLogger(Logger):

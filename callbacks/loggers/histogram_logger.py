@@ -1,15 +1,9 @@
 """HistogramLogger: base class of loggers that get histograms of weights and gradients."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from lightning_tf.callbacks.loggers.histograms import Histogram, Histograms
 from lightning_tf.logger import Logger
-
-if TYPE_CHECKING:
-    from lightning_tf.task import Task
-    from lightning_tf.trainer import Trainer
+from lightning_tf.task import Task
+from lightning_tf.trainer import Trainer
 
 
 class HistogramLogger(Logger):

@@ -1,21 +1,17 @@
 """Histograms: histograms of weights, and of the gradients that training itself computes."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from lightning_tf.checks import checked_integer
 from lightning_tf.exceptions import ConfigurationError, nearest
+from lightning_tf.optimizers.named_optimizer import NamedOptimizer
+from lightning_tf.task import Task
+from lightning_tf.trainer import Trainer
 from lightning_tf.variables import all_variables, optimizable_variables
-
-if TYPE_CHECKING:
-    from lightning_tf.optimizers.named_optimizer import NamedOptimizer
-    from lightning_tf.task import Task
-    from lightning_tf.trainer import Trainer
 
 BINS = 64
 KINDS = ("gradients", "weights", "all")

@@ -1,18 +1,14 @@
 """Masks and boxes of images: checked for every logger, drawn for those that write PNG files."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from PIL.Image import Image
 
 from lightning_tf.callbacks.loggers.image_grid import LEAST_SIDE, to_pixels
 from lightning_tf.exceptions import DataError
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
 
 Annotations = Sequence[Mapping[str, Any]]  # one for each image: sets by name
 

@@ -1,17 +1,13 @@
 """The image grid: several images with captions as one."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from PIL.Image import Image
 
 from lightning_tf.exceptions import DataError
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
 
 LEAST_SIDE = 96  # smaller images are enlarged, so that 8x8 digits can be seen
 GAP = 4

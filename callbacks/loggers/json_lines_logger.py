@@ -1,14 +1,12 @@
 """JSONLinesLogger: a run as one file with a line of JSON for everything that it logs."""
 
-from __future__ import annotations
-
 import json
 import math
 import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -18,10 +16,8 @@ from lightning_tf.callbacks.loggers.folder_logger import FolderLogger
 from lightning_tf.callbacks.loggers.image_annotations import draw_annotations
 from lightning_tf.callbacks.loggers.image_grid import draw_image_grid
 from lightning_tf.callbacks.loggers.run_folder import RunFolder
-
-if TYPE_CHECKING:
-    from lightning_tf.task import Task
-    from lightning_tf.trainer import Trainer
+from lightning_tf.task import Task
+from lightning_tf.trainer import Trainer
 
 LINES, SUPERSEDED = "log.jsonl", "superseded.jsonl"
 

@@ -1,7 +1,5 @@
 """TensorBoardEvents: a file that TensorBoard reads, written without the package tensorboard."""
 
-from __future__ import annotations
-
 import io
 import struct
 import time

@@ -1,11 +1,9 @@
 """TensorBoardLogger: a run as TensorBoard reads it."""
 
-from __future__ import annotations
-
 import io
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -15,10 +13,8 @@ from lightning_tf.callbacks.loggers.histograms import Histogram, Histograms
 from lightning_tf.callbacks.loggers.image_annotations import draw_annotations
 from lightning_tf.callbacks.loggers.run_folder import RunFolder
 from lightning_tf.callbacks.loggers.tensor_board_events import TensorBoardEvents, to_png
-
-if TYPE_CHECKING:
-    from lightning_tf.task import Task
-    from lightning_tf.trainer import Trainer
+from lightning_tf.task import Task
+from lightning_tf.trainer import Trainer
 
 FOLDER = "tensorboard"
 TABLE_ROWS = 100  # of a table in text; the others are counted

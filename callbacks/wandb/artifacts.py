@@ -1,7 +1,5 @@
 """WandbArtifacts: which checkpoints of a run become artifacts, and under which aliases."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """BackgroundQueue: runs jobs one after another in a thread, while training goes on."""
 
-from __future__ import annotations
-
 import threading
 from collections import deque
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """BestValues: the best value of every metric so far, and the update of each."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

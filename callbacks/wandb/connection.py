@@ -1,7 +1,5 @@
 """WandbConnection: one W&B run, called from a thread; it never raises and never makes wait."""
 
-from __future__ import annotations
-
 import http.client
 import logging
 import os

@@ -1,7 +1,5 @@
 """Download of a checkpoint that is an artifact of W&B."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Any

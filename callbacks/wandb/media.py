@@ -4,8 +4,6 @@ Each function copies its arguments and returns a function of the module wandb, w
 object: that is slow (a PNG of 512x512 takes 38 ms) and happens in the background.
 """
 
-from __future__ import annotations
-
 import html
 import io
 import logging

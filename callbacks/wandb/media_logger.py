@@ -1,7 +1,5 @@
 """WandbMediaLogger: makes W&B's objects of images, tables, figures, texts and predictions."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """WandbRun: one W&B run of one entry point: its rows, files and checkpoints, in their order."""
 
-from __future__ import annotations
-
 import logging
 import os
 import shutil

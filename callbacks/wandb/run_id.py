@@ -1,7 +1,5 @@
 """The id of the W&B run that a logger writes to, and the run's folder on this disk."""
 
-from __future__ import annotations
-
 import os
 import secrets
 import string

@@ -1,7 +1,5 @@
 """Metadata of a run that nobody types in: versions of packages, and the state of the code."""
 
-from __future__ import annotations
-
 import platform
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """The transaction log of a W&B run: what a ``.wandb`` file on this disk holds of the run."""
 
-from __future__ import annotations
-
 import struct
 import zlib
 from collections.abc import Iterator

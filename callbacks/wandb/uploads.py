@@ -1,7 +1,5 @@
 """WandbUploads: checkpoints on their way to W&B, and those that W&B did not get."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

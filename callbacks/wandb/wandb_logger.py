@@ -1,7 +1,5 @@
 """WandbLogger: a run in Weights & Biases that no error of W&B ends."""
 
-from __future__ import annotations
-
 import logging
 import math
 import os
@@ -9,7 +7,7 @@ import weakref
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lightning_tf.callback import CheckpointCallback
 from lightning_tf.callbacks.loggers.histogram_logger import HistogramLogger
@@ -28,10 +26,8 @@ from lightning_tf.callbacks.wandb.run_id import (
 from lightning_tf.callbacks.wandb.worker import WandbWorker
 from lightning_tf.exceptions import ConfigurationError, NonFiniteLossError, TerminationRequested
 from lightning_tf.stage import row_name
-
-if TYPE_CHECKING:
-    from lightning_tf.task import Task
-    from lightning_tf.trainer import Trainer
+from lightning_tf.task import Task
+from lightning_tf.trainer import Trainer
 
 log = logging.getLogger("lightning_tf")
 

@@ -1,7 +1,5 @@
 """WandbWorker: a W&B run of one worker, for the metrics of its machine alone."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping
 from typing import Any

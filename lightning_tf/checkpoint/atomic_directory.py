@@ -1,7 +1,5 @@
 """AtomicDirectory: a directory that stands under its name whole, or not at all."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import re

@@ -1,7 +1,5 @@
 """BackgroundSave: work on the disk while training goes on."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from threading import Thread
 

@@ -1,7 +1,5 @@
 """Digests of a file, piece by piece: several cores compute them while the disk takes the file."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 from concurrent.futures import ThreadPoolExecutor

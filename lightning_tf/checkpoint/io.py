@@ -5,8 +5,6 @@ name. ``run.json`` holds everything else as plain data, the sha256 of the tensor
 entry the sha256 of what stands before it: a changed bit in either file is noticed.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

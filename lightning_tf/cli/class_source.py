@@ -1,7 +1,5 @@
 """ClassSource: what a class takes, read from its source file without importing it."""
 
-from __future__ import annotations
-
 import ast
 from dataclasses import dataclass
 from pathlib import Path

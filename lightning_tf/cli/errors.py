@@ -1,7 +1,5 @@
 """Errors of options: what was wrong, in one sentence with the nearest right name."""
 
-from __future__ import annotations
-
 import inspect
 import re
 from collections.abc import Callable, Iterable

@@ -1,7 +1,5 @@
 """Help of the `lightning-tf` command, within a second: nothing heavy is imported."""
 
-from __future__ import annotations
-
 import textwrap
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec

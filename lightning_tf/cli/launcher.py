@@ -1,7 +1,5 @@
 """Launcher: several local worker processes of one script, started, watched and ended together."""
 
-from __future__ import annotations
-
 import os
 import signal
 import socket

@@ -1,7 +1,5 @@
 """The `lightning-tf` command."""
 
-from __future__ import annotations
-
 import argparse
 import os
 import sys

@@ -1,7 +1,5 @@
 """RunCommand: a Trainer and a Task from the options of a command line, and what to do with them."""
 
-from __future__ import annotations
-
 import sys
 from argparse import ArgumentError
 from collections.abc import Sequence

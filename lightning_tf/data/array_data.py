@@ -1,7 +1,5 @@
 """ArrayData: NumPy arrays as a DataModule."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

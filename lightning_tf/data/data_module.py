@@ -1,7 +1,5 @@
 """DataModule: where the batches of a task come from."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import tensorflow as tf

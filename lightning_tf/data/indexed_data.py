@@ -1,7 +1,5 @@
 """IndexedData: a DataModule whose shuffling and resuming happen on integers."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol

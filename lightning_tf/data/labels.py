@@ -1,7 +1,5 @@
 """Checks of labels and class names, whatever is labeled."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 

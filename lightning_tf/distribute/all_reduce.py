@@ -1,7 +1,5 @@
 """all_reduce: the sum over replicas of what each has, in as few calls as can be."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import tensorflow as tf

@@ -1,7 +1,5 @@
 """CentralReplicas: replicas that have one copy of every variable among them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

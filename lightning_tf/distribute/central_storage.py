@@ -1,7 +1,5 @@
 """CentralStorage: the assignments of replicas that share one copy of every variable."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

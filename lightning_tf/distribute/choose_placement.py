@@ -1,7 +1,5 @@
 """choose_placement: accelerator, devices and strategy, as a user names them, to a placement."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Any
 

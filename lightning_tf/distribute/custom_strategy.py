@@ -1,7 +1,5 @@
 """Checks of a tf.distribute strategy that a user made: whether its replicas train in step."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import tensorflow as tf

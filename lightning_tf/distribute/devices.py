@@ -1,7 +1,5 @@
 """choose_devices: accelerator and devices, as a user names them, to TensorFlow's names."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Sequence
 from typing import Any

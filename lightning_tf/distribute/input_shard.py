@@ -1,7 +1,5 @@
 """InputShard: the examples of every global batch that one worker's replicas compute with."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any

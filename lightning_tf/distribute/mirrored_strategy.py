@@ -1,7 +1,5 @@
 """get_mirrored_strategy: the strategy of several devices of this machine."""
 
-from __future__ import annotations
-
 from functools import cache
 
 import tensorflow as tf

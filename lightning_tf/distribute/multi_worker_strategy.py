@@ -1,7 +1,5 @@
 """join_workers: the strategy of a cluster's workers, made before TensorFlow runs anything."""
 
-from __future__ import annotations
-
 import logging
 from functools import cache
 

@@ -1,7 +1,5 @@
 """Placement: where a run computes, behind one interface for one device and for several replicas."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager

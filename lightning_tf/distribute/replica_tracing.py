@@ -1,7 +1,5 @@
 """State that Keras shares between replicas while they are traced, separated for each."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """Replicas: the placement of a run on several devices or workers, under a strategy."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property

@@ -1,7 +1,5 @@
 """SingleDevice: the placement of a run on one device, without a strategy around it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any

@@ -1,7 +1,5 @@
 """SyncOnRead: a running value of which every replica has a copy, combined when it is read."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """UnsyncedStatistics: moving statistics of each replica, averaged before anybody reads them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any

@@ -4,8 +4,6 @@ A variable knows the strategy in whose scope it was made. Models, metrics and op
 made before the Trainer, or that another Trainer has trained elsewhere, move with their values.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from typing import Any
 

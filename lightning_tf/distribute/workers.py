@@ -1,7 +1,5 @@
 """Workers: the processes of a run, and what they exchange outside of steps."""
 
-from __future__ import annotations
-
 import json
 import re
 import socket

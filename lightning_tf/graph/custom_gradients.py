@@ -1,7 +1,5 @@
 """Custom gradients of a traced step, which TensorFlow would keep for ever."""
 
-from __future__ import annotations
-
 import weakref
 from typing import Any
 

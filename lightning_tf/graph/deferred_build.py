@@ -1,7 +1,5 @@
 """Deferred build: variables that models and metrics make at their first call, before any step."""
 
-from __future__ import annotations
-
 from contextlib import ExitStack
 from typing import Any
 

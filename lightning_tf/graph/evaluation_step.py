@@ -1,7 +1,5 @@
 """EvaluationStep: a task's validation or test step, in the graph."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any

@@ -1,7 +1,5 @@
 """GraphLoop: a loop over an iterator's batches that runs as one graph call."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable
 from functools import cache

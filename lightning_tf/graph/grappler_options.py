@@ -1,7 +1,5 @@
 """GrapplerOptions: what TensorFlow rewrites in a graph before its first call."""
 
-from __future__ import annotations
-
 from types import TracebackType
 
 import tensorflow as tf

@@ -1,7 +1,5 @@
 """Losses as a step gives them: what is accepted, and the names that they are logged under."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import tensorflow as tf

@@ -1,7 +1,5 @@
 """Means over examples: sums on the device, divided on the host by the number of examples."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

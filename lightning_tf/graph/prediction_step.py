@@ -1,7 +1,5 @@
 """The prediction step: a task's `predict_step`, traced."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import tensorflow as tf

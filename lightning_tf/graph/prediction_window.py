@@ -1,7 +1,5 @@
 """PredictionWindow: `predict_step` over several batches as one graph call."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """StageMetrics: one stage's copies of the metrics that a task configured."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """TrainingStep: a task's training step, its gradients and the update, in the graph."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any

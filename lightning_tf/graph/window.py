@@ -1,7 +1,5 @@
 """Window: a step traced once and the loop around it, which run as one graph call."""
 
-from __future__ import annotations
-
 import logging
 from dataclasses import dataclass
 from typing import Any, NamedTuple

@@ -1,7 +1,5 @@
 """BatchNormalizationSwap: a model's BatchNormalization layers of Keras, computed as fused ones."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 import keras

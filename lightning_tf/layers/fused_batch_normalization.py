@@ -1,7 +1,5 @@
 """FusedBatchNormalization: Keras' batch normalization on TensorFlow's fused operation."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import keras

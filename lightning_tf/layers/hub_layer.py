@@ -1,7 +1,5 @@
 """HubLayer: a SavedModel, from TensorFlow Hub or a folder, as a Keras 3 layer."""
 
-from __future__ import annotations
-
 import os
 import socket
 from pathlib import Path

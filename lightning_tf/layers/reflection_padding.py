@@ -1,7 +1,5 @@
 """ReflectionPadding: images continued beyond their edges by their reflection."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import keras

@@ -1,7 +1,5 @@
 """SpectralDense and SpectralConv2D: the kernel is divided by its largest singular value."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import keras

@@ -1,7 +1,5 @@
 """Limits of a run: how many batches a stage takes, and how much time a fit may take."""
 
-from __future__ import annotations
-
 import math
 from datetime import timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """WindowClock: how many batches fit into a window's time target."""
 
-from __future__ import annotations
-
 TARGET_SECONDS = 0.5  # the progress bar, signals and max_time stay alive
 GROWTH = 8  # a window is at most this many times the last: one slow or fast call proves little
 

@@ -1,7 +1,5 @@
 """build_optimizers: what a task's `configure_optimizers` returned, as named optimizers."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Clipping: how large the gradients of an update may be."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import tensorflow as tf

@@ -1,7 +1,5 @@
 """GradientAccumulator: sums of gradients over the batches of one update."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

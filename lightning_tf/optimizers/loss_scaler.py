@@ -1,7 +1,5 @@
 """LossScaler: the factor that keeps gradients of half precision from vanishing."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import tensorflow as tf

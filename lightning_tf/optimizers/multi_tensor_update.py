@@ -8,8 +8,6 @@ that of Keras, bit by bit. During a window of many batches slots stay packed; be
 they are where Keras has them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any

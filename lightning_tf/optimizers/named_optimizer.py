@@ -5,8 +5,6 @@ taken off it, because Keras runs them before the sum over replicas and its sched
 micro-batch, and is done here instead.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """PackedSlots: slots of small variables, laid end to end while a window of batches runs."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """AccumulationSchedule: how many batches make an update, epoch by epoch."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from lightning_tf.run.progress import updates_in_epochs

@@ -1,7 +1,5 @@
 """Progress: where a fit is, in epochs, batches and updates."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

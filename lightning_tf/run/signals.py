@@ -1,7 +1,5 @@
 """Signals: SIGTERM and Ctrl-C while fit runs; a flag only, until the loop looks."""
 
-from __future__ import annotations
-
 import logging
 import os
 import signal

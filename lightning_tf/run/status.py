@@ -1,7 +1,5 @@
 """RunStatus: what an entry point of a Trainer is at."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """BuiltClassifier: a model built to the classes of its data, and what goes in and out of it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """ClassificationTask: what tasks that tell classes apart have in common."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import keras

@@ -1,18 +1,14 @@
 """ConfusionMatrix: which classes are predicted as which, as a figure and a table."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lightning_tf.callback import Callback
 from lightning_tf.tasks.common.metrics import ConfusionCounts
-
-if TYPE_CHECKING:
-    from lightning_tf.trainer import Trainer
+from lightning_tf.trainer import Trainer
 
 MOST_CONFUSED_CLASSES = 100  # a larger matrix can neither be read nor drawn
 MOST_WRITTEN_CLASSES = 20  # beyond that the numbers in the cells cannot be read

@@ -1,7 +1,5 @@
 """FeatureScaler: columns scaled, and scaled back, by weights."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

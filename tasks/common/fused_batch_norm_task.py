@@ -1,7 +1,5 @@
 """FusedBatchNormTask: a Task whose BatchNormalization layers compute fused inside a run."""
 
-from __future__ import annotations
-
 import keras
 
 from lightning_tf.layers import BatchNormalizationSwap

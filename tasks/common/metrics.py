@@ -1,7 +1,5 @@
 """Metrics that Keras lacks, or that take integer labels and logits where Keras' do not."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import keras

@@ -1,8 +1,8 @@
 """OptimizerSettings: optimizer, rate, schedule and weight decay of a task, checked together."""
 
-from __future__ import annotations
+from typing import Any
 
-from typing import TYPE_CHECKING, Any
+import keras
 
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.tasks.common.optimizers import (
@@ -13,9 +13,6 @@ from lightning_tf.tasks.common.optimizers import (
     undecayed_variables,
 )
 from lightning_tf.tasks.common.schedules import build_schedule, check_schedule
-
-if TYPE_CHECKING:
-    import keras
 
 
 class OptimizerSettings:

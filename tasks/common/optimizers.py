@@ -1,7 +1,5 @@
 """Optimizers by name, with decoupled weight decay that spares biases and normalisation."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple

@@ -1,9 +1,7 @@
 """PredictionGrid: a grid of images with their predicted classes."""
 
-from __future__ import annotations
-
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +9,7 @@ from numpy.typing import NDArray
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.indexed_data import IndexedData
 from lightning_tf.tasks.common.stage_report import StageReport, spread_evenly
-
-if TYPE_CHECKING:
-    from lightning_tf.trainer import Trainer
+from lightning_tf.trainer import Trainer
 
 RIGHT, WRONG = "black", "red"
 

@@ -1,7 +1,5 @@
 """regression_loss: the error of numbers, of single values or of quantiles."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import tensorflow as tf

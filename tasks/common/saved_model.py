@@ -1,7 +1,5 @@
 """write_saved_model: layers and functions of a task as a SavedModel."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any

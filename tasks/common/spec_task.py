@@ -1,7 +1,5 @@
 """SpecTask: a Task whose network is built to what it learns of its data."""
 
-from __future__ import annotations
-
 import os
 from dataclasses import asdict
 from typing import Any, ClassVar

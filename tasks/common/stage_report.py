@@ -1,16 +1,12 @@
 """StageReport: base of the callbacks that show what a task has learnt."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lightning_tf.callback import Callback
-
-if TYPE_CHECKING:
-    from lightning_tf.trainer import Trainer
+from lightning_tf.trainer import Trainer
 
 
 class StageReport(Callback):

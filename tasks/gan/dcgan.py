@@ -1,7 +1,5 @@
 """The convolutional generator and discriminator of DCGAN, to small images."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import keras

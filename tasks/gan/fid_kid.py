@@ -1,7 +1,5 @@
 """FID and KID: distances between two sets of image features."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """GAN: images like those of the data, made of random numbers."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping, Sequence
 from functools import partial

@@ -1,19 +1,15 @@
 """GeneratorEMA: moves the average of a generator's weights after each of its updates."""
 
-from __future__ import annotations
-
 import weakref
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import tensorflow as tf
 
 from lightning_tf.callback import Callback
 from lightning_tf.exceptions import ConfigurationError
-
-if TYPE_CHECKING:
-    from lightning_tf.trainer import Trainer
+from lightning_tf.trainer import Trainer
 
 
 class GeneratorEMA(Callback):

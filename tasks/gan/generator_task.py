@@ -1,7 +1,5 @@
 """GeneratorTask: what a task with a generator of images can be asked for."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """ImageFeatures: features and classes of images by a trained classifier."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """The losses of a generator and its discriminator, by name."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, NamedTuple
 

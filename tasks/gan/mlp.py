@@ -1,7 +1,5 @@
 """A generator and a discriminator of dense layers."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A generator and a discriminator that fit the data and each other."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import keras

@@ -1,7 +1,5 @@
 """Random numbers in a step that are the same on one device and on several."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import keras

@@ -1,7 +1,5 @@
 """adversarial_optimizers: the optimizer settings of a generator and of its discriminator."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import keras

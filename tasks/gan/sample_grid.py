@@ -1,22 +1,17 @@
 """SampleGrid: images of the same random numbers as training goes on."""
 
-from __future__ import annotations
-
 import base64
 import io
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL.Image import Image
 
 from lightning_tf.callback import Callback
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-    from lightning_tf.trainer import Trainer
+from lightning_tf.trainer import Trainer
 
 MOST_FRAMES = 60  # of the animation; 64 images of 28 x 28 take about 25 kB a frame
 FRAME_MILLISECONDS = 250

@@ -1,9 +1,7 @@
 """SampleQuality: how near generated images are to real ones, and how many classes they show."""
 
-from __future__ import annotations
-
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +11,7 @@ from lightning_tf.exceptions import DataError
 from lightning_tf.tasks.common.prediction_grid import take_examples
 from lightning_tf.tasks.gan.fid_kid import frechet_distance, kernel_distance
 from lightning_tf.tasks.gan.image_features import ImageFeatures
-
-if TYPE_CHECKING:
-    from lightning_tf.trainer import Trainer
+from lightning_tf.trainer import Trainer
 
 log = logging.getLogger("lightning_tf")
 

@@ -1,7 +1,5 @@
 """Augmentation: random changes of training images, inside the compiled step."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """ImageClassification: one class for each image."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Mapping
 from functools import partial

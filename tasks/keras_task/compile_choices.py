@@ -1,7 +1,5 @@
 """Losses and metrics as `keras.Model.compile` takes them, made into objects."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """KerasTask: a Keras model that someone already compiles and fits, under the Trainer."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import keras

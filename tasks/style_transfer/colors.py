@@ -1,7 +1,5 @@
 """Colors of a stylized image: the style's, or the content's."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

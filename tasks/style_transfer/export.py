@@ -1,7 +1,5 @@
 """export_style: a network that has learned a style, as a SavedModel."""
 
-from __future__ import annotations
-
 import os
 from typing import Any
 

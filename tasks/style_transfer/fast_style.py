@@ -1,7 +1,5 @@
 """FastStyle: a network that learns one style and then needs one pass for an image."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """HubStyle: a SavedModel that takes any content and any style."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """StyleLosses: how far an image is from a content and from styles."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The methods of StyleTransfer by name, and which arguments belong to which."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Mapping
 from typing import Any

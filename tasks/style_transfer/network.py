@@ -1,7 +1,5 @@
 """style_network: an image in another style in one pass."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import keras

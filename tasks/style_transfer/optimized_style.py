@@ -1,7 +1,5 @@
 """OptimizedStyle: the pixels of one image are what trains."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """StyleFeatures: what the layers of a VGG network see in images."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 

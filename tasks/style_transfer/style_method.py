@@ -1,7 +1,5 @@
 """StyleMethod: one way to paint an image in a style, as `StyleTransfer` drives it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar

@@ -1,13 +1,9 @@
 """StyleProgress: images of a style transfer while it trains."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lightning_tf.callback import Callback
-
-if TYPE_CHECKING:
-    from lightning_tf.trainer import Trainer
+from lightning_tf.trainer import Trainer
 
 
 class StyleProgress(Callback):

@@ -1,7 +1,5 @@
 """StyleSettings: what a style transfer compares, checked before anything is built."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

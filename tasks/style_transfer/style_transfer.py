@@ -1,7 +1,5 @@
 """StyleTransfer: an image painted in the style of another one."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path

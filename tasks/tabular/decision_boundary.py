@@ -1,16 +1,12 @@
 """DecisionBoundary: where in the plane a classifier's prediction changes."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lightning_tf.tasks.common.stage_report import StageReport
-
-if TYPE_CHECKING:
-    from lightning_tf.trainer import Trainer
+from lightning_tf.trainer import Trainer
 
 SIDE = 200  # points of the grid along each axis
 MARGIN = 0.1  # of the range, around the examples

@@ -1,7 +1,5 @@
 """Tasks on tables as SavedModels that take rows in the table's own units."""
 
-from __future__ import annotations
-
 import os
 from typing import Any
 

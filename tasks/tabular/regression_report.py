@@ -1,17 +1,13 @@
 """RegressionReport: predicted against true values, and learning curves, in one image."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
 from lightning_tf.tasks.common.stage_report import StageReport, spread_evenly
-
-if TYPE_CHECKING:
-    from lightning_tf.trainer import Trainer
+from lightning_tf.trainer import Trainer
 
 CHUNK = 1024  # rows that are predicted at once
 CURVES = {"loss": "training", "val_loss": "validation"}

@@ -1,7 +1,5 @@
 """TabularClassification: one class for each row of a table."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """TabularTask: the base of Regression and TabularClassification."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

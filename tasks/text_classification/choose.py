@@ -1,7 +1,5 @@
 """choose_text_classifier: what a user names as `network`, made into a TextClassifier."""
 
-from __future__ import annotations
-
 import os
 from typing import Any
 

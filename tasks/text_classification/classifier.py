@@ -1,7 +1,5 @@
 """TextClassifier: a network for texts that is still to be built to the classes of its data."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any, ClassVar
 

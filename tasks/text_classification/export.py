@@ -1,7 +1,5 @@
 """A text classifier as a SavedModel that takes strings."""
 
-from __future__ import annotations
-
 import os
 from typing import Any
 

@@ -1,7 +1,5 @@
 """HubText: a SavedModel from strings to vectors, and a head, as a network for texts."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import keras

@@ -1,7 +1,5 @@
 """keras-hub's text classifiers as networks; keras-hub is imported only where one is used."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import keras

@@ -1,17 +1,13 @@
 """MistakeTable: the texts that a task got wrong and was most sure of."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from lightning_tf.tasks.common.prediction_grid import take_examples
 from lightning_tf.tasks.common.stage_report import StageReport
-
-if TYPE_CHECKING:
-    from lightning_tf.trainer import Trainer
+from lightning_tf.trainer import Trainer
 
 COLUMNS = ["text", "true", "predicted", "probability", "probability of true"]
 LONGEST = 500  # characters of a text that are shown

@@ -1,7 +1,5 @@
 """TextClassification: one class for each text."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Vocabulary: the words that a network knows, as weights."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Words: texts split into words, each as a number that depends on nothing else."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import tensorflow as tf

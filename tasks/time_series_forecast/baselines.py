@@ -1,7 +1,5 @@
 """Forecasts that need no network: the baselines that a network must beat."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

@@ -1,7 +1,5 @@
 """ForecastComparison: forecasts of a network and of the baselines on the same windows."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

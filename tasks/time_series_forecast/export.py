@@ -1,7 +1,5 @@
 """A forecasting task as a SavedModel that takes and gives the data's own units."""
 
-from __future__ import annotations
-
 import os
 from typing import Any
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -24,9 +24,7 @@ from lightning_tf.tasks.time_series_forecast.series_transform import (
     check_transform,
 )
 from lightning_tf.tasks.time_series_forecast.unrolling import unrolling_pays
-
-if TYPE_CHECKING:
-    from lightning_tf.trainer import Trainer
+from lightning_tf.trainer import Trainer
 
 Inputs = Mapping[str, tf.Tensor]
 DEFAULTS = {"units": 64, "depth": 2, "dropout": 0.0, "bidirectional": False, "unroll": None}

@@ -1,17 +1,12 @@
 """Images of forecasts: against the truth, and how errors grow with the horizon."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from lightning_tf.tasks.common.stage_report import StageReport
 from lightning_tf.tasks.time_series_forecast.comparison import COLUMNS, ForecastComparison
-
-if TYPE_CHECKING:
-    from lightning_tf.trainer import Trainer
-
+from lightning_tf.trainer import Trainer
 
 MOST_PANELS = 4  # series and targets that are drawn
 LONGEST = 400  # rows of a panel

@@ -1,7 +1,5 @@
 """rolling_forecast: any number of rows beyond the end of a history."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

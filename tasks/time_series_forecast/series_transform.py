@@ -1,7 +1,5 @@
 """SeriesTransform: between the units of a series and what a network takes and gives."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import keras

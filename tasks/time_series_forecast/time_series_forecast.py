@@ -1,11 +1,9 @@
 """TimeSeriesForecast: the next values of one or several series."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
@@ -27,9 +25,7 @@ from lightning_tf.tasks.time_series_forecast.report import ForecastReport
 from lightning_tf.tasks.time_series_forecast.rolling_forecast import rolling_forecast
 from lightning_tf.tasks.time_series_forecast.series_spec import SeriesSpec
 from lightning_tf.tasks.time_series_forecast.walk_forward import walk_forward
-
-if TYPE_CHECKING:
-    from lightning_tf.trainer import Trainer
+from lightning_tf.trainer import Trainer
 
 HISTORY, HORIZON = 60, 1
 

@@ -1,11 +1,6 @@
 """Unrolling: whether a recurrent network is written out step by step or runs as a loop."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from lightning_tf.trainer import Trainer
+from lightning_tf.trainer import Trainer
 
 # Of one cell (a layer at one row of the window), beyond what the loop takes: seconds to trace and
 # optimise it, and seconds that an update saves. On 2 cores (AMD EPYC), 64 units, batch 64: measured

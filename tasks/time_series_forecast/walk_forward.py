@@ -1,9 +1,7 @@
 """walk_forward: a forecasting task tested on consecutive stretches of time."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -11,9 +9,7 @@ from lightning_tf.checks import checked_integer
 from lightning_tf.data.indexed_data import Split
 from lightning_tf.data.series.series_windows import window_origins
 from lightning_tf.exceptions import DataError
-
-if TYPE_CHECKING:
-    from lightning_tf.trainer import Trainer
+from lightning_tf.trainer import Trainer
 
 
 def walk_forward(

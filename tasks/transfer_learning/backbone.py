@@ -1,7 +1,5 @@
 """Backbone: what a user names as `backbone`, made into a Keras layer for given images."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable
 from dataclasses import dataclass

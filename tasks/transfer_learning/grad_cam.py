@@ -1,7 +1,5 @@
 """grad_cam: where in an image a class was seen."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import tensorflow as tf

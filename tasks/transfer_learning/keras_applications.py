@@ -1,7 +1,5 @@
 """Backbones of keras.applications, by name, with their own preprocessing."""
 
-from __future__ import annotations
-
 import inspect
 import socket
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """Backbones of keras-hub; keras-hub is imported only where one is used."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """ImagePreprocessing: images in [0, 255] to what a backbone was trained with."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """TransferLearning: a new head on a backbone that has learnt elsewhere."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from typing import Any, Literal

@@ -1,7 +1,5 @@
 """CachedFeatures: what a frozen network makes of each example, computed once."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Checks of images and of how they are read."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

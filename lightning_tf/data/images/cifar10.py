@@ -1,7 +1,5 @@
 """Cifar10: 60,000 small photos in ten classes."""
 
-from __future__ import annotations
-
 import os
 from typing import Any
 

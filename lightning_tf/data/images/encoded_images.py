@@ -1,7 +1,5 @@
 """EncodedImages: encoded images, decoded and resized on their way into a batch."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any
 

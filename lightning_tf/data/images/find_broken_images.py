@@ -1,7 +1,5 @@
 """find_broken_images: which files of a folder cannot be decoded."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """IdxFiles: MNIST and the sets that share its file format."""
 
-from __future__ import annotations
-
 import gzip
 import os
 import struct

@@ -1,7 +1,5 @@
 """ImageArrays: labeled images in memory, given as arrays or read by a subclass."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """image_data: the `data=` argument of an image task, resolved."""
 
-from __future__ import annotations
-
 import inspect
 import os
 from pathlib import Path

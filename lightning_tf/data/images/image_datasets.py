@@ -1,7 +1,5 @@
 """ImageDatasets: tf.data.Datasets of labeled images."""
 
-from __future__ import annotations
-
 import tensorflow as tf
 
 from lightning_tf.data.images.image_spec import image_spec

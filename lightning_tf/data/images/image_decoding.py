@@ -1,7 +1,5 @@
 """ImageDecoding: from an encoded image to pixels of one size."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import tensorflow as tf

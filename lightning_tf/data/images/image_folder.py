@@ -1,7 +1,5 @@
 """ImageFolder: a folder with one folder of images for each class."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import Literal

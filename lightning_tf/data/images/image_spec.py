@@ -1,7 +1,5 @@
 """ImageSpec: what an image task must know of its data."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

@@ -1,7 +1,5 @@
 """LatentPredictions: images to train on, latent vectors to predict from."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

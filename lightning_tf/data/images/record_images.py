@@ -1,7 +1,5 @@
 """RecordImages: encoded images in array_record files, read and decoded by index."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Digits, FashionMnist and Mnist5k: small real images that need no download."""
 
-from __future__ import annotations
-
 import os
 from typing import Any
 

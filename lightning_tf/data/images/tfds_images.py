@@ -1,7 +1,5 @@
 """TfdsImages: image classification sets of TensorFlow Datasets."""
 
-from __future__ import annotations
-
 import os
 from typing import Any
 

@@ -1,7 +1,5 @@
 """UnlabeledImageFolder: a folder of images without classes."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import Any, Literal

@@ -1,7 +1,5 @@
 """UnlabeledImages: an array of images alone, and `generation_data`, which takes one too."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

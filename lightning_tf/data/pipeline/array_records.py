@@ -1,7 +1,5 @@
 """ArrayRecords: the records of array_record files, read by index."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock

@@ -1,7 +1,5 @@
 """ArraySource: examples that lie in memory."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import tensorflow as tf

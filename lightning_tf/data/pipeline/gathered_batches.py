@@ -1,7 +1,5 @@
 """GatheredBatches: batches of examples that a function gathers by index."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import reduce
 from typing import Any

@@ -1,7 +1,5 @@
 """map_and_batch: batches of examples that are made one by one, on all cores and in order."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """How the package's own input pipelines run: on all cores, in order, not autotuned."""
 
-from __future__ import annotations
-
 import os
 
 import tensorflow as tf

@@ -1,7 +1,5 @@
 """The order of an epoch, as an array of indices."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 

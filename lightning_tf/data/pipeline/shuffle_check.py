@@ -1,7 +1,5 @@
 """Whether a user's own tf.data pipeline shuffles in an order that a resumed run cannot repeat."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import tensorflow as tf

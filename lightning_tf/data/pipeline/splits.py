@@ -1,7 +1,5 @@
 """Training, validation and test splits, as arrays of indices."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 

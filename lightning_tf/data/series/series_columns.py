@@ -1,7 +1,5 @@
 """SeriesColumns: which columns of a table are what to a forecast."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any

@@ -1,7 +1,5 @@
 """SeriesStore: one or several time series, one after the other in one array."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

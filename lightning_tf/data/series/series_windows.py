@@ -1,7 +1,5 @@
 """SeriesWindows: pieces of time series, cut out of the stored array when a batch needs them."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

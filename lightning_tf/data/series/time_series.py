@@ -1,7 +1,5 @@
 """TimeSeries: windows of one or several time series, split by time."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """time_series_data: the `data=` argument of a forecasting task, resolved."""
 
-from __future__ import annotations
-
 import importlib.util
 import os
 from collections.abc import Mapping

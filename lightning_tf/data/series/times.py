@@ -1,7 +1,5 @@
 """The time column of a table of series: read, ordered, and checked for gaps."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

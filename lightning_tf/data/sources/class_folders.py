@@ -1,7 +1,5 @@
 """class_files: the files of a folder with one folder for each class."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """DatasetPair: tf.data.Datasets as a DataModule."""
 
-from __future__ import annotations
-
 import tensorflow as tf
 
 from lightning_tf.data.data_module import DataModule

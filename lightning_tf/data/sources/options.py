@@ -1,7 +1,5 @@
 """Which options a source of data takes, and the errors for others."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Iterable
 from typing import Any, TypeVar

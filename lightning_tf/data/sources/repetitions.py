@@ -1,7 +1,5 @@
 """Repetitions: batches of nothing, for a task that optimizes without data."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import tensorflow as tf

@@ -1,7 +1,5 @@
 """shared_scan: what a look at every file finds, where each worker looks at its part."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 from collections.abc import Callable, Sequence

@@ -1,7 +1,5 @@
 """skip_or_raise: what becomes of examples that cannot be used."""
 
-from __future__ import annotations
-
 import logging
 
 from lightning_tf.exceptions import DataError

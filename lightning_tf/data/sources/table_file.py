@@ -1,7 +1,5 @@
 """read_table: a table from a file, a DataFrame or columns."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """TfdsSet: a set of TensorFlow Datasets by its name, on the disk or downloaded."""
 
-from __future__ import annotations
-
 import os
 import socket
 from typing import Any

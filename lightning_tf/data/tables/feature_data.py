@@ -1,7 +1,5 @@
 """feature_data: the `data=` argument of a task on tables, resolved."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

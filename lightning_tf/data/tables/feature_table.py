@@ -1,7 +1,5 @@
 """FeatureTable: rows of features and what is to be learned from them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """playground: points of the plane in two classes that small networks are tried on."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 

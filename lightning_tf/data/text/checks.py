@@ -1,7 +1,5 @@
 """Checks of texts and of their labels, which may be names."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """BbcNews and Imdb: data sets of texts by name."""
 
-from __future__ import annotations
-
 import os
 from importlib.util import find_spec
 from pathlib import Path

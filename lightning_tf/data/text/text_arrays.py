@@ -1,7 +1,5 @@
 """TextArrays: labeled texts in memory, given as lists or read by a subclass."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 

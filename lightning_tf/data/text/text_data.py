@@ -1,7 +1,5 @@
 """text_data: the `data=` argument of a text task, resolved."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import Any

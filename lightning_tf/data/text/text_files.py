@@ -1,7 +1,5 @@
 """TextFiles: one text a file, read when a batch needs it."""
 
-from __future__ import annotations
-
 import codecs
 import io
 import os

@@ -1,7 +1,5 @@
 """TextFolder: a folder with one folder of text files for each class."""
 
-from __future__ import annotations
-
 import os
 from functools import partial
 from pathlib import Path

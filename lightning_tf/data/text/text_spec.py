@@ -1,7 +1,5 @@
 """TextSpec: what a text task must know of its data."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """TextTable: texts and labels in named columns of CSV or Parquet files."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """TfdsTexts: text classification sets of TensorFlow Datasets."""
 
-from __future__ import annotations
-
 import os
 from typing import Any
 

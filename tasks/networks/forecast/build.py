@@ -1,7 +1,5 @@
 """The networks for time series by their names."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from typing import Any

@@ -1,7 +1,5 @@
 """A one-dimensional convolutional network for time series."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import keras

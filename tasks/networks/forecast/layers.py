@@ -1,7 +1,5 @@
 """ForecastLayers: the layers that networks for time series share."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import keras

@@ -1,7 +1,5 @@
 """An N-BEATS-like network for time series."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import keras

@@ -1,7 +1,5 @@
 """Recurrent networks for time series."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Networks that the tasks build, one family a file, and `build` to get one by its name."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 

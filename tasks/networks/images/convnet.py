@@ -1,7 +1,5 @@
 """A plain convolutional network."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import keras

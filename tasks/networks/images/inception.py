@@ -1,7 +1,5 @@
 """Inception."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import keras

@@ -1,7 +1,5 @@
 """LayerFactory: the layers of one network, all with the same activation, initializer and so on."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

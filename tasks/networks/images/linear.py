@@ -1,7 +1,5 @@
 """Linear softmax classifier."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import keras

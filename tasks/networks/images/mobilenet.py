@@ -1,7 +1,5 @@
 """MobileNet."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import keras

@@ -1,7 +1,5 @@
 """ResNet."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import keras

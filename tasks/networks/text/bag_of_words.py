@@ -1,7 +1,5 @@
 """Bag of words."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import keras

@@ -1,7 +1,5 @@
 """The networks for texts by their names."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, NamedTuple
 

@@ -1,7 +1,5 @@
 """Convolution over words."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import keras

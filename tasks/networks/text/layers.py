@@ -1,7 +1,5 @@
 """TextLayers: what the networks for texts have in common."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import keras

@@ -1,7 +1,5 @@
 """Recurrent networks over words."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 
