@@ -23,18 +23,6 @@ def check_limit(name: str, limit: Limit) -> None:
         raise ConfigurationError(f"{name}={limit!r}: a fraction is at most 1.0; a count is an int.")
 
 
-def check_count(name: str, count: int | None, least: int = 1) -> None:
-    """Refuse a count that is no integer or too small; None means that there is none.
-
-    Raises:
-        ConfigurationError: The count is no integer of at least `least`.
-    """
-    if count is None:
-        return
-    if isinstance(count, bool) or not isinstance(count, int) or count < least:
-        raise ConfigurationError(f"{name}={count!r}: give an integer of at least {least}.")
-
-
 def length_of(dataset: tf.data.Dataset) -> int | None:
     """Number of batches where the data set knows it; None for unknown or endless ones."""
     cardinality = int(dataset.cardinality())

@@ -5,7 +5,6 @@ import tensorflow as tf
 
 from lightning_tf.exceptions import ConfigurationError, DataError
 from lightning_tf.loops.limits import (
-    check_count,
     check_limit,
     is_endless,
     length_of,
@@ -32,22 +31,6 @@ def test_other_limits_are_refused_by_name_and_value(limit):
     with pytest.raises(ConfigurationError, match="limit_val_batches=") as caught:
         check_limit("limit_val_batches", limit)
     assert repr(limit) in str(caught.value)
-
-
-def test_none_is_no_count():
-    check_count("max_epochs", None)
-
-
-@pytest.mark.parametrize("count", [0, -1, 1.0, "2", True])
-def test_counts_are_positive_integers(count):
-    with pytest.raises(ConfigurationError, match="max_epochs="):
-        check_count("max_epochs", count)
-
-
-def test_the_least_count_is_allowed():
-    check_count("max_steps", 0, least=0)
-    with pytest.raises(ConfigurationError, match="at least -1"):
-        check_count("num_sanity_val_steps", -2, least=-1)
 
 
 def test_lengths_are_known_unknown_or_endless():
