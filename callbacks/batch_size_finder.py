@@ -1,13 +1,14 @@
 """BatchSizeFinder: tries batch sizes before training and uses the largest that fits."""
 
+from __future__ import annotations
+
 import logging
 import math
 import time
 import weakref
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
-from matplotlib.figure import Figure
 
 from lightning_tf.callback import Callback
 from lightning_tf.checkpoint.io import read_run
@@ -16,6 +17,9 @@ from lightning_tf.data.data_module import DataModule
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.task import Task
 from lightning_tf.trainer import Trainer
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 log = logging.getLogger("lightning_tf")
 

@@ -1,15 +1,16 @@
 """LearningRateFinder: tries learning rates before training and uses the best one."""
 
+from __future__ import annotations
+
 import logging
 import math
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
-from matplotlib.figure import Figure
 
 from lightning_tf.callback import Callback
 from lightning_tf.callbacks.swept_schedule import SweptSchedule
@@ -18,6 +19,9 @@ from lightning_tf.exceptions import ConfigurationError, nearest
 from lightning_tf.keras_internals import learning_rate_of
 from lightning_tf.task import Task
 from lightning_tf.trainer import Trainer
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 log = logging.getLogger("lightning_tf")
 

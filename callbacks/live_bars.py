@@ -1,7 +1,12 @@
 """LiveBars: progress bars on a terminal."""
 
-from rich.console import Console
-from rich.progress import TaskID
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import TaskID
 
 
 class LiveBars:

@@ -1,14 +1,15 @@
 """ModelSummary: which models a task trains, and how large they are."""
 
+from __future__ import annotations
+
 import math
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import astuple, dataclass
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import keras
 import tensorflow as tf
-from rich.console import Console
 
 from lightning_tf.callback import Callback
 from lightning_tf.exceptions import ConfigurationError
@@ -16,6 +17,9 @@ from lightning_tf.keras_internals import flat_layers
 from lightning_tf.task import Task
 from lightning_tf.trainer import Trainer
 from lightning_tf.variables import components
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 COLUMNS = ("name", "type", "output shape", "trainable", "non-trainable", "MiB")
 TEXT_COLUMNS = 3  # the first three; the others are numbers, aligned right
@@ -104,7 +108,6 @@ class ModelSummary(Callback):
     def _terminal(self) -> Console | None:
         if self.console is not None or not (self.file or sys.stdout).isatty():
             return self.console
-        from rich.console import Console
 
         return Console(file=self.file)
 

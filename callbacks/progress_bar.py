@@ -1,10 +1,10 @@
 """ProgressBar: shows what a run is doing, live on a terminal, in one line per epoch elsewhere."""
 
+from __future__ import annotations
+
 import sys
 import time
-from typing import Any, TextIO
-
-from rich.console import Console
+from typing import TYPE_CHECKING, Any, TextIO
 
 from lightning_tf.callback import Callback
 from lightning_tf.callbacks.live_bars import LiveBars, format_number
@@ -13,6 +13,9 @@ from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.stage import split_metric
 from lightning_tf.task import Task
 from lightning_tf.trainer import Trainer
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 class ProgressBar(Callback):

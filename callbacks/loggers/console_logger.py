@@ -1,13 +1,14 @@
 """ConsoleLogger: prints what a run logs."""
 
+from __future__ import annotations
+
 import io
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
-from rich.console import Console
 
 from lightning_tf.callbacks.live_bars import format_number
 from lightning_tf.checks import checked_integer
@@ -15,6 +16,9 @@ from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.logger import Logger
 from lightning_tf.task import Task
 from lightning_tf.trainer import Trainer
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 class ConsoleLogger(Logger):
@@ -132,7 +136,6 @@ class ConsoleLogger(Logger):
 def _text(what: Any) -> str:
     if isinstance(what, str):
         return what
-    from rich.console import Console
 
     page = io.StringIO()
     Console(file=page, width=shutil.get_terminal_size().columns).print(what)

@@ -1,13 +1,17 @@
 """Curves of a run's metrics in one image."""
 
+from __future__ import annotations
+
 import csv
 import json
 import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from matplotlib.axes import Axes
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 
 Points = tuple[list[int], list[float]]
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from lightning_tf.exceptions import ConfigurationError
-from lightning_tf.tensorflow_internals import is_multi_worker
 
 FIRST_SLURM_PORT, SLURM_PORTS = 20_000, 10_000  # below those that systems give out by themselves
 JOBS = ("chief", "master", "worker")  # of TF_CONFIG; every one of them trains
@@ -61,6 +60,8 @@ class Cluster:
             None where one process drives all devices.
         """
         resolver = strategy.cluster_resolver
+        from lightning_tf.tensorflow_internals import is_multi_worker  # the launcher needs none
+
         if not is_multi_worker(strategy):
             return None
         cluster = resolver.cluster_spec().as_dict()

@@ -19,7 +19,7 @@ class AccumulationSchedule:
     """
 
     def __init__(self, batches: int) -> None:
-        self._by_epoch: Mapping[int, int] = {0: batches}
+        self._by_epoch: Mapping[int, int] = {0: int(batches)}
 
     @property
     def accumulates(self) -> bool:
@@ -32,7 +32,7 @@ class AccumulationSchedule:
 
     def replace(self, by_epoch: Mapping[int, int]) -> None:
         """Follow another schedule; epoch 0 is among its keys."""
-        self._by_epoch = dict(by_epoch)
+        self._by_epoch = {int(epoch): int(batches) for epoch, batches in by_epoch.items()}
 
     def updates(self, batches: int, epochs: int) -> int:
         """Return the updates of the first `epochs` epochs of so many batches."""

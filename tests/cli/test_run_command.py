@@ -143,7 +143,7 @@ def test_callbacks_and_loggers_are_named_and_given_arguments(tmp_path, monkeypat
             ["--trainer.max_epochs", "many"],
             "'many' cannot be used; expected int",
         ),
-        (["--trainer.max_epochs", "-2"], "max_epochs=-2"),
+        (["--trainer.max_epochs", "-2"], "max_epochs is -2"),
         ([], "no limit is given"),
         (["--config", "none.yaml"], "none.yaml"),
         (["--trainer.max_epochs", "1", "--ckpt_path", "none.ckpt"], "none.ckpt"),
