@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 import keras
 
-from lightning_tf.checks import is_integer
-from lightning_tf.exceptions import ConfigurationError, nearest
+from lightning_tf.checks import check_known, is_integer
+from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.tasks.networks.images.convnet import convnet
 from lightning_tf.tasks.networks.images.inception import inception
 from lightning_tf.tasks.networks.images.layer_factory import LayerFactory
@@ -91,8 +91,7 @@ def build(
         >>> build("resnet", (32, 32, 3), 10).output_shape
         (None, 10)
     """
-    if name not in NETWORKS:
-        raise ConfigurationError(f"network {name!r} is unknown." + nearest(name, NETWORKS))
+    check_known(f"network {name!r} is unknown", name, NETWORKS)
     network = NETWORKS[name]
     _check(name, network, input_shape, num_classes, batch_norm, dropout)
 
