@@ -93,26 +93,7 @@ def build(
     """
     check_known(f"network {name!r} is unknown", name, NETWORKS)
     network = NETWORKS[name]
-    _check(name, network, input_shape, num_classes, batch_norm, dropout)
 
-    layers = LayerFactory(
-        activation,
-        initializer,
-        batch_norm=network.batch_norm if batch_norm is None else batch_norm,
-        dropout=0.0 if dropout is None else dropout,
-    )
-    inputs = keras.Input(tuple(input_shape), dtype="float32")
-    return keras.Model(inputs, network.outputs(inputs, num_classes, layers), name=name)
-
-
-def _check(
-    name: str,
-    network: Network,
-    input_shape: Sequence[int],
-    num_classes: int,
-    batch_norm: bool | None,
-    dropout: float | None,
-) -> None:
     shape = tuple(input_shape)
     if not shape or not all(is_integer(size, least=1) for size in shape):
         raise ConfigurationError(
@@ -133,3 +114,12 @@ def _check(
             f"network {name!r} has no hidden layer for batch_norm={batch_norm}, dropout={dropout}. "
             "Leave both out, or use 'mlp'."
         )
+
+    layers = LayerFactory(
+        activation,
+        initializer,
+        batch_norm=network.batch_norm if batch_norm is None else batch_norm,
+        dropout=0.0 if dropout is None else dropout,
+    )
+    inputs = keras.Input(shape, dtype="float32")
+    return keras.Model(inputs, network.outputs(inputs, num_classes, layers), name=name)
