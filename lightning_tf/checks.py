@@ -71,6 +71,5 @@ def checked_choice(name: str, value: str, choices: Collection[str]) -> str:
     Raises:
         ConfigurationError: It is none; names the argument, the value and the nearest choice.
     """
-    if value not in choices:
-        raise ConfigurationError(f"{name} is {value!r}.{nearest(value, choices)}")
+    check_known(f"{name} is {value!r}", value, choices)
     return value

@@ -33,7 +33,7 @@ class ConfusionMatrix(StageReport):
 
     def report(self, trainer: Trainer, task: Any, stage: str) -> None:
         """Log the matrix of the last validation, or of the test."""
-        if not trainer.loggers or task.confusion_counts is None:
+        if task.confusion_counts is None:
             return
         counts = np.rint(np.asarray(task.confusion_counts.result())).astype(int)
         if not counts.any():  # no validation has run

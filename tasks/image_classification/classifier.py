@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from lightning_tf.checks import check_known
 from lightning_tf.data.images.image_spec import ImageSpec
 from lightning_tf.exceptions import ConfigurationError, nearest
 from lightning_tf.tasks.common.built_classifier import (
@@ -50,11 +51,8 @@ class Classifier:
     def __init__(self, network: Any, **options: Any) -> None:
         self.network, self.options = network, {**LAYER_OPTIONS, **options}
         if isinstance(network, str) and not network.startswith(PREFIX):
-            if network not in networks.NETWORKS:
-                known = [*networks.NETWORKS, f"{PREFIX}<preset>"]
-                raise ConfigurationError(
-                    f"network {network!r} is unknown.{nearest(network, known)}"
-                )
+            known = [*networks.NETWORKS, f"{PREFIX}<preset>"]
+            check_known(f"network {network!r} is unknown", network, known)
             # Made and dropped: it checks names and the rate before any data are read.
             activation, initializer = self.options["activation"], self.options["initializer"]
             LayerFactory(activation, initializer, dropout=self.options["dropout"] or 0.0)

@@ -17,8 +17,6 @@ from lightning_tf.tasks.networks.images.mobilenet import mobilenet
 from lightning_tf.tasks.networks.images.resnet import resnet
 from lightning_tf.tasks.networks.images.vgg import vgg
 
-__all__ = ["NETWORKS", "LayerFactory", "Network", "build"]
-
 SMALLEST_IMAGE = 4
 
 
