@@ -18,14 +18,28 @@ def is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
+def check_known(what: str, value: Any, known: Iterable[Any]) -> None:
+    """Refuse a value that is none of the known ones.
+
+    Args:
+        what: The message's beginning, such as ``start='nose'``; the nearest and all known follow.
+        value: What the user wrote.
+        known: The values that would have worked.
+
+    Raises:
+        ConfigurationError: It is none of them.
+    """
+    if value not in known:
+        raise ConfigurationError(f"{what}.{nearest(value, known)}")
+
+
 def check_choice(owner: str, name: str, value: Any, choices: Iterable[Any]) -> None:
     """Refuse a value that is none of the choices.
 
     Raises:
         ConfigurationError: It is none; names the argument, the value and the choices.
     """
-    if value not in choices:
-        raise ConfigurationError(f"{owner}({name}={value!r}).{nearest(value, choices)}")
+    check_known(f"{owner}({name}={value!r})", value, choices)
 
 
 def checked_integer(name: str, value: Any, least: int, most: int | None = None) -> int:
@@ -57,6 +71,5 @@ def checked_choice(name: str, value: str, choices: Collection[str]) -> str:
     Raises:
         ConfigurationError: It is none; names the argument, the value and the nearest choice.
     """
-    if value not in choices:
-        raise ConfigurationError(f"{name} is {value!r}.{nearest(value, choices)}")
+    check_known(f"{name} is {value!r}", value, choices)
     return value

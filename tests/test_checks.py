@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lightning_tf.checks import checked_integer, is_integer, is_number
+from lightning_tf.checks import check_known, checked_integer, is_integer, is_number
 from lightning_tf.exceptions import ConfigurationError
 
 
@@ -15,6 +15,13 @@ def test_what_is_no_integer_in_the_range_is_refused_with_name_value_and_range(va
     with pytest.raises(ConfigurationError, match=r"^units is .*; give an integer in 0\.\.9\.$"):
         checked_integer("units", value, least=0, most=9)
     assert not is_integer(value, least=0) or value == 10
+
+
+def test_an_unknown_name_is_refused_with_the_nearest_and_all_known_ones():
+    check_known("start='noise'", "noise", ("content", "noise"))
+    with pytest.raises(ConfigurationError) as error:
+        check_known("start='nose'", "nose", ("content", "noise"))
+    assert str(error.value) == "start='nose'. Did you mean 'noise'? Known: content, noise."
 
 
 def test_truth_is_no_number():

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from lightning_tf.task import Task
-from lightning_tf.tasks.common.confusion_matrix import make_confusion_counts
+from lightning_tf.tasks.common.confusion_matrix import MOST_CONFUSED_CLASSES
 from lightning_tf.tasks.common.metrics import ConfusionCounts
 from lightning_tf.tasks.common.optimizer_settings import OptimizerSettings
 
@@ -31,7 +31,8 @@ class ClassificationTask(Task):
     def set_classes(self, num_classes: int) -> None:
         """Keep the number of classes and make the confusion counts."""
         self.num_classes = num_classes
-        self.confusion_counts = make_confusion_counts(num_classes)
+        is_drawn = num_classes <= MOST_CONFUSED_CLASSES
+        self.confusion_counts = ConfusionCounts(num_classes) if is_drawn else None
 
     def configure_optimizers(self) -> keras.optimizers.Optimizer:
         """Make the optimizer, with its schedule over the updates of this fit."""

@@ -6,15 +6,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_tf.callback import Callback
-from lightning_tf.tasks.common.metrics import ConfusionCounts
+from lightning_tf.tasks.common.stage_report import StageReport
 from lightning_tf.trainer import Trainer
 
 MOST_CONFUSED_CLASSES = 100  # a larger matrix can neither be read nor drawn
 MOST_WRITTEN_CLASSES = 20  # beyond that the numbers in the cells cannot be read
 
 
-class ConfusionMatrix(Callback):
+class ConfusionMatrix(StageReport):
     """Logs the confusion matrix of the last validation when training ends, and of every test.
 
     The task counts in the graph, in its `confusion_counts`; the host reads nothing before the end.
@@ -25,48 +24,25 @@ class ConfusionMatrix(Callback):
     `class_names`.
     """
 
-    logs_metrics = False
-
-    def on_sanity_check_end(self, trainer: Trainer, task: Any) -> None:
-        """Reset what the sanity check counted."""
-        _reset(task)
-
     def on_validation_epoch_start(self, trainer: Trainer, task: Any) -> None:
-        """Count each validation by itself."""
-        _reset(task)
+        """Count each validation and each test by itself, and the sanity check nowhere."""
+        if task.confusion_counts is not None:
+            task.confusion_counts.reset_state()
 
-    def on_test_epoch_start(self, trainer: Trainer, task: Any) -> None:
-        """Count each test by itself."""
-        _reset(task)
+    on_test_epoch_start = on_sanity_check_end = on_validation_epoch_start
 
-    def on_fit_end(self, trainer: Trainer, task: Any) -> None:
-        """Log the matrix of the last validation."""
-        self._log(trainer, task, "val/confusion_matrix")
-
-    def on_test_end(self, trainer: Trainer, task: Any) -> None:
-        """Log the matrix of the test."""
-        self._log(trainer, task, "test/confusion_matrix")
-
-    def _log(self, trainer: Trainer, task: Any, name: str) -> None:
-        if not trainer.loggers or task.confusion_counts is None:
+    def report(self, trainer: Trainer, task: Any, stage: str) -> None:
+        """Log the matrix of the last validation, or of the test."""
+        if task.confusion_counts is None:
             return
         counts = np.rint(np.asarray(task.confusion_counts.result())).astype(int)
         if not counts.any():  # no validation has run
             return
 
+        name = f"{stage}/confusion_matrix"
         trainer.log_figure(name, confusion_figure(counts, task.class_names))
         rows = [[true, *row] for true, row in zip(task.class_names, counts.tolist(), strict=True)]
         trainer.log_table(name, ["true", *task.class_names], rows)
-
-
-def _reset(task: Any) -> None:
-    if task.confusion_counts is not None:
-        task.confusion_counts.reset_state()
-
-
-def make_confusion_counts(num_classes: int) -> ConfusionCounts | None:
-    """Make the counts of a task, or None where there are too many classes to draw them."""
-    return ConfusionCounts(num_classes) if num_classes <= MOST_CONFUSED_CLASSES else None
 
 
 def confusion_figure(counts: NDArray[np.integer], class_names: Sequence[str]) -> Any:

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from lightning_tf.exceptions import ConfigurationError, nearest
+from lightning_tf.checks import check_known
 
 SCALERS = ("standard", "minmax", "none")
 
@@ -96,8 +96,7 @@ class FeatureScaler(keras.layers.Layer):  # type: ignore[misc]
 
 def check_scaler(kind: str) -> None:
     """Refuse an unknown kind of scaler."""
-    if kind not in SCALERS:
-        raise ConfigurationError(f"scaler {kind!r} is unknown.{nearest(kind, SCALERS)}")
+    check_known(f"scaler {kind!r} is unknown", kind, SCALERS)
 
 
 def _center_and_scale(kind: str, rows: NDArray[np.float64]) -> tuple[Any, Any]:

@@ -135,7 +135,10 @@ def build_optimizer(
 
     try:
         if isinstance(optimizer, Mapping):
-            return _check_class(keras.optimizers.deserialize(dict(optimizer)))
+            built = keras.optimizers.deserialize(dict(optimizer))
+            if not isinstance(built, keras.optimizers.Optimizer):
+                raise ValueError("the class is unknown.")  # Keras returns its name
+            return built
         name, options = _pair(optimizer)
         make, _, defaults = OPTIMIZERS[name]
         if weight_decay:
@@ -150,13 +153,6 @@ def build_optimizer(
     if built.weight_decay and undecayed:
         built.exclude_from_weight_decay(var_list=list(undecayed))
     return built
-
-
-def _check_class(optimizer: Any) -> keras.optimizers.Optimizer:
-    """Refuse what Keras returns for a class that it does not know: the name."""
-    if not isinstance(optimizer, keras.optimizers.Optimizer):
-        raise ValueError("the class is unknown.")
-    return optimizer
 
 
 def undecayed_variables(model: keras.Model) -> list[Any]:

@@ -37,8 +37,6 @@ class PredictionGrid(StageReport):
 
     def report(self, trainer: Trainer, task: Any, stage: str) -> None:
         """Log the grid, and the heat maps where the task has some."""
-        if not trainer.loggers:
-            return
         examples = take_examples(task.data, stage, self.count)
         if examples is None:
             return

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from lightning_tf.checks import is_number
-from lightning_tf.exceptions import ConfigurationError, nearest
+from lightning_tf.checks import check_known, is_number
+from lightning_tf.exceptions import ConfigurationError
 
 LOSSES = ("mse", "mae", "huber")
 
@@ -19,8 +19,8 @@ def check_regression_loss(loss: str | None, quantiles: Sequence[float]) -> None:
     """
     if quantiles and loss is not None:
         raise ConfigurationError(f"loss={loss!r}: quantiles are learnt by the pinball loss alone.")
-    if loss is not None and loss not in LOSSES:
-        raise ConfigurationError(f"loss {loss!r} is unknown.{nearest(loss, LOSSES)}")
+    if loss is not None:
+        check_known(f"loss {loss!r} is unknown", loss, LOSSES)
 
     outside = any(not is_number(q) or not 0 < q < 1 for q in quantiles)
     if outside or list(quantiles) != sorted(set(quantiles)):

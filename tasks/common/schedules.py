@@ -178,13 +178,11 @@ def build_schedule(
         # A run of no updates, such as max_epochs=0, still builds its optimizer.
         remaining = max(1, _check_known(updates, f"schedule {schedule!r}") - warmup_steps)
         try:
-            rate = SCHEDULES[schedule](learning_rate, remaining, **options)
+            schedule = SCHEDULES[schedule](learning_rate, remaining, **options)
         except TypeError as error:
             raise ConfigurationError(f"schedule {schedule!r} refuses {options}: {error}") from error
-    else:
-        rate = schedule
 
-    return Warmup(rate, warmup_steps) if warmup_steps else rate
+    return Warmup(schedule, warmup_steps) if warmup_steps else schedule
 
 
 def _resolve(schedule: Any) -> tuple[Any, dict[str, Any]]:

@@ -10,18 +10,22 @@ from lightning_tf.trainer import Trainer
 
 
 class StageReport(Callback):
-    """Reports on the validation part when training ends, and on the test part after every test."""
+    """Reports on the validation part when training ends, and on the test part after every test.
+
+    Without a logger there is nobody to report to, and nothing is computed.
+    """
 
     logs_metrics = False
 
     def on_fit_end(self, trainer: Trainer, task: Any) -> None:
         """Report on the validation part, unless there is none."""
-        if trainer.num_val_batches != 0:
+        if trainer.loggers and trainer.num_val_batches != 0:
             self.report(trainer, task, "val")
 
     def on_test_end(self, trainer: Trainer, task: Any) -> None:
         """Report on the test part."""
-        self.report(trainer, task, "test")
+        if trainer.loggers:
+            self.report(trainer, task, "test")
 
     def report(self, trainer: Trainer, task: Any, stage: str) -> None:
         """Log the report of a stage; a subclass writes it.

@@ -30,7 +30,8 @@ def frechet_distance(one: Features, other: Features) -> float:
     one, other = one.astype(np.float64), other.astype(np.float64)
     first, second = (np.atleast_2d(np.cov(part, rowvar=False)) for part in (one, other))
     # The product's root has the same trace as this symmetric one's, which has a real root.
-    root = _square_root(first)
+    values, vectors = np.linalg.eigh(first)
+    root = (vectors * np.sqrt(np.clip(values, 0.0, None))) @ vectors.T
     eigenvalues = np.linalg.eigvalsh(root @ second @ root)
     trace_of_root = np.sqrt(np.clip(eigenvalues, 0.0, None)).sum()
 
@@ -69,9 +70,3 @@ def kernel_distance(one: Features, other: Features) -> float:
         within += (values.sum() - np.trace(values)) / (count * (count - 1))
 
     return float(within - 2.0 * kernel(one, other).mean())
-
-
-def _square_root(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
-    values, vectors = np.linalg.eigh(covariance)
-    root: NDArray[np.float64] = (vectors * np.sqrt(np.clip(values, 0.0, None))) @ vectors.T
-    return root

@@ -202,12 +202,10 @@ class GAN(GeneratorTask):
             )
 
         updates = self.trainer.estimated_stepping_batches  # of the generator
+        generator, discriminator = self.optimizer_settings
         return {
-            name: settings.build(updates * (1 if name == "generator" else self.n_critic), model)
-            for name, settings, model in (
-                ("generator", self.optimizer_settings[0], self.generator),
-                ("discriminator", self.optimizer_settings[1], self.discriminator),
-            )
+            "generator": generator.build(updates, self.generator),
+            "discriminator": discriminator.build(updates * self.n_critic, self.discriminator),
         }
 
     def callbacks(self) -> list[Callback]:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from lightning_tf.exceptions import ConfigurationError, nearest
+from lightning_tf.checks import check_known
 
 
 class AdversarialLoss(NamedTuple):
@@ -84,8 +84,7 @@ def get_adversarial_loss(name: Any) -> AdversarialLoss:
         >>> get_adversarial_loss("hinge").has_targets
         False
     """
-    if name not in LOSSES:
-        raise ConfigurationError(f"loss={name!r} is unknown.{nearest(name, LOSSES)}")
+    check_known(f"loss={name!r} is unknown", name, LOSSES)
     return LOSSES[name]
 
 

@@ -5,13 +5,18 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
-from lightning_tf.exceptions import ConfigurationError, nearest
+from lightning_tf.checks import check_known
+from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.keras_internals import flat_layers
+from lightning_tf.tasks.common.built_classifier import refuse_layer_options
 from lightning_tf.tasks.gan.dcgan import dcgan_discriminator, dcgan_generator
 from lightning_tf.tasks.gan.mlp import mlp_discriminator, mlp_generator
 
-WIDTHS = {"dcgan": 32, "mlp": 128}
-"""The named pairs of networks, and their default width."""
+NETWORKS: dict[str, tuple[Any, Any, int]] = {
+    "dcgan": (dcgan_generator, dcgan_discriminator, 32),
+    "mlp": (mlp_generator, mlp_discriminator, 128),
+}
+"""The named generators and discriminators, and their default width."""
 
 DEFAULT_DROPOUT = 0.3
 
@@ -35,7 +40,7 @@ class AdversarialNetworks:
 
     Args:
         networks: ``dcgan``, ``mlp`` or a pair of Keras models (generator, discriminator).
-        width: Filters or units of the narrowest hidden layer; None is that of `WIDTHS`.
+        width: Filters or units of the narrowest hidden layer; None is that of `NETWORKS`.
         dropout: Of the discriminator.
         spectral: Whether the discriminator is spectrally normalised.
         penalized: Whether every image's gradient must be its own.
@@ -61,9 +66,8 @@ class AdversarialNetworks:
     ) -> None:
         self.networks, self.spectral, self.penalized = networks, spectral, penalized
         if isinstance(networks, str):
-            if networks not in WIDTHS:
-                raise ConfigurationError(f"networks={networks!r}.{nearest(networks, WIDTHS)}")
-            self.width = WIDTHS[networks] if width is None else width
+            check_known(f"networks={networks!r}", networks, NETWORKS)
+            self.width = NETWORKS[networks][-1] if width is None else width
             default_dropout = 0.0 if penalized or spectral else DEFAULT_DROPOUT
             self.dropout = default_dropout if dropout is None else dropout
             return
@@ -71,17 +75,13 @@ class AdversarialNetworks:
         is_pair = isinstance(networks, (tuple, list)) and len(networks) == 2
         if not is_pair or not all(isinstance(network, keras.Model) for network in networks):
             raise ConfigurationError(
-                f"networks={networks!r}; give {' or '.join(map(repr, WIDTHS))}, or a pair of Keras "
-                "models (generator, discriminator)."
+                f"networks={networks!r}; give {' or '.join(map(repr, NETWORKS))}, or a pair of "
+                "Keras models (generator, discriminator)."
             )
 
         options = {"width": width, "dropout": dropout, "spectral_normalization": spectral or None}
-        for option, value in options.items():
-            if value is not None:
-                raise ConfigurationError(
-                    f"{option}={value!r} is for the package's own networks; the given ones bring "
-                    "their own layers: set it there."
-                )
+        remedy = "the given ones bring their own layers: set it there."
+        refuse_layer_options(options, dict.fromkeys(options), remedy)
 
     def build(self, sizes: AdversarialSizes) -> tuple[keras.Model, keras.Model]:
         """Make generator and discriminator, or take those that were given, and try them.
@@ -90,13 +90,7 @@ class AdversarialNetworks:
             ConfigurationError: They do not fit the data or the loss.
         """
         if isinstance(self.networks, str):
-            return named_networks(
-                self.networks,
-                sizes,
-                width=self.width,
-                dropout=self.dropout,
-                spectral=self.spectral,
-            )
+            return self._build_named(self.networks, sizes)
 
         generator, discriminator = self.networks
         if self.penalized:
@@ -104,55 +98,46 @@ class AdversarialNetworks:
         check_fit(generator, discriminator, sizes)
         return generator, discriminator
 
+    def _build_named(self, name: str, sizes: AdversarialSizes) -> tuple[keras.Model, keras.Model]:
+        """Build one of the named pairs.
 
-def named_networks(
-    name: str, sizes: AdversarialSizes, *, width: int, dropout: float, spectral: bool
-) -> tuple[keras.Model, keras.Model]:
-    """Build one of the named pairs.
+        Where there are classes, the generator gets an embedding of the class beside the latent
+        vector, and the discriminator one as a further channel of the image (Mirza and Osindero,
+        "Conditional Generative Adversarial Nets", 2014, https://arxiv.org/abs/1411.1784).
 
-    Where there are classes, the generator gets an embedding of the class beside the latent vector,
-    and the discriminator one as a further channel of the image (Mirza and Osindero,
-    "Conditional Generative Adversarial Nets", 2014, https://arxiv.org/abs/1411.1784).
+        Args:
+            name: ``dcgan`` or ``mlp``.
+            sizes: Of images, latent vectors and classes.
 
-    Args:
-        name: ``dcgan`` or ``mlp``.
-        sizes: Of images, latent vectors and classes.
-        width: Filters or units of the narrowest hidden layer.
-        dropout: Of the discriminator.
-        spectral: Whether the discriminator is spectrally normalised.
+        Returns:
+            The generator, from latent vectors, or [vectors, classes], to images in (-1, 1); the
+            discriminator, from images, or [images, classes], to (batch, 1).
+        """
+        latent = keras.Input((sizes.latent_dim,), name="latent")
+        images = keras.Input(sizes.images, name="images")
+        generator_inputs: Any = latent
+        discriminator_inputs: Any = images
+        conditioned_latent, conditioned_images = latent, images
 
-    Returns:
-        The generator, from latent vectors, or [vectors, classes], to images in (-1, 1); the
-        discriminator, from images, or [images, classes], to (batch, 1).
-    """
-    latent = keras.Input((sizes.latent_dim,), name="latent")
-    images = keras.Input(sizes.images, name="images")
-    generator_inputs: Any = latent
-    discriminator_inputs: Any = images
-    conditioned_latent, conditioned_images = latent, images
+        if sizes.num_classes is not None:
+            classes = [keras.Input((), dtype="int32", name="classes") for _ in range(2)]
+            generator_inputs, discriminator_inputs = [latent, classes[0]], [images, classes[1]]
+            # Each network has an embedding of its own: they must not train each other.
+            embedded = keras.layers.Embedding(sizes.num_classes, sizes.num_classes)(classes[0])
+            conditioned_latent = keras.layers.Concatenate()([latent, embedded])
 
-    if sizes.num_classes is not None:
-        classes = [keras.Input((), dtype="int32", name="classes") for _ in range(2)]
-        generator_inputs, discriminator_inputs = [latent, classes[0]], [images, classes[1]]
-        # Each network has an embedding of its own: they must not train each other.
-        embedded = keras.layers.Embedding(sizes.num_classes, sizes.num_classes)(classes[0])
-        conditioned_latent = keras.layers.Concatenate()([latent, embedded])
+            height, breadth, _ = sizes.images
+            channel = keras.layers.Embedding(sizes.num_classes, height * breadth)(classes[1])
+            channel = keras.layers.Reshape((height, breadth, 1))(channel)  # beside the image's own
+            conditioned_images = keras.layers.Concatenate()([images, channel])
 
-        height, breadth, _ = sizes.images
-        channel = keras.layers.Embedding(sizes.num_classes, height * breadth)(classes[1])
-        channel = keras.layers.Reshape((height, breadth, 1))(channel)  # beside the image's own
-        conditioned_images = keras.layers.Concatenate()([images, channel])
-
-    if name == "dcgan":
-        fake = dcgan_generator(conditioned_latent, sizes.images, width)
-        logits = dcgan_discriminator(conditioned_images, width, dropout, spectral)
-    else:
-        fake = mlp_generator(conditioned_latent, sizes.images, width)
-        logits = mlp_discriminator(conditioned_images, width, dropout, spectral)
-    return (
-        keras.Model(generator_inputs, fake, name="generator"),
-        keras.Model(discriminator_inputs, logits, name="discriminator"),
-    )
+        generate, discriminate, _ = NETWORKS[name]
+        fake = generate(conditioned_latent, sizes.images, self.width)
+        logits = discriminate(conditioned_images, self.width, self.dropout, self.spectral)
+        return (
+            keras.Model(generator_inputs, fake, name="generator"),
+            keras.Model(discriminator_inputs, logits, name="discriminator"),
+        )
 
 
 def check_fit(generator: keras.Model, discriminator: keras.Model, sizes: AdversarialSizes) -> None:

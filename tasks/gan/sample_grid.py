@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL.Image import Image
+from PIL import Image
 
 from lightning_tf.callback import Callback
 from lightning_tf.trainer import Trainer
@@ -19,6 +19,7 @@ LAST_FRAME_MILLISECONDS = 2000
 LEAST_SIDE = 32  # smaller images are enlarged
 GAP, GREY = 2, 96  # pixels between images, and their value
 INTERPOLATIONS = 8
+NO_FRAMES: dict[str, Any] = {"frames": [], "stride": 1, "taken": 0, "last_step": -1}
 
 
 class SampleGrid(Callback):
@@ -40,15 +41,27 @@ class SampleGrid(Callback):
 
     def __init__(self, count: int, every_n_epochs: int = 1) -> None:
         self.count, self.every_n_epochs = count, every_n_epochs
-        self.frames: list[str] = []
-        self.stride = 1
-        self._taken = 0
-        self._last_step = -1
+        self.load_state_dict(NO_FRAMES)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the frames as PNG files in base 64."""
+        return {
+            "frames": self.frames,
+            "stride": self.stride,
+            "taken": self._taken,
+            "last_step": self._last_step,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take the frames back."""
+        self.frames: list[str] = list(state["frames"])
+        self.stride: int = state["stride"]
+        self._taken, self._last_step = state["taken"], state["last_step"]
 
     def on_train_start(self, trainer: Trainer, task: Any) -> None:
         """Begin another animation where training begins."""
         if trainer.global_step == 0:
-            self.load_state_dict({"frames": [], "stride": 1, "taken": 0, "last_step": -1})
+            self.load_state_dict(NO_FRAMES)
 
     def on_train_epoch_end(self, trainer: Trainer, task: Any) -> None:
         """Take a grid."""
@@ -73,7 +86,10 @@ class SampleGrid(Callback):
         path = Path(trainer.log_dir) / "samples.gif"
         path.parent.mkdir(parents=True, exist_ok=True)
         # Where every other frame was dropped, the last grid may be missing.
-        self._write(path, [*self.frames, *([] if last == self.frames[-1] else [last])])
+        frames = [*self.frames, *([] if last == self.frames[-1] else [last])]
+        images = [_decode_png(frame) for frame in frames]
+        durations = [FRAME_MILLISECONDS] * (len(images) - 1) + [LAST_FRAME_MILLISECONDS]
+        images[0].save(path, save_all=True, append_images=images[1:], duration=durations, loop=0)
         trainer.log_file("samples", str(path))
 
     def _take(self, trainer: Trainer, task: Any) -> None:
@@ -89,27 +105,8 @@ class SampleGrid(Callback):
         if len(self.frames) >= MOST_FRAMES:  # checkpoints and the file stay of bounded size
             self.frames, self.stride = self.frames[::2], 2 * self.stride
 
-    def _write(self, path: Path, frames: list[str]) -> None:
-        images = [_decode_png(frame) for frame in frames]
-        durations = [FRAME_MILLISECONDS] * (len(images) - 1) + [LAST_FRAME_MILLISECONDS]
-        images[0].save(path, save_all=True, append_images=images[1:], duration=durations, loop=0)
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return the frames as PNG files in base 64."""
-        return {
-            "frames": self.frames,
-            "stride": self.stride,
-            "taken": self._taken,
-            "last_step": self._last_step,
-        }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take the frames back."""
-        self.frames, self.stride = list(state["frames"]), state["stride"]
-        self._taken, self._last_step = state["taken"], state["last_step"]
-
-
-def image_grid(images: NDArray[np.floating], columns: int | None = None) -> Image:
+def image_grid(images: NDArray[np.floating], columns: int | None = None) -> Image.Image:
     """Put images side by side, about square, with thin grey lines between them.
 
     Args:
@@ -123,8 +120,6 @@ def image_grid(images: NDArray[np.floating], columns: int | None = None) -> Imag
         >>> image_grid(np.zeros((4, 8, 8, 1))).size
         (68, 68)
     """
-    from PIL import Image
-
     count, height, width, channels = images.shape
     columns = math.ceil(math.sqrt(count)) if columns is None else columns
     rows = math.ceil(count / columns)
@@ -141,15 +136,13 @@ def image_grid(images: NDArray[np.floating], columns: int | None = None) -> Imag
     return Image.fromarray(grid[..., 0] if channels == 1 else grid)
 
 
-def _encode_png(image: Image) -> str:
+def _encode_png(image: Image.Image) -> str:
     content = io.BytesIO()
     image.save(content, "PNG")
     return base64.b64encode(content.getvalue()).decode("ascii")
 
 
-def _decode_png(frame: str) -> Image:
-    from PIL import Image
-
+def _decode_png(frame: str) -> Image.Image:
     image = Image.open(io.BytesIO(base64.b64decode(frame)))
     image.load()
     return image

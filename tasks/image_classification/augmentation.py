@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from lightning_tf.checks import checked_integer
+from lightning_tf.checks import check_known, checked_integer
 from lightning_tf.exceptions import ConfigurationError, nearest
 
 PIXEL_RANGE = (0.0, 255.0)
@@ -190,8 +190,7 @@ def _step(item: Any) -> Callable[..., Any]:
 
 
 def _named(name: str, options: dict[str, Any]) -> Callable[..., Any]:
-    if name not in AUGMENTATIONS:
-        raise ConfigurationError(f"augmentation {name!r} is unknown.{nearest(name, AUGMENTATIONS)}")
+    check_known(f"augmentation {name!r} is unknown", name, AUGMENTATIONS)
     make, defaults = AUGMENTATIONS[name]
     try:
         layer: Callable[..., Any] = make(**{**defaults, **options, "dtype": "float32"})

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+from lightning_tf.checks import check_known
 from lightning_tf.data.images.image_spec import ImageSpec
 from lightning_tf.exceptions import ConfigurationError, nearest
 from lightning_tf.tasks.common.built_classifier import (
@@ -25,12 +25,8 @@ from lightning_tf.tasks.common.keras_hub_classifier import (
 from lightning_tf.tasks.networks.images import build as networks
 from lightning_tf.tasks.networks.images.layer_factory import LayerFactory
 
-LAYER_OPTIONS: Mapping[str, Any] = {
-    "activation": "relu",
-    "initializer": "he_normal",
-    "batch_norm": None,
-    "dropout": None,
-}
+# Options of a named network's layers, and their defaults.
+LAYER_OPTIONS: Any = networks.build.__kwdefaults__
 
 
 class Classifier:
@@ -40,10 +36,8 @@ class Classifier:
         network: A name of `networks.images.build`; a Keras model with one output for each class,
             logits or, after a softmax, probabilities; ``"keras_hub:<preset>"``; or a keras-hub
             backbone or ImageClassifier.
-        activation: Of the hidden layers, for a named network.
-        initializer: Of the kernels, for a named network.
-        batch_norm: Whether to normalize, for a named network.
-        dropout: The rate, for a named network.
+        **options: activation, initializer, batch_norm and dropout of a named network, as of
+            `networks.images.build`.
 
     Raises:
         ConfigurationError: A name is unknown, a rate is out of range, or a network that brings its
@@ -54,31 +48,14 @@ class Classifier:
         'resnet'
     """
 
-    def __init__(
-        self,
-        network: Any,
-        *,
-        activation: str | Callable[[Any], Any] = "relu",
-        initializer: str | keras.Initializer = "he_normal",
-        batch_norm: bool | None = None,
-        dropout: float | None = None,
-    ) -> None:
-        self.network = network
-        self.options: dict[str, Any] = {
-            "activation": activation,
-            "initializer": initializer,
-            "batch_norm": batch_norm,
-            "dropout": dropout,
-        }
-
+    def __init__(self, network: Any, **options: Any) -> None:
+        self.network, self.options = network, {**LAYER_OPTIONS, **options}
         if isinstance(network, str) and not network.startswith(PREFIX):
-            if network not in networks.NETWORKS:
-                known = [*networks.NETWORKS, f"{PREFIX}<preset>"]
-                raise ConfigurationError(
-                    f"network {network!r} is unknown.{nearest(network, known)}"
-                )
+            known = [*networks.NETWORKS, f"{PREFIX}<preset>"]
+            check_known(f"network {network!r} is unknown", network, known)
             # Made and dropped: it checks names and the rate before any data are read.
-            LayerFactory(activation, initializer, dropout=dropout or 0.0)
+            activation, initializer = self.options["activation"], self.options["initializer"]
+            LayerFactory(activation, initializer, dropout=self.options["dropout"] or 0.0)
             return
 
         if not isinstance(network, (str, keras.Model)):

@@ -31,49 +31,43 @@ def export_classifier(task: ImageClassification, path: str | os.PathLike[str]) -
         >>> loaded.signatures["encoded"](tf.constant([open("cat.jpg", "rb").read()]))["label"]
         <tf.Tensor: shape=(1,), dtype=string, numpy=array([b'cats'], dtype=object)>
     """
-    module = _Export(task)
+    *size, channels = task.image_spec().input_shape
+    low, high = task.value_range
+    class_names = tf.constant(task.class_names)
+
+    def classify(images: Any) -> dict[str, Any]:
+        resized = tf.image.resize(images, size, antialias=True)
+        probabilities = task.predict_step(resized)  # (batch, classes)
+        return {
+            "label": tf.gather(class_names, tf.argmax(probabilities, axis=-1)),
+            "probability": tf.reduce_max(probabilities, axis=-1),
+            "probabilities": probabilities,
+        }
+
+    def decode_one(content: Any) -> Any:
+        image = tf.io.decode_image(content, channels, expand_animations=False)
+        image = tf.ensure_shape(image, [None, None, channels])
+        return tf.image.resize(image, size, antialias=True)
+
+    def decode(encoded: Any) -> dict[str, Any]:
+        # Files have sizes of their own: each is decoded and resized before they are stacked.
+        shape = tf.TensorSpec([*size, channels], tf.float32)
+        images = tf.map_fn(decode_one, encoded, fn_output_signature=shape)
+        return classify(low + images * ((high - low) / 255.0))
+
+    module = tf.Module()
+    # Held, so that the SavedModel finds every variable and constant that the functions use.
+    module.variables_of_model = [v.value for v in task.model.variables]
+    module.class_names = class_names
+    shape = tf.TensorSpec([None, None, None, channels], tf.float32, name="images")
+    module.images = tf.function(classify, input_signature=[shape])
+    files = tf.TensorSpec([None], tf.string, name="encoded")
+    module.encoded = tf.function(decode, input_signature=[files])
+    module.names = tf.function(lambda: {"class_names": class_names}, input_signature=[])
+
     signatures = {
         "serving_default": module.images,
         "encoded": module.encoded,
         "class_names": module.names,
     }
     tf.saved_model.save(module, os.fspath(path), signatures=signatures)
-
-
-class _Export(tf.Module):  # type: ignore[misc]
-    def __init__(self, task: ImageClassification) -> None:
-        super().__init__()
-        height, width, channels = task.image_spec().input_shape
-        # Held, so that the SavedModel finds every variable that the functions use.
-        self.variables_of_model = [v.value for v in task.model.variables]
-        self._task, self._size, self._channels = (task,), (height, width), channels
-        self.class_names = tf.constant(task.class_names)
-
-        shape = tf.TensorSpec([None, None, None, channels], tf.float32, name="images")
-        self.images = tf.function(self._classify, input_signature=[shape])
-        self.encoded = tf.function(
-            self._decode, input_signature=[tf.TensorSpec([None], tf.string, name="encoded")]
-        )
-        self.names = tf.function(lambda: {"class_names": self.class_names}, input_signature=[])
-
-    def _classify(self, images: Any) -> dict[str, Any]:
-        resized = tf.image.resize(images, self._size, antialias=True)
-        probabilities = self._task[0].predict_step(resized)  # (batch, classes)
-        return {
-            "label": tf.gather(self.class_names, tf.argmax(probabilities, axis=-1)),
-            "probability": tf.reduce_max(probabilities, axis=-1),
-            "probabilities": probabilities,
-        }
-
-    def _decode(self, encoded: Any) -> dict[str, Any]:
-        low, high = self._task[0].value_range
-
-        def one(content: Any) -> Any:
-            image = tf.io.decode_image(content, self._channels, expand_animations=False)
-            image = tf.ensure_shape(image, [None, None, self._channels])
-            return tf.image.resize(image, self._size, antialias=True)
-
-        # Files have sizes of their own: each is decoded and resized before they are stacked.
-        shape = tf.TensorSpec([*self._size, self._channels], tf.float32)
-        images = tf.map_fn(one, encoded, fn_output_signature=shape)
-        return self._classify(low + images * ((high - low) / 255.0))

@@ -170,9 +170,8 @@ class ImageClassification(ClassificationTask, FusedBatchNormTask):
         """Return the mean cross entropy of augmented images, and what the model's layers add."""
         images, labels = self._images(batch[0]), flat_labels(batch[1])
         targets = tf.one_hot(labels, self.num_classes, dtype=tf.float32)  # (batch, classes)
-        if self.augmentation is not None:
-            images, targets = self.augmentation(images, targets, training=True)
-            labels = tf.argmax(targets, axis=-1)  # MixUp and CutMix change them
+        images, targets = self.augmentation(images, targets, training=True)
+        labels = tf.argmax(targets, axis=-1)  # MixUp and CutMix change them
 
         logits = self.built.logits(images, training=True)  # (batch, classes)
         self.update_metrics(labels, logits)

@@ -59,12 +59,8 @@ def loss_object(loss: Any, y_spec: Any, y_pred: Any) -> keras.losses.Loss:
         ConfigurationError: Keras does not know the name.
     """
     if isinstance(loss, str) and loss.lower() in CROSS_ENTROPY:
-        kind = _kind(y_spec, y_pred)
-        return {
-            "binary": keras.losses.BinaryCrossentropy,
-            "sparse": keras.losses.SparseCategoricalCrossentropy,
-            "categorical": keras.losses.CategoricalCrossentropy,
-        }[kind]()
+        make_loss, _ = _loss_and_accuracy(y_spec, y_pred)
+        return make_loss()
 
     try:
         known = keras.losses.get(loss)
@@ -97,11 +93,8 @@ def metric_objects(metrics: Any, y_spec: Any, y_pred: Any) -> dict[str, keras.me
 
 def _metric(metric: Any, y_spec: Any, y_pred: Any) -> keras.metrics.Metric:
     if isinstance(metric, str) and metric.lower() in ACCURACY:
-        return {
-            "binary": keras.metrics.BinaryAccuracy,
-            "sparse": keras.metrics.SparseCategoricalAccuracy,
-            "categorical": keras.metrics.CategoricalAccuracy,
-        }[_kind(y_spec, y_pred)](name=metric)
+        _, make_accuracy = _loss_and_accuracy(y_spec, y_pred)
+        return make_accuracy(name=metric)
 
     try:
         known = keras.metrics.get(metric)
@@ -116,9 +109,10 @@ def _metric(metric: Any, y_spec: Any, y_pred: Any) -> keras.metrics.Metric:
     return known
 
 
-def _kind(y_true: Any, y_pred: Any) -> str:
-    """Return the kind of targets, by Keras' own rule: of the shapes alone."""
+def _loss_and_accuracy(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
+    """Return the classes for a kind of targets, by Keras' own rule: of the shapes alone."""
     if y_pred.shape[-1] == 1:
-        return "binary"
-    is_sparse = len(y_true.shape) < len(y_pred.shape) or y_true.shape[-1] == 1
-    return "sparse" if is_sparse else "categorical"
+        return keras.losses.BinaryCrossentropy, keras.metrics.BinaryAccuracy
+    if len(y_true.shape) < len(y_pred.shape) or y_true.shape[-1] == 1:
+        return keras.losses.SparseCategoricalCrossentropy, keras.metrics.SparseCategoricalAccuracy
+    return keras.losses.CategoricalCrossentropy, keras.metrics.CategoricalAccuracy

@@ -25,28 +25,23 @@ def export_style(method: StyleMethod, path: str | os.PathLike[str]) -> None:
         >>> loaded.signatures["encoded"](tf.io.read_file("china.jpg"))["png"]
         <tf.Tensor: shape=(), dtype=string, numpy=b'...'>
     """
-    module = _Export(method)
-    signatures = {"serving_default": module.images, "encoded": module.encoded}
-    tf.saved_model.save(module, os.fspath(path), signatures=signatures)
 
+    def stylize(images: Any) -> dict[str, Any]:
+        return {"stylized": method.predict(images / 255.0) * 255.0}
 
-class _Export(tf.Module):  # type: ignore[misc]
-    def __init__(self, method: StyleMethod) -> None:
-        super().__init__()
-        # Held, so that the SavedModel finds every variable that the functions use.
-        self.variables_of_model = [v.value for v in method.model.variables]
-        self._method = (method,)
-
-        shape = tf.TensorSpec([None, None, None, 3], tf.float32, name="images")
-        self.images = tf.function(self._stylize, input_signature=[shape])
-        one = tf.TensorSpec([], tf.string, name="encoded")
-        self.encoded = tf.function(self._decode, input_signature=[one])
-
-    def _stylize(self, images: Any) -> dict[str, Any]:
-        return {"stylized": self._method[0].predict(images / 255.0) * 255.0}
-
-    def _decode(self, encoded: Any) -> dict[str, Any]:
+    def decode(encoded: Any) -> dict[str, Any]:
         image = tf.io.decode_image(encoded, 3, expand_animations=False)
         image = tf.cast(tf.ensure_shape(image, [None, None, 3]), tf.float32)
-        stylized = self._stylize(image[tf.newaxis])["stylized"][0]  # (height, width, 3)
+        stylized = stylize(image[tf.newaxis])["stylized"][0]  # (height, width, 3)
         return {"png": tf.io.encode_png(tf.saturate_cast(tf.round(stylized), tf.uint8))}
+
+    module = tf.Module()
+    # Held, so that the SavedModel finds every variable that the functions use.
+    module.variables_of_model = [v.value for v in method.model.variables]
+    shape = tf.TensorSpec([None, None, None, 3], tf.float32, name="images")
+    module.images = tf.function(stylize, input_signature=[shape])
+    one = tf.TensorSpec([], tf.string, name="encoded")
+    module.encoded = tf.function(decode, input_signature=[one])
+
+    signatures = {"serving_default": module.images, "encoded": module.encoded}
+    tf.saved_model.save(module, os.fspath(path), signatures=signatures)

@@ -10,7 +10,7 @@ import tensorflow as tf
 from lightning_tf.data.images.image import Image
 from lightning_tf.data.sources.repetitions import Repetitions
 from lightning_tf.exceptions import ConfigurationError
-from lightning_tf.layers.hub_layer import HubLayer
+from lightning_tf.layers.hub_layer import HubLayer, refuse_precision
 from lightning_tf.tasks.style_transfer.colors import match_colors, take_colors_of
 from lightning_tf.tasks.style_transfer.style_method import StyleMethod, unit_images
 
@@ -57,12 +57,7 @@ class HubStyle(StyleMethod):
         Raises:
             ConfigurationError: It cannot be loaded, or the run has another precision than float32.
         """
-        policy = keras.config.dtype_policy()
-        if policy.compute_dtype != "float32":
-            raise ConfigurationError(
-                f"precision={policy.name!r}: the SavedModel {self._hub!r} computes in float32 "
-                "alone, so the precision would change nothing; leave it out."
-            )
+        refuse_precision(self._hub)
         self.model = HubLayer(self._hub, name="stylization")
         return self.model
 

@@ -4,7 +4,8 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from lightning_tf.exceptions import ConfigurationError, nearest
+from lightning_tf.checks import check_known
+from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.hyperparameters import plain
 from lightning_tf.tasks.style_transfer.colors import COLORS
 from lightning_tf.tasks.style_transfer.fast_style import FastStyle
@@ -39,10 +40,8 @@ def check_method(method: Any, colors: Any, arguments: Mapping[str, Any], constru
     Raises:
         ConfigurationError: A name is unknown, or an argument belongs to another method.
     """
-    if method not in METHODS:
-        raise ConfigurationError(f"method={method!r}.{nearest(method, METHODS)}")
-    if colors not in COLORS:
-        raise ConfigurationError(f"colors={colors!r}.{nearest(colors, COLORS)}")
+    check_known(f"method={method!r}", method, METHODS)
+    check_known(f"colors={colors!r}", colors, COLORS)
 
     parameters = inspect.signature(constructor).parameters
     for name, methods in METHODS_OF_ARGUMENT.items():

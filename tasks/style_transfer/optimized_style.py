@@ -8,9 +8,10 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from lightning_tf.checks import check_known
 from lightning_tf.data.images.image import Image
 from lightning_tf.data.sources.repetitions import Repetitions
-from lightning_tf.exceptions import ConfigurationError, nearest
+from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.tasks.style_transfer.colors import (
     luminance,
     match_colors,
@@ -58,8 +59,7 @@ class OptimizedStyle(StyleMethod):
         start: str,
         steps_per_epoch: int,
     ) -> None:
-        if start not in STARTS:
-            raise ConfigurationError(f"start={start!r}.{nearest(start, STARTS)}")
+        check_known(f"start={start!r}", start, STARTS)
         self.content, self._styles, self.settings = content, styles, settings
         self._colors, self._start = colors, start
         self.data = Repetitions(steps_per_epoch, predict=content.unit)
@@ -142,7 +142,7 @@ class TrainableImage(keras.layers.Layer):  # type: ignore[misc]
         self.pixels = self.add_weight(
             shape=start.shape,
             initializer=lambda shape, dtype: keras.ops.convert_to_tensor(start, dtype),
-            constraint=InUnit(),
+            constraint=_clip_to_unit,
             autocast=False,
             name="pixels",
         )
@@ -153,9 +153,5 @@ class TrainableImage(keras.layers.Layer):  # type: ignore[misc]
         return keras.ops.convert_to_tensor(self.pixels)
 
 
-class InUnit(keras.constraints.Constraint):  # type: ignore[misc]
-    """Clips to [0, 1]."""
-
-    def __call__(self, weight: Any) -> Any:
-        """Return the nearest values in [0, 1]."""
-        return keras.ops.clip(weight, 0.0, 1.0)
+def _clip_to_unit(weight: Any) -> Any:
+    return keras.ops.clip(weight, 0.0, 1.0)

@@ -6,7 +6,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from lightning_tf.exceptions import ConfigurationError, nearest
+from lightning_tf.checks import check_known
+from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.tasks.transfer_learning import keras_applications
 
 NETWORKS = ("VGG16", "VGG19")
@@ -41,8 +42,7 @@ class StyleFeatures:
         model, self._preprocess, _ = keras_applications.build(network, weights, (None, None, 3))
         known = [layer.name for layer in model.layers[1:]]  # without the input
         for name in sorted(self._names):
-            if name not in known:
-                raise ConfigurationError(f"{network} has no layer {name!r}.{nearest(name, known)}")
+            check_known(f"{network} has no layer {name!r}", name, known)
 
         last = max(known.index(name) for name in self._names)
         used = model.layers[1 : last + 2]
@@ -84,10 +84,8 @@ def check_features(network: Any, weights: Any, pooling: Any) -> None:
     Raises:
         ConfigurationError: A name is unknown or the weights' file is missing.
     """
-    if network not in NETWORKS:
-        raise ConfigurationError(f"network={network!r}.{nearest(network, NETWORKS)}")
-    if pooling not in POOLINGS:
-        raise ConfigurationError(f"pooling={pooling!r}.{nearest(pooling, POOLINGS)}")
+    check_known(f"network={network!r}", network, NETWORKS)
+    check_known(f"pooling={pooling!r}", pooling, POOLINGS)
     keras_applications.check_weights(network, weights)
 
 

@@ -29,7 +29,7 @@ class DecisionBoundary(StageReport):
         """Log the image of the plane."""
         part = None if task.data is None else (task.data.splits or {}).get(stage)
         plane = len(task.columns.numbers) == 2 and not task.columns.categories
-        if not trainer.loggers or part is None or not plane:
+        if part is None or not plane:
             return
 
         chosen = part.indices[:: max(1, len(part.indices) // MOST)]

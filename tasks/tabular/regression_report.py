@@ -48,7 +48,7 @@ class RegressionReport(StageReport):
     def report(self, trainer: Trainer, task: Any, stage: str) -> None:
         """Log curves and predictions."""
         part = None if task.data is None else (task.data.splits or {}).get(stage)
-        if not trainer.loggers or part is None:
+        if part is None:
             return
 
         chosen = part.indices[spread_evenly(len(part.indices), self.rows)]

@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from lightning_tf.checks import checked_integer
+from lightning_tf.checks import check_known, checked_integer
 from lightning_tf.exceptions import ConfigurationError, nearest
 from lightning_tf.layers.hub_layer import HUB_PREFIX, saved_model_handle
 from lightning_tf.tasks.common.built_classifier import refuse_layer_options
@@ -63,28 +63,19 @@ def choose_text_classifier(
         ConfigurationError: A name is unknown, a number is out of range, or a network that brings
             its own layers gets options for them.
     """
-    if train not in TRAINED:
-        raise ConfigurationError(f"train={train!r}.{nearest(train, TRAINED)}")
+    check_known(f"train={train!r}", train, TRAINED)
     if max_length is not None:
         max_length = checked_integer("max_length", max_length, least=1)
     network = os.fspath(network) if isinstance(network, os.PathLike) else network
     words = Words(ngrams)
-    options = {"embedding_size": embedding_size, "units": units, "dropout": dropout}
+    options: dict[str, Any] = {"embedding_size": embedding_size, "units": units, "dropout": dropout}
 
     name = network if isinstance(network, str) else ""
     # A name of ours wins over a folder that happens to be called the same.
     handle = saved_model_handle(name) if name and name not in TEXT_NETWORKS else None
     classifier: TextClassifier
     if name in TEXT_NETWORKS:
-        classifier = NamedText(
-            name,
-            words,
-            vocabulary_size,
-            max_length,
-            embedding_size=embedding_size,
-            units=units,
-            dropout=dropout,
-        )
+        classifier = NamedText(name, words, vocabulary_size, max_length, **options)
     elif name.startswith(PREFIX) or isinstance(network, keras.Model):
         refuse_layer_options(options, LAYER_OPTIONS)
         if name or is_from_keras_hub(network):

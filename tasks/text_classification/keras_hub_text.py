@@ -5,9 +5,10 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from lightning_tf.checks import check_known
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.text.encoded_texts import EncodedTexts
-from lightning_tf.exceptions import ConfigurationError, nearest
+from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.tasks.common.keras_hub_classifier import PREFIX
 from lightning_tf.tasks.text_classification.classifier import TextClassifier
 
@@ -55,8 +56,8 @@ class KerasHubText(TextClassifier):
         self.pooling, self.frozen = pooling, frozen
         self.learning_rate = None if frozen else FINE_TUNING_RATE
         self.preprocessor: Any = None
-        if pooling is not None and pooling not in POOLINGS:
-            raise ConfigurationError(f"pooling={pooling!r}.{nearest(pooling, POOLINGS)}")
+        if pooling is not None:
+            check_known(f"pooling={pooling!r}", pooling, POOLINGS)
         if pooling is not None and not isinstance(network, str):
             raise ConfigurationError(
                 f"pooling={pooling!r} is for '{PREFIX}<preset>'; the given "

@@ -35,8 +35,6 @@ class MistakeTable(StageReport):
 
     def report(self, trainer: Trainer, task: Any, stage: str) -> None:
         """Log the mistakes in a stage's texts."""
-        if not trainer.loggers:
-            return
         examples = take_examples(task.texts, stage, self.examples)
         if examples is not None:
             trainer.log_table(f"{stage}/mistakes", COLUMNS, self.rows(task, *examples))

@@ -82,11 +82,6 @@ class Forecaster:
         """Rows of the history that the transform uses up."""
         return int(self.transform in ("difference", "return"))
 
-    @property
-    def is_recurrent(self) -> bool:
-        """Whether the network can be written out step by step."""
-        return isinstance(self.network, str) and self.network in RECURRENT
-
     def choose_unrolling(self, history: int, trainer: Trainer | None) -> None:
         """Decide on `unroll` where neither the user nor a checkpoint has: take what pays.
 
@@ -94,7 +89,7 @@ class Forecaster:
             history: Rows of a window.
             trainer: That drives the task; None outside of a run.
         """
-        if not self.is_recurrent or self.layers.unroll is not None:
+        if self.network not in RECURRENT or self.layers.unroll is not None:
             return
         ends = 2 if self.layers.bidirectional else 1
         cells = (history - self.rows_lost) * self.layers.depth * ends

@@ -133,7 +133,7 @@ class ForecastReport(StageReport):
 
     def report(self, trainer: Trainer, task: Any, stage: str) -> None:
         """Log the comparison with the baselines, and images."""
-        if not trainer.loggers or task.walking or stage not in (task.data.splits or {}):
+        if task.walking or stage not in (task.data.splits or {}):
             return
 
         batches = trainer.num_test_batches if stage == "test" else trainer.num_val_batches

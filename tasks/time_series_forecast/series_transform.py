@@ -7,8 +7,9 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from lightning_tf.checks import check_known
 from lightning_tf.data.series.series_store import SeriesStore
-from lightning_tf.exceptions import ConfigurationError, DataError, nearest
+from lightning_tf.exceptions import DataError
 from lightning_tf.tasks.common.feature_scaler import FeatureScaler
 
 TRANSFORMS = ("none", "last_value", "difference", "return")
@@ -186,8 +187,7 @@ class SeriesTransform(keras.layers.Layer):  # type: ignore[misc]
 
 def check_transform(kind: str) -> None:
     """Refuse an unknown transform."""
-    if kind not in TRANSFORMS:
-        raise ConfigurationError(f"transform {kind!r} is unknown.{nearest(kind, TRANSFORMS)}")
+    check_known(f"transform {kind!r} is unknown", kind, TRANSFORMS)
 
 
 def _lagged(levels: NDArray[np.float64], lags: range) -> NDArray[np.float64]:

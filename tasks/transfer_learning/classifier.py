@@ -10,9 +10,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from lightning_tf.checks import checked_fraction, checked_integer
+from lightning_tf.checks import check_known, checked_fraction, checked_integer
 from lightning_tf.data.images.image_spec import ImageSpec
-from lightning_tf.exceptions import ConfigurationError, nearest
+from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.keras_internals import flat_layers
 from lightning_tf.tasks.common.built_classifier import BuiltClassifier
 from lightning_tf.tasks.transfer_learning.backbone import Backbone, BuiltBackbone
@@ -120,11 +120,8 @@ class TransferClassifier:
         # Layers at any depth: a backbone may hold models.
         known = {layer.name: layer for layer in flat_layers(backbone, include_self=False)}
         for name in self.fixed_layers:
-            if name not in known:
-                raise ConfigurationError(
-                    f"fixed_layers: backbone {backbone.name!r} has no layer {name!r}."
-                    f"{nearest(name, known)}"
-                )
+            what = f"fixed_layers: backbone {backbone.name!r} has no layer {name!r}"
+            check_known(what, name, known)
             known[name].trainable = False
 
 

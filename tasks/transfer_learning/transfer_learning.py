@@ -2,15 +2,18 @@
 
 import os
 from collections.abc import Sequence
+from inspect import signature
 from typing import Any, Literal
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from lightning_tf.checks import check_known
 from lightning_tf.data.images.cached_features import CachedFeatures
 from lightning_tf.data.images.image_spec import ImageSpec, image_spec
-from lightning_tf.exceptions import ConfigurationError, nearest
+from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.tasks.image_classification.classifier import LAYER_OPTIONS
 from lightning_tf.tasks.image_classification.image_classification import ImageClassification
 from lightning_tf.tasks.transfer_learning.backbone import Backbone
 from lightning_tf.tasks.transfer_learning.classifier import (
@@ -20,20 +23,8 @@ from lightning_tf.tasks.transfer_learning.classifier import (
 )
 from lightning_tf.tasks.transfer_learning.grad_cam import grad_cam
 
-OPTIONS = (
-    "batch_size",
-    "data_dir",
-    "image_size",
-    "data_options",
-    "optimizer",
-    "learning_rate",
-    "schedule",
-    "warmup_steps",
-    "weight_decay",
-    "label_smoothing",
-    "augmentation",
-    "fused_batch_norm",
-)
+# All but what describes a network trained from nothing.
+OPTIONS = signature(ImageClassification).parameters.keys() - {"data", "network", *LAYER_OPTIONS}
 
 
 class TransferLearning(ImageClassification):
@@ -98,12 +89,8 @@ class TransferLearning(ImageClassification):
         **options: Any,
     ) -> None:
         for name in options:
-            if name not in OPTIONS:
-                raise ConfigurationError(
-                    f"TransferLearning has no option {name!r}.{nearest(name, OPTIONS)}"
-                )
-        if train not in ("head", "all"):
-            raise ConfigurationError(f"train={train!r}.{nearest(train, ('head', 'all'))}")
+            check_known(f"TransferLearning has no option {name!r}", name, OPTIONS)
+        check_known(f"train={train!r}", train, ("head", "all"))
         if cache_features and (train != "head" or options.get("augmentation")):
             wrong = "train='all'" if train != "head" else "augmentation"
             raise ConfigurationError(

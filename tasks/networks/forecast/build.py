@@ -12,15 +12,13 @@ from lightning_tf.tasks.networks.forecast.mlp import forecast_mlp
 from lightning_tf.tasks.networks.forecast.nbeats import forecast_nbeats
 from lightning_tf.tasks.networks.forecast.recurrent import forecast_recurrent
 
+RECURRENT = ("rnn", "gru", "lstm")
 FORECAST_NETWORKS: dict[str, Callable[[Any, Any, int, ForecastLayers], Any]] = {
     "mlp": forecast_mlp,
-    "rnn": forecast_recurrent("rnn"),
-    "gru": forecast_recurrent("gru"),
-    "lstm": forecast_recurrent("lstm"),
+    **{kind: forecast_recurrent(kind) for kind in RECURRENT},
     "cnn": forecast_convolution,
     "nbeats": forecast_nbeats,
 }
-RECURRENT = ("rnn", "gru", "lstm")
 SERIES_SIZE = 8  # values that stand for one of several series
 
 

@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 import keras
 
-from lightning_tf.checks import is_integer
-from lightning_tf.exceptions import ConfigurationError, nearest
+from lightning_tf.checks import check_known, is_integer
+from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.tasks.networks.images.convnet import convnet
 from lightning_tf.tasks.networks.images.inception import inception
 from lightning_tf.tasks.networks.images.layer_factory import LayerFactory
@@ -16,8 +16,6 @@ from lightning_tf.tasks.networks.images.mlp import mlp
 from lightning_tf.tasks.networks.images.mobilenet import mobilenet
 from lightning_tf.tasks.networks.images.resnet import resnet
 from lightning_tf.tasks.networks.images.vgg import vgg
-
-__all__ = ["NETWORKS", "LayerFactory", "Network", "build"]
 
 SMALLEST_IMAGE = 4
 
@@ -91,29 +89,9 @@ def build(
         >>> build("resnet", (32, 32, 3), 10).output_shape
         (None, 10)
     """
-    if name not in NETWORKS:
-        raise ConfigurationError(f"network {name!r} is unknown." + nearest(name, NETWORKS))
+    check_known(f"network {name!r} is unknown", name, NETWORKS)
     network = NETWORKS[name]
-    _check(name, network, input_shape, num_classes, batch_norm, dropout)
 
-    layers = LayerFactory(
-        activation,
-        initializer,
-        batch_norm=network.batch_norm if batch_norm is None else batch_norm,
-        dropout=0.0 if dropout is None else dropout,
-    )
-    inputs = keras.Input(tuple(input_shape), dtype="float32")
-    return keras.Model(inputs, network.outputs(inputs, num_classes, layers), name=name)
-
-
-def _check(
-    name: str,
-    network: Network,
-    input_shape: Sequence[int],
-    num_classes: int,
-    batch_norm: bool | None,
-    dropout: float | None,
-) -> None:
     shape = tuple(input_shape)
     if not shape or not all(is_integer(size, least=1) for size in shape):
         raise ConfigurationError(
@@ -134,3 +112,12 @@ def _check(
             f"network {name!r} has no hidden layer for batch_norm={batch_norm}, dropout={dropout}. "
             "Leave both out, or use 'mlp'."
         )
+
+    layers = LayerFactory(
+        activation,
+        initializer,
+        batch_norm=network.batch_norm if batch_norm is None else batch_norm,
+        dropout=0.0 if dropout is None else dropout,
+    )
+    inputs = keras.Input(shape, dtype="float32")
+    return keras.Model(inputs, network.outputs(inputs, num_classes, layers), name=name)

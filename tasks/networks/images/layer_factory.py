@@ -145,14 +145,15 @@ def entry_strides(images: Any) -> int:
     return strides
 
 
+def _names(module: Any) -> set[str]:
+    names = {name for name in dir(module) if name.islower() and not name.startswith("_")}
+    return names.difference(NOT_NAMES)
+
+
 def _activation(activation: str | Callable[[Any], Any]) -> Any:
-    known = [
-        name
-        for name in dir(keras.activations)
-        if not name.startswith("_") and name not in NOT_NAMES
-    ]
     if callable(activation):
         return activation
+    known = _names(keras.activations)
     if activation not in known:
         raise ConfigurationError(
             f"activation={activation!r} is no name of keras.activations and no callable."
@@ -164,13 +165,7 @@ def _activation(activation: str | Callable[[Any], Any]) -> Any:
 def _initializer(initializer: str | keras.Initializer) -> Any:
     if callable(initializer):
         return initializer() if isinstance(initializer, type) else initializer
-    known = {
-        name
-        for name in dir(keras.initializers)
-        if name.islower() and not name.startswith("_") and name not in NOT_NAMES
-    }
-    known.update(INITIALIZER_ALIASES)
-
+    known = _names(keras.initializers) | INITIALIZER_ALIASES.keys()
     if initializer not in known:
         raise ConfigurationError(
             f"initializer={initializer!r} is no name of keras.initializers and no initializer."

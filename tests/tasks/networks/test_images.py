@@ -7,7 +7,8 @@ import tensorflow as tf
 
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.layers import FusedBatchNormalization
-from lightning_tf.tasks.networks.images.build import NETWORKS, LayerFactory, build
+from lightning_tf.tasks.networks.images.build import NETWORKS, build
+from lightning_tf.tasks.networks.images.layer_factory import LayerFactory
 
 IMAGE_NETWORKS = sorted(name for name, network in NETWORKS.items() if network.images)
 
