@@ -1,10 +1,12 @@
 """Checks of arguments: one wording for all of them."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from numbers import Integral
-from typing import Any
+from typing import Any, TypeVar
 
 from lightning_tf.exceptions import ConfigurationError, nearest
+
+Choice = TypeVar("Choice")
 
 
 def is_integer(value: Any, least: int | None = None) -> bool:
@@ -16,16 +18,6 @@ def is_integer(value: Any, least: int | None = None) -> bool:
 def is_number(value: Any) -> bool:
     """Return whether a value is an int or a float, and no bool."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def check_choice(owner: str, name: str, value: Any, choices: Iterable[Any]) -> None:
-    """Refuse a value that is none of the choices.
-
-    Raises:
-        ConfigurationError: It is none; names the argument, the value and the choices.
-    """
-    if value not in choices:
-        raise ConfigurationError(f"{owner}({name}={value!r}).{nearest(value, choices)}")
 
 
 def checked_integer(name: str, value: Any, least: int, most: int | None = None) -> int:
@@ -51,7 +43,7 @@ def checked_fraction(name: str, value: Any) -> float:
     return float(value)
 
 
-def checked_choice(name: str, value: str, choices: Collection[str]) -> str:
+def checked_choice(name: str, value: Choice, choices: Collection[Any]) -> Choice:
     """Return `value`, one of `choices`.
 
     Raises:

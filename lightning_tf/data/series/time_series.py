@@ -1,5 +1,6 @@
 """TimeSeries: windows of one or several time series, split by time."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -107,9 +108,7 @@ class TimeSeries(IndexedData):
         if isinstance(self._table, (np.ndarray, list)):
             self._table = _name_columns(self._table)
             if not self._columns.target:
-                roles = {**vars(self._columns), "target": tuple(self._table)}
-                del roles["roles"]
-                self._columns = SeriesColumns(**roles)
+                self._columns = replace(self._columns, target=tuple(self._table))
 
         table = read_table(self._table, self._encoding)
         self.store = read_series(table, self._columns, self._table)
@@ -147,8 +146,7 @@ class TimeSeries(IndexedData):
         if self._from[name] is None:
             # Of each series its own share, rounded half up as in `split_indices`.
             held_out = np.floor(self._fractions[name] * (ends - starts) + 0.5).astype(np.int64)
-            row: NDArray[np.int64] = np.maximum(starts, limit - held_out)
-            return row
+            return np.asarray(np.maximum(starts, limit - held_out))
 
         time = self._parse_from(name)
 
@@ -156,8 +154,7 @@ class TimeSeries(IndexedData):
             start + np.searchsorted(self.store.times[start:end], time)
             for start, end in zip(starts, ends, strict=True)
         ]
-        row = np.minimum(np.array(rows, np.int64), limit)
-        return row
+        return np.asarray(np.minimum(np.array(rows, np.int64), limit))
 
     def _parse_from(self, name: str) -> Any:
         import pandas as pd
