@@ -41,7 +41,7 @@ class Histograms:
     """
 
     def __init__(self, kind: str = "gradients", every_n_steps: int = 100) -> None:
-        self.kind = checked_choice("histograms: kind", kind, KINDS)
+        self.kind = checked_choice("histograms", kind, KINDS)
         self.every_n_steps = checked_integer("histograms: every_n_steps", every_n_steps, least=1)
         self._counts_next: Any = None  # a variable: whether the next update is counted
         self._optimizers: list[Any] = []

@@ -45,7 +45,7 @@ class EncodedImages:
         """Take the contents into host memory."""
         with tf.device("CPU:0"):
             self._contents = tf.constant(list(contents), tf.string)
-            self._labels = None if labels is None else tf.constant(labels, tf.int32)
+            self._labels: Any = None if labels is None else tf.constant(labels, tf.int32)
         self._are_paths = are_paths
         self._decoding = ImageDecoding(image_size, channels, crop_to_aspect_ratio)
 

@@ -15,7 +15,6 @@ from lightning_tf.data.sources.table_file import read_table
 from lightning_tf.exceptions import ConfigurationError, DataError
 
 DEFAULT_FRACTION = 0.1
-ROLES = ("target", "known", "unknown")
 
 
 class TimeSeries(IndexedData):
@@ -82,9 +81,6 @@ class TimeSeries(IndexedData):
         self.history = checked_integer("history", history, least=2)
         self.horizon = checked_integer("horizon", horizon, least=1)
         self._table, self._encoding = table, encoding
-        for role in ROLES:
-            if isinstance(columns.get(role), str):
-                columns[role] = (columns[role],)
         self._columns = SeriesColumns(**columns)
 
         fractions = {"val": val_fraction, "test": test_fraction}
@@ -107,7 +103,7 @@ class TimeSeries(IndexedData):
         """Read the table, check it, and find the windows of each split."""
         if isinstance(self._table, (np.ndarray, list)):
             self._table = _name_columns(self._table)
-            if not self._columns.target:
+            if not self._columns.roles["target"]:
                 self._columns = replace(self._columns, target=tuple(self._table))
 
         table = read_table(self._table, self._encoding)

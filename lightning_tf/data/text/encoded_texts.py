@@ -94,16 +94,12 @@ class EncodedTexts(DataModule):
             return super().dataset_for(stage, epoch, batch, input_shard)
 
         self.texts.trainer_seed = self.trainer_seed
-        dataset = self.texts.dataset_for(stage, epoch, batch, input_shard)
-        if dataset is None:
-            return None
 
         def encode(texts: Any, count: tf.Tensor) -> Any:
             texts = texts if isinstance(texts, tuple) else (texts,)
             return self._encoded(*texts), count
 
-        encode = tf.autograph.experimental.do_not_convert(encode)
-        return dataset.map(encode, num_parallel_calls=parallel_calls()).prefetch(WAITING)
+        return self._mapped(self.texts.dataset_for(stage, epoch, batch, input_shard), encode)
 
     def train_dataset(self, epoch: int) -> tf.data.Dataset | None:
         """Return the training batches of one epoch, in the order of the texts."""
@@ -181,12 +177,12 @@ class EncodedTexts(DataModule):
             self._max_length,
         )
 
-    def _mapped(self, dataset: Any) -> Any:
+    def _mapped(self, dataset: Any, encode: Callable[..., Any] | None = None) -> Any:
         if dataset is None:
             return None
         # Encoding draws nothing at random, so that several at once, in order, repeat a run.
         # Unconverted, for its errors to keep their class.
-        encode = tf.autograph.experimental.do_not_convert(self._encoded)
+        encode = tf.autograph.experimental.do_not_convert(encode or self._encoded)
         return dataset.map(encode, num_parallel_calls=parallel_calls()).prefetch(WAITING)
 
     def _encoded(self, batch: Any, *labels: Any) -> Any:
