@@ -50,11 +50,8 @@ class MonitorCallback(StatefulCallback):
         self.monitor, self.strict = monitor, strict
         self._mode = checked_choice(f"{type(self).__name__}: mode", mode, MODES)
         self._sign = 1.0 if mode == "min" else -1.0
-        self._at_epoch_end = (
-            not monitor.startswith("val_")
-            if check_on_train_epoch_end is None
-            else check_on_train_epoch_end
-        )
+        at_end = check_on_train_epoch_end
+        self._at_epoch_end = not monitor.startswith("val_") if at_end is None else at_end
         self.judged_step = -1
         self._warned = False
 
