@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from lightning_tf.callback import Callback
 from lightning_tf.callbacks.backbone_layers import BackboneLayers
-from lightning_tf.callbacks.scaled_schedule import scale_schedule
+from lightning_tf.callbacks.scaled_schedule import scale_schedules
 from lightning_tf.checks import checked_integer, is_integer, is_number
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.optimizers.named_optimizer import NamedOptimizer
@@ -231,15 +231,11 @@ class BackboneFinetuning(Callback):
         """Wrap schedules before the step is traced: a traced step would keep the old one."""
         if self.learning_rate_factor == 1.0:
             return
-        for name, named in self._owners(training).items():
-            factor = scale_schedule(
-                named.optimizer,
-                f"BackboneFinetuning: the learning rate of optimizer {name or 'of the task'!r}",
-                ", or pass learning_rate_factor=1.0",
-            )
-            if factor is not None:
-                factor.assign(1.0)  # the schedule may have been scaled by an earlier run
-                self._factors[name] = factor
+        optimizers = {name: named.optimizer for name, named in self._owners(training).items()}
+        remedy = ", or pass learning_rate_factor=1.0"
+        self._factors = scale_schedules("BackboneFinetuning", optimizers, remedy)
+        for factor in self._factors.values():
+            factor.assign(1.0)  # the schedule may have been scaled by an earlier run
 
     def _allow_rest(self, training: TrainingState) -> None:
         """Let an optimizer that trains only the backbone rest while another one trains."""

@@ -44,7 +44,7 @@ class BackboneLayers:
         train_batch_norm: bool = False,
     ) -> None:
         root = resolve(task, path)
-        children = [c for c in _children(root) if not isinstance(c, keras.layers.InputLayer)]
+        children = [c for c in sublayers(root) if not isinstance(c, keras.layers.InputLayer)]
 
         if head is not None:
             # The head is at the top: everything from its first layer on is left out.
@@ -52,7 +52,8 @@ class BackboneLayers:
         first = 0 if layers is None else _first_of_the_top(children, layers, "layers", path)
         # The root is left out where it contains the head, which must not freeze with it.
         root_layers = [root] if head is None else []
-        self.all = _unique([*root_layers, *_with_sublayers(children)])
+        found = (*root_layers, *_with_sublayers(children))
+        self.all = list({id(layer): layer for layer in found}.values())  # each once
         self.before = [layer.trainable for layer in self.all]
 
         known = {layer.name: layer for layer in self.all}
@@ -96,7 +97,7 @@ class BackboneLayers:
         for layer, state in pairs:
             layer.trainable = state
         for layer, state in pairs:
-            if not _children(layer):
+            if not sublayers(layer):
                 layer.trainable = state
 
 
@@ -131,22 +132,14 @@ def _parts(owner: Any) -> dict[str, Any]:
         return {str(key): value for key, value in owner.items()}
     if isinstance(owner, (list, tuple)):
         return {str(index): value for index, value in enumerate(owner)}
-    inner = _children(owner) if isinstance(owner, keras.Layer) else []
+    inner = sublayers(owner) if isinstance(owner, keras.Layer) else []
     attributes = {path.split(".")[0] for path, _ in components(owner)}
     public = {name: getattr(owner, name) for name in sorted(attributes) if name[0] != "_"}
     return {layer.name: layer for layer in inner} | public
 
 
-def _children(layer: keras.Layer) -> list[keras.Layer]:
-    return sublayers(layer)
-
-
 def _with_sublayers(layers: Sequence[keras.Layer]) -> list[keras.Layer]:
     return [inner for layer in layers for inner in flat_layers(layer)]
-
-
-def _unique(layers: Sequence[keras.Layer]) -> list[keras.Layer]:
-    return list({id(layer): layer for layer in layers}.values())
 
 
 def _first_of_the_top(

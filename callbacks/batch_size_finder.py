@@ -5,14 +5,13 @@ from __future__ import annotations
 import logging
 import math
 import time
-import weakref
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
-from lightning_tf.callback import Callback
+from lightning_tf.callbacks.stateful_callback import StatefulCallback
 from lightning_tf.checkpoint.io import read_run
-from lightning_tf.checks import check_choice, checked_fraction, checked_integer
+from lightning_tf.checks import checked_choice, checked_fraction, checked_integer
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.task import Task
@@ -27,7 +26,7 @@ MODES = ("power", "binsearch")
 LEAST_STEPS = 2  # the first one also pays for tracing
 
 
-class BatchSizeFinder(Callback):
+class BatchSizeFinder(StatefulCallback):
     """Trains a few updates with growing batches before fit begins, until memory ends.
 
     Sizes double from `init_val` until the device is out of memory, `max_val` is reached, or the
@@ -69,7 +68,7 @@ class BatchSizeFinder(Callback):
         >>> finder.suggestion
     """
 
-    logs_metrics = False
+    state_names = ("sizes", "examples_per_second", "suggestion")
 
     def __init__(
         self,
@@ -82,8 +81,7 @@ class BatchSizeFinder(Callback):
         margin: float = 0.05,
         update: bool = True,
     ) -> None:
-        check_choice("BatchSizeFinder", "mode", mode, MODES)
-        self.mode = mode
+        self.mode = checked_choice("BatchSizeFinder: mode", mode, MODES)
         self.steps_per_trial = checked_integer(
             "BatchSizeFinder: steps_per_trial", steps_per_trial, least=LEAST_STEPS
         )
@@ -93,7 +91,6 @@ class BatchSizeFinder(Callback):
         self.margin = checked_fraction("BatchSizeFinder: margin", margin)
         self.update = update
 
-        self._task: weakref.ref[Task] | None = None
         self._begin()
 
     def _begin(self) -> None:
@@ -102,26 +99,11 @@ class BatchSizeFinder(Callback):
         self.suggestion: int | None = None
         self._trials = 0
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return the results of the search."""
-        return {
-            "sizes": self.sizes,
-            "examples_per_second": self.examples_per_second,
-            "suggestion": self.suggestion,
-        }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore the results of a search."""
-        self.sizes, self.suggestion = state["sizes"], state["suggestion"]
-        self.examples_per_second = state["examples_per_second"]
-
     # ---- hooks
 
     def setup(self, trainer: Trainer, task: Task, stage: str) -> None:
         """Search, or take the size of the run that is resumed."""
-        if self._task is not None and self._task() is not task:
-            self._begin()
-        self._task = weakref.ref(task)
+        self._begin_if_new(task)
         if stage != "fit" or trainer.fast_dev_run or not isinstance(task.data, DataModule):
             return
 
@@ -214,18 +196,14 @@ class BatchSizeFinder(Callback):
             log.info("BatchSizeFinder: a batch of %d does not fit into memory.", size)
             return False
 
-        if examples > size:
+        # Of fewer, the data are too few or ignore the size; a single batch cannot tell.
+        is_first = not self.sizes and size == self.init_val and trainer.num_training_batches != 1
+        if examples > size or (examples < size and is_first):
             raise ConfigurationError(
                 f"BatchSizeFinder: {type(data).__name__} gave {examples} examples with "
                 f"batch_size={size}; make its train_dataset follow self.batch_size."
             )
         if examples < size:
-            # The data are too few for the batch, or ignore the size; a single batch cannot tell.
-            if not self.sizes and size == self.init_val and trainer.num_training_batches != 1:
-                raise ConfigurationError(
-                    f"BatchSizeFinder: {type(data).__name__} gave {examples} examples with "
-                    f"batch_size={size}; make its train_dataset follow self.batch_size."
-                )
             return False
 
         trainer.signals.check()  # a trial may be long: Ctrl-C and SIGTERM act between two

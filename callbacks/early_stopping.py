@@ -1,7 +1,6 @@
 """EarlyStopping: asks for a stop when a metric no longer improves; restores the best weights."""
 
 import math
-import weakref
 from typing import Any
 
 import keras
@@ -61,6 +60,16 @@ class EarlyStopping(MonitorCallback):
         >>> Trainer(max_epochs=100, callbacks=[patience]).fit(task)
     """
 
+    # What has been judged; `patience` is the user's, not the checkpoint's.
+    state_names = (
+        "wait_count",
+        "best_score",
+        "best_step",
+        "stopped_epoch",
+        "stopping_reason",
+        "judged_step",
+    )
+
     def __init__(
         self,
         monitor: str,
@@ -82,7 +91,7 @@ class EarlyStopping(MonitorCallback):
         self.start_from_epoch = checked_integer(
             "EarlyStopping: start_from_epoch", start_from_epoch, least=0
         )
-        self.mode, self.strict = mode, strict
+        self.mode = mode
         self.min_delta, self.patience, self.verbose = abs(min_delta), patience, verbose
         self.check_finite = check_finite
         self.stopping_threshold = stopping_threshold
@@ -94,40 +103,21 @@ class EarlyStopping(MonitorCallback):
         is_of_training = not monitor.startswith("val_")
         self.tolerates_nonfinite_loss = check_finite and is_loss and is_of_training
 
-        self._task: weakref.ref[Task] | None = None
         self._begin()
 
     def _begin(self) -> None:
         self.wait_count = 0
-        self.best_score = self._monitor.worst
+        self.best_score = self._worst
         self.best_step = -1
         self.stopped_epoch = 0
         self.stopping_reason = ""
-        self._monitor.judged_step = -1
+        self.judged_step = -1
         self._best_weights: BestWeights | None = None
 
     @property
     def state_key(self) -> str:
         """Return a key that differs by the monitor: several may watch different metrics."""
         return f"EarlyStopping(monitor={self.monitor!r}, mode={self.mode!r})"
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return what has been judged; `patience` is the user's, not the checkpoint's."""
-        return {
-            "wait_count": self.wait_count,
-            "best_score": self.best_score,
-            "best_step": self.best_step,
-            "stopped_epoch": self.stopped_epoch,
-            "stopping_reason": self.stopping_reason,
-            "judged_step": self._monitor.judged_step,
-        }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what has been judged."""
-        self.wait_count, self.best_score = state["wait_count"], state["best_score"]
-        self.best_step, self.stopped_epoch = state["best_step"], state["stopped_epoch"]
-        self.stopping_reason = state["stopping_reason"]
-        self._monitor.judged_step = state["judged_step"]
 
     def variables(self) -> dict[str, Any]:
         """Return the copies of the best weights, if there are any."""
@@ -136,9 +126,7 @@ class EarlyStopping(MonitorCallback):
 
     def setup(self, trainer: Trainer, task: Task, stage: str) -> None:
         """Start anew with another task."""
-        if self._task is not None and self._task() is not task:
-            self._begin()
-        self._task = weakref.ref(task)
+        self._begin_if_new(task)
 
     def on_optimizers_configured(self, trainer: Trainer, task: Task) -> None:
         """Allocate the copies of the best weights, before a checkpoint is restored into them."""
@@ -155,7 +143,7 @@ class EarlyStopping(MonitorCallback):
         if trainer.fast_dev_run or trainer.current_epoch < self.start_from_epoch:
             return
 
-        score = self._monitor.read_new(trainer)
+        score = self._read_new(trainer)
         if score is not None:
             # Without a new value the last verdict stands.
             self.stopping_reason = self._judge(score, trainer.global_step)
@@ -171,7 +159,7 @@ class EarlyStopping(MonitorCallback):
 
         # Copied before the thresholds are judged: what passed stopping_threshold may be the best.
         improved = self._update_best(score, step)
-        better = self._monitor.is_better
+        better = self._is_better
         if self.stopping_threshold is not None and better(score, self.stopping_threshold):
             return f"{name} passed stopping_threshold={self.stopping_threshold}"
         if self.divergence_threshold is not None and better(self.divergence_threshold, score):
@@ -187,7 +175,7 @@ class EarlyStopping(MonitorCallback):
 
     def _update_best(self, score: float, step: int) -> bool:
         """Take a score if it is the best so far, and return whether it is."""
-        if not self._monitor.is_better(score, self.best_score, by=self.min_delta):
+        if not self._is_better(score, self.best_score, by=self.min_delta):
             return False
 
         if self.verbose:

@@ -5,8 +5,8 @@ import weakref
 from functools import partial
 from typing import Any
 
-from lightning_tf.callback import Callback
 from lightning_tf.callbacks.moving_averages import MovingAverages
+from lightning_tf.callbacks.stateful_callback import StatefulCallback
 from lightning_tf.checks import checked_fraction, checked_integer
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.run.training_state import TrainingState
@@ -17,7 +17,7 @@ from lightning_tf.variables import all_variables, optimizable_variables
 log = logging.getLogger("lightning_tf")
 
 
-class EMA(Callback):
+class EMA(StatefulCallback):
     """Keeps an exponential moving average of every weight, and evaluates and saves the averages.
 
     ``average = decay * average + (1 - decay) * weight``, once for every update of the optimizer
@@ -65,7 +65,6 @@ class EMA(Callback):
         >>> trainer.test(task)  # of the averages
     """
 
-    logs_metrics = False
     changes_weights = True
 
     def __init__(
@@ -80,7 +79,9 @@ class EMA(Callback):
         # Not `every_n_steps`, which would end a window each time: the device counts by itself.
         self.updates_per_average = checked_integer("EMA: every_n_steps", every_n_steps, least=1)
         self.warmup = warmup
-        self._task: weakref.ref[Task] | None = None
+        self._begin()
+
+    def _begin(self) -> None:
         self._training: weakref.ref[TrainingState] | None = None
         self._averages: MovingAverages | None = None
 
@@ -91,9 +92,7 @@ class EMA(Callback):
         # Two would exchange each other's averages for weights.
         if sum(isinstance(callback, EMA) for callback in trainer.callbacks) > 1:
             raise ConfigurationError("there are two EMA callbacks; drop one.")
-        if self._task is not None and self._task() is not task:
-            self._averages = self._training = None
-        self._task = weakref.ref(task)
+        self._begin_if_new(task)
 
     def on_optimizers_configured(self, trainer: Trainer, task: Task) -> None:
         """Enter the compiled step; in another fit of the same task, continue."""

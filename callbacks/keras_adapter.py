@@ -1,13 +1,11 @@
 """KerasAdapter: lets a keras.callbacks.Callback watch a run of the Trainer."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import keras
 
 from lightning_tf.callback import Callback
-from lightning_tf.callbacks.monitor import metrics_since
+from lightning_tf.callbacks.metrics_since import metrics_since
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.task import Task
 from lightning_tf.trainer import Trainer
@@ -29,11 +27,6 @@ REFUSED = {
     "TensorBoard": "it reads model.fit's own functions; use a Logger, and "
     "Trainer(profiler='trace') for traces",
 }
-
-
-def adapt(callback: keras.callbacks.Callback) -> KerasAdapter:
-    """Return a callback of ours around one of Keras'; see `KerasAdapter`."""
-    return KerasAdapter(callback)
 
 
 class KerasAdapter(Callback):

@@ -1,7 +1,6 @@
 """LambdaCallback: a callback made of functions."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from lightning_tf.callback import Callback
@@ -60,19 +59,17 @@ class LambdaCallback(Callback):
 
         if on_every_n_steps is not None:
             # Both may be wanted: the cadence has its hook, and calls the user's first.
-            window_end = hooks.get("on_train_window_end")
-            self.on_train_window_end = partial(  # type: ignore[method-assign]
-                self._window_end, on_every_n_steps, window_end
+            self.on_train_window_end = self._both(  # type: ignore[method-assign]
+                hooks.get("on_train_window_end"), on_every_n_steps
             )
 
-    def _window_end(
-        self,
-        on_every_n_steps: Callable[..., None],
-        window_end: Callable[..., None] | None,
-        trainer: Trainer,
-        task: Any,
-    ) -> None:
-        if window_end is not None:
-            window_end(trainer, task)
-        if self.is_due(trainer):
-            on_every_n_steps(trainer, task)
+    def _both(
+        self, window_end: Callable[..., None] | None, on_every_n_steps: Callable[..., None]
+    ) -> Callable[..., None]:
+        def call(trainer: Trainer, task: Any) -> None:
+            if window_end is not None:
+                window_end(trainer, task)
+            if self.is_due(trainer):
+                on_every_n_steps(trainer, task)
+
+        return call

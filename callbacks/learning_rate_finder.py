@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -12,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from lightning_tf.callback import Callback
+from lightning_tf.callbacks.stateful_callback import StatefulCallback
 from lightning_tf.callbacks.swept_schedule import SweptSchedule
-from lightning_tf.checks import check_choice, checked_integer
-from lightning_tf.exceptions import ConfigurationError, nearest
+from lightning_tf.checks import checked_choice, checked_integer
+from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.keras_internals import learning_rate_of
 from lightning_tf.task import Task
 from lightning_tf.trainer import Trainer
@@ -25,13 +24,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("lightning_tf")
 
-MODES = ("exponential", "linear")
+MODES: dict[str, Callable[..., Any]] = {"exponential": np.geomspace, "linear": np.linspace}
 SMOOTHING = 0.98
 ROUNDING = 1e-9  # relative; averages of equal losses differ by less
 SKIPPED_AT_START, SKIPPED_AT_END = 10, 1  # the smoothed loss means little there
 
 
-class LearningRateFinder(Callback):
+class LearningRateFinder(StatefulCallback):
     """Trains a few updates at growing rates before the first epoch, and reads a rate off the loss.
 
     The suggested rate is where the smoothed loss falls fastest as the rate grows, averaged over a
@@ -74,7 +73,7 @@ class LearningRateFinder(Callback):
         >>> finder.suggestion
     """
 
-    logs_metrics = False
+    state_names = ("rates", "losses", "suggestion")  # the rate itself is the optimizer's
 
     def __init__(
         self,
@@ -87,7 +86,7 @@ class LearningRateFinder(Callback):
         update: bool = True,
         optimizer: str | None = None,
     ) -> None:
-        check_choice("LearningRateFinder", "mode", mode, MODES)
+        self.mode = checked_choice("LearningRateFinder: mode", mode, MODES)
 
         if not 0.0 < min_lr < max_lr:
             raise ConfigurationError(
@@ -105,11 +104,10 @@ class LearningRateFinder(Callback):
             least=SKIPPED_AT_START + SKIPPED_AT_END + 2,
         )
 
-        self.min_lr, self.max_lr, self.mode = float(min_lr), float(max_lr), mode
+        self.min_lr, self.max_lr = float(min_lr), float(max_lr)
         self.early_stop_threshold = early_stop_threshold
         self.update, self.optimizer = update, optimizer
 
-        self._task: weakref.ref[Task] | None = None
         self._swept: SweptSchedule | None = None
         self._begin()
 
@@ -117,15 +115,6 @@ class LearningRateFinder(Callback):
         self.rates: list[float] = []
         self.losses: list[float] = []
         self.suggestion: float | None = None
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the results of the search; the rate itself is the optimizer's."""
-        return {"rates": self.rates, "losses": self.losses, "suggestion": self.suggestion}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore the results of a search."""
-        self.rates, self.losses = state["rates"], state["losses"]
-        self.suggestion = state["suggestion"]
 
     def variables(self) -> dict[str, Any]:
         """Return what a schedule is scaled by."""
@@ -135,9 +124,7 @@ class LearningRateFinder(Callback):
 
     def setup(self, trainer: Trainer, task: Task, stage: str) -> None:
         """Start anew with another task."""
-        if self._task is not None and self._task() is not task:
-            self._begin()
-        self._task = weakref.ref(task)
+        self._begin_if_new(task)
 
     def on_optimizers_configured(self, trainer: Trainer, task: Task) -> None:
         """Wrap a schedule before the step is traced: a traced step would keep the old one."""
@@ -148,11 +135,8 @@ class LearningRateFinder(Callback):
                 "LearningRateFinder: there are several optimizers; name one with optimizer=, one "
                 f"of {sorted(optimizers)}."
             )
-        if name is not None and name not in optimizers:
-            raise ConfigurationError(
-                f"LearningRateFinder(optimizer={name!r}): there is none of that name."
-                f"{nearest(name, optimizers)}"
-            )
+        if name is not None:
+            checked_choice("LearningRateFinder: optimizer", name, optimizers)
 
         optimizer = self._optimizer(trainer)
         rate = learning_rate_of(optimizer)
@@ -177,7 +161,12 @@ class LearningRateFinder(Callback):
         with trainer.profiler.region("searching a learning rate"):
             self._search(trainer, task, optimizer)
         self.suggestion = suggest_rate(self.rates, self.losses)
-        before = self._rate_before(trainer, optimizer)
+        # What the suggestion replaces; of a schedule, the highest rate.
+        before = (
+            float(optimizer.learning_rate)
+            if self._swept is None
+            else self._swept.highest(trainer.estimated_stepping_batches)
+        )
 
         if self.suggestion is None:
             log.warning(
@@ -197,12 +186,6 @@ class LearningRateFinder(Callback):
         if trainer.loggers:
             trainer.log_figure("learning_rate_finder", self.plot())
 
-    def _rate_before(self, trainer: Trainer, optimizer: keras.optimizers.Optimizer) -> float:
-        """Return the rate that the suggestion replaces; of a schedule, the highest."""
-        if self._swept is None:
-            return float(optimizer.learning_rate)
-        return self._swept.highest(trainer.estimated_stepping_batches)
-
     def _is_wanted(self, trainer: Trainer) -> bool:
         # Also where a search has been done: a second fit of the task goes on with its rate.
         done = trainer.global_step > 0 or trainer.progress.batch > 0 or bool(self.rates)
@@ -218,9 +201,10 @@ class LearningRateFinder(Callback):
         # Each optimizer of several has a loss of its own; a single one has the step's first value.
         name = f"{self.optimizer}_loss" if self.optimizer else ""
         best = math.inf
+        rates = MODES[self.mode](self.min_lr, self.max_lr, self.num_training_steps)
         with trainer.trial_run(task) as trial_run, self._trying(optimizer) as try_rate:
             batches = trial_run.batches()
-            for rate in self._planned_rates():
+            for rate in rates.tolist():
                 try_rate(rate)
                 values = trial_run.update(batches)
                 loss = values[name] if name else next(iter(values.values()))
@@ -253,10 +237,6 @@ class LearningRateFinder(Callback):
             yield self._swept.tried.assign
         finally:
             self._swept.tried.assign(0.0)
-
-    def _planned_rates(self) -> list[float]:
-        spaced = np.linspace if self.mode == "linear" else np.geomspace
-        return [float(x) for x in spaced(self.min_lr, self.max_lr, self.num_training_steps)]
 
     def plot(self) -> Figure:
         """Return a matplotlib figure of the loss over the rates, with the suggestion."""

@@ -1,27 +1,43 @@
 """MonitorCallback: what callbacks that judge a metric have in common."""
 
-from lightning_tf.callback import Callback
-from lightning_tf.callbacks.monitor import Monitor
+import logging
+import math
+
+from lightning_tf.callbacks.stateful_callback import StatefulCallback
+from lightning_tf.checks import checked_choice
+from lightning_tf.exceptions import ConfigurationError, nearest
 from lightning_tf.task import Task
 from lightning_tf.trainer import Trainer
 
+log = logging.getLogger("lightning_tf")
 
-class MonitorCallback(Callback):
+MODES = ("min", "max")
+
+
+class MonitorCallback(StatefulCallback):
     """Calls `_check` in fit wherever the monitored metric may have been measured.
+
+    It reads each measurement once, and says which of two values is better.
 
     Args:
         monitor: A metric such as ``val_loss``.
         mode: ``min`` or ``max``.
         strict: Raise where nothing logs the metric; otherwise warn once.
-        check_on_train_epoch_end: See `Monitor`.
+        check_on_train_epoch_end: True judges at the end of an epoch, False after validation; None
+            judges a ``val_`` metric after validation, and everything else at the end of an epoch.
+
+    Raises:
+        ConfigurationError: The mode is unknown.
+
+    Attributes:
+        judged_step: The `global_step` of the newest measurement that was read; -1 before.
 
     Example:
         >>> class Shout(MonitorCallback):
         ...     def _check(self, trainer):
-        ...         print(self.monitor, self._monitor.read_new(trainer))
+        ...         print(self.monitor, self._read_new(trainer))
     """
 
-    logs_metrics = False
     runs_after_task = True
 
     def __init__(
@@ -31,24 +47,66 @@ class MonitorCallback(Callback):
         strict: bool = True,
         check_on_train_epoch_end: bool | None = None,
     ) -> None:
-        self.monitor = monitor
-        owner = type(self).__name__
-        self._monitor = Monitor(owner, monitor, mode, strict, check_on_train_epoch_end)
+        self.monitor, self.strict = monitor, strict
+        self._mode = checked_choice(f"{type(self).__name__}: mode", mode, MODES)
+        self._sign = 1.0 if mode == "min" else -1.0
+        at_end = check_on_train_epoch_end
+        self._at_epoch_end = not monitor.startswith("val_") if at_end is None else at_end
+        self.judged_step = -1
+        self._warned = False
+
+    # ---- hooks
 
     def on_train_start(self, trainer: Trainer, task: Task) -> None:
-        """Refuse a metric that nothing will log, before training."""
-        self._monitor.check(trainer)
+        """Refuse a metric that nothing will log, where that is known before training."""
+        names, complete = trainer.metric_names()
+        if complete and self.monitor not in names:
+            self._missing(names)
 
     def on_validation_end(self, trainer: Trainer, task: Task) -> None:
         """Judge what validation measured."""
         in_fit = trainer.entry_point == "fit" and not trainer.sanity_checking
-        if in_fit and not self._monitor.at_epoch_end:
+        if in_fit and not self._at_epoch_end:
             self._check(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, task: Task) -> None:
         """Judge what the epoch measured."""
-        if self._monitor.at_epoch_end:
+        if self._at_epoch_end:
             self._check(trainer)
 
     def _check(self, trainer: Trainer) -> None:
         raise NotImplementedError
+
+    # ---- measurements
+
+    @property
+    def _worst(self) -> float:
+        """Return the value that every number is better than."""
+        return self._sign * math.inf
+
+    def _is_better(self, score: float, other: float, by: float = 0.0) -> bool:
+        """Return whether a score beats another by more than a margin; NaN beats nothing."""
+        return self._sign * score < self._sign * other - by
+
+    def _read_new(self, trainer: Trainer) -> float | None:
+        """Return the newest measurement; None where it was read before or there is none yet."""
+        names, _ = trainer.metric_names()
+        if self.monitor not in names:
+            self._missing(names)
+            return None
+
+        # An epoch without validation measures nothing new.
+        measured = trainer.metric_steps.get(self.monitor, self.judged_step)
+        if measured == self.judged_step:
+            return None
+        self.judged_step = measured
+        return trainer.callback_metrics[self.monitor]
+
+    def _missing(self, names: set[str]) -> None:
+        hint = nearest(self.monitor, names)
+        message = f"{type(self).__name__}(monitor={self.monitor!r}): nothing logs it.{hint}"
+        if self.strict:
+            raise ConfigurationError(message)
+        if not self._warned:
+            log.warning(message)
+            self._warned = True

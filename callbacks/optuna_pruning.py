@@ -57,7 +57,7 @@ class OptunaPruning(MonitorCallback):
             raise self._pruned(f"{self.monitor} fell behind")
 
     def _check(self, trainer: Trainer) -> None:
-        value = self._monitor.read_new(trainer)
+        value = self._read_new(trainer)
         if value is None:
             return
 

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from lightning_tf.callback import Callback
-from lightning_tf.checks import check_choice
+from lightning_tf.checks import checked_choice
 from lightning_tf.exceptions import DataError
 from lightning_tf.task import Task
 from lightning_tf.trainer import Trainer
@@ -60,10 +60,9 @@ class PredictionWriter(Callback):
         format: str = "npz",
         interval: str = "end",
     ) -> None:
-        check_choice("PredictionWriter", "format", format, FORMATS)
-        check_choice("PredictionWriter", "interval", interval, INTERVALS)
+        self.format = checked_choice("PredictionWriter: format", format, FORMATS)
+        self.interval = checked_choice("PredictionWriter: interval", interval, INTERVALS)
         self.directory = None if directory is None else Path(directory)
-        self.format, self.interval = format, interval
         self.files: list[str] = []
         self._folder = Path()
         self._writes = True

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from lightning_tf.callback import Callback
 from lightning_tf.callbacks.live_bars import LiveBars, format_number
-from lightning_tf.callbacks.monitor import metrics_since
+from lightning_tf.callbacks.metrics_since import metrics_since
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.stage import split_metric
 from lightning_tf.task import Task
@@ -91,16 +91,12 @@ class ProgressBar(Callback):
 
     def _terminal(self) -> Console | None:
         """Return the console to draw bars on; None where there is no terminal."""
-        if self.console is not None:
-            return self.console if self.console.is_interactive else None
-        file = self.file or sys.stdout
-        if not file.isatty():
-            return None
+        console, file = self.console, self.file or sys.stdout
+        if console is None and file.isatty():
+            from rich.console import Console  # slow to import: only where it draws
 
-        from rich.console import Console  # slow to import: only where it draws
-
-        console = Console(file=file)
-        return console if console.is_interactive else None
+            console = Console(file=file)
+        return console if console is not None and console.is_interactive else None
 
     def _close(self) -> None:
         if self._bars is not None:
@@ -143,8 +139,7 @@ class ProgressBar(Callback):
 
     def on_train_epoch_end(self, trainer: Trainer, task: Task) -> None:
         """Replace the epoch's bar by its line."""
-        if self._bars is not None:
-            self._bars.end("train")
+        self._end("train")
 
         # Values of an older validation are none of this epoch.
         measured = metrics_since(trainer, self._epoch_start_step)

@@ -8,9 +8,9 @@ import keras
 import tensorflow as tf
 
 from lightning_tf.callbacks.monitor_callback import MonitorCallback
-from lightning_tf.callbacks.scaled_schedule import scale_schedule
-from lightning_tf.checks import checked_integer
-from lightning_tf.exceptions import ConfigurationError, nearest
+from lightning_tf.callbacks.scaled_schedule import scale_schedules
+from lightning_tf.checks import checked_choice, checked_integer
+from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.run.training_state import TrainingState
 from lightning_tf.task import Task
 from lightning_tf.trainer import Trainer
@@ -55,6 +55,9 @@ class ReduceLROnPlateau(MonitorCallback):
         >>> Trainer(max_epochs=50, callbacks=[plateau]).fit(task)
     """
 
+    # What has been judged; the rates are the optimizers'.
+    state_names = ("best_score", "wait_count", "cooldown_left", "reductions", "judged_step")
+
     def __init__(
         self,
         monitor: str = "val_loss",
@@ -85,32 +88,16 @@ class ReduceLROnPlateau(MonitorCallback):
         self._begin()
 
     def _begin(self) -> None:
-        self.best_score = self._monitor.worst
+        self.best_score = self._worst
         self.wait_count = self.cooldown_left = self.reductions = 0
-        self._monitor.judged_step = -1
+        self.judged_step = -1
         self._factors: dict[str, tf.Variable] = {}
 
     @property
     def state_key(self) -> str:
         """Return a key that differs by the metric and the optimizer."""
         name = "" if self.optimizer is None else f", optimizer={self.optimizer!r}"
-        return f"ReduceLROnPlateau(monitor={self.monitor!r}, mode={self._monitor.mode!r}{name})"
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return what has been judged; the rates are the optimizers'."""
-        return {
-            "best_score": self.best_score,
-            "wait_count": self.wait_count,
-            "cooldown_left": self.cooldown_left,
-            "reductions": self.reductions,
-            "judged_step": self._monitor.judged_step,
-        }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what has been judged."""
-        self.best_score, self.wait_count = state["best_score"], state["wait_count"]
-        self.cooldown_left, self.reductions = state["cooldown_left"], state["reductions"]
-        self._monitor.judged_step = state["judged_step"]
+        return f"ReduceLROnPlateau(monitor={self.monitor!r}, mode={self._mode!r}{name})"
 
     def variables(self) -> dict[str, Any]:
         """Return the factors of schedules, by optimizer."""
@@ -126,24 +113,14 @@ class ReduceLROnPlateau(MonitorCallback):
 
         self._training = weakref.ref(training)
         self._begin()
-        if self.optimizer is not None and self.optimizer not in training.optimizers:
-            raise ConfigurationError(
-                f"ReduceLROnPlateau(optimizer={self.optimizer!r}): there is none of that name."
-                f"{nearest(self.optimizer, training.optimizers)}"
-            )
-
-        for name, optimizer in self._optimizers(trainer).items():
-            factor = scale_schedule(
-                optimizer,
-                f"ReduceLROnPlateau: the learning rate of optimizer {name or 'of the task'!r}",
-            )
-            if factor is not None:
-                self._factors[name] = factor
+        if self.optimizer is not None:
+            checked_choice("ReduceLROnPlateau: optimizer", self.optimizer, training.optimizers)
+        self._factors = scale_schedules("ReduceLROnPlateau", self._optimizers(trainer))
 
     # ---- judging and lowering
 
     def _check(self, trainer: Trainer) -> None:
-        score = None if trainer.fast_dev_run else self._monitor.read_new(trainer)
+        score = None if trainer.fast_dev_run else self._read_new(trainer)
         if score is None:
             return
 
@@ -153,7 +130,7 @@ class ReduceLROnPlateau(MonitorCallback):
             self.wait_count = 0
 
         # While rates cool, an improvement counts and the lack of one does not.
-        if self._monitor.is_better(score, self.best_score, by=self.min_delta):
+        if self._is_better(score, self.best_score, by=self.min_delta):
             self.best_score, self.wait_count = score, 0
         elif not is_cooling:
             self.wait_count += 1

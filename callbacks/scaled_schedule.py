@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -51,33 +52,37 @@ class ScaledSchedule(keras.optimizers.schedules.LearningRateSchedule):  # type: 
         return cls(keras.saving.deserialize_keras_object(config["schedule"]), config["factor"])
 
 
-def scale_schedule(
-    optimizer: keras.optimizers.Optimizer, what: str, remedy: str = ""
-) -> tf.Variable | None:
-    """Let the schedule of an optimizer be scaled, before its step is traced.
+def scale_schedules(
+    owner: str, optimizers: Mapping[str, keras.optimizers.Optimizer], remedy: str = ""
+) -> dict[str, tf.Variable]:
+    """Let the schedules of optimizers be scaled, before their step is traced.
 
-    A traced step would keep the old schedule.
+    A traced step would keep the old schedules.
 
     Args:
-        optimizer: Gets a `ScaledSchedule` around its schedule, once.
-        what: Names the rate in the message.
+        owner: The callback's class, for messages.
+        optimizers: By name; each gets a `ScaledSchedule` around its schedule, once.
         remedy: Completes the message.
 
     Returns:
-        The factor of the schedule; None where the rate is a plain number.
+        The factors of the schedules; a plain number has none.
 
     Raises:
-        ConfigurationError: The rate is neither a number nor a Keras schedule.
+        ConfigurationError: A rate is neither a number nor a Keras schedule.
     """
-    schedule = learning_rate_of(optimizer)
-    if isinstance(schedule, ScaledSchedule):  # another callback scales it, too
-        return schedule.factor
-    if isinstance(schedule, keras.Variable):
-        return None
-    if not isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
-        raise ConfigurationError(
-            f"{what} is {schedule!r}; give a float or a keras LearningRateSchedule{remedy}."
-        )
+    factors = {}
+    for name, optimizer in optimizers.items():
+        schedule = learning_rate_of(optimizer)
+        if isinstance(schedule, keras.Variable):
+            continue
 
-    optimizer.learning_rate = scaled = ScaledSchedule(schedule)
-    return scaled.factor
+        if not isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
+            raise ConfigurationError(
+                f"{owner}: the learning rate of optimizer {name or 'of the task'!r} is "
+                f"{schedule!r}; give a float or a keras LearningRateSchedule{remedy}."
+            )
+        # Another callback may scale it, too; a subclass has its factor for itself.
+        if type(schedule) is not ScaledSchedule:
+            optimizer.learning_rate = schedule = ScaledSchedule(schedule)
+        factors[name] = schedule.factor
+    return factors

@@ -1,7 +1,5 @@
 """SweptSchedule: a learning rate schedule that tried rates replace, and that can be scaled."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 
@@ -9,10 +7,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from lightning_tf.callbacks.scaled_schedule import ScaledSchedule
+
 LOOKS = 200  # at the schedule, in each of two passes for the highest rate
 
 
-class SweptSchedule(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
+class SweptSchedule(ScaledSchedule):
     """Gives another schedule's rates times a factor, or while a search runs, the tried rate.
 
     Both are variables, so that a step that is traced once follows them. With the factor 1, the
@@ -35,8 +35,7 @@ class SweptSchedule(keras.optimizers.schedules.LearningRateSchedule):  # type: i
     def __init__(
         self, schedule: keras.optimizers.schedules.LearningRateSchedule, factor: float = 1.0
     ) -> None:
-        self.schedule = schedule
-        self.factor = tf.Variable(factor, trainable=False, dtype=tf.float32)
+        super().__init__(schedule, factor)
         self.tried = tf.Variable(0.0, trainable=False, dtype=tf.float32)
 
     def __call__(self, step: Any) -> Any:
@@ -62,13 +61,3 @@ class SweptSchedule(keras.optimizers.schedules.LearningRateSchedule):  # type: i
             first, last = int(steps[max(0, best - 1)]), int(steps[min(len(steps) - 1, best + 1)])
 
         return max(rates.values())
-
-    def get_config(self) -> dict[str, Any]:
-        """Return what `from_config` needs, with the factor as it is now."""
-        schedule = keras.saving.serialize_keras_object(self.schedule)
-        return {"schedule": schedule, "factor": float(self.factor)}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> SweptSchedule:
-        """Make the schedule that `get_config` described."""
-        return cls(keras.saving.deserialize_keras_object(config["schedule"]), config["factor"])

@@ -1,12 +1,11 @@
 """Timer: measures training, validation and test, and asks for a stop when the time is over."""
 
 import time
-import weakref
 from datetime import timedelta
 from typing import Any
 
-from lightning_tf.callback import Callback
-from lightning_tf.checks import check_choice
+from lightning_tf.callbacks.stateful_callback import StatefulCallback
+from lightning_tf.checks import checked_choice
 from lightning_tf.exceptions import ConfigurationError, nearest
 from lightning_tf.loops.limits import seconds
 from lightning_tf.task import Task
@@ -16,7 +15,7 @@ STAGES = ("train", "validate", "test")
 INTERVALS = ("step", "epoch")
 
 
-class Timer(Callback):
+class Timer(StatefulCallback):
     """Measures each stage, and asks for a stop once training has taken so long.
 
     The time of training includes the validations inside it, and not the sanity check. It continues
@@ -37,10 +36,8 @@ class Timer(Callback):
         >>> timer.time_elapsed("train"), timer.time_remaining()
     """
 
-    logs_metrics = False
-
     def __init__(self, duration: Any = None, interval: str = "step") -> None:
-        check_choice("Timer", "interval", interval, INTERVALS)
+        self.interval = checked_choice("Timer: interval", interval, INTERVALS)
         try:
             self.seconds = seconds(duration)
         except ConfigurationError as error:
@@ -48,8 +45,6 @@ class Timer(Callback):
                 f"Timer(duration={duration!r}): give 'DD:HH:MM:SS', a timedelta or a dict such as "
                 "{'minutes': 30}."
             ) from error
-        self.interval = interval
-        self._task: weakref.ref[Task] | None = None
         self._begin()
 
     def _begin(self) -> None:
@@ -88,9 +83,7 @@ class Timer(Callback):
 
     def setup(self, trainer: Trainer, task: Task, stage: str) -> None:
         """Start anew with another task."""
-        if self._task is not None and self._task() is not task:
-            self._begin()
-        self._task = weakref.ref(task)
+        self._begin_if_new(task)
 
     def on_train_start(self, trainer: Trainer, task: Task) -> None:
         """Start the clock, and ask for a stop where the time was over before."""

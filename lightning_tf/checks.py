@@ -1,10 +1,12 @@
 """Checks of arguments: one wording for all of them."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from numbers import Integral
-from typing import Any
+from typing import Any, TypeVar
 
 from lightning_tf.exceptions import ConfigurationError, nearest
+
+Choice = TypeVar("Choice")
 
 
 def is_integer(value: Any, least: int | None = None) -> bool:
@@ -18,7 +20,7 @@ def is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def check_known(what: str, value: Any, known: Iterable[Any]) -> None:
+def check_known(what: str, value: Any, known: Collection[Any]) -> None:
     """Refuse a value that is none of the known ones.
 
     Args:
@@ -31,15 +33,6 @@ def check_known(what: str, value: Any, known: Iterable[Any]) -> None:
     """
     if value not in known:
         raise ConfigurationError(f"{what}.{nearest(value, known)}")
-
-
-def check_choice(owner: str, name: str, value: Any, choices: Iterable[Any]) -> None:
-    """Refuse a value that is none of the choices.
-
-    Raises:
-        ConfigurationError: It is none; names the argument, the value and the choices.
-    """
-    check_known(f"{owner}({name}={value!r})", value, choices)
 
 
 def checked_integer(name: str, value: Any, least: int, most: int | None = None) -> int:
@@ -65,7 +58,7 @@ def checked_fraction(name: str, value: Any) -> float:
     return float(value)
 
 
-def checked_choice(name: str, value: str, choices: Collection[str]) -> str:
+def checked_choice(name: str, value: Choice, choices: Collection[Any]) -> Choice:
     """Return `value`, one of `choices`.
 
     Raises:

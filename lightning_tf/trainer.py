@@ -185,7 +185,7 @@ class Trainer:
             logger = enable_checkpointing = False
             accumulate_grad_batches = 1
         self._enabled = (enable_checkpointing, enable_progress_bar, enable_model_summary)
-        own = callback_list(callbacks, lambda given: _callback("keras_adapter.adapt")(given))
+        own = callback_list(callbacks, lambda given: _callback("keras_adapter.KerasAdapter")(given))
         if not enable_checkpointing and not self.fast_dev_run:
             refuse_checkpoint_callbacks(own)
         self.loggers = logger_list(logger, lambda: _callback("loggers.csv_logger.CSVLogger")())

@@ -11,8 +11,8 @@ from lightning_tf.callback import CheckpointCallback
 from lightning_tf.callbacks.checkpointing.checkpoint_manager import CheckpointManager
 from lightning_tf.callbacks.checkpointing.file_name_template import FileNameTemplate
 from lightning_tf.callbacks.checkpointing.top_k import TopK
-from lightning_tf.callbacks.monitor import MODES
-from lightning_tf.checks import check_choice
+from lightning_tf.callbacks.monitor_callback import MODES
+from lightning_tf.checks import checked_choice
 from lightning_tf.exceptions import (
     CheckpointError,
     ConfigurationError,
@@ -98,12 +98,12 @@ class ModelCheckpoint(CheckpointCallback):
         save_weights_only: bool = False,
         enable_version_counter: bool = True,
     ) -> None:
-        check_choice("ModelCheckpoint", "mode", mode, MODES)
+        self.mode = checked_choice("ModelCheckpoint: mode", mode, MODES)
         _check_selection(monitor, save_last, save_top_k)
         _check_triggers(every_n_train_steps, train_time_interval, every_n_epochs)
 
         self.dirpath = None if dirpath is None else os.path.abspath(dirpath)
-        self.monitor, self.mode, self.verbose = monitor, mode, verbose
+        self.monitor, self.verbose = monitor, verbose
         self.save_last, self.save_top_k = save_last, save_top_k
         self.every_n_steps = every_n_train_steps
         self.train_time_interval = train_time_interval
@@ -371,10 +371,7 @@ class ModelCheckpoint(CheckpointCallback):
 
 
 def _check_selection(monitor: str | None, save_last: bool | str | None, save_top_k: int) -> None:
-    if save_last not in (None, True, False, "link"):
-        raise ConfigurationError(
-            f"ModelCheckpoint(save_last={save_last!r}): give True, False or 'link'."
-        )
+    checked_choice("ModelCheckpoint: save_last", save_last, (None, True, False, "link"))
     if save_top_k < -1 or (monitor is None and save_top_k > 1):
         raise ConfigurationError(
             f"ModelCheckpoint(save_top_k={save_top_k!r}, monitor={monitor!r}): give -1, 0 or 1, or "

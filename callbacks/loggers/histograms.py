@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from lightning_tf.checks import checked_integer
-from lightning_tf.exceptions import ConfigurationError, nearest
+from lightning_tf.checks import checked_choice, checked_integer
 from lightning_tf.optimizers.named_optimizer import NamedOptimizer
 from lightning_tf.task import Task
 from lightning_tf.trainer import Trainer
@@ -42,9 +41,7 @@ class Histograms:
     """
 
     def __init__(self, kind: str = "gradients", every_n_steps: int = 100) -> None:
-        if kind not in KINDS:
-            raise ConfigurationError(f"histograms of {kind!r}.{nearest(kind, KINDS)}")
-        self.kind = kind
+        self.kind = checked_choice("histograms", kind, KINDS)
         self.every_n_steps = checked_integer("histograms: every_n_steps", every_n_steps, least=1)
         self._counts_next: Any = None  # a variable: whether the next update is counted
         self._optimizers: list[Any] = []

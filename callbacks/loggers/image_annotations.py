@@ -31,20 +31,24 @@ SIDES = ("minX", "minY", "maxX", "maxY")
 
 
 def check_annotations(
-    pixels: np.ndarray, masks: Annotations | None, boxes: Annotations | None
+    pixels: np.ndarray,
+    masks: Annotations | None,
+    boxes: Annotations | None,
+    captions: Sequence[str] | None,
 ) -> None:
-    """Refuse masks and boxes that do not fit their images.
+    """Refuse masks, boxes and captions that do not fit their images.
 
     Args:
         pixels: Of shape (n, height, width, 3).
         masks: See `Logger.log_images`.
         boxes: See `Logger.log_images`.
+        captions: See `Logger.log_images`.
 
     Raises:
         DataError: There is not one of each for every image, a mask has another size than its
             image or no integers, or a box has no position.
     """
-    for kind, groups in (("masks", masks), ("boxes", boxes)):
+    for kind, groups in (("captions", captions), ("masks", masks), ("boxes", boxes)):
         if groups is not None and len(groups) != len(pixels):
             raise DataError(f"{len(groups)} {kind} for {len(pixels)} images; give one for each.")
 
@@ -100,9 +104,7 @@ def draw_annotations(
     if masks is None and boxes is None:
         return pixels, captions
 
-    check_annotations(pixels, masks, boxes)
-    if captions is not None and len(captions) != len(pixels):
-        raise DataError(f"{len(captions)} captions for {len(pixels)} images; give one for each.")
+    check_annotations(pixels, masks, boxes, captions)
 
     scale = max(1, math.ceil(LEAST_SIDE / max(pixels.shape[1:3])))
     painted, texts = [], []

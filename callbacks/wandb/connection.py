@@ -24,12 +24,8 @@ _open_runs: dict[str, Any] = {}  # runs that connections of this process have op
 _opening = threading.Lock()  # wandb.init reads wandb.run, which another connection may be setting
 
 
-def is_opened_here(run_id: str) -> bool:
-    """Return whether this process opened a run that is not finished yet."""
-    return run_id in _open_run_ids()
-
-
-def _open_run_ids() -> list[str]:
+def open_run_ids() -> list[str]:
+    """Return the ids of the runs that this process opened and that are not finished yet."""
     for run_id, run in list(_open_runs.items()):
         if getattr(run, "_is_finished", False):  # also where the user called wandb.finish()
             _open_runs.pop(run_id, None)
@@ -100,7 +96,7 @@ class WandbConnection:
         }
 
         existing = wandb.run
-        self.is_own = existing is None or is_opened_here(existing.id)
+        self.is_own = existing is None or existing.id in open_run_ids()
         self.run: Any = None if self.is_own else existing
         self.failures: list[str] = []
         self._failures_in_a_row = 0
@@ -201,7 +197,7 @@ class WandbConnection:
                 )
             except Exception as error:
                 refusal = error
-                if mode == "online" and self.wandb.run is None and not _open_run_ids():
+                if mode == "online" and self.wandb.run is None and not open_run_ids():
                     self._forget_failed_run()
                 continue
 
@@ -226,10 +222,7 @@ class WandbConnection:
             log.debug("wandb.teardown: %s", error)
 
     def _goes_online(self) -> bool:
-        if self.mode in ("online", "offline"):
-            wanted: str | None = self.mode
-        else:
-            wanted = os.environ.get("WANDB_MODE")
+        wanted = self.mode if self.mode in ("online", "offline") else os.environ.get("WANDB_MODE")
         if wanted == "offline":
             return False
         if self._has_key():

@@ -45,9 +45,7 @@ def images(
         DataError: Another shape, dtype or range, or not one of everything for each image.
     """
     pixels = np.array(to_pixels(images))  # (n, height, width, 3)
-    if captions is not None and len(captions) != len(pixels):
-        raise DataError(f"{len(captions)} captions for {len(pixels)} images; give one for each.")
-    check_annotations(pixels, masks, boxes)
+    check_annotations(pixels, masks, boxes, captions)
 
     if len(pixels) > MOST_IMAGES:
         log.info("W&B: the first %d of %d images are logged.", MOST_IMAGES, len(pixels))

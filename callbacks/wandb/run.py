@@ -26,32 +26,12 @@ class WandbRun:
 
     Args:
         folder: The run's folder, for the journal and for uploads.
-        arguments: For wandb.init.
-        mode: See `WandbConnection`.
-        settings: See `WandbConnection`.
-        timeouts: Seconds for the beginning and for the end.
-        on_stop: See `WandbConnection`.
+        connect: Opens the connection.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        arguments: Mapping[str, Any],
-        *,
-        mode: str | None,
-        settings: Mapping[str, Any],
-        timeouts: tuple[float, float],
-        on_stop: Callable[[], None],
-    ) -> None:
+    def __init__(self, folder: Path, connect: Callable[[], WandbConnection]) -> None:
         self.journal = WandbJournal(folder)
-        self.connection = WandbConnection(
-            arguments,
-            mode=mode,
-            settings=settings,
-            init_timeout=timeouts[0],
-            finish_timeout=timeouts[1],
-            on_stop=on_stop,
-        )
+        self.connection = connect()
 
         # Uploads begin in a thread of their own, maybe before the run is open.
         self.uploads = WandbUploads(folder, self._wait_for_run, self.connection.warn)

@@ -5,7 +5,7 @@ import secrets
 import string
 from pathlib import Path
 
-from lightning_tf.callbacks.wandb.connection import is_opened_here
+from lightning_tf.callbacks.wandb.connection import open_run_ids
 
 FOLDER = "wandb_runs"
 LETTERS = string.ascii_lowercase + string.digits
@@ -29,7 +29,7 @@ def choose_run_id(user_id: str | None, checkpoint_id: str | None) -> str:
     """
     import wandb
 
-    if wandb.run is not None and not is_opened_here(wandb.run.id):
+    if wandb.run is not None and wandb.run.id not in open_run_ids():
         return str(wandb.run.id)
     agent_id = os.environ.get("WANDB_RUN_ID") if "WANDB_SWEEP_ID" in os.environ else None
     new_id = "".join(secrets.choice(LETTERS) for _ in range(LENGTH))

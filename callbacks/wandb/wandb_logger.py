@@ -3,6 +3,7 @@
 import logging
 import math
 import os
+import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -14,6 +15,7 @@ from lightning_tf.callbacks.loggers.histogram_logger import HistogramLogger
 from lightning_tf.callbacks.loggers.histograms import Histogram, Histograms
 from lightning_tf.callbacks.wandb.artifacts import LOG_MODEL, CheckpointArtifact, WandbArtifacts
 from lightning_tf.callbacks.wandb.best_values import BestValues
+from lightning_tf.callbacks.wandb.connection import WandbConnection
 from lightning_tf.callbacks.wandb.media import Maker
 from lightning_tf.callbacks.wandb.media_logger import WandbMediaLogger
 from lightning_tf.callbacks.wandb.run import WandbRun
@@ -23,7 +25,8 @@ from lightning_tf.callbacks.wandb.run_id import (
     list_run_folders,
     run_folder,
 )
-from lightning_tf.callbacks.wandb.worker import WandbWorker
+from lightning_tf.callbacks.wandb.worker import worker_arguments
+from lightning_tf.checks import checked_choice
 from lightning_tf.exceptions import ConfigurationError, NonFiniteLossError, TerminationRequested
 from lightning_tf.stage import row_name
 from lightning_tf.task import Task
@@ -123,7 +126,7 @@ class WandbLogger(HistogramLogger, WandbMediaLogger):
         self._task: weakref.ref[Task] | None = None
         self._trainer: Callable[[], Trainer | None] = lambda: None
         self._run: WandbRun | None = None
-        self._worker: WandbWorker | None = None
+        self._worker: WandbConnection | None = None
         self._artifacts = WandbArtifacts(log_model)
         self._enabled, self._exit_code, self._has_alerted_nan = True, 0, False
         self._hparams: dict[str, Any] = {}
@@ -215,13 +218,9 @@ class WandbLogger(HistogramLogger, WandbMediaLogger):
         if self._enabled:
             self._open_run()
         elif self.worker_metrics and self._measures_worker(trainer) and self._worker is None:
-            self._worker = WandbWorker(
-                trainer.workers.index,
-                self._arguments(trainer),
-                mode=self.mode,
-                settings=_settings(self._init.get("settings")),
-                timeouts=(self.init_timeout, self.finish_timeout),
-            )
+            arguments = worker_arguments(trainer.workers.index, self._arguments(trainer))
+            # The button of the chief's run stops all workers.
+            self._worker = self._connect(arguments, on_stop=lambda: None)
 
     def _measures_worker(self, trainer: Trainer) -> bool:
         disabled = (self.mode or os.environ.get("WANDB_MODE")) == "disabled"
@@ -243,6 +242,18 @@ class WandbLogger(HistogramLogger, WandbMediaLogger):
             "dir": str(root),
         }
 
+    def _connect(
+        self, arguments: Mapping[str, Any], on_stop: Callable[[], None]
+    ) -> WandbConnection:
+        return WandbConnection(
+            arguments,
+            mode=self.mode,
+            settings=_settings(self._init.get("settings")),
+            init_timeout=self.init_timeout,
+            finish_timeout=self.finish_timeout,
+            on_stop=on_stop,
+        )
+
     def _open_run(self) -> WandbRun:
         """Return the run; a thread opens it meanwhile."""
         if self._run is None:
@@ -251,14 +262,8 @@ class WandbLogger(HistogramLogger, WandbMediaLogger):
                 raise ConfigurationError("WandbLogger logs only while a Trainer runs with it.")
 
             stop = partial(_request_stop, weakref.ref(trainer))  # the run must not keep the trainer
-            self._run = WandbRun(
-                self._folder,
-                self._arguments(trainer),
-                mode=self.mode,
-                settings=_settings(self._init.get("settings")),
-                timeouts=(self.init_timeout, self.finish_timeout),
-                on_stop=lambda: stop(),
-            )
+            connect = partial(self._connect, self._arguments(trainer), stop)
+            self._run = WandbRun(self._folder, connect)
             self._run.configure(self._hparams)
         return self._run
 
@@ -293,7 +298,8 @@ class WandbLogger(HistogramLogger, WandbMediaLogger):
         """Send checkpoints and the rest; then close the run, unless `finish` is False."""
         run, code = self._run, self._exit_code or EXIT_CODES[status]
         if self._worker is not None and self.finish:
-            self._worker.close(code)
+            self._worker.wait_until_open()
+            self._worker.close(code, time.monotonic() + self.finish_timeout)
             self._worker = None
         if run is None:
             return
@@ -376,14 +382,8 @@ class WandbLogger(HistogramLogger, WandbMediaLogger):
 def _check(
     mode: Any, log_model: Any, timeouts: tuple[float, float], init: Mapping[str, Any]
 ) -> None:
-    for argument, value, allowed in (
-        ("mode", mode, MODES),
-        ("log_model", log_model, LOG_MODEL),
-    ):
-        if value not in allowed:
-            choices = ", ".join(map(repr, allowed))
-            raise ConfigurationError(f"WandbLogger({argument}={value!r}): give one of {choices}.")
-
+    checked_choice("WandbLogger: mode", mode, MODES)
+    checked_choice("WandbLogger: log_model", log_model, LOG_MODEL)
     if min(timeouts) < 1.0:  # wandb takes whole seconds, and 0 for ever
         raise ConfigurationError("WandbLogger: give timeouts of at least 1 second.")
     for argument in ("resume", "reinit"):

@@ -114,24 +114,23 @@ class IndexedData(DataModule):
 
     def train_dataset(self, epoch: int) -> tf.data.Dataset | None:
         """Return the training batches of one epoch, reshuffled by (seed, epoch)."""
-        return self._train_batches(epoch, 0)
+        return self._dataset("train", epoch)
 
     def train_dataset_from(self, epoch: int, batch: int) -> tf.data.Dataset | None:
         """Return the rest of an epoch; indices are dropped before any example is read."""
-        return self._train_batches(epoch, batch)
+        return self._dataset("train", epoch, batch)
 
     def val_dataset(self) -> tf.data.Dataset | None:
         """Return the validation batches."""
-        return self._batches("val")
+        return self._dataset("val")
 
     def test_dataset(self) -> tf.data.Dataset | None:
         """Return the test batches."""
-        return self._batches("test")
+        return self._dataset("test")
 
     def predict_dataset(self) -> tf.data.Dataset | None:
         """Return the inputs to predict, in order and without labels: else the test inputs."""
-        split = self._split("predict") or self._split("test")
-        return None if split is None else split.source.inputs(split.indices, self.batch_size)
+        return self._dataset("predict")
 
     def dataset_for(
         self, stage: str, epoch: int = 0, batch: int = 0, input_shard: InputShard | None = None
@@ -139,19 +138,7 @@ class IndexedData(DataModule):
         """Return the dataset of a stage; of a worker's shard no other examples are read."""
         if input_shard is None or not self._is_by_index(stage):
             return super().dataset_for(stage, epoch, batch, input_shard)
-
-        # The same choice of split and order as the dataset methods, which read all of a batch.
-        split = self._split(stage)
-        if stage == "predict":
-            split = split or self._split("test")
-        if split is None:
-            return None
-
-        indices = split.indices
-        if stage == "train":
-            indices = epoch_order(indices, self.order_seed, epoch)[batch * self.batch_size :]
-        make = split.source.inputs if stage == "predict" else split.source.batches
-        return input_shard.batches(make, indices, self.batch_size)
+        return self._dataset(stage, epoch, batch, input_shard)
 
     def _is_by_index(self, stage: str) -> bool:
         """Return whether the stage's dataset method is that of this class, not a subclass's."""
@@ -165,14 +152,21 @@ class IndexedData(DataModule):
         self.setup("fit")
         return (self.splits or {}).get(name)
 
-    def _batches(self, name: str) -> tf.data.Dataset | None:
-        split = self._split(name)
-        return None if split is None else split.source.batches(split.indices, self.batch_size)
-
-    def _train_batches(self, epoch: int, batch: int) -> tf.data.Dataset | None:
-        split = self._split("train")
+    def _dataset(
+        self, stage: str, epoch: int = 0, batch: int = 0, input_shard: InputShard | None = None
+    ) -> tf.data.Dataset | None:
+        """Return the batches of a stage, or a worker's part of each."""
+        split = self._split(stage)
+        if stage == "predict":
+            split = split or self._split("test")
         if split is None:
             return None
-        # The whole order first, then its rest: a resumed epoch goes on where it stopped.
-        order = epoch_order(split.indices, self.order_seed, epoch)
-        return split.source.batches(order[batch * self.batch_size :], self.batch_size)
+
+        indices = split.indices
+        if stage == "train":
+            # The whole order first, then its rest: a resumed epoch goes on where it stopped.
+            indices = epoch_order(indices, self.order_seed, epoch)[batch * self.batch_size :]
+        make = split.source.inputs if stage == "predict" else split.source.batches
+        if input_shard is None:
+            return make(indices, self.batch_size)
+        return input_shard.batches(make, indices, self.batch_size)

@@ -94,7 +94,12 @@ class CachedFeatures(IndexedData):
         # Asked at every dataset: a backbone may get other weights between two fits.
         version = self._version()
         if version != self._extracted_with:
-            self._refuse_change()
+            if self._in_use:
+                raise ConfigurationError(
+                    "the backbone's weights changed after its features were cached, as when a run "
+                    "is resumed from a checkpoint with other weights; give the backbone the "
+                    "weights that it had then, or pass cache_features=False."
+                )
             splits = self.splits or {}
             self._features = {n: self._compute(splits[n]) for n in CACHED if n in splits}
             self._extracted_with = version
@@ -111,11 +116,3 @@ class CachedFeatures(IndexedData):
         # Renumbered from 0, which leaves the order of an epoch: it permutes places.
         source = ArraySource(np.concatenate(features), np.concatenate(labels))
         return Split(source, np.arange(len(split.indices), dtype=np.int64))
-
-    def _refuse_change(self) -> None:
-        if self._in_use:
-            raise ConfigurationError(
-                "the backbone's weights changed after its features were cached, as when a run is "
-                "resumed from a checkpoint with other weights; give the backbone the weights that "
-                "it had then, or pass cache_features=False."
-            )

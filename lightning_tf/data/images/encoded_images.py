@@ -1,6 +1,6 @@
 """EncodedImages: encoded images, decoded and resized on their way into a batch."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ class EncodedImages:
 
     Args:
         contents: File paths, or the encoded images themselves.
-        labels: The class of each image.
+        labels: The class of each image; None where there are none: then there are only `inputs`.
         image_size: Height and width to resize to, bilinear and antialiased; None keeps the size,
             which must then be that of every image.
         channels: 1 for gray, 3 for color.
@@ -35,7 +35,7 @@ class EncodedImages:
     def __init__(
         self,
         contents: Sequence[str | bytes],
-        labels: NDArray[Any],
+        labels: NDArray[Any] | None,
         *,
         image_size: tuple[int, int] | None,
         channels: int = 3,
@@ -45,17 +45,18 @@ class EncodedImages:
         """Take the contents into host memory."""
         with tf.device("CPU:0"):
             self._contents = tf.constant(list(contents), tf.string)
-            self._labels = tf.constant(labels, tf.int32)
+            self._labels: Any = None if labels is None else tf.constant(labels, tf.int32)
         self._are_paths = are_paths
         self._decoding = ImageDecoding(image_size, channels, crop_to_aspect_ratio)
 
     def batches(self, indices: Indices, batch_size: int) -> tf.data.Dataset:
         """Return batches of these images in this order; the last one may be smaller."""
-        return self._mapped(lambda i: (self._image(i), self._labels[i]), indices, batch_size)
+        elements = tf.data.Dataset.from_tensor_slices(indices)
+        return map_and_batch(elements, lambda i: (self._image(i), self._labels[i]), batch_size)
 
     def inputs(self, indices: Indices, batch_size: int) -> tf.data.Dataset:
         """Return the same batches without labels."""
-        return self._mapped(self._image, indices, batch_size)
+        return map_and_batch(tf.data.Dataset.from_tensor_slices(indices), self._image, batch_size)
 
     def decode_all(self, workers: Workers = SINGLE_WORKER) -> ArraySource:
         """Decode every image once, into height x width x channels bytes for each.
@@ -64,7 +65,7 @@ class EncodedImages:
             workers: Each decodes a part and gives it to the others; they need an image size.
         """
         # Each worker holds all pixels in the end: any of them may draw any image.
-        part = workers.shard(len(self._labels))
+        part = workers.shard(len(self._contents))
 
         def decode_part() -> NDArray[np.uint8]:
             dataset = self.inputs(np.arange(part.start, part.stop, dtype=np.int64), 64)
@@ -84,7 +85,7 @@ class EncodedImages:
         Args:
             part: Which images, from an index to another one; None is all.
         """
-        first, end = (0, len(self._labels)) if part is None else (part.start, part.stop)
+        first, end = (0, len(self._contents)) if part is None else (part.start, part.stop)
 
         # What fails is left out; which images that were shows in the indices that are missing.
         whole = disable_autotune(
@@ -94,11 +95,6 @@ class EncodedImages:
         )
         bad = sorted(set(range(first, end)) - {int(i) for i, _ in whole.as_numpy_iterator()})
         return {index: self._reason(index) for index in bad}
-
-    def _mapped(
-        self, read: Callable[[tf.Tensor], Any], indices: Indices, batch_size: int
-    ) -> tf.data.Dataset:
-        return map_and_batch(tf.data.Dataset.from_tensor_slices(indices), read, batch_size)
 
     def _content(self, index: tf.Tensor) -> tf.Tensor:
         content = self._contents[index]

@@ -133,7 +133,8 @@ class TfdsImages(IndexedData):
         self._records = ArrayRecords(
             self._set.label, [item for each in files.values() for item in each]
         )
-        source = RecordImages(self._records, builder.info.features, *keys, self._decoding())
+        decoding = ImageDecoding(self._image_size, self.input_shape[2])
+        source = RecordImages(self._records, builder.info.features, *keys, decoding)
         rows = consecutive_rows({name: sum(i.take for i in each) for name, each in files.items()})
 
         # Without labels nothing is read: with them every training record is, from end to end.
@@ -170,9 +171,6 @@ class TfdsImages(IndexedData):
         )
         source = images.decode_all() if self._in_memory else images
         return source, consecutive_rows(counts), checked
-
-    def _decoding(self) -> ImageDecoding:
-        return ImageDecoding(self._image_size, self.input_shape[2])
 
     def _set_spec(self, images: Any, labels: Any) -> None:
         """Take shape and classes from the set's features."""

@@ -2,10 +2,9 @@
 
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-import tensorflow as tf
 
 from lightning_tf.checks import checked_choice
 from lightning_tf.data.images.checks import checked_image_size
@@ -13,8 +12,6 @@ from lightning_tf.data.images.encoded_images import EncodedImages
 from lightning_tf.data.images.find_broken_images import find_broken_images
 from lightning_tf.data.images.image_decoding import ENDINGS
 from lightning_tf.data.indexed_data import IndexedData, Split
-from lightning_tf.data.pipeline.array_source import ArraySource
-from lightning_tf.data.pipeline.order import Indices
 from lightning_tf.data.sources.skip_or_raise import ACTIONS
 from lightning_tf.exceptions import DataError
 
@@ -83,7 +80,7 @@ class UnlabeledImageFolder(IndexedData):
             images = self._encoded(paths)
 
         # Small enough to keep: all of one size, and read in every epoch.
-        source = _InputsOnly(images.decode_all(self.workers))
+        source = images.decode_all(self.workers)
         return self.hold_out(source, {"train": np.arange(len(paths), dtype=np.int64)})
 
     def _list_files(self) -> list[str]:
@@ -108,21 +105,8 @@ class UnlabeledImageFolder(IndexedData):
     def _encoded(self, paths: list[str]) -> EncodedImages:
         return EncodedImages(
             paths,
-            np.zeros(len(paths), np.int32),  # labels that nobody reads
+            labels=None,
             image_size=self.input_shape[:2],
             are_paths=True,
             crop_to_aspect_ratio=True,
         )
-
-
-class _InputsOnly:
-    """A source whose batches have no labels."""
-
-    def __init__(self, source: ArraySource) -> None:
-        self._source = source
-
-    def batches(self, indices: Indices, batch_size: int) -> tf.data.Dataset:
-        return self.inputs(indices, batch_size)
-
-    def inputs(self, indices: Indices, batch_size: int) -> Any:
-        return self._source.inputs(indices, batch_size)

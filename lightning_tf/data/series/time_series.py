@@ -1,5 +1,6 @@
 """TimeSeries: windows of one or several time series, split by time."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,6 @@ from lightning_tf.data.sources.table_file import read_table
 from lightning_tf.exceptions import ConfigurationError, DataError
 
 DEFAULT_FRACTION = 0.1
-ROLES = ("target", "known", "unknown")
 
 
 class TimeSeries(IndexedData):
@@ -81,9 +81,6 @@ class TimeSeries(IndexedData):
         self.history = checked_integer("history", history, least=2)
         self.horizon = checked_integer("horizon", horizon, least=1)
         self._table, self._encoding = table, encoding
-        for role in ROLES:
-            if isinstance(columns.get(role), str):
-                columns[role] = (columns[role],)
         self._columns = SeriesColumns(**columns)
 
         fractions = {"val": val_fraction, "test": test_fraction}
@@ -106,10 +103,8 @@ class TimeSeries(IndexedData):
         """Read the table, check it, and find the windows of each split."""
         if isinstance(self._table, (np.ndarray, list)):
             self._table = _name_columns(self._table)
-            if not self._columns.target:
-                roles = {**vars(self._columns), "target": tuple(self._table)}
-                del roles["roles"]
-                self._columns = SeriesColumns(**roles)
+            if not self._columns.roles["target"]:
+                self._columns = replace(self._columns, target=tuple(self._table))
 
         table = read_table(self._table, self._encoding)
         self.store = read_series(table, self._columns, self._table)
@@ -147,8 +142,7 @@ class TimeSeries(IndexedData):
         if self._from[name] is None:
             # Of each series its own share, rounded half up as in `split_indices`.
             held_out = np.floor(self._fractions[name] * (ends - starts) + 0.5).astype(np.int64)
-            row: NDArray[np.int64] = np.maximum(starts, limit - held_out)
-            return row
+            return np.asarray(np.maximum(starts, limit - held_out))
 
         time = self._parse_from(name)
 
@@ -156,8 +150,7 @@ class TimeSeries(IndexedData):
             start + np.searchsorted(self.store.times[start:end], time)
             for start, end in zip(starts, ends, strict=True)
         ]
-        row = np.minimum(np.array(rows, np.int64), limit)
-        return row
+        return np.asarray(np.minimum(np.array(rows, np.int64), limit))
 
     def _parse_from(self, name: str) -> Any:
         import pandas as pd

@@ -85,9 +85,8 @@ class TfdsSet:
         try:
             builder = tfds.builder(self.name, data_dir=self.data_dir)
         except DatasetNotFoundError as error:
-            hint = nearest(self.name, tfds.list_builders()).split(" Known:")[
-                0
-            ]  # far too many to list
+            # Without the known ones, which are far too many to list.
+            hint = nearest(self.name, tfds.list_builders()).split(" Known:")[0]
             raise ConfigurationError(
                 f"TensorFlow Datasets has no set {self.name!r}, and none of that name is prepared "
                 f"in {self.data_dir or 'the default folder'}.{hint}"

@@ -174,10 +174,9 @@ class FeatureTable(IndexedData):
             raise DataError(f"{self.targets[0]} of row {table.index[missing[0]]} is missing.")
 
         labels = cells.astype(str).to_numpy()
-        if self._names is None:
+        names = self._names
+        if names is None:
             names = sort_class_names(set(labels[training]), float)
-        else:
-            names = self._names
         self.class_names = checked_class_names(names, len(names))
 
         codes = {label: code for code, label in enumerate(self.class_names)}

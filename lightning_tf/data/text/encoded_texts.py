@@ -94,16 +94,12 @@ class EncodedTexts(DataModule):
             return super().dataset_for(stage, epoch, batch, input_shard)
 
         self.texts.trainer_seed = self.trainer_seed
-        dataset = self.texts.dataset_for(stage, epoch, batch, input_shard)
-        if dataset is None:
-            return None
 
         def encode(texts: Any, count: tf.Tensor) -> Any:
             texts = texts if isinstance(texts, tuple) else (texts,)
             return self._encoded(*texts), count
 
-        encode = tf.autograph.experimental.do_not_convert(encode)
-        return dataset.map(encode, num_parallel_calls=parallel_calls()).prefetch(WAITING)
+        return self._mapped(self.texts.dataset_for(stage, epoch, batch, input_shard), encode)
 
     def train_dataset(self, epoch: int) -> tf.data.Dataset | None:
         """Return the training batches of one epoch, in the order of the texts."""
@@ -113,14 +109,7 @@ class EncodedTexts(DataModule):
         """Return the rest of an epoch; indices are dropped where the rows are kept."""
         # The order is drawn by the texts, from the seed that the Trainer gave this module.
         self.texts.trainer_seed = self.trainer_seed
-        if not self._keeps_rows:
-            return self._mapped(self.texts.dataset_for("train", epoch, batch))
-
-        source = self._source("train")
-        if source is None:
-            return None
-        order = epoch_order(self._places("train"), self.texts.order_seed, epoch)
-        return source.batches(order[batch * self.batch_size :], self.batch_size)
+        return self._stage("train", epoch, batch)
 
     def val_dataset(self) -> tf.data.Dataset | None:
         """Return the validation batches."""
@@ -132,20 +121,21 @@ class EncodedTexts(DataModule):
 
     def predict_dataset(self) -> tf.data.Dataset | None:
         """Return the texts to predict, encoded; without any, the test texts."""
-        if not self._keeps_rows:
-            return self._mapped(self.texts.dataset_for("predict"))
-        name = "predict" if self._source("predict") is not None else "test"
-        source = self._source(name)
-        return None if source is None else source.inputs(self._places(name), self.batch_size)
+        return self._stage("predict")
 
-    def _stage(self, name: str) -> tf.data.Dataset | None:
+    def _stage(self, stage: str, epoch: int = 0, batch: int = 0) -> tf.data.Dataset | None:
         if not self._keeps_rows:
-            return self._mapped(self.texts.dataset_for(name))
-        source = self._source(name)
-        return None if source is None else source.batches(self._places(name), self.batch_size)
+            return self._mapped(self.texts.dataset_for(stage, epoch, batch))
 
-    def _places(self, name: str) -> Any:
-        return np.arange(len(self.texts.splits[name].indices), dtype=np.int64)  # type: ignore[attr-defined]
+        name = "test" if stage == "predict" and self._source("predict") is None else stage
+        source = self._source(name)
+        if source is None:
+            return None
+
+        places = np.arange(len(self.texts.splits[name].indices), dtype=np.int64)  # type: ignore[attr-defined]
+        if stage == "train":
+            places = epoch_order(places, self.texts.order_seed, epoch)[batch * self.batch_size :]
+        return (source.inputs if stage == "predict" else source.batches)(places, self.batch_size)
 
     def _source(self, name: str) -> TokenSource | None:
         """Return the rows of a split, which the first call encodes."""
@@ -187,12 +177,12 @@ class EncodedTexts(DataModule):
             self._max_length,
         )
 
-    def _mapped(self, dataset: Any) -> Any:
+    def _mapped(self, dataset: Any, encode: Callable[..., Any] | None = None) -> Any:
         if dataset is None:
             return None
         # Encoding draws nothing at random, so that several at once, in order, repeat a run.
         # Unconverted, for its errors to keep their class.
-        encode = tf.autograph.experimental.do_not_convert(self._encoded)
+        encode = tf.autograph.experimental.do_not_convert(encode or self._encoded)
         return dataset.map(encode, num_parallel_calls=parallel_calls()).prefetch(WAITING)
 
     def _encoded(self, batch: Any, *labels: Any) -> Any:

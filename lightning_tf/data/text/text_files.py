@@ -3,7 +3,7 @@
 import codecs
 import io
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,16 +45,12 @@ class TextFiles:
 
     def batches(self, indices: Indices, batch_size: int) -> tf.data.Dataset:
         """Return batches of these texts in this order; the last one may be smaller."""
-        return self._mapped(lambda i: (self._text(i), self._labels[i]), indices, batch_size)
+        elements = tf.data.Dataset.from_tensor_slices(indices)
+        return map_and_batch(elements, lambda i: (self._text(i), self._labels[i]), batch_size)
 
     def inputs(self, indices: Indices, batch_size: int) -> tf.data.Dataset:
         """Return the same batches without labels."""
-        return self._mapped(self._text, indices, batch_size)
-
-    def _mapped(
-        self, read: Callable[[tf.Tensor], Any], indices: Indices, batch_size: int
-    ) -> tf.data.Dataset:
-        return map_and_batch(tf.data.Dataset.from_tensor_slices(indices), read, batch_size)
+        return map_and_batch(tf.data.Dataset.from_tensor_slices(indices), self._text, batch_size)
 
     def _text(self, index: tf.Tensor) -> tf.Tensor:
         content = tf.io.read_file(self._paths[index])

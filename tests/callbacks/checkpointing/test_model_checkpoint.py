@@ -524,7 +524,7 @@ def test_an_unknown_name_is_an_error_at_the_save_where_hooks_might_log(tmp_path)
     ("arguments", "message"),
     [
         ({"mode": "mxa"}, "Did you mean 'max'"),
-        ({"save_last": "copy"}, "save_last='copy'"),
+        ({"save_last": "copy"}, "save_last is 'copy'"),
         ({"save_top_k": 2}, "a monitor"),
         ({"save_top_k": -2, "monitor": "loss"}, "save_top_k=-2"),
         ({"every_n_epochs": 1, "every_n_train_steps": 5}, "give one of them"),

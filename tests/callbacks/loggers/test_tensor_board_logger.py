@@ -206,7 +206,7 @@ def test_histograms_of_gradients_are_those_of_wandb_and_change_no_number(tmp_pat
         np.testing.assert_array_equal(rows[:, 2], kept.found[tag, step][0])
     plain = trained(tmp_path, seed=3)
     assert trainer.callback_metrics == plain.callback_metrics
-    with pytest.raises(ConfigurationError, match=r"histograms of 'gradient'.*'gradients'"):
+    with pytest.raises(ConfigurationError, match=r"histograms is 'gradient'.*'gradients'"):
         TensorBoardLogger(histograms="gradient")
 
 

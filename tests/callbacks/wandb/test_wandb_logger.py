@@ -338,8 +338,8 @@ def test_the_good_values_of_a_bad_row_are_kept(tmp_path, caplog):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"mode": "off"}, "mode='off'"),
-        ({"log_model": True}, "log_model=True"),
+        ({"mode": "off"}, "mode is 'off'"),
+        ({"log_model": True}, "log_model is True"),
         ({"finish_timeout": 0.5}, "at least 1 second"),
         ({"resume": "must"}, "resume='must'"),
     ],
