@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from lightning_tf.callback import Callback
 from lightning_tf.callbacks.backbone_layers import BackboneLayers
-from lightning_tf.callbacks.scaled_schedule import scale_schedules
+from lightning_tf.callbacks.common.scaled_schedule import scale_schedules
 from lightning_tf.checks import checked_integer, is_integer, is_number
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.optimizers.named_optimizer import NamedOptimizer

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
-from lightning_tf.callbacks.stateful_callback import StatefulCallback
+from lightning_tf.callbacks.common.stateful_callback import StatefulCallback
 from lightning_tf.checkpoint.io import read_run
 from lightning_tf.checks import checked_choice, checked_fraction, checked_integer
 from lightning_tf.data.data_module import DataModule

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from lightning_tf.callbacks.monitor_callback import MonitorCallback
+from lightning_tf.callbacks.common.monitor_callback import MonitorCallback
 from lightning_tf.checks import checked_integer
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.task import Task

@@ -5,8 +5,8 @@ import weakref
 from functools import partial
 from typing import Any
 
-from lightning_tf.callbacks.moving_averages import MovingAverages
-from lightning_tf.callbacks.stateful_callback import StatefulCallback
+from lightning_tf.callbacks.common.moving_averages import MovingAverages
+from lightning_tf.callbacks.common.stateful_callback import StatefulCallback
 from lightning_tf.checks import checked_fraction, checked_integer
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.run.training_state import TrainingState

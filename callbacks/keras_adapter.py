@@ -5,7 +5,7 @@ from typing import Any
 import keras
 
 from lightning_tf.callback import Callback
-from lightning_tf.callbacks.metrics_since import metrics_since
+from lightning_tf.callbacks.common.metrics_since import metrics_since
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.task import Task
 from lightning_tf.trainer import Trainer

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from lightning_tf.callbacks.stateful_callback import StatefulCallback
-from lightning_tf.callbacks.swept_schedule import SweptSchedule
+from lightning_tf.callbacks.common.stateful_callback import StatefulCallback
+from lightning_tf.callbacks.common.swept_schedule import SweptSchedule
 from lightning_tf.checks import checked_choice, checked_integer
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.keras_internals import learning_rate_of

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from lightning_tf.callbacks.monitor_callback import MonitorCallback
+from lightning_tf.callbacks.common.monitor_callback import MonitorCallback
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.trainer import Trainer
 

@@ -7,8 +7,8 @@ import time
 from typing import TYPE_CHECKING, Any, TextIO
 
 from lightning_tf.callback import Callback
-from lightning_tf.callbacks.live_bars import LiveBars, format_number
-from lightning_tf.callbacks.metrics_since import metrics_since
+from lightning_tf.callbacks.common.live_bars import LiveBars, format_number
+from lightning_tf.callbacks.common.metrics_since import metrics_since
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.stage import split_metric
 from lightning_tf.task import Task

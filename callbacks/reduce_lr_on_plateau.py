@@ -7,8 +7,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from lightning_tf.callbacks.monitor_callback import MonitorCallback
-from lightning_tf.callbacks.scaled_schedule import scale_schedules
+from lightning_tf.callbacks.common.monitor_callback import MonitorCallback
+from lightning_tf.callbacks.common.scaled_schedule import scale_schedules
 from lightning_tf.checks import checked_choice, checked_integer
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.run.training_state import TrainingState

@@ -4,7 +4,7 @@ import time
 from datetime import timedelta
 from typing import Any
 
-from lightning_tf.callbacks.stateful_callback import StatefulCallback
+from lightning_tf.callbacks.common.stateful_callback import StatefulCallback
 from lightning_tf.checks import checked_choice
 from lightning_tf.exceptions import ConfigurationError, nearest
 from lightning_tf.loops.limits import seconds

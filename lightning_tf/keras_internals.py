@@ -50,6 +50,11 @@ def producing_layer(tensor: keras.KerasTensor) -> keras.Layer:
     return tensor._keras_history.operation
 
 
+def track_variable(layer: keras.Layer, variable: keras.Variable) -> None:
+    """Let a layer own a variable that is made already; `add_weight` makes a new one."""
+    layer._track_variable(variable)
+
+
 def change_class(layer: keras.Layer, kind: type[keras.Layer]) -> None:
     """Make a layer one of another class, with its weights and everybody who holds it.
 
@@ -111,9 +116,10 @@ def slot_index(optimizer: keras.optimizers.Optimizer, variable: Any) -> int:
     return int(optimizer._get_variable_index(variable))
 
 
+MOMENTS = "_momentums", "_velocities"  # of Adam
 SLOT_ATTRIBUTES: dict[type, Callable[[Any], tuple[str, ...]]] = {
-    keras.optimizers.Adam: lambda optimizer: ("_momentums", "_velocities"),
-    keras.optimizers.AdamW: lambda optimizer: ("_momentums", "_velocities"),
+    keras.optimizers.Adam: lambda optimizer: MOMENTS,
+    keras.optimizers.AdamW: lambda optimizer: MOMENTS,
     keras.optimizers.SGD: lambda optimizer: ("momentums",) if optimizer.momentum else (),
 }
 """The slots that each of these keeps, by attribute; the multi-tensor update works on them."""

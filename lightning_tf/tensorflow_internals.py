@@ -103,7 +103,23 @@ def hub_folder_name(url: str) -> str:
     return Path(compressed_module_resolver._module_dir(url)).name
 
 
+def tracked_children(node: Any) -> list[Any]:
+    """Return the objects that an object of a SavedModel holds; TensorFlow has no public list."""
+    children = getattr(node, "_trackable_children", None)
+    return list(children().values()) if children else []
+
+
 # ---- strategies
+
+
+def make_mirrored_strategy(devices: list[str], key: int) -> tf.distribute.Strategy:
+    """Make a MirroredStrategy whose groups of devices are numbered from a key of its own.
+
+    TensorFlow numbers them from the same key for every strategy, and refuses a second group of
+    another size: one process could not train on 2 GPUs and then on 4.
+    """
+    kind = type("Mirrored", (tf.distribute.MirroredStrategy,), {"_collective_key_base": key})
+    return kind(devices)
 
 
 def is_multi_worker(strategy: Any) -> bool:

@@ -45,6 +45,12 @@ def test_a_symbolic_tensor_names_its_layer():
     assert internals.producing_layer(layer(keras.Input((3,)))) is layer
 
 
+def test_a_layer_owns_a_variable_that_was_made_before():
+    layer, variable = keras.layers.Activation("relu"), keras.Variable([1.0])
+    internals.track_variable(layer, variable)
+    assert [id(v) for v in layer.variables] == [id(variable)]
+
+
 def test_a_layer_of_another_class_keeps_weights_and_identity():
     layer = keras.layers.BatchNormalization()
     layer.build((None, 4, 4, 3))

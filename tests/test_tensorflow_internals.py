@@ -47,6 +47,20 @@ def test_shuffles_and_their_seeds_are_found_in_a_pipeline():
     assert len(internals.shuffles_of(tf.data.Dataset.zip(seeded, seeded))) == 2
 
 
+def test_mirrored_strategies_have_keys_of_their_own():
+    devices = ["CPU:0", "CPU:1"]
+    one, other = (internals.make_mirrored_strategy(devices, key) for key in (1, 2))
+    assert (one._collective_key_base, other._collective_key_base) == (1, 2)
+    assert "_collective_key_base" in vars(tf.distribute.MirroredStrategy)
+
+
+def test_the_objects_in_an_object_are_found():
+    module = tf.Module()
+    module.weight = tf.Variable(1.0)
+    assert any(child is module.weight for child in internals.tracked_children(module))
+    assert internals.tracked_children("text") == []
+
+
 def test_one_process_is_no_multi_worker_run_and_has_started():
     assert not internals.is_multi_worker(tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]))
     tf.constant(1)

@@ -11,7 +11,7 @@ from lightning_tf.callback import CheckpointCallback
 from lightning_tf.callbacks.checkpointing.checkpoint_manager import CheckpointManager
 from lightning_tf.callbacks.checkpointing.file_name_template import FileNameTemplate
 from lightning_tf.callbacks.checkpointing.top_k import TopK
-from lightning_tf.callbacks.monitor_callback import MODES
+from lightning_tf.callbacks.common.monitor_callback import MODES
 from lightning_tf.checks import checked_choice
 from lightning_tf.exceptions import (
     CheckpointError,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
 
-from lightning_tf.callbacks.live_bars import format_number
+from lightning_tf.callbacks.common.live_bars import format_number
 from lightning_tf.checks import checked_integer
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.logger import Logger

@@ -96,13 +96,13 @@ class CheckpointSearch:
         return _sources[scheme[1]](scheme[2], self._trainer.default_root_dir)
 
     def _last(self) -> Checkpoint | None:
-        damaged: list[str] = []
+        damaged: list[CheckpointError] = []
         for path in self._newest_first():
             try:
                 checkpoint = read_checkpoint(path)
             except CheckpointError as error:
                 log.warning("ckpt_path='last' passes over a checkpoint: %s", error)
-                damaged.append(path)
+                damaged.append(error)
                 continue
             if damaged:
                 log.warning("ckpt_path='last' falls back to %s.", path)
@@ -110,9 +110,8 @@ class CheckpointSearch:
 
         # Starting anew in silence, though something was saved, would lose a run.
         if damaged:
-            raise CheckpointError(
-                f"ckpt_path='last': none of the checkpoints is whole: {', '.join(damaged)}."
-            )
+            reasons = "; ".join(map(str, damaged))
+            raise CheckpointError(f"ckpt_path='last': no checkpoint can be read: {reasons}")
         return None
 
     def _best(self) -> Checkpoint:

@@ -4,6 +4,8 @@ from functools import cache
 
 import tensorflow as tf
 
+from lightning_tf.tensorflow_internals import make_mirrored_strategy
+
 KEYS_OF_A_STRATEGY = 10_000
 
 
@@ -23,8 +25,6 @@ def get_mirrored_strategy(devices: tuple[str, ...]) -> tf.distribute.Strategy:
         # TensorFlow's default here, a ring, fails where a process had a strategy of another size.
         return tf.distribute.MirroredStrategy(names, tf.distribute.ReductionToOneDevice())
 
-    # TensorFlow numbers the groups of devices that sum from the same key for every strategy, and
-    # refuses a second group of another size; one key for each set of devices keeps them apart.
+    # One key for each set of devices keeps their groups apart.
     key = KEYS_OF_A_STRATEGY * sum(2 ** int(name.rsplit(":", 1)[-1]) for name in names)
-    kind = type("Mirrored", (tf.distribute.MirroredStrategy,), {"_collective_key_base": key})
-    return kind(names)
+    return make_mirrored_strategy(names, key)

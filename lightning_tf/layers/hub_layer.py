@@ -11,7 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 from lightning_tf.exceptions import ConfigurationError, nearest
-from lightning_tf.tensorflow_internals import hub_folder_name
+from lightning_tf.keras_internals import track_variable
+from lightning_tf.tensorflow_internals import hub_folder_name, tracked_children
 
 PROBE_SECONDS = 3.0  # that a host has for answering
 HUB_PREFIX = "hub:"
@@ -83,7 +84,7 @@ class HubLayer(keras.layers.Layer):  # type: ignore[misc]
         for index, variable in enumerate(variables):
             # Numbered, because names in a SavedModel may repeat.
             name = f"{index}_" + variable.name.split(":")[0].replace("/", "_")
-            self._track_variable(_SharedVariable(variable, id(variable) in trainable, name))
+            track_variable(self, _SharedVariable(variable, id(variable) in trainable, name))
 
     @property
     def saved_model(self) -> Any:
@@ -273,6 +274,5 @@ def _nodes(loaded: Any) -> list[Any]:
         if id(node) in nodes:
             continue
         nodes[id(node)] = node
-        children = getattr(node, "_trackable_children", None)
-        waiting += list(children().values()) if children else []
+        waiting += tracked_children(node)
     return list(nodes.values())

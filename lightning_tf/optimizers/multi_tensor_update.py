@@ -16,7 +16,7 @@ import keras
 import tensorflow as tf
 
 from lightning_tf.distribute.placement import Placement
-from lightning_tf.keras_internals import replaced_update, wrapped_variable
+from lightning_tf.keras_internals import MOMENTS, replaced_update, wrapped_variable
 from lightning_tf.optimizers.packed_slots import PackedSlots, SlotGroup, group_variables
 
 
@@ -118,12 +118,14 @@ def _make_adam(optimizer: Any, rate: tf.Tensor) -> Rule:
     ]
     alpha = rate * tf.sqrt(corrections[1]) / corrections[0]
 
+    first, second = MOMENTS
+
     # In Keras' order of operations, which decides the last bit.
     def update(group: SlotGroup, gradient: tf.Tensor) -> None:
-        change = gradient - group.slot("_momentums")
-        momentum = group.add("_momentums", change * (1 - optimizer.beta_1))
-        change = tf.square(gradient) - group.slot("_velocities")
-        velocity = group.add("_velocities", change * (1 - optimizer.beta_2))
+        change = gradient - group.slot(first)
+        momentum = group.add(first, change * (1 - optimizer.beta_1))
+        change = tf.square(gradient) - group.slot(second)
+        velocity = group.add(second, change * (1 - optimizer.beta_2))
         group.subtract(momentum * alpha / (tf.sqrt(velocity) + optimizer.epsilon))
 
     return update

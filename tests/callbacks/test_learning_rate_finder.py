@@ -19,8 +19,8 @@ from lightning_tf.callbacks import (
     LearningRateMonitor,
     ModelCheckpoint,
 )
+from lightning_tf.callbacks.common.swept_schedule import SweptSchedule
 from lightning_tf.callbacks.learning_rate_finder import smooth_losses, suggest_rate
-from lightning_tf.callbacks.swept_schedule import SweptSchedule
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.run.run_state import everything as variables_of
 from lightning_tf.tasks import ImageClassification

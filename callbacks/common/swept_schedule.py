@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from lightning_tf.callbacks.scaled_schedule import ScaledSchedule
+from lightning_tf.callbacks.common.scaled_schedule import ScaledSchedule
 
 LOOKS = 200  # at the schedule, in each of two passes for the highest rate
 

@@ -3,7 +3,7 @@
 import logging
 import math
 
-from lightning_tf.callbacks.stateful_callback import StatefulCallback
+from lightning_tf.callbacks.common.stateful_callback import StatefulCallback
 from lightning_tf.checks import checked_choice
 from lightning_tf.exceptions import ConfigurationError, nearest
 from lightning_tf.task import Task
