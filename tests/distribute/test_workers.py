@@ -198,7 +198,7 @@ def first_of(*addresses):
 def test_a_peer_that_the_message_names_is_the_lost_one(listening, silent):
     message = ABORTED + "/job:worker/replica:0/task:1 is away, says /job:worker/replica:0/task:0"
     error = tf.errors.UnavailableError(None, None, message)
-    explained = first_of(listening, silent).explained(error)
+    explained = first_of(listening, silent).explain(error)
     assert isinstance(explained, WorkerLostError)
     assert str(explained).startswith(f"worker 1 ({listening}) of 3 is gone; worker 0 cannot go on")
     assert "fit(task, ckpt_path='last')" in str(explained)
@@ -206,20 +206,20 @@ def test_a_peer_that_the_message_names_is_the_lost_one(listening, silent):
 
 def test_all_that_are_named_are_lost(listening, silent):
     message = ABORTED + "/job:worker/task:2, /job:worker/replica:0/task:1, /job:worker/task:7"
-    explained = first_of(listening, silent).explained(tf.errors.AbortedError(None, None, message))
+    explained = first_of(listening, silent).explain(tf.errors.AbortedError(None, None, message))
     assert str(explained).startswith(f"worker 1 ({listening}), worker 2 ({silent}) of 3 is gone")
 
 
 def test_where_none_is_named_the_one_that_does_not_answer_is_lost(listening, silent):
     error = tf.errors.InternalError(None, None, ABORTED + "connection reset by peer")
-    explained = first_of(listening, silent).explained(error)
+    explained = first_of(listening, silent).explain(error)
     assert str(explained).startswith(f"worker 2 ({silent}) of 3 is gone")
 
 
 def test_where_all_answer_nobody_is_blamed(listening, monkeypatch):
     monkeypatch.setattr(workers_room, "PROBES_SECONDS", 0.0)
     error = tf.errors.UnavailableError(None, None, "the connection was closed")
-    explained = first_of(listening).explained(error)
+    explained = first_of(listening).explain(error)
     assert isinstance(explained, WorkerLostError)
     assert str(explained).startswith("another worker of 2 is gone")
 
@@ -243,9 +243,9 @@ def test_an_address_in_brackets_is_asked_without_them(silent):
     ],
 )
 def test_what_no_loss_of_a_peer_explains_stays_as_it_is(error, silent):
-    assert first_of(silent).explained(error) is error
+    assert first_of(silent).explain(error) is error
 
 
 def test_on_one_worker_an_error_is_never_a_lost_peer():
     error = tf.errors.UnavailableError(None, None, ABORTED + "/job:worker/task:1")
-    assert Workers(None, None).explained(error) is error
+    assert Workers(None, None).explain(error) is error
