@@ -597,7 +597,13 @@ class Trainer:
         """Give a file to every logger."""
         self.records.send("log_file", name, path)
 
-    def add_callbacks(self, task: Task) -> None:
+    # ---- callbacks that were not given
+
+    def add_callback(self, callback: Callback) -> None:
+        """Add one more callback, outside entry points."""
+        self.callbacks.append(callback)
+
+    def add_default_callbacks(self, task: Task) -> None:
         """Add what a task brings and the defaults, once: a test after fit knows the best."""
         callbacks = [callback for callback in self.callbacks if callback not in self._added]
         count = len(callbacks)

@@ -10,7 +10,7 @@ from lightning_tf.exceptions import DataError
 from lightning_tf.graph.training_step import TrainingStep
 from lightning_tf.graph.window import Window
 from lightning_tf.loops.epoch_iterator import EpochIterator
-from lightning_tf.loops.limits import limited, refuse_endless
+from lightning_tf.loops.limits import limited
 from lightning_tf.loops.stop_conditions import StopConditions
 from lightning_tf.loops.training_data import training_dataset
 from lightning_tf.loops.training_values import TrainingValues
@@ -79,13 +79,7 @@ class FitLoop:
 
     def prepare(self, dataset: Any) -> tf.data.Dataset:
         """Apply the limits to an epoch's data set and learn its length."""
-        trainer = self.trainer
-        dataset, self.length = limited(
-            dataset, trainer.limit_train_batches, TRAIN.limit, TRAIN.dataset
-        )
-        if trainer.max_steps is None and trainer.max_seconds is None:
-            refuse_endless(dataset, TRAIN.limit, TRAIN.dataset)
-
+        dataset, self.length = limited(self.trainer, TRAIN, dataset)
         self._schedule.check(self.length, self.validation is not None)
         return dataset
 
@@ -98,7 +92,7 @@ class FitLoop:
             return
 
         self._traced_for = traced_for
-        self.task._metrics = self.state.metrics.metrics
+        self.task.take_metrics(self.state.metrics.metrics)
         with self.trainer.profiler.region(f"tracing {TRAIN.step}"):
             self._window = Window(
                 TrainingStep(self.task, self.state.optimizers, self.state.statistics),
@@ -291,7 +285,7 @@ class FitLoop:
         progress.close_epoch(self._exhausted)
         self.state.statistics.average()  # hooks at the epoch's end, and who comes after, read them
         if self._exhausted and trainer.num_training_batches is None:
-            trainer.status.count_batches(TRAIN, progress.batch)
+            trainer.status.note_num_batches(TRAIN, progress.batch)
         trainer.hooks("on_train_epoch_end")
         if self._exhausted:
             self._begin_next_epoch()
@@ -324,7 +318,7 @@ class FitLoop:
                 self.state.statistics.average()  # read by the validation step
                 self.validation.run()
         finally:
-            self.task._metrics = self.state.metrics.metrics
+            self.task.take_metrics(self.state.metrics.metrics)
 
     # ---- stops, and workers that agree
 
@@ -334,4 +328,7 @@ class FitLoop:
         return self._stop.is_granted(epoch_ends)
 
     def _agree(self, count: int = 1) -> int:
-        return agreed(self.trainer, count, time.perf_counter() - self._began)
+        count, seconds = agreed(self.trainer, count, time.perf_counter() - self._began)
+        if self.trainer.workers.count > 1:  # one alone spends at the end of each window
+            self.progress.spend(seconds)
+        return count

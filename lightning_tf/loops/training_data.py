@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lightning_tf.exceptions import ConfigurationError, DataError
-from lightning_tf.loops.limits import limited
+from lightning_tf.loops.limits import limit_batches
 from lightning_tf.stage import TRAIN, Stage
 
 if TYPE_CHECKING:
@@ -47,5 +47,5 @@ def training_dataset(trainer: Trainer, task: Task, epoch: int, batch: int = 0) -
 
     # The same few in every epoch, read once.
     dataset = stage_dataset(trainer, task, TRAIN)
-    few, _ = limited(dataset, trainer.overfit_batches, "overfit_batches", TRAIN.dataset)
+    few, _ = limit_batches(dataset, trainer.overfit_batches, "overfit_batches", TRAIN.dataset)
     return few.cache().skip(batch)

@@ -40,7 +40,7 @@ def evaluate(
     run_state.load_weights(task, found)
 
     loop = evaluation_loop(trainer, task, stage, dataset)
-    trainer.status.count_batches(stage, loop.length)
+    trainer.status.note_num_batches(stage, loop.length)
     return loop.run()
 
 

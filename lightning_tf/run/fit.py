@@ -59,7 +59,7 @@ def fit(trainer: Trainer, task: Task, found: Checkpoint | None) -> None:
     loop.compile(first.element_spec)
     if validation is not None:
         validation.compile()
-        task._metrics = loop.state.metrics.metrics
+        task.take_metrics(loop.state.metrics.metrics)
 
     hooks("on_train_start")
     loop.run()
@@ -70,8 +70,8 @@ def fit(trainer: Trainer, task: Task, found: Checkpoint | None) -> None:
 def _first_epoch(trainer: Trainer, task: Task) -> tf.data.Dataset:
     """Return the batches of the epoch to come; their number is known to schedules from now on."""
     first = training_dataset(trainer, task, trainer.current_epoch)
-    _, length = limited(first, trainer.limit_train_batches, TRAIN.limit, TRAIN.dataset)
-    trainer.status.count_batches(TRAIN, length)
+    _, length = limited(trainer, TRAIN, first)
+    trainer.status.note_num_batches(TRAIN, length)
 
     warning = unrepeatable_order(
         first, lambda: training_dataset(trainer, task, trainer.current_epoch)
@@ -94,7 +94,7 @@ def _validation(trainer: Trainer, task: Task) -> EvaluationLoop | None:
         if trainer.overfit_batches:
             dataset = training_dataset(trainer, task, epoch=0)
         loop = evaluation_loop(trainer, task, VALIDATE, dataset)
-    trainer.status.count_batches(VALIDATE, 0 if loop is None else loop.length)
+    trainer.status.note_num_batches(VALIDATE, 0 if loop is None else loop.length)
     return loop
 
 

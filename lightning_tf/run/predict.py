@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lightning_tf.graph.prediction_step import trace_prediction_step
-from lightning_tf.loops.limits import limited, refuse_endless
+from lightning_tf.loops.limits import limited
 from lightning_tf.loops.prediction_loop import PredictionLoop
 from lightning_tf.loops.training_data import stage_dataset
 from lightning_tf.run import run_state
@@ -31,14 +31,8 @@ def predict(trainer: Trainer, task: Task, ckpt_path: CheckpointPath | None) -> I
     """
     with session(trainer, task, PREDICT.name, ckpt_path) as found:
         trainer.status.enter(PREDICT.name)
-        dataset, length = limited(
-            stage_dataset(trainer, task, PREDICT),
-            trainer.limit_predict_batches,
-            PREDICT.limit,
-            PREDICT.dataset,
-        )
-        refuse_endless(dataset, PREDICT.limit, PREDICT.dataset)
-        trainer.status.count_batches(PREDICT, length)
+        dataset, length = limited(trainer, PREDICT, stage_dataset(trainer, task, PREDICT))
+        trainer.status.note_num_batches(PREDICT, length)
 
         scope = partial(computing, trainer)
         with scope():

@@ -117,7 +117,7 @@ def _read_checkpoint(
         log.warning("ckpt_path='last': there is no checkpoint yet; training starts anew.")
         return None
 
-    trainer.status.read_checkpoint(found.path)
+    trainer.status.note_checkpoint(found.path)
     if trainer.resumed:
         run_state.refuse_unless_whole(found)
         run_state.continue_runs(trainer, found)

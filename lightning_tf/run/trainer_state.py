@@ -58,7 +58,7 @@ class TrainerState:
         if self.task is not task:
             self._begin(task)
             trainer.records.clear()
-            trainer.add_callbacks(task)
+            trainer.add_default_callbacks(task)
 
         self.status, self.fit_loop = RunStatus(entry_point), None
         task._trainer = trainer

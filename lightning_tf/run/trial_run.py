@@ -84,8 +84,8 @@ class TrialRun:
 
     def _build(self, trainer: Trainer, task: Task) -> None:
         dataset = training_dataset(trainer, task, trainer.current_epoch)
-        _, length = limited(dataset, trainer.limit_train_batches, TRAIN.limit, TRAIN.dataset)
-        trainer.status.count_batches(TRAIN, length)  # for schedules
+        _, length = limited(trainer, TRAIN, dataset)
+        trainer.status.note_num_batches(TRAIN, length)  # for schedules
         build_models(trainer, task, TRAIN.step, dataset.element_spec)
 
         # As a fit without a trial run has it after building the models.
@@ -99,7 +99,7 @@ class TrialRun:
             restore_random_state(self._random)
         if self._builds:
             self._trainer.state.drop_training()
-            self._task._metrics = {}
+            self._task.take_metrics({})
         self._exits.close()
 
     def batches(self) -> Iterator[Any]:
