@@ -134,9 +134,9 @@ class Task:
             self.configure_model()
             self.configured = True
 
-    def take_metrics(self, metrics: Mapping[str, keras.metrics.Metric]) -> None:
+    def take_metrics(self, metrics: dict[str, Any]) -> None:
         """Update these copies of the metrics from now on; the Trainer calls it for each stage."""
-        self._metrics = dict(metrics)
+        self._metrics = metrics
 
     # ---- what a subclass fills in
 

@@ -46,7 +46,7 @@ class FitLoop:
     Args:
         trainer: Gives arguments, hooks and loggers.
         task: What is trained.
-        state: Optimizers and running values, which outlast this fit.
+        training: Optimizers and running values, which outlast this fit.
         validation: The validation loop, or None.
 
     Attributes:
@@ -58,12 +58,13 @@ class FitLoop:
         self,
         trainer: Trainer,
         task: Task,
-        state: TrainingState,
+        training: TrainingState,
         validation: EvaluationLoop | None,
     ) -> None:
-        self.trainer, self.task, self.state, self.validation = trainer, task, state, validation
+        self.trainer, self.task, self.training = trainer, task, training
+        self.validation = validation
         self.progress = trainer.progress
-        self.values = TrainingValues(trainer, state)
+        self.values = TrainingValues(trainer, training)
         self.length: int | None = None
         self._window: Window | None = None
         self._traced_for: tuple[Any, tuple[int, ...]] = (None, ())
@@ -85,18 +86,18 @@ class FitLoop:
 
     def compile(self, element_spec: Any) -> None:
         """Trace the step, unless that is done and the same layers and variables train."""
-        for optimizer in self.state.optimizers.values():
+        for optimizer in self.training.optimizers.values():
             optimizer.refresh()
         traced_for = (element_spec, frozen_pattern(self.task))
         if self._window is not None and traced_for == self._traced_for:
             return
 
         self._traced_for = traced_for
-        self.task.take_metrics(self.state.metrics.metrics)
+        self.task.take_metrics(self.training.metrics.metrics)
         with self.trainer.profiler.region(f"tracing {TRAIN.step}"):
             self._window = Window(
-                TrainingStep(self.task, self.state.optimizers, self.state.statistics),
-                self.state.metrics,
+                TrainingStep(self.task, self.training.optimizers, self.training.statistics),
+                self.training.metrics,
                 self.trainer.placement,
                 element_spec,
                 known_length=self.length is not None,
@@ -120,7 +121,7 @@ class FitLoop:
 
     def names(self) -> set[str]:
         """Return the names that training logs."""
-        return {*self.window.names, *self.window.result_names, *self.state.metrics.metrics}
+        return {*self.window.names, *self.window.result_names, *self.training.metrics.metrics}
 
     # ---- the loop
 
@@ -185,6 +186,7 @@ class FitLoop:
         with trainer.signals.held():  # variables and counters move together
             ran = self._call(epoch, count)
             self._exhausted = ran < count or progress.batch == self.length
+            # An interrupt before the epoch's last update would leave it out of the weights.
             if self._exhausted and progress.phase:
                 self.window.flush()
                 progress.flush()
@@ -205,7 +207,11 @@ class FitLoop:
         if ran or stepped:
             hooks("on_train_window_end")
 
+        # After the hooks, which a resumed run does not call again for this window; before
+        # validation, which may take long and is made up for.
         check_signals(trainer)
+
+        # At the epoch's end `_close_epoch` validates, when training's values are known.
         if trainer.validation_due and not self._exhausted:
             self._validate()
 
@@ -279,11 +285,14 @@ class FitLoop:
         is_last = self._stop.is_granted(epoch_ends=self._exhausted) and self._unvalidated()
         if self._validation_is_due() or is_last:
             self._validate()
+
+        # After validation: a run resumed from a checkpoint that it writes closes the epoch again,
+        # and the row must not stand in the files already.
         trainer.log_row({f"train/{name}_epoch": value for name, value in values.items()})
 
         # Closed before the hooks: a checkpoint that they write must not run them again on resume.
         progress.close_epoch(self._exhausted)
-        self.state.statistics.average()  # hooks at the epoch's end, and who comes after, read them
+        self.training.statistics.average()  # hooks and who comes after read them
         if self._exhausted and trainer.num_training_batches is None:
             trainer.status.note_num_batches(TRAIN, progress.batch)
         trainer.hooks("on_train_epoch_end")
@@ -315,10 +324,10 @@ class FitLoop:
         try:
             with status.running(VALIDATE.name), progress.validating():
                 status.expect_validation(False)
-                self.state.statistics.average()  # read by the validation step
+                self.training.statistics.average()  # read by the validation step
                 self.validation.run()
         finally:
-            self.task.take_metrics(self.state.metrics.metrics)
+            self.task.take_metrics(self.training.metrics.metrics)
 
     # ---- stops, and workers that agree
 

@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 log = logging.getLogger("lightning_tf")
 
 
-def fit(trainer: Trainer, task: Task, found: Checkpoint | None) -> None:
+def fit(trainer: Trainer, task: Task, checkpoint: Checkpoint | None) -> None:
     """Build what is missing, resume, check validation, train.
 
     Args:
         trainer: Inside a session.
         task: What to train.
-        found: The checkpoint to go on from, or None.
+        checkpoint: The checkpoint to go on from, or None.
     """
     hooks = trainer.hooks
     first = _first_epoch(trainer, task)
@@ -42,14 +42,18 @@ def fit(trainer: Trainer, task: Task, found: Checkpoint | None) -> None:
     validation = _validation(trainer, task)
     loop = FitLoop(trainer, task, trainer.state.begin_training(trainer, task), validation)
     trainer.state.begin_fit(loop)
+
+    # Before hooks and traces: the compiled step depends on whether the epoch's length is known, and
+    # an interval of validation that no epoch reaches is refused before callbacks act.
     loop.prepare(first)
     hooks("on_optimizers_configured")
 
-    if found is not None:
+    if checkpoint is not None:
         # Some metrics make their variables when they are traced; these are restored too.
         loop.compile(first.element_spec)
-        run_state.resume(trainer, task, found)
+        run_state.resume(trainer, task, checkpoint)
 
+    # Before the hook, which may ask for the stage, as `on_exception` does where it fails.
     trainer.status.enter(TRAIN.name)
     hooks("on_fit_start")
     if validation is not None and not trainer.resumed:
@@ -59,7 +63,7 @@ def fit(trainer: Trainer, task: Task, found: Checkpoint | None) -> None:
     loop.compile(first.element_spec)
     if validation is not None:
         validation.compile()
-        task.take_metrics(loop.state.metrics.metrics)
+        task.take_metrics(loop.training.metrics.metrics)
 
     hooks("on_train_start")
     loop.run()
