@@ -187,7 +187,6 @@ class Trainer:
         self.profiler = resolve_profiler(profiler)
         self.settings = settings(arguments)
         if self.fast_dev_run:
-            # After the settings, which record what was asked for.
             self._set_fast_dev_run()
             logger = enable_checkpointing = False
             accumulate_grad_batches = 1
