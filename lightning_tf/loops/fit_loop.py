@@ -219,6 +219,7 @@ class FitLoop:
         """Run a window of `count` batches; return how many there were."""
         progress, window = self.progress, self.window
         every = self.trainer.accumulate_grad_batches
+
         began = time.perf_counter()
         with self.trainer.profiler.region("train windows"):
             result = window(
@@ -235,6 +236,7 @@ class FitLoop:
 
         now = time.perf_counter()
         self._clock.measured(max(count, 1), now - began)
+
         self.values.take(result)
         progress.advance(count, every)
         if self.trainer.workers.count == 1:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
+from lightning_tf.checks import is_number
 from lightning_tf.exceptions import ConfigurationError, DataError
 from lightning_tf.stage import TRAIN, Stage
 
@@ -23,7 +24,7 @@ def check_limit(name: str, limit: Limit) -> None:
     Raises:
         ConfigurationError: The limit is negative, or a float outside 0..1.
     """
-    if isinstance(limit, bool) or not isinstance(limit, (int, float)) or not limit >= 0:
+    if not is_number(limit) or not limit >= 0:
         raise ConfigurationError(f"{name}={limit!r}: give a count of batches, or a fraction 0..1.")
     if isinstance(limit, float) and limit > 1.0:
         raise ConfigurationError(f"{name}={limit!r}: a fraction is at most 1.0; a count is an int.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lightning_tf.exceptions import ConfigurationError, DataError
-from lightning_tf.loops.limits import limit_batches
+from lightning_tf.loops.limits import limit_batches, limited
 from lightning_tf.stage import TRAIN, Stage
 
 if TYPE_CHECKING:
@@ -37,6 +37,14 @@ def stage_dataset(
         raise DataError(
             f"{type(data).__name__}.{stage.dataset} gave nothing; return a batched tf.data.Dataset."
         )
+    return dataset
+
+
+def upcoming_epoch(trainer: Trainer, task: Task) -> tf.data.Dataset:
+    """Return the batches of the epoch to come; schedules know their number from now on."""
+    dataset = training_dataset(trainer, task, trainer.current_epoch)
+    _, length = limited(trainer, TRAIN, dataset)
+    trainer.status.note_num_batches(TRAIN, length)
     return dataset
 
 

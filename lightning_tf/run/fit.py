@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from lightning_tf.data.pipeline.shuffle_check import unrepeatable_order
 from lightning_tf.loops.fit_loop import FitLoop
-from lightning_tf.loops.limits import limited
-from lightning_tf.loops.training_data import data_of, training_dataset
+from lightning_tf.loops.training_data import data_of, training_dataset, upcoming_epoch
 from lightning_tf.run import run_state
 from lightning_tf.run.build import build_models
 from lightning_tf.run.evaluate import evaluation_loop
@@ -35,7 +34,8 @@ def fit(trainer: Trainer, task: Task, checkpoint: Checkpoint | None) -> None:
         checkpoint: The checkpoint to go on from, or None.
     """
     hooks = trainer.hooks
-    first = _first_epoch(trainer, task)
+    first = upcoming_epoch(trainer, task)
+    _warn_of_order(trainer, task, first)
 
     # The models come first: optimizers are made for their variables.
     build_models(trainer, task, TRAIN.step, first.element_spec)
@@ -71,18 +71,13 @@ def fit(trainer: Trainer, task: Task, checkpoint: Checkpoint | None) -> None:
     hooks("on_fit_end")
 
 
-def _first_epoch(trainer: Trainer, task: Task) -> tf.data.Dataset:
-    """Return the batches of the epoch to come; their number is known to schedules from now on."""
-    first = training_dataset(trainer, task, trainer.current_epoch)
-    _, length = limited(trainer, TRAIN, first)
-    trainer.status.note_num_batches(TRAIN, length)
-
+def _warn_of_order(trainer: Trainer, task: Task, first: tf.data.Dataset) -> None:
+    """Warn where a resumed run would see other batches than this one."""
     warning = unrepeatable_order(
         first, lambda: training_dataset(trainer, task, trainer.current_epoch)
     )
     if warning:
         log.warning(warning)
-    return first
 
 
 def _validation(trainer: Trainer, task: Task) -> EvaluationLoop | None:

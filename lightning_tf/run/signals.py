@@ -92,6 +92,7 @@ class Signals:
         """
         if self._received is None:
             return
+
         name, error = signal.Signals(self._received).name, self._raised_before
         self._received = self._raised_before = None
         log.warning("%s: training ends here; fit(task, ckpt_path='last') goes on.", name)

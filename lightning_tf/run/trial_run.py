@@ -13,8 +13,7 @@ from lightning_tf.exceptions import DataError
 from lightning_tf.graph.means import mean_values
 from lightning_tf.loops.epoch_iterator import reading_ahead
 from lightning_tf.loops.fit_loop import FitLoop
-from lightning_tf.loops.limits import limited
-from lightning_tf.loops.training_data import training_dataset
+from lightning_tf.loops.training_data import training_dataset, upcoming_epoch
 from lightning_tf.run import run_state
 from lightning_tf.run.build import build_models
 from lightning_tf.run.session import compute_scope
@@ -109,9 +108,7 @@ class TrialRun:
         return mean_values(window.names, sums)
 
     def _build(self, trainer: Trainer, task: Task) -> None:
-        dataset = training_dataset(trainer, task, trainer.current_epoch)
-        _, length = limited(trainer, TRAIN, dataset)
-        trainer.status.note_num_batches(TRAIN, length)  # for schedules
+        dataset = upcoming_epoch(trainer, task)
         build_models(trainer, task, TRAIN.step, dataset.element_spec)
 
         # As a fit without a trial run has it after building the models.
