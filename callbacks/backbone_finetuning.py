@@ -247,4 +247,4 @@ class BackboneFinetuning(Callback):
             )
 
         for optimizer in self._owners(training).values():
-            optimizer.may_rest = True
+            optimizer.allow_rest()

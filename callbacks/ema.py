@@ -126,7 +126,7 @@ class EMA(StatefulCallback):
 
         # Called inside the compiled step, after each update of that optimizer.
         for name, optimizer in training.optimizers.items():
-            optimizer.after_update.append(partial(averages.update, name))
+            optimizer.call_after_update(partial(averages.update, name))
         return averages
 
     # ---- when they take the weights' place

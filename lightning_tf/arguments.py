@@ -6,8 +6,8 @@ from typing import Any
 import keras
 
 from lightning_tf.callback import Callback, CheckpointCallback
-from lightning_tf.checks import checked_integer, is_number
-from lightning_tf.exceptions import ConfigurationError, nearest
+from lightning_tf.checks import checked_choice, checked_integer, is_number
+from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.hyperparameters import plain
 from lightning_tf.logger import Logger
 from lightning_tf.loops.limits import check_limit
@@ -66,11 +66,7 @@ def check(arguments: Mapping[str, Any]) -> None:
 
 
 def _check_clipping(limit: Any, algorithm: str) -> None:
-    if algorithm not in CLIP_ALGORITHMS:
-        raise ConfigurationError(
-            f"gradient_clip_algorithm={algorithm!r} is unknown."
-            f"{nearest(algorithm, CLIP_ALGORITHMS)}"
-        )
+    checked_choice("gradient_clip_algorithm", algorithm, CLIP_ALGORITHMS)
     if limit is not None and not (is_number(limit) and limit > 0):
         raise ConfigurationError(f"gradient_clip_val is {limit!r}; give a number above 0, or None.")
 

@@ -31,7 +31,8 @@ class Callback:
         teardown(stage="fit")
 
     Callbacks run in the order in which they were given, then the task's own hook of the same name,
-    and callbacks that write checkpoints last of all. An exception in any of these places leads to
+    then callbacks that judge or save what came before; `Hooks._around_task` has the whole order. An
+    exception in any of these places leads to
     one call of `on_exception`, and then leaves the entry point as it was raised.
 
     Windows are as long as the callbacks allow: a callback that must be awake at certain updates
@@ -242,7 +243,7 @@ class Callback:
 
 
 class CheckpointCallback(Callback):
-    """A callback that writes checkpoints: runs after all others and after the task's own hook."""
+    """A callback that writes checkpoints: runs after the task, and last of what runs there."""
 
     logs_metrics = False
     runs_after_task = True

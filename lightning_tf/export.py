@@ -7,7 +7,8 @@ from pathlib import Path
 import keras
 
 from lightning_tf.checkpoint.io import read_values
-from lightning_tf.exceptions import ConfigurationError, nearest
+from lightning_tf.checks import check_known
+from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.variables import all_variables
 
 SUFFIXES = {
@@ -30,8 +31,7 @@ def check_export(path: str | os.PathLike[str], format: str) -> Path:
         ConfigurationError: The format is unknown, its packages are not installed, the suffix is
             another format's, or something is at the path.
     """
-    if format not in SUFFIXES:
-        raise ConfigurationError(f"export(format={format!r}).{nearest(format, SUFFIXES)}")
+    check_known(f"export(format={format!r})", format, SUFFIXES)
     if format == "onnx":
         _check_packages()  # Keras would say so only after tracing the model
 

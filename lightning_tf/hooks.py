@@ -32,12 +32,12 @@ def overrides(watcher: object, name: str) -> bool:
 
 
 class Hooks:
-    """Calls a hook on everything that has one: callbacks, then the task, checkpoints last.
+    """Calls a hook on everything that has one: callbacks and the task.
 
     Args:
         trainer: Passed to every callback.
         task: Passed to every callback; its own hooks take neither.
-        callbacks: In the order in which they run.
+        callbacks: In the order in which they were given.
         region: Gives the profiler's block around a call.
         guard: Wraps the hook of a callback whose failure must not end the run (a logger's).
     """
@@ -54,7 +54,7 @@ class Hooks:
         self._task = task
         self._region = region
         self._guard = guard
-        # Checkpoints come last: they hold what every other callback did at that point.
+        # Checkpoints hold what every other callback did at that point.
         self._callbacks = sorted(callbacks, key=lambda c: isinstance(c, CheckpointCallback))
         # Asked before every window, so those that never end one are left out.
         self._wakers = [c for c in self._callbacks if c.every_n_steps or overrides(c, "next_step")]
@@ -116,7 +116,12 @@ class Hooks:
         return self._calls[name]
 
     def _around_task(self, name: str) -> tuple[list[Callback], list[Callback]]:
-        """Return the callbacks that run before and after the task's own hook."""
+        """Return the callbacks that run before and after the task's own hook.
+
+        The order: callbacks that change weights, the others as given, the task, those that run
+        after it, and of these the ones that write checkpoints last. At `on_validation_end` alone
+        those that change weights come after all others, checkpoints too.
+        """
         overriding = [c for c in self._callbacks if overrides(c, name)]
         outer = [c for c in overriding if c.changes_weights]
         inner = [c for c in overriding if not c.changes_weights]

@@ -129,7 +129,7 @@ SLOT_ATTRIBUTES: dict[type, Callable[[Any], tuple[str, ...]]] = {
 def replaced_update(
     optimizer: keras.optimizers.Optimizer, update: Callable[..., None]
 ) -> Iterator[None]:
-    """Inside, `optimizer.apply` calls `update` instead of its weight decay and its own updates.
+    """Let `optimizer.apply` call `update` inside the block, not its own steps and weight decay.
 
     Keras updates variable by variable: Adam over 82 small ones is more than half of a step.
     """
@@ -186,7 +186,7 @@ def set_global_seed_generator(generator: keras.random.SeedGenerator) -> None:
 
 @contextmanager
 def replaced_draw(change: Callable[[tf.Tensor], tf.Tensor]) -> Iterator[None]:
-    """Inside, every seed that a SeedGenerator gives passes through `change`.
+    """Pass every seed that a SeedGenerator gives inside the block through `change`.
 
     Keras keeps a generator's state equal on all replicas: all would draw the same dropout masks.
     """
@@ -207,7 +207,7 @@ def replaced_draw(change: Callable[[tf.Tensor], tf.Tensor]) -> Iterator[None]:
 
 @contextmanager
 def losses_of_each_thread() -> Iterator[None]:
-    """Inside, each thread has its own lists of what layers add to the loss.
+    """Give each thread, inside the block, its own lists of what layers add to the loss.
 
     Replicas are traced in threads that take turns wherever values are reduced over them, inside a
     synchronized batch normalization for one; in a list that they share, a replica would clear the
@@ -237,7 +237,7 @@ def _of_each_thread(empty: type) -> property:
 
 @contextmanager
 def undivided_losses() -> Iterator[None]:
-    """Inside, Keras' loss objects give the mean over the examples that they see, as anywhere else.
+    """Let Keras' loss objects give the mean over the examples they see, inside the block too.
 
     Under a strategy they divide it by the number of replicas, which the shards of a batch need not
     agree with; the Trainer weighs a loss by the shard's examples instead.

@@ -5,7 +5,8 @@ from contextlib import contextmanager
 
 import keras
 
-from lightning_tf.exceptions import ConfigurationError, nearest
+from lightning_tf.checks import check_known
+from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.keras_internals import flat_layers
 
 POLICIES = {
@@ -39,12 +40,8 @@ def parse_precision(precision: str | int) -> str:
         >>> parse_precision("16-mixed")
         'mixed_float16'
     """
-    try:
-        return POLICIES[str(precision)]
-    except KeyError:
-        raise ConfigurationError(
-            f"precision={precision!r} is unknown.{nearest(precision, POLICIES)}"
-        ) from None
+    check_known(f"precision={precision!r} is unknown", str(precision), POLICIES)
+    return POLICIES[str(precision)]
 
 
 @contextmanager

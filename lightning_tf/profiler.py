@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 from lightning_tf.callback import Callback
-from lightning_tf.exceptions import ConfigurationError, nearest
+from lightning_tf.checks import checked_choice
+from lightning_tf.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
     from lightning_tf.task import Task
@@ -180,7 +181,5 @@ def resolve_profiler(profiler: Any) -> Profiler:
         return Profiler()
     if isinstance(profiler, Profiler):
         return profiler
-    if profiler not in PROFILERS:
-        raise ConfigurationError(f"profiler={profiler!r} is unknown.{nearest(profiler, PROFILERS)}")
-    kind: type[Profiler] = PROFILERS[profiler]
+    kind: type[Profiler] = PROFILERS[checked_choice("profiler", profiler, PROFILERS)]
     return kind()

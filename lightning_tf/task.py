@@ -115,8 +115,7 @@ class Task:
         load_task_state(task, run, str(path))  # decides how models are built
 
         with use_policy(run["precision"]):
-            task.configure_model()
-        task.configured = True
+            task.make_models()
 
         task._weights = lambda: assign_tensors(named_weights(task), tensors, str(path))
         if not unbuilt_layers(task):
@@ -128,6 +127,16 @@ class Task:
         if self._weights is not None:
             self._weights()
             self._weights = None
+
+    def make_models(self) -> None:
+        """Run `configure_model`, unless that is done; the Trainer calls it."""
+        if not self.configured:
+            self.configure_model()
+            self.configured = True
+
+    def take_metrics(self, metrics: dict[str, Any]) -> None:
+        """Update these copies of the metrics from now on; the Trainer calls it for each stage."""
+        self._metrics = metrics
 
     # ---- what a subclass fills in
 

@@ -15,9 +15,9 @@ from tensorflow.core.protobuf.config_pb2 import ConfigProto
 from tensorflow.core.protobuf.rewriter_config_pb2 import RewriterConfig
 from tensorflow.python.eager import context
 from tensorflow.python.framework import ops
-from tensorflow.python.framework.config import is_op_determinism_enabled
-
-__all__ = ["is_op_determinism_enabled"]  # the fused batch normalization is not deterministic
+from tensorflow.python.framework.config import (
+    is_op_determinism_enabled as is_op_determinism_enabled,  # fused batch normalization is not
+)
 
 GRADIENT_ATTRIBUTE = "_gradient_op_type"
 
@@ -76,8 +76,8 @@ def make_call_options() -> context.FunctionCallOptions | None:
 
 def shuffles_of(dataset: Any) -> list[Any]:
     """Return the shuffles in a pipeline: an unseeded one cannot be repeated by a resumed run."""
-    found = [dataset] if type(dataset).__name__ == "_ShuffleDataset" else []
-    return found + [shuffle for part in dataset._inputs() for shuffle in shuffles_of(part)]
+    shuffles = [dataset] if type(dataset).__name__ == "_ShuffleDataset" else []
+    return shuffles + [shuffle for part in dataset._inputs() for shuffle in shuffles_of(part)]
 
 
 def shuffle_seeds(shuffle: Any) -> tuple[int, int]:
@@ -134,7 +134,7 @@ def has_started() -> bool:
 
 @contextmanager
 def merged_replicas() -> Iterator[None]:
-    """Inside, Keras' optimizers update from outside the replicas.
+    """Let Keras' optimizers update from outside the replicas, inside the block.
 
     They enter `merge_call` by themselves, which is an error where the replicas are merged already;
     inside the replicas each would clip and update by itself.

@@ -33,7 +33,7 @@ from lightning_tf.run.evaluate import evaluate
 from lightning_tf.run.fit import fit
 from lightning_tf.run.predict import predict
 from lightning_tf.run.progress import Progress
-from lightning_tf.run.session import computing, session
+from lightning_tf.run.session import compute_scope, session
 from lightning_tf.run.signals import Signals
 from lightning_tf.run.status import RunStatus
 from lightning_tf.run.trainer_state import TrainerState
@@ -65,7 +65,7 @@ class Trainer:
         precision: A Keras policy or Lightning's name: ``float32``, ``mixed_bfloat16`` or
             ``bf16-mixed``, ``mixed_float16`` or ``16-mixed``, and the pure ones.
         max_epochs: Epochs to train. At least one of max_epochs, max_steps, max_time is needed.
-        min_epochs: A stop request before so many epochs is dropped and judged again later.
+        min_epochs: A stop request before so many epochs is dropped and has to be made again.
         max_steps: Updates to train.
         min_steps: As min_epochs, in updates.
         max_time: ``"DD:HH:MM:SS"``, a timedelta, or a dict of its arguments.
@@ -153,24 +153,29 @@ class Trainer:
     ) -> None:
         arguments = {name: value for name, value in locals().items() if name != "self"}
         check(arguments)
+
         self.max_epochs, self.min_epochs = max_epochs, min_epochs
         self.max_steps, self.min_steps = max_steps, min_steps
         self.max_seconds = seconds(max_time)
+
         self.limit_train_batches, self.limit_val_batches = limit_train_batches, limit_val_batches
         self.limit_test_batches = limit_test_batches
         self.limit_predict_batches = limit_predict_batches
         self.overfit_batches = overfit_batches
         self.fast_dev_run = int(fast_dev_run)
+
         self.val_check_interval = val_check_interval
         self.check_val_every_n_epoch = check_val_every_n_epoch
         self.num_sanity_val_steps = num_sanity_val_steps
         self.log_every_n_steps = log_every_n_steps
+
         self.gradient_clip_val = gradient_clip_val
         self.gradient_clip_algorithm = gradient_clip_algorithm
         self.default_root_dir = os.fspath(default_root_dir)
         self.seed, self.deterministic = seed, deterministic
         self.jit_compile, self.detect_anomaly = jit_compile, detect_anomaly
         self.precision = parse_precision(precision)
+
         self.placement = choose_placement(accelerator, devices, strategy)
         self.sync_batchnorm = sync_batchnorm
         if jit_compile and self.placement.num_replicas > 1:
@@ -178,18 +183,22 @@ class Trainer:
                 f"jit_compile=True with {self.placement.num_replicas} replicas: XLA compiles for "
                 "one device; leave it out, or pass devices=1."
             )
+
         self.profiler = resolve_profiler(profiler)
         self.settings = settings(arguments)
         if self.fast_dev_run:
             self._set_fast_dev_run()
             logger = enable_checkpointing = False
             accumulate_grad_batches = 1
+
         self._enabled = (enable_checkpointing, enable_progress_bar, enable_model_summary)
-        own = callback_list(callbacks, lambda given: _callback("keras_adapter.KerasAdapter")(given))
+        adapted = callback_list(
+            callbacks, lambda each: _callback("keras_adapter.KerasAdapter")(each)
+        )
         if not enable_checkpointing and not self.fast_dev_run:
-            refuse_checkpoint_callbacks(own)
+            refuse_checkpoint_callbacks(adapted)
         self.loggers = logger_list(logger, lambda: _callback("loggers.csv_logger.CSVLogger")())
-        self.callbacks: list[Callback] = [*self.loggers, *own]
+        self.callbacks: list[Callback] = [*self.loggers, *adapted]
         self._added: list[Callback] = []
         if type(self.profiler) is not Profiler:
             self.callbacks.append(self.profiler)
@@ -198,14 +207,6 @@ class Trainer:
         self.records = Records(self.loggers, lambda: self.progress)
         self.signals = Signals()
         self.prog_bar_metrics: set[str] = set()
-
-    def _set_fast_dev_run(self) -> None:
-        count = self.fast_dev_run
-        self.max_epochs, self.max_steps, self.min_epochs, self.min_steps = 1, count, None, None
-        self.limit_train_batches = self.limit_val_batches = count
-        self.limit_test_batches = self.limit_predict_batches = count
-        self.num_sanity_val_steps = 0
-        self.val_check_interval, self.check_val_every_n_epoch = 1.0, 1
 
     # ---- entry points
 
@@ -237,10 +238,10 @@ class Trainer:
             )
         with (
             self.signals.installed(),
-            session(self, task, "fit", ckpt_path) as found,
-            computing(self),
+            session(self, task, "fit", ckpt_path) as checkpoint,
+            compute_scope(self),
         ):
-            fit(self, task, found)
+            fit(self, task, checkpoint)
 
     def validate(self, task: Task, ckpt_path: CheckpointPath | None = None) -> dict[str, float]:
         """Evaluate on the validation data.
@@ -252,13 +253,13 @@ class Trainer:
         Returns:
             Means over all examples, such as ``{"val_loss": 0.1, "val_accuracy": 0.97}``.
         """
-        with session(self, task, VALIDATE.name, ckpt_path) as found, computing(self):
-            return evaluate(self, task, VALIDATE, found)
+        with session(self, task, VALIDATE.name, ckpt_path) as checkpoint, compute_scope(self):
+            return evaluate(self, task, VALIDATE, checkpoint)
 
     def test(self, task: Task, ckpt_path: CheckpointPath | None = None) -> dict[str, float]:
         """Evaluate on the test data; see `validate`."""
-        with session(self, task, TEST.name, ckpt_path) as found, computing(self):
-            return evaluate(self, task, TEST, found)
+        with session(self, task, TEST.name, ckpt_path) as checkpoint, compute_scope(self):
+            return evaluate(self, task, TEST, checkpoint)
 
     def predict(
         self,
@@ -314,16 +315,17 @@ class Trainer:
         loop = self.state.fit_loop
         if loop is not None:
             loop.values.read()  # a checkpoint of weights that went bad would replace a good one
-            loop.state.statistics.average()
+            loop.training.statistics.average()
 
-        # A run that is resumed from it measures only later rows again.
+        # Loggers first: a resumed run writes only later rows, so these must be on the disk before
+        # a checkpoint is that counts them as written.
         self.records.loggers.send("save")
         return run_state.take_snapshot(self, self.task, weights_only=weights_only)
 
     def request_stop(self, reason: str) -> None:
         """Ask training to stop at the next point where the loop looks.
 
-        Dropped while min_epochs or min_steps are unmet; ask again then.
+        Dropped while min_epochs or min_steps are unmet: it has to be made again.
         """
         self.status.request_stop(reason)
 
@@ -482,8 +484,7 @@ class Trainer:
     @property
     def checkpoint_callback(self) -> CheckpointCallback | None:
         """The first callback that writes checkpoints."""
-        found = (c for c in self.callbacks if isinstance(c, CheckpointCallback))
-        return next(found, None)
+        return next((c for c in self.callbacks if isinstance(c, CheckpointCallback)), None)
 
     @property
     def early_stopping_callback(self) -> Callback | None:
@@ -516,7 +517,7 @@ class Trainer:
         return min(limits)
 
     def metric_names(self) -> tuple[set[str], bool]:
-        """The names that this fit logs, and whether no others can come from hooks."""
+        """Return the names that this fit logs, and whether no others can come from hooks."""
         names, loop = set(self.records.latest), self.state.fit_loop
         if loop is not None:
             names |= loop.names()
@@ -525,12 +526,12 @@ class Trainer:
         return names, not self.hooks.may_log()
 
     def running_metrics(self) -> dict[str, float]:
-        """The epoch's values so far; waits for the device, so ask rarely."""
+        """Return the epoch's values so far; waits for the device, so ask rarely."""
         loop = self.state.fit_loop
         return {} if loop is None else loop.values.peek()
 
     def loss_is_finite(self) -> bool:
-        """Whether no loss of this fit went bad; waits for the device.
+        """Return whether no loss of this fit went bad; waits for the device.
 
         Raises:
             NonFiniteLossError: One did, and no callback tolerates it.
@@ -542,12 +543,12 @@ class Trainer:
         return not loop.values.went_bad
 
     def step_graph(self) -> tf.Graph | None:
-        """The graph of one training step; None outside fit."""
+        """Return the graph of one training step; None outside fit."""
         loop = self.state.fit_loop
         return None if loop is None else loop.graph
 
     def trial_run(self, task: Task) -> TrialRun:
-        """Training updates that leave no trace, for callbacks that try something out in fit."""
+        """Return training updates that leave no trace, for callbacks that try something in fit."""
         return TrialRun(self, task, self.state.fit_loop)
 
     # ---- what callbacks and tasks report
@@ -580,10 +581,10 @@ class Trainer:
         boxes: Sequence[Mapping[str, Any]] | None = None,
     ) -> None:
         """Give images to every logger, with masks and boxes in them; see `Logger.log_images`."""
-        given = {"masks": masks, "boxes": boxes}
+        annotations = {"masks": masks, "boxes": boxes}
         # Loggers that know of neither are asked for neither.
-        marks = {key: value for key, value in given.items() if value is not None}
-        self.records.send("log_images", name, images, captions=captions, **marks)
+        annotations = {key: value for key, value in annotations.items() if value is not None}
+        self.records.send("log_images", name, images, captions=captions, **annotations)
 
     def log_table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Give a table to every logger."""
@@ -597,7 +598,13 @@ class Trainer:
         """Give a file to every logger."""
         self.records.send("log_file", name, path)
 
-    def add_callbacks(self, task: Task) -> None:
+    # ---- callbacks that were not given
+
+    def add_callback(self, callback: Callback) -> None:
+        """Add one more callback, outside entry points."""
+        self.callbacks.append(callback)
+
+    def add_default_callbacks(self, task: Task) -> None:
         """Add what a task brings and the defaults, once: a test after fit knows the best."""
         callbacks = [callback for callback in self.callbacks if callback not in self._added]
         count = len(callbacks)
@@ -609,6 +616,14 @@ class Trainer:
                     callbacks.append(kind())
         self.callbacks, self._added = callbacks, callbacks[count:]
 
+    def _set_fast_dev_run(self) -> None:
+        count = self.fast_dev_run
+        self.max_epochs, self.max_steps, self.min_epochs, self.min_steps = 1, count, None, None
+        self.limit_train_batches = self.limit_val_batches = count
+        self.limit_test_batches = self.limit_predict_batches = count
+        self.num_sanity_val_steps = 0
+        self.val_check_interval, self.check_val_every_n_epoch = 1.0, 1
+
 
 def _callback(name: str) -> Any:
     """Import something of lightning_tf.callbacks when it is used: this file alone names any."""
@@ -616,4 +631,4 @@ def _callback(name: str) -> Any:
     return getattr(import_module(f"lightning_tf.callbacks.{module}"), attribute)
 
 
-register_source("wandb", lambda *given: str(_callback("wandb.download.download")(*given)))
+register_source("wandb", lambda *where: str(_callback("wandb.download.download")(*where)))

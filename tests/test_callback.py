@@ -72,7 +72,7 @@ class Sums(Callback):
         assert task.traced == {"training": 0, "validation": 0}
         self.resumed_to, self.total = trainer.global_step, tf.Variable(0.0)
         for optimizer in trainer.training.optimizers.values():
-            optimizer.after_update.append(self.add)
+            optimizer.call_after_update(self.add)
 
     def add(self, variables):
         for variable in variables:

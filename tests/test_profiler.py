@@ -116,7 +116,7 @@ def test_names_give_profilers():
 
 @pytest.mark.parametrize("profiler", ["simpel", 3, True])
 def test_an_unknown_profiler_is_refused(profiler):
-    with pytest.raises(ConfigurationError, match=r"profiler=.*simple"):
+    with pytest.raises(ConfigurationError, match=r"profiler is .*simple"):
         Trainer(**quiet(profiler=profiler))
 
 

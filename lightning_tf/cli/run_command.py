@@ -76,7 +76,7 @@ class RunCommand:
         for name in OF_THE_CALL:
             of_training.pop(name, None)
         config = self._parser.dump(of_training, skip_unset=False, skip_validation=True)
-        trainer.callbacks.append(ConfigWriter(config))
+        trainer.add_callback(ConfigWriter(config))
 
         trainer.fit(built.task, ckpt_path=options.ckpt_path)
         _show(trainer.callback_metrics, options)
@@ -95,7 +95,7 @@ class RunCommand:
 
     def _predict(self, built: Namespace, options: Namespace) -> None:
         writer = PredictionWriter(options.output, format=options.format)
-        built.trainer.callbacks.append(writer)
+        built.trainer.add_callback(writer)
 
         for _ in built.trainer.predict(built.task, ckpt_path=options.ckpt_path):
             pass  # the writer takes each batch

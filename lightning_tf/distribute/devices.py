@@ -6,8 +6,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from lightning_tf.checks import is_integer
-from lightning_tf.exceptions import ConfigurationError, nearest
+from lightning_tf.checks import checked_choice, is_integer
+from lightning_tf.exceptions import ConfigurationError
 
 log = logging.getLogger("lightning_tf")
 
@@ -31,10 +31,7 @@ def choose_devices(accelerator: str, devices: Any) -> tuple[str, ...]:
         >>> choose_devices("cpu", 1)
         ('/CPU:0',)
     """
-    if accelerator not in ACCELERATORS:
-        raise ConfigurationError(
-            f"accelerator={accelerator!r} is unknown.{nearest(str(accelerator), ACCELERATORS)}"
-        )
+    checked_choice("accelerator", accelerator, ACCELERATORS)
 
     # Listing GPUs starts nothing; listing logical devices would.
     gpus = [] if accelerator == "cpu" else tf.config.list_physical_devices("GPU")

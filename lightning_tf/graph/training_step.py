@@ -6,9 +6,10 @@ from typing import Any
 
 import tensorflow as tf
 
+from lightning_tf.checks import check_known
 from lightning_tf.distribute.replica_batch import ReplicaBatch
 from lightning_tf.distribute.unsynced_statistics import UnsyncedStatistics
-from lightning_tf.exceptions import ConfigurationError, nearest
+from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.graph.losses import name_losses, scalar_loss
 from lightning_tf.keras_internals import wrapped_variable
 from lightning_tf.optimizers.named_optimizer import NamedOptimizer
@@ -124,10 +125,7 @@ class TrainingStep:
         return {"skipped_updates": tf.cast(total, tf.float32)}
 
     def _optimizer(self, name: str) -> NamedOptimizer:
-        if name not in self.optimizers:
-            raise ConfigurationError(
-                f"training_step names optimizer {name!r}.{nearest(name, self.optimizers)}"
-            )
+        check_known(f"training_step names optimizer {name!r}", name, self.optimizers)
         return self.optimizers[name]
 
     def _refuse_idle(self, *losses: Mapping[str, Any]) -> None:

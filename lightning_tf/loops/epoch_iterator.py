@@ -48,7 +48,7 @@ class EpochIterator:
 
 
 def reading_ahead(dataset: tf.data.Dataset) -> tf.data.Dataset:
-    """The same pipeline, which makes batches before they are asked for, on threads of its own.
+    """Return the same pipeline, making batches before they are asked for, on its own threads.
 
     It begins with its iterator: the first batches are made while TensorFlow rewrites the graph that
     will read them. How many wait is tf.data's to tune, unless the pipeline ends with a number of
@@ -61,14 +61,15 @@ def reading_ahead(dataset: tf.data.Dataset) -> tf.data.Dataset:
         >>> reading_ahead(tf.data.Dataset.range(3)).options().threading.private_threadpool_size
         0
     """
-    given, options = dataset.options(), tf.data.Options()
-    if given.autotune.enabled is not False:
+    present, options = dataset.options(), tf.data.Options()
+    if present.autotune.enabled is not False:
         options.experimental_warm_start = True
         if not _prefetches(dataset):
             dataset = dataset.prefetch(tf.data.AUTOTUNE)
-    elif given.threading.private_threadpool_size is not None:
+    elif present.threading.private_threadpool_size is not None:
         return dataset  # options would cost 0.6 ms
-    if given.threading.private_threadpool_size is None:
+
+    if present.threading.private_threadpool_size is None:
         options.threading.private_threadpool_size = 0  # as many as there are cores
     return dataset.with_options(options)
 

@@ -11,7 +11,7 @@ from lightning_tf.graph.means import mean_values
 from lightning_tf.graph.stage_metrics import StageMetrics
 from lightning_tf.graph.window import Window, WindowResult
 from lightning_tf.loops.epoch_iterator import EpochIterator
-from lightning_tf.loops.limits import limited, refuse_endless
+from lightning_tf.loops.limits import limited
 from lightning_tf.loops.window_clock import WindowClock
 from lightning_tf.loops.worker_agreement import agreed, check_signals
 
@@ -43,10 +43,7 @@ class EvaluationLoop:
         dataset: tf.data.Dataset,
     ) -> None:
         self.trainer, self.task, self.stage, self.metrics = trainer, task, stage, metrics
-        self.dataset, self.length = limited(
-            dataset, getattr(trainer, stage.limit), stage.limit, stage.dataset
-        )
-        refuse_endless(self.dataset, stage.limit, stage.dataset)
+        self.dataset, self.length = limited(trainer, stage, dataset)
         self._window: Window | None = None
         self._clock = WindowClock()
 
@@ -55,7 +52,7 @@ class EvaluationLoop:
         if self._window is not None:
             return self._window
 
-        self.task._metrics = self.metrics.metrics
+        self.task.take_metrics(self.metrics.metrics)
         with self.trainer.profiler.region(f"tracing {self.stage.step}"):
             self._window = Window(
                 EvaluationStep(self.task, self.stage.step),
@@ -85,7 +82,7 @@ class EvaluationLoop:
             max_batches: Stop after so many batches (the sanity check); None runs all.
         """
         hooks, hook = self.trainer.hooks, self.stage.hook
-        self.task._metrics = self.metrics.metrics
+        self.task.take_metrics(self.metrics.metrics)
         self.metrics.reset()
 
         hooks(f"on_{hook}_start")
@@ -108,7 +105,7 @@ class EvaluationLoop:
         with EpochIterator(self.dataset) as epoch:
             while length is None or done < length:
                 count = 1 if by_batch else self._clock.count
-                count = agreed(trainer, count if length is None else min(count, length - done))
+                count, _ = agreed(trainer, count if length is None else min(count, length - done))
                 if by_batch:
                     trainer.hooks(f"on_{hook}_batch_start", done)
 

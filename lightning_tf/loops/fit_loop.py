@@ -10,7 +10,7 @@ from lightning_tf.exceptions import DataError
 from lightning_tf.graph.training_step import TrainingStep
 from lightning_tf.graph.window import Window
 from lightning_tf.loops.epoch_iterator import EpochIterator
-from lightning_tf.loops.limits import limited, refuse_endless
+from lightning_tf.loops.limits import limited
 from lightning_tf.loops.stop_conditions import StopConditions
 from lightning_tf.loops.training_data import training_dataset
 from lightning_tf.loops.training_values import TrainingValues
@@ -46,7 +46,7 @@ class FitLoop:
     Args:
         trainer: Gives arguments, hooks and loggers.
         task: What is trained.
-        state: Optimizers and running values, which outlast this fit.
+        training: Optimizers and running values, which outlast this fit.
         validation: The validation loop, or None.
 
     Attributes:
@@ -58,12 +58,13 @@ class FitLoop:
         self,
         trainer: Trainer,
         task: Task,
-        state: TrainingState,
+        training: TrainingState,
         validation: EvaluationLoop | None,
     ) -> None:
-        self.trainer, self.task, self.state, self.validation = trainer, task, state, validation
+        self.trainer, self.task, self.training = trainer, task, training
+        self.validation = validation
         self.progress = trainer.progress
-        self.values = TrainingValues(trainer, state)
+        self.values = TrainingValues(trainer, training)
         self.length: int | None = None
         self._window: Window | None = None
         self._traced_for: tuple[Any, tuple[int, ...]] = (None, ())
@@ -79,30 +80,24 @@ class FitLoop:
 
     def prepare(self, dataset: Any) -> tf.data.Dataset:
         """Apply the limits to an epoch's data set and learn its length."""
-        trainer = self.trainer
-        dataset, self.length = limited(
-            dataset, trainer.limit_train_batches, TRAIN.limit, TRAIN.dataset
-        )
-        if trainer.max_steps is None and trainer.max_seconds is None:
-            refuse_endless(dataset, TRAIN.limit, TRAIN.dataset)
-
+        dataset, self.length = limited(self.trainer, TRAIN, dataset)
         self._schedule.check(self.length, self.validation is not None)
         return dataset
 
     def compile(self, element_spec: Any) -> None:
         """Trace the step, unless that is done and the same layers and variables train."""
-        for optimizer in self.state.optimizers.values():
+        for optimizer in self.training.optimizers.values():
             optimizer.refresh()
         traced_for = (element_spec, frozen_pattern(self.task))
         if self._window is not None and traced_for == self._traced_for:
             return
 
         self._traced_for = traced_for
-        self.task._metrics = self.state.metrics.metrics
+        self.task.take_metrics(self.training.metrics.metrics)
         with self.trainer.profiler.region(f"tracing {TRAIN.step}"):
             self._window = Window(
-                TrainingStep(self.task, self.state.optimizers, self.state.statistics),
-                self.state.metrics,
+                TrainingStep(self.task, self.training.optimizers, self.training.statistics),
+                self.training.metrics,
                 self.trainer.placement,
                 element_spec,
                 known_length=self.length is not None,
@@ -126,7 +121,7 @@ class FitLoop:
 
     def names(self) -> set[str]:
         """Return the names that training logs."""
-        return {*self.window.names, *self.window.result_names, *self.state.metrics.metrics}
+        return {*self.window.names, *self.window.result_names, *self.training.metrics.metrics}
 
     # ---- the loop
 
@@ -191,6 +186,7 @@ class FitLoop:
         with trainer.signals.held():  # variables and counters move together
             ran = self._call(epoch, count)
             self._exhausted = ran < count or progress.batch == self.length
+            # An interrupt before the epoch's last update would leave it out of the weights.
             if self._exhausted and progress.phase:
                 self.window.flush()
                 progress.flush()
@@ -211,7 +207,11 @@ class FitLoop:
         if ran or stepped:
             hooks("on_train_window_end")
 
+        # After the hooks, which a resumed run does not call again for this window; before
+        # validation, which may take long and is made up for.
         check_signals(trainer)
+
+        # At the epoch's end `_close_epoch` validates, when training's values are known.
         if trainer.validation_due and not self._exhausted:
             self._validate()
 
@@ -219,6 +219,7 @@ class FitLoop:
         """Run a window of `count` batches; return how many there were."""
         progress, window = self.progress, self.window
         every = self.trainer.accumulate_grad_batches
+
         began = time.perf_counter()
         with self.trainer.profiler.region("train windows"):
             result = window(
@@ -235,6 +236,7 @@ class FitLoop:
 
         now = time.perf_counter()
         self._clock.measured(max(count, 1), now - began)
+
         self.values.take(result)
         progress.advance(count, every)
         if self.trainer.workers.count == 1:
@@ -285,13 +287,16 @@ class FitLoop:
         is_last = self._stop.is_granted(epoch_ends=self._exhausted) and self._unvalidated()
         if self._validation_is_due() or is_last:
             self._validate()
+
+        # After validation: a run resumed from a checkpoint that it writes closes the epoch again,
+        # and the row must not stand in the files already.
         trainer.log_row({f"train/{name}_epoch": value for name, value in values.items()})
 
         # Closed before the hooks: a checkpoint that they write must not run them again on resume.
         progress.close_epoch(self._exhausted)
-        self.state.statistics.average()  # hooks at the epoch's end, and who comes after, read them
+        self.training.statistics.average()  # hooks and who comes after read them
         if self._exhausted and trainer.num_training_batches is None:
-            trainer.status.count_batches(TRAIN, progress.batch)
+            trainer.status.note_num_batches(TRAIN, progress.batch)
         trainer.hooks("on_train_epoch_end")
         if self._exhausted:
             self._begin_next_epoch()
@@ -321,10 +326,10 @@ class FitLoop:
         try:
             with status.running(VALIDATE.name), progress.validating():
                 status.expect_validation(False)
-                self.state.statistics.average()  # read by the validation step
+                self.training.statistics.average()  # read by the validation step
                 self.validation.run()
         finally:
-            self.task._metrics = self.state.metrics.metrics
+            self.task.take_metrics(self.training.metrics.metrics)
 
     # ---- stops, and workers that agree
 
@@ -334,4 +339,7 @@ class FitLoop:
         return self._stop.is_granted(epoch_ends)
 
     def _agree(self, count: int = 1) -> int:
-        return agreed(self.trainer, count, time.perf_counter() - self._began)
+        count, seconds = agreed(self.trainer, count, time.perf_counter() - self._began)
+        if self.trainer.workers.count > 1:  # one alone spends at the end of each window
+            self.progress.spend(seconds)
+        return count

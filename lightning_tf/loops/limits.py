@@ -1,12 +1,19 @@
 """Limits of a run: how many batches a stage takes, and how much time a fit may take."""
 
+from __future__ import annotations
+
 import math
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
+from lightning_tf.checks import is_number
 from lightning_tf.exceptions import ConfigurationError, DataError
+from lightning_tf.stage import TRAIN, Stage
+
+if TYPE_CHECKING:
+    from lightning_tf.trainer import Trainer
 
 Limit = int | float
 
@@ -17,34 +24,46 @@ def check_limit(name: str, limit: Limit) -> None:
     Raises:
         ConfigurationError: The limit is negative, or a float outside 0..1.
     """
-    if isinstance(limit, bool) or not isinstance(limit, (int, float)) or not limit >= 0:
+    if not is_number(limit) or not limit >= 0:
         raise ConfigurationError(f"{name}={limit!r}: give a count of batches, or a fraction 0..1.")
     if isinstance(limit, float) and limit > 1.0:
         raise ConfigurationError(f"{name}={limit!r}: a fraction is at most 1.0; a count is an int.")
 
 
 def length_of(dataset: tf.data.Dataset) -> int | None:
-    """Number of batches where the data set knows it; None for unknown or endless ones."""
+    """Return the number of batches; None where it is unknown, or the data set repeats for ever."""
     cardinality = int(dataset.cardinality())
     return cardinality if cardinality >= 0 else None
 
 
 def is_endless(dataset: tf.data.Dataset) -> bool:
-    """Whether the data set repeats for ever."""
+    """Return whether the data set repeats for ever."""
     return bool(int(dataset.cardinality()) == tf.data.INFINITE_CARDINALITY)
 
 
-def refuse_endless(dataset: tf.data.Dataset, limit_name: str, what: str) -> None:
-    """Refuse a data set that would never end.
+def limited(trainer: Trainer, stage: Stage, dataset: Any) -> tuple[tf.data.Dataset, int | None]:
+    """Apply the Trainer's limit for a stage to its data set, which must come to an end.
+
+    Returns:
+        The data set and its length, None where it is unknown.
 
     Raises:
-        ConfigurationError: It repeats for ever.
+        DataError: It is no tf.data.Dataset, or empty.
+        ConfigurationError: The limit does not fit the data set, or nothing would end the stage.
     """
-    if is_endless(dataset):
-        raise ConfigurationError(f"{what} repeats for ever; give {limit_name} a count of batches.")
+    limit = getattr(trainer, stage.limit)
+    dataset, length = limit_batches(dataset, limit, stage.limit, stage.dataset)
+
+    # Updates and time end a fit in the middle of an epoch too, and no other stage.
+    may_be_endless = stage is TRAIN and (trainer.max_steps, trainer.max_seconds) != (None, None)
+    if is_endless(dataset) and not may_be_endless:
+        raise ConfigurationError(
+            f"{stage.dataset} repeats for ever; give {stage.limit} a count of batches."
+        )
+    return dataset, length
 
 
-def limited(
+def limit_batches(
     dataset: Any, limit: Limit, limit_name: str, what: str
 ) -> tuple[tf.data.Dataset, int | None]:
     """Apply a ``limit_*_batches`` argument.
@@ -67,17 +86,20 @@ def limited(
     length = length_of(dataset)
     if length == 0:
         raise DataError(f"{what} is empty: it holds no batch.")
+
     if isinstance(limit, int):
         if length is not None and limit >= length:
             return dataset, length
         endless = length is None and is_endless(dataset)
         return dataset.take(limit), limit if length is not None or endless else None
+
     if limit == 1.0:
         return dataset, length
     if length is None:
         raise ConfigurationError(
             f"{limit_name}={limit!r}: {what} has no known length; give a count of batches."
         )
+
     count = int(length * limit + 1e-9)  # 0.29 of 100 is 29, whatever binary fractions say
     if count == 0:
         raise ConfigurationError(
@@ -88,7 +110,7 @@ def limited(
 
 
 def seconds(max_time: Any) -> float | None:
-    """A duration in seconds.
+    """Return a duration in seconds.
 
     Args:
         max_time: None, ``"DD:HH:MM:SS"``, a timedelta, or a dict of timedelta's arguments.
@@ -102,6 +124,7 @@ def seconds(max_time: Any) -> float | None:
     """
     if max_time is None:
         return None
+
     try:
         if isinstance(max_time, str):
             days, hours, minutes, rest = (int(part) for part in max_time.split(":"))
@@ -110,7 +133,8 @@ def seconds(max_time: Any) -> float | None:
             max_time = timedelta(**max_time)
         duration = float(max_time.total_seconds())
     except (TypeError, ValueError, AttributeError):
-        duration = -1.0
+        duration = -1.0  # refused below, as a negative one is
+
     if duration < 0.0:
         raise ConfigurationError(
             f"max_time={max_time!r}: give 'DD:HH:MM:SS', a timedelta or a dict such as "

@@ -12,7 +12,7 @@ log = logging.getLogger("lightning_tf")
 
 
 class StopConditions:
-    """The limits of a fit, and the minimums that a stop request must wait for.
+    """The limits of a fit, and the minimums before which a stop request is dropped.
 
     Args:
         trainer: Gives max_epochs, max_steps, max_time, min_epochs, min_steps and the request.
@@ -51,8 +51,8 @@ class StopConditions:
         return bool(self.trainer.stop_reason) and self.minimums_met(epoch_ends)
 
     def drop_early_request(self, epoch_ends: bool = False) -> None:
-        """Withdraw a request that comes before the minimums are met; it is to be made again."""
+        """Drop a request that comes before the minimums are met; it has to be made again."""
         reason = self.trainer.stop_reason
         if reason and not self.minimums_met(epoch_ends):
-            log.info("a stop is put off until min_epochs and min_steps: %s", reason)
+            log.info("a stop request before min_epochs and min_steps is dropped: %s", reason)
             self.trainer.status.withdraw_stop()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lightning_tf.exceptions import ConfigurationError, DataError
-from lightning_tf.loops.limits import limited
+from lightning_tf.loops.limits import limit_batches, limited
 from lightning_tf.stage import TRAIN, Stage
 
 if TYPE_CHECKING:
@@ -40,6 +40,14 @@ def stage_dataset(
     return dataset
 
 
+def upcoming_epoch(trainer: Trainer, task: Task) -> tf.data.Dataset:
+    """Return the batches of the epoch to come; schedules know their number from now on."""
+    dataset = training_dataset(trainer, task, trainer.current_epoch)
+    _, length = limited(trainer, TRAIN, dataset)
+    trainer.status.note_num_batches(TRAIN, length)
+    return dataset
+
+
 def training_dataset(trainer: Trainer, task: Task, epoch: int, batch: int = 0) -> tf.data.Dataset:
     """Return the training batches of an epoch, from a batch on."""
     if not trainer.overfit_batches:
@@ -47,5 +55,5 @@ def training_dataset(trainer: Trainer, task: Task, epoch: int, batch: int = 0) -
 
     # The same few in every epoch, read once.
     dataset = stage_dataset(trainer, task, TRAIN)
-    few, _ = limited(dataset, trainer.overfit_batches, "overfit_batches", TRAIN.dataset)
+    few, _ = limit_batches(dataset, trainer.overfit_batches, "overfit_batches", TRAIN.dataset)
     return few.cache().skip(batch)

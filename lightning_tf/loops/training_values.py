@@ -22,7 +22,9 @@ class TrainingValues:
     """Losses, logged values and metrics of the windows that ran.
 
     A window's sums go into the next one as they are (`carry`), on the device. Python waits for them
-    in `read` alone: at a row, at the epoch's end, before a checkpoint, or where a callback asks.
+    in `read` (at a row, at the epoch's end, before a checkpoint, or where a callback asks), in
+    `peek` (a progress bar) and in `last_batch` (a per-batch hook). Beside these, `FitLoop` waits
+    where only the device knows how many batches ran.
 
     Args:
         trainer: Gives the progress and the callbacks that tolerate a bad loss.
@@ -76,7 +78,7 @@ class TrainingValues:
         return mean_values(self._means.names, result.last.numpy())
 
     def read(self) -> dict[str, float]:
-        """Wait for the device and take its sums: the one place where training waits for values.
+        """Wait for the device, take its sums and check that they are finite.
 
         Returns:
             What the metrics give now, over the epoch so far.

@@ -60,16 +60,8 @@ class ValidationSchedule:
                 "or a count of batches."
             )
 
-    def _period(self, length: int | None) -> int | None:
-        """Batches from one validation to the next; None for the epoch's end only."""
-        if isinstance(self.interval, int):
-            return self.interval
-        if self.interval == 1.0 or length is None:
-            return None
-        return max(1, int(length * self.interval))
-
     def is_due(self, progress: Progress, length: int | None, at_end: bool) -> bool:
-        """Whether validation follows the batches done so far; `at_end` of the epoch."""
+        """Return whether validation follows the batches done so far; `at_end` of the epoch."""
         if self.every_n_epoch is None:
             return progress.total_batches > 0 and progress.total_batches % int(self.interval) == 0
         if (progress.epoch + 1) % self.every_n_epoch:
@@ -80,10 +72,18 @@ class ValidationSchedule:
         return progress.batch > 0 and progress.batch % period == 0
 
     def batches_until_due(self, progress: Progress, length: int | None) -> int:
-        """Batches until the next validation inside the epoch; very many where there is none."""
+        """Return the batches until the next validation in the epoch; very many without one."""
         if self.every_n_epoch is None:
             return int(self.interval) - progress.total_batches % int(self.interval)
         period = self._period(length)
         if period is None or (progress.epoch + 1) % self.every_n_epoch:
             return NEVER
         return period - progress.batch % period
+
+    def _period(self, length: int | None) -> int | None:
+        """Return the batches from one validation to the next; None for the epoch's end only."""
+        if isinstance(self.interval, int):
+            return self.interval
+        if self.interval == 1.0 or length is None:
+            return None
+        return max(1, int(length * self.interval))

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 STOP = "another worker asked for it"
 
 
-def agreed(trainer: Trainer, count: int = 1, seconds: float = 0.0) -> int:
+def agreed(trainer: Trainer, count: int = 1, seconds: float = 0.0) -> tuple[int, float]:
     """Bring the workers together before a window: one small sum, and nothing on one worker.
 
     Clocks, signals and callbacks may differ between workers; those that ran different windows
@@ -18,29 +18,31 @@ def agreed(trainer: Trainer, count: int = 1, seconds: float = 0.0) -> int:
     or a stop request of one is one of all.
 
     Args:
-        trainer: Whose `stop_reason` and time follow what is agreed.
+        trainer: Whose `stop_reason` and signals follow what is agreed.
         count: Batches that this worker would run.
         seconds: How long this worker has trained.
 
     Returns:
-        How many batches all run.
+        How many batches all run, and how long they have trained.
 
     Raises:
         TerminationRequested: A worker was asked to end.
     """
     workers, signals = trainer.workers, trainer.signals
     if workers.count == 1:
-        return count
-    own = [count, signals.received, round(1000.0 * seconds), bool(trainer.stop_reason)]
-    counts, received, milliseconds, stops = workers.all_gather(own).T
+        return count, seconds
+
+    wishes = [count, signals.received, round(1000.0 * seconds), bool(trainer.stop_reason)]
+    counts, received, milliseconds, stops = workers.all_gather(wishes).T  # (workers,) each
+
+    # Signals before stops: a run that was told to end has no use for a reason to stop.
     if received.any():
         signals.receive(int(received.max()))
     signals.check()
-    if seconds:
-        trainer.progress.spend(float(milliseconds.max()) / 1000.0)
+
     if stops.any() and not trainer.stop_reason:
         trainer.status.request_stop(STOP)
-    return int(counts.min())
+    return int(counts.min()), float(milliseconds.max()) / 1000.0
 
 
 def check_signals(trainer: Trainer) -> None:

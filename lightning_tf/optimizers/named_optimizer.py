@@ -48,8 +48,6 @@ class NamedOptimizer:
         accumulator: None where every batch makes an update.
         clipping: None where gradients are not clipped.
         keras_accumulation: The gradient_accumulation_steps that Keras' optimizer came with, or 1.
-        after_update: Called in the graph after every update that moved variables, with these.
-        may_rest: Whether all its variables may be frozen for a while; otherwise that is an error.
     """
 
     def __init__(
@@ -67,8 +65,8 @@ class NamedOptimizer:
         self.placement = placement
         self.owner = owner
         self.optimizer, keras_clipping, self.keras_accumulation = _take_over(optimizer)
-        self.after_update: list[Callable[[Sequence[Any]], None]] = []
-        self.may_rest = False
+        self._after_update: list[Callable[[Sequence[Any]], None]] = []
+        self._may_rest = False
 
         move_optimizer(self.optimizer)
         # Slots of frozen layers are made too, so that unfreezing them later keeps every slot.
@@ -84,6 +82,14 @@ class NamedOptimizer:
         self._packed_slots: PackedSlots | None = None
         self.refresh()
 
+    def call_after_update(self, act: Callable[[Sequence[Any]], None]) -> None:
+        """Call a function in the graph after every update, with the variables that it moved."""
+        self._after_update.append(act)
+
+    def allow_rest(self) -> None:
+        """Let all its variables be frozen for a while, which is an error otherwise."""
+        self._may_rest = True
+
     def refresh(self) -> None:
         """Find the variables that train now; called again when layers are (un)frozen.
 
@@ -91,7 +97,7 @@ class NamedOptimizer:
             ConfigurationError: There are none, and the optimizer may not rest.
         """
         self.variables = trainable_variables(self.owner)
-        if not self.variables and not self.may_rest:
+        if not self.variables and not self._may_rest:
             raise ConfigurationError(
                 f"optimizer {self.name or type(self.optimizer).__name__!r} has no trainable "
                 "variable; unfreeze a layer or build its model in configure_model."
@@ -182,7 +188,9 @@ class NamedOptimizer:
         """Update from what is accumulated, divided by the true number of batches, if anything."""
         if self.accumulator is None:
             return
-        if variables is None:  # weight decay would move a variable that no loss depends on
+        if variables is None:
+            # The epoch's end, where no gradients tell which variables a loss depends on; weight
+            # decay would move the others.
             variables = [v for v in self.variables if id(v) in self._reached]
         waiting = self.accumulator.batches > 0.0
         _act_if(waiting, self._apply_accumulated, self.accumulator, variables)
@@ -212,7 +220,7 @@ class NamedOptimizer:
         with self.placement.apply_context(), multi_tensor:
             self.optimizer.apply(gradients, variables)
 
-        for act in self.after_update:
+        for act in self._after_update:
             act(variables)
 
 

@@ -1,8 +1,8 @@
 """AccumulationSchedule: how many batches make an update, epoch by epoch."""
 
+import math
 from collections.abc import Mapping
-
-from lightning_tf.run.progress import updates_in_epochs
+from itertools import pairwise
 
 
 class AccumulationSchedule:
@@ -16,6 +16,8 @@ class AccumulationSchedule:
         >>> schedule.replace({0: 1, 4: 2})
         >>> schedule.at(3), schedule.at(7), schedule.accumulates
         (1, 2, True)
+        >>> schedule.updates(batches=10, epochs=6)
+        50
     """
 
     def __init__(self, batches: int) -> None:
@@ -36,4 +38,9 @@ class AccumulationSchedule:
 
     def updates(self, batches: int, epochs: int) -> int:
         """Return the updates of the first `epochs` epochs of so many batches."""
-        return updates_in_epochs(batches, self._by_epoch, epochs)
+        # An incomplete last window of an epoch makes an update too.
+        starts = sorted(self._by_epoch)
+        return sum(
+            (min(end, epochs) - min(start, epochs)) * math.ceil(batches / self._by_epoch[start])
+            for start, end in pairwise([*starts, epochs])
+        )

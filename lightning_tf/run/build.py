@@ -36,10 +36,7 @@ def build_models(trainer: Trainer, task: Task, method: str, element_spec: Any) -
         method: The step that shows a model built by its first call what it gets.
         element_spec: Of the batches.
     """
-    if not task.configured:
-        task.configure_model()
-        task.configured = True
-
+    task.make_models()
     layers = {name: c for name, c in components(task) if isinstance(c, keras.Layer)}
     if move_variables(all_variables(task)):
         drop_compiled_functions(layers.values())

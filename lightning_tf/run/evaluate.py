@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    trainer: Trainer, task: Task, stage: Stage, found: Checkpoint | None
+    trainer: Trainer, task: Task, stage: Stage, checkpoint: Checkpoint | None
 ) -> dict[str, float]:
     """Build what is missing, load weights, evaluate.
 
@@ -29,7 +29,7 @@ def evaluate(
         trainer: Inside a session.
         task: What to evaluate.
         stage: `VALIDATE` or `TEST`.
-        found: The checkpoint whose weights to take, or None.
+        checkpoint: The checkpoint whose weights to take, or None.
 
     Returns:
         Means over all examples, by name.
@@ -37,10 +37,10 @@ def evaluate(
     trainer.status.enter(stage.name)
     dataset = stage_dataset(trainer, task, stage)
     build_models(trainer, task, stage.step, dataset.element_spec)
-    run_state.load_weights(task, found)
+    run_state.load_weights(task, checkpoint)
 
     loop = evaluation_loop(trainer, task, stage, dataset)
-    trainer.status.count_batches(stage, loop.length)
+    trainer.status.note_num_batches(stage, loop.length)
     return loop.run()
 
 

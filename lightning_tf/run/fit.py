@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from lightning_tf.data.pipeline.shuffle_check import unrepeatable_order
 from lightning_tf.loops.fit_loop import FitLoop
-from lightning_tf.loops.limits import limited
-from lightning_tf.loops.training_data import data_of, training_dataset
+from lightning_tf.loops.training_data import data_of, training_dataset, upcoming_epoch
 from lightning_tf.run import run_state
 from lightning_tf.run.build import build_models
 from lightning_tf.run.evaluate import evaluation_loop
@@ -26,30 +25,35 @@ if TYPE_CHECKING:
 log = logging.getLogger("lightning_tf")
 
 
-def fit(trainer: Trainer, task: Task, found: Checkpoint | None) -> None:
+def fit(trainer: Trainer, task: Task, checkpoint: Checkpoint | None) -> None:
     """Build what is missing, resume, check validation, train.
 
     Args:
         trainer: Inside a session.
         task: What to train.
-        found: The checkpoint to go on from, or None.
+        checkpoint: The checkpoint to go on from, or None.
     """
     hooks = trainer.hooks
-    first = _first_epoch(trainer, task)
+    first = upcoming_epoch(trainer, task)
+    _warn_of_order(trainer, task, first)
 
     # The models come first: optimizers are made for their variables.
     build_models(trainer, task, TRAIN.step, first.element_spec)
     validation = _validation(trainer, task)
     loop = FitLoop(trainer, task, trainer.state.begin_training(trainer, task), validation)
     trainer.state.begin_fit(loop)
+
+    # Before hooks and traces: the compiled step depends on whether the epoch's length is known, and
+    # an interval of validation that no epoch reaches is refused before callbacks act.
     loop.prepare(first)
     hooks("on_optimizers_configured")
 
-    if found is not None:
+    if checkpoint is not None:
         # Some metrics make their variables when they are traced; these are restored too.
         loop.compile(first.element_spec)
-        run_state.resume(trainer, task, found)
+        run_state.resume(trainer, task, checkpoint)
 
+    # Before the hook, which may ask for the stage, as `on_exception` does where it fails.
     trainer.status.enter(TRAIN.name)
     hooks("on_fit_start")
     if validation is not None and not trainer.resumed:
@@ -59,7 +63,7 @@ def fit(trainer: Trainer, task: Task, found: Checkpoint | None) -> None:
     loop.compile(first.element_spec)
     if validation is not None:
         validation.compile()
-        task._metrics = loop.state.metrics.metrics
+        task.take_metrics(loop.training.metrics.metrics)
 
     hooks("on_train_start")
     loop.run()
@@ -67,18 +71,13 @@ def fit(trainer: Trainer, task: Task, found: Checkpoint | None) -> None:
     hooks("on_fit_end")
 
 
-def _first_epoch(trainer: Trainer, task: Task) -> tf.data.Dataset:
-    """Return the batches of the epoch to come; their number is known to schedules from now on."""
-    first = training_dataset(trainer, task, trainer.current_epoch)
-    _, length = limited(first, trainer.limit_train_batches, TRAIN.limit, TRAIN.dataset)
-    trainer.status.count_batches(TRAIN, length)
-
+def _warn_of_order(trainer: Trainer, task: Task, first: tf.data.Dataset) -> None:
+    """Warn where a resumed run would see other batches than this one."""
     warning = unrepeatable_order(
         first, lambda: training_dataset(trainer, task, trainer.current_epoch)
     )
     if warning:
         log.warning(warning)
-    return first
 
 
 def _validation(trainer: Trainer, task: Task) -> EvaluationLoop | None:
@@ -94,7 +93,7 @@ def _validation(trainer: Trainer, task: Task) -> EvaluationLoop | None:
         if trainer.overfit_batches:
             dataset = training_dataset(trainer, task, epoch=0)
         loop = evaluation_loop(trainer, task, VALIDATE, dataset)
-    trainer.status.count_batches(VALIDATE, 0 if loop is None else loop.length)
+    trainer.status.note_num_batches(VALIDATE, 0 if loop is None else loop.length)
     return loop
 
 

@@ -7,12 +7,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lightning_tf.graph.prediction_step import trace_prediction_step
-from lightning_tf.loops.limits import limited, refuse_endless
+from lightning_tf.loops.limits import limited
 from lightning_tf.loops.prediction_loop import PredictionLoop
 from lightning_tf.loops.training_data import stage_dataset
 from lightning_tf.run import run_state
 from lightning_tf.run.build import build_models
-from lightning_tf.run.session import computing, session
+from lightning_tf.run.session import compute_scope, session
 from lightning_tf.stage import PREDICT
 
 if TYPE_CHECKING:
@@ -29,21 +29,15 @@ def predict(trainer: Trainer, task: Task, ckpt_path: CheckpointPath | None) -> I
         task: What predicts.
         ckpt_path: A checkpoint whose weights to take first, or None.
     """
-    with session(trainer, task, PREDICT.name, ckpt_path) as found:
+    with session(trainer, task, PREDICT.name, ckpt_path) as checkpoint:
         trainer.status.enter(PREDICT.name)
-        dataset, length = limited(
-            stage_dataset(trainer, task, PREDICT),
-            trainer.limit_predict_batches,
-            PREDICT.limit,
-            PREDICT.dataset,
-        )
-        refuse_endless(dataset, PREDICT.limit, PREDICT.dataset)
-        trainer.status.count_batches(PREDICT, length)
+        dataset, length = limited(trainer, PREDICT, stage_dataset(trainer, task, PREDICT))
+        trainer.status.note_num_batches(PREDICT, length)
 
-        scope = partial(computing, trainer)
+        scope = partial(compute_scope, trainer)
         with scope():
             build_models(trainer, task, PREDICT.step, dataset.element_spec)
-            run_state.load_weights(task, found)
+            run_state.load_weights(task, checkpoint)
             step = trace_prediction_step(task, dataset.element_spec, trainer.placement)
             loop = PredictionLoop(trainer, step, dataset, length, scope)
         yield from loop.run()

@@ -1,6 +1,5 @@
 """Progress: where a fit is, in epochs, batches and updates."""
 
-import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
@@ -82,27 +81,3 @@ class Progress:
         self.batch = self.phase = 0
         self.epoch_start_step = self.global_step
         self.epoch_closed = False
-
-
-def updates_in_epoch(length: int, every: int) -> int:
-    """Updates of an epoch of `length` batches, an incomplete last window included."""
-    return math.ceil(length / every)
-
-
-def updates_in_epochs(length: int, by_epoch: Mapping[int, int], epochs: int) -> int:
-    """Updates of the first `epochs` epochs of `length` batches.
-
-    Args:
-        length: Batches of an epoch.
-        by_epoch: Batches for each update, by the epoch from which on that holds; 0 is among them.
-        epochs: How many.
-
-    Example:
-        >>> updates_in_epochs(10, {0: 1, 2: 4}, epochs=3)
-        23
-    """
-    starts = [min(start, epochs) for start in sorted(by_epoch)]
-    spans = zip(starts, [*starts[1:], epochs], sorted(by_epoch), strict=True)
-    return sum(
-        (end - begin) * updates_in_epoch(length, by_epoch[start]) for begin, end, start in spans
-    )

@@ -36,6 +36,7 @@ def take_snapshot(trainer: Trainer, task: Task, *, weights_only: bool) -> Snapsh
     }
     if weights_only or trainer.training is None:
         return Snapshot.of(_weights(trainer, task) if trainer.is_global_zero else {}, run)
+
     run["progress"] = trainer.progress.state_dict()
     run["means"] = {} if trainer.training.means is None else trainer.training.means.state()
     run["metrics"] = {"latest": trainer.callback_metrics, "steps": trainer.metric_steps}
@@ -43,55 +44,60 @@ def take_snapshot(trainer: Trainer, task: Task, *, weights_only: bool) -> Snapsh
     run["loggers"] = [[logger.state_key, logger.run_id] for logger in trainer.loggers]
     run["random"] = random_state()
     run["settings"] = trainer.settings
+
     variables = everything(trainer, task)
     if not trainer.is_global_zero:  # writes nothing, but holds parts of what the chief writes
         variables = {k: v for k, v in variables.items() if isinstance(v, SyncOnRead)}
     return Snapshot.of(variables, run)
 
 
-def refuse_unless_whole(found: Checkpoint) -> None:
+def refuse_unless_whole(checkpoint: Checkpoint) -> None:
     """Refuse what a run cannot go on from, before any work starts.
 
     Raises:
         CheckpointError: It holds weights only.
     """
-    if "progress" not in found.run:
-        raise CheckpointError(f"{found.path} holds weights only; fit cannot resume from it.")
+    if "progress" not in checkpoint.run:
+        raise CheckpointError(f"{checkpoint.path} holds weights only; fit cannot resume from it.")
 
 
-def continue_runs(trainer: Trainer, found: Checkpoint) -> None:
+def continue_runs(trainer: Trainer, checkpoint: Checkpoint) -> None:
     """Let the loggers go on with the runs that the checkpoint knows of.
 
     Raises:
         CheckpointError: It names a run that is none, such as a path out of the runs' folder.
     """
-    for logger, (state_key, run_id) in zip(trainer.loggers, found.run["loggers"], strict=False):
+    recorded = checkpoint.run["loggers"]
+    for logger, (state_key, run_id) in zip(trainer.loggers, recorded, strict=False):
         if run_id is None or state_key != logger.state_key:
             continue
         try:
             logger.continue_run(run_id)
         except (TypeError, ValueError) as error:
             raise CheckpointError(
-                f"{found.path}: {state_key} cannot go on with run {run_id!r}: {error}"
+                f"{checkpoint.path}: {state_key} cannot go on with run {run_id!r}: {error}"
             ) from error
 
 
-def resume(trainer: Trainer, task: Task, found: Checkpoint) -> None:
+def resume(trainer: Trainer, task: Task, checkpoint: Checkpoint) -> None:
     """Put a whole run back: variables, positions, running values, callbacks, generators.
 
     Raises:
         CheckpointError: The checkpoint is of another task or of other callbacks, or its plain data
             make no sense.
     """
-    run = found.run
+    run = checkpoint.run
     variables = everything(trainer, task)
-    _check_callbacks(variables, found)
-    if "keras.global_seed_generator" not in found.tensors:  # something else in this process drew
+    _check_callbacks(variables, checkpoint)
+    if "keras.global_seed_generator" not in checkpoint.tensors:
+        # Something else in this process drew; the run that was saved had not.
         variables.pop("keras.global_seed_generator", None)
-    tensors = found.tensors
+
+    tensors = checkpoint.tensors
     if trainer.training is not None:
         tensors = trainer.training.metrics.adapt_state(tensors, "metric.")
-    assign_tensors(variables, tensors, found.path)
+    assign_tensors(variables, tensors, checkpoint.path)
+
     try:
         trainer.progress.load_state_dict(run["progress"])
         if run["means"] and trainer.training is not None and trainer.training.means is not None:
@@ -100,31 +106,52 @@ def resume(trainer: Trainer, task: Task, found: Checkpoint) -> None:
         for callback in trainer.callbacks:
             if callback.state_key in run["callbacks"]:
                 callback.load_state_dict(run["callbacks"][callback.state_key])
+        # Last: nothing that takes its state back may draw from the generators afterwards.
         restore_random_state(run["random"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise CheckpointError(
-            f"{found.path}: its {RUN_FILE} is not what this version writes: {error!r}"
+            f"{checkpoint.path}: its {RUN_FILE} is not what this version writes: {error!r}"
         ) from error
 
 
-def load_weights(task: Task, found: Checkpoint | None) -> None:
+def load_weights(task: Task, checkpoint: Checkpoint | None) -> None:
     """Take the models' variables from a checkpoint, where one is given."""
-    if found is not None:
-        assign_tensors(named_weights(task), found.tensors, found.path)
+    if checkpoint is not None:
+        assign_tensors(named_weights(task), checkpoint.tensors, checkpoint.path)
 
 
-def _check_callbacks(variables: Mapping[str, Any], found: Checkpoint) -> None:
+def everything(trainer: Trainer, task: Task) -> dict[str, Any]:
+    """Return every variable that training moves, by its name in a checkpoint."""
+    variables = _weights(trainer, task)
+
+    training = trainer.training
+    if training is not None:
+        for name, optimizer in training.optimizers.items():
+            variables |= {f"optimizer.{name}.{k}": v for k, v in optimizer.state().items()}
+        variables |= {f"metric.{name}": v for name, v in training.metrics.state().items()}
+
+    for callback in trainer.callbacks:
+        named = callback.variables().items()
+        variables |= {f"{CALLBACK}{callback.state_key}.{k}": v for k, v in named}
+
+    generator = global_seed_generator()
+    if generator is not None:
+        variables["keras.global_seed_generator"] = generator.state
+    return variables
+
+
+def _check_callbacks(variables: Mapping[str, Any], checkpoint: Checkpoint) -> None:
     """Refuse a resume with other callbacks that have variables: it would not be exact."""
     here = {name for name in variables if name.startswith(CALLBACK)}
-    there = {name for name in found.tensors if name.startswith(CALLBACK)}
+    there = {name for name in checkpoint.tensors if name.startswith(CALLBACK)}
     for names, problem in (
         (there - here, "holds {}, which no callback of this Trainer has"),
         (here - there, "does not hold {}, which a callback of this Trainer needs"),
     ):
         if names:
             raise CheckpointError(
-                f"{found.path} {problem.format(min(names))}; resume with the callbacks that it was "
-                "written with."
+                f"{checkpoint.path} {problem.format(min(names))}; resume with the callbacks that "
+                "it was written with."
             )
 
 
@@ -133,20 +160,3 @@ def _weights(trainer: Trainer, task: Task) -> dict[str, Any]:
     for callback in trainer.callbacks:
         weights |= {f"task.{name}": v for name, v in callback.saved_weights().items()}
     return weights
-
-
-def everything(trainer: Trainer, task: Task) -> dict[str, Any]:
-    """Every variable that training moves, by its name in a checkpoint."""
-    variables = _weights(trainer, task)
-    training = trainer.training
-    if training is not None:
-        for name, optimizer in training.optimizers.items():
-            variables |= {f"optimizer.{name}.{k}": v for k, v in optimizer.state().items()}
-        variables |= {f"metric.{name}": v for name, v in training.metrics.state().items()}
-    for callback in trainer.callbacks:
-        own = callback.variables().items()
-        variables |= {f"{CALLBACK}{callback.state_key}.{k}": v for k, v in own}
-    generator = global_seed_generator()
-    if generator is not None:
-        variables["keras.global_seed_generator"] = generator.state
-    return variables

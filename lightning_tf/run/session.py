@@ -50,11 +50,11 @@ def session(
     trainer.state.attach(trainer, task, entry_point)
     try:
         # First: a checkpoint that does not fit must cost nothing.
-        found = _read_checkpoint(trainer, task, entry_point, ckpt_path)
+        checkpoint = _read_checkpoint(trainer, task, entry_point, ckpt_path)
         _set_up(trainer, task, entry_point)
 
         with suppress(GeneratorExit):  # whoever iterated predictions has seen enough
-            yield found
+            yield checkpoint
 
         # Callbacks end before the data are released and before the loggers close.
         trainer.hooks("teardown", entry_point)
@@ -72,7 +72,7 @@ def session(
 
 
 @contextmanager
-def computing(trainer: Trainer) -> Iterator[None]:
+def compute_scope(trainer: Trainer) -> Iterator[None]:
     """Compute in the Trainer's precision and placement, with its numeric checks."""
     with ExitStack() as stack:
         stack.enter_context(use_policy(trainer.precision))
@@ -81,6 +81,16 @@ def computing(trainer: Trainer) -> Iterator[None]:
             tf.debugging.enable_check_numerics()
             stack.callback(tf.debugging.disable_check_numerics)
         yield
+
+
+def find_checkpoint(trainer: Trainer, task: Task, ckpt_path: CheckpointPath) -> Checkpoint | None:
+    """Look a checkpoint up outside an entry point; "last" and "best" are callbacks' words."""
+    # Attached for its callbacks, the default ModelCheckpoint among them: they know the folders.
+    trainer.state.attach(trainer, task, "fit")
+    try:
+        return CheckpointSearch(trainer, task)(ckpt_path)
+    finally:
+        trainer.status.end()
 
 
 def _check(task: Any, entry_point: str) -> None:
@@ -92,15 +102,6 @@ def _check(task: Any, entry_point: str) -> None:
         )
 
 
-def find_checkpoint(trainer: Trainer, task: Task, ckpt_path: CheckpointPath) -> Checkpoint | None:
-    """Look a checkpoint up outside an entry point; "last" and "best" are callbacks' words."""
-    trainer.state.attach(trainer, task, "fit")
-    try:
-        return CheckpointSearch(trainer, task)(ckpt_path)
-    finally:
-        trainer.status.end()
-
-
 def _read_checkpoint(
     trainer: Trainer, task: Task, entry_point: str, ckpt_path: CheckpointPath | None
 ) -> Checkpoint | None:
@@ -108,8 +109,8 @@ def _read_checkpoint(
     if ckpt_path is None:
         return None
 
-    found = _search(trainer, task, ckpt_path)
-    if found is None:
+    checkpoint = _search(trainer, task, ckpt_path)
+    if checkpoint is None:
         if entry_point != "fit":
             raise ConfigurationError(
                 f"ckpt_path={ckpt_path!r}: no checkpoint of this task was ever written."
@@ -117,32 +118,34 @@ def _read_checkpoint(
         log.warning("ckpt_path='last': there is no checkpoint yet; training starts anew.")
         return None
 
-    trainer.status.read_checkpoint(found.path)
+    trainer.status.note_checkpoint(checkpoint.path)
     if trainer.resumed:
-        run_state.refuse_unless_whole(found)
-        run_state.continue_runs(trainer, found)
-    load_task_state(task, found.run, found.path)
-    return found
+        run_state.refuse_unless_whole(checkpoint)
+        run_state.continue_runs(trainer, checkpoint)
+    load_task_state(task, checkpoint.run, checkpoint.path)
+    return checkpoint
 
 
 def _search(trainer: Trainer, task: Task, ckpt_path: CheckpointPath) -> Checkpoint | None:
-    """Look for a checkpoint; of several workers the chief does, and the others read it finds."""
-    workers, found, failure = trainer.workers, None, None
+    """Look for a checkpoint; the chief does, and other workers read what it finds."""
+    workers, checkpoint, failure = trainer.workers, None, None
     if workers.is_chief:
         try:
-            found = CheckpointSearch(trainer, task)(ckpt_path)
+            checkpoint = CheckpointSearch(trainer, task)(ckpt_path)
         except (CheckpointError, ConfigurationError) as error:
             failure = error
+
     # Waits for the chief, which waits for the save under way.
     path, problem = workers.broadcast(
-        [None if found is None else os.path.abspath(found.path), failure and str(failure)]
+        [None if checkpoint is None else os.path.abspath(checkpoint.path), failure and str(failure)]
     )
+
     if failure is not None:
         raise failure
     if problem is not None:
         raise CheckpointError(f"the chief refuses ckpt_path={os.fspath(ckpt_path)!r}: {problem}")
     if workers.is_chief or path is None:
-        return found
+        return checkpoint
     return read_checkpoint(path)
 
 
@@ -159,7 +162,7 @@ def _set_up(trainer: Trainer, task: Task, entry_point: str) -> None:
 
     data = data_of(task)
     data.trainer_seed = trainer.seed or 0
-    data.join(trainer.workers)
+    data.join(trainer.workers)  # before the rest, which the workers may share
     trainer.state.prepare_data(data, entry_point, trainer.workers)
 
     # Loggers choose their folders here; the others follow the chief.

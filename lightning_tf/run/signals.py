@@ -47,8 +47,10 @@ class Signals:
         if threading.current_thread() is not threading.main_thread():
             yield
             return
+
         self._received = self._raised_before = None
         self._before = {number: signal.getsignal(number) for number in _numbers()}
+
         try:
             for number in self._before:
                 signal.signal(number, self._handle)
@@ -90,6 +92,7 @@ class Signals:
         """
         if self._received is None:
             return
+
         name, error = signal.Signals(self._received).name, self._raised_before
         self._received = self._raised_before = None
         log.warning("%s: training ends here; fit(task, ckpt_path='last') goes on.", name)

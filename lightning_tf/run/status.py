@@ -35,7 +35,7 @@ class RunStatus:
     window_start_step: int = 0
     validation_due: bool = False
 
-    def read_checkpoint(self, path: str) -> None:
+    def note_checkpoint(self, path: str) -> None:
         """Note which checkpoint was read; a fit goes on from it."""
         self.ckpt_path = path
         self.resumed = self.entry_point == "fit"
@@ -44,7 +44,7 @@ class RunStatus:
         """Note the chief's log folder."""
         self.chief_log_dir = folder
 
-    def count_batches(self, stage: Stage, count: int | None) -> None:
+    def note_num_batches(self, stage: Stage, count: int | None) -> None:
         """Note how many batches a stage has."""
         self.num_batches[stage.prefix] = count
 

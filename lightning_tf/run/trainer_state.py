@@ -26,6 +26,9 @@ class TrainerState:
     A task with its progress, accumulation and training state outlasts an entry point, so that a
     second fit goes on; another task makes them anew. The status is made anew by every `attach`.
 
+    `RunStatus` says what an entry point is at, `Progress` how far the fit has come, and
+    `TrainingState` holds what training keeps on the device; `run_state` saves and resumes all.
+
     Args:
         accumulate_grad_batches: With which every task begins.
 
@@ -58,7 +61,7 @@ class TrainerState:
         if self.task is not task:
             self._begin(task)
             trainer.records.clear()
-            trainer.add_callbacks(task)
+            trainer.add_default_callbacks(task)
 
         self.status, self.fit_loop = RunStatus(entry_point), None
         task._trainer = trainer

@@ -13,11 +13,10 @@ from lightning_tf.exceptions import DataError
 from lightning_tf.graph.means import mean_values
 from lightning_tf.loops.epoch_iterator import reading_ahead
 from lightning_tf.loops.fit_loop import FitLoop
-from lightning_tf.loops.limits import limited
-from lightning_tf.loops.training_data import training_dataset
+from lightning_tf.loops.training_data import training_dataset, upcoming_epoch
 from lightning_tf.run import run_state
 from lightning_tf.run.build import build_models
-from lightning_tf.run.session import computing
+from lightning_tf.run.session import compute_scope
 from lightning_tf.seed import random_state, restore_random_state
 from lightning_tf.stage import TRAIN
 
@@ -34,7 +33,7 @@ class TrialRun:
     Positions do not move, and no hook, row, checkpoint or log comes of it.
 
     Between `setup` and `on_optimizers_configured` of a fit there is no step yet: one is built for
-    the trial_run, and its optimizers are dropped again. Models are built once, as ever.
+    the trial run, and its optimizers are dropped again. Models are built once, as ever.
 
     Args:
         trainer: In fit.
@@ -64,13 +63,14 @@ class TrialRun:
         trainer, task = self._trainer, self._task
         if self._builds:
             try:
-                self._exits.enter_context(computing(trainer))
+                self._exits.enter_context(compute_scope(trainer))
                 self._build(trainer, task)
             except BaseException:
                 self._leave()
                 raise
         else:
             self._random = random_state()
+
         self._variables = run_state.everything(trainer, task)
         self._values = read_values(self._variables)
         return self
@@ -78,32 +78,12 @@ class TrialRun:
     def __exit__(self, *exception: object) -> None:
         """Put everything back."""
         try:
-            assign_tensors(self._variables, self._values, "the trial_run")
+            assign_tensors(self._variables, self._values, "the trial run")
         finally:
             self._leave()
 
-    def _build(self, trainer: Trainer, task: Task) -> None:
-        dataset = training_dataset(trainer, task, trainer.current_epoch)
-        _, length = limited(dataset, trainer.limit_train_batches, TRAIN.limit, TRAIN.dataset)
-        trainer.status.count_batches(TRAIN, length)  # for schedules
-        build_models(trainer, task, TRAIN.step, dataset.element_spec)
-
-        # As a fit without a trial run has it after building the models.
-        self._random = random_state()
-        self._loop = FitLoop(trainer, task, trainer.state.begin_training(trainer, task), None)
-        self._loop.prepare(dataset)
-        self._loop.compile(dataset.element_spec)
-
-    def _leave(self) -> None:
-        if self._random:
-            restore_random_state(self._random)
-        if self._builds:
-            self._trainer.state.drop_training()
-            self._task._metrics = {}
-        self._exits.close()
-
     def batches(self) -> Iterator[Any]:
-        """The training batches of the current epoch, again and again."""
+        """Return the training batches of the current epoch, again and again."""
         trainer = self._trainer
         dataset = training_dataset(trainer, self._task, trainer.current_epoch)
         return iter(reading_ahead(dataset.repeat()))
@@ -118,10 +98,29 @@ class TrialRun:
             Losses and logged values: means over the update's examples.
         """
         if self._loop is None:
-            raise RuntimeError("a trial_run is entered with `with`")
+            raise RuntimeError("a trial run is entered with `with`")
+
         window, every = self._loop.window, self._trainer.accumulate_grad_batches
         sums = window(batches, every, window.zero, phase=0, every=every).sums.numpy()
         self.examples = int(sums[-1])
         if not self.examples:
             raise DataError("train_dataset is empty: it holds no batch.")
         return mean_values(window.names, sums)
+
+    def _build(self, trainer: Trainer, task: Task) -> None:
+        dataset = upcoming_epoch(trainer, task)
+        build_models(trainer, task, TRAIN.step, dataset.element_spec)
+
+        # As a fit without a trial run has it after building the models.
+        self._random = random_state()
+        self._loop = FitLoop(trainer, task, trainer.state.begin_training(trainer, task), None)
+        self._loop.prepare(dataset)
+        self._loop.compile(dataset.element_spec)
+
+    def _leave(self) -> None:
+        if self._random:
+            restore_random_state(self._random)
+        if self._builds:
+            self._trainer.state.drop_training()
+            self._task.take_metrics({})
+        self._exits.close()

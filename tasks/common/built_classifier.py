@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.keras_internals import producing_layer
 
 SMALLEST_PROBABILITY = 1e-7  # as Keras clips probabilities
 SET_IT_THERE = "the given network brings its own layers: set it there."
@@ -48,8 +49,8 @@ def gives_probabilities(model: keras.Model) -> bool:
     outputs = model.outputs if getattr(model, "outputs", None) else []
     if isinstance(model, keras.Sequential) and model.layers:
         last: Any = model.layers[-1]
-    elif len(outputs) == 1 and hasattr(outputs[0], "_keras_history"):
-        last = outputs[0]._keras_history.operation
+    elif len(outputs) == 1 and isinstance(outputs[0], keras.KerasTensor):
+        last = producing_layer(outputs[0])
     else:
         return False
 

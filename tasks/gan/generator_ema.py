@@ -54,7 +54,7 @@ class GeneratorEMA(Callback):
                 share = tf.cast(decay, value.dtype)
                 average.assign(share * average.value + (1.0 - share) * value)
 
-        optimizer.after_update.append(follow)  # inside the compiled step, after each update
+        optimizer.call_after_update(follow)  # inside the compiled step, after each update
 
 
 def copy_generator(generator: keras.Model) -> keras.Model:

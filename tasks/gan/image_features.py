@@ -121,7 +121,7 @@ def _add_features_output(model: keras.Model) -> keras.Model:
     try:
         last = model.layers[-1] if isinstance(model, keras.Sequential) else None
         if last is None:
-            last = model.outputs[0]._keras_history.operation
+            last = producing_layer(model.outputs[0])
         # A softmax of its own takes logits, not features: the layer before it is the classifier.
         if isinstance(last, (keras.layers.Softmax, keras.layers.Activation)):
             last = producing_layer(last.input)

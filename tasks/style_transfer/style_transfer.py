@@ -250,13 +250,11 @@ class StyleTransfer(Task):
         content = None if image is None else Image.read(image, image_size)
 
         # What only predicts has its weights: it needs no Trainer.
-        if not self.configured:
-            if self.method.trains:
-                raise ConfigurationError(
-                    "stylize before training: call Trainer.fit or from_checkpoint first."
-                )
-            self.configure_model()
-            self.configured = True
+        if self.method.trains and not self.configured:
+            raise ConfigurationError(
+                "stylize before training: call Trainer.fit or from_checkpoint first."
+            )
+        self.make_models()
 
         stylized = self.method.stylize(content)
         if out is not None:

@@ -143,9 +143,7 @@ class TransferLearning(ImageClassification):
 
     def _ensure_built(self) -> BuiltTransfer:
         """Return the model, built now where features are asked for before the first step."""
-        if not self.configured:
-            self.configure_model()
-            self.configured = True
+        self.make_models()
         return self.built
 
     def _extract(self, images: Any) -> tf.Tensor:

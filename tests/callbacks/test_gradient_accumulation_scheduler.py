@@ -6,7 +6,7 @@ from helpers.resumable import TwoParts, assert_resume_is_exact
 from lightning_tf import Callback
 from lightning_tf.callbacks import GradientAccumulationScheduler
 from lightning_tf.exceptions import ConfigurationError
-from lightning_tf.run.progress import updates_in_epochs
+from lightning_tf.run.accumulation_schedule import AccumulationSchedule
 from lightning_tf.tasks import ImageClassification
 
 
@@ -50,7 +50,9 @@ def test_an_accumulation_of_one_gives_the_weights_of_none():
     ("epochs", "expected"), [(0, 0), (1, 10), (2, 20), (3, 23), (5, 29), (6, 30), (9, 33)]
 )
 def test_updates_are_counted_with_each_epochs_own_accumulation(epochs, expected):
-    assert updates_in_epochs(10, {2: 4, 0: 1, 5: 10}, epochs) == expected
+    schedule = AccumulationSchedule(1)
+    schedule.replace({2: 4, 0: 1, 5: 10})
+    assert schedule.updates(10, epochs) == expected
 
 
 def test_the_estimate_and_a_schedule_built_from_it_are_right():

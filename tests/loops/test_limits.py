@@ -8,7 +8,7 @@ from lightning_tf.loops.limits import (
     check_limit,
     is_endless,
     length_of,
-    limited,
+    limit_batches,
     seconds,
 )
 
@@ -45,50 +45,50 @@ def test_lengths_are_known_unknown_or_endless():
     ("limit", "expected"), [(1.0, 10), (0.5, 5), (0.39, 3), (4, 4), (10, 10), (25, 10)]
 )
 def test_a_limit_takes_the_first_batches(limit, expected):
-    dataset, length = limited(numbers(10), limit, "limit_train_batches", "train_dataset")
+    dataset, length = limit_batches(numbers(10), limit, "limit_train_batches", "train_dataset")
     assert length == expected
     assert [int(x) for x in dataset] == list(range(expected))
 
 
 def test_a_count_makes_an_endless_dataset_finite():
-    dataset, length = limited(numbers(3).repeat(), 7, "limit_train_batches", "train_dataset")
+    dataset, length = limit_batches(numbers(3).repeat(), 7, "limit_train_batches", "train_dataset")
     assert length == 7
     assert len(list(dataset)) == 7
 
 
 def test_a_count_leaves_an_unknown_length_unknown():
-    dataset, length = limited(unknown(3), 7, "limit_train_batches", "train_dataset")
+    dataset, length = limit_batches(unknown(3), 7, "limit_train_batches", "train_dataset")
     assert length is None
     assert len(list(dataset)) == 3
 
 
 def test_a_fraction_of_an_unknown_length_is_refused():
     with pytest.raises(ConfigurationError, match=r"limit_train_batches=0\.5: train_dataset"):
-        limited(unknown(3), 0.5, "limit_train_batches", "train_dataset")
+        limit_batches(unknown(3), 0.5, "limit_train_batches", "train_dataset")
 
 
 def test_a_fraction_that_comes_to_no_batch_is_refused():
     with pytest.raises(ConfigurationError, match="of 3 batches is none"):
-        limited(numbers(3), 0.1, "limit_val_batches", "val_dataset")
+        limit_batches(numbers(3), 0.1, "limit_val_batches", "val_dataset")
 
 
 def test_the_fraction_that_the_message_recommends_works():
     for length in (*range(2, 60), 1000, 5000):
         with pytest.raises(ConfigurationError) as caught:
-            limited(numbers(length), 0.5 / length, "limit_val_batches", "val_dataset")
+            limit_batches(numbers(length), 0.5 / length, "limit_val_batches", "val_dataset")
         advice = float(str(caught.value).split("give ")[1].split(" ")[0])
-        _, taken = limited(numbers(length), advice, "limit_val_batches", "val_dataset")
+        _, taken = limit_batches(numbers(length), advice, "limit_val_batches", "val_dataset")
         assert taken >= 1
 
 
 def test_an_empty_dataset_is_refused():
     with pytest.raises(DataError, match="train_dataset is empty"):
-        limited(numbers(0), 1.0, "limit_train_batches", "train_dataset")
+        limit_batches(numbers(0), 1.0, "limit_train_batches", "train_dataset")
 
 
 def test_what_is_no_dataset_is_refused():
     with pytest.raises(DataError, match="list"):
-        limited([1, 2], 1.0, "limit_train_batches", "train_dataset")
+        limit_batches([1, 2], 1.0, "limit_train_batches", "train_dataset")
 
 
 @pytest.mark.parametrize(
