@@ -14,6 +14,31 @@ def is_from_keras_hub(model: Any) -> bool:
     return any(base.__module__.split(".")[0] == "keras_hub" for base in type(model).__mro__)
 
 
+def load_preset(kind: Any, preset: str, **options: Any) -> Any:
+    """Load what a keras-hub class makes of a preset.
+
+    Args:
+        kind: Such as `keras_hub.models.Backbone`.
+        preset: A name of keras-hub, or a folder made by `save_to_preset`; with or without
+            ``keras_hub:``.
+        options: Of `from_preset`.
+
+    Raises:
+        ConfigurationError: It cannot be loaded.
+    """
+    preset = preset.removeprefix(PREFIX)
+    try:
+        return kind.from_preset(preset, **options)
+    except Exception as error:  # whatever the hub's downloader raises: no common base
+        raise ConfigurationError(
+            f"'{PREFIX}{preset}': keras-hub's {kind.__name__} cannot load the preset "
+            f"({type(error).__name__}: {error}). Tried a folder of that name, keras-hub's cache, "
+            f"then its host. Give a folder made by save_to_preset, '{PREFIX}path/to/folder', or a "
+            f"name of keras_hub.models.{kind.__name__.removesuffix('Preprocessor')}.presets with a "
+            "network connection."
+        ) from error
+
+
 def keras_hub_classifier(network: Any, num_classes: int) -> keras.Model:
     """Build a classifier of a preset or a backbone, or return an ImageClassifier as it is.
 
@@ -39,15 +64,8 @@ def keras_hub_classifier(network: Any, num_classes: int) -> keras.Model:
     import keras_hub
 
     if isinstance(network, str):
-        preset = network.removeprefix(PREFIX)
-        try:
-            return keras_hub.models.ImageClassifier.from_preset(preset, num_classes=num_classes)
-        except Exception as error:  # whatever the hub's downloader raises: no common base
-            raise ConfigurationError(
-                f"network {network!r}: keras-hub cannot load the preset {preset!r}: "
-                f"{type(error).__name__}: {error}. Give a folder made by save_to_preset, or a name "
-                "of keras_hub.models.ImageClassifier.presets with a network connection."
-            ) from error
+        kind = keras_hub.models.ImageClassifier
+        return load_preset(kind, network, num_classes=num_classes)
 
     if isinstance(network, keras_hub.models.ImageClassifier):
         return network

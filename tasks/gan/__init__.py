@@ -1,5 +1,3 @@
 """Generate images with adversarial networks."""
 
-from lightning_tf.tasks.gan.gan import GAN
-
-__all__ = ["GAN"]
+from lightning_tf.tasks.gan.gan import GAN as GAN

@@ -1,5 +1,5 @@
 """Classify images with a network trained from nothing."""
 
-from lightning_tf.tasks.image_classification.image_classification import ImageClassification
-
-__all__ = ["ImageClassification"]
+from lightning_tf.tasks.image_classification.image_classification import (
+    ImageClassification as ImageClassification,
+)

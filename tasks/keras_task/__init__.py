@@ -1,5 +1,3 @@
 """Train a model that is compiled and fitted with Keras already."""
 
-from lightning_tf.tasks.keras_task.keras_task import KerasTask
-
-__all__ = ["KerasTask"]
+from lightning_tf.tasks.keras_task.keras_task import KerasTask as KerasTask

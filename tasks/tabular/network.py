@@ -42,7 +42,6 @@ class FeatureNetwork:
     def __init__(
         self,
         units: Sequence[int] = (64, 64),
-        *,
         activation: str | Callable[[Any], Any] = "relu",
         initializer: str | keras.Initializer = "he_normal",
         batch_norm: bool = False,

@@ -79,14 +79,7 @@ class Regression(TabularTask):
         warmup_steps: float = 0,
         weight_decay: float | None = None,
     ) -> None:
-        self.network = FeatureNetwork(
-            units,
-            activation=activation,
-            initializer=initializer,
-            batch_norm=batch_norm,
-            dropout=dropout,
-            scaler=scaler,
-        )
+        self.network = FeatureNetwork(units, activation, initializer, batch_norm, dropout, scaler)
         self.optimizer_settings = OptimizerSettings(
             optimizer, learning_rate, schedule, warmup_steps, weight_decay
         )

@@ -1,5 +1,5 @@
 """Classify texts."""
 
-from lightning_tf.tasks.text_classification.text_classification import TextClassification
-
-__all__ = ["TextClassification"]
+from lightning_tf.tasks.text_classification.text_classification import (
+    TextClassification as TextClassification,
+)

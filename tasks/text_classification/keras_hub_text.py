@@ -9,7 +9,7 @@ from lightning_tf.checks import check_known
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.text.encoded_texts import EncodedTexts
 from lightning_tf.exceptions import ConfigurationError
-from lightning_tf.tasks.common.keras_hub_classifier import PREFIX
+from lightning_tf.tasks.common.keras_hub_classifier import PREFIX, load_preset
 from lightning_tf.tasks.text_classification.classifier import TextClassifier
 
 POOLINGS = ("mean", "cls", "max")
@@ -90,7 +90,9 @@ class KerasHubText(TextClassifier):
             return self._pooled_model(num_classes)
 
         if isinstance(self.network, str):
-            model = self._load(keras_hub.models.TextClassifier, num_classes=num_classes)
+            model = load_preset(
+                keras_hub.models.TextClassifier, self.network, num_classes=num_classes
+            )
         elif self.network.num_classes == num_classes:
             model = self.network
         else:
@@ -113,7 +115,7 @@ class KerasHubText(TextClassifier):
 
         # Of length 1, a text's vector would tell two classes apart by too little for a softmax.
         options = {"pooling_mode": self.pooling, "normalize": False}
-        embedder = self._load(keras_hub.models.TextEmbedder, **options)
+        embedder = load_preset(keras_hub.models.TextEmbedder, self.network, **options)
         embedder.backbone.trainable = not self.frozen
 
         vectors = keras.layers.Dropout(HEAD_DROPOUT, name="classifier_dropout")(embedder.output)
@@ -125,24 +127,12 @@ class KerasHubText(TextClassifier):
 
         if isinstance(self.network, str):
             options = {} if self.max_length is None else {"sequence_length": self.max_length}
-            return self._load(keras_hub.models.TextClassifierPreprocessor, **options)
+            return load_preset(keras_hub.models.TextClassifierPreprocessor, self.network, **options)
 
         preprocessor = self.network.preprocessor
         if self.max_length is not None:
             preprocessor.sequence_length = self.max_length
         return preprocessor
-
-    def _load(self, kind: Any, **options: Any) -> Any:
-        preset = self.network.removeprefix(PREFIX)
-        try:
-            return kind.from_preset(preset, **options)
-        except Exception as error:  # whatever the hub's downloader raises: no common base
-            raise ConfigurationError(
-                f"network {self.network!r}: keras-hub's {kind.__name__} cannot load the preset "
-                f"{preset!r}: {type(error).__name__}: {error}. Give a folder made by "
-                "save_to_preset, as 'keras_hub:path/to/folder', or a name of "
-                "keras_hub.models.TextClassifier.presets with a network connection."
-            ) from error
 
 
 def _check_classifier(network: Any) -> None:

@@ -1,5 +1,5 @@
 """Forecast time series."""
 
-from lightning_tf.tasks.time_series_forecast.time_series_forecast import TimeSeriesForecast
-
-__all__ = ["TimeSeriesForecast"]
+from lightning_tf.tasks.time_series_forecast.time_series_forecast import (
+    TimeSeriesForecast as TimeSeriesForecast,
+)

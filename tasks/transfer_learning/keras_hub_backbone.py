@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.tasks.common.keras_hub_classifier import load_preset
 from lightning_tf.tasks.transfer_learning.preprocessing import to_minus_one_to_one
 
 Loaded = tuple[keras.Model, Callable[[Any], Any], int]
@@ -35,16 +36,7 @@ def load(preset: str) -> Loaded:
             )
         preset = str(folder)
 
-    try:
-        backbone = keras_hub.models.Backbone.from_preset(preset)
-    except Exception as error:  # whatever the hub's downloader raises: no common base
-        raise ConfigurationError(
-            f"backbone 'keras_hub:{preset}': keras-hub cannot load it ({type(error).__name__}: "
-            f"{error}). Tried a folder of that name, keras-hub's cache, then its host. Give a "
-            "folder made by save_to_preset, 'keras_hub:path/to/folder', or a name of "
-            "keras_hub.models.Backbone.presets with a network connection."
-        ) from error
-
+    backbone = load_preset(keras_hub.models.Backbone, preset)
     try:
         converter = keras_hub.layers.ImageConverter.from_preset(preset, dtype="float32")
     except ValueError:  # a folder that holds a backbone and nothing else
