@@ -3,25 +3,15 @@
 from typing import TYPE_CHECKING
 
 from lightning_tf.lazy_exports import lazy_exports
-from lightning_tf.version import __version__
+from lightning_tf.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from lightning_tf.callback import Callback
-    from lightning_tf.data.data_module import DataModule
-    from lightning_tf.logger import Logger
-    from lightning_tf.seed import seed_everything
-    from lightning_tf.task import Task
-    from lightning_tf.trainer import Trainer
-
-__all__ = [
-    "Callback",
-    "DataModule",
-    "Logger",
-    "Task",
-    "Trainer",
-    "__version__",
-    "seed_everything",
-]
+    from lightning_tf.callback import Callback as Callback
+    from lightning_tf.data.data_module import DataModule as DataModule
+    from lightning_tf.logger import Logger as Logger
+    from lightning_tf.seed import seed_everything as seed_everything
+    from lightning_tf.task import Task as Task
+    from lightning_tf.trainer import Trainer as Trainer
 
 # Imported when they are asked for: `lightning-tf launch` needs no TensorFlow.
-__getattr__, __dir__ = lazy_exports(__name__)
+__getattr__, __dir__, __all__ = lazy_exports(__name__)

@@ -10,17 +10,17 @@ from typing import Any
 
 def lazy_exports(
     package: str,
-) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """Make a package's ``__getattr__`` and ``__dir__`` (PEP 562).
+) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
+    """Make a package's ``__getattr__``, ``__dir__`` (PEP 562) and ``__all__``.
 
     The names are those that its ``__init__.py`` imports for type checkers, in the block ``if
-    TYPE_CHECKING``, where editors find them too.
+    TYPE_CHECKING``: each stands once, where editors find it too.
 
     Args:
         package: The package's ``__name__``.
 
     Example:
-        >>> __getattr__, __dir__ = lazy_exports(__name__)
+        >>> __getattr__, __dir__, __all__ = lazy_exports(__name__)
     """
     module = sys.modules[package]
     tree = ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"))
@@ -43,4 +43,4 @@ def lazy_exports(
     def names() -> list[str]:
         return sorted({*vars(module), *modules})
 
-    return find, names
+    return find, names, sorted(modules)

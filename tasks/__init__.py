@@ -8,26 +8,24 @@ from typing import TYPE_CHECKING
 from lightning_tf.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
-    from lightning_tf.tasks.gan.gan import GAN
-    from lightning_tf.tasks.image_classification.image_classification import ImageClassification
-    from lightning_tf.tasks.keras_task.keras_task import KerasTask
-    from lightning_tf.tasks.style_transfer.style_transfer import StyleTransfer
-    from lightning_tf.tasks.tabular.regression import Regression
-    from lightning_tf.tasks.tabular.tabular_classification import TabularClassification
-    from lightning_tf.tasks.text_classification.text_classification import TextClassification
-    from lightning_tf.tasks.time_series_forecast.time_series_forecast import TimeSeriesForecast
-    from lightning_tf.tasks.transfer_learning.transfer_learning import TransferLearning
+    from lightning_tf.tasks.gan.gan import GAN as GAN
+    from lightning_tf.tasks.image_classification.image_classification import (
+        ImageClassification as ImageClassification,
+    )
+    from lightning_tf.tasks.keras_task.keras_task import KerasTask as KerasTask
+    from lightning_tf.tasks.style_transfer.style_transfer import StyleTransfer as StyleTransfer
+    from lightning_tf.tasks.tabular.regression import Regression as Regression
+    from lightning_tf.tasks.tabular.tabular_classification import (
+        TabularClassification as TabularClassification,
+    )
+    from lightning_tf.tasks.text_classification.text_classification import (
+        TextClassification as TextClassification,
+    )
+    from lightning_tf.tasks.time_series_forecast.time_series_forecast import (
+        TimeSeriesForecast as TimeSeriesForecast,
+    )
+    from lightning_tf.tasks.transfer_learning.transfer_learning import (
+        TransferLearning as TransferLearning,
+    )
 
-__all__ = [
-    "GAN",
-    "ImageClassification",
-    "KerasTask",
-    "Regression",
-    "StyleTransfer",
-    "TabularClassification",
-    "TextClassification",
-    "TimeSeriesForecast",
-    "TransferLearning",
-]
-
-__getattr__, __dir__ = lazy_exports(__name__)
+__getattr__, __dir__, __all__ = lazy_exports(__name__)

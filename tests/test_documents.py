@@ -1,5 +1,6 @@
 """The documents name files, targets and arguments that exist, and their examples run."""
 
+import importlib
 import inspect
 import os
 import re
@@ -159,6 +160,15 @@ def test_documents_name_files_of_the_package_that_exist():
         )
         missing = {name for name in named if not (ROOT / name).exists()}
         assert not missing, f"{document.name} names {missing}"
+
+
+@pytest.mark.parametrize("name", ["", ".data", ".tasks", ".callbacks"])
+def test_the_api_page_names_all_that_is_public(name):
+    package = importlib.import_module(f"lightning_tf{name}")
+    page = (ROOT / "docs" / "api.md").read_text()
+    listed = set(re.findall(rf"^::: lightning_tf{re.escape(name)}\.(\w+)$", page, re.MULTILINE))
+    elsewhere = {"": {"layers"}, ".data": {"DataModule"}}.get(name, set())  # of another heading
+    assert listed | elsewhere == {*package.__all__, *elsewhere}
 
 
 def test_every_name_of_the_documents_is_public():
