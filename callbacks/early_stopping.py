@@ -9,6 +9,7 @@ import tensorflow as tf
 from lightning_tf.callbacks.common.monitor_callback import MonitorCallback
 from lightning_tf.checks import checked_integer
 from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.stage import VALIDATE, split_metric
 from lightning_tf.task import Task
 from lightning_tf.trainer import Trainer
 from lightning_tf.variables import all_variables, components, variable_value
@@ -100,7 +101,7 @@ class EarlyStopping(MonitorCallback):
 
         # A training loss that this callback watches is judged by it alone, NaN included.
         is_loss = monitor == "loss" or monitor.endswith("_loss")
-        is_of_training = not monitor.startswith("val_")
+        is_of_training = split_metric(monitor)[0] is not VALIDATE
         self.tolerates_nonfinite_loss = check_finite and is_loss and is_of_training
 
         self._begin()

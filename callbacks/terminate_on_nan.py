@@ -3,6 +3,7 @@
 import math
 
 from lightning_tf.callback import Callback
+from lightning_tf.stage import TRAIN, split_metric
 from lightning_tf.task import Task
 from lightning_tf.trainer import Trainer
 
@@ -42,7 +43,7 @@ class TerminateOnNaN(Callback):
         step = trainer.global_step
         for name, value in trainer.callback_metrics.items():
             is_loss = name == "loss" or name.endswith("_loss")
-            is_fresh = trainer.metric_steps[name] == step and not name.startswith(("val_", "test_"))
+            is_fresh = trainer.metric_steps[name] == step and split_metric(name)[0] is TRAIN
             if is_loss and is_fresh and not math.isfinite(value) and not _may_recover(trainer):
                 trainer.request_stop(f"{name} = {value} at update {step}")
 

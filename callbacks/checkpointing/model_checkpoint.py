@@ -20,6 +20,7 @@ from lightning_tf.exceptions import (
     TerminationRequested,
     nearest,
 )
+from lightning_tf.stage import VALIDATE, split_metric
 from lightning_tf.task import Task
 from lightning_tf.trainer import Trainer
 
@@ -226,7 +227,9 @@ class ModelCheckpoint(CheckpointCallback):
 
         # A checkpoint that needs no value of validation is due at the epoch's end as well.
         if self.save_on_train_epoch_end is None:
-            self._at_epoch_end |= not any(name.startswith("val_") for name in self._needed)
+            self._at_epoch_end |= all(
+                split_metric(name)[0] is not VALIDATE for name in self._needed
+            )
 
         self._is_training, self._is_waiting, self._was_validated = True, False, False
         self._interval_began = time.monotonic()

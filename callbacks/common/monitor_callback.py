@@ -6,6 +6,7 @@ import math
 from lightning_tf.callbacks.common.stateful_callback import StatefulCallback
 from lightning_tf.checks import checked_choice
 from lightning_tf.exceptions import ConfigurationError, nearest
+from lightning_tf.stage import VALIDATE, split_metric
 from lightning_tf.task import Task
 from lightning_tf.trainer import Trainer
 
@@ -51,7 +52,7 @@ class MonitorCallback(StatefulCallback):
         self._mode = checked_choice(f"{type(self).__name__}: mode", mode, MODES)
         self._sign = 1.0 if mode == "min" else -1.0
         at_end = check_on_train_epoch_end
-        self._at_epoch_end = not monitor.startswith("val_") if at_end is None else at_end
+        self._at_epoch_end = split_metric(monitor)[0] is not VALIDATE if at_end is None else at_end
         self.judged_step = -1
         self._warned = False
 

@@ -27,7 +27,7 @@ class IdxFiles(ImageArrays):
         data_dir: The folder that holds ``train-images-idx3-ubyte`` and the other three files, or
             the same names with ``.gz``. None looks in $LIGHTNING_TF_DATA and in `folder` inside it.
         folder: Name of the data set, ``mnist`` by default.
-        usual: Another folder to look in where `data_dir` is None.
+        default_dir: Another folder to look in where `data_dir` is None.
         class_names: A name for each label.
         **options: Those of `ImageArrays`: classes, val_fraction, batch_size, seed, split_seed.
 
@@ -40,13 +40,13 @@ class IdxFiles(ImageArrays):
         data_dir: str | os.PathLike[str] | None = None,
         *,
         folder: str = "mnist",
-        usual: str | None = None,
+        default_dir: str | None = None,
         class_names: list[str] | None = None,
         **options: Any,
     ) -> None:
         """Check and keep the arguments."""
         super().__init__(class_names=class_names, **options)
-        self._data_dir, self._folder, self._usual = data_dir, folder, usual
+        self._data_dir, self._folder, self._default_dir = data_dir, folder, default_dir
 
     def read(self) -> dict[str, Pair]:
         """Read the training and test images: shape (images, height, width, 1), uint8."""
@@ -59,7 +59,7 @@ class IdxFiles(ImageArrays):
         }
 
     def _file(self, prefix: str, kind: str, rank: int) -> NDArray[Any]:
-        folders = data_folders(self._data_dir, *([self._usual] if self._usual else []))
+        folders = data_folders(self._data_dir, *([self._default_dir] if self._default_dir else []))
         # The files themselves may lie in the folder of all data, or in one of the set's name.
         folders = [place for path in folders for place in (path, path / self._folder)]
 

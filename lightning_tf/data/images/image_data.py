@@ -124,7 +124,7 @@ def _source(data: Any, data_dir: Any) -> tuple[type[DataModule], tuple[Any, ...]
 
 
 def _options(source: type[DataModule], data: Any) -> set[str]:
-    # Only what image_data offers: not `usual` of the idx files, nor `val` of arrays.
+    # Only what image_data offers: not `default_dir` of the idx files, nor `val` of arrays.
     known = source_options(source) & set(inspect.signature(image_data).parameters)
     is_named = isinstance(data, str) and data in BUILT_IN  # such a set has its own classes
     return known - {"num_classes", "class_names"} if is_named else known

@@ -64,7 +64,7 @@ class FashionMnist(IdxFiles):
         super().__init__(
             data_dir,
             folder="fashion_mnist",
-            usual="/usr/share/datasets/fashion-mnist",
+            default_dir="/usr/share/datasets/fashion-mnist",
             class_names=[
                 "T-shirt/top",
                 "trouser",
