@@ -7,6 +7,7 @@ import keras
 from lightning_tf.callback import Callback
 from lightning_tf.callbacks.common.metrics_since import metrics_since
 from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.stage import TEST, VALIDATE, Stage, split_metric
 from lightning_tf.task import Task
 from lightning_tf.trainer import Trainer
 from lightning_tf.variables import components
@@ -172,7 +173,7 @@ class KerasAdapter(Callback):
     def on_validation_end(self, trainer: Trainer, task: Task) -> None:
         """Call Keras' on_test_end, with names as in evaluate: without ``val_``."""
         if not trainer.sanity_checking:
-            self.callback.on_test_end(_without_prefix(trainer, "val_"))
+            self.callback.on_test_end(_values_of(trainer, VALIDATE))
 
     def on_test_start(self, trainer: Trainer, task: Task) -> None:
         """Call Keras' on_test_begin."""
@@ -181,7 +182,7 @@ class KerasAdapter(Callback):
 
     def on_test_end(self, trainer: Trainer, task: Task) -> None:
         """Call Keras' on_test_end, with names as in evaluate: without ``test_``."""
-        self.callback.on_test_end(_without_prefix(trainer, "test_"))
+        self.callback.on_test_end(_values_of(trainer, TEST))
 
     # ---- prediction
 
@@ -242,16 +243,13 @@ def _model_of(task: Task) -> tuple[str, Any]:
 
 def _mode_of(task: Task, monitor: str) -> str:
     """Return what ``mode="auto"`` means for a metric of the task; Keras asks its compiled model."""
-    name = monitor.removeprefix("val_")
+    name = split_metric(monitor)[1]
     if name.endswith("loss"):
         return "min"
     directions = {"up": "max", "down": "min"}
     return directions.get(getattr(task.metrics.get(name), "_direction", None) or "", "auto")
 
 
-def _without_prefix(trainer: Trainer, prefix: str) -> dict[str, float]:
-    return {
-        name.removeprefix(prefix): value
-        for name, value in trainer.callback_metrics.items()
-        if name.startswith(prefix)
-    }
+def _values_of(trainer: Trainer, stage: Stage) -> dict[str, float]:
+    pairs = ((split_metric(name), value) for name, value in trainer.callback_metrics.items())
+    return {name: value for (of, name), value in pairs if of is stage}

@@ -10,7 +10,7 @@ from lightning_tf.callback import Callback
 from lightning_tf.callbacks.common.live_bars import LiveBars, format_number
 from lightning_tf.callbacks.common.metrics_since import metrics_since
 from lightning_tf.exceptions import ConfigurationError
-from lightning_tf.stage import split_metric
+from lightning_tf.stage import TEST, VALIDATE, Stage, split_metric
 from lightning_tf.task import Task
 from lightning_tf.trainer import Trainer
 
@@ -177,7 +177,7 @@ class ProgressBar(Callback):
         self._validation_seconds += time.perf_counter() - self._validation_began
         self._end("sanity check" if trainer.sanity_checking else "validation")
         if self._stage == "validate":
-            self._print_table(trainer, "val_")
+            self._print_table(trainer, VALIDATE)
 
     def on_test_start(self, trainer: Trainer, task: Task) -> None:
         """Start the bar."""
@@ -190,7 +190,7 @@ class ProgressBar(Callback):
     def on_test_end(self, trainer: Trainer, task: Task) -> None:
         """Remove the bar and print the metrics."""
         self._end("test")
-        self._print_table(trainer, "test_")
+        self._print_table(trainer, TEST)
 
     def on_predict_start(self, trainer: Trainer, task: Task) -> None:
         """Start the bar."""
@@ -221,8 +221,9 @@ class ProgressBar(Callback):
         if self._bars is not None:
             self._bars.end(name)
 
-    def _print_table(self, trainer: Trainer, prefix: str) -> None:
-        metrics = {n: v for n, v in trainer.callback_metrics.items() if n.startswith(prefix)}
+    def _print_table(self, trainer: Trainer, stage: Stage) -> None:
+        values = trainer.callback_metrics.items()
+        metrics = {name: v for name, v in values if split_metric(name)[0] is stage}
         if self._bars is not None:
             self._bars.table(metrics)
             return

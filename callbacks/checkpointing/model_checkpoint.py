@@ -227,9 +227,8 @@ class ModelCheckpoint(CheckpointCallback):
 
         # A checkpoint that needs no value of validation is due at the epoch's end as well.
         if self.save_on_train_epoch_end is None:
-            self._at_epoch_end |= all(
-                split_metric(name)[0] is not VALIDATE for name in self._needed
-            )
+            stages = [split_metric(name)[0] for name in self._needed]
+            self._at_epoch_end |= VALIDATE not in stages
 
         self._is_training, self._is_waiting, self._was_validated = True, False, False
         self._interval_began = time.monotonic()
