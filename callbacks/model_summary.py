@@ -109,6 +109,8 @@ class ModelSummary(Callback):
         if self.console is not None or not (self.file or sys.stdout).isatty():
             return self.console
 
+        from rich.console import Console
+
         return Console(file=self.file)
 
 

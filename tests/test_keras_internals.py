@@ -46,7 +46,7 @@ def test_a_symbolic_tensor_names_its_layer():
 
 
 def test_a_layer_owns_a_variable_that_was_made_before():
-    layer, variable = keras.layers.Activation("relu"), keras.Variable([1.0])
+    layer, variable = keras.layers.Dense(1), keras.Variable([1.0])
     internals.track_variable(layer, variable)
     assert [id(v) for v in layer.variables] == [id(variable)]
 

@@ -137,6 +137,8 @@ def _text(what: Any) -> str:
     if isinstance(what, str):
         return what
 
+    from rich.console import Console
+
     page = io.StringIO()
     Console(file=page, width=shutil.get_terminal_size().columns).print(what)
     return page.getvalue().rstrip()

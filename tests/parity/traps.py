@@ -40,8 +40,8 @@ class Ordered(ArrayData):
     """Data for the Trainer in the order of the arrays, without shuffling."""
 
     def train_dataset(self, epoch):
-        part = self._part("train")
-        return part.source.batches(part.indices, self.batch_size)
+        split = self._split("train")
+        return split.source.batches(split.indices, self.batch_size)
 
 
 def data(x, y, size):
