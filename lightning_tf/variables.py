@@ -6,11 +6,19 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from lightning_tf.keras_internals import ever_trainable, flat_layers
+from lightning_tf.keras_internals import ever_trainable, flat_layers, wrapped_variable
+
+COMPONENTS = (
+    keras.Layer,
+    keras.Variable,
+    tf.Variable,
+    keras.random.SeedGenerator,
+    tf.random.Generator,
+)
 
 
 def components(owner: object) -> Iterator[tuple[str, Any]]:
-    """Yield the layers, variables and seed generators among an object's attributes.
+    """Yield the layers, variables and random generators among an object's attributes.
 
     Args:
         owner: A task. Lists, tuples and dicts of components are entered; other objects are not.
@@ -23,7 +31,7 @@ def components(owner: object) -> Iterator[tuple[str, Any]]:
 
 
 def _walk(path: str, value: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, (keras.Layer, keras.Variable, tf.Variable, keras.random.SeedGenerator)):
+    if isinstance(value, COMPONENTS):
         yield path, value
     elif isinstance(value, dict):
         for key, item in value.items():
@@ -35,14 +43,31 @@ def _walk(path: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 def _variables_of(component: Any) -> list[Any]:
     if isinstance(component, keras.Layer):
-        return list(component.variables)
-    if isinstance(component, keras.random.SeedGenerator):
+        return [*component.variables, *_untracked(component)]
+    if isinstance(component, (keras.random.SeedGenerator, tf.random.Generator)):
         return [component.state]
     return [component]
 
 
+def _untracked(root: keras.Layer) -> Iterator[Any]:
+    """Yield the variables among layers' attributes that Keras does not track.
+
+    These are variables of TensorFlow, and what a layer took care not to have among its weights,
+    such as the states of a stateful RNN.
+    """
+    tracked = {id(wrapped_variable(variable)) for variable in root.variables}
+    for layer in flat_layers(root):
+        # Not its layers, which come by themselves.
+        for value in vars(layer).values():
+            for _, found in _walk("", value):
+                is_variable = isinstance(found, (keras.Variable, tf.Variable))
+                if is_variable and id(wrapped_variable(found)) not in tracked:
+                    tracked.add(id(wrapped_variable(found)))
+                    yield found
+
+
 def all_variables(owner: object) -> dict[str, Any]:
-    """Return every variable of a task, seed generators included, by a stable name.
+    """Return every variable of a task, random generators included, by a stable name.
 
     Keras numbers layers by how many the process has made before, so a path such as
     ``dense_1/kernel`` differs from one process to the next. The position inside its component and
@@ -118,7 +143,7 @@ def _select(owner: object, select: Callable[[Any], list[Any]]) -> list[Any]:
 def _trainable_now(component: Any) -> list[Any]:
     if isinstance(component, keras.Layer):
         return list(component.trainable_variables)
-    if isinstance(component, keras.random.SeedGenerator):
+    if isinstance(component, (keras.random.SeedGenerator, tf.random.Generator)):
         return []
     return [component] if component.trainable else []
 
