@@ -134,6 +134,16 @@ class Task:
             self.configure_model()
             self.configured = True
 
+    def constant_variables(self) -> list[Any]:
+        """Return variables that steps read and nothing ever moves, such as of a frozen teacher.
+
+        They stand in no checkpoint: whoever builds the task again must bring their values.
+
+        Returns:
+            Layers and variables of Keras or TensorFlow.
+        """
+        return []
+
     def take_metrics(self, metrics: dict[str, Any]) -> None:
         """Update these copies of the metrics from now on; the Trainer calls it for each stage."""
         self._metrics = metrics

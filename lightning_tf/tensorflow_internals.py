@@ -15,6 +15,9 @@ from tensorflow.core.protobuf.config_pb2 import ConfigProto
 from tensorflow.core.protobuf.rewriter_config_pb2 import RewriterConfig
 from tensorflow.python.eager import context
 from tensorflow.python.framework import ops
+from tensorflow.python.framework.auto_control_deps_utils import (
+    get_read_only_resource_input_indices_graph,
+)
 from tensorflow.python.framework.config import (
     is_op_determinism_enabled as is_op_determinism_enabled,  # fused batch normalization is not
 )
@@ -42,6 +45,31 @@ def forget_custom_gradients(names: Iterable[str]) -> None:
     """
     for name in names:
         ops.gradient_registry._registry.pop(name, None)
+
+
+def variables_of(graph: Any) -> list[tuple[Any, bool]]:
+    """Return the variables that a function's graph uses, and whether it may assign each.
+
+    In the order of their first use; the public list of a graph's variables has none. Checkpoints
+    name by it what nothing else names, and the sanity check puts back what validation assigns.
+    """
+    read_only = get_read_only_resource_input_indices_graph(graph)
+    constants = {id(graph.inputs[index]) for index in read_only}
+    variables = {id(variable.handle): variable for variable in graph.variables}
+    return [
+        (variables[id(outside)], id(inside) not in constants)
+        for outside, inside in graph.captures
+        if id(outside) in variables
+    ]
+
+
+def operation_types(graph: Any) -> set[str]:
+    """Return the types of the operations in a function's graph and in the functions it calls.
+
+    The public list stops at the branches of a condition and the body of a loop.
+    """
+    inner = (function.definition.node_def for function in graph._functions.values())
+    return {op.type for op in graph.get_operations()} | {n.op for nodes in inner for n in nodes}
 
 
 def get_call_options() -> context.FunctionCallOptions:

@@ -26,19 +26,29 @@ def components(owner: object) -> Iterator[tuple[str, Any]]:
     Yields:
         Pairs of a path such as ``model`` or ``heads.0`` and the component.
     """
+    yield from _attributes(owner, COMPONENTS)
+
+
+def held_metrics(owner: object) -> dict[str, keras.metrics.Metric]:
+    """Return the metrics among a task's attributes by path, but the current stage's."""
+    found = _attributes(owner, keras.metrics.Metric)
+    return {path: metric for path, metric in found if not path.startswith("_metrics.")}
+
+
+def _attributes(owner: object, kinds: Any) -> Iterator[tuple[str, Any]]:
     for name, value in vars(owner).items():
-        yield from _walk(name, value)
+        yield from _walk(name, value, kinds)
 
 
-def _walk(path: str, value: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, COMPONENTS):
+def _walk(path: str, value: Any, kinds: Any = COMPONENTS) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, kinds):
         yield path, value
     elif isinstance(value, dict):
         for key, item in value.items():
-            yield from _walk(f"{path}.{key}", item)
+            yield from _walk(f"{path}.{key}", item, kinds)
     elif isinstance(value, (list, tuple)):
         for index, item in enumerate(value):
-            yield from _walk(f"{path}.{index}", item)
+            yield from _walk(f"{path}.{index}", item, kinds)
 
 
 def _variables_of(component: Any) -> list[Any]:
@@ -57,13 +67,10 @@ def _untracked(root: keras.Layer) -> Iterator[Any]:
     """
     tracked = {id(wrapped_variable(variable)) for variable in root.variables}
     for layer in flat_layers(root):
-        # Not its layers, which come by themselves.
-        for value in vars(layer).values():
-            for _, found in _walk("", value):
-                is_variable = isinstance(found, (keras.Variable, tf.Variable))
-                if is_variable and id(wrapped_variable(found)) not in tracked:
-                    tracked.add(id(wrapped_variable(found)))
-                    yield found
+        for _, variable in _attributes(layer, (keras.Variable, tf.Variable)):
+            if id(wrapped_variable(variable)) not in tracked:
+                tracked.add(id(wrapped_variable(variable)))
+                yield variable
 
 
 def all_variables(owner: object) -> dict[str, Any]:
@@ -91,9 +98,16 @@ def all_variables(owner: object) -> dict[str, Any]:
     return variables
 
 
-def named_weights(task: object) -> dict[str, Any]:
+def named_weights(task: Any) -> dict[str, Any]:
     """Return a task's variables by their names in a checkpoint."""
-    return {f"task.{name}": variable for name, variable in all_variables(task).items()}
+    constants = {id(variable) for variable in constant_variables(task)}
+    named = all_variables(task).items()
+    return {f"task.{name}": variable for name, variable in named if id(variable) not in constants}
+
+
+def constant_variables(task: Any) -> list[Any]:
+    """Return the variables that a task's `constant_variables` names or holds in layers."""
+    return [v for component in task.constant_variables() for v in _variables_of(component)]
 
 
 def unbuilt_layers(owner: object) -> list[keras.Layer]:
@@ -156,6 +170,14 @@ def _trainable_ever(component: Any) -> list[Any]:
     layers = flat_layers(component)
     ever = {id(variable) for layer in layers for variable in ever_trainable(layer)}
     return [variable for variable in component.variables if id(variable) in ever]
+
+
+def device_copies(variable: Any) -> tuple[tf.Variable, ...]:
+    """Return TensorFlow's variables in one of Keras or TensorFlow: one, or one a replica here."""
+    value = wrapped_variable(variable)
+    if isinstance(value, tf.distribute.DistributedValues):
+        return tuple(value.values)
+    return (value,)
 
 
 def variable_value(variable: Any) -> tf.Tensor:

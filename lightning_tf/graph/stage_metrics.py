@@ -1,19 +1,15 @@
 """StageMetrics: one stage's copies of the metrics that a task configured."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from lightning_tf.distribute.placement import Placement
-from lightning_tf.distribute.sync_on_read import SyncOnRead, aggregate, is_sync_on_read
+from lightning_tf.distribute.sync_on_read import metric_state
 from lightning_tf.distribute.variable_placement import move_variables
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.step_context import current_replica_batch
-
-PARTS = ".replicas"  # ends the name of a tensor that holds one part for each replica
 
 
 class StageMetrics:
@@ -79,36 +75,7 @@ class StageMetrics:
 
     def state(self) -> dict[str, Any]:
         """Return every variable of the metrics by a stable name; sync-on-read ones part by part."""
-        variables = {}
-        for metric_name, metric in self.metrics.items():
-            for index, variable in enumerate(metric.variables):
-                name = f"{metric_name}.{index:04d}"
-                if is_sync_on_read(variable):
-                    variables[f"{name}{PARTS}"] = SyncOnRead(variable, self._workers)
-                else:
-                    variables[name] = variable
-        return variables
-
-    def adapt_state(self, tensors: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
-        """Return saved tensors as `state` names them here, whatever the number of replicas was.
-
-        Args:
-            tensors: By name, of a checkpoint.
-            prefix: Of the names of `state` in it.
-        """
-        adapted = dict(tensors)
-        for name, variable in self.state().items():
-            whole = f"{prefix}{name}".removesuffix(PARTS)
-            parts = tensors.get(f"{whole}{PARTS}")  # (replicas, *shape)
-
-            if isinstance(variable, SyncOnRead):
-                if parts is None or parts.shape[0] != variable.shape[0]:
-                    saved = tensors.get(whole) if parts is None else variable.aggregate(parts)
-                    if saved is not None:
-                        adapted[f"{whole}{PARTS}"] = variable.divide(saved)
-            elif parts is not None:
-                adapted[whole] = aggregate(parts, variable)
-        return adapted
+        return metric_state(self.metrics, self._workers)
 
 
 def _skip_idle_replicas(metric: keras.metrics.Metric) -> None:

@@ -16,6 +16,7 @@ from lightning_tf.graph.means import weighted_sums
 from lightning_tf.graph.stage_metrics import StageMetrics
 from lightning_tf.graph.training_step import Gradients, TrainingStep
 from lightning_tf.optimizers.packed_slots import PackedSlots
+from lightning_tf.tensorflow_internals import operation_types, variables_of
 
 log = logging.getLogger("lightning_tf")
 
@@ -29,6 +30,16 @@ UNSAVED_RANDOM = {
     "RandomGamma",
     "RandomPoissonV2",
     "Multinomial",
+}
+# Operations that change state outside variables.
+UNSAVED_STATE = {
+    "LookupTableImportV2",
+    "LookupTableInsertV2",
+    "LookupTableRemoveV2",
+    "QueueDequeueV2",
+    "QueueDequeueManyV2",
+    "QueueEnqueueV2",
+    "QueueEnqueueManyV2",
 }
 
 
@@ -132,7 +143,7 @@ class Window:
             self._batch = traced.get_concrete_function(element_spec, tf.TensorSpec((), tf.bool))
         release_custom_gradients(self._batch.graph, after=self)
         if step.trains:
-            _warn_of_unsaved_random(self._batch)
+            _warn_of_unsaved(self._batch.graph)
 
         self.zero = (tf.zeros([len(self.names) + 1]),) * 2  # sums, finite
         sums = tf.TensorSpec.from_tensor(self.zero[0])
@@ -173,6 +184,11 @@ class Window:
     def flush(self) -> None:
         """Update from an incomplete window of accumulation."""
         self._flush()
+
+    def variables(self) -> list[tuple[tf.Variable, bool]]:
+        """Return the variables that the step uses, and whether it may assign each."""
+        packed = {id(array) for array in self._slots.variables()}
+        return [each for each in variables_of(self.graph) if id(each[0]) not in packed]
 
     @property
     def graph(self) -> tf.Graph:
@@ -265,12 +281,18 @@ class Window:
         return tf.stack(list(results.values()) or [tf.zeros([])])
 
 
-def _warn_of_unsaved_random(traced: Any) -> None:
-    """Warn where a traced step draws numbers that a resumed run cannot draw again."""
-    drawn = sorted({op.type for op in traced.graph.get_operations()} & UNSAVED_RANDOM)
-    if drawn:
+def _warn_of_unsaved(graph: tf.Graph) -> None:
+    """Warn where a traced step moves what a resumed run cannot put back."""
+    types = operation_types(graph)
+    if drawn := sorted(types & UNSAVED_RANDOM):
         log.warning(
             "training_step draws with %s of tf.random, whose position no checkpoint can hold: a "
             "resumed run will not be exact. Draw with keras.random instead.",
             ", ".join(drawn),
+        )
+    if moved := sorted(types & UNSAVED_STATE):
+        log.warning(
+            "training_step changes a table or a queue (%s), which no checkpoint can hold: a "
+            "resumed run will not be exact. Keep the state in a keras.Variable instead.",
+            ", ".join(moved),
         )

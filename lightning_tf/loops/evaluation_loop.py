@@ -63,6 +63,7 @@ class EvaluationLoop:
                 keeps_last=self.trainer.hooks.watches_batches(self.stage.hook),
                 jit_compile=self.trainer.jit_compile,
             )
+        self.trainer.state.note_step(self.trainer, self.task, self._window)
 
         # What the bar shows of training it shows of validation too.
         shown = self.trainer.prog_bar_metrics

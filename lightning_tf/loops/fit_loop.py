@@ -106,6 +106,7 @@ class FitLoop:
                 jit_compile=self.trainer.jit_compile,
             )
         self.values.follow(self._window)
+        self.trainer.state.note_step(self.trainer, self.task, self._window)
 
     @property
     def window(self) -> Window:

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from lightning_tf.distribute.placement import Placement
 from lightning_tf.keras_internals import SLOT_ATTRIBUTES, decays_weight, slot_index
+from lightning_tf.variables import device_copies
 
 # Above it, copying to and fro costs more than the operations saved (measured on two CPU cores).
 LARGEST_IN_A_GROUP = 2048
@@ -133,6 +134,10 @@ class PackedSlotGroup(SlotGroup):
         for name in self._names:
             self.put(name, super().slot(name))
 
+    def arrays(self) -> list[tf.Variable]:
+        """Return the arrays, of each replica its own."""
+        return [copy for array in self._arrays.values() for copy in device_copies(array)]
+
     def unpack_slots(self) -> None:
         """Copy the arrays to where Keras has the slots."""
         for name in self._names:
@@ -171,6 +176,10 @@ class PackedSlots:
             if len(members) > 1:
                 grouped = [variables[i] for i in members]
                 self._groups.append(PackedSlotGroup(optimizer, grouped))
+
+    def variables(self) -> list[tf.Variable]:
+        """Return the arrays, whose values mean nothing between graph calls."""
+        return [array for group in self._groups for array in group.arrays()]
 
     def find_group(
         self, optimizer: keras.optimizers.Optimizer, variables: list[tf.Variable]

@@ -11,6 +11,7 @@ from lightning_tf.loops.training_data import data_of, training_dataset, upcoming
 from lightning_tf.run import run_state
 from lightning_tf.run.build import build_models
 from lightning_tf.run.evaluate import evaluation_loop
+from lightning_tf.run.step_variables import put_back
 from lightning_tf.seed import random_state, restore_random_state
 from lightning_tf.stage import TRAIN, VALIDATE
 
@@ -49,20 +50,25 @@ def fit(trainer: Trainer, task: Task, checkpoint: Checkpoint | None) -> None:
     hooks("on_optimizers_configured")
 
     if checkpoint is not None:
-        # Some metrics make their variables when they are traced; these are restored too.
+        # Some metrics make their variables when they are traced, and only a traced step tells all
+        # that it uses; these are restored too.
         loop.compile(first.element_spec)
+        if validation is not None:
+            validation.compile()
         run_state.resume(trainer, task, checkpoint)
 
     # Before the hook, which may ask for the stage, as `on_exception` does where it fails.
     trainer.status.enter(TRAIN.name)
     hooks("on_fit_start")
-    if validation is not None and not trainer.resumed:
-        _sanity_check(trainer, validation)
 
-    # Both steps are traced before training, so that every name that can be monitored is known.
+    # Both steps are traced before training, so that every name that can be monitored is known; and
+    # before the sanity check, so that it changes nothing of what tracing draws.
     loop.compile(first.element_spec)
     if validation is not None:
-        validation.compile()
+        window = validation.compile()
+        if trainer.num_sanity_val_steps and not trainer.resumed:
+            with put_back(trainer, task, window):
+                _sanity_check(trainer, validation)
         task.take_metrics(loop.training.metrics.metrics)
 
     hooks("on_train_start")
@@ -99,9 +105,6 @@ def _validation(trainer: Trainer, task: Task) -> EvaluationLoop | None:
 
 def _sanity_check(trainer: Trainer, validation: EvaluationLoop) -> None:
     """Run a few validation batches before training; random numbers go on as if it had not been."""
-    if trainer.num_sanity_val_steps == 0:
-        return
-
     count = None if trainer.num_sanity_val_steps == -1 else trainer.num_sanity_val_steps
     generators = random_state()
     trainer.status.enter("sanity_check")

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from lightning_tf.checkpoint.io import RUN_FILE, Checkpoint, Snapshot, assign_tensors
-from lightning_tf.distribute.sync_on_read import SyncOnRead
+from lightning_tf.distribute.sync_on_read import SyncOnRead, adapt_tensors, metric_state
 from lightning_tf.exceptions import CheckpointError
 from lightning_tf.hyperparameters import checked_state, class_path
 from lightning_tf.keras_internals import global_seed_generator
 from lightning_tf.seed import random_state, restore_random_state
-from lightning_tf.variables import named_weights
+from lightning_tf.variables import held_metrics, named_weights
 
 if TYPE_CHECKING:
     from lightning_tf.task import Task
@@ -93,9 +93,7 @@ def resume(trainer: Trainer, task: Task, checkpoint: Checkpoint) -> None:
         # Something else in this process drew; the run that was saved had not.
         variables.pop("keras.global_seed_generator", None)
 
-    tensors = checkpoint.tensors
-    if trainer.training is not None:
-        tensors = trainer.training.metrics.adapt_state(tensors, "metric.")
+    tensors = adapt_tensors(variables, checkpoint.tensors)
     assign_tensors(variables, tensors, checkpoint.path)
 
     try:
@@ -123,12 +121,15 @@ def load_weights(task: Task, checkpoint: Checkpoint | None) -> None:
 def everything(trainer: Trainer, task: Task) -> dict[str, Any]:
     """Return every variable that training moves, by its name in a checkpoint."""
     variables = _weights(trainer, task)
+    held = metric_state(held_metrics(task), trainer.workers)
+    variables |= {f"task_metric.{name}": v for name, v in held.items()}
 
     training = trainer.training
     if training is not None:
         for name, optimizer in training.optimizers.items():
             variables |= {f"optimizer.{name}.{k}": v for k, v in optimizer.state().items()}
         variables |= {f"metric.{name}": v for name, v in training.metrics.state().items()}
+        variables |= {f"unnamed.{name}": v for name, v in training.unnamed.items()}
 
     for callback in trainer.callbacks:
         named = callback.variables().items()

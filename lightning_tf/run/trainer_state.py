@@ -10,10 +10,12 @@ from lightning_tf.run.accumulation_schedule import AccumulationSchedule
 from lightning_tf.run.build import build_training_state
 from lightning_tf.run.progress import Progress
 from lightning_tf.run.status import RunStatus
+from lightning_tf.run.step_variables import note_step
 
 if TYPE_CHECKING:
     from lightning_tf.data.data_module import DataModule
     from lightning_tf.distribute.workers import Workers
+    from lightning_tf.graph.window import Window
     from lightning_tf.loops.fit_loop import FitLoop
     from lightning_tf.run.training_state import TrainingState
     from lightning_tf.task import Task
@@ -93,6 +95,10 @@ class TrainerState:
     def drop_training(self) -> None:
         """Forget the training state, as a trial run does with the one that it built."""
         self.training = None
+
+    def note_step(self, trainer: Trainer, task: Task, window: Window) -> None:
+        """Take the variables of a compiled step into the run."""
+        note_step(trainer, task, window)
 
     def begin_fit(self, loop: FitLoop) -> None:
         """Take up the loop of a fit."""

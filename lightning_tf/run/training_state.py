@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from lightning_tf.distribute.unsynced_statistics import UnsyncedStatistics
 from lightning_tf.distribute.variable_placement import move_optimizer
@@ -25,12 +25,16 @@ class TrainingState:
         metrics: The training stage's copies of the task's metrics.
         statistics: What replicas keep for themselves.
         means: Of losses and logged values; None until the step is traced.
+        unnamed: Variables that steps use and nothing else of the run names, by a stable name.
+        told_idle: Weights without an optimizer, of which the user was told.
     """
 
     optimizers: dict[str, NamedOptimizer]
     metrics: StageMetrics
     statistics: UnsyncedStatistics
     means: Means | None = None
+    unnamed: dict[str, Any] = field(default_factory=dict)
+    told_idle: set[str] = field(default_factory=set)
 
     def move_here(self, task: Task, placement: Placement) -> None:
         """Take the state back from another Trainer, which may have had the task elsewhere."""

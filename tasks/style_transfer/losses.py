@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
@@ -57,6 +58,11 @@ class StyleLosses:
                 (name, weight * share / total, gram(maps[name]))
                 for name, share in style_layers.items()
             ]
+
+    @property
+    def layers(self) -> list[keras.Layer]:
+        """The layers of the loss network, which never train."""
+        return self._features.layers
 
     def content_targets(self, images: Any) -> Targets:
         """Return the feature maps that `__call__` compares with; images are float in [0, 1]."""

@@ -29,6 +29,10 @@ class StyleFeatures:
     Raises:
         ConfigurationError: A name is unknown, or the weights cannot be had.
 
+    Attributes:
+        layers: Of the network, up to the last one that is compared.
+        smallest_side: Of an image that leaves a pixel in the last layer.
+
     Example:
         >>> features = StyleFeatures("VGG16", None, ["block2_conv1"])
         >>> features(tf.zeros((1, 32, 48, 3)))["block2_conv1"].shape
@@ -46,7 +50,7 @@ class StyleFeatures:
 
         last = max(known.index(name) for name in self._names)
         used = model.layers[1 : last + 2]
-        self._layers = [_replace_pooling(layer, pooling) for layer in used]
+        self.layers = [_replace_pooling(layer, pooling) for layer in used]
         # Each pooling halves the sides, and the last one must leave a pixel.
         self.smallest_side = 2 ** sum(isinstance(each, keras.layers.MaxPooling2D) for each in used)
 
@@ -58,7 +62,7 @@ class StyleFeatures:
         """
         values = self._preprocess(tf.cast(images, tf.float32) * 255.0)
         maps = {}
-        for layer in self._layers:
+        for layer in self.layers:
             values = layer(values)
             if layer.name in self._names:
                 maps[layer.name] = tf.cast(values, tf.float32)  # the losses are float32

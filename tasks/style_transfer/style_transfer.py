@@ -186,6 +186,11 @@ class StyleTransfer(Task):
         """Build what trains or predicts as `model`, and the losses."""
         self.model = self.method.build()
 
+    def constant_variables(self) -> list[Any]:
+        """Return the loss network, of a method that trains and is built."""
+        losses = getattr(self.method, "losses", None)
+        return [] if losses is None else losses.layers
+
     def configure_optimizers(self) -> keras.optimizers.Optimizer:
         """Return the optimizer of the image, or of the network."""
         return self._optimizer.build(self.trainer.estimated_stepping_batches, self.model)

@@ -9,7 +9,7 @@ from helpers.replicated import furthest, trainer_of
 
 from lightning_tf.checkpoint.io import Snapshot, assign_tensors, read_checkpoint, write_checkpoint
 from lightning_tf.distribute.choose_placement import choose_placement
-from lightning_tf.distribute.sync_on_read import SyncOnRead, is_sync_on_read
+from lightning_tf.distribute.sync_on_read import SyncOnRead, adapt_tensors, is_sync_on_read
 from lightning_tf.distribute.workers import Workers
 from lightning_tf.graph.stage_metrics import StageMetrics
 from lightning_tf.variables import all_variables
@@ -58,24 +58,31 @@ def test_a_checkpoint_gives_every_replica_its_own_part_back(tmp_path):
     variable.assign(tf.constant(parts))
     write_checkpoint(tmp_path / "one", Snapshot.of(saved.state(), {}))
     tensors = read_checkpoint(tmp_path / "one").tensors
-    assign_tensors(loaded.state(), loaded.adapt_state(tensors, ""), "one")
+    assign_tensors(loaded.state(), adapt_tensors(loaded.state(), tensors), "one")
     variable = next(v for name, v in loaded.state().items() if "0001" in name)
     np.testing.assert_array_equal(variable.read_value().numpy(), parts)
+
+
+def named(metrics):
+    return {f"m.{name}": variable for name, variable in metrics.state().items()}
 
 
 def test_a_whole_becomes_parts_and_parts_a_whole():
     one, two = stage_metrics(choose_placement("cpu", 1, "auto")), stage_metrics(TWO)
     four = stage_metrics(choose_placement("cpu", 4, "auto"))
     whole = {"m.whole.0000": np.int32(7), "m.whole.0001": np.array([0.5, 2.0], "float32")}
-    assert set(two.adapt_state(whole, "m.")) >= {"m.whole.0000.replicas", "m.whole.0001.replicas"}
-    divided = {k: v for k, v in two.adapt_state(whole, "m.").items() if k.endswith("replicas")}
+    assert set(adapt_tensors(named(two), whole)) >= {
+        "m.whole.0000.replicas",
+        "m.whole.0001.replicas",
+    }
+    divided = {k: v for k, v in adapt_tensors(named(two), whole).items() if k.endswith("replicas")}
     assert divided["m.whole.0000.replicas"].tolist() == [7, 0]
     assert divided["m.whole.0001.replicas"].tolist() == [[0.5, 2.0], [0.0, 0.0]]
-    again = one.adapt_state(divided, "m.")
+    again = adapt_tensors(named(one), divided)
     for name, value in whole.items():
         np.testing.assert_array_equal(again[name], value)
         assert again[name].dtype == value.dtype
-    wider = four.adapt_state(divided, "m.")
+    wider = adapt_tensors(named(four), divided)
     assert wider["m.whole.0000.replicas"].tolist() == [7, 0, 0, 0]
 
 

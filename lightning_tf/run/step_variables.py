@@ -1,0 +1,138 @@
+"""The variables that a compiled step uses, beside those that the run knows by name."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from lightning_tf.checkpoint.io import assign_tensors, read_values
+from lightning_tf.distribute.sync_on_read import SyncOnRead
+from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.keras_internals import global_seed_generator
+from lightning_tf.run.run_state import everything
+from lightning_tf.stage import TRAIN
+from lightning_tf.variables import (
+    constant_variables,
+    device_copies,
+    named_weights,
+    trainable_variables,
+)
+
+if TYPE_CHECKING:
+    from lightning_tf.graph.window import Window
+    from lightning_tf.run.training_state import TrainingState
+    from lightning_tf.task import Task
+    from lightning_tf.trainer import Trainer
+
+log = logging.getLogger("lightning_tf")
+
+
+def note_step(trainer: Trainer, task: Task, window: Window) -> None:
+    """Take the variables of a compiled step into the run, so that none moves unsaved.
+
+    What no attribute of the task leads to (a model in a helper object, a variable of a module) is
+    saved, resumed and put back after a trial run with the rest, by the order in which the step
+    uses it, and is told. So is a weight that no optimizer updates.
+
+    Args:
+        trainer: In an entry point.
+        task: Whose step it is.
+        window: The compiled step.
+
+    Raises:
+        ConfigurationError: The step assigns what the task calls constant.
+    """
+    method, used = window.step.method, window.variables()
+    constants = _handles(constant_variables(task))
+    for variable, assigned in used:
+        if assigned and id(variable.handle) in constants:
+            raise ConfigurationError(
+                f"{method} assigns {variable.name}, which {type(task).__name__}.constant_variables "
+                "returned; leave it out there, so that checkpoints hold it."
+            )
+
+    known = everything(trainer, task)
+    handles = _handles([*known.values(), *window.metrics.state().values()]) | constants
+    unnamed = [v for v, _ in used if id(v.handle) not in handles]
+
+    training = trainer.training
+    if trainer.entry_point == "fit" and training is not None:
+        for variable in unnamed:
+            training.unnamed[f"{len(training.unnamed):04d}.{_short(variable)}"] = variable
+        if unnamed:
+            log.warning(
+                "%s uses %s, which no attribute of the task leads to: a resumed fit has it, but "
+                "optimizers, test, from_checkpoint and export do not. Make it, or the layer that "
+                "holds it, an attribute of the task; what never changes belongs into "
+                "Task.constant_variables.",
+                method,
+                _names(unnamed),
+            )
+        if method == TRAIN.step:
+            _tell_idle(training, task, {id(v.handle) for v, _ in used})
+    elif unnamed and trainer.ckpt_path is not None:
+        log.warning(
+            "%s uses %s, which no attribute of the task leads to: the checkpoint's values are not "
+            "loaded. Make it, or the layer that holds it, an attribute of the task.",
+            method,
+            _names(unnamed),
+        )
+
+
+@contextmanager
+def put_back(trainer: Trainer, task: Task, window: Window) -> Iterator[None]:
+    """Put back, after the ``with`` block, every variable of the run that a step assigns.
+
+    And what hooks draw from where they give no seed.
+    """
+    assigned = {id(variable.handle) for variable, moves in window.variables() if moves}
+    if (generator := global_seed_generator()) is not None:
+        assigned |= _handles([generator.state])
+    variables = {n: v for n, v in everything(trainer, task).items() if _handles([v]) & assigned}
+    values = read_values(variables)
+    yield
+    assign_tensors(variables, values, window.step.method)
+
+
+def _tell_idle(training: TrainingState, task: Task, used: set[int]) -> None:
+    """Tell once of each weight that the step uses, and no optimizer updates, though it trains."""
+    owned = _handles(v for optimizer in training.optimizers.values() for v in optimizer.variables)
+    trainable = _handles(trainable_variables(task))
+    idle = [
+        name.removeprefix("task.")
+        for name, variable in named_weights(task).items()
+        if _handles([variable]) & used & trainable - owned
+    ]
+
+    new = [name for name in idle if name not in training.told_idle]
+    training.told_idle.update(new)
+    if new:
+        log.warning(
+            "no optimizer updates %s, which training_step uses: name the attribute in "
+            "configure_optimizers, or set trainable = False.",
+            _list(new),
+        )
+
+
+def _handles(variables: Iterable[Any]) -> set[int]:
+    return {id(copy.handle) for variable in variables for copy in _copies(variable)}
+
+
+def _copies(variable: Any) -> Iterator[Any]:
+    yield from variable.copies if isinstance(variable, SyncOnRead) else device_copies(variable)
+
+
+def _short(variable: Any) -> str:
+    # Layers' names differ between processes, a variable's own does not.
+    return str(variable.name).split(":")[0].split("/")[-1]
+
+
+def _names(variables: list[Any]) -> str:
+    return _list([str(variable.name).split(":")[0] for variable in variables])
+
+
+def _list(names: list[str]) -> str:
+    rest = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + rest

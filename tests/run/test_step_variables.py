@@ -1,0 +1,234 @@
+"""Every variable that a step moves is saved, resumed and put back, or told."""
+
+import logging
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from helpers.boring import BoringData, BoringTask, fitted, quiet
+from helpers.resumable import bits, everything
+
+from lightning_tf import Callback, ConfigurationError
+from lightning_tf.run.run_state import everything as variables_of
+
+SHARED = {}  # a module's state, as programs have it
+
+
+class Counts(keras.layers.Layer):
+    """Counts its training calls in a variable that Keras does not track."""
+
+    def build(self, shape):
+        self.calls = tf.Variable(0.0, trainable=False)
+
+    def call(self, x, training=False):
+        if training:
+            self.calls.assign_add(1.0)
+        return x + 0.01 * self.calls
+
+
+class Helper:
+    """An object of the user's, which is no layer."""
+
+
+class Stateful(BoringTask):
+    """Moves variables at every place where a user may keep one."""
+
+    places = ("stateful_rnn", "layer", "task", "list", "generator", "metric", "helper", "module")
+
+    def __init__(self, place, draws_in_validation=False):
+        super().__init__(BoringData(batch_size=16))
+        self.place, self.draws_in_validation = place, draws_in_validation
+
+    def configure_model(self):
+        super().configure_model()
+        self.rnn = keras.Sequential(
+            [keras.Input(batch_shape=(16, 4, 8)), keras.layers.LSTM(2, stateful=True)]
+        )
+        self.counts = Counts()
+        self.total = tf.Variable(0.0)
+        self.totals = {"of": [keras.Variable(0.0, trainable=False)]}
+        self.generator = tf.random.Generator.from_seed(3)
+        self.running = keras.metrics.Mean()
+        self.helper = Helper()
+        self.helper.total = tf.Variable(0.0, trainable=False)
+        SHARED["total"] = tf.Variable(0.0, trainable=False)
+
+    def moved(self, x):
+        """Move the place's state, and return a scalar that depends on it."""
+        if self.place == "stateful_rnn":
+            return tf.reduce_mean(self.rnn(tf.reshape(x, (16, 4, 8))))
+        if self.place == "layer":
+            return tf.reduce_mean(self.counts(x, training=True))
+        if self.place == "generator":
+            return self.generator.normal([])
+        if self.place == "metric":
+            self.running.update_state(x)
+            return self.running.result()
+        variable = {
+            "task": self.total,
+            "list": self.totals["of"][0],
+            "helper": self.helper.total,
+            "module": SHARED["total"],
+        }[self.place]
+        variable.assign(variable + tf.reduce_mean(x))
+        return tf.convert_to_tensor(variable)
+
+    def training_step(self, batch):
+        return super().training_step(batch) * (1.0 + self.moved(batch[0]))
+
+    def validation_step(self, batch):
+        loss = BoringTask.training_step(self, batch)
+        return loss + self.moved(batch[0]) if self.draws_in_validation else loss
+
+    def configure_optimizers(self):
+        return {"model": keras.optimizers.SGD(0.1)}
+
+
+def resumed(task, path, **arguments):
+    trainer = Trainer(**quiet(**arguments))
+    trainer.fit(task, ckpt_path=path)
+    return trainer
+
+
+NEXT_TO_THE_MODEL = {"limit_val_batches": 0, "seed": 5, "max_epochs": 3}
+
+
+@pytest.mark.filterwarnings("ignore:.*stateful")
+@pytest.mark.parametrize("place", Stateful.places)
+def test_a_resumed_run_has_the_state_wherever_it_is_kept(place, tmp_path):
+    whole = fitted(Stateful(place), **NEXT_TO_THE_MODEL)
+    first = fitted(Stateful(place), **{**NEXT_TO_THE_MODEL, "max_steps": 6})
+    first.save_checkpoint(tmp_path / "c")
+    again = resumed(Stateful(place), tmp_path / "c", **NEXT_TO_THE_MODEL)
+    assert everything(again) == everything(whole)
+
+
+@pytest.mark.parametrize("place", Stateful.places)
+def test_the_sanity_check_leaves_no_trace_where_validation_moves_state(place):
+    runs = [
+        fitted(Stateful(place, True), max_epochs=2, seed=5, num_sanity_val_steps=steps)
+        for steps in (0, 2)
+    ]
+    assert everything(runs[0]) == everything(runs[1])
+
+
+class Tries(Callback):
+    logs_metrics = False
+
+    def on_train_start(self, trainer, task):
+        before = bits(variables_of(trainer, task))
+        with trainer.trial_run(task) as trial_run:
+            batches = trial_run.batches()
+            for _ in range(3):
+                trial_run.update(batches)
+            assert bits(variables_of(trainer, task)) != before
+        assert bits(variables_of(trainer, task)) == before
+
+
+@pytest.mark.parametrize("place", Stateful.places)
+def test_a_trial_run_puts_the_state_back(place):
+    fitted(Stateful(place), callbacks=[Tries()], **{**NEXT_TO_THE_MODEL, "max_epochs": 1})
+
+
+@pytest.mark.parametrize("place", Stateful.places)
+def test_only_what_no_attribute_leads_to_is_told(place, caplog):
+    fitted(Stateful(place), **{**NEXT_TO_THE_MODEL, "max_epochs": 1})
+    told = [r.getMessage() for r in caplog.records if "no attribute of the task" in r.getMessage()]
+    assert len(told) == (place in ("helper", "module"))
+    assert all("training_step uses Variable" in message for message in told)
+
+
+def test_weights_that_no_optimizer_updates_are_told_once(caplog):
+    class Forgets(Stateful):
+        def training_step(self, batch):
+            x = batch[0] + self.shift
+            return super().training_step((x, batch[1]))
+
+        def configure_model(self):
+            super().configure_model()
+            self.shift = keras.Variable(np.zeros(32, "float32"), name="shift")
+            self.unused = keras.Variable(1.0)
+
+    fitted(Forgets("layer"), **NEXT_TO_THE_MODEL)
+    told = [r.getMessage() for r in caplog.records if "no optimizer" in r.getMessage()]
+    assert len(told) == 1
+    assert "no optimizer updates shift.0000.shift, which training_step uses" in told[0]
+
+
+class Taught(BoringTask):
+    """A frozen teacher, which stands in no checkpoint."""
+
+    def configure_model(self):
+        super().configure_model()
+        self.teacher = keras.Sequential([keras.Input((32,)), keras.layers.Dense(2)])
+        self.teacher.trainable = False
+
+    def constant_variables(self):
+        return [self.teacher]
+
+    def training_step(self, batch):
+        return super().training_step(batch) + tf.reduce_mean(self.teacher(batch[0]) ** 2)
+
+
+def test_constant_variables_stand_in_no_checkpoint_and_are_not_told(tmp_path, caplog):
+    caplog.set_level(logging.INFO, "lightning_tf")
+    trainer = fitted(Taught(), max_epochs=1, seed=1)
+    assert not [name for name in variables_of(trainer, trainer.task) if "teacher" in name]
+    assert "teacher" not in caplog.text
+    trainer.save_checkpoint(tmp_path / "c")
+    resumed(Taught(), tmp_path / "c", max_epochs=2, seed=1)
+
+
+def test_a_step_that_assigns_what_is_called_constant_is_refused():
+    class Lies(Stateful):
+        def constant_variables(self):
+            return [self.total]
+
+    with pytest.raises(ConfigurationError, match="training_step assigns Variable:0, which Lies"):
+        fitted(Lies("task"), **NEXT_TO_THE_MODEL)
+
+
+def test_a_test_with_a_checkpoint_tells_which_weights_it_does_not_load(tmp_path, caplog):
+    trainer = fitted(Stateful("helper", True), max_epochs=1, seed=1)
+    trainer.save_checkpoint(tmp_path / "c")
+    caplog.clear()
+    trainer.test(trainer.task, ckpt_path=tmp_path / "c")
+    assert "test_step uses Variable, which no attribute of the task leads to" in caplog.text
+    assert "are not loaded" in caplog.text
+
+
+@pytest.mark.distributed
+@pytest.mark.parametrize("place", ["list", "metric"])
+def test_state_beside_the_model_resumes_on_replicas(place, tmp_path):
+    devices = {"accelerator": "cpu", "devices": 2}
+    whole = fitted(Stateful(place), **NEXT_TO_THE_MODEL, **devices)
+    first = fitted(Stateful(place), **{**NEXT_TO_THE_MODEL, "max_steps": 6}, **devices)
+    first.save_checkpoint(tmp_path / "c")
+    again = resumed(Stateful(place), tmp_path / "c", **NEXT_TO_THE_MODEL, **devices)
+    assert everything(again) == everything(whole)
+
+
+def test_tables_that_a_step_changes_are_told(caplog):
+    class Tables(BoringTask):
+        def configure_model(self):
+            super().configure_model()
+            self.table = tf.lookup.experimental.MutableHashTable(tf.int64, tf.float32, 0.0)
+
+        def training_step(self, batch):
+            self.table.insert(tf.constant([1], tf.int64), tf.constant([2.0]))
+            return super().training_step(batch)
+
+    fitted(Tables(), max_epochs=1)
+    assert "LookupTableInsertV2" in caplog.text
+
+
+def test_random_numbers_of_tensorflow_are_told_inside_a_branch_too(caplog):
+
+    class Branches(BoringTask):
+        def training_step(self, batch):
+            noise = tf.cond(batch[0][0, 0] > 0.0, lambda: tf.random.normal([]), lambda: 0.0)
+            return super().training_step(batch) + 0.0 * noise
+
+    fitted(Branches(), max_epochs=1)
+    assert "RandomStandardNormal of tf.random" in caplog.text
