@@ -78,7 +78,7 @@ class FolderLogger(Logger):
 
     def _save_when_due(self, metrics: Iterable[str], step: int) -> None:
         """Save after a row of validation, and whenever enough updates have passed."""
-        waited = step - self._saved_step
-        if waited >= self.flush_every_n_steps or any(name.startswith("val/") for name in metrics):
+        unsaved = step - self._saved_step
+        if unsaved >= self.flush_every_n_steps or any(name.startswith("val/") for name in metrics):
             self.save()
             self._saved_step = step

@@ -69,7 +69,7 @@ def test_predict_writes_a_row_for_each_example(fitted, capsys):
     assert main(["predict", *options(fitted), *arguments]) == 0
     (file,) = capsys.readouterr().out.split("written: ")[1:]
     table = pd.read_csv(file.strip())
-    assert table.shape[0] == 269  # the digits of the test part
+    assert table.shape[0] == 269  # the digits of the test split
     np.testing.assert_allclose(table.iloc[:, 1:].sum(axis=1), 1.0, rtol=1e-5)
 
 
