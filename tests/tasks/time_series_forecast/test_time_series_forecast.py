@@ -82,14 +82,14 @@ def test_every_network_takes_a_step(network, options):
     task = small(network, history=8, horizon=2, units=4, dropout=0.1, **options)
     trainer = fitted(task, max_steps=3, limit_val_batches=0, seed=0)
     assert np.isfinite(trainer.callback_metrics["loss"])
-    assert task.small(wave()[:8], steps=2).shape == (2, 1)
+    assert task.forecast(wave()[:8], steps=2).shape == (2, 1)
 
 
 def test_quantiles_are_in_order_and_hold_their_share():
     task = small(quantiles=(0.1, 0.5, 0.9), data=wave(600))
     metrics = fitted(task, max_epochs=12, seed=0).test(task)
     assert 0.55 < metrics["test_coverage"] <= 1.0
-    low, middle, high = np.moveaxis(task.small(wave(600), steps=6), -1, 0)
+    low, middle, high = np.moveaxis(task.forecast(wave(600), steps=6), -1, 0)
     assert (low <= middle).all()
     assert (middle <= high).all()
     assert (high - low).mean() > 0.01
@@ -134,7 +134,7 @@ def test_what_is_known_of_the_future_of_several_series_is_used(tmp_path):
     }
     table = pd.read_csv(path)
     small, large = (
-        task.small(table[table.shop == name], 2, known=[[0.0], [1.0]], series=name)
+        task.forecast(table[table.shop == name], 2, known=[[0.0], [1.0]], series=name)
         for name in ("small", "large")
     )
     assert 5 < small.mean() < 40
@@ -146,7 +146,7 @@ def test_several_targets_are_forecast_together():
     both = np.stack([wave(), -2 * wave(seed=1)], axis=1)
     task = small(data=both)
     fitted(task, max_epochs=15, seed=0)
-    forecast = task.small(both[:200], steps=6)
+    forecast = task.forecast(both[:200], steps=6)
     np.testing.assert_allclose(forecast, both[200:206], atol=0.6)
 
 
@@ -182,7 +182,7 @@ def test_a_target_comes_back_from_what_the_network_gives(transform, scaler):
     task.transform.fit(task.data.store, ends, history=24, horizon=6, season=1)
     inputs, y = next(iter(task.data.test_dataset()))
     target = task.transform.target(y, inputs["past"], inputs["series"])
-    back = task.built.small(target, inputs)
+    back = task.built.forecast(target, inputs)
     np.testing.assert_allclose(back, y, rtol=1e-5)
     if scaler == "standard":
         assert abs(float(tf.reduce_mean(task.transform.past(inputs["past"], inputs["series"])))) < 3
@@ -191,10 +191,10 @@ def test_a_target_comes_back_from_what_the_network_gives(transform, scaler):
 def test_a_forecast_beyond_the_horizon_rolls_on(trained):
     task, *_ = trained
     history = wave()[:120]
-    long = task.small(history, steps=15)
+    long = task.forecast(history, steps=15)
     assert long.shape == (15, 1)
-    np.testing.assert_array_equal(long[:6], task.small(history, steps=6))
-    again = task.small(np.concatenate([history, long[:6, 0]]), steps=6)
+    np.testing.assert_array_equal(long[:6], task.forecast(history, steps=6))
+    again = task.forecast(np.concatenate([history, long[:6, 0]]), steps=6)
     np.testing.assert_allclose(long[6:12], again, rtol=1e-6)
 
 
@@ -229,13 +229,13 @@ SERVED = """
 import json, sys
 import tensorflow as tf
 exported = tf.saved_model.load(sys.argv[1])
-print(json.dumps(exported.small(tf.constant(json.loads(sys.argv[2]))).numpy().tolist()))
+print(json.dumps(exported.forecast(tf.constant(json.loads(sys.argv[2]))).numpy().tolist()))
 """
 FRESH = """
 import json, sys
 from lightning_tf.tasks import TimeSeriesForecast
 task = TimeSeriesForecast.from_checkpoint(sys.argv[1], data=None)
-print(json.dumps(task.small(json.loads(sys.argv[2])[0], 6).tolist()))
+print(json.dumps(task.forecast(json.loads(sys.argv[2])[0], 6).tolist()))
 """
 
 
@@ -254,7 +254,7 @@ def in_a_fresh_process(code, *arguments):
 def test_an_exported_model_and_a_checkpoint_forecast_in_the_units_of_the_data(tmp_path, trained):
     task, trainer, _ = trained
     history = wave()[:24, np.newaxis]
-    expected = task.small(history, steps=6)
+    expected = task.forecast(history, steps=6)
     past = json.dumps([history.tolist()])
     task.export(tmp_path / "model")
     trainer.save_checkpoint(tmp_path / "c", weights_only=True)
@@ -302,7 +302,7 @@ def test_mixed_precision_forecasts_in_float32(network, precision):
     task = small(network)
     trainer = fitted(task, max_epochs=12, precision=precision, seed=0)
     assert trainer.test(task)["test_mase"] < 1.5
-    assert task.small(wave(), steps=6).dtype == np.float32
+    assert task.forecast(wave(), steps=6).dtype == np.float32
 
 
 def test_the_loggers_get_the_baselines_and_images():
@@ -391,11 +391,11 @@ def test_returns_of_what_is_not_positive_are_refused():
 )
 def test_a_history_that_cannot_be_forecast_from_is_told(trained, history, options, message):
     with pytest.raises((ConfigurationError, DataError), match=message):
-        trained[0].small(history, **{"steps": 2, **options})
+        trained[0].forecast(history, **{"steps": 2, **options})
 
 
 def test_nothing_can_be_asked_before_there_is_a_model(tmp_path):
-    for ask in (lambda t: t.export(tmp_path / "m"), lambda t: t.small(wave(), 1)):
+    for ask in (lambda t: t.export(tmp_path / "m"), lambda t: t.forecast(wave(), 1)):
         with pytest.raises(ConfigurationError, match=r"no model yet|before the models are made"):
             ask(small())
     with pytest.raises(ConfigurationError, match="data is None"):
