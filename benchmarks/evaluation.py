@@ -167,8 +167,8 @@ def times(batches: int, runs: int) -> dict[str, float]:
                 f"prediction, graph calls of {WINDOW} batches": seconds(bare.predict),
                 "prediction, a graph call a batch": seconds(bare.predict_each),
             }
-            for name, taken in seconds_of.items():
-                microseconds.setdefault(name, []).append(taken / batches * 1e6)
+            for name, elapsed in seconds_of.items():
+                microseconds.setdefault(name, []).append(elapsed / batches * 1e6)
     return {name: statistics.median(values[1:]) for name, values in microseconds.items()}
 
 

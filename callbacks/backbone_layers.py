@@ -52,8 +52,8 @@ class BackboneLayers:
         first = 0 if layers is None else _first_of_the_top(children, layers, "layers", path)
         # The root is left out where it contains the head, which must not freeze with it.
         root_layers = [root] if head is None else []
-        found = (*root_layers, *_with_sublayers(children))
-        self.all = list({id(layer): layer for layer in found}.values())  # each once
+        selected = (*root_layers, *_with_sublayers(children))
+        self.all = list({id(layer): layer for layer in selected}.values())  # each once
         self.before = [layer.trainable for layer in self.all]
 
         known = {layer.name: layer for layer in self.all}
@@ -109,7 +109,7 @@ def resolve(task: Any, path: str) -> keras.Layer:
     """
     target, walked = task, type(task).__name__
     for part in path.split("."):
-        known = _parts(target)
+        known = _named_children(target)
         if part not in known and isinstance(getattr(target, part, None), keras.Layer):
             known[part] = getattr(target, part)  # a property, as keras-hub's `backbone`
         if part not in known:
@@ -121,12 +121,12 @@ def resolve(task: Any, path: str) -> keras.Layer:
     if not isinstance(target, keras.Layer):
         raise ConfigurationError(
             f"{OWNER}(backbone={path!r}) is a {type(target).__name__}; name a layer or a model."
-            f"{nearest(path, _parts(target))}"
+            f"{nearest(path, _named_children(target))}"
         )
     return target
 
 
-def _parts(owner: Any) -> dict[str, Any]:
+def _named_children(owner: Any) -> dict[str, Any]:
     """Return what a path may name next: attributes, keys or positions, and layers of a layer."""
     if isinstance(owner, dict):
         return {str(key): value for key, value in owner.items()}

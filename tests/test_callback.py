@@ -84,10 +84,10 @@ class Sums(Callback):
 
 def test_a_callback_acts_after_every_update_and_its_variables_are_resumed(tmp_path):
     numbers = [1, 2, 3, 4, 5, 6]
-    part = Sums()
-    trainer = fitted(NumberTask(NumberData(numbers)), max_steps=4, callbacks=[part])
+    sums = Sums()
+    trainer = fitted(NumberTask(NumberData(numbers)), max_steps=4, callbacks=[sums])
     trainer.save_checkpoint(tmp_path / "four")
-    assert float(part.total) == -(1 + 3 + 6 + 10)
+    assert float(sums.total) == -(1 + 3 + 6 + 10)
     rest = Sums()
     again = Trainer(**quiet(max_epochs=1, callbacks=[rest]))
     again.fit(NumberTask(NumberData(numbers)), ckpt_path=tmp_path / "four")

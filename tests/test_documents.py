@@ -124,10 +124,10 @@ def test_the_page_for_lightning_users_names_every_argument_and_every_hook():
     arguments, hooks = text.split("## Arguments of the Trainer")[1].split("## Hooks")
     named = re.findall(r"^\| `(\w+)` \|", arguments, re.MULTILINE)
     assert named == list(inspect.signature(Trainer).parameters)
-    own = {name for name in vars(Callback) if name.startswith("on_")} | {"setup", "teardown"}
+    known = {name for name in vars(Callback) if name.startswith("on_")} | {"setup", "teardown"}
     rows = [row for row in hooks.splitlines() if row.startswith("| `") and "not here" not in row]
     first = {name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[1])}
-    assert first - {"on_save_checkpoint", "on_load_checkpoint"} == own
+    assert first - {"on_save_checkpoint", "on_load_checkpoint"} == known
 
 
 def test_every_page_is_in_the_navigation():

@@ -48,10 +48,10 @@ def ran_by_onnx(path):
 
 def ran_by_litert(path):
     interpreter = tf.lite.Interpreter(model_path=str(path))
-    (given,) = interpreter.get_input_details()
-    interpreter.resize_tensor_input(given["index"], X.shape)
+    (tensor,) = interpreter.get_input_details()
+    interpreter.resize_tensor_input(tensor["index"], X.shape)
     interpreter.allocate_tensors()
-    interpreter.set_tensor(given["index"], X.astype("float32"))
+    interpreter.set_tensor(tensor["index"], X.astype("float32"))
     interpreter.invoke()
     return interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
 
@@ -136,6 +136,6 @@ def test_int8_weights_predict_nearly_the_same():
     assert 0 < np.abs(after - before).max() < 0.1 * np.abs(before).max()
 
 
-def test_what_has_nothing_to_quantise_says_so():
+def test_what_has_nothing_to_quantize_says_so():
     with pytest.raises(ConfigurationError, match="no built layer that Keras can quantise"):
         BoringTask().quantize()

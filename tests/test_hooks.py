@@ -34,11 +34,11 @@ class NotingTask(NumberTask):
 
 def test_callbacks_come_first_then_the_task_and_checkpoints_last(tmp_path):
     notes = []
-    given = [NotesAndSaves("checkpoint", notes), Notes("first", notes), Notes("second", notes)]
+    callbacks = [NotesAndSaves("checkpoint", notes), Notes("first", notes), Notes("second", notes)]
     fitted(
         NotingTask(NumberData([1]), notes),
         max_epochs=1,
-        callbacks=given,
+        callbacks=callbacks,
         enable_checkpointing=True,
         default_root_dir=tmp_path,
     )

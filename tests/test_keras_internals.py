@@ -18,9 +18,9 @@ def nested_model():
 
 def test_flat_layers_enter_nested_models_and_name_each_before_its_parts():
     model = nested_model()
-    found = internals.flat_layers(model)
-    assert found[0] is model
-    assert sum(isinstance(layer, keras.layers.Dense) for layer in found) == 3
+    layers = internals.flat_layers(model)
+    assert layers[0] is model
+    assert sum(isinstance(layer, keras.layers.Dense) for layer in layers) == 3
     assert model not in internals.flat_layers(model, include_self=False)
     direct = internals.flat_layers(model, include_self=False, recursive=False)
     assert sum(isinstance(layer, keras.layers.Dense) for layer in direct) == 1
@@ -115,7 +115,7 @@ def test_a_replaced_update_is_called_by_apply_and_gone_afterwards():
     optimizer = keras.optimizers.SGD(1.0, weight_decay=0.5)
     optimizer.build([variable])
     gradient = [tf.constant([1.0])]
-    with internals.replaced_update(optimizer, lambda *given: calls.append(given)):
+    with internals.replaced_update(optimizer, lambda *arguments: calls.append(arguments)):
         optimizer.apply(gradient, [variable])
     assert len(calls) == 1
     assert variable.numpy().tolist() == [1.0]

@@ -68,7 +68,7 @@ def test_the_wheel_holds_exactly_the_files_of_the_three_folders(wheel):
     assert built == expected
 
 
-def test_the_wheel_has_the_version_and_the_licence_of_the_package(wheel):
+def test_the_wheel_has_the_version_and_the_license_of_the_package(wheel):
     (name,) = (name for name in wheel.namelist() if name.endswith("METADATA"))
     metadata = message_from_bytes(wheel.read(name))
     assert metadata["Version"] == lightning_tf.__version__

@@ -16,8 +16,8 @@ def task():
 def rows_of(table):
     """Name to (seconds, calls)."""
     pattern = r"^(.+?)\s+(-?\d+\.\d+)\s+-?\d+\.\d%\s+(\d*)$"
-    found = re.findall(pattern, table, re.MULTILINE)
-    return {name: (float(seconds), int(calls or 0)) for name, seconds, calls in found}
+    rows = re.findall(pattern, table, re.MULTILINE)
+    return {name: (float(seconds), int(calls or 0)) for name, seconds, calls in rows}
 
 
 def test_the_table_says_where_the_time_went(tmp_path, capsys):

@@ -467,9 +467,9 @@ def test_a_bad_value_is_an_error_at_once_that_names_argument_and_value(argument)
     (name, value), *_ = argument.items()
     with pytest.raises(ConfigurationError) as caught:
         Trainer(**quiet(**argument))
-    told = str(caught.value)
-    assert name.split("_")[0] in told
-    assert repr(value[0] if isinstance(value, list) else value).split(" at 0x")[0] in told
+    message = str(caught.value)
+    assert name.split("_")[0] in message
+    assert repr(value[0] if isinstance(value, list) else value).split(" at 0x")[0] in message
 
 
 def test_an_unknown_argument_is_pythons_own_error():

@@ -3,17 +3,13 @@
 import csv
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from lightning_tf.callbacks.loggers.csv_table import CSVTable
 from lightning_tf.callbacks.loggers.curves import draw_curves
 from lightning_tf.callbacks.loggers.folder_logger import FolderLogger
-from lightning_tf.callbacks.loggers.image_annotations import draw_annotations
-from lightning_tf.callbacks.loggers.image_grid import draw_image_grid
 from lightning_tf.callbacks.loggers.run_folder import RunFolder
 from lightning_tf.task import Task
 from lightning_tf.trainer import Trainer
@@ -105,9 +101,9 @@ class CSVLogger(FolderLogger):
             self._table = CSVTable(self._make_folder() / METRICS, ("epoch",))
         return self._table
 
-    def _path(self, kind: str, name: str, step: int, suffix: str) -> Path:
+    def _path(self, kind: str, name: str, step: int, suffix: str = ".png") -> Path:
         self._make_folder()
-        return self.folder.file(kind, name, step, suffix)
+        return super()._path(kind, name, step, suffix)
 
     # ---- what a run reports
 
@@ -129,21 +125,6 @@ class CSVLogger(FolderLogger):
         table.add(step, metrics)
         self._save_when_due(metrics, step)
 
-    def log_images(
-        self,
-        name: str,
-        images: np.ndarray,
-        step: int,
-        captions: Sequence[str] | None = None,
-        masks: Sequence[Mapping[str, Any]] | None = None,
-        boxes: Sequence[Mapping[str, Any]] | None = None,
-    ) -> None:
-        """Write one grid with all images and their captions, masks and boxes."""
-        if self._enabled:
-            # Drawn first: images that are refused leave no folder.
-            grid = draw_image_grid(*draw_annotations(images, captions, masks, boxes))
-            grid.save(self._path("images", name, step, ".png"))
-
     def log_table(
         self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], step: int
     ) -> None:
@@ -152,12 +133,6 @@ class CSVLogger(FolderLogger):
             path = self._path("tables", name, step, ".csv")
             with path.open("w", newline="", encoding="utf-8") as file:
                 csv.writer(file).writerows([columns, *rows])
-
-    def log_figure(self, name: str, figure: Any, step: int) -> None:
-        """Write a figure as PNG."""
-        if self._enabled:
-            path = self._path("figures", name, step, ".png")
-            figure.savefig(path, dpi=120, bbox_inches="tight")
 
     def log_file(self, name: str, path: str, step: int) -> None:
         """Write where the file stands."""

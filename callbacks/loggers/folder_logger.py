@@ -1,7 +1,13 @@
 """FolderLogger: what loggers that write files into a run's folder have in common."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from lightning_tf.callbacks.loggers.image_annotations import draw_annotations
+from lightning_tf.callbacks.loggers.image_grid import draw_image_grid
 from lightning_tf.callbacks.loggers.run_folder import RunFolder
 from lightning_tf.checks import checked_integer
 from lightning_tf.logger import Logger
@@ -11,6 +17,8 @@ from lightning_tf.trainer import Trainer
 
 class FolderLogger(Logger):
     """Writes into a `RunFolder`; in a resumed run it continues in the folder of the run before.
+
+    Images and figures become PNG files.
 
     Args:
         folder: Chosen when an entry point begins, and shared with loggers of other kinds.
@@ -73,12 +81,43 @@ class FolderLogger(Logger):
             self._run = run
             self._start_run()
 
+    def log_images(
+        self,
+        name: str,
+        images: np.ndarray,
+        step: int,
+        captions: Sequence[str] | None = None,
+        masks: Sequence[Mapping[str, Any]] | None = None,
+        boxes: Sequence[Mapping[str, Any]] | None = None,
+    ) -> None:
+        """Write one grid with all images and their captions, masks and boxes."""
+        if self._enabled:
+            # Drawn first: images that are refused leave no folder.
+            grid = draw_image_grid(*draw_annotations(images, captions, masks, boxes))
+            path = self._path("images", name, step)
+            grid.save(path)
+            texts = None if captions is None else list(captions)
+            self._note_file("images", name, step, path, captions=texts)
+
+    def log_figure(self, name: str, figure: Any, step: int) -> None:
+        """Write a figure as PNG."""
+        if self._enabled:
+            path = self._path("figures", name, step)
+            figure.savefig(path, dpi=120, bbox_inches="tight")
+            self._note_file("figure", name, step, path)
+
+    def _path(self, kind: str, name: str, step: int, suffix: str = ".png") -> Path:
+        return self.folder.file(kind, name, step, suffix)
+
+    def _note_file(self, kind: str, name: str, step: int, path: Path, **content: Any) -> None:
+        """Take note of a file that was written."""
+
     def _start_run(self) -> None:
         """Forget the files of an earlier run."""
 
     def _save_when_due(self, metrics: Iterable[str], step: int) -> None:
         """Save after a row of validation, and whenever enough updates have passed."""
-        waited = step - self._saved_step
-        if waited >= self.flush_every_n_steps or any(name.startswith("val/") for name in metrics):
+        unsaved = step - self._saved_step
+        if unsaved >= self.flush_every_n_steps or any(name.startswith("val/") for name in metrics):
             self.save()
             self._saved_step = step

@@ -4,7 +4,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,6 @@ import numpy as np
 from lightning_tf.callbacks.loggers.csv_logger import CURVES, METRICS
 from lightning_tf.callbacks.loggers.curves import draw_curves
 from lightning_tf.callbacks.loggers.folder_logger import FolderLogger
-from lightning_tf.callbacks.loggers.image_annotations import draw_annotations
-from lightning_tf.callbacks.loggers.image_grid import draw_image_grid
 from lightning_tf.callbacks.loggers.run_folder import RunFolder
 from lightning_tf.task import Task
 from lightning_tf.trainer import Trainer
@@ -181,23 +179,6 @@ class JSONLinesLogger(FolderLogger):
         self._add("metrics", step, dict(metrics))
         self._save_when_due(metrics, step)
 
-    def log_images(
-        self,
-        name: str,
-        images: np.ndarray,
-        step: int,
-        captions: Sequence[str] | None = None,
-        masks: Sequence[Mapping[str, Any]] | None = None,
-        boxes: Sequence[Mapping[str, Any]] | None = None,
-    ) -> None:
-        """Write one grid with all images, captions, masks and boxes, and a line with its path."""
-        if self._enabled:
-            path = self.folder.file("images", name, step, ".png")
-            draw_image_grid(*draw_annotations(images, captions, masks, boxes)).save(path)
-            texts = None if captions is None else list(captions)
-            content = {"name": name, "path": self._relative(path), "captions": texts}
-            self._add("images", step, content)
-
     def log_table(
         self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], step: int
     ) -> None:
@@ -205,19 +186,14 @@ class JSONLinesLogger(FolderLogger):
         content = {"columns": list(columns), "rows": [list(row) for row in rows]}
         self._add("table", step, {"name": name, **content})
 
-    def log_figure(self, name: str, figure: Any, step: int) -> None:
-        """Write a figure as PNG, and a line with its path."""
-        if self._enabled:
-            path = self.folder.file("figures", name, step, ".png")
-            figure.savefig(path, dpi=120, bbox_inches="tight")
-            self._add("figure", step, {"name": name, "path": self._relative(path)})
-
     def log_file(self, name: str, path: str, step: int) -> None:
         """Write a line with the file's path."""
         self._add("file", step, {"name": name, "path": os.path.abspath(path)})
 
-    def _relative(self, path: Path) -> str:
-        return path.relative_to(self.folder.make()).as_posix()
+    def _note_file(self, kind: str, name: str, step: int, path: Path, **content: Any) -> None:
+        """Write a line with the file's path."""
+        relative = path.relative_to(self.folder.make()).as_posix()
+        self._add(kind, step, {"name": name, "path": relative, **content})
 
 
 def _plain(value: Any) -> Any:

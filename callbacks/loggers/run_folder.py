@@ -85,13 +85,13 @@ class RunFolder:
         """
         # Only those before it, so that of several the first one decides for all.
         before = trainer.loggers[: trainer.loggers.index(logger)]
-        taken = [getattr(other, "folder", None) for other in before if type(other) is type(logger)]
+        used = [getattr(other, "folder", None) for other in before if type(other) is type(logger)]
 
         for other in before:
             folder = getattr(other, "folder", None)
             if (
                 isinstance(folder, RunFolder)
-                and folder not in taken  # two loggers of a kind would write the same files
+                and folder not in used  # two loggers of a kind would write the same files
                 and folder.parent(trainer) == self.parent(trainer)
                 and self.version in (None, folder.version)
             ):

@@ -325,8 +325,8 @@ class WandbLogger(HistogramLogger, WandbMediaLogger):
         if not self._enabled:
             return
 
-        judged = {k: v for k, v in values.items() if k in self.best.modes or _is_judged(k)}
-        better = self.best.update(judged, step)
+        candidates = {k: v for k, v in values.items() if k in self.best.modes or _has_best(k)}
+        better = self.best.update(candidates, step)
         if better:
             summary = {f"best/{self.prefix}{name}": value for name, value in better.items()}
             summary |= {f"best/{self.prefix}{name}_step": step for name in better}
@@ -398,7 +398,7 @@ def _histogram(wandb: Any, *, histogram: Histogram) -> Any:
     return wandb.Histogram(np_histogram=histogram)
 
 
-def _is_judged(name: str) -> bool:
+def _has_best(name: str) -> bool:
     """Return whether the best value matters: that of a few training batches is chance."""
     return name.startswith(("val/", "test/")) or name.endswith("_epoch")
 

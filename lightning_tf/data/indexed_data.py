@@ -155,7 +155,7 @@ class IndexedData(DataModule):
     def _dataset(
         self, stage: str, epoch: int = 0, batch: int = 0, input_shard: InputShard | None = None
     ) -> tf.data.Dataset | None:
-        """Return the batches of a stage, or a worker's part of each."""
+        """Return the batches of a stage, or a worker's shard of each."""
         split = self._split(stage)
         if stage == "predict":
             split = split or self._split("test")

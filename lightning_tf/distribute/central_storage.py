@@ -50,7 +50,7 @@ class CentralStorage(keras.StatelessScope):  # type: ignore[misc]
         return wrapped_variable(variable) if value is None else value
 
     def movements(self, examples: tf.Tensor, fraction: tf.Tensor) -> list[tf.Tensor | None]:
-        """Return what each of `assigned` moves by on this replica, to be summed over replicas.
+        """Return what each of `assigned` moves by on this replica, to be reduced over replicas.
 
         Args:
             examples: Of this replica, as `ReplicaBatch` counts them.
@@ -99,7 +99,7 @@ def assign_central(
 
     Args:
         variables: Its `assigned`.
-        movements: Summed over replicas.
+        movements: Reduced over replicas.
         others: Of any replica.
     """
     for variable, movement, other in zip(variables, movements, others, strict=True):

@@ -106,7 +106,7 @@ class Placement(ABC):
 
     @abstractmethod
     def apply_context(self) -> AbstractContextManager[Any]:
-        """Return the context in which a Keras optimizer applies gradients that are summed."""
+        """Return the context in which a Keras optimizer applies reduced gradients."""
 
     # ---- in the graph, on a replica
 

@@ -54,7 +54,7 @@ class TrainingStep:
             replica_batch: The replica's; None on one device.
 
         Returns:
-            Losses, logged values, and gradients by optimizer, not yet summed over replicas.
+            Losses, logged values, and gradients by optimizer, not yet reduced over replicas.
         """
         minimized: dict[str, list[tf.Tensor]] = {}
         tape = tf.GradientTape(persistent=len(self.optimizers) > 1)
@@ -99,7 +99,7 @@ class TrainingStep:
         return name_losses(losses), context.logged or {}, gradients
 
     def update(self, gradients: Gradients, ready: tf.Tensor) -> None:
-        """Update from gradients that are summed over replicas."""
+        """Update from gradients that are reduced over replicas."""
         for name, gradient in gradients.items():
             self._optimizer(name).update(gradient, ready)
 

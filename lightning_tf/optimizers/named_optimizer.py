@@ -142,7 +142,7 @@ class NamedOptimizer:
         accumulate, clip, apply.
 
         Args:
-            gradients: One for each of `variables`, of the scaled loss, summed over replicas; None
+            gradients: One for each of `variables`, of the scaled loss, reduced over replicas; None
                 where the loss does not depend on the variable.
             ready: Boolean scalar, whether this batch completes its window of accumulation.
 

@@ -56,6 +56,6 @@ def evaluation_loop(
         raise ConfigurationError(f"{stage.limit}=0 leaves nothing to evaluate.")
 
     training = trainer.training
-    taken = set() if training is None else {id(m) for m in training.metrics.metrics.values()}
-    metrics = StageMetrics(task, taken, trainer.placement)
+    claimed = set() if training is None else {id(m) for m in training.metrics.metrics.values()}
+    metrics = StageMetrics(task, claimed, trainer.placement)
     return EvaluationLoop(trainer, task, stage, metrics, dataset)

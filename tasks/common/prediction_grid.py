@@ -65,10 +65,10 @@ def take_examples(
         stage: train, val or test.
         count: How many at most.
     """
-    part = (data.splits or {}).get(stage) if isinstance(data, IndexedData) else None
-    if part is not None:  # only the chosen examples are read
-        chosen = part.indices[spread_evenly(len(part.indices), count)]
-        dataset = part.source.batches(chosen, len(chosen))
+    split = (data.splits or {}).get(stage) if isinstance(data, IndexedData) else None
+    if split is not None:  # only the chosen examples are read
+        chosen = split.indices[spread_evenly(len(split.indices), count)]
+        dataset = split.source.batches(chosen, len(chosen))
     else:
         dataset = data.dataset_for(stage)
         if dataset is None:
@@ -131,8 +131,8 @@ def prediction_figure(
 
 
 def _draw_image(axes: Any, image: NDArray[np.floating], heat_map: Any) -> None:
-    grey = image.shape[-1] == 1
-    axes.imshow(image[..., 0] if grey else image[..., :3], cmap="gray", vmin=0.0, vmax=1.0)
+    is_gray = image.shape[-1] == 1
+    axes.imshow(image[..., 0] if is_gray else image[..., :3], cmap="gray", vmin=0.0, vmax=1.0)
     axes.set_xticks([])
     axes.set_yticks([])
     if heat_map is None:

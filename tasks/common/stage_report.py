@@ -10,7 +10,7 @@ from lightning_tf.trainer import Trainer
 
 
 class StageReport(Callback):
-    """Reports on the validation part when training ends, and on the test part after every test.
+    """Reports on the validation split when training ends, and on the test split after every test.
 
     Without a logger there is nobody to report to, and nothing is computed.
     """
@@ -18,12 +18,12 @@ class StageReport(Callback):
     logs_metrics = False
 
     def on_fit_end(self, trainer: Trainer, task: Any) -> None:
-        """Report on the validation part, unless there is none."""
+        """Report on the validation split, unless there is none."""
         if trainer.loggers and trainer.num_val_batches != 0:
             self.report(trainer, task, "val")
 
     def on_test_end(self, trainer: Trainer, task: Any) -> None:
-        """Report on the test part."""
+        """Report on the test split."""
         if trainer.loggers:
             self.report(trainer, task, "test")
 

@@ -17,7 +17,7 @@ MOST_FRAMES = 60  # of the animation; 64 images of 28 x 28 take about 25 kB a fr
 FRAME_MILLISECONDS = 250
 LAST_FRAME_MILLISECONDS = 2000
 LEAST_SIDE = 32  # smaller images are enlarged
-GAP, GREY = 2, 96  # pixels between images, and their value
+GAP, GRAY = 2, 96  # pixels between images, and their value
 INTERPOLATIONS = 8
 NO_FRAMES: dict[str, Any] = {"frames": [], "stride": 1, "taken": 0, "last_step": -1}
 
@@ -48,7 +48,7 @@ class SampleGrid(Callback):
         return {
             "frames": self.frames,
             "stride": self.stride,
-            "taken": self._taken,
+            "taken": self._grids,
             "last_step": self._last_step,
         }
 
@@ -56,7 +56,7 @@ class SampleGrid(Callback):
         """Take the frames back."""
         self.frames: list[str] = list(state["frames"])
         self.stride: int = state["stride"]
-        self._taken, self._last_step = state["taken"], state["last_step"]
+        self._grids, self._last_step = state["taken"], state["last_step"]
 
     def on_train_start(self, trainer: Trainer, task: Any) -> None:
         """Begin another animation where training begins."""
@@ -99,9 +99,9 @@ class SampleGrid(Callback):
         trainer.log_images("samples", images, captions=task.sample_captions(self.count))
         self._last_step = trainer.global_step
 
-        if self._taken % self.stride == 0:
+        if self._grids % self.stride == 0:
             self.frames.append(_encode_png(image_grid(images)))
-        self._taken += 1
+        self._grids += 1
         if len(self.frames) >= MOST_FRAMES:  # checkpoints and the file stay of bounded size
             self.frames, self.stride = self.frames[::2], 2 * self.stride
 
@@ -129,7 +129,7 @@ def image_grid(images: NDArray[np.floating], columns: int | None = None) -> Imag
     high, wide = height * scale + GAP, width * scale + GAP
 
     # Every cell is an image with a grey line below and to the right of it.
-    cells = np.full((rows * columns, high, wide, channels), GREY, np.uint8)
+    cells = np.full((rows * columns, high, wide, channels), GRAY, np.uint8)
     cells[:count, :-GAP, :-GAP] = np.round(np.clip(large, 0.0, 1.0) * 255.0)
     cells = cells.reshape(rows, columns, high, wide, channels)
     grid = cells.transpose(0, 2, 1, 3, 4).reshape(rows * high, columns * wide, channels)

@@ -104,9 +104,9 @@ class BuiltImageClassifier(BuiltClassifier):
 
 
 def _try(built: BuiltImageClassifier, spec: ImageSpec) -> None:
-    grey = tf.fill([1, *spec.input_shape], 127.5)
+    gray = tf.fill([1, *spec.input_shape], 127.5)
     try:
-        outputs = built.model(built.inputs(grey), training=False)
+        outputs = built.model(built.inputs(gray), training=False)
     except (TypeError, ValueError, tf.errors.InvalidArgumentError) as error:
         raise ConfigurationError(
             f"network {built.model.name!r} cannot take the data's images of shape "

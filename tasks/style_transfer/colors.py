@@ -36,8 +36,8 @@ def match_colors(style: Any, contents: Any) -> tf.Tensor:
 
 def luminance(images: Any) -> Any:
     """Return grey images of three equal channels; float, shape (..., 3)."""
-    grey = tf.reduce_sum(tf.cast(images, tf.float32) * TO_YIQ[0], -1, keepdims=True)  # (..., 1)
-    return tf.repeat(grey, 3, axis=-1)
+    gray = tf.reduce_sum(tf.cast(images, tf.float32) * TO_YIQ[0], -1, keepdims=True)  # (..., 1)
+    return tf.repeat(gray, 3, axis=-1)
 
 
 def match_luminance(
@@ -47,9 +47,9 @@ def match_luminance(
 
     Source: as of `match_colors`, section 3.2.
     """
-    grey, target = np.asarray(luminance(style)), np.asarray(luminance(content))
-    scale = target.std() / max(float(grey.std()), SMALLEST_VARIANCE)
-    matched: NDArray[np.float32] = (grey - grey.mean()) * scale + target.mean()
+    gray, target = np.asarray(luminance(style)), np.asarray(luminance(content))
+    scale = target.std() / max(float(gray.std()), SMALLEST_VARIANCE)
+    matched: NDArray[np.float32] = (gray - gray.mean()) * scale + target.mean()
     return np.clip(matched, 0.0, 1.0).astype(np.float32)
 
 

@@ -73,7 +73,7 @@ class FastStyle(StyleMethod):
                 "colors='histogram' matches the style to one content; method='fast' learns from "
                 "many: give 'luminance' or 'style'."
             )
-        self._styles, self.settings, self._is_grey = styles, settings, colors == "luminance"
+        self._styles, self.settings, self._is_gray = styles, settings, colors == "luminance"
         self._filters = checked_integer("filters", filters, 1)
         self._residual_blocks = checked_integer("residual_blocks", residual_blocks, 0)
         self.data = _photos(data, image_size, batch_size, val_fraction)
@@ -100,15 +100,15 @@ class FastStyle(StyleMethod):
         """Return stylized photos, float32 in [0, 1]."""
         contents = unit_images(batch)  # (batch, height, width, 3)
         stylized = self.model(self._to_network(contents), training=False)
-        return take_colors_of(contents, stylized) if self._is_grey else stylized
+        return take_colors_of(contents, stylized) if self._is_gray else stylized
 
     def preview(self) -> NDArray[np.float32] | None:
-        """Return some held-out photos in the style, or None where there is no validation part."""
-        part = (self.data.splits or {}).get("val") if isinstance(self.data, IndexedData) else None
-        if part is None:
+        """Return some held-out photos in the style, or None where there is no validation split."""
+        split = (self.data.splits or {}).get("val") if isinstance(self.data, IndexedData) else None
+        if split is None:
             return None
-        chosen = part.indices[:PREVIEWED_PHOTOS]
-        batch = next(iter(part.source.inputs(chosen, len(chosen))))
+        chosen = split.indices[:PREVIEWED_PHOTOS]
+        batch = next(iter(split.source.inputs(chosen, len(chosen))))
         return np.asarray(self.predict(batch))
 
     def stylize(self, image: Image | None) -> Image:
@@ -133,7 +133,7 @@ class FastStyle(StyleMethod):
         export_style(self, path)
 
     def _to_network(self, images: Any) -> Any:
-        return luminance(images) if self._is_grey else images
+        return luminance(images) if self._is_gray else images
 
 
 def _photos(data: Any, image_size: int, batch_size: int, val_fraction: float | None) -> DataModule:

@@ -17,7 +17,7 @@ class DecisionBoundary(StageReport):
     """Logs an image of the plane when training ends and after every test.
 
     Colours are the probabilities of the classes, the black line lies where two are as likely, and
-    dots are the rows of the validation or test part. The figure's name is
+    dots are the rows of the validation or test split. The figure's name is
     ``val/decision_boundary`` or ``test/decision_boundary``. Nothing is drawn where the features are
     not two numbers.
 
@@ -27,13 +27,13 @@ class DecisionBoundary(StageReport):
 
     def report(self, trainer: Trainer, task: Any, stage: str) -> None:
         """Log the image of the plane."""
-        part = None if task.data is None else (task.data.splits or {}).get(stage)
+        split = None if task.data is None else (task.data.splits or {}).get(stage)
         plane = len(task.columns.numbers) == 2 and not task.columns.categories
-        if part is None or not plane:
+        if split is None or not plane:
             return
 
-        chosen = part.indices[:: max(1, len(part.indices) // MOST)]
-        (batch,) = part.source.batches(chosen, len(chosen)).as_numpy_iterator()
+        chosen = split.indices[:: max(1, len(split.indices) // MOST)]
+        (batch,) = split.source.batches(chosen, len(chosen)).as_numpy_iterator()
         trainer.log_figure(
             f"{stage}/decision_boundary", boundary_figure(task, batch[0]["numbers"], batch[1])
         )

@@ -99,7 +99,7 @@ class BuiltFeatureNetwork:
         self.model, self.scaler = model, scaler
 
     def fit_scaler(self, data: FeatureTable) -> None:
-        """Fit the scales to the training part, unless a checkpoint has brought them."""
+        """Fit the scales to the training split, unless a checkpoint has brought them."""
         if self.scaler is not None and not self.scaler.is_fitted:
             self.scaler.fit([training_rows(data)[0]["numbers"]])
 
@@ -117,7 +117,7 @@ class BuiltFeatureNetwork:
 
 
 def training_rows(data: FeatureTable) -> Any:
-    """Return all inputs and targets of the training part, as arrays."""
-    part = (data.splits or {})["train"]
-    (batch,) = part.source.batches(part.indices, len(part.indices)).as_numpy_iterator()
+    """Return all inputs and targets of the training split, as arrays."""
+    split = (data.splits or {})["train"]
+    (batch,) = split.source.batches(split.indices, len(split.indices)).as_numpy_iterator()
     return batch

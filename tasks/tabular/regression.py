@@ -19,7 +19,7 @@ from lightning_tf.tasks.tabular.tabular_task import TabularTask
 class Regression(TabularTask):
     """Learns one or several numbers from numeric and categorical columns.
 
-    Features and targets are scaled inside the step by weights that are fitted on the training part.
+    Features and targets are scaled inside the step by weights fitted on the training split.
     The loss is taken of scaled targets, metrics in the table's own units: ``mae``, ``rmse`` and
     ``r2``, the share of the variance that is explained (over all targets together, each scaled).
     `predict_step` gives float32 of shape (batch, targets). The task brings along

@@ -17,7 +17,7 @@ class RegressionReport(StageReport):
     """Logs an image when training ends and after every test.
 
     On the left the loss of every epoch, on the right the predicted against the true values of the
-    validation or test part, at most `rows` of them, spread evenly. The figure's name is
+    validation or test split, at most `rows` of them, spread evenly. The figure's name is
     ``val/regression`` or ``test/regression``. The curves are part of the state that checkpoints
     hold, so a resumed run draws them whole.
 
@@ -47,15 +47,13 @@ class RegressionReport(StageReport):
 
     def report(self, trainer: Trainer, task: Any, stage: str) -> None:
         """Log curves and predictions."""
-        part = None if task.data is None else (task.data.splits or {}).get(stage)
-        if part is None:
+        split = None if task.data is None else (task.data.splits or {}).get(stage)
+        if split is None:
             return
 
-        chosen = part.indices[spread_evenly(len(part.indices), self.rows)]
+        chosen = split.indices[spread_evenly(len(split.indices), self.rows)]
         predict = tf.function(task.predict_step, autograph=False)
-        pairs = [
-            (y.numpy(), predict(inputs).numpy()) for inputs, y in part.source.batches(chosen, CHUNK)
-        ]
+        pairs = [(y.numpy(), predict(x).numpy()) for x, y in split.source.batches(chosen, CHUNK)]
 
         truth, predicted = (np.concatenate(arrays) for arrays in zip(*pairs, strict=True))
         figure = regression_figure(truth, predicted, self.curves, task.targets)

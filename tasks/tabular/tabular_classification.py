@@ -20,7 +20,7 @@ from lightning_tf.tasks.tabular.tabular_task import TabularTask
 class TabularClassification(TabularTask, ClassificationTask):
     """Learns which of several classes a row of a table is of.
 
-    Features are scaled inside the step by weights that are fitted on the training part. The loss is
+    Features are scaled inside the step by weights fitted on the training split. The loss is
     the softmax cross entropy in float32; label smoothing enters the training loss alone. Metrics:
     ``accuracy`` and ``auc``. `predict_step` gives probabilities of shape (batch, classes). The task
     brings along `ConfusionMatrix` (up to 100 classes) and, where the features are two numbers,

@@ -52,7 +52,7 @@ class TabularTask(SpecTask):
     def configure_optimizers(self) -> keras.optimizers.Optimizer:
         """Make the optimizer, with its schedule over the updates of this fit.
 
-        Scales that no checkpoint has brought are fitted here, on the training part alone.
+        Scales that no checkpoint has brought are fitted here, on the training split alone.
         """
         if self.data is not None:
             self.built.fit_scaler(self.data)  # before the first step: it reads the scales

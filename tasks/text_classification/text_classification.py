@@ -228,11 +228,11 @@ class TextClassification(ClassificationTask):
 
     def _fit_vocabulary(self, vocabulary: Vocabulary) -> None:
         texts: Any = self.texts
-        part = (getattr(texts, "splits", None) or {}).get("train")
-        if part is not None:
-            # Each worker splits a part of the texts; they count together.
-            indices = part.indices[texts.workers.shard(len(part.indices))]
-            batches = part.source.inputs(indices, CHUNK)
+        split = (getattr(texts, "splits", None) or {}).get("train")
+        if split is not None:
+            # Each worker splits a shard of the texts; they count together.
+            indices = split.indices[texts.workers.shard(len(split.indices))]
+            batches = split.source.inputs(indices, CHUNK)
             vocabulary.fit(self.classifier.words, batches, texts.workers)
             return
 

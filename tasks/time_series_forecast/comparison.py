@@ -19,7 +19,7 @@ COLUMNS = ("rmse", "mae", "mape", "mase")
 
 
 class ForecastComparison:
-    """Forecasts of a task and of the baselines for the windows of a part.
+    """Forecasts of a task and of the baselines for the windows of a split.
 
     Attributes:
         origins: The first row of each forecast, shape (windows,).
@@ -43,16 +43,16 @@ class ForecastComparison:
 
     def __init__(self, task: Any, stage: str, limit: int | None = None) -> None:
         task.data.setup("fit")
-        parts = task.data.splits
-        if stage not in parts:
-            raise DataError(f"There are no {stage} windows to compare; there are {list(parts)}.")
+        splits = task.data.splits
+        if stage not in splits:
+            raise DataError(f"There are no {stage} windows to compare; there are {list(splits)}.")
 
         self.task, self.store = task, task.data.store
-        self.origins = parts[stage].indices[:limit]
+        self.origins = splits[stage].indices[:limit]
         horizon = task.horizon
         rows = self.origins[:, np.newaxis] + np.arange(horizon)
         self.truth = self.store.target_values[rows].astype(np.float64)  # (windows, horizon, ...)
-        self.forecast = self._predict(parts[stage].source)
+        self.forecast = self._predict(splits[stage].source)
 
         naive_error = np.asarray(task.transform.naive_error.numpy(), np.float64)
         self.scale = naive_error[self.store.series_of(self.origins)]
@@ -68,7 +68,7 @@ class ForecastComparison:
                 self.store, self.origins, horizon, task.season
             )
         line = LinearForecast(
-            self.store, parts["train"].indices, task.history, horizon, naive_error
+            self.store, splits["train"].indices, task.history, horizon, naive_error
         )
         self.points["linear"] = line.forecast(self.store, self.origins)
 

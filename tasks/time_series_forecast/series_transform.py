@@ -28,7 +28,7 @@ class SeriesTransform(keras.layers.Layer):  # type: ignore[misc]
     - ``return``: the same with logarithms, for series that grow by a share of themselves.
 
     Targets are transformed, features are only scaled. Every step is monotone, so that quantiles
-    remain quantiles. Each series has scales of its own, taken from its training part.
+    remain quantiles. Each series has scales of its own, taken from its training split.
 
     Args:
         kind: One of `TRANSFORMS`.
@@ -79,11 +79,11 @@ class SeriesTransform(keras.layers.Layer):  # type: ignore[misc]
         horizon: int,
         season: int,
     ) -> None:
-        """Take all scales from the training part.
+        """Take all scales from the training split.
 
         Args:
             store: The series.
-            ends: The end of each series' training part.
+            ends: The end of each series' training split.
             history: Rows that the network sees.
             horizon: Rows that it forecasts.
             season: How many rows before a value the naive forecast of MASE looks.

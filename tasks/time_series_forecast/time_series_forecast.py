@@ -35,11 +35,11 @@ class TimeSeriesForecast(SpecTask):
 
     The data give windows in their own units (see `SeriesWindows`); scaling and, where asked for,
     the change to differences or returns happen inside the step, by weights that are fitted on the
-    training part, so that checkpoints and exported models carry them. All steps of the horizon are
+    training split, so that checkpoints and exported models carry them. All steps of the horizon are
     forecast at once. The loss is taken of scaled values, every metric in the data's units.
 
     Metrics: ``rmse``, ``mae``, ``mape`` (per cent, of true values that are not 0), ``mase`` (the
-    absolute error to that of a naive forecast in the training part; Hyndman and Koehler 2006,
+    absolute error to that of a naive forecast in the training split; Hyndman and Koehler 2006,
     https://doi.org/10.1016/j.ijforecast.2006.03.001) and, with quantiles, ``coverage``, the share
     of true values between the outer two. `predict_step` gives (batch, horizon, targets), with
     quantiles (batch, horizon, targets, quantiles).
@@ -166,7 +166,7 @@ class TimeSeriesForecast(SpecTask):
     def configure_optimizers(self) -> keras.optimizers.Optimizer:
         """Make the optimizer, with its schedule over the updates of this fit.
 
-        Scales that no checkpoint has brought are fitted here, on the training part alone.
+        Scales that no checkpoint has brought are fitted here, on the training split alone.
         """
         if not self.transform.is_fitted and self.data is not None:
             self.transform.fit(
@@ -231,7 +231,7 @@ class TimeSeriesForecast(SpecTask):
     def backtest(
         self, trainer: Trainer, folds: int = 5, refit: Callable[[], Trainer] | None = None
     ) -> list[dict[str, Any]]:
-        """Test on consecutive stretches of the test part; see `walk_forward`."""
+        """Test on consecutive stretches of the test split; see `walk_forward`."""
         self.check_built()
         return walk_forward(self, trainer, folds, refit)
 

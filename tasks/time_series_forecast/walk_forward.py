@@ -15,11 +15,11 @@ from lightning_tf.trainer import Trainer
 def walk_forward(
     task: Any, trainer: Trainer, folds: int, refit: Callable[[], Trainer] | None = None
 ) -> list[dict[str, Any]]:
-    """Test on consecutive stretches of the test part, oldest first.
+    """Test on consecutive stretches of the test split, oldest first.
 
-    The rows of the test part are cut into `folds` stretches of equal length; each is tested by
+    The rows of the test split are cut into `folds` stretches of equal length; each is tested by
     itself, its windows with all rows before them as history. With `refit`, training first goes on
-    with all rows before the stretch (the scales stay those of the first training part); otherwise
+    with all rows before the stretch (the scales stay those of the first training split); otherwise
     the task stays as it is, which shows how it ages.
 
     Args:
@@ -46,7 +46,7 @@ def walk_forward(
     data.setup("fit")
     store, splits = data.store, dict(data.splits)
     if "test" not in splits:
-        raise DataError("There is no test part to walk through; give test_from= or test_fraction=.")
+        raise DataError("No test split to walk through; give test_from= or test_fraction=.")
 
     starts, ends, begins = store.starts[:-1], store.starts[1:], data.boundaries[1]
     source, rows = splits["test"].source, []

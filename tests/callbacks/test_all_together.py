@@ -83,9 +83,9 @@ def all_callbacks(folder):
 
 def run(folder, ckpt_path=None):
     loggers = all_loggers(folder / "logs")
-    given = quiet(max_epochs=9, seed=3, log_every_n_steps=2, logger=loggers)
-    given |= {"callbacks": all_callbacks(folder), "enable_checkpointing": True}
-    trainer = Trainer(**given)
+    arguments = quiet(max_epochs=9, seed=3, log_every_n_steps=2, logger=loggers)
+    arguments |= {"callbacks": all_callbacks(folder), "enable_checkpointing": True}
+    trainer = Trainer(**arguments)
     trainer.fit(Predicts(), ckpt_path=ckpt_path)
     return trainer
 
@@ -112,20 +112,20 @@ def whole(tmp_path_factory):
 
 def test_all_of_them_do_their_work_in_one_fit(whole):
     folder, trainer = whole
-    found = {type(callback): callback for callback in trainer.callbacks}
-    assert {type(c) for c in all_callbacks(folder)} <= set(found)
+    callbacks = {type(callback): callback for callback in trainer.callbacks}
+    assert {type(c) for c in all_callbacks(folder)} <= set(callbacks)
     # Epoch 0 is not judged, 1 is the best, 2 to 6 are five checks without improvement.
     assert trainer.current_epoch == 7
     assert "has not improved" in trainer.stop_reason
-    assert found[EarlyStopping].best_step == 12  # 8 updates of epoch 0, 4 of epoch 1
-    assert found[BatchSizeFinder].suggestion == trainer.task.data.batch_size == 4
-    assert len(found[LearningRateFinder].rates) > 20
-    searched = found[LearningRateFinder].suggestion or 0.05  # where the loss falls nowhere
-    rate = searched * 0.1 * 0.5 ** found[ReduceLROnPlateau].reductions
+    assert callbacks[EarlyStopping].best_step == 12  # 8 updates of epoch 0, 4 of epoch 1
+    assert callbacks[BatchSizeFinder].suggestion == trainer.task.data.batch_size == 4
+    assert len(callbacks[LearningRateFinder].rates) > 20
+    searched = callbacks[LearningRateFinder].suggestion or 0.05  # where the loss falls nowhere
+    rate = searched * 0.1 * 0.5 ** callbacks[ReduceLROnPlateau].reductions
     assert float(trainer.optimizers[""].learning_rate) == pytest.approx(rate, rel=1e-5)
-    assert found[ReduceLROnPlateau].reductions == 3
-    assert found[BackboneFinetuning].is_unfrozen
-    assert 0.0 < found[Timer].time_elapsed("train") < 3600.0
+    assert callbacks[ReduceLROnPlateau].reductions == 3
+    assert callbacks[BackboneFinetuning].is_unfrozen
+    assert 0.0 < callbacks[Timer].time_elapsed("train") < 3600.0
     log = folder / "logs" / "version_0"
     assert {"curves.png", "log.jsonl", "tensorboard", "metrics.csv"} <= set(os.listdir(log))
     figures = {"learning_rate_finder_00000000.png", "batch_size_finder_00000000.png"}

@@ -39,7 +39,7 @@ class Limited(NumberTask):
         return np.float32(0.0)
 
 
-def found(limit, data=None, **arguments):
+def search(limit, data=None, **arguments):
     finder = BatchSizeFinder(**arguments)
     task = Limited(limit, data)
     trainer = fitted(task, max_epochs=1, callbacks=[finder])
@@ -47,7 +47,7 @@ def found(limit, data=None, **arguments):
 
 
 def test_it_takes_the_last_power_that_fits():
-    finder, task, trainer = found(20)
+    finder, task, trainer = search(20)
     assert (finder.suggestion, finder.sizes) == (16, [2, 4, 8, 16])
     assert task.data.batch_size == 16
     assert trainer.global_step == trainer.num_training_batches == 7
@@ -72,15 +72,15 @@ def test_it_goes_on_after_memory_has_ended_in_earnest():
 
 
 def test_a_binary_search_goes_on_between_and_leaves_a_margin():
-    finder, _, _ = found(20, mode="binsearch", margin=0.0)
+    finder, _, _ = search(20, mode="binsearch", margin=0.0)
     assert (finder.suggestion, max(finder.sizes)) == (20, 20)
-    assert found(20, mode="binsearch", margin=0.25)[0].suggestion == 15
+    assert search(20, mode="binsearch", margin=0.25)[0].suggestion == 15
 
 
 def test_a_first_size_that_is_too_large_is_halved():
-    assert found(5, init_val=32)[0].suggestion == 4
+    assert search(5, init_val=32)[0].suggestion == 4
     with pytest.raises(ConfigurationError, match="memory ends with a batch of 1"):
-        found(0, init_val=4)
+        search(0, init_val=4)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_a_first_size_that_is_too_large_is_halved():
     [({"max_val": 10}, 8), ({"max_trials": 2}, 4), ({}, 64), ({"mode": "binsearch"}, 95)],
 )
 def test_limits_and_the_data_end_the_search(arguments, size):
-    assert found(1000, **arguments)[0].suggestion == size
+    assert search(1000, **arguments)[0].suggestion == size
 
 
 def test_without_update_the_run_is_as_without_it():
@@ -116,20 +116,20 @@ def test_with_update_the_run_is_as_with_that_size_from_the_start():
 def test_a_resumed_run_takes_the_size_of_its_checkpoint(tmp_path):
     arguments = {"max_epochs": 3, "seed": 3}
     whole = fitted(TwoParts(), callbacks=[BatchSizeFinder(max_val=8)], **arguments)
-    part = fitted(
+    first = fitted(
         TwoParts(), callbacks=[BatchSizeFinder(max_val=8)], **{**arguments, "max_steps": 6}
     )
-    part.save_checkpoint(tmp_path / "part")
+    first.save_checkpoint(tmp_path / "half")
     later = BatchSizeFinder(max_val=16)
     again = Trainer(**quiet(callbacks=[later], **arguments))
     task = TwoParts()
-    again.fit(task, ckpt_path=tmp_path / "part")
+    again.fit(task, ckpt_path=tmp_path / "half")
     assert (later.suggestion, task.data.batch_size) == (8, 8)
     assert everything(again) == everything(whole)
 
 
 def test_it_searches_once_for_a_task_and_not_in_a_fast_dev_run():
-    finder, task, trainer = found(20)
+    finder, task, trainer = search(20)
     before = list(finder.examples_per_second)
     trainer.max_epochs = 2
     trainer.fit(task)

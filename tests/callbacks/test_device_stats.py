@@ -23,10 +23,10 @@ def rows_of(*callbacks, task=None, **arguments):
 def test_every_row_has_speed_and_memory():
     rows = rows_of()
     for name in ("examples_per_second", "updates_per_second", "host_memory_megabytes"):
-        found = rows.column(f"device/{name}")
-        assert [step for step, _ in found] == [2, 4, 6, 8]
-        assert all(value > 0.0 for _, value in found)
-    assert 50.0 < found[-1][1] < 100_000.0
+        values = rows.column(f"device/{name}")
+        assert [step for step, _ in values] == [2, 4, 6, 8]
+        assert all(value > 0.0 for _, value in values)
+    assert 50.0 < values[-1][1] < 100_000.0
 
 
 @pytest.mark.parametrize("every", [2, 3])

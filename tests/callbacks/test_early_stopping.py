@@ -301,8 +301,8 @@ def test_a_resume_from_a_checkpoint_of_the_run_restores_the_same_weights(tmp_pat
         saves = ModelCheckpoint(tmp_path, "{step}", every_n_train_steps=5, save_top_k=-1)
         # The first check is the best: no later one passes the margin.
         stopping = EarlyStopping("val_loss", min_delta=9.0, patience=3, restore_best_weights=True)
-        given = quiet(max_epochs=9, seed=3, callbacks=[saves, stopping], log_every_n_steps=2)
-        trainer = Trainer(**{**given, "enable_checkpointing": True})
+        arguments = quiet(max_epochs=9, seed=3, callbacks=[saves, stopping], log_every_n_steps=2)
+        trainer = Trainer(**{**arguments, "enable_checkpointing": True})
         task = TwoParts()
         trainer.fit(task, ckpt_path=path)
         assert stopping.best_step == 8
@@ -311,5 +311,5 @@ def test_a_resume_from_a_checkpoint_of_the_run_restores_the_same_weights(tmp_pat
     whole = run()
     checkpoint = tmp_path / "step=15.ckpt"
     again = run(checkpoint)
-    for part in ("weights", "optimizers", "metrics"):
-        assert again[part] == whole[part]
+    for section in ("weights", "optimizers", "metrics"):
+        assert again[section] == whole[section]

@@ -23,11 +23,11 @@ class Falling(NumberTask):
 
 def averages_of(weights, decay, start=0.0):
     """The average of a sequence of weights after each of them, in float64."""
-    found, average = [], start
+    averages, average = [], start
     for weight in weights:
         average = decay * average + (1.0 - decay) * weight
-        found.append(average)
-    return found
+        averages.append(average)
+    return averages
 
 
 def weight_after(numbers, ema, **arguments):
@@ -219,12 +219,12 @@ def test_test_and_predict_after_fit_use_the_averages():
 def test_another_fit_goes_on_as_if_there_had_been_no_end():
     whole = fitted(TwoParts(), max_epochs=3, seed=1, callbacks=[EMA(0.9)])
     task = TwoParts()
-    parts = fitted(task, max_epochs=1, seed=1, callbacks=[EMA(0.9)], num_sanity_val_steps=0)
-    parts.test(task)
-    parts.max_epochs = 3
-    parts.fit(task)
-    assert parts.callback_metrics["loss"] == whole.callback_metrics["loss"]
-    assert parts.callback_metrics["val_loss"] == whole.callback_metrics["val_loss"]
+    halves = fitted(task, max_epochs=1, seed=1, callbacks=[EMA(0.9)], num_sanity_val_steps=0)
+    halves.test(task)
+    halves.max_epochs = 3
+    halves.fit(task)
+    assert halves.callback_metrics["loss"] == whole.callback_metrics["loss"]
+    assert halves.callback_metrics["val_loss"] == whole.callback_metrics["val_loss"]
 
 
 def test_weights_that_somebody_changed_after_fit_count_in_the_next():

@@ -109,10 +109,12 @@ def test_a_fast_dev_run_accumulates_nothing():
     assert float(task.weight) == -6.0
 
 
-@pytest.mark.parametrize("given", [None, {}, [2], {-1: 2}, {0: 0}, {0: 1.5}, {"0": 2}, {0: True}])
-def test_what_is_no_schedule_is_refused(given):
+@pytest.mark.parametrize(
+    "schedule", [None, {}, [2], {-1: 2}, {0: 0}, {0: 1.5}, {"0": 2}, {0: True}]
+)
+def test_what_is_no_schedule_is_refused(schedule):
     with pytest.raises(ConfigurationError, match="GradientAccumulationScheduler"):
-        GradientAccumulationScheduler(given)
+        GradientAccumulationScheduler(schedule)
 
 
 def test_a_second_source_of_accumulation_is_refused():
@@ -122,8 +124,8 @@ def test_a_second_source_of_accumulation_is_refused():
     with pytest.raises(ConfigurationError, match="there are two"):
         fitted(BoringTask(), max_epochs=1, callbacks=[scheduler, scheduler])
     for epochs in ({0: 2}, {0: 1}):
-        own = keras.optimizers.SGD(1.0, gradient_accumulation_steps=2)
-        task = NumberTask(NumberData([1, 2]), own)
+        optimizer = keras.optimizers.SGD(1.0, gradient_accumulation_steps=2)
+        task = NumberTask(NumberData([1, 2]), optimizer)
         callbacks = [GradientAccumulationScheduler(epochs)]
         with pytest.raises(ConfigurationError, match="gradient_accumulation_steps=2"):
             fitted(task, max_epochs=1, callbacks=callbacks)

@@ -66,9 +66,9 @@ def test_it_leaves_everything_as_it_was(tmp_path):
             }
         )
         trainer.fit(TwoParts())
-        found = everything(trainer)
-        found["callbacks"].pop("Noted", None)
-        return found, rows.rows, sorted(os.listdir(tmp_path / "saves"))
+        state = everything(trainer)
+        state["callbacks"].pop("Noted", None)
+        return state, rows.rows, sorted(os.listdir(tmp_path / "saves"))
 
     plain = run()
     for name in plain[2]:
@@ -143,11 +143,13 @@ def cosine(rate=0.02, updates=16):
 def test_under_a_schedule_the_search_tries_its_own_rates_and_the_schedule_stays():
     def run(*finders):
         rows = Rows()
-        given = {"max_epochs": 2, "seed": 3, "log_every_n_steps": 1, "logger": rows}
-        trainer = fitted(TwoParts(cosine()), callbacks=[*finders, LearningRateMonitor()], **given)
-        found = everything(trainer)
-        found["callbacks"].pop("Noted", None)
-        return found, rows.rows
+        arguments = {"max_epochs": 2, "seed": 3, "log_every_n_steps": 1, "logger": rows}
+        trainer = fitted(
+            TwoParts(cosine()), callbacks=[*finders, LearningRateMonitor()], **arguments
+        )
+        state = everything(trainer)
+        state["callbacks"].pop("Noted", None)
+        return state, rows.rows
 
     plain = run()
     finder = Noted(1e-4, 1e-1, 30, update=False)
@@ -172,12 +174,14 @@ def test_a_schedule_is_scaled_to_the_suggestion():
 
 
 def test_a_scaled_schedule_goes_on_in_a_resumed_run(tmp_path):
-    given = {"seed": 3, "log_every_n_steps": 1}
-    whole = fitted(TwoParts(cosine()), max_epochs=2, callbacks=[LearningRateFinder()], **given)
-    part = fitted(TwoParts(cosine()), max_epochs=1, callbacks=[LearningRateFinder()], **given)
-    part.save_checkpoint(tmp_path / "part")
+    arguments = {"seed": 3, "log_every_n_steps": 1}
+    whole = fitted(TwoParts(cosine()), max_epochs=2, callbacks=[LearningRateFinder()], **arguments)
+    half = fitted(TwoParts(cosine()), max_epochs=1, callbacks=[LearningRateFinder()], **arguments)
+    half.save_checkpoint(tmp_path / "half")
     later = [LearningRateFinder()]
-    again = resumed(TwoParts(cosine()), tmp_path / "part", max_epochs=2, callbacks=later, **given)
+    again = resumed(
+        TwoParts(cosine()), tmp_path / "half", max_epochs=2, callbacks=later, **arguments
+    )
     assert everything(again) == everything(whole)
     assert later[0].variables()["factor"].numpy() != 1.0
 
@@ -211,11 +215,11 @@ def test_a_rate_that_is_no_number_and_no_schedule_is_refused():
 def test_a_resumed_run_does_not_search_and_knows_what_was_found(tmp_path):
     first = LearningRateFinder(1e-3, 1.0, 40)
     trainer = fitted(TwoParts(), max_epochs=1, seed=3, callbacks=[first])
-    trainer.save_checkpoint(tmp_path / "part")
+    trainer.save_checkpoint(tmp_path / "half")
     trainer.max_epochs = 2
     trainer.fit(trainer.task)
     later = LearningRateFinder(1e-3, 1.0, 40)
-    again = resumed(TwoParts(), tmp_path / "part", max_epochs=2, seed=3, callbacks=[later])
+    again = resumed(TwoParts(), tmp_path / "half", max_epochs=2, seed=3, callbacks=[later])
     assert later.state_dict() == first.state_dict()
     assert everything(again) == everything(trainer)
 
@@ -236,8 +240,8 @@ def test_another_task_is_searched_anew_and_a_fast_dev_run_is_not():
 def test_loggers_get_the_image_and_nothing_else(tmp_path):
     finder = LearningRateFinder(1e-4, 10.0, 60)
     logger = CSVLogger(curves=False)
-    given = quiet(max_epochs=1, default_root_dir=tmp_path, logger=logger, callbacks=[finder])
-    Trainer(**given).fit(Quadratic(NumberData(NUMBERS), keras.optimizers.SGD(1e-3)))
+    arguments = quiet(max_epochs=1, default_root_dir=tmp_path, logger=logger, callbacks=[finder])
+    Trainer(**arguments).fit(Quadratic(NumberData(NUMBERS), keras.optimizers.SGD(1e-3)))
     assert sorted(os.listdir(logger.log_dir)) == ["figures", "hparams.json", "metrics.csv"]
     assert os.listdir(os.path.join(logger.log_dir, "figures")) == [
         "learning_rate_finder_00000000.png"
@@ -274,8 +278,8 @@ def test_a_loss_that_is_no_number_from_the_start_changes_nothing():
 def test_the_suggestion_is_where_the_smoothed_loss_falls_fastest():
     rates = np.geomspace(1e-5, 1.0, 100).tolist()
     losses = (3.0 - 2.0 / (1.0 + np.exp(-(np.arange(100) - 50.0)))).tolist()
-    found = suggest_rate(rates, losses)
-    assert rates[50] <= found <= rates[60]
+    state = suggest_rate(rates, losses)
+    assert rates[50] <= state <= rates[60]
     losses[70] += 3.0  # a jump as large as the loss, after which its average falls for a moment
     assert rates[45] <= suggest_rate(rates, losses) <= rates[60]
     assert smooth_losses([2.0, 2.0, 2.0]) == pytest.approx([2.0, 2.0, 2.0])

@@ -50,8 +50,8 @@ def test_the_loss_scale_is_logged_where_there_is_one():
 def test_momentum_and_weight_decay_are_logged_where_asked_for(optimizer, expected):
     task = NumberTask(NumberData([1, 1]), optimizer)
     rows = rates_of(task, LearningRateMonitor(log_momentum=True, log_weight_decay=True))
-    found = {name.split("/")[-1]: value for _, row in rows.rows for name, value in row.items()}
-    assert {name: found.get(name) for name in ("momentum", "beta_1", "weight_decay")} == {
+    latest = {name.split("/")[-1]: value for _, row in rows.rows for name, value in row.items()}
+    assert {name: latest.get(name) for name in ("momentum", "beta_1", "weight_decay")} == {
         name: value if name in expected else None
         for name, value in (("momentum", 0.5), ("beta_1", 0.5), ("weight_decay", 0.25))
     }

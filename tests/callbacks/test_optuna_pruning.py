@@ -37,22 +37,22 @@ def study(scores, epochs=4, **arguments):
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     pruner = optuna.pruners.MedianPruner(n_startup_trials=2, n_warmup_steps=1)
-    made = optuna.create_study(direction="maximize", pruner=pruner)
-    made.optimize(objective, n_trials=len(scores))
-    return made, updates
+    trials = optuna.create_study(direction="maximize", pruner=pruner)
+    trials.optimize(objective, n_trials=len(scores))
+    return trials, updates
 
 
 def test_a_trial_below_the_median_ends_early_and_is_told_to_optuna():
-    made, updates = study([0.5, 0.6, 0.1, 0.9])
-    states = [trial.state.name for trial in made.trials]
+    trials, updates = study([0.5, 0.6, 0.1, 0.9])
+    states = [trial.state.name for trial in trials.trials]
     assert states == ["COMPLETE", "COMPLETE", "PRUNED", "COMPLETE"]
     assert updates == [16, 16, 8, 16]
-    assert made.best_value == 0.9
+    assert trials.best_value == 0.9
 
 
 def test_every_epoch_is_reported_once_and_the_sanity_check_is_not():
-    made, _ = study([0.5], num_sanity_val_steps=1, val_check_interval=1.0)
-    assert made.trials[0].intermediate_values == {0: 0.5, 1: 0.5, 2: 0.5, 3: 0.5}
+    trials, _ = study([0.5], num_sanity_val_steps=1, val_check_interval=1.0)
+    assert trials.trials[0].intermediate_values == {0: 0.5, 1: 0.5, 2: 0.5, 3: 0.5}
 
 
 def test_a_metric_that_nothing_logs_is_refused():

@@ -74,9 +74,9 @@ def test_half_precision_is_written_as_float32(tmp_path):
 
 
 def test_without_a_directory_it_is_that_of_the_run_or_of_the_trainer(tmp_path):
-    given = {"default_root_dir": tmp_path, "logger": CSVLogger(), "max_epochs": 1}
+    arguments = {"default_root_dir": tmp_path, "logger": CSVLogger(), "max_epochs": 1}
     writer = PredictionWriter()
-    trainer = Trainer(**quiet(**given, callbacks=[writer]))
+    trainer = Trainer(**quiet(**arguments, callbacks=[writer]))
     task = BoringTask()
     trainer.predict(task, collect=True)
     assert writer.files == [str(tmp_path / "predictions" / "predictions.npz")]

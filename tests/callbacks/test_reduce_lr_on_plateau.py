@@ -47,17 +47,17 @@ def test_cooldown_counts_no_measurement():
 @pytest.mark.parametrize("cooldown", [0, 1, 2])
 def test_it_is_what_keras_does_whose_cooldown_counts_one_less(cooldown):
     scores = [5, 4, 4.5, 4.2, 4.3, 4.1, 4.05, 3.9, 3.89, 3.95, 4, 4, 4]
-    found = []
+    rates_of = []
     for theirs in (True, False):
         rates = Rates()
-        given = {"factor": 0.5, "patience": 2, "min_delta": 0.02, "min_lr": 0.02}
-        given["cooldown"] = cooldown + 1 if theirs and cooldown else cooldown
+        arguments = {"factor": 0.5, "patience": 2, "min_delta": 0.02, "min_lr": 0.02}
+        arguments["cooldown"] = cooldown + 1 if theirs and cooldown else cooldown
         kind = keras.callbacks.ReduceLROnPlateau if theirs else ReduceLROnPlateau
-        callbacks = [kind("val_score", mode="min", **given), rates]
+        callbacks = [kind("val_score", mode="min", **arguments), rates]
         fitted(Scripted(scores), max_epochs=len(scores), callbacks=callbacks)
-        found.append(rates.rates)
-    assert found[0] == found[1]
-    assert found[0][-1][0] < 0.1
+        rates_of.append(rates.rates)
+    assert rates_of[0] == rates_of[1]
+    assert rates_of[0][-1][0] < 0.1
 
 
 def test_mode_max_and_min_delta():

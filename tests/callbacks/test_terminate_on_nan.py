@@ -48,8 +48,8 @@ def test_without_it_fit_raises():
 @pytest.mark.parametrize("every", [1, 2, 5])
 def test_no_checkpoint_of_bad_weights_replaces_a_good_one(tmp_path, every):
     saves = ModelCheckpoint(tmp_path, every_n_train_steps=every)
-    given = quiet(max_epochs=2, log_every_n_steps=10, callbacks=[TerminateOnNaN(), saves])
-    trainer = Trainer(**{**given, "enable_checkpointing": True})
+    arguments = quiet(max_epochs=2, log_every_n_steps=10, callbacks=[TerminateOnNaN(), saves])
+    trainer = Trainer(**{**arguments, "enable_checkpointing": True})
     trainer.fit(NumberTask(numbers(4, math.nan)))
     good = {1: 4, 2: 4}.get(every)
     kept = [name for name in os.listdir(tmp_path) if not name.startswith(".")]

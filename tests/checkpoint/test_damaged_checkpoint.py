@@ -166,8 +166,8 @@ def resumed(folder, logger, change):
 
     def fit(**arguments):
         saves = ModelCheckpoint(folder / "ckpt", filename="a", save_top_k=-1)
-        own = {"enable_checkpointing": True, "callbacks": [saves], "logger": logger()}
-        trainer = Trainer(**quiet(max_epochs=2, default_root_dir=folder, **own))
+        saving = {"enable_checkpointing": True, "callbacks": [saves], "logger": logger()}
+        trainer = Trainer(**quiet(max_epochs=2, default_root_dir=folder, **saving))
         trainer.fit(BoringTask(), **arguments)
         return trainer
 
@@ -210,8 +210,8 @@ def test_books_that_name_other_folders_delete_nothing_there(tmp_path):
     paths = [*map(str, others), str(tmp_path / "ckpt" / ".." / "mine.ckpt")]
 
     def forged(run):
-        [books] = [s for k, s in run["callbacks"].items() if k.startswith("ModelCheckpoint")]
-        books.update(going=paths, interim=paths[0], saved_step=0)
+        [state] = [s for k, s in run["callbacks"].items() if k.startswith("ModelCheckpoint")]
+        state.update(going=paths, interim=paths[0], saved_step=0)
         run["progress"].update(epoch=0, batch=0, global_step=0)
 
     trainer = resumed(tmp_path, lambda: False, forged)

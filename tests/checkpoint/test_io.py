@@ -77,13 +77,13 @@ class ShuffledData(NumberData):
         super().__init__(np.random.default_rng(0).normal(size=(30, 4)), 4, length, shuffled=True)
 
     def train_dataset(self, epoch):
-        return super().train_dataset(epoch).map(labelled)
+        return super().train_dataset(epoch).map(labeled)
 
     def val_dataset(self):
-        return tf.data.Dataset.from_tensor_slices(self.numbers).batch(8).map(labelled)
+        return tf.data.Dataset.from_tensor_slices(self.numbers).batch(8).map(labeled)
 
 
-def labelled(x):
+def labeled(x):
     return x, tf.cast(x[:, 0] > 0.0, tf.int32)
 
 
@@ -255,10 +255,10 @@ def test_a_run_resumed_in_a_fresh_process_equals_the_one_never_stopped(
 ):
     # 8 batches an epoch: 10 updates end inside an epoch, of 1 batch an update and of 3.
     whole = run(19, None, str(tmp_path / "whole"), accumulate, length)
-    part = run(10, None, str(tmp_path / "part"), accumulate, length)
-    assert part[0] != whole[0]
+    half = run(10, None, str(tmp_path / "half"), accumulate, length)
+    assert half[0] != whole[0]
     again = run_fresh(
-        tmp_path, 19, str(tmp_path / "part"), str(tmp_path / "again"), accumulate, length
+        tmp_path, 19, str(tmp_path / "half"), str(tmp_path / "again"), accumulate, length
     )
     late = [[step, row] for step, row in whole[1] if step > 10]
     assert again[0] == whole[0], "weights"

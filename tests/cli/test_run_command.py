@@ -69,7 +69,7 @@ def test_predict_writes_a_row_for_each_example(fitted, capsys):
     assert main(["predict", *options(fitted), *arguments]) == 0
     (file,) = capsys.readouterr().out.split("written: ")[1:]
     table = pd.read_csv(file.strip())
-    assert table.shape[0] == 269  # the digits of the test part
+    assert table.shape[0] == 269  # the digits of the test split
     np.testing.assert_allclose(table.iloc[:, 1:].sum(axis=1), 1.0, rtol=1e-5)
 
 
@@ -118,11 +118,11 @@ def test_a_task_of_ones_own_is_found_from_the_folder_that_one_is_in(tmp_path, mo
 
 def test_callbacks_and_loggers_are_named_and_given_arguments(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    own = [
+    options = [
         *("--trainer.callbacks+=EarlyStopping", "--trainer.callbacks.monitor=val_loss"),
         *("--trainer.callbacks+=LearningRateMonitor", "--trainer.logger=JSONLinesLogger"),
     ]
-    assert main(["fit", *DIGITS, *QUIET, *FEW, "--trainer.max_epochs", "1", *own]) == 0
+    assert main(["fit", *DIGITS, *QUIET, *FEW, "--trainer.max_epochs", "1", *options]) == 0
     (folder,) = Path("runs").iterdir()
     rows = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
     assert any("learning_rate" in name for row in rows for name in str(row).split("'"))
@@ -176,8 +176,8 @@ def test_a_wrong_key_of_a_config_is_named(tmp_path, monkeypatch, capsys, content
     task = "" if content.startswith("task") else "ImageClassification"
     if not task:
         Path("run.yaml").write_text("task: {class_path: ImageClassification, init_args: {dat: 1}}")
-    given = ["--config", "run.yaml", *(["--task", task] if task else [])]
-    assert main(["fit", *given]) == 2
+    arguments = ["--config", "run.yaml", *(["--task", task] if task else [])]
+    assert main(["fit", *arguments]) == 2
     assert message in capsys.readouterr().err
 
 

@@ -62,8 +62,8 @@ def test_prediction_takes_the_test_inputs_in_order_without_labels():
 
 def test_only_float64_changes_its_dtype():
     kinds = {np.float64: "float32", np.float32: "float32", np.uint8: "uint8", np.int64: "int64"}
-    for given, expected in kinds.items():
-        spec = ArrayData(np.zeros((10, 2), given)).train_dataset(0).element_spec
+    for dtype, expected in kinds.items():
+        spec = ArrayData(np.zeros((10, 2), dtype)).train_dataset(0).element_spec
         assert spec.dtype.name == expected
 
 

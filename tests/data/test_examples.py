@@ -21,5 +21,5 @@ ROOMS = [
 @pytest.mark.parametrize("room", ROOMS)
 def test_examples_run(room):
     module = importlib.import_module(room)
-    found = doctest.testmod(module, extraglobs={"np": np, "tf": tf, "image_data": image_data})
-    assert found.failed == 0
+    results = doctest.testmod(module, extraglobs={"np": np, "tf": tf, "image_data": image_data})
+    assert results.failed == 0

@@ -18,41 +18,41 @@ def after(variable, assigned, fractions):
         fraction = tf.constant(fraction)
         movements.append(storage.movements(4.0 * fraction, fraction))
         others.append(storage.others())
-    summed = [
-        None if parts[0] is None else tf.add_n(parts) for parts in zip(*movements, strict=True)
+    reduced = [
+        None if moves[0] is None else tf.add_n(moves) for moves in zip(*movements, strict=True)
     ]
-    assign_central(storage.assigned, summed, others[0])
+    assign_central(storage.assigned, reduced, others[0])
     return float(variable.numpy())
 
 
-def made(aggregation, dtype="float32"):
+def variable(aggregation, dtype="float32"):
     return keras.Variable(10, dtype=dtype, trainable=False, aggregation=aggregation)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "int32"])
 def test_what_metrics_add_up_is_summed(dtype):
-    assert after(made("sum", dtype), [13, 11], [0.75, 0.25]) == 10 + 3 + 1
+    assert after(variable("sum", dtype), [13, 11], [0.75, 0.25]) == 10 + 3 + 1
 
 
 def test_a_replica_without_examples_counts_nowhere():
-    assert after(made("sum"), [13, np.inf], [1.0, 0.0]) == 13
-    assert after(made("none"), [14, np.nan], [1.0, 0.0]) == 14
+    assert after(variable("sum"), [13, np.inf], [1.0, 0.0]) == 13
+    assert after(variable("none"), [14, np.nan], [1.0, 0.0]) == 14
 
 
 @pytest.mark.parametrize("aggregation", ["none", "mean"])
 def test_statistics_move_by_the_mean_over_examples(aggregation):
-    assert after(made(aggregation), [14, 18], [0.75, 0.25]) == 10 + 0.75 * 4 + 0.25 * 8
+    assert after(variable(aggregation), [14, 18], [0.75, 0.25]) == 10 + 0.75 * 4 + 0.25 * 8
 
 
 @pytest.mark.parametrize(
     ("aggregation", "dtype"), [("none", "int32"), ("only_first_replica", "float32")]
 )
 def test_what_is_equal_on_all_replicas_is_taken_once(aggregation, dtype):
-    assert after(made(aggregation, dtype), [11, 11], [0.5, 0.5]) == 11
+    assert after(variable(aggregation, dtype), [11, 11], [0.5, 0.5]) == 11
 
 
 def test_nothing_moves_before_all_have_run_and_a_variable_is_kept_once():
-    total, other = made("sum"), made("none")
+    total, other = variable("sum"), variable("none")
     with CentralStorage() as storage:
         total.assign_add(1.0)
         other.assign(total + 5.0)

@@ -32,9 +32,9 @@ def test_one_worker_is_no_cluster():
 
 
 def test_tf_config_gives_addresses_and_the_index():
-    found = Cluster.from_environment(tf_config({"worker": ["a:1", "b:2"]}, "worker", 1))
-    assert found == Cluster(("a:1", "b:2"), 1)
-    assert found.address == "b:2"
+    cluster = Cluster.from_environment(tf_config({"worker": ["a:1", "b:2"]}, "worker", 1))
+    assert cluster == Cluster(("a:1", "b:2"), 1)
+    assert cluster.address == "b:2"
 
 
 def test_a_chief_comes_before_the_workers():
@@ -66,23 +66,23 @@ def test_a_wrong_tf_config_is_refused(environment, message):
 
 
 def test_slurm_gives_hosts_in_its_own_order_and_a_port_for_each_task():
-    found = Cluster.from_environment(SLURM)
-    hosts = [address.split(":")[0] for address in found.addresses]
+    cluster = Cluster.from_environment(SLURM)
+    hosts = [address.split(":")[0] for address in cluster.addresses]
     assert hosts == ["n2", "n2", "n10", "n10", "gpu07"]
-    assert found.index == 3
-    assert len(set(found.addresses)) == 5
+    assert cluster.index == 3
+    assert len(set(cluster.addresses)) == 5
     others = [Cluster.from_environment({**SLURM, "SLURM_PROCID": str(i)}) for i in range(5)]
-    assert {other.addresses for other in others} == {found.addresses}
+    assert {other.addresses for other in others} == {cluster.addresses}
     assert [other.is_first_on_host for other in others] == [True, False, True, False, True]
 
 
 def test_slurm_names_keep_their_zeros():
-    given = {
+    environment = {
         **SLURM,
         "SLURM_STEP_NODELIST": "node[098-100]-ib,m",
         "SLURM_STEP_TASKS_PER_NODE": "1(x3),2",
     }
-    hosts = [a.split(":")[0] for a in Cluster.from_environment(given).addresses]
+    hosts = [a.split(":")[0] for a in Cluster.from_environment(environment).addresses]
     assert hosts == ["node098-ib", "node099-ib", "node100-ib", "m", "m"]
 
 
@@ -96,6 +96,6 @@ def test_tasks_in_another_order_are_refused():
 
 
 def test_a_missing_variable_of_slurm_is_named():
-    given = {name: value for name, value in SLURM.items() if name != "SLURM_STEP_NODELIST"}
+    environment = {name: value for name, value in SLURM.items() if name != "SLURM_STEP_NODELIST"}
     with pytest.raises(ConfigurationError, match="SLURM_STEP_NODELIST"):
-        Cluster.from_environment(given)
+        Cluster.from_environment(environment)

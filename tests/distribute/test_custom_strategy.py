@@ -137,8 +137,8 @@ def fit_until(make_task, strategy, path=None, **arguments):
     where = {"accelerator": "cpu"} if strategy is None else {"strategy": strategy}
     trainer = Trainer(**quiet(**where, seed=3, accumulate_grad_batches=2, **arguments))
     trainer.fit(task, ckpt_path=path)
-    found = {name: np.asarray(v.numpy()) for name, v in all_variables(task).items()}
-    return trainer, {**found, **{k: np.asarray(v) for k, v in trainer.callback_metrics.items()}}
+    variables = {name: np.asarray(v.numpy()) for name, v in all_variables(task).items()}
+    return trainer, {**variables, **{k: np.asarray(v) for k, v in trainer.callback_metrics.items()}}
 
 
 @pytest.mark.parametrize(
@@ -246,7 +246,7 @@ def test_parameter_servers_are_refused_with_the_reason(tmp_path):
         socket.create_server(("127.0.0.1", 0)) as one,
         socket.create_server(("127.0.0.1", 0)) as other,
     ):
-        addresses = [f"127.0.0.1:{taken.getsockname()[1]}" for taken in (one, other)]
+        addresses = [f"127.0.0.1:{port.getsockname()[1]}" for port in (one, other)]
     ended = subprocess.run(
         [sys.executable, "-c", PARAMETER_SERVER, *addresses],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},

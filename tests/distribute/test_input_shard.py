@@ -14,29 +14,29 @@ def input_shards(workers, devices):
     return [InputShard(w * devices, devices, workers * devices) for w in range(workers)]
 
 
-def counted(own, count, input_shard):
+def counted(x, count, input_shard):
     """The examples that count among a worker's rows, through the parts of its replicas."""
     before, _ = input_shard.rows(count)
-    parts = [
+    replicas = [
         ReplicaBatch.cut(
-            own, input_shard.first_replica + r, input_shard.num_replicas, count=count, before=before
+            x, input_shard.first_replica + r, input_shard.num_replicas, count=count, before=before
         )
         for r in range(input_shard.local_replicas)
     ]
-    return [x for p in parts for x in p.batch.numpy()[: int(p.examples)].tolist()]
+    return [row for r in replicas for row in r.batch.numpy()[: int(r.examples)].tolist()]
 
 
 @pytest.mark.parametrize(("workers", "devices"), [(2, 1), (3, 1), (2, 2), (3, 4)])
 @pytest.mark.parametrize("count", [1, 2, 3, 7, 12, 25])
 def test_replicas_of_all_workers_take_what_replicas_of_one_process_take(workers, devices, count):
     batch = tf.range(count)
-    found = []
+    counted_rows = []
     for input_shard in input_shards(workers, devices):
         start, size = input_shard.rows(count)
         assert size >= 1
         assert [int(x) for x in input_shard.rows(tf.constant(count))] == [start, size]
-        found += counted(batch[start : start + size], count, input_shard)
-    assert found == list(range(count))
+        counted_rows += counted(batch[start : start + size], count, input_shard)
+    assert counted_rows == list(range(count))
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 3, 5, 8, 50])
@@ -49,17 +49,17 @@ def test_batches_by_index_are_those_that_are_cut(workers, batch_size):
         read = list(data.dataset_for("train", 2, input_shard=input_shard).as_numpy_iterator())
         cut = list(input_shard.cut(data.train_dataset(2)).as_numpy_iterator())
         assert [int(count) for _, count in read] == [len(batch) for batch in whole]
-        assert [own.tolist() for own, _ in read] == [own.tolist() for own, _ in cut]
+        assert [rows.tolist() for rows, _ in read] == [rows.tolist() for rows, _ in cut]
 
 
 def test_an_epoch_on_all_workers_holds_every_example_once():
     numbers = np.arange(61, dtype="float32")
     data = ArrayData(numbers, batch_size=8, val=numbers, seed=0)
-    found = []
+    counted_rows = []
     for input_shard in input_shards(3, 2):
-        for own, count in data.dataset_for("train", 1, input_shard=input_shard):
-            found += counted(own, int(count), input_shard)
-    assert sorted(found) == numbers.tolist()
+        for rows, count in data.dataset_for("train", 1, input_shard=input_shard):
+            counted_rows += counted(rows, int(count), input_shard)
+    assert sorted(counted_rows) == numbers.tolist()
 
 
 def test_a_worker_reads_no_index_but_its_own():
@@ -83,7 +83,7 @@ def test_a_resumed_worker_begins_at_the_batch_that_comes_next():
     input_shard = input_shards(2, 1)[1]
     whole = list(data.dataset_for("train", 3, input_shard=input_shard).as_numpy_iterator())
     rest = list(data.dataset_for("train", 3, 1, input_shard).as_numpy_iterator())
-    assert [own.tolist() for own, _ in rest] == [own.tolist() for own, _ in whole[1:]]
+    assert [rows.tolist() for rows, _ in rest] == [rows.tolist() for rows, _ in whole[1:]]
 
 
 def test_data_that_override_an_indexed_source_are_cut():
@@ -92,14 +92,14 @@ def test_data_that_override_an_indexed_source_are_cut():
             return super().val_dataset().map(lambda x: 2.0 * x)
 
     data = Doubled(np.arange(8.0), val=np.arange(4.0), batch_size=4)
-    (own, count), *_ = data.dataset_for("val", input_shard=input_shards(2, 1)[1])
-    assert (own.numpy().tolist(), int(count)) == ([4.0, 6.0], 4)
+    (rows, count), *_ = data.dataset_for("val", input_shard=input_shards(2, 1)[1])
+    assert (rows.numpy().tolist(), int(count)) == ([4.0, 6.0], 4)
 
 
 def test_a_pipeline_of_tuples_keeps_its_structure():
     data = NumberData(range(5), 5)
     pairs = data.train_dataset(0).map(lambda x: (x, {"twice": 2 * x}))
-    (own, count), *_ = input_shards(2, 1)[0].cut(pairs)
-    assert own[0].numpy().tolist() == [0, 1, 2]
-    assert own[1]["twice"].numpy().tolist() == [0, 2, 4]
+    (rows, count), *_ = input_shards(2, 1)[0].cut(pairs)
+    assert rows[0].numpy().tolist() == [0, 1, 2]
+    assert rows[1]["twice"].numpy().tolist() == [0, 2, 4]
     assert int(count) == 5

@@ -18,9 +18,9 @@ def started(tmp_path, update):
     pids, printed = {}, []
     for line in process.stdout:
         printed.append(line)
-        found = re.match(r"\[(\d)\] pid (\d+) update (\d+)", line)
-        if found and int(found[3]) >= update:
-            pids[int(found[1])] = int(found[2])
+        match = re.match(r"\[(\d)\] pid (\d+) update (\d+)", line)
+        if match and int(match[3]) >= update:
+            pids[int(match[1])] = int(match[2])
         if len(pids) == 2:
             return process, pids, printed
     raise AssertionError("".join(printed)[-3000:])
@@ -38,9 +38,9 @@ def assert_ends_alike(resumed, unbroken):
 @pytest.fixture(scope="module")
 def unbroken(tmp_path_factory):
     """The same run, left alone."""
-    found, _ = run("helpers.worker_cases:training", tmp_path_factory.mktemp("unbroken"))
-    assert found[0]["best"] == found[1]["best"] != ""
-    return found[0]
+    outcomes, _ = run("helpers.worker_cases:training", tmp_path_factory.mktemp("unbroken"))
+    assert outcomes[0]["best"] == outcomes[1]["best"] != ""
+    return outcomes[0]
 
 
 @pytest.mark.parametrize("lost", [0, 1])

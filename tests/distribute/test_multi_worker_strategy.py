@@ -32,6 +32,6 @@ def test_mirrored_passes_over_a_cluster(monkeypatch):
 
 @pytest.mark.distributed
 def test_a_given_strategy_of_workers_is_taken(tmp_path):
-    found, _ = run("helpers.worker_cases:given_strategy", tmp_path)
-    assert [(index, count) for index, count, _ in found] == [(0, 2), (1, 2)]
-    assert found[0][2] == found[1][2]
+    reports, _ = run("helpers.worker_cases:custom_strategy", tmp_path)
+    assert [(index, count) for index, count, _ in reports] == [(0, 2), (1, 2)]
+    assert reports[0][2] == reports[1][2]

@@ -26,8 +26,8 @@ def test_several_devices_are_mirrored():
     with placement.scope():
         variable = tf.Variable(1.0)
         assert tf.distribute.get_strategy() is placement.strategy
-    parts = placement.strategy.experimental_local_results(variable)
-    assert [part.device[-5:] for part in parts] == ["CPU:0", "CPU:1"]
+    copies = placement.strategy.experimental_local_results(variable)
+    assert [copy.device[-5:] for copy in copies] == ["CPU:0", "CPU:1"]
 
 
 def test_trainers_of_the_same_devices_share_a_strategy():
@@ -99,5 +99,5 @@ def test_a_sum_over_replicas_may_stand_behind_a_condition(devices, predicate, ex
         return placement.run_if(predicate, lambda x: x + total(placement, batch), tf.constant(3.0))
 
     with placement.scope():
-        found = graph(tf.constant(predicate), tf.constant([1.0, 2.0, 4.0]))
-        assert float(found) == expected
+        result = graph(tf.constant(predicate), tf.constant([1.0, 2.0, 4.0]))
+        assert float(result) == expected

@@ -6,40 +6,40 @@ from lightning_tf.distribute.replica_batch import ReplicaBatch
 from lightning_tf.exceptions import ConfigurationError
 
 
-def cut_in_graph(batch, spec, parts):
+def cut_in_graph(batch, spec, replicas):
     """The parts of a batch whose length the graph does not know, on numbers it does not know."""
     cut = tf.function(
-        lambda whole, index: tuple(vars(ReplicaBatch.cut(whole, index, parts)).values())[:3],
+        lambda whole, index: tuple(vars(ReplicaBatch.cut(whole, index, replicas)).values())[:3],
         input_signature=[spec, tf.TensorSpec([], tf.int32)],
     )
-    return [cut(batch, tf.constant(index)) for index in range(parts)]
+    return [cut(batch, tf.constant(index)) for index in range(replicas)]
 
 
-@pytest.mark.parametrize("parts", [1, 2, 3, 4])
+@pytest.mark.parametrize("replicas", [1, 2, 3, 4])
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 7, 12])
-def test_parts_are_contiguous_even_and_add_up(count, parts):
-    found = cut_in_graph(tf.range(count), tf.TensorSpec([None], tf.int32), parts)
-    own = [batch.numpy()[: int(examples)] for batch, examples, _ in found]
-    assert np.concatenate(own).tolist() == list(range(count))
-    sizes = [len(part) for part in own]
+def test_parts_are_contiguous_even_and_add_up(count, replicas):
+    batches = cut_in_graph(tf.range(count), tf.TensorSpec([None], tf.int32), replicas)
+    counted = [batch.numpy()[: int(examples)] for batch, examples, _ in batches]
+    assert np.concatenate(counted).tolist() == list(range(count))
+    sizes = [len(replica) for replica in counted]
     assert max(sizes) - min(sizes) <= 1
-    assert sum(float(fraction) for _, _, fraction in found) == pytest.approx(1.0)
-    for batch, examples, fraction in found:
+    assert sum(float(fraction) for _, _, fraction in batches) == pytest.approx(1.0)
+    for batch, examples, fraction in batches:
         assert len(batch) == max(int(examples), 1)  # never empty
         assert float(fraction) == pytest.approx(float(examples) / count)
 
 
 def test_shapes_that_are_known_stay_known():
-    part = ReplicaBatch.cut((tf.zeros([7, 3]), tf.zeros([7])), 1, 2)
-    assert [piece.shape.as_list() for piece in part.batch] == [[3, 3], [3]]
-    assert not part.may_be_idle
+    replica = ReplicaBatch.cut((tf.zeros([7, 3]), tf.zeros([7])), 1, 2)
+    assert [piece.shape.as_list() for piece in replica.batch] == [[3, 3], [3]]
+    assert not replica.may_be_idle
     assert ReplicaBatch.cut(tf.zeros([1, 3]), 1, 2).may_be_idle
 
 
 def test_a_scalar_goes_to_every_replica_whole():
-    part = ReplicaBatch.cut({"x": tf.range(5), "z_step": tf.constant(9)}, 1, 2)
-    assert part.batch["x"].numpy().tolist() == [3, 4]
-    assert int(part.batch["z_step"]) == 9
+    replica = ReplicaBatch.cut({"x": tf.range(5), "z_step": tf.constant(9)}, 1, 2)
+    assert replica.batch["x"].numpy().tolist() == [3, 4]
+    assert int(replica.batch["z_step"]) == 9
 
 
 def test_ragged_and_sparse_rows():

@@ -25,8 +25,8 @@ def noise(devices):
 
 def test_every_replica_draws_its_own_numbers_and_again_the_same():
     first = noise(2)
-    own, other = first[:4], first[4:8]
-    assert not np.isclose(own, other).any()
+    first_half, other = first[:4], first[4:8]
+    assert not np.isclose(first_half, other).any()
     np.testing.assert_array_equal(first, noise(2))
     assert len(np.unique(first)) == first.size  # nor does a batch repeat the one before
 

@@ -35,7 +35,7 @@ def test_uneven_batches_and_replicas_without_examples(batch_size):
 
 
 @pytest.mark.parametrize("kind", [Normalized, pytest.param(KerasNormalized, marks=thorough)])
-def test_synchronised_batch_normalisation(kind):
+def test_synchronized_batch_normalization(kind):
     assert_equal_on_replicas(lambda: kind(FewData(7)), counts=(4,))
 
 
@@ -231,7 +231,7 @@ def test_what_a_layer_adds_to_the_loss_stays_with_its_replica():
             self.add_loss(tf.reduce_mean(inputs**2))
             return inputs
 
-    class Regularised(Normalized):
+    class Regularized(Normalized):
         def configure_model(self):
             self.model = keras.Sequential(
                 [
@@ -249,7 +249,7 @@ def test_what_a_layer_adds_to_the_loss_stays_with_its_replica():
             return loss + tf.add_n(self.model.losses)
 
     # Keras divides an activity regulariser by the number of examples, so that it is a mean.
-    assert_equal_on_replicas(lambda: Regularised(FewData()), counts=(4,))
+    assert_equal_on_replicas(lambda: Regularized(FewData()), counts=(4,))
 
 
 def test_a_batch_whose_tensors_differ_in_length_is_refused():

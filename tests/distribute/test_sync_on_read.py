@@ -42,9 +42,9 @@ def test_parts_are_saved_and_given_back_exactly():
     metric = stage_metrics(TWO).metrics["whole"]
     assert is_sync_on_read(metric.count)
     with TWO.scope():
-        parts = SyncOnRead(metric.count, Workers(None, None))
-        parts.assign(tf.constant([4, 3]))
-        assert parts.read_value().numpy().tolist() == [4, 3]
+        values = SyncOnRead(metric.count, Workers(None, None))
+        values.assign(tf.constant([4, 3]))
+        assert values.read_value().numpy().tolist() == [4, 3]
         assert int(metric.count.numpy()) == 7
         # What this is for: a whole that is assigned is divided, here with a remainder.
         metric.count.assign(7)
@@ -54,13 +54,13 @@ def test_parts_are_saved_and_given_back_exactly():
 def test_a_checkpoint_gives_every_replica_its_own_part_back(tmp_path):
     saved, loaded = stage_metrics(TWO), stage_metrics(TWO)
     variable = next(v for name, v in saved.state().items() if "0001" in name)
-    parts = np.array([[0.1, 1.0], [0.7, 2.0]], "float32")
-    variable.assign(tf.constant(parts))
+    values = np.array([[0.1, 1.0], [0.7, 2.0]], "float32")
+    variable.assign(tf.constant(values))
     write_checkpoint(tmp_path / "one", Snapshot.of(saved.state(), {}))
     tensors = read_checkpoint(tmp_path / "one").tensors
     assign_tensors(loaded.state(), adapt_tensors(loaded.state(), tensors), "one")
     variable = next(v for name, v in loaded.state().items() if "0001" in name)
-    np.testing.assert_array_equal(variable.read_value().numpy(), parts)
+    np.testing.assert_array_equal(variable.read_value().numpy(), values)
 
 
 def named(metrics):
@@ -118,8 +118,8 @@ def finished(devices, ckpt_path=None, max_steps=9, **arguments):
     task = Resumed(ShortData())
     trainer = trainer_of(devices, seed=3, max_steps=max_steps, **arguments)
     trainer.fit(task, ckpt_path=ckpt_path)
-    found = {name: np.asarray(v.numpy()) for name, v in all_variables(task).items()}
-    return trainer, found | {k: np.asarray(v) for k, v in trainer.callback_metrics.items()}
+    values = {name: np.asarray(v.numpy()) for name, v in all_variables(task).items()}
+    return trainer, values | {k: np.asarray(v) for k, v in trainer.callback_metrics.items()}
 
 
 @pytest.mark.parametrize(
@@ -166,5 +166,5 @@ def test_weights_of_two_replicas_evaluate_alike_on_one_device(tmp_path):
     expected = trainer.test(task)
     trainer.save_checkpoint(tmp_path / "weights", weights_only=True)
     for devices in (1, 2):
-        found = trainer_of(devices).test(BoringTask(), ckpt_path=tmp_path / "weights")
-        assert found == pytest.approx(expected, rel=1e-6)
+        values = trainer_of(devices).test(BoringTask(), ckpt_path=tmp_path / "weights")
+        assert values == pytest.approx(expected, rel=1e-6)

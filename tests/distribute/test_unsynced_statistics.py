@@ -86,8 +86,8 @@ def test_statistics_that_are_equal_stay_equal_to_the_last_bit():
     class Adapted(BoringTask):
         def configure_model(self):
             known = keras.layers.Normalization(mean=np.full(32, 0.1), variance=np.full(32, 0.7))
-            own = keras.layers.BatchNormalization(momentum=MOMENTUM)
-            self.model = keras.Sequential([keras.Input((32,)), known, own, keras.layers.Dense(2)])
+            local = keras.layers.BatchNormalization(momentum=MOMENTUM)
+            self.model = keras.Sequential([keras.Input((32,)), known, local, keras.layers.Dense(2)])
             self.constant = self.model.add_weight(
                 shape=(3,), initializer=lambda shape, dtype: np.full(3, 0.1, dtype), trainable=False
             )
@@ -99,11 +99,11 @@ def test_statistics_that_are_equal_stay_equal_to_the_last_bit():
         np.testing.assert_array_equal(copy, np.full(3, 0.1, "float32"))
 
 
-@pytest.mark.parametrize("given", [keras.layers.BatchNormalization, FusedBatchNormalization])
-def test_sync_batchnorm_gives_the_statistics_of_one_device(given):
+@pytest.mark.parametrize("layer", [keras.layers.BatchNormalization, FusedBatchNormalization])
+def test_sync_batchnorm_gives_the_statistics_of_one_device(layer):
     class Given(BoringTask):
         def configure_model(self):
-            normalization = given(momentum=MOMENTUM, synchronized=False)
+            normalization = layer(momentum=MOMENTUM, synchronized=False)
             self.model = keras.Sequential(
                 [keras.Input((32,)), normalization, keras.layers.Dense(2)]
             )

@@ -99,8 +99,8 @@ def test_a_fit_goes_on_after_another_trainer_had_the_task_elsewhere(devices):
         trainer.fit(task)
         copies = [v.value for v in task.model.variables]
         if devices > 1:
-            parts = trainer.placement.strategy.experimental_local_results
-            copies = [copy for value in copies for copy in parts(value)]
+            local_results = trainer.placement.strategy.experimental_local_results
+            copies = [copy for value in copies for copy in local_results(value)]
         ends.append([copy.numpy() for copy in copies])
     for one, two in zip(*ends, strict=True):
         np.testing.assert_array_equal(one, two)

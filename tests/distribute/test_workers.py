@@ -25,18 +25,18 @@ def of_one_process(name):
     return outcome(make_task, 1, **arguments)
 
 
-def assert_equal_to_one_process(found, cases, tolerance=1e-5):
+def assert_equal_to_one_process(outcomes, cases, tolerance=1e-5):
     for name in cases:
         one = of_one_process(name)
-        for index, worker in enumerate(found):
+        for index, worker in enumerate(outcomes):
             what, apart = furthest(one, worker[name])
             assert apart < tolerance, f"{name}: {what} differs by {apart:.1e} on worker {index}"
 
 
 def test_two_workers_end_like_one_process(tmp_path):
-    found, _ = run("helpers.worker_cases:outcomes", tmp_path, "quick", 1)
-    assert len(found) == 2
-    assert_equal_to_one_process(found, QUICK)
+    outcomes, _ = run("helpers.worker_cases:outcomes", tmp_path, "quick", 1)
+    assert len(outcomes) == 2
+    assert_equal_to_one_process(outcomes, QUICK)
 
 
 @pytest.mark.distributed
@@ -50,31 +50,31 @@ def test_two_workers_end_like_one_process(tmp_path):
 )
 def test_more_workers_and_devices_end_like_one_process(tmp_path, workers, devices, kind):
     options = {"workers": workers, "logical_cpus": devices, "timeout": 400}
-    found, _ = run("helpers.worker_cases:outcomes", tmp_path, kind, devices, **options)
-    assert len(found) == workers
-    assert_equal_to_one_process(found, CASES[kind])
+    outcomes, _ = run("helpers.worker_cases:outcomes", tmp_path, kind, devices, **options)
+    assert len(outcomes) == workers
+    assert_equal_to_one_process(outcomes, CASES[kind])
 
 
 @pytest.mark.distributed
 def test_generative_tasks_on_two_workers_end_like_one_process(tmp_path):
-    found, _ = run("helpers.worker_cases:outcomes", tmp_path, "generative", 1, timeout=400)
-    assert len(found) == 2
+    outcomes, _ = run("helpers.worker_cases:outcomes", tmp_path, "generative", 1, timeout=400)
+    assert len(outcomes) == 2
     painted = {name for name in GENERATIVE if "paint" in name or "style" in name}
-    assert_equal_to_one_process(found, set(GENERATIVE) - painted, tolerance=1e-4)
+    assert_equal_to_one_process(outcomes, set(GENERATIVE) - painted, tolerance=1e-4)
     # Max pooling and relu carry a last bit on; the same as on the replicas of one process.
-    assert_equal_to_one_process(found, painted, tolerance=2e-3)
+    assert_equal_to_one_process(outcomes, painted, tolerance=2e-3)
 
 
 @pytest.mark.distributed
 def test_tasks_of_texts_series_and_tables_on_two_workers_end_like_one_process(tmp_path):
     """Found by running: workers cannot exchange rows of an embedding, whose number differs."""
-    found, _ = run("helpers.worker_cases:outcomes", tmp_path, "data", 1, timeout=400)
-    assert len(found) == 2
-    assert_equal_to_one_process(found, DATA)
+    outcomes, _ = run("helpers.worker_cases:outcomes", tmp_path, "data", 1, timeout=400)
+    assert len(outcomes) == 2
+    assert_equal_to_one_process(outcomes, DATA)
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory):
+def outcomes(tmp_path_factory):
     """By the name of a function, what it gave on each of two workers."""
     names = ("overflows", "evaluation", "exchanges", "written", "with_dropout")
     folder = tmp_path_factory.mktemp("workers")
@@ -83,15 +83,15 @@ def found(tmp_path_factory):
 
 
 @pytest.mark.distributed
-def test_infinity_on_either_worker_skips_the_update_on_both(found):
+def test_infinity_on_either_worker_skips_the_update_on_both(outcomes):
     expected = (INITIAL_LOSS_SCALE / 2, -1.0 - 2.0, [(1, 0.0), (2, 1.0), (3, 1.0)])
-    assert found["overflows"] == [[expected, expected]] * 2
+    assert outcomes["overflows"] == [[expected, expected]] * 2
 
 
 @pytest.mark.distributed
-def test_evaluation_is_exact_and_every_worker_gets_all_predictions_in_order(found):
+def test_evaluation_is_exact_and_every_worker_gets_all_predictions_in_order(outcomes):
     numbers = [1, 2, 3, 4, 5, 6, 8]
-    for loss, lengths, twice, names, ragged in found["evaluation"]:
+    for loss, lengths, twice, names, ragged in outcomes["evaluation"]:
         assert loss == pytest.approx(np.mean(numbers), rel=1e-6)
         assert lengths == [4, 3]
         assert twice == [2.0 * number for number in numbers]
@@ -112,8 +112,8 @@ def assert_failures_are_told(one, other):
 
 
 @pytest.mark.distributed
-def test_workers_hear_each_other(found):
-    one, other = found["exchanges"]
+def test_workers_hear_each_other(outcomes):
+    one, other = outcomes["exchanges"]
     assert one.pop("chief")
     assert not other.pop("chief")
     assert one.pop("first on host")
@@ -136,8 +136,8 @@ def test_workers_hear_each_other(found):
 
 
 @pytest.mark.distributed
-def test_the_chief_alone_writes_and_early_stopping_ends_all(found):
-    one, other = found["written"]
+def test_the_chief_alone_writes_and_early_stopping_ends_all(outcomes):
+    one, other = outcomes["written"]
     files, *end = one
     written = " ".join(files)
     for kind in ("metrics.csv", "events.out", ".ckpt", "predictions.csv", "xplane.pb", "jsonl"):
@@ -150,24 +150,24 @@ def test_the_chief_alone_writes_and_early_stopping_ends_all(found):
 
 
 @pytest.mark.distributed
-def test_each_worker_draws_masks_of_its_own(found):
-    for worker in found["with_dropout"]:
+def test_each_worker_draws_masks_of_its_own(outcomes):
+    for worker in outcomes["with_dropout"]:
         what, apart = furthest(with_dropout(devices=2), worker)
         assert apart < 1e-5, what
         assert furthest(with_dropout(devices=1), worker)[1] > 1e-2
 
 
 def test_one_worker_gets_back_what_it_gives():
-    alone, own = Workers(None, None), np.arange(3)
+    alone, array = Workers(None, None), np.arange(3)
     assert alone.is_chief
     assert alone.is_first_on_host
     assert alone.all_gather([3, 4]).tolist() == [[3, 4]]
-    assert alone.broadcast(own) is own
+    assert alone.broadcast(array) is array
     assert alone.all_gather_bytes(b"abc") == [b"abc"]
-    assert alone.all_gather_rows(own) is own
+    assert alone.all_gather_rows(array) is array
     assert alone.shard(3) == slice(0, 3)
-    assert alone.all_gather_object(own) == [own]
-    assert alone.unless_one_fails(lambda: own) is own
+    assert alone.all_gather_object(array) == [array]
+    assert alone.unless_one_fails(lambda: array) is array
     alone.barrier()
 
 

@@ -42,8 +42,8 @@ def test_what_differs_in_more_than_its_rows_cannot_be_joined():
         "ragged": lambda x: tf.ragged.range(x),
         "width of its own": lambda x: tf.zeros([2, tf.reduce_max(x)]),
     }
-    found = {name: PredictionWindow.can_join(traced(step, dataset)) for name, step in joins.items()}
-    assert found == {**dict.fromkeys(joins, False), "rows": True}
+    can = {name: PredictionWindow.can_join(traced(step, dataset)) for name, step in joins.items()}
+    assert can == {**dict.fromkeys(joins, False), "rows": True}
 
 
 class Counted(NumberTask):
@@ -62,16 +62,16 @@ def calls_of(monkeypatch, task, **arguments):
         return call(window, iterator, count)
 
     monkeypatch.setattr(PredictionWindow, "__call__", counted)
-    found = Trainer(**quiet(**arguments)).predict(task, collect=True)
-    return counts, np.concatenate(found).tolist()
+    predictions = Trainer(**quiet(**arguments)).predict(task, collect=True)
+    return counts, np.concatenate(predictions).tolist()
 
 
 def test_a_prediction_runs_many_batches_in_one_graph_call(monkeypatch):
     numbers = [float(number) for number in range(101)]
-    counts, found = calls_of(monkeypatch, Counted(NumberData([1.0], 2, held_out=numbers)))
+    counts, predictions = calls_of(monkeypatch, Counted(NumberData([1.0], 2, held_out=numbers)))
     assert counts[0] == 1  # whoever wants the first batch alone waits for no other
     assert sum(counts) == 51 > len(counts)
-    assert found == [2.0 * number for number in numbers]
+    assert predictions == [2.0 * number for number in numbers]
 
 
 def test_data_of_unknown_length_are_predicted_batch_by_batch(monkeypatch):
@@ -79,9 +79,9 @@ def test_data_of_unknown_length_are_predicted_batch_by_batch(monkeypatch):
         def predict_dataset(self):
             return super().predict_dataset().filter(lambda x: True)
 
-    counts, found = calls_of(monkeypatch, Counted(Stream([1.0], 2, held_out=[1.0, 2.0, 3.0])))
+    counts, predictions = calls_of(monkeypatch, Counted(Stream([1.0], 2, held_out=[1.0, 2.0, 3.0])))
     assert counts == []
-    assert found == [2.0, 4.0, 6.0]
+    assert predictions == [2.0, 4.0, 6.0]
 
 
 def test_a_window_holds_no_more_than_its_bytes(monkeypatch):

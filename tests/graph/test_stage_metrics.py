@@ -40,8 +40,8 @@ def test_a_metric_object_that_is_given_twice_is_copied():
         def configure_metrics(self):
             return {"mean": shared}
 
-    taken = set()
-    first, second = (StageMetrics(Sharing(), taken, ONE_DEVICE) for _ in range(2))
+    claimed = set()
+    first, second = (StageMetrics(Sharing(), claimed, ONE_DEVICE) for _ in range(2))
     assert first.metrics["mean"] is shared
     assert second.metrics["mean"] is not shared
     first.metrics["mean"].update_state(3.0)

@@ -86,11 +86,11 @@ class AfterSetUp(Callback):
     logs_metrics = False
 
     def __init__(self, opened):
-        self.opened, self.found = opened, None
+        self.opened, self.entries = opened, None
 
     def setup(self, trainer, task, stage):
-        if self.found is None:
-            self.found = list(self.opened)
+        if self.entries is None:
+            self.entries = list(self.opened)
 
 
 def watch_files(root):
@@ -116,7 +116,7 @@ def watch_files(root):
 def fits(folder, root):
     """Fit every case; return its outcome and the files opened until its data were set up."""
     Trainer(**quiet(max_steps=1, accelerator="cpu"))  # joins the others
-    opened, found = watch_files(root), {}
+    opened, outcomes = watch_files(root), {}
     for name, make in CASES.items():
         opened.clear()
         after_set_up = AfterSetUp(opened)
@@ -126,8 +126,8 @@ def fits(folder, root):
             callbacks=[after_set_up],
             max_epochs=EPOCHS.get(name, 1),
         )
-        found[name] = (after_set_up.found, ends)
-    return found
+        outcomes[name] = (after_set_up.entries, ends)
+    return outcomes
 
 
 def with_log(encode, log):
@@ -152,7 +152,7 @@ def shared(folder):
     """Return rows and a vocabulary that workers make together, and what each of them encoded."""
     workers = Trainer(**quiet(max_steps=1, accelerator="cpu")).workers
     workers_room.TABLE_BYTES = 128  # so that it takes many exchanges
-    log, found = [], {}
+    log, outcomes = [], {}
     strings, labels = texts(TEXTS)
     numbered = [f"{text} {number}" for number, text in enumerate(strings)]
     data = EncodedTexts(
@@ -161,21 +161,21 @@ def shared(folder):
     data.join(workers)
     data.setup("fit")
     stages = {stage: data.dataset_for(stage, 1) for stage in ("train", "val", "predict")}
-    found["rows"] = {n: list(d.as_numpy_iterator()) for n, d in stages.items()}
-    found["encoded"] = list(log)
+    outcomes["rows"] = {n: list(d.as_numpy_iterator()) for n, d in stages.items()}
+    outcomes["encoded"] = list(log)
     data.join(workers_room.SINGLE_WORKER)
     if workers.is_chief:  # asks for what the others do not know of, alone
         data.texts.splits["test"] = data.texts.splits["val"]
-        found["alone"] = len(list(data.test_dataset()))
+        outcomes["alone"] = len(list(data.test_dataset()))
     data.texts.splits["test"] = data.texts.splits["val"]
     data.join(workers)
-    found["again together"] = len(list(data.test_dataset()))
+    outcomes["again together"] = len(list(data.test_dataset()))
     vocabulary = Vocabulary(30)
-    part = workers.shard(TEXTS)
-    vocabulary.fit(Words(2), [tf.constant(strings[part])], workers)
-    found["vocabulary"] = [np.asarray(w) for w in vocabulary.get_weights()]
-    found["counted"] = strings[part]
-    return found
+    shard = workers.shard(TEXTS)
+    vocabulary.fit(Words(2), [tf.constant(strings[shard])], workers)
+    outcomes["vocabulary"] = [np.asarray(w) for w in vocabulary.get_weights()]
+    outcomes["counted"] = strings[shard]
+    return outcomes
 
 
 def error_message(work):
@@ -201,13 +201,13 @@ def failures(folder, root):
 
     own_copy = Path(folder, str(workers.index), "texts")
     shutil.copytree(Path(root, "texts"), own_copy)
-    found = {}
+    outcomes = {}
     workers.barrier()
     if is_second:
         (own_copy / "good" / "last.txt").write_text("one more")
-    found["other files"] = loaded(TextFolder(own_copy))
+    outcomes["other files"] = loaded(TextFolder(own_copy))
     here = Path(root, "gone") if is_second else Path(root)  # a disk that one of them lacks
-    found["gone"] = [
+    outcomes["gone"] = [
         loaded(TextFolder(here / "texts")),
         loaded(ImageFolder(here / "images", image_size=8)),
         loaded(UnlabeledImageFolder(here / "images", image_size=8)),
@@ -217,14 +217,14 @@ def failures(folder, root):
         Path(root, "texts", "good", "999.txt").write_bytes(b"caf\xe9")
         Path(root, "images", "light", "99.png").write_bytes(b"no image")
     workers.barrier()
-    found["another encoding"] = fit(lambda: text_task(root))
-    found["a broken image"] = fit(lambda: image_task(root))
+    outcomes["another encoding"] = fit(lambda: text_task(root))
+    outcomes["a broken image"] = fit(lambda: image_task(root))
     skipping = ImageFolder(Path(root, "images"), image_size=8, broken="skip")
-    found["skipped"] = loaded(skipping), skipping.broken_files
+    outcomes["skipped"] = loaded(skipping), skipping.broken_files
     unlabeled = UnlabeledImageFolder(Path(root, "images"), image_size=8, broken="skip")
-    found["unlabeled"] = loaded(unlabeled), unlabeled.broken_files
+    outcomes["unlabeled"] = loaded(unlabeled), unlabeled.broken_files
     gray = unlabeled.splits["train"].source.inputs(np.arange(IMAGES), 4)
-    found["images"] = np.concatenate(list(gray.as_numpy_iterator()))
+    outcomes["images"] = np.concatenate(list(gray.as_numpy_iterator()))
     read_text = text_folder.read_text
 
     def read_or_fail(path, encoding):
@@ -233,5 +233,5 @@ def failures(folder, root):
         return read_text(path, "latin-1")
 
     text_folder.read_text = read_or_fail
-    found["on one alone"] = loaded(TextFolder(Path(root, "texts")))
-    return found
+    outcomes["on one alone"] = loaded(TextFolder(Path(root, "texts")))
+    return outcomes

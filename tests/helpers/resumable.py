@@ -30,13 +30,13 @@ class ShuffledData(NumberData):
         super().__init__(numbers, batch_size=4, shuffled=True, held_out=numbers)
 
     def train_dataset(self, epoch):
-        return super().train_dataset(epoch).map(_labelled)
+        return super().train_dataset(epoch).map(_labeled)
 
     def val_dataset(self):
-        return super().val_dataset().map(_labelled)
+        return super().val_dataset().map(_labeled)
 
 
-def _labelled(x):
+def _labeled(x):
     return x, tf.cast(x[:, 0] > 0.0, tf.int32)
 
 
@@ -145,13 +145,13 @@ def fit_until_killed(task, folder, every, killed, end):
     )
 
 
-def assert_killed_run_is_exact(tmp_path, make_task, *given, every, killed, end):
+def assert_killed_run_is_exact(tmp_path, make_task, *arguments, every, killed, end):
     """Assert that a run killed in another process and resumed here equals one never killed.
 
     Args:
         tmp_path: For checkpoints.
         make_task: A function of a module of tests.
-        *given: Its arguments, texts.
+        *arguments: Its arguments, texts.
         every: Updates between checkpoints.
         killed: The last update of the other process.
         end: The last update of all.
@@ -161,15 +161,15 @@ def assert_killed_run_is_exact(tmp_path, make_task, *given, every, killed, end):
     program = (
         f"import sys; sys.path[:0] = {folders!r}; import {module.stem} as tests; "
         "from helpers import resumable; "
-        f"resumable.fit_until_killed(tests.{make_task.__name__}(*{given!r}), "
+        f"resumable.fit_until_killed(tests.{make_task.__name__}(*{arguments!r}), "
         f"{str(tmp_path / 'saved')!r}, {every}, {killed}, {end})"
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", program], env=environment)
     assert done.returncode == -signal.SIGKILL
     newest = max((tmp_path / "saved").glob("*.ckpt"), key=lambda path: path.stat().st_mtime_ns)
-    again = resumed(make_task(*given), newest, max_steps=end, seed=3)
-    whole = fitted(make_task(*given), max_steps=end, seed=3)
+    again = resumed(make_task(*arguments), newest, max_steps=end, seed=3)
+    whole = fitted(make_task(*arguments), max_steps=end, seed=3)
     assert everything(again) == everything(whole)
 
 

@@ -27,8 +27,8 @@ class ThirdParty(tf.distribute.Strategy):
     _collective_key_base = 0  # MirroredExtended reads it
 
     def __init__(self, count):
-        parts = {"devices": cpus(count), "cross_device_ops": tf.distribute.ReductionToOneDevice()}
-        super().__init__(self.extended_kind(self, **parts))
+        options = {"devices": cpus(count), "cross_device_ops": tf.distribute.ReductionToOneDevice()}
+        super().__init__(self.extended_kind(self, **options))
 
 
 class _NeverSums(MirroredExtended):

@@ -42,7 +42,7 @@ class ImageSet(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
     def _examples(self, split):
         # Without labels, like the test split of ImageNet.
-        labels = 0 if split in getattr(self, "UNLABELLED", ()) else 2
+        labels = 0 if split in getattr(self, "UNLABELED", ()) else 2
         for number, example in images(self.SPLITS[split], self.SIZE, labels=labels):
             yield number, {**example, "place": f"{split} {number}"}
 
@@ -66,7 +66,7 @@ class ThreeSplits(ImageSet, skip_registration=True):
     """A set with all three splits, the last one without labels."""
 
     SHAPE, SIZE, SPLITS = (6, 6, 3), 6, {"train": 40, "validation": 6, "test": 5}
-    UNLABELLED = ("test",)
+    UNLABELED = ("test",)
 
 
 def prepare_sets(folder, file_format=None, files=None, builders=(NoValidation,)):

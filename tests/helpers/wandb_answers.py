@@ -53,11 +53,11 @@ class Answers:
     def __init__(self, url):
         self.url = url
         self.runs, self.artifacts, self.sweeps = {}, {}, {}
-        self._made = 0
+        self._count = 0
 
     def _next_id(self, kind):
-        self._made += 1
-        return f"{kind}{self._made}"
+        self._count += 1
+        return f"{kind}{self._count}"
 
     # ---- who am I
 
@@ -194,11 +194,11 @@ class Answers:
 
     def artifact(self, name, alias="latest"):
         """An artifact's newest version with an alias or a version's name; None for none."""
-        found = [
+        artifacts = [
             a for a in self.artifacts.values()
             if a["name"] == name and alias in (*a["aliases"], f"v{a['version']}")
         ]  # fmt: skip
-        return found[-1] if found else None
+        return artifacts[-1] if artifacts else None
 
     def _whole(self, artifact):
         entity = {"name": "tester"}
@@ -236,8 +236,8 @@ class Answers:
     def ArtifactMembershipByName(self, variables):
         name, _, alias = variables["name"].partition(":")
         artifact = self.artifact(name, alias or "latest")
-        found = artifact and self._membership(artifact)
-        return {"project": {"artifactCollectionMembership": found}}
+        artifacts = artifact and self._membership(artifact)
+        return {"project": {"artifactCollectionMembership": artifacts}}
 
     def ArtifactType(self, variables):
         artifact = self.artifact(*variables["name"].split(":"))

@@ -154,7 +154,7 @@ def outcomes(folder, kind, devices):
     """Fit every case and return the outcomes by name."""
     cases = CASES[kind]
     Trainer(**quiet(max_steps=1, accelerator="cpu", devices=devices))  # joins the others
-    return {name: outcome(make, devices, **given) for name, (make, given) in cases.items()}
+    return {name: outcome(make, devices, **arguments) for name, (make, arguments) in cases.items()}
 
 
 def several(folder, *names):
@@ -164,7 +164,7 @@ def several(folder, *names):
 
 def overflows(folder):
     """Fit in mixed_float16 with an infinite gradient on one worker, then on the other."""
-    found = []
+    report = []
     Trainer(**quiet(max_steps=1, accelerator="cpu"))
     for bad in ([BAD, 1.0, 1.0, 1.0], [1.0, 1.0, 1.0, BAD]):
         logger = Rows()
@@ -175,8 +175,8 @@ def overflows(folder):
         )
         scale = trainer.training.optimizers[""].loss_scaler.scale
         skipped = logger.column("train/skipped_updates")
-        found.append((float(scale.numpy()), float(task.weight.numpy()), skipped))
-    return found
+        report.append((float(scale.numpy()), float(task.weight.numpy()), skipped))
+    return report
 
 
 def evaluation(folder):
@@ -202,7 +202,7 @@ def evaluation(folder):
         [len(batch["twice"]) for batch in batches],
         np.concatenate([batch["twice"] for batch in batches]).tolist(),
         np.concatenate([batch["name"] for batch in batches]).tolist(),
-        [[len(part) for part in row] for batch in batches for row in batch["ragged"]],
+        [[len(example) for example in row] for batch in batches for row in batch["ragged"]],
     )
 
 
@@ -211,20 +211,20 @@ def agreements(folder):
     trainer = Trainer(**quiet(max_steps=1, accelerator="cpu"))
     is_second = trainer.workers.index == 1
     count, seconds = agreed(trainer, 3 if is_second else 8, 20.5 if is_second else 10.25)
-    found = {"count": count, "seconds": seconds, "no stop": trainer.stop_reason}
+    report = {"count": count, "seconds": seconds, "no stop": trainer.stop_reason}
     if is_second:
         trainer.request_stop("worker 1 has seen enough")
     agreed(trainer)
-    found["stop"] = trainer.stop_reason
+    report["stop"] = trainer.stop_reason
     if not is_second:
         trainer.signals.receive(signal.SIGTERM)
     check_signals(trainer)  # would leave the other one waiting for ever
-    found["alone"] = "passed over"
+    report["alone"] = "passed over"
     try:
         agreed(trainer)
     except TerminationRequested as ended:
-        found["signal"] = f"ended with {ended.code}"
-    return found
+        report["signal"] = f"ended with {ended.code}"
+    return report
 
 
 def fails(error):
@@ -237,7 +237,7 @@ def exchanges(folder):
     """Return the results of every collective; all workers make every call."""
     workers = Trainer(**quiet(max_steps=1, accelerator="cpu")).workers
     rows_here = np.arange(2 - workers.index, dtype="float32")[:, None] + 10 * workers.index
-    found = {
+    report = {
         "numbers": workers.all_gather([workers.index, -(2**40)]).tolist(),
         "told": workers.broadcast({"folder": f"of worker {workers.index}", "at": [1, None]}),
         "bytes": workers.all_gather_bytes(b"\xff" * (1000 * workers.index)),
@@ -252,25 +252,25 @@ def exchanges(folder):
         "chief": workers.is_chief,
         "first on host": workers.is_first_on_host,
     }
-    found["part"] = workers.shard(7)
+    report["part"] = workers.shard(7)
     workers_room.TABLE_BYTES = 48  # so that more bytes than that take several exchanges
-    found["pieces"] = workers.all_gather_bytes(bytes(range(100 + workers.index)))
+    report["pieces"] = workers.all_gather_bytes(bytes(range(100 + workers.index)))
     rows = np.arange(40.0)[20 * workers.index :].reshape(-1, 2)
-    found["long rows"] = workers.all_gather_rows(rows).tolist()
-    found["failed"] = []
+    report["long rows"] = workers.all_gather_rows(rows).tolist()
+    report["failed"] = []
     of_ours, of_another = [DataError("x.txt is empty"), None], [None, KeyError("x")]
     for errors in (of_ours, of_another, [OSError("0"), OSError("1")]):
         try:
             workers.unless_one_fails(lambda errors=errors: fails(errors[workers.index]))
         except (DataError, KeyError, OSError) as error:
             notes = getattr(error, "__notes__", [])
-            found["failed"].append((type(error).__name__, str(error), *notes))
+            report["failed"].append((type(error).__name__, str(error), *notes))
     workers.barrier()
     try:
         workers.all_gather_rows(np.float32(1.0))
     except ConfigurationError as error:
-        found["scalar"] = str(error)
-    return found
+        report["scalar"] = str(error)
+    return report
 
 
 class EndsEarly(NumberTask):
@@ -384,7 +384,7 @@ def broken(folder):
     fitted(BoringTask(FewData()), max_epochs=10_000, callbacks=[Breaks()])
 
 
-def given_strategy(folder):
+def custom_strategy(folder):
     """Fit with a strategy object of the user."""
     strategy = tf.distribute.MultiWorkerMirroredStrategy()
     trainer = fitted(BoringTask(FewData()), max_epochs=1, strategy=strategy)

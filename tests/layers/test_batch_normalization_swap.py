@@ -94,21 +94,21 @@ every_model = pytest.mark.parametrize("make", MODELS, ids=lambda make: make.__na
 
 
 def normalizations(model):
-    return [part for part in model._flatten_layers() if isinstance(part, KERAS)]
+    return [layer for layer in model._flatten_layers() if isinstance(layer, KERAS)]
 
 
 def names(model):
     """Of all parts but the inputs that nobody named, which Keras' clone_model names anew."""
-    parts = model._flatten_layers()
-    return [part.name for part in parts if not isinstance(part, keras.layers.InputLayer)]
+    layers = model._flatten_layers()
+    return [layer.name for layer in layers if not isinstance(layer, keras.layers.InputLayer)]
 
 
 def inputs_of(model):
     random = np.random.default_rng(1)
-    made = [random.normal(2.0, 3.0, (4, *i.shape[1:])).astype("float32") for i in model.inputs]
-    for array in made:
+    arrays = [random.normal(2.0, 3.0, (4, *i.shape[1:])).astype("float32") for i in model.inputs]
+    for array in arrays:
         array[:, 3:] *= 0.0 if array.ndim == 3 else 1.0  # what Masking leaves out
-    return made if len(made) > 1 else made[0]
+    return arrays if len(arrays) > 1 else arrays[0]
 
 
 def trained(model, updates=5, rate=1e-3):
@@ -198,8 +198,8 @@ def test_the_same_parts_of_a_copy_are_frozen(freeze):
     model = nested()
     freeze(model)
     fused = fuse_batch_normalization(model)
-    parts = zip(model._flatten_layers(), fused._flatten_layers(), strict=True)
-    assert all(old.trainable == new.trainable for old, new in parts)
+    layers = zip(model._flatten_layers(), fused._flatten_layers(), strict=True)
+    assert all(old.trainable == new.trainable for old, new in layers)
     before = [[v.path for v in one.trainable_variables] for one in (model, fused)]
     assert before[0] == before[1]
     x = images()

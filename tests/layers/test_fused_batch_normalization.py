@@ -98,7 +98,7 @@ def test_a_frozen_layer_uses_and_keeps_the_moving_statistics():
 def test_the_last_smaller_batch_moves_the_statistics_as_keras_does():
     fused, plain = _pair()
     for layer in (fused, plain):
-        step = tf.function(lambda x, own=layer: own(x, training=True))
+        step = tf.function(lambda x, bound=layer: bound(x, training=True))
         step(_inputs())
         step(_inputs((2, *IMAGES[1:])))
     _assert_close(fused.get_weights(), plain.get_weights())
@@ -357,7 +357,7 @@ def test_statistics_and_gradients_are_the_same_on_one_and_two_uneven_replicas():
     assert result.stdout.strip() == "equal on 1 and 2 replicas", result.stderr[-3000:]
 
 
-def normalised(devices, shape, options, masked):
+def normalized(devices, shape, options, masked):
     """Outputs and moving statistics after one training call on some logical CPUs."""
     random = np.random.default_rng(4)
     dtype = options.get("dtype", "float32")
@@ -368,8 +368,8 @@ def normalised(devices, shape, options, masked):
         layer = FusedBatchNormalization(momentum=0.5, **options)
         layer.build((None, *shape[1:]))
 
-        def compute(batch, part):
-            with enter_step_context(StepContext(replica_batch=part)):
+        def compute(batch, replica_batch):
+            with enter_step_context(StepContext(replica_batch=replica_batch)):
                 return layer(batch[0], training=True, mask=batch[1] if masked else None)
 
         outputs = tf.function(lambda *batch: placement.gather(compute, batch))
@@ -390,8 +390,8 @@ def normalised(devices, shape, options, masked):
 )
 @pytest.mark.parametrize("devices", [2, 4])
 def test_a_call_on_replicas_is_that_on_one_device(devices, shape, options, masked):
-    one = normalised(1, shape, options, masked)
-    several = normalised(devices, shape, options, masked)
+    one = normalized(1, shape, options, masked)
+    several = normalized(devices, shape, options, masked)
     for alone, together in zip(one, several, strict=True):
         assert alone.dtype == together.dtype
         np.testing.assert_allclose(together, alone, rtol=1e-4, atol=1e-5)

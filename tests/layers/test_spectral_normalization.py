@@ -25,7 +25,7 @@ def test_the_kernel_is_divided_by_its_largest_singular_value():
     np.testing.assert_allclose(outputs, expected, atol=1e-4)
 
 
-def test_a_convolution_is_normalised_as_the_matrix_of_its_kernel():
+def test_a_convolution_is_normalized_as_the_matrix_of_its_kernel():
     images = tf.random.stateless_normal([2, 6, 6, 3], [0, 1])
     layer = SpectralConv2D(4, 3, strides=2, padding="same", activation="tanh")
     outputs = called(layer, images)

@@ -21,15 +21,15 @@ def test_the_iterator_is_let_go_by_a_thread():
 
 
 def test_batches_are_made_before_they_are_asked_for():
-    made = threading.Event()
+    is_made = threading.Event()
 
     def numbers():
-        made.set()
+        is_made.set()
         yield 1
 
     spec = tf.TensorSpec([], tf.int32)
     with EpochIterator(tf.data.Dataset.from_generator(numbers, output_signature=spec)) as epoch:
-        assert made.wait(timeout=30)
+        assert is_made.wait(timeout=30)
         assert int(next(epoch.iterator)) == 1
 
 
@@ -51,9 +51,9 @@ def test_a_pipeline_with_choices_of_its_own_keeps_them():
     ids=["no queue", "a queue of two", "made without the tuner", "both"],
 )
 def test_a_queue_is_added_where_there_is_none_and_the_tuner_may_size_it(dataset, queues):
-    found, open_ = 0, [reading_ahead(dataset)]
+    prefetches, open_ = 0, [reading_ahead(dataset)]
     while open_:
         node = open_.pop()
-        found += "Prefetch" in type(node).__name__
+        prefetches += "Prefetch" in type(node).__name__
         open_ += node._inputs()
-    assert found == queues
+    assert prefetches == queues

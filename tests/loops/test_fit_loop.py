@@ -421,18 +421,18 @@ def test_one_failing_on_exception_does_not_silence_the_others(caplog):
 
 def test_ctrl_c_is_raised_again_after_everybody_was_told():
     class Interrupts(Callback):
-        told = None
+        received = None
 
         def on_train_window_end(self, trainer, task):
             raise KeyboardInterrupt
 
         def on_exception(self, trainer, task, exception):
-            self.told = exception
+            self.received = exception
 
     interrupts, rows = Interrupts(), Rows()
     with pytest.raises(KeyboardInterrupt):
         fitted(frozen_task([1, 2]), max_epochs=1, callbacks=interrupts, logger=rows)
-    assert isinstance(interrupts.told, KeyboardInterrupt)
+    assert isinstance(interrupts.received, KeyboardInterrupt)
     assert rows.ends == ["interrupted"]
 
 

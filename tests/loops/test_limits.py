@@ -77,8 +77,8 @@ def test_the_fraction_that_the_message_recommends_works():
         with pytest.raises(ConfigurationError) as caught:
             limit_batches(numbers(length), 0.5 / length, "limit_val_batches", "val_dataset")
         advice = float(str(caught.value).split("give ")[1].split(" ")[0])
-        _, taken = limit_batches(numbers(length), advice, "limit_val_batches", "val_dataset")
-        assert taken >= 1
+        _, count = limit_batches(numbers(length), advice, "limit_val_batches", "val_dataset")
+        assert count >= 1
 
 
 def test_an_empty_dataset_is_refused():

@@ -29,10 +29,10 @@ def test_one_worker_looks_for_signals_by_itself():
 
 @pytest.mark.distributed
 def test_two_workers_take_the_fewest_batches_the_longest_time_and_any_stop_or_signal(tmp_path):
-    found, _ = run("helpers.worker_cases:agreements", tmp_path)
-    assert [worker["count"] for worker in found] == [3, 3]
-    assert [worker["seconds"] for worker in found] == [20.5, 20.5]
-    assert [worker["no stop"] for worker in found] == ["", ""]
-    assert [worker["stop"] for worker in found] == [STOP, "worker 1 has seen enough"]
-    assert [worker["alone"] for worker in found] == ["passed over", "passed over"]
-    assert [worker["signal"] for worker in found] == ["ended with 143", "ended with 143"]
+    workers, _ = run("helpers.worker_cases:agreements", tmp_path)
+    assert [worker["count"] for worker in workers] == [3, 3]
+    assert [worker["seconds"] for worker in workers] == [20.5, 20.5]
+    assert [worker["no stop"] for worker in workers] == ["", ""]
+    assert [worker["stop"] for worker in workers] == [STOP, "worker 1 has seen enough"]
+    assert [worker["alone"] for worker in workers] == ["passed over", "passed over"]
+    assert [worker["signal"] for worker in workers] == ["ended with 143", "ended with 143"]

@@ -66,8 +66,8 @@ def test_grouped_updates_are_those_of_keras_to_the_bit(name):
     placement = choose_placement("cpu", 1, "auto")
     ours = after_updates(OPTIMIZERS[name], placement, True)
     theirs = after_updates(OPTIMIZERS[name], placement, False)
-    for own, their in zip(ours, theirs, strict=True):
-        np.testing.assert_array_equal(own, their)
+    for one, their in zip(ours, theirs, strict=True):
+        np.testing.assert_array_equal(one, their)
 
 
 @pytest.mark.parametrize("dtype", ["float64", "bfloat16"])
@@ -75,8 +75,8 @@ def test_variables_keep_their_dtype(dtype):
     placement = choose_placement("cpu", 1, "auto")
     ours = after_updates(OPTIMIZERS["adamw"], placement, True, dtype=dtype)
     theirs = after_updates(OPTIMIZERS["adamw"], placement, False, dtype=dtype)
-    for own, their in zip(ours, theirs, strict=True):
-        np.testing.assert_array_equal(own.astype("float64"), their.astype("float64"))
+    for one, their in zip(ours, theirs, strict=True):
+        np.testing.assert_array_equal(one.astype("float64"), their.astype("float64"))
 
 
 @pytest.mark.parametrize("name", ["adamw", "nesterov"])
@@ -84,20 +84,20 @@ def test_every_replica_updates_its_own_copies(name):
     placement = choose_placement("cpu", 2, "auto")
     ours = after_updates(OPTIMIZERS[name], placement, True, updates=3)
     theirs = after_updates(OPTIMIZERS[name], choose_placement("cpu", 1, "auto"), False, updates=3)
-    for own, their in zip(ours, theirs, strict=True):
-        np.testing.assert_array_equal(own, their)
+    for one, their in zip(ours, theirs, strict=True):
+        np.testing.assert_array_equal(one, their)
 
 
 def test_variables_left_out_of_weight_decay_stay_out():
-    def made():
+    def make():
         optimizer = keras.optimizers.AdamW(0.01, weight_decay=0.5)
         optimizer.exclude_from_weight_decay(var_names=["v1", "v4"])
         return optimizer
 
     placement = choose_placement("cpu", 1, "auto")
-    ours, theirs = (after_updates(made, placement, grouping) for grouping in (True, False))
-    for own, their in zip(ours, theirs, strict=True):
-        np.testing.assert_array_equal(own, their)
+    ours, theirs = (after_updates(make, placement, grouping) for grouping in (True, False))
+    for one, their in zip(ours, theirs, strict=True):
+        np.testing.assert_array_equal(one, their)
 
 
 @pytest.mark.parametrize("optimizer", [keras.optimizers.Adam(), keras.optimizers.SGD()], ids=named)
@@ -124,7 +124,7 @@ def test_many_small_variables_take_fewer_operations():
 
         return len(update.get_concrete_function(tf.ones(4)).graph.get_operations())
 
-    ours, theirs = (operations(30, way) - operations(10, way) for way in (True, False))
+    ours, theirs = (operations(30, ours) - operations(10, ours) for ours in (True, False))
     assert ours < 0.4 * theirs
 
 
@@ -162,19 +162,19 @@ def test_slots_are_where_keras_has_them_after_every_window(name, every):
         for loss in other.losses(x):
             with tf.GradientTape() as tape:
                 value = loss()
-            found = tape.gradient(value, [v.value for v in variables])
-            pairs = [(g, v) for g, v in zip(found, variables, strict=True) if g is not None]
+            gradients = tape.gradient(value, [v.value for v in variables])
+            pairs = [(g, v) for g, v in zip(gradients, variables, strict=True) if g is not None]
             theirs.apply(*zip(*pairs, strict=True))
 
     for number in numbers:
         update(tf.constant(number))
     ours = trainer.optimizers[""]
-    for own, their in zip(
+    for one, their in zip(
         [task.first, task.second, task.third, *ours.variables],
         [*variables, *theirs.variables],
         strict=True,
     ):
-        np.testing.assert_allclose(own.value.numpy(), their.value.numpy(), rtol=1e-6)
+        np.testing.assert_allclose(one.value.numpy(), their.value.numpy(), rtol=1e-6)
 
 
 class Breaking(NumberData):
@@ -208,6 +208,6 @@ def test_slots_go_with_the_weights_where_a_window_breaks():
     # Only the counter, which waits for no batch, may already stand at the fourth update.
     slots = [(a, b) for a, b in zip(failing.variables, optimizer.variables, strict=True)][2:]
     assert len(slots) == 4
-    for own, their in slots:
-        np.testing.assert_array_equal(own.value, their.value)
-        assert float(own.value) != 0.0
+    for one, their in slots:
+        np.testing.assert_array_equal(one.value, their.value)
+        assert float(one.value) != 0.0

@@ -85,8 +85,8 @@ def test_keras_skips_an_update_that_overflows_on_the_second_replica():
     optimizer = partial(
         keras.optimizers.LossScaleOptimizer, keras.optimizers.SGD(0.1), initial_scale=1.0
     )
-    found = by_keras(two_devices(), overflowing, x, y, 4, optimizer=optimizer)
-    assert all(np.isfinite(value).all() for value in found)
+    results = by_keras(two_devices(), overflowing, x, y, 4, optimizer=optimizer)
+    assert all(np.isfinite(value).all() for value in results)
 
 
 def test_lightning_tf_skips_an_update_that_overflows_on_the_second_replica():
@@ -139,9 +139,9 @@ CLIPPED = {
 @pytest.mark.parametrize("kind", CLIPPED)
 def test_keras_clips_what_is_summed(kind):
     x, y = problem(4)
-    found = by_keras(two_devices(), net, x, y, 4, optimizer=CLIPPED[kind])
+    results = by_keras(two_devices(), net, x, y, 4, optimizer=CLIPPED[kind])
     assert (
-        largest_difference(by_keras(one_device(), net, x, y, 4, optimizer=CLIPPED[kind]), found)
+        largest_difference(by_keras(one_device(), net, x, y, 4, optimizer=CLIPPED[kind]), results)
         < 1e-5
     )
 
@@ -149,9 +149,9 @@ def test_keras_clips_what_is_summed(kind):
 @pytest.mark.parametrize("kind", CLIPPED)
 def test_lightning_tf_clips_what_is_summed(kind):
     x, y = problem(4)
-    found = by_trainer(2, net, x, y, 4, CLIPPED[kind])
+    results = by_trainer(2, net, x, y, 4, CLIPPED[kind])
     assert (
-        largest_difference(by_keras(one_device(), net, x, y, 4, optimizer=CLIPPED[kind]), found)
+        largest_difference(by_keras(one_device(), net, x, y, 4, optimizer=CLIPPED[kind]), results)
         < 1e-5
     )
 
@@ -168,8 +168,8 @@ def test_keras_takes_a_first_batch_that_does_not_divide():
 
 def test_lightning_tf_takes_a_first_batch_that_does_not_divide():
     x, y = problem(12)
-    found = by_trainer(2, net, x, y, 3)
-    assert largest_difference(by_keras(one_device(), net, x, y, 3), found) < 1e-6
+    results = by_trainer(2, net, x, y, 3)
+    assert largest_difference(by_keras(one_device(), net, x, y, 3), results) < 1e-6
 
 
 def normalized():
@@ -182,15 +182,15 @@ def normalized():
 @pytest.mark.parametrize("make", [net, normalized])
 def test_keras_takes_a_last_batch_that_leaves_a_replica_empty(make):
     x, y = problem(9)
-    found = by_keras(two_devices(), make, x, y, 4, epochs=5)
-    assert largest_difference(by_keras(one_device(), make, x, y, 4, epochs=5), found) < 1e-4
+    results = by_keras(two_devices(), make, x, y, 4, epochs=5)
+    assert largest_difference(by_keras(one_device(), make, x, y, 4, epochs=5), results) < 1e-4
 
 
 @pytest.mark.parametrize("make", [net, normalized])
 def test_lightning_tf_takes_a_last_batch_that_leaves_a_replica_empty(make):
     x, y = problem(9)
-    found = by_trainer(2, make, x, y, 4, max_epochs=5)
-    assert largest_difference(by_keras(one_device(), make, x, y, 4, epochs=5), found) < 1e-4
+    results = by_trainer(2, make, x, y, 4, max_epochs=5)
+    assert largest_difference(by_keras(one_device(), make, x, y, 4, epochs=5), results) < 1e-4
 
 
 # ---- two optimizers
@@ -218,8 +218,8 @@ class TwoModels(keras.Model):
 
 
 class TwoModelsTask(Task):
-    def __init__(self, given):
-        self.data = given
+    def __init__(self, masked):
+        self.data = masked
 
     def configure_model(self):
         self.first, self.second = net(), net()
@@ -245,12 +245,12 @@ def test_keras_trains_two_optimizers_on_two_devices():
 
 
 def test_lightning_tf_trains_two_optimizers_on_two_devices():
-    found = []
+    results = []
     for devices in (1, 2):
         task = TwoModelsTask(data(*problem(), 4))
         trainer_of(devices, max_epochs=1).fit(task)
-        found.append(weights(task.first) + weights(task.second))
-    assert largest_difference(*found) < 1e-6
+        results.append(weights(task.first) + weights(task.second))
+    assert largest_difference(*results) < 1e-6
 
 
 # ---- what a replica keeps for itself
@@ -270,8 +270,8 @@ def far_apart():
 @keras_trap("moving statistics drift apart and those of the first replica are saved")
 def test_keras_keeps_moving_statistics_of_all_replicas():
     x, y = far_apart()
-    found = by_keras(two_devices(), unsynchronized, x, y, 4)
-    moving_mean = found[2]
+    results = by_keras(two_devices(), unsynchronized, x, y, 4)
+    moving_mean = results[2]
     assert moving_mean.max() > 2.0, "the first replica has seen nothing but small numbers"
 
 
@@ -305,7 +305,7 @@ def test_lightning_tf_draws_a_mask_for_each_replica():
             x, _ = batch
             return self.dropout(tf.ones([tf.shape(x)[0], 64]), training=True)
 
-    given = data(*problem(2), 2)
-    given.predict_dataset = given.val_dataset
-    ((one, other),) = trainer_of(2).predict(Masks(given), collect=True)
+    masked = data(*problem(2), 2)
+    masked.predict_dataset = masked.val_dataset
+    ((one, other),) = trainer_of(2).predict(Masks(masked), collect=True)
     assert (one != other).any()

@@ -76,7 +76,7 @@ def test_keras_resumes_exactly(tmp_path, save):
 
 @pytest.mark.parametrize("devices", [1, pytest.param(2, marks=pytest.mark.distributed)])
 def test_lightning_tf_resumes_exactly(tmp_path, devices):
-    found = []
+    results = []
     for epochs in ((4,), (2, 4)):
         for number, last in enumerate(epochs):
             model = with_dropout()
@@ -86,8 +86,8 @@ def test_lightning_tf_resumes_exactly(tmp_path, devices):
             trainer.fit(task, ckpt_path=tmp_path / "half" if number else None)
             if last == 2:
                 trainer.save_checkpoint(tmp_path / "half")
-        found.append(weights(model))
-    assert largest_difference(*found) == 0.0
+        results.append(weights(model))
+    assert largest_difference(*results) == 0.0
 
 
 def hidden_kernel(model):
@@ -119,8 +119,8 @@ def test_lightning_tf_leaves_a_layer_alone_that_was_frozen_after_an_epoch():
     assert (hidden_kernel(model) == freezes.before).all()
 
 
-def product(wanted, given):
-    return -wanted * given
+def product(wanted, score):
+    return -wanted * score
 
 
 def reader():

@@ -14,6 +14,6 @@ def test_keras_fits_on_two_workers(tmp_path):
 
 
 def test_lightning_tf_fits_on_two_workers(tmp_path):
-    found, _ = run("parity.worker_traps:by_trainer", tmp_path)
+    workers, _ = run("parity.worker_traps:by_trainer", tmp_path)
     alone = by_trainer(tmp_path)
-    assert max(largest_difference(alone, worker) for worker in found) < 1e-5
+    assert max(largest_difference(alone, worker) for worker in workers) < 1e-5

@@ -159,8 +159,8 @@ def test_an_optimizer_that_averages_weights_resumes(tmp_path):
         return [np.asarray(v).tobytes() for v in trainer.optimizers[""].variables]
 
     whole = averages(tmp_path / "whole", 10)
-    averages(tmp_path / "part", 5)
-    assert averages(tmp_path / "again", 10, tmp_path / "part") == whole
+    averages(tmp_path / "half", 5)
+    assert averages(tmp_path / "again", 10, tmp_path / "half") == whole
 
 
 def test_what_keras_draws_without_a_seed_resumes(tmp_path):
@@ -176,9 +176,9 @@ def test_what_keras_draws_without_a_seed_resumes(tmp_path):
         return float(task.weight)
 
     whole = weight(tmp_path / "whole", 8)
-    part = weight(tmp_path / "part", 4)
-    assert part == weight(tmp_path / "part", 4) != whole
-    assert weight(tmp_path / "again", 8, tmp_path / "part") == whole
+    half = weight(tmp_path / "half", 4)
+    assert half == weight(tmp_path / "half", 4) != whole
+    assert weight(tmp_path / "again", 8, tmp_path / "half") == whole
 
 
 def test_what_tensorflow_draws_by_itself_is_warned_about(caplog):
@@ -208,8 +208,8 @@ def test_what_a_user_draws_on_the_host_goes_on_where_it_was(tmp_path):
         return draws.drawn
 
     whole = drawn(tmp_path / "whole", 3)
-    assert drawn(tmp_path / "part", 2) == whole[:2]
-    assert drawn(tmp_path / "part", 3, "last") == whole[2:]
+    assert drawn(tmp_path / "half", 2) == whole[:2]
+    assert drawn(tmp_path / "half", 3, "last") == whole[2:]
 
 
 def test_a_resume_of_a_run_that_is_over_changes_nothing(tmp_path):
@@ -304,8 +304,8 @@ class FolderGoes(Callback):
 def test_a_folder_of_checkpoints_that_goes_away_is_made_again(tmp_path):
     folder = tmp_path / "ckpt"
     saves = ModelCheckpoint(folder, save_top_k=-1)
-    own = {"enable_checkpointing": True, "callbacks": [saves, FolderGoes(saves, 2)]}
-    trainer = Trainer(**quiet(max_epochs=4, default_root_dir=tmp_path, **own))
+    arguments = {"enable_checkpointing": True, "callbacks": [saves, FolderGoes(saves, 2)]}
+    trainer = Trainer(**quiet(max_epochs=4, default_root_dir=tmp_path, **arguments))
     trainer.fit(BoringTask())
     left = sorted(path.name for path in folder.iterdir())
     assert left == ["epoch=2-step=12.ckpt", "epoch=3-step=16.ckpt"]

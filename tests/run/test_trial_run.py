@@ -7,16 +7,16 @@ from lightning_tf.callbacks import EMA
 from lightning_tf.run.run_state import everything as variables_of
 
 
-class Rehearses(Callback):
+class TriesOut(Callback):
     """Does some updates at a hook that leave no trace."""
 
     logs_metrics = False
 
     def __init__(self, hook, error=None):
         self.error, self.moved, self.losses = error, 0, []
-        setattr(self, hook, self._rehearse)
+        setattr(self, hook, self._try_out)
 
-    def _rehearse(self, trainer, task, *args):
+    def _try_out(self, trainer, task, *args):
         with trainer.trial_run(task) as trial_run:
             before = bits(variables_of(trainer, task))
             batches = trial_run.batches()
@@ -29,22 +29,22 @@ class Rehearses(Callback):
 
 
 @pytest.mark.parametrize("hook", ["setup", "on_train_start"])
-def test_a_run_with_a_rehearsal_equals_one_without(hook):
+def test_a_run_with_a_trial_run_equals_one_without(hook):
     arguments = {"max_epochs": 2, "seed": 3, "log_every_n_steps": 2}
     plain = fitted(TwoParts(), callbacks=[EMA(0.9)], **arguments)
-    rehearses = Rehearses(hook)
-    after = fitted(TwoParts(), callbacks=[EMA(0.9), rehearses], **arguments)
-    assert rehearses.moved > 10
-    found = everything(after)
-    del found["callbacks"]["Rehearses"]
-    assert found == everything(plain)
+    trial = TriesOut(hook)
+    after = fitted(TwoParts(), callbacks=[EMA(0.9), trial], **arguments)
+    assert trial.moved > 10
+    state = everything(after)
+    del state["callbacks"]["TriesOut"]
+    assert state == everything(plain)
 
 
 def test_what_an_exception_leaves_is_put_back_too():
-    class Catches(Rehearses):
-        def _rehearse(self, trainer, task, *args):
+    class Catches(TriesOut):
+        def _try_out(self, trainer, task, *args):
             with pytest.raises(RuntimeError, match="on purpose"):
-                super()._rehearse(trainer, task, *args)
+                super()._try_out(trainer, task, *args)
 
     plain = fitted(TwoParts(), max_epochs=1, seed=3)
     for hook in ("setup", "on_train_start"):
@@ -54,12 +54,12 @@ def test_what_an_exception_leaves_is_put_back_too():
 
 
 def test_an_update_takes_as_many_batches_as_the_trainer_accumulates():
-    rehearses = Rehearses("on_train_start")
+    trial = TriesOut("on_train_start")
     task = NumberTask(NumberData([1.0, 3.0]))
-    fitted(task, max_epochs=1, accumulate_grad_batches=2, callbacks=[rehearses])
+    fitted(task, max_epochs=1, accumulate_grad_batches=2, callbacks=[trial])
     # The mean of an update is 2, and so is its gradient.
-    assert rehearses.losses[:3] == [2.0, -2.0, -6.0]
-    assert rehearses.examples == 2
+    assert trial.losses[:3] == [2.0, -2.0, -6.0]
+    assert trial.examples == 2
     assert task.traced["training"] == 1
     assert float(task.weight) == -2.0
 
@@ -72,5 +72,5 @@ def test_schedules_see_the_number_of_updates_to_come():
             seen.append(self.trainer.estimated_stepping_batches)
             return super().configure_optimizers()
 
-    fitted(Looks(NumberData([1.0, 2.0])), max_epochs=3, callbacks=[Rehearses("setup")])
+    fitted(Looks(NumberData([1.0, 2.0])), max_epochs=3, callbacks=[TriesOut("setup")])
     assert seen == [6, 6]

@@ -62,30 +62,30 @@ class EncodedImages:
         """Decode every image once, into height x width x channels bytes for each.
 
         Args:
-            workers: Each decodes a part and gives it to the others; they need an image size.
+            workers: Each decodes a shard and gives it to the others; they need an image size.
         """
         # Each worker holds all pixels in the end: any of them may draw any image.
-        part = workers.shard(len(self._contents))
+        shard = workers.shard(len(self._contents))
 
-        def decode_part() -> NDArray[np.uint8]:
-            dataset = self.inputs(np.arange(part.start, part.stop, dtype=np.int64), 64)
+        def decode_shard() -> NDArray[np.uint8]:
+            dataset = self.inputs(np.arange(shard.start, shard.stop, dtype=np.int64), 64)
             batches = list(dataset.as_numpy_iterator())
             if not batches:  # more workers than images
                 return np.zeros((0, *dataset.element_spec.shape[1:]), np.uint8)
             return np.concatenate(batches)
 
-        pixels = workers.unless_one_fails(decode_part)  # (images, height, width, channels)
+        pixels = workers.unless_one_fails(decode_shard)  # (images, height, width, channels)
         return ArraySource(workers.all_gather_rows(pixels), self._labels)
 
-    def find_broken(self, part: slice | None = None) -> dict[int, str]:
+    def find_broken(self, shard: slice | None = None) -> dict[int, str]:
         """Decode every image once and return why not, for each index that cannot be decoded.
 
         It costs about one epoch's decoding: 1,100 photos of 160 x 220 pixels took 0.7 s on 2 cores.
 
         Args:
-            part: Which images, from an index to another one; None is all.
+            shard: Which images, from an index to another one; None is all.
         """
-        first, end = (0, len(self._contents)) if part is None else (part.start, part.stop)
+        first, end = (0, len(self._contents)) if shard is None else (shard.start, shard.stop)
 
         # What fails is left out; which images that were shows in the indices that are missing.
         whole = disable_autotune(

@@ -22,7 +22,7 @@ class UnlabeledImageFolder(IndexedData):
     A batch is uint8 of shape (batch, height, width, 3), 0 to 255: the largest centered window of
     the wanted proportions, resized. All are decoded once in `setup` and kept, height x width x 3
     bytes each, so that a broken one is named before training starts. Of several workers each
-    decodes its part and gives it to the others.
+    decodes its shard and gives it to the others.
 
     Attributes:
         input_shape: Height, width and 3.

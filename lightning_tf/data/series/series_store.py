@@ -108,8 +108,8 @@ def read_series(table: Any, columns: SeriesColumns, data: Any = None) -> SeriesS
 
 
 def _only_target(table: Any, name: str, roles: dict[str, list[str]]) -> str:
-    taken = {column for columns in roles.values() for column in columns}
-    free = [c for c in table.select_dtypes("number").columns if c not in taken]
+    named = {column for columns in roles.values() for column in columns}
+    free = [c for c in table.select_dtypes("number").columns if c not in named]
     if len(free) != 1:
         raise DataError(
             f"{name} has {len(free)} columns of numbers that could be forecast "

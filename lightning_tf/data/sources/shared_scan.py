@@ -1,4 +1,4 @@
-"""shared_scan: what a look at every file finds, where each worker looks at its part."""
+"""shared_scan: what a look at every file finds, where each worker looks at its shard."""
 
 import hashlib
 import os
@@ -30,13 +30,13 @@ def shared_scan(
 
     Example:
         >>> alone, files = Workers(None, None), ["a.txt", "b.txt"]
-        >>> shared_scan(alone, Path("."), files, lambda part: {part.start: "is empty"})
+        >>> shared_scan(alone, Path("."), files, lambda shard: {shard.start: "is empty"})
         {0: 'is empty'}
     """
     if workers.count > 1:
         _check_same(workers, root, paths)  # else an index would name another file on each worker
-    part = workers.shard(len(paths))
-    report = workers.unless_one_fails(lambda: scan(part))
+    shard = workers.shard(len(paths))
+    report = workers.unless_one_fails(lambda: scan(shard))
 
     # As pairs: the keys of a JSON object would come back as strings.
     reports = workers.all_gather_object(list(report.items()))

@@ -26,7 +26,7 @@ class TextFolder(TextArrays):
     begin with a dot are left out.
 
     `setup` reads every file once, so that a wrong encoding or an empty text is told before training
-    starts; of several workers each reads its part. The texts are not kept: a batch reads its files.
+    starts; of several workers each reads a shard. Texts are not kept: a batch reads its files.
 
     Args:
         root: The folder.
@@ -85,10 +85,10 @@ class TextFolder(TextArrays):
             start += count
         return self.split(labels, lambda codes: TextFiles(full, codes, self._encoding))
 
-    def _scan(self, paths: list[str], part: slice) -> dict[int, str]:
-        """Return which files of a part hold no text; reading them shows a wrong encoding."""
+    def _scan(self, paths: list[str], shard: slice) -> dict[int, str]:
+        """Return which files of a shard hold no text; reading them shows a wrong encoding."""
         return {
             index: "empty"
-            for index in range(part.start, part.stop)
+            for index in range(shard.start, shard.stop)
             if not read_text(paths[index], self._encoding).strip()
         }

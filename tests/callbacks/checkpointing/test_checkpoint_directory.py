@@ -10,7 +10,7 @@ def folder(tmp_path):
     return CheckpointDirectory(str(tmp_path / "here"))
 
 
-def made(path, content="x"):
+def write(path, content="x"):
     os.makedirs(path)
     with open(os.path.join(path, "file"), "w") as file:
         file.write(content)
@@ -23,15 +23,15 @@ def content(path):
 
 
 def test_a_taken_name_gets_a_version(folder):
-    first = made(folder.free_path("a"))
-    second = made(folder.free_path("a"))
+    first = write(folder.free_path("a"))
+    second = write(folder.free_path("a"))
     assert [os.path.basename(path) for path in (first, second)] == ["a.ckpt", "a-v1.ckpt"]
     assert folder.free_path("a").endswith("a-v2.ckpt")
     assert folder.free_path("a", reusable={second}) == second
 
 
 def test_without_versions_a_taken_name_is_given_again(folder):
-    path = made(folder.free_path("a"))
+    path = write(folder.free_path("a"))
     assert CheckpointDirectory(folder.path, versioned=False).free_path("a") == path
 
 
@@ -42,9 +42,9 @@ def test_a_dangling_link_is_taken(folder):
 
 
 def test_nothing_outside_is_removed(folder, tmp_path):
-    inside = made(folder.free_path("a"))
-    outside = made(str(tmp_path / "outside.ckpt"))
-    deeper = made(os.path.join(folder.path, "other", "b.ckpt"))
+    inside = write(folder.free_path("a"))
+    outside = write(str(tmp_path / "outside.ckpt"))
+    deeper = write(os.path.join(folder.path, "other", "b.ckpt"))
     link = folder.free_path("link")
     os.symlink(outside, link)
     for path in (inside, outside, deeper, link, folder.free_path("missing")):
@@ -54,7 +54,7 @@ def test_nothing_outside_is_removed(folder, tmp_path):
 
 
 def test_a_link_is_relative_and_moves_on(folder, tmp_path):
-    first, second = made(folder.free_path("a"), "first"), made(folder.free_path("b"), "second")
+    first, second = write(folder.free_path("a"), "first"), write(folder.free_path("b"), "second")
     last = folder.free_path("last")
     folder.link(last, first)
     assert os.readlink(last) == "a.ckpt"
@@ -66,7 +66,7 @@ def test_a_link_is_relative_and_moves_on(folder, tmp_path):
 
 
 def test_a_link_takes_the_place_of_a_directory(folder):
-    target, last = made(folder.free_path("a"), "new"), made(folder.free_path("last"), "old")
+    target, last = write(folder.free_path("a"), "new"), write(folder.free_path("last"), "old")
     folder.link(last, target)
     assert content(last) == "new"
     assert sorted(os.listdir(folder.path)) == ["a.ckpt", "last.ckpt"]
@@ -77,7 +77,7 @@ def test_without_links_it_is_a_copy(folder, monkeypatch):
         raise OSError("this file system has no links")
 
     monkeypatch.setattr(os, "symlink", refuse)
-    target, last = made(folder.free_path("a"), "new"), folder.free_path("last")
+    target, last = write(folder.free_path("a"), "new"), folder.free_path("last")
     folder.link(last, target)
     assert not os.path.islink(last)
     assert content(last) == "new"

@@ -38,7 +38,7 @@ def trained(tmp_path, checkpoint, task=None, kind=Trainer, **arguments):
     return trainer
 
 
-def found(tmp_path):
+def saved_names(tmp_path):
     folder = tmp_path / "checkpoints"
     return sorted(os.listdir(folder)) if folder.is_dir() else []
 
@@ -58,7 +58,7 @@ def step_of(path):
 def test_by_default_the_newest_is_kept(tmp_path):
     checkpoint = ModelCheckpoint()
     trained(tmp_path, checkpoint)
-    assert found(tmp_path) == ["epoch=2-step=12.ckpt"]
+    assert saved_names(tmp_path) == ["epoch=2-step=12.ckpt"]
     path = str(tmp_path / "checkpoints" / "epoch=2-step=12.ckpt")
     assert checkpoint.best_model_path == checkpoint.last_model_path == path
     assert checkpoint.best_model_score is None
@@ -68,7 +68,7 @@ def test_by_default_the_newest_is_kept(tmp_path):
 def test_the_best_k_are_kept(tmp_path):
     checkpoint = ModelCheckpoint(monitor="val_score", save_top_k=2, filename="{epoch}")
     trained(tmp_path, checkpoint, Scripted([3, 1, 4, 2, 5]), max_epochs=5)
-    assert found(tmp_path) == ["epoch=1.ckpt", "epoch=3.ckpt"]
+    assert saved_names(tmp_path) == ["epoch=1.ckpt", "epoch=3.ckpt"]
     assert checkpoint.best_model_score == 1.0
     assert checkpoint.best_model_path.endswith("epoch=1.ckpt")
     assert checkpoint.kth_best_model_path.endswith("epoch=3.ckpt")
@@ -78,18 +78,18 @@ def test_the_best_k_are_kept(tmp_path):
 def test_mode_max_keeps_the_highest(tmp_path):
     checkpoint = ModelCheckpoint(monitor="val_score", mode="max", filename="{val_score:.1f}")
     trained(tmp_path, checkpoint, Scripted([3, 4, 1]))
-    assert found(tmp_path) == ["val_score=4.0.ckpt"]
+    assert saved_names(tmp_path) == ["val_score=4.0.ckpt"]
 
 
 def test_an_equal_score_is_not_better(tmp_path):
     trained(tmp_path, ModelCheckpoint(monitor="val_score"), Scripted([2, 2, 2]))
-    assert found(tmp_path) == ["epoch=0-step=4.ckpt"]
+    assert saved_names(tmp_path) == ["epoch=0-step=4.ckpt"]
 
 
 def test_nan_is_never_the_best(tmp_path):
     checkpoint = ModelCheckpoint(monitor="val_score", filename="{epoch}")
     trained(tmp_path, checkpoint, Scripted([math.nan, 7, math.nan]))
-    assert found(tmp_path) == ["epoch=1.ckpt"]
+    assert saved_names(tmp_path) == ["epoch=1.ckpt"]
     assert checkpoint.best_model_score == 7.0
     checkpoint = ModelCheckpoint(tmp_path / "nan", monitor="val_score")
     trained(tmp_path, checkpoint, Scripted([math.nan]))
@@ -100,8 +100,8 @@ def test_nan_is_never_the_best(tmp_path):
 def test_all_or_none_can_be_kept(tmp_path, keep, count):
     trained(tmp_path, ModelCheckpoint(save_top_k=keep))
     trained(tmp_path / "monitored", ModelCheckpoint(monitor="loss", mode="max", save_top_k=keep))
-    assert len(found(tmp_path)) == count
-    assert len(found(tmp_path / "monitored")) == count
+    assert len(saved_names(tmp_path)) == count
+    assert len(saved_names(tmp_path / "monitored")) == count
 
 
 # ---- names
@@ -110,7 +110,7 @@ def test_all_or_none_can_be_kept(tmp_path, keep, count):
 def test_a_fixed_name_is_replaced_where_it_stands(tmp_path):
     checkpoint = ModelCheckpoint(filename="newest")
     trained(tmp_path, checkpoint)
-    assert found(tmp_path) == ["newest.ckpt"]
+    assert saved_names(tmp_path) == ["newest.ckpt"]
     assert step_of(checkpoint.best_model_path) == 12
 
 
@@ -119,7 +119,7 @@ def test_a_checkpoint_of_another_run_is_left_alone(tmp_path):
     before = run_of(tmp_path / "checkpoints" / "best.ckpt")
     checkpoint = ModelCheckpoint(filename="best", save_last=True)
     trained(tmp_path, checkpoint, max_epochs=1)
-    assert found(tmp_path) == ["best-v1.ckpt", "best.ckpt", "last-v1.ckpt", "last.ckpt"]
+    assert saved_names(tmp_path) == ["best-v1.ckpt", "best.ckpt", "last-v1.ckpt", "last.ckpt"]
     assert run_of(tmp_path / "checkpoints" / "best.ckpt") == before
     assert checkpoint.last_model_path.endswith("last-v1.ckpt")
 
@@ -128,7 +128,7 @@ def test_without_the_version_counter_it_is_replaced(tmp_path):
     for epochs in (2, 1):
         checkpoint = ModelCheckpoint(filename="best", enable_version_counter=False)
         trained(tmp_path, checkpoint, max_epochs=epochs)
-    assert found(tmp_path) == ["best.ckpt"]
+    assert saved_names(tmp_path) == ["best.ckpt"]
     assert step_of(checkpoint.best_model_path) == 4
 
 
@@ -136,7 +136,7 @@ def test_a_metric_in_the_name_is_the_one_of_these_weights(tmp_path):
     checkpoint = ModelCheckpoint(filename="{val_score:.0f}", every_n_train_steps=3, save_top_k=-1)
     trained(tmp_path, checkpoint, Scripted([7, 8, 9]))
     # Due after updates 3, 6, 9 and 12; val_score is measured after 4, 8 and 12.
-    assert found(tmp_path) == ["val_score=7.ckpt", "val_score=8.ckpt", "val_score=9.ckpt"]
+    assert saved_names(tmp_path) == ["val_score=7.ckpt", "val_score=8.ckpt", "val_score=9.ckpt"]
     assert step_of(tmp_path / "checkpoints" / "val_score=7.ckpt") == 4
 
 
@@ -157,18 +157,18 @@ def test_the_folder_is_that_of_the_logger_unless_given(tmp_path):
 
 def test_every_n_epochs(tmp_path):
     trained(tmp_path, ModelCheckpoint(every_n_epochs=2, save_top_k=-1), max_epochs=5)
-    assert found(tmp_path) == ["epoch=1-step=8.ckpt", "epoch=3-step=16.ckpt"]
+    assert saved_names(tmp_path) == ["epoch=1-step=8.ckpt", "epoch=3-step=16.ckpt"]
 
 
 def test_every_n_train_steps(tmp_path):
     trained(tmp_path, ModelCheckpoint(every_n_train_steps=5, save_top_k=-1))
-    assert found(tmp_path) == ["epoch=1-step=5.ckpt", "epoch=2-step=10.ckpt"]
+    assert saved_names(tmp_path) == ["epoch=1-step=5.ckpt", "epoch=2-step=10.ckpt"]
 
 
 def test_every_n_train_steps_counts_updates(tmp_path):
     checkpoint = ModelCheckpoint(every_n_train_steps=2, save_top_k=-1, filename="{step}")
     trained(tmp_path, checkpoint, accumulate_grad_batches=2, max_epochs=2)
-    assert found(tmp_path) == ["step=2.ckpt", "step=4.ckpt"]
+    assert saved_names(tmp_path) == ["step=2.ckpt", "step=4.ckpt"]
 
 
 def test_train_time_interval(tmp_path):
@@ -181,20 +181,20 @@ def test_train_time_interval(tmp_path):
 
     checkpoint = ModelCheckpoint(train_time_interval=timedelta(seconds=0.25), save_top_k=-1)
     trained(tmp_path, checkpoint, callbacks=[Sleeps(), checkpoint])
-    assert {"epoch=1-step=6.ckpt", "epoch=2-step=9.ckpt"} <= set(found(tmp_path))
+    assert {"epoch=1-step=6.ckpt", "epoch=2-step=9.ckpt"} <= set(saved_names(tmp_path))
     trained(tmp_path / "long", ModelCheckpoint(train_time_interval=timedelta(hours=1)))
-    assert found(tmp_path / "long") == []
+    assert saved_names(tmp_path / "long") == []
 
 
 def test_0_switches_a_trigger_off(tmp_path):
     trained(tmp_path, ModelCheckpoint(every_n_epochs=0))
-    assert found(tmp_path) == []
+    assert saved_names(tmp_path) == []
 
 
 def test_validation_inside_the_epoch_makes_checkpoints_there(tmp_path):
     checkpoint = ModelCheckpoint(monitor="val_loss", save_top_k=-1, filename="{step}")
     trained(tmp_path, checkpoint, val_check_interval=0.5, max_epochs=2)
-    assert found(tmp_path) == [f"step={step}.ckpt" for step in (2, 4, 6, 8)]
+    assert saved_names(tmp_path) == [f"step={step}.ckpt" for step in (2, 4, 6, 8)]
     for path, score in checkpoint.best_k_models.items():
         assert run_of(path)["metrics"]["latest"]["val_loss"] == score
 
@@ -205,16 +205,16 @@ def test_save_on_train_epoch_end_waits_for_a_value_of_these_weights(tmp_path):
     )
     trained(tmp_path, checkpoint, val_check_interval=3)
     # At updates 4, 8 and 12 val_loss is one of 3, 7 and 11; the next measurement is used instead.
-    assert found(tmp_path) == ["step=11.ckpt", "step=7.ckpt"]
+    assert saved_names(tmp_path) == ["step=11.ckpt", "step=7.ckpt"]
 
 
 def test_epochs_without_validation_are_saved_where_no_metric_is_needed(tmp_path):
     arguments = {"check_val_every_n_epoch": 2}
     trained(tmp_path, ModelCheckpoint(save_top_k=-1), **arguments)
-    assert [name[:7] for name in found(tmp_path)] == ["epoch=0", "epoch=1", "epoch=2"]
+    assert [name[:7] for name in saved_names(tmp_path)] == ["epoch=0", "epoch=1", "epoch=2"]
     checkpoint = ModelCheckpoint(monitor="val_loss", save_top_k=-1)
     trained(tmp_path / "monitored", checkpoint, **arguments)
-    assert found(tmp_path / "monitored") == ["epoch=1-step=8.ckpt"]
+    assert saved_names(tmp_path / "monitored") == ["epoch=1-step=8.ckpt"]
 
 
 def test_a_monitor_is_never_stale(tmp_path):
@@ -246,7 +246,7 @@ def test_a_training_monitor_is_used_where_a_row_measured_it(tmp_path):
     )
     trained(tmp_path, checkpoint, log_every_n_steps=3, limit_val_batches=0, max_epochs=2)
     # Due at 2, 4, 6, 8; rows at 3 and 6; the epochs end at 4 and 8.
-    assert found(tmp_path) == [f"step={step}.ckpt" for step in (3, 4, 6, 8)]
+    assert saved_names(tmp_path) == [f"step={step}.ckpt" for step in (3, 4, 6, 8)]
 
 
 def test_a_metric_that_the_task_logs_at_the_end_of_the_epoch_is_in_time(tmp_path):
@@ -266,32 +266,32 @@ def test_a_monitor_that_is_never_measured_in_time_is_said(tmp_path, caplog):
 
     with caplog.at_level(logging.WARNING, "lightning_tf"):
         trained(tmp_path, ModelCheckpoint(monitor="early"), LogsEarly())
-    assert found(tmp_path) == []
+    assert saved_names(tmp_path) == []
     assert "wrote nothing" in caplog.text
 
 
 def test_nothing_is_written_twice_at_one_update(tmp_path):
     class Counts(Trainer):
-        taken = ()
+        seen_steps = ()
 
         def snapshot(self, weights_only=False):
-            self.taken = (*self.taken, self.global_step)
+            self.seen_steps = (*self.seen_steps, self.global_step)
             return super().snapshot(weights_only)
 
     checkpoint = ModelCheckpoint(every_n_epochs=1, save_on_train_epoch_end=False)
     trainer = trained(tmp_path, checkpoint, kind=Counts, val_check_interval=0.5)
-    assert trainer.taken == (2, 4, 6, 8, 10, 12)
+    assert trainer.seen_steps == (2, 4, 6, 8, 10, 12)
     checkpoint.save_on_train_epoch_end = None
-    trainer.max_epochs, trainer.taken = 4, ()
+    trainer.max_epochs, trainer.seen_steps = 4, ()
     trainer.fit(trainer.task)
-    assert trainer.taken == (14, 16)
+    assert trainer.seen_steps == (14, 16)
 
 
 @pytest.mark.parametrize("arguments", [{"fast_dev_run": True}, {"max_epochs": 0}])
 def test_a_trial_run_writes_nothing(tmp_path, arguments):
     checkpoint = ModelCheckpoint(every_n_train_steps=1, save_last=True, save_on_exception=True)
     trained(tmp_path, checkpoint, **arguments)
-    assert found(tmp_path) == []
+    assert saved_names(tmp_path) == []
 
 
 # ---- the last one
@@ -300,7 +300,7 @@ def test_a_trial_run_writes_nothing(tmp_path, arguments):
 def test_save_last_is_a_whole_checkpoint_of_its_own(tmp_path):
     checkpoint = ModelCheckpoint(monitor="val_score", save_last=True)
     trained(tmp_path, checkpoint, Scripted([1, 2, 3]))
-    assert found(tmp_path) == ["epoch=0-step=4.ckpt", "last.ckpt"]
+    assert saved_names(tmp_path) == ["epoch=0-step=4.ckpt", "last.ckpt"]
     assert step_of(checkpoint.last_model_path) == 12
     assert not os.path.islink(checkpoint.last_model_path)
 
@@ -308,14 +308,14 @@ def test_save_last_is_a_whole_checkpoint_of_its_own(tmp_path):
 def test_save_last_as_a_link_points_at_what_was_just_written(tmp_path):
     checkpoint = ModelCheckpoint(save_last="link")
     trained(tmp_path, checkpoint)
-    assert found(tmp_path) == ["epoch=2-step=12.ckpt", "last.ckpt"]
+    assert saved_names(tmp_path) == ["epoch=2-step=12.ckpt", "last.ckpt"]
     assert os.readlink(checkpoint.last_model_path) == "epoch=2-step=12.ckpt"
 
 
 def test_the_last_is_never_older_than_the_run(tmp_path):
     checkpoint = ModelCheckpoint(monitor="val_score", save_last="link", filename="{epoch}")
     trained(tmp_path, checkpoint, Scripted([2, 3, 1, 4]), max_epochs=4)
-    assert found(tmp_path) == ["epoch=2.ckpt", "last.ckpt"]
+    assert saved_names(tmp_path) == ["epoch=2.ckpt", "last.ckpt"]
     assert not os.path.islink(checkpoint.last_model_path)  # epoch 3 is not among the best
     assert step_of(checkpoint.last_model_path) == 16
     assert step_of(checkpoint.best_model_path) == 12
@@ -324,7 +324,7 @@ def test_the_last_is_never_older_than_the_run(tmp_path):
 def test_save_last_works_without_any_best(tmp_path):
     checkpoint = ModelCheckpoint(save_top_k=0, save_last="link")
     trained(tmp_path, checkpoint)
-    assert found(tmp_path) == ["last.ckpt"]
+    assert saved_names(tmp_path) == ["last.ckpt"]
     assert step_of(checkpoint.last_model_path) == 12
 
 
@@ -354,7 +354,7 @@ def test_a_checkpoint_knows_itself(tmp_path):
         assert second.best_model_path == first.best_model_path
         assert second.best_model_score == 1.0
         assert step_of(second.last_model_path) == 16
-        assert found(tmp_path) == ["epoch=2-step=12.ckpt", "last.ckpt"]
+        assert saved_names(tmp_path) == ["epoch=2-step=12.ckpt", "last.ckpt"]
         trained(tmp_path, ModelCheckpoint(filename="unrelated"), max_epochs=1)
         shutil.rmtree(tmp_path / "checkpoints" / "unrelated.ckpt")
 
@@ -365,7 +365,7 @@ def test_the_one_resumed_from_stays(tmp_path):
     second = ModelCheckpoint(save_last="link")
     resumed(tmp_path, second, first.last_model_path)
     names = ["epoch=2-step=12.ckpt", "epoch=4-step=20.ckpt", "last.ckpt"]
-    assert found(tmp_path) == names
+    assert saved_names(tmp_path) == names
     assert step_of(second.last_model_path) == 20
 
 
@@ -373,7 +373,7 @@ def test_the_one_resumed_from_is_not_replaced_either(tmp_path):
     first = ModelCheckpoint(filename="best")
     trained(tmp_path, first)
     resumed(tmp_path, ModelCheckpoint(filename="best"), first.best_model_path)
-    assert found(tmp_path) == ["best-v1.ckpt", "best.ckpt"]
+    assert saved_names(tmp_path) == ["best-v1.ckpt", "best.ckpt"]
     assert step_of(tmp_path / "checkpoints" / "best.ckpt") == 12
 
 
@@ -405,7 +405,7 @@ def test_another_task_starts_without_checkpoints(tmp_path):
     checkpoint = ModelCheckpoint(monitor="val_score", filename="{val_score}")
     trained(tmp_path, checkpoint, Scripted([1]), max_epochs=1)
     trained(tmp_path, checkpoint, Scripted([5]), max_epochs=1)
-    assert found(tmp_path) == ["val_score=1.0.ckpt", "val_score=5.0.ckpt"]
+    assert saved_names(tmp_path) == ["val_score=1.0.ckpt", "val_score=5.0.ckpt"]
     assert checkpoint.best_model_score == 5.0
 
 
@@ -431,7 +431,7 @@ def test_an_exception_in_validation_is_one_of_training(tmp_path):
     with pytest.raises(RuntimeError):
         trained(tmp_path, checkpoint, callbacks=callbacks)
     names = ["epoch=0-step=4.ckpt", "exception-epoch=1-step=8.ckpt", "last.ckpt"]
-    assert found(tmp_path) == names
+    assert saved_names(tmp_path) == names
     assert step_of(checkpoint.last_model_path) == 8
 
 
@@ -441,12 +441,12 @@ def test_an_exception_writes_nothing_unless_asked_nor_twice_nor_bad_weights(tmp_
         callbacks = [Fails(step, hook="on_train_epoch_start"), checkpoint]
         with pytest.raises(RuntimeError):
             trained(tmp_path / str(step), checkpoint, callbacks=callbacks)
-    assert found(tmp_path / "4") == ["epoch=0-step=4.ckpt"]
-    assert found(tmp_path / "6") == ["epoch=1-step=8.ckpt"]
+    assert saved_names(tmp_path / "4") == ["epoch=0-step=4.ckpt"]
+    assert saved_names(tmp_path / "6") == ["epoch=1-step=8.ckpt"]
     bad = ModelCheckpoint(save_on_exception=True)
     with pytest.raises(NonFiniteLossError):
         trained(tmp_path / "bad", bad, NumberTask(NumberData([1.0, math.nan])))
-    assert found(tmp_path / "bad") == []
+    assert saved_names(tmp_path / "bad") == []
 
 
 def test_a_full_disk_is_warned_about_once_and_older_ones_stay(tmp_path, caplog, monkeypatch):
@@ -464,13 +464,13 @@ def test_a_full_disk_is_warned_about_once_and_older_ones_stay(tmp_path, caplog, 
         pytest.raises(CheckpointError, match="No space left"),  # the newest stands on no disk
     ):
         trainer.fit(Scripted([4, 3, 2, 3.5]))
-    assert found(tmp_path) == ["epoch=0.ckpt", "last.ckpt"]
+    assert saved_names(tmp_path) == ["epoch=0.ckpt", "last.ckpt"]
     assert checkpoint.best_model_score == 4.0
     assert step_of(checkpoint.last_model_path) == 4
     assert caplog.text.count("could not be written or deleted") == 1
     trainer.max_epochs = 4
     trainer.fit(trainer.task)
-    assert found(tmp_path) == ["epoch=3.ckpt", "last.ckpt"]
+    assert saved_names(tmp_path) == ["epoch=3.ckpt", "last.ckpt"]
     assert checkpoint.best_model_score == 3.5
 
 
@@ -484,7 +484,7 @@ def test_what_cannot_be_deleted_is_warned_about(tmp_path, caplog, monkeypatch):
     )
     with caplog.at_level(logging.WARNING, "lightning_tf"):
         trained(tmp_path, ModelCheckpoint())
-    assert len(found(tmp_path)) == 3
+    assert len(saved_names(tmp_path)) == 3
     assert caplog.text.count("not allowed") == 1
 
 
@@ -541,7 +541,7 @@ def test_arguments_that_do_not_fit_are_refused(arguments, message):
 def test_unknown_lengths_work(tmp_path):
     task = BoringTask(BoringData(known_length=False))
     trained(tmp_path, ModelCheckpoint(every_n_train_steps=3, save_top_k=-1), task)
-    assert [name[-9:] for name in found(tmp_path)] == [
+    assert [name[-9:] for name in saved_names(tmp_path)] == [
         "ep=3.ckpt",
         "ep=6.ckpt",
         "p=12.ckpt",

@@ -104,9 +104,9 @@ def test_loggers_draw_masks_and_boxes(tmp_path):
     loggers = [CSVLogger(), JSONLinesLogger(), old]
     trainer = fitted(Sends(), max_epochs=1, default_root_dir=tmp_path, logger=loggers)
     folder = Path(trainer.log_dir)
-    (sheet,) = folder.glob("images/street*.png")
+    (grid,) = folder.glob("images/street*.png")
     (plain,) = folder.glob("images/plain*.png")
-    with Image.open(sheet) as marked, Image.open(plain) as unmarked:
+    with Image.open(grid) as marked, Image.open(plain) as unmarked:
         assert marked.size[0] > unmarked.size[0]  # two sets of annotations
         assert COLORS[2] in [color for _, color in marked.getcolors(100_000)]
     lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]

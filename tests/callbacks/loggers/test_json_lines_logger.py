@@ -104,12 +104,12 @@ def test_a_resumed_run_goes_on_in_its_file_and_moves_what_it_does_again(tmp_path
 
 
 def test_a_checkpoint_of_a_run_without_it_moves_lines_by_their_step(tmp_path):
-    given = {"max_epochs": 2, "log_every_n_steps": 2, "default_root_dir": tmp_path}
-    other = Trainer(**quiet(**{**given, "max_steps": 4}))
+    arguments = {"max_epochs": 2, "log_every_n_steps": 2, "default_root_dir": tmp_path}
+    other = Trainer(**quiet(**{**arguments, "max_steps": 4}))
     other.fit(BoringTask())
     other.save_checkpoint(tmp_path / "part")
     whole = trained(tmp_path)
-    again = Trainer(**quiet(**given, logger=JSONLinesLogger(resume=True)))
+    again = Trainer(**quiet(**arguments, logger=JSONLinesLogger(resume=True)))
     again.fit(BoringTask(), ckpt_path=tmp_path / "part")
     assert again.log_dir == whole.log_dir
     assert [r["step"] for r in lines_of(again, "metrics") if "train/loss" in r] == [2, 4, 6, 8]
@@ -167,12 +167,12 @@ def test_the_curves_are_those_of_the_table(tmp_path):
         tmp_path, [JSONLinesLogger(tmp_path / "a"), CSVLogger(tmp_path / "b", curves=False)]
     )
     (lines,), (table,) = tmp_path.glob("a/*/log.jsonl"), tmp_path.glob("b/*/metrics.csv")
-    found, expected = read_curves(lines), read_curves(table)
-    assert set(found) == set(expected) >= {"loss"}
+    actual, expected = read_curves(lines), read_curves(table)
+    assert set(actual) == set(expected) >= {"loss"}
     for name, curves in expected.items():
         for kind, (steps, values) in curves.items():
-            assert found[name][kind][0] == steps
-            assert found[name][kind][1] == pytest.approx(values)
+            assert actual[name][kind][0] == steps
+            assert actual[name][kind][1] == pytest.approx(values)
     assert (lines.parent / "curves.png").exists()
     assert not list(tmp_path.glob("b/*/curves.png"))
     quiet_one = trained(tmp_path, JSONLinesLogger(tmp_path / "c", curves=False))

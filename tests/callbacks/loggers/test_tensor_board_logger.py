@@ -47,11 +47,11 @@ def trained(tmp_path, logger=None, task=None, **arguments):
 
 
 def events_of(trainer):
-    found = []
+    histograms = []
     for path in sorted(glob.glob(os.path.join(trainer.log_dir, "tensorboard", "*tfevents*"))):
         records = tf.data.TFRecordDataset(path).as_numpy_iterator()
-        found += [tf.compat.v1.Event.FromString(record) for record in records]
-    return found
+        histograms += [tf.compat.v1.Event.FromString(record) for record in records]
+    return histograms
 
 
 def values_of(trainer, plugin):
@@ -128,13 +128,13 @@ def test_a_table_and_a_figure_of_one_name_have_tags_of_their_own(tmp_path):
 def test_hyperparameters_stand_in_their_dashboard_and_as_a_text(tmp_path):
     trainer = trained(tmp_path, task=HasHparams(units=32))
     assert "| units | 32 |" in texts_of(trainer)["hparams"][1]
-    found = {
+    histograms = {
         value.tag: value.metadata.plugin_data.content
         for event in events_of(trainer)
         for value in event.summary.value
         if value.metadata.plugin_data.plugin_name == "hparams"
     }
-    start = found["_hparams_/session_start_info"]
+    start = histograms["_hparams_/session_start_info"]
     # HParamsPluginData: session_start_info = 3, of that length.
     assert start[0] == 3 << 3 | 2
     length, at = 0, 1
@@ -149,7 +149,7 @@ def test_hyperparameters_stand_in_their_dashboard_and_as_a_text(tmp_path):
     assert (hparams["units"], hparams["rate"], hparams["names"]) == (32.0, 0.5, "['a', 'b']")
     assert hparams["trainer/max_epochs"] == 2.0
     assert b"version_0" in start
-    assert found["_hparams_/session_end_info"][2:4] == b"\x08\x01"
+    assert histograms["_hparams_/session_end_info"][2:4] == b"\x08\x01"
 
 
 def test_the_graph_is_that_of_the_step(tmp_path):
@@ -163,9 +163,9 @@ def test_the_graph_is_that_of_the_step(tmp_path):
 
 def test_histograms_of_weights_come_at_their_updates(tmp_path):
     trainer = trained(tmp_path, TensorBoardLogger(histograms_every_n_steps=3))
-    found = values_of(trainer, "histograms")
-    assert {step for _, step, _ in found} == {3, 6}
-    kernels = [value for tag, _, value in found if tag == "weights/model.0000.kernel"]
+    histograms = values_of(trainer, "histograms")
+    assert {step for _, step, _ in histograms} == {3, 6}
+    kernels = [value for tag, _, value in histograms if tag == "weights/model.0000.kernel"]
     assert kernels[0].shape == (64, 3)
     assert kernels[0][:, 2].sum() == 64.0
     np.testing.assert_allclose(kernels[0][1:, 0], kernels[0][:-1, 1])
@@ -177,7 +177,7 @@ def test_histograms_of_gradients_are_those_of_wandb_and_change_no_number(tmp_pat
         """Counts beside TensorBoardLogger, by what WandbLogger counts with."""
 
         def __init__(self):
-            self.histograms, self.found = Histograms("all", 2), {}
+            self.histograms, self.counted = Histograms("all", 2), {}
 
         def on_optimizers_configured(self, trainer, task):
             self.histograms.attach(task, trainer.training.optimizers)
@@ -189,7 +189,7 @@ def test_histograms_of_gradients_are_those_of_wandb_and_change_no_number(tmp_pat
             self.histograms.begin(trainer)
 
         def on_train_window_end(self, trainer, task):
-            self.found |= {
+            self.counted |= {
                 (n, trainer.global_step): v for n, v in self.histograms.read_due(trainer).items()
             }
 
@@ -199,11 +199,11 @@ def test_histograms_of_gradients_are_those_of_wandb_and_change_no_number(tmp_pat
     kept = Kept()
     board = TensorBoardLogger(histograms_every_n_steps=2, histograms="all")
     trainer = trained(tmp_path, [board, kept], seed=3)
-    found = values_of(trainer, "histograms")
-    assert {(tag, step) for tag, step, _ in found} == set(kept.found)
-    assert {tag.split("/")[0] for tag, *_ in found} == {"gradients", "weights"}
-    for tag, step, rows in found:
-        np.testing.assert_array_equal(rows[:, 2], kept.found[tag, step][0])
+    histograms = values_of(trainer, "histograms")
+    assert {(tag, step) for tag, step, _ in histograms} == set(kept.counted)
+    assert {tag.split("/")[0] for tag, *_ in histograms} == {"gradients", "weights"}
+    for tag, step, rows in histograms:
+        np.testing.assert_array_equal(rows[:, 2], kept.counted[tag, step][0])
     plain = trained(tmp_path, seed=3)
     assert trainer.callback_metrics == plain.callback_metrics
     with pytest.raises(ConfigurationError, match=r"histograms is 'gradient'.*'gradients'"):
@@ -243,8 +243,8 @@ def test_rows_are_on_the_disk_where_a_run_is_killed(tmp_path):
         steps = ()
 
         def on_train_window_end(self, trainer, task):
-            found = [e.step for e in events_of(trainer) if e.summary.value]
-            self.steps += (max(found, default=0),)
+            histograms = [e.step for e in events_of(trainer) if e.summary.value]
+            self.steps += (max(histograms, default=0),)
 
     looks = Looks()
     trained(

@@ -35,7 +35,7 @@ def a_checkpoint(folder):
 
 def test_files_are_held_though_the_original_goes(tmp_path):
     run, problems = Run(), []
-    uploads = WandbUploads(tmp_path / "run", lambda: run, lambda *told: problems.append(told))
+    uploads = WandbUploads(tmp_path / "run", lambda: run, lambda *problem: problems.append(problem))
     path = Path(a_checkpoint(tmp_path / "a.ckpt"))
     uploads.add(CheckpointArtifact(str(path), "model", ["best"], {"score": 1.0}))
     for file in path.iterdir():
@@ -49,7 +49,7 @@ def test_files_are_held_though_the_original_goes(tmp_path):
 
 def test_what_is_refused_stays_noted_and_is_tried_again(tmp_path):
     run, problems = Run(ConnectionError("away")), []
-    uploads = WandbUploads(tmp_path / "run", lambda: run, lambda *told: problems.append(told))
+    uploads = WandbUploads(tmp_path / "run", lambda: run, lambda *problem: problems.append(problem))
     uploads.add(CheckpointArtifact(a_checkpoint(tmp_path / "a.ckpt"), "model", []))
     assert not uploads.end(time.monotonic() + 5.0)
     assert [what for what, _ in problems] == ["the upload of model"]
@@ -57,7 +57,7 @@ def test_what_is_refused_stays_noted_and_is_tried_again(tmp_path):
     assert left.size == len("{}") + len("weights")
 
     run.error = None
-    later = WandbUploads(tmp_path / "run", lambda: run, lambda *told: problems.append(told))
+    later = WandbUploads(tmp_path / "run", lambda: run, lambda *problem: problems.append(problem))
     later.retry()
     assert later.end(time.monotonic() + 5.0)
     assert len(run.got) == 1

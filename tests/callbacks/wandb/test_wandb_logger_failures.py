@@ -56,8 +56,8 @@ class Slowest(Callback):
 
 def logger_to(server, folder, finish_timeout=4.0, **arguments):
     settings = server.settings(**arguments.pop("settings", {}))
-    given = {"init_timeout": 2.0, "finish_timeout": finish_timeout, **arguments}
-    return WandbLogger("digits", dir=folder, settings=settings, **given)
+    options = {"init_timeout": 2.0, "finish_timeout": finish_timeout, **arguments}
+    return WandbLogger("digits", dir=folder, settings=settings, **options)
 
 
 def number_task():
@@ -66,8 +66,8 @@ def number_task():
 
 def fit(logger, *callbacks, task=None, **arguments):
     slowest = Slowest()
-    given = {"max_epochs": 1, "log_every_n_steps": 1, "logger": logger, **arguments}
-    fitted(task or number_task(), callbacks=[*callbacks, slowest], **given)
+    options = {"max_epochs": 1, "log_every_n_steps": 1, "logger": logger, **arguments}
+    fitted(task or number_task(), callbacks=[*callbacks, slowest], **options)
     return slowest.seconds
 
 
@@ -113,9 +113,9 @@ def test_a_server_that_hangs_does_not_hold_training_up(server, tmp_path, caplog)
     with caplog.at_level(logging.WARNING, "lightning_tf"):
         began = time.monotonic()
         slowest = fit(logger_to(server, tmp_path, finish_timeout=6.0))
-        taken = time.monotonic() - began
+        seconds = time.monotonic() - began
     assert slowest < 0.5
-    assert taken < 12.0
+    assert seconds < 12.0
     assert len(warnings_in(caplog)) == 1
     assert kept_rows(tmp_path) == list(range(1, STEPS + 1))
 
@@ -164,8 +164,8 @@ def test_a_server_that_dies_leaves_rows_and_checkpoints_here_for_later(server, t
     with caplog.at_level(logging.WARNING, "lightning_tf"):
         began = time.monotonic()
         fit(logger, At(10, die), enable_checkpointing=True)
-        taken = time.monotonic() - began
-    assert taken < 15.0
+        seconds = time.monotonic() - began
+    assert seconds < 15.0
     assert kept_rows(tmp_path) == list(range(1, STEPS + 1))
     (message,) = warnings_in(caplog)
     assert "wandb sync --include-online" in message

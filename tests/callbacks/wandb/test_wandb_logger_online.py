@@ -52,8 +52,8 @@ def test_a_checkpoint_comes_back_from_the_server(server, tmp_path, monkeypatch):
         monkeypatch.setenv(name, value)
     logger = logger_to(server, tmp_path, log_model="best")
     best = ModelCheckpoint(monitor="val_loss")
-    given = {"logger": logger, "callbacks": best, "enable_checkpointing": True}
-    trainer = fitted(BoringTask(), max_epochs=2, **given)
+    arguments = {"logger": logger, "callbacks": best, "enable_checkpointing": True}
+    trainer = fitted(BoringTask(), max_epochs=2, **arguments)
     artifact = server.answers.artifact(f"model-{logger.run_id}", "best")
     assert artifact["state"] == "COMMITTED"
     assert artifact["metadata"]["score"] == best.best_model_score
@@ -121,9 +121,9 @@ def test_a_run_killed_and_resumed_has_every_row_once(server, tmp_path, seconds):
     logger = killed_run.logger(tmp_path, "online", server.settings())
     trainer = Trainer(**killed_run.arguments(tmp_path, logger))
     trainer.fit(killed_run.task(), ckpt_path="last")
-    found = rows_of(server.run("thesame").history)
-    assert sorted(found) == sorted(rows_of_a_whole_run(tmp_path / "whole"))
-    assert len(before) < len(found)
+    rows = rows_of(server.run("thesame").history)
+    assert sorted(rows) == sorted(rows_of_a_whole_run(tmp_path / "whole"))
+    assert len(before) < len(rows)
     assert server.run("thesame").exit_code == 0
 
 
@@ -137,8 +137,8 @@ def test_a_run_killed_and_resumed_offline_has_every_row_once(server, tmp_path, s
     trainer.fit(killed_run.task(), ckpt_path="last")
     folders = sorted(tmp_path.glob("wandb/offline-run-*"))
     expected = sorted(rows_of_a_whole_run(tmp_path / "whole"))
-    found = [row for run in logged_runs(tmp_path) for row in rows_of(run.history)]
-    assert sorted(found) == expected
+    rows = [row for run in logged_runs(tmp_path) for row in rows_of(run.history)]
+    assert sorted(rows) == expected
     folders = [folder for folder in folders if list(folder.glob("*.wandb"))]
     command = [Path(sys.executable).with_name("wandb"), "sync", *folders]
     environment = {**os.environ, **server.environment()}
@@ -149,12 +149,12 @@ def test_a_run_killed_and_resumed_offline_has_every_row_once(server, tmp_path, s
 def test_a_resume_where_the_runs_folder_is_not_sends_no_row_twice(server, tmp_path):
     first = logger_to(server, tmp_path / "here", id="moved")
     task = NumberTask(NumberData(range(1, 5)))
-    given = {"log_every_n_steps": 1, "callbacks": [ModelCheckpoint(every_n_train_steps=4)]}
-    given |= {"enable_checkpointing": True, "default_root_dir": tmp_path}
-    trainer = fitted(task, max_steps=6, logger=first, **given)
+    arguments = {"log_every_n_steps": 1, "callbacks": [ModelCheckpoint(every_n_train_steps=4)]}
+    arguments |= {"enable_checkpointing": True, "default_root_dir": tmp_path}
+    trainer = fitted(task, max_steps=6, logger=first, **arguments)
     saved = Path(trainer.checkpoint_callback.last_model_path)
     second = logger_to(server, tmp_path / "there", id="moved")
-    again = Trainer(**quiet(max_steps=8, logger=second, **given))
+    again = Trainer(**quiet(max_steps=8, logger=second, **arguments))
     again.fit(NumberTask(NumberData(range(1, 5))), ckpt_path=saved)
     column = server.run("moved").column("train/loss")
     assert [step for step, _ in column] == [1, 2, 3, 4, 5, 6, 7, 8]

@@ -33,4 +33,4 @@ def test_an_offline_run_takes_rows_tables_and_figures(name, sealed, tmp_path):
         f"{p.parent.name}/{p.name}" for p in tmp_path.glob("wandb/offline-run-*/files/media/**/*.*")
     ]
     for item in expected:
-        assert any(found.startswith(item) for found in media), (item, media)
+        assert any(logged.startswith(item) for logged in media), (item, media)

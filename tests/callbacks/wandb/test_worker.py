@@ -32,9 +32,9 @@ def test_without_being_asked_only_the_chief_has_a_run(sealed, tmp_path):
 def test_every_worker_is_measured_offline_in_the_group_of_the_chiefs_run(sealed, tmp_path):
     chief_id, also = fitted(tmp_path, "offline", True, [0, 1])
     assert chief_id == also
-    found = {logged.id: logged for logged in logged_runs(tmp_path)}
-    assert set(found) == {chief_id, f"{chief_id}-worker-1"}
-    chief, worker = found[chief_id], found[f"{chief_id}-worker-1"]
+    runs = {logged.id: logged for logged in logged_runs(tmp_path)}
+    assert set(runs) == {chief_id, f"{chief_id}-worker-1"}
+    chief, worker = runs[chief_id], runs[f"{chief_id}-worker-1"]
     assert chief.group == worker.group == chief_id
     assert any("cpu" in name for name in worker.stats[0])
     assert worker.history == []

@@ -42,8 +42,8 @@ def test_batches_hold_the_features_of_the_same_images_in_the_same_order(stage):
     plain.setup("fit")
     for epoch in (0, 1):
         expected = rows(plain.dataset_for(stage, epoch))
-        found = rows(data.dataset_for(stage, epoch))
-        assert [(x.mean(), y) for x, y in expected] == [(float(x[0]), y) for x, y in found]
+        read = rows(data.dataset_for(stage, epoch))
+        assert [(x.mean(), y) for x, y in expected] == [(float(x[0]), y) for x, y in read]
 
 
 def test_a_resumed_epoch_goes_on_with_the_same_batches():

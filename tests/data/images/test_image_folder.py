@@ -86,7 +86,7 @@ def test_a_window_can_be_cut_instead_of_stretching(tmp_path):
     assert stretched.min() == 0
 
 
-def test_grey_images_have_one_channel(tmp_path):
+def test_gray_images_have_one_channel(tmp_path):
     data = ready(paint(tmp_path, endings=("jpg", "png")), channels=1)
     assert data.train_dataset(0).element_spec[0].shape[-1] == 1
     assert data.input_shape == (8, 8, 1)

@@ -22,10 +22,10 @@ class Streamed(DataModule):
 
 
 def test_one_pass_finds_classes_and_range():
-    facts = image_spec(Streamed(IMAGES, LABELS))
-    assert facts.input_shape == (4, 4, 1)
-    assert (facts.num_classes, facts.class_names) == (3, ["0", "1", "2"])
-    assert facts.value_range == (-1.0, 1.0)
+    spec = image_spec(Streamed(IMAGES, LABELS))
+    assert spec.input_shape == (4, 4, 1)
+    assert (spec.num_classes, spec.class_names) == (3, ["0", "1", "2"])
+    assert spec.value_range == (-1.0, 1.0)
 
 
 def test_what_is_known_is_not_looked_for():
@@ -33,8 +33,8 @@ def test_what_is_known_is_not_looked_for():
         def train_dataset(self, epoch):
             return super().train_dataset(epoch).repeat()
 
-    facts = image_spec(Endless(IMAGES.astype("uint8"), LABELS), class_names=["a", "b", "c"])
-    assert (facts.num_classes, facts.value_range) == (3, (0.0, 255.0))
+    spec = image_spec(Endless(IMAGES.astype("uint8"), LABELS), class_names=["a", "b", "c"])
+    assert (spec.num_classes, spec.value_range) == (3, (0.0, 255.0))
 
 
 def test_attributes_of_a_module_win():

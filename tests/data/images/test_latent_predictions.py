@@ -35,7 +35,7 @@ def test_latent_vectors_follow_the_seed_and_classes_take_turns():
     data = LatentPredictions(
         Digits(batch_size=4, classes=["3", "5", "6", "7"]), 6, latent_dim=3, conditional=True
     )
-    labels = [label for _, part in batches(data.dataset_for("predict")) for label in part]
+    labels = [label for _, batch in batches(data.dataset_for("predict")) for label in batch]
     assert labels == [0, 1, 2, 3, 0, 1]
 
 
@@ -57,9 +57,9 @@ def test_the_seed_of_the_trainer_and_a_new_batch_size_reach_the_images():
 )
 def test_an_array_of_images_alone_trains_as_a_whole(images, value_range):
     data = generation_data(images, batch_size=16, image_size=None)
-    facts = generation_spec(data)
-    assert (facts.input_shape, facts.num_classes) == ((4, 4, 1), 1)
-    assert facts.value_range == value_range
+    spec = generation_spec(data)
+    assert (spec.input_shape, spec.num_classes) == ((4, 4, 1), 1)
+    assert spec.value_range == value_range
     seen = np.concatenate([x for x, _ in batches(data.train_dataset(0))])
     assert sorted(seen.sum(axis=(1, 2, 3))) == sorted(images.sum(axis=(1, 2, 3)))
     assert data.val_dataset() is None

@@ -49,9 +49,9 @@ def batches(dataset):
     return list(dataset.as_numpy_iterator())
 
 
-def assert_same(found, expected):
-    tf.nest.assert_same_structure(found, expected)
-    for one, other in zip(tf.nest.flatten(found), tf.nest.flatten(expected), strict=True):
+def assert_same(actual, expected):
+    tf.nest.assert_same_structure(actual, expected)
+    for one, other in zip(tf.nest.flatten(actual), tf.nest.flatten(expected), strict=True):
         np.testing.assert_array_equal(one, other, strict=True)
 
 
@@ -146,9 +146,9 @@ def test_a_worker_reads_its_own_rows(prepared, read, stage):
     seen = []
     for worker in range(2):
         input_shard = InputShard(worker, 1, 2)
-        own = batches(data.dataset_for(stage, input_shard=input_shard))
-        assert_same(own, batches(input_shard.cut(data.dataset_for(stage))))
-        assert [int(count) for _, count in own] == [
+        shard = batches(data.dataset_for(stage, input_shard=input_shard))
+        assert_same(shard, batches(input_shard.cut(data.dataset_for(stage))))
+        assert [int(count) for _, count in shard] == [
             len(tf.nest.flatten(batch)[0]) for batch in whole
         ]
         del read[len(read) - len(everything) :]  # of the cut, which reads all
@@ -171,10 +171,10 @@ def test_a_split_without_labels_is_predicted_and_refused_in_testing(prepared):
 def test_files_are_opened_once_for_all_epochs_and_closed_at_teardown(tmp_path, monkeypatch):
     from array_record.python import array_record_data_source
 
-    made, create = [], array_record_data_source._create_reader
+    readers, create = [], array_record_data_source._create_reader
 
     def noting(filename, *arguments):
-        made.append(filename)
+        readers.append(filename)
         return create(filename, *arguments)
 
     monkeypatch.setattr(array_record_data_source, "_create_reader", noting)
@@ -184,7 +184,7 @@ def test_files_are_opened_once_for_all_epochs_and_closed_at_teardown(tmp_path, m
         for epoch in range(3):
             batches(data.train_dataset(epoch))
             batches(data.val_dataset())
-            assert len(made) == 6 * again
+            assert len(readers) == 6 * again
             assert opened(tmp_path) == 6
         data.teardown("fit")
         assert opened(tmp_path) == 0

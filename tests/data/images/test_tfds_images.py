@@ -87,8 +87,8 @@ def test_a_set_is_prepared_in_the_format_that_is_asked_for(tmp_path, monkeypatch
         monkeypatch.setattr(tfds_set, "HOST", "127.0.0.1")  # the network, as far as it is needed
         monkeypatch.setattr(tfds_set, "PORT", server.getsockname()[1])
         set_up("next_version", tmp_path, file_format=file_format)
-    found = {path.name.split("-")[1].split(".")[1] for path in tmp_path.rglob("*-of-*")}
-    assert found == {file_format or "tfrecord"}
+    formats = {path.name.split("-")[1].split(".")[1] for path in tmp_path.rglob("*-of-*")}
+    assert formats == {file_format or "tfrecord"}
 
 
 def test_a_set_in_another_format_than_asked_for_is_refused(prepared):
@@ -105,8 +105,8 @@ def test_of_a_set_in_two_formats_the_one_asked_for_is_read(tmp_path):
     for path in folders[1].rglob("*array_record*-of-*"):
         shutil.copy(path, folders[0] / path.parent.relative_to(folders[1]))
     description = next(folders[0].rglob("dataset_info.json"))
-    told = json.loads(description.read_text())
-    description.write_text(json.dumps({**told, "alternativeFileFormats": ["array_record"]}))
+    info = json.loads(description.read_text())
+    description.write_text(json.dumps({**info, "alternativeFileFormats": ["array_record"]}))
     on_disk = set_up("no_validation", folders[0], file_format="array_record")
     resident = set_up("no_validation", folders[0])
     assert type(on_disk.splits["train"].source).__name__ == "RecordImages"

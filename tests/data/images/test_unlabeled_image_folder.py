@@ -22,20 +22,20 @@ def folder(tmp_path):
     return tmp_path
 
 
-def greys(dataset):
+def grays(dataset):
     return [int(image[0, 0, 0]) // 20 for batch in dataset.as_numpy_iterator() for image in batch]
 
 
 def test_every_image_is_trained_on_or_held_out_and_all_have_one_size(folder):
     data = UnlabeledImageFolder(folder, image_size=(16, 12), val_fraction=0.2, batch_size=3)
     data.setup("fit")
-    first, again, other = (greys(data.train_dataset(epoch)) for epoch in (0, 0, 1))
+    first, again, other = (grays(data.train_dataset(epoch)) for epoch in (0, 0, 1))
     assert first == again != other
-    assert sorted(first + greys(data.val_dataset())) == list(range(10))
+    assert sorted(first + grays(data.val_dataset())) == list(range(10))
     assert len(first) == 8
     batch = next(iter(data.train_dataset(0)))
     assert (tuple(batch.shape), batch.dtype.name) == ((3, 16, 12, 3), "uint8")
-    assert greys(data.train_dataset_from(0, 1)) == first[3:]
+    assert grays(data.train_dataset_from(0, 1)) == first[3:]
 
 
 def test_a_broken_image_is_named_or_left_out(folder, caplog):

@@ -43,8 +43,8 @@ def test_impossible_fractions_are_named(fractions):
 
 
 def test_only_what_is_missing_is_held_out():
-    given = {"train": np.arange(100, 200), "test": np.arange(100)}
-    splits = hold_out_splits(given, None, None, None, seed=0)
+    rows = {"train": np.arange(100, 200), "test": np.arange(100)}
+    splits = hold_out_splits(rows, None, None, None, seed=0)
     assert {name: len(split) for name, split in splits.items()} == {
         "train": 90,
         "val": 10,
@@ -60,12 +60,12 @@ def test_a_fraction_of_a_split_that_is_given_is_refused():
 
 def test_a_class_with_a_single_example_is_not_split():
     labels = np.array([0, 0, 0, 1, 2, 2])
-    given = {"train": np.arange(6)}
+    rows = {"train": np.arange(6)}
     with pytest.raises(DataError, match="class 1 has one example"):
-        hold_out_splits(given, labels, 0.5, None, seed=0)
+        hold_out_splits(rows, labels, 0.5, None, seed=0)
     with pytest.raises(DataError, match="class 'tulip' has one example"):
-        hold_out_splits(given, labels, None, None, 0, ["rose", "tulip", "daisy"])
-    assert len(hold_out_splits(given, labels, 0.0, None, seed=0)["train"]) == 6
+        hold_out_splits(rows, labels, None, None, 0, ["rose", "tulip", "daisy"])
+    assert len(hold_out_splits(rows, labels, 0.0, None, seed=0)["train"]) == 6
 
 
 def test_an_empty_split_has_no_rows():

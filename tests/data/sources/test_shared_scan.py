@@ -22,8 +22,8 @@ from lightning_tf.tasks.text_classification.words import Words
 def test_one_worker_looks_at_everything(tmp_path):
     seen = []
 
-    def scan(part):
-        seen.append(part)
+    def scan(shard):
+        seen.append(shard)
         return {4: "is broken"}
 
     assert shared_scan(SINGLE_WORKER, tmp_path, ["x"] * 7, scan) == {4: "is broken"}
@@ -31,7 +31,7 @@ def test_one_worker_looks_at_everything(tmp_path):
 
 
 def test_an_error_of_one_worker_alone_stays_as_it_is(tmp_path):
-    def scan(part):
+    def scan(shard):
         raise PermissionError("x.txt is not yours")
 
     with pytest.raises(PermissionError, match="not yours"):
@@ -43,31 +43,31 @@ def test_two_workers_open_each_file_once_in_all_and_end_like_one_process(tmp_pat
     root = tmp_path / "root"
     files = [folder_cases.write_texts(root), folder_cases.write_images(root)]
     every = [sorted(str(path) for path in folder.rglob("*.*")) for folder in files]
-    found, _ = run("helpers.folder_cases:fits", tmp_path, str(root))
+    reports, _ = run("helpers.folder_cases:fits", tmp_path, str(root))
     for name, make in folder_cases.CASES.items():
-        opened = Counter(path for worker in found for path in worker[name][0])
+        opened = Counter(path for worker in reports for path in worker[name][0])
         times = 2 if "memory" in name else 1  # to find broken ones, then to keep them
         assert opened == dict.fromkeys(every["images" in name], times), name
-        assert all(worker[name][0] for worker in found)
+        assert all(worker[name][0] for worker in reports)
         one = outcome(lambda make=make: make(root), 1, max_epochs=folder_cases.EPOCHS.get(name, 1))
-        for worker in found:
+        for worker in reports:
             what, apart = furthest(one, worker[name][1])
             assert apart < 1e-5, f"{name}: {what} differs by {apart:.1e}"
 
 
 @pytest.mark.distributed
 def test_two_workers_split_each_text_once_and_have_the_rows_and_words_of_one(tmp_path):
-    given, labels = texts(folder_cases.TEXTS)
-    numbered = [f"{text} {number}" for number, text in enumerate(given)]
+    strings, labels = texts(folder_cases.TEXTS)
+    numbered = [f"{text} {number}" for number, text in enumerate(strings)]
     data = EncodedTexts(TextArrays((numbered, labels), predict=["just one"]), folder_cases.letters)
     data.setup("fit")
     vocabulary = Vocabulary(30)
-    vocabulary.fit(Words(2), [tf.constant(given)])
+    vocabulary.fit(Words(2), [tf.constant(strings)])
     (one, other), _ = run("helpers.folder_cases:shared", tmp_path)
     assert sorted(one["encoded"] + other["encoded"]) == sorted([*numbered, "just one"])
     assert one["encoded"]
     assert other["encoded"]
-    assert one["counted"] + other["counted"] == given
+    assert one["counted"] + other["counted"] == strings
     for worker in (one, other):
         for stage, batches in worker["rows"].items():
             expected = list(data.dataset_for(stage, 1).as_numpy_iterator())

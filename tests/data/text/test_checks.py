@@ -74,7 +74,7 @@ def test_classes_are_sorted_numbers_by_size():
 
 
 @pytest.mark.parametrize(
-    ("labels", "given", "message"),
+    ("labels", "names", "message"),
     [
         (["a", "a"], None, "two or more"),
         (["a", "a", "b"], None, "Class 'b' has 1 training"),
@@ -83,9 +83,9 @@ def test_classes_are_sorted_numbers_by_size():
     ],
     ids=str,
 )
-def test_classes_that_cannot_be_learnt_are_named(labels, given, message):
+def test_classes_that_cannot_be_learnt_are_named(labels, names, message):
     with pytest.raises(DataError, match=message):
-        find_class_names(np.array(labels, object), given)
+        find_class_names(np.array(labels, object), names)
 
 
 def test_a_label_that_training_does_not_have_is_named():

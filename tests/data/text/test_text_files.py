@@ -27,8 +27,8 @@ LINES = "né\r\n\r\nßt\rend\n\n"
     ],
 )
 def test_a_text_is_what_python_reads(tmp_path, content):
-    path, (given, encoding) = str(tmp_path / "x.txt"), content
-    (tmp_path / "x.txt").write_bytes(given)
+    path, (encoded, encoding) = str(tmp_path / "x.txt"), content
+    (tmp_path / "x.txt").write_bytes(encoded)
     files = TextFiles([path], np.array([7], "int32"), encoding)
     [(texts, labels)] = files.batches(np.array([0]), 4).as_numpy_iterator()
     assert texts.tolist() == [read_text(path, encoding).encode("utf-8", "replace")]

@@ -65,9 +65,9 @@ def flat(dataset):
 
 
 def test_batches_are_those_of_the_same_texts_in_memory(tmp_path):
-    given, labels = texts(30)
+    strings, labels = texts(30)
     folders = {"bad": [], "good": []}
-    for text, label in zip(given, labels, strict=True):
+    for text, label in zip(strings, labels, strict=True):
         folders[("bad", "good")[label]].append(text)
     pairs = [(text, name) for name, listed in folders.items() for text in listed]
     options = {"batch_size": 4, "val_fraction": 0.2, "test_fraction": 0.2, "seed": 5}

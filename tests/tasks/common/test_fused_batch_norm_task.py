@@ -34,7 +34,7 @@ class Looks(Callback):
 
 
 def classes(model):
-    return {type(part) for part in model._flatten_layers() if isinstance(part, KERAS)}
+    return {type(layer) for layer in model._flatten_layers() if isinstance(layer, KERAS)}
 
 
 def network(outputs=2, **options):
@@ -118,8 +118,8 @@ def test_a_frozen_backbone_computes_with_its_statistics_and_keeps_them():
     )
     layer = fused.classifier.backbone.backbone.get_layer("normalisation")
     for task in (fused, plain):
-        given = task.classifier.backbone.backbone.get_layer("normalisation")
-        given.set_weights(RANDOM_STATISTICS)
+        normalization = task.classifier.backbone.backbone.get_layer("normalisation")
+        normalization.set_weights(RANDOM_STATISTICS)
         fitted(task, max_epochs=2, seed=0)
     for weight, before in zip(layer.weights, RANDOM_STATISTICS, strict=True):
         np.testing.assert_array_equal(weight, before)
@@ -188,7 +188,7 @@ def test_a_run_resumed_inside_an_epoch_equals_the_run_never_stopped(tmp_path):
 
 @pytest.mark.distributed
 @pytest.mark.parametrize("sync", [True, False], ids=["synchronised", "own statistics"])
-def test_on_two_devices_layers_normalise_as_keras_do(sync):
+def test_on_two_devices_layers_normalize_as_keras_do(sync):
     fused, plain = classification(), classification(fused_batch_norm=False)
     for task in (fused, plain):
         fitted(task, max_epochs=2, seed=0, accelerator="cpu", devices=2, sync_batchnorm=sync)

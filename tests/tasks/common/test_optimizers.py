@@ -37,7 +37,7 @@ def test_options_beside_a_name_reach_keras():
     assert build_optimizer(["adam", {"beta_1": 0.8}], 0.1).beta_1 == 0.8
 
 
-def test_weight_decay_moves_kernels_and_spares_biases_and_normalisation():
+def test_weight_decay_moves_kernels_and_spares_biases_and_normalization():
     model = keras.Sequential(
         [
             keras.Input((3,)),
@@ -63,9 +63,9 @@ def test_no_weight_decay_given_leaves_each_optimizer_its_own():
 
 
 def test_an_object_and_a_configuration_are_taken_as_they_are():
-    own = keras.optimizers.RMSprop(0.03)
-    assert build_optimizer(own) is own
-    again = build_optimizer(keras.optimizers.serialize(own))
+    rmsprop = keras.optimizers.RMSprop(0.03)
+    assert build_optimizer(rmsprop) is rmsprop
+    again = build_optimizer(keras.optimizers.serialize(rmsprop))
     assert float(again.learning_rate) == pytest.approx(0.03)
 
 

@@ -65,12 +65,12 @@ def test_fit_and_test_log_a_sheet_of_the_images_as_they_are(dtype):
     trainer.fit(task)
     trainer.test(task)
     figures = {name: figure for what, name, _, figure in rows.sent if what == "figure"}
-    sheet = figures["test/predictions"]
-    assert len(sheet.axes) == 10
+    grid = figures["test/predictions"]
+    assert len(grid.axes) == 10
     indices = task.data.splits["test"].indices
     low, high = task.value_range
     expected = (scaled[indices[0]].astype("float32") - low) / (high - low)
-    np.testing.assert_allclose(sheet.axes[0].images[0].get_array(), expected, atol=1e-6)
+    np.testing.assert_allclose(grid.axes[0].images[0].get_array(), expected, atol=1e-6)
     assert len(figures["val/predictions"].axes) == 10
 
 
@@ -78,7 +78,7 @@ def test_a_run_without_loggers_draws_nothing(monkeypatch):
     import lightning_tf.tasks.common.prediction_grid as room
 
     drawn = []
-    monkeypatch.setattr(room, "take_examples", lambda *given: drawn.append(given))
+    monkeypatch.setattr(room, "take_examples", lambda *arguments: drawn.append(arguments))
     x = np.zeros((20, 4, 4, 1), "uint8")
     Trainer(**quiet(max_epochs=1)).fit(ImageClassification((x, np.arange(20) % 2), "linear"))
     assert drawn == []

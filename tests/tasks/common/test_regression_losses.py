@@ -36,8 +36,8 @@ def test_the_quantile_loss_is_that_of_scikit_learn():
             for n, share in enumerate(shares)
         ]
     )
-    found = regression_loss(tf.constant(Y), tf.constant(outputs), "mse", shares)
-    assert float(found) == pytest.approx(expected, rel=1e-5)
+    loss = regression_loss(tf.constant(Y), tf.constant(outputs), "mse", shares)
+    assert float(loss) == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_share_of_nothing_does_not_count():

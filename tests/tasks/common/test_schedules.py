@@ -63,9 +63,9 @@ def test_a_warm_up_survives_its_configuration():
 
 
 def test_keras_schedules_and_their_configurations_are_taken_as_they_are():
-    own = keras.optimizers.schedules.ExponentialDecay(0.5, 10, 0.1)
-    assert build_schedule(own, 1.0, None) is own
-    config = keras.optimizers.schedules.serialize(own)
+    decay = keras.optimizers.schedules.ExponentialDecay(0.5, 10, 0.1)
+    assert build_schedule(decay, 1.0, None) is decay
+    config = keras.optimizers.schedules.serialize(decay)
     assert float(build_schedule(config, 1.0, None)(10)) == pytest.approx(0.05)
 
 

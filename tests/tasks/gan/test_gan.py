@@ -98,9 +98,9 @@ def test_generated_images_come_near_the_brightness_of_real_ones(loss):
     x[:, :4] = 40
     task = small_gan(loss, data=x, learning_rate=1e-2, n_critic=2, ema=0.5, batch_size=16)
     fitted(task, max_epochs=25, seed=0)
-    made = task.sample(50)
-    assert made[:, :4].mean() == pytest.approx(40, abs=35)
-    assert made[:, 4:].mean() == pytest.approx(200, abs=35)
+    images = task.sample(50)
+    assert images[:, :4].mean() == pytest.approx(40, abs=35)
+    assert images[:, 4:].mean() == pytest.approx(200, abs=35)
 
 
 @pytest.mark.slow
@@ -236,11 +236,11 @@ def test_an_exported_generator_makes_the_same_images(tmp_path, conditional):
     task.export(tmp_path / "model")
     task.export(tmp_path / "model", format="keras") if not conditional else None
     vectors = np.random.default_rng(0).normal(size=(4, 6)).astype("float32")
-    given = (vectors, np.array([0, 1, 2, 0], "int32")) if conditional else vectors
-    expected = task.predict_step(given)
+    latent = (vectors, np.array([0, 1, 2, 0], "int32")) if conditional else vectors
+    expected = task.predict_step(latent)
     served = tf.saved_model.load(tmp_path / "model")
-    made = served.serve(list(map(tf.constant, given)) if conditional else tf.constant(given))
-    np.testing.assert_allclose(made, expected, atol=1e-2)
+    images = served.serve(list(map(tf.constant, latent)) if conditional else tf.constant(latent))
+    np.testing.assert_allclose(images, expected, atol=1e-2)
     if not conditional:
         loaded = keras.saving.load_model(tmp_path / "model.keras")
         np.testing.assert_allclose(loaded(vectors), expected, atol=1e-2)

@@ -36,8 +36,8 @@ FORMULAS = {
 def test_a_loss_equals_the_formula_of_its_paper(name):
     discriminator, generator = FORMULAS[name]
     loss = LOSSES[name]
-    given = loss.discriminator(tf.constant(REAL), tf.constant(FAKE), 1.0)
-    assert float(given) == pytest.approx(discriminator(REAL, FAKE), rel=1e-5)
+    value = loss.discriminator(tf.constant(REAL), tf.constant(FAKE), 1.0)
+    assert float(value) == pytest.approx(discriminator(REAL, FAKE), rel=1e-5)
     assert float(loss.generator(tf.constant(FAKE))) == pytest.approx(generator(FAKE), rel=1e-5)
 
 

@@ -37,12 +37,12 @@ def test_images_of_a_conditional_gan_carry_their_class():
 def test_a_resumed_run_has_the_film_of_the_whole(tmp_path):
     whole = small_gan()
     fit(whole, 4, CSVLogger(tmp_path / "whole"))
-    part = small_gan()
-    fit(part, 2, CSVLogger(tmp_path / "part")).save_checkpoint(tmp_path / "c")
+    first = small_gan()
+    fit(first, 2, CSVLogger(tmp_path / "half")).save_checkpoint(tmp_path / "c")
     resumed = small_gan()
-    trainer = fit(resumed, 4, CSVLogger(tmp_path / "part"), ckpt_path=tmp_path / "c")
+    trainer = fit(resumed, 4, CSVLogger(tmp_path / "half"), ckpt_path=tmp_path / "c")
     assert resumed.grid.frames == whole.grid.frames
-    film = Image.open(next((tmp_path / "part").rglob("samples.gif")))
+    film = Image.open(next((tmp_path / "half").rglob("samples.gif")))
     assert film.n_frames == 4
     with Image.open(next((tmp_path / "whole").rglob("samples.gif"))) as expected:
         assert film.size == expected.size
@@ -54,11 +54,11 @@ class Still:
     """A generator that counts."""
 
     def __init__(self):
-        self.made = 0
+        self.calls = 0
 
     def sample(self, count):
-        self.made += 1
-        return np.full((count, 4, 4, 1), self.made / 1000)
+        self.calls += 1
+        return np.full((count, 4, 4, 1), self.calls / 1000)
 
     def to_display_range(self, images):
         return images
@@ -70,7 +70,7 @@ class Still:
 class Quiet:
     loggers, global_step = (1,), 0
 
-    def log_images(self, *given, **named):
+    def log_images(self, *arguments, **named):
         self.current_epoch = 0
 
 
@@ -85,10 +85,10 @@ def test_a_long_film_is_thinned_evenly():
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_images_stand_row_by_row_between_grey_lines(channels):
+def test_images_stand_row_by_row_between_gray_lines(channels):
     images = np.arange(3).reshape(3, 1, 1, 1) / 2 * np.ones((3, 40, 40, channels))
     pixels = np.asarray(image_grid(images))
     assert pixels.shape[:2] == (84, 84)
-    grey = pixels if channels == 1 else pixels[..., 0]
-    assert [grey[5, 5], grey[5, 50], grey[50, 5], grey[50, 50]] == [0, 128, 255, 96]
-    assert grey[41, 5] == 96
+    gray = pixels if channels == 1 else pixels[..., 0]
+    assert [gray[5, 5], gray[5, 50], gray[50, 5], gray[50, 50]] == [0, 128, 255, 96]
+    assert gray[41, 5] == 96

@@ -65,8 +65,8 @@ def test_quality_is_measured_beside_what_real_images_have(classifier):
     trainer.fit(task)
     assert len(rows.column("train/fid")) == 2
     metrics = trainer.callback_metrics
-    part = task.data.images.splits["train"]
-    (images, _), *_ = part.source.batches(part.indices, 1000).as_numpy_iterator()
+    split = task.data.images.splits["train"]
+    (images, _), *_ = split.source.batches(split.indices, 1000).as_numpy_iterator()
     count = len(images) // 2
     see = ImageFeatures(classifier)
     real = see(scaled(images[: 2 * count : 2]))[0]

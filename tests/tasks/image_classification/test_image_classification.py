@@ -104,10 +104,10 @@ def test_the_loss_with_label_smoothing_equals_the_formula():
 def test_images_of_every_range_come_to_the_network_in_minus_one_to_one(scale):
     x, y = arrays()
     x[0, 0, 0, 0], x[0, 0, 1, 0] = 0, 255
-    given = x if scale == 1 else (x * scale).astype("float32")
-    task = ImageClassification((given, y), "linear", data_options={"val_fraction": 0.0})
+    images = x if scale == 1 else (x * scale).astype("float32")
+    task = ImageClassification((images, y), "linear", data_options={"val_fraction": 0.0})
     fitted(task, max_steps=1)
-    inputs = task.built.inputs(task._images(given))
+    inputs = task.built.inputs(task._images(images))
     np.testing.assert_allclose(inputs, x / 127.5 - 1, atol=1e-5)
 
 
@@ -123,8 +123,8 @@ def test_what_layers_add_to_the_loss_is_trained():
         )
 
     plain = trained(network=model(0.0), learning_rate=0.05)
-    penalised = trained(network=model(10.0), learning_rate=0.05)
-    assert np.abs(weights(penalised)[0]).sum() < 0.9 * np.abs(weights(plain)[0]).sum()
+    penalized = trained(network=model(10.0), learning_rate=0.05)
+    assert np.abs(weights(penalized)[0]).sum() < 0.9 * np.abs(weights(plain)[0]).sum()
 
 
 def test_prediction_gives_probabilities_in_the_order_of_the_test_images():
@@ -202,10 +202,10 @@ def test_a_fit_limited_by_time_alone_keeps_the_rate_constant_or_says_what_it_nee
 
 
 def test_an_optimizer_object_and_its_configuration_train():
-    own = keras.optimizers.SGD(0.01)
+    sgd = keras.optimizers.SGD(0.01)
     config = keras.optimizers.serialize(keras.optimizers.SGD(0.01))
-    assert not differ(trained(optimizer=own), trained(optimizer=config))
-    assert own.iterations.numpy() > 0
+    assert not differ(trained(optimizer=sgd), trained(optimizer=config))
+    assert sgd.iterations.numpy() > 0
 
 
 @pytest.mark.parametrize("precision", ["bf16-mixed", "16-mixed"])

@@ -33,8 +33,8 @@ def test_metrics_have_the_names_that_keras_gives_them():
     def off_by(y_true, y_pred):
         return keras.ops.abs(y_true - y_pred)
 
-    given = ["mse", off_by, keras.metrics.MeanAbsoluteError(name="distance")]
-    metrics = metric_objects(given, spec(1), spec(1))
+    choices = ["mse", off_by, keras.metrics.MeanAbsoluteError(name="distance")]
+    metrics = metric_objects(choices, spec(1), spec(1))
     assert list(metrics) == ["mse", "off_by", "distance"]
     metrics["off_by"].update_state(tf.constant([[1.0], [2.0]]), tf.constant([[2.0], [4.0]]))
     assert float(metrics["off_by"].result()) == 1.5

@@ -19,10 +19,10 @@ W = RANDOM.uniform(size=70).astype("float32")
 def model(**compiled):
     keras.utils.set_random_seed(1)
     dense = keras.layers.Dense(16, activation="relu", kernel_regularizer="l2")
-    made = keras.Sequential([keras.Input((8,)), dense, keras.layers.Dense(3, "softmax")])
+    net = keras.Sequential([keras.Input((8,)), dense, keras.layers.Dense(3, "softmax")])
     if compiled:
-        made.compile(**compiled)
-    return made
+        net.compile(**compiled)
+    return net
 
 
 def batches(*arrays):
@@ -56,9 +56,9 @@ def test_a_compiled_model_gets_the_numbers_of_fit(arrays):
 
 
 def test_a_model_that_is_not_compiled_takes_what_is_given():
-    made = model()
+    net = model()
     task = KerasTask(
-        made,
+        net,
         loss=keras.losses.SparseCategoricalCrossentropy(),
         optimizer=keras.optimizers.SGD(0.1),
         metrics=["accuracy"],
@@ -72,43 +72,43 @@ def test_a_model_that_is_not_compiled_takes_what_is_given():
 
 
 def test_given_arguments_go_before_the_compiled_ones():
-    made = model(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
-    task = KerasTask(made, optimizer=keras.optimizers.SGD(0.0), metrics=["acc"], data=(X, Y))
-    before = made.get_weights()
+    net = model(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    task = KerasTask(net, optimizer=keras.optimizers.SGD(0.0), metrics=["acc"], data=(X, Y))
+    before = net.get_weights()
     metrics = fitted(task, max_epochs=1).callback_metrics
     assert set(metrics) == {"loss", "acc"}
-    for old, new in zip(before, made.get_weights(), strict=True):
+    for old, new in zip(before, net.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
 
 
 def test_arrays_train_on_all_examples_unless_some_are_held_out():
-    made = model(optimizer="adam", loss="sparse_categorical_crossentropy")
-    task = KerasTask(made, data=(X, Y), batch_size=7)
+    net = model(optimizer="adam", loss="sparse_categorical_crossentropy")
+    task = KerasTask(net, data=(X, Y), batch_size=7)
     assert fitted(task, max_epochs=1).global_step == 10
     assert task.data.dataset_for("val") is None
 
 
 def test_weighted_arrays_are_weighted_in_every_stage():
-    made = model(optimizer=keras.optimizers.SGD(0.0), loss="sparse_categorical_crossentropy")
-    part = (X[:20], Y[:20], W[:20])
-    task = KerasTask(made, data=(X, Y, W), validation_data=part, test_data=part)
+    net = model(optimizer=keras.optimizers.SGD(0.0), loss="sparse_categorical_crossentropy")
+    held_out = (X[:20], Y[:20], W[:20])
+    task = KerasTask(net, data=(X, Y, W), validation_data=held_out, test_data=held_out)
     trainer = Trainer(**quiet(max_epochs=1))
     trainer.fit(task)
-    expected = made.evaluate(*part[:2], sample_weight=part[2], verbose=0)
+    expected = net.evaluate(*held_out[:2], sample_weight=held_out[2], verbose=0)
     assert trainer.callback_metrics["val_loss"] == pytest.approx(expected, rel=1e-5)
     assert trainer.test(task)["test_loss"] == pytest.approx(expected, rel=1e-5)
     predictions = np.concatenate(trainer.predict(task, collect=True))
-    np.testing.assert_allclose(predictions, made.predict(X[:20], verbose=0), rtol=1e-5)
+    np.testing.assert_allclose(predictions, net.predict(X[:20], verbose=0), rtol=1e-5)
 
 
 def test_a_mask_reaches_loss_and_metrics_as_in_fit():
     def sequence():
         keras.utils.set_random_seed(2)
-        made = keras.Sequential(
+        net = keras.Sequential(
             [keras.layers.Embedding(9, 4, mask_zero=True), keras.layers.Dense(5, "softmax")]
         )
-        made.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
-        return made
+        net.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
+        return net
 
     tokens = RANDOM.integers(0, 9, (32, 6)) * RANDOM.integers(0, 2, (32, 6))
     tags = RANDOM.integers(0, 5, (32, 6))
@@ -120,12 +120,12 @@ def test_a_mask_reaches_loss_and_metrics_as_in_fit():
 
 
 def test_a_data_module_is_used_as_it_is():
-    made = keras.Sequential([keras.Input((32,)), keras.layers.Dense(2)])
+    net = keras.Sequential([keras.Input((32,)), keras.layers.Dense(2)])
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    task = KerasTask(made, loss, "adam", ["accuracy"], BoringData())
+    task = KerasTask(net, loss, "adam", ["accuracy"], BoringData())
     assert "val_accuracy" in fitted(task, max_epochs=1).callback_metrics
     with pytest.raises(ConfigurationError, match="batch_size=4"):
-        KerasTask(made, loss, "adam", data=BoringData(), batch_size=4)
+        KerasTask(net, loss, "adam", data=BoringData(), batch_size=4)
 
 
 def test_layers_that_add_the_only_loss_train():
@@ -134,9 +134,9 @@ def test_layers_that_add_the_only_loss_train():
             self.add_loss(tf.reduce_mean(x**2))
             return x
 
-    made = keras.Sequential([keras.Input((8,)), keras.layers.Dense(3), Penalty()])
-    made.compile("sgd")
-    metrics = fitted(KerasTask(made, data=(X, Y)), max_epochs=3).callback_metrics
+    net = keras.Sequential([keras.Input((8,)), keras.layers.Dense(3), Penalty()])
+    net.compile("sgd")
+    metrics = fitted(KerasTask(net, data=(X, Y)), max_epochs=3).callback_metrics
     assert metrics["loss"] > 0
     plain = keras.Sequential([keras.Input((8,)), keras.layers.Dense(3)])
     plain.compile("sgd")

@@ -115,11 +115,11 @@ def test_logistic_takes_two_classes_only(classes):
 
 
 @pytest.mark.parametrize("batch_norm", [None, True, False])
-def test_batch_normalisation_is_asked_for_or_the_networks_own_default(batch_norm):
+def test_batch_normalization_is_asked_for_or_the_networks_own_default(batch_norm):
     for name in ("mlp", "convnet", "vgg"):
         model = build(name, (8, 8, 3), 3, batch_norm=batch_norm)
-        found = any(isinstance(layer, FusedBatchNormalization) for layer in model.layers)
-        assert found == (NETWORKS[name].batch_norm if batch_norm is None else batch_norm)
+        has_batch_norm = any(isinstance(layer, FusedBatchNormalization) for layer in model.layers)
+        assert has_batch_norm == (NETWORKS[name].batch_norm if batch_norm is None else batch_norm)
 
 
 def test_dropout_drops_in_training_only():

@@ -10,13 +10,13 @@ from lightning_tf.tasks.networks.text.build import TEXT_NETWORKS, build_text_net
 from lightning_tf.tasks.networks.text.layers import TextLayers
 
 
-def made(name, classes=3):
+def built(name, classes=3):
     return build_text_network(name, classes, TextLayers(50, 8, 6, 0.5))
 
 
 @pytest.mark.parametrize("name", TEXT_NETWORKS)
-def test_a_text_has_the_same_logits_whatever_its_neighbours(name):
-    model = made(name)
+def test_a_text_has_the_same_logits_whatever_its_neighbors(name):
+    model = built(name)
     text = np.array([[3, 9, 4]])
     padded = np.array([[3, 9, 4, 0, 0, 0, 0], [5, 6, 7, 8, 9, 10, 11]])
     alone, beside = model(text).numpy(), model(padded).numpy()
@@ -27,14 +27,14 @@ def test_a_text_has_the_same_logits_whatever_its_neighbours(name):
 
 @pytest.mark.parametrize("name", TEXT_NETWORKS)
 def test_the_order_of_words_counts_where_it_is_said_to(name):
-    model = made(name)
+    model = built(name)
     one, other = model(np.array([[3, 9, 4, 5, 6]])), model(np.array([[6, 5, 4, 9, 3]]))
     assert (np.abs(one - other).max() > 1e-5) == TEXT_NETWORKS[name].ordered
 
 
 @pytest.mark.parametrize("name", TEXT_NETWORKS)
 def test_one_word_is_enough_and_all_weights_learn(name):
-    model = made(name)
+    model = built(name)
     with tf.GradientTape() as tape:
         logits = model(np.array([[7], [8]]), training=True)
         loss = tf.reduce_sum(logits * np.array([[1.0, -2.0, 1.0], [0.5, 1.0, 2.0]]))
@@ -47,10 +47,10 @@ def test_one_word_is_enough_and_all_weights_learn(name):
 @pytest.mark.parametrize("name", TEXT_NETWORKS)
 def test_logits_are_float32_and_right_under_mixed_precision(name):
     keras.utils.set_random_seed(1)
-    exact = made(name)
+    exact = built(name)
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
-        mixed = made(name)
+        mixed = built(name)
     finally:
         keras.config.set_dtype_policy("float32")
     mixed.set_weights(exact.get_weights())

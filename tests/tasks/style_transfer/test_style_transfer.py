@@ -68,53 +68,53 @@ def test_without_a_style_the_content_comes_back_from_noise(vgg):
 def test_the_image_stays_within_what_can_be_shown(vgg):
     task = optimized_image(vgg, learning_rate=5.0)
     fitted(task, max_steps=3, seed=0)
-    made = np.asarray(task.preview())
-    assert made.min() >= 0.0
-    assert made.max() <= 1.0
-    assert made.std() > 0.1
+    stylized = np.asarray(task.preview())
+    assert stylized.min() >= 0.0
+    assert stylized.max() <= 1.0
+    assert stylized.std() > 0.1
 
 
 @pytest.mark.slow
 def test_a_total_variation_weight_smoothes(vgg):
-    found = []
+    variations = []
     for weight in (0.0, 1000.0):
         task = optimized_image(vgg, tv_weight=weight, start="noise")
         fitted(task, max_steps=20, seed=0)
-        found.append(float(np.abs(np.diff(task.preview(), axis=1)).mean()))
-    assert found[1] < 0.7 * found[0]
+        variations.append(float(np.abs(np.diff(task.preview(), axis=1)).mean()))
+    assert variations[1] < 0.7 * variations[0]
 
 
 @pytest.mark.slow
 def test_a_style_of_all_the_weight_is_as_that_style_alone(vgg):
-    given = {"weights": vgg, "image_size": WIDTH, "progress_every": 0, **CHEAP}
+    arguments = {"weights": vgg, "image_size": WIDTH, "progress_every": 0, **CHEAP}
     styles = [pixels(1), pixels(5)]
-    made = {}
+    stylized = {}
     for name, style, weights in (
         ("first", styles[0], None),
         ("mostly first", styles, [1.0, 1e-6]),
         ("both", styles, [1.0, 1.0]),
     ):
-        task = StyleTransfer(pixels(0), style, style_weights=weights, **given)
+        task = StyleTransfer(pixels(0), style, style_weights=weights, **arguments)
         fitted(task, max_steps=5, seed=0)
-        made[name] = task.preview()
-    assert np.abs(made["first"] - made["mostly first"]).max() < 0.02
-    assert np.abs(made["first"] - made["both"]).max() > 0.05
+        stylized[name] = task.preview()
+    assert np.abs(stylized["first"] - stylized["mostly first"]).max() < 0.02
+    assert np.abs(stylized["first"] - stylized["both"]).max() > 0.05
 
 
 def test_luminance_keeps_the_hues_of_the_content(vgg):
     task = optimized_image(vgg, colors="luminance", style_weight=20.0)
     fitted(task, max_steps=15, seed=0)
-    made, content = task.preview()[0], pixels(0) / 255.0
+    stylized, content = task.preview()[0], pixels(0) / 255.0
     hues = np.array([[0.596, -0.274, -0.322], [0.211, -0.523, 0.312]]).T
-    inside = (made > 0.004) & (made < 0.996)  # a clipped channel loses its hue
+    inside = (stylized > 0.004) & (stylized < 0.996)  # a clipped channel loses its hue
     whole = inside.all(-1)
     assert whole.mean() > 0.3
-    np.testing.assert_allclose((made @ hues)[whole], (content @ hues)[whole], atol=0.01)
-    assert np.abs(made - content).mean() > 0.02
+    np.testing.assert_allclose((stylized @ hues)[whole], (content @ hues)[whole], atol=0.01)
+    assert np.abs(stylized - content).mean() > 0.02
 
 
 @pytest.mark.slow
-def test_histogram_leaves_the_image_nearer_to_the_colours_of_the_content(vgg):
+def test_histogram_leaves_the_image_nearer_to_the_colors_of_the_content(vgg):
     content = pixels(0) // 4
     means = {}
     for colors in ("style", "histogram"):
@@ -143,11 +143,11 @@ def test_the_finished_image_is_a_png_with_the_transparency_of_the_content(vgg, t
         tmp_path / "content.png", str(tmp_path / "style.jpg"), weights=vgg, **CHEAP, image_size=40
     )
     fitted(task, max_steps=2, seed=0)
-    made = task.stylize(out=tmp_path / "deep" / "made.png")
-    assert made.shape == (30, 40, 4)
-    assert (made[:6, :, 3] < 5).all()  # resizing rings beside the edge
-    assert (made[14:, :, 3] > 250).all()
-    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "deep" / "made.png")), made)
+    stylized = task.stylize(out=tmp_path / "deep" / "made.png")
+    assert stylized.shape == (30, 40, 4)
+    assert (stylized[:6, :, 3] < 5).all()  # resizing rings beside the edge
+    assert (stylized[14:, :, 3] > 250).all()
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "deep" / "made.png")), stylized)
 
 
 # ---- fast
@@ -161,8 +161,8 @@ def test_a_network_learns_a_style_and_paints_an_image_of_another_size(vgg, tmp_p
     style = [value for _, value in rows.column("train/style_loss")]
     assert style[-1] < 0.5 * style[0]
     assert rows.column("val/style_loss")[-1][1] < 0.5 * style[0]
-    made = task.stylize(pixels(30, 29, 41), out=tmp_path / "made.png")
-    assert made.shape == (29, 41, 3)
+    stylized = task.stylize(pixels(30, 29, 41), out=tmp_path / "made.png")
+    assert stylized.shape == (29, 41, 3)
     assert task.stylize(pixels(30, 60, 80), image_size=24).shape == (18, 24, 3)
 
 
@@ -182,14 +182,14 @@ model = tf.saved_model.load(sys.argv[1])
 file = tf.io.read_file(sys.argv[2])
 png = model.signatures["encoded"](file)["png"]
 decoded = tf.cast(tf.io.decode_png(file), tf.float32)[tf.newaxis]
-made = model.signatures["serving_default"](decoded)["stylized"]
-np.savez(sys.argv[3], encoded=tf.io.decode_png(png), decoded=made[0])
+stylized = model.signatures["serving_default"](decoded)["stylized"]
+np.savez(sys.argv[3], encoded=tf.io.decode_png(png), decoded=stylized[0])
 """
     files = [tmp_path / name for name in ("model", "image.png", "made.npz")]
     subprocess.run([sys.executable, "-c", code, *map(str, files)], check=True, env=bare())
-    made = np.load(files[-1])
+    stylized = np.load(files[-1])
     for name in ("encoded", "decoded"):
-        assert np.abs(made[name].astype("float64") - expected).max() <= 1.0, name
+        assert np.abs(stylized[name].astype("float64") - expected).max() <= 1.0, name
 
 
 def bare():
@@ -236,15 +236,15 @@ def hub(tmp_path_factory):
 @pytest.mark.parametrize("colors", ["style", "histogram", "luminance"])
 def test_a_saved_model_paints_any_image_and_predicts(hub, colors):
     task = StyleTransfer(pixels(0), pixels(1), "hub", hub=hub, colors=colors)
-    made = task.stylize()
-    assert made.shape == (HEIGHT, WIDTH, 3)
+    stylized = task.stylize()
+    assert stylized.shape == (HEIGHT, WIDTH, 3)
     assert task.stylize(pixels(5, 31, 33)).shape == (31, 33, 3)
     (predicted,) = Trainer(**quiet()).predict(task, collect=True)
-    np.testing.assert_allclose(predicted[0] * 255.0, made, atol=0.51)
+    np.testing.assert_allclose(predicted[0] * 255.0, stylized, atol=0.51)
     if colors == "style":
         style = np.asarray(Image.fromarray(pixels(1)).resize((256, 192), Image.Resampling.LANCZOS))
         expected = (pixels(0) + style.mean((0, 1))) / 2.0
-        np.testing.assert_allclose(made, expected, atol=1.0)
+        np.testing.assert_allclose(stylized, expected, atol=1.0)
 
 
 @pytest.mark.parametrize("stage", ["fit", "validate", "test"])
@@ -339,8 +339,8 @@ def test_a_run_goes_to_wandb_offline_with_its_images(vgg, tmp_path):
 def test_hyperparameters_are_plain_and_make_the_same_task_again(tmp_path):
     for name in ("content", "style"):
         Image.fromarray(pixels(0)).save(tmp_path / f"{name}.png")
-    given = {"content": str(tmp_path / "content.png"), "style": [str(tmp_path / "style.png")]}
-    task = StyleTransfer(**given, weights=None, style_layers={"block1_conv1": 2.0})
+    arguments = {"content": str(tmp_path / "content.png"), "style": [str(tmp_path / "style.png")]}
+    task = StyleTransfer(**arguments, weights=None, style_layers={"block1_conv1": 2.0})
     again = StyleTransfer(**json.loads(json.dumps(task.hparams)))
     assert again.hparams == task.hparams
 
@@ -398,9 +398,9 @@ def test_weights_of_another_network_are_told(vgg):
 
 @pytest.mark.parametrize("which", ["content", "style"])
 def test_an_image_of_which_the_network_leaves_nothing_is_told(vgg, which):
-    given = {"content": pixels(0), "style": pixels(1), which: pixels(0, 3, 40)}
+    arguments = {"content": pixels(0), "style": pixels(1), which: pixels(0, 3, 40)}
     layers = CHEAP | {"content_layers": ["block4_conv1"]}
-    task = StyleTransfer(**given, weights=vgg, **layers, image_size=40)
+    task = StyleTransfer(**arguments, weights=vgg, **layers, image_size=40)
     with pytest.raises(ConfigurationError, match=rf"the {which} image has .* need 8 or more"):
         fitted(task, max_steps=1)
 
@@ -455,16 +455,16 @@ def test_the_real_network_sees_style_where_a_random_one_sees_texture(real_images
     assert rows.column("train/content_loss")[-1][1] < 0.7
 
 
-def test_the_real_hub_model_paints_in_the_style_colours(real_data):
+def test_the_real_hub_model_paints_in_the_style_colors(real_data):
     from sklearn.datasets import load_sample_image
 
     folder = real_data / "arbitrary_style_small"
     if not folder.is_dir():
         pytest.skip("arbitrary_style_small is not in the folder of real data")
     content, style = load_sample_image("china.jpg"), load_sample_image("flower.jpg")
-    made = StyleTransfer(style=style, method="hub", hub=folder).stylize(content, image_size=256)
-    assert made.shape == (171, 256, 3)
-    mean, its, styles = (image.mean((0, 1)) for image in (made, content, style))
+    stylized = StyleTransfer(style=style, method="hub", hub=folder).stylize(content, image_size=256)
+    assert stylized.shape == (171, 256, 3)
+    mean, its, styles = (image.mean((0, 1)) for image in (stylized, content, style))
     assert np.linalg.norm(mean - styles) < 0.5 * np.linalg.norm(mean - its)
 
 

@@ -31,13 +31,13 @@ SOLD = {"target": "sold", "data_options": {"features": ["rooms", "town"]}}
 
 
 def regression(data=None, **options):
-    usual = {**PRICE, "units": (16,), "learning_rate": 0.02}
-    return Regression(houses() if data is None else data, **{**usual, **options})
+    defaults = {**PRICE, "units": (16,), "learning_rate": 0.02}
+    return Regression(houses() if data is None else data, **{**defaults, **options})
 
 
 def classification(data=None, **options):
-    usual = {**SOLD, "units": (16,), "learning_rate": 0.02}
-    return TabularClassification(houses() if data is None else data, **{**usual, **options})
+    defaults = {**SOLD, "units": (16,), "learning_rate": 0.02}
+    return TabularClassification(houses() if data is None else data, **{**defaults, **options})
 
 
 # ---- they learn
@@ -102,8 +102,8 @@ def test_classes_by_name_are_learnt():
     task = classification()
     assert fitted(task, max_epochs=20, seed=0).test(task)["test_accuracy"] >= 0.9
     assert task.class_names == ["no", "yes"]
-    given = task.predict_table({"rooms": [8, 1], "town": ["Rom", "Ulm"]})
-    assert given.argmax(axis=1).tolist() == [1, 0]
+    predictions = task.predict_table({"rooms": [8, 1], "town": ["Rom", "Ulm"]})
+    assert predictions.argmax(axis=1).tolist() == [1, 0]
 
 
 # ---- what goes in and comes out
@@ -129,11 +129,11 @@ def test_an_exported_model_takes_rows_as_they_stand_in_the_table(tmp_path, make)
     task.export(tmp_path / "model")
     table = pd.DataFrame({"rooms": [2, 5, 7], "town": ["Rom", "Ulm", "Bonn"]})
     exported = tf.saved_model.load(tmp_path / "model")
-    given = exported.serve(
+    predictions = exported.serve(
         tf.constant(table[["rooms"]].to_numpy("float32")),
         tf.constant(table[["town"]].to_numpy(str)),
     )
-    np.testing.assert_allclose(given, task.predict_table(table), rtol=1e-5)
+    np.testing.assert_allclose(predictions, task.predict_table(table), rtol=1e-5)
 
 
 @pytest.mark.parametrize("make", [regression, classification])
@@ -299,7 +299,7 @@ def test_missing_numbers_are_dropped_or_filled_as_asked(missing, rows):
     table.loc[5, "rooms"] = np.nan
     task = regression(table, data_options={**PRICE["data_options"], "missing": missing})
     fitted(task, max_epochs=1)
-    assert sum(len(part.indices) for part in task.data.splits.values()) == rows
+    assert sum(len(split.indices) for split in task.data.splits.values()) == rows
 
 
 def test_three_classes_of_the_plane_are_drawn():

@@ -32,11 +32,11 @@ class Embedding(tf.Module):
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
     def __call__(self, texts):
         words = tf.strings.split(texts)
-        found = words.with_flat_values(
+        embedded = words.with_flat_values(
             tf.gather(self.vectors, self.table.lookup(words.flat_values))
         )
         lengths = tf.cast(tf.maximum(words.row_lengths(), 1), tf.float32)
-        return tf.reduce_sum(found, axis=1) / tf.sqrt(lengths)[:, tf.newaxis]
+        return tf.reduce_sum(embedded, axis=1) / tf.sqrt(lengths)[:, tf.newaxis]
 
 
 class Tokens(tf.Module):
@@ -62,9 +62,9 @@ def embedding(tmp_path_factory):
     return folder
 
 
-def made(folder, classes=2, count=48, **options):
-    given = {"batch_size": 8, "units": 16, "learning_rate": 0.02, **options}
-    return TextClassification(texts(count, classes), f"hub:{folder}", **given)
+def hub_task(folder, classes=2, count=48, **options):
+    arguments = {"batch_size": 8, "units": 16, "learning_rate": 0.02, **options}
+    return TextClassification(texts(count, classes), f"hub:{folder}", **arguments)
 
 
 def vectors(task):
@@ -75,7 +75,7 @@ def vectors(task):
 def test_an_embedding_that_trains_and_one_that_does_not_tell_texts_apart(embedding):
     before = tf.saved_model.load(str(embedding)).vectors.numpy()
     for train in ("all", "head"):
-        task = made(embedding, count=192, train=train, data_options={"test_fraction": 0.25})
+        task = hub_task(embedding, count=192, train=train, data_options={"test_fraction": 0.25})
         trainer = fitted(task, max_epochs=20, seed=0)
         assert trainer.test(task)["test_accuracy"] >= 0.9
         assert np.array_equal(vectors(task), before) == (train == "head")
@@ -93,7 +93,7 @@ def test_bare_folders_and_urls_are_saved_models_too(embedding):
 
 
 def test_a_checkpoint_and_an_export_answer_strings(embedding, tmp_path):
-    task = made(embedding, 3)
+    task = hub_task(embedding, 3)
     fitted(task, max_epochs=3, seed=0).save_checkpoint(tmp_path / "c", weights_only=True)
     question = tf.constant(["a superb film", "what an awful dull story", "", "日本"])
     expected = task.predict_step(question).numpy()
@@ -110,17 +110,17 @@ def test_a_checkpoint_and_an_export_answer_strings(embedding, tmp_path):
 @pytest.mark.slow
 def test_training_goes_on_exactly_where_a_checkpoint_stopped(embedding, tmp_path):
     options = {"schedule": "constant"}
-    assert_resume_is_exact(tmp_path, lambda: made(embedding, **options), list, stop=4, end=9)
+    assert_resume_is_exact(tmp_path, lambda: hub_task(embedding, **options), list, stop=4, end=9)
 
 
 def test_two_devices_learn_what_one_learns(embedding):
-    found = []
+    outcomes = []
     for devices in (1, 2):
-        task = made(embedding, dropout=0.0, batch_size=7)
+        task = hub_task(embedding, dropout=0.0, batch_size=7)
         trainer = fitted(task, max_epochs=2, seed=0, accelerator="cpu", devices=devices)
-        found.append((vectors(task), trainer.callback_metrics["val_loss"]))
-    np.testing.assert_allclose(found[0][0], found[1][0], atol=1e-5)
-    assert found[0][1] == pytest.approx(found[1][1], abs=1e-5)
+        outcomes.append((vectors(task), trainer.callback_metrics["val_loss"]))
+    np.testing.assert_allclose(outcomes[0][0], outcomes[1][0], atol=1e-5)
+    assert outcomes[0][1] == pytest.approx(outcomes[1][1], abs=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -131,20 +131,20 @@ def test_two_devices_learn_what_one_learns(embedding):
 def test_what_is_no_text_embedding_is_told(tmp_path, module, message):
     tf.saved_model.save(module(), str(tmp_path / "other"))
     with pytest.raises(ConfigurationError, match=message):
-        fitted(made(tmp_path / "other"), max_epochs=1)
+        fitted(hub_task(tmp_path / "other"), max_epochs=1)
 
 
 @pytest.mark.parametrize("name", ["gone", "http://127.0.0.1:1/google/nnlm-en-dim50/2"])
 def test_what_cannot_be_loaded_fails_at_once_and_says_what_to_give(name):
     began = time.monotonic()
     with pytest.raises(ConfigurationError, match=r"SavedModel .*give the folder"):
-        fitted(made(name), max_epochs=1)
+        fitted(hub_task(name), max_epochs=1)
     assert time.monotonic() - began < 30.0  # tensorflow_hub by itself tries for minutes
 
 
 def test_a_precision_that_it_would_not_feel_is_refused(embedding):
     with pytest.raises(ConfigurationError, match="computes in float32 alone"):
-        fitted(made(embedding), max_epochs=1, precision="bf16-mixed")
+        fitted(hub_task(embedding), max_epochs=1, precision="bf16-mixed")
 
 
 @pytest.mark.parametrize(

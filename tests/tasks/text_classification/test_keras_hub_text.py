@@ -57,7 +57,7 @@ def preset(tmp_path_factory):
     return folder
 
 
-def made(network, classes=2, **options):
+def hub_task(network, classes=2, **options):
     return TextClassification(texts(48, classes), network, batch_size=8, **options)
 
 
@@ -76,7 +76,7 @@ def test_a_folder_is_fine_tuned(preset):
 
 
 def test_a_folder_of_two_classes_gets_a_head_for_three(preset):
-    task = made(f"keras_hub:{preset}", 3)
+    task = hub_task(f"keras_hub:{preset}", 3)
     trainer = fitted(task, max_epochs=1, seed=0)
     assert task.predict_step(["a film"]).shape == (1, 3)
     assert np.isfinite(trainer.callback_metrics["val_loss"])
@@ -88,7 +88,7 @@ def test_the_tokens_of_a_sentence_encoder_are_pooled_as_it_was_trained(preset):
     question = tf.constant(["a superb film", "dull"])
     encoder = keras_hub.models.Backbone.from_preset(str(preset))
     for pooling in ("mean", "cls", "max"):
-        task = made(f"keras_hub:{preset}", pooling=pooling)
+        task = hub_task(f"keras_hub:{preset}", pooling=pooling)
         task.configure_model()
         inputs = task.classifier.encode(question)
         tokens = encoder(inputs)["sequence_output"].numpy()
@@ -99,11 +99,11 @@ def test_the_tokens_of_a_sentence_encoder_are_pooled_as_it_was_trained(preset):
         expected = np.array(pooled[pooling]) @ kernel + bias
         np.testing.assert_allclose(task.model(inputs), expected, atol=1e-5)
     with pytest.raises(ConfigurationError, match="has its head already"):
-        made(tiny(), pooling="mean")
+        hub_task(tiny(), pooling="mean")
 
 
 def test_a_pooled_encoder_is_trained_saved_and_exported(preset, tmp_path):
-    task = made(f"keras_hub:{preset}", 3, pooling="mean", learning_rate=5e-3)
+    task = hub_task(f"keras_hub:{preset}", 3, pooling="mean", learning_rate=5e-3)
     trainer = fitted(task, max_epochs=2, seed=0, precision="bf16-mixed")
     trainer.save_checkpoint(tmp_path / "c", weights_only=True)
     again = TextClassification.from_checkpoint(tmp_path / "c", data=None)
@@ -119,7 +119,7 @@ def test_a_pooled_encoder_is_trained_saved_and_exported(preset, tmp_path):
 def test_the_head_alone_trains_where_it_shall(preset, options):
     import keras_hub
 
-    task = made(f"keras_hub:{preset}", train="head", **options)
+    task = hub_task(f"keras_hub:{preset}", train="head", **options)
     fitted(task, max_epochs=1, seed=0)
     assert {weight.path.split("/")[-2] for weight in task.model.trainable_weights} == {"logits"}
     (mine,) = [each for each in task.model.layers if isinstance(each, keras_hub.models.Backbone)]
@@ -166,19 +166,19 @@ def test_a_real_encoder_knows_what_sentences_mean(minilm):
     """The head alone tells kinds of news apart after a look at a few of each."""
     news = BbcNews()
     news.setup("fit")
-    parts = {}
+    splits = {}
     for name, count in (("train", 120), ("test", 100)):
         indices = np.random.default_rng(0).permutation(news.splits[name].indices)[:count]
         (batch,) = news.splits[name].source.batches(indices, count)
-        parts[name] = ([text.decode() for text in batch[0].numpy()], batch[1].numpy().tolist())
+        splits[name] = ([text.decode() for text in batch[0].numpy()], batch[1].numpy().tolist())
     task = TextClassification(
-        parts["train"],
+        splits["train"],
         f"keras_hub:{minilm}",
         pooling="mean",
         train="head",
         max_length=32,
         learning_rate=2e-2,
-        data_options={"test": parts["test"], "val_fraction": 0.0},
+        data_options={"test": splits["test"], "val_fraction": 0.0},
     )
     trainer = fitted(task, max_epochs=8, seed=0)
     assert trainer.test(task)["test_accuracy"] >= 0.85  # bag_of_words on all of them: 0.93
@@ -187,7 +187,7 @@ def test_a_real_encoder_knows_what_sentences_mean(minilm):
 def test_the_weights_of_the_folder_are_where_training_starts(preset):
     import keras_hub
 
-    task = made(f"keras_hub:{preset}")
+    task = hub_task(f"keras_hub:{preset}")
     task.configure_model()
     saved = keras_hub.models.TextClassifier.from_preset(str(preset))
     question = ["a superb film", "dull"]
@@ -200,7 +200,7 @@ def test_the_weights_of_the_folder_are_where_training_starts(preset):
 def test_a_classifier_that_is_given_is_trained_itself():
     classifier = tiny()
     before = [weight.numpy() for weight in classifier.trainable_weights]
-    fitted(made(classifier), max_epochs=1, seed=0)
+    fitted(hub_task(classifier), max_epochs=1, seed=0)
     after = [weight.numpy() for weight in classifier.trainable_weights]
     assert any(not np.array_equal(a, b) for a, b in zip(before, after, strict=True))
 
@@ -212,7 +212,7 @@ def test_max_length_is_that_of_the_tokens(preset):
 
 
 def test_the_network_of_a_checkpoint_answers_strings_and_is_exported(preset, tmp_path):
-    task = made(f"keras_hub:{preset}", learning_rate=5e-3)
+    task = hub_task(f"keras_hub:{preset}", learning_rate=5e-3)
     trainer = fitted(task, max_epochs=1, seed=0)
     trainer.save_checkpoint(tmp_path / "c", weights_only=True)
     again = TextClassification.from_checkpoint(tmp_path / "c", data=None)
@@ -226,7 +226,7 @@ def test_the_network_of_a_checkpoint_answers_strings_and_is_exported(preset, tmp
 
 def test_training_goes_on_exactly_where_a_checkpoint_stopped(preset, tmp_path):
     def run(steps, path=None):
-        task = made(f"keras_hub:{preset}", schedule="constant")
+        task = hub_task(f"keras_hub:{preset}", schedule="constant")
         trainer = Trainer(
             max_steps=steps,
             seed=0,
@@ -246,7 +246,7 @@ def test_training_goes_on_exactly_where_a_checkpoint_stopped(preset, tmp_path):
 
 def test_what_cannot_be_loaded_says_what_was_tried_and_what_to_give(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert"}))
-    task = made(f"keras_hub:{tmp_path}")
+    task = hub_task(f"keras_hub:{tmp_path}")
     with pytest.raises(ConfigurationError, match=r"cannot load the preset .*save_to_preset"):
         fitted(task, max_epochs=1)
 
@@ -254,9 +254,9 @@ def test_what_cannot_be_loaded_says_what_was_tried_and_what_to_give(tmp_path):
 def test_what_lacks_a_tokenizer_or_has_other_classes_is_refused():
     classifier = tiny()
     with pytest.raises(ConfigurationError, match="BertBackbone; give a TextClassifier"):
-        made(classifier.backbone)
+        hub_task(classifier.backbone)
     with pytest.raises(ConfigurationError, match="gives 2 classes, the data have 3"):
-        fitted(made(classifier, 3), max_epochs=1)
+        fitted(hub_task(classifier, 3), max_epochs=1)
     classifier.preprocessor = None
     with pytest.raises(ConfigurationError, match="no tokenizer"):
-        made(classifier)
+        hub_task(classifier)

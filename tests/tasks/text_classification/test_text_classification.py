@@ -22,7 +22,7 @@ from lightning_tf.tasks.networks.text.build import TEXT_NETWORKS
 SMALL = {"vocabulary_size": 40, "embedding_size": 8, "units": 8, "batch_size": 8}
 
 
-def made(network="bag_of_words", classes=2, **options):
+def small_task(network="bag_of_words", classes=2, **options):
     return TextClassification(texts(48, classes), network, **{**SMALL, **options})
 
 
@@ -131,7 +131,7 @@ def test_the_vocabulary_is_of_training_texts_alone():
 
 
 def test_a_second_fit_keeps_the_vocabulary_of_the_first():
-    task = made()
+    task = small_task()
     fitted(task, max_epochs=1)
     before = task.vocabulary.words()
     task.texts = None
@@ -148,8 +148,8 @@ import json, sys
 import numpy as np, tensorflow as tf
 from lightning_tf.tasks import TextClassification
 task = TextClassification.from_checkpoint(sys.argv[1], data=None)
-given = task.predict_step(tf.constant(json.loads(sys.argv[2])))
-print(json.dumps([task.class_names, task.vocabulary.words(), np.asarray(given).tolist()]))
+answers = task.predict_step(tf.constant(json.loads(sys.argv[2])))
+print(json.dumps([task.class_names, task.vocabulary.words(), np.asarray(answers).tolist()]))
 """
 
 
@@ -165,20 +165,20 @@ def in_a_fresh_process(code, *arguments):
 
 
 def test_a_checkpoint_answers_without_data_in_a_fresh_process(tmp_path):
-    task = made()
+    task = small_task()
     fitted(task, max_epochs=3, seed=0).save_checkpoint(tmp_path / "c", weights_only=True)
-    names, words, given = in_a_fresh_process(FRESH, tmp_path / "c", json.dumps(QUESTIONS))
+    names, words, answers = in_a_fresh_process(FRESH, tmp_path / "c", json.dumps(QUESTIONS))
     assert names == task.class_names == ["0", "1"]
     assert words == task.vocabulary.words()
-    np.testing.assert_array_equal(np.float32(given), task.predict_step(tf.constant(QUESTIONS)))
+    np.testing.assert_array_equal(np.float32(answers), task.predict_step(tf.constant(QUESTIONS)))
 
 
 def test_a_fresh_task_is_tested_with_the_words_of_the_checkpoint(tmp_path):
-    task = made(data_options={"test_fraction": 0.25})
+    task = small_task(data_options={"test_fraction": 0.25})
     trainer = fitted(task, max_epochs=5, seed=0)
     expected = trainer.test(task)
     trainer.save_checkpoint(tmp_path / "c")
-    again = made(data_options={"test_fraction": 0.25})
+    again = small_task(data_options={"test_fraction": 0.25})
     assert Trainer(**quiet(max_epochs=1)).test(again, ckpt_path=tmp_path / "c") == expected
 
 
@@ -187,7 +187,7 @@ def test_a_fresh_task_is_tested_with_the_words_of_the_checkpoint(tmp_path):
 )
 def test_training_goes_on_exactly_where_a_checkpoint_stopped(tmp_path, network):
     assert_resume_is_exact(
-        tmp_path, lambda: made(network, schedule="constant"), list, stop=4, end=14
+        tmp_path, lambda: small_task(network, schedule="constant"), list, stop=4, end=14
     )
 
 
@@ -199,7 +199,7 @@ def test_training_goes_on_exactly_where_a_checkpoint_stopped(tmp_path, network):
 )
 def test_two_devices_learn_what_one_learns(network):
     def run(devices):
-        task = made(network, dropout=0.0, batch_size=7)
+        task = small_task(network, dropout=0.0, batch_size=7)
         trainer = fitted(task, max_epochs=2, seed=0, accelerator="cpu", devices=devices)
         return task, trainer.callback_metrics
 
@@ -216,7 +216,7 @@ def test_two_devices_learn_what_one_learns(network):
     "network", ["bag_of_words", "convolution", pytest.param("lstm", marks=pytest.mark.slow)]
 )
 def test_mixed_precision_trains_with_float32_logits(network, precision):
-    task = made(network, learning_rate=0.03)
+    task = small_task(network, learning_rate=0.03)
     trainer = fitted(task, max_epochs=12, precision=precision, seed=0)
     assert trainer.callback_metrics["val_accuracy"] >= 0.75
     assert task.predict_step(tf.constant(["a film"])).dtype == tf.float32
@@ -245,7 +245,7 @@ def test_the_loggers_get_the_surest_mistakes():
 
 
 def test_strings_are_classified_as_their_encoded_batches_are():
-    task = made("convolution", data_options={"test_fraction": 0.25})
+    task = small_task("convolution", data_options={"test_fraction": 0.25})
     trainer = fitted(task, max_epochs=1)
     predicted = np.concatenate(trainer.predict(task, collect=True))
     strings = tf.concat(list(task.texts.predict_dataset()), axis=0)
@@ -256,25 +256,25 @@ SERVED = """
 import json, sys
 import tensorflow as tf
 exported = tf.saved_model.load(sys.argv[1])
-given = exported.serve(tf.constant(json.loads(sys.argv[2])))
-print(json.dumps([[label.decode() for label in given["label"].numpy()],
-                  given["probabilities"].numpy().tolist()]))
+answers = exported.serve(tf.constant(json.loads(sys.argv[2])))
+print(json.dumps([[label.decode() for label in answers["label"].numpy()],
+                  answers["probabilities"].numpy().tolist()]))
 """
 
 
 @pytest.mark.parametrize("network", ["bag_of_words", pytest.param("gru", marks=pytest.mark.slow)])
 def test_an_exported_model_takes_strings_in_a_process_without_this_package(tmp_path, network):
-    task = made(network, class_names=["bad", "good"], learning_rate=0.05)
+    task = small_task(network, class_names=["bad", "good"], learning_rate=0.05)
     fitted(task, max_epochs=20, seed=0)
     task.export(tmp_path / "model")
-    labels, given = in_a_fresh_process(SERVED, tmp_path / "model", json.dumps(QUESTIONS))
+    labels, answers = in_a_fresh_process(SERVED, tmp_path / "model", json.dumps(QUESTIONS))
     assert labels[:2] == ["good", "bad"]
-    np.testing.assert_allclose(given, task.predict_step(tf.constant(QUESTIONS)), atol=1e-6)
+    np.testing.assert_allclose(answers, task.predict_step(tf.constant(QUESTIONS)), atol=1e-6)
 
 
 def test_nothing_can_be_exported_before_there_is_a_model(tmp_path):
     with pytest.raises(ConfigurationError, match="export before the models are made"):
-        made().export(tmp_path / "model")
+        small_task().export(tmp_path / "model")
 
 
 # ---- options
@@ -298,8 +298,8 @@ def test_nothing_can_be_exported_before_there_is_a_model(tmp_path):
     ids=named,
 )
 def test_every_option_changes_what_is_learnt(option):
-    usual = {key: option[key] for key in ("network",) if key in option}
-    plain, other = made(**usual), made(**option)
+    shared = {key: option[key] for key in ("network",) if key in option}
+    plain, other = small_task(**shared), small_task(**option)
     for task in (plain, other):
         fitted(task, max_epochs=2, seed=0, limit_val_batches=0)
     assert differ(plain, other)
@@ -311,9 +311,9 @@ def test_classes_keep_the_order_that_they_are_given_in():
     task = TextClassification((x, names), class_names=["good", "bad"], **SMALL)
     fitted(task, max_epochs=1)
     labels = np.concatenate([batch[1] for batch in task.texts.train_dataset(0)])
-    found = [n for n, _ in zip(names, y, strict=True)]
+    drawn = [n for n, _ in zip(names, y, strict=True)]
     assert task.class_names == ["good", "bad"]
-    assert abs(int(labels.sum()) - found.count("bad")) <= 5
+    assert abs(int(labels.sum()) - drawn.count("bad")) <= 5
     assert task.hparams["data"] == {"type": "builtins.tuple"}
 
 

@@ -14,7 +14,7 @@ from lightning_tf.tasks.time_series_forecast.baselines import (
 
 
 def store(values, *more):
-    series = [np.asarray(part, np.float32).reshape(len(part), -1) for part in (values, *more)]
+    series = [np.asarray(column, np.float32).reshape(len(column), -1) for column in (values, *more)]
     starts = np.cumsum([0, *map(len, series)])
     targets = tuple(f"y{n}" for n in range(series[0].shape[1]))
     rows = np.concatenate(series)
@@ -39,7 +39,7 @@ def test_the_linear_forecast_is_that_of_least_squares(monkeypatch):
     monkeypatch.setattr(forecast_baselines, "CHUNK", 7)
     values = np.cumsum(np.random.default_rng(0).normal(size=(120, 2)), axis=0)
     series, origins, asked = store(values), np.arange(5, 90), np.arange(90, 118)
-    found = LinearForecast(series, origins, 5, 2, np.array([[3.0, 0.1]])).forecast(series, asked)
+    result = LinearForecast(series, origins, 5, 2, np.array([[3.0, 0.1]])).forecast(series, asked)
     for target in range(2):
         y = series.values[:, target].astype(float)
         x = y[origins[:, None] + np.arange(-5, 0)]
@@ -48,7 +48,7 @@ def test_the_linear_forecast_is_that_of_least_squares(monkeypatch):
         )
         x = y[asked[:, None] + np.arange(-5, 0)]
         expected = model.predict(x[:, :-1] - x[:, -1:]) + x[:, -1:]
-        np.testing.assert_allclose(found[:, :, target], expected, atol=1e-3)
+        np.testing.assert_allclose(result[:, :, target], expected, atol=1e-3)
 
 
 def test_a_series_that_never_changes_is_forecast_as_it_is():
@@ -62,8 +62,8 @@ def test_errors_are_those_of_scikit_learn():
 
     random = np.random.default_rng(0)
     truth, forecast = random.normal(size=(2, 6, 3, 1))
-    found = errors(truth, forecast, np.full((6, 1), 2.0))
+    result = errors(truth, forecast, np.full((6, 1), 2.0))
     flat = truth.ravel(), forecast.ravel()
-    assert found["rmse"] == pytest.approx(root_mean_squared_error(*flat))
-    assert found["mape"] == pytest.approx(100 * mean_absolute_percentage_error(*flat))
-    assert found["mase"] == pytest.approx(found["mae"] / 2)
+    assert result["rmse"] == pytest.approx(root_mean_squared_error(*flat))
+    assert result["mape"] == pytest.approx(100 * mean_absolute_percentage_error(*flat))
+    assert result["mase"] == pytest.approx(result["mae"] / 2)

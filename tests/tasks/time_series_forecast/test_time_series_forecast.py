@@ -29,16 +29,16 @@ def wave(count=240, level=10.0, seed=0):
     return level + 0.01 * rows + np.sin(2 * np.pi * rows / SEASON) + noise
 
 
-def made(network="mlp", data=None, **options):
-    usual = {"history": 24, "horizon": 6, "season": SEASON, "units": 16, "batch_size": 16}
+def small_task(network="mlp", data=None, **options):
+    defaults = {"history": 24, "horizon": 6, "season": SEASON, "units": 16, "batch_size": 16}
     return TimeSeriesForecast(
-        wave() if data is None else data, network, **{**usual, "learning_rate": 5e-3, **options}
+        wave() if data is None else data, network, **{**defaults, "learning_rate": 5e-3, **options}
     )
 
 
 @pytest.fixture(scope="module")
 def trained():
-    task = made()
+    task = small_task()
     trainer = fitted(task, max_epochs=15, seed=0)
     return task, trainer, trainer.test(task)
 
@@ -59,7 +59,7 @@ def test_a_season_is_learnt_better_than_it_is_repeated(trained):
 @pytest.mark.parametrize("network", FORECAST_NETWORKS)
 @pytest.mark.parametrize("transform", ["none", "last_value", "difference", "return"])
 def test_every_network_learns_a_season_through_every_transform(network, transform):
-    task = made(network, transform=transform)
+    task = small_task(network, transform=transform)
     trainer = fitted(task, max_epochs=25, seed=0)
     rows = {row["forecast"]: row["rmse"] for row in task.compare()}
     # Unseen levels are what `none` cannot do well.
@@ -79,14 +79,14 @@ def test_every_network_learns_a_season_through_every_transform(network, transfor
     ids=["cnn", "nbeats", "gru", "rnn", "lstm"],
 )
 def test_every_network_takes_a_step(network, options):
-    task = made(network, history=8, horizon=2, units=4, dropout=0.1, **options)
+    task = small_task(network, history=8, horizon=2, units=4, dropout=0.1, **options)
     trainer = fitted(task, max_steps=3, limit_val_batches=0, seed=0)
     assert np.isfinite(trainer.callback_metrics["loss"])
     assert task.forecast(wave()[:8], steps=2).shape == (2, 1)
 
 
 def test_quantiles_are_in_order_and_hold_their_share():
-    task = made(quantiles=(0.1, 0.5, 0.9), data=wave(600))
+    task = small_task(quantiles=(0.1, 0.5, 0.9), data=wave(600))
     metrics = fitted(task, max_epochs=12, seed=0).test(task)
     assert 0.55 < metrics["test_coverage"] <= 1.0
     low, middle, high = np.moveaxis(task.forecast(wave(600), steps=6), -1, 0)
@@ -96,7 +96,7 @@ def test_quantiles_are_in_order_and_hold_their_share():
 
 
 def table_of_two_series(count=160):
-    parts = [
+    tables = [
         pd.DataFrame(
             {
                 "day": pd.date_range("2020-01-01", periods=count),
@@ -109,7 +109,7 @@ def table_of_two_series(count=160):
         for seed, (name, scale) in enumerate({"small": 1.0, "large": 1000.0}.items())
         for holiday in [(np.random.default_rng(9).uniform(size=count) < 0.2).astype(float)]
     ]
-    return pd.concat(parts, ignore_index=True)
+    return pd.concat(tables, ignore_index=True)
 
 
 COLUMNS = {"time": "day", "series": "shop", "target": "sold"}
@@ -120,7 +120,7 @@ def test_what_is_known_of_the_future_of_several_series_is_used(tmp_path):
     table_of_two_series().to_csv(path, index=False)
 
     def tested(**roles):
-        task = made(data=path, horizon=2, data_options={**COLUMNS, **roles}, transform="none")
+        task = small_task(data=path, horizon=2, data_options={**COLUMNS, **roles}, transform="none")
         return task, fitted(task, max_epochs=20, seed=0).test(task)
 
     task, knowing = tested(known=["holiday"], unknown=["rain"])
@@ -144,7 +144,7 @@ def test_what_is_known_of_the_future_of_several_series_is_used(tmp_path):
 
 def test_several_targets_are_forecast_together():
     both = np.stack([wave(), -2 * wave(seed=1)], axis=1)
-    task = made(data=both)
+    task = small_task(data=both)
     fitted(task, max_epochs=15, seed=0)
     forecast = task.forecast(both[:200], steps=6)
     np.testing.assert_allclose(forecast, both[200:206], atol=0.6)
@@ -152,11 +152,11 @@ def test_several_targets_are_forecast_together():
 
 def test_a_model_of_ones_own_sees_windows():
     model = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(6)], name="mine")
-    task = made(model, units=64)
+    task = small_task(model, units=64)
     assert fitted(task, max_epochs=10, seed=0).test(task)["test_mase"] < 1.0
     short = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(5)], name="short")
     with pytest.raises(ConfigurationError, match=r"'short' must take windows .* give 6 numbers"):
-        fitted(made(short, units=64), max_epochs=1)
+        fitted(small_task(short, units=64), max_epochs=1)
 
 
 # ---- what goes in and comes out
@@ -165,7 +165,7 @@ def test_a_model_of_ones_own_sees_windows():
 def test_scales_are_of_the_training_part_alone():
     series = np.concatenate([np.arange(100.0), np.full(40, 1e6)])
     options = {"val_fraction": 20 / 140, "test_fraction": 20 / 140}
-    task = made(data=series, history=4, horizon=1, transform="none", data_options=options)
+    task = small_task(data=series, history=4, horizon=1, transform="none", data_options=options)
     fitted(task, max_steps=1, limit_val_batches=0)
     known = np.arange(100.0)
     assert float(task.transform.inputs.center[0, 0]) == pytest.approx(known.mean())
@@ -176,7 +176,7 @@ def test_scales_are_of_the_training_part_alone():
 @pytest.mark.parametrize("scaler", ["standard", "minmax", "none"])
 @pytest.mark.parametrize("transform", ["none", "last_value", "difference", "return"])
 def test_a_target_comes_back_from_what_the_network_gives(transform, scaler):
-    task = made(transform=transform, scaler=scaler)
+    task = small_task(transform=transform, scaler=scaler)
     task.configure_model()
     ends = task.data.boundaries[0]
     task.transform.fit(task.data.store, ends, history=24, horizon=6, season=1)
@@ -210,7 +210,7 @@ def test_a_backtest_tests_every_stretch_by_itself(trained):
 
 @pytest.mark.slow
 def test_a_backtest_can_train_again_before_each_stretch():
-    task = made()
+    task = small_task()
     trainer = fitted(task, max_epochs=1, seed=0)
     before = task.model.weights[0].numpy()
     seen = []
@@ -272,13 +272,13 @@ def test_an_exported_model_and_a_checkpoint_forecast_in_the_units_of_the_data(tm
 )
 def test_training_goes_on_exactly_where_a_checkpoint_stopped(tmp_path, network):
     def make():
-        return made(network, dropout=0.2, schedule="constant", quantiles=(0.1, 0.5, 0.9))
+        return small_task(network, dropout=0.2, schedule="constant", quantiles=(0.1, 0.5, 0.9))
 
     assert_resume_is_exact(tmp_path, make, list, stop=4, end=14)
 
 
 def recurrent():
-    return made("lstm", dropout=0.2, schedule="constant")
+    return small_task("lstm", dropout=0.2, schedule="constant")
 
 
 @pytest.mark.slow
@@ -291,7 +291,7 @@ def test_a_killed_run_goes_on_exactly(tmp_path):
 )
 def test_two_devices_learn_what_one_learns(network):
     options = {"batch_size": 7, "quantiles": (0.25, 0.5, 0.75), "optimizer": "sgd"}
-    assert_equal_on_replicas(lambda: made(network, **options), tolerance=1e-4)
+    assert_equal_on_replicas(lambda: small_task(network, **options), tolerance=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -299,7 +299,7 @@ def test_two_devices_learn_what_one_learns(network):
 )
 @pytest.mark.parametrize("network", ["mlp", pytest.param("gru", marks=pytest.mark.slow)])
 def test_mixed_precision_forecasts_in_float32(network, precision):
-    task = made(network)
+    task = small_task(network)
     trainer = fitted(task, max_epochs=12, precision=precision, seed=0)
     assert trainer.test(task)["test_mase"] < 1.5
     assert task.forecast(wave(), steps=6).dtype == np.float32
@@ -308,7 +308,7 @@ def test_mixed_precision_forecasts_in_float32(network, precision):
 def test_the_loggers_get_the_baselines_and_images():
     rows = Rows()
     trainer = Trainer(**quiet(max_epochs=1, logger=rows, seed=0))
-    trainer.fit(task := made())
+    trainer.fit(task := small_task())
     trainer.test(task)
     sent = {(kind, name): value for kind, name, _, value in rows.sent}
     assert set(sent) == {
@@ -341,7 +341,7 @@ def test_hyperparameters_are_plain_and_make_the_same_task_again(tmp_path):
     )
     again = TimeSeriesForecast(**json.loads(json.dumps(task.hparams)))
     assert again.hparams == task.hparams
-    assert made().hparams["data"] == {"type": "numpy.ndarray"}
+    assert small_task().hparams["data"] == {"type": "numpy.ndarray"}
 
 
 @pytest.mark.parametrize(
@@ -367,13 +367,14 @@ def test_hyperparameters_are_plain_and_make_the_same_task_again(tmp_path):
 )
 def test_what_cannot_be_is_refused_when_it_is_named(options, message):
     with pytest.raises(ConfigurationError, match=message):
-        made(**options)
+        small_task(**options)
 
 
 def test_returns_of_what_is_not_positive_are_refused():
     with pytest.raises(DataError, match=r"value is -0\.5 at 20; transform='return' needs positive"):
         fitted(
-            made(data=np.where(np.arange(240) == 20, -0.5, 1.0), transform="return"), max_steps=1
+            small_task(data=np.where(np.arange(240) == 20, -0.5, 1.0), transform="return"),
+            max_steps=1,
         )
 
 
@@ -396,7 +397,7 @@ def test_a_history_that_cannot_be_forecast_from_is_told(trained, history, option
 def test_nothing_can_be_asked_before_there_is_a_model(tmp_path):
     for ask in (lambda t: t.export(tmp_path / "m"), lambda t: t.forecast(wave(), 1)):
         with pytest.raises(ConfigurationError, match=r"no model yet|before the models are made"):
-            ask(made())
+            ask(small_task())
     with pytest.raises(ConfigurationError, match="data is None"):
         TimeSeriesForecast(None).configure_model()
 

@@ -25,11 +25,11 @@ class StopAt(Callback):
             trainer.request_stop("the test has seen enough")
 
 
-def made(network="gru", **options):
+def unrolling(network="gru", **options):
     wave = np.sin(np.arange(100) / 3.0)
-    usual = {"history": 4, "units": 4, "depth": 1, "batch_size": 8, "dropout": 0.2}
-    usual["schedule"] = "constant"  # another one would depend on the limits
-    return TimeSeriesForecast(wave, network, **{**usual, **options})
+    defaults = {"history": 4, "units": 4, "depth": 1, "batch_size": 8, "dropout": 0.2}
+    defaults["schedule"] = "constant"  # another one would depend on the limits
+    return TimeSeriesForecast(wave, network, **{**defaults, **options})
 
 
 def stopped(step, task, **arguments):
@@ -45,22 +45,22 @@ def unrolled(task):
 def long_run(tmp_path_factory):
     """An unrolled run of 8 updates, and the checkpoint that one of 4 has left."""
     path = tmp_path_factory.mktemp("run") / "part"
-    whole = stopped(8, made())
-    stopped(4, made()).save_checkpoint(path)
+    whole = stopped(8, unrolling())
+    stopped(4, unrolling()).save_checkpoint(path)
     return whole, path
 
 
 def test_a_run_of_many_updates_is_written_out_and_a_short_one_is_not(long_run):
     whole, _ = long_run
     assert unrolled(whole.task) is True
-    short = made()
+    short = unrolling()
     fitted(short, **SHORT)
     assert unrolled(short) is False
 
 
 def test_a_resumed_run_keeps_the_choice_whatever_its_limits_are(long_run):
     whole, path = long_run
-    again = resumed(made(), path, max_steps=8, seed=0, num_sanity_val_steps=0)
+    again = resumed(unrolling(), path, max_steps=8, seed=0, num_sanity_val_steps=0)
     assert unrolled(again.task) is True
     ours, theirs = everything(again), everything(whole)
     assert ours["weights"] == theirs["weights"]
@@ -68,31 +68,32 @@ def test_a_resumed_run_keeps_the_choice_whatever_its_limits_are(long_run):
 
 
 def test_a_short_run_that_is_carried_on_for_long_stays_a_loop(tmp_path):
-    whole = fitted(made(), max_steps=6, seed=0, num_sanity_val_steps=0)
-    fitted(made(), max_steps=3, seed=0, num_sanity_val_steps=0).save_checkpoint(tmp_path / "part")
+    whole = fitted(unrolling(), max_steps=6, seed=0, num_sanity_val_steps=0)
+    half = fitted(unrolling(), max_steps=3, seed=0, num_sanity_val_steps=0)
+    half.save_checkpoint(tmp_path / "half")
     trainer = Trainer(**quiet(callbacks=[StopAt(6)], seed=0, num_sanity_val_steps=0, **LONG))
-    trainer.fit(task := made(), ckpt_path=tmp_path / "part")
+    trainer.fit(task := unrolling(), ckpt_path=tmp_path / "half")
     assert unrolled(task) is False
     assert everything(trainer)["weights"] == everything(whole)["weights"]
 
 
 def test_who_takes_a_checkpoint_takes_its_choice(long_run):
     _, path = long_run
-    tested = made()
+    tested = unrolling()
     Trainer(**quiet(max_epochs=1)).test(tested, ckpt_path=path)
     loaded = TimeSeriesForecast.from_checkpoint(path, data=None)
     assert unrolled(tested) is unrolled(loaded) is True
     past = np.sin(np.arange(4) / 3.0)
     np.testing.assert_array_equal(loaded.forecast(past, 2), tested.forecast(past, 2))
-    Trainer(**quiet(max_epochs=1)).test(fresh := made())
+    Trainer(**quiet(max_epochs=1)).test(fresh := unrolling())
     assert unrolled(fresh) is False  # there is no run to speed up
 
 
 def test_a_given_choice_stands_and_weights_go_both_ways(long_run):
     _, path = long_run
-    loop = made(unroll=False)
+    loop = unrolling(unroll=False)
     Trainer(**quiet(max_epochs=1)).test(loop, ckpt_path=path)
-    written = made(unroll=True)
+    written = unrolling(unroll=True)
     Trainer(**quiet(max_epochs=1)).test(written, ckpt_path=path)
     assert (unrolled(loop), unrolled(written)) == (False, True)
     past = np.sin(np.arange(4) / 3.0)
@@ -100,11 +101,11 @@ def test_a_given_choice_stands_and_weights_go_both_ways(long_run):
 
 
 def test_networks_that_read_no_steps_know_no_choice(tmp_path):
-    task = made("mlp", unroll=False)  # it says the same as None
+    task = unrolling("mlp", unroll=False)  # it says the same as None
     fitted(task, max_steps=1).save_checkpoint(tmp_path / "c")
     assert TimeSeriesForecast.from_checkpoint(tmp_path / "c", data=None).configured
     with pytest.raises(ConfigurationError, match=r"unroll=True has no meaning for network=.mlp."):
-        made("mlp", unroll=True)
+        unrolling("mlp", unroll=True)
 
 
 def limited(updates, **arguments):

@@ -52,8 +52,8 @@ def test_every_name_of_keras_applications_is_known_with_its_own_preprocessing():
 )
 def test_white_becomes_what_the_family_was_trained_with(name, white):
     room = keras_applications.names()[name]
-    found = room.preprocess_input(tf.fill([1, 1, 1, 3], 255.0))
-    np.testing.assert_allclose(found[0, 0, 0], white, rtol=1e-5)
+    result = room.preprocess_input(tf.fill([1, 1, 1, 3], 255.0))
+    np.testing.assert_allclose(result[0, 0, 0], white, rtol=1e-5)
 
 
 def test_a_local_file_of_weights_is_loaded(tmp_path):
@@ -138,13 +138,13 @@ def test_a_saved_model_trains_where_it_shall(tmp_path):
 
 def test_a_saved_model_trains_on_two_devices_as_on_one(tmp_path):
     tf.saved_model.save(Features(), str(tmp_path / "features"))
-    found = []
+    result = []
     for devices in (1, 2):
         task = task_of(str(tmp_path / "features"), train="all", dropout=0.0)
         fitted(task, max_epochs=1, seed=0, accelerator="cpu", devices=devices)
-        found.append(float(task.backbone.variables[0].numpy()))
-    assert found[0] == pytest.approx(found[1], rel=1e-5)
-    assert found[0] != 1.0
+        result.append(float(task.backbone.variables[0].numpy()))
+    assert result[0] == pytest.approx(result[1], rel=1e-5)
+    assert result[0] != 1.0
 
 
 def test_a_precision_that_a_saved_model_would_not_feel_is_refused(tmp_path):

@@ -39,8 +39,8 @@ def tiny_backbone(seed=0, channels=3):
 
 
 def transfer(backbone=None, **options):
-    given = {"batch_size": 16, "learning_rate": 1e-2, "schedule": "constant", **options}
-    return TransferLearning(arrays(), backbone or tiny_backbone(), **given)
+    defaults = {"batch_size": 16, "learning_rate": 1e-2, "schedule": "constant", **options}
+    return TransferLearning(arrays(), backbone or tiny_backbone(), **defaults)
 
 
 def weights(layer):
@@ -105,7 +105,7 @@ def test_the_images_reach_the_backbone_preprocessed_as_it_wants(preprocessing, l
     assert (maps.min(), maps.max()) == limits
 
 
-def test_grey_images_get_three_channels():
+def test_gray_images_get_three_channels():
     x, y = arrays(channels=1)
     task = TransferLearning((x, y), tiny_backbone(), batch_size=16)
     assert fitted(task, max_epochs=1).callback_metrics["loss"] > 0.0
@@ -184,12 +184,12 @@ def test_a_resumed_run_equals_the_run_that_was_not_stopped(cached, tmp_path):
 
 @pytest.mark.parametrize("cached", [False, True])
 def test_two_devices_give_the_weights_of_one(cached, tmp_path):
-    found = []
+    heads = []
     for devices in (1, 2):
         task = transfer(dropout=0.0, cache_features=cached)
         rows = Rows()
         fitted(task, max_epochs=2, seed=0, accelerator="cpu", devices=devices, logger=rows)
-        found.append(weights(task.head))
+        heads.append(weights(task.head))
         assert "val/heat_maps" in [name for what, name, *_ in rows.sent if what == "figure"]
         task.export(tmp_path / str(devices))
     exported = tf.saved_model.load(str(tmp_path / "2")).signatures["serving_default"]
@@ -197,7 +197,7 @@ def test_two_devices_give_the_weights_of_one(cached, tmp_path):
     np.testing.assert_allclose(
         exported(images)["probabilities"], task.predict_step(images), rtol=1e-4
     )
-    for one, two in zip(*found, strict=True):
+    for one, two in zip(*heads, strict=True):
         np.testing.assert_allclose(one, two, rtol=1e-4, atol=1e-5)
 
 
@@ -235,9 +235,9 @@ def test_fit_logs_heat_maps_beside_the_predictions():
     rows = Rows()
     fitted(transfer(), max_epochs=1, logger=rows)
     figures = {name: figure for what, name, _, figure in rows.sent if what == "figure"}
-    sheet = figures["val/heat_maps"]
-    assert all(len(axes.images) == 2 for axes in sheet.axes)
-    assert [a.get_title() for a in sheet.axes] == [
+    grid = figures["val/heat_maps"]
+    assert all(len(axes.images) == 2 for axes in grid.axes)
+    assert [a.get_title() for a in grid.axes] == [
         a.get_title() for a in figures["val/predictions"].axes
     ]
 
