@@ -1,5 +1,6 @@
 """Variables of a task: all of them by stable names, and those that train."""
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -93,9 +94,17 @@ def all_variables(owner: object) -> dict[str, Any]:
             if id(variable) in seen:
                 continue
             seen.add(id(variable))
-            name = variable.name.split(":")[0].split("/")[-1]
-            variables[f"{path}.{index:04d}.{name}"] = variable
+            variables[f"{path}.{index:04d}.{short_name(variable)}"] = variable
     return variables
+
+
+def short_name(variable: Any) -> str:
+    """Return a variable's own name, the same in every process.
+
+    Without its layer's, and without the number of one that was made without a name.
+    """
+    name = variable.name.split(":")[0].split("/")[-1]
+    return "variable" if re.fullmatch(r"variable_\d+", name) else str(name)
 
 
 def named_weights(task: Any) -> dict[str, Any]:

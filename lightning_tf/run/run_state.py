@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lightning_tf.trainer import Trainer
 
 CALLBACK = "callback."  # how the names of callbacks' variables begin
+UNNAMED = "unnamed."  # and of those that no attribute of the task leads to
 
 
 def take_snapshot(trainer: Trainer, task: Task, *, weights_only: bool) -> Snapshot:
@@ -129,7 +130,7 @@ def everything(trainer: Trainer, task: Task) -> dict[str, Any]:
         for name, optimizer in training.optimizers.items():
             variables |= {f"optimizer.{name}.{k}": v for k, v in optimizer.state().items()}
         variables |= {f"metric.{name}": v for name, v in training.metrics.state().items()}
-        variables |= {f"unnamed.{name}": v for name, v in training.unnamed.items()}
+        variables |= {f"{UNNAMED}{name}": v for name, v in training.unnamed.items()}
 
     for callback in trainer.callbacks:
         named = callback.variables().items()

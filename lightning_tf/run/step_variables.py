@@ -11,12 +11,13 @@ from lightning_tf.checkpoint.io import assign_tensors, read_values
 from lightning_tf.distribute.sync_on_read import SyncOnRead
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.keras_internals import global_seed_generator
-from lightning_tf.run.run_state import everything
+from lightning_tf.run.run_state import UNNAMED, everything
 from lightning_tf.stage import TRAIN
 from lightning_tf.variables import (
     constant_variables,
     device_copies,
     named_weights,
+    short_name,
     trainable_variables,
 )
 
@@ -53,14 +54,16 @@ def note_step(trainer: Trainer, task: Task, window: Window) -> None:
                 "returned; leave it out there, so that checkpoints hold it."
             )
 
-    known = everything(trainer, task)
+    fits, known = trainer.entry_point == "fit", everything(trainer, task)
+    if not fits:  # only a resumed fit loads these
+        known = {name: v for name, v in known.items() if not name.startswith(UNNAMED)}
     handles = _handles([*known.values(), *window.metrics.state().values()]) | constants
     unnamed = [v for v, _ in used if id(v.handle) not in handles]
 
     training = trainer.training
-    if trainer.entry_point == "fit" and training is not None:
+    if fits and training is not None:
         for variable in unnamed:
-            training.unnamed[f"{len(training.unnamed):04d}.{_short(variable)}"] = variable
+            training.unnamed[f"{len(training.unnamed):04d}.{short_name(variable)}"] = variable
         if unnamed:
             log.warning(
                 "%s uses %s, which no attribute of the task leads to: a resumed fit has it, but "
@@ -122,11 +125,6 @@ def _handles(variables: Iterable[Any]) -> set[int]:
 
 def _copies(variable: Any) -> Iterator[Any]:
     yield from variable.copies if isinstance(variable, SyncOnRead) else device_copies(variable)
-
-
-def _short(variable: Any) -> str:
-    # Layers' names differ between processes, a variable's own does not.
-    return str(variable.name).split(":")[0].split("/")[-1]
 
 
 def _names(variables: list[Any]) -> str:
