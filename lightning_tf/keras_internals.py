@@ -5,16 +5,19 @@ pyproject.toml is the review of this file, and tests/test_keras_internals.py fai
 changed. TensorFlow's are in tensorflow_internals.py.
 """
 
+import random
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import keras
 import tensorflow as tf
 from keras.src.backend.common import global_state
 from keras.src.losses import loss as loss_module
+from keras.src.random import seed_generator
 from keras.src.random.seed_generator import GLOBAL_SEED_GENERATOR
 
 # ---- layers
@@ -182,6 +185,20 @@ def set_global_seed_generator(generator: keras.random.SeedGenerator) -> None:
     where making one fails.
     """
     global_state.set_global_attribute(GLOBAL_SEED_GENERATOR, generator)
+
+
+@contextmanager
+def watched_default_seeds(draw: Callable[[int, int], int]) -> Iterator[None]:
+    """Let Keras call `draw` for random.randint where it seeds a generator without a seed.
+
+    It takes such seeds from Python's random: without this nobody could tell them from numbers that
+    a user's step draws there.
+    """
+    seed_generator.python_random = SimpleNamespace(randint=draw)
+    try:
+        yield
+    finally:
+        seed_generator.python_random = random
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import os
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import keras
 import tensorflow as tf
@@ -19,12 +19,14 @@ from lightning_tf.export import check_export, export_model, export_weights
 from lightning_tf.hyperparameters import call_arguments, is_name_of, plain_arguments
 from lightning_tf.precision import use_policy
 from lightning_tf.step_context import current_step_context
+from lightning_tf.traced_reads import TracedTrainer
 from lightning_tf.variables import components, named_weights, unbuilt_layers
 
 if TYPE_CHECKING:
     from lightning_tf.trainer import Trainer
 
 LossFunction = Callable[[], tf.Tensor]
+UNWATCHED = {"configured", "_trainer", "_metrics", "_weights"}  # the Trainer's, not the user's
 
 
 class Task:
@@ -77,6 +79,28 @@ class Task:
         task._metrics = {}
         task.configured = False
         return task
+
+    if not TYPE_CHECKING:  # type checkers would take every attribute for a known one
+
+        def __getattribute__(self, name: str) -> Any:
+            """Return an attribute; what a step reads while it is traced is noted."""
+            value = super().__getattribute__(name)
+            context = current_step_context()
+            if (
+                context is not None
+                and context.reads is not None
+                and name not in UNWATCHED
+                and not name.startswith("__")
+            ):
+                context.reads.note(self, name, value)
+            return value
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            """Set an attribute; what a step sets while it is traced is noted."""
+            super().__setattr__(name, value)
+            context = current_step_context()
+            if context is not None and context.reads is not None:
+                context.reads.note_written(name)
 
     def __init__(self) -> None:
         """Store plain data, in a subclass; heavy work belongs in the methods below."""
@@ -341,7 +365,10 @@ class Task:
             raise ConfigurationError(
                 f"{type(self).__name__}.trainer is known only while a Trainer drives the task."
             )
-        return self._trainer
+        context = current_step_context()
+        if context is None or context.reads is None:
+            return self._trainer
+        return cast("Trainer", TracedTrainer(self._trainer, context.reads))
 
     @property
     def metrics(self) -> dict[str, Any]:

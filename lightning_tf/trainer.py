@@ -5,7 +5,7 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from importlib import import_module
-from typing import Any
+from typing import Any, cast
 
 import keras
 import tensorflow as tf
@@ -40,6 +40,7 @@ from lightning_tf.run.trainer_state import TrainerState
 from lightning_tf.run.training_state import TrainingState
 from lightning_tf.run.trial_run import TrialRun
 from lightning_tf.stage import PREDICT, TEST, TRAIN, VALIDATE
+from lightning_tf.step_context import current_step_context
 from lightning_tf.task import Task
 
 log = logging.getLogger("lightning_tf")
@@ -433,17 +434,24 @@ class Trainer:
     @property
     def current_epoch(self) -> int:
         """Complete epochs, which is also the number of the running one, from 0."""
-        return self.progress.epoch
+        return self._position("current_epoch", self.progress.epoch)
 
     @property
     def global_step(self) -> int:
         """Updates done: one for each window of accumulation, however many optimizers."""
-        return self.progress.global_step
+        return self._position("global_step", self.progress.global_step)
 
     @property
     def batch_idx(self) -> int:
         """Batches done in the current epoch."""
-        return self.progress.batch
+        return self._position("batch_idx", self.progress.batch)
+
+    def _position(self, name: str, number: int) -> int:
+        """Return a number; inside a step that is traced a tensor, which Python takes for one."""
+        context = current_step_context()
+        if context is None or context.position is None:
+            return number
+        return cast(int, context.position.read(name, number))
 
     @property
     def hooks(self) -> Hooks:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from typing import Any
 
 import tensorflow as tf
@@ -33,10 +34,14 @@ class EvaluationStep:
         self.method = method
 
     def __call__(
-        self, batch: Any, ready: tf.Tensor, replica_batch: ReplicaBatch | None = None
+        self,
+        batch: Any,
+        ready: tf.Tensor,
+        replica_batch: ReplicaBatch | None = None,
+        around: StepContext | None = None,
     ) -> tuple[Values, Values, Gradients]:
         """Run one batch; there are no gradients."""
-        context = StepContext({}, replica_batch=replica_batch)
+        context = replace(around or StepContext(), logged={}, replica_batch=replica_batch)
         with enter_step_context(context):
             returned = getattr(self.task, self.method)(batch)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import Any
 
 import tensorflow as tf
@@ -44,7 +45,11 @@ class TrainingStep:
         self.statistics = statistics
 
     def __call__(
-        self, batch: Any, ready: tf.Tensor, replica_batch: ReplicaBatch | None = None
+        self,
+        batch: Any,
+        ready: tf.Tensor,
+        replica_batch: ReplicaBatch | None = None,
+        around: StepContext | None = None,
     ) -> tuple[Values, Values, Gradients]:
         """Run one batch forward and backward.
 
@@ -52,6 +57,7 @@ class TrainingStep:
             batch: What is computed with.
             ready: Whether the batch completes its window of accumulation, a boolean scalar.
             replica_batch: The replica's; None on one device.
+            around: What the step can reach on every replica.
 
         Returns:
             Losses, logged values, and gradients by optimizer, not yet reduced over replicas.
@@ -73,7 +79,9 @@ class TrainingStep:
                 optimizer.placement.merge(lambda g: optimizer.update(g, ready), reduced)
             return loss
 
-        context = StepContext({}, minimize, replica_batch)
+        context = replace(
+            around or StepContext(), logged={}, minimize=minimize, replica_batch=replica_batch
+        )
         with tape:
             with enter_step_context(context), self.statistics.keep_where_idle(replica_batch):
                 returned = self.task.training_step(batch)

@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -16,7 +17,9 @@ from lightning_tf.graph.means import weighted_sums
 from lightning_tf.graph.stage_metrics import StageMetrics
 from lightning_tf.graph.training_step import Gradients, TrainingStep
 from lightning_tf.optimizers.packed_slots import PackedSlots
+from lightning_tf.step_context import POSITION, StepContext, StepPosition
 from lightning_tf.tensorflow_internals import operation_types, variables_of
+from lightning_tf.traced_reads import TracedReads
 
 log = logging.getLogger("lightning_tf")
 
@@ -135,19 +138,16 @@ class Window:
         if not placement.can_build_while_tracing and not metrics.are_built():
             build_deferred_variables(step.task, step.method, placement, element_spec)
 
-        # The step is traced by itself, before the loop around it: the loop needs to know how many
-        # values there are, and may be traced twice, the step only once.
-        traced = tf.function(self._run_batch, autograph=False, jit_compile=jit_compile or None)
         self._slots = PackedSlots(placement)
-        with step.packing(self._slots):
-            self._batch = traced.get_concrete_function(element_spec, tf.TensorSpec((), tf.bool))
+        self._batch = self._trace(element_spec, jit_compile)
         release_custom_gradients(self._batch.graph, after=self)
         if step.trains:
             _warn_of_unsaved(self._batch.graph)
+        self._warn_of_drawn()
 
         self.zero = (tf.zeros([len(self.names) + 1]),) * 2  # sums, finite
         sums = tf.TensorSpec.from_tensor(self.zero[0])
-        plan = tf.TensorSpec([3], tf.int64)
+        plan = tf.TensorSpec([6], tf.int64)
         self._loop = GraphLoop(self._run_batches, element_spec, plan, sums, sums)
 
         if accumulating:
@@ -162,6 +162,7 @@ class Window:
         *,
         phase: int = 0,
         every: int = 1,
+        position: tuple[int, int, int] = (0, 0, 0),
     ) -> WindowResult:
         """Run `count` batches as one graph call.
 
@@ -171,9 +172,10 @@ class Window:
             carry: `sums` and `finite` of the window before, or `zero` to begin anew.
             phase: Batches already accumulated towards the next update.
             every: Batches per update.
+            position: Where the run is at the first batch, by the names of `POSITION`.
         """
         # One small tensor instead of three: each argument of a graph call costs microseconds.
-        plan = tf.constant([count, phase, every], tf.int64)
+        plan = tf.constant([count, phase, every, *position], tf.int64)
         try:
             return WindowResult(*self._loop(iterator, plan, *carry))
         except tf.errors.OpError:
@@ -195,12 +197,66 @@ class Window:
         """The graph of one batch's step."""
         return self._batch.graph
 
+    # ---- Python values that the trace holds
+
+    def change(self) -> tuple[str, Any, Any] | None:
+        """Return a Python value that the step read and that is another now: name, old and new."""
+        return self._reads.change()
+
+    @property
+    def most_batches(self) -> int | None:
+        """The batches that may run before `change` is asked again; None is any number."""
+        names = self._position.names if self._position.as_numbers else set()
+        return 1 if names & {"global_step", "batch_idx"} else None
+
+    def _trace(self, element_spec: Any, jit_compile: bool) -> Any:
+        """Trace the step, by itself, before the loop around it.
+
+        The loop needs to know how many values there are, and may be traced twice, the step only
+        once. A step that computes with `trainer.global_step` in Python, where a tensor fails, is
+        traced with the number, and again when that changes.
+        """
+        specs = element_spec, tf.TensorSpec((), tf.bool), tf.TensorSpec([3], tf.int64)
+        self._position = StepPosition({})
+        for as_numbers in (False, True):
+            self._reads = TracedReads(self.step.method)
+            self._position = StepPosition({}, as_numbers)
+            function = tf.function(
+                self._run_batch, autograph=False, jit_compile=jit_compile or None
+            )
+            try:
+                with self._reads.tracing(), self.step.packing(self._slots):
+                    traced = function.get_concrete_function(*specs)
+                break
+            except (TypeError, NotImplementedError):
+                if as_numbers or not self._position.names:
+                    raise
+
+        if self._position.as_numbers:
+            for name in self._position.names:
+                read = partial(getattr, self.step.task.trainer, name)
+                self._reads.watch(f"self.trainer.{name}", read)
+        return traced
+
+    def _warn_of_drawn(self) -> None:
+        if drawn := self._reads.drawn():
+            log.warning(
+                "%s draws with %s in Python, which happens once, when the step is traced: every "
+                "batch gets the same numbers. Draw with keras.random instead.",
+                self.step.method,
+                ", ".join(drawn),
+            )
+
     # ---- in the graph
 
-    def _run_batch(self, batch: Any, ready: tf.Tensor) -> tf.Tensor:
+    def _run_batch(self, batch: Any, ready: tf.Tensor, position: tf.Tensor) -> tf.Tensor:
+        self._position.tensors = dict(zip(POSITION, tf.unstack(position), strict=True))
+        around = StepContext(position=self._position, reads=self._reads)
+
         def compute(batch: Any, replica_batch: ReplicaBatch | None) -> Any:
             # One sum over replicas: of values, examples and gradients together.
-            return self.placement.all_reduce(self._run_replica_batch(batch, ready, replica_batch))
+            values = self._run_replica_batch(batch, ready, replica_batch, around)
+            return self.placement.all_reduce(values)
 
         vector, gradients = self.placement.run(compute, batch)
         # Once for all replicas, when the last has read the weights for its gradients.
@@ -208,9 +264,13 @@ class Window:
         return self.placement.first(vector)  # (values + 1,) float32
 
     def _run_replica_batch(
-        self, batch: Any, ready: tf.Tensor, replica_batch: ReplicaBatch | None
+        self,
+        batch: Any,
+        ready: tf.Tensor,
+        replica_batch: ReplicaBatch | None,
+        around: StepContext,
     ) -> tuple[tf.Tensor, Gradients]:
-        losses, logged, gradients = self.step(batch, ready, replica_batch)
+        losses, logged, gradients = self.step(batch, ready, replica_batch, around)
         # Losses come first, and stay what they are where another value has their name.
         values = {**losses, **logged, **losses}  # () float32 each
         self.names, self.loss_count = tuple(values), len(losses)
@@ -229,11 +289,16 @@ class Window:
         sums: tf.Tensor,
         finite: tf.Tensor,
     ) -> tuple[tf.Tensor, ...]:
-        count, phase, every = tf.unstack(plan)  # () int64 each
+        count, phase, every, step, epoch, batch_idx = tf.unstack(plan)  # () int64 each
+        start = plan[3:]  # (3,) int64, as `POSITION`
 
         def add(batch: Any, i: tf.Tensor, totals: Totals) -> Totals:
             ready = tf.equal((phase + i + 1) % every, 0) if self.accumulating else True
-            return self._add(totals, self._batch(batch, tf.convert_to_tensor(ready)))
+            position = start
+            if self.step.trains and self._position.names:  # nobody pays for what nobody reads
+                position = tf.stack([step + (phase + i) // every, epoch, batch_idx + i])
+            vector = self._batch(batch, tf.convert_to_tensor(ready), position)
+            return self._add(totals, vector)
 
         def run_next(i: tf.Tensor, more: Any, totals: Totals) -> tuple[tf.Tensor, Any, Totals]:
             if self.known_length:

@@ -12,6 +12,7 @@ from lightning_tf.graph.stage_metrics import StageMetrics
 from lightning_tf.graph.window import Window, WindowResult
 from lightning_tf.loops.epoch_iterator import EpochIterator
 from lightning_tf.loops.limits import limited
+from lightning_tf.loops.retracing import has_changed
 from lightning_tf.loops.window_clock import WindowClock
 from lightning_tf.loops.worker_agreement import agreed, check_signals
 
@@ -45,11 +46,12 @@ class EvaluationLoop:
         self.trainer, self.task, self.stage, self.metrics = trainer, task, stage, metrics
         self.dataset, self.length = limited(trainer, stage, dataset)
         self._window: Window | None = None
+        self._told: set[str] = set()
         self._clock = WindowClock()
 
     def compile(self) -> Window:
         """Trace the step, unless that is done."""
-        if self._window is not None:
+        if self._window is not None and not has_changed(self._window, self._told):
             return self._window
 
         self.task.take_metrics(self.metrics.metrics)
@@ -110,9 +112,10 @@ class EvaluationLoop:
                 if by_batch:
                     trainer.hooks(f"on_{hook}_batch_start", done)
 
-                began = time.perf_counter()
+                window, began = self.compile(), time.perf_counter()
                 with trainer.profiler.region(f"{hook} windows"):
-                    result = window(epoch.iterator, count, carry)
+                    position = trainer.progress.position
+                    result = window(epoch.iterator, count, carry, position=position)
                     # A wait of its own only where the end of the data is unknown.
                     ran = count if window.known_length else int(result.batches)
                 self._clock.measured(max(ran, 1), time.perf_counter() - began)

@@ -11,6 +11,7 @@ from lightning_tf.graph.training_step import TrainingStep
 from lightning_tf.graph.window import Window
 from lightning_tf.loops.epoch_iterator import EpochIterator
 from lightning_tf.loops.limits import limited
+from lightning_tf.loops.retracing import has_changed
 from lightning_tf.loops.stop_conditions import StopConditions
 from lightning_tf.loops.training_data import training_dataset
 from lightning_tf.loops.training_values import TrainingValues
@@ -67,6 +68,7 @@ class FitLoop:
         self.values = TrainingValues(trainer, training)
         self.length: int | None = None
         self._window: Window | None = None
+        self._told: set[str] = set()
         self._traced_for: tuple[Any, tuple[int, ...]] = (None, ())
         self._clock = WindowClock()
         self._began = time.perf_counter()
@@ -89,8 +91,11 @@ class FitLoop:
         for optimizer in self.training.optimizers.values():
             optimizer.refresh()
         traced_for = (element_spec, frozen_pattern(self.task))
-        if self._window is not None and traced_for == self._traced_for:
-            return
+        if self._window is not None:
+            changed = has_changed(self._window, self._told)
+            if traced_for == self._traced_for and not changed:
+                return
+            self.values.read()  # what the windows so far have left on the device
 
         self._traced_for = traced_for
         self.task.take_metrics(self.training.metrics.metrics)
@@ -183,6 +188,9 @@ class FitLoop:
         trainer.status.begin_window(progress.global_step)
         if hooks.watches_batches(TRAIN.hook):
             hooks("on_train_batch_start", progress.batch)
+        # A hook may have changed a number that the step holds.
+        if has_changed(self.window, self._told):
+            self.compile(epoch.iterator.element_spec)
 
         with trainer.signals.held():  # variables and counters move together
             ran = self._call(epoch, count)
@@ -229,6 +237,7 @@ class FitLoop:
                 self.values.carry,
                 phase=progress.phase,
                 every=every,
+                position=progress.position,
             )
             # Where the length is unknown, only the device knows how many batches ran; and where
             # nothing but the time target ended the window, the wait keeps its clock honest.
@@ -258,6 +267,8 @@ class FitLoop:
         counts = [self._clock.count, (nearest - progress.global_step) * every - progress.phase]
         if self.length is not None:
             counts.append(self.length - progress.batch)
+        if self.window.most_batches is not None:
+            counts.append(self.window.most_batches)
         if self.validation is not None:
             counts.append(self._schedule.batches_until_due(progress, self.length))
         return max(1, min(counts))

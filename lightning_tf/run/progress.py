@@ -32,6 +32,11 @@ class Progress:
     seconds: float = 0.0
     epoch_closed: bool = False
 
+    @property
+    def position(self) -> tuple[int, int, int]:
+        """What a step sees of it, in the order of `lightning_tf.step_context.POSITION`."""
+        return self.global_step, self.epoch, self.batch
+
     def state_dict(self) -> dict[str, Any]:
         """Return the progress as plain data."""
         return asdict(self)

@@ -101,7 +101,9 @@ class TrialRun:
             raise RuntimeError("a trial run is entered with `with`")
 
         window, every = self._loop.window, self._trainer.accumulate_grad_batches
-        sums = window(batches, every, window.zero, phase=0, every=every).sums.numpy()
+        position = self._trainer.progress.position
+        result = window(batches, every, window.zero, phase=0, every=every, position=position)
+        sums = result.sums.numpy()
         self.examples = int(sums[-1])
         if not self.examples:
             raise DataError("train_dataset is empty: it holds no batch.")

@@ -1,0 +1,290 @@
+"""No Python value that a step read stays what it was when the step was traced."""
+
+import random
+import warnings
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from helpers.boring import BoringTask, NumberData, NumberTask, fitted, quiet
+
+from lightning_tf import Callback, Trainer
+from lightning_tf.exceptions import ConfigurationError
+
+FACTOR = 0.0  # a program's constant that a hook changes
+
+
+class Config:
+    def __init__(self):
+        self.beta = 0.0
+        self.nested = {"betas": [0.0]}
+
+
+class Layered(keras.layers.Layer):
+    def __init__(self):
+        super().__init__()
+        self.factor = 0.0
+
+    def call(self, x):
+        return x * 0.0 + self.factor
+
+
+class Anneals(BoringTask):
+    """Logs a number that a hook sets to the epoch's, wherever it is kept."""
+
+    beta_of_class = 0.0
+    places = (
+        "attribute",
+        "class",
+        "list",
+        "array",
+        "object",
+        "nested",
+        "layer",
+        "global",
+        "hparam",
+    )
+
+    def __init__(self, place, data=None, stretch=0.0):
+        super().__init__(data)
+        self.place, self.beta, self.betas = place, 0.0, [0.0]
+        self.array, self.config = np.zeros(2), Config()
+
+    def configure_model(self):
+        super().configure_model()
+        self.layered = Layered()
+        self.layered(tf.zeros([1]))
+
+    def set_to(self, value):
+        self.beta = self.betas[0] = self.array[1] = self.config.beta = value
+        type(self).beta_of_class = self.config.nested["betas"][0] = value
+        self.layered.factor = self.hparams["stretch"] = value
+        globals()["FACTOR"] = value
+
+    def read(self):
+        if self.place == "class":
+            return self.beta_of_class
+        if self.place == "list":
+            return self.betas[0]
+        if self.place == "array":
+            return self.array[1]
+        if self.place == "object":
+            return self.config.beta
+        if self.place == "nested":
+            return self.config.nested["betas"][0]
+        if self.place == "layer":
+            return self.layered(tf.zeros([]))
+        if self.place == "global":
+            return FACTOR
+        if self.place == "hparam":
+            return self.hparams["stretch"]
+        return self.beta
+
+    def on_train_epoch_start(self):
+        self.set_to(float(self.trainer.current_epoch))
+
+    def training_step(self, batch):
+        self.log("seen", tf.cast(self.read(), "float32"))
+        return super().training_step(batch)
+
+    def validation_step(self, batch):
+        self.log("seen", tf.cast(self.read(), "float32"))
+        return BoringTask.training_step(self, batch)
+
+
+@pytest.mark.parametrize("place", Anneals.places)
+def test_a_number_that_a_hook_changed_is_what_the_step_computes_with(place, caplog):
+    task = Anneals(place)
+    Anneals.beta_of_class = globals()["FACTOR"] = 0.0
+    trainer = fitted(task, max_epochs=3)
+    assert trainer.callback_metrics["seen"] == 2.0
+    assert trainer.callback_metrics["val_seen"] == 2.0
+    told = [r.getMessage() for r in caplog.records if "was traced with" in r.getMessage()]
+    assert len(told) == 2  # once for each step
+    assert "= 0.0, which is now 1.0" in told[0] or place in ("list", "array", "object")
+
+
+def test_a_number_changed_between_batches_is_seen_at_the_next():
+    class PerBatch(NumberTask):
+        scale, seen = 1.0, ()
+
+        def on_train_batch_start(self, batch_idx):
+            self.scale = 10.0**batch_idx
+
+        def training_step(self, batch):
+            self.log("scale", tf.constant(self.scale))
+            return super().training_step(batch)
+
+        def on_train_batch_end(self, outputs, batch_idx):
+            self.seen = (*self.seen, outputs["scale"])
+
+    task = PerBatch(NumberData([1.0, 2.0, 3.0]))
+    trainer = fitted(task, max_epochs=1)
+    assert task.seen == (1.0, 10.0, 100.0)
+    assert trainer.callback_metrics["scale"] == pytest.approx(37.0)  # no batch's value is lost
+
+
+def test_what_nobody_changes_is_traced_once():
+    class Counts(NumberTask):
+        epochs_seen = 0
+
+        def __init__(self, data):
+            super().__init__(data)
+            self.history, self.calls, self.factor = [], 0, 2.0
+
+        def training_step(self, batch):
+            self.calls += 1  # the step's own, at its trace
+            return super().training_step(batch) * self.factor
+
+        def on_train_epoch_end(self):
+            self.history.append(self.epochs_seen)  # no step reads either
+            self.epochs_seen += 1
+
+    task = Counts(NumberData([1.0, 2.0]))
+    fitted(task, max_epochs=4)
+    assert task.traced["training"] == 1
+    assert task.history == [0, 1, 2, 3]
+
+
+class Positions(NumberTask):
+    """Keeps what a step sees of the position at each batch."""
+
+    as_numbers = False
+
+    def configure_model(self):
+        super().configure_model()
+        self.seen = keras.Variable(np.zeros((3, 64), "float32"), trainable=False)
+        self.count = keras.Variable(0, trainable=False, dtype="int32")
+
+    def training_step(self, batch):
+        trainer = self.trainer
+        position = [trainer.global_step, trainer.current_epoch, trainer.batch_idx]
+        if self.as_numbers:
+            position = [int(number) for number in position]
+        column = tf.one_hot(self.count, 64)
+        self.seen.assign_add(tf.stack([tf.cast(p, "float32") for p in position])[:, None] * column)
+        self.count.assign_add(1)
+        return super().training_step(batch)
+
+    def positions(self):
+        return np.asarray(self.seen)[:, : int(self.count)].astype(int).tolist()
+
+
+@pytest.mark.parametrize("as_numbers", [False, True])
+@pytest.mark.parametrize("known_length", [False, True])
+@pytest.mark.parametrize(
+    ("every", "steps"), [(1, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]), (2, [0, 0, 1, 1, 2, 3, 3, 4, 4, 5])]
+)
+def test_a_step_sees_its_position_at_every_batch(as_numbers, known_length, every, steps):
+    length = "known" if known_length else "unknown"
+    task = Positions(NumberData([1.0, 2.0, 3.0, 4.0, 5.0], length=length))
+    task.as_numbers = as_numbers
+    fitted(task, max_epochs=2, accumulate_grad_batches=every)
+    epochs, batches = [0] * 5 + [1] * 5, [0, 1, 2, 3, 4] * 2
+    assert task.positions() == [steps, epochs, batches]
+    assert as_numbers or task.traced["training"] == 1
+
+
+def test_a_resumed_step_sees_its_position(tmp_path):
+    task = Positions(NumberData([1.0, 2.0, 3.0]))
+    fitted(task, max_epochs=4, max_steps=5).save_checkpoint(tmp_path / "c")
+    again = Positions(NumberData([1.0, 2.0, 3.0]))
+    Trainer(**quiet(max_epochs=3)).fit(again, ckpt_path=tmp_path / "c")
+    assert again.positions()[0] == [0, 1, 2, 3, 4, 5, 6, 7, 8]
+
+
+def test_validation_sees_the_step_that_training_has_reached():
+    class Validates(NumberTask):
+        def validation_step(self, batch):
+            self.log("at", tf.cast(self.trainer.global_step, "float32"))
+            self.log("epoch_now", tf.cast(self.trainer.current_epoch, "float32"))
+            return super().validation_step(batch)
+
+    task = Validates(NumberData([1.0, 2.0], held_out=[1.0, 2.0, 3.0]))
+    trainer = fitted(task, max_epochs=3)
+    assert trainer.callback_metrics["val_at"] == 6.0
+    assert trainer.callback_metrics["val_epoch_now"] == 2.0
+
+
+@pytest.mark.distributed
+def test_replicas_see_the_position_too():
+    class Anneals(BoringTask):
+        def training_step(self, batch):
+            self.log("at", tf.cast(self.trainer.global_step, "float32"))
+            return super().training_step(batch)
+
+    trainer = fitted(Anneals(), max_epochs=2, accelerator="cpu", devices=2)
+    assert trainer.callback_metrics["at"] == 5.5
+
+
+class Draws(BoringTask):
+    def __init__(self, draw):
+        super().__init__()
+        self.draw = draw
+        self.rng = np.random.default_rng(3)
+
+    def training_step(self, batch):
+        return super().training_step(batch) * (1.0 + self.draw(self))
+
+
+@pytest.mark.parametrize(
+    ("draw", "name"),
+    [
+        (lambda task: np.random.rand(), "numpy.random"),
+        (lambda task: random.random(), "Python's random"),
+        (lambda task: task.rng.normal(), "self.rng"),
+        (lambda task: keras.random.uniform([]), None),
+    ],
+)
+def test_numbers_drawn_in_python_are_told(draw, name, caplog):
+    fitted(Draws(draw), max_epochs=1, limit_val_batches=0)
+    told = [r.getMessage() for r in caplog.records if "draws with" in r.getMessage()]
+    assert len(told) == (name is not None)
+    assert name is None or f"training_step draws with {name} in Python" in told[0]
+
+
+def test_a_method_of_the_trainer_inside_a_step_is_refused():
+    class Logs(BoringTask):
+        def training_step(self, batch):
+            self.trainer.log_metrics({"x": 1.0})
+            return super().training_step(batch)
+
+    with pytest.raises(ConfigurationError, match=r"training_step calls trainer\.log_metrics"):
+        fitted(Logs(), max_epochs=1)
+
+
+def test_what_a_step_reads_of_the_trainer_is_never_old(caplog):
+    class Reads(BoringTask):
+        def training_step(self, batch):
+            self.log("limit", tf.constant(float(self.trainer.accumulate_grad_batches)))
+            return super().training_step(batch)
+
+    class Raises(Callback):
+        def on_train_epoch_start(self, trainer, task):
+            trainer.log_every_n_steps = 7 + trainer.current_epoch
+
+    class ReadsInterval(BoringTask):
+        def training_step(self, batch):
+            self.log("interval", tf.constant(float(self.trainer.log_every_n_steps)))
+            return super().training_step(batch)
+
+    trainer = fitted(ReadsInterval(), max_epochs=3, callbacks=[Raises()])
+    assert trainer.callback_metrics["interval"] == 9.0
+    fitted(Reads(), max_epochs=1)
+
+
+def test_nan_and_large_arrays_stay_what_they_are():
+    class Odd(NumberTask):
+        def __init__(self, data):
+            super().__init__(data)
+            self.missing, self.large = float("nan"), np.zeros(2**19)
+
+        def training_step(self, batch):
+            tf.constant(self.missing), tf.constant(self.large)
+            return super().training_step(batch)
+
+    task = Odd(NumberData([1.0]))
+    with warnings.catch_warnings():
+        fitted(task, max_epochs=3)
+    assert task.traced["training"] == 1
