@@ -108,6 +108,16 @@ def shuffles_of(dataset: Any) -> list[Any]:
     return shuffles + [shuffle for part in dataset._inputs() for shuffle in shuffles_of(part)]
 
 
+def pipeline_operation_types(dataset: Any) -> set[str]:
+    """Return the types of the operations in a pipeline's functions.
+
+    They tell what calls Python, a generator for one, whose position nobody can save.
+    """
+    function = getattr(dataset, "_map_func", None)
+    types = set() if function is None else operation_types(function.function.graph)
+    return types.union(*(pipeline_operation_types(part) for part in dataset._inputs()))
+
+
 def shuffle_seeds(shuffle: Any) -> tuple[int, int]:
     """Return the two seeds of a shuffle."""
     return int(shuffle._seed), int(shuffle._seed2)

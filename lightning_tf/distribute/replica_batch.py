@@ -82,8 +82,23 @@ class ReplicaBatch:
 
 
 def count_examples(batch: Any) -> tf.Tensor:
-    """Count a batch's examples: the first dimension of its first tensor, 1 for a scalar."""
-    return _length(tf.nest.flatten(batch)[0])
+    """Count a batch's examples: the first dimension of its tensors; 1 where all are scalars.
+
+    Where that is known only when the batch is there, the graph fails if they differ.
+
+    Raises:
+        ConfigurationError: Tensors have different numbers of examples.
+    """
+    tensors = [tensor for tensor in tf.nest.flatten(batch) if tensor.shape.rank != 0]
+    if not tensors:
+        return tf.constant(1)
+
+    lengths = [_static(_length(tensor)) for tensor in tensors]
+    count = next((length for length in lengths if isinstance(length, int)), lengths[0])
+    for length in lengths:
+        if length is not count:
+            _check_length(length, count)
+    return tf.convert_to_tensor(count)
 
 
 def slice_rows(batch: Any, count: Any, start: Any, size: Any) -> Any:
@@ -152,8 +167,8 @@ def _slice(tensor: Any, count: Any, start: Any, size: Any) -> Any:
 
 def _check_length(length: Any, count: Any) -> None:
     message = (
-        "the tensors of a batch hold different numbers of examples, so that it cannot be divided "
-        "among replicas; give each tensor one row for every example, or train on one device."
+        "the tensors of a batch hold different numbers of examples; give each tensor one row for "
+        "every example, and keep what belongs to no example in the Task, or make it a scalar."
     )
     if not (isinstance(length, int) and isinstance(count, int)):
         tf.debugging.assert_equal(length, count, message)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from lightning_tf.exceptions import DataError
 from lightning_tf.graph.training_step import TrainingStep
 from lightning_tf.graph.window import Window
 from lightning_tf.loops.epoch_iterator import EpochIterator
-from lightning_tf.loops.limits import limited
+from lightning_tf.loops.limits import is_endless, limited
 from lightning_tf.loops.retracing import has_changed
 from lightning_tf.loops.stop_conditions import StopConditions
 from lightning_tf.loops.training_data import training_dataset
@@ -69,6 +70,8 @@ class FitLoop:
         self.length: int | None = None
         self._window: Window | None = None
         self._told: set[str] = set()
+        self._stream: EpochIterator | None = None
+        self._exits = ExitStack()
         self._traced_for: tuple[Any, tuple[int, ...]] = (None, ())
         self._clock = WindowClock()
         self._began = time.perf_counter()
@@ -142,9 +145,10 @@ class FitLoop:
             self._begin_next_epoch()
 
         # Asked before the first epoch too: a Timer may have run out in the run that is resumed.
-        while not (self._stops() or self._stop.finished()):
-            self._run_epoch()
-            self._agree()
+        with self._exits:
+            while not (self._stops() or self._stop.finished()):
+                self._run_epoch()
+                self._agree()
 
         if self.trainer.stop_reason:
             log.info("training stops: %s", self.trainer.stop_reason)
@@ -158,9 +162,7 @@ class FitLoop:
         trainer.hooks("on_train_epoch_start")
         self.compile(dataset.element_spec)
 
-        with trainer.profiler.region("making the iterator"):
-            epoch = EpochIterator(self._remaining(dataset))
-        with epoch:
+        with self._epoch_iterator(dataset) as epoch:
             # A resumed run may stand between a batch and the validation that follows it.
             if not self._exhausted and self._validation_is_due():
                 self._validate()
@@ -272,6 +274,22 @@ class FitLoop:
         if self.validation is not None:
             counts.append(self._schedule.batches_until_due(progress, self.length))
         return max(1, min(counts))
+
+    def _epoch_iterator(self, dataset: tf.data.Dataset) -> AbstractContextManager[EpochIterator]:
+        """Return an iterator over an epoch's batches, ended with the ``with`` block.
+
+        Data that repeat for ever are one stream, that of epoch 0: it goes on where the epoch
+        before, or the run that is resumed, has ended, and ends with the fit.
+        """
+        with self.trainer.profiler.region("making the iterator"):
+            if not is_endless(dataset):
+                return EpochIterator(self._remaining(dataset))
+
+            if self._stream is None:
+                done = self.progress.total_batches
+                rest = training_dataset(self.trainer, self.task, 0, done) if done else dataset
+                self._stream = self._exits.enter_context(EpochIterator(rest))
+            return nullcontext(self._stream)
 
     def _remaining(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
         """Return the batches of an epoch that a resumed run has not done."""

@@ -44,23 +44,26 @@ def is_endless(dataset: tf.data.Dataset) -> bool:
 def limited(trainer: Trainer, stage: Stage, dataset: Any) -> tuple[tf.data.Dataset, int | None]:
     """Apply the Trainer's limit for a stage to its data set, which must come to an end.
 
+    Training data that repeat for ever are one stream, which goes on in the next epoch: they are
+    not cut off.
+
     Returns:
-        The data set and its length, None where it is unknown.
+        The data set and the length of an epoch, None where it is unknown.
 
     Raises:
         DataError: It is no tf.data.Dataset, or empty.
         ConfigurationError: The limit does not fit the data set, or nothing would end the stage.
     """
     limit = getattr(trainer, stage.limit)
-    dataset, length = limit_batches(dataset, limit, stage.limit, stage.dataset)
+    batches, length = limit_batches(dataset, limit, stage.limit, stage.dataset)
 
     # Updates and time end a fit in the middle of an epoch too, and no other stage.
     may_be_endless = stage is TRAIN and (trainer.max_steps, trainer.max_seconds) != (None, None)
-    if is_endless(dataset) and not may_be_endless:
+    if is_endless(batches) and not may_be_endless:
         raise ConfigurationError(
             f"{stage.dataset} repeats for ever; give {stage.limit} a count of batches."
         )
-    return dataset, length
+    return dataset if stage is TRAIN and is_endless(dataset) else batches, length
 
 
 def limit_batches(

@@ -419,15 +419,48 @@ def test_everything_frozen_is_an_error():
     ("batch", "count"),
     [
         (tf.zeros([3, 2]), 3),
-        ({"a": tf.zeros([4]), "b": tf.zeros([1])}, 4),
+        ({"a": tf.zeros([4]), "b": tf.zeros([4, 2])}, 4),
+        ({"a": tf.constant(2.0), "b": tf.zeros([4])}, 4),
         ((tf.zeros([0, 2]), tf.zeros([0])), 0),
         (tf.ragged.constant([[1], [2, 3], []]), 3),
         (tf.sparse.from_dense([[1, 0], [0, 1]]), 2),
         (tf.constant(1.0), 1),
     ],
 )
-def test_examples_are_counted_in_the_first_tensor(batch, count):
+def test_examples_are_counted_in_all_tensors_but_scalars(batch, count):
     assert int(count_examples(batch)) == count
+
+
+class Uneven(NumberData):
+    """Batches of two tensors, of which one has no row for every example."""
+
+    def __init__(self, second, known):
+        super().__init__([1.0, 2.0], batch_size=2)
+        self.second, self.known = second, known
+
+    def train_dataset(self, epoch):
+        dataset = super().train_dataset(epoch).map(lambda x: (tf.zeros([self.second]), x))
+        return dataset.batch(1).unbatch() if self.known else dataset.map(_hide_lengths)
+
+
+def _hide_lengths(*tensors):
+    return tuple(
+        tf.ensure_shape(tf.boolean_mask(t, tf.ones_like(t) > 0.0), [None]) for t in tensors
+    )
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_tensors_of_other_numbers_of_examples_are_refused(known):
+    class First(NumberTask):
+        def training_step(self, batch):
+            return super().training_step(batch[1])
+
+    error = ConfigurationError if known else tf.errors.InvalidArgumentError
+    with pytest.raises(error, match="different numbers of examples"):
+        fitted(First(Uneven(5, known)), max_epochs=1)
+    task = First(Uneven(2, known))
+    fitted(task, max_epochs=1)
+    assert float(task.weight) == -1.5
 
 
 def test_batches_of_dicts_and_ragged_tensors_train():

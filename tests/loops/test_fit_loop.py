@@ -249,6 +249,54 @@ def test_data_that_run_dry_are_an_error_and_no_endless_loop():
         fitted(NumberTask(RunsDry([1, 2])), max_steps=10)
 
 
+class Sees(NumberTask):
+    """Keeps the numbers that it was trained on."""
+
+    def configure_model(self):
+        super().configure_model()
+        self.seen = keras.Variable(np.zeros(64, "float32"), trainable=False)
+        self.count = keras.Variable(0, trainable=False, dtype="int32")
+
+    def training_step(self, batch):
+        self.seen.assign_add(tf.one_hot(self.count, 64) * batch[0])
+        self.count.assign_add(1)
+        return super().training_step(batch)
+
+    def numbers(self):
+        return np.asarray(self.seen)[: int(self.count)].tolist()
+
+
+STREAM = {"limit_train_batches": 4, "num_sanity_val_steps": 0}
+
+
+def endless():
+    return Sees(NumberData([1, 2, 3, 4, 5], length="endless"))
+
+
+def test_endless_data_go_on_where_the_last_epoch_ended():
+    task = endless()
+    trainer = fitted(task, max_epochs=3, **STREAM)
+    assert task.numbers() == [1, 2, 3, 4, 5, 1, 2, 3, 4, 5, 1, 2]
+    assert trainer.num_training_batches == 4
+    trainer.max_epochs = 4
+    trainer.fit(task)
+    assert task.numbers()[12:] == [3, 4, 5, 1]
+
+
+@pytest.mark.parametrize("steps", [3, 4, 6, 9])
+def test_a_resumed_run_goes_on_in_endless_data(steps, tmp_path):
+    fitted(endless(), max_steps=steps, **STREAM).save_checkpoint(tmp_path / "c")
+    task = endless()
+    Trainer(**quiet(max_epochs=3, **STREAM)).fit(task, ckpt_path=tmp_path / "c")
+    assert task.numbers() == [1, 2, 3, 4, 5, 1, 2, 3, 4, 5, 1, 2]
+
+
+def test_a_limit_of_data_that_end_takes_the_first_of_every_epoch():
+    task = Sees(NumberData([1, 2, 3, 4, 5]))
+    fitted(task, max_epochs=2, **STREAM)
+    assert task.numbers() == [1, 2, 3, 4] * 2
+
+
 def test_endless_data_end_where_a_limit_says_so():
     task = frozen_task([1, 2, 3], length="endless")
     trainer = fitted(task, max_epochs=2, limit_train_batches=5)

@@ -1,15 +1,29 @@
-"""Whether a user's own tf.data pipeline shuffles in an order that a resumed run cannot repeat."""
+"""Whether a user's own tf.data pipeline gives batches that a resumed run cannot repeat."""
 
 from collections.abc import Callable
 
 import tensorflow as tf
 
-from lightning_tf.tensorflow_internals import reshuffles, shuffle_seeds, shuffles_of
+from lightning_tf.tensorflow_internals import (
+    pipeline_operation_types,
+    reshuffles,
+    shuffle_seeds,
+    shuffles_of,
+)
 
 REMEDY = (
     "a resumed run will see other batches and cannot be exact. Shuffle anew for each epoch with a "
     "seed of its own, in DataModule.train_dataset(epoch): "
     "dataset.shuffle(n, seed=1000 * self.order_seed + epoch)."
+)
+
+PYTHON = {"EagerPyFunc", "GeneratorDataset", "PyFunc"}  # not numpy_function(stateful=False)
+PYTHON_CALLED = (
+    "train_dataset calls Python (from_generator, py_function or numpy_function), of which a "
+    "checkpoint knows only how many batches it gave: every epoch, and a resumed run, begins it "
+    "anew. Where it draws numbers or has a position of its own, seed it by the epoch in "
+    "DataModule.train_dataset(epoch); a stream goes on from epoch to epoch where the data set "
+    "ends with .repeat()."
 )
 
 
@@ -20,6 +34,8 @@ def unrepeatable_order(dataset: tf.data.Dataset, again: Callable[[], tf.data.Dat
         dataset: What `train_dataset` gave for an epoch.
         again: Calls it once more, for the same epoch.
     """
+    if PYTHON & pipeline_operation_types(dataset):
+        return PYTHON_CALLED
     shuffles = shuffles_of(dataset)
     if not shuffles:
         return ""

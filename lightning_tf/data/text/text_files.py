@@ -57,7 +57,9 @@ class TextFiles:
         # In the graph where that gives the same text: Python runs one example at a time.
         if codecs.lookup(self._encoding).name in NEEDS_NO_DECODING:
             return tf.strings.regex_replace(content, "\r\n?", "\n")
-        return tf.ensure_shape(tf.numpy_function(self._decode, [content], tf.string), ())
+        return tf.ensure_shape(
+            tf.numpy_function(self._decode, [content], tf.string, stateful=False), ()
+        )
 
     def _decode(self, content: bytes) -> bytes:
         text = io.TextIOWrapper(io.BytesIO(content), encoding=self._encoding).read()

@@ -15,6 +15,15 @@ FIXED = {
 }
 
 
+def generated():
+    spec = tf.TensorSpec([], tf.float32)
+    return tf.data.Dataset.from_generator(lambda: iter([1.0, 2.0]), output_signature=spec)
+
+
+def in_numpy(x, **options):
+    return tf.numpy_function(lambda x: x, [x], tf.int64, **options)
+
+
 @pytest.fixture(params=[False, True], ids=["no global seed", "global seed"], autouse=True)
 def global_seed(request):
     tf.random.set_seed(None)
@@ -34,8 +43,24 @@ def global_seed(request):
         (lambda: FIXED["unseeded"].batch(2), "without a seed|whenever it is read"),
         (lambda: FIXED["seeded"].batch(2), "whenever it is read"),
         (lambda: FIXED["kept"].batch(2), ""),
+        (lambda: generated().batch(2).repeat(), "calls Python"),
+        (lambda: NUMBERS.map(lambda x: tf.py_function(float, [x], tf.float32)), "calls Python"),
+        (lambda: tf.data.Dataset.zip(NUMBERS, NUMBERS.map(in_numpy)).batch(2), "calls Python"),
+        (lambda: NUMBERS.map(lambda x: in_numpy(x, stateful=False)).batch(2), ""),
     ],
-    ids=["plain", "unseeded", "seeded anew", "in a zip", "kept unseeded", "reshuffles", "kept"],
+    ids=[
+        "plain",
+        "unseeded",
+        "seeded anew",
+        "in a zip",
+        "kept unseeded",
+        "reshuffles",
+        "kept",
+        "generator",
+        "py_function",
+        "numpy_function in a zip",
+        "numpy_function without state",
+    ],
 )
 def test_an_order_that_cannot_be_repeated_is_told(make, said):
     wrong = unrepeatable_order(make(), make)
