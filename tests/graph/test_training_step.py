@@ -440,7 +440,11 @@ class Uneven(NumberData):
 
     def train_dataset(self, epoch):
         dataset = super().train_dataset(epoch).map(lambda x: (tf.zeros([self.second]), x))
-        return dataset.batch(1).unbatch() if self.known else dataset.map(_hide_lengths)
+        return dataset.map(_fix_lengths if self.known else _hide_lengths)
+
+
+def _fix_lengths(other, numbers):
+    return other, tf.ensure_shape(numbers, [2])
 
 
 def _hide_lengths(*tensors):
