@@ -87,7 +87,7 @@ class CheckpointManager:
         self._best_elsewhere: tuple[str, float] | None = None  # the best one, in an older folder
         self._resumed_from = ""
         self._warned = False
-        self._writes = True
+        self._writer, self._writes = "", True
         self._is_held_elsewhere: Callable[[str], bool] = lambda path: False
 
     def open(
@@ -95,6 +95,7 @@ class CheckpointManager:
         path: str,
         resumed_from: str | None = None,
         *,
+        writer: str = "",
         writes: bool = True,
         is_held_elsewhere: Callable[[str], bool] = lambda path: False,
     ) -> None:
@@ -103,13 +104,15 @@ class CheckpointManager:
         Args:
             path: The folder; the first checkpoint makes it.
             resumed_from: A checkpoint that must stay.
+            writer: The callback's key; each checkpoint holds it and the names that it was given.
             writes: Whether this process writes and deletes there; one of several workers does.
             is_held_elsewhere: Whether another callback of the run keeps a checkpoint, which then
                 is not deleted; asked in the thread that deletes.
         """
         self.folder = CheckpointDirectory(path, self.versioned)
         self._resumed_from = os.path.realpath(resumed_from) if resumed_from else ""
-        self._writes, self._is_held_elsewhere = writes, is_held_elsewhere
+        self._writer, self._writes = writer, writes
+        self._is_held_elsewhere = is_held_elsewhere
 
         if writes:
             # Parts of checkpoints that a killed process was writing.
@@ -293,6 +296,10 @@ class CheckpointManager:
             folder.release(path, last)
             raise
         self._records_on_failure = before
+
+        # One that was renamed or copied since no longer fits its name: "last" passes over it.
+        names = sorted({os.path.basename(p) for p in (path, last) if p})
+        state = state.including(written_by={"callback": self._writer, "names": names})
 
         # Runs in a thread: it may read the copy of the run, never the run itself.
         def work() -> None:

@@ -216,6 +216,7 @@ class ModelCheckpoint(CheckpointCallback):
         self._manager.open(
             str(self.dirpath),
             resumed_from,
+            writer=self.state_key,
             writes=trainer.is_global_zero,
             is_held_elsewhere=lambda path: any(other.holds(path) for other in others),
         )

@@ -109,13 +109,16 @@ def _read_checkpoint(
     if ckpt_path is None:
         return None
 
-    checkpoint = _search(trainer, task, ckpt_path)
+    checkpoint, seen = _search(trainer, task, ckpt_path)
     if checkpoint is None:
         if entry_point != "fit":
             raise ConfigurationError(
-                f"ckpt_path={ckpt_path!r}: no checkpoint of this task was ever written."
+                f"ckpt_path={ckpt_path!r}: no checkpoint of this run was ever written.{seen}"
             )
-        log.warning("ckpt_path='last': there is no checkpoint yet; training starts anew.")
+        log.warning(
+            "ckpt_path='last': there is no checkpoint of this run yet; training starts anew.%s",
+            seen,
+        )
         return None
 
     trainer.status.note_checkpoint(checkpoint.path)
@@ -126,27 +129,33 @@ def _read_checkpoint(
     return checkpoint
 
 
-def _search(trainer: Trainer, task: Task, ckpt_path: CheckpointPath) -> Checkpoint | None:
-    """Look for a checkpoint; the chief does, and other workers read what it finds."""
+def _search(
+    trainer: Trainer, task: Task, ckpt_path: CheckpointPath
+) -> tuple[Checkpoint | None, str]:
+    """Look for a checkpoint; the chief does, and other workers read what it finds.
+
+    Returns:
+        The checkpoint, and what was passed over.
+    """
     workers, checkpoint, failure = trainer.workers, None, None
+    search = CheckpointSearch(trainer, task)
     if workers.is_chief:
         try:
-            checkpoint = CheckpointSearch(trainer, task)(ckpt_path)
+            checkpoint = search(ckpt_path)
         except (CheckpointError, ConfigurationError) as error:
             failure = error
 
     # Waits for the chief, which waits for the save under way.
-    path, problem = workers.broadcast(
-        [None if checkpoint is None else os.path.abspath(checkpoint.path), failure and str(failure)]
-    )
+    where = None if checkpoint is None else os.path.abspath(checkpoint.path)
+    path, problem, seen = workers.broadcast([where, failure and str(failure), search.seen()])
 
     if failure is not None:
         raise failure
     if problem is not None:
         raise CheckpointError(f"the chief refuses ckpt_path={os.fspath(ckpt_path)!r}: {problem}")
     if workers.is_chief or path is None:
-        return checkpoint
-    return read_checkpoint(path)
+        return checkpoint, seen
+    return read_checkpoint(path), seen
 
 
 def _set_up(trainer: Trainer, task: Task, entry_point: str) -> None:

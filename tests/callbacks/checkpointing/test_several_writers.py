@@ -1,4 +1,4 @@
-"""Several ModelCheckpoints in one folder: every file whole, none missing, none deleted by another."""
+"""Several ModelCheckpoints in one folder: every file whole, none missing, none deleted."""
 
 import os
 import subprocess
