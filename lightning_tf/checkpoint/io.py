@@ -172,6 +172,17 @@ def assign_tensors(variables: dict[str, Any], tensors: dict[str, np.ndarray], wh
     Raises:
         CheckpointError: A name is missing or a shape differs.
     """
+    check_tensors(variables, tensors, where)
+    for name, variable in variables.items():
+        variable.assign(tf.cast(tensors[name], variable.dtype))
+
+
+def check_tensors(variables: dict[str, Any], tensors: dict[str, np.ndarray], where: str) -> None:
+    """Refuse tensors that do not fit variables of the same names.
+
+    Raises:
+        CheckpointError: A name is missing or a shape differs.
+    """
     for name, variable in variables.items():
         if name not in tensors:
             raise CheckpointError(f"{where} does not hold {name}; it was written by another task.")
@@ -179,9 +190,6 @@ def assign_tensors(variables: dict[str, Any], tensors: dict[str, np.ndarray], wh
             raise CheckpointError(
                 f"{where}: {name} has shape {tensors[name].shape}, the task's {variable.shape}."
             )
-
-    for name, variable in variables.items():
-        variable.assign(tf.cast(tensors[name], variable.dtype))
 
 
 def _array(variable: Any) -> np.ndarray:
