@@ -78,7 +78,7 @@ def test_a_hundred_fits_under_load(tmp_path):
         while not stop:
             sum(i * i for i in range(10_000))
 
-    threads = [Thread(target=load) for _ in range(1)]
+    threads = [Thread(target=load)]
     for thread in threads:
         thread.start()
     try:
