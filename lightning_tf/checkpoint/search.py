@@ -137,7 +137,7 @@ class CheckpointSearch:
 
     def _best(self) -> Checkpoint:
         written = (getattr(writer, "best_model_path", "") for writer in self._writers)
-        paths = [path for path in written if path and self._is_of_run(path, read_run(path))]
+        paths = [path for path in written if path and self._is_of_task(path, read_run(path))]
         if not paths:  # a new process: what an earlier one's callbacks held for the best
             for newest in self._newest_first():
                 states = read_run(newest).get("callbacks", {}).values()
@@ -163,14 +163,17 @@ class CheckpointSearch:
                 yield path
 
     def _written(self) -> Iterator[str]:
-        """Yield what this Trainer's callbacks wrote last, unless that was for another task."""
-        for writer in self._writers:
-            path = getattr(writer, "last_model_path", "")
+        """Yield what this Trainer's callbacks wrote last, newest first, unless for another task."""
+        dated: list[tuple[float, str]] = []
+        for path in {getattr(writer, "last_model_path", "") for writer in self._writers} - {""}:
             try:
-                if path and self._is_of_run(path, read_run(path)):
-                    yield path
+                run = read_run(path)
             except CheckpointError:
-                yield path  # `_last` says that it is damaged
+                dated.append((_written_at(path), path))  # `_last` says that it is damaged
+                continue
+            if self._is_of_task(path, run):
+                dated.append((run["saved_at"], path))
+        yield from (path for _, path in sorted(dated, reverse=True))
 
     def _on_disk(self) -> Iterator[str]:
         """Yield the run's checkpoints in the writers' folders, newest first."""
@@ -184,7 +187,7 @@ class CheckpointSearch:
                 dated.append((_written_at(path), path))  # `_last` says that it is damaged
                 continue
             # One without progress holds weights only: nothing to go on from.
-            if self._is_of_run(path, run) and "progress" in run:
+            if self._is_of_task(path, run) and self._has_its_name(path, run) and "progress" in run:
                 fitting.append((run["saved_at"], path))
 
         self._say_which(fitting)
@@ -203,31 +206,32 @@ class CheckpointSearch:
                 max(fitting)[1],
             )
 
-    def _is_of_run(self, path: str, run: dict[str, Any]) -> bool:
-        """Return whether a checkpoint is of this run, and remember why not."""
-        why = self._difference(path, run)
-        if why:
-            self.passed_over[path] = why
-        return not why
-
-    def _difference(self, path: str, run: dict[str, Any]) -> str:
-        """Return what tells a checkpoint from those of this run; empty where nothing does."""
+    def _is_of_task(self, path: str, run: dict[str, Any]) -> bool:
+        """Return whether a checkpoint is of the task's class and hyperparameters; note why not."""
         cls, recorded = type(self._task), str(run.get("task"))
         # The module of a script that ran is __main__, and classes move.
         if recorded != class_path(cls) and not is_name_of(recorded, cls):
-            return f"is of {recorded}, not of {class_path(cls)}"
+            self.passed_over[path] = f"is of {recorded}, not of {class_path(cls)}"
+            return False
 
         changes = hparams_differences(self._task.hparams, run.get("hparams"))
         if changes:
-            return f"has other hyperparameters: {', '.join(changes)}"
+            self.passed_over[path] = f"has other hyperparameters: {', '.join(changes)}"
+        return not changes
 
+    def _has_its_name(self, path: str, run: dict[str, Any]) -> bool:
+        """Return whether a callback wrote a checkpoint under the name it has; note why not."""
         written_by = run.get("written_by")
         if not isinstance(written_by, dict):
-            return "was written by no ModelCheckpoint"
+            self.passed_over[path] = "was written by no ModelCheckpoint"
+            return False
+
         names = written_by.get("names", [])
         if os.path.basename(path) not in names:
-            return f"was renamed or copied: it was written as {' and '.join(names)}"
-        return ""
+            was = " and ".join(map(str, names))
+            self.passed_over[path] = f"was renamed or copied: it was written as {was}"
+            return False
+        return True
 
     def _folders(self) -> list[str]:
         return [folder for w in self._writers for folder in w.folders(self._trainer)]

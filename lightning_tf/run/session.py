@@ -147,6 +147,7 @@ def _read_checkpoint(
     if trainer.resumed:
         run_state.refuse_unless_whole(checkpoint)
         check_limits(trainer, checkpoint)
+        log.info("fit goes on from %s.", checkpoint.path)
         run_state.continue_runs(trainer, checkpoint)
     load_task_state(task, checkpoint.run, checkpoint.path)
     return checkpoint

@@ -10,6 +10,7 @@ from helpers.boring import BoringTask, NumberData, NumberTask, quiet
 from helpers.paths import SEARCHED
 
 from lightning_tf import Trainer
+from lightning_tf.callback import CheckpointCallback
 from lightning_tf.callbacks import CSVLogger, ModelCheckpoint
 from lightning_tf.checkpoint import search as checkpoint_search
 from lightning_tf.checkpoint.io import RUN_FILE, TENSORS_FILE, read_run
@@ -101,6 +102,7 @@ import sys
 from helpers.boring import NumberData, NumberTask, quiet
 
 from lightning_tf import Trainer
+from lightning_tf.callback import CheckpointCallback
 
 
 class Rows(NumberData):
@@ -381,3 +383,31 @@ def test_of_two_equal_runs_the_newest_is_taken_and_said(tmp_path, caplog):
     assert again.ckpt_path == newest
     assert "2 runs of Reads with equal hyperparameters" in caplog.text
     assert f"the newest is taken, {newest}" in caplog.text
+
+
+def test_last_is_the_newest_of_what_several_callbacks_of_a_trainer_wrote(tmp_path):
+    rare = ModelCheckpoint(every_n_epochs=2)
+    often = ModelCheckpoint(every_n_train_steps=1, save_top_k=-1)
+    trainer = fit_reads(tmp_path, 3, callbacks=[rare, often])
+    assert rare.last_model_path != often.last_model_path
+    trainer.max_epochs = 4
+    trainer.fit(trainer.task, ckpt_path="last")
+    assert trainer.ckpt_path == str(tmp_path / "checkpoints" / "epoch=2-step=6.ckpt")
+
+
+class OwnWriter(CheckpointCallback):
+    """A user's own callback that writes at the end of a fit."""
+
+    def __init__(self, path):
+        self.last_model_path, self.path = "", path
+
+    def on_train_end(self, trainer, task):
+        trainer.save_checkpoint(self.path)
+        self.last_model_path = str(self.path)
+
+
+def test_last_is_what_a_callback_of_the_users_own_wrote(tmp_path):
+    trainer = fit_reads(tmp_path, 1, callbacks=[OwnWriter(tmp_path / "own")])
+    trainer.max_epochs = 2
+    trainer.fit(trainer.task, ckpt_path="last")
+    assert trainer.ckpt_path == str(tmp_path / "own")
