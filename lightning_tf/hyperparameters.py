@@ -112,20 +112,35 @@ def is_name_of(path: str, cls: type) -> bool:
     return path.rpartition(".")[2] == cls.__name__
 
 
-def has_hparams(hparams: Mapping[str, Any], recorded: Any) -> bool:
-    """Return whether a checkpoint recorded a new task's hyperparameters.
+def hparams_differences(hparams: Mapping[str, Any], recorded: Any) -> list[str]:
+    """Return what of a new task's hyperparameters a checkpoint recorded otherwise, as text.
 
     Args:
         hparams: The new task's. What is None in them may have been learned from the data of the
             run that was recorded.
         recorded: The checkpoint's; classes in them may have moved since.
     """
-    if not isinstance(recorded, dict) or not hparams.keys() <= recorded.keys():
-        return False
-    return all(
-        value is None or _without_modules(value) == _without_modules(recorded[name])
+    known = recorded if isinstance(recorded, dict) else {}
+    return [
+        change_text(name, known.get(name, "nothing"), value)
         for name, value in hparams.items()
-    )
+        if name not in known
+        or (value is not None and _without_modules(value) != _without_modules(known[name]))
+    ]
+
+
+def change_text(name: str, was: Any, now: Any) -> str:
+    """Return how a plain value changed, such as ``learning_rate 0.01 -> 0.5``."""
+    return f"{name} {_short(was)} -> {_short(now)}"
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.7g}"  # float32's digits: what Keras has rounded reads as it was given
+    if _is_type(value):
+        return _short_name(value)
+    text = value if value == "nothing" else repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def _without_modules(value: Any) -> Any:

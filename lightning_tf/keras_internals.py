@@ -95,6 +95,14 @@ def learning_rate_of(optimizer: keras.optimizers.Optimizer) -> Any:
     return optimizer._learning_rate
 
 
+def optimized_variables(optimizer: keras.optimizers.Optimizer) -> list[Any]:
+    """Return what a built optimizer has slots for; a slot's kind is what its name adds to theirs.
+
+    Checkpoints name slots by their kind, because Keras' own names differ between processes.
+    """
+    return list(optimizer._trainable_variables)
+
+
 def move_optimizer(optimizer: keras.optimizers.Optimizer) -> None:
     """Let an optimizer, whose variables have moved, work in the scope that is current.
 

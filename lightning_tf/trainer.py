@@ -211,7 +211,13 @@ class Trainer:
 
     # ---- entry points
 
-    def fit(self, task: Task, ckpt_path: CheckpointPath | None = None) -> None:
+    def fit(
+        self,
+        task: Task,
+        ckpt_path: CheckpointPath | None = None,
+        *,
+        weights_only: bool = False,
+    ) -> None:
         """Train a task.
 
         A second fit of the same task goes on where the first ended; raise `max_epochs` or
@@ -220,13 +226,17 @@ class Trainer:
         Args:
             task: What to train.
             ckpt_path: A checkpoint directory to resume from. ``"last"`` is the newest whole one of
-                this task, also of an earlier process; where none was ever written yet, training
-                starts anew and says so. ``"best"`` is the best that is known.
+                this run, also of an earlier process: of the task's class with equal
+                hyperparameters; where none was ever written yet, training starts anew and says
+                so. ``"best"`` is the best that is known.
+            weights_only: Take the models' variables alone from the checkpoint and begin a new run:
+                epoch 0, update 0, new optimizers; callbacks are not restored.
 
         Raises:
-            CheckpointError: The checkpoint is missing, damaged, or does not fit the task; or, at
-                the end, the newest checkpoint could not be written.
-            ConfigurationError: No limit is given, or the task lacks something.
+            CheckpointError: The checkpoint is missing, damaged, or does not fit the task, its
+                optimizers or its data; or, at the end, the newest checkpoint could not be written.
+            ConfigurationError: No limit is given, the checkpoint is beyond it, or the task lacks
+                something.
             DataError: The training data are empty or of the wrong kind.
             NonFiniteLossError: A loss became NaN or infinite; says at which update.
             TerminationRequested: SIGTERM came, or SIGUSR1 under SLURM: the window was finished and
@@ -239,7 +249,7 @@ class Trainer:
             )
         with (
             self.signals.installed(),
-            session(self, task, "fit", ckpt_path) as checkpoint,
+            session(self, task, "fit", ckpt_path, weights_only) as checkpoint,
             compute_scope(self),
         ):
             fit(self, task, checkpoint)

@@ -2,11 +2,16 @@
 
 import os
 import shutil
-from collections.abc import Container
+from collections.abc import Callable, Container
+from pathlib import Path
+from threading import RLock
 
-from lightning_tf.checkpoint.atomic_directory import OWNER
+from lightning_tf.checkpoint.atomic_directory import hidden_path, is_written_elsewhere
 
 SUFFIX = ".ckpt"
+
+NAMES_LOCK = RLock()  # held while names are chosen, and while one is checked and deleted
+_claimed: set[str] = set()  # paths that some writer of this process is about to write
 
 
 class CheckpointDirectory:
@@ -31,23 +36,44 @@ class CheckpointDirectory:
             reusable: Paths that may be replaced although they exist.
         """
         path, version = os.path.join(self.path, name + SUFFIX), 0
-        while self.versioned and os.path.lexists(path) and path not in reusable:
+        while self.versioned and _is_taken(path, reusable):
             version += 1
             path = os.path.join(self.path, f"{name}-v{version}{SUFFIX}")
         return path
 
-    def remove(self, path: str) -> None:
-        """Delete a checkpoint if it stands in this folder.
+    def claim_path(self, name: str, reusable: Container[str] = ()) -> str:
+        """Return a free path that no other writer of this process gets until it is released."""
+        with NAMES_LOCK:
+            path = self.free_path(name, reusable)
+            if self.versioned:  # otherwise writers may replace what others have written
+                _claimed.add(path)
+        return path
+
+    def release(self, *paths: str) -> None:
+        """Let others ask for paths again: what was claimed is written, or never will be."""
+        with NAMES_LOCK:
+            _claimed.difference_update(paths)
+
+    def remove(self, path: str, is_held: Callable[[str], bool] = lambda path: False) -> None:
+        """Delete a checkpoint if it stands in this folder and nobody else holds it.
+
+        Args:
+            path: The checkpoint.
+            is_held: Whether another writer keeps it.
 
         Raises:
             OSError: The disk refuses.
         """
-        inside = os.path.dirname(path) == self.path and path.endswith(SUFFIX)
-        if inside and os.path.isdir(path) and not os.path.islink(path):
-            # Renamed first: a process that is killed meanwhile leaves no half checkpoint.
-            doomed = self._hidden_path(path, "part")
+        if os.path.dirname(path) != self.path or not path.endswith(SUFFIX):
+            return
+
+        # Renamed first: a process that is killed meanwhile leaves no half checkpoint.
+        doomed = self._hidden_path(path, "part")
+        with NAMES_LOCK:  # else another writer could take the name after it was asked
+            if is_held(path) or os.path.islink(path) or not os.path.isdir(path):
+                return
             os.rename(path, doomed)
-            shutil.rmtree(doomed)
+        shutil.rmtree(doomed)
 
     def link(self, link: str, target: str) -> None:
         """Point a relative symbolic link at a checkpoint, replacing what stands there.
@@ -71,4 +97,10 @@ class CheckpointDirectory:
 
     def _hidden_path(self, path: str, kind: str) -> str:
         """Return a path beside another, named so that `atomic_directory.sweep` removes it."""
-        return os.path.join(self.path, f".{os.path.basename(path)}.{OWNER}.{kind}")
+        return str(hidden_path(Path(path), kind))
+
+
+def _is_taken(path: str, reusable: Container[str]) -> bool:
+    if path in _claimed or is_written_elsewhere(Path(path)):
+        return True
+    return os.path.lexists(path) and path not in reusable

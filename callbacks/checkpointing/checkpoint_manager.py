@@ -2,12 +2,15 @@
 
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from lightning_tf.callbacks.checkpointing.checkpoint_directory import CheckpointDirectory
+from lightning_tf.callbacks.checkpointing.checkpoint_directory import (
+    NAMES_LOCK,
+    CheckpointDirectory,
+)
 from lightning_tf.callbacks.checkpointing.top_k import TopK
 from lightning_tf.checkpoint.atomic_directory import sweep
 from lightning_tf.checkpoint.background_save import BackgroundSave
@@ -84,19 +87,32 @@ class CheckpointManager:
         self._best_elsewhere: tuple[str, float] | None = None  # the best one, in an older folder
         self._resumed_from = ""
         self._warned = False
-        self._writes = True
+        self._writer, self._writes = "", True
+        self._is_held_elsewhere: Callable[[str], bool] = lambda path: False
 
-    def open(self, path: str, resumed_from: str | None = None, *, writes: bool = True) -> None:
+    def open(
+        self,
+        path: str,
+        resumed_from: str | None = None,
+        *,
+        writer: str = "",
+        writes: bool = True,
+        is_held_elsewhere: Callable[[str], bool] = lambda path: False,
+    ) -> None:
         """Choose the folder.
 
         Args:
             path: The folder; the first checkpoint makes it.
             resumed_from: A checkpoint that must stay.
+            writer: The callback's key; each checkpoint holds it and the names that it was given.
             writes: Whether this process writes and deletes there; one of several workers does.
+            is_held_elsewhere: Whether another callback of the run keeps a checkpoint, which then
+                is not deleted; asked in the thread that deletes.
         """
         self.folder = CheckpointDirectory(path, self.versioned)
         self._resumed_from = os.path.realpath(resumed_from) if resumed_from else ""
-        self._writes = writes
+        self._writer, self._writes = writer, writes
+        self._is_held_elsewhere = is_held_elsewhere
 
         if writes:
             # Parts of checkpoints that a killed process was writing.
@@ -129,6 +145,12 @@ class CheckpointManager:
         ):
             return self._best_elsewhere
         return path, score
+
+    def holds(self, path: str) -> bool:
+        """Return whether it keeps a checkpoint, also one that it is writing; never waits."""
+        records = self._records
+        kept = path in records.scores or path in (records.last_path, records.interim)
+        return kept or path == os.path.realpath(records.last_path)
 
     # ---- state
 
@@ -204,7 +226,7 @@ class CheckpointManager:
 
         # The worst may have the same name: then it is replaced where it stands.
         dropped = {self.top.worst} if self.top.is_full else set()
-        path = self._open_folder().free_path(name, dropped - {self._resumed_from})
+        path = self._open_folder().claim_path(name, dropped - {self._resumed_from})
         return self._write(trainer, path, score)
 
     def save_unranked(self, trainer: Trainer, name: str, *, interim: bool = False) -> str:
@@ -219,7 +241,7 @@ class CheckpointManager:
             Its path; empty where it could not be written.
         """
         self.wait()
-        path = self._open_folder().free_path(name)
+        path = self._open_folder().claim_path(name)
         self._write(trainer, path, interim=interim)
         self.wait()
         return "" if self.failure else path
@@ -258,33 +280,49 @@ class CheckpointManager:
         """
         before = replace(self._records, scores=dict(self.top.scores))
         folder = self._open_folder()
-        dropped = [] if score is None else self.top.add(path, score)
-        last = folder.free_path(LAST_NAME, (before.last_path,)) if self.save_last else path
+        last = folder.claim_path(LAST_NAME, (before.last_path,)) if self.save_last else path
         interim_path = path if interim else ""
-        self._records = CheckpointRecords(self.top.scores, last, trainer.global_step, interim_path)
+        with NAMES_LOCK:  # nobody deletes what stands under these names from now on
+            dropped = [] if score is None else self.top.add(path, score)
+            self._records = CheckpointRecords(
+                self.top.scores, last, trainer.global_step, interim_path
+            )
         self._doomed = [old for old in (*dropped, before.interim) if old and old != path]
 
         try:
             state = trainer.snapshot(weights_only=self.weights_only)
         except BaseException:  # also Ctrl-C: nothing was written
             self._records, self.top.scores = before, before.scores
+            folder.release(path, last)
             raise
         self._records_on_failure = before
 
+        # One that was renamed or copied since no longer fits its name: "last" passes over it.
+        names = sorted({os.path.basename(p) for p in (path, last) if p})
+        state = state.including(written_by={"callback": self._writer, "names": names})
+
         # Runs in a thread: it may read the copy of the run, never the run itself.
         def work() -> None:
-            if path:
-                write_checkpoint(path, state)
-                # That one stands now, even if the last one fails.
-                self._records_on_failure = replace(self._records, last_path=before.last_path)
-            if self.save_last:
-                self._write_last(last, path, state)
-            self._remove(self._doomed, interim=before.interim)
+            try:
+                self._write_all(path, last, state, before)
+            finally:
+                folder.release(path, last)
 
         # Every worker helped to copy the run; the chief alone writes.
         if trainer.is_global_zero:
             self._saving = BackgroundSave(work)
+        else:
+            folder.release(path, last)
         return path or last
+
+    def _write_all(self, path: str, last: str, state: Snapshot, before: CheckpointRecords) -> None:
+        if path:
+            write_checkpoint(path, state)
+            # That one stands now, even if the last one fails.
+            self._records_on_failure = replace(self._records, last_path=before.last_path)
+        if self.save_last:
+            self._write_last(last, path, state)
+        self._remove(self._doomed, interim=before.interim)
 
     def _write_last(self, last: str, path: str, state: Snapshot) -> None:
         if self.save_last == "link" and path:
@@ -300,7 +338,7 @@ class CheckpointManager:
         for path in paths:
             try:
                 if path == interim or os.path.realpath(path) not in protected:
-                    self._open_folder().remove(path)
+                    self._open_folder().remove(path, self._is_held_elsewhere)
             except OSError as error:
                 self._warn(error)
 

@@ -39,7 +39,8 @@ class ModelCheckpoint(CheckpointCallback):
     measured on the very weights that are written: a checkpoint that is due between two measurements
     waits for the next one. Nothing is written twice at one update, in a sanity check or under
     `fast_dev_run`. The callback deletes only checkpoints that it wrote, in its folder, and never
-    the one that the run was resumed from.
+    the one that the run was resumed from or one that another ModelCheckpoint keeps. Where two of
+    them would write one name in one folder, the second one gets ``-v1``.
 
     Training waits for the copy to host memory only; the disk is written in the background, one
     checkpoint at a time. If the disk refuses, the callback warns once, older checkpoints stay and
@@ -166,6 +167,12 @@ class ModelCheckpoint(CheckpointCallback):
         """Return ``last.ckpt`` with `save_last`, else the newest; empty before the first."""
         return self._manager.last_path
 
+    def holds(self, path: str) -> bool:
+        """Return whether it keeps a checkpoint: another callback must not delete it."""
+        restored = self._restored  # until `on_fit_start`
+        known = (*restored.get("scores", ()), restored.get("last_model_path"))
+        return self._manager.holds(path) or path in known
+
     @property
     def state_key(self) -> str:
         """Return a key that differs by what is monitored and when checkpoints are due."""
@@ -205,7 +212,14 @@ class ModelCheckpoint(CheckpointCallback):
         self.dirpath = trainer.workers.broadcast(self.dirpath)
 
         resumed_from = trainer.ckpt_path if trainer.resumed else None
-        self._manager.open(str(self.dirpath), resumed_from, writes=trainer.is_global_zero)
+        others = [c for c in trainer.callbacks if isinstance(c, ModelCheckpoint) and c is not self]
+        self._manager.open(
+            str(self.dirpath),
+            resumed_from,
+            writer=self.state_key,
+            writes=trainer.is_global_zero,
+            is_held_elsewhere=lambda path: any(other.holds(path) for other in others),
+        )
 
         # The records name files of a folder, which is known only now.
         if self._restored:

@@ -1,6 +1,8 @@
 """AtomicDirectory: a directory that stands under its name whole, or not at all."""
 
 import contextlib
+import errno
+import itertools
 import os
 import re
 import shutil
@@ -8,11 +10,27 @@ import socket
 import uuid
 from pathlib import Path
 
-# Unique to this process, and readable: another process can tell whether its owner still lives.
-OWNER = f"{socket.gethostname()}~{os.getpid()}~{uuid.uuid4().hex[:8]}"
+PROCESS = uuid.uuid4().hex[:8]  # in containers, processes may share a host's name and a number
 LEFTOVER = re.compile(
-    r"\.(?P<name>.+)\.(?P<host>[^~]*)~(?P<pid>\d+)~(?P<nonce>\w+)\.(?P<kind>part|old)"
+    r"\.(?P<name>.+)\.(?P<host>[^~]*)~(?P<pid>\d+)~(?P<process>[^_]+)(?:_(?P<count>\d+))?"
+    r"\.(?P<kind>part|old)"
 )
+TAKEN = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR)  # a directory was renamed onto something
+_counter = itertools.count()
+
+
+def hidden_path(path: Path, kind: str) -> Path:
+    """Return a path beside another that no other writer has, of this process or another.
+
+    Another process can tell from it whether its owner still lives; `sweep` removes it then.
+
+    Args:
+        path: The final name.
+        kind: ``part`` of what is being written, ``old`` of what was whole.
+    """
+    # The number is asked for each time: a forked process has its parent's modules.
+    owner = f"{socket.gethostname()}~{os.getpid()}~{PROCESS}_{next(_counter)}"
+    return path.with_name(f".{path.name}.{owner}.{kind}")
 
 
 class AtomicDirectory:
@@ -36,8 +54,7 @@ class AtomicDirectory:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.beside = path.with_name(f".{path.name}.{OWNER}.part")
-        self._old = path.with_name(f".{path.name}.{OWNER}.old")
+        self.beside, self._old = hidden_path(path, "part"), hidden_path(path, "old")
 
     def __enter__(self) -> Path:
         """Make the directory beside the name and return it."""
@@ -61,18 +78,34 @@ class AtomicDirectory:
             shutil.rmtree(self.beside, ignore_errors=True)
 
     def _rename(self) -> None:
-        if not os.path.lexists(self.path):
-            os.rename(self.beside, self.path)
-            return
+        while not self._take_name():
+            pass  # another writer took it meanwhile: what it wrote is replaced as well
 
+    def _take_name(self) -> bool:
+        """Rename onto the final name; return False where another writer was faster."""
         # A directory cannot be renamed onto another one, so the old one goes aside first.
-        os.rename(self.path, self._old)
+        if os.path.lexists(self.path):
+            with contextlib.suppress(FileNotFoundError):  # another writer moved it
+                os.rename(self.path, self._old)
+
         try:
             os.rename(self.beside, self.path)
-        except BaseException:
-            os.rename(self._old, self.path)
-            raise
-        self._old.unlink() if self._old.is_symlink() else shutil.rmtree(self._old)
+        except BaseException as error:
+            with contextlib.suppress(OSError):  # where another writer's stands there by now
+                os.rename(self._old, self.path)
+            if not isinstance(error, OSError) or error.errno not in TAKEN:
+                raise
+            self._remove_old()
+            return False
+
+        self._remove_old()
+        return True
+
+    def _remove_old(self) -> None:
+        if self._old.is_symlink():
+            self._old.unlink()
+        elif self._old.exists():
+            shutil.rmtree(self._old)
 
 
 def locate(path: Path) -> Path:
@@ -96,6 +129,15 @@ def final_name(name: str) -> str:
     return match["name"] if match["kind"] == "old" else ""
 
 
+def is_written_elsewhere(path: Path) -> bool:
+    """Return whether another process that lives is about to take a name."""
+    return any(
+        match["kind"] == "part" and match["name"] == path.name and _may_live(match)
+        for _, match in _leftovers(path.parent)
+        if match["process"] != PROCESS
+    )
+
+
 def sweep(folder: Path) -> None:
     """Remove what killed processes of this machine left half done, and put back what they moved.
 
@@ -103,8 +145,7 @@ def sweep(folder: Path) -> None:
         folder: Holds directories that `AtomicDirectory` makes; may be missing.
     """
     for path, match in _leftovers(folder):
-        # Of another machine's process nobody here can say whether it lives.
-        if match["host"] != socket.gethostname() or _is_alive(match):
+        if _may_live(match):
             continue
 
         final = folder / match["name"]
@@ -126,9 +167,14 @@ def _is_old_of(match: re.Match[str], name: str) -> bool:
     return match["kind"] == "old" and match["name"] == name
 
 
+def _may_live(match: re.Match[str]) -> bool:
+    # Of another machine's process nobody here can say whether it lives.
+    return match["host"] != socket.gethostname() or _is_alive(match)
+
+
 def _is_alive(match: re.Match[str]) -> bool:
     if int(match["pid"]) == os.getpid():  # in a container every process may have the same number
-        return OWNER.endswith(f"~{match['nonce']}")
+        return match["process"] == PROCESS
     try:
         os.kill(int(match["pid"]), 0)
     except ProcessLookupError:

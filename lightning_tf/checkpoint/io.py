@@ -12,7 +12,7 @@ import platform
 import re
 import stat
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -26,7 +26,7 @@ from lightning_tf.exceptions import CheckpointError
 from lightning_tf.keras_internals import wrapped_variable
 from lightning_tf.version import __version__
 
-FORMAT = 3  # the only one that is read; one more whenever what is written changes
+FORMAT = 4  # the only one that is read; one more whenever what is written changes
 TENSORS_FILE = "state.safetensors"
 RUN_FILE = "run.json"
 SEAL_LENGTH = 85  # bytes of what `_seal` returns
@@ -55,6 +55,10 @@ class Snapshot:
         """
         text = json.dumps({"versions": _versions(), "saved_at": time.time(), **run})
         return cls(read_values(variables), text)
+
+    def including(self, **entries: Any) -> Self:
+        """Return the same snapshot with more plain data, such as where it is to be written."""
+        return replace(self, run=f"{self.run[:-1]}, {json.dumps(entries)[1:]}")
 
 
 @dataclass(frozen=True)
@@ -168,6 +172,17 @@ def assign_tensors(variables: dict[str, Any], tensors: dict[str, np.ndarray], wh
     Raises:
         CheckpointError: A name is missing or a shape differs.
     """
+    check_tensors(variables, tensors, where)
+    for name, variable in variables.items():
+        variable.assign(tf.cast(tensors[name], variable.dtype))
+
+
+def check_tensors(variables: dict[str, Any], tensors: dict[str, np.ndarray], where: str) -> None:
+    """Refuse tensors that do not fit variables of the same names.
+
+    Raises:
+        CheckpointError: A name is missing or a shape differs.
+    """
     for name, variable in variables.items():
         if name not in tensors:
             raise CheckpointError(f"{where} does not hold {name}; it was written by another task.")
@@ -175,9 +190,6 @@ def assign_tensors(variables: dict[str, Any], tensors: dict[str, np.ndarray], wh
             raise CheckpointError(
                 f"{where}: {name} has shape {tensors[name].shape}, the task's {variable.shape}."
             )
-
-    for name, variable in variables.items():
-        variable.assign(tf.cast(tensors[name], variable.dtype))
 
 
 def _array(variable: Any) -> np.ndarray:

@@ -6,6 +6,7 @@ import logging
 import os
 import re
 from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from lightning_tf.checkpoint.io import (
     read_run,
 )
 from lightning_tf.exceptions import CheckpointError, ConfigurationError
-from lightning_tf.hyperparameters import class_path, has_hparams, is_name_of
+from lightning_tf.hyperparameters import class_path, hparams_differences, is_name_of
 
 if TYPE_CHECKING:
     from lightning_tf.task import Task
@@ -29,6 +30,7 @@ log = logging.getLogger("lightning_tf")
 
 CheckpointPath = str | os.PathLike[str]
 
+MOST_SHOWN = 3  # of checkpoints that are passed over
 SCHEME = re.compile(r"([a-z]{2,}):(.+)")  # at least two letters: "c:" is a drive
 _sources: dict[str, Callable[[str, str], str]] = {}
 
@@ -51,20 +53,25 @@ def register_source(scheme: str, fetch: Callable[[str, str], str]) -> None:
 class CheckpointSearch:
     """Finds checkpoints for a Trainer and a task.
 
-    ``"last"`` is the newest whole checkpoint: of those that this Trainer's callbacks wrote, else of
-    those of the task's class that stand on the disk where its callbacks write, also from earlier
-    processes. A class that stood in another module when it was written is the same where its
-    arguments are, too. ``"best"`` is the best that the callbacks know of, else the best that the
-    newest one on the disk knows of.
+    ``"last"`` is the newest whole checkpoint of this run: of those that this Trainer's callbacks
+    wrote, else of those that stand on the disk where its callbacks write, also from earlier
+    processes. Of this run is what a ModelCheckpoint wrote, under the name that it still has, of the
+    task's class with equal hyperparameters. A class that stood in another module when it was
+    written is the same. ``"best"`` is the best that the callbacks know of, else the best that the
+    newest one of this run on the disk knows of.
 
     Args:
         trainer: Gives callbacks and loggers.
         task: Whose checkpoints are looked for.
+
+    Attributes:
+        passed_over: By path, why a checkpoint is not of this run.
     """
 
     def __init__(self, trainer: Trainer, task: Task) -> None:
         self._trainer = trainer
         self._task = task
+        self.passed_over: dict[str, str] = {}
         self._writers = [c for c in trainer.callbacks if isinstance(c, CheckpointCallback)]
 
     def __call__(self, ckpt_path: CheckpointPath) -> Checkpoint | None:
@@ -74,7 +81,7 @@ class CheckpointSearch:
             ckpt_path: A directory, ``"last"``, ``"best"``, or what a registered source knows.
 
         Returns:
-            The checkpoint; None for ``"last"`` where none was ever written.
+            The checkpoint; None for ``"last"`` where none of this run was ever written.
 
         Raises:
             CheckpointError: It is missing or damaged; for ``"last"``, every one is.
@@ -94,6 +101,20 @@ class CheckpointSearch:
         if scheme is None or scheme[1] not in _sources:
             return path
         return _sources[scheme[1]](scheme[2], self._trainer.default_root_dir)
+
+    def seen(self) -> str:
+        """Return what was found and how it differs, for a message; empty where there was nothing.
+
+        A run that is started again with one argument changed must learn that this is why.
+        """
+        if not self.passed_over:
+            return ""
+        shown = [f"{path} {why}" for path, why in list(self.passed_over.items())[:MOST_SHOWN]]
+        more = len(self.passed_over) - len(shown)
+        shown += [f"and {more} more"] if more else []
+        return (
+            f" What stands there is not of this run: {'; '.join(shown)}. To take it, give its path."
+        )
 
     def _last(self) -> Checkpoint | None:
         damaged: list[CheckpointError] = []
@@ -115,7 +136,8 @@ class CheckpointSearch:
         return None
 
     def _best(self) -> Checkpoint:
-        paths = [path for w in self._writers if (path := getattr(w, "best_model_path", ""))]
+        written = (getattr(writer, "best_model_path", "") for writer in self._writers)
+        paths = [path for path in written if path and self._is_of_task(path, read_run(path))]
         if not paths:  # a new process: what an earlier one's callbacks held for the best
             for newest in self._newest_first():
                 states = read_run(newest).get("callbacks", {}).values()
@@ -127,41 +149,89 @@ class CheckpointSearch:
         if not paths:
             raise ConfigurationError(
                 "ckpt_path='best': no callback of this Trainer has written a checkpoint, and there "
-                f"is none in {', '.join(self._folders()) or 'any folder'}; give a path."
+                f"is none of this run in {', '.join(self._folders()) or 'any folder'}; give a path."
+                f"{self.seen()}"
             )
         return read_checkpoint(paths[0])
 
     def _newest_first(self) -> Iterator[str]:
         """Yield what this Trainer wrote, then what stands on the disk; each once."""
-        written = [path for w in self._writers if (path := getattr(w, "last_model_path", ""))]
         seen: set[str] = set()
-        for path in (*written, *self._on_disk()):
+        for path in chain(self._written(), self._on_disk()):
             if os.path.realpath(path) not in seen:
                 seen.add(os.path.realpath(path))
                 yield path
 
-    def _on_disk(self) -> list[str]:
-        """Return the task's checkpoints in the writers' folders, newest first."""
+    def _written(self) -> Iterator[str]:
+        """Yield what this Trainer's callbacks wrote last, newest first, unless for another task."""
         dated: list[tuple[float, str]] = []
-        for path in {p for folder in self._folders() for p in _checkpoints_in(Path(folder))}:
+        for path in {getattr(writer, "last_model_path", "") for writer in self._writers} - {""}:
+            try:
+                run = read_run(path)
+            except CheckpointError:
+                dated.append((_written_at(path), path))  # `_last` says that it is damaged
+                continue
+            if self._is_of_task(path, run):
+                dated.append((run["saved_at"], path))
+        yield from (path for _, path in sorted(dated, reverse=True))
+
+    def _on_disk(self) -> Iterator[str]:
+        """Yield the run's checkpoints in the writers' folders, newest first."""
+        dated: list[tuple[float, str]] = []
+        fitting: list[tuple[float, str]] = []
+        paths = {p for folder in self._folders() for p in _checkpoints_in(Path(folder))}
+        for path in sorted(paths):
             try:
                 run = read_run(path)
             except CheckpointError:
                 dated.append((_written_at(path), path))  # `_last` says that it is damaged
                 continue
             # One without progress holds weights only: nothing to go on from.
-            if "progress" in run and self._wrote(run):
-                dated.append((run["saved_at"], path))
-        return [path for _, path in sorted(dated, reverse=True)]
+            if self._is_of_task(path, run) and self._has_its_name(path, run) and "progress" in run:
+                fitting.append((run["saved_at"], path))
 
-    def _wrote(self, run: dict[str, Any]) -> bool:
-        """Return whether the task's class wrote a checkpoint, wherever the class stood then."""
+        self._say_which(fitting)
+        yield from (path for _, path in sorted(dated + fitting, reverse=True))
+
+    def _say_which(self, fitting: list[tuple[float, str]]) -> None:
+        """Warn where nothing tells several runs apart but their folders."""
+        folders = sorted({os.path.dirname(path) for _, path in fitting})
+        if len(folders) > 1:
+            log.warning(
+                "%d runs of %s with equal hyperparameters have checkpoints, in %s: the newest is "
+                "taken, %s. Give a path to take another.",
+                len(folders),
+                type(self._task).__name__,
+                ", ".join(folders),
+                max(fitting)[1],
+            )
+
+    def _is_of_task(self, path: str, run: dict[str, Any]) -> bool:
+        """Return whether a checkpoint is of the task's class and hyperparameters; note why not."""
         cls, recorded = type(self._task), str(run.get("task"))
-        if recorded == class_path(cls):
-            return True
-        # The module of a script that ran is __main__, and classes move. Equal arguments tell such
-        # a class from another one of the same name.
-        return is_name_of(recorded, cls) and has_hparams(self._task.hparams, run.get("hparams"))
+        # The module of a script that ran is __main__, and classes move.
+        if recorded != class_path(cls) and not is_name_of(recorded, cls):
+            self.passed_over[path] = f"is of {recorded}, not of {class_path(cls)}"
+            return False
+
+        changes = hparams_differences(self._task.hparams, run.get("hparams"))
+        if changes:
+            self.passed_over[path] = f"has other hyperparameters: {', '.join(changes)}"
+        return not changes
+
+    def _has_its_name(self, path: str, run: dict[str, Any]) -> bool:
+        """Return whether a callback wrote a checkpoint under the name it has; note why not."""
+        written_by = run.get("written_by")
+        if not isinstance(written_by, dict):
+            self.passed_over[path] = "was written by no ModelCheckpoint"
+            return False
+
+        names = written_by.get("names", [])
+        if os.path.basename(path) not in names:
+            was = " and ".join(map(str, names))
+            self.passed_over[path] = f"was renamed or copied: it was written as {was}"
+            return False
+        return True
 
     def _folders(self) -> list[str]:
         return [folder for w in self._writers for folder in w.folders(self._trainer)]

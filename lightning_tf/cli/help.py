@@ -28,6 +28,10 @@ OPTIONS = {
     "--ckpt_path PATH": "a checkpoint's folder, last, or best",
 }
 MORE_OPTIONS = {
+    "fit": {
+        "--weights_only true": "begin a new run with the weights of --ckpt_path, which fit goes on "
+        "from otherwise",
+    },
     "predict": {
         "--output FOLDER": "where the files go; predictions in the run's folder",
         "--format FORMAT": "npz or csv",

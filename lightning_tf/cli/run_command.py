@@ -19,7 +19,8 @@ from lightning_tf.task import Task
 from lightning_tf.trainer import Trainer
 
 WRONG_USE, FAILED = 2, 1  # exit codes
-OF_THE_CALL = ("config", "ckpt_path", "output", "format", "quantize")  # not part of what is trained
+# Not part of what is trained.
+OF_THE_CALL = ("config", "ckpt_path", "weights_only", "output", "format", "quantize")
 
 
 class RunCommand:
@@ -78,7 +79,7 @@ class RunCommand:
         config = self._parser.dump(of_training, skip_unset=False, skip_validation=True)
         trainer.add_callback(ConfigWriter(config))
 
-        trainer.fit(built.task, ckpt_path=options.ckpt_path)
+        trainer.fit(built.task, ckpt_path=options.ckpt_path, weights_only=options.weights_only)
         _show(trainer.callback_metrics, options)
         if trainer.is_global_zero:
             print(f"written: {trainer.log_dir or trainer.default_root_dir}")
@@ -143,6 +144,8 @@ def _parser(command: str) -> Any:
 
     is_export = command == "export"
     parser.add_argument("--ckpt_path", type=str if is_export else str | None, required=is_export)
+    if command == "fit":
+        parser.add_argument("--weights_only", type=bool, default=False)
     if command == "predict":
         parser.add_argument("--output", type=str | None)
         parser.add_argument("--format", default="npz")

@@ -33,6 +33,10 @@ class LossScaler:
             "skipped_updates": self.skipped_updates,
         }
 
+    def initial(self) -> dict[str, float]:
+        """Return the values that they begin with, by the same names."""
+        return {"loss_scale": INITIAL_LOSS_SCALE, "finite_updates": 0, "skipped_updates": 0}
+
     # ---- in the graph
 
     def scale_loss(self, loss: tf.Tensor) -> tf.Tensor:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from lightning_tf.distribute.placement import Placement
@@ -23,6 +24,11 @@ from lightning_tf.optimizers.loss_scaler import LossScaler
 from lightning_tf.optimizers.multi_tensor_update import (
     has_multi_tensor_rule,
     use_multi_tensor_update,
+)
+from lightning_tf.optimizers.optimizer_record import (
+    configuration_of,
+    named_variables,
+    record_of,
 )
 from lightning_tf.optimizers.packed_slots import PackedSlots
 from lightning_tf.variables import optimizable_variables, trainable_variables
@@ -107,14 +113,31 @@ class NamedOptimizer:
 
     def state(self) -> dict[str, Any]:
         """Return every variable that a resumed run needs, by a stable name."""
-        # By position: a slot's own name holds its layer's, which differs between processes.
-        state: dict[str, Any] = {f"{i:04d}": v for i, v in enumerate(self.optimizer.variables)}
+        state = named_variables(self.optimizer)
         if self.loss_scaler is not None:
             state.update(self.loss_scaler.variables())
         if self.accumulator is not None:
-            positions = {id(v): i for i, v in enumerate(optimizable_variables(self.owner))}
-            state.update(self.accumulator.variables(positions))
+            state.update(self.accumulator.variables(self._positions()))
         return state
+
+    def initial_state(self) -> dict[str, Any]:
+        """Return the values with which what the Trainer adds to Keras' optimizer begins.
+
+        Of a checkpoint that was written between two updates nothing else can be missing: one that
+        did not accumulate has no sums, one in another precision no loss scale.
+        """
+        state: dict[str, Any] = {} if self.loss_scaler is None else self.loss_scaler.initial()
+        if self.accumulator is not None:
+            sums = self.accumulator.variables(self._positions())
+            state |= {name: np.zeros(total.shape) for name, total in sums.items()}
+        return state
+
+    def record(self) -> dict[str, Any]:
+        """Return what a checkpoint says of it: its class, its slots, its configuration."""
+        return record_of(self.optimizer)
+
+    def _positions(self) -> dict[int, int]:
+        return {id(v): i for i, v in enumerate(optimizable_variables(self.owner))}
 
     @contextmanager
     def pack_slots(self, slots: PackedSlots) -> Iterator[None]:
@@ -246,6 +269,7 @@ def _take_over(optimizer: Any) -> tuple[Any, Clipping | None, int]:
         raise ConfigurationError(
             f"configure_optimizers gave {optimizer!r}; return keras optimizers, one or a dict."
         )
+    configuration_of(optimizer)  # before anything is taken off it
 
     clipping = None
     for attribute, algorithm in (

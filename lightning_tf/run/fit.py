@@ -32,7 +32,8 @@ def fit(trainer: Trainer, task: Task, checkpoint: Checkpoint | None) -> None:
     Args:
         trainer: Inside a session.
         task: What to train.
-        checkpoint: The checkpoint to go on from, or None.
+        checkpoint: The checkpoint to go on from, or None. Where the fit is not resumed, only its
+            weights are taken.
     """
     hooks = trainer.hooks
     first = upcoming_epoch(trainer, task)
@@ -40,6 +41,8 @@ def fit(trainer: Trainer, task: Task, checkpoint: Checkpoint | None) -> None:
 
     # The models come first: optimizers are made for their variables.
     build_models(trainer, task, TRAIN.step, first.element_spec)
+    if not trainer.resumed:
+        run_state.load_weights(task, checkpoint)
     validation = _validation(trainer, task)
     loop = FitLoop(trainer, task, trainer.state.begin_training(trainer, task), validation)
     trainer.state.begin_fit(loop)
@@ -49,7 +52,7 @@ def fit(trainer: Trainer, task: Task, checkpoint: Checkpoint | None) -> None:
     loop.prepare(first)
     hooks("on_optimizers_configured")
 
-    if checkpoint is not None:
+    if checkpoint is not None and trainer.resumed:
         # Some metrics make their variables when they are traced, and only a traced step tells all
         # that it uses; these are restored too.
         loop.compile(first.element_spec)

@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from lightning_tf.checkpoint.io import RUN_FILE, Checkpoint, Snapshot, assign_tensors
+from lightning_tf.checkpoint.io import Checkpoint, Snapshot, assign_tensors, check_tensors
 from lightning_tf.distribute.sync_on_read import SyncOnRead, adapt_tensors, metric_state
 from lightning_tf.exceptions import CheckpointError
 from lightning_tf.hyperparameters import checked_state, class_path
 from lightning_tf.keras_internals import global_seed_generator
+from lightning_tf.run.resume_checks import (
+    ANEW,
+    check_data,
+    check_optimizers,
+    data_facts,
+    optimizer_tensors,
+    plain_data_of,
+)
 from lightning_tf.seed import random_state, restore_random_state
 from lightning_tf.variables import held_metrics, named_weights
 
@@ -38,6 +46,8 @@ def take_snapshot(trainer: Trainer, task: Task, *, weights_only: bool) -> Snapsh
     if weights_only or trainer.training is None:
         return Snapshot.of(_weights(trainer, task) if trainer.is_global_zero else {}, run)
 
+    run["optimizers"] = {k: o.record() for k, o in trainer.training.optimizers.items()}
+    run["data"] = data_facts(trainer, task)
     run["progress"] = trainer.progress.state_dict()
     run["means"] = {} if trainer.training.means is None else trainer.training.means.state()
     run["metrics"] = {"latest": trainer.callback_metrics, "steps": trainer.metric_steps}
@@ -59,7 +69,9 @@ def refuse_unless_whole(checkpoint: Checkpoint) -> None:
         CheckpointError: It holds weights only.
     """
     if "progress" not in checkpoint.run:
-        raise CheckpointError(f"{checkpoint.path} holds weights only; fit cannot resume from it.")
+        raise CheckpointError(
+            f"{checkpoint.path} holds weights only; fit cannot resume from it: {ANEW}."
+        )
 
 
 def continue_runs(trainer: Trainer, checkpoint: Checkpoint) -> None:
@@ -84,20 +96,29 @@ def resume(trainer: Trainer, task: Task, checkpoint: Checkpoint) -> None:
     """Put a whole run back: variables, positions, running values, callbacks, generators.
 
     Raises:
-        CheckpointError: The checkpoint is of another task or of other callbacks, or its plain data
-            make no sense.
+        CheckpointError: The checkpoint is of another task, of other optimizers, data or callbacks,
+            or its plain data make no sense.
     """
     run = checkpoint.run
+    optimizers = {} if trainer.training is None else trainer.training.optimizers
+
+    # All that can be refused is refused before anything is assigned; the task first, as what is of
+    # another task differs in all the rest, too.
+    check_tensors(_weights(trainer, task), checkpoint.tensors, checkpoint.path)
+    check_optimizers(optimizers, checkpoint)
+    check_data(trainer, task, checkpoint)
+
     variables = everything(trainer, task)
     _check_callbacks(variables, checkpoint)
     if "keras.global_seed_generator" not in checkpoint.tensors:
         # Something else in this process drew; the run that was saved had not.
         variables.pop("keras.global_seed_generator", None)
 
-    tensors = adapt_tensors(variables, checkpoint.tensors)
+    tensors = {**checkpoint.tensors, **optimizer_tensors(optimizers, checkpoint)}
+    tensors = adapt_tensors(variables, tensors)
     assign_tensors(variables, tensors, checkpoint.path)
 
-    try:
+    with plain_data_of(checkpoint):
         trainer.progress.load_state_dict(run["progress"])
         if run["means"] and trainer.training is not None and trainer.training.means is not None:
             trainer.training.means.load_state(run["means"])
@@ -107,10 +128,6 @@ def resume(trainer: Trainer, task: Task, checkpoint: Checkpoint) -> None:
                 callback.load_state_dict(run["callbacks"][callback.state_key])
         # Last: nothing that takes its state back may draw from the generators afterwards.
         restore_random_state(run["random"])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise CheckpointError(
-            f"{checkpoint.path}: its {RUN_FILE} is not what this version writes: {error!r}"
-        ) from error
 
 
 def load_weights(task: Task, checkpoint: Checkpoint | None) -> None:

@@ -22,6 +22,7 @@ from lightning_tf.exceptions import (
 from lightning_tf.loops.training_data import data_of
 from lightning_tf.precision import use_policy
 from lightning_tf.run import run_state
+from lightning_tf.run.resume_checks import check_limits
 from lightning_tf.seed import get_last_seed, seed_everything
 from lightning_tf.task import Task, load_task_state
 
@@ -33,7 +34,11 @@ log = logging.getLogger("lightning_tf")
 
 @contextmanager
 def session(
-    trainer: Trainer, task: Any, entry_point: str, ckpt_path: CheckpointPath | None
+    trainer: Trainer,
+    task: Any,
+    entry_point: str,
+    ckpt_path: CheckpointPath | None,
+    weights_only: bool = False,
 ) -> Iterator[Checkpoint | None]:
     """Do what comes before and after the work of an entry point; give the checkpoint asked for.
 
@@ -45,12 +50,15 @@ def session(
         task: What it shall drive.
         entry_point: fit, validate, test or predict.
         ckpt_path: A checkpoint's directory, ``"last"``, ``"best"``, or None.
+        weights_only: Whether fit begins a new run with the checkpoint's weights.
     """
     _check(task, entry_point)
     trainer.state.attach(trainer, task, entry_point)
+    if weights_only:
+        _check_begins_anew(trainer, ckpt_path)
     try:
         # First: a checkpoint that does not fit must cost nothing.
-        checkpoint = _read_checkpoint(trainer, task, entry_point, ckpt_path)
+        checkpoint = _read_checkpoint(trainer, task, entry_point, ckpt_path, weights_only)
         _set_up(trainer, task, entry_point)
 
         with suppress(GeneratorExit):  # whoever iterated predictions has seen enough
@@ -102,51 +110,76 @@ def _check(task: Any, entry_point: str) -> None:
         )
 
 
+def _check_begins_anew(trainer: Trainer, ckpt_path: CheckpointPath | None) -> None:
+    if ckpt_path is None:
+        raise ConfigurationError("weights_only=True needs ckpt_path: whose weights to take.")
+    if trainer.global_step or trainer.batch_idx:  # its callbacks count what they have seen
+        raise ConfigurationError(
+            f"weights_only=True begins a new run, and this Trainer has trained the task for "
+            f"{trainer.global_step} updates; make another Trainer."
+        )
+
+
 def _read_checkpoint(
-    trainer: Trainer, task: Task, entry_point: str, ckpt_path: CheckpointPath | None
+    trainer: Trainer,
+    task: Task,
+    entry_point: str,
+    ckpt_path: CheckpointPath | None,
+    weights_only: bool,
 ) -> Checkpoint | None:
     """Read and verify the checkpoint before anything is prepared, made or written."""
     if ckpt_path is None:
         return None
 
-    checkpoint = _search(trainer, task, ckpt_path)
+    checkpoint, seen = _search(trainer, task, ckpt_path)
     if checkpoint is None:
         if entry_point != "fit":
             raise ConfigurationError(
-                f"ckpt_path={ckpt_path!r}: no checkpoint of this task was ever written."
+                f"ckpt_path={ckpt_path!r}: no checkpoint of this run was ever written.{seen}"
             )
-        log.warning("ckpt_path='last': there is no checkpoint yet; training starts anew.")
+        log.warning(
+            "ckpt_path='last': there is no checkpoint of this run yet; training starts anew.%s",
+            seen,
+        )
         return None
 
-    trainer.status.note_checkpoint(checkpoint.path)
+    trainer.status.note_checkpoint(checkpoint.path, weights_only)
     if trainer.resumed:
         run_state.refuse_unless_whole(checkpoint)
+        check_limits(trainer, checkpoint)
+        log.info("fit goes on from %s.", checkpoint.path)
         run_state.continue_runs(trainer, checkpoint)
     load_task_state(task, checkpoint.run, checkpoint.path)
     return checkpoint
 
 
-def _search(trainer: Trainer, task: Task, ckpt_path: CheckpointPath) -> Checkpoint | None:
-    """Look for a checkpoint; the chief does, and other workers read what it finds."""
+def _search(
+    trainer: Trainer, task: Task, ckpt_path: CheckpointPath
+) -> tuple[Checkpoint | None, str]:
+    """Look for a checkpoint; the chief does, and other workers read what it finds.
+
+    Returns:
+        The checkpoint, and what was passed over.
+    """
     workers, checkpoint, failure = trainer.workers, None, None
+    search = CheckpointSearch(trainer, task)
     if workers.is_chief:
         try:
-            checkpoint = CheckpointSearch(trainer, task)(ckpt_path)
+            checkpoint = search(ckpt_path)
         except (CheckpointError, ConfigurationError) as error:
             failure = error
 
     # Waits for the chief, which waits for the save under way.
-    path, problem = workers.broadcast(
-        [None if checkpoint is None else os.path.abspath(checkpoint.path), failure and str(failure)]
-    )
+    where = None if checkpoint is None else os.path.abspath(checkpoint.path)
+    path, problem, seen = workers.broadcast([where, failure and str(failure), search.seen()])
 
     if failure is not None:
         raise failure
     if problem is not None:
         raise CheckpointError(f"the chief refuses ckpt_path={os.fspath(ckpt_path)!r}: {problem}")
     if workers.is_chief or path is None:
-        return checkpoint
-    return read_checkpoint(path)
+        return checkpoint, seen
+    return read_checkpoint(path), seen
 
 
 def _set_up(trainer: Trainer, task: Task, entry_point: str) -> None:

@@ -35,10 +35,10 @@ class RunStatus:
     window_start_step: int = 0
     validation_due: bool = False
 
-    def note_checkpoint(self, path: str) -> None:
-        """Note which checkpoint was read; a fit goes on from it."""
+    def note_checkpoint(self, path: str, weights_only: bool) -> None:
+        """Note which checkpoint was read; a fit goes on from it, unless it takes weights only."""
         self.ckpt_path = path
-        self.resumed = self.entry_point == "fit"
+        self.resumed = self.entry_point == "fit" and not weights_only
 
     def share_log_dir(self, folder: str | None) -> None:
         """Note the chief's log folder."""

@@ -1,5 +1,6 @@
 import logging
 import os
+import shutil
 import subprocess
 import sys
 from importlib import import_module
@@ -9,9 +10,10 @@ from helpers.boring import BoringTask, NumberData, NumberTask, quiet
 from helpers.paths import SEARCHED
 
 from lightning_tf import Trainer
+from lightning_tf.callback import CheckpointCallback
 from lightning_tf.callbacks import CSVLogger, ModelCheckpoint
 from lightning_tf.checkpoint import search as checkpoint_search
-from lightning_tf.checkpoint.io import RUN_FILE, TENSORS_FILE
+from lightning_tf.checkpoint.io import RUN_FILE, TENSORS_FILE, read_run
 from lightning_tf.exceptions import CheckpointError, ConfigurationError
 
 
@@ -63,7 +65,7 @@ def test_last_starts_anew_and_says_so_where_nothing_was_ever_written(tmp_path, c
         first = trained(tmp_path, 1, "last")
     assert not first.resumed
     assert first.global_step == 2
-    assert "there is no checkpoint yet" in caplog.text
+    assert "there is no checkpoint of this run yet" in caplog.text
 
 
 def test_last_falls_back_to_the_newest_whole_one_and_says_so(tmp_path, caplog):
@@ -100,6 +102,7 @@ import sys
 from helpers.boring import NumberData, NumberTask, quiet
 
 from lightning_tf import Trainer
+from lightning_tf.callback import CheckpointCallback
 
 
 class Rows(NumberData):
@@ -161,7 +164,7 @@ class Writes(Reads):
         (Reads, "old.place", 5, 1, True),  # learned by the run, asked for by nobody
         (Reads, "old.place", None, 2, False),
         (Writes, "old.place", None, 1, False),
-        (Reads, Reads.__module__, None, 2, True),
+        (Reads, Reads.__module__, None, 2, False),
     ],
     ids=["moved", "learned", "other arguments", "other name", "the same class, other arguments"],
 )
@@ -202,9 +205,9 @@ def test_last_of_a_folder_that_was_named_is_looked_for_there_alone(tmp_path):
 def test_last_is_what_a_killed_process_had_moved_away(tmp_path):
     trained(tmp_path, 1)
     folder = tmp_path / "checkpoints"
-    (folder / "epoch=0-step=2.ckpt").rename(folder / ".last.ckpt.elsewhere~1~00.old")
+    (folder / "epoch=0-step=2.ckpt").rename(folder / ".epoch=0-step=2.ckpt.elsewhere~1~00.old")
     again = trained(tmp_path, 2, "last")
-    assert again.ckpt_path.endswith("last.ckpt")
+    assert again.ckpt_path.endswith("epoch=0-step=2.ckpt")
 
 
 @pytest.mark.parametrize("ckpt_path", ["best", "last"])
@@ -262,3 +265,149 @@ def test_a_registered_source_fetches_what_its_scheme_names(tmp_path, monkeypatch
 def test_a_path_with_an_unknown_scheme_is_a_path(tmp_path):
     with pytest.raises(CheckpointError, match=r"other:digits is no checkpoint"):
         trained(tmp_path, 1, "other:digits")
+
+
+# ---- of this run, and no other
+
+
+def fit_reads(root, epochs, units=1, ckpt_path=None, callbacks=(), **arguments):
+    own = {"enable_checkpointing": True, "default_root_dir": root, "callbacks": [*callbacks]}
+    trainer = Trainer(**{**quiet(max_epochs=epochs), **own, **arguments})
+    trainer.fit(Reads(NumberData([1, 1], held_out=[1]), units=units), ckpt_path=ckpt_path)
+    return trainer
+
+
+def test_last_is_of_the_run_with_equal_arguments_among_newer_ones(tmp_path):
+    first = fit_reads(tmp_path, 1, units=1, logger=CSVLogger())
+    fit_reads(tmp_path, 3, units=2, logger=CSVLogger())
+    again = fit_reads(tmp_path, 2, units=1, ckpt_path="last", logger=CSVLogger())
+    assert again.ckpt_path == first.checkpoint_callback.last_model_path
+    assert again.log_dir == first.log_dir
+
+
+def test_last_says_what_it_saw_and_how_that_differs_where_nothing_fits(tmp_path, caplog):
+    fit_reads(tmp_path, 1, units=1)
+    with caplog.at_level(logging.WARNING, "lightning_tf"):
+        again = fit_reads(tmp_path, 1, units=2, ckpt_path="last")
+    assert not again.resumed
+    assert "training starts anew" in caplog.text
+    assert "epoch=0-step=2.ckpt has other hyperparameters: units 1 -> 2" in caplog.text
+
+
+@pytest.mark.parametrize("ckpt_path", ["best", "last"])
+def test_evaluation_says_what_it_saw_where_nothing_fits(tmp_path, ckpt_path):
+    fit_reads(tmp_path, 1, units=1)
+    again = Trainer(**{**quiet(default_root_dir=tmp_path), "enable_checkpointing": True})
+    with pytest.raises(ConfigurationError, match=r"other hyperparameters: units 1 -> 2.*its path"):
+        again.validate(Reads(NumberData([1], held_out=[1]), units=2), ckpt_path=ckpt_path)
+
+
+def test_a_trainer_does_not_take_for_another_task_what_it_wrote(tmp_path):
+    trainer = fit_reads(tmp_path, 1, units=1)
+    other = Reads(NumberData([1, 1], held_out=[1]), units=2)
+    for ckpt_path in ("last", "best"):
+        with pytest.raises(ConfigurationError, match="units 1 -> 2"):
+            trainer.validate(other, ckpt_path=ckpt_path)
+
+
+def hand_copy(folder, written):
+    shutil.copytree(written, folder / "copy.ckpt")
+    return "copy.ckpt was renamed or copied: it was written as epoch=0-step=2.ckpt"
+
+
+def renamed(folder, written):
+    os.rename(written, folder / "mine.ckpt")
+    return "mine.ckpt was renamed or copied"
+
+
+def saved_by_hand(folder, written):
+    fit_reads(folder.parent / "other", 1).save_checkpoint(folder / "hand.ckpt")
+    return "hand.ckpt was written by no ModelCheckpoint"
+
+
+def of_another_class(folder, written):
+    trained(folder.parent, 5, kind=ByStep, callbacks=[ModelCheckpoint(folder)])
+    return f"is of {ByStep.__module__}.ByStep, not of {Reads.__module__}.Reads"
+
+
+STRANGERS = [hand_copy, renamed, saved_by_hand, of_another_class]
+
+
+@pytest.mark.parametrize("stranger", STRANGERS, ids=lambda f: f.__name__)
+def test_last_never_takes_a_stranger(tmp_path, stranger, caplog):
+    folder = tmp_path / "saved"
+    written = fit_reads(tmp_path, 1, callbacks=[ModelCheckpoint(folder)])
+    said = stranger(folder, written.checkpoint_callback.last_model_path)
+    shutil.rmtree(written.checkpoint_callback.last_model_path, ignore_errors=True)
+    with caplog.at_level(logging.WARNING, "lightning_tf"):
+        again = fit_reads(tmp_path, 1, ckpt_path="last", callbacks=[ModelCheckpoint(folder)])
+    assert not again.resumed
+    assert said in caplog.text
+
+
+@pytest.mark.parametrize("stranger", [hand_copy, saved_by_hand, of_another_class])
+def test_last_is_the_runs_own_beside_newer_strangers(tmp_path, stranger):
+    folder = tmp_path / "saved"
+    saves = ModelCheckpoint(folder, save_last=True, save_top_k=0)
+    fit_reads(tmp_path, 1, callbacks=[saves])
+    stranger(folder, saves.last_model_path)
+    again = fit_reads(tmp_path, 2, ckpt_path="last", callbacks=[ModelCheckpoint(folder)])
+    assert again.ckpt_path == str(folder / "last.ckpt")
+
+
+def test_every_kind_of_name_that_a_callback_writes_is_its_own(tmp_path):
+    """Versions, links and fixed names too."""
+    given = [
+        ModelCheckpoint(filename="fixed", save_last="link", monitor="val_loss"),
+        ModelCheckpoint(filename="fixed", every_n_train_steps=1, save_last=True),
+    ]
+    fit_reads(tmp_path, 2, callbacks=given)
+    folder = tmp_path / "checkpoints"
+    assert len(os.listdir(folder)) == 4
+    for name in os.listdir(folder):
+        assert os.path.basename(name) in read_run(folder / name)["written_by"]["names"]
+
+
+def test_a_folder_that_was_moved_as_a_whole_is_found(tmp_path):
+    fit_reads(tmp_path / "before", 1)
+    shutil.move(tmp_path / "before", tmp_path / "after")
+    assert fit_reads(tmp_path / "after", 2, ckpt_path="last").resumed
+
+
+def test_of_two_equal_runs_the_newest_is_taken_and_said(tmp_path, caplog):
+    fit_reads(tmp_path, 2, logger=CSVLogger())
+    second = fit_reads(tmp_path, 1, logger=CSVLogger())
+    newest = second.checkpoint_callback.last_model_path
+    with caplog.at_level(logging.WARNING, "lightning_tf"):
+        again = fit_reads(tmp_path, 2, ckpt_path="last", logger=CSVLogger())
+    assert again.ckpt_path == newest
+    assert "2 runs of Reads with equal hyperparameters" in caplog.text
+    assert f"the newest is taken, {newest}" in caplog.text
+
+
+def test_last_is_the_newest_of_what_several_callbacks_of_a_trainer_wrote(tmp_path):
+    rare = ModelCheckpoint(every_n_epochs=2)
+    often = ModelCheckpoint(every_n_train_steps=1, save_top_k=-1)
+    trainer = fit_reads(tmp_path, 3, callbacks=[rare, often])
+    assert rare.last_model_path != often.last_model_path
+    trainer.max_epochs = 4
+    trainer.fit(trainer.task, ckpt_path="last")
+    assert trainer.ckpt_path == str(tmp_path / "checkpoints" / "epoch=2-step=6.ckpt")
+
+
+class OwnWriter(CheckpointCallback):
+    """A user's own callback that writes at the end of a fit."""
+
+    def __init__(self, path):
+        self.last_model_path, self.path = "", path
+
+    def on_train_end(self, trainer, task):
+        trainer.save_checkpoint(self.path)
+        self.last_model_path = str(self.path)
+
+
+def test_last_is_what_a_callback_of_the_users_own_wrote(tmp_path):
+    trainer = fit_reads(tmp_path, 1, callbacks=[OwnWriter(tmp_path / "own")])
+    trainer.max_epochs = 2
+    trainer.fit(trainer.task, ckpt_path="last")
+    assert trainer.ckpt_path == str(tmp_path / "own")

@@ -1,0 +1,217 @@
+"""Whether a checkpoint fits a run that shall go on from it, and what is said where it does not."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lightning_tf.checkpoint.io import RUN_FILE, Checkpoint
+from lightning_tf.checks import is_number
+from lightning_tf.data.indexed_data import IndexedData
+from lightning_tf.exceptions import CheckpointError, ConfigurationError
+from lightning_tf.hyperparameters import plain
+from lightning_tf.loops.limits import limited
+from lightning_tf.loops.training_data import data_of, training_dataset
+from lightning_tf.optimizers.optimizer_record import (
+    RATE,
+    configuration_changes,
+    describe,
+    fits,
+    rate_changed,
+)
+from lightning_tf.stage import TRAIN
+
+if TYPE_CHECKING:
+    from lightning_tf.optimizers.named_optimizer import NamedOptimizer
+    from lightning_tf.task import Task
+    from lightning_tf.trainer import Trainer
+
+log = logging.getLogger("lightning_tf")
+
+BATCHES, ACCUMULATION = "batches of an epoch", "accumulate_grad_batches"
+ANEW = "begin a new run with its weights: fit(task, ckpt_path=..., weights_only=True)"
+
+
+@contextmanager
+def plain_data_of(checkpoint: Checkpoint) -> Iterator[None]:
+    """Name the file where its plain data make no sense.
+
+    Raises:
+        CheckpointError: Something in them is missing or of another kind.
+    """
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise CheckpointError(
+            f"{checkpoint.path}: its {RUN_FILE} is not what this version writes: {error!r}"
+        ) from error
+
+
+# ---- how far it is
+
+
+def check_limits(trainer: Trainer, checkpoint: Checkpoint) -> None:
+    """Refuse a checkpoint beyond max_epochs or max_steps; warn of one that stands at the limit.
+
+    Raises:
+        ConfigurationError: It is beyond; names both.
+    """
+    with plain_data_of(checkpoint):
+        progress = checkpoint.run["progress"]
+        epoch = int(progress["epoch"]) + bool(progress["epoch_closed"])
+        step = int(progress["global_step"])
+
+    for what, limit_name, reached in (
+        ("epoch", "max_epochs", epoch),
+        ("update", "max_steps", step),
+    ):
+        limit = getattr(trainer, limit_name)
+        if limit is None or reached < limit:
+            continue
+
+        text = f"{checkpoint.path} is at {what} {reached} and {limit_name} is {limit}"
+        remedy = "leave fast_dev_run out" if trainer.fast_dev_run else f"raise {limit_name}"
+        if reached > limit:
+            raise ConfigurationError(f"{text}: it is beyond the end; {remedy}, or {ANEW}.")
+        log.warning("%s: nothing to train; %s.", text, remedy)
+
+
+# ---- the data
+
+
+def data_facts(trainer: Trainer, task: Task) -> dict[str, Any]:
+    """Return what exactness rests on beside variables, as plain data; None where it is unknown."""
+    data, loop = data_of(task), trainer.state.fit_loop
+    splits = data.splits if isinstance(data, IndexedData) else None
+    facts = {
+        "data": type(data).__name__,
+        "batch_size": data.batch_size,
+        "seed": data.order_seed,
+        "split_seed": data.split_seed,
+        BATCHES: trainer.num_training_batches if loop is None else loop.length,
+        "training examples": len(splits["train"].indices) if splits and "train" in splits else None,
+        ACCUMULATION: trainer.accumulate_grad_batches,
+    }
+    return {name: plain(value) for name, value in facts.items()}
+
+
+def check_data(trainer: Trainer, task: Task, checkpoint: Checkpoint) -> None:
+    """Compare the data with those of the run that wrote a checkpoint.
+
+    Between epochs nothing is lost or doubled by other data, so they are said and taken.
+
+    Raises:
+        CheckpointError: The checkpoint stands inside an epoch, which other data would not complete.
+    """
+    with plain_data_of(checkpoint):
+        was, precision = dict(checkpoint.run["data"]), str(checkpoint.run["precision"])
+        progress = checkpoint.run["progress"]
+        epoch, batch, closed = (progress[name] for name in ("epoch", "batch", "epoch_closed"))
+
+    now = data_facts(trainer, task)
+    now[ACCUMULATION] = trainer.state.accumulation.at(epoch)
+    changes = _changes(was, now)
+    if BATCHES in changes:  # the number may depend on the epoch
+        dataset = training_dataset(trainer, task, epoch)
+        now[BATCHES] = limited(trainer, TRAIN, dataset)[1]
+        changes = _changes(was, now)
+
+    if changes and batch and not closed:
+        lost = "its updates would be of other batches"
+        if changes.keys() - {ACCUMULATION}:
+            lost = "examples would come twice or never"
+        raise CheckpointError(
+            f"{checkpoint.path} stands inside epoch {epoch}, after batch {batch}, and "
+            f"{_said(changes)}: {lost}. Give the values that it was written with, resume from a "
+            f"checkpoint of an epoch's end, or {ANEW}."
+        )
+
+    changes |= _changes({"precision": precision}, {"precision": trainer.precision})
+    if changes:
+        log.warning(
+            "%s: %s. Training goes on so; it is no longer the run that was never interrupted.",
+            checkpoint.path,
+            _said(changes),
+        )
+
+
+def _changes(was: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    known = {name: (was.get(name), value) for name, value in now.items()}
+    return {n: (a, b) for n, (a, b) in known.items() if None not in (a, b) and a != b}
+
+
+def _said(changes: Mapping[str, tuple[Any, Any]]) -> str:
+    return ", ".join(f"{name} was {was}, is {now}" for name, (was, now) in changes.items())
+
+
+# ---- the optimizers
+
+
+def check_optimizers(optimizers: Mapping[str, NamedOptimizer], checkpoint: Checkpoint) -> None:
+    """Refuse other optimizers than those that a checkpoint holds; say how the same ones changed.
+
+    Raises:
+        CheckpointError: The names, a class or the slots differ; names both.
+    """
+    recorded, path = checkpoint.run["optimizers"], checkpoint.path
+    if optimizers.keys() != recorded.keys():
+        raise CheckpointError(
+            f"{path} holds {_named(recorded)}, and configure_optimizers gives "
+            f"{_named(optimizers)}: configure those of the checkpoint; or {ANEW}."
+        )
+
+    for name, optimizer in optimizers.items():
+        record, before = optimizer.record(), recorded[name]
+        with plain_data_of(checkpoint):
+            changes = configuration_changes(before["config"], record["config"])
+            is_same = fits(record, before)
+        if not is_same:
+            raise CheckpointError(
+                f"{path}: {_label(name)} was {describe(before)} and is {describe(record)}: "
+                f"configure the one of the checkpoint; or {ANEW}."
+            )
+
+        if changes:
+            log.warning(
+                "%s: %s goes on as it is configured now: %s.",
+                path,
+                _label(name),
+                ", ".join(changes),
+            )
+
+
+def optimizer_tensors(
+    optimizers: Mapping[str, NamedOptimizer], checkpoint: Checkpoint
+) -> dict[str, np.ndarray]:
+    """Return the tensors that a checkpoint gives to optimizers, by their names in it.
+
+    The recorded learning rate is one that a callback may have moved, so it holds, unless another
+    one is configured now. What the checkpoint lacks begins as in a new run.
+    """
+    tensors: dict[str, Any] = {}
+    for name, optimizer in optimizers.items():
+        before, now = checkpoint.run["optimizers"][name]["config"], optimizer.record()["config"]
+        own = optimizer.initial_state()
+        if is_number(now.get(RATE)):  # a schedule is no variable
+            own[RATE] = now[RATE]
+
+        own = {f"optimizer.{name}.{key}": value for key, value in own.items()}
+        kept = set(checkpoint.tensors)
+        if rate_changed(before, now):
+            kept.discard(f"optimizer.{name}.{RATE}")
+        tensors |= {key: np.asarray(value) for key, value in own.items() if key not in kept}
+    return tensors
+
+
+def _label(name: str) -> str:
+    return f"optimizer {name!r}" if name else "the optimizer"
+
+
+def _named(names: Mapping[str, Any]) -> str:
+    if [*names] == [""]:
+        return "a single optimizer"
+    return f"optimizers {', '.join(map(repr, names))}"
