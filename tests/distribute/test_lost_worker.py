@@ -1,5 +1,6 @@
 """What becomes of a run on several workers that is killed, asked to end, or broken on one."""
 
+import logging
 import os
 import re
 import signal
@@ -8,6 +9,7 @@ import time
 import numpy as np
 import pytest
 from helpers.on_workers import run, start
+from helpers.worker_cases import training
 
 pytestmark = [pytest.mark.distributed, pytest.mark.slow]  # some wait for a heartbeat of 20 s
 
@@ -90,3 +92,21 @@ def test_an_error_of_one_worker_ends_the_other(tmp_path):
     assert time.monotonic() - began < 60
     assert "[1] ValueError: worker 1 cannot read its data" in printed
     assert "WorkerLostError: worker 1 (127.0.0.1" in printed
+
+
+@pytest.mark.parametrize("order", [(2, 1), (1, 2)])
+def test_another_number_of_workers_goes_on_inside_an_epoch_and_nothing_differs(
+    tmp_path, caplog, order
+):
+    said = ""
+    for workers, steps in zip(order, (50, 70), strict=True):
+        if workers == 1:
+            with caplog.at_level(logging.WARNING, "lightning_tf"):
+                last = training(tmp_path, steps)
+            said += caplog.text
+        else:
+            (last, _), printed = run("helpers.worker_cases:training", tmp_path, steps)
+            said += printed
+        assert last["step"] == steps
+    assert last["resumed"]
+    assert "never interrupted" not in said
