@@ -13,9 +13,11 @@ from lightning_tf.graph.deferred_build import build_deferred_variables
 from lightning_tf.graph.evaluation_step import EvaluationStep
 from lightning_tf.graph.graph_loop import GraphLoop, NextBatch
 from lightning_tf.graph.means import weighted_sums
+from lightning_tf.graph.names import Givers, check_names
 from lightning_tf.graph.stage_metrics import StageMetrics
 from lightning_tf.graph.training_step import Gradients, TrainingStep
 from lightning_tf.optimizers.packed_slots import PackedSlots
+from lightning_tf.stage import stage_of_step
 
 log = logging.getLogger("lightning_tf")
 
@@ -96,6 +98,7 @@ class Window:
         names: Of the losses, then of the other logged values, as the step gave them when traced.
         loss_count: How many of the names are losses.
         result_names: Of the metrics' results and of what the step counts.
+        givers: All names of the stage, each with what gives it.
         zero: The `carry` that begins anew.
     """
 
@@ -120,6 +123,9 @@ class Window:
         self.names: tuple[str, ...] = ()
         self.loss_count = 0
         self.result_names: tuple[str, ...] = ()
+        self.givers: Givers = ()
+        self._givers: Givers = ()  # those of the values alone
+        self._stage = stage_of_step(step.method)
 
         if not placement.can_build_while_tracing and not metrics.are_built():
             build_deferred_variables(step.task, step.method, placement, element_spec)
@@ -130,6 +136,7 @@ class Window:
         self._slots = PackedSlots(placement)
         with step.packing(self._slots):
             self._batch = traced.get_concrete_function(element_spec, tf.TensorSpec((), tf.bool))
+        metrics.note_captured(self._batch)
         release_custom_gradients(self._batch.graph, after=self)
         if step.trains:
             _warn_of_unsaved_random(self._batch)
@@ -175,6 +182,16 @@ class Window:
         self._flush()
 
     @property
+    def measured_names(self) -> set[str]:
+        """The names of all values; not of metrics that nobody updates."""
+        return {name for name, _ in self.givers} - {*self.metrics.not_updated(self.result_names)}
+
+    def read_results(self, result: WindowResult) -> dict[str, float]:
+        """Wait for what the metrics gave at the end of a window, and return it by name."""
+        results = result.results.numpy().tolist()
+        return self.metrics.values(self.step.method, self.result_names, results)
+
+    @property
     def graph(self) -> tf.Graph:
         """The graph of one batch's step."""
         return self._batch.graph
@@ -195,8 +212,12 @@ class Window:
         self, batch: Any, ready: tf.Tensor, replica_batch: ReplicaBatch | None
     ) -> tuple[tf.Tensor, Gradients]:
         losses, logged, gradients = self.step(batch, ready, replica_batch)
-        # Losses come first, and stay what they are where another value has their name.
-        values = {**losses, **logged, **losses}  # () float32 each
+        self._givers = (
+            *((name, "its loss") for name in losses),
+            *((name, f"log({name!r})") for name in logged),
+        )
+        check_names(self._stage, self._givers)
+        values = {**losses, **logged}  # () float32 each
         self.names, self.loss_count = tuple(values), len(losses)
 
         if replica_batch is None:
@@ -260,7 +281,15 @@ class Window:
 
     def _results(self) -> tf.Tensor:
         """Return what the metrics and the step give now, float32 of shape (results,)."""
-        results = {**self.metrics.results(), **self.step.results()}
+        measured, counted = self.metrics.results(), self.step.results()
+        self.givers = (
+            *self._givers,
+            *((name, f"metric {self.metrics.givers[name]!r}") for name in measured),
+            *((name, "the Trainer's count") for name in counted),
+        )
+        check_names(self._stage, self.givers)
+
+        results = {**measured, **counted}
         self.result_names = tuple(results)
         return tf.stack(list(results.values()) or [tf.zeros([])])
 

@@ -1,6 +1,7 @@
 """Losses and metrics as `keras.Model.compile` takes them, made into objects."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -69,8 +70,8 @@ def loss_object(loss: Any, y_spec: Any, y_pred: Any) -> keras.losses.Loss:
     return known if isinstance(known, keras.losses.Loss) else FunctionLoss(known)
 
 
-def metric_objects(metrics: Any, y_spec: Any, y_pred: Any) -> dict[str, keras.metrics.Metric]:
-    """Make Keras metrics of what `compile` takes, by the names that Keras gives them.
+def metric_objects(metrics: Any, y_spec: Any, y_pred: Any) -> list[keras.metrics.Metric]:
+    """Make Keras metrics of what `compile` takes.
 
     Args:
         metrics: None, a name, a function, an object, or a list or dict of these; ``accuracy`` is
@@ -84,11 +85,30 @@ def metric_objects(metrics: Any, y_spec: Any, y_pred: Any) -> dict[str, keras.me
     if isinstance(metrics, Mapping):
         metrics = single("metrics", metrics)
     if metrics is None:
-        return {}
+        return []
 
     several = metrics if isinstance(metrics, (list, tuple)) else [metrics]
-    objects = [_metric(metric, y_spec, y_pred) for metric in several]
-    return {metric.name: metric for metric in objects}
+    return [_metric(metric, y_spec, y_pred) for metric in several]
+
+
+def keras_names(plain: Sequence[str], weighted: Sequence[str]) -> list[str]:
+    """Return the names under which Keras shows metrics, of which several may be called alike.
+
+    Args:
+        plain: Names of the metrics.
+        weighted: Names of the weighted metrics.
+
+    Example:
+        >>> keras_names(["mae", "mae"], ["mae"])
+        ['mae', 'mae_1', 'weighted_mae']
+    """
+    counts: Counter[str] = Counter()
+    names: list[str] = []
+    for name, is_weighted in [*((n, False) for n in plain), *((n, True) for n in weighted)]:
+        shown = f"weighted_{name}" if is_weighted and counts[name] else name
+        names.append(f"{shown}_{counts[shown]}" if counts[shown] else shown)
+        counts[shown] += 1
+    return names
 
 
 def _metric(metric: Any, y_spec: Any, y_pred: Any) -> keras.metrics.Metric:
