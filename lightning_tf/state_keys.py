@@ -21,7 +21,8 @@ def keyed(callbacks: Iterable[Kind]) -> list[tuple[str, Kind]]:
     ``EarlyStopping(monitor='val_loss', mode='min')[patience=3]``.
 
     Args:
-        callbacks: All of a Trainer; those without state may share a key.
+        callbacks: All of a Trainer; those without state may share a key. Equal loggers are told
+            apart by their order.
 
     Raises:
         ConfigurationError: Two have one key and equal arguments.
@@ -65,6 +66,9 @@ def _told_apart(base: str, group: Sequence[Callback]) -> list[str]:
         if len(set(keys)) == len(keys):
             return keys
 
+    # Equal loggers write equal records: it is enough that each goes on with one of its own.
+    if all(isinstance(callback, Logger) for callback in group):
+        return [f"{base}[{index}]" for index in range(len(group))]
     kind = type(group[0]).__name__
     raise ConfigurationError(
         f"callbacks has {len(group)} {kind} objects with the state key {base!r}, of which two have "

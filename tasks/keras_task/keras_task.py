@@ -11,12 +11,7 @@ from lightning_tf.data.sources.dataset_pair import DatasetPair
 from lightning_tf.exceptions import ConfigurationError, DataError
 from lightning_tf.keras_internals import compiled_loss_weights, compiled_metrics
 from lightning_tf.tasks.common.fused_batch_norm_task import FusedBatchNormTask
-from lightning_tf.tasks.keras_task.compile_choices import (
-    keras_names,
-    loss_object,
-    metric_objects,
-    single,
-)
+from lightning_tf.tasks.keras_task.compile_choices import loss_object, metric_objects, single
 
 OWN_STEPS = ("train_step", "test_step", "predict_step", "compute_loss", "compute_metrics")
 
@@ -120,20 +115,12 @@ class KerasTask(FusedBatchNormTask):
         return self._optimizer
 
     def configure_metrics(self) -> dict[str, keras.metrics.Metric]:
-        """Make the metrics of the constructor, or the compiled ones, named as Keras names them.
-
-        Raises:
-            ConfigurationError: Names meet although Keras has numbered them.
-        """
-        plain, weighted = (
-            metric_objects(metrics, self._y_spec, self._y_pred) for metrics in self._metric_choices
-        )
-        names = keras_names([m.name for m in plain], [m.name for m in weighted])
-        if len(set(names)) < len(names):
-            raise ConfigurationError(f"metrics: Keras calls them {names}; give names that differ.")
-
-        self._weighted_names = set(names[len(plain) :])
-        return dict(zip(names, [*plain, *weighted], strict=True))
+        """Make the metrics of the constructor, or the compiled ones."""
+        metrics, weighted_metrics = self._metric_choices
+        plain = metric_objects(metrics, self._y_spec, self._y_pred)
+        weighted = metric_objects(weighted_metrics, self._y_spec, self._y_pred, plain)
+        self._weighted_names = set(weighted)
+        return {**plain, **weighted}
 
     def training_step(self, batch: Any) -> tf.Tensor:
         """Return the loss as Keras computes it, and what layers add."""
