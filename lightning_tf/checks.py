@@ -76,9 +76,10 @@ def plain_number(value: Any) -> bool | int | float | None:
     """Return a number, boolean, array or tensor of one number as Python's; None for all else."""
     if isinstance(value, (str, bytes)) or value is None:
         return None
+    read = getattr(value, "numpy", None)  # NumPy itself cannot read TensorFlow's bfloat16
     try:
-        array = np.asarray(value)
-    except (TypeError, ValueError, NotImplementedError):  # a tensor of a graph, or ragged
+        array = np.asarray(read() if callable(read) else value)
+    except (AttributeError, TypeError, ValueError, RuntimeError):  # a tensor of a graph, or ragged
         return None
     if array.shape != ():
         return None

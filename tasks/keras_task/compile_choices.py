@@ -97,7 +97,9 @@ def metric_objects(
     counts = Counter(metric.name for metric in (plain or {}).values())
     objects: dict[str, keras.metrics.Metric] = {}
     for metric in (_metric(metric, y_spec, y_pred) for metric in several):
-        name = f"weighted_{metric.name}" if plain is not None and counts[metric.name] else metric.name
+        name = (
+            f"weighted_{metric.name}" if plain is not None and counts[metric.name] else metric.name
+        )
         shown = f"{name}_{counts[name]}" if counts[name] else name
         if shown in {**objects, **(plain or {})}:
             raise ConfigurationError(
