@@ -145,7 +145,7 @@ def test_a_loss_that_is_no_scalar_is_refused(loss):
         def validation_step(self, batch):
             return loss
 
-    with pytest.raises(ConfigurationError, match="validation_step gave a loss that is .*; give"):
+    with pytest.raises(ConfigurationError, match=r"validation_step gave a loss that is .*; give"):
         fitted(Odd(), max_epochs=1)
 
 

@@ -95,11 +95,10 @@ def metric_objects(
 
     several = metrics if isinstance(metrics, (list, tuple)) else [metrics]
     counts = Counter(metric.name for metric in (plain or {}).values())
+    prefix = "" if plain is None else "weighted_"
     objects: dict[str, keras.metrics.Metric] = {}
     for metric in (_metric(metric, y_spec, y_pred) for metric in several):
-        name = (
-            f"weighted_{metric.name}" if plain is not None and counts[metric.name] else metric.name
-        )
+        name = f"{prefix}{metric.name}" if counts[metric.name] else metric.name
         shown = f"{name}_{counts[name]}" if counts[name] else name
         if shown in {**objects, **(plain or {})}:
             raise ConfigurationError(

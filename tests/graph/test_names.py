@@ -13,6 +13,7 @@ from lightning_tf.graph.names import check_names
 from lightning_tf.stage import STAGES, TRAIN, VALIDATE, spellings
 
 CLASSES = 2
+PAIRS = list(itertools.permutations(["a", "b", "a_epoch", "x/a"], 2))
 
 
 class Vector(keras.metrics.Metric):
@@ -103,9 +104,7 @@ def test_names_that_do_not_meet_are_all_there():
     }
 
 
-@pytest.mark.parametrize(
-    ("one", "other"), list(itertools.permutations(["a", "b", "a_epoch", "x/a"], 2))
-)
+@pytest.mark.parametrize(("one", "other"), PAIRS)
 @pytest.mark.parametrize("stage", STAGES)
 def test_two_names_are_taken_unless_a_spelling_of_theirs_is_one(stage, one, other):
     def taken():
@@ -115,7 +114,7 @@ def test_two_names_are_taken_unless_a_spelling_of_theirs_is_one(stage, one, othe
         taken()
     else:
         assert stage is TRAIN
-        with pytest.raises(ConfigurationError, match="the one|the other"):
+        with pytest.raises(ConfigurationError, match="the one"):
             taken()
 
 
