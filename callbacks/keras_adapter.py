@@ -149,8 +149,8 @@ class KerasAdapter(Callback):
         monitor = getattr(self.callback, "monitor", None)
         if complete and isinstance(self.callback, MONITORS) and monitor not in names:
             raise ConfigurationError(
-                f"keras.callbacks.{type(self.callback).__name__}(monitor={monitor!r}): nothing logs "
-                f"it.{nearest(monitor, names)}"
+                f"keras.callbacks.{type(self.callback).__name__}(monitor={monitor!r}): nothing "
+                f"logs it.{nearest(monitor, names)}"
             )
         self._enter(trainer, task)
         self.callback.on_train_begin({})
