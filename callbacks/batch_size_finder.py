@@ -14,6 +14,7 @@ from lightning_tf.checkpoint.io import read_run
 from lightning_tf.checks import checked_choice, checked_fraction, checked_integer
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.state_keys import keyed
 from lightning_tf.task import Task
 from lightning_tf.trainer import Trainer
 
@@ -110,7 +111,8 @@ class BatchSizeFinder(StatefulCallback):
         if trainer.resumed and trainer.ckpt_path is not None:
             # Before any batch is made: positions in the checkpoint count batches of that size.
             callbacks = read_run(trainer.ckpt_path)["callbacks"]
-            self.load_state_dict(callbacks.get(self.state_key, self.state_dict()))
+            key = next(key for key, callback in keyed(trainer.callbacks) if callback is self)
+            self.load_state_dict(callbacks.get(key, self.state_dict()))
         elif self.suggestion is None and trainer.training is None:
             with trainer.profiler.region("searching a batch size"):
                 self._search(trainer, task, task.data)

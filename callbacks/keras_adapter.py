@@ -6,7 +6,7 @@ import keras
 
 from lightning_tf.callback import Callback
 from lightning_tf.callbacks.common.metrics_since import metrics_since
-from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.exceptions import ConfigurationError, nearest
 from lightning_tf.stage import TEST, VALIDATE, Stage, split_metric
 from lightning_tf.task import Task
 from lightning_tf.trainer import Trainer
@@ -22,6 +22,8 @@ BATCH_HOOKS = {
     "on_test_batch_start": ("on_test_batch_begin",),
     "on_test_batch_end": ("on_test_batch_end",),
 }
+# Keras warns after each epoch that a monitor is not there, and goes on.
+MONITORS = (keras.callbacks.EarlyStopping, keras.callbacks.ReduceLROnPlateau)
 REFUSED = {
     "BackupAndRestore": "it restores model.fit's own state; use ModelCheckpoint(save_last=True) "
     "and Trainer.fit(task, ckpt_path=...)",
@@ -142,7 +144,14 @@ class KerasAdapter(Callback):
     # ---- training
 
     def on_train_start(self, trainer: Trainer, task: Task) -> None:
-        """Call Keras' on_train_begin."""
+        """Call Keras' on_train_begin; refuse a monitor that nothing can measure."""
+        names, complete = trainer.metric_names()
+        monitor = getattr(self.callback, "monitor", None)
+        if complete and isinstance(self.callback, MONITORS) and monitor not in names:
+            raise ConfigurationError(
+                f"keras.callbacks.{type(self.callback).__name__}(monitor={monitor!r}): nothing "
+                f"logs it.{nearest(monitor, names)}"
+            )
         self._enter(trainer, task)
         self.callback.on_train_begin({})
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import os
+from collections.abc import Collection
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Self
+
+from lightning_tf.hyperparameters import plain_arguments
 
 if TYPE_CHECKING:
     from lightning_tf.task import Task
@@ -40,14 +45,16 @@ class Callback:
 
     Attributes:
         every_n_steps: The callback's own cadence in updates (`trainer.global_step`), or None.
-        logs_metrics: False promises that the callback logs no metric of its own, so that a
-            misspelled monitor is refused before training.
+        logs_metrics: The names that its hooks log with `trainer.log_metrics`, or False for none: a
+            promise with which a monitor that nothing measures is refused before training. True,
+            where nobody has said so, lets it be refused at the end of the first epoch only.
         tolerates_nonfinite_loss: True promises that the callback deals with a NaN or infinite
             training loss itself, so that the loop does not raise.
         runs_after_task: True runs its hooks after the task's own of the same name, for a callback
             that judges what a task may log there.
         changes_weights: True runs its hooks before those of all others, and its on_validation_end
             after them, so that whoever looks at the weights in a validation sees what it put there.
+        constructor_arguments: As plain data; they tell callbacks of one `state_key` apart.
 
     Example:
         >>> class Hello(Callback):
@@ -59,10 +66,19 @@ class Callback:
     """
 
     every_n_steps: int | None = None
-    logs_metrics: bool = True
+    logs_metrics: bool | Collection[str] = True
     tolerates_nonfinite_loss: bool = False
     runs_after_task: bool = False
     changes_weights: bool = False
+    constructor_arguments: dict[str, Any]
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Record the constructor's arguments before the subclass's own `__init__` runs."""
+        callback = super().__new__(cls)
+        readable = [_readable(value) for value in args]
+        named = {name: _readable(value) for name, value in kwargs.items()}
+        callback.constructor_arguments = plain_arguments(cls, tuple(readable), named)
+        return callback
 
     # ---- cadence
 
@@ -215,7 +231,11 @@ class Callback:
 
     @property
     def state_key(self) -> str:
-        """Return the name of the state in a checkpoint; two callbacks of a kind must differ."""
+        """Return the name of the state in a checkpoint.
+
+        Where several callbacks of a Trainer have one, an argument of their constructor that differs
+        is added; those with equal arguments are refused.
+        """
         return type(self).__qualname__
 
     def state_dict(self) -> dict[str, Any]:
@@ -251,3 +271,10 @@ class CheckpointCallback(Callback):
     def folders(self, trainer: Trainer) -> list[str]:
         """Return the folders with checkpoints of this and of earlier processes."""
         return []
+
+
+def _readable(value: Any) -> Any:
+    """Return a path or a duration as text, in which two differ."""
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    return str(value) if isinstance(value, timedelta) else value

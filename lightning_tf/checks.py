@@ -1,8 +1,11 @@
 """Checks of arguments: one wording for all of them."""
 
 from collections.abc import Collection
-from numbers import Integral
-from typing import Any, TypeVar
+from decimal import Decimal
+from numbers import Integral, Real
+from typing import Any, TypeVar, cast
+
+import numpy as np
 
 from lightning_tf.exceptions import ConfigurationError, nearest
 
@@ -45,6 +48,58 @@ def checked_integer(name: str, value: Any, least: int, most: int | None = None) 
         wanted = f"of at least {least}" if most is None else f"in {least}..{most}"
         raise ConfigurationError(f"{name} is {value!r}; give an integer {wanted}.")
     return int(value)
+
+
+def checked_number(what: str, value: Any) -> float:
+    """Return a number of Python, NumPy, TensorFlow or Keras as one of Python.
+
+    Args:
+        what: What got the value, for the message, such as ``log('k')``.
+        value: Integers stay integers, booleans become 0.0 and 1.0.
+
+    Raises:
+        ConfigurationError: It is none, such as text, a vector, a dict or a tensor of a graph.
+    """
+    if type(value) in (float, int):
+        return float(value) if type(value) is float else int(value)
+
+    number = plain_number(value)
+    if number is None:
+        raise ConfigurationError(
+            f"{what} got {describe(value)}; give one number, such as float(value), or the mean of "
+            "several."
+        )
+    return float(number) if isinstance(number, bool) else number
+
+
+def plain_number(value: Any) -> bool | int | float | None:
+    """Return a number, boolean, array or tensor of one number as Python's; None for all else."""
+    if isinstance(value, (str, bytes)) or value is None:
+        return None
+    read = getattr(value, "numpy", None)  # NumPy itself cannot read TensorFlow's bfloat16
+    try:
+        array = np.asarray(read() if callable(read) else value)
+    except (AttributeError, TypeError, ValueError, RuntimeError):  # a tensor of a graph, or ragged
+        return None
+    if array.shape != ():
+        return None
+
+    if array.dtype.kind in "biu":
+        return cast(int, array.item())
+    # Kind V is bfloat16 and smaller; O is Python's fractions, decimals and large integers.
+    is_number = array.dtype.kind in "fV" or isinstance(value, (Real, Decimal))
+    try:
+        return float(array.astype(np.float64)) if is_number else None
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def describe(value: Any) -> str:
+    """Return a value as a message names it: short, with the shape where it has one."""
+    shape = getattr(value, "shape", None)
+    if shape is not None:
+        return f"a {type(value).__name__} of shape {shape}"
+    return f"{value!r:.80} of type {type(value).__name__}"
 
 
 def checked_fraction(name: str, value: Any) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 log = logging.getLogger("lightning_tf")
 
 Hook = Callable[..., None]
+
+# Hooks after whose values no monitor of a fit looks.
+NOT_IN_TRAINING = ("on_exception", "on_test", "on_predict", "on_fit_end")
 
 
 def overrides(watcher: object, name: str) -> bool:
@@ -100,10 +103,21 @@ class Hooks:
         return min((step for step in steps if step is not None), default=None)
 
     def may_log(self) -> bool:
-        """Return whether a hook exists that could log a metric nobody knows of yet."""
+        """Return whether a hook of fit exists that could log a metric nobody has declared."""
         names = [name for name in vars(Callback) if name.startswith("on_")]
-        watchers = [self._task, *(c for c in self._callbacks if c.logs_metrics)]
+        names = [name for name in names if not name.startswith(NOT_IN_TRAINING)]
+        watchers = [w for w, logs in self._logging() if logs is True]
         return any(overrides(watcher, name) for watcher in watchers for name in names)
+
+    def declared_names(self) -> set[str]:
+        """Return the names that callbacks and the task say they will log."""
+        declared = [logs for _, logs in self._logging() if not isinstance(logs, bool)]
+        return {name for names in declared for name in names}
+
+    def _logging(self) -> list[tuple[Task | Callback, bool | Collection[str]]]:
+        """Return the task and the callbacks, each with what it says of its names."""
+        watchers: list[Task | Callback] = [self._task, *self._callbacks]
+        return [(watcher, watcher.logs_metrics) for watcher in watchers]
 
     def _calls_of(self, name: str) -> list[tuple[str, Hook]]:
         """Return what to call for a hook, each with its label, in order; found once."""

@@ -4,7 +4,9 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from lightning_tf.checks import is_integer
+import numpy as np
+
+from lightning_tf.checks import plain_number
 from lightning_tf.exceptions import CheckpointError, ConfigurationError
 
 
@@ -33,8 +35,9 @@ def plain(value: Any) -> Any:
     """Return JSON-able data as it is; anything else as the name of its type."""
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
-    if is_integer(value):  # NumPy's, which checks take too
-        return int(value)
+    if isinstance(value, np.generic):
+        number = plain_number(value)
+        return {"type": class_path(type(value))} if number is None else number
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
     if isinstance(value, dict) and all(isinstance(key, str) for key in value):
@@ -43,15 +46,17 @@ def plain(value: Any) -> Any:
 
 
 def checked_state(name: str, state: Any) -> dict[str, Any]:
-    """Return what a `state_dict` gave, if JSON can hold it.
+    """Return what a `state_dict` gave as JSON can hold it.
 
     Args:
-        name: Of the class whose state it is.
-        state: A dict of strings, numbers, booleans, None, and lists and dicts of these.
+        name: Of whose state it is.
+        state: A dict of strings, numbers, booleans, None, and lists and dicts of these. Numbers of
+            NumPy, TensorFlow and Keras become Python's.
 
     Raises:
         ConfigurationError: It holds something else; names the first such entry.
     """
+    state = _with_plain_numbers(state)
     place, value = _first_unplain(state) if isinstance(state, dict) else ("", state)
     if value is not None or state is None:
         raise ConfigurationError(
@@ -171,6 +176,18 @@ def _holds_a_type(value: Any) -> bool:
 
 def _example(value: Any) -> str:
     return _short_name(value) if _is_type(value) else "..."
+
+
+def _with_plain_numbers(value: Any) -> Any:
+    """Return a state with Python's numbers, and everything else as it is."""
+    if isinstance(value, dict):
+        return {key: _with_plain_numbers(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_with_plain_numbers(item) for item in value]
+    if value is None or type(value) in (bool, int, float, str):
+        return value
+    number = plain_number(value)
+    return value if number is None else number
 
 
 def _first_unplain(value: Any) -> tuple[str, Any]:

@@ -19,6 +19,7 @@ from keras.src.backend.common import global_state
 from keras.src.losses import loss as loss_module
 from keras.src.random import seed_generator
 from keras.src.random.seed_generator import GLOBAL_SEED_GENERATOR
+from keras.src.utils.tracking import Tracker
 
 # ---- layers
 
@@ -85,6 +86,42 @@ def initialize_again(variable: keras.Variable, value: Any) -> None:
     could not train on several devices.
     """
     variable._initialize(value)
+
+
+# ---- metrics
+
+
+def copy_variable(variable: keras.Variable) -> keras.Variable:
+    """Return a variable of the same name and value, in the strategy's scope that is current.
+
+    Keras copies none: `copy.deepcopy` of a metric goes by its configuration.
+    """
+    copied = object.__new__(type(variable))
+    vars(copied).update(vars(variable))
+    value = wrapped_variable(variable)
+    strategy = getattr(value, "distribute_strategy", None)
+    if strategy is not None:  # one copy: reading the whole is refused in another's scope
+        value = strategy.experimental_local_results(value)[0]
+    initialize_again(copied, value.numpy())
+    return copied
+
+
+def is_tracker(value: Any) -> bool:
+    """Return whether a value is what knows the variables and metrics among the attributes."""
+    return isinstance(value, Tracker)
+
+
+def copy_tracker(tracker: Any, copied: Callable[[list[Any]], list[Any]]) -> Any:
+    """Return a tracker of copies; the same one would write their variables to the original.
+
+    Args:
+        tracker: Of the original.
+        copied: Returns the copy of a list of what is tracked.
+    """
+    stores = {name: (test, copied(store)) for name, (test, store) in tracker.config.items()}
+    fresh = Tracker(stores, tracker.exclusions)
+    fresh.stored_ids = {name: {id(item) for item in store} for name, (_, store) in stores.items()}
+    return fresh
 
 
 # ---- optimizers

@@ -43,6 +43,12 @@ TRAIN = Stage("train", "train", "training_step", "train")
 VALIDATE = Stage("validate", "validation", "validation_step", "val")
 TEST = Stage("test", "test", "test_step", "test")
 PREDICT = Stage("predict", "predict", "predict_step", "predict")
+STAGES = (TRAIN, VALIDATE, TEST)  # those that measure
+
+
+def stage_of_step(method: str) -> Stage:
+    """Return the stage of a Task's method, such as ``validation_step``."""
+    return next(stage for stage in STAGES if stage.step == method)
 
 
 def split_metric(metric: str) -> tuple[Stage, str]:
@@ -67,3 +73,15 @@ def row_name(metric: str) -> str:
     """
     stage, name = split_metric(metric)
     return metric if "/" in metric else f"{stage.prefix}/{name}"
+
+
+def spellings(stage: Stage, name: str) -> tuple[str, ...]:
+    """Return every spelling under which users and loggers see a value of a stage.
+
+    Example:
+        >>> spellings(VALIDATE, "loss"), spellings(TRAIN, "loss")
+        (('val_loss', 'val/loss'), ('loss', 'train/loss', 'train/loss_epoch'))
+    """
+    metric = stage.metric(name)
+    epoch = (f"{TRAIN.prefix}/{name}_epoch",) if stage is TRAIN else ()
+    return tuple(dict.fromkeys((metric, row_name(metric), *epoch)))

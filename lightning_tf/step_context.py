@@ -6,11 +6,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    import tensorflow as tf
+import tensorflow as tf
 
+from lightning_tf.checks import describe
+from lightning_tf.exceptions import ConfigurationError
+
+if TYPE_CHECKING:
     from lightning_tf.distribute.replica_batch import ReplicaBatch
     from lightning_tf.traced_reads import TracedReads
 
@@ -38,12 +42,15 @@ class StepPosition:
         return number if self.as_numbers else self.tensors[name]
 
 
+_numbers = count()
+
+
 @dataclass(frozen=True)
 class StepContext:
     """One step that is being traced, on one replica.
 
     Attributes:
-        logged: Where `Task.log` puts its tensors; None where a step cannot log.
+        logged: What `log` has put there, by name; None where a step cannot log.
         minimize: What `Task.minimize` calls; None outside `training_step`.
         replica_batch: The replica's own; None on one device, which has the whole batch.
         position: Where the run is at each batch; None where that stays.
@@ -55,6 +62,62 @@ class StepContext:
     replica_batch: ReplicaBatch | None = None
     position: StepPosition | None = None
     reads: TracedReads | None = None
+    _losses: list[tuple[str, int]] = field(
+        default_factory=list, init=False
+    )  # the loss that is computed now
+    _origins: dict[str, tuple[str, int] | None] = field(default_factory=dict, init=False)
+
+    def log(self, name: str, value: Any) -> None:
+        """Take a logged value.
+
+        Raises:
+            ConfigurationError: It is no scalar, or the step has logged another under its name.
+        """
+        if self.logged is None:
+            raise RuntimeError("this step cannot log")
+        if not isinstance(name, str) or not name:
+            raise ConfigurationError(f"log got the name {name!r}; give a string.")
+        tensor = scalar_tensor(value, f"log({name!r}) got", "a scalar, such as its mean")
+
+        origin, before = self._losses[-1] if self._losses else None, self._origins.get(name)
+        # A loss that a step minimizes repeatedly logs each time, and the last stands.
+        is_repeated = origin and before and origin[0] == before[0] and origin != before
+        if name in self.logged and not is_repeated:
+            raise ConfigurationError(
+                f"log({name!r}) is called twice in one step, and one value would hide the other; "
+                "log the second under another name, or their mean once."
+            )
+        self.logged[name], self._origins[name] = tensor, origin
+
+    @contextmanager
+    def computing_loss(self, optimizer: str) -> Iterator[None]:
+        """Know, inside the ``with`` block, for which optimizer a loss is minimized."""
+        self._losses.append((optimizer, next(_numbers)))
+        try:
+            yield
+        finally:
+            self._losses.pop()
+
+
+def scalar_tensor(value: Any, problem: str, wanted: str) -> tf.Tensor:
+    """Return a number or tensor of a step as a float32 scalar.
+
+    Args:
+        value: What a step gave.
+        problem: The message's beginning, such as ``log('k') got``; the value follows.
+        wanted: What to give instead.
+
+    Raises:
+        ConfigurationError: It is no scalar: text, a dict, None or a vector.
+    """
+    try:
+        tensor = None if value is None else tf.convert_to_tensor(value)
+    except (TypeError, ValueError, tf.errors.OpError):
+        tensor = None
+    is_number = tensor is not None and (tensor.dtype.is_floating or tensor.dtype.is_integer)
+    if tensor is None or tensor.shape.rank != 0 or not (is_number or tensor.dtype.is_bool):
+        raise ConfigurationError(f"{problem} {describe(value)}; give {wanted}.")
+    return tf.cast(tensor, tf.float32)  # (): sums over batches lose too much in half precision
 
 
 # Replicas are traced in threads that take turns, so no attribute of the task can hold this.

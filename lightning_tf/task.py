@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
 
@@ -45,6 +45,7 @@ class Task:
         hparams: The constructor's arguments as plain data; an argument that is none (a model,
             arrays, a DataModule) is recorded as ``{"type": "package.Class"}``.
         configured: Whether `configure_model` has run.
+        logs_metrics: The names that hooks log with `log`, or False for none; see `Callback`.
 
     Example:
         >>> class Regression(Task):
@@ -67,6 +68,7 @@ class Task:
     data: DataModule | None = None
     hparams: dict[str, Any]
     configured: bool
+    logs_metrics: bool | Collection[str] = True
     _trainer: Trainer | None
     _metrics: dict[str, Any]
     _weights: Callable[[], None] | None
@@ -393,21 +395,17 @@ class Task:
             prog_bar: Whether the progress bar shows it.
 
         Raises:
-            ConfigurationError: The value is no scalar.
+            ConfigurationError: The value is no scalar; the step has logged the name before (a loss
+                that `minimize` computes repeatedly may, and the last value stands); or, once the
+                step is traced, the name is another's: a loss's, a metric's, another stage's.
         """
-        if self._trainer is not None and prog_bar:
-            self._trainer.show_in_progress_bar(name)
         step = current_step_context()
         if step is None or step.logged is None:  # a host hook
-            self.trainer.log_metrics({name: float(value)})
-            return
-
-        value = tf.cast(value, tf.float32)
-        if value.shape.rank != 0:
-            raise ConfigurationError(
-                f"log({name!r}) got a tensor of shape {value.shape}; log a scalar, as its mean."
-            )
-        step.logged[name] = value
+            self.trainer.log_metrics({name: value})
+        else:
+            step.log(name, value)
+        if self._trainer is not None and prog_bar:
+            self._trainer.show_in_progress_bar(name)
 
     def minimize(self, name: str, loss_fn: LossFunction) -> tf.Tensor:
         """Do forward, gradients and update of one optimizer at once, inside `training_step`.
@@ -432,7 +430,8 @@ class Task:
         step = current_step_context()
         if step is None or step.minimize is None:
             raise ConfigurationError("minimize works only inside training_step.")
-        return step.minimize(name, loss_fn)
+        with step.computing_loss(name):
+            return step.minimize(name, loss_fn)
 
     # ---- hooks: those of Callback, without (trainer, task)
 

@@ -20,6 +20,7 @@ from lightning_tf.arguments import (
 from lightning_tf.callback import Callback, CheckpointCallback
 from lightning_tf.checkpoint.io import Snapshot, write_checkpoint
 from lightning_tf.checkpoint.search import CheckpointPath, register_source
+from lightning_tf.checks import checked_number
 from lightning_tf.distribute.choose_placement import choose_placement
 from lightning_tf.distribute.workers import Workers
 from lightning_tf.exceptions import ConfigurationError
@@ -40,6 +41,7 @@ from lightning_tf.run.trainer_state import TrainerState
 from lightning_tf.run.training_state import TrainingState
 from lightning_tf.run.trial_run import TrialRun
 from lightning_tf.stage import PREDICT, TEST, TRAIN, VALIDATE
+from lightning_tf.state_keys import keyed
 from lightning_tf.step_context import current_step_context
 from lightning_tf.task import Task
 
@@ -203,6 +205,7 @@ class Trainer:
         self._added: list[Callback] = []
         if type(self.profiler) is not Profiler:
             self.callbacks.append(self.profiler)
+        keyed(self.callbacks)  # refuses two whose states a checkpoint could not tell apart
 
         self.state = TrainerState(accumulate_grad_batches)
         self.records = Records(self.loggers, lambda: self.progress)
@@ -535,13 +538,18 @@ class Trainer:
         return min(limits)
 
     def metric_names(self) -> tuple[set[str], bool]:
-        """Return the names that this fit logs, and whether no others can come from hooks."""
-        names, loop = set(self.records.latest), self.state.fit_loop
+        """Return the names that this fit measures, and whether no others can come from hooks."""
+        names, loop = self.hooks.declared_names(), self.state.fit_loop
         if loop is not None:
             names |= loop.names()
             if loop.validation is not None:
                 names |= loop.validation.names()
-        return names, not self.hooks.may_log()
+        if not self.hooks.may_log():
+            return names, True
+
+        # What hooks have logged; a metric that no step updates is no such name.
+        measured = {name for givers in self.status.givers.values() for name in givers}
+        return names | (set(self.records.latest) - measured), False
 
     def running_metrics(self) -> dict[str, float]:
         """Return the epoch's values so far; waits for the device, so ask rarely."""
@@ -574,21 +582,32 @@ class Trainer:
     def measured(self, values: dict[str, float]) -> None:
         """Take what a stage measured: the latest values, and a row; nothing in a sanity check."""
         if not self.sanity_checking:
+            values = _numbers(values)
             self.records.remember(values)
             self.log_row(values)
 
     def log_row(self, values: dict[str, float]) -> None:
         """Send a row to the loggers."""
         with self.profiler.region("log rows"):
-            self.records.row(values)
+            self.records.row(_numbers(values))
 
     def show_in_progress_bar(self, *names: str) -> None:
         """Have the progress bar show these metrics."""
         self.prog_bar_metrics.update(names)
 
     def log_metrics(self, metrics: dict[str, float]) -> None:
-        """Log numbers from the host, under Keras' names; they can be monitored."""
-        self.measured(metrics)
+        """Log numbers from the host, under Keras' names; they can be monitored.
+
+        Args:
+            metrics: Numbers of Python, NumPy, TensorFlow or Keras, by names that no step of the
+                task measures.
+
+        Raises:
+            ConfigurationError: A value is no number, or a name is taken.
+        """
+        for name in metrics:
+            self.status.refuse_taken(name)
+        self.measured(_numbers(metrics))
 
     def log_images(
         self,
@@ -620,6 +639,7 @@ class Trainer:
 
     def add_callback(self, callback: Callback) -> None:
         """Add one more callback, outside entry points."""
+        keyed([*self.callbacks, callback])
         self.callbacks.append(callback)
 
     def add_default_callbacks(self, task: Task) -> None:
@@ -632,6 +652,7 @@ class Trainer:
                 kind = _callback(name)
                 if not any(isinstance(callback, kind) for callback in callbacks):
                     callbacks.append(kind())
+        keyed(callbacks)
         self.callbacks, self._added = callbacks, callbacks[count:]
 
     def _set_fast_dev_run(self) -> None:
@@ -641,6 +662,10 @@ class Trainer:
         self.limit_test_batches = self.limit_predict_batches = count
         self.num_sanity_val_steps = 0
         self.val_check_interval, self.check_val_every_n_epoch = 1.0, 1
+
+
+def _numbers(values: Mapping[str, Any]) -> dict[str, float]:
+    return {name: checked_number(f"log({name!r})", value) for name, value in values.items()}
 
 
 def _callback(name: str) -> Any:

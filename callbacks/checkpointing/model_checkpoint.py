@@ -11,7 +11,7 @@ from lightning_tf.callback import CheckpointCallback
 from lightning_tf.callbacks.checkpointing.checkpoint_manager import CheckpointManager
 from lightning_tf.callbacks.checkpointing.file_name_template import FileNameTemplate
 from lightning_tf.callbacks.checkpointing.top_k import TopK
-from lightning_tf.callbacks.common.monitor_callback import MODES
+from lightning_tf.callbacks.common.monitor_callback import DECLARE, MODES
 from lightning_tf.checks import checked_choice
 from lightning_tf.exceptions import (
     CheckpointError,
@@ -273,7 +273,7 @@ class ModelCheckpoint(CheckpointCallback):
             self._save_when_fresh(trainer)
 
         # Everything has been measured by now: a metric that is still missing will never come.
-        if self._is_waiting and (self._was_validated or trainer.num_val_batches == 0):
+        if self._was_validated or trainer.num_val_batches == 0:
             self._check_names(trainer.metric_names()[0])
 
     def on_train_end(self, trainer: Trainer, task: Task) -> None:
@@ -357,7 +357,7 @@ class ModelCheckpoint(CheckpointCallback):
         if self.monitor is not None and self.monitor not in names:
             raise ConfigurationError(
                 f"ModelCheckpoint(monitor={self.monitor!r}): nothing logs it."
-                f"{nearest(self.monitor, names)}"
+                f"{nearest(self.monitor, names)}{DECLARE}"
             )
         self._template.check(names)
 

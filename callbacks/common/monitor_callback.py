@@ -13,6 +13,10 @@ from lightning_tf.trainer import Trainer
 log = logging.getLogger("lightning_tf")
 
 MODES = ("min", "max")
+DECLARE = (
+    " A metric that a hook logs later than the first check is declared: logs_metrics = (name,) in "
+    "the class of the callback or task."
+)
 
 
 class MonitorCallback(StatefulCallback):
@@ -61,17 +65,30 @@ class MonitorCallback(StatefulCallback):
     def on_train_start(self, trainer: Trainer, task: Task) -> None:
         """Refuse a metric that nothing will log, where that is known before training."""
         names, complete = trainer.metric_names()
-        if complete and self.monitor not in names:
+        if self.monitor in names:
+            return
+        if complete:
             self._missing(names)
+        else:
+            self._warned = True
+            log.warning(
+                "%s(monitor=%r): no step measures it, so a hook must log it by the first check.%s",
+                type(self).__name__,
+                self.monitor,
+                nearest(self.monitor, names),
+            )
 
     def on_validation_end(self, trainer: Trainer, task: Task) -> None:
         """Judge what validation measured."""
         in_fit = trainer.entry_point == "fit" and not trainer.sanity_checking
         if in_fit and not self._at_epoch_end:
+            self._is_known(trainer)
             self._check(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, task: Task) -> None:
         """Judge what the epoch measured."""
+        if self._at_epoch_end or trainer.num_val_batches == 0:  # then no validation will tell
+            self._is_known(trainer)
         if self._at_epoch_end:
             self._check(trainer)
 
@@ -91,9 +108,7 @@ class MonitorCallback(StatefulCallback):
 
     def _read_new(self, trainer: Trainer) -> float | None:
         """Return the newest measurement; None where it was read before or there is none yet."""
-        names, _ = trainer.metric_names()
-        if self.monitor not in names:
-            self._missing(names)
+        if not self._is_known(trainer):
             return None
 
         # An epoch without validation measures nothing new.
@@ -103,9 +118,18 @@ class MonitorCallback(StatefulCallback):
         self.judged_step = measured
         return trainer.callback_metrics[self.monitor]
 
+    def _is_known(self, trainer: Trainer) -> bool:
+        """Return whether something measures the metric; raise where that must be, and is not."""
+        names, _ = trainer.metric_names()
+        if self.monitor not in names:
+            self._missing(names)
+        return self.monitor in names
+
     def _missing(self, names: set[str]) -> None:
         hint = nearest(self.monitor, names)
-        message = f"{type(self).__name__}(monitor={self.monitor!r}): nothing logs it.{hint}"
+        message = (
+            f"{type(self).__name__}(monitor={self.monitor!r}): nothing logs it.{hint}{DECLARE}"
+        )
         if self.strict:
             raise ConfigurationError(message)
         if not self._warned:

@@ -4,7 +4,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.step_context import scalar_tensor
 
 
 def scalar_loss(loss: Any, where: str) -> tf.Tensor:
@@ -17,12 +17,7 @@ def scalar_loss(loss: Any, where: str) -> tf.Tensor:
     Raises:
         ConfigurationError: It is no scalar.
     """
-    loss = tf.convert_to_tensor(loss)
-    if loss.shape.rank != 0:
-        raise ConfigurationError(
-            f"{where} gave a loss of shape {loss.shape}; give a scalar, the mean over the batch."
-        )
-    return tf.cast(loss, tf.float32)  # (): sums over batches lose too much in half precision
+    return scalar_tensor(loss, f"{where} gave a loss that is", "a scalar, the mean over the batch")
 
 
 def name_losses(losses: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:

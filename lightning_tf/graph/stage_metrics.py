@@ -1,5 +1,8 @@
 """StageMetrics: one stage's copies of the metrics that a task configured."""
 
+import logging
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -9,50 +12,46 @@ from lightning_tf.distribute.placement import Placement
 from lightning_tf.distribute.sync_on_read import metric_state
 from lightning_tf.distribute.variable_placement import move_variables
 from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.graph.metric_copies import Memo, copy_metric
+from lightning_tf.keras_internals import wrapped_variable
 from lightning_tf.step_context import current_replica_batch
+
+log = logging.getLogger("lightning_tf")
 
 
 class StageMetrics:
     """One stage's copies of the metrics that a task configured.
 
     Args:
-        task: The task; its `configure_metrics` is called once for each stage.
-        claimed: The ids of metric objects that stages already have, to which this stage adds its
-            own; a metric object that is among them is copied.
+        task: The task; its `configure_metrics` is called once for each stage. What it returns is
+            never used itself: another stage, or another Trainer, may get the same objects.
         placement: Where the metrics run; replicas add up values of their own, and a result is that
             of all together.
 
     Attributes:
         metrics: By name.
+        updated: The names of those that a step, or somebody on the host, updates.
+        givers: By the name of a result, the name of its metric.
 
     Raises:
-        ConfigurationError: `configure_metrics` gave something else than a dict of metrics.
+        ConfigurationError: `configure_metrics` gave something else than a dict of metrics, or a
+            metric that cannot be copied.
     """
 
-    def __init__(self, task: Any, claimed: set[int], placement: Placement) -> None:
-        configured = task.configure_metrics()
-        if not isinstance(configured, dict):
-            raise ConfigurationError(
-                f"configure_metrics gave {type(configured).__name__}; return a dict of metrics."
-            )
-
+    def __init__(self, task: Any, placement: Placement) -> None:
         self._workers = placement.workers
-        self.metrics: dict[str, keras.metrics.Metric] = {}
-        for name, metric in configured.items():
-            if not isinstance(metric, keras.metrics.Metric):
-                raise ConfigurationError(
-                    f"configure_metrics: {name!r} is {metric!r}; give a keras.metrics.Metric."
-                )
-            if id(metric) in claimed:
-                metric = type(metric).from_config(metric.get_config())
-            claimed.add(id(metric))
+        self._copies_variables = placement.copies_variables
+        self.metrics = _own_metrics(task)
+        self.updated: set[str] = set()
+        self.givers: dict[str, str] = {}
+        self._told: set[str] = set()
 
+        for name, metric in self.metrics.items():
             # What another run counted elsewhere does not count here.
-            if move_variables({f"{name}.{v.name}": v for v in metric.variables}):
+            move_variables({f"{name}.{v.name}": v for v in metric.variables})
+            if metric.variables:
                 metric.reset_state()
-            if placement.copies_variables:
-                _skip_idle_replicas(metric)
-            self.metrics[name] = metric
+            self._watch(name, metric)
 
     def reset(self) -> None:
         """Start every metric anew."""
@@ -64,22 +63,135 @@ class StageMetrics:
         return all(metric.variables for metric in self.metrics.values())
 
     def results(self) -> dict[str, tf.Tensor]:
-        """Return, in the graph, the float32 scalars that the metrics give now, by name."""
+        """Return, in the graph, the float32 scalars that the metrics give now, by name.
+
+        Raises:
+            ConfigurationError: Two results have one name.
+        """
         scalars: dict[str, tf.Tensor] = {}
+        self.givers = {}
         for name, metric in self.metrics.items():
-            result = metric.result()
-            named = result if isinstance(result, dict) else {name: result}
-            for key, value in named.items():
-                scalars.update(_scalars(key, tf.cast(value, tf.float32)))
+            for key, value in self._result(name, metric).items():
+                if key in scalars:
+                    raise ConfigurationError(
+                        f"metrics {self.givers[key]!r} and {name!r} both give a result "
+                        f"{key!r}; give one of them another name."
+                    )
+                scalars[key], self.givers[key] = value, name
         return scalars
+
+    def note_captured(self, step: Any) -> None:
+        """Note which metrics a traced step reaches, in whatever way.
+
+        Args:
+            step: The concrete function.
+        """
+        captured = {id(tensor) for tensor in step.captured_inputs}
+        for name, metric in self.metrics.items():
+            if not captured.isdisjoint(map(id, _handles(metric))):
+                self.updated.add(name)
+
+    def values(self, step: str, names: Sequence[str], results: Sequence[float]) -> dict[str, float]:
+        """Return results by name, NaN for those of a metric that nobody updates, which is told.
+
+        Args:
+            step: The Task's method, for the message.
+            names: Of the results; those that are no metric's stay as they are.
+            results: In the order of the names.
+        """
+        values = dict(zip(names, results, strict=False))
+        for key in self.not_updated(names):
+            values[key] = math.nan
+            if self.givers[key] not in self._told:
+                self._told.add(self.givers[key])
+                log.warning(
+                    "%s never updates metric %r, which is NaN: call update_metrics, or "
+                    "self.metrics[%r].update_state.",
+                    step,
+                    self.givers[key],
+                    self.givers[key],
+                )
+        return values
+
+    def not_updated(self, names: Sequence[str]) -> list[str]:
+        """Return those of some results' names whose metric nobody updates."""
+        return [key for key in names if self.givers.get(key, "") not in {"", *self.updated}]
+
+    def _result(self, name: str, metric: keras.metrics.Metric) -> dict[str, tf.Tensor]:
+        """Return one metric's results; NaN where it was never built, for want of an update."""
+        if name not in self.updated and not metric.variables:
+            return {name: tf.constant(math.nan)}
+
+        result = metric.result()
+        named = result if isinstance(result, dict) else {name: result}
+        scalars: dict[str, tf.Tensor] = {}
+        for key, value in named.items():
+            scalars |= _scalars(key, tf.cast(value, tf.float32))
+        return scalars
+
+    def _watch(self, name: str, metric: keras.metrics.Metric) -> None:
+        """Note updates, and skip those of the example that stands in on an idle replica."""
+        update = _skipping_idle(metric) if self._copies_variables else metric.update_state
+
+        def update_state(*args: Any, **kwargs: Any) -> Any:
+            self.updated.add(name)
+            return update(*args, **kwargs)
+
+        metric.update_state = update_state
 
     def state(self) -> dict[str, Any]:
         """Return every variable of the metrics by a stable name; sync-on-read ones part by part."""
         return metric_state(self.metrics, self._workers)
 
 
-def _skip_idle_replicas(metric: keras.metrics.Metric) -> None:
-    """Make a metric pass over the example that stands in on a replica without any.
+def _own_metrics(task: Any) -> dict[str, keras.metrics.Metric]:
+    """Return copies of what `configure_metrics` gives; what one copy shares, no other stage has."""
+    configured = task.configure_metrics()
+    if not isinstance(configured, dict):
+        raise ConfigurationError(
+            f"configure_metrics gave {type(configured).__name__}; return a dict of metrics."
+        )
+
+    memo: Memo = {}
+    given: set[int] = set()
+    own: dict[str, keras.metrics.Metric] = {}
+    for name, metric in configured.items():
+        if not isinstance(name, str) or not isinstance(metric, keras.metrics.Metric):
+            raise ConfigurationError(
+                f"configure_metrics: {name!r} is {metric!r}; give a keras.metrics.Metric by name."
+            )
+        # Under a second name it counts by itself: both are updated.
+        own[name] = copy_metric(metric, {} if id(metric) in given else memo)
+        given.add(id(metric))
+        if not _ids(own[name]).isdisjoint(_ids(metric)):
+            own[name] = _made_anew(task, name, metric)
+    return own
+
+
+def _made_anew(task: Any, name: str, metric: keras.metrics.Metric) -> keras.metrics.Metric:
+    """Return what `configure_metrics` makes in another call, for a metric that cannot be copied."""
+    another = task.configure_metrics()[name]
+    if not _ids(another).isdisjoint(_ids(metric)):
+        raise ConfigurationError(
+            f"configure_metrics: {name!r} is a {type(metric).__name__} that keeps its variables "
+            "where a copy would share them, and every stage needs its own; make a new one at each "
+            "call of configure_metrics."
+        )
+    return another
+
+
+def _ids(metric: keras.metrics.Metric) -> set[int]:
+    return {id(variable) for variable in metric.variables}
+
+
+def _handles(metric: keras.metrics.Metric) -> list[tf.Tensor]:
+    """Return the resources of a metric's variables, of each replica where it has several."""
+    wrapped = [wrapped_variable(variable) for variable in metric.variables]
+    return [part.handle for value in wrapped for part in getattr(value, "values", (value,))]
+
+
+def _skipping_idle(metric: keras.metrics.Metric) -> Callable[..., None]:
+    """Return a metric's update that passes over the example of a replica without any.
 
     A sample weight of 0 would not do: some metrics take none, some count all the same.
     """
@@ -97,13 +209,13 @@ def _skip_idle_replicas(metric: keras.metrics.Metric) -> None:
 
         tf.cond(replica_batch.is_real, act, lambda: 0)
 
-    metric.update_state = update_state
+    return update_state
 
 
 def _scalars(name: str, value: tf.Tensor) -> dict[str, tf.Tensor]:
     """Return a metric's result as scalars; one for each element where it has several."""
-    if value.shape.rank == 0:
-        return {name: value}
+    if value.shape.num_elements() == 1:
+        return {name: tf.reshape(value, [])}
     flat = tf.reshape(value, [-1])  # (elements,): a score for each class, for one
     if flat.shape[0] is None:
         raise ConfigurationError(f"metric {name!r} gives a result of unknown length {value.shape}.")

@@ -14,9 +14,11 @@ from lightning_tf.graph.deferred_build import build_deferred_variables
 from lightning_tf.graph.evaluation_step import EvaluationStep
 from lightning_tf.graph.graph_loop import GraphLoop, NextBatch
 from lightning_tf.graph.means import weighted_sums
+from lightning_tf.graph.names import Givers, check_names
 from lightning_tf.graph.stage_metrics import StageMetrics
 from lightning_tf.graph.training_step import Gradients, TrainingStep
 from lightning_tf.optimizers.packed_slots import PackedSlots
+from lightning_tf.stage import stage_of_step
 from lightning_tf.step_context import POSITION, StepContext, StepPosition
 from lightning_tf.tensorflow_internals import operation_types, variables_of
 from lightning_tf.traced_reads import TracedReads
@@ -110,6 +112,7 @@ class Window:
         names: Of the losses, then of the other logged values, as the step gave them when traced.
         loss_count: How many of the names are losses.
         result_names: Of the metrics' results and of what the step counts.
+        givers: All names of the stage, each with what gives it.
         zero: The `carry` that begins anew.
     """
 
@@ -134,12 +137,16 @@ class Window:
         self.names: tuple[str, ...] = ()
         self.loss_count = 0
         self.result_names: tuple[str, ...] = ()
+        self.givers: Givers = ()
+        self._givers: Givers = ()  # those of the values alone
+        self._stage = stage_of_step(step.method)
 
         if not placement.can_build_while_tracing and not metrics.are_built():
             build_deferred_variables(step.task, step.method, placement, element_spec)
 
         self._slots = PackedSlots(placement)
         self._batch = self._trace(element_spec, jit_compile)
+        metrics.note_captured(self._batch)
         release_custom_gradients(self._batch.graph, after=self)
         if step.trains:
             _warn_of_unsaved(self._batch.graph)
@@ -191,6 +198,16 @@ class Window:
         """Return the variables that the step uses, and whether it may assign each."""
         packed = {id(array) for array in self._slots.variables()}
         return [each for each in variables_of(self.graph) if id(each[0]) not in packed]
+
+    @property
+    def measured_names(self) -> set[str]:
+        """The names of all values; not of metrics that nobody updates."""
+        return {name for name, _ in self.givers} - {*self.metrics.not_updated(self.result_names)}
+
+    def read_results(self, result: WindowResult) -> dict[str, float]:
+        """Wait for what the metrics gave at the end of a window, and return it by name."""
+        results = result.results.numpy().tolist()
+        return self.metrics.values(self.step.method, self.result_names, results)
 
     @property
     def graph(self) -> tf.Graph:
@@ -271,8 +288,12 @@ class Window:
         around: StepContext,
     ) -> tuple[tf.Tensor, Gradients]:
         losses, logged, gradients = self.step(batch, ready, replica_batch, around)
-        # Losses come first, and stay what they are where another value has their name.
-        values = {**losses, **logged, **losses}  # () float32 each
+        self._givers = (
+            *((name, "its loss") for name in losses),
+            *((name, f"log({name!r})") for name in logged),
+        )
+        check_names(self._stage, self._givers)
+        values = {**losses, **logged}  # () float32 each
         self.names, self.loss_count = tuple(values), len(losses)
 
         if replica_batch is None:
@@ -341,7 +362,15 @@ class Window:
 
     def _results(self) -> tf.Tensor:
         """Return what the metrics and the step give now, float32 of shape (results,)."""
-        results = {**self.metrics.results(), **self.step.results()}
+        measured, counted = self.metrics.results(), self.step.results()
+        self.givers = (
+            *self._givers,
+            *((name, f"metric {self.metrics.givers[name]!r}") for name in measured),
+            *((name, "the Trainer's count") for name in counted),
+        )
+        check_names(self._stage, self.givers)
+
+        results = {**measured, **counted}
         self.result_names = tuple(results)
         return tf.stack(list(results.values()) or [tf.zeros([])])
 

@@ -67,6 +67,8 @@ class EvaluationLoop:
             )
         self.trainer.state.note_step(self.trainer, self.task, self._window)
 
+        self.trainer.status.note_names(self.stage, self._window.givers)
+
         # What the bar shows of training it shows of validation too.
         shown = self.trainer.prog_bar_metrics
         self.trainer.show_in_progress_bar(
@@ -75,8 +77,8 @@ class EvaluationLoop:
         return self._window
 
     def names(self) -> set[str]:
-        """Return the names that it logs."""
-        return {self.stage.metric(name) for name in (*self.compile().names, *self.metrics.metrics)}
+        """Return the names that it measures."""
+        return {self.stage.metric(name) for name in self.compile().measured_names}
 
     def run(self, max_batches: int | None = None) -> dict[str, float]:
         """Evaluate and return the means over all examples.
@@ -139,9 +141,8 @@ class EvaluationLoop:
         """Wait for the device, once for all windows."""
         with self.trainer.profiler.region("waiting for the device"):
             means = self._means(window, result.sums.numpy())
-            results = result.results.numpy().tolist()
-        names = map(self.stage.metric, window.result_names)
-        return {**means, **dict(zip(names, results, strict=False))}
+            results = window.read_results(result)
+        return {**means, **{self.stage.metric(name): value for name, value in results.items()}}
 
     def _means(self, window: Window, sums: Any) -> dict[str, float]:
         means = mean_values(window.names, sums)

@@ -113,6 +113,7 @@ class FitLoop:
                 keeps_last=self.trainer.hooks.watches_batches(TRAIN.hook),
                 jit_compile=self.trainer.jit_compile,
             )
+        self.trainer.status.note_names(TRAIN, self._window.givers)
         self.values.follow(self._window)
         self.trainer.state.note_step(self.trainer, self.task, self._window)
 
@@ -129,8 +130,8 @@ class FitLoop:
         return self.window.graph
 
     def names(self) -> set[str]:
-        """Return the names that training logs."""
-        return {*self.window.names, *self.window.result_names, *self.training.metrics.metrics}
+        """Return the names that training measures."""
+        return set(self.window.measured_names)
 
     # ---- the loop
 

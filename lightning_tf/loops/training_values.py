@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lightning_tf.exceptions import NonFiniteLossError
 from lightning_tf.graph.means import Means, mean_values
+from lightning_tf.stage import TRAIN
 
 if TYPE_CHECKING:
     import numpy as np
@@ -95,13 +96,13 @@ class TrainingValues:
                 self._means.add(result.sums.numpy())
                 self.carry = window.zero
                 self._check_finite(result.finite.numpy()[: window.loss_count])
-            values = result.results.numpy().tolist()
-        return dict(zip(window.result_names, values, strict=False))
+            return window.read_results(result)
 
     def _restored_results(self) -> dict[str, float]:
         """Return what the metrics give where no window ran since the epoch began or was resumed."""
-        results = self.state.metrics.results() if self.progress.batch else {}
-        return {name: float(value) for name, value in results.items()}
+        metrics = self.state.metrics
+        results = metrics.results() if self.progress.batch else {}
+        return metrics.values(TRAIN.step, list(results), [float(v) for v in results.values()])
 
     def peek(self) -> dict[str, float]:
         """Return the epoch's values so far, for a progress bar; waits for the device."""
@@ -110,8 +111,7 @@ class TrainingValues:
             return {}
 
         pending = None if self.carry is window.zero else result.sums.numpy()
-        results = zip(window.result_names, result.results.numpy().tolist(), strict=False)
-        return {**self._means.epoch_so_far(pending), **dict(results)}
+        return {**self._means.epoch_so_far(pending), **window.read_results(result)}
 
     def row(self) -> dict[str, float]:
         """Return the means since the last row, and the metrics over the epoch so far."""

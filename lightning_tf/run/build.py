@@ -66,7 +66,7 @@ def build_training_state(trainer: Trainer, task: Task) -> TrainingState:
     )
     _adopt_accumulation(trainer, optimizers)
 
-    metrics = StageMetrics(task, set(), trainer.placement)
+    metrics = StageMetrics(task, trainer.placement)
     return TrainingState(optimizers, metrics, UnsyncedStatistics(task, trainer.placement))
 
 

@@ -55,7 +55,5 @@ def evaluation_loop(
     if getattr(trainer, stage.limit) == 0:
         raise ConfigurationError(f"{stage.limit}=0 leaves nothing to evaluate.")
 
-    training = trainer.training
-    claimed = set() if training is None else {id(m) for m in training.metrics.metrics.values()}
-    metrics = StageMetrics(task, claimed, trainer.placement)
+    metrics = StageMetrics(task, trainer.placement)
     return EvaluationLoop(trainer, task, stage, metrics, dataset)

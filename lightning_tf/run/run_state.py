@@ -19,6 +19,7 @@ from lightning_tf.run.resume_checks import (
     plain_data_of,
 )
 from lightning_tf.seed import random_state, restore_random_state
+from lightning_tf.state_keys import keyed
 from lightning_tf.variables import held_metrics, named_weights
 
 if TYPE_CHECKING:
@@ -51,8 +52,12 @@ def take_snapshot(trainer: Trainer, task: Task, *, weights_only: bool) -> Snapsh
     run["progress"] = trainer.progress.state_dict()
     run["means"] = {} if trainer.training.means is None else trainer.training.means.state()
     run["metrics"] = {"latest": trainer.callback_metrics, "steps": trainer.metric_steps}
-    run["callbacks"] = {c.state_key: state for c in trainer.callbacks if (state := c.state_dict())}
-    run["loggers"] = [[logger.state_key, logger.run_id] for logger in trainer.loggers]
+    run["callbacks"] = {
+        key: checked_state(key, state)
+        for key, callback in keyed(trainer.callbacks)
+        if (state := callback.state_dict())
+    }
+    run["loggers"] = [[key, logger.run_id] for key, logger in keyed(trainer.loggers)]
     run["random"] = random_state()
     run["settings"] = trainer.settings
 
@@ -80,9 +85,10 @@ def continue_runs(trainer: Trainer, checkpoint: Checkpoint) -> None:
     Raises:
         CheckpointError: It names a run that is none, such as a path out of the runs' folder.
     """
-    recorded = checkpoint.run["loggers"]
-    for logger, (state_key, run_id) in zip(trainer.loggers, recorded, strict=False):
-        if run_id is None or state_key != logger.state_key:
+    recorded = dict(checkpoint.run["loggers"])
+    for state_key, logger in keyed(trainer.loggers):
+        run_id = recorded.get(state_key)
+        if run_id is None:
             continue
         try:
             logger.continue_run(run_id)
@@ -123,9 +129,9 @@ def resume(trainer: Trainer, task: Task, checkpoint: Checkpoint) -> None:
         if run["means"] and trainer.training is not None and trainer.training.means is not None:
             trainer.training.means.load_state(run["means"])
         trainer.records.restore(run["metrics"]["latest"], run["metrics"]["steps"])
-        for callback in trainer.callbacks:
-            if callback.state_key in run["callbacks"]:
-                callback.load_state_dict(run["callbacks"][callback.state_key])
+        for key, callback in keyed(trainer.callbacks):
+            if key in run["callbacks"]:
+                callback.load_state_dict(run["callbacks"][key])
         # Last: nothing that takes its state back may draw from the generators afterwards.
         restore_random_state(run["random"])
 
@@ -149,9 +155,8 @@ def everything(trainer: Trainer, task: Task) -> dict[str, Any]:
         variables |= {f"metric.{name}": v for name, v in training.metrics.state().items()}
         variables |= {f"{UNNAMED}{name}": v for name, v in training.unnamed.items()}
 
-    for callback in trainer.callbacks:
-        named = callback.variables().items()
-        variables |= {f"{CALLBACK}{callback.state_key}.{k}": v for k, v in named}
+    for key, callback in keyed(trainer.callbacks):
+        variables |= {f"{CALLBACK}{key}.{k}": v for k, v in callback.variables().items()}
 
     generator = global_seed_generator()
     if generator is not None:

@@ -1,10 +1,11 @@
 """RunStatus: what an entry point of a Trainer is at."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from lightning_tf.stage import Stage
+from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.stage import Stage, row_name, spellings
 
 
 @dataclass
@@ -23,6 +24,7 @@ class RunStatus:
         num_batches: By a stage's prefix, how many batches it has; None where that is unknown.
         window_start_step: `global_step` when the running window began.
         validation_due: Whether validation follows the window that has just ended.
+        givers: By a stage's prefix, what gives each name that its step measures, in all spellings.
     """
 
     entry_point: str | None = None
@@ -34,6 +36,7 @@ class RunStatus:
     num_batches: dict[str, int | None] = field(default_factory=dict)
     window_start_step: int = 0
     validation_due: bool = False
+    givers: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def note_checkpoint(self, path: str, weights_only: bool) -> None:
         """Note which checkpoint was read; a fit goes on from it, unless it takes weights only."""
@@ -47,6 +50,32 @@ class RunStatus:
     def note_num_batches(self, stage: Stage, count: int | None) -> None:
         """Note how many batches a stage has."""
         self.num_batches[stage.prefix] = count
+
+    def note_names(self, stage: Stage, givers: Iterable[tuple[str, str]]) -> None:
+        """Note the names of a traced step, each with what gives it."""
+        self.givers[stage.prefix] = {
+            spelled: f"{giver} of {stage.step}"
+            for name, giver in givers
+            for spelled in spellings(stage, name)
+        }
+
+    def refuse_taken(self, name: str) -> None:
+        """Refuse a name that a hook logs, where a step of this entry point measures it.
+
+        Raises:
+            ConfigurationError: It does; one value would replace the other.
+        """
+        if not isinstance(name, str) or not name:
+            raise ConfigurationError(f"a hook logs the name {name!r}; give a string.")
+        if self.entry_point is None:
+            return
+        for givers in self.givers.values():
+            spelled = name if name in givers else row_name(name)
+            if spelled in givers:
+                raise ConfigurationError(
+                    f"a hook logs {name!r}, but {spelled!r} is {givers[spelled]}, and one would "
+                    "replace the other; give another name."
+                )
 
     def enter(self, stage: str) -> None:
         """Be at a stage from now on, also where it fails: `on_exception` may ask which it was."""

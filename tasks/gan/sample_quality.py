@@ -38,6 +38,8 @@ class SampleQuality(Callback):
         every_n_epochs: How often.
     """
 
+    logs_metrics = ("fid", "kid", "fid_floor", "kid_floor", "classes_covered")
+
     def __init__(self, features: ImageFeatures, count: int, every_n_epochs: int = 1) -> None:
         self.features, self.count, self.every_n_epochs = features, count, every_n_epochs
         self._real: NDArray[Any] | None = None

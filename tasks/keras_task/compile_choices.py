@@ -1,5 +1,6 @@
 """Losses and metrics as `keras.Model.compile` takes them, made into objects."""
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -69,17 +70,23 @@ def loss_object(loss: Any, y_spec: Any, y_pred: Any) -> keras.losses.Loss:
     return known if isinstance(known, keras.losses.Loss) else FunctionLoss(known)
 
 
-def metric_objects(metrics: Any, y_spec: Any, y_pred: Any) -> dict[str, keras.metrics.Metric]:
+def metric_objects(
+    metrics: Any, y_spec: Any, y_pred: Any, plain: Mapping[str, Any] | None = None
+) -> dict[str, keras.metrics.Metric]:
     """Make Keras metrics of what `compile` takes, by the names that Keras gives them.
+
+    Of several that are called alike the second gets ``_1``; a weighted one that is called as a
+    plain one gets ``weighted_`` before its name.
 
     Args:
         metrics: None, a name, a function, an object, or a list or dict of these; ``accuracy`` is
             binary, sparse or categorical by shapes.
         y_spec: Has the shape of the targets.
         y_pred: Has the shape of the model's output.
+        plain: Where `metrics` are the weighted ones, what this made of the others.
 
     Raises:
-        ConfigurationError: Keras does not know a name.
+        ConfigurationError: Keras does not know a name, or gives one to two metrics.
     """
     if isinstance(metrics, Mapping):
         metrics = single("metrics", metrics)
@@ -87,8 +94,20 @@ def metric_objects(metrics: Any, y_spec: Any, y_pred: Any) -> dict[str, keras.me
         return {}
 
     several = metrics if isinstance(metrics, (list, tuple)) else [metrics]
-    objects = [_metric(metric, y_spec, y_pred) for metric in several]
-    return {metric.name: metric for metric in objects}
+    counts = Counter(metric.name for metric in (plain or {}).values())
+    prefix = "" if plain is None else "weighted_"
+    objects: dict[str, keras.metrics.Metric] = {}
+    for metric in (_metric(metric, y_spec, y_pred) for metric in several):
+        name = f"{prefix}{metric.name}" if counts[metric.name] else metric.name
+        shown = f"{name}_{counts[name]}" if counts[name] else name
+        if shown in {**objects, **(plain or {})}:
+            raise ConfigurationError(
+                f"metrics: two are called {shown!r}, one of them by Keras' numbering; give the "
+                "other another name=."
+            )
+        objects[shown] = metric
+        counts[name] += 1
+    return objects
 
 
 def _metric(metric: Any, y_spec: Any, y_pred: Any) -> keras.metrics.Metric:

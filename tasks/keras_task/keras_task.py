@@ -116,12 +116,9 @@ class KerasTask(FusedBatchNormTask):
 
     def configure_metrics(self) -> dict[str, keras.metrics.Metric]:
         """Make the metrics of the constructor, or the compiled ones."""
-        plain, weighted = (
-            metric_objects(metrics, self._y_spec, self._y_pred) for metrics in self._metric_choices
-        )
-        twice = sorted(set(plain) & set(weighted))
-        if twice:
-            raise ConfigurationError(f"metrics and weighted_metrics both have {', '.join(twice)}.")
+        metrics, weighted_metrics = self._metric_choices
+        plain = metric_objects(metrics, self._y_spec, self._y_pred)
+        weighted = metric_objects(weighted_metrics, self._y_spec, self._y_pred, plain)
         self._weighted_names = set(weighted)
         return {**plain, **weighted}
 

@@ -35,7 +35,7 @@ def stage_metrics(placement):
             return {"whole": Whole()}
 
     with placement.scope():
-        return StageMetrics(Template(), set(), placement)
+        return StageMetrics(Template(), placement)
 
 
 def test_parts_are_saved_and_given_back_exactly():

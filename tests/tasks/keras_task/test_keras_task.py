@@ -175,6 +175,3 @@ def test_what_the_trainer_would_do_otherwise_than_fit_is_refused():
             make()
     with pytest.raises(ConfigurationError, match="models of one output"):
         fitted(KerasTask(two_outputs(), "mse", "adam", data=(X, Y)), max_epochs=1)
-    both = KerasTask(model(**compiled), metrics=["mse"], weighted_metrics=["mse"], data=(X, Y))
-    with pytest.raises(ConfigurationError, match="both have mse"):
-        fitted(both, max_epochs=1)
