@@ -231,13 +231,13 @@ def test_a_task_with_a_vocabulary_comes_back_without_its_data(tmp_path, weights_
 
 
 def test_a_resumed_run_knows_its_vocabulary_before_set_up_and_models(tmp_path):
-    fitted(Reader(NumberData([1, 2])), max_steps=1).save_checkpoint(tmp_path / "c")
+    fitted(Reader(NumberData([1, 2])), max_epochs=1).save_checkpoint(tmp_path / "c")
     task = Reader(NumberData([3, 4, 5], held_out=[1.0]))  # alone it would know four words
-    trainer = Trainer(**quiet(max_steps=2))
+    trainer = Trainer(**quiet(max_steps=4))
     trainer.fit(task, ckpt_path=tmp_path / "c")
     assert task.calls == ["load_state_dict", "setup", "configure_model"]
     assert task.words == ["", "word 1", "word 2"]
-    assert trainer.global_step == 2
+    assert trainer.global_step == 4
     tested = Reader(NumberData([3], held_out=[1.0]))
     Trainer(**quiet()).test(tested, ckpt_path=tmp_path / "c")
     assert tested.words == ["", "word 1", "word 2"]

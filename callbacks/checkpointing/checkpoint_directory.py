@@ -52,7 +52,8 @@ class CheckpointDirectory:
     def release(self, *paths: str) -> None:
         """Let others ask for paths again: what was claimed is written, or never will be."""
         with NAMES_LOCK:
-            _claimed.difference_update(paths)
+            if self.versioned:
+                _claimed.difference_update(paths)
 
     def remove(self, path: str, is_held: Callable[[str], bool] = lambda path: False) -> None:
         """Delete a checkpoint if it stands in this folder and nobody else holds it.

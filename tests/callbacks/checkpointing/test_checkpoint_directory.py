@@ -35,6 +35,22 @@ def test_without_versions_a_taken_name_is_given_again(folder):
     assert CheckpointDirectory(folder.path, versioned=False).free_path("a") == path
 
 
+def test_a_claimed_name_is_taken_until_it_is_released(folder):
+    other = CheckpointDirectory(folder.path)
+    first, second = folder.claim_path("a"), other.claim_path("a")
+    assert [os.path.basename(path) for path in (first, second)] == ["a.ckpt", "a-v1.ckpt"]
+    assert other.claim_path("a", reusable={first}).endswith("a-v2.ckpt")
+    folder.release(first)
+    assert folder.free_path("a") == first
+    other.release(second, other.path + "/a-v2.ckpt")
+
+
+def test_what_somebody_holds_is_not_removed(folder):
+    path = made(folder.free_path("a"))
+    folder.remove(path, is_held=lambda held: held == path)
+    assert content(path) == "x"
+
+
 def test_a_dangling_link_is_taken(folder):
     os.makedirs(folder.path)
     os.symlink("nowhere", folder.free_path("a"))
