@@ -8,6 +8,7 @@ from lightning_tf.version import __version__ as __version__
 if TYPE_CHECKING:
     from lightning_tf.callback import Callback as Callback
     from lightning_tf.data.data_module import DataModule as DataModule
+    from lightning_tf.host_metric import HostMetric as HostMetric
     from lightning_tf.logger import Logger as Logger
     from lightning_tf.seed import seed_everything as seed_everything
     from lightning_tf.task import Task as Task

@@ -176,11 +176,17 @@ class Records:
     Args:
         loggers: All that get rows.
         progress: Gives the step and the epoch of a row.
+
+    Attributes:
+        latest: The latest value of every metric.
+        recent: Those that were measured since an evaluation began.
+        steps: The update at which each was measured.
     """
 
     def __init__(self, loggers: Sequence[Logger], progress: Callable[[], Progress]) -> None:
         self.loggers = LoggerGroup(loggers)
         self.latest: dict[str, float] = {}
+        self.recent: dict[str, float] = {}
         self.steps: dict[str, int] = {}
         self._progress = progress
 
@@ -194,9 +200,14 @@ class Records:
         self.latest.update(latest)
         self.steps.update(steps)
 
+    def forget_recent(self) -> None:
+        """Begin `recent` anew."""
+        self.recent.clear()
+
     def remember(self, values: dict[str, float]) -> None:
         """Make values the latest ones, without a row."""
         self.latest.update(values)
+        self.recent.update(values)
         self.steps.update(dict.fromkeys(values, self._progress().global_step))
 
     def row(self, values: dict[str, float]) -> None:

@@ -51,6 +51,7 @@ class StepContext:
 
     Attributes:
         logged: What `log` has put there, by name; None where a step cannot log.
+        collected: What `collect` has put there, by name; None where no host metric takes it.
         minimize: What `Task.minimize` calls; None outside `training_step`.
         replica_batch: The replica's own; None on one device, which has the whole batch.
         position: Where the run is at each batch; None where that stays.
@@ -58,6 +59,7 @@ class StepContext:
     """
 
     logged: dict[str, tf.Tensor] | None = None
+    collected: dict[str, Any] | None = None
     minimize: Callable[[str, Callable[[], Any]], tf.Tensor] | None = None
     replica_batch: ReplicaBatch | None = None
     position: StepPosition | None = None

@@ -23,6 +23,7 @@ from lightning_tf.traced_reads import TracedTrainer
 from lightning_tf.variables import components, named_weights, unbuilt_layers
 
 if TYPE_CHECKING:
+    from lightning_tf.host_metric import HostMetric
     from lightning_tf.trainer import Trainer
 
 LossFunction = Callable[[], tf.Tensor]
@@ -195,6 +196,13 @@ class Task:
         """Return one template, ``{"accuracy": keras.metrics.SparseCategoricalAccuracy()}``.
 
         Called once for each of train, val and test, so that each keeps separate values.
+        """
+        return {}
+
+    def configure_host_metrics(self) -> dict[str, HostMetric]:
+        """Return metrics of validation and test that Python computes, by name.
+
+        Each stage gets copies of its own. They see what a step hands over with `collect`.
         """
         return {}
 
@@ -406,6 +414,31 @@ class Task:
             step.log(name, value)
         if self._trainer is not None and prog_bar:
             self._trainer.show_in_progress_bar(name)
+
+    def collect(self, name: str, outputs: Any) -> None:
+        """Hand tensors of a step's examples to the host metrics, inside evaluation steps.
+
+        Where there are no host metrics nothing is computed for it, and nothing leaves the device.
+
+        Args:
+            name: Under which `HostMetric.update` gets them.
+            outputs: A dense tensor, or a nest of them; first dimension the examples, the others
+                known.
+
+        Raises:
+            ConfigurationError: Called outside `validation_step` and `test_step`, or twice with one
+                name.
+        """
+        step = current_step_context()
+        if step is None or step.logged is None or step.minimize is not None:
+            raise ConfigurationError(
+                f"collect({name!r}) works only inside validation_step and test_step."
+            )
+        if step.collected is None:
+            return
+        if name in step.collected:
+            raise ConfigurationError(f"collect({name!r}) is called twice in one step.")
+        step.collected[name] = outputs
 
     def minimize(self, name: str, loss_fn: LossFunction) -> tf.Tensor:
         """Do forward, gradients and update of one optimizer at once, inside `training_step`.

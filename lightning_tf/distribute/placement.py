@@ -80,13 +80,21 @@ class Placement(ABC):
             What it gives, a value for every replica; see `first` and `each`.
         """
 
-    @abstractmethod
     def gather(self, compute: Compute, batch: Any) -> Any:
         """Run as `run` and put together the rows that it gives, in the order of the batch.
 
         Raises:
             ConfigurationError: It gives a scalar, and there are replicas.
         """
+
+        def compute_rows(batch: Any, replica_batch: ReplicaBatch | None) -> Any:
+            return self.real_rows(compute(batch, replica_batch), replica_batch)
+
+        return self.join(self.run(compute_rows, batch))
+
+    @abstractmethod
+    def join(self, values: Any) -> Any:
+        """Put together, for the host, the rows that `run` gave on this worker's replicas."""
 
     @abstractmethod
     def each(self, act: Callable[..., Any], *args: Any) -> Any:
@@ -109,6 +117,14 @@ class Placement(ABC):
         """Return the context in which a Keras optimizer applies reduced gradients."""
 
     # ---- in the graph, on a replica
+
+    @abstractmethod
+    def real_rows(self, values: Any, replica_batch: ReplicaBatch | None) -> Any:
+        """Return a nest of tensors without rows of what stands in for missing examples.
+
+        Raises:
+            ConfigurationError: One is a scalar, and there are replicas.
+        """
 
     @abstractmethod
     def all_reduce(self, values: Any) -> Any:

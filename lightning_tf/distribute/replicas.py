@@ -107,17 +107,10 @@ class Replicas(Placement):
         before, _ = self.input_shard.rows(count)
         return ReplicaBatch.cut(rows, index, self.num_replicas, count=count, before=before)
 
-    def gather(self, compute: Compute, batch: Any) -> Any:
-        """Leave out what stands in for missing examples and join the rows on the host."""
-
-        def compute_rows(piece: Any, replica_batch: ReplicaBatch | None) -> Any:
-            return tf.nest.map_structure(
-                lambda output: _real_rows(output, replica_batch), compute(piece, replica_batch)
-            )
-
-        outputs = self.run(compute_rows, batch)
-        with tf.device("/CPU:0"):  # prediction is read by the host
-            return tf.nest.map_structure(self._concatenate, outputs)
+    def join(self, values: Any) -> Any:
+        """Concatenate on the host, where they are read."""
+        with tf.device("/CPU:0"):
+            return tf.nest.map_structure(self._concatenate, values)
 
     def _concatenate(self, rows: Any) -> Any:
         pieces = list(self.strategy.experimental_local_results(rows))
@@ -153,6 +146,10 @@ class Replicas(Placement):
 
     # ---- in the graph, on a replica
 
+    def real_rows(self, values: Any, replica_batch: ReplicaBatch | None) -> Any:
+        """Cut off the last row of a replica that is left without examples."""
+        return tf.nest.map_structure(lambda value: _real_rows(value, replica_batch), values)
+
     def all_reduce(self, values: Any) -> Any:
         """Add up over replicas of all workers, in one call for each dtype."""
         return all_reduce(values)
@@ -169,8 +166,8 @@ def _real_rows(output: Any, replica_batch: Any) -> Any:
 
     if output.shape.rank == 0:
         raise ConfigurationError(
-            "predict_step gave a scalar, which cannot be put together from several replicas; "
-            "return one row for each example."
+            "a step gave a scalar, which cannot be put together from several replicas; "
+            "return or collect one row for each example."
         )
     if not replica_batch.may_be_idle:
         return output

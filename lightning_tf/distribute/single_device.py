@@ -7,6 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from lightning_tf.distribute.placement import Compute, Placement
+from lightning_tf.distribute.replica_batch import ReplicaBatch
 from lightning_tf.distribute.workers import SINGLE_WORKER
 
 
@@ -37,9 +38,13 @@ class SingleDevice(Placement):
         """Call `compute` with the whole batch."""
         return compute(batch, None)
 
-    def gather(self, compute: Compute, batch: Any) -> Any:
-        """Call `compute` with the whole batch, whose rows are in order."""
-        return compute(batch, None)
+    def join(self, values: Any) -> Any:
+        """Return the values themselves, whose rows are in order."""
+        return values
+
+    def real_rows(self, values: Any, replica_batch: ReplicaBatch | None) -> Any:
+        """Return the values themselves: every example is there."""
+        return values
 
     def each(self, act: Callable[..., Any], *args: Any) -> Any:
         """Call `act` once."""

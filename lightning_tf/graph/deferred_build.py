@@ -30,7 +30,7 @@ def build_deferred_variables(
 
     traced = tf.function(getattr(task, method), autograph=False)
     with ExitStack() as stack:
-        stack.enter_context(enter_step_context(StepContext({}, minimize)))
+        stack.enter_context(enter_step_context(StepContext({}, minimize=minimize)))
         if not placement.can_build_while_tracing:
             # Under a strategy a graph cannot make variables: Keras makes them when this scope ends.
             stack.enter_context(keras.StatelessScope())

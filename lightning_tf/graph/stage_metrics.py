@@ -3,6 +3,7 @@
 import logging
 import math
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from typing import Any
 
 import keras
@@ -13,6 +14,8 @@ from lightning_tf.distribute.sync_on_read import metric_state
 from lightning_tf.distribute.variable_placement import move_variables
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.graph.metric_copies import Memo, copy_metric
+from lightning_tf.graph.names import Givers
+from lightning_tf.host_metric import HostMetric, computed_values, result_names
 from lightning_tf.keras_internals import wrapped_variable
 from lightning_tf.step_context import current_replica_batch
 
@@ -32,6 +35,7 @@ class StageMetrics:
         metrics: By name.
         updated: The names of those that a step, or somebody on the host, updates.
         givers: By the name of a result, the name of its metric.
+        host: Metrics that Python computes, by name; evaluation alone uses them.
 
     Raises:
         ConfigurationError: `configure_metrics` gave something else than a dict of metrics, or a
@@ -45,6 +49,7 @@ class StageMetrics:
         self.updated: set[str] = set()
         self.givers: dict[str, str] = {}
         self._told: set[str] = set()
+        self.host = _own_host_metrics(task)
 
         for name, metric in self.metrics.items():
             # What another run counted elsewhere does not count here.
@@ -57,6 +62,24 @@ class StageMetrics:
         """Start every metric anew."""
         for metric in self.metrics.values():
             metric.reset_state()
+        for host_metric in self.host.values():
+            host_metric.reset()
+
+    def host_givers(self) -> Givers:
+        """Return the names of what the host metrics compute, each with what gives it."""
+        return tuple(
+            (key, f"host metric {name!r}")
+            for name, metric in self.host.items()
+            for key in result_names(name, metric)
+        )
+
+    def host_values(self) -> dict[str, float]:
+        """Return what the host metrics compute from the batches since the reset."""
+        return {
+            key: value
+            for name, metric in self.host.items()
+            for key, value in computed_values(name, metric).items()
+        }
 
     def are_built(self) -> bool:
         """Return whether all metrics have variables; some make them at their first update."""
@@ -166,6 +189,16 @@ def _own_metrics(task: Any) -> dict[str, keras.metrics.Metric]:
         if not _ids(own[name]).isdisjoint(_ids(metric)):
             own[name] = _made_anew(task, name, metric)
     return own
+
+
+def _own_host_metrics(task: Any) -> dict[str, HostMetric]:
+    configured = task.configure_host_metrics()
+    for name, metric in configured.items():
+        if not isinstance(metric, HostMetric):
+            raise ConfigurationError(
+                f"configure_host_metrics: {name!r} is {metric!r}; give a lightning_tf.HostMetric."
+            )
+    return deepcopy(configured)
 
 
 def _made_anew(task: Any, name: str, metric: keras.metrics.Metric) -> keras.metrics.Metric:

@@ -1,7 +1,7 @@
 """Window: a step traced once and the loop around it, which run as one graph call."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -9,6 +9,8 @@ import tensorflow as tf
 
 from lightning_tf.distribute.placement import Placement
 from lightning_tf.distribute.replica_batch import ReplicaBatch, count_examples
+from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.graph.batch_outputs import BatchOutputs
 from lightning_tf.graph.custom_gradients import release_custom_gradients
 from lightning_tf.graph.deferred_build import build_deferred_variables
 from lightning_tf.graph.evaluation_step import EvaluationStep
@@ -61,6 +63,7 @@ class WindowResult:
             operations.
         results: What the metrics give now, and what the step counts; float32 of shape (results,).
         last: As `sums`, of the last batch alone; None unless the window keeps it.
+        outputs: What the step collected, as `BatchOutputs` stacks it; empty where nobody takes it.
     """
 
     batches: tf.Tensor
@@ -68,6 +71,7 @@ class WindowResult:
     finite: tf.Tensor
     results: tf.Tensor
     last: tf.Tensor | None = None
+    outputs: tuple[tf.Tensor, ...] = ()
 
 
 class Totals(NamedTuple):
@@ -80,6 +84,7 @@ class Totals(NamedTuple):
     sums: tf.Tensor  # (values + 1,) float32
     finite: Any  # (values + 1,) float32, or ()
     last: Any  # (values + 1,) float32, or ()
+    outputs: Any  # TensorArrays of `BatchOutputs`, or ()
 
 
 class Window:
@@ -106,6 +111,7 @@ class Window:
             about 0.1 ms a batch and lets a data set of unknown length end inside a window.
         accumulating: Whether several batches make one update; otherwise each one does.
         keeps_last: Whether the last batch's values are kept, for those who watch every batch.
+        collects: Whether what the step collects of its examples is kept, for host metrics.
         jit_compile: Whether XLA compiles the step.
 
     Attributes:
@@ -126,6 +132,7 @@ class Window:
         known_length: bool,
         accumulating: bool = False,
         keeps_last: bool = False,
+        collects: bool = False,
         jit_compile: bool = False,
     ) -> None:
         self.step = step
@@ -134,6 +141,8 @@ class Window:
         self.known_length = known_length
         self.accumulating = accumulating
         self.keeps_last = keeps_last
+        self.collects = collects
+        self._outputs: BatchOutputs | None = None
         self.names: tuple[str, ...] = ()
         self.loss_count = 0
         self.result_names: tuple[str, ...] = ()
@@ -147,6 +156,8 @@ class Window:
         self._slots = PackedSlots(placement)
         self._batch = self._trace(element_spec, jit_compile)
         metrics.note_captured(self._batch)
+        if collects:
+            self._outputs = _batch_outputs(step.method, self._batch.structured_outputs[1])
         release_custom_gradients(self._batch.graph, after=self)
         if step.trains:
             _warn_of_unsaved(self._batch.graph)
@@ -184,7 +195,9 @@ class Window:
         # One small tensor instead of three: each argument of a graph call costs microseconds.
         plan = tf.constant([count, phase, every, *position], tf.int64)
         try:
-            return WindowResult(*self._loop(iterator, plan, *carry))
+            batches, sums, finite, results, last, outputs = self._loop(iterator, plan, *carry)
+            last = last if self.keeps_last else None
+            return WindowResult(batches, sums, finite, results, last, outputs)
         except tf.errors.OpError:
             # The batches before the bad one have moved the weights; their slots go with them.
             tf.function(self._slots.unpack, autograph=False)()
@@ -208,6 +221,15 @@ class Window:
         """Wait for what the metrics gave at the end of a window, and return it by name."""
         results = result.results.numpy().tolist()
         return self.metrics.values(self.step.method, self.result_names, results)
+
+    def read_outputs(self, result: WindowResult) -> list[dict[str, Any]]:
+        """Wait for what the step collected, and return it batch by batch as host arrays."""
+        return [] if self._outputs is None else self._outputs.split(result.outputs)
+
+    @property
+    def outputs_bytes(self) -> int:
+        """The size of a batch's outputs, as the last window had them."""
+        return 1 if self._outputs is None else self._outputs.batch_bytes
 
     @property
     def graph(self) -> tf.Graph:
@@ -266,19 +288,24 @@ class Window:
 
     # ---- in the graph
 
-    def _run_batch(self, batch: Any, ready: tf.Tensor, position: tf.Tensor) -> tf.Tensor:
+    def _run_batch(
+        self, batch: Any, ready: tf.Tensor, position: tf.Tensor
+    ) -> tuple[tf.Tensor, dict[str, Any]]:
         self._position.tensors = dict(zip(POSITION, tf.unstack(position), strict=True))
         around = StepContext(position=self._position, reads=self._reads)
 
         def compute(batch: Any, replica_batch: ReplicaBatch | None) -> Any:
+            collected: dict[str, Any] | None = {} if self.collects else None
+            context = replace(around, collected=collected)
+            values = self._run_replica_batch(batch, ready, replica_batch, context)
+            rows = self.placement.real_rows(collected or {}, replica_batch)
             # One sum over replicas: of values, examples and gradients together.
-            values = self._run_replica_batch(batch, ready, replica_batch, around)
-            return self.placement.all_reduce(values)
+            return self.placement.all_reduce(values), rows
 
-        vector, gradients = self.placement.run(compute, batch)
+        (vector, gradients), rows = self.placement.run(compute, batch)
         # Once for all replicas, when the last has read the weights for its gradients.
         self.step.update(gradients, ready)
-        return self.placement.first(vector)  # (values + 1,) float32
+        return self.placement.first(vector), self.placement.join(rows)  # (values + 1,) float32
 
     def _run_replica_batch(
         self,
@@ -309,7 +336,7 @@ class Window:
         plan: tf.Tensor,
         sums: tf.Tensor,
         finite: tf.Tensor,
-    ) -> tuple[tf.Tensor, ...]:
+    ) -> tuple[Any, ...]:
         count, phase, every, step, epoch, batch_idx = tf.unstack(plan)  # () int64 each
         start = plan[3:]  # (3,) int64, as `POSITION`
 
@@ -318,8 +345,8 @@ class Window:
             position = start
             if self.step.trains and self._position.names:  # nobody pays for what nobody reads
                 position = tf.stack([step + (phase + i) // every, epoch, batch_idx + i])
-            vector = self._batch(batch, tf.convert_to_tensor(ready), position)
-            return self._add(totals, vector)
+            vector, outputs = self._batch(batch, tf.convert_to_tensor(ready), position)
+            return self._add(totals, vector, i, outputs)
 
         def run_next(i: tf.Tensor, more: Any, totals: Totals) -> tuple[tf.Tensor, Any, Totals]:
             if self.known_length:
@@ -336,6 +363,7 @@ class Window:
             sums,
             finite if self.step.trains else (),
             tf.zeros_like(sums) if self.keeps_last else (),
+            () if self._outputs is None else self._outputs.begin(),
         )
         # Slots are packed around the loop, so that copying them is paid once a window.
         self._slots.pack()
@@ -349,16 +377,17 @@ class Window:
 
         results = self._results()  # after the last batch: nobody reads them in between
         finite = totals.finite if self.step.trains else finite
-        last = (totals.last,) if self.keeps_last else ()
-        return batches, totals.sums, finite, results, *last
+        outputs = () if self._outputs is None else self._outputs.stack(totals.outputs)
+        return batches, totals.sums, finite, results, totals.last, outputs
 
-    def _add(self, totals: Totals, vector: tf.Tensor) -> Totals:
-        """Return the totals with those of one more batch, a vector as `weighted_sums` gives it."""
+    def _add(self, totals: Totals, vector: tf.Tensor, i: tf.Tensor, outputs: Any) -> Totals:
+        """Return the totals with those of batch i, a vector as `weighted_sums` gives it."""
         sums = totals.sums + vector
         finite = totals.finite
         if self.step.trains:
             finite += tf.cast(tf.math.is_finite(sums), tf.float32)
-        return Totals(sums, finite, vector if self.keeps_last else ())
+        kept = () if self._outputs is None else self._outputs.write(totals.outputs, i, outputs)
+        return Totals(sums, finite, vector if self.keeps_last else (), kept)
 
     def _results(self) -> tf.Tensor:
         """Return what the metrics and the step give now, float32 of shape (results,)."""
@@ -373,6 +402,21 @@ class Window:
         results = {**measured, **counted}
         self.result_names = tuple(results)
         return tf.stack(list(results.values()) or [tf.zeros([])])
+
+
+def _batch_outputs(method: str, structure: Any) -> BatchOutputs:
+    """Refuse what a step collects where a window cannot keep it."""
+    if not structure:
+        raise ConfigurationError(
+            f"{method} collects nothing, but configure_host_metrics names metrics that compute "
+            "from it; call self.collect(name, tensors) there."
+        )
+    if not BatchOutputs.can_hold(structure):
+        raise ConfigurationError(
+            f"{method} collects {structure}; collect dense tensors of one row for each example, "
+            "whose other dimensions are known."
+        )
+    return BatchOutputs(structure)
 
 
 def _warn_of_unsaved(graph: tf.Graph) -> None:

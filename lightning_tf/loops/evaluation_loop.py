@@ -5,9 +5,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+import tensorflow as tf
+
 from lightning_tf.exceptions import DataError
 from lightning_tf.graph.evaluation_step import EvaluationStep
 from lightning_tf.graph.means import mean_values
+from lightning_tf.graph.names import check_names
 from lightning_tf.graph.stage_metrics import StageMetrics
 from lightning_tf.graph.window import Window, WindowResult
 from lightning_tf.loops.epoch_iterator import EpochIterator
@@ -15,13 +18,15 @@ from lightning_tf.loops.limits import limited
 from lightning_tf.loops.retracing import has_changed
 from lightning_tf.loops.window_clock import WindowClock
 from lightning_tf.loops.worker_agreement import agreed, check_signals
+from lightning_tf.stage import split_metric
 
 if TYPE_CHECKING:
-    import tensorflow as tf
-
     from lightning_tf.stage import Stage
     from lightning_tf.task import Task
     from lightning_tf.trainer import Trainer
+
+
+OUTPUT_BYTES = 2**24  # of what a window collects for host metrics
 
 
 class EvaluationLoop:
@@ -63,11 +68,14 @@ class EvaluationLoop:
                 self.dataset.element_spec,
                 known_length=self.length is not None,
                 keeps_last=self.trainer.hooks.watches_batches(self.stage.hook),
+                collects=bool(self.metrics.host),
                 jit_compile=self.trainer.jit_compile,
             )
         self.trainer.state.note_step(self.trainer, self.task, self._window)
 
-        self.trainer.status.note_names(self.stage, self._window.givers)
+        givers = (*self._window.givers, *self.metrics.host_givers())
+        check_names(self.stage, givers)
+        self.trainer.status.note_names(self.stage, givers)
 
         # What the bar shows of training it shows of validation too.
         shown = self.trainer.prog_bar_metrics
@@ -78,7 +86,8 @@ class EvaluationLoop:
 
     def names(self) -> set[str]:
         """Return the names that it measures."""
-        return {self.stage.metric(name) for name in self.compile().measured_names}
+        hosts = {name for name, _ in self.metrics.host_givers()}
+        return {self.stage.metric(name) for name in self.compile().measured_names | hosts}
 
     def run(self, max_batches: int | None = None) -> dict[str, float]:
         """Evaluate and return the means over all examples.
@@ -89,6 +98,7 @@ class EvaluationLoop:
         hooks, hook = self.trainer.hooks, self.stage.hook
         self.task.take_metrics(self.metrics.metrics)
         self.metrics.reset()
+        self.trainer.records.forget_recent()
 
         hooks(f"on_{hook}_start")
         hooks(f"on_{hook}_epoch_start")
@@ -98,7 +108,8 @@ class EvaluationLoop:
         self.trainer.measured(values)
         hooks(f"on_{hook}_epoch_end")
         hooks(f"on_{hook}_end")
-        return values
+        logged = self.trainer.records.recent.items()  # by the hooks too
+        return values | {n: v for n, v in logged if split_metric(n)[0] is self.stage}
 
     def _run_windows(self, max_batches: int | None) -> dict[str, float]:
         trainer, hook = self.trainer, self.stage.hook
@@ -110,6 +121,7 @@ class EvaluationLoop:
         with EpochIterator(self.dataset) as epoch:
             while length is None or done < length:
                 count = 1 if by_batch else self._clock.count
+                count = max(1, min(count, OUTPUT_BYTES // window.outputs_bytes))
                 count, _ = agreed(trainer, count if length is None else min(count, length - done))
                 if by_batch:
                     trainer.hooks(f"on_{hook}_batch_start", done)
@@ -122,6 +134,8 @@ class EvaluationLoop:
                     ran = count if window.known_length else int(result.batches)
                 self._clock.measured(max(ran, 1), time.perf_counter() - began)
                 carry = (result.sums, result.finite)
+                if not trainer.sanity_checking:
+                    self._update_host_metrics(window, result)
 
                 if ran and result.last is not None:
                     outputs = self._means(window, result.last.numpy())
@@ -137,11 +151,21 @@ class EvaluationLoop:
             raise DataError(f"{self.stage.dataset} is empty: it holds no batch.")
         return self._read(window, result)
 
+    def _update_host_metrics(self, window: Window, result: WindowResult) -> None:
+        """Wait for what the window collected, and hand it over; every worker has all rows."""
+        gather = self.trainer.workers.all_gather_rows
+        for outputs in window.read_outputs(result):
+            rows = tf.nest.map_structure(gather, outputs)
+            for metric in self.metrics.host.values():
+                metric.update(rows)
+
     def _read(self, window: Window, result: WindowResult) -> dict[str, float]:
         """Wait for the device, once for all windows."""
         with self.trainer.profiler.region("waiting for the device"):
             means = self._means(window, result.sums.numpy())
             results = window.read_results(result)
+        if not self.trainer.sanity_checking:
+            results |= self.metrics.host_values()
         return {**means, **{self.stage.metric(name): value for name, value in results.items()}}
 
     def _means(self, window: Window, sums: Any) -> dict[str, float]:
