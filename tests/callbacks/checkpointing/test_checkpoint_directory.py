@@ -46,7 +46,7 @@ def test_a_claimed_name_is_taken_until_it_is_released(folder):
 
 
 def test_what_somebody_holds_is_not_removed(folder):
-    path = made(folder.free_path("a"))
+    path = write(folder.free_path("a"))
     folder.remove(path, is_held=lambda held: held == path)
     assert content(path) == "x"
 

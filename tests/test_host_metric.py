@@ -1,0 +1,214 @@
+"""Metrics that Python computes from what a step collects of its examples."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from helpers.boring import BoringTask, NumberData, NumberTask, Rows, fitted, quiet
+
+from lightning_tf import Callback, HostMetric, Trainer
+from lightning_tf.callbacks import EarlyStopping, ModelCheckpoint
+from lightning_tf.exceptions import ConfigurationError
+
+HELD_OUT = [5.0, 1.0, 4.0, 2.0, 3.0, 9.0, 7.0]
+
+
+class Seen(HostMetric):
+    """Keeps what it is given; gives a median and a count."""
+
+    names = ("median", "count")
+    batches = ()
+
+    def reset(self):
+        self.batches = []
+
+    def update(self, outputs):
+        self.batches.append(outputs["numbers"])
+
+    def compute(self):
+        numbers = np.concatenate([batch["x"] for batch in self.batches])
+        return {"median": float(np.median(numbers)), "count": len(numbers)}
+
+
+class Collects(NumberTask):
+    """Hands the held-out numbers over."""
+
+    def __init__(self, batch_size=2, length="known"):
+        data = NumberData([1.0], batch_size, held_out=HELD_OUT)
+        super().__init__(data)
+        if length == "unknown":
+            val = data.val_dataset()
+            data.val_dataset = lambda: val.filter(lambda x: True)
+
+    def configure_host_metrics(self):
+        return {"seen": Seen()}
+
+    def validation_step(self, batch):
+        self.collect("numbers", {"x": batch, "twice": tf.stack([batch, 2 * batch], 1)})
+        return super().validation_step(batch)
+
+
+class Keeps(Callback):
+    """Keeps the batches that the validation's metric has seen."""
+
+    logs_metrics = False
+
+    def on_validation_epoch_end(self, trainer, task):
+        loop = trainer.state.fit_loop.validation
+        self.sanity = trainer.sanity_checking
+        self.batches = [batch["x"].tolist() for batch in loop.metrics.host["seen"].batches]
+        self.twice = loop.metrics.host["seen"].batches[0]["twice"] if self.batches else None
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 7, 8])
+@pytest.mark.parametrize("length", ["known", "unknown"])
+def test_a_host_metric_sees_every_example_once_in_the_datas_order(batch_size, length):
+    keeps = Keeps()
+    trainer = fitted(Collects(batch_size, length), max_epochs=2, callbacks=[keeps])
+    assert np.concatenate(keeps.batches).tolist() == HELD_OUT
+    assert [len(batch) for batch in keeps.batches][:-1] == [batch_size] * (len(keeps.batches) - 1)
+    assert keeps.twice.tolist() == [[x, 2 * x] for x in HELD_OUT[:batch_size]]
+    assert trainer.callback_metrics["val_median"] == 4.0
+    assert trainer.callback_metrics["val_count"] == 7
+
+
+@pytest.mark.distributed
+@pytest.mark.parametrize("devices", [2, 4])
+def test_a_host_metric_sees_the_examples_of_all_replicas(devices):
+    keeps = Keeps()
+    options = {"accelerator": "cpu", "devices": devices, "callbacks": [keeps]}
+    trainer = fitted(Collects(3), max_epochs=1, **options)
+    assert np.concatenate(keeps.batches).tolist() == HELD_OUT
+    assert trainer.callback_metrics["val_median"] == 4.0
+
+
+def test_results_stand_in_test_in_rows_and_in_monitors(tmp_path):
+    rows, stops = Rows(), EarlyStopping("val_median", patience=1, mode="max")
+    saves = ModelCheckpoint(tmp_path, monitor="val_median", mode="max")
+    task = Collects()
+    trainer = fitted(
+        task, max_epochs=5, logger=rows, callbacks=[stops, saves], enable_checkpointing=True
+    )
+    assert trainer.current_epoch == 2
+    assert saves.best_model_score == 4.0
+    assert [value for _, value in rows.column("val/median")] == [4.0, 4.0]
+    assert trainer.test(task)["test_median"] == 4.0
+    assert trainer.validate(task)["val_count"] == 7
+
+
+def test_nothing_is_computed_in_the_sanity_check():
+    class Looks(Callback):
+        logs_metrics = False
+        computed = ()
+
+        def on_sanity_check_end(self, trainer, task):
+            self.computed = trainer.state.fit_loop.validation.metrics.host["seen"].batches
+
+    looks = Looks()
+    fitted(Collects(), max_epochs=1, num_sanity_val_steps=2, callbacks=[looks])
+    assert looks.computed == []
+
+
+def test_what_hooks_log_stands_in_the_result_of_the_evaluation():
+    class Logs(Collects):
+        def on_test_epoch_end(self):
+            self.log("test_ratio", 0.25)
+            self.log("other", 1.0)
+
+    result = Trainer(**quiet(max_epochs=1)).test(Logs())
+    assert result["test_ratio"] == 0.25
+    assert result["test_median"] == 4.0
+    assert "other" not in result
+
+
+def test_without_host_metrics_nothing_is_collected():
+    class Untaken(Collects):
+        def configure_host_metrics(self):
+            return {}
+
+    class Looks(Callback):
+        logs_metrics = False
+        outputs = None
+
+        def on_validation_end(self, trainer, task):
+            self.outputs = trainer.state.fit_loop.validation.compile().collects
+
+    looks = Looks()
+    fitted(Untaken(), max_epochs=1, callbacks=[looks])
+    assert looks.outputs is False
+
+
+class Wrong(Collects):
+    def __init__(self, mistake):
+        super().__init__()
+        self.mistake = mistake
+
+    def configure_host_metrics(self):
+        if self.mistake == "class":
+            return {"seen": np.mean}
+        metric = Seen()
+        metric.names = {"names": ("other",), "clash": ("loss",)}.get(self.mistake, metric.names)
+        return {"seen": metric}
+
+    def training_step(self, batch):
+        if self.mistake == "training":
+            self.collect("numbers", batch)
+        return super().training_step(batch)
+
+    def validation_step(self, batch):
+        if self.mistake == "nothing":
+            return tf.reduce_mean(batch)
+        if self.mistake == "twice":
+            self.collect("numbers", batch)
+        if self.mistake == "scalar":
+            self.collect("scalar", tf.reduce_mean(batch))
+        if self.mistake == "unknown width":
+            self.collect("wide", tf.zeros([2, tf.size(batch)]))
+        return super().validation_step(batch)
+
+
+@pytest.mark.parametrize(
+    ("mistake", "message"),
+    [
+        ("class", "give a lightning_tf.HostMetric"),
+        ("names", "compute gave .'count', 'median'., which its `names` lack"),
+        ("clash", "are both called 'val_loss'"),
+        ("training", "works only inside validation_step and test_step"),
+        ("nothing", "validation_step collects nothing"),
+        ("twice", "collect.'numbers'. is called twice"),
+        ("scalar", "collect dense tensors of one row"),
+        ("unknown width", "collect dense tensors of one row"),
+    ],
+)
+def test_what_cannot_be_collected_is_refused(mistake, message):
+    with pytest.raises(ConfigurationError, match=message):
+        fitted(Wrong(mistake), max_epochs=1)
+
+
+def test_collect_outside_a_step_is_refused():
+    with pytest.raises(ConfigurationError, match="works only inside"):
+        BoringTask().collect("x", tf.zeros([1]))
+
+
+def test_every_stage_has_a_metric_of_its_own():
+    task = Collects()
+    template = Seen()
+    task.configure_host_metrics = lambda: {"seen": template}
+    trainer = fitted(task, max_epochs=1)
+    trainer.test(task)
+    assert template.batches == ()
+
+
+def test_a_single_number_has_the_metrics_name():
+    class Last(HostMetric):
+        def reset(self):
+            self.value = None
+
+        def update(self, outputs):
+            self.value = outputs["numbers"]["x"][-1]
+
+        def compute(self):
+            return self.value
+
+    task = Collects()
+    task.configure_host_metrics = lambda: {"last": Last()}
+    assert fitted(task, max_epochs=1).callback_metrics["val_last"] == 7.0
