@@ -35,7 +35,7 @@ class StepContext:
     minimize: Callable[[str, Callable[[], Any]], tf.Tensor] | None = None
     replica_batch: ReplicaBatch | None = None
     _losses: list[tuple[str, int]] = field(default_factory=list)  # the loss that is computed now
-    _origins: dict[str, tuple[str, int] | None] = field(default_factory=dict)
+    _given: dict[str, tuple[Any, tuple[str, int] | None]] = field(default_factory=dict)
 
     def log(self, name: str, value: Any) -> None:
         """Take a logged value.
@@ -49,15 +49,16 @@ class StepContext:
             raise ConfigurationError(f"log got the name {name!r}; give a string.")
         tensor = scalar_tensor(value, f"log({name!r}) got", "a scalar, such as its mean")
 
-        origin, before = self._losses[-1] if self._losses else None, self._origins.get(name)
-        # A loss that a step minimizes repeatedly logs each time, and the last stands.
-        is_repeated = origin and before and origin[0] == before[0] and origin != before
-        if name in self.logged and not is_repeated:
+        loss = self._losses[-1] if self._losses else None
+        before, loss_before = self._given.get(name, (value, None))
+        # A loss that a step minimizes repeatedly logs each time, and the last value stands.
+        is_repeated = loss and loss_before and loss[0] == loss_before[0] and loss != loss_before
+        if before is not value and not is_repeated:
             raise ConfigurationError(
                 f"log({name!r}) is called twice in one step, and one value would hide the other; "
                 "log the second under another name, or their mean once."
             )
-        self.logged[name], self._origins[name] = tensor, origin
+        self.logged[name], self._given[name] = tensor, (value, loss)
 
     @contextmanager
     def computing_loss(self, optimizer: str) -> Iterator[None]:
