@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from lightning_tf.distribute.placement import Placement
 from lightning_tf.graph.losses import scalar_loss
+from lightning_tf.stage import TRAIN
 from lightning_tf.step_context import StepContext, enter_step_context
 
 
@@ -30,7 +31,8 @@ def build_deferred_variables(
 
     def step(batch: Any) -> Any:
         # A context for each trace: TensorFlow traces again where the first one made variables.
-        with enter_step_context(StepContext({}, minimize)):
+        context = StepContext({}, minimize=minimize if method == TRAIN.step else None)
+        with enter_step_context(context):
             return getattr(task, method)(batch)
 
     traced = tf.function(step, autograph=False)
