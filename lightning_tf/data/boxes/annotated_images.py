@@ -2,12 +2,12 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_tf.checks import checked_choice, checked_integer
+from lightning_tf.checks import checked_choice
 from lightning_tf.data.boxes.bad_boxes import BAD_BOXES, check_boxes, check_units, tell_bad_boxes
 from lightning_tf.data.boxes.class_list import (
     map_classes,

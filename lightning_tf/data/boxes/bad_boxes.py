@@ -65,7 +65,7 @@ def box_problems(annotation: ImageAnnotation) -> dict[int, str]:
         {0: '[2, 2, 2, 5] has no area'}
     """
     height, width = annotation.size
-    edge = np.float64([width, height, width, height])
+    edge = np.array([width, height, width, height])
     problems = {}
     for place, box in enumerate(annotation.boxes):
         problem = _problem(box, edge)
@@ -97,7 +97,7 @@ def _problem(box: NDArray[np.float64], edge: NDArray[np.float64]) -> str:
 
 def _clip(annotation: ImageAnnotation) -> ImageAnnotation:
     height, width = annotation.size
-    edge = np.float64([width, height, width, height])
+    edge = np.array([width, height, width, height])
     return annotation.replace(boxes=np.clip(annotation.boxes, 0.0, edge))
 
 

@@ -51,7 +51,9 @@ class BoxArrays(AnnotatedImages):
 
     def _read_pair(self, split: str, pair: Any) -> list[ImageAnnotation]:
         if not isinstance(pair, (tuple, list)) or len(pair) != 2:
-            raise DataError(f"The {split} data are no pair (images, objects); give two of a length.")
+            raise DataError(
+                f"The {split} data are no pair (images, objects); give two of a length."
+            )
         images, objects = pair
         if len(images) != len(objects):
             raise DataError(

@@ -29,7 +29,7 @@ def to_xyxy(boxes: Any, box_format: str, size: tuple[int, int]) -> NDArray[np.fl
             f"box_format is {box_format!r}; give one of {', '.join(BOX_FORMATS)}."
         )
     if box_format.startswith("rel_"):
-        array = array * np.float64([size[1], size[0], size[1], size[0]])
+        array = array * np.array([size[1], size[0], size[1], size[0]])
 
     kind = box_format.removeprefix("rel_")
     if kind == "xyxy":

@@ -37,9 +37,7 @@ def map_classes(
     mapped, left_out = [], Counter[str]()
     for annotation in annotations:
         keep = np.asarray([class_map.get(x, x) is not None for x in annotation.labels], np.bool_)
-        left_out.update(
-            x for x, kept in zip(annotation.labels, keep, strict=True) if not kept
-        )
+        left_out.update(x for x, kept in zip(annotation.labels, keep, strict=True) if not kept)
         annotation = annotation.keep(keep)
         labels = tuple(str(class_map.get(label, label)) for label in annotation.labels)
         mapped.append(annotation.replace(labels=labels))

@@ -1,5 +1,6 @@
 """ImageAnnotation: one image and the objects that are marked in it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from lightning_tf.exceptions import DataError
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, init=False)
 class ImageAnnotation:
     """The objects of one image.
 
@@ -41,29 +42,39 @@ class ImageAnnotation:
     size: tuple[int, int]
     boxes: NDArray[np.float64]
     labels: tuple[str, ...]
-    difficult: NDArray[np.bool_] = None  # type: ignore[assignment]
-    crowd: NDArray[np.bool_] = None  # type: ignore[assignment]
-    pixels: NDArray[np.uint8] | None = field(default=None, repr=False)
-    name: str = ""
+    difficult: NDArray[np.bool_]
+    crowd: NDArray[np.bool_]
+    pixels: NDArray[np.uint8] | None = field(repr=False)
+    name: str
 
-    def __post_init__(self) -> None:
+    def __init__(
+        self,
+        path: Path | None,
+        size: tuple[int, int],
+        boxes: Any,
+        labels: Iterable[str],
+        difficult: Any = None,
+        crowd: Any = None,
+        pixels: NDArray[np.uint8] | None = None,
+        name: str = "",
+    ) -> None:
         """Bring lists to arrays and check that they belong together."""
-        boxes: NDArray[Any] = np.asarray(self.boxes, np.float64)
-        boxes = boxes.reshape(-1, 4) if boxes.size == 0 else boxes
-        count = len(self.labels)
-        name = self.name or (self.path.name if self.path else "image")
-        marks = {
-            mark: np.zeros(count, np.bool_) if value is None else np.asarray(value, np.bool_)
-            for mark, value in (("difficult", self.difficult), ("crowd", self.crowd))
+        name = name or (path.name if path else "image")
+        marked = tuple(labels)
+        array: NDArray[np.float64] = np.asarray(boxes, np.float64)
+        array = array.reshape(-1, 4) if array.size == 0 else array
+        marks: dict[str, NDArray[np.bool_]] = {
+            mark: np.zeros(len(marked), np.bool_) if value is None else np.asarray(value, np.bool_)
+            for mark, value in (("difficult", difficult), ("crowd", crowd))
         }
-        if boxes.shape != (count, 4) or any(mark.shape != (count,) for mark in marks.values()):
+        shapes = [mark.shape for mark in marks.values()]
+        if array.shape != (len(marked), 4) or any(shape != (len(marked),) for shape in shapes):
             raise DataError(
-                f"{name} has boxes of shape {boxes.shape}, {count} labels, and marks of "
-                f"{[len(mark) for mark in marks.values()]}; give (objects, 4), and one of each for "
-                "every object."
+                f"{name} has boxes of shape {array.shape}, {len(marked)} labels, and marks of "
+                f"shapes {shapes}; give (objects, 4), and one of each for every object."
             )
-        values = {"boxes": boxes, "labels": tuple(self.labels), "name": name, **marks}
-        for key, value in values.items():
+        values = {"path": path, "size": size, "boxes": array, "labels": marked, "pixels": pixels}
+        for key, value in {**values, "name": name, **marks}.items():
             object.__setattr__(self, key, value)  # a frozen dataclass
 
     def keep(self, which: NDArray[Any]) -> "ImageAnnotation":

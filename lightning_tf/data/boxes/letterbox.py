@@ -71,7 +71,7 @@ def letterbox_image(
         resize: ``letterbox`` or ``stretch``.
 
     Returns:
-        uint8 of shape (\\*image_size, 3); and its frame, float32 of shape (4,), as
+        uint8 of shape (height, width, 3); and its frame, float32 of shape (4,), as
         `letterbox_frame` gives it.
     """
     size = tf.cast(tf.shape(image)[:2], tf.int64)

@@ -59,7 +59,7 @@ def hold_out_images(
     fractions = held_out_fractions(rows, val_fraction, test_fraction)
     train = rows["train"]
     if not any(fractions.values()):
-        return {**rows, **{name: train[:0] for name in fractions}}
+        return {**rows, **dict.fromkeys(fractions, train[:0])}
 
     members = [annotations[place] for place in train]
     images = Counter(label for item in members for label in set(item.labels))

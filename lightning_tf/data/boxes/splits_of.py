@@ -25,5 +25,7 @@ def splits_of(data: Any) -> dict[str, Any]:
         return {"train": data}
     for name in data:
         if name not in SPLITS:
-            raise ConfigurationError(f"data has {name!r}, which is no split.{nearest(name, SPLITS)}")
+            raise ConfigurationError(
+                f"data has {name!r}, which is no split.{nearest(name, SPLITS)}"
+            )
     return dict(data)

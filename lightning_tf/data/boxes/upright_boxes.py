@@ -27,9 +27,7 @@ def turn_upright(
         headers: Of the files, in the same order.
         exif_boxes: ``upright`` or ``stored``: what all boxes count; None looks as above.
     """
-    evidence = [
-        _declared(item, header) for item, header in zip(annotations, headers, strict=True)
-    ]
+    evidence = [_declared(item, header) for item, header in zip(annotations, headers, strict=True)]
     stored = evidence.count("stored")
     default = exif_boxes or ("stored" if stored > evidence.count("upright") else "upright")
 

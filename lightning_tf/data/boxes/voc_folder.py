@@ -93,9 +93,7 @@ class VocFolder(AnnotatedImages):
             for name, stems in splits.items()
         }
 
-    def _match(
-        self, images: dict[str, list[Path]], parsed: dict[str, VocFile]
-    ) -> dict[str, Path]:
+    def _match(self, images: dict[str, list[Path]], parsed: dict[str, VocFile]) -> dict[str, Path]:
         """Return the image of each annotation, by stem."""
         paths = {}
         for stem, voc in parsed.items():
@@ -177,7 +175,7 @@ class VocFolder(AnnotatedImages):
         origin = int(voc.is_of_voc) if self._pixel_origin is None else self._pixel_origin
         boxes: NDArray[np.float64] = np.asarray(voc.boxes, np.float64).reshape(-1, 4)
         # Inclusive pixels from 1: only the lower corner moves.
-        boxes = boxes - np.float64([origin, origin, 0, 0])
+        boxes = boxes - np.array([origin, origin, 0, 0])
         return ImageAnnotation(
             path, voc.size, boxes, tuple(voc.labels), voc.difficult, voc.crowd, name=file.name
         )
