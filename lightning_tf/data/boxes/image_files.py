@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lightning_tf.data.boxes.detection_images import DetectionImages
 from lightning_tf.data.boxes.image_annotation import ImageAnnotation
-from lightning_tf.data.boxes.image_header import ImageHeader, encode_png, read_upright
+from lightning_tf.data.boxes.image_header import ImageHeader, encode_bmp, encode_png, read_upright
 from lightning_tf.data.images.find_broken_images import find_broken_images
 from lightning_tf.data.sources.skip_or_raise import skip_or_raise
 from lightning_tf.distribute.workers import Workers
@@ -52,7 +52,7 @@ class ImageFiles:
         contents: dict[int, Content] = {}
         for place, item in enumerate(items):
             if item.pixels is not None:
-                contents[place] = encode_png(item.pixels)
+                contents[place] = encode_bmp(item.pixels)
                 continue
 
             path = Path(item.path or "")

@@ -4,7 +4,6 @@ import io
 import os
 import warnings
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -111,6 +110,15 @@ def read_upright(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     return np.asarray(PIL.Image.alpha_composite(white, colors).convert("RGB"))
 
 
+def encode_bmp(pixels: NDArray[np.uint8]) -> bytes:
+    """Return pixels of shape (height, width, 3) as the content of a BMP file: a copy, no more."""
+    import PIL.Image
+
+    buffer = io.BytesIO()
+    PIL.Image.fromarray(pixels).save(buffer, "BMP")
+    return buffer.getvalue()
+
+
 def encode_png(pixels: NDArray[np.uint8]) -> bytes:
     """Return pixels of shape (height, width, 3) as the content of a PNG file."""
     import PIL.Image
@@ -118,18 +126,6 @@ def encode_png(pixels: NDArray[np.uint8]) -> bytes:
     buffer = io.BytesIO()
     PIL.Image.fromarray(pixels).save(buffer, "PNG", compress_level=1)
     return buffer.getvalue()
-
-
-def find_image(folder: Path, name: str) -> Path | None:
-    """Return the file of this name in a folder, or None; never one outside of the folder.
-
-    Args:
-        folder: Where to look.
-        name: May name folders inside.
-    """
-    path = folder / name
-    is_inside = path.resolve().is_relative_to(folder.resolve())
-    return path if is_inside and path.is_file() else None
 
 
 def _gray_of_16_bits(values: NDArray[Any]) -> NDArray[np.uint8]:

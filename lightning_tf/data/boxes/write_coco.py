@@ -36,8 +36,10 @@ def write_coco(
         DataError: An image has no file or lies outside of `images_dir`, or a class is unknown.
 
     Example:
-        >>> item = ImageAnnotation(tmp_path / "a.jpg", (30, 40), [[1, 2, 11, 22.5]], ["cat"])
-        >>> write_coco(tmp_path / "cats.json", [item]).name
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     item = ImageAnnotation(Path(folder, "a.jpg"), (30, 40), [[1, 2, 11, 22]], ["cat"])
+        ...     write_coco(Path(folder, "cats.json"), [item]).name
         'cats.json'
     """
     file, items = Path(path).expanduser(), list(annotations)

@@ -34,8 +34,10 @@ def write_voc(
 
     Example:
         >>> item = ImageAnnotation(None, (30, 40), [[1, 2, 11, 22.5]], ["cat"])
-        >>> folder = write_voc(tmp_path / "cats", [item], copy_images=False)
-        >>> [path.name for path in (folder / "annotations").iterdir()]
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     root = write_voc(folder, [item], copy_images=False)
+        ...     [path.name for path in (root / "annotations").iterdir()]
         ['image-00000.xml']
     """
     root = Path(folder).expanduser()
