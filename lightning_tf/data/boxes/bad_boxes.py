@@ -44,8 +44,9 @@ def check_boxes(
 
         left_out = set(problems)
         if action == "clip":
-            area = clipped.boxes[:, 2:] - clipped.boxes[:, :2]
-            left_out = {place for place in problems if not (area[place] > 0).all()}
+            area = (clipped.boxes[:, 2:] - clipped.boxes[:, :2]).min(axis=1)
+            finite = np.isfinite(annotation.boxes).all(axis=1)
+            left_out = {place for place in problems if not (finite[place] and area[place] > 0)}
         for place, problem in problems.items():
             effect = "left out" if place in left_out else "clipped"
             told.append(f"{_object(annotation, place)} {problem}: {effect}")

@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from lightning_tf.data.boxes.annotated_images import AnnotatedImages, Annotations
 from lightning_tf.data.boxes.box_format import to_xyxy
-from lightning_tf.data.boxes.coco_file import find_coco_files, image_path, read_coco_file
+from lightning_tf.data.boxes.coco_file import CORNERS, find_coco_files, image_path, read_coco_file
 from lightning_tf.data.boxes.image_annotation import ImageAnnotation
 from lightning_tf.data.boxes.splits_of import splits_of
 from lightning_tf.data.sources.skip_or_raise import skip_or_raise
@@ -112,14 +114,19 @@ class CocoAnnotations(AnnotatedImages):
                     f"{file.name}: object {place + 1} of {image['file_name']} has category_id "
                     f"{entry['category_id']!r}, which categories do not list; add it there."
                 )
-        boxes = [
+        bboxes = [
             self._bbox(f"{file.name}: {image['file_name']}, object {place + 1}", entry["bbox"])
             for place, entry in enumerate(objects)
         ]
+        boxes = to_xyxy(bboxes, "xywh", (0, 0))
+        for place, entry in enumerate(objects):
+            corners = entry.get(CORNERS)
+            if corners is not None and np.allclose(corners, boxes[place], rtol=1e-12, atol=0):
+                boxes[place] = corners
         return ImageAnnotation(
             path,
             (_side(image.get("height")), _side(image.get("width"))),
-            to_xyxy(boxes, "xywh", (0, 0)),
+            boxes,
             tuple(names[entry["category_id"]] for entry in objects),
             [bool(entry.get("difficult", 0)) for entry in objects],
             [bool(entry.get("iscrowd", 0)) for entry in objects],

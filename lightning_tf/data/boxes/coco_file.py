@@ -9,6 +9,9 @@ from typing import Any
 
 from lightning_tf.exceptions import DataError
 
+CORNERS = "bbox_xyxy"
+"""A field of `write_coco`: corners that the last bit of x + width or y + height would miss."""
+
 
 def read_coco_file(path: Path) -> dict[str, Any]:
     """Return a file's content, its three lists checked.

@@ -14,6 +14,17 @@ from lightning_tf.exceptions import DataError
 ORIENTATION = 0x0112
 TURNED = (5, 6, 7, 8)
 """EXIF orientations that swap height and width."""
+TRANSPOSES = (
+    None,
+    "FLIP_LEFT_RIGHT",
+    "ROTATE_180",
+    "FLIP_TOP_BOTTOM",
+    "TRANSPOSE",
+    "ROTATE_270",
+    "TRANSVERSE",
+    "ROTATE_90",
+)
+"""How pillow turns an image of each orientation upright, from 1 on."""
 # What TensorFlow decodes as pillow does. The rest is decoded by pillow once and kept as PNG.
 PLAIN = {"JPEG": ("L", "RGB"), "PNG": ("1", "L", "P", "RGB")}
 # pillow raises SyntaxError for a broken PNG, ValueError for some others.
@@ -53,18 +64,16 @@ class ImageHeader:
         import PIL.Image
 
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # about EXIF entries that nothing here reads
-                with PIL.Image.open(path) as image:
-                    orientation = int(image.getexif().get(ORIENTATION, 1) or 1)
-                    is_plain = (
-                        image.mode in PLAIN.get(str(image.format), ())
-                        and "transparency" not in image.info
-                    )
-                    width, height = image.size
+            with PIL.Image.open(path) as image:
+                orientation = _orientation(image)
+                is_plain = (
+                    image.mode in PLAIN.get(str(image.format), ())
+                    and "transparency" not in image.info
+                )
+                width, height = image.size
         except (*UNREADABLE, PIL.Image.DecompressionBombError) as error:
             raise DataError(f"{path} is no image that can be decoded ({error}).") from error
-        return cls((height, width), orientation if 1 <= orientation <= 8 else 1, is_plain)
+        return cls((height, width), orientation, is_plain)
 
     def turn_boxes(self, boxes: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return boxes of the stored pixels as boxes of the upright image.
@@ -96,11 +105,11 @@ def read_upright(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
         DataError: The file cannot be decoded.
     """
     import PIL.Image
-    from PIL import ImageOps
 
     try:
         with PIL.Image.open(path) as opened:
-            image = ImageOps.exif_transpose(opened)
+            method = TRANSPOSES[_orientation(opened) - 1]
+            image = opened if method is None else opened.transpose(PIL.Image.Transpose[method])
             if image.mode.startswith("I") or image.mode == "F":
                 return _gray_of_16_bits(np.asarray(image))
             colors = image.convert("RGBA")
@@ -126,6 +135,17 @@ def encode_png(pixels: NDArray[np.uint8]) -> bytes:
     buffer = io.BytesIO()
     PIL.Image.fromarray(pixels).save(buffer, "PNG", compress_level=1)
     return buffer.getvalue()
+
+
+def _orientation(image: Any) -> int:
+    """Return EXIF's number of an opened image, 1 where it has none that is known."""
+    # pillow would decode a whole PNG to look for a note behind its pixels.
+    if image.format == "PNG" and "exif" not in image.info:
+        return 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about entries that nothing here reads
+        number = image.getexif().get(ORIENTATION, 1)
+    return number if number in range(1, len(TRANSPOSES) + 1) else 1
 
 
 def _gray_of_16_bits(values: NDArray[Any]) -> NDArray[np.uint8]:

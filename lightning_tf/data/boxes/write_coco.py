@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from lightning_tf.data.boxes.coco_file import CORNERS
 from lightning_tf.data.boxes.image_annotation import ImageAnnotation
 from lightning_tf.data.labels import sort_class_names
 from lightning_tf.exceptions import DataError, nearest
@@ -20,8 +21,8 @@ def write_coco(
 ) -> Path:
     """Write a JSON file that `CocoAnnotations` reads, with coordinates in full.
 
-    Categories are numbered from 1 in the order of `class_names`; ``difficult`` is kept in a field
-    of its own, which COCO's tools pass over.
+    Categories are numbered from 1 in the order of `class_names`. ``difficult``, and corners that
+    no corner and size give to the last bit, have fields of their own, which COCO's tools pass over.
 
     Args:
         path: The file to write.
@@ -70,20 +71,22 @@ def _objects(item: ImageAnnotation, names: Sequence[str]) -> list[dict[str, Any]
     entries = []
     for place, (x_min, y_min, x_max, y_max) in enumerate(item.boxes.tolist()):
         width, height = _extent(x_min, x_max), _extent(y_min, y_max)
-        entries.append(
-            {
-                "category_id": names.index(item.labels[place]) + 1,
-                "bbox": [x_min, y_min, width, height],
-                "area": width * height,
-                "iscrowd": int(item.crowd[place]),
-                "difficult": int(item.difficult[place]),
-            }
-        )
+        entry: dict[str, Any] = {
+            "category_id": names.index(item.labels[place]) + 1,
+            "bbox": [x_min, y_min, width, height],
+            "area": width * height,
+            "iscrowd": int(item.crowd[place]),
+            "difficult": int(item.difficult[place]),
+        }
+        # No float added to the corner gives the other one: it is written beside.
+        if (x_min + width, y_min + height) != (x_max, y_max):
+            entry[CORNERS] = [x_min, y_min, x_max, y_max]
+        entries.append(entry)
     return entries
 
 
 def _extent(low: float, high: float) -> float:
-    """Return what added to `low` is `high` to the last bit: the difference, or its neighbor."""
+    """Return what added to `low` is `high` to the last bit, where there is such a float."""
     extent = high - low
     candidates = (extent, math.nextafter(extent, math.inf), math.nextafter(extent, -math.inf))
     return next((value for value in candidates if low + value == high), extent)
