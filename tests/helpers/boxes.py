@@ -93,3 +93,7 @@ def examples(dataset):
     return images, {
         name: np.concatenate([objects[name] for _, objects in batches]) for name in batches[0][1]
     }
+
+
+def boxes_of(data, place=0):
+    return data.annotations[place].boxes.tolist()

@@ -78,9 +78,10 @@ def resolve_class_names(
 
 
 def _refuse_unknown(annotations: Sequence[ImageAnnotation], names: Sequence[str]) -> None:
+    known = set(names)
     for annotation in annotations:
         for place, label in enumerate(annotation.labels):
-            if label not in names:
+            if label not in known:
                 raise DataError(
                     f"{annotation.name}, object {place + 1} is a {label!r}, which class_names does "
                     f"not have; add it, or leave it out with class_map={{{label!r}: None}}."

@@ -95,7 +95,7 @@ def test_writers_refuse_what_could_not_be_read_back(tmp_path):
     two = ImageAnnotation(write_image(tmp_path / "y" / "a.png"), SIZE, [BOX], ["cat"])
     with pytest.raises(DataError, match="have one stem"):
         write_voc(tmp_path / "voc", [one, two])
-    with pytest.raises(DataError, match="lies outside of .*images_dir="):
+    with pytest.raises(DataError, match=r"lies outside of .*images_dir="):
         write_coco(tmp_path / "z" / "a.json", [one])
     with pytest.raises(DataError, match="class_names lacks 'cat'"):
         write_coco(tmp_path / "a.json", [one], ["dog"])
