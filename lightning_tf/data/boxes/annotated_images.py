@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_tf.checks import checked_choice
+from lightning_tf.checks import checked_choice, checked_integer
 from lightning_tf.data.boxes.bad_boxes import BAD_BOXES, check_boxes, check_units, tell_bad_boxes
 from lightning_tf.data.boxes.class_list import (
     map_classes,
@@ -19,9 +19,10 @@ from lightning_tf.data.boxes.detection_images import DetectionImages
 from lightning_tf.data.boxes.image_annotation import ImageAnnotation
 from lightning_tf.data.boxes.image_files import Content, ImageFiles
 from lightning_tf.data.boxes.image_header import read_upright
-from lightning_tf.data.boxes.letterbox import RESIZES, Resize
+from lightning_tf.data.boxes.letterbox import RESIZES, Resize, boxes_to_input, letterbox_frame
 from lightning_tf.data.boxes.object_arrays import object_arrays, tell_duplicates
 from lightning_tf.data.boxes.rarest_class import hold_out_images
+from lightning_tf.data.boxes.splits_of import check_owners
 from lightning_tf.data.boxes.upright_boxes import EXIF_BOXES, turn_upright
 from lightning_tf.data.images.checks import checked_image_size
 from lightning_tf.data.indexed_data import IndexedData, Source, Split
@@ -58,7 +59,7 @@ class AnnotatedImages(IndexedData):
         annotations: One for each image, with checked boxes in pixels of the upright original,
             after `setup`.
         class_names: A name for each label, after `setup`; and `num_classes`, their number.
-        max_objects: The most objects of an image of any split: nothing is ever cut.
+        max_objects: Room for objects, at least the most of an image of any split: none is cut.
         input_shape: Height, width and 3.
         value_range: (0.0, 255.0).
         broken_files: Images that were skipped, after `setup`.
@@ -74,6 +75,7 @@ class AnnotatedImages(IndexedData):
         empty: Whether images without objects are kept: ``keep`` or ``drop``.
         class_names: The classes, in the order of their labels; None takes those of the data.
         class_map: New class names by old ones; None as the new one leaves its objects out.
+        max_objects: Room for so many objects in every image; None is as many as the fullest has.
         exif_boxes: What boxes count where a photo is turned by EXIF: ``upright`` or ``stored``
             pixels; None looks at the sizes that the annotations give.
         missing: What becomes of annotations without an image, and images that a split names but
@@ -110,6 +112,7 @@ class AnnotatedImages(IndexedData):
         empty: Literal["keep", "drop"] = "keep",
         class_names: Sequence[str] | None = None,
         class_map: Mapping[str, str | None] | None = None,
+        max_objects: int | None = None,
         exif_boxes: Literal["upright", "stored"] | None = None,
         missing: Literal["error", "skip"] = "error",
         broken: Literal["error", "skip"] = "error",
@@ -133,6 +136,9 @@ class AnnotatedImages(IndexedData):
         if exif_boxes is not None:
             checked_choice("exif_boxes", exif_boxes, EXIF_BOXES)
         self._exif_boxes = exif_boxes
+        self._max_objects = (
+            None if max_objects is None else checked_integer("max_objects", max_objects, 1)
+        )
         self._missing = checked_choice("missing", missing, ACTIONS)
         self._broken = checked_choice("broken", broken, ACTIONS)
         self._in_memory = in_memory
@@ -162,7 +168,18 @@ class AnnotatedImages(IndexedData):
             index: The place in `annotations`, as batches have it.
         """
         item = self.annotations[index]
-        return item.pixels if item.path is None else read_upright(item.path)  # type: ignore[return-value]
+        return read_upright(item.path or "") if item.pixels is None else item.pixels
+
+    def training_boxes(self) -> NDArray[np.float32]:
+        """Return the boxes that are learned from, in pixels of the input: (boxes, 4), xyxy."""
+        split = self._split("train")
+        items = [self.annotations[row] for row in split.indices] if split else []
+        boxes = [np.zeros((0, 4))]
+        for item in items:
+            frame = letterbox_frame(item.size, self.input_shape[:2], self.resize)
+            ignored = item.crowd | (item.difficult & (self._difficult == "ignore"))
+            boxes.append(boxes_to_input(item.boxes[~ignored], frame))
+        return np.concatenate(boxes).astype(np.float32)
 
     # ---- loading
 
@@ -202,6 +219,7 @@ class AnnotatedImages(IndexedData):
         items = [item for found in splits.values() for item in found]
         if not items:
             raise DataError(f"{self.where()} has no images; give at least one with annotations.")
+        check_owners({name: [item.path for item in found] for name, found in splits.items()})
 
         if self._class_map:
             items = map_classes(items, self._class_map)
@@ -253,10 +271,21 @@ class AnnotatedImages(IndexedData):
             else list(self._names or ())
         )
         self.num_classes = len(self.class_names)
-        self.max_objects = max(1, *(len(item.labels) for item in items))
+        self.max_objects = self._room_for(items)
         tell_classes_that_training_lacks(
             {name: {x for row in rows[name] for x in items[row].labels} for name in rows}
         )
+
+    def _room_for(self, items: Sequence[ImageAnnotation]) -> int:
+        """Return how many objects each image has room for: `max_objects`, or what they have."""
+        fullest = max(items, key=lambda item: len(item.labels))
+        most = max(1, len(fullest.labels))
+        if self._max_objects is not None and self._max_objects < most:
+            raise DataError(
+                f"{fullest.name} has {most} objects, max_objects is {self._max_objects}; nothing "
+                "is cut: give more, or None."
+            )
+        return self._max_objects or most
 
     def _source(self, contents: Sequence[Content], orientations: Sequence[int]) -> Source:
         """Return the batches of all images, decoded now or in the pipeline."""

@@ -61,16 +61,7 @@ class BoxTable(AnnotatedImages):
 
     def read(self) -> Annotations:
         """Return the annotations of every split."""
-        splits = {name: self._read_table(data) for name, data in self._tables.items()}
-        owners: dict[str, str] = {}
-        for split, items in splits.items():
-            for item in items:
-                if owners.setdefault(item.name, split) != split:
-                    raise DataError(
-                        f"{item.name} is in the {owners[item.name]} and the {split} table; leave "
-                        "it in one."
-                    )
-        return splits
+        return {name: self._read_table(data) for name, data in self._tables.items()}
 
     def _read_table(self, data: Any) -> list[ImageAnnotation]:
         table, name = read_table(data), table_name(data)

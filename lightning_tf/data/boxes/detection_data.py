@@ -43,6 +43,7 @@ def detection_data(
     empty: str | None = None,
     class_names: Sequence[str] | None = None,
     class_map: Mapping[str, str | None] | None = None,
+    max_objects: int | None = None,
     exif_boxes: str | None = None,
     missing: str | None = None,
     broken: str | None = None,
@@ -79,6 +80,7 @@ def detection_data(
         empty: ``keep`` or ``drop`` images without objects.
         class_names: The classes in the order of their labels.
         class_map: New class names by old ones.
+        max_objects: Room for objects in every image.
         exif_boxes: ``upright`` or ``stored``.
         missing: ``error`` or ``skip``.
         broken: ``error`` or ``skip``.

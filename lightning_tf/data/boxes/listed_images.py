@@ -61,18 +61,3 @@ def read_split_file(path: str | PathLike[str]) -> list[str]:
         stem, dot, ending = name.rpartition(".")
         stems.append(stem if dot and f".{ending}".lower() in ENDINGS else name)
     return list(dict.fromkeys(stems))
-
-
-def check_disjoint(splits: Mapping[str, list[str]]) -> None:
-    """Refuse an image that two splits name.
-
-    Raises:
-        DataError: Names the first.
-    """
-    owners: dict[str, str] = {}
-    for split, stems in splits.items():
-        for stem in stems:
-            if owners.setdefault(stem, split) != split:
-                raise DataError(
-                    f"{stem} is in the {owners[stem]} and the {split} split; leave it in one."
-                )

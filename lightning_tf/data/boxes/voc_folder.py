@@ -13,12 +13,12 @@ from lightning_tf.data.boxes.annotated_images import AnnotatedImages, Annotation
 from lightning_tf.data.boxes.image_annotation import ImageAnnotation
 from lightning_tf.data.boxes.listed_images import (
     SplitFiles,
-    check_disjoint,
     find_folder,
     find_split_files,
     images_by_stem,
     read_split_file,
 )
+from lightning_tf.data.boxes.splits_of import check_owners
 from lightning_tf.data.boxes.voc_file import VocFile, read_voc_file
 from lightning_tf.data.sources.skip_or_raise import skip_or_raise
 from lightning_tf.exceptions import DataError
@@ -86,7 +86,7 @@ class VocFolder(AnnotatedImages):
             splits = {"train": list(paths)}
         else:
             splits = {name: read_split_file(file) for name, file in split_files.items()}
-            check_disjoint(splits)
+            check_owners(splits)
             self._check_listed(splits, paths)
         return {
             name: [self._annotation(paths[x], parsed[x], files[x]) for x in stems if x in paths]

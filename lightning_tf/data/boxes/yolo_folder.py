@@ -11,12 +11,12 @@ from lightning_tf.data.boxes.annotated_images import AnnotatedImages, Annotation
 from lightning_tf.data.boxes.box_format import to_xyxy
 from lightning_tf.data.boxes.image_annotation import ImageAnnotation
 from lightning_tf.data.boxes.listed_images import (
-    check_disjoint,
     find_folder,
     find_split_files,
     images_by_stem,
     read_split_file,
 )
+from lightning_tf.data.boxes.splits_of import check_owners
 from lightning_tf.data.boxes.yolo_names import NOT_LABELS, yolo_names
 from lightning_tf.data.sources.class_folders import SPLIT_FOLDERS
 from lightning_tf.data.sources.skip_or_raise import skip_or_raise
@@ -71,7 +71,7 @@ class YoloFolder(AnnotatedImages):
     def _split_by_lists(self, items: list[ImageAnnotation], lists: dict[str, Path]) -> Annotations:
         by_stem = {item.path.stem: item for item in items if item.path}
         stems = {name: read_split_file(file) for name, file in lists.items()}
-        check_disjoint(stems)
+        check_owners(stems)
         lost = [stem for listed in stems.values() for stem in listed if stem not in by_stem]
         if lost:
             problem = f"{len(lost)} images of the splits are not there, the first is {lost[0]}"

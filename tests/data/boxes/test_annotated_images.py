@@ -116,6 +116,23 @@ def test_the_most_objects_of_any_split_fit():
         assert dataset.element_spec[1]["boxes"].shape[1] == 5
 
 
+def test_room_for_more_objects_may_be_asked_for_and_for_fewer_is_refused():
+    assert data_of(max_objects=9).train_dataset(0).element_spec[1]["labels"].shape[1] == 9
+    with pytest.raises(DataError, match=r"train image 5 has 5 objects, max_objects is 4"):
+        data_of(max_objects=4)
+
+
+def test_the_boxes_that_are_learned_from_are_those_of_the_training_batches(tmp_path):
+    write_voc_item(tmp_path, "a", voc_xml(voc_object(), marked("difficult"), marked("crowd")))
+    write_voc_item(tmp_path, "b", voc_xml(voc_object(box=(1, 1, 8, 8)), filename="b.png"))
+    for option, count in (("ignore", 2), ("use", 3)):
+        data = ready(VocFolder(tmp_path, difficult=option, val_fraction=0.0, image_size=32))
+        _, objects = examples(data.train_dataset(0))
+        learned = objects["boxes"][(objects["labels"] >= 0) & ~objects["ignored"]]
+        assert len(learned) == count
+        assert sorted(learned.tolist()) == sorted(data.training_boxes().tolist())
+
+
 def marked(name):
     return voc_object(extra=f"<{name}>1</{name}>", box=(5, 5, 15, 15))
 
@@ -205,6 +222,7 @@ def test_the_original_is_at_hand(tmp_path):
         {"empty": "skip"},
         {"exif_boxes": "both"},
         {"image_size": 0},
+        {"max_objects": 0},
         {"batch_size": 0},
         {"box_format": "yxyx"},
         {"missing": "drop"},

@@ -238,7 +238,7 @@ def test_a_table_has_a_row_for_each_object(tmp_path):
     files = {"train": frame[frame.filename == "a.png"], "test": frame[frame.filename == "b.png"]}
     split = detection_data(files, images_dir=tmp_path / "images", val_fraction=0.0)
     assert sizes(ready(split)) == {"train": 1, "test": 1}
-    with pytest.raises(DataError, match=r"a\.png is in the train and the test table"):
+    with pytest.raises(DataError, match=r"a\.png is in the train and the test split"):
         ready(detection_data({"train": frame, "test": frame}, images_dir=tmp_path / "images"))
 
 
