@@ -20,7 +20,7 @@ from lightning_tf.data.boxes.image_annotation import ImageAnnotation
 from lightning_tf.data.boxes.image_files import Content, ImageFiles
 from lightning_tf.data.boxes.image_header import read_upright
 from lightning_tf.data.boxes.letterbox import RESIZES, Resize, boxes_to_input, letterbox_frame
-from lightning_tf.data.boxes.object_arrays import object_arrays, tell_duplicates
+from lightning_tf.data.boxes.object_arrays import object_arrays, room_for, tell_duplicates
 from lightning_tf.data.boxes.rarest_class import hold_out_images
 from lightning_tf.data.boxes.splits_of import check_owners
 from lightning_tf.data.boxes.upright_boxes import EXIF_BOXES, turn_upright
@@ -271,21 +271,10 @@ class AnnotatedImages(IndexedData):
             else list(self._names or ())
         )
         self.num_classes = len(self.class_names)
-        self.max_objects = self._room_for(items)
+        self.max_objects = room_for(items, self._max_objects)
         tell_classes_that_training_lacks(
             {name: {x for row in rows[name] for x in items[row].labels} for name in rows}
         )
-
-    def _room_for(self, items: Sequence[ImageAnnotation]) -> int:
-        """Return how many objects each image has room for: `max_objects`, or what they have."""
-        fullest = max(items, key=lambda item: len(item.labels))
-        most = max(1, len(fullest.labels))
-        if self._max_objects is not None and self._max_objects < most:
-            raise DataError(
-                f"{fullest.name} has {most} objects, max_objects is {self._max_objects}; nothing "
-                "is cut: give more, or None."
-            )
-        return self._max_objects or most
 
     def _source(self, contents: Sequence[Content], orientations: Sequence[int]) -> Source:
         """Return the batches of all images, decoded now or in the pipeline."""

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from lightning_tf.data.boxes.image_annotation import ImageAnnotation
 from lightning_tf.data.boxes.letterbox import boxes_to_input, letterbox_frame
+from lightning_tf.exceptions import DataError
 
 _log = logging.getLogger(__name__)
 
@@ -60,6 +61,26 @@ def object_arrays(
         "size": sizes,
         "index": np.arange(count, dtype=np.int64),
     }
+
+
+def room_for(annotations: Sequence[ImageAnnotation], max_objects: int | None) -> int:
+    """Return how many objects each image has room for: what is asked for, or what the fullest has.
+
+    Raises:
+        DataError: An image has more than `max_objects`.
+
+    Example:
+        >>> room_for([ImageAnnotation(None, (9, 9), [[0, 0, 1, 1]] * 2, ["cat", "dog"])], None)
+        2
+    """
+    fullest = max(annotations, key=lambda item: len(item.labels))
+    most = max(1, len(fullest.labels))
+    if max_objects is not None and max_objects < most:
+        raise DataError(
+            f"{fullest.name} has {most} objects, max_objects is {max_objects}; nothing is cut: "
+            "give more, or None."
+        )
+    return max_objects or most
 
 
 def tell_duplicates(annotations: Sequence[ImageAnnotation]) -> None:
