@@ -60,7 +60,7 @@ def _tell(
     wrong = [
         f"{item.name} ({_text(item.size)} for {_text(header.upright)})"
         for item, header, _ in rows
-        if item.size not in ((0, 0), header.upright, header.stored)
+        if 0 not in item.size and item.size not in (header.upright, header.stored)
     ]
     if wrong:
         _log.warning(
