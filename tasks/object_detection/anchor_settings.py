@@ -1,0 +1,135 @@
+"""AnchorSettings: what a user names as `anchors`, made into anchors for given images and boxes."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightning_tf.checks import check_known, is_number
+from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.tasks.object_detection.anchors import (
+    RATIOS,
+    SSD_LIMITS,
+    Anchors,
+    Sizes,
+    retinanet_sizes,
+    ssd_sizes,
+)
+
+log = logging.getLogger(__name__)
+
+GOOD_COVERAGE = 0.95
+SCALES = tuple(2.0 ** (k / 4.0) for k in range(-2, 13))  # 0.7 to 8 strides
+RATIO_QUANTILES = (1.0 / 6.0, 0.5, 5.0 / 6.0)
+LIMIT_QUANTILES = (0.02, 0.98)
+
+
+class AnchorSettings:
+    """A user's choice of anchors.
+
+    ``"auto"`` measures the boxes of the training data. For RetinaNet: ratios are quantiles of the
+    boxes' own, beside the paper's; the scale is the one of which the most boxes have an anchor of
+    IoU 0.5 and more. For SSD: the smallest and the largest size are quantiles of the boxes', beside
+    the paper's. The anchors that overlap boxes most are taken.
+
+    Args:
+        anchors: ``auto``; a number, the smallest side in strides of each level; or ``{"scales":
+            (4.0, 5.0, 6.3), "ratios": (0.5, 1.0, 2.0)}``, sides in strides and height by width.
+        head: ``retinanet`` or ``ssd``.
+
+    Raises:
+        ConfigurationError: It is none of these.
+
+    Example:
+        >>> anchors = AnchorSettings("auto", "retinanet").build((160, 160), (3, 4, 5, 6), boxes)
+    """
+
+    def __init__(self, anchors: Any, head: str) -> None:
+        self.head = head
+        self.scales: float | tuple[float, ...] | None = None
+        self.ratios: tuple[float, ...] = RATIOS
+        if anchors == "auto":
+            return
+
+        if isinstance(anchors, Mapping):
+            for name in anchors:
+                check_known(f"anchors has no entry {name!r}", name, ("scales", "ratios"))
+            self.ratios = _positive("ratios", anchors.get("ratios", RATIOS))
+            self.scales = _positive("scales", anchors.get("scales", ()))
+        elif is_number(anchors) and anchors > 0:
+            self.scales = float(anchors)
+        else:
+            raise ConfigurationError(
+                f"anchors={anchors!r}: give 'auto', a number of strides such as 4.0, or "
+                "{'scales': (4.0, 5.0, 6.3), 'ratios': (0.5, 1.0, 2.0)}."
+            )
+
+    @property
+    def is_auto(self) -> bool:
+        """Return whether the anchors are to be fitted to boxes."""
+        return self.scales is None
+
+    def build(
+        self, image_size: tuple[int, int], levels: Sequence[int], boxes: NDArray[np.float32]
+    ) -> Anchors:
+        """Return the anchors, and log how many of the boxes they cover.
+
+        Args:
+            image_size: Height and width of the input image.
+            levels: Of the feature maps.
+            boxes: Of the training data, in pixels of the input image, shape (boxes, 4).
+        """
+        boxes = np.asarray(boxes, np.float32).reshape(-1, 4)
+        boxes = boxes[(boxes[:, 2:] > boxes[:, :2]).all(axis=1)]
+        candidates = self._candidates(image_size, levels, boxes)
+        fitted = [Anchors(tuple(image_size), tuple(levels), sizes) for sizes in candidates]
+        anchors = fitted[0] if len(fitted) == 1 else max(fitted, key=lambda a: _score(a, boxes))
+
+        if len(boxes):
+            covered = anchors.coverage(boxes)
+            level = logging.INFO if covered >= GOOD_COVERAGE else logging.WARNING
+            log.log(
+                level,
+                "Anchors cover %.3f of %d training objects (IoU of 0.5 and more)%s",
+                covered,
+                len(boxes),
+                "." if covered >= GOOD_COVERAGE else "; the others are hard to learn: give other "
+                "levels=, anchors= or a larger image_size=.",
+            )
+        return anchors
+
+    def _candidates(
+        self, image_size: tuple[int, int], levels: Sequence[int], boxes: NDArray[np.float32]
+    ) -> list[Sizes]:
+        if self.scales is not None:
+            return [retinanet_sizes(levels, self.scales, self.ratios)]
+
+        sides = boxes[:, 2:] - boxes[:, :2]  # (boxes, 2)
+        if self.head == "ssd":
+            limits = [SSD_LIMITS]
+            if len(boxes):
+                shares = np.sqrt(sides.prod(axis=1)) / min(image_size)
+                low, high = (float(q) for q in np.quantile(shares, LIMIT_QUANTILES))
+                limits.append((low, max(high, low * 2.0)))
+            return [ssd_sizes(levels, min(image_size), pair) for pair in limits]
+
+        if not len(boxes):
+            return [retinanet_sizes(levels, 4.0)]
+        ratios = [RATIOS]
+        logarithms = np.quantile(np.log(sides[:, 1] / sides[:, 0]), RATIO_QUANTILES)
+        ratios.append(tuple(float(ratio) for ratio in np.exp(logarithms)))
+        return [retinanet_sizes(levels, scale, shape) for shape in ratios for scale in SCALES]
+
+
+def _score(anchors: Anchors, boxes: NDArray[np.float32]) -> tuple[float, float]:
+    overlaps = anchors.best_overlaps(boxes)
+    return round(float(np.mean(overlaps >= 0.5)), 2), float(overlaps.mean())
+
+
+def _positive(name: str, numbers: Any) -> tuple[float, ...]:
+    numbers = (numbers,) if is_number(numbers) else tuple(numbers)
+    if not numbers or not all(is_number(number) and number > 0 for number in numbers):
+        raise ConfigurationError(f"anchors: {name}={numbers!r} must be positive numbers.")
+    return tuple(float(number) for number in numbers)

@@ -1,0 +1,89 @@
+"""Losses of classes and boxes, each a sum over anchors, in float32."""
+
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from lightning_tf.tasks.object_detection.box_geometry import complete_iou, generalized_iou
+from lightning_tf.tasks.object_detection.matching import Matches
+
+FOCAL_ALPHA = 0.25
+FOCAL_GAMMA = 2.0
+NEGATIVES_A_POSITIVE = 3
+SMOOTH_L1_BETA = 1.0 / 9.0  # where smooth L1 turns from square to line, in units of the deltas
+
+
+def focal_loss(logits: Any, matches: Matches) -> tf.Tensor:
+    """Return the sigmoid focal loss of classes, summed over anchors: shape (batch,).
+
+    Source: Lin et al., "Focal Loss for Dense Object Detection", 2017,
+    https://arxiv.org/abs/1708.02002.
+
+    Args:
+        logits: Float32 (batch, anchors, classes).
+        matches: What each anchor learns.
+    """
+    classes = tf.shape(logits)[-1]
+    targets = tf.one_hot(matches.labels, classes, dtype=tf.float32)  # (batch, anchors, classes)
+    entropy = tf.nn.sigmoid_cross_entropy_with_logits(targets, logits)
+
+    # exp(-entropy) is the probability that was given to what is true.
+    hardness = (1.0 - tf.exp(-entropy)) ** FOCAL_GAMMA
+    balance = targets * FOCAL_ALPHA + (1.0 - targets) * (1.0 - FOCAL_ALPHA)
+    losses = tf.reduce_sum(balance * hardness * entropy, axis=-1)  # (batch, anchors)
+    counts = tf.logical_or(matches.positive, matches.negative)
+    return tf.reduce_sum(tf.where(counts, losses, 0.0), axis=-1)
+
+
+def hard_negative_softmax(logits: Any, matches: Matches) -> tf.Tensor:
+    """Return the softmax cross entropy of positives and hardest negatives: shape (batch,).
+
+    An image counts three negatives for each positive, those with the greatest loss, and three
+    where it has no positive.
+
+    Source: Liu et al., "SSD: Single Shot MultiBox Detector", 2016, section 2.2,
+    https://arxiv.org/abs/1512.02325.
+
+    Args:
+        logits: Float32 (batch, anchors, classes + 1), the background last.
+        matches: What each anchor learns.
+    """
+    background = tf.shape(logits)[-1] - 1
+    labels = tf.where(matches.positive, matches.labels, background)  # (batch, anchors)
+    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)  # (batch, anchors)
+
+    # A sum over sorted losses needs no ranks, and equal ones do not matter.
+    hardest = tf.sort(tf.where(matches.negative, losses, 0.0), axis=-1, direction="DESCENDING")
+    positives = positive_counts(matches)  # (batch,)
+    kept = tf.cast(NEGATIVES_A_POSITIVE * positives, tf.int32)[:, tf.newaxis]
+    is_hard = tf.range(tf.shape(losses)[1]) < kept  # (batch, anchors)
+    found = tf.reduce_sum(tf.where(matches.positive, losses, 0.0), axis=-1)
+    return found + tf.reduce_sum(tf.where(is_hard, hardest, 0.0), axis=-1)
+
+
+def smooth_l1(deltas: Any, targets: Any) -> tf.Tensor:
+    """Return the smooth L1 loss of coded boxes, summed over the four numbers: shape (...).
+
+    Source: Girshick, "Fast R-CNN", 2015, https://arxiv.org/abs/1504.08083.
+    """
+    apart = tf.abs(deltas - targets)
+    square = 0.5 * apart**2 / SMOOTH_L1_BETA
+    return tf.reduce_sum(tf.where(apart < SMOOTH_L1_BETA, square, apart - SMOOTH_L1_BETA / 2.0), -1)
+
+
+def positive_counts(matches: Matches) -> tf.Tensor:
+    """Return the positives of each image, at least 1: float32 (batch,)."""
+    counts = tf.reduce_sum(tf.cast(matches.positive, tf.float32), axis=-1)
+    return tf.maximum(counts, 1.0)
+
+
+CLASS_LOSSES: dict[str, Callable[[Any, Matches], tf.Tensor]] = {
+    "focal": focal_loss,
+    "softmax": hard_negative_softmax,
+}
+OVERLAPS: dict[str, Callable[[Any, Any], tf.Tensor]] = {
+    "giou": generalized_iou,
+    "ciou": complete_iou,
+}
+BOX_LOSSES = ("giou", "ciou", "smooth_l1")
