@@ -99,7 +99,7 @@ class BoxAugmentation(keras.layers.Layer):  # type: ignore[misc]
 
         is_open = tf.convert_to_tensor(is_open)
         if self.mosaic is not None:
-            images, objects = self.mosaic(images, objects, is_open)
+            images, objects = self.mosaic(images, objects, is_open=is_open)
         if {"flip", *CLOSING} & set(self.names):
             height, width = images.shape[1:3]
             warp = self._warp(tf.shape(images)[0], (width, height), is_open)

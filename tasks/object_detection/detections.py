@@ -12,7 +12,7 @@ CANDIDATES = 400  # pairs of anchor and class that are looked at
 MEASURING_THRESHOLD = 0.001  # below it mAP sees nothing; a threshold of use would falsify mAP
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Detections:
     """How raw outputs become detections.
 

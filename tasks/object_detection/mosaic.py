@@ -32,7 +32,7 @@ class Mosaic(keras.layers.Layer):  # type: ignore[misc]
         seed: Of the layer's seed generator; None draws one.
 
     Example:
-        >>> images, objects = Mosaic(1.0)(images, objects, tf.constant(True))
+        >>> images, objects = Mosaic(1.0)(images, objects, is_open=tf.constant(True))
     """
 
     def __init__(self, probability: float, seed: int | None = None) -> None:

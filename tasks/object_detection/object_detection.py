@@ -257,7 +257,7 @@ class ObjectDetection(SpecTask, FusedBatchNormTask):
         """Return the mean loss of augmented images, and what the model's layers add."""
         images, objects = tf.cast(batch[0], tf.float32), batch[1]
         is_open = self._augmentation_is_open()
-        images, objects = self.augmentation(images, objects, is_open, training=True)
+        images, objects = self.augmentation(images, objects, is_open=is_open, training=True)
         raw = self.model(images, training=True)
         return tf.add_n([self._loss(raw, objects), *self.added_losses()])
 
