@@ -21,7 +21,9 @@ from lightning_tf.tasks.object_detection.anchors import (
 log = logging.getLogger(__name__)
 
 GOOD_COVERAGE = 0.95
-SCALES = tuple(2.0 ** (k / 4.0) for k in range(-2, 13))  # 0.7 to 8 strides
+GOOD_IOU = 0.5
+SCALES = tuple(2.0 ** (k / 4.0) for k in range(-2, 9))  # 0.7 to 4 strides, the paper's
+LOSS_OF_COVERAGE = 0.01
 RATIO_QUANTILES = (1.0 / 6.0, 0.5, 5.0 / 6.0)
 LIMIT_QUANTILES = (0.02, 0.98)
 
@@ -30,9 +32,9 @@ class AnchorSettings:
     """A user's choice of anchors.
 
     ``"auto"`` measures the boxes of the training data. For RetinaNet: ratios are quantiles of the
-    boxes' own, beside the paper's; the scale is the one of which the most boxes have an anchor of
-    IoU 0.5 and more. For SSD: the smallest and the largest size are quantiles of the boxes', beside
-    the paper's. The anchors that overlap boxes most are taken.
+    boxes' own, beside the paper's, and scales are tried up to the paper's 4 strides. For SSD: the
+    smallest and the largest size are quantiles of the boxes', beside the paper's. Taken are the
+    largest anchors of those that cover as many boxes as any, or 1 % less.
 
     Args:
         anchors: ``auto``; a number, the smallest side in strides of each level; or ``{"scales":
@@ -85,7 +87,7 @@ class AnchorSettings:
         boxes = boxes[(boxes[:, 2:] > boxes[:, :2]).all(axis=1)]
         candidates = self._candidates(image_size, levels, boxes)
         fitted = [Anchors(tuple(image_size), tuple(levels), sizes) for sizes in candidates]
-        anchors = fitted[0] if len(fitted) == 1 else max(fitted, key=lambda a: _score(a, boxes))
+        anchors = fitted[0] if len(fitted) == 1 else _best(fitted, boxes)
 
         if len(boxes):
             covered = anchors.coverage(boxes)
@@ -123,9 +125,17 @@ class AnchorSettings:
         return [retinanet_sizes(levels, scale, shape) for shape in ratios for scale in SCALES]
 
 
-def _score(anchors: Anchors, boxes: NDArray[np.float32]) -> tuple[float, float]:
-    overlaps = anchors.best_overlaps(boxes)
-    return round(float(np.mean(overlaps >= 0.5)), 2), float(overlaps.mean())
+def _best(candidates: list[Anchors], boxes: NDArray[np.float32]) -> Anchors:
+    """Return the largest anchors of those that cover about as much as any.
+
+    Larger anchors put an object on a finer level, where more of them overlap it and learn from it.
+    """
+    overlaps = [anchors.best_overlaps(boxes) for anchors in candidates]
+    covered = np.array([np.mean(each >= GOOD_IOU) for each in overlaps])
+    good = np.flatnonzero(covered >= covered.max() - LOSS_OF_COVERAGE)
+    areas = {k: round(float(np.prod(candidates[k].sizes[0][0])), 3) for k in good}
+    chosen = max(good, key=lambda k: (areas[k], overlaps[k].mean()))
+    return candidates[chosen]
 
 
 def _positive(name: str, numbers: Any) -> tuple[float, ...]:

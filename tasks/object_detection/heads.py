@@ -6,9 +6,10 @@ from typing import Any
 
 import keras
 
+from lightning_tf.tasks.object_detection.feature_pyramid import DEPTHWISE, GROUPS, separable
+
 PRIOR = 0.01  # the probability of an object that a focal loss starts from
 DEPTH = 2  # separable convolutions before the outputs of RetinaNet
-GROUPS = 8
 
 
 class DetectionOutputs(keras.layers.Layer):  # type: ignore[misc]
@@ -31,6 +32,7 @@ class DetectionOutputs(keras.layers.Layer):  # type: ignore[misc]
             per_cell * channels,
             3,
             padding="same",
+            depthwise_initializer=DEPTHWISE,
             pointwise_initializer=keras.initializers.RandomNormal(stddev=0.01),
             bias_initializer=keras.initializers.Constant(bias),
             dtype="float32",
@@ -108,9 +110,7 @@ def ssd_head(
 def _tower(width: int, name: str) -> list[Any]:
     tower: list[Any] = []
     for k in range(DEPTH):
-        convolution = keras.layers.SeparableConv2D(
-            width, 3, padding="same", use_bias=False, dtype="float32", name=f"{name}_convolution{k}"
-        )
+        convolution = separable(width, f"{name}_convolution{k}", use_bias=False, dtype="float32")
         norm = keras.layers.GroupNormalization(GROUPS, dtype="float32", name=f"{name}_norm{k}")
         relu = keras.layers.Activation("relu", dtype="float32", name=f"{name}_relu{k}")
         tower += [convolution, norm, relu]
