@@ -86,7 +86,7 @@ class AnchorSettings:
         boxes = np.asarray(boxes, np.float32).reshape(-1, 4)
         boxes = boxes[(boxes[:, 2:] > boxes[:, :2]).all(axis=1)]
         candidates = self._candidates(image_size, levels, boxes)
-        fitted = [Anchors(tuple(image_size), tuple(levels), sizes) for sizes in candidates]
+        fitted = [Anchors(image_size, tuple(levels), sizes) for sizes in candidates]
         anchors = fitted[0] if len(fitted) == 1 else _best(fitted, boxes)
 
         if len(boxes):
@@ -97,7 +97,9 @@ class AnchorSettings:
                 "Anchors cover %.3f of %d training objects (IoU of 0.5 and more)%s",
                 covered,
                 len(boxes),
-                "." if covered >= GOOD_COVERAGE else "; the others are hard to learn: give other "
+                "."
+                if covered >= GOOD_COVERAGE
+                else "; the others are hard to learn: give other "
                 "levels=, anchors= or a larger image_size=.",
             )
         return anchors
@@ -119,7 +121,7 @@ class AnchorSettings:
 
         if not len(boxes):
             return [retinanet_sizes(levels, 4.0)]
-        ratios = [RATIOS]
+        ratios: list[tuple[float, ...]] = [RATIOS]
         logarithms = np.quantile(np.log(sides[:, 1] / sides[:, 0]), RATIO_QUANTILES)
         ratios.append(tuple(float(ratio) for ratio in np.exp(logarithms)))
         return [retinanet_sizes(levels, scale, shape) for shape in ratios for scale in SCALES]

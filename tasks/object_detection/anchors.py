@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,13 +79,13 @@ class Anchors:
         Args:
             boxes: In pixels of the input image, shape (boxes, 4).
         """
-        boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
-        best = np.zeros(len(boxes))
+        exact = np.asarray(boxes, np.float64).reshape(-1, 4)
+        best = np.zeros(len(exact))
         for shape, sizes in zip(self.shapes, self.sizes, strict=True):
-            centers = _nearest_centers(boxes, self.image_size, shape)
+            centers = _nearest_centers(exact, self.image_size, shape)
             for size in np.asarray(sizes):
                 corners = np.concatenate([centers - size / 2.0, centers + size / 2.0], axis=1)
-                best = np.maximum(best, _iou(boxes, corners))
+                best = np.maximum(best, _iou(exact, corners))
         return best
 
     def coverage(self, boxes: NDArray[np.float32], least: float = 0.5) -> float:
@@ -112,9 +113,7 @@ def retinanet_sizes(
     return [[_sides(s * 2**level, ratio) for s in scales for ratio in ratios] for level in levels]
 
 
-def ssd_sizes(
-    levels: Sequence[int], side: float, limits: Sequence[float] = SSD_LIMITS
-) -> Sizes:
+def ssd_sizes(levels: Sequence[int], side: float, limits: Sequence[float] = SSD_LIMITS) -> Sizes:
     """Return the sizes of SSD: from level to level larger in equal steps, six on each.
 
     Source: Liu et al., 2016, section 2.2, https://arxiv.org/abs/1512.02325.
@@ -128,7 +127,7 @@ def ssd_sizes(
     steps = max(len(levels) - 1, 1)
     scales = [side * (low + (high - low) * k / steps) for k in range(len(levels) + 1)]
     sizes = []
-    for scale, following in zip(scales, scales[1:], strict=False):
+    for scale, following in pairwise(scales):
         shapes = [_sides(scale, ratio) for ratio in (1.0, 2.0, 0.5, 3.0, 1.0 / 3.0)]
         sizes.append([*shapes, _sides((scale * following) ** 0.5, 1.0)])
     return sizes

@@ -5,6 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from lightning_tf.checks import check_known
 from lightning_tf.tasks.object_detection.box_geometry import complete_iou, generalized_iou
 from lightning_tf.tasks.object_detection.matching import Matches
 
@@ -87,3 +88,18 @@ OVERLAPS: dict[str, Callable[[Any, Any], tf.Tensor]] = {
     "ciou": complete_iou,
 }
 BOX_LOSSES = ("giou", "ciou", "smooth_l1")
+DEFAULTS = {"retinanet": ("focal", "giou"), "ssd": ("softmax", "smooth_l1")}
+
+
+def chosen_losses(head: str, class_loss: str | None, box_loss: str | None) -> tuple[str, str]:
+    """Return the losses that a user named, or those of the head's paper.
+
+    Raises:
+        ConfigurationError: A name is unknown.
+    """
+    defaults = DEFAULTS[head]
+    class_loss = defaults[0] if class_loss is None else class_loss
+    box_loss = defaults[1] if box_loss is None else box_loss
+    check_known(f"class_loss={class_loss!r}", class_loss, CLASS_LOSSES)
+    check_known(f"box_loss={box_loss!r}", box_loss, BOX_LOSSES)
+    return class_loss, box_loss

@@ -1,7 +1,5 @@
 """Mosaic: four images and their objects around one point of a new image."""
 
-from typing import Any
-
 import keras
 import tensorflow as tf
 
@@ -22,8 +20,8 @@ class Mosaic(keras.layers.Layer):  # type: ignore[misc]
     """Put four images of the batch around a point, a share of all images.
 
     An image gets the three that follow it in the batch of its replica, the first ones after the
-    last; a batch of fewer repeats them. Each is scaled and cut at the point and the sides. There are
-    four times as many rows of objects, most of them padding.
+    last; a batch of fewer repeats them. Each is scaled and cut at the point and the sides. There
+    are four times as many rows of objects, most of them padding.
 
     Source: Bochkovskiy et al., "YOLOv4", 2020, section 3.3, https://arxiv.org/abs/2004.10934.
 
@@ -66,7 +64,9 @@ class Mosaic(keras.layers.Layer):  # type: ignore[misc]
 
             # Each is gray outside of its window.
             painted += warp_images(tf.roll(images, -k, axis=0), warp, window) - GRAY
-        return painted + GRAY, {name: tf.concat([part[name] for part in found], 1) for name in found[0]}
+        return painted + GRAY, {
+            name: tf.concat([part[name] for part in found], 1) for name in found[0]
+        }
 
 
 def _quarter(

@@ -1,9 +1,7 @@
 """ObjectDetection: the objects in an image, each with a class and a box."""
 
-import math
 import os
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any, Literal
 
 import keras
@@ -13,12 +11,11 @@ from lightning_tf.checks import check_known, checked_fraction, checked_integer
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.tasks.common.fused_batch_norm_task import FusedBatchNormTask
 from lightning_tf.tasks.common.optimizer_settings import OptimizerSettings
-from lightning_tf.tasks.common.optimizers import is_named
 from lightning_tf.tasks.common.spec_task import SpecTask, inputs_of
 from lightning_tf.tasks.object_detection.anchor_settings import AnchorSettings
 from lightning_tf.tasks.object_detection.anchors import Anchors
+from lightning_tf.tasks.object_detection.augmentation_settings import AugmentationSettings
 from lightning_tf.tasks.object_detection.backbone_levels import BackboneLevels
-from lightning_tf.tasks.object_detection.box_augmentation import BoxAugmentation
 from lightning_tf.tasks.object_detection.box_coding import BoxCoding
 from lightning_tf.tasks.object_detection.detection_loss import DetectionLoss
 from lightning_tf.tasks.object_detection.detection_spec import (
@@ -29,14 +26,11 @@ from lightning_tf.tasks.object_detection.detection_spec import (
 )
 from lightning_tf.tasks.object_detection.detections import Detections, in_original
 from lightning_tf.tasks.object_detection.detector import Detector
-from lightning_tf.tasks.object_detection.losses import BOX_LOSSES, CLASS_LOSSES
+from lightning_tf.tasks.object_detection.losses import chosen_losses
 from lightning_tf.tasks.object_detection.task_data import detector_data
 
-DEFAULT_RATE = 1e-3
-DEFAULT_WARMUP = 0.05
-FEWEST_UPDATES = 20  # of a fit with a warm-up that nobody asked for
-DEFAULT_LOSSES = {"retinanet": ("focal", "giou"), "ssd": ("softmax", "smooth_l1")}
-VARIANCES = {"retinanet": (1.0, 1.0), "ssd": (0.1, 0.2)}
+DEFAULTS = (1e-3, 0.05)  # of the learning rate and the warm-up
+VARIANCES = {"retinanet": (1.0, 1.0), "ssd": (0.1, 0.2)}  # of the box coding in their code
 
 
 class ObjectDetection(SpecTask, FusedBatchNormTask):
@@ -52,9 +46,9 @@ class ObjectDetection(SpecTask, FusedBatchNormTask):
     ``retinanet`` (Lin et al., "Focal Loss for Dense Object Detection", 2017,
     https://arxiv.org/abs/1708.02002) has a feature pyramid and a head that all levels share;
     ``ssd`` (Liu et al., "SSD: Single Shot MultiBox Detector", 2016,
-    https://arxiv.org/abs/1512.02325) has a head on each feature map. Each image's loss is divided by
-    its own number of anchors with an object, and the loss is the mean over images, so that several
-    replicas and accumulation change no number. ``class_loss`` and ``box_loss`` are logged beside
+    https://arxiv.org/abs/1512.02325) has a head on each feature map. Each image's loss is divided
+    by its own number of anchors with an object, and the loss is the mean over images, so that
+    several replicas and accumulation change no number. ``class_loss`` and ``box_loss`` are logged beside
     ``loss``, which is their sum.
 
     `predict_step` gives ``boxes`` float32 (batch, K, 4) in pixels of the original image, ``scores``
@@ -78,7 +72,7 @@ class ObjectDetection(SpecTask, FusedBatchNormTask):
         levels: Of the feature maps; level k has the stride 2^k. None is (3, 4, 5, 6).
         width: Channels of the maps that the head sees.
         anchors: ``auto`` fits them to the training boxes; or numbers, see `AnchorSettings`.
-        box_loss: ``giou``, ``ciou`` or ``smooth_l1``; None is giou for retinanet, smooth_l1 for ssd.
+        box_loss: ``giou``, ``ciou`` or ``smooth_l1``; None is giou, for ssd smooth_l1.
         class_loss: ``focal`` or ``softmax`` with hard negatives; None is the head's own.
         image_size: Side, or height and width, of the input image: multiples of 32.
         resize: ``letterbox`` keeps the shape of what an image shows, ``stretch`` does not.
@@ -112,6 +106,7 @@ class ObjectDetection(SpecTask, FusedBatchNormTask):
 
     spec: DetectionSpec | None = None
     spec_class = DetectionSpec
+    _weights_follow = False  # from a checkpoint: the backbone's need not be loaded before
 
     def __init__(
         self,
@@ -158,9 +153,13 @@ class ObjectDetection(SpecTask, FusedBatchNormTask):
             freeze_batch_norm=freeze_batch_norm,
         )
         self.anchor_settings = AnchorSettings(anchors, head)
-        self._take_losses(head, class_loss, box_loss)
-        self._take_optimizer(optimizer, learning_rate, schedule, warmup_steps, weight_decay)
-        self._take_augmentation(augmentation, mosaic, close_augmentation_epochs)
+        self.class_loss, self.box_loss = chosen_losses(head, class_loss, box_loss)
+        self.optimizer_settings = OptimizerSettings(
+            optimizer, learning_rate, schedule, warmup_steps, weight_decay, *DEFAULTS
+        )
+        self.augmentation_settings = AugmentationSettings(
+            augmentation, mosaic, close_augmentation_epochs
+        )
         self.score_threshold = checked_fraction("score_threshold", score_threshold)
         self.nms_iou = checked_fraction("nms_iou", nms_iou)
         self.max_detections = checked_integer("max_detections", max_detections, least=1)
@@ -185,11 +184,8 @@ class ObjectDetection(SpecTask, FusedBatchNormTask):
         """Learn classes and anchors from the data; prepare the run."""
         SpecTask.setup(self, stage)
         FusedBatchNormTask.setup(self, stage)
-        if stage == "fit" and self.closing_epochs and self.trainer.max_epochs is None:
-            raise ConfigurationError(
-                f"close_augmentation_epochs={self.closing_epochs} needs Trainer(max_epochs=...), "
-                "which says what the last epochs are."
-            )
+        if stage == "fit":
+            self.augmentation_settings.check_epochs(self.trainer.max_epochs)
 
     def learn_spec(self) -> DetectionSpec:
         """Return classes and anchors: those of a checkpoint or an earlier run, else of the data.
@@ -203,7 +199,8 @@ class ObjectDetection(SpecTask, FusedBatchNormTask):
             shape, names = data_shape(self.data)
             self.detector.check_size(shape[:2])
             boxes = training_boxes(self.data)
-            anchors = self.anchor_settings.build(tuple(shape[:2]), self.detector.levels, boxes)
+            size = (shape[0], shape[1])
+            anchors = self.anchor_settings.build(size, self.detector.levels, boxes)
             self.spec = DetectionSpec(shape, names, list(anchors.levels), anchors.sizes)
         if self.spec is None:
             raise ConfigurationError(
@@ -240,23 +237,19 @@ class ObjectDetection(SpecTask, FusedBatchNormTask):
             boxes, coding, (height, width), self.class_loss, self.nms_iou, self.max_detections
         )
         # Made here and not before: seed generators take their seed from the Trainer's.
-        self.augmentation = self._make_augmentation()
+        self.augmentation = self.augmentation_settings.build()
         self.fuse_batch_norm()
 
     def configure_optimizers(self) -> keras.optimizers.Optimizer:
         """Make the optimizer, with its schedule over the updates of this fit."""
-        updates = self.trainer.estimated_stepping_batches
-        if self._warms_by_default:
-            enough = FEWEST_UPDATES <= updates < math.inf
-            self.optimizer_settings.warmup_steps = DEFAULT_WARMUP if enough else 0
-        return self.optimizer_settings.build(updates, self.model)
+        return self.optimizer_settings.build(self.trainer.estimated_stepping_batches, self.model)
 
     # ---- the steps
 
     def training_step(self, batch: Any) -> tf.Tensor:
         """Return the mean loss of augmented images, and what the model's layers add."""
         images, objects = tf.cast(batch[0], tf.float32), batch[1]
-        is_open = self._augmentation_is_open()
+        is_open = self.augmentation_settings.is_open(self.trainer)
         images, objects = self.augmentation(images, objects, is_open=is_open, training=True)
         raw = self.model(images, training=True)
         return tf.add_n([self._loss(raw, objects), *self.added_losses()])
@@ -274,11 +267,9 @@ class ObjectDetection(SpecTask, FusedBatchNormTask):
         return self.detect(raw, objects, self.score_threshold)
 
     def raw_outputs(self, batch: Any) -> dict[str, tf.Tensor]:
-        """Return the model's ``classes`` and ``boxes`` of a batch's images, without augmentation."""
-        raw: dict[str, tf.Tensor] = self.model(
-            tf.cast(inputs_of(batch), tf.float32), training=False
-        )
-        return raw
+        """Return the model's ``classes`` and ``boxes`` of a batch's images as they are."""
+        images = tf.cast(inputs_of(batch), tf.float32)
+        return self.model(images, training=False)  # type: ignore[no-any-return]
 
     def detect(
         self, raw: dict[str, Any], objects: Mapping[str, Any], threshold: float
@@ -305,35 +296,3 @@ class ObjectDetection(SpecTask, FusedBatchNormTask):
 
     def _measure(self, batch: Any, raw: dict[str, Any]) -> None:
         """Hand a validation batch's detections on to what measures them; nothing does yet."""
-
-    def _augmentation_is_open(self) -> Any:
-        if not self.closing_epochs:
-            return True
-        return self.trainer.current_epoch < self.trainer.max_epochs - self.closing_epochs
-
-    # ---- the constructor's parts
-
-    _weights_follow = False  # from a checkpoint: none need be loaded before
-
-    def _take_losses(self, head: str, class_loss: str | None, box_loss: str | None) -> None:
-        defaults = DEFAULT_LOSSES[head]
-        self.class_loss = defaults[0] if class_loss is None else class_loss
-        self.box_loss = defaults[1] if box_loss is None else box_loss
-        check_known(f"class_loss={class_loss!r}", self.class_loss, CLASS_LOSSES)
-        check_known(f"box_loss={box_loss!r}", self.box_loss, BOX_LOSSES)
-
-    def _take_optimizer(
-        self, optimizer: Any, rate: Any, schedule: Any, warmup_steps: Any, weight_decay: Any
-    ) -> None:
-        self._warms_by_default = warmup_steps is None and is_named(optimizer)
-        self.optimizer_settings = OptimizerSettings(
-            optimizer, rate, schedule, warmup_steps or 0, weight_decay, DEFAULT_RATE
-        )
-
-    def _take_augmentation(self, chosen: Any, mosaic: float, closing_epochs: int) -> None:
-        self.closing_epochs = checked_integer("close_augmentation_epochs", closing_epochs, least=0)
-        # Refused now, not after loading the data; in a scratch graph, because TensorFlow must not
-        # start before a Trainer has chosen the devices.
-        with tf.Graph().as_default():
-            BoxAugmentation(chosen, mosaic)
-        self._make_augmentation = partial(BoxAugmentation, chosen, mosaic)

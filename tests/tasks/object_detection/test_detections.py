@@ -87,7 +87,7 @@ def test_detections_are_decoded_clipped_sorted_and_padded():
         assert not found["boxes"][k][count:].any()
         assert not found["scores"][k][count:].any()
         assert (found["labels"][k][count:] == -1).all()
-    assert 0 < found["count"].min()
+    assert found["count"].min() > 0
 
 
 def test_the_background_of_a_softmax_is_no_detection():

@@ -80,7 +80,9 @@ def test_padding_changes_nothing():
         "labels": np.pad(objects["labels"], [(0, 0), (0, 7)], constant_values=-1),
         "ignored": np.pad(objects["ignored"], [(0, 0), (0, 7)]),
     }
-    for one, other in zip(match_anchors(ANCHORS, objects), match_anchors(ANCHORS, more), strict=True):
+    for one, other in zip(
+        match_anchors(ANCHORS, objects), match_anchors(ANCHORS, more), strict=True
+    ):
         np.testing.assert_array_equal(one, other)
 
 
