@@ -72,4 +72,4 @@ def _with_extra_levels(outputs: list[Any], levels: Sequence[int], width: int) ->
 
 def _normalized(maps: Any, name: str) -> Any:
     maps = keras.layers.GroupNormalization(GROUPS, name=f"{name}_norm")(maps)
-    return keras.layers.Activation("relu", name=f"{name}_relu")(maps)
+    return keras.layers.Activation("silu", name=f"{name}_silu")(maps)

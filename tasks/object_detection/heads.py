@@ -62,7 +62,7 @@ def retinanet_head(
     """Return outputs of a head that all levels share, whose class bias begins at a small prior.
 
     Each branch is normalised by groups: one BatchNormalization has other statistics on each level,
-    and its moving ones fit none.
+    and its moving ones fit none. For SiLU see `small_backbone`.
 
     Source: Lin et al., "Focal Loss for Dense Object Detection", 2017, section 4.1,
     https://arxiv.org/abs/1708.02002.
@@ -112,8 +112,8 @@ def _tower(width: int, name: str) -> list[Any]:
     for k in range(DEPTH):
         convolution = separable(width, f"{name}_convolution{k}", use_bias=False, dtype="float32")
         norm = keras.layers.GroupNormalization(GROUPS, dtype="float32", name=f"{name}_norm{k}")
-        relu = keras.layers.Activation("relu", dtype="float32", name=f"{name}_relu{k}")
-        tower += [convolution, norm, relu]
+        silu = keras.layers.Activation("silu", dtype="float32", name=f"{name}_silu{k}")
+        tower += [convolution, norm, silu]
     return tower
 
 

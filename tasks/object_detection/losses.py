@@ -12,6 +12,7 @@ from lightning_tf.tasks.object_detection.matching import Matches
 FOCAL_ALPHA = 0.25
 FOCAL_GAMMA = 2.0
 NEGATIVES_A_POSITIVE = 3
+RAMP = 0.1  # of the last hard negative's loss: around it negatives count in part
 SMOOTH_L1_BETA = 1.0 / 9.0  # where smooth L1 turns from square to line, in units of the deltas
 
 
@@ -41,7 +42,7 @@ def hard_negative_softmax(logits: Any, matches: Matches) -> tf.Tensor:
     """Return the softmax cross entropy of positives and hardest negatives: shape (batch,).
 
     An image counts three negatives for each positive, those with the greatest loss, and three
-    where it has no positive.
+    where it has no positive. Around the last one the choice is gradual; see `_hardest`.
 
     Source: Liu et al., "SSD: Single Shot MultiBox Detector", 2016, section 2.2,
     https://arxiv.org/abs/1512.02325.
@@ -54,13 +55,34 @@ def hard_negative_softmax(logits: Any, matches: Matches) -> tf.Tensor:
     labels = tf.where(matches.positive, matches.labels, background)  # (batch, anchors)
     losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)  # (batch, anchors)
 
-    # A sum over sorted losses needs no ranks, and equal ones do not matter.
-    hardest = tf.sort(tf.where(matches.negative, losses, 0.0), axis=-1, direction="DESCENDING")
-    positives = positive_counts(matches)  # (batch,)
-    kept = tf.cast(NEGATIVES_A_POSITIVE * positives, tf.int32)[:, tf.newaxis]
-    is_hard = tf.range(tf.shape(losses)[1]) < kept  # (batch, anchors)
     found = tf.reduce_sum(tf.where(matches.positive, losses, 0.0), axis=-1)
-    return found + tf.reduce_sum(tf.where(is_hard, hardest, 0.0), axis=-1)
+    wanted = NEGATIVES_A_POSITIVE * positive_counts(matches)  # (batch,)
+    weights = _hardest(tf.stop_gradient(tf.where(matches.negative, losses, -1.0)), wanted)
+    return found + tf.reduce_sum(weights * losses, axis=-1)
+
+
+def _hardest(losses: tf.Tensor, wanted: tf.Tensor) -> tf.Tensor:
+    """Return weights (batch, anchors) that select about the `wanted` greatest losses.
+
+    Those near the last of them count in part, and all weights add up to `wanted`. Were each in or
+    out, a difference in the last bit, as between one device and several, would now and then choose
+    another negative, which has another gradient.
+
+    Args:
+        losses: Of negatives; -1 for the rest, (batch, anchors).
+        wanted: How many, float32 (batch,).
+    """
+    is_negative = losses >= 0.0
+    count = tf.reduce_sum(tf.cast(is_negative, tf.float32), axis=-1)  # (batch,)
+    wanted = tf.minimum(wanted, count)
+    last = tf.cast(tf.maximum(wanted, 1.0), tf.int32)[:, tf.newaxis] - 1
+    descending = tf.sort(losses, axis=-1, direction="DESCENDING")
+    threshold = tf.maximum(tf.gather(descending, last, axis=1, batch_dims=1), 1e-6)  # (batch, 1)
+
+    weights = tf.clip_by_value((losses / threshold - 1.0) / RAMP + 0.5, 0.0, 1.0)
+    weights = tf.where(is_negative, weights, 0.0)  # (batch, anchors)
+    total = tf.reduce_sum(weights, axis=-1, keepdims=True)
+    return weights * wanted[:, tf.newaxis] / tf.maximum(total, 1e-6)
 
 
 def smooth_l1(deltas: Any, targets: Any) -> tf.Tensor:
