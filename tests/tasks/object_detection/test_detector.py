@@ -47,10 +47,10 @@ def test_families_of_keras_applications_have_their_levels(name):
 
 
 def test_a_family_without_the_levels_is_told():
+    detector = Detector(BackboneLevels("InceptionV3"))
+    levels = detector.levels
+    anchors = Anchors((96, 96), levels, retinanet_sizes(levels, 4.0))
     with pytest.raises(ConfigurationError, match=r"no feature map of stride 8.*InceptionV3 has"):
-        detector = Detector(BackboneLevels("InceptionV3"))
-        levels = detector.levels
-        anchors = Anchors((96, 96), levels, retinanet_sizes(levels, 4.0))
         detector.build(anchors, channels=3, num_classes=2, class_loss="focal")
 
 
@@ -100,9 +100,9 @@ def keras_hub_backbone():
     import keras_hub
 
     return keras_hub.models.ResNetBackbone(
-        input_conv_filters=[8],
+        input_conv_filters=[64],
         input_conv_kernel_sizes=[7],
-        stackwise_num_filters=[8, 16, 24, 32],
+        stackwise_num_filters=[64, 16, 24, 32],
         stackwise_num_blocks=[1, 1, 1, 1],
         stackwise_num_strides=[1, 2, 2, 2],
         block_type="basic_block",
