@@ -13,6 +13,9 @@ if TYPE_CHECKING:
         ImageClassification as ImageClassification,
     )
     from lightning_tf.tasks.keras_task.keras_task import KerasTask as KerasTask
+    from lightning_tf.tasks.object_detection.object_detection import (
+        ObjectDetection as ObjectDetection,
+    )
     from lightning_tf.tasks.style_transfer.style_transfer import StyleTransfer as StyleTransfer
     from lightning_tf.tasks.tabular.regression import Regression as Regression
     from lightning_tf.tasks.tabular.tabular_classification import (

@@ -1,5 +1,6 @@
 """OptimizerSettings: optimizer, rate, schedule and weight decay of a task, checked together."""
 
+import math
 from typing import Any
 
 import keras
@@ -14,6 +15,8 @@ from lightning_tf.tasks.common.optimizers import (
 )
 from lightning_tf.tasks.common.schedules import build_schedule, check_schedule
 
+FEWEST_WARMED_UPDATES = 20  # of a fit with a warm-up that nobody asked for
+
 
 class OptimizerSettings:
     """A task's optimizer arguments, refused at once where they cannot work, built by a fit.
@@ -23,9 +26,11 @@ class OptimizerSettings:
         learning_rate: At the start, or after the warm-up; None is `default_rate`, or else the
             optimizer's default.
         schedule: See `build_schedule`; only with an optimizer's name.
-        warmup_steps: Updates of a linear warm-up, or a fraction of all of them below 1.0.
+        warmup_steps: Updates of a linear warm-up, or a fraction of all of them below 1.0; None is
+            `default_warmup`, for a named optimizer and a fit of 20 and more updates.
         weight_decay: Decoupled; None is Keras' default for the optimizer.
         default_rate: The task's default of the rate for the Adam family.
+        default_warmup: The task's default of the warm-up, a fraction.
 
     Raises:
         ConfigurationError: A name is unknown, a number is out of range, or options contradict each
@@ -40,10 +45,13 @@ class OptimizerSettings:
         optimizer: Any,
         learning_rate: float | None = None,
         schedule: Any = None,
-        warmup_steps: float = 0,
+        warmup_steps: float | None = 0,
         weight_decay: float | None = None,
         default_rate: float | None = None,
+        default_warmup: float = 0.0,
     ) -> None:
+        self.default_warmup = default_warmup if warmup_steps is None else 0.0
+        warmup_steps = warmup_steps or 0
         check_optimizer(optimizer, learning_rate, weight_decay)
         check_schedule(schedule, warmup_steps, learning_rate)
         if not is_named(optimizer) and (schedule is not None or warmup_steps):
@@ -70,8 +78,8 @@ class OptimizerSettings:
         if self.learning_rate is None:  # an optimizer that brings its own rate
             return build_optimizer(self.optimizer, weight_decay=self.weight_decay)
 
-        rate = build_schedule(
-            self.schedule, self.learning_rate, updates, warmup_steps=self.warmup_steps
-        )
+        is_long = FEWEST_WARMED_UPDATES <= updates < math.inf
+        warmup = self.default_warmup if self.default_warmup and is_long else self.warmup_steps
+        rate = build_schedule(self.schedule, self.learning_rate, updates, warmup_steps=warmup)
         undecayed = undecayed_variables(model)
         return build_optimizer(self.optimizer, rate, self.weight_decay, undecayed)

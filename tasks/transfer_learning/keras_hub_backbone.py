@@ -39,7 +39,7 @@ def load(preset: str) -> Loaded:
     backbone = load_preset(keras_hub.models.Backbone, preset)
     try:
         converter = keras_hub.layers.ImageConverter.from_preset(preset, dtype="float32")
-    except ValueError:  # a folder that holds a backbone and nothing else
+    except (ValueError, FileNotFoundError):  # a folder that holds a backbone and nothing else
         return take(backbone)
     converter.image_size = None  # the images have the size that the user chose
     return backbone, converter, channels_of(backbone)
