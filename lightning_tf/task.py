@@ -27,7 +27,13 @@ if TYPE_CHECKING:
     from lightning_tf.trainer import Trainer
 
 LossFunction = Callable[[], tf.Tensor]
-UNWATCHED = {"configured", "_trainer", "_metrics", "_host_metrics", "_weights"}  # the Trainer's, not the user's
+UNWATCHED = {
+    "configured",
+    "_trainer",
+    "_metrics",
+    "_host_metrics",
+    "_weights",
+}  # the Trainer's, not the user's
 
 
 class Task:

@@ -1,0 +1,1 @@
+"""Find objects of several classes in images, and the box around each."""
