@@ -38,8 +38,10 @@ def confusion_counts(
         other = match_boxes(rest, iou, any_class=True)
         hit = other.object_of != NOTHING
         np.add.at(counts, (rest.labels[other.object_of[hit]], rest.found_labels[hit]), 1)
-        np.add.at(counts, (classes, rest.found_labels[~hit & ~other.is_ignored]), 1)
-        np.add.at(counts, (rest.labels[~other.is_found & ~rest.ignored], classes), 1)
+        background = rest.found_labels[~hit & ~other.is_ignored]
+        missed = rest.labels[~other.is_found & ~rest.ignored]
+        counts[classes] += np.bincount(background, minlength=classes + 1)
+        counts[:, classes] += np.bincount(missed, minlength=classes + 1)
     return counts
 
 

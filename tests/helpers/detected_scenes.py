@@ -108,15 +108,18 @@ def by_pycocotools(outputs, classes=CLASSES):
                     "iscrowd": int(truth["ignored"][row, place]),
                 }
             )
-        for place in range(found["count"][row]):
-            results.append(
-                {
-                    "image_id": image["id"],
-                    "category_id": int(found["labels"][row, place]),
-                    "bbox": coco_box(found["boxes"][row, place]),
-                    "score": float(found["scores"][row, place]),
-                }
+        results += [
+            {
+                "image_id": image["id"],
+                "category_id": int(label),
+                "bbox": coco_box(box),
+                "score": float(score),
+            }
+            for box, label, score in zip(
+                found["boxes"][row], found["labels"][row], found["scores"][row], strict=True
             )
+            if label >= 0
+        ]
     with contextlib.redirect_stdout(io.StringIO()):
         reference = COCO()
         reference.dataset = {

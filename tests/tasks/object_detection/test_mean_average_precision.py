@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from helpers import on_workers
 from helpers.detected_scenes import (
     CLASSES,
     KINDS,
@@ -10,6 +11,7 @@ from helpers.detected_scenes import (
     in_batches,
     scenes,
 )
+from helpers.given_detections import measured_by_a_run
 
 from lightning_tf.exceptions import DataError
 from lightning_tf.tasks.object_detection.mean_average_precision import MeanAveragePrecision
@@ -169,3 +171,26 @@ def test_detections_of_a_network_that_has_diverged_are_left_out():
     metric = MeanAveragePrecision(["cat"])
     metric.update(one_image([LEFT], [0], [([nan] * 4, 0, 0.9), (RIGHT, 0, nan), (LEFT, 0, 0.5)]))
     assert metric.compute()["map"] == pytest.approx(1.0)
+
+
+@pytest.fixture(scope="module")
+def expected():
+    values = measured(scenes("tied scores", 30)).compute()
+    return {f"{stage}_{name}": value for stage in ("val", "test") for name, value in values.items()}
+
+
+@pytest.mark.parametrize("batch_size", [1, 8])
+def test_validation_and_test_of_a_run_measure_it(expected, batch_size):
+    assert measured_by_a_run(batch_size=batch_size) == expected
+
+
+@pytest.mark.distributed
+@pytest.mark.parametrize("devices", [2, 4])
+def test_replicas_change_nothing(expected, devices):
+    assert measured_by_a_run(devices=devices) == expected
+
+
+@pytest.mark.distributed
+def test_workers_change_nothing(expected, tmp_path):
+    results, _ = on_workers.run("helpers.given_detections:measured_by_a_run", tmp_path)
+    assert results == [expected, expected]
