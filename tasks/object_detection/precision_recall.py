@@ -89,3 +89,24 @@ def _curve(
     return PrecisionRecall(
         name, objects, scores[last], (right / kept)[last], (right / objects)[last]
     )
+
+
+def best_common_threshold(curves: Sequence[PrecisionRecall]) -> tuple[float, float] | None:
+    """Return the score from which on the mean F1 of the classes is best, and that F1.
+
+    Args:
+        curves: One for each class.
+
+    Returns:
+        None where nothing is ever right.
+    """
+    scores = np.unique(np.concatenate([np.zeros(0), *(curve.scores for curve in curves)]))
+    means = np.zeros(len(scores))
+    for curve in curves:
+        # The last point of the curve whose score is still high enough; before the first 0.
+        places = np.searchsorted(-curve.scores, -scores, side="right")
+        means += np.append(0.0, curve.f1)[places] / len(curves)
+    if not means.any():
+        return None
+    best = int(means.argmax())
+    return float(scores[best]), float(means[best])
