@@ -255,6 +255,30 @@ class Task:
         """Return callbacks that this task brings along, such as sample images and plots."""
         return []
 
+    def prediction_writer(
+        self, directory: str | os.PathLike[str] | None, format: str, save_images: bool = False
+    ) -> Callback | None:
+        """Return a callback that writes predictions in a format of this task's own.
+
+        ``lightning-tf predict`` asks for it; what it writes stands in its attribute `files`.
+
+        Args:
+            directory: Where the files go; None is ``predictions`` in the run's folder.
+            format: What ``--format`` says.
+            save_images: Whether images are wanted in which the predictions are drawn.
+
+        Returns:
+            None where `PredictionWriter` does, which is the default.
+
+        Raises:
+            ConfigurationError: The task has no such format, or nothing to draw.
+        """
+        if save_images:
+            raise ConfigurationError(
+                f"save_images: {type(self).__name__} has nothing to draw in images."
+            )
+        return None
+
     # ---- what a checkpoint holds beside variables and hyperparameters
 
     def state_dict(self) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """DetectionGrid: images with their objects beside what a detector has found."""
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -130,17 +129,19 @@ def detection_figure(
     from matplotlib.patches import Patch
 
     columns = 1 if len(examples) == 1 else 2
-    rows = math.ceil(len(examples) / columns)
-    tallest = max(example.pixels.shape[0] for example in examples) / SIDE
-    size = (6.8 * columns, rows * (3.3 * tallest + 0.45) + 0.5)
+    heights = [
+        3.2 * max(e.pixels.shape[0] for e in examples[begin : begin + columns]) / SIDE + 0.35
+        for begin in range(0, len(examples), columns)
+    ]  # inches of each row
+    size = (6.8 * columns, sum(heights) + 0.5)
     figure = Figure(figsize=size, layout="constrained")
-    parts = np.atleast_1d(figure.subfigures(rows, columns)).ravel()
+    parts = figure.subfigures(len(heights), columns, squeeze=False, height_ratios=heights).ravel()
 
     for part, example in zip(parts, examples, strict=False):
         _draw_pair(part, example, class_names, iou)
     patches = [
-        Patch(color=tuple(channel / 255 for channel in color), label=name)
-        for name, color in LEGEND.items()
+        Patch(color=f"#{red:02x}{green:02x}{blue:02x}", label=name)
+        for name, (red, green, blue) in LEGEND.items()
     ]
     figure.legend(handles=patches, loc="outside upper center", ncols=len(patches), frameon=False)
     return figure
@@ -159,6 +160,7 @@ def _draw_pair(part: Any, example: ExampleImage, class_names: Sequence[str], iou
     for axes, boxes, title in zip(part.subplots(1, 2), drawn, titles, strict=True):
         axes.imshow(draw_boxes(example.pixels, boxes))
         axes.set_axis_off()
+        axes.set_anchor("N")
         axes.set_title(title, fontsize=10)
 
 

@@ -77,9 +77,9 @@ def _draw_curve(axes: Any, curve: PrecisionRecall, average: float, place: int) -
     from matplotlib import colormaps
 
     color = colormaps["tab20"]((2 * place) % 20 + (2 * place) // 20)
-    text = f"{curve.name}: AP50 {average:.3f}, never right"
-    if curve.best_threshold is not None:
-        text = f"{curve.name}: AP50 {average:.3f}\nF1 {curve.best_f1:.3f} from {curve.best_threshold:.2f} on"
+    text, threshold = f"{curve.name}: AP50 {average:.3f}", curve.best_threshold
+    if threshold is not None:
+        text += f"\nF1 {curve.best_f1:.3f} from {threshold:.2f} on"
         best = int(curve.f1.argmax())
         axes.plot(curve.recall[best], curve.interpolated[best], "o", color=color, markersize=6)
     axes.plot(*_line(curve), color=color, linewidth=1.8, label=text)
