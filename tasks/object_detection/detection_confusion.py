@@ -69,7 +69,9 @@ def detection_confusion_figure(
     figure = confusion_figure(counts, [*class_names, BACKGROUND])
     axes = figure.axes[0]
     labels = [*class_names, MISSED]
+    font = 9 if len(labels) <= 40 else 6
     axes.set_xticks(range(len(labels)), labels, rotation=45, ha="right", rotation_mode="anchor")
+    axes.tick_params(labelsize=font)
     axes.set_xlabel("detected")
     axes.axhline(len(class_names) - 0.5, color="gray", linewidth=1)
     axes.axvline(len(class_names) - 0.5, color="gray", linewidth=1)

@@ -61,7 +61,7 @@ def draw_boxes(pixels: NDArray[np.uint8], boxes: Sequence[DrawnBox]) -> NDArray[
     draw = ImageDraw.Draw(image)
     side = min(max(image.size), 3 * min(image.size))
     width = max(1, round(side / 190))
-    font = ImageFont.load_default(max(SMALLEST_TEXT, round(side / 30)))
+    font = ImageFont.load_default(max(SMALLEST_TEXT, round(side / 36)))
 
     for box in reversed(boxes):
         _draw_line(draw, _inside(box.corners, image.size, width), box, width)
@@ -140,13 +140,17 @@ def _draw_text(
 def _places(
     corners: Corners, text: tuple[float, float], size: tuple[int, int]
 ) -> Iterator[Corners]:
-    """Yield where a text may stand: on its box, in it, below it; moved into the image."""
+    """Yield where a text may stand, the best place first; moved into the image."""
     (x0, y0, x1, y1), (wide, high) = corners, text
-    for x in (x0, x1 - wide):
-        for y in (y0 - high, y0, y1 - high, y1):
-            inside_x = max(0.0, min(x, size[0] - wide))
-            inside_y = max(0.0, min(y, size[1] - high))
-            yield inside_x, inside_y, inside_x + wide, inside_y + high
+    above, below = y0 - high, y1 + 1
+    inner, outer = [(x0, y0), (x0, y1 - high), (x1 - wide, y0)], [(x0, below), (x1 - wide, above)]
+    is_small = y1 - y0 < 3 * high or x1 - x0 < wide  # a text in it would hide it
+    beside = [(x1 + 1, y0), (x0 - wide, y0)]
+    rest = [*outer, *beside, *inner] if is_small else [*inner, *outer]
+    for x, y in [(x0, above), *rest]:
+        inside_x = max(0.0, min(x, size[0] - wide))
+        inside_y = max(0.0, min(y, size[1] - high))
+        yield inside_x, inside_y, inside_x + wide, inside_y + high
 
 
 def _meet(one: Corners, other: Corners) -> bool:
