@@ -125,9 +125,12 @@ def _draw_text(
     """Draw a text on a ground of its box's color and return where it stands."""
     left, top, right, bottom = draw.textbbox((0, 0), box.text, font=font)
     wide, high = right - left + 4, bottom - top + 4
+    is_small = corners[3] - corners[1] < 3 * high or corners[2] - corners[0] < wide
+    covered = [*taken, corners] if is_small else taken  # a text in a small box would hide it
     places = list(_places(corners, (wide, high), size))
-    free = (place for place in places if not any(_meet(place, other) for other in taken))
-    x0, y0, x1, y1 = place = next(free, places[0])
+    free = [place for place in places if not any(_meet(place, other) for other in taken)]
+    best = (place for place in free if not any(_meet(place, other) for other in covered))
+    x0, y0, x1, y1 = place = next(best, (free or places)[0])
 
     draw.rectangle((x0, y0, x1 - 1, y1 - 1), fill=box.color)
     red, green, blue = box.color
@@ -143,11 +146,9 @@ def _places(
     """Yield where a text may stand, the best place first; moved into the image."""
     (x0, y0, x1, y1), (wide, high) = corners, text
     above, below = y0 - high, y1 + 1
-    inner, outer = [(x0, y0), (x0, y1 - high), (x1 - wide, y0)], [(x0, below), (x1 - wide, above)]
-    is_small = y1 - y0 < 3 * high or x1 - x0 < wide  # a text in it would hide it
-    beside = [(x1 + 1, y0), (x0 - wide, y0)]
-    rest = [*outer, *beside, *inner] if is_small else [*inner, *outer]
-    for x, y in [(x0, above), *rest]:
+    inner = [(x0, y0), (x0, y1 - high), (x1 - wide, y0)]
+    outer = [(x0, below), (x1 - wide, above), (x1 + 1, y0), (x0 - wide, y0)]
+    for x, y in [(x0, above), *inner, *outer]:
         inside_x = max(0.0, min(x, size[0] - wide))
         inside_y = max(0.0, min(y, size[1] - high))
         yield inside_x, inside_y, inside_x + wide, inside_y + high
