@@ -14,6 +14,7 @@ from helpers.detected_scenes import (
 from helpers.given_detections import measured_by_a_run
 
 from lightning_tf.exceptions import DataError
+from lightning_tf.tasks.object_detection.box_matches import match_boxes
 from lightning_tf.tasks.object_detection.mean_average_precision import MeanAveragePrecision
 
 NAMES = [str(label) for label in range(CLASSES)]
@@ -71,8 +72,7 @@ def test_curves_are_those_that_average_precision_is_the_mean_of(kind):
 
 
 def test_the_best_threshold_is_found_by_trying_all():
-    outputs = scenes("crowds")
-    metric = measured(outputs)
+    metric = measured(scenes("crowds", 8, detections=50))
     for label, curve in enumerate(metric.curves()):
         tried = {}
         for threshold in curve.scores:
@@ -85,8 +85,6 @@ def test_the_best_threshold_is_found_by_trying_all():
 
 def counted(metric, label, threshold):
     """Return how many detections from a score on are right and wrong."""
-    from lightning_tf.tasks.object_detection.box_matches import match_boxes
-
     right = wrong = 0
     for image in metric.images.values():
         match = match_boxes(image.above(threshold))
@@ -194,3 +192,30 @@ def test_replicas_change_nothing(expected, devices):
 def test_workers_change_nothing(expected, tmp_path):
     results, _ = on_workers.run("helpers.given_detections:measured_by_a_run", tmp_path)
     assert results == [expected, expected]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_detections_take_the_objects_that_pycocotools_gives_them(kind):
+    outputs = scenes(kind, 20, detections=60)
+    reference = by_pycocotools(outputs)
+    first = np.cumsum([0, *(outputs["truth"]["labels"] >= 0).sum(axis=1)])
+    images = measured(outputs).images
+    for entry in reference.evalImgs:
+        if entry is None or entry["aRng"][1] < 1e6 or entry["aRng"][0] > 0:
+            continue
+        image, label = images[entry["image_id"]], entry["category_id"]
+        for iou, place in ((0.5, 0), (0.75, 5)):
+            match = match_boxes(image, iou)
+            mine = image.found_labels == label
+            objects, ignored = match.object_of[mine], match.is_ignored[mine]
+            # Theirs name the ignored object too; ours say that there is one.
+            ids = entry["dtMatches"][place] - 1 - first[entry["image_id"]]
+            expected = np.where(entry["dtIgnore"][place] | (ids < 0), -1, ids)
+            assert objects.tolist() == expected.tolist()
+            assert ignored.tolist() == entry["dtIgnore"][place].astype(bool).tolist()
+
+
+def test_of_objects_that_overlap_alike_the_last_is_taken():
+    metric = MeanAveragePrecision(["cat"])
+    metric.update(one_image([LEFT, LEFT, RIGHT], [0, 0, 0], [(LEFT, 0, 0.9), (LEFT, 0, 0.8)]))
+    assert match_boxes(metric.images[5]).object_of.tolist() == [1, 0]
