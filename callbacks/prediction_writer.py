@@ -11,6 +11,7 @@ import tensorflow as tf
 from lightning_tf.callback import Callback
 from lightning_tf.checks import checked_choice
 from lightning_tf.exceptions import DataError
+from lightning_tf.run.prediction_folder import prediction_folder
 from lightning_tf.task import Task
 from lightning_tf.trainer import Trainer
 
@@ -83,11 +84,7 @@ class PredictionWriter(Callback):
         if not self._writes:
             return
 
-        run = trainer.log_dir
-        # A logger's folder that is not there yet is the logger's to make: it numbers them.
-        root = trainer.default_root_dir if run is None or not os.path.isdir(run) else run
-        self._folder = self.directory or Path(root) / "predictions"
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self._folder = prediction_folder(trainer, self.directory)
 
     def on_predict_batch_end(
         self, trainer: Trainer, task: Task, outputs: Any, batch_idx: int

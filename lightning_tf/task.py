@@ -27,7 +27,13 @@ if TYPE_CHECKING:
     from lightning_tf.trainer import Trainer
 
 LossFunction = Callable[[], tf.Tensor]
-UNWATCHED = {"configured", "_trainer", "_metrics", "_weights"}  # the Trainer's, not the user's
+UNWATCHED = {
+    "configured",
+    "_trainer",
+    "_metrics",
+    "_host_metrics",
+    "_weights",
+}  # the Trainer's, not the user's
 
 
 class Task:
@@ -72,6 +78,7 @@ class Task:
     logs_metrics: bool | Collection[str] = True
     _trainer: Trainer | None
     _metrics: dict[str, Any]
+    _host_metrics: Mapping[str, HostMetric]
     _weights: Callable[[], None] | None
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
@@ -79,7 +86,7 @@ class Task:
         task = super().__new__(cls)
         task.hparams = plain_arguments(cls, args, kwargs)
         task._trainer = task._weights = None
-        task._metrics = {}
+        task._metrics, task._host_metrics = {}, {}
         task.configured = False
         return task
 
@@ -171,9 +178,18 @@ class Task:
         """
         return []
 
-    def take_metrics(self, metrics: dict[str, Any]) -> None:
-        """Update these copies of the metrics from now on; the Trainer calls it for each stage."""
+    def take_metrics(
+        self, metrics: dict[str, Any], host_metrics: Mapping[str, HostMetric] | None = None
+    ) -> None:
+        """Update these copies of the metrics from now on; the Trainer calls it for each stage.
+
+        Args:
+            metrics: Those of the graph.
+            host_metrics: Those of an evaluation; None leaves the latest evaluation's.
+        """
         self._metrics = metrics
+        if host_metrics is not None:
+            self._host_metrics = host_metrics
 
     # ---- what a subclass fills in
 
@@ -238,6 +254,30 @@ class Task:
     def callbacks(self) -> list[Callback]:
         """Return callbacks that this task brings along, such as sample images and plots."""
         return []
+
+    def prediction_writer(
+        self, directory: str | os.PathLike[str] | None, format: str, save_images: bool = False
+    ) -> Callback | None:
+        """Return a callback that writes predictions in a format of this task's own.
+
+        ``lightning-tf predict`` asks for it; what it writes stands in its attribute `files`.
+
+        Args:
+            directory: Where the files go; None is ``predictions`` in the run's folder.
+            format: What ``--format`` says.
+            save_images: Whether images are wanted in which the predictions are drawn.
+
+        Returns:
+            None where `PredictionWriter` does, which is the default.
+
+        Raises:
+            ConfigurationError: The task has no such format, or nothing to draw.
+        """
+        if save_images:
+            raise ConfigurationError(
+                f"save_images: {type(self).__name__} has nothing to draw in images."
+            )
+        return None
 
     # ---- what a checkpoint holds beside variables and hyperparameters
 
@@ -384,6 +424,15 @@ class Task:
     def metrics(self) -> dict[str, Any]:
         """The current stage's copies of what `configure_metrics` returned, by name."""
         return self._metrics
+
+    @property
+    def host_metrics(self) -> Mapping[str, HostMetric]:
+        """The copies of `configure_host_metrics` of the evaluation that runs or ran last, by name.
+
+        For a callback that shows more of them than numbers, at the earliest in
+        ``on_validation_epoch_end`` or ``on_test_epoch_end``. They hold nothing in the sanity check.
+        """
+        return self._host_metrics
 
     def update_metrics(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Update every metric of the current stage; `y_pred` is taken in float32."""

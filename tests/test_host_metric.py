@@ -212,3 +212,33 @@ def test_a_single_number_has_the_metrics_name():
     task = Collects()
     task.configure_host_metrics = lambda: {"last": Last()}
     assert fitted(task, max_epochs=1).callback_metrics["val_last"] == 7.0
+
+
+def test_the_task_has_the_copies_of_the_latest_evaluation():
+    class Looks(Callback):
+        logs_metrics = False
+        seen = ()
+
+        def on_sanity_check_end(self, trainer, task):
+            self.seen = [("sanity", task.host_metrics["seen"])]
+            assert task.host_metrics["seen"].batches == []
+
+        def on_validation_epoch_end(self, trainer, task):
+            if not trainer.sanity_checking:
+                self.seen.append(("val", task.host_metrics["seen"]))
+
+        def on_train_epoch_end(self, trainer, task):
+            self.seen.append(("train", task.host_metrics["seen"]))
+
+        def on_test_end(self, trainer, task):
+            self.seen.append(("test", task.host_metrics["seen"]))
+
+    looks, task = Looks(), Collects()
+    assert task.host_metrics == {}
+    trainer = fitted(task, max_epochs=1, num_sanity_val_steps=1, callbacks=[looks])
+    trainer.test(task)
+    names, metrics = zip(*looks.seen, strict=True)
+    assert names == ("sanity", "val", "train", "test")
+    assert metrics[0] is metrics[1] is metrics[2]
+    assert metrics[3] is not metrics[0]
+    assert sum(map(len, (batch["x"] for batch in metrics[0].batches))) == len(HELD_OUT)

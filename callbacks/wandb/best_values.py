@@ -5,6 +5,7 @@ from typing import Any
 
 LOWER = ("loss", "error", "perplexity", "distance")
 HIGHER = ("accuracy", "precision", "recall", "auc", "f1", "score", "iou", "psnr", "ssim", "bleu")
+HIGHER_FIRST = ("map", "mar")  # mean average precision and recall: map_50, mar_100
 
 
 class BestValues:
@@ -50,7 +51,7 @@ class BestValues:
         for words, mode in ((LOWER, "min"), (HIGHER, "max")):
             if any(word in last for word in words):
                 return mode
-        return ""
+        return "max" if last.partition("_")[0] in HIGHER_FIRST else ""
 
     def state_dict(self) -> dict[str, Any]:
         """Return plain data for a checkpoint."""

@@ -34,7 +34,8 @@ MORE_OPTIONS = {
     },
     "predict": {
         "--output FOLDER": "where the files go; predictions in the run's folder",
-        "--format FORMAT": "npz or csv",
+        "--format FORMAT": "npz or csv; of detections also coco or json",
+        "--save_images true": "images with the boxes drawn in, of detections",
     },
     "test": {"--quantize MODE": "int8 weights where Keras has them; needs --ckpt_path"},
     "export": {

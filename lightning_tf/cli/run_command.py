@@ -20,7 +20,7 @@ from lightning_tf.trainer import Trainer
 
 WRONG_USE, FAILED = 2, 1  # exit codes
 # Not part of what is trained.
-OF_THE_CALL = ("config", "ckpt_path", "weights_only", "output", "format", "quantize")
+OF_THE_CALL = ("config", "ckpt_path", "weights_only", "output", "format", "save_images", "quantize")
 
 
 class RunCommand:
@@ -95,7 +95,10 @@ class RunCommand:
         _show(values, options)
 
     def _predict(self, built: Namespace, options: Namespace) -> None:
-        writer = PredictionWriter(options.output, format=options.format)
+        asked = (options.output, options.format, options.save_images)
+        writer: Any = built.task.prediction_writer(*asked)
+        if writer is None:
+            writer = PredictionWriter(options.output, format=options.format)
         built.trainer.add_callback(writer)
 
         for _ in built.trainer.predict(built.task, ckpt_path=options.ckpt_path):
@@ -149,6 +152,7 @@ def _parser(command: str) -> Any:
     if command == "predict":
         parser.add_argument("--output", type=str | None)
         parser.add_argument("--format", default="npz")
+        parser.add_argument("--save_images", type=bool, default=False)
     if command in ("test", "export"):
         parser.add_argument("--quantize", type=str | None)
     if is_export:

@@ -59,7 +59,7 @@ class EvaluationLoop:
         if self._window is not None and not has_changed(self._window, self._told):
             return self._window
 
-        self.task.take_metrics(self.metrics.metrics)
+        self.task.take_metrics(self.metrics.metrics, self.metrics.host)
         with self.trainer.profiler.region(f"tracing {self.stage.step}"):
             self._window = Window(
                 EvaluationStep(self.task, self.stage.step),
@@ -96,7 +96,7 @@ class EvaluationLoop:
             max_batches: Stop after so many batches (the sanity check); None runs all.
         """
         hooks, hook = self.trainer.hooks, self.stage.hook
-        self.task.take_metrics(self.metrics.metrics)
+        self.task.take_metrics(self.metrics.metrics, self.metrics.host)
         self.metrics.reset()
         self.trainer.records.forget_recent()
 

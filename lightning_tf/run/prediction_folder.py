@@ -1,0 +1,26 @@
+"""prediction_folder: where a callback writes what is predicted."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lightning_tf.trainer import Trainer
+
+
+def prediction_folder(trainer: Trainer, directory: str | os.PathLike[str] | None) -> Path:
+    """Make the folder for predictions and return it.
+
+    Args:
+        trainer: Which predicts.
+        directory: None is ``predictions`` in the folder of the run that went before, or in the
+            Trainer's `default_root_dir`.
+    """
+    run = trainer.log_dir
+    # A logger's folder that is not there yet is the logger's to make: it numbers them.
+    root = trainer.default_root_dir if run is None or not os.path.isdir(run) else run
+    folder = Path(root) / "predictions" if directory is None else Path(directory)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

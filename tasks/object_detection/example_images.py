@@ -1,0 +1,81 @@
+"""ExampleImage: pixels of an image, with objects and detections in them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightning_tf.data.data_module import DataModule
+from lightning_tf.tasks.common.stage_report import spread_evenly
+from lightning_tf.tasks.object_detection.detected_image import DetectedImage
+from lightning_tf.tasks.object_detection.draw_boxes import fit_image
+
+
+@dataclass(frozen=True, eq=False)
+class ExampleImage:
+    """Pixels of an image, with objects and detections in them.
+
+    Attributes:
+        pixels: uint8 (height, width, 3).
+        image: With boxes in these pixels, not in those of the original.
+    """
+
+    pixels: NDArray[np.uint8]
+    image: DetectedImage
+
+
+def example_images(
+    data: DataModule, stage: str, images: Mapping[int, DetectedImage], count: int, side: int
+) -> list[ExampleImage]:
+    """Return some images of an evaluation, resized to one longer side.
+
+    Args:
+        data: Data whose `original` gives an image by index, or any whose batches are ``(images,
+            objects)``, with ``index``, ``frame`` and ``size`` among the objects.
+        stage: val or test.
+        images: What has been measured, by index, in the order of the data.
+        count: How many at most: evenly spread where the data give images by index, else the first.
+        side: The longer side, in pixels.
+    """
+    order = list(images)
+    original = getattr(data, "original", None)
+    if original is None:
+        found = _first_of_batches(data, stage, set(order[:count]))
+    else:
+        chosen = [order[place] for place in spread_evenly(len(order), count)]
+        found = {index: np.asarray(original(index)) for index in chosen}
+
+    examples = []
+    for index, pixels in found.items():
+        fitted = fit_image(_as_color(pixels), side)
+        height, width = images[index].size
+        scale = np.array([fitted.shape[1] / width, fitted.shape[0] / height])
+        image = images[index]
+        boxes, found_boxes = image.boxes * np.tile(scale, 2), image.found_boxes * np.tile(scale, 2)
+        examples.append(ExampleImage(fitted, replace(image, boxes=boxes, found_boxes=found_boxes)))
+    return examples
+
+
+def _first_of_batches(
+    data: DataModule, stage: str, wanted: set[int]
+) -> dict[int, NDArray[np.uint8]]:
+    """Return input images without what a letterbox has beside them."""
+    found: dict[int, NDArray[np.uint8]] = {}
+    dataset = data.dataset_for(stage)
+    for images, objects in dataset.as_numpy_iterator() if dataset is not None else ():
+        for row, index in enumerate(objects["index"].tolist()):
+            if index in wanted:
+                x, y, scale_x, scale_y = objects["frame"][row]
+                height, width = objects["size"][row] * (scale_y, scale_x)
+                left, top = round(x), round(y)
+                found[index] = images[row][top : round(y + height), left : round(x + width)]
+        if len(found) == len(wanted):
+            break
+    return found
+
+
+def _as_color(pixels: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return uint8 pixels with three channels."""
+    return np.repeat(pixels, 3, axis=-1) if pixels.shape[-1] == 1 else pixels[..., :3]
