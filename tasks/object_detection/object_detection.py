@@ -7,16 +7,21 @@ from typing import Any, Literal
 import keras
 import tensorflow as tf
 
+from lightning_tf.callback import Callback
 from lightning_tf.checks import check_known, checked_fraction, checked_integer
 from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.host_metric import HostMetric
 from lightning_tf.tasks.common.fused_batch_norm_task import FusedBatchNormTask
 from lightning_tf.tasks.common.optimizer_settings import OptimizerSettings
 from lightning_tf.tasks.common.spec_task import SpecTask, inputs_of
 from lightning_tf.tasks.object_detection.anchor_settings import AnchorSettings
 from lightning_tf.tasks.object_detection.anchors import Anchors
 from lightning_tf.tasks.object_detection.augmentation_settings import AugmentationSettings
+from lightning_tf.tasks.object_detection.average_precision_table import AveragePrecisionTable
 from lightning_tf.tasks.object_detection.backbone_levels import BackboneLevels
 from lightning_tf.tasks.object_detection.box_coding import BoxCoding
+from lightning_tf.tasks.object_detection.detection_confusion import DetectionConfusion
+from lightning_tf.tasks.object_detection.detection_grid import DetectionGrid
 from lightning_tf.tasks.object_detection.detection_loss import DetectionLoss
 from lightning_tf.tasks.object_detection.detection_spec import (
     DetectionSpec,
@@ -24,11 +29,15 @@ from lightning_tf.tasks.object_detection.detection_spec import (
     data_shape,
     training_boxes,
 )
+from lightning_tf.tasks.object_detection.detection_writer import DetectionWriter
 from lightning_tf.tasks.object_detection.detections import Detections, in_original
 from lightning_tf.tasks.object_detection.detector import Detector
 from lightning_tf.tasks.object_detection.losses import chosen_losses
+from lightning_tf.tasks.object_detection.mean_average_precision import MeanAveragePrecision
+from lightning_tf.tasks.object_detection.precision_recall_curves import PrecisionRecallCurves
 from lightning_tf.tasks.object_detection.task_data import detector_data
 
+MEASURED_ABOVE = 0.001  # a threshold of use would lower mAP
 DEFAULTS = (1e-3, 0.05)  # of the learning rate and the warm-up
 VARIANCES = {"retinanet": (1.0, 1.0), "ssd": (0.1, 0.2)}  # of the box coding in their code
 
@@ -244,6 +253,26 @@ class ObjectDetection(SpecTask, FusedBatchNormTask):
         """Make the optimizer, with its schedule over the updates of this fit."""
         return self.optimizer_settings.build(self.trainer.estimated_stepping_batches, self.model)
 
+    def configure_host_metrics(self) -> dict[str, HostMetric]:
+        """Measure COCO's mAP in validation and test."""
+        return {"map": MeanAveragePrecision(self.class_names)}
+
+    def callbacks(self) -> list[Callback]:
+        """Show detections beside the objects, curves, a confusion matrix and a table."""
+        threshold = self.score_threshold
+        return [
+            DetectionGrid(score_threshold=threshold),
+            PrecisionRecallCurves(),
+            DetectionConfusion(score_threshold=threshold),
+            AveragePrecisionTable(),
+        ]
+
+    def prediction_writer(
+        self, directory: str | os.PathLike[str] | None, format: str, save_images: bool = False
+    ) -> Callback:
+        """Return a `DetectionWriter`: its formats are ``coco``, ``csv`` and ``json``."""
+        return DetectionWriter(directory, format=format, save_images=save_images)
+
     # ---- the steps
 
     def training_step(self, batch: Any) -> tf.Tensor:
@@ -295,4 +324,9 @@ class ObjectDetection(SpecTask, FusedBatchNormTask):
         return tf.add_n(list(losses.values()))
 
     def _measure(self, batch: Any, raw: dict[str, Any]) -> None:
-        """Hand a validation batch's detections on to what measures them; nothing does yet."""
+        """Hand objects and detections to `MeanAveragePrecision`, in pixels of the originals."""
+        objects = batch[1]
+        names = ("labels", "ignored", "size", "index")
+        boxes = in_original(objects["boxes"], objects["frame"], objects["size"])
+        self.collect("truth", {"boxes": boxes, **{name: objects[name] for name in names}})
+        self.collect("detections", self.detect(raw, objects, MEASURED_ABOVE))

@@ -1,8 +1,8 @@
 """detector_data: what a user gives as `data`, as a DataModule."""
 
-from importlib import import_module
 from typing import Any
 
+from lightning_tf.data.boxes.detection_data import detection_data
 from lightning_tf.data.data_module import DataModule
 
 
@@ -15,6 +15,4 @@ def detector_data(data: Any, **options: Any) -> DataModule | None:
     """
     if data is None or isinstance(data, DataModule):
         return data
-    module = import_module("lightning_tf.data.boxes.detection_data")
-    made: DataModule = module.detection_data(data, **options)
-    return made
+    return detection_data(data, **options)
