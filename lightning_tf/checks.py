@@ -98,7 +98,7 @@ def describe(value: Any) -> str:
     """Return a value as a message names it: short, with the shape where it has one."""
     shape = getattr(value, "shape", None)
     if shape is not None:
-        return f"a {type(value).__name__} of shape {shape}"
+        return f"{type(value).__name__} of shape {shape}"
     return f"{value!r:.80} of type {type(value).__name__}"
 
 

@@ -112,7 +112,7 @@ class Hooks:
     def declared_names(self) -> set[str]:
         """Return the names that callbacks and the task say they will log."""
         declared = [logs for _, logs in self._logging() if not isinstance(logs, bool)]
-        return {name for names in declared for name in names}
+        return {name for logs in declared for name in ((logs,) if isinstance(logs, str) else logs)}
 
     def _logging(self) -> list[tuple[Task | Callback, bool | Collection[str]]]:
         """Return the task and the callbacks, each with what it says of its names."""

@@ -64,10 +64,9 @@ class StepContext:
     replica_batch: ReplicaBatch | None = None
     position: StepPosition | None = None
     reads: TracedReads | None = None
-    _losses: list[tuple[str, int]] = field(
-        default_factory=list, init=False
-    )  # the loss that is computed now
-    _origins: dict[str, tuple[str, int] | None] = field(default_factory=dict, init=False)
+    # The loss that is computed now.
+    _losses: list[tuple[str, int]] = field(default_factory=list, init=False)
+    _given: dict[str, tuple[Any, tuple[str, int] | None]] = field(default_factory=dict, init=False)
 
     def log(self, name: str, value: Any) -> None:
         """Take a logged value.
@@ -81,15 +80,16 @@ class StepContext:
             raise ConfigurationError(f"log got the name {name!r}; give a string.")
         tensor = scalar_tensor(value, f"log({name!r}) got", "a scalar, such as its mean")
 
-        origin, before = self._losses[-1] if self._losses else None, self._origins.get(name)
-        # A loss that a step minimizes repeatedly logs each time, and the last stands.
-        is_repeated = origin and before and origin[0] == before[0] and origin != before
-        if name in self.logged and not is_repeated:
+        loss = self._losses[-1] if self._losses else None
+        before, loss_before = self._given.get(name, (value, None))
+        # A loss that a step minimizes repeatedly logs each time, and the last value stands.
+        is_repeated = loss and loss_before and loss[0] == loss_before[0] and loss != loss_before
+        if before is not value and not is_repeated:
             raise ConfigurationError(
                 f"log({name!r}) is called twice in one step, and one value would hide the other; "
                 "log the second under another name, or their mean once."
             )
-        self.logged[name], self._origins[name] = tensor, origin
+        self.logged[name], self._given[name] = tensor, (value, loss)
 
     @contextmanager
     def computing_loss(self, optimizer: str) -> Iterator[None]:

@@ -1,3 +1,4 @@
+import pytest
 from helpers.boring import NumberData, NumberTask, Recorder, fitted
 
 from lightning_tf import Callback, Task
@@ -111,3 +112,30 @@ def test_a_callback_that_changes_weights_surrounds_all_others_in_validation():
     fitted(task, max_epochs=1, callbacks=callbacks, num_sanity_val_steps=0)
     starts = ["outer start", "task start", "late start"]
     assert notes == [*starts, "task end", "late end", "outer end", "outer", "late"]
+
+
+@pytest.mark.parametrize(
+    ("logs", "declared", "may_log"),
+    [
+        (True, set(), True),
+        (False, set(), False),
+        ("a", {"a"}, False),
+        (("a", "b"), {"a", "b"}, False),
+    ],
+)
+def test_names_that_are_declared_are_known(logs, declared, may_log):
+    class Says(Notes):
+        logs_metrics = logs
+
+    class Task_(Task):
+        logs_metrics = logs
+
+        def on_train_epoch_end(self):
+            pass
+
+        def on_exception(self, exception):
+            pass
+
+    for hooks in (hooks_of(Task(), Says("", [])), hooks_of(Task_())):
+        assert hooks.declared_names() == declared
+        assert hooks.may_log() is may_log

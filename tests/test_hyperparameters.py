@@ -1,3 +1,5 @@
+import json
+
 import keras
 import numpy as np
 import pytest
@@ -5,8 +7,8 @@ import tensorflow as tf
 from helpers.boring import BoringData, NumberData, NumberTask, fitted, quiet
 
 from lightning_tf import Task, Trainer
-from lightning_tf.exceptions import CheckpointError
-from lightning_tf.hyperparameters import call_arguments, plain, plain_arguments
+from lightning_tf.exceptions import CheckpointError, ConfigurationError
+from lightning_tf.hyperparameters import call_arguments, checked_state, plain, plain_arguments
 from lightning_tf.tasks import ImageClassification
 
 
@@ -116,3 +118,43 @@ def test_numpys_integers_are_plain_data_and_arrays_are_not():
     assert plain(np.int64(3)) == 3
     assert type(plain([np.int32(3)])[0]) is int
     assert plain(np.array([3])) == {"type": "numpy.ndarray"}
+
+
+@pytest.mark.parametrize(
+    ("value", "plain_value"),
+    [
+        (np.float32(0.5), 0.5),
+        (np.float64(0.5), 0.5),
+        (np.int64(3), 3),
+        (np.bool_(True), True),
+        (np.array(3), 3),
+        (tf.constant(0.5), 0.5),
+        (keras.Variable(2.0), 2.0),
+        ("text", "text"),
+        (None, None),
+        (True, True),
+        ((1, np.int8(2)), [1, 2]),
+        ({"a": [np.float16(0.5)]}, {"a": [0.5]}),
+    ],
+)
+def test_a_state_keeps_plain_data_and_takes_numbers_of_every_kind(value, plain_value):
+    state = checked_state("Mine", {"key": value})
+    assert state == {"key": plain_value}
+    assert json.loads(json.dumps(state)) == state
+    assert type(state["key"]) is type(plain_value)
+
+
+@pytest.mark.parametrize(
+    "value", [np.zeros(2), tf.zeros([2]), object(), {1: 2}, {1.0}, b"text", tf.constant("text"), 1j]
+)
+def test_a_state_that_is_no_plain_data_is_refused_with_its_place(value):
+    with pytest.raises(ConfigurationError, match=r"^Mine.state_dict\(\)\['key'\]\[1\] is a "):
+        checked_state("Mine", {"key": [0, value]})
+
+
+def test_a_number_of_numpy_is_recorded_as_one():
+    class Rate(NumberTask):
+        def __init__(self, rate, flag):
+            super().__init__(NumberData([1]))
+
+    assert Rate(np.float32(0.5), np.bool_(True)).hparams == {"rate": 0.5, "flag": True}

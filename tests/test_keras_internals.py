@@ -199,3 +199,21 @@ def test_losses_are_not_divided_by_the_replicas():
     assert compute() == pytest.approx(0.5)
     with internals.undivided_losses():
         assert compute() == pytest.approx(1.0)
+
+
+def test_a_copied_variable_and_a_copied_tracker_belong_to_the_copy():
+    metric = keras.metrics.Mean()
+    metric.update_state(3.0)
+    copied = internals.copy_variable(metric.total)
+    copied.assign_add(1.0)
+    assert (float(copied), float(metric.total)) == (4.0, 3.0)
+    assert (copied.name, copied.dtype) == (metric.total.name, metric.total.dtype)
+
+    stores = []
+    tracker = internals.copy_tracker(metric._tracker, lambda store: stores.append([]) or stores[-1])
+    assert internals.is_tracker(tracker)
+    assert not internals.is_tracker(metric)
+    tracker.track(copied)
+    tracker.track(copied)
+    assert [item for store in stores for item in store] == [copied]
+    assert len(metric.variables) == 2

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from lightning_tf.distribute.placement import Placement
 from lightning_tf.graph.losses import scalar_loss
+from lightning_tf.stage import TRAIN
 from lightning_tf.step_context import StepContext, enter_step_context
 
 
@@ -28,9 +29,14 @@ def build_deferred_variables(
     def minimize(name: str, loss_fn: Any) -> tf.Tensor:
         return scalar_loss(loss_fn(), f"minimize({name!r})")  # there is no optimizer yet
 
-    traced = tf.function(getattr(task, method), autograph=False)
+    def step(batch: Any) -> Any:
+        # A context for each trace: TensorFlow traces again where the first one made variables.
+        context = StepContext({}, minimize=minimize if method == TRAIN.step else None)
+        with enter_step_context(context):
+            return getattr(task, method)(batch)
+
+    traced = tf.function(step, autograph=False)
     with ExitStack() as stack:
-        stack.enter_context(enter_step_context(StepContext({}, minimize=minimize)))
         if not placement.can_build_while_tracing:
             # Under a strategy a graph cannot make variables: Keras makes them when this scope ends.
             stack.enter_context(keras.StatelessScope())

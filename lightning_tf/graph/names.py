@@ -25,7 +25,8 @@ def check_names(stage: Stage, givers: Iterable[tuple[str, str]]) -> None:
             if spelled in taken:
                 raise ConfigurationError(
                     f"{stage.step}: {giver} and {taken[spelled]} are both called {spelled!r}, and "
-                    "one would hide the other; give one of them another name."
+                    "one would hide the other; give one of them another name (a loss is logged by "
+                    "itself)."
                 )
         taken |= dict.fromkeys(spellings(stage, name), giver)
 

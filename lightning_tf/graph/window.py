@@ -316,7 +316,7 @@ class Window:
     ) -> tuple[tf.Tensor, Gradients]:
         losses, logged, gradients = self.step(batch, ready, replica_batch, around)
         self._givers = (
-            *((name, "its loss") for name in losses),
+            *((name, "the step's loss") for name in losses),
             *((name, f"log({name!r})") for name in logged),
         )
         check_names(self._stage, self._givers)

@@ -54,7 +54,7 @@ class RunStatus:
     def note_names(self, stage: Stage, givers: Iterable[tuple[str, str]]) -> None:
         """Note the names of a traced step, each with what gives it."""
         self.givers[stage.prefix] = {
-            spelled: f"{giver} of {stage.step}"
+            spelled: f"{giver} ({stage.step})"
             for name, giver in givers
             for spelled in spellings(stage, name)
         }

@@ -34,6 +34,9 @@ def stage_metrics(placement):
         def configure_metrics(self):
             return {"whole": Whole()}
 
+        def configure_host_metrics(self):
+            return {}
+
     with placement.scope():
         return StageMetrics(Template(), placement)
 

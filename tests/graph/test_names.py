@@ -57,9 +57,9 @@ class Named(BoringTask):
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        ({"train": ["loss"]}, r"training_step: log\('loss'\) and its loss.*another name"),
-        ({"val": ["loss"]}, r"validation_step: log\('loss'\) and its loss.*'val_loss'"),
-        ({"val": ["val_loss"]}, r"validation_step: log\('val_loss'\) and its loss"),
+        ({"train": ["loss"]}, r"training_step: log\('loss'\) and the step's loss.*another name"),
+        ({"val": ["loss"]}, r"validation_step: log\('loss'\) and the step's loss.*'val_loss'"),
+        ({"val": ["val_loss"]}, r"validation_step: log\('val_loss'\) and the step's loss"),
         ({"train": ["val_loss"]}, r"log\('val_loss'\).*begins the names of validation_step"),
         ({"train": ["val_other"]}, "begins the names of validation_step"),
         ({"train": ["test_loss"]}, "begins the names of test_step"),
@@ -71,7 +71,7 @@ class Named(BoringTask):
         ({"train": ["a", "a_epoch"]}, "'train/a_epoch'"),
         ({"train": ["z", "z"]}, r"log\('z'\) is called twice"),
         ({"val": ["z", "z"]}, r"log\('z'\) is called twice"),
-        ({"metrics": {"loss": lambda: Vector(length=1)}}, "metric 'loss' and its loss"),
+        ({"metrics": {"loss": lambda: Vector(length=1)}}, "metric 'loss' and the step's loss"),
         ({"metrics": {"val_accuracy": Vector, "accuracy": Vector}}, "called 'val_accuracy_0'"),
         ({"metrics": {"val_accuracy": Vector}}, "begins the names of validation_step"),
         ({"train": ["p_1"], "metrics": {"p": Vector}}, r"metric 'p' and log\('p_1'\)"),
@@ -79,7 +79,7 @@ class Named(BoringTask):
         ({"metrics": {"p": Vector, "p_1": lambda: Vector(length=1)}}, "'p' and 'p_1' both give"),
         ({"metrics": {"p_1": lambda: Vector(length=1), "p": Vector}}, "'p_1' and 'p' both give"),
         ({"metrics": {"a": lambda: Vector("x"), "b": lambda: Vector("x")}}, "'a' and 'b' both"),
-        ({"metrics": {"a": lambda: Vector("loss")}}, "metric 'a' and its loss"),
+        ({"metrics": {"a": lambda: Vector("loss")}}, "metric 'a' and the step's loss"),
     ],
 )
 def test_names_that_meet_are_refused_with_both_parties_and_before_training(names, message):

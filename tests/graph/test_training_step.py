@@ -486,3 +486,16 @@ def test_recorders_do_not_shorten_windows():
     recorder = Recorder()
     fitted(NumberTask(NumberData(range(64))), max_epochs=1, callbacks=recorder)
     assert recorder.names.count("on_train_window_end") < 10
+
+
+def test_a_step_that_builds_its_model_may_log():
+    class Logs(BoringTask):
+        def configure_model(self):
+            self.model = keras.Sequential([keras.layers.Dense(2)])
+
+        def training_step(self, batch):
+            loss = super().training_step(batch)
+            self.log("root", tf.sqrt(loss))
+            return loss
+
+    assert {"root", "val_root"} <= set(fitted(Logs(), max_epochs=1).callback_metrics)

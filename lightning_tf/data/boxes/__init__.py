@@ -1,0 +1,1 @@
+"""Images with boxes: annotations read and written, letterboxed batches, generated scenes."""

@@ -1,0 +1,63 @@
+"""UnannotatedImages: images to find objects in."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lightning_tf.data.boxes.annotated_images import AnnotatedImages, Annotations
+from lightning_tf.data.boxes.image_annotation import ImageAnnotation
+from lightning_tf.data.boxes.listed_images import ENDINGS
+from lightning_tf.data.images.image import Image
+from lightning_tf.exceptions import DataError
+
+
+class UnannotatedImages(AnnotatedImages):
+    """Images without boxes, to predict: batches have frame, size and index beside the images.
+
+    Args:
+        images: A folder, a file, an array, or a list of files and arrays of any sizes.
+        **options: Those of `AnnotatedImages`.
+
+    Raises:
+        DataError: There is no image; raised by `setup`.
+
+    Example:
+        >>> data = UnannotatedImages([np.zeros((20, 30, 3), "uint8")], image_size=32)
+        >>> sorted(next(iter(data.predict_dataset()))[1])
+        ['frame', 'index', 'size']
+    """
+
+    def __init__(self, images: Any, **options: Any) -> None:
+        """Check and keep the arguments."""
+        super().__init__(**options)
+        self._images = images
+
+    def read(self) -> Annotations:
+        """Return one annotation without objects for each image."""
+        return {"predict": [self._item(place, x) for place, x in enumerate(self._sources())]}
+
+    def _sources(self) -> Sequence[Any]:
+        images = self._images
+        if isinstance(images, (str, os.PathLike)):
+            path = Path(images).expanduser()
+            if not path.is_dir():
+                return [path]
+            return [x for x in sorted(path.rglob("*")) if x.suffix.lower() in ENDINGS]
+        if isinstance(images, np.ndarray) and images.ndim == 3:
+            return [images]
+        return list(images)
+
+    def _item(self, place: int, source: Any) -> ImageAnnotation:
+        if isinstance(source, (str, os.PathLike)):
+            path = Path(source).expanduser()
+            if not path.is_file():
+                raise DataError(f"{path} is no file; give an image.")
+            return ImageAnnotation(path, (0, 0), np.zeros((0, 4)), ())
+        pixels = Image.read(source, name=f"image {place}").pixels
+        size = pixels.shape[0], pixels.shape[1]
+        return ImageAnnotation(
+            None, size, np.zeros((0, 4)), (), pixels=pixels, name=f"image {place}"
+        )

@@ -1,0 +1,199 @@
+"""YoloFolder: images and annotations in YOLO's text files."""
+
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lightning_tf.data.boxes.annotated_images import AnnotatedImages, Annotations
+from lightning_tf.data.boxes.box_format import to_xyxy
+from lightning_tf.data.boxes.image_annotation import ImageAnnotation
+from lightning_tf.data.boxes.listed_images import (
+    find_folder,
+    find_split_files,
+    images_by_stem,
+    read_split_file,
+)
+from lightning_tf.data.boxes.splits_of import check_owners
+from lightning_tf.data.boxes.yolo_names import NOT_LABELS, yolo_names
+from lightning_tf.data.sources.class_folders import SPLIT_FOLDERS
+from lightning_tf.data.sources.skip_or_raise import skip_or_raise
+from lightning_tf.exceptions import DataError
+
+_log = logging.getLogger(__name__)
+
+
+class YoloFolder(AnnotatedImages):
+    """Images with one text file each: a row ``class x y width height`` for each object.
+
+    x and y are those of the center, all four fractions of the image. The folder holds ``images/``
+    and ``labels/``, both with or without ``train``, ``val`` and ``test`` inside, or the splits
+    with ``images/`` and ``labels/`` inside, or images and text files side by side. An image
+    without a text file has no objects, which is told. Classes are named by ``data.yaml``,
+    ``classes.txt`` or ``obj.names``, where there is one.
+
+    Args:
+        root: The folder.
+        **options: Those of `AnnotatedImages`.
+
+    Raises:
+        DataError: A row is no box, such as a polygon; raised by `setup`.
+
+    Example:
+        >>> data = YoloFolder("helmets", image_size=320, empty="drop")
+    """
+
+    def __init__(self, root: str | os.PathLike[str], **options: Any) -> None:
+        """Check and keep the arguments."""
+        super().__init__(**options)
+        self._root = Path(root).expanduser()
+
+    def where(self) -> str:
+        """Return what the summary calls the data."""
+        return f"YOLO folder {self._root.name}"
+
+    def read(self) -> Annotations:
+        """Return the annotations of every split."""
+        if not self._root.is_dir():
+            raise DataError(f"{self._root} is no folder; give one with images/ and labels/.")
+        self._listed_classes = yolo_names(self._root)
+        splits = {
+            name: self._read_folder(images, labels)
+            for name, (images, labels) in yolo_folders(self._root).items()
+        }
+        lists = find_split_files(self._root)
+        if lists and list(splits) == ["train"]:
+            return self._split_by_lists(splits["train"], lists)
+        return splits
+
+    def _split_by_lists(self, items: list[ImageAnnotation], lists: dict[str, Path]) -> Annotations:
+        by_stem = {item.path.stem: item for item in items if item.path}
+        stems = {name: read_split_file(file) for name, file in lists.items()}
+        check_owners(stems)
+        lost = [stem for listed in stems.values() for stem in listed if stem not in by_stem]
+        if lost:
+            problem = f"{len(lost)} images of the splits are not there, the first is {lost[0]}"
+            skip_or_raise("missing", self._missing, problem)
+        rest = set(by_stem) - {stem for listed in stems.values() for stem in listed}
+        if rest:
+            _log.warning("%d images are in no split and are left out.", len(rest))
+        return {
+            name: [by_stem[stem] for stem in listed if stem in by_stem]
+            for name, listed in stems.items()
+        }
+
+    def _read_folder(self, images: Path, labels: Path) -> list[ImageAnnotation]:
+        found = images_by_stem(images)
+        for stem, paths in found.items():
+            if len(paths) > 1:
+                names = " and ".join(path.name for path in paths)
+                raise DataError(f"{names} have the stem of {stem}.txt; rename one of them.")
+
+        texts = {
+            path.stem: path for path in sorted(labels.glob("*.txt")) if path.name not in NOT_LABELS
+        }
+        lost = [stem for stem in texts if stem not in found]
+        if lost:
+            problem = f"{len(lost)} of {len(texts)} text files of {labels} have no image"
+            skip_or_raise("missing", self._missing, f"{problem}, the first is {lost[0]}.txt")
+        bare = [stem for stem in found if stem not in texts]
+        if bare:
+            _log.warning(
+                "%d of %d images of %s have no text file and so no objects, the first is %s; "
+                "empty='drop' leaves them out.",
+                len(bare),
+                len(found),
+                images,
+                found[bare[0]][0].name,
+            )
+        return [self._annotation(paths[0], texts.get(stem)) for stem, paths in found.items()]
+
+    def _annotation(self, path: Path, text: Path | None) -> ImageAnnotation:
+        header = self._files.header(path)
+        size = (0, 0)
+        if header is not None:  # else the image is broken, which is told later
+            size = header.stored if self._exif_boxes == "stored" else header.upright
+        rows = [] if text is None else read_yolo_rows(text)
+        names = self._listed_classes
+        labels = []
+        for place, (number, _) in enumerate(rows):
+            if names and number >= len(names):
+                raise DataError(
+                    f"{text}, object {place + 1} is of class {number}; {len(names)} are named: 0 "
+                    f"to {len(names) - 1}."
+                )
+            labels.append(names[number] if names else str(number))
+        boxes = np.array([box for _, box in rows], np.float64).reshape(-1, 4)
+        if boxes.size and text is not None:
+            self._check_fractions(text, boxes)
+        return ImageAnnotation(
+            path,
+            size,
+            to_xyxy(boxes, "rel_center_xywh", size),
+            tuple(labels),
+            name=path.name if text is None else text.name,
+        )
+
+    def _check_fractions(self, text: Path, boxes: Any) -> None:
+        wrong = np.argwhere(boxes > 1.0)
+        if len(wrong) and self._bad_boxes == "error":
+            row, column = wrong[0]
+            raise DataError(
+                f"{text}, object {row + 1}: {boxes[row, column]:.10g} is no fraction of the image; "
+                "YOLO's numbers are 0 to 1. Divide pixels by width and height, or pass "
+                "bad_boxes='clip' or 'drop'."
+            )
+
+
+def read_yolo_rows(path: Path) -> list[tuple[int, list[float]]]:
+    """Return the class number and the four fractions of each object; an empty file has none.
+
+    Raises:
+        DataError: A row has other than five numbers, or no class number.
+    """
+    rows = []
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is no text ({error}).") from error
+    for number, line in enumerate(lines, start=1):
+        words = line.split()
+        if not words:
+            continue
+        if len(words) > 6 and len(words) % 2:
+            raise DataError(
+                f"{path}, row {number} has {len(words)} numbers: a polygon, which is no box; "
+                "export boxes."
+            )
+        try:
+            values = [float(word) for word in words]
+        except ValueError:
+            values = []
+        if len(values) != 5 or not values[0].is_integer() or values[0] < 0:
+            raise DataError(
+                f"{path}, row {number} is {line!r}; it must be: class x y width height, the class "
+                "a number from 0."
+            )
+        rows.append((int(values[0]), values[1:]))
+    return rows
+
+
+def yolo_folders(root: Path) -> dict[str, tuple[Path, Path]]:
+    """Return the folders of images and of text files of each split."""
+    images, labels = find_folder(root, "images"), find_folder(root, "labels")
+    folders = {}
+    for split, names in SPLIT_FOLDERS.items():
+        if images is not None and labels is not None:
+            pair = find_folder(images, *names), find_folder(labels, *names)
+        else:
+            inner = find_folder(root, *names)
+            pair = (
+                (find_folder(inner, "images"), find_folder(inner, "labels"))
+                if inner
+                else (None,) * 2
+            )
+        if pair[0] is not None and pair[1] is not None:
+            folders[split] = pair[0], pair[1]
+    return folders or {"train": (images or root, labels or root)}
