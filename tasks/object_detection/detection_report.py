@@ -40,8 +40,8 @@ class DetectionReport(StageReport):
         self._metric, self._is_fitting = None, False
 
     def report(self, trainer: Trainer, task: Any, stage: str) -> None:
-        """Log the report, if anything has been measured."""
-        if self._metric is not None and self._metric.images:
+        """Log the report, if anything has been measured; of several workers the chief alone."""
+        if trainer.is_global_zero and self._metric is not None and self._metric.images:
             self.report_metric(trainer, task, stage, self._metric)
 
     def report_metric(

@@ -112,7 +112,8 @@ class NamedScenes(IndexedData):
         self.rows = tf.nest.map_structure(lambda part: part.numpy(), rows)
 
     def original(self, index):
-        return np.asarray(Image.open(self.annotations[index].path))
+        with Image.open(self.annotations[index].path) as image:
+            return np.asarray(image)
 
     def load(self):
         source = GivenSource(*self.rows)

@@ -14,6 +14,12 @@ def test_names_and_callbacks_tell_what_is_better():
     assert again.values == best.values
 
 
+def test_mean_average_precision_is_better_higher():
+    best = BestValues()
+    names = ("val/map", "val/map_50", "val/mar_100", "val/mapped", "val/margin")
+    assert [best.mode(name) for name in names] == ["max", "max", "max", "", ""]
+
+
 def test_nan_is_never_the_best():
     best = BestValues()
     assert best.update({"val/loss": float("nan")}, 1) == {}
