@@ -29,7 +29,7 @@ from lightning_tf.tasks.object_detection.detection_spec import (
     data_shape,
     training_boxes,
 )
-from lightning_tf.tasks.object_detection.detection_writer import DetectionWriter
+from lightning_tf.tasks.object_detection.detection_writer import detection_writer
 from lightning_tf.tasks.object_detection.detections import Detections, in_original
 from lightning_tf.tasks.object_detection.detector import Detector
 from lightning_tf.tasks.object_detection.losses import chosen_losses
@@ -269,9 +269,9 @@ class ObjectDetection(SpecTask, FusedBatchNormTask):
 
     def prediction_writer(
         self, directory: str | os.PathLike[str] | None, format: str, save_images: bool = False
-    ) -> Callback:
-        """Return a `DetectionWriter`: its formats are ``coco``, ``csv`` and ``json``."""
-        return DetectionWriter(directory, format=format, save_images=save_images)
+    ) -> Callback | None:
+        """Return a `DetectionWriter` for its formats, ``coco``, ``csv`` and ``json``."""
+        return detection_writer(directory, format, save_images)
 
     # ---- the steps
 

@@ -1,0 +1,69 @@
+"""Train a detector on photos with boxes, and mark what it finds in others.
+
+    python scripts/object_detection.py digits
+    python scripts/object_detection.py raccoon --weights path/to/mobilenet_v2_no_top.h5 --image-size 160
+    python scripts/object_detection.py photos --head ssd --epochs 10 --predict more_photos
+
+The data are a folder (Pascal VOC, YOLO), a COCO file, a CSV file, or digits, scenes that need no
+download and train a small network from nothing. Keras downloads ImageNet's weights; --weights
+random trains everything from the start.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from lightning_tf import Trainer
+from lightning_tf.data import UnannotatedImages
+from lightning_tf.tasks import ObjectDetection
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", nargs="?", default="digits")
+    parser.add_argument("--backbone", help="MobileNetV2; for digits small")
+    parser.add_argument("--head", default="retinanet", help="retinanet or ssd")
+    parser.add_argument("--weights", default="imagenet", help="imagenet, random, or a file")
+    parser.add_argument("--image-size", type=int, help="224; for digits 96")
+    parser.add_argument("--batch-size", type=int, default=8)
+    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--bad-boxes", default="error", help="error, drop or clip")
+    parser.add_argument("--predict", help="a folder of photos to mark")
+    parser.add_argument("--output", default=".", help="runs/ is made here")
+    options = parser.parse_args()
+
+    is_digits = options.data == "digits"
+    from_scratch = options.weights == "random" or is_digits
+    task = ObjectDetection(
+        options.data,
+        backbone=options.backbone or ("small" if is_digits else "MobileNetV2"),
+        head=options.head,
+        weights=None if from_scratch else options.weights,
+        image_size=options.image_size or (96 if is_digits else 224),
+        batch_size=options.batch_size,
+        augmentation=("color",) if is_digits else ("flip", "scale", "color"),
+        data_options={} if is_digits else {"bad_boxes": options.bad_boxes},
+    )
+    trainer = Trainer(
+        max_epochs=options.epochs,
+        gradient_clip_val=10.0,
+        default_root_dir=options.output,
+        seed=0,
+    )
+
+    trainer.fit(task)
+    metrics = trainer.callback_metrics | trainer.test(task)
+    if trainer.is_global_zero:  # of several workers, the first one prints
+        print(metrics)
+
+    if options.predict:
+        task.data = UnannotatedImages(options.predict, image_size=task.image_size)
+        writer = task.prediction_writer(None, "coco", save_images=True)
+        trainer.add_callback(writer)
+        for _ in trainer.predict(task):
+            pass
+        print(*writer.files, sep="\n")
+
+
+if __name__ == "__main__":
+    main()
