@@ -1,7 +1,7 @@
 """Train a detector on photos with boxes, and mark what it finds in others.
 
     python scripts/object_detection.py digits
-    python scripts/object_detection.py raccoon --weights path/to/mobilenet_v2_no_top.h5 --image-size 160
+    python scripts/object_detection.py raccoon --weights path/to/mobilenet_v2_no_top.h5
     python scripts/object_detection.py photos --head ssd --epochs 10 --predict more_photos
 
 The data are a folder (Pascal VOC, YOLO), a COCO file, a CSV file, or digits, scenes that need no
@@ -15,7 +15,7 @@ import argparse
 
 from lightning_tf import Trainer
 from lightning_tf.data import UnannotatedImages
-from lightning_tf.tasks import ObjectDetection
+from lightning_tf.tasks import DetectionWriter, ObjectDetection
 
 
 def main() -> None:
@@ -58,7 +58,7 @@ def main() -> None:
 
     if options.predict:
         task.data = UnannotatedImages(options.predict, image_size=task.image_size)
-        writer = task.prediction_writer(None, "coco", save_images=True)
+        writer = DetectionWriter(format="coco", save_images=True)
         trainer.add_callback(writer)
         for _ in trainer.predict(task):
             pass

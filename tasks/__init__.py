@@ -13,6 +13,12 @@ if TYPE_CHECKING:
         ImageClassification as ImageClassification,
     )
     from lightning_tf.tasks.keras_task.keras_task import KerasTask as KerasTask
+    from lightning_tf.tasks.object_detection.detection_writer import (
+        DetectionWriter as DetectionWriter,
+    )
+    from lightning_tf.tasks.object_detection.mean_average_precision import (
+        MeanAveragePrecision as MeanAveragePrecision,
+    )
     from lightning_tf.tasks.object_detection.object_detection import (
         ObjectDetection as ObjectDetection,
     )
