@@ -9,7 +9,7 @@ import keras
 from lightning_tf.tasks.object_detection.feature_pyramid import DEPTHWISE, GROUPS, separable
 
 PRIOR = 0.01  # the probability of an object that a focal loss starts from
-DEPTH = 2  # separable convolutions before the outputs of RetinaNet
+DEPTH = 4  # separable convolutions before the outputs of RetinaNet
 
 
 class DetectionOutputs(keras.layers.Layer):  # type: ignore[misc]

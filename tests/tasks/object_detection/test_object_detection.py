@@ -125,6 +125,7 @@ def test_closing_epochs_need_an_end():
 # ---- the same numbers everywhere
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("head", HEADS)
 def test_replicas_make_the_same_updates(head):
     assert_equal_on_replicas(
@@ -136,6 +137,7 @@ def test_replicas_make_the_same_updates(head):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("head", HEADS)
 def test_accumulated_batches_make_the_same_updates(head):
     def run(batch_size, accumulated):
