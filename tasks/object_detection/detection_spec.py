@@ -21,12 +21,14 @@ class DetectionSpec:
         class_names: A name for each label.
         levels: Of the feature maps that the anchors stand on.
         anchors: For each level a list of (width, height) in pixels.
+        resize: How images come into the input: ``letterbox`` or ``stretch``.
     """
 
     input_shape: list[int]
     class_names: list[str]
     levels: list[int]
     anchors: Sizes
+    resize: str = "letterbox"
 
     def check_data(self, data: DataModule) -> None:
         """Refuse data of other classes or of another size.
