@@ -37,7 +37,8 @@ class DetectionSpec:
             ConfigurationError: They differ; names both.
         """
         names, shape = getattr(data, "class_names", None), getattr(data, "input_shape", None)
-        if names is not None and list(names) != list(self.class_names):
+        # Images to predict have no names.
+        if names and list(names) != list(self.class_names):
             raise ConfigurationError(
                 f"the data have the classes {list(names)}, the network has learnt "
                 f"{list(self.class_names)}; give data_options={{'class_names': ...}} in its order."

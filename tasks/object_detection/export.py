@@ -11,12 +11,26 @@ import tensorflow as tf
 from lightning_tf.data.boxes.decode_upright import decode_upright
 from lightning_tf.data.boxes.letterbox import letterbox_image
 from lightning_tf.exceptions import ConfigurationError
-from lightning_tf.tasks.object_detection.detection_layer import DetectionLayer
+from lightning_tf.tasks.object_detection.detections import Detections
 
 if TYPE_CHECKING:
     from lightning_tf.tasks.object_detection.object_detection import ObjectDetection
 
 COLORS = 3
+
+
+def check_format(format: str) -> None:
+    """Refuse the format that cannot hold a detector.
+
+    Raises:
+        ConfigurationError: It is ``keras``: such a file names functions of this package, the
+            preprocessing and the decoding, and holds none of them.
+    """
+    if format == "keras":
+        raise ConfigurationError(
+            "export(format='keras'): a .keras file cannot hold the preprocessing and the decoding "
+            "of a detector; give saved_model, onnx or litert, or safetensors for the weights."
+        )
 
 
 def detecting_model(task: ObjectDetection) -> keras.Model:
@@ -37,18 +51,7 @@ def detecting_model(task: ObjectDetection) -> keras.Model:
         >>> boxes = model(images)["boxes"]
         >>> originals = boxes_to_original(boxes, letterbox_frame(sizes, task.image_size))
     """
-    found = task.detections
-    layer = DetectionLayer(
-        found.image_size,
-        task.anchors.levels,
-        task.anchors.sizes,
-        found.coding.variances,
-        found.class_loss,
-        task.score_threshold,
-        found.iou,
-        found.most,
-        name="detections",
-    )
+    layer = _DetectionLayer(task.detections, task.score_threshold)
     images = task.model.input
     return keras.Model(images, layer(task.model.output), name="object_detection")
 
@@ -105,6 +108,17 @@ def export_detector(task: ObjectDetection, path: str | os.PathLike[str]) -> None
         "class_names": module.names,
     }
     tf.saved_model.save(module, os.fspath(path), signatures=signatures)
+
+
+class _DetectionLayer(keras.layers.Layer):  # type: ignore[misc]
+    """From a detector's raw outputs to detections in pixels of the input."""
+
+    def __init__(self, detections: Detections, threshold: float) -> None:
+        super().__init__(dtype="float32", name="detections")
+        self.detections, self.threshold = detections, threshold
+
+    def call(self, raw: dict[str, Any]) -> dict[str, tf.Tensor]:
+        return self.detections(raw, self.threshold)
 
 
 class _Serving:

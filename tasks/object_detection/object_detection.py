@@ -33,7 +33,11 @@ from lightning_tf.tasks.object_detection.detection_spec import (
 from lightning_tf.tasks.object_detection.detection_writer import DetectionWriter
 from lightning_tf.tasks.object_detection.detections import Detections, in_original
 from lightning_tf.tasks.object_detection.detector import Detector
-from lightning_tf.tasks.object_detection.export import detecting_model, export_detector
+from lightning_tf.tasks.object_detection.export import (
+    check_format,
+    detecting_model,
+    export_detector,
+)
 from lightning_tf.tasks.object_detection.losses import chosen_losses
 from lightning_tf.tasks.object_detection.mean_average_precision import MeanAveragePrecision
 from lightning_tf.tasks.object_detection.precision_recall_curves import PrecisionRecallCurves
@@ -275,6 +279,11 @@ class ObjectDetection(SpecTask, FusedBatchNormTask):
     ) -> Callback:
         """Return a `DetectionWriter`: its formats are ``coco``, ``csv`` and ``json``."""
         return DetectionWriter(directory, format=format, save_images=save_images)
+
+    def export(self, path: str | os.PathLike[str], format: str = "saved_model") -> Path:
+        """Write the detector in a format of `Task.export`; ``keras`` is refused."""
+        check_format(format)
+        return super().export(path, format)
 
     def exported_model(self) -> keras.Model:
         """Return the network with its detections as the last layer; see `detecting_model`."""
