@@ -27,7 +27,7 @@ def decode_upright(content: Any) -> tf.Tensor:
     """
 
     def from_png() -> tf.Tensor:
-        return _on_white(tf.io.decode_png(content, channels=4))
+        return _on_white(_with_alpha(content))
 
     def from_other() -> tf.Tensor:
         image = tf.io.decode_image(content, 3, expand_animations=False)
@@ -38,10 +38,20 @@ def decode_upright(content: Any) -> tf.Tensor:
     return turn_pixels(pixels, exif_orientation(content))
 
 
+def _with_alpha(content: tf.Tensor) -> tf.Tensor:
+    """Return colors and alpha of a PNG file, int32 (height, width, 4)."""
+    values = tf.cast(tf.io.decode_png(content, channels=4), tf.int32)
+    depth = tf.cast(tf.io.decode_raw(tf.strings.substr(content, 24, 1), tf.uint8)[0], tf.int32)
+
+    # What TensorFlow puts for opaque where the file has no alpha: 1 and not 255 for a depth of 1.
+    opaque = tf.bitwise.left_shift(1, tf.minimum(depth, 8)) - 1
+    alpha = tf.where(tf.equal(values[..., 3:], opaque), 255, values[..., 3:])
+    return tf.concat([values[..., :3], alpha], axis=-1)
+
+
 def _on_white(image: tf.Tensor) -> tf.Tensor:
     """Return colors (height, width, 3) of colors and alpha (height, width, 4), on white."""
-    values = tf.cast(image, tf.int32)
-    colors, alpha = values[..., :3], values[..., 3:]
+    colors, alpha = image[..., :3], image[..., 3:]
     # A division by 255 that rounds as pillow's alpha_composite does.
     total = (colors * alpha + 255 * (255 - alpha)) * 128 + 128 * 128
     return tf.cast((total // 256 + total) // 256 // 128, tf.uint8)

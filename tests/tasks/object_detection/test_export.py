@@ -20,6 +20,7 @@ from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.tasks import ObjectDetection
 
 SIZES = [(64, 64), (96, 80), (50, 120), (33, 47), (128, 64), (70, 71)]
+THRESHOLDS = {"retinanet": 0.035, "ssd": 0.45}  # some images have a few detections, some all
 NUMBERS = ("boxes", "scores", "labels", "count")
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
@@ -53,7 +54,7 @@ def predicted(task, images, resize="letterbox"):
 @pytest.fixture(scope="module", params=["retinanet", "ssd"])
 def task(request):
     """A detector that has seen a few images a few times: unsure, and no two scores are equal."""
-    task = detection(request.param)
+    task = detection(request.param, score_threshold=THRESHOLDS[request.param])
     fitted(task, max_steps=30, limit_val_batches=0, seed=0, gradient_clip_val=10.0)
     return task
 
@@ -67,7 +68,7 @@ def images():
 @pytest.fixture(scope="module")
 def expected(task, images):
     found = predicted(task, images)
-    assert found["count"].min() >= 1
+    assert 1 <= found["count"].min() < found["count"].max()
     return found
 
 
