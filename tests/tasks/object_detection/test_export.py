@@ -51,7 +51,7 @@ def predicted(task, images, resize="letterbox"):
     return found
 
 
-@pytest.fixture(scope="module", params=["retinanet", "ssd"])
+@pytest.fixture(scope="module", params=["ssd", pytest.param("retinanet", marks=pytest.mark.slow)])
 def task(request):
     """A detector that has seen a few images a few times: unsure, and no two scores are equal."""
     task = detection(request.param, score_threshold=THRESHOLDS[request.param])
@@ -152,6 +152,7 @@ def test_a_process_with_tensorflow_alone_finds_the_same(task, images, tmp_path):
     assert_same(np.load(tmp_path / "found.npz"), of_files)
 
 
+@pytest.mark.slow
 def test_stretched_images_are_stretched_in_the_file_too(images, tmp_path):
     keras.utils.set_random_seed(0)
     task = detection(resize="stretch", score_threshold=0.0)  # all that a network sees untrained
