@@ -72,6 +72,7 @@ def test_the_examples_of_the_readme_learn_the_digits(code, tmp_path):
 RUN_ELSEWHERE = {"wandb"}  # tests/callbacks/wandb/test_wandb_logger.py, offline
 SLOW = {
     "gan",
+    "object_detection",
     "style_transfer",
     "tables",
     "text_classification",
