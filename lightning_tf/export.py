@@ -60,6 +60,8 @@ def export_model(model: keras.Model, path: Path, format: str) -> None:
     if format == "keras":
         model.save(path)
     else:
+        if format == "onnx" and getattr(model, "inputs", None):
+            model(model.input)  # Keras refuses a model of layers that was never called as one
         name = "tf_saved_model" if format == "saved_model" else format
         model.export(os.fspath(path), format=name, verbose=False)
 

@@ -83,6 +83,27 @@ def test_a_model_that_is_loaded_back_predicts_the_same(
     np.testing.assert_allclose(runs(written), expected, rtol=1e-4, atol=1e-5 * largest)
 
 
+class Doubling(BoringTask):
+    """Exports a model that is made for it, as generators and detectors do."""
+
+    def exported_model(self):
+        inputs = keras.Input((32,), name="inputs")
+        return keras.Model(inputs, keras.layers.Rescaling(2.0)(self.model(inputs)))
+
+
+@needs_onnx
+@pytest.mark.filterwarnings("ignore:In the future `np.object`:FutureWarning")  # tf2onnx's
+def test_a_model_that_was_never_called_is_written_as_onnx(tmp_path):
+    import onnxruntime
+
+    task = Doubling()
+    Trainer(**quiet(max_steps=1)).fit(task)
+    session = onnxruntime.InferenceSession(task.export(tmp_path / "model", format="onnx"))
+    x = np.ones((3, 32), "float32")
+    (doubled,) = session.run(None, {"inputs": x})
+    np.testing.assert_allclose(doubled, 2.0 * task.model(x), rtol=1e-5)
+
+
 def test_a_task_without_a_form_of_its_own_serves_its_model(tmp_path):
     task = BoringTask()
     Trainer(**quiet(max_steps=2)).fit(task)

@@ -21,12 +21,14 @@ class DetectionSpec:
         class_names: A name for each label.
         levels: Of the feature maps that the anchors stand on.
         anchors: For each level a list of (width, height) in pixels.
+        resize: How images come into the input: ``letterbox`` or ``stretch``.
     """
 
     input_shape: list[int]
     class_names: list[str]
     levels: list[int]
     anchors: Sizes
+    resize: str = "letterbox"
 
     def check_data(self, data: DataModule) -> None:
         """Refuse data of other classes or of another size.
@@ -35,7 +37,8 @@ class DetectionSpec:
             ConfigurationError: They differ; names both.
         """
         names, shape = getattr(data, "class_names", None), getattr(data, "input_shape", None)
-        if names is not None and list(names) != list(self.class_names):
+        # Images to predict have no names.
+        if names and list(names) != list(self.class_names):
             raise ConfigurationError(
                 f"the data have the classes {list(names)}, the network has learnt "
                 f"{list(self.class_names)}; give data_options={{'class_names': ...}} in its order."

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 import keras
@@ -32,6 +33,11 @@ from lightning_tf.tasks.object_detection.detection_spec import (
 from lightning_tf.tasks.object_detection.detection_writer import detection_writer
 from lightning_tf.tasks.object_detection.detections import Detections, in_original
 from lightning_tf.tasks.object_detection.detector import Detector
+from lightning_tf.tasks.object_detection.export import (
+    check_format,
+    detecting_model,
+    export_detector,
+)
 from lightning_tf.tasks.object_detection.losses import chosen_losses
 from lightning_tf.tasks.object_detection.mean_average_precision import MeanAveragePrecision
 from lightning_tf.tasks.object_detection.precision_recall_curves import PrecisionRecallCurves
@@ -174,7 +180,7 @@ class ObjectDetection(SpecTask, FusedBatchNormTask):
         self.max_detections = checked_integer("max_detections", max_detections, least=1)
         self.fused_batch_norm = fused_batch_norm
 
-        self.image_size = checked_image_size(image_size)
+        self.image_size, self.resize = checked_image_size(image_size), resize
         self.detector.check_size(self.image_size)
         self.data = detector_data(
             data,
@@ -210,7 +216,8 @@ class ObjectDetection(SpecTask, FusedBatchNormTask):
             boxes = training_boxes(self.data)
             size = (shape[0], shape[1])
             anchors = self.anchor_settings.build(size, self.detector.levels, boxes)
-            self.spec = DetectionSpec(shape, names, list(anchors.levels), anchors.sizes)
+            resize = getattr(self.data, "resize", self.resize)
+            self.spec = DetectionSpec(shape, names, list(anchors.levels), anchors.sizes, resize)
         if self.spec is None:
             raise ConfigurationError(
                 "data is None; give data to learn from, or take the task from a checkpoint."
@@ -272,6 +279,19 @@ class ObjectDetection(SpecTask, FusedBatchNormTask):
     ) -> Callback | None:
         """Return a `DetectionWriter` for its formats, ``coco``, ``csv`` and ``json``."""
         return detection_writer(directory, format, save_images)
+
+    def export(self, path: str | os.PathLike[str], format: str = "saved_model") -> Path:
+        """Write the detector in a format of `Task.export`; ``keras`` is refused."""
+        check_format(format)
+        return super().export(path, format)
+
+    def exported_model(self) -> keras.Model:
+        """Return the network with its detections as the last layer; see `detecting_model`."""
+        return detecting_model(self)
+
+    def export_saved_model(self, path: Path) -> None:
+        """Write a SavedModel that takes images or files of any size; see `export_detector`."""
+        export_detector(self, path)
 
     # ---- the steps
 

@@ -91,7 +91,7 @@ class DetectionImages(EncodedImages):
         return tf.cond(self._is_path[index], lambda: tf.io.read_file(content), lambda: content)
 
     def _decode(self, index: tf.Tensor) -> tf.Tensor:
-        return _turn(super()._decode(index), self._orientations[index])
+        return turn_pixels(super()._decode(index), self._orientations[index])
 
     def _image(self, index: tf.Tensor) -> tf.Tensor:
         image, _ = letterbox_image(self._decode(index), self._image_size, self._resize)
@@ -133,8 +133,13 @@ def _gather_from(arrays: Any) -> GatheredBatches:
     )
 
 
-def _turn(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
-    """Turn stored pixels upright, as EXIF's number says."""
+def turn_pixels(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
+    """Turn stored pixels upright, as EXIF's number says.
+
+    Args:
+        image: Shape (height, width, 3).
+        orientation: Integer scalar, 1 to 8.
+    """
 
     def one_of(*numbers: int) -> tf.Tensor:
         return tf.reduce_any(tf.equal(orientation, numbers))
