@@ -24,9 +24,9 @@ from lightning_tf.step_context import POSITION
 
 PLAIN = (bool, int, float, complex, str, bytes, type(None), np.generic, Enum)
 OPAQUE = (keras.Variable, tf.Variable, tf.Tensor, tf.Module, type, Exception)
-COMPARED_BYTES = 2**20  # of an array; larger ones are compared by which object they are
-COMPARED_ITEMS = 10_000  # of a list or dict; of larger ones, which object and how long
-DEPTH = 3  # of objects in objects
+COMPARED_BYTES = 2**24  # of an array; larger ones are compared by which object they are
+COMPARED_ITEMS = 100_000  # of a list or dict; of larger ones, which object and how long
+DEPTH = 6  # of objects in objects
 # What Keras sets on layers and models, and no call of theirs reads.
 BOOKKEEPING = {"built", "compiled", "stop_training", "run_eagerly", "steps_per_execution"}
 # What Keras computes with, though its name is private.

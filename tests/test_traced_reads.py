@@ -2,6 +2,7 @@
 
 import random
 import warnings
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -165,6 +166,7 @@ HIDDEN = {
     "global dict": (lambda t: TABLE["beta"], lambda t, v: TABLE.update(beta=v)),
     "global object": (lambda t: SHARED.beta, lambda t, v: setattr(SHARED, "beta", v)),
     "global list": (lambda t: HELD[0].beta, lambda t, v: setattr(HELD[0], "beta", v)),
+    "depth": (lambda t: t.deep.a.a.a.a.beta, lambda t, v: setattr(t.deep.a.a.a.a, "beta", v)),
     "missing": (lambda t: getattr(t, "late", 0.0), lambda t, v: setattr(t, "late", v)),
     "vars": (lambda t: vars(t).get("late", 0.0), lambda t, v: setattr(t, "late", v)),
     "trainer": (
@@ -213,6 +215,10 @@ def test_a_number_is_found_wherever_python_code_finds_it(place, monkeypatch):
                 OfClass(),
                 closure(),
             )
+
+            self.deep = SimpleNamespace(beta=0.0)
+            for _ in range(4):
+                self.deep = SimpleNamespace(a=self.deep)
 
         def configure_model(self):
             super().configure_model()

@@ -5,6 +5,7 @@ from helpers.resumable import TwoParts, assert_resume_is_exact
 
 from lightning_tf import Callback
 from lightning_tf.callbacks import BackboneFinetuning, LearningRateMonitor
+from lightning_tf.exceptions import ConfigurationError
 
 
 def rates_of(task, monitor=None, **arguments):
@@ -97,7 +98,7 @@ def test_windows_stay_long():
     assert counts[1].windows < counts[0].windows + 20
 
 
-def test_a_step_that_logs_the_monitors_name_is_refused_with_both(tmp_path):
+def test_a_step_that_logs_the_monitors_name_is_refused_with_both():
     class LogsRate(BoringTask):
         def training_step(self, batch):
             self.log("learning_rate", 100.0)
