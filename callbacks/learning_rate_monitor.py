@@ -65,6 +65,8 @@ class LearningRateMonitor(Callback):
         values = self._read_device(optimizers)
         for name, named in optimizers.items():
             values |= {_prefixed(name, key): value for key, value in self._read_host(named).items()}
+        for name in values:
+            trainer.status.refuse_taken(name)
         trainer.log_row(values)
 
     def _read_host(self, named: NamedOptimizer) -> dict[str, float]:

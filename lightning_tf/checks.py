@@ -60,8 +60,8 @@ def checked_number(what: str, value: Any) -> float:
     Raises:
         ConfigurationError: It is none, such as text, a vector, a dict or a tensor of a graph.
     """
-    if type(value) in (float, int):
-        return float(value) if type(value) is float else int(value)
+    if type(value) is float or (type(value) is int and abs(value) < 2**63):
+        return value
 
     number = plain_number(value)
     if number is None:

@@ -130,8 +130,15 @@ def hparams_differences(hparams: Mapping[str, Any], recorded: Any) -> list[str]:
         change_text(name, known.get(name, "nothing"), value)
         for name, value in hparams.items()
         if name not in known
-        or (value is not None and _without_modules(value) != _without_modules(known[name]))
+        or (
+            value is not None and not _equal(_without_modules(value), _without_modules(known[name]))
+        )
     ]
+
+
+def _equal(one: Any, other: Any) -> bool:
+    """Return whether plain data are equal; NaN, an argument as any, equals itself."""
+    return one == other or repr(one) == repr(other)
 
 
 def change_text(name: str, was: Any, now: Any) -> str:

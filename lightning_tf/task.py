@@ -94,15 +94,19 @@ class Task:
 
         def __getattribute__(self, name: str) -> Any:
             """Return an attribute; what a step reads while it is traced is noted."""
-            value = super().__getattribute__(name)
             context = current_step_context()
-            if (
-                context is not None
-                and context.reads is not None
-                and name not in UNWATCHED
-                and not name.startswith("__")
-            ):
-                context.reads.note(self, name, value)
+            reads = None if context is None or name in UNWATCHED else context.reads
+            try:
+                value = super().__getattribute__(name)
+            except AttributeError:
+                if reads is not None and not name.startswith("_"):
+                    reads.note_missing(self, name)
+                raise
+            if reads is not None:
+                if name == "__dict__":
+                    reads.note_all(self)
+                elif not name.startswith("__"):
+                    reads.note(self, name, value)
             return value
 
         def __setattr__(self, name: str, value: Any) -> None:

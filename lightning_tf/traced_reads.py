@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dis
 import inspect
 import random
+import sys
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import Enum
-from functools import partial
-from types import FunctionType, MethodType
+from functools import cache, partial
+from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import keras
@@ -21,19 +24,29 @@ from lightning_tf.step_context import POSITION
 
 PLAIN = (bool, int, float, complex, str, bytes, type(None), np.generic, Enum)
 OPAQUE = (keras.Variable, tf.Variable, tf.Tensor, tf.Module, type, Exception)
-COMPARED_BYTES = 2**20  # of an array; larger ones are compared by which object they are
-DEPTH = 3  # of objects in objects
+COMPARED_BYTES = 2**24  # of an array; larger ones are compared by which object they are
+COMPARED_ITEMS = 100_000  # of a list or dict; of larger ones, which object and how long
+DEPTH = 6  # of objects in objects
 # What Keras sets on layers and models, and no call of theirs reads.
 BOOKKEEPING = {"built", "compiled", "stop_training", "run_eagerly", "steps_per_execution"}
-LIBRARIES = ("keras", "lightning_tf", "tensorflow")
+# What Keras computes with, though its name is private.
+PRIVATE_ARGUMENTS = {"_fn_kwargs"}
+LIBRARIES = {"keras", "keras_hub", "lightning_tf", "numpy", "tensorflow", *sys.stdlib_module_names}
+LIBRARIES -= {"__main__"}
+MISSING = object()  # what an attribute is that is not there
+
+
+CONTAINERS = (dict, list, tuple, set, frozenset, deque)
+COMPUTED_WITH = (FunctionType, MethodType, partial)
+REGULARIZERS = (keras.regularizers.Regularizer, keras.constraints.Constraint)
 
 
 class TracedReads:
     """The plain values among the attributes that a step reads while it is traced.
 
     A trace holds a Python number for ever. So those of the Task are noted, those of objects, lists
-    and layers that it reads, and the numbers among the globals of its methods; later `change` tells
-    whether one is another.
+    and layers that it reads, and those that its functions find among their globals, in their
+    closures and defaults and in the user's classes; later `change` tells whether one is another.
 
     Args:
         method: The step's name, for messages.
@@ -50,6 +63,8 @@ class TracedReads:
     def __init__(self, method: str) -> None:
         self.method = method
         self._names: set[str] = set()
+        self._met: dict[int, tuple[Any, int]] = {}
+        self._kind: type = object  # of the task
         self._checks: list[tuple[str, Callable[[], Any], Any, Any]] = []
         self._generators: dict[str, tuple[Callable[[], Any], Any]] = {
             "numpy.random": (_numpy_state, _numpy_state())
@@ -86,15 +101,37 @@ class TracedReads:
             return
 
         self._names.add(name)
-        attribute = (
-            None
-            if name in object.__getattribute__(owner, "__dict__")
-            else getattr(type(owner), name, None)
-        )
+        self._kind = type(owner)
+        attributes = object.__getattribute__(owner, "__dict__")
+        attribute = None if name in attributes else getattr(type(owner), name, None)
         if inspect.isroutine(attribute):
-            self._watch_globals(type(owner), name)
-        elif not isinstance(attribute, property):  # what a property reads is noted by itself
-            self.watch(f"self.{name}", partial(object.__getattribute__, owner, name))
+            self.watch(f"self.{name}", partial(attributes.get, name))  # where one replaces it
+            for function in _methods(type(owner), name):
+                self._watch_function(function, DEPTH, owner)
+            return
+
+        if isinstance(attribute, property):  # what it reads of the task is noted by itself
+            for function in _methods(type(owner), name):
+                self._watch_function(function, DEPTH, owner)
+            return
+
+        self.watch(f"self.{name}", partial(_attribute, owner, name))
+
+    def note_all(self, owner: Any) -> None:
+        """Note that the dictionary of the task's attributes was read."""
+        if "__dict__" not in self._names:
+            self._names.add("__dict__")
+            attributes = object.__getattribute__(owner, "__dict__")
+            self._watch_value("the attributes of self", partial(_plain_names, owner))
+            for name, value in list(attributes.items()):
+                if isinstance(value, (*PLAIN, *CONTAINERS)):
+                    self._watch_value(f"self.{name}", partial(attributes.get, name))
+
+    def note_missing(self, owner: Any, name: str) -> None:
+        """Note that the step asked for an attribute which the task does not have."""
+        if name not in self._names:
+            self._names.add(name)
+            self._watch_value(f"self.{name}", partial(_attribute, owner, name))
 
     def note_written(self, name: str) -> None:
         """Note that the step itself sets an attribute, which is no input of it."""
@@ -114,36 +151,139 @@ class TracedReads:
             read: Gives the value.
             depth: Of objects in objects that are looked through.
         """
+        value = self._watch_value(label, read)
+        for each in _objects_in(value):
+            self._watch_object(label, each, depth)
+
+    def watch_optimizer(self, name: str, optimizer: keras.optimizers.Optimizer) -> None:
+        """Keep the plain options of an optimizer, such as its momentum."""
+        label = f"optimizer {name!r}" if name else "the optimizer"
+        self._watch_attributes(label, optimizer, 0)
+
+    def _watch_value(self, label: str, read: Callable[[], Any]) -> Any:
         value = read()
         self._checks.append((label, read, value, _frozen(value)))
+        return value
 
-        for each in _objects_in(value):
-            if isinstance(each, keras.Layer):
-                self._watch_layers(label, each)
-            elif depth:
-                for name in _watched_names(each):
-                    read_attribute = partial(vars(each).get, name)
-                    self.watch(f"{label}.{name}", read_attribute, depth - 1)
+    def _is_new(self, each: Any, depth: int) -> bool:
+        """Return whether an object is met for the first time, or with more depth than before."""
+        _, before = self._met.get(id(each), (None, -1))
+        if depth <= before:
+            return False
+        self._met[id(each)] = each, depth  # kept, so that its id stays its
+        return True
 
-    def _watch_layers(self, label: str, root: keras.Layer) -> None:
+    def _watch_object(self, label: str, each: Any, depth: int, owner: Any = None) -> None:
+        if isinstance(each, partial):
+            for part in _objects_in((each.func, each.args, each.keywords)):
+                self._watch_object(label, part, depth)
+            self._watch_value(label, lambda: (each.args, each.keywords))
+        elif isinstance(each, MethodType):
+            self._watch_object(label, each.__func__, depth)
+            if depth and not hasattr(each.__self__, "hparams"):  # what a task has is noted as read
+                self._watch_object(label, each.__self__, depth - 1)
+        elif isinstance(each, FunctionType):
+            self._watch_function(each, depth, owner)
+        elif isinstance(each, keras.Layer):
+            if self._is_new(each, depth):
+                self._watch_layers(label, each, depth)
+        elif depth and self._is_new(each, depth):
+            self._watch_attributes(label, each, depth - 1)
+
+    def _watch_attributes(self, label: str, each: Any, depth: int) -> None:
+        """Keep what an object of no layer's class computes with."""
+        for name in _watched_names(each):
+            self.watch(f"{label}.{name}", partial(_attribute, each, name), depth)
+        self._watch_value(f"the attributes of {label}", partial(_plain_names, each))
+        if _is_users(type(each)):
+            for function in _methods(type(each)):
+                self._watch_function(function, depth, each)
+
+    def _watch_layers(self, label: str, root: keras.Layer, depth: int) -> None:
         for layer in flat_layers(root):
-            attributes = vars(layer)
-            for name, value in attributes.items():
-                is_public = not name.startswith("_") and name not in BOOKKEEPING
-                if is_public and isinstance(value, PLAIN):
-                    read = partial(attributes.get, name)
-                    where = f"{name} of {label}'s layer {layer.name!r}"
-                    self._checks.append((where, read, value, _frozen(value)))
+            attributes, is_users = vars(layer), _is_users(type(layer))
+            names = _names_of(type(layer))  # type: ignore[arg-type]
+            for name, value in list(attributes.items()):
+                where = f"{name} of {label}'s layer {layer.name!r}"
+                read = partial(attributes.get, name)
+                if name in BOOKKEEPING or (name.startswith("_") and name not in names):
+                    continue
+                if isinstance(value, PLAIN):
+                    self._watch_value(where, read)
+                elif isinstance(value, COMPUTED_WITH) and not _is_of_library(value):
+                    self._watch_object(where, value, depth)
+                elif isinstance(value, REGULARIZERS):
+                    self._watch_object(where, value, 1)
+                elif is_users and not isinstance(value, (keras.Layer, *OPAQUE)):
+                    self._watch_parts(where, read, depth)
 
-    def _watch_globals(self, kind: type, name: str) -> None:
+            if is_users:
+                for function in _methods(type(layer)):
+                    self._watch_function(function, depth, layer)
+
+    def _watch_parts(self, label: str, read: Callable[[], Any], depth: int) -> None:
+        """Keep what a user's layer holds beside layers and variables."""
+        parts = [e for e in _objects_in(read()) if not isinstance(e, keras.Layer)]
+        self._watch_value(label, read)
+        for each in parts:
+            self._watch_object(label, each, max(depth - 1, 0))
+
+    def _watch_function(self, function: Any, depth: int, owner: Any = None) -> None:
+        """Keep what a user's function computes with, beside its arguments.
+
+        Args:
+            function: A function.
+            depth: Of objects in objects that are looked through.
+            owner: The object whose method it is; numbers of its class are among what it reads.
+        """
+        function = inspect.unwrap(function)
+        if not isinstance(function, FunctionType) or _is_of_library(function):
+            return
+        if not self._is_new(function, depth):
+            return
+
+        code = function.__code__
+        for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
+            if not isinstance(_content(cell), type):  # __class__, of super()
+                self.watch(name, partial(_content, cell), depth)
+        defaults = function.__defaults__, function.__kwdefaults__
+        if any(defaults):
+            self.watch(f"a default of {function.__name__}", lambda: defaults, depth)
+        self._watch_value(f"an attribute of {function.__name__}", lambda: dict(vars(function)))
+
+        self._watch_globals(function, depth)
+        for kind in {type(owner), self._kind}:  # a helper may read the class of the task it gets
+            self._watch_class(kind, _names_in(code)[1])
+
+    def _watch_globals(self, function: FunctionType, depth: int) -> None:
+        variables = function.__globals__
+        globals_read, names = _names_in(function.__code__)
+        for name in globals_read & variables.keys():
+            value = variables[name]
+            if isinstance(value, type):
+                self._watch_class(value, names)
+            elif isinstance(value, ModuleType):
+                self._watch_module(value, names, depth)
+            elif not (
+                name.startswith("__") or (inspect.isroutine(value) and _is_of_library(value))
+            ):
+                self.watch(name, partial(variables.get, name), depth)
+
+    def _watch_class(self, kind: type, names: frozenset[str]) -> None:
+        """Keep the plain attributes of a user's class among those that a function names."""
         for base in kind.__mro__:
-            function = inspect.unwrap(vars(base).get(name))  # type: ignore[arg-type]
-            if not isinstance(function, FunctionType):
-                continue
-            variables = function.__globals__
-            for each in function.__code__.co_names:
-                if isinstance(variables.get(each), PLAIN) and not each.startswith("__"):
-                    self.watch(each, partial(variables.get, each))
+            if _is_users(base):
+                for name in names & vars(base).keys():
+                    if isinstance(vars(base)[name], (*PLAIN, *CONTAINERS)):
+                        self._watch_value(f"{base.__name__}.{name}", partial(vars(base).get, name))
+
+    def _watch_module(self, module: ModuleType, names: frozenset[str], depth: int) -> None:
+        if _is_library(module.__name__):
+            return
+        for name in names & vars(module).keys():
+            if not isinstance(vars(module)[name], (type, ModuleType)):
+                read = partial(vars(module).get, name)
+                self.watch(f"{module.__name__}.{name}", read, depth)
 
     # ---- afterwards
 
@@ -172,7 +312,11 @@ class TracedTrainer:
         Raises:
             ConfigurationError: It is a method, which would run once, when the step is traced.
         """
-        value = getattr(self._trainer, name)
+        try:
+            value = getattr(self._trainer, name)
+        except AttributeError:
+            self._reads.watch(f"self.trainer.{name}", partial(_attribute, self._trainer, name), 1)
+            raise
         if isinstance(value, MethodType):
             raise ConfigurationError(
                 f"{self._reads.method} calls trainer.{name}, which would run once, when the step "
@@ -202,9 +346,11 @@ def _frozen(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         content = value.tobytes() if value.nbytes <= COMPARED_BYTES else _Same(value)
         return value.shape, value.dtype.str, content
+    if isinstance(value, CONTAINERS) and len(value) > COMPARED_ITEMS:
+        return _Same(value), len(value)
     if isinstance(value, dict):
         return dict, [(key, _frozen(item)) for key, item in value.items()]
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, (list, tuple, deque)):
         return type(value), [_frozen(item) for item in value]
     if isinstance(value, (set, frozenset)):
         return set, sorted(map(repr, value))
@@ -218,20 +364,118 @@ def _stands(read: Callable[[], Any], value: Any, frozen: Any) -> bool:
 
 
 def _objects_in(value: Any) -> Iterator[Any]:
-    """Yield what may hold plain values: the objects in a value."""
+    """Yield what may hold plain values: the objects and functions in a value."""
     if isinstance(value, dict):
-        for item in value.values():
+        for item in list(value.values()):
             yield from _objects_in(item)
-    elif isinstance(value, (list, tuple)):
+    elif isinstance(value, (list, tuple, deque)):
         for item in value:
             yield from _objects_in(item)
-    elif not isinstance(value, (*PLAIN, *OPAQUE, np.ndarray)) and hasattr(value, "__dict__"):
+    elif isinstance(value, (*PLAIN, *OPAQUE, np.ndarray, ModuleType)):
+        return
+    elif hasattr(value, "__dict__") or _slots(type(value)) or isinstance(value, MethodType):
         yield value
 
 
 def _watched_names(value: Any) -> list[str]:
-    is_users = not type(value).__module__.startswith(LIBRARIES)
-    return [name for name in vars(value) if is_users or not name.startswith("_")]
+    """Return the attributes of an object that hold what it computes with."""
+    is_users = _is_users(type(value))
+    names = [n for n in _own(value) if is_users or n[0] != "_" or n in PRIVATE_ARGUMENTS]
+    if is_users:  # those of its class, which an attribute of its own may come to hide
+        plain = (*PLAIN, *CONTAINERS)
+        for base in filter(_is_users, type(value).__mro__):
+            names += [n for n, v in vars(base).items() if n[:2] != "__" and isinstance(v, plain)]
+    return list(dict.fromkeys(names))
+
+
+def _own(value: Any) -> list[str]:
+    """Return the names of an object's own attributes."""
+    return [*getattr(value, "__dict__", ()), *(n for n in _slots(type(value)) if _has(value, n))]
+
+
+def _slots(kind: type) -> list[str]:
+    slots = [vars(base).get("__slots__", ()) for base in kind.__mro__ if _is_users(base)]
+    names = [n for each in slots for n in ((each,) if isinstance(each, str) else each)]
+    return [name for name in names if not name.startswith("__")]
+
+
+def _has(value: Any, name: str) -> bool:
+    return _attribute(value, name) is not MISSING
+
+
+def _attribute(value: Any, name: str) -> Any:
+    """Return an attribute as Python finds it, without what `__getattr__` would make up."""
+    try:
+        return object.__getattribute__(value, name)
+    except AttributeError:
+        return MISSING
+
+
+def _plain_names(value: Any) -> list[str]:
+    """Return the names of an object's attributes that hold plain values."""
+    is_users = _is_users(type(value))
+    attributes = getattr(value, "__dict__", {})
+    return [
+        name
+        for name, each in attributes.items()
+        if isinstance(each, PLAIN) and (is_users or not name.startswith("_"))
+    ]
+
+
+@cache
+def _names_of(kind: type) -> frozenset[str]:
+    """Return the names in the methods of the user's part of a class."""
+    codes = [function.__code__ for function in _methods(kind)]
+    return frozenset(name for code in codes for name in _names_in(code)[1])
+
+
+def _methods(kind: type, name: str | None = None) -> list[Any]:
+    """Return the functions that a user's class defines, or those behind one of its names."""
+    found: list[Any] = []
+    for base in filter(_is_users, kind.__mro__):
+        for key, value in vars(base).items():
+            if key == name if name is not None else key == "__call__" or key[:2] != "__":
+                function = getattr(value, "fget", None) or getattr(value, "__func__", value)
+                if inspect.isfunction(function):
+                    found.append(inspect.unwrap(function))
+    return found
+
+
+@cache
+def _names_in(code: CodeType) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the globals that a code reads, and all names in it, its inner functions included."""
+    found = {i.argval for i in dis.get_instructions(code) if i.opname.startswith("LOAD_GLOBAL")}
+    names = set(code.co_names)
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            its_globals, its_names = _names_in(inner)
+            found, names = found | its_globals, names | its_names
+    return frozenset(found), frozenset(names)
+
+
+def _content(cell: Any) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:  # nothing is in it yet
+        return MISSING
+
+
+@cache
+def _is_library(module: str) -> bool:
+    if module.split(".")[0] in LIBRARIES:
+        return True
+    file = getattr(sys.modules.get(module), "__file__", None) or ""
+    return "site-packages" in file or "dist-packages" in file
+
+
+def _is_users(kind: type) -> bool:
+    return not _is_library(kind.__module__)
+
+
+def _is_of_library(function: Any) -> bool:
+    while isinstance(function, partial):
+        function = function.func
+    return _is_library(getattr(function, "__module__", None) or "")
 
 
 def _numpy_state() -> tuple[Any, ...]:

@@ -1,7 +1,13 @@
 import numpy as np
 import pytest
 
-from lightning_tf.checks import check_known, checked_integer, is_integer, is_number
+from lightning_tf.checks import (
+    check_known,
+    checked_integer,
+    checked_number,
+    is_integer,
+    is_number,
+)
 from lightning_tf.exceptions import ConfigurationError
 
 
@@ -28,3 +34,10 @@ def test_truth_is_no_number():
     assert is_number(0.5)
     assert not is_number(True)
     assert not is_number("0.5")
+
+
+def test_an_integer_that_no_float_holds_is_refused_by_name():
+    assert checked_number("log('k')", 2**62) == 2**62
+    assert checked_number("log('k')", 2**70) == float(2**70)
+    with pytest.raises(ConfigurationError, match=r"log\('k'\) got 1000"):
+        checked_number("log('k')", 10**400)

@@ -2,6 +2,7 @@
 
 import random
 import warnings
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -103,6 +104,156 @@ def test_a_number_that_a_hook_changed_is_what_the_step_computes_with(place, capl
     told = [r.getMessage() for r in caplog.records if "was traced with" in r.getMessage()]
     assert len(told) == 2  # once for each step
     assert "= 0.0, which is now 1.0" in told[0] or place in ("list", "array", "object")
+
+
+class Slotted:
+    __slots__ = ("beta",)
+
+    def __init__(self):
+        self.beta = 0.0
+
+
+class OfClass:
+    beta = 0.0
+
+
+class Holds(keras.layers.Layer):
+    def __init__(self):
+        super().__init__()
+        self._beta, self.betas, self.config = 0.0, {"beta": 0.0}, OfClass()
+
+    def call(self, x):
+        return x * 0.0 + self._beta + self.betas["beta"] + self.config.beta
+
+
+TABLE, HELD, SHARED = {"beta": 0.0}, [OfClass()], OfClass()
+
+
+def beta_of_function():
+    return beta_of_function.beta
+
+
+def with_default(box=[0.0]):  # noqa: B006
+    return box[0]
+
+
+def closure():
+    beta = 0.0
+
+    def assign(value):
+        nonlocal beta
+        beta = value
+
+    return lambda: beta, assign
+
+
+def assign_layer(layer, place, value):
+    if place == "private":
+        layer._beta = value
+    elif place == "dict":
+        layer.betas["beta"] = value
+    else:
+        layer.config.beta = value
+
+
+# Of each place: what the step reads, and what the hook sets.
+HIDDEN = {
+    "slot": (lambda t: t.slotted.beta, lambda t, v: setattr(t.slotted, "beta", v)),
+    "class of the task": (lambda t: type(t).beta, lambda t, v: setattr(type(t), "beta", v)),
+    "class of an object": (lambda t: t.of_class.beta, lambda t, v: setattr(t.of_class, "beta", v)),
+    "named class": (lambda t: OfClass.beta, lambda t, v: setattr(OfClass, "beta", v)),
+    "closure": (lambda t: t.read_cell(), lambda t, v: t.assign_cell(v)),
+    "global dict": (lambda t: TABLE["beta"], lambda t, v: TABLE.update(beta=v)),
+    "global object": (lambda t: SHARED.beta, lambda t, v: setattr(SHARED, "beta", v)),
+    "global list": (lambda t: HELD[0].beta, lambda t, v: setattr(HELD[0], "beta", v)),
+    "depth": (lambda t: t.deep.a.a.a.a.beta, lambda t, v: setattr(t.deep.a.a.a.a, "beta", v)),
+    "missing": (lambda t: getattr(t, "late", 0.0), lambda t, v: setattr(t, "late", v)),
+    "vars": (lambda t: vars(t).get("late", 0.0), lambda t, v: setattr(t, "late", v)),
+    "trainer": (
+        lambda t: getattr(t.trainer, "beta", 0.0),
+        lambda t, v: setattr(t.trainer, "beta", v),
+    ),
+    "data": (lambda t: getattr(t.data, "beta", 0.0), lambda t, v: setattr(t.data, "beta", v)),
+    "function": (
+        lambda t: beta_of_function(),
+        lambda t, v: setattr(beta_of_function, "beta", v),
+    ),
+    "default": (
+        lambda t: with_default(),
+        lambda t, v: with_default.__defaults__[0].__setitem__(0, v),
+    ),
+    "method": (lambda t: t.replaced(), lambda t, v: setattr(t, "replaced", lambda: v)),
+    "private of a layer": (
+        lambda t: t.layer(tf.zeros([])),
+        lambda t, v: assign_layer(t.layer, "private", v),
+    ),
+    "dict of a layer": (
+        lambda t: t.layer(tf.zeros([])),
+        lambda t, v: assign_layer(t.layer, "dict", v),
+    ),
+    "object of a layer": (
+        lambda t: t.layer(tf.zeros([])),
+        lambda t, v: assign_layer(t.layer, "object", v),
+    ),
+}
+
+
+@pytest.mark.parametrize("place", HIDDEN)
+def test_a_number_is_found_wherever_python_code_finds_it(place, monkeypatch):
+    read, assign = HIDDEN[place]
+    monkeypatch.setattr(OfClass, "beta", 0.0)
+    monkeypatch.setitem(TABLE, "beta", 0.0)
+    monkeypatch.setattr(beta_of_function, "beta", 0.0, raising=False)
+
+    class Hides(NumberTask):
+        beta = 0.0
+
+        def __init__(self, data):
+            super().__init__(data)
+            self.slotted, self.of_class, (self.read_cell, self.assign_cell) = (
+                Slotted(),
+                OfClass(),
+                closure(),
+            )
+
+            self.deep = SimpleNamespace(beta=0.0)
+            for _ in range(4):
+                self.deep = SimpleNamespace(a=self.deep)
+
+        def configure_model(self):
+            super().configure_model()
+            self.layer = Holds()
+            self.layer(tf.zeros([1]))
+
+        def replaced(self):
+            return 0.0
+
+        def on_train_epoch_start(self):
+            assign(self, float(self.trainer.current_epoch))
+
+        def training_step(self, batch):
+            self.log("seen", tf.cast(read(self), "float32"))
+            return super().training_step(batch)
+
+    trainer = fitted(Hides(NumberData([1.0, 2.0])), max_epochs=3)
+    assert trainer.callback_metrics["seen"] == 2.0
+
+
+def test_a_hook_changes_the_momentum_of_an_optimizer():
+    class Slows(BoringTask):
+        def configure_optimizers(self):
+            self.optimizer = keras.optimizers.SGD(0.1, momentum=0.9)
+            return self.optimizer
+
+        def on_train_epoch_start(self):
+            self.optimizer.momentum = self.momenta[self.trainer.current_epoch]
+
+    losses = []
+    for momenta in ([0.9, 0.9], [0.9, 0.0]):
+        task = Slows()
+        task.momenta = momenta
+        losses.append(fitted(task, max_epochs=2).callback_metrics["loss"])
+    assert losses[0] != losses[1]
 
 
 def test_a_number_changed_between_batches_is_seen_at_the_next():

@@ -271,6 +271,8 @@ class Window:
                 if as_numbers or not self._position.names:
                     raise
 
+        for name, optimizer in getattr(self.step, "optimizers", {}).items():
+            self._reads.watch_optimizer(name, optimizer.optimizer)
         if self._position.as_numbers:
             for name in self._position.names:
                 read = partial(getattr, self.step.task.trainer, name)

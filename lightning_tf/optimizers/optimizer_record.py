@@ -140,13 +140,24 @@ def _configuration(optimizer: keras.optimizers.Optimizer) -> dict[str, Any]:
         config = {name: getattr(optimizer, name, None) for name in names}
 
         rate = learning_rate_of(optimizer)
-        config[RATE] = rate.numpy() if isinstance(rate, keras.Variable) else rate
+        config[RATE] = rate.numpy() if isinstance(rate, keras.Variable) else _schedule(rate)
 
     # What Keras writes of a function is its code, which differs by the lines above it.
     rate = learning_rate_of(optimizer)
     if not isinstance(rate, (keras.Variable, keras.optimizers.schedules.LearningRateSchedule)):
         config[RATE] = rate
     return {name: _plain(value) for name, value in config.items() if name not in IGNORED}
+
+
+def _schedule(rate: Any) -> Any:
+    """Return a schedule as Keras would write it, also one of a user's class without get_config."""
+    if not isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
+        return rate
+    try:
+        config = rate.get_config()
+    except Exception:
+        config = {name: value for name, value in vars(rate).items() if not name.startswith("_")}
+    return {"class_name": type(rate).__name__, "config": config}
 
 
 def _plain(value: Any) -> Any:

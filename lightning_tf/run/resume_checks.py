@@ -99,6 +99,13 @@ def data_facts(trainer: Trainer, task: Task) -> dict[str, Any]:
     return {name: plain(value) for name, value in facts.items()}
 
 
+def clipping_of(trainer: Trainer) -> str:
+    """Return how the Trainer limits gradients, as text."""
+    if trainer.gradient_clip_val is None:
+        return "none"
+    return f"{trainer.gradient_clip_algorithm} {trainer.gradient_clip_val:g}"
+
+
 def check_data(trainer: Trainer, task: Task, checkpoint: Checkpoint) -> None:
     """Compare the data with those of the run that wrote a checkpoint.
 
@@ -108,7 +115,8 @@ def check_data(trainer: Trainer, task: Task, checkpoint: Checkpoint) -> None:
         CheckpointError: The checkpoint stands inside an epoch, which other data would not complete.
     """
     with plain_data_of(checkpoint):
-        was, precision = dict(checkpoint.run["data"]), str(checkpoint.run["precision"])
+        was = dict(checkpoint.run["data"])
+        settings = {name: str(checkpoint.run[name]) for name in ("precision", "clipping")}
         progress = checkpoint.run["progress"]
         epoch, batch, closed = (progress[name] for name in ("epoch", "batch", "epoch_closed"))
 
@@ -130,7 +138,8 @@ def check_data(trainer: Trainer, task: Task, checkpoint: Checkpoint) -> None:
             f"checkpoint of an epoch's end, or {ANEW}."
         )
 
-    changes |= _changes({"precision": precision}, {"precision": trainer.precision})
+    now = {"precision": trainer.precision, "clipping": clipping_of(trainer)}
+    changes |= _changes(settings, now)
     if changes:
         log.warning(
             "%s: %s. Training goes on so; it is no longer the run that was never interrupted.",

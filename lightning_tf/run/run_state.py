@@ -14,6 +14,7 @@ from lightning_tf.run.resume_checks import (
     ANEW,
     check_data,
     check_optimizers,
+    clipping_of,
     data_facts,
     optimizer_tensors,
     plain_data_of,
@@ -43,6 +44,7 @@ def take_snapshot(trainer: Trainer, task: Task, *, weights_only: bool) -> Snapsh
         "hparams": task.hparams,
         "task_state": checked_state(type(task).__name__, task.state_dict()),
         "precision": trainer.precision,
+        "clipping": clipping_of(trainer),
     }
     if weights_only or trainer.training is None:
         return Snapshot.of(_weights(trainer, task) if trainer.is_global_zero else {}, run)

@@ -5,6 +5,7 @@ from helpers.resumable import TwoParts, assert_resume_is_exact
 
 from lightning_tf import Callback
 from lightning_tf.callbacks import BackboneFinetuning, LearningRateMonitor
+from lightning_tf.exceptions import ConfigurationError
 
 
 def rates_of(task, monitor=None, **arguments):
@@ -95,3 +96,13 @@ def test_windows_stay_long():
         fitted(BoringTask(), max_steps=200, log_every_n_steps=50, callbacks=[count, *monitors])
     # The first windows' lengths follow from measured times; without windows there would be 200.
     assert counts[1].windows < counts[0].windows + 20
+
+
+def test_a_step_that_logs_the_monitors_name_is_refused_with_both():
+    class LogsRate(BoringTask):
+        def training_step(self, batch):
+            self.log("learning_rate", 100.0)
+            return super().training_step(batch)
+
+    with pytest.raises(ConfigurationError, match=r"learning_rate'.*log\('learning_rate'\)"):
+        fitted(LogsRate(), max_epochs=1, callbacks=[LearningRateMonitor()])

@@ -68,10 +68,12 @@ def test_a_byte_added_is_refused(saved):
         (saved / name).write_bytes(whole)
 
 
-@pytest.mark.parametrize("number", [1, 2, 3, FORMAT + 1])
+@pytest.mark.parametrize("number", [1, FORMAT - 1, FORMAT + 1])
 def test_another_format_is_refused_with_its_number(saved, tmp_path, number):
     forged = forge(tmp_path / "b", (saved / TENSORS_FILE).read_bytes(), number=number)
-    with pytest.raises(CheckpointError, match=rf"format {number}.*reads format 4 alone: install"):
+    with pytest.raises(
+        CheckpointError, match=rf"format {number}.*reads format {FORMAT} alone: install"
+    ):
         read_checkpoint(forged)
 
 

@@ -285,6 +285,11 @@ def test_last_is_of_the_run_with_equal_arguments_among_newer_ones(tmp_path):
     assert again.log_dir == first.log_dir
 
 
+def test_last_takes_an_argument_that_is_nan_for_itself(tmp_path):
+    fit_reads(tmp_path, 1, units=float("nan"))
+    assert fit_reads(tmp_path, 2, units=float("nan"), ckpt_path="last").ckpt_path is not None
+
+
 def test_last_says_what_it_saw_and_how_that_differs_where_nothing_fits(tmp_path, caplog):
     fit_reads(tmp_path, 1, units=1)
     with caplog.at_level(logging.WARNING, "lightning_tf"):

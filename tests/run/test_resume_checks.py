@@ -203,6 +203,13 @@ def test_what_an_optimizer_cannot_tell_hinders_nobody(tmp_path, caplog, make):
     assert warnings_of(caplog) == []
 
 
+def test_another_number_of_a_mute_schedule_is_said(tmp_path, caplog):
+    path = saved(tmp_path, Optimized(lambda: optimizers.SGD(Halves(0.1))))
+    with caplog.at_level(logging.WARNING, "lightning_tf"):
+        fit(Optimized(lambda: optimizers.SGD(Halves(0.5))), path, max_epochs=2)
+    assert "learning_rate.rate 0.1 -> 0.5" in caplog.text
+
+
 def test_a_rate_of_a_mute_optimizer_wins_too(tmp_path, caplog):
     path = saved(tmp_path, Optimized(lambda: Mute(0.01)))
     with caplog.at_level(logging.WARNING, "lightning_tf"):
@@ -293,6 +300,15 @@ def test_another_precision_goes_on_and_is_said(tmp_path, caplog, was, now):
     with caplog.at_level(logging.WARNING, "lightning_tf"):
         assert fit(BoringTask(), path, max_epochs=2, precision=now).global_step == 8
     assert "precision was " in caplog.text
+
+
+def test_another_clipping_goes_on_and_is_said(tmp_path, caplog):
+    path = saved(tmp_path, BoringTask(), gradient_clip_val=1.0)
+    with caplog.at_level(logging.WARNING, "lightning_tf"):
+        fit(BoringTask(), path, max_epochs=2, gradient_clip_val=0.5)
+        fit(BoringTask(), path, max_epochs=2)
+    assert "clipping was norm 1, is norm 0.5" in caplog.text
+    assert "clipping was norm 1, is none" in caplog.text
 
 
 # ---- data
