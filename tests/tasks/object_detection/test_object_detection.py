@@ -40,6 +40,16 @@ def iou(a, b):
 # ---- what it learns
 
 
+def test_a_short_run_measures_map_and_tests_what_it_trained():
+    task = detection(head="ssd", width=8, levels=(3, 4), max_detections=10)
+    trainer = fitted(task, max_epochs=1, seed=0)
+    assert {"loss", "class_loss", "box_loss", "val_loss", "val_map", "val_map_50"} <= set(
+        trainer.callback_metrics
+    )
+    result = trainer.validate(task)
+    assert result["val_map"] == trainer.callback_metrics["val_map"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("head", HEADS)
 def test_eight_images_are_learnt_by_heart(head):
@@ -62,18 +72,20 @@ def test_eight_images_are_learnt_by_heart(head):
             assert best > 0.8, (k, box, found["boxes"][k][right])
 
 
+@pytest.mark.slow
 def test_a_few_updates_lower_the_loss_and_all_parts_are_logged():
     rows = Rows()
     task = detection(augmentation=("flip", "scale", "color"), mosaic=0.3)
-    fitted(task, max_epochs=20, seed=0, logger=rows, gradient_clip_val=10.0)
+    fitted(task, max_epochs=60, seed=0, logger=rows, gradient_clip_val=10.0)
     losses = [value for _, value in rows.column("train/loss_epoch")]
     assert np.mean(losses[-3:]) < 0.9 * np.mean(losses[:3])
     for name in ("class_loss", "box_loss"):
-        assert len(rows.column(f"val/{name}")) == 20
+        assert len(rows.column(f"val/{name}")) == 60
     val = [rows.column(f"val/{name}")[-1][1] for name in ("loss", "class_loss", "box_loss")]
     assert val[0] == pytest.approx(val[1] + val[2], rel=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("head", HEADS)
 def test_images_without_objects_train_to_finite_numbers(head):
     trainer = fitted(detection(RectangleData(empty=True), head=head), max_epochs=2, seed=0)
@@ -81,6 +93,7 @@ def test_images_without_objects_train_to_finite_numbers(head):
     assert trainer.callback_metrics["val_box_loss"] == 0.0
 
 
+@pytest.mark.slow
 def test_more_rows_of_padding_change_nothing():
     results = []
     for rows in (4, 9):
@@ -91,6 +104,7 @@ def test_more_rows_of_padding_change_nothing():
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
 def test_heads_and_losses_are_float32_under_mixed_precision(precision):
     task = detection(augmentation=("flip", "scale"))
@@ -101,6 +115,7 @@ def test_heads_and_losses_are_float32_under_mixed_precision(precision):
     assert task.model.get_layer("smooth3").compute_dtype == precision.removeprefix("mixed_")
 
 
+@pytest.mark.slow
 def test_the_last_epochs_close_the_augmentation():
     task = detection(augmentation=["scale"], close_augmentation_epochs=2)
     plain = detection()
@@ -154,6 +169,7 @@ def test_accumulated_batches_make_the_same_updates(head):
     assert apart < 1e-5, name
 
 
+@pytest.mark.slow
 def test_a_resumed_run_is_the_run_that_never_stopped(tmp_path):
     def make():
         data = RectangleData(12, batch_size=4, shuffled=True)
@@ -188,6 +204,7 @@ def test_predictions_are_in_pixels_of_the_original():
     np.testing.assert_allclose(boxes, expected, atol=1e-2)
 
 
+@pytest.mark.slow
 def test_images_alone_are_predicted_in_their_own_pixels():
     fitted(task := detection(score_threshold=0.0), max_epochs=1, seed=0)
     images, objects = scenes(2, side=SIDE)
@@ -195,6 +212,7 @@ def test_images_alone_are_predicted_in_their_own_pixels():
     np.testing.assert_allclose(alone["boxes"], framed["boxes"], atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_brings_classes_anchors_and_weights(tmp_path):
     task = detection(RectangleData(classes=3))
     trainer = fitted(task, max_epochs=2, seed=0)
@@ -265,6 +283,7 @@ def test_data_that_are_no_objects_are_told():
 # ---- what stays frozen
 
 
+@pytest.mark.slow
 def test_what_is_frozen_stays_as_it_was():
     layers = keras.layers
     inputs = keras.Input((SIDE, SIDE, 3))
@@ -288,6 +307,7 @@ def backbone_value(task, path):
     return value
 
 
+@pytest.mark.slow
 def test_the_head_alone_trains():
     task = detection(train="head")
     fitted(task, max_epochs=1, seed=0)
