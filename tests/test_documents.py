@@ -107,7 +107,10 @@ def _without_weights(make, **arguments):
     return make(**{**arguments, "weights": None})
 
 
-@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+@pytest.mark.filterwarnings(
+    "ignore:__array__ implementation:DeprecationWarning",
+    "ignore:In the future `np.object`:FutureWarning",  # tf2onnx's
+)
 @pytest.mark.parametrize(
     "page",
     [pytest.param(page, marks=[pytest.mark.slow] * (page in SLOW)) for page in PAGES],
