@@ -15,6 +15,7 @@ COMPONENTS = (
     tf.Variable,
     keras.random.SeedGenerator,
     tf.random.Generator,
+    tf.Module,
 )
 
 
@@ -55,6 +56,8 @@ def _walk(path: str, value: Any, kinds: Any = COMPONENTS) -> Iterator[tuple[str,
 def _variables_of(component: Any) -> list[Any]:
     if isinstance(component, keras.Layer):
         return [*component.variables, *_untracked(component)]
+    if isinstance(component, tf.Module):
+        return list(component.variables)
     if isinstance(component, (keras.random.SeedGenerator, tf.random.Generator)):
         return [component.state]
     return [component]
@@ -164,7 +167,7 @@ def _select(owner: object, select: Callable[[Any], list[Any]]) -> list[Any]:
 
 
 def _trainable_now(component: Any) -> list[Any]:
-    if isinstance(component, keras.Layer):
+    if isinstance(component, (keras.Layer, tf.Module)):
         return list(component.trainable_variables)
     if isinstance(component, (keras.random.SeedGenerator, tf.random.Generator)):
         return []

@@ -157,6 +157,36 @@ def _said(changes: Mapping[str, tuple[Any, Any]]) -> str:
     return ", ".join(f"{name} was {was}, is {now}" for name, (was, now) in changes.items())
 
 
+# ---- the metrics
+
+
+def metric_classes(trainer: Trainer) -> dict[str, str]:
+    """Return the classes of training's metrics by name."""
+    metrics = {} if trainer.training is None else trainer.training.metrics.metrics
+    return {name: type(metric).__name__ for name, metric in metrics.items()}
+
+
+def metrics_fit(trainer: Trainer, checkpoint: Checkpoint) -> bool:
+    """Return whether training's metrics are those of a checkpoint, by name and class.
+
+    Between epochs others are taken: every epoch begins them anew.
+
+    Raises:
+        CheckpointError: They differ inside an epoch, whose number would mix both.
+    """
+    with plain_data_of(checkpoint):
+        was, progress = dict(checkpoint.run["metric_classes"]), checkpoint.run["progress"]
+        is_inside = progress["batch"] and not progress["epoch_closed"]
+    now = metric_classes(trainer)
+    if was != now and is_inside:
+        raise CheckpointError(
+            f"{checkpoint.path} stands inside epoch {progress['epoch']}, and the training metrics "
+            f"were {was}, are {now}: an epoch's number would mix both. Configure those of the "
+            f"checkpoint, resume from a checkpoint of an epoch's end, or {ANEW}."
+        )
+    return was == now
+
+
 # ---- the optimizers
 
 

@@ -16,6 +16,8 @@ from lightning_tf.run.resume_checks import (
     check_optimizers,
     clipping_of,
     data_facts,
+    metric_classes,
+    metrics_fit,
     optimizer_tensors,
     plain_data_of,
 )
@@ -53,6 +55,7 @@ def take_snapshot(trainer: Trainer, task: Task, *, weights_only: bool) -> Snapsh
     run["data"] = data_facts(trainer, task)
     run["progress"] = trainer.progress.state_dict()
     run["means"] = {} if trainer.training.means is None else trainer.training.means.state()
+    run["metric_classes"] = metric_classes(trainer)
     run["metrics"] = {"latest": trainer.callback_metrics, "steps": trainer.metric_steps}
     run["callbacks"] = {
         key: checked_state(key, state)
@@ -115,9 +118,12 @@ def resume(trainer: Trainer, task: Task, checkpoint: Checkpoint) -> None:
     check_tensors(_weights(trainer, task), checkpoint.tensors, checkpoint.path)
     check_optimizers(optimizers, checkpoint)
     check_data(trainer, task, checkpoint)
+    same_metrics = metrics_fit(trainer, checkpoint)
 
     variables = everything(trainer, task)
     _check_callbacks(variables, checkpoint)
+    if not same_metrics:
+        variables = {n: v for n, v in variables.items() if not n.startswith("metric.")}
     if "keras.global_seed_generator" not in checkpoint.tensors:
         # Something else in this process drew; the run that was saved had not.
         variables.pop("keras.global_seed_generator", None)

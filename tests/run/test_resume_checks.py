@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers.boring import BoringTask, NumberData, NumberTask, Recorder, quiet
+from helpers.boring import BoringTask, NumberData, NumberTask, Recorder, fitted, quiet
 from helpers.resumable import TwoParts, bits
 
 from lightning_tf import Task, Trainer
@@ -529,3 +529,30 @@ def test_weights_only_needs_a_path_and_a_new_trainer(tmp_path):
         fit(BoringTask(), weights_only=True)
     with pytest.raises(ConfigurationError, match="for 4 updates; make another Trainer"):
         trainer.fit(trainer.task, ckpt_path=tmp_path / "a", weights_only=True)
+
+
+class Measures(BoringTask):
+    def __init__(self, metric):
+        super().__init__()
+        self.metric = metric
+
+    def configure_metrics(self):
+        return {"m": self.metric()} if self.metric else {}
+
+
+ACCURACY = keras.metrics.SparseCategoricalAccuracy
+TOP_K = keras.metrics.SparseTopKCategoricalAccuracy
+
+
+@pytest.mark.parametrize("other", [TOP_K, None])
+def test_other_metrics_are_refused_inside_an_epoch_and_taken_between(other, tmp_path):
+    for steps in (6, 8):
+        trainer = fitted(Measures(ACCURACY), max_steps=steps, seed=1)
+        trainer.save_checkpoint(tmp_path / str(steps))
+
+    with pytest.raises(CheckpointError, match=r"the training metrics were .*SparseCategorical"):
+        Trainer(**quiet(max_epochs=3, seed=1)).fit(Measures(other), ckpt_path=tmp_path / "6")
+    resumed = Trainer(**quiet(max_epochs=3, seed=1))
+    resumed.fit(Measures(other), ckpt_path=tmp_path / "8")
+    plain = fitted(Measures(other), max_epochs=3, seed=1)
+    assert resumed.callback_metrics == plain.callback_metrics

@@ -234,3 +234,32 @@ def test_random_numbers_of_tensorflow_are_told_inside_a_branch_too(caplog):
 
     fitted(Branches(), max_epochs=1)
     assert "RandomStandardNormal of tf.random" in caplog.text
+
+
+def test_the_weights_of_a_module_train_and_are_saved(tmp_path):
+    class Affine(tf.Module):
+        def __init__(self):
+            super().__init__()
+            self.shift = tf.Variable(tf.zeros([32]), name="shift")
+            self.steps = tf.Variable(0.0, trainable=False, name="steps")
+
+        def __call__(self, x):
+            self.steps.assign_add(1.0)
+            return x + self.shift
+
+    class Modular(BoringTask):
+        def configure_model(self):
+            super().configure_model()
+            self.affine = Affine()
+
+        def training_step(self, batch):
+            return super().training_step((self.affine(batch[0]), batch[1]))
+
+    whole = fitted(Modular(), **NEXT_TO_THE_MODEL)
+    assert np.abs(whole.task.affine.shift.numpy()).max() > 0.0
+    first = fitted(Modular(), **{**NEXT_TO_THE_MODEL, "max_steps": 6})
+    first.save_checkpoint(tmp_path / "c")
+    again = resumed(Modular(), tmp_path / "c", **NEXT_TO_THE_MODEL)
+    assert everything(again) == everything(whole)
+    loaded = Modular.from_checkpoint(tmp_path / "c")
+    assert float(loaded.affine.steps) == 6.0
