@@ -555,4 +555,4 @@ def test_other_metrics_are_refused_inside_an_epoch_and_taken_between(other, tmp_
     resumed = Trainer(**quiet(max_epochs=3, seed=1))
     resumed.fit(Measures(other), ckpt_path=tmp_path / "8")
     plain = fitted(Measures(other), max_epochs=3, seed=1)
-    assert resumed.callback_metrics == plain.callback_metrics
+    assert resumed.callback_metrics.items() >= plain.callback_metrics.items()
