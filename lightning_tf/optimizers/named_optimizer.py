@@ -79,6 +79,7 @@ class NamedOptimizer:
         if not self.optimizer.built:
             self.optimizer.build(optimizable_variables(owner))
 
+        self._known = {id(variable) for variable in optimizable_variables(owner)}
         accumulates = accumulating or self.keras_accumulation > 1
         self.loss_scaler = LossScaler() if scaling else None
         self.accumulator = GradientAccumulator(placement) if accumulates else None
@@ -100,9 +101,16 @@ class NamedOptimizer:
         """Find the variables that train now; called again when layers are (un)frozen.
 
         Raises:
-            ConfigurationError: There are none, and the optimizer may not rest.
+            ConfigurationError: There are none, and the optimizer may not rest; or one was made
+                after the optimizer.
         """
         self.variables = trainable_variables(self.owner)
+        new = [v.name for v in self.variables if id(v) not in self._known]
+        if new:
+            raise ConfigurationError(
+                f"{', '.join(new)} was made after the optimizers, which cannot update it: make "
+                "variables in configure_model, or set trainable=False."
+            )
         if not self.variables and not self._may_rest:
             raise ConfigurationError(
                 f"optimizer {self.name or type(self.optimizer).__name__!r} has no trainable "

@@ -263,3 +263,16 @@ def test_the_weights_of_a_module_train_and_are_saved(tmp_path):
     assert everything(again) == everything(whole)
     loaded = Modular.from_checkpoint(tmp_path / "c")
     assert float(loaded.affine.steps) == 6.0
+
+
+def test_a_weight_that_is_made_after_the_optimizers_is_refused():
+    class Late(BoringTask):
+        late = None
+
+        def training_step(self, batch):
+            if self.late is None:
+                self.late = tf.Variable(0.0, name="late")
+            return super().training_step(batch) + 0.0 * self.late
+
+    with pytest.raises(ConfigurationError, match="late:0 was made after the optimizers"):
+        fitted(Late(), **NEXT_TO_THE_MODEL)
