@@ -282,7 +282,10 @@ class ObjectDetection(SpecTask, FusedBatchNormTask):
         return DetectionWriter(directory, format=format, save_images=save_images)
 
     def export(self, path: str | os.PathLike[str], format: str = "saved_model") -> Path:
-        """Write the detector in a format of `Task.export`; ``keras`` is refused."""
+        """Write the detector in a format of `Task.export`.
+
+        ``keras`` is refused; ``onnx`` and ``litert`` compute in float32 under every precision.
+        """
         check_format(format)
         if format in ("saved_model", "safetensors") or not self.configured:
             return super().export(path, format)
