@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -11,6 +13,7 @@ import tensorflow as tf
 from lightning_tf.data.boxes.decode_upright import decode_upright
 from lightning_tf.data.boxes.letterbox import letterbox_image
 from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.keras_internals import flat_layers
 from lightning_tf.tasks.object_detection.detections import Detections
 
 if TYPE_CHECKING:
@@ -31,6 +34,24 @@ def check_format(format: str) -> None:
             "export(format='keras'): a .keras file cannot hold the preprocessing and the decoding "
             "of a detector; give saved_model, onnx or litert, or safetensors for the weights."
         )
+
+
+@contextmanager
+def computing_in_float32(model: keras.Model) -> Iterator[None]:
+    """Have the layers of a model compute in float32 meanwhile.
+
+    TensorFlow Lite has no convolution of half precision among its own operations, and ONNX files
+    are to run where there is no bfloat16.
+    """
+    layers = flat_layers(model)
+    policies = [layer.dtype_policy for layer in layers]
+    try:
+        for layer in layers:
+            layer.dtype_policy = "float32"
+        yield
+    finally:
+        for layer, policy in zip(layers, policies, strict=True):
+            layer.dtype_policy = policy
 
 
 def detecting_model(task: ObjectDetection) -> keras.Model:

@@ -35,6 +35,7 @@ from lightning_tf.tasks.object_detection.detections import Detections, in_origin
 from lightning_tf.tasks.object_detection.detector import Detector
 from lightning_tf.tasks.object_detection.export import (
     check_format,
+    computing_in_float32,
     detecting_model,
     export_detector,
 )
@@ -281,9 +282,15 @@ class ObjectDetection(SpecTask, FusedBatchNormTask):
         return detection_writer(directory, format, save_images)
 
     def export(self, path: str | os.PathLike[str], format: str = "saved_model") -> Path:
-        """Write the detector in a format of `Task.export`; ``keras`` is refused."""
+        """Write the detector in a format of `Task.export`.
+
+        ``keras`` is refused; ``onnx`` and ``litert`` compute in float32 under every precision.
+        """
         check_format(format)
-        return super().export(path, format)
+        if format in ("saved_model", "safetensors") or not self.configured:
+            return super().export(path, format)
+        with computing_in_float32(self.model):
+            return super().export(path, format)
 
     def exported_model(self) -> keras.Model:
         """Return the network with its detections as the last layer; see `detecting_model`."""

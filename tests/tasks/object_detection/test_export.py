@@ -18,6 +18,7 @@ from lightning_tf.data.boxes.letterbox import boxes_to_original, letterbox_frame
 from lightning_tf.data.boxes.unannotated_images import UnannotatedImages
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.tasks import ObjectDetection
+from lightning_tf.tasks.object_detection.export import computing_in_float32
 
 SIZES = [(64, 64), (96, 80), (50, 120), (33, 47), (128, 64), (70, 71)]
 THRESHOLDS = {"retinanet": 0.035, "ssd": 0.45}  # some images have a few detections, some all
@@ -228,6 +229,26 @@ def test_a_file_with_its_detections_finds_what_predict_finds(
 ):
     found = runs(task.export(tmp_path / "model", format=format), inputs)
     assert_same(in_originals(found, images), expected)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings(
+    "ignore:.*tf.lite.Interpreter is deprecated:UserWarning",
+    "ignore:In the future `np.object`:FutureWarning",  # tf2onnx's
+)
+@pytest.mark.parametrize(
+    ("format", "runs"),
+    [("litert", ran_by_litert), pytest.param("onnx", ran_by_onnx, marks=needs_onnx)],
+)
+def test_a_detector_of_half_precision_computes_in_float32_in_a_file(inputs, tmp_path, format, runs):
+    task = detection("ssd", score_threshold=0.45)
+    half = {"precision": "mixed_bfloat16", "max_steps": 20, "limit_val_batches": 0, "seed": 0}
+    fitted(task, gradient_clip_val=10.0, **half)
+    before = task.predict_step(inputs)
+    found = runs(task.export(tmp_path / "model", format=format), inputs)
+    with computing_in_float32(task.model):
+        assert_same(found, {k: v.numpy() for k, v in task.predict_step(inputs).items()})
+    np.testing.assert_array_equal(task.predict_step(inputs)["boxes"], before["boxes"])
 
 
 def test_a_detector_of_gray_images_is_refused_as_a_saved_model(tmp_path):
