@@ -55,7 +55,11 @@ def variables_of(graph: Any) -> list[tuple[Any, bool]]:
     """
     read_only = get_read_only_resource_input_indices_graph(graph)
     constants = {id(graph.inputs[index]) for index in read_only}
-    variables = {id(variable.handle): variable for variable in graph.variables}
+    copies = (
+        v.values if isinstance(v, tf.distribute.DistributedValues) else (v,)
+        for v in graph.variables
+    )
+    variables = {id(copy.handle): copy for each in copies for copy in each}
     return [
         (variables[id(outside)], id(inside) not in constants)
         for outside, inside in graph.captures

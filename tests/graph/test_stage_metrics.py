@@ -40,6 +40,9 @@ def test_a_metric_object_that_is_given_twice_is_copied():
     shared = keras.metrics.Mean(name="shared")
 
     class Sharing:
+        def configure_host_metrics(self):
+            return {}
+
         def configure_metrics(self):
             return {"mean": shared}
 
@@ -217,6 +220,9 @@ def test_a_metric_that_no_copy_can_part_is_made_anew_or_refused():
             return self.hidden.mean.result()
 
     class Template:
+        def configure_host_metrics(self):
+            return {}
+
         def __init__(self, make):
             self.configure_metrics = lambda: {"held": make()}
 
