@@ -195,6 +195,17 @@ def test_transfer_learning_writes_a_model_and_heat_maps(few_images, weights_file
     assert names >= {"test_heat_maps", "test_predictions", "val_heat_maps"}
 
 
+@pytest.mark.slow
+def test_object_detection_measures_and_marks_what_it_finds(few_images, tmp_path):
+    out = tmp_path / "out"
+    arguments = ("--epochs", 1, "--predict", few_images, "--output", out)
+    printed = run("object_detection.py", "digits", *arguments)
+    assert "'test_map_50'" in printed
+    written = [Path(line) for line in printed.splitlines() if Path(line).is_file()]
+    assert {"detections.json", *(path.suffix for path in written)} >= {".json"}
+    assert any(path.suffix == ".png" or path.suffix == ".jpg" for path in written)
+
+
 def test_overfitting_draws_both_runs(few_images):
     out = few_images / "out"
     printed = run("overfitting.py", few_images, "--image-size", 16, "--epochs", 2, "--output", out)
