@@ -41,7 +41,9 @@ def main() -> None:
         weights=None if from_scratch else options.weights,
         image_size=options.image_size or (96 if is_digits else 224),
         batch_size=options.batch_size,
-        augmentation=("color",) if is_digits else ("flip", "scale", "color"),
+        augmentation=("scale", "shift", "color")
+        if is_digits
+        else ("flip", "scale", "shift", "color"),
         data_options={} if is_digits else {"bad_boxes": options.bad_boxes},
     )
     trainer = Trainer(

@@ -11,11 +11,15 @@ from lightning_tf.checks import checked_choice
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.run.prediction_folder import prediction_folder
 from lightning_tf.tasks.object_detection.detection_file import FORMATS, DetectionFile
-from lightning_tf.tasks.object_detection.draw_boxes import CLASS_COLORS, DrawnBox, draw_boxes
 from lightning_tf.tasks.object_detection.predicted_image import (
     PredictedImage,
     image_names,
     predicted_images,
+)
+from lightning_tf.tasks.object_detection.reports.draw_boxes import (
+    CLASS_COLORS,
+    DrawnBox,
+    draw_boxes,
 )
 from lightning_tf.trainer import Trainer
 

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from lightning_tf.exceptions import DataError
 from lightning_tf.host_metric import HostMetric
-from lightning_tf.tasks.object_detection.confusion_counts import confusion_counts
 from lightning_tf.tasks.object_detection.detected_image import DetectedImage, detected_images
-from lightning_tf.tasks.object_detection.precision_recall import (
+from lightning_tf.tasks.object_detection.reports.confusion_counts import confusion_counts
+from lightning_tf.tasks.object_detection.reports.precision_recall import (
     PrecisionRecall,
     precision_recall_curves,
 )

@@ -17,12 +17,11 @@ from lightning_tf.tasks.common.optimizer_settings import OptimizerSettings
 from lightning_tf.tasks.common.spec_task import SpecTask, inputs_of
 from lightning_tf.tasks.object_detection.anchor_settings import AnchorSettings
 from lightning_tf.tasks.object_detection.anchors import Anchors
-from lightning_tf.tasks.object_detection.augmentation_settings import AugmentationSettings
-from lightning_tf.tasks.object_detection.average_precision_table import AveragePrecisionTable
+from lightning_tf.tasks.object_detection.augmentation.augmentation_settings import (
+    AugmentationSettings,
+)
 from lightning_tf.tasks.object_detection.backbone_levels import BackboneLevels
 from lightning_tf.tasks.object_detection.box_coding import BoxCoding
-from lightning_tf.tasks.object_detection.detection_confusion import DetectionConfusion
-from lightning_tf.tasks.object_detection.detection_grid import DetectionGrid
 from lightning_tf.tasks.object_detection.detection_loss import DetectionLoss
 from lightning_tf.tasks.object_detection.detection_spec import (
     DetectionSpec,
@@ -41,7 +40,14 @@ from lightning_tf.tasks.object_detection.export import (
 )
 from lightning_tf.tasks.object_detection.losses import chosen_losses
 from lightning_tf.tasks.object_detection.mean_average_precision import MeanAveragePrecision
-from lightning_tf.tasks.object_detection.precision_recall_curves import PrecisionRecallCurves
+from lightning_tf.tasks.object_detection.reports.average_precision_table import (
+    AveragePrecisionTable,
+)
+from lightning_tf.tasks.object_detection.reports.detection_confusion import DetectionConfusion
+from lightning_tf.tasks.object_detection.reports.detection_grid import DetectionGrid
+from lightning_tf.tasks.object_detection.reports.precision_recall_curves import (
+    PrecisionRecallCurves,
+)
 from lightning_tf.tasks.object_detection.task_data import detector_data
 
 MEASURED_ABOVE = 0.001  # a threshold of use would lower mAP
@@ -145,7 +151,7 @@ class ObjectDetection(SpecTask, FusedBatchNormTask):
         data_dir: str | os.PathLike[str] | None = None,
         data_options: Mapping[str, Any] | None = None,
         max_objects: int | None = None,
-        augmentation: str | Sequence[str] | None = ("flip", "scale", "color"),
+        augmentation: str | Sequence[str] | None = ("flip", "scale", "shift", "color"),
         mosaic: float = 0.0,
         close_augmentation_epochs: int = 0,
         optimizer: Any = "adamw",

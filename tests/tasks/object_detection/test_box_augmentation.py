@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 
 from lightning_tf.exceptions import ConfigurationError
-from lightning_tf.tasks.object_detection.box_augmentation import BoxAugmentation
-from lightning_tf.tasks.object_detection.image_warp import (
+from lightning_tf.tasks.object_detection.augmentation.box_augmentation import BoxAugmentation
+from lightning_tf.tasks.object_detection.augmentation.image_warp import (
     GRAY,
     Warp,
     warp_images,

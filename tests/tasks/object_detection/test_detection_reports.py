@@ -9,11 +9,15 @@ from helpers.given_detections import GivenDetections, NamedScenes, given_data, s
 from lightning_tf import Trainer
 from lightning_tf.callbacks import CSVLogger, JSONLinesLogger, TensorBoardLogger
 from lightning_tf.callbacks.loggers.image_annotations import draw_annotations
-from lightning_tf.tasks.object_detection.average_precision_table import AveragePrecisionTable
-from lightning_tf.tasks.object_detection.detection_confusion import DetectionConfusion
-from lightning_tf.tasks.object_detection.detection_grid import DetectionGrid
 from lightning_tf.tasks.object_detection.mean_average_precision import MeanAveragePrecision
-from lightning_tf.tasks.object_detection.precision_recall_curves import PrecisionRecallCurves
+from lightning_tf.tasks.object_detection.reports.average_precision_table import (
+    AveragePrecisionTable,
+)
+from lightning_tf.tasks.object_detection.reports.detection_confusion import DetectionConfusion
+from lightning_tf.tasks.object_detection.reports.detection_grid import DetectionGrid
+from lightning_tf.tasks.object_detection.reports.precision_recall_curves import (
+    PrecisionRecallCurves,
+)
 
 NAMES = ["cat", "dog"]
 KINDS = {"figure": ("detections", "precision_recall", "detection_confusion")}

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lightning_tf.tasks.object_detection.draw_boxes import (
+from lightning_tf.tasks.object_detection.reports.draw_boxes import (
     DrawnBox,
     draw_boxes,
     fit_image,

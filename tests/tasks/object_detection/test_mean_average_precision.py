@@ -14,8 +14,8 @@ from helpers.detected_scenes import (
 from helpers.given_detections import measured_by_a_run
 
 from lightning_tf.exceptions import DataError
-from lightning_tf.tasks.object_detection.box_matches import match_boxes
 from lightning_tf.tasks.object_detection.mean_average_precision import MeanAveragePrecision
+from lightning_tf.tasks.object_detection.reports.box_matches import match_boxes
 
 NAMES = [str(label) for label in range(CLASSES)]
 

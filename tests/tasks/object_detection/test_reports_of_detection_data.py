@@ -13,9 +13,9 @@ from PIL import Image
 from lightning_tf import Trainer
 from lightning_tf.data.boxes.box_arrays import BoxArrays
 from lightning_tf.data.boxes.box_table import BoxTable
-from lightning_tf.tasks.object_detection.detection_grid import DetectionGrid
 from lightning_tf.tasks.object_detection.detection_writer import DetectionWriter
 from lightning_tf.tasks.object_detection.mean_average_precision import MeanAveragePrecision
+from lightning_tf.tasks.object_detection.reports.detection_grid import DetectionGrid
 
 SIZES = [(40, 60), (64, 48), (33, 77), (50, 50)]
 

@@ -8,13 +8,13 @@ import tensorflow as tf
 
 from lightning_tf.checks import check_known, is_number
 from lightning_tf.exceptions import ConfigurationError
-from lightning_tf.tasks.object_detection.image_warp import (
+from lightning_tf.tasks.object_detection.augmentation.image_warp import (
     Warp,
     identity_warp,
     warp_images,
     warp_objects,
 )
-from lightning_tf.tasks.object_detection.mosaic import Mosaic
+from lightning_tf.tasks.object_detection.augmentation.mosaic import Mosaic
 
 AUGMENTATIONS = ("flip", "scale", "shift", "crop", "color")
 CLOSING = ("scale", "shift", "crop")  # what the last epochs can go without, beside mosaic

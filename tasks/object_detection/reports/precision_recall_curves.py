@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from lightning_tf.tasks.object_detection.detection_report import DetectionReport
 from lightning_tf.tasks.object_detection.mean_average_precision import MeanAveragePrecision
-from lightning_tf.tasks.object_detection.precision_recall import (
+from lightning_tf.tasks.object_detection.reports.detection_report import DetectionReport
+from lightning_tf.tasks.object_detection.reports.precision_recall import (
     PrecisionRecall,
     best_common_threshold,
 )

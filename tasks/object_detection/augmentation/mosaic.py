@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from lightning_tf.tasks.object_detection.image_warp import (
+from lightning_tf.tasks.object_detection.augmentation.image_warp import (
     GRAY,
     SMALLEST_SCALE,
     Warp,

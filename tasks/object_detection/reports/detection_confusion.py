@@ -7,8 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightning_tf.tasks.common.confusion_matrix import MOST_CONFUSED_CLASSES, confusion_figure
-from lightning_tf.tasks.object_detection.detection_report import DetectionReport, use_threshold
 from lightning_tf.tasks.object_detection.mean_average_precision import MeanAveragePrecision
+from lightning_tf.tasks.object_detection.reports.detection_report import (
+    DetectionReport,
+    use_threshold,
+)
 from lightning_tf.trainer import Trainer
 
 BACKGROUND, MISSED = "(background)", "(missed)"

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.tasks.common.stage_report import spread_evenly
 from lightning_tf.tasks.object_detection.detected_image import DetectedImage
-from lightning_tf.tasks.object_detection.draw_boxes import fit_image
+from lightning_tf.tasks.object_detection.reports.draw_boxes import fit_image
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from lightning_tf.checks import checked_integer
 from lightning_tf.exceptions import ConfigurationError
-from lightning_tf.tasks.object_detection.box_augmentation import BoxAugmentation
+from lightning_tf.tasks.object_detection.augmentation.box_augmentation import BoxAugmentation
 
 
 class AugmentationSettings:

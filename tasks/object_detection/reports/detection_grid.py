@@ -7,17 +7,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightning_tf.checks import checked_integer
-from lightning_tf.tasks.object_detection.box_matches import NOTHING, match_boxes
 from lightning_tf.tasks.object_detection.detected_image import DetectedImage
-from lightning_tf.tasks.object_detection.detection_report import DetectionReport, use_threshold
-from lightning_tf.tasks.object_detection.draw_boxes import (
+from lightning_tf.tasks.object_detection.mean_average_precision import MeanAveragePrecision
+from lightning_tf.tasks.object_detection.reports.box_matches import NOTHING, match_boxes
+from lightning_tf.tasks.object_detection.reports.detection_report import (
+    DetectionReport,
+    use_threshold,
+)
+from lightning_tf.tasks.object_detection.reports.draw_boxes import (
     Color,
     DrawnBox,
     draw_boxes,
     pad_to_square,
 )
-from lightning_tf.tasks.object_detection.example_images import ExampleImage, example_images
-from lightning_tf.tasks.object_detection.mean_average_precision import MeanAveragePrecision
+from lightning_tf.tasks.object_detection.reports.example_images import ExampleImage, example_images
 from lightning_tf.trainer import Trainer
 
 SIDE = 384  # pixels, as wide as a panel is drawn

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from lightning_tf.tasks.object_detection.detection_report import DetectionReport
 from lightning_tf.tasks.object_detection.mean_average_precision import MeanAveragePrecision
+from lightning_tf.tasks.object_detection.reports.detection_report import DetectionReport
 from lightning_tf.trainer import Trainer
 
 COLUMNS = ("class", "objects", "map", "map_50", "map_75", "mar_100", "best_f1", "threshold")

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_tf.tasks.object_detection.box_matches import NOTHING, match_boxes
 from lightning_tf.tasks.object_detection.detected_image import DetectedImage
+from lightning_tf.tasks.object_detection.reports.box_matches import NOTHING, match_boxes
 
 
 @dataclass(frozen=True, eq=False)

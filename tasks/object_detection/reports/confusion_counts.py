@@ -5,8 +5,8 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_tf.tasks.object_detection.box_matches import NOTHING, match_boxes
 from lightning_tf.tasks.object_detection.detected_image import DetectedImage
+from lightning_tf.tasks.object_detection.reports.box_matches import NOTHING, match_boxes
 
 
 def confusion_counts(

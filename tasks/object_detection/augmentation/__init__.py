@@ -1,0 +1,1 @@
+"""Changes of training images and their boxes, inside the compiled step."""
