@@ -185,8 +185,7 @@ class TracedReads:
         elif isinstance(each, FunctionType):
             self._watch_function(each, depth, owner)
         elif isinstance(each, keras.Layer):
-            if self._is_new(each, depth):
-                self._watch_layers(label, each, depth)
+            self._watch_layers(label, each, depth)
         elif depth and self._is_new(each, depth):
             self._watch_attributes(label, each, depth - 1)
 
@@ -200,7 +199,8 @@ class TracedReads:
                 self._watch_function(function, depth, each)
 
     def _watch_layers(self, label: str, root: keras.Layer, depth: int) -> None:
-        for layer in flat_layers(root):
+        # A backbone is met by itself and in its model.
+        for layer in [each for each in flat_layers(root) if self._is_new(each, depth)]:
             attributes, is_users = vars(layer), _is_users(type(layer))
             names = _names_of(type(layer))  # type: ignore[arg-type]
             for name, value in list(attributes.items()):

@@ -28,12 +28,15 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--bad-boxes", default="error", help="error, drop or clip")
+    parser.add_argument("--val-fraction", type=float, default=0.1, help="where there is no split")
     parser.add_argument("--predict", help="a folder of photos to mark")
     parser.add_argument("--output", default=".", help="runs/ is made here")
     options = parser.parse_args()
 
     is_digits = options.data == "digits"
     from_scratch = options.weights == "random" or is_digits
+    augmentation = ("scale", "shift", "color") if is_digits else ("flip", "scale", "shift", "color")
+    data_options = {"bad_boxes": options.bad_boxes, "val_fraction": options.val_fraction}
     task = ObjectDetection(
         options.data,
         backbone=options.backbone or ("small" if is_digits else "MobileNetV2"),
@@ -41,10 +44,8 @@ def main() -> None:
         weights=None if from_scratch else options.weights,
         image_size=options.image_size or (96 if is_digits else 224),
         batch_size=options.batch_size,
-        augmentation=("scale", "shift", "color")
-        if is_digits
-        else ("flip", "scale", "shift", "color"),
-        data_options={} if is_digits else {"bad_boxes": options.bad_boxes},
+        augmentation=augmentation,
+        data_options={} if is_digits else data_options,
     )
     trainer = Trainer(
         max_epochs=options.epochs,
@@ -54,7 +55,9 @@ def main() -> None:
     )
 
     trainer.fit(task)
-    metrics = trainer.callback_metrics | trainer.test(task)
+    metrics = trainer.callback_metrics
+    if task.data is not None and task.data.test_dataset() is not None:
+        metrics |= trainer.test(task)
     if trainer.is_global_zero:  # of several workers, the first one prints
         print(metrics)
 
