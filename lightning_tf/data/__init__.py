@@ -7,21 +7,21 @@ from lightning_tf.lazy_exports import lazy_exports
 if TYPE_CHECKING:
     from lightning_tf.data.array_data import ArrayData as ArrayData
     from lightning_tf.data.boxes.annotated_images import AnnotatedImages as AnnotatedImages
-    from lightning_tf.data.boxes.box_arrays import BoxArrays as BoxArrays
-    from lightning_tf.data.boxes.box_table import BoxTable as BoxTable
-    from lightning_tf.data.boxes.coco_annotations import CocoAnnotations as CocoAnnotations
     from lightning_tf.data.boxes.detection_data import detection_data as detection_data
-    from lightning_tf.data.boxes.digit_scenes import DigitScenes as DigitScenes
+    from lightning_tf.data.boxes.formats.box_arrays import BoxArrays as BoxArrays
+    from lightning_tf.data.boxes.formats.box_table import BoxTable as BoxTable
+    from lightning_tf.data.boxes.formats.coco_annotations import CocoAnnotations as CocoAnnotations
+    from lightning_tf.data.boxes.formats.digit_scenes import DigitScenes as DigitScenes
+    from lightning_tf.data.boxes.formats.voc_folder import VocFolder as VocFolder
+    from lightning_tf.data.boxes.formats.write_coco import write_coco as write_coco
+    from lightning_tf.data.boxes.formats.write_voc import write_voc as write_voc
+    from lightning_tf.data.boxes.formats.yolo_folder import YoloFolder as YoloFolder
     from lightning_tf.data.boxes.image_annotation import ImageAnnotation as ImageAnnotation
     from lightning_tf.data.boxes.letterbox import boxes_to_input as boxes_to_input
     from lightning_tf.data.boxes.letterbox import boxes_to_original as boxes_to_original
     from lightning_tf.data.boxes.letterbox import letterbox_frame as letterbox_frame
     from lightning_tf.data.boxes.letterbox import letterbox_image as letterbox_image
     from lightning_tf.data.boxes.unannotated_images import UnannotatedImages as UnannotatedImages
-    from lightning_tf.data.boxes.voc_folder import VocFolder as VocFolder
-    from lightning_tf.data.boxes.write_coco import write_coco as write_coco
-    from lightning_tf.data.boxes.write_voc import write_voc as write_voc
-    from lightning_tf.data.boxes.yolo_folder import YoloFolder as YoloFolder
     from lightning_tf.data.data_module import DataModule as DataModule
     from lightning_tf.data.images.cifar10 import Cifar10 as Cifar10
     from lightning_tf.data.images.idx_files import IdxFiles as IdxFiles

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from lightning_tf.data.boxes.annotated_images import AnnotatedImages
-from lightning_tf.data.boxes.box_arrays import BoxArrays
-from lightning_tf.data.boxes.box_table import BoxTable
-from lightning_tf.data.boxes.coco_annotations import CocoAnnotations
-from lightning_tf.data.boxes.coco_file import find_coco_files
-from lightning_tf.data.boxes.digit_scenes import DigitScenes
+from lightning_tf.data.boxes.formats.box_arrays import BoxArrays
+from lightning_tf.data.boxes.formats.box_table import BoxTable
+from lightning_tf.data.boxes.formats.coco_annotations import CocoAnnotations
+from lightning_tf.data.boxes.formats.coco_file import find_coco_files
+from lightning_tf.data.boxes.formats.digit_scenes import DigitScenes
+from lightning_tf.data.boxes.formats.voc_folder import ANNOTATIONS, VocFolder
+from lightning_tf.data.boxes.formats.yolo_folder import YoloFolder
 from lightning_tf.data.boxes.listed_images import SplitFiles, find_folder
-from lightning_tf.data.boxes.voc_folder import ANNOTATIONS, VocFolder
-from lightning_tf.data.boxes.yolo_folder import YoloFolder
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.sources.data_folder import data_folders
 from lightning_tf.data.sources.options import refuse_unknown, source_options, use_as_is

@@ -5,8 +5,8 @@ import pytest
 from helpers.boxes import examples, ready
 
 from lightning_tf.data import DigitScenes
-from lightning_tf.data.boxes.digit_scenes import glyphs_of_splits
-from lightning_tf.data.boxes.scene_painter import HEIGHTS
+from lightning_tf.data.boxes.formats.digit_scenes import glyphs_of_splits
+from lightning_tf.data.boxes.formats.scene_painter import HEIGHTS
 
 FEW = {"train_scenes": 60, "val_scenes": 20, "test_scenes": 20}
 

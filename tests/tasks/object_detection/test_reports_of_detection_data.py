@@ -11,8 +11,8 @@ from helpers.boring import NumberTask, Rows, quiet
 from PIL import Image
 
 from lightning_tf import Trainer
-from lightning_tf.data.boxes.box_arrays import BoxArrays
-from lightning_tf.data.boxes.box_table import BoxTable
+from lightning_tf.data.boxes.formats.box_arrays import BoxArrays
+from lightning_tf.data.boxes.formats.box_table import BoxTable
 from lightning_tf.tasks.object_detection.detection_writer import DetectionWriter
 from lightning_tf.tasks.object_detection.mean_average_precision import MeanAveragePrecision
 from lightning_tf.tasks.object_detection.reports.detection_grid import DetectionGrid

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from lightning_tf.data.boxes.annotated_images import AnnotatedImages, Annotations
-from lightning_tf.data.boxes.box_format import to_xyxy
+from lightning_tf.data.boxes.formats.box_format import to_xyxy
+from lightning_tf.data.boxes.formats.yolo_names import NOT_LABELS, yolo_names
 from lightning_tf.data.boxes.image_annotation import ImageAnnotation
 from lightning_tf.data.boxes.listed_images import (
     find_folder,
@@ -17,7 +18,6 @@ from lightning_tf.data.boxes.listed_images import (
     read_split_file,
 )
 from lightning_tf.data.boxes.splits_of import check_owners
-from lightning_tf.data.boxes.yolo_names import NOT_LABELS, yolo_names
 from lightning_tf.data.sources.class_folders import SPLIT_FOLDERS
 from lightning_tf.data.sources.skip_or_raise import skip_or_raise
 from lightning_tf.exceptions import DataError

@@ -9,8 +9,13 @@ from typing import Any
 import numpy as np
 
 from lightning_tf.data.boxes.annotated_images import AnnotatedImages, Annotations
-from lightning_tf.data.boxes.box_format import to_xyxy
-from lightning_tf.data.boxes.coco_file import CORNERS, find_coco_files, image_path, read_coco_file
+from lightning_tf.data.boxes.formats.box_format import to_xyxy
+from lightning_tf.data.boxes.formats.coco_file import (
+    CORNERS,
+    find_coco_files,
+    image_path,
+    read_coco_file,
+)
 from lightning_tf.data.boxes.image_annotation import ImageAnnotation
 from lightning_tf.data.boxes.splits_of import splits_of
 from lightning_tf.data.sources.skip_or_raise import skip_or_raise

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from lightning_tf.checks import checked_integer
 from lightning_tf.data.boxes.annotated_images import AnnotatedImages, Annotations
+from lightning_tf.data.boxes.formats.scene_painter import ScenePainter
 from lightning_tf.data.boxes.image_annotation import ImageAnnotation
-from lightning_tf.data.boxes.scene_painter import ScenePainter
 from lightning_tf.data.images.small_sets import Mnist5k
 
 GLYPHS = {"train": (0, 4000), "val": (4000, 4500), "test": (4500, 5000)}

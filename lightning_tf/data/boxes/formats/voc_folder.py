@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from lightning_tf.checks import checked_choice
 from lightning_tf.data.boxes.annotated_images import AnnotatedImages, Annotations
+from lightning_tf.data.boxes.formats.voc_file import VocFile, read_voc_file
 from lightning_tf.data.boxes.image_annotation import ImageAnnotation
 from lightning_tf.data.boxes.listed_images import (
     SplitFiles,
@@ -19,7 +20,6 @@ from lightning_tf.data.boxes.listed_images import (
     read_split_file,
 )
 from lightning_tf.data.boxes.splits_of import check_owners
-from lightning_tf.data.boxes.voc_file import VocFile, read_voc_file
 from lightning_tf.data.sources.skip_or_raise import skip_or_raise
 from lightning_tf.exceptions import DataError
 

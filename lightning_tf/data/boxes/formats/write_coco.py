@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from lightning_tf.data.boxes.coco_file import CORNERS
+from lightning_tf.data.boxes.formats.coco_file import CORNERS
 from lightning_tf.data.boxes.image_annotation import ImageAnnotation
 from lightning_tf.data.labels import sort_class_names
 from lightning_tf.exceptions import DataError, nearest

@@ -1,0 +1,1 @@
+"""Formats of boxes: what reads and writes each, and scenes that are generated."""
