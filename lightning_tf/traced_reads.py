@@ -246,9 +246,12 @@ class TracedReads:
         for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
             if not isinstance(_content(cell), type):  # __class__, of super()
                 self.watch(name, partial(_content, cell), depth)
-        defaults = function.__defaults__, function.__kwdefaults__
-        if any(defaults):
-            self.watch(f"a default of {function.__name__}", lambda: defaults, depth)
+        if function.__defaults__ or function.__kwdefaults__:
+            self.watch(
+                f"a default of {function.__name__}",
+                lambda: (function.__defaults__, function.__kwdefaults__),
+                depth,
+            )
         self._watch_value(f"an attribute of {function.__name__}", lambda: dict(vars(function)))
 
         self._watch_globals(function, depth)
