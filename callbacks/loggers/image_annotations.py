@@ -8,23 +8,11 @@ import numpy as np
 from PIL.Image import Image
 
 from lightning_tf.callbacks.loggers.image_grid import LEAST_SIDE, to_pixels
+from lightning_tf.data.images.class_colors import CLASS_COLORS
 from lightning_tf.exceptions import DataError
 
 Annotations = Sequence[Mapping[str, Any]]  # one for each image: sets by name
 
-# Of class 0, 1, ...; matplotlib's ten.
-COLORS = (
-    (31, 119, 180),
-    (255, 127, 14),
-    (44, 160, 44),
-    (214, 39, 40),
-    (148, 103, 189),
-    (140, 86, 75),
-    (227, 119, 194),
-    (127, 127, 127),
-    (188, 189, 34),
-    (23, 190, 207),
-)
 OPACITY = 0.45  # of a mask
 LABEL_SIZE = 10
 SIDES = ("minX", "minY", "maxX", "maxY")
@@ -131,7 +119,7 @@ def _paint(image: np.ndarray, mask: Any, boxes: Any, scale: int) -> np.ndarray:
         for kind in names or [value for value in np.unique(data) if value]:
             place = data == kind  # (height, width)
             if place.any():
-                color = COLORS[int(kind) % len(COLORS)]
+                color = CLASS_COLORS[int(kind) % len(CLASS_COLORS)]
                 colored[place] = (1 - OPACITY) * colored[place] + OPACITY * np.array(color)
                 y, x = np.argwhere(place).mean(axis=0)
                 labels.append((x, y, str(names.get(kind, kind)), color))
@@ -156,7 +144,7 @@ def _draw(
     for box in (boxes or {}).get("box_data", ()):
         corners = [value * scale for value in _corners(box, size)]
         kind = int(box.get("class_id", 0))
-        color = COLORS[kind % len(COLORS)]
+        color = CLASS_COLORS[kind % len(CLASS_COLORS)]
         draw.rectangle(corners, outline=color, width=2 if min(image.size) > LEAST_SIDE else 1)
         text = box.get("box_caption") or names.get(kind, kind)
         labels.append((corners[0] + 2, corners[1] + 1, str(text), color))

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightning_tf.checks import is_integer
-from lightning_tf.data.data_module import DataModule
+from lightning_tf.data.data_module import DataModule, first_training_batch
 from lightning_tf.exceptions import ConfigurationError, DataError
 from lightning_tf.tasks.object_detection.anchors import Sizes
 
@@ -103,14 +103,7 @@ def training_boxes(data: DataModule) -> NDArray[np.float32]:
 
 
 def _first_batch(data: DataModule) -> Any:
-    owner = type(data).__name__
-    dataset = data.dataset_for("train")
-    if dataset is None:
-        raise DataError(f"{owner} has no training data; return batches from train_dataset.")
-    batch = next(iter(dataset.take(1).as_numpy_iterator()), None)
-    if batch is None:
-        raise DataError(f"The training data of {owner} are empty; give at least one batch.")
-
+    owner, batch = type(data).__name__, first_training_batch(data)
     is_pair = isinstance(batch, tuple) and len(batch) == 2 and isinstance(batch[1], dict)
     if not is_pair or not {"boxes", "labels"} <= set(batch[1]):
         raise DataError(

@@ -30,7 +30,11 @@ from lightning_tf.tasks.object_detection.detection_spec import (
     training_boxes,
 )
 from lightning_tf.tasks.object_detection.detection_writer import detection_writer
-from lightning_tf.tasks.object_detection.detections import Detections, in_original
+from lightning_tf.tasks.object_detection.detections import (
+    MEASURING_THRESHOLD,
+    Detections,
+    in_original,
+)
 from lightning_tf.tasks.object_detection.detector import Detector
 from lightning_tf.tasks.object_detection.export import (
     check_format,
@@ -50,7 +54,6 @@ from lightning_tf.tasks.object_detection.reports.precision_recall_curves import 
 )
 from lightning_tf.tasks.object_detection.task_data import detector_data
 
-MEASURED_ABOVE = 0.001  # a threshold of use would lower mAP
 DEFAULTS = (1e-3, 0.05)  # of the learning rate and the warm-up
 VARIANCES = {"retinanet": (1.0, 1.0), "ssd": (0.1, 0.2)}  # of the box coding in their code
 
@@ -362,4 +365,4 @@ class ObjectDetection(SpecTask, FusedBatchNormTask):
         names = ("labels", "ignored", "size", "index")
         boxes = in_original(objects["boxes"], objects["frame"], objects["size"])
         self.collect("truth", {"boxes": boxes, **{name: objects[name] for name in names}})
-        self.collect("detections", self.detect(raw, objects, MEASURED_ABOVE))
+        self.collect("detections", self.detect(raw, objects, MEASURING_THRESHOLD))

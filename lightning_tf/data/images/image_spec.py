@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from lightning_tf.data.data_module import DataModule
+from lightning_tf.data.data_module import DataModule, first_training_batch
 from lightning_tf.data.images.checks import checked_images, checked_value_range
 from lightning_tf.data.labels import checked_class_names, checked_labels
 from lightning_tf.exceptions import DataError
@@ -82,14 +82,7 @@ def image_spec(
 
 
 def _first_images(data: DataModule, num_classes: int | None) -> NDArray[Any]:
-    owner = type(data).__name__
-    dataset = data.dataset_for("train")
-    if dataset is None:
-        raise DataError(f"{owner} has no training data; return batches from train_dataset.")
-
-    batch = next(iter(dataset.take(1).as_numpy_iterator()), None)
-    if batch is None:
-        raise DataError(f"The training data of {owner} are empty; give at least one batch.")
+    owner, batch = type(data).__name__, first_training_batch(data)
     if not isinstance(batch, tuple) or len(batch) != 2:
         raise DataError(
             f"A training batch of {owner} is a {type(batch).__name__}"

@@ -7,22 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lightning_tf.data.images.class_colors import CLASS_COLORS as CLASS_COLORS
+
 Color = tuple[int, int, int]
 Corners = tuple[float, float, float, float]
 
-# Of class 0, 1, ...; matplotlib's ten.
-CLASS_COLORS: tuple[Color, ...] = (
-    (31, 119, 180),
-    (255, 127, 14),
-    (44, 160, 44),
-    (214, 39, 40),
-    (148, 103, 189),
-    (140, 86, 75),
-    (227, 119, 194),
-    (127, 127, 127),
-    (188, 189, 34),
-    (23, 190, 207),
-)
 GRAY = 114  # of what is beside an image, as in a letterbox
 DARK = 140  # luminance, up to which a color wants white text on it
 SMALLEST_TEXT = 11  # pixels
