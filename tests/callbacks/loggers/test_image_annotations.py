@@ -7,7 +7,8 @@ from helpers.boring import BoringTask, Rows, fitted
 from PIL import Image
 
 from lightning_tf.callbacks import CSVLogger, JSONLinesLogger
-from lightning_tf.callbacks.loggers.image_annotations import COLORS, OPACITY, draw_annotations
+from lightning_tf.callbacks.loggers.image_annotations import OPACITY, draw_annotations
+from lightning_tf.data.images.class_colors import CLASS_COLORS
 from lightning_tf.exceptions import DataError
 
 BLACK = np.zeros((1, 100, 120, 3), "uint8")
@@ -24,7 +25,7 @@ def boxes(**options):
 def test_a_mask_is_painted_over_its_classes_alone():
     (image,), captions = draw_annotations(BLACK, ["noon"], masks=[{"truth": MASK}])
     assert captions == ["noon\ntruth"]
-    np.testing.assert_array_equal(image[98, 3], np.rint(np.array(COLORS[1]) * OPACITY))
+    np.testing.assert_array_equal(image[98, 3], np.rint(np.array(CLASS_COLORS[1]) * OPACITY))
     assert not image[:55].any()
     assert not image[98, 60:].any()
     data = np.where(ROAD == 1, 3, 7)
@@ -47,7 +48,7 @@ def test_a_mask_is_painted_over_its_classes_alone():
 def test_a_box_is_outlined_where_it_is(position):
     (image,), _ = draw_annotations(BLACK, boxes=[{"found": boxes(**position)}])
     for y, x in ((25, 88), (50, 75), (48, 60), (40, 90)):
-        assert tuple(image[y, x]) == COLORS[2], (y, x)
+        assert tuple(image[y, x]) == CLASS_COLORS[2], (y, x)
     assert not image[45, 80].any()
     assert not image[:20].any()
 
@@ -108,7 +109,7 @@ def test_loggers_draw_masks_and_boxes(tmp_path):
     (plain,) = folder.glob("images/plain*.png")
     with Image.open(grid) as marked, Image.open(plain) as unmarked:
         assert marked.size[0] > unmarked.size[0]  # two sets of annotations
-        assert COLORS[2] in [color for _, color in marked.getcolors(100_000)]
+        assert CLASS_COLORS[2] in [color for _, color in marked.getcolors(100_000)]
     lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
     assert [line["name"] for line in lines if line["kind"] == "images"] == ["street", "plain"]
     assert old.sent == ["plain"]  # asked for no annotations, warned about where there are some
