@@ -19,7 +19,7 @@ from lightning_tf.export import check_export, export_model, export_weights
 from lightning_tf.hyperparameters import call_arguments, is_name_of, plain_arguments
 from lightning_tf.precision import use_policy
 from lightning_tf.step_context import current_step_context
-from lightning_tf.traced_reads import TracedTrainer
+from lightning_tf.traced_trainer import TracedTrainer
 from lightning_tf.variables import components, named_weights, unbuilt_layers
 
 if TYPE_CHECKING:

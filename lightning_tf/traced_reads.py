@@ -9,7 +9,6 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from enum import Enum
 from functools import cache, partial
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
@@ -18,14 +17,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.frozen_value import CONTAINERS, PLAIN, freeze, stands
 from lightning_tf.keras_internals import flat_layers, watched_default_seeds
-from lightning_tf.step_context import POSITION
 
-PLAIN = (bool, int, float, complex, str, bytes, type(None), np.generic, Enum)
 OPAQUE = (keras.Variable, tf.Variable, tf.Tensor, tf.Module, type, Exception)
-COMPARED_BYTES = 2**24  # of an array; larger ones are compared by which object they are
-COMPARED_ITEMS = 100_000  # of a list or dict; of larger ones, which object and how long
 DEPTH = 6  # of objects in objects
 # What Keras sets on layers and models, and no call of theirs reads.
 BOOKKEEPING = {"built", "compiled", "stop_training", "run_eagerly", "steps_per_execution"}
@@ -36,7 +31,6 @@ LIBRARIES -= {"__main__"}
 MISSING = object()  # what an attribute is that is not there
 
 
-CONTAINERS = (dict, list, tuple, set, frozenset, deque)
 COMPUTED_WITH = (FunctionType, MethodType, partial)
 REGULARIZERS = (keras.regularizers.Regularizer, keras.constraints.Constraint)
 
@@ -81,7 +75,7 @@ class TracedReads:
         self._note_python_draws()
 
         # What the step itself has moved, such as a count of its traces, is no input of it.
-        self._checks = [check for check in self._checks if _stands(*check[1:])]
+        self._checks = [check for check in self._checks if stands(*check[1:])]
 
     def _draw_for_keras(self, least: int, most: int) -> int:
         self._note_python_draws()
@@ -115,7 +109,7 @@ class TracedReads:
                 self._watch_function(function, DEPTH, owner)
             return
 
-        self.watch(f"self.{name}", partial(_attribute, owner, name))
+        self.watch(f"self.{name}", partial(read_attribute, owner, name))
 
     def note_all(self, owner: Any) -> None:
         """Note that the dictionary of the task's attributes was read."""
@@ -131,7 +125,7 @@ class TracedReads:
         """Note that the step asked for an attribute which the task does not have."""
         if name not in self._names:
             self._names.add(name)
-            self._watch_value(f"self.{name}", partial(_attribute, owner, name))
+            self._watch_value(f"self.{name}", partial(read_attribute, owner, name))
 
     def note_written(self, name: str) -> None:
         """Note that the step itself sets an attribute, which is no input of it."""
@@ -162,7 +156,7 @@ class TracedReads:
 
     def _watch_value(self, label: str, read: Callable[[], Any]) -> Any:
         value = read()
-        self._checks.append((label, read, value, _frozen(value)))
+        self._checks.append((label, read, value, freeze(value)))
         return value
 
     def _is_new(self, each: Any, depth: int) -> bool:
@@ -192,7 +186,7 @@ class TracedReads:
     def _watch_attributes(self, label: str, each: Any, depth: int) -> None:
         """Keep what an object of no layer's class computes with."""
         for name in _watched_names(each):
-            self.watch(f"{label}.{name}", partial(_attribute, each, name), depth)
+            self.watch(f"{label}.{name}", partial(read_attribute, each, name), depth)
         self._watch_value(f"the attributes of {label}", partial(_plain_names, each))
         if _is_users(type(each)):
             for function in _methods(type(each)):
@@ -293,77 +287,9 @@ class TracedReads:
     def change(self) -> tuple[str, Any, Any] | None:
         """Return a value that is another now, what it was and what it is; None where all stand."""
         for label, read, value, frozen in self._checks:
-            if not _stands(read, value, frozen):
+            if not stands(read, value, frozen):
                 return label, value, read()
         return None
-
-
-class TracedTrainer:
-    """A Trainer as a step sees it while it is traced: what is read of it is noted.
-
-    Args:
-        trainer: The Trainer.
-        reads: Of the step.
-    """
-
-    def __init__(self, trainer: Any, reads: TracedReads) -> None:
-        self._trainer, self._reads = trainer, reads
-
-    def __getattr__(self, name: str) -> Any:
-        """Return the Trainer's attribute.
-
-        Raises:
-            ConfigurationError: It is a method, which would run once, when the step is traced.
-        """
-        try:
-            value = getattr(self._trainer, name)
-        except AttributeError:
-            self._reads.watch(f"self.trainer.{name}", partial(_attribute, self._trainer, name), 1)
-            raise
-        if isinstance(value, MethodType):
-            raise ConfigurationError(
-                f"{self._reads.method} calls trainer.{name}, which would run once, when the step "
-                "is traced: call it in a hook; log values of a step with self.log."
-            )
-        if name not in POSITION:
-            self._reads.watch(f"self.trainer.{name}", partial(getattr, self._trainer, name), 1)
-        return value
-
-
-class _Same:
-    """An object that equals itself alone."""
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and other.value is self.value
-
-    __hash__ = None  # type: ignore[assignment]
-
-
-def _frozen(value: Any) -> Any:
-    """Return what equals later exactly where a value has stayed the same."""
-    if isinstance(value, PLAIN):
-        return type(value), value
-    if isinstance(value, np.ndarray):
-        content = value.tobytes() if value.nbytes <= COMPARED_BYTES else _Same(value)
-        return value.shape, value.dtype.str, content
-    if isinstance(value, CONTAINERS) and len(value) > COMPARED_ITEMS:
-        return _Same(value), len(value)
-    if isinstance(value, dict):
-        return dict, [(key, _frozen(item)) for key, item in value.items()]
-    if isinstance(value, (list, tuple, deque)):
-        return type(value), [_frozen(item) for item in value]
-    if isinstance(value, (set, frozenset)):
-        return set, sorted(map(repr, value))
-    return _Same(value)
-
-
-def _stands(read: Callable[[], Any], value: Any, frozen: Any) -> bool:
-    """Return whether what is read equals what was kept of it."""
-    now = read()
-    return (now is value and isinstance(value, PLAIN)) or bool(_frozen(now) == frozen)
 
 
 def _objects_in(value: Any) -> Iterator[Any]:
@@ -403,10 +329,10 @@ def _slots(kind: type) -> list[str]:
 
 
 def _has(value: Any, name: str) -> bool:
-    return _attribute(value, name) is not MISSING
+    return read_attribute(value, name) is not MISSING
 
 
-def _attribute(value: Any, name: str) -> Any:
+def read_attribute(value: Any, name: str) -> Any:
     """Return an attribute as Python finds it, without what `__getattr__` would make up."""
     try:
         return object.__getattribute__(value, name)
