@@ -18,17 +18,17 @@ def check_names(stage: Stage, givers: Iterable[tuple[str, str]]) -> None:
     Raises:
         ConfigurationError: Two names meet, or one is spelled as another stage's.
     """
-    taken: dict[str, str] = {}
+    met: dict[str, str] = {}
     for name, giver in givers:
         _check_prefix(stage, name, giver)
         for spelled in spellings(stage, name):
-            if spelled in taken:
+            if spelled in met:
                 raise ConfigurationError(
-                    f"{stage.step}: {giver} and {taken[spelled]} are both called {spelled!r}, and "
+                    f"{stage.step}: {giver} and {met[spelled]} are both called {spelled!r}, and "
                     "one would hide the other; give one of them another name (a loss is logged by "
                     "itself)."
                 )
-        taken |= dict.fromkeys(spellings(stage, name), giver)
+        met |= dict.fromkeys(spellings(stage, name), giver)
 
 
 def _check_prefix(stage: Stage, name: str, giver: str) -> None:

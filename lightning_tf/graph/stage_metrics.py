@@ -176,19 +176,19 @@ def _own_metrics(task: Any) -> dict[str, keras.metrics.Metric]:
         )
 
     memo: Memo = {}
-    given: set[int] = set()
-    own: dict[str, keras.metrics.Metric] = {}
+    copied: set[int] = set()
+    copies: dict[str, keras.metrics.Metric] = {}
     for name, metric in configured.items():
         if not isinstance(name, str) or not isinstance(metric, keras.metrics.Metric):
             raise ConfigurationError(
                 f"configure_metrics: {name!r} is {metric!r}; give a keras.metrics.Metric by name."
             )
         # Under a second name it counts by itself: both are updated.
-        own[name] = copy_metric(metric, {} if id(metric) in given else memo)
-        given.add(id(metric))
-        if not _ids(own[name]).isdisjoint(_ids(metric)):
-            own[name] = _made_anew(task, name, metric)
-    return own
+        copies[name] = copy_metric(metric, {} if id(metric) in copied else memo)
+        copied.add(id(metric))
+        if not _ids(copies[name]).isdisjoint(_ids(metric)):
+            copies[name] = _made_anew(task, name, metric)
+    return copies
 
 
 def _own_host_metrics(task: Any) -> dict[str, HostMetric]:
