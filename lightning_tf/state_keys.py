@@ -34,7 +34,7 @@ def keyed(callbacks: Iterable[Kind]) -> list[tuple[str, Kind]]:
     all_callbacks = list(callbacks)
     groups: dict[str, list[Kind]] = {}
     for callback in all_callbacks:
-        if _has_state(callback):
+        if has_state(callback):
             groups.setdefault(callback.state_key, []).append(callback)
 
     keys = {
@@ -45,7 +45,8 @@ def keyed(callbacks: Iterable[Kind]) -> list[tuple[str, Kind]]:
     return [(keys.get(id(callback), callback.state_key), callback) for callback in all_callbacks]
 
 
-def _has_state(callback: Callback) -> bool:
+def has_state(callback: Callback) -> bool:
+    """Return whether a callback's class has something that a checkpoint may hold."""
     has_run = isinstance(callback, Logger) and type(callback).run_id is not Logger.run_id
     return has_run or any(
         getattr(type(callback), name) is not getattr(Callback, name) for name in STATE

@@ -122,6 +122,25 @@ def pipeline_operation_types(dataset: Any) -> set[str]:
     return types.union(*(pipeline_operation_types(part) for part in dataset._inputs()))
 
 
+def pipeline_tensors(dataset: Any) -> Iterator[tuple[str, tf.Tensor]]:
+    """Give what decides which examples a pipeline yields and in which order, each with its place.
+
+    These are sizes, counts and seeds of its steps, the tensors that it slices, and those that its
+    functions hold. How far it reads ahead and how many threads it has are left out.
+    """
+    for name, value in vars(dataset).items():
+        if type(dataset).__name__ != "_PrefetchDataset" and name != "_num_parallel_calls":
+            for tensor in value if isinstance(value, list) else [value]:
+                if isinstance(tensor, tf.Tensor):
+                    yield f"{type(dataset).__name__}.{name}", tensor
+
+    function = getattr(dataset, "_map_func", None)
+    for tensor in [] if function is None else function.function.captured_inputs:
+        yield "function", tensor
+    for part in dataset._inputs():
+        yield from pipeline_tensors(part)
+
+
 def shuffle_seeds(shuffle: Any) -> tuple[int, int]:
     """Return the two seeds of a shuffle."""
     return int(shuffle._seed), int(shuffle._seed2)

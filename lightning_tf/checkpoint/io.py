@@ -26,7 +26,7 @@ from lightning_tf.exceptions import CheckpointError
 from lightning_tf.keras_internals import wrapped_variable
 from lightning_tf.version import __version__
 
-FORMAT = 5  # the only one that is read; one more whenever what is written changes
+FORMAT = 6  # the only one that is read; one more whenever what is written changes
 TENSORS_FILE = "state.safetensors"
 RUN_FILE = "run.json"
 SEAL_LENGTH = 85  # bytes of what `_seal` returns

@@ -7,6 +7,7 @@ import time
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import TYPE_CHECKING, Any
 
+from lightning_tf.data.pipeline.order_digest import order_digest
 from lightning_tf.exceptions import DataError
 from lightning_tf.graph.training_step import TrainingStep
 from lightning_tf.graph.window import Window
@@ -68,6 +69,7 @@ class FitLoop:
         self.progress = trainer.progress
         self.values = TrainingValues(trainer, training)
         self.length: int | None = None
+        self._dataset: tf.data.Dataset | None = None  # of this epoch, from its first batch on
         self._window: Window | None = None
         self._told: set[str] = set()
         self._stream: EpochIterator | None = None
@@ -129,6 +131,13 @@ class FitLoop:
         """The graph of one training step."""
         return self.window.graph
 
+    @property
+    def order(self) -> str | None:
+        """A digest of this epoch's order; None before the first, and where workers share data."""
+        if self._dataset is None or self.trainer.workers.count > 1:
+            return None
+        return order_digest(self._dataset)
+
     def names(self) -> set[str]:
         """Return the names that training measures."""
         return set(self.window.measured_names)
@@ -156,7 +165,8 @@ class FitLoop:
 
     def _run_epoch(self) -> None:
         trainer, progress = self.trainer, self.progress
-        dataset = self.prepare(training_dataset(trainer, self.task, progress.epoch))
+        self._dataset = training_dataset(trainer, self.task, progress.epoch)
+        dataset = self.prepare(self._dataset)
         self._exhausted = self.length is not None and progress.batch >= self.length
 
         # The hook may freeze or unfreeze layers: the step is compiled after it.

@@ -12,8 +12,10 @@ import numpy as np
 from lightning_tf.checkpoint.io import RUN_FILE, Checkpoint
 from lightning_tf.checks import is_number
 from lightning_tf.data.indexed_data import IndexedData
+from lightning_tf.data.pipeline.order_digest import order_digest
 from lightning_tf.exceptions import CheckpointError, ConfigurationError
-from lightning_tf.hyperparameters import plain
+from lightning_tf.hyperparameters import change_text, plain
+from lightning_tf.logger import Logger
 from lightning_tf.loops.limits import limited
 from lightning_tf.loops.training_data import data_of, training_dataset
 from lightning_tf.optimizers.optimizer_record import (
@@ -24,6 +26,7 @@ from lightning_tf.optimizers.optimizer_record import (
     rate_changed,
 )
 from lightning_tf.stage import TRAIN
+from lightning_tf.state_keys import has_state, keyed
 
 if TYPE_CHECKING:
     from lightning_tf.optimizers.named_optimizer import NamedOptimizer
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("lightning_tf")
 
 BATCHES, ACCUMULATION = "batches of an epoch", "accumulate_grad_batches"
+ORDER = "examples and their order (a digest)"
 ANEW = "begin a new run with its weights: fit(task, ckpt_path=..., weights_only=True)"
 
 
@@ -95,6 +99,7 @@ def data_facts(trainer: Trainer, task: Task) -> dict[str, Any]:
         BATCHES: trainer.num_training_batches if loop is None else loop.length,
         "training examples": len(splits["train"].indices) if splits and "train" in splits else None,
         ACCUMULATION: trainer.accumulate_grad_batches,
+        ORDER: None if loop is None else loop.order,
     }
     return {name: plain(value) for name, value in facts.items()}
 
@@ -122,11 +127,8 @@ def check_data(trainer: Trainer, task: Task, checkpoint: Checkpoint) -> None:
 
     now = data_facts(trainer, task)
     now[ACCUMULATION] = trainer.state.accumulation.at(epoch)
+    now |= _of_epoch(trainer, task, epoch, was)
     changes = _changes(was, now)
-    if BATCHES in changes:  # the number may depend on the epoch
-        dataset = training_dataset(trainer, task, epoch)
-        now[BATCHES] = limited(trainer, TRAIN, dataset)[1]
-        changes = _changes(was, now)
 
     if changes and batch and not closed:
         lost = "its updates would be of other batches"
@@ -146,6 +148,18 @@ def check_data(trainer: Trainer, task: Task, checkpoint: Checkpoint) -> None:
             checkpoint.path,
             _said(changes),
         )
+
+
+def _of_epoch(trainer: Trainer, task: Task, epoch: int, was: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what may depend on the epoch: how many batches it has, and their order."""
+    dataset = training_dataset(trainer, task, epoch)
+    facts: dict[str, Any] = {BATCHES: limited(trainer, TRAIN, dataset)[1]}
+    if trainer.workers.count > 1 or was.get(ORDER) in (None, order := order_digest(dataset)):
+        return facts
+
+    # An order that is another one at every call cannot be compared; the fit warns of it.
+    again = order_digest(training_dataset(trainer, task, epoch))
+    return {**facts, ORDER: order if order == again else None}
 
 
 def _changes(was: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
@@ -185,6 +199,38 @@ def metrics_fit(trainer: Trainer, checkpoint: Checkpoint) -> bool:
             f"checkpoint, resume from a checkpoint of an epoch's end, or {ANEW}."
         )
     return was == now
+
+
+# ---- the callbacks
+
+
+def callback_arguments(trainer: Trainer) -> dict[str, dict[str, Any]]:
+    """Return the constructor's arguments of every callback that may have a state, by its key."""
+    return {
+        key: callback.constructor_arguments
+        for key, callback in keyed(trainer.callbacks)
+        if has_state(callback) and not isinstance(callback, Logger)
+    }
+
+
+def warn_of_callbacks(trainer: Trainer, checkpoint: Checkpoint) -> None:
+    """Say which callbacks begin anew, whose state nobody takes, and which have other arguments."""
+    with plain_data_of(checkpoint):
+        recorded = checkpoint.run["callback_arguments"]
+        was: dict[str, dict[str, Any]] = {key: dict(recorded[key]) for key in recorded}
+    now = callback_arguments(trainer)
+
+    notes = [f"no callback takes the state of {key}" for key in was if key not in now]
+    notes += [f"{key} begins anew" for key in now if key not in was]
+    for key in now.keys() & was.keys():
+        changes = [
+            change_text(name, was[key].get(name, "nothing"), value)
+            for name, value in now[key].items()
+            if repr(was[key].get(name)) != repr(value)
+        ]
+        notes += [f"{key} goes on with {', '.join(changes)}"] if changes else []
+    if notes:
+        log.warning("%s: %s.", checkpoint.path, "; ".join(sorted(notes)))
 
 
 # ---- the optimizers

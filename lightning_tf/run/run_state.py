@@ -12,6 +12,7 @@ from lightning_tf.hyperparameters import checked_state, class_path
 from lightning_tf.keras_internals import global_seed_generator
 from lightning_tf.run.resume_checks import (
     ANEW,
+    callback_arguments,
     check_data,
     check_optimizers,
     clipping_of,
@@ -20,6 +21,7 @@ from lightning_tf.run.resume_checks import (
     metrics_fit,
     optimizer_tensors,
     plain_data_of,
+    warn_of_callbacks,
 )
 from lightning_tf.seed import random_state, restore_random_state
 from lightning_tf.state_keys import keyed
@@ -62,6 +64,7 @@ def take_snapshot(trainer: Trainer, task: Task, *, weights_only: bool) -> Snapsh
         for key, callback in keyed(trainer.callbacks)
         if (state := callback.state_dict())
     }
+    run["callback_arguments"] = callback_arguments(trainer)
     run["loggers"] = [[key, logger.run_id] for key, logger in keyed(trainer.loggers)]
     run["random"] = random_state()
     run["settings"] = trainer.settings
@@ -122,6 +125,7 @@ def resume(trainer: Trainer, task: Task, checkpoint: Checkpoint) -> None:
 
     variables = everything(trainer, task)
     _check_callbacks(variables, checkpoint)
+    warn_of_callbacks(trainer, checkpoint)
     if not same_metrics:
         variables = {n: v for n, v in variables.items() if not n.startswith("metric.")}
     if "keras.global_seed_generator" not in checkpoint.tensors:
