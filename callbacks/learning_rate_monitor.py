@@ -66,7 +66,7 @@ class LearningRateMonitor(Callback):
         for name, named in optimizers.items():
             values |= {_prefixed(name, key): value for key, value in self._read_host(named).items()}
         for name in values:
-            trainer.status.refuse_taken(name)
+            trainer.status.refuse_taken(name, trainer.hooks.running)
         trainer.log_row(values)
 
     def _read_host(self, named: NamedOptimizer) -> dict[str, float]:

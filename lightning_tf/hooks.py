@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("lightning_tf")
 
 Hook = Callable[..., None]
+Call = tuple[Any, str, Hook]  # the callback or task, the label of its hook, what to call
 
 # Hooks after whose values no monitor of a fit looks.
 NOT_IN_TRAINING = ("on_exception", "on_test", "on_predict", "on_fit_end")
@@ -43,6 +44,9 @@ class Hooks:
         callbacks: In the order in which they were given.
         region: Gives the profiler's block around a call.
         guard: Wraps the hook of a callback whose failure must not end the run (a logger's).
+
+    Attributes:
+        running: Whose hook runs, and its label; None outside of hooks.
     """
 
     def __init__(
@@ -61,18 +65,24 @@ class Hooks:
         self._callbacks = sorted(callbacks, key=lambda c: isinstance(c, CheckpointCallback))
         # Asked before every window, so those that never end one are left out.
         self._wakers = [c for c in self._callbacks if c.every_n_steps or overrides(c, "next_step")]
-        self._calls: dict[str, list[tuple[str, Hook]]] = {}
+        self.running: tuple[Any, str] | None = None
+        self._calls: dict[str, list[Call]] = {}
         self._batch_watched: dict[str, bool] = {}
 
     def __call__(self, name: str, *args: Any) -> None:
         """Call one hook everywhere; who does not override it costs nothing."""
-        for label, hook in self._calls_of(name):
-            with self._region(label):
-                hook(*args)
+        outer = self.running  # a hook may begin another: a row is logged in one
+        for watcher, label, hook in self._calls_of(name):
+            self.running = watcher, label
+            try:
+                with self._region(label):
+                    hook(*args)
+            finally:
+                self.running = outer
 
     def on_exception(self, exception: BaseException) -> None:
         """Call `on_exception` everywhere, also where one of them fails in its turn."""
-        for label, hook in self._calls_of("on_exception"):
+        for _, label, hook in self._calls_of("on_exception"):
             try:
                 hook(exception)
             except Exception:
@@ -119,13 +129,14 @@ class Hooks:
         watchers: list[Task | Callback] = [self._task, *self._callbacks]
         return [(watcher, watcher.logs_metrics) for watcher in watchers]
 
-    def _calls_of(self, name: str) -> list[tuple[str, Hook]]:
-        """Return what to call for a hook, each with its label, in order; found once."""
+    def _calls_of(self, name: str) -> list[Call]:
+        """Return what to call for a hook, in order; found once."""
         if name not in self._calls:
             before, after = self._around_task(name)
             calls = [self._bind(callback, name) for callback in before]
             if hasattr(self._task, name):
-                calls.append((f"{type(self._task).__name__}.{name}", getattr(self._task, name)))
+                label = f"{type(self._task).__name__}.{name}"
+                calls.append((self._task, label, getattr(self._task, name)))
             self._calls[name] = calls + [self._bind(callback, name) for callback in after]
         return self._calls[name]
 
@@ -149,6 +160,6 @@ class Hooks:
             return before, after + outer
         return outer + before, after
 
-    def _bind(self, callback: Callback, name: str) -> tuple[str, Hook]:
+    def _bind(self, callback: Callback, name: str) -> Call:
         hook = partial(getattr(callback, name), self._trainer, self._task)
-        return f"{type(callback).__name__}.{name}", self._guard(callback, hook)
+        return callback, f"{type(callback).__name__}.{name}", self._guard(callback, hook)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -145,3 +146,25 @@ def enter_step_context(context: StepContext) -> Iterator[None]:
         yield
     finally:
         _current.reset(token)
+
+
+@contextmanager
+def naming_unset_attributes(task: Any, step: str) -> Iterator[None]:
+    """Say what to do where a step reads an attribute that its task does not have yet.
+
+    Raises:
+        ConfigurationError: It does; steps are traced before most hooks run.
+    """
+    try:
+        yield
+    except AttributeError as error:
+        if error.obj is not task:
+            raise
+        close = difflib.get_close_matches(str(error.name), dir(task), n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        raise ConfigurationError(
+            f"{step} reads self.{error.name}, which {type(task).__name__} does not have when the "
+            f"step is traced, before on_train_start.{hint} Set its first value in __init__, "
+            "configure_model or on_fit_start; where a hook changes it later, the step is traced "
+            "again."
+        ) from error

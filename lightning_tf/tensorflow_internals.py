@@ -131,7 +131,8 @@ def pipeline_tensors(dataset: Any) -> Iterator[tuple[str, tf.Tensor]]:
     for name, value in vars(dataset).items():
         if type(dataset).__name__ != "_PrefetchDataset" and name != "_num_parallel_calls":
             for tensor in value if isinstance(value, list) else [value]:
-                if isinstance(tensor, tf.Tensor):
+                # A variant is the dataset itself.
+                if isinstance(tensor, tf.Tensor) and tensor.dtype != tf.variant:
                     yield f"{type(dataset).__name__}.{name}", tensor
 
     function = getattr(dataset, "_map_func", None)

@@ -542,7 +542,7 @@ class Trainer:
         names, loop = self.hooks.declared_names(), self.state.fit_loop
         if loop is not None:
             names |= loop.names()
-            if loop.validation is not None:
+            if loop.validation is not None and loop.reaches_validation:
                 names |= loop.validation.names()
         if not self.hooks.may_log():
             return names, True
@@ -605,8 +605,9 @@ class Trainer:
         Raises:
             ConfigurationError: A value is no number, or a name is taken.
         """
+        hooks = self.state.hooks
         for name in metrics:
-            self.status.refuse_taken(name)
+            self.status.refuse_taken(name, None if hooks is None else hooks.running)
         self.measured(_numbers(metrics))
 
     def log_images(

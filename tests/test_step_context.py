@@ -172,3 +172,32 @@ def test_the_state_of_a_callback_takes_numbers_and_names_what_is_none(value, tmp
         trainer = fitted(BoringTask(), callbacks=Remembers(refused), **arguments)
         with pytest.raises(ConfigurationError, match=r"Remembers.state_dict\(\)\['list'\]\[0\]"):
             trainer.save_checkpoint(tmp_path / "y")
+
+
+@pytest.mark.parametrize("hook", ["on_train_start", "on_train_epoch_start"])
+def test_an_attribute_that_only_a_later_hook_sets_is_named_with_the_places_to_set_it(hook):
+    class Late(BoringTask):
+        def training_step(self, batch):
+            return super().training_step(batch) * self.beta
+
+    setattr(Late, hook, lambda self: setattr(self, "beta", 2.0))
+    with pytest.raises(ConfigurationError, match=r"training_step reads self.beta, .*on_fit_start"):
+        fitted(Late(), max_epochs=1)
+    Late.on_fit_start = getattr(Late, hook)
+    fitted(Late(), max_epochs=1)
+
+
+def test_a_misspelt_attribute_is_named_with_the_nearest_and_other_objects_errors_stay():
+    class Misspelt(BoringTask):
+        def validation_step(self, batch):
+            return self.modle(batch[0])
+
+    with pytest.raises(ConfigurationError, match=r"validation_step .*self.modle.*'model'\?"):
+        fitted(Misspelt(), max_epochs=1)
+
+    class Other(BoringTask):
+        def training_step(self, batch):
+            return self.model.beta
+
+    with pytest.raises(AttributeError, match="'Sequential' object has no attribute 'beta'"):
+        fitted(Other(), max_epochs=1)

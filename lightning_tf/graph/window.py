@@ -21,7 +21,12 @@ from lightning_tf.graph.stage_metrics import StageMetrics
 from lightning_tf.graph.training_step import Gradients, TrainingStep
 from lightning_tf.optimizers.packed_slots import PackedSlots
 from lightning_tf.stage import stage_of_step
-from lightning_tf.step_context import POSITION, StepContext, StepPosition
+from lightning_tf.step_context import (
+    POSITION,
+    StepContext,
+    StepPosition,
+    naming_unset_attributes,
+)
 from lightning_tf.tensorflow_internals import operation_types, variables_of
 from lightning_tf.traced_reads import TracedReads
 
@@ -316,7 +321,8 @@ class Window:
         replica_batch: ReplicaBatch | None,
         around: StepContext,
     ) -> tuple[tf.Tensor, Gradients]:
-        losses, logged, gradients = self.step(batch, ready, replica_batch, around)
+        with naming_unset_attributes(self.step.task, self.step.method):
+            losses, logged, gradients = self.step(batch, ready, replica_batch, around)
         self._givers = (
             *((name, "the step's loss") for name in losses),
             *((name, f"log({name!r})") for name in logged),

@@ -91,6 +91,19 @@ class FitLoop:
         self._schedule.check(self.length, self.validation is not None)
         return dataset
 
+    @property
+    def reaches_validation(self) -> bool:
+        """Whether validation comes before max_epochs and max_steps, as far as that is known."""
+        trainer, accumulation = self.trainer, self.trainer.state.accumulation
+        epoch, batch = self._schedule.first(self.length)
+        epochs = epoch + 1 if batch or self.length is None else epoch
+        if trainer.max_epochs is not None and epochs > trainer.max_epochs:
+            return False
+        if trainer.max_steps is None or self.length is None:
+            return True
+        updates = accumulation.updates(self.length, epoch) + batch // accumulation.at(epoch)
+        return updates <= trainer.max_steps
+
     def compile(self, element_spec: Any) -> None:
         """Trace the step, unless that is done and the same layers and variables train."""
         for optimizer in self.training.optimizers.values():

@@ -60,6 +60,15 @@ class ValidationSchedule:
                 "or a count of batches."
             )
 
+    def first(self, length: int | None) -> tuple[int, int]:
+        """Return the epoch and its batches after which validation first runs.
+
+        Where an epoch's length is unknown, the batches are 0; across epochs the epoch is, too.
+        """
+        if self.every_n_epoch is None:
+            return divmod(int(self.interval), length) if length else (0, 0)
+        return self.every_n_epoch - 1, self._period(length) or length or 0
+
     def is_due(self, progress: Progress, length: int | None, at_end: bool) -> bool:
         """Return whether validation follows the batches done so far; `at_end` of the epoch."""
         if self.every_n_epoch is None:

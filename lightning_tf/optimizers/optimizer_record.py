@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Iterator
+from types import FunctionType
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -145,8 +146,22 @@ def _configuration(optimizer: keras.optimizers.Optimizer) -> dict[str, Any]:
     # What Keras writes of a function is its code, which differs by the lines above it.
     rate = learning_rate_of(optimizer)
     if not isinstance(rate, (keras.Variable, keras.optimizers.schedules.LearningRateSchedule)):
-        config[RATE] = rate
+        config[RATE] = _function(rate)
     return {name: _plain(value) for name, value in config.items() if name not in IGNORED}
+
+
+def _function(rate: Any) -> Any:
+    """Return what tells a function from another: the numbers and names in it, not its bytes."""
+    if not isinstance(rate, FunctionType):
+        return rate
+    code = rate.__code__
+    config = {
+        "constants": code.co_consts,
+        "names": code.co_names,
+        "defaults": rate.__defaults__,
+        "closure": [cell.cell_contents for cell in rate.__closure__ or ()],
+    }
+    return {"class_name": rate.__name__, "config": config}
 
 
 def _schedule(rate: Any) -> Any:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.stage import Stage, row_name, spellings
@@ -25,6 +26,7 @@ class RunStatus:
         window_start_step: `global_step` when the running window began.
         validation_due: Whether validation follows the window that has just ended.
         givers: By a stage's prefix, what gives each name that its step measures, in all spellings.
+        loggers_of: The callback or task that logs a name in its hooks, and the hook's label.
     """
 
     entry_point: str | None = None
@@ -37,6 +39,7 @@ class RunStatus:
     window_start_step: int = 0
     validation_due: bool = False
     givers: dict[str, dict[str, str]] = field(default_factory=dict)
+    loggers_of: dict[str, tuple[Any, str]] = field(default_factory=dict)
 
     def note_checkpoint(self, path: str, weights_only: bool) -> None:
         """Note which checkpoint was read; a fit goes on from it, unless it takes weights only."""
@@ -59,11 +62,15 @@ class RunStatus:
             for spelled in spellings(stage, name)
         }
 
-    def refuse_taken(self, name: str) -> None:
-        """Refuse a name that a hook logs, where a step of this entry point measures it.
+    def refuse_taken(self, name: str, hook: tuple[Any, str] | None) -> None:
+        """Refuse a name that a hook logs, where a step or somebody else's hook gives it.
+
+        Args:
+            name: As it was logged.
+            hook: Whose hook runs, and its label; None outside of hooks.
 
         Raises:
-            ConfigurationError: It does; one value would replace the other.
+            ConfigurationError: One value would replace the other.
         """
         if not isinstance(name, str) or not name:
             raise ConfigurationError(f"a hook logs the name {name!r}; give a string.")
@@ -75,6 +82,14 @@ class RunStatus:
                 raise ConfigurationError(
                     f"a hook logs {name!r}, but {spelled!r} is {givers[spelled]}, and one would "
                     "replace the other; give another name."
+                )
+
+        if hook is not None:
+            other, label = self.loggers_of.setdefault(row_name(name), hook)
+            if other is not hook[0]:
+                raise ConfigurationError(
+                    f"{label} and {hook[1]} both log {name!r}, and one would replace the other; "
+                    "give one of them another name."
                 )
 
     def enter(self, stage: str) -> None:

@@ -183,6 +183,37 @@ def test_a_hook_may_take_the_name_of_a_stage_that_does_not_run():
     trainer.log_metrics({"loss": 1.0})
 
 
+class Scores(Callback):
+    """Logs at the end of an epoch."""
+
+    def __init__(self, name="score"):
+        self.name = name
+
+    def on_train_epoch_end(self, trainer, task):
+        trainer.log_metrics({self.name: 1.0})
+
+
+class ScoresLate(Scores):
+    def on_fit_end(self, trainer, task):
+        trainer.log_metrics({self.name: 2.0})
+
+
+@pytest.mark.parametrize("names", [("score", "score"), ("score", "train/score")], ids=str)
+def test_two_whose_hooks_log_one_name_are_both_named(names):
+    first, second = map(Scores, names)
+    with pytest.raises(ConfigurationError, match=r"on_train_epoch_end and Scores.* both log"):
+        fitted(BoringTask(), max_epochs=1, callbacks=[first, second])
+
+
+def test_one_callback_may_log_a_name_in_several_hooks_and_two_in_two_fits():
+    trainer = fitted(BoringTask(), max_epochs=2, callbacks=ScoresLate())
+    assert trainer.callback_metrics["score"] == 2.0
+    trainer = Trainer(**quiet(max_epochs=1, callbacks=[Scores("one"), Scores("two")]))
+    trainer.fit(BoringTask())
+    trainer.callbacks[0].name, trainer.callbacks[1].name = "two", "one"
+    trainer.fit(BoringTask())
+
+
 @pytest.mark.parametrize("name", [None, "", 3, ("a",)])
 @pytest.mark.parametrize("where", ["train", "hook"])
 def test_a_name_that_is_no_text_is_refused(name, where):

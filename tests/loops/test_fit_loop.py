@@ -14,7 +14,8 @@ from helpers.boring import BoringTask, NumberData, NumberTask, Recorder, Rows, f
 from helpers.paths import SEARCHED
 
 from lightning_tf import Callback, Trainer
-from lightning_tf.exceptions import DataError, NonFiniteLossError
+from lightning_tf.callbacks import EarlyStopping
+from lightning_tf.exceptions import ConfigurationError, DataError, NonFiniteLossError
 
 VALIDATION = [
     f"on_validation_{part}" for part in ("start", "epoch_start", "window_end", "epoch_end", "end")
@@ -638,3 +639,53 @@ def test_names_of_metrics_are_known_when_training_starts():
     asks = Asks()
     fitted(BoringTask(), max_epochs=1, callbacks=asks, num_sanity_val_steps=0)
     assert asks.names == ({"loss", "accuracy", "val_loss", "val_accuracy"}, True)
+
+
+# ---- validation that never comes
+
+NEVER = {
+    "every third epoch of two": {"check_val_every_n_epoch": 3},
+    "more updates than there are": {"max_steps": 3},
+    "more batches than there are": {"val_check_interval": 9, "check_val_every_n_epoch": None},
+    "accumulation": {
+        "max_epochs": None,
+        "max_steps": 1,
+        "val_check_interval": 8,
+        "check_val_every_n_epoch": None,
+        "accumulate_grad_batches": 4,
+    },
+}
+
+
+@pytest.mark.parametrize("arguments", NEVER.values(), ids=NEVER)
+def test_a_monitor_of_validation_that_never_comes_is_refused_and_told(arguments, caplog):
+    trainer = Trainer(**quiet(**{"max_epochs": 2, **arguments}))  # of four batches each
+    trainer.fit(BoringTask())
+    assert "val_loss" not in trainer.callback_metrics
+    assert "validation never runs" in caplog.text
+
+    trainer = Trainer(
+        **quiet(**{"max_epochs": 2, **arguments, "callbacks": EarlyStopping("val_loss")})
+    )
+    with pytest.raises(ConfigurationError, match=r"'val_loss'.*nothing logs it"):
+        trainer.fit(BoringTask())
+    assert trainer.global_step == 0
+
+
+COMES = {
+    "every second epoch of two": {"check_val_every_n_epoch": 2},
+    "as many updates": {"max_steps": 4},
+    "as many batches": {"val_check_interval": 8, "check_val_every_n_epoch": None},
+    "half an epoch": {"max_steps": 2, "val_check_interval": 0.5},
+    "accumulation": {"max_steps": 1, "accumulate_grad_batches": 4},
+    "fast_dev_run": {"fast_dev_run": True, "check_val_every_n_epoch": 3},
+}
+
+
+@pytest.mark.parametrize("arguments", COMES.values(), ids=COMES)
+def test_a_monitor_of_validation_that_comes_once_is_taken(arguments, caplog):
+    arguments = {"max_epochs": 2, **arguments, "callbacks": EarlyStopping("val_loss")}
+    trainer = Trainer(**quiet(**arguments))
+    trainer.fit(BoringTask())
+    assert "val_loss" in trainer.callback_metrics
+    assert "never" not in caplog.text
