@@ -21,13 +21,15 @@ def has_changed(window: Window, told: set[str]) -> bool:
     name, old, new = change
     if name not in told:
         told.add(name)
+        # A list that was changed in place is the same object, with what it holds now.
+        before = "" if old is new else f" = {old!r}"
         log.warning(
-            "%s was traced with %s = %r, which is now %r: it is traced again, here and at every "
+            "%s was traced with %s%s, which is now %r: it is traced again, here and at every "
             "change to come. To change a number without a trace, make it a keras.Variable and "
             "assign it in a hook, or compute it from tf.cast(self.trainer.global_step, 'float32').",
             window.step.method,
             name,
-            old,
+            before,
             new,
         )
     return True
