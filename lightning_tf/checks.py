@@ -1,6 +1,6 @@
 """Checks of arguments: one wording for all of them."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from decimal import Decimal
 from numbers import Integral, Real
 from typing import Any, TypeVar, cast
@@ -70,6 +70,11 @@ def checked_number(what: str, value: Any) -> float:
             "several."
         )
     return float(number) if isinstance(number, bool) else number
+
+
+def checked_row(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """Return the values of a row as numbers of Python; see `checked_number`."""
+    return {name: checked_number(f"log({name!r})", value) for name, value in metrics.items()}
 
 
 def plain_number(value: Any) -> bool | int | float | None:

@@ -119,7 +119,10 @@ class Logger(Callback):
 
 
 class LoggerGroup:
-    """Several loggers as one; a logger that fails is warned about once and never ends a run.
+    """Several loggers as one; a logger that fails never ends a run.
+
+    It is warned about once for each method and kind of error, and left out of a run that it could
+    not set up.
 
     Args:
         loggers: All that get everything.
@@ -127,7 +130,8 @@ class LoggerGroup:
 
     def __init__(self, loggers: Sequence[Logger]) -> None:
         self.loggers = list(loggers)
-        self._warned: set[int] = set()
+        self._warned: set[tuple[int, str, type[Exception]]] = set()
+        self._left_out: set[int] = set()  # until they are set up again
 
     def send(self, method: str, *args: Any, **kwargs: Any) -> None:
         """Call one of Logger's methods on every logger."""
@@ -145,27 +149,38 @@ class LoggerGroup:
             return method
 
         # A record that cannot be written is no reason to lose what is trained.
+        name = getattr(method, "func", method).__name__
+
         def call(*args: Any) -> None:
+            if name == "setup":
+                self._left_out.discard(id(callback))
+            if id(callback) in self._left_out:
+                return
             try:
                 method(*args)
             except ConfigurationError:
                 raise  # a mistake in the logger's own arguments, found before training
             except Exception as error:
-                self._warn(callback, method, error)
+                self._warn(callback, name, error)
+                if name == "setup":
+                    self._left_out.add(id(callback))
 
         return call
 
-    def _warn(self, logger: Logger, method: Any, error: Exception) -> None:
-        if id(logger) not in self._warned:
-            self._warned.add(id(logger))
-            log.warning(
-                "%s.%s failed and the run goes on; later failures of this logger are not "
-                "reported: %s: %s",
-                logger.name,
-                method.func.__name__,
-                type(error).__name__,
-                error,
-            )
+    def _warn(self, logger: Logger, method: str, error: Exception) -> None:
+        failure = (id(logger), method, type(error))
+        if failure in self._warned:
+            return
+        self._warned.add(failure)
+        log.warning(
+            "%s.%s failed and the run goes on%s; later failures of this kind are not reported: "
+            "%s: %s",
+            logger.name,
+            method,
+            " without this logger" if method == "setup" else "",
+            type(error).__name__,
+            error,
+        )
 
 
 class Records:

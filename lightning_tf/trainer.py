@@ -20,7 +20,7 @@ from lightning_tf.arguments import (
 from lightning_tf.callback import Callback, CheckpointCallback
 from lightning_tf.checkpoint.io import Snapshot, write_checkpoint
 from lightning_tf.checkpoint.search import CheckpointPath, register_source
-from lightning_tf.checks import checked_number
+from lightning_tf.checks import checked_row
 from lightning_tf.distribute.choose_placement import choose_placement
 from lightning_tf.distribute.workers import Workers
 from lightning_tf.exceptions import ConfigurationError
@@ -582,14 +582,14 @@ class Trainer:
     def measured(self, values: dict[str, float]) -> None:
         """Take what a stage measured: the latest values, and a row; nothing in a sanity check."""
         if not self.sanity_checking:
-            values = _numbers(values)
+            values = checked_row(values)
             self.records.remember(values)
             self.log_row(values)
 
     def log_row(self, values: dict[str, float]) -> None:
         """Send a row to the loggers."""
         with self.profiler.region("log rows"):
-            self.records.row(_numbers(values))
+            self.records.row(checked_row(values))
 
     def show_in_progress_bar(self, *names: str) -> None:
         """Have the progress bar show these metrics."""
@@ -608,7 +608,7 @@ class Trainer:
         hooks = self.state.hooks
         for name in metrics:
             self.status.refuse_taken(name, None if hooks is None else hooks.running)
-        self.measured(_numbers(metrics))
+        self.measured(checked_row(metrics))
 
     def log_images(
         self,
@@ -663,10 +663,6 @@ class Trainer:
         self.limit_test_batches = self.limit_predict_batches = count
         self.num_sanity_val_steps = 0
         self.val_check_interval, self.check_val_every_n_epoch = 1.0, 1
-
-
-def _numbers(values: Mapping[str, Any]) -> dict[str, float]:
-    return {name: checked_number(f"log({name!r})", value) for name, value in values.items()}
 
 
 def _callback(name: str) -> Any:

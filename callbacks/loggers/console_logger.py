@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import numpy as np
 
 from lightning_tf.callbacks.common.live_bars import format_number
-from lightning_tf.checks import checked_integer
+from lightning_tf.checks import checked_integer, checked_row
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.logger import Logger
 from lightning_tf.task import Task
@@ -69,10 +69,12 @@ class ConsoleLogger(Logger):
 
     def log_metrics(self, metrics: dict[str, float], step: int) -> None:
         """Print a line."""
-        values = {n: v for n, v in metrics.items() if n != "epoch" and self._is_wanted(n)}
+        row = checked_row(metrics)
+        values = {n: v for n, v in row.items() if n != "epoch" and self._is_wanted(n)}
         if values:
-            parts = [f"{name} {format_number(value)}" for name, value in values.items()]
-            self._print("  ".join([f"step {step}", f"epoch {metrics['epoch']:g}", *parts]))
+            parts = [f"epoch {row['epoch']:g}"] if "epoch" in row else []
+            parts += [f"{name} {format_number(value)}" for name, value in values.items()]
+            self._print("  ".join([f"step {step}", *parts]))
 
     def log_images(
         self,

@@ -11,6 +11,7 @@ from lightning_tf.callbacks.loggers.csv_table import CSVTable
 from lightning_tf.callbacks.loggers.curves import draw_curves
 from lightning_tf.callbacks.loggers.folder_logger import FolderLogger
 from lightning_tf.callbacks.loggers.run_folder import RunFolder
+from lightning_tf.checks import checked_row
 from lightning_tf.task import Task
 from lightning_tf.trainer import Trainer
 
@@ -118,7 +119,7 @@ class CSVLogger(FolderLogger):
         if not self._enabled:
             return
 
-        table = self._rows()
+        metrics, table = checked_row(metrics), self._rows()
         # A row may come in parts; its epoch is that of the first.
         if table.last_step == step:
             metrics = {name: value for name, value in metrics.items() if name != "epoch"}

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from PIL.Image import Image
 
-from lightning_tf.callbacks.loggers.image_grid import LEAST_SIDE, to_pixels
+from lightning_tf.callbacks.loggers.image_grid import LEAST_SIDE
+from lightning_tf.callbacks.loggers.pixels import to_pixels
 from lightning_tf.data.images.class_colors import CLASS_COLORS
 from lightning_tf.exceptions import DataError
 

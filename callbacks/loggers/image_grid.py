@@ -4,23 +4,22 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from PIL.Image import Image
 
+from lightning_tf.callbacks.loggers.pixels import to_pixels
 from lightning_tf.exceptions import DataError
 
 LEAST_SIDE = 96  # smaller images are enlarged, so that 8x8 digits can be seen
 GAP = 4
 FONT_SIZE = 12
 LONGEST_LINE = 40
-TOLERANCE = 1e-3  # by which a float may leave [0, 1]: rounding, not another range
 
 
 def draw_image_grid(images: Any, captions: Sequence[str] | None = None) -> Image:
     """Put images into a grid that is about square, each with its caption below.
 
     Args:
-        images: uint8 in [0, 255] or float in [0, 1], shape (n, height, width, 1 or 3).
+        images: See `to_pixels`.
         captions: One for each image, of one or more lines; lines of more than 40 characters are
             cut.
 
@@ -63,30 +62,6 @@ def draw_image_grid(images: Any, captions: Sequence[str] | None = None) -> Image
         for number, line in enumerate(text):
             draw.text((left, top + height + number * line_height), line, "black", font)
     return grid
-
-
-def to_pixels(images: Any) -> np.ndarray:
-    """Return images as uint8 of shape (n, height, width, 3).
-
-    Raises:
-        DataError: See `draw_image_grid`.
-    """
-    pixels = np.asarray(images)
-    if pixels.ndim != 4 or pixels.shape[-1] not in (1, 3) or 0 in pixels.shape:
-        raise DataError(f"images have shape {pixels.shape}; give (n, height, width, 1 or 3).")
-    if pixels.dtype != np.uint8:
-        pixels = _from_floats(pixels)
-    return np.repeat(pixels, 3, axis=-1) if pixels.shape[-1] == 1 else pixels
-
-
-def _from_floats(pixels: np.ndarray) -> np.ndarray:
-    if pixels.dtype.kind in "iub":
-        raise DataError(f"images have dtype {pixels.dtype}; give uint8, or float in [0, 1].")
-    pixels = pixels.astype(np.float32)
-    low, high = float(pixels.min()), float(pixels.max())
-    if not (low >= -TOLERANCE and high <= 1.0 + TOLERANCE):  # false for NaN, too
-        raise DataError(f"images have values in [{low}, {high}]; give floats in [0, 1].")
-    return np.rint(pixels.clip(0.0, 1.0) * 255.0).astype(np.uint8)
 
 
 def _cut(line: str) -> str:

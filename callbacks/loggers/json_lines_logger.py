@@ -14,6 +14,7 @@ from lightning_tf.callbacks.loggers.csv_logger import CURVES, METRICS
 from lightning_tf.callbacks.loggers.curves import draw_curves
 from lightning_tf.callbacks.loggers.folder_logger import FolderLogger
 from lightning_tf.callbacks.loggers.run_folder import RunFolder
+from lightning_tf.checks import checked_row
 from lightning_tf.task import Task
 from lightning_tf.trainer import Trainer
 
@@ -176,7 +177,7 @@ class JSONLinesLogger(FolderLogger):
 
     def log_metrics(self, metrics: dict[str, float], step: int) -> None:
         """Add a row, and save the lines when they are due."""
-        self._add("metrics", step, dict(metrics))
+        self._add("metrics", step, checked_row(metrics))
         self._save_when_due(metrics, step)
 
     def log_table(

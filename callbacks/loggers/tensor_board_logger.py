@@ -13,6 +13,7 @@ from lightning_tf.callbacks.loggers.histograms import Histogram, Histograms
 from lightning_tf.callbacks.loggers.image_annotations import draw_annotations
 from lightning_tf.callbacks.loggers.run_folder import RunFolder
 from lightning_tf.callbacks.loggers.tensor_board_events import TensorBoardEvents, to_png
+from lightning_tf.checks import checked_row
 from lightning_tf.task import Task
 from lightning_tf.trainer import Trainer
 
@@ -134,7 +135,7 @@ class TensorBoardLogger(HistogramLogger, FolderLogger):
     def log_metrics(self, metrics: dict[str, float], step: int) -> None:
         """Write a row, and save the rows when they are due."""
         if self._enabled:
-            self._open_events().scalars(metrics, step)
+            self._open_events().scalars(checked_row(metrics), step)
             self._save_when_due(metrics, step)
 
     def log_histograms(self, histograms: dict[str, Histogram], step: int) -> None:

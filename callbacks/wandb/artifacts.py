@@ -6,7 +6,7 @@ from typing import Any
 
 from lightning_tf.callback import CheckpointCallback
 
-LOG_MODEL = (False, "best", "last", "all")
+LOG_MODEL = (False, True, "best", "last", "all")
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ class WandbArtifacts:
     """Remembers which callbacks write checkpoints, and asks them for the best and the last.
 
     Args:
-        log_model: ``best`` and ``last`` are sent when fit ends, ``all`` as they are written; False
-            sends none.
+        log_model: ``best`` and ``last`` are sent when fit ends, with True all that are kept then;
+            ``all`` as they are written; False sends none.
 
     Example:
         >>> artifacts = WandbArtifacts("best")
@@ -62,35 +62,48 @@ class WandbArtifacts:
         # By identity: two callbacks may compare as equal.
         if not any(writer is known for known in self._writers):
             self._writers.append(writer)
-        return self._artifacts(writer, name) if self.log_model == "all" else []
+        if self.log_model != "all":
+            return []
+        return self._artifacts(writer, name, [getattr(writer, "last_model_path", "")])
 
     def at_end(self, name: str) -> list[CheckpointArtifact]:
         """Return what to send when fit ends, however it ends."""
-        if self.log_model not in ("best", "last"):
+        if self.log_model in (False, "all"):
             return []
-        return [artifact for writer in self._writers for artifact in self._artifacts(writer, name)]
+        return [
+            artifact
+            for writer in self._writers
+            for artifact in self._artifacts(writer, name, self._paths(writer))
+        ]
 
-    def _artifacts(self, writer: CheckpointCallback, name: str) -> list[CheckpointArtifact]:
-        best = getattr(writer, "best_model_path", "")
-        path = best if self.log_model == "best" else getattr(writer, "last_model_path", "")
-        if not path:
-            return []
+    def _paths(self, writer: CheckpointCallback) -> list[str]:
+        """Return what a callback's checkpoints are sent of when fit ends, the last one last."""
+        last = getattr(writer, "last_model_path", "")
+        if self.log_model is True:
+            return [path for path in getattr(writer, "best_k_models", {}) if path != last] + [last]
+        return [getattr(writer, "best_model_path", "") if self.log_model == "best" else last]
 
-        # With save_last, the last one has its own name although it may be the best as well.
-        is_best = best == path or (
-            self.log_model == "all" and best != self._sent_best.get(id(writer))
-        )
-        self._sent_best[id(writer)] = best
-
-        score = getattr(writer, "best_model_score", None) if is_best else None
-        metadata = {
-            "monitor": getattr(writer, "monitor", None),
-            "mode": getattr(writer, "mode", None),
-            "score": score,
-            "original_path": path,
-        }
-
+    def _artifacts(
+        self, writer: CheckpointCallback, name: str, paths: list[str]
+    ) -> list[CheckpointArtifact]:
+        best, scores = getattr(writer, "best_model_path", ""), getattr(writer, "best_k_models", {})
         position = next(i for i, known in enumerate(self._writers) if known is writer)
         full_name = f"{name}-{position}" if position else name
-        aliases = ["latest", "best"] if is_best else ["latest"]
-        return [CheckpointArtifact(path, full_name, aliases, metadata)]
+
+        artifacts = []
+        for path in filter(None, paths):
+            # With save_last, the last one has its own name although it may be the best as well.
+            is_best = best == path or (
+                self.log_model == "all" and best != self._sent_best.get(id(writer))
+            )
+            best_score = getattr(writer, "best_model_score", None) if is_best else None
+            metadata = {
+                "monitor": getattr(writer, "monitor", None),
+                "mode": getattr(writer, "mode", None),
+                "score": scores.get(path, best_score),
+                "original_path": path,
+            }
+            aliases = ["latest", "best"] if is_best else ["latest"]
+            artifacts.append(CheckpointArtifact(path, full_name, aliases, metadata))
+            self._sent_best[id(writer)] = best
+        return artifacts

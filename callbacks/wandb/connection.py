@@ -50,16 +50,17 @@ class WandbConnection:
     """Opens a W&B run, calls it in order, and closes it before a deadline.
 
     Everything that calls wandb runs in one thread: a dead server, a full disk or a stuck wandb
-    process delays that thread, not training. It warns about the first failure only. After five
+    process delays that thread, not training. It warns once of each kind of failure. After five
     failures in a row it tries nothing more.
 
-    A run that somebody else has opened (`wandb.run`) is used and left open.
+    A run that somebody else has opened (`experiment`, or `wandb.run`) is used and left open.
 
     Args:
         arguments: For wandb.init; ``id`` among them.
-        mode: ``online``, ``offline``, or None for WANDB_MODE, else online if there is a key, else
-            offline; it never asks for a key.
+        mode: ``online``, ``offline``, ``shared``, or None: online if there is a key, else offline;
+            it never asks for a key.
         settings: For wandb.Settings, by name.
+        experiment: An open wandb.Run to use, or None.
         init_timeout: Seconds for the server's first answer.
         finish_timeout: Seconds for sending the rest at the end.
         on_stop: Called when somebody presses the Stop button of the run's page.
@@ -75,6 +76,7 @@ class WandbConnection:
         *,
         mode: str | None,
         settings: Mapping[str, Any],
+        experiment: Any = None,
         init_timeout: float,
         finish_timeout: float,
         on_stop: Callable[[], None],
@@ -95,10 +97,11 @@ class WandbConnection:
             **settings,
         }
 
-        existing = wandb.run
+        existing = experiment or wandb.run
         self.is_own = existing is None or existing.id in open_run_ids()
         self.run: Any = None if self.is_own else existing
         self.failures: list[str] = []
+        self._warned: set[tuple[str, type[BaseException]]] = set()
         self._failures_in_a_row = 0
 
         self._queue = BackgroundQueue("wandb")
@@ -118,6 +121,11 @@ class WandbConnection:
     def is_online(self) -> bool:
         """Return whether a server gets what is logged."""
         return self.run is not None and not (self.run.offline or self.run.disabled)
+
+    @property
+    def is_numbered(self) -> bool:
+        """Return whether rows have numbers of ours: several writers share none."""
+        return self.is_own and self.mode != "shared"
 
     def call(self, what: str, job: Callable[[Any], None], *, can_wait: bool = False) -> None:
         """Call a function with the run when it is its turn.
@@ -141,19 +149,28 @@ class WandbConnection:
         if not self._queue.put(guarded, can_wait=can_wait):
             self.warn(what, TimeoutError("wandb takes nothing any more"))
 
-    def warn(self, what: str, error: BaseException) -> None:
-        """Warn, once, that something failed."""
+    def warn(self, what: str, error: BaseException, advice: str | None = None) -> None:
+        """Warn that something failed, once for each kind of thing and of error.
+
+        Args:
+            what: A kind of thing, maybe with its name in parentheses.
+            error: What happened.
+            advice: What to do; `advice` where it is None.
+        """
         self.failures.append(f"{what}: {type(error).__name__}: {error}")
-        # A server that is away fails at every row: one warning is enough.
-        if len(self.failures) == 1:
-            text = str(error).strip() or "no reason given"
-            log.warning(
-                "W&B: %s failed and the run goes on; later failures are not reported. %s: %s%s",
-                what,
-                type(error).__name__,
-                text[:300],
-                f"\n{self.advice()}" if self.advice() else "",
-            )
+        kind = (what.partition(" (")[0], type(error))  # without the name of a value or a file
+        if kind in self._warned:
+            return
+        self._warned.add(kind)
+        advice = self.advice() if advice is None else advice
+        log.warning(
+            "W&B: %s failed and the run goes on; later failures of this kind are not reported. "
+            "%s: %s%s",
+            what,
+            type(error).__name__,
+            (str(error).strip() or "no reason given")[:300],
+            f"\n{advice}" if advice else "",
+        )
 
     def advice(self) -> str:
         """Return how to send what stands on this disk; empty where nothing does."""
@@ -185,19 +202,13 @@ class WandbConnection:
         refusal: Exception = ConnectionError(f"{address} does not answer")
         reachable = online and is_reachable(address)
 
-        for mode in ("online", "offline") if reachable else ("offline",):
+        wanted = "shared" if self.mode == "shared" else "online"
+        for mode in (wanted, "offline") if reachable else ("offline",):
             try:
-                self.run = self.wandb.init(
-                    **self.arguments,
-                    mode=mode,
-                    resume="allow",
-                    # Without it, init returns the run that another logger has open.
-                    reinit=None if self.wandb.run is None else "create_new",
-                    settings=self.wandb.Settings(**self.settings),
-                )
+                self.run = self._init(mode)
             except Exception as error:
                 refusal = error
-                if mode == "online" and self.wandb.run is None and not open_run_ids():
+                if mode == wanted and self.wandb.run is None and not open_run_ids():
                     self._forget_failed_run()
                 continue
 
@@ -206,6 +217,29 @@ class WandbConnection:
             return
 
         self.warn("opening a run", refusal)
+
+    def _init(self, mode: str) -> Any:
+        """Call wandb.init; once more where wandb's own process has died."""
+        try:
+            return self._init_once(mode)
+        except Exception as error:
+            if not _is_of_dead_process(error):
+                raise
+            # Of no use to anybody any more: a new one comes up with the next call.
+            _open_runs.clear()
+            self._forget_failed_run()
+            self.wandb.run = None
+            return self._init_once(mode)
+
+    def _init_once(self, mode: str) -> Any:
+        return self.wandb.init(
+            **self.arguments,
+            mode=mode,
+            resume="allow",
+            # Without it, init returns the run that another logger has open.
+            reinit=None if self.wandb.run is None else "create_new",
+            settings=self.wandb.Settings(**{**self.settings, "mode": mode}),
+        )
 
     def _await_a_free_folder(self) -> None:
         """Wait for the next second: wandb names a run's folder by second and id."""
@@ -222,8 +256,7 @@ class WandbConnection:
             log.debug("wandb.teardown: %s", error)
 
     def _goes_online(self) -> bool:
-        wanted = self.mode if self.mode in ("online", "offline") else os.environ.get("WANDB_MODE")
-        if wanted == "offline":
+        if self.mode == "offline":
             return False
         if self._has_key():
             return True
@@ -261,6 +294,20 @@ class WandbConnection:
         """Return whether the server sends any answer within 3 seconds."""
         return is_reachable(str(self.run.settings.base_url))
 
+    def count_rows(self) -> int | None:
+        """Return how many rows the server has of the run; None where it does not say."""
+        settings = self.run.settings
+        try:
+            api = self.wandb.Api(
+                overrides={"base_url": settings.base_url},
+                api_key=settings.api_key,
+                timeout=int(PROBE_SECONDS),
+            )
+            return int(api.run(self.run.path).historyLineCount)
+        except Exception as error:  # no permission to read, or a server that knows no such count
+            log.debug("W&B: counting rows: %s", error)
+            return None
+
     def close(self, exit_code: int, deadline: float) -> bool:
         """Finish the run if it was opened here, at most until a time of `time.monotonic`.
 
@@ -282,3 +329,8 @@ class WandbConnection:
             self.run.finish(exit_code=exit_code)
         except Exception as error:  # also where everything failed before: wandb may hang on exit
             self.warn("sending the rest", error)
+
+
+def _is_of_dead_process(error: Exception) -> bool:
+    """Return whether wandb's own process, which talks to the server, has gone."""
+    return isinstance(error, ConnectionError) or type(error).__name__ == "MailboxClosedError"

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from lightning_tf.callbacks.loggers.image_annotations import check_annotations
-from lightning_tf.callbacks.loggers.image_grid import to_pixels
+from lightning_tf.callbacks.loggers.pixels import to_pixels
 from lightning_tf.exceptions import DataError
 
 log = logging.getLogger("lightning_tf")

@@ -18,6 +18,7 @@ from lightning_tf.hyperparameters import plain
 log = logging.getLogger("lightning_tf")
 
 AXIS = "trainer/global_step"
+COUNTING_SECONDS = 3.0
 OWN_METRICS = ("train/*", "val/*", "test/*", "gradients/*", "weights/*")
 
 
@@ -27,16 +28,21 @@ class WandbRun:
     Args:
         folder: The run's folder, for the journal and for uploads.
         connect: Opens the connection.
+        policy: How files of checkpoints are added: ``immutable`` or ``mutable``.
     """
 
-    def __init__(self, folder: Path, connect: Callable[[], WandbConnection]) -> None:
+    def __init__(
+        self, folder: Path, connect: Callable[[], WandbConnection], policy: str = "immutable"
+    ) -> None:
         self.journal = WandbJournal(folder)
         self.connection = connect()
 
         # Uploads begin in a thread of their own, maybe before the run is open.
-        self.uploads = WandbUploads(folder, self._wait_for_run, self.connection.warn)
+        self.uploads = WandbUploads(folder, self._wait_for_run, self.connection.warn, policy)
         self._held = HeldRows()
         self._has_begun = False
+        self._sent = 0  # rows
+        self._before: int | None = 0  # rows that the server held; None where it did not say
 
     def configure(self, hparams: Mapping[str, Any]) -> None:
         """Send the config and define the axis."""
@@ -65,7 +71,7 @@ class WandbRun:
         )
 
     def _compare(self, run: Any, resumed_at: int | None) -> None:
-        if not self.connection.is_own:
+        if not self.connection.is_numbered:
             return
 
         held = run.starting_step
@@ -80,6 +86,8 @@ class WandbRun:
         else:
             # Online: what an earlier process could not send.
             self.uploads.retry()
+            if run.resumed:
+                self._before = self.connection.count_rows()
 
         known = self.journal.first_new
         lost, self._held = self.journal.begin(held, resumed_at)
@@ -115,7 +123,7 @@ class WandbRun:
             if new:
                 new["epoch"] = epoch
                 # Somebody else may have logged to the same run, and used up numbers.
-                self.journal.shift(number, next_step(run) if self.connection.is_own else 0)
+                self.journal.shift(number, next_step(run) if self.connection.is_numbered else 0)
                 self._send(run, self.journal.to_wandb_step(number), Row(number, step, new))
 
         self.connection.call("a row", job, can_wait=True)
@@ -124,7 +132,7 @@ class WandbRun:
         try:
             return self.journal.add(step, values)
         except OSError as error:
-            self.connection.warn(f"writing {self.journal.path}", error)
+            self.connection.warn(f"the journal ({self.journal.path})", error)
             return self.journal.newest_number
 
     def flush_journal(self) -> None:
@@ -132,7 +140,7 @@ class WandbRun:
         try:
             self.journal.flush()
         except OSError as error:
-            self.connection.warn(f"writing {self.journal.path}", error)
+            self.connection.warn(f"the journal ({self.journal.path})", error)
 
     def _send(self, run: Any, number: int, row: Row) -> None:
         """Log the values of a row that can be logged."""
@@ -141,13 +149,14 @@ class WandbRun:
             try:
                 loggable[name] = self._to_loggable(value)
             except Exception as error:
-                self.connection.warn(f"logging {name}", error)
+                self.connection.warn(f"logging a value ({name})", error)
         if not loggable:
             return
 
         loggable[AXIS] = row.step
-        if self.connection.is_own:
+        if self.connection.is_numbered:
             run.log(loggable, step=number, commit=True)
+            self._sent += 1
         else:
             run.log(loggable)
 
@@ -170,7 +179,7 @@ class WandbRun:
             shutil.copyfile(path, target)
             run.save(str(target), base_path=run.dir, policy="now")
 
-        self.connection.call(f"the file {path}", job)
+        self.connection.call(f"the file ({path})", job)
 
     def _wait_for_run(self) -> Any:
         """Return the wandb.Run, for uploads that begin before it is open."""
@@ -199,10 +208,33 @@ class WandbRun:
                 deadline += waiting / SLOWEST
             rest = self.connection.finish_timeout / 2  # what wandb may take to send its rows
             if not self.uploads.end(deadline - rest):
-                self.connection.warn("the upload of a checkpoint", TimeoutError("not done in time"))
+                self.connection.warn("the upload", TimeoutError("not done in time"))
 
-        self.connection.close(exit_code, deadline)
+        if self.connection.close(exit_code, deadline):
+            self._confirm()
         self.flush_journal()
+
+    def _confirm(self) -> None:
+        """Compare how many rows the server has with how many were sent; tell a difference.
+
+        Something between here and the server may have answered for it: wandb notices nothing.
+        """
+        if not (self.connection.is_online and self._sent) or self._before is None:
+            return
+        expected, deadline = self._before + self._sent, time.monotonic() + COUNTING_SECONDS
+        held = self.connection.count_rows()
+        while held is not None and held < expected and time.monotonic() < deadline:
+            time.sleep(0.5)  # servers count a little later than they answer
+            held = self.connection.count_rows()
+        if held is not None and held < expected:
+            # Under its own id W&B would add all rows to those that it has.
+            run = self.connection.run
+            whole = f"wandb sync --include-online --id {run.id}-whole {run.settings.sync_dir}"
+            self.connection.warn(
+                "sending the rows",
+                ValueError(f"the server has {held} of {expected} rows"),
+                f"All of them stay on this disk; to send them as a run of its own: {whole}",
+            )
 
 
 def next_step(run: Any) -> int:

@@ -31,6 +31,7 @@ class WandbUploads:
         folder: Holds the files and the list of pending uploads.
         run: Returns the W&B run, None where there is none.
         warn: Reports that something failed.
+        policy: ``immutable`` or ``mutable``: see wandb.Artifact.add_file.
 
     Example:
         >>> uploads = WandbUploads(Path("wandb_runs/p/ab12cd34"), lambda: wandb.run, print)
@@ -43,8 +44,9 @@ class WandbUploads:
         folder: Path,
         run: Callable[[], Any],
         warn: Callable[[str, BaseException], None],
+        policy: Any = "immutable",
     ) -> None:
-        self.folder = folder
+        self.folder, self._policy = folder, policy
         self._run, self._warn = run, warn
         self._queue: BackgroundQueue | None = None
         self._waiting: list[CheckpointArtifact] = []
@@ -114,7 +116,7 @@ class WandbUploads:
                 self._log(artifact)
             except Exception as error:
                 # It stays in the list, and the next process tries again.
-                self._warn(f"the upload of {artifact.name}", error)
+                self._warn(f"the upload ({artifact.name})", error)
                 return
             with self._lock:
                 if artifact in waiting:
@@ -135,7 +137,7 @@ class WandbUploads:
         for file in sorted(Path(artifact.path).iterdir()):
             # Not copied once more: the files stay until the server has them, and offline until
             # `wandb sync` has read them.
-            logged.add_file(str(file), name=file.name, policy="immutable", skip_cache=True)
+            logged.add_file(str(file), name=file.name, policy=self._policy, skip_cache=True)
 
         sent = run.log_artifact(logged, aliases=artifact.aliases)
         if not run.offline:

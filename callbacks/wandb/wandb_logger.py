@@ -10,6 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from lightning_tf.callback import CheckpointCallback
 from lightning_tf.callbacks.loggers.histogram_logger import HistogramLogger
 from lightning_tf.callbacks.loggers.histograms import Histogram, Histograms
@@ -23,10 +25,18 @@ from lightning_tf.callbacks.wandb.run_id import (
     check_run_id,
     choose_run_id,
     list_run_folders,
+    lock_run_folder,
     run_folder,
 )
+from lightning_tf.callbacks.wandb.wandb_arguments import (
+    MODES,
+    check_init,
+    chosen_folder,
+    chosen_mode,
+    one_of,
+)
 from lightning_tf.callbacks.wandb.worker import worker_arguments
-from lightning_tf.checks import checked_choice
+from lightning_tf.checks import checked_choice, checked_row
 from lightning_tf.exceptions import ConfigurationError, NonFiniteLossError, TerminationRequested
 from lightning_tf.stage import row_name
 from lightning_tf.task import Task
@@ -34,7 +44,7 @@ from lightning_tf.trainer import Trainer
 
 log = logging.getLogger("lightning_tf")
 
-MODES = (None, "online", "offline", "disabled")
+POLICIES = ("immutable", "mutable")
 EXIT_CODES = {"success": 0, "failed": 1, "interrupted": 255}
 TERMINATED = 143
 
@@ -62,15 +72,26 @@ class WandbLogger(HistogramLogger, WandbMediaLogger):
     Args:
         project: The project of W&B; None for WANDB_PROJECT or that of the sweep.
         name: The run's name for people; W&B makes one up where it is None.
-        id: The run's id; made up where it is None.
+        id: The run's id; WANDB_RUN_ID where it is None, else made up.
         group: Runs that belong together.
-        tags: Tags of the run.
-        mode: ``online``, ``offline``, ``disabled``; None is online where there is an API key.
-        dir: Holds the folders above; the Trainer's `default_root_dir` where it is None.
+        tags: Tags of the run; a text is one.
+        mode: ``online``, ``offline``, ``disabled`` or ``shared``. Where it is None W&B's own rules
+            hold: `settings`, WANDB_MODE, and what `wandb offline` or `wandb disabled` wrote; where
+            nobody has chosen, online if there is an API key, else offline.
+        dir: Holds the folders above; where it is None the Trainer's `default_root_dir`, and
+            WANDB_DIR for W&B's own.
         log_model: Checkpoints as artifacts ``model-<id>``: ``best`` and ``last`` send that one when
-            fit ends, however it ends; ``all`` sends every one as it is written; False sends none.
+            fit ends, however it ends, and True all that are kept then; ``all`` sends every one as
+            it is written; False sends none.
         prefix: Put before the name of everything that is logged.
         finish: Finish the W&B run at the end of every entry point; the next one continues it.
+        offline: True is ``mode="offline"``.
+        save_dir: Another name of `dir`.
+        version: Another name of `id`.
+        experiment: A wandb.Run that is open: it is used and left open.
+        checkpoint_name: Of the artifacts, in place of ``model-<id>``.
+        add_file_policy: ``immutable`` sends checkpoints from where they lie; ``mutable`` has W&B
+            copy them first.
         worker_metrics: Of several workers, also measure the machines of those other than the first
             while fit runs: each has a run ``<id>-worker-<n>`` with system metrics alone, in the
             group of the first one's run (`group`, or its id). Otherwise W&B knows the first only.
@@ -105,21 +126,38 @@ class WandbLogger(HistogramLogger, WandbMediaLogger):
         prefix: str = "",
         finish: bool = True,
         *,
+        offline: bool = False,
+        save_dir: str | os.PathLike[str] | None = None,
+        version: str | None = None,
+        experiment: Any = None,
+        checkpoint_name: str | None = None,
+        add_file_policy: str = "immutable",
         worker_metrics: bool = False,
         init_timeout: float = 10.0,
         finish_timeout: float = 60.0,
         **init: Any,
     ) -> None:
-        _check(mode, log_model, (init_timeout, finish_timeout), init)
+        mode = one_of("mode", mode, "offline", "offline" if offline else None)
+        dir, id = one_of("dir", dir, "save_dir", save_dir), one_of("id", id, "version", version)
+        self._settings = _settings(init.pop("settings", None))
+        checked_choice("WandbLogger: mode", mode, (None, *MODES))
+        checked_choice("WandbLogger: log_model", log_model, LOG_MODEL)
+        checked_choice("WandbLogger: add_file_policy", add_file_policy, POLICIES)
+        if min(init_timeout, finish_timeout) < 1.0:  # wandb takes whole seconds, and 0 for ever
+            raise ConfigurationError("WandbLogger: give timeouts of at least 1 second.")
+        check_init(init, self._settings)
 
-        self.project, self.group, self.tags, self.mode = project, group, tags, mode
+        self.project, self.group, self.mode = project, group, mode
+        self.tags = [tags] if isinstance(tags, str) else tags
         self.dir = None if dir is None else Path(dir)
         self.log_model, self.prefix, self.finish = log_model, prefix, finish
+        self.checkpoint_name, self.add_file_policy = checkpoint_name, add_file_policy
         self.init_timeout, self.finish_timeout = init_timeout, finish_timeout
         self.worker_metrics = worker_metrics
 
         self.best = BestValues()
         self._init = init
+        self._experiment, self._mode = experiment, mode
         self._name, self._user_id, self._id = name, id, id
         self._checkpoint_id: str | None = None
         self._folder: Path | None = None
@@ -127,6 +165,7 @@ class WandbLogger(HistogramLogger, WandbMediaLogger):
         self._trainer: Callable[[], Trainer | None] = lambda: None
         self._run: WandbRun | None = None
         self._worker: WandbConnection | None = None
+        self._lock: FileLock | None = None
         self._artifacts = WandbArtifacts(log_model)
         self._enabled, self._exit_code, self._has_alerted_nan = True, 0, False
         self._hparams: dict[str, Any] = {}
@@ -190,8 +229,8 @@ class WandbLogger(HistogramLogger, WandbMediaLogger):
 
     def setup(self, trainer: Trainer, task: Task, stage: str) -> None:
         """Choose the run; W&B learns of it with the first row."""
-        mode = self.mode or os.environ.get("WANDB_MODE")
-        self._enabled = trainer.is_global_zero and mode != "disabled"
+        self._mode = chosen_mode(self.mode, self._settings)
+        self._enabled = trainer.is_global_zero and self._mode != "disabled"
         self._trainer, self._exit_code = weakref.ref(trainer), 0
         self._has_alerted_nan = False
 
@@ -200,10 +239,15 @@ class WandbLogger(HistogramLogger, WandbMediaLogger):
             self._task = weakref.ref(task)
             self.best = BestValues()
             self._artifacts = WandbArtifacts(self.log_model)
-            run_id, self._checkpoint_id = choose_run_id(self._user_id, self._checkpoint_id), None
+            run_id = choose_run_id(
+                self._user_id or self._settings.get("run_id"), self._checkpoint_id, self._experiment
+            )
+            self._checkpoint_id = None
             # Workers name their runs after the chief's.
             self._id = str(trainer.workers.broadcast(run_id)) if self.worker_metrics else run_id
             self._folder = run_folder(self._root(trainer), self.project, self._id)
+        if self._enabled and self._folder is not None and stage != "predict":
+            self._lock = lock_run_folder(self._folder, self._lock)
 
     def _root(self, trainer: Trainer) -> Path:
         return self.dir or Path(trainer.default_root_dir)
@@ -223,23 +267,23 @@ class WandbLogger(HistogramLogger, WandbMediaLogger):
             self._worker = self._connect(arguments, on_stop=lambda: None)
 
     def _measures_worker(self, trainer: Trainer) -> bool:
-        disabled = (self.mode or os.environ.get("WANDB_MODE")) == "disabled"
         # A sweep would take the worker's run for a trial of its own.
-        return not (trainer.is_global_zero or disabled or "WANDB_SWEEP_ID" in os.environ)
+        is_trial = "WANDB_SWEEP_ID" in os.environ
+        return not (trainer.is_global_zero or self._mode == "disabled" or is_trial)
 
     def _arguments(self, trainer: Trainer) -> dict[str, Any]:
         """Return the arguments of wandb.init."""
-        root = self._root(trainer)
-        root.mkdir(parents=True, exist_ok=True)
+        folder = self.dir or chosen_folder(self._settings) or trainer.default_root_dir
+        Path(folder).mkdir(parents=True, exist_ok=True)
         is_grouped = self.worker_metrics and trainer.workers.count > 1
         return {
-            **{k: v for k, v in self._init.items() if k != "settings"},
+            **self._init,
             "project": self.project,
             "name": self._name,
             "id": self._id,
             "group": self.group or (self._id if is_grouped else None),
             "tags": None if self.tags is None else list(self.tags),
-            "dir": str(root),
+            "dir": str(folder),
         }
 
     def _connect(
@@ -247,8 +291,9 @@ class WandbLogger(HistogramLogger, WandbMediaLogger):
     ) -> WandbConnection:
         return WandbConnection(
             arguments,
-            mode=self.mode,
-            settings=_settings(self._init.get("settings")),
+            mode=self._mode,
+            settings=self._settings,
+            experiment=self._experiment,
             init_timeout=self.init_timeout,
             finish_timeout=self.finish_timeout,
             on_stop=on_stop,
@@ -263,7 +308,7 @@ class WandbLogger(HistogramLogger, WandbMediaLogger):
 
             stop = partial(_request_stop, weakref.ref(trainer))  # the run must not keep the trainer
             connect = partial(self._connect, self._arguments(trainer), stop)
-            self._run = WandbRun(self._folder, connect)
+            self._run = WandbRun(self._folder, connect, self.add_file_policy)
             self._run.configure(self._hparams)
         return self._run
 
@@ -302,15 +347,22 @@ class WandbLogger(HistogramLogger, WandbMediaLogger):
             self._worker.close(code, time.monotonic() + self.finish_timeout)
             self._worker = None
         if run is None:
+            self._unlock()
             return
 
         if self._stage() == "fit":
-            self._send_artifacts(self._artifacts.at_end(f"model-{self._id}"))
+            self._send_artifacts(self._artifacts.at_end(self._artifact_name))
         if self.finish or not run.connection.is_own:
             self._run = None
             run.close(code)
+            self._unlock()
         else:
             run.flush()
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
+        self._lock = None
 
     def _stage(self) -> str | None:
         trainer = self._trainer()
@@ -320,8 +372,9 @@ class WandbLogger(HistogramLogger, WandbMediaLogger):
 
     def log_metrics(self, metrics: dict[str, float], step: int) -> None:
         """Send a row; record what is better than before, and alert at the first NaN."""
-        values = {name: value for name, value in metrics.items() if name != "epoch"}
-        self._row(values, step, metrics.get("epoch"))
+        values = checked_row(metrics)
+        epoch = values.pop("epoch", None)
+        self._row(values, step, epoch)
         if not self._enabled:
             return
 
@@ -369,29 +422,18 @@ class WandbLogger(HistogramLogger, WandbMediaLogger):
 
     # ---- checkpoints
 
+    @property
+    def _artifact_name(self) -> str:
+        return self.checkpoint_name or f"model-{self._id}"
+
     def after_save_checkpoint(self, callback: CheckpointCallback) -> None:
         """Remember who knows the best and the last; with ``all``, send what was written."""
         if self._enabled:
-            self._send_artifacts(self._artifacts.after_save(callback, f"model-{self._id}"))
+            self._send_artifacts(self._artifacts.after_save(callback, self._artifact_name))
 
     def _send_artifacts(self, artifacts: list[CheckpointArtifact]) -> None:
         for artifact in artifacts:
             self._open_run().uploads.add(artifact)
-
-
-def _check(
-    mode: Any, log_model: Any, timeouts: tuple[float, float], init: Mapping[str, Any]
-) -> None:
-    checked_choice("WandbLogger: mode", mode, MODES)
-    checked_choice("WandbLogger: log_model", log_model, LOG_MODEL)
-    if min(timeouts) < 1.0:  # wandb takes whole seconds, and 0 for ever
-        raise ConfigurationError("WandbLogger: give timeouts of at least 1 second.")
-    for argument in ("resume", "reinit"):
-        if argument in init:
-            raise ConfigurationError(
-                f"WandbLogger({argument}={init[argument]!r}): the logger decides on that; give "
-                "id= to go on with a run."
-            )
 
 
 def _histogram(wandb: Any, *, histogram: Histogram) -> Any:

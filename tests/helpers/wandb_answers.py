@@ -123,6 +123,14 @@ class Answers:
             }  # fmt: skip
         return {"model": {**model, "entity": {"id": "e1", "name": "tester"}}}
 
+    def Run(self, variables):
+        run = self.runs.get(variables["name"])
+        if run is None:
+            return {"project": {"run": None}}
+        bucket = {**self._bucket(run), "summaryMetrics": json.dumps(run.summary), "tags": run.tags}
+        more = {"projectId": "1", "historyKeys": None, "systemMetrics": "{}", "readOnly": False}
+        return {"project": {"run": {**bucket, **more, "config": "{}"}}}
+
     def NotifyScriptableRunAlert(self, variables):
         self.runs[variables["runName"]].alerts.append((variables["title"], variables["severity"]))
         return {"notifyScriptableRunAlert": {"success": True}}

@@ -83,7 +83,10 @@ class WandbServer:
         return self.blobs[artifact["files"][name]]
 
     def fail(self, status, where=None, times=-1):
-        """Answer with a status, every request or only those of a kind or name."""
+        """Answer with a status, every request or only those of a kind or name.
+
+        The status ``html`` is that of success, with a page that is no answer.
+        """
         with self.lock:
             self._faults.append([status, where, times])
 
@@ -104,6 +107,8 @@ class WandbServer:
             status = self._fault(kind, name)
             if status is None and kind in ("graphql", "file_stream") and not self._knows(headers):
                 status = 401
+            if status == "html":  # a proxy's own page, with the status of success
+                return 200, b"<html>please log in</html>"
             if status is not None:
                 return status, {"errors": [{"message": f"the test says {status}"}]}
             if kind == "graphql":

@@ -52,7 +52,7 @@ def test_what_is_refused_stays_noted_and_is_tried_again(tmp_path):
     uploads = WandbUploads(tmp_path / "run", lambda: run, lambda *problem: problems.append(problem))
     uploads.add(CheckpointArtifact(a_checkpoint(tmp_path / "a.ckpt"), "model", []))
     assert not uploads.end(time.monotonic() + 5.0)
-    assert [what for what, _ in problems] == ["the upload of model"]
+    assert [what for what, _ in problems] == ["the upload (model)"]
     (left,) = uploads.pending()
     assert left.size == len("{}") + len("weights")
 

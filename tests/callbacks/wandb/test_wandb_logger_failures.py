@@ -15,6 +15,7 @@ from helpers.wandb_log import logged_runs
 
 from lightning_tf import Callback
 from lightning_tf.callbacks import WandbLogger
+from lightning_tf.callbacks.wandb.run_id import lock_run_folder
 
 pytestmark = pytest.mark.distributed  # a server and wandb's own process take part
 
@@ -228,6 +229,7 @@ from pathlib import Path
 from helpers.boring import NumberData, NumberTask, fitted
 from lightning_tf import Callback
 from lightning_tf.callbacks import WandbLogger
+from lightning_tf.callbacks.wandb.run_id import lock_run_folder
 
 class Waits(Callback):
     every_n_steps = 10
@@ -265,3 +267,71 @@ def test_a_process_ends_though_the_server_has_died(server, tmp_path):
     assert time.monotonic() - began < 20.0
     assert kept_rows(tmp_path) == list(range(1, 16))
     assert list(tmp_path.glob("wandb_runs/digits/*/pending_uploads.jsonl"))
+
+
+def test_after_a_killed_wandb_process_the_next_fit_has_a_run(server, tmp_path, caplog):
+    import psutil
+
+    def kill():
+        logger.experiment.log({"alive": 1})
+        for child in psutil.Process().children(recursive=True):
+            if "wandb" in child.name() or "wandb-core" in " ".join(child.cmdline()):
+                os.kill(child.pid, signal.SIGKILL)
+
+    logger = logger_to(server, tmp_path)
+    with caplog.at_level(logging.WARNING, "lightning_tf"):
+        fit(logger, At(10, kill))
+    assert warnings_in(caplog)
+    for id in ("second", "third"):
+        logger = logger_to(server, tmp_path, id=id)
+        fitted(BoringTask(), max_epochs=1, logger=logger, log_every_n_steps=1)
+        assert len(server.run(id).column("train/loss")) == 4
+
+
+@first_quick("status", "html", 413, 410, 404)
+def test_rows_that_something_took_for_the_server_are_counted_and_told(
+    server, tmp_path, caplog, status
+):
+    server.fail(status, "file_stream", times=2 if status == "html" else -1)
+    logger = logger_to(server, tmp_path)
+    with caplog.at_level(logging.WARNING, "lightning_tf"):
+        fit(logger, At(10, lambda: time.sleep(3.0)))
+    held = len(server.run(logger.run_id).history)
+    assert held < STEPS
+    told = "".join(warnings_in(caplog))
+    assert f"the server has {held} of {STEPS + 1} rows" in told
+
+    # The command that is named repairs it.
+    server._faults.clear()
+    command = told.partition("run of its own: ")[2].split()
+    assert command[:3] == ["wandb", "sync", "--include-online"]
+    program = [Path(sys.executable).with_name("wandb"), *command[1:]]
+    environment = {**os.environ, **server.environment()}
+    subprocess.run(program, env=environment, check=True, timeout=60, capture_output=True)
+    assert len(server.run(f"{logger.run_id}-whole").column("train/loss")) == STEPS
+
+
+def test_a_second_process_of_one_run_is_left_out_with_a_sentence(sealed, tmp_path, caplog):
+    held = lock_run_folder(tmp_path / "wandb_runs/digits/same")
+    logger = WandbLogger("digits", id="same", dir=tmp_path, mode="offline")
+    with caplog.at_level(logging.WARNING, "lightning_tf"):
+        trainer = fitted(BoringTask(), max_epochs=1, logger=logger, log_every_n_steps=1)
+    assert trainer.global_step == 4
+    (told,) = warnings_in(caplog)
+    assert "without this logger" in told
+    assert "'same' is being written by another process" in told
+    assert not kept_rows(tmp_path)
+
+    held.release()
+    fitted(BoringTask(), max_epochs=1, logger=logger, log_every_n_steps=1)
+    assert kept_rows(tmp_path) == [1, 2, 3, 4]
+
+
+def test_a_logger_whose_wandb_cannot_be_imported_is_left_out(tmp_path, caplog, monkeypatch):
+    logger = WandbLogger("digits", dir=tmp_path)
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    with caplog.at_level(logging.WARNING, "lightning_tf"):
+        trainer = fitted(BoringTask(), max_epochs=1, logger=logger)
+    assert trainer.global_step == 4
+    (told,) = warnings_in(caplog)
+    assert "setup failed and the run goes on without this logger" in told

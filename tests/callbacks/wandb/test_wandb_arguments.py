@@ -1,0 +1,167 @@
+"""What a logger hands to wandb: wandb's rules choose the mode, and mistakes are found at once."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import wandb
+from helpers.boring import BoringTask, fitted
+from helpers.wandb_log import logged_runs
+
+from lightning_tf.callbacks import WandbLogger
+from lightning_tf.callbacks.wandb.wandb_arguments import chosen_mode
+from lightning_tf.exceptions import ConfigurationError
+
+pytestmark = pytest.mark.usefixtures("sealed")
+
+
+def write_settings(mode):
+    """What `wandb offline` and `wandb disabled` leave behind, by wandb's own command."""
+    command = [sys.executable, "-m", "wandb", mode]
+    subprocess.run(command, check=True, capture_output=True, cwd=os.environ["WANDB_CONFIG_DIR"])
+    file = Path(os.environ["WANDB_CONFIG_DIR"], "settings")
+    if not file.exists():  # the command may choose the folder's own settings
+        file.write_text(f"[default]\nmode = {mode}\n")
+
+
+# ---- the mode
+
+
+@pytest.mark.parametrize(
+    ("argument", "settings", "variable", "file", "expected"),
+    [
+        (None, {}, None, None, None),
+        (None, {}, None, "offline", "offline"),
+        (None, {}, None, "disabled", "disabled"),
+        (None, {}, "dryrun", "disabled", "offline"),
+        (None, {}, "run", "offline", "online"),
+        (None, {}, "shared", None, "shared"),
+        (None, {"mode": "offline"}, "online", "disabled", "offline"),
+        ("online", {"mode": "offline"}, "disabled", "offline", "online"),
+    ],
+)
+def test_the_nearest_choice_of_a_mode_holds(
+    monkeypatch, argument, settings, variable, file, expected
+):
+    if variable is not None:
+        monkeypatch.setenv("WANDB_MODE", variable)
+    if file is not None:
+        Path(os.environ["WANDB_CONFIG_DIR"], "settings").write_text(f"[default]\nmode = {file}\n")
+    assert chosen_mode(argument, settings) == expected
+
+
+def test_a_mode_that_is_none_is_refused_before_training(monkeypatch, tmp_path):
+    monkeypatch.setenv("WANDB_MODE", "nonsense")
+    task = BoringTask()
+    with pytest.raises(ConfigurationError, match=r"WANDB_MODE is 'nonsense'.*online"):
+        fitted(task, max_epochs=1, logger=WandbLogger("digits", dir=tmp_path))
+    assert not logged_runs(tmp_path)
+
+
+ASKED = {
+    "WANDB_MODE=dryrun": "dryrun",
+    "WANDB_MODE=offline": "offline",
+    "wandb offline": None,
+    "wandb disabled": None,
+    "settings": {"mode": "offline"},
+    "wandb.Settings": wandb.Settings(mode="offline"),
+    "offline=True": True,
+}
+
+
+@pytest.mark.distributed  # a server and wandb's own process take part
+@pytest.mark.parametrize("how", ASKED)
+def test_nothing_leaves_the_machine_where_somebody_said_so(server, tmp_path, monkeypatch, how):
+    for name, value in server.environment().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("WANDB_MODE")
+    arguments = {}
+    if how.startswith("WANDB_MODE"):
+        monkeypatch.setenv("WANDB_MODE", ASKED[how])
+    elif how.startswith("wandb "):
+        write_settings(how.split()[1])
+    elif how == "offline=True":
+        arguments["offline"] = True
+    else:
+        arguments["settings"] = ASKED[how]
+
+    fitted(BoringTask(), max_epochs=1, logger=WandbLogger("digits", dir=tmp_path, **arguments))
+    assert server.requests["UpsertBucket"] == server.requests["file_stream"] == 0
+    runs = logged_runs(tmp_path)
+    assert len(runs) == (how != "wandb disabled")
+    assert all(run.column("train/loss_epoch") for run in runs)
+
+
+@pytest.mark.distributed
+def test_shared_runs_are_shared(server, tmp_path):
+    logger = WandbLogger("digits", dir=tmp_path, mode="shared", settings=server.settings())
+    fitted(BoringTask(), max_epochs=2, logger=logger)
+    assert len(server.run(logger.run_id).column("train/loss_epoch")) == 2
+
+
+# ---- the id and the folder
+
+
+def test_the_environment_names_run_and_folder_where_no_argument_does(tmp_path, monkeypatch):
+    monkeypatch.setenv("WANDB_DIR", str(tmp_path / "theirs"))
+    monkeypatch.setenv("WANDB_RUN_ID", "abc123")
+    logger = WandbLogger("digits")
+    fitted(BoringTask(), max_epochs=1, logger=logger, default_root_dir=tmp_path / "root")
+    assert logger.run_id == "abc123"
+    (run,) = logged_runs(tmp_path / "theirs")
+    assert run.id == "abc123"
+    assert (tmp_path / "root/wandb_runs/digits/abc123/rows.jsonl").exists()
+
+    logger = WandbLogger("digits", id="mine", dir=tmp_path / "own")
+    fitted(BoringTask(), max_epochs=1, logger=logger)
+    assert [run.id for run in logged_runs(tmp_path / "own")] == ["mine"]
+
+    monkeypatch.setenv("WANDB_RUN_ID", "../up")
+    with pytest.raises(ConfigurationError, match=r"WANDB_RUN_ID='../up'"):
+        fitted(BoringTask(), max_epochs=1, logger=WandbLogger("digits", dir=tmp_path))
+
+
+# ---- arguments
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"mode": "off"}, "mode is 'off'"),
+        ({"log_model": "some"}, "log_model is 'some'"),
+        ({"add_file_policy": "none"}, "add_file_policy is 'none'"),
+        ({"finish_timeout": 0.5}, "at least 1 second"),
+        ({"resume": "must"}, "resume='must'"),
+        ({"entitiy": "me"}, "'entitiy'.*'entity'"),
+        ({"offlin": True}, "'offlin'.*'offline'"),
+        ({"offline": True, "mode": "online"}, "mode='online', offline='offline'"),
+        ({"id": "a", "version": "b"}, "id='a', version='b'"),
+        ({"settings": {"x_disable_stat": True}}, "x_disable_stat.*x_disable_stats"),
+        ({"settings": {"mode": "nonsense"}}, "mode Input should be 'online'"),
+    ],
+)
+def test_arguments_that_cannot_work_are_refused_when_the_logger_is_made(arguments, words):
+    with pytest.raises(ConfigurationError, match=words):
+        WandbLogger("digits", **arguments)
+
+
+def test_lightnings_arguments_mean_what_they_mean_there(tmp_path):
+    logger = WandbLogger("digits", save_dir=tmp_path, version="v7", offline=True, tags="baseline")
+    fitted(BoringTask(), max_epochs=1, logger=logger)
+    (run,) = logged_runs(tmp_path)
+    assert (run.id, run.tags, logger.run_id) == ("v7", ["baseline"], "v7")
+
+
+def test_a_run_that_the_user_has_opened_is_used_and_left_open(tmp_path):
+    with wandb.init(project="theirs", id="open1", mode="offline", dir=tmp_path) as run:
+        run.log({"before": 1})
+        logger = WandbLogger(experiment=run, dir=tmp_path)
+        fitted(BoringTask(), max_epochs=1, logger=logger)
+        assert logger.run_id == "open1"
+        run.log({"after": 1})
+    (logged,) = logged_runs(tmp_path)
+    assert {"before", "train/loss_epoch", "after"} <= {
+        name for row in logged.history for name in row
+    }
