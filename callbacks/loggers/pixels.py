@@ -53,7 +53,7 @@ def _to_bytes(pixels: np.ndarray) -> np.ndarray:
     if kind not in "iufV":  # V: bfloat16
         raise DataError(f"images have dtype {pixels.dtype}; give booleans, integers or floats.")
 
-    values = pixels.astype(np.float32)
+    values: np.ndarray = pixels.astype(np.float32)
     if np.isnan(values).any():
         _say("images hold NaN, which is shown as black.")
         values = np.nan_to_num(values, nan=0.0, posinf=np.inf, neginf=-np.inf)
@@ -62,10 +62,12 @@ def _to_bytes(pixels: np.ndarray) -> np.ndarray:
     is_integer = kind in "iu"
     if low >= (0.0 if is_integer else -TOLERANCE) and high <= 255.0:
         unit = not is_integer and high <= 1.0 + TOLERANCE
-        return np.rint(values.clip(0.0, 1.0) * 255.0 if unit else values.clip(0.0)).astype(np.uint8)
+        values = values.clip(0.0, 1.0) * 255.0 if unit else values.clip(0.0)
+        return np.rint(values).astype(np.uint8)
     if not is_integer and low >= -1.0 - TOLERANCE and high <= 1.0 + TOLERANCE:
         _say("images have values in [-1, 1], which are shown from black to white.")
-        return np.rint((values.clip(-1.0, 1.0) + 1.0) * 127.5).astype(np.uint8)
+        values = (values.clip(-1.0, 1.0) + 1.0) * 127.5
+        return np.rint(values).astype(np.uint8)
     raise DataError(
         f"images have values in [{low:g}, {high:g}]; give floats in [0, 1], or 0 to 255."
     )
@@ -73,7 +75,8 @@ def _to_bytes(pixels: np.ndarray) -> np.ndarray:
 
 def _over_white(pixels: np.ndarray) -> np.ndarray:
     colors, alpha = pixels[..., :-1].astype(np.float32), pixels[..., -1:].astype(np.float32) / 255.0
-    return np.rint(colors * alpha + 255.0 * (1.0 - alpha)).astype(np.uint8)
+    mixed: np.ndarray = np.rint(colors * alpha + 255.0 * (1.0 - alpha)).astype(np.uint8)
+    return mixed
 
 
 def _say(text: str) -> None:

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from lightning_tf.callbacks.wandb import media
+from lightning_tf.callbacks.wandb import media, recordings
+from lightning_tf.callbacks.wandb.recordings import Recording
 from lightning_tf.logger import Logger
 
 
@@ -47,6 +48,29 @@ class WandbMediaLogger(Logger):
     def log_text(self, name: str, text: str, step: int) -> None:
         """Send plain text."""
         self.show(name, media.text(text), step)
+
+    def log_audio(
+        self,
+        name: str,
+        audios: Sequence[Recording],
+        step: int,
+        sample_rate: int | None = None,
+        captions: Sequence[str] | None = None,
+    ) -> None:
+        """Send sounds: files, or arrays of float in [-1, 1] with their rate in hertz."""
+        self.show(name, recordings.audios(audios, sample_rate, captions), step)
+
+    def log_video(
+        self,
+        name: str,
+        videos: Sequence[Recording],
+        step: int,
+        fps: int = 4,
+        captions: Sequence[str] | None = None,
+        file_format: str = "gif",
+    ) -> None:
+        """Send videos: files, or uint8 (frames, channels, height, width), which need moviepy."""
+        self.show(name, recordings.videos(videos, fps, captions, file_format), step)
 
     def log_histogram(self, name: str, values: Any, step: int) -> None:
         """Send a histogram of numbers of any shape."""

@@ -15,6 +15,7 @@ from filelock import FileLock
 from lightning_tf.callback import CheckpointCallback
 from lightning_tf.callbacks.loggers.histogram_logger import HistogramLogger
 from lightning_tf.callbacks.loggers.histograms import Histogram, Histograms
+from lightning_tf.callbacks.wandb.artifact_logger import WandbArtifactLogger
 from lightning_tf.callbacks.wandb.artifacts import LOG_MODEL, CheckpointArtifact, WandbArtifacts
 from lightning_tf.callbacks.wandb.best_values import BestValues
 from lightning_tf.callbacks.wandb.connection import WandbConnection
@@ -49,7 +50,7 @@ EXIT_CODES = {"success": 0, "failed": 1, "interrupted": 255}
 TERMINATED = 143
 
 
-class WandbLogger(HistogramLogger, WandbMediaLogger):
+class WandbLogger(HistogramLogger, WandbMediaLogger, WandbArtifactLogger):
     """Writes a run to Weights & Biases, or to this disk where W&B is away.
 
     Every row has ``trainer/global_step``, the x-axis of all charts, and ``epoch``. The config holds
