@@ -1,5 +1,6 @@
 """KerasAdapter: lets a keras.callbacks.Callback watch a run of the Trainer."""
 
+import logging
 from typing import Any
 
 import keras
@@ -11,6 +12,8 @@ from lightning_tf.stage import TEST, VALIDATE, Stage, split_metric
 from lightning_tf.task import Task
 from lightning_tf.trainer import Trainer
 from lightning_tf.variables import components
+
+log = logging.getLogger("lightning_tf")
 
 # Our batch hooks, and the hooks of Keras that need them. Overriding ours makes windows one batch
 # long, so the adapter does it only where the Keras callback overrides its own.
@@ -24,6 +27,16 @@ BATCH_HOOKS = {
 }
 # Keras warns after each epoch that a monitor is not there, and goes on.
 MONITORS = (keras.callbacks.EarlyStopping, keras.callbacks.ReduceLROnPlateau)
+# What they remember is made anew at every epoch, or of no effect.
+WITHOUT_STATE = (
+    keras.callbacks.CSVLogger,
+    keras.callbacks.History,
+    keras.callbacks.LambdaCallback,
+    keras.callbacks.LearningRateScheduler,
+    keras.callbacks.ProgbarLogger,
+    keras.callbacks.RemoteMonitor,
+    keras.callbacks.TerminateOnNaN,
+)
 REFUSED = {
     "BackupAndRestore": "it restores model.fit's own state; use ModelCheckpoint(save_last=True) "
     "and Trainer.fit(task, ckpt_path=...)",
@@ -83,6 +96,16 @@ class KerasAdapter(Callback):
     def state_key(self) -> str:
         """Return the name of the Keras callback's class."""
         return f"Keras.{type(self.callback).__qualname__}"
+
+    def on_fit_start(self, trainer: Trainer, task: Task) -> None:
+        """Say where a resumed run has lost what the callback remembered."""
+        if trainer.resumed and not isinstance(self.callback, WITHOUT_STATE):
+            log.warning(
+                "keras.callbacks.%s begins anew: a checkpoint holds nothing of Keras' callbacks. "
+                "lightning_tf.callbacks has EarlyStopping, ReduceLROnPlateau, ModelCheckpoint and "
+                "EMA, which go on.",
+                type(self.callback).__name__,
+            )
 
     # ---- the model
 

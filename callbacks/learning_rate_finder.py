@@ -15,7 +15,7 @@ from lightning_tf.callbacks.common.stateful_callback import StatefulCallback
 from lightning_tf.callbacks.common.swept_schedule import SweptSchedule
 from lightning_tf.checks import checked_choice, checked_integer
 from lightning_tf.exceptions import ConfigurationError
-from lightning_tf.keras_internals import learning_rate_of
+from lightning_tf.keras_internals import current_rate, learning_rate_of
 from lightning_tf.task import Task
 from lightning_tf.trainer import Trainer
 
@@ -163,7 +163,7 @@ class LearningRateFinder(StatefulCallback):
         self.suggestion = suggest_rate(self.rates, self.losses)
         # What the suggestion replaces; of a schedule, the highest rate.
         before = (
-            float(optimizer.learning_rate)
+            current_rate(optimizer)
             if self._swept is None
             else self._swept.highest(trainer.estimated_stepping_batches)
         )

@@ -11,6 +11,7 @@ from lightning_tf.callbacks.common.monitor_callback import MonitorCallback
 from lightning_tf.callbacks.common.scaled_schedule import scale_schedules
 from lightning_tf.checks import checked_choice, checked_integer
 from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.keras_internals import current_rate
 from lightning_tf.run.training_state import TrainingState
 from lightning_tf.task import Task
 from lightning_tf.trainer import Trainer
@@ -142,7 +143,7 @@ class ReduceLROnPlateau(MonitorCallback):
         """Lower the rates, by the factors of schedules or directly."""
         self.reductions += 1
         for name, optimizer in self._optimizers(trainer).items():
-            before = float(optimizer.learning_rate)
+            before = current_rate(optimizer)
             after = max(before * self.factor, self.min_lr)
             # Already at min_lr.
             if not after < before:

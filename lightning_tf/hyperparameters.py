@@ -8,6 +8,7 @@ import numpy as np
 
 from lightning_tf.checks import plain_number
 from lightning_tf.exceptions import CheckpointError, ConfigurationError
+from lightning_tf.identifying_text import identifying_text
 
 
 def plain_arguments(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -32,7 +33,12 @@ def plain_arguments(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
 
 
 def plain(value: Any) -> Any:
-    """Return JSON-able data as it is; anything else as the name of its type."""
+    """Return JSON-able data as it is; anything else as its type, with what tells it from others.
+
+    Example:
+        >>> plain({1, 2})
+        {'type': 'builtins.set', 'text': '[1, 2]'}
+    """
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, np.generic):
@@ -42,7 +48,13 @@ def plain(value: Any) -> Any:
         return [plain(item) for item in value]
     if isinstance(value, dict) and all(isinstance(key, str) for key in value):
         return {key: plain(item) for key, item in value.items()}
-    return {"type": class_path(type(value))}
+    text = identifying_text(value)
+    return {"type": class_path(type(value)), **({} if text is None else {"text": text})}
+
+
+def is_plain(value: Any) -> bool:
+    """Return whether a value is plain data as it stands: numbers, text, and lists of these."""
+    return _first_unplain(value)[1] is None
 
 
 def checked_state(name: str, state: Any) -> dict[str, Any]:
@@ -150,7 +162,8 @@ def _short(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.7g}"  # float32's digits: what Keras has rounded reads as it was given
     if _is_type(value):
-        return _short_name(value)
+        text = value.get("text", "")
+        return f"{_short_name(value)}({text})" if 0 < len(text) <= 60 else _short_name(value)
     text = value if value == "nothing" else repr(value)
     return text if len(text) <= 80 else f"{text[:77]}..."
 
@@ -159,14 +172,14 @@ def _without_modules(value: Any) -> Any:
     if isinstance(value, list):
         return [_without_modules(item) for item in value]
     if _is_type(value):
-        return {"type": _short_name(value)}
+        return {**value, "type": _short_name(value)}
     if isinstance(value, dict):
         return {key: _without_modules(item) for key, item in value.items()}
     return value
 
 
 def _is_type(value: Any) -> bool:
-    return isinstance(value, dict) and set(value) == {"type"}
+    return isinstance(value, dict) and {"type"} <= set(value) <= {"type", "text"}
 
 
 def _short_name(value: dict[str, Any]) -> str:

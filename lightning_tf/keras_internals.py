@@ -132,6 +132,11 @@ def learning_rate_of(optimizer: keras.optimizers.Optimizer) -> Any:
     return optimizer._learning_rate
 
 
+def current_rate(optimizer: keras.optimizers.Optimizer) -> float:
+    """Return the learning rate of the next update; on several devices each has a copy of it."""
+    return float(tf.convert_to_tensor(optimizer.learning_rate))
+
+
 def optimized_variables(optimizer: keras.optimizers.Optimizer) -> list[Any]:
     """Return what a built optimizer has slots for; a slot's kind is what its name adds to theirs.
 
@@ -221,6 +226,11 @@ def global_seed_generator() -> keras.random.SeedGenerator | None:
     a resumed one, would draw other numbers.
     """
     return global_state.get_global_attribute(GLOBAL_SEED_GENERATOR)
+
+
+def forget_global_seed_generator() -> None:
+    """Have the next unseeded draw make a new generator, as the first of a process does."""
+    global_state.set_global_attribute(GLOBAL_SEED_GENERATOR, None)
 
 
 def set_global_seed_generator(generator: keras.random.SeedGenerator) -> None:

@@ -122,6 +122,20 @@ def pipeline_operation_types(dataset: Any) -> set[str]:
     return types.union(*(pipeline_operation_types(part) for part in dataset._inputs()))
 
 
+def repeats_for_ever(dataset: Any) -> bool:
+    """Return whether a pipeline has no end, also where a step such as a filter hides that.
+
+    What `take_while` or a function makes of it is not known, and counts as an end.
+    """
+    cardinality = int(dataset.cardinality())
+    if cardinality != tf.data.UNKNOWN_CARDINALITY:
+        return bool(cardinality == tf.data.INFINITE_CARDINALITY)
+    if type(dataset).__name__ in ("_TakeDataset", "_TakeWhileDataset"):
+        return False
+    inputs = [repeats_for_ever(part) for part in dataset._inputs()]
+    return all(inputs) and bool(inputs)
+
+
 def pipeline_tensors(dataset: Any) -> Iterator[tuple[str, tf.Tensor]]:
     """Give what decides which examples a pipeline yields and in which order, each with its place.
 

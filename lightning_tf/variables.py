@@ -47,7 +47,13 @@ def _walk(path: str, value: Any, kinds: Any = COMPONENTS) -> Iterator[tuple[str,
         yield path, value
     elif isinstance(value, dict):
         for key, item in value.items():
-            yield from _walk(f"{path}.{key}", item, kinds)
+            # Escaped: {"a.b": x} and {"a": {"b": x}}, {1: x} and {"1": x} are two names each.
+            name = (
+                key.replace("\\", "\\\\").replace(".", "\\.")
+                if isinstance(key, str)
+                else f"[{key!r}]"
+            )
+            yield from _walk(f"{path}.{name}", item, kinds)
     elif isinstance(value, (list, tuple)):
         for index, item in enumerate(value):
             yield from _walk(f"{path}.{index}", item, kinds)

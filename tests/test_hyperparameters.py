@@ -1,4 +1,7 @@
+import enum
 import json
+from functools import partial
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -8,7 +11,13 @@ from helpers.boring import BoringData, NumberData, NumberTask, fitted, quiet
 
 from lightning_tf import Task, Trainer
 from lightning_tf.exceptions import CheckpointError, ConfigurationError
-from lightning_tf.hyperparameters import call_arguments, checked_state, plain, plain_arguments
+from lightning_tf.hyperparameters import (
+    call_arguments,
+    checked_state,
+    hparams_differences,
+    plain,
+    plain_arguments,
+)
 from lightning_tf.tasks import ImageClassification
 
 
@@ -117,7 +126,7 @@ def test_what_cannot_be_told_apart_by_name_is_passed_by_position():
 def test_numpys_integers_are_plain_data_and_arrays_are_not():
     assert plain(np.int64(3)) == 3
     assert type(plain([np.int32(3)])[0]) is int
-    assert plain(np.array([3])) == {"type": "numpy.ndarray"}
+    assert plain(np.array([3]))["type"] == "numpy.ndarray"
 
 
 @pytest.mark.parametrize(
@@ -158,3 +167,32 @@ def test_a_number_of_numpy_is_recorded_as_one():
             super().__init__(NumberData([1]))
 
     assert Rate(np.float32(0.5), np.bool_(True)).hparams == {"rate": 0.5, "flag": True}
+
+
+class Color(enum.Enum):
+    RED, BLUE = 1, 2
+
+
+PAIRS = {
+    "members": (Color.RED, Color.BLUE),
+    "paths": (Path("a"), Path("b")),
+    "sets": ({1, 2}, {1, 3}),
+    "bytes": (b"a", b"b"),
+    "ranges": (range(3), range(4)),
+    "dicts": ({0: 1.0}, {0: 9.0}),
+    "functions": (min, max),
+    "classes": (keras.layers.Dense, keras.layers.LSTM),
+    "partials": (partial(min, 1), partial(min, 2)),
+    "dtypes": (tf.float32, tf.float16),
+    "arrays": (np.arange(9000), np.arange(9000) + 1),
+    "tensors": (tf.constant([1.0]), tf.constant([2.0])),
+}
+
+
+@pytest.mark.parametrize(("one", "other"), PAIRS.values(), ids=PAIRS)
+def test_values_that_are_no_plain_data_are_told_apart(one, other):
+    recorded = json.loads(json.dumps({"value": plain(one)}))
+    assert hparams_differences({"value": plain(one)}, recorded) == []
+    (said,) = hparams_differences({"value": plain(other)}, recorded)
+    assert said.startswith("value ")
+    assert " -> " in said

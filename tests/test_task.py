@@ -29,11 +29,11 @@ def test_arguments_are_kept_with_their_defaults():
     json.dumps(task.hparams)
 
 
-def test_what_is_no_plain_data_is_recorded_by_its_type():
+def test_what_is_no_plain_data_is_recorded_by_its_type_and_what_it_holds():
     task = Options(BoringData(), rate=np.zeros(3), other={1: 2}, call=keras.layers.Dense(1))
     assert task.hparams["data"]["type"].endswith("BoringData")
-    assert task.hparams["rate"] == {"type": "numpy.ndarray"}
-    assert task.hparams["other"] == {"type": "builtins.dict"}
+    assert task.hparams["rate"]["type"] == "numpy.ndarray"
+    assert task.hparams["other"] == {"type": "builtins.dict", "text": "{1: 2}"}
     assert task.hparams["call"]["type"].endswith("Dense")
     json.dumps(task.hparams)
 

@@ -92,3 +92,14 @@ def test_statistics_and_seeds_are_never_optimizable():
 def test_a_variable_is_reached_under_the_name_it_is_stored_by(owner):
     all_variables(owner)["model.0000.kernel"].assign(np.ones((2, 3)))
     assert np.asarray(owner.model.layers[0].kernel).sum() == 6.0
+
+
+def test_keys_that_would_give_one_name_give_two():
+    class Heads:
+        def __init__(self):
+            self.heads = {"a.b": variable(), "a": {"b": variable()}, 1: variable(), "1": variable()}
+
+    def variable():
+        return keras.Variable(0.0, name="kernel")
+
+    assert len(all_variables(Heads())) == 4

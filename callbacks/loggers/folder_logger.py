@@ -1,5 +1,6 @@
 """FolderLogger: what loggers that write files into a run's folder have in common."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,8 @@ class FolderLogger(Logger):
         self._stage = ""
         self._run: tuple[RunFolder, int] | None = None
         self._saved_step = 0
+        self._counts: Counter[tuple[str, str]] = Counter()
+        self._counted_step = -1
         self._enabled = True
 
     @property
@@ -107,7 +110,11 @@ class FolderLogger(Logger):
             self._note_file("figure", name, step, path)
 
     def _path(self, kind: str, name: str, step: int, suffix: str = ".png") -> Path:
-        return self.folder.file(kind, name, step, suffix)
+        # Forgotten with the next step: what a resumed run logs again replaces what there was.
+        if step != self._counted_step:
+            self._counts, self._counted_step = Counter(), step
+        self._counts[kind, name] += 1
+        return self.folder.file(kind, name, step, suffix, self._counts[kind, name])
 
     def _note_file(self, kind: str, name: str, step: int, path: Path, **content: Any) -> None:
         """Take note of a file that was written."""

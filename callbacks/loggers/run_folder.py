@@ -58,6 +58,7 @@ class RunFolder:
         self.is_made = False
         self.runs = 0
         self._task: weakref.ref[Task] | None = None
+        self._names: dict[tuple[str, str], str] = {}  # by kind and a file's name: what was logged
         self._continues = False
         self._to_continue: Path | None = None
 
@@ -151,12 +152,20 @@ class RunFolder:
             self.is_made = True
         return self.path
 
-    def file(self, kind: str, name: str, step: int, suffix: str) -> Path:
-        """Return a path for something that was logged at a step; its folder is made."""
+    def file(self, kind: str, name: str, step: int, suffix: str, count: int = 1) -> Path:
+        """Return a path for something that was logged at a step; its folder is made.
+
+        Names such as ``a/b`` and ``a b`` are told apart by underscores; what a logger gets twice at
+        one step by its count.
+        """
         folder = self.make() / kind
         folder.mkdir(exist_ok=True)
+
         plain = re.sub(r"[^\w.-]+", "_", name)
-        return folder / f"{plain}_{step:08d}{suffix}"
+        while self._names.setdefault((kind, plain), name) != name:
+            plain += "_"
+        number = f"_{count}" if count > 1 else ""
+        return folder / f"{plain}_{step:08d}{number}{suffix}"
 
     def remove_if_only(self, name: str) -> None:
         """Delete the folder where a failed run left nothing in it but one file."""

@@ -136,12 +136,15 @@ class CheckpointSearch:
         return None
 
     def _best(self) -> Checkpoint:
-        written = (getattr(writer, "best_model_path", "") for writer in self._writers)
+        # Who judges by a metric comes first: for the others the newest is the best.
+        judging_first = sorted(self._writers, key=lambda w: getattr(w, "monitor", None) is None)
+        written = (getattr(writer, "best_model_path", "") for writer in judging_first)
         paths = [path for path in written if path and self._is_of_task(path, read_run(path))]
         if not paths:  # a new process: what an earlier one's callbacks held for the best
             for newest in self._newest_first():
-                states = read_run(newest).get("callbacks", {}).values()
-                best = [s["best"][0] for s in states if isinstance(s, dict) and s.get("best")]
+                states = read_run(newest).get("callbacks", {}).items()
+                states = sorted(states, key=lambda item: "monitor=None" in item[0])
+                best = [s["best"][0] for _, s in states if isinstance(s, dict) and s.get("best")]
                 paths = [path for path in best if path]
                 if paths:
                     break
@@ -186,9 +189,12 @@ class CheckpointSearch:
             except CheckpointError:
                 dated.append((_written_at(path), path))  # `_last` says that it is damaged
                 continue
-            # One without progress holds weights only: nothing to go on from.
-            if self._is_of_task(path, run) and self._has_its_name(path, run) and "progress" in run:
+            if not (self._is_of_task(path, run) and self._has_its_name(path, run)):
+                continue
+            if "progress" in run:
                 fitting.append((run["saved_at"], path))
+            else:
+                self.passed_over[path] = "holds weights only"
 
         self._say_which(fitting)
         yield from (path for _, path in sorted(dated + fitting, reverse=True))

@@ -11,6 +11,7 @@ import tensorflow as tf
 from lightning_tf.checks import is_number
 from lightning_tf.exceptions import ConfigurationError, DataError
 from lightning_tf.stage import TRAIN, Stage
+from lightning_tf.tensorflow_internals import repeats_for_ever
 
 if TYPE_CHECKING:
     from lightning_tf.trainer import Trainer
@@ -38,7 +39,7 @@ def length_of(dataset: tf.data.Dataset) -> int | None:
 
 def is_endless(dataset: tf.data.Dataset) -> bool:
     """Return whether the data set repeats for ever."""
-    return bool(int(dataset.cardinality()) == tf.data.INFINITE_CARDINALITY)
+    return repeats_for_ever(dataset)
 
 
 def limited(trainer: Trainer, stage: Stage, dataset: Any) -> tuple[tf.data.Dataset, int | None]:

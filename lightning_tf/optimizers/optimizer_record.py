@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Iterator
-from types import FunctionType
+from functools import partial
+from types import FunctionType, MethodType
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -13,6 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from lightning_tf.checks import is_number
 from lightning_tf.hyperparameters import change_text, class_path, plain
 from lightning_tf.keras_internals import learning_rate_of, optimized_variables
 
@@ -151,17 +153,30 @@ def _configuration(optimizer: keras.optimizers.Optimizer) -> dict[str, Any]:
 
 
 def _function(rate: Any) -> Any:
-    """Return what tells a function from another: the numbers and names in it, not its bytes."""
+    """Return what tells a callable from another: the numbers and names in it, not its bytes."""
+    if isinstance(rate, partial):
+        config = {"function": _function(rate.func), "args": rate.args, "keywords": rate.keywords}
+        return {"class_name": "partial", "config": config}
+    if isinstance(rate, MethodType):
+        config = {"function": _function(rate.__func__), "self": _attributes(rate.__self__)}
+        return {"class_name": rate.__name__, "config": config}
     if not isinstance(rate, FunctionType):
-        return rate
+        return {"class_name": type(rate).__name__, "config": _attributes(rate)}
+
     code = rate.__code__
+    names = {name: rate.__globals__[name] for name in code.co_names if name in rate.__globals__}
     config = {
         "constants": code.co_consts,
         "names": code.co_names,
+        "globals": {name: value for name, value in names.items() if is_number(value)},
         "defaults": rate.__defaults__,
         "closure": [cell.cell_contents for cell in rate.__closure__ or ()],
     }
     return {"class_name": rate.__name__, "config": config}
+
+
+def _attributes(owner: Any) -> dict[str, Any]:
+    return {n: v for n, v in getattr(owner, "__dict__", {}).items() if not n.startswith("_")}
 
 
 def _schedule(rate: Any) -> Any:
@@ -171,7 +186,7 @@ def _schedule(rate: Any) -> Any:
     try:
         config = rate.get_config()
     except Exception:
-        config = {name: value for name, value in vars(rate).items() if not name.startswith("_")}
+        config = _attributes(rate)
     return {"class_name": type(rate).__name__, "config": config}
 
 

@@ -14,7 +14,15 @@ from lightning_tf.checks import is_number
 from lightning_tf.data.indexed_data import IndexedData
 from lightning_tf.data.pipeline.order_digest import order_digest
 from lightning_tf.exceptions import CheckpointError, ConfigurationError
-from lightning_tf.hyperparameters import change_text, plain
+from lightning_tf.hyperparameters import (
+    change_text,
+    class_path,
+    hparams_differences,
+    is_name_of,
+    is_plain,
+    plain,
+)
+from lightning_tf.identifying_text import identifying_text
 from lightning_tf.logger import Logger
 from lightning_tf.loops.limits import limited
 from lightning_tf.loops.training_data import data_of, training_dataset
@@ -144,12 +152,21 @@ def check_data(trainer: Trainer, task: Task, checkpoint: Checkpoint) -> None:
 
     now = {"precision": trainer.precision, "clipping": clipping_of(trainer)}
     changes |= _changes(settings, now)
-    if changes:
+    said = [_said(changes)] if changes else []
+    said += _task_changes(task, checkpoint)
+    if said:
         log.warning(
             "%s: %s. Training goes on so; it is no longer the run that was never interrupted.",
             checkpoint.path,
-            _said(changes),
+            ", ".join(said),
         )
+
+
+def _task_changes(task: Task, checkpoint: Checkpoint) -> list[str]:
+    """Return how the task's class and hyperparameters differ from those that were recorded."""
+    recorded, cls = str(checkpoint.run["task"]), type(task)
+    other = [] if is_name_of(recorded, cls) else [f"the task was {recorded}, is {class_path(cls)}"]
+    return other + hparams_differences(task.hparams, checkpoint.run["hparams"])
 
 
 def _of_epoch(trainer: Trainer, task: Task, epoch: int, was: Mapping[str, Any]) -> dict[str, Any]:
@@ -177,9 +194,25 @@ def _said(changes: Mapping[str, tuple[Any, Any]]) -> str:
 
 
 def metric_classes(trainer: Trainer) -> dict[str, str]:
-    """Return the classes of training's metrics by name."""
+    """Return the classes of training's metrics by name, with how they are configured."""
     metrics = {} if trainer.training is None else trainer.training.metrics.metrics
-    return {name: type(metric).__name__ for name, metric in metrics.items()}
+    return {name: _described(metric) for name, metric in metrics.items()}
+
+
+def _described(metric: Any) -> str:
+    try:
+        config = dict(metric.get_config())
+    except Exception:  # of a user's class
+        config = {}
+    # What Keras writes of a function is its code, which differs by the lines above it.
+    function = identifying_text(getattr(metric, "_fn", None))
+    known = {"function": function, **config} if function else config
+    values = [
+        f"{name}={plain(value)!r}"
+        for name, value in known.items()
+        if name not in ("name", "dtype", "fn") and is_plain(value)
+    ]
+    return f"{type(metric).__name__}({', '.join(values)})"
 
 
 def metrics_fit(trainer: Trainer, checkpoint: Checkpoint) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lightning_tf.checkpoint.io import assign_tensors, read_values
 from lightning_tf.distribute.sync_on_read import SyncOnRead
 from lightning_tf.exceptions import ConfigurationError
-from lightning_tf.keras_internals import global_seed_generator
+from lightning_tf.keras_internals import forget_global_seed_generator, global_seed_generator
 from lightning_tf.run.run_state import UNNAMED, everything
 from lightning_tf.stage import TRAIN
 from lightning_tf.variables import (
@@ -86,17 +86,25 @@ def note_step(trainer: Trainer, task: Task, window: Window) -> None:
 
 @contextmanager
 def put_back(trainer: Trainer, task: Task, window: Window) -> Iterator[None]:
-    """Put back, after the ``with`` block, every variable of the run that a step assigns.
+    """Put back, after the ``with`` block, every variable of the run that a step or a hook may move.
 
-    And what hooks draw from where they give no seed.
+    Those that an optimizer updates are left where they are, unless the step itself assigns them:
+    nothing else in a validation does, and they may fill the device.
     """
-    assigned = {id(variable.handle) for variable, moves in window.variables() if moves}
-    if (generator := global_seed_generator()) is not None:
-        assigned |= _handles([generator.state])
-    variables = {n: v for n, v in everything(trainer, task).items() if _handles([v]) & assigned}
-    values = read_values(variables)
+    known = everything(trainer, task)
+    moved = {id(variable.handle) for variable, moves in window.variables() if moves}
+    training = trainer.training
+    updated = set()
+    if training is not None:
+        for optimizer in training.optimizers.values():
+            updated |= _handles([*optimizer.variables, *optimizer.state().values()])
+    variables = {n: v for n, v in known.items() if not _handles([v]) & (updated - moved)}
+    values, had_generator = read_values(variables), global_seed_generator() is not None
+
     yield
     assign_tensors(variables, values, window.step.method)
+    if not had_generator:  # as if nothing had drawn yet
+        forget_global_seed_generator()
 
 
 def _tell_idle(training: TrainingState, task: Task, used: set[int]) -> None:

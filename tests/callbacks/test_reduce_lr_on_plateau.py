@@ -9,6 +9,7 @@ from helpers.scripted import Scripted
 from lightning_tf import Callback, Trainer
 from lightning_tf.callbacks import BackboneFinetuning, ReduceLROnPlateau
 from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.keras_internals import current_rate
 
 
 class Rates(Callback):
@@ -91,6 +92,13 @@ def test_the_lowered_rate_is_what_updates_take():
     fitted(task, max_epochs=4, callbacks=[plateau])
     # Epochs 0 and 1 at 1, epoch 2 at 0.5, epoch 3 at 0.25; two updates each.
     assert float(task.weight) == -2 * (1 + 1 + 0.5 + 0.25)
+
+
+def test_the_rate_is_lowered_on_every_device():
+    plateau = ReduceLROnPlateau("val_loss", factor=0.5, patience=1, min_delta=100.0)
+    trainer = fitted(BoringTask(), max_epochs=3, callbacks=plateau, devices=2, accelerator="cpu")
+    assert plateau.reductions == 2
+    assert current_rate(trainer.optimizers[""]) == pytest.approx(0.1 / 4)
 
 
 def test_one_optimizer_is_lowered_by_name():

@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 from helpers.boring import BoringTask, NumberData, NumberTask, quiet
@@ -398,6 +399,31 @@ def test_last_is_the_newest_of_what_several_callbacks_of_a_trainer_wrote(tmp_pat
     trainer.max_epochs = 4
     trainer.fit(trainer.task, ckpt_path="last")
     assert trainer.ckpt_path == str(tmp_path / "checkpoints" / "epoch=2-step=6.ckpt")
+
+
+@pytest.mark.parametrize("in_order", [True, False])
+def test_best_is_of_the_callback_that_judges_also_in_a_new_process(tmp_path, in_order):
+    def callbacks():
+        often = ModelCheckpoint(every_n_train_steps=1, save_top_k=-1)
+        pair = [often, ModelCheckpoint(monitor="val_loss", mode="max", filename="judged-{epoch}")]
+        return pair if in_order else pair[::-1]
+
+    trainer = fit_reads(tmp_path, 3, callbacks=callbacks())
+    trainer.validate(trainer.task, ckpt_path="best")
+    found = Path(trainer.ckpt_path)
+    assert found.name.startswith("judged")
+    own = {"enable_checkpointing": True, "default_root_dir": tmp_path}
+    again = Trainer(**quiet(**own, callbacks=callbacks()))
+    again.validate(type(trainer.task)(), ckpt_path="best")
+    assert Path(again.ckpt_path) == found
+
+
+def test_weights_alone_are_named_where_nothing_fits(tmp_path, caplog):
+    saves = ModelCheckpoint(save_weights_only=True)
+    fit_reads(tmp_path, 1, callbacks=[saves])
+    with caplog.at_level(logging.INFO, "lightning_tf"):
+        fit_reads(tmp_path, 1, ckpt_path="last")
+    assert "holds weights only" in caplog.text
 
 
 class OwnWriter(CheckpointCallback):

