@@ -44,6 +44,7 @@ from lightning_tf.tasks.object_detection.export import (
 )
 from lightning_tf.tasks.object_detection.losses import chosen_losses
 from lightning_tf.tasks.object_detection.mean_average_precision import MeanAveragePrecision
+from lightning_tf.tasks.object_detection.reports.anchor_coverage import AnchorCoverage
 from lightning_tf.tasks.object_detection.reports.average_precision_table import (
     AveragePrecisionTable,
 )
@@ -52,6 +53,7 @@ from lightning_tf.tasks.object_detection.reports.detection_grid import Detection
 from lightning_tf.tasks.object_detection.reports.precision_recall_curves import (
     PrecisionRecallCurves,
 )
+from lightning_tf.tasks.object_detection.reports.training_examples import TrainingExamples
 from lightning_tf.tasks.object_detection.task_data import detector_data
 
 DEFAULTS = (1e-3, 0.05)  # of the learning rate and the warm-up
@@ -211,6 +213,9 @@ class ObjectDetection(SpecTask, FusedBatchNormTask):
         FusedBatchNormTask.setup(self, stage)
         if stage == "fit":
             self.augmentation_settings.check_epochs(self.trainer.max_epochs)
+            if self.data is not None:
+                replicas = self.trainer.placement.num_replicas
+                self.augmentation_settings.check_batch(self.data, replicas)
 
     def learn_spec(self) -> DetectionSpec:
         """Return classes and anchors: those of a checkpoint or an earlier run, else of the data.
@@ -275,9 +280,11 @@ class ObjectDetection(SpecTask, FusedBatchNormTask):
         return {"map": MeanAveragePrecision(self.class_names)}
 
     def callbacks(self) -> list[Callback]:
-        """Show detections beside the objects, curves, a confusion matrix and a table."""
+        """Show training images and anchors, then detections, curves, confusion and a table."""
         threshold = self.score_threshold
         return [
+            TrainingExamples(),
+            AnchorCoverage(),
             DetectionGrid(score_threshold=threshold),
             PrecisionRecallCurves(),
             DetectionConfusion(score_threshold=threshold),

@@ -79,6 +79,8 @@ def test_a_few_updates_lower_the_loss_and_all_parts_are_logged():
     fitted(task, max_epochs=60, seed=0, logger=rows, gradient_clip_val=10.0)
     losses = [value for _, value in rows.column("train/loss_epoch")]
     assert np.mean(losses[-3:]) < 0.9 * np.mean(losses[:3])
+    before = [name for _, name, step, _ in rows.sent if step == 0]
+    assert before == ["train/examples", "train/anchor_coverage"]
     for name in ("class_loss", "box_loss"):
         assert len(rows.column(f"val/{name}")) == 60
     val = [rows.column(f"val/{name}")[-1][1] for name in ("loss", "class_loss", "box_loss")]
