@@ -90,11 +90,12 @@ def coverage_figure(anchors: Anchors, boxes: NDArray[np.float32]) -> Any:
         ("objects without", "tab:red", ~is_covered),
     ):
         points = sides[kind & drawn]
-        axes.scatter(*points.T, s=9, alpha=0.5, color=color, label=f"{name}: {kind.sum():,}")
+        label = f"{name}: {kind.sum():,}"
+        axes.scatter(points[:, 0], points[:, 1], s=9, alpha=0.5, color=color, label=label)
     for level, sizes in zip(anchors.levels, anchors.sizes, strict=True):
         name, marker = f"anchors of level {level}, stride {2**level}", f"${level}$"
-        points = np.asarray(sizes)
-        axes.scatter(*points.T, s=45, linewidths=0.5, color="black", marker=marker, label=name)
+        width, height = np.transpose(sizes)
+        axes.scatter(width, height, s=45, lw=0.5, color="black", marker=marker, label=name)
 
     axes.set_xscale("log", base=2)
     axes.set_yscale("log", base=2)
