@@ -85,7 +85,7 @@ def measures(trained):
     task.score_threshold = used
 
 
-def tested_paths(task):
+def image_paths(task):
     rows = task.data.splits["test"].indices
     return [task.data.annotations[row].path for row in rows]
 
@@ -101,17 +101,17 @@ def assert_map_is_measured(found, objects, trained):
         assert value == pytest.approx(measured[f"test_{name}"], abs=1e-4), name
 
 
-def tested_batch(task):
+def whole_test_split(task):
     parts = list(task.data.test_dataset().as_numpy_iterator())
     return tf.nest.map_structure(lambda *arrays: np.concatenate(arrays), *parts)
 
 
 def test_a_saved_model_of_encoded_files_has_the_map_of_the_test(trained, measures, tmp_path):
     loaded = tf.saved_model.load(str(measures.export(tmp_path / "exported")))
-    files = tf.constant([path.read_bytes() for path in tested_paths(measures)])
+    files = tf.constant([path.read_bytes() for path in image_paths(measures)])
     found = loaded.signatures["encoded"](files=files)
     found = {name: found[name].numpy() for name in NUMBERS}
-    assert_map_is_measured(found, tested_batch(measures)[1], trained)
+    assert_map_is_measured(found, whole_test_split(measures)[1], trained)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_a_saved_model_of_encoded_files_has_the_map_of_the_test(trained, measure
     [("litert", ran_by_litert), pytest.param("onnx", ran_by_onnx, marks=needs_onnx)],
 )
 def test_a_file_of_input_images_has_the_map_of_the_test(trained, measures, tmp_path, format, runs):
-    images, objects = tested_batch(measures)
+    images, objects = whole_test_split(measures)
     found = runs(measures.export(tmp_path / "model", format=format), images.astype("float32"))
     found["boxes"] = in_original(found["boxes"], objects["frame"], objects["size"])
     assert_map_is_measured(found, objects, trained)
@@ -127,7 +127,7 @@ def test_a_file_of_input_images_has_the_map_of_the_test(trained, measures, tmp_p
 
 def test_forty_files_are_found_as_predict_finds_them(trained, tmp_path):
     task, _ = trained
-    paths = tested_paths(task)
+    paths = image_paths(task)
     loaded = tf.saved_model.load(str(task.export(tmp_path / "exported")))
     found = loaded.signatures["encoded"](files=tf.constant([path.read_bytes() for path in paths]))
     data, task.data = task.data, UnannotatedImages(paths, image_size=SIDE, batch_size=len(paths))
