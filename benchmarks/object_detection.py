@@ -86,7 +86,8 @@ class Timed(ObjectDetection):
 
 def detection(augmentation: Any = None, held_out: int | None = None) -> ObjectDetection:
     held = None if held_out is None else arrays(held_out)
-    data = ArrayData(*arrays(STEPS * BATCH), val=held, val_fraction=0, batch_size=BATCH)
+    no_split = 0 if held is None else None
+    data = ArrayData(*arrays(STEPS * BATCH), val=held, val_fraction=no_split, batch_size=BATCH)
     data.class_names = [f"class {label}" for label in range(CLASSES)]
     return Timed(data, weights=None, image_size=SIDE, levels=LEVELS, augmentation=augmentation)
 
