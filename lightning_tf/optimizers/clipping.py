@@ -25,8 +25,20 @@ class Clipping:
     def __call__(self, gradients: list[tf.Tensor]) -> list[tf.Tensor]:
         """Return the clipped gradients."""
         if self.algorithm == "norm":
-            return list(tf.clip_by_global_norm(gradients, self.limit)[0])
+            return self._clip_together(gradients)
         if self.algorithm == "variable_norm":
             return [tf.clip_by_norm(gradient, self.limit) for gradient in gradients]
         dense = [tf.convert_to_tensor(gradient) for gradient in gradients]
         return [tf.clip_by_value(gradient, -self.limit, self.limit) for gradient in dense]
+
+    def _clip_together(self, gradients: list[tf.Tensor]) -> list[tf.Tensor]:
+        if len({gradient.dtype for gradient in gradients}) == 1:
+            return list(tf.clip_by_global_norm(gradients, self.limit)[0])
+
+        # TensorFlow takes one type only: a float32 head of a float64 network is another one.
+        norms = [tf.cast(tf.linalg.global_norm([part]), tf.float64) for part in gradients]
+        norm = tf.norm(tf.stack(norms))
+        return [
+            tf.clip_by_global_norm([part], self.limit, use_norm=tf.cast(norm, part.dtype))[0][0]
+            for part in gradients
+        ]

@@ -1,6 +1,5 @@
 """AnchorSettings: what a user names as `anchors`, made into anchors for given images and boxes."""
 
-import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 from lightning_tf.checks import check_known, is_number
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.tasks.object_detection.anchors import (
+    GOOD_IOU,
     RATIOS,
     SSD_LIMITS,
     Anchors,
@@ -18,10 +18,6 @@ from lightning_tf.tasks.object_detection.anchors import (
     ssd_sizes,
 )
 
-log = logging.getLogger(__name__)
-
-GOOD_COVERAGE = 0.95
-GOOD_IOU = 0.5
 SCALES = tuple(2.0 ** (k / 4.0) for k in range(-2, 9))  # 0.7 to 4 strides, the paper's
 LOSS_OF_COVERAGE = 0.01
 RATIO_QUANTILES = (1.0 / 6.0, 0.5, 5.0 / 6.0)
@@ -76,7 +72,7 @@ class AnchorSettings:
     def build(
         self, image_size: tuple[int, int], levels: Sequence[int], boxes: NDArray[np.float32]
     ) -> Anchors:
-        """Return the anchors, and log how many of the boxes they cover.
+        """Return the anchors; `AnchorCoverage` tells how many of the boxes they cover.
 
         Args:
             image_size: Height and width of the input image.
@@ -87,22 +83,7 @@ class AnchorSettings:
         boxes = boxes[(boxes[:, 2:] > boxes[:, :2]).all(axis=1)]
         candidates = self._candidates(image_size, levels, boxes)
         fitted = [Anchors(image_size, tuple(levels), sizes) for sizes in candidates]
-        anchors = fitted[0] if len(fitted) == 1 else _best(fitted, boxes)
-
-        if len(boxes):
-            covered = anchors.coverage(boxes)
-            level = logging.INFO if covered >= GOOD_COVERAGE else logging.WARNING
-            log.log(
-                level,
-                "Anchors cover %.3f of %d training objects (IoU of 0.5 and more)%s",
-                covered,
-                len(boxes),
-                "."
-                if covered >= GOOD_COVERAGE
-                else "; the others are hard to learn: give other "
-                "levels=, anchors= or a larger image_size=.",
-            )
-        return anchors
+        return fitted[0] if len(fitted) == 1 else _best(fitted, boxes)
 
     def _candidates(
         self, image_size: tuple[int, int], levels: Sequence[int], boxes: NDArray[np.float32]

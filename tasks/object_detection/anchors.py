@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 OCTAVES = (1.0, 2.0 ** (1.0 / 3.0), 2.0 ** (2.0 / 3.0))
 RATIOS = (0.5, 1.0, 2.0)
+GOOD_IOU = 0.5  # from here on an anchor learns an object
 SSD_LIMITS = (0.15, 0.9)  # of the image's shorter side, at the first and the last level
 
 Sizes = list[list[list[float]]]
@@ -88,7 +89,7 @@ class Anchors:
                 best = np.maximum(best, _iou(exact, corners))
         return best
 
-    def coverage(self, boxes: NDArray[np.float32], least: float = 0.5) -> float:
+    def coverage(self, boxes: NDArray[np.float32], least: float = GOOD_IOU) -> float:
         """Return the share of boxes with an anchor of at least this IoU; 1 without boxes."""
         overlaps = self.best_overlaps(boxes)
         return float(np.mean(overlaps >= least)) if len(overlaps) else 1.0

@@ -6,15 +6,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import keras
-import tensorflow as tf
 
 from lightning_tf.callback import Callback
 from lightning_tf.checks import check_known, checked_fraction, checked_integer
 from lightning_tf.exceptions import ConfigurationError
-from lightning_tf.host_metric import HostMetric
 from lightning_tf.tasks.common.fused_batch_norm_task import FusedBatchNormTask
 from lightning_tf.tasks.common.optimizer_settings import OptimizerSettings
-from lightning_tf.tasks.common.spec_task import SpecTask, inputs_of
+from lightning_tf.tasks.common.spec_task import SpecTask
 from lightning_tf.tasks.object_detection.anchor_settings import AnchorSettings
 from lightning_tf.tasks.object_detection.anchors import Anchors
 from lightning_tf.tasks.object_detection.augmentation.augmentation_settings import (
@@ -29,12 +27,9 @@ from lightning_tf.tasks.object_detection.detection_spec import (
     data_shape,
     training_boxes,
 )
+from lightning_tf.tasks.object_detection.detection_steps import DetectionSteps
 from lightning_tf.tasks.object_detection.detection_writer import detection_writer
-from lightning_tf.tasks.object_detection.detections import (
-    MEASURING_THRESHOLD,
-    Detections,
-    in_original,
-)
+from lightning_tf.tasks.object_detection.detections import Detections
 from lightning_tf.tasks.object_detection.detector import Detector
 from lightning_tf.tasks.object_detection.export import (
     check_format,
@@ -43,22 +38,13 @@ from lightning_tf.tasks.object_detection.export import (
     export_detector,
 )
 from lightning_tf.tasks.object_detection.losses import chosen_losses
-from lightning_tf.tasks.object_detection.mean_average_precision import MeanAveragePrecision
-from lightning_tf.tasks.object_detection.reports.average_precision_table import (
-    AveragePrecisionTable,
-)
-from lightning_tf.tasks.object_detection.reports.detection_confusion import DetectionConfusion
-from lightning_tf.tasks.object_detection.reports.detection_grid import DetectionGrid
-from lightning_tf.tasks.object_detection.reports.precision_recall_curves import (
-    PrecisionRecallCurves,
-)
 from lightning_tf.tasks.object_detection.task_data import detector_data
 
 DEFAULTS = (1e-3, 0.05)  # of the learning rate and the warm-up
 VARIANCES = {"retinanet": (1.0, 1.0), "ssd": (0.1, 0.2)}  # of the box coding in their code
 
 
-class ObjectDetection(SpecTask, FusedBatchNormTask):
+class ObjectDetection(DetectionSteps, FusedBatchNormTask):
     """Finds the objects of several classes in an image, and the box around each.
 
     A batch is ``(images, objects)``: uint8 images of shape (batch, height, width, channels) in
@@ -211,6 +197,9 @@ class ObjectDetection(SpecTask, FusedBatchNormTask):
         FusedBatchNormTask.setup(self, stage)
         if stage == "fit":
             self.augmentation_settings.check_epochs(self.trainer.max_epochs)
+            if self.data is not None:
+                replicas = self.trainer.placement.num_replicas
+                self.augmentation_settings.check_batch(self.data, replicas)
 
     def learn_spec(self) -> DetectionSpec:
         """Return classes and anchors: those of a checkpoint or an earlier run, else of the data.
@@ -270,20 +259,6 @@ class ObjectDetection(SpecTask, FusedBatchNormTask):
         """Make the optimizer, with its schedule over the updates of this fit."""
         return self.optimizer_settings.build(self.trainer.estimated_stepping_batches, self.model)
 
-    def configure_host_metrics(self) -> dict[str, HostMetric]:
-        """Measure COCO's mAP in validation and test."""
-        return {"map": MeanAveragePrecision(self.class_names)}
-
-    def callbacks(self) -> list[Callback]:
-        """Show detections beside the objects, curves, a confusion matrix and a table."""
-        threshold = self.score_threshold
-        return [
-            DetectionGrid(score_threshold=threshold),
-            PrecisionRecallCurves(),
-            DetectionConfusion(score_threshold=threshold),
-            AveragePrecisionTable(),
-        ]
-
     def prediction_writer(
         self, directory: str | os.PathLike[str] | None, format: str, save_images: bool = False
     ) -> Callback | None:
@@ -308,61 +283,3 @@ class ObjectDetection(SpecTask, FusedBatchNormTask):
     def export_saved_model(self, path: Path) -> None:
         """Write a SavedModel that takes images or files of any size; see `export_detector`."""
         export_detector(self, path)
-
-    # ---- the steps
-
-    def training_step(self, batch: Any) -> tf.Tensor:
-        """Return the mean loss of augmented images, and what the model's layers add."""
-        images, objects = tf.cast(batch[0], tf.float32), batch[1]
-        is_open = self.augmentation_settings.is_open(self.trainer)
-        images, objects = self.augmentation(images, objects, is_open=is_open, training=True)
-        raw = self.model(images, training=True)
-        return tf.add_n([self._loss(raw, objects), *self.added_losses()])
-
-    def validation_step(self, batch: Any) -> tf.Tensor:
-        """Return the mean loss of the images as they are."""
-        raw = self.raw_outputs(batch)
-        self._measure(batch, raw)
-        return self._loss(raw, batch[1])
-
-    def predict_step(self, batch: Any) -> dict[str, tf.Tensor]:
-        """Return boxes in pixels of the original images, scores, labels and counts."""
-        raw = self.raw_outputs(batch)
-        objects = batch[1] if isinstance(batch, (tuple, list)) and len(batch) > 1 else {}
-        return self.detect(raw, objects, self.score_threshold)
-
-    def raw_outputs(self, batch: Any) -> dict[str, tf.Tensor]:
-        """Return the model's ``classes`` and ``boxes`` of a batch's images as they are."""
-        images = tf.cast(inputs_of(batch), tf.float32)
-        return self.model(images, training=False)  # type: ignore[no-any-return]
-
-    def detect(
-        self, raw: dict[str, Any], objects: Mapping[str, Any], threshold: float
-    ) -> dict[str, tf.Tensor]:
-        """Return detections of raw outputs in pixels of the original images; see `Detections`.
-
-        Args:
-            raw: As of `raw_outputs`.
-            objects: ``frame`` and ``size`` of the images; without them the input image is the
-                original.
-            threshold: Lower scores are left out.
-        """
-        found = self.detections(raw, threshold)
-        if "frame" in objects:
-            boxes = in_original(found["boxes"], objects["frame"], objects["size"])
-            found = {**found, "boxes": boxes}
-        return found
-
-    def _loss(self, raw: dict[str, Any], objects: dict[str, Any]) -> tf.Tensor:
-        losses = self.losses(raw, objects)
-        for name, value in losses.items():
-            self.log(name, value)
-        return tf.add_n(list(losses.values()))
-
-    def _measure(self, batch: Any, raw: dict[str, Any]) -> None:
-        """Hand objects and detections to `MeanAveragePrecision`, in pixels of the originals."""
-        objects = batch[1]
-        names = ("labels", "ignored", "size", "index")
-        boxes = in_original(objects["boxes"], objects["frame"], objects["size"])
-        self.collect("truth", {"boxes": boxes, **{name: objects[name] for name in names}})
-        self.collect("detections", self.detect(raw, objects, MEASURING_THRESHOLD))

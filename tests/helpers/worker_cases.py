@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 from helpers.boring import BoringTask, NumberData, NumberTask, Rows, fitted, quiet
+from helpers.rectangles import RectangleData
 from helpers.replica_tasks import (
     BAD,
     FewData,
@@ -45,6 +46,7 @@ from lightning_tf.loops.worker_agreement import agreed, check_signals
 from lightning_tf.profiler import TraceProfiler
 from lightning_tf.tasks import (
     ImageClassification,
+    ObjectDetection,
     Regression,
     TextClassification,
     TimeSeriesForecast,
@@ -127,6 +129,28 @@ DATA = {
     "a table": (lambda: Regression(pd.DataFrame(TABLE), "y", units=(4,), batch_size=7), {}),
 }
 
+# Fifty updates of a detector, three an epoch. By AdamW with a box loss
+# without kinks: at those of GIoU a difference in the last bit becomes another gradient.
+FIFTY_UPDATES = {
+    **{"max_steps": 50, "max_epochs": 17, "limit_val_batches": 0, "gradient_clip_val": 10.0},
+    **{"evaluates": False, "predicts": False},
+}
+DETECTORS = {
+    "retinanet by sgd": {"optimizer": "sgd", "learning_rate": 3e-3},
+    "retinanet by adamw": {"box_loss": "smooth_l1"},
+    "ssd by adamw": {"head": "ssd"},
+}
+DETECTION = {
+    name: (lambda options=options: of_rectangles(**options), FIFTY_UPDATES)
+    for name, options in DETECTORS.items()
+}
+
+
+def of_rectangles(batch_size=8, **options):
+    data = RectangleData(24, batch_size=batch_size, shuffled=True)
+    small = {"backbone": "small", "image_size": 64, "levels": (3, 4, 5), "width": 16}
+    return ObjectDetection(data, augmentation=None, **small, **options)
+
 
 def of_texts(network):
     sizes = {"units": 4, "embedding_size": 4, "vocabulary_size": 40, "batch_size": 7}
@@ -147,6 +171,7 @@ CASES = {
     "of workers": {name: MORE[name] for name in OF_WORKERS},
     "generative": GENERATIVE,
     "data": DATA,
+    "detection": DETECTION,
 }
 
 

@@ -7,6 +7,8 @@ import tensorflow as tf
 from helpers.boring import NumberData, NumberTask, fitted
 from helpers.updates import weight_after
 
+from lightning_tf.optimizers.clipping import Clipping
+
 
 class Vector(NumberTask):
     """Two weights whose gradients are the two columns' means."""
@@ -39,6 +41,14 @@ def test_the_norm_of_all_gradients_together_is_clipped():
     fitted(task, max_epochs=1, gradient_clip_val=2.0)
     expected = -clipped([3.0, 4.0, 12.0], 2.0) - np.array([0.1, 0.2, 0.2])
     np.testing.assert_allclose(task.values, expected, rtol=1e-6)
+
+
+def test_gradients_of_several_types_are_clipped_together():
+    parts = [tf.constant([3.0, 4.0], tf.float64), tf.constant([12.0], tf.float32)]
+    double, single = Clipping("norm", 2.0)(parts)
+    assert (double.dtype, single.dtype) == (tf.float64, tf.float32)
+    expected = clipped([3.0, 4.0, 12.0], 2.0)
+    np.testing.assert_allclose(np.concatenate([double, single]), expected, rtol=1e-6)
 
 
 def test_each_element_is_clipped_by_value():

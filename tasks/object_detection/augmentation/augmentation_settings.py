@@ -6,8 +6,12 @@ from typing import Any
 import tensorflow as tf
 
 from lightning_tf.checks import checked_integer
+from lightning_tf.data.data_module import DataModule, first_training_batch
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.tasks.object_detection.augmentation.box_augmentation import BoxAugmentation
+from lightning_tf.tasks.object_detection.augmentation.mosaic import QUARTERS
+
+MOSAIC_IMAGES = len(QUARTERS)
 
 
 class AugmentationSettings:
@@ -50,6 +54,28 @@ class AugmentationSettings:
             raise ConfigurationError(
                 f"close_augmentation_epochs={self.closing_epochs} needs Trainer(max_epochs=...), "
                 "which says what the last epochs are."
+            )
+
+    def check_batch(self, data: DataModule, replicas: int) -> None:
+        """Refuse mosaics of batches that have no four images for a replica.
+
+        Args:
+            data: Whose first training batch counts.
+            replicas: Which share a batch.
+
+        Raises:
+            ConfigurationError: There is mosaic and there are fewer.
+        """
+        if not self.mosaic:
+            return
+
+        count = len(first_training_batch(data)[0])
+        if count < MOSAIC_IMAGES * replicas:
+            shared = f" on {replicas} replicas" if replicas > 1 else ""
+            raise ConfigurationError(
+                f"mosaic={self.mosaic} makes an image of {MOSAIC_IMAGES}, and a training batch has "
+                f"{count}{shared}; give batch_size={MOSAIC_IMAGES * replicas} or more (and as many "
+                "images), or mosaic=0."
             )
 
     def is_open(self, trainer: Any) -> Any:

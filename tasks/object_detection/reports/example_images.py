@@ -47,15 +47,37 @@ def example_images(
         chosen = [order[place] for place in spread_evenly(len(order), count)]
         found = {index: np.asarray(original(index)) for index in chosen}
 
-    examples = []
-    for index, pixels in found.items():
-        fitted = fit_image(_as_color(pixels), side)
-        height, width = images[index].size
-        scale = np.array([fitted.shape[1] / width, fitted.shape[0] / height])
-        image = images[index]
-        boxes, found_boxes = image.boxes * np.tile(scale, 2), image.found_boxes * np.tile(scale, 2)
-        examples.append(ExampleImage(fitted, replace(image, boxes=boxes, found_boxes=found_boxes)))
-    return examples
+    return [fit_example(pixels, images[index], side) for index, pixels in found.items()]
+
+
+def fit_example(pixels: NDArray[np.uint8], image: DetectedImage, side: int) -> ExampleImage:
+    """Return an image resized to one longer side, with its boxes in the new pixels.
+
+    Args:
+        pixels: Shape (height, width, 1 or more), of any size.
+        image: With boxes in pixels of the original.
+        side: The longer side, in pixels.
+    """
+    fitted = fit_image(_as_color(pixels), side)
+    height, width = image.size
+    scale = np.tile([fitted.shape[1] / width, fitted.shape[0] / height], 2)
+    boxes, found_boxes = image.boxes * scale, image.found_boxes * scale
+    return ExampleImage(fitted, replace(image, boxes=boxes, found_boxes=found_boxes))
+
+
+def cut_input(
+    pixels: NDArray[np.uint8], frame: NDArray[np.floating], size: tuple[int, int]
+) -> NDArray[np.uint8]:
+    """Return an input image without what a letterbox has beside it.
+
+    Args:
+        pixels: Shape (height, width, channels).
+        frame: x0, y0, scale x, scale y of input = original * scale + offset.
+        size: Height and width of the original.
+    """
+    x, y, scale_x, scale_y = frame
+    height, width = size[0] * scale_y, size[1] * scale_x
+    return pixels[round(y) : round(y + height), round(x) : round(x + width)]
 
 
 def _first_of_batches(
@@ -67,10 +89,7 @@ def _first_of_batches(
     for images, objects in dataset.as_numpy_iterator() if dataset is not None else ():
         for row, index in enumerate(objects["index"].tolist()):
             if index in wanted:
-                x, y, scale_x, scale_y = objects["frame"][row]
-                height, width = objects["size"][row] * (scale_y, scale_x)
-                left, top = round(x), round(y)
-                found[index] = images[row][top : round(y + height), left : round(x + width)]
+                found[index] = cut_input(images[row], objects["frame"][row], objects["size"][row])
         if len(found) == len(wanted):
             break
     return found

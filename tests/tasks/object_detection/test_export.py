@@ -1,6 +1,5 @@
 """A detector in every format finds what predict finds, in images of different sizes."""
 
-import importlib.util
 import os
 import subprocess
 import sys
@@ -10,6 +9,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from helpers.boring import fitted, quiet
+from helpers.exported_detectors import (
+    NUMBERS,
+    assert_same,
+    needs_onnx,
+    ran_by_litert,
+    ran_by_onnx,
+)
 from helpers.rectangles import NAMES, RectangleData, scene
 from PIL import Image
 
@@ -22,7 +28,6 @@ from lightning_tf.tasks.object_detection.export import computing_in_float32
 
 SIZES = [(64, 64), (96, 80), (50, 120), (33, 47), (128, 64), (70, 71)]
 THRESHOLDS = {"retinanet": 0.035, "ssd": 0.45}  # some images have a few detections, some all
-NUMBERS = ("boxes", "scores", "labels", "count")
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 
@@ -71,17 +76,6 @@ def expected(task, images):
     found = predicted(task, images)
     assert 1 <= found["count"].min() < found["count"].max()
     return found
-
-
-def assert_same(found, expected):
-    """Compare detections: the same number and labels, boxes to 0.05 px, scores to 1e-4."""
-    found = {name: np.asarray(found[name]) for name in NUMBERS}
-    np.testing.assert_array_equal(found["count"], expected["count"])
-    np.testing.assert_array_equal(found["labels"], expected["labels"])
-    for name in ("boxes", "scores"):
-        print(name, "differ by", np.abs(found[name] - expected[name]).max())
-    np.testing.assert_allclose(found["boxes"], expected["boxes"], rtol=0, atol=0.05)
-    np.testing.assert_allclose(found["scores"], expected["scores"], rtol=0, atol=1e-4)
 
 
 def row(expected, k):
@@ -183,33 +177,6 @@ def in_originals(found, images):
     boxes = np.clip(boxes, 0.0, sides)
     boxes[np.asarray(found["labels"]) < 0] = 0.0
     return {**found, "boxes": boxes}
-
-
-def ran_by_onnx(path, inputs):
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(path)
-    outputs = [output.name for output in session.get_outputs()]
-    return dict(zip(outputs, session.run(None, {"images": inputs}), strict=True))
-
-
-def ran_by_litert(path, inputs):
-    """Run image by image, by an interpreter that has TensorFlow Lite's own operations alone."""
-    interpreter = tf.lite.Interpreter(
-        model_path=str(path),
-        experimental_op_resolver_type=tf.lite.experimental.OpResolverType.BUILTIN,
-    )
-    names = {detail["op_name"] for detail in interpreter._get_ops_details()}
-    assert not {name for name in names if name.startswith("Flex")}
-    run = interpreter.get_signature_runner()
-    found = [run(images=inputs[k : k + 1]) for k in range(len(inputs))]
-    return {name: np.concatenate([part[name] for part in found]) for name in NUMBERS}
-
-
-needs_onnx = pytest.mark.skipif(
-    not all(map(importlib.util.find_spec, ("onnx", "onnxruntime", "tf2onnx"))),
-    reason="onnx, onnxruntime or tf2onnx is not installed: pip install 'lightning-tf[onnx]'",
-)
 
 
 @pytest.mark.slow

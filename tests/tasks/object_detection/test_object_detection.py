@@ -10,6 +10,7 @@ from helpers.replicated import assert_equal_on_replicas, furthest, outcome
 from helpers.resumable import assert_resume_is_exact
 
 from lightning_tf import Trainer
+from lightning_tf.data import DigitScenes
 from lightning_tf.exceptions import ConfigurationError, DataError
 from lightning_tf.tasks import ObjectDetection
 
@@ -30,13 +31,6 @@ def detection(data=None, **options):
     return ObjectDetection(RectangleData() if data is None else data, **{**small, **options})
 
 
-def iou(a, b):
-    w = max(min(a[2], b[2]) - max(a[0], b[0]), 0.0)
-    h = max(min(a[3], b[3]) - max(a[1], b[1]), 0.0)
-    areas = [(x[2] - x[0]) * (x[3] - x[1]) for x in (a, b)]
-    return w * h / max(sum(areas) - w * h, 1e-9)
-
-
 # ---- what it learns
 
 
@@ -51,25 +45,17 @@ def test_a_short_run_measures_map_and_tests_what_it_trained():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("head", HEADS)
-def test_eight_images_are_learnt_by_heart(head):
-    task = detection(head=head, width=32)
-    epochs = 250 if head == "ssd" else 120
-    trainer = fitted(task, max_epochs=epochs, seed=0, gradient_clip_val=10.0)
+@pytest.mark.parametrize(("head", "epochs"), [("retinanet", 120), ("ssd", 250)])
+def test_eight_scenes_are_learnt_by_heart(head, epochs):
+    data = DigitScenes(train_scenes=8, val_scenes=1, test_scenes=1)
+    task = detection(data, head=head, image_size=96, width=32, levels=(3, 4, 5, 6))
+    # The first training batch is what is validated.
+    options = {"overfit_batches": 1, "check_val_every_n_epoch": epochs, "gradient_clip_val": 10.0}
+    row = fitted(task, max_epochs=epochs, seed=0, **options).callback_metrics
+    print({name: row[name] for name in ("loss", "val_loss", "val_map", "val_map_50")})
+    assert row["val_map"] >= 0.95
     # Nothing normalises by batch: training and evaluation see the same network.
-    row = trainer.callback_metrics
-    assert trainer.validate(task)["val_loss"] == pytest.approx(row["loss"], rel=0.02)
-    assert row["loss"] < (0.3 if head == "retinanet" else 1.0)
-
-    (found,) = trainer.predict(task, collect=True)
-    images, objects = task.data.train
-    for k in range(len(images)):
-        for box, label in zip(objects["boxes"][k], objects["labels"][k], strict=True):
-            if label < 0:
-                continue
-            right = found["labels"][k] == label
-            best = max(iou(box, other) for other in found["boxes"][k][right])
-            assert best > 0.8, (k, box, found["boxes"][k][right])
+    assert row["val_loss"] == pytest.approx(row["loss"], rel=0.02)
 
 
 @pytest.mark.slow
@@ -79,6 +65,8 @@ def test_a_few_updates_lower_the_loss_and_all_parts_are_logged():
     fitted(task, max_epochs=60, seed=0, logger=rows, gradient_clip_val=10.0)
     losses = [value for _, value in rows.column("train/loss_epoch")]
     assert np.mean(losses[-3:]) < 0.9 * np.mean(losses[:3])
+    before = [name for _, name, step, _ in rows.sent if step == 0]
+    assert before == ["train/examples", "train/anchor_coverage"]
     for name in ("class_loss", "box_loss"):
         assert len(rows.column(f"val/{name}")) == 60
     val = [rows.column(f"val/{name}")[-1][1] for name in ("loss", "class_loss", "box_loss")]
@@ -105,14 +93,15 @@ def test_more_rows_of_padding_change_nothing():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
-def test_heads_and_losses_are_float32_under_mixed_precision(precision):
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16", "64-true"])
+def test_heads_and_losses_are_float32_under_every_precision(precision):
     task = detection(augmentation=("flip", "scale"))
-    trainer = fitted(task, max_epochs=2, seed=0, precision=precision)
+    trainer = fitted(task, max_epochs=2, seed=0, precision=precision, gradient_clip_val=10.0)
     assert np.isfinite(trainer.callback_metrics["loss"])
     raw = task.raw_outputs(scenes(2, side=SIDE))
     assert {value.dtype for value in raw.values()} == {tf.float32}
-    assert task.model.get_layer("smooth3").compute_dtype == precision.removeprefix("mixed_")
+    dtype = "float64" if precision == "64-true" else precision.removeprefix("mixed_")
+    assert task.model.get_layer("smooth3").compute_dtype == dtype
 
 
 @pytest.mark.slow
@@ -171,13 +160,14 @@ def test_accumulated_batches_make_the_same_updates(head):
 
 @pytest.mark.slow
 def test_a_resumed_run_is_the_run_that_never_stopped(tmp_path):
+    # A warm-up in updates: a share of them would be another number in the run that is stopped.
+    rates = {"schedule": "constant", "warmup_steps": 2}
+
     def make():
         data = RectangleData(12, batch_size=4, shuffled=True)
-        return detection(
-            data, augmentation=("flip", "scale", "color"), mosaic=0.3, schedule="constant"
-        )
+        return detection(data, augmentation=("flip", "scale", "color"), mosaic=0.3, **rates)
 
-    assert_resume_is_exact(tmp_path, make, list, stop=4, end=8)
+    assert_resume_is_exact(tmp_path, make, list, stop=25, end=50)
 
 
 # ---- what it gives
