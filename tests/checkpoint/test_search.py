@@ -414,7 +414,7 @@ def test_best_is_of_the_callback_that_judges_also_in_a_new_process(tmp_path, in_
     assert found.name.startswith("judged")
     own = {"enable_checkpointing": True, "default_root_dir": tmp_path}
     again = Trainer(**quiet(**own, callbacks=callbacks()))
-    again.validate(type(trainer.task)(), ckpt_path="best")
+    again.validate(trainer.task, ckpt_path="best")
     assert Path(again.ckpt_path) == found
 
 
