@@ -2,6 +2,7 @@
 
     python scripts/object_detection.py digits
     python scripts/object_detection.py raccoon --weights path/to/mobilenet_v2_no_top.h5
+    python scripts/object_detection.py bccd --image-size 256 320 --bad-boxes drop
     python scripts/object_detection.py photos --head ssd --epochs 10 --predict more_photos
 
 The data are a folder (Pascal VOC, YOLO), a COCO file, a CSV file, or digits, scenes that need no

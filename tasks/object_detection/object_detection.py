@@ -27,7 +27,7 @@ from lightning_tf.tasks.object_detection.detection_spec import (
     DetectionSpec,
     checked_image_size,
     data_shape,
-    training_boxes,
+    training_objects,
 )
 from lightning_tf.tasks.object_detection.detection_writer import detection_writer
 from lightning_tf.tasks.object_detection.detections import (
@@ -92,8 +92,8 @@ class ObjectDetection(SpecTask, FusedBatchNormTask):
             its top, or None for random ones.
         train: ``all`` of the network, or all but the backbone with ``head``.
         fixed_layers: Names of layers of the backbone that never train.
-        freeze_batch_norm: Whether the backbone's BatchNormalization layers stay as they are; None
-            freezes those of pretrained weights.
+        freeze_batch_norm: Whether the backbone's BatchNormalization layers stay as they are. If the
+            rest of it trains, that asks for a rate of some 1e-5: nothing else bounds its features.
         levels: Of the feature maps; level k has the stride 2^k. None is (3, 4, 5, 6).
         width: Channels of the maps that the head sees.
         anchors: ``auto`` fits them to the training boxes; or numbers, see `AnchorSettings`.
@@ -142,7 +142,7 @@ class ObjectDetection(SpecTask, FusedBatchNormTask):
         weights: str | os.PathLike[str] | None = "imagenet",
         train: Literal["all", "head"] = "all",
         fixed_layers: Sequence[str] = (),
-        freeze_batch_norm: bool | None = None,
+        freeze_batch_norm: bool = False,
         levels: Sequence[int] | None = None,
         width: int = 96,
         anchors: Any = "auto",
@@ -223,9 +223,9 @@ class ObjectDetection(SpecTask, FusedBatchNormTask):
             self.data.setup("fit")
             shape, names = data_shape(self.data)
             self.detector.check_size(shape[:2])
-            boxes = training_boxes(self.data)
+            boxes, labels = training_objects(self.data)
             size = (shape[0], shape[1])
-            anchors = self.anchor_settings.build(size, self.detector.levels, boxes)
+            anchors = self.anchor_settings.build(size, self.detector.levels, boxes, labels)
             resize = getattr(self.data, "resize", self.resize)
             self.spec = DetectionSpec(shape, names, list(anchors.levels), anchors.sizes, resize)
         if self.spec is None:
