@@ -73,8 +73,8 @@ class ObjectDetection(SpecTask, FusedBatchNormTask):
     ``ssd`` (Liu et al., "SSD: Single Shot MultiBox Detector", 2016,
     https://arxiv.org/abs/1512.02325) has a head on each feature map. Each image's loss is divided
     by its own number of anchors with an object, and the loss is the mean over images, so that
-    several replicas and accumulation change no number. ``class_loss`` and ``box_loss`` are logged
-    beside ``loss``, which is their sum.
+    several replicas and accumulation change no number, unless BatchNormalization trains.
+    ``class_loss`` and ``box_loss`` are logged beside ``loss``, which is their sum.
 
     `predict_step` gives ``boxes`` float32 (batch, K, 4) in pixels of the original image, ``scores``
     (batch, K), descending, ``labels`` int32 (batch, K), -1 for padding, and ``count`` int32
