@@ -22,9 +22,7 @@ def test_blood_cells_of_every_size_are_found_after_four_epochs(real_data):
         data_options={"bad_boxes": "drop"},
     )
     fitted(task, max_epochs=4, seed=0, gradient_clip_val=10.0)
-    precisions = {
-        name: row["map_50"] for name, row in task.host_metrics["map"].per_class().items()
-    }
+    precisions = {name: row["map_50"] for name, row in task.host_metrics["map"].per_class().items()}
     # White cells lie on the coarsest map, which a frozen normalisation let die; platelets, one
     # object in fourteen and the smallest, on the finest, which has anchors for them.
     assert precisions["WBC"] > 0.7
