@@ -93,7 +93,7 @@ class ObjectDetection(SpecTask, FusedBatchNormTask):
         train: ``all`` of the network, or all but the backbone with ``head``.
         fixed_layers: Names of layers of the backbone that never train.
         freeze_batch_norm: Whether the backbone's BatchNormalization layers stay as they are. If the
-            rest of it trains, that asks for a rate of some 1e-5: nothing else bounds its features.
+            rest of it trains, nothing then bounds its features: at 1e-4 and more they are lost.
         levels: Of the feature maps; level k has the stride 2^k. None is (3, 4, 5, 6).
         width: Channels of the maps that the head sees.
         anchors: ``auto`` fits them to the training boxes; or numbers, see `AnchorSettings`.
