@@ -2,6 +2,7 @@
 
     python scripts/object_detection.py digits
     python scripts/object_detection.py raccoon --weights path/to/mobilenet_v2_no_top.h5
+    python scripts/object_detection.py bccd --image-size 256 320 --bad-boxes drop
     python scripts/object_detection.py photos --head ssd --epochs 10 --predict more_photos
 
 The data are a folder (Pascal VOC, YOLO), a COCO file, a CSV file, or digits, scenes that need no
@@ -17,6 +18,9 @@ from lightning_tf import Trainer
 from lightning_tf.data import UnannotatedImages
 from lightning_tf.tasks import DetectionWriter, ObjectDetection
 
+DIGIT_SCENES = 10000
+DIGIT_ANCHORS = {"scales": (2.0, 2.5, 3.2), "ratios": (1.0, 1.6, 4.0)}  # a 1 is high and thin
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -24,9 +28,11 @@ def main() -> None:
     parser.add_argument("--backbone", help="MobileNetV2; for digits small")
     parser.add_argument("--head", default="retinanet", help="retinanet or ssd")
     parser.add_argument("--weights", default="imagenet", help="imagenet, random, or a file")
-    parser.add_argument("--image-size", type=int, help="224; for digits 96")
-    parser.add_argument("--batch-size", type=int, default=8)
-    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument(
+        "--image-size", type=int, nargs="+", help="side, or height and width; 224, for digits 96"
+    )
+    parser.add_argument("--batch-size", type=int, help="4; for digits 8")
+    parser.add_argument("--epochs", type=int, help="20; for digits 4")
     parser.add_argument("--bad-boxes", default="error", help="error, drop or clip")
     parser.add_argument("--val-fraction", type=float, default=0.1, help="where there is no split")
     parser.add_argument("--predict", help="a folder of photos to mark")
@@ -35,20 +41,25 @@ def main() -> None:
 
     is_digits = options.data == "digits"
     from_scratch = options.weights == "random" or is_digits
-    augmentation = ("scale", "shift", "color") if is_digits else ("flip", "scale", "shift", "color")
+    sides = options.image_size or [96 if is_digits else 224]
     data_options = {"bad_boxes": options.bad_boxes, "val_fraction": options.val_fraction}
     task = ObjectDetection(
         options.data,
         backbone=options.backbone or ("small" if is_digits else "MobileNetV2"),
         head=options.head,
         weights=None if from_scratch else options.weights,
-        image_size=options.image_size or (96 if is_digits else 224),
-        batch_size=options.batch_size,
-        augmentation=augmentation,
-        data_options={} if is_digits else data_options,
+        # Digits of 16 to 48 pixels need neither the strides of 32 and 64 nor, painted in any
+        # number, another place and size; mirrored they are none.
+        levels=(3, 4) if is_digits else None,
+        anchors=DIGIT_ANCHORS if is_digits else "auto",
+        image_size=sides[0] if len(sides) == 1 else tuple(sides),
+        batch_size=options.batch_size or (8 if is_digits else 4),
+        augmentation="color" if is_digits else ("flip", "scale", "shift", "color"),
+        data_options={"train_scenes": DIGIT_SCENES} if is_digits else data_options,
+        schedule="cosine",
     )
     trainer = Trainer(
-        max_epochs=options.epochs,
+        max_epochs=options.epochs or (4 if is_digits else 20),
         gradient_clip_val=10.0,
         default_root_dir=options.output,
         seed=0,

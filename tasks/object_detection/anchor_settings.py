@@ -30,7 +30,8 @@ class AnchorSettings:
     ``"auto"`` measures the boxes of the training data. For RetinaNet: ratios are quantiles of the
     boxes' own, beside the paper's, and scales are tried up to the paper's 4 strides. For SSD: the
     smallest and the largest size are quantiles of the boxes', beside the paper's. Taken are the
-    largest anchors of those that cover as many boxes as any, or 1 % less.
+    largest anchors of those that cover as many boxes as any, or 1 % less. All classes count alike:
+    a rare class of small objects would else be left without an anchor.
 
     Args:
         anchors: ``auto``; a number, the smallest side in strides of each level; or ``{"scales":
@@ -70,7 +71,11 @@ class AnchorSettings:
         return self.scales is None
 
     def build(
-        self, image_size: tuple[int, int], levels: Sequence[int], boxes: NDArray[np.float32]
+        self,
+        image_size: tuple[int, int],
+        levels: Sequence[int],
+        boxes: NDArray[np.float32],
+        labels: NDArray[np.int32] | None = None,
     ) -> Anchors:
         """Return the anchors; `AnchorCoverage` tells how many of the boxes they cover.
 
@@ -78,12 +83,34 @@ class AnchorSettings:
             image_size: Height and width of the input image.
             levels: Of the feature maps.
             boxes: Of the training data, in pixels of the input image, shape (boxes, 4).
+            labels: Their classes, shape (boxes,); None where all are of one.
         """
         boxes = np.asarray(boxes, np.float32).reshape(-1, 4)
-        boxes = boxes[(boxes[:, 2:] > boxes[:, :2]).all(axis=1)]
+        labels = np.zeros(len(boxes), np.int32) if labels is None else labels
+        real = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
+        boxes, labels = boxes[real], labels[real]
         candidates = self._candidates(image_size, levels, boxes)
         fitted = [Anchors(image_size, tuple(levels), sizes) for sizes in candidates]
+<<<<<<< HEAD
         return fitted[0] if len(fitted) == 1 else _best(fitted, boxes)
+=======
+        anchors = fitted[0] if len(fitted) == 1 else _best(fitted, boxes, labels)
+
+        if len(boxes):
+            covered = anchors.coverage(boxes)
+            level = logging.INFO if covered >= GOOD_COVERAGE else logging.WARNING
+            log.log(
+                level,
+                "Anchors cover %.3f of %d training objects (IoU of 0.5 and more)%s",
+                covered,
+                len(boxes),
+                "."
+                if covered >= GOOD_COVERAGE
+                else "; the others are hard to learn: give other "
+                "levels=, anchors= or a larger image_size=.",
+            )
+        return anchors
+>>>>>>> od-figures
 
     def _candidates(
         self, image_size: tuple[int, int], levels: Sequence[int], boxes: NDArray[np.float32]
@@ -108,13 +135,18 @@ class AnchorSettings:
         return [retinanet_sizes(levels, scale, shape) for shape in ratios for scale in SCALES]
 
 
-def _best(candidates: list[Anchors], boxes: NDArray[np.float32]) -> Anchors:
+def _best(
+    candidates: list[Anchors], boxes: NDArray[np.float32], labels: NDArray[np.int32]
+) -> Anchors:
     """Return the largest anchors of those that cover about as much as any.
 
     Larger anchors put an object on a finer level, where more of them overlap it and learn from it.
     """
     overlaps = [anchors.best_overlaps(boxes) for anchors in candidates]
-    covered = np.array([np.mean(each >= GOOD_IOU) for each in overlaps])
+    classes = [labels == label for label in np.unique(labels)]
+    covered = np.array(
+        [np.mean([np.mean(each[own] >= GOOD_IOU) for own in classes]) for each in overlaps]
+    )
     good = np.flatnonzero(covered >= covered.max() - LOSS_OF_COVERAGE)
     areas = {k: round(float(np.prod(candidates[k].sizes[0][0])), 3) for k in good}
     chosen = max(good, key=lambda k: (areas[k], overlaps[k].mean()))

@@ -27,13 +27,11 @@ class BuiltLevels:
         model: Its outputs are a list of (batch, height / 2^k, width / 2^k, channels).
         preprocess: From images in [0, 255] to the model's input.
         channels: What the model takes.
-        pretrained: Whether its weights come from elsewhere.
     """
 
     model: keras.Model
     preprocess: Callable[[Any], Any]
     channels: int
-    pretrained: bool
 
 
 class BackboneLevels:
@@ -91,7 +89,7 @@ class BackboneLevels:
         """
         if self.is_small:
             model = small_backbone(input_shape, levels)
-            return BuiltLevels(model, to_minus_one_to_one, input_shape[-1], pretrained=False)
+            return BuiltLevels(model, to_minus_one_to_one, input_shape[-1])
 
         named = self.named
         if named.is_application and not load:
@@ -100,8 +98,7 @@ class BackboneLevels:
         outputs = _level_outputs(built.layer, input_shape[:2], levels)
         inputs = built.layer.inputs[0] if len(built.layer.inputs) == 1 else built.layer.inputs
         model = keras.Model(inputs, outputs, name=f"{built.layer.name}_levels")
-        pretrained = not self.named.is_application or self.weights is not None
-        return BuiltLevels(model, built.preprocess, built.channels, pretrained)
+        return BuiltLevels(model, built.preprocess, built.channels)
 
 
 def _level_outputs(model: Any, size: tuple[int, int], levels: Sequence[int]) -> list[Any]:

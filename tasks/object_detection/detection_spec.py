@@ -82,24 +82,26 @@ def data_shape(data: DataModule) -> tuple[list[int], list[str]]:
     return [int(side) for side in shape], [str(name) for name in names]
 
 
-def training_boxes(data: DataModule) -> NDArray[np.float32]:
-    """Return the boxes of all training objects, in pixels of the input image, (boxes, 4).
+def training_objects(data: DataModule) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    """Return boxes of all training objects, in pixels of the input image, (boxes, 4), and labels.
 
-    A module that knows them without reading images has a method `training_boxes`; others are read
+    A module that knows them without reading images has a method `training_objects`; others are read
     once.
     """
-    known = getattr(data, "training_boxes", None)
+    known = getattr(data, "training_objects", None)
     if known is not None:
-        return np.asarray(known(), np.float32).reshape(-1, 4)
+        boxes, labels = known()
+        return np.asarray(boxes, np.float32).reshape(-1, 4), np.asarray(labels, np.int32)
 
     _first_batch(data)  # says what is wrong with it
-    boxes = []
+    found, classes = [], []
     for _, objects in data.dataset_for("train").as_numpy_iterator():  # type: ignore[union-attr]
         real = objects["labels"] >= 0
         if "ignored" in objects:
             real &= ~objects["ignored"]
-        boxes.append(objects["boxes"][real])
-    return np.concatenate(boxes).astype(np.float32)
+        found.append(objects["boxes"][real])
+        classes.append(objects["labels"][real])
+    return np.concatenate(found).astype(np.float32), np.concatenate(classes).astype(np.int32)
 
 
 def _first_batch(data: DataModule) -> Any:

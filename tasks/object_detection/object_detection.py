@@ -25,7 +25,7 @@ from lightning_tf.tasks.object_detection.detection_spec import (
     DetectionSpec,
     checked_image_size,
     data_shape,
-    training_boxes,
+    training_objects,
 )
 from lightning_tf.tasks.object_detection.detection_steps import DetectionSteps
 from lightning_tf.tasks.object_detection.detection_writer import detection_writer
@@ -59,8 +59,8 @@ class ObjectDetection(DetectionSteps, FusedBatchNormTask):
     ``ssd`` (Liu et al., "SSD: Single Shot MultiBox Detector", 2016,
     https://arxiv.org/abs/1512.02325) has a head on each feature map. Each image's loss is divided
     by its own number of anchors with an object, and the loss is the mean over images, so that
-    several replicas and accumulation change no number. ``class_loss`` and ``box_loss`` are logged
-    beside ``loss``, which is their sum.
+    several replicas and accumulation change no number, unless BatchNormalization trains.
+    ``class_loss`` and ``box_loss`` are logged beside ``loss``, which is their sum.
 
     `predict_step` gives ``boxes`` float32 (batch, K, 4) in pixels of the original image, ``scores``
     (batch, K), descending, ``labels`` int32 (batch, K), -1 for padding, and ``count`` int32
@@ -78,8 +78,8 @@ class ObjectDetection(DetectionSteps, FusedBatchNormTask):
             its top, or None for random ones.
         train: ``all`` of the network, or all but the backbone with ``head``.
         fixed_layers: Names of layers of the backbone that never train.
-        freeze_batch_norm: Whether the backbone's BatchNormalization layers stay as they are; None
-            freezes those of pretrained weights.
+        freeze_batch_norm: Whether the backbone's BatchNormalization layers stay as they are. If the
+            rest of it trains, nothing then bounds its features: at 1e-4 and more they are lost.
         levels: Of the feature maps; level k has the stride 2^k. None is (3, 4, 5, 6).
         width: Channels of the maps that the head sees.
         anchors: ``auto`` fits them to the training boxes; or numbers, see `AnchorSettings`.
@@ -128,7 +128,7 @@ class ObjectDetection(DetectionSteps, FusedBatchNormTask):
         weights: str | os.PathLike[str] | None = "imagenet",
         train: Literal["all", "head"] = "all",
         fixed_layers: Sequence[str] = (),
-        freeze_batch_norm: bool | None = None,
+        freeze_batch_norm: bool = False,
         levels: Sequence[int] | None = None,
         width: int = 96,
         anchors: Any = "auto",
@@ -212,9 +212,9 @@ class ObjectDetection(DetectionSteps, FusedBatchNormTask):
             self.data.setup("fit")
             shape, names = data_shape(self.data)
             self.detector.check_size(shape[:2])
-            boxes = training_boxes(self.data)
+            boxes, labels = training_objects(self.data)
             size = (shape[0], shape[1])
-            anchors = self.anchor_settings.build(size, self.detector.levels, boxes)
+            anchors = self.anchor_settings.build(size, self.detector.levels, boxes, labels)
             resize = getattr(self.data, "resize", self.resize)
             self.spec = DetectionSpec(shape, names, list(anchors.levels), anchors.sizes, resize)
         if self.spec is None:

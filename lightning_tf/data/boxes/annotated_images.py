@@ -170,16 +170,18 @@ class AnnotatedImages(IndexedData):
         item = self.annotations[index]
         return read_upright(item.path or "") if item.pixels is None else item.pixels
 
-    def training_boxes(self) -> NDArray[np.float32]:
-        """Return the boxes that are learned from, in pixels of the input: (boxes, 4), xyxy."""
+    def training_objects(self) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+        """Return boxes that are learned from, in pixels of the input, (boxes, 4), and labels."""
         split = self._split("train")
         items = [self.annotations[row] for row in split.indices] if split else []
-        boxes = [np.zeros((0, 4))]
+        boxes, labels = [np.zeros((0, 4))], [np.zeros(0)]
         for item in items:
             frame = letterbox_frame(item.size, self.input_shape[:2], self.resize)
             ignored = item.crowd | (item.difficult & (self._difficult == "ignore"))
             boxes.append(boxes_to_input(item.boxes[~ignored], frame))
-        return np.concatenate(boxes).astype(np.float32)
+            named = np.array([self.class_names.index(name) for name in item.labels], np.int32)
+            labels.append(named[~ignored])
+        return np.concatenate(boxes).astype(np.float32), np.concatenate(labels).astype(np.int32)
 
     # ---- loading
 

@@ -130,7 +130,7 @@ def test_the_boxes_that_are_learned_from_are_those_of_the_training_batches(tmp_p
         _, objects = examples(data.train_dataset(0))
         learned = objects["boxes"][(objects["labels"] >= 0) & ~objects["ignored"]]
         assert len(learned) == count
-        assert sorted(learned.tolist()) == sorted(data.training_boxes().tolist())
+        assert sorted(learned.tolist()) == sorted(data.training_objects()[0].tolist())
 
 
 def marked(name):

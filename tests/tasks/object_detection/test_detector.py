@@ -130,15 +130,21 @@ def test_the_prior_is_on_the_classes_and_not_on_the_boxes():
     assert abs(raw["classes"].numpy()).max() < 0.5
 
 
-def test_pretrained_normalisation_is_frozen_and_random_is_not():
+def test_normalisation_trains_with_near_statistics_unless_it_is_frozen():
     model = keras.applications.MobileNetV2(include_top=False, weights=None, input_shape=SHAPE)
 
     def normalisations(result):
-        layers = result.backbone.layers
-        return {x.trainable for x in layers if isinstance(x, keras.layers.BatchNormalization)}
+        layers = [
+            layer
+            for layer in result.backbone.layers
+            if isinstance(layer, keras.layers.BatchNormalization)
+        ]
+        # MobileNetV2's own momentum of 0.999 forgets too slowly for fits of some hundred updates.
+        assert {layer.momentum for layer in layers} == {0.9}
+        return {layer.trainable for layer in layers}
 
     assert normalisations(built("MobileNetV2")[0]) == {True}
-    assert normalisations(built(model)[0]) == {False}
+    assert normalisations(built(model)[0]) == {True}
     assert normalisations(built("MobileNetV2", freeze_batch_norm=True)[0]) == {False}
     result, _ = built("MobileNetV2", fixed_layers=["Conv1"])
     assert not result.backbone.get_layer("Conv1").trainable

