@@ -107,7 +107,10 @@ class DeliveringLogger(Logger):
         """
         path = Path(folder) / RECORD
         if not path.is_file():
-            raise ConfigurationError(f"{cls.__name__}.send: there is no {path}; give a run's folder.")
+            raise ConfigurationError(
+                f"{cls.__name__}.send({os.fspath(folder)!r}): there is no {RECORD}; give the folder "
+                "of a run, which log_dir names."
+            )
         record = json.loads(path.read_text(encoding="utf-8"))
         delivery = Delivery(Path(folder), cls.receiver(record), timeout, _advice(cls, folder))
         delivery.begin(None)

@@ -190,15 +190,16 @@ class Delivery:
 
     def _deliver(self, is_last: bool = False) -> None:
         self._is_scheduled = False
-        if time.monotonic() < self._not_before and not is_last:
-            return
         for outbox in (self.rows, self.files):
             self._flush(outbox)
+        if time.monotonic() < self._not_before and not is_last:
+            return
 
         # Files are large, and kept elsewhere than rows: neither waits for the other's success.
-        sent = self._try("opening the run", self._open) and all(
-            [self._try("sending rows", self._send_rows), self._try("sending files", self._send_files)]
-        )
+        sent = self._try("opening the run", self._open)
+        if sent:
+            rows = self._try("sending rows", self._send_rows)
+            sent = self._try("sending files", self._send_files) and rows
         self._pause = PAUSE if sent else min(2.0 * self._pause, LONGEST_PAUSE)
         self._not_before = time.monotonic() + self._pause
 
@@ -225,8 +226,9 @@ class Delivery:
     def _send_rows(self) -> None:
         while lines := self.rows.read(MOST_LINES):
             self.rows.trying(lines[-1].end)
-            news = [self._without_held(self.rows, line) for line in lines]
-            self._move(self.rows, lines[-1].end, self.receiver.send_rows([n for n in news if n.values]))
+            new = [self._without_held(self.rows, line) for line in lines]
+            confirmed = self.receiver.send_rows([line for line in new if line.values])
+            self._move(self.rows, lines[-1].end, confirmed)
         self.receiver.send_summary()
 
     def _send_files(self) -> None:

@@ -130,6 +130,7 @@ class Outbox:
     def confirm(self, end: int) -> None:
         """Note that the receiver has everything up to an end."""
         self.confirmed, self.tried = end, max(self.tried, end)
+        self.position = max(self.position, end)
         self._write_cursor()
 
     def resume(self, step: int) -> HeldRows:
