@@ -108,8 +108,8 @@ class DeliveringLogger(Logger):
         path = Path(folder) / RECORD
         if not path.is_file():
             raise ConfigurationError(
-                f"{cls.__name__}.send({os.fspath(folder)!r}): there is no {RECORD}; give the folder "
-                "of a run, which log_dir names."
+                f"{cls.__name__}.send({os.fspath(folder)!r}): there is no {RECORD}; give a run's "
+                "folder, which log_dir names."
             )
         record = json.loads(path.read_text(encoding="utf-8"))
         delivery = Delivery(Path(folder), cls.receiver(record), timeout, _advice(cls, folder))

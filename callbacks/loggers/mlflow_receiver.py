@@ -78,8 +78,8 @@ class MLflowReceiver(RunReceiver):
         return next(iter(self._client.search_runs([experiment.experiment_id], query)), None)
 
     def _find_users_run(self) -> Any:
-        """Return the run that the user names; MLflow raises where there is none."""
-        run_id = self.record["settings"]["run_id"]
+        """Return the run that the user named first of all; MLflow raises where there is none."""
+        run_id = self.record["users_run_id"]
         return None if run_id is None else self._client.get_run(run_id)
 
     def _make_run(self) -> Any:

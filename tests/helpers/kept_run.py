@@ -1,4 +1,4 @@
-"""A tracker in memory, which can be away, hang, or lose its answers; and a logger that sends to it."""
+"""A tracker in memory, which can be away, hang, or lose its answers, and a logger for it."""
 
 import threading
 
