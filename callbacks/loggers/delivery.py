@@ -17,8 +17,8 @@ from lightning_tf.callbacks.wandb.journal import HeldRows
 log = logging.getLogger("lightning_tf")
 
 RECORD, FILES = "run.json", "files"
-PAUSE = 2.0  # seconds; each sending takes the processor from training
-LONGEST_PAUSE = 60.0  # after failures, each of which doubles it
+PAUSE = 2.0  # seconds from one sending to the next; failures double it
+LONGEST_PAUSE = 60.0
 MOST_LINES = 500  # sent at once
 
 
@@ -55,8 +55,9 @@ class Delivery:
         self._has_begun = self._asks_last_step = False
         self._is_open = self._is_scheduled = self._is_ended = False
         self._not_before, self._pause = 0.0, PAUSE
-        self._warned: set[tuple[str, type[BaseException]]] = set()
+        self._warned: set[tuple[str, str]] = set()
         self._queue = BackgroundQueue(type(receiver).__name__)
+        self._writer = BackgroundQueue("files to send")  # a tracker that hangs holds none up
 
     # ---- what is logged, on the main thread
 
@@ -83,7 +84,7 @@ class Delivery:
     def add_file(
         self, step: int, kind: str, name: str, write: Callable[[Path], str], **facts: Any
     ) -> None:
-        """Add a file, which is written in the thread.
+        """Add a file, which is written in a thread of its own.
 
         Args:
             step: The update.
@@ -100,7 +101,7 @@ class Delivery:
             except Exception as error:
                 self._warn(f"{kind} {name}", error)
 
-        if not self._queue.put(job):
+        if not self._writer.put(job):
             self._warn(f"{kind} {name}", TimeoutError("too much waits to be written"))
 
     def add_kept_file(self, step: int, kind: str, name: str, path: Path, **facts: Any) -> None:
@@ -138,6 +139,7 @@ class Delivery:
         """
         if status is not None:
             self.receiver.record["status"] = status
+        self._writer.end(self.finish_timeout)
         self.save()
 
         def last() -> None:
@@ -146,13 +148,13 @@ class Delivery:
                 self._try("closing the run", lambda: self._close(status))
 
         self._queue.put(last)
-        done = self._queue.end(self.finish_timeout if self._is_reachable() else 1.0)
+        reachable = self._try("sending the rest", self.receiver.check_reachable)
+        self._queue.end(self.finish_timeout if reachable else 1.0)
         self._is_ended = True  # a request that still hangs must not move the cursors later
         self.save()
         left = self.rows.bytes_left + self.files.bytes_left
         if left and not self._warned:
-            reason = "not confirmed" if done else f"not done in {self.finish_timeout:g} s"
-            self._warn("sending the rest", TimeoutError(reason))
+            self._warn("sending the rest", TimeoutError(f"not done in {self.finish_timeout:g} s"))
         return left
 
     def _new_folder(self) -> Path:
@@ -173,13 +175,6 @@ class Delivery:
         except OSError as error:
             self._warn(f"writing {outbox.path}", error)
 
-    def _is_reachable(self) -> bool:
-        try:
-            self.receiver.check_reachable()
-        except Exception:
-            return False
-        return True
-
     # ---- sending, in the thread
 
     def _schedule(self) -> None:
@@ -195,15 +190,20 @@ class Delivery:
         if time.monotonic() < self._not_before and not is_last:
             return
 
+        began = time.monotonic()
         # Files are large, and kept elsewhere than rows: neither waits for the other's success.
         sent = self._try("opening the run", self._open)
         if sent:
             rows = self._try("sending rows", self._send_rows)
             sent = self._try("sending files", self._send_files) and rows
-        self._pause = PAUSE if sent else min(2.0 * self._pause, LONGEST_PAUSE)
-        self._not_before = time.monotonic() + self._pause
+        ended = time.monotonic()
+        # A tenth of the time at most: meanwhile training has half a processor.
+        self._pause = max(PAUSE, 9.0 * (ended - began)) if sent else 2.0 * self._pause
+        self._not_before = ended + min(self._pause, LONGEST_PAUSE)
 
     def _try(self, what: str, job: Callable[[], None]) -> bool:
+        if self._is_ended:  # another delivery may send from the same folder now
+            return False
         try:
             job()
         except Exception as error:  # of the tracker's libraries: any
@@ -280,8 +280,10 @@ class Delivery:
 
     def _warn(self, what: str, error: BaseException) -> None:
         """Warn, once for each kind of failure."""
-        if (what, type(error)) not in self._warned:
-            self._warned.add((what, type(error)))
+        # A tracker that is away fails in everything alike.
+        kind = "" if isinstance(error, ConnectionError) else what
+        if (kind, type(error).__name__) not in self._warned:
+            self._warned.add((kind, type(error).__name__))
             log.warning(
                 "%s: %s failed and the run goes on; this is told once. %s: %s\nWhat was not sent "
                 "stays in %s and is tried again. %s",

@@ -143,6 +143,18 @@ def test_a_tracker_that_hangs_makes_nobody_wait(tmp_path, tracker, caplog):
     tracker.answers.set()
 
 
+def test_a_tracker_that_hangs_holds_up_no_file_that_is_written(tmp_path, tracker):
+    tracker.answers.clear()
+    delivery = begun(tmp_path, seconds=1.0)
+    add(delivery, [1])
+    wait_for(lambda: tracker.asked == 1)
+    delivery.add_file(1, "text", "note", lambda folder: (folder / "n").write_text("hi") and "n")
+    assert delivery.close("success") > 0
+    tracker.answers.set()
+    assert begun(tmp_path).close("success") == 0
+    assert tracker.files == [(1, "text/note", b"hi")]
+
+
 def test_a_request_that_ends_after_the_close_moves_nothing(tmp_path, tracker):
     delivery = begun(tmp_path, seconds=1.0)
     wait_for(lambda: tracker.asked == 1)
