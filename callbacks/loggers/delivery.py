@@ -75,6 +75,8 @@ class Delivery:
                 self._held[outbox] = (held, outbox.confirmed + outbox.bytes_left)
         self._has_begun = True
         self._schedule()
+        if self.receiver.opening_seconds:
+            self._queue.wait(self.receiver.opening_seconds)
 
     def add_row(self, step: int, values: Mapping[str, float]) -> None:
         """Add a row of numbers."""

@@ -36,6 +36,13 @@ class MLflowReceiver(RunReceiver):
 
     def __init__(self, record: dict[str, Any]) -> None:
         super().__init__(record)
+        # Before training: in the thread, the import stops it for as long as Python cleans up.
+        import mlflow.tracking
+
+        self._tracking: Any = mlflow.tracking
+        # Making MLflow's file would do so, too, and a file never hangs.
+        if record["settings"]["tracking_uri"].startswith("sqlite:"):
+            self.opening_seconds = 30.0
         self._client: Any = None
         self._params: dict[str, str] = {}
         self._tags: dict[str, str] = {}
@@ -55,12 +62,10 @@ class MLflowReceiver(RunReceiver):
 
     def open(self) -> None:
         """Find the run by its id or its tag, or make one."""
-        from mlflow.tracking import MlflowClient
-
         uri = self.record["settings"]["tracking_uri"]
         if uri.startswith("sqlite:///"):
             Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-        self._client = MlflowClient(uri)
+        self._client = self._tracking.MlflowClient(uri)
         run = self._find_run() or self._find_users_run() or self._make_run()
         self.record["mlflow_run_id"] = run.info.run_id
         self._params, self._tags = dict(run.data.params), dict(run.data.tags)

@@ -14,7 +14,12 @@ class RunReceiver:
         record: What is known of the run, as plain data; kept in the run's folder, so that another
             process can go on: ``settings``, ``config``, ``tags``, ``status``, the ids of the
             tracker.
+
+    Attributes:
+        opening_seconds: How long fit may wait, before it trains, for the run to be opened.
     """
+
+    opening_seconds = 0.0
 
     def __init__(self, record: dict[str, Any]) -> None:
         self.record = record
