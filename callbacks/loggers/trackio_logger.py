@@ -1,12 +1,15 @@
 """TrackioLogger: a run in Trackio, on this disk and without an account."""
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 from lightning_tf.callbacks.loggers.delivering_logger import DeliveringLogger
 from lightning_tf.callbacks.loggers.trackio_receiver import TrackioReceiver
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.trainer import Trainer
+
+DECIDED = {"project", "name", "space_id", "resume", "config"}
 
 
 class TrackioLogger(DeliveringLogger):
@@ -31,7 +34,7 @@ class TrackioLogger(DeliveringLogger):
         prefix: Put before the name of everything that is logged.
         run_id: The id of a run to go on with.
         finish_timeout: Seconds that the end of an entry point waits for Trackio.
-        **init: Passed to trackio.init: ``group``, ``auto_log_cpu``, ...
+        init: More arguments of trackio.init: ``group``, ``auto_log_cpu``, ...
 
     Raises:
         ConfigurationError: Trackio is not installed, or an argument cannot work.
@@ -53,16 +56,15 @@ class TrackioLogger(DeliveringLogger):
         run_id: str | None = None,
         *,
         finish_timeout: float = 60.0,
-        **init: Any,
+        init: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(project, save_dir, run_id, prefix, finish_timeout)
-        for argument in ("resume", "config"):
-            if argument in init:
-                raise ConfigurationError(
-                    f"TrackioLogger({argument}={init[argument]!r}): the logger decides on that; "
-                    "give run_id= to go on with a run."
-                )
-        self.space_id, self._run_name, self._init = space_id, name, init
+        self.space_id, self._run_name, self._init = space_id, name, dict(init or {})
+        for argument in DECIDED & set(self._init):
+            raise ConfigurationError(
+                f"TrackioLogger(init={self._init!r}): the logger itself decides on {argument}; give "
+                "project, name and space_id as its arguments, run_id to go on with a run."
+            )
 
     @property
     def name(self) -> str:

@@ -138,5 +138,5 @@ def test_without_trackio_the_error_names_the_extra(monkeypatch):
 
 @needs_trackio
 def test_what_the_logger_decides_on_is_refused():
-    with pytest.raises(ConfigurationError, match="resume='must'"):
-        TrackioLogger(resume="must")
+    with pytest.raises(ConfigurationError, match="itself decides on resume"):
+        TrackioLogger(init={"resume": "must"})
