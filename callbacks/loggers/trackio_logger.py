@@ -62,8 +62,8 @@ class TrackioLogger(DeliveringLogger):
         self.space_id, self._run_name, self._init = space_id, name, dict(init or {})
         for argument in DECIDED & set(self._init):
             raise ConfigurationError(
-                f"TrackioLogger(init={self._init!r}): the logger itself decides on {argument}; give "
-                "project, name and space_id as its arguments, run_id to go on with a run."
+                f"TrackioLogger(init={self._init!r}): the logger itself decides on {argument}; "
+                "give project, name and space_id as its arguments, run_id to go on with a run."
             )
 
     @property
