@@ -41,7 +41,6 @@ def test_a_resumed_run_goes_on_in_its_folder_without_a_double_row(tmp_path, trac
     options = {"log_every_n_steps": 1, "seed": 0}
     trainer = fitted(BoringTask(), max_epochs=1, logger=first, **options)
     trainer.save_checkpoint(tmp_path / "saved")
-    trainer.fit(trainer.task)  # nothing is left to do
     fitted(BoringTask(), max_epochs=2, logger=KeptLogger(tmp_path, first.run_id), **options)
     before = len(tracker.rows)
 
