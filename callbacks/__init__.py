@@ -28,9 +28,11 @@ if TYPE_CHECKING:
     from lightning_tf.callbacks.loggers.console_logger import ConsoleLogger as ConsoleLogger
     from lightning_tf.callbacks.loggers.csv_logger import CSVLogger as CSVLogger
     from lightning_tf.callbacks.loggers.json_lines_logger import JSONLinesLogger as JSONLinesLogger
+    from lightning_tf.callbacks.loggers.mlflow_logger import MLflowLogger as MLflowLogger
     from lightning_tf.callbacks.loggers.tensor_board_logger import (
         TensorBoardLogger as TensorBoardLogger,
     )
+    from lightning_tf.callbacks.loggers.trackio_logger import TrackioLogger as TrackioLogger
     from lightning_tf.callbacks.model_summary import ModelSummary as ModelSummary
     from lightning_tf.callbacks.optuna_pruning import OptunaPruning as OptunaPruning
     from lightning_tf.callbacks.prediction_writer import PredictionWriter as PredictionWriter

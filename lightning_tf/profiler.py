@@ -107,7 +107,7 @@ class TraceProfiler(Profiler):
     """Writes a TensorBoard trace of the updates from `first_step` to `last_step`.
 
     Of several workers only the chief does. Open the trace with ``tensorboard --logdir <folder>``
-    and the profile plugin.
+    (``pip install 'lightning-tf[tensorboard]'``) and the profile plugin.
 
     Args:
         first_step: How many updates are done when the trace begins.

@@ -26,8 +26,9 @@ class TensorBoardLogger(HistogramLogger, FolderLogger):
 
     The files are in ``tensorboard/`` of the run's folder, which is that of `CSVLogger`, shared with
     every logger of the same root and name. Rows are scalars over `global_step`; tables are texts;
-    hyperparameters, with the Trainer's settings, stand in the HPARAMS dashboard and as a text. Look
-    at them with ``tensorboard --logdir runs``; writing them needs no package but TensorFlow.
+    hyperparameters, with the Trainer's settings, stand in the HPARAMS dashboard and as a text.
+    Writing them needs no package but TensorFlow; looking at them, with ``tensorboard --logdir
+    runs``, needs ``pip install 'lightning-tf[tensorboard]'``.
 
     A run that is resumed from a checkpoint continues in its folder, and TensorBoard forgets its
     rows of later updates. What came at the checkpoint's own update after it (a validation) stands
