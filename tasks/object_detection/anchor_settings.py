@@ -91,26 +91,7 @@ class AnchorSettings:
         boxes, labels = boxes[real], labels[real]
         candidates = self._candidates(image_size, levels, boxes)
         fitted = [Anchors(image_size, tuple(levels), sizes) for sizes in candidates]
-<<<<<<< HEAD
-        return fitted[0] if len(fitted) == 1 else _best(fitted, boxes)
-=======
-        anchors = fitted[0] if len(fitted) == 1 else _best(fitted, boxes, labels)
-
-        if len(boxes):
-            covered = anchors.coverage(boxes)
-            level = logging.INFO if covered >= GOOD_COVERAGE else logging.WARNING
-            log.log(
-                level,
-                "Anchors cover %.3f of %d training objects (IoU of 0.5 and more)%s",
-                covered,
-                len(boxes),
-                "."
-                if covered >= GOOD_COVERAGE
-                else "; the others are hard to learn: give other "
-                "levels=, anchors= or a larger image_size=.",
-            )
-        return anchors
->>>>>>> od-figures
+        return fitted[0] if len(fitted) == 1 else _best(fitted, boxes, labels)
 
     def _candidates(
         self, image_size: tuple[int, int], levels: Sequence[int], boxes: NDArray[np.float32]

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from lightning_tf.callback import Callback
 from lightning_tf.tasks.object_detection.anchors import GOOD_IOU, Anchors
-from lightning_tf.tasks.object_detection.detection_spec import training_boxes
+from lightning_tf.tasks.object_detection.detection_spec import training_objects
 from lightning_tf.trainer import Trainer
 
 log = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ class AnchorCoverage(Callback):
     warning. Loggers get a figure of the name ``train/anchor_coverage``. A resumed run tells
     nothing again. Anchors of a checkpoint are measured on the data they are trained on now.
 
-    Works with every task that has `anchors` and data as `training_boxes` takes.
+    Works with every task that has `anchors` and data as `training_objects` takes.
     """
 
     logs_metrics = False
@@ -34,7 +34,7 @@ class AnchorCoverage(Callback):
         if trainer.global_step or not trainer.is_global_zero:
             return
 
-        boxes = training_boxes(task.data)
+        boxes, _ = training_objects(task.data)
         if len(boxes):
             tell_coverage(task.anchors, boxes)
             if trainer.loggers:

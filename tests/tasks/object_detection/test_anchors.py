@@ -76,9 +76,6 @@ def test_fitted_anchors_cover_what_the_papers_miss(head, least, most):
     assert anchors.coverage(boxes) >= Anchors((160, 160), LEVELS, plain).coverage(boxes) - 0.011
 
 
-<<<<<<< HEAD
-def test_without_boxes_they_are_the_papers():
-=======
 def test_a_rare_class_of_small_objects_counts_as_much_as_a_frequent_one():
     large, small = random_boxes(1000, 40.0, 60.0), random_boxes(8, 14.0, 18.0, seed=1)
     boxes, labels = np.concatenate([large, small]), np.repeat([0, 1], [1000, 8])
@@ -91,16 +88,7 @@ def test_a_rare_class_of_small_objects_counts_as_much_as_a_frequent_one():
     assert covered() < 0.5  # eight of a thousand, if all were of one class
 
 
-def test_poor_coverage_is_a_warning(caplog):
-    with caplog.at_level(logging.INFO):
-        AnchorSettings(4.0, "retinanet").build((160, 160), LEVELS, random_boxes(50, 6.0, 12.0))
-    (record,) = caplog.records
-    assert record.levelno == logging.WARNING
-    assert "Anchors cover 0." in record.message
-
-
-def test_without_boxes_they_are_the_papers(caplog):
->>>>>>> od-figures
+def test_without_boxes_they_are_the_papers():
     anchors = AnchorSettings("auto", "retinanet").build((64, 64), (3, 4), np.zeros((0, 4)))
     assert anchors.sizes == retinanet_sizes((3, 4), 4.0)
 

@@ -12,7 +12,7 @@ from lightning_tf.data.boxes.formats.box_arrays import BoxArrays
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.tasks import ObjectDetection
 from lightning_tf.tasks.object_detection.anchor_settings import AnchorSettings
-from lightning_tf.tasks.object_detection.detection_spec import training_boxes
+from lightning_tf.tasks.object_detection.detection_spec import training_objects
 from lightning_tf.tasks.object_detection.reports.anchor_coverage import (
     AnchorCoverage,
     coverage_figure,
@@ -42,7 +42,7 @@ class Detector(NumberTask):
 
     def configure_model(self):
         super().configure_model()
-        boxes = training_boxes(self.data)
+        boxes, _ = training_objects(self.data)
         self.anchors = self.anchor_settings.build((64, 64), (3, 4), boxes)
 
     def training_step(self, batch):
