@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, help="4; for digits 8")
     parser.add_argument("--epochs", type=int, help="20; for digits 4")
     parser.add_argument("--bad-boxes", default="error", help="error, drop or clip")
-    parser.add_argument("--val-fraction", type=float, default=0.1, help="where there is no split")
+    parser.add_argument("--val-fraction", type=float, help="0.1 where the data have no val split")
     parser.add_argument("--predict", help="a folder of photos to mark")
     parser.add_argument("--output", default=".", help="runs/ is made here")
     options = parser.parse_args()
@@ -42,7 +42,9 @@ def main() -> None:
     is_digits = options.data == "digits"
     from_scratch = options.weights == "random" or is_digits
     sides = options.image_size or [96 if is_digits else 224]
-    data_options = {"bad_boxes": options.bad_boxes, "val_fraction": options.val_fraction}
+    data_options = {"bad_boxes": options.bad_boxes}
+    if options.val_fraction is not None:
+        data_options["val_fraction"] = options.val_fraction
     task = ObjectDetection(
         options.data,
         backbone=options.backbone or ("small" if is_digits else "MobileNetV2"),
