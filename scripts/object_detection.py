@@ -4,8 +4,8 @@
     python scripts/object_detection.py raccoon --weights path/to/mobilenet_v2_no_top.h5
     python scripts/object_detection.py photos --head ssd --epochs 10 --predict more_photos
 
-The data are a folder (Pascal VOC, YOLO), a COCO file, a CSV file, or digits, scenes that need no
-download and train a small network from nothing. Keras downloads ImageNet's weights; --weights
+The data are a folder (Pascal VOC, YOLO), a COCO file, a CSV file, or digits, scenes that train a
+small network from nothing (pip install 'lightning-tf[datasets]'). Keras downloads ImageNet's weights; --weights
 random trains everything from the start.
 """
 
