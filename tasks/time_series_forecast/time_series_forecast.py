@@ -220,9 +220,7 @@ class TimeSeriesForecast(SpecTask):
             self, history, checked_integer("steps", steps, least=1), known=known, series=series
         )
 
-    def compare(
-        self, stage: str = "test", statistical: Sequence[str] = ()
-    ) -> list[dict[str, Any]]:
+    def compare(self, stage: str = "test", statistical: Sequence[str] = ()) -> list[dict[str, Any]]:
         """Errors of this task and of forecasts that need no network, on the same windows.
 
         Args:

