@@ -15,11 +15,12 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 export MPLBACKEND ?= Agg
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs bench bench-check bench-peers
+.PHONY: help demo test test-oldest test-newest check docs bench bench-check bench-peers
 
 help:
 	@echo "make demo    train a classifier on real images and write curves and images to disk"
 	@echo "make test    run the tests"
+	@echo "make test-oldest   the same with the oldest versions that pyproject.toml allows; test-newest: the newest"
 	@echo "make check   ruff, mypy --strict, import contracts"
 	@echo "make docs    the documentation as pages in site/"
 	@echo "make bench   speed and memory against Keras fit and a bare loop; a run killed 100 times"
@@ -33,6 +34,15 @@ demo: $(READY)
 # A file's tests stay in one process, where they share fixtures; each process takes some 3 GB.
 test: $(READY)
 	$(RUN) -m pytest -q -n logical --maxprocesses 4 --dist loadfile $(ARGS)
+
+# Environments of their own, made anew, as what is newest changes by the day; versions.txt in each says which they are.
+test-oldest: SET := -c constraints-oldest.txt
+test-oldest test-newest:
+	$(PYTHON) -m venv --clear .venv-$(@:test-%=%)
+	.venv-$(@:test-%=%)/bin/python -m pip install --quiet --upgrade pip
+	.venv-$(@:test-%=%)/bin/python -m pip install --quiet -e '.[test]' $(SET)
+	.venv-$(@:test-%=%)/bin/python -m pip freeze --exclude-editable > .venv-$(@:test-%=%)/versions.txt
+	.venv-$(@:test-%=%)/bin/python -m pytest -q -n logical --maxprocesses 4 --dist loadfile $(ARGS)
 
 check: $(READY)
 	$(VENV)/bin/ruff check .

@@ -5,9 +5,11 @@ in pyproject.toml is the review of this file, and tests/test_tensorflow_internal
 TensorFlow has changed. Keras' are in keras_internals.py.
 """
 
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import tensorflow as tf
@@ -169,11 +171,41 @@ def reshuffles(shuffle: Any) -> bool:
 # ---- SavedModels
 
 
+def import_tensorflow_hub() -> Any:
+    """Import tensorflow_hub, which asks pkg_resources to compare TensorFlow's version with 1.15.
+
+    setuptools has no pkg_resources from 82 on. Without the stand-in, which is there for this import
+    alone, everybody who installs this package would have to keep an older setuptools.
+    """
+    try:
+        import tensorflow_hub
+    except ModuleNotFoundError as error:
+        if error.name != "pkg_resources":
+            raise
+        with _pkg_resources_stand_in():
+            import tensorflow_hub
+    return tensorflow_hub
+
+
+@contextmanager
+def _pkg_resources_stand_in() -> Iterator[None]:
+    from packaging.version import parse  # TensorFlow requires packaging
+
+    module = ModuleType("pkg_resources")
+    vars(module)["parse_version"] = parse
+    sys.modules["pkg_resources"] = module
+    try:
+        yield
+    finally:
+        del sys.modules["pkg_resources"]
+
+
 def hub_folder_name(url: str) -> str:
     """Return the name of the folder in tensorflow_hub's cache that holds a SavedModel.
 
     Asking for the model itself hangs where there is no network.
     """
+    import_tensorflow_hub()
     from tensorflow_hub import compressed_module_resolver
 
     return Path(compressed_module_resolver._module_dir(url)).name

@@ -26,8 +26,8 @@ DEPTH = 6  # of objects in objects
 BOOKKEEPING = {"built", "compiled", "stop_training", "run_eagerly", "steps_per_execution"}
 # What Keras computes with, though its name is private.
 PRIVATE_ARGUMENTS = {"_fn_kwargs"}
-LIBRARIES = {"keras", "keras_hub", "lightning_tf", "numpy", "tensorflow", *sys.stdlib_module_names}
-LIBRARIES -= {"__main__"}
+LIBRARIES = {"keras", "keras_cv", "keras_hub", "lightning_tf", "numpy", "tensorflow"}
+LIBRARIES |= sys.stdlib_module_names - {"__main__"}
 MISSING = object()  # what an attribute is that is not there
 
 

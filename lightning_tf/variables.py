@@ -73,11 +73,12 @@ def _untracked(root: keras.Layer) -> Iterator[Any]:
     """Yield the variables among layers' attributes that Keras does not track.
 
     These are variables of TensorFlow, and what a layer took care not to have among its weights,
-    such as the states of a stateful RNN.
+    such as the states of a stateful RNN and TensorFlow's generators.
     """
     tracked = {id(wrapped_variable(variable)) for variable in root.variables}
     for layer in flat_layers(root):
-        for _, variable in _attributes(layer, (keras.Variable, tf.Variable)):
+        for _, held in _attributes(layer, (keras.Variable, tf.Variable, tf.random.Generator)):
+            variable = held.state if isinstance(held, tf.random.Generator) else held
             if id(wrapped_variable(variable)) not in tracked:
                 tracked.add(id(wrapped_variable(variable)))
                 yield variable

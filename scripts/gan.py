@@ -3,9 +3,10 @@
     python scripts/gan.py
     python scripts/gan.py --data mnist5k --networks dcgan --loss wgan-gp --epochs 60
 
-The first line takes less than a minute on 2 cores. A classifier is trained on the same data first:
-its features measure how near the samples are to real images (FID, KID), and its predictions count
-how many of the classes appear among them.
+The first line takes less than a minute on 2 cores; mnist5k needs pip install
+'lightning-tf[datasets]'. A classifier is trained on the same data first: its features measure how
+near the samples are to real images (FID, KID), and its predictions count how many of the classes
+appear among them.
 """
 
 from __future__ import annotations

@@ -5,9 +5,9 @@
     python scripts/object_detection.py bccd --image-size 256 320 --bad-boxes drop
     python scripts/object_detection.py photos --head ssd --epochs 10 --predict more_photos
 
-The data are a folder (Pascal VOC, YOLO), a COCO file, a CSV file, or digits, scenes that need no
-download and train a small network from nothing. Keras downloads ImageNet's weights; --weights
-random trains everything from the start.
+The data are a folder (Pascal VOC, YOLO), a COCO file, a CSV file, or digits, scenes that train a
+small network from nothing (pip install 'lightning-tf[datasets]'). Keras downloads ImageNet's
+weights; --weights random trains everything from the start.
 """
 
 from __future__ import annotations

@@ -3,9 +3,10 @@
     python scripts/text_classification.py
     python scripts/text_classification.py --data reviews.csv --test more.csv --network gru
 
-The first line takes about 20 seconds on 2 cores. The data may be a name (bbc_news, imdb),
-"tfds:<name>", a CSV, TSV or Parquet file with the columns text and label, or a folder with one
-folder of text files for each class. A table lists the mistakes with the highest probability.
+The first line takes about 20 seconds on 2 cores and needs pip install 'lightning-tf[datasets]'.
+The data may be a name (bbc_news, imdb), "tfds:<name>", a CSV, TSV or Parquet file with the columns
+text and label, or a folder with one folder of text files for each class. A table lists the
+mistakes with the highest probability.
 """
 
 from __future__ import annotations

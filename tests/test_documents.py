@@ -13,6 +13,7 @@ from importlib import import_module
 import keras
 import numpy as np
 import pytest
+from helpers.extras import MNIST, NEWS, needs
 from helpers.paths import ROOT
 from PIL import Image
 
@@ -79,6 +80,7 @@ SLOW = {
     "time_series_forecast",
     "transfer_learning",
 }
+EXTRAS = {"object_detection": [MNIST, needs("onnxruntime", "onnx")], "text_classification": [NEWS]}
 PAGES = sorted(
     path.stem
     for path in (ROOT / "docs").glob("*.md")
@@ -113,7 +115,10 @@ def _without_weights(make, **arguments):
 )
 @pytest.mark.parametrize(
     "page",
-    [pytest.param(page, marks=[pytest.mark.slow] * (page in SLOW)) for page in PAGES],
+    [
+        pytest.param(page, marks=[pytest.mark.slow] * (page in SLOW) + EXTRAS.get(page, []))
+        for page in PAGES
+    ],
 )
 @pytest.mark.usefixtures("page_files")
 def test_every_block_of_code_of_a_page_runs(page):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.extras import MNIST
 from helpers.paths import ROOT
 
 SCRIPTS = sorted((ROOT / "scripts").glob("*.py"))
@@ -196,6 +197,7 @@ def test_transfer_learning_writes_a_model_and_heat_maps(few_images, weights_file
 
 
 @pytest.mark.slow
+@MNIST
 def test_object_detection_measures_and_marks_what_it_finds(few_images, tmp_path):
     out = tmp_path / "out"
     arguments = ("--epochs", 1, "--predict", few_images, "--output", out)

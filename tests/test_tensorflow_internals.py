@@ -1,5 +1,7 @@
 """What TensorFlow does not promise to keep is as it was when it was checked."""
 
+import sys
+
 import keras
 import pytest
 import tensorflow as tf
@@ -20,6 +22,17 @@ def test_custom_gradients_stand_in_the_table_until_they_are_forgotten():
     assert all(name in table for name in names)
     internals.forget_custom_gradients(names)
     assert not any(name in table for name in names)
+
+
+def test_tensorflow_hub_is_imported_where_setuptools_is_absent(monkeypatch):
+    for name in [name for name in sys.modules if name.split(".")[0] == "tensorflow_hub"]:
+        monkeypatch.delitem(sys.modules, name)
+    for name in ("setuptools", "pkg_resources"):
+        monkeypatch.setitem(sys.modules, name, None)  # an import finds nothing
+    hub = internals.import_tensorflow_hub()
+    assert callable(hub.resolve)
+    assert hub is sys.modules["tensorflow_hub"]
+    assert "pkg_resources" not in sys.modules  # the stand-in is gone
 
 
 def test_this_threads_graphs_are_called_with_the_options_that_are_set():

@@ -56,6 +56,13 @@ def test_names_do_not_depend_on_how_many_layers_the_process_made_before():
     assert list(all_variables(first)) == list(all_variables(second))
 
 
+def test_a_generator_of_tensorflow_that_a_layer_holds_is_one_of_its_variables():
+    owner = Owner()
+    owner.model = keras.layers.Dropout(0.5)
+    owner.model.generator = tf.random.Generator.from_seed(3)
+    assert any(v is owner.model.generator.state for v in all_variables(owner).values())
+
+
 def test_a_shared_variable_appears_once():
     owner = Owner()
     owner.model = network()

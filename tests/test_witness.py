@@ -1,6 +1,7 @@
 """Small fits of every task give the same rows and checkpoints, bit for bit, every time."""
 
 import pytest
+from helpers.extras import NEWS
 from helpers.paths import TESTS
 from helpers.witness import CASES, witness
 
@@ -25,7 +26,13 @@ def test_two_fits_of_a_seed_are_equal_to_the_letter_and_named_as_ever(case, tmp_
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("case", sorted(set(CASES) - set(QUICK)))
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(case, marks=[NEWS] * case.startswith("text_"))
+        for case in sorted(set(CASES) - set(QUICK))
+    ],
+)
 def test_rows_and_tensors_are_named_as_ever(case, tmp_path):
     assert names(witness(case, tmp_path)) == expected(case)
 

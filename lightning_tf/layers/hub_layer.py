@@ -12,7 +12,11 @@ import tensorflow as tf
 
 from lightning_tf.exceptions import ConfigurationError, nearest
 from lightning_tf.keras_internals import track_variable
-from lightning_tf.tensorflow_internals import hub_folder_name, tracked_children
+from lightning_tf.tensorflow_internals import (
+    hub_folder_name,
+    import_tensorflow_hub,
+    tracked_children,
+)
 
 PROBE_SECONDS = 3.0  # that a host has for answering
 HUB_PREFIX = "hub:"
@@ -203,8 +207,7 @@ def load_saved_model(handle: str) -> Any:
             )
         return tf.saved_model.load(str(folder))
 
-    import tensorflow_hub
-
+    tensorflow_hub = import_tensorflow_hub()
     try:
         _probe(handle)
         return tf.saved_model.load(tensorflow_hub.resolve(handle))

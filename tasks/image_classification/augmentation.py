@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from lightning_tf.checks import check_known, checked_integer
 from lightning_tf.exceptions import ConfigurationError, nearest
+from lightning_tf.tasks.common.keras_cv_model import is_from_keras_cv
 
 PIXEL_RANGE = (0.0, 255.0)
 MODES = ("reflect", "zeros")
@@ -123,8 +124,8 @@ class Augmentation(keras.layers.Layer):  # type: ignore[misc]
 
     Args:
         chosen: A name, or a list whose items are names, pairs ``("crop", {"padding": 2})`` with
-            options of the layer, Keras layers built with ``dtype="float32"``, or functions from
-            images to images. They run in the order given.
+            options of the layer, layers of Keras or KerasCV built with ``dtype="float32"``, or
+            functions from images to images. They run in the order given.
 
     Raises:
         ConfigurationError: A name or an option is unknown, or a layer is not float32.
@@ -153,6 +154,9 @@ class Augmentation(keras.layers.Layer):  # type: ignore[misc]
             if isinstance(step, (keras.layers.MixUp, keras.layers.CutMix)):
                 mixed = step({"images": images, "labels": labels}, training=True)
                 images, labels = mixed["images"], mixed["labels"]
+            elif is_from_keras_cv(step):
+                # Equalization asks with Python's `and`, which autograph alone can trace.
+                images = tf.function(step)(images, training=True)
             elif isinstance(step, keras.layers.Layer):
                 images = step(images, training=True)
             else:

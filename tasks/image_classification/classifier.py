@@ -16,6 +16,11 @@ from lightning_tf.tasks.common.built_classifier import (
     gives_probabilities,
     refuse_layer_options,
 )
+from lightning_tf.tasks.common.keras_cv_model import (
+    is_from_keras_cv,
+    keras_cv_classifier,
+    rescales,
+)
 from lightning_tf.tasks.common.keras_hub_classifier import (
     PREFIX,
     image_converter_of,
@@ -34,8 +39,8 @@ class Classifier:
 
     Args:
         network: A name of `networks.images.build`; a Keras model with one output for each class,
-            logits or, after a softmax, probabilities; ``"keras_hub:<preset>"``; or a keras-hub
-            backbone or ImageClassifier.
+            logits or, after a softmax, probabilities; ``"keras_hub:<preset>"``; or a backbone
+            or ImageClassifier of keras-hub or KerasCV.
         **options: activation, initializer, batch_norm and dropout of a named network, as of
             `networks.images.build`.
 
@@ -80,6 +85,9 @@ class Classifier:
         if isinstance(self.network, str) or is_from_keras_hub(self.network):
             model = keras_hub_classifier(self.network, spec.num_classes)
             image_converter = image_converter_of(model)
+        elif is_from_keras_cv(self.network):
+            model = keras_cv_classifier(self.network, spec.num_classes)
+            image_converter = keras.layers.Identity() if rescales(self.network) else None
         built = BuiltImageClassifier(model, gives_probabilities(model), image_converter)
         _try(built, spec)
         return built

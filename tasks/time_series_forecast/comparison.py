@@ -1,5 +1,6 @@
 """ForecastComparison: forecasts of a network and of the baselines on the same windows."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from lightning_tf.tasks.time_series_forecast.baselines import (
     naive_forecast,
     seasonal_forecast,
 )
+from lightning_tf.tasks.time_series_forecast.statistical_forecast import statistical_forecast
 
 CHUNK = 256  # windows that the network forecasts at once
 COLUMNS = ("rmse", "mae", "mape", "mase")
@@ -26,12 +28,13 @@ class ForecastComparison:
         truth: Of shape (windows, horizon, targets).
         forecast: What `predict_step` gives, with an axis of quantiles where there are any.
         points: Point forecasts by name: the network's, ``naive``, ``seasonal_naive`` where there is
-            a season, and ``linear``.
+            a season, ``linear``, and those of `statistical`.
 
     Args:
         task: A fitted TimeSeriesForecast with data.
         stage: train, val or test.
         limit: How many windows at most, the first ones; None for all.
+        statistical: Names of `statistical_forecast.MODELS` to compare with as well.
 
     Raises:
         DataError: There are no such windows.
@@ -41,7 +44,9 @@ class ForecastComparison:
         {'forecast': 'gru', 'rmse': 9.16, 'mae': 6.57, 'mape': 0.69, 'mase': 1.5}
     """
 
-    def __init__(self, task: Any, stage: str, limit: int | None = None) -> None:
+    def __init__(
+        self, task: Any, stage: str, limit: int | None = None, statistical: Sequence[str] = ()
+    ) -> None:
         task.data.setup("fit")
         splits = task.data.splits
         if stage not in splits:
@@ -71,6 +76,15 @@ class ForecastComparison:
             self.store, splits["train"].indices, task.history, horizon, naive_error
         )
         self.points["linear"] = line.forecast(self.store, self.origins)
+        for name in statistical:
+            self.points[name] = statistical_forecast(
+                name,
+                self.store,
+                self.origins,
+                horizon,
+                season=task.season or 1,
+                train_ends=task.data.boundaries[0],
+            )
 
     def rows(self) -> list[dict[str, Any]]:
         """Return a row of errors for each forecast, the network's first."""

@@ -11,7 +11,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from lightning_tf.callback import Callback
-from lightning_tf.checks import checked_integer
+from lightning_tf.checks import check_known, checked_integer
 from lightning_tf.data.series.time_series import TimeSeries
 from lightning_tf.data.series.time_series_data import time_series_data
 from lightning_tf.tasks.common.metrics import PercentageError
@@ -24,6 +24,7 @@ from lightning_tf.tasks.time_series_forecast.forecaster import Forecaster
 from lightning_tf.tasks.time_series_forecast.report import ForecastReport
 from lightning_tf.tasks.time_series_forecast.rolling_forecast import rolling_forecast
 from lightning_tf.tasks.time_series_forecast.series_spec import SeriesSpec
+from lightning_tf.tasks.time_series_forecast.statistical_forecast import MODELS
 from lightning_tf.tasks.time_series_forecast.walk_forward import walk_forward
 from lightning_tf.trainer import Trainer
 
@@ -219,14 +220,24 @@ class TimeSeriesForecast(SpecTask):
             self, history, checked_integer("steps", steps, least=1), known=known, series=series
         )
 
-    def compare(self, stage: str = "test") -> list[dict[str, Any]]:
+    def compare(self, stage: str = "test", statistical: Sequence[str] = ()) -> list[dict[str, Any]]:
         """Errors of this task and of forecasts that need no network, on the same windows.
+
+        Args:
+            stage: train, val or test.
+            statistical: More of them, from the extra `baselines`: ``auto_arima``, ``auto_ets``;
+                see `statistical_forecast`.
 
         Returns:
             A dict for each with ``forecast`` (its name), ``rmse``, ``mae``, ``mape``, ``mase``.
+
+        Raises:
+            ConfigurationError: A name is unknown, or statsforecast is not installed.
         """
         self.check_built()
-        return ForecastComparison(self, stage).rows()
+        for name in statistical:
+            check_known(f"statistical={name!r}", name, MODELS)
+        return ForecastComparison(self, stage, statistical=statistical).rows()
 
     def backtest(
         self, trainer: Trainer, folds: int = 5, refit: Callable[[], Trainer] | None = None

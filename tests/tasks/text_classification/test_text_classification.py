@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from helpers.boring import Rows, fitted, named, quiet
+from helpers.extras import NEWS
 from helpers.resumable import assert_resume_is_exact
 from helpers.texts import texts
 
@@ -53,6 +54,7 @@ def test_every_network_tells_kinds_of_texts_apart(network, classes):
     assert metrics["test_f1"] >= 0.9
 
 
+@NEWS
 def test_the_news_are_learnt():
     task = TextClassification("bbc_news")
     trainer = fitted(task, max_epochs=8, seed=0)

