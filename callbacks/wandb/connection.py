@@ -87,14 +87,17 @@ class WandbConnection:
         self.arguments, self.mode = dict(arguments), mode
         self.finish_timeout = finish_timeout
 
-        self.settings = {
+        ours = {
             "init_timeout": init_timeout,
             # Half is for uploads, a tenth for what wandb does besides waiting.
             "finish_timeout": max(1.0, 0.4 * finish_timeout),
             "finish_timeout_raises": True,
-            "x_transaction_log_flush_interval": 1.0,
+            "x_transaction_log_flush_interval": 1.0,  # wandb before 0.31 has none
             "stop_fn": lambda: on_stop(),
-            **settings,
+        }
+        known = wandb.Settings.model_fields
+        self.settings = {name: value for name, value in ours.items() if name in known} | {
+            **settings
         }
 
         existing = experiment or wandb.run
