@@ -161,6 +161,7 @@ class Window:
         self._slots = PackedSlots(placement)
         self._batch = self._trace(element_spec, jit_compile)
         metrics.note_captured(self._batch)
+        metrics.note_moved(self.variables())
         if collects:
             self._outputs = _batch_outputs(step.method, self._batch.structured_outputs[1])
         release_custom_gradients(self._batch.graph, after=self)
