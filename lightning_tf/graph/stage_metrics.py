@@ -14,6 +14,7 @@ from lightning_tf.distribute.sync_on_read import metric_state
 from lightning_tf.distribute.variable_placement import move_variables
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.graph.metric_copies import Memo, copy_metric
+from lightning_tf.graph.metric_results import metric_scalars
 from lightning_tf.graph.names import Givers
 from lightning_tf.host_metric import HostMetric, computed_values, result_names
 from lightning_tf.keras_internals import wrapped_variable
@@ -90,10 +91,10 @@ class StageMetrics:
         return all(metric.variables for metric in self.metrics.values())
 
     def results(self) -> dict[str, tf.Tensor]:
-        """Return, in the graph, the float32 scalars that the metrics give now, by name.
+        """Return, in the graph, the scalars that the metrics give now, by name.
 
         Raises:
-            ConfigurationError: Two results have one name.
+            ConfigurationError: Two results have one name, or one is not of numbers.
         """
         scalars: dict[str, tf.Tensor] = {}
         self.givers = {}
@@ -176,13 +177,7 @@ class StageMetrics:
         """Return one metric's results; NaN where it was never built, for want of an update."""
         if name not in self.updated and not metric.variables:
             return {name: tf.constant(math.nan)}
-
-        result = metric.result()
-        named = result if isinstance(result, dict) else {name: result}
-        scalars: dict[str, tf.Tensor] = {}
-        for key, value in named.items():
-            scalars |= _scalars(key, tf.cast(value, tf.float32))
-        return scalars
+        return metric_scalars(name, metric.result())
 
     def _watch(self, name: str, metric: keras.metrics.Metric) -> None:
         """Note updates, and skip those of the example that stands in on an idle replica."""
@@ -306,13 +301,3 @@ def _skipping_idle(metric: keras.metrics.Metric) -> Callable[..., None]:
         tf.cond(replica_batch.is_real, act, lambda: 0)
 
     return update_state
-
-
-def _scalars(name: str, value: tf.Tensor) -> dict[str, tf.Tensor]:
-    """Return a metric's result as scalars; one for each element where it has several."""
-    if value.shape.num_elements() == 1:
-        return {name: tf.reshape(value, [])}
-    flat = tf.reshape(value, [-1])  # (elements,): a score for each class, for one
-    if flat.shape[0] is None:
-        raise ConfigurationError(f"metric {name!r} gives a result of unknown length {value.shape}.")
-    return {f"{name}_{index}": flat[index] for index in range(flat.shape[0])}

@@ -16,6 +16,7 @@ from lightning_tf.graph.deferred_build import build_deferred_variables
 from lightning_tf.graph.evaluation_step import EvaluationStep
 from lightning_tf.graph.graph_loop import GraphLoop, NextBatch
 from lightning_tf.graph.means import weighted_sums
+from lightning_tf.graph.metric_results import stack_scalars
 from lightning_tf.graph.names import Givers, check_names
 from lightning_tf.graph.stage_metrics import StageMetrics
 from lightning_tf.graph.training_step import Gradients, TrainingStep
@@ -66,7 +67,8 @@ class WindowResult:
         finite: For each of `sums`, how many batches of training ran while it was finite: a sum that
             once is NaN or infinite stays so, which tells the first bad batch for three small
             operations.
-        results: What the metrics give now, and what the step counts; float32 of shape (results,).
+        results: What the metrics give now, and what the step counts; of shape (results,), float32
+            or, where that would round, float64.
         last: As `sums`, of the last batch alone; None unless the window keeps it.
         outputs: What the step collected, as `BatchOutputs` stacks it; empty where nobody takes it.
     """
@@ -227,6 +229,12 @@ class Window:
         """Wait for what the metrics gave at the end of a window, and return it by name."""
         results = result.results.numpy().tolist()
         return self.metrics.values(self.step.method, self.result_names, results)
+
+    def restored_results(self) -> dict[str, float]:
+        """Return what `read_results` would give before a window ran; of a resumed run."""
+        results = {**self.metrics.results(), **self.step.results()}
+        values = [float(value) for value in results.values()]
+        return self.metrics.values(self.step.method, list(results), values)
 
     def read_outputs(self, result: WindowResult) -> list[dict[str, Any]]:
         """Wait for what the step collected, and return it batch by batch as host arrays."""
@@ -399,7 +407,7 @@ class Window:
         return Totals(sums, finite, vector if self.keeps_last else (), kept)
 
     def _results(self) -> tf.Tensor:
-        """Return what the metrics and the step give now, float32 of shape (results,)."""
+        """Return what the metrics and the step give now, of shape (results,)."""
         measured, counted = self.metrics.results(), self.step.results()
         self.givers = (
             *self._givers,
@@ -410,7 +418,7 @@ class Window:
 
         results = {**measured, **counted}
         self.result_names = tuple(results)
-        return tf.stack(list(results.values()) or [tf.zeros([])])
+        return stack_scalars(list(results.values()))
 
 
 def _batch_outputs(method: str, structure: Any) -> BatchOutputs:
