@@ -285,6 +285,7 @@ class Window:
                 if as_numbers or not self._position.names:
                     raise
 
+        self._reads.watch_metrics(self.metrics.metrics)
         for name, optimizer in getattr(self.step, "optimizers", {}).items():
             self._reads.watch_optimizer(name, optimizer.optimizer)
         if self._position.as_numbers:
@@ -300,6 +301,14 @@ class Window:
                 "batch gets the same numbers. Draw with keras.random instead.",
                 self.step.method,
                 ", ".join(drawn),
+            )
+        if iterated := self._reads.iterated():
+            log.warning(
+                "%s takes from the iterator %s in Python, which happens once, when the step is "
+                "traced: every batch gets the same. Let the data give what changes with the "
+                "batch, or assign it to a keras.Variable in a hook.",
+                self.step.method,
+                ", ".join(iterated),
             )
 
     # ---- in the graph
