@@ -43,12 +43,25 @@ UNSAVED_RANDOM = {
     "RandomGamma",
     "RandomPoissonV2",
     "Multinomial",
+    "ParameterizedTruncatedNormal",
+    "SampleDistortedBoundingBoxV2",
+    "FractionalAvgPool",
+    "FractionalMaxPool",
+    "AllCandidateSampler",
+    "FixedUnigramCandidateSampler",
+    "LearnedUnigramCandidateSampler",
+    "LogUniformCandidateSampler",
+    "UniformCandidateSampler",
 }
+# Operations that call Python, which may keep what it likes.
+PYTHON = {"EagerPyFunc", "PyFunc"}  # not numpy_function(stateful=False)
 # Operations that change state outside variables.
 UNSAVED_STATE = {
     "LookupTableImportV2",
     "LookupTableInsertV2",
     "LookupTableRemoveV2",
+    "IteratorGetNext",
+    "IteratorGetNextAsOptional",
     "QueueDequeueV2",
     "QueueDequeueManyV2",
     "QueueEnqueueV2",
@@ -253,7 +266,12 @@ class Window:
     # ---- Python values that the trace holds
 
     def change(self) -> tuple[str, Any, Any] | None:
-        """Return a Python value that the step read and that is another now: name, old and new."""
+        """Return a Python value that the step read and that is another now: name, old and new.
+
+        Raises:
+            ConfigurationError: A learning rate was replaced.
+        """
+        self.step.refuse_new_rates()
         return self._reads.change()
 
     @property
@@ -456,7 +474,14 @@ def _warn_of_unsaved(graph: tf.Graph) -> None:
         )
     if moved := sorted(types & UNSAVED_STATE):
         log.warning(
-            "training_step changes a table or a queue (%s), which no checkpoint can hold: a "
+            "training_step moves a table, queue or iterator (%s), which no checkpoint can hold: a "
             "resumed run will not be exact. Keep the state in a keras.Variable instead.",
             ", ".join(moved),
+        )
+    if called := sorted(types & PYTHON):
+        log.warning(
+            "training_step calls Python (%s of py_function or numpy_function): what that keeps "
+            "from one call to the next no checkpoint holds. Keep the state in a keras.Variable; "
+            "where there is none, say numpy_function(..., stateful=False).",
+            ", ".join(called),
         )
