@@ -65,11 +65,9 @@ def _is_table(value: Any) -> bool:
 def stands(read: Callable[[], Any], value: Any, frozen: Any) -> bool:
     """Return whether what is read equals what was kept of it."""
     now = read()
-    return (now is value and _is_fixed(value)) or bool(freeze(now) == frozen)
-
-
-def _is_fixed(value: Any) -> bool:
-    """Return whether a value cannot change in place."""
-    if isinstance(value, tuple):
-        return all(isinstance(item, PLAIN) for item in value)
-    return isinstance(value, PLAIN)
+    if now is value:  # thousands are asked before each window: the common kinds first
+        if isinstance(value, PLAIN):
+            return True
+        if type(value) is tuple and all(isinstance(item, PLAIN) for item in value):
+            return True
+    return bool(freeze(now) == frozen)

@@ -25,6 +25,7 @@ OPAQUE = (keras.Variable, tf.Variable, tf.Tensor, type, Exception)
 DEPTH = 6  # of objects in objects
 # What Keras sets on layers and models, and no call of theirs reads.
 BOOKKEEPING = {"built", "compiled", "stop_training", "run_eagerly", "steps_per_execution"}
+BOOKKEEPING |= {"call_signature_parameters", "input_names", "output_names"}
 # What Keras computes with, though its name is private.
 PRIVATE_ARGUMENTS = {"_fn_kwargs"}
 LIBRARIES = {"keras", "keras_hub", "lightning_tf", "numpy", "tensorflow", *sys.stdlib_module_names}

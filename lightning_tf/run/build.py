@@ -45,7 +45,10 @@ def build_models(trainer: Trainer, task: Task, method: str, element_spec: Any) -
         synchronize_batch_normalization(layers.values(), all_layers=trainer.sync_batchnorm)
 
     if unbuilt_layers(task):
+        # For this trace alone, whose step may ask for them by name.
+        task.take_metrics(StageMetrics(task, trainer.placement).metrics)
         build_deferred_variables(task, method, trainer.placement, element_spec)
+        task.take_metrics({})
     task.take_weights()
     check_models(type(task).__name__, layers, trainer.precision)
 

@@ -292,3 +292,16 @@ def test_a_copy_that_counts_in_its_original_is_refused():
     task = Forgetful(numbers(), ("train",), metric=Helped)
     with pytest.raises(ConfigurationError, match=r"'score', a Helped.*sum.*self.add_variable"):
         fitted(task, max_epochs=1)
+
+
+def test_a_step_that_builds_its_layers_finds_its_metrics():
+    class Builds(Measured):
+        def configure_model(self):
+            super().configure_model()
+            self.dense = keras.layers.Dense(1)
+
+        def training_step(self, batch):
+            return super().training_step(batch) + tf.reduce_mean(self.dense(batch[:, None]))
+
+    values = fitted(Builds(numbers()), max_epochs=1).callback_metrics
+    assert (values["mean_number"], values["val_mean_number"]) == (2.5, 15.0)
