@@ -3,7 +3,7 @@
 import logging
 import weakref
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lightning_tf.callbacks.common.moving_averages import MovingAverages
 from lightning_tf.callbacks.common.stateful_callback import StatefulCallback
@@ -15,6 +15,8 @@ from lightning_tf.trainer import Trainer
 from lightning_tf.variables import all_variables, optimizable_variables
 
 log = logging.getLogger("lightning_tf")
+
+IN_THE_STEP = {"decay", "updates_per_average", "start_step", "warmup"}
 
 
 class EMA(StatefulCallback):
@@ -66,6 +68,7 @@ class EMA(StatefulCallback):
     """
 
     changes_weights = True
+    _averages: MovingAverages | None = None
 
     def __init__(
         self,
@@ -81,9 +84,25 @@ class EMA(StatefulCallback):
         self.warmup = warmup
         self._begin()
 
+    if not TYPE_CHECKING:  # type checkers would take every attribute for a known one
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            """Set an attribute.
+
+            Raises:
+                ConfigurationError: The compiled step holds it already, with another value.
+            """
+            is_held = name in IN_THE_STEP and self._averages is not None
+            if is_held and value != (was := getattr(self, name)):
+                raise ConfigurationError(
+                    f"EMA: {name} is set to {value!r}, but the compiled step has {was!r}: set it "
+                    "before the fit, and for another fit make another EMA and Trainer."
+                )
+            super().__setattr__(name, value)
+
     def _begin(self) -> None:
         self._training: weakref.ref[TrainingState] | None = None
-        self._averages: MovingAverages | None = None
+        self._averages = None
 
     # ---- what is averaged
 

@@ -31,6 +31,23 @@ REQUIRED_COUNTS = {
 }
 LIMITS = tuple(f"limit_{stage}_batches" for stage in ("train", "val", "test", "predict"))
 
+# What a fit reads once, where it begins.
+FIXED_IN_FIT = {
+    "precision",
+    "placement",
+    "sync_batchnorm",
+    "jit_compile",
+    "deterministic",
+    "seed",
+    "detect_anomaly",
+    "gradient_clip_val",
+    "gradient_clip_algorithm",
+    "limit_val_batches",
+    "num_sanity_val_steps",
+    "val_check_interval",
+    "check_val_every_n_epoch",
+}
+
 
 def check(arguments: Mapping[str, Any]) -> None:
     """Refuse arguments that cannot work.

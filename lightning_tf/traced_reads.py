@@ -7,9 +7,10 @@ import inspect
 import random
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache, partial
+from io import IOBase
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -20,10 +21,11 @@ import tensorflow as tf
 from lightning_tf.frozen_value import CONTAINERS, PLAIN, freeze, stands
 from lightning_tf.keras_internals import flat_layers, watched_default_seeds
 
-OPAQUE = (keras.Variable, tf.Variable, tf.Tensor, tf.Module, type, Exception)
+OPAQUE = (keras.Variable, tf.Variable, tf.Tensor, type, Exception)
 DEPTH = 6  # of objects in objects
 # What Keras sets on layers and models, and no call of theirs reads.
 BOOKKEEPING = {"built", "compiled", "stop_training", "run_eagerly", "steps_per_execution"}
+BOOKKEEPING |= {"call_signature_parameters", "input_names", "output_names"}
 # What Keras computes with, though its name is private.
 PRIVATE_ARGUMENTS = {"_fn_kwargs"}
 LIBRARIES = {"keras", "keras_cv", "keras_hub", "lightning_tf", "numpy", "tensorflow"}
@@ -63,6 +65,7 @@ class TracedReads:
         self._generators: dict[str, tuple[Callable[[], Any], Any]] = {
             "numpy.random": (_numpy_state, _numpy_state())
         }
+        self._iterators: set[str] = set()
         self._python_state, self._draws_in_python = random.getstate(), False
 
     # ---- while the step is traced
@@ -91,6 +94,7 @@ class TracedReads:
         if isinstance(value, (np.random.Generator, np.random.RandomState, random.Random)):
             read = partial(_generator_state, value)
             self._generators.setdefault(f"self.{name}", (read, read()))
+        self._note_iterator(f"self.{name}", value)
         if name in self._names:
             return
 
@@ -132,6 +136,15 @@ class TracedReads:
         self._names.add(name)
         self._checks = [check for check in self._checks if check[0] != f"self.{name}"]
 
+    def _note_iterator(self, label: str, value: Any) -> None:
+        """Note an iterator of Python; those of TensorFlow move with each batch."""
+        if isinstance(value, Iterator) and not isinstance(value, (tf.data.Iterator, IOBase)):
+            self._iterators.add(label)
+
+    def iterated(self) -> list[str]:
+        """Return the iterators of Python that the step read."""
+        return sorted(self._iterators)
+
     def drawn(self) -> list[str]:
         """Return the generators of Python and NumPy that the step drew from."""
         others = [n for n, (read, before) in self._generators.items() if read() != before]
@@ -153,6 +166,11 @@ class TracedReads:
         """Keep the plain options of an optimizer, such as its momentum."""
         label = f"optimizer {name!r}" if name else "the optimizer"
         self._watch_attributes(label, optimizer, 0)
+
+    def watch_metrics(self, metrics: Mapping[str, keras.metrics.Metric]) -> None:
+        """Keep what metrics compute with, such as a threshold."""
+        for name, metric in metrics.items():
+            self._watch_object(f"self.metrics[{name!r}]", metric, DEPTH)
 
     def _watch_value(self, label: str, read: Callable[[], Any]) -> Any:
         value = read()
@@ -202,7 +220,7 @@ class TracedReads:
                 read = partial(attributes.get, name)
                 if name in BOOKKEEPING or (name.startswith("_") and name not in names):
                     continue
-                if isinstance(value, PLAIN):
+                if isinstance(value, PLAIN) or _is_constant(value):
                     self._watch_value(where, read)
                 elif isinstance(value, COMPUTED_WITH) and not _is_of_library(value):
                     self._watch_object(where, value, depth)
@@ -239,6 +257,7 @@ class TracedReads:
         code = function.__code__
         for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
             if not isinstance(_content(cell), type):  # __class__, of super()
+                self._note_iterator(name, _content(cell))
                 self.watch(name, partial(_content, cell), depth)
         if function.__defaults__ or function.__kwdefaults__:
             self.watch(
@@ -264,6 +283,7 @@ class TracedReads:
             elif not (
                 name.startswith("__") or (inspect.isroutine(value) and _is_of_library(value))
             ):
+                self._note_iterator(name, value)
                 self.watch(name, partial(variables.get, name), depth)
 
     def _watch_class(self, kind: type, names: frozenset[str]) -> None:
@@ -302,6 +322,9 @@ def _objects_in(value: Any) -> Iterator[Any]:
             yield from _objects_in(item)
     elif isinstance(value, (*PLAIN, *OPAQUE, np.ndarray, ModuleType)):
         return
+    elif isinstance(value, tf.Module):
+        if _is_users(type(value)):
+            yield value
     elif hasattr(value, "__dict__") or _slots(type(value)) or isinstance(value, MethodType):
         yield value
 
@@ -314,7 +337,7 @@ def _watched_names(value: Any) -> list[str]:
         plain = (*PLAIN, *CONTAINERS)
         for base in filter(_is_users, type(value).__mro__):
             names += [n for n, v in vars(base).items() if n[:2] != "__" and isinstance(v, plain)]
-    return list(dict.fromkeys(names))
+    return [name for name in dict.fromkeys(names) if not name.startswith("_self_")]  # TensorFlow's
 
 
 def _own(value: Any) -> list[str]:
@@ -356,6 +379,15 @@ def _names_of(kind: type) -> frozenset[str]:
     """Return the names in the methods of the user's part of a class."""
     codes = [function.__code__ for function in _methods(kind)]
     return frozenset(name for code in codes for name in _names_in(code)[1])
+
+
+def _is_constant(value: Any) -> bool:
+    """Return whether an attribute of a layer holds numbers that a trace keeps."""
+    if isinstance(value, tf.Tensor):
+        return not tf.is_symbolic_tensor(value)
+    if isinstance(value, (list, tuple)):
+        return all(isinstance(item, PLAIN) or _is_constant(item) for item in value)
+    return isinstance(value, np.ndarray)
 
 
 def _methods(kind: type, name: str | None = None) -> list[Any]:

@@ -5,12 +5,13 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from importlib import import_module
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import keras
 import tensorflow as tf
 
 from lightning_tf.arguments import (
+    FIXED_IN_FIT,
     callback_list,
     check,
     logger_list,
@@ -211,6 +212,23 @@ class Trainer:
         self.records = Records(self.loggers, lambda: self.progress)
         self.signals = Signals()
         self.prog_bar_metrics: set[str] = set()
+
+    if not TYPE_CHECKING:  # type checkers would take every attribute for a known one
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            """Set an attribute.
+
+            Raises:
+                ConfigurationError: A fit runs that has read it already.
+            """
+            if name in FIXED_IN_FIT and "state" in vars(self) and self.state.is_fitting:
+                was = getattr(self, name)
+                if (type(value), value) != (type(was), was):  # 1 is a batch, 1.0 is an epoch
+                    raise ConfigurationError(
+                        f"trainer.{name} is set to {value!r} while a fit runs, which has read "
+                        f"{was!r} where it began; pass it to the Trainer, or set it before fit."
+                    )
+            super().__setattr__(name, value)
 
     # ---- entry points
 

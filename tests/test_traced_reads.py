@@ -2,7 +2,7 @@
 
 import random
 import warnings
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 
 import keras
 import numpy as np
@@ -121,9 +121,16 @@ class Holds(keras.layers.Layer):
     def __init__(self):
         super().__init__()
         self._beta, self.betas, self.config = 0.0, {"beta": 0.0}, OfClass()
+        self.offset = tf.constant(0.0)
 
     def call(self, x):
-        return x * 0.0 + self._beta + self.betas["beta"] + self.config.beta
+        return x * 0.0 + self._beta + self.betas["beta"] + self.config.beta + self.offset
+
+
+class Module(tf.Module):
+    def __init__(self):
+        super().__init__()
+        self.beta = 0.0
 
 
 TABLE, HELD, SHARED = {"beta": 0.0}, [OfClass()], OfClass()
@@ -191,6 +198,24 @@ HIDDEN = {
         lambda t: t.layer(tf.zeros([])),
         lambda t, v: assign_layer(t.layer, "dict", v),
     ),
+    "tensor of a layer": (
+        lambda t: t.layer(tf.zeros([])),
+        lambda t, v: setattr(t.layer, "offset", tf.constant(v)),
+    ),
+    "list of Keras' layer": (
+        lambda t: t.rescaling(tf.ones([1, 1]))[0, 0],
+        lambda t, v: setattr(t.rescaling, "scale", [v]),
+    ),
+    "array of Keras' layer": (
+        lambda t: t.rescaling(tf.zeros([1, 1]))[0, 0],
+        lambda t, v: setattr(t.rescaling, "offset", np.array([v])),
+    ),
+    "metric": (
+        lambda t: t.metrics["accuracy"].threshold,
+        lambda t, v: setattr(t.metrics["accuracy"], "threshold", v),
+    ),
+    "module": (lambda t: t.module.beta, lambda t, v: setattr(t.module, "beta", v)),
+    "view": (lambda t: t.view["beta"], lambda t, v: t.viewed.update(beta=v)),
     "object of a layer": (
         lambda t: t.layer(tf.zeros([])),
         lambda t, v: assign_layer(t.layer, "object", v),
@@ -216,6 +241,8 @@ def test_a_number_is_found_wherever_python_code_finds_it(place, monkeypatch):
                 closure(),
             )
 
+            self.module, self.viewed = Module(), {"beta": 0.0}
+            self.view = MappingProxyType(self.viewed)
             self.deep = SimpleNamespace(beta=0.0)
             for _ in range(4):
                 self.deep = SimpleNamespace(a=self.deep)
@@ -224,6 +251,11 @@ def test_a_number_is_found_wherever_python_code_finds_it(place, monkeypatch):
             super().configure_model()
             self.layer = Holds()
             self.layer(tf.zeros([1]))
+            self.rescaling = keras.layers.Rescaling([0.0])
+            self.rescaling(tf.zeros([1, 1]))
+
+        def configure_metrics(self):
+            return {"accuracy": keras.metrics.BinaryAccuracy(threshold=0.0)}
 
         def replaced(self):
             return 0.0
@@ -393,6 +425,19 @@ def test_numbers_drawn_in_python_are_told(draw, name, caplog):
     told = [r.getMessage() for r in caplog.records if "draws with" in r.getMessage()]
     assert len(told) == (name is not None)
     assert name is None or f"training_step draws with {name} in Python" in told[0]
+
+
+def test_what_a_step_takes_from_an_iterator_is_told(caplog):
+    class Takes(NumberTask):
+        def __init__(self, data):
+            super().__init__(data)
+            self.numbers = iter([1.0, 2.0, 3.0])
+
+        def training_step(self, batch):
+            return super().training_step(batch) * next(self.numbers)
+
+    fitted(Takes(NumberData([1.0])), max_epochs=1)
+    assert "training_step takes from the iterator self.numbers in Python" in caplog.text
 
 
 def test_a_method_of_the_trainer_inside_a_step_is_refused():

@@ -585,6 +585,64 @@ def test_a_second_fit_goes_on_inside_an_epoch():
     assert trainer.batch_idx == 2
 
 
+def test_another_fit_clips_as_the_trainer_says_by_then():
+    task = NumberTask(NumberData([1, 2, 3]))
+    trainer = fitted(task, max_epochs=1)
+    assert float(task.weight) == -6.0
+    trainer.max_epochs, trainer.gradient_clip_val = 2, 0.5
+    trainer.fit(task)
+    assert float(task.weight) == -7.5
+    trainer.max_epochs, trainer.gradient_clip_val = 3, None
+    trainer.fit(task)
+    assert float(task.weight) == -13.5
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("gradient_clip_val", 0.1),
+        ("gradient_clip_algorithm", "value"),
+        ("precision", "mixed_float16"),
+        ("val_check_interval", 1),  # 1.0 is an epoch
+        ("limit_val_batches", 1),
+    ],
+)
+def test_what_a_fit_has_read_is_refused_by_name_where_a_hook_sets_it(name, value):
+    class Sets(Callback):
+        def on_train_epoch_start(self, trainer, task):
+            setattr(trainer, name, getattr(trainer, name))  # as it was
+            setattr(trainer, name, value)
+
+    task = frozen_task()
+    with pytest.raises(ConfigurationError, match=rf"trainer\.{name} is set to .*set it before fit"):
+        fitted(task, max_epochs=1, callbacks=[Sets()])
+
+
+@pytest.mark.parametrize("hook", ["on_optimizers_configured", "on_train_epoch_start"])
+def test_a_schedule_that_a_hook_sets_holds_before_the_trace_and_is_refused_after(hook):
+    class Schedules(Callback):
+        def on_optimizers_configured(self, trainer, task):
+            self.act("on_optimizers_configured", trainer)
+
+        def on_train_epoch_start(self, trainer, task):
+            self.act("on_train_epoch_start", trainer)
+
+        def act(self, name, trainer):
+            if name == hook:
+                decay = keras.optimizers.schedules.ExponentialDecay(0.5, 1, 1.0)
+                trainer.optimizers[""].learning_rate = decay
+
+    task = NumberTask(NumberData([2, 4]))
+    if hook == "on_optimizers_configured":
+        fitted(task, max_epochs=1, callbacks=[Schedules()])
+        assert float(task.weight) == -3.0
+        return
+    with pytest.raises(
+        ConfigurationError, match=r"learning rate .*ExponentialDecay.*in configure_"
+    ):
+        fitted(task, max_epochs=1, callbacks=[Schedules()])
+
+
 def test_another_task_starts_anew():
     trainer = fitted(frozen_task(held_out=[1]), max_epochs=2)
     other = NumberTask(NumberData([1, 2]))

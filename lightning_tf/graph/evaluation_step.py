@@ -59,6 +59,9 @@ class EvaluationStep:
         """Do nothing: evaluation has no slots."""
         return nullcontext()
 
+    def refuse_new_rates(self) -> None:
+        """Do nothing: evaluation has no optimizer."""
+
     def flush(self) -> None:
         """Do nothing: evaluation accumulates nothing."""
 

@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -14,12 +14,15 @@ from lightning_tf.distribute.sync_on_read import metric_state
 from lightning_tf.distribute.variable_placement import move_variables
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.graph.metric_copies import Memo, copy_metric
+from lightning_tf.graph.metric_results import metric_scalars
 from lightning_tf.graph.names import Givers
 from lightning_tf.host_metric import HostMetric, computed_values, result_names
 from lightning_tf.keras_internals import wrapped_variable
 from lightning_tf.step_context import current_replica_batch
 
 log = logging.getLogger("lightning_tf")
+
+Metrics = dict[str, keras.metrics.Metric]
 
 
 class StageMetrics:
@@ -45,7 +48,9 @@ class StageMetrics:
     def __init__(self, task: Any, placement: Placement) -> None:
         self._workers = placement.workers
         self._copies_variables = placement.copies_variables
-        self.metrics = _own_metrics(task)
+        self.metrics, self._originals = _own_metrics(task)
+        self._met: dict[str, set[int]] = {}  # handles that each metric's update is first to use
+        self._moved: dict[int, tuple[str, str]] = {}  # of those that a step assigns: metric, name
         self.updated: set[str] = set()
         self.givers: dict[str, str] = {}
         self._told: set[str] = set()
@@ -86,10 +91,10 @@ class StageMetrics:
         return all(metric.variables for metric in self.metrics.values())
 
     def results(self) -> dict[str, tf.Tensor]:
-        """Return, in the graph, the float32 scalars that the metrics give now, by name.
+        """Return, in the graph, the scalars that the metrics give now, by name.
 
         Raises:
-            ConfigurationError: Two results have one name.
+            ConfigurationError: Two results have one name, or one is not of numbers.
         """
         scalars: dict[str, tf.Tensor] = {}
         self.givers = {}
@@ -113,6 +118,34 @@ class StageMetrics:
         for name, metric in self.metrics.items():
             if not captured.isdisjoint(map(id, _handles(metric))):
                 self.updated.add(name)
+
+    def note_moved(self, variables: Iterable[tuple[tf.Variable, bool]]) -> None:
+        """Note what the metrics' updates assign in a traced step.
+
+        Args:
+            variables: Of the step, and whether it assigns each.
+
+        Raises:
+            ConfigurationError: A copy's update counts in the metric that was copied.
+        """
+        assigned = {id(v.handle): v for v, moves in variables if moves and not _is_generator(v)}
+        for name, met in self._met.items():
+            self._moved |= {h: (name, assigned[h].name) for h in met & assigned.keys()}
+
+        for original in self._originals.values():
+            for handle in map(id, _handles(original)):
+                if handle in self._moved:
+                    raise ConfigurationError(_not_own(*self._moved[handle], original))
+
+    def refuse_shared(self, other: "StageMetrics") -> None:
+        """Refuse what a metric counts in and the other stage's metrics count in too.
+
+        Raises:
+            ConfigurationError: Names the metric and the variable.
+        """
+        for handle in self._moved.keys() & other._moved.keys():
+            name, variable = self._moved[handle]
+            raise ConfigurationError(_not_own(name, variable, self.metrics[name]))
 
     def values(self, step: str, names: Sequence[str], results: Sequence[float]) -> dict[str, float]:
         """Return results by name, NaN for those of a metric that nobody updates, which is told.
@@ -144,13 +177,7 @@ class StageMetrics:
         """Return one metric's results; NaN where it was never built, for want of an update."""
         if name not in self.updated and not metric.variables:
             return {name: tf.constant(math.nan)}
-
-        result = metric.result()
-        named = result if isinstance(result, dict) else {name: result}
-        scalars: dict[str, tf.Tensor] = {}
-        for key, value in named.items():
-            scalars |= _scalars(key, tf.cast(value, tf.float32))
-        return scalars
+        return metric_scalars(name, metric.result())
 
     def _watch(self, name: str, metric: keras.metrics.Metric) -> None:
         """Note updates, and skip those of the example that stands in on an idle replica."""
@@ -158,7 +185,10 @@ class StageMetrics:
 
         def update_state(*args: Any, **kwargs: Any) -> Any:
             self.updated.add(name)
-            return update(*args, **kwargs)
+            before = _captured()
+            returned = update(*args, **kwargs)
+            self._met.setdefault(name, set()).update(_captured() - before)
+            return returned
 
         metric.update_state = update_state
 
@@ -167,8 +197,11 @@ class StageMetrics:
         return metric_state(self.metrics, self._workers)
 
 
-def _own_metrics(task: Any) -> dict[str, keras.metrics.Metric]:
-    """Return copies of what `configure_metrics` gives; what one copy shares, no other stage has."""
+def _own_metrics(task: Any) -> tuple[Metrics, Metrics]:
+    """Return copies of what `configure_metrics` gives, and what they were copied from.
+
+    What one copy shares, no other stage has.
+    """
     configured = task.configure_metrics()
     if not isinstance(configured, dict):
         raise ConfigurationError(
@@ -177,7 +210,8 @@ def _own_metrics(task: Any) -> dict[str, keras.metrics.Metric]:
 
     memo: Memo = {}
     copied: set[int] = set()
-    copies: dict[str, keras.metrics.Metric] = {}
+    copies: Metrics = {}
+    originals: Metrics = {}
     for name, metric in configured.items():
         if not isinstance(name, str) or not isinstance(metric, keras.metrics.Metric):
             raise ConfigurationError(
@@ -186,9 +220,11 @@ def _own_metrics(task: Any) -> dict[str, keras.metrics.Metric]:
         # Under a second name it counts by itself: both are updated.
         copies[name] = copy_metric(metric, {} if id(metric) in copied else memo)
         copied.add(id(metric))
+        originals[name] = metric
         if not _ids(copies[name]).isdisjoint(_ids(metric)):
             copies[name] = _made_anew(task, name, metric)
-    return copies
+            del originals[name]
+    return copies, originals
 
 
 def _own_host_metrics(task: Any) -> dict[str, HostMetric]:
@@ -211,6 +247,28 @@ def _made_anew(task: Any, name: str, metric: keras.metrics.Metric) -> keras.metr
             "call of configure_metrics."
         )
     return another
+
+
+def _not_own(name: str, variable: str, metric: keras.metrics.Metric) -> str:
+    return (
+        f"metric {name!r}, a {type(metric).__name__}, counts in {variable.split(':')[0]!r}, which "
+        "another stage's metric has too: each would hold the other's batches. Return a new object "
+        "at each call of configure_metrics, or make its state with self.add_variable in the metric "
+        "and reach it by methods."
+    )
+
+
+def _captured() -> set[int]:
+    """Return the ids of what the graph that is traced now has taken from outside."""
+    if tf.executing_eagerly():
+        return set()
+    graph: Any = tf.compat.v1.get_default_graph()
+    return {id(outside) for outside, _ in graph.captures}
+
+
+def _is_generator(variable: tf.Variable) -> bool:
+    """Return whether a variable is the state of a generator of Keras or TensorFlow."""
+    return variable.name.split(":")[0].split("/")[-1] in {"seed_generator_state", "StateVar"}
 
 
 def _ids(metric: keras.metrics.Metric) -> set[int]:
@@ -243,13 +301,3 @@ def _skipping_idle(metric: keras.metrics.Metric) -> Callable[..., None]:
         tf.cond(replica_batch.is_real, act, lambda: 0)
 
     return update_state
-
-
-def _scalars(name: str, value: tf.Tensor) -> dict[str, tf.Tensor]:
-    """Return a metric's result as scalars; one for each element where it has several."""
-    if value.shape.num_elements() == 1:
-        return {name: tf.reshape(value, [])}
-    flat = tf.reshape(value, [-1])  # (elements,): a score for each class, for one
-    if flat.shape[0] is None:
-        raise ConfigurationError(f"metric {name!r} gives a result of unknown length {value.shape}.")
-    return {f"{name}_{index}": flat[index] for index in range(flat.shape[0])}

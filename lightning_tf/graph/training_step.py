@@ -12,7 +12,7 @@ from lightning_tf.distribute.replica_batch import ReplicaBatch
 from lightning_tf.distribute.unsynced_statistics import UnsyncedStatistics
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.graph.losses import name_losses, scalar_loss
-from lightning_tf.keras_internals import wrapped_variable
+from lightning_tf.keras_internals import learning_rate_of, wrapped_variable
 from lightning_tf.optimizers.named_optimizer import NamedOptimizer
 from lightning_tf.optimizers.packed_slots import PackedSlots
 from lightning_tf.step_context import StepContext, enter_step_context
@@ -43,6 +43,7 @@ class TrainingStep:
         self.method = "training_step"
         self.optimizers = optimizers
         self.statistics = statistics
+        self._rates = {n: learning_rate_of(o.optimizer) for n, o in optimizers.items()}
 
     def __call__(
         self,
@@ -118,6 +119,22 @@ class TrainingStep:
             for optimizer in self.optimizers.values():
                 stack.enter_context(optimizer.pack_slots(slots))
             yield
+
+    def refuse_new_rates(self) -> None:
+        """Refuse a learning rate that is another object than the one that was traced.
+
+        Raises:
+            ConfigurationError: A hook has put a schedule in its place.
+        """
+        for name, optimizer in self.optimizers.items():
+            was, now = self._rates[name], learning_rate_of(optimizer.optimizer)
+            if now is not was:
+                raise ConfigurationError(
+                    f"the learning rate of optimizer {name or 'of the task'!r} was replaced by "
+                    f"{now!r} after training_step was traced, and no checkpoint would know: give "
+                    "the schedule to the optimizer in configure_optimizers, or assign numbers in "
+                    "a hook."
+                )
 
     def flush(self) -> None:
         """Update from an incomplete window of accumulation."""

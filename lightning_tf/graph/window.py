@@ -16,6 +16,7 @@ from lightning_tf.graph.deferred_build import build_deferred_variables
 from lightning_tf.graph.evaluation_step import EvaluationStep
 from lightning_tf.graph.graph_loop import GraphLoop, NextBatch
 from lightning_tf.graph.means import weighted_sums
+from lightning_tf.graph.metric_results import stack_scalars
 from lightning_tf.graph.names import Givers, check_names
 from lightning_tf.graph.stage_metrics import StageMetrics
 from lightning_tf.graph.training_step import Gradients, TrainingStep
@@ -42,12 +43,25 @@ UNSAVED_RANDOM = {
     "RandomGamma",
     "RandomPoissonV2",
     "Multinomial",
+    "ParameterizedTruncatedNormal",
+    "SampleDistortedBoundingBoxV2",
+    "FractionalAvgPool",
+    "FractionalMaxPool",
+    "AllCandidateSampler",
+    "FixedUnigramCandidateSampler",
+    "LearnedUnigramCandidateSampler",
+    "LogUniformCandidateSampler",
+    "UniformCandidateSampler",
 }
+# Operations that call Python, which may keep what it likes.
+PYTHON = {"EagerPyFunc", "PyFunc"}  # not numpy_function(stateful=False)
 # Operations that change state outside variables.
 UNSAVED_STATE = {
     "LookupTableImportV2",
     "LookupTableInsertV2",
     "LookupTableRemoveV2",
+    "IteratorGetNext",
+    "IteratorGetNextAsOptional",
     "QueueDequeueV2",
     "QueueDequeueManyV2",
     "QueueEnqueueV2",
@@ -66,7 +80,8 @@ class WindowResult:
         finite: For each of `sums`, how many batches of training ran while it was finite: a sum that
             once is NaN or infinite stays so, which tells the first bad batch for three small
             operations.
-        results: What the metrics give now, and what the step counts; float32 of shape (results,).
+        results: What the metrics give now, and what the step counts; of shape (results,), float32
+            or, where that would round, float64.
         last: As `sums`, of the last batch alone; None unless the window keeps it.
         outputs: What the step collected, as `BatchOutputs` stacks it; empty where nobody takes it.
     """
@@ -161,6 +176,7 @@ class Window:
         self._slots = PackedSlots(placement)
         self._batch = self._trace(element_spec, jit_compile)
         metrics.note_captured(self._batch)
+        metrics.note_moved(self.variables())
         if collects:
             self._outputs = _batch_outputs(step.method, self._batch.structured_outputs[1])
         release_custom_gradients(self._batch.graph, after=self)
@@ -227,6 +243,12 @@ class Window:
         results = result.results.numpy().tolist()
         return self.metrics.values(self.step.method, self.result_names, results)
 
+    def restored_results(self) -> dict[str, float]:
+        """Return what `read_results` would give before a window ran; of a resumed run."""
+        results = {**self.metrics.results(), **self.step.results()}
+        values = [float(value) for value in results.values()]
+        return self.metrics.values(self.step.method, list(results), values)
+
     def read_outputs(self, result: WindowResult) -> list[dict[str, Any]]:
         """Wait for what the step collected, and return it batch by batch as host arrays."""
         return [] if self._outputs is None else self._outputs.split(result.outputs)
@@ -244,7 +266,12 @@ class Window:
     # ---- Python values that the trace holds
 
     def change(self) -> tuple[str, Any, Any] | None:
-        """Return a Python value that the step read and that is another now: name, old and new."""
+        """Return a Python value that the step read and that is another now: name, old and new.
+
+        Raises:
+            ConfigurationError: A learning rate was replaced.
+        """
+        self.step.refuse_new_rates()
         return self._reads.change()
 
     @property
@@ -276,6 +303,7 @@ class Window:
                 if as_numbers or not self._position.names:
                     raise
 
+        self._reads.watch_metrics(self.metrics.metrics)
         for name, optimizer in getattr(self.step, "optimizers", {}).items():
             self._reads.watch_optimizer(name, optimizer.optimizer)
         if self._position.as_numbers:
@@ -291,6 +319,14 @@ class Window:
                 "batch gets the same numbers. Draw with keras.random instead.",
                 self.step.method,
                 ", ".join(drawn),
+            )
+        if iterated := self._reads.iterated():
+            log.warning(
+                "%s takes from the iterator %s in Python, which happens once, when the step is "
+                "traced: every batch gets the same. Let the data give what changes with the "
+                "batch, or assign it to a keras.Variable in a hook.",
+                self.step.method,
+                ", ".join(iterated),
             )
 
     # ---- in the graph
@@ -398,7 +434,7 @@ class Window:
         return Totals(sums, finite, vector if self.keeps_last else (), kept)
 
     def _results(self) -> tf.Tensor:
-        """Return what the metrics and the step give now, float32 of shape (results,)."""
+        """Return what the metrics and the step give now, of shape (results,)."""
         measured, counted = self.metrics.results(), self.step.results()
         self.givers = (
             *self._givers,
@@ -409,7 +445,7 @@ class Window:
 
         results = {**measured, **counted}
         self.result_names = tuple(results)
-        return tf.stack(list(results.values()) or [tf.zeros([])])
+        return stack_scalars(list(results.values()))
 
 
 def _batch_outputs(method: str, structure: Any) -> BatchOutputs:
@@ -438,7 +474,14 @@ def _warn_of_unsaved(graph: tf.Graph) -> None:
         )
     if moved := sorted(types & UNSAVED_STATE):
         log.warning(
-            "training_step changes a table or a queue (%s), which no checkpoint can hold: a "
+            "training_step moves a table, queue or iterator (%s), which no checkpoint can hold: a "
             "resumed run will not be exact. Keep the state in a keras.Variable instead.",
             ", ".join(moved),
+        )
+    if called := sorted(types & PYTHON):
+        log.warning(
+            "training_step calls Python (%s of py_function or numpy_function): what that keeps "
+            "from one call to the next no checkpoint holds. Keep the state in a keras.Variable; "
+            "where there is none, say numpy_function(..., stateful=False).",
+            ", ".join(called),
         )

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from lightning_tf.exceptions import NonFiniteLossError
 from lightning_tf.graph.means import Means, mean_values
-from lightning_tf.stage import TRAIN
 
 if TYPE_CHECKING:
     import numpy as np
@@ -88,8 +87,10 @@ class TrainingValues:
             NonFiniteLossError: A loss became NaN or infinite since the last read.
         """
         result, window = self._result, self._window
-        if result is None or window is None:
-            return self._restored_results()
+        if window is None:
+            return {}
+        if result is None:  # no window ran since the epoch began or was resumed
+            return window.restored_results() if self.progress.batch else {}
 
         with self.trainer.profiler.region("waiting for the device"):
             if self.carry is not window.zero:
@@ -97,12 +98,6 @@ class TrainingValues:
                 self.carry = window.zero
                 self._check_finite(result.finite.numpy()[: window.loss_count])
             return window.read_results(result)
-
-    def _restored_results(self) -> dict[str, float]:
-        """Return what the metrics give where no window ran since the epoch began or was resumed."""
-        metrics = self.state.metrics
-        results = metrics.results() if self.progress.batch else {}
-        return metrics.values(TRAIN.step, list(results), [float(v) for v in results.values()])
 
     def peek(self) -> dict[str, float]:
         """Return the epoch's values so far, for a progress bar; waits for the device."""

@@ -70,7 +70,7 @@ class NamedOptimizer:
         self.name = name
         self.placement = placement
         self.owner = owner
-        self.optimizer, keras_clipping, self.keras_accumulation = _take_over(optimizer)
+        self.optimizer, self._keras_clipping, self.keras_accumulation = _take_over(optimizer)
         self._after_update: list[Callable[[Sequence[Any]], None]] = []
         self._may_rest = False
 
@@ -83,7 +83,7 @@ class NamedOptimizer:
         accumulates = accumulating or self.keras_accumulation > 1
         self.loss_scaler = LossScaler() if scaling else None
         self.accumulator = GradientAccumulator(placement) if accumulates else None
-        self.clipping = clipping or keras_clipping
+        self.clip_by(clipping)
 
         self._reached: set[int] = set()  # ids of variables that a loss was seen to depend on
         self._packed_slots: PackedSlots | None = None
@@ -92,6 +92,10 @@ class NamedOptimizer:
     def call_after_update(self, act: Callable[[Sequence[Any]], None]) -> None:
         """Call a function in the graph after every update, with the variables that it moved."""
         self._after_update.append(act)
+
+    def clip_by(self, clipping: Clipping | None) -> None:
+        """Clip by the Trainer's clipping, or else by what the optimizer came with."""
+        self.clipping = clipping or self._keras_clipping
 
     def allow_rest(self) -> None:
         """Let all its variables be frozen for a while, which is an error otherwise."""

@@ -45,21 +45,20 @@ def build_models(trainer: Trainer, task: Task, method: str, element_spec: Any) -
         synchronize_batch_normalization(layers.values(), all_layers=trainer.sync_batchnorm)
 
     if unbuilt_layers(task):
+        # For this trace alone, whose step may ask for them by name.
+        task.take_metrics(StageMetrics(task, trainer.placement).metrics)
         build_deferred_variables(task, method, trainer.placement, element_spec)
+        task.take_metrics({})
     task.take_weights()
     check_models(type(task).__name__, layers, trainer.precision)
 
 
 def build_training_state(trainer: Trainer, task: Task) -> TrainingState:
     """Make the optimizers and running values of a task's first fit."""
-    clipping = None
-    if trainer.gradient_clip_val is not None:
-        clipping = Clipping(trainer.gradient_clip_algorithm, trainer.gradient_clip_val)
-
     optimizers = build_optimizers(
         task,
         task.configure_optimizers(),
-        clipping=clipping,
+        clipping=trainer_clipping(trainer),
         accumulating=trainer.accumulates,
         scaling=trainer.scales_loss,
         placement=trainer.placement,
@@ -68,6 +67,13 @@ def build_training_state(trainer: Trainer, task: Task) -> TrainingState:
 
     metrics = StageMetrics(task, trainer.placement)
     return TrainingState(optimizers, metrics, UnsyncedStatistics(task, trainer.placement))
+
+
+def trainer_clipping(trainer: Trainer) -> Clipping | None:
+    """Return the Trainer's clipping of gradients, or None."""
+    if trainer.gradient_clip_val is None:
+        return None
+    return Clipping(trainer.gradient_clip_algorithm, trainer.gradient_clip_val)
 
 
 def _adopt_accumulation(trainer: Trainer, optimizers: dict[str, NamedOptimizer]) -> None:

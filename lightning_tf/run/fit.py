@@ -78,6 +78,7 @@ def fit(trainer: Trainer, task: Task, checkpoint: Checkpoint | None) -> None:
     loop.compile(first.element_spec)
     if validation is not None:
         window = validation.compile()
+        validation.metrics.refuse_shared(loop.training.metrics)
         if trainer.num_sanity_val_steps and not trainer.resumed:
             with put_back(trainer, task, window):
                 _sanity_check(trainer, validation)

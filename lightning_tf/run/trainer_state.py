@@ -7,7 +7,7 @@ from weakref import ReferenceType, ref
 
 from lightning_tf.hooks import Hooks
 from lightning_tf.run.accumulation_schedule import AccumulationSchedule
-from lightning_tf.run.build import build_training_state
+from lightning_tf.run.build import build_training_state, trainer_clipping
 from lightning_tf.run.progress import Progress
 from lightning_tf.run.status import RunStatus
 from lightning_tf.run.step_variables import note_step
@@ -89,7 +89,7 @@ class TrainerState:
         if self.training is None:
             self.training = build_training_state(trainer, task)
         else:
-            self.training.move_here(task, trainer.placement)
+            self.training.move_here(task, trainer.placement, trainer_clipping(trainer))
         return self.training
 
     def drop_training(self) -> None:
@@ -99,6 +99,11 @@ class TrainerState:
     def note_step(self, trainer: Trainer, task: Task, window: Window) -> None:
         """Take the variables of a compiled step into the run."""
         note_step(trainer, task, window)
+
+    @property
+    def is_fitting(self) -> bool:
+        """Whether a fit runs and has read the Trainer's arguments."""
+        return self.status.entry_point == "fit" and self.fit_loop is not None
 
     def begin_fit(self, loop: FitLoop) -> None:
         """Take up the loop of a fit."""

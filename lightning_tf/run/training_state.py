@@ -12,6 +12,7 @@ from lightning_tf.graph.means import Means
 if TYPE_CHECKING:
     from lightning_tf.distribute.placement import Placement
     from lightning_tf.graph.stage_metrics import StageMetrics
+    from lightning_tf.optimizers.clipping import Clipping
     from lightning_tf.optimizers.named_optimizer import NamedOptimizer
     from lightning_tf.task import Task
 
@@ -36,10 +37,11 @@ class TrainingState:
     unnamed: dict[str, Any] = field(default_factory=dict)
     told_idle: set[str] = field(default_factory=set)
 
-    def move_here(self, task: Task, placement: Placement) -> None:
-        """Take the state back from another Trainer, which may have had the task elsewhere."""
+    def move_here(self, task: Task, placement: Placement, clipping: Clipping | None) -> None:
+        """Take the state up in another fit, before which other Trainers may have had the task."""
         for named in self.optimizers.values():
             move_optimizer(named.optimizer)
+            named.clip_by(clipping)
         self.statistics = UnsyncedStatistics(task, placement)
 
     def mean_over(self, names: tuple[str, ...]) -> None:

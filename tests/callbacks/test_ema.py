@@ -37,6 +37,17 @@ def weight_after(numbers, ema, **arguments):
     return float(task.weight), trainer
 
 
+def test_a_decay_that_the_compiled_step_would_not_see_is_refused():
+    class Sets(Callback):
+        def on_train_epoch_start(self, trainer, task):
+            ema.decay = 0.5
+
+    ema = EMA(0.9)
+    ema.decay = 0.8
+    with pytest.raises(ConfigurationError, match=r"decay is set to 0\.5.*step has 0\.8.*before"):
+        fitted(Falling(NumberData([1.0])), max_epochs=1, callbacks=[ema, Sets()])
+
+
 # ---- the averages
 
 

@@ -1,5 +1,8 @@
 """A copy of a metric counts what the metric would, and touches nothing of the original."""
 
+from collections import deque
+from functools import partial
+
 import keras
 import numpy as np
 import pytest
@@ -65,6 +68,53 @@ class WithModel(keras.metrics.Metric):
         return self.total / tf.convert_to_tensor(self.raw)
 
 
+class Calls(keras.metrics.Metric):
+    """Counts by functions that hold it, or a variable or metric of it."""
+
+    def __init__(self, way):
+        super().__init__()
+        if way == "partial, first":
+            self.count = partial(self.count_up, self)  # before there is what it leads to
+        self.total, self.queue = self.add_variable((), "zeros"), deque([keras.metrics.Sum()])
+        total, queue = self.total, [self.queue]
+        if way == "lambda":
+            self.count = lambda x: self.total.assign_add(x)
+        elif way == "variable":
+            self.count = lambda x: total.assign_add(x)
+        elif way == "default":
+            self.count = lambda x, total=total: total.assign_add(x)
+        elif way == "nested":
+            self.count = partial(lambda add, x: add(x), lambda x: queue[0][0].update_state(x))
+
+    @staticmethod
+    def count_up(self, x):
+        self.total.assign_add(x)
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        self.count(keras.ops.sum(y_pred))
+
+    def result(self):
+        return self.total + self.queue[0].result()
+
+    def reset_state(self):
+        super().reset_state()
+        self.queue[0].reset_state()
+
+
+def counts_by(way):
+    return lambda: Calls(way)
+
+
+def around_a_metric():
+    inner = keras.metrics.Mean()
+
+    def running(y_true, y_pred):
+        inner.update_state(y_pred)
+        return inner.result() + 0.0 * y_pred
+
+    return keras.metrics.MeanMetricWrapper(running)
+
+
 def closure():
     factor = 3.0
     return keras.metrics.MeanMetricWrapper(lambda y, p: factor * (y - p) ** 2, name="closure")
@@ -88,6 +138,8 @@ MAKERS = [
     lambda: Wrapped(keras.metrics.MeanSquaredError()),
     lambda: Wrapped(Limited(0.3)),
     WithModel,
+    *map(counts_by, ["lambda", "partial, first", "variable", "default", "nested"]),
+    around_a_metric,
 ]
 
 
@@ -138,3 +190,9 @@ def test_what_two_metrics_share_their_copies_share():
     one, other = copy_metric(Wrapped(inner), memo), copy_metric(inner, memo)
     assert one.inner is other
     assert other is not inner
+
+
+def test_a_function_that_leads_to_no_state_stays_itself():
+    scale = [1.0]
+    original = Limited(scale=lambda count: scale[0] * count)
+    assert copy_metric(original, {}).scale is original.scale

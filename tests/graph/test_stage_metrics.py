@@ -155,7 +155,7 @@ def test_an_update_of_any_kind_is_no_forgotten_one(way, caplog):
     assert metrics["score"] == expected
 
 
-@pytest.mark.parametrize("shape", [(), (1,), (1, 1), (2,), (2, 2), (0,)])
+@pytest.mark.parametrize("shape", [(), (1,), (1, 1), (2,), (2, 2)])
 def test_a_result_of_one_number_keeps_its_name(shape):
     class Shaped(keras.metrics.Metric):
         def __init__(self):
@@ -232,3 +232,76 @@ def test_a_metric_that_no_copy_can_part_is_made_anew_or_refused():
     same = Holds(Hidden())
     with pytest.raises(ConfigurationError, match=r"'held' is a Holds that.*make a new one"):
         StageMetrics(Template(lambda: same), ONE_DEVICE)
+
+
+class Counter(tf.Module):
+    def __init__(self):
+        self.total = tf.Variable(0.0, name="counted")
+
+
+class CountsElsewhere(keras.metrics.Metric):
+    """Its state is in an object that no copy of the metric has for itself."""
+
+    def __init__(self):
+        super().__init__()
+        self.held = Counter()
+
+    def update_state(self, values):
+        self.held.total.assign_add(tf.reduce_sum(values))
+
+    def result(self):
+        return tf.convert_to_tensor(self.held.total)
+
+    def reset_state(self):
+        self.held.total.assign(0.0)
+
+
+@pytest.mark.parametrize("anew", [True, False])
+def test_state_that_two_stages_would_share_is_refused(anew):
+    one = CountsElsewhere()
+    task = Forgetful(numbers(), ("train", "val"), metric=CountsElsewhere if anew else lambda: one)
+    if anew:
+        assert fitted(task, max_epochs=1, val_check_interval=2).callback_metrics["score"] == 10.0
+        return
+    with pytest.raises(ConfigurationError, match=r"'score', a CountsE.*'counted'.*a new object"):
+        fitted(task, max_epochs=1)
+    # One stage alone shares it with none.
+    task = Forgetful(numbers(), ("train",), metric=lambda: one)
+    assert fitted(task, max_epochs=1).callback_metrics["score"] == 10.0
+
+
+def test_a_copy_that_counts_in_its_original_is_refused():
+    class Helper:
+        def __init__(self, metric):
+            self.metric = metric
+
+        def __call__(self, values):
+            self.metric.total.assign_add(tf.reduce_sum(values))
+
+    class Helped(keras.metrics.Metric):
+        def __init__(self):
+            super().__init__()
+            self.total, self.helper = self.add_variable((), "zeros", name="sum"), Helper(self)
+
+        def update_state(self, values):
+            self.helper(values)
+
+        def result(self):
+            return self.total
+
+    task = Forgetful(numbers(), ("train",), metric=Helped)
+    with pytest.raises(ConfigurationError, match=r"'score', a Helped.*sum.*self.add_variable"):
+        fitted(task, max_epochs=1)
+
+
+def test_a_step_that_builds_its_layers_finds_its_metrics():
+    class Builds(Measured):
+        def configure_model(self):
+            super().configure_model()
+            self.dense = keras.layers.Dense(1)
+
+        def training_step(self, batch):
+            return super().training_step(batch) + tf.reduce_mean(self.dense(batch[:, None]))
+
+    values = fitted(Builds(numbers()), max_epochs=1).callback_metrics
+    assert (values["mean_number"], values["val_mean_number"]) == (2.5, 15.0)

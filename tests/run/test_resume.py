@@ -94,14 +94,17 @@ def test_validation_runs_exactly_once_where_it_is_due(tmp_path):
         assert [s for s, row in late.rows if "val/loss" in row] == [s for s in due if s >= step]
 
 
-def test_the_metrics_of_an_epoch_are_whole_where_it_ended_before_the_kill(tmp_path):
-    _, rows, _ = run(tmp_path / "whole", max_epochs=1)
+@pytest.mark.parametrize("precision", ["float32", "mixed_float16"])
+def test_the_metrics_of_an_epoch_are_whole_where_it_ended_before_the_kill(tmp_path, precision):
+    arguments = {"max_epochs": 1, "precision": precision}
+    _, rows, _ = run(tmp_path / "whole", **arguments)
     path = tmp_path / "whole" / "checkpoints" / "epoch=0-step=4.ckpt"
-    _, late, _ = run(tmp_path / "again", path, max_epochs=1)
+    _, late, _ = run(tmp_path / "again", path, **arguments)
     expected = {name: v for s, row in rows.rows for name, v in row.items() if "epoch" in name}
     got = {name: v for s, row in late.rows for name, v in row.items() if "epoch" in name}
     assert got == expected
     assert got["train/seen_epoch"] == 2.0**10 - 1
+    assert ("train/skipped_updates_epoch" in got) == (precision == "mixed_float16")
 
 
 def test_early_stopping_resumes_with_its_patience_half_used(tmp_path):

@@ -259,6 +259,47 @@ def test_tables_that_a_step_changes_are_told(caplog):
     assert "LookupTableInsertV2" in caplog.text
 
 
+class Outside(BoringTask):
+    """Adds what moves outside every variable."""
+
+    def __init__(self, kind):
+        super().__init__()
+        self.kind, self.numbers = kind, iter(tf.data.Dataset.range(100))
+
+    def training_step(self, batch):
+        return super().training_step(batch) + 0.0 * tf.cast(self.draw(), "float32")
+
+    def draw(self):
+        if self.kind == "iterator":
+            return next(self.numbers)
+        if self.kind == "numpy_function":
+            return tf.ensure_shape(tf.numpy_function(lambda: np.float32(1.0), [], tf.float32), [])
+        if self.kind == "py_function":
+            return tf.ensure_shape(tf.py_function(lambda: 1.0, [], tf.float32), [])
+        if self.kind == "sampler":
+            labels = tf.constant([[1]], tf.int64)
+            return tf.random.log_uniform_candidate_sampler(labels, 1, 2, True, 9)[0][0]
+        function = tf.numpy_function(lambda: np.float32(1.0), [], tf.float32, stateful=False)
+        return tf.ensure_shape(function, [])
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("iterator", "moves a table, queue or iterator (IteratorGetNext)"),
+        ("numpy_function", "calls Python (PyFunc"),
+        ("py_function", "calls Python (EagerPyFunc"),
+        ("sampler", "LogUniformCandidateSampler of tf.random"),
+        ("stateless", None),
+    ],
+)
+def test_what_moves_outside_every_variable_is_told_once(kind, said, caplog):
+    fitted(Outside(kind), max_epochs=2, limit_val_batches=0)
+    told = [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
+    assert len(told) == (said is not None)
+    assert said is None or f"training_step {said}" in told[0].replace("draws with ", "")
+
+
 def test_random_numbers_of_tensorflow_are_told_inside_a_branch_too(caplog):
 
     class Branches(BoringTask):
