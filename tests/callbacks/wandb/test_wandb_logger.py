@@ -337,7 +337,7 @@ def test_numbers_of_every_type_stand_in_a_row_and_in_its_journal(tmp_path):
     assert [values[name] for name in "abcd"] == [0.5, 3, 2.0, 1.0]
 
 
-@pytest.mark.parametrize("bad", [object(), "yes", None, np.zeros(2)], ids=str)
+@pytest.mark.parametrize("bad", [[], "yes", None, {1: 2}], ids=str)
 def test_what_is_no_number_is_refused_by_its_name_where_it_is_logged(tmp_path, bad):
     class Bad(NumberTask):
         def on_train_epoch_end(self):
