@@ -39,7 +39,9 @@ def identifying_text(value: Any) -> str | None:
             *(f"{k}={_text(v)}" for k, v in value.keywords.items()),
         ]
         return f"{_text(value.func)}, {', '.join(arguments)}"
-    if isinstance(value, (np.ndarray, np.generic, tf.Tensor)) and hasattr(value, "__array__"):
+    if isinstance(value, tf.Tensor) and hasattr(value, "numpy"):  # not one of a graph
+        value = np.asarray(value.numpy())
+    if isinstance(value, (np.ndarray, np.generic)):
         return _array_text(np.asarray(value))
     name = getattr(value, "__qualname__", None)  # of functions and classes
     return name if isinstance(name, str) else None

@@ -560,7 +560,7 @@ class Trainer:
         names, loop = self.hooks.declared_names(), self.state.fit_loop
         if loop is not None:
             names |= loop.names()
-            if loop.validation is not None and loop.reaches_validation:
+            if loop.validation is not None and loop.has_validation:
                 names |= loop.validation.names()
         if not self.hooks.may_log():
             return names, True

@@ -92,17 +92,23 @@ class FitLoop:
         return dataset
 
     @property
-    def reaches_validation(self) -> bool:
-        """Whether validation comes before max_epochs and max_steps, as far as that is known."""
-        trainer, accumulation = self.trainer, self.trainer.state.accumulation
+    def has_validation(self) -> bool:
+        """Whether validation comes in one of the epochs, as far as that is known."""
+        if self.validation is None:
+            return False
         epoch, batch = self._schedule.first(self.length)
         epochs = epoch + 1 if batch or self.length is None else epoch
-        if trainer.max_epochs is not None and epochs > trainer.max_epochs:
-            return False
-        if trainer.max_steps is None or self.length is None:
-            return True
+        return self.trainer.max_epochs is None or epochs <= self.trainer.max_epochs
+
+    @property
+    def validates_in_time(self) -> bool:
+        """Whether validation comes before max_steps too: a run may be cut short on purpose."""
+        max_steps, accumulation = self.trainer.max_steps, self.trainer.state.accumulation
+        if max_steps is None or self.length is None:
+            return self.has_validation
+        epoch, batch = self._schedule.first(self.length)
         updates = accumulation.updates(self.length, epoch) + batch // accumulation.at(epoch)
-        return updates <= trainer.max_steps
+        return self.has_validation and updates <= max_steps
 
     def compile(self, element_spec: Any) -> None:
         """Trace the step, unless that is done and the same layers and variables train."""

@@ -50,7 +50,7 @@ def fit(trainer: Trainer, task: Task, checkpoint: Checkpoint | None) -> None:
     # Before hooks and traces: the compiled step depends on whether the epoch's length is known, and
     # an interval of validation that no epoch reaches is refused before callbacks act.
     loop.prepare(first)
-    if validation is not None and not loop.reaches_validation:
+    if validation is not None and not loop.validates_in_time:
         log.warning(
             "validation never runs: val_check_interval=%s and check_val_every_n_epoch=%s, and the "
             "fit ends at max_epochs=%s, max_steps=%s.",

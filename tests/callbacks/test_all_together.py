@@ -35,7 +35,8 @@ from lightning_tf.callbacks import (
 )
 
 # Need an account or a server: with tests of their own.
-ELSEWHERE = {"OptunaPruning", "WandbLogger"}  # they need a trial, a server or a folder of their own
+# They need a trial, a server, a folder or a package of their own.
+ELSEWHERE = {"MLflowLogger", "OptunaPruning", "TrackioLogger", "WandbLogger"}
 CLOCKS = ("device/", "time")
 
 

@@ -645,15 +645,7 @@ def test_names_of_metrics_are_known_when_training_starts():
 
 NEVER = {
     "every third epoch of two": {"check_val_every_n_epoch": 3},
-    "more updates than there are": {"max_steps": 3},
     "more batches than there are": {"val_check_interval": 9, "check_val_every_n_epoch": None},
-    "accumulation": {
-        "max_epochs": None,
-        "max_steps": 1,
-        "val_check_interval": 8,
-        "check_val_every_n_epoch": None,
-        "accumulate_grad_batches": 4,
-    },
 }
 
 
@@ -689,3 +681,24 @@ def test_a_monitor_of_validation_that_comes_once_is_taken(arguments, caplog):
     trainer.fit(BoringTask())
     assert "val_loss" in trainer.callback_metrics
     assert "never" not in caplog.text
+
+
+CUT_SHORT = {
+    "an epoch": {"max_steps": 3},
+    "accumulation": {
+        "max_epochs": None,
+        "max_steps": 1,
+        "val_check_interval": 8,
+        "check_val_every_n_epoch": None,
+        "accumulate_grad_batches": 4,
+    },
+}
+
+
+@pytest.mark.parametrize("arguments", CUT_SHORT.values(), ids=CUT_SHORT)
+def test_a_run_that_max_steps_cuts_short_of_validation_is_told_and_goes_on(arguments, caplog):
+    arguments = {"max_epochs": 2, **arguments, "callbacks": EarlyStopping("val_loss")}
+    trainer = Trainer(**quiet(**arguments))
+    trainer.fit(BoringTask())
+    assert trainer.global_step == arguments["max_steps"]
+    assert "validation never runs" in caplog.text
