@@ -32,7 +32,7 @@ def main() -> None:
         "--image-size", type=int, nargs="+", help="side, or height and width; 224, for digits 96"
     )
     parser.add_argument("--batch-size", type=int, help="4; for digits 8")
-    parser.add_argument("--epochs", type=int, help="20; for digits 4")
+    parser.add_argument("--epochs", type=int, help="20; for digits 3")
     parser.add_argument("--bad-boxes", default="error", help="error, drop or clip")
     parser.add_argument("--val-fraction", type=float, help="0.1 where the data have no val split")
     parser.add_argument("--predict", help="a folder of photos to mark")
@@ -61,7 +61,7 @@ def main() -> None:
         schedule="cosine",
     )
     trainer = Trainer(
-        max_epochs=options.epochs or (4 if is_digits else 20),
+        max_epochs=options.epochs or (3 if is_digits else 20),
         gradient_clip_val=10.0,
         default_root_dir=options.output,
         seed=0,
