@@ -4,9 +4,7 @@ import json
 import logging
 import os
 import re
-import secrets
 import shutil
-import string
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
@@ -19,6 +17,8 @@ from lightning_tf.callbacks.loggers.delivery import RECORD, Delivery
 from lightning_tf.callbacks.loggers.image_annotations import draw_annotations
 from lightning_tf.callbacks.loggers.image_grid import draw_image_grid
 from lightning_tf.callbacks.loggers.run_receiver import RunReceiver
+from lightning_tf.callbacks.wandb.run_id import new_run_id
+from lightning_tf.checks import checked_row
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.hyperparameters import plain
 from lightning_tf.logger import Logger
@@ -27,7 +27,6 @@ from lightning_tf.trainer import Trainer
 
 log = logging.getLogger("lightning_tf")
 
-LETTERS, LENGTH = string.ascii_lowercase + string.digits, 8
 RUN_ID = re.compile(r"\w[\w-]{0,127}", re.ASCII)
 
 
@@ -142,8 +141,7 @@ class DeliveringLogger(Logger):
         # Another task has a run of its own; a resumed task has that of its checkpoint.
         if self._task is None or self._task() is not task or self._checkpoint_id:
             self._task = weakref.ref(task)
-            made_up = "".join(secrets.choice(LETTERS) for _ in range(LENGTH))
-            self._id = self._user_id or self._checkpoint_id or made_up
+            self._id = self._user_id or self._checkpoint_id or new_run_id()
             self._checkpoint_id = None
             runs = self._root(trainer) / f"{self.package}_runs"
             self._folder = runs / _file_name(self.project) / self._id
@@ -203,8 +201,8 @@ class DeliveringLogger(Logger):
     def log_metrics(self, metrics: dict[str, float], step: int) -> None:
         """Add a row."""
         if self._enabled:
-            row = {self._name_of(name): float(value) for name, value in metrics.items()}
-            self._open().add_row(step, row)
+            row = checked_row(metrics)
+            self._open().add_row(step, {self._name_of(name): row[name] for name in row})
 
     def log_images(
         self,

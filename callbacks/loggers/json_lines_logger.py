@@ -14,6 +14,7 @@ from lightning_tf.callbacks.loggers.csv_logger import CURVES, METRICS
 from lightning_tf.callbacks.loggers.curves import draw_curves
 from lightning_tf.callbacks.loggers.folder_logger import FolderLogger
 from lightning_tf.callbacks.loggers.run_folder import RunFolder
+from lightning_tf.callbacks.loggers.whole_lines import whole_lines
 from lightning_tf.checks import checked_row
 from lightning_tf.task import Task
 from lightning_tf.trainer import Trainer
@@ -146,7 +147,7 @@ class JSONLinesLogger(FolderLogger):
 
         if self._file is None:
             self._file = self.folder.make() / LINES
-            self._count = _count_whole_lines(self._file)
+            self._count = whole_lines(self._file).count(b"\n")
         with self._file.open("a", encoding="utf-8") as file:
             file.write("".join(line + "\n" for line in self._lines))
         self._count += len(self._lines)
@@ -208,14 +209,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
-
-
-def _count_whole_lines(path: Path) -> int:
-    """Count lines; cut an unfinished one, or the next line would become a part of it."""
-    if not path.exists():
-        return 0
-    content = path.read_bytes()
-    whole = content.rfind(b"\n") + 1
-    if whole < len(content):
-        os.truncate(path, whole)
-    return content.count(b"\n")

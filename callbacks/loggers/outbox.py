@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lightning_tf.callbacks.loggers.whole_lines import whole_lines
 from lightning_tf.callbacks.wandb.journal import HeldRows, Row
 
 MOST_COLLECTED = 100  # lines
@@ -59,7 +60,7 @@ class Outbox:
         self.path, self._cursor = path, path.with_suffix(".sent")
         self._lock = threading.Lock()
         self._collected: list[str] = []
-        self._size = _cut_torn_line(path)
+        self._size = len(whole_lines(path))
 
         known = self._cursor.read_text(encoding="utf-8").split() if self._cursor.exists() else []
         self.confirmed, self.tried = (int(known[0]), int(known[1])) if len(known) == 2 else (0, 0)
@@ -174,14 +175,3 @@ def replace_text(path: Path, content: bytes) -> None:
     beside = path.with_name(f".{path.name}.part")
     beside.write_bytes(content)
     os.replace(beside, path)
-
-
-def _cut_torn_line(path: Path) -> int:
-    """Return the bytes of whole lines; a killed process may have left a part of one."""
-    if not path.exists():
-        return 0
-    content = path.read_bytes()
-    whole = content.rfind(b"\n") + 1
-    if whole < len(content):
-        os.truncate(path, whole)
-    return whole

@@ -50,8 +50,12 @@ def choose_run_id(user_id: str | None, checkpoint_id: str | None, experiment: An
             raise ConfigurationError(f"WANDB_RUN_ID={from_environment!r}: {error}.") from error
 
     agent_id = from_environment if "WANDB_SWEEP_ID" in os.environ else None
-    new_id = "".join(secrets.choice(LETTERS) for _ in range(LENGTH))
-    return agent_id or user_id or from_environment or checkpoint_id or new_id
+    return agent_id or user_id or from_environment or checkpoint_id or new_run_id()
+
+
+def new_run_id() -> str:
+    """Return an id that no run has yet, as W&B makes them: eight letters and digits."""
+    return "".join(secrets.choice(LETTERS) for _ in range(LENGTH))
 
 
 def check_run_id(run_id: str) -> str:
