@@ -19,11 +19,7 @@ pytestmark = pytest.mark.usefixtures("sealed")
 
 def write_settings(mode):
     """What `wandb offline` and `wandb disabled` leave behind, by wandb's own command."""
-    command = [sys.executable, "-m", "wandb", mode]
-    subprocess.run(command, check=True, capture_output=True, cwd=os.environ["WANDB_CONFIG_DIR"])
-    file = Path(os.environ["WANDB_CONFIG_DIR"], "settings")
-    if not file.exists():  # the command may choose the folder's own settings
-        file.write_text(f"[default]\nmode = {mode}\n")
+    subprocess.run([sys.executable, "-m", "wandb", mode], check=True, capture_output=True)
 
 
 # ---- the mode
@@ -81,6 +77,8 @@ def test_nothing_leaves_the_machine_where_somebody_said_so(server, tmp_path, mon
     if how.startswith("WANDB_MODE"):
         monkeypatch.setenv("WANDB_MODE", ASKED[how])
     elif how.startswith("wandb "):
+        monkeypatch.delenv("WANDB_DIR")  # wandb writes the file there, and reads the one of here
+        monkeypatch.chdir(tmp_path)
         write_settings(how.split()[1])
     elif how == "offline=True":
         arguments["offline"] = True
