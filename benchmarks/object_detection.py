@@ -184,10 +184,10 @@ def main() -> None:
     medians, rounds = measure.alternate(contenders, options.runs, warm_up=False)
     rows = [[name, f"{median.epoch / STEPS * 1e3:.0f}"] for name, median in medians.items()]
     parts = [validated() for _ in range(options.runs)]
-    whole, precision, found = sorted(parts, key=lambda part: part[1] / part[0])[len(parts) // 2]
+    whole, precision, count = sorted(parts, key=lambda part: part[1] / part[0])[len(parts) // 2]
     text = (
         f"{measure.table(['', 'ms a step'], rows)}\n\nValidation of {VALIDATED} images: "
-        f"{whole:.2f} s, of which mAP of {found:,} detections {precision:.2f} s."
+        f"{whole:.2f} s, of which mAP of {count:,} detections {precision:.2f} s."
     )
     alone, plain, augmented, hub = rounds.values()
     targets = [

@@ -84,7 +84,7 @@ class Delivery:
         self._schedule()
 
     def add_file(
-        self, step: int, kind: str, name: str, write: Callable[[Path], str], **facts: Any
+        self, step: int, kind: str, name: str, write: Callable[[Path], str], **details: Any
     ) -> None:
         """Add a file, which is written in a thread of its own.
 
@@ -93,22 +93,22 @@ class Delivery:
             kind: ``image``, ``figure``, ``table``, ``text`` or ``file``.
             name: What it shows.
             write: Writes it into a folder and returns its name there.
-            **facts: More for the receiver, plain data.
+            **details: More for the receiver, plain data.
         """
 
         def job() -> None:
             try:
                 folder = self._new_folder()
-                self.add_kept_file(step, kind, name, folder / write(folder), **facts)
+                self.add_kept_file(step, kind, name, folder / write(folder), **details)
             except Exception as error:
                 self._warn(f"{kind} {name}", error)
 
         if not self._writer.put(job):
             self._warn(f"{kind} {name}", TimeoutError("too much waits to be written"))
 
-    def add_kept_file(self, step: int, kind: str, name: str, path: Path, **facts: Any) -> None:
+    def add_kept_file(self, step: int, kind: str, name: str, path: Path, **details: Any) -> None:
         """Add a file or folder that stands in a folder of `keep` already."""
-        item = {"kind": kind, "path": path.relative_to(self.folder).as_posix(), **facts}
+        item = {"kind": kind, "path": path.relative_to(self.folder).as_posix(), **details}
         self._add(self.files, step, {f"{kind}/{name}": item})
         self._schedule()
 

@@ -60,9 +60,9 @@ class WandbArtifactLogger(Logger):
             ConfigurationError: See `use_artifact`.
         """
         if use_artifact:
-            found = self.use_artifact(artifact, artifact_type)
+            source = self.use_artifact(artifact, artifact_type)
         else:
             import wandb
 
-            found = wandb.Api(timeout=SECONDS).artifact(artifact, type=artifact_type)
-        return str(found.download(root=None if save_dir is None else str(save_dir)))
+            source = wandb.Api(timeout=SECONDS).artifact(artifact, type=artifact_type)
+        return str(source.download(root=None if save_dir is None else str(save_dir)))

@@ -99,7 +99,7 @@ def data_facts(trainer: Trainer, task: Task) -> dict[str, Any]:
     """Return what exactness rests on beside variables, as plain data; None where it is unknown."""
     data, loop = data_of(task), trainer.state.fit_loop
     splits = data.splits if isinstance(data, IndexedData) else None
-    facts = {
+    known = {
         "data": type(data).__name__,
         "batch_size": data.batch_size,
         "seed": data.order_seed,
@@ -109,7 +109,7 @@ def data_facts(trainer: Trainer, task: Task) -> dict[str, Any]:
         ACCUMULATION: trainer.accumulate_grad_batches,
         ORDER: None if loop is None else loop.order,
     }
-    return {name: plain(value) for name, value in facts.items()}
+    return {name: plain(value) for name, value in known.items()}
 
 
 def clipping_of(trainer: Trainer) -> str:
@@ -172,13 +172,13 @@ def _task_changes(task: Task, checkpoint: Checkpoint) -> list[str]:
 def _of_epoch(trainer: Trainer, task: Task, epoch: int, was: Mapping[str, Any]) -> dict[str, Any]:
     """Return what may depend on the epoch: how many batches it has, and their order."""
     dataset = training_dataset(trainer, task, epoch)
-    facts: dict[str, Any] = {BATCHES: limited(trainer, TRAIN, dataset)[1]}
+    known: dict[str, Any] = {BATCHES: limited(trainer, TRAIN, dataset)[1]}
     if trainer.workers.count > 1 or was.get(ORDER) in (None, order := order_digest(dataset)):
-        return facts
+        return known
 
     # An order that is another one at every call cannot be compared; the fit warns of it.
     again = order_digest(training_dataset(trainer, task, epoch))
-    return {**facts, ORDER: order if order == again else None}
+    return {**known, ORDER: order if order == again else None}
 
 
 def _changes(was: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:

@@ -94,14 +94,14 @@ def training_objects(data: DataModule) -> tuple[NDArray[np.float32], NDArray[np.
         return np.asarray(boxes, np.float32).reshape(-1, 4), np.asarray(labels, np.int32)
 
     _first_batch(data)  # says what is wrong with it
-    found, classes = [], []
+    all_boxes, classes = [], []
     for _, objects in data.dataset_for("train").as_numpy_iterator():  # type: ignore[union-attr]
         real = objects["labels"] >= 0
         if "ignored" in objects:
             real &= ~objects["ignored"]
-        found.append(objects["boxes"][real])
+        all_boxes.append(objects["boxes"][real])
         classes.append(objects["labels"][real])
-    return np.concatenate(found).astype(np.float32), np.concatenate(classes).astype(np.int32)
+    return np.concatenate(all_boxes).astype(np.float32), np.concatenate(classes).astype(np.int32)
 
 
 def _first_batch(data: DataModule) -> Any:

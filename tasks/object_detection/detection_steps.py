@@ -102,11 +102,11 @@ class DetectionSteps(SpecTask):
                 original.
             threshold: Lower scores are left out.
         """
-        found = self.detections(raw, threshold)
+        detections = self.detections(raw, threshold)
         if "frame" in objects:
-            boxes = in_original(found["boxes"], objects["frame"], objects["size"])
-            found = {**found, "boxes": boxes}
-        return found
+            boxes = in_original(detections["boxes"], objects["frame"], objects["size"])
+            detections = {**detections, "boxes": boxes}
+        return detections
 
     def _loss(self, raw: dict[str, Any], objects: dict[str, Any]) -> tf.Tensor:
         losses = self.losses(raw, objects)

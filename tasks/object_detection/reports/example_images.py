@@ -42,12 +42,12 @@ def example_images(
     order = list(images)
     original = getattr(data, "original", None)
     if original is None:
-        found = _first_of_batches(data, stage, set(order[:count]))
+        pixels_by_index = _first_of_batches(data, stage, set(order[:count]))
     else:
         chosen = [order[place] for place in spread_evenly(len(order), count)]
-        found = {index: np.asarray(original(index)) for index in chosen}
+        pixels_by_index = {index: np.asarray(original(index)) for index in chosen}
 
-    return [fit_example(pixels, images[index], side) for index, pixels in found.items()]
+    return [fit_example(pixels, images[index], side) for index, pixels in pixels_by_index.items()]
 
 
 def fit_example(pixels: NDArray[np.uint8], image: DetectedImage, side: int) -> ExampleImage:
@@ -84,15 +84,15 @@ def _first_of_batches(
     data: DataModule, stage: str, wanted: set[int]
 ) -> dict[int, NDArray[np.uint8]]:
     """Return input images without what a letterbox has beside them."""
-    found: dict[int, NDArray[np.uint8]] = {}
+    pixels: dict[int, NDArray[np.uint8]] = {}
     dataset = data.dataset_for(stage)
     for images, objects in dataset.as_numpy_iterator() if dataset is not None else ():
         for row, index in enumerate(objects["index"].tolist()):
             if index in wanted:
-                found[index] = cut_input(images[row], objects["frame"][row], objects["size"][row])
-        if len(found) == len(wanted):
+                pixels[index] = cut_input(images[row], objects["frame"][row], objects["size"][row])
+        if len(pixels) == len(wanted):
             break
-    return found
+    return pixels
 
 
 def _as_color(pixels: NDArray[Any]) -> NDArray[np.uint8]:
