@@ -24,6 +24,7 @@ class FeatureScaler(keras.layers.Layer):  # type: ignore[misc]
         kind: ``standard`` for the mean and the standard deviation, ``minmax`` for the smallest
             value and the range, ``none`` for 0 and 1.
         groups: Rows of different groups are scaled by numbers of their own.
+        precise: Whether values are float64, and centred before they become float32.
         name: Of the layer.
 
     Raises:
@@ -37,14 +38,25 @@ class FeatureScaler(keras.layers.Layer):  # type: ignore[misc]
     """
 
     def __init__(
-        self, columns: int, kind: str = "standard", groups: int = 1, name: str = "scaler"
+        self,
+        columns: int,
+        kind: str = "standard",
+        groups: int = 1,
+        precise: bool = False,
+        name: str = "scaler",
     ) -> None:
         super().__init__(name=name, dtype="float32")
         check_scaler(kind)
-        self.kind, shape = kind, (groups, columns)
+        self.kind, self.precise, shape = kind, precise, (groups, columns)
         options = {"dtype": "float32", "trainable": False}
         self.center = self.add_weight(shape=shape, initializer="zeros", name="center", **options)
         self.scale = self.add_weight(shape=shape, initializer="ones", name="scale", **options)
+        # Two float32 numbers hold the centre to 48 bits.
+        self.center_rest = (
+            self.add_weight(shape=shape, initializer="zeros", name="center_rest", **options)
+            if precise
+            else None
+        )
         # A weight too, so that a checkpoint tells whether the scales come from data.
         self.fitted = self.add_weight(
             shape=(), initializer="zeros", dtype="int32", trainable=False, name="fitted"
@@ -64,7 +76,10 @@ class FeatureScaler(keras.layers.Layer):  # type: ignore[misc]
         """
         if self.kind != "none":
             numbers = [_center_and_scale(self.kind, np.asarray(rows, float)) for rows in groups]
-            self.center.assign(np.stack([center for center, _ in numbers]).astype(np.float32))
+            center = np.stack([center for center, _ in numbers])  # (groups, columns)
+            self.center.assign(center.astype(np.float32))
+            if self.center_rest is not None:
+                self.center_rest.assign((center - center.astype(np.float32)).astype(np.float32))
             self.scale.assign(np.stack([scale for _, scale in numbers]).astype(np.float32))
         self.fitted.assign(1)
 
@@ -75,19 +90,27 @@ class FeatureScaler(keras.layers.Layer):  # type: ignore[misc]
             values: Of shape (batch, ..., columns).
             group: The group of each example, int32 of shape (batch,); None where there is one.
         """
+        dtype = tf.float64 if self.precise else tf.float32
         center, scale = self._numbers(values, group)
-        return (tf.cast(values, tf.float32) - center) / scale
+        return tf.cast(tf.cast(values, dtype) - center, tf.float32) / scale
 
     def inverse(self, values: tf.Tensor, group: Any = None) -> tf.Tensor:
-        """Return scaled values in the data's units."""
+        """Return scaled values in the data's units, in float64 where `precise`."""
         center, scale = self._numbers(values, group)
-        return tf.cast(values, tf.float32) * scale + center
+        return tf.cast(tf.cast(values, tf.float32) * scale, center.dtype) + center
+
+    def differences(self, values: tf.Tensor, group: Any = None) -> tf.Tensor:
+        """Return scaled values in the data's units less the centre, which float32 can hold."""
+        return tf.cast(values, tf.float32) * self._numbers(values, group)[1]
 
     def _numbers(self, values: tf.Tensor, group: Any) -> tuple[tf.Tensor, tf.Tensor]:
         """Return centre and scale of each example, of the rank of the values."""
+        center = tf.convert_to_tensor(self.center)
+        if self.center_rest is not None:
+            center = tf.cast(center, tf.float64) + tf.cast(self.center_rest, tf.float64)
+
         numbers = []
-        for weight in (self.center, self.scale):
-            rows = tf.convert_to_tensor(weight)  # (groups, columns)
+        for rows in (center, tf.convert_to_tensor(self.scale)):  # (groups, columns)
             rows = rows[:1] if group is None else tf.gather(rows, group)  # (1 or batch, columns)
             between = [1] * (values.shape.rank - 2)
             numbers.append(tf.reshape(rows, [tf.shape(rows)[0], *between, rows.shape[-1]]))

@@ -5,6 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from lightning_tf.data.tables.category_text import graph_form
 from lightning_tf.data.tables.feature_columns import FeatureColumns
 from lightning_tf.tasks.common.saved_model import write_saved_model
 
@@ -12,9 +13,11 @@ from lightning_tf.tasks.common.saved_model import write_saved_model
 def export_feature_task(task: Any, path: str | os.PathLike[str]) -> None:
     """Write a SavedModel that needs TensorFlow alone.
 
-    ``serve`` takes ``numbers``, float32 of shape (batch, numeric columns), and ``categories``,
-    strings of shape (batch, categorical columns), in the order of the task's `columns`; it gives
-    what the task's `predict_step` gives.
+    ``serve`` takes ``numbers``, float32 of shape (batch, numbers) (float64 where the table needs
+    it), in the order of ``task.columns.numbers``, which ends with the parts of dates; and
+    ``categories``, strings of shape (batch, categorical columns), in the order of
+    ``task.columns.categories``. It gives what the task's `predict_step` gives. A number that is NaN
+    becomes what ``missing=`` said.
 
     Args:
         task: A Regression or TabularClassification whose model is made.
@@ -26,7 +29,8 @@ def export_feature_task(task: Any, path: str | os.PathLike[str]) -> None:
         >>> exported.serve(tf.zeros((1, 5)), tf.zeros((1, 0), tf.string))
     """
     columns: FeatureColumns = task.columns
-    numbers = tf.TensorSpec([None, len(columns.numbers)], tf.float32, name="numbers")
+    dtype = tf.float64 if columns.precise else tf.float32
+    numbers = tf.TensorSpec([None, len(columns.numbers)], dtype, name="numbers")
     categories = tf.TensorSpec([None, len(columns.categories)], tf.string, name="categories")
 
     def serve(numbers: tf.Tensor, categories: tf.Tensor) -> tf.Tensor:
@@ -34,6 +38,9 @@ def export_feature_task(task: Any, path: str | os.PathLike[str]) -> None:
             _encode(categories[:, place], known)
             for place, known in enumerate(columns.categories.values())
         ]
+        if columns.fill is not None:
+            fill = tf.constant(columns.fill, dtype)
+            numbers = tf.where(tf.math.is_nan(numbers), fill, numbers)
         count = tf.shape(numbers)[0]
         stacked = tf.stack(codes, axis=1) if codes else tf.zeros([count, 0], tf.int32)
         return task.predict_step({"numbers": numbers, "categories": stacked})
@@ -44,6 +51,15 @@ def export_feature_task(task: Any, path: str | os.PathLike[str]) -> None:
 
 def _encode(cells: tf.Tensor, known: list[str]) -> tf.Tensor:
     """Return the numbers of categories: the first is 1, an unknown one 0."""
+    exact = _places(cells, known)
+    form = graph_form(known)
+    if form is None:
+        return exact
+    # As `FeatureColumns` does: 2.0 is the category 2 where there is none that is written so.
+    return tf.where(exact > 0, exact, _places(form(cells), known))
+
+
+def _places(cells: tf.Tensor, known: list[str]) -> tf.Tensor:
     # With a place 0 that nothing is compared with: `known` may be empty, and needs the dtype.
     is_category = tf.equal(cells[:, tf.newaxis], tf.constant(["", *known]))[:, 1:]
     number = tf.argmax(is_category, axis=1, output_type=tf.int32) + 1  # (batch,)

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from lightning_tf.checks import checked_integer, is_integer
 from lightning_tf.data.tables.feature_columns import FeatureColumns
 from lightning_tf.data.tables.feature_table import FeatureTable
+from lightning_tf.data.tables.float32_loss import SAMPLE, share_kept
 from lightning_tf.tasks.common.feature_scaler import FeatureScaler, check_scaler
 from lightning_tf.tasks.networks.images.layer_factory import LayerFactory
+
+LEAST_KEPT = 0.95  # of a column's different values; some of many always fall together
+
+_log = logging.getLogger(__name__)
 
 
 class FeatureNetwork:
@@ -83,7 +90,9 @@ class FeatureNetwork:
 
         scaler = None
         if columns.numbers:
-            scaler = FeatureScaler(len(columns.numbers), self.scaler, name="features")
+            scaler = FeatureScaler(
+                len(columns.numbers), self.scaler, precise=columns.precise, name="features"
+            )
         return BuiltFeatureNetwork(model, scaler)
 
 
@@ -101,7 +110,9 @@ class BuiltFeatureNetwork:
     def fit_scaler(self, data: FeatureTable) -> None:
         """Fit the scales to the training split, unless a checkpoint has brought them."""
         if self.scaler is not None and not self.scaler.is_fitted:
-            self.scaler.fit([training_rows(data)[0]["numbers"]])
+            numbers = training_rows(data)[0]["numbers"]  # (rows, numbers)
+            self.scaler.fit([numbers])
+            warn_of_equal(self.scaler, numbers, data.columns.numbers)
 
     def outputs(self, inputs: Mapping[str, tf.Tensor], training: bool) -> tf.Tensor:
         """Return float32 outputs of rows in the table's own units."""
@@ -114,6 +125,24 @@ class BuiltFeatureNetwork:
         numbers = numbers if self.scaler is None else self.scaler(numbers)  # (batch, numbers)
         outputs = self.model([numbers, categories], training=training)
         return tf.cast(outputs, tf.float32)  # (batch, outputs)
+
+
+def warn_of_equal(scaler: FeatureScaler, values: Any, names: Sequence[str]) -> None:
+    """Warn of columns whose different values are equal once they are scaled.
+
+    Args:
+        scaler: Fitted.
+        values: Of the training rows, shape (rows, columns).
+        names: Of the columns.
+    """
+    sample = np.asarray(values)[:: max(1, len(values) // SAMPLE)]
+    kept = share_kept(sample, scaler(tf.convert_to_tensor(sample)).numpy())
+    for name, share in zip(names, kept, strict=True):
+        if share < LEAST_KEPT:
+            _log.warning(
+                "%s: %.0f %% of its different values are equal in float32 after scaling (%s); "
+                "learn from its logarithm, or from differences.", name, 100 * (1 - share), scaler.kind,
+            )  # fmt: skip
 
 
 def training_rows(data: FeatureTable) -> Any:

@@ -11,7 +11,7 @@ from lightning_tf.tasks.common.feature_scaler import FeatureScaler
 from lightning_tf.tasks.common.metrics import R2
 from lightning_tf.tasks.common.optimizer_settings import OptimizerSettings
 from lightning_tf.tasks.common.regression_losses import check_regression_loss, regression_loss
-from lightning_tf.tasks.tabular.network import FeatureNetwork, training_rows
+from lightning_tf.tasks.tabular.network import FeatureNetwork, training_rows, warn_of_equal
 from lightning_tf.tasks.tabular.regression_report import RegressionReport
 from lightning_tf.tasks.tabular.tabular_task import TabularTask
 
@@ -93,13 +93,18 @@ class Regression(TabularTask):
         """Build the network, and the scale of the targets."""
         super().configure_model()
         self.target_scaler = FeatureScaler(
-            len(self.targets), self.network.scaler, name="target_scaler"
+            len(self.targets),
+            self.network.scaler,
+            precise=self.learn_spec().precise_targets,
+            name="target_scaler",
         )
 
     def configure_optimizers(self) -> keras.optimizers.Optimizer:
         """Make the optimizer; fit scales that no checkpoint has brought."""
         if self.data is not None and not self.target_scaler.is_fitted:
-            self.target_scaler.fit([training_rows(self.data)[1]])
+            targets = training_rows(self.data)[1]  # (rows, targets)
+            self.target_scaler.fit([targets])
+            warn_of_equal(self.target_scaler, targets, self.targets)
         return super().configure_optimizers()
 
     def configure_metrics(self) -> dict[str, keras.metrics.Metric]:
@@ -119,7 +124,10 @@ class Regression(TabularTask):
         return self._loss(batch, training=False)
 
     def predict_step(self, batch: Any) -> tf.Tensor:
-        """Return predictions of shape (batch, targets), in the table's units."""
+        """Return predictions of shape (batch, targets), in the table's units.
+
+        They are float32, or float64 where float32 would make different targets equal.
+        """
         return self.target_scaler.inverse(self.outputs(batch, training=False))  # (batch, targets)
 
     def callbacks(self) -> list[Callback]:
@@ -129,6 +137,9 @@ class Regression(TabularTask):
     def _loss(self, batch: Any, training: bool) -> tf.Tensor:
         outputs, y = self.outputs(batch, training), batch[1]  # (batch, targets)
         scaled, predicted = self.target_scaler(y), self.target_scaler.inverse(outputs)
+        if self.target_scaler.precise:
+            # Metrics are float32. An error is the same wherever the centre lies.
+            y, predicted = map(self.target_scaler.differences, (scaled, outputs))
 
         for name, metric in self.metrics.items():
             # Of scaled values: in float32 sums of squares of 1,000.1, 1,000.2 lose the differences.

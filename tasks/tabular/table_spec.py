@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+from lightning_tf.data.tables.feature_columns import FeatureColumns
 
 
 @dataclass(frozen=True)
@@ -15,15 +17,31 @@ class TableSpec:
         categories: For each categorical column its categories.
         targets: Names of the columns to learn.
         class_names: Of a classification; none of a regression.
+        reading: The further arguments of `FeatureColumns`; none in checkpoints of before they were.
+        precise_targets: Whether targets are float64.
     """
 
     numbers: list[str]
     categories: dict[str, list[str]]
     targets: list[str]
     class_names: list[str]
+    reading: dict[str, Any] = field(default_factory=dict)
+    precise_targets: bool = False
 
     @classmethod
     def of(cls, data: Any) -> TableSpec:
         """Return the spec of a `FeatureTable` that is set up."""
-        columns = data.columns
-        return cls(columns.numbers, columns.categories, list(data.targets), list(data.class_names))
+        config = data.columns.config()
+        return cls(
+            config.pop("numbers"),
+            config.pop("categories"),
+            list(data.targets),
+            list(data.class_names),
+            config,
+            data.precise_targets,
+        )
+
+    def columns(self) -> FeatureColumns:
+        """Return the columns."""
+        config = {"numbers": self.numbers, "categories": self.categories, **self.reading}
+        return FeatureColumns.from_config(config)

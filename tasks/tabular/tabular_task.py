@@ -8,8 +8,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from lightning_tf.data.sources.table_file import read_table
-from lightning_tf.data.tables.feature_columns import FeatureColumns
+from lightning_tf.data.sources.table_file import is_records, read_table
 from lightning_tf.data.tables.feature_data import feature_data
 from lightning_tf.data.tables.feature_table import FeatureTable
 from lightning_tf.exceptions import ConfigurationError
@@ -43,7 +42,7 @@ class TabularTask(SpecTask):
     def configure_model(self) -> None:
         """Build the network, as `model`, to the columns; its scales are unknown until a fit."""
         spec = self.learn_spec()
-        self.columns = FeatureColumns(spec.numbers, spec.categories)
+        self.columns = spec.columns()
         self.targets, self.class_names = spec.targets, spec.class_names
 
         self.built = self.network.build(self.columns, len(self.class_names) or len(self.targets))
@@ -66,27 +65,41 @@ class TabularTask(SpecTask):
         """Return what `predict_step` gives for the rows of a table, in their order.
 
         Args:
-            table: A file, a DataFrame or arrays by column, with the columns of the features; or an
-                array (rows, features) in the order of the columns, where all are numbers.
+            table: A file, a DataFrame, arrays by column or rows as dicts, with the columns of the
+                features; or an array (rows, features) in the order of the training table.
 
         Raises:
             DataError: A column or a value is missing.
         """
         self.check_built()
 
-        if isinstance(table, (np.ndarray, list)):
-            rows = np.atleast_2d(np.asarray(table))
-            if rows.shape[1] != len(self.columns.names):
-                raise ConfigurationError(
-                    f"rows of shape {rows.shape} for the {len(self.columns.names)} columns "
-                    f"{', '.join(self.columns.names)}; give one number for each."
-                )
-            table = {name: rows[:, place] for place, name in enumerate(self.columns.names)}
+        if isinstance(table, np.ndarray) or (isinstance(table, list) and not is_records(table)):
+            table = self._name_columns(table)
+        table = read_table(table, **FeatureTable.CSV_OPTIONS).rename(columns=str)
 
-        arrays = self.columns.arrays(read_table(table))
+        arrays = self.columns.arrays(table)
         inputs = {name: tf.constant(array) for name, array in arrays.items()}
         predicted: NDArray[np.float32] = self.predict_step(inputs).numpy()
         return predicted
+
+    def _name_columns(self, rows: Any) -> dict[str, Any]:
+        """Return the columns of an array, which has them in the order of the training table."""
+        order = self.columns.order
+        if order is None and self.columns.categories:
+            raise ConfigurationError(
+                "the checkpoint does not tell the order of its columns: give a DataFrame or arrays "
+                f"by column, with the names {', '.join(self.columns.names)}."
+            )
+        order = self.columns.names if order is None else order
+
+        rows = np.asarray(rows)
+        rows = rows[np.newaxis] if rows.ndim == 1 else rows  # one row, or (rows, columns)
+        if rows.ndim != 2 or rows.shape[1] != len(order):
+            raise ConfigurationError(
+                f"rows of shape {rows.shape} for the {len(order)} columns {', '.join(order)}; "
+                "give one value for each."
+            )
+        return {name: rows[:, place] for place, name in enumerate(order)}
 
     def export_saved_model(self, path: Path) -> None:
         """Write a SavedModel that takes rows in the table's units; see `export_feature_task`."""

@@ -10,12 +10,14 @@ from lightning_tf.exceptions import ConfigurationError, DataError, nearest
 ENDINGS = (".csv", ".tsv", ".parquet")
 
 
-def read_table(data: Any, encoding: str = "utf-8") -> Any:
+def read_table(data: Any, encoding: str = "utf-8", **csv_options: Any) -> Any:
     """Return a new pandas DataFrame, its rows numbered from 0.
 
     Args:
-        data: A CSV, TSV (both also compressed) or Parquet file, a DataFrame, or arrays by column.
+        data: A CSV, TSV (both also compressed) or Parquet file, a DataFrame, arrays by column, or
+            rows as dicts.
         encoding: Of CSV and TSV files.
+        **csv_options: Further arguments of `pandas.read_csv`.
 
     Raises:
         ConfigurationError: `data` is nothing of these.
@@ -27,7 +29,9 @@ def read_table(data: Any, encoding: str = "utf-8") -> Any:
     """
     import pandas as pd
 
-    if isinstance(data, pd.DataFrame):
+    if is_records(data):
+        table = pd.DataFrame(data)
+    elif isinstance(data, pd.DataFrame):
         table = data.reset_index(drop=True)  # messages name rows by their number
     elif isinstance(data, Mapping):
         try:
@@ -35,7 +39,7 @@ def read_table(data: Any, encoding: str = "utf-8") -> Any:
         except ValueError as error:
             raise DataError(f"The columns do not make a table: {error}.") from error
     elif isinstance(data, (str, os.PathLike)):
-        table = read_table_file(data, encoding)
+        table = read_table_file(data, encoding, **csv_options)
     else:
         raise ConfigurationError(
             f"data is a {type(data).__name__}; give a table ({' '.join(ENDINGS)}), a DataFrame or "
@@ -45,6 +49,11 @@ def read_table(data: Any, encoding: str = "utf-8") -> Any:
     if not len(table):
         raise DataError(f"{table_name(data)} has no rows; give at least one.")
     return table
+
+
+def is_records(data: Any) -> bool:
+    """Return whether data are rows as dicts."""
+    return isinstance(data, list) and len(data) > 0 and isinstance(data[0], Mapping)
 
 
 def table_name(data: Any) -> str:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lightning_tf.data.sources.table_file import check_columns
+from lightning_tf.data.tables.category_text import category_texts, common_form
+from lightning_tf.data.tables.column_roles import ColumnRoles
+from lightning_tf.data.tables.date_parts import date_part_names, date_parts
+from lightning_tf.data.tables.float32_loss import SAMPLE, needs_float64
+from lightning_tf.data.tables.number_format import NumberFormat
 from lightning_tf.exceptions import DataError
 
 OTHER = 0  # the number of every category that training rows do not have
@@ -21,6 +27,12 @@ class FeatureColumns:
         numbers: Names of the numeric columns.
         categories: For each categorical column its categories, as strings; they get the numbers 1,
             2, ... in this order, and all others 0.
+        dates: Columns of dates, each of which becomes the numbers of `date_parts`.
+        order: Of all columns, in which an array without names has them; None where it is unknown.
+        fill: What stands for a missing number; None refuses one.
+        number_format: How numbers are written in columns of text.
+        date_format: How dates are, where not as ISO 8601.
+        precise: Whether numbers stay float64: float32 would make different ones equal.
 
     Example:
         >>> import pandas as pd
@@ -30,43 +42,80 @@ class FeatureColumns:
         [[2], [1]]
     """
 
-    def __init__(self, numbers: Sequence[str], categories: Mapping[str, Sequence[str]]) -> None:
-        self.numbers = list(numbers)
+    def __init__(
+        self,
+        numbers: Sequence[str],
+        categories: Mapping[str, Sequence[str]],
+        *,
+        dates: Sequence[str] = (),
+        order: Sequence[str] | None = None,
+        fill: float | None = None,
+        number_format: NumberFormat | None = None,
+        date_format: str | None = None,
+        precise: bool = False,
+    ) -> None:
+        self.columns = list(numbers)
+        self.dates = list(dates)
         self.categories = {name: list(known) for name, known in categories.items()}
+        self.order = None if order is None else list(order)
+        self.fill, self.precise = fill, precise
+        self.number_format = number_format or NumberFormat()
+        self.date_format = date_format
 
     @classmethod
     def from_table(
-        cls, table: Any, features: Sequence[str], categorical: Sequence[str] = ()
+        cls,
+        table: Any,
+        features: Sequence[str],
+        *,
+        roles: ColumnRoles | None = None,
+        **options: Any,
     ) -> FeatureColumns:
         """Learn the columns and categories from training rows.
 
         Args:
             table: A DataFrame of training rows.
-            features: The columns to learn from.
-            categorical: Those whose numbers are names; columns without numbers always are.
+            features: The columns to learn from, in the table's order.
+            roles: What they are; None guesses.
+            **options: fill, number_format, date_format.
         """
-        from pandas.api.types import is_bool_dtype, is_numeric_dtype
-
-        named = {
-            name
-            for name in features
-            if name in categorical
-            or is_bool_dtype(table[name])
-            or not is_numeric_dtype(table[name])
-        }
+        number_format = options.get("number_format") or NumberFormat()
+        roles = roles or ColumnRoles.of(table, features, number_format)
         # Sorted, so that the same rows in another order give the same numbers.
-        categories = {
-            name: sorted(table[name].dropna().astype(str).unique())
-            for name in features
-            if name in named
-        }
+        categories = {name: _categories(table[name]) for name in roles.categories}
 
-        return cls([name for name in features if name not in named], categories)
+        columns = cls(roles.numbers, categories, dates=roles.dates, order=features, **options)
+        sample = table.iloc[:: max(1, len(table) // SAMPLE)]
+        columns.precise = any(needs_float64(values) for _, _, values in columns._values(sample))
+        return columns
+
+    @property
+    def numbers(self) -> list[str]:
+        """Return the names of the numbers that the network takes, parts of dates behind."""
+        return [*self.columns, *(part for name in self.dates for part in date_part_names(name))]
 
     @property
     def names(self) -> list[str]:
-        """Return the names of all columns."""
-        return [*self.numbers, *self.categories]
+        """Return the names of all columns of the table."""
+        return [*self.columns, *self.dates, *self.categories]
+
+    def config(self) -> dict[str, Any]:
+        """Return plain arguments that make the same columns again."""
+        return {
+            "numbers": self.columns,
+            "categories": self.categories,
+            "dates": self.dates,
+            "order": self.order,
+            "fill": self.fill,
+            "number_format": dataclasses.asdict(self.number_format),
+            "date_format": self.date_format,
+            "precise": self.precise,
+        }
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> FeatureColumns:
+        """Make columns of what `config` returned."""
+        return cls(**{**config, "number_format": NumberFormat(**config.get("number_format", {}))})
 
     def arrays(self, table: Any, described: str = "The table") -> dict[str, NDArray[Any]]:
         """Return what the network takes of every row.
@@ -76,58 +125,113 @@ class FeatureColumns:
             described: What messages call it.
 
         Returns:
-            ``numbers``, float32 of shape (rows, numeric columns), and ``categories``, int32 of
-            shape (rows, categorical columns).
+            ``numbers``, float32 (float64 where `precise`) of shape (rows, numbers), and
+            ``categories``, int32 of shape (rows, categorical columns).
 
         Raises:
             DataError: A column or a value is missing, infinite, or no number.
         """
         check_columns(table, described, {"features": self.names})
-        numbers = [checked_numbers(table, name).astype(np.float32) for name in self.numbers]
-        codes = [
-            _codes(table, name, {value: number for number, value in enumerate(known, OTHER + 1)})
-            for name, known in self.categories.items()
-        ]
+        dtype: Any = np.float64 if self.precise else np.float32
+
+        numbers = []
+        for name, part, values in self._values(table):
+            if self.fill is not None:
+                values = np.where(np.isnan(values), self.fill, values)
+            numbers.append(refuse_not_finite(values, table[name], part).astype(dtype))
+        codes = [_codes(table, name, known) for name, known in self.categories.items()]
+
         rows = len(table)
         return {
-            "numbers": _stack(numbers, rows, np.float32),
+            "numbers": _stack(numbers, rows, dtype),
             "categories": _stack(codes, rows, np.int32),
         }
 
+    def _values(self, table: Any) -> Iterator[tuple[str, str, NDArray[np.float64]]]:
+        """Yield column, name and values of all numbers, NaN where they are missing."""
+        for name in self.columns:
+            values, words = self.number_format.read(table[name])
+            refuse_words(table[name], words)
+            yield name, name, values
+        for name in self.dates:
+            for part, values in date_parts(table[name], self.date_format).items():
+                yield name, part, values
 
-def checked_numbers(table: Any, name: str) -> NDArray[np.float64]:
+
+def checked_numbers(table: Any, name: str, number_format: NumberFormat) -> NDArray[np.float64]:
     """Return a column as numbers, none of them missing.
 
     Raises:
         DataError: Names the column, the row and the value.
     """
-    import pandas as pd
+    values, words = number_format.read(table[name])
+    refuse_words(table[name], words)
+    return refuse_not_finite(values, table[name], name)
 
-    column = table[name]
-    # What is no number becomes NaN, and is found together with what is missing.
-    values = np.asarray(pd.to_numeric(column, errors="coerce"), np.float64)
 
+def refuse_not_finite(values: NDArray[np.float64], column: Any, name: str) -> NDArray[np.float64]:
+    """Return numbers that all are finite.
+
+    Raises:
+        DataError: Names the column, the row and the value.
+    """
     bad = np.flatnonzero(~np.isfinite(values))
     if len(bad):
         cell = column.iloc[bad[0]]
         cell = cell.item() if isinstance(cell, np.generic) else cell
         raise DataError(
-            f"{name} of row {table.index[bad[0]]} is {cell!r}, and {len(bad)} of "
+            f"{name} of row {column.index[bad[0]]} is {cell!r}, and {len(bad)} of "
             f"{len(values)} values are missing or no finite numbers; correct them, or pass "
             "missing='drop' or a number."
         )
     return values
 
 
-def _codes(table: Any, name: str, known: Mapping[str, int]) -> NDArray[np.int32]:
+def refuse_words(column: Any, words: NDArray[np.bool_]) -> None:
+    """Refuse a column of numbers in which words stand.
+
+    Args:
+        column: A pandas Series.
+        words: Where they are.
+
+    Raises:
+        DataError: Names the row and the first word.
+    """
+    if not words.any():
+        return
+    place = int(words.argmax())
+    cell = column.iloc[place]
+    raise DataError(
+        f"{column.name} of row {column.index[place]} is {cell!r}, no number, and "
+        f"{int(words.sum())} of {len(column)} are none; correct them, or pass na_values=[{cell!r}] "
+        "and missing='drop' or a number."
+    )
+
+
+def _categories(column: Any) -> list[str]:
+    texts = sorted(category_texts(column).dropna().unique())
+    form = common_form(texts)
+    return texts if form is None else sorted({form(text) for text in texts})
+
+
+def _codes(table: Any, name: str, known: Sequence[str]) -> NDArray[np.int32]:
+    import pandas as pd
+
     bad = np.flatnonzero(table[name].isna().to_numpy())
     if len(bad):
         raise DataError(
             f"{name} of row {table.index[bad[0]]} is missing, and {len(bad)} in all; give it a "
             "category, or pass missing='drop'."
         )
-    codes = [known.get(value, OTHER) for value in table[name].astype(str)]
-    return np.array(codes, np.int32)
+
+    # Each different cell once. A category as it is written comes before one that means the same.
+    places, texts = pd.factorize(category_texts(table[name]))
+    codes = {text: code for code, text in enumerate(known, OTHER + 1)}
+    form = common_form(known)
+    formed = {} if form is None else {form(text): code for text, code in codes.items()}
+    numbers = [codes.get(text, formed.get(form(text), OTHER) if form else OTHER) for text in texts]
+    coded: NDArray[np.int32] = np.array([*numbers, OTHER], np.int32)[places]
+    return coded
 
 
 def _stack(columns: list[Any], rows: int, dtype: Any) -> NDArray[Any]:

@@ -1,47 +1,80 @@
 """FeatureTable: rows of features and what is to be learned from them."""
 
-from collections.abc import Sequence
-from typing import Any
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lightning_tf.checks import is_number
 from lightning_tf.data.indexed_data import IndexedData, Split
 from lightning_tf.data.labels import checked_class_names, sort_class_names
 from lightning_tf.data.pipeline.array_source import ArraySource
+from lightning_tf.data.pipeline.order import Indices
 from lightning_tf.data.pipeline.splits import consecutive_rows, hold_out_splits
-from lightning_tf.data.sources.table_file import check_columns, read_table, table_name
-from lightning_tf.data.tables.feature_columns import FeatureColumns, checked_numbers
+from lightning_tf.data.sources.table_file import (
+    check_columns,
+    is_records,
+    read_table,
+    table_name,
+)
+from lightning_tf.data.tables.category_text import category_texts, common_form
+from lightning_tf.data.tables.column_roles import ColumnRoles, row_numbers
+from lightning_tf.data.tables.feature_columns import (
+    FeatureColumns,
+    checked_numbers,
+    refuse_words,
+)
+from lightning_tf.data.tables.float32_loss import needs_float64
+from lightning_tf.data.tables.held_out_check import warn_of_differences
+from lightning_tf.data.tables.number_format import NumberFormat
+from lightning_tf.data.tables.pair_table import pair_table
+from lightning_tf.data.tables.table_summary import table_summary
 from lightning_tf.exceptions import ConfigurationError, DataError, nearest
 
 MISSING = ("error", "drop")
 DEFAULT_TEST_FRACTION = 0.1
+
+_log = logging.getLogger(__name__)
 
 
 class FeatureTable(IndexedData):
     """Rows of numeric and categorical columns with a target.
 
     A batch is ``(inputs, targets)``. Inputs are a dict: ``numbers``, float32 of shape (batch,
-    numeric columns), as the table has them, and ``categories``, int32 of shape (batch, categorical
+    numbers), as the table has them, and ``categories``, int32 of shape (batch, categorical
     columns): 0 for categories that training rows do not have; each only where there are such
     columns. Targets are float32 of shape (batch, targets), or with ``classes=True`` int32 of shape
-    (batch,). Categories and classes are those of the training split.
+    (batch,). Numbers or targets that float32 would make equal, such as Unix seconds, are float64.
+    Categories and classes are those of the training split.
+
+    What a column is, is guessed as `ColumnRoles` says, and told in the log.
 
     Attributes:
         columns: The features, after `setup`.
         targets: Names of the target columns, after `setup`.
         class_names: Of the classes, after `setup`; empty for numbers.
+        summary: What was read and how it was understood, after `setup`.
+        precise_targets: Whether targets are float64, after `setup`.
 
     Args:
         train: A CSV, TSV or Parquet file, a DataFrame, arrays by column, or a pair ``(x, y)`` of
-            arrays of shape (rows, features) and (rows,) or (rows, targets).
+            arrays of shape (rows, features) and (rows,) or (rows, targets), or of DataFrames.
         target: The target column, or several columns of numbers; not for arrays.
         classes: Whether the target is a class instead of a number.
-        features: The columns to learn from; None takes all but the target.
-        categorical: Columns of numbers that are names: 1 for red, 2 for green.
+        features: The columns to learn from; None takes all but the target, and leaves out row
+            numbers that a saved table kept (``Unnamed: 0``).
+        categorical: Columns that are names though they look like numbers: 1 for red, 2 for green.
+        numeric: Columns that are numbers though some cells are none; see `missing`.
         val: A table like `train`; None holds out `val_fraction`.
         test: A table like `train`; None holds out `test_fraction`.
-        missing: ``error``, ``drop`` (rows), or a number that stands for missing numbers.
+        missing: ``error``, ``drop`` (rows), or a number that stands for missing numbers, also in
+            rows to predict.
+        na_values: Words or numbers that stand for a missing value, such as ``["?", -999]``.
+        decimal: What stands before the fraction of a number in text.
+        thousands: What groups its digits, such as the comma of 1,200.
+        date_format: How dates are written where not as ISO 8601; see `date_parts`.
         class_names: Names of the classes, in their order; None takes those of the training split,
             sorted.
         val_fraction: Share of `train` to hold out, 0.1 where `val` is None.
@@ -52,8 +85,9 @@ class FeatureTable(IndexedData):
         split_seed: Decides which rows are held out.
 
     Raises:
-        ConfigurationError: `missing` is unknown, or a fraction is out of range.
-        DataError: A column or a value is missing, or a class is unknown; raised by `setup`.
+        ConfigurationError: An option is unknown or out of range.
+        DataError: A column or a value is missing, a column is nearly numeric, or a class is
+            unknown; raised by `setup`.
 
     Example:
         >>> data = FeatureTable((np.zeros((50, 3)), np.arange(50)), batch_size=8)
@@ -62,21 +96,31 @@ class FeatureTable(IndexedData):
         (TensorShape([8, 3]), TensorShape([8, 1]))
     """
 
+    # "NA" may be a country and "None" a grade; columns of numbers know that such words are missing.
+    CSV_OPTIONS: ClassVar[dict[str, Any]] = {"keep_default_na": False, "na_values": [""]}
+
     columns: FeatureColumns
     targets: list[str]
     class_names: list[str]
+    summary: str
+    precise_targets: bool = False
 
     def __init__(
         self,
         train: Any,
         *,
-        target: str | Sequence[str] | None = None,
+        target: str | int | Sequence[str] | None = None,
         classes: bool = False,
         features: Sequence[str] | None = None,
         categorical: Sequence[str] = (),
+        numeric: Sequence[str] = (),
         val: Any = None,
         test: Any = None,
         missing: str | float = "error",
+        na_values: Sequence[str | float] = (),
+        decimal: str = ".",
+        thousands: str | None = None,
+        date_format: str | None = None,
         class_names: Sequence[str] | None = None,
         val_fraction: float | None = None,
         test_fraction: float | None = None,
@@ -90,120 +134,219 @@ class FeatureTable(IndexedData):
             test_fraction = DEFAULT_TEST_FRACTION
         super().__init__(batch_size, seed, split_seed, val_fraction, test_fraction)
 
-        if isinstance(missing, (str, bool)) and missing not in MISSING:
+        if not is_number(missing) and missing not in MISSING:
             hint = nearest(missing, MISSING)
             raise ConfigurationError(f"missing={missing!r}: give a name or a number.{hint}")
+        self._missing = missing
+        self._na_values = [na_values] if isinstance(na_values, (str, float, int)) else na_values
+        self._format = NumberFormat(decimal, thousands, [str(word) for word in self._na_values])
+        self._date_format, self._encoding = date_format, encoding
+
         tables = {"train": train, "val": val, "test": test}
         self._tables = {name: table for name, table in tables.items() if table is not None}
-        self._targets = [target] if isinstance(target, str) else list(target or ())
+        self._targets = _names("target", target)
         if classes and len(self._targets) > 1:
             raise ConfigurationError(f"target={self._targets!r}: classes stand in one column.")
-
         self.classes = classes
-        self._features = None if features is None else list(features)
-        self._categorical, self._missing = list(categorical), missing
         self._names = None if class_names is None else [str(name) for name in class_names]
-        self._encoding = encoding
+
+        self._features = None if features is None else _names("features", features)
+        self._roles = {
+            "categorical": _names("categorical", categorical),
+            "numeric": _names("numeric", numeric),
+        }
+        _check_roles({"target": self._targets, **self._roles}, self._features)
 
     def load(self) -> dict[str, Split]:
         """Read the tables, split them, and learn the columns from the training split."""
         import pandas as pd
 
         tables = {name: self._read(name, table) for name, table in self._tables.items()}
+        where = table_name(self._tables["train"])
         self._tables = {}  # no second copy while training
-        rows = consecutive_rows({name: len(table) for name, table in tables.items()})
+
+        # What a column is, all rows of the training table decide: it is nothing that they teach.
+        features = self._feature_names(tables["train"])
+        roles = ColumnRoles.of(
+            tables["train"], features, self._format, date_format=self._date_format, **self._roles
+        )
+        tables = {n: self._clean(n, table, features, roles) for n, table in tables.items()}
 
         # One table, so that one source serves all splits. Its index still numbers the rows of each
         # file, which is what messages name.
+        rows = consecutive_rows({name: len(table) for name, table in tables.items()})
         table = pd.concat(tables.values()) if len(tables) > 1 else tables["train"]
 
         # Split before anything is learned: categories and classes are those of training rows.
-        labels = table[self.targets[0]].astype(str).to_numpy() if self.classes else None
+        labels = self._labels(table) if self.classes else None
         splits = hold_out_splits(
             rows, labels, self._val_fraction, self._test_fraction, self.split_seed
         )
-        training = splits["train"]
-        features = self._features
-        if features is None:
-            features = [str(name) for name in table.columns if name not in self.targets]
-        self.columns = FeatureColumns.from_table(table.iloc[training], features, self._categorical)
-
-        # A network without columns of a kind has no input for them.
-        inputs = {k: array for k, array in self.columns.arrays(table).items() if array.shape[1]}
-        if not inputs:
-            raise DataError("The table has no column beside the target; give one to learn from.")
-        source = ArraySource(inputs, self._target_array(table, training))
+        source = self._learn(table, roles, features, splits, labels)
+        self.summary = table_summary(where, self.columns, roles, splits, self.targets)
+        _log.info("%s", self.summary)
         return {name: Split(source, indices) for name, indices in splits.items()}
 
+    def _learn(
+        self,
+        table: Any,
+        roles: ColumnRoles,
+        features: list[str],
+        splits: Mapping[str, Indices],
+        labels: NDArray[Any] | None,
+    ) -> ArraySource:
+        """Return the rows as arrays, after their columns are learned from those of training."""
+        training = splits["train"]
+        self.columns = FeatureColumns.from_table(
+            table.iloc[training],
+            features,
+            roles=roles,
+            fill=float(self._missing) if is_number(self._missing) else None,
+            number_format=self._format,
+            date_format=self._date_format,
+        )
+        arrays = self.columns.arrays(table)
+        warn_of_differences(self.columns, arrays, table, splits)
+
+        # A network without columns of a kind has no input for them.
+        inputs = {kind: array for kind, array in arrays.items() if array.shape[1]}
+        if not inputs:
+            raise DataError("The table has no column beside the target; give one to learn from.")
+        if labels is None:
+            return ArraySource(inputs, self._target_numbers(table, training))
+        return ArraySource(inputs, self._target_codes(table, labels, training))
+
     def _read(self, name: str, data: Any) -> Any:
-        if isinstance(data, (tuple, list)):
-            table, self.targets = _table_of(name, data, self.classes)
+        """Return a table whose columns have names of text, and take the names of the targets."""
+        import pandas as pd
+
+        if isinstance(data, (tuple, list)) and not is_records(data):
+            table, self.targets = pair_table(name, data, self.classes)
         else:
             if not self._targets:
                 raise ConfigurationError("Which column is to be learned? Name it with target=.")
-            table, self.targets = read_table(data, self._encoding), self._targets
+            table = read_table(
+                data,
+                self._encoding,
+                decimal=self._format.decimal,
+                thousands=self._format.thousands,
+                **self.CSV_OPTIONS,
+            )
+            table, self.targets = table.rename(columns=str), self._targets
 
-        # Columns in the order of `features`, or of the file, without the target.
-        table = table.rename(columns=str)
-        features = self._features or []
-        columns = {"target": self.targets, "categorical": self._categorical, "features": features}
-        check_columns(table, table_name(data), columns)
-        features = features or [name for name in table.columns if name not in self.targets]
-        table = table[[*features, *self.targets]]
-
-        if self._missing == "drop":
-            table = table.replace([np.inf, -np.inf], np.nan).dropna()
-            if not len(table):
-                raise DataError(f"Every row of the {name} table lacks a value; fill some.")
-        elif self._missing != "error":
-            # Features alone: a target that is missing cannot be made up.
-            numeric = table[features].select_dtypes("number").columns
-            table = table.assign(**{c: table[c].fillna(float(self._missing)) for c in numeric})
+        twice = table.columns[table.columns.duplicated()]
+        if len(twice):
+            raise DataError(f"{table_name(data)} has the column {twice[0]!r} twice; rename one.")
+        check_columns(table, table_name(data), {"target": self.targets, **self._roles})
+        if self._na_values:
+            words = [*self._na_values, *map(str, self._na_values)]
+            numbers = pd.to_numeric(pd.Series(words, dtype=object), errors="coerce").dropna()
+            table = table.mask(table.isin([*words, *numbers]))
         return table
 
-    def _target_array(self, table: Any, training: NDArray[np.int64]) -> NDArray[Any]:
-        """Return the targets of every row; learn the classes from the training rows."""
-        if not self.classes:
-            self.class_names = []
-            columns = [checked_numbers(table, name) for name in self.targets]
-            return np.stack(columns, axis=1).astype(np.float32)
+    def _feature_names(self, train: Any) -> list[str]:
+        if self._features is not None:
+            check_columns(train, "The training table", {"features": self._features})
+            return self._features
+        names = [name for name in train.columns if name not in self.targets]
+        left_out = row_numbers(train, names)
+        if left_out:
+            _log.info("%s is left out: row numbers; name it in features= to use it.", left_out[0])
+        return [name for name in names if name not in left_out]
 
+    def _clean(self, name: str, table: Any, features: list[str], roles: ColumnRoles) -> Any:
+        """Return features and targets, numbers as such, without rows that `missing` drops."""
+        check_columns(table, f"The {name} table", {"features": features})
+        table = table[[*features, *self.targets]].copy(deep=False)
+
+        for column in roles.numbers + ([] if self.classes else self.targets):
+            numbers, words = self._format.read(table[column])
+            # Whoever names a column as numeric says that its words are missing values.
+            if column not in self._roles["numeric"] or self._missing == "error":
+                refuse_words(table[column], words)
+            table[column] = numbers
+
+        if self._missing != "drop":
+            return table
+        kept = table.replace([np.inf, -np.inf], np.nan).dropna()
+        if not len(kept):
+            raise DataError(f"Every row of the {name} table lacks a value; fill some.")
+        if len(kept) < len(table):
+            lacking = (len(table) - table.replace([np.inf, -np.inf], np.nan).count()).sort_values()
+            _log.warning(
+                "missing='drop' leaves out %d of %d rows of the %s table; %s lacks most, %d.",
+                len(table) - len(kept), len(table), name, lacking.index[-1], lacking.iloc[-1],
+            )  # fmt: skip
+        return kept
+
+    def _labels(self, table: Any) -> NDArray[Any]:
+        """Return the class of every row as text."""
         cells = table[self.targets[0]]
         missing = np.flatnonzero(cells.isna().to_numpy())
         if len(missing):
             raise DataError(f"{self.targets[0]} of row {table.index[missing[0]]} is missing.")
 
-        labels = cells.astype(str).to_numpy()
+        labels = category_texts(cells)
+        form = common_form(labels.unique() if self._names is None else self._names)
+        if form is not None and self._names is None:
+            labels = labels.map({label: form(label) for label in labels.unique()})
+        return np.asarray(labels.to_numpy(object))
+
+    def _target_numbers(self, table: Any, training: Indices) -> NDArray[Any]:
+        self.class_names = []
+        columns = [checked_numbers(table, name, self._format) for name in self.targets]
+        values = np.stack(columns, axis=1)  # (rows, targets)
+        self.precise_targets = any(needs_float64(column) for column in values[training].T)
+        return values if self.precise_targets else values.astype(np.float32)
+
+    def _target_codes(
+        self, table: Any, labels: NDArray[Any], training: Indices
+    ) -> NDArray[np.int32]:
+        """Return the number of every row's class; learn the classes from the training rows."""
         names = self._names
         if names is None:
             names = sort_class_names(set(labels[training]), float)
         self.class_names = checked_class_names(names, len(names))
 
         codes = {label: code for code, label in enumerate(self.class_names)}
+        form = common_form(self.class_names)
+        formed = {} if form is None else {form(label): code for label, code in codes.items()}
+        for label in set(labels) - set(codes):
+            if form is not None and form(label) in formed:
+                codes[label] = formed[form(label)]
+
         unknown = [row for row, label in enumerate(labels) if label not in codes]
         if unknown:
+            label = labels[unknown[0]]
             raise DataError(
-                f"{self.targets[0]} of row {table.index[unknown[0]]} is {labels[unknown[0]]!r}, "
-                f"which is no class of the training rows.{nearest(labels[unknown[0]], codes)}"
+                f"{self.targets[0]} of row {table.index[unknown[0]]} is {label!r}, "
+                f"which is no class of the training rows.{nearest(label, self.class_names)}"
             )
         return np.array([codes[label] for label in labels], np.int32)
 
 
-def _table_of(name: str, pair: Any, classes: bool) -> tuple[Any, list[str]]:
-    import pandas as pd
+def _names(option: str, value: Any) -> list[str]:
+    """Return one name or several as a list; a DataFrame of an array has columns 0, 1, ..."""
+    if value is None:
+        return []
+    if isinstance(value, (str, int)):
+        return [str(value)]
+    if isinstance(value, Mapping):
+        raise ConfigurationError(f"{option}={value!r} must be the name of a column, or a list.")
+    return [str(name) for name in value]
 
-    if len(pair) != 2:
-        raise DataError(f"{name} has {len(pair)} parts; give a pair (x, y).")
-    x, y = map(np.asarray, pair)
 
-    x = x[:, np.newaxis] if x.ndim == 1 else x
-    y = y[:, np.newaxis] if y.ndim == 1 else y
-    if x.ndim != 2 or y.ndim != 2 or len(x) != len(y) or (classes and y.shape[1] != 1):
-        raise DataError(
-            f"{name} has x of shape {x.shape} and y of shape {y.shape}; give (rows, features) and "
-            f"{'(rows,)' if classes else '(rows,) or (rows, targets)'}."
-        )
-
-    targets = ["y"] if y.shape[1] == 1 else [f"y_{number}" for number in range(y.shape[1])]
-    table = pd.DataFrame({f"x_{number}": x[:, number] for number in range(x.shape[1])})
-    return table.assign(**{t: y[:, number] for number, t in enumerate(targets)}), targets
+def _check_roles(roles: Mapping[str, list[str]], features: list[str] | None) -> None:
+    for name in roles["target"]:
+        for other in ("categorical", "numeric"):
+            if name in roles[other]:
+                raise ConfigurationError(
+                    f"target {name!r} stands in {other}= as well; leave it out."
+                )
+        if name in (features or ()):
+            raise ConfigurationError(
+                f"target {name!r} stands in features= as well: it would learn itself; leave it out."
+            )
+    both = [name for name in roles["categorical"] if name in roles["numeric"]]
+    if both:
+        raise ConfigurationError(f"{both[0]!r} is both categorical and numeric; name it once.")
