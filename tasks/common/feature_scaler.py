@@ -45,7 +45,8 @@ class FeatureScaler(keras.layers.Layer):  # type: ignore[misc]
         precise: bool = False,
         name: str = "scaler",
     ) -> None:
-        super().__init__(name=name, dtype="float32")
+        # No autocast: float64 values are centred before they become float32.
+        super().__init__(name=name, dtype="float32", autocast=False)
         check_scaler(kind)
         self.kind, self.precise, shape = kind, precise, (groups, columns)
         options = {"dtype": "float32", "trainable": False}

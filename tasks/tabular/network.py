@@ -141,7 +141,8 @@ def warn_of_equal(scaler: FeatureScaler, values: Any, names: Sequence[str]) -> N
         if share < LEAST_KEPT:
             _log.warning(
                 "%s: %.0f %% of its different values are equal in float32 after scaling (%s); "
-                "learn from its logarithm, or from differences.", name, 100 * (1 - share), scaler.kind,
+                "learn from its logarithm, or from differences.",
+                name, 100 * (1 - share), scaler.kind,
             )  # fmt: skip
 
 

@@ -8,7 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lightning_tf.data.tables.date_parts import is_date_column
-from lightning_tf.data.tables.number_format import NumberFormat, has_codes
+from lightning_tf.data.tables.number_format import (
+    NumberFormat,
+    has_codes,
+    has_text,
+    nearly_numbers,
+)
 from lightning_tf.exceptions import DataError
 
 NEARLY = 0.5  # a column of text of which so many cells are numbers is not taken for names
@@ -106,16 +111,18 @@ class ColumnRoles:
                 self.notes.append(f"{name}: names, as some have leading zeros")
             else:
                 self.numbers.append(name)
-                self.notes.append(f"{name}: numbers written as text")
+                if has_text(column):
+                    self.notes.append(f"{name}: numbers written as text")
             return
 
-        if total and count / total >= NEARLY:
+        if max(count, nearly_numbers(column)) >= NEARLY * total:
             place = int(words.argmax())
+            cell = column.iloc[place]
             raise DataError(
                 f"{name} is {count} of {total} times a number, but row {column.index[place]} is "
-                f"{column.iloc[place]!r}; correct it, give na_values=[{column.iloc[place]!r}], "
-                f"thousands=',' or decimal=',', or name the column in categorical=, with "
-                f"data_options."
+                f"{cell!r}; correct it, pass na_values=[{cell!r}], thousands=',' or decimal=',' "
+                "(options of FeatureTable, data_options of a task), or name the column in "
+                "categorical=."
             )
         self.categories.append(name)
         if count:

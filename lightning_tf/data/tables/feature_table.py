@@ -230,7 +230,7 @@ class FeatureTable(IndexedData):
                 self._encoding,
                 decimal=self._format.decimal,
                 thousands=self._format.thousands,
-                **self.CSV_OPTIONS,
+                **{**self.CSV_OPTIONS, "na_values": ["", *self._na_values]},
             )
             table, self.targets = table.rename(columns=str), self._targets
 

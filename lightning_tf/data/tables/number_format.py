@@ -14,11 +14,11 @@ from lightning_tf.exceptions import ConfigurationError, DataError
 
 # What pandas takes as missing. In a column of numbers so do we; among names they are names: a
 # country "NA", a grade "None".
-MISSING_WORDS = frozenset(
-    ["", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN"]
-    + ["<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null"]
-)
+MISSING_WORDS = {"", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND"}
+MISSING_WORDS |= {"1.#QNAN", "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null"}
 PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?inf(inity)?", re.IGNORECASE)
+# Also 1,200 or 1 200, $5 and 3 %: most likely numbers, which only the user can read.
+NEARLY = re.compile(r"[+-]?\s*[$€£¥]?\s*[+-]?\d[\d.,'\s]*[$€£¥%]?")
 CODE = re.compile(r"[+-]?0\d+")  # a postcode or an article: a number is not written so
 
 
@@ -100,6 +100,25 @@ class NumberFormat:
         if not PLAIN.fullmatch(text):
             return np.nan, True
         return float(text), False
+
+
+def has_text(column: Any) -> bool:
+    """Return whether a column has cells of text."""
+    return any(isinstance(cell, (str, bytes)) for cell in column.dropna().unique())
+
+
+def nearly_numbers(column: Any) -> int:
+    """Return how many cells of a column look like numbers, in whatever format.
+
+    Example:
+        >>> import pandas as pd
+        >>> nearly_numbers(pd.Series(["1,200", "$5", "3 %", "Ulm", None]))
+        3
+    """
+    counts = column.value_counts()
+    return sum(
+        int(count) for cell, count in counts.items() if NEARLY.fullmatch(cell_text(cell).strip())
+    )
 
 
 def has_codes(column: Any) -> bool:
