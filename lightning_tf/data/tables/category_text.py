@@ -105,4 +105,4 @@ def _number_form(text: str) -> str:
 
 def _truth_form(text: str) -> str:
     number = _number_form(text)
-    return TRUTH_OF.get(number, text)
+    return TRUTH_OF.get(number, number)

@@ -75,7 +75,7 @@ def date_parts(column: Any, date_format: str | None) -> dict[str, NDArray[np.flo
         "year": parts.year,
         "month": parts.month,
         "day": parts.day,
-        "weekday": parts.weekday,
+        "weekday": parts.day_of_week,
         "hour": parts.hour,
     }
     return {
