@@ -37,6 +37,8 @@ class FeatureNetwork:
         batch_norm: Whether they are normalised.
         dropout: The rate behind each.
         scaler: ``standard``, ``minmax`` or ``none``.
+        embed_above: Columns of more categories than this pass through an embedding (Guo and
+            Berkhahn 2016, https://arxiv.org/abs/1604.06737); None embeds none.
 
     Raises:
         ConfigurationError: A name is unknown or a number is out of range.
@@ -54,11 +56,15 @@ class FeatureNetwork:
         batch_norm: bool = False,
         dropout: float = 0.0,
         scaler: str = "standard",
+        embed_above: int | None = None,
     ) -> None:
         sizes = (units,) if is_integer(units) else tuple(units)
         self.units = [checked_integer("units", size, least=1) for size in sizes]
         check_scaler(scaler)
         self.scaler = scaler
+        self.embed_above = (
+            None if embed_above is None else checked_integer("embed_above", embed_above, least=0)
+        )
         self._layers = partial(
             LayerFactory, activation, initializer, batch_norm=batch_norm, dropout=dropout
         )
@@ -77,9 +83,7 @@ class FeatureNetwork:
 
         parts = [numbers] if columns.numbers else []
         for place, known in enumerate(columns.categories.values()):
-            # One place more than categories: 0 is what training rows do not have.
-            encode = keras.layers.CategoryEncoding(len(known) + 1, output_mode="one_hot")
-            parts.append(encode(categories[:, place : place + 1]))
+            parts.append(self._encode(categories[:, place : place + 1], len(known)))
 
         x = keras.layers.Concatenate()(parts) if len(parts) > 1 else parts[0]
         for units in self.units:
@@ -94,6 +98,15 @@ class FeatureNetwork:
                 len(columns.numbers), self.scaler, precise=columns.precise, name="features"
             )
         return BuiltFeatureNetwork(model, scaler)
+
+    def _encode(self, codes: Any, known: int) -> Any:
+        """Return one input for each category, or an embedding of many, of shape (batch, inputs)."""
+        places = known + 1  # 0 is what training rows do not have
+        if self.embed_above is None or known <= self.embed_above:
+            return keras.layers.CategoryEncoding(places, output_mode="one_hot")(codes)
+        # The size that fastai found to do well for tables.
+        size = min(600, round(1.6 * places**0.56))
+        return keras.layers.Flatten()(keras.layers.Embedding(places, size)(codes))
 
 
 class BuiltFeatureNetwork:

@@ -36,6 +36,7 @@ class Regression(TabularTask):
         batch_norm: Whether they are normalised.
         dropout: The rate behind each.
         scaler: ``standard``, ``minmax`` or ``none``, of features and targets.
+        embed_above: Columns of more categories than this get an embedding; None embeds none.
         loss: ``mse``, ``mae`` or ``huber``.
         batch_size: Rows in a global batch; None is the data's own, 32.
         data_options: Further options of `FeatureTable`, such as ``{"categorical": ["town"]}``.
@@ -70,6 +71,7 @@ class Regression(TabularTask):
         batch_norm: bool = False,
         dropout: float = 0.0,
         scaler: str = "standard",
+        embed_above: int | None = None,
         loss: str = "mse",
         batch_size: int | None = None,
         data_options: Mapping[str, Any] | None = None,
@@ -79,7 +81,9 @@ class Regression(TabularTask):
         warmup_steps: float = 0,
         weight_decay: float | None = None,
     ) -> None:
-        self.network = FeatureNetwork(units, activation, initializer, batch_norm, dropout, scaler)
+        self.network = FeatureNetwork(
+            units, activation, initializer, batch_norm, dropout, scaler, embed_above
+        )
         self.optimizer_settings = OptimizerSettings(
             optimizer, learning_rate, schedule, warmup_steps, weight_decay
         )

@@ -38,6 +38,7 @@ class TabularClassification(TabularTask, ClassificationTask):
         batch_norm: Whether they are normalised.
         dropout: The rate behind each.
         scaler: ``standard``, ``minmax`` or ``none``.
+        embed_above: Columns of more categories than this get an embedding; None embeds none.
         label_smoothing: Share of each training label that is spread over all classes.
         batch_size: Rows in a global batch; None is the data's own, 32.
         data_options: Further options of `feature_data`, such as ``{"noise": 0.1}``.
@@ -74,6 +75,7 @@ class TabularClassification(TabularTask, ClassificationTask):
         batch_norm: bool = False,
         dropout: float = 0.0,
         scaler: str = "standard",
+        embed_above: int | None = None,
         label_smoothing: float = 0.0,
         batch_size: int | None = None,
         data_options: Mapping[str, Any] | None = None,
@@ -83,7 +85,9 @@ class TabularClassification(TabularTask, ClassificationTask):
         warmup_steps: float = 0,
         weight_decay: float | None = None,
     ) -> None:
-        self.network = FeatureNetwork(units, activation, initializer, batch_norm, dropout, scaler)
+        self.network = FeatureNetwork(
+            units, activation, initializer, batch_norm, dropout, scaler, embed_above
+        )
         self.optimizer_settings = OptimizerSettings(
             optimizer, learning_rate, schedule, warmup_steps, weight_decay
         )

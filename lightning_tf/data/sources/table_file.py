@@ -7,14 +7,15 @@ from typing import Any
 
 from lightning_tf.exceptions import ConfigurationError, DataError, nearest
 
-ENDINGS = (".csv", ".tsv", ".parquet")
+ENDINGS = (".csv", ".tsv", ".parquet", ".jsonl", ".xlsx")
 
 
 def read_table(data: Any, encoding: str = "utf-8", **csv_options: Any) -> Any:
     """Return a new pandas DataFrame, its rows numbered from 0.
 
     Args:
-        data: A CSV, TSV (both also compressed) or Parquet file, a DataFrame, arrays by column, or
+        data: A CSV, TSV (both also compressed), Parquet, JSON Lines or Excel file; a DataFrame of
+            pandas, polars, pyarrow or another library that narwhals knows; arrays by column; or
             rows as dicts.
         encoding: Of CSV and TSV files.
         **csv_options: Further arguments of `pandas.read_csv`.
@@ -31,7 +32,8 @@ def read_table(data: Any, encoding: str = "utf-8", **csv_options: Any) -> Any:
 
     if is_records(data):
         table = pd.DataFrame(data)
-    elif isinstance(data, pd.DataFrame):
+    elif is_frame(data):
+        data = as_pandas(data)
         table = data.reset_index(drop=True)  # messages name rows by their number
     elif isinstance(data, Mapping):
         try:
@@ -49,6 +51,22 @@ def read_table(data: Any, encoding: str = "utf-8", **csv_options: Any) -> Any:
     if not len(table):
         raise DataError(f"{table_name(data)} has no rows; give at least one.")
     return table
+
+
+def is_frame(data: Any) -> bool:
+    """Return whether data are a DataFrame, of pandas or of another library."""
+    import narwhals as nw
+
+    native = nw.from_native(data, pass_through=True)
+    return isinstance(native, (nw.DataFrame, nw.LazyFrame))
+
+
+def as_pandas(data: Any) -> Any:
+    """Return a DataFrame of any library as one of pandas; one of pandas is returned itself."""
+    import narwhals as nw
+
+    frame = nw.from_native(data)
+    return (frame.collect() if isinstance(frame, nw.LazyFrame) else frame).to_pandas()
 
 
 def is_records(data: Any) -> bool:
@@ -107,7 +125,9 @@ def check_columns(table: Any, name: str, columns: Mapping[str, Iterable[str]]) -
 def read_table_file(
     file: str | os.PathLike[str], encoding: str = "utf-8", **csv_options: Any
 ) -> Any:
-    """Read a CSV, TSV (both also compressed) or Parquet file as a DataFrame.
+    """Read a CSV, TSV (both also compressed), Parquet, JSON Lines or Excel file as a DataFrame.
+
+    Of an Excel file the first sheet is read, with the package openpyxl.
 
     Args:
         file: Its path.
@@ -126,6 +146,10 @@ def read_table_file(
     try:
         if path.suffix == ".parquet":
             return pd.read_parquet(path)
+        if ".jsonl" in path.suffixes:
+            return pd.read_json(path, lines=True, encoding=encoding)
+        if path.suffix == ".xlsx":
+            return _read_excel(path)
         separator = "\t" if ".tsv" in path.suffixes else ","
         return pd.read_csv(path, sep=separator, encoding=encoding, **csv_options)
     # pandas and pyarrow raise what they like for a broken file; all of them are ValueErrors or
@@ -135,3 +159,16 @@ def read_table_file(
             f"{path} cannot be read as a table: {type(error).__name__}: {error}. Check the file "
             f"and encoding={encoding!r}."
         ) from error
+
+
+def _read_excel(path: Path) -> Any:
+    import importlib.util
+
+    import pandas as pd
+
+    if importlib.util.find_spec("openpyxl") is None:
+        raise DataError(
+            f"{path} needs the package openpyxl: pip install 'lightning-tf[excel]', or save the "
+            "sheet as CSV."
+        )
+    return pd.read_excel(path)

@@ -40,6 +40,12 @@ def classification(data=None, **options):
     return TabularClassification(houses() if data is None else data, **{**defaults, **options})
 
 
+def regression_model(**options):
+    task = regression(**options)
+    fitted(task, max_steps=1, limit_val_batches=0)
+    return task.model
+
+
 # ---- they learn
 
 
@@ -143,6 +149,60 @@ def test_a_checkpoint_answers_without_data(tmp_path, make):
     again = type(task).from_checkpoint(tmp_path / "c", data=None)
     asked = {"rooms": [2, 5], "town": ["Rom", "Ulm"]}
     np.testing.assert_array_equal(again.predict_table(asked), task.predict_table(asked))
+
+
+def test_numbers_far_from_zero_are_learnt_like_those_around_it(tmp_path):
+    near, far = pd.DataFrame({"x": np.arange(200.0) % 17}), 1.7e9
+    near["y"] = 20.0 * near.x
+    moved = Regression(near + far, "y", units=(8,))
+    task = Regression(near, "y", units=(8,))
+    metrics = [fitted(t, max_epochs=2, seed=0).test(t) for t in (task, moved)]
+    assert metrics[1] == pytest.approx(metrics[0], rel=1e-5)
+    predicted = moved.predict_table(near + far)
+    assert predicted.dtype == np.float64
+    np.testing.assert_allclose(predicted - far, task.predict_table(near), atol=1e-3)
+
+    moved.export(tmp_path / "model")
+    exported = tf.saved_model.load(tmp_path / "model")
+    numbers = tf.constant(near[["x"]].to_numpy() + far)  # float64
+    rows = exported.serve(numbers, tf.zeros((len(near), 0), tf.string))
+    np.testing.assert_allclose(rows, predicted, rtol=0, atol=1e-4)
+
+
+def test_values_that_are_equal_after_scaling_are_told(caplog):
+    x = np.concatenate([np.arange(100) * 1e-12, [1e6] * 40])
+    fitted(Regression({"x": x, "y": np.arange(140.0)}, "y"), max_steps=1, limit_val_batches=0)
+    assert "of its different values are equal in float32 after scaling" in caplog.text
+
+
+def test_a_missing_number_becomes_what_training_said_in_questions_and_files(tmp_path):
+    table = houses().astype({"rooms": float})
+    table.loc[::5, "rooms"] = np.nan
+    task = regression(table, data_options={**PRICE["data_options"], "missing": 4})
+    fitted(task, max_epochs=1, seed=0)
+    asked = {"rooms": [np.nan, 4.0], "town": ["Rom", "Rom"]}
+    first, second = task.predict_table(asked)
+    assert first == second
+    task.export(tmp_path / "model")
+    exported = tf.saved_model.load(tmp_path / "model")
+    rows = exported.serve(tf.constant([[np.nan], [4.0]], tf.float32), tf.constant([["Rom"]] * 2))
+    np.testing.assert_allclose(rows, [first, second], rtol=1e-6)
+
+
+def test_an_array_has_its_columns_in_the_order_of_the_training_array():
+    x = np.stack([np.arange(90) % 3, np.arange(90.0)], axis=1)
+    task = Regression((x, x[:, 0]), units=(4,), data_options={"categorical": ["x_0"]})
+    fitted(task, max_steps=1, limit_val_batches=0)
+    assert task.columns.names == ["x_1", "x_0"]
+    named = {"x_0": x[:, 0], "x_1": x[:, 1]}
+    np.testing.assert_array_equal(task.predict_table(x), task.predict_table(named))
+
+
+def test_columns_of_many_categories_get_an_embedding():
+    task = regression(embed_above=1)
+    assert fitted(task, max_epochs=25, seed=0).test(task)["test_r2"] > 0.95
+    assert [layer.output.shape[-1] for layer in task.model.layers if "embed" in layer.name] == [3]
+    assert not [layer for layer in regression_model(embed_above=2).layers if "embed" in layer.name]
 
 
 # ---- with the rest of the house
