@@ -56,7 +56,10 @@ def read_table(data: Any, encoding: str = "utf-8", **csv_options: Any) -> Any:
 def is_frame(data: Any) -> bool:
     """Return whether data are a DataFrame, of pandas or of another library."""
     import narwhals as nw
+    import pandas as pd
 
+    if isinstance(data, pd.DataFrame):
+        return True
     native = nw.from_native(data, pass_through=True)
     return isinstance(native, (nw.DataFrame, nw.LazyFrame))
 
@@ -64,7 +67,10 @@ def is_frame(data: Any) -> bool:
 def as_pandas(data: Any) -> Any:
     """Return a DataFrame of any library as one of pandas; one of pandas is returned itself."""
     import narwhals as nw
+    import pandas as pd
 
+    if isinstance(data, pd.DataFrame):
+        return data  # narwhals takes no column twice; whoever reads the table refuses it by name
     frame = nw.from_native(data)
     return (frame.collect() if isinstance(frame, nw.LazyFrame) else frame).to_pandas()
 
