@@ -14,6 +14,7 @@ import tensorflow as tf
 from lightning_tf.callback import Callback
 from lightning_tf.checkpoint.io import assign_tensors, read_checkpoint
 from lightning_tf.data.data_module import DataModule
+from lightning_tf.data.report.data_report import DataReport
 from lightning_tf.exceptions import CheckpointError, ConfigurationError
 from lightning_tf.export import check_export, export_model, export_weights
 from lightning_tf.hyperparameters import call_arguments, is_name_of, plain_arguments
@@ -383,6 +384,26 @@ class Task:
     def export_saved_model(self, path: Path) -> None:
         """Write a SavedModel; `exported_model` with an endpoint ``serve`` unless overridden."""
         export_model(self.exported_model(), path, "saved_model")
+
+    def describe(self, max_examples: int = 100_000) -> DataReport:
+        """Return what the task's data are and how they were understood, before any training.
+
+        Args:
+            max_examples: To look at, of each split.
+
+        Raises:
+            ConfigurationError: The task has no data.
+
+        Example:
+            >>> report = task.describe()
+            >>> print(report)  # sizes, classes and their balance, ranges, what is missing or twice
+            >>> report.save("inspected")  # with a sheet of examples
+        """
+        if not isinstance(self.data, DataModule):
+            raise ConfigurationError(
+                f"{type(self).__name__} has no data to describe; give it some."
+            )
+        return DataReport(self.data, max_examples)
 
     def quantize(self, mode: str = "int8") -> None:
         """Quantise the weights of trained models to small integers, in place, for prediction.

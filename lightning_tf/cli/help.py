@@ -17,6 +17,7 @@ COMMANDS = {
     "test": "evaluate a task on its test data",
     "predict": "write a task's predictions to files",
     "export": "write a trained model in a form that others can load",
+    "inspect": "tell what a task's data are and how they are understood, before any training",
 }
 OPTIONS = {
     "--task NAME": "one of `lightning-tf tasks`, or the import path of a Task of your own",
@@ -25,8 +26,8 @@ OPTIONS = {
     "--config FILE": "a YAML file with trainer: and task:, such as the config.yaml that fit writes "
     "into the folder of a run; options after it replace what it says",
     "--print_config": "print such a file and end",
-    "--ckpt_path PATH": "a checkpoint's folder, last, or best",
 }
+CHECKPOINT = {"--ckpt_path PATH": "a checkpoint's folder, last, or best"}
 MORE_OPTIONS = {
     "fit": {
         "--weights_only true": "begin a new run with the weights of --ckpt_path, which fit goes on "
@@ -42,6 +43,10 @@ MORE_OPTIONS = {
         "--output PATH": "what to write",
         "--format FORMAT": "saved_model, keras, safetensors, onnx or litert",
         "--quantize MODE": "int8 weights where Keras has them",
+    },
+    "inspect": {
+        "--output FOLDER": "where report.txt and examples.png go; nothing is written without it",
+        "--max_examples N": "examples of each split to look at, 100000",
     },
 }
 
@@ -61,7 +66,8 @@ def command_help(command: str, task: str | None = None) -> str:
 
     lines = [f"usage: lightning-tf {command} --task NAME [options]", ""]
     lines += [f"{COMMANDS[command].capitalize()}.", ""]
-    for name, text in {**OPTIONS, **MORE_OPTIONS.get(command, {})}.items():
+    checkpoint = {} if command == "inspect" else CHECKPOINT
+    for name, text in {**OPTIONS, **checkpoint, **MORE_OPTIONS.get(command, {})}.items():
         lines += _entry(name, text)
 
     lines += ["", "The Trainer's arguments:", ""]

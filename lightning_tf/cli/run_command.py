@@ -24,7 +24,7 @@ OF_THE_CALL = ("config", "ckpt_path", "weights_only", "output", "format", "save_
 
 
 class RunCommand:
-    """``lightning-tf fit``, ``validate``, ``test``, ``predict`` and ``export``.
+    """``lightning-tf fit``, ``validate``, ``test``, ``predict``, ``export`` and ``inspect``.
 
     Args:
         command: One of them.
@@ -110,6 +110,12 @@ class RunCommand:
         written = self._load_task(built, options).export(options.output, format=options.format)
         print(f"written: {written}")
 
+    def _inspect(self, built: Namespace, options: Namespace) -> None:
+        report = built.task.describe(options.max_examples)
+        print(report)
+        for file in [] if options.output is None else report.save(options.output):
+            print(f"written: {file}")
+
     def _load_task(self, built: Namespace, options: Namespace) -> Task:
         """Return the task as a checkpoint has it, quantized where that is asked for."""
         if options.ckpt_path is None:
@@ -146,9 +152,14 @@ def _parser(command: str) -> Any:
     parser.add_subclass_arguments(Task, "task", required=True)
 
     is_export = command == "export"
-    parser.add_argument("--ckpt_path", type=str if is_export else str | None, required=is_export)
+    if command != "inspect":
+        kind: Any = str if is_export else str | None
+        parser.add_argument("--ckpt_path", type=kind, required=is_export)
     if command == "fit":
         parser.add_argument("--weights_only", type=bool, default=False)
+    if command == "inspect":
+        parser.add_argument("--output", type=str | None)
+        parser.add_argument("--max_examples", type=int, default=100_000)
     if command == "predict":
         parser.add_argument("--output", type=str | None)
         parser.add_argument("--format", default="npz")

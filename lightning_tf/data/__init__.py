@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from lightning_tf.data.images.unlabeled_images import UnlabeledImages as UnlabeledImages
     from lightning_tf.data.indexed_data import IndexedData as IndexedData
     from lightning_tf.data.indexed_data import Split as Split
+    from lightning_tf.data.report.data_report import DataReport as DataReport
     from lightning_tf.data.series.time_series import TimeSeries as TimeSeries
     from lightning_tf.data.series.time_series_data import time_series_data as time_series_data
     from lightning_tf.data.sources.dataset_pair import DatasetPair as DatasetPair

@@ -223,3 +223,14 @@ def test_help_ends_quietly_where_its_reader_has_seen_enough():
     ended = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, cwd=ROOT)
     os.close(writer)
     assert (ended.returncode, ended.stderr) == (0, b"")
+
+
+def test_inspect_tells_what_the_data_are_without_training(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["inspect", *DIGITS, "--output", "inspected", "--max_examples", "64"]) == 0
+    printed = capsys.readouterr().out
+    assert "input: float32 (8, 8, 1), 0 to 16" in printed
+    assert "written: inspected/examples.png" in printed
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["inspected"]
+    assert main(["inspect", "--help"]) == 0
+    assert "--ckpt_path" not in capsys.readouterr().out

@@ -1,0 +1,1 @@
+"""What data are, told before training."""
