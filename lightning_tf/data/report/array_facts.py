@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -56,12 +56,15 @@ class ArrayFacts:
         return f"{kind}, {self.low:.4g} to {self.high:.4g}{of}, mean {mean:.4g}{missing}"
 
 
-def named_arrays(nest: Any, name: str) -> Iterator[tuple[str, NDArray[Any]]]:
+def named_arrays(
+    nest: Any, name: str, columns: Mapping[str, Sequence[str]] | None = None
+) -> Iterator[tuple[str, NDArray[Any]]]:
     """Yield the arrays of a nest of dicts, tuples and lists, each with a name.
 
     Args:
         nest: Of a batch.
         name: Of the whole.
+        columns: Names of the columns of the arrays of these names, which are yielded one by one.
 
     Example:
         >>> [name for name, _ in named_arrays({"a": np.zeros(1), "b": (np.ones(1),)}, "input")]
@@ -69,10 +72,12 @@ def named_arrays(nest: Any, name: str) -> Iterator[tuple[str, NDArray[Any]]]:
     """
     if isinstance(nest, Mapping):
         for key, value in nest.items():
-            yield from named_arrays(value, f"{name} {key}")
+            yield from named_arrays(value, f"{name} {key}", columns)
     elif isinstance(nest, (tuple, list)):
         for place, value in enumerate(nest):
-            yield from named_arrays(value, f"{name} {place}")
+            yield from named_arrays(value, f"{name} {place}", columns)
+    elif columns is not None and name in columns and np.ndim(nest) == 2:
+        yield from zip(columns[name], np.asarray(nest).T, strict=True)
     elif nest is not None:
         yield name, np.asarray(nest)
 

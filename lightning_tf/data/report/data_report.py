@@ -46,11 +46,13 @@ class DataReport:
         self.summary: str | None = getattr(data, "summary", None)
         self.class_names = list(getattr(data, "class_names", None) or ())
 
+        self._columns = getattr(data, "column_names", None)
+
         self.splits: dict[str, SplitFacts] = {}
         for stage in STAGES:
             dataset = data.dataset_for(stage)
             if dataset is not None and not (stage == "predict" and self.splits):
-                self.splits[stage] = SplitFacts(dataset, self.class_names, most)
+                self.splits[stage] = SplitFacts(dataset, self.class_names, most, self._columns)
         if not self.splits:
             raise DataError(f"{self.name} has no data to look at; return batches from its methods.")
 
@@ -61,7 +63,7 @@ class DataReport:
     def figure(self) -> Any:
         """Draw a sheet of examples, as a matplotlib Figure that belongs to no window."""
         first = next(iter(self.splits.values())).first
-        return example_sheet(first, self.class_names)
+        return example_sheet(first, self.class_names, self._columns)
 
     def save(self, folder: str | os.PathLike[str]) -> list[Path]:
         """Write ``report.txt`` and ``examples.png``.

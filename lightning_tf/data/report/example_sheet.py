@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,12 +15,17 @@ MOST_IMAGES, MOST_SERIES, MOST_COLUMNS, MOST_TEXTS = 25, 6, 12, 12
 LINE = 110  # characters of a text
 
 
-def example_sheet(batch: Any, class_names: Sequence[str] = ()) -> Any:
+def example_sheet(
+    batch: Any,
+    class_names: Sequence[str] = (),
+    columns: Mapping[str, Sequence[str]] | None = None,
+) -> Any:
     """Draw the examples of a batch: images, curves of series, texts, or histograms of columns.
 
     Args:
         batch: Inputs, or a tuple of inputs and targets.
         class_names: Of integer targets.
+        columns: Names of columns, as of `named_arrays`.
 
     Returns:
         A matplotlib Figure that belongs to no window.
@@ -33,7 +38,7 @@ def example_sheet(batch: Any, class_names: Sequence[str] = ()) -> Any:
     from matplotlib.figure import Figure
 
     inputs, target = (batch[0], batch[1]) if isinstance(batch, tuple) else (batch, None)
-    arrays = dict(named_arrays(inputs, "input"))
+    arrays = dict(named_arrays(inputs, "input", columns))
     first = next(iter(arrays.values()))
     names = _names(target, len(first), class_names)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ class SplitFacts:
         dataset: Its batches: inputs, or a tuple of inputs and targets.
         class_names: Of integer targets, where they are classes.
         most: Examples to look at.
+        columns: Names of columns, as of `named_arrays`.
 
     Attributes:
         examples: How many were looked at.
@@ -41,9 +42,13 @@ class SplitFacts:
     """
 
     def __init__(
-        self, dataset: tf.data.Dataset, class_names: Sequence[str] = (), most: int = 100_000
+        self,
+        dataset: tf.data.Dataset,
+        class_names: Sequence[str] = (),
+        most: int = 100_000,
+        columns: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
-        self.class_names = list(class_names)
+        self.class_names, self._columns = list(class_names), columns
         self.examples = self.batches = 0
         self.is_cut = False
         self.inputs: dict[str, ArrayFacts] = {}
@@ -70,7 +75,9 @@ class SplitFacts:
     def lines(self) -> list[str]:
         """Return what was seen, one thing a line."""
         more = "at least " if self.is_cut else ""
-        lines = [f"{more}{self.examples} examples in {self.batches} batches"]
+        lines = [
+            f"{more}{self.examples} examples in {self.batches} batch{'es' * (self.batches != 1)}"
+        ]
         lines += [f"{name}: {facts}" for name, facts in {**self.inputs, **self.targets}.items()]
         if self.classes:
             lines.append(self._balance())
@@ -80,15 +87,16 @@ class SplitFacts:
 
     def _add(self, batch: Any) -> None:
         inputs, targets = (batch[0], batch[1:]) if isinstance(batch, tuple) else (batch, ())
-        arrays = dict(named_arrays(inputs, "input"))
+        arrays = dict(named_arrays(inputs, "input", self._columns))
         count = len(next(iter(arrays.values())))
         if self.first is None:
             self.first = batch
         self.examples, self.batches = self.examples + count, self.batches + 1
 
         target = targets[0] if len(targets) == 1 else (targets or None)
-        for facts, named in ((self.inputs, arrays), (self.targets, named_arrays(target, "target"))):
-            for name, array in dict(named).items():
+        named = dict(named_arrays(target, "target", self._columns))
+        for facts, of_batch in ((self.inputs, arrays), (self.targets, named)):
+            for name, array in of_batch.items():
                 facts.setdefault(name, ArrayFacts()).add(array)
         self._count_classes(target)
 

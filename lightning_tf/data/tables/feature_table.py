@@ -157,6 +157,13 @@ class FeatureTable(IndexedData):
         }
         _check_roles({"target": self._targets, **self._roles}, self._features)
 
+    @property
+    def column_names(self) -> dict[str, list[str]]:
+        """Names of the columns of a batch's arrays, for a `DataReport`."""
+        categories = list(self.columns.categories)
+        numbers = {"input numbers": self.columns.numbers, "input categories": categories}
+        return numbers | ({} if self.classes else {"target": self.targets})
+
     def load(self) -> dict[str, Split]:
         """Read the tables, split them, and learn the columns from the training split."""
         import pandas as pd

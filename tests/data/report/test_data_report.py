@@ -55,9 +55,12 @@ def test_texts_are_measured_in_characters():
 
 def test_what_a_table_is_taken_for_is_told_first():
     table = {"rooms": np.arange(30.0), "price": np.arange(30.0)}
-    assert str(Regression(table, "price").describe()).startswith(
+    report = str(Regression(table, "price").describe())
+    assert report.startswith(
         "The table: 30 rows (train 24, val 3, test 3); numbers rooms; target price."
     )
+    assert "  rooms: float32, 0 to" in report
+    assert "  price: float32, 0 to" in report
 
 
 def test_a_long_split_is_cut_and_that_is_told():
