@@ -42,6 +42,8 @@ class IndexedData(DataModule):
     Attributes:
         splits: The examples of ``train``, ``val``, ``test`` and ``predict``, after `setup`; a split
             without examples is left out. Without ``predict``, prediction takes the test inputs.
+        class_labels: The class of every example by index, after `setup`; None where the data have
+            none, or do not keep them.
         loads_together: Whether `load` exchanges with other workers what each has read.
 
     Args:
@@ -54,6 +56,7 @@ class IndexedData(DataModule):
     """
 
     splits: dict[str, Split] | None = None
+    class_labels: NDArray[Any] | None = None
     loads_together: bool = False
 
     def __init__(
@@ -93,6 +96,7 @@ class IndexedData(DataModule):
             ConfigurationError: A fraction is out of range, or of a split that the data bring.
             DataError: A class has one example, and something is to be held out.
         """
+        self.class_labels = labels
         splits = hold_out_splits(
             rows, labels, self._val_fraction, self._test_fraction, self.split_seed, class_names
         )

@@ -15,6 +15,7 @@ from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.images.image_data import image_data
 from lightning_tf.data.images.image_spec import ImageSpec, image_spec
 from lightning_tf.tasks.common.built_classifier import BuiltClassifier
+from lightning_tf.tasks.common.class_weights import ClassWeight, check_class_weight
 from lightning_tf.tasks.common.classification_task import ClassificationTask, flat_labels
 from lightning_tf.tasks.common.confusion_matrix import ConfusionMatrix
 from lightning_tf.tasks.common.fused_batch_norm_task import FusedBatchNormTask
@@ -71,6 +72,8 @@ class ImageClassification(ClassificationTask, FusedBatchNormTask):
             optimizer: 0.004 for adamw, none for others.
         label_smoothing: Share of each training label that is spread evenly over all classes
             (Szegedy et al., 2016, section 7, https://arxiv.org/abs/1512.00567).
+        class_weight: ``balanced``, or a weight by class, for the training loss alone; see
+            `class_weights`.
         augmentation: A name or a list of flip, brightness, contrast, crop, rand_augment, mixup,
             cutmix, pairs of name and options, layers or functions; see `Augmentation`.
         fused_batch_norm: Whether BatchNormalization layers of Keras in a given network compute
@@ -111,6 +114,7 @@ class ImageClassification(ClassificationTask, FusedBatchNormTask):
         warmup_steps: float = 0,
         weight_decay: float | None = None,
         label_smoothing: float = 0.0,
+        class_weight: ClassWeight = None,
         augmentation: Any = None,
         fused_batch_norm: bool = True,
     ) -> None:
@@ -126,6 +130,8 @@ class ImageClassification(ClassificationTask, FusedBatchNormTask):
             optimizer, learning_rate, schedule, warmup_steps, weight_decay
         )
         self.label_smoothing = checked_fraction("label_smoothing", label_smoothing)
+        check_class_weight(class_weight)
+        self.class_weight = class_weight
 
         if augmentation:
             # A misspelt name is refused now, not after loading the data; in a scratch graph,

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from lightning_tf.callback import Callback
 from lightning_tf.checks import checked_fraction
+from lightning_tf.tasks.common.class_weights import ClassWeight, check_class_weight
 from lightning_tf.tasks.common.classification_task import ClassificationTask
 from lightning_tf.tasks.common.confusion_matrix import ConfusionMatrix
 from lightning_tf.tasks.common.metrics import AreaUnderCurve
@@ -40,6 +41,8 @@ class TabularClassification(TabularTask, ClassificationTask):
         scaler: ``standard``, ``minmax`` or ``none``.
         embed_above: Columns of more categories than this get an embedding; None embeds none.
         label_smoothing: Share of each training label that is spread over all classes.
+        class_weight: ``balanced``, or a weight by class, for the training loss alone; see
+            `class_weights`.
         batch_size: Rows in a global batch; None is the data's own, 32.
         data_options: Further options of `feature_data`, such as ``{"noise": 0.1}``.
         optimizer: A name (adam, adamw, sgd, ...), a pair of name and options, a Keras optimizer or
@@ -77,6 +80,7 @@ class TabularClassification(TabularTask, ClassificationTask):
         scaler: str = "standard",
         embed_above: int | None = None,
         label_smoothing: float = 0.0,
+        class_weight: ClassWeight = None,
         batch_size: int | None = None,
         data_options: Mapping[str, Any] | None = None,
         optimizer: Any = "adam",
@@ -93,6 +97,8 @@ class TabularClassification(TabularTask, ClassificationTask):
         )
 
         self.label_smoothing = checked_fraction("label_smoothing", label_smoothing)
+        check_class_weight(class_weight)
+        self.class_weight = class_weight
         options = {"target": target, "batch_size": batch_size, **(data_options or {})}
         self.take_data(data, **options)
 

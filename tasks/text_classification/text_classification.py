@@ -14,6 +14,7 @@ from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.text.text_data import takes_class_names, text_data
 from lightning_tf.data.text.text_spec import text_spec
 from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.tasks.common.class_weights import ClassWeight, check_class_weight
 from lightning_tf.tasks.common.classification_task import ClassificationTask, flat_labels
 from lightning_tf.tasks.common.confusion_matrix import ConfusionMatrix
 from lightning_tf.tasks.common.metrics import F1, AreaUnderCurve
@@ -76,6 +77,8 @@ class TextClassification(ClassificationTask):
         warmup_steps: Updates of a linear warm-up, or a fraction of all of them below 1.0.
         weight_decay: Decoupled, biases and normalisation spared.
         label_smoothing: Share of each training label that is spread over all classes.
+        class_weight: ``balanced``, or a weight by class, for the training loss alone; see
+            `class_weights`.
 
     Raises:
         ConfigurationError: A name is unknown, a number is out of range, or options contradict each
@@ -115,6 +118,7 @@ class TextClassification(ClassificationTask):
         warmup_steps: float = 0,
         weight_decay: float | None = None,
         label_smoothing: float = 0.0,
+        class_weight: ClassWeight = None,
     ) -> None:
         # The kind of network is chosen here and nowhere else.
         self.classifier = choose_text_classifier(
@@ -137,6 +141,8 @@ class TextClassification(ClassificationTask):
             default_rate=self.classifier.learning_rate,
         )
         self.label_smoothing = checked_fraction("label_smoothing", label_smoothing)
+        check_class_weight(class_weight)
+        self.class_weight = class_weight
 
         self.class_names = None if class_names is None else [str(name) for name in class_names]
         options = {"batch_size": batch_size, "data_dir": data_dir, **(data_options or {})}
@@ -162,6 +168,10 @@ class TextClassification(ClassificationTask):
         self.built = self.classifier.build(num_classes)
         self.model, self.vocabulary = self.built.model, self.built.vocabulary
         self.set_classes(num_classes)
+
+    def labelled_data(self) -> DataModule | None:
+        """Return the texts, not their encoded form."""
+        return self.texts
 
     def configure_optimizers(self) -> keras.optimizers.Optimizer:
         """Make the optimizer, with its schedule over the updates of this fit.

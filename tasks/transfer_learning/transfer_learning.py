@@ -10,6 +10,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from lightning_tf.checks import check_known
+from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.images.cached_features import CachedFeatures
 from lightning_tf.data.images.image_spec import ImageSpec, image_spec
 from lightning_tf.exceptions import ConfigurationError
@@ -121,6 +122,10 @@ class TransferLearning(ImageClassification):
     def image_spec(self) -> ImageSpec:
         """Return what the network is built to: the images, not features of them."""
         return image_spec(self.images_data)
+
+    def labelled_data(self) -> DataModule:
+        """Return the images, not features of them."""
+        return self.images_data
 
     def heat_maps(self, images: Any, classes: Any) -> NDArray[np.float32] | None:
         """Return Grad-CAM heat maps, where in each image a class is seen; None without maps.

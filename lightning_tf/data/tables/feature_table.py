@@ -329,7 +329,8 @@ class FeatureTable(IndexedData):
                 f"{self.targets[0]} of row {table.index[unknown[0]]} is {label!r}, "
                 f"which is no class of the training rows.{nearest(label, self.class_names)}"
             )
-        return np.array([codes[label] for label in labels], np.int32)
+        self.class_labels = np.array([codes[label] for label in labels], np.int32)
+        return self.class_labels
 
 
 def _names(option: str, value: Any) -> list[str]:
