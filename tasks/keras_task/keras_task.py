@@ -1,5 +1,6 @@
 """KerasTask: a Keras model that someone already compiles and fits, under the Trainer."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -8,6 +9,7 @@ import tensorflow as tf
 from lightning_tf.data.array_data import ArrayData
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.sources.dataset_pair import DatasetPair
+from lightning_tf.data.sources.python_batches import is_python_batches
 from lightning_tf.exceptions import ConfigurationError, DataError
 from lightning_tf.keras_internals import compiled_loss_weights, compiled_metrics
 from lightning_tf.tasks.common.fused_batch_norm_task import FusedBatchNormTask
@@ -30,8 +32,9 @@ class KerasTask(FusedBatchNormTask):
         loss: A name, a function of (y_true, y_pred), or a Keras loss.
         optimizer: A name, a Keras optimizer or its configuration.
         metrics: Names, functions or Keras metrics; None is the compiled ones.
-        data: Arrays ``(x, y)`` or ``(x, y, sample_weight)``, a batched tf.data.Dataset of such
-            tuples, or a DataModule.
+        data: Arrays ``(x, y)`` or ``(x, y, sample_weight)``; batches of such tuples: a
+            tf.data.Dataset, a `keras.utils.PyDataset`, a torch DataLoader, a list, or a function
+            that returns an iterator; or a DataModule.
         weighted_metrics: Like `metrics`.
         validation_data: Arrays or a dataset like `data`.
         test_data: Arrays or a dataset like `data`.
@@ -220,15 +223,16 @@ def _data_module(
         )
 
     extra = {"val_fraction": val_fraction, "batch_size": batch_size}
-    if isinstance(data, tf.data.Dataset):
-        _refuse(extra, "a tf.data.Dataset, which brings its own batches")
+    if isinstance(data, tf.data.Dataset) or is_python_batches(data) or isinstance(data, Iterator):
+        _refuse(extra, f"a {type(data).__name__}, which brings its own batches")
         return DatasetPair(data, held_out["validation_data"], held_out["test_data"])
     if isinstance(data, DataModule):
         _refuse({**extra, **held_out}, f"a {type(data).__name__}, which brings its own")
         return data
     raise ConfigurationError(
         f"data is a {type(data).__name__}; give arrays (x, y) or (x, y, sample_weight), a batched "
-        "tf.data.Dataset or a DataModule."
+        "tf.data.Dataset, a PyDataset, a torch DataLoader, a list of batches, a function that "
+        "returns an iterator of them, or a DataModule."
     )
 
 

@@ -1,13 +1,16 @@
-"""DatasetPair: tf.data.Datasets as a DataModule."""
+"""DatasetPair: tf.data.Datasets, or batches that Python makes, as a DataModule."""
+
+from typing import Any
 
 import tensorflow as tf
 
 from lightning_tf.data.data_module import DataModule
-from lightning_tf.exceptions import ConfigurationError, DataError
+from lightning_tf.data.sources.python_batches import PythonBatches
+from lightning_tf.exceptions import DataError
 
 
 class DatasetPair(DataModule):
-    """Batched `tf.data.Dataset` objects as they are.
+    """Batched `tf.data.Dataset` objects as they are, and what `PythonBatches` takes.
 
     The order of an epoch is what `train` gives when it is read once more. For exact resuming let it
     be the same each time: shuffle with a seed and ``reshuffle_each_iteration=False``, or not at
@@ -17,6 +20,8 @@ class DatasetPair(DataModule):
         train: Batches to train on.
         val: Batches to validate on, or None.
         test: Batches to test on, or None.
+        shuffle: Whether a PyDataset or a list gives its training batches in another order in every
+            epoch.
 
     Raises:
         ConfigurationError: An argument is no dataset.
@@ -30,27 +35,39 @@ class DatasetPair(DataModule):
 
     def __init__(
         self,
-        train: tf.data.Dataset,
-        val: tf.data.Dataset | None = None,
-        test: tf.data.Dataset | None = None,
+        train: Any,
+        val: Any = None,
+        test: Any = None,
+        *,
+        shuffle: bool = True,
     ) -> None:
         """Check and keep the datasets."""
         super().__init__()
+        self._train = (
+            train
+            if isinstance(train, tf.data.Dataset)
+            else PythonBatches(train, shuffle=shuffle, name="train")
+        )
+        self._val, self._test = (
+            part
+            if part is None or isinstance(part, tf.data.Dataset)
+            else PythonBatches(part, shuffle=False, name=name).dataset(seed=0, epoch=0)
+            for name, part in (("val", val), ("test", test))
+        )
 
-        for name, dataset in (("train", train), ("val", val), ("test", test)):
-            if dataset is None and name != "train":
-                continue
-            if not isinstance(dataset, tf.data.Dataset):
-                raise ConfigurationError(
-                    f"{name} is a {type(dataset).__name__}; give a batched tf.data.Dataset."
-                )
-            _require_batches(name, dataset)
-
-        self._train, self._val, self._test = train, val, test
+        for name, part in (("train", self._train), ("val", self._val), ("test", self._test)):
+            if part is not None:
+                _require_batches(name, part.element_spec)
 
     def train_dataset(self, epoch: int) -> tf.data.Dataset:
-        """Return `train`, whatever the epoch."""
-        return self._train
+        """Return `train`; batches that Python makes in the order of the epoch."""
+        return self.train_dataset_from(epoch, 0)
+
+    def train_dataset_from(self, epoch: int, batch: int) -> tf.data.Dataset:
+        """Return the rest of an epoch; a PyDataset or a list reads no batch before."""
+        if isinstance(self._train, PythonBatches):
+            return self._train.dataset(self.order_seed, epoch, batch)
+        return self._train.skip(batch) if batch else self._train
 
     def val_dataset(self) -> tf.data.Dataset | None:
         """Return `val`."""
@@ -67,11 +84,11 @@ class DatasetPair(DataModule):
         return self._test.map(lambda x, *labels: x)
 
 
-def _require_batches(name: str, dataset: tf.data.Dataset) -> None:
+def _require_batches(name: str, element_spec: Any) -> None:
     # Rank 0 is a single example; of an unknown rank nothing can be said.
-    for spec in tf.nest.flatten(dataset.element_spec):
+    for spec in tf.nest.flatten(element_spec):
         if getattr(spec, "shape", tf.TensorShape(None)).rank == 0:
             raise DataError(
-                f"The {name} dataset gives single examples ({dataset.element_spec}); "
+                f"The {name} dataset gives single examples ({element_spec}); "
                 "batch it with dataset.batch(32)."
             )
