@@ -30,6 +30,9 @@ class SeriesTransform(keras.layers.Layer):  # type: ignore[misc]
     Targets are transformed, features are only scaled. Every step is monotone, so that quantiles
     remain quantiles. Each series has scales of its own, taken from its training split.
 
+    All of it is float64, the forecast as well; what the network sees is float32. Values near 1e9
+    that differ by 1 would be equal in float32 before they are centred.
+
     Args:
         kind: One of `TRANSFORMS`.
         scaler: As of `FeatureScaler`.
@@ -48,18 +51,20 @@ class SeriesTransform(keras.layers.Layer):  # type: ignore[misc]
     """
 
     def __init__(self, kind: str, scaler: str, series: int, targets: int, features: int) -> None:
-        super().__init__(name="transform", dtype="float32")
+        super().__init__(name="transform", dtype="float64")
         check_transform(kind)
         self.kind, self.targets = kind, targets
-        self.inputs = FeatureScaler(targets, scaler, series, name="inputs")
-        self.features = (
-            FeatureScaler(features, scaler, series, name="features") if features else None
-        )
-        self.outputs = FeatureScaler(targets, scaler, series, name="outputs")
+
+        def scale(columns: int, name: str) -> FeatureScaler:
+            return FeatureScaler(columns, scaler, series, name=name, dtype="float64")
+
+        self.inputs = scale(targets, "inputs")
+        self.features = scale(features, "features") if features else None
+        self.outputs = scale(targets, "outputs")
         self.naive_error = self.add_weight(
             shape=(series, targets),
             initializer="ones",
-            dtype="float32",
+            dtype="float64",
             trainable=False,
             name="naive_error",
         )
@@ -112,7 +117,7 @@ class SeriesTransform(keras.layers.Layer):  # type: ignore[misc]
         self.outputs.fit(outputs)
         if self.features is not None:
             self.features.fit(features)
-        self.naive_error.assign(np.stack(errors).astype(np.float32))
+        self.naive_error.assign(np.stack(errors))
 
     @property
     def is_fitted(self) -> bool:
@@ -139,13 +144,13 @@ class SeriesTransform(keras.layers.Layer):  # type: ignore[misc]
     def future(self, future: tf.Tensor, series: tf.Tensor) -> tf.Tensor:
         """Return the scaled known features of the rows to forecast, the last of all features."""
         if self.features is None or not future.shape[-1]:
-            return future
+            return tf.cast(future, tf.float32)
 
         center, scale = (
             tf.gather(tf.convert_to_tensor(weight), series)[:, tf.newaxis, -future.shape[-1] :]
             for weight in (self.features.center, self.features.scale)
         )
-        return (future - center) / scale
+        return tf.cast((tf.cast(future, tf.float64) - center) / scale, tf.float32)
 
     def target(self, y: tf.Tensor, past: tf.Tensor, series: tf.Tensor) -> tf.Tensor:
         """Return what the network should give for true values (batch, horizon, targets)."""
@@ -153,7 +158,7 @@ class SeriesTransform(keras.layers.Layer):  # type: ignore[misc]
         return self.outputs(levels - self._anchor(past), series)
 
     def forecast(self, outputs: tf.Tensor, past: tf.Tensor, series: tf.Tensor) -> tf.Tensor:
-        """Return the forecast, in the data's units, of outputs (batch, horizon, targets)."""
+        """Return the forecast, float64 in the data's units, of outputs (batch, horizon, targets)."""
         levels = self.outputs.inverse(outputs, series) + self._anchor(past)
         return tf.exp(levels) if self.kind == "return" else levels
 
@@ -162,7 +167,7 @@ class SeriesTransform(keras.layers.Layer):  # type: ignore[misc]
         return 0.0 if self.kind == "none" else self._levels(past[:, -1:, : self.targets])
 
     def _levels(self, values: tf.Tensor) -> tf.Tensor:
-        values = tf.cast(values, tf.float32)
+        values = tf.cast(values, tf.float64)
         return tf.math.log(values) if self.kind == "return" else values
 
     def _training_inputs(self, levels: NDArray[np.float64], history: int) -> NDArray[np.float64]:
