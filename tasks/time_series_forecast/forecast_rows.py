@@ -1,4 +1,4 @@
-"""The rows that a forecast starts from, and those known of its future, joined by series and time."""
+"""The rows that a forecast starts from, and those known of its future, joined by their names."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -123,7 +123,7 @@ def known_rows(spec: SeriesSpec, history: History, known: Any, steps: int) -> Ro
 
     values = np.stack([read_numbers(table[name]) for name in names], axis=1)
     if reading.time is not None:
-        places = _places_of(reading, table, history, steps)
+        places = _places_of(reading, reading.time, table, history, steps)
         values, table = values[places], table.iloc[places]
     return _exactly(_finite("known", values, names, list(table.index)), steps)
 
@@ -142,7 +142,7 @@ def array_rows(what: str, array: Any, names: list[str]) -> Rows:
         DataError: It has another shape, or a value is missing or infinite.
     """
     if isinstance(array, np.ma.MaskedArray):
-        array = array.astype(np.float64).filled(np.nan)
+        array = np.ma.filled(array.astype(np.float64), np.nan)
     try:
         rows = np.asarray(array, np.float64)
     except (TypeError, ValueError) as error:
@@ -266,13 +266,12 @@ def _check_steps(reading: SeriesReading, times: NDArray[Any]) -> None:
 
 
 def _places_of(
-    reading: SeriesReading, table: Any, history: History, steps: int
+    reading: SeriesReading, time: TimeReading, table: Any, history: History, steps: int
 ) -> NDArray[np.int64]:
     """Return where the rows after the history are in a table of known features."""
-    assert reading.time is not None
-    name = reading.time.name
+    name = time.name
     try:
-        times = reading.time.read(table[name]).to_numpy()
+        times = time.read(table[name]).to_numpy()
     except DataError as error:
         raise DataError(f"known: {error}") from error
     order = np.argsort(times, kind="stable")
@@ -296,7 +295,7 @@ def _places_of(
             )
         return np.asarray(after[:steps])
 
-    expected = next_times(last, reading.step, steps, reading.time.zone)
+    expected = next_times(last, reading.step, steps, time.zone)
     places = np.minimum(np.searchsorted(times, expected), len(times) - 1)
     for shift in (0, -1):  # the nearest, from either side
         near = np.maximum(places + shift, 0)
@@ -314,7 +313,8 @@ def _equal(left: NDArray[Any], right: NDArray[Any]) -> NDArray[np.bool_]:
     """Return which times are the same, but for the rounding of float steps."""
     if left.dtype.kind == "M":
         return np.asarray(left == right)
-    return np.isclose(left.astype(float), right.astype(float), rtol=1e-9, atol=1e-9)
+    near = np.isclose(left.astype(float), right.astype(float), rtol=1e-9, atol=1e-9)
+    return np.asarray(near)
 
 
 # ---- numbers

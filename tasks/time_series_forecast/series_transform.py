@@ -1,5 +1,6 @@
 """SeriesTransform: between the units of a series and what a network takes and gives."""
 
+import logging
 from typing import Any
 
 import keras
@@ -11,6 +12,9 @@ from lightning_tf.checks import check_known
 from lightning_tf.data.series.series_store import SeriesStore
 from lightning_tf.exceptions import DataError
 from lightning_tf.tasks.common.feature_scaler import FeatureScaler
+from lightning_tf.tasks.time_series_forecast.lost_changes import TOLERATED, lost_changes
+
+_log = logging.getLogger(__name__)
 
 TRANSFORMS = ("none", "last_value", "difference", "return")
 CHANGES = ("difference", "return")
@@ -118,6 +122,7 @@ class SeriesTransform(keras.layers.Layer):  # type: ignore[misc]
         if self.features is not None:
             self.features.fit(features)
         self.naive_error.assign(np.stack(errors))
+        self._tell_lost(store, ends, history)
 
     @property
     def is_fitted(self) -> bool:
@@ -158,7 +163,7 @@ class SeriesTransform(keras.layers.Layer):  # type: ignore[misc]
         return self.outputs(levels - self._anchor(past), series)
 
     def forecast(self, outputs: tf.Tensor, past: tf.Tensor, series: tf.Tensor) -> tf.Tensor:
-        """Return the forecast, float64 in the data's units, of outputs (batch, horizon, targets)."""
+        """Return the forecast, in the data's units, of outputs (batch, horizon, targets)."""
         levels = self.outputs.inverse(outputs, series) + self._anchor(past)
         return tf.exp(levels) if self.kind == "return" else levels
 
@@ -177,6 +182,28 @@ class SeriesTransform(keras.layers.Layer):  # type: ignore[misc]
             # Values less the last one: changes over every distance inside a window, backwards.
             return -_lagged(levels, range(min(history, len(levels))))
         return np.diff(levels, axis=0)
+
+    def _tell_lost(self, store: SeriesStore, ends: NDArray[np.int64], history: int) -> None:
+        """Warn where even scaled values are equal in float32 that differ in the data."""
+        names = [*store.targets, *store.unknown, *store.known]
+        for number, (start, end) in enumerate(zip(store.starts[:-1], ends, strict=True)):
+            rows = store.values[start:end].astype(np.float64)
+            levels, features = rows[:, : self.targets], rows[:, self.targets :]
+            levels = np.log(levels) if self.kind == "return" else levels
+            lag = 0 if self.kind == "none" else (1 if self.kind in CHANGES else history - 1)
+            shares = lost_changes(levels, lag, self.inputs.scale.numpy()[number])
+            if self.features is not None:
+                scale = self.features.scale.numpy()[number]
+                shares = np.concatenate([shares, lost_changes(features, 0, scale)])
+            for column in np.flatnonzero(shares > TOLERATED):
+                _log.warning(
+                    "%s%s: float32 loses %.0f %% of the changes from row to row, even of scaled "
+                    "values; correct outliers, or take scaler='standard' and "
+                    "transform='difference'.",
+                    names[column],
+                    f" of series {store.names[number]}" if store.names[number] else "",
+                    100 * shares[column],
+                )
 
     def _check_positive(self, store: SeriesStore) -> None:
         if self.kind != "return":

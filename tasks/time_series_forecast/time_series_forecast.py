@@ -21,6 +21,7 @@ from lightning_tf.tasks.common.regression_losses import check_regression_loss, r
 from lightning_tf.tasks.common.spec_task import SpecTask, inputs_of
 from lightning_tf.tasks.time_series_forecast.comparison import ForecastComparison
 from lightning_tf.tasks.time_series_forecast.export import export_forecaster
+from lightning_tf.tasks.time_series_forecast.forecast_writer import ForecastWriter
 from lightning_tf.tasks.time_series_forecast.forecaster import Forecaster
 from lightning_tf.tasks.time_series_forecast.report import ForecastReport
 from lightning_tf.tasks.time_series_forecast.rolling_forecast import rolling_forecast
@@ -263,6 +264,14 @@ class TimeSeriesForecast(SpecTask):
     def export_saved_model(self, path: Path) -> None:
         """Write a SavedModel that takes and gives the data's units; see `export_forecaster`."""
         export_forecaster(self, path)
+
+    def prediction_writer(
+        self, directory: str | os.PathLike[str] | None, format: str, save_images: bool = False
+    ) -> Callback | None:
+        """Return a `ForecastWriter` for ``csv``, whose rows have their series and times."""
+        if format == "csv" and not save_images:
+            return ForecastWriter(directory)
+        return super().prediction_writer(directory, format, save_images)
 
     def callbacks(self) -> list[Callback]:
         """Bring the comparison with the baselines, and images."""

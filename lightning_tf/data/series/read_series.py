@@ -250,9 +250,8 @@ def _tell(store: SeriesStore, name: str, notes: Notes) -> None:
         parts.append("rows put in order of time")
     if notes.filled:
         parts.append(f"{notes.filled} missing values filled (missing={reading.missing!r})")
-    for role in ("targets", "known", "unknown"):
-        if getattr(store, role):
-            parts.append(f"{role}: {_some(getattr(store, role))}")
+    roles = {role: getattr(store, role) for role in ("targets", "known", "unknown")}
+    parts += [f"{role}: {_some(names)}" for role, names in roles.items() if names]
     if notes.left_out:
         parts.append(f"left out, without a role: {_some(notes.left_out)}")
     _log.info("%s: %s.", name, "; ".join(parts))

@@ -40,8 +40,8 @@ def read_numbers(column: Any) -> NDArray[np.float64]:
     large = np.flatnonzero(np.abs(numbers) > MOST)
     if len(large):
         raise DataError(
-            f"{column.name} of row {column.index[large[0]]} is {numbers[large[0]]:g}, beyond 1e100; "
-            "correct it, or give the column in another unit."
+            f"{column.name} of row {column.index[large[0]]} is {numbers[large[0]]:g}, beyond "
+            "1e100; correct it, or give the column in another unit."
         )
     if cells.dtype.kind in "iu":
         _tell_lost_digits(cells, numbers)
@@ -66,7 +66,9 @@ def _unboxed(column: Any) -> Any:
             return pd.Series(values)
         wrong = repr(column.iloc[bad[0]])
         # The first that is none, rather than the first of texts that could be read as numbers.
-        words = np.flatnonzero((pd.to_numeric(column, errors="coerce").isna() & ~missing).to_numpy())
+        words = np.flatnonzero(
+            (pd.to_numeric(column, errors="coerce").isna() & ~missing).to_numpy()
+        )
         if len(words):
             bad, wrong = words, repr(column.iloc[words[0]])
     else:

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from lightning_tf.data.series.series_reading import SeriesReading
 
+NO_TIMES = SeriesReading()
+
 
 @dataclass(frozen=True)
 class SeriesStore:
@@ -40,7 +42,7 @@ class SeriesStore:
     targets: tuple[str, ...]
     unknown: tuple[str, ...] = ()
     known: tuple[str, ...] = ()
-    reading: SeriesReading = SeriesReading()
+    reading: SeriesReading = NO_TIMES
 
     def series_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the number of the series that each row belongs to."""

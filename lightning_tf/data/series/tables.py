@@ -44,7 +44,7 @@ def _name_columns(array: Any) -> dict[str, NDArray[Any]]:
     except ValueError as error:
         raise DataError(f"data is a list of rows of unlike lengths: {error}.") from error
     if isinstance(array, np.ma.MaskedArray):
-        values = array.astype(np.float64).filled(np.nan)
+        values = np.ma.filled(array.astype(np.float64), np.nan)
     if values.ndim == 1:
         return {"value": values}
     if values.ndim != 2:

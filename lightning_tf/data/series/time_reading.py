@@ -296,9 +296,9 @@ def _format_of_integers(column: Any) -> str | None:
     if not len(values) or not np.isfinite(values).all() or (values % 1).any():
         return None
     least, most = values.min(), values.max()
-    if 19000101 <= least and most <= 21001231:
+    if least >= 19000101 and most <= 21001231:
         format = "%Y%m%d"
-    elif 190001 <= least and most <= 210012 and least // 100 < most // 100:
+    elif least >= 190001 and most <= 210012 and least // 100 < most // 100:
         format = "%Y%m"  # of more than a year: a number that counts on would pass 13
     else:
         return None

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from lightning_tf.checks import checked_integer
 from lightning_tf.data.indexed_data import IndexedData, Split
-from lightning_tf.data.series.series_columns import SeriesColumns
 from lightning_tf.data.series.read_series import read_series
+from lightning_tf.data.series.series_columns import SeriesColumns
 from lightning_tf.data.series.series_store import SeriesStore
 from lightning_tf.data.series.series_windows import SeriesWindows, window_origins
 from lightning_tf.data.series.tables import as_table

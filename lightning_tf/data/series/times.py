@@ -47,7 +47,8 @@ def order_rows(table: Any, series: str | None, time: str, sort: bool) -> Any:
         raise DataError(
             f"{time} {show_time(times[place])}{of} stands in rows {before} and {row}; a time may "
             "come once. Remove one, or name the column that tells series apart with series=."
-            + " An hour that comes twice when summer time ends needs times in UTC." * bool(clock)
+            + " An hour that comes twice when summer time ends needs times in UTC."
+            * bool(clock)
         )
 
     raise DataError(
