@@ -119,7 +119,10 @@ def known_rows(spec: SeriesSpec, history: History, known: Any, steps: int) -> Ro
         columns, reading = replace(columns, series=None), replace(reading, series=None)
     table, reading = _joinable("known", frame, columns, reading, spec.series)
     if reading.series is not None:
-        table = table[series_names(table[reading.series]) == spec.series[history.series]]
+        name = spec.series[history.series]
+        table = table[series_names(table[reading.series]) == name]
+        if not len(table):
+            raise DataError(f"known has no rows of series {name!r}; give them.")
 
     values = np.stack([read_numbers(table[name]) for name in names], axis=1)
     if reading.time is not None:

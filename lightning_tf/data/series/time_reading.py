@@ -135,10 +135,9 @@ class TimeReading:
         times = self._numbers(column) if self.kind == "number" else self._dates(column)
         bad = np.flatnonzero(~np.isfinite(times) if self.kind == "number" else pd.isna(times))
         if len(bad):
-            cell = column.iloc[bad[0]]
             raise DataError(
-                f"{column.name} of row {column.index[bad[0]]} is {cell!r}, no time that can be "
-                f"read with time_format={self.format!r}; correct it or give its format."
+                f"{column.name} of row {column.index[bad[0]]} is {_show(column, bad[0])}, no "
+                f"time that can be read with time_format={self.format!r}; correct it or give its format."
             )
         return pd.Series(times, index=column.index, name=column.name)
 
@@ -164,6 +163,10 @@ class TimeReading:
             times = column.dt.to_timestamp()
         elif column.dtype.kind == "M" or isinstance(column.dtype, pd.DatetimeTZDtype):
             times = column
+        elif self.format is None and not pd.api.types.is_numeric_dtype(column):
+            # The fit had datetimes, this table has texts, such as of a file: found out anew.
+            found = TimeReading.find(column)
+            times = _parse(column, found.format, found.zone)
         else:
             times = _parse(column, self.format, self.zone)
 
@@ -202,8 +205,8 @@ class TimeReading:
             if not iso and self.format is not None:
                 parsed = _parse(texts, self.format, None)
                 time = None if parsed.isna().iloc[0] else parsed.iloc[0]
-            elif not isinstance(value, (str, np.datetime64)):
-                raise ValueError(f"{value!r} is no date")
+            if time is None and not isinstance(value, (str, np.datetime64)):
+                raise ValueError(f"a {type(value).__name__} is no date here")
         time = pd.Timestamp(value) if time is None else time
         if pd.isna(time):
             raise ValueError("it is missing")
@@ -234,7 +237,7 @@ def _parse(column: Any, format: str | None, zone: str | None) -> Any:
 
     if format is None:
         raise DataError(
-            f"{column.name} holds {column.iloc[0]!r}, and the data it belongs to have datetimes; "
+            f"{column.name} holds {_show(column, 0)}, and the data it belongs to have datetimes; "
             "convert it by pandas.to_datetime."
         )
     if format in UNITS:
@@ -265,6 +268,11 @@ def _parse(column: Any, format: str | None, zone: str | None) -> Any:
         raise DataError(
             f"{column.name} cannot be read with time_format={format!r}: {error}"
         ) from error
+
+
+def _show(column: Any, place: int) -> str:
+    cell = column.iloc[place]
+    return repr(cell.item() if isinstance(cell, np.generic) else cell)
 
 
 def _zone_name(zone: Any) -> str:

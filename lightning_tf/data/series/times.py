@@ -159,10 +159,11 @@ def _places(times: NDArray[Any], frequency: Any, zone: str | None) -> tuple[Any,
     step = float(frequency)
     if not step > 0:
         raise ValueError("it must be above 0")
-    # Of float steps, such as 0.1, sums are never exact: the nearest place counts.
+    # Of float steps, such as 0.1, sums are never exact: the nearest place counts, as
+    # close as decimals are written.
     exact = (times - times[0]) / step
     places = np.round(exact).astype(np.int64)
-    off = np.abs(exact - places) > 1e-6 + 4 * np.finfo(float).eps * np.abs(times) / step
+    off = np.abs(exact - places) > 1e-3 + 4 * np.finfo(float).eps * np.abs(times) / step
     places[off | np.append(False, np.diff(places) == 0)] = -1
     expected = times[0] + np.arange(max(0, places[-1]) + 1) * step
     kept = places[places >= 0]
