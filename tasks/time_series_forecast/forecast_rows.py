@@ -15,6 +15,7 @@ from lightning_tf.data.series.table_index import name_columns, reads_as_dates
 from lightning_tf.data.series.tables import as_table
 from lightning_tf.data.series.time_reading import TimeReading
 from lightning_tf.data.series.times import next_times, show_time
+from lightning_tf.data.sources.table_file import is_frame, is_records
 from lightning_tf.exceptions import DataError, nearest
 from lightning_tf.tasks.time_series_forecast.series_spec import SeriesSpec
 
@@ -132,10 +133,10 @@ def known_rows(spec: SeriesSpec, history: History, known: Any, steps: int) -> Ro
 
 
 def is_table(rows: Any) -> bool:
-    """Return whether rows have names: a DataFrame, a Series or arrays by column."""
+    """Return whether rows have names: a DataFrame, a Series, arrays by column or dicts."""
     import pandas as pd
 
-    return isinstance(rows, (pd.DataFrame, pd.Series, Mapping))
+    return isinstance(rows, (pd.Series, Mapping)) or is_frame(rows) or is_records(rows)
 
 
 def array_rows(what: str, array: Any, names: list[str]) -> Rows:
@@ -167,7 +168,9 @@ def _roles(reading: SeriesReading, targets: list[str]) -> SeriesColumns:
 
 def _unnamed_as(table: Any, names: list[str]) -> Any:
     """Return a DataFrame; a Series without a name gets that of the only column."""
-    if getattr(table, "columns", None) is None and hasattr(table, "to_frame"):
+    import pandas as pd
+
+    if isinstance(table, pd.Series):
         name = names[0] if table.name is None and len(names) == 1 else table.name
         return table.to_frame(name)
     return as_table(table)

@@ -34,8 +34,8 @@ class SeriesTransform(keras.layers.Layer):  # type: ignore[misc]
     Targets are transformed, features are only scaled. Every step is monotone, so that quantiles
     remain quantiles. Each series has scales of its own, taken from its training split.
 
-    All of it is float64, the forecast as well; what the network sees is float32. Values near 1e9
-    that differ by 1 would be equal in float32 before they are centred.
+    Values are float64 until they are centred, and forecasts are again; what the network sees is
+    float32, in which values near 1e9 that differ by 1 would be equal before that.
 
     Args:
         kind: One of `TRANSFORMS`.
@@ -60,7 +60,7 @@ class SeriesTransform(keras.layers.Layer):  # type: ignore[misc]
         self.kind, self.targets = kind, targets
 
         def scale(columns: int, name: str) -> FeatureScaler:
-            return FeatureScaler(columns, scaler, series, name=name, dtype="float64")
+            return FeatureScaler(columns, scaler, series, precise=True, name=name)
 
         self.inputs = scale(targets, "inputs")
         self.features = scale(features, "features") if features else None
@@ -151,11 +151,7 @@ class SeriesTransform(keras.layers.Layer):  # type: ignore[misc]
         if self.features is None or not future.shape[-1]:
             return tf.cast(future, tf.float32)
 
-        center, scale = (
-            tf.gather(tf.convert_to_tensor(weight), series)[:, tf.newaxis, -future.shape[-1] :]
-            for weight in (self.features.center, self.features.scale)
-        )
-        return tf.cast((tf.cast(future, tf.float64) - center) / scale, tf.float32)
+        return self.features(future, series)
 
     def target(self, y: tf.Tensor, past: tf.Tensor, series: tf.Tensor) -> tf.Tensor:
         """Return what the network should give for true values (batch, horizon, targets)."""

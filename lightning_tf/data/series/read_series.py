@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -224,13 +225,26 @@ def _with_step(store: SeriesStore, reading: SeriesReading) -> SeriesReading:
     if reading.time is None:
         return reading
     if reading.frequency is not None:
-        text = getattr(reading.frequency, "freqstr", reading.frequency)
-        return replace(reading, frequency=text, step=text)
+        plain = _plain(reading.frequency)
+        return replace(reading, frequency=plain, step=plain)
     steps = {
         infer_frequency(store.times[start:end], reading.time.zone)
         for start, end in zip(store.starts[:-1], store.starts[1:], strict=True)
     }
     return replace(reading, step=steps.pop() if len(steps) == 1 else None)
+
+
+def _plain(frequency: Any) -> Any:
+    """Return a frequency as text or number, which a checkpoint can hold."""
+    import pandas as pd
+
+    if isinstance(frequency, str):
+        return frequency
+    return (
+        float(frequency)
+        if isinstance(frequency, Real)
+        else pd.tseries.frequencies.to_offset(frequency).freqstr
+    )
 
 
 def _tell(store: SeriesStore, name: str, notes: Notes) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_tf.data.sources.table_file import read_table
+from lightning_tf.data.sources.table_file import is_records, read_table
 from lightning_tf.exceptions import DataError
 
 
@@ -14,7 +14,7 @@ def as_table(data: Any, encoding: str = "utf-8") -> Any:
     """Return a DataFrame, its index as it was given.
 
     Args:
-        data: A table file, a DataFrame or Series, arrays by column, or an array or list of shape
+        data: Anything that `read_table` takes, a pandas Series, or an array or list of shape
             (rows,) or (rows, columns).
         encoding: Of CSV and TSV files.
 
@@ -28,7 +28,7 @@ def as_table(data: Any, encoding: str = "utf-8") -> Any:
     """
     import pandas as pd
 
-    if isinstance(data, (np.ndarray, list)):
+    if is_array(data):
         return read_table(_name_columns(data))
     if isinstance(data, pd.Series):
         data = data.to_frame("value" if data.name is None else data.name)
@@ -36,6 +36,11 @@ def as_table(data: Any, encoding: str = "utf-8") -> Any:
         data = pd.DataFrame(dict(data))  # pandas joins them by their indexes
     table = read_table(data, encoding)
     return table.set_axis(data.index) if isinstance(data, pd.DataFrame) else table
+
+
+def is_array(data: Any) -> bool:
+    """Return whether data are an array or lists of numbers, whose columns have no names."""
+    return isinstance(data, (np.ndarray, list)) and not is_records(data)
 
 
 def _name_columns(array: Any) -> dict[str, NDArray[Any]]:

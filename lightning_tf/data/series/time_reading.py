@@ -77,6 +77,7 @@ class TimeReading:
         """
         import pandas as pd
 
+        column = _without_arrow(column)
         name, dtype = str(column.name), column.dtype
         if isinstance(dtype, pd.DatetimeTZDtype):
             return cls(name, "date", None, _zone_name(dtype.tz))
@@ -132,12 +133,14 @@ class TimeReading:
         """
         import pandas as pd
 
+        column = _without_arrow(column)
         times = self._numbers(column) if self.kind == "number" else self._dates(column)
         bad = np.flatnonzero(~np.isfinite(times) if self.kind == "number" else pd.isna(times))
         if len(bad):
             raise DataError(
-                f"{column.name} of row {column.index[bad[0]]} is {_show(column, bad[0])}, no "
-                f"time that can be read with time_format={self.format!r}; correct it or give its format."
+                f"{column.name} of row {column.index[bad[0]]} is {_show(column, bad[0])}, no time "
+                f"that can be read with time_format={self.format!r}; correct it or give its "
+                "format."
             )
         return pd.Series(times, index=column.index, name=column.name)
 
@@ -268,6 +271,15 @@ def _parse(column: Any, format: str | None, zone: str | None) -> Any:
         raise DataError(
             f"{column.name} cannot be read with time_format={format!r}: {error}"
         ) from error
+
+
+def _without_arrow(column: Any) -> Any:
+    """Return datetimes of pyarrow as those of pandas, whose methods take zones."""
+    import pandas as pd
+
+    if isinstance(column.dtype, pd.ArrowDtype) and column.dtype.kind == "M":
+        return pd.Series(pd.DatetimeIndex(column), index=column.index, name=column.name)
+    return column
 
 
 def _show(column: Any, place: int) -> str:

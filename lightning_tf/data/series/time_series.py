@@ -12,7 +12,7 @@ from lightning_tf.data.series.read_series import read_series
 from lightning_tf.data.series.series_columns import SeriesColumns
 from lightning_tf.data.series.series_store import SeriesStore
 from lightning_tf.data.series.series_windows import SeriesWindows, window_origins
-from lightning_tf.data.series.tables import as_table
+from lightning_tf.data.series.tables import as_table, is_array
 from lightning_tf.exceptions import ConfigurationError, DataError
 
 DEFAULT_FRACTION = 0.1
@@ -32,8 +32,9 @@ class TimeSeries(IndexedData):
             shape (2, series).
 
     Args:
-        table: A CSV, TSV or Parquet file, a DataFrame or Series, whose index may be the times,
-            arrays by column, or an array of shape (rows,) or (rows, targets).
+        table: A CSV, TSV, Parquet, JSON Lines or Excel file, a DataFrame or Series, whose index may
+            be the times, arrays by column, rows as dicts, or an array of shape (rows,) or (rows,
+            targets).
         history: Rows before the forecast that the network sees.
         horizon: Rows that it forecasts.
         val_from: The first time of validation, a date or a number; None holds out `val_fraction`.
@@ -83,7 +84,7 @@ class TimeSeries(IndexedData):
         self.horizon = checked_integer("horizon", horizon, least=1)
         self._table, self._encoding = table, encoding
         self._columns = SeriesColumns(**columns)
-        if isinstance(table, (np.ndarray, list)) and self._columns.frequency is not None:
+        if is_array(table) and self._columns.frequency is not None:
             raise ConfigurationError(
                 f"frequency={self._columns.frequency!r} is of a time column, and an array has "
                 "none; give a table and name it with time=."
@@ -109,7 +110,7 @@ class TimeSeries(IndexedData):
         """Read the table, check it, and find the windows of each split."""
         columns = self._columns
         table = as_table(self._table, self._encoding)
-        if isinstance(self._table, (np.ndarray, list)) and not columns.roles["target"]:
+        if is_array(self._table) and not columns.roles["target"]:
             columns = replace(columns, target=list(table))
         self.store = read_series(table, columns, self._table)
         starts, ends = self.store.starts[:-1], self.store.starts[1:]

@@ -1,6 +1,8 @@
 """read_series: rows are joined by their names and times, and what is read is told."""
 
+import datetime
 import fractions
+import json
 import logging
 from decimal import Decimal
 
@@ -205,6 +207,34 @@ def test_a_frequency_may_be_any_step(step, start):
 def test_a_step_that_is_none_is_refused(step):
     with pytest.raises(ConfigurationError, match="frequency="):
         loaded({"t": np.arange(40), "y": VALUES}, time="t", target="y", frequency=step)
+
+
+@pytest.mark.parametrize(
+    "frequency",
+    [
+        "D",
+        "24h",
+        pd.offsets.Day(),
+        pd.Timedelta(days=1),
+        datetime.timedelta(1),
+        np.timedelta64(1, "D"),
+    ],
+    ids=str,
+)
+def test_a_frequency_of_dates_may_be_given_in_every_way(frequency):
+    store = loaded(pd.DataFrame({"y": VALUES}, index=DAYS), frequency=frequency).store
+    json.dumps(store.reading.state())
+    assert next_times(store.times[-1], store.reading.step, 1) == np.datetime64("2020-02-10")
+
+
+@pytest.mark.parametrize("zone", [None, "UTC", "Europe/Berlin"])
+def test_types_of_pyarrow_are_read_as_those_of_pandas(zone):
+    table = pd.DataFrame({"day": DAYS.tz_localize(zone), "y": VALUES})
+    arrow = table.convert_dtypes(dtype_backend="pyarrow")
+    stores = [loaded(rows, time="day", target="y").store for rows in (table, arrow)]
+    np.testing.assert_array_equal(stores[0].times, stores[1].times)
+    assert stores[0].values.tolist() == stores[1].values.tolist()
+    assert stores[1].reading.time.zone == zone
 
 
 @pytest.mark.parametrize("month", [3, 10], ids=["spring", "autumn"])

@@ -77,6 +77,7 @@ def test_rows_of_other_series_in_any_order_change_nothing(task, name):
         table.set_index(["shop", "day"]),
         table.assign(day=table.day.dt.strftime("%Y-%m-%d")),
         {column: table[column].to_numpy() for column in table},
+        table.to_dict("records"),
     ):
         np.testing.assert_array_equal(task.forecast(history, 3, **by_time), want)
     own = table[table.shop == name]
