@@ -216,11 +216,6 @@ def _of_series(
 ) -> tuple[Any, int]:
     """Return the rows of one series, and its number."""
     if reading.series is None:
-        if len(known) > 1:
-            raise DataError(
-                "history is a table, and this checkpoint, of an older version, does not know the "
-                "column of series; give an array with the rows of one series."
-            )
         return table, _series_number(known, series)
 
     names = series_names(table[reading.series])

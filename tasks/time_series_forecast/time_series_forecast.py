@@ -166,8 +166,7 @@ class TimeSeriesForecast(SpecTask):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take the spec and the reading, and the choice of `unroll` where none was given."""
         super().load_state_dict(state)
-        # Checkpoints of versions that joined nothing by name have no reading.
-        self.reading = SeriesReading.of(state["reading"]) if "reading" in state else SeriesReading()
+        self.reading = SeriesReading.of(state["reading"])
         layers = self.forecaster.layers
         layers.unroll = state["unroll"] if layers.unroll is None else layers.unroll
 
