@@ -151,11 +151,22 @@ class TimeSeriesForecast(SpecTask):
         self.record_data(data)
 
     def learn_spec(self) -> SeriesSpec:
-        """Return the spec, and keep how its table was read, so that others are read alike."""
+        """Return the spec, and keep how its table was read, so that others are read alike.
+
+        Data that come after those of a fit, or of a checkpoint, are joined with them by name.
+
+        Raises:
+            DataError: They have other columns, or series that the task does not know.
+        """
         before = self.spec
         spec: SeriesSpec = super().learn_spec()
-        if spec is not before and self.data is not None:
+        if spec is before or self.data is None:
+            return spec
+        if before is None:
             self.reading = self.data.store.reading
+        else:
+            self.data.align(before)
+            self.spec = spec = before
         return spec
 
     def state_dict(self) -> dict[str, Any]:

@@ -27,6 +27,7 @@ class SeriesStore:
         unknown: Names of the features whose future is not known.
         known: Names of the features whose future is known.
         reading: How the table was read.
+        numbers: The number that each series has for a network, shape (series,); None for its place.
 
     Example:
         >>> x = np.zeros((9, 2), np.float32)
@@ -43,6 +44,7 @@ class SeriesStore:
     unknown: tuple[str, ...] = ()
     known: tuple[str, ...] = ()
     reading: SeriesReading = NO_TIMES
+    numbers: NDArray[np.int64] | None = None
 
     def series_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the number of the series that each row belongs to."""

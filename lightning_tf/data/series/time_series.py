@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from lightning_tf.checks import checked_integer
 from lightning_tf.data.indexed_data import IndexedData, Split
+from lightning_tf.data.series.align_store import align_store
 from lightning_tf.data.series.read_series import read_series
 from lightning_tf.data.series.series_columns import SeriesColumns
 from lightning_tf.data.series.series_store import SeriesStore
@@ -126,6 +127,24 @@ class TimeSeries(IndexedData):
         return {
             name: Split(source, self._origins(name, starts, *bound))
             for name, bound in bounds.items()
+        }
+
+    def align(self, spec: Any) -> None:
+        """Give series and columns the numbers that they have in a task, by their names.
+
+        Args:
+            spec: Names, as lists: series, targets, unknown, known.
+
+        Raises:
+            DataError: A series is unknown to the task, or the columns are others.
+        """
+        store = align_store(self.store, spec, has_names=not is_array(self._table))
+        if store is self.store:
+            return
+        self.store = store
+        source = SeriesWindows(store, self.history, self.horizon)
+        self.splits = {
+            name: Split(source, split.indices) for name, split in (self.splits or {}).items()
         }
 
     def _check_lengths(self, lengths: NDArray[np.int64]) -> None:

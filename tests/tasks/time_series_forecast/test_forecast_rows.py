@@ -3,8 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
-from helpers.boring import fitted
+from helpers.boring import fitted, quiet
 
+from lightning_tf import Trainer
 from lightning_tf.exceptions import DataError
 from lightning_tf.tasks import TimeSeriesForecast
 
@@ -12,6 +13,7 @@ LEVELS = {"a": 0.0, "b": 100.0, "c": 1000.0}
 DAYS = pd.date_range("2020-01-01", periods=100)
 AHEAD = pd.date_range(DAYS[-1], periods=31)[1:]
 COLUMNS = {"time": "day", "series": "shop", "target": "sold", "known": ["holiday"]}
+SMALL = {"history": 10, "horizon": 3, "units": 8, "data_options": COLUMNS}
 
 
 def shops():
@@ -41,9 +43,7 @@ HOLIDAYS = calendar().holiday.to_numpy()[100:]
 
 @pytest.fixture(scope="module")
 def task():
-    task = TimeSeriesForecast(
-        shops(), "mlp", history=10, horizon=3, units=8, data_options=COLUMNS, scaler="none"
-    )
+    task = TimeSeriesForecast(shops(), "mlp", scaler="none", **SMALL)
     fitted(task, max_epochs=2, seed=0)
     return task
 
@@ -252,3 +252,22 @@ def test_irregular_times_take_the_rows_that_follow():
     np.testing.assert_array_equal(got, want)
     with pytest.raises(DataError, match="known has 10 rows after the history's t"):
         task.forecast(table[:70], 11, known=table)
+
+
+def test_a_test_on_some_of_the_series_is_that_of_these_series(tmp_path):
+    trainer, path = Trainer(**quiet()), tmp_path / "c"
+    fitting = fitted(again := TimeSeriesForecast(shops(), "mlp", **SMALL), max_steps=2, seed=0)
+    fitting.save_checkpoint(path)
+    some = shops().query("shop != 'a'")
+    other = TimeSeriesForecast.from_checkpoint(path, data=some)
+    metrics = trainer.test(other)
+    assert other.data.store.numbers.tolist() == [1, 2]
+    rows = {row["forecast"]: row for row in other.compare()}
+    assert rows["mlp"]["mase"] == pytest.approx(metrics["test_mase"], rel=1e-5)
+    np.testing.assert_array_equal(
+        other.forecast(some, 3, known=calendar(), series="c"),
+        again.forecast(shops(), 3, known=calendar(), series="c"),
+    )
+    renamed = shops().replace({"shop": {"a": "d"}})
+    with pytest.raises(DataError, match="the task knows no series 'd'"):
+        trainer.test(TimeSeriesForecast.from_checkpoint(path, data=renamed))
