@@ -460,9 +460,10 @@ class Task:
         return self._host_metrics
 
     def update_metrics(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Update every metric of the current stage; `y_pred` is taken in float32."""
+        """Update every metric of the current stage; half precision of `y_pred` becomes float32."""
+        halves = (tf.float16, tf.bfloat16)
         y_pred = tf.nest.map_structure(
-            lambda part: tf.cast(part, tf.float32) if part.dtype.is_floating else part, y_pred
+            lambda part: tf.cast(part, tf.float32) if part.dtype in halves else part, y_pred
         )
         for metric in self._metrics.values():
             metric.update_state(y_true, y_pred, sample_weight=sample_weight)

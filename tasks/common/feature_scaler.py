@@ -85,7 +85,7 @@ class FeatureScaler(keras.layers.Layer):  # type: ignore[misc]
         self.fitted.assign(1)
 
     def call(self, values: tf.Tensor, group: Any = None) -> tf.Tensor:
-        """Scale float values whose last axis is the columns.
+        """Scale float values whose last axis is the columns, or the last ones of them.
 
         Args:
             values: Of shape (batch, ..., columns).
@@ -113,6 +113,7 @@ class FeatureScaler(keras.layers.Layer):  # type: ignore[misc]
         numbers = []
         for rows in (center, tf.convert_to_tensor(self.scale)):  # (groups, columns)
             rows = rows[:1] if group is None else tf.gather(rows, group)  # (1 or batch, columns)
+            rows = rows[:, -values.shape[-1] :]
             between = [1] * (values.shape.rank - 2)
             numbers.append(tf.reshape(rows, [tf.shape(rows)[0], *between, rows.shape[-1]]))
         return numbers[0], numbers[1]

@@ -121,6 +121,10 @@ class PercentageError(keras.metrics.Mean):  # type: ignore[misc]
     Keras' metric divides by a tiny number where the truth is 0, so that one such value outweighs
     all others; here it is left out.
 
+    Args:
+        name: As of `keras.metrics.Metric`.
+        dtype: Of the arithmetic and the sums.
+
     Example:
         >>> metric = PercentageError()
         >>> metric.update_state([10.0, 0.0], [9.0, 5.0])
@@ -128,19 +132,19 @@ class PercentageError(keras.metrics.Mean):  # type: ignore[misc]
         10.0
     """
 
-    def __init__(self, name: str = "mape") -> None:
-        super().__init__(name=name, dtype="float32")
+    def __init__(self, name: str = "mape", dtype: str = "float32") -> None:
+        super().__init__(name=name, dtype=dtype)
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Take true and forecast values of one shape."""
-        y_true, y_pred = tf.cast(y_true, tf.float32), tf.cast(y_pred, tf.float32)
+        y_true, y_pred = tf.cast(y_true, self.dtype), tf.cast(y_pred, self.dtype)
         share = tf.math.divide_no_nan(tf.abs(y_true - y_pred), tf.abs(y_true))
-        counts = tf.cast(tf.not_equal(y_true, 0.0), tf.float32)  # a weight of 0 leaves a value out
+        counts = tf.cast(tf.not_equal(y_true, 0.0), self.dtype)  # a weight of 0 leaves a value out
         super().update_state(100.0 * share, sample_weight=counts)
 
     def get_config(self) -> dict[str, Any]:
         """Return what `from_config` needs."""
-        return {"name": self.name}
+        return {"name": self.name, "dtype": self.dtype}
 
 
 class R2(keras.metrics.Metric):  # type: ignore[misc]

@@ -60,6 +60,8 @@ class ForecastComparison:
         self.forecast = self._predict(splits[stage].source)
 
         naive_error = np.asarray(task.transform.naive_error.numpy(), np.float64)
+        if self.store.numbers is not None:  # of the series that these data have, in their order
+            naive_error = naive_error[self.store.numbers]
         self.scale = naive_error[self.store.series_of(self.origins)]
 
         quantiles = task.quantiles

@@ -11,10 +11,12 @@ from lightning_tf.tasks.common.saved_model import Endpoint, write_saved_model
 def export_forecaster(task: Any, path: str | os.PathLike[str]) -> None:
     """Write a SavedModel that needs TensorFlow alone.
 
-    ``serve`` takes ``past``, float32 of shape (batch, history, channels), ``future``, float32 of
-    shape (batch, horizon, known features), and ``series``, int32 of shape (batch,), the series'
-    number; it gives what the task's `predict_step` gives. ``forecast`` takes ``past`` alone, where
-    there are no known features, and is of the first series.
+    ``serve`` takes ``past`` of shape (batch, history, channels), ``future`` of shape (batch,
+    horizon, known features), both float64 or both float32, and ``series``, int32 of shape (batch,),
+    the series' number; it gives what the task's `predict_step` gives, float64. ``forecast`` takes
+    ``past`` alone, where there are no known features, and is of the first series. Signatures take
+    float64, which holds what float32 would round. ``columns`` gives the names of the channels, of
+    the known features, of the targets and of the series, each in the order of its numbers.
 
     Args:
         task: A TimeSeriesForecast whose model is made.
@@ -24,11 +26,16 @@ def export_forecaster(task: Any, path: str | os.PathLike[str]) -> None:
         >>> export_forecaster(task, "exported")
         >>> exported = tf.saved_model.load("exported")
         >>> exported.forecast(past)
+        >>> exported.columns()["channels"]
     """
     known = len(task.spec.known)
-    past = tf.TensorSpec([None, task.history, len(task.spec.channels)], tf.float32, name="past")
-    future = tf.TensorSpec([None, task.horizon, known], tf.float32, name="future")
     series = tf.TensorSpec([None], tf.int32, name="series")
+
+    def past(dtype: tf.DType) -> tf.TensorSpec:
+        return tf.TensorSpec([None, task.history, len(task.spec.channels)], dtype, name="past")
+
+    def future(dtype: tf.DType) -> tf.TensorSpec:
+        return tf.TensorSpec([None, task.horizon, known], dtype, name="future")
 
     def serve(past: tf.Tensor, future: tf.Tensor, series: tf.Tensor) -> tf.Tensor:
         return task.predict_step({"past": past, "future": future, "series": series})
@@ -37,7 +44,16 @@ def export_forecaster(task: Any, path: str | os.PathLike[str]) -> None:
         count = tf.shape(past)[0]
         return serve(past, tf.zeros([count, task.horizon, 0]), tf.zeros([count], tf.int32))
 
-    endpoints: dict[str, Endpoint] = {"serve": (serve, [past, future, series])}
+    def columns() -> dict[str, tf.Tensor]:
+        names = {"channels": task.spec.channels, "known": task.spec.known}
+        names |= {"targets": task.spec.targets, "series": task.spec.series}
+        return {key: tf.constant(value, tf.string) for key, value in names.items()}
+
+    dtypes = (tf.float64, tf.float32)  # the first one is the signature's
+    endpoints: dict[str, Endpoint] = {
+        "serve": (serve, *([past(dtype), future(dtype), series] for dtype in dtypes))
+    }
     if not known:
-        endpoints["forecast"] = (forecast, [past])
+        endpoints["forecast"] = (forecast, *([past(dtype)] for dtype in dtypes))
+    endpoints["columns"] = (columns, [])
     write_saved_model(path, [task.model, task.transform], endpoints)

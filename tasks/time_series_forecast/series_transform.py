@@ -1,5 +1,6 @@
 """SeriesTransform: between the units of a series and what a network takes and gives."""
 
+import logging
 from typing import Any
 
 import keras
@@ -11,6 +12,9 @@ from lightning_tf.checks import check_known
 from lightning_tf.data.series.series_store import SeriesStore
 from lightning_tf.exceptions import DataError
 from lightning_tf.tasks.common.feature_scaler import FeatureScaler
+from lightning_tf.tasks.time_series_forecast.lost_changes import TOLERATED, lost_changes
+
+_log = logging.getLogger(__name__)
 
 TRANSFORMS = ("none", "last_value", "difference", "return")
 CHANGES = ("difference", "return")
@@ -30,6 +34,9 @@ class SeriesTransform(keras.layers.Layer):  # type: ignore[misc]
     Targets are transformed, features are only scaled. Every step is monotone, so that quantiles
     remain quantiles. Each series has scales of its own, taken from its training split.
 
+    Values are float64 until they are centred, and forecasts are again; what the network sees is
+    float32, in which values near 1e9 that differ by 1 would be equal before that.
+
     Args:
         kind: One of `TRANSFORMS`.
         scaler: As of `FeatureScaler`.
@@ -48,18 +55,20 @@ class SeriesTransform(keras.layers.Layer):  # type: ignore[misc]
     """
 
     def __init__(self, kind: str, scaler: str, series: int, targets: int, features: int) -> None:
-        super().__init__(name="transform", dtype="float32")
+        super().__init__(name="transform", dtype="float64")
         check_transform(kind)
         self.kind, self.targets = kind, targets
-        self.inputs = FeatureScaler(targets, scaler, series, name="inputs")
-        self.features = (
-            FeatureScaler(features, scaler, series, name="features") if features else None
-        )
-        self.outputs = FeatureScaler(targets, scaler, series, name="outputs")
+
+        def scale(columns: int, name: str) -> FeatureScaler:
+            return FeatureScaler(columns, scaler, series, precise=True, name=name)
+
+        self.inputs = scale(targets, "inputs")
+        self.features = scale(features, "features") if features else None
+        self.outputs = scale(targets, "outputs")
         self.naive_error = self.add_weight(
             shape=(series, targets),
             initializer="ones",
-            dtype="float32",
+            dtype="float64",
             trainable=False,
             name="naive_error",
         )
@@ -112,7 +121,8 @@ class SeriesTransform(keras.layers.Layer):  # type: ignore[misc]
         self.outputs.fit(outputs)
         if self.features is not None:
             self.features.fit(features)
-        self.naive_error.assign(np.stack(errors).astype(np.float32))
+        self.naive_error.assign(np.stack(errors))
+        self._tell_lost(store, ends, history)
 
     @property
     def is_fitted(self) -> bool:
@@ -139,13 +149,9 @@ class SeriesTransform(keras.layers.Layer):  # type: ignore[misc]
     def future(self, future: tf.Tensor, series: tf.Tensor) -> tf.Tensor:
         """Return the scaled known features of the rows to forecast, the last of all features."""
         if self.features is None or not future.shape[-1]:
-            return future
+            return tf.cast(future, tf.float32)
 
-        center, scale = (
-            tf.gather(tf.convert_to_tensor(weight), series)[:, tf.newaxis, -future.shape[-1] :]
-            for weight in (self.features.center, self.features.scale)
-        )
-        return (future - center) / scale
+        return self.features(future, series)
 
     def target(self, y: tf.Tensor, past: tf.Tensor, series: tf.Tensor) -> tf.Tensor:
         """Return what the network should give for true values (batch, horizon, targets)."""
@@ -162,7 +168,7 @@ class SeriesTransform(keras.layers.Layer):  # type: ignore[misc]
         return 0.0 if self.kind == "none" else self._levels(past[:, -1:, : self.targets])
 
     def _levels(self, values: tf.Tensor) -> tf.Tensor:
-        values = tf.cast(values, tf.float32)
+        values = tf.cast(values, tf.float64)
         return tf.math.log(values) if self.kind == "return" else values
 
     def _training_inputs(self, levels: NDArray[np.float64], history: int) -> NDArray[np.float64]:
@@ -172,6 +178,28 @@ class SeriesTransform(keras.layers.Layer):  # type: ignore[misc]
             # Values less the last one: changes over every distance inside a window, backwards.
             return -_lagged(levels, range(min(history, len(levels))))
         return np.diff(levels, axis=0)
+
+    def _tell_lost(self, store: SeriesStore, ends: NDArray[np.int64], history: int) -> None:
+        """Warn where even scaled values are equal in float32 that differ in the data."""
+        names = [*store.targets, *store.unknown, *store.known]
+        for number, (start, end) in enumerate(zip(store.starts[:-1], ends, strict=True)):
+            rows = store.values[start:end].astype(np.float64)
+            levels, features = rows[:, : self.targets], rows[:, self.targets :]
+            levels = np.log(levels) if self.kind == "return" else levels
+            lag = 0 if self.kind == "none" else (1 if self.kind in CHANGES else history - 1)
+            shares = lost_changes(levels, lag, self.inputs.scale.numpy()[number])
+            if self.features is not None:
+                scale = self.features.scale.numpy()[number]
+                shares = np.concatenate([shares, lost_changes(features, 0, scale)])
+            for column in np.flatnonzero(shares > TOLERATED):
+                _log.warning(
+                    "%s%s: float32 loses %.0f %% of the changes from row to row, even of scaled "
+                    "values; correct outliers, or take scaler='standard' and "
+                    "transform='difference'.",
+                    names[column],
+                    f" of series {store.names[number]}" if store.names[number] else "",
+                    100 * shares[column],
+                )
 
     def _check_positive(self, store: SeriesStore) -> None:
         if self.kind != "return":

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from lightning_tf.callback import Callback
 from lightning_tf.checks import check_known, checked_integer
+from lightning_tf.data.series.series_reading import SeriesReading
 from lightning_tf.data.series.time_series import TimeSeries
 from lightning_tf.data.series.time_series_data import time_series_data
 from lightning_tf.tasks.common.metrics import PercentageError
@@ -20,6 +21,7 @@ from lightning_tf.tasks.common.regression_losses import check_regression_loss, r
 from lightning_tf.tasks.common.spec_task import SpecTask, inputs_of
 from lightning_tf.tasks.time_series_forecast.comparison import ForecastComparison
 from lightning_tf.tasks.time_series_forecast.export import export_forecaster
+from lightning_tf.tasks.time_series_forecast.forecast_writer import ForecastWriter
 from lightning_tf.tasks.time_series_forecast.forecaster import Forecaster
 from lightning_tf.tasks.time_series_forecast.report import ForecastReport
 from lightning_tf.tasks.time_series_forecast.rolling_forecast import rolling_forecast
@@ -46,8 +48,8 @@ class TimeSeriesForecast(SpecTask):
     quantiles (batch, horizon, targets, quantiles).
 
     Args:
-        data: ``google_stock``, ``co2``, ``sunspots``; a CSV, TSV or Parquet file, a DataFrame,
-            arrays by column, an array (rows,) or (rows, targets), or a `TimeSeries`; see
+        data: ``google_stock``, ``co2``, ``sunspots``; a CSV, TSV or Parquet file, a DataFrame or
+            Series, arrays by column, an array (rows,) or (rows, targets), or a `TimeSeries`; see
             `time_series_data`. None for a task from a checkpoint that is only asked.
         network: ``mlp``, ``rnn``, ``gru``, ``lstm``, ``cnn``, ``nbeats``, or a Keras model from
             windows (batch, rows, channels) to horizon x targets x quantiles numbers.
@@ -95,6 +97,7 @@ class TimeSeriesForecast(SpecTask):
     data: TimeSeries | None
     spec: SeriesSpec | None = None
     spec_class = SeriesSpec
+    reading = SeriesReading()
     walking = False
 
     def __init__(
@@ -147,13 +150,34 @@ class TimeSeriesForecast(SpecTask):
         self.hparams |= {"history": self.history, "horizon": self.horizon}
         self.record_data(data)
 
+    def learn_spec(self) -> SeriesSpec:
+        """Return the spec, and keep how its table was read, so that others are read alike.
+
+        Data that come after those of a fit, or of a checkpoint, are joined with them by name.
+
+        Raises:
+            DataError: They have other columns, or series that the task does not know.
+        """
+        before = self.spec
+        spec: SeriesSpec = super().learn_spec()
+        if spec is before or self.data is None:
+            return spec
+        if before is None:
+            self.reading = self.data.store.reading
+        else:
+            self.data.align(before)
+            self.spec = spec = before
+        return spec
+
     def state_dict(self) -> dict[str, Any]:
-        """Return the spec, and whether the network is written out step by step."""
-        return {**super().state_dict(), "unroll": self.forecaster.layers.unroll}
+        """Return the spec, how tables are read, and whether the network is unrolled."""
+        unroll = self.forecaster.layers.unroll
+        return {**super().state_dict(), "reading": self.reading.state(), "unroll": unroll}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take the spec, and the choice of `unroll` where none was given."""
+        """Take the spec and the reading, and the choice of `unroll` where none was given."""
         super().load_state_dict(state)
+        self.reading = SeriesReading.of(state["reading"])
         layers = self.forecaster.layers
         layers.unroll = state["unroll"] if layers.unroll is None else layers.unroll
 
@@ -180,11 +204,11 @@ class TimeSeriesForecast(SpecTask):
         return self.optimizer_settings.build(self.trainer.estimated_stepping_batches, self.model)
 
     def configure_metrics(self) -> dict[str, keras.metrics.Metric]:
-        """Return errors in the data's units."""
+        """Return errors in the data's units, of float64: one beside 1e9 would be 0 in float32."""
         return {
-            "rmse": keras.metrics.RootMeanSquaredError(),
-            "mae": keras.metrics.MeanAbsoluteError(),
-            "mape": PercentageError(),
+            "rmse": keras.metrics.RootMeanSquaredError(dtype="float64"),
+            "mae": keras.metrics.MeanAbsoluteError(dtype="float64"),
+            "mape": PercentageError(dtype="float64"),
         }
 
     def training_step(self, batch: Any) -> tf.Tensor:
@@ -201,18 +225,19 @@ class TimeSeriesForecast(SpecTask):
         return self.built.forecast(self.built.outputs(inputs, training=False), inputs)
 
     def forecast(
-        self, history: Any, steps: int, *, known: Any = None, series: str | None = None
-    ) -> NDArray[np.float32]:
+        self, history: Any, steps: int, *, known: Any = None, series: Any = None
+    ) -> NDArray[np.float64]:
         """Forecast rows beyond the end of a history; longer than the horizon, it rolls on.
 
         Args:
-            history: At least `history` rows in the data's units: a DataFrame or an array.
+            history: At least `history` rows in the data's units: a table, whose rows are joined by
+                their series and times, or an array, the latest row last.
             steps: Rows to forecast.
-            known: Of these rows, the features that are known in the future.
-            series: Which one, where there are several.
+            known: Of these rows, the features that are known in the future: a table or an array.
+            series: The name of one, where there are several.
 
         Returns:
-            Float32 of shape (steps, targets), with quantiles (steps, targets, quantiles); see
+            Float64 of shape (steps, targets), with quantiles (steps, targets, quantiles); see
             `rolling_forecast`.
         """
         self.check_built()
@@ -250,6 +275,14 @@ class TimeSeriesForecast(SpecTask):
         """Write a SavedModel that takes and gives the data's units; see `export_forecaster`."""
         export_forecaster(self, path)
 
+    def prediction_writer(
+        self, directory: str | os.PathLike[str] | None, format: str, save_images: bool = False
+    ) -> Callback | None:
+        """Return a `ForecastWriter` for ``csv``, whose rows have their series and times."""
+        if format == "csv" and not save_images:
+            return ForecastWriter(directory)
+        return super().prediction_writer(directory, format, save_images)
+
     def callbacks(self) -> list[Callback]:
         """Bring the comparison with the baselines, and images."""
         return [ForecastReport()]
@@ -257,7 +290,8 @@ class TimeSeriesForecast(SpecTask):
     def _loss(self, batch: Any, training: bool) -> tf.Tensor:
         inputs, y = batch
         outputs = self.built.outputs(inputs, training)
-        forecast = self.built.forecast(outputs, inputs)  # in the data's units, as every metric
+        # In the data's units, as every metric, and in float64.
+        y, forecast = tf.cast(y, tf.float64), self.built.forecast(outputs, inputs)
         point = self.built.point(forecast)  # (batch, horizon, targets)
         self.update_metrics(y, point)
 

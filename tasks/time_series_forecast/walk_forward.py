@@ -4,9 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lightning_tf.checks import checked_integer
 from lightning_tf.data.indexed_data import Split
+from lightning_tf.data.series.series_store import SeriesStore
 from lightning_tf.data.series.series_windows import window_origins
 from lightning_tf.exceptions import DataError
 from lightning_tf.trainer import Trainer
@@ -17,8 +19,9 @@ def walk_forward(
 ) -> list[dict[str, Any]]:
     """Test on consecutive stretches of the test split, oldest first.
 
-    The rows of the test split are cut into `folds` stretches of equal length; each is tested by
-    itself, its windows with all rows before them as history. With `refit`, training first goes on
+    The times of the test split are cut into `folds` stretches of equal length, the same for all
+    series; of rows without times, those of each series. Each stretch is tested by itself, its
+    windows with all rows before them as history. With `refit`, training first goes on
     with all rows before the stretch (the scales stay those of the first training split); otherwise
     the task stays as it is, which shows how it ages.
 
@@ -48,7 +51,7 @@ def walk_forward(
     if "test" not in splits:
         raise DataError("No test split to walk through; give test_from= or test_fraction=.")
 
-    starts, ends, begins = store.starts[:-1], store.starts[1:], data.boundaries[1]
+    starts, bounds = store.starts[:-1], stretches(store, data.boundaries[1], folds)
     source, rows = splits["test"].source, []
 
     def origins(first: Any, last: Any) -> Any:
@@ -57,7 +60,7 @@ def walk_forward(
     task.walking = True  # no report of every stretch
     try:
         for fold in range(folds):
-            first, last = (begins + (ends - begins) * n // folds for n in (fold, fold + 1))
+            first, last = bounds[fold : fold + 2]
             windows = origins(first, last)
             if not len(windows):
                 raise DataError(
@@ -77,3 +80,28 @@ def walk_forward(
     finally:
         data.splits, task.walking = splits, False
     return rows
+
+
+def stretches(store: SeriesStore, begins: NDArray[np.int64], folds: int) -> list[NDArray[np.int64]]:
+    """Return the first rows of consecutive stretches in every series, and the ends.
+
+    Args:
+        store: The series.
+        begins: The first row of the first stretch in every series.
+        folds: How many stretches.
+
+    Returns:
+        One more than `folds`, each of shape (series,).
+    """
+    ends = store.starts[1:]
+    if store.reading.time is None:  # row numbers of two series have nothing to do with each other
+        return [begins + (ends - begins) * number // folds for number in range(folds + 1)]
+
+    pieces = [store.times[begin:end] for begin, end in zip(begins, ends, strict=True)]
+    times = np.unique(np.concatenate(pieces))
+    bounds = [begins]
+    for number in range(1, folds):
+        first = times[len(times) * number // folds]
+        places = [np.searchsorted(piece, first) for piece in pieces]
+        bounds.append(begins + np.array(places, np.int64))
+    return [*bounds, ends]

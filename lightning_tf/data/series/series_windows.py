@@ -14,10 +14,10 @@ from lightning_tf.data.series.series_store import SeriesStore
 class SeriesWindows:
     """Windows by the row of their origin, the first one that is forecast.
 
-    An input is a dict: ``past``, float32 of shape (batch, history, channels), the rows before the
-    origin; ``series``, int32 of shape (batch,); and, where features of the future are known,
-    ``future``, float32 of shape (batch, horizon, known features). A target is float32 of shape
-    (batch, horizon, targets). All are in the data's own units.
+    An input is a dict: ``past`` of shape (batch, history, channels), the rows before the origin;
+    ``series``, int32 of shape (batch,); and, where features of the future are known, ``future`` of
+    shape (batch, horizon, known features). A target has shape (batch, horizon, targets). All are in
+    the data's own units and of the store's dtype.
 
     Args:
         store: The series.
@@ -38,6 +38,8 @@ class SeriesWindows:
         with tf.device("CPU:0"):
             self._values = tf.constant(store.values)
             self._starts = tf.constant(store.starts, tf.int64)
+            numbers = np.arange(len(store.names)) if store.numbers is None else store.numbers
+            self._numbers = tf.constant(numbers, tf.int32)
             self._before = tf.range(-history, 0, dtype=tf.int64)
             self._after = tf.range(horizon, dtype=tf.int64)
 
@@ -62,7 +64,7 @@ class SeriesWindows:
         inputs = {
             # (..., history, channels)
             "past": tf.gather(self._values, origins[..., tf.newaxis] + self._before),
-            "series": tf.reshape(tf.cast(places, tf.int32), tf.shape(origins)),  # (...)
+            "series": tf.reshape(tf.gather(self._numbers, places), tf.shape(origins)),  # (...)
         }
         if known:
             future = tf.gather(self._values, origins[..., tf.newaxis] + self._after)

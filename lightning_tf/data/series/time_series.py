@@ -8,10 +8,12 @@ from numpy.typing import NDArray
 
 from lightning_tf.checks import checked_integer
 from lightning_tf.data.indexed_data import IndexedData, Split
+from lightning_tf.data.series.align_store import align_store
+from lightning_tf.data.series.read_series import read_series
 from lightning_tf.data.series.series_columns import SeriesColumns
-from lightning_tf.data.series.series_store import SeriesStore, read_series
+from lightning_tf.data.series.series_store import SeriesStore
 from lightning_tf.data.series.series_windows import SeriesWindows, window_origins
-from lightning_tf.data.sources.table_file import read_table
+from lightning_tf.data.series.tables import as_table, is_array
 from lightning_tf.exceptions import ConfigurationError, DataError
 
 DEFAULT_FRACTION = 0.1
@@ -31,8 +33,9 @@ class TimeSeries(IndexedData):
             shape (2, series).
 
     Args:
-        table: A CSV, TSV or Parquet file, a DataFrame, arrays by column, or an array of shape
-            (rows,) or (rows, targets).
+        table: A CSV, TSV, Parquet, JSON Lines or Excel file, a DataFrame or Series, whose index may
+            be the times, arrays by column, rows as dicts, or an array of shape (rows,) or (rows,
+            targets).
         history: Rows before the forecast that the network sees.
         horizon: Rows that it forecasts.
         val_from: The first time of validation, a date or a number; None holds out `val_fraction`.
@@ -82,6 +85,11 @@ class TimeSeries(IndexedData):
         self.horizon = checked_integer("horizon", horizon, least=1)
         self._table, self._encoding = table, encoding
         self._columns = SeriesColumns(**columns)
+        if is_array(table) and self._columns.frequency is not None:
+            raise ConfigurationError(
+                f"frequency={self._columns.frequency!r} is of a time column, and an array has "
+                "none; give a table and name it with time=."
+            )
 
         fractions = {"val": val_fraction, "test": test_fraction}
         self._from = {"val": val_from, "test": test_from}
@@ -101,13 +109,11 @@ class TimeSeries(IndexedData):
 
     def load(self) -> dict[str, Split]:
         """Read the table, check it, and find the windows of each split."""
-        if isinstance(self._table, (np.ndarray, list)):
-            self._table = _name_columns(self._table)
-            if not self._columns.roles["target"]:
-                self._columns = replace(self._columns, target=tuple(self._table))
-
-        table = read_table(self._table, self._encoding)
-        self.store = read_series(table, self._columns, self._table)
+        columns = self._columns
+        table = as_table(self._table, self._encoding)
+        if is_array(self._table) and not columns.roles["target"]:
+            columns = replace(columns, target=list(table))
+        self.store = read_series(table, columns, self._table)
         starts, ends = self.store.starts[:-1], self.store.starts[1:]
         self._check_lengths(ends - starts)
 
@@ -121,6 +127,24 @@ class TimeSeries(IndexedData):
         return {
             name: Split(source, self._origins(name, starts, *bound))
             for name, bound in bounds.items()
+        }
+
+    def align(self, spec: Any) -> None:
+        """Give series and columns the numbers that they have in a task, by their names.
+
+        Args:
+            spec: Names, as lists: series, targets, unknown, known.
+
+        Raises:
+            DataError: A series is unknown to the task, or the columns are others.
+        """
+        store = align_store(self.store, spec, has_names=not is_array(self._table))
+        if store is self.store:
+            return
+        self.store = store
+        source = SeriesWindows(store, self.history, self.horizon)
+        self.splits = {
+            name: Split(source, split.indices) for name, split in (self.splits or {}).items()
         }
 
     def _check_lengths(self, lengths: NDArray[np.int64]) -> None:
@@ -153,16 +177,12 @@ class TimeSeries(IndexedData):
         return np.asarray(np.minimum(np.array(rows, np.int64), limit))
 
     def _parse_from(self, name: str) -> Any:
-        import pandas as pd
-
-        first, times = self._from[name], self.store.times
+        first, reading = self._from[name], self.store.reading.time
         try:
-            if times.dtype.kind in "iuf":
-                return float(first)
-            return np.datetime64(pd.Timestamp(first))
+            return float(first) if reading is None else reading.read_one(f"{name}_from", first)
         except (ValueError, TypeError) as error:
             raise ConfigurationError(
-                f"{name}_from={first!r} is no time like {times[0]}: {error}"
+                f"{name}_from={first!r} is no time like {self.store.times[0]}: {error}"
             ) from error
 
     def _origins(self, name: str, starts: Any, first: Any, last: Any) -> NDArray[np.int64]:
@@ -176,14 +196,3 @@ class TimeSeries(IndexedData):
                 "the window shorter."
             )
         return origins
-
-
-def _name_columns(array: Any) -> dict[str, NDArray[Any]]:
-    values = np.asarray(array)
-    if values.ndim == 1:
-        return {"value": values}
-    if values.ndim != 2:
-        raise DataError(
-            f"data is an array of shape {values.shape}; give (rows,) or (rows, targets)."
-        )
-    return {f"value_{number}": values[:, number] for number in range(values.shape[1])}

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from lightning_tf.data.series.series_columns import SeriesColumns
 from lightning_tf.data.series.time_series import TimeSeries
 from lightning_tf.data.sources.data_folder import data_folders, find_file, missing_file
@@ -60,8 +58,9 @@ def time_series_data(
     """Make a `TimeSeries` from what a user writes.
 
     Args:
-        data: A name of `NAMED`; a CSV, TSV or Parquet file; a DataFrame; arrays by column; an array
-            of shape (rows,) or (rows, targets); or a `TimeSeries`, which is returned as it is.
+        data: A name of `NAMED`; a CSV, TSV or Parquet file; a DataFrame or Series; arrays by
+            column; an array of shape (rows,) or (rows, targets); or a `TimeSeries`, which is
+            returned as it is.
         data_dir: Where the files of a named data set are; None looks in $LIGHTNING_TF_DATA, and
             for co2 and sunspots in the package statsmodels.
         **options: Those of `TimeSeries`; None leaves one at its default.
@@ -87,7 +86,7 @@ def time_series_data(
     if isinstance(data, str) and data in NAMED:
         return TimeSeries(_file(data, data_dir), **{**NAMED[data].columns, **options})
     check_is_table(data, NAMED)
-    return TimeSeries(np.asarray(data) if isinstance(data, list) else data, **options)
+    return TimeSeries(data, **options)
 
 
 def _file(name: str, data_dir: Any) -> Path:

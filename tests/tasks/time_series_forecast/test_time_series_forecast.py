@@ -247,7 +247,7 @@ def in_a_fresh_process(code, *arguments):
         text=True,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    return np.float32(json.loads(done.stdout.splitlines()[-1]))
+    return np.float64(json.loads(done.stdout.splitlines()[-1]))
 
 
 @pytest.mark.slow
@@ -298,11 +298,11 @@ def test_two_devices_learn_what_one_learns(network):
     "precision", [pytest.param("bf16-mixed", marks=pytest.mark.slow), "16-mixed"]
 )
 @pytest.mark.parametrize("network", ["mlp", pytest.param("gru", marks=pytest.mark.slow)])
-def test_mixed_precision_forecasts_in_float32(network, precision):
+def test_mixed_precision_forecasts_in_the_precision_of_the_data(network, precision):
     task = small_task(network)
     trainer = fitted(task, max_epochs=12, precision=precision, seed=0)
     assert trainer.test(task)["test_mase"] < 1.5
-    assert task.forecast(wave(), steps=6).dtype == np.float32
+    assert task.forecast(wave(), steps=6).dtype == np.float64
 
 
 def test_the_loggers_get_the_baselines_and_images():
