@@ -39,7 +39,7 @@ class WandbMediaLogger(Logger):
         self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], step: int
     ) -> None:
         """Send a table; a cell that is an array (height, width, 1 or 3) is shown as an image."""
-        self.show(name, media.table(columns, rows), step)
+        self.show(name, media.table(name, columns, rows), step)
 
     def log_figure(self, name: str, figure: Any, step: int) -> None:
         """Send a matplotlib figure as an image."""

@@ -15,7 +15,7 @@ from helpers.wandb_log import logged_runs
 
 from lightning_tf import Callback
 from lightning_tf.callbacks import WandbLogger
-from lightning_tf.callbacks.wandb.run_id import lock_run_folder
+from lightning_tf.callbacks.loggers.run_lock import lock_run
 
 pytestmark = pytest.mark.distributed  # a server and wandb's own process take part
 
@@ -235,7 +235,6 @@ from pathlib import Path
 from helpers.boring import NumberData, NumberTask, fitted
 from lightning_tf import Callback
 from lightning_tf.callbacks import WandbLogger
-from lightning_tf.callbacks.wandb.run_id import lock_run_folder
 
 class Waits(Callback):
     every_n_steps = 10
@@ -318,7 +317,7 @@ def test_rows_that_something_took_for_the_server_are_counted_and_told(
 
 
 def test_a_second_process_of_one_run_is_left_out_with_a_sentence(sealed, tmp_path, caplog):
-    held = lock_run_folder(tmp_path / "wandb_runs/digits/same")
+    held = lock_run(tmp_path / "wandb_runs/digits/same")
     logger = WandbLogger("digits", id="same", dir=tmp_path, mode="offline")
     with caplog.at_level(logging.WARNING, "lightning_tf"):
         trainer = fitted(BoringTask(), max_epochs=1, logger=logger, log_every_n_steps=1)
