@@ -136,8 +136,9 @@ class TensorBoardLogger(HistogramLogger, FolderLogger):
     def log_metrics(self, metrics: dict[str, float], step: int) -> None:
         """Write a row, and save the rows when they are due."""
         if self._enabled:
-            self._open_events().scalars(checked_row(metrics), step)
-            self._save_when_due(metrics, step)
+            row = checked_row(metrics)
+            self._open_events().scalars(row, step)
+            self._save_when_due(row, step)
 
     def log_histograms(self, histograms: dict[str, Histogram], step: int) -> None:
         """Write histograms."""

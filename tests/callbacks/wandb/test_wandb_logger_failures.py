@@ -15,7 +15,6 @@ from helpers.wandb_log import logged_runs
 
 from lightning_tf import Callback
 from lightning_tf.callbacks import WandbLogger
-from lightning_tf.callbacks.loggers.run_lock import lock_run
 
 pytestmark = pytest.mark.distributed  # a server and wandb's own process take part
 
@@ -314,22 +313,6 @@ def test_rows_that_something_took_for_the_server_are_counted_and_told(
     environment = {**os.environ, **server.environment()}
     subprocess.run(program, env=environment, check=True, timeout=60, capture_output=True)
     assert len(server.run(f"{logger.run_id}-whole").column("train/loss")) == STEPS
-
-
-def test_a_second_process_of_one_run_is_left_out_with_a_sentence(sealed, tmp_path, caplog):
-    held = lock_run(tmp_path / "wandb_runs/digits/same")
-    logger = WandbLogger("digits", id="same", dir=tmp_path, mode="offline")
-    with caplog.at_level(logging.WARNING, "lightning_tf"):
-        trainer = fitted(BoringTask(), max_epochs=1, logger=logger, log_every_n_steps=1)
-    assert trainer.global_step == 4
-    (told,) = warnings_in(caplog)
-    assert "without this logger" in told
-    assert "'same' is being written by another process" in told
-    assert not kept_rows(tmp_path)
-
-    held.release()
-    fitted(BoringTask(), max_epochs=1, logger=logger, log_every_n_steps=1)
-    assert kept_rows(tmp_path) == [1, 2, 3, 4]
 
 
 def test_a_logger_whose_wandb_cannot_be_imported_is_left_out(tmp_path, caplog, monkeypatch):
