@@ -57,7 +57,10 @@ class WandbMediaLogger(Logger):
         sample_rate: int | None = None,
         captions: Sequence[str] | None = None,
     ) -> None:
-        """Send sounds: files, or arrays of float in [-1, 1] with their rate in hertz."""
+        """Send sounds: files, or arrays of float in [-1, 1] with their rate in hertz.
+
+        W&B asks the package soundfile for their length.
+        """
         self.show(name, recordings.audios(audios, sample_rate, captions), step)
 
     def log_video(
