@@ -1,13 +1,13 @@
 """Checks of arguments: one wording for all of them."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from numbers import Integral, Real
 from typing import Any, TypeVar, cast
 
 import numpy as np
 
-from lightning_tf.exceptions import ConfigurationError, nearest
+from lightning_tf.exceptions import ConfigurationError, DataError, nearest
 
 Choice = TypeVar("Choice")
 
@@ -75,6 +75,42 @@ def checked_number(what: str, value: Any) -> float:
 def checked_row(metrics: Mapping[str, Any]) -> dict[str, float]:
     """Return the values of a row as numbers of Python; see `checked_number`."""
     return {name: checked_number(f"log({name!r})", value) for name, value in metrics.items()}
+
+
+def checked_cells(
+    name: str, columns: Sequence[Any], rows: Sequence[Sequence[Any]]
+) -> list[list[Any]]:
+    """Return a table's rows: numbers of Python, copied arrays of NumPy, all else as it is.
+
+    Args:
+        name: The table's, for the message.
+        columns: A name for each column.
+        rows: Cells of Python, NumPy, TensorFlow or Keras.
+
+    Raises:
+        DataError: A row has not a cell for each column.
+    """
+    for index, row in enumerate(rows):
+        if len(row) != len(columns):
+            raise DataError(
+                f"log_table({name!r}): row {index} has {len(row)} cells for {len(columns)} "
+                f"columns ({', '.join(map(str, columns))}); give one for each."
+            )
+    return [[_plain_cell(cell) for cell in row] for row in rows]
+
+
+def _plain_cell(cell: Any) -> Any:
+    if cell is None or isinstance(cell, str):
+        return cell
+    number = plain_number(cell)
+    if number is not None:
+        return number
+    read = getattr(cell, "numpy", None)  # a tensor
+    value = read() if callable(read) else cell
+    if isinstance(value, bytes):  # a text of TensorFlow
+        return value.decode(errors="replace")
+    is_array = hasattr(value, "__array__") or hasattr(value, "__array_interface__")  # PIL's images
+    return np.array(value) if is_array else value
 
 
 def plain_number(value: Any) -> bool | int | float | None:

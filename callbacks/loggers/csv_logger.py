@@ -11,7 +11,7 @@ from lightning_tf.callbacks.loggers.csv_table import CSVTable
 from lightning_tf.callbacks.loggers.curves import draw_curves
 from lightning_tf.callbacks.loggers.folder_logger import FolderLogger
 from lightning_tf.callbacks.loggers.run_folder import RunFolder
-from lightning_tf.checks import checked_row
+from lightning_tf.checks import checked_cells, checked_row
 from lightning_tf.task import Task
 from lightning_tf.trainer import Trainer
 
@@ -131,6 +131,7 @@ class CSVLogger(FolderLogger):
     ) -> None:
         """Write a table as CSV."""
         if self._enabled:
+            rows = checked_cells(name, columns, rows)
             path = self._path("tables", name, step, ".csv")
             with path.open("w", newline="", encoding="utf-8") as file:
                 csv.writer(file).writerows([columns, *rows])

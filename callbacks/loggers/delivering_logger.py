@@ -5,7 +5,6 @@ import logging
 import os
 import re
 import shutil
-import weakref
 from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,12 +15,12 @@ import numpy as np
 from lightning_tf.callbacks.loggers.delivery import RECORD, Delivery
 from lightning_tf.callbacks.loggers.image_annotations import draw_annotations
 from lightning_tf.callbacks.loggers.image_grid import draw_image_grid
+from lightning_tf.callbacks.loggers.run_lock import lock_run
 from lightning_tf.callbacks.loggers.run_receiver import RunReceiver
-from lightning_tf.callbacks.wandb.run_id import new_run_id
-from lightning_tf.checks import checked_row
+from lightning_tf.callbacks.loggers.tracker_logger import TrackerLogger, new_run_id
+from lightning_tf.checks import checked_cells, checked_row
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.hyperparameters import plain
-from lightning_tf.logger import Logger
 from lightning_tf.task import Task
 from lightning_tf.trainer import Trainer
 
@@ -30,7 +29,7 @@ log = logging.getLogger("lightning_tf")
 RUN_ID = re.compile(r"\w[\w-]{0,127}", re.ASCII)
 
 
-class DeliveringLogger(Logger):
+class DeliveringLogger(TrackerLogger):
     """Writes a run into a folder on this disk, from where a `Delivery` sends it to a tracker.
 
     The folder is ``<root>/<package>_runs/<project>/<id>``; the id is this package's own, because a
@@ -47,7 +46,6 @@ class DeliveringLogger(Logger):
         ConfigurationError: The tracker's package is missing, or an argument cannot work.
     """
 
-    package: ClassVar[str]
     receiver: ClassVar[type[RunReceiver]]
 
     def __init__(
@@ -71,27 +69,14 @@ class DeliveringLogger(Logger):
         if run_id is not None:
             _check_run_id(run_id)
 
+        super().__init__(run_id)
         self.project, self.root = project, None if root is None else Path(root)
         self.prefix, self.finish_timeout = prefix, finish_timeout
-        self._user_id, self._id = run_id, run_id
-        self._checkpoint_id: str | None = None
-        self._task: weakref.ref[Task] | None = None
-        self._folder: Path | None = None
         self._record: dict[str, Any] = {}
         self._delivery: Delivery | None = None
         self._enabled, self._stage = True, ""
 
     # ---- what a user reads and calls
-
-    @property
-    def run_id(self) -> str | None:
-        """Return the run's id, by which checkpoints know it; None before the first entry point."""
-        return self._id
-
-    @property
-    def log_dir(self) -> str | None:
-        """Return the run's folder on this disk; None before the first entry point."""
-        return None if self._folder is None else str(self._folder)
 
     @classmethod
     def send(cls, folder: str | os.PathLike[str], timeout: float = 600.0) -> bool:
@@ -103,6 +88,7 @@ class DeliveringLogger(Logger):
 
         Raises:
             ConfigurationError: It is no folder of a run of this logger.
+            RuntimeError: A run writes to it.
         """
         path = Path(folder) / RECORD
         if not path.is_file():
@@ -110,21 +96,21 @@ class DeliveringLogger(Logger):
                 f"{cls.__name__}.send({os.fspath(folder)!r}): there is no {RECORD}; give a run's "
                 "folder, which log_dir names."
             )
-        record = json.loads(path.read_text(encoding="utf-8"))
-        delivery = Delivery(Path(folder), cls.receiver(record), timeout, _advice(cls, folder))
-        delivery.begin(None)
-        return delivery.close(record["status"]) == 0
+        lock = lock_run(path.parent)
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+            delivery = Delivery(path.parent, cls.receiver(record), timeout, _advice(cls, folder))
+            delivery.begin(None)
+            return delivery.close(record["status"]) == 0
+        finally:
+            if lock is not None:
+                lock.release()
 
     # ---- an entry point
 
     def _record_of_run(self, trainer: Trainer, run_id: str) -> dict[str, Any]:
         """Return what the receiver needs to open a new run: its ``settings`` among others."""
         raise NotImplementedError
-
-    def run_folders(self, trainer: Trainer) -> list[str]:
-        """Return the folders of all runs of all projects."""
-        folders = sorted((self._root(trainer) / f"{self.package}_runs").glob("*/*"))
-        return [str(folder) for folder in folders if folder.is_dir()]
 
     def continue_run(self, run_id: str) -> None:
         """Go on with the run of an earlier process, unless the user names another one.
@@ -138,20 +124,23 @@ class DeliveringLogger(Logger):
         """Choose the run; the tracker learns of it in fit, or with the first row."""
         self._enabled, self._stage = trainer.is_global_zero, stage
 
-        # Another task has a run of its own; a resumed task has that of its checkpoint.
-        if self._task is None or self._task() is not task or self._checkpoint_id:
-            self._task = weakref.ref(task)
+        if self._begins_run(task):
             self._id = self._user_id or self._checkpoint_id or new_run_id()
             self._checkpoint_id = None
-            runs = self._root(trainer) / f"{self.package}_runs"
-            self._folder = runs / _file_name(self.project) / self._id
+            self._folder = self._runs(trainer) / _file_name(self.project) / self._id
             self._start_run()
+            self._record = {}
+        if self._enabled and stage != "predict":
+            self._lock_folder()
+        if not self._record and self._folder is not None:
+            self._record = self._whole_record(trainer, self._folder)
 
-            record = self._record_of_run(trainer, self._id)
-            path = self._folder / RECORD
-            known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-            # What the tracker gave the run stays; where it is and how it is called may change.
-            self._record = {**record, **known, "settings": record["settings"]}
+    def _whole_record(self, trainer: Trainer, folder: Path) -> dict[str, Any]:
+        record = self._record_of_run(trainer, folder.name)
+        path = folder / RECORD
+        known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        # What the tracker gave the run stays; where it is and how it is called may change.
+        return {**record, **known, "settings": record["settings"]}
 
     def _start_run(self) -> None:
         """Forget what was of an earlier run."""
@@ -193,8 +182,11 @@ class DeliveringLogger(Logger):
     def finalize(self, status: str) -> None:
         """Send the rest and close the run."""
         delivery, self._delivery = self._delivery, None
-        if delivery is not None:
-            delivery.close(status)
+        try:
+            if delivery is not None:
+                delivery.close(status)
+        finally:
+            self._unlock_folder()
 
     # ---- what a run reports
 
@@ -230,7 +222,7 @@ class DeliveringLogger(Logger):
         self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], step: int
     ) -> None:
         """Send a table; of an image in a cell, its shape."""
-        cells = [[_cell(cell) for cell in row] for row in rows]
+        cells = [[_cell(cell) for cell in row] for row in checked_cells(name, columns, rows)]
         text = json.dumps({"columns": [str(column) for column in columns], "rows": cells})
         self._add_file(step, "table", name, lambda path: path.write_text(text, "utf-8"), ".json")
 
@@ -297,8 +289,6 @@ def _flat(values: Mapping[str, Any], before: str = "") -> dict[str, Any]:
 
 
 def _cell(cell: Any) -> Any:
-    if isinstance(cell, np.ndarray) and cell.ndim >= 2:
-        return f"array of shape {cell.shape}"
-    if isinstance(cell, np.ndarray | np.generic):
-        return cell.tolist()
+    if isinstance(cell, np.ndarray):
+        return f"array of shape {cell.shape}" if cell.ndim >= 2 else cell.tolist()
     return cell if cell is None or isinstance(cell, bool | int | float | str) else str(cell)

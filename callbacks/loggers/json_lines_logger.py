@@ -15,7 +15,7 @@ from lightning_tf.callbacks.loggers.curves import draw_curves
 from lightning_tf.callbacks.loggers.folder_logger import FolderLogger
 from lightning_tf.callbacks.loggers.run_folder import RunFolder
 from lightning_tf.callbacks.loggers.whole_lines import whole_lines
-from lightning_tf.checks import checked_row
+from lightning_tf.checks import checked_cells, checked_row
 from lightning_tf.task import Task
 from lightning_tf.trainer import Trainer
 
@@ -185,7 +185,7 @@ class JSONLinesLogger(FolderLogger):
         self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], step: int
     ) -> None:
         """Write a table into its line."""
-        content = {"columns": list(columns), "rows": [list(row) for row in rows]}
+        content = {"columns": list(columns), "rows": checked_cells(name, columns, rows)}
         self._add("table", step, {"name": name, **content})
 
     def log_file(self, name: str, path: str, step: int) -> None:

@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from lightning_tf.callback import CheckpointCallback
+from lightning_tf.callbacks.loggers.best_values import BestValues
 from lightning_tf.callbacks.loggers.delivering_logger import DeliveringLogger
 from lightning_tf.callbacks.loggers.mlflow_receiver import ID_TAG, MLflowReceiver
 from lightning_tf.callbacks.wandb.artifacts import LOG_MODEL, CheckpointArtifact, WandbArtifacts
-from lightning_tf.callbacks.wandb.best_values import BestValues
 from lightning_tf.checkpoint.io import read_run
-from lightning_tf.checks import checked_choice
-from lightning_tf.stage import row_name
+from lightning_tf.checks import checked_choice, checked_row
 from lightning_tf.task import Task
 from lightning_tf.trainer import Trainer
 
@@ -131,11 +130,7 @@ class MLflowLogger(DeliveringLogger):
 
     def on_fit_start(self, trainer: Trainer, task: Task) -> None:
         """Learn which metrics have which mode, and from which update on rows are measured again."""
-        # Whoever monitors a metric knows which direction is better.
-        for callback in trainer.callbacks:
-            monitor, mode = getattr(callback, "monitor", None), getattr(callback, "mode", None)
-            if monitor and mode in ("min", "max"):
-                self.best.modes[row_name(monitor)] = mode
+        self.best.learn_modes(trainer.callbacks)
         super().on_fit_start(trainer, task)
 
     def finalize(self, status: str) -> None:
@@ -151,16 +146,8 @@ class MLflowLogger(DeliveringLogger):
     def log_metrics(self, metrics: dict[str, float], step: int) -> None:
         """Add a row, and make tags of what is better than before."""
         super().log_metrics(metrics, step)
-        # The best value of a few training batches is chance.
-        candidates = {
-            name: value
-            for name, value in metrics.items()
-            if name in self.best.modes
-            or name.startswith(("val/", "test/"))
-            or name.endswith("_epoch")
-        }
         if self._enabled:
-            for name, value in self.best.update(candidates, step).items():
+            for name, value in self.best.update_from_row(checked_row(metrics), step).items():
                 tag = f"best/{self.prefix}{name}"
                 self._record["tags"] = {**self._record["tags"], tag: value, f"{tag}_step": step}
 

@@ -23,18 +23,31 @@ def to_pixels(images: Any) -> np.ndarray:
 
     Args:
         images: Shape (n, height, width) or (n, height, width, channels): gray, RGB, and either with
-            alpha, which is laid over white. Booleans; integers in [0, 255]; floats in [0, 1], or up
-            to 255. Floats in [-1, 1] are scaled and NaN becomes black, which is said once.
+            alpha, which is laid over white; arrays, tensors or a list of PIL's images. Booleans;
+            integers in [0, 255], uint16 up to 65535; floats in [0, 1], or up to 255. Floats in
+            [-1, 1] and 16 bits are scaled and NaN becomes black, which is said once.
 
     Raises:
-        DataError: There is no image, or another shape, dtype or range.
+        DataError: There is no image, or another shape, dtype or range; or one image alone, which
+            could be several without channels.
 
     Example:
         >>> to_pixels(np.ones((1, 8, 8), bool)).shape
         (1, 8, 8, 3)
     """
-    pixels = np.asarray(images)
+    try:
+        pixels = np.asarray(images)
+    except ValueError as error:  # a list of different sizes
+        shapes = ", ".join(str(np.shape(image)) for image in images)
+        raise DataError(
+            f"images have shapes {shapes:.200}; log those of a size together."
+        ) from error
     if pixels.ndim == 3:
+        if pixels.shape[-1] in CHANNELS and pixels.shape[0] > pixels.shape[-1]:
+            raise DataError(
+                f"images have shape {pixels.shape}: one with channels, or {pixels.shape[0]} "
+                "without? Give (1, height, width, channels) or (n, height, width, 1)."
+            )
         pixels = pixels[..., np.newaxis]
     if pixels.ndim != 4 or pixels.shape[-1] not in CHANNELS or 0 in pixels.shape:
         raise DataError(f"images have shape {np.shape(images)}; {WANTED}.")
@@ -60,6 +73,9 @@ def _to_bytes(pixels: np.ndarray) -> np.ndarray:
     low, high = float(values.min()), float(values.max())
 
     is_integer = kind in "iu"
+    if pixels.dtype == np.uint16 and high > 255.0:
+        _say("images are uint16, shown from 0 (black) to 65535 (white).")
+        return np.rint(values / 257.0).astype(np.uint8)
     if low >= (0.0 if is_integer else -TOLERANCE) and high <= 255.0:
         unit = not is_integer and high <= 1.0 + TOLERANCE
         values = values.clip(0.0, 1.0) * 255.0 if unit else values.clip(0.0)

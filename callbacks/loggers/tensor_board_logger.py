@@ -13,7 +13,7 @@ from lightning_tf.callbacks.loggers.histograms import Histogram, Histograms
 from lightning_tf.callbacks.loggers.image_annotations import draw_annotations
 from lightning_tf.callbacks.loggers.run_folder import RunFolder
 from lightning_tf.callbacks.loggers.tensor_board_events import TensorBoardEvents, to_png
-from lightning_tf.checks import checked_row
+from lightning_tf.checks import checked_cells, checked_row
 from lightning_tf.task import Task
 from lightning_tf.trainer import Trainer
 
@@ -136,8 +136,9 @@ class TensorBoardLogger(HistogramLogger, FolderLogger):
     def log_metrics(self, metrics: dict[str, float], step: int) -> None:
         """Write a row, and save the rows when they are due."""
         if self._enabled:
-            self._open_events().scalars(checked_row(metrics), step)
-            self._save_when_due(metrics, step)
+            row = checked_row(metrics)
+            self._open_events().scalars(row, step)
+            self._save_when_due(row, step)
 
     def log_histograms(self, histograms: dict[str, Histogram], step: int) -> None:
         """Write histograms."""
@@ -172,7 +173,8 @@ class TensorBoardLogger(HistogramLogger, FolderLogger):
     ) -> None:
         """Write a table as a text; of a long one, its first 100 rows."""
         if self._enabled:
-            self._open_events().text(f"{name}/table", _markdown(columns, rows), step)
+            text = _markdown(columns, checked_cells(name, columns, rows))
+            self._open_events().text(f"{name}/table", text, step)
 
     def log_figure(self, name: str, figure: Any, step: int) -> None:
         """Write a figure as an image."""

@@ -15,6 +15,7 @@ import numpy as np
 
 from lightning_tf.callbacks.loggers.image_annotations import check_annotations
 from lightning_tf.callbacks.loggers.pixels import to_pixels
+from lightning_tf.checks import checked_cells
 from lightning_tf.exceptions import DataError
 
 log = logging.getLogger("lightning_tf")
@@ -67,9 +68,14 @@ def images(
     return make
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Maker:
-    """Return a maker of a table; a cell of shape (height, width, 1 or 3) becomes an image."""
-    names, cells = [str(c) for c in columns], [[_cell(cell) for cell in row] for row in rows]
+def table(name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Maker:
+    """Return a maker of a table; a cell of shape (height, width, 1 or 3) becomes an image.
+
+    Raises:
+        DataError: A row has not a cell for each column.
+    """
+    names = [str(c) for c in columns]
+    cells = [[_cell(cell) for cell in row] for row in checked_cells(name, columns, rows)]
 
     def make(wandb: Any) -> Any:
         data = [[wandb.Image(c) if isinstance(c, np.ndarray) else c for c in row] for row in cells]
@@ -80,10 +86,8 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Maker:
 
 def _cell(cell: Any) -> Any:
     if isinstance(cell, np.ndarray) and cell.ndim == 3:
-        return np.array(to_pixels(cell[np.newaxis])[0])
-    if isinstance(cell, np.ndarray):
-        return cell.tolist()
-    return cell.item() if isinstance(cell, np.generic) else cell
+        return to_pixels(cell[np.newaxis])[0]
+    return cell.tolist() if isinstance(cell, np.ndarray) else cell
 
 
 def figure(drawing: Any) -> Maker:

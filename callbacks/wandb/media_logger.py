@@ -39,7 +39,7 @@ class WandbMediaLogger(Logger):
         self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], step: int
     ) -> None:
         """Send a table; a cell that is an array (height, width, 1 or 3) is shown as an image."""
-        self.show(name, media.table(columns, rows), step)
+        self.show(name, media.table(name, columns, rows), step)
 
     def log_figure(self, name: str, figure: Any, step: int) -> None:
         """Send a matplotlib figure as an image."""
@@ -57,7 +57,10 @@ class WandbMediaLogger(Logger):
         sample_rate: int | None = None,
         captions: Sequence[str] | None = None,
     ) -> None:
-        """Send sounds: files, or arrays of float in [-1, 1] with their rate in hertz."""
+        """Send sounds: files, or arrays of float in [-1, 1] with their rate in hertz.
+
+        W&B asks the package soundfile for their length.
+        """
         self.show(name, recordings.audios(audios, sample_rate, captions), step)
 
     def log_video(

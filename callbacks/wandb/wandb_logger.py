@@ -10,27 +10,22 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from lightning_tf.callback import CheckpointCallback
+from lightning_tf.callbacks.loggers.best_values import BestValues
 from lightning_tf.callbacks.loggers.histogram_logger import HistogramLogger
 from lightning_tf.callbacks.loggers.histograms import Histogram, Histograms
+from lightning_tf.callbacks.loggers.tracker_logger import TrackerLogger
 from lightning_tf.callbacks.wandb.artifact_logger import WandbArtifactLogger
 from lightning_tf.callbacks.wandb.artifacts import LOG_MODEL, CheckpointArtifact, WandbArtifacts
-from lightning_tf.callbacks.wandb.best_values import BestValues
 from lightning_tf.callbacks.wandb.connection import WandbConnection
 from lightning_tf.callbacks.wandb.media import Maker
-from lightning_tf.callbacks.wandb.media_logger import WandbMediaLogger
+from lightning_tf.callbacks.wandb.prediction_logger import WandbPredictionLogger
 from lightning_tf.callbacks.wandb.run import WandbRun
-from lightning_tf.callbacks.wandb.run_id import (
-    check_run_id,
-    choose_run_id,
-    list_run_folders,
-    lock_run_folder,
-    run_folder,
-)
+from lightning_tf.callbacks.wandb.run_id import check_run_id, choose_run_id
 from lightning_tf.callbacks.wandb.wandb_arguments import (
     MODES,
+    check_environment,
+    check_experiment,
     check_init,
     chosen_folder,
     chosen_mode,
@@ -39,7 +34,6 @@ from lightning_tf.callbacks.wandb.wandb_arguments import (
 from lightning_tf.callbacks.wandb.worker import worker_arguments
 from lightning_tf.checks import checked_choice, checked_row
 from lightning_tf.exceptions import ConfigurationError, NonFiniteLossError, TerminationRequested
-from lightning_tf.stage import row_name
 from lightning_tf.task import Task
 from lightning_tf.trainer import Trainer
 
@@ -50,7 +44,7 @@ EXIT_CODES = {"success": 0, "failed": 1, "interrupted": 255}
 TERMINATED = 143
 
 
-class WandbLogger(HistogramLogger, WandbMediaLogger, WandbArtifactLogger):
+class WandbLogger(TrackerLogger, HistogramLogger, WandbPredictionLogger, WandbArtifactLogger):
     """Writes a run to Weights & Biases, or to this disk where W&B is away.
 
     Every row has ``trainer/global_step``, the x-axis of all charts, and ``epoch``. The config holds
@@ -112,6 +106,7 @@ class WandbLogger(HistogramLogger, WandbMediaLogger, WandbArtifactLogger):
         >>> trainer.test(task, ckpt_path=f"wandb:me/digits/model-{logger.run_id}:best")
     """
 
+    package = "wandb"
     logs_metrics = False
 
     def __init__(
@@ -146,27 +141,28 @@ class WandbLogger(HistogramLogger, WandbMediaLogger, WandbArtifactLogger):
         checked_choice("WandbLogger: add_file_policy", add_file_policy, POLICIES)
         if min(init_timeout, finish_timeout) < 1.0:  # wandb takes whole seconds, and 0 for ever
             raise ConfigurationError("WandbLogger: give timeouts of at least 1 second.")
-        check_init(init, self._settings)
+        tags = [tags] if isinstance(tags, str) else tags
+        named = {"project": project, "name": name, "id": id, "group": group, "tags": tags}
+        check_init(named, init, self._settings)
+        check_experiment(experiment)
 
         self.project, self.group, self.mode = project, group, mode
-        self.tags = [tags] if isinstance(tags, str) else tags
+        self.tags = tags
         self.dir = None if dir is None else Path(dir)
         self.log_model, self.prefix, self.finish = log_model, prefix, finish
         self.checkpoint_name, self.add_file_policy = checkpoint_name, add_file_policy
         self.init_timeout, self.finish_timeout = init_timeout, finish_timeout
         self.worker_metrics = worker_metrics
 
+        WandbPredictionLogger.__init__(self)
+        TrackerLogger.__init__(self, id)
         self.best = BestValues()
         self._init = init
         self._experiment, self._mode = experiment, mode
-        self._name, self._user_id, self._id = name, id, id
-        self._checkpoint_id: str | None = None
-        self._folder: Path | None = None
-        self._task: weakref.ref[Task] | None = None
+        self._name = name
         self._trainer: Callable[[], Trainer | None] = lambda: None
         self._run: WandbRun | None = None
         self._worker: WandbConnection | None = None
-        self._lock: FileLock | None = None
         self._artifacts = WandbArtifacts(log_model)
         self._enabled, self._exit_code, self._has_alerted_nan = True, 0, False
         self._hparams: dict[str, Any] = {}
@@ -177,16 +173,6 @@ class WandbLogger(HistogramLogger, WandbMediaLogger, WandbArtifactLogger):
     def name(self) -> str:
         """Return the run's name, or the class's."""
         return self._name or type(self).__name__
-
-    @property
-    def run_id(self) -> str | None:
-        """Return the id of the W&B run; None before the first entry point."""
-        return self._id
-
-    @property
-    def log_dir(self) -> str | None:
-        """Return the run's folder; None before the first entry point."""
-        return None if self._folder is None else str(self._folder)
 
     @property
     def experiment(self) -> Any:
@@ -205,10 +191,6 @@ class WandbLogger(HistogramLogger, WandbMediaLogger, WandbArtifactLogger):
             every_n_steps: Updates from one histogram to the next.
         """
         self.histograms = Histograms(log, every_n_steps)
-
-    def run_folders(self, trainer: Trainer) -> list[str]:
-        """Return the folders of all runs of all projects."""
-        return list_run_folders(self._root(trainer))
 
     def continue_run(self, run_id: str) -> None:
         """Continue the W&B run of an earlier process, unless the user names another one.
@@ -230,14 +212,14 @@ class WandbLogger(HistogramLogger, WandbMediaLogger, WandbArtifactLogger):
 
     def setup(self, trainer: Trainer, task: Task, stage: str) -> None:
         """Choose the run; W&B learns of it with the first row."""
+        check_environment()
+        check_experiment(self._experiment)  # it may have been finished meanwhile
         self._mode = chosen_mode(self.mode, self._settings)
         self._enabled = trainer.is_global_zero and self._mode != "disabled"
         self._trainer, self._exit_code = weakref.ref(trainer), 0
         self._has_alerted_nan = False
 
-        # Another task has a run of its own; a resumed task has that of its checkpoint.
-        if self._task is None or self._task() is not task or self._checkpoint_id:
-            self._task = weakref.ref(task)
+        if self._begins_run(task):
             self.best = BestValues()
             self._artifacts = WandbArtifacts(self.log_model)
             run_id = choose_run_id(
@@ -246,9 +228,10 @@ class WandbLogger(HistogramLogger, WandbMediaLogger, WandbArtifactLogger):
             self._checkpoint_id = None
             # Workers name their runs after the chief's.
             self._id = str(trainer.workers.broadcast(run_id)) if self.worker_metrics else run_id
-            self._folder = run_folder(self._root(trainer), self.project, self._id)
-        if self._enabled and self._folder is not None and stage != "predict":
-            self._lock = lock_run_folder(self._folder, self._lock)
+            project = self.project or os.environ.get("WANDB_PROJECT") or "uncategorized"
+            self._folder = self._runs(trainer) / project / self._id
+        if self._enabled and stage != "predict":
+            self._lock_folder()
 
     def _root(self, trainer: Trainer) -> Path:
         return self.dir or Path(trainer.default_root_dir)
@@ -315,11 +298,7 @@ class WandbLogger(HistogramLogger, WandbMediaLogger, WandbArtifactLogger):
 
     def on_fit_start(self, trainer: Trainer, task: Task) -> None:
         """Learn which metrics have which mode, and from which update on rows are measured again."""
-        # Whoever monitors a metric knows which direction is better.
-        for callback in trainer.callbacks:
-            monitor, mode = getattr(callback, "monitor", None), getattr(callback, "mode", None)
-            if monitor and mode in ("min", "max"):
-                self.best.modes[row_name(monitor)] = mode
+        self.best.learn_modes(trainer.callbacks)
         if self._enabled:
             self._open_run().begin(trainer.global_step if trainer.resumed else None)
 
@@ -348,7 +327,7 @@ class WandbLogger(HistogramLogger, WandbMediaLogger, WandbArtifactLogger):
             self._worker.close(code, time.monotonic() + self.finish_timeout)
             self._worker = None
         if run is None:
-            self._unlock()
+            self._unlock_folder()
             return
 
         if self._stage() == "fit":
@@ -356,14 +335,9 @@ class WandbLogger(HistogramLogger, WandbMediaLogger, WandbArtifactLogger):
         if self.finish or not run.connection.is_own:
             self._run = None
             run.close(code)
-            self._unlock()
+            self._unlock_folder()
         else:
             run.flush()
-
-    def _unlock(self) -> None:
-        if self._lock is not None:
-            self._lock.release()
-        self._lock = None
 
     def _stage(self) -> str | None:
         trainer = self._trainer()
@@ -379,8 +353,7 @@ class WandbLogger(HistogramLogger, WandbMediaLogger, WandbArtifactLogger):
         if not self._enabled:
             return
 
-        candidates = {k: v for k, v in values.items() if k in self.best.modes or _has_best(k)}
-        better = self.best.update(candidates, step)
+        better = self.best.update_from_row(values, step)
         if better:
             summary = {f"best/{self.prefix}{name}": value for name, value in better.items()}
             summary |= {f"best/{self.prefix}{name}_step": step for name in better}
@@ -402,6 +375,10 @@ class WandbLogger(HistogramLogger, WandbMediaLogger, WandbArtifactLogger):
         """Send a copy of a file, under ``files/<name>/`` of the run."""
         if self._enabled:
             self._open_run().log_file(f"{self.prefix}{name}", os.path.abspath(path))
+
+    def connect(self) -> WandbConnection | None:
+        """Return the connection to the run; None where nothing is logged."""
+        return self._open_run().connection if self._enabled else None
 
     def show(self, name: str, maker: Maker, step: int) -> None:
         """Send an image, a table, ...: see `WandbMediaLogger`."""
@@ -441,14 +418,13 @@ def _histogram(wandb: Any, *, histogram: Histogram) -> Any:
     return wandb.Histogram(np_histogram=histogram)
 
 
-def _has_best(name: str) -> bool:
-    """Return whether the best value matters: that of a few training batches is chance."""
-    return name.startswith(("val/", "test/")) or name.endswith("_epoch")
-
-
 def _settings(settings: Any) -> dict[str, Any]:
     if settings is None or isinstance(settings, Mapping):
         return dict(settings or {})
+    if not hasattr(settings, "model_fields_set"):
+        raise ConfigurationError(
+            f"WandbLogger(settings={settings!r:.80}): give a dict or wandb.Settings."
+        )
     return {name: getattr(settings, name) for name in settings.model_fields_set}
 
 

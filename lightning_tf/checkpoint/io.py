@@ -194,7 +194,8 @@ def check_tensors(variables: dict[str, Any], tensors: dict[str, np.ndarray], whe
 
 def _array(variable: Any) -> np.ndarray:
     tensor = wrapped_variable(variable).read_value()
-    if tensor.dtype == tf.bfloat16:  # the file format has it, its reader for NumPy has not
+    # The file format has bfloat16; the reader for NumPy of safetensors 0.4.5 raises KeyError: BF16.
+    if tensor.dtype == tf.bfloat16:
         tensor = tf.cast(tensor, tf.float32)
     return np.asarray(memoryview(tensor))  # tensor.numpy() would copy
 

@@ -147,6 +147,7 @@ class PercentageError(keras.metrics.Mean):  # type: ignore[misc]
         return {"name": self.name, "dtype": self.dtype}
 
 
+# Not keras.metrics.R2Score, which is NaN as soon as one target is constant.
 class R2(keras.metrics.Metric):  # type: ignore[misc]
     """The coefficient of determination, the mean over targets.
 

@@ -53,6 +53,7 @@ class Answers:
     def __init__(self, url):
         self.url = url
         self.runs, self.artifacts, self.sweeps = {}, {}, {}
+        self.clients = {}  # what a client called an artifact before it was here -> its id
         self._count = 0
 
     def _next_id(self, kind):
@@ -147,7 +148,7 @@ class Answers:
     # ---- artifacts
 
     def CreateArtifact(self, variables):
-        asked = variables["input"]
+        asked = variables.get("input") or variables  # wandb before 0.29 names them one by one
         name = asked.get("artifactCollectionName") or asked["artifactCollectionNames"][0]
         same = [a for a in self.artifacts.values() if a["name"] == name]
         artifact = next((a for a in same if a["digest"] == asked["digest"]), None)
@@ -159,6 +160,7 @@ class Answers:
                 "project": asked["projectName"], "client": asked.get("clientID"),
             }  # fmt: skip
             self.artifacts[artifact["id"]] = artifact
+        self.clients[asked.get("clientID")] = artifact["id"]
         for alias in asked.get("aliases") or ():
             for other in same:  # an alias points at one version
                 if alias["alias"] in other["aliases"]:
@@ -168,6 +170,10 @@ class Answers:
         sequence = {"id": f"seq-{name}", "latestArtifact": newest}
         answer = {"id": artifact["id"], "state": artifact["state"], "artifactSequence": sequence}
         return {"createArtifact": {"artifact": answer}}
+
+    def ClientIDMapping(self, variables):
+        known = self.clients.get(variables["clientID"])
+        return {"clientIDMapping": known and {"serverID": known}}
 
     def _manifest(self, artifact_id):
         address = f"{self.url}/storage/manifest/{artifact_id}"
@@ -183,7 +189,7 @@ class Answers:
 
     def CreateArtifactFiles(self, variables):
         edges = []
-        for file in variables["input"]["artifactFiles"]:
+        for file in (variables.get("input") or variables)["artifactFiles"]:
             key = f"artifact/{file['artifactID']}/{file['name']}"
             self.artifacts[file["artifactID"]]["files"][file["name"]] = key
             node = {

@@ -1,11 +1,14 @@
 """A run that a logger sends by way of this disk, over entry points and processes."""
 
+import sys
+
 import numpy as np
 import pytest
 from helpers.boring import BoringTask, fitted, quiet
 from helpers.kept_run import KeptLogger, KeptRun, Tracker
 
 from lightning_tf import Callback, Trainer
+from lightning_tf.callbacks import MLflowLogger, TrackioLogger
 from lightning_tf.callbacks.loggers import delivery
 from lightning_tf.exceptions import ConfigurationError
 
@@ -76,3 +79,11 @@ def test_the_folders_of_all_runs_are_found(tmp_path, tracker):
     for logger in loggers:
         trainer = fitted(BoringTask(), max_steps=1, log_every_n_steps=1, logger=logger)
     assert loggers[0].run_folders(trainer) == sorted(logger.log_dir for logger in loggers)
+
+
+@pytest.mark.parametrize("logger", [MLflowLogger, TrackioLogger], ids=["mlflow", "trackio"])
+def test_without_its_package_the_error_names_the_extra(monkeypatch, logger):
+    monkeypatch.setitem(sys.modules, logger.package, None)
+    words = rf"{logger.__name__} needs .*pip install 'lightning-tf\[{logger.package}\]'"
+    with pytest.raises(ConfigurationError, match=words):
+        logger()

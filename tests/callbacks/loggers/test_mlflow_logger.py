@@ -289,12 +289,6 @@ def test_a_server_that_hangs_delays_no_window_and_its_rows_can_go_elsewhere(
     assert [step for step, _ in history(folder, later, "train/loss")] == list(range(1, 25))
 
 
-def test_without_mlflow_the_error_names_the_extra(monkeypatch):
-    monkeypatch.setitem(sys.modules, "mlflow", None)
-    with pytest.raises(ConfigurationError, match=r"pip install 'lightning-tf\[mlflow\]'"):
-        MLflowLogger()
-
-
 @needs_mlflow
 def test_arguments_that_cannot_work_are_refused():
     with pytest.raises(ConfigurationError, match="log_model"):

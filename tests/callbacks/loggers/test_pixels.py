@@ -1,8 +1,11 @@
 """Images of every usual dtype, range and shape become the same pixels, or are refused by name."""
 
+import keras
 import ml_dtypes
 import numpy as np
+import PIL.Image
 import pytest
+import tensorflow as tf
 
 from lightning_tf.callbacks.loggers import pixels as module
 from lightning_tf.callbacks.loggers.pixels import to_pixels
@@ -25,6 +28,52 @@ def test_values_up_to_255_are_bytes_in_every_dtype(dtype):
 def test_floats_up_to_one_are_scaled(dtype, off):
     scaled = to_pixels((BYTES / 255.0).astype(dtype))
     assert np.abs(scaled.astype(int) - BYTES).max() <= off
+
+
+@pytest.mark.parametrize(
+    "images",
+    [
+        tf.constant(BYTES),
+        tf.constant(BYTES, tf.float32),
+        tf.constant(BYTES, tf.bfloat16),
+        keras.ops.convert_to_tensor(BYTES),
+        keras.Variable(BYTES.astype("float32")),
+        list(BYTES),
+        [PIL.Image.fromarray(image) for image in BYTES],
+        BYTES.tolist(),
+        np.asfortranarray(BYTES),
+        BYTES.astype(">i4"),
+    ],
+    ids=[
+        "tensor",
+        "float",
+        "bfloat16",
+        "keras",
+        "variable",
+        "list",
+        "PIL",
+        "lists",
+        "order",
+        "end",
+    ],
+)
+def test_images_come_as_arrays_tensors_and_lists(images):
+    pixels = to_pixels(images)
+    assert pixels.dtype == np.uint8
+    # bfloat16 has 8 bits of precision: every byte, exactly.
+    np.testing.assert_array_equal(pixels, BYTES)
+
+
+def test_sixteen_bits_are_scaled_and_said(caplog, monkeypatch):
+    monkeypatch.setattr(module, "_told", set())
+    np.testing.assert_array_equal(to_pixels(BYTES.astype("uint16") * 257), BYTES)
+    assert "uint16" in caplog.text
+
+
+def test_a_palette_and_gray_images_of_pil_are_images():
+    gray = PIL.Image.fromarray(BYTES[0]).convert("L")
+    assert to_pixels([gray]).shape == (1, 5, 4, 3)
+    assert to_pixels([gray.convert("1")]).max() == 255
 
 
 def test_small_integers_are_taken_as_they_are():
@@ -77,6 +126,17 @@ def test_a_guessed_range_and_nan_are_said_once(images, shown, said, caplog, monk
         (np.full((1, 8, 8, 1), -0.5) * np.arange(8).reshape(8, 1), r"\[-3.5, -?0\]"),
         (np.full((1, 8, 8, 1), np.inf), r"\[inf, inf\]"),
         (np.full((1, 8, 8, 1), "a"), "dtype <U1"),
+        (np.full((1, 8, 8, 1), 1j), "dtype complex128"),
+        (np.full((1, 8, 8, 1), None), "dtype object"),
+        ([], r"shape \(0,\)"),
+        (5, r"shape \(\)"),
+        (None, r"shape \(\)"),
+        (np.zeros((28, 20, 3), "uint8"), r"\(28, 20, 3\): one with channels, or 28 without"),
+        (np.zeros((28, 20, 2), "uint8"), r"\(28, 20, 2\): one"),
+        (PIL.Image.new("RGB", (20, 28)), r"\(28, 20, 3\): one"),
+        ([np.zeros((8, 8, 3)), np.zeros((4, 4, 3))], r"shapes \(8, 8, 3\), \(4, 4, 3\)"),
+        (np.zeros((1, 3, 8, 8), "uint8"), r"shape \(1, 3, 8, 8\)"),
+        (np.zeros((1, 1, 8, 8, 3), "uint8"), r"shape \(1, 1, 8, 8, 3\)"),
     ],
 )
 def test_what_is_no_image_is_refused_with_what_it_is(images, message):

@@ -1,12 +1,20 @@
 import glob
 import io
+import json
 import os
+import re
+import subprocess
+import sys
+import time
+import urllib.parse
+import urllib.request
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from google.protobuf import struct_pb2
 from helpers.boring import BoringTask, quiet
+from helpers.extras import needs
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -267,3 +275,50 @@ def test_a_prediction_leaves_nothing(tmp_path):
 def test_bad_arguments_are_refused(name):
     with pytest.raises(ConfigurationError, match="every_n_steps is -1"):
         TensorBoardLogger(**{name: -1})
+
+
+@needs("tensorboard", "tensorboard")
+@pytest.mark.slow
+def test_tensorboard_serves_what_was_written(tmp_path):
+    trainer = trained(tmp_path, callbacks=[Sends()])
+    command = [sys.executable, "-m", "tensorboard.main", "--logdir", trainer.log_dir]
+    command += ["--port", "0", "--load_fast", "false", "--reload_interval", "1"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    try:
+        for line in process.stderr:
+            if found := re.search(r"http://(?:localhost|127\.0\.0\.1):\d+/", line):
+                break
+        assert found, "TensorBoard ended before it served"
+
+        def ask(path, **query):
+            address = f"{found[0]}data/{path}?{urllib.parse.urlencode(query)}"
+            with urllib.request.urlopen(address, timeout=30) as answer:
+                return answer.read()
+
+        deadline = time.monotonic() + 60.0
+        while not (tags := json.loads(ask("plugin/scalars/tags"))):
+            assert time.monotonic() < deadline, "TensorBoard shows no scalar"
+            time.sleep(0.2)
+        ((run, names),) = tags.items()
+        assert {"train/loss", "val/loss", "train/loss_epoch", "epoch"} <= set(names)
+        series = json.loads(ask("plugin/scalars/scalars", run=run, tag="val/loss"))
+        assert [step for _, step, _ in series] == [4, 8]
+        assert series[-1][2] == np.float32(trainer.callback_metrics["val_loss"])
+
+        ((_, images),) = json.loads(ask("plugin/images/tags")).items()
+        assert {"samples", "marked", "plot"} <= set(images)
+        (sample,) = json.loads(ask("plugin/images/images", run=run, tag="samples", sample=1))
+        assert sample["step"] == 8
+        with (
+            urllib.request.urlopen(
+                f"{found[0]}data/plugin/images/individualImage?{sample['query']}", timeout=30
+            ) as answer,
+            Image.open(io.BytesIO(answer.read())) as image,
+        ):
+            assert image.size == (8, 6)
+            assert np.asarray(image).min() == 255  # the second one is white
+        ((_, texts),) = json.loads(ask("plugin/text/tags")).items()
+        assert {"confusion/table", "data/file"} <= set(texts)
+    finally:
+        process.kill()
+        process.communicate()

@@ -130,12 +130,6 @@ def test_what_trackio_lost_is_given_to_it_again(trackio, caplog):
     assert [step for step, _ in column(logger.run_id, "train/loss")] == list(range(1, 9))
 
 
-def test_without_trackio_the_error_names_the_extra(monkeypatch):
-    monkeypatch.setitem(sys.modules, "trackio", None)
-    with pytest.raises(ConfigurationError, match=r"pip install 'lightning-tf\[trackio\]'"):
-        TrackioLogger()
-
-
 @needs_trackio
 def test_what_the_logger_decides_on_is_refused():
     with pytest.raises(ConfigurationError, match="itself decides on resume"):

@@ -7,6 +7,7 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import wandb
 from helpers.boring import BoringTask, NumberData, NumberTask, fitted
@@ -15,7 +16,7 @@ from helpers.wandb_log import logged_runs
 
 from lightning_tf import Callback
 from lightning_tf.callbacks import WandbLogger
-from lightning_tf.callbacks.wandb.run_id import lock_run_folder
+from lightning_tf.callbacks.wandb.journal import WandbJournal
 
 pytestmark = pytest.mark.distributed  # a server and wandb's own process take part
 
@@ -83,7 +84,17 @@ def told_once(caplog):
 
 
 def kept_rows(folder):
-    return [step for run in logged_runs(folder) for step, _ in run.column("train/loss")]
+    """The updates whose rows are in W&B's log here; those of the journal must be the same."""
+    steps = [step for run in logged_runs(folder) for step, _ in run.column("train/loss")]
+    journals = [WandbJournal(path.parent) for path in folder.glob("wandb_runs/*/*/rows.jsonl")]
+    rows = [row.step for journal in journals for row in journal.read_rows()
+            if "train/loss" in row.values]  # fmt: skip
+    assert sorted(rows) == sorted(steps)
+    return steps
+
+
+def served_rows(server, logger):
+    return [step for step, _ in server.run(logger.run_id).column("train/loss")]
 
 
 @first_quick("status", 401, 403, 404, 429, 500)
@@ -131,9 +142,36 @@ def test_a_server_that_hangs_does_not_hold_training_up(server, tmp_path, caplog)
 def test_faults_that_pass_lose_nothing(server, tmp_path, status):
     logger = logger_to(server, tmp_path, finish_timeout=20.0)
     server.fail(status, "file_stream", times=2)
-    fit(logger)
-    column = server.run(logger.run_id).column("train/loss")
-    assert [step for step, _ in column] == list(range(1, STEPS + 1))
+    slowest = fit(logger)
+    assert served_rows(server, logger) == kept_rows(tmp_path) == list(range(1, STEPS + 1))
+    assert slowest < 0.5
+
+
+def test_a_server_that_is_slow_gets_everything_and_delays_no_window(server, tmp_path, caplog):
+    server.delay = 0.4
+    logger = logger_to(server, tmp_path, finish_timeout=30.0, init_timeout=10.0)
+    with caplog.at_level(logging.WARNING, "lightning_tf"):
+        slowest = fit(logger)
+    assert served_rows(server, logger) == kept_rows(tmp_path) == list(range(1, STEPS + 1))
+    assert slowest < 0.5
+    assert not warnings_in(caplog)
+
+
+def test_a_server_that_goes_away_at_the_end_leaves_all_rows_here(server, tmp_path, caplog):
+    class GoesAway(Callback):
+        def on_fit_end(self, trainer, task):
+            assert logger.experiment is not None
+            server.stop()
+
+    logger = logger_to(server, tmp_path)
+    with caplog.at_level(logging.WARNING, "lightning_tf"):
+        began = time.monotonic()
+        fit(logger, GoesAway())
+        seconds = time.monotonic() - began
+    assert kept_rows(tmp_path) == list(range(1, STEPS + 1))
+    assert seconds < 15.0
+    (told,) = warnings_in(caplog)
+    assert "wandb sync --include-online" in told
 
 
 @first_quick("status", 500, 401)
@@ -156,8 +194,7 @@ def test_a_server_that_dies_and_comes_back_gets_everything(server, tmp_path):
     back = threading.Timer(3.0, server.start)
     slowest = fit(logger, At(10, die), At(11, back.start), enable_checkpointing=True)
     back.join()
-    run = server.run(logger.run_id)
-    assert [step for step, _ in run.column("train/loss")] == list(range(1, STEPS + 1))
+    assert served_rows(server, logger) == kept_rows(tmp_path) == list(range(1, STEPS + 1))
     assert server.answers.artifact(f"model-{logger.run_id}")["state"] == "COMMITTED"
     assert slowest < 10.0  # `experiment` waits for the run
 
@@ -191,10 +228,11 @@ def test_a_checkpoint_that_the_server_refuses_stays_here(server, tmp_path, statu
     server.fail(status, "CreateArtifact")
     logger = logger_to(server, tmp_path, log_model="last")
     with caplog.at_level(logging.WARNING, "lightning_tf"):
-        fit(logger, enable_checkpointing=True)
+        slowest = fit(logger, enable_checkpointing=True)
     assert told_once(caplog)
     assert Path(logger.log_dir, "pending_uploads.jsonl").exists()
-    assert len(server.run(logger.run_id).column("train/loss")) == STEPS
+    assert served_rows(server, logger) == kept_rows(tmp_path) == list(range(1, STEPS + 1))
+    assert slowest < 1.0
 
 
 def test_a_wandb_process_that_is_killed_ends_nothing(sealed, tmp_path, caplog):
@@ -235,7 +273,6 @@ from pathlib import Path
 from helpers.boring import NumberData, NumberTask, fitted
 from lightning_tf import Callback
 from lightning_tf.callbacks import WandbLogger
-from lightning_tf.callbacks.wandb.run_id import lock_run_folder
 
 class Waits(Callback):
     every_n_steps = 10
@@ -304,6 +341,7 @@ def test_rows_that_something_took_for_the_server_are_counted_and_told(
         fit(logger, At(10, lambda: time.sleep(3.0)))
     held = len(server.run(logger.run_id).history)
     assert held < STEPS
+    assert kept_rows(tmp_path) == list(range(1, STEPS + 1))
     told = "".join(warnings_in(caplog))
     assert f"the server has {held} of {STEPS + 1} rows" in told
 
@@ -317,22 +355,6 @@ def test_rows_that_something_took_for_the_server_are_counted_and_told(
     assert len(server.run(f"{logger.run_id}-whole").column("train/loss")) == STEPS
 
 
-def test_a_second_process_of_one_run_is_left_out_with_a_sentence(sealed, tmp_path, caplog):
-    held = lock_run_folder(tmp_path / "wandb_runs/digits/same")
-    logger = WandbLogger("digits", id="same", dir=tmp_path, mode="offline")
-    with caplog.at_level(logging.WARNING, "lightning_tf"):
-        trainer = fitted(BoringTask(), max_epochs=1, logger=logger, log_every_n_steps=1)
-    assert trainer.global_step == 4
-    (told,) = warnings_in(caplog)
-    assert "without this logger" in told
-    assert "'same' is being written by another process" in told
-    assert not kept_rows(tmp_path)
-
-    held.release()
-    fitted(BoringTask(), max_epochs=1, logger=logger, log_every_n_steps=1)
-    assert kept_rows(tmp_path) == [1, 2, 3, 4]
-
-
 def test_a_logger_whose_wandb_cannot_be_imported_is_left_out(tmp_path, caplog, monkeypatch):
     logger = WandbLogger("digits", dir=tmp_path)
     monkeypatch.setitem(sys.modules, "wandb", None)
@@ -341,3 +363,22 @@ def test_a_logger_whose_wandb_cannot_be_imported_is_left_out(tmp_path, caplog, m
     assert trainer.global_step == 4
     (told,) = warnings_in(caplog)
     assert "setup failed and the run goes on without this logger" in told
+
+
+def test_each_kind_of_failure_is_told_once_whichever_was_first(sealed, tmp_path, caplog):
+    class Fails(BoringTask):
+        def on_train_epoch_end(self):
+            trainer = self.trainer
+            trainer.log_images("images", np.zeros((1, 8, 8, 5)))
+            trainer.log_table("a table", ["a"], [[1, 2]])
+            trainer.log_table("another", ["a"], [[1], ["b"]])
+            trainer.log_file("a file", str(tmp_path / "gone.txt"))
+            trainer.log_figure("a figure", None)
+
+    logger = WandbLogger("digits", dir=tmp_path, mode="offline")
+    with caplog.at_level(logging.WARNING, "lightning_tf"):
+        fitted(Fails(), max_epochs=3, logger=logger, log_every_n_steps=1)
+    told = warnings_in(caplog)
+    for words in ("log_images", "log_table", "(another)", "gone.txt", "log_figure"):
+        assert sum(words in text for text in told) == 1, (words, told)
+    assert kept_rows(tmp_path) == list(range(1, 13))

@@ -16,7 +16,7 @@ from helpers.wandb_log import logged_runs
 
 from lightning_tf import Trainer
 from lightning_tf.callbacks import ModelCheckpoint, WandbLogger
-from lightning_tf.exceptions import CheckpointError
+from lightning_tf.exceptions import CheckpointError, ConfigurationError
 
 pytestmark = pytest.mark.distributed  # a server and wandb's own process take part
 
@@ -69,6 +69,31 @@ def test_a_checkpoint_comes_back_from_the_server(server, tmp_path, monkeypatch):
     again = Trainer(**elsewhere, max_epochs=3)
     again.fit(BoringTask(), ckpt_path=path)
     assert (again.resumed, again.global_step) == (True, 12)
+
+
+def test_an_artifact_of_another_run_is_read_and_noted_as_an_input(server, tmp_path, monkeypatch):
+    for name, value in server.environment().items():
+        monkeypatch.setenv(name, value)
+    first = logger_to(server, tmp_path, log_model="last")
+    fitted(BoringTask(), max_epochs=1, logger=first, enable_checkpointing=True)
+    reference = f"tester/digits/model-{first.run_id}:latest"
+
+    class Reads(BoringTask):
+        def on_fit_start(self):
+            self.folder = self.trainer.logger.download_artifact(reference, tmp_path / "input")
+
+    second = logger_to(server, tmp_path)
+    task = Reads()
+    fitted(task, max_epochs=1, logger=second)
+    artifact = server.answers.artifact(f"model-{first.run_id}")
+    assert server.run(second.run_id).used == [artifact["id"]]
+    assert Path(task.folder, "run.json").read_bytes() == server.blob(artifact, "run.json")
+
+    # Without a run there is nothing that could note it.
+    with pytest.raises(ConfigurationError, match="no run is open online"):
+        second.use_artifact(reference)
+    folder = second.download_artifact(reference, tmp_path / "again", use_artifact=False)
+    assert Path(folder, "run.json").exists()
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,14 @@
 """BestValues: the best value of every metric so far, and the update of each."""
 
 import math
+from collections.abc import Iterable
 from typing import Any
+
+from lightning_tf.stage import row_name
 
 LOWER = ("loss", "error", "perplexity", "distance")
 HIGHER = ("accuracy", "precision", "recall", "auc", "f1", "score", "iou", "psnr", "ssim", "bleu")
+STAGES = ("val/", "test/")
 HIGHER_FIRST = ("map", "mar")  # mean average precision and recall: map_50, mar_100
 
 
@@ -27,6 +31,22 @@ class BestValues:
     def __init__(self) -> None:
         self.values: dict[str, tuple[float, int]] = {}
         self.modes: dict[str, str] = {}
+
+    def learn_modes(self, callbacks: Iterable[Any]) -> None:
+        """Take the modes of callbacks: whoever monitors a metric knows what is better."""
+        for callback in callbacks:
+            monitor, mode = getattr(callback, "monitor", None), getattr(callback, "mode", None)
+            if monitor and mode in ("min", "max"):
+                self.modes[row_name(monitor)] = mode
+
+    def update_from_row(self, row: dict[str, Any], step: int) -> dict[str, float]:
+        """Take a row's values whose best one matters: that of a few training batches is chance."""
+        matters = {
+            name: value
+            for name, value in row.items()
+            if name in self.modes or name.startswith(STAGES) or name.endswith("_epoch")
+        }
+        return self.update(matters, step)
 
     def update(self, values: dict[str, Any], step: int) -> dict[str, float]:
         """Take new values and return those that are the best so far."""

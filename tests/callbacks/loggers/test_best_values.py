@@ -1,4 +1,4 @@
-from lightning_tf.callbacks.wandb.best_values import BestValues
+from lightning_tf.callbacks.loggers.best_values import BestValues
 
 
 def test_names_and_callbacks_tell_what_is_better():
