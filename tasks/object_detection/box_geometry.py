@@ -91,9 +91,7 @@ def _soft_overlap(
     return _over(shared, union), hull, union
 
 
-def _smaller_and_larger_edges(
-    one: Any, other: Any, softness: float
-) -> tuple[tf.Tensor, tf.Tensor]:
+def _smaller_and_larger_edges(one: Any, other: Any, softness: float) -> tuple[tf.Tensor, tf.Tensor]:
     if not softness:
         return tf.minimum(one, other), tf.maximum(one, other)
 
