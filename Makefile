@@ -69,6 +69,7 @@ bench-peers: $(READY) $(PEERS)/.ready
 	$(RUN) benchmarks/fit_overhead.py
 	$(RUN) benchmarks/recurrent.py
 	$(RUN) benchmarks/conv_net.py
+	$(RUN) benchmarks/object_detection.py
 
 $(PEERS)/.ready: benchmarks/peers-requirements.txt | $(READY)
 	@echo "Installing into $(PEERS) (PyTorch and Lightning, 1 GB on disk or more)"

@@ -5,9 +5,13 @@
 RetinaNet on MobileNetV2 of random weights, 20 classes, noise of 160 x 160 pixels with 1 to 8 boxes,
 batch 8, AdamW. Contenders for a training step: forward and backward pass of ObjectDetection's
 network without losses and update; ObjectDetection under the Trainer, without augmentation and with
-the default one; and keras-hub's RetinaNet under fit, on the same backbone, levels and number of
-convolutions in the head (they have 256 filters and are not separable, which cannot be chosen).
-torchvision's SSDlite is none, because the environment of `make bench-peers` has no torchvision.
+the default one; the first two at 224 x 224 pixels, the default size; keras-hub's RetinaNet under
+fit, on the same backbone, levels and number of convolutions in the head (they have 256 filters and
+are not separable, which cannot be chosen); and torchvision's RetinaNet in a plain torch loop with
+channels_last (`make bench-peers`; in another process, in turn with the rest), with the widths,
+separable convolutions, anchors and losses of ours. What differs: its feature maps are a block's
+outputs (32, 96 and 1280 channels), ours the last of their size (192, 576 and 1280), its map of
+stride 64 is a pooled one, and it divides a batch's losses by all its positives.
 
 An epoch counts from its start to the start of the next; the first is left out. mAP: the time of
 `update` and `compute` within the second validation of a fit, over 500 images; the report says how
@@ -18,6 +22,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import keras
@@ -25,31 +30,36 @@ import measure
 import numpy as np
 import tensorflow as tf
 from evaluation import StageClock
+from peer import Peer, note, peer
 
 from lightning_tf import Callback, Trainer
 from lightning_tf.data import ArrayData
 from lightning_tf.tasks import ObjectDetection
 from lightning_tf.tasks.object_detection.mean_average_precision import MeanAveragePrecision
 
-SIDE, CLASSES, OBJECTS, BATCH = 160, 20, 8, 8
+SIDE, DEFAULT_SIDE, CLASSES, OBJECTS, BATCH = 160, 224, 20, 8, 8
 LEVELS, STRIDES = (3, 4, 5, 6), {"P3": 8, "P4": 16, "P5": 32}
 STEPS, EPOCHS, VALIDATED = 10, 3, 500
 DEFAULT = ("flip", "scale", "shift", "color")
+TORCH_SCALE = 2.0  # of the smallest anchor's side, in strides
+ALONE = "network alone, forward and backward"
+PLAIN, AUGMENTED = "ObjectDetection, no augmentation", "ObjectDetection, default augmentation"
+HUB, TORCHVISION = "keras-hub's RetinaNet, fit", "torchvision's RetinaNet, torch loop"
 
 
-def arrays(count: int) -> tuple[Any, dict[str, Any]]:
+def arrays(count: int, side: int = SIDE) -> tuple[Any, dict[str, Any]]:
     """Return images and objects as a batch of ObjectDetection has them."""
     random = np.random.RandomState(0)
     sides = random.uniform(16, 80, (count, OBJECTS, 2))
-    corner = random.uniform(0, 1, sides.shape) * (SIDE - sides)
+    corner = random.uniform(0, 1, sides.shape) * (side - sides)
     real = np.arange(OBJECTS) < random.randint(1, OBJECTS + 1, (count, 1))
     boxes = np.concatenate([corner, corner + sides], axis=-1) * real[..., None]
-    return random.randint(0, 256, (count, SIDE, SIDE, 3)).astype("uint8"), {
+    return random.randint(0, 256, (count, side, side, 3)).astype("uint8"), {
         "boxes": boxes.astype("float32"),
         "labels": np.where(real, random.randint(0, CLASSES, real.shape), -1).astype("int32"),
         "ignored": np.zeros(real.shape, bool),
         "frame": np.tile(np.array([0, 0, 1, 1], "float32"), (count, 1)),
-        "size": np.full((count, 2), SIDE, "int32"),
+        "size": np.full((count, 2), side, "int32"),
         "index": np.arange(count),
     }
 
@@ -84,12 +94,16 @@ class Timed(ObjectDetection):
         return {"map": TimedPrecision(self.class_names)}
 
 
-def detection(augmentation: Any = None, held_out: int | None = None) -> ObjectDetection:
+def detection(
+    augmentation: Any = None, held_out: int | None = None, side: int = SIDE
+) -> ObjectDetection:
     held = None if held_out is None else arrays(held_out)
     no_split = 0 if held is None else None
-    data = ArrayData(*arrays(STEPS * BATCH), val=held, val_fraction=no_split, batch_size=BATCH)
+    data = ArrayData(
+        *arrays(STEPS * BATCH, side), val=held, val_fraction=no_split, batch_size=BATCH
+    )
     data.class_names = [f"class {label}" for label in range(CLASSES)]
-    return Timed(data, weights=None, image_size=SIDE, levels=LEVELS, augmentation=augmentation)
+    return Timed(data, weights=None, image_size=side, levels=LEVELS, augmentation=augmentation)
 
 
 def fit(task: ObjectDetection, epochs: int, clock: Callback) -> None:
@@ -98,15 +112,15 @@ def fit(task: ObjectDetection, epochs: int, clock: Callback) -> None:
         Trainer(max_epochs=epochs, gradient_clip_val=10.0, callbacks=[clock], **off).fit(task)
 
 
-def trained(augmentation: Any = None) -> measure.Timing:
+def trained(augmentation: Any = None, side: int = SIDE) -> measure.Timing:
     """Time the Trainer's epochs."""
-    clock, task = measure.EpochClock(), detection(augmentation)
+    clock, task = measure.EpochClock(), detection(augmentation, side=side)
     return measure.timed(lambda: fit(task, EPOCHS, clock), clock.starts)
 
 
-def network_alone() -> measure.Timing:
+def network_alone(side: int = SIDE) -> measure.Timing:
     """Time forward and backward pass of the same network."""
-    task, starts = detection(), []
+    task, starts = detection(side=side), []
     task.make_models()
     weights = [variable.value for variable in task.model.trainable_variables]
 
@@ -171,31 +185,60 @@ def validated() -> tuple[float, float, int]:
     return clock.validations[-1], metric.seconds, detections
 
 
+def has_torchvision(process: Peer) -> bool:
+    """Return whether the peers' environment has torchvision."""
+    return "torchvision" in process.versions
+
+
+def contenders_for_a_step(process: Peer | None) -> dict[str, Callable[[], measure.Timing]]:
+    """Return all that take turns, torchvision's only where it is installed."""
+    contenders: dict[str, Callable[[], measure.Timing]] = {
+        ALONE: network_alone,
+        PLAIN: trained,
+        AUGMENTED: partial(trained, DEFAULT),
+        f"{ALONE}, {DEFAULT_SIDE} px": partial(network_alone, DEFAULT_SIDE),
+        f"{PLAIN}, {DEFAULT_SIDE} px": partial(trained, side=DEFAULT_SIDE),
+        HUB: hub_fit,
+    }
+    if process is not None and has_torchvision(process):
+        same = {"steps": STEPS, "epochs": EPOCHS, "batch": BATCH, "side": SIDE, "classes": CLASSES}
+        loop = process.contender("detection", "loop", most=OBJECTS, scale=TORCH_SCALE, **same)
+        contenders[TORCHVISION] = loop
+    return contenders
+
+
 def main() -> None:
     options = measure.arguments(__doc__.splitlines()[0], runs=3)
     options.runs = 1 if options.quick else options.runs
-    contenders: dict[str, Callable[[], measure.Timing]] = {
-        "network alone, forward and backward": network_alone,
-        "ObjectDetection, no augmentation": trained,
-        "ObjectDetection, default augmentation": lambda: trained(DEFAULT),
-        "keras-hub's RetinaNet, fit": hub_fit,
-    }
+    with peer() as process:
+        contenders = contenders_for_a_step(process)
+        medians, rounds = measure.alternate(contenders, options.runs, warm_up=False)
+        others = note(process)
+        if process is not None and not has_torchvision(process):
+            others += " Without torchvision, so that its row is left out."
 
-    medians, rounds = measure.alternate(contenders, options.runs, warm_up=False)
     rows = [[name, f"{median.epoch / STEPS * 1e3:.0f}"] for name, median in medians.items()]
     parts = [validated() for _ in range(options.runs)]
     whole, precision, count = sorted(parts, key=lambda part: part[1] / part[0])[len(parts) // 2]
     text = (
-        f"{measure.table(['', 'ms a step'], rows)}\n\nValidation of {VALIDATED} images: "
-        f"{whole:.2f} s, of which mAP of {count:,} detections {precision:.2f} s."
+        f"{others}\n\n{measure.table(['', 'ms a step'], rows)}\n\nValidation of {VALIDATED} "
+        f"images: {whole:.2f} s, of which mAP of {count:,} detections {precision:.2f} s."
     )
-    alone, plain, augmented, hub = rounds.values()
+    plain, alone = rounds[PLAIN], rounds[ALONE]
+    large, large_alone = (rounds[f"{name}, {DEFAULT_SIDE} px"] for name in (PLAIN, ALONE))
+    augmented = rounds[AUGMENTED]
     targets = [
         measure.Target("step to the network alone", 1 / measure.speed(plain, alone), 1.3),
+        measure.Target(f"the same, {DEFAULT_SIDE} px", 1 / measure.speed(large, large_alone), 1.3),
         measure.Target("step with augmentation to it", 1 / measure.speed(augmented, alone), 1.5),
         measure.Target("mAP's share of a validation", precision / whole, 0.1),
-        measure.Target("speed to keras-hub's step", measure.speed(plain, hub), at_least=1.0),
+        measure.Target(
+            "speed to keras-hub's step", measure.speed(plain, rounds[HUB]), at_least=1.0
+        ),
     ]
+    if TORCHVISION in rounds:
+        ratio = measure.speed(plain, rounds[TORCHVISION])
+        targets.append(measure.Target("speed to torchvision's step", ratio, at_least=1.0))
     measure.report("object_detection", text, targets, options)
 
 

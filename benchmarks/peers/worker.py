@@ -8,6 +8,7 @@ is installed. What the libraries print goes into memory.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import io
 import json
@@ -15,6 +16,7 @@ import os
 import sys
 import time
 import traceback
+from importlib import metadata
 from typing import Any
 
 
@@ -43,6 +45,9 @@ def main() -> None:
     import torch
 
     versions = f"PyTorch {torch.__version__}, Lightning {lightning.__version__}"
+    # Named, not imported: only detection uses it, and an environment may have been made without.
+    with contextlib.suppress(metadata.PackageNotFoundError):
+        versions += f", torchvision {metadata.version('torchvision')}"
     print(json.dumps({"versions": versions}), file=answers)
     for line in sys.stdin:
         print(json.dumps(answer(json.loads(line))), file=answers)

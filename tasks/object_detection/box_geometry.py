@@ -39,19 +39,24 @@ def box_iou(one: Any, other: Any) -> tf.Tensor:
     return _over(shared, box_areas(one) + box_areas(other) - shared)
 
 
-def generalized_iou(one: Any, other: Any) -> tf.Tensor:
+def generalized_iou(one: Any, other: Any, softness: float = 0.0) -> tf.Tensor:
     """Return GIoU in (-1, 1] of pairs of boxes, which has a gradient also where none is shared.
 
     Source: Rezatofighi et al., "Generalized Intersection over Union", 2019,
     https://arxiv.org/abs/1902.09630.
+
+    Args:
+        one: What is learnt, shape (..., 4).
+        other: What it shall be, shape (..., 4).
+        softness: The share of a side of `other` within which the kink at an equal edge is rounded,
+            as smooth L1 rounds that of the absolute value. With 0 it is GIoU itself.
     """
-    shared = intersections(one, other)
-    union = box_areas(one) + box_areas(other) - shared
-    hull = box_areas(_hull(one, other))
-    return _over(shared, union) - _over(hull - union, hull)
+    iou, hull, union = _soft_overlap(one, other, softness)
+    area = hull[0] * hull[1]
+    return iou - _over(area - union, area)
 
 
-def complete_iou(one: Any, other: Any) -> tf.Tensor:
+def complete_iou(one: Any, other: Any, softness: float = 0.0) -> tf.Tensor:
     """Return CIoU: IoU less the distance of the centers and the difference of the shapes.
 
     Source: Zheng et al., "Distance-IoU Loss", 2020, https://arxiv.org/abs/1911.08287.
@@ -59,12 +64,12 @@ def complete_iou(one: Any, other: Any) -> tf.Tensor:
     Args:
         one: What is learnt, shape (..., 4).
         other: What it shall be, shape (..., 4).
+        softness: As of `generalized_iou`.
     """
-    iou = box_iou(one, other)
+    iou, (width, height), _ = _soft_overlap(one, other, softness)
 
     # The distance of the centers, by the diagonal of the smallest box around both.
     apart = (one[..., :2] + one[..., 2:] - other[..., :2] - other[..., 2:]) / 2.0  # (..., 2)
-    width, height = box_sides(_hull(one, other))
     distance = _over(tf.reduce_sum(apart**2, axis=-1), width**2 + height**2)
 
     # atan2 has a gradient where a side is 0, the quotient has none.
@@ -75,10 +80,28 @@ def complete_iou(one: Any, other: Any) -> tf.Tensor:
     return iou - distance - weight * shape
 
 
-def _hull(one: Any, other: Any) -> tf.Tensor:
-    low = tf.minimum(one[..., :2], other[..., :2])
-    high = tf.maximum(one[..., 2:], other[..., 2:])
-    return tf.concat([low, high], axis=-1)
+def _soft_overlap(
+    one: Any, other: Any, softness: float
+) -> tuple[tf.Tensor, tuple[tf.Tensor, tf.Tensor], tf.Tensor]:
+    """Return IoU, width and height of the smallest box around both, and the area of their union."""
+    smaller, larger = _smaller_and_larger_edges(one, other, softness)
+    shared = box_areas(tf.concat([larger[..., :2], smaller[..., 2:]], axis=-1))
+    hull = box_sides(tf.concat([smaller[..., :2], larger[..., 2:]], axis=-1))
+    union = box_areas(one) + box_areas(other) - shared
+    return _over(shared, union), hull, union
+
+
+def _smaller_and_larger_edges(one: Any, other: Any, softness: float) -> tuple[tf.Tensor, tf.Tensor]:
+    if not softness:
+        return tf.minimum(one, other), tf.maximum(one, other)
+
+    # Half of their sum, less and plus half of their distance, which is rounded near 0.
+    within = softness * tf.stack(box_sides(other) * 2, axis=-1)  # (..., 4) by x, y, x, y
+    within = tf.maximum(within, SMALLEST)
+    apart = tf.abs(one - other)  # (..., 4)
+    near = tf.minimum(apart, within)
+    distance = near * (apart - near / 2.0) / within  # never squares what lies far apart
+    return (one + other - distance) / 2.0, (one + other + distance) / 2.0
 
 
 def _over(part: Any, whole: Any) -> tf.Tensor:

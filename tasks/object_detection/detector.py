@@ -141,6 +141,8 @@ class Detector:
                 if self.freeze_batch_norm:
                     layer.trainable = False
                 layer.momentum = min(layer.momentum, MOST_MOMENTUM)
+                # A detector's batches are small, and parts of them, on several replicas, smaller.
+                layer.synchronized = True
 
 
 @dataclass(frozen=True)

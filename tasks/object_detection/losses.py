@@ -1,6 +1,7 @@
 """Losses of classes and boxes, each a sum over anchors, in float32."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import tensorflow as tf
@@ -13,6 +14,7 @@ FOCAL_ALPHA = 0.25
 FOCAL_GAMMA = 2.0
 NEGATIVES_A_POSITIVE = 3
 RAMP = 0.1  # of the last hard negative's loss: around it negatives count in part
+EDGE_SOFTNESS = 0.05  # of GIoU and CIoU, in sides of the object
 SMOOTH_L1_BETA = 1.0 / 9.0  # where smooth L1 turns from square to line, in units of the deltas
 
 
@@ -105,9 +107,11 @@ CLASS_LOSSES: dict[str, Callable[[Any, Matches], tf.Tensor]] = {
     "focal": focal_loss,
     "softmax": hard_negative_softmax,
 }
+# Sharp, a difference in the last bit, as between one device and several, would now and then turn an
+# edge's gradient around, and Adam would carry that into every weight.
 OVERLAPS: dict[str, Callable[[Any, Any], tf.Tensor]] = {
-    "giou": generalized_iou,
-    "ciou": complete_iou,
+    "giou": partial(generalized_iou, softness=EDGE_SOFTNESS),
+    "ciou": partial(complete_iou, softness=EDGE_SOFTNESS),
 }
 BOX_LOSSES = ("giou", "ciou", "smooth_l1")
 DEFAULTS = {"retinanet": ("focal", "giou"), "ssd": ("softmax", "smooth_l1")}

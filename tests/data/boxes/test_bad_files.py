@@ -152,6 +152,10 @@ def test_a_table_without_a_column_is_refused(tmp_path):
         ready(BoxTable(tmp_path / "boxes.csv"))
 
 
+def of_array(boxes, labels):
+    return [np.zeros((9, 9, 3), "uint8")], [{"boxes": boxes, "labels": labels}]
+
+
 ARRAYS = {
     "fewer dicts than images": (([np.zeros((9, 9, 3), "uint8")], []), "1 images and 0 dicts"),
     "no labels": (
@@ -166,6 +170,23 @@ ARRAYS = {
         ([np.zeros((9, 9, 3), "uint8")], [{"boxes": [[1, 1, 2, 2]], "labels": ["x", "y"]}]),
         "train image 0 has boxes of shape .*2 labels",
     ),
+    "words for numbers": (of_array([["a", "b", "c", "d"]], ["x"]), "boxes .* no numbers"),
+    "boxes of unequal length": (of_array([[1, 1, 2, 2], [1]], ["x", "x"]), "boxes .* no numbers"),
+    "no boxes": (of_array(None, ["x"]), r"boxes of train image 0 have shape \(\)"),
+    "labels that are none": (of_array([[1, 1, 2, 2]], None), "labels of train image 0 are None"),
+    "one name for a list": (of_array([[1, 1, 2, 2]], "x"), "labels of train image 0 are 'x'"),
+    "a label that is none": (of_array([[1, 1, 2, 2]], [None]), "has label None"),
+    "a label of a list": (of_array([[1, 1, 2, 2]], [[0]]), r"has label \[0\]"),
+    "half a label": (of_array([[1, 1, 2, 2]], [0.5]), "has label 0.5"),
+    "a label of no number": (of_array([[1, 1, 2, 2]], [float("nan")]), "has label nan"),
+    "a label that is true": (of_array([[1, 1, 2, 2]], [np.True_]), "has label True"),
+    "an empty name": (of_array([[1, 1, 2, 2]], [" "]), "has label ' '"),
+    "padding": (of_array([[1, 1, 2, 2]], [-1]), "has label -1; leave rows of padding out"),
+    "a dict of stacked arrays": (
+        (np.zeros((2, 9, 9, 3), "uint8"), {"boxes": np.zeros((2, 1, 4)), "labels": [[0], [0]]}),
+        "objects of the train data are a dict; give a list",
+    ),
+    "no dicts": ((np.zeros((2, 9, 9, 3), "uint8"), None), "objects .* are a NoneType"),
     "no images": (([], []), "has no images"),
     "no objects at all": (
         ([np.zeros((9, 9, 3), "uint8")], [{"boxes": [], "labels": []}]),
@@ -179,6 +200,21 @@ def test_arrays_that_do_not_fit_are_refused(name):
     pair, message = ARRAYS[name]
     with pytest.raises(DataError, match=message):
         ready(BoxArrays(pair, val_fraction=0.0))
+
+
+@pytest.mark.parametrize("label", [1, np.int64(1), 1.0, b"b", "b"])
+def test_labels_of_every_kind_name_the_class(label):
+    pair = of_array([[1, 1, 5, 5]], [label])
+    data = BoxArrays(pair, class_names=["a", "b"], val_fraction=0.0)
+    images_and_objects = next(iter(ready(data).train_dataset(0)))
+    assert images_and_objects[1]["labels"].numpy().tolist() == [[1]]
+
+
+def test_what_arrays_say_and_nobody_reads_is_told(caplog):
+    images, objects = of_array([[1, 1, 5, 5]], ["x"])
+    more = {**objects[0], "iscrowd": [True], "masks": np.zeros((1, 9, 9), bool)}
+    ready(BoxArrays((images, [more]), val_fraction=0.0))
+    assert "not used: iscrowd, masks" in caplog.text
 
 
 def test_a_json_number_that_is_none_is_a_bad_box(tmp_path):

@@ -12,6 +12,9 @@ from lightning_tf.tasks.object_detection.box_geometry import (
     complete_iou,
     generalized_iou,
 )
+from lightning_tf.tasks.object_detection.losses import OVERLAPS
+
+ROUNDED = list(OVERLAPS.values())
 
 
 def random_boxes(count, seed=0):
@@ -43,7 +46,7 @@ def test_overlaps_are_those_worked_out_by_hand():
     np.testing.assert_allclose(np.stack(results, 1), expected, atol=2e-6)
 
 
-@pytest.mark.parametrize("overlap", [box_iou, generalized_iou, complete_iou])
+@pytest.mark.parametrize("overlap", [box_iou, generalized_iou, complete_iou, *ROUNDED])
 def test_equal_boxes_overlap_wholly_and_empty_ones_give_numbers(overlap):
     boxes = tf.constant([[1.0, 2.0, 5.0, 9.0], [3.0, 3.0, 3.0, 3.0], [5.0, 5.0, 2.0, 2.0]])
     with tf.GradientTape() as tape:
@@ -52,6 +55,32 @@ def test_equal_boxes_overlap_wholly_and_empty_ones_give_numbers(overlap):
     assert float(result[0]) == pytest.approx(1.0)
     assert np.isfinite(result).all()
     assert np.isfinite(tape.gradient(result, boxes)).all()
+
+
+@pytest.mark.parametrize("kind", ["giou", "ciou"])
+def test_a_rounded_overlap_is_the_sharp_one_but_for_near_edges(kind):
+    sharp, rounded = {"giou": generalized_iou, "ciou": complete_iou}[kind], OVERLAPS[kind]
+    one, other = random_boxes(200), random_boxes(200, seed=1)
+    for softness in (1e-3, 1e-4):
+        soft = sharp(one, other, softness)
+        np.testing.assert_allclose(soft, sharp(one, other), atol=2 * softness)
+    assert float(tf.reduce_max(rounded(one, other))) <= 1.0
+    near = other + np.random.default_rng(2).normal(size=other.shape).astype("float32") * 0.05
+    assert float(tf.reduce_max(rounded(near, other))) <= 1.0
+
+
+@pytest.mark.parametrize("overlap", ROUNDED)
+def test_a_difference_in_the_last_bit_turns_no_edge_around(overlap):
+    objects = random_boxes(200)
+    gradients = []
+    for sign in (-1.0, 1.0):
+        boxes = tf.constant(objects + sign * 1e-5)
+        with tf.GradientTape() as tape:
+            tape.watch(boxes)
+            loss = tf.reduce_sum(overlap(boxes, objects))
+        gradients.append(tape.gradient(loss, boxes).numpy())
+    # Of the sharp ones an edge has a gradient of about 1 / side, 0.02 to 0.5, on either side.
+    np.testing.assert_allclose(*gradients, atol=2e-3)
 
 
 @pytest.mark.parametrize("variances", [(1.0, 1.0), (0.1, 0.2)])
