@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from weakref import ReferenceType, ref
 
+from lightning_tf.hook_checks import check_hooks
 from lightning_tf.hooks import Hooks
 from lightning_tf.run.accumulation_schedule import AccumulationSchedule
 from lightning_tf.run.build import build_training_state, trainer_clipping
@@ -64,6 +65,7 @@ class TrainerState:
             self._begin(task)
             trainer.records.clear()
             trainer.add_default_callbacks(task)
+        check_hooks(task, trainer.callbacks)
 
         self.status, self.fit_loop = RunStatus(entry_point), None
         task._trainer = trainer
