@@ -29,10 +29,10 @@ WHY = "A method of your own needs a name that does not begin with on_."
 # What a Trainer calls besides hooks.
 STATE = ("setup", "teardown", "state_dict", "load_state_dict")
 OF_CALLBACKS = (*STATE, "next_step", "variables", "saved_weights")
-OF_DATA = ("setup", "teardown", "prepare_data")
-OF_DATA += ("train_dataset", "val_dataset", "test_dataset", "predict_dataset")
+DATASETS = ("train_dataset", "val_dataset", "test_dataset", "predict_dataset")
+OF_DATA = ("setup", "teardown", "prepare_data", *DATASETS)
 CONFIGURES = ("configure_model", "configure_optimizers", "configure_metrics")
-CONFIGURES += ("configure_host_metrics", "callbacks", "constant_variables")
+OF_TASKS = (*STATE, *CONFIGURES, "configure_host_metrics", "callbacks", "constant_variables")
 STEPS = ("training_step", "validation_step", "test_step", "predict_step")
 
 
@@ -49,9 +49,9 @@ def check_hooks(task: Task, callbacks: Iterable[Callback]) -> None:
     """
     own = _own_methods(task)
     _refuse_unknown(task, own, HOOKS_OF_CALLBACKS, {**HOOKS, **TASK})
-    _refuse_alike(task, (*STATE, *CONFIGURES, *STEPS))
+    _refuse_alike(task, (*OF_TASKS, *STEPS))
     _refuse_switches(task)
-    for name in own & {*STATE, *CONFIGURES}:
+    for name in own & set(OF_TASKS):
         _check_parameters(task, name, _parameters(Task, name))
     for name in own & set(HOOKS_OF_CALLBACKS):
         _check_parameters(task, name, _parameters(Callback, name)[2:])  # no trainer, no task

@@ -92,11 +92,11 @@ TASK = {
     "configure_model_parallel": "give Trainer(strategy=...)",
 }
 # Switches of Lightning, which change nothing unless they have another value than this.
-TASK_SWITCHES = {
+TASK_SWITCHES: dict[str, tuple[bool | None, str]] = {
     "automatic_optimization": (True, "call self.minimize(name, loss_fn) inside training_step"),
     "strict_loading": (True, "a checkpoint must fit the task; Task.from_checkpoint says what not"),
+    "truncated_bptt_steps": (None, "cut sequences in the DataModule"),
 }
-TASK_SWITCHES["truncated_bptt_steps"] = (None, "cut sequences in the DataModule")
 
 DATA_MODULE = {
     "train_dataloader": "return a batched tf.data.Dataset from train_dataset(epoch)",

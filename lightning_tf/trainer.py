@@ -582,7 +582,13 @@ class Trainer:
         return names | (set(self.records.latest) - measured), False
 
     def running_metrics(self) -> dict[str, float]:
-        """Return the epoch's values so far; waits for the device, so ask rarely."""
+        """Return the values so far of the epoch, or of the validation or test that runs.
+
+        Waits for the device, so ask rarely.
+        """
+        evaluation = self.state.evaluation_loop
+        if evaluation is not None and evaluation.stage.name == self.stage:
+            return evaluation.peek()
         loop = self.state.fit_loop
         return {} if loop is None else loop.values.peek()
 

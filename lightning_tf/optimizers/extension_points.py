@@ -81,7 +81,7 @@ def refuse_own_loss_scale(optimizer: keras.optimizers.LossScaleOptimizer) -> Non
     Raises:
         ConfigurationError: Names the class, the method and what to write.
     """
-    methods = {name for name in dir(keras.optimizers.LossScaleOptimizer) if name[:2] != "__"}
+    methods = {n for n in vars(keras.optimizers.LossScaleOptimizer) if not n.startswith("__")}
     for name in sorted(overridden(optimizer, methods)):
         raise ConfigurationError(
             f"optimizer {type(optimizer).__name__} overrides {name} of LossScaleOptimizer, of "
