@@ -91,6 +91,14 @@ def initialize_again(variable: keras.Variable, value: Any) -> None:
 # ---- metrics
 
 
+def tracked_metrics(layer: keras.Layer) -> list[keras.metrics.Metric]:
+    """Return the metrics among a layer's own attributes.
+
+    The public list has those of sublayers too, and of a model those that it is compiled with.
+    """
+    return list(layer._metrics)
+
+
 def copy_variable(variable: keras.Variable) -> keras.Variable:
     """Return a variable of the same name and value, in the strategy's scope that is current.
 

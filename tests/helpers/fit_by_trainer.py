@@ -1,15 +1,17 @@
 """A pytest plugin: Model.fit, evaluate and predict go through a Trainer, in Keras' own tests.
 
 ``pytest -p helpers.fit_by_trainer keras/src/callbacks/history_test.py`` runs them so, and writes a
-line of JSON for each test to the file that FIT_BY_TRAINER_REPORT names: its name, which of the three
-methods it called, whether it passed, and the error's class and message. With FIT_BY_TRAINER=off the
-methods stay Keras'.
+line of JSON for each test to the file that FIT_BY_TRAINER_REPORT names: its name, which of the
+three methods it called, whether it passed, and the error's class and message. With
+FIT_BY_TRAINER=off the methods stay Keras'.
 """
 
 import json
 import os
+import sys
 import tempfile
 from pathlib import Path
+from types import ModuleType
 
 import keras
 import tensorflow as tf
@@ -18,6 +20,13 @@ from keras.src.trainers.data_adapters import array_slicing, data_adapter_utils, 
 from lightning_tf import DataModule, Trainer
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.tasks import KerasTask
+
+# What test files of Keras import beside Keras: another backend, and a file that no wheel has.
+jax, conftest = ModuleType("jax"), ModuleType("conftest")
+jax.Array = type("Array", (), {})
+conftest.skip_if_backend = lambda backend, reason: lambda test: test
+sys.modules.setdefault("jax", jax)
+sys.modules.setdefault("conftest", conftest)
 
 METHODS = ("fit", "evaluate", "predict")
 called: set[str] = set()
