@@ -170,7 +170,6 @@ TRAINER_READS = {
     "datamodule": "trainer.task.data",
     "lightning_module": "trainer.task",
     "model": "trainer.task",
-    "logger": "trainer.loggers",
     "strategy": "trainer.placement",
     "num_devices": "trainer.placement.num_replicas",
     "world_size": "trainer.placement.num_replicas",
@@ -181,12 +180,10 @@ TRAINER_READS = {
     "test_dataloaders": "trainer.task.data.test_dataset()",
     "predict_dataloaders": "trainer.task.data.predict_dataset()",
     "lr_scheduler_configs": "the schedule is the optimizer's learning_rate: trainer.optimizers",
-    "training": "trainer.stage == 'train'",
     "validating": "trainer.stage == 'validate'",
     "testing": "trainer.stage == 'test'",
     "predicting": "trainer.stage == 'predict'",
     "fit_loop": "trainer.current_epoch, trainer.batch_idx and trainer.global_step",
-    "num_val_batches": "trainer.status.num_batches",
 }
 
 LOG_OPTIONS = {

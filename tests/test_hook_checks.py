@@ -166,7 +166,7 @@ def test_every_entry_point_refuses_before_any_work(entry_point):
 
 def test_callbacks_that_a_task_brings_are_looked_at_too():
     wrong = callback_with(on_epoch_end=nothing)
-    with pytest.raises(ConfigurationError, match="Look.on_epoch_end"):
+    with pytest.raises(ConfigurationError, match=r"Look\.on_epoch_end"):
         fitted(task_with(callbacks=lambda self: [wrong]), max_epochs=1)
 
 

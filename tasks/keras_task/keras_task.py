@@ -14,9 +14,12 @@ from lightning_tf.tasks.common.fused_batch_norm_task import FusedBatchNormTask
 from lightning_tf.tasks.keras_task.compile_choices import loss_object, metric_objects, single
 from lightning_tf.variables import owned_metrics
 
-OWN_STEPS = ("train_step", "test_step", "predict_step", "compute_loss", "compute_metrics")
-OWN_STEPS += ("make_train_function", "make_test_function", "make_predict_function")
-OWN_STEPS += ("metrics", "reset_metrics", "get_metrics_result")
+# What fit calls of a model and a Trainer does not.
+OWN_STEPS = (
+    *("train_step", "test_step", "predict_step", "compute_loss", "compute_metrics"),
+    *("make_train_function", "make_test_function", "make_predict_function"),
+    *("metrics", "reset_metrics", "get_metrics_result"),
+)
 
 
 class KerasTask(FusedBatchNormTask):
