@@ -1,17 +1,25 @@
 """KerasAdapter: lets a keras.callbacks.Callback watch a run of the Trainer."""
 
 import logging
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import keras
 
 from lightning_tf.callback import Callback
+from lightning_tf.callbacks.common.keras_attributes import (
+    KerasAttributes,
+    main_model,
+    values_so_far,
+)
 from lightning_tf.callbacks.common.metrics_since import metrics_since
 from lightning_tf.exceptions import ConfigurationError, nearest
-from lightning_tf.stage import TEST, VALIDATE, Stage, split_metric
+from lightning_tf.hook_checks import check_keras_hooks
+from lightning_tf.hooks import overrides
+from lightning_tf.stage import TEST, TRAIN, VALIDATE, Stage, split_metric, stage_of_name
 from lightning_tf.task import Task
 from lightning_tf.trainer import Trainer
-from lightning_tf.variables import components
 
 log = logging.getLogger("lightning_tf")
 
@@ -49,9 +57,13 @@ class KerasAdapter(Callback):
     """Translates hooks, names and stop requests.
 
     The Keras callback sees the task's model (`task.model`, or the first Keras model among its
-    attributes) with the optimizer that trains it as `model.optimizer`, and the logs of the epoch
-    under Keras' names. ``model.stop_training = True`` becomes a stop request. A callback that
-    overrides a per-batch hook makes windows one batch long, and gets the values of that batch.
+    attributes) with the optimizer that trains it as `model.optimizer`, and logs under Keras' names:
+    one dict for all Keras callbacks of a hook, so that each sees what those before it have put
+    there. Logs of a batch are the running means and metrics of the epoch, as in fit.
+    ``model.stop_training = True`` becomes a stop request, from whichever hook it is set;
+    ``stop_evaluating`` and ``stop_predicting`` end an evaluation and a prediction.
+    ``model.get_metrics_result()`` gives the values of the stage that runs. A callback that
+    overrides a per-batch hook makes windows one batch long.
 
     Keras callbacks have no state that a checkpoint could hold: after a resume they start anew.
 
@@ -59,8 +71,8 @@ class KerasAdapter(Callback):
         callback: The Keras callback.
 
     Raises:
-        ConfigurationError: The callback works only inside model.fit; or, when a run begins, the
-            task has no Keras model.
+        ConfigurationError: The callback works only inside model.fit, or has a hook that Keras does
+            not call; or, when a run begins, the task has no Keras model.
 
     Example:
         >>> Trainer(max_epochs=9, callbacks=[keras.callbacks.ReduceLROnPlateau()]).fit(task)
@@ -79,12 +91,15 @@ class KerasAdapter(Callback):
                 "SwapEMAWeights(swap_on_epoch=True) leaves averages in the model while checkpoints "
                 "are written, and a run resumed from one would go on from them; leave it False."
             )
+        check_keras_hooks(callback)
 
         self.callback = callback
         self.tolerates_nonfinite_loss = isinstance(callback, keras.callbacks.TerminateOnNaN)
 
         self._model: Any = None
-        self._attributes_before: dict[str, Any] = {}
+        self._logs: dict[str, dict[str, Any]] = {}  # by hook, where this adapter is the first
+        self._asked_to_stop = False
+        self._attributes: KerasAttributes | None = None
         self._epoch_start_step = 0
 
         # Set on the object, so that the loop sees only hooks that somebody needs.
@@ -110,46 +125,36 @@ class KerasAdapter(Callback):
     # ---- the model
 
     def _enter(self, trainer: Trainer, task: Task) -> None:
-        """Give the callback its model, with an optimizer as in model.fit; once a run."""
+        """Give the callback its model, with what fit sets there; once a run."""
         if self._model is not None:
             return
 
-        name, self._model = _model_of(task)
-        attributes = vars(self._model)  # not setattr: Keras would track what is set here
-        before = {key: attributes.get(key) for key in ("optimizer", "stop_training")}
+        name, self._model = main_model(task)
+        if _first(trainer) is self:
+            self._attributes = KerasAttributes(trainer, name, self._model)
 
-        optimizers = trainer.optimizers
-        optimizer = optimizers.get(name) or optimizers.get("")
-        if optimizer is not None and attributes.get("optimizer") is not optimizer:
-            attributes["optimizer"] = optimizer
-        else:
-            del before["optimizer"]  # another adapter has set it, and removes it
-        self._attributes_before = before
-
-        if attributes.get("optimizer") is None and isinstance(
+        if vars(self._model).get("optimizer") is None and isinstance(
             self.callback, keras.callbacks.SwapEMAWeights
         ):
             raise ConfigurationError(
                 "SwapEMAWeights needs the optimizer that trains the model: call fit first."
             )
+        if isinstance(self.callback, keras.callbacks.History):
+            vars(self._model)["history"] = self.callback
 
-        attributes["stop_training"] = False
         if getattr(self.callback, "mode", "") == "auto":
             # Keras would ask a compiled model, which this one need not be.
             self.callback.mode = _mode_of(task, self.callback.monitor)
-        self.callback.set_params(
-            {"verbose": 0, "epochs": trainer.max_epochs, "steps": trainer.num_training_batches}
-        )
+        fits = trainer.entry_point == "fit"
+        steps = trainer.num_training_batches if fits else _num_batches(trainer)
+        epochs = trainer.max_epochs if fits else 1
+        self.callback.set_params({"verbose": 0, "epochs": epochs, "steps": steps})
         self.callback.set_model(self._model)
 
     def _leave(self) -> None:
-        for name, value in self._attributes_before.items():
-            if value is None:
-                # There was none: as if it had never been set.
-                vars(self._model).pop(name, None)
-            else:
-                vars(self._model)[name] = value
-        self._model, self._attributes_before = None, {}
+        if self._attributes is not None:
+            self._attributes.restore()
+        self._model, self._attributes = None, None
 
     def teardown(self, trainer: Trainer, task: Task, stage: str) -> None:
         """Restore the model's attributes."""
@@ -159,10 +164,34 @@ class KerasAdapter(Callback):
         """Restore the model's attributes."""
         self._leave()
 
+    def _shared_logs(
+        self, trainer: Trainer, hook: str, values: Callable[[], dict[str, Any]]
+    ) -> dict[str, Any]:
+        """Return the logs of a hook: made for the first Keras callback, handed on to the others."""
+        first = _first(trainer, hook)
+        if first is self:
+            self._logs[hook] = dict(values())
+        return first._logs[hook]
+
+    # ---- stops
+
+    def next_step(self, trainer: Trainer) -> int | None:
+        """End the window after one update where a hook before it has asked for a stop."""
+        waits = self._model is not None and self._model.stop_training and not self._asked_to_stop
+        return trainer.global_step + 1 if waits else None
+
+    def on_train_window_end(self, trainer: Trainer, task: Task) -> None:
+        """Forward a stop request that was made before or in the batch, as fit does after it."""
+        self._forward_stop(trainer)
+
     def _forward_stop(self, trainer: Trainer) -> None:
-        if self._model.stop_training:
-            self._model.stop_training = False  # the callback asks again if it was too early
-            trainer.request_stop(f"{type(self.callback).__name__} of Keras asked for it")
+        if self._model.stop_training and _first(trainer) is self:
+            self._asked_to_stop = True
+            trainer.request_stop("a callback of Keras has set model.stop_training")
+
+    def _forward_end(self, trainer: Trainer) -> None:
+        if self._model.stop_evaluating or self._model.stop_predicting:
+            trainer.status.end_stage()
 
     # ---- training
 
@@ -170,7 +199,8 @@ class KerasAdapter(Callback):
         """Call Keras' on_train_begin; refuse a monitor that nothing can measure."""
         names, complete = trainer.metric_names()
         monitor = getattr(self.callback, "monitor", None)
-        if complete and isinstance(self.callback, MONITORS) and monitor not in names:
+        known = complete and not _others_log(trainer)
+        if known and isinstance(self.callback, MONITORS) and monitor not in names:
             raise ConfigurationError(
                 f"keras.callbacks.{type(self.callback).__name__}(monitor={monitor!r}): nothing "
                 f"logs it.{nearest(monitor, names)}"
@@ -179,59 +209,87 @@ class KerasAdapter(Callback):
         self.callback.on_train_begin({})
 
     def on_train_end(self, trainer: Trainer, task: Task) -> None:
-        """Call Keras' on_train_end."""
-        self.callback.on_train_end(metrics_since(trainer, self._epoch_start_step))
+        """Call Keras' on_train_end with the logs of the last epoch."""
+        logs = self._shared_logs(trainer, "on_train_end", lambda: self._epoch_logs(trainer))
+        self.callback.on_train_end(logs)
 
     def on_train_epoch_start(self, trainer: Trainer, task: Task) -> None:
         """Call Keras' on_epoch_begin."""
         self._epoch_start_step = trainer.global_step
+        if self._asked_to_stop:  # too early, or it would not have come here: it may ask again
+            self._model.stop_training = self._asked_to_stop = False
         self.callback.on_epoch_begin(trainer.current_epoch, {})
 
     def on_train_epoch_end(self, trainer: Trainer, task: Task) -> None:
         """Call Keras' on_epoch_end."""
-        # Only what this epoch measured: an older validation is none of it.
-        logs = metrics_since(trainer, self._epoch_start_step)
+        logs = self._shared_logs(trainer, "on_train_epoch_end", lambda: self._epoch_logs(trainer))
         self.callback.on_epoch_end(trainer.current_epoch, logs)
         self._forward_stop(trainer)
+
+    def _epoch_logs(self, trainer: Trainer) -> dict[str, Any]:
+        # Only what this epoch measured: an older validation is none of it.
+        return dict(metrics_since(trainer, self._epoch_start_step))
 
     # ---- evaluation
 
     def on_validation_start(self, trainer: Trainer, task: Task) -> None:
         """Call Keras' on_test_begin; Keras has no sanity check."""
         if not trainer.sanity_checking:
-            self._enter(trainer, task)
-            self.callback.on_test_begin({})
+            self.on_test_start(trainer, task)
+
+    def on_validation_window_end(self, trainer: Trainer, task: Task, batches: int) -> None:
+        """End the validation where a callback has set model.stop_evaluating."""
+        if not trainer.sanity_checking:
+            self._forward_end(trainer)
 
     def on_validation_end(self, trainer: Trainer, task: Task) -> None:
         """Call Keras' on_test_end, with names as in evaluate: without ``val_``."""
-        if not trainer.sanity_checking:
-            self.callback.on_test_end(_values_of(trainer, VALIDATE))
+        if trainer.sanity_checking:
+            return
+        values = partial(_values_of, trainer, VALIDATE)
+        self.callback.on_test_end(self._shared_logs(trainer, "on_validation_end", values))
+        if trainer.entry_point == "fit":
+            self._forward_stop(trainer)
 
     def on_test_start(self, trainer: Trainer, task: Task) -> None:
         """Call Keras' on_test_begin."""
         self._enter(trainer, task)
+        if _first(trainer) is self:
+            self._model.stop_evaluating = False
         self.callback.on_test_begin({})
+        self._forward_end(trainer)
+
+    def on_test_window_end(self, trainer: Trainer, task: Task, batches: int) -> None:
+        """End the test where a callback has set model.stop_evaluating."""
+        self._forward_end(trainer)
 
     def on_test_end(self, trainer: Trainer, task: Task) -> None:
         """Call Keras' on_test_end, with names as in evaluate: without ``test_``."""
-        self.callback.on_test_end(_values_of(trainer, TEST))
+        values = partial(_values_of, trainer, TEST)
+        self.callback.on_test_end(self._shared_logs(trainer, "on_test_end", values))
 
     # ---- prediction
 
     def on_predict_start(self, trainer: Trainer, task: Task) -> None:
         """Call Keras' on_predict_begin."""
         self._enter(trainer, task)
+        if _first(trainer) is self:
+            self._model.stop_predicting = False
         self.callback.on_predict_begin({})
+        self._forward_end(trainer)
 
     def on_predict_batch_start(self, trainer: Trainer, task: Task, batch_idx: int) -> None:
         """Call Keras' on_predict_batch_begin."""
         self.callback.on_predict_batch_begin(batch_idx, {})
+        self._forward_end(trainer)
 
     def on_predict_batch_end(
         self, trainer: Trainer, task: Task, outputs: Any, batch_idx: int
     ) -> None:
         """Call Keras' on_predict_batch_end."""
-        self.callback.on_predict_batch_end(batch_idx, {"outputs": outputs})
+        logs = self._shared_logs(trainer, "on_predict_batch_end", lambda: {"outputs": outputs})
+        self.callback.on_predict_batch_end(batch_idx, logs)
+        self._forward_end(trainer)
 
     def on_predict_end(self, trainer: Trainer, task: Task) -> None:
         """Call Keras' on_predict_end."""
@@ -244,15 +302,45 @@ class KerasAdapter(Callback):
             self.callback.on_train_batch_begin(batch_idx, {})
         elif not trainer.sanity_checking:
             self.callback.on_test_batch_begin(batch_idx, {})
+            self._forward_end(trainer)
 
     def _batch_end(
         self, trainer: Trainer, task: Task, outputs: dict[str, float], batch_idx: int
     ) -> None:
-        if trainer.stage == "train":
-            self.callback.on_train_batch_end(batch_idx, dict(outputs))
+        if trainer.sanity_checking:
+            return
+        stage = stage_of_name(trainer.stage)
+        # Means and metrics over the batches so far, which wait for the device.
+        logs = self._shared_logs(
+            trainer, f"on_{stage.hook}_batch_end", lambda: values_so_far(trainer)
+        )
+        if stage is TRAIN:
+            self.callback.on_train_batch_end(batch_idx, logs)
             self._forward_stop(trainer)
-        elif not trainer.sanity_checking:
-            self.callback.on_test_batch_end(batch_idx, dict(outputs))
+        else:
+            self.callback.on_test_batch_end(batch_idx, logs)
+            self._forward_end(trainer)
+
+
+def _first(trainer: Trainer, hook: str = "on_train_start") -> KerasAdapter:
+    """Return the first adapter that a hook calls: it does for all what is done once."""
+    adapters = (c for c in trainer.callbacks if isinstance(c, KerasAdapter))
+    return next(adapter for adapter in adapters if overrides(adapter, hook))
+
+
+def _others_log(trainer: Trainer) -> bool:
+    """Return whether a Keras callback may put a name of its own into the logs of an epoch."""
+    callbacks = [c.callback for c in trainer.callbacks if isinstance(c, KerasAdapter)]
+    return any(
+        _is_overridden(callback, "on_epoch_end")
+        for callback in callbacks
+        if not type(callback).__module__.startswith("keras.")
+        or isinstance(callback, (keras.callbacks.LambdaCallback, keras.callbacks.CallbackList))
+    )
+
+
+def _num_batches(trainer: Trainer) -> int | None:
+    return next(iter(trainer.status.num_batches.values()), None)
 
 
 def _is_overridden(callback: keras.callbacks.Callback, hook: str) -> bool:
@@ -261,16 +349,6 @@ def _is_overridden(callback: keras.callbacks.Callback, hook: str) -> bool:
         return False  # its batch hook does nothing then
     base = getattr(keras.callbacks.Callback, hook)
     return hook in vars(callback) or getattr(type(callback), hook) is not base
-
-
-def _model_of(task: Task) -> tuple[str, Any]:
-    """Return the name and the object of the task's main model."""
-    models = [(name, part) for name, part in components(task) if isinstance(part, keras.Model)]
-    if not models:
-        raise ConfigurationError(
-            f"a Keras callback needs a keras.Model; {type(task).__name__} has none as an attribute."
-        )
-    return next((pair for pair in models if pair[0] == "model"), models[0])
 
 
 def _mode_of(task: Task, monitor: str) -> str:

@@ -1,5 +1,6 @@
 """Arguments of the Trainer, each checked before any work starts."""
 
+import difflib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ from lightning_tf.callback import Callback, CheckpointCallback
 from lightning_tf.checks import checked_choice, checked_integer, is_number
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.hyperparameters import plain
+from lightning_tf.lightning_names import TRAINER_SETS
 from lightning_tf.logger import Logger
 from lightning_tf.loops.limits import check_limit
 from lightning_tf.loops.validation_schedule import ValidationSchedule
@@ -149,6 +151,33 @@ def logger_list(logger: Any, default: Callable[[], Logger]) -> list[Logger]:
                 f"logger has {item!r}; give True, False, or lightning_tf.Logger objects."
             )
     return loggers
+
+
+def refuse_unread(trainer: Any, name: str, value: Any) -> None:
+    """Refuse an attribute that somebody sets on a Trainer and nobody would read.
+
+    Args:
+        trainer: Any Trainer.
+        name: Of the attribute.
+        value: For the message.
+
+    Raises:
+        ConfigurationError: Lightning's Trainer has it, or it is nearly one that there is.
+    """
+    settable = vars(trainer)
+    if name in TRAINER_SETS:
+        raise ConfigurationError(
+            f"trainer.{name} = {value!r}: nothing reads it; {TRAINER_SETS[name]}."
+        )
+    if name in settable or name.startswith("_") or hasattr(type(trainer), name):
+        return
+    made = "prog_bar_metrics" in settable  # the last of those that the Trainer sets itself
+    close = difflib.get_close_matches(name, settable, n=1, cutoff=0.88) if made else []
+    if close:
+        raise ConfigurationError(
+            f"trainer.{name} = {value!r}: nothing reads it. Did you mean {close[0]!r}? An "
+            "attribute of your own needs a name that is less alike."
+        )
 
 
 def settings(arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lightning_tf.callback import Callback, CheckpointCallback
+from lightning_tf.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
     from lightning_tf.task import Task
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("lightning_tf")
 
-Hook = Callable[..., None]
+Hook = Callable[..., Any]
 Call = tuple[Any, str, Hook]  # the callback or task, the label of its hook, what to call
 
 # Hooks after whose values no monitor of a fit looks.
@@ -76,9 +77,15 @@ class Hooks:
             self.running = watcher, label
             try:
                 with self._region(label):
-                    hook(*args)
+                    returned = hook(*args)
             finally:
                 self.running = outer
+            if name == "on_train_batch_start" and isinstance(returned, int) and returned == -1:
+                raise ConfigurationError(
+                    f"{label} returned -1, which ends an epoch in Lightning and nothing here: "
+                    "call trainer.request_stop(reason) to end training, or give "
+                    "limit_train_batches."
+                )
 
     def on_exception(self, exception: BaseException) -> None:
         """Call `on_exception` everywhere, also where one of them fails in its turn."""

@@ -91,6 +91,14 @@ def initialize_again(variable: keras.Variable, value: Any) -> None:
 # ---- metrics
 
 
+def tracked_metrics(layer: keras.Layer) -> list[keras.metrics.Metric]:
+    """Return the metrics among a layer's own attributes.
+
+    The public list has those of sublayers too, and of a model those that it is compiled with.
+    """
+    return list(layer._metrics)
+
+
 def copy_variable(variable: keras.Variable) -> keras.Variable:
     """Return a variable of the same name and value, in the strategy's scope that is current.
 
@@ -151,6 +159,8 @@ def move_optimizer(optimizer: keras.optimizers.Optimizer) -> None:
     It remembers the strategy that it was made in, and finds its slots by what the model's variables
     wrap, which has moved: it would refuse the variables, or take them for new ones.
     """
+    for inner in getattr(optimizer, "optimizers", ()):  # of a MultiOptimizer
+        move_optimizer(inner)
     optimizer._distribution_strategy = tf.distribute.get_strategy()
     if optimizer.built:
         optimizer._trainable_variables_indices = {
@@ -197,6 +207,23 @@ def replaced_update(
     finally:
         for name in attributes:
             del vars(optimizer)[name]
+
+
+@contextmanager
+def unreduced_gradients(optimizer: keras.optimizers.Optimizer) -> Iterator[None]:
+    """Let `optimizer.apply` on a replica take its gradients as the sums of all, in the block.
+
+    Keras adds gradients up over replicas itself: those that are summed already would count several
+    times.
+    """
+    parts = [optimizer, *getattr(optimizer, "optimizers", ())]
+    for part in parts:
+        vars(part)["_all_reduce_sum_gradients"] = list
+    try:
+        yield
+    finally:
+        for part in parts:
+            del vars(part)["_all_reduce_sum_gradients"]
 
 
 # ---- compiled models

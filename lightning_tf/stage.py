@@ -51,6 +51,11 @@ def stage_of_step(method: str) -> Stage:
     return next(stage for stage in STAGES if stage.step == method)
 
 
+def stage_of_name(name: str | None) -> Stage:
+    """Return the stage that `trainer.stage` names; of a sanity check, validation."""
+    return next((stage for stage in (*STAGES, PREDICT) if stage.name == name), VALIDATE)
+
+
 def split_metric(metric: str) -> tuple[Stage, str]:
     """Return the stage that a metric's name tells, and the name without it.
 

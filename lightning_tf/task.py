@@ -15,9 +15,10 @@ from lightning_tf.callback import Callback
 from lightning_tf.checkpoint.io import assign_tensors, read_checkpoint
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.report.data_report import DataReport
-from lightning_tf.exceptions import CheckpointError, ConfigurationError
+from lightning_tf.exceptions import CheckpointError, ConfigurationError, nearest
 from lightning_tf.export import check_export, export_model, export_weights
 from lightning_tf.hyperparameters import call_arguments, is_name_of, plain_arguments
+from lightning_tf.lightning_names import GIVEN_TO_TASKS, LOG_OPTIONS
 from lightning_tf.precision import use_policy
 from lightning_tf.step_context import current_step_context
 from lightning_tf.traced_trainer import TracedTrainer
@@ -99,9 +100,12 @@ class Task:
             reads = None if context is None or name in UNWATCHED else context.reads
             try:
                 value = super().__getattribute__(name)
-            except AttributeError:
+            except AttributeError as error:
                 if reads is not None and not name.startswith("_"):
                     reads.note_missing(self, name)
+                if name in GIVEN_TO_TASKS and error.name == name and error.obj is self:
+                    message = f"{error}, as LightningModules have; {GIVEN_TO_TASKS[name]}."
+                    raise AttributeError(message, name=name, obj=self) from None
                 raise
             if reads is not None:
                 if name == "__dict__":
@@ -468,7 +472,7 @@ class Task:
         for metric in self._metrics.values():
             metric.update_state(y_true, y_pred, sample_weight=sample_weight)
 
-    def log(self, name: str, value: Any, prog_bar: bool = False) -> None:
+    def log(self, name: str, value: Any, prog_bar: bool = False, **lightning: Any) -> None:
         """Log a value under a Keras name.
 
         Args:
@@ -476,12 +480,19 @@ class Task:
             value: A scalar tensor inside a step (the mean over the batch's examples; the Trainer
                 weights batches by their examples), or a number inside a host hook.
             prog_bar: Whether the progress bar shows it.
+            lightning: Refused by name: what Lightning's `log` takes and this one need not know.
 
         Raises:
-            ConfigurationError: The value is no scalar; the step has logged the name before (a loss
-                that `minimize` computes repeatedly may, and the last value stands); or, once the
-                step is traced, the name is another's: a loss's, a metric's, another stage's.
+            ConfigurationError: There is another argument; the value is no scalar; the step has
+                logged the name before (a loss that `minimize` computes repeatedly may, and the last
+                value stands); or, once the step is traced, the name is another's: a loss's, a
+                metric's, another stage's.
         """
+        for option in lightning:
+            known = {name: f" {reason}." for name, reason in LOG_OPTIONS.items()}
+            remedy = known.get(option) or nearest(option, ["name", "value", "prog_bar"])
+            raise ConfigurationError(f"log({name!r}) takes no {option}.{remedy}")
+
         step = current_step_context()
         if step is None or step.logged is None:  # a host hook
             self.trainer.log_metrics({name: value})

@@ -7,7 +7,7 @@ import inspect
 import random
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache, partial
 from io import IOBase
@@ -26,6 +26,7 @@ DEPTH = 6  # of objects in objects
 # What Keras sets on layers and models, and no call of theirs reads.
 BOOKKEEPING = {"built", "compiled", "stop_training", "run_eagerly", "steps_per_execution"}
 BOOKKEEPING |= {"call_signature_parameters", "input_names", "output_names"}
+BOOKKEEPING |= {"stop_evaluating", "stop_predicting", "history", "get_metrics_result"}
 # What Keras computes with, though its name is private.
 PRIVATE_ARGUMENTS = {"_fn_kwargs"}
 LIBRARIES = {"keras", "keras_cv", "keras_hub", "lightning_tf", "numpy", "tensorflow"}
@@ -171,6 +172,11 @@ class TracedReads:
         """Keep what metrics compute with, such as a threshold."""
         for name, metric in metrics.items():
             self._watch_object(f"self.metrics[{name!r}]", metric, DEPTH)
+
+    def pass_over(self, objects: Iterable[Any]) -> None:
+        """Keep nothing of these: what they hold while the step is traced is the Trainer's."""
+        for each in objects:
+            self._met[id(each)] = each, DEPTH
 
     def _watch_value(self, label: str, read: Callable[[], Any]) -> Any:
         value = read()

@@ -16,6 +16,7 @@ from lightning_tf.arguments import (
     check,
     logger_list,
     refuse_checkpoint_callbacks,
+    refuse_unread,
     settings,
 )
 from lightning_tf.callback import Callback, CheckpointCallback
@@ -26,6 +27,7 @@ from lightning_tf.distribute.choose_placement import choose_placement
 from lightning_tf.distribute.workers import Workers
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.hooks import Hooks
+from lightning_tf.lightning_names import TRAINER_READS
 from lightning_tf.logger import Logger, Records
 from lightning_tf.loops.limits import Limit, seconds
 from lightning_tf.precision import parse_precision
@@ -215,12 +217,22 @@ class Trainer:
 
     if not TYPE_CHECKING:  # type checkers would take every attribute for a known one
 
+        def __getattr__(self, name: str) -> Any:
+            """Say what to write in the place of an attribute that Lightning's Trainer has."""
+            remedy = TRAINER_READS.get(name)
+            message = f"'Trainer' object has no attribute {name!r}"
+            if remedy:
+                message += f", as Lightning's has: {remedy}"
+            raise AttributeError(message, name=name, obj=self)
+
         def __setattr__(self, name: str, value: Any) -> None:
             """Set an attribute.
 
             Raises:
-                ConfigurationError: A fit runs that has read it already.
+                ConfigurationError: A fit runs that has read it already; or it would be read by
+                    nobody, because it is Lightning's or misspelt.
             """
+            refuse_unread(self, name, value)
             if name in FIXED_IN_FIT and "state" in vars(self) and self.state.is_fitting:
                 was = getattr(self, name)
                 if (type(value), value) != (type(was), was):  # 1 is a batch, 1.0 is an epoch
@@ -570,7 +582,13 @@ class Trainer:
         return names | (set(self.records.latest) - measured), False
 
     def running_metrics(self) -> dict[str, float]:
-        """Return the epoch's values so far; waits for the device, so ask rarely."""
+        """Return the values so far of the epoch, or of the validation or test that runs.
+
+        Waits for the device, so ask rarely.
+        """
+        evaluation = self.state.evaluation_loop
+        if evaluation is not None and evaluation.stage.name == self.stage:
+            return evaluation.peek()
         loop = self.state.fit_loop
         return {} if loop is None else loop.values.peek()
 

@@ -7,7 +7,12 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from lightning_tf.keras_internals import ever_trainable, flat_layers, wrapped_variable
+from lightning_tf.keras_internals import (
+    ever_trainable,
+    flat_layers,
+    tracked_metrics,
+    wrapped_variable,
+)
 
 COMPONENTS = (
     keras.Layer,
@@ -35,6 +40,16 @@ def held_metrics(owner: object) -> dict[str, keras.metrics.Metric]:
     """Return the metrics among a task's attributes by path, but the current stage's."""
     found = _attributes(owner, keras.metrics.Metric)
     return {path: metric for path, metric in found if not path.startswith("_metrics.")}
+
+
+def owned_metrics(owner: object) -> dict[int, keras.metrics.Metric]:
+    """Return, by their ids, the metrics that an object's layers and models have as attributes.
+
+    Args:
+        owner: A task.
+    """
+    layers = [each for root in _layers(owner) for each in flat_layers(root)]
+    return {id(metric): metric for layer in layers for metric in tracked_metrics(layer)}
 
 
 def _attributes(owner: object, kinds: Any) -> Iterator[tuple[str, Any]]:

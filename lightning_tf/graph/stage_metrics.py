@@ -2,7 +2,8 @@
 
 import logging
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from copy import deepcopy
 from typing import Any
 
@@ -19,6 +20,7 @@ from lightning_tf.graph.names import Givers
 from lightning_tf.host_metric import HostMetric, computed_values, result_names
 from lightning_tf.keras_internals import wrapped_variable
 from lightning_tf.step_context import current_replica_batch
+from lightning_tf.variables import owned_metrics
 
 log = logging.getLogger("lightning_tf")
 
@@ -49,6 +51,8 @@ class StageMetrics:
         self._workers = placement.workers
         self._copies_variables = placement.copies_variables
         self.metrics, self._originals = _own_metrics(task)
+        owned = owned_metrics(task)
+        self._in_layers = {n: m for n, m in self._originals.items() if id(m) in owned}
         self._met: dict[str, set[int]] = {}  # handles that each metric's update is first to use
         self._moved: dict[int, tuple[str, str]] = {}  # of those that a step assigns: metric, name
         self.updated: set[str] = set()
@@ -62,6 +66,29 @@ class StageMetrics:
             if metric.variables:
                 metric.reset_state()
             self._watch(name, metric)
+
+    def lent(self) -> list[keras.metrics.Metric]:
+        """Return the metrics of layers that `in_layers` lends this stage's variables."""
+        return list(self._in_layers.values())
+
+    @contextmanager
+    def in_layers(self) -> Iterator[None]:
+        """Let metrics that layers update be this stage's copies, for a trace in the block.
+
+        A layer has its metric by whatever name: the object stays, and has the copy's variables.
+        """
+        pairs = [(vars(metric), vars(self.metrics[n])) for n, metric in self._in_layers.items()]
+        befores = [dict(original) for original, _ in pairs]
+        for original, copy in pairs:
+            original.clear()
+            original.update(copy)
+        try:
+            yield
+        finally:
+            for (original, copy), before in zip(pairs, befores, strict=True):
+                copy.update(original)  # variables that the first update has made
+                original.clear()
+                original.update(before)
 
     def reset(self) -> None:
         """Start every metric anew."""

@@ -170,11 +170,11 @@ class Window:
         self._givers: Givers = ()  # those of the values alone
         self._stage = stage_of_step(step.method)
 
-        if not placement.can_build_while_tracing and not metrics.are_built():
-            build_deferred_variables(step.task, step.method, placement, element_spec)
-
         self._slots = PackedSlots(placement)
-        self._batch = self._trace(element_spec, jit_compile)
+        with metrics.in_layers():
+            if not placement.can_build_while_tracing and not metrics.are_built():
+                build_deferred_variables(step.task, step.method, placement, element_spec)
+            self._batch = self._trace(element_spec, jit_compile)
         metrics.note_captured(self._batch)
         metrics.note_moved(self.variables())
         if collects:
@@ -291,6 +291,7 @@ class Window:
         self._position = StepPosition({})
         for as_numbers in (False, True):
             self._reads = TracedReads(self.step.method)
+            self._reads.pass_over(self.metrics.lent())
             self._position = StepPosition({}, as_numbers)
             function = tf.function(
                 self._run_batch, autograph=False, jit_compile=jit_compile or None

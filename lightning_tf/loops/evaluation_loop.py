@@ -53,6 +53,7 @@ class EvaluationLoop:
         self._window: Window | None = None
         self._told: set[str] = set()
         self._clock = WindowClock()
+        self._result: WindowResult | None = None
 
     def compile(self) -> Window:
         """Trace the step, unless that is done."""
@@ -99,6 +100,8 @@ class EvaluationLoop:
         self.task.take_metrics(self.metrics.metrics, self.metrics.host)
         self.metrics.reset()
         self.trainer.records.forget_recent()
+        self.trainer.state.begin_evaluation(self)
+        self._result = None
 
         hooks(f"on_{hook}_start")
         hooks(f"on_{hook}_epoch_start")
@@ -120,7 +123,7 @@ class EvaluationLoop:
 
         with EpochIterator(self.dataset) as epoch:
             while length is None or done < length:
-                count = 1 if by_batch else self._clock.count
+                count = 1 if by_batch or trainer.status.stage_ends else self._clock.count
                 count = max(1, min(count, OUTPUT_BYTES // window.outputs_bytes))
                 count, _ = agreed(trainer, count if length is None else min(count, length - done))
                 if by_batch:
@@ -134,6 +137,7 @@ class EvaluationLoop:
                     ran = count if window.known_length else int(result.batches)
                 self._clock.measured(max(ran, 1), time.perf_counter() - began)
                 carry = (result.sums, result.finite)
+                self._result = result
                 if not trainer.sanity_checking:
                     self._update_host_metrics(window, result)
 
@@ -143,7 +147,7 @@ class EvaluationLoop:
                 done += ran
                 if ran:
                     trainer.hooks(f"on_{hook}_window_end", done)
-                if ran < count:
+                if ran < count or trainer.status.stage_ends:
                     break
                 check_signals(trainer)
 
@@ -158,6 +162,14 @@ class EvaluationLoop:
             rows = tf.nest.map_structure(gather, outputs)
             for metric in self.metrics.host.values():
                 metric.update(rows)
+
+    def peek(self) -> dict[str, float]:
+        """Return the means and metrics over the batches so far; waits for the device."""
+        if self._window is None or self._result is None:
+            return {}
+        means = self._means(self._window, self._result.sums.numpy())
+        results = self._window.read_results(self._result)
+        return {**means, **{self.stage.metric(name): value for name, value in results.items()}}
 
     def _read(self, window: Window, result: WindowResult) -> dict[str, float]:
         """Wait for the device, once for all windows."""

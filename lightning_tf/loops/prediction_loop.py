@@ -56,7 +56,8 @@ class PredictionLoop:
 
     def run(self) -> Iterator[Any]:
         """Yield the outputs of each batch as host arrays."""
-        hooks = self.trainer.hooks
+        hooks, status = self.trainer.hooks, self.trainer.status
+        status.begin_stage()
         hooks("on_predict_start")
         hooks("on_predict_epoch_start")
 
@@ -64,6 +65,8 @@ class PredictionLoop:
         for index, outputs in enumerate(batches):
             hooks("on_predict_batch_end", outputs, index)
             yield outputs
+            if status.stage_ends:
+                break
 
         hooks("on_predict_epoch_end")
         hooks("on_predict_end")

@@ -17,12 +17,14 @@ import tensorflow as tf
 
 from lightning_tf.distribute.placement import Placement
 from lightning_tf.keras_internals import MOMENTS, replaced_update, wrapped_variable
+from lightning_tf.optimizers.extension_points import overrides_update
 from lightning_tf.optimizers.packed_slots import PackedSlots, SlotGroup, group_variables
 
 
 def has_multi_tensor_rule(optimizer: keras.optimizers.Optimizer) -> bool:
     """Return whether the rule of an optimizer is known here."""
-    return type(optimizer) in RULES and not getattr(optimizer, "amsgrad", False)
+    known = type(optimizer) in RULES and not getattr(optimizer, "amsgrad", False)
+    return known and not overrides_update(optimizer)
 
 
 @contextmanager

@@ -17,8 +17,18 @@ import tensorflow as tf
 from lightning_tf.distribute.placement import Placement
 from lightning_tf.distribute.variable_placement import move_optimizer
 from lightning_tf.exceptions import ConfigurationError
-from lightning_tf.keras_internals import wrapped_variable
+from lightning_tf.keras_internals import (
+    optimized_variables,
+    unreduced_gradients,
+    wrapped_variable,
+)
 from lightning_tf.optimizers.clipping import Clipping
+from lightning_tf.optimizers.extension_points import (
+    changes_final_values,
+    overrides_applying,
+    refuse_bypassed,
+    refuse_own_loss_scale,
+)
 from lightning_tf.optimizers.gradient_accumulator import GradientAccumulator
 from lightning_tf.optimizers.loss_scaler import LossScaler
 from lightning_tf.optimizers.multi_tensor_update import (
@@ -31,7 +41,7 @@ from lightning_tf.optimizers.optimizer_record import (
     record_of,
 )
 from lightning_tf.optimizers.packed_slots import PackedSlots
-from lightning_tf.variables import optimizable_variables, trainable_variables
+from lightning_tf.variables import optimizable_variables, trainable_variables, variable_value
 
 log = logging.getLogger("lightning_tf")
 
@@ -74,6 +84,7 @@ class NamedOptimizer:
         self._after_update: list[Callable[[Sequence[Any]], None]] = []
         self._may_rest = False
 
+        self._refuse_overwriting()
         move_optimizer(self.optimizer)
         # Slots of frozen layers are made too, so that unfreezing them later keeps every slot.
         if not self.optimizer.built:
@@ -88,6 +99,17 @@ class NamedOptimizer:
         self._reached: set[int] = set()  # ids of variables that a loss was seen to depend on
         self._packed_slots: PackedSlots | None = None
         self.refresh()
+
+    def _refuse_overwriting(self) -> None:
+        """Refuse what Keras can do with no strategy: averages put into weights by a replica."""
+        frequency = getattr(self.optimizer, "ema_overwrite_frequency", None)
+        own_code = overrides_applying(self.optimizer) and self.placement.copies_variables
+        if own_code and self.optimizer.use_ema and frequency:
+            raise ConfigurationError(
+                f"optimizer {type(self.optimizer).__name__} has ema_overwrite_frequency="
+                f"{frequency} and overrides how gradients are applied, which cannot be traced for "
+                "several devices; override update_step instead, or leave one of them out."
+            )
 
     def call_after_update(self, act: Callable[[Sequence[Any]], None]) -> None:
         """Call a function in the graph after every update, with the variables that it moved."""
@@ -131,6 +153,22 @@ class NamedOptimizer:
         if self.accumulator is not None:
             state.update(self.accumulator.variables(self._positions()))
         return state
+
+    @property
+    def changes_final_values(self) -> bool:
+        """Whether `finalize` may change weights."""
+        return changes_final_values(self.optimizer)
+
+    def finalize(self) -> None:
+        """Let Keras' optimizer put into the weights what fit leaves there, averages for one."""
+        # Of all that it was built for, as it has an average of each.
+        variables = optimized_variables(self.optimizer)
+        training = {id(variable) for variable in self.variables}
+        frozen = [(v, tf.identity(variable_value(v))) for v in variables if id(v) not in training]
+
+        self.optimizer.finalize_variable_values(variables)
+        for variable, value in frozen:  # whose average is the value itself, but for rounding
+            variable.assign(value)
 
     def initial_state(self) -> dict[str, Any]:
         """Return the values with which what the Trainer adds to Keras' optimizer begins.
@@ -251,12 +289,32 @@ class NamedOptimizer:
         # Clip at the very end: before the sum or the mean, opposite gradients would not cancel out.
         if self.clipping is not None:
             gradients = self.placement.each(self.clipping, gradients)
-        multi_tensor = use_multi_tensor_update(self.optimizer, self.placement, self._packed_slots)
-        with self.placement.apply_context(), multi_tensor:
-            self.optimizer.apply(gradients, variables)
+        self._apply(gradients, variables)
 
         for act in self._after_update:
             act(variables)
+
+    def _apply(self, gradients: list[Any], variables: list[Any]) -> None:
+        """Call Keras' outermost method, as fit does: it leads to all that a user may override."""
+        # A user's code computes with tensors, as on one device, and not with values a replica.
+        own_code = overrides_applying(self.optimizer)
+        if own_code and self.placement.copies_variables:
+            with unreduced_gradients(self.optimizer):
+                self.placement.each(
+                    lambda gradients: _apply_gradients(self.optimizer, gradients, variables),
+                    gradients,
+                )
+            return
+        if own_code:
+            gradients = self.placement.first(gradients)
+
+        multi_tensor = use_multi_tensor_update(self.optimizer, self.placement, self._packed_slots)
+        with self.placement.apply_context(), multi_tensor:
+            _apply_gradients(self.optimizer, gradients, variables)
+
+
+def _apply_gradients(optimizer: Any, gradients: Sequence[Any], variables: Sequence[Any]) -> None:
+    optimizer.apply_gradients(list(zip(gradients, variables, strict=True)))
 
 
 def _act_if(predicate: tf.Tensor, act: Callable[..., None], *args: Any) -> None:
@@ -274,6 +332,7 @@ def _take_over(optimizer: Any) -> tuple[Any, Clipping | None, int]:
         The optimizer, the clipping that it brought, and how many batches it would accumulate.
     """
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        refuse_own_loss_scale(optimizer)
         log.info("LossScaleOptimizer: its inner optimizer is used; the Trainer scales the loss.")
         optimizer = optimizer.inner_optimizer
 
@@ -281,6 +340,7 @@ def _take_over(optimizer: Any) -> tuple[Any, Clipping | None, int]:
         raise ConfigurationError(
             f"configure_optimizers gave {optimizer!r}; return keras optimizers, one or a dict."
         )
+    refuse_bypassed(optimizer)
     configuration_of(optimizer)  # before anything is taken off it
 
     clipping = None

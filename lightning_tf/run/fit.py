@@ -86,6 +86,8 @@ def fit(trainer: Trainer, task: Task, checkpoint: Checkpoint | None) -> None:
 
     hooks("on_train_start")
     loop.run()
+    with trainer.signals.held():  # Ctrl-C must not come between two weights
+        loop.training.final_weights.put_in(loop.training.optimizers.values())
     hooks("on_train_end")
     hooks("on_fit_end")
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from lightning_tf.trainer import Trainer
 
 CALLBACK = "callback."  # how the names of callbacks' variables begin
+TRAINED = "trained."  # of the weights that a fit's end has replaced by final ones
 UNNAMED = "unnamed."  # and of those that no attribute of the task leads to
 
 
@@ -70,6 +71,7 @@ def take_snapshot(trainer: Trainer, task: Task, *, weights_only: bool) -> Snapsh
     run["settings"] = trainer.settings
 
     variables = everything(trainer, task)
+    variables |= {f"{TRAINED}{name}": v for name, v in _trained_weights(trainer, task).items()}
     if not trainer.is_global_zero:  # writes nothing, but holds parts of what the chief writes
         variables = {k: v for k, v in variables.items() if isinstance(v, SyncOnRead)}
     return Snapshot.of(variables, run)
@@ -133,6 +135,9 @@ def resume(trainer: Trainer, task: Task, checkpoint: Checkpoint) -> None:
         variables.pop("keras.global_seed_generator", None)
 
     tensors = {**checkpoint.tensors, **optimizer_tensors(optimizers, checkpoint)}
+    # Of a run that had ended: training goes on from its own weights, not from the final ones.
+    trained = {name: value for name, value in tensors.items() if name.startswith(TRAINED)}
+    tensors |= {name.removeprefix(TRAINED): value for name, value in trained.items()}
     tensors = adapt_tensors(variables, tensors)
     assign_tensors(variables, tensors, checkpoint.path)
 
@@ -174,6 +179,15 @@ def everything(trainer: Trainer, task: Task) -> dict[str, Any]:
     if generator is not None:
         variables["keras.global_seed_generator"] = generator.state
     return variables
+
+
+def _trained_weights(trainer: Trainer, task: Task) -> dict[str, Any]:
+    """Return the trained weights where final ones stand in their place, by their names."""
+    if trainer.training is None:
+        return {}
+    names = {id(variable): name for name, variable in named_weights(task).items()}
+    trained = trainer.training.final_weights.trained()
+    return {names[id(variable)]: value for variable, value in trained}
 
 
 def _check_callbacks(variables: Mapping[str, Any], checkpoint: Checkpoint) -> None:

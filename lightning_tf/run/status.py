@@ -25,6 +25,7 @@ class RunStatus:
         num_batches: By a stage's prefix, how many batches it has; None where that is unknown.
         window_start_step: `global_step` when the running window began.
         validation_due: Whether validation follows the window that has just ended.
+        stage_ends: Whether the evaluation or prediction that runs shall end with this batch.
         givers: By a stage's prefix, what gives each name that its step measures, in all spellings.
         loggers_of: The callback or task that logs a name in its hooks, and the hook's label.
     """
@@ -38,6 +39,7 @@ class RunStatus:
     num_batches: dict[str, int | None] = field(default_factory=dict)
     window_start_step: int = 0
     validation_due: bool = False
+    stage_ends: bool = False
     givers: dict[str, dict[str, str]] = field(default_factory=dict)
     loggers_of: dict[str, tuple[Any, str]] = field(default_factory=dict)
 
@@ -104,6 +106,14 @@ class RunStatus:
             yield
         finally:
             self.stage = before
+
+    def begin_stage(self) -> None:
+        """Note that an evaluation or a prediction begins, which nobody has ended yet."""
+        self.stage_ends = False
+
+    def end_stage(self) -> None:
+        """Let the evaluation or prediction that runs end with the batch, or after the first."""
+        self.stage_ends = True
 
     def begin_window(self, global_step: int) -> None:
         """Note where a window begins."""

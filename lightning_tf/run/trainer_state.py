@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from weakref import ReferenceType, ref
 
+from lightning_tf.hook_checks import check_hooks
 from lightning_tf.hooks import Hooks
 from lightning_tf.run.accumulation_schedule import AccumulationSchedule
 from lightning_tf.run.build import build_training_state, trainer_clipping
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from lightning_tf.data.data_module import DataModule
     from lightning_tf.distribute.workers import Workers
     from lightning_tf.graph.window import Window
+    from lightning_tf.loops.evaluation_loop import EvaluationLoop
     from lightning_tf.loops.fit_loop import FitLoop
     from lightning_tf.run.training_state import TrainingState
     from lightning_tf.task import Task
@@ -42,6 +44,7 @@ class TrainerState:
         training: Optimizers and running values; None before the first fit.
         hooks: Calls hooks on all callbacks and the task; None before the first entry point.
         fit_loop: Of the fit that runs or ran last; None in other entry points.
+        evaluation_loop: Of the evaluation that runs or ran last.
     """
 
     def __init__(self, accumulate_grad_batches: int) -> None:
@@ -49,6 +52,7 @@ class TrainerState:
         self.status = RunStatus()
         self.hooks: Hooks | None = None
         self.fit_loop: FitLoop | None = None
+        self.evaluation_loop: EvaluationLoop | None = None
         self._prepared: dict[int, tuple[ReferenceType[DataModule], set[str]]] = {}
         self._begin(None)
 
@@ -64,8 +68,10 @@ class TrainerState:
             self._begin(task)
             trainer.records.clear()
             trainer.add_default_callbacks(task)
+        check_hooks(task, trainer.callbacks)
 
-        self.status, self.fit_loop = RunStatus(entry_point), None
+        self.status = RunStatus(entry_point)
+        self.fit_loop = self.evaluation_loop = None
         task._trainer = trainer
         guard = trainer.records.loggers.guard
         self.hooks = Hooks(trainer, task, trainer.callbacks, trainer.profiler.region, guard)
@@ -104,6 +110,11 @@ class TrainerState:
     def is_fitting(self) -> bool:
         """Whether a fit runs and has read the Trainer's arguments."""
         return self.status.entry_point == "fit" and self.fit_loop is not None
+
+    def begin_evaluation(self, loop: EvaluationLoop) -> None:
+        """Take up the loop of an evaluation, which nobody has ended yet."""
+        self.evaluation_loop = loop
+        self.status.begin_stage()
 
     def begin_fit(self, loop: FitLoop) -> None:
         """Take up the loop of a fit."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from lightning_tf.distribute.unsynced_statistics import UnsyncedStatistics
 from lightning_tf.distribute.variable_placement import move_optimizer
 from lightning_tf.graph.means import Means
+from lightning_tf.run.final_weights import FinalWeights
 
 if TYPE_CHECKING:
     from lightning_tf.distribute.placement import Placement
@@ -28,6 +29,7 @@ class TrainingState:
         means: Of losses and logged values; None until the step is traced.
         unnamed: Variables that steps use and nothing else of the run names, by a stable name.
         told_idle: Weights without an optimizer, of which the user was told.
+        final_weights: What the optimizers put into the weights where a fit ends.
     """
 
     optimizers: dict[str, NamedOptimizer]
@@ -36,12 +38,14 @@ class TrainingState:
     means: Means | None = None
     unnamed: dict[str, Any] = field(default_factory=dict)
     told_idle: set[str] = field(default_factory=set)
+    final_weights: FinalWeights = field(default_factory=FinalWeights)
 
     def move_here(self, task: Task, placement: Placement, clipping: Clipping | None) -> None:
         """Take the state up in another fit, before which other Trainers may have had the task."""
         for named in self.optimizers.values():
             move_optimizer(named.optimizer)
             named.clip_by(clipping)
+        self.final_weights.take_out()  # where the fit before has left them
         self.statistics = UnsyncedStatistics(task, placement)
 
     def mean_over(self, names: tuple[str, ...]) -> None:

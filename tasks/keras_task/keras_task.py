@@ -14,8 +14,14 @@ from lightning_tf.exceptions import ConfigurationError, DataError
 from lightning_tf.keras_internals import compiled_loss_weights, compiled_metrics
 from lightning_tf.tasks.common.fused_batch_norm_task import FusedBatchNormTask
 from lightning_tf.tasks.keras_task.compile_choices import loss_object, metric_objects, single
+from lightning_tf.variables import owned_metrics
 
-OWN_STEPS = ("train_step", "test_step", "predict_step", "compute_loss", "compute_metrics")
+# What fit calls of a model and a Trainer does not.
+OWN_STEPS = (
+    *("train_step", "test_step", "predict_step", "compute_loss", "compute_metrics"),
+    *("make_train_function", "make_test_function", "make_predict_function"),
+    *("metrics", "reset_metrics", "get_metrics_result"),
+)
 
 
 class KerasTask(FusedBatchNormTask):
@@ -118,12 +124,20 @@ class KerasTask(FusedBatchNormTask):
         return self._optimizer
 
     def configure_metrics(self) -> dict[str, keras.metrics.Metric]:
-        """Make the metrics of the constructor, or the compiled ones."""
+        """Make the metrics of the constructor, or the compiled ones; and take the model's own."""
         metrics, weighted_metrics = self._metric_choices
         plain = metric_objects(metrics, self._y_spec, self._y_pred)
         weighted = metric_objects(weighted_metrics, self._y_spec, self._y_pred, plain)
-        self._weighted_names = set(weighted)
-        return {**plain, **weighted}
+        self._weighted_names, self._compiled_names = set(weighted), {*plain, *weighted}
+
+        # What the model and its layers update themselves is reported as fit does.
+        own = {metric.name: metric for metric in owned_metrics(self).values()}
+        if both := own.keys() & self._compiled_names:
+            raise ConfigurationError(
+                f"metrics: {min(both)!r} is compiled and one that model {self.model.name!r} or a "
+                "layer of it has too; give one of them another name=."
+            )
+        return {**plain, **weighted, **own}
 
     def training_step(self, batch: Any) -> tf.Tensor:
         """Return the loss as Keras computes it, and what layers add."""
@@ -142,8 +156,8 @@ class KerasTask(FusedBatchNormTask):
         y_pred = self.model(x, training=training)
 
         # Keras' own calls, not update_metrics: a cast would lose the mask that y_pred carries.
-        for name, metric in self.metrics.items():
-            metric.update_state(
+        for name in self._compiled_names & self.metrics.keys():
+            self.metrics[name].update_state(
                 y, y_pred, sample_weight=weight if name in self._weighted_names else None
             )
 
@@ -179,12 +193,13 @@ class KerasTask(FusedBatchNormTask):
 def _check_model(model: Any) -> None:
     if not isinstance(model, keras.Model):
         raise ConfigurationError(f"model is a {type(model).__name__}; give a keras.Model.")
+    # keras-hub's tasks and others derive from keras.Model; only these methods count.
     for method in OWN_STEPS:
-        # keras-hub's tasks and others derive from keras.Model; only these methods count.
-        if getattr(type(model), method) is not getattr(keras.Model, method):
+        is_own = getattr(type(model), method) is not getattr(keras.Model, method)
+        if is_own or method in vars(model):
             raise ConfigurationError(
                 f"model {model.name!r} has a {method} of its own, which the Trainer would not "
-                "call; write a Task with this training_step."
+                "call; write a Task with this training_step, and its metrics in configure_metrics."
             )
 
 

@@ -5,12 +5,15 @@ import keras
 import numpy as np
 import pandas
 import pytest
+import tensorflow as tf
 from helpers.boring import BoringTask, NumberData, NumberTask, fitted, quiet
 from helpers.scripted import Scripted
 
 from lightning_tf import Trainer
 from lightning_tf.callbacks import KerasAdapter
 from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.loops.training_values import TrainingValues
+from lightning_tf.tasks import KerasTask
 
 # Keras 3.15 asks NumPy 2 for copies of its variables in a way that NumPy warns about.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -109,7 +112,7 @@ def test_only_callbacks_that_override_batch_hooks_make_windows_of_one():
     assert watches(keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None))
 
 
-def test_batches_come_with_their_own_values():
+def test_batches_come_with_the_running_means_of_fit():
     notes = NotesBatches()
     task = NumberTask(NumberData([1.0, 2.0, 4.0]))
     task.model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
@@ -118,7 +121,7 @@ def test_batches_come_with_their_own_values():
     task.training_step = lambda batch: {"weight": NumberTask.training_step(task, batch)}
     fitted(task, max_epochs=1, callbacks=[notes])
     losses = [notes.logs[f"batch_end {batch}"]["weight_loss"] for batch in range(3)]
-    np.testing.assert_allclose(losses, [1.0, 2.0, 4.0], rtol=1e-5)
+    np.testing.assert_allclose(losses, [1.0, 1.5, 7 / 3], rtol=1e-5)
 
 
 def test_sanity_checks_are_not_shown():
@@ -184,7 +187,7 @@ def test_early_stopping_stops_and_brings_back_the_best_weights():
     task = Scripted([3, 1, 2, 2, 2])
     trainer = fitted(task, max_epochs=5, callbacks=[Keeps(), stopping])
     assert trainer.current_epoch == 4
-    assert "EarlyStopping of Keras" in trainer.stop_reason
+    assert "model.stop_training" in trainer.stop_reason
     for weight, best in zip(task.model.get_weights(), kept[1], strict=True):
         np.testing.assert_array_equal(weight, best)
 
@@ -314,3 +317,143 @@ def test_with_several_optimizers_it_is_the_one_of_the_model():
     trainer = fitted(Two(), max_epochs=1, limit_val_batches=0, callbacks=[KerasAdapter(scheduler)])
     rates = {name: float(opt.learning_rate.numpy()) for name, opt in trainer.optimizers.items()}
     assert rates == {"model": 0.5, "other": pytest.approx(0.1)}
+
+
+def values_beside_fit(make, epochs=3, **options):
+    """Return the histories that fit and the Trainer give with callbacks made anew for each."""
+    x, y = BoringTask().data.x, BoringTask().data.y
+
+    def net():
+        keras.utils.set_random_seed(1)
+        made = keras.Sequential([keras.Input((32,)), keras.layers.Dense(2)])
+        made.compile("sgd", SPARSE, metrics=["accuracy"])
+        return made
+
+    def dataset():
+        return tf.data.Dataset.from_tensor_slices((x, y)).batch(16)
+
+    by_fit, by_trainer = keras.callbacks.History(), keras.callbacks.History()
+    model = net()
+    model.fit(
+        dataset(), epochs=epochs, validation_data=dataset(), callbacks=[*make(), by_fit], **FIT
+    )
+    task = KerasTask(net(), data=dataset(), validation_data=dataset())
+    fitted(task, max_epochs=epochs, callbacks=[*make(), by_trainer], **options)
+    return by_fit.history, by_trainer.history
+
+
+SPARSE = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+FIT = {"verbose": 0, "shuffle": False}
+
+
+def assert_alike(pair):
+    expected, history = pair
+    assert history.keys() == expected.keys()
+    for name, values in expected.items():
+        np.testing.assert_allclose(history[name], values, rtol=1e-5, err_msg=name)
+
+
+class Stops(keras.callbacks.Callback):
+    """Sets an attribute of the model in one hook, from its second call on."""
+
+    def __init__(self, hook, attribute="stop_training", calls=2):
+        super().__init__()
+        self.left = calls
+
+        def stop(*args, **kwargs):
+            self.left -= 1
+            if self.left <= 0:
+                setattr(self.model, attribute, True)
+
+        setattr(self, hook, stop)
+
+
+@pytest.mark.parametrize(
+    ("hook", "calls"),
+    [
+        ("on_train_begin", 1),
+        ("on_epoch_begin", 2),
+        ("on_train_batch_begin", 6),
+        ("on_train_batch_end", 6),
+        ("on_test_begin", 2),
+        ("on_test_batch_end", 2),
+        ("on_test_end", 2),
+        ("on_epoch_end", 2),
+    ],
+)
+def test_training_stops_where_fit_stops_whichever_hook_asks(hook, calls):
+    # The second callback does not undo what the first has asked for.
+    assert_alike(values_beside_fit(lambda: [Stops(hook, calls=calls), Notes()]))
+
+
+@pytest.mark.parametrize("hook", ["on_test_begin", "on_test_batch_begin", "on_test_batch_end"])
+def test_an_evaluation_ends_where_evaluate_ends(hook):
+    assert_alike(values_beside_fit(lambda: [Stops(hook, "stop_evaluating")]))
+
+
+@pytest.mark.parametrize("hook", ["on_predict_begin", "on_predict_batch_end"])
+def test_a_prediction_ends_where_predict_ends(hook):
+    task = BoringTask()
+    trainer = Trainer(**quiet(callbacks=[Stops(hook, "stop_predicting", calls=1)]))
+    assert len(trainer.predict(task, collect=True)) == 1
+
+
+def test_callbacks_hand_one_dict_of_logs_along():
+    class Adds(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            logs["mine"] = float(epoch)
+
+    def make():
+        scheduler = keras.callbacks.LearningRateScheduler(lambda epoch: 0.1 / (1 + epoch))
+        stopping = keras.callbacks.EarlyStopping("mine", mode="max", patience=9)
+        return [scheduler, Adds(), stopping]
+
+    pair = values_beside_fit(make)
+    assert_alike(pair)
+    assert pair[1]["mine"] == [0.0, 1.0, 2.0]
+    assert pair[1]["learning_rate"] == pytest.approx([0.1, 0.05, 0.1 / 3])
+
+
+@pytest.mark.parametrize("hook", ["on_train_batch_end", "on_test_batch_end"])
+def test_logs_of_batches_and_get_metrics_result_are_those_of_fit(hook):
+    seen = []
+
+    class Looks(keras.callbacks.Callback):
+        def __init__(self):
+            super().__init__()
+            seen.append([])
+            setattr(self, hook, self.look)
+
+        def look(self, batch, logs=None):
+            result = {n: float(v) for n, v in self.model.get_metrics_result().items()}
+            seen[-1].append((batch, dict(logs), result))
+
+    values_beside_fit(lambda: [Looks()], epochs=2)
+    for (batch, logs, result), (expected_batch, expected, own) in zip(*reversed(seen), strict=True):
+        assert batch == expected_batch
+        assert logs == pytest.approx(expected, rel=1e-5)
+        assert result == pytest.approx(own, rel=1e-5)
+
+
+def test_nothing_waits_for_the_device_without_a_batch_hook(monkeypatch):
+    reads = []
+    peek = TrainingValues.peek
+    monkeypatch.setattr(TrainingValues, "peek", lambda self: reads.append(1) or peek(self))
+    fitted(BoringTask(), max_epochs=2, callbacks=[Notes(), keras.callbacks.History()])
+    assert not reads
+
+
+def test_a_history_stays_with_its_model_and_the_step_is_traced_once():
+    class WithModel(NumberTask):
+        def configure_model(self):
+            super().configure_model()
+            self.model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+
+        def training_step(self, batch):
+            return super().training_step(batch) + tf.reduce_mean(self.model(batch[:, None]))
+
+    task, history = WithModel(NumberData([1.0, 2.0])), keras.callbacks.History()
+    fitted(task, max_epochs=3, callbacks=[history])
+    assert task.model.history is history
+    assert task.traced["training"] == 1
+    assert "get_metrics_result" not in vars(task.model)

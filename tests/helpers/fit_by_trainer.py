@@ -1,0 +1,199 @@
+"""A pytest plugin: Model.fit, evaluate and predict go through a Trainer, in Keras' own tests.
+
+``pytest -p helpers.fit_by_trainer keras/src/callbacks/history_test.py`` runs them so, and writes a
+line of JSON for each test to the file that FIT_BY_TRAINER_REPORT names: its name, which of the
+three methods it called, whether it passed, and the error's class and message. With
+FIT_BY_TRAINER=off the methods stay Keras'.
+"""
+
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+from types import ModuleType
+
+import keras
+import tensorflow as tf
+from keras.src.trainers.data_adapters import array_slicing, data_adapter_utils, get_data_adapter
+
+from lightning_tf import DataModule, Trainer
+from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.tasks import KerasTask
+
+# What test files of Keras import beside Keras: another backend, and a file that no wheel has.
+jax, conftest = ModuleType("jax"), ModuleType("conftest")
+jax.Array = type("Array", (), {})
+conftest.skip_if_backend = lambda backend, reason: lambda test: test
+sys.modules.setdefault("jax", jax)
+sys.modules.setdefault("conftest", conftest)
+
+METHODS = ("fit", "evaluate", "predict")
+called: set[str] = set()
+last_error: list[BaseException] = []
+
+
+class FitData(DataModule):
+    """What fit, evaluate and predict got, as Keras' own adapters make it batches."""
+
+    def __init__(self, make, val=None):
+        super().__init__()
+        self.make, self.val = make, val
+
+    def train_dataset(self, epoch):
+        return self.make()
+
+    def val_dataset(self):
+        return None if self.val is None else self.val()
+
+    def test_dataset(self):
+        return self.make()
+
+    def predict_dataset(self):
+        return self.make()
+
+
+def batches(x, y=None, sample_weight=None, **options):
+    """Return a function that makes the data set of an epoch."""
+    adapter = get_data_adapter(x, y, sample_weight, **options)
+    return adapter.get_tf_dataset
+
+
+def run(model, data, method, callbacks=None, **arguments):
+    """Make the task and the Trainer, and call the entry point."""
+    called.add(method)
+    options = {} if model.compiled else {"optimizer": "sgd", "loss": lambda y, p: tf.reduce_sum(p)}
+    task = KerasTask(model, data=data, **options)
+    given = getattr(callbacks, "callbacks", callbacks) or []
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = Trainer(
+            callbacks=list(tf.nest.flatten(given)),
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            default_root_dir=folder,
+            **arguments,
+        )
+        if method == "predict":
+            return trainer.predict(task, collect=True)
+        return getattr(trainer, "fit" if method == "fit" else "test")(task)
+
+
+def fit(
+    model,
+    x=None,
+    y=None,
+    batch_size=None,
+    epochs=1,
+    verbose="auto",
+    callbacks=None,
+    validation_split=0.0,
+    validation_data=None,
+    shuffle=True,
+    class_weight=None,
+    sample_weight=None,
+    initial_epoch=0,
+    steps_per_epoch=None,
+    validation_steps=None,
+    validation_batch_size=None,
+    validation_freq=1,
+):
+    model._assert_compile_called("fit")
+    if initial_epoch:
+        raise ConfigurationError("initial_epoch: a Trainer goes on from a checkpoint.")
+    if validation_split and validation_data is None:
+        (x, y, sample_weight), validation_data = array_slicing.train_validation_split(
+            (x, y, sample_weight), validation_split=validation_split
+        )
+    options = {"batch_size": batch_size, "shuffle": shuffle, "class_weight": class_weight}
+    train = batches(x, y, sample_weight, **options)
+
+    val = None
+    if validation_data is not None:
+        parts = data_adapter_utils.unpack_x_y_sample_weight(validation_data)
+        val = batches(*parts, batch_size=validation_batch_size or batch_size)
+    history = next((c for c in callbacks or () if isinstance(c, keras.callbacks.History)), None)
+    added = [] if history else [history := keras.callbacks.History()]
+    limits = {"limit_train_batches": steps_per_epoch, "limit_val_batches": validation_steps}
+    run(
+        model,
+        FitData(train, val),
+        "fit",
+        callbacks=[*(getattr(callbacks, "callbacks", callbacks) or ()), *added],
+        max_epochs=epochs,
+        check_val_every_n_epoch=validation_freq,
+        **{name: steps for name, steps in limits.items() if steps is not None},
+    )
+    model.history = history
+    return history
+
+
+def evaluate(
+    model,
+    x=None,
+    y=None,
+    batch_size=None,
+    verbose="auto",
+    sample_weight=None,
+    steps=None,
+    callbacks=None,
+    return_dict=False,
+):
+    model._assert_compile_called("evaluate")
+    make = batches(x, y, sample_weight, batch_size=batch_size)
+    limit = {} if steps is None else {"limit_test_batches": steps}
+    values = run(model, FitData(make), "evaluate", callbacks=callbacks, **limit)
+    logs = {name.removeprefix("test_"): value for name, value in values.items()}
+    return logs if return_dict else model._flatten_metrics_in_order(logs)
+
+
+def predict(model, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
+    make = batches(x, batch_size=batch_size)
+    limit = {} if steps is None else {"limit_predict_batches": steps}
+    outputs = run(model, FitData(make), "predict", callbacks=callbacks, **limit)
+    return keras.tree.map_structure(lambda *rows: _joined(rows), *outputs)
+
+
+def _joined(rows):
+    return keras.ops.convert_to_numpy(tf.concat([tf.convert_to_tensor(row) for row in rows], 0))
+
+
+# ---- of pytest
+
+
+def pytest_configure(config):
+    if os.environ.get("FIT_BY_TRAINER") != "off":
+        keras.Model.fit, keras.Model.evaluate, keras.Model.predict = fit, evaluate, predict
+        return
+    for name in METHODS:
+        _note_calls(name, getattr(keras.Model, name))
+
+
+def _note_calls(name, method):
+    def noting(model, *args, **kwargs):
+        called.add(name)
+        return method(model, *args, **kwargs)
+
+    setattr(keras.Model, name, noting)
+
+
+def pytest_runtest_setup(item):
+    called.clear()
+
+
+def pytest_runtest_makereport(item, call):
+    if call.when != "call":
+        return
+    error = call.excinfo and call.excinfo.value
+    file = Path(str(item.path))
+    line = {
+        "test": f"{file.parent.name}/{file.name}::{item.nodeid.split('::', 1)[1]}",
+        "calls": sorted(called),
+        "passed": error is None,
+        "skipped": type(error).__name__ in {"Skipped", "SkipTest"},
+        "error": type(error).__name__ if error else "",
+        "message": str(error)[:400] if error else "",
+    }
+    with Path(os.environ["FIT_BY_TRAINER_REPORT"]).open("a") as report:
+        report.write(json.dumps(line) + "\n")
