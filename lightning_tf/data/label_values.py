@@ -94,6 +94,26 @@ def tell_gaps(present: Sequence[int]) -> None:
         )
 
 
+def count_classes(owner: str, labels: list[int]) -> int:
+    """Return how many classes labels make that are places in them.
+
+    Args:
+        owner: What has the labels, for the message.
+        labels: Every one that there is, sorted.
+
+    Raises:
+        DataError: They are no places, see `are_places`.
+    """
+    if not are_places(labels):
+        raise DataError(
+            f"The labels of {owner} are {shown_values(labels)}, which would make "
+            f"{labels[-1] + 1} classes; number them from 0 on, or set num_classes on it where they "
+            "are meant so."
+        )
+    tell_gaps(labels)
+    return labels[-1] + 1
+
+
 def tell_names(present: Sequence[int]) -> None:
     """Say that labels are taken for the names of classes."""
     _log.warning(

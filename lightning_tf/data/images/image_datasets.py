@@ -9,7 +9,12 @@ import tensorflow as tf
 from lightning_tf.data.images.checks import check_like_training, checked_images, checked_range
 from lightning_tf.data.images.image_spec import image_spec, scan_batches
 from lightning_tf.data.label_values import are_places, tell_gaps, tell_names
-from lightning_tf.data.pipeline.batch_checks import check_finite, check_labels, require
+from lightning_tf.data.pipeline.batch_checks import (
+    check_finite,
+    check_labels,
+    require,
+    whole_labels,
+)
 from lightning_tf.data.sources.dataset_pair import DatasetPair
 from lightning_tf.exceptions import ConfigurationError, DataError
 
@@ -133,7 +138,7 @@ class ImageDatasets(DatasetPair):
         if shapes[0].rank is None or None in shapes[0][1:] or shapes[1].rank is None:
             dataset = self._with_shapes(dataset)
         if not dataset.element_spec[1].dtype.is_integer:
-            dataset = dataset.map(_with_integers)
+            dataset = dataset.map(whole_labels)
         return dataset
 
     def _key(self, option: str, spec: Mapping[str, Any]) -> str:
@@ -192,16 +197,3 @@ def _placed(stage: str, values: list[int], images: Any, labels: tf.Tensor, *rest
     text = f"the {stage} labels must be one of {values}, but a batch has"
     with tf.control_dependencies([require(tf.reduce_any(is_it, axis=1), text, flat)]):
         return images, tf.argmax(is_it, axis=1, output_type=tf.int32), *rest
-
-
-def _with_integers(images: Any, labels: tf.Tensor, *rest: Any) -> Any:
-    """Return a batch whose float labels, whole numbers or one-hot, are integers."""
-    if not labels.dtype.is_floating:
-        return images, labels, *rest
-    if labels.shape.rank == 2 and labels.shape[1] != 1:
-        text = "labels of several columns must be one-hot; soft labels have no one class:"
-        labels = require(tf.equal(labels, tf.round(labels)), text, labels)
-        return images, tf.argmax(labels, axis=1, output_type=tf.int32), *rest
-    text = "labels must be whole numbers, but a batch has"
-    whole = require(tf.equal(labels, tf.round(labels)), text, labels)
-    return images, tf.cast(tf.reshape(whole, [-1]), tf.int32), *rest

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lightning_tf.data.data_module import DataModule, first_training_batch
 from lightning_tf.data.images.checks import HALF_WHITE, checked_images, range_of_limits
-from lightning_tf.data.label_values import are_places, shown_values, tell_gaps
+from lightning_tf.data.label_values import count_classes
 from lightning_tf.data.labels import checked_class_names, checked_labels
 from lightning_tf.data.pipeline.bounded_batches import bounded_batches
 from lightning_tf.exceptions import DataError
@@ -93,7 +93,7 @@ def image_spec(
     if num_classes is None or value_range is None:
         scanned = scan_batches([data.dataset_for("train")])
         if num_classes is None:
-            num_classes = _count_classes(type(data).__name__, scanned.labels)
+            num_classes = count_classes(type(data).__name__, scanned.labels)
         if value_range is None:
             value_range = range_of_limits(images.dtype, scanned.low, scanned.high)
 
@@ -128,17 +128,6 @@ def scan_batches(datasets: Iterable[tf.data.Dataset | None]) -> ScannedBatches:
             if place == 0:
                 low, high = min(low, float(images.min())), max(high, float(images.max()))
     return ScannedBatches(sorted(values), low, high)
-
-
-def _count_classes(owner: str, labels: list[int]) -> int:
-    if not are_places(labels):
-        raise DataError(
-            f"The labels of {owner} are {shown_values(labels)}, which would make "
-            f"{labels[-1] + 1} classes; number them from 0 on, or set num_classes on it where they "
-            "are meant so."
-        )
-    tell_gaps(labels)
-    return labels[-1] + 1
 
 
 def _first_images(data: DataModule, num_classes: int | None) -> NDArray[Any]:

@@ -207,8 +207,8 @@ def _deep_values(image: Any, source: Source) -> NDArray[Any] | None:
             arguments = name if isinstance(arguments, str) else (name, *arguments[1:])
             tiles.append(type(again.tile[0])._make((codec, extents, offset, arguments)))
         again.tile = tiles
-        values: NDArray[Any] = upper * 256 + np.asarray(again)
-    return values[..., :3] if image.mode == "RGBX" else values
+        whole: NDArray[Any] = upper * 256 + np.asarray(again)
+    return whole[..., :3] if image.mode == "RGBX" else whole
 
 
 def raw_mode(image: Any) -> str:

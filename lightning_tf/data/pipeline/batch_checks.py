@@ -51,6 +51,19 @@ def watch_labels(data: DataModule, num_classes: Callable[[], int]) -> None:
         data.batch_check = check
 
 
+def whole_labels(inputs: Any, labels: tf.Tensor, *rest: Any) -> Any:
+    """Return a batch whose float labels, whole numbers or one-hot, are integers."""
+    if not labels.dtype.is_floating:
+        return inputs, labels, *rest
+    if labels.shape.rank == 2 and labels.shape[1] != 1:
+        text = "labels of several columns must be one-hot; soft labels have no one class:"
+        labels = require(tf.equal(labels, tf.round(labels)), text, labels)
+        return inputs, tf.argmax(labels, axis=1, output_type=tf.int32), *rest
+    text = "labels must be whole numbers, but a batch has"
+    whole = require(tf.equal(labels, tf.round(labels)), text, labels)
+    return inputs, tf.cast(tf.reshape(whole, [-1]), tf.int32), *rest
+
+
 def check_finite(stage: str, images: tf.Tensor) -> tf.Tensor:
     """Return images without NaN and infinity; others are an error when their batch is read."""
     if not images.dtype.is_floating:

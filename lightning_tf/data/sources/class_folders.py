@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lightning_tf.data.labels import checked_classes
 from lightning_tf.data.sources.listed_files import LeftOut, listed_files, shown_path, subfolders
-from lightning_tf.data.sources.split_folders import split_folders
+from lightning_tf.data.sources.split_folders import SPLIT_NAMES, split_folders
 from lightning_tf.exceptions import DataError
 
 LabeledFiles = tuple[list[str], NDArray[np.int32]]
@@ -100,7 +100,9 @@ def _count_other_folders(
     for name in subfolders(root):
         if not any((root / name) in (folder, *folder.parents) for folder in folders.values()):
             count = len(listed_files(root / name, endings))
-            left_out.add(f"in {name}, a folder of no split (see splits=)", count)
+            of = next((s for s, names in SPLIT_NAMES.items() if name.lower() in names), None)
+            what = "a folder of no split" if of is None else f"a second folder of {of}"
+            left_out.add(f"in {name}, {what} (see splits=)", count)
 
 
 def _tell(

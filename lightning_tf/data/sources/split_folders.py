@@ -32,7 +32,7 @@ def split_folders(
 
     Raises:
         ConfigurationError: `splits` has another key than train, val and test.
-        DataError: There is no folder, two folders are of one split, or none is of training.
+        DataError: There is no folder, or none is of training.
     """
     if not root.is_dir():
         raise DataError(f"{root} is no folder; give one with a folder for each class.")
@@ -57,13 +57,7 @@ def split_folders(
             )
         return {"train": root}
 
-    for split, paths in found.items():
-        if len(paths) > 1:
-            raise DataError(
-                f"{root} has {len(paths)} folders for {split}: {', '.join(p.name for p in paths)}; "
-                "say with splits= what each is, such as splits={'train': 'train', 'val': "
-                f"{paths[0].name!r}, 'test': {paths[1].name!r}}}."
-            )
+    # Of two folders of one split the first by name; who lists the files counts the other's.
     return {split: paths[0] for split, paths in found.items() if paths}
 
 
