@@ -19,7 +19,31 @@ from keras.src.backend.common import global_state
 from keras.src.losses import loss as loss_module
 from keras.src.random import seed_generator
 from keras.src.random.seed_generator import GLOBAL_SEED_GENERATOR
+from keras.src.utils import file_utils
 from keras.src.utils.tracking import Tracker
+
+# ---- keras.applications
+
+
+@contextmanager
+def imagenet_structure(path: str | None) -> Iterator[None]:
+    """Let ``weights="imagenet"`` of keras.applications load a file, or nothing, without a download.
+
+    EfficientNetB0 to B7 have a layer more with ``imagenet`` than with a file or None: the same
+    weights would give other features.
+
+    Args:
+        path: Of the file; None leaves the weights random.
+    """
+    get_file, load_weights = file_utils.get_file, keras.Model.load_weights
+    file_utils.get_file = lambda *args, **kwargs: path
+    if path is None:
+        keras.Model.load_weights = lambda *args, **kwargs: None
+    try:
+        yield
+    finally:
+        file_utils.get_file, keras.Model.load_weights = get_file, load_weights
+
 
 # ---- layers
 

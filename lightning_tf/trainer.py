@@ -281,7 +281,7 @@ class Trainer:
                 "no limit is given: pass at least one of max_epochs, max_steps and max_time."
             )
         with (
-            self.signals.installed(),
+            self.signals.installed(immediate=self.workers.count == 1),
             session(self, task, "fit", ckpt_path, weights_only) as checkpoint,
             compute_scope(self),
         ):

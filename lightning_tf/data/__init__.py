@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from lightning_tf.data.text.named_sets import Imdb as Imdb
     from lightning_tf.data.text.text_arrays import TextArrays as TextArrays
     from lightning_tf.data.text.text_data import text_data as text_data
+    from lightning_tf.data.text.text_datasets import TextDatasets as TextDatasets
     from lightning_tf.data.text.text_folder import TextFolder as TextFolder
     from lightning_tf.data.text.text_table import TextTable as TextTable
     from lightning_tf.data.text.tfds_texts import TfdsTexts as TfdsTexts

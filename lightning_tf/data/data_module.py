@@ -1,5 +1,7 @@
 """DataModule: where the batches of a task come from."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import tensorflow as tf
@@ -30,6 +32,8 @@ class DataModule:
             different seeds are measured on the same examples.
         trainer_seed: The seed of the Trainer that uses this data; the Trainer sets it.
         workers: The processes that load this data together; one alone outside of a Trainer.
+        batch_check: Set by a task: from the stage and the parts of a batch to the batch, mapped
+            over what the dataset methods return, so that a bad label is an error and not a number.
 
     Args:
         batch_size: Examples in a global batch, at least 1.
@@ -52,6 +56,7 @@ class DataModule:
     split_seed: int = 0
     trainer_seed: int = 0
     workers: Workers = SINGLE_WORKER
+    batch_check: Callable[..., Any] | None = None
 
     def __init__(self, batch_size: int = 32, seed: int | None = None) -> None:
         """Check and keep the arguments."""
@@ -152,6 +157,8 @@ class DataModule:
                 f"{type(self).__name__}.{stage}_dataset returned a {type(dataset).__name__}; "
                 "return a batched tf.data.Dataset, or None where there is no such data."
             )
+        if dataset is not None and self.batch_check is not None and stage != "predict":
+            dataset = dataset.map(partial(self.batch_check, stage))
         return dataset if dataset is None or input_shard is None else input_shard.cut(dataset)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lightning_tf.checks import is_integer
 from lightning_tf.exceptions import ConfigurationError, DataError, nearest
 
 
@@ -16,7 +17,15 @@ def flat_labels(labels: Any) -> tuple[NDArray[Any], str]:
         >>> flat_labels([[1], [0]])[0].tolist(), flat_labels([[0, 1], [1, 0]])[1]
         ([1, 0], ' For one-hot labels pass y.argmax(axis=-1).')
     """
-    array: NDArray[Any] = np.asarray(labels)  # (examples,), (examples, 1), or wrong
+    try:
+        array: NDArray[Any] = np.asarray(labels)  # (examples,), (examples, 1), or wrong
+    except ValueError as error:
+        raise DataError(
+            f"The labels are lists of unlike lengths ({error}); give one each."
+        ) from error
+    if array.dtype.kind in "US" and not isinstance(labels, np.ndarray):
+        # NumPy would write None, NaN and numbers among strings as strings: a class 'nan'.
+        array = np.asarray(labels, dtype=object)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     return array, " For one-hot labels pass y.argmax(axis=-1)." if array.ndim == 2 else ""
@@ -34,6 +43,9 @@ def checked_labels(name: str, labels: Any, num_classes: int | None = None) -> ND
         DataError: They are no integers, have another shape, or are out of range.
     """
     array, hint = flat_labels(labels)
+    refuse_missing(name, array)
+    if array.dtype == object and array.ndim == 1 and all(map(is_integer, array)):
+        array = array.astype(np.int64)
     if array.ndim == 2 or array.dtype.kind not in "iu":
         raise DataError(
             f"The {name} labels have dtype {array.dtype} and shape {array.shape}; "
@@ -55,13 +67,44 @@ def checked_labels(name: str, labels: Any, num_classes: int | None = None) -> ND
     return array.astype(np.int32)
 
 
-def checked_class_names(names: Sequence[str] | None, num_classes: int) -> list[str]:
+def refuse_missing(name: str, labels: NDArray[Any]) -> None:
+    """Refuse labels of which some are missing: None, NaN, and what pandas has for them.
+
+    Raises:
+        DataError: Names the first.
+    """
+    if labels.dtype.kind not in "fO" or labels.ndim != 1:
+        return
+    missing = [index for index, label in enumerate(labels.tolist()) if is_missing(label)]
+    if missing:
+        raise DataError(
+            f"The {name} label at index {missing[0]} is {labels[missing[0]]!r}, and "
+            f"{len(missing)} of {len(labels)} are missing; every example needs one: drop them, or "
+            "give them a class of their own."
+        )
+
+
+def is_missing(label: Any) -> bool:
+    """Return whether a label is None, NaN, or what pandas has for a missing value.
+
+    Example:
+        >>> is_missing(float("nan")), is_missing("nan")
+        (True, False)
+    """
+    if label is None or type(label).__name__ in ("NAType", "NaTType"):
+        return True
+    return isinstance(label, (float, np.floating)) and bool(np.isnan(label))
+
+
+def checked_class_names(
+    names: Sequence[str] | None, num_classes: int, fewest: int = 2
+) -> list[str]:
     """Return one name for each class; the numbers as text where None are given.
 
     Raises:
-        DataError: There are fewer than two classes, or another number of names.
+        DataError: There are fewer than `fewest` classes, or another number of names.
     """
-    if num_classes < 2:
+    if num_classes < fewest:
         raise DataError(
             f"The data have {num_classes} class{'es' * (num_classes != 1)}"
             f"{f' ({names[0]})' if names else ''}; classification needs two or more."

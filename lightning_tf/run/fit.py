@@ -84,6 +84,8 @@ def fit(trainer: Trainer, task: Task, checkpoint: Checkpoint | None) -> None:
                 _sanity_check(trainer, validation)
         task.take_metrics(loop.training.metrics.metrics)
 
+    # Until now there was nothing to save, and loading data may take for ever.
+    trainer.signals.defer()
     hooks("on_train_start")
     loop.run()
     with trainer.signals.held():  # Ctrl-C must not come between two weights

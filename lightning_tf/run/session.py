@@ -13,6 +13,7 @@ import tensorflow as tf
 from lightning_tf.checkpoint.io import Checkpoint, read_checkpoint
 from lightning_tf.checkpoint.search import CheckpointPath, CheckpointSearch
 from lightning_tf.data.data_module import DataModule
+from lightning_tf.data.pipeline.batch_checks import data_error
 from lightning_tf.distribute.workers import SINGLE_WORKER
 from lightning_tf.exceptions import (
     CheckpointError,
@@ -69,7 +70,8 @@ def session(
         data_of(task).teardown(entry_point)
         trainer.records.loggers.send("finalize", "success")
     except BaseException as raised:
-        exception = trainer.workers.explain(raised)
+        # What a check in a pipeline refused is an error of the data, whoever read the batch.
+        exception = data_error(raised) or trainer.workers.explain(raised)
         _fail(trainer, entry_point, exception)
         if exception is raised:
             raise

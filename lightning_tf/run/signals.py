@@ -18,7 +18,8 @@ class Signals:
     """Turns signals into exceptions at points where the run can be saved.
 
     SIGTERM, and SIGUSR1 under SLURM (which sends it ahead of the end of the time limit), raise
-    `TerminationRequested` at the next `check`. Ctrl-C raises KeyboardInterrupt at once, but not
+    `TerminationRequested`: at once while there is nothing to save, from `defer` on at the next
+    `check`. Ctrl-C raises KeyboardInterrupt at once, but not
     inside `held`, where variables and counters would come apart: there it waits for the end of the
     block.
 
@@ -38,17 +39,23 @@ class Signals:
     def __init__(self) -> None:
         self._received: int | None = None
         self._raised_before: BaseException | None = None
-        self._holding = self._interrupted = False
+        self._holding = self._interrupted = self._immediate = False
         self._before: dict[int, Any] = {}
 
     @contextmanager
-    def installed(self) -> Iterator[None]:
-        """Handle signals inside the block; one that came too late for a check ends it."""
+    def installed(self, immediate: bool = False) -> Iterator[None]:
+        """Handle signals inside the block; one that came too late for a check ends it.
+
+        Args:
+            immediate: Whether to raise at once until `defer`. Several workers must leave together,
+                which only a check can see to.
+        """
         if threading.current_thread() is not threading.main_thread():
             yield
             return
 
         self._received = self._raised_before = None
+        self._immediate = immediate
         self._before = {number: signal.getsignal(number) for number in _numbers()}
 
         try:
@@ -61,7 +68,11 @@ class Signals:
                 if signal.getsignal(number) == self._handle:  # nobody replaced it meanwhile
                     # None: set outside Python, and beyond its reach
                     signal.signal(number, signal.SIG_DFL if handler is None else handler)
-            self._before = {}
+            self._before, self._immediate = {}, False
+
+    def defer(self) -> None:
+        """Raise at checks alone from now on: there is something to save."""
+        self._immediate = False
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -112,6 +123,9 @@ class Signals:
                 before(number, frame)
         except BaseException as error:
             self._raised_before = error
+        if self._immediate:
+            self._immediate = False  # a second one must not break what ends the run
+            self.check()
 
 
 def _numbers() -> list[int]:

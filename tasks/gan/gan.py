@@ -11,11 +11,8 @@ import tensorflow as tf
 from lightning_tf.callback import Callback
 from lightning_tf.checks import checked_fraction, checked_integer, is_number
 from lightning_tf.data.images.latent_predictions import LatentPredictions
-from lightning_tf.data.images.unlabeled_images import (
-    UnlabeledImages,
-    generation_data,
-    generation_spec,
-)
+from lightning_tf.data.images.unlabeled_images import generation_data, generation_spec
+from lightning_tf.data.sources.options import merged_options
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.tasks.gan.generator_ema import GeneratorEMA, copy_generator
 from lightning_tf.tasks.gan.generator_task import GeneratorTask
@@ -48,7 +45,8 @@ class GAN(GeneratorTask):
     `SampleQuality`. Images: see `SampleGrid`.
 
     Args:
-        data: What `image_data` takes: a name, a folder, arrays, datasets or a DataModule.
+        data: What `image_data` takes: a name, a folder, arrays, datasets or a DataModule; or images
+            without classes, see `generation_data`.
         loss: ``minimax``, ``lsgan``, ``hinge`` or ``wgan-gp``; see `LOSSES`.
         conditional: Whether both networks get the class, so that it can be asked for.
         latent_dim: Random numbers that an image is made of.
@@ -162,10 +160,9 @@ class GAN(GeneratorTask):
 
         images = generation_data(
             data,
-            batch_size=batch_size,
-            data_dir=data_dir,
-            image_size=image_size,
-            **(data_options or {}),
+            **merged_options(
+                data_options, batch_size=batch_size, data_dir=data_dir, image_size=image_size
+            ),
         )
         # Trains on images and predicts from latent vectors.
         self.data = LatentPredictions(images, num_samples, latent_dim, conditional)
@@ -178,10 +175,10 @@ class GAN(GeneratorTask):
         self.value_range, self.image_shape = spec.value_range, spec.input_shape
         self.num_classes, self.class_names = None, spec.class_names
         if self.conditional:
-            if isinstance(self.data.images, UnlabeledImages):
+            if spec.num_classes < 2:
                 raise ConfigurationError(
-                    "conditional=True needs a class for each image, but data is an array of "
-                    "images alone; give a pair (images, labels)."
+                    "conditional=True needs a class for each image, but data are images of one "
+                    "class, or alone; give a pair (images, labels)."
                 )
             self.num_classes = spec.num_classes
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
+
+from lightning_tf.data.images.decode_upright import decode_upright
+from lightning_tf.data.images.image_decoding import ImageDecoding
 
 if TYPE_CHECKING:
     from lightning_tf.tasks.image_classification.image_classification import ImageClassification
@@ -17,9 +21,9 @@ def export_classifier(task: ImageClassification, path: str | os.PathLike[str]) -
     Its signature ``serving_default`` takes ``images``, decoded, float32 of shape (batch, any
     height, any width, channels) in the range of the training data ([0, 255] for uint8), and gives
     ``label`` (strings, (batch,)), ``probability`` (of that label, (batch,)) and ``probabilities``
-    (batch, classes). ``encoded`` takes JPEG, PNG, BMP or GIF files as strings, (batch,), and gives
-    the same. Both resize to the size of training, bilinear and antialiased. ``class_names`` tells
-    the order of the classes.
+    (batch, classes). ``encoded`` takes JPEG, PNG, BMP, GIF or WebP files as strings, (batch,),
+    decoded, cut and resized as the training files are, and gives the same. Both resize to the size
+    of training, bilinear and antialiased. ``class_names`` tells the order of the classes.
 
     Args:
         task: Whose model is built.
@@ -44,10 +48,13 @@ def export_classifier(task: ImageClassification, path: str | os.PathLike[str]) -
             "probabilities": probabilities,
         }
 
+    # As the training files were decoded; of arrays nothing is known, and the defaults stand.
+    decoding = getattr(task.images_data, "decoding", ImageDecoding(channels=channels))
+    decoding = replace(decoding, image_size=(size[0], size[1]))
+
     def decode_one(content: Any) -> Any:
-        image = tf.io.decode_image(content, channels, expand_animations=False)
-        image = tf.ensure_shape(image, [None, None, channels])
-        return tf.image.resize(image, size, antialias=True)
+        image = decode_upright(content, channels, decoding.background, decoding.value_range)
+        return tf.cast(decoding.resize(image), tf.float32)
 
     def decode(encoded: Any) -> dict[str, Any]:
         # Files have sizes of their own: each is decoded and resized before they are stacked.

@@ -14,6 +14,8 @@ from lightning_tf.checks import checked_fraction
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.images.image_data import image_data
 from lightning_tf.data.images.image_spec import ImageSpec, image_spec
+from lightning_tf.data.pipeline.batch_checks import watch_labels
+from lightning_tf.data.sources.options import merged_options
 from lightning_tf.tasks.common.built_classifier import BuiltClassifier
 from lightning_tf.tasks.common.class_weights import ClassWeight, check_class_weight
 from lightning_tf.tasks.common.classification_task import ClassificationTask, flat_labels
@@ -144,11 +146,20 @@ class ImageClassification(ClassificationTask, FusedBatchNormTask):
 
         self.data = image_data(
             data,
-            batch_size=batch_size,
-            data_dir=data_dir,
-            image_size=image_size,
-            **(data_options or {}),
+            **merged_options(
+                data_options, batch_size=batch_size, data_dir=data_dir, image_size=image_size
+            ),
         )
+
+    def setup(self, stage: str) -> None:
+        """Let the labels of a module of the user's own be checked in its pipeline."""
+        if stage != "predict":
+            watch_labels(self.images_data, lambda: self.image_spec().num_classes)
+
+    @property
+    def images_data(self) -> DataModule:
+        """The images, also where the Trainer is given something that is made of them."""
+        return self.data
 
     def configure_model(self) -> None:
         """Build the network, as `model`, to the images and classes of the data."""

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import keras
 import tensorflow as tf
 
-from lightning_tf.data.boxes.decode_upright import decode_upright
 from lightning_tf.data.boxes.letterbox import letterbox_image
+from lightning_tf.data.images.decode_upright import decode_upright
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.keras_internals import flat_layers
 from lightning_tf.tasks.object_detection.detections import Detections

@@ -5,6 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from lightning_tf.data.images.decode_upright import decode_upright
 from lightning_tf.tasks.style_transfer.style_method import StyleMethod
 
 
@@ -12,8 +13,8 @@ def export_style(method: StyleMethod, path: str | os.PathLike[str]) -> None:
     """Write a SavedModel that needs TensorFlow alone.
 
     Its signature ``serving_default`` takes ``images``, float32 in [0, 255], shape (batch, any
-    height, any width, 3), and gives ``stylized`` of the same; ``encoded`` takes one JPEG or PNG
-    file as a string and gives ``png``, one file.
+    height, any width, 3), and gives ``stylized`` of the same; ``encoded`` takes one JPEG, PNG,
+    BMP, GIF or WebP file as a string and gives ``png``, one file.
 
     Args:
         method: One that is built, and whose `predict` takes images of any size.
@@ -30,8 +31,7 @@ def export_style(method: StyleMethod, path: str | os.PathLike[str]) -> None:
         return {"stylized": method.predict(images / 255.0) * 255.0}
 
     def decode(encoded: Any) -> dict[str, Any]:
-        image = tf.io.decode_image(encoded, 3, expand_animations=False)
-        image = tf.cast(tf.ensure_shape(image, [None, None, 3]), tf.float32)
+        image = tf.cast(decode_upright(encoded), tf.float32)
         stylized = stylize(image[tf.newaxis])["stylized"][0]  # (height, width, 3)
         return {"png": tf.io.encode_png(tf.saturate_cast(tf.round(stylized), tf.uint8))}
 

@@ -11,6 +11,9 @@ import tensorflow as tf
 from lightning_tf.callback import Callback
 from lightning_tf.checks import checked_fraction
 from lightning_tf.data.data_module import DataModule
+from lightning_tf.data.pipeline.batch_checks import watch_labels
+from lightning_tf.data.pipeline.bounded_batches import bounded_batches
+from lightning_tf.data.sources.options import merged_options
 from lightning_tf.data.text.text_data import takes_class_names, text_data
 from lightning_tf.data.text.text_spec import text_spec
 from lightning_tf.exceptions import ConfigurationError
@@ -43,8 +46,8 @@ class TextClassification(ClassificationTask):
 
     Args:
         data: A name (``bbc_news``, ``imdb``, ``"tfds:<name>"``), a CSV, TSV or Parquet file, a
-            folder of class folders of text files, ``(texts, labels)`` or a DataModule; see
-            `text_data`. None for a task from a checkpoint that is only asked.
+            folder of class folders of text files, ``(texts, labels)``, tf.data.Datasets or a
+            DataModule; see `text_data`. None for a task from a checkpoint that is only asked.
         network: ``bag_of_words``, ``convolution``, ``lstm``, ``gru``, ``bidirectional_lstm`` or
             ``bidirectional_gru``; ``"keras_hub:<preset or folder>"``; ``"hub:<URL or folder>"`` of
             a text embedding of TensorFlow Hub; a keras-hub TextClassifier; or a Keras model with
@@ -145,7 +148,7 @@ class TextClassification(ClassificationTask):
         self.class_weight = class_weight
 
         self.class_names = None if class_names is None else [str(name) for name in class_names]
-        options = {"batch_size": batch_size, "data_dir": data_dir, **(data_options or {})}
+        options = merged_options(data_options, batch_size=batch_size, data_dir=data_dir)
         if takes_class_names(data):
             options["class_names"] = self.class_names
         self.texts = None if data is None else text_data(data, **options)
@@ -160,6 +163,8 @@ class TextClassification(ClassificationTask):
     def setup(self, stage: str) -> None:
         """Learn the classes from the data; checkpoints and loggers get them."""
         self._learn_classes()
+        if self.texts is not None and stage != "predict":
+            watch_labels(self.texts, lambda: len(self.class_names or ()))
 
     def configure_model(self) -> None:
         """Build the network, as `model`, to the classes; its vocabulary is empty until a fit."""
@@ -247,5 +252,5 @@ class TextClassification(ClassificationTask):
             return
 
         # Every worker reads the whole of a pipeline that cannot be read by index.
-        batches = texts.dataset_for("train")
-        vocabulary.fit(self.classifier.words, (batch[0] for batch in batches))
+        batches = bounded_batches(texts.dataset_for("train"), "the vocabulary is that")
+        vocabulary.fit(self.classifier.words, (tf.constant(batch[0]) for batch in batches))

@@ -11,9 +11,12 @@ from typing import Any
 import keras
 
 from lightning_tf.exceptions import ConfigurationError, nearest
+from lightning_tf.keras_internals import imagenet_structure
 
 Loaded = tuple[keras.Model, Callable[[Any], Any], int]
 CONNECT_SECONDS = 5.0
+IN_TWO_STRUCTURES = "EfficientNetB"
+"""Networks that Keras builds in another way for ImageNet's weights; see `imagenet_structure`."""
 
 
 def names() -> dict[str, ModuleType]:
@@ -70,6 +73,8 @@ def check_weights(name: str, weights: Any) -> None:
 def build(name: str, weights: Any, input_shape: tuple[int | None, int | None, int]) -> Loaded:
     """Build a network without its top for images of one size.
 
+    Its structure is that of ``imagenet``, wherever its weights come from.
+
     Args:
         name: Of keras.applications.
         weights: ``imagenet``, a file, or None for random weights.
@@ -95,7 +100,11 @@ def _construct(
     constructor: Any, name: str, shape: tuple[int | None, ...], weights: str | None
 ) -> keras.Model:
     try:
-        network = constructor(include_top=False, weights=weights, input_shape=shape)
+        if name.startswith(IN_TWO_STRUCTURES) and weights != "imagenet":
+            with imagenet_structure(weights):
+                network = constructor(include_top=False, weights="imagenet", input_shape=shape)
+        else:
+            network = constructor(include_top=False, weights=weights, input_shape=shape)
     except Exception as error:  # a failed download raises Exception itself
         if weights is None:
             raise ConfigurationError(

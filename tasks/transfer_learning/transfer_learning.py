@@ -109,10 +109,13 @@ class TransferLearning(ImageClassification):
             dropout=dropout,
         )
 
-        # The images, also where the Trainer is given features of them.
-        self.images_data = self.data
         if cache_features:
             self.data = CachedFeatures(self.data, self._extract, self._backbone_version)
+
+    @property
+    def images_data(self) -> DataModule:
+        """The images, also where the Trainer is given features of them."""
+        return self.data.images if isinstance(self.data, CachedFeatures) else self.data
 
     def configure_model(self) -> None:
         """Build preprocessing, backbone and head, as `model`; `backbone` and `head` are in it."""

@@ -18,13 +18,13 @@ from lightning_tf.data.boxes.data_summary import data_summary
 from lightning_tf.data.boxes.detection_images import DetectionImages
 from lightning_tf.data.boxes.image_annotation import ImageAnnotation
 from lightning_tf.data.boxes.image_files import Content, ImageFiles
-from lightning_tf.data.boxes.image_header import read_upright
 from lightning_tf.data.boxes.letterbox import RESIZES, Resize, boxes_to_input, letterbox_frame
 from lightning_tf.data.boxes.object_arrays import object_arrays, room_for, tell_duplicates
 from lightning_tf.data.boxes.rarest_class import hold_out_images
 from lightning_tf.data.boxes.splits_of import check_owners
 from lightning_tf.data.boxes.upright_boxes import EXIF_BOXES, turn_upright
 from lightning_tf.data.images.checks import checked_image_size
+from lightning_tf.data.images.read_pixels import read_pixels
 from lightning_tf.data.indexed_data import IndexedData, Source, Split
 from lightning_tf.data.pipeline.order import Indices
 from lightning_tf.data.sources.skip_or_raise import ACTIONS
@@ -168,7 +168,7 @@ class AnnotatedImages(IndexedData):
             index: The place in `annotations`, as batches have it.
         """
         item = self.annotations[index]
-        return read_upright(item.path or "") if item.pixels is None else item.pixels
+        return read_pixels(item.path or "") if item.pixels is None else item.pixels
 
     def training_objects(self) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
         """Return boxes that are learned from, in pixels of the input, (boxes, 4), and labels."""

@@ -7,7 +7,6 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from lightning_tf.data.boxes.image_header import TURNED
 from lightning_tf.data.boxes.letterbox import letterbox_image
 from lightning_tf.data.images.encoded_images import EncodedImages
 from lightning_tf.data.pipeline.gathered_batches import GatheredBatches
@@ -42,11 +41,10 @@ class DetectionImages(EncodedImages):
         resize: str = "letterbox",
     ) -> None:
         """Take contents and objects into host memory."""
-        super().__init__(contents, None, image_size=image_size)
+        super().__init__(contents, None, orientations=orientations, image_size=image_size)
         self._image_size, self._resize = image_size, resize
         with tf.device("CPU:0"):
             self._is_path = tf.constant([isinstance(item, str) for item in contents], tf.bool)
-            self._orientations = tf.constant(list(orientations), tf.int32)
             self._objects = {name: tf.constant(array) for name, array in objects.items()}
 
     def batches(self, indices: Indices, batch_size: int) -> tf.data.Dataset:
@@ -90,9 +88,6 @@ class DetectionImages(EncodedImages):
         content = self._contents[index]
         return tf.cond(self._is_path[index], lambda: tf.io.read_file(content), lambda: content)
 
-    def _decode(self, index: tf.Tensor) -> tf.Tensor:
-        return turn_pixels(super()._decode(index), self._orientations[index])
-
     def _image(self, index: tf.Tensor) -> tf.Tensor:
         image, _ = letterbox_image(self._decode(index), self._image_size, self._resize)
         return image
@@ -130,25 +125,4 @@ def without_truth(objects: Mapping[str, Any]) -> dict[str, Any]:
 def _gather_from(arrays: Any) -> GatheredBatches:
     return GatheredBatches(
         lambda indices: tf.nest.map_structure(lambda array: tf.gather(array, indices), arrays)
-    )
-
-
-def turn_pixels(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
-    """Turn stored pixels upright, as EXIF's number says.
-
-    Args:
-        image: Shape (height, width, 3).
-        orientation: Integer scalar, 1 to 8.
-    """
-
-    def one_of(*numbers: int) -> tf.Tensor:
-        return tf.reduce_any(tf.equal(orientation, numbers))
-
-    def turned() -> tf.Tensor:
-        pixels = tf.cond(one_of(*TURNED), lambda: tf.transpose(image, (1, 0, 2)), lambda: image)
-        pixels = tf.cond(one_of(2, 3, 6, 7), lambda: pixels[:, ::-1], lambda: pixels)
-        return tf.cond(one_of(3, 4, 7, 8), lambda: pixels[::-1], lambda: pixels)
-
-    return tf.ensure_shape(
-        tf.cond(tf.equal(orientation, 1), lambda: image, turned), (None, None, 3)
     )

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from lightning_tf.data.boxes.detection_images import DetectionImages
 from lightning_tf.data.boxes.image_annotation import ImageAnnotation
-from lightning_tf.data.boxes.image_header import ImageHeader, encode_bmp, encode_png, read_upright
 from lightning_tf.data.images.find_broken_images import find_broken_images
+from lightning_tf.data.images.image_header import ImageHeader, encode_png
+from lightning_tf.data.images.read_pixels import read_pixels
 from lightning_tf.data.sources.skip_or_raise import skip_or_raise
 from lightning_tf.distribute.workers import Workers
 from lightning_tf.exceptions import DataError
@@ -52,7 +53,7 @@ class ImageFiles:
         contents: dict[int, Content] = {}
         for place, item in enumerate(items):
             if item.pixels is not None:
-                contents[place] = encode_bmp(item.pixels)
+                contents[place] = encode_png(item.pixels, compress_level=0)
                 continue
 
             path = Path(item.path or "")
@@ -61,7 +62,7 @@ class ImageFiles:
                 continue
             try:
                 # What TensorFlow would decode otherwise is decoded here, once, and turned.
-                contents[place] = str(path) if header.is_plain else encode_png(read_upright(path))
+                contents[place] = str(path) if header.is_plain else encode_png(read_pixels(path))
             except DataError as error:
                 self._headers[str(path)] = error
         return contents

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 
 from lightning_tf.data.boxes.image_annotation import ImageAnnotation
-from lightning_tf.data.boxes.image_header import ImageHeader
+from lightning_tf.data.images.image_header import ImageHeader
 
 EXIF_BOXES = ("upright", "stored")
 

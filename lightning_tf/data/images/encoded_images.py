@@ -1,5 +1,6 @@
 """EncodedImages: encoded images, decoded and resized on their way into a batch."""
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,7 +17,7 @@ from lightning_tf.distribute.workers import SINGLE_WORKER, Workers
 
 
 class EncodedImages:
-    """JPEG, PNG, BMP and GIF images (a GIF's first frame), decoded in the pipeline.
+    """Image files, or their contents, decoded in the pipeline.
 
     Batches are ``(images, labels)``: uint8 of shape (batch, height, width, channels), 0 to 255,
     and int32 of shape (batch,). Decoding runs in parallel; the order stays that of the indices.
@@ -24,12 +25,11 @@ class EncodedImages:
     Args:
         contents: File paths, or the encoded images themselves.
         labels: The class of each image; None where there are none: then there are only `inputs`.
-        image_size: Height and width to resize to, bilinear and antialiased; None keeps the size,
-            which must then be that of every image.
-        channels: 1 for gray, 3 for color.
         are_paths: Whether `contents` are paths.
-        crop_to_aspect_ratio: Cut the largest centered window of the wanted aspect ratio before
-            resizing, instead of stretching the image.
+        is_plain: Whether TensorFlow decodes each of them, as `ImageHeader` has it; None where it
+            decodes all.
+        orientations: EXIF's number for each, 1 where the pixels are upright; None where all are.
+        **decoding: Attributes of `ImageDecoding`. Without an image size, all must be of one size.
     """
 
     def __init__(
@@ -37,17 +37,23 @@ class EncodedImages:
         contents: Sequence[str | bytes],
         labels: NDArray[Any] | None,
         *,
-        image_size: tuple[int, int] | None,
-        channels: int = 3,
         are_paths: bool = False,
-        crop_to_aspect_ratio: bool = False,
+        is_plain: NDArray[np.bool_] | None = None,
+        orientations: Sequence[int] | NDArray[np.integer] | None = None,
+        **decoding: Any,
     ) -> None:
         """Take the contents into host memory."""
+        # Names of files are bytes, which need not be UTF-8.
+        raw = [os.fsencode(item) if isinstance(item, str) else item for item in contents]
+        all_plain = is_plain is None or bool(np.all(is_plain))
+        upright = orientations is None or bool(np.all(np.equal(orientations, 1)))
         with tf.device("CPU:0"):
-            self._contents = tf.constant(list(contents), tf.string)
+            self._contents = tf.constant(raw, tf.string)
             self._labels: Any = None if labels is None else tf.constant(labels, tf.int32)
-        self._are_paths = are_paths
-        self._decoding = ImageDecoding(image_size, channels, crop_to_aspect_ratio)
+            # What is the same for all is left out of the graph.
+            self._is_plain = None if all_plain else tf.constant(is_plain, tf.bool)
+            self._orientations = None if upright else tf.constant(orientations, tf.int32)
+        self._are_paths, self._decoding = are_paths, ImageDecoding(**decoding)
 
     def batches(self, indices: Indices, batch_size: int) -> tf.data.Dataset:
         """Return batches of these images in this order; the last one may be smaller."""
@@ -86,14 +92,17 @@ class EncodedImages:
             shard: Which images, from an index to another one; None is all.
         """
         first, end = (0, len(self._contents)) if shard is None else (shard.start, shard.stop)
+        return self.reasons(np.arange(first, end, dtype=np.int64))
 
+    def reasons(self, indices: Indices) -> dict[int, str]:
+        """Decode these images once and return why not, for each that cannot be decoded."""
         # What fails is left out; which images that were shows in the indices that are missing.
         whole = disable_autotune(
-            tf.data.Dataset.range(first, end)
+            tf.data.Dataset.from_tensor_slices(indices)
             .map(lambda i: (i, tf.size(self._decode(i))), num_parallel_calls=parallel_calls())
             .ignore_errors()
         )
-        bad = sorted(set(range(first, end)) - {int(i) for i, _ in whole.as_numpy_iterator()})
+        bad = sorted({int(i) for i in indices} - {int(i) for i, _ in whole.as_numpy_iterator()})
         return {index: self._reason(index) for index in bad}
 
     def _content(self, index: tf.Tensor) -> tf.Tensor:
@@ -101,10 +110,14 @@ class EncodedImages:
         return tf.io.read_file(content) if self._are_paths else content
 
     def _decode(self, index: tf.Tensor) -> tf.Tensor:
-        return self._decoding.decode(self._content(index))
+        return self._decoding.decode(
+            self._content(index),
+            None if self._is_plain is None else self._is_plain[index],
+            None if self._orientations is None else self._orientations[index],
+        )
 
     def _image(self, index: tf.Tensor) -> tf.Tensor:
-        return self._decoding.decode_and_resize(self._content(index))
+        return self._decoding.resize(self._decode(index))
 
     def _reason(self, index: int) -> str:
         try:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightning_tf.checks import checked_integer
+from lightning_tf.data.images.read_pixels import blend, checked_background, read_pixels
 from lightning_tf.exceptions import ConfigurationError, DataError
 
 OPAQUE = 255
@@ -21,7 +22,8 @@ class Image:
     """Colors and transparency of one image.
 
     Attributes:
-        pixels: uint8 of shape (height, width, 3), 0 to 255. What is transparent lies on white.
+        pixels: uint8 of shape (height, width, 3), 0 to 255; what is transparent lies on the
+            background.
         alpha: uint8 of shape (height, width), 255 where the image covers what is below it; None
             where all of it does.
 
@@ -35,24 +37,31 @@ class Image:
     alpha: NDArray[np.uint8] | None = None
 
     @classmethod
-    def read(cls, source: Any, longer_side: int | None = None, name: str = "image") -> Image:
+    def read(
+        cls,
+        source: Any,
+        longer_side: int | None = None,
+        name: str = "image",
+        background: str | tuple[int, int, int] = "white",
+    ) -> Image:
         """Read an image from a file (JPEG, PNG, whatever pillow reads) or an array.
 
-        A camera's note of how it was held (EXIF orientation) is obeyed.
+        A file is decoded by `read_pixels`, as files of a folder are.
 
         Args:
             source: A path; or an array of shape (height, width) or (height, width, 1, 3 or 4),
                 uint8 or float in [0, 1]; or an Image.
             longer_side: Pixels that the longer side is resized to; None keeps the size.
             name: What it is, for messages.
+            background: The color below what is transparent: a name, or red, green and blue.
 
         Raises:
             DataError: The file is missing or no image, or the array has another shape or range.
             ConfigurationError: `longer_side` is no positive integer.
         """
         import PIL.Image
-        from PIL import ImageOps
 
+        color = checked_background(background)
         if isinstance(source, cls):
             source = source.with_alpha()
 
@@ -60,14 +69,10 @@ class Image:
             path = Path(source).expanduser()
             if not path.is_file():
                 raise DataError(f"{name} {str(source)!r} is no file; give a JPEG or PNG file.")
-            # pillow raises SyntaxError for a broken PNG, ValueError for some others.
             try:
-                with PIL.Image.open(path) as opened:
-                    image = ImageOps.exif_transpose(opened).convert("RGBA")
-            except (OSError, SyntaxError, ValueError, PIL.Image.DecompressionBombError) as error:
-                raise DataError(
-                    f"{name} {str(source)!r} cannot be decoded ({error}); give a whole JPEG or PNG."
-                ) from error
+                image = PIL.Image.fromarray(read_pixels(path, channels=4))
+            except DataError as error:
+                raise DataError(f"{name} {error}") from error
         else:
             image = PIL.Image.fromarray(_checked_pixels(source, name)).convert("RGBA")
 
@@ -76,9 +81,8 @@ class Image:
             image = _resize(image, checked_integer("image_size", longer_side, 1))
 
         alpha: NDArray[np.uint8] = np.asarray(image.getchannel("A"))  # (height, width)
-        # On white, as a page or a browser shows it.
-        white = PIL.Image.new("RGBA", image.size, "white")
-        pixels = np.asarray(PIL.Image.alpha_composite(white, image).convert("RGB"))
+        # On white, as a page or a browser shows it, unless told otherwise.
+        pixels = blend(np.asarray(image)[..., :3], alpha[..., np.newaxis], color)
         return cls(pixels, None if (alpha == OPAQUE).all() else alpha)
 
     @property

@@ -1,15 +1,25 @@
 """ImageArrays: labeled images in memory, given as arrays or read by a subclass."""
 
+import logging
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lightning_tf.data.array_data import ArrayData
-from lightning_tf.data.images.checks import checked_images, value_range_of
+from lightning_tf.data.images.checks import (
+    check_like_training,
+    checked_images,
+    checked_range,
+    value_range_of,
+)
 from lightning_tf.data.indexed_data import IndexedData, Split
-from lightning_tf.data.labels import checked_class_names, checked_classes, checked_labels
+from lightning_tf.data.label_values import place_labels, shown_values
+from lightning_tf.data.labels import checked_class_names, checked_classes
 from lightning_tf.exceptions import DataError
+
+_log = logging.getLogger(__name__)
 
 Pair = tuple[NDArray[Any], NDArray[Any]]
 
@@ -24,15 +34,19 @@ class ImageArrays(IndexedData):
         input_shape: Height, width and channels, after `setup`.
         num_classes: Labels are 0 to ``num_classes - 1``, after `setup`.
         class_names: A name for each label, after `setup`.
-        value_range: Lowest and highest value of a pixel, after `setup`: (0.0, 255.0) for uint8,
-            else what the training images hold.
+        value_range: Lowest and highest value of a pixel, after `setup`.
 
     Args:
         train: Images (examples, height, width, channels) and labels (examples,).
         val: The same for validation; None holds out `val_fraction` of `train`.
         test: The same for testing; None holds out `test_fraction` of `train`.
-        num_classes: Number of classes; one more than the largest label where None.
-        class_names: A name for each label; the numbers where None.
+        num_classes: Number of classes, of which integer labels are the places; None counts them,
+            see `place_labels`.
+        class_names: A name for each label; the numbers, or string labels themselves, where None.
+        labels: Every value that a label can have, in the order of the classes, such as
+            ``[10, 20, 30]``; None goes by what there is, and the log says how.
+        value_range: The values of pixels that mean black and white; None goes by the training
+            images, see `value_range_of`.
         classes: Keep only the classes of these names, relabeled in this order.
         val_fraction: Share of `train` to hold out, 0.1 where `val` is None.
         test_fraction: Share of `train` to hold out, 0 by default.
@@ -55,12 +69,14 @@ class ImageArrays(IndexedData):
     def __init__(
         self,
         train: Pair | None = None,
-        *,
         val: Pair | None = None,
         test: Pair | None = None,
+        *,
         num_classes: int | None = None,
         class_names: list[str] | None = None,
         classes: list[str] | None = None,
+        labels: Sequence[Any] | None = None,
+        value_range: tuple[float, float] | None = None,
         val_fraction: float | None = None,
         test_fraction: float | None = None,
         batch_size: int = 32,
@@ -72,6 +88,9 @@ class ImageArrays(IndexedData):
         pairs = {"train": train, "val": val, "test": test}
         self._pairs = {name: pair for name, pair in pairs.items() if pair is not None}
         self._num_classes, self._names, self._classes = num_classes, class_names, classes
+        self._labels = labels
+        if value_range is not None:
+            self.value_range = checked_range(value_range)
 
     def read(self) -> dict[str, Pair]:
         """Return the pairs of ``train`` and, where there are any, ``val`` and ``test``.
@@ -83,19 +102,19 @@ class ImageArrays(IndexedData):
 
     def load(self) -> dict[str, Split]:
         """Read, check and split the images."""
-        pairs = {
-            name: (checked_images(name, x), checked_labels(name, y, self._num_classes))
-            for name, (x, y) in self.read().items()
-        }
-
-        # After `read`, which may have set the names.
+        read = self.read()
+        images = {name: checked_images(name, pair[0]) for name, pair in read.items()}
+        # After `read`, which may have set the names. Of all splits: a class that only the test has
+        # is one of the data's, too.
         names = getattr(self, "class_names", None) if self._names is None else self._names
-        # Of all splits: a class that only the test has is one of the data's, too.
-        largest = max(int(labels.max()) for _, labels in pairs.values() if len(labels))
+        codes, names = place_labels(
+            {name: pair[1] for name, pair in read.items()}, self._labels, names, self._num_classes
+        )
+        largest = max(int(labels.max()) for labels in codes.values() if len(labels))
         self.num_classes = self._num_classes or (largest + 1 if names is None else len(names))
         self.class_names = checked_class_names(names, self.num_classes)
-        for name, (_, labels) in pairs.items():
-            checked_labels(name, labels, self.num_classes)
+        self._tell_untrained(codes)
+        pairs = {name: (images[name], codes[name]) for name in read}
         if self._classes is not None:
             pairs = self._keep(pairs, self._classes)
 
@@ -118,11 +137,25 @@ class ImageArrays(IndexedData):
 
         # Of the training split alone: what is held out must not decide how inputs are scaled.
         if not hasattr(self, "value_range"):
-            images = pairs["train"][0]
-            if images.dtype != np.uint8:
-                images = images[splits["train"].indices]
-            self.value_range = value_range_of(images)
+            train = pairs["train"][0]
+            if train.dtype != np.uint8:  # of bytes the largest alone decides: not worth a copy
+                train = train[splits["train"].indices]
+            self.value_range = value_range_of(train)
+        for name, (x, _) in pairs.items():
+            check_like_training(name, x, pairs["train"][0].dtype, self.value_range)
         return splits
+
+    def _tell_untrained(self, codes: dict[str, NDArray[np.int32]]) -> None:
+        """Say which classes a held-out split has and training has not."""
+        trained = set(np.unique(codes["train"]).tolist())
+        for name, labels in codes.items():
+            unknown = [self.class_names[c] for c in np.unique(labels).tolist() if c not in trained]
+            if unknown:
+                _log.warning(
+                    "The %s split has classes without a training example: %s.",
+                    name,
+                    shown_values(unknown),
+                )
 
     def _keep(self, pairs: dict[str, Pair], classes: list[str]) -> dict[str, Pair]:
         """Drop the examples of all other classes and number these anew."""

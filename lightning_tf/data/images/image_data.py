@@ -2,6 +2,7 @@
 
 import inspect
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,10 @@ from lightning_tf.data.images.image_folder import ImageFolder
 from lightning_tf.data.images.small_sets import Digits, FashionMnist, Mnist5k
 from lightning_tf.data.images.tfds_images import TfdsImages
 from lightning_tf.data.sources.options import refuse_unknown, source_options, use_as_is
+from lightning_tf.data.sources.tfds_set import DESCRIPTION, is_builder
 from lightning_tf.exceptions import ConfigurationError, nearest
+
+IMAGES_RANK = 4
 
 BUILT_IN: dict[str, type[ImageArrays]] = {
     "cifar10": Cifar10,
@@ -46,6 +50,15 @@ def image_data(
     classes: list[str] | None = None,
     num_classes: int | None = None,
     class_names: list[str] | None = None,
+    labels: Sequence[Any] | None = None,
+    value_range: tuple[float, float] | None = None,
+    background: str | tuple[int, int, int] | None = None,
+    split: str | None = None,
+    splits: Mapping[str, str] | None = None,
+    image_key: str | None = None,
+    label_key: str | None = None,
+    fewest_classes: int | None = None,
+    **unknown: Any,
 ) -> DataModule:
     """Make a DataModule of labeled images from what a user writes.
 
@@ -53,10 +66,11 @@ def image_data(
     one that the source does not know is an error.
 
     Args:
-        data: A name of `BUILT_IN`; ``"tfds:<name>"``; a folder of class folders; a pair of arrays
-            ``(images, labels)``; a batched `tf.data.Dataset`, or a pair or triple of them for
-            training, validation and testing; or a DataModule, which is returned as it is.
-            ``"cifar10"`` without its file is ``"tfds:cifar10"``.
+        data: A name of `BUILT_IN`; ``"tfds:<name>"``, the folder of a prepared set, or a builder of
+            TensorFlow Datasets; a folder of class folders; a pair of arrays ``(images, labels)``,
+            or a pair or triple of such pairs for training, validation and testing; a batched
+            `tf.data.Dataset`, or a pair or triple of them; or a DataModule, which is returned as it
+            is. ``"cifar10"`` without its file is ``"tfds:cifar10"``.
         batch_size: Images in a global batch, 32 by default.
         seed: Decides the order of training images; None follows the Trainer's seed.
         split_seed: Decides which images are held out.
@@ -72,6 +86,16 @@ def image_data(
         classes: Keep only these classes.
         num_classes: Number of classes, for arrays and datasets.
         class_names: Their names, for arrays and datasets.
+        labels: Every value that a label can have, for arrays and datasets.
+        value_range: The values that mean black and white, for arrays and datasets; for a folder,
+            of images of more than eight bits.
+        background: The color below what is transparent, for files.
+        split: What to train on, for ``tfds:``, such as ``train[:10%]``.
+        splits: What each split is, for ``tfds:`` and folders.
+        image_key: The images' feature, for ``tfds:`` and datasets of dicts.
+        label_key: The labels' feature, for the same.
+        fewest_classes: How many classes there must be, for datasets.
+        **unknown: Refused, with the nearest option.
 
     Raises:
         ConfigurationError: An unknown name, no such folder, or an option that the source lacks.
@@ -82,7 +106,8 @@ def image_data(
         >>> [int(n) for n in next(iter(data.train_dataset(0)))[0].shape]
         [64, 8, 8, 1]
     """
-    options = {key: value for key, value in locals().items() if key != "data" and value is not None}
+    given = {key: value for key, value in locals().items() if key not in ("data", "unknown")}
+    options = {key: value for key, value in {**given, **unknown}.items() if value is not None}
     if isinstance(data, DataModule):
         return use_as_is(data, options)
     source, arguments = _source(data, data_dir)
@@ -96,17 +121,24 @@ def _source(data: Any, data_dir: Any) -> tuple[type[DataModule], tuple[Any, ...]
     if isinstance(data, (tuple, list)) and 2 <= len(data) <= 3:
         if all(item is None or isinstance(item, tf.data.Dataset) for item in data):
             return ImageDatasets, tuple(data)
+        if all(item is None or _is_labeled(item) for item in data):
+            return ImageArrays, tuple(None if item is None else tuple(item) for item in data)
         if len(data) == 2:
             return ImageArrays, (tuple(data),)
 
-    if not isinstance(data, (str, os.PathLike)):
-        raise ConfigurationError(
-            f"data is a {type(data).__name__}; give a name, a folder, a pair of arrays "
-            "(images, labels), tf.data.Datasets or a DataModule."
-        )
+    if is_builder(data):
+        return TfdsImages, (data,)
+    if isinstance(data, (str, os.PathLike)):
+        return _named_source(os.fspath(data), data_dir)
+    count = f" of {len(data)}" if hasattr(data, "__len__") else ""
+    raise ConfigurationError(
+        f"data is a {type(data).__name__}{count}; give a name, a folder, a pair of arrays "
+        "(images, labels), tf.data.Datasets or a DataModule."
+    )
 
+
+def _named_source(name: str, data_dir: Any) -> tuple[type[DataModule], tuple[Any, ...]]:
     # A name before a folder: one called "mnist" beside the program must not change what it means.
-    name = os.fspath(data)
     if name.startswith("tfds:"):
         return TfdsImages, (name.removeprefix("tfds:"),)
 
@@ -115,7 +147,10 @@ def _source(data: Any, data_dir: Any) -> tuple[type[DataModule], tuple[Any, ...]
     if name in BUILT_IN:
         return BUILT_IN[name], ()
 
-    if Path(name).expanduser().is_dir():
+    folder = Path(name).expanduser()
+    if (folder / DESCRIPTION).is_file():
+        return TfdsImages, (name,)
+    if folder.is_dir():
         return ImageFolder, (name,)
     raise ConfigurationError(
         f"data={name!r} is neither a known name nor a folder."
@@ -123,8 +158,14 @@ def _source(data: Any, data_dir: Any) -> tuple[type[DataModule], tuple[Any, ...]
     )
 
 
+def _is_labeled(item: Any) -> bool:
+    """Return whether an item is a pair of images and labels, and no array of images."""
+    is_pair = isinstance(item, (tuple, list)) and len(item) == 2
+    return is_pair and len(getattr(item[0], "shape", ())) == IMAGES_RANK
+
+
 def _options(source: type[DataModule], data: Any) -> set[str]:
     # Only what image_data offers: not `default_dir` of the idx files, nor `val` of arrays.
     known = source_options(source) & set(inspect.signature(image_data).parameters)
     is_named = isinstance(data, str) and data in BUILT_IN  # such a set has its own classes
-    return known - {"num_classes", "class_names"} if is_named else known
+    return known - {"num_classes", "class_names", "labels", "value_range"} if is_named else known

@@ -1,21 +1,36 @@
 """ImageDecoding: from an encoded image to pixels of one size."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
+import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
-ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".gif")
+from lightning_tf.data.images.image_header import ImageHeader
+from lightning_tf.data.images.read_pixels import LUMA, WHITE, Color, read_pixels
+from lightning_tf.data.images.stored_values import ValueRange
+from lightning_tf.data.images.turn_pixels import turn_pixels
+from lightning_tf.exceptions import DataError
+
+SCALARS = [tf.TensorSpec([], tf.string)]
 
 
 @dataclass(frozen=True)
 class ImageDecoding:
-    """How JPEG, PNG, BMP and GIF images (a GIF's first frame) become uint8 pixels.
+    """How encoded images become uint8 pixels, all as `read_pixels` gives them.
+
+    TensorFlow decodes what it decodes to the same bit, JPEG and most PNG files; pillow the rest.
 
     Attributes:
         image_size: Height and width to resize to, bilinear and antialiased; None keeps the size.
-        channels: 1 for gray, 3 for color.
+        channels: 1 for gray, 3 for color, 4 for color and transparency.
         crop_to_aspect_ratio: Cut the largest centered window of the wanted aspect ratio before
             resizing, instead of stretching the image.
+        background: The color below what is transparent.
+        value_range: See `read_pixels`.
 
     Example:
         >>> white = tf.io.encode_png(tf.fill((8, 6, 3), tf.constant(255, tf.uint8)))
@@ -27,15 +42,63 @@ class ImageDecoding:
     image_size: tuple[int, int] | None = None
     channels: int = 3
     crop_to_aspect_ratio: bool = False
+    background: Color = WHITE
+    value_range: ValueRange | None = None
 
-    def decode(self, content: tf.Tensor) -> tf.Tensor:
-        """Return the pixels of an encoded image: uint8 of shape (height, width, channels)."""
-        image = tf.io.decode_image(content, self.channels, expand_animations=False)
-        return tf.ensure_shape(image, (None, None, self.channels))
+    def decode_plain(self, content: tf.Tensor) -> tf.Tensor:
+        """Return the pixels of an image whose header `is_plain`, as they are stored.
 
-    def decode_and_resize(self, content: tf.Tensor) -> tf.Tensor:
-        """Return the pixels of an encoded image in `image_size`."""
-        image = self.decode(content)
+        Returns:
+            uint8 of shape (height, width, channels).
+        """
+        # In colors also where gray is wanted: TensorFlow's gray differs by format. The accurate
+        # transform is the one that pillow uses, and takes as long; PNG files pass through as well.
+        image = tf.io.decode_jpeg(content, 3, dct_method="INTEGER_ACCURATE")
+        image = tf.ensure_shape(image, (None, None, 3))
+        if self.channels == 1:
+            return gray_of(image)
+        if self.channels == 4:
+            return tf.concat([image, tf.fill(tf.shape(image[..., :1]), tf.uint8.max)], axis=-1)
+        return image
+
+    def decode_any(self, content: tf.Tensor) -> tf.Tensor:
+        """Return the upright pixels of any image: looks at the header first.
+
+        Returns:
+            uint8 of shape (height, width, channels).
+        """
+        orientation, is_plain = tf.unstack(_look(content))
+        return self.decode(content, tf.cast(is_plain, tf.bool), orientation)
+
+    def decode(
+        self, content: tf.Tensor, is_plain: Any = None, orientation: Any = None
+    ) -> tf.Tensor:
+        """Return the upright pixels of an image whose header is known.
+
+        Args:
+            content: The encoded image, a scalar.
+            is_plain: Boolean scalar; None where all are.
+            orientation: Integer scalar, 1 to 8; None where it is 1 for all. Pillow's pixels are
+                upright already.
+
+        Returns:
+            uint8 of shape (height, width, channels).
+        """
+
+        def plain() -> tf.Tensor:
+            image = self.decode_plain(content)
+            return image if orientation is None else turn_pixels(image, orientation)
+
+        if is_plain is None:
+            return plain()
+
+        def other() -> tf.Tensor:
+            return tf.ensure_shape(_pillow_of(self)(content), (None, None, self.channels))
+
+        return tf.cond(is_plain, plain, other)
+
+    def resize(self, image: tf.Tensor) -> tf.Tensor:
+        """Return an image in `image_size`."""
         if self.image_size is None:
             return image
         if self.crop_to_aspect_ratio:
@@ -43,6 +106,51 @@ class ImageDecoding:
         # Antialiased as pillow does it, else fine patterns of large photos become noise.
         resized = tf.image.resize(image, self.image_size, antialias=True)
         return tf.saturate_cast(tf.round(resized), tf.uint8)
+
+    def decode_and_resize(self, content: tf.Tensor) -> tf.Tensor:
+        """Return the upright pixels of any image in `image_size`."""
+        return self.resize(self.decode_any(content))
+
+
+def gray_of(image: tf.Tensor) -> tf.Tensor:
+    """Return gray values (height, width, 1) of colors (height, width, 3), as `to_gray` does."""
+    total = tf.reduce_sum(tf.cast(image, tf.int32) * tf.constant(LUMA), axis=-1, keepdims=True)
+    return tf.cast((total + 32768) // 65536, tf.uint8)
+
+
+@cache
+def _pillow_of(decoding: ImageDecoding) -> Callable[[tf.Tensor], tf.Tensor]:
+    def read(content: bytes) -> NDArray[np.uint8]:
+        return read_pixels(content, decoding.channels, decoding.background, decoding.value_range)
+
+    return _traced(read, tf.uint8)
+
+
+@cache
+def _header_reader() -> Callable[[tf.Tensor], tf.Tensor]:
+    def read(content: bytes) -> NDArray[np.int32]:
+        try:
+            header = ImageHeader.read(content)
+        except DataError:
+            return np.array([1, 0], np.int32)  # pillow says what is wrong
+        return np.array([header.orientation, header.is_plain], np.int32)
+
+    return _traced(read, tf.int32)
+
+
+def _look(content: tf.Tensor) -> tf.Tensor:
+    return tf.ensure_shape(_header_reader()(content), (2,))
+
+
+def _traced(function: Callable[[bytes], Any], dtype: tf.DType) -> Callable[[tf.Tensor], tf.Tensor]:
+    # In a graph of its own, traced once: TensorFlow keeps a Python function for as long as the
+    # outermost graph lives, so that every pipeline of every epoch would leave one behind.
+    with tf.Graph().as_default(), tf.device("CPU:0"):
+        traced: Callable[[tf.Tensor], tf.Tensor] = tf.function(
+            lambda content: tf.numpy_function(function, [content], dtype, stateful=False),
+            autograph=False,
+        ).get_concrete_function(*SCALARS)
+    return traced
 
 
 def _crop(image: tf.Tensor, image_size: tuple[int, int]) -> tf.Tensor:

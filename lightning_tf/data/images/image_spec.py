@@ -1,5 +1,6 @@
 """ImageSpec: what an image task must know of its data."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,8 +9,10 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from lightning_tf.data.data_module import DataModule, first_training_batch
-from lightning_tf.data.images.checks import checked_images, checked_value_range
+from lightning_tf.data.images.checks import HALF_WHITE, checked_images, range_of_limits
+from lightning_tf.data.label_values import count_classes
 from lightning_tf.data.labels import checked_class_names, checked_labels
+from lightning_tf.data.pipeline.bounded_batches import bounded_batches
 from lightning_tf.exceptions import DataError
 
 
@@ -30,24 +33,45 @@ class ImageSpec:
     value_range: tuple[float, float]
 
 
+@dataclass(frozen=True)
+class ScannedBatches:
+    """What a look at batches found.
+
+    Attributes:
+        labels: Every label that there is, sorted.
+        low: The lowest value of a pixel.
+        high: The highest.
+    """
+
+    labels: list[int]
+    low: float
+    high: float
+
+
 def image_spec(
-    data: DataModule, num_classes: int | None = None, class_names: list[str] | None = None
+    data: DataModule,
+    num_classes: int | None = None,
+    class_names: list[str] | None = None,
+    fewest_classes: int = 2,
 ) -> ImageSpec:
     """Check the first training batch of `data` and return its spec; to be called after `setup`.
 
     The sources of this package have attributes of the same names. Where a module
-    has none, ``num_classes`` is one more than the largest training label and the value range that
-    of uint8, or what the training images hold. Unless both are known, that costs one pass over
-    the training data.
+    has none, ``num_classes`` is one more than the largest training label and the value range what
+    `value_range_of` says. Unless both are known, that costs one pass over the training data, or
+    over the first `MOST_BATCHES` batches of those without an end. Images of uint8 of which the
+    first batch has a bright pixel are in [0, 255] without a look at the others.
 
     Args:
         data: Batches of ``(images, labels)`` with shapes (batch, height, width, channels) and
             (batch,).
         num_classes: Number of classes, if it is known.
         class_names: Their names, if they are known.
+        fewest_classes: How many there must be.
 
     Raises:
-        DataError: There are no training data, or the first batch is not what it must be.
+        DataError: There are no training data, the first batch is not what it must be, or labels
+            leave most classes empty.
 
     Example:
         >>> data = image_data("digits")
@@ -62,23 +86,48 @@ def image_spec(
 
     images = _first_images(data, num_classes)
     value_range = getattr(data, "value_range", None)
-    if value_range is None and images.dtype == np.uint8:
+    if value_range is None and images.dtype == np.uint8 and images.max() > HALF_WHITE:
         value_range = (0.0, 255.0)
 
     # Only what nobody knows is worth a pass over the data.
     if num_classes is None or value_range is None:
-        seen_classes, seen_range = _scan(data.dataset_for("train"))
-        num_classes = seen_classes if num_classes is None else num_classes
-        value_range = checked_value_range(*seen_range) if value_range is None else value_range
+        scanned = scan_batches([data.dataset_for("train")])
+        if num_classes is None:
+            num_classes = count_classes(type(data).__name__, scanned.labels)
+        if value_range is None:
+            value_range = range_of_limits(images.dtype, scanned.low, scanned.high)
 
     height, width, channels = getattr(data, "input_shape", images.shape[1:])
     names = getattr(data, "class_names", None) if class_names is None else class_names
     return ImageSpec(
         (int(height), int(width), int(channels)),
         num_classes,
-        checked_class_names(names, num_classes),
+        checked_class_names(names, num_classes, fewest_classes),
         (float(value_range[0]), float(value_range[1])),
     )
+
+
+def scan_batches(datasets: Iterable[tf.data.Dataset | None]) -> ScannedBatches:
+    """Look at every batch of the training dataset, and at the labels of others.
+
+    Args:
+        datasets: Batches of ``(images, labels)``, those of training first.
+
+    Raises:
+        DataError: Labels are no integers, or negative.
+    """
+    values: set[int] = set()
+    low, high = np.inf, -np.inf
+    for place, dataset in enumerate(datasets):
+        if dataset is None:
+            continue
+        name = "training" if place == 0 else "held-out"
+        what = "classes and values of pixels are those"
+        for images, labels, *_ in bounded_batches(dataset, what):
+            values.update(np.unique(checked_labels(name, labels)).tolist())
+            if place == 0:
+                low, high = min(low, float(images.min())), max(high, float(images.max()))
+    return ScannedBatches(sorted(values), low, high)
 
 
 def _first_images(data: DataModule, num_classes: int | None) -> NDArray[Any]:
@@ -98,17 +147,4 @@ def _first_images(data: DataModule, num_classes: int | None) -> NDArray[Any]:
             f"The first training batch of {owner} has {len(images)} images and "
             f"{len(labels)} labels; there must be one label for each image."
         )
-    if images.dtype.kind == "f" and not np.isfinite(images).all():
-        raise DataError(
-            f"The first training batch of {owner} holds NaN or infinity; drop or fill such pixels."
-        )
     return images
-
-
-def _scan(dataset: tf.data.Dataset) -> tuple[int, tuple[float, float]]:
-    """Return the number of classes, and the lowest and highest value of a pixel."""
-    classes, low, high = 0, np.inf, -np.inf
-    for images, labels in dataset.as_numpy_iterator():
-        classes = max(classes, int(checked_labels("training", labels).max()) + 1)
-        low, high = min(low, float(images.min())), max(high, float(images.max()))
-    return classes, (low, high)

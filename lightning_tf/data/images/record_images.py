@@ -23,6 +23,10 @@ class RecordImages:
     examples apart and decodes the images in parallel, in the order of the indices. Batches are
     those of `EncodedImages`.
 
+    Attributes:
+        num_classes: Labels are below it; to be set before batches are asked for, where the feature
+            does not know.
+
     Args:
         records: Serialized examples.
         features: The set's features by name (`builder.info.features`).
@@ -58,7 +62,7 @@ class RecordImages:
         self._records, self._decoding = records, decoding
         self._features = {image_key: features[image_key], label_key: features[label_key]}
         self._image_key, self._label_key = image_key, label_key
-        self._num_classes = features[label_key].num_classes
+        self.num_classes: int = getattr(features[label_key], "num_classes", 2**31)
         self._graph, self._read_block = self._trace_reading()
 
     def batches(self, indices: Indices, batch_size: int) -> tf.data.Dataset:
@@ -145,8 +149,8 @@ class RecordImages:
         label = example[self._label_key]
         # The cast waits for the check: without the dependency a graph would leave it out.
         is_known = tf.debugging.Assert(
-            (label >= 0) & (label < self._num_classes),
-            [f"{self._records.label}: a label is not within 0 to {self._num_classes - 1}:", label],
+            (label >= 0) & (label < self.num_classes),
+            [f"{self._records.label}: a label is not within 0 to {self.num_classes - 1}:", label],
         )
         with tf.control_dependencies([is_known]):
             label = tf.cast(label, tf.int32)

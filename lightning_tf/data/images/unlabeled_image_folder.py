@@ -1,5 +1,6 @@
 """UnlabeledImageFolder: a folder of images without classes."""
 
+import logging
 import os
 from pathlib import Path
 from typing import Literal
@@ -8,12 +9,16 @@ import numpy as np
 
 from lightning_tf.checks import checked_choice
 from lightning_tf.data.images.checks import checked_image_size
-from lightning_tf.data.images.encoded_images import EncodedImages
-from lightning_tf.data.images.find_broken_images import find_broken_images
-from lightning_tf.data.images.image_decoding import ENDINGS
+from lightning_tf.data.images.image_decoding import ImageDecoding
+from lightning_tf.data.images.image_header import image_endings
+from lightning_tf.data.images.read_pixels import checked_background
+from lightning_tf.data.images.scan_images import scan_images
 from lightning_tf.data.indexed_data import IndexedData, Split
+from lightning_tf.data.sources.listed_files import LeftOut, listed_files, shown_path
 from lightning_tf.data.sources.skip_or_raise import ACTIONS
 from lightning_tf.exceptions import DataError
+
+_log = logging.getLogger(__name__)
 
 
 class UnlabeledImageFolder(IndexedData):
@@ -26,11 +31,14 @@ class UnlabeledImageFolder(IndexedData):
 
     Attributes:
         input_shape: Height, width and 3.
+        value_range: (0.0, 255.0).
         broken_files: Images that were skipped, after `setup`.
 
     Args:
         root: The folder. Names that begin with a dot are left out.
         image_size: Height and width, or one number for both.
+        background: The color below what is transparent: a name, or red, green and blue.
+        labeled: Whether batches are pairs with the label 0, as a GAN takes them.
         broken: What to do with images that cannot be decoded: ``error`` names the first, ``skip``
             leaves them out and warns once.
         val_fraction: Share of the images to hold out for validation, 0.1 by default.
@@ -47,12 +55,15 @@ class UnlabeledImageFolder(IndexedData):
     """
 
     loads_together = True
+    value_range = (0.0, 255.0)
 
     def __init__(
         self,
         root: str | os.PathLike[str],
         *,
         image_size: int | tuple[int, int] = 256,
+        background: str | tuple[int, int, int] = "white",
+        labeled: bool = False,
         broken: Literal["error", "skip"] = "error",
         val_fraction: float | None = None,
         batch_size: int = 4,
@@ -61,6 +72,12 @@ class UnlabeledImageFolder(IndexedData):
     ) -> None:
         super().__init__(batch_size, seed, split_seed, val_fraction)
         self.input_shape = (*checked_image_size(image_size), 3)
+        self.decoding = ImageDecoding(
+            self.input_shape[:2],
+            crop_to_aspect_ratio=True,
+            background=checked_background(background),
+        )
+        self._labeled = labeled
         self.broken_files: list[str] = []
         self._root = Path(root).expanduser()
         self._broken = checked_choice("broken", broken, ACTIONS)
@@ -68,45 +85,30 @@ class UnlabeledImageFolder(IndexedData):
     def load(self) -> dict[str, Split]:
         """Find the files, decode them and hold some out."""
         paths = self.workers.unless_one_fails(self._list_files)
-        images = self._encoded(paths)
 
-        broken = find_broken_images(self.workers, self._root, paths, images, self._broken)
-        self.broken_files = [paths[index] for index in broken]
-        if broken:
-            whole = np.setdiff1d(np.arange(len(paths)), broken)
-            if not len(whole):
-                raise DataError(f"No image in {self._root} can be decoded; give whole files.")
-            paths = [paths[index] for index in whole]
-            images = self._encoded(paths)
+        scanned = scan_images(self.workers, self._root, paths, self.decoding, self._broken)
+        self.broken_files = [paths[index] for index in scanned.broken]
+        whole = np.setdiff1d(np.arange(len(paths)), scanned.broken)
+        if not len(whole):
+            raise DataError(f"No image in {self._root} can be decoded; give whole files.")
 
         # Small enough to keep: all of one size, and read in every epoch.
-        source = images.decode_all(self.workers)
-        return self.hold_out(source, {"train": np.arange(len(paths), dtype=np.int64)})
+        self.decoding = scanned.decoding
+        labels = np.zeros(len(whole), np.int32) if self._labeled else None
+        source = scanned.encoded(labels, whole).decode_all(self.workers)
+        return self.hold_out(source, {"train": np.arange(len(whole), dtype=np.int64)})
 
     def _list_files(self) -> list[str]:
         if not self._root.is_dir():
             raise DataError(f"{self._root} is no folder; give one with images in it.")
 
-        # Hidden folders as well: programs keep small copies of images in them.
-        files = sorted(
-            str(path)
-            for path in self._root.rglob("*")
-            if path.suffix.lower() in ENDINGS
-            and not any(part.startswith(".") for part in path.relative_to(self._root).parts)
-        )
-
+        left_out = LeftOut()
+        files = listed_files(self._root, image_endings(), left_out)
         if not files:
             raise DataError(
                 f"{self._root} holds no images, nor do the folders in it; put some "
-                f"({' '.join(ENDINGS)}) into it."
+                "(.jpg .png .webp ...) into it."
             )
+        told = f" Left out: {left_out}." if left_out else ""
+        _log.info("%s: %d images.%s", shown_path(self._root), len(files), told)
         return files
-
-    def _encoded(self, paths: list[str]) -> EncodedImages:
-        return EncodedImages(
-            paths,
-            labels=None,
-            image_size=self.input_shape[:2],
-            are_paths=True,
-            crop_to_aspect_ratio=True,
-        )

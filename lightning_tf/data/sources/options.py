@@ -1,7 +1,7 @@
 """Which options a source of data takes, and the errors for others."""
 
 import inspect
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from lightning_tf.exceptions import ConfigurationError, nearest
@@ -41,6 +41,36 @@ def refuse_unknown(source: type, data: Any, options: dict[str, Any], known: Iter
             raise ConfigurationError(
                 f"{option}={value!r} has no meaning for data={name}.{nearest(option, known)}"
             )
+
+
+def merged_options(data_options: Mapping[str, Any] | None, **own: Any) -> dict[str, Any]:
+    """Return the options of a task's data: those with an argument of their own, and the others.
+
+    Args:
+        data_options: What the user gave as ``data_options``.
+        **own: The task's own arguments; None is left out.
+
+    Raises:
+        ConfigurationError: An option is given twice, or `data_options` is no mapping.
+
+    Example:
+        >>> merged_options({"val_fraction": 0.2}, batch_size=8, image_size=None)
+        {'batch_size': 8, 'val_fraction': 0.2}
+    """
+    further = {} if data_options is None else data_options
+    if not isinstance(further, Mapping):
+        raise ConfigurationError(
+            f"data_options is a {type(further).__name__}; give a dict such as "
+            "{'val_fraction': 0.2}."
+        )
+    chosen = {name: value for name, value in own.items() if value is not None}
+    twice = [name for name in chosen if further.get(name) is not None]
+    if twice:
+        raise ConfigurationError(
+            f"{twice[0]} is given twice: {chosen[twice[0]]!r}, and {further[twice[0]]!r} in "
+            "data_options; keep one."
+        )
+    return {**chosen, **{k: v for k, v in further.items() if v is not None or k not in chosen}}
 
 
 def use_as_is(data: T, options: Iterable[str]) -> T:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from lightning_tf.data.sources.csv_file import read_csv_file
 from lightning_tf.exceptions import ConfigurationError, DataError, nearest
 
 ENDINGS = (".csv", ".tsv", ".parquet", ".jsonl", ".xlsx")
@@ -18,7 +19,7 @@ def read_table(data: Any, encoding: str = "utf-8", **csv_options: Any) -> Any:
             pandas, polars, pyarrow or another library that narwhals knows; arrays by column; or
             rows as dicts.
         encoding: Of CSV and TSV files.
-        **csv_options: Further arguments of `pandas.read_csv`.
+        **csv_options: ``sep``, ``quoting`` and further arguments of `read_csv_file`.
 
     Raises:
         ConfigurationError: `data` is nothing of these.
@@ -90,7 +91,7 @@ def is_table_file(data: Any) -> bool:
     if not isinstance(data, (str, os.PathLike)):
         return False
     path = Path(data).expanduser()
-    return path.is_file() and any(suffix in ENDINGS for suffix in path.suffixes[-2:])
+    return path.is_file() and any(ending in ENDINGS for ending in _endings(path)[-2:])
 
 
 def check_is_table(data: Any, names: Iterable[str]) -> None:
@@ -138,10 +139,10 @@ def read_table_file(
     Args:
         file: Its path.
         encoding: Of CSV and TSV files.
-        **csv_options: Further arguments of `pandas.read_csv`.
+        **csv_options: ``sep``, ``quoting`` and further arguments of `read_csv_file`.
 
     Raises:
-        DataError: The file is missing or broken.
+        DataError: The file is missing or broken, or its rows do not fit its header.
     """
     import pandas as pd
 
@@ -150,14 +151,16 @@ def read_table_file(
         raise DataError(f"{path} is no file; give a table ({' '.join(ENDINGS)}).")
 
     try:
-        if path.suffix == ".parquet":
+        endings = _endings(path)
+        if endings[-1:] == [".parquet"]:
             return pd.read_parquet(path)
-        if ".jsonl" in path.suffixes:
+        if ".jsonl" in endings:
             return pd.read_json(path, lines=True, encoding=encoding)
-        if path.suffix == ".xlsx":
+        if endings[-1:] == [".xlsx"]:
             return _read_excel(path)
-        separator = "\t" if ".tsv" in path.suffixes else ","
-        return pd.read_csv(path, sep=separator, encoding=encoding, **csv_options)
+        return read_csv_file(path, encoding, **csv_options)
+    except DataError:
+        raise
     # pandas and pyarrow raise what they like for a broken file; all of them are ValueErrors or
     # errors of the file system.
     except (ValueError, OSError, LookupError) as error:
@@ -165,6 +168,11 @@ def read_table_file(
             f"{path} cannot be read as a table: {type(error).__name__}: {error}. Check the file "
             f"and encoding={encoding!r}."
         ) from error
+
+
+def _endings(path: Path) -> list[str]:
+    """Return the endings of a file in lower case."""
+    return [suffix.lower() for suffix in path.suffixes]
 
 
 def _read_excel(path: Path) -> Any:

@@ -1,31 +1,39 @@
 """TfdsSet: a set of TensorFlow Datasets by its name, on the disk or downloaded."""
 
 import os
+import re
 import socket
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from lightning_tf.checks import checked_choice
 from lightning_tf.data.pipeline.array_records import array_record_source
+from lightning_tf.data.sources.tfds_splits import chosen_splits
 from lightning_tf.exceptions import ConfigurationError, DataError, nearest
 
 HOST = "storage.googleapis.com"  # where the library keeps its own copies and descriptions
 PORT = 443
 BY_INDEX = "array_record"
 FILE_FORMATS = (BY_INDEX, "tfrecord")
-_SPLITS = {"train": ("train",), "val": ("validation", "val"), "test": ("test",)}
+DESCRIPTION = "dataset_info.json"
 
 
 class TfdsSet:
-    """A named set and where it is prepared.
+    """A set by its name, its folder or its builder, and where it is prepared.
 
     Args:
-        name: As `tfds.builder` takes it.
+        name: As `tfds.builder` takes it, with a part of the training split behind it where that is
+            all that shall train (``mnist[:10%]``); the folder of a prepared set, or one that holds
+            it; or a builder.
         data_dir: Where sets are prepared; None is the library's own folder.
         file_format: `array_record` or `tfrecord`, in which the set is prepared; None takes what
             is there, and else the library's own choice.
+        split: What to train on, as `tfds.load` names it, such as ``train[:10%]``.
+        splits: The same for ``train``, ``val`` and ``test``; see `chosen_splits`.
 
     Raises:
-        ConfigurationError: Another file format.
+        ConfigurationError: Another file format, or what to train on is said twice.
 
     Example:
         >>> TfdsSet("imdb_reviews").label
@@ -34,13 +42,26 @@ class TfdsSet:
 
     def __init__(
         self,
-        name: str,
+        name: Any,
         data_dir: str | os.PathLike[str] | None = None,
         file_format: str | None = None,
+        split: str | None = None,
+        splits: Mapping[str, str] | None = None,
     ) -> None:
         if file_format is not None:
             checked_choice("file_format", file_format, FILE_FORMATS)
-        self.name, self.data_dir, self.file_format = name, data_dir, file_format
+        self._builder = name if is_builder(name) else None
+        self.name = str(name.name if self._builder is not None else os.fspath(name))
+        self.data_dir, self.file_format = data_dir, file_format
+
+        self.name, part = split_name(self.name)
+        said = [text for text in (part and f"train{part}", split, splits) if text]
+        if len(said) > 1:
+            raise ConfigurationError(
+                f"{self.label}: {' and '.join(map(repr, said))} both say what to train on; keep "
+                "one."
+            )
+        self._splits: Any = said[0] if said else None
 
     @property
     def label(self) -> str:
@@ -79,10 +100,16 @@ class TfdsSet:
         Raises:
             ConfigurationError: There is no set of that name, or it is prepared in another format.
         """
+        if self._builder is not None:
+            return self._builder
+
         import tensorflow_datasets as tfds
         from tensorflow_datasets.core.registered import DatasetNotFoundError
 
+        folder = prepared_folder(self.name)
         try:
+            if folder is not None:
+                return tfds.builder_from_directory(folder)
             builder = tfds.builder(self.name, data_dir=self.data_dir)
         except DatasetNotFoundError as error:
             # Without the known ones, which are far too many to list.
@@ -107,58 +134,15 @@ class TfdsSet:
         """Return the set's names of ``train``, ``val`` and ``test``, as far as it has them.
 
         Raises:
+            ConfigurationError: See `chosen_splits`.
             DataError: It is not prepared, or has nothing to train on.
         """
-        names = list(builder.info.splits)
-        if not names:
+        if not builder.info.splits:
             raise DataError(
                 f"{self.label} is not prepared in {builder.data_dir}; call prepare_data(), or pass "
                 "data_dir= with the folder that holds it."
             )
-
-        splits = {}
-        for split, candidates in _SPLITS.items():
-            name = next((name for name in candidates if name in names), None)
-            if name is not None:
-                splits[split] = name
-
-        if "train" not in splits:
-            raise DataError(f"{self.label} has no split 'train'; it has {', '.join(names)}.")
-        return splits
-
-    def keys(self, builder: Any, kind: type, name: str, key: str | None = None) -> tuple[str, str]:
-        """Return the names of the features that hold the inputs and the labels.
-
-        Args:
-            builder: Reads the set.
-            kind: The type of the inputs' feature.
-            name: What it is taken by where there are several, and what messages call an input.
-            key: The inputs' feature; None takes the one called `name`, or the first.
-
-        Raises:
-            DataError: There is no such feature, or none of labels.
-        """
-        import tensorflow_datasets as tfds
-
-        features = builder.info.features
-        inputs, labels = (
-            [key for key, feature in features.items() if isinstance(feature, wanted)]
-            for wanted in (kind, tfds.features.ClassLabel)
-        )
-
-        if key is not None and key not in inputs:
-            raise DataError(
-                f"{self.label} has no {name} {key!r}; its {name}s are "
-                f"{', '.join(inputs) or 'none'}."
-            )
-        if not inputs or not labels:
-            raise DataError(
-                f"{self.label} holds no {name}s with one label each; its features are "
-                f"{', '.join(features)}."
-            )
-
-        default = name if name in inputs else inputs[0]
-        return key or default, "label" if "label" in labels else labels[0]
+        return chosen_splits(self.label, builder.info, self._splits)
 
     @staticmethod
     def read(builder: Any, split: str, decoders: Any = None) -> Any:
@@ -189,3 +173,41 @@ class TfdsSet:
             )
         if info.file_format.value != self.file_format:
             info.set_file_format(self.file_format, override=True, override_if_initialized=True)
+
+
+def is_builder(data: Any) -> bool:
+    """Return whether an object is a builder of TensorFlow Datasets; does not import it."""
+    return all(hasattr(data, name) for name in ("as_dataset", "info", "name"))
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """Return a set's name, and the part of its training split that stands behind it.
+
+    Example:
+        >>> split_name("mnist[:10%]"), split_name("cifar10")
+        (('mnist', '[:10%]'), ('cifar10', ''))
+    """
+    found = re.fullmatch(r"(.*?)(\[[^\]]*\])", name)
+    return (found[1], found[2]) if found else (name, "")
+
+
+def prepared_folder(name: str | os.PathLike[str]) -> Path | None:
+    """Return the folder of a prepared set: this one or the only one below it; None without one.
+
+    Raises:
+        ConfigurationError: The folder holds several sets.
+    """
+    folder = Path(name).expanduser()
+    if not folder.is_dir():
+        return None
+
+    # <set>/<version> or <set>/<config>/<version> below a data_dir.
+    for pattern in (DESCRIPTION, *(f"{'*/' * depth}{DESCRIPTION}" for depth in (1, 2, 3))):
+        found = sorted(path.parent for path in folder.glob(pattern))
+        if len(found) > 1:
+            raise ConfigurationError(
+                f"{folder} holds several sets: {', '.join(map(str, found[:5]))}; give one of these."
+            )
+        if found:
+            return found[0]
+    return None

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_tf.data.labels import checked_class_names, flat_labels, sort_class_names
+from lightning_tf.data.labels import checked_class_names, flat_labels, is_missing, sort_class_names
 from lightning_tf.exceptions import DataError
 
 SHOWN = 5  # labels that a message lists
@@ -157,8 +157,7 @@ def _label_name(name: str, index: int, label: Any, class_names: Sequence[str] | 
     if isinstance(label, float) and label.is_integer():
         label = int(label)
 
-    # Not equal to itself: NaN, which an empty cell of a table becomes.
-    missing = label is None or (isinstance(label, str) and not label.strip()) or label != label
+    missing = is_missing(label) or (isinstance(label, str) and not label.strip())
     if missing or not isinstance(label, (str, int)):
         raise DataError(
             f"The {name} label at index {index} is {label!r}; every text needs a label that is a "

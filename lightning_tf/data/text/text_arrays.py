@@ -66,9 +66,9 @@ class TextArrays(IndexedData):
     def __init__(
         self,
         train: Pair | None = None,
-        *,
         val: Pair | None = None,
         test: Pair | None = None,
+        *,
         predict: Sequence[str] | None = None,
         class_names: Sequence[str] | None = None,
         empty: Literal["error", "skip"] = "error",

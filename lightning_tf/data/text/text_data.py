@@ -4,11 +4,15 @@ import os
 from pathlib import Path
 from typing import Any
 
+import tensorflow as tf
+
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.sources.options import refuse_unknown, source_options, use_as_is
 from lightning_tf.data.sources.table_file import ENDINGS, is_table_file
+from lightning_tf.data.sources.tfds_set import DESCRIPTION, is_builder
 from lightning_tf.data.text.named_sets import BbcNews, Imdb
 from lightning_tf.data.text.text_arrays import TextArrays
+from lightning_tf.data.text.text_datasets import TextDatasets
 from lightning_tf.data.text.text_folder import TextFolder
 from lightning_tf.data.text.text_table import TextTable
 from lightning_tf.data.text.tfds_texts import TfdsTexts
@@ -18,7 +22,10 @@ BUILT_IN: dict[str, type[TextArrays]] = {"bbc_news": BbcNews, "imdb": Imdb}
 """Names that `text_data` knows without a prefix."""
 FIXED: dict[type, set[str]] = {
     BbcNews: {"val", "test", "class_names"},
-    Imdb: {"val", "test", "text_column", "label_column", "encoding", "class_names"},
+    Imdb: {
+        *("val", "test", "text_column", "label_column"),
+        *("encoding", "sep", "quoting", "class_names"),
+    },
     TfdsTexts: {"val", "test", "class_names"},
 }
 """Options that sources inherit and that are fixed in them."""
@@ -31,12 +38,16 @@ def text_data(data: Any, **options: Any) -> DataModule:
     source does not know is an error.
 
     Args:
-        data: A name of `BUILT_IN`; ``"tfds:<name>"``; a CSV, TSV or Parquet file; a folder of class
-            folders; a pair ``(texts, labels)``; or a DataModule of such batches, which is returned
-            as it is. ``"imdb"`` without its files is ``"tfds:imdb_reviews"``.
+        data: A name of `BUILT_IN`; ``"tfds:<name>"``, the folder of a prepared set, or a builder of
+            TensorFlow Datasets; a CSV, TSV or Parquet file; a folder of class folders; a pair
+            ``(texts, labels)``, or a pair or triple of such pairs for training, validation and
+            testing; a batched `tf.data.Dataset`, or a pair or triple of them; or a DataModule of
+            such batches, which is returned as it is. ``"imdb"`` without its files is
+            ``"tfds:imdb_reviews"``.
         **options: Those of the source: batch_size, seed, split_seed, val_fraction, test_fraction,
-            empty, class_names; `data_dir` for a named set; `file_format` for ``tfds:``; `val`,
-            `test`, `text_column`, `label_column` and `encoding` for a table; `classes` and
+            empty, class_names; `data_dir` for a named set; `file_format`, `split`, `splits`,
+            `text_key` and `label_key` for ``tfds:``; `val`, `test`, `text_column`, `label_column`,
+            `encoding`, `sep` and `quoting` for a table; `classes`, `splits`, `endings` and
             `encoding` for a folder; `val`, `test` and `predict` for lists.
 
     Raises:
@@ -67,17 +78,36 @@ def _options(source: type) -> set[str]:
     return source_options(source) - {"train"} - FIXED.get(source, set())
 
 
-def _source(data: Any, data_dir: Any) -> tuple[type[TextArrays], tuple[Any, ...]]:
-    if isinstance(data, (tuple, list)) and len(data) == 2:
-        return TextArrays, (tuple(data),)
-    if not isinstance(data, (str, os.PathLike)):
-        raise ConfigurationError(
-            f"data is a {type(data).__name__}; give a name, a table, a folder, a pair "
-            "(texts, labels) or a DataModule."
-        )
+def _source(data: Any, data_dir: Any) -> tuple[type[DataModule], tuple[Any, ...]]:
+    if isinstance(data, tf.data.Dataset):
+        return TextDatasets, (data,)
+    if isinstance(data, (tuple, list)) and 2 <= len(data) <= 3:
+        if all(item is None or isinstance(item, tf.data.Dataset) for item in data):
+            return TextDatasets, tuple(data)
+        if all(item is None or _is_labeled(item) for item in data):
+            return TextArrays, tuple(None if item is None else tuple(item) for item in data)
+        if len(data) == 2:
+            return TextArrays, (tuple(data),)
 
+    if is_builder(data):
+        return TfdsTexts, (data,)
+    if isinstance(data, (str, os.PathLike)):
+        return _named_source(os.fspath(data), data_dir)
+    raise ConfigurationError(
+        f"data is a {type(data).__name__}; give a name, a table, a folder, a pair "
+        "(texts, labels), tf.data.Datasets or a DataModule."
+    )
+
+
+def _is_labeled(item: Any) -> bool:
+    """Return whether an item is a pair of several texts and their labels, and no list of two."""
+    if not isinstance(item, (tuple, list)) or len(item) != 2:
+        return False
+    return all(hasattr(part, "__len__") and not isinstance(part, (str, bytes)) for part in item)
+
+
+def _named_source(name: str, data_dir: Any) -> tuple[type[DataModule], tuple[Any, ...]]:
     # A name before a folder: one called "imdb" beside the program must not change what it means.
-    name = os.fspath(data)
     if name.startswith("tfds:"):
         return TfdsTexts, (name.removeprefix("tfds:"),)
 
@@ -86,6 +116,8 @@ def _source(data: Any, data_dir: Any) -> tuple[type[TextArrays], tuple[Any, ...]
     if name in BUILT_IN:
         return BUILT_IN[name], ()
 
+    if (Path(name).expanduser() / DESCRIPTION).is_file():
+        return TfdsTexts, (name,)
     if Path(name).expanduser().is_dir():
         return TextFolder, (name,)
     if is_table_file(name):

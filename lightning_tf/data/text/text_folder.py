@@ -1,6 +1,7 @@
 """TextFolder: a folder with one folder of text files for each class."""
 
 import os
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,9 @@ class TextFolder(TextArrays):
     """Texts in class folders, one file each.
 
     The folder holds either ``<class>/text.txt`` or ``train/<class>/text.txt`` with ``test`` and
-    ``val`` (or ``validation``) beside it. Files are taken in the order of their names; names that
-    begin with a dot are left out.
+    ``val`` (or ``validation``, ``dev``, ...; see `split_folders`) beside it; files may lie deeper
+    in a class's folder. They are taken in the order of their names; names that begin with a dot are
+    left out. One line of the log says what is read and what is left out.
 
     `setup` reads every file once, so that a wrong encoding or an empty text is told before training
     starts; of several workers each reads a shard. Texts are not kept: a batch reads its files.
@@ -32,6 +34,8 @@ class TextFolder(TextArrays):
         root: The folder.
         classes: Take only these class folders, labeled in this order; the unpacked IMDB archive
             has a third folder of unlabeled texts, ``classes=["neg", "pos"]`` leaves it out.
+        splits: The folder of each split, where the names do not tell; see `ImageFolder`.
+        endings: Of the files, capitals or not; ``[""]`` for files without an ending.
         encoding: Of the files.
         **options: Those of `TextArrays`: empty, val_fraction, test_fraction, batch_size, seed,
             split_seed.
@@ -52,17 +56,20 @@ class TextFolder(TextArrays):
         root: str | os.PathLike[str],
         *,
         classes: list[str] | None = None,
+        splits: Mapping[str, str] | None = None,
+        endings: Sequence[str] = (ENDING,),
         encoding: str = "utf-8",
         **options: Any,
     ) -> None:
         """Check and keep the arguments."""
         super().__init__(**options)
         self._root, self._classes, self._encoding = Path(root).expanduser(), classes, encoding
+        self._splits, self._endings = splits, _checked_endings(endings)
 
     def load(self) -> dict[str, Split]:
         """List the files, read each once and split them."""
         folders, files = self.workers.unless_one_fails(
-            lambda: class_files(self._root, "texts", (ENDING,), self._classes)
+            lambda: class_files(self._root, "texts", self._endings, self._classes, self._splits)
         )
         paths = [path for listed, _ in files.values() for path in listed]
 
@@ -92,3 +99,9 @@ class TextFolder(TextArrays):
             for index in range(shard.start, shard.stop)
             if not read_text(paths[index], self._encoding).strip()
         }
+
+
+def _checked_endings(endings: Sequence[str]) -> tuple[str, ...]:
+    """Return endings in lower case, each with its dot."""
+    given = [endings] if isinstance(endings, str) else list(endings)
+    return tuple(f".{ending.lower().lstrip('.')}" if ending else "" for ending in given)

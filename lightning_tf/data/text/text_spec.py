@@ -8,7 +8,9 @@ import numpy as np
 import tensorflow as tf
 
 from lightning_tf.data.data_module import DataModule
+from lightning_tf.data.label_values import count_classes
 from lightning_tf.data.labels import checked_class_names, checked_labels
+from lightning_tf.data.pipeline.bounded_batches import bounded_batches
 from lightning_tf.exceptions import DataError
 
 
@@ -25,20 +27,24 @@ class TextSpec:
     class_names: list[str]
 
 
-def text_spec(data: DataModule, class_names: Sequence[str] | None = None) -> TextSpec:
+def text_spec(
+    data: DataModule, class_names: Sequence[str] | None = None, num_classes: int | None = None
+) -> TextSpec:
     """Check the first training batch of `data` and return its spec; to be called after `setup`.
 
     The sources of this package carry `class_names`. Where a module has none, and no `num_classes`,
-    the classes are one more than the largest training label, which costs one pass over the data.
+    the classes are one more than the largest training label, which costs one pass over the data, or
+    over the first `MOST_BATCHES` batches of those without an end.
 
     Args:
         data: Batches of ``(texts, labels)``, strings of shape (batch,) and integers of shape
             (batch,).
         class_names: The classes that the data must have; None takes those that they have.
+        num_classes: How many there are, where names do not tell.
 
     Raises:
-        DataError: There are no training data, the first batch is not what it must be, or the
-            classes are others than `class_names`.
+        DataError: There are no training data, the first batch is not what it must be, the classes
+            are others than `class_names`, or labels leave most classes empty.
 
     Example:
         >>> from lightning_tf.data.text.text_arrays import TextArrays
@@ -58,10 +64,12 @@ def text_spec(data: DataModule, class_names: Sequence[str] | None = None) -> Tex
 
     # Names settle the number; only labels alone are counted.
     names = known if class_names is None else class_names
-    count = getattr(data, "num_classes", None) if names is None else len(names)
+    count = getattr(data, "num_classes", num_classes) if names is None else len(names)
     if count is None:
-        labels = [checked_labels("training", batch[1]) for batch in _batches(data)]
-        count = int(max(batch.max() for batch in labels)) + 1
+        seen: set[int] = set()
+        for batch in bounded_batches(_batches(data), "the classes are those"):
+            seen.update(np.unique(checked_labels("training", batch[1])).tolist())
+        count = count_classes(type(data).__name__, sorted(seen))
     return TextSpec(count, checked_class_names(None if names is None else list(names), count))
 
 

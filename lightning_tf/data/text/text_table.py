@@ -23,6 +23,8 @@ class TextTable(TextArrays):
         text_column: The column of the texts.
         label_column: The column of the labels.
         encoding: Of CSV and TSV files.
+        sep: Between the fields of these; None is a tab for TSV and a comma for CSV.
+        quoting: Whether quotation marks enclose fields; None is False for tabs, True otherwise.
         **options: Those of `TextArrays`: class_names, empty, val_fraction, test_fraction,
             batch_size, seed, split_seed.
 
@@ -42,6 +44,8 @@ class TextTable(TextArrays):
         text_column: str = "text",
         label_column: str = "label",
         encoding: str = "utf-8",
+        sep: str | None = None,
+        quoting: bool | None = None,
         **options: Any,
     ) -> None:
         """Check and keep the arguments."""
@@ -49,7 +53,7 @@ class TextTable(TextArrays):
         files = {"train": train, "val": val, "test": test}
         self._files = {n: Path(path).expanduser() for n, path in files.items() if path is not None}
         self._columns = {"text_column": text_column, "label_column": label_column}
-        self._encoding = encoding
+        self._encoding, self._fields = encoding, {"sep": sep, "quoting": quoting}
 
     def read(self) -> dict[str, Pair]:
         """Read the two columns of each file."""
@@ -57,7 +61,8 @@ class TextTable(TextArrays):
 
     def _read_pair(self, path: Path) -> Pair:
         # Every cell as it is written: "NA" is a text, and 01 another label than 1.
-        table = read_table_file(path, self._encoding, dtype=object, keep_default_na=False)
+        how: dict[str, Any] = {**self._fields, "dtype": object, "keep_default_na": False}
+        table = read_table_file(path, self._encoding, **how)
         check_columns(table, str(path), {option: [name] for option, name in self._columns.items()})
         texts, labels = (table[name] for name in self._columns.values())
         return texts.tolist(), labels.to_numpy(object)

@@ -6,7 +6,8 @@ from helpers.boxes import examples, ready, voc_object, voc_xml
 from PIL import Image
 
 from lightning_tf.data import BoxTable, VocFolder
-from lightning_tf.data.boxes.image_header import ORIENTATION, ImageHeader, read_upright
+from lightning_tf.data.images.image_header import ORIENTATION, ImageHeader
+from lightning_tf.data.images.read_pixels import read_pixels
 
 RED = (250, 10, 10)
 BOX = (6, 20, 26, 30)  # of the upright image of 40 x 60 (width x height)
@@ -122,7 +123,7 @@ def test_every_kind_of_file_is_decoded_as_pillow_does(tmp_path, name):
     )
     data = ready(BoxTable(table, images_dir=tmp_path, val_fraction=0.0, image_size=(48, 64)))
     images, _ = examples(data.train_dataset(0))
-    expected = read_upright(tmp_path / name)
+    expected = read_pixels(tmp_path / name)
     assert np.abs(images[0].astype(int) - expected).max() <= 3  # two decoders of JPEG
     if name == "alpha.png":
         assert (images[0][0, :10] == 255).all()  # what is transparent lies on white

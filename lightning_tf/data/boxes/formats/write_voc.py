@@ -7,7 +7,7 @@ from pathlib import Path
 from xml.sax.saxutils import escape
 
 from lightning_tf.data.boxes.image_annotation import ImageAnnotation
-from lightning_tf.data.boxes.image_header import encode_png
+from lightning_tf.data.images.image_header import encode_png
 from lightning_tf.exceptions import DataError
 
 

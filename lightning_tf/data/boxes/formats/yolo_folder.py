@@ -18,8 +18,8 @@ from lightning_tf.data.boxes.listed_images import (
     read_split_file,
 )
 from lightning_tf.data.boxes.splits_of import check_owners
-from lightning_tf.data.sources.class_folders import SPLIT_FOLDERS
 from lightning_tf.data.sources.skip_or_raise import skip_or_raise
+from lightning_tf.data.sources.split_folders import SPLIT_NAMES
 from lightning_tf.exceptions import DataError
 
 _log = logging.getLogger(__name__)
@@ -184,7 +184,7 @@ def yolo_folders(root: Path) -> dict[str, tuple[Path, Path]]:
     """Return the folders of images and of text files of each split."""
     images, labels = find_folder(root, "images"), find_folder(root, "labels")
     folders = {}
-    for split, names in SPLIT_FOLDERS.items():
+    for split, names in SPLIT_NAMES.items():
         if images is not None and labels is not None:
             pair = find_folder(images, *names), find_folder(labels, *names)
         else:

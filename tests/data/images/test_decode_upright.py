@@ -9,9 +9,10 @@ import pytest
 import tensorflow as tf
 from PIL import Image as PillowImage
 
-from lightning_tf.data.boxes.decode_upright import decode_upright
-from lightning_tf.data.boxes.exif_orientation import exif_orientation
-from lightning_tf.data.boxes.image_header import ImageHeader, read_upright
+from lightning_tf.data.images.decode_upright import decode_upright
+from lightning_tf.data.images.exif_orientation import exif_orientation
+from lightning_tf.data.images.image_header import ImageHeader
+from lightning_tf.data.images.read_pixels import read_pixels
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (18, 26, 4)).astype("uint8")
 decode = tf.function(decode_upright, input_signature=[tf.TensorSpec([], tf.string)])
@@ -50,7 +51,7 @@ def test_every_orientation_is_turned_upright(tmp_path, ending, number):
     assert ImageHeader.read(path).orientation == number  # what pillow reads
     assert int(orientation_of(path.read_bytes())) == number
     pixels = decode(path.read_bytes()).numpy()
-    expected = read_upright(path)
+    expected = read_pixels(path)
     assert pixels.shape == expected.shape
     assert np.abs(pixels.astype(int) - expected).max() <= (0 if ending == "png" else 6)
 
@@ -110,7 +111,7 @@ def test_a_note_behind_the_pixels_of_a_png_is_passed_over_as_by_the_data(tmp_pat
 )
 def test_kinds_of_png_are_decoded_as_by_pillow(tmp_path, pixels, mode):
     path = saved(tmp_path / "a.png", pixels, mode)
-    np.testing.assert_array_equal(decode(path.read_bytes()), read_upright(path))
+    np.testing.assert_array_equal(decode(path.read_bytes()), read_pixels(path))
 
 
 @pytest.mark.parametrize("options", [{}, {"bits": 2}])
@@ -119,7 +120,7 @@ def test_a_palette_with_a_transparent_color_lies_on_white(tmp_path, options):
     image.putpalette([255, 0, 0, 0, 255, 0, 0, 0, 255, 9, 9, 9])
     image.save(tmp_path / "a.png", transparency=2, **options)
     content = (tmp_path / "a.png").read_bytes()
-    np.testing.assert_array_equal(decode(content), read_upright(tmp_path / "a.png"))
+    np.testing.assert_array_equal(decode(content), read_pixels(tmp_path / "a.png"))
 
 
 def test_bmp_and_gif_are_decoded():

@@ -11,7 +11,7 @@ LARGEST_ENTRIES = 512
 
 
 def exif_orientation(content: Any) -> tf.Tensor:
-    """Return the EXIF orientation of a JPEG or PNG file, as an exported model needs it.
+    """Return the EXIF orientation of a JPEG, PNG or WebP file, as an exported model needs it.
 
     `ImageHeader` reads the same with pillow, outside of a graph.
 
@@ -25,10 +25,16 @@ def exif_orientation(content: Any) -> tf.Tensor:
         >>> int(exif_orientation(tf.io.encode_jpeg(tf.zeros([4, 6, 3], tf.uint8))))
         1
     """
-    start = tf.strings.substr(content, 0, LOOKED_AT)
+    beginning = tf.strings.substr(content, 0, 4)
+    is_png, is_webp = tf.equal(beginning, b"\x89PNG"), tf.equal(beginning, b"RIFF")
+    # WebP has the note behind its pixels.
+    length = tf.where(is_webp, tf.strings.length(content), LOOKED_AT)
+    start = tf.strings.substr(content, 0, length)
     stored = _Bytes(tf.cast(tf.io.decode_raw(start, tf.uint8), tf.int64))
-    is_png = tf.equal(tf.strings.substr(content, 0, 4), b"\x89PNG")
-    place = tf.cond(is_png, lambda: _place_in_png(stored), lambda: _place_in_jpeg(stored))
+    place = tf.case(
+        [(is_png, lambda: _place_in_png(stored)), (is_webp, lambda: _place_in_webp(stored))],
+        lambda: _place_in_jpeg(stored),
+    )
     found = tf.cond(place > 0, lambda: _orientation_at(stored, place), lambda: _integer(1))
     is_known = tf.logical_and(found >= 1, found <= 8)
     return tf.cast(tf.where(is_known, found, 1), tf.int32)
@@ -84,6 +90,24 @@ def _place_in_png(stored: _Bytes) -> tf.Tensor:
 
     (place,) = tf.while_loop(goes_on, following, (_integer(8),))
     return tf.where(tf.equal(stored.number(place + 4, 4), exif), place + 8, 0)
+
+
+def _place_in_webp(stored: _Bytes) -> tf.Tensor:
+    """Return where the TIFF header begins, 0 without one."""
+    note = int.from_bytes(b"EXIF", "big")
+
+    def goes_on(place: tf.Tensor) -> tf.Tensor:
+        is_note = tf.equal(stored.number(place, 4), note)
+        return tf.logical_and(place < stored.count, tf.logical_not(is_note))
+
+    def following(place: tf.Tensor) -> tuple[tf.Tensor]:
+        size = stored.number(place + 4, 4, True)
+        return (place + 8 + size + size % 2,)
+
+    (place,) = tf.while_loop(goes_on, following, (_integer(12),))
+    # Some programs put the name of JPEG's segment before the header.
+    named = tf.equal(stored.number(place + 8, 4), int.from_bytes(b"Exif", "big"))
+    return tf.where(place < stored.count, place + tf.where(named, _integer(14), 8), 0)
 
 
 def _orientation_at(stored: _Bytes, header: tf.Tensor) -> tf.Tensor:

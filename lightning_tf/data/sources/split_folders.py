@@ -1,0 +1,83 @@
+"""split_folders: which folder holds the training, validation and test files."""
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from lightning_tf.checks import check_known
+from lightning_tf.data.sources.listed_files import is_hidden
+from lightning_tf.exceptions import DataError
+
+SPLIT_NAMES = {
+    "train": ("train", "training", "trn"),
+    "val": ("val", "validation", "valid", "dev", "development"),
+    "test": ("test", "testing", "tst", "holdout", "hold_out", "hold-out"),
+}
+"""What folders of splits are called, capitals or not."""
+EITHER = ("eval", "evaluation")
+"""Validation where no other folder is, else test."""
+
+
+def split_folders(
+    root: Path, endings: Collection[str], splits: Mapping[str, str] | None = None
+) -> dict[str, Path]:
+    """Return the folder of each split that there is; `root` itself where it has no ``train``.
+
+    A folder ``train`` that holds files and no folders is a class of that name.
+
+    Args:
+        root: The folder of all.
+        endings: Of the files.
+        splits: The folder of each split by its name below `root`, ``.`` for itself; None goes by
+            the names of the folders.
+
+    Raises:
+        ConfigurationError: `splits` has another key than train, val and test.
+        DataError: There is no folder, or none is of training.
+    """
+    if not root.is_dir():
+        raise DataError(f"{root} is no folder; give one with a folder for each class.")
+    if splits is not None:
+        return _chosen_folders(root, splits)
+
+    folders = sorted(path for path in root.iterdir() if path.is_dir() and not is_hidden(path.name))
+    found = {
+        split: [path for path in folders if path.name.lower() in names]
+        for split, names in SPLIT_NAMES.items()
+    }
+    for path in folders:
+        if path.name.lower() in EITHER:
+            found["test" if found["val"] else "val"].append(path)
+
+    others = [*found["val"], *found["test"]]
+    if not any(_is_split(path, endings, bool(others)) for path in found["train"]):
+        if others and len(others) == len(folders) and all(_holds_folders(p) for p in others):
+            raise DataError(
+                f"{root} has the folders {', '.join(p.name for p in others)} and none to train on; "
+                "name it with splits=, such as splits={'train': 'my_folder'}."
+            )
+        return {"train": root}
+
+    # Of two folders of one split the first by name; who lists the files counts the other's.
+    return {split: paths[0] for split, paths in found.items() if paths}
+
+
+def _chosen_folders(root: Path, splits: Mapping[str, str]) -> dict[str, Path]:
+    for split, name in splits.items():
+        check_known(f"splits has no split {split!r}", split, SPLIT_NAMES)
+        if not (root / name).is_dir():
+            raise DataError(f"splits={dict(splits)!r}: {root / name} is no folder.")
+    if "train" not in splits:
+        raise DataError(f"splits={dict(splits)!r} names no folder to train on; add 'train'.")
+    return {split: root / splits[split] for split in SPLIT_NAMES if split in splits}
+
+
+def _holds_folders(folder: Path) -> bool:
+    return any(path.is_dir() and not is_hidden(path.name) for path in folder.iterdir())
+
+
+def _is_split(folder: Path, endings: Collection[str], beside_others: bool) -> bool:
+    """Return whether a folder called train holds classes, and is not one itself."""
+    if not _holds_folders(folder):
+        return False
+    # Files beside folders: a class whose files lie at several depths, unless a val or test tells.
+    return beside_others or not any(p.suffix.lower() in endings for p in folder.iterdir())
