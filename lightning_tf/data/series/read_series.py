@@ -69,7 +69,10 @@ def read_series(table: Any, columns: SeriesColumns, data: Any = None) -> SeriesS
         names = None if series is None else table[series]
         time = TimeReading.find(cells, columns.time_format, names)
 
-    reading = SeriesReading(time, series, columns.frequency, None, columns.missing)
+    frequency = columns.frequency
+    if isinstance(frequency, np.timedelta64):  # which pandas takes for a number
+        frequency = frequency.astype("m8[us]").item()
+    reading = SeriesReading(time, series, frequency, None, columns.missing)
     store = read_rows(table, columns, reading, notes)
     store = replace(store, reading=_with_step(store, reading))
     _tell(store, table_name(data), notes)

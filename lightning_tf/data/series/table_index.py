@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from lightning_tf.data.series.series_columns import SeriesColumns
-from lightning_tf.data.series.time_reading import looks_like_date
+from lightning_tf.data.series.time_texts import looks_like_date
 from lightning_tf.data.sources.table_file import table_name
 from lightning_tf.exceptions import DataError
 
