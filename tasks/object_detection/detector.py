@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 
@@ -158,13 +159,13 @@ class BuiltDetector:
     backbone: keras.Model
 
 
-def _checked_levels(levels: Sequence[int]) -> tuple[int, ...]:
-    levels = tuple(levels)
-    following = list(range(levels[0], levels[0] + len(levels))) if levels else []
+def _checked_levels(given: Any) -> tuple[int, ...]:
+    levels = tuple(given) if isinstance(given, Sequence) else ()
     within = all(is_integer(level) and LOWEST <= level <= HIGHEST for level in levels)
-    if not levels or not within or list(levels) != following or levels[0] > DEEPEST:
+    following = [levels[0] + k for k in range(len(levels))] if levels and within else []
+    if not following or list(levels) != following or levels[0] > DEEPEST:
         raise ConfigurationError(
-            f"levels={levels}: give levels that follow each other, of {LOWEST} to {HIGHEST}, such "
+            f"levels={given!r}: give levels that follow each other, of {LOWEST} to {HIGHEST}, such "
             f"as {DEFAULT_LEVELS}; level k has the stride 2^k and the first is at most {DEEPEST}."
         )
     return tuple(int(level) for level in levels)

@@ -185,7 +185,7 @@ class ObjectDetection(DetectionSteps, FusedBatchNormTask):
             batch_size=batch_size,
             data_dir=data_dir,
             max_objects=max_objects,
-            **(data_options or {}),
+            more=data_options,
         )
         self.record_data(data)
 

@@ -50,6 +50,24 @@ def furthest(one, other):
     return name, apart[name]
 
 
+def furthest_by_norm(one, other):
+    """Return name and size of the largest difference as `benchmarks/replica_parity.py` has it.
+
+    The norm of a difference over the norm of the first array, which counts as at least 0.001 for
+    each element: a bias that passes through zero has no digits of its own.
+    """
+    assert set(one) == set(other)
+    apart = {}
+    for name, expected in one.items():
+        if np.issubdtype(expected.dtype, np.floating) and expected.size:
+            size = max(np.linalg.norm(expected), 1e-3 * np.sqrt(expected.size))
+            apart[name] = float(np.linalg.norm(expected - other[name]) / size)
+        else:
+            np.testing.assert_array_equal(expected, other[name], name)
+    name = max(apart, key=apart.get)
+    return name, apart[name]
+
+
 def assert_equal_on_replicas(make_task, counts=(2,), tolerance=1e-5, **arguments):
     """Assert that fits on one device and on each count of replicas have the same results."""
     one = outcome(make_task, 1, **arguments)

@@ -129,15 +129,14 @@ DATA = {
     "a table": (lambda: Regression(pd.DataFrame(TABLE), "y", units=(4,), batch_size=7), {}),
 }
 
-# Fifty updates of a detector, three an epoch. By AdamW with a box loss
-# without kinks: at those of GIoU a difference in the last bit becomes another gradient.
+# Fifty updates of a detector, three an epoch.
 FIFTY_UPDATES = {
     **{"max_steps": 50, "max_epochs": 17, "limit_val_batches": 0, "gradient_clip_val": 10.0},
     **{"evaluates": False, "predicts": False},
 }
 DETECTORS = {
     "retinanet by sgd": {"optimizer": "sgd", "learning_rate": 3e-3},
-    "retinanet by adamw": {"box_loss": "smooth_l1"},
+    "retinanet by adamw": {},
     "ssd by adamw": {"head": "ssd"},
 }
 DETECTION = {

@@ -77,6 +77,13 @@ def resolve_class_names(
     return names
 
 
+def tell_joined_classes(listed: Sequence[str]) -> None:
+    """Warn about names that data list for several numbers, which become one class."""
+    joined = [name for name, count in Counter(listed).items() if count > 1]
+    if joined:
+        _log.warning("Classes that are listed more than once are one: %s.", ", ".join(joined))
+
+
 def _refuse_unknown(annotations: Sequence[ImageAnnotation], names: Sequence[str]) -> None:
     known = set(names)
     for annotation in annotations:

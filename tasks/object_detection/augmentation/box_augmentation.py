@@ -63,6 +63,10 @@ class BoxAugmentation(keras.layers.Layer):  # type: ignore[misc]
         self, chosen: str | Sequence[str] | None, mosaic: float = 0.0, seed: int | None = None
     ) -> None:
         super().__init__(dtype="float32")
+        if chosen is not None and not isinstance(chosen, Sequence):
+            raise ConfigurationError(
+                f"augmentation is {chosen!r}; give names of {', '.join(AUGMENTATIONS)}, or None."
+            )
         names = [chosen] if isinstance(chosen, str) else list(chosen or ())
         for name in names:
             check_known(f"augmentation {name!r} is unknown", name, AUGMENTATIONS)

@@ -54,6 +54,17 @@ COCO = {
         "images has id 10 twice",
         None,
     ),
+    "a file twice": (
+        lambda c: c["images"].append({**c["images"][0], "id": 77}),
+        "images has the file '0.png' twice",
+        None,
+    ),
+    "a category without a name": (
+        lambda c: c["categories"][0].update(name=None),
+        r"categories\[0\] has the name None",
+        None,
+    ),
+    "a crowd in words": (change_object(iscrowd="no"), "iscrowd 'no'; give 0 or 1", None),
     "an image that is not there": (
         lambda c: c["images"][0].update(file_name="gone.png"),
         "1 of 2 images of boxes.json are not there, the first is 'gone.png'.*images_dir=",
@@ -150,6 +161,23 @@ def test_a_table_without_a_column_is_refused(tmp_path):
     (tmp_path / "boxes.csv").write_text("filename,label,xmin,ymin,xmax,ymax\na.png,cat,1,2,3,4\n")
     with pytest.raises(DataError, match="has no column 'class'"):
         ready(BoxTable(tmp_path / "boxes.csv"))
+
+
+def test_names_of_classes_stay_as_a_table_writes_them(tmp_path):
+    data = ready(table(tmp_path, "a.png,007,1,2,9,8\na.png,7,2,2,9,8\n"))
+    assert sorted(data.class_names) == ["007", "7"]
+
+
+def test_a_class_that_is_listed_twice_is_told(tmp_path, caplog):
+    write_yolo_item(tmp_path, "0", "1 .5 .5 .4 .4\n")
+    (tmp_path / "data.yaml").write_text("names: [a, a]\n")
+    assert ready(YoloFolder(tmp_path, image_size=32, val_fraction=0.0)).class_names == ["a"]
+    assert "listed more than once are one: a" in caplog.text
+
+
+def test_a_byte_order_mark_before_a_row_is_none_of_it(tmp_path):
+    write_yolo_item(tmp_path, "0", "\ufeff0 .5 .5 .4 .4\n")
+    assert ready(YoloFolder(tmp_path, image_size=32, val_fraction=0.0)).class_names == ["0"]
 
 
 def of_array(boxes, labels):

@@ -141,6 +141,8 @@ def test_normalisation_trains_with_near_statistics_unless_it_is_frozen():
         ]
         # MobileNetV2's own momentum of 0.999 forgets too slowly for fits of some hundred updates.
         assert {layer.momentum for layer in layers} == {0.9}
+        # On several replicas statistics are those of the whole batch, as on one.
+        assert all(layer.synchronized for layer in layers)
         return {layer.trainable for layer in layers}
 
     assert normalisations(built("MobileNetV2")[0]) == {True}
@@ -161,3 +163,12 @@ def test_a_models_file_loads_again(head, tmp_path):
     again.model.load_weights(tmp_path / "model.weights.h5")
     images = np.full((2, SIDE, SIDE, 3), 99.0, "float32")
     np.testing.assert_array_equal(again.model(images)["boxes"], raw["boxes"])
+
+
+@pytest.mark.parametrize("levels", [3, "34", (), (3, 5), (3, 3), ("3", "4"), (1, 2), (6, 7), None])
+def test_levels_that_do_not_follow_each_other_are_refused(levels):
+    if levels is None:
+        assert Detector(BackboneLevels("small")).levels == (3, 4, 5, 6)
+        return
+    with pytest.raises(ConfigurationError, match="levels="):
+        Detector(BackboneLevels("small"), levels=levels)

@@ -4,12 +4,12 @@ from functools import cache
 
 import pytest
 from helpers.on_workers import run
-from helpers.replicated import furthest, outcome
+from helpers.replicated import furthest_by_norm, outcome
 from helpers.worker_cases import DETECTION, DETECTORS, FIFTY_UPDATES, of_rectangles
 
 pytestmark = pytest.mark.distributed
 
-TOLERANCE = 1e-5  # of a difference over the largest number of a tensor
+TOLERANCE = 1e-5
 
 
 @cache
@@ -19,7 +19,7 @@ def of_one_device(name):
 
 
 def assert_equal(name, other):
-    what, apart = furthest(of_one_device(name), other)
+    what, apart = furthest_by_norm(of_one_device(name), other)
     print(f"{name}: {what} differs by {apart:.1e}")
     assert apart < TOLERANCE, f"{name}: {what} differs by {apart:.1e}"
 

@@ -246,7 +246,6 @@ def test_a_checkpoint_brings_classes_anchors_and_weights(tmp_path):
         ({"nms_iou": 1.5}, "nms_iou"),
         ({"score_threshold": -1}, "score_threshold"),
     ],
-    ids=str,
 )
 def test_what_cannot_work_is_told_at_once(options, message):
     with pytest.raises(ConfigurationError, match=message):
@@ -306,3 +305,20 @@ def test_the_head_alone_trains():
     fitted(task, max_epochs=1, seed=0)
     assert not task.backbone.trainable_variables
     assert task.model.trainable_variables
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"batch_size": 4}, "used as it is; set batch_size on it"),
+        ({"max_objects": 9}, "set max_objects on it"),
+        ({"data_options": {"empty": "drop"}}, "set empty on it"),
+        ({"data_options": {"emtpy": "drop"}}, "no entry 'emtpy'.*empty"),
+        ({"data_options": "drop"}, "data_options='drop': give a dict"),
+        ({"augmentation": 3}, "augmentation is 3; give names"),
+        ({"augmentation": True}, "augmentation is True; give names"),
+    ],
+)
+def test_options_that_nothing_would_follow_are_refused(options, message):
+    with pytest.raises(ConfigurationError, match=message):
+        ObjectDetection(RectangleData(1), backbone="small", **options)

@@ -64,7 +64,9 @@ class BoxTable(AnnotatedImages):
         return {name: self._read_table(data) for name, data in self._tables.items()}
 
     def _read_table(self, data: Any) -> list[ImageAnnotation]:
-        table, name = read_table(data), table_name(data)
+        name = table_name(data)
+        # As they are written: 007 is no 7.
+        table = read_table(data, dtype={"filename": str, "class": str})
         check_columns(table, name, {"data": ("filename", "class", *SIDES)})
         if table["filename"].isna().any():
             row = int(np.flatnonzero(table["filename"].isna())[0])

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from lightning_tf.data.boxes.annotated_images import AnnotatedImages, Annotations
+from lightning_tf.data.boxes.class_list import tell_joined_classes
 from lightning_tf.data.boxes.formats.box_format import to_xyxy
 from lightning_tf.data.boxes.formats.coco_file import (
     CORNERS,
@@ -157,7 +158,9 @@ def _category_names(contents: Any) -> list[str]:
         entries = sorted(
             content["categories"], key=lambda entry: (str(type(entry["id"])), entry["id"])
         )
-        names += [str(entry["name"]).strip() for entry in entries]
+        listed = [str(entry["name"]).strip() for entry in entries]
+        tell_joined_classes(listed)
+        names += listed
     return list(dict.fromkeys(names))
 
 

@@ -3,7 +3,7 @@
 import json
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,8 @@ def read_coco_file(path: Path) -> dict[str, Any]:
 
     Raises:
         DataError: It is no JSON, lacks ``images``, ``annotations`` or ``categories``, an entry of
-            them lacks a field, or an id stands there twice.
+            them lacks a field, an id or an image stands there twice, a category has no name, or
+            ``iscrowd`` is neither 0 nor 1.
     """
     try:
         content = json.loads(path.read_bytes())
@@ -38,12 +39,40 @@ def read_coco_file(path: Path) -> dict[str, Any]:
             if lacking:
                 raise DataError(f"{path.name}: {name}[{place}] lacks {lacking[0]!r}; add it.")
 
-    for name in ("images", "categories"):
-        counts = Counter(str(entry["id"]) for entry in content[name])
-        twice = [number for number, count in counts.items() if count > 1]
-        if twice:
-            raise DataError(f"{path.name}: {name} has id {twice[0]} twice; number them apart.")
+    _check_ids(path, content)
+    _check_values(path, content)
     return dict(content)
+
+
+def _check_ids(path: Path, content: Mapping[str, Any]) -> None:
+    for name in ("images", "categories"):
+        twice = _first_of_two(str(entry["id"]) for entry in content[name])
+        if twice is not None:
+            raise DataError(f"{path.name}: {name} has id {twice} twice; number them apart.")
+
+    # Its objects would be background wherever the other entry is seen.
+    twice = _first_of_two(str(entry["file_name"]) for entry in content["images"])
+    if twice is not None:
+        raise DataError(
+            f"{path.name}: images has the file {twice!r} twice; give all its objects one image_id."
+        )
+
+
+def _check_values(path: Path, content: Mapping[str, Any]) -> None:
+    for place, entry in enumerate(content["categories"]):
+        name = entry["name"]
+        if not isinstance(name, (str, int)) or not str(name).strip():
+            raise DataError(f"{path.name}: categories[{place}] has the name {name!r}; give a text.")
+    for place, entry in enumerate(content["annotations"]):
+        crowd = entry.get("iscrowd", 0)
+        if crowd not in (0, 1):
+            raise DataError(
+                f"{path.name}: annotations[{place}] has iscrowd {crowd!r}; give 0 or 1."
+            )
+
+
+def _first_of_two(values: Iterable[str]) -> str | None:
+    return next((value for value, count in Counter(values).items() if count > 1), None)
 
 
 def find_coco_files(root: Path) -> dict[str, Path]:

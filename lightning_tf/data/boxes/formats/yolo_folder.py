@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from lightning_tf.data.boxes.annotated_images import AnnotatedImages, Annotations
+from lightning_tf.data.boxes.class_list import tell_joined_classes
 from lightning_tf.data.boxes.formats.box_format import to_xyxy
 from lightning_tf.data.boxes.formats.yolo_names import NOT_LABELS, yolo_names
 from lightning_tf.data.boxes.image_annotation import ImageAnnotation
@@ -59,6 +60,7 @@ class YoloFolder(AnnotatedImages):
         if not self._root.is_dir():
             raise DataError(f"{self._root} is no folder; give one with images/ and labels/.")
         self._listed_classes = yolo_names(self._root)
+        tell_joined_classes(self._listed_classes)
         splits = {
             name: self._read_folder(images, labels)
             for name, (images, labels) in yolo_folders(self._root).items()
@@ -155,7 +157,7 @@ def read_yolo_rows(path: Path) -> list[tuple[int, list[float]]]:
     """
     rows = []
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is no text ({error}).") from error
     for number, line in enumerate(lines, start=1):

@@ -19,7 +19,7 @@ def yolo_names(root: Path) -> list[str]:
         return _names_of_yaml(path)
     for file in NAME_FILES:
         if (root / file).is_file():
-            lines = (root / file).read_text(encoding="utf-8").splitlines()
+            lines = (root / file).read_text(encoding="utf-8-sig").splitlines()
             return [line.strip() for line in lines if line.strip()]
     return []
 
@@ -28,7 +28,7 @@ def _names_of_yaml(path: Path) -> list[str]:
     import yaml
 
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read as YAML ({error}).") from error
     names = content.get("names") if isinstance(content, Mapping) else None
