@@ -31,7 +31,7 @@ class FunctionLoss(keras.losses.Loss):  # type: ignore[misc]
 
 
 def single(name: str, value: Any) -> Any:
-    """Return the one item of a dict or list, which Keras takes for models of several outputs.
+    """Return the one leaf of dicts and lists, which Keras takes for models of several outputs.
 
     Raises:
         ConfigurationError: There are several items.
@@ -44,7 +44,7 @@ def single(name: str, value: Any) -> Any:
                 f"{name} has {len(value)} items; KerasTask drives models of one output. Write a "
                 "Task for several."
             )
-        return value[0]
+        return single(name, value[0])  # of a nest with one leaf, the leaf
     return value
 
 

@@ -179,6 +179,11 @@ class KerasTask(FusedBatchNormTask):
 
     def _output(self, x_spec: Any) -> Any:
         """Return the symbolic output; the call builds a model that nothing has built yet."""
+        if absent := [s for s in tf.nest.flatten(x_spec) if not hasattr(s, "shape")]:
+            raise ConfigurationError(
+                f"an input of model {self.model.name!r} is a {type(absent[0]).__name__}, which "
+                "stands for None; give a tensor for each input."
+            )
         output = self.model(
             tf.nest.map_structure(lambda x: keras.KerasTensor(x.shape, x.dtype.name), x_spec)
         )
