@@ -31,7 +31,7 @@ class FunctionLoss(keras.losses.Loss):  # type: ignore[misc]
 
 
 def single(name: str, value: Any) -> Any:
-    """Return the one leaf of dicts and lists, which Keras takes for models of several outputs.
+    """Return the one item of a dict or list, which Keras takes for models of several outputs.
 
     Raises:
         ConfigurationError: There are several items.
@@ -44,8 +44,19 @@ def single(name: str, value: Any) -> Any:
                 f"{name} has {len(value)} items; KerasTask drives models of one output. Write a "
                 "Task for several."
             )
-        return single(name, value[0])  # of a nest with one leaf, the leaf
+        return value[0]
     return value
+
+
+def single_loss(loss: Any) -> Any:
+    """Return the one loss in a nest of dicts and lists.
+
+    Raises:
+        ConfigurationError: There are several.
+    """
+    while isinstance(loss, (Mapping, list, tuple)):
+        loss = single("loss", loss)
+    return loss
 
 
 def loss_object(loss: Any, y_spec: Any, y_pred: Any) -> keras.losses.Loss:
