@@ -48,6 +48,17 @@ def single(name: str, value: Any) -> Any:
     return value
 
 
+def single_loss(loss: Any) -> Any:
+    """Return the one loss in a nest of dicts and lists.
+
+    Raises:
+        ConfigurationError: There are several.
+    """
+    while isinstance(loss, (Mapping, list, tuple)):
+        loss = single("loss", loss)
+    return loss
+
+
 def loss_object(loss: Any, y_spec: Any, y_pred: Any) -> keras.losses.Loss:
     """Make a Keras loss of a name, a function or an object.
 

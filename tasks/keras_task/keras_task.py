@@ -13,7 +13,7 @@ from lightning_tf.data.sources.python_batches import is_python_batches
 from lightning_tf.exceptions import ConfigurationError, DataError
 from lightning_tf.keras_internals import compiled_loss_weights, compiled_metrics
 from lightning_tf.tasks.common.fused_batch_norm_task import FusedBatchNormTask
-from lightning_tf.tasks.keras_task.compile_choices import loss_object, metric_objects, single
+from lightning_tf.tasks.keras_task.compile_choices import loss_object, metric_objects, single_loss
 from lightning_tf.variables import owned_metrics
 
 # What fit calls of a model and a Trainer does not.
@@ -81,7 +81,7 @@ class KerasTask(FusedBatchNormTask):
         self.model = model
 
         compiled = _compiled(model)
-        self._loss = single("loss", compiled.get("loss") if loss is None else loss)
+        self._loss = single_loss(compiled.get("loss") if loss is None else loss)
         self._optimizer = compiled.get("optimizer") if optimizer is None else optimizer
         self._metric_choices = (
             compiled.get("metrics") if metrics is None else metrics,
@@ -156,8 +156,9 @@ class KerasTask(FusedBatchNormTask):
         y_pred = self.model(x, training=training)
 
         # Keras' own calls, not update_metrics: a cast would lose the mask that y_pred carries.
-        for name in self._compiled_names & self.metrics.keys():
-            self.metrics[name].update_state(
+        compiled = {n: m for n, m in self.metrics.items() if n in self._compiled_names}
+        for name, metric in compiled.items():
+            metric.update_state(
                 y, y_pred, sample_weight=weight if name in self._weighted_names else None
             )
 
@@ -179,6 +180,11 @@ class KerasTask(FusedBatchNormTask):
 
     def _output(self, x_spec: Any) -> Any:
         """Return the symbolic output; the call builds a model that nothing has built yet."""
+        if absent := [s for s in tf.nest.flatten(x_spec) if not hasattr(s, "shape")]:
+            raise ConfigurationError(
+                f"an input of model {self.model.name!r} is a {type(absent[0]).__name__}, which "
+                "stands for None; give a tensor for each input."
+            )
         output = self.model(
             tf.nest.map_structure(lambda x: keras.KerasTensor(x.shape, x.dtype.name), x_spec)
         )
@@ -193,6 +199,15 @@ class KerasTask(FusedBatchNormTask):
 def _check_model(model: Any) -> None:
     if not isinstance(model, keras.Model):
         raise ConfigurationError(f"model is a {type(model).__name__}; give a keras.Model.")
+    check_own_steps(model)
+
+
+def check_own_steps(model: keras.Model) -> None:
+    """Refuse a model with methods of its own that fit calls and the Trainer would not.
+
+    Raises:
+        ConfigurationError: Names the model and the method.
+    """
     # keras-hub's tasks and others derive from keras.Model; only these methods count.
     for method in OWN_STEPS:
         is_own = getattr(type(model), method) is not getattr(keras.Model, method)

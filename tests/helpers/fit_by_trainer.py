@@ -15,11 +15,14 @@ from types import ModuleType
 
 import keras
 import tensorflow as tf
+from keras.src.backend.tensorflow.trainer import TensorFlowTrainer as FitTrainer
 from keras.src.trainers.data_adapters import array_slicing, data_adapter_utils, get_data_adapter
 
 from lightning_tf import DataModule, Trainer
+from lightning_tf.callbacks import keras_adapter
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.tasks import KerasTask
+from lightning_tf.tasks.keras_task import keras_task
 
 # What test files of Keras import beside Keras: another backend, and a file that no wheel has.
 jax, conftest = ModuleType("jax"), ModuleType("conftest")
@@ -56,7 +59,14 @@ class FitData(DataModule):
 def batches(x, y=None, sample_weight=None, **options):
     """Return a function that makes the data set of an epoch."""
     adapter = get_data_adapter(x, y, sample_weight, **options)
-    return adapter.get_tf_dataset
+
+    def make():
+        dataset = adapter.get_tf_dataset()
+        if adapter.num_batches is None:
+            return dataset
+        return dataset.apply(tf.data.experimental.assert_cardinality(adapter.num_batches))
+
+    return make
 
 
 def run(model, data, method, callbacks=None, **arguments):
@@ -145,7 +155,9 @@ def evaluate(
     limit = {} if steps is None else {"limit_test_batches": steps}
     values = run(model, FitData(make), "evaluate", callbacks=callbacks, **limit)
     logs = {name.removeprefix("test_"): value for name, value in values.items()}
-    return logs if return_dict else model._flatten_metrics_in_order(logs)
+    if return_dict:
+        return logs
+    return list(logs.values()) if len(logs) > 1 else logs["loss"]
 
 
 def predict(model, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
@@ -163,11 +175,15 @@ def _joined(rows):
 
 
 def pytest_configure(config):
-    if os.environ.get("FIT_BY_TRAINER") != "off":
-        keras.Model.fit, keras.Model.evaluate, keras.Model.predict = fit, evaluate, predict
+    if os.environ.get("FIT_BY_TRAINER") == "off":
+        for name in METHODS:
+            _note_calls(name, getattr(FitTrainer, name))
         return
-    for name in METHODS:
-        _note_calls(name, getattr(keras.Model, name))
+
+    FitTrainer.fit, FitTrainer.evaluate, FitTrainer.predict = fit, evaluate, predict
+    # Keras' tests make models of a layer and what keras.Model has of its Trainer.
+    keras_task._check_model = keras_task.check_own_steps
+    keras_adapter.main_model = lambda task: ("model", task.model)
 
 
 def _note_calls(name, method):
@@ -175,7 +191,7 @@ def _note_calls(name, method):
         called.add(name)
         return method(model, *args, **kwargs)
 
-    setattr(keras.Model, name, noting)
+    setattr(FitTrainer, name, noting)
 
 
 def pytest_runtest_setup(item):
