@@ -214,11 +214,12 @@ class KerasAdapter(Callback):
         self.callback.on_train_end(logs)
 
     def on_train_epoch_start(self, trainer: Trainer, task: Task) -> None:
-        """Call Keras' on_epoch_begin."""
-        self._epoch_start_step = trainer.global_step
-        if self._asked_to_stop:  # too early, or it would not have come here: it may ask again
+        """Call Keras' on_epoch_begin, where the epoch begins: Keras knows no resumed one."""
+        self._epoch_start_step = trainer.progress.epoch_start_step
+        if self._asked_to_stop:  # too early, or it would not have come here; the request waits
             self._model.stop_training = self._asked_to_stop = False
-        self.callback.on_epoch_begin(trainer.current_epoch, {})
+        if not trainer.resumed_in_epoch:
+            self.callback.on_epoch_begin(trainer.current_epoch, {})
 
     def on_train_epoch_end(self, trainer: Trainer, task: Task) -> None:
         """Call Keras' on_epoch_end."""
