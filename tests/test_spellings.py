@@ -54,7 +54,11 @@ def test_of_entry_points(entry_point, name, message):
         (EarlyStopping, {"monitor": "val_loss", "patiense": 3}, "Did you mean 'patience'"),
         (ReduceLROnPlateau, {"monitor": "val_loss", "threshold": 3}, "min_delta"),
         (CSVLogger, {"save_dir": "x"}, "root"),
-        (TabularClassification, {"data": "x.csv", "learning_rat": 1}, "Did you mean 'learning_rate'"),
+        (
+            TabularClassification,
+            {"data": "x.csv", "learning_rat": 1},
+            "Did you mean 'learning_rate'",
+        ),
     ],
 )
 def test_of_callbacks_loggers_and_tasks(kind, arguments, message):

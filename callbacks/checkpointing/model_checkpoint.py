@@ -147,6 +147,7 @@ class ModelCheckpoint(CheckpointCallback):
         self._interval_began = 0.0
         self._reported_count = 0  # checkpoints that the loggers know of
         self._scores: dict[str, float] = {}
+        self._tried_step = -1
 
     # ---- what there is
 
@@ -326,7 +327,8 @@ class ModelCheckpoint(CheckpointCallback):
             self._save_when_fresh(trainer)
 
         self._manager.broadcast_records(trainer.workers)
-        saved = (0, self._manager.saved_step)  # nothing is written twice
+        # Nothing is written twice, nor tried twice on a disk that refuses.
+        saved = (0, self._manager.saved_step, self._tried_step)
         if not self.save_last or trainer.fast_dev_run or trainer.global_step in saved:
             return
         if trainer.loss_is_finite():
@@ -408,6 +410,7 @@ class ModelCheckpoint(CheckpointCallback):
     # ---- what
 
     def _save(self, trainer: Trainer) -> None:
+        self._tried_step = trainer.global_step
         score = float(self._values(trainer)[self.monitor or "step"])
         name = self._file_name(trainer, self._template)
 
