@@ -15,6 +15,7 @@ STEPS = {
     PREDICT.name: (PREDICT.step,),
 }
 
+
 def check_steps(task: Task, entry_point: str) -> None:
     """Refuse steps that take something else than what they are called with.
 
