@@ -146,9 +146,10 @@ class EarlyStopping(MonitorCallback):
 
         score = self._read_new(trainer)
         if score is not None:
-            # Without a new value the last verdict stands.
+            # Without a new value the last verdict stands, and its request waits for the minimums.
+            trainer.withdraw_stop(self.stopping_reason)
             self.stopping_reason = self._judge(score, trainer.global_step)
-        if self.stopping_reason:  # asked again at each check: an earlier request may be dropped
+        if self.stopping_reason:  # again at each check: another fit begins without requests
             self.stopped_epoch = trainer.current_epoch
             trainer.request_stop(self.stopping_reason)
 

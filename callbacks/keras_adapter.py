@@ -185,9 +185,23 @@ class KerasAdapter(Callback):
         self._forward_stop(trainer)
 
     def _forward_stop(self, trainer: Trainer) -> None:
-        if self._model.stop_training and _first(trainer) is self:
+        waits = self._model.stop_training and not self._asked_to_stop
+        if waits and _first(trainer) is self:
             self._asked_to_stop = True
             trainer.request_stop("a callback of Keras has set model.stop_training")
+
+    def _judge_stop(self, trainer: Trainer, asked_before: bool) -> None:
+        """Forward EarlyStopping's verdict, which it gives anew after every epoch.
+
+        What others ask for once is asked for good, as in fit.
+        """
+        names = ("monitor", "patience", "min_delta")  # which tell two of them apart
+        arguments = ", ".join(f"{name}={getattr(self.callback, name)!r}" for name in names)
+        reason = f"EarlyStopping({arguments}) of Keras asked for it"
+        trainer.withdraw_stop(reason)
+        if self._model.stop_training and not asked_before:
+            _first(trainer)._asked_to_stop = True
+            trainer.request_stop(reason)
 
     def _forward_end(self, trainer: Trainer) -> None:
         if self._model.stop_evaluating or self._model.stop_predicting:
@@ -214,16 +228,20 @@ class KerasAdapter(Callback):
         self.callback.on_train_end(logs)
 
     def on_train_epoch_start(self, trainer: Trainer, task: Task) -> None:
-        """Call Keras' on_epoch_begin."""
-        self._epoch_start_step = trainer.global_step
-        if self._asked_to_stop:  # too early, or it would not have come here: it may ask again
+        """Call Keras' on_epoch_begin, where the epoch begins: Keras knows no resumed one."""
+        self._epoch_start_step = trainer.progress.epoch_start_step
+        if self._asked_to_stop:  # too early, or it would not have come here; the request waits
             self._model.stop_training = self._asked_to_stop = False
-        self.callback.on_epoch_begin(trainer.current_epoch, {})
+        if not trainer.resumed_in_epoch:
+            self.callback.on_epoch_begin(trainer.current_epoch, {})
 
     def on_train_epoch_end(self, trainer: Trainer, task: Task) -> None:
         """Call Keras' on_epoch_end."""
         logs = self._shared_logs(trainer, "on_train_epoch_end", lambda: self._epoch_logs(trainer))
+        asked_before = self._model.stop_training
         self.callback.on_epoch_end(trainer.current_epoch, logs)
+        if isinstance(self.callback, keras.callbacks.EarlyStopping):
+            self._judge_stop(trainer, asked_before)
         self._forward_stop(trainer)
 
     def _epoch_logs(self, trainer: Trainer) -> dict[str, Any]:

@@ -106,7 +106,8 @@ class ModelSummary(Callback):
         console.print(table)
 
     def _terminal(self) -> Console | None:
-        if self.console is not None or not (self.file or sys.stdout).isatty():
+        file = self.file or sys.stdout  # None: pythonw, a service
+        if self.console is not None or file is None or not file.isatty():
             return self.console
 
         from rich.console import Console

@@ -15,7 +15,8 @@ from lightning_tf.run.prediction_folder import prediction_folder
 from lightning_tf.task import Task
 from lightning_tf.trainer import Trainer
 
-FORMATS, INTERVALS = ("npz", "csv"), ("batch", "end")
+FORMATS = ("npz", "csv")
+INTERVALS = ("batch", "end", "epoch", "batch_and_epoch")
 SINGLE = "prediction"  # the name of a prediction that is no dict
 
 
@@ -28,15 +29,15 @@ class PredictionWriter(Callback):
     it is whole. A prediction that ends early leaves the batches that are complete, and no file of
     the whole. Files of an earlier prediction are replaced.
 
-    With ``csv``, and with ``npz`` by batches, memory holds one batch. Iterate over `predict`
-    without ``collect=True`` to keep it so.
+    With ``csv``, and with ``npz`` by batches, memory holds one batch, unless `predict` is called
+    with ``collect=True``. `Trainer.predict` runs at once where there is a PredictionWriter.
 
     Args:
         directory: Made where it is missing. None is ``predictions`` in the folder of the run that
             went before, or in the Trainer's `default_root_dir`.
         format: ``npz`` or ``csv``.
-        interval: ``batch`` writes ``batch_00000.npz`` and so on; ``end`` writes one file,
-            ``predictions.npz``.
+        interval: ``batch`` writes ``batch_00000.npz`` and so on; ``end``, or Lightning's ``epoch``,
+            writes one file, ``predictions.npz``; ``batch_and_epoch`` writes both.
 
     Raises:
         ConfigurationError: The format or the interval is unknown.
@@ -47,12 +48,12 @@ class PredictionWriter(Callback):
 
     Example:
         >>> writer = PredictionWriter("predictions", format="csv")
-        >>> for _ in Trainer(callbacks=[writer]).predict(task):
-        ...     pass
+        >>> Trainer(callbacks=[writer]).predict(task)  # at once: nobody needs to iterate
         >>> pandas.read_csv(writer.files[0])
     """
 
     logs_metrics = False
+    consumes_predictions = True
 
     def __init__(
         self,
@@ -63,7 +64,7 @@ class PredictionWriter(Callback):
     ) -> None:
         self.format = checked_choice("PredictionWriter: format", format, FORMATS)
         self.interval = checked_choice("PredictionWriter: interval", interval, INTERVALS)
-        self.directory = None if directory is None else Path(directory)
+        self.directory = None if directory is None else Path(directory).expanduser()
         self.files: list[str] = []
         self._folder = Path()
         self._writes = True
@@ -94,12 +95,12 @@ class PredictionWriter(Callback):
             return
 
         parts = _parts_of(outputs)
-        if self.interval == "batch":
+        if self.interval in ("batch", "batch_and_epoch"):
             self._write(f"batch_{batch_idx:05d}", parts)
-        elif self.format == "npz":
+        if self.interval != "batch" and self.format == "npz":
             # Arrays must be joined for one file; rows of a CSV file need not.
             self._parts.append(parts)
-        else:
+        elif self.interval != "batch":
             if self._open is None:
                 self._open = self._part_path("predictions").open("w", newline="", encoding="utf-8")
             _write_rows(self._open, parts, self._examples)
@@ -159,6 +160,8 @@ class PredictionWriter(Callback):
 def _parts_of(outputs: Any) -> dict[str, np.ndarray]:
     """Return the arrays of a nest by name, in types that NumPy's own files hold."""
     leaves = list(_walk((), outputs))
+    if any(array is None for _, array in leaves):
+        raise DataError("predict_step returned None, and PredictionWriter has nothing to write.")
     parts = {".".join(map(str, path)) or SINGLE: _storable(array) for path, array in leaves}
 
     if len({len(array) for array in parts.values()}) != 1:

@@ -70,6 +70,7 @@ class ProgressBar(Callback):
         self._epoch_began = self._validation_began = 0.0
         self._validation_seconds = 0.0
         self._epoch_start_step = 0
+        self._in_epoch = False
 
     # ---- the display
 
@@ -92,7 +93,7 @@ class ProgressBar(Callback):
     def _terminal(self) -> Console | None:
         """Return the console to draw bars on; None where there is no terminal."""
         console, file = self.console, self.file or sys.stdout
-        if console is None and file.isatty():
+        if console is None and file is not None and file.isatty():  # None: pythonw, a service
             from rich.console import Console  # slow to import: only where it draws
 
             console = Console(file=file)
@@ -118,9 +119,9 @@ class ProgressBar(Callback):
 
     def on_train_epoch_start(self, trainer: Trainer, task: Task) -> None:
         """Start the epoch's bar."""
-        self._epoch_began = time.perf_counter()
+        self._epoch_began, self._in_epoch = time.perf_counter(), True
         self._validation_seconds = 0.0
-        self._epoch_start_step = trainer.global_step
+        self._epoch_start_step = trainer.global_step  # of this fit's part, for the rate
 
         self._next_refresh = self._epoch_began + self.refresh_seconds
         if self._bars is not None:
@@ -140,6 +141,7 @@ class ProgressBar(Callback):
     def on_train_epoch_end(self, trainer: Trainer, task: Task) -> None:
         """Replace the epoch's bar by its line."""
         self._end("train")
+        self._in_epoch = False
 
         # Values of an older validation are none of this epoch.
         measured = metrics_since(trainer, self._epoch_start_step)
@@ -149,8 +151,11 @@ class ProgressBar(Callback):
         self._print(trainer, "  ".join(part for part in parts if part))
 
     def on_train_end(self, trainer: Trainer, task: Task) -> None:
-        """Print why training ended before its limit."""
-        if trainer.stop_reason:
+        """Print why training ended before its limit, and the line of an epoch that one cut."""
+        if self._in_epoch:
+            self.on_train_epoch_end(trainer, task)
+        loop = trainer.state.fit_loop
+        if trainer.stop_reason and not (loop and loop.waiting_stops):
             self._print(trainer, f"training stopped: {trainer.stop_reason}")
 
     def _rate(self, trainer: Trainer) -> str:

@@ -6,6 +6,7 @@ from lightning_tf.lazy_exports import lazy_exports
 from lightning_tf.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from lightning_tf.callback import END_EPOCH as END_EPOCH
     from lightning_tf.callback import Callback as Callback
     from lightning_tf.data.data_module import DataModule as DataModule
     from lightning_tf.host_metric import HostMetric as HostMetric

@@ -1,8 +1,11 @@
 """Arguments of the Trainer, each checked before any work starts."""
 
 import difflib
+import functools
+import inspect
+import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, ParamSpec
 
 import keras
 
@@ -16,22 +19,45 @@ from lightning_tf.loops.limits import check_limit
 from lightning_tf.loops.validation_schedule import ValidationSchedule
 from lightning_tf.seed import MAX_SEED
 
+log = logging.getLogger("lightning_tf")
+
+P = ParamSpec("P")
+
 CLIP_ALGORITHMS = ("norm", "value")
 # The least that each may be.
 OPTIONAL_COUNTS = {
     "max_epochs": 0,
     "max_steps": 0,
-    "min_epochs": 1,
-    "min_steps": 1,
+    "min_epochs": 0,
+    "min_steps": 0,
     "check_val_every_n_epoch": 1,
 }
 REQUIRED_COUNTS = {
-    "log_every_n_steps": 1,
+    "log_every_n_steps": 0,
     "accumulate_grad_batches": 1,
     "num_sanity_val_steps": -1,
     "fast_dev_run": 0,
 }
 LIMITS = tuple(f"limit_{stage}_batches" for stage in ("train", "val", "test", "predict"))
+
+# Arguments whose None is a choice of its own, not the default.
+NONE_IS_A_CHOICE = ("logger", "check_val_every_n_epoch")
+# What can be asked of a Trainer and not set, with the way that there is.
+READ_ONLY = {
+    "stop_reason": "call trainer.request_stop(reason)",
+    "ckpt_path": "pass it to fit, validate, test or predict",
+    "task": "pass it to fit, validate, test or predict",
+}
+CHECKED_TOGETHER = (
+    "seed",
+    "val_check_interval",
+    "check_val_every_n_epoch",
+    "gradient_clip_val",
+    "gradient_clip_algorithm",
+    "sync_batchnorm",
+)
+# What training reads where an epoch begins.
+READ_BY_EPOCH = ("limit_train_batches", "overfit_batches")
 
 # What a fit reads once, where it begins.
 FIXED_IN_FIT = {
@@ -48,7 +74,83 @@ FIXED_IN_FIT = {
     "num_sanity_val_steps",
     "val_check_interval",
     "check_val_every_n_epoch",
+    "fast_dev_run",
 }
+
+
+def as_here(name: str, value: Any, default: Any = None) -> Any:
+    """Return an argument's value as it is written here, where Lightning has another spelling.
+
+    There None means the default, -1 an unlimited number of updates, and 0 no clipping.
+
+    Example:
+        >>> as_here("max_steps", -1), as_here("limit_val_batches", None, 1.0)
+        (None, 1.0)
+    """
+    if value is None and name not in NONE_IS_A_CHOICE:
+        return default
+    is_number = not isinstance(value, bool) and isinstance(value, (int, float))
+    is_none = (name == "max_steps" and value == -1) or (name == "gradient_clip_val" and value == 0)
+    return None if is_number and is_none else value
+
+
+def spelled_as_here(init: Callable[P, None]) -> Callable[P, None]:
+    """Have a constructor get its named arguments as they are written here; see `as_here`."""
+    defaults = {p.name: p.default for p in inspect.signature(init).parameters.values()}
+
+    @functools.wraps(init)
+    def call(*args: P.args, **kwargs: P.kwargs) -> None:
+        named: Any = {name: as_here(name, v, defaults.get(name)) for name, v in kwargs.items()}
+        init(*args, **named)
+
+    return call
+
+
+def check_setting(trainer: Any, name: str, value: Any) -> Any:
+    """Return a value for an attribute of a Trainer, checked as its argument is.
+
+    Args:
+        trainer: Which is made.
+        name: Of the attribute.
+        value: What somebody sets.
+
+    Raises:
+        ConfigurationError: It cannot be set, or not to this value, or not now.
+    """
+    descriptor = getattr(type(trainer), name, None)
+    if isinstance(descriptor, property) and descriptor.fset is None:
+        hint = f"; {READ_ONLY[name]}" if name in READ_ONLY else ""
+        raise ConfigurationError(f"trainer.{name} can be read only, and is set to {value!r}{hint}.")
+
+    checked = (*LIMITS, "overfit_batches", *OPTIONAL_COUNTS, *REQUIRED_COUNTS)
+    if name in checked:
+        value = as_here(name, value)
+        current = {other: getattr(trainer, other) for other in (*checked, *CHECKED_TOGETHER)}
+        check({**current, name: value})
+
+    if trainer.state.is_fitting:
+        _check_in_fit(trainer, name, value)
+    return value
+
+
+def _check_in_fit(trainer: Any, name: str, value: Any) -> None:
+    if name not in FIXED_IN_FIT | set(READ_BY_EPOCH):
+        return
+    was = getattr(trainer, name)
+    if (type(value), value) == (type(was), was):  # 1 is a batch, 1.0 is an epoch
+        return
+    if name in FIXED_IN_FIT:
+        raise ConfigurationError(
+            f"trainer.{name} is set to {value!r} while a fit runs, which has read {was!r} where it "
+            "began; pass it to the Trainer, or set it before fit."
+        )
+    if trainer.status.in_epoch:
+        log.warning(
+            "trainer.%s is set to %r inside epoch %d and holds from the next one on.",
+            name,
+            value,
+            trainer.current_epoch,
+        )
 
 
 def check(arguments: Mapping[str, Any]) -> None:
@@ -63,10 +165,13 @@ def check(arguments: Mapping[str, Any]) -> None:
     for name in (*LIMITS, "overfit_batches"):
         check_limit(name, arguments[name])
     if arguments["limit_train_batches"] == 0:
-        raise ConfigurationError("limit_train_batches=0 leaves nothing to train on.")
+        raise ConfigurationError(
+            "limit_train_batches=0 leaves nothing to train on; call validate or test alone."
+        )
 
     for name, least in OPTIONAL_COUNTS.items():
-        if arguments[name] is not None:
+        endless = name == "max_epochs" and arguments[name] == -1
+        if arguments[name] is not None and not endless:
             checked_integer(name, arguments[name], least)
     for name, least in REQUIRED_COUNTS.items():
         if name != "fast_dev_run" or not isinstance(arguments[name], bool):

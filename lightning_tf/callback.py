@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Collection
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from lightning_tf.hyperparameters import plain_arguments
 
 if TYPE_CHECKING:
     from lightning_tf.task import Task
     from lightning_tf.trainer import Trainer
+
+
+END_EPOCH: Final = -1  # as in Lightning
+"""What `on_train_batch_start` returns to end the epoch before the batch."""
 
 
 class Callback:
@@ -54,6 +58,8 @@ class Callback:
             that judges what a task may log there.
         changes_weights: True runs its hooks before those of all others, and its on_validation_end
             after them, so that whoever looks at the weights in a validation sees what it put there.
+        consumes_predictions: True has `Trainer.predict` run at once, for a callback that writes
+            what is predicted: nobody needs to iterate over it.
         constructor_arguments: As plain data; they tell callbacks of one `state_key` apart.
 
     Example:
@@ -70,6 +76,7 @@ class Callback:
     tolerates_nonfinite_loss: bool = False
     runs_after_task: bool = False
     changes_weights: bool = False
+    consumes_predictions: bool = False
     constructor_arguments: dict[str, Any]
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
@@ -98,7 +105,8 @@ class Callback:
         """Return whether the window that just ended wrote a row; then the device was waited for."""
         if trainer.global_step == trainer.window_start_step:
             return False
-        return trainer.global_step % trainer.log_every_n_steps == 0
+        every = trainer.log_every_n_steps
+        return every > 0 and trainer.global_step % every == 0
 
     # ---- set-up and end
 
@@ -139,13 +147,19 @@ class Callback:
         """Run after the last epoch."""
 
     def on_train_epoch_start(self, trainer: Trainer, task: Task) -> None:
-        """Run before the first batch of an epoch, and on resume inside one (`trainer.resumed`)."""
+        """Run before the first batch of an epoch, and where a fit goes on inside one.
+
+        Then `trainer.resumed_in_epoch` is True: the hook has run for this epoch before.
+        """
 
     def on_train_epoch_end(self, trainer: Trainer, task: Task) -> None:
         """Run after the last batch of an epoch and the validation that lies inside it."""
 
-    def on_train_batch_start(self, trainer: Trainer, task: Task, batch_idx: int) -> None:
+    def on_train_batch_start(self, trainer: Trainer, task: Task, batch_idx: int) -> int | None:
         """Run before a batch; overriding it makes every window one batch long.
+
+        Returning `lightning_tf.END_EPOCH` ends the epoch before the batch; where one of several
+        workers does, all of them end it.
 
         Where the data's length is unknown, it is also called before the batch that turns out not
         to be there.

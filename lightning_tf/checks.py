@@ -1,8 +1,11 @@
 """Checks of arguments: one wording for all of them."""
 
+import os
+import tempfile
 from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from numbers import Integral, Real
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -141,6 +144,33 @@ def describe(value: Any) -> str:
     if shape is not None:
         return f"{type(value).__name__} of shape {shape}"
     return f"{value!r:.80} of type {type(value).__name__}"
+
+
+def checked_path(name: str, value: Any) -> str:
+    """Return a path as a string; ``~`` is the home folder.
+
+    Raises:
+        ConfigurationError: It is none.
+    """
+    path = os.fspath(value) if isinstance(value, (str, os.PathLike)) else None
+    if not isinstance(path, str):
+        raise ConfigurationError(f"{name} got {describe(value)}; give a path.")
+    return os.path.expanduser(path)
+
+
+def why_unwritable(path: str) -> str:
+    """Return why no folder can be made at a path; empty where one can, which is tried.
+
+    Nothing is left behind: it is tried in the nearest folder that there is.
+    """
+    folder = Path(path).absolute()
+    try:
+        while not folder.exists():
+            folder = folder.parent
+        os.rmdir(tempfile.mkdtemp(dir=folder))
+    except OSError as error:
+        return f"{folder}: {error.strerror or error}"
+    return ""
 
 
 def checked_fraction(name: str, value: Any) -> float:

@@ -12,6 +12,10 @@ class ConfigurationError(LightningTFError, ValueError):
     """An argument, a name or a combination of them cannot work; raised before training starts."""
 
 
+class UnknownArgumentError(ConfigurationError, TypeError):
+    """A function was called with an argument that it does not have; says what to write."""
+
+
 class DataError(LightningTFError, ValueError):
     """The data are empty, broken, or do not have the shape, dtype or labels that a task needs."""
 

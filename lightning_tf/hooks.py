@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from lightning_tf.callback import Callback, CheckpointCallback
+from lightning_tf.callback import END_EPOCH, Callback, CheckpointCallback
 from lightning_tf.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
@@ -34,6 +34,15 @@ def overrides(watcher: object, name: str) -> bool:
     method = getattr(watcher, name, None)
     inherited = getattr(Callback, name, None)
     return method is not None and getattr(method, "__func__", method) is not inherited
+
+
+def _ends_epoch(label: str, answer: Any) -> bool:
+    if answer is False or answer is True or answer != END_EPOCH:
+        raise ConfigurationError(
+            f"{label} returned {answer!r}; return lightning_tf.END_EPOCH to end the epoch before "
+            "the batch, or nothing."
+        )
+    return True
 
 
 class Hooks:
@@ -70,22 +79,27 @@ class Hooks:
         self._calls: dict[str, list[Call]] = {}
         self._batch_watched: dict[str, bool] = {}
 
-    def __call__(self, name: str, *args: Any) -> None:
-        """Call one hook everywhere; who does not override it costs nothing."""
+    def __call__(self, name: str, *args: Any) -> bool:
+        """Call one hook everywhere; who does not override it costs nothing.
+
+        Returns:
+            Whether somebody ends the epoch.
+
+        Raises:
+            ConfigurationError: A hook returned what nothing looks at.
+        """
         outer = self.running  # a hook may begin another: a row is logged in one
+        ends_epoch = False
         for watcher, label, hook in self._calls_of(name):
             self.running = watcher, label
             try:
                 with self._region(label):
-                    returned = hook(*args)
+                    answer = hook(*args)
             finally:
                 self.running = outer
-            if name == "on_train_batch_start" and isinstance(returned, int) and returned == -1:
-                raise ConfigurationError(
-                    f"{label} returned -1, which ends an epoch in Lightning and nothing here: "
-                    "call trainer.request_stop(reason) to end training, or give "
-                    "limit_train_batches."
-                )
+            if answer is not None and name == "on_train_batch_start":
+                ends_epoch |= _ends_epoch(label, answer)
+        return ends_epoch
 
     def on_exception(self, exception: BaseException) -> None:
         """Call `on_exception` everywhere, also where one of them fails in its turn."""
@@ -152,7 +166,8 @@ class Hooks:
 
         The order: callbacks that change weights, the others as given, the task, those that run
         after it, and of these the ones that write checkpoints last. At `on_validation_end` alone
-        those that change weights come after all others, checkpoints too.
+        those that change weights come after all others, checkpoints too; at `on_train_end` those
+        that write checkpoints come first.
         """
         overriding = [c for c in self._callbacks if overrides(c, name)]
         outer = [c for c in overriding if c.changes_weights]
@@ -161,6 +176,13 @@ class Hooks:
         # The task logs what some callbacks judge (a stopper, a checkpoint): they come after it.
         before = [c for c in inner if not c.runs_after_task]
         after = [c for c in inner if c.runs_after_task]
+
+        # What others do at the end of a fit, such as putting the best weights into the task, is
+        # no part of the run that a checkpoint goes on with.
+        if name == "on_train_end":
+            saving = [c for c in outer + before + after if isinstance(c, CheckpointCallback)]
+            rest = [c for c in outer + before if c not in saving]
+            return saving + rest, [c for c in after if c not in saving]
 
         # Weights that a callback swaps in stand before anybody looks, and until all have looked.
         if name == "on_validation_end":

@@ -9,16 +9,22 @@ import numpy as np
 from lightning_tf.checks import plain_number
 from lightning_tf.exceptions import CheckpointError, ConfigurationError
 from lightning_tf.identifying_text import identifying_text
+from lightning_tf.spellings import CALLBACKS, refuse_unknown
 
 
 def plain_arguments(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
     """Return the arguments of a call of `cls`, defaults included, as plain data by name.
 
     What is no plain data (a model, arrays) is recorded as ``{"type": "package.Class"}``.
+
+    Raises:
+        UnknownArgumentError: The class has no such argument.
     """
+    init = cls.__init__  # type: ignore[misc]
     try:
-        bound = inspect.signature(cls.__init__).bind(None, *args, **kwargs)  # type: ignore[misc]
+        bound = inspect.signature(init).bind(None, *args, **kwargs)
     except TypeError:
+        refuse_unknown(cls.__name__, init, args, kwargs, CALLBACKS.get(cls.__name__, {}))
         return {}  # the call of __init__ that follows raises the same error with a better trace
     bound.apply_defaults()
 

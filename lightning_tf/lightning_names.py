@@ -145,7 +145,6 @@ GIVEN_TO_TASKS = {
 
 STOPS = "call trainer.request_stop(reason)"
 TRAINER_SETS = {
-    "should_stop": STOPS,
     "stop_training": STOPS,
     "stop": STOPS,
     "current_epoch": "it counts by itself; ckpt_path= goes on from a checkpoint",
@@ -160,10 +159,8 @@ TRAINER_SETS = {
     "accumulate_grad_batches": "give it to the Trainer, or GradientAccumulationScheduler",
     "optimizers": "return them from configure_optimizers",
     "lr_scheduler_configs": SCHEDULES,
-    "max_time": "give it to the Trainer",
 }
 TRAINER_READS = {
-    "should_stop": "bool(trainer.stop_reason) says whether somebody asked for a stop",
     "logged_metrics": "trainer.callback_metrics",
     "progress_bar_metrics": "trainer.callback_metrics; prog_bar_metrics has the names",
     "is_last_batch": "compare trainer.batch_idx with trainer.num_training_batches",

@@ -15,8 +15,10 @@ POLICIES = {
     "32": "float32",
     "mixed_float16": "mixed_float16",
     "16-mixed": "mixed_float16",
+    "16": "mixed_float16",  # as in Lightning
     "mixed_bfloat16": "mixed_bfloat16",
     "bf16-mixed": "mixed_bfloat16",
+    "bf16": "mixed_bfloat16",
     "float16": "float16",
     "16-true": "float16",
     "bfloat16": "bfloat16",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 from lightning_tf.callback import Callback
-from lightning_tf.checks import checked_choice
+from lightning_tf.checks import checked_choice, checked_path
 from lightning_tf.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
@@ -128,7 +128,8 @@ class TraceProfiler(Profiler):
             raise ConfigurationError(
                 f"TraceProfiler({first_step}, {last_step}): give 0 <= first_step < last_step."
             )
-        self.first_step, self.last_step, self.dirpath = first_step, last_step, dirpath
+        self.first_step, self.last_step = first_step, last_step
+        self.dirpath = None if dirpath is None else checked_path("dirpath", dirpath)
         self._tracing = False
 
     def next_step(self, trainer: Trainer) -> int | None:

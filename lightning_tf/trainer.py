@@ -4,6 +4,7 @@ import logging
 import math
 import os
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
@@ -11,18 +12,19 @@ import keras
 import tensorflow as tf
 
 from lightning_tf.arguments import (
-    FIXED_IN_FIT,
     callback_list,
     check,
+    check_setting,
     logger_list,
     refuse_checkpoint_callbacks,
     refuse_unread,
     settings,
+    spelled_as_here,
 )
 from lightning_tf.callback import Callback, CheckpointCallback
 from lightning_tf.checkpoint.io import Snapshot, write_checkpoint
 from lightning_tf.checkpoint.search import CheckpointPath, register_source
-from lightning_tf.checks import checked_row
+from lightning_tf.checks import checked_path, checked_row
 from lightning_tf.distribute.choose_placement import choose_placement
 from lightning_tf.distribute.workers import Workers
 from lightning_tf.exceptions import ConfigurationError
@@ -43,6 +45,7 @@ from lightning_tf.run.status import RunStatus
 from lightning_tf.run.trainer_state import TrainerState
 from lightning_tf.run.training_state import TrainingState
 from lightning_tf.run.trial_run import TrialRun
+from lightning_tf.spellings import ENTRY_POINTS, TRAINER, explains_arguments
 from lightning_tf.stage import PREDICT, TEST, TRAIN, VALIDATE
 from lightning_tf.state_keys import keyed
 from lightning_tf.step_context import current_step_context
@@ -70,8 +73,9 @@ class Trainer:
             tf.distribute.Strategy whose replicas train in step, which brings its own devices.
         precision: A Keras policy or Lightning's name: ``float32``, ``mixed_bfloat16`` or
             ``bf16-mixed``, ``mixed_float16`` or ``16-mixed``, and the pure ones.
-        max_epochs: Epochs to train. At least one of max_epochs, max_steps, max_time is needed.
-        min_epochs: A stop request before so many epochs is dropped and has to be made again.
+        max_epochs: Epochs to train, -1 for no end. At least one of max_epochs, max_steps, max_time
+            is needed.
+        min_epochs: A stop request waits until so many epochs are done.
         max_steps: Updates to train.
         min_steps: As min_epochs, in updates.
         max_time: ``"DD:HH:MM:SS"``, a timedelta, or a dict of its arguments.
@@ -84,12 +88,12 @@ class Trainer:
         val_check_interval: A fraction of the epoch or a count of batches between validations.
         check_val_every_n_epoch: Validate in every n-th epoch; None counts batches across epochs.
         num_sanity_val_steps: Validation batches to run before training; -1 runs all.
-        log_every_n_steps: Updates between two rows, the points where training waits for values. A
-            row holds the mean of losses and logged values since the last row, and what the task's
-            metrics give over the epoch so far.
+        log_every_n_steps: Updates between two rows, the points where training waits for values; 0
+            writes rows of epochs alone. A row holds the mean of losses and logged values since the
+            last row, and what the task's metrics give over the epoch so far.
         accumulate_grad_batches: Batches for each update; an incomplete window is flushed at the
             epoch's end and divided by its true count.
-        gradient_clip_val: Limit of the gradients of an optimizer; None clips nothing.
+        gradient_clip_val: Limit of the gradients of an optimizer; None and 0 clip nothing.
         gradient_clip_algorithm: ``norm`` (of all gradients together) or ``value`` (each element).
         callbacks: Callback objects, keras.callbacks.Callback objects among them.
         logger: True for a CSVLogger, False for none, or one Logger or several.
@@ -119,6 +123,8 @@ class Trainer:
         >>> trainer.test(task)["test_accuracy"]
     """
 
+    @explains_arguments("Trainer", TRAINER)
+    @spelled_as_here
     def __init__(
         self,
         *,
@@ -160,6 +166,7 @@ class Trainer:
         arguments = {name: value for name, value in locals().items() if name != "self"}
         check(arguments)
 
+        self._is_endless = max_epochs == -1
         self.max_epochs, self.min_epochs = max_epochs, min_epochs
         self.max_steps, self.min_steps = max_steps, min_steps
         self.max_seconds = seconds(max_time)
@@ -177,7 +184,7 @@ class Trainer:
 
         self.gradient_clip_val = gradient_clip_val
         self.gradient_clip_algorithm = gradient_clip_algorithm
-        self.default_root_dir = os.fspath(default_root_dir)
+        self.default_root_dir = checked_path("default_root_dir", default_root_dir)
         self.seed, self.deterministic = seed, deterministic
         self.jit_compile, self.detect_anomaly = jit_compile, detect_anomaly
         self.precision = parse_precision(precision)
@@ -226,24 +233,23 @@ class Trainer:
             raise AttributeError(message, name=name, obj=self)
 
         def __setattr__(self, name: str, value: Any) -> None:
-            """Set an attribute.
+            """Set an attribute; an argument's is checked as the constructor checks it.
 
             Raises:
-                ConfigurationError: A fit runs that has read it already; or it would be read by
-                    nobody, because it is Lightning's or misspelt.
+                ConfigurationError: It is read only, cannot have this value, a fit runs that has
+                    read it already; or nobody would read it, because it is Lightning's or misspelt.
             """
             refuse_unread(self, name, value)
-            if name in FIXED_IN_FIT and "state" in vars(self) and self.state.is_fitting:
-                was = getattr(self, name)
-                if (type(value), value) != (type(was), was):  # 1 is a batch, 1.0 is an epoch
-                    raise ConfigurationError(
-                        f"trainer.{name} is set to {value!r} while a fit runs, which has read "
-                        f"{was!r} where it began; pass it to the Trainer, or set it before fit."
-                    )
+            if "state" in vars(self):
+                value = check_setting(self, name, value)
+            if name == "max_epochs":
+                super().__setattr__("_is_endless", value == -1)
+                value = None if value == -1 else value
             super().__setattr__(name, value)
 
     # ---- entry points
 
+    @explains_arguments("fit", ENTRY_POINTS)
     def fit(
         self,
         task: Task,
@@ -276,9 +282,11 @@ class Trainer:
                 a checkpoint written. It is a SystemExit with code 143.
             KeyboardInterrupt: Ctrl-C, after the callbacks were told and the loggers closed.
         """
-        if self.max_epochs is None and self.max_steps is None and self.max_seconds is None:
+        limits = (self.max_epochs, self.max_steps, self.max_seconds)
+        if limits == (None, None, None) and not self._is_endless:
             raise ConfigurationError(
-                "no limit is given: pass at least one of max_epochs, max_steps and max_time."
+                "no limit is given: pass at least one of max_epochs, max_steps and max_time; "
+                "max_epochs=-1 trains until something asks for a stop."
             )
         with (
             self.signals.installed(immediate=self.workers.count == 1),
@@ -287,6 +295,7 @@ class Trainer:
         ):
             fit(self, task, checkpoint)
 
+    @explains_arguments("validate", ENTRY_POINTS)
     def validate(self, task: Task, ckpt_path: CheckpointPath | None = None) -> dict[str, float]:
         """Evaluate on the validation data.
 
@@ -300,11 +309,13 @@ class Trainer:
         with session(self, task, VALIDATE.name, ckpt_path) as checkpoint, compute_scope(self):
             return evaluate(self, task, VALIDATE, checkpoint)
 
+    @explains_arguments("test", ENTRY_POINTS)
     def test(self, task: Task, ckpt_path: CheckpointPath | None = None) -> dict[str, float]:
         """Evaluate on the test data; see `validate`."""
         with session(self, task, TEST.name, ckpt_path) as checkpoint, compute_scope(self):
             return evaluate(self, task, TEST, checkpoint)
 
+    @explains_arguments("predict", ENTRY_POINTS)
     def predict(
         self,
         task: Task,
@@ -322,10 +333,15 @@ class Trainer:
         Returns:
             An iterator over batches of host arrays, in the structure of `predict_step`. It works
             while it is iterated, at most half a second and 4 MB ahead; closing it early ends the
-            entry point. Memory does not grow with the data.
+            entry point. Memory does not grow with the data. With a PredictionWriter, or another
+            callback with `consumes_predictions`, the prediction runs at once, and what is iterated
+            is read back.
+
+        Raises:
+            CheckpointError: The checkpoint is missing or damaged; at the call, as all that can be
+                checked without the data.
         """
-        batches = predict(self, task, ckpt_path)
-        return list(batches) if collect else batches
+        return predict(self, task, ckpt_path, collect=collect)
 
     def save_checkpoint(self, path: str | os.PathLike[str], weights_only: bool = False) -> None:
         """Write the run as it stands; all workers call it, the chief writes, the others wait.
@@ -369,9 +385,19 @@ class Trainer:
     def request_stop(self, reason: str) -> None:
         """Ask training to stop at the next point where the loop looks.
 
-        Dropped while min_epochs or min_steps are unmet: it has to be made again.
+        While min_epochs or min_steps are unmet the request waits, also in checkpoints; a new fit
+        begins without requests.
+
+        Args:
+            reason: Why; `stop_reason` tells it, and `withdraw_stop` takes the request back.
         """
+        if not isinstance(reason, str) or not reason:
+            raise ConfigurationError(f"request_stop got {reason!r}; give the reason as a string.")
         self.status.request_stop(reason)
+
+    def withdraw_stop(self, reason: str) -> None:
+        """Take back a stop request that waits; nothing where there is none with this reason."""
+        self.status.withdraw_stop(reason)
 
     def schedule_accumulation(self, by_epoch: Mapping[int, int]) -> None:
         """Accumulate as many batches for each update as each epoch says.
@@ -416,13 +442,39 @@ class Trainer:
 
     @property
     def stop_reason(self) -> str:
-        """Why training shall stop; empty where nobody asked."""
+        """Why training shall stop, as the first who asked said; empty where nobody asked."""
         return self.status.stop_reason
+
+    @property
+    def should_stop(self) -> bool:
+        """Whether somebody asked for a stop; True asks for one, False takes every request back."""
+        return bool(self.stop_reason)
+
+    @should_stop.setter
+    def should_stop(self, wanted: bool) -> None:
+        if wanted:
+            self.request_stop("trainer.should_stop was set")
+        else:
+            self.status.withdraw_stop()
 
     @property
     def resumed(self) -> bool:
         """Whether this fit goes on from a checkpoint."""
         return self.status.resumed
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether an exception, Ctrl-C or a signal has ended the entry point, the newest one."""
+        return self.status.interrupted
+
+    @property
+    def resumed_in_epoch(self) -> bool:
+        """Whether the running epoch goes on where another fit or process has left it.
+
+        Its `on_train_epoch_start` has run there too: what a hook does relative to before, such as
+        halving a rate, is not to be done again.
+        """
+        return self.status.resumed_in_epoch
 
     @property
     def ckpt_path(self) -> str | None:
@@ -463,6 +515,15 @@ class Trainer:
     def accumulate_grad_batches(self) -> int:
         """Batches for each update in the current epoch."""
         return self.state.accumulation.at(self.current_epoch)
+
+    @property
+    def max_time(self) -> timedelta | None:
+        """The time that a fit may take; set as the argument is given."""
+        return None if self.max_seconds is None else timedelta(seconds=self.max_seconds)
+
+    @max_time.setter
+    def max_time(self, duration: Any) -> None:
+        self.max_seconds = seconds(duration)
 
     @property
     def workers(self) -> Workers:

@@ -170,9 +170,9 @@ def test_callbacks_that_a_task_brings_are_looked_at_too():
         fitted(task_with(callbacks=lambda self: [wrong]), max_epochs=1)
 
 
-def test_an_epoch_that_shall_end_by_minus_one_is_refused():
-    ends = callback_with(on_train_batch_start=lambda self, trainer, task, batch_idx: -1)
-    with pytest.raises(ConfigurationError, match="on_train_batch_start returned -1"):
+def test_an_answer_before_a_batch_that_nothing_knows_is_refused():
+    ends = callback_with(on_train_batch_start=lambda self, trainer, task, batch_idx: -2)
+    with pytest.raises(ConfigurationError, match="on_train_batch_start returned -2"):
         fitted(BoringTask(), max_epochs=1, callbacks=[ends])
 
 

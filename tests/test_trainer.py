@@ -707,6 +707,7 @@ def test_data_are_prepared_once_and_set_up_once_for_each_stage():
         "prepare",
         "setup fit",
         "teardown fit",
+        "setup fit",  # its own teardown has released what setup took
         "teardown fit",
         "setup test",
         "teardown test",

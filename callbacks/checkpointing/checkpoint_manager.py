@@ -125,6 +125,11 @@ class CheckpointManager:
         return self._records.last_path
 
     @property
+    def newest_path(self) -> str:
+        """Return `last_path`, also of the save under way; never waits."""
+        return self._records.last_path
+
+    @property
     def saved_step(self) -> int:
         """Return the update of the newest checkpoint, -1 before the first."""
         self.wait()
@@ -222,12 +227,17 @@ class CheckpointManager:
         """
         self.wait()
         if not self.top.would_keep(score):
-            return self._write(trainer, "") if self.save_last else ""
+            return self.save_last_only(trainer) if self.save_last else ""
 
         # The worst may have the same name: then it is replaced where it stands.
         dropped = {self.top.worst} if self.top.is_full else set()
         path = self._open_folder().claim_path(name, dropped - {self._resumed_from})
         return self._write(trainer, path, score)
+
+    def save_last_only(self, trainer: Trainer) -> str:
+        """Begin to write the last checkpoint, and no other; return its path."""
+        self.wait()
+        return self._write(trainer, "")
 
     def save_unranked(self, trainer: Trainer, name: str, *, interim: bool = False) -> str:
         """Write a checkpoint that is not ranked, and wait for it.

@@ -12,7 +12,7 @@ from lightning_tf.callbacks.checkpointing.checkpoint_manager import CheckpointMa
 from lightning_tf.callbacks.checkpointing.file_name_template import FileNameTemplate
 from lightning_tf.callbacks.checkpointing.top_k import TopK
 from lightning_tf.callbacks.common.monitor_callback import DECLARE, MODES
-from lightning_tf.checks import checked_choice
+from lightning_tf.checks import checked_choice, checked_path, why_unwritable
 from lightning_tf.exceptions import (
     CheckpointError,
     ConfigurationError,
@@ -28,6 +28,7 @@ log = logging.getLogger("lightning_tf")
 
 DEFAULT_NAME, EXCEPTION_NAME = "{epoch}-{step}", "exception-{epoch}-{step}"
 DIRECTORY = "checkpoints"
+POSITIONS = ("epoch", "step")  # what can be monitored besides metrics
 TERMINATION_NAME = "termination-{epoch}-{step}"
 
 
@@ -52,10 +53,11 @@ class ModelCheckpoint(CheckpointCallback):
         dirpath: The folder; ``checkpoints`` in the first logger's folder, or in `default_root_dir`,
             where it is None.
         filename: A template such as ``"{epoch}-{val_loss:.3f}"``; ``{epoch}-{step}`` where None.
-        monitor: A metric such as ``val_loss``; None keeps the newest.
+        monitor: A metric such as ``val_loss``, or ``epoch`` or ``step``; None keeps the newest.
         verbose: Print what is written.
-        save_last: True also writes ``last.ckpt`` whenever one is due; ``"link"`` makes it a
-            symbolic link where the same checkpoint was just written among the best.
+        save_last: True also writes ``last.ckpt`` whenever one is due and at the end of fit;
+            ``"link"`` makes it a symbolic link where the same checkpoint was just written among the
+            best.
         save_top_k: How many to keep: -1 all, 0 none. Without a monitor only -1, 0 and 1.
         mode: ``min`` or ``max``.
         auto_insert_metric_name: Write ``val_loss=0.123`` instead of ``0.123``.
@@ -104,7 +106,11 @@ class ModelCheckpoint(CheckpointCallback):
         _check_selection(monitor, save_last, save_top_k)
         _check_triggers(every_n_train_steps, train_time_interval, every_n_epochs)
 
-        self.dirpath = None if dirpath is None else os.path.abspath(dirpath)
+        self.dirpath = (
+            None
+            if dirpath is None
+            else os.path.abspath(checked_path("ModelCheckpoint: dirpath", dirpath))
+        )
         self.monitor, self.verbose = monitor, verbose
         self.save_last, self.save_top_k = save_last, save_top_k
         self.every_n_steps = every_n_train_steps
@@ -120,6 +126,7 @@ class ModelCheckpoint(CheckpointCallback):
 
         self._template = FileNameTemplate(filename or DEFAULT_NAME, auto_insert_metric_name)
         self._needed = self._template.metrics | ({monitor} if monitor else set())
+        self._needed -= set(POSITIONS)
         self._has_dirpath = dirpath is not None
         self._task: weakref.ref[Task] | None = None
         self._restored: dict[str, Any] = {}
@@ -139,6 +146,8 @@ class ModelCheckpoint(CheckpointCallback):
         self._at_epoch_end = self._at_validation = False
         self._interval_began = 0.0
         self._reported_count = 0  # checkpoints that the loggers know of
+        self._scores: dict[str, float] = {}
+        self._tried_step = -1
 
     # ---- what there is
 
@@ -166,6 +175,11 @@ class ModelCheckpoint(CheckpointCallback):
     def last_model_path(self) -> str:
         """Return ``last.ckpt`` with `save_last`, else the newest; empty before the first."""
         return self._manager.last_path
+
+    def score_of(self, path: str) -> float | None:
+        """Return the monitor's value for a checkpoint that it wrote; None where it has none."""
+        scores = {**self._scores, **self._manager.top.scores}
+        return scores.get(path) if self.monitor else None
 
     def holds(self, path: str) -> bool:
         """Return whether it keeps a checkpoint: another callback must not delete it."""
@@ -210,6 +224,7 @@ class ModelCheckpoint(CheckpointCallback):
             self.dirpath = os.path.abspath(os.path.join(parent, DIRECTORY))
         # A logger of another worker may name another folder: the chief's counts.
         self.dirpath = trainer.workers.broadcast(self.dirpath)
+        self._refuse_unwritable(trainer)
 
         resumed_from = trainer.ckpt_path if trainer.resumed else None
         others = [c for c in trainer.callbacks if isinstance(c, ModelCheckpoint) and c is not self]
@@ -225,6 +240,18 @@ class ModelCheckpoint(CheckpointCallback):
         if self._restored:
             self._manager.load_state_dict(self._restored)
             self._restored = {}
+
+    def _refuse_unwritable(self, trainer: Trainer) -> None:
+        """Refuse a folder that cannot be made, before anything is trained."""
+        if trainer.fast_dev_run:
+            return
+        reason = why_unwritable(str(self.dirpath)) if trainer.is_global_zero else ""
+        reason = trainer.workers.broadcast(reason)
+        if reason:
+            raise ConfigurationError(
+                f"checkpoints cannot be written to {self.dirpath} ({reason}); give another "
+                "default_root_dir or dirpath, or enable_checkpointing=False."
+            )
 
     def on_train_start(self, trainer: Trainer, task: Task) -> None:
         """Refuse names that nothing will log, and choose the moment of an epoch's checkpoint."""
@@ -277,7 +304,8 @@ class ModelCheckpoint(CheckpointCallback):
             self._check_names(trainer.metric_names()[0])
 
     def on_train_end(self, trainer: Trainer, task: Task) -> None:
-        """Warn where a needed metric was never measured at the right moment."""
+        """Save the end of the run; warn where a needed metric was never measured in time."""
+        self._save_end(trainer)
         self._is_training = False
         self._manager.broadcast_records(trainer.workers)
         self._notify_loggers(trainer)
@@ -290,6 +318,24 @@ class ModelCheckpoint(CheckpointCallback):
                 self.state_key,
                 ", ".join(sorted(self._needed)),
             )
+
+    def _save_end(self, trainer: Trainer) -> None:
+        """Save an epoch's checkpoint where a limit has cut the epoch, and the last one."""
+        is_cut = trainer.progress.batch > 0 and not trainer.progress.epoch_ended
+        is_due = self._at_epoch_end and self._epoch_is_due(trainer)
+        if is_cut and (self._is_waiting or is_due):
+            self._save_when_fresh(trainer)
+
+        self._manager.broadcast_records(trainer.workers)
+        # Nothing is written twice, nor tried twice on a disk that refuses.
+        saved = (0, self._manager.saved_step, self._tried_step)
+        if not self.save_last or trainer.fast_dev_run or trainer.global_step in saved:
+            return
+        if trainer.loss_is_finite():
+            path, values = self._manager.save_last_only(trainer), self._values(trainer)
+            self._report(trainer, path)
+            if self.monitor in values:
+                self._scores[path] = values[self.monitor]
 
     def on_fit_end(self, trainer: Trainer, task: Task) -> None:
         """Raise if the newest weights could not be written."""
@@ -354,7 +400,7 @@ class ModelCheckpoint(CheckpointCallback):
             self._save(trainer)
 
     def _check_names(self, names: set[str]) -> None:
-        if self.monitor is not None and self.monitor not in names:
+        if self.monitor is not None and self.monitor not in names | set(POSITIONS):
             raise ConfigurationError(
                 f"ModelCheckpoint(monitor={self.monitor!r}): nothing logs it."
                 f"{nearest(self.monitor, names)}{DECLARE}"
@@ -364,13 +410,16 @@ class ModelCheckpoint(CheckpointCallback):
     # ---- what
 
     def _save(self, trainer: Trainer) -> None:
-        metrics = trainer.callback_metrics
-        score = metrics[self.monitor] if self.monitor else float(trainer.global_step)
+        self._tried_step = trainer.global_step
+        score = float(self._values(trainer)[self.monitor or "step"])
         name = self._file_name(trainer, self._template)
 
         self._manager.wait()
         self._notify_loggers(trainer)  # before the next save, which may delete what they want
-        self._report(trainer, self._manager.save(trainer, name, score))
+        path = self._manager.save(trainer, name, score)
+        self._report(trainer, path)
+        # With save_last the last one is as good, under a name of its own.
+        self._scores.update(dict.fromkeys((path, self._manager.newest_path), score))
 
     def _notify_loggers(self, trainer: Trainer) -> None:
         if self._reported_count != self._manager.count:
@@ -378,8 +427,12 @@ class ModelCheckpoint(CheckpointCallback):
             trainer.records.loggers.send("after_save_checkpoint", self)
 
     def _file_name(self, trainer: Trainer, template: FileNameTemplate) -> str:
-        position = {"epoch": trainer.current_epoch, "step": trainer.global_step}
-        return template.fill({**trainer.callback_metrics, **position})
+        return template.fill(self._values(trainer))
+
+    def _values(self, trainer: Trainer) -> dict[str, float]:
+        """Return all metrics, and where the run is."""
+        position = dict(zip(POSITIONS, (trainer.current_epoch, trainer.global_step), strict=True))
+        return {**trainer.callback_metrics, **position}
 
     def _report(self, trainer: Trainer, path: str) -> None:
         if self.verbose and path and trainer.is_global_zero:

@@ -70,7 +70,7 @@ class DeliveringLogger(TrackerLogger):
             _check_run_id(run_id)
 
         super().__init__(run_id)
-        self.project, self.root = project, None if root is None else Path(root)
+        self.project, self.root = project, None if root is None else Path(root).expanduser()
         self.prefix, self.finish_timeout = prefix, finish_timeout
         self._record: dict[str, Any] = {}
         self._delivery: Delivery | None = None
@@ -90,7 +90,8 @@ class DeliveringLogger(TrackerLogger):
             ConfigurationError: It is no folder of a run of this logger.
             RuntimeError: A run writes to it.
         """
-        path = Path(folder) / RECORD
+        folder = Path(folder).expanduser()
+        path = folder / RECORD
         if not path.is_file():
             raise ConfigurationError(
                 f"{cls.__name__}.send({os.fspath(folder)!r}): there is no {RECORD}; give a run's "

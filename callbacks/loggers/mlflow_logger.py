@@ -162,7 +162,7 @@ class MLflowLogger(DeliveringLogger):
             kept = self._open().keep(Path(artifact.path))
             name, score = artifact.name, artifact.metadata["score"]
             tags = {f"{name}/{alias}": f"checkpoints/{kept.name}" for alias in artifact.aliases}
-            if score is not None:
+            if score is not None and "best" in artifact.aliases:
                 tags[f"{name}/best_score"] = score
             self._record["tags"] = {**self._record["tags"], **tags}
 

@@ -52,7 +52,7 @@ class RunFolder:
         *,
         taken_by: str,
     ) -> None:
-        self.owner, self.root = owner, None if root is None else Path(root)
+        self.owner, self.root = owner, None if root is None else Path(root).expanduser()
         self.name, self.version, self.resume, self.taken_by = name, version, resume, taken_by
         self.path: Path | None = None
         self.is_made = False

@@ -87,6 +87,7 @@ class WandbArtifacts:
         self, writer: CheckpointCallback, name: str, paths: list[str]
     ) -> list[CheckpointArtifact]:
         best, scores = getattr(writer, "best_model_path", ""), getattr(writer, "best_k_models", {})
+        score_of = getattr(writer, "score_of", None)
         position = next(i for i, known in enumerate(self._writers) if known is writer)
         full_name = f"{name}-{position}" if position else name
 
@@ -96,11 +97,12 @@ class WandbArtifacts:
             is_best = best == path or (
                 self.log_model == "all" and best != self._sent_best.get(id(writer))
             )
+            score = score_of(path) if callable(score_of) else scores.get(path)
             best_score = getattr(writer, "best_model_score", None) if is_best else None
             metadata = {
                 "monitor": getattr(writer, "monitor", None),
                 "mode": getattr(writer, "mode", None),
-                "score": scores.get(path, best_score),
+                "score": best_score if score is None else score,
                 "original_path": path,
             }
             aliases = ["latest", "best"] if is_best else ["latest"]

@@ -148,7 +148,7 @@ class WandbLogger(TrackerLogger, HistogramLogger, WandbPredictionLogger, WandbAr
 
         self.project, self.group, self.mode = project, group, mode
         self.tags = tags
-        self.dir = None if dir is None else Path(dir)
+        self.dir = None if dir is None else Path(dir).expanduser()
         self.log_model, self.prefix, self.finish = log_model, prefix, finish
         self.checkpoint_name, self.add_file_policy = checkpoint_name, add_file_policy
         self.init_timeout, self.finish_timeout = init_timeout, finish_timeout

@@ -26,7 +26,7 @@ from lightning_tf.exceptions import CheckpointError
 from lightning_tf.keras_internals import wrapped_variable
 from lightning_tf.version import __version__
 
-FORMAT = 6  # the only one that is read; one more whenever what is written changes
+FORMAT = 7  # the only one that is read; one more whenever what is written changes
 TENSORS_FILE = "state.safetensors"
 RUN_FILE = "run.json"
 SEAL_LENGTH = 85  # bytes of what `_seal` returns
@@ -98,7 +98,7 @@ def write_checkpoint(path: str | os.PathLike[str], snapshot: Snapshot) -> None:
     from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
-    with AtomicDirectory(Path(path)) as beside:
+    with AtomicDirectory(Path(path).expanduser()) as beside:
         try:
             save_file(snapshot.tensors, beside / TENSORS_FILE)  # lets other threads run meanwhile
         except SafetensorError as error:
@@ -122,7 +122,7 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     from safetensors.numpy import load
 
     run = read_run(path)  # first: it is small, and says what the tensors must be
-    file = locate(Path(path)) / TENSORS_FILE
+    file = locate(Path(path).expanduser()) / TENSORS_FILE
     content = _read(file)
     if digest(content) != run.get("sha256"):
         raise CheckpointError(f"{file} is damaged: its sha256 is not the one in {RUN_FILE}.")
@@ -143,7 +143,7 @@ def read_run(path: str | os.PathLike[str]) -> dict[str, Any]:
     Raises:
         CheckpointError: As for `read_checkpoint`.
     """
-    folder = locate(Path(path))
+    folder = locate(Path(path).expanduser())
     if not folder.is_dir():
         raise CheckpointError(f"{path} is no checkpoint: there is no such directory.")
 

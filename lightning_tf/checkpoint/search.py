@@ -99,7 +99,7 @@ class CheckpointSearch:
     def _fetch(self, path: str) -> str:
         scheme = SCHEME.fullmatch(path)
         if scheme is None or scheme[1] not in _sources:
-            return path
+            return os.path.expanduser(path)
         return _sources[scheme[1]](scheme[2], self._trainer.default_root_dir)
 
     def seen(self) -> str:

@@ -86,7 +86,7 @@ def checked_arrays(name: str, x: Any, y: Any) -> tuple[Any, Any]:
         DataError: They are empty, of different lengths, of objects, or hold NaN or infinity.
     """
     if isinstance(x, list):
-        x = np.asarray(x)
+        x = _examples_or_inputs(name, x, y)
     pair = (
         tf.nest.map_structure(lambda array: _checked_array(f"{name} x", array), x),
         None if y is None else tf.nest.map_structure(lambda a: _checked_array(f"{name} y", a), y),
@@ -104,6 +104,28 @@ def checked_arrays(name: str, x: Any, y: Any) -> tuple[Any, Any]:
     if lengths == {0}:
         raise DataError(f"The {name} arrays are empty; give at least one example.")
     return pair
+
+
+def _examples_or_inputs(name: str, x: list[Any], y: Any) -> Any:
+    """Return a list as the array of its items, the examples, or as the tuple of several inputs.
+
+    Raises:
+        DataError: It is neither.
+    """
+    lengths = {len(item) if np.ndim(item) else -1 for item in x if hasattr(item, "shape")}
+    count = None if y is None or not len(tf.nest.flatten(y)) else len(tf.nest.flatten(y)[0])
+    # As Keras takes a list: one array for each input, each of as many rows as there are targets.
+    if len(x) != count and lengths == {count}:
+        return tuple(x)
+    try:
+        return np.asarray(x)
+    except ValueError:
+        shapes = [np.shape(item) for item in x if hasattr(item, "shape")]
+        raise DataError(
+            f"{name} x is a list of {len(x)} items of different shapes"
+            f"{f' {shapes[:4]}' if shapes else ''}, which make no array; give one array, or a "
+            "tuple or a dict of arrays for several inputs."
+        ) from None
 
 
 def _checked_array(name: str, value: Any) -> NDArray[Any]:

@@ -57,6 +57,8 @@ class DataModule:
     trainer_seed: int = 0
     workers: Workers = SINGLE_WORKER
     batch_check: Callable[..., Any] | None = None
+    _is_prepared: bool = False
+    _set_up_for: frozenset[str] = frozenset()
 
     def __init__(self, batch_size: int = 32, seed: int | None = None) -> None:
         """Check and keep the arguments."""
@@ -81,7 +83,13 @@ class DataModule:
         """Load and split; called once per instance and stage (fit, validate, test, predict)."""
 
     def teardown(self, stage: str) -> None:
-        """Release what `setup` took; called at the end of an entry point, also after an error."""
+        """Release what `setup` took; called at the end of an entry point, also after an error.
+
+        Where a class overrides it, `setup` is called again by the next entry point.
+        """
+
+    def on_exception(self, exception: BaseException) -> None:
+        """Run when an exception, Ctrl-C included, leaves an entry point; before `teardown`."""
 
     def train_dataset(self, epoch: int) -> tf.data.Dataset | None:
         """Return one epoch's training batches, in an order that only (seed, epoch) decides."""
@@ -109,6 +117,34 @@ class DataModule:
         return None
 
     # ---- what the Trainer and sources call
+
+    def ensure_setup(self, stage: str) -> None:
+        """Call `prepare_data` and `setup` where that is still to be done.
+
+        This object knows what it is set up for, whichever Trainers use it. Every worker calls it.
+
+        Args:
+            stage: fit, validate, test or predict.
+        """
+        if not self._is_prepared:
+            if self.workers.is_first_on_host:
+                self.prepare_data()
+            self.workers.barrier()
+            self._is_prepared = True
+
+        if stage not in self._set_up_for:
+            self.setup(stage)
+            self._set_up_for |= {stage}
+
+    def release(self, stage: str) -> None:
+        """Call `teardown`, after which a class that overrides it is set up for nothing.
+
+        Args:
+            stage: fit, validate, test or predict.
+        """
+        if getattr(self.teardown, "__func__", None) is not DataModule.teardown:
+            self._set_up_for = frozenset()  # also for other stages: they may share what is released
+        self.teardown(stage)
 
     @property
     def order_seed(self) -> int:

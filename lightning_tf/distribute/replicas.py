@@ -114,6 +114,8 @@ class Replicas(Placement):
 
     def _concatenate(self, rows: Any) -> Any:
         pieces = list(self.strategy.experimental_local_results(rows))
+        if pieces[0] is None:
+            return None
         if isinstance(pieces[0], tf.SparseTensor):
             return tf.sparse.concat(0, pieces)
         return tf.concat(pieces, 0)
@@ -161,6 +163,8 @@ class Replicas(Placement):
 
 
 def _real_rows(output: Any, replica_batch: Any) -> Any:
+    if output is None:  # a step keeps its results to itself
+        return None
     is_composite = isinstance(output, (tf.RaggedTensor, tf.SparseTensor))
     output = output if is_composite else tf.convert_to_tensor(output)
 

@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from lightning_tf.distribute.replica_batch import ReplicaBatch
-from lightning_tf.graph.losses import name_losses, scalar_loss
+from lightning_tf.graph.losses import name_losses, refuse_loss_key, scalar_loss
 from lightning_tf.graph.training_step import Gradients, Values
 from lightning_tf.optimizers.packed_slots import PackedSlots
 from lightning_tf.step_context import StepContext, enter_step_context
@@ -49,6 +49,7 @@ class EvaluationStep:
         if returned is None:
             return {}, logged, {}
         losses = returned if isinstance(returned, Mapping) else {"": returned}
+        refuse_loss_key(losses, self.method)
         scalars = {name: scalar_loss(loss, self.method) for name, loss in losses.items()}
         return name_losses(scalars), logged, {}
 

@@ -184,6 +184,12 @@ class TrainingStep:
         if returned is None and minimized:
             return {}
         if isinstance(returned, Mapping):
+            if not self.optimizers.keys() & returned.keys() and "" in self.optimizers:
+                raise ConfigurationError(
+                    f"training_step returned a dict with {', '.join(map(repr, returned))}, and "
+                    "configure_optimizers one optimizer: return the loss itself, and give other "
+                    "values to self.log(name, value)."
+                )
             return {name: scalar_loss(loss, "training_step") for name, loss in returned.items()}
         if returned is None or "" not in self.optimizers:
             raise ConfigurationError(

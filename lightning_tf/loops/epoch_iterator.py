@@ -41,6 +41,10 @@ class EpochIterator:
         """Let go of the iterator."""
         Thread(target=self._held.clear, name="iterator").start()
 
+    def has_next(self) -> bool:
+        """Return whether there is another batch, which is taken."""
+        return bool(self.iterator.get_next_as_optional().has_value())
+
     @property
     def iterator(self) -> Any:
         """The iterator, for one call."""

@@ -78,6 +78,7 @@ class FitLoop:
         self._clock = WindowClock()
         self._began = time.perf_counter()
         self._exhausted = False  # whether the epoch's batches are all done
+        self._ended_early = False  # although there are more of them
         self._stop = StopConditions(trainer)
         self._schedule = ValidationSchedule(
             trainer.val_check_interval, trainer.check_val_every_n_epoch
@@ -151,6 +152,11 @@ class FitLoop:
         return self.window.graph
 
     @property
+    def waiting_stops(self) -> list[str]:
+        """The stop requests that the minimums do not allow yet."""
+        return self._stop.waiting
+
+    @property
     def order(self) -> str | None:
         """A digest of this epoch's order; None before the first, and where workers share data."""
         if self._dataset is None or self.trainer.workers.count > 1:
@@ -179,7 +185,7 @@ class FitLoop:
                 self._run_epoch()
                 self._agree()
 
-        if self.trainer.stop_reason:
+        if self._stop.is_granted():
             log.info("training stops: %s", self.trainer.stop_reason)
 
     def _run_epoch(self) -> None:
@@ -187,7 +193,11 @@ class FitLoop:
         self._dataset = training_dataset(trainer, self.task, progress.epoch)
         dataset = self.prepare(self._dataset)
         self._exhausted = self.length is not None and progress.batch >= self.length
+        self._ended_early = False
 
+        # Noted before the hooks: what they do relative to before must not be done again.
+        trainer.status.begin_epoch(resumed=progress.epoch_begun)
+        progress.begin_epoch()
         # The hook may freeze or unfreeze layers: the step is compiled after it.
         trainer.hooks("on_train_epoch_start")
         self.compile(dataset.element_spec)
@@ -197,10 +207,18 @@ class FitLoop:
             if not self._exhausted and self._validation_is_due():
                 self._validate()
             self._run_windows(epoch)
+            # A limit that comes with the last batch cuts nothing, which only the data know.
+            if not self._exhausted and self.length is None and self._stream is None:
+                self._exhausted = not epoch.has_next()
 
         # Workers must judge alike what ended the epoch, before they close it.
         self._agree()
-        self._close_epoch()
+        # A limit may be raised: the fit that goes on, or a resumed run, has the epoch's end. One
+        # that was asked to stop has it now.
+        if self._exhausted or self._stop.is_granted():
+            self._close_epoch()
+        else:
+            self._leave_epoch()
 
     def _run_windows(self, epoch: EpochIterator) -> None:
         trainer = self.trainer
@@ -218,8 +236,12 @@ class FitLoop:
     def _run_window(self, epoch: EpochIterator, count: int) -> None:
         trainer, progress, hooks = self.trainer, self.progress, self.trainer.hooks
         trainer.status.begin_window(progress.global_step)
-        if hooks.watches_batches(TRAIN.hook):
-            hooks("on_train_batch_start", progress.batch)
+        ends_epoch = hooks.watches_batches(TRAIN.hook) and hooks(
+            "on_train_batch_start", progress.batch
+        )
+        if self._any_worker(ends_epoch):
+            self._end_epoch_early()
+            return
         # A hook may have changed a number that the step holds.
         if has_changed(self.window, self._told):
             self.compile(epoch.iterator.element_spec)
@@ -236,7 +258,8 @@ class FitLoop:
 
         # The row comes first, so that hooks and monitors see the window's values.
         stepped = progress.global_step > trainer.window_start_step
-        if stepped and progress.global_step % trainer.log_every_n_steps == 0:
+        every = trainer.log_every_n_steps
+        if stepped and every and progress.global_step % every == 0:
             trainer.measured(self.values.row())
 
         last_batch = self.values.last_batch if ran else None
@@ -255,6 +278,21 @@ class FitLoop:
         # At the epoch's end `_close_epoch` validates, when training's values are known.
         if trainer.validation_due and not self._exhausted:
             self._validate()
+
+    def _end_epoch_early(self) -> None:
+        """End the epoch before its next batch, as a hook wants."""
+        self._exhausted = self._ended_early = True
+        if self.progress.phase:
+            with self.trainer.signals.held():
+                self.window.flush()
+                self.progress.flush()
+
+    def _any_worker(self, wish: bool) -> bool:
+        """Return whether any worker wishes what hooks of batches can ask for."""
+        workers, hooks = self.trainer.workers, self.trainer.hooks
+        if workers.count == 1 or not hooks.watches_batches(TRAIN.hook):
+            return wish
+        return bool(workers.all_gather([int(wish)]).any())
 
     def _call(self, epoch: EpochIterator, count: int) -> int:
         """Run a window of `count` batches; return how many there were."""
@@ -291,12 +329,15 @@ class FitLoop:
         every = trainer.accumulate_grad_batches
 
         # In updates: the next row, the next callback that asked for a step, the last step of all.
-        row = (progress.global_step // trainer.log_every_n_steps + 1) * trainer.log_every_n_steps
-        steps = [row, trainer.hooks.next_step(), trainer.max_steps]
-        nearest = min(step for step in steps if step is not None)
+        rows = trainer.log_every_n_steps
+        row = (progress.global_step // rows + 1) * rows if rows else None
+        steps = [row, trainer.hooks.next_step(), self._stop.next_step, trainer.max_steps]
+        nearest = min((step for step in steps if step is not None), default=None)
 
         # In batches: the same, the time target, the epoch's end and the next validation.
-        counts = [self._clock.count, (nearest - progress.global_step) * every - progress.phase]
+        counts = [self._clock.count]
+        if nearest is not None:
+            counts.append((nearest - progress.global_step) * every - progress.phase)
         if self.length is not None:
             counts.append(self.length - progress.batch)
         if self.window.most_batches is not None:
@@ -335,13 +376,20 @@ class FitLoop:
 
     # ---- the end of an epoch
 
+    def _leave_epoch(self) -> dict[str, float]:
+        """Make the values so far known; return them."""
+        values = self.values.epoch()
+        self.trainer.records.remember(values)
+        self.training.statistics.average()  # hooks and who comes after read them
+        return values
+
     def _close_epoch(self) -> None:
-        """Validate and call hooks at the end of an epoch, or where a limit or a stop ended it."""
+        """Validate and call hooks at the end of an epoch, or where a stop ended it; once each."""
         trainer, progress = self.trainer, self.progress
+        is_first = not progress.epoch_ended
 
         # Known before validation: its monitors may look at training's values.
-        values = self.values.epoch()
-        trainer.records.remember(values)
+        values = self._leave_epoch()
 
         # A run that stops for good ends with a validation of its last weights.
         is_last = self._stop.is_granted(epoch_ends=self._exhausted) and self._unvalidated()
@@ -350,14 +398,16 @@ class FitLoop:
 
         # After validation: a run resumed from a checkpoint that it writes closes the epoch again,
         # and the row must not stand in the files already.
-        trainer.log_row({f"train/{name}_epoch": value for name, value in values.items()})
+        if is_first:
+            trainer.log_row({f"train/{name}_epoch": value for name, value in values.items()})
 
         # Closed before the hooks: a checkpoint that they write must not run them again on resume.
         progress.close_epoch(self._exhausted)
-        self.training.statistics.average()  # hooks and who comes after read them
-        if self._exhausted and trainer.num_training_batches is None:
+        if self._exhausted and not self._ended_early and trainer.num_training_batches is None:
             trainer.status.note_num_batches(TRAIN, progress.batch)
-        trainer.hooks("on_train_epoch_end")
+        if is_first:
+            trainer.hooks("on_train_epoch_end")
+        trainer.status.end_epoch()
         if self._exhausted:
             self._begin_next_epoch()
 
@@ -394,8 +444,8 @@ class FitLoop:
     # ---- stops, and workers that agree
 
     def _stops(self, epoch_ends: bool = False) -> bool:
-        """Judge a stop request; one that comes too early is dropped and has to be made again."""
-        self._stop.drop_early_request(epoch_ends)
+        """Judge a stop request; one that comes too early waits."""
+        self._stop.tell_waiting(epoch_ends)
         return self._stop.is_granted(epoch_ends)
 
     def _agree(self, count: int = 1) -> int:

@@ -94,7 +94,12 @@ class PredictionLoop:
 
 
 def _all_rows(workers: Workers, values: Any) -> Any:
-    """Return the rows of all workers as a host array; ragged ones as an array of arrays."""
+    """Return the rows of all workers as a host array; ragged ones as an array of arrays.
+
+    What is None stays so: a step may keep its results to itself.
+    """
+    if values is None:
+        return None
     if workers.count > 1 and isinstance(values, tf.RaggedTensor):
         return _all_ragged_rows(workers, values).numpy()
     return workers.all_gather_rows(values.numpy())

@@ -12,7 +12,7 @@ log = logging.getLogger("lightning_tf")
 
 
 class StopConditions:
-    """The limits of a fit, and the minimums before which a stop request is dropped.
+    """The limits of a fit, and the minimums until which a stop request waits.
 
     Args:
         trainer: Gives max_epochs, max_steps, max_time, min_epochs, min_steps and the request.
@@ -20,6 +20,7 @@ class StopConditions:
 
     def __init__(self, trainer: Trainer) -> None:
         self.trainer = trainer
+        self._has_told = False
 
     def out_of_limits(self) -> bool:
         """Return whether max_steps or max_time is reached, which ends an epoch early."""
@@ -50,9 +51,32 @@ class StopConditions:
         """Return whether somebody asked for a stop that the minimums allow."""
         return bool(self.trainer.stop_reason) and self.minimums_met(epoch_ends)
 
-    def drop_early_request(self, epoch_ends: bool = False) -> None:
-        """Drop a request that comes before the minimums are met; it has to be made again."""
-        reason = self.trainer.stop_reason
-        if reason and not self.minimums_met(epoch_ends):
-            log.info("a stop request before min_epochs and min_steps is dropped: %s", reason)
-            self.trainer.status.withdraw_stop()
+    @property
+    def next_step(self) -> int | None:
+        """The update after which a stop that waits for min_steps is granted; None without one.
+
+        A window must end there: where a request takes effect may not depend on their lengths.
+        """
+        trainer = self.trainer
+        if not trainer.stop_reason or trainer.global_step >= (trainer.min_steps or 0):
+            return None
+        return trainer.min_steps
+
+    @property
+    def waiting(self) -> list[str]:
+        """The requests that the minimums do not allow yet, which a resumed run must know."""
+        met = self.minimums_met(epoch_ends=self.trainer.progress.epoch_closed)
+        return [] if met else list(self.trainer.status.stop_requests)
+
+    def tell_waiting(self, epoch_ends: bool = False) -> None:
+        """Say, once a fit, that a request waits."""
+        trainer = self.trainer
+        if self._has_told or not trainer.stop_reason or self.minimums_met(epoch_ends):
+            return
+        self._has_told = True
+        log.info(
+            "a stop waits for min_epochs=%s and min_steps=%s: %s",
+            trainer.min_epochs,
+            trainer.min_steps,
+            trainer.stop_reason,
+        )

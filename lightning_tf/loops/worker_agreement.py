@@ -32,7 +32,8 @@ def agreed(trainer: Trainer, count: int = 1, seconds: float = 0.0) -> tuple[int,
     if workers.count == 1:
         return count, seconds
 
-    wishes = [count, signals.received, round(1000.0 * seconds), bool(trainer.stop_reason)]
+    asks = any(reason != STOP for reason in trainer.status.stop_requests)
+    wishes = [count, signals.received, round(1000.0 * seconds), asks]
     counts, received, milliseconds, stops = workers.all_gather(wishes).T  # (workers,) each
 
     # Signals before stops: a run that was told to end has no use for a reason to stop.
@@ -40,6 +41,8 @@ def agreed(trainer: Trainer, count: int = 1, seconds: float = 0.0) -> tuple[int,
         signals.receive(int(received.max()))
     signals.check()
 
+    # Anew each time: whoever asked may have taken the request back.
+    trainer.status.withdraw_stop(STOP)
     if stops.any() and not trainer.stop_reason:
         trainer.status.request_stop(STOP)
     return int(counts.min()), float(milliseconds.max()) / 1000.0

@@ -21,6 +21,6 @@ def prediction_folder(trainer: Trainer, directory: str | os.PathLike[str] | None
     run = trainer.log_dir
     # A logger's folder that is not there yet is the logger's to make: it numbers them.
     root = trainer.default_root_dir if run is None or not os.path.isdir(run) else run
-    folder = Path(root) / "predictions" if directory is None else Path(directory)
+    folder = Path(root) / "predictions" if directory is None else Path(directory).expanduser()
     folder.mkdir(parents=True, exist_ok=True)
     return folder

@@ -20,6 +20,8 @@ class Progress:
         validated_batch: `total_batches` at the last validation, -1 before the first.
         seconds: Time spent in fit, for max_time.
         epoch_closed: The current epoch's hooks have run; only its number has not moved on.
+        epoch_begun: The current epoch has begun, in this fit or in one that goes on here.
+        epoch_ended: The current epoch has had its end, although a stop left batches of it.
     """
 
     epoch: int = 0
@@ -31,6 +33,8 @@ class Progress:
     validated_batch: int = -1
     seconds: float = 0.0
     epoch_closed: bool = False
+    epoch_begun: bool = False
+    epoch_ended: bool = False
 
     @property
     def position(self) -> tuple[int, int, int]:
@@ -76,13 +80,17 @@ class Progress:
             self.validated_batch = before  # a checkpoint of now must not count it
             raise
 
+    def begin_epoch(self) -> None:
+        """Note that the current epoch begins; its hooks are about to run."""
+        self.epoch_begun = True
+
     def close_epoch(self, exhausted: bool) -> None:
         """Note that an epoch's hooks are about to run, where all its batches are done."""
-        self.epoch_closed = exhausted
+        self.epoch_closed, self.epoch_ended = exhausted, True
 
     def next_epoch(self) -> None:
         """Move on to the next epoch."""
         self.epoch += 1
         self.batch = self.phase = 0
         self.epoch_start_step = self.global_step
-        self.epoch_closed = False
+        self.epoch_closed = self.epoch_begun = self.epoch_ended = False

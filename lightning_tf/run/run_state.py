@@ -57,6 +57,8 @@ def take_snapshot(trainer: Trainer, task: Task, *, weights_only: bool) -> Snapsh
     run["optimizers"] = {k: o.record() for k, o in trainer.training.optimizers.items()}
     run["data"] = data_facts(trainer, task)
     run["progress"] = trainer.progress.state_dict()
+    loop = trainer.state.fit_loop
+    run["stop_requests"] = [] if loop is None else loop.waiting_stops
     run["means"] = {} if trainer.training.means is None else trainer.training.means.state()
     run["metric_classes"] = metric_classes(trainer)
     run["metrics"] = {"latest": trainer.callback_metrics, "steps": trainer.metric_steps}
@@ -143,6 +145,8 @@ def resume(trainer: Trainer, task: Task, checkpoint: Checkpoint) -> None:
 
     with plain_data_of(checkpoint):
         trainer.progress.load_state_dict(run["progress"])
+        for reason in run["stop_requests"]:
+            trainer.request_stop(reason)
         if run["means"] and trainer.training is not None and trainer.training.means is not None:
             trainer.training.means.load_state(run["means"])
         trainer.records.restore(run["metrics"]["latest"], run["metrics"]["steps"])

@@ -6,12 +6,14 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
 from lightning_tf.checkpoint.io import Checkpoint, read_checkpoint
 from lightning_tf.checkpoint.search import CheckpointPath, CheckpointSearch
+from lightning_tf.checks import describe
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.pipeline.batch_checks import data_error
 from lightning_tf.distribute.workers import SINGLE_WORKER
@@ -24,6 +26,7 @@ from lightning_tf.loops.training_data import data_of
 from lightning_tf.precision import use_policy
 from lightning_tf.run import run_state
 from lightning_tf.run.resume_checks import check_limits
+from lightning_tf.run.signatures import check_steps
 from lightning_tf.seed import get_last_seed, seed_everything
 from lightning_tf.task import Task, load_task_state
 
@@ -40,6 +43,7 @@ def session(
     entry_point: str,
     ckpt_path: CheckpointPath | None,
     weights_only: bool = False,
+    found: Checkpoint | None = None,
 ) -> Iterator[Checkpoint | None]:
     """Do what comes before and after the work of an entry point; give the checkpoint asked for.
 
@@ -52,14 +56,20 @@ def session(
         entry_point: fit, validate, test or predict.
         ckpt_path: A checkpoint's directory, ``"last"``, ``"best"``, or None.
         weights_only: Whether fit begins a new run with the checkpoint's weights.
+        found: The checkpoint that `look_up` has found for `ckpt_path`.
     """
-    _check(task, entry_point)
+    _check(task, entry_point, ckpt_path)
     trainer.state.attach(trainer, task, entry_point)
     if weights_only:
         _check_begins_anew(trainer, ckpt_path)
+    exits = ExitStack()
     try:
         # First: a checkpoint that does not fit must cost nothing.
-        checkpoint = _read_checkpoint(trainer, task, entry_point, ckpt_path, weights_only)
+        checkpoint = found or _find(trainer, task, entry_point, ckpt_path)
+        if checkpoint is not None:
+            _take_up(trainer, task, checkpoint, weights_only)
+            if entry_point != "fit":
+                exits.enter_context(trainer.state.at_checkpoint(checkpoint))
         _set_up(trainer, task, entry_point)
 
         with suppress(GeneratorExit):  # whoever iterated predictions has seen enough
@@ -67,7 +77,7 @@ def session(
 
         # Callbacks end before the data are released and before the loggers close.
         trainer.hooks("teardown", entry_point)
-        data_of(task).teardown(entry_point)
+        data_of(task).release(entry_point)
         trainer.records.loggers.send("finalize", "success")
     except BaseException as raised:
         # What a check in a pipeline refused is an error of the data, whoever read the batch.
@@ -77,6 +87,7 @@ def session(
             raise
         raise exception from raised
     finally:
+        exits.close()
         data_of(task).join(SINGLE_WORKER)
         trainer.status.end()
 
@@ -103,13 +114,38 @@ def find_checkpoint(trainer: Trainer, task: Task, ckpt_path: CheckpointPath) -> 
         trainer.status.end()
 
 
-def _check(task: Any, entry_point: str) -> None:
+def look_up(
+    trainer: Trainer, task: Any, entry_point: str, ckpt_path: CheckpointPath | None
+) -> Checkpoint | None:
+    """Check the arguments of an entry point that begins later, and find its checkpoint.
+
+    Raises:
+        CheckpointError: The checkpoint is missing or damaged.
+        ConfigurationError: An argument is of the wrong kind, or there is no checkpoint.
+    """
+    _check(task, entry_point, ckpt_path)
+    trainer.state.attach(trainer, task, entry_point)
+    try:
+        return _find(trainer, task, entry_point, ckpt_path)
+    finally:
+        trainer.status.end()
+
+
+def _check(task: Any, entry_point: str, ckpt_path: Any) -> None:
     if not isinstance(task, Task):
-        raise ConfigurationError(f"{entry_point} got {task!r}; give a lightning_tf.Task.")
+        raise ConfigurationError(f"{entry_point} got {describe(task)}; give a lightning_tf.Task.")
+    if ckpt_path is not None and not isinstance(ckpt_path, (str, os.PathLike)):
+        raise ConfigurationError(
+            f"{entry_point} got {describe(ckpt_path)} as ckpt_path, which is a checkpoint's path. "
+            "Data belong to the task: give it to its constructor, or set task.data to a "
+            "DataModule."
+        )
     if not isinstance(task.data, DataModule):
         raise ConfigurationError(
-            f"{type(task).__name__}.data is {task.data!r}; give it a lightning_tf.DataModule."
+            f"{type(task).__name__}.data is {describe(task.data)}; give it a "
+            "lightning_tf.DataModule."
         )
+    check_steps(task, entry_point)
 
 
 def _check_begins_anew(trainer: Trainer, ckpt_path: CheckpointPath | None) -> None:
@@ -122,29 +158,28 @@ def _check_begins_anew(trainer: Trainer, ckpt_path: CheckpointPath | None) -> No
         )
 
 
-def _read_checkpoint(
-    trainer: Trainer,
-    task: Task,
-    entry_point: str,
-    ckpt_path: CheckpointPath | None,
-    weights_only: bool,
+def _find(
+    trainer: Trainer, task: Task, entry_point: str, ckpt_path: CheckpointPath | None
 ) -> Checkpoint | None:
     """Read and verify the checkpoint before anything is prepared, made or written."""
     if ckpt_path is None:
         return None
 
     checkpoint, seen = _search(trainer, task, ckpt_path)
+    if checkpoint is None and entry_point != "fit":
+        raise ConfigurationError(
+            f"ckpt_path={ckpt_path!r}: no checkpoint of this run was ever written.{seen}"
+        )
     if checkpoint is None:
-        if entry_point != "fit":
-            raise ConfigurationError(
-                f"ckpt_path={ckpt_path!r}: no checkpoint of this run was ever written.{seen}"
-            )
         log.warning(
             "ckpt_path='last': there is no checkpoint of this run yet; training starts anew.%s",
             seen,
         )
-        return None
+    return checkpoint
 
+
+def _take_up(trainer: Trainer, task: Task, checkpoint: Checkpoint, weights_only: bool) -> None:
+    """Note what is read, and let loggers and the task know before anything is made."""
     trainer.status.note_checkpoint(checkpoint.path, weights_only)
     if trainer.resumed:
         run_state.refuse_unless_whole(checkpoint)
@@ -152,7 +187,6 @@ def _read_checkpoint(
         log.info("fit goes on from %s.", checkpoint.path)
         run_state.continue_runs(trainer, checkpoint)
     load_task_state(task, checkpoint.run, checkpoint.path)
-    return checkpoint
 
 
 def _search(
@@ -198,7 +232,7 @@ def _set_up(trainer: Trainer, task: Task, entry_point: str) -> None:
     data = data_of(task)
     data.trainer_seed = trainer.seed or 0
     data.join(trainer.workers)  # before the rest, which the workers may share
-    trainer.state.prepare_data(data, entry_point, trainer.workers)
+    data.ensure_setup(entry_point)
 
     # Loggers choose their folders here; the others follow the chief.
     trainer.hooks("setup", entry_point)
@@ -209,9 +243,16 @@ def _set_up(trainer: Trainer, task: Task, entry_point: str) -> None:
 def _fail(trainer: Trainer, entry_point: str, exception: BaseException) -> None:
     ended = (KeyboardInterrupt, TerminationRequested)
     status = "interrupted" if isinstance(exception, ended) else "failed"
+    trainer.status.interrupt()
     trainer.hooks.on_exception(exception)
-    try:
-        data_of(trainer.task).teardown(entry_point)
-    except Exception:
-        log.exception("teardown of the data failed too; the first error is raised")
+
+    data = data_of(trainer.task)
+    for name, act in (
+        ("on_exception", partial(data.on_exception, exception)),
+        ("teardown", partial(data.release, entry_point)),
+    ):
+        try:
+            act()
+        except Exception:
+            log.exception("%s of the data failed too; the first error is raised", name)
     trainer.records.loggers.send("finalize", status)

@@ -18,8 +18,11 @@ class RunStatus:
     Attributes:
         entry_point: ``fit``, ``validate``, ``test`` or ``predict``; None outside.
         stage: ``sanity_check``, or a `Stage`'s name; None where no stage runs.
-        stop_reason: Why training shall stop; empty where nobody asked.
+        stop_requests: Why training shall stop, in the order in which it was asked for.
         resumed: Whether this fit goes on from a checkpoint.
+        resumed_in_epoch: Whether the running epoch began in an earlier fit or process.
+        in_epoch: Whether an epoch runs, so that its data are chosen.
+        interrupted: Whether an exception, Ctrl-C or a signal has ended the entry point.
         ckpt_path: The checkpoint that was read, or None.
         chief_log_dir: The chief's log folder, which all workers share.
         num_batches: By a stage's prefix, how many batches it has; None where that is unknown.
@@ -32,8 +35,11 @@ class RunStatus:
 
     entry_point: str | None = None
     stage: str | None = None
-    stop_reason: str = ""
+    stop_requests: tuple[str, ...] = ()
     resumed: bool = False
+    resumed_in_epoch: bool = False
+    in_epoch: bool = False
+    interrupted: bool = False
     ckpt_path: str | None = None
     chief_log_dir: str | None = None
     num_batches: dict[str, int | None] = field(default_factory=dict)
@@ -107,6 +113,14 @@ class RunStatus:
         finally:
             self.stage = before
 
+    def begin_epoch(self, resumed: bool) -> None:
+        """Note that an epoch begins, or goes on where an earlier fit has left it."""
+        self.resumed_in_epoch, self.in_epoch = resumed, True
+
+    def end_epoch(self) -> None:
+        """Note that the running epoch is over."""
+        self.in_epoch = False
+
     def begin_stage(self) -> None:
         """Note that an evaluation or a prediction begins, which nobody has ended yet."""
         self.stage_ends = False
@@ -123,13 +137,24 @@ class RunStatus:
         """Note whether validation follows."""
         self.validation_due = due
 
-    def request_stop(self, reason: str) -> None:
-        """Ask training to stop at the next point where the loop looks."""
-        self.stop_reason = reason
+    @property
+    def stop_reason(self) -> str:
+        """Why training shall stop, as the first who asked said; empty where nobody asked."""
+        return next(iter(self.stop_requests), "")
 
-    def withdraw_stop(self) -> None:
-        """Take a stop request back."""
-        self.stop_reason = ""
+    def request_stop(self, reason: str) -> None:
+        """Ask training to stop as soon as the minimums allow it; another thread may ask too."""
+        if reason not in self.stop_requests:
+            self.stop_requests = (*self.stop_requests, reason)
+
+    def withdraw_stop(self, reason: str | None = None) -> None:
+        """Take one request back, or all of them."""
+        rest = () if reason is None else self.stop_requests
+        self.stop_requests = tuple(request for request in rest if request != reason)
+
+    def interrupt(self) -> None:
+        """Note that an exception ends the entry point."""
+        self.interrupted = True
 
     def end(self) -> None:
         """Leave the entry point; what was counted and read stays known."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
-from weakref import ReferenceType, ref
 
 from lightning_tf.hook_checks import check_hooks
 from lightning_tf.hooks import Hooks
@@ -14,8 +15,7 @@ from lightning_tf.run.status import RunStatus
 from lightning_tf.run.step_variables import note_step
 
 if TYPE_CHECKING:
-    from lightning_tf.data.data_module import DataModule
-    from lightning_tf.distribute.workers import Workers
+    from lightning_tf.checkpoint.io import Checkpoint
     from lightning_tf.graph.window import Window
     from lightning_tf.loops.evaluation_loop import EvaluationLoop
     from lightning_tf.loops.fit_loop import FitLoop
@@ -53,7 +53,6 @@ class TrainerState:
         self.hooks: Hooks | None = None
         self.fit_loop: FitLoop | None = None
         self.evaluation_loop: EvaluationLoop | None = None
-        self._prepared: dict[int, tuple[ReferenceType[DataModule], set[str]]] = {}
         self._begin(None)
 
     def _begin(self, task: Task | None) -> None:
@@ -76,20 +75,6 @@ class TrainerState:
         guard = trainer.records.loggers.guard
         self.hooks = Hooks(trainer, task, trainer.callbacks, trainer.profiler.region, guard)
 
-    def prepare_data(self, data: DataModule, entry_point: str, workers: Workers) -> None:
-        """Prepare a data module once, and set it up once for each entry point."""
-        reference, set_up_for = self._prepared.get(id(data), (None, set[str]()))
-        if reference is None or reference() is not data:  # a new object may get an old one's id
-            if workers.is_first_on_host:
-                data.prepare_data()
-            workers.barrier()
-            set_up_for = set()
-            self._prepared[id(data)] = (ref(data), set_up_for)
-
-        if entry_point not in set_up_for:
-            data.setup(entry_point)
-        set_up_for.add(entry_point)
-
     def begin_training(self, trainer: Trainer, task: Task) -> TrainingState:
         """Return the task's training state: that of the fit before, or a new one."""
         if self.training is None:
@@ -97,6 +82,21 @@ class TrainerState:
         else:
             self.training.move_here(task, trainer.placement, trainer_clipping(trainer))
         return self.training
+
+    @contextmanager
+    def at_checkpoint(self, checkpoint: Checkpoint) -> Iterator[None]:
+        """Stand, inside the block, at the update where a checkpoint was written.
+
+        What is measured of its weights belongs there. One of weights alone tells no update.
+        """
+        before = self.progress
+        if "progress" in checkpoint.run:
+            self.progress = Progress()
+            self.progress.load_state_dict(checkpoint.run["progress"])
+        try:
+            yield
+        finally:
+            self.progress = before
 
     def drop_training(self) -> None:
         """Forget the training state, as a trial run does with the one that it built."""

@@ -149,11 +149,11 @@ class KerasTask(FusedBatchNormTask):
 
     def predict_step(self, batch: Any) -> Any:
         """Return the model's output for inputs, with or without targets."""
-        return self.model(self._parts(batch)[0], training=False)
+        return _only(self.model(self._parts(batch)[0], training=False))
 
     def _step(self, batch: Any, training: bool) -> tf.Tensor:
         x, y, weight = self._parts(batch)
-        y_pred = self.model(x, training=training)
+        y_pred = _only(self.model(x, training=training))
 
         # Keras' own calls, not update_metrics: a cast would lose the mask that y_pred carries.
         compiled = {n: m for n, m in self.metrics.items() if n in self._compiled_names}
@@ -185,15 +185,24 @@ class KerasTask(FusedBatchNormTask):
                 f"an input of model {self.model.name!r} is a {type(absent[0]).__name__}, which "
                 "stands for None; give a tensor for each input."
             )
-        output = self.model(
-            tf.nest.map_structure(lambda x: keras.KerasTensor(x.shape, x.dtype.name), x_spec)
+        output = _only(
+            self.model(
+                tf.nest.map_structure(lambda x: keras.KerasTensor(x.shape, x.dtype.name), x_spec)
+            )
         )
         if not isinstance(output, keras.KerasTensor):
             raise ConfigurationError(
-                f"model {self.model.name!r} gives a {type(output).__name__}; KerasTask drives "
-                "models of one output. Write a Task for several."
+                f"model {self.model.name!r} gives a {type(output).__name__} of "
+                f"{len(tf.nest.flatten(output))} outputs; KerasTask drives models of one output. "
+                "Write a Task for several."
             )
         return output
+
+
+def _only(output: Any) -> Any:
+    """Return the one item of a list, which ``keras.Model(inputs, [outputs])`` gives."""
+    is_one = isinstance(output, (list, tuple)) and len(output) == 1
+    return output[0] if is_one else output
 
 
 def _check_model(model: Any) -> None:

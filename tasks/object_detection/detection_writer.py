@@ -57,6 +57,7 @@ class DetectionWriter(Callback):
     """
 
     logs_metrics = False
+    consumes_predictions = True
 
     def __init__(
         self,

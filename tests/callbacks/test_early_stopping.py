@@ -100,8 +100,8 @@ def test_a_verdict_before_min_epochs_goes_away_with_a_recovery():
 
 
 def test_a_verdict_stands_at_a_check_that_has_nothing_fresh():
-    # Measured after epochs 1, 3, 5; judged after every epoch; the verdict of epoch 3 is dropped
-    # because of min_epochs and asked for again after epoch 4.
+    # Measured after epochs 1 and 3, judged after every epoch; the verdict of epoch 3 waits for
+    # min_epochs, and the run's last weights are measured once more.
     arguments = {"check_val_every_n_epoch": 2, "min_epochs": 5}
     ran, stopping = epochs_until_stop(
         [1, 1, 2, 2, 2, 2, 2, 2],
@@ -110,7 +110,7 @@ def test_a_verdict_stands_at_a_check_that_has_nothing_fresh():
         trainer_arguments=arguments,
     )
     assert ran == 5
-    assert stopping.wait_count == 1
+    assert stopping.wait_count == 2
 
 
 def test_only_fresh_values_are_judged():

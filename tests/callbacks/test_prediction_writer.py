@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from helpers.boring import BoringTask, NumberData, NumberTask, Rows, quiet
 
-from lightning_tf import Trainer
+from lightning_tf import Callback, Trainer
 from lightning_tf.callbacks import CSVLogger, PredictionWriter
 from lightning_tf.exceptions import ConfigurationError, DataError
 
@@ -93,13 +93,19 @@ def test_loggers_are_told_of_the_files(tmp_path):
     assert rows.sent == [("file", "predictions", 0, writer.files[0])]
 
 
+class Ends(Callback):
+    """Ctrl-C after the first batch."""
+
+    def on_predict_batch_end(self, trainer, task, outputs, batch_idx):
+        raise KeyboardInterrupt
+
+
 @pytest.mark.parametrize("format", ["npz", "csv"])
 def test_a_prediction_that_ends_early_leaves_no_file_of_the_whole(tmp_path, format):
     for interval, left in (("end", []), ("batch", [f"batch_00000.{format}"])):
         writer = PredictionWriter(tmp_path / interval, format=format, interval=interval)
-        batches = Trainer(**quiet(callbacks=[writer])).predict(numbers())
-        next(batches)
-        batches.close()
+        with pytest.raises(KeyboardInterrupt):
+            Trainer(**quiet(callbacks=[writer, Ends()])).predict(numbers())
         assert os.listdir(tmp_path / interval) == left
 
 

@@ -81,7 +81,7 @@ def read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
     Raises:
         DataError: The file is no idx file or is cut short.
     """
-    content = Path(path).read_bytes()
+    content = Path(path).expanduser().read_bytes()
     try:
         if content[:2] == b"\x1f\x8b":
             content = gzip.decompress(content)
