@@ -220,7 +220,7 @@ class AnnotatedImages(IndexedData):
         splits = {name: found for name, found in self.read().items() if found}
         items = [item for found in splits.values() for item in found]
         if not items:
-            raise DataError(f"{self.where()} has no images; give at least one with annotations.")
+            raise DataError(f"{self.where()} has no images; give at least one.")
         check_owners({name: [item.path for item in found] for name, found in splits.items()})
 
         if self._class_map:

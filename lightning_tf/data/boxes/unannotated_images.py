@@ -1,7 +1,7 @@
 """UnannotatedImages: images to find objects in."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,8 @@ class UnannotatedImages(AnnotatedImages):
     """Images without boxes, to predict: batches have frame, size and index beside the images.
 
     Args:
-        images: A folder, a file, an array, or a list of files and arrays of any sizes.
+        images: A folder, a file, an array, or a list or an iterator of files and arrays of any
+            sizes, such as a video's frames; what an iterator gives is kept in memory.
         **options: Those of `AnnotatedImages`.
 
     Raises:
@@ -40,15 +41,24 @@ class UnannotatedImages(AnnotatedImages):
         return {"predict": [self._item(place, x) for place, x in enumerate(self._sources())]}
 
     def _sources(self) -> Sequence[Any]:
+        import PIL.Image
+
         images = self._images
         if isinstance(images, (str, os.PathLike)):
             path = Path(images).expanduser()
             if not path.is_dir():
                 return [path]
             return [x for x in sorted(path.rglob("*")) if x.suffix.lower() in ENDINGS]
-        if isinstance(images, np.ndarray) and images.ndim == 3:
+        if isinstance(images, PIL.Image.Image) or len(getattr(images, "shape", ())) in (2, 3):
             return [images]
-        return list(images)
+        if not isinstance(images, Iterable):
+            raise DataError(
+                f"The images are a {type(images).__name__}; give a folder, a file, an array, or a "
+                "list or an iterator of files and arrays."
+            )
+        # Kept, because an iterator gives its images once and setup may be called again.
+        self._images = list(images)
+        return self._images
 
     def _item(self, place: int, source: Any) -> ImageAnnotation:
         if isinstance(source, (str, os.PathLike)):

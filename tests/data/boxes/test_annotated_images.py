@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 
 import numpy as np
+import PIL.Image
 import pytest
 import tensorflow as tf
 from helpers.boxes import examples, ready, voc_object, voc_xml, write_voc_item
@@ -246,3 +247,32 @@ def test_images_to_predict_need_no_annotations(tmp_path):
         assert data.train_dataset(0) is None
     with pytest.raises(DataError, match=r"gone\.png is no file"):
         ready(UnannotatedImages(Path("gone.png")))
+
+
+@pytest.mark.parametrize("kind", ["iterator", "gray array", "pillow", "tensor", "arrays"])
+def test_images_to_predict_may_be_of_every_kind(kind):
+    frames = np.zeros((2, 20, 30, 3), np.uint8)
+    images, count = {
+        "iterator": (iter(list(frames)), 2),
+        "gray array": (frames[0, ..., 0], 1),
+        "pillow": (PIL.Image.fromarray(frames[0]), 1),
+        "tensor": (tf.constant(frames[0]), 1),
+        "arrays": (frames, 2),
+    }[kind]
+    data = UnannotatedImages(images, image_size=32)
+    for _ in range(2):  # an iterator is not read again
+        data.setup("predict")
+        found = next(iter(data.predict_dataset()))[1]["size"]
+        assert found.numpy().tolist() == [[20, 30]] * count
+
+
+@pytest.mark.parametrize("images", [None, 3, lambda: iter([])], ids=["none", "number", "function"])
+def test_what_is_no_image_to_predict_is_refused(images):
+    with pytest.raises(DataError, match=r"The images are a .*; give a folder"):
+        UnannotatedImages(images, image_size=32).setup("predict")
+
+
+def test_without_an_image_nothing_is_predicted(tmp_path):
+    for images in ([], iter([]), tmp_path):
+        with pytest.raises(DataError, match=r"has no images; give at least one\."):
+            UnannotatedImages(images, image_size=32).setup("predict")
