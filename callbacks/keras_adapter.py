@@ -197,7 +197,7 @@ class KerasAdapter(Callback):
         """
         names = ("monitor", "patience", "min_delta")  # which tell two of them apart
         arguments = ", ".join(f"{name}={getattr(self.callback, name)!r}" for name in names)
-        reason = f"EarlyStopping({arguments}) of Keras asked for it"
+        reason = f"EarlyStopping({arguments}) of Keras has set model.stop_training"
         trainer.withdraw_stop(reason)
         if self._model.stop_training and not asked_before:
             _first(trainer)._asked_to_stop = True
