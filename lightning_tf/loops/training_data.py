@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lightning_tf.data.pipeline.splits import DEFAULT_FRACTIONS
 from lightning_tf.exceptions import ConfigurationError, DataError
 from lightning_tf.loops.limits import limit_batches, limited
 from lightning_tf.stage import TRAIN, Stage
@@ -34,9 +35,13 @@ def stage_dataset(
     data = data_of(task)
     dataset = data.dataset_for(stage.prefix, epoch, batch, trainer.placement.input_shard)
     if dataset is None:
-        raise DataError(
-            f"{type(data).__name__}.{stage.dataset} gave nothing; return a batched tf.data.Dataset."
-        )
+        remedy = "return a batched tf.data.Dataset"
+        if type(data).__module__.startswith("lightning_tf."):
+            remedy = f"the data have no {stage.prefix} split: give them one"
+            if stage.prefix in DEFAULT_FRACTIONS:
+                name = f"{stage.prefix}_fraction"
+                remedy += f", or hold one out with {name}=, such as data_options={{'{name}': 0.2}}"
+        raise DataError(f"{type(data).__name__}.{stage.dataset} gave nothing; {remedy}.")
     return dataset
 
 

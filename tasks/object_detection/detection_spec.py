@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from lightning_tf.checks import is_integer
 from lightning_tf.data.data_module import DataModule, first_training_batch
+from lightning_tf.data.pipeline.bounded_batches import bounded_batches
 from lightning_tf.exceptions import ConfigurationError, DataError
 from lightning_tf.tasks.object_detection.anchors import Sizes
 
@@ -95,7 +96,8 @@ def training_objects(data: DataModule) -> tuple[NDArray[np.float32], NDArray[np.
 
     _first_batch(data)  # says what is wrong with it
     all_boxes, classes = [], []
-    for _, objects in data.dataset_for("train").as_numpy_iterator():  # type: ignore[union-attr]
+    dataset: Any = data.dataset_for("train")
+    for _, objects in bounded_batches(dataset, "the training objects are those"):
         real = objects["labels"] >= 0
         if "ignored" in objects:
             real &= ~objects["ignored"]

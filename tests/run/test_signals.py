@@ -223,3 +223,18 @@ def test_a_second_ctrl_c_does_not_wait(handlers):
     with pytest.raises(KeyboardInterrupt):
         press_twice()
     assert seen == ["after the first"]
+
+
+class Slow(NumberData):
+    """Data that take for ever to load."""
+
+    def setup(self, stage):
+        os.kill(os.getpid(), signal.SIGTERM)
+        for _ in range(1000):  # the handler runs between two of these
+            pass
+        raise AssertionError("the signal was put off")
+
+
+def test_a_signal_before_the_first_step_ends_the_run_at_once(handlers):
+    with pytest.raises(TerminationRequested):
+        fitted(NumberTask(Slow([1.0, 2.0])), max_epochs=1)

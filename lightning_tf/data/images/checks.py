@@ -126,8 +126,8 @@ def check_like_training(
     if images.dtype.kind != np.dtype(dtype).kind and (is_beyond or highest - lowest < span / 16):
         raise DataError(
             f"The {name} images are {images.dtype} from {lowest:g} to {highest:g}, those to train "
-            f"on {dtype} with a value range of {value_range}; bring them to one range, such as "
-            "x / 255.0 or (x * 255).astype('uint8'), or pass value_range= where that is meant."
+            f"on {np.dtype(dtype)} with a value range of {value_range}; bring them to one range, "
+            "such as x / 255.0 or (x * 255).astype('uint8'), or pass value_range= where meant."
         )
     if is_beyond:
         _log.warning(

@@ -99,10 +99,9 @@ def generation_data(data: Any, **options: Any) -> DataModule:
 
     parts = data if isinstance(data, (tuple, list)) else (data,)
     if all(part is None or isinstance(part, tf.data.Dataset) for part in parts):
-        return image_data(
-            data if parts is data and len(parts) > 3 else tuple(map(_labeled, parts)),
-            **{"fewest_classes": 1, **options},
-        )
+        pairs = tuple(map(_labeled, parts))
+        options = {"fewest_classes": 1, **options}
+        return image_data(pairs[0] if len(pairs) == 1 else pairs, **options)
 
     if isinstance(data, (tuple, list)) and len(data) == 2 and _is_one_class(*data):
         data = data[0]

@@ -48,9 +48,9 @@ def split_folders(
         if path.name.lower() in EITHER:
             found["test" if found["val"] else "val"].append(path)
 
-    others = [*found["val"], *found["test"]]
+    others = [path for path in (*found["val"], *found["test"]) if _holds_folders(path)]
     if not any(_is_split(path, endings, bool(others)) for path in found["train"]):
-        if others and len(others) == len(folders) and all(_holds_folders(p) for p in others):
+        if others and len(others) == len(folders):
             raise DataError(
                 f"{root} has the folders {', '.join(p.name for p in others)} and none to train on; "
                 "name it with splits=, such as splits={'train': 'my_folder'}."
