@@ -57,8 +57,8 @@ class UnannotatedImages(AnnotatedImages):
                 "list or an iterator of files and arrays."
             )
         # Kept, because an iterator gives its images once and setup may be called again.
-        self._images = list(images)
-        return self._images
+        kept = self._images = list(images)
+        return kept
 
     def _item(self, place: int, source: Any) -> ImageAnnotation:
         if isinstance(source, (str, os.PathLike)):
