@@ -80,8 +80,11 @@ class ImageDatasets(DatasetPair):
         if value_range is not None:
             self.value_range = checked_range(value_range)
         self._keys = {"image_key": image_key, "label_key": label_key}
-        self._train, self._val, self._test = (
-            None if dataset is None else self._pairs(dataset) for dataset in (train, val, test)
+        # Of batches that Python makes a dataset is made for each epoch, and its pairs then.
+        if isinstance(self._train, tf.data.Dataset):
+            self._train = self._pairs(self._train)
+        self._val, self._test = (
+            None if dataset is None else self._pairs(dataset) for dataset in (self._val, self._test)
         )
 
     def setup(self, stage: str) -> None:
@@ -100,8 +103,12 @@ class ImageDatasets(DatasetPair):
         self._check_held_out()
 
     def train_dataset(self, epoch: int) -> tf.data.Dataset:
-        """Return `train`, whatever the epoch."""
-        return self._checked("train", super().train_dataset(epoch))
+        """Return `train`; batches that Python makes in the order of the epoch."""
+        return self.train_dataset_from(epoch, 0)
+
+    def train_dataset_from(self, epoch: int, batch: int) -> tf.data.Dataset:
+        """Return the rest of an epoch."""
+        return self._checked("train", self._raw_training(epoch, batch))
 
     def val_dataset(self) -> tf.data.Dataset | None:
         """Return `val`."""
@@ -113,13 +120,18 @@ class ImageDatasets(DatasetPair):
 
     def _learn_classes(self) -> None:
         """Take the classes from the labels of all splits."""
-        scanned = scan_batches([self._train, self._val, self._test])
+        scanned = scan_batches([self._raw_training(), self._val, self._test])
         if are_places(scanned.labels):
             tell_gaps(scanned.labels)
             self._num_classes = scanned.labels[-1] + 1 if scanned.labels else None
         else:
             tell_names(scanned.labels)
             self._values = scanned.labels
+
+    def _raw_training(self, epoch: int = 0, batch: int = 0) -> tf.data.Dataset:
+        """Return training pairs that are not checked."""
+        dataset = super().train_dataset_from(epoch, batch)
+        return dataset if isinstance(self._train, tf.data.Dataset) else self._pairs(dataset)
 
     def _pairs(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
         """Return pairs of known rank, with integer labels."""
@@ -176,7 +188,7 @@ class ImageDatasets(DatasetPair):
 
     def _check_held_out(self) -> None:
         """Hold the first batch of the other splits against training."""
-        dtype = self._train.element_spec[0].dtype.as_numpy_dtype
+        dtype = self._raw_training().element_spec[0].dtype.as_numpy_dtype
         for name, dataset in (("val", self._val), ("test", self._test)):
             batch = None if dataset is None else next(dataset.take(1).as_numpy_iterator(), None)
             if not isinstance(batch, tuple):

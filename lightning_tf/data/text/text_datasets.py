@@ -58,8 +58,9 @@ class TextDatasets(DatasetPair):
         names = getattr(train, "class_names", None) if class_names is None else class_names
         self._names = None if names is None else [str(name) for name in names]
         self._num_classes = num_classes
-        self._train, self._val, self._test = (
-            None if dataset is None else _with_integers(dataset) for dataset in (train, val, test)
+        self._val, self._test = (
+            None if dataset is None else _with_integers(dataset)
+            for dataset in (self._val, self._test)
         )
 
     def setup(self, stage: str) -> None:
@@ -69,8 +70,12 @@ class TextDatasets(DatasetPair):
             self.num_classes, self.class_names = spec.num_classes, spec.class_names
 
     def train_dataset(self, epoch: int) -> tf.data.Dataset:
-        """Return `train`, whatever the epoch."""
-        return self._checked("train", super().train_dataset(epoch))
+        """Return `train`; batches that Python makes in the order of the epoch."""
+        return self.train_dataset_from(epoch, 0)
+
+    def train_dataset_from(self, epoch: int, batch: int) -> tf.data.Dataset:
+        """Return the rest of an epoch."""
+        return self._checked("train", _with_integers(super().train_dataset_from(epoch, batch)))
 
     def val_dataset(self) -> tf.data.Dataset | None:
         """Return `val`."""
