@@ -17,6 +17,7 @@ import keras
 import tensorflow as tf
 from keras.src.backend.tensorflow.trainer import TensorFlowTrainer as FitTrainer
 from keras.src.trainers.data_adapters import array_slicing, data_adapter_utils, get_data_adapter
+from keras.src.trainers.data_adapters.array_data_adapter import ArrayDataAdapter
 
 from lightning_tf import DataModule, Trainer
 from lightning_tf.callbacks import keras_adapter
@@ -62,7 +63,7 @@ def batches(x, y=None, sample_weight=None, **options):
 
     def make():
         dataset = adapter.get_tf_dataset()
-        if adapter.num_batches is None:
+        if not isinstance(adapter, ArrayDataAdapter):
             return dataset
         return dataset.apply(tf.data.experimental.assert_cardinality(adapter.num_batches))
 
