@@ -25,6 +25,7 @@ def test_slack_makes_either_bound_easier():
     assert not Target("speed", 3.9, at_least=5).with_slack(1.25).is_met
 
 
+@pytest.mark.slow
 def test_contenders_take_turns_in_changing_order_behind_a_round_that_does_not_count():
     turns = []
 

@@ -184,7 +184,13 @@ def weights_file(tmp_path):
     return tmp_path / "mobilenet.weights.h5"
 
 
-@pytest.mark.parametrize("phases", [[], ["--fine-tune-epochs", 1, "--augmentation", "flip"]])
+@pytest.mark.parametrize(
+    "phases",
+    [
+        [],
+        pytest.param(["--fine-tune-epochs", 1, "--augmentation", "flip"], marks=pytest.mark.slow),
+    ],
+)
 def test_transfer_learning_writes_a_model_and_heat_maps(few_images, weights_file, phases, tmp_path):
     out = tmp_path / "out"
     arguments = ("--weights", weights_file, "--image-size", 32, "--epochs", 1, "--output", out)
@@ -208,6 +214,7 @@ def test_object_detection_measures_and_marks_what_it_finds(few_images, tmp_path)
     assert any(path.suffix == ".png" or path.suffix == ".jpg" for path in written)
 
 
+@pytest.mark.slow
 def test_overfitting_draws_both_runs(few_images):
     out = few_images / "out"
     printed = run("overfitting.py", few_images, "--image-size", 16, "--epochs", 2, "--output", out)

@@ -314,7 +314,11 @@ class NamedOptimizer:
 
 
 def _apply_gradients(optimizer: Any, gradients: Sequence[Any], variables: Sequence[Any]) -> None:
-    optimizer.apply_gradients(list(zip(gradients, variables, strict=True)))
+    pairs = list(zip(gradients, variables, strict=True))
+    if pairs:
+        optimizer.apply_gradients(pairs)
+    else:  # all its weights are frozen: Keras' method cannot take none, and an update counts
+        optimizer.apply([], [])
 
 
 def _act_if(predicate: tf.Tensor, act: Callable[..., None], *args: Any) -> None:

@@ -152,7 +152,8 @@ class ImageClassification(ClassificationTask, FusedBatchNormTask):
         )
 
     def setup(self, stage: str) -> None:
-        """Let the labels of a module of the user's own be checked in its pipeline."""
+        """Swap layers, and let the labels of a user's own module be checked in its pipeline."""
+        super().setup(stage)
         if stage != "predict":
             watch_labels(self.images_data, lambda: self.image_spec().num_classes)
 

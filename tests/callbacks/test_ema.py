@@ -321,6 +321,7 @@ def test_a_resumed_run_equals_the_one_never_stopped(tmp_path, rates, stop):
 
 
 @pytest.mark.parametrize("precision", ["bf16-true", "16-mixed"])
+@pytest.mark.slow
 def test_a_resume_is_exact_in_half_precision_under_accumulation(tmp_path, precision):
     assert_resume_is_exact(
         tmp_path,

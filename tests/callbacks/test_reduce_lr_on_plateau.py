@@ -119,8 +119,8 @@ def test_one_optimizer_is_lowered_by_name():
         )
 
 
-@pytest.mark.parametrize("scheduled", [False, True])
-@pytest.mark.parametrize("finetuning", [False, True])
+@pytest.mark.parametrize("scheduled", [pytest.param(False, marks=pytest.mark.slow), True])
+@pytest.mark.parametrize("finetuning", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_a_resumed_run_equals_the_one_never_stopped(tmp_path, scheduled, finetuning):
     def rates():
         schedule = keras.optimizers.schedules.CosineDecay(0.05, 100)

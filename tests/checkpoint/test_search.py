@@ -126,6 +126,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_last_of_a_script_and_of_its_import_is_the_same(tmp_path, monkeypatch):
     (tmp_path / "train_script.py").write_text(SCRIPT)
 

@@ -87,6 +87,7 @@ def test_data_of_unknown_length():
     assert_equal_on_replicas(lambda: BoringTask(FewData(known_length=False)))
 
 
+@pytest.mark.slow
 def test_a_model_and_metrics_that_are_built_by_their_first_call():
     class Lazy(BoringTask):
         def configure_model(self):

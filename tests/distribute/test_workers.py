@@ -33,6 +33,7 @@ def assert_equal_to_one_process(outcomes, cases, tolerance=1e-5):
             assert apart < tolerance, f"{name}: {what} differs by {apart:.1e} on worker {index}"
 
 
+@pytest.mark.distributed
 def test_two_workers_end_like_one_process(tmp_path):
     outcomes, _ = run("helpers.worker_cases:outcomes", tmp_path, "quick", 1)
     assert len(outcomes) == 2

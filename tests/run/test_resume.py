@@ -63,7 +63,7 @@ def by_step(rows):
     return table
 
 
-@pytest.mark.parametrize("accumulate", [1, 3])
+@pytest.mark.parametrize("accumulate", [pytest.param(1, marks=pytest.mark.slow), 3])
 def test_resume_from_each_checkpoint_of_a_run_gives_the_rest_of_it(tmp_path, accumulate):
     arguments = {"accumulate_grad_batches": accumulate}
     whole, rows, _ = run(tmp_path / "whole", **arguments)
@@ -245,7 +245,7 @@ print(counts.kills, counts.failures, counts.differences)
 
 @pytest.mark.parametrize(
     ("task", "kills"),
-    [("two_optimizers", 2), pytest.param("classifier", 10, marks=pytest.mark.slow)],
+    [("two_optimizers", 1), pytest.param("classifier", 10, marks=pytest.mark.slow)],
 )
 def test_a_run_killed_and_resumed_is_the_run_never_killed(task, kills):
     done = python(KILLS, task, kills)
@@ -279,7 +279,7 @@ print("updates", trainer.global_step)
 """
 
 
-@pytest.mark.parametrize("full", [[1, 2], [3]])
+@pytest.mark.parametrize("full", [[1, 2], pytest.param([3], marks=pytest.mark.slow)])
 def test_a_full_disk_costs_no_training_and_no_older_checkpoint(tmp_path, full):
     done = python(FULL, tmp_path, json.dumps(full))
     assert "updates 16" in done.stdout, done.stderr

@@ -144,6 +144,7 @@ Trainer(**arguments, callbacks=saves).fit(NumberTask(NumberData([1, 1])))
 """
 
 
+@pytest.mark.slow
 def test_two_processes_in_one_folder_leave_whole_files(tmp_path):
     command = [sys.executable, "-W", "ignore", "-c", FITS, str(tmp_path)]
     environment = {**os.environ, "PYTHONPATH": SEARCHED}

@@ -180,6 +180,7 @@ def test_a_mosaic_of_few_images_repeats_them():
     assert moved["labels"].shape == (2, 8)
 
 
+@pytest.mark.slow
 def test_it_compiles():
     images, objects = rectangles(0, channels=3)
     augment = BoxAugmentation(["flip", "scale", "color"], 0.5, seed=0)

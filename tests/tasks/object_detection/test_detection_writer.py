@@ -11,7 +11,7 @@ from helpers.detected_scenes import MEASURED, by_pycocotools, scenes
 from helpers.given_detections import GivenDetections, NamedScenes, given_data, small_scenes
 from PIL import Image
 
-from lightning_tf import Trainer
+from lightning_tf import Callback, Trainer
 from lightning_tf.cli.main import main
 from lightning_tf.exceptions import ConfigurationError, DataError
 from lightning_tf.tasks.object_detection.detection_writer import DetectionWriter, detection_writer
@@ -137,11 +137,14 @@ def test_images_are_drawn_with_their_boxes_in_their_own_size(tmp_path):
     assert np.asarray(Image.open(writer.files[2])).shape == (64, 32, 3)
 
 
-def test_a_prediction_that_ends_early_leaves_no_file(tmp_path):
+def test_a_prediction_that_fails_leaves_no_file(tmp_path):
+    class Fails(Callback):
+        def on_predict_batch_end(self, trainer, task, outputs, batch_idx):
+            raise RuntimeError("the disk is gone")
+
     writer = DetectionWriter(tmp_path / "out")
-    batches = Trainer(**quiet(callbacks=[writer])).predict(task_in(tmp_path))
-    next(iter(batches))
-    batches.close()
+    with pytest.raises(RuntimeError, match="the disk is gone"):
+        Trainer(**quiet(callbacks=[writer, Fails()])).predict(task_in(tmp_path))
     assert list((tmp_path / "out").iterdir()) == []
     assert writer.files == []
 

@@ -99,6 +99,7 @@ def written(images, folder):
 # ---- SavedModel
 
 
+@pytest.mark.slow
 def test_a_saved_model_finds_in_images_and_files_what_predict_finds(
     task, images, expected, tmp_path
 ):

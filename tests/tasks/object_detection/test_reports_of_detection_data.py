@@ -109,6 +109,7 @@ def test_files_are_named_as_the_data_name_them(tmp_path):
             assert drawn.size == (width, height)
 
 
+@pytest.mark.slow
 def test_written_csv_can_be_read_as_annotations(tmp_path):
     names = ["a.png", "b.png", "c.png", "d.png"]
     table = table_of_files(tmp_path, names)

@@ -55,6 +55,7 @@ def test_every_network_tells_kinds_of_texts_apart(network, classes):
 
 
 @NEWS
+@pytest.mark.slow
 def test_the_news_are_learnt():
     task = TextClassification("bbc_news")
     trainer = fitted(task, max_epochs=8, seed=0)
@@ -82,6 +83,7 @@ def test_texts_of_every_script_are_told_apart():
     assert trainer.callback_metrics["accuracy"] == 1.0
 
 
+@pytest.mark.slow
 def test_very_long_and_wordless_texts_do_no_harm():
     x, y = texts()
     x[0], x[1] = "film " * 200_000, "?!"

@@ -115,6 +115,7 @@ def table_of_two_series(count=160):
 COLUMNS = {"time": "day", "series": "shop", "target": "sold"}
 
 
+@pytest.mark.slow
 def test_what_is_known_of_the_future_of_several_series_is_used(tmp_path):
     path = tmp_path / "shops.csv"
     table_of_two_series().to_csv(path, index=False)

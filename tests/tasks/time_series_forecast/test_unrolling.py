@@ -67,6 +67,7 @@ def test_a_resumed_run_keeps_the_choice_whatever_its_limits_are(long_run):
     assert ours["optimizers"] == theirs["optimizers"]
 
 
+@pytest.mark.slow
 def test_a_short_run_that_is_carried_on_for_long_stays_a_loop(tmp_path):
     whole = fitted(unrolling(), max_steps=6, seed=0, num_sanity_val_steps=0)
     half = fitted(unrolling(), max_steps=3, seed=0, num_sanity_val_steps=0)

@@ -59,6 +59,7 @@ def check(name, side, tmp_path, monkeypatch):
             np.testing.assert_allclose(features, expected, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_efficient_net_is_the_same_network_from_a_file(tmp_path, monkeypatch):
     check("EfficientNetB0", FAMILIES["EfficientNetB0"], tmp_path, monkeypatch)
 
