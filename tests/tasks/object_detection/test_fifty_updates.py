@@ -24,13 +24,14 @@ def assert_equal(name, other):
     assert apart < TOLERANCE, f"{name}: {what} differs by {apart:.1e}"
 
 
-@pytest.mark.parametrize("devices", [2, 4])
+@pytest.mark.parametrize("devices", [2, pytest.param(4, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", DETECTION)
 def test_fifty_updates_are_the_same_on_devices(name, devices):
     make_task, arguments = DETECTION[name]
     assert_equal(name, outcome(make_task, devices, **arguments))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DETECTION)
 def test_fifty_updates_are_the_same_by_accumulation(name):
     def make():
@@ -39,6 +40,7 @@ def test_fifty_updates_are_the_same_by_accumulation(name):
     assert_equal(name, outcome(make, 1, **FIFTY_UPDATES, accumulate_grad_batches=2))
 
 
+@pytest.mark.slow
 def test_fifty_updates_are_the_same_on_two_workers(tmp_path):
     outcomes, _ = run("helpers.worker_cases:outcomes", tmp_path, "detection", 1, timeout=900)
     assert len(outcomes) == 2
