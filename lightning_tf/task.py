@@ -401,7 +401,7 @@ class Task:
         Example:
             >>> report = task.describe()
             >>> print(report)  # sizes, classes and their balance, ranges, what is missing or twice
-            >>> report.save("inspected")  # with a sheet of examples
+            >>> report.save("inspected")  # with an image of examples
         """
         if not isinstance(self.data, DataModule):
             raise ConfigurationError(

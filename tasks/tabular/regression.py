@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 
 from lightning_tf.callback import Callback
+from lightning_tf.data.sources.options import merged_options
 from lightning_tf.tasks.common.feature_scaler import FeatureScaler
 from lightning_tf.tasks.common.metrics import R2
 from lightning_tf.tasks.common.optimizer_settings import OptimizerSettings
@@ -90,7 +91,7 @@ class Regression(TabularTask):
 
         check_regression_loss(loss, ())
         self.loss = loss
-        options = {"target": target, "batch_size": batch_size, **(data_options or {})}
+        options = merged_options(data_options, target=target, batch_size=batch_size)
         self.take_data(data, **options)
 
     def configure_model(self) -> None:

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from lightning_tf.callback import Callback
 from lightning_tf.checks import checked_fraction
+from lightning_tf.data.sources.options import merged_options
 from lightning_tf.tasks.common.class_weights import ClassWeight, check_class_weight
 from lightning_tf.tasks.common.classification_task import ClassificationTask
 from lightning_tf.tasks.common.confusion_matrix import ConfusionMatrix
@@ -99,7 +100,7 @@ class TabularClassification(TabularTask, ClassificationTask):
         self.label_smoothing = checked_fraction("label_smoothing", label_smoothing)
         check_class_weight(class_weight)
         self.class_weight = class_weight
-        options = {"target": target, "batch_size": batch_size, **(data_options or {})}
+        options = merged_options(data_options, target=target, batch_size=batch_size)
         self.take_data(data, **options)
 
     def configure_model(self) -> None:

@@ -61,12 +61,23 @@ class TabularTask(SpecTask):
         """Return the model's outputs for a batch, with or without targets."""
         return self.built.outputs(inputs_of(batch), training)  # (batch, classes or targets)
 
-    def predict_table(self, table: Any) -> NDArray[np.float32]:
+    def predict_table(
+        self,
+        table: Any,
+        *,
+        encoding: str = "utf-8",
+        sep: str | None = None,
+        quoting: bool | None = None,
+    ) -> NDArray[np.floating]:
         """Return what `predict_step` gives for the rows of a table, in their order.
 
         Args:
             table: A file, a DataFrame, arrays by column or rows as dicts, with the columns of the
                 features; or an array (rows, features) in the order of the training table.
+
+            encoding: Of a CSV or TSV file.
+            sep: Of the same, as of `FeatureTable`.
+            quoting: Of the same.
 
         Raises:
             DataError: A column or a value is missing.
@@ -75,11 +86,13 @@ class TabularTask(SpecTask):
 
         if isinstance(table, np.ndarray) or (isinstance(table, list) and not is_records(table)):
             table = self._name_columns(table)
-        table = read_table(table, **FeatureTable.CSV_OPTIONS).rename(columns=str)
+        format_options = self.columns.number_format.csv_options()
+        table = read_table(table, encoding, sep=sep, quoting=quoting, **format_options)
+        table = table.rename(columns=str)
 
         arrays = self.columns.arrays(table)
         inputs = {name: tf.constant(array) for name, array in arrays.items()}
-        predicted: NDArray[np.float32] = self.predict_step(inputs).numpy()
+        predicted: NDArray[np.floating] = self.predict_step(inputs).numpy()
         return predicted
 
     def _name_columns(self, rows: Any) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from lightning_tf.checks import check_known, checked_integer
 from lightning_tf.data.series.series_reading import SeriesReading
 from lightning_tf.data.series.time_series import TimeSeries
 from lightning_tf.data.series.time_series_data import time_series_data
+from lightning_tf.data.sources.options import merged_options
 from lightning_tf.tasks.common.metrics import PercentageError
 from lightning_tf.tasks.common.optimizer_settings import OptimizerSettings
 from lightning_tf.tasks.common.regression_losses import check_regression_loss, regression_loss
@@ -136,8 +137,13 @@ class TimeSeriesForecast(SpecTask):
         self.loss, self.quantiles = loss or "mse", tuple(quantiles)
         self.season = None if season is None else checked_integer("season", season, least=1)
 
-        options: dict[str, Any] = {"history": history, "horizon": horizon, **(data_options or {})}
-        options |= {"batch_size": batch_size, "data_dir": data_dir}
+        options = merged_options(
+            data_options,
+            history=history,
+            horizon=horizon,
+            batch_size=batch_size,
+            data_dir=data_dir,
+        )
         if isinstance(data, TimeSeries):  # as a checkpoint records them, they say the same again
             options = {k: v for k, v in options.items() if getattr(data, k, None) != v}
         self.data = None if data is None else time_series_data(data, **options)

@@ -8,8 +8,8 @@ from typing import Any
 
 from lightning_tf.checks import checked_integer
 from lightning_tf.data.data_module import DataModule
-from lightning_tf.data.report.example_sheet import example_sheet
-from lightning_tf.data.report.split_facts import SplitFacts
+from lightning_tf.data.report.example_figure import example_figure
+from lightning_tf.data.report.split_statistics import SplitStatistics
 from lightning_tf.exceptions import DataError
 
 STAGES = ("train", "val", "test", "predict")
@@ -25,7 +25,7 @@ class DataReport:
         max_examples: Of each split.
 
     Attributes:
-        splits: Facts by split.
+        splits: Statistics by split.
         leaked: For each split but train, how many of its inputs stand in train too.
 
     Raises:
@@ -48,11 +48,11 @@ class DataReport:
 
         self._columns = getattr(data, "column_names", None)
 
-        self.splits: dict[str, SplitFacts] = {}
+        self.splits: dict[str, SplitStatistics] = {}
         for stage in STAGES:
             dataset = data.dataset_for(stage)
             if dataset is not None and not (stage == "predict" and self.splits):
-                self.splits[stage] = SplitFacts(dataset, self.class_names, most, self._columns)
+                self.splits[stage] = SplitStatistics(dataset, self.class_names, most, self._columns)
         if not self.splits:
             raise DataError(f"{self.name} has no data to look at; return batches from its methods.")
 
@@ -61,9 +61,9 @@ class DataReport:
         self.leaked = {n: self.splits[n].also_in(train) for n in others} if train else {}
 
     def figure(self) -> Any:
-        """Draw a sheet of examples, as a matplotlib Figure that belongs to no window."""
+        """Draw some examples, as a matplotlib Figure that belongs to no window."""
         first = next(iter(self.splits.values())).first
-        return example_sheet(first, self.class_names, self._columns)
+        return example_figure(first, self.class_names, self._columns)
 
     def save(self, folder: str | os.PathLike[str]) -> list[Path]:
         """Write ``report.txt`` and ``examples.png``.
@@ -76,16 +76,16 @@ class DataReport:
         """
         where = Path(folder).expanduser()
         where.mkdir(parents=True, exist_ok=True)
-        text, sheet = where / "report.txt", where / "examples.png"
+        text, figure = where / "report.txt", where / "examples.png"
         text.write_text(f"{self}\n", encoding="utf-8")
-        self.figure().savefig(sheet, dpi=100)
-        return [text, sheet]
+        self.figure().savefig(figure, dpi=100)
+        return [text, figure]
 
     def __str__(self) -> str:
         """Return the report as text."""
         lines = [self.summary or self.name]
-        for name, facts in self.splits.items():
-            lines += ["", name, *(f"  {line}" for line in facts.lines())]
+        for name, statistics in self.splits.items():
+            lines += ["", name, *(f"  {line}" for line in statistics.lines())]
             if self.leaked.get(name):
                 lines.append(f"  {self.leaked[name]} examples have an input that train has too")
         return "\n".join(lines)

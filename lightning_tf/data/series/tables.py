@@ -10,13 +10,14 @@ from lightning_tf.data.sources.table_file import is_records, read_table
 from lightning_tf.exceptions import DataError
 
 
-def as_table(data: Any, encoding: str = "utf-8") -> Any:
+def as_table(data: Any, encoding: str = "utf-8", **csv_options: Any) -> Any:
     """Return a DataFrame, its index as it was given.
 
     Args:
         data: Anything that `read_table` takes, a pandas Series, or an array or list of shape
             (rows,) or (rows, columns).
         encoding: Of CSV and TSV files.
+        **csv_options: ``sep`` and ``quoting`` of them.
 
     Raises:
         ConfigurationError: It is nothing of these.
@@ -34,7 +35,7 @@ def as_table(data: Any, encoding: str = "utf-8") -> Any:
         data = data.to_frame("value" if data.name is None else data.name)
     elif isinstance(data, Mapping) and any(isinstance(cells, pd.Series) for cells in data.values()):
         data = pd.DataFrame(dict(data))  # pandas joins them by their indexes
-    table = read_table(data, encoding)
+    table = read_table(data, encoding, **csv_options)
     return table.set_axis(data.index) if isinstance(data, pd.DataFrame) else table
 
 

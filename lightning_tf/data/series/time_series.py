@@ -46,6 +46,8 @@ class TimeSeries(IndexedData):
         batch_size: Windows in a global batch.
         seed: Decides the order of training windows; None follows the Trainer's seed.
         encoding: Of CSV and TSV files.
+        sep: Between their fields; None is a tab for ``.tsv`` and a comma otherwise.
+        quoting: Whether quotation marks enclose their fields; None is False for tabs alone.
         **columns: Those of `SeriesColumns`: target, time, series, known, unknown, time_format,
             frequency, sort, missing.
 
@@ -77,13 +79,16 @@ class TimeSeries(IndexedData):
         batch_size: int = 32,
         seed: int | None = None,
         encoding: str = "utf-8",
+        sep: str | None = None,
+        quoting: bool | None = None,
         **columns: Any,
     ) -> None:
         """Check and keep the arguments."""
         super().__init__(batch_size, seed)
         self.history = checked_integer("history", history, least=2)
         self.horizon = checked_integer("horizon", horizon, least=1)
-        self._table, self._encoding = table, encoding
+        self._table = table
+        self._csv: dict[str, Any] = {"encoding": encoding, "sep": sep, "quoting": quoting}
         self._columns = SeriesColumns(**columns)
         if is_array(table) and self._columns.frequency is not None:
             raise ConfigurationError(
@@ -110,7 +115,7 @@ class TimeSeries(IndexedData):
     def load(self) -> dict[str, Split]:
         """Read the table, check it, and find the windows of each split."""
         columns = self._columns
-        table = as_table(self._table, self._encoding)
+        table = as_table(self._table, **self._csv)
         if is_array(self._table) and not columns.roles["target"]:
             columns = replace(columns, target=list(table))
         self.store = read_series(table, columns, self._table)

@@ -10,6 +10,7 @@ from typing import Any
 from lightning_tf.data.tables.date_parts import is_date_column
 from lightning_tf.data.tables.number_format import (
     NumberFormat,
+    first_word,
     has_codes,
     has_text,
     nearly_numbers,
@@ -116,10 +117,9 @@ class ColumnRoles:
             return
 
         if max(count, nearly_numbers(column)) >= NEARLY * total:
-            place = int(words.argmax())
-            cell = column.iloc[place]
+            row, cell = first_word(column, words)
             raise DataError(
-                f"{name} is {count} of {total} times a number, but row {column.index[place]} is "
+                f"{name} is {count} of {total} times a number, but row {row} is "
                 f"{cell!r}; correct it, pass na_values=[{cell!r}], thousands=',' or decimal=',' "
                 "(options of FeatureTable, data_options of a task), or name the column in "
                 "categorical=."

@@ -14,7 +14,7 @@ from lightning_tf.data.tables.category_text import category_texts, common_form
 from lightning_tf.data.tables.column_roles import ColumnRoles
 from lightning_tf.data.tables.date_parts import date_part_names, date_parts
 from lightning_tf.data.tables.float32_loss import SAMPLE, needs_float64
-from lightning_tf.data.tables.number_format import NumberFormat
+from lightning_tf.data.tables.number_format import NumberFormat, first_word
 from lightning_tf.exceptions import DataError
 
 OTHER = 0  # the number of every category that training rows do not have
@@ -132,6 +132,7 @@ class FeatureColumns:
             DataError: A column or a value is missing, infinite, or no number.
         """
         check_columns(table, described, {"features": self.names})
+        table = self.number_format.without_missing(table[self.names])
         dtype: Any = np.float64 if self.precise else np.float32
 
         numbers = []
@@ -199,10 +200,9 @@ def refuse_words(column: Any, words: NDArray[np.bool_]) -> None:
     """
     if not words.any():
         return
-    place = int(words.argmax())
-    cell = column.iloc[place]
+    row, cell = first_word(column, words)
     raise DataError(
-        f"{column.name} of row {column.index[place]} is {cell!r}, no number, and "
+        f"{column.name} of row {row} is {cell!r}, no number, and "
         f"{int(words.sum())} of {len(column)} are none; correct them, or pass na_values=[{cell!r}] "
         "and missing='drop' or a number."
     )

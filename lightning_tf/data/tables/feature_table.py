@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,6 +80,8 @@ class FeatureTable(IndexedData):
         val_fraction: Share of `train` to hold out, 0.1 where `val` is None.
         test_fraction: Share of `train` to hold out, 0.1 where `test` is None.
         encoding: Of CSV and TSV files.
+        sep: Between their fields; None is a tab for ``.tsv`` and a comma otherwise.
+        quoting: Whether quotation marks enclose their fields; None is False for tabs alone.
         batch_size: Rows in a global batch.
         seed: Decides the order of training rows; None follows the Trainer's seed.
         split_seed: Decides which rows are held out.
@@ -95,9 +97,6 @@ class FeatureTable(IndexedData):
         >>> inputs["numbers"].shape, targets.shape
         (TensorShape([8, 3]), TensorShape([8, 1]))
     """
-
-    # "NA" may be a country and "None" a grade; columns of numbers know that such words are missing.
-    CSV_OPTIONS: ClassVar[dict[str, Any]] = {"keep_default_na": False, "na_values": [""]}
 
     columns: FeatureColumns
     targets: list[str]
@@ -125,6 +124,8 @@ class FeatureTable(IndexedData):
         val_fraction: float | None = None,
         test_fraction: float | None = None,
         encoding: str = "utf-8",
+        sep: str | None = None,
+        quoting: bool | None = None,
         batch_size: int = 32,
         seed: int | None = None,
         split_seed: int = 0,
@@ -138,9 +139,9 @@ class FeatureTable(IndexedData):
             hint = nearest(missing, MISSING)
             raise ConfigurationError(f"missing={missing!r}: give a name or a number.{hint}")
         self._missing = missing
-        self._na_values = [na_values] if isinstance(na_values, (str, float, int)) else na_values
-        self._format = NumberFormat(decimal, thousands, [str(word) for word in self._na_values])
-        self._date_format, self._encoding = date_format, encoding
+        self._format = NumberFormat(decimal, thousands, na_values)
+        self._date_format = date_format
+        self._csv: dict[str, Any] = {"encoding": encoding, "sep": sep, "quoting": quoting}
 
         tables = {"train": train, "val": val, "test": test}
         self._tables = {name: table for name, table in tables.items() if table is not None}
@@ -225,31 +226,19 @@ class FeatureTable(IndexedData):
 
     def _read(self, name: str, data: Any) -> Any:
         """Return a table whose columns have names of text, and take the names of the targets."""
-        import pandas as pd
-
         if isinstance(data, (tuple, list)) and not is_records(data):
             table, self.targets = pair_table(name, data, self.classes)
         else:
             if not self._targets:
                 raise ConfigurationError("Which column is to be learned? Name it with target=.")
-            table = read_table(
-                data,
-                self._encoding,
-                decimal=self._format.decimal,
-                thousands=self._format.thousands,
-                **{**self.CSV_OPTIONS, "na_values": ["", *self._na_values]},
-            )
+            table = read_table(data, **self._csv, **self._format.csv_options())
             table, self.targets = table.rename(columns=str), self._targets
 
         twice = table.columns[table.columns.duplicated()]
         if len(twice):
             raise DataError(f"{table_name(data)} has the column {twice[0]!r} twice; rename one.")
         check_columns(table, table_name(data), {"target": self.targets, **self._roles})
-        if self._na_values:
-            words = [*self._na_values, *map(str, self._na_values)]
-            numbers = pd.to_numeric(pd.Series(words, dtype=object), errors="coerce").dropna()
-            table = table.mask(table.isin([*words, *numbers]))
-        return table
+        return self._format.without_missing(table)
 
     def _feature_names(self, train: Any) -> list[str]:
         if self._features is not None:

@@ -29,7 +29,7 @@ class NumberFormat:
     Attributes:
         decimal: What stands before the fraction.
         thousands: What groups digits, such as the comma of 1,200; None for nothing.
-        na_values: Words for a missing value, beside pandas' own (``NA``, ``null``, ...).
+        na_values: Words and numbers for a missing value, beside pandas' own words (``NA``, ...).
 
     Raises:
         ConfigurationError: A mark is no single character, or both are the same.
@@ -43,7 +43,7 @@ class NumberFormat:
 
     decimal: str = "."
     thousands: str | None = None
-    na_values: Sequence[str] = ()
+    na_values: Sequence[str | float] = ()
 
     def __post_init__(self) -> None:
         """Check the marks."""
@@ -52,8 +52,38 @@ class NumberFormat:
                 raise ConfigurationError(f"{name}={mark!r} must be one character.")
         if self.decimal == self.thousands:
             raise ConfigurationError(f"decimal and thousands are both {self.decimal!r}.")
-        if isinstance(self.na_values, str):
+        if isinstance(self.na_values, (str, float, int)):
             object.__setattr__(self, "na_values", (self.na_values,))
+
+    def csv_options(self) -> dict[str, Any]:
+        """Return how `pandas.read_csv` reads such numbers, and leaves words to `read`.
+
+        "NA" may be a country and "None" a grade: only columns of numbers know that such words are
+        missing values.
+        """
+        return {
+            "decimal": self.decimal,
+            "thousands": self.thousands,
+            "keep_default_na": False,
+            "na_values": ["", *self.na_values],
+        }
+
+    def without_missing(self, table: Any) -> Any:
+        """Return a DataFrame in which cells that `na_values` names are missing.
+
+        Example:
+            >>> import pandas as pd
+            >>> table = pd.DataFrame({"a": [-999, 1]})
+            >>> int(NumberFormat(na_values=-999).without_missing(table).a.sum())
+            1
+        """
+        import pandas as pd
+
+        if not self.na_values:
+            return table
+        words = [*self.na_values, *map(str, self.na_values)]
+        numbers = pd.to_numeric(pd.Series(words, dtype=object), errors="coerce").dropna()
+        return table.mask(table.isin([*words, *numbers]))
 
     def read(self, column: Any) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """Return the numbers of a column, NaN where there is none, and where words stand.
@@ -86,7 +116,7 @@ class NumberFormat:
     def _number(self, cell: Any) -> tuple[float, bool]:
         """Return the number of a cell, and whether it is a word instead."""
         text = cell_text(cell).strip()
-        if text in MISSING_WORDS or text in self.na_values:
+        if text in MISSING_WORDS:
             return np.nan, False
 
         if self.thousands is not None and self.thousands in text:
@@ -100,6 +130,12 @@ class NumberFormat:
         if not PLAIN.fullmatch(text):
             return np.nan, True
         return float(text), False
+
+
+def first_word(column: Any, words: NDArray[np.bool_]) -> tuple[Any, Any]:
+    """Return the row and the cell of the first word among a column's numbers."""
+    place = int(words.argmax())
+    return column.index[place], column.iloc[place]
 
 
 def has_text(column: Any) -> bool:

@@ -77,7 +77,7 @@ def test_no_data_are_told():
 
 
 @pytest.mark.parametrize("kind", ["images", "series", "texts", "columns"])
-def test_a_sheet_of_examples_is_drawn(tmp_path, kind):
+def test_some_examples_are_drawn(tmp_path, kind):
     data = {
         "images": lambda: ArrayData(images(), np.arange(30) % 3),
         "series": lambda: TimeSeriesForecast(np.sin(np.arange(200)), history=9).data,
@@ -89,6 +89,6 @@ def test_a_sheet_of_examples_is_drawn(tmp_path, kind):
     axes = {"images": 25, "series": 6, "texts": 0, "columns": 3}[kind]
     assert len(figure.axes) == axes
     assert bool(figure.texts) == (kind == "texts")
-    text, sheet = report.save(tmp_path / "inspected")
+    text, drawn = report.save(tmp_path / "inspected")
     assert text.read_text() == f"{report}\n"
-    assert sheet.read_bytes().startswith(b"\x89PNG")
+    assert drawn.read_bytes().startswith(b"\x89PNG")

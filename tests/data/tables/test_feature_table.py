@@ -296,3 +296,18 @@ def test_numbers_around_zero_stay_float32(scale):
 def test_an_outlier_does_not_hide_that_the_others_lie_close():
     data = loaded({"a": np.where(Y == 3, 0.0, 1.7e9 + Y), "y": Y})
     assert len(np.unique(values(data))) == N
+
+
+# ---- files of text
+
+
+def test_separators_and_marks_of_a_file_are_named(tmp_path):
+    path = tmp_path / "t.csv"
+    rows = "\n".join(f"{i},5;1.{i:03d}" for i in range(N))
+    path.write_text(f"c;y\n{rows}")
+    data = loaded(path, sep=";", decimal=",", thousands=".")
+    np.testing.assert_allclose(values(data), np.arange(N) + 0.5)
+    (batch,) = data.splits["train"].source.batches(np.array([7]), 1)
+    assert batch[1].numpy().tolist() == [[1007.0]]
+    with pytest.raises(DataError, match="sep="):
+        loaded(path)

@@ -369,3 +369,19 @@ def test_three_classes_of_the_plane_are_drawn():
     axes = boundary_figure(task, x, np.arange(60) % 3).axes[0]
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["0", "1", "2"]
     assert axes.get_title().endswith("of 60 right")
+
+
+def test_a_file_is_asked_as_the_file_was_that_taught(tmp_path):
+    rows = "\n".join(f"{i % 9 or -999},5;1.{i:03d};{'?' if i == 3 else 'a'}" for i in range(90))
+    (tmp_path / "t.csv").write_text(f"c;y;k\n{rows}")
+    marks = {"sep": ";", "decimal": ",", "thousands": ".", "na_values": ["?", "-999,5"]}
+    options = {**marks, "missing": "drop"}
+    task = Regression(tmp_path / "t.csv", "y", units=(4,), data_options=options)
+    fitted(task, max_steps=1, limit_val_batches=0)
+    (tmp_path / "asked.csv").write_text("k;c\na;1.003,5\n")
+    asked = task.predict_table(tmp_path / "asked.csv", sep=";")
+    np.testing.assert_array_equal(asked, task.predict_table({"c": [1003.5], "k": ["a"]}))
+    with pytest.raises(DataError, match="k of row 0 is missing"):
+        task.predict_table({"c": [1.5], "k": ["?"]})
+    with pytest.raises(ConfigurationError, match="batch_size is given twice"):
+        Regression({"x": [1.0], "y": [1.0]}, "y", batch_size=2, data_options={"batch_size": 3})

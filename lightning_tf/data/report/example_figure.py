@@ -1,4 +1,4 @@
-"""example_sheet: a picture of some examples, before any training."""
+"""example_figure: some examples drawn, before any training."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_tf.data.report.array_facts import named_arrays
+from lightning_tf.data.report.array_statistics import named_arrays
 
 MOST_IMAGES, MOST_SERIES, MOST_COLUMNS, MOST_TEXTS = 25, 6, 12, 12
 LINE = 110  # characters of a text
 
 
-def example_sheet(
+def example_figure(
     batch: Any,
     class_names: Sequence[str] = (),
     columns: Mapping[str, Sequence[str]] | None = None,
@@ -31,7 +31,7 @@ def example_sheet(
         A matplotlib Figure that belongs to no window.
 
     Example:
-        >>> figure = example_sheet((np.zeros((9, 8, 8, 1)), np.arange(9)), list("abcdefghi"))
+        >>> figure = example_figure((np.zeros((9, 8, 8, 1)), np.arange(9)), list("abcdefghi"))
         >>> len(figure.axes)
         9
     """

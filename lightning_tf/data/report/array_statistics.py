@@ -1,4 +1,4 @@
-"""ArrayFacts: shape, type and range of what the batches of a split hold under one name."""
+"""ArrayStatistics: shape, type and range of what the batches of a split hold under one name."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-class ArrayFacts:
+class ArrayStatistics:
     """What is seen of one array over all batches.
 
     Example:
-        >>> facts = ArrayFacts()
-        >>> facts.add(np.array([[0.5, np.nan], [2.0, 1.0]], np.float32))
-        >>> print(facts)
+        >>> statistics = ArrayStatistics()
+        >>> statistics.add(np.array([[0.5, np.nan], [2.0, 1.0]], np.float32))
+        >>> print(statistics)
         float32 (2,), 0.5 to 2, mean 1.167, 1 missing
     """
 

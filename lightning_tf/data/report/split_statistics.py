@@ -1,4 +1,4 @@
-"""SplitFacts: what is seen of one split of the data."""
+"""SplitStatistics: what is seen of one split of the data."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from lightning_tf.data.report.array_facts import ArrayFacts, named_arrays
+from lightning_tf.data.report.array_statistics import ArrayStatistics, named_arrays
 
 DIGEST = 16  # bytes an example: two different ones share no digest
 SHOWN_CLASSES = 12
 
 
-class SplitFacts:
+class SplitStatistics:
     """Counts, types, ranges, classes and repeated examples of a split.
 
     Args:
@@ -29,15 +29,15 @@ class SplitFacts:
         examples: How many were looked at.
         batches: How many there were.
         is_cut: Whether there are more.
-        inputs: Facts by name.
-        targets: Facts by name.
+        inputs: Statistics by name.
+        targets: Statistics by name.
         classes: How often each class comes, by number; empty where targets are no classes.
         digests: Of the inputs of each example, how often they come.
         first: The first batch.
 
     Example:
         >>> batches = tf.data.Dataset.from_tensor_slices([[1.0], [1.0]]).batch(2)
-        >>> SplitFacts(batches).repeated
+        >>> SplitStatistics(batches).repeated
         1
     """
 
@@ -51,8 +51,8 @@ class SplitFacts:
         self.class_names, self._columns = list(class_names), columns
         self.examples = self.batches = 0
         self.is_cut = False
-        self.inputs: dict[str, ArrayFacts] = {}
-        self.targets: dict[str, ArrayFacts] = {}
+        self.inputs: dict[str, ArrayStatistics] = {}
+        self.targets: dict[str, ArrayStatistics] = {}
         self.classes: Counter[int] = Counter()
         self.digests: Counter[bytes] = Counter()
         self.first: Any = None
@@ -68,7 +68,7 @@ class SplitFacts:
         """Return how many examples have the inputs of one before."""
         return sum(count - 1 for count in self.digests.values())
 
-    def also_in(self, other: SplitFacts) -> int:
+    def also_in(self, other: SplitStatistics) -> int:
         """Return how many examples have inputs that another split has too."""
         return sum(count for digest, count in self.digests.items() if digest in other.digests)
 
@@ -78,7 +78,9 @@ class SplitFacts:
         lines = [
             f"{more}{self.examples} examples in {self.batches} batch{'es' * (self.batches != 1)}"
         ]
-        lines += [f"{name}: {facts}" for name, facts in {**self.inputs, **self.targets}.items()]
+        lines += [
+            f"{name}: {statistics}" for name, statistics in {**self.inputs, **self.targets}.items()
+        ]
         if self.classes:
             lines.append(self._balance())
         if self.repeated:
@@ -95,9 +97,9 @@ class SplitFacts:
 
         target = targets[0] if len(targets) == 1 else (targets or None)
         named = dict(named_arrays(target, "target", self._columns))
-        for facts, of_batch in ((self.inputs, arrays), (self.targets, named)):
+        for statistics, of_batch in ((self.inputs, arrays), (self.targets, named)):
             for name, array in of_batch.items():
-                facts.setdefault(name, ArrayFacts()).add(array)
+                statistics.setdefault(name, ArrayStatistics()).add(array)
         self._count_classes(target)
 
         for place in range(count):
