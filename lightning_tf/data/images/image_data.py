@@ -17,6 +17,7 @@ from lightning_tf.data.images.image_folder import ImageFolder
 from lightning_tf.data.images.small_sets import Digits, FashionMnist, Mnist5k
 from lightning_tf.data.images.tfds_images import TfdsImages
 from lightning_tf.data.sources.options import refuse_unknown, source_options, use_as_is
+from lightning_tf.data.sources.python_batches import is_python_batches
 from lightning_tf.data.sources.tfds_set import DESCRIPTION, is_builder
 from lightning_tf.exceptions import ConfigurationError, nearest
 
@@ -69,7 +70,8 @@ def image_data(
         data: A name of `BUILT_IN`; ``"tfds:<name>"``, the folder of a prepared set, or a builder of
             TensorFlow Datasets; a folder of class folders; a pair of arrays ``(images, labels)``,
             or a pair or triple of such pairs for training, validation and testing; a batched
-            `tf.data.Dataset`, or a pair or triple of them; or a DataModule, which is returned as it
+            `tf.data.Dataset`, or a pair or triple of them; a PyDataset, a torch DataLoader or a
+            function that returns an iterator of batches; or a DataModule, which is returned as it
             is. ``"cifar10"`` without its file is ``"tfds:cifar10"``.
         batch_size: Images in a global batch, 32 by default.
         seed: Decides the order of training images; None follows the Trainer's seed.
@@ -116,7 +118,10 @@ def image_data(
 
 
 def _source(data: Any, data_dir: Any) -> tuple[type[DataModule], tuple[Any, ...]]:
-    if isinstance(data, tf.data.Dataset):
+    # A list is images or texts and their labels; batches in one go through `ImageDatasets` itself.
+    if isinstance(data, tf.data.Dataset) or (
+        not isinstance(data, list) and is_python_batches(data)
+    ):
         return ImageDatasets, (data,)
     if isinstance(data, (tuple, list)) and 2 <= len(data) <= 3:
         if all(item is None or isinstance(item, tf.data.Dataset) for item in data):

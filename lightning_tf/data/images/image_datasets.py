@@ -102,25 +102,9 @@ class ImageDatasets(DatasetPair):
         self.value_range, self.input_shape = spec.value_range, spec.input_shape
         self._check_held_out()
 
-    def train_dataset(self, epoch: int) -> tf.data.Dataset:
-        """Return `train`; batches that Python makes in the order of the epoch."""
-        return self.train_dataset_from(epoch, 0)
-
-    def train_dataset_from(self, epoch: int, batch: int) -> tf.data.Dataset:
-        """Return the rest of an epoch."""
-        return self._checked("train", self._raw_training(epoch, batch))
-
-    def val_dataset(self) -> tf.data.Dataset | None:
-        """Return `val`."""
-        return self._checked("val", super().val_dataset())
-
-    def test_dataset(self) -> tf.data.Dataset | None:
-        """Return `test`."""
-        return self._checked("test", super().test_dataset())
-
     def _learn_classes(self) -> None:
         """Take the classes from the labels of all splits."""
-        scanned = scan_batches([self._raw_training(), self._val, self._test])
+        scanned = scan_batches([self._training(), self._val, self._test])
         if are_places(scanned.labels):
             tell_gaps(scanned.labels)
             self._num_classes = scanned.labels[-1] + 1 if scanned.labels else None
@@ -128,9 +112,9 @@ class ImageDatasets(DatasetPair):
             tell_names(scanned.labels)
             self._values = scanned.labels
 
-    def _raw_training(self, epoch: int = 0, batch: int = 0) -> tf.data.Dataset:
+    def _training(self, epoch: int = 0, batch: int = 0) -> tf.data.Dataset:
         """Return training pairs that are not checked."""
-        dataset = super().train_dataset_from(epoch, batch)
+        dataset = super()._training(epoch, batch)
         return dataset if isinstance(self._train, tf.data.Dataset) else self._pairs(dataset)
 
     def _pairs(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
@@ -175,9 +159,9 @@ class ImageDatasets(DatasetPair):
             )
         )
 
-    def _checked(self, stage: str, dataset: tf.data.Dataset | None) -> tf.data.Dataset | None:
+    def _checked(self, stage: str, dataset: tf.data.Dataset) -> tf.data.Dataset:
         """Return batches that are checked when they are read, once the classes are known."""
-        if dataset is None or not isinstance(dataset.element_spec, tuple):
+        if not isinstance(dataset.element_spec, tuple):
             return dataset
         if self._values is not None:
             dataset = dataset.map(partial(_placed, stage, list(self._values)))
@@ -188,7 +172,7 @@ class ImageDatasets(DatasetPair):
 
     def _check_held_out(self) -> None:
         """Hold the first batch of the other splits against training."""
-        dtype = self._raw_training().element_spec[0].dtype.as_numpy_dtype
+        dtype = self._training().element_spec[0].dtype.as_numpy_dtype
         for name, dataset in (("val", self._val), ("test", self._test)):
             batch = None if dataset is None else next(dataset.take(1).as_numpy_iterator(), None)
             if not isinstance(batch, tuple):

@@ -65,23 +65,31 @@ class DatasetPair(DataModule):
 
     def train_dataset_from(self, epoch: int, batch: int) -> tf.data.Dataset:
         """Return the rest of an epoch; a PyDataset or a list reads no batch before."""
-        if isinstance(self._train, PythonBatches):
-            return self._train.dataset(self.order_seed, epoch, batch)
-        return self._train.skip(batch) if batch else self._train
+        return self._checked("train", self._training(epoch, batch))
 
     def val_dataset(self) -> tf.data.Dataset | None:
         """Return `val`."""
-        return self._val
+        return None if self._val is None else self._checked("val", self._val)
 
     def test_dataset(self) -> tf.data.Dataset | None:
         """Return `test`."""
-        return self._test
+        return None if self._test is None else self._checked("test", self._test)
 
     def predict_dataset(self) -> tf.data.Dataset | None:
         """Return the inputs of `test`."""
         if self._test is None or not isinstance(self._test.element_spec, tuple):
             return self._test
         return self._test.map(lambda x, *labels: x)
+
+    def _training(self, epoch: int = 0, batch: int = 0) -> tf.data.Dataset:
+        """Return training batches as they are, from number `batch` of an epoch on."""
+        if isinstance(self._train, PythonBatches):
+            return self._train.dataset(self.order_seed, epoch, batch)
+        return self._train.skip(batch) if batch else self._train
+
+    def _checked(self, stage: str, dataset: tf.data.Dataset) -> tf.data.Dataset:
+        """Return batches that are checked when they are read; a subclass adds what it knows."""
+        return dataset
 
 
 def _require_batches(name: str, element_spec: Any) -> None:

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.sources.options import refuse_unknown, source_options, use_as_is
+from lightning_tf.data.sources.python_batches import is_python_batches
 from lightning_tf.data.sources.table_file import ENDINGS, is_table_file
 from lightning_tf.data.sources.tfds_set import DESCRIPTION, is_builder
 from lightning_tf.data.text.named_sets import BbcNews, Imdb
@@ -41,7 +42,8 @@ def text_data(data: Any, **options: Any) -> DataModule:
         data: A name of `BUILT_IN`; ``"tfds:<name>"``, the folder of a prepared set, or a builder of
             TensorFlow Datasets; a CSV, TSV or Parquet file; a folder of class folders; a pair
             ``(texts, labels)``, or a pair or triple of such pairs for training, validation and
-            testing; a batched `tf.data.Dataset`, or a pair or triple of them; or a DataModule of
+            testing; a batched `tf.data.Dataset`, or a pair or triple of them; a PyDataset, a torch
+            DataLoader or a function that returns an iterator of batches; or a DataModule of
             such batches, which is returned as it is. ``"imdb"`` without its files is
             ``"tfds:imdb_reviews"``.
         **options: Those of the source: batch_size, seed, split_seed, val_fraction, test_fraction,
@@ -79,7 +81,10 @@ def _options(source: type) -> set[str]:
 
 
 def _source(data: Any, data_dir: Any) -> tuple[type[DataModule], tuple[Any, ...]]:
-    if isinstance(data, tf.data.Dataset):
+    # A list is images or texts and their labels; batches in one go through `TextDatasets` itself.
+    if isinstance(data, tf.data.Dataset) or (
+        not isinstance(data, list) and is_python_batches(data)
+    ):
         return TextDatasets, (data,)
     if isinstance(data, (tuple, list)) and 2 <= len(data) <= 3:
         if all(item is None or isinstance(item, tf.data.Dataset) for item in data):

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 import tensorflow as tf
 
@@ -69,24 +68,11 @@ class TextDatasets(DatasetPair):
             spec = text_spec(self, self._names, self._num_classes)
             self.num_classes, self.class_names = spec.num_classes, spec.class_names
 
-    def train_dataset(self, epoch: int) -> tf.data.Dataset:
-        """Return `train`; batches that Python makes in the order of the epoch."""
-        return self.train_dataset_from(epoch, 0)
+    def _training(self, epoch: int = 0, batch: int = 0) -> tf.data.Dataset:
+        return _with_integers(super()._training(epoch, batch))
 
-    def train_dataset_from(self, epoch: int, batch: int) -> tf.data.Dataset:
-        """Return the rest of an epoch."""
-        return self._checked("train", _with_integers(super().train_dataset_from(epoch, batch)))
-
-    def val_dataset(self) -> tf.data.Dataset | None:
-        """Return `val`."""
-        return self._checked("val", super().val_dataset())
-
-    def test_dataset(self) -> tf.data.Dataset | None:
-        """Return `test`."""
-        return self._checked("test", super().test_dataset())
-
-    def _checked(self, stage: str, dataset: tf.data.Dataset | None) -> Any:
-        if dataset is None or not hasattr(self, "num_classes"):
+    def _checked(self, stage: str, dataset: tf.data.Dataset) -> tf.data.Dataset:
+        if not hasattr(self, "num_classes"):
             return dataset
         return dataset.map(partial(check_labels, stage, self.num_classes))
 

@@ -9,7 +9,7 @@ from helpers.resumable import assert_resume_is_exact
 from lightning_tf.data.sources.dataset_pair import DatasetPair
 from lightning_tf.data.sources.python_batches import PythonBatches
 from lightning_tf.exceptions import ConfigurationError, DataError
-from lightning_tf.tasks import KerasTask
+from lightning_tf.tasks import ImageClassification, KerasTask, TextClassification
 
 X = np.random.default_rng(0).normal(size=(40, 3))
 Y = X.sum(axis=1, keepdims=True)
@@ -141,3 +141,46 @@ def test_a_dataloader_of_torch_is_read_in_the_order_of_seed_and_epoch(tmp_path):
         )
         assert first == again != other
     assert_resume_is_exact(tmp_path, lambda: task(loader()), list, stop=7, end=13)
+
+
+class Labeled(keras.utils.PyDataset):
+    """Batches of 8 images or texts and their classes."""
+
+    def __init__(self, examples):
+        super().__init__()
+        self.examples = examples
+
+    def __len__(self):
+        return 5
+
+    def __getitem__(self, place):
+        rows = slice(8 * place, 8 * place + 8)
+        return self.examples[rows], np.arange(40)[rows] % 2
+
+
+IMAGES = np.random.default_rng(1).integers(0, 256, (40, 8, 8, 1), dtype=np.uint8)
+TEXTS = np.array(["red and blue", "green or black"] * 20)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: ImageClassification(Labeled(IMAGES), "linear"),
+        lambda: ImageClassification(lambda: iter([(IMAGES, np.arange(40) % 2)]), "linear"),
+        lambda: TextClassification(Labeled(TEXTS), dropout=0.0),
+    ],
+    ids=["images", "images of a function", "texts"],
+)
+def test_images_and_texts_come_in_such_batches_too(tmp_path, make):
+    trained = make()
+    trainer = fitted(trained, max_epochs=1, seed=0)
+    assert trained.num_classes == 2
+    assert np.isfinite(trainer.callback_metrics["loss"])
+
+
+@pytest.mark.slow
+def test_images_in_such_batches_resume_exactly(tmp_path):
+    def make():
+        return ImageClassification(Labeled(IMAGES), "linear", schedule="constant")
+
+    assert_resume_is_exact(tmp_path, make, list, stop=7, end=13)
