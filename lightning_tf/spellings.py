@@ -11,6 +11,7 @@ P = ParamSpec("P")
 Result = TypeVar("Result")
 
 DATA = "the data belong to the task: pass data= to its constructor, or set task.data"
+WEIGHTS = "class_weight of a classification task, or KerasTask(data=(x, y, sample_weight))"
 LOADER_SETTINGS = "what a DataModule's datasets decide"
 
 TRAINER = {
@@ -28,7 +29,7 @@ TRAINER = {
     "data": DATA,
     "validation_data": DATA,
     "validation_split": DATA,
-    "class_weight": "KerasTask(class_weight=...), or a weight in the loss",
+    "class_weight": WEIGHTS,
     "optimizer": "the task's configure_optimizers, or KerasTask(model, optimizer=...)",
     "loss": "what the task's training_step returns, or KerasTask(model, loss=...)",
     "metrics": "the task's configure_metrics, or KerasTask(model, metrics=...)",
@@ -119,7 +120,7 @@ ENTRY_POINTS = {
     "resume_from_checkpoint": "ckpt_path",
     "return_predictions": "collect",
     "return_dict": "nothing: one dict is returned",
-    "class_weight": "KerasTask(class_weight=...)",
+    "class_weight": WEIGHTS,
     "shuffle": LOADER_SETTINGS,
 }
 

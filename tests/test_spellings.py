@@ -1,11 +1,12 @@
 """Unknown arguments are refused with the nearest one, or with what other libraries' mean here."""
 
+import inspect
 import re
 
 import pytest
 from helpers.boring import BoringTask, quiet
 
-from lightning_tf import Callback, Task, Trainer
+from lightning_tf import Callback, Task, Trainer, callbacks
 from lightning_tf.callbacks import CSVLogger, EarlyStopping, ModelCheckpoint, ReduceLROnPlateau
 from lightning_tf.exceptions import ConfigurationError, UnknownArgumentError
 from lightning_tf.spellings import CALLBACKS, ENTRY_POINTS, TRAINER
@@ -192,3 +193,17 @@ def test_a_limit_that_is_set_inside_an_epoch_is_told_to_hold_from_the_next(caplo
         trainer.fit(NumberTask(NumberData(range(4))))
         assert trainer.global_step == steps, hook
         assert sum("holds from the next" in record.message for record in caplog.records) == told
+
+
+def test_every_remedy_names_an_argument_that_there_is():
+    ours = set(inspect.signature(Trainer).parameters)
+    for table in (TRAINER, ENTRY_POINTS):
+        named = re.findall(r"Trainer\((\w+)=", " ".join(table.values()))
+        named += [remedy for remedy in table.values() if table is TRAINER and remedy.isidentifier()]
+        assert set(named) <= ours
+    for name, table in CALLBACKS.items():
+        known = inspect.signature(getattr(callbacks, name)).parameters
+        for remedy in table.values():
+            if not remedy.startswith(("nothing", "Trainer(")):
+                first = re.match(r"\w+", remedy)[0]
+                assert first in known, (name, remedy)
