@@ -14,6 +14,7 @@ from lightning_tf.data.boxes.formats.coco_file import find_coco_files
 from lightning_tf.data.boxes.formats.digit_scenes import DigitScenes
 from lightning_tf.data.boxes.formats.voc_folder import ANNOTATIONS, VocFolder
 from lightning_tf.data.boxes.formats.yolo_folder import YoloFolder
+from lightning_tf.data.boxes.formats.yolo_yaml import find_yolo_yaml
 from lightning_tf.data.boxes.listed_images import SplitFiles, find_folder
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.sources.data_folder import data_folders
@@ -23,6 +24,11 @@ from lightning_tf.exceptions import ConfigurationError, DataError, nearest
 
 BUILT_IN: dict[str, type[AnnotatedImages]] = {"digits": DigitScenes}
 """Names that `detection_data` knows."""
+BY_ENDING: dict[str, type[AnnotatedImages]] = {
+    ".json": CocoAnnotations,
+    ".yaml": YoloFolder,
+    ".yml": YoloFolder,
+}
 
 
 def detection_data(
@@ -61,10 +67,10 @@ def detection_data(
     default, and one that the source does not know is an error.
 
     Args:
-        data: ``"digits"``; a folder in VOC's, COCO's or YOLO's layout; a COCO JSON file; a CSV,
-            TSV or Parquet file or a DataFrame with one object a row; a pair of images and dicts of
-            objects; a dict of any of the last three for ``train``, ``val`` and ``test``; or a
-            DataModule, which is returned as it is.
+        data: ``"digits"``; a folder in VOC's, COCO's or YOLO's layout; a YOLO ``data.yaml``; a
+            COCO JSON file; a CSV, TSV or Parquet file or a DataFrame with one object a row; a pair
+            of images and dicts of objects; a dict of any of the last three for ``train``, ``val``
+            and ``test``; or a DataModule, which is returned as it is.
         batch_size: Images in a global batch, 8 by default.
         seed: Decides the order of training images; None follows the Trainer's seed.
         split_seed: Decides which images are held out.
@@ -129,13 +135,13 @@ def _source(data: Any, data_dir: Any) -> tuple[type[AnnotatedImages], tuple[Any,
             "(images, objects) or a DataModule."
         )
 
-    if Path(first).suffix.lower() == ".json" and Path(first).expanduser().is_file():
-        return CocoAnnotations, (data,)
+    if Path(first).expanduser().is_file() and Path(first).suffix.lower() in BY_ENDING:
+        return BY_ENDING[Path(first).suffix.lower()], (data,)
     folder = None if isinstance(data, Mapping) else _find_folder(os.fspath(first), data_dir)
     if folder is None:
         raise ConfigurationError(
-            f"data={os.fspath(first)!r} is neither a known name nor a folder, a COCO JSON or a "
-            f"table that is there.{nearest(first, BUILT_IN)}"
+            f"data={os.fspath(first)!r} is neither a known name nor a folder, a COCO JSON, a YOLO "
+            f"YAML or a table that is there.{nearest(first, BUILT_IN)}"
         )
     return folder_source(folder), (folder,)
 
@@ -157,7 +163,7 @@ def folder_source(folder: Path) -> type[AnnotatedImages]:
     if find_coco_files(folder):
         return CocoAnnotations
     has_labels = find_folder(folder, "labels") or next(folder.glob("*/labels"), None)
-    if has_labels or next(folder.glob("*.txt"), None):
+    if find_yolo_yaml(folder) or has_labels or next(folder.glob("*.txt"), None):
         return YoloFolder
     raise DataError(
         f"{folder} has no annotations: neither annotations/*.xml (VOC), *.json (COCO) nor "

@@ -196,6 +196,43 @@ def test_yolo_folders_name_their_classes(tmp_path, names):
     assert data.annotations[0].boxes.tolist() == [[15.0, 7.5, 25.0, 22.5]]
 
 
+YOLO_SPLITS = {
+    "folders": ("train: images/one\nval: images/two\n", {"train": ["a"], "val": ["b", "c"]}),
+    "path": ("path: .\ntrain: [images/one, images/three]\nval: images/two\n", None),
+    "exports": ("train: ../images/one\nval: ../images/two/images\n", DataError),
+    "lists": ("train: first.txt\ntest: images/two\n", {"train": ["a", "d"], "test": ["b", "c"]}),
+    "elsewhere": ("train: /nowhere/a\nval: /nowhere/b\n", {"train": []}),
+    "number": ("train: 3\n", DataError),
+    "twice": ("train: images/two\nval: images\n", DataError),
+}
+
+
+@pytest.mark.parametrize("name", YOLO_SPLITS)
+def test_the_splits_of_a_yolo_yaml_are_read_from_where_it_says(tmp_path, name, caplog):
+    for stem, split in (("a", "one"), ("b", "two"), ("c", "two"), ("d", "three")):
+        write_yolo_item(tmp_path, stem, split=split)
+    (tmp_path / "first.txt").write_text("./images/one/a.png\nimages/three/d.png\n")
+    text, expected = YOLO_SPLITS[name]
+    (tmp_path / "data.yaml").write_text(f"{text}names: [raccoon]\n")
+
+    held_out = {} if "val:" in text else {"val_fraction": 0.0}
+    for source in (tmp_path, tmp_path / "data.yaml"):
+        data = detection_data(str(source), image_size=32, **held_out)
+        if expected is DataError or name == "elsewhere":
+            with pytest.raises(DataError, match=r"data\.yaml|train and the val|no images"):
+                data.setup("fit")
+            assert ("are not there; the folders" in caplog.text) == (name == "elsewhere")
+            continue
+        data.setup("fit")
+        stems = {
+            split: [data.annotations[row].path.stem for row in data._split(split).indices]
+            for split in ("train", "val", "test")
+            if data._split(split)
+        }
+        assert stems == (expected or {"train": ["a", "d"], "val": ["b", "c"]})
+        assert all(item.labels == ("raccoon",) for item in data.annotations)
+
+
 def test_yolo_folders_of_splits_are_read(tmp_path):
     write_yolo_item(tmp_path / "one", "a", split="train")
     write_yolo_item(tmp_path / "one", "b", split="val")

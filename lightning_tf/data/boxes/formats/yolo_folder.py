@@ -11,6 +11,7 @@ from lightning_tf.data.boxes.annotated_images import AnnotatedImages, Annotation
 from lightning_tf.data.boxes.class_list import tell_joined_classes
 from lightning_tf.data.boxes.formats.box_format import to_xyxy
 from lightning_tf.data.boxes.formats.yolo_names import NOT_LABELS, yolo_names
+from lightning_tf.data.boxes.formats.yolo_yaml import YoloYaml, find_yolo_yaml, text_file_of
 from lightning_tf.data.boxes.image_annotation import ImageAnnotation
 from lightning_tf.data.boxes.listed_images import (
     find_folder,
@@ -33,10 +34,11 @@ class YoloFolder(AnnotatedImages):
     and ``labels/``, both with or without ``train``, ``val`` and ``test`` inside, or the splits
     with ``images/`` and ``labels/`` inside, or images and text files side by side. An image
     without a text file has no objects, which is told. Classes are named by ``data.yaml``,
-    ``classes.txt`` or ``obj.names``, where there is one.
+    ``classes.txt`` or ``obj.names``, where there is one. Splits that ``data.yaml`` names are read
+    from where it says.
 
     Args:
-        root: The folder.
+        root: The folder, or the path of a ``data.yaml``.
         **options: Those of `AnnotatedImages`.
 
     Raises:
@@ -49,7 +51,9 @@ class YoloFolder(AnnotatedImages):
     def __init__(self, root: str | os.PathLike[str], **options: Any) -> None:
         """Check and keep the arguments."""
         super().__init__(**options)
-        self._root = Path(root).expanduser()
+        path = Path(root).expanduser()
+        self._root = path.parent if path.is_file() else path
+        self._yaml = path if path.is_file() else None
 
     def where(self) -> str:
         """Return what the summary calls the data."""
@@ -59,8 +63,14 @@ class YoloFolder(AnnotatedImages):
         """Return the annotations of every split."""
         if not self._root.is_dir():
             raise DataError(f"{self._root} is no folder; give one with images/ and labels/.")
-        self._listed_classes = yolo_names(self._root)
+        file = self._yaml or find_yolo_yaml(self._root)
+        content = None if file is None else YoloYaml(file)
+        self._listed_classes = yolo_names(self._root) if content is None else content.names
         tell_joined_classes(self._listed_classes)
+        named = self._named_splits(content) if content is not None else {}
+        if named:
+            return named
+
         splits = {
             name: self._read_folder(images, labels)
             for name, (images, labels) in yolo_folders(self._root).items()
@@ -69,6 +79,17 @@ class YoloFolder(AnnotatedImages):
         if lists and list(splits) == ["train"]:
             return self._split_by_lists(splits["train"], lists)
         return splits
+
+    def _named_splits(self, content: YoloYaml) -> Annotations:
+        images = content.images()
+        if content.entries and not images:
+            _log.warning(
+                "%s names %s, which are not there; the folders of %s are read by their names.",
+                content.path,
+                ", ".join(x for entries in content.entries.values() for x in entries),
+                self._root,
+            )
+        return {name: self._read_images(paths) for name, paths in images.items()}
 
     def _split_by_lists(self, items: list[ImageAnnotation], lists: dict[str, Path]) -> Annotations:
         by_stem = {item.path.stem: item for item in items if item.path}
@@ -100,17 +121,30 @@ class YoloFolder(AnnotatedImages):
         if lost:
             problem = f"{len(lost)} of {len(texts)} text files of {labels} have no image"
             skip_or_raise("missing", self._missing, f"{problem}, the first is {lost[0]}.txt")
-        bare = [stem for stem in found if stem not in texts]
+        return self._annotated([(paths[0], texts.get(stem)) for stem, paths in found.items()])
+
+    def _read_images(self, images: list[Path]) -> list[ImageAnnotation]:
+        lost = [path for path in images if not path.is_file()]
+        if lost:
+            problem = f"{len(lost)} of {len(images)} images of a list are not there"
+            skip_or_raise("missing", self._missing, f"{problem}, the first is {lost[0]}")
+        texts = {path: text_file_of(path) for path in images if path not in lost}
+        return self._annotated(
+            [(path, text if text.is_file() else None) for path, text in texts.items()]
+        )
+
+    def _annotated(self, pairs: list[tuple[Path, Path | None]]) -> list[ImageAnnotation]:
+        bare = [path for path, text in pairs if text is None]
         if bare:
             _log.warning(
                 "%d of %d images of %s have no text file and so no objects, the first is %s; "
                 "empty='drop' leaves them out.",
                 len(bare),
-                len(found),
-                images,
-                found[bare[0]][0].name,
+                len(pairs),
+                bare[0].parent,
+                bare[0].name,
             )
-        return [self._annotation(paths[0], texts.get(stem)) for stem, paths in found.items()]
+        return [self._annotation(path, text) for path, text in pairs]
 
     def _annotation(self, path: Path, text: Path | None) -> ImageAnnotation:
         header = self._files.header(path)
