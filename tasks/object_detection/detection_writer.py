@@ -50,8 +50,7 @@ class DetectionWriter(Callback):
 
     Example:
         >>> writer = task.prediction_writer("found", "coco", save_images=True)
-        >>> for _ in Trainer(callbacks=[writer]).predict(task):
-        ...     pass
+        >>> Trainer(callbacks=[writer]).predict(task)  # at once: nobody needs to iterate
         >>> json.loads(Path(writer.files[0]).read_text())[0]["category"]
         'raccoon'
     """

@@ -33,13 +33,13 @@ class ForecastWriter(Callback):
         files: The file of the last prediction.
 
     Example:
-        >>> writer = task.prediction_writer("found", "csv")
-        >>> for _ in Trainer(callbacks=[writer]).predict(task):
-        ...     pass
+        >>> writer = task.prediction_writer("forecasts", "csv")
+        >>> Trainer(callbacks=[writer]).predict(task)  # at once: nobody needs to iterate
         >>> pd.read_csv(writer.files[0])
     """
 
     logs_metrics = False
+    consumes_predictions = True
 
     def __init__(self, directory: str | os.PathLike[str] | None = None) -> None:
         self.directory = directory

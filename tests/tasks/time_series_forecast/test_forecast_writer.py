@@ -1,5 +1,7 @@
 """Predictions as CSV have their series and times; stretches of a backtest have their times."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -54,6 +56,9 @@ def test_every_forecast_is_written_with_its_series_and_time(tmp_path, quantiles)
     true = joined["y" if quantiles else "y_true"]
     assert (joined[middle] - true).abs().max() < 100
     assert not list(tmp_path.glob(".*"))
+    Path(writer.files[0]).unlink()
+    predicting.predict(task)  # at once, as PredictionWriter has it
+    pd.testing.assert_frame_equal(pd.read_csv(writer.files[0]), table)
     assert trainer is not predicting
 
 
