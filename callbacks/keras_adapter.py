@@ -13,6 +13,7 @@ from lightning_tf.callbacks.common.keras_attributes import (
     main_model,
     values_so_far,
 )
+from lightning_tf.callbacks.common.keras_stop import KerasStop
 from lightning_tf.callbacks.common.metrics_since import metrics_since
 from lightning_tf.exceptions import ConfigurationError, nearest
 from lightning_tf.hook_checks import check_keras_hooks
@@ -60,7 +61,8 @@ class KerasAdapter(Callback):
     attributes) with the optimizer that trains it as `model.optimizer`, and logs under Keras' names:
     one dict for all Keras callbacks of a hook, so that each sees what those before it have put
     there. Logs of a batch are the running means and metrics of the epoch, as in fit.
-    ``model.stop_training = True`` becomes a stop request, from whichever hook it is set;
+    ``model.stop_training = True`` becomes a stop request, from whichever hook it is set, which waits
+    for `min_epochs` until the callback that made it assigns False, or EarlyStopping judges anew;
     ``stop_evaluating`` and ``stop_predicting`` end an evaluation and a prediction.
     ``model.get_metrics_result()`` gives the values of the stage that runs. A callback that
     overrides a per-batch hook makes windows one batch long.
@@ -98,7 +100,7 @@ class KerasAdapter(Callback):
 
         self._model: Any = None
         self._logs: dict[str, dict[str, Any]] = {}  # by hook, where this adapter is the first
-        self._asked_to_stop = False
+        self._stop = KerasStop(callback)
         self._attributes: KerasAttributes | None = None
         self._epoch_start_step = 0
 
@@ -175,33 +177,32 @@ class KerasAdapter(Callback):
 
     # ---- stops
 
+    def _call(self, trainer: Trainer, hook: str, *args: Any) -> None:
+        """Call a hook of the Keras callback; in a fit, note whether it asks for a stop."""
+        call = getattr(self.callback, hook)
+        if trainer.entry_point != "fit":
+            call(*args)
+            return
+
+        others = [adapter._stop for adapter in _adapters(trainer) if adapter is not self]
+        with self._stop.watching(trainer, self._model, others, hook == "on_epoch_end"):
+            call(*args)
+
     def next_step(self, trainer: Trainer) -> int | None:
         """End the window after one update where a hook before it has asked for a stop."""
-        waits = self._model is not None and self._model.stop_training and not self._asked_to_stop
-        return trainer.global_step + 1 if waits else None
+        asked = self._model is not None and self._model.stop_training
+        return trainer.global_step + 1 if asked and self._stop.waits(trainer) else None
 
     def on_train_window_end(self, trainer: Trainer, task: Task) -> None:
         """Forward a stop request that was made before or in the batch, as fit does after it."""
         self._forward_stop(trainer)
+        nobody = not any(adapter._stop.wanted for adapter in _adapters(trainer))
+        if self._model.stop_training and nobody and _first(trainer) is self:
+            trainer.request_stop("model.stop_training was set outside of Keras' callbacks")
 
     def _forward_stop(self, trainer: Trainer) -> None:
-        waits = self._model.stop_training and not self._asked_to_stop
-        if waits and _first(trainer) is self:
-            self._asked_to_stop = True
-            trainer.request_stop("a callback of Keras has set model.stop_training")
-
-    def _judge_stop(self, trainer: Trainer, asked_before: bool) -> None:
-        """Forward EarlyStopping's verdict, which it gives anew after every epoch.
-
-        What others ask for once is asked for good, as in fit.
-        """
-        names = ("monitor", "patience", "min_delta")  # which tell two of them apart
-        arguments = ", ".join(f"{name}={getattr(self.callback, name)!r}" for name in names)
-        reason = f"EarlyStopping({arguments}) of Keras has set model.stop_training"
-        trainer.withdraw_stop(reason)
-        if self._model.stop_training and not asked_before:
-            _first(trainer)._asked_to_stop = True
-            trainer.request_stop(reason)
+        if self._model.stop_training:
+            self._stop.forward(trainer)
 
     def _forward_end(self, trainer: Trainer) -> None:
         if self._model.stop_evaluating or self._model.stop_predicting:
@@ -220,7 +221,7 @@ class KerasAdapter(Callback):
                 f"logs it.{nearest(monitor, names)}"
             )
         self._enter(trainer, task)
-        self.callback.on_train_begin({})
+        self._call(trainer, "on_train_begin", {})
 
     def on_train_end(self, trainer: Trainer, task: Task) -> None:
         """Call Keras' on_train_end with the logs of the last epoch."""
@@ -230,18 +231,16 @@ class KerasAdapter(Callback):
     def on_train_epoch_start(self, trainer: Trainer, task: Task) -> None:
         """Call Keras' on_epoch_begin, where the epoch begins: Keras knows no resumed one."""
         self._epoch_start_step = trainer.progress.epoch_start_step
-        if self._asked_to_stop:  # too early, or it would not have come here; the request waits
-            self._model.stop_training = self._asked_to_stop = False
+        unknown = any(adapter._stop.waits(trainer) for adapter in _adapters(trainer))
+        if _first(trainer) is self and trainer.stop_reason and not unknown:
+            self._model.stop_training = False  # the request waits, or it would not have come here
         if not trainer.resumed_in_epoch:
-            self.callback.on_epoch_begin(trainer.current_epoch, {})
+            self._call(trainer, "on_epoch_begin", trainer.current_epoch, {})
 
     def on_train_epoch_end(self, trainer: Trainer, task: Task) -> None:
         """Call Keras' on_epoch_end."""
         logs = self._shared_logs(trainer, "on_train_epoch_end", lambda: self._epoch_logs(trainer))
-        asked_before = self._model.stop_training
-        self.callback.on_epoch_end(trainer.current_epoch, logs)
-        if isinstance(self.callback, keras.callbacks.EarlyStopping):
-            self._judge_stop(trainer, asked_before)
+        self._call(trainer, "on_epoch_end", trainer.current_epoch, logs)
         self._forward_stop(trainer)
 
     def _epoch_logs(self, trainer: Trainer) -> dict[str, Any]:
@@ -265,7 +264,8 @@ class KerasAdapter(Callback):
         if trainer.sanity_checking:
             return
         values = partial(_values_of, trainer, VALIDATE)
-        self.callback.on_test_end(self._shared_logs(trainer, "on_validation_end", values))
+        logs = self._shared_logs(trainer, "on_validation_end", values)
+        self._call(trainer, "on_test_end", logs)
         if trainer.entry_point == "fit":
             self._forward_stop(trainer)
 
@@ -274,7 +274,7 @@ class KerasAdapter(Callback):
         self._enter(trainer, task)
         if _first(trainer) is self:
             self._model.stop_evaluating = False
-        self.callback.on_test_begin({})
+        self._call(trainer, "on_test_begin", {})
         self._forward_end(trainer)
 
     def on_test_window_end(self, trainer: Trainer, task: Task, batches: int) -> None:
@@ -317,9 +317,9 @@ class KerasAdapter(Callback):
 
     def _batch_start(self, trainer: Trainer, task: Task, batch_idx: int) -> None:
         if trainer.stage == "train":
-            self.callback.on_train_batch_begin(batch_idx, {})
+            self._call(trainer, "on_train_batch_begin", batch_idx, {})
         elif not trainer.sanity_checking:
-            self.callback.on_test_batch_begin(batch_idx, {})
+            self._call(trainer, "on_test_batch_begin", batch_idx, {})
             self._forward_end(trainer)
 
     def _batch_end(
@@ -333,22 +333,25 @@ class KerasAdapter(Callback):
             trainer, f"on_{stage.hook}_batch_end", lambda: values_so_far(trainer)
         )
         if stage is TRAIN:
-            self.callback.on_train_batch_end(batch_idx, logs)
+            self._call(trainer, "on_train_batch_end", batch_idx, logs)
             self._forward_stop(trainer)
         else:
-            self.callback.on_test_batch_end(batch_idx, logs)
+            self._call(trainer, "on_test_batch_end", batch_idx, logs)
             self._forward_end(trainer)
 
 
 def _first(trainer: Trainer, hook: str = "on_train_start") -> KerasAdapter:
     """Return the first adapter that a hook calls: it does for all what is done once."""
-    adapters = (c for c in trainer.callbacks if isinstance(c, KerasAdapter))
-    return next(adapter for adapter in adapters if overrides(adapter, hook))
+    return next(adapter for adapter in _adapters(trainer) if overrides(adapter, hook))
+
+
+def _adapters(trainer: Trainer) -> list[KerasAdapter]:
+    return [callback for callback in trainer.callbacks if isinstance(callback, KerasAdapter)]
 
 
 def _others_log(trainer: Trainer) -> bool:
     """Return whether a Keras callback may put a name of its own into the logs of an epoch."""
-    callbacks = [c.callback for c in trainer.callbacks if isinstance(c, KerasAdapter)]
+    callbacks = [adapter.callback for adapter in _adapters(trainer)]
     return any(
         _is_overridden(callback, "on_epoch_end")
         for callback in callbacks

@@ -20,7 +20,7 @@ class FunctionLoss(keras.losses.Loss):  # type: ignore[misc]
     """
 
     def __init__(self, function: Any) -> None:
-        super().__init__(name=getattr(function, "__name__", "loss"))
+        super().__init__(name=_name_of(function, "loss"))
         self.function = function
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
@@ -105,6 +105,8 @@ def metric_objects(
         return {}
 
     several = metrics if isinstance(metrics, (list, tuple)) else [metrics]
+    if len(several) == 1 and isinstance(several[0], (list, tuple)):  # a list for each output
+        several = several[0]
     counts = Counter(metric.name for metric in (plain or {}).values())
     prefix = "" if plain is None else "weighted_"
     objects: dict[str, keras.metrics.Metric] = {}
@@ -132,11 +134,16 @@ def _metric(metric: Any, y_spec: Any, y_pred: Any) -> keras.metrics.Metric:
         raise ConfigurationError(f"metric {metric!r}: Keras says {error}") from error
 
     if not isinstance(known, keras.metrics.Metric):
-        name = metric if isinstance(metric, str) else getattr(known, "__name__", "metric")
+        name = metric if isinstance(metric, str) else _name_of(known, "metric")
         return keras.metrics.MeanMetricWrapper(known, name=name)
     if isinstance(metric, str):
         known.name = metric  # the user's spelling, such as "acc", as Keras logs it
     return known
+
+
+def _name_of(function: Any, default: str) -> str:
+    """Return a function's name as Keras spells it, without the brackets of ``<lambda>``."""
+    return str(getattr(function, "__name__", default)).strip("<>")
 
 
 def _loss_and_accuracy(y_true: Any, y_pred: Any) -> tuple[Any, Any]:

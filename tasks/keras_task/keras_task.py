@@ -1,5 +1,6 @@
 """KerasTask: a Keras model that someone already compiles and fits, under the Trainer."""
 
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,12 +17,16 @@ from lightning_tf.tasks.common.fused_batch_norm_task import FusedBatchNormTask
 from lightning_tf.tasks.keras_task.compile_choices import loss_object, metric_objects, single_loss
 from lightning_tf.variables import owned_metrics
 
+log = logging.getLogger("lightning_tf")
+
 # What fit calls of a model and a Trainer does not.
 OWN_STEPS = (
     *("train_step", "test_step", "predict_step", "compute_loss", "compute_metrics"),
     *("make_train_function", "make_test_function", "make_predict_function"),
     *("metrics", "reset_metrics", "get_metrics_result"),
 )
+# What limits fit, and the Trainer's argument for it.
+CONFIG_LIMITS = {"max_epochs": "max_epochs", "max_steps_per_epoch": "limit_train_batches"}
 
 
 class KerasTask(FusedBatchNormTask):
@@ -52,7 +57,8 @@ class KerasTask(FusedBatchNormTask):
 
     Raises:
         ConfigurationError: There is no loss, optimizer or data, the model has several outputs or a
-            step of its own, or an option does not go with the data.
+            step of its own, or an option does not go with the data; or, when a run begins,
+            `keras.config` limits fit.
 
     Example:
         >>> model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
@@ -107,6 +113,8 @@ class KerasTask(FusedBatchNormTask):
 
     def configure_model(self) -> None:
         """Build what only a batch can build, and choose the loss by the shapes."""
+        _refuse_config_limits()
+
         # A batch's specs alone: no data are read, and the model is built by a symbolic call.
         dataset = self.data.dataset_for("train")
         if dataset is None:
@@ -173,10 +181,15 @@ class KerasTask(FusedBatchNormTask):
 
     def _parts(self, batch: Any) -> tuple[Any, Any, Any]:
         """Return x, y and sample weight; what a batch lacks is None."""
-        if not isinstance(batch, (tuple, list)):
+        if not isinstance(batch, (tuple, list)) or self._is_inputs(batch):
             return batch, None, None
         x, y, weight = (*batch, None, None)[:3]
         return (x, *y) if self._weighted_arrays and y is not None else (x, y, weight)
+
+    def _is_inputs(self, batch: Any) -> bool:
+        """Return whether a batch is the inputs alone, of a model of several: with y, x is one."""
+        inputs = getattr(self.model, "inputs", None) or ()
+        return len(batch) == len(inputs) > 1 and not tf.nest.is_nested(batch[0])
 
     def _output(self, x_spec: Any) -> Any:
         """Return the symbolic output; the call builds a model that nothing has built yet."""
@@ -232,6 +245,12 @@ def _compiled(model: Any) -> dict[str, Any]:
     if not model.compiled:
         return {}
 
+    if model.run_eagerly:
+        log.warning(
+            "model %r is compiled with run_eagerly=True: a Trainer runs its steps as graphs all "
+            "the same. To look into one, call task.training_step(batch) in a hook.",
+            model.name,
+        )
     metrics, weighted_metrics = compiled_metrics(model)
     if compiled_loss_weights(model) is not None:
         raise ConfigurationError(
@@ -244,6 +263,17 @@ def _compiled(model: Any) -> dict[str, Any]:
         "metrics": metrics,
         "weighted_metrics": weighted_metrics,
     }
+
+
+def _refuse_config_limits() -> None:
+    """Refuse limits of `keras.config`, which fit obeys and a Trainer does not read."""
+    for name, argument in CONFIG_LIMITS.items():
+        limit = getattr(keras.config, name)()
+        if limit is not None:
+            raise ConfigurationError(
+                f"keras.config.{name}() is {limit}, which limits fit and no Trainer: take it back "
+                f"by keras.config.set_{name}(None), and give Trainer({argument}={limit})."
+            )
 
 
 def _data_module(

@@ -9,7 +9,7 @@ import tensorflow as tf
 from helpers.boring import BoringTask, NumberData, NumberTask, fitted, quiet
 from helpers.scripted import Scripted
 
-from lightning_tf import Trainer
+from lightning_tf import Callback, Trainer
 from lightning_tf.callbacks import KerasAdapter
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.loops.training_values import TrainingValues
@@ -205,6 +205,47 @@ def test_a_stop_before_min_epochs_goes_away_with_a_recovery():
     assert trainer.current_epoch == 4
 
 
+class Asks(keras.callbacks.Callback):
+    """Assigns to ``model.stop_training`` at the end of the epochs that are named."""
+
+    def __init__(self, assigned):
+        super().__init__()
+        self.assigned = assigned
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch in self.assigned:
+            self.model.stop_training = self.assigned[epoch]
+
+
+def test_a_request_beside_that_of_early_stopping_outlives_its_recovery():
+    for callbacks, epochs in (
+        ([Asks({1: True})], 3),  # asked while EarlyStopping's request waited
+        ([Asks({0: True})], 3),
+        ([Asks({1: True, 2: False})], 5),  # taken back by the one who made it
+        ([Asks({1: True}), Asks({2: False})], 3),  # not by another
+        ([Asks({1: True}), Asks({1: False})], 5),  # but in the same epoch, as in fit
+        ([], 5),
+    ):
+        stopping = keras.callbacks.EarlyStopping("val_score", mode="min", patience=1)
+        trainer = fitted(
+            Scripted([1, 2, 0, -1, -2]),
+            max_epochs=5,
+            min_epochs=3,
+            callbacks=[stopping, *callbacks],
+        )
+        assert trainer.current_epoch == epochs, [c.assigned for c in callbacks]
+
+
+def test_what_others_set_on_the_model_stops_too():
+    class Sets(Callback):
+        def on_train_epoch_start(self, trainer, task):
+            task.model.stop_training = trainer.current_epoch == 1
+
+    net = [Sets(), keras.callbacks.History()]
+    trainer = fitted(BoringTask(), max_epochs=5, callbacks=net)
+    assert "outside of Keras' callbacks" in trainer.stop_reason
+
+
 def test_mode_auto_knows_the_tasks_metrics():
     stopping = keras.callbacks.EarlyStopping("val_accuracy", patience=99)
     fitted(BoringTask(), max_epochs=2, callbacks=[stopping])
@@ -382,8 +423,9 @@ class Stops(keras.callbacks.Callback):
     ],
 )
 def test_training_stops_where_fit_stops_whichever_hook_asks(hook, calls):
-    # The second callback does not undo what the first has asked for.
+    # The second callback does not undo what the first has asked for, in whichever order.
     assert_alike(values_beside_fit(lambda: [Stops(hook, calls=calls), Notes()]))
+    assert_alike(values_beside_fit(lambda: [Notes(), Stops(hook, calls=calls)]))
 
 
 @pytest.mark.parametrize("hook", ["on_test_begin", "on_test_batch_begin", "on_test_batch_end"])

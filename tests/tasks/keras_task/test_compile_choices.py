@@ -40,6 +40,9 @@ def test_metrics_have_the_names_that_keras_gives_them():
     assert float(metrics["off_by"].result()) == 1.5
     assert metric_objects(None, spec(1), spec(1)) == {}
     assert list(metric_objects({"output": ["mae"]}, spec(1), spec(1))) == ["mae"]
+    assert list(metric_objects([["mae"]], spec(1), spec(1))) == ["mae"]
+    unnamed = [lambda y_true, y_pred: y_pred, lambda y_true, y_pred: y_true]
+    assert list(metric_objects(unnamed, spec(1), spec(1))) == ["lambda", "lambda_1"]
 
 
 def test_a_function_as_loss_does_not_spread_flat_targets_over_a_column():
@@ -50,6 +53,11 @@ def test_a_function_as_loss_does_not_spread_flat_targets_over_a_column():
     y_true, y_pred = np.array([1.0, 2.0], "float32"), np.array([[1.0], [4.0]], "float32")
     assert float(loss(y_true, y_pred)) == 2.0
     assert float(loss(y_true, y_pred, sample_weight=np.array([1.0, 0.5]))) == 1.0
+
+
+def test_a_lambda_is_a_loss():
+    loss = loss_object(lambda y_true, y_pred: y_pred, spec(), spec(1))
+    assert float(loss(tf.constant([0.0]), tf.constant([[3.0]]))) == 3.0
 
 
 def test_names_that_keras_does_not_know_are_told():

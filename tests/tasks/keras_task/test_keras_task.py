@@ -175,3 +175,38 @@ def test_what_the_trainer_would_do_otherwise_than_fit_is_refused():
             make()
     with pytest.raises(ConfigurationError, match="models of one output"):
         fitted(KerasTask(two_outputs(), "mse", "adam", data=(X, Y)), max_epochs=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "argument"),
+    [("max_epochs", "max_epochs"), ("max_steps_per_epoch", "limit_train_batches")],
+)
+def test_limits_of_keras_config_are_refused(name, argument, monkeypatch):
+    monkeypatch.setattr(keras.config, name, lambda: 2)
+    with pytest.raises(ConfigurationError, match=rf"keras\.config\.{name}.*Trainer\({argument}=2"):
+        fitted(KerasTask(model(), "mse", "adam", data=(X, Y)), max_epochs=1)
+
+
+def test_run_eagerly_is_told_to_change_nothing(caplog):
+    KerasTask(model(optimizer="adam", loss="mse", run_eagerly=True), data=(X, Y))
+    assert "run_eagerly=True" in caplog.text
+    caplog.clear()
+    KerasTask(model(optimizer="adam", loss="mse"), data=(X, Y))
+    assert not caplog.text
+
+
+def test_inputs_alone_of_a_model_of_several_are_predicted():
+    a, b = keras.Input((8,)), keras.Input((8,))
+    net = keras.Model([a, b], keras.layers.Dense(1)(keras.layers.concatenate([a, b])))
+    inputs = tf.data.Dataset.from_tensor_slices((X, 2.0 * X)).batch(70)
+
+    class Predicts(BoringData):
+        def train_dataset(self, epoch):
+            return tf.data.Dataset.from_tensor_slices(((X, X), Y)).batch(16)
+
+        def predict_dataset(self):
+            return inputs
+
+    task = KerasTask(net, "mse", "sgd", data=Predicts())
+    (predicted,) = Trainer(**quiet()).predict(task, collect=True)
+    np.testing.assert_allclose(predicted, net.predict([X, 2.0 * X], verbose=0), rtol=1e-5)
