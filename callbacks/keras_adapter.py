@@ -61,8 +61,9 @@ class KerasAdapter(Callback):
     attributes) with the optimizer that trains it as `model.optimizer`, and logs under Keras' names:
     one dict for all Keras callbacks of a hook, so that each sees what those before it have put
     there. Logs of a batch are the running means and metrics of the epoch, as in fit.
-    ``model.stop_training = True`` becomes a stop request, from whichever hook it is set, which waits
-    for `min_epochs` until the callback that made it assigns False, or EarlyStopping judges anew;
+    ``model.stop_training = True`` becomes a stop request, from whichever hook it is set; one that
+    waits for `min_epochs` is taken back by False from the same callback, or a new verdict of
+    EarlyStopping;
     ``stop_evaluating`` and ``stop_predicting`` end an evaluation and a prediction.
     ``model.get_metrics_result()`` gives the values of the stage that runs. A callback that
     overrides a per-batch hook makes windows one batch long.

@@ -7,11 +7,12 @@ import numpy as np
 import pandas
 import pytest
 import tensorflow as tf
-from helpers.boring import quiet
+from helpers.boring import fitted, quiet
 from helpers.paths import ROOT
 
 from lightning_tf import Trainer
 from lightning_tf.callbacks import LambdaCallback
+from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.tasks import KerasTask
 
 X = np.random.default_rng(0).normal(size=(48, 4)).astype("float32")
@@ -127,6 +128,33 @@ def validation_freq(tmp_path):
     assert len(seen) == 2
 
 
+def steps_per_epoch(tmp_path):
+    counts = {"limit_train_batches": 3, "limit_val_batches": 1}
+    net, by_fit = model(), model()
+    history = keras.callbacks.History()
+    repeated = KerasTask(net, data=batches().repeat(), validation_data=batches(24))
+    Trainer(**quiet(max_epochs=2, callbacks=history, **counts)).fit(repeated)
+    options = {"steps_per_epoch": 3, "validation_steps": 1, "validation_data": batches(24)}
+    expected = by_fit.fit(batches().repeat(), epochs=2, **options, **FIT)
+    assert_alike(history.history, expected.history)
+
+    anew, _ = train(model(), **counts)  # finite data: both epochs see the first three batches
+    first = model()
+    first.fit(batches().take(3), epochs=2, **FIT)
+    assert anew["loss"] == pytest.approx(first.history.history["loss"], rel=1e-4)
+
+
+def weights(tmp_path):
+    by_class = {0: 1.0, 1: 3.0}
+    sample_weight = np.where(Y[:, 0] > 0, by_class[1], by_class[0])
+    by_fit, net = model(), model()
+    expected = by_fit.fit(X, Y[:, 0], batch_size=48, class_weight=by_class, **FIT).history
+    task = KerasTask(net, data=(X, Y[:, 0], sample_weight), batch_size=48)
+    values = fitted(task, max_epochs=1).callback_metrics
+    assert values["loss"] == pytest.approx(expected["loss"][0], rel=1e-4)
+    assert_same_weights(net, by_fit)
+
+
 def callbacks(tmp_path):
     def make():
         return [keras.callbacks.EarlyStopping("val_loss", min_delta=9.0, patience=1)]
@@ -179,6 +207,20 @@ def steps_per_execution(tmp_path):
 def jit_compile(tmp_path):
     expected, _ = train(model())
     assert_alike(train(model(), jit_compile=True)[0], expected)
+
+
+def run_eagerly(tmp_path):
+    values, _ = train(model(run_eagerly=True))  # what it says: tests/tasks/keras_task
+    assert_alike(values, train(model())[0])
+
+
+def config_limits(tmp_path):
+    keras.config.set_max_epochs(1)
+    try:
+        with pytest.raises(ConfigurationError, match=r"Trainer\(max_epochs=1\)"):
+            train(model())
+    finally:
+        keras.config.set_max_epochs(None)
 
 
 def clipping(tmp_path):
@@ -304,11 +346,15 @@ ROWS = {
     "`batch_size`, `shuffle`": batch_size,
     "`validation_data`, `validation_split`": validation,
     "`validation_freq`": validation_freq,
+    "`steps_per_epoch=n`, `validation_steps=n`": steps_per_epoch,
+    "`class_weight`, `sample_weight`": weights,
     "`callbacks`": callbacks,
     "`initial_epoch` and a weights file": resumed,
     "`verbose`": verbose,
     "`compile(steps_per_execution=n)`": steps_per_execution,
     "`compile(jit_compile=True)`": jit_compile,
+    "`compile(run_eagerly=True)`": run_eagerly,
+    "`keras.config.set_max_epochs`, `set_max_steps_per_epoch`": config_limits,
     "`clipnorm`, `clipvalue`, `global_clipnorm` of an optimizer": clipping,
     "`gradient_accumulation_steps` of an optimizer": accumulation,
     "`keras.mixed_precision`, LossScaleOptimizer": precision,

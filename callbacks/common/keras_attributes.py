@@ -1,6 +1,7 @@
 """KerasAttributes: what model.fit sets on a model, for the callbacks of Keras that look at it."""
 
-from functools import partial
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -10,6 +11,11 @@ from lightning_tf.stage import split_metric
 from lightning_tf.task import Task
 from lightning_tf.trainer import Trainer
 from lightning_tf.variables import components
+
+
+# What a callback may call of a model beside the run, and what gives its results from the model's own.
+OF_FIT = ("fit", "evaluate", "train_on_batch", "test_on_batch")
+RESULT = "get_metrics_result"
 
 
 class KerasAttributes:
@@ -26,7 +32,8 @@ class KerasAttributes:
             "stop_training": False,
             "stop_evaluating": False,
             "stop_predicting": False,
-            "get_metrics_result": partial(values_so_far, trainer),
+            RESULT: functools.partial(values_so_far, trainer),
+            **{name: self._with_own_result(getattr(model, name)) for name in OF_FIT},
         }
         optimizer = trainer.optimizers.get(name) or trainer.optimizers.get("")
         if optimizer is not None:
@@ -36,6 +43,20 @@ class KerasAttributes:
         self._attributes = vars(model)
         self._before = {key: self._attributes.get(key) for key in attributes}
         self._attributes.update(attributes)
+
+    def _with_own_result(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        """Let a method of the model read the model's metrics, and not the run's."""
+
+        @functools.wraps(method)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            of_the_run = self._attributes.pop(RESULT, None)
+            try:
+                return method(*args, **kwargs)
+            finally:
+                if of_the_run is not None:
+                    self._attributes[RESULT] = of_the_run
+
+        return call
 
     def restore(self) -> None:
         """Leave the attributes as they were; what was not there is not there again."""

@@ -477,6 +477,35 @@ def test_logs_of_batches_and_get_metrics_result_are_those_of_fit(hook):
         assert result == pytest.approx(own, rel=1e-5)
 
 
+@pytest.mark.filterwarnings("ignore:.shuffle=True. was passed:UserWarning")
+@pytest.mark.parametrize("method", ["evaluate", "test_on_batch"])
+def test_a_callback_that_evaluates_the_model_itself_gets_its_values(method):
+    x = np.random.default_rng(3).normal(size=(16, 4)).astype("float32")
+    seen = []
+
+    class Evaluates(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            options = {"verbose": 0} if method == "evaluate" else {}
+            values = getattr(self.model, method)(x, x[:, :1], return_dict=True, **options)
+            running = self.model.get_metrics_result()
+            seen.append((values["loss"], values["mae"], running["loss"], running["mae"]))
+
+    pair = []
+    for by_fit in (True, False):
+        keras.utils.set_random_seed(1)
+        net = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+        net.compile("sgd", "mse", metrics=["mae"])
+        data = tf.data.Dataset.from_tensor_slices((2.0 * x, x[:, :1])).batch(8)
+        if by_fit:
+            net.fit(data, epochs=2, callbacks=[Evaluates()], **FIT)
+        else:
+            fitted(KerasTask(net, data=data), max_epochs=2, callbacks=[Evaluates()])
+        assert "evaluate" not in vars(net)
+        pair.append([row[:2] for row in seen])
+        seen.clear()
+    np.testing.assert_allclose(pair[1], pair[0], rtol=1e-5)
+
+
 def test_nothing_waits_for_the_device_without_a_batch_hook(monkeypatch):
     reads = []
     peek = TrainingValues.peek
