@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING, Any, TextIO
@@ -12,6 +11,7 @@ import keras
 import tensorflow as tf
 
 from lightning_tf.callback import Callback
+from lightning_tf.callbacks.common.text_output import text_output
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.keras_internals import flat_layers
 from lightning_tf.task import Task
@@ -92,7 +92,7 @@ class ModelSummary(Callback):
     def _print(self, rows: list[SummaryRow]) -> None:
         console = self._terminal()
         if console is None:
-            print(format_table(rows), file=self.file or sys.stdout, flush=True)
+            print(format_table(rows), file=text_output(self.file), flush=True)
             return
 
         from rich.table import Table
@@ -106,8 +106,7 @@ class ModelSummary(Callback):
         console.print(table)
 
     def _terminal(self) -> Console | None:
-        file = self.file or sys.stdout  # None: pythonw, a service
-        if self.console is not None or file is None or not file.isatty():
+        if self.console is not None or not text_output(self.file).isatty():
             return self.console
 
         from rich.console import Console

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from typing import TYPE_CHECKING, Any, TextIO
 
 from lightning_tf.callback import Callback
 from lightning_tf.callbacks.common.live_bars import LiveBars, format_number
 from lightning_tf.callbacks.common.metrics_since import metrics_since
+from lightning_tf.callbacks.common.text_output import text_output
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.stage import TEST, VALIDATE, Stage, split_metric
 from lightning_tf.task import Task
@@ -92,8 +92,8 @@ class ProgressBar(Callback):
 
     def _terminal(self) -> Console | None:
         """Return the console to draw bars on; None where there is no terminal."""
-        console, file = self.console, self.file or sys.stdout
-        if console is None and file is not None and file.isatty():  # None: pythonw, a service
+        console, file = self.console, text_output(self.file)
+        if console is None and file.isatty():
             from rich.console import Console  # slow to import: only where it draws
 
             console = Console(file=file)
@@ -113,7 +113,7 @@ class ProgressBar(Callback):
         elif self.console is not None:
             self.console.print(line, markup=False, highlight=False, soft_wrap=True)
         else:
-            print(line, file=self.file or sys.stdout, flush=True)
+            print(line, file=text_output(self.file), flush=True)
 
     # ---- training
 

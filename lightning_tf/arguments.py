@@ -10,7 +10,7 @@ from typing import Any, ParamSpec
 import keras
 
 from lightning_tf.callback import Callback, CheckpointCallback
-from lightning_tf.checks import checked_choice, checked_integer, is_number
+from lightning_tf.checks import checked_choice, checked_integer, is_integer, is_number
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.hyperparameters import plain
 from lightning_tf.lightning_names import TRAINER_SETS
@@ -38,6 +38,16 @@ REQUIRED_COUNTS = {
     "num_sanity_val_steps": -1,
     "fast_dev_run": 0,
 }
+# A string such as "False" or "auto" would be true.
+SWITCHES = (
+    "sync_batchnorm",
+    "deterministic",
+    "jit_compile",
+    "detect_anomaly",
+    "enable_checkpointing",
+    "enable_progress_bar",
+    "enable_model_summary",
+)
 LIMITS = tuple(f"limit_{stage}_batches" for stage in ("train", "val", "test", "predict"))
 
 # Arguments whose None is a choice of its own, not the default.
@@ -54,7 +64,6 @@ CHECKED_TOGETHER = (
     "check_val_every_n_epoch",
     "gradient_clip_val",
     "gradient_clip_algorithm",
-    "sync_batchnorm",
 )
 # What training reads where an epoch begins.
 READ_BY_EPOCH = ("limit_train_batches", "overfit_batches")
@@ -122,7 +131,8 @@ def check_setting(trainer: Any, name: str, value: Any) -> Any:
         hint = f"; {READ_ONLY[name]}" if name in READ_ONLY else ""
         raise ConfigurationError(f"trainer.{name} can be read only, and is set to {value!r}{hint}.")
 
-    checked = (*LIMITS, "overfit_batches", *OPTIONAL_COUNTS, *REQUIRED_COUNTS)
+    switches = [switch for switch in SWITCHES if hasattr(trainer, switch)]
+    checked = (*LIMITS, "overfit_batches", *OPTIONAL_COUNTS, *REQUIRED_COUNTS, *switches)
     if name in checked:
         value = as_here(name, value)
         current = {other: getattr(trainer, other) for other in (*checked, *CHECKED_TOGETHER)}
@@ -182,11 +192,10 @@ def check(arguments: Mapping[str, Any]) -> None:
     # Made once more by fit, with the length of the data; here it only refuses.
     ValidationSchedule(arguments["val_check_interval"], arguments["check_val_every_n_epoch"])
     _check_clipping(arguments["gradient_clip_val"], arguments["gradient_clip_algorithm"])
-    # A string such as "False" would be true.
-    if not isinstance(arguments["sync_batchnorm"], bool):
-        raise ConfigurationError(
-            f"sync_batchnorm is {arguments['sync_batchnorm']!r}; give True or False."
-        )
+    for name in arguments.keys() & set(SWITCHES):
+        value = arguments[name]
+        if not (isinstance(value, bool) or (is_integer(value) and value in (0, 1))):
+            raise ConfigurationError(f"{name} is {value!r}; give True or False.")
 
 
 def _check_clipping(limit: Any, algorithm: str) -> None:

@@ -155,7 +155,11 @@ def checked_path(name: str, value: Any) -> str:
     path = os.fspath(value) if isinstance(value, (str, os.PathLike)) else None
     if not isinstance(path, str):
         raise ConfigurationError(f"{name} got {describe(value)}; give a path.")
-    return os.path.expanduser(path)
+    expanded = os.path.expanduser(path)
+    if expanded.startswith("~") and os.sep in expanded:
+        user = expanded.partition(os.sep)[0]
+        raise ConfigurationError(f"{name}={path!r}: there is no user {user[1:]!r}; give a path.")
+    return expanded
 
 
 def why_unwritable(path: str) -> str:

@@ -160,6 +160,8 @@ def naming_unset_attributes(task: Any, step: str) -> Iterator[None]:
     except AttributeError as error:
         if error.obj is not task:
             raise
+        if "as LightningModules have" in str(error):
+            raise ConfigurationError(f"{step}: {error}") from error
         close = difflib.get_close_matches(str(error.name), dir(task), n=1)
         hint = f" Did you mean {close[0]!r}?" if close else ""
         raise ConfigurationError(

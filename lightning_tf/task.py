@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from lightning_tf.callback import Callback
 from lightning_tf.checkpoint.io import assign_tensors, read_checkpoint
+from lightning_tf.checks import describe
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.report.data_report import DataReport
 from lightning_tf.exceptions import CheckpointError, ConfigurationError, nearest
@@ -174,7 +175,12 @@ class Task:
     def make_models(self) -> None:
         """Run `configure_model`, unless that is done; the Trainer calls it."""
         if not self.configured:
-            self.configure_model()
+            returned: Any = self.configure_model()  # type: ignore[func-returns-value]
+            if returned is not None:
+                raise ConfigurationError(
+                    f"configure_model returned {describe(returned)}, which nobody would read; set "
+                    "attributes, such as self.model = ..., and return nothing."
+                )
             self.configured = True
 
     def constant_variables(self) -> list[Any]:

@@ -18,7 +18,18 @@ class TracedTrainer:
     """
 
     def __init__(self, trainer: Any, reads: TracedReads) -> None:
-        self._trainer, self._reads = trainer, reads
+        vars(self).update(_trainer=trainer, _reads=reads)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Refuse to set an attribute of the Trainer: it would be set once, at the trace.
+
+        Raises:
+            ConfigurationError: Names the attribute.
+        """
+        raise ConfigurationError(
+            f"{self._reads.method} sets trainer.{name}, which would happen once, when the step is "
+            "traced: set it in a hook."
+        )
 
     def __getattr__(self, name: str) -> Any:
         """Return the Trainer's attribute.

@@ -393,6 +393,8 @@ class Trainer:
         """
         if not isinstance(reason, str) or not reason:
             raise ConfigurationError(f"request_stop got {reason!r}; give the reason as a string.")
+        if self.entry_point is None:
+            log.warning("request_stop(%r) is lost: nothing runs, and a fit begins anew.", reason)
         self.status.request_stop(reason)
 
     def withdraw_stop(self, reason: str) -> None:

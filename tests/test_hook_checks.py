@@ -1,5 +1,7 @@
 """What a Trainer would not call is refused by name, with what to write in its place."""
 
+import re
+
 import keras
 import pytest
 from helpers.boring import BoringData, BoringTask, fitted, quiet
@@ -226,3 +228,51 @@ def test_keras_callbacks_are_checked_against_the_hooks_of_keras():
     misspelt = keras.callbacks.LambdaCallback(on_epoch_ends=lambda epoch, logs: None)
     with pytest.raises(ConfigurationError, match="Did you mean 'on_epoch_end'"):
         check_keras_hooks(misspelt)
+
+
+@pytest.mark.parametrize("name", ["manual_backward", "log_dict", "optimizers", "all_gather"])
+def test_what_lightning_gives_says_so_inside_a_step_too(name):
+    task = task_with(training_step=lambda self, batch: getattr(self, name)(batch))
+    remedy = lightning_names.GIVEN_TO_TASKS[name]
+    with pytest.raises(ConfigurationError, match=re.escape("training_step: 'Mine' object")) as no:
+        fitted(task, max_epochs=1)
+    assert remedy in str(no.value)
+
+
+def test_a_step_may_set_nothing_of_the_trainer():
+    class Sets(BoringTask):
+        def training_step(self, batch):
+            self.trainer.should_stop = True
+            return super().training_step(batch)
+
+    with pytest.raises(ConfigurationError, match=r"training_step sets trainer\.should_stop"):
+        fitted(Sets(), max_epochs=1)
+
+
+def test_a_request_that_no_fit_will_see_is_told(caplog):
+    trainer = Trainer(**quiet(max_epochs=1))
+    trainer.request_stop("early")
+    assert "'early') is lost" in caplog.text
+    trainer.fit(BoringTask())
+    assert trainer.global_step == 4
+
+
+def test_a_model_that_configure_model_returns_is_refused():
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    with pytest.raises(ConfigurationError, match=r"configure_model returned .*self\.model"):
+        fitted(task_with(configure_model=lambda self: model), max_epochs=1)
+
+
+@pytest.mark.parametrize(
+    "configured",
+    [
+        ([keras.optimizers.SGD()], ["schedule"]),
+        "sgd",
+        {"optimizer": keras.optimizers.SGD(), "lr_scheduler": "schedule"},
+    ],
+    ids=["tuple", "name", "dict"],
+)
+def test_optimizers_as_lightning_takes_them_are_refused_with_the_way_of_schedules(configured):
+    with pytest.raises(ConfigurationError, match="schedule is an optimizer's learning_rate") as no:
+        fitted(task_with(configure_optimizers=lambda self: configured), max_epochs=1)
+    assert "_weights" not in str(no.value)

@@ -3,11 +3,14 @@
 import inspect
 import re
 
+import numpy as np
 import pytest
 from helpers.boring import BoringTask, quiet
 
 from lightning_tf import Callback, Task, Trainer, callbacks
+from lightning_tf.arguments import SWITCHES
 from lightning_tf.callbacks import CSVLogger, EarlyStopping, ModelCheckpoint, ReduceLROnPlateau
+from lightning_tf.data import ArrayData, DataModule, ImageFolder, TextFolder
 from lightning_tf.exceptions import ConfigurationError, UnknownArgumentError
 from lightning_tf.spellings import CALLBACKS, ENTRY_POINTS, TRAINER
 from lightning_tf.tasks import TabularClassification
@@ -207,3 +210,46 @@ def test_every_remedy_names_an_argument_that_there_is():
             if not remedy.startswith(("nothing", "Trainer(")):
                 first = re.match(r"\w+", remedy)[0]
                 assert first in known, (name, remedy)
+
+
+@pytest.mark.parametrize("name", SWITCHES)
+def test_a_switch_is_on_or_off(name):
+    for value in ("no", "auto", "warn", 2, 1.0):
+        with pytest.raises(ConfigurationError, match=rf"{name} is {value!r}; give True or False"):
+            Trainer(**quiet(**{name: value}))
+    trainer = Trainer(**quiet(**{name: None}))
+    if hasattr(trainer, name):
+        with pytest.raises(ConfigurationError, match="give True or False"):
+            setattr(trainer, name, "no")
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments", "message"),
+    [
+        (ArrayData, {"split_see": 1}, "ArrayData has no argument 'split_see'. Did you mean"),
+        (ImageFolder, {"image_siz": 8}, "ImageFolder has no argument 'image_siz'. Did you mean"),
+        (TextFolder, {"encodin": "x"}, "TextFolder has no argument 'encodin'. Did you mean 'enc"),
+        (DataModule, {"batchsize": 8}, "DataModule has no argument 'batchsize'. Did you mean"),
+    ],
+)
+def test_of_data_modules(kind, arguments, message):
+    with pytest.raises(UnknownArgumentError, match=re.escape(message)):
+        kind(**arguments)
+
+
+def test_of_data_modules_that_users_write():
+    class Mine(DataModule):
+        def __init__(self, path, **anything):
+            self.path, self.anything = path, anything
+
+    class Passes(ArrayData):
+        def __init__(self, x, *, scale=1.0, **options):
+            super().__init__(x * scale, **options)
+
+    assert Mine(path="x", whatever=1).anything == {"whatever": 1}
+    assert Passes(x=np.ones((4, 1)), scale=2.0, batch_size=2).batch_size == 2
+
+
+def test_a_home_folder_of_nobody_is_refused():
+    with pytest.raises(ConfigurationError, match="no user 'no_such_user'"):
+        Trainer(**quiet(default_root_dir="~no_such_user/runs"))

@@ -12,8 +12,7 @@ from lightning_tf.task import Task
 from lightning_tf.trainer import Trainer
 from lightning_tf.variables import components
 
-
-# What a callback may call of a model beside the run, and what gives its results from the model's own.
+# What a callback may call of a model, which then reads the model's own metrics by the last.
 OF_FIT = ("fit", "evaluate", "train_on_batch", "test_on_batch")
 RESULT = "get_metrics_result"
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import io
 import shutil
-import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
 
 from lightning_tf.callbacks.common.live_bars import format_number
+from lightning_tf.callbacks.common.text_output import text_output
 from lightning_tf.checks import checked_integer, checked_row
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.logger import Logger
@@ -132,7 +132,7 @@ class ConsoleLogger(Logger):
             self.console.print(what, markup=False, highlight=False, soft_wrap=isinstance(what, str))
             return
         # The console's own print would bypass the live bars, which take over sys.stdout.
-        print(_text(what), file=self.file or sys.stdout, flush=True)
+        print(_text(what), file=text_output(self.file), flush=True)
 
 
 def _text(what: Any) -> str:

@@ -1,15 +1,16 @@
 """DataModule: where the batches of a task come from."""
 
+import inspect
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
 from lightning_tf.checks import checked_integer
 from lightning_tf.distribute.input_shard import InputShard
 from lightning_tf.distribute.workers import SINGLE_WORKER, Workers
-from lightning_tf.exceptions import DataError
+from lightning_tf.exceptions import DataError, UnknownArgumentError, nearest
 
 
 class DataModule:
@@ -59,6 +60,18 @@ class DataModule:
     batch_check: Callable[..., Any] | None = None
     _is_prepared: bool = False
     _set_up_for: frozenset[str] = frozenset()
+
+    if not TYPE_CHECKING:  # type checkers would take every argument for a known one
+
+        def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+            """Refuse unknown arguments by name; a base's own error would name the base."""
+            known = _argument_names(cls)
+            for name in kwargs:
+                if known is not None and name not in known:
+                    raise UnknownArgumentError(
+                        f"{cls.__name__} has no argument {name!r}.{nearest(name, known)}"
+                    )
+            return super().__new__(cls)
 
     def __init__(self, batch_size: int = 32, seed: int | None = None) -> None:
         """Check and keep the arguments."""
@@ -212,3 +225,22 @@ def first_training_batch(data: DataModule) -> Any:
     if batch is None:
         raise DataError(f"The training data of {owner} are empty; give at least one batch.")
     return batch
+
+
+def _argument_names(kind: type) -> set[str] | None:
+    """Return what a data module's constructor takes by name, with what it passes to its bases.
+
+    Returns:
+        None where a class takes any name and may keep it for itself.
+    """
+    names: set[str] = set()
+    for base in kind.__mro__:
+        if "__init__" not in vars(base):
+            continue
+        parameters = list(inspect.signature(base.__init__).parameters.values())[1:]  # type: ignore[misc]
+        names |= {p.name for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)}
+        if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+            return names
+        if not base.__module__.startswith("lightning_tf."):
+            return None
+    return None

@@ -185,8 +185,9 @@ class TrainingStep:
             return {}
         if isinstance(returned, Mapping):
             if not self.optimizers.keys() & returned.keys() and "" in self.optimizers:
+                names = ", ".join(map(repr, returned)) or "nothing in it"
                 raise ConfigurationError(
-                    f"training_step returned a dict with {', '.join(map(repr, returned))}, and "
+                    f"training_step returned a dict with {names}, and "
                     "configure_optimizers one optimizer: return the loss itself, and give other "
                     "values to self.log(name, value)."
                 )

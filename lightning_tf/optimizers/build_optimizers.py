@@ -39,9 +39,11 @@ def build_optimizers(
     optimizers = {}
     for name, optimizer in configured.items():
         if name and not hasattr(task, name):
+            attributes = [other for other in vars(task) if not other.startswith("_")]
             raise ConfigurationError(
                 f"configure_optimizers names {name!r}, which is no attribute of "
-                f"{type(task).__name__}.{nearest(name, vars(task))}"
+                f"{type(task).__name__}.{nearest(name, attributes)} A key names what its optimizer "
+                "trains; a schedule is an optimizer's learning_rate."
             )
 
         optimizers[name] = NamedOptimizer(

@@ -82,7 +82,7 @@ def refuse_own_loss_scale(optimizer: keras.optimizers.LossScaleOptimizer) -> Non
         ConfigurationError: Names the class, the method and what to write.
     """
     methods = {n for n in vars(keras.optimizers.LossScaleOptimizer) if not n.startswith("__")}
-    for name in sorted(overridden(optimizer, methods)):
+    for name in sorted(overridden(optimizer, methods | APPLYING | UPDATING | NOT_CALLED.keys())):
         raise ConfigurationError(
             f"optimizer {type(optimizer).__name__} overrides {name} of LossScaleOptimizer, of "
             f"which a Trainer uses the inner optimizer alone: {SCALES}."

@@ -342,7 +342,8 @@ def _take_over(optimizer: Any) -> tuple[Any, Clipping | None, int]:
 
     if not isinstance(optimizer, keras.optimizers.Optimizer):
         raise ConfigurationError(
-            f"configure_optimizers gave {optimizer!r}; return keras optimizers, one or a dict."
+            f"configure_optimizers gave {optimizer!r}; return keras optimizers, one or a dict of "
+            "them by attribute name. A schedule is an optimizer's learning_rate."
         )
     refuse_bypassed(optimizer)
     configuration_of(optimizer)  # before anything is taken off it

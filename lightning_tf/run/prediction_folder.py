@@ -6,6 +6,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lightning_tf.checks import why_unwritable
+from lightning_tf.exceptions import ConfigurationError
+
 if TYPE_CHECKING:
     from lightning_tf.trainer import Trainer
 
@@ -17,10 +20,17 @@ def prediction_folder(trainer: Trainer, directory: str | os.PathLike[str] | None
         trainer: Which predicts.
         directory: None is ``predictions`` in the folder of the run that went before, or in the
             Trainer's `default_root_dir`.
+
+    Raises:
+        ConfigurationError: It cannot be made or written to.
     """
     run = trainer.log_dir
     # A logger's folder that is not there yet is the logger's to make: it numbers them.
     root = trainer.default_root_dir if run is None or not os.path.isdir(run) else run
     folder = Path(root) / "predictions" if directory is None else Path(directory).expanduser()
+    if reason := why_unwritable(str(folder)):
+        raise ConfigurationError(
+            f"predictions cannot be written to {folder} ({reason}); give another directory."
+        )
     folder.mkdir(parents=True, exist_ok=True)
     return folder

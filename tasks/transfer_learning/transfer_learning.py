@@ -90,7 +90,8 @@ class TransferLearning(ImageClassification):
         **options: Any,
     ) -> None:
         for name in options:
-            check_known(f"TransferLearning has no option {name!r}", name, OPTIONS)
+            known = {*OPTIONS, *signature(TransferLearning).parameters} - {"options"}
+            check_known(f"TransferLearning has no option {name!r}", name, known)
         check_known(f"train={train!r}", train, ("head", "all"))
         if cache_features and (train != "head" or options.get("augmentation")):
             wrong = "train='all'" if train != "head" else "augmentation"

@@ -121,3 +121,10 @@ def test_bad_arguments_are_refused():
         PredictionWriter(format="cvs")
     with pytest.raises(ConfigurationError, match="Did you mean 'batch'"):
         PredictionWriter(interval="batches")
+
+
+def test_a_folder_that_cannot_be_made_is_refused_before_anything_is_predicted(tmp_path):
+    (tmp_path / "file").write_text("")
+    trainer = Trainer(**quiet(callbacks=[PredictionWriter(tmp_path / "file/predictions")]))
+    with pytest.raises(ConfigurationError, match=r"predictions cannot be written to .*another"):
+        trainer.predict(BoringTask())

@@ -7,7 +7,7 @@ from helpers.boring import BoringData, BoringTask, quiet
 from rich.console import Console
 
 from lightning_tf import Callback, Trainer
-from lightning_tf.callbacks import ProgressBar
+from lightning_tf.callbacks import ConsoleLogger, ProgressBar
 from lightning_tf.exceptions import ConfigurationError
 
 SHOW_CURSOR, HIDE_CURSOR = "\x1b[?25h", "\x1b[?25l"
@@ -181,3 +181,16 @@ def test_contradictory_arguments_are_refused():
         ProgressBar(console=terminal(), file=io.StringIO())
     with pytest.raises(ConfigurationError, match="refresh_seconds=-1"):
         ProgressBar(refresh_seconds=-1)
+
+
+@pytest.mark.parametrize("output", [None, "closed"])
+def test_a_process_without_an_output_trains(output, monkeypatch):
+    if output == "closed":
+        output = io.StringIO()
+        output.close()
+    monkeypatch.setattr("sys.stdout", output)
+    shown = {"enable_progress_bar": True, "enable_model_summary": True, "logger": ConsoleLogger()}
+    trainer = Trainer(**quiet(max_epochs=1, **shown))
+    trainer.fit(BoringTask())
+    trainer.test(trainer.task)
+    assert len(trainer.predict(trainer.task, collect=True)) == 4

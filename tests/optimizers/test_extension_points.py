@@ -214,6 +214,12 @@ def test_a_loss_scale_of_ones_own_is_refused():
         def scale_loss(self, loss):
             return loss * 2.0
 
+    class Watches(keras.optimizers.LossScaleOptimizer):
+        def apply_gradients(self, grads_and_vars):
+            return super().apply_gradients(grads_and_vars)
+
+    with pytest.raises(ConfigurationError, match="Watches overrides apply_gradients of LossScale"):
+        weight_after([1], optimizer=Watches(keras.optimizers.SGD(1.0)))
     with pytest.raises(ConfigurationError, match="Gentle overrides scale_loss of LossScaleOpt"):
         weight_after([1], optimizer=Gentle(keras.optimizers.SGD(1.0)))
 
