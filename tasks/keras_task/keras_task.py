@@ -1,7 +1,7 @@
 """KerasTask: a Keras model that someone already compiles and fits, under the Trainer."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import keras
@@ -157,7 +157,8 @@ class KerasTask(FusedBatchNormTask):
 
     def predict_step(self, batch: Any) -> Any:
         """Return the model's output for inputs, with or without targets."""
-        return _only(self.model(self._parts(batch)[0], training=False))
+        output = self.model(self._parts(batch)[0], training=False)
+        return output if isinstance(output, Mapping) else _only(output)
 
     def _step(self, batch: Any, training: bool) -> tf.Tensor:
         x, y, weight = self._parts(batch)
@@ -184,6 +185,7 @@ class KerasTask(FusedBatchNormTask):
         if not isinstance(batch, (tuple, list)) or self._is_inputs(batch):
             return batch, None, None
         x, y, weight = (*batch, None, None)[:3]
+        y = _only(y) if isinstance(y, Mapping) else y
         return (x, *y) if self._weighted_arrays and y is not None else (x, y, weight)
 
     def _is_inputs(self, batch: Any) -> bool:
@@ -213,9 +215,9 @@ class KerasTask(FusedBatchNormTask):
 
 
 def _only(output: Any) -> Any:
-    """Return the one item of a list, which ``keras.Model(inputs, [outputs])`` gives."""
-    is_one = isinstance(output, (list, tuple)) and len(output) == 1
-    return output[0] if is_one else output
+    """Return the one item of a list or dict, as ``keras.Model(inputs, [outputs])`` gives it."""
+    is_one = isinstance(output, (list, tuple, Mapping)) and len(output) == 1
+    return tf.nest.flatten(output)[0] if is_one else output
 
 
 def _check_model(model: Any) -> None:

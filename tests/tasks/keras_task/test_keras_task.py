@@ -210,3 +210,16 @@ def test_inputs_alone_of_a_model_of_several_are_predicted():
     task = KerasTask(net, "mse", "sgd", data=Predicts())
     (predicted,) = Trainer(**quiet()).predict(task, collect=True)
     np.testing.assert_allclose(predicted, net.predict([X, 2.0 * X], verbose=0), rtol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [lambda y: [y], lambda y: {"out": y}], ids=["list", "dict"])
+def test_the_one_output_of_a_model_may_stand_in_a_list_or_a_dict(shape):
+    keras.utils.set_random_seed(1)
+    inputs = keras.Input((8,))
+    net = keras.Model(inputs, shape(keras.layers.Dense(1, name="out")(inputs)))
+    named = isinstance(net.output, dict)
+    y = Y[:, None].astype("float32")
+    data = batches(X, {"out": y} if named else y)
+    task = KerasTask(net, "mse", "sgd", ["mae"], data=data, validation_data=data)
+    values = fitted(task, max_epochs=1).callback_metrics
+    assert {"loss", "mae", "val_loss", "val_mae"} <= values.keys()
