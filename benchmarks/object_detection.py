@@ -236,9 +236,9 @@ def main() -> None:
             "speed to keras-hub's step", measure.speed(plain, rounds[HUB]), at_least=1.0
         ),
     ]
-    if TORCHVISION in rounds:
+    if TORCHVISION in rounds:  # a figure without a target: its convolutions are another library's
         ratio = measure.speed(plain, rounds[TORCHVISION])
-        targets.append(measure.Target("speed to torchvision's step", ratio, at_least=1.0))
+        text += f"\n\nSpeed to torchvision's step: {ratio:.2f}."
     measure.report("object_detection", text, targets, options)
 
 
