@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from lightning_tf.data.images.image_data import image_data as image_data
     from lightning_tf.data.images.image_datasets import ImageDatasets as ImageDatasets
     from lightning_tf.data.images.image_folder import ImageFolder as ImageFolder
+    from lightning_tf.data.images.image_table import ImageTable as ImageTable
     from lightning_tf.data.images.small_sets import Digits as Digits
     from lightning_tf.data.images.small_sets import FashionMnist as FashionMnist
     from lightning_tf.data.images.small_sets import Mnist5k as Mnist5k

@@ -44,6 +44,8 @@ class IndexedData(DataModule):
             without examples is left out. Without ``predict``, prediction takes the test inputs.
         class_labels: The class of every example by index, after `setup`; None where the data have
             none, or do not keep them.
+        target_values: The targets of every example by index, after `setup`, where these are no
+            classes; None where the data have none, or do not keep them.
         loads_together: Whether `load` exchanges with other workers what each has read.
 
     Args:
@@ -57,6 +59,7 @@ class IndexedData(DataModule):
 
     splits: dict[str, Split] | None = None
     class_labels: NDArray[Any] | None = None
+    target_values: NDArray[Any] | None = None
     loads_together: bool = False
 
     def __init__(

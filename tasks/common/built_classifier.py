@@ -24,10 +24,17 @@ class BuiltClassifier:
     Attributes:
         model: Gives (batch, classes).
         probabilities: Whether the model ends in a softmax; otherwise it gives logits.
+        sigmoid: Whether it ends in a sigmoid, where an example may have several labels.
     """
 
     model: keras.Model
     probabilities: bool = False
+    sigmoid: bool = False
+
+    @property
+    def final_activation(self) -> str | None:
+        """Return the activation that the model ends in, softmax or sigmoid; else None."""
+        return "softmax" if self.probabilities else "sigmoid" if self.sigmoid else None
 
     def inputs(self, examples: Any) -> Any:
         """Return what the model takes."""
@@ -36,16 +43,25 @@ class BuiltClassifier:
     def logits(self, examples: Any, training: bool) -> tf.Tensor:
         """Return float32 logits, shape (batch, classes).
 
-        Probabilities become their logarithms, whose softmax is the same probabilities.
+        Probabilities become their logarithms, whose softmax is the same probabilities, or of a
+        sigmoid the logarithms of their odds.
         """
         outputs = tf.cast(self.model(self.inputs(examples), training=training), tf.float32)
         if self.probabilities:
             return tf.math.log(tf.maximum(outputs, SMALLEST_PROBABILITY))
+        if self.sigmoid:
+            outputs = tf.clip_by_value(outputs, SMALLEST_PROBABILITY, 1.0 - SMALLEST_PROBABILITY)
+            return tf.math.log(outputs) - tf.math.log1p(-outputs)
         return outputs
 
 
 def gives_probabilities(model: keras.Model) -> bool:
     """Return whether a Sequential or Functional model ends in a softmax; False for others."""
+    return ends_in(model, "softmax")
+
+
+def ends_in(model: keras.Model, activation: str) -> bool:
+    """Return whether a Sequential or Functional model ends in an activation; False for others."""
     outputs = model.outputs if getattr(model, "outputs", None) else []
     if isinstance(model, keras.Sequential) and model.layers:
         last: Any = model.layers[-1]
@@ -55,9 +71,9 @@ def gives_probabilities(model: keras.Model) -> bool:
         return False
 
     if isinstance(last, keras.Model):
-        return gives_probabilities(last)
-    softmax = getattr(last, "activation", None) is keras.activations.softmax
-    return softmax or isinstance(last, keras.layers.Softmax)
+        return ends_in(last, activation)
+    is_it = getattr(last, "activation", None) is getattr(keras.activations, activation)
+    return is_it or (activation == "softmax" and isinstance(last, keras.layers.Softmax))
 
 
 def refuse_layer_options(

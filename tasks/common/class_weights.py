@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lightning_tf.checks import is_number
 from lightning_tf.data.data_module import DataModule
-from lightning_tf.data.indexed_data import IndexedData
+from lightning_tf.data.training_targets import training_targets
 from lightning_tf.exceptions import ConfigurationError, nearest
 
 BALANCED = "balanced"
@@ -61,7 +61,8 @@ def class_weights(
     """
     names = [str(name) for name in class_names]
     if class_weight == BALANCED:
-        counts = np.bincount(_training_labels(data), minlength=len(names))
+        labels = training_targets(data).reshape(-1).astype(np.int64)
+        counts = np.bincount(labels, minlength=len(names))
         # A class without training examples weighs nothing that is ever seen.
         weights = counts.sum() / (len(names) * np.maximum(counts, 1))
         return np.asarray(weights, np.float32)
@@ -74,15 +75,3 @@ def class_weights(
             raise ConfigurationError(f"class_weight: no class is {name!r}.{nearest(name, names)}")
         weights[int(place)] = weight
     return weights
-
-
-def _training_labels(data: DataModule) -> NDArray[np.int64]:
-    if isinstance(data, IndexedData) and data.class_labels is not None and data.splits:
-        return np.asarray(data.class_labels)[data.splits["train"].indices].astype(np.int64)
-
-    # Nobody keeps them: one pass over the training data.
-    dataset = data.dataset_for("train")
-    if dataset is None:
-        raise ConfigurationError("class_weight='balanced' counts training labels; give such data.")
-    labels = dataset.map(lambda inputs, labels, *rest: labels).as_numpy_iterator()
-    return np.concatenate([batch.reshape(-1) for batch in labels]).astype(np.int64)

@@ -69,8 +69,11 @@ class ClassificationTask(Task):
         losses = tf.nn.softmax_cross_entropy_with_logits(smoothed, logits)  # (batch,)
         if self.class_weights is not None:
             losses *= tf.linalg.matvec(targets, tf.constant(self.class_weights))
-        added = [tf.cast(loss, tf.float32) for loss in self.model.losses]
-        return tf.add_n([tf.reduce_mean(losses), *added])
+        return tf.add_n([tf.reduce_mean(losses), *self.added_losses()])
+
+    def added_losses(self) -> list[tf.Tensor]:
+        """Return what the model's layers add to the training loss, such as regularization."""
+        return [tf.cast(loss, tf.float32) for loss in self.model.losses]
 
     def validation_loss(self, labels: Any, logits: Any) -> tf.Tensor:
         """Return the mean cross entropy; update metrics and confusion counts.

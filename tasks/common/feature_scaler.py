@@ -1,5 +1,6 @@
 """FeatureScaler: columns scaled, and scaled back, by weights."""
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,8 +10,12 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from lightning_tf.checks import check_known
+from lightning_tf.data.tables.float32_loss import SAMPLE, share_kept
 
 SCALERS = ("standard", "minmax", "none")
+LEAST_KEPT = 0.95  # of a column's different values; some of many always fall together
+
+_log = logging.getLogger(__name__)
 
 
 class FeatureScaler(keras.layers.Layer):  # type: ignore[misc]
@@ -131,3 +136,22 @@ def _center_and_scale(kind: str, rows: NDArray[np.float64]) -> tuple[Any, Any]:
         center, scale = rows.min(axis=0), np.ptp(rows, axis=0)
     # A column that never changes becomes 0; divided by its scale it would be NaN.
     return center, np.where(scale > 1e-12 * np.maximum(np.abs(center), 1e-30), scale, 1.0)
+
+
+def warn_of_equal(scaler: FeatureScaler, values: Any, names: Sequence[str]) -> None:
+    """Warn of columns whose different values are equal once they are scaled.
+
+    Args:
+        scaler: Fitted.
+        values: Of the training rows, shape (rows, columns).
+        names: Of the columns.
+    """
+    sample = np.asarray(values)[:: max(1, len(values) // SAMPLE)]
+    kept = share_kept(sample, scaler(tf.convert_to_tensor(sample)).numpy())
+    for name, share in zip(names, kept, strict=True):
+        if share < LEAST_KEPT:
+            _log.warning(
+                "%s: %.0f %% of its different values are equal in float32 after scaling (%s); "
+                "learn from its logarithm, or from differences.",
+                name, 100 * (1 - share), scaler.kind,
+            )  # fmt: skip

@@ -10,9 +10,11 @@ import tensorflow as tf
 
 from lightning_tf.checks import check_known
 from lightning_tf.data.images.image_spec import ImageSpec
+from lightning_tf.data.images.image_targets import CLASSIFICATION
 from lightning_tf.exceptions import ConfigurationError, nearest
 from lightning_tf.tasks.common.built_classifier import (
     BuiltClassifier,
+    ends_in,
     gives_probabilities,
     refuse_layer_options,
 )
@@ -88,7 +90,10 @@ class Classifier:
         elif is_from_keras_cv(self.network):
             model = keras_cv_classifier(self.network, spec.num_classes)
             image_converter = keras.layers.Identity() if rescales(self.network) else None
-        built = BuiltImageClassifier(model, gives_probabilities(model), image_converter)
+        # A sigmoid for each of several classes was always taken for logits; of labels it is right.
+        sigmoid = spec.objective != CLASSIFICATION and ends_in(model, "sigmoid")
+        probabilities = gives_probabilities(model)
+        built = BuiltImageClassifier(model, probabilities, sigmoid, image_converter=image_converter)
         _try(built, spec)
         return built
 
@@ -126,5 +131,6 @@ def _try(built: BuiltImageClassifier, spec: ImageSpec) -> None:
         size = "" if shape is None else f" of shape {(None, *tuple(shape)[1:])}"
         raise ConfigurationError(
             f"network {built.model.name!r} gives {type(outputs).__name__}{size}; it must give one "
-            f"logit for each of {spec.num_classes} classes: (None, {spec.num_classes})."
+            f"logit for each of {spec.num_classes} classes, labels or numbers: "
+            f"(None, {spec.num_classes})."
         )

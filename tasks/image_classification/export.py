@@ -21,9 +21,10 @@ def export_classifier(task: ImageClassification, path: str | os.PathLike[str]) -
     Its signature ``serving_default`` takes ``images``, decoded, float32 of shape (batch, any
     height, any width, channels) in the range of the training data ([0, 255] for uint8), and gives
     ``label`` (strings, (batch,)), ``probability`` (of that label, (batch,)) and ``probabilities``
-    (batch, classes). ``encoded`` takes JPEG, PNG, BMP, GIF or WebP files as strings, (batch,),
-    decoded, cut and resized as the training files are, and gives the same. Both resize to the size
-    of training, bilinear and antialiased. ``class_names`` tells the order of the classes.
+    (batch, classes); of several labels an image ``probabilities`` (batch, labels) alone, of numbers
+    ``values`` (batch, numbers). ``encoded`` takes JPEG, PNG, BMP, GIF or WebP files as strings,
+    (batch,), decoded, cut and resized as the training files are, and gives the same. Both resize to
+    the size of training, bilinear and antialiased. ``class_names`` tells the order of the classes.
 
     Args:
         task: Whose model is built.
@@ -41,12 +42,7 @@ def export_classifier(task: ImageClassification, path: str | os.PathLike[str]) -
 
     def classify(images: Any) -> dict[str, Any]:
         resized = tf.image.resize(images, size, antialias=True)
-        probabilities = task.predict_step(resized)  # (batch, classes)
-        return {
-            "label": tf.gather(class_names, tf.argmax(probabilities, axis=-1)),
-            "probability": tf.reduce_max(probabilities, axis=-1),
-            "probabilities": probabilities,
-        }
+        return task.objective.exported(task, task.predict_step(resized))
 
     # As the training files were decoded; of arrays nothing is known, and the defaults stand.
     decoding = getattr(task.images_data, "decoding", ImageDecoding(channels=channels))
@@ -64,7 +60,8 @@ def export_classifier(task: ImageClassification, path: str | os.PathLike[str]) -
 
     module = tf.Module()
     # Held, so that the SavedModel finds every variable and constant that the functions use.
-    module.variables_of_model = [v.value for v in task.model.variables]
+    variables = [*task.model.variables, *task.objective.variables(task)]
+    module.variables_of_model = [v.value for v in variables]
     module.class_names = class_names
     shape = tf.TensorSpec([None, None, None, channels], tf.float32, name="images")
     module.images = tf.function(classify, input_signature=[shape])

@@ -14,21 +14,21 @@ from lightning_tf.checks import checked_fraction
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.images.image_data import image_data
 from lightning_tf.data.images.image_spec import ImageSpec, image_spec
+from lightning_tf.data.images.image_targets import CLASSIFICATION, checked_objective
 from lightning_tf.data.pipeline.batch_checks import watch_labels
 from lightning_tf.data.sources.options import merged_options
 from lightning_tf.tasks.common.built_classifier import BuiltClassifier
 from lightning_tf.tasks.common.class_weights import ClassWeight, check_class_weight
-from lightning_tf.tasks.common.classification_task import ClassificationTask, flat_labels
-from lightning_tf.tasks.common.confusion_matrix import ConfusionMatrix
+from lightning_tf.tasks.common.classification_task import ClassificationTask
+from lightning_tf.tasks.common.feature_scaler import FeatureScaler
 from lightning_tf.tasks.common.fused_batch_norm_task import FusedBatchNormTask
 from lightning_tf.tasks.common.optimizer_settings import OptimizerSettings
-from lightning_tf.tasks.common.prediction_grid import PredictionGrid
 from lightning_tf.tasks.common.spec_task import inputs_of
 from lightning_tf.tasks.image_classification.augmentation import PIXEL_RANGE, Augmentation
 from lightning_tf.tasks.image_classification.classifier import Classifier
 from lightning_tf.tasks.image_classification.export import export_classifier
-
-TOP = 5
+from lightning_tf.tasks.image_classification.objectives.objective import Objective
+from lightning_tf.tasks.image_classification.objectives.objectives import OBJECTIVES
 
 
 class ImageClassification(ClassificationTask, FusedBatchNormTask):
@@ -41,14 +41,23 @@ class ImageClassification(ClassificationTask, FusedBatchNormTask):
     float32; label smoothing and mixed labels enter the training loss alone, so ``val_loss`` is the
     plain cross entropy and compares across options.
 
-    Metrics: ``accuracy``, and ``top_5_accuracy`` where there are more than five classes. Where
-    MixUp or CutMix mix labels, training accuracy counts the larger share as the true class.
+    With several labels an image (``objective="multi_label"``) labels are 0 and 1 of shape (batch,
+    labels), the loss is the binary cross entropy of a sigmoid for each, and the metrics are
+    `MultiLabelScores`: ``accuracy``, ``f1`` and ``auc``, and those of each label, such as
+    ``f1_cat``. With numbers (``objective="regression"``) the loss is the mean squared error of
+    numbers that are scaled by the training split, and ``mae``, ``rmse`` and ``r2`` are in the
+    data's units. `predict_step` then gives probabilities (batch, labels), or numbers (batch,
+    numbers), and there is no confusion matrix.
+
+    Of classes the metrics are ``accuracy``, and ``top_5_accuracy`` where there are more than five.
+    Where MixUp or CutMix mix labels, training accuracy counts the larger share as the true class.
     `predict_step` gives probabilities of shape (batch, classes). The task brings along
     `ConfusionMatrix` (up to 100 classes) and `PredictionGrid`.
 
     Args:
         data: A name such as ``digits``, ``cifar10`` or ``"tfds:<name>"``, a folder of class
-            folders, ``(x, y)`` arrays, tf.data.Datasets or a DataModule; see `image_data`.
+            folders, a table with a column of files, ``(x, y)`` arrays, tf.data.Datasets or a
+            DataModule; see `image_data`.
         network: ``logistic``, ``linear``, ``mlp``, ``convnet``, ``lenet5``, ``vgg``, ``resnet``,
             ``inception`` or ``mobilenet``; a Keras model with one output for each class (logits,
             or probabilities after a softmax); ``"keras_hub:<preset>"``; or a keras-hub backbone
@@ -57,6 +66,8 @@ class ImageClassification(ClassificationTask, FusedBatchNormTask):
         data_dir: Where the files of a named data set are.
         image_size: Height and width that encoded images are resized to.
         data_options: Further options of `image_data`, such as ``{"val_fraction": 0.2}``.
+        objective: ``classification``, ``multi_label`` or ``regression``, for arrays and tables;
+            None is what the data say, see `ImageTable`. A DataModule says it in an attribute.
         activation: Of the hidden layers of a named network.
         initializer: Of the kernels of a named network: he, xavier, normal, truncated_normal, ...
         batch_norm: Whether a named network normalizes; None is the network's own default.
@@ -96,6 +107,8 @@ class ImageClassification(ClassificationTask, FusedBatchNormTask):
 
     data: DataModule
     built: BuiltClassifier
+    targets: list[str]
+    target_scaler: FeatureScaler
 
     def __init__(
         self,
@@ -106,6 +119,7 @@ class ImageClassification(ClassificationTask, FusedBatchNormTask):
         data_dir: str | os.PathLike[str] | None = None,
         image_size: int | tuple[int, int] | None = None,
         data_options: Mapping[str, Any] | None = None,
+        objective: str | None = None,
         activation: str | Callable[[Any], Any] = "relu",
         initializer: str | keras.Initializer = "he_normal",
         batch_norm: bool | None = None,
@@ -147,14 +161,20 @@ class ImageClassification(ClassificationTask, FusedBatchNormTask):
         self.data = image_data(
             data,
             **merged_options(
-                data_options, batch_size=batch_size, data_dir=data_dir, image_size=image_size
+                data_options,
+                batch_size=batch_size,
+                data_dir=data_dir,
+                image_size=image_size,
+                objective=objective,
             ),
         )
+        said = checked_objective(getattr(self.data, "objective", None))
+        self.objective: Objective = OBJECTIVES[said](self)
 
     def setup(self, stage: str) -> None:
         """Swap layers, and let the labels of a user's own module be checked in its pipeline."""
         super().setup(stage)
-        if stage != "predict":
+        if stage != "predict" and self.objective.name == CLASSIFICATION:
             watch_labels(self.images_data, lambda: self.image_spec().num_classes)
 
     @property
@@ -170,49 +190,52 @@ class ImageClassification(ClassificationTask, FusedBatchNormTask):
         self.model = self.built.model
         # Made here and not before: seed generators take their seed from the Trainer's.
         self.augmentation = self._make_augmentation()
-        self.set_classes(spec.num_classes)
+        self.objective.configure(self, spec)
         self.fuse_batch_norm()
+
+    def configure_optimizers(self) -> keras.optimizers.Optimizer:
+        """Make the optimizer, with its schedule over the updates of this fit."""
+        self.objective.prepare_training(self)
+        return super().configure_optimizers()
 
     def image_spec(self) -> ImageSpec:
         """Return what the network is built to."""
         return image_spec(self.data)
 
     def configure_metrics(self) -> dict[str, keras.metrics.Metric]:
-        """Make accuracy, and top-5 accuracy where there are more than five classes."""
-        metrics = {"accuracy": keras.metrics.SparseCategoricalAccuracy()}
-        if self.num_classes > TOP:
-            metrics[f"top_{TOP}_accuracy"] = keras.metrics.SparseTopKCategoricalAccuracy(TOP)
-        return metrics
+        """Make the metrics of what is learned."""
+        return self.objective.metrics(self)
 
     def training_step(self, batch: Any) -> tf.Tensor:
-        """Return the mean cross entropy of augmented images, and what the model's layers add."""
-        images, labels = self._images(batch[0]), flat_labels(batch[1])
-        targets = tf.one_hot(labels, self.num_classes, dtype=tf.float32)  # (batch, classes)
+        """Return the mean loss of augmented images, and what the model's layers add."""
+        images, targets = self._images(batch[0]), self.objective.targets(self, batch[1])
+        # MixUp and CutMix change the targets, too.
         images, targets = self.augmentation(images, targets, training=True)
-        labels = tf.argmax(targets, axis=-1)  # MixUp and CutMix change them
 
-        logits = self.built.logits(images, training=True)  # (batch, classes)
-        self.update_metrics(labels, logits)
-        return self.training_loss(targets, logits)
+        outputs = self.built.logits(images, training=True)  # (batch, classes, labels or numbers)
+        return self.objective.training_loss(self, targets, outputs)
 
     def validation_step(self, batch: Any) -> tf.Tensor:
-        """Return the mean cross entropy; update the confusion counts."""
-        labels = flat_labels(batch[1])
-        logits = self.built.logits(self._images(batch[0]), training=False)
-        return self.validation_loss(labels, logits)
+        """Return the mean loss; update metrics and confusion counts."""
+        outputs = self.built.logits(self._images(batch[0]), training=False)
+        return self.objective.validation_loss(self, batch[1], outputs)
 
     def predict_step(self, batch: Any) -> tf.Tensor:
-        """Return probabilities of shape (batch, classes) of images, with or without labels."""
+        """Return probabilities of classes or labels, or numbers, of images with or without labels.
+
+        They are float32 of shape (batch, classes, labels or numbers); numbers are float64 where
+        float32 would make different targets equal.
+        """
         images = self._images(inputs_of(batch))
-        return tf.nn.softmax(self.built.logits(images, training=False))
+        return self.objective.predictions(self, self.built.logits(images, training=False))
 
     def export_saved_model(self, path: Path) -> None:
         """Write a SavedModel that takes images and gives labels; see `export_classifier`."""
         export_classifier(self, path)
 
     def callbacks(self) -> list[Callback]:
-        """Bring a confusion matrix and a grid of predictions."""
-        return [ConfusionMatrix(), PredictionGrid()]
+        """Bring images of what was learned: of classes a confusion matrix and predictions."""
+        return self.objective.callbacks()
 
     def _images(self, images: Any) -> tf.Tensor:
         """Return float32 images in [0, 255]."""

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from lightning_tf.checks import checked_integer, is_integer
 from lightning_tf.data.tables.feature_columns import FeatureColumns
 from lightning_tf.data.tables.feature_table import FeatureTable
-from lightning_tf.data.tables.float32_loss import SAMPLE, share_kept
-from lightning_tf.tasks.common.feature_scaler import FeatureScaler, check_scaler
+from lightning_tf.tasks.common.feature_scaler import FeatureScaler, check_scaler, warn_of_equal
 from lightning_tf.tasks.networks.images.layer_factory import LayerFactory
-
-LEAST_KEPT = 0.95  # of a column's different values; some of many always fall together
-
-_log = logging.getLogger(__name__)
 
 
 class FeatureNetwork:
@@ -138,25 +131,6 @@ class BuiltFeatureNetwork:
         numbers = numbers if self.scaler is None else self.scaler(numbers)  # (batch, numbers)
         outputs = self.model([numbers, categories], training=training)
         return tf.cast(outputs, tf.float32)  # (batch, outputs)
-
-
-def warn_of_equal(scaler: FeatureScaler, values: Any, names: Sequence[str]) -> None:
-    """Warn of columns whose different values are equal once they are scaled.
-
-    Args:
-        scaler: Fitted.
-        values: Of the training rows, shape (rows, columns).
-        names: Of the columns.
-    """
-    sample = np.asarray(values)[:: max(1, len(values) // SAMPLE)]
-    kept = share_kept(sample, scaler(tf.convert_to_tensor(sample)).numpy())
-    for name, share in zip(names, kept, strict=True):
-        if share < LEAST_KEPT:
-            _log.warning(
-                "%s: %.0f %% of its different values are equal in float32 after scaling (%s); "
-                "learn from its logarithm, or from differences.",
-                name, 100 * (1 - share), scaler.kind,
-            )  # fmt: skip
 
 
 def training_rows(data: FeatureTable) -> Any:

@@ -8,12 +8,15 @@ import tensorflow as tf
 
 from lightning_tf.callback import Callback
 from lightning_tf.data.sources.options import merged_options
-from lightning_tf.tasks.common.feature_scaler import FeatureScaler
-from lightning_tf.tasks.common.metrics import R2
+from lightning_tf.tasks.common.feature_scaler import FeatureScaler, warn_of_equal
 from lightning_tf.tasks.common.optimizer_settings import OptimizerSettings
 from lightning_tf.tasks.common.regression_losses import check_regression_loss, regression_loss
-from lightning_tf.tasks.tabular.network import FeatureNetwork, training_rows, warn_of_equal
-from lightning_tf.tasks.tabular.regression_report import RegressionReport
+from lightning_tf.tasks.common.regression_metrics import (
+    regression_metrics,
+    update_regression_metrics,
+)
+from lightning_tf.tasks.common.regression_report import RegressionReport
+from lightning_tf.tasks.tabular.network import FeatureNetwork, training_rows
 from lightning_tf.tasks.tabular.tabular_task import TabularTask
 
 
@@ -114,11 +117,7 @@ class Regression(TabularTask):
 
     def configure_metrics(self) -> dict[str, keras.metrics.Metric]:
         """Return errors in the table's units, and the share of the variance that is explained."""
-        return {
-            "mae": keras.metrics.MeanAbsoluteError(),
-            "rmse": keras.metrics.RootMeanSquaredError(),
-            "r2": R2(len(self.targets)),
-        }
+        return regression_metrics(len(self.targets))
 
     def training_step(self, batch: Any) -> tf.Tensor:
         """Return the mean loss of scaled targets, and what the model's layers add."""
@@ -141,13 +140,6 @@ class Regression(TabularTask):
 
     def _loss(self, batch: Any, training: bool) -> tf.Tensor:
         outputs, y = self.outputs(batch, training), batch[1]  # (batch, targets)
-        scaled, predicted = self.target_scaler(y), self.target_scaler.inverse(outputs)
-        if self.target_scaler.precise:
-            # Metrics are float32. An error is the same wherever the centre lies.
-            y, predicted = map(self.target_scaler.differences, (scaled, outputs))
-
-        for name, metric in self.metrics.items():
-            # Of scaled values: in float32 sums of squares of 1,000.1, 1,000.2 lose the differences.
-            pair = (scaled, outputs) if name == "r2" else (y, predicted)
-            metric.update_state(*pair)
+        scaled = self.target_scaler(y)
+        update_regression_metrics(self.metrics, self.target_scaler, scaled, outputs, y)
         return regression_loss(scaled, outputs, self.loss)

@@ -80,7 +80,7 @@ class TextClassifier:
         """
         vocabulary = self.make_vocabulary()
         model = self.make_model(num_classes)
-        built = BuiltTextClassifier(model, gives_probabilities(model), vocabulary)
+        built = BuiltTextClassifier(model, gives_probabilities(model), vocabulary=vocabulary)
         if self.is_tried:
             self._try(built, num_classes)
         return built

@@ -20,11 +20,13 @@ class EncodedImages:
     """Image files, or their contents, decoded in the pipeline.
 
     Batches are ``(images, labels)``: uint8 of shape (batch, height, width, channels), 0 to 255,
-    and int32 of shape (batch,). Decoding runs in parallel; the order stays that of the indices.
+    and int32 of shape (batch,), or float of shape (batch, targets). Decoding runs in parallel; the
+    order stays that of the indices.
 
     Args:
         contents: File paths, or the encoded images themselves.
-        labels: The class of each image; None where there are none: then there are only `inputs`.
+        labels: The class of each image, or floats of shape (images, targets); None where there are
+            none: then there are only `inputs`.
         are_paths: Whether `contents` are paths.
         is_plain: Whether TensorFlow decodes each of them, as `ImageHeader` has it; None where it
             decodes all.
@@ -49,7 +51,8 @@ class EncodedImages:
         upright = orientations is None or bool(np.all(np.equal(orientations, 1)))
         with tf.device("CPU:0"):
             self._contents = tf.constant(raw, tf.string)
-            self._labels: Any = None if labels is None else tf.constant(labels, tf.int32)
+            # Places in the classes, or numbers of whatever precision they need.
+            self._labels: Any = None if labels is None else tf.constant(_compact(labels))
             # What is the same for all is left out of the graph.
             self._is_plain = None if all_plain else tf.constant(is_plain, tf.bool)
             self._orientations = None if upright else tf.constant(orientations, tf.int32)
@@ -127,3 +130,9 @@ class EncodedImages:
             message = error.message.split("}} ")[-1]
             return str(message.split(" [Op:")[0])
         return "it could be decoded only at the second try"
+
+
+def _compact(labels: NDArray[Any]) -> NDArray[Any]:
+    """Return classes as int32; floats as they are."""
+    array: NDArray[Any] = np.asarray(labels)
+    return array if array.dtype.kind == "f" else array.astype(np.int32)

@@ -7,17 +7,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_tf.data.array_data import ArrayData
+from lightning_tf.data.array_data import checked_arrays
 from lightning_tf.data.images.checks import (
     check_like_training,
     checked_images,
     checked_range,
     value_range_of,
 )
+from lightning_tf.data.images.image_targets import (
+    CLASSIFICATION,
+    REGRESSION,
+    checked_objective,
+    checked_targets,
+    with_precision,
+)
 from lightning_tf.data.indexed_data import IndexedData, Split
 from lightning_tf.data.label_values import place_labels, shown_values
 from lightning_tf.data.labels import checked_class_names, checked_classes
-from lightning_tf.exceptions import DataError
+from lightning_tf.data.pipeline.array_source import ArraySource
+from lightning_tf.exceptions import ConfigurationError, DataError
 
 _log = logging.getLogger(__name__)
 
@@ -28,9 +36,11 @@ class ImageArrays(IndexedData):
     """Labelled images in memory.
 
     Batches are ``(images, labels)`` of shapes (batch, height, width, channels), in the dtype
-    that was given, and (batch,), int32. A subclass overrides `read`.
+    that was given, and (batch,), int32; of several labels or numbers (batch, targets), floats. A
+    subclass overrides `read`.
 
     Attributes:
+        objective: ``classification``, ``multi_label`` or ``regression``.
         input_shape: Height, width and channels, after `setup`.
         num_classes: Labels are 0 to ``num_classes - 1``, after `setup`.
         class_names: A name for each label, after `setup`.
@@ -48,6 +58,9 @@ class ImageArrays(IndexedData):
         value_range: The values of pixels that mean black and white; None goes by the training
             images, see `value_range_of`.
         classes: Keep only the classes of these names, relabeled in this order.
+        objective: What is learned: None is ``classification``; ``multi_label`` takes labels
+            (examples, labels) of 0 and 1, ``regression`` numbers (examples,) or (examples,
+            numbers).
         val_fraction: Share of `train` to hold out, 0.1 where `val` is None.
         test_fraction: Share of `train` to hold out, 0 by default.
         batch_size: Examples in a global batch.
@@ -77,6 +90,7 @@ class ImageArrays(IndexedData):
         classes: list[str] | None = None,
         labels: Sequence[Any] | None = None,
         value_range: tuple[float, float] | None = None,
+        objective: str | None = None,
         val_fraction: float | None = None,
         test_fraction: float | None = None,
         batch_size: int = 32,
@@ -88,7 +102,11 @@ class ImageArrays(IndexedData):
         pairs = {"train": train, "val": val, "test": test}
         self._pairs = {name: pair for name, pair in pairs.items() if pair is not None}
         self._num_classes, self._names, self._classes = num_classes, class_names, classes
-        self._labels = labels
+        self._labels, self.objective = labels, checked_objective(objective)
+        if self.objective != CLASSIFICATION and (classes, labels, num_classes) != (None,) * 3:
+            raise ConfigurationError(
+                f"objective={objective!r} has no classes: drop num_classes=, labels= and classes=."
+            )
         if value_range is not None:
             self.value_range = checked_range(value_range)
 
@@ -104,36 +122,25 @@ class ImageArrays(IndexedData):
         """Read, check and split the images."""
         read = self.read()
         images = {name: checked_images(name, pair[0]) for name, pair in read.items()}
-        # After `read`, which may have set the names. Of all splits: a class that only the test has
-        # is one of the data's, too.
-        names = getattr(self, "class_names", None) if self._names is None else self._names
-        codes, names = place_labels(
-            {name: pair[1] for name, pair in read.items()}, self._labels, names, self._num_classes
-        )
-        largest = max(int(labels.max()) for labels in codes.values() if len(labels))
-        self.num_classes = self._num_classes or (largest + 1 if names is None else len(names))
-        self.class_names = checked_class_names(names, self.num_classes)
-        self._tell_untrained(codes)
-        pairs = {name: (images[name], codes[name]) for name in read}
+        targets = {name: pair[1] for name, pair in read.items()}
+        labels = self._classes_of if self.objective == CLASSIFICATION else self._targets_of
+        pairs = {name: (images[name], array) for name, array in labels(targets).items()}
         if self._classes is not None:
             pairs = self._keep(pairs, self._classes)
 
         self.input_shape = pairs["train"][0].shape[1:]
-        for name, (x, _) in pairs.items():
+        for name, (x, y) in pairs.items():
             if x.shape[1:] != self.input_shape:
                 raise DataError(
                     f"The {name} images have shape {x.shape[1:]}, those to train on "
                     f"{self.input_shape}; make them equal."
                 )
-
-        splits = ArrayData(
-            *pairs["train"],
-            val=pairs.get("val"),
-            test=pairs.get("test"),
-            val_fraction=self._val_fraction,
-            test_fraction=self._test_fraction,
-            split_seed=self.split_seed,
-        ).load()
+            if len(x) != len(y):
+                raise DataError(
+                    f"The {name} arrays have different numbers of examples: {len(x)} images and "
+                    f"{len(y)} labels."
+                )
+        splits = self._splits_of(pairs)
 
         # Of the training split alone: what is held out must not decide how inputs are scaled.
         if not hasattr(self, "value_range"):
@@ -144,6 +151,49 @@ class ImageArrays(IndexedData):
         for name, (x, _) in pairs.items():
             check_like_training(name, x, pairs["train"][0].dtype, self.value_range)
         return splits
+
+    def _splits_of(self, pairs: dict[str, Pair]) -> dict[str, Split]:
+        """Return the splits, each with a source and indices into that."""
+        sources = {
+            name: ArraySource(checked_arrays(name, x, None)[0], y) for name, (x, y) in pairs.items()
+        }
+        rows = {name: np.arange(len(y), dtype=np.int64) for name, (_, y) in pairs.items()}
+        train = pairs["train"][1]
+        is_classes = self.objective == CLASSIFICATION
+        splits = self.hold_out(sources["train"], rows, train if is_classes else None)
+        self.target_values = None if is_classes else train
+        return {
+            name: Split(sources.get(name, split.source), split.indices)
+            for name, split in splits.items()
+        }
+
+    def _classes_of(self, targets: dict[str, Any]) -> dict[str, NDArray[Any]]:
+        """Return places in the classes, and learn these."""
+        # After `read`, which may have set the names. Of all splits: a class that only the test has
+        # is one of the data's, too.
+        names = getattr(self, "class_names", None) if self._names is None else self._names
+        codes, names = place_labels(targets, self._labels, names, self._num_classes)
+        largest = max(int(labels.max()) for labels in codes.values() if len(labels))
+        self.num_classes = self._num_classes or (largest + 1 if names is None else len(names))
+        self.class_names = checked_class_names(names, self.num_classes)
+        self._tell_untrained(codes)
+        return codes
+
+    def _targets_of(self, targets: dict[str, Any]) -> dict[str, NDArray[Any]]:
+        """Return labels or numbers of shape (examples, targets), and learn their names."""
+        arrays = {name: checked_targets(name, y, self.objective) for name, y in targets.items()}
+        self.num_classes = arrays["train"].shape[1]
+        for name, array in arrays.items():
+            if array.shape[1] != self.num_classes:
+                raise DataError(
+                    f"The {name} split has {array.shape[1]} targets, that of training "
+                    f"{self.num_classes}."
+                )
+        self.class_names = checked_class_names(self._names, self.num_classes, fewest=1)
+        if self.objective == REGRESSION:
+            precise = with_precision(arrays["train"]).dtype
+            arrays = {name: array.astype(precise) for name, array in arrays.items()}
+        return arrays
 
     def _tell_untrained(self, codes: dict[str, NDArray[np.int32]]) -> None:
         """Say which classes a held-out split has and training has not."""

@@ -14,10 +14,12 @@ from lightning_tf.data.images.idx_files import IdxFiles
 from lightning_tf.data.images.image_arrays import ImageArrays
 from lightning_tf.data.images.image_datasets import ImageDatasets
 from lightning_tf.data.images.image_folder import ImageFolder
+from lightning_tf.data.images.image_table import ImageTable
 from lightning_tf.data.images.small_sets import Digits, FashionMnist, Mnist5k
 from lightning_tf.data.images.tfds_images import TfdsImages
 from lightning_tf.data.sources.options import refuse_unknown, source_options, use_as_is
 from lightning_tf.data.sources.python_batches import is_python_batches
+from lightning_tf.data.sources.table_file import is_frame, is_records, is_table_file
 from lightning_tf.data.sources.tfds_set import DESCRIPTION, is_builder
 from lightning_tf.exceptions import ConfigurationError, nearest
 
@@ -59,6 +61,19 @@ def image_data(
     image_key: str | None = None,
     label_key: str | None = None,
     fewest_classes: int | None = None,
+    objective: str | None = None,
+    val: Any = None,
+    test: Any = None,
+    file_column: str | None = None,
+    label_column: str | None = None,
+    label_columns: Sequence[str] | None = None,
+    label_sep: str | None = None,
+    split_column: str | None = None,
+    images_dir: str | os.PathLike[str] | None = None,
+    missing: str | None = None,
+    encoding: str | None = None,
+    sep: str | None = None,
+    quoting: bool | None = None,
     **unknown: Any,
 ) -> DataModule:
     """Make a DataModule of labeled images from what a user writes.
@@ -68,7 +83,8 @@ def image_data(
 
     Args:
         data: A name of `BUILT_IN`; ``"tfds:<name>"``, the folder of a prepared set, or a builder of
-            TensorFlow Datasets; a folder of class folders; a pair of arrays ``(images, labels)``,
+            TensorFlow Datasets; a folder of class folders; a table with a column of files (CSV,
+            TSV, Parquet, ..., a DataFrame or rows as dicts); a pair of arrays ``(images, labels)``,
             or a pair or triple of such pairs for training, validation and testing; a batched
             `tf.data.Dataset`, or a pair or triple of them; a PyDataset, a torch DataLoader or a
             function that returns an iterator of batches; or a DataModule, which is returned as it
@@ -97,6 +113,19 @@ def image_data(
         image_key: The images' feature, for ``tfds:`` and datasets of dicts.
         label_key: The labels' feature, for the same.
         fewest_classes: How many classes there must be, for datasets.
+        objective: ``classification``, ``multi_label`` or ``regression``, for arrays and tables.
+        val: A table to validate on, for a table; and so all that follow, see `ImageTable`.
+        test: A table to test on.
+        file_column: The column of the files.
+        label_column: The column of the class, or of what `objective` says.
+        label_columns: Several columns of labels or numbers.
+        label_sep: What stands between several labels in one cell.
+        split_column: The column that says of which split a row is.
+        images_dir: The folder of the images.
+        missing: ``error`` or ``skip``: what becomes of rows whose file is not there.
+        encoding: Of a CSV or TSV file.
+        sep: Between its fields.
+        quoting: Whether quotation marks enclose them.
         **unknown: Refused, with the nearest option.
 
     Raises:
@@ -118,6 +147,8 @@ def image_data(
 
 
 def _source(data: Any, data_dir: Any) -> tuple[type[DataModule], tuple[Any, ...]]:
+    if is_records(data):
+        return ImageTable, (data,)
     # A list is images or texts and their labels; batches in one go through `ImageDatasets` itself.
     if isinstance(data, tf.data.Dataset) or (
         not isinstance(data, list) and is_python_batches(data)
@@ -135,10 +166,12 @@ def _source(data: Any, data_dir: Any) -> tuple[type[DataModule], tuple[Any, ...]
         return TfdsImages, (data,)
     if isinstance(data, (str, os.PathLike)):
         return _named_source(os.fspath(data), data_dir)
+    if is_frame(data):
+        return ImageTable, (data,)
     count = f" of {len(data)}" if hasattr(data, "__len__") else ""
     raise ConfigurationError(
-        f"data is a {type(data).__name__}{count}; give a name, a folder, a pair of arrays "
-        "(images, labels), tf.data.Datasets or a DataModule."
+        f"data is a {type(data).__name__}{count}; give a name, a folder, a table, a pair of "
+        "arrays (images, labels), tf.data.Datasets or a DataModule."
     )
 
 
@@ -157,8 +190,10 @@ def _named_source(name: str, data_dir: Any) -> tuple[type[DataModule], tuple[Any
         return TfdsImages, (name,)
     if folder.is_dir():
         return ImageFolder, (name,)
+    if is_table_file(name):
+        return ImageTable, (name,)
     raise ConfigurationError(
-        f"data={name!r} is neither a known name nor a folder."
+        f"data={name!r} is neither a known name nor a folder nor a table that is there."
         f"{nearest(name, [*BUILT_IN, 'tfds:<name>'])}"
     )
 
@@ -172,5 +207,8 @@ def _is_labeled(item: Any) -> bool:
 def _options(source: type[DataModule], data: Any) -> set[str]:
     # Only what image_data offers: not `default_dir` of the idx files, nor `val` of arrays.
     known = source_options(source) & set(inspect.signature(image_data).parameters)
+    if source is not ImageTable:
+        known -= {"val", "test"}  # of arrays and datasets they stand in `data`
     is_named = isinstance(data, str) and data in BUILT_IN  # such a set has its own classes
-    return known - {"num_classes", "class_names", "labels", "value_range"} if is_named else known
+    fixed = {"num_classes", "class_names", "labels", "value_range", "objective"}
+    return known - fixed if is_named else known

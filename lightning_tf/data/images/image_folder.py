@@ -3,24 +3,16 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
-
-from lightning_tf.checks import checked_choice
-from lightning_tf.data.images.checks import checked_image_size, checked_range
-from lightning_tf.data.images.image_decoding import ImageDecoding
+from lightning_tf.data.images.file_images import FileImages
 from lightning_tf.data.images.image_header import image_endings
-from lightning_tf.data.images.read_pixels import checked_background
-from lightning_tf.data.images.scan_images import scan_images
-from lightning_tf.data.indexed_data import IndexedData, Split
+from lightning_tf.data.indexed_data import Split
 from lightning_tf.data.labels import checked_class_names
 from lightning_tf.data.sources.class_folders import LabeledFiles, class_files
-from lightning_tf.data.sources.skip_or_raise import ACTIONS
-from lightning_tf.exceptions import ConfigurationError, DataError
 
 
-class ImageFolder(IndexedData):
+class ImageFolder(FileImages):
     """Images of any size in class folders, decoded and resized in the pipeline.
 
     The folder holds either ``<class>/image.jpg`` or ``train/<class>/image.jpg`` with ``test``
@@ -29,40 +21,18 @@ class ImageFolder(IndexedData):
     name. Batches are ``(images, labels)``: uint8 of shape (batch, height, width, channels), 0 to
     255, and int32 of shape (batch,). One line of the log says what is read and what is left out.
 
-    `setup` decodes every image once, so that a broken one is named before training starts. That
-    costs about one epoch's decoding: 0.8 s for 1,100 photos of 160 x 220 pixels on 2 cores. Of
-    several workers each decodes its part, and all tell the others what is broken.
-
     Attributes:
-        input_shape: Height, width and channels.
-        decoding: How files become pixels; after `setup` with the value range of those of more than
-            eight bits.
-        value_range: (0.0, 255.0).
         num_classes: Number of class folders, after `setup`.
         class_names: Their names, after `setup`.
-        broken_files: Images that were skipped, after `setup`.
 
     Args:
         root: The folder.
-        image_size: Height and width that images are resized to, or one number for both.
-        channels: 1 for gray, 3 for color.
-        background: The color below what is transparent: a name, or red, green and blue.
-        value_range: The values of images of more than eight bits (PNG and TIFF of 16 bits, float
-            TIFF) that become 0 and 255; None takes it from the training images, see
-            `stored_range`.
-        crop_to_aspect_ratio: Cut a centered window instead of stretching.
-        broken: What to do with images that cannot be decoded: ``error`` names the first, ``skip``
-            leaves them out, counts them in `broken_files` and warns once.
-        in_memory: Decode and resize all images once in `setup` and keep them: faster epochs for
-            height x width x channels bytes an image.
         classes: Take only these class folders, labeled in this order.
         splits: The folder of each split, where the names do not tell, such as
             ``{"train": "part1", "test": "part2"}``; ``{"train": "."}`` for the folder itself.
-        val_fraction: Share of the training images to hold out where there is no such folder.
-        test_fraction: The same for testing, 0 by default.
-        batch_size: Images in a global batch.
-        seed: Decides the order of training images; None follows the Trainer's seed.
-        split_seed: Decides which images are held out.
+        **options: Those of `FileImages`: image_size, channels, background, value_range,
+            crop_to_aspect_ratio, broken, in_memory, val_fraction, test_fraction, batch_size, seed,
+            split_seed.
 
     Raises:
         ConfigurationError: An argument is out of range or unknown.
@@ -73,8 +43,6 @@ class ImageFolder(IndexedData):
         >>> data = ImageFolder("photos", image_size=160, broken="skip")  # photos/cat, photos/dog
     """
 
-    loads_together = True
-    value_range = (0.0, 255.0)
     num_classes: int
     class_names: list[str]
 
@@ -82,67 +50,19 @@ class ImageFolder(IndexedData):
         self,
         root: str | os.PathLike[str],
         *,
-        image_size: int | tuple[int, int] = 224,
-        channels: int = 3,
-        background: str | tuple[int, int, int] = "white",
-        value_range: tuple[float, float] | None = None,
-        crop_to_aspect_ratio: bool = False,
-        broken: Literal["error", "skip"] = "error",
-        in_memory: bool = False,
         classes: list[str] | None = None,
         splits: Mapping[str, str] | None = None,
-        val_fraction: float | None = None,
-        test_fraction: float | None = None,
-        batch_size: int = 32,
-        seed: int | None = None,
-        split_seed: int = 0,
+        **options: Any,
     ) -> None:
         """Check and keep the arguments."""
-        super().__init__(batch_size, seed, split_seed, val_fraction, test_fraction)
-        if channels not in (1, 3):
-            raise ConfigurationError(f"channels is {channels!r}; give 1 for gray or 3 for color.")
-        height, width = checked_image_size(image_size)
-        self.input_shape = (height, width, channels)
-        self.broken_files: list[str] = []
+        super().__init__(**options)
         self._root = Path(root).expanduser()
-        self._broken = checked_choice("broken", broken, ACTIONS)
-        self._in_memory, self._classes, self._splits = in_memory, classes, splits
-        self.decoding = ImageDecoding(
-            (height, width),
-            channels,
-            crop_to_aspect_ratio,
-            checked_background(background),
-            None if value_range is None else checked_range(value_range),
-        )
+        self._classes, self._splits = classes, splits
 
     def load(self) -> dict[str, Split]:
         """List the files, check them and split them."""
         files = self.workers.unless_one_fails(self._list_files)
-        paths = [path for listed, _ in files.values() for path in listed]
-        labels = np.concatenate([split_labels for _, split_labels in files.values()])
-        owners = np.repeat(list(files), [len(listed) for listed, _ in files.values()])
-
-        # Broken ones are found before the split: what is held out is drawn from whole images.
-        scanned = scan_images(
-            self.workers, self._root, paths, self.decoding, self._broken, owners == "train"
-        )
-        self.decoding = scanned.decoding
-        self.broken_files = [paths[index] for index in scanned.broken]
-        whole = np.setdiff1d(np.arange(len(paths)), scanned.broken)
-        labels, owners = labels[whole], owners[whole]
-
-        # By place in `labels`, in the order of classes and names within each split.
-        rows = {split: np.flatnonzero(owners == split) for split in files}
-        if not len(rows["train"]):
-            raise DataError(f"No training image in {self._root} can be decoded; give whole files.")
-
-        # Decoded into memory only now: a broken image or a class of one would have ended it.
-        images: Any = scanned.encoded(labels, whole)
-        splits = self.hold_out(images, rows, labels, self.class_names)
-        if not self._in_memory:
-            return splits
-        source = images.decode_all(self.workers)
-        return {name: Split(source, split.indices) for name, split in splits.items()}
+        return self.splits_of(self._root, files, self.class_names)
 
     def _list_files(self) -> dict[str, LabeledFiles]:
         """List the files of each split and their labels; learn the classes."""

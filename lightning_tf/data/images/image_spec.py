@@ -10,6 +10,11 @@ from numpy.typing import NDArray
 
 from lightning_tf.data.data_module import DataModule, first_training_batch
 from lightning_tf.data.images.checks import HALF_WHITE, checked_images, range_of_limits
+from lightning_tf.data.images.image_targets import (
+    CLASSIFICATION,
+    checked_objective,
+    checked_targets,
+)
 from lightning_tf.data.label_values import count_classes
 from lightning_tf.data.labels import checked_class_names, checked_labels
 from lightning_tf.data.pipeline.bounded_batches import bounded_batches
@@ -25,12 +30,17 @@ class ImageSpec:
         num_classes: Labels are 0 to ``num_classes - 1``.
         class_names: A name for each label.
         value_range: Lowest and highest value of a pixel, such as (0.0, 255.0).
+        objective: What is learned of an image: its class, which of several labels it has, or
+            numbers; then classes are labels or numbers.
+        precise_targets: Whether numbers to learn are float64.
     """
 
     input_shape: tuple[int, int, int]
     num_classes: int
     class_names: list[str]
     value_range: tuple[float, float]
+    objective: str = CLASSIFICATION
+    precise_targets: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,7 +74,8 @@ def image_spec(
 
     Args:
         data: Batches of ``(images, labels)`` with shapes (batch, height, width, channels) and
-            (batch,).
+            (batch,); or with an attribute `objective` that says ``multi_label`` or ``regression``
+            and labels of shape (batch, targets).
         num_classes: Number of classes, if it is known.
         class_names: Their names, if they are known.
         fewest_classes: How many there must be.
@@ -84,14 +95,17 @@ def image_spec(
         num_classes = None if class_names is None else len(class_names)
         num_classes = getattr(data, "num_classes", None) if num_classes is None else num_classes
 
-    images = _first_images(data, num_classes)
+    objective = checked_objective(getattr(data, "objective", None))
+    images, labels = _first_pair(data, num_classes, objective)
+    if objective != CLASSIFICATION:
+        num_classes, fewest_classes = labels.shape[1], 1
     value_range = getattr(data, "value_range", None)
     if value_range is None and images.dtype == np.uint8 and images.max() > HALF_WHITE:
         value_range = (0.0, 255.0)
 
     # Only what nobody knows is worth a pass over the data.
     if num_classes is None or value_range is None:
-        scanned = scan_batches([data.dataset_for("train")])
+        scanned = scan_batches([data.dataset_for("train")], objective)
         if num_classes is None:
             num_classes = count_classes(type(data).__name__, scanned.labels)
         if value_range is None:
@@ -104,14 +118,19 @@ def image_spec(
         num_classes,
         checked_class_names(names, num_classes, fewest_classes),
         (float(value_range[0]), float(value_range[1])),
+        objective,
+        labels.dtype == np.float64,
     )
 
 
-def scan_batches(datasets: Iterable[tf.data.Dataset | None]) -> ScannedBatches:
+def scan_batches(
+    datasets: Iterable[tf.data.Dataset | None], objective: str = CLASSIFICATION
+) -> ScannedBatches:
     """Look at every batch of the training dataset, and at the labels of others.
 
     Args:
         datasets: Batches of ``(images, labels)``, those of training first.
+        objective: Labels are looked at where they are classes.
 
     Raises:
         DataError: Labels are no integers, or negative.
@@ -124,13 +143,16 @@ def scan_batches(datasets: Iterable[tf.data.Dataset | None]) -> ScannedBatches:
         name = "training" if place == 0 else "held-out"
         what = "classes and values of pixels are those"
         for images, labels, *_ in bounded_batches(dataset, what):
-            values.update(np.unique(checked_labels(name, labels)).tolist())
+            if objective == CLASSIFICATION:
+                values.update(np.unique(checked_labels(name, labels)).tolist())
             if place == 0:
                 low, high = min(low, float(images.min())), max(high, float(images.max()))
     return ScannedBatches(sorted(values), low, high)
 
 
-def _first_images(data: DataModule, num_classes: int | None) -> NDArray[Any]:
+def _first_pair(
+    data: DataModule, num_classes: int | None, objective: str
+) -> tuple[NDArray[Any], NDArray[Any]]:
     owner, batch = type(data).__name__, first_training_batch(data)
     if not isinstance(batch, tuple) or len(batch) != 2:
         raise DataError(
@@ -140,11 +162,14 @@ def _first_images(data: DataModule, num_classes: int | None) -> NDArray[Any]:
         )
 
     images = checked_images("training", batch[0])
-    labels = checked_labels("training", batch[1], num_classes)
+    if objective == CLASSIFICATION:
+        labels: NDArray[Any] = checked_labels("training", batch[1], num_classes)
+    else:
+        labels = checked_targets("training", batch[1], objective)
 
     if len(images) != len(labels):
         raise DataError(
             f"The first training batch of {owner} has {len(images)} images and "
             f"{len(labels)} labels; there must be one label for each image."
         )
-    return images
+    return images, labels

@@ -105,8 +105,8 @@ def build(
             "Use 'mlp' or 'linear' for other inputs, or resize the images."
         )
 
-    if num_classes < 2:
-        raise ConfigurationError(f"num_classes={num_classes}: a classifier needs at least 2.")
+    if num_classes < 1:  # one is a number, or a label that an image has or has not
+        raise ConfigurationError(f"num_classes={num_classes}: a network needs an output.")
     if not network.hidden and (batch_norm or dropout):
         raise ConfigurationError(
             f"network {name!r} has no hidden layer for batch_norm={batch_norm}, dropout={dropout}. "

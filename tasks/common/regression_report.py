@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from lightning_tf.tasks.common.stage_report import StageReport, spread_evenly
 from lightning_tf.trainer import Trainer
 
-CHUNK = 1024  # rows that are predicted at once
 CURVES = {"loss": "training", "val_loss": "validation"}
 
 
@@ -21,14 +20,16 @@ class RegressionReport(StageReport):
     ``val/regression`` or ``test/regression``. The curves are part of the state that checkpoints
     hold, so a resumed run draws them whole.
 
-    Works with every task on a `FeatureTable` whose `predict_step` gives (batch, targets).
+    Works with every task on data that are read by index, whose `predict_step` gives (batch,
+    targets).
 
     Args:
         rows: How many points at most.
+        batch_size: How many are predicted at once.
     """
 
-    def __init__(self, rows: int = 2000) -> None:
-        self.rows = rows
+    def __init__(self, rows: int = 2000, batch_size: int = 1024) -> None:
+        self.rows, self.batch_size = rows, batch_size
         self.curves: dict[str, list[list[float]]] = {name: [] for name in CURVES}
 
     def on_train_epoch_end(self, trainer: Trainer, task: Any) -> None:
@@ -47,13 +48,14 @@ class RegressionReport(StageReport):
 
     def report(self, trainer: Trainer, task: Any, stage: str) -> None:
         """Log curves and predictions."""
-        split = None if task.data is None else (task.data.splits or {}).get(stage)
+        split = (getattr(task.data, "splits", None) or {}).get(stage)
         if split is None:
             return
 
         chosen = split.indices[spread_evenly(len(split.indices), self.rows)]
         predict = tf.function(task.predict_step, autograph=False)
-        pairs = [(y.numpy(), predict(x).numpy()) for x, y in split.source.batches(chosen, CHUNK)]
+        batches = split.source.batches(chosen, self.batch_size)
+        pairs = [(y.numpy(), predict(x).numpy()) for x, y in batches]
 
         truth, predicted = (np.concatenate(arrays) for arrays in zip(*pairs, strict=True))
         figure = regression_figure(truth, predicted, self.curves, task.targets)
