@@ -4,15 +4,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
 from lightning_tf.checks import checked_integer
 from lightning_tf.data.data_module import DataModule
-from lightning_tf.data.pipeline.order import Indices, epoch_order
+from lightning_tf.data.pipeline.order import Indices, balanced_order, epoch_order
 from lightning_tf.data.pipeline.splits import hold_out_splits
 from lightning_tf.distribute.input_shard import InputShard
 from lightning_tf.distribute.workers import Workers
+from lightning_tf.exceptions import ConfigurationError
+
+BALANCED = "balanced"
 
 
 class Source(Protocol):
@@ -46,6 +50,10 @@ class IndexedData(DataModule):
             none, or do not keep them.
         target_values: The targets of every example by index, after `setup`, where these are no
             classes; None where the data have none, or do not keep them.
+        sampling: ``balanced`` draws each class equally often in an epoch, see `balanced_order`;
+            None takes every training example once.
+        shuffle: Whether training examples come in a new order in every epoch.
+        drop_remainder: Whether an incomplete last training batch is left out.
         loads_together: Whether `load` exchanges with other workers what each has read.
 
     Args:
@@ -60,6 +68,9 @@ class IndexedData(DataModule):
     splits: dict[str, Split] | None = None
     class_labels: NDArray[Any] | None = None
     target_values: NDArray[Any] | None = None
+    sampling: str | None = None
+    shuffle: bool = True
+    drop_remainder: bool = False
     loads_together: bool = False
 
     def __init__(
@@ -155,6 +166,44 @@ class IndexedData(DataModule):
             for name in names
         )
 
+    def epoch_indices(self, indices: Indices, epoch: int) -> Indices:
+        """Return what is read of the training split in one epoch, in its order.
+
+        Args:
+            indices: Of all training examples, or other numbers for them in the same order.
+            epoch: The epoch.
+
+        Raises:
+            ConfigurationError: Batches are to be whole, and there are fewer examples than one has.
+        """
+        if self.sampling == BALANCED:
+            indices = indices[balanced_order(self.training_classes(), self.order_seed, epoch)]
+        elif self.shuffle:
+            indices = epoch_order(indices, self.order_seed, epoch)
+        if not self.drop_remainder:
+            return indices
+        if len(indices) < self.batch_size:
+            raise ConfigurationError(
+                f"drop_remainder=True leaves no batch of {self.batch_size}: there are "
+                f"{len(indices)} training examples; give a smaller batch_size."
+            )
+        return indices[: len(indices) // self.batch_size * self.batch_size]
+
+    def training_classes(self) -> NDArray[np.integer]:
+        """Return the class of each training example, in the order of the training split.
+
+        Raises:
+            ConfigurationError: The data have no classes, or do not keep them.
+        """
+        if self.class_labels is None or self.splits is None:
+            raise ConfigurationError(
+                f"sampling='balanced' needs the class of every example, which "
+                f"{type(self).__name__} does not keep: pass in_memory=True where it is a set on "
+                "the disk, or class_weight='balanced' instead."
+            )
+        classes: NDArray[np.integer] = self.class_labels[self.splits["train"].indices]
+        return classes
+
     def _split(self, name: str) -> Split | None:
         self.setup("fit")
         return (self.splits or {}).get(name)
@@ -172,7 +221,7 @@ class IndexedData(DataModule):
         indices = split.indices
         if stage == "train":
             # The whole order first, then its rest: a resumed epoch goes on where it stopped.
-            indices = epoch_order(indices, self.order_seed, epoch)[batch * self.batch_size :]
+            indices = self.epoch_indices(indices, epoch)[batch * self.batch_size :]
         make = split.source.inputs if stage == "predict" else split.source.batches
         if input_shard is None:
             return make(indices, self.batch_size)

@@ -18,12 +18,21 @@ BALANCED = "balanced"
 ClassWeight = str | Mapping[Any, float] | None
 
 
-def check_class_weight(class_weight: ClassWeight) -> None:
+def check_class_weight(class_weight: ClassWeight, sampling: str | None = None) -> None:
     """Refuse what is neither ``balanced`` nor a weight by class, before data are read.
 
+    Args:
+        class_weight: See `class_weights`.
+        sampling: How examples are drawn, see `IndexedData`.
+
     Raises:
-        ConfigurationError: Names the value.
+        ConfigurationError: Names the value; or rare classes are to be made up for twice.
     """
+    if sampling is not None and class_weight == BALANCED:
+        raise ConfigurationError(
+            "class_weight='balanced' and sampling='balanced' would make up for rare classes twice; "
+            "give one of them."
+        )
     if class_weight is None or class_weight == BALANCED:
         return
     if not isinstance(class_weight, Mapping):

@@ -87,6 +87,8 @@ class ImageClassification(ClassificationTask, FusedBatchNormTask):
             (Szegedy et al., 2016, section 7, https://arxiv.org/abs/1512.00567).
         class_weight: ``balanced``, or a weight by class, for the training loss alone; see
             `class_weights`.
+        sampling: ``balanced`` draws every class equally often in an epoch, which has as many
+            examples as without; see `balanced_order`.
         augmentation: A name or a list of flip, brightness, contrast, crop, rand_augment, mixup,
             cutmix, pairs of name and options, layers or functions; see `Augmentation`.
         fused_batch_norm: Whether BatchNormalization layers of Keras in a given network compute
@@ -131,6 +133,7 @@ class ImageClassification(ClassificationTask, FusedBatchNormTask):
         weight_decay: float | None = None,
         label_smoothing: float = 0.0,
         class_weight: ClassWeight = None,
+        sampling: str | None = None,
         augmentation: Any = None,
         fused_batch_norm: bool = True,
     ) -> None:
@@ -146,8 +149,8 @@ class ImageClassification(ClassificationTask, FusedBatchNormTask):
             optimizer, learning_rate, schedule, warmup_steps, weight_decay
         )
         self.label_smoothing = checked_fraction("label_smoothing", label_smoothing)
-        check_class_weight(class_weight)
-        self.class_weight = class_weight
+        check_class_weight(class_weight, sampling)
+        self.class_weight, self.sampling = class_weight, sampling
 
         if augmentation:
             # A misspelt name is refused now, not after loading the data; in a scratch graph,
@@ -166,6 +169,7 @@ class ImageClassification(ClassificationTask, FusedBatchNormTask):
                 data_dir=data_dir,
                 image_size=image_size,
                 objective=objective,
+                sampling=sampling,
             ),
         )
         said = checked_objective(getattr(self.data, "objective", None))

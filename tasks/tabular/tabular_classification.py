@@ -44,6 +44,8 @@ class TabularClassification(TabularTask, ClassificationTask):
         label_smoothing: Share of each training label that is spread over all classes.
         class_weight: ``balanced``, or a weight by class, for the training loss alone; see
             `class_weights`.
+        sampling: ``balanced`` draws every class equally often in an epoch, which has as many
+            examples as without; see `balanced_order`.
         batch_size: Rows in a global batch; None is the data's own, 32.
         data_options: Further options of `feature_data`, such as ``{"noise": 0.1}``.
         optimizer: A name (adam, adamw, sgd, ...), a pair of name and options, a Keras optimizer or
@@ -82,6 +84,7 @@ class TabularClassification(TabularTask, ClassificationTask):
         embed_above: int | None = None,
         label_smoothing: float = 0.0,
         class_weight: ClassWeight = None,
+        sampling: str | None = None,
         batch_size: int | None = None,
         data_options: Mapping[str, Any] | None = None,
         optimizer: Any = "adam",
@@ -98,9 +101,11 @@ class TabularClassification(TabularTask, ClassificationTask):
         )
 
         self.label_smoothing = checked_fraction("label_smoothing", label_smoothing)
-        check_class_weight(class_weight)
+        check_class_weight(class_weight, sampling)
         self.class_weight = class_weight
-        options = merged_options(data_options, target=target, batch_size=batch_size)
+        options = merged_options(
+            data_options, target=target, batch_size=batch_size, sampling=sampling
+        )
         self.take_data(data, **options)
 
     def configure_model(self) -> None:

@@ -82,6 +82,8 @@ class TextClassification(ClassificationTask):
         label_smoothing: Share of each training label that is spread over all classes.
         class_weight: ``balanced``, or a weight by class, for the training loss alone; see
             `class_weights`.
+        sampling: ``balanced`` draws every class equally often in an epoch, which has as many
+            examples as without; see `balanced_order`.
 
     Raises:
         ConfigurationError: A name is unknown, a number is out of range, or options contradict each
@@ -122,6 +124,7 @@ class TextClassification(ClassificationTask):
         weight_decay: float | None = None,
         label_smoothing: float = 0.0,
         class_weight: ClassWeight = None,
+        sampling: str | None = None,
     ) -> None:
         # The kind of network is chosen here and nowhere else.
         self.classifier = choose_text_classifier(
@@ -144,11 +147,13 @@ class TextClassification(ClassificationTask):
             default_rate=self.classifier.learning_rate,
         )
         self.label_smoothing = checked_fraction("label_smoothing", label_smoothing)
-        check_class_weight(class_weight)
+        check_class_weight(class_weight, sampling)
         self.class_weight = class_weight
 
         self.class_names = None if class_names is None else [str(name) for name in class_names]
-        options = merged_options(data_options, batch_size=batch_size, data_dir=data_dir)
+        options = merged_options(
+            data_options, batch_size=batch_size, data_dir=data_dir, sampling=sampling
+        )
         if takes_class_names(data):
             options["class_names"] = self.class_names
         self.texts = None if data is None else text_data(data, **options)

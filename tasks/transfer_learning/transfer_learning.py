@@ -58,7 +58,7 @@ class TransferLearning(ImageClassification):
             ``train="head"`` and without augmentation, which changes the images every epoch.
         **options: batch_size, data_dir, image_size, data_options, objective, optimizer,
             learning_rate, schedule, warmup_steps, weight_decay, label_smoothing, class_weight,
-            augmentation, fused_batch_norm: as of `ImageClassification`.
+            sampling, augmentation, fused_batch_norm: as of `ImageClassification`.
 
     Raises:
         ConfigurationError: A name is unknown, a file is missing, or options contradict each other;

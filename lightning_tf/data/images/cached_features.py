@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.indexed_data import IndexedData, Split
@@ -55,6 +56,8 @@ class CachedFeatures(IndexedData):
             )
         super().__init__(images.batch_size, images.seed, images.split_seed)
         self.images, self._extract, self._version = images, extract, version
+        self.sampling, self.shuffle = images.sampling, images.shuffle
+        self.drop_remainder = images.drop_remainder
         self._features: dict[str, Split] = {}
         self._extracted_with: int | None = None
         self._in_use = False
@@ -77,6 +80,10 @@ class CachedFeatures(IndexedData):
         """Join the workers, and let the images do so."""
         super().join(workers)
         self.images.join(workers)
+
+    def training_classes(self) -> NDArray[np.integer]:
+        """Return those of the images."""
+        return self.images.training_classes()
 
     def predict_dataset(self) -> tf.data.Dataset | None:
         """Return the images to predict."""

@@ -18,6 +18,7 @@ from lightning_tf.data.images.image_table import ImageTable
 from lightning_tf.data.images.small_sets import Digits, FashionMnist, Mnist5k
 from lightning_tf.data.images.tfds_images import TfdsImages
 from lightning_tf.data.sources.options import refuse_unknown, source_options, use_as_is
+from lightning_tf.data.sources.order_options import take_order_options, with_order
 from lightning_tf.data.sources.python_batches import is_python_batches
 from lightning_tf.data.sources.table_file import is_frame, is_records, is_table_file
 from lightning_tf.data.sources.tfds_set import DESCRIPTION, is_builder
@@ -61,6 +62,9 @@ def image_data(
     image_key: str | None = None,
     label_key: str | None = None,
     fewest_classes: int | None = None,
+    sampling: str | None = None,
+    shuffle: bool | None = None,
+    drop_remainder: bool | None = None,
     objective: str | None = None,
     val: Any = None,
     test: Any = None,
@@ -113,6 +117,10 @@ def image_data(
         image_key: The images' feature, for ``tfds:`` and datasets of dicts.
         label_key: The labels' feature, for the same.
         fewest_classes: How many classes there must be, for datasets.
+        sampling: ``balanced`` draws each class equally often, see `balanced_order`; for data that
+            are read by index, and so the next two.
+        shuffle: Whether training images come in a new order in every epoch.
+        drop_remainder: Whether an incomplete last training batch is left out.
         objective: ``classification``, ``multi_label`` or ``regression``, for arrays and tables.
         val: A table to validate on, for a table; and so all that follow, see `ImageTable`.
         test: A table to test on.
@@ -141,9 +149,10 @@ def image_data(
     options = {key: value for key, value in {**given, **unknown}.items() if value is not None}
     if isinstance(data, DataModule):
         return use_as_is(data, options)
+    order = take_order_options(options)
     source, arguments = _source(data, data_dir)
     refuse_unknown(source, data, options, _options(source, data))
-    return source(*arguments, **options)
+    return with_order(source(*arguments, **options), order)
 
 
 def _source(data: Any, data_dir: Any) -> tuple[type[DataModule], tuple[Any, ...]]:

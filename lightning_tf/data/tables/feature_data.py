@@ -5,6 +5,7 @@ from typing import Any
 
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.sources.options import refuse_unknown, source_options, use_as_is
+from lightning_tf.data.sources.order_options import take_order_options, with_order
 from lightning_tf.data.sources.table_file import check_is_table
 from lightning_tf.data.tables.feature_table import FeatureTable
 from lightning_tf.data.tables.playground import PLAYGROUNDS, playground
@@ -50,8 +51,9 @@ def feature_data(data: Any, *, classes: bool, **options: Any) -> FeatureTable:
             a DataFrame; arrays by column; a pair ``(x, y)``; or a `FeatureTable`, which is
             returned as it is.
         classes: Whether the target is a class.
-        **options: Those of `FeatureTable`, and for a playground ``examples`` and ``noise``; None
-            leaves one at its default.
+        **options: Those of `FeatureTable`; `sampling`, `shuffle` and `drop_remainder` as of
+            `image_data`; and for a playground ``examples`` and ``noise``. None leaves one at its
+            default.
 
     Raises:
         ConfigurationError: An unknown name, or an option that has no meaning for the data.
@@ -68,6 +70,7 @@ def feature_data(data: Any, *, classes: bool, **options: Any) -> FeatureTable:
             f"data is a {type(data).__name__}; give a FeatureTable, a table or arrays."
         )
 
+    order = take_order_options(options)
     known = source_options(FeatureTable) - {"classes"}
     named = [*CLASSES, *PLAYGROUNDS] if classes else list(NUMBERS)
     if isinstance(data, str) and data in named:
@@ -78,8 +81,13 @@ def feature_data(data: Any, *, classes: bool, **options: Any) -> FeatureTable:
 
         draw = {key: options.pop(key) for key in drawing if key in options}
         pair = playground(data, **draw) if drawing else {**NUMBERS, **CLASSES}[data]()
-        return FeatureTable(pair, classes=classes, **options)
+        return _ordered(FeatureTable(pair, classes=classes, **options), order)
 
     check_is_table(data, named)
     refuse_unknown(FeatureTable, data, options, known)
-    return FeatureTable(data, classes=classes, **options)
+    return _ordered(FeatureTable(data, classes=classes, **options), order)
+
+
+def _ordered(table: FeatureTable, order: dict[str, Any]) -> FeatureTable:
+    with_order(table, order)
+    return table

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.indexed_data import IndexedData
 from lightning_tf.data.pipeline.options import disable_autotune, parallel_calls
-from lightning_tf.data.pipeline.order import Indices, epoch_order
+from lightning_tf.data.pipeline.order import Indices
 from lightning_tf.distribute.input_shard import InputShard
 from lightning_tf.distribute.workers import Workers
 
@@ -134,7 +134,8 @@ class EncodedTexts(DataModule):
 
         places = np.arange(len(self.texts.splits[name].indices), dtype=np.int64)  # type: ignore[attr-defined]
         if stage == "train":
-            places = epoch_order(places, self.texts.order_seed, epoch)[batch * self.batch_size :]
+            texts: Any = self.texts
+            places = texts.epoch_indices(places, epoch)[batch * self.batch_size :]
         return (source.inputs if stage == "predict" else source.batches)(places, self.batch_size)
 
     def _source(self, name: str) -> TokenSource | None:

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.sources.options import refuse_unknown, source_options, use_as_is
+from lightning_tf.data.sources.order_options import take_order_options, with_order
 from lightning_tf.data.sources.python_batches import is_python_batches
 from lightning_tf.data.sources.table_file import ENDINGS, is_table_file
 from lightning_tf.data.sources.tfds_set import DESCRIPTION, is_builder
@@ -50,7 +51,8 @@ def text_data(data: Any, **options: Any) -> DataModule:
             empty, class_names; `data_dir` for a named set; `file_format`, `split`, `splits`,
             `text_key` and `label_key` for ``tfds:``; `val`, `test`, `text_column`, `label_column`,
             `encoding`, `sep` and `quoting` for a table; `classes`, `splits`, `endings` and
-            `encoding` for a folder; `val`, `test` and `predict` for lists.
+            `encoding` for a folder; `val`, `test` and `predict` for lists; `sampling`, `shuffle`
+            and `drop_remainder` as of `image_data`.
 
     Raises:
         ConfigurationError: An unknown name, no such file, or an option that the source lacks.
@@ -64,9 +66,10 @@ def text_data(data: Any, **options: Any) -> DataModule:
     options = {key: value for key, value in options.items() if value is not None}
     if isinstance(data, DataModule):
         return use_as_is(data, options)
+    order = take_order_options(options)
     source, arguments = _source(data, options.get("data_dir"))
     refuse_unknown(source, data, options, _options(source))
-    return source(*arguments, **options)
+    return with_order(source(*arguments, **options), order)
 
 
 def takes_class_names(data: Any) -> bool:

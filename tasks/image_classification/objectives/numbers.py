@@ -31,7 +31,7 @@ class Numbers(Objective):
     """Mean squared error of numbers scaled by the training split; errors in the data's units."""
 
     name = REGRESSION
-    refused = ("class_weight", "label_smoothing")
+    refused = ("class_weight", "sampling", "label_smoothing")
 
     def configure(self, task: ImageClassification, spec: ImageSpec) -> None:
         """Make the scale of the targets, which a checkpoint holds."""

@@ -23,7 +23,7 @@ class SeveralLabels(Objective):
     """Binary cross entropy of a sigmoid for each label; accuracy, AUC and F1 of each and of all."""
 
     name = MULTI_LABEL
-    refused = ("class_weight",)
+    refused = ("class_weight", "sampling")
 
     def configure(self, task: ImageClassification, spec: ImageSpec) -> None:
         """Refuse a model whose outputs compete."""
