@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from lightning_tf.data.boxes.unannotated_images import UnannotatedImages as UnannotatedImages
     from lightning_tf.data.data_module import DataModule as DataModule
     from lightning_tf.data.images.cifar10 import Cifar10 as Cifar10
+    from lightning_tf.data.images.hugging_face_images import (
+        HuggingFaceImages as HuggingFaceImages,
+    )
     from lightning_tf.data.images.idx_files import IdxFiles as IdxFiles
     from lightning_tf.data.images.image import Image as Image
     from lightning_tf.data.images.image_arrays import ImageArrays as ImageArrays

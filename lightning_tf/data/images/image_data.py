@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.images.cifar10 import Cifar10
+from lightning_tf.data.images.hugging_face_images import HuggingFaceImages, has_images
 from lightning_tf.data.images.idx_files import IdxFiles
 from lightning_tf.data.images.image_arrays import ImageArrays
 from lightning_tf.data.images.image_datasets import ImageDatasets
@@ -17,6 +18,7 @@ from lightning_tf.data.images.image_folder import ImageFolder
 from lightning_tf.data.images.image_table import ImageTable
 from lightning_tf.data.images.small_sets import Digits, FashionMnist, Mnist5k
 from lightning_tf.data.images.tfds_images import TfdsImages
+from lightning_tf.data.sources.hugging_face import is_hugging_face
 from lightning_tf.data.sources.options import refuse_unknown, source_options, use_as_is
 from lightning_tf.data.sources.order_options import take_order_options, with_order
 from lightning_tf.data.sources.python_batches import is_python_batches
@@ -88,7 +90,8 @@ def image_data(
     Args:
         data: A name of `BUILT_IN`; ``"tfds:<name>"``, the folder of a prepared set, or a builder of
             TensorFlow Datasets; a folder of class folders; a table with a column of files (CSV,
-            TSV, Parquet, ..., a DataFrame or rows as dicts); a pair of arrays ``(images, labels)``,
+            TSV, Parquet, ..., a DataFrame or rows as dicts); a Dataset or DatasetDict of
+            HuggingFace with a column of images, or of files; a pair of arrays ``(images, labels)``,
             or a pair or triple of such pairs for training, validation and testing; a batched
             `tf.data.Dataset`, or a pair or triple of them; a PyDataset, a torch DataLoader or a
             function that returns an iterator of batches; or a DataModule, which is returned as it
@@ -156,8 +159,8 @@ def image_data(
 
 
 def _source(data: Any, data_dir: Any) -> tuple[type[DataModule], tuple[Any, ...]]:
-    if is_records(data):
-        return ImageTable, (data,)
+    if is_records(data) or is_hugging_face(data):
+        return HuggingFaceImages if has_images(data) else ImageTable, (data,)
     # A list is images or texts and their labels; batches in one go through `ImageDatasets` itself.
     if isinstance(data, tf.data.Dataset) or (
         not isinstance(data, list) and is_python_batches(data)

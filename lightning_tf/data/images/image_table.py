@@ -27,6 +27,7 @@ from lightning_tf.data.images.label_columns import (
     refuse_empty,
 )
 from lightning_tf.data.indexed_data import Split
+from lightning_tf.data.sources.hugging_face import hugging_face_splits, is_hugging_face
 from lightning_tf.data.sources.skip_or_raise import ACTIONS, skip_or_raise
 from lightning_tf.data.sources.split_folders import EITHER, SPLIT_NAMES
 from lightning_tf.data.sources.table_file import check_columns, read_table, table_name
@@ -119,6 +120,8 @@ class ImageTable(FileImages):
         """Check and keep the arguments."""
         super().__init__(**options)
         tables = {"train": train, "val": val, "test": test}
+        if is_hugging_face(train):
+            tables |= hugging_face_splits(train)
         self._tables = {name: table for name, table in tables.items() if table is not None}
         if split_column is not None and len(self._tables) > 1:
             raise ConfigurationError(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning_tf.data.sources.csv_file import read_csv_file
+from lightning_tf.data.sources.hugging_face import hugging_face_frame, is_hugging_face
 from lightning_tf.exceptions import ConfigurationError, DataError, nearest
 
 ENDINGS = (".csv", ".tsv", ".parquet", ".jsonl", ".xlsx")
@@ -55,11 +56,11 @@ def read_table(data: Any, encoding: str = "utf-8", **csv_options: Any) -> Any:
 
 
 def is_frame(data: Any) -> bool:
-    """Return whether data are a DataFrame, of pandas or of another library."""
+    """Return whether data are a DataFrame, of pandas or another library, or of HuggingFace."""
     import narwhals as nw
     import pandas as pd
 
-    if isinstance(data, pd.DataFrame):
+    if isinstance(data, pd.DataFrame) or is_hugging_face(data):
         return True
     native = nw.from_native(data, pass_through=True)
     return isinstance(native, (nw.DataFrame, nw.LazyFrame))
@@ -72,6 +73,8 @@ def as_pandas(data: Any) -> Any:
 
     if isinstance(data, pd.DataFrame):
         return data  # narwhals takes no column twice; whoever reads the table refuses it by name
+    if is_hugging_face(data):
+        return hugging_face_frame(data)
     frame = nw.from_native(data)
     return (frame.collect() if isinstance(frame, nw.LazyFrame) else frame).to_pandas()
 

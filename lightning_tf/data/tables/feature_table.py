@@ -13,6 +13,7 @@ from lightning_tf.data.labels import checked_class_names, sort_class_names
 from lightning_tf.data.pipeline.array_source import ArraySource
 from lightning_tf.data.pipeline.order import Indices
 from lightning_tf.data.pipeline.splits import consecutive_rows, hold_out_splits
+from lightning_tf.data.sources.hugging_face import hugging_face_splits, is_hugging_face
 from lightning_tf.data.sources.table_file import (
     check_columns,
     is_records,
@@ -59,7 +60,8 @@ class FeatureTable(IndexedData):
         precise_targets: Whether targets are float64, after `setup`.
 
     Args:
-        train: A CSV, TSV or Parquet file, a DataFrame, arrays by column, or a pair ``(x, y)`` of
+        train: A CSV, TSV or Parquet file, a DataFrame, a Dataset or DatasetDict of HuggingFace,
+            arrays by column, or a pair ``(x, y)`` of
             arrays of shape (rows, features) and (rows,) or (rows, targets), or of DataFrames.
         target: The target column, or several columns of numbers; not for arrays.
         classes: Whether the target is a class instead of a number.
@@ -131,10 +133,6 @@ class FeatureTable(IndexedData):
         split_seed: int = 0,
     ) -> None:
         """Check and keep the arguments."""
-        if test_fraction is None and test is None:
-            test_fraction = DEFAULT_TEST_FRACTION
-        super().__init__(batch_size, seed, split_seed, val_fraction, test_fraction)
-
         if not is_number(missing) and missing not in MISSING:
             hint = nearest(missing, MISSING)
             raise ConfigurationError(f"missing={missing!r}: give a name or a number.{hint}")
@@ -144,6 +142,11 @@ class FeatureTable(IndexedData):
         self._csv: dict[str, Any] = {"encoding": encoding, "sep": sep, "quoting": quoting}
 
         tables = {"train": train, "val": val, "test": test}
+        if is_hugging_face(train):
+            tables |= hugging_face_splits(train)
+        if test_fraction is None and tables["test"] is None:
+            test_fraction = DEFAULT_TEST_FRACTION
+        super().__init__(batch_size, seed, split_seed, val_fraction, test_fraction)
         self._tables = {name: table for name, table in tables.items() if table is not None}
         self._targets = _names("target", target)
         if classes and len(self._targets) > 1:

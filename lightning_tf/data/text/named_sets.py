@@ -101,5 +101,5 @@ class Imdb(TextTable):
             path = find_file(data_folders(self._data_dir), [name])
             if path is None:
                 raise missing_file(name, self._data_dir, ", or use 'tfds:imdb_reviews'")
-            self._files[split] = path
+            self._tables[split] = path
         return super().read()

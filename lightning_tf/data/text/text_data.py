@@ -7,10 +7,11 @@ from typing import Any
 import tensorflow as tf
 
 from lightning_tf.data.data_module import DataModule
+from lightning_tf.data.sources.hugging_face import is_hugging_face
 from lightning_tf.data.sources.options import refuse_unknown, source_options, use_as_is
 from lightning_tf.data.sources.order_options import take_order_options, with_order
 from lightning_tf.data.sources.python_batches import is_python_batches
-from lightning_tf.data.sources.table_file import ENDINGS, is_table_file
+from lightning_tf.data.sources.table_file import ENDINGS, is_frame, is_records, is_table_file
 from lightning_tf.data.sources.tfds_set import DESCRIPTION, is_builder
 from lightning_tf.data.text.named_sets import BbcNews, Imdb
 from lightning_tf.data.text.text_arrays import TextArrays
@@ -41,7 +42,8 @@ def text_data(data: Any, **options: Any) -> DataModule:
 
     Args:
         data: A name of `BUILT_IN`; ``"tfds:<name>"``, the folder of a prepared set, or a builder of
-            TensorFlow Datasets; a CSV, TSV or Parquet file; a folder of class folders; a pair
+            TensorFlow Datasets; a CSV, TSV or Parquet file, a DataFrame, rows as dicts, or a
+            Dataset or DatasetDict of HuggingFace; a folder of class folders; a pair
             ``(texts, labels)``, or a pair or triple of such pairs for training, validation and
             testing; a batched `tf.data.Dataset`, or a pair or triple of them; a PyDataset, a torch
             DataLoader or a function that returns an iterator of batches; or a DataModule of
@@ -84,6 +86,8 @@ def _options(source: type) -> set[str]:
 
 
 def _source(data: Any, data_dir: Any) -> tuple[type[DataModule], tuple[Any, ...]]:
+    if is_records(data) or is_hugging_face(data):
+        return TextTable, (data,)
     # A list is images or texts and their labels; batches in one go through `TextDatasets` itself.
     if isinstance(data, tf.data.Dataset) or (
         not isinstance(data, list) and is_python_batches(data)
@@ -101,6 +105,8 @@ def _source(data: Any, data_dir: Any) -> tuple[type[DataModule], tuple[Any, ...]
         return TfdsTexts, (data,)
     if isinstance(data, (str, os.PathLike)):
         return _named_source(os.fspath(data), data_dir)
+    if is_frame(data):
+        return TextTable, (data,)
     raise ConfigurationError(
         f"data is a {type(data).__name__}; give a name, a table, a folder, a pair "
         "(texts, labels), tf.data.Datasets or a DataModule."
