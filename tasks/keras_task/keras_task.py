@@ -303,7 +303,7 @@ def _data_module(
     raise ConfigurationError(
         f"data is a {type(data).__name__}; give arrays (x, y) or (x, y, sample_weight), a batched "
         "tf.data.Dataset, a PyDataset, a torch DataLoader, a list of batches, a function that "
-        "returns an iterator of them, or a DataModule."
+        "returns an iterator of them, or a DataModule. Of HuggingFace's give dataset.to_tf_dataset."
     )
 
 

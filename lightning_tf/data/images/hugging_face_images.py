@@ -147,7 +147,7 @@ def _column(option: str, chosen: str | None, default: str, features: Any, kind: 
         raise ConfigurationError(
             f"the data set has the columns {', '.join(features)}; name one with {option}=."
         )
-    return fitting[0]
+    return str(fitting[0])
 
 
 def _content(cell: Any, split: str, row: int) -> bytes:
