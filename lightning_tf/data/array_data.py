@@ -19,8 +19,8 @@ class ArrayData(IndexedData):
 
     Args:
         x: Inputs of shape (examples, ...), or a nest of such arrays.
-        y: Targets of shape (examples, ...), or None. Integers of shape (examples,) are taken as
-            classes, and every split has them in the same proportion.
+        y: Targets of shape (examples, ...), or None. Integers of shape (examples,) that all occur
+            more than once are taken as classes, and every split has them in the same proportion.
         val: A pair ``(x, y)`` (or ``x`` alone where `y` is None) to validate on.
         test: The same, to test on.
         predict: Inputs to predict; without them, the test inputs are predicted.
@@ -87,6 +87,8 @@ def checked_arrays(name: str, x: Any, y: Any) -> tuple[Any, Any]:
     """
     if isinstance(x, list):
         x = _examples_or_inputs(name, x, y)
+    if isinstance(y, list) and all(np.ndim(value) == 0 for value in y):
+        y = np.asarray(y)  # one number each; a nest would be an array each
     pair = (
         tf.nest.map_structure(lambda array: _checked_array(f"{name} x", array), x),
         None if y is None else tf.nest.map_structure(lambda a: _checked_array(f"{name} y", a), y),
@@ -163,5 +165,7 @@ def _length(pair: Any) -> int:
 
 
 def _classes(y: Any) -> Any:
-    integers = isinstance(y, np.ndarray) and y.ndim == 1 and y.dtype.kind in "iu"
-    return y if integers else None
+    if not isinstance(y, np.ndarray) or y.ndim != 1 or y.dtype.kind not in "iu":
+        return None
+    # Where one occurs once, integers may be amounts, and nothing can be in proportion.
+    return y if np.unique(y, return_counts=True)[1].min() > 1 else None

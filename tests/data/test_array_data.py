@@ -91,3 +91,10 @@ def test_a_split_and_a_fraction_of_it_exclude_each_other():
 def test_validation_arrays_must_be_a_pair():
     with pytest.raises(ConfigurationError, match="val is a ndarray"):
         ArrayData(X, Y, val=X)
+
+
+def test_integers_that_occur_once_are_amounts_and_a_list_of_numbers_is_an_array():
+    data = ArrayData(np.zeros((20, 2)), list(range(20)), val_fraction=0.2)
+    data.setup("fit")
+    assert [len(data.splits[name].indices) for name in ("train", "val")] == [16, 4]
+    assert data.class_labels is None
