@@ -6,6 +6,7 @@ import os
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MPLBACKEND", "Agg")
 
+import gc
 import signal
 import threading
 import time
@@ -14,6 +15,11 @@ from pathlib import Path
 import keras
 import pytest
 import tensorflow as tf
+
+# 6 % of the time of the suite went to looking, again and again, through what these imports made.
+gc.collect()
+gc.freeze()
+gc.set_threshold(50_000, 20, 100)
 
 # Fixed when TensorFlow starts, hence for all tests: enough for those of several replicas.
 LOGICAL_CPUS = 4

@@ -59,6 +59,7 @@ def test_every_make_target_in_the_documents_exists():
 EXAMPLES = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", EXAMPLES, ids=["built-in task", "own task"])
 def test_the_examples_of_the_readme_learn_the_digits(code, tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -72,6 +73,10 @@ def test_the_examples_of_the_readme_learn_the_digits(code, tmp_path):
 
 RUN_ELSEWHERE = {"wandb"}  # tests/callbacks/wandb/test_wandb_logger.py, offline
 SLOW = {
+    "checkpoints",
+    "image_classification",
+    "loggers",
+    "own_task",
     "gan",
     "object_detection",
     "style_transfer",

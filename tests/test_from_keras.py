@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 from helpers.boring import fitted, quiet
 from helpers.paths import ROOT
+from helpers.variants import slow_but
 
 from lightning_tf import Trainer
 from lightning_tf.callbacks import LambdaCallback
@@ -368,6 +369,8 @@ ROWS = {
     "`evaluate`, `predict`": entry_points,
     "`history`": history,
 }
+# What other tests show too, more closely.
+SLOW = {entry_points, averages, resumed, epochs, accumulation, devices, clipping, jit_compile}
 
 
 def test_every_row_of_the_table_is_run():
@@ -377,6 +380,10 @@ def test_every_row_of_the_table_is_run():
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-@pytest.mark.parametrize("row", ROWS, ids=[check.__name__ for check in ROWS.values()])
+@pytest.mark.parametrize(
+    "row",
+    slow_but(ROWS, *(row for row, check in ROWS.items() if check not in SLOW)),
+    ids=[check.__name__ for check in ROWS.values()],
+)
 def test_a_row_says_what_happens(row, tmp_path):
     ROWS[row](tmp_path)

@@ -105,6 +105,7 @@ def test_no_room_imports_a_heavy_library_before_it_is_used():
     assert code == 0, error
 
 
+@pytest.mark.slow
 def test_digits_are_learnt_without_the_packages_for_other_data_and_loggers(tmp_path):
     missing = ("wandb", "tensorflow_hub", "tensorflow_datasets", "keras_hub")
     code, out, error = python(
@@ -150,6 +151,7 @@ def test_every_command_of_the_quick_start_runs_from_the_wheel(wheel, tmp_path):
     assert list(tmp_path.glob("**/offline-run-*/*.wandb"))
 
 
+@pytest.mark.slow
 def test_importing_the_package_takes_little_more_time_than_keras_and_tensorflow():
     code, out, error = python(
         "import time\n"

@@ -51,6 +51,7 @@ def test_a_script_says_how_it_is_called(script):
     assert f"python scripts/{script.name}" in docstring
 
 
+@pytest.mark.slow
 def test_the_demo_learns_and_names_files_that_are_there(tmp_path):
     printed = run("image_classification.py", "--epochs", 4, "--output", tmp_path)
     (accuracy,) = re.findall(r"^accuracy +[\d.]+ +[\d.]+ +([\d.]+)$", printed, re.MULTILINE)
@@ -184,6 +185,7 @@ def weights_file(tmp_path):
     return tmp_path / "mobilenet.weights.h5"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "phases",
     [
@@ -234,6 +236,7 @@ def small_cifar10(tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_the_ladder_writes_its_rows_and_leaves_those_that_are_done(small_cifar10):
     out = small_cifar10 / "out"
     out.mkdir()

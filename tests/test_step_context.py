@@ -149,7 +149,15 @@ def test_a_loss_that_is_no_scalar_is_refused(loss):
         fitted(Odd(), max_epochs=1)
 
 
-@pytest.mark.parametrize("value", [np.float32(0.25), np.int64(3), np.array(0.5), tf.constant(2)])
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param(np.float32(0.25), marks=pytest.mark.slow),
+        pytest.param(np.int64(3), marks=pytest.mark.slow),
+        np.array(0.5),
+        pytest.param(tf.constant(2), marks=pytest.mark.slow),
+    ],
+)
 def test_the_state_of_a_callback_takes_numbers_and_names_what_is_none(value, tmp_path):
     class Remembers(Callback):
         def __init__(self, state):

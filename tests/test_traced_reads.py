@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from helpers.boring import BoringTask, NumberData, NumberTask, fitted, quiet
+from helpers.variants import slow_but
 
 from lightning_tf import Callback, Trainer
 from lightning_tf.exceptions import ConfigurationError
@@ -94,7 +95,7 @@ class Anneals(BoringTask):
         return BoringTask.training_step(self, batch)
 
 
-@pytest.mark.parametrize("place", Anneals.places)
+@pytest.mark.parametrize("place", slow_but(Anneals.places, "attribute", "list", "layer", "global"))
 def test_a_number_that_a_hook_changed_is_what_the_step_computes_with(place, caplog):
     task = Anneals(place)
     Anneals.beta_of_class = globals()["FACTOR"] = 0.0
@@ -355,9 +356,13 @@ class Positions(NumberTask):
 
 
 @pytest.mark.parametrize("as_numbers", [False, True])
-@pytest.mark.parametrize("known_length", [False, True])
+@pytest.mark.parametrize("known_length", [pytest.param(False, marks=pytest.mark.slow), True])
 @pytest.mark.parametrize(
-    ("every", "steps"), [(1, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]), (2, [0, 0, 1, 1, 2, 3, 3, 4, 4, 5])]
+    ("every", "steps"),
+    [
+        pytest.param(1, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9], marks=pytest.mark.slow),
+        (2, [0, 0, 1, 1, 2, 3, 3, 4, 4, 5]),
+    ],
 )
 def test_a_step_sees_its_position_at_every_batch(as_numbers, known_length, every, steps):
     length = "known" if known_length else "unknown"

@@ -3,6 +3,7 @@
 import pytest
 from helpers.extras import NEWS
 from helpers.paths import TESTS
+from helpers.variants import slow_but
 from helpers.witness import CASES, witness
 
 NAMES = (TESTS / "helpers" / "witness_names.txt").read_text().splitlines()
@@ -18,7 +19,7 @@ def expected(case):
     return [line for line in NAMES if line.startswith(f"{case} ")]
 
 
-@pytest.mark.parametrize("case", QUICK)
+@pytest.mark.parametrize("case", slow_but(QUICK, "regression", "keras_task", "style_optimize"))
 def test_two_fits_of_a_seed_are_equal_to_the_letter_and_named_as_ever(case, tmp_path):
     first, second = (witness(case, tmp_path / name) for name in ("first", "second"))
     assert first == second
@@ -37,6 +38,7 @@ def test_rows_and_tensors_are_named_as_ever(case, tmp_path):
     assert names(witness(case, tmp_path)) == expected(case)
 
 
+@pytest.mark.slow
 def test_a_fit_in_two_goes_ends_with_the_weights_of_one(tmp_path):
     lines = witness("image_accumulated", tmp_path)
     tensors = [line for line in lines if " tensor " in line]

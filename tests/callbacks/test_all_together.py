@@ -139,7 +139,15 @@ def test_all_of_them_do_their_work_in_one_fit(whole):
     assert len(pandas.read_csv(folder / "predictions" / "predictions.csv")) == 30
 
 
-@pytest.mark.parametrize("step", [3, 9, 12, 21])
+@pytest.mark.parametrize(
+    "step",
+    [
+        pytest.param(3, marks=pytest.mark.slow),
+        9,
+        pytest.param(12, marks=pytest.mark.slow),
+        pytest.param(21, marks=pytest.mark.slow),
+    ],
+)
 def test_a_resumed_run_of_all_of_them_equals_the_one_never_stopped(whole, tmp_path, step):
     folder, trainer = whole
     again = run(tmp_path, folder / "saves" / f"step={step}.ckpt")

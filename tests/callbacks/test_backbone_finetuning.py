@@ -76,6 +76,7 @@ def test_batch_normalization_stays_frozen_unless_asked_for():
     assert weights.moved(1) == weights.moved(2) == {"low", "high", "head"}
 
 
+@pytest.mark.slow
 def test_frozen_batch_normalization_computes_with_its_moving_statistics():
     class Watches(Counted):
         def training_step(self, batch):
@@ -98,13 +99,14 @@ def test_frozen_batch_normalization_computes_with_its_moving_statistics():
     assert spreads[True, 2] < 2.0
 
 
-@pytest.mark.parametrize("layers", [1, "high"])
+@pytest.mark.parametrize("layers", [1, pytest.param("high", marks=pytest.mark.slow)])
 def test_only_the_top_layers_are_unfrozen(layers):
     weights, _ = watched(layers=layers)
     assert weights.moved(0) == {"head"}
     assert weights.moved(1) == weights.moved(2) == {"high", "head"}
 
 
+@pytest.mark.slow
 def test_layers_with_weights_are_counted():
     weights, _ = watched(layers=3, train_batch_norm=True)
     assert weights.moved(1) == {"low", "norm", "high", "head"}
@@ -115,6 +117,7 @@ def test_named_layers_stay_frozen_always():
     assert weights.moved(1) == weights.moved(2) == {"high", "head"}
 
 
+@pytest.mark.slow
 def test_layers_that_the_task_froze_stay_frozen():
     class Freezes(Counted):
         def configure_model(self):
@@ -125,6 +128,7 @@ def test_layers_that_the_task_froze_stay_frozen():
     assert weights.moved(1) == weights.moved(2) == {"high", "head"}
 
 
+@pytest.mark.slow
 def test_a_head_inside_the_model_trains_from_the_start():
     class Flat(TwoParts):
         def configure_model(self):
@@ -171,7 +175,10 @@ def test_a_layer_that_two_containers_share_is_set_once_and_right():
 # ---- optimizers
 
 
-@pytest.mark.parametrize("factor", [0.1, 1.0, 2.0])
+@pytest.mark.parametrize(
+    "factor",
+    [0.1, pytest.param(1.0, marks=pytest.mark.slow), pytest.param(2.0, marks=pytest.mark.slow)],
+)
 def test_the_rate_is_lowered_when_it_is_unfrozen(factor):
     weights, _ = watched(learning_rate_factor=factor)
     rates = [rate[""] for rate in weights.rates]
@@ -229,6 +236,7 @@ def test_an_optimizer_of_the_backbone_alone_rests_and_is_the_only_one_lowered():
     assert task.traced == 2
 
 
+@pytest.mark.slow
 def test_a_second_run_with_the_same_optimizer_scales_its_schedule_once():
     class Keeps(TwoParts):
         optimizer = None
@@ -246,6 +254,7 @@ def test_a_second_run_with_the_same_optimizer_scales_its_schedule_once():
         assert after == pytest.approx(0.1 * before, rel=0.01)
 
 
+@pytest.mark.slow
 def test_accumulation_clipping_and_mixed_precision_go_with_it():
     trainer = {
         "accumulate_grad_batches": 3,
@@ -267,7 +276,14 @@ TWO = {"backbone": SCHEDULE, "head": 0.05}
 
 
 @pytest.mark.parametrize(
-    ("rates", "stop"), [(0.05, 5), (0.05, 13), (SCHEDULE, 13), (TWO, 8), (TWO, 13)]
+    ("rates", "stop"),
+    [
+        pytest.param(0.05, 5, marks=pytest.mark.slow),
+        pytest.param(0.05, 13, marks=pytest.mark.slow),
+        pytest.param(SCHEDULE, 13, marks=pytest.mark.slow),
+        (TWO, 8),
+        pytest.param(TWO, 13, marks=pytest.mark.slow),
+    ],
 )
 def test_a_resumed_run_equals_the_one_never_stopped(tmp_path, rates, stop):
     assert_resume_is_exact(
@@ -279,6 +295,7 @@ def test_a_resumed_run_equals_the_one_never_stopped(tmp_path, rates, stop):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rates", "stop"), [(0.05, 4), (TWO, 10), (TWO, 13)])
 def test_all_three_together_resume_exactly(tmp_path, rates, stop):
     # 8 updates, then 4 an epoch, then 3.
@@ -296,6 +313,7 @@ def test_all_three_together_resume_exactly(tmp_path, rates, stop):
     )
 
 
+@pytest.mark.slow
 def test_a_resume_by_the_same_trainer_freezes_again(tmp_path):
     task, weights = Counted(), Weights()
     callbacks = [BackboneFinetuning(unfreeze_at_epoch=1), weights]
@@ -321,6 +339,7 @@ def test_another_fit_goes_on_unfrozen_and_lowers_nothing_again():
     assert weights.trainable[-1] == {"low", "high", "head"}
 
 
+@pytest.mark.slow
 def test_with_model_checkpoint_and_early_stopping(tmp_path):
     def run(folder, epochs):
         saves = ModelCheckpoint(tmp_path / folder, monitor="val_loss", save_last=True)
@@ -444,6 +463,7 @@ def test_two_that_overlap_are_refused_and_two_that_do_not_work():
 # ---- a real task
 
 
+@pytest.mark.slow
 def test_a_backbone_that_knows_digits_is_finetuned_below_a_new_head():
     shape = (8, 8, 1)
     layers = [keras.layers.Conv2D(16, 3, activation="relu"), keras.layers.BatchNormalization()]

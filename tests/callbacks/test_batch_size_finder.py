@@ -71,6 +71,7 @@ def test_it_goes_on_after_memory_has_ended_in_earnest():
     assert float(task.weight) == -25.0
 
 
+@pytest.mark.slow
 def test_a_binary_search_goes_on_between_and_leaves_a_margin():
     finder, _, _ = search(20, mode="binsearch", margin=0.0)
     assert (finder.suggestion, max(finder.sizes)) == (20, 20)
@@ -85,12 +86,18 @@ def test_a_first_size_that_is_too_large_is_halved():
 
 @pytest.mark.parametrize(
     ("arguments", "size"),
-    [({"max_val": 10}, 8), ({"max_trials": 2}, 4), ({}, 64), ({"mode": "binsearch"}, 95)],
+    [
+        ({"max_val": 10}, 8),
+        ({"max_trials": 2}, 4),
+        pytest.param({}, 64, marks=pytest.mark.slow),
+        ({"mode": "binsearch"}, 95),
+    ],
 )
 def test_limits_and_the_data_end_the_search(arguments, size):
     assert search(1000, **arguments)[0].suggestion == size
 
 
+@pytest.mark.slow
 def test_without_update_the_run_is_as_without_it():
     plain = fitted(TwoParts(), max_epochs=2, seed=3, log_every_n_steps=2)
     finder = BatchSizeFinder(update=False)
@@ -113,6 +120,7 @@ def test_with_update_the_run_is_as_with_that_size_from_the_start():
     assert after == everything(plain)
 
 
+@pytest.mark.slow
 def test_a_resumed_run_takes_the_size_of_its_checkpoint(tmp_path):
     arguments = {"max_epochs": 3, "seed": 3}
     whole = fitted(TwoParts(), callbacks=[BatchSizeFinder(max_val=8)], **arguments)

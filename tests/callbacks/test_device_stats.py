@@ -29,7 +29,7 @@ def test_every_row_has_speed_and_memory():
     assert 50.0 < values[-1][1] < 100_000.0
 
 
-@pytest.mark.parametrize("every", [2, 3])
+@pytest.mark.parametrize("every", [pytest.param(2, marks=pytest.mark.slow), 3])
 def test_examples_are_the_real_ones_also_across_epochs(every):
     class Sleeps(Callback):
         every_n_steps = 1

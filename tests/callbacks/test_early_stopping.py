@@ -23,9 +23,9 @@ def epochs_until_stop(scores, max_epochs=10, trainer_arguments=None, **arguments
     ("scores", "patience", "epochs"),
     [
         ([6, 5, 5, 5, 5, 5], 3, 5),
-        ([6, 5, 4, 4, 3, 3], 1, 4),
+        pytest.param([6, 5, 4, 4, 3, 3], 1, 4, marks=pytest.mark.slow),
         ([6, 5, 6, 5, 5, 5], 3, 5),
-        ([6, 5, 4, 3, 2, 1], 1, 6),
+        pytest.param([6, 5, 4, 3, 2, 1], 1, 6, marks=pytest.mark.slow),
         ([1, 2, 0.5, 2, 2, 2], 2, 5),
         ([6, 6], 0, 2),
     ],
@@ -296,6 +296,7 @@ def test_the_averages_that_were_judged_are_restored_beside_an_ema():
     assert left != task.notes[1]
 
 
+@pytest.mark.slow
 def test_a_resume_from_a_checkpoint_of_the_run_restores_the_same_weights(tmp_path):
     def run(path=None):
         saves = ModelCheckpoint(tmp_path, "{step}", every_n_train_steps=5, save_top_k=-1)

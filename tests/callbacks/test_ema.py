@@ -309,7 +309,14 @@ def test_every_checkpoint_holds_the_averages_as_the_weights(tmp_path, when, weig
 TWO = {"backbone": 0.05, "head": keras.optimizers.schedules.CosineDecay(0.1, 30)}
 
 
-@pytest.mark.parametrize(("rates", "stop"), [(0.05, 5), (0.05, 8), (TWO, 11)])
+@pytest.mark.parametrize(
+    ("rates", "stop"),
+    [
+        (0.05, 5),
+        pytest.param(0.05, 8, marks=pytest.mark.slow),
+        pytest.param(TWO, 11, marks=pytest.mark.slow),
+    ],
+)
 def test_a_resumed_run_equals_the_one_never_stopped(tmp_path, rates, stop):
     assert_resume_is_exact(
         tmp_path,
@@ -334,6 +341,7 @@ def test_a_resume_is_exact_in_half_precision_under_accumulation(tmp_path, precis
     )
 
 
+@pytest.mark.slow
 def test_a_resume_from_what_model_checkpoint_wrote_is_exact(tmp_path):
     def run(folder, epochs):
         best = ModelCheckpoint(tmp_path / folder, monitor="val_loss", save_top_k=-1, save_last=True)
@@ -359,7 +367,10 @@ def test_a_resume_from_what_model_checkpoint_wrote_is_exact(tmp_path):
     assert measured == best.best_model_score
 
 
-@pytest.mark.parametrize("where", ["on_train_window_end", "on_validation_epoch_end"])
+@pytest.mark.parametrize(
+    "where",
+    ["on_train_window_end", pytest.param("on_validation_epoch_end", marks=pytest.mark.slow)],
+)
 def test_a_resume_from_what_an_interrupted_run_wrote_is_exact(tmp_path, where):
     class Stops(Callback):
         every_n_steps = 12
@@ -393,6 +404,7 @@ def test_a_run_with_averages_is_not_resumed_without_them(tmp_path):
         resumed(TwoParts(), tmp_path / "without", max_steps=5, callbacks=[EMA()])
 
 
+@pytest.mark.slow
 def test_a_resume_by_the_same_trainer_goes_back_to_the_checkpoint(tmp_path):
     task = TwoParts()
     trainer = fitted(task, max_steps=5, seed=3, callbacks=[EMA(0.9)])
@@ -427,6 +439,7 @@ def test_two_of_them_are_refused():
         fitted(BoringTask(), max_epochs=1, callbacks=[EMA(0.9), EMA(0.99)])
 
 
+@pytest.mark.slow
 def test_digits_are_learned_with_averages():
     task = ImageClassification(data="digits", network="mlp")
     trainer = fitted(task, max_epochs=5, seed=0, callbacks=[EMA(0.99, warmup=True)])

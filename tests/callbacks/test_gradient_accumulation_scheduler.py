@@ -78,7 +78,9 @@ def test_max_steps_limits_the_estimate():
     assert trainer.progress.batch == 0
 
 
-@pytest.mark.parametrize("stop", [3, 10, 11])
+@pytest.mark.parametrize(
+    "stop", [pytest.param(3, marks=pytest.mark.slow), pytest.param(10, marks=pytest.mark.slow), 11]
+)
 def test_a_resumed_run_equals_the_one_never_stopped(tmp_path, stop):
     # 8 batches an epoch: 8 updates, then 3 of at most 3 batches, then 2 of 4.
     assert_resume_is_exact(
@@ -131,6 +133,7 @@ def test_a_second_source_of_accumulation_is_refused():
             fitted(task, max_epochs=1, callbacks=callbacks)
 
 
+@pytest.mark.slow
 def test_digits_are_learned_with_growing_batches():
     task = ImageClassification(data="digits", network="mlp")
     scheduler = GradientAccumulationScheduler({3: 2})

@@ -414,10 +414,10 @@ class Stops(keras.callbacks.Callback):
     [
         ("on_train_begin", 1),
         ("on_epoch_begin", 2),
-        ("on_train_batch_begin", 6),
+        pytest.param("on_train_batch_begin", 6, marks=pytest.mark.slow),
         ("on_train_batch_end", 6),
-        ("on_test_begin", 2),
-        ("on_test_batch_end", 2),
+        pytest.param("on_test_begin", 2, marks=pytest.mark.slow),
+        pytest.param("on_test_batch_end", 2, marks=pytest.mark.slow),
         ("on_test_end", 2),
         ("on_epoch_end", 2),
     ],
@@ -428,7 +428,14 @@ def test_training_stops_where_fit_stops_whichever_hook_asks(hook, calls):
     assert_alike(values_beside_fit(lambda: [Notes(), Stops(hook, calls=calls)]))
 
 
-@pytest.mark.parametrize("hook", ["on_test_begin", "on_test_batch_begin", "on_test_batch_end"])
+@pytest.mark.parametrize(
+    "hook",
+    [
+        pytest.param("on_test_begin", marks=pytest.mark.slow),
+        pytest.param("on_test_batch_begin", marks=pytest.mark.slow),
+        "on_test_batch_end",
+    ],
+)
 def test_an_evaluation_ends_where_evaluate_ends(hook):
     assert_alike(values_beside_fit(lambda: [Stops(hook, "stop_evaluating")]))
 
@@ -456,7 +463,9 @@ def test_callbacks_hand_one_dict_of_logs_along():
     assert pair[1]["learning_rate"] == pytest.approx([0.1, 0.05, 0.1 / 3])
 
 
-@pytest.mark.parametrize("hook", ["on_train_batch_end", "on_test_batch_end"])
+@pytest.mark.parametrize(
+    "hook", ["on_train_batch_end", pytest.param("on_test_batch_end", marks=pytest.mark.slow)]
+)
 def test_logs_of_batches_and_get_metrics_result_are_those_of_fit(hook):
     seen = []
 

@@ -140,6 +140,7 @@ def cosine(rate=0.02, updates=16):
     return keras.optimizers.schedules.CosineDecay(rate, updates)
 
 
+@pytest.mark.slow
 def test_under_a_schedule_the_search_tries_its_own_rates_and_the_schedule_stays():
     def run(*finders):
         rows = Rows()
@@ -173,6 +174,7 @@ def test_a_schedule_is_scaled_to_the_suggestion():
     assert rates == pytest.approx(expected, rel=1e-5, abs=1e-8)
 
 
+@pytest.mark.slow
 def test_a_scaled_schedule_goes_on_in_a_resumed_run(tmp_path):
     arguments = {"seed": 3, "log_every_n_steps": 1}
     whole = fitted(TwoParts(cosine()), max_epochs=2, callbacks=[LearningRateFinder()], **arguments)

@@ -45,7 +45,10 @@ def test_cooldown_counts_no_measurement():
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # in Keras' own
-@pytest.mark.parametrize("cooldown", [0, 1, 2])
+@pytest.mark.parametrize(
+    "cooldown",
+    [pytest.param(0, marks=pytest.mark.slow), 1, pytest.param(2, marks=pytest.mark.slow)],
+)
 def test_it_is_what_keras_does_whose_cooldown_counts_one_less(cooldown):
     scores = [5, 4, 4.5, 4.2, 4.3, 4.1, 4.05, 3.9, 3.89, 3.95, 4, 4, 4]
     rates_of = []
@@ -94,6 +97,7 @@ def test_the_lowered_rate_is_what_updates_take():
     assert float(task.weight) == -2 * (1 + 1 + 0.5 + 0.25)
 
 
+@pytest.mark.distributed
 def test_the_rate_is_lowered_on_every_device():
     plateau = ReduceLROnPlateau("val_loss", factor=0.5, patience=1, min_delta=100.0)
     trainer = fitted(BoringTask(), max_epochs=3, callbacks=plateau, devices=2, accelerator="cpu")
@@ -120,7 +124,7 @@ def test_one_optimizer_is_lowered_by_name():
 
 
 @pytest.mark.parametrize("scheduled", [pytest.param(False, marks=pytest.mark.slow), True])
-@pytest.mark.parametrize("finetuning", [pytest.param(False, marks=pytest.mark.slow), True])
+@pytest.mark.parametrize("finetuning", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_resumed_run_equals_the_one_never_stopped(tmp_path, scheduled, finetuning):
     def rates():
         schedule = keras.optimizers.schedules.CosineDecay(0.05, 100)

@@ -182,7 +182,7 @@ def resumed(folder, logger, change):
     return fit(ckpt_path=path)
 
 
-@pytest.mark.parametrize("name", ["..", "../elsewhere"])
+@pytest.mark.parametrize("name", [pytest.param("..", marks=pytest.mark.slow), "../elsewhere"])
 def test_a_run_folder_outside_the_runs_is_not_taken_up(tmp_path, name):
     (tmp_path / "in" / "elsewhere").mkdir(parents=True)
 

@@ -246,6 +246,7 @@ def run_fresh(tmp_path, *arguments):
     return json.loads(done.stdout.splitlines()[-1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("accumulate", "length"),
     [(3, "known"), pytest.param(1, "unknown", marks=pytest.mark.slow)],

@@ -43,6 +43,7 @@ def test_fit_writes_its_options_beside_its_checkpoints(fitted):
     assert (fitted / "checkpoints").is_dir()
 
 
+@pytest.mark.slow
 def test_a_config_goes_on_where_the_run_ended(fitted, capsys):
     longer = ["--trainer.max_epochs", "3", "--ckpt_path", "last"]
     assert main(["fit", *options(fitted), *longer]) == 0
@@ -86,6 +87,7 @@ def test_export_writes_what_the_checkpoint_holds(fitted, capsys):
     assert "something is there" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @KERAS_SAVES
 def test_int8_weights_can_be_tested_and_exported(fitted, capsys):
     best = [*options(fitted), "--ckpt_path", "best"]

@@ -7,6 +7,7 @@ import pkgutil
 import numpy as np
 import pytest
 import tensorflow as tf
+from helpers.variants import slow_but
 
 import lightning_tf.data
 from lightning_tf.data import image_data
@@ -16,9 +17,10 @@ ROOMS = [
     for room in pkgutil.walk_packages(lightning_tf.data.__path__, "lightning_tf.data.")
     if not room.ispkg
 ]
+SLOW = {"lightning_tf.data.boxes.detection_data"}
 
 
-@pytest.mark.parametrize("room", ROOMS)
+@pytest.mark.parametrize("room", slow_but(ROOMS, *(set(ROOMS) - SLOW)))
 def test_examples_run(room):
     module = importlib.import_module(room)
     results = doctest.testmod(module, extraglobs={"np": np, "tf": tf, "image_data": image_data})

@@ -40,6 +40,7 @@ def assert_equal_under(strategy, make_task, **arguments):
     assert apart < 1e-5, f"{name} differs by {apart:.1e} under {type(strategy).__name__}"
 
 
+@pytest.mark.distributed
 @pytest.mark.parametrize(
     ("kind", "count"),
     [
@@ -93,6 +94,7 @@ class Dropping(BoringTask):
         return super().training_step(batch) + tf.add_n(self.model.losses)
 
 
+@pytest.mark.distributed
 def test_one_copy_of_the_variables_draws_the_masks_that_copies_on_replicas_draw():
     def make():
         return Dropping(FewData(7))
@@ -141,6 +143,7 @@ def fit_until(make_task, strategy, path=None, **arguments):
     return trainer, {**variables, **{k: np.asarray(v) for k, v in trainer.callback_metrics.items()}}
 
 
+@pytest.mark.distributed
 @pytest.mark.parametrize(
     ("first", "then"),
     [

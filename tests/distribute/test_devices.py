@@ -59,6 +59,7 @@ Trainer(max_epochs=1, accelerator="cpu", devices=2, logger=False)
 """
 
 
+@pytest.mark.distributed
 def test_a_trainer_makes_logical_cpus_and_does_not_start_tensorflow():
     done = subprocess.run([sys.executable, "-c", FRESH], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -65,7 +65,9 @@ def test_dropout_draws_masks_of_its_own_on_each_replica():
     assert (masks[:4] != masks[4:]).any()
 
 
-@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize(
+    "precision", ["float32", pytest.param("mixed_bfloat16", marks=pytest.mark.distributed)]
+)
 def test_replicas_are_traced_under_the_precision_of_the_run(precision):
     seen = []
 
@@ -78,6 +80,7 @@ def test_replicas_are_traced_under_the_precision_of_the_run(precision):
     assert seen[-2:] == [precision] * 2
 
 
+@pytest.mark.distributed
 def test_what_replicas_log_does_not_mix():
     class Logging(BoringTask):
         def configure_model(self):

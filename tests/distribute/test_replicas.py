@@ -27,6 +27,7 @@ from lightning_tf.tasks import ImageClassification
 thorough = pytest.mark.distributed  # left out by default, because others show the same
 
 
+@pytest.mark.distributed
 @pytest.mark.parametrize(
     "batch_size", [8, 2, *(pytest.param(size, marks=thorough) for size in (16, 4, 3))]
 )
@@ -34,15 +35,18 @@ def test_uneven_batches_and_replicas_without_examples(batch_size):
     assert_equal_on_replicas(lambda: BoringTask(FewData(batch_size)), counts=(2, 4))
 
 
+@pytest.mark.distributed
 @pytest.mark.parametrize("kind", [Normalized, pytest.param(KerasNormalized, marks=thorough)])
 def test_synchronized_batch_normalization(kind):
     assert_equal_on_replicas(lambda: kind(FewData(7)), counts=(4,))
 
 
+@pytest.mark.distributed
 def test_two_optimizers():
     assert_equal_on_replicas(lambda: TwoOptimizers(FewData()))
 
 
+@pytest.mark.distributed
 @pytest.mark.parametrize(
     ("kind", "accumulate"), [pytest.param(Minimizing, 1, marks=thorough), (MinimizingOnce, 3)]
 )
@@ -52,6 +56,7 @@ def test_updates_inside_a_step(kind, accumulate):
     )
 
 
+@pytest.mark.distributed
 @pytest.mark.parametrize(
     ("algorithm", "accumulate"),
     [
@@ -70,6 +75,7 @@ def test_clipping_and_accumulation_come_after_the_sum(algorithm, accumulate):
     )
 
 
+@pytest.mark.distributed
 def test_loss_objects_of_keras_are_means():
     class WithObjects(BoringTask):
         def training_step(self, batch):
@@ -83,6 +89,7 @@ def test_loss_objects_of_keras_are_means():
     assert_equal_on_replicas(lambda: WithObjects(FewData()), counts=(4,))
 
 
+@pytest.mark.distributed
 def test_data_of_unknown_length():
     assert_equal_on_replicas(lambda: BoringTask(FewData(known_length=False)))
 
@@ -108,6 +115,7 @@ def test_a_model_and_metrics_that_are_built_by_their_first_call():
     assert_equal_on_replicas(lambda: Lazy(FewData(3)), counts=(4,))
 
 
+@pytest.mark.distributed
 def test_a_frozen_layer_stays_as_it_is():
     class Frozen(Normalized):
         def configure_model(self):
@@ -117,6 +125,7 @@ def test_a_frozen_layer_stays_as_it_is():
     assert_equal_on_replicas(lambda: Frozen(FewData()))
 
 
+@pytest.mark.distributed
 @pytest.mark.parametrize(
     "kind",
     ["sparse", pytest.param("ragged", marks=thorough), pytest.param("dense", marks=thorough)],
@@ -144,6 +153,7 @@ def test_every_optimizer_of_keras(name):
     assert_equal_on_replicas(lambda: Optimized(FewData()), tolerance=1e-4)
 
 
+@pytest.mark.distributed
 def test_averaged_weights_of_an_optimizer():
     class Averaged(BoringTask):
         def configure_optimizers(self):
@@ -226,6 +236,7 @@ def test_metrics_that_take_no_weights_do_not_count_a_stand_in():
     assert trainer.callback_metrics["count"] == 5.0
 
 
+@pytest.mark.distributed
 def test_what_a_layer_adds_to_the_loss_stays_with_its_replica():
     class Adding(keras.layers.Layer):
         def call(self, inputs):
@@ -272,6 +283,7 @@ def test_jit_compile_with_replicas_is_refused():
         trainer_of(2, jit_compile=True)
 
 
+@pytest.mark.distributed
 def test_a_given_strategy_brings_its_devices(tmp_path):
     one = outcome(lambda: BoringTask(FewData()), 1)
     for strategy in (
@@ -288,6 +300,7 @@ def test_a_given_strategy_brings_its_devices(tmp_path):
             assert value == pytest.approx(float(one[name]), rel=1e-5)
 
 
+@pytest.mark.distributed
 def test_rows_hold_the_means_over_all_replicas(tmp_path):
     def rows(devices):
         logger = Rows()
@@ -300,6 +313,7 @@ def test_rows_hold_the_means_over_all_replicas(tmp_path):
         np.testing.assert_allclose(one, two, rtol=1e-5)
 
 
+@pytest.mark.distributed
 def test_image_classification_with_all_its_callbacks(tmp_path):
     arguments = {"accelerator": "cpu", "devices": 2, "seed": 0, "default_root_dir": tmp_path}
     trainer = Trainer(max_epochs=1, enable_progress_bar=False, limit_train_batches=4, **arguments)
@@ -342,6 +356,7 @@ def test_hooks_that_watch_every_batch():
     assert seen == [1.5, 3.5, 6.0]
 
 
+@pytest.mark.distributed
 def test_freezing_between_epochs_traces_anew_and_keeps_the_slots():
     class Freezes(Normalized):
         def on_train_epoch_start(self):

@@ -125,6 +125,7 @@ def finished(devices, ckpt_path=None, max_steps=9, **arguments):
     return trainer, values | {k: np.asarray(v) for k, v in trainer.callback_metrics.items()}
 
 
+@pytest.mark.distributed
 @pytest.mark.parametrize(
     "precision",
     ["float32", pytest.param("mixed_float16", marks=[pytest.mark.distributed, pytest.mark.slow])],
@@ -149,6 +150,7 @@ class NoDropout(Resumed):
         self.model.layers[2].rate = 0.0
 
 
+@pytest.mark.distributed
 @pytest.mark.parametrize(
     ("before", "after"), [(2, 1), (1, 2), pytest.param(2, 4, marks=pytest.mark.distributed)]
 )
@@ -163,6 +165,7 @@ def test_a_checkpoint_loads_on_another_number_of_replicas(tmp_path, monkeypatch,
     assert apart < 1e-4, f"{name} differs by {apart:.1e}"
 
 
+@pytest.mark.distributed
 def test_weights_of_two_replicas_evaluate_alike_on_one_device(tmp_path):
     task = BoringTask()
     trainer = fitted(task, max_epochs=1, accelerator="cpu", devices=2)

@@ -46,6 +46,7 @@ def expected_mean(x):
     return (first + second) / 2
 
 
+@pytest.mark.distributed
 def test_statistics_are_averaged_before_validation_saving_and_the_end(tmp_path):
     seen = {}
 
@@ -82,6 +83,7 @@ def test_a_checkpoint_inside_an_epoch_holds_the_average(tmp_path):
     assert (tmp_path / "one").is_dir()
 
 
+@pytest.mark.distributed
 def test_statistics_that_are_equal_stay_equal_to_the_last_bit():
     class Adapted(BoringTask):
         def configure_model(self):
@@ -99,6 +101,7 @@ def test_statistics_that_are_equal_stay_equal_to_the_last_bit():
         np.testing.assert_array_equal(copy, np.full(3, 0.1, "float32"))
 
 
+@pytest.mark.distributed
 @pytest.mark.parametrize("layer", [keras.layers.BatchNormalization, FusedBatchNormalization])
 def test_sync_batchnorm_gives_the_statistics_of_one_device(layer):
     class Given(BoringTask):

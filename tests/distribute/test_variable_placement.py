@@ -32,6 +32,7 @@ def fit_as_task(model, devices, **arguments):
     return trainer, task
 
 
+@pytest.mark.distributed
 def test_a_compiled_model_made_before_the_trainer_trains_on_replicas_as_on_one_device():
     models, values = [], []
     for devices in (1, 2):
@@ -44,6 +45,7 @@ def test_a_compiled_model_made_before_the_trainer_trains_on_replicas_as_on_one_d
     assert values[1] == pytest.approx(values[0], rel=1e-5)
 
 
+@pytest.mark.distributed
 def test_a_model_that_keras_has_trained_goes_on_with_its_slots_and_goes_back():
     data = BoringData()
     ends = []
@@ -73,6 +75,7 @@ def test_a_task_moves_between_trainers_of_different_devices():
         assert get_variable_strategy(task.model.layers[0].kernel) is strategy
 
 
+@pytest.mark.distributed
 @pytest.mark.parametrize("devices", [1, 2])
 def test_a_fit_goes_on_after_another_trainer_had_the_task_elsewhere(devices):
     class Drifting(BoringTask):

@@ -132,6 +132,7 @@ def test_a_fit_beside_as_many_as_may_wait_trains_the_same_weights(monkeypatch, t
         np.testing.assert_array_equal(waiting, asking)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "threads", ["2", *(pytest.param(count, marks=pytest.mark.slow) for count in ("1", "3"))]
 )

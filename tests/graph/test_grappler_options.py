@@ -58,7 +58,9 @@ class Convolving(BoringTask):
         self.model = keras.Sequential(layers)
 
 
-@pytest.mark.parametrize("optimizer", [keras.optimizers.Adam, keras.optimizers.SGD])
+@pytest.mark.parametrize(
+    "optimizer", [pytest.param(keras.optimizers.Adam, marks=pytest.mark.slow), keras.optimizers.SGD]
+)
 def test_weights_are_those_of_all_passes(optimizer, monkeypatch, tmp_path):
     class Optimized(Convolving):
         def configure_optimizers(self):

@@ -37,7 +37,7 @@ class WatchesBatches(Callback):
 
 
 @pytest.mark.parametrize("length", ["known", "unknown"])
-@pytest.mark.parametrize("watched", [False, True])
+@pytest.mark.parametrize("watched", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_each_step_is_traced_once_per_fit(length, watched):
     data = NumberData(range(23), 4, length=length, held_out=range(9))
     task = NumberTask(data)
@@ -385,6 +385,7 @@ def test_freezing_statistics_alone_is_seen_too():
     assert same(task.before, values(task.norm))
 
 
+@pytest.mark.slow
 def test_a_layer_frozen_from_the_start_can_be_unfrozen():
     class Thaws(Deep):
         def configure_model(self):

@@ -164,8 +164,12 @@ def test_swapped_layers_train_to_the_same_weights_and_come_back_as_they_were(mak
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("suffix", [".weights.h5", ".keras"])
-@pytest.mark.parametrize("make", [nested, shared, in_a_block], ids=lambda make: make.__name__)
+@pytest.mark.parametrize("suffix", [pytest.param(".weights.h5", marks=pytest.mark.slow), ".keras"])
+@pytest.mark.parametrize(
+    "make",
+    [nested, pytest.param(shared, marks=pytest.mark.slow), in_a_block],
+    ids=lambda make: make.__name__,
+)
 def test_files_of_a_model_and_of_its_fused_copy_load_in_the_other(make, suffix, tmp_path):
     model = make()
     trained(model)

@@ -265,6 +265,7 @@ np.save(sys.argv[2], model(np.ones((1, 8, 8, 3), "float32")))
 """
 
 
+@pytest.mark.slow
 def test_a_keras_file_loads_as_itself_and_elsewhere_as_keras_layer(tmp_path):
     model, path, elsewhere = (
         _model(FusedBatchNormalization),
@@ -388,7 +389,7 @@ def normalized(devices, shape, options, masked):
         ((3, 6), {"dtype": "float64"}, False),
     ],
 )
-@pytest.mark.parametrize("devices", [2, 4])
+@pytest.mark.parametrize("devices", [2, pytest.param(4, marks=pytest.mark.distributed)])
 def test_a_call_on_replicas_is_that_on_one_device(devices, shape, options, masked):
     one = normalized(1, shape, options, masked)
     several = normalized(devices, shape, options, masked)

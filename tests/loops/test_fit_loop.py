@@ -179,10 +179,10 @@ def plain_run():
     "arguments",
     [
         {"callbacks": [Batches()]},
-        {"callbacks": [Wakes(1)]},
+        pytest.param({"callbacks": [Wakes(1)]}, marks=pytest.mark.slow),
         {"callbacks": [Wakes(4), Wakes(5)]},
-        {"num_sanity_val_steps": 0},
-        {"num_sanity_val_steps": -1},
+        pytest.param({"num_sanity_val_steps": 0}, marks=pytest.mark.slow),
+        pytest.param({"num_sanity_val_steps": -1}, marks=pytest.mark.slow),
     ],
     ids=["watched", "one", "uneven", "no sanity check", "whole sanity check"],
 )
@@ -192,7 +192,7 @@ def test_windows_of_other_lengths_give_the_same_weights_and_rows(plain_run, argu
     assert rows == plain_run[1]
 
 
-@pytest.mark.parametrize("every", [1, 50])
+@pytest.mark.parametrize("every", [1, pytest.param(50, marks=pytest.mark.slow)])
 def test_how_often_rows_are_written_changes_no_weight(plain_run, every):
     weights, rows = run_with(log_every_n_steps=every)
     assert weights == plain_run[0]
@@ -505,6 +505,7 @@ finally:
 """
 
 
+@pytest.mark.slow
 def test_a_real_sigint_ends_a_process_soon_and_cleanly(tmp_path):
     script = tmp_path / "endless.py"
     script.write_text(ENDLESS)

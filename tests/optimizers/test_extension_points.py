@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 from helpers.boring import BoringData, BoringTask, fitted, quiet
 from helpers.updates import weight_after
+from helpers.variants import slow_but
 
 from lightning_tf import Trainer
 from lightning_tf.callbacks import LambdaCallback
@@ -100,12 +101,16 @@ def assert_close(weights, others, tolerance=1e-6):
         np.testing.assert_allclose(weight, other, atol=tolerance, rtol=1e-5)
 
 
-@pytest.mark.parametrize("optimizer", OWN, ids=lambda optimizer: type(optimizer).__name__)
+@pytest.mark.parametrize(
+    "optimizer",
+    slow_but(OWN, OWN[0], OWN[2], OWN[3]),
+    ids=lambda optimizer: type(optimizer).__name__,
+)
 def test_what_an_optimizer_overrides_is_called_as_fit_calls_it(optimizer):
     assert_close(by_trainer(optimizer)[0], by_fit(optimizer))
 
 
-@pytest.mark.parametrize("optimizer", AVERAGED, ids=NAMES)
+@pytest.mark.parametrize("optimizer", slow_but(AVERAGED, AVERAGED[0]), ids=NAMES)
 def test_averaged_weights_are_those_of_fit(optimizer):
     assert_close(by_trainer(optimizer)[0], by_fit(optimizer))
     # Two batches are one update, so the averages are those of a run with larger batches.

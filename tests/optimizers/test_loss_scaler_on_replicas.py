@@ -35,6 +35,7 @@ def test_infinity_on_either_replica_skips_the_update_and_halves_the_scale_once(b
         assert len({float(copy.numpy()) for copy in copies}) == 1
 
 
+@pytest.mark.distributed
 def test_an_overflow_is_left_out_of_its_window_of_accumulation():
     numbers = [1, 1, 1, BAD, 4, 4, 2, 2]
     arguments = {"accelerator": "cpu", "precision": "16-mixed", "accumulate_grad_batches": 3}
@@ -72,6 +73,7 @@ def test_rows_have_no_skipped_updates_where_losses_are_not_scaled(precision):
     assert "skipped_updates" not in trainer.callback_metrics
 
 
+@pytest.mark.distributed
 def test_half_precision_trains_alike_on_replicas():
     assert_equal_on_replicas(
         lambda: BoringTask(FewData()),

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from helpers.boring import NumberData, NumberTask, fitted, named
+from helpers.variants import slow_but
 
 from lightning_tf.distribute.choose_placement import choose_placement
 from lightning_tf.optimizers.multi_tensor_update import use_multi_tensor_update
@@ -61,7 +62,7 @@ def after_updates(make, placement, is_grouped, shapes=SHAPES, updates=5, dtype="
     return [first for first, *_ in copies]
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("name", slow_but(OPTIMIZERS, "adamw", "nesterov", "rmsprop"))
 def test_grouped_updates_are_those_of_keras_to_the_bit(name):
     placement = choose_placement("cpu", 1, "auto")
     ours = after_updates(OPTIMIZERS[name], placement, True)
@@ -70,7 +71,7 @@ def test_grouped_updates_are_those_of_keras_to_the_bit(name):
         np.testing.assert_array_equal(one, their)
 
 
-@pytest.mark.parametrize("dtype", ["float64", "bfloat16"])
+@pytest.mark.parametrize("dtype", [pytest.param("float64", marks=pytest.mark.slow), "bfloat16"])
 def test_variables_keep_their_dtype(dtype):
     placement = choose_placement("cpu", 1, "auto")
     ours = after_updates(OPTIMIZERS["adamw"], placement, True, dtype=dtype)
@@ -79,6 +80,7 @@ def test_variables_keep_their_dtype(dtype):
         np.testing.assert_array_equal(one.astype("float64"), their.astype("float64"))
 
 
+@pytest.mark.distributed
 @pytest.mark.parametrize("name", ["adamw", "nesterov"])
 def test_every_replica_updates_its_own_copies(name):
     placement = choose_placement("cpu", 2, "auto")
@@ -145,7 +147,7 @@ class Overlapping(NumberTask):
 
 
 @pytest.mark.parametrize("name", ["adamw", "nesterov"])
-@pytest.mark.parametrize("every", [1, 50])
+@pytest.mark.parametrize("every", [pytest.param(1, marks=pytest.mark.slow), 50])
 def test_slots_are_where_keras_has_them_after_every_window(name, every):
     numbers = [0.02, 0.01, 0.04, 0.005, 0.03, 0.02]  # small: the losses are cubic
     task = Overlapping(NumberData(numbers), OPTIMIZERS[name]())

@@ -69,7 +69,9 @@ def by_checkpoint(first, second, folder):
 
 
 @keras_trap("neither a weights file nor tf.train.Checkpoint holds seed generators")
-@pytest.mark.parametrize("save", [by_weights_file, by_checkpoint])
+@pytest.mark.parametrize(
+    "save", [by_weights_file, pytest.param(by_checkpoint, marks=pytest.mark.slow)]
+)
 def test_keras_resumes_exactly(tmp_path, save):
     assert in_two_halves(tmp_path, save) == 0.0
 

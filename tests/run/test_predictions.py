@@ -69,7 +69,11 @@ def test_an_iterator_that_nobody_iterates_is_told(caplog):
 
 @pytest.mark.parametrize(
     "use",
-    [list, next, lambda batches: batches.close()],
+    [
+        pytest.param(list, marks=pytest.mark.slow),
+        next,
+        pytest.param(lambda batches: batches.close(), marks=pytest.mark.slow),
+    ],
     ids=["all of it", "one batch", "closed"],
 )
 def test_one_that_somebody_uses_is_not(caplog, use):

@@ -94,7 +94,9 @@ def test_validation_runs_exactly_once_where_it_is_due(tmp_path):
         assert [s for s, row in late.rows if "val/loss" in row] == [s for s in due if s >= step]
 
 
-@pytest.mark.parametrize("precision", ["float32", "mixed_float16"])
+@pytest.mark.parametrize(
+    "precision", ["float32", pytest.param("mixed_float16", marks=pytest.mark.slow)]
+)
 def test_the_metrics_of_an_epoch_are_whole_where_it_ended_before_the_kill(tmp_path, precision):
     arguments = {"max_epochs": 1, "precision": precision}
     _, rows, _ = run(tmp_path / "whole", **arguments)
@@ -123,6 +125,7 @@ def test_early_stopping_resumes_with_its_patience_half_used(tmp_path):
     assert stopped(tmp_path, 20, "last") == 4
 
 
+@pytest.mark.slow
 def test_layers_that_were_thawed_between_epochs_resume_with_their_slots(tmp_path):
     class Thaws(BoringTask):
         def configure_model(self):
@@ -243,10 +246,8 @@ print(counts.kills, counts.failures, counts.differences)
 """
 
 
-@pytest.mark.parametrize(
-    ("task", "kills"),
-    [("two_optimizers", 1), pytest.param("classifier", 10, marks=pytest.mark.slow)],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("task", "kills"), [("two_optimizers", 1), ("classifier", 10)])
 def test_a_run_killed_and_resumed_is_the_run_never_killed(task, kills):
     done = python(KILLS, task, kills)
     assert done.stdout.splitlines()[-1:] == [f"{kills} [] []"], done.stderr
@@ -279,6 +280,7 @@ print("updates", trainer.global_step)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("full", [[1, 2], pytest.param([3], marks=pytest.mark.slow)])
 def test_a_full_disk_costs_no_training_and_no_older_checkpoint(tmp_path, full):
     done = python(FULL, tmp_path, json.dumps(full))

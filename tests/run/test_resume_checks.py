@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 from helpers.boring import BoringTask, NumberData, NumberTask, Recorder, fitted, quiet
 from helpers.resumable import TwoParts, bits
+from helpers.variants import slow_but
 
 from lightning_tf import DataModule, Task, Trainer
 from lightning_tf.callbacks import (
@@ -89,7 +90,13 @@ def written(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize(("was", "now"), list(itertools.permutations(KINDS, 2)))
+@pytest.mark.parametrize(
+    ("was", "now"),
+    [
+        pytest.param(*pair, marks=[] if pair in itertools.pairwise(KINDS) else pytest.mark.slow)
+        for pair in itertools.permutations(KINDS, 2)
+    ],
+)
 def test_every_other_optimizer_is_refused_with_both_named(written, was, now):
     task = Optimized(lambda: KINDS[now](0.01))
     with pytest.raises(CheckpointError) as refused:
@@ -100,7 +107,7 @@ def test_every_other_optimizer_is_refused_with_both_named(written, was, now):
     assert "weights_only=True" in text
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", slow_but(KINDS, "SGD with momentum", "AdamW"))
 def test_the_same_optimizer_goes_on_and_another_rate_wins(written, kind, caplog):
     with caplog.at_level(logging.WARNING, "lightning_tf"):
         again = fit(Optimized(lambda: KINDS[kind](0.01)), written / kind, max_epochs=2)
@@ -162,10 +169,9 @@ RATES = {
 }
 
 
-@pytest.mark.parametrize(("was", "now", "said", "step"), RATES.values(), ids=RATES)
-def test_another_schedule_wins_at_the_restored_count_of_updates(
-    tmp_path, caplog, was, now, said, step
-):
+@pytest.mark.parametrize("name", slow_but(RATES, "another decay", "a rate for a schedule"))
+def test_another_schedule_wins_at_the_restored_count_of_updates(tmp_path, caplog, name):
+    was, now, said, step = RATES[name]
     path = saved(tmp_path, Optimized(lambda: optimizers.Adam(was())))
     with caplog.at_level(logging.WARNING, "lightning_tf"):
         again = fit(Optimized(lambda: optimizers.Adam(now())), path, max_epochs=2)
@@ -203,9 +209,9 @@ class Mute(optimizers.SGD):
     "make",
     [
         lambda: Odd(0.01),
-        lambda: Mute(0.01),
+        pytest.param(lambda: Mute(0.01), marks=pytest.mark.slow),
         lambda: optimizers.SGD(Halves(0.1)),
-        lambda: optimizers.SGD(lambda: 0.1),
+        pytest.param(lambda: optimizers.SGD(lambda: 0.1), marks=pytest.mark.slow),
     ],
     ids=["odd values", "no configuration", "a mute schedule", "a function"],
 )
@@ -251,7 +257,11 @@ def test_a_rate_that_a_callback_moved_is_restored(tmp_path, caplog):
     assert "configured" not in caplog.text
 
 
-@pytest.mark.parametrize("rate", [lambda: 0.01, lambda: cosine(20)], ids=["rate", "schedule"])
+@pytest.mark.parametrize(
+    "rate",
+    [pytest.param(lambda: 0.01, marks=pytest.mark.slow), lambda: cosine(20)],
+    ids=["rate", "schedule"],
+)
 def test_a_rate_that_was_searched_for_is_restored(tmp_path, caplog, rate):
     def finder():
         return [LearningRateFinder(num_training_steps=20)]
@@ -307,7 +317,12 @@ def test_of_two_optimizers_the_one_that_changed_is_named(tmp_path, caplog):
 
 
 @pytest.mark.parametrize(
-    ("was", "now"), [("float32", "16-mixed"), ("16-mixed", "float32"), ("float32", "bf16-mixed")]
+    ("was", "now"),
+    [
+        ("float32", "16-mixed"),
+        pytest.param("16-mixed", "float32", marks=pytest.mark.slow),
+        pytest.param("float32", "bf16-mixed", marks=pytest.mark.slow),
+    ],
 )
 def test_another_precision_goes_on_and_is_said(tmp_path, caplog, was, now):
     path = saved(tmp_path, BoringTask(), precision=was)
@@ -470,6 +485,7 @@ def test_another_accumulation_from_an_epochs_start_is_that_of_a_new_run(tmp_path
     assert float(back.task.weight) == float(back_scheduled.task.weight)
 
 
+@pytest.mark.slow
 def test_a_schedule_of_accumulation_does_not_differ_from_itself(tmp_path, caplog):
     saves = ModelCheckpoint(tmp_path, every_n_train_steps=1, save_top_k=-1)
 
@@ -618,7 +634,7 @@ ACCURACY = keras.metrics.SparseCategoricalAccuracy
 TOP_K = keras.metrics.SparseTopKCategoricalAccuracy
 
 
-@pytest.mark.parametrize("other", [TOP_K, None])
+@pytest.mark.parametrize("other", [TOP_K, pytest.param(None, marks=pytest.mark.slow)])
 def test_other_metrics_are_refused_inside_an_epoch_and_taken_between(other, tmp_path):
     for steps in (6, 8):
         trainer = fitted(Measures(ACCURACY), max_steps=steps, seed=1)
@@ -677,7 +693,12 @@ class Falls:
 
 
 @pytest.mark.parametrize(
-    "make", [lambda r: partial(lambda rate: rate, rate=r), Falls, lambda r: Falls(r).method]
+    "make",
+    [
+        pytest.param(lambda r: partial(lambda rate: rate, rate=r), marks=pytest.mark.slow),
+        Falls,
+        pytest.param(lambda r: Falls(r).method, marks=pytest.mark.slow),
+    ],
 )
 def test_a_rate_that_a_callable_gives_is_told_when_it_changes(tmp_path, caplog, make):
     path = saved(tmp_path, Optimized(lambda: optimizers.SGD(make(0.125))))

@@ -65,6 +65,7 @@ trainer.fit(BoringTask())
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "number", [signal.SIGTERM, pytest.param(signal.SIGUSR1, marks=pytest.mark.slow)]
 )
@@ -97,6 +98,7 @@ def test_the_window_ends_and_a_checkpoint_is_written(tmp_path, handlers):
     assert {n: signal.getsignal(n) for n in handlers} == handlers
 
 
+@pytest.mark.slow
 def test_the_next_checkpoint_takes_the_place_of_the_terminations(tmp_path, handlers):
     with pytest.raises(TerminationRequested):
         Trainer(**arguments(tmp_path, Sends(signal.SIGTERM), seed=0)).fit(BoringTask())

@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 from helpers.boring import BoringData, BoringTask, fitted, quiet
 from helpers.resumable import bits, everything
+from helpers.variants import slow_but
 
 from lightning_tf import Callback, Trainer
 from lightning_tf.exceptions import ConfigurationError
@@ -97,7 +98,7 @@ NEXT_TO_THE_MODEL = {"limit_val_batches": 0, "seed": 5, "max_epochs": 3}
 
 
 @pytest.mark.filterwarnings("ignore:.*stateful")
-@pytest.mark.parametrize("place", Stateful.places)
+@pytest.mark.parametrize("place", slow_but(Stateful.places, "layer", "list", "module"))
 def test_a_resumed_run_has_the_state_wherever_it_is_kept(place, tmp_path):
     whole = fitted(Stateful(place), **NEXT_TO_THE_MODEL)
     first = fitted(Stateful(place), **{**NEXT_TO_THE_MODEL, "max_steps": 6})
@@ -106,7 +107,7 @@ def test_a_resumed_run_has_the_state_wherever_it_is_kept(place, tmp_path):
     assert everything(again) == everything(whole)
 
 
-@pytest.mark.parametrize("place", Stateful.places)
+@pytest.mark.parametrize("place", slow_but(Stateful.places, "task", "generator"))
 def test_the_sanity_check_leaves_no_trace_where_validation_moves_state(place):
     runs = [
         fitted(Stateful(place, True), max_epochs=2, seed=5, num_sanity_val_steps=steps)
@@ -138,7 +139,14 @@ class MovedByAHook(BoringTask):
         return super().training_step(batch) * tf.stop_gradient(self.factor)
 
 
-@pytest.mark.parametrize("kind", ["variable", "own generator", "global generator"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "variable",
+        pytest.param("own generator", marks=pytest.mark.slow),
+        pytest.param("global generator", marks=pytest.mark.slow),
+    ],
+)
 def test_the_sanity_check_leaves_no_trace_where_a_hook_moves_state(kind):
     losses = []
     for steps in (0, 2):
@@ -161,12 +169,12 @@ class Tries(Callback):
         assert bits(variables_of(trainer, task)) == before
 
 
-@pytest.mark.parametrize("place", Stateful.places)
+@pytest.mark.parametrize("place", slow_but(Stateful.places, "metric", "helper"))
 def test_a_trial_run_puts_the_state_back(place):
     fitted(Stateful(place), callbacks=[Tries()], **{**NEXT_TO_THE_MODEL, "max_epochs": 1})
 
 
-@pytest.mark.parametrize("place", Stateful.places)
+@pytest.mark.parametrize("place", slow_but(Stateful.places, "list", "helper"))
 def test_only_what_no_attribute_leads_to_is_told(place, caplog):
     fitted(Stateful(place), **{**NEXT_TO_THE_MODEL, "max_epochs": 1})
     told = [r.getMessage() for r in caplog.records if "no attribute of the task" in r.getMessage()]

@@ -28,7 +28,7 @@ class TriesOut(Callback):
                 raise self.error
 
 
-@pytest.mark.parametrize("hook", ["setup", "on_train_start"])
+@pytest.mark.parametrize("hook", [pytest.param("setup", marks=pytest.mark.slow), "on_train_start"])
 def test_a_run_with_a_trial_run_equals_one_without(hook):
     arguments = {"max_epochs": 2, "seed": 3, "log_every_n_steps": 2}
     plain = fitted(TwoParts(), callbacks=[EMA(0.9)], **arguments)
@@ -40,6 +40,7 @@ def test_a_run_with_a_trial_run_equals_one_without(hook):
     assert state == everything(plain)
 
 
+@pytest.mark.slow
 def test_what_an_exception_leaves_is_put_back_too():
     class Catches(TriesOut):
         def _try_out(self, trainer, task, *args):

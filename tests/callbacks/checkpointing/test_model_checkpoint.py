@@ -96,7 +96,9 @@ def test_nan_is_never_the_best(tmp_path):
     assert checkpoint.best_model_path == ""
 
 
-@pytest.mark.parametrize(("keep", "count"), [(-1, 3), (0, 0), (1, 1)])
+@pytest.mark.parametrize(
+    ("keep", "count"), [(-1, 3), pytest.param(0, 0, marks=pytest.mark.slow), (1, 1)]
+)
 def test_all_or_none_can_be_kept(tmp_path, keep, count):
     trained(tmp_path, ModelCheckpoint(save_top_k=keep))
     trained(tmp_path / "monitored", ModelCheckpoint(monitor="loss", mode="max", save_top_k=keep))
@@ -369,6 +371,7 @@ def test_the_one_resumed_from_stays(tmp_path):
     assert step_of(second.last_model_path) == 20
 
 
+@pytest.mark.slow
 def test_the_one_resumed_from_is_not_replaced_either(tmp_path):
     first = ModelCheckpoint(filename="best")
     trained(tmp_path, first)
@@ -377,6 +380,7 @@ def test_the_one_resumed_from_is_not_replaced_either(tmp_path):
     assert step_of(tmp_path / "checkpoints" / "best.ckpt") == 12
 
 
+@pytest.mark.slow
 def test_a_new_folder_remembers_the_best_and_deletes_nothing_elsewhere(tmp_path):
     first = ModelCheckpoint(tmp_path / "first", monitor="val_score", save_top_k=2)
     trained(tmp_path, first, Scripted([1, 2, 3]))

@@ -8,6 +8,7 @@ from threading import Thread
 import pytest
 from helpers.boring import BoringTask, quiet
 from helpers.paths import SEARCHED
+from helpers.variants import slow_but
 
 from lightning_tf import Trainer
 from lightning_tf.callbacks import ModelCheckpoint
@@ -62,10 +63,10 @@ SETS = {
 }
 
 
-@pytest.mark.parametrize("callbacks", SETS.values(), ids=SETS)
+@pytest.mark.parametrize("callbacks", slow_but(SETS, "best, last and every two"))
 def test_every_file_of_several_callbacks_is_whole_and_there(tmp_path, callbacks):
     for number in range(2):
-        given = callbacks()
+        given = SETS[callbacks]()
         fitted(tmp_path / str(number), given)
         check(tmp_path / str(number), given)
 

@@ -149,6 +149,7 @@ def test_a_resumed_run_goes_on_and_measures_later_steps_again(tmp_path):
     assert superseded["step"].tolist() == [6, 8, 10, 12]
 
 
+@pytest.mark.slow
 def test_a_run_resumed_elsewhere_or_under_another_name_gets_a_folder_of_its_own(tmp_path):
     trainer = trained(tmp_path / "here", CSVLogger(), max_epochs=1)
     trainer.save_checkpoint(tmp_path / "a.ckpt")

@@ -37,7 +37,14 @@ def test_two_of_a_kind_or_with_other_names_do_not_share(tmp_path):
     assert folders == ["version_0", "version_0", "version_1", os.path.join("other", "version_0")]
 
 
-@pytest.mark.parametrize("kind", [CSVLogger, JSONLinesLogger, TensorBoardLogger])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        CSVLogger,
+        pytest.param(JSONLinesLogger, marks=pytest.mark.slow),
+        pytest.param(TensorBoardLogger, marks=pytest.mark.slow),
+    ],
+)
 def test_a_version_that_holds_a_run_is_refused_unless_resumed(tmp_path, kind):
     run(tmp_path, kind(version="mine"))
     with pytest.raises(ConfigurationError, match=rf"{kind.__name__}\(version='mine'\).*resume"):

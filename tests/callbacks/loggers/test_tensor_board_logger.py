@@ -180,6 +180,7 @@ def test_histograms_of_weights_come_at_their_updates(tmp_path):
     assert values_of(trained(tmp_path), "histograms") == []
 
 
+@pytest.mark.slow
 def test_histograms_of_gradients_are_those_of_wandb_and_change_no_number(tmp_path):
     class Kept(Logger):
         """Counts beside TensorBoardLogger, by what WandbLogger counts with."""

@@ -100,7 +100,14 @@ def other_process(tmp_path):
         process.communicate()
 
 
-@every_tracker
+@pytest.mark.parametrize(
+    "package",
+    [
+        pytest.param("wandb", marks=pytest.mark.slow),
+        "json",
+        *(pytest.param(name, marks=where_installed(name)) for name in ("mlflow", "trackio")),
+    ],
+)
 def test_the_second_process_of_a_run_is_left_out_until_the_first_has_gone(
     tmp_path, caplog, package, other_process
 ):

@@ -137,10 +137,17 @@ def test_a_disabled_logger_takes_predictions_and_opens_nothing(tmp_path):
     ("arguments", "error", "words"),
     [
         ({"data": "few"}, ConfigurationError, "data='few'.*Known: digits"),
-        ({"columns": ["data"]}, ConfigurationError, "'data' is the column that refers"),
-        ({"rows": [[1]]}, DataError, "1 rows for 3 indices of 'digits'"),
+        pytest.param(
+            {"columns": ["data"]},
+            ConfigurationError,
+            "'data' is the column that refers",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            {"rows": [[1]]}, DataError, "1 rows for 3 indices of 'digits'", marks=pytest.mark.slow
+        ),
         ({"indices": [0, 1, 3]}, DataError, "rows 0 to 2"),
-        ({"indices": [0, 1, -1]}, DataError, "rows 0 to 2"),
+        pytest.param({"indices": [0, 1, -1]}, DataError, "rows 0 to 2", marks=pytest.mark.slow),
         ({"rows": [[1], [2, 3], [4]]}, DataError, "row 1 has 2 cells for 1 columns"),
     ],
     ids=["no data", "a column", "rows", "too far", "negative", "cells"],

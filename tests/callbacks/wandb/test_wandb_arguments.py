@@ -146,6 +146,7 @@ def test_shared_runs_are_shared(server, tmp_path):
 # ---- the id and the folder
 
 
+@pytest.mark.slow
 def test_the_environment_names_run_and_folder_where_no_argument_does(tmp_path, monkeypatch):
     monkeypatch.setenv("WANDB_DIR", str(tmp_path / "theirs"))
     monkeypatch.setenv("WANDB_RUN_ID", "abc123")

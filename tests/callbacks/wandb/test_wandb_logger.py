@@ -143,6 +143,7 @@ def test_histograms_are_of_the_gradients_that_training_computed(tmp_path):
     assert "apply" not in vars(trainer.optimizers[""])  # the optimizer is as it was
 
 
+@pytest.mark.slow
 def test_watching_changes_no_number(tmp_path):
     logger = logger_in(tmp_path, mode="disabled")
     watching = logger_in(tmp_path)
@@ -172,7 +173,10 @@ def test_the_best_checkpoint_becomes_an_artifact_with_its_score(tmp_path):
     )
 
 
-@pytest.mark.parametrize(("error", "status"), [(RuntimeError, 1), (KeyboardInterrupt, 255)])
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(RuntimeError, 1), pytest.param(KeyboardInterrupt, 255, marks=pytest.mark.slow)],
+)
 def test_the_last_checkpoint_is_sent_after_an_exception_and_ctrl_c(tmp_path, error, status):
     class Ends(BoringTask):
         def on_train_epoch_end(self):

@@ -24,6 +24,7 @@ def iou(one, two):
     return shared / (np.prod(one[2:] - one[:2]) + np.prod(two[2:] - two[:2]) - shared)
 
 
+@pytest.mark.slow
 def test_a_scene_is_a_function_of_seed_split_and_index(scenes):
     more = ready(DigitScenes(**{**FEW, "train_scenes": 70}))
     for name, count in (("train", 60), ("val", 20), ("test", 20)):

@@ -47,7 +47,7 @@ def write_turned(path, number):
     return np.asarray(stored)
 
 
-@pytest.mark.parametrize("in_memory", [False, True])
+@pytest.mark.parametrize("in_memory", [pytest.param(False, marks=pytest.mark.slow), True])
 @pytest.mark.parametrize("drawn_on", ["upright", "stored"])
 def test_exif_turns_image_and_boxes_alike(tmp_path, drawn_on, in_memory):
     (tmp_path / "annotations").mkdir()

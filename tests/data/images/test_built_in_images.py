@@ -55,6 +55,7 @@ def test_the_split_of_digits_does_not_depend_on_the_seed():
     assert (one.splits["test"].indices != other.splits["test"].indices).any()
 
 
+@pytest.mark.slow
 @MNIST
 def test_mnist5k_has_fifty_training_images_in_a_batch_of_fifty():
     data = ready(Mnist5k(batch_size=50))

@@ -45,7 +45,7 @@ def with_segments(jpeg, *segments):
 
 
 @pytest.mark.parametrize("number", range(1, 9))
-@pytest.mark.parametrize("ending", ["jpg", "png"])
+@pytest.mark.parametrize("ending", ["jpg", pytest.param("png", marks=pytest.mark.slow)])
 def test_every_orientation_is_turned_upright(tmp_path, ending, number):
     path = saved(tmp_path / f"a.{ending}", exif=exif(number))
     assert ImageHeader.read(path).orientation == number  # what pillow reads

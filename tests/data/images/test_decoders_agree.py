@@ -43,8 +43,10 @@ def test_a_folder_an_image_and_the_pipeline_agree(tmp_path, name):
     np.testing.assert_array_equal(ImageDecoding().decode_any(tf.constant(content)), expected)
 
 
-@pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("background", [(255, 255, 255), (10, 200, 30)])
+@pytest.mark.parametrize("channels", [pytest.param(1, marks=pytest.mark.slow), 3])
+@pytest.mark.parametrize(
+    "background", [(255, 255, 255), pytest.param((10, 200, 30), marks=pytest.mark.slow)]
+)
 def test_an_exported_graph_and_the_pipeline_agree_with_pillow(channels, background):
     decode = tf.function(
         lambda content: decode_upright(content, channels, background),

@@ -58,8 +58,11 @@ class Module(DataModule):
         return None if self.val is None else pairs(y=self.val)
 
 
-@pytest.mark.parametrize("value", [-1, 3, 1000])
-@pytest.mark.parametrize("kind", ["train", "val"])
+@pytest.mark.parametrize(
+    "value",
+    [pytest.param(-1, marks=pytest.mark.slow), 3, pytest.param(1000, marks=pytest.mark.slow)],
+)
+@pytest.mark.parametrize("kind", [pytest.param("train", marks=pytest.mark.slow), "val"])
 def test_a_label_beyond_the_classes_is_an_error_in_any_batch(kind, value):
     bad = wrong_at_the_end(value)
     message = rf"[Tt]he {kind} labels must be 0 to 2, but a batch has {value}\."
@@ -159,7 +162,7 @@ def test_training_on_endless_data_begins():
     assert task.num_classes == 3
 
 
-@pytest.mark.parametrize("place", [0, 59])
+@pytest.mark.parametrize("place", [pytest.param(0, marks=pytest.mark.slow), 59])
 def test_nan_is_an_error_in_any_batch(place):
     x = X / 255.0
     x[place, 2, 2] = np.nan

@@ -59,7 +59,7 @@ def assert_same(actual, expected):
 @pytest.mark.parametrize(
     ("name", "options"),
     [
-        ("no_validation", {"test_fraction": None}),
+        pytest.param("no_validation", {"test_fraction": None}, marks=pytest.mark.slow),
         ("unequal_sizes", {"image_size": 5, "test_fraction": 0.2}),
     ],
 )
@@ -92,6 +92,7 @@ def test_an_index_is_that_of_the_sets_own_data_source(prepared):
     assert data.splits["test"].indices.tolist() == list(range(50, 60))
 
 
+@pytest.mark.slow
 def test_a_training_run_is_the_same_in_both_formats(prepared):
     weights, rows = [], []
     for file_format in (ON_DISK, RESIDENT):
@@ -138,7 +139,14 @@ def test_resuming_inside_an_epoch_reads_what_is_left(prepared, read):
     assert [len(labels) for _, labels in rest] == [8, 8]
 
 
-@pytest.mark.parametrize("stage", ["train", "val", "predict"])
+@pytest.mark.parametrize(
+    "stage",
+    [
+        "train",
+        pytest.param("val", marks=pytest.mark.slow),
+        pytest.param("predict", marks=pytest.mark.slow),
+    ],
+)
 def test_a_worker_reads_its_own_rows(prepared, read, stage):
     data = set_up("three_splits", prepared[ON_DISK], batch_size=8, seed=3)
     whole = batches(data.dataset_for(stage))
@@ -211,6 +219,7 @@ def test_pipelines_leave_nothing_behind_that_holds_the_set(prepared):
     assert left() is None
 
 
+@pytest.mark.slow
 def test_a_pipeline_outlives_its_set_and_a_cleared_session(prepared):
     data = set_up("three_splits", prepared[ON_DISK])
     dataset = data.train_dataset(0)

@@ -51,6 +51,7 @@ def test_images_without_classes_come_from_anywhere(tmp_path, name):
     assert (labels == 0).all()
 
 
+@pytest.mark.slow
 def test_a_gan_learns_from_a_flat_folder_and_needs_classes_to_be_conditional(tmp_path):
     task = GAN(folder(tmp_path), networks="mlp", image_size=8, num_samples=4)
     Trainer(**quiet(max_steps=1, seed=0)).fit(task)

@@ -71,7 +71,13 @@ def test_the_rest_of_an_epoch_reads_no_batch_before():
 
 
 @pytest.mark.parametrize(
-    "make", [Pieces, lambda: pieces, lambda: list(pieces())], ids=["PyDataset", "function", "list"]
+    "make",
+    [
+        Pieces,
+        pytest.param(lambda: pieces, marks=pytest.mark.slow),
+        pytest.param(lambda: list(pieces()), marks=pytest.mark.slow),
+    ],
+    ids=["PyDataset", "function", "list"],
 )
 def test_training_goes_on_exactly_in_such_batches(tmp_path, make):
     assert_resume_is_exact(tmp_path, lambda: task(make()), list, stop=7, end=13)
@@ -166,8 +172,13 @@ TEXTS = np.array(["red and blue", "green or black"] * 20)
     "make",
     [
         lambda: ImageClassification(Labeled(IMAGES), "linear"),
-        lambda: ImageClassification(lambda: iter([(IMAGES, np.arange(40) % 2)]), "linear"),
-        lambda: TextClassification(Labeled(TEXTS), dropout=0.0),
+        pytest.param(
+            lambda: ImageClassification(lambda: iter([(IMAGES, np.arange(40) % 2)]), "linear"),
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            lambda: TextClassification(Labeled(TEXTS), dropout=0.0), marks=pytest.mark.slow
+        ),
     ],
     ids=["images", "images of a function", "texts"],
 )

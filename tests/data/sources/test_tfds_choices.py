@@ -80,6 +80,7 @@ def test_splits_go_by_their_names_and_what_is_not_used_is_told(tmp_path, caplog)
     assert sizes(image_data(none, splits={"train": "b", "test": "a"}))["test"] == 20
 
 
+@pytest.mark.slow
 def test_a_part_of_a_split_is_named_as_tfds_names_it(tmp_path):
     folder = prepare_sets(tmp_path, builders=(NoValidation,))
     for data in (

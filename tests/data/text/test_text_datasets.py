@@ -37,6 +37,7 @@ def test_class_names_and_float_labels_of_keras_are_taken():
     assert data.train_dataset(0).element_spec[1].dtype == tf.int32
 
 
+@pytest.mark.slow
 def test_a_run_on_endless_texts_begins_and_a_bad_label_ends_it(caplog):
     task = TextClassification(pairs().repeat(), "bag_of_words")
     Trainer(**quiet(max_steps=2, seed=0)).fit(task)

@@ -31,7 +31,14 @@ def texts(**options):
     return TextClassification(data, data_options={"val_fraction": 0}, **options)
 
 
-@pytest.mark.parametrize("make", [table, images, texts])
+@pytest.mark.parametrize(
+    "make",
+    [
+        table,
+        pytest.param(images, marks=pytest.mark.slow),
+        pytest.param(texts, marks=pytest.mark.slow),
+    ],
+)
 def test_balanced_weights_are_those_of_scikit_learn(make):
     from sklearn.utils.class_weight import compute_class_weight
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from helpers.boring import fitted, quiet
+from helpers.variants import slow_but
 
 from lightning_tf import Callback, Trainer
 from lightning_tf.cli.main import main
@@ -70,7 +71,9 @@ def transfer(**options):
 
 
 TASKS = pytest.mark.parametrize(
-    "make", [keras_task, classification, transfer], ids=lambda make: make.__name__
+    "make",
+    slow_but([keras_task, classification, transfer], keras_task),
+    ids=lambda make: make.__name__,
 )
 
 
@@ -176,6 +179,7 @@ def test_an_exported_file_names_keras_layer(tmp_path):
     np.testing.assert_allclose(loaded(x), task.model(x), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_run_resumed_inside_an_epoch_equals_the_run_never_stopped(tmp_path):
     whole, stopped, resumed = classification(), classification(), classification()
     fitted(whole, max_epochs=2, seed=0)

@@ -51,7 +51,7 @@ def test_other_data_give_their_first_images():
     assert take_examples(data, "test", 5) is None
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+@pytest.mark.parametrize("dtype", ["uint8", pytest.param("float32", marks=pytest.mark.slow)])
 def test_fit_and_test_log_a_sheet_of_the_images_as_they_are(dtype):
     x = np.random.default_rng(0).integers(0, 256, (40, 5, 5, 3)).astype("uint8")
     scaled = x if dtype == "uint8" else (x / 255.0).astype("float32")

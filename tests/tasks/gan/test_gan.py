@@ -147,6 +147,7 @@ def test_the_weight_of_the_penalty_counts():
     assert differ(trained("wgan-gp"), trained("wgan-gp", penalty_weight=1.0))
 
 
+@pytest.mark.slow
 def test_the_seed_of_the_trainer_repeats_a_run():
     assert not differ(baseline(), trained())
 
@@ -257,6 +258,7 @@ def test_a_checkpoint_makes_the_same_images(tmp_path):
 # ---- with the rest of the house
 
 
+@pytest.mark.distributed
 @pytest.mark.parametrize(
     ("loss", "options"),
     [
@@ -290,6 +292,7 @@ def test_replicas_draw_for_every_example_what_one_device_draws():
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("loss", "options"),
     [
@@ -302,6 +305,7 @@ def test_training_goes_on_exactly_where_a_checkpoint_stopped(tmp_path, loss, opt
     assert_resume_is_exact(tmp_path, lambda: small_gan(loss, **options), list, stop=3, end=8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("loss", "precision"),
     [

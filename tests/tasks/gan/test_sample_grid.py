@@ -34,6 +34,7 @@ def test_images_of_a_conditional_gan_carry_their_class():
     assert captions == ["0", "1", "2", "0"]
 
 
+@pytest.mark.slow
 def test_a_resumed_run_has_the_film_of_the_whole(tmp_path):
     whole = small_gan()
     fit(whole, 4, CSVLogger(tmp_path / "whole"))

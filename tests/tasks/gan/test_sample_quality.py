@@ -58,6 +58,7 @@ def test_the_softmax_at_the_end_is_left_out():
     np.testing.assert_allclose(features, hidden(x.reshape(6, 16)), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_quality_is_measured_beside_what_real_images_have(classifier):
     rows = Rows()
     task = small_gan(data=few_images(90), quality=classifier, quality_every_n_epochs=2)

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from helpers.variants import slow_but
 
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.tasks.image_classification.augmentation import AUGMENTATIONS, Augmentation
@@ -19,7 +20,7 @@ def in_graph(augmentation, training=True):
     return tf.function(lambda x, y: augmentation(x, y, training=training))
 
 
-@pytest.mark.parametrize("name", AUGMENTATIONS)
+@pytest.mark.parametrize("name", slow_but(AUGMENTATIONS, *(set(AUGMENTATIONS) - {"rand_augment"})))
 def test_each_name_changes_training_images_and_repeats_under_a_seed(name, batch):
     def two_draws():
         keras.utils.set_random_seed(5)

@@ -49,6 +49,7 @@ def test_images_and_encoded_images_get_labels_and_probabilities(task, tmp_path):
     np.testing.assert_allclose(same["probabilities"], expected, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_process_without_the_package_can_use_it(task, tmp_path):
     task.export(tmp_path / "exported")
     (tmp_path / "image.png").write_bytes(encoded(230))

@@ -60,7 +60,7 @@ def test_the_digits_are_learnt(epochs, accuracy):
     assert trainer.test(task)["test_accuracy"] >= accuracy
 
 
-@pytest.mark.parametrize("network", ["mlp", "convnet"])
+@pytest.mark.parametrize("network", ["mlp", pytest.param("convnet", marks=pytest.mark.slow)])
 def test_one_batch_is_learnt_by_heart(network):
     task = ImageClassification(
         arrays(32), network, learning_rate=1e-2, schedule="constant", batch_size=16
@@ -148,6 +148,7 @@ def test_top_5_accuracy_is_there_for_more_than_five_classes(classes, there):
 # ---- options
 
 
+@pytest.mark.slow
 def test_the_seed_of_the_trainer_repeats_augmentation_and_all_else():
     options = {"augmentation": ["flip", "mixup"], "dropout": 0.3, "network": "mlp"}
     assert not differ(trained(**options), trained(**options))
@@ -157,18 +158,18 @@ def test_the_seed_of_the_trainer_repeats_augmentation_and_all_else():
 @pytest.mark.parametrize(
     "option",
     [
-        {"augmentation": "flip"},
-        {"augmentation": [("mixup", {"alpha": 1.0})]},
+        pytest.param({"augmentation": "flip"}, marks=pytest.mark.slow),
+        pytest.param({"augmentation": [("mixup", {"alpha": 1.0})]}, marks=pytest.mark.slow),
         {"label_smoothing": 0.2},
         {"weight_decay": 0.5},
         {"optimizer": "momentum", "learning_rate": 1e-3},
         {"learning_rate": 2e-3},
         {"schedule": "constant"},
-        {"schedule": ("cosine", {"final_fraction": 0.5})},
+        pytest.param({"schedule": ("cosine", {"final_fraction": 0.5})}, marks=pytest.mark.slow),
         {"warmup_steps": 2},
-        {"warmup_steps": 0.5},
+        pytest.param({"warmup_steps": 0.5}, marks=pytest.mark.slow),
         {"initializer": "normal"},
-        {"batch_size": 8},
+        pytest.param({"batch_size": 8}, marks=pytest.mark.slow),
     ],
     ids=named,
 )
@@ -176,7 +177,11 @@ def test_every_option_changes_what_is_learnt(option):
     assert differ(baseline(), trained(**option))
 
 
-@pytest.mark.parametrize("option", [{"activation": "tanh"}, {"dropout": 0.5}], ids=str)
+@pytest.mark.parametrize(
+    "option",
+    [pytest.param({"activation": "tanh"}, marks=pytest.mark.slow), {"dropout": 0.5}],
+    ids=str,
+)
 def test_every_option_of_hidden_layers_changes_what_is_learnt(option):
     assert differ(baseline("mlp"), trained(network="mlp", **option))
 
@@ -208,7 +213,9 @@ def test_an_optimizer_object_and_its_configuration_train():
     assert sgd.iterations.numpy() > 0
 
 
-@pytest.mark.parametrize("precision", ["bf16-mixed", "16-mixed"])
+@pytest.mark.parametrize(
+    "precision", [pytest.param("bf16-mixed", marks=pytest.mark.slow), "16-mixed"]
+)
 def test_mixed_precision_trains_with_mixed_labels_and_a_float32_loss(precision):
     task = ImageClassification(
         arrays(), "convnet", augmentation=["flip", "crop", "mixup", "cutmix"], batch_size=16
@@ -219,6 +226,7 @@ def test_mixed_precision_trains_with_mixed_labels_and_a_float32_loss(precision):
     assert task.predict_step(images).dtype == tf.float32
 
 
+@pytest.mark.slow
 def test_a_keras_hub_backbone_is_fine_tuned():
     from keras_hub.models import ResNetBackbone
 
@@ -331,6 +339,7 @@ def test_a_batch_size_beside_a_data_module_is_refused():
 # ---- with the rest of the house
 
 
+@pytest.mark.slow
 def test_training_goes_on_exactly_where_a_checkpoint_stopped(tmp_path):
     def task():
         return ImageClassification(
@@ -363,6 +372,7 @@ def test_the_task_brings_its_callbacks_and_lets_windows_stay_long():
     assert {name for _, name, _, _ in rows.sent} == {"val/confusion_matrix", "val/predictions"}
 
 
+@pytest.mark.slow
 def test_a_task_may_be_made_before_a_trainer_that_chooses_devices(tmp_path):
     code = """
 from lightning_tf import Trainer

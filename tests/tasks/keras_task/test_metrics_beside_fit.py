@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from helpers.boring import Rows, fitted, quiet
+from helpers.variants import slow_but
 
 from lightning_tf import Trainer
 from lightning_tf.tasks import KerasTask
@@ -82,9 +83,11 @@ def assert_equal_rows(expected, rows):
         np.testing.assert_allclose(found, values, atol=1e-6, rtol=0, err_msg=name)
 
 
-@pytest.mark.parametrize("kind", METRICS)
-@pytest.mark.parametrize("sanity", [0, 2])
-@pytest.mark.parametrize("interval", [1.0, 0.5])
+@pytest.mark.parametrize(
+    "kind", slow_but(METRICS, "strings", "built later", "own classes", "one name twice")
+)
+@pytest.mark.parametrize("sanity", [pytest.param(0, marks=pytest.mark.slow), 2])
+@pytest.mark.parametrize("interval", [pytest.param(1.0, marks=pytest.mark.slow), 0.5])
 @pytest.mark.parametrize("precompiled", [True, False], ids=["compiled", "given"])
 def test_every_number_is_that_of_fit(kind, sanity, interval, precompiled):
     expected, rows = history_of_fit(METRICS[kind]()), Rows()
@@ -105,8 +108,10 @@ def test_every_number_is_that_of_fit(kind, sanity, interval, precompiled):
     assert_equal_rows(expected, rows)
 
 
-@pytest.mark.parametrize("kind", METRICS)
-@pytest.mark.parametrize("stop", [8, 11], ids=["between epochs", "inside an epoch"])
+@pytest.mark.parametrize("kind", slow_but(METRICS, "one object twice", "weighted twice"))
+@pytest.mark.parametrize(
+    "stop", [pytest.param(8, marks=pytest.mark.slow), 11], ids=["between epochs", "inside an epoch"]
+)
 def test_every_number_after_a_resume_is_that_of_fit(kind, stop, tmp_path):
     expected, rows = history_of_fit(METRICS[kind]()), Rows()
 

@@ -71,7 +71,13 @@ def overlaps(chosen, mosaic=0.0, batches=6):
 
 @pytest.mark.parametrize(
     "chosen",
-    [["flip"], ["scale"], ["shift"], ["crop"], ["flip", "scale", "shift", "crop"]],
+    [
+        pytest.param(["flip"], marks=pytest.mark.slow),
+        pytest.param(["scale"], marks=pytest.mark.slow),
+        pytest.param(["shift"], marks=pytest.mark.slow),
+        ["crop"],
+        ["flip", "scale", "shift", "crop"],
+    ],
     ids=str,
 )
 def test_boxes_are_where_the_pixels_are(chosen):
@@ -81,7 +87,9 @@ def test_boxes_are_where_the_pixels_are(chosen):
     assert result.min() >= 0.9
 
 
-@pytest.mark.parametrize("chosen", [[], ["flip", "scale"]], ids=str)
+@pytest.mark.parametrize(
+    "chosen", [pytest.param([], marks=pytest.mark.slow), ["flip", "scale"]], ids=str
+)
 def test_boxes_of_a_mosaic_are_where_the_pixels_are(chosen):
     result = overlaps(chosen, mosaic=1.0, batches=2)
     assert len(result) > 150

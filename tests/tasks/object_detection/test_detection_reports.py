@@ -192,6 +192,7 @@ def test_the_confusion_matrix_and_the_table_say_what_the_metric_says(tmp_path):
     assert "from a score of 0.70 on" in axes.get_title()
 
 
+@pytest.mark.slow
 def test_every_logger_writes_them(tmp_path):
     loggers = [CSVLogger(tmp_path), JSONLinesLogger(tmp_path), TensorBoardLogger(tmp_path)]
     task = small_task(tmp_path / "images")

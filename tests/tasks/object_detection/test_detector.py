@@ -36,10 +36,10 @@ def sizes(result):
 
 @pytest.mark.parametrize(
     "name",
-    ["MobileNetV2", "MobileNetV3Small", "VGG16"]
+    ["VGG16"]
     + [
         pytest.param(name, marks=pytest.mark.slow)
-        for name in ("ResNet50", "EfficientNetB0", "EfficientNetV2B0", "DenseNet121",
+        for name in ("MobileNetV2", "MobileNetV3Small", "ResNet50", "EfficientNetB0", "EfficientNetV2B0", "DenseNet121",
                      "NASNetMobile", "ConvNeXtTiny", "MobileNet", "Xception")
     ],
 )  # fmt: skip
@@ -58,7 +58,11 @@ def test_a_family_without_the_levels_is_told():
 
 
 @pytest.mark.parametrize("head", ["retinanet", "ssd"])
-@pytest.mark.parametrize("levels", [(2, 3), (3, 4, 5), (4,), (3, 4, 5, 6, 7)], ids=str)
+@pytest.mark.parametrize(
+    "levels",
+    [(2, 3), (3, 4, 5), (4,), pytest.param((3, 4, 5, 6, 7), marks=pytest.mark.slow)],
+    ids=str,
+)
 def test_the_small_network_has_any_levels(levels, head):
     result, _ = built("small", head, levels)
     assert sizes(result) == [(SIDE // 2**k,) * 2 for k in levels if k <= 5]
@@ -94,6 +98,7 @@ def test_a_saved_model_is_refused(tmp_path):
         BackboneLevels("hub:https://tfhub.dev/somebody/something")
 
 
+@pytest.mark.slow
 def test_gray_images_are_taken():
     built("MobileNetV2", channels=1)
     built("small", channels=1)
@@ -113,6 +118,7 @@ def keras_hub_backbone():
     )
 
 
+@pytest.mark.slow
 def test_a_local_preset_of_keras_hub_gives_its_pyramid(tmp_path):
     backbone = keras_hub_backbone()
     backbone.save_to_preset(str(tmp_path / "preset"))
@@ -130,6 +136,7 @@ def test_the_prior_is_on_the_classes_and_not_on_the_boxes():
     assert abs(raw["classes"].numpy()).max() < 0.5
 
 
+@pytest.mark.slow
 def test_normalisation_trains_with_near_statistics_unless_it_is_frozen():
     model = keras.applications.MobileNetV2(include_top=False, weights=None, input_shape=SHAPE)
 
@@ -154,7 +161,7 @@ def test_normalisation_trains_with_near_statistics_unless_it_is_frozen():
         built("MobileNetV2", fixed_layers=["Conv99"])
 
 
-@pytest.mark.parametrize("head", ["retinanet", "ssd"])
+@pytest.mark.parametrize("head", [pytest.param("retinanet", marks=pytest.mark.slow), "ssd"])
 def test_a_models_file_loads_again(head, tmp_path):
     result, raw = built("small", head)
     result.model.save_weights(tmp_path / "model.weights.h5")

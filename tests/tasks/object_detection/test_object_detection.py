@@ -173,6 +173,7 @@ def test_a_resumed_run_is_the_run_that_never_stopped(tmp_path):
 # ---- what it gives
 
 
+@pytest.mark.slow
 def test_predictions_are_in_pixels_of_the_original():
     options = {"score_threshold": 0.0, "max_detections": 7}
     data = RectangleData(6, batch_size=4, frame=(4.0, 8.0, 0.5, 0.5))

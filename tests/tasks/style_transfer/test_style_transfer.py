@@ -263,6 +263,7 @@ def test_a_saved_model_refuses_a_mixed_precision(hub):
 # ---- with the rest of the house
 
 
+@pytest.mark.distributed
 @pytest.mark.parametrize("method", METHODS)
 def test_two_devices_paint_what_one_paints(vgg, method):
     def make():
@@ -274,6 +275,7 @@ def test_two_devices_paint_what_one_paints(vgg, method):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("precision", ["bf16-mixed", "16-mixed"])
 def test_mixed_precision_trains_a_float32_image(vgg, method, precision):
@@ -292,6 +294,7 @@ def some_batch(task):
     return next(iter(task.data.train_dataset(0)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_a_resumed_run_paints_the_image_of_the_run_that_was_not_stopped(vgg, method, tmp_path):
     def make():

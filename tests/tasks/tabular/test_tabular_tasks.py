@@ -99,6 +99,7 @@ def test_make_regression_is_learnt_to_its_noise():
     assert fitted(task, max_epochs=40, seed=0).test(task)["test_mae"] <= 10.0
 
 
+@pytest.mark.slow
 def test_one_layer_cannot_solve_xor():
     task = TabularClassification("xor", units=(), learning_rate=0.03)
     assert fitted(task, max_epochs=5, seed=0).test(task)["test_accuracy"] < 0.8
@@ -128,7 +129,7 @@ def test_scales_and_categories_are_of_the_training_part_alone():
     assert np.isfinite(trainer.test(task)["test_loss"])
 
 
-@pytest.mark.parametrize("make", [regression, classification])
+@pytest.mark.parametrize("make", [pytest.param(regression, marks=pytest.mark.slow), classification])
 def test_an_exported_model_takes_rows_as_they_stand_in_the_table(tmp_path, make):
     task = make()
     fitted(task, max_epochs=1, seed=0)
@@ -142,7 +143,7 @@ def test_an_exported_model_takes_rows_as_they_stand_in_the_table(tmp_path, make)
     np.testing.assert_allclose(predictions, task.predict_table(table), rtol=1e-5)
 
 
-@pytest.mark.parametrize("make", [regression, classification])
+@pytest.mark.parametrize("make", [pytest.param(regression, marks=pytest.mark.slow), classification])
 def test_a_checkpoint_answers_without_data(tmp_path, make):
     task = make()
     fitted(task, max_epochs=1, seed=0).save_checkpoint(tmp_path / "c", weights_only=True)
@@ -151,6 +152,7 @@ def test_a_checkpoint_answers_without_data(tmp_path, make):
     np.testing.assert_array_equal(again.predict_table(asked), task.predict_table(asked))
 
 
+@pytest.mark.slow
 def test_numbers_far_from_zero_are_learnt_like_those_around_it(tmp_path):
     near, far = pd.DataFrame({"x": np.arange(200.0) % 17}), 1.7e9
     near["y"] = 20.0 * near.x
@@ -214,6 +216,7 @@ def test_training_goes_on_exactly_where_a_checkpoint_stopped(tmp_path, make):
     assert_resume_is_exact(tmp_path, lambda: make(**options), list, stop=4, end=14)
 
 
+@pytest.mark.distributed
 @pytest.mark.parametrize("make", [regression, pytest.param(classification, marks=pytest.mark.slow)])
 def test_two_devices_learn_what_one_learns(make):
     assert_equal_on_replicas(lambda: make(batch_size=7, optimizer="sgd"), tolerance=1e-4)
@@ -240,6 +243,7 @@ def test_the_loggers_get_curves_beside_predictions():
     assert len(points.collections[0].get_offsets()) == 30
 
 
+@pytest.mark.slow
 def test_a_resumed_run_draws_its_curves_whole(tmp_path):
     rows = Rows()
     fitted(regression(), max_epochs=2, seed=0).save_checkpoint(tmp_path / "c")
@@ -249,6 +253,7 @@ def test_a_resumed_run_draws_its_curves_whole(tmp_path):
     assert figure.axes[0].lines[0].get_xdata().tolist() == [1, 2, 3]
 
 
+@pytest.mark.slow
 def test_the_plane_is_drawn_where_there_is_one():
     def drawn(task):
         rows = Rows()
@@ -353,7 +358,11 @@ def test_an_unknown_class_is_told_with_its_row():
         fitted(classification(data_options=options), max_epochs=1)
 
 
-@pytest.mark.parametrize(("missing", "rows"), [("drop", 39), (0, 40)], ids=["drop", "zero"])
+@pytest.mark.parametrize(
+    ("missing", "rows"),
+    [pytest.param("drop", 39, marks=pytest.mark.slow), (0, 40)],
+    ids=["drop", "zero"],
+)
 def test_missing_numbers_are_dropped_or_filled_as_asked(missing, rows):
     table = houses(40).astype({"rooms": float})
     table.loc[5, "rooms"] = np.nan

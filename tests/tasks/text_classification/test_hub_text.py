@@ -72,6 +72,7 @@ def vectors(task):
     return variable.numpy()
 
 
+@pytest.mark.slow
 def test_an_embedding_that_trains_and_one_that_does_not_tell_texts_apart(embedding):
     before = tf.saved_model.load(str(embedding)).vectors.numpy()
     for train in ("all", "head"):
@@ -113,6 +114,7 @@ def test_training_goes_on_exactly_where_a_checkpoint_stopped(embedding, tmp_path
     assert_resume_is_exact(tmp_path, lambda: hub_task(embedding, **options), list, stop=4, end=9)
 
 
+@pytest.mark.distributed
 def test_two_devices_learn_what_one_learns(embedding):
     outcomes = []
     for devices in (1, 2):

@@ -109,6 +109,7 @@ def test_a_model_that_reads_strings_gets_the_texts():
     assert task.vocabulary is None
 
 
+@pytest.mark.slow
 def test_a_model_of_ones_own_reads_numbers_of_words():
     model = keras.Sequential(
         [
@@ -134,6 +135,7 @@ def test_the_vocabulary_is_of_training_texts_alone():
     assert set(task.vocabulary.words()) == {word for text in x for word in text.split()}
 
 
+@pytest.mark.slow
 def test_a_second_fit_keeps_the_vocabulary_of_the_first():
     task = small_task()
     fitted(task, max_epochs=1)
@@ -168,6 +170,7 @@ def in_a_fresh_process(code, *arguments):
     return json.loads(done.stdout.splitlines()[-1])
 
 
+@pytest.mark.slow
 def test_a_checkpoint_answers_without_data_in_a_fresh_process(tmp_path):
     task = small_task()
     fitted(task, max_epochs=3, seed=0).save_checkpoint(tmp_path / "c", weights_only=True)
@@ -186,6 +189,7 @@ def test_a_fresh_task_is_tested_with_the_words_of_the_checkpoint(tmp_path):
     assert Trainer(**quiet(max_epochs=1)).test(again, ckpt_path=tmp_path / "c") == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "network", ["bag_of_words", pytest.param("bidirectional_lstm", marks=pytest.mark.slow)]
 )
@@ -198,6 +202,7 @@ def test_training_goes_on_exactly_where_a_checkpoint_stopped(tmp_path, network):
 # ---- with the rest of the house
 
 
+@pytest.mark.distributed
 @pytest.mark.parametrize(
     "network", ["bag_of_words", "convolution", pytest.param("gru", marks=pytest.mark.slow)]
 )
@@ -215,9 +220,16 @@ def test_two_devices_learn_what_one_learns(network):
     assert two.vocabulary.words() == one.vocabulary.words()
 
 
-@pytest.mark.parametrize("precision", ["bf16-mixed", "16-mixed"])
 @pytest.mark.parametrize(
-    "network", ["bag_of_words", "convolution", pytest.param("lstm", marks=pytest.mark.slow)]
+    "precision", [pytest.param("bf16-mixed", marks=pytest.mark.slow), "16-mixed"]
+)
+@pytest.mark.parametrize(
+    "network",
+    [
+        "bag_of_words",
+        pytest.param("convolution", marks=pytest.mark.slow),
+        pytest.param("lstm", marks=pytest.mark.slow),
+    ],
 )
 def test_mixed_precision_trains_with_float32_logits(network, precision):
     task = small_task(network, learning_rate=0.03)
@@ -266,6 +278,7 @@ print(json.dumps([[label.decode() for label in answers["label"].numpy()],
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", ["bag_of_words", pytest.param("gru", marks=pytest.mark.slow)])
 def test_an_exported_model_takes_strings_in_a_process_without_this_package(tmp_path, network):
     task = small_task(network, class_names=["bad", "good"], learning_rate=0.05)
@@ -288,16 +301,19 @@ def test_nothing_can_be_exported_before_there_is_a_model(tmp_path):
     "option",
     [
         {"label_smoothing": 0.2},
-        {"weight_decay": 0.5},
-        {"optimizer": "momentum"},
-        {"learning_rate": 2e-3},
+        pytest.param({"weight_decay": 0.5}, marks=pytest.mark.slow),
+        pytest.param({"optimizer": "momentum"}, marks=pytest.mark.slow),
+        pytest.param({"learning_rate": 2e-3}, marks=pytest.mark.slow),
         {"schedule": "constant"},
-        {"warmup_steps": 2},
-        {"batch_size": 4},
-        {"dropout": 0.0},
-        {"max_length": 2},
+        pytest.param({"warmup_steps": 2}, marks=pytest.mark.slow),
+        pytest.param({"batch_size": 4}, marks=pytest.mark.slow),
+        pytest.param({"dropout": 0.0}, marks=pytest.mark.slow),
+        pytest.param({"max_length": 2}, marks=pytest.mark.slow),
         {"ngrams": 2},
-        {"vocabulary_size": 40, "network": "convolution", "max_length": 3},
+        pytest.param(
+            {"vocabulary_size": 40, "network": "convolution", "max_length": 3},
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=named,
 )

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from helpers.boring import fitted, quiet
+from helpers.variants import slow_but
 
 from lightning_tf import Trainer
 from lightning_tf.exceptions import DataError
@@ -63,7 +64,7 @@ def expected(task, name, steps=3):
 # ---- what is joined
 
 
-@pytest.mark.parametrize("name", LEVELS)
+@pytest.mark.parametrize("name", slow_but(LEVELS, "b"))
 def test_rows_of_other_series_in_any_order_change_nothing(task, name):
     want, table = expected(task, name), shops()
     assert abs(want.mean() - LEVELS[name]) < 10
@@ -254,6 +255,7 @@ def test_irregular_times_take_the_rows_that_follow():
         task.forecast(table[:70], 11, known=table)
 
 
+@pytest.mark.slow
 def test_a_test_on_some_of_the_series_is_that_of_these_series(tmp_path):
     trainer, path = Trainer(**quiet()), tmp_path / "c"
     fitting = fitted(again := TimeSeriesForecast(shops(), "mlp", **SMALL), max_steps=2, seed=0)

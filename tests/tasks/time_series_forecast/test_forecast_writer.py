@@ -28,7 +28,11 @@ def two_series(zone=None):
 COLUMNS = {"time": "t", "series": "id", "target": "y"}
 
 
-@pytest.mark.parametrize("quantiles", [(), (0.1, 0.5, 0.9)], ids=["points", "quantiles"])
+@pytest.mark.parametrize(
+    "quantiles",
+    [(), pytest.param((0.1, 0.5, 0.9), marks=pytest.mark.slow)],
+    ids=["points", "quantiles"],
+)
 def test_every_forecast_is_written_with_its_series_and_time(tmp_path, quantiles):
     task = TimeSeriesForecast(
         two_series("Europe/Berlin"),

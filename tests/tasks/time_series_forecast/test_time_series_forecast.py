@@ -72,7 +72,7 @@ def test_every_network_learns_a_season_through_every_transform(network, transfor
     [
         ("cnn", {}),
         pytest.param("nbeats", {}, marks=pytest.mark.slow),
-        ("gru", {}),
+        pytest.param("gru", {}, marks=pytest.mark.slow),
         pytest.param("rnn", {"bidirectional": True}, marks=pytest.mark.slow),
         pytest.param("lstm", {"unroll": True}, marks=pytest.mark.slow),
     ],
@@ -151,6 +151,7 @@ def test_several_targets_are_forecast_together():
     np.testing.assert_allclose(forecast, both[200:206], atol=0.6)
 
 
+@pytest.mark.slow
 def test_a_model_of_ones_own_sees_windows():
     model = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(6)], name="mine")
     task = small_task(model, units=64)
@@ -268,6 +269,7 @@ def test_an_exported_model_and_a_checkpoint_forecast_in_the_units_of_the_data(tm
 # ---- with the rest of the house
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "network", ["mlp", *(pytest.param(n, marks=pytest.mark.slow) for n in ("gru", "nbeats"))]
 )
@@ -287,6 +289,7 @@ def test_a_killed_run_goes_on_exactly(tmp_path):
     assert_killed_run_is_exact(tmp_path, recurrent, every=4, killed=18, end=24)
 
 
+@pytest.mark.distributed
 @pytest.mark.parametrize(
     "network", ["mlp", *(pytest.param(n, marks=pytest.mark.slow) for n in ("lstm", "cnn"))]
 )
@@ -295,6 +298,7 @@ def test_two_devices_learn_what_one_learns(network):
     assert_equal_on_replicas(lambda: small_task(network, **options), tolerance=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "precision", [pytest.param("bf16-mixed", marks=pytest.mark.slow), "16-mixed"]
 )

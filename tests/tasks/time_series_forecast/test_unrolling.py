@@ -50,6 +50,7 @@ def long_run(tmp_path_factory):
     return whole, path
 
 
+@pytest.mark.slow
 def test_a_run_of_many_updates_is_written_out_and_a_short_one_is_not(long_run):
     whole, _ = long_run
     assert unrolled(whole.task) is True
@@ -58,6 +59,7 @@ def test_a_run_of_many_updates_is_written_out_and_a_short_one_is_not(long_run):
     assert unrolled(short) is False
 
 
+@pytest.mark.slow
 def test_a_resumed_run_keeps_the_choice_whatever_its_limits_are(long_run):
     whole, path = long_run
     again = resumed(unrolling(), path, max_steps=8, seed=0, num_sanity_val_steps=0)

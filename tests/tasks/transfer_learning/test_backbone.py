@@ -106,7 +106,7 @@ class Features(tf.Module):
         return tf.reshape(quarters, [-1, 12]) * self.scale
 
 
-@pytest.mark.parametrize("prefix", ["", "hub:"])
+@pytest.mark.parametrize("prefix", ["", pytest.param("hub:", marks=pytest.mark.slow)])
 def test_a_saved_model_is_a_feature_extractor(prefix, tmp_path):
     tf.saved_model.save(Features(), str(tmp_path / "features"))
     frozen = task_of(f"{prefix}{tmp_path / 'features'}")
@@ -120,6 +120,7 @@ def test_a_saved_model_is_a_feature_extractor(prefix, tmp_path):
     assert "val/heat_maps" not in names  # a vector has no places
 
 
+@pytest.mark.slow
 def test_a_saved_model_trains_where_it_shall(tmp_path):
     tf.saved_model.save(Features(), str(tmp_path / "features"))
     task = task_of(str(tmp_path / "features"), train="all")
@@ -136,6 +137,7 @@ def test_a_saved_model_trains_where_it_shall(tmp_path):
     )
 
 
+@pytest.mark.distributed
 def test_a_saved_model_trains_on_two_devices_as_on_one(tmp_path):
     tf.saved_model.save(Features(), str(tmp_path / "features"))
     result = []
@@ -182,6 +184,7 @@ def preset(tmp_path_factory):
     return backbone, folder
 
 
+@pytest.mark.slow
 def test_a_local_preset_brings_weights_and_preprocessing(preset):
     backbone, folder = preset
     task = task_of(f"keras_hub:{folder}")

@@ -161,7 +161,7 @@ def test_a_run_resumed_with_another_backbone_is_not_given_stale_features(tmp_pat
 # ---- with the rest of the house
 
 
-@pytest.mark.parametrize("cached", [False, True])
+@pytest.mark.parametrize("cached", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_a_resumed_run_equals_the_run_that_was_not_stopped(cached, tmp_path):
     def task():
         if cached:
@@ -182,6 +182,7 @@ def test_a_resumed_run_equals_the_run_that_was_not_stopped(cached, tmp_path):
     assert equal(weights(whole.model), weights(resumed.model))
 
 
+@pytest.mark.distributed
 @pytest.mark.parametrize("cached", [False, True])
 def test_two_devices_give_the_weights_of_one(cached, tmp_path):
     heads = []
@@ -201,6 +202,7 @@ def test_two_devices_give_the_weights_of_one(cached, tmp_path):
         np.testing.assert_allclose(one, two, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_under_mixed_precision_the_backbone_feels_it_and_the_head_is_float32():
     task = TransferLearning(
         (np.zeros((32, 32, 32, 3), "uint8"), np.arange(32) % 2), "MobileNetV2", weights=None
