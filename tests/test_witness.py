@@ -19,7 +19,7 @@ def expected(case):
     return [line for line in NAMES if line.startswith(f"{case} ")]
 
 
-@pytest.mark.parametrize("case", slow_but(QUICK, "regression", "keras_task", "style_optimize"))
+@pytest.mark.parametrize("case", slow_but(QUICK, "keras_task", "style_optimize"))
 def test_two_fits_of_a_seed_are_equal_to_the_letter_and_named_as_ever(case, tmp_path):
     first, second = (witness(case, tmp_path / name) for name in ("first", "second"))
     assert first == second

@@ -143,6 +143,7 @@ def test_a_head_inside_the_model_trains_from_the_start():
         assert weights.moved(1) == {"low", "high", "top"}
 
 
+@pytest.mark.slow
 def test_the_layers_are_as_they_were_after_fit_and_after_an_exception():
     class Fails(Counted):
         def on_train_epoch_end(self):
@@ -329,6 +330,7 @@ def test_a_resume_by_the_same_trainer_freezes_again(tmp_path):
     assert weights.rates[-1] == rates
 
 
+@pytest.mark.slow
 def test_another_fit_goes_on_unfrozen_and_lowers_nothing_again():
     task, weights = Counted(), Weights()
     callbacks = [BackboneFinetuning(unfreeze_at_epoch=1), weights]
@@ -485,6 +487,7 @@ def test_a_backbone_that_knows_digits_is_finetuned_below_a_new_head():
     assert trainer.test(tuned)["test_accuracy"] > 0.9
 
 
+@pytest.mark.slow
 def test_a_backbone_of_keras_hub_is_found():
     import keras_hub
 
@@ -512,6 +515,7 @@ def test_a_backbone_of_keras_hub_is_found():
     assert frozen == {0: True, 1: False}
 
 
+@pytest.mark.slow
 def test_a_checkpoint_is_evaluated_without_the_callback(tmp_path):
     trainer = fitted(TwoParts(), max_epochs=2, callbacks=[BackboneFinetuning(unfreeze_at_epoch=1)])
     trainer.save_checkpoint(tmp_path / "tuned")

@@ -227,6 +227,7 @@ def test_test_and_predict_after_fit_use_the_averages():
     assert bits(dict(enumerate(task.model.weights))) == before
 
 
+@pytest.mark.slow
 def test_another_fit_goes_on_as_if_there_had_been_no_end():
     whole = fitted(TwoParts(), max_epochs=3, seed=1, callbacks=[EMA(0.9)])
     task = TwoParts()
@@ -369,7 +370,10 @@ def test_a_resume_from_what_model_checkpoint_wrote_is_exact(tmp_path):
 
 @pytest.mark.parametrize(
     "where",
-    ["on_train_window_end", pytest.param("on_validation_epoch_end", marks=pytest.mark.slow)],
+    [
+        pytest.param("on_train_window_end", marks=pytest.mark.slow),
+        pytest.param("on_validation_epoch_end", marks=pytest.mark.slow),
+    ],
 )
 def test_a_resume_from_what_an_interrupted_run_wrote_is_exact(tmp_path, where):
     class Stops(Callback):

@@ -78,6 +78,7 @@ def test_max_steps_limits_the_estimate():
     assert trainer.progress.batch == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "stop", [pytest.param(3, marks=pytest.mark.slow), pytest.param(10, marks=pytest.mark.slow), 11]
 )

@@ -72,6 +72,7 @@ def test_what_another_callback_changes_is_seen():
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "rates", [pytest.param(0.05, marks=pytest.mark.slow), {"backbone": 0.05, "head": 0.1}]
 )

@@ -64,6 +64,7 @@ def test_it_is_what_keras_does_whose_cooldown_counts_one_less(cooldown):
     assert rates_of[0][-1][0] < 0.1
 
 
+@pytest.mark.slow
 def test_mode_max_and_min_delta():
     assert rates_of([1, 2, 3, 4, 5], epochs=5, mode="max")[0][-1] == 0.1
     assert rates_of([1, 2, 3, 4, 5], epochs=5, mode="min")[0][-1] == 0.05
@@ -147,6 +148,7 @@ def test_a_resumed_run_equals_the_one_never_stopped(tmp_path, scheduled, finetun
             assert float(whole.optimizers[""].learning_rate) == pytest.approx(expected)
 
 
+@pytest.mark.slow
 def test_another_fit_of_the_same_task_goes_on_and_another_task_begins_anew():
     plateau = ReduceLROnPlateau("val_score", 0.5, 2)
     trainer = Trainer(**quiet(max_epochs=2, callbacks=[plateau]))

@@ -17,7 +17,7 @@ ROOMS = [
     for room in pkgutil.walk_packages(lightning_tf.data.__path__, "lightning_tf.data.")
     if not room.ispkg
 ]
-SLOW = {"lightning_tf.data.boxes.detection_data"}
+SLOW = {"lightning_tf.data.boxes.detection_data", "lightning_tf.data.boxes.formats.digit_scenes"}
 
 
 @pytest.mark.parametrize("room", slow_but(ROOMS, *(set(ROOMS) - SLOW)))

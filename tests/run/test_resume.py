@@ -83,6 +83,7 @@ def test_resume_from_each_checkpoint_of_a_run_gives_the_rest_of_it(tmp_path, acc
         assert set(epochs) == {2.0**10 - 1}
 
 
+@pytest.mark.slow
 def test_validation_runs_exactly_once_where_it_is_due(tmp_path):
     _, rows, _ = run(tmp_path / "whole")
     due = [step for step, row in rows.rows if "val/loss" in row]

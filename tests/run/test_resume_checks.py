@@ -305,6 +305,7 @@ def test_other_names_of_optimizers_are_refused(tmp_path):
         assert f"configure_optimizers gives {named}" in str(refused.value)
 
 
+@pytest.mark.slow
 def test_of_two_optimizers_the_one_that_changed_is_named(tmp_path, caplog):
     path = saved(tmp_path, TwoParts({"backbone": 0.1, "head": 0.01}))
     with caplog.at_level(logging.WARNING, "lightning_tf"):

@@ -126,6 +126,7 @@ def test_a_checkpoint_of_another_run_is_left_alone(tmp_path):
     assert checkpoint.last_model_path.endswith("last-v1.ckpt")
 
 
+@pytest.mark.slow
 def test_without_the_version_counter_it_is_replaced(tmp_path):
     for epochs in (2, 1):
         checkpoint = ModelCheckpoint(filename="best", enable_version_counter=False)
@@ -439,6 +440,7 @@ def test_an_exception_in_validation_is_one_of_training(tmp_path):
     assert step_of(checkpoint.last_model_path) == 8
 
 
+@pytest.mark.slow
 def test_an_exception_writes_nothing_unless_asked_nor_twice_nor_bad_weights(tmp_path):
     asked, not_asked = ModelCheckpoint(save_on_exception=True), ModelCheckpoint()
     for checkpoint, step in ((not_asked, 6), (asked, 4)):

@@ -118,6 +118,7 @@ def test_tables_captions_and_files_are_texts(tmp_path):
     assert "somewhere" in texts["data/file"][1]
 
 
+@pytest.mark.slow
 def test_a_table_and_a_figure_of_one_name_have_tags_of_their_own(tmp_path):
     class Both(Callback):
         def on_train_end(self, trainer, task):

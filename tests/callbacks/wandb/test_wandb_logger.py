@@ -209,6 +209,7 @@ def test_a_nan_is_alerted(tmp_path):
     assert logged_runs(tmp_path)[0].alerts == [("The loss is NaN or infinite", "ERROR")]
 
 
+@pytest.mark.slow
 def test_a_nan_in_validation_is_alerted_once(tmp_path):
     task = NumberTask(NumberData([1.0], held_out=[np.nan]))
     fitted(task, max_epochs=2, logger=logger_in(tmp_path))
@@ -229,6 +230,7 @@ def test_a_test_after_fit_goes_on_in_the_same_run(tmp_path):
     assert test.column("test/loss") == [(4, 1.0)]
 
 
+@pytest.mark.slow
 def test_without_finish_a_test_after_fit_is_in_the_run_that_is_still_open(tmp_path):
     logger = logger_in(tmp_path, finish=False)
     trainer = Trainer(**quiet(max_epochs=1, logger=logger))
@@ -241,6 +243,7 @@ def test_without_finish_a_test_after_fit_is_in_the_run_that_is_still_open(tmp_pa
     assert run.column("test/loss") == [(4, 1.0)]
 
 
+@pytest.mark.slow
 def test_another_task_gets_another_run(tmp_path):
     logger = logger_in(tmp_path)
     trainer = Trainer(**quiet(max_epochs=1, logger=logger))
@@ -294,6 +297,7 @@ def test_rows_make_room_for_what_others_log_to_the_same_run(tmp_path):
         assert counted == asked
 
 
+@pytest.mark.slow
 def test_two_loggers_have_two_runs(tmp_path):
     loggers = [logger_in(tmp_path / "a"), logger_in(tmp_path / "b")]
     fitted(number_task(), max_epochs=1, logger=loggers)
@@ -404,6 +408,7 @@ def test_images_of_every_kind_are_the_same_pixels_in_the_run(tmp_path):
     np.testing.assert_array_equal(pixels("mask"), (gray > 127) * np.uint8(255))
 
 
+@pytest.mark.slow
 def test_all_kept_checkpoints_are_sent_under_a_name_of_the_users(tmp_path):
     logger = logger_in(
         tmp_path, log_model=True, checkpoint_name="digits-net", add_file_policy="mutable"

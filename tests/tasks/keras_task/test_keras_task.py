@@ -35,6 +35,7 @@ def same_weights(one, other):
 
 
 @pytest.mark.filterwarnings("ignore:.shuffle=True. was passed:UserWarning")
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arrays", [(X, Y), pytest.param((X, Y, W), marks=pytest.mark.slow)], ids=["plain", "weighted"]
 )

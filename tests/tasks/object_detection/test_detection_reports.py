@@ -79,6 +79,7 @@ def test_nothing_is_reported_of_a_fit_whose_validation_never_ran(tmp_path):
     assert rows.sent == []
 
 
+@pytest.mark.slow
 def test_without_a_logger_nothing_is_computed(tmp_path, monkeypatch):
     def refuse(*args, **options):
         raise AssertionError("computed without a logger")
@@ -215,6 +216,7 @@ def test_wandb_takes_the_boxes(tmp_path):
     assert sorted(first._boxes) == ["prediction", "truth"]
 
 
+@pytest.mark.slow
 def test_many_classes_and_no_detection_at_all_can_be_shown(tmp_path):
     many, rows = scenes("plain", 4, 30), Sent()
     names = [f"kind {label}" for label in range(30)]

@@ -39,7 +39,8 @@ def sizes(result):
     ["VGG16"]
     + [
         pytest.param(name, marks=pytest.mark.slow)
-        for name in ("MobileNetV2", "MobileNetV3Small", "ResNet50", "EfficientNetB0", "EfficientNetV2B0", "DenseNet121",
+        for name in ("MobileNetV2", "MobileNetV3Small", "ResNet50", "EfficientNetB0",
+                     "EfficientNetV2B0", "DenseNet121",
                      "NASNetMobile", "ConvNeXtTiny", "MobileNet", "Xception")
     ],
 )  # fmt: skip

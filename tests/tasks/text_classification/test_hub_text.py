@@ -83,6 +83,7 @@ def test_an_embedding_that_trains_and_one_that_does_not_tell_texts_apart(embeddi
         assert task.vocabulary is None
 
 
+@pytest.mark.slow
 def test_bare_folders_and_urls_are_saved_models_too(embedding):
     assert saved_model_handle(f"hub:{embedding}") == str(embedding)
     assert saved_model_handle("https://tfhub.dev/google/nnlm-en-dim50/2").startswith("https://")

@@ -220,6 +220,7 @@ def test_two_devices_learn_what_one_learns(network):
     assert two.vocabulary.words() == one.vocabulary.words()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "precision", [pytest.param("bf16-mixed", marks=pytest.mark.slow), "16-mixed"]
 )
@@ -238,6 +239,7 @@ def test_mixed_precision_trains_with_float32_logits(network, precision):
     assert task.predict_step(tf.constant(["a film"])).dtype == tf.float32
 
 
+@pytest.mark.slow
 def test_the_loggers_get_the_surest_mistakes():
     x, y = texts(48)
     y = [1 - label if number in (7, 8, 20) else label for number, label in enumerate(y)]
@@ -260,6 +262,7 @@ def test_the_loggers_get_the_surest_mistakes():
     assert predicted == str(row.argmax()) != true
 
 
+@pytest.mark.slow
 def test_strings_are_classified_as_their_encoded_batches_are():
     task = small_task("convolution", data_options={"test_fraction": 0.25})
     trainer = fitted(task, max_epochs=1)

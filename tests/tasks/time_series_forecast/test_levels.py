@@ -84,6 +84,7 @@ def test_the_level_of_a_series_changes_no_error(high):
     assert rows["mlp"]["rmse"] == pytest.approx(far["test_rmse"], rel=1e-6)
 
 
+@pytest.mark.slow
 def test_an_exported_model_takes_and_gives_both_precisions(tmp_path, high):
     task, series = high[0], 2.0**33 + ROUND
     task.export(tmp_path / "model")

@@ -310,6 +310,7 @@ def test_mixed_precision_forecasts_in_the_precision_of_the_data(network, precisi
     assert task.forecast(wave(), steps=6).dtype == np.float64
 
 
+@pytest.mark.slow
 def test_the_loggers_get_the_baselines_and_images():
     rows = Rows()
     trainer = Trainer(**quiet(max_epochs=1, logger=rows, seed=0))

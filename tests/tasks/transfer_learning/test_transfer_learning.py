@@ -128,6 +128,7 @@ def test_a_cache_changes_no_number_beyond_rounding():
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_cached_task_is_tested_and_predicts_on_images():
     task = TransferLearning(
         arrays(160),
