@@ -60,6 +60,8 @@ class DataModule:
     batch_check: Callable[..., Any] | None = None
     _is_prepared: bool = False
     _set_up_for: frozenset[str] = frozenset()
+    # Where `**options` of the constructor go, if not to the next base.
+    _options_of: type | None = None
 
     if not TYPE_CHECKING:  # type checkers would take every argument for a known one
 
@@ -227,7 +229,7 @@ def first_training_batch(data: DataModule) -> Any:
     return batch
 
 
-def _argument_names(kind: type) -> set[str] | None:
+def _argument_names(kind: type[DataModule]) -> set[str] | None:
     """Return what a data module's constructor takes by name, with what it passes to its bases.
 
     Returns:
@@ -241,6 +243,8 @@ def _argument_names(kind: type) -> set[str] | None:
         names |= {p.name for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)}
         if not any(p.kind is p.VAR_KEYWORD for p in parameters):
             return names
+        if options := vars(base).get("_options_of"):
+            return names | set(inspect.signature(options).parameters)
         if not base.__module__.startswith("lightning_tf."):
             return None
     return None

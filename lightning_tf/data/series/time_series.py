@@ -65,6 +65,7 @@ class TimeSeries(IndexedData):
 
     store: SeriesStore
     boundaries: NDArray[np.int64]
+    _options_of = SeriesColumns
 
     def __init__(
         self,
