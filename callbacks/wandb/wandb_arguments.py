@@ -15,7 +15,6 @@ from lightning_tf.exceptions import ConfigurationError
 
 MODES = ("online", "offline", "shared", "disabled")
 SPELLINGS = {"dryrun": "offline", "run": "online"}  # of wandb, for older ones
-ALIASES = ("offline", "save_dir", "version", "experiment", "log_model", "prefix")  # to be near to
 DECIDED = {  # by the logger, each with what to give instead
     "resume": "id= to go on with a run",
     "reinit": "id= to go on with a run",
@@ -36,11 +35,15 @@ TRUE = ("true", "1", "yes", "on")
 
 
 def check_init(
-    named: Mapping[str, Any], arguments: Mapping[str, Any], settings: Mapping[str, Any]
+    logger: type,
+    named: Mapping[str, Any],
+    arguments: Mapping[str, Any],
+    settings: Mapping[str, Any],
 ) -> None:
     """Refuse what `wandb.init` or `wandb.Settings` would refuse later, in a thread.
 
     Args:
+        logger: Whose arguments a misspelt one may be near to.
         named: Arguments for `wandb.init` that the logger names itself.
         arguments: Others for `wandb.init`.
         settings: For `wandb.Settings`, by name.
@@ -59,8 +62,9 @@ def check_init(
     except Exception:  # broken: the logger is left out of the run, which says so
         return
     fields = wandb.Settings.model_fields
+    of_init = inspect.signature(wandb.init).parameters.keys() - DECIDED.keys()
     for name in arguments:
-        known = {*inspect.signature(wandb.init).parameters, *ALIASES}
+        known = of_init | inspect.signature(logger).parameters.keys()
         check_known(f"WandbLogger has no argument {name!r}", name, known)
     for name in settings.keys() - fields.keys():
         close = difflib.get_close_matches(name, fields, n=1)

@@ -143,7 +143,7 @@ class WandbLogger(TrackerLogger, HistogramLogger, WandbPredictionLogger, WandbAr
             raise ConfigurationError("WandbLogger: give timeouts of at least 1 second.")
         tags = [tags] if isinstance(tags, str) else tags
         named = {"project": project, "name": name, "id": id, "group": group, "tags": tags}
-        check_init(named, init, self._settings)
+        check_init(type(self), named, init, self._settings)
         check_experiment(experiment)
 
         self.project, self.group, self.mode = project, group, mode

@@ -178,6 +178,7 @@ def test_the_environment_names_run_and_folder_where_no_argument_does(tmp_path, m
         ({"finish_timeout": 0.5}, "at least 1 second"),
         ({"resume": "must"}, "resume='must'"),
         ({"entitiy": "me"}, "'entitiy'.*'entity'"),
+        ({"finish_timeou": 5}, "'finish_timeou'.*'finish_timeout'"),
         ({"offlin": True}, "'offlin'.*'offline'"),
         ({"offline": True, "mode": "online"}, "mode='online', offline='offline'"),
         ({"id": "a", "version": "b"}, "id='a', version='b'"),
