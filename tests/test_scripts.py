@@ -190,7 +190,7 @@ def weights_file(tmp_path):
     "phases",
     [
         [],
-        pytest.param(["--fine-tune-epochs", 1, "--augmentation", "flip"], marks=pytest.mark.slow),
+        ["--fine-tune-epochs", 1, "--augmentation", "flip"],
     ],
 )
 def test_transfer_learning_writes_a_model_and_heat_maps(few_images, weights_file, phases, tmp_path):

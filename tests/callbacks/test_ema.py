@@ -368,13 +368,8 @@ def test_a_resume_from_what_model_checkpoint_wrote_is_exact(tmp_path):
     assert measured == best.best_model_score
 
 
-@pytest.mark.parametrize(
-    "where",
-    [
-        pytest.param("on_train_window_end", marks=pytest.mark.slow),
-        pytest.param("on_validation_epoch_end", marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("where", ["on_train_window_end", "on_validation_epoch_end"])
 def test_a_resume_from_what_an_interrupted_run_wrote_is_exact(tmp_path, where):
     class Stops(Callback):
         every_n_steps = 12

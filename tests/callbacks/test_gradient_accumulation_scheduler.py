@@ -79,9 +79,7 @@ def test_max_steps_limits_the_estimate():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "stop", [pytest.param(3, marks=pytest.mark.slow), pytest.param(10, marks=pytest.mark.slow), 11]
-)
+@pytest.mark.parametrize("stop", [3, 10, 11])
 def test_a_resumed_run_equals_the_one_never_stopped(tmp_path, stop):
     # 8 batches an epoch: 8 updates, then 3 of at most 3 batches, then 2 of 4.
     assert_resume_is_exact(

@@ -73,9 +73,7 @@ def test_what_another_callback_changes_is_seen():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "rates", [pytest.param(0.05, marks=pytest.mark.slow), {"backbone": 0.05, "head": 0.1}]
-)
+@pytest.mark.parametrize("rates", [0.05, {"backbone": 0.05, "head": 0.1}])
 def test_a_resumed_run_logs_what_the_unbroken_one_does(tmp_path, rates):
     assert_resume_is_exact(
         tmp_path,

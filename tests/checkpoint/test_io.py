@@ -249,7 +249,7 @@ def run_fresh(tmp_path, *arguments):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("accumulate", "length"),
-    [(3, "known"), pytest.param(1, "unknown", marks=pytest.mark.slow)],
+    [(3, "known"), (1, "unknown")],
 )
 def test_a_run_resumed_in_a_fresh_process_equals_the_one_never_stopped(
     tmp_path, accumulate, length

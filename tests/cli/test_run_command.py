@@ -74,7 +74,6 @@ def test_predict_writes_a_row_for_each_example(fitted, capsys):
     np.testing.assert_allclose(table.iloc[:, 1:].sum(axis=1), 1.0, rtol=1e-5)
 
 
-@pytest.mark.slow
 @KERAS_SAVES
 def test_export_writes_what_the_checkpoint_holds(fitted, capsys):
     import keras

@@ -133,9 +133,7 @@ def test_a_fit_beside_as_many_as_may_wait_trains_the_same_weights(monkeypatch, t
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "threads", ["2", *(pytest.param(count, marks=pytest.mark.slow) for count in ("1", "3"))]
-)
+@pytest.mark.parametrize("threads", ["2", "1", "3"])
 def test_loops_that_run_at_once_do_not_wait_for_each_other(threads):
     run = subprocess.run(
         [sys.executable, "-c", AT_ONCE],

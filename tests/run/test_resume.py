@@ -282,7 +282,7 @@ print("updates", trainer.global_step)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("full", [[1, 2], pytest.param([3], marks=pytest.mark.slow)])
+@pytest.mark.parametrize("full", [[1, 2], [3]])
 def test_a_full_disk_costs_no_training_and_no_older_checkpoint(tmp_path, full):
     done = python(FULL, tmp_path, json.dumps(full))
     assert "updates 16" in done.stdout, done.stderr

@@ -66,9 +66,7 @@ trainer.fit(BoringTask())
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "number", [signal.SIGTERM, pytest.param(signal.SIGUSR1, marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
 def test_a_real_process_saves_and_exits_with_143(tmp_path, number):
     command = [sys.executable, "-c", PROGRAM, str(tmp_path), str(TESTS), str(ROOT)]
     environment = {**os.environ, "SLURM_JOB_ID": "1"}

@@ -297,7 +297,7 @@ def test_replicas_draw_for_every_example_what_one_device_draws():
     ("loss", "options"),
     [
         ("wgan-gp", {"n_critic": 2, "dropout": 0.3}),
-        pytest.param("minimax", {"ema": 0.0}, marks=pytest.mark.slow),
+        ("minimax", {"ema": 0.0}),
     ],
     ids=named,
 )
@@ -310,8 +310,8 @@ def test_training_goes_on_exactly_where_a_checkpoint_stopped(tmp_path, loss, opt
     ("loss", "precision"),
     [
         ("wgan-gp", "16-mixed"),
-        pytest.param("wgan-gp", "bf16-mixed", marks=pytest.mark.slow),
-        pytest.param("minimax", "16-mixed", marks=pytest.mark.slow),
+        ("wgan-gp", "bf16-mixed"),
+        ("minimax", "16-mixed"),
     ],
 )
 def test_mixed_precision_trains_and_makes_float32_images(loss, precision):

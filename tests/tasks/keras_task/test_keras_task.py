@@ -36,9 +36,7 @@ def same_weights(one, other):
 
 @pytest.mark.filterwarnings("ignore:.shuffle=True. was passed:UserWarning")
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "arrays", [(X, Y), pytest.param((X, Y, W), marks=pytest.mark.slow)], ids=["plain", "weighted"]
-)
+@pytest.mark.parametrize("arrays", [(X, Y), (X, Y, W)], ids=["plain", "weighted"])
 def test_a_compiled_model_gets_the_numbers_of_fit(arrays):
     compiled = {
         "optimizer": "adam",

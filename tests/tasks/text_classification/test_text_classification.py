@@ -190,9 +190,7 @@ def test_a_fresh_task_is_tested_with_the_words_of_the_checkpoint(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "network", ["bag_of_words", pytest.param("bidirectional_lstm", marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("network", ["bag_of_words", "bidirectional_lstm"])
 def test_training_goes_on_exactly_where_a_checkpoint_stopped(tmp_path, network):
     assert_resume_is_exact(
         tmp_path, lambda: small_task(network, schedule="constant"), list, stop=4, end=14
@@ -221,15 +219,13 @@ def test_two_devices_learn_what_one_learns(network):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "precision", [pytest.param("bf16-mixed", marks=pytest.mark.slow), "16-mixed"]
-)
+@pytest.mark.parametrize("precision", ["bf16-mixed", "16-mixed"])
 @pytest.mark.parametrize(
     "network",
     [
         "bag_of_words",
-        pytest.param("convolution", marks=pytest.mark.slow),
-        pytest.param("lstm", marks=pytest.mark.slow),
+        "convolution",
+        "lstm",
     ],
 )
 def test_mixed_precision_trains_with_float32_logits(network, precision):
@@ -282,7 +278,7 @@ print(json.dumps([[label.decode() for label in answers["label"].numpy()],
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("network", ["bag_of_words", pytest.param("gru", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("network", ["bag_of_words", "gru"])
 def test_an_exported_model_takes_strings_in_a_process_without_this_package(tmp_path, network):
     task = small_task(network, class_names=["bad", "good"], learning_rate=0.05)
     fitted(task, max_epochs=20, seed=0)

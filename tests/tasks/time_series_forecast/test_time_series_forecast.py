@@ -270,9 +270,7 @@ def test_an_exported_model_and_a_checkpoint_forecast_in_the_units_of_the_data(tm
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "network", ["mlp", *(pytest.param(n, marks=pytest.mark.slow) for n in ("gru", "nbeats"))]
-)
+@pytest.mark.parametrize("network", ["mlp", "gru", "nbeats"])
 def test_training_goes_on_exactly_where_a_checkpoint_stopped(tmp_path, network):
     def make():
         return small_task(network, dropout=0.2, schedule="constant", quantiles=(0.1, 0.5, 0.9))
@@ -299,10 +297,8 @@ def test_two_devices_learn_what_one_learns(network):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "precision", [pytest.param("bf16-mixed", marks=pytest.mark.slow), "16-mixed"]
-)
-@pytest.mark.parametrize("network", ["mlp", pytest.param("gru", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("precision", ["bf16-mixed", "16-mixed"])
+@pytest.mark.parametrize("network", ["mlp", "gru"])
 def test_mixed_precision_forecasts_in_the_precision_of_the_data(network, precision):
     task = small_task(network)
     trainer = fitted(task, max_epochs=12, precision=precision, seed=0)
