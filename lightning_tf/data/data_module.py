@@ -58,6 +58,7 @@ class DataModule:
     trainer_seed: int = 0
     workers: Workers = SINGLE_WORKER
     batch_check: Callable[..., Any] | None = None
+    _argument_types: tuple[type, ...] = ()  # what else than its bases a constructor passes names to
     _is_prepared: bool = False
     _set_up_for: frozenset[str] = frozenset()
     # Where `**options` of the constructor go, if not to the next base.
@@ -239,6 +240,8 @@ def _argument_names(kind: type[DataModule]) -> set[str] | None:
     for base in kind.__mro__:
         if "__init__" not in vars(base):
             continue
+        for further in vars(base).get("_argument_types", ()):
+            names.update(inspect.signature(further).parameters)
         parameters = list(inspect.signature(base.__init__).parameters.values())[1:]  # type: ignore[misc]
         names |= {p.name for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)}
         if not any(p.kind is p.VAR_KEYWORD for p in parameters):

@@ -67,6 +67,8 @@ class TimeSeries(IndexedData):
     boundaries: NDArray[np.int64]
     _options_of = SeriesColumns
 
+    _argument_types = (SeriesColumns,)
+
     def __init__(
         self,
         table: Any,
