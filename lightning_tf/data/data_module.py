@@ -240,11 +240,11 @@ def _argument_names(kind: type[DataModule]) -> set[str] | None:
     for base in kind.__mro__:
         if "__init__" not in vars(base):
             continue
-        for further in vars(base).get("_argument_types", ()):
-            names.update(inspect.signature(further).parameters)
         parameters = list(inspect.signature(base.__init__).parameters.values())[1:]  # type: ignore[misc]
         names |= {p.name for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)}
-        if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+        further = vars(base).get("_argument_types", ())
+        names.update(name for kind in further for name in inspect.signature(kind).parameters)
+        if further or not any(p.kind is p.VAR_KEYWORD for p in parameters):
             return names
         if options := vars(base).get("_options_of"):
             return names | set(inspect.signature(options).parameters)

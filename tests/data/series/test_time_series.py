@@ -212,7 +212,7 @@ def test_what_cannot_be_is_refused_when_it_is_named(options, message):
 
 def test_columns_are_arguments_of_the_class_itself():
     assert TimeSeries(np.arange(40.0), target="x_0", missing=0.0).history == 60
-    with pytest.raises(UnknownArgumentError, match="no argument 'tagret'. Did you mean 'target'"):
+    with pytest.raises(UnknownArgumentError, match=r"no argument 'tagret'\. Did you mean 'target'"):
         TimeSeries(np.arange(40.0), tagret="x_0")
 
 
