@@ -71,6 +71,7 @@ def image_data(
     objective: str | None = None,
     val: Any = None,
     test: Any = None,
+    predict: Any = None,
     file_column: str | None = None,
     label_column: str | None = None,
     label_columns: Sequence[str] | None = None,
@@ -129,6 +130,7 @@ def image_data(
             ``regression``.
         val: A table to validate on, for a table; and so all that follow, see `ImageTable`.
         test: A table to test on.
+        predict: A table of files to predict.
         file_column: The column of the files.
         label_column: The column of the class, or of what `objective` says.
         label_columns: Several columns of labels or numbers.
@@ -229,7 +231,7 @@ def _options(source: type[DataModule], data: Any) -> set[str]:
     # Only what image_data offers: not `default_dir` of the idx files, nor `val` of arrays.
     known = source_options(source) & set(inspect.signature(image_data).parameters)
     if source is not ImageTable:
-        known -= {"val", "test"}  # of arrays and datasets they stand in `data`
+        known -= {"val", "test", "predict"}  # of arrays and datasets they stand in `data`
     is_named = isinstance(data, str) and data in BUILT_IN  # such a set has its own classes
     fixed = {"num_classes", "class_names", "labels", "value_range", "objective"}
     return known - fixed if is_named else known
