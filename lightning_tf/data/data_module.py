@@ -58,7 +58,6 @@ class DataModule:
     trainer_seed: int = 0
     workers: Workers = SINGLE_WORKER
     batch_check: Callable[..., Any] | None = None
-    _argument_types: tuple[type, ...] = ()  # what else than its bases a constructor passes names to
     _is_prepared: bool = False
     _set_up_for: frozenset[str] = frozenset()
     # Where `**options` of the constructor go, if not to the next base.
@@ -242,9 +241,7 @@ def _argument_names(kind: type[DataModule]) -> set[str] | None:
             continue
         parameters = list(inspect.signature(base.__init__).parameters.values())[1:]  # type: ignore[misc]
         names |= {p.name for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)}
-        further = vars(base).get("_argument_types", ())
-        names.update(name for kind in further for name in inspect.signature(kind).parameters)
-        if further or not any(p.kind is p.VAR_KEYWORD for p in parameters):
+        if not any(p.kind is p.VAR_KEYWORD for p in parameters):
             return names
         if options := vars(base).get("_options_of"):
             return names | set(inspect.signature(options).parameters)

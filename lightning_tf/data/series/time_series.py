@@ -67,8 +67,6 @@ class TimeSeries(IndexedData):
     boundaries: NDArray[np.int64]
     _options_of = SeriesColumns
 
-    _argument_types = (SeriesColumns,)
-
     def __init__(
         self,
         table: Any,
