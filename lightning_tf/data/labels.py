@@ -9,6 +9,11 @@ from numpy.typing import NDArray
 from lightning_tf.checks import is_integer
 from lightning_tf.exceptions import ConfigurationError, DataError, nearest
 
+ONE_HOT = " For one-hot labels pass y.argmax(axis=-1)."
+SEVERAL = (
+    " Rows that are not one-hot: tasks on images learn several labels with objective='multi_label'."
+)
+
 
 def flat_labels(labels: Any) -> tuple[NDArray[Any], str]:
     """Return labels as an array, a second dimension of 1 taken off, and a hint for a message.
@@ -28,7 +33,10 @@ def flat_labels(labels: Any) -> tuple[NDArray[Any], str]:
         array = np.asarray(labels, dtype=object)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
-    return array, " For one-hot labels pass y.argmax(axis=-1)." if array.ndim == 2 else ""
+    if array.ndim != 2:
+        return array, ""
+    is_one_hot = array.dtype.kind not in "biuf" or (array.sum(axis=1) == 1).all()
+    return array, ONE_HOT if is_one_hot else SEVERAL
 
 
 def checked_labels(name: str, labels: Any, num_classes: int | None = None) -> NDArray[np.int32]:

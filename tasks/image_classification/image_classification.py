@@ -66,8 +66,9 @@ class ImageClassification(ClassificationTask, FusedBatchNormTask):
         data_dir: Where the files of a named data set are.
         image_size: Height and width that encoded images are resized to.
         data_options: Further options of `image_data`, such as ``{"val_fraction": 0.2}``.
-        objective: ``classification``, ``multi_label`` or ``regression``, for arrays and tables;
-            None is what the data say, see `ImageTable`. A DataModule says it in an attribute.
+        objective: ``classification``, or for arrays, tables and datasets ``multi_label`` or
+            ``regression``; None is what the data say, see `ImageTable`. A DataModule says it in an
+            attribute.
         activation: Of the hidden layers of a named network.
         initializer: Of the kernels of a named network: he, xavier, normal, truncated_normal, ...
         batch_norm: Whether a named network normalizes; None is the network's own default.

@@ -10,6 +10,7 @@ import tensorflow as tf
 from lightning_tf.data.array_data import ArrayData
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.sources.dataset_pair import DatasetPair
+from lightning_tf.data.sources.order_options import take_order_options, with_order
 from lightning_tf.data.sources.python_batches import is_python_batches
 from lightning_tf.exceptions import ConfigurationError, DataError
 from lightning_tf.keras_internals import compiled_loss_weights, compiled_metrics
@@ -51,6 +52,9 @@ class KerasTask(FusedBatchNormTask):
         test_data: Arrays or a dataset like `data`.
         val_fraction: Share of the arrays to hold out for validation, chosen by seed.
         batch_size: Examples in a batch of arrays; None is 32.
+        shuffle: Whether arrays, or the batches of a PyDataset or a list, come in another order in
+            every epoch; None is True.
+        drop_remainder: Whether an incomplete last training batch of arrays is left out.
         fused_batch_norm: Whether BatchNormalization layers compute with TensorFlow's fused
             operation while a Trainer drives the task: faster, equal up to rounding; see
             `FusedBatchNormTask`.
@@ -80,6 +84,8 @@ class KerasTask(FusedBatchNormTask):
         test_data: Any = None,
         val_fraction: float | None = None,
         batch_size: int | None = None,
+        shuffle: bool | None = None,
+        drop_remainder: bool | None = None,
         fused_batch_norm: bool = True,
     ) -> None:
         _check_model(model)
@@ -109,6 +115,7 @@ class KerasTask(FusedBatchNormTask):
             {"validation_data": validation_data, "test_data": test_data},
             val_fraction,
             batch_size,
+            {"shuffle": shuffle, "drop_remainder": drop_remainder},
         )
 
     def configure_model(self) -> None:
@@ -279,26 +286,37 @@ def _refuse_config_limits() -> None:
 
 
 def _data_module(
-    data: Any, held_out: dict[str, Any], val_fraction: float | None, batch_size: int | None
+    data: Any,
+    held_out: dict[str, Any],
+    val_fraction: float | None,
+    batch_size: int | None,
+    chosen: dict[str, Any],
 ) -> DataModule:
+    options = {name: value for name, value in chosen.items() if value is not None}
+    order = take_order_options(options)
     if isinstance(data, (tuple, list)) and len(data) in (2, 3):
         # As Keras: nothing is held out unless asked for.
         if val_fraction is None and held_out["validation_data"] is None:
             val_fraction = 0.0
-        return ArrayData(
+        arrays = ArrayData(
             *_pair("data", data, len(data)),
             val=_pair("validation_data", held_out["validation_data"], len(data)),
             test=_pair("test_data", held_out["test_data"], len(data)),
             val_fraction=val_fraction,
             batch_size=32 if batch_size is None else batch_size,
         )
+        return with_order(arrays, order)
 
     extra = {"val_fraction": val_fraction, "batch_size": batch_size}
     if isinstance(data, tf.data.Dataset) or is_python_batches(data) or isinstance(data, Iterator):
         _refuse(extra, f"a {type(data).__name__}, which brings its own batches")
-        return DatasetPair(data, held_out["validation_data"], held_out["test_data"])
+        shuffle = {}
+        if isinstance(data, (keras.utils.PyDataset, list)) and "shuffle" in order:
+            shuffle = {"shuffle": order.pop("shuffle")}
+        batches = DatasetPair(data, held_out["validation_data"], held_out["test_data"], **shuffle)
+        return with_order(batches, order)
     if isinstance(data, DataModule):
-        _refuse({**extra, **held_out}, f"a {type(data).__name__}, which brings its own")
+        _refuse({**extra, **held_out, **order}, f"a {type(data).__name__}, which brings its own")
         return data
     raise ConfigurationError(
         f"data is a {type(data).__name__}; give arrays (x, y) or (x, y, sample_weight), a batched "

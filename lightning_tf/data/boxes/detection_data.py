@@ -19,6 +19,11 @@ from lightning_tf.data.boxes.listed_images import SplitFiles, find_folder
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.sources.data_folder import data_folders
 from lightning_tf.data.sources.options import refuse_unknown, source_options, use_as_is
+from lightning_tf.data.sources.order_options import (
+    WITHOUT_CLASSES,
+    take_order_options,
+    with_order,
+)
 from lightning_tf.data.sources.table_file import is_table_file
 from lightning_tf.exceptions import ConfigurationError, DataError, nearest
 
@@ -60,6 +65,8 @@ def detection_data(
     val_scenes: int | None = None,
     test_scenes: int | None = None,
     scene_seed: int | None = None,
+    shuffle: bool | None = None,
+    drop_remainder: bool | None = None,
 ) -> DataModule:
     """Make a DataModule of images with boxes from what a user writes.
 
@@ -97,6 +104,8 @@ def detection_data(
         val_scenes: See `train_scenes`.
         test_scenes: See `train_scenes`.
         scene_seed: See `train_scenes`.
+        shuffle: Whether training images come in a new order in every epoch.
+        drop_remainder: Whether an incomplete last training batch is left out.
 
     Raises:
         ConfigurationError: An unknown name, or an option that the source lacks.
@@ -115,10 +124,11 @@ def detection_data(
     }
     if isinstance(data, DataModule):
         return use_as_is(data, options)
+    order = take_order_options(options, WITHOUT_CLASSES)
     source, arguments = _source(data, data_dir)
     known = source_options(source) & set(inspect.signature(detection_data).parameters)
     refuse_unknown(source, data, options, known)
-    return source(*arguments, **options)
+    return with_order(source(*arguments, **options), order)
 
 
 def _source(data: Any, data_dir: Any) -> tuple[type[AnnotatedImages], tuple[Any, ...]]:

@@ -17,15 +17,17 @@ from lightning_tf.data.images.checks import (
 from lightning_tf.data.images.image_targets import (
     CLASSIFICATION,
     REGRESSION,
+    check_same_targets,
     checked_objective,
     checked_targets,
+    refuse_classes,
     with_precision,
 )
 from lightning_tf.data.indexed_data import IndexedData, Split
 from lightning_tf.data.label_values import place_labels, shown_values
 from lightning_tf.data.labels import checked_class_names, checked_classes
 from lightning_tf.data.pipeline.array_source import ArraySource
-from lightning_tf.exceptions import ConfigurationError, DataError
+from lightning_tf.exceptions import DataError
 
 _log = logging.getLogger(__name__)
 
@@ -103,10 +105,7 @@ class ImageArrays(IndexedData):
         self._pairs = {name: pair for name, pair in pairs.items() if pair is not None}
         self._num_classes, self._names, self._classes = num_classes, class_names, classes
         self._labels, self.objective = labels, checked_objective(objective)
-        if self.objective != CLASSIFICATION and (classes, labels, num_classes) != (None,) * 3:
-            raise ConfigurationError(
-                f"objective={objective!r} has no classes: drop num_classes=, labels= and classes=."
-            )
+        refuse_classes(self.objective, num_classes=num_classes, labels=labels, classes=classes)
         if value_range is not None:
             self.value_range = checked_range(value_range)
 
@@ -184,11 +183,7 @@ class ImageArrays(IndexedData):
         arrays = {name: checked_targets(name, y, self.objective) for name, y in targets.items()}
         self.num_classes = arrays["train"].shape[1]
         for name, array in arrays.items():
-            if array.shape[1] != self.num_classes:
-                raise DataError(
-                    f"The {name} split has {array.shape[1]} targets, that of training "
-                    f"{self.num_classes}."
-                )
+            check_same_targets(name, array, self.num_classes)
         self.class_names = checked_class_names(self._names, self.num_classes, fewest=1)
         if self.objective == REGRESSION:
             precise = with_precision(arrays["train"]).dtype

@@ -16,10 +16,11 @@ from lightning_tf.data.images.image_arrays import ImageArrays
 from lightning_tf.data.images.image_datasets import ImageDatasets
 from lightning_tf.data.images.image_folder import ImageFolder
 from lightning_tf.data.images.image_table import ImageTable
+from lightning_tf.data.images.image_targets import CLASSIFICATION
 from lightning_tf.data.images.small_sets import Digits, FashionMnist, Mnist5k
 from lightning_tf.data.images.tfds_images import TfdsImages
 from lightning_tf.data.sources.hugging_face import is_hugging_face
-from lightning_tf.data.sources.options import refuse_unknown, source_options, use_as_is
+from lightning_tf.data.sources.options import refuse_unknown, shown_data, source_options, use_as_is
 from lightning_tf.data.sources.order_options import take_order_options, with_order
 from lightning_tf.data.sources.python_batches import is_python_batches
 from lightning_tf.data.sources.table_file import is_frame, is_records, is_table_file
@@ -70,6 +71,7 @@ def image_data(
     objective: str | None = None,
     val: Any = None,
     test: Any = None,
+    predict: Any = None,
     file_column: str | None = None,
     label_column: str | None = None,
     label_columns: Sequence[str] | None = None,
@@ -124,9 +126,11 @@ def image_data(
             are read by index, and so the next two.
         shuffle: Whether training images come in a new order in every epoch.
         drop_remainder: Whether an incomplete last training batch is left out.
-        objective: ``classification``, ``multi_label`` or ``regression``, for arrays and tables.
+        objective: ``classification``, or for arrays, tables and datasets ``multi_label`` or
+            ``regression``.
         val: A table to validate on, for a table; and so all that follow, see `ImageTable`.
         test: A table to test on.
+        predict: A table of files to predict.
         file_column: The column of the files.
         label_column: The column of the class, or of what `objective` says.
         label_columns: Several columns of labels or numbers.
@@ -154,7 +158,14 @@ def image_data(
         return use_as_is(data, options)
     order = take_order_options(options)
     source, arguments = _source(data, data_dir)
-    refuse_unknown(source, data, options, _options(source, data))
+    known = _options(source, data)
+    if "objective" not in known and options.pop("objective", CLASSIFICATION) != CLASSIFICATION:
+        raise ConfigurationError(
+            f"objective={objective!r} has no meaning for data={shown_data(source, data)}, of which "
+            "an image has one class: give a table of files and labels, arrays, or a dataset of "
+            "batches."
+        )
+    refuse_unknown(source, data, options, known)
     return with_order(source(*arguments, **options), order)
 
 
@@ -220,7 +231,7 @@ def _options(source: type[DataModule], data: Any) -> set[str]:
     # Only what image_data offers: not `default_dir` of the idx files, nor `val` of arrays.
     known = source_options(source) & set(inspect.signature(image_data).parameters)
     if source is not ImageTable:
-        known -= {"val", "test"}  # of arrays and datasets they stand in `data`
+        known -= {"val", "test", "predict"}  # of arrays and datasets they stand in `data`
     is_named = isinstance(data, str) and data in BUILT_IN  # such a set has its own classes
     fixed = {"num_classes", "class_names", "labels", "value_range", "objective"}
     return known - fixed if is_named else known

@@ -8,10 +8,19 @@ import tensorflow as tf
 
 from lightning_tf.data.images.checks import check_like_training, checked_images, checked_range
 from lightning_tf.data.images.image_spec import image_spec, scan_batches
+from lightning_tf.data.images.image_targets import (
+    CLASSIFICATION,
+    MULTI_LABEL,
+    check_same_targets,
+    checked_objective,
+    checked_targets,
+    refuse_classes,
+)
 from lightning_tf.data.label_values import are_places, tell_gaps, tell_names
 from lightning_tf.data.pipeline.batch_checks import (
     check_finite,
     check_labels,
+    check_targets,
     require,
     whole_labels,
 )
@@ -24,12 +33,16 @@ KEYS = {"image_key": "image", "label_key": "label"}
 class ImageDatasets(DatasetPair):
     """Batched datasets of images, (batch, height, width, channels), and labels, (batch,).
 
+    Of several labels these are 0 and 1 of shape (batch, labels), and numbers are of shape (batch,)
+    or (batch, numbers).
+
     Elements are pairs, or dicts as `tfds.load` gives them. `setup` checks the first batches of all
     splits and fills in the attributes. Where neither `num_classes` nor names are given, or the
     images are no bright uint8, it reads the data once, up to a bound where they have no end.
     Labels, and whether pixels are finite, are checked in every batch, in the pipeline.
 
     Attributes:
+        objective: ``classification``, ``multi_label`` or ``regression``.
         input_shape: Height, width and channels, after `setup`.
         num_classes: Labels are 0 to ``num_classes - 1``, after `setup`.
         class_names: A name for each label, after `setup`.
@@ -47,9 +60,11 @@ class ImageDatasets(DatasetPair):
         image_key: Of dicts, the key of the images; None takes ``image``.
         label_key: Of dicts, the key of the labels; None takes ``label``.
         fewest_classes: How many classes there must be.
+        objective: What is learned; None is ``classification``.
 
     Raises:
-        ConfigurationError: An argument is no dataset, or a key is unknown.
+        ConfigurationError: An argument is no dataset, a key is unknown, or options contradict each
+            other.
         DataError: A batch is not what it must be; raised by `setup`, or when it is read.
     """
 
@@ -71,9 +86,12 @@ class ImageDatasets(DatasetPair):
         image_key: str | None = None,
         label_key: str | None = None,
         fewest_classes: int = 2,
+        objective: str | None = None,
     ) -> None:
         """Check and keep the datasets."""
         super().__init__(train, val, test)
+        self.objective = checked_objective(objective)
+        refuse_classes(self.objective, num_classes=num_classes, labels=labels)
         names = getattr(train, "class_names", None) if class_names is None else class_names
         self._names = None if names is None else [str(name) for name in names]
         self._num_classes, self._values, self._fewest = num_classes, labels, fewest_classes
@@ -87,12 +105,18 @@ class ImageDatasets(DatasetPair):
             None if dataset is None else self._pairs(dataset) for dataset in (self._val, self._test)
         )
 
+    @property
+    def column_names(self) -> dict[str, list[str]]:
+        """Names of the columns of a batch's labels, for a `DataReport`."""
+        return {} if self.objective == CLASSIFICATION else {"target": self.class_names}
+
     def setup(self, stage: str) -> None:
         """Look at the data and fill in the attributes, unless that is done."""
         if hasattr(self, "input_shape"):
             return
 
-        if self._values is None and self._names is None and self._num_classes is None:
+        is_known = self._values is not None or self._num_classes is not None
+        if self.objective == CLASSIFICATION and self._names is None and not is_known:
             self._learn_classes()
         if self._values is not None and self._names is None:
             self._names = [str(value) for value in self._values]
@@ -131,9 +155,9 @@ class ImageDatasets(DatasetPair):
             return dataset  # refused by name when its first batch is looked at
 
         shapes = [part.shape for part in spec[:2]]
-        if shapes[0].rank is None or None in shapes[0][1:] or shapes[1].rank is None:
+        if any(shape.rank is None or None in shape[1:] for shape in shapes):
             dataset = self._with_shapes(dataset)
-        if not dataset.element_spec[1].dtype.is_integer:
+        if self.objective == CLASSIFICATION and not dataset.element_spec[1].dtype.is_integer:
             dataset = dataset.map(whole_labels)
         return dataset
 
@@ -166,7 +190,10 @@ class ImageDatasets(DatasetPair):
         if self._values is not None:
             dataset = dataset.map(partial(_placed, stage, list(self._values)))
         if hasattr(self, "num_classes"):
-            dataset = dataset.map(partial(check_labels, stage, self.num_classes))
+            check = partial(check_labels, stage, self.num_classes)
+            if self.objective != CLASSIFICATION:
+                check = partial(check_targets, stage, self.objective == MULTI_LABEL)
+            dataset = dataset.map(check)
             dataset = dataset.map(lambda images, *rest: (check_finite(stage, images), *rest))
         return dataset
 
@@ -184,6 +211,9 @@ class ImageDatasets(DatasetPair):
                     f"{self.input_shape}; make them equal."
                 )
             check_like_training(name, images, dtype, self.value_range)
+            if self.objective != CLASSIFICATION:
+                targets = checked_targets(name, batch[1], self.objective)
+                check_same_targets(name, targets, self.num_classes)
 
 
 def _placed(stage: str, values: list[int], images: Any, labels: tf.Tensor, *rest: Any) -> Any:

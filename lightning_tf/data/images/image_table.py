@@ -60,6 +60,7 @@ class ImageTable(FileImages):
             of CSV and TSV files are taken as they are written.
         val: A table like `train`; None holds out `val_fraction` of its images.
         test: A table like `train`; None holds out `test_fraction`.
+        predict: A table of files to predict, of which labels are not read.
         file_column: The column of the files: paths below `images_dir`, or whole ones.
         label_column: The column of the class; of the labels, with `label_sep`; or of the number.
             None is ``label``.
@@ -103,6 +104,7 @@ class ImageTable(FileImages):
         *,
         val: Any = None,
         test: Any = None,
+        predict: Any = None,
         file_column: str = "filename",
         label_column: str | None = None,
         label_columns: Sequence[str] | None = None,
@@ -123,6 +125,7 @@ class ImageTable(FileImages):
         if is_hugging_face(train):
             tables |= hugging_face_splits(train)
         self._tables = {name: table for name, table in tables.items() if table is not None}
+        self._predict = predict
         if split_column is not None and len(self._tables) > 1:
             raise ConfigurationError(
                 f"split_column={split_column!r} says which split a row is of; drop it, or the "
@@ -146,7 +149,7 @@ class ImageTable(FileImages):
     def load(self) -> dict[str, Split]:
         """Read the tables, find the files, learn the labels and split."""
         files = self.workers.unless_one_fails(self._labelled_files)
-        self._tables = {}  # no second copy while training
+        self._tables, self._predict = {}, None  # no second copy while training
         is_classes = self.objective == CLASSIFICATION
         root = Path(os.path.commonpath([path for paths, _ in files.values() for path in paths]))
         return self.splits_of(root, files, self.class_names if is_classes else None)
@@ -161,10 +164,29 @@ class ImageTable(FileImages):
         labels, owners = labels[first], rows.owners[first]
         self._tell(rows, labels, owners, repeated)
         listed = np.array(paths, object)[first]
-        return {
+        files = {
             split: (listed[owners == split].tolist(), labels[owners == split])
             for split in dict.fromkeys(["train", *owners])
         }
+        if self._predict is not None:
+            _, to_predict = self._find_files(self._rows_to_predict(self._predict))
+            # Of the shape of labels, which nobody reads there.
+            files["predict"] = (
+                to_predict,
+                np.zeros_like(labels, shape=(len(to_predict), *labels.shape[1:])),
+            )
+        return files
+
+    def _rows_to_predict(self, data: Any) -> ImageRows:
+        """Return the rows of the table of images without labels."""
+        table = read_table(data, **self._csv, dtype=object, keep_default_na=False)
+        table = table.rename(columns=str)
+        check_columns(table, table_name(data), {"file_column": [self._file_column]})
+        names = np.repeat([Path(table_name(data)).name], len(table))
+        rows = ImageRows(table[[self._file_column]], np.repeat(["predict"], len(table)), names)
+        refuse_empty(rows, self._file_column, "name the image, or drop the row")
+        _log.info("%s: %d images to predict.", table_name(data), len(table))
+        return rows
 
     def _read_rows(self) -> ImageRows:
         """Return the rows of all tables."""
@@ -214,8 +236,12 @@ class ImageTable(FileImages):
         cells = rows.table[self._file_column].tolist()
         names = [str(cell).strip() for cell in cells]
         # With a split column there is one table, that of training.
-        tables = rows.owners.tolist() if len(self._tables) > 1 else ["train"] * len(cells)
-        folders = {name: self._folders(data) for name, data in self._tables.items()}
+        is_split = len(self._tables) == 1
+        tables = [
+            "train" if is_split and name != "predict" else name for name in rows.owners.tolist()
+        ]
+        sources = {**self._tables, "predict": self._predict}
+        folders = {name: self._folders(sources[name]) for name in set(tables)}
         found: list[str | None] = []
         for table, name in zip(tables, names, strict=True):
             paths = (os.path.normpath(os.path.join(folder, name)) for folder in folders[table])
@@ -233,8 +259,11 @@ class ImageTable(FileImages):
             )
         there = np.setdiff1d(np.arange(len(found)), lost)
         kept = rows.kept(there)
-        if not kept.is_training.any():
-            raise DataError("No image to train on is there; pass their folder as images_dir=.")
+        if not np.isin(kept.owners, ["train", "predict"]).any():
+            raise DataError(
+                f"No image to {'predict' if 'predict' in tables else 'train on'} is there; pass "
+                "their folder as images_dir=."
+            )
         return kept, [path for path in found if path is not None]
 
     def _folders(self, data: Any) -> list[Path]:

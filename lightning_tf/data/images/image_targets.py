@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from lightning_tf.checks import check_known
 from lightning_tf.data.tables.float32_loss import needs_float64
-from lightning_tf.exceptions import DataError
+from lightning_tf.exceptions import ConfigurationError, DataError
 
 CLASSIFICATION, MULTI_LABEL, REGRESSION = "classification", "multi_label", "regression"
 OBJECTIVES = (CLASSIFICATION, MULTI_LABEL, REGRESSION)
@@ -23,6 +23,19 @@ def checked_objective(objective: str | None) -> str:
     chosen = CLASSIFICATION if objective is None else objective
     check_known(f"objective={objective!r}", chosen, OBJECTIVES)
     return chosen
+
+
+def refuse_classes(objective: str, **options: Any) -> None:
+    """Refuse options of classes where something else is learned.
+
+    Raises:
+        ConfigurationError: Names the options.
+    """
+    chosen = [f"{name}={value!r}" for name, value in options.items() if value is not None]
+    if objective != CLASSIFICATION and chosen:
+        raise ConfigurationError(
+            f"objective={objective!r} has no classes: drop {', '.join(chosen)}."
+        )
 
 
 def checked_targets(name: str, targets: Any, objective: str) -> NDArray[Any]:
@@ -65,6 +78,18 @@ def checked_targets(name: str, targets: Any, objective: str) -> NDArray[Any]:
     if objective == MULTI_LABEL:
         return array.astype(np.float32)
     return array if array.dtype.kind == "f" else array.astype(np.float64)
+
+
+def check_same_targets(name: str, targets: NDArray[Any], count: int) -> None:
+    """Refuse a held-out split with another number of targets than training.
+
+    Raises:
+        DataError: Names the split and both numbers.
+    """
+    if targets.shape[1] != count:
+        raise DataError(
+            f"The {name} split has {targets.shape[1]} targets, that of training {count}."
+        )
 
 
 def with_precision(targets: NDArray[Any], training: NDArray[Any] | None = None) -> NDArray[Any]:

@@ -56,12 +56,39 @@ def whole_labels(inputs: Any, labels: tf.Tensor, *rest: Any) -> Any:
     if not labels.dtype.is_floating:
         return inputs, labels, *rest
     if labels.shape.rank == 2 and labels.shape[1] != 1:
-        text = "labels of several columns must be one-hot; soft labels have no one class:"
-        labels = require(tf.equal(labels, tf.round(labels)), text, labels)
+        text = (
+            "labels of several columns must be one-hot; soft labels have no one class, and several "
+            "labels of an image are objective='multi_label':"
+        )
+        is_one = tf.reduce_sum(labels, axis=1, keepdims=True) == 1
+        labels = require(tf.equal(labels, tf.round(labels)) & is_one, text, labels)
         return inputs, tf.argmax(labels, axis=1, output_type=tf.int32), *rest
-    text = "labels must be whole numbers, but a batch has"
+    text = (
+        "labels must be whole numbers (of images, objective='regression' learns others), but a "
+        "batch has"
+    )
     whole = require(tf.equal(labels, tf.round(labels)), text, labels)
     return inputs, tf.cast(tf.reshape(whole, [-1]), tf.int32), *rest
+
+
+def check_targets(stage: str, is_binary: bool, inputs: Any, targets: tf.Tensor, *rest: Any) -> Any:
+    """Return a batch whose targets are 0 and 1, or finite numbers.
+
+    Args:
+        stage: train, val or test, for the message.
+        is_binary: Whether they must be 0 or 1.
+        inputs: Of the batch.
+        targets: Of the batch, (batch, ...).
+        *rest: What else the batch has.
+    """
+    if is_binary:
+        is_right = (targets == tf.zeros_like(targets)) | (targets == tf.ones_like(targets))
+        text = f"the {stage} labels must be 0 or 1 each, but a batch has"
+        return inputs, require(is_right, text, targets), *rest
+    if not targets.dtype.is_floating:
+        return inputs, targets, *rest
+    text = f"the {stage} targets must be finite numbers, but a batch has"
+    return inputs, require(tf.math.is_finite(targets), text, targets), *rest
 
 
 def check_finite(stage: str, images: tf.Tensor) -> tf.Tensor:
@@ -99,5 +126,6 @@ def data_error(error: BaseException) -> DataError | None:
     found = re.search(rf"\[{MARK} (.*?)\] \[(.*?)\]", str(error.message), re.DOTALL)
     if found is None:
         return None
-    text = f"{found[1]} {' '.join(found[2].split())}"
+    said = found[1].replace("\\'", "'")  # TensorFlow escapes quotation marks
+    text = f"{said} {' '.join(found[2].split())}"
     return DataError(f"{text[0].upper()}{text[1:]}.")

@@ -10,6 +10,11 @@ from lightning_tf.data.series.series_columns import SeriesColumns
 from lightning_tf.data.series.time_series import TimeSeries
 from lightning_tf.data.sources.data_folder import data_folders, find_file, missing_file
 from lightning_tf.data.sources.options import refuse_unknown, source_options, use_as_is
+from lightning_tf.data.sources.order_options import (
+    WITHOUT_CLASSES,
+    take_order_options,
+    with_order,
+)
 from lightning_tf.data.sources.table_file import check_is_table
 
 
@@ -63,7 +68,8 @@ def time_series_data(
             returned as it is.
         data_dir: Where the files of a named data set are; None looks in $LIGHTNING_TF_DATA, and
             for co2 and sunspots in the package statsmodels.
-        **options: Those of `TimeSeries`; None leaves one at its default.
+        **options: Those of `TimeSeries`, and ``shuffle`` and ``drop_remainder`` of `IndexedData`;
+            None leaves one at its default.
 
     Raises:
         ConfigurationError: An unknown name, or an option that `TimeSeries` lacks.
@@ -80,13 +86,17 @@ def time_series_data(
     if isinstance(data, TimeSeries):
         return use_as_is(data, options)
 
+    order = take_order_options(options, WITHOUT_CLASSES)
     # The split of series is by time: there is nothing to draw.
     known = source_options(TimeSeries) | source_options(SeriesColumns)
     refuse_unknown(TimeSeries, data, options, known - {"split_seed"})
     if isinstance(data, str) and data in NAMED:
-        return TimeSeries(_file(data, data_dir), **{**NAMED[data].columns, **options})
-    check_is_table(data, NAMED)
-    return TimeSeries(data, **options)
+        series = TimeSeries(_file(data, data_dir), **{**NAMED[data].columns, **options})
+    else:
+        check_is_table(data, NAMED)
+        series = TimeSeries(data, **options)
+    with_order(series, order)
+    return series
 
 
 def _file(name: str, data_dir: Any) -> Path:

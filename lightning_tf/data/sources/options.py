@@ -34,13 +34,17 @@ def refuse_unknown(source: type, data: Any, options: dict[str, Any], known: Iter
     Raises:
         ConfigurationError: Names the option, its value and the nearest known one.
     """
-    known = set(known)
-    name = repr(data) if isinstance(data, str) else source.__name__
+    known, name = set(known), shown_data(source, data)
     for option, value in options.items():
         if option not in known:
             raise ConfigurationError(
                 f"{option}={value!r} has no meaning for data={name}.{nearest(option, known)}"
             )
+
+
+def shown_data(source: type, data: Any) -> str:
+    """Return what messages call data: what the user wrote, or what it was resolved to."""
+    return repr(data) if isinstance(data, str) else source.__name__
 
 
 def merged_options(data_options: Mapping[str, Any] | None, **own: Any) -> dict[str, Any]:

@@ -1,12 +1,14 @@
 """The options that say in which order, and how often, training examples come."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.indexed_data import BALANCED, IndexedData
 from lightning_tf.exceptions import ConfigurationError
 
-ORDER_OPTIONS = ("sampling", "shuffle", "drop_remainder")
+WITHOUT_CLASSES = ("shuffle", "drop_remainder")
+ORDER_OPTIONS = ("sampling", *WITHOUT_CLASSES)
 REMEDIES = {
     "sampling": "balance them there with tf.data.Dataset.sample_from_datasets, or weigh the loss "
     "with class_weight='balanced'",
@@ -15,8 +17,14 @@ REMEDIES = {
 }
 
 
-def take_order_options(options: dict[str, Any]) -> dict[str, Any]:
+def take_order_options(
+    options: dict[str, Any], names: Iterable[str] = ORDER_OPTIONS
+) -> dict[str, Any]:
     """Take the order's options out of a source's.
+
+    Args:
+        options: Of the source; those of the order are taken out.
+        names: Which the source has; of series and boxes none is sampled by class.
 
     Raises:
         ConfigurationError: A value is unknown, or two contradict each other.
@@ -26,7 +34,7 @@ def take_order_options(options: dict[str, Any]) -> dict[str, Any]:
         >>> take_order_options(options), options
         ({'shuffle': False}, {'batch_size': 8})
     """
-    order = {name: options.pop(name) for name in ORDER_OPTIONS if name in options}
+    order = {name: options.pop(name) for name in names if name in options}
     sampling = order.get("sampling")
     if sampling not in (None, BALANCED):
         raise ConfigurationError(f"sampling={sampling!r}: give 'balanced', or None.")

@@ -38,6 +38,15 @@ def chosen_features(
     inputs = [key for key, feature in features.items() if isinstance(feature, kind)]
     labels = [k for k, feature in features.items() if isinstance(feature, tfds.features.ClassLabel)]
     integers = [key for key, feature in features.items() if _is_integer(feature)]
+    several = [key for key, feature in features.items() if _is_several_labels(feature)]
+    if inputs and several and (label_key in several or not (labels or integers)):
+        remedy = "tasks on texts learn one class, choose one with label_key="
+        if name == "image":
+            remedy = (
+                "make them 0 and 1 of shape (labels,) with a map over tfds.load(...), and give the "
+                "batches of that dataset with objective='multi_label'"
+            )
+        raise DataError(f"{several[0]} of {label} is several labels for each {name}: {remedy}.")
     if not inputs or not (labels or integers):
         raise DataError(
             f"{label} holds no {name}s with one label each; its features are {', '.join(features)}."
@@ -85,6 +94,11 @@ def _choose(
             f"{option}={known[0]!r}."
         )
     return chosen
+
+
+def _is_several_labels(feature: Any) -> bool:
+    """Return whether a feature is a sequence of class labels."""
+    return is_class_label(getattr(feature, "feature", None))
 
 
 def _is_integer(feature: Any) -> bool:

@@ -182,3 +182,17 @@ def test_missing_files_are_refused_by_name_or_skipped_and_told(photos, caplog):
 )
 def test_what_cannot_be_right_is_refused_by_name(photos, column, options, said):
     assert said in refusal(photos, table(**column), **options)
+
+
+@pytest.mark.parametrize("options", [{}, {"label_columns": ["a", "b"]}, {"split_column": "split"}])
+def test_images_without_labels_are_predicted_in_the_order_of_their_rows(photos, options):
+    wanted = pd.DataFrame({"filename": ["7.png", "3.png", "7.png"]})
+    frame = table(split=["train"] * 18 + ["val"] * 2)
+    data = ready(photos, frame, predict=wanted, **options)
+    images = np.concatenate(list(data.predict_dataset().as_numpy_iterator()))
+    assert images[:, 0, 0, 0].tolist() == [84, 36, 84]
+    assert sum(len(flat(data.dataset_for(stage))[0]) for stage in ("train", "val")) == COUNT
+    assert "row 0" in refusal(photos, predict=wanted.replace("7.png", "none.png"))
+    assert "no column 'filename'" in refusal(photos, predict=wanted.rename(columns=str.upper))
+    lost = wanted.assign(filename="none.png")
+    assert "No image to predict" in refusal(photos, predict=lost, missing="skip")

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from lightning_tf.data import TimeSeries, time_series_data
-from lightning_tf.exceptions import ConfigurationError, DataError
+from lightning_tf.exceptions import ConfigurationError, DataError, UnknownArgumentError
 
 
 def loaded(data, **options):
@@ -208,6 +208,12 @@ def test_a_table_of_several_numbers_needs_a_target():
 def test_what_cannot_be_is_refused_when_it_is_named(options, message):
     with pytest.raises(ConfigurationError, match=message):
         time_series_data(np.arange(40.0), **options)
+
+
+def test_columns_are_arguments_of_the_class_itself():
+    assert TimeSeries(np.arange(40.0), target="x_0", missing=0.0).history == 60
+    with pytest.raises(UnknownArgumentError, match=r"no argument 'tagret'\. Did you mean 'target'"):
+        TimeSeries(np.arange(40.0), tagret="x_0")
 
 
 def test_a_time_series_is_taken_as_it_is():

@@ -4,9 +4,16 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers.boring import fitted
+from helpers.boring import fitted, quiet
 
-from lightning_tf.data import feature_data, image_data, text_data
+from lightning_tf import Trainer
+from lightning_tf.data import (
+    detection_data,
+    feature_data,
+    image_data,
+    text_data,
+    time_series_data,
+)
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.tasks import (
     ImageClassification,
@@ -65,6 +72,37 @@ def test_the_order_can_stay_and_the_rest_be_left_out(make):
     data.batch_size = 40
     with pytest.raises(ConfigurationError, match="drop_remainder=True leaves no batch of 40"):
         data.train_dataset(epoch=0)
+
+
+def test_series_and_boxes_keep_their_order_and_have_no_classes_to_balance():
+    order = {"shuffle": False, "drop_remainder": True}
+    series = time_series_data(np.arange(60.0), history=4, val_fraction=0.0, **order)
+    series.setup("fit")
+    assert [len(batch) for batch in labels_of(series.train_dataset(epoch=1))] == [32]
+    scenes = {"train_scenes": 5, "val_scenes": 2, "test_scenes": 2, "batch_size": 2}
+    boxes = detection_data("digits", **scenes, **order)
+    boxes.setup("fit")
+    read = [batch["index"].tolist() for batch in labels_of(boxes.train_dataset(epoch=1))]
+    assert read == [[0, 1], [2, 3]]
+    with pytest.raises(ConfigurationError, match="sampling='balanced' has no meaning"):
+        time_series_data(np.arange(60.0), sampling="balanced")
+
+
+def test_a_balanced_run_that_stopped_inside_an_epoch_ends_as_one_that_did_not(tmp_path):
+    def task():
+        return ImageClassification(
+            (IMAGES, LABELS), "linear", sampling="balanced", batch_size=8, schedule="constant"
+        )
+
+    whole, first, second = task(), task(), task()
+    expected = fitted(whole, max_epochs=3, seed=5)
+    fitted(first, max_steps=6, seed=5).save_checkpoint(tmp_path / "x")  # 4 updates an epoch
+    resumed = Trainer(**quiet(max_epochs=3, seed=5))
+    resumed.fit(second, tmp_path / "x")
+    assert resumed.global_step == expected.global_step == 12
+    for one, other in zip(whole.model.get_weights(), second.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert resumed.callback_metrics["val_loss"] == expected.callback_metrics["val_loss"]
 
 
 def small_backbone():

@@ -126,6 +126,18 @@ def test_of_several_texts_or_labels_none_is_taken_unasked(tmp_path):
     assert sizes(text_data(builder, text_key="premise"))["train"] == 18
 
 
+def test_several_labels_of_an_example_are_refused_with_the_way_to_learn_them(tmp_path):
+    several = tfds.features.Sequence(classes(3))
+    features = {"image": IMAGE, "text": TEXT, "tags": several}
+    builder = prepared(
+        tmp_path, "Tags", features, lambda i, s: {"image": pixels(), "text": "a", "tags": [0, 1]}
+    )
+    with pytest.raises(DataError, match=r"tags of .*tags.* is several .*objective='multi_label'"):
+        sizes(image_data(builder))
+    with pytest.raises(DataError, match="tasks on texts learn one class"):
+        sizes(text_data(builder))
+
+
 def test_a_label_is_chosen_by_its_key(tmp_path):
     def example(i, split):
         return {"image": pixels(), "label_azimuth": i % 2, "label_object": i % 4}

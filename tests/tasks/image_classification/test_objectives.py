@@ -7,6 +7,7 @@ import tensorflow as tf
 from helpers.boring import fitted
 
 from lightning_tf import DataModule
+from lightning_tf.data import image_data
 from lightning_tf.exceptions import ConfigurationError, DataError
 from lightning_tf.tasks import ImageClassification, TransferLearning
 from lightning_tf.tasks.common.multi_label_scores import MultiLabelScores
@@ -151,6 +152,42 @@ def test_a_data_module_says_its_objective():
     wrong.value = 2.0
     with pytest.raises(DataError, match="none of the 0 and 1"):
         fitted(ImageClassification(wrong, "linear"), max_epochs=1)
+
+
+@pytest.mark.parametrize("objective", ["multi_label", "regression"])
+def test_datasets_of_batches_learn_labels_and_numbers(objective):
+    images, labels, light = bright(64)
+    targets = labels if objective == "multi_label" else light
+
+    def batches(y, x=images):
+        return tf.data.Dataset.from_tensor_slices((x, y)).batch(16)
+
+    data = (batches(targets), batches(targets))
+    task = ImageClassification(data, "linear", objective=objective, learning_rate=0.02)
+    trainer = fitted(task, max_epochs=1, seed=0)
+    assert ("val_auc_2" if objective == "multi_label" else "val_r2") in trainer.callback_metrics
+    assert task.predict_step(tf.constant(images)).shape == (64, 3 if labels is targets else 1)
+    assert "64 examples in 4 batches" in str(task.describe())
+
+    wrong = targets.astype("float64")
+    wrong[-1] = np.nan
+    said = "must be 0 or 1" if objective == "multi_label" else "must be finite"
+    with pytest.raises(DataError, match=f"train .* {said}"):
+        fitted(ImageClassification(batches(wrong), "linear", objective=objective), max_epochs=1)
+    held_out = batches(np.ones((64, 2), "float32"))
+    with pytest.raises(DataError, match="val split has 2 targets"):
+        image_data((batches(targets), held_out), objective=objective).setup("fit")
+    with pytest.raises(ConfigurationError, match="has no classes: drop num_classes=3"):
+        image_data(batches(targets), objective=objective, num_classes=3)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int64"])
+def test_several_labels_are_never_taken_for_one_class(dtype):
+    images, labels, _light = bright(32)
+    labels = labels.astype(dtype)
+    for data in ((images, labels), tf.data.Dataset.from_tensor_slices((images, labels)).batch(8)):
+        with pytest.raises(DataError, match="objective='multi_label'"):
+            fitted(ImageClassification(data, "linear"), max_epochs=1)
 
 
 def test_options_of_classes_are_refused_for_other_targets():

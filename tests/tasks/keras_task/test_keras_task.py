@@ -224,3 +224,38 @@ def test_the_one_output_of_a_model_may_stand_in_a_list_or_a_dict(shape):
     task = KerasTask(net, "mse", "sgd", ["mae"], data=data, validation_data=data)
     values = fitted(task, max_epochs=1).callback_metrics
     assert {"loss", "mae", "val_loss", "val_mae"} <= values.keys()
+
+
+def test_a_dict_of_arrays_trains_as_in_fit_and_its_order_can_stay():
+    def net():
+        keras.utils.set_random_seed(1)
+        inputs = {name: keras.Input((8,), name=name) for name in ("a", "b")}
+        both = keras.layers.concatenate([inputs["b"], inputs["a"]])
+        net = keras.Model(inputs, keras.layers.Dense(3, "softmax")(both))
+        net.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy")
+        return net
+
+    x = {"a": X, "b": 2.0 * X}
+    one, other = net(), net()
+    one.fit({name: array[:64] for name, array in x.items()}, Y[:64], shuffle=False, verbose=0)
+    task = KerasTask(other, data=(x, Y), shuffle=False, drop_remainder=True)
+    trainer = fitted(task, max_epochs=1)
+    assert trainer.global_step == 2
+    same_weights(one, other)
+    np.testing.assert_allclose(task.predict_step(x), one.predict(x, verbose=0), rtol=1e-4)
+
+
+def test_an_order_that_is_not_ours_to_choose_is_refused():
+    listed = [(X[:8], Y[:8]), (X[8:16], Y[8:16])]
+    net = model(optimizer="adam", loss="sparse_categorical_crossentropy")
+    data = KerasTask(net, data=[*listed, *listed], shuffle=False).data
+    first = [batch[1][0] for batch in data.train_dataset(epoch=1).as_numpy_iterator()]
+    assert first == [Y[0], Y[8]] * 2
+    for source, options, said in (
+        (batches(X, Y), {"shuffle": False}, "their order is what they give"),
+        ([*listed, *listed], {"drop_remainder": True}, "batch them there"),
+        (BoringData(), {"shuffle": False}, "has no meaning"),
+        ((X, Y), {"shuffle": "no"}, "give True or False"),
+    ):
+        with pytest.raises(ConfigurationError, match=said):
+            KerasTask(net, data=source, **options)
