@@ -21,7 +21,7 @@ class Sleeps(Callback):
 def test_it_stops_when_the_time_is_over_and_says_so():
     timer = Timer(timedelta(seconds=0.25))
     trainer = fitted(BoringTask(), max_epochs=50, callbacks=[timer, Sleeps()])
-    assert 1 <= trainer.current_epoch < 10
+    assert trainer.current_epoch < 10  # none, where tracing alone takes that long
     assert trainer.stop_reason == "the time of 0:00:00.250000 is over"
     assert timer.time_remaining() == 0.0
     assert timer.time_elapsed("train") >= 0.25
