@@ -12,4 +12,5 @@ def text_output(file: TextIO | None) -> TextIO:
     nowhere, and the training goes on.
     """
     output = file or sys.stdout
-    return io.StringIO() if output is None or output.closed else output
+    # Not every object that takes standard output's place has `closed`.
+    return io.StringIO() if output is None or getattr(output, "closed", False) else output

@@ -14,6 +14,16 @@ _log = logging.getLogger(__name__)
 HALF_WHITE = 127
 
 
+def check_channels(channels: int) -> None:
+    """Refuse a number of channels that files are not decoded to.
+
+    Raises:
+        ConfigurationError: It is neither 1 nor 3.
+    """
+    if channels not in (1, 3):
+        raise ConfigurationError(f"channels is {channels!r}; give 1 for gray or 3 for color.")
+
+
 def checked_images(name: str, images: Any) -> NDArray[Any]:
     """Return images of shape (images, height, width, channels) and a number dtype.
 

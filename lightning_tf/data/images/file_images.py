@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightning_tf.checks import checked_choice
-from lightning_tf.data.images.checks import checked_image_size, checked_range
+from lightning_tf.data.images.checks import check_channels, checked_image_size, checked_range
 from lightning_tf.data.images.image_decoding import ImageDecoding
 from lightning_tf.data.images.read_pixels import checked_background
 from lightning_tf.data.images.scan_images import scan_images
 from lightning_tf.data.indexed_data import IndexedData, Split
 from lightning_tf.data.sources.skip_or_raise import ACTIONS
-from lightning_tf.exceptions import ConfigurationError, DataError
+from lightning_tf.exceptions import DataError
 
 
 class FileImages(IndexedData):
@@ -75,8 +75,7 @@ class FileImages(IndexedData):
     ) -> None:
         """Check and keep the arguments."""
         super().__init__(batch_size, seed, split_seed, val_fraction, test_fraction)
-        if channels not in (1, 3):
-            raise ConfigurationError(f"channels is {channels!r}; give 1 for gray or 3 for color.")
+        check_channels(channels)
         height, width = checked_image_size(image_size)
         self.input_shape = (height, width, channels)
         self.broken_files: list[str] = []

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_tf.data.images.checks import checked_image_size
+from lightning_tf.data.images.checks import check_channels, checked_image_size
 from lightning_tf.data.images.encoded_images import EncodedImages
 from lightning_tf.data.images.image_decoding import ImageDecoding
 from lightning_tf.data.images.image_header import ImageHeader
@@ -79,8 +79,7 @@ class HuggingFaceImages(IndexedData):
     ) -> None:
         """Check and keep the arguments."""
         super().__init__(batch_size, seed, split_seed, val_fraction, test_fraction)
-        if channels not in (1, 3):
-            raise ConfigurationError(f"channels is {channels!r}; give 1 for gray or 3 for color.")
+        check_channels(channels)
         self._splits, self._in_memory = hugging_face_splits(data), in_memory
         features = self._splits["train"].features
         self._image = _column("image_key", image_key, "image", features, "Image")
@@ -126,7 +125,9 @@ def has_images(data: Any) -> bool:
     """Return whether data are a Dataset or DatasetDict that has a column of images."""
     if not is_hugging_face(data):
         return False
-    features = hugging_face_splits(data)["train"].features
+    # A Dataset, or what all splits of a DatasetDict share.
+    parts = data.values() if isinstance(data, dict) else [data]
+    features = next(iter(parts)).features
     return any(type(feature).__name__ == "Image" for feature in features.values())
 
 

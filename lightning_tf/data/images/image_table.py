@@ -29,7 +29,7 @@ from lightning_tf.data.images.label_columns import (
 from lightning_tf.data.indexed_data import Split
 from lightning_tf.data.sources.hugging_face import hugging_face_splits, is_hugging_face
 from lightning_tf.data.sources.skip_or_raise import ACTIONS, skip_or_raise
-from lightning_tf.data.sources.split_folders import EITHER, SPLIT_NAMES
+from lightning_tf.data.sources.split_folders import splits_by_name
 from lightning_tf.data.sources.table_file import check_columns, read_table, table_name
 from lightning_tf.exceptions import ConfigurationError, DataError
 
@@ -215,18 +215,15 @@ class ImageTable(FileImages):
 
     def _with_splits(self, rows: ImageRows, column: str) -> ImageRows:
         """Return rows whose owners are what their split column says."""
-        known = {name: split for split, names in SPLIT_NAMES.items() for name in names}
-        said = [str(cell).strip().lower() for cell in rows.table[column]]
-        has_val = any(known.get(name) == "val" for name in said)
-        known |= dict.fromkeys(EITHER, "test" if has_val else "val")
-
+        said = [str(cell).strip() for cell in rows.table[column]]
+        splits = splits_by_name(dict.fromkeys(said))
         for place, name in enumerate(said):
-            if name not in known:
+            if splits[name] is None:
                 raise DataError(
                     f"{column} of {rows.name(place)} is {rows.table[column].iloc[place]!r}; "
-                    f"write one of {', '.join(known)}."
+                    "write train, val or test."
                 )
-        owners = np.array([known[name] for name in said])
+        owners = np.array([splits[name] for name in said])
         if "train" not in owners:
             raise DataError(f"{column} names no row to train on; write train.")
         return ImageRows(rows.table, owners, rows.files)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from lightning_tf.data.sources.split_folders import SPLIT_NAMES
+from lightning_tf.data.sources.split_folders import splits_by_name
 from lightning_tf.exceptions import ConfigurationError
 
 _log = logging.getLogger(__name__)
@@ -35,7 +35,8 @@ def is_hugging_face(data: Any) -> bool:
 def hugging_face_splits(data: Any) -> dict[str, Any]:
     """Return the data sets of a DatasetDict by split; one alone is that of training.
 
-    Splits are known by the names of `SPLIT_NAMES`; others are left out, and the log says so.
+    Splits go by their names, see `splits_by_name`; others, and a second one of a split, are left
+    out, and the log says so.
 
     Args:
         data: What `is_hugging_face` takes.
@@ -45,14 +46,17 @@ def hugging_face_splits(data: Any) -> dict[str, Any]:
     """
     if type(data).__name__ == "Dataset":
         return {"train": data}
-    known = {name: split for split, names in SPLIT_NAMES.items() for name in names}
-    splits = {known[name.lower()]: part for name, part in data.items() if name.lower() in known}
+    places = splits_by_name(data)
+    splits: dict[str, Any] = {}
+    for name, split in places.items():
+        if split is not None:
+            splits.setdefault(split, data[name])
     if "train" not in splits:
         raise ConfigurationError(
             f"the DatasetDict has the splits {', '.join(data)} and none to train on; name one "
             "train, as in DatasetDict(train=data['part'])."
         )
-    others = [name for name in data if name.lower() not in known]
+    others = [name for name in data if not any(data[name] is part for part in splits.values())]
     if others:
         _log.warning("The DatasetDict's splits %s are left out.", ", ".join(others))
     return splits

@@ -1,6 +1,6 @@
 """split_folders: which folder holds the training, validation and test files."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from lightning_tf.checks import check_known
@@ -15,6 +15,20 @@ SPLIT_NAMES = {
 """What folders of splits are called, capitals or not."""
 EITHER = ("eval", "evaluation")
 """Validation where no other folder is, else test."""
+
+
+def splits_by_name(names: Iterable[str]) -> dict[str, str | None]:
+    """Return the split that each name stands for, capitals or not; None where it is none.
+
+    Example:
+        >>> splits_by_name(["Train", "eval", "extra"])
+        {'Train': 'train', 'eval': 'val', 'extra': None}
+    """
+    known = {name: split for split, of_split in SPLIT_NAMES.items() for name in of_split}
+    names = list(names)
+    has_val = any(known.get(name.lower()) == "val" for name in names)
+    known |= dict.fromkeys(EITHER, "test" if has_val else "val")
+    return {name: known.get(name.lower()) for name in names}
 
 
 def split_folders(

@@ -233,6 +233,18 @@ def test_the_splits_of_a_yolo_yaml_are_read_from_where_it_says(tmp_path, name, c
         assert all(item.labels == ("raccoon",) for item in data.annotations)
 
 
+def test_in_the_folders_of_a_yolo_yaml_no_text_file_is_left_out_unsaid(tmp_path):
+    write_yolo_item(tmp_path, "a", split="train")
+    (tmp_path / "data.yaml").write_text("train: images/train\nnames: [raccoon]\n")
+    (tmp_path / "labels/train/lost.txt").write_text("0 .5 .5 .2 .2\n")
+    with pytest.raises(DataError, match=r"1 of 2 text files.*no image, the first is lost\.txt"):
+        ready(YoloFolder(tmp_path, val_fraction=0.0))
+    (tmp_path / "labels/train/lost.txt").unlink()
+    write_image(tmp_path / "images/train/a.jpg")
+    with pytest.raises(DataError, match=r"a\.jpg and a\.png have the stem of a\.txt"):
+        ready(YoloFolder(tmp_path, val_fraction=0.0))
+
+
 def test_yolo_folders_of_splits_are_read(tmp_path):
     write_yolo_item(tmp_path / "one", "a", split="train")
     write_yolo_item(tmp_path / "one", "b", split="val")

@@ -2,6 +2,7 @@
 
 import logging
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,18 @@ class YoloFolder(AnnotatedImages):
                 ", ".join(x for entries in content.entries.values() for x in entries),
                 self._root,
             )
-        return {name: self._read_images(paths) for name, paths in images.items()}
+        lost = [path for paths in images.values() for path in paths if not path.is_file()]
+        if lost:
+            problem = f"{len(lost)} images that {content.path} lists are not there"
+            skip_or_raise("missing", self._missing, f"{problem}, the first is {lost[0]}")
+        texts = {
+            name: {path: text_file_of(path) for path in paths if path.is_file()}
+            for name, paths in images.items()
+        }
+        # A list may leave images out on purpose; a folder is read whole.
+        every = {path: text for of_split in texts.values() for path, text in of_split.items()}
+        self._check_texts(every, {x.parent for x in every.values() if not content.has_lists})
+        return {name: self._annotated(of_split) for name, of_split in texts.items()}
 
     def _split_by_lists(self, items: list[ImageAnnotation], lists: dict[str, Path]) -> Annotations:
         by_stem = {item.path.stem: item for item in items if item.path}
@@ -108,43 +120,46 @@ class YoloFolder(AnnotatedImages):
         }
 
     def _read_folder(self, images: Path, labels: Path) -> list[ImageAnnotation]:
-        found = images_by_stem(images)
-        for stem, paths in found.items():
-            if len(paths) > 1:
-                names = " and ".join(path.name for path in paths)
-                raise DataError(f"{names} have the stem of {stem}.txt; rename one of them.")
+        paths = [path for paths in images_by_stem(images).values() for path in paths]
+        texts = {path: labels / f"{path.stem}.txt" for path in paths}
+        self._check_texts(texts, [labels])
+        return self._annotated(texts)
 
-        texts = {
-            path.stem: path for path in sorted(labels.glob("*.txt")) if path.name not in NOT_LABELS
-        }
-        lost = [stem for stem in texts if stem not in found]
-        if lost:
-            problem = f"{len(lost)} of {len(texts)} text files of {labels} have no image"
-            skip_or_raise("missing", self._missing, f"{problem}, the first is {lost[0]}.txt")
-        return self._annotated([(paths[0], texts.get(stem)) for stem, paths in found.items()])
+    def _check_texts(self, texts: dict[Path, Path], folders: Iterable[Path]) -> None:
+        """Refuse two images of one text file, and text files of these folders without an image."""
+        images: dict[Path, Path] = {}
+        for path, text in texts.items():
+            other = images.setdefault(text, path)
+            if other != path:
+                raise DataError(
+                    f"{other.name} and {path.name} have the stem of {text.name}; rename one of "
+                    "them."
+                )
 
-    def _read_images(self, images: list[Path]) -> list[ImageAnnotation]:
-        lost = [path for path in images if not path.is_file()]
-        if lost:
-            problem = f"{len(lost)} of {len(images)} images of a list are not there"
-            skip_or_raise("missing", self._missing, f"{problem}, the first is {lost[0]}")
-        texts = {path: text_file_of(path) for path in images if path not in lost}
-        return self._annotated(
-            [(path, text if text.is_file() else None) for path, text in texts.items()]
-        )
+        for folder in folders:
+            there = [x for x in sorted(folder.glob("*.txt")) if x.name not in NOT_LABELS]
+            lost = [text for text in there if text not in images]
+            if lost:
+                problem = f"{len(lost)} of {len(there)} text files of {folder} have no image"
+                skip_or_raise("missing", self._missing, f"{problem}, the first is {lost[0].name}")
 
-    def _annotated(self, pairs: list[tuple[Path, Path | None]]) -> list[ImageAnnotation]:
-        bare = [path for path, text in pairs if text is None]
+    def _annotated(self, texts: dict[Path, Path]) -> list[ImageAnnotation]:
+        """Return the annotations of images by their text files, which need not be there."""
+        bare = [path for path, text in texts.items() if not text.is_file()]
         if bare:
             _log.warning(
                 "%d of %d images of %s have no text file and so no objects, the first is %s; "
                 "empty='drop' leaves them out.",
                 len(bare),
-                len(pairs),
+                len(texts),
                 bare[0].parent,
                 bare[0].name,
             )
-        return [self._annotation(path, text) for path, text in pairs]
+        without = set(bare)
+        return [
+            self._annotation(path, None if path in without else text)
+            for path, text in texts.items()
+        ]
 
     def _annotation(self, path: Path, text: Path | None) -> ImageAnnotation:
         header = self._files.header(path)

@@ -60,6 +60,12 @@ class YoloYaml:
             if name not in lost
         }
 
+    @property
+    def has_lists(self) -> bool:
+        """Return whether an entry is a text file that lists images."""
+        places = (self._place(entry) for entries in self.entries.values() for entry in entries)
+        return any(place is not None and place.is_file() for place in places)
+
     def _place(self, entry: str) -> Path | None:
         names = [entry, entry.removeprefix("../")]
         paths = (root / name for name in names for root in self._roots)
