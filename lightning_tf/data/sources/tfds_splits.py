@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lightning_tf.checks import check_known
-from lightning_tf.data.sources.split_folders import EITHER, SPLIT_NAMES
+from lightning_tf.data.sources.split_folders import SPLIT_NAMES, splits_by_name
 from lightning_tf.exceptions import ConfigurationError, DataError
 
 _log = logging.getLogger(__name__)
@@ -68,13 +68,9 @@ def _by_name(names: Sequence[str]) -> dict[str, str]:
     if len(names) == 1:
         return {"train": names[0]}
     found: dict[str, str] = {}
-    for split, candidates in SPLIT_NAMES.items():
-        name = next((n for c in candidates for n in names if n.lower() == c), None)
-        if name is not None:
-            found[split] = name
-    for name in names:
-        if name.lower() in EITHER:
-            found.setdefault("test" if "val" in found else "val", name)
+    for name, split in splits_by_name(names).items():
+        if split is not None:
+            found.setdefault(split, name)
     return found
 
 
