@@ -37,7 +37,8 @@ class PredictionWriter(Callback):
             went before, or in the Trainer's `default_root_dir`.
         format: ``npz`` or ``csv``.
         interval: ``batch`` writes ``batch_00000.npz`` and so on; ``end``, or Lightning's ``epoch``,
-            writes one file, ``predictions.npz``; ``batch_and_epoch`` writes both.
+            writes one file, ``predictions.npz``; ``batch_and_epoch`` writes both. Of several data
+            sets the names tell which: ``predictions_clean.npz``, ``batch_clean_00000.npz``.
 
     Raises:
         ConfigurationError: The format or the interval is unknown.
@@ -74,6 +75,7 @@ class PredictionWriter(Callback):
         self._examples = 0
         self._parts: list[dict[str, np.ndarray]] = []
         self._open: TextIO | None = None
+        self._set: str | None = None  # the data set that is written, where there are several
 
     # ---- hooks
 
@@ -94,28 +96,26 @@ class PredictionWriter(Callback):
         if not self._writes:
             return
 
+        if self._set != trainer.dataset_name:  # the one before is whole
+            self._finish_whole()
+            self._begin()
+            self._set = trainer.dataset_name
         parts = _parts_of(outputs)
         if self.interval in ("batch", "batch_and_epoch"):
-            self._write(f"batch_{batch_idx:05d}", parts)
+            self._write(f"{self._named('batch')}_{batch_idx:05d}", parts)
         if self.interval != "batch" and self.format == "npz":
             # Arrays must be joined for one file; rows of a CSV file need not.
             self._parts.append(parts)
         elif self.interval != "batch":
             if self._open is None:
-                self._open = self._part_path("predictions").open("w", newline="", encoding="utf-8")
+                path = self._part_path(self._named("predictions"))
+                self._open = path.open("w", newline="", encoding="utf-8")
             _write_rows(self._open, parts, self._examples)
         self._examples += _count(parts)
 
     def on_predict_end(self, trainer: Trainer, task: Task) -> None:
         """Write the file of the whole prediction."""
-        if self._open is not None:
-            self._open.close()
-            self._finish("predictions")
-        elif self._parts:
-            names = self._parts[0]
-            whole = {name: np.concatenate([part[name] for part in self._parts]) for name in names}
-            self._write("predictions", whole)
-
+        self._finish_whole()
         self._begin()
 
         # After the files are whole: a logger may copy them at once.
@@ -133,10 +133,23 @@ class PredictionWriter(Callback):
     def _drop(self) -> None:
         if self._open is not None:
             self._open.close()
-            self._part_path("predictions").unlink()
+            self._part_path(self._named("predictions")).unlink()
         self._begin()
 
     # ---- files
+
+    def _named(self, name: str) -> str:
+        return name if self._set is None else f"{name}_{self._set}"
+
+    def _finish_whole(self) -> None:
+        """Write the file of all that was predicted, or of one of several data sets."""
+        if self._open is not None:
+            self._open.close()
+            self._finish(self._named("predictions"))
+        elif self._parts:
+            names = self._parts[0]
+            whole = {name: np.concatenate([part[name] for part in self._parts]) for name in names}
+            self._write(self._named("predictions"), whole)
 
     def _part_path(self, name: str) -> Path:
         return self._folder / f".{name}.{self.format}.part"

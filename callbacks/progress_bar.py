@@ -69,7 +69,7 @@ class ProgressBar(Callback):
         self._next_refresh = self._next_move = 0.0
         self._epoch_began = self._validation_began = 0.0
         self._validation_seconds = 0.0
-        self._epoch_start_step = 0
+        self._epoch_start_step = self._predicted = 0
         self._in_epoch = False
 
     # ---- the display
@@ -199,13 +199,15 @@ class ProgressBar(Callback):
 
     def on_predict_start(self, trainer: Trainer, task: Task) -> None:
         """Start the bar."""
+        self._predicted = 0
         self._begin("predict", trainer.num_predict_batches)
 
     def on_predict_batch_end(
         self, trainer: Trainer, task: Task, outputs: Any, batch_idx: int
     ) -> None:
         """Move the bar when it is due."""
-        self._move("predict", batch_idx + 1)
+        self._predicted += 1  # of all data sets, each of which begins with 0
+        self._move("predict", self._predicted)
 
     def on_predict_end(self, trainer: Trainer, task: Task) -> None:
         """Remove the bar."""

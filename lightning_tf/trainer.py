@@ -331,7 +331,9 @@ class Trainer:
             collect: Return a list instead of an iterator, which keeps one batch at a time.
 
         Returns:
-            An iterator over batches of host arrays, in the structure of `predict_step`. It works
+            An iterator over batches of host arrays, in the structure of `predict_step`; with
+            `collect` a list. Of several data sets the iterator gives pairs of a set's name and a
+            batch, and `collect` a dict of lists by name, of a list of sets a list of lists. It works
             while it is iterated, at most half a second and 4 MB ahead; closing it early ends the
             entry point. Memory does not grow with the data. With a PredictionWriter, or another
             callback with `consumes_predictions`, the prediction runs at once, and what is iterated
@@ -443,6 +445,15 @@ class Trainer:
         return self.status.stage
 
     @property
+    def dataset_name(self) -> str | None:
+        """Which of a stage's several data sets is evaluated or predicted; None where there is one.
+
+        Text, of a list of data sets ``"0"``, ``"1"``, also inside a step, which is traced for each
+        of them: ``if self.trainer.dataset_name == "noisy": ...``
+        """
+        return self.status.dataset_name
+
+    @property
     def stop_reason(self) -> str:
         """Why training shall stop, as the first who asked said; empty where nobody asked."""
         return self.status.stop_reason
@@ -500,17 +511,17 @@ class Trainer:
 
     @property
     def num_val_batches(self) -> int | None:
-        """Batches of a validation; None where that is unknown."""
+        """Batches of a validation, of all its data sets; None where that is unknown."""
         return self.status.num_batches.get(VALIDATE.prefix)
 
     @property
     def num_test_batches(self) -> int | None:
-        """Batches of a test; None where that is unknown."""
+        """Batches of a test, of all its data sets; None where that is unknown."""
         return self.status.num_batches.get(TEST.prefix)
 
     @property
     def num_predict_batches(self) -> int | None:
-        """Batches of a prediction; None where that is unknown."""
+        """Batches of a prediction, of all its data sets; None where that is unknown."""
         return self.status.num_batches.get(PREDICT.prefix)
 
     @property

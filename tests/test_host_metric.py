@@ -55,8 +55,8 @@ class Keeps(Callback):
     def on_validation_epoch_end(self, trainer, task):
         loop = trainer.state.fit_loop.validation
         self.sanity = trainer.sanity_checking
-        self.batches = [batch["x"].tolist() for batch in loop.metrics.host["seen"].batches]
-        self.twice = loop.metrics.host["seen"].batches[0]["twice"] if self.batches else None
+        self.batches = [batch["x"].tolist() for batch in loop.sets[0].metrics.host["seen"].batches]
+        self.twice = loop.sets[0].metrics.host["seen"].batches[0]["twice"] if self.batches else None
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 3, 7, 8])
@@ -101,7 +101,7 @@ def test_nothing_is_computed_in_the_sanity_check():
         computed = ()
 
         def on_sanity_check_end(self, trainer, task):
-            self.computed = trainer.state.fit_loop.validation.metrics.host["seen"].batches
+            self.computed = trainer.state.fit_loop.validation.sets[0].metrics.host["seen"].batches
 
     looks = Looks()
     fitted(Collects(), max_epochs=1, num_sanity_val_steps=2, callbacks=[looks])
@@ -130,7 +130,7 @@ def test_without_host_metrics_nothing_is_collected():
         outputs = None
 
         def on_validation_end(self, trainer, task):
-            self.outputs = trainer.state.fit_loop.validation.compile().collects
+            self.outputs = trainer.state.fit_loop.validation.compile()[0].collects
 
     looks = Looks()
     fitted(Untaken(), max_epochs=1, callbacks=[looks])

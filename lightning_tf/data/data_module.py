@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 from lightning_tf.checks import checked_integer
+from lightning_tf.data.named_sets import NamedSets, named_sets
 from lightning_tf.distribute.input_shard import InputShard
 from lightning_tf.distribute.workers import SINGLE_WORKER, Workers
 from lightning_tf.exceptions import DataError, UnknownArgumentError, nearest
@@ -18,7 +19,8 @@ class DataModule:
 
     A subclass overrides the four dataset methods it has data for; the others keep returning None,
     which means "there is none". A subclass may also hide an inherited one with
-    ``self.val_dataset = None``. Attributes may be set before or after `super().__init__()`, and a
+    ``self.val_dataset = None``. `val_dataset`, `test_dataset` and `predict_dataset` may return a
+    dict or a list of data sets: each is run by itself, and its name stands in its metrics' names. Attributes may be set before or after `super().__init__()`, and a
     subclass that never calls it gets the class's defaults.
 
     Every dataset is a batched `tf.data.Dataset` of global batches: with N replicas each sees about
@@ -119,15 +121,20 @@ class DataModule:
         dataset = self.train_dataset(epoch)
         return dataset if dataset is None or batch == 0 else dataset.skip(batch)
 
-    def val_dataset(self) -> tf.data.Dataset | None:
-        """Return the validation batches, the same in every epoch."""
+    def val_dataset(self) -> Any:
+        """Return the validation batches, the same in every epoch; of several sets a dict or list.
+
+        Example:
+            >>> def val_dataset(self):  # gives val_clean_loss and val_noisy_loss
+            ...     return {"clean": self.batches("clean"), "noisy": self.batches("noisy")}
+        """
         return None
 
-    def test_dataset(self) -> tf.data.Dataset | None:
-        """Return the test batches."""
+    def test_dataset(self) -> Any:
+        """Return the test batches; of several sets a dict or list."""
         return None
 
-    def predict_dataset(self) -> tf.data.Dataset | None:
+    def predict_dataset(self) -> Any:
         """Return the batches to predict, in the order of the results; labels are not needed."""
         return None
 
@@ -180,8 +187,8 @@ class DataModule:
 
     def dataset_for(
         self, stage: str, epoch: int = 0, batch: int = 0, input_shard: InputShard | None = None
-    ) -> tf.data.Dataset | None:
-        """Return the dataset of a stage, or None where there is none.
+    ) -> tf.data.Dataset | NamedSets | None:
+        """Return the dataset of a stage, several by name, or None where there is none.
 
         Args:
             stage: train, val, test or predict.
@@ -191,7 +198,7 @@ class DataModule:
                 is read whole and cut; sources that are read by index read the shard only.
 
         Raises:
-            DataError: The dataset method returned something else than a `tf.data.Dataset`.
+            DataError: The dataset method returned something else than `tf.data.Dataset`s.
         """
         method = getattr(self, f"{stage}_dataset")
         if method is None:
@@ -203,14 +210,19 @@ class DataModule:
         else:
             dataset = method(epoch) if batch == 0 else self.train_dataset_from(epoch, batch)
 
-        if dataset is not None and not isinstance(dataset, tf.data.Dataset):
-            raise DataError(
-                f"{type(self).__name__}.{stage}_dataset returned a {type(dataset).__name__}; "
-                "return a batched tf.data.Dataset, or None where there is no such data."
-            )
-        if dataset is not None and self.batch_check is not None and stage != "predict":
+        prepare = partial(self._prepared, stage, input_shard)
+        sets = named_sets(f"{type(self).__name__}.{stage}_dataset", dataset)
+        if isinstance(sets, dict):
+            return {name: prepare(each) for name, each in sets.items()}
+        return None if sets is None else prepare(sets)
+
+    def _prepared(
+        self, stage: str, input_shard: InputShard | None, dataset: tf.data.Dataset
+    ) -> tf.data.Dataset:
+        """Return a data set's batches, checked and cut to what a worker reads."""
+        if self.batch_check is not None and stage != "predict":
             dataset = dataset.map(partial(self.batch_check, stage))
-        return dataset if dataset is None or input_shard is None else input_shard.cut(dataset)
+        return dataset if input_shard is None else input_shard.cut(dataset)
 
 
 def first_training_batch(data: DataModule) -> Any:

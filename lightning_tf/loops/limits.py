@@ -42,11 +42,19 @@ def is_endless(dataset: tf.data.Dataset) -> bool:
     return repeats_for_ever(dataset)
 
 
-def limited(trainer: Trainer, stage: Stage, dataset: Any) -> tuple[tf.data.Dataset, int | None]:
+def limited(
+    trainer: Trainer, stage: Stage, dataset: Any, what: str | None = None
+) -> tuple[tf.data.Dataset, int | None]:
     """Apply the Trainer's limit for a stage to its data set, which must come to an end.
 
     Training data that repeat for ever are one stream, which goes on in the next epoch: they are
     not cut off.
+
+    Args:
+        trainer: Whose limit it is.
+        stage: Whose data set it is.
+        dataset: A batched data set.
+        what: The data set, for messages; the stage's method where None.
 
     Returns:
         The data set and the length of an epoch, None where it is unknown.
@@ -55,14 +63,14 @@ def limited(trainer: Trainer, stage: Stage, dataset: Any) -> tuple[tf.data.Datas
         DataError: It is no tf.data.Dataset, or empty.
         ConfigurationError: The limit does not fit the data set, or nothing would end the stage.
     """
-    limit = getattr(trainer, stage.limit)
-    batches, length = limit_batches(dataset, limit, stage.limit, stage.dataset)
+    limit, what = getattr(trainer, stage.limit), what or stage.dataset
+    batches, length = limit_batches(dataset, limit, stage.limit, what)
 
     # Updates and time end a fit in the middle of an epoch too, and no other stage.
     may_be_endless = stage is TRAIN and (trainer.max_steps, trainer.max_seconds) != (None, None)
     if is_endless(batches) and not may_be_endless:
         raise ConfigurationError(
-            f"{stage.dataset} repeats for ever; give {stage.limit} a count of batches."
+            f"{what} repeats for ever; give {stage.limit} a count of batches."
         )
     return dataset if stage is TRAIN and is_endless(dataset) else batches, length
 

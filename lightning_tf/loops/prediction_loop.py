@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -21,14 +22,29 @@ if TYPE_CHECKING:
 WINDOW_BYTES = 2**22  # of outputs that wait on the host for whoever iterates
 
 
+@dataclass(frozen=True)
+class PredictionSet:
+    """One data set of a prediction.
+
+    Attributes:
+        name: Where there are several: a text, or a place in a list.
+        step: The compiled step.
+        dataset: Batches.
+        length: How many; None where that is unknown.
+    """
+
+    name: str | int | None
+    step: Any
+    dataset: tf.data.Dataset
+    length: int | None
+
+
 class PredictionLoop:
     """Yields what `predict_step` gives for each batch; on every worker the rows of all.
 
     Args:
         trainer: Gives hooks, workers and the profiler.
-        step: The compiled step.
-        dataset: Batches.
-        length: How many; None where that is unknown.
+        sets: The data sets, most often one; they are predicted in their order.
         scope: Makes the context in which steps run. It is left at every yield: the caller's code
             has settings of its own.
     """
@@ -36,52 +52,55 @@ class PredictionLoop:
     def __init__(
         self,
         trainer: Trainer,
-        step: Any,
-        dataset: tf.data.Dataset,
-        length: int | None,
+        sets: Sequence[PredictionSet],
         scope: Callable[[], AbstractContextManager[None]],
     ) -> None:
-        self.trainer, self.step, self.dataset, self.length = trainer, step, dataset, length
-        self._scope = scope
-        self._window: PredictionWindow | None = None
+        self.trainer, self._scope = trainer, scope
+        self._sets = [(each, self._window_of(each)) for each in sets]
 
-        # Several batches as one graph call, where that is the same to everybody who looks.
+    def _window_of(self, each: PredictionSet) -> PredictionWindow | None:
+        """Join several batches to one graph call, where that is the same to all who look."""
         if (
-            length is not None  # a source of unknown length may make one wait
-            and trainer.placement.can_window_predictions
-            and not trainer.hooks.has("on_predict_batch_start")
-            and PredictionWindow.can_join(step)
+            each.length is None  # a source of unknown length may make one wait
+            or not self.trainer.placement.can_window_predictions
+            or self.trainer.hooks.has("on_predict_batch_start")
+            or not PredictionWindow.can_join(each.step)
         ):
-            self._window = PredictionWindow(step, dataset.element_spec)
+            return None
+        return PredictionWindow(each.step, each.dataset.element_spec)
 
-    def run(self) -> Iterator[Any]:
-        """Yield the outputs of each batch as host arrays."""
+    def run(self) -> Iterator[tuple[str | int | None, Any]]:
+        """Yield the name of the data set and the outputs of each batch, as host arrays."""
         hooks, status = self.trainer.hooks, self.trainer.status
         status.begin_stage()
         hooks("on_predict_start")
         hooks("on_predict_epoch_start")
 
-        batches = self._by_batch() if self._window is None else self._by_window(self._window)
-        for index, outputs in enumerate(batches):
-            hooks("on_predict_batch_end", outputs, index)
-            yield outputs
+        for each, window in self._sets:
+            with status.on_dataset(None if each.name is None else str(each.name)):
+                batches = self._by_batch(each) if window is None else self._by_window(each, window)
+                for index, outputs in enumerate(batches):
+                    hooks("on_predict_batch_end", outputs, index)
+                    yield each.name, outputs
+                    if status.stage_ends:
+                        break
             if status.stage_ends:
                 break
 
         hooks("on_predict_epoch_end")
         hooks("on_predict_end")
 
-    def _by_batch(self) -> Iterator[Any]:
-        for index, batch in enumerate(self.dataset):
+    def _by_batch(self, each: PredictionSet) -> Iterator[Any]:
+        for index, batch in enumerate(each.dataset):
             self.trainer.hooks("on_predict_batch_start", index)
             with self._scope():
                 gather = partial(_all_rows, self.trainer.workers)
-                outputs = tf.nest.map_structure(gather, self.step(batch))
+                outputs = tf.nest.map_structure(gather, each.step(batch))
             yield outputs
 
-    def _by_window(self, window: PredictionWindow) -> Iterator[Any]:
-        remaining, clock = self.length or 0, WindowClock()
-        with EpochIterator(self.dataset) as epoch:
+    def _by_window(self, each: PredictionSet, window: PredictionWindow) -> Iterator[Any]:
+        remaining, clock = each.length or 0, WindowClock()
+        with EpochIterator(each.dataset) as epoch:
             while remaining:
                 # As many as half a second and a few megabytes of outputs allow.
                 count = max(1, min(remaining, clock.count, WINDOW_BYTES // window.batch_bytes))

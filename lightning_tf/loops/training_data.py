@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
     from lightning_tf.data.data_module import DataModule
+    from lightning_tf.data.named_sets import NamedSets
     from lightning_tf.task import Task
     from lightning_tf.trainer import Trainer
 
@@ -24,9 +25,9 @@ def data_of(task: Task | None) -> DataModule:
     return task.data
 
 
-def stage_dataset(
+def stage_datasets(
     trainer: Trainer, task: Task, stage: Stage, epoch: int = 0, batch: int = 0
-) -> tf.data.Dataset:
+) -> tf.data.Dataset | NamedSets:
     """Return the batches of a stage that must have some; on a worker its own rows of each.
 
     Raises:
@@ -56,9 +57,9 @@ def upcoming_epoch(trainer: Trainer, task: Task) -> tf.data.Dataset:
 def training_dataset(trainer: Trainer, task: Task, epoch: int, batch: int = 0) -> tf.data.Dataset:
     """Return the training batches of an epoch, from a batch on."""
     if not trainer.overfit_batches:
-        return stage_dataset(trainer, task, TRAIN, epoch, batch)
+        return stage_datasets(trainer, task, TRAIN, epoch, batch)
 
     # The same few in every epoch, read once.
-    dataset = stage_dataset(trainer, task, TRAIN)
+    dataset = stage_datasets(trainer, task, TRAIN)
     few, _ = limit_batches(dataset, trainer.overfit_batches, "overfit_batches", TRAIN.dataset)
     return few.cache().skip(batch)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lightning_tf.data.named_sets import NamedSets, first_set
 from lightning_tf.exceptions import ConfigurationError
-from lightning_tf.graph.stage_metrics import StageMetrics
 from lightning_tf.loops.evaluation_loop import EvaluationLoop
-from lightning_tf.loops.training_data import stage_dataset
+from lightning_tf.loops.training_data import stage_datasets
 from lightning_tf.run import run_state
 from lightning_tf.run.build import build_models
 
@@ -35,17 +35,17 @@ def evaluate(
         Means over all examples, by name.
     """
     trainer.status.enter(stage.name)
-    dataset = stage_dataset(trainer, task, stage)
-    build_models(trainer, task, stage.step, dataset.element_spec)
+    datasets = stage_datasets(trainer, task, stage)
+    build_models(trainer, task, stage.step, first_set(datasets).element_spec)
     run_state.load_weights(task, checkpoint)
 
-    loop = evaluation_loop(trainer, task, stage, dataset)
+    loop = evaluation_loop(trainer, task, stage, datasets)
     trainer.status.note_num_batches(stage, loop.length)
     return loop.run()
 
 
 def evaluation_loop(
-    trainer: Trainer, task: Task, stage: Stage, dataset: tf.data.Dataset
+    trainer: Trainer, task: Task, stage: Stage, datasets: tf.data.Dataset | NamedSets
 ) -> EvaluationLoop:
     """Make the loop of a stage, with copies of the metrics of its own.
 
@@ -54,6 +54,4 @@ def evaluation_loop(
     """
     if getattr(trainer, stage.limit) == 0:
         raise ConfigurationError(f"{stage.limit}=0 leaves nothing to evaluate.")
-
-    metrics = StageMetrics(task, trainer.placement)
-    return EvaluationLoop(trainer, task, stage, metrics, dataset)
+    return EvaluationLoop(trainer, task, stage, datasets)

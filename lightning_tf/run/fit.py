@@ -77,10 +77,11 @@ def fit(trainer: Trainer, task: Task, checkpoint: Checkpoint | None) -> None:
     # before the sanity check, so that it changes nothing of what tracing draws.
     loop.compile(first.element_spec)
     if validation is not None:
-        window = validation.compile()
-        validation.metrics.refuse_shared(loop.training.metrics)
+        windows = validation.compile()
+        for metrics in validation.metrics:
+            metrics.refuse_shared(loop.training.metrics)
         if trainer.num_sanity_val_steps and not trainer.resumed:
-            with put_back(trainer, task, window):
+            with put_back(trainer, task, windows):
                 _sanity_check(trainer, validation)
         task.take_metrics(loop.training.metrics.metrics)
 
@@ -105,17 +106,17 @@ def _warn_of_order(trainer: Trainer, task: Task, first: tf.data.Dataset) -> None
 
 def _validation(trainer: Trainer, task: Task) -> EvaluationLoop | None:
     """Return the validation loop of a fit; None without validation data, or without a wish."""
-    dataset = None
+    datasets = None
     if trainer.limit_val_batches:
-        dataset = data_of(task).dataset_for(
+        datasets = data_of(task).dataset_for(
             VALIDATE.prefix, input_shard=trainer.placement.input_shard
         )
 
     loop = None
-    if dataset is not None:
+    if datasets is not None:
         if trainer.overfit_batches:
-            dataset = training_dataset(trainer, task, epoch=0)
-        loop = evaluation_loop(trainer, task, VALIDATE, dataset)
+            datasets = training_dataset(trainer, task, epoch=0)
+        loop = evaluation_loop(trainer, task, VALIDATE, datasets)
     trainer.status.note_num_batches(VALIDATE, 0 if loop is None else loop.length)
     return loop
 

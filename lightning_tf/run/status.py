@@ -18,6 +18,7 @@ class RunStatus:
     Attributes:
         entry_point: ``fit``, ``validate``, ``test`` or ``predict``; None outside.
         stage: ``sanity_check``, or a `Stage`'s name; None where no stage runs.
+        dataset_name: Of the data set that is evaluated or predicted; None where there is only one.
         stop_requests: Why training shall stop, in the order in which it was asked for.
         resumed: Whether this fit goes on from a checkpoint.
         resumed_in_epoch: Whether the running epoch began in an earlier fit or process.
@@ -35,6 +36,7 @@ class RunStatus:
 
     entry_point: str | None = None
     stage: str | None = None
+    dataset_name: str | None = None
     stop_requests: tuple[str, ...] = ()
     resumed: bool = False
     resumed_in_epoch: bool = False
@@ -112,6 +114,15 @@ class RunStatus:
             yield
         finally:
             self.stage = before
+
+    @contextmanager
+    def on_dataset(self, name: str | None) -> Iterator[None]:
+        """Be at one of a stage's data sets inside the block."""
+        before, self.dataset_name = self.dataset_name, name
+        try:
+            yield
+        finally:
+            self.dataset_name = before
 
     def begin_epoch(self, resumed: bool) -> None:
         """Note that an epoch begins, or goes on where an earlier fit has left it."""

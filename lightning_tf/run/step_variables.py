@@ -12,7 +12,7 @@ from lightning_tf.distribute.sync_on_read import SyncOnRead
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.keras_internals import forget_global_seed_generator, global_seed_generator
 from lightning_tf.run.run_state import UNNAMED, everything
-from lightning_tf.stage import TRAIN
+from lightning_tf.stage import TRAIN, VALIDATE
 from lightning_tf.variables import (
     constant_variables,
     device_copies,
@@ -85,14 +85,15 @@ def note_step(trainer: Trainer, task: Task, window: Window) -> None:
 
 
 @contextmanager
-def put_back(trainer: Trainer, task: Task, window: Window) -> Iterator[None]:
+def put_back(trainer: Trainer, task: Task, windows: list[Window]) -> Iterator[None]:
     """Put back, after the ``with`` block, every variable of the run that a step or a hook may move.
 
     Those that an optimizer updates are left where they are, unless the step itself assigns them:
     nothing else in a validation does, and they may fill the device.
     """
     known = everything(trainer, task)
-    moved = {id(variable.handle) for variable, moves in window.variables() if moves}
+    used = [pair for window in windows for pair in window.variables()]
+    moved = {id(variable.handle) for variable, moves in used if moves}
     training = trainer.training
     updated = set()
     if training is not None:
@@ -102,7 +103,7 @@ def put_back(trainer: Trainer, task: Task, window: Window) -> Iterator[None]:
     values, had_generator = read_values(variables), global_seed_generator() is not None
 
     yield
-    assign_tensors(variables, values, window.step.method)
+    assign_tensors(variables, values, VALIDATE.step)
     if not had_generator:  # as if nothing had drawn yet
         forget_global_seed_generator()
 

@@ -1,0 +1,231 @@
+"""EvaluationSet: one data set of a validation or a test, with its step, metrics and values."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import tensorflow as tf
+
+from lightning_tf.exceptions import DataError
+from lightning_tf.graph.evaluation_step import EvaluationStep
+from lightning_tf.graph.means import mean_values
+from lightning_tf.graph.names import Givers
+from lightning_tf.graph.window import Window, WindowResult
+from lightning_tf.host_metric import HostMetric
+from lightning_tf.loops.epoch_iterator import EpochIterator
+from lightning_tf.loops.limits import limited
+from lightning_tf.loops.retracing import has_changed
+from lightning_tf.loops.window_clock import WindowClock
+from lightning_tf.loops.worker_agreement import agreed, check_signals
+
+if TYPE_CHECKING:
+    import keras
+
+    from lightning_tf.graph.stage_metrics import StageMetrics
+    from lightning_tf.stage import Stage
+    from lightning_tf.task import Task
+    from lightning_tf.trainer import Trainer
+
+
+OUTPUT_BYTES = 2**24  # of what a window collects for host metrics
+
+
+class EvaluationSet:
+    """Runs a stage's step on one data set: windows of batches, one wait for the device at the end.
+
+    Args:
+        trainer: Gives hooks, limits and precision.
+        task: Gives the step and the metrics.
+        stage: `VALIDATE` or `TEST`.
+        metrics: The set's copies of the task's metrics.
+        dataset: Batches; the same object is iterated each time.
+        name: Of the data set, where there are several: it stands in the names of all values.
+        note_traced: Called when the step was traced, which may be more than once.
+
+    Attributes:
+        length: Batches; None where that is unknown.
+    """
+
+    def __init__(
+        self,
+        trainer: Trainer,
+        task: Task,
+        stage: Stage,
+        metrics: StageMetrics,
+        dataset: tf.data.Dataset,
+        name: str | int | None,
+        note_traced: Callable[[], None],
+    ) -> None:
+        self.trainer, self.task, self.stage, self.metrics = trainer, task, stage, metrics
+        self.name, self._note_traced = None if name is None else str(name), note_traced
+        what = stage.dataset if name is None else f"{stage.dataset}, data set {name!r},"
+        self.dataset, self.length = limited(trainer, stage, dataset, what)
+        self._window: Window | None = None
+        self._told: set[str] = set()
+        self._clock = WindowClock()
+        self._result: WindowResult | None = None
+
+    # ---- names
+
+    def metric(self, name: str) -> str:
+        """Return the name under which users see a value of this data set."""
+        return self.stage.metric(self._own(name))
+
+    def _own(self, name: str) -> str:
+        if self.name is None:
+            return name
+        return f"{self.name}_{name.removeprefix(f'{self.stage.prefix}_')}"
+
+    @property
+    def givers(self) -> Givers:
+        """The names of all values, each with what gives it; none before the step is traced."""
+        if self._window is None:
+            return ()
+        of_set = "" if self.name is None else f" of data set {self.name!r}"
+        givers = (*self._window.givers, *self.metrics.host_givers())
+        return tuple((self._own(name), f"{giver}{of_set}") for name, giver in givers)
+
+    @property
+    def own_metrics(self) -> dict[str, keras.metrics.Metric]:
+        """The metrics of the graph, by the names under which hooks find them."""
+        return {self._own(name): metric for name, metric in self.metrics.metrics.items()}
+
+    @property
+    def host_metrics(self) -> dict[str, HostMetric]:
+        """The metrics that Python computes, by the names under which hooks find them."""
+        return {self._own(name): metric for name, metric in self.metrics.host.items()}
+
+    def names(self) -> set[str]:
+        """Return the names that it measures."""
+        hosts = {name for name, _ in self.metrics.host_givers()}
+        return {self.metric(name) for name in self.compile().measured_names | hosts}
+
+    # ---- running
+
+    def compile(self) -> Window:
+        """Trace the step, unless that is done."""
+        with self.trainer.status.on_dataset(self.name):
+            return self._compiled()
+
+    def _compiled(self) -> Window:
+        if self._window is not None and not has_changed(self._window, self._told):
+            return self._window
+
+        self.take_metrics()
+        with self.trainer.profiler.region(f"tracing {self.stage.step}"):
+            self._window = Window(
+                EvaluationStep(self.task, self.stage.step),
+                self.metrics,
+                self.trainer.placement,
+                self.dataset.element_spec,
+                known_length=self.length is not None,
+                keeps_last=self.trainer.hooks.watches_batches(self.stage.hook),
+                collects=bool(self.metrics.host),
+                jit_compile=self.trainer.jit_compile,
+            )
+        self.trainer.state.note_step(self.trainer, self.task, self._window)
+        self._note_traced()
+
+        # What the bar shows of training it shows of validation too.
+        shown = self.trainer.prog_bar_metrics
+        metrics = set() if self.name is None else set(self.metrics.metrics)
+        self.trainer.show_in_progress_bar(
+            *(self.metric(name) for name in self._window.names if name in shown),
+            *(self.metric(name) for name in self._window.result_names if name in metrics),
+        )
+        return self._window
+
+    def take_metrics(self) -> None:
+        """Let the task update this data set's metrics."""
+        self.task.take_metrics(self.metrics.metrics, self.metrics.host)
+
+    def reset(self) -> None:
+        """Begin anew."""
+        self._result = None
+        self.metrics.reset()
+
+    def run(self, max_batches: int | None, before: int) -> tuple[dict[str, float], int]:
+        """Run the batches.
+
+        Args:
+            max_batches: Stop after so many; None runs all.
+            before: Batches of the data sets before this one.
+
+        Returns:
+            The means over all examples by name, and the number of batches.
+
+        Raises:
+            DataError: The data set is empty.
+        """
+        trainer, hook = self.trainer, self.stage.hook
+        length = min((n for n in (self.length, max_batches) if n is not None), default=None)
+        by_batch = trainer.hooks.watches_batches(hook)
+        self.take_metrics()
+        window = self._compiled()
+        carry, done, result = window.zero, 0, None
+
+        with EpochIterator(self.dataset) as epoch:
+            while length is None or done < length:
+                count = 1 if by_batch or trainer.status.stage_ends else self._clock.count
+                count = max(1, min(count, OUTPUT_BYTES // window.outputs_bytes))
+                count, _ = agreed(trainer, count if length is None else min(count, length - done))
+                if by_batch:
+                    trainer.hooks(f"on_{hook}_batch_start", done)
+
+                window, began = self._compiled(), time.perf_counter()
+                with trainer.profiler.region(f"{hook} windows"):
+                    position = trainer.progress.position
+                    result = window(epoch.iterator, count, carry, position=position)
+                    # A wait of its own only where the end of the data is unknown.
+                    ran = count if window.known_length else int(result.batches)
+                self._clock.measured(max(ran, 1), time.perf_counter() - began)
+                carry = (result.sums, result.finite)
+                self._result = result
+                if not trainer.sanity_checking:
+                    self._update_host_metrics(window, result)
+
+                if ran and result.last is not None:
+                    outputs = self._means(window, result.last.numpy())
+                    trainer.hooks(f"on_{hook}_batch_end", outputs, done)
+                done += ran
+                if ran:
+                    trainer.hooks(f"on_{hook}_window_end", before + done)
+                if ran < count or trainer.status.stage_ends:
+                    break
+                check_signals(trainer)
+
+        if result is None or done == 0:
+            of_set = "" if self.name is None else f", data set {self.name!r},"
+            raise DataError(f"{self.stage.dataset}{of_set} is empty: it holds no batch.")
+        return self._read(window, result), done
+
+    def _update_host_metrics(self, window: Window, result: WindowResult) -> None:
+        """Wait for what the window collected, and hand it over; every worker has all rows."""
+        gather = self.trainer.workers.all_gather_rows
+        for outputs in window.read_outputs(result):
+            rows = tf.nest.map_structure(gather, outputs)
+            for metric in self.metrics.host.values():
+                metric.update(rows)
+
+    def peek(self) -> dict[str, float]:
+        """Return the means and metrics over the batches so far; waits for the device."""
+        if self._window is None or self._result is None:
+            return {}
+        means = self._means(self._window, self._result.sums.numpy())
+        results = self._window.read_results(self._result)
+        return {**means, **{self.metric(name): value for name, value in results.items()}}
+
+    def _read(self, window: Window, result: WindowResult) -> dict[str, float]:
+        """Wait for the device, once for all windows."""
+        with self.trainer.profiler.region("waiting for the device"):
+            means = self._means(window, result.sums.numpy())
+            results = window.read_results(result)
+        if not self.trainer.sanity_checking:
+            results |= self.metrics.host_values()
+        return {**means, **{self.metric(name): value for name, value in results.items()}}
+
+    def _means(self, window: Window, sums: Any) -> dict[str, float]:
+        means = mean_values(window.names, sums)
+        return {self.metric(name): value for name, value in means.items()}
