@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from lightning_tf.checks import checked_integer
 from lightning_tf.data.named_sets import NamedSets, named_sets
+from lightning_tf.data.pipeline.combined_sets import combined_sets
 from lightning_tf.distribute.input_shard import InputShard
 from lightning_tf.distribute.workers import SINGLE_WORKER, Workers
 from lightning_tf.exceptions import DataError, UnknownArgumentError, nearest
@@ -30,6 +31,12 @@ class DataModule:
 
     Attributes:
         batch_size: Examples in a global batch.
+        combine: How several training sets make batches together, in the words of Lightning's
+            CombinedLoader. ``max_size_cycle`` ends with the longest set and begins the others
+            anew, ``min_size`` ends with the shortest, ``max_size`` ends with the longest and gives
+            batches of 0 examples of those that are exhausted: of each, a step gets a dict (or list)
+            of a batch of every set. ``sequential`` gives one set after the other: a step gets a
+            pair of a batch and its set's place, an int32 scalar.
         seed: Decides the order of training examples. None follows the Trainer's seed.
         split_seed: Decides which examples are held out; apart from `seed`, so that runs with
             different seeds are measured on the same examples.
@@ -55,6 +62,7 @@ class DataModule:
     """
 
     batch_size: int = 32
+    combine: str = "max_size_cycle"
     seed: int | None = None
     split_seed: int = 0
     trainer_seed: int = 0
@@ -108,18 +116,27 @@ class DataModule:
     def on_exception(self, exception: BaseException) -> None:
         """Run when an exception, Ctrl-C included, leaves an entry point; before `teardown`."""
 
-    def train_dataset(self, epoch: int) -> tf.data.Dataset | None:
-        """Return one epoch's training batches, in an order that only (seed, epoch) decides."""
+    def train_dataset(self, epoch: int) -> Any:
+        """Return one epoch's training batches, in an order that only (seed, epoch) decides.
+
+        Of several sets a dict or list: a step gets a batch of each at once, as `combine` says.
+        """
         return None
 
     def train_dataset_from(self, epoch: int, batch: int) -> tf.data.Dataset | None:
         """Return the batches of `train_dataset(epoch)` from number `batch` on, to resume a run.
 
-        The default skips batches, which computes and drops them. A source that shuffles indices
-        overrides it to drop indices, which costs nothing.
+        The default skips batches, which computes and drops them; of several data sets no more than
+        where each of them goes on. A source that shuffles indices overrides it to drop indices,
+        which costs nothing; one of several data sets returns them combined, which `super` does.
         """
-        dataset = self.train_dataset(epoch)
-        return dataset if dataset is None or batch == 0 else dataset.skip(batch)
+        given = self.train_dataset(epoch)
+        if batch == 0:
+            return given
+        sets = named_sets(f"{type(self).__name__}.train_dataset", given)
+        if isinstance(sets, dict):
+            return self._combined(sets, batch)
+        return None if sets is None else sets.skip(batch)
 
     def val_dataset(self) -> Any:
         """Return the validation batches, the same in every epoch; of several sets a dict or list.
@@ -212,9 +229,28 @@ class DataModule:
 
         prepare = partial(self._prepared, stage, input_shard)
         sets = named_sets(f"{type(self).__name__}.{stage}_dataset", dataset)
-        if isinstance(sets, dict):
+        if not isinstance(sets, dict):
+            return None if sets is None else prepare(sets)
+        if stage != "train":
             return {name: prepare(each) for name, each in sets.items()}
-        return None if sets is None else prepare(sets)
+
+        owner = type(self).__name__
+        if batch:
+            raise DataError(
+                f"{owner}.train_dataset_from returned several data sets: which batches are left of "
+                "each only their combination tells; leave the method out, or return that."
+            )
+        if self.batch_check is not None:
+            raise DataError(
+                f"{owner}.train_dataset returned several data sets, and the task's training_step "
+                "takes the batches of one; join them with tf.data.Dataset.concatenate or "
+                "sample_from_datasets."
+            )
+        combined = self._combined(sets)
+        return combined if input_shard is None else input_shard.cut(combined)
+
+    def _combined(self, sets: NamedSets, start: int = 0) -> tf.data.Dataset:
+        return combined_sets(sets, self.combine, f"{type(self).__name__}.train_dataset", start)
 
     def _prepared(
         self, stage: str, input_shard: InputShard | None, dataset: tf.data.Dataset

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from lightning_tf.distribute.replica_batch import count_examples, shard_size_and_start, slice_rows
+from lightning_tf.distribute.replica_batch import count_units, shard_size_and_start, slice_units
 
 Indices = NDArray[np.int64]
 
@@ -62,9 +62,9 @@ class InputShard:
 
         def cut_batch(*elements: Any) -> tuple[Any, tf.Tensor]:
             batch = elements if is_tuple else elements[0]
-            count = tf.convert_to_tensor(count_examples(batch))
+            count = tf.convert_to_tensor(count_units(batch))
             start, size = self.rows(count)
-            return slice_rows(batch, count, start, size), tf.cast(count, tf.int64)
+            return slice_units(batch, count, start, size), tf.cast(count, tf.int64)
 
         # By its own thread: rows are sliced while a step runs.
         return dataset.map(cut_batch, num_parallel_calls=1, deterministic=True).prefetch(2)

@@ -7,6 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from lightning_tf.distribute.combined_batch import CombinedBatch, common_units
 from lightning_tf.exceptions import ConfigurationError
 
 
@@ -43,16 +44,18 @@ class ReplicaBatch:
         num_replicas: int,
         *,
         count: Any = None,
+        local: Any = None,
         before: Any = 0,
     ) -> ReplicaBatch:
         """Cut one replica's examples out of a batch, on the host.
 
         Args:
             batch: Dense, ragged or sparse tensors of equally many examples; a scalar goes to every
-                replica whole.
+                replica whole. A `CombinedBatch` is cut into units, which are then what is counted.
             index: Which replica, from 0.
             num_replicas: How many replicas there are.
             count: The examples of the global batch, where `batch` is only a worker's rows of it.
+            local: How many of them `batch` holds, where that is known.
             before: How many of them come before these rows.
 
         Raises:
@@ -60,17 +63,23 @@ class ReplicaBatch:
         """
         # On the host, where the batch is: a device gets its own examples only.
         with tf.device("/CPU:0"):
-            local, index = _static(count_examples(batch)), _static(index)
+            local = _static(count_units(batch) if local is None else local)
+            index = _static(index)
             count = local if count is None else _static(count)
             shard, start = shard_size_and_start(count, index, num_replicas)
 
             # The last example stands in for a replica without any.
             size = tf.maximum(shard, 1)
             start = tf.minimum(start - before, tf.maximum(local - 1, 0))
-            rows = slice_rows(batch, local, _static(start), _static(size))
+            rows = slice_units(batch, local, _static(start), _static(size))
 
-            examples = tf.cast(shard, tf.float32)
-            fraction = tf.math.divide_no_nan(examples, tf.cast(count, tf.float32))
+            units = tf.cast(shard, tf.float32)
+            fraction = tf.math.divide_no_nan(units, tf.cast(count, tf.float32))
+            # Of a combined batch the rows of all its sets.
+            examples = units
+            if isinstance(batch, CombinedBatch):
+                unit = tf.cast(count_examples(rows), tf.float32) / tf.cast(size, tf.float32)
+                examples = units * unit
 
         may_be_idle = not isinstance(count, int) or count < num_replicas
         return cls(rows, examples, fraction, may_be_idle=may_be_idle)
@@ -84,11 +93,13 @@ class ReplicaBatch:
 def count_examples(batch: Any) -> tf.Tensor:
     """Count a batch's examples: the first dimension of its tensors; 1 where all are scalars.
 
-    Where that is known only when the batch is there, the graph fails if they differ.
+    A `CombinedBatch` has those of all its sets. Where that is known only when the batch is there, the graph fails if they differ.
 
     Raises:
         ConfigurationError: Tensors have different numbers of examples.
     """
+    if isinstance(batch, CombinedBatch):
+        return tf.add_n([count_examples(each) for each in batch.values()])
     tensors = [tensor for tensor in tf.nest.flatten(batch) if tensor.shape.rank != 0]
     if not tensors:
         return tf.constant(1)
@@ -99,6 +110,26 @@ def count_examples(batch: Any) -> tf.Tensor:
         if length is not count:
             _check_length(length, count)
     return tf.convert_to_tensor(count)
+
+
+def count_units(batch: Any) -> tf.Tensor:
+    """Count what a batch can be cut into: its examples, or the units of a `CombinedBatch`."""
+    if not isinstance(batch, CombinedBatch):
+        return count_examples(batch)
+    counts = [_static(count_examples(each)) for each in batch.values()]
+    return tf.convert_to_tensor(common_units(counts))
+
+
+def slice_units(batch: Any, count: Any, start: Any, size: Any) -> Any:
+    """Slice units out of a batch of `count` units; `slice_rows` for one that is not combined."""
+    if not isinstance(batch, CombinedBatch):
+        return slice_rows(batch, count, start, size)
+    sets = {}
+    for name, each in batch.items():
+        rows = _static(count_examples(each))
+        unit = rows // max(count, 1) if isinstance(count, int) else rows // tf.maximum(count, 1)
+        sets[name] = slice_rows(each, rows, start * unit, size * unit)
+    return CombinedBatch(sets)
 
 
 def slice_rows(batch: Any, count: Any, start: Any, size: Any) -> Any:

@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from lightning_tf.distribute.all_reduce import all_reduce
+from lightning_tf.distribute.combined_batch import CombinedBatch
 from lightning_tf.distribute.input_shard import InputShard
 from lightning_tf.distribute.placement import Compute, Placement
 from lightning_tf.distribute.replica_batch import ReplicaBatch
@@ -104,8 +105,11 @@ class Replicas(Placement):
             return ReplicaBatch.cut(batch, index, self.num_replicas)
         rows, count = batch  # this worker's rows, and the examples of the global batch
         count = tf.cast(count, tf.int32)
-        before, _ = self.input_shard.rows(count)
-        return ReplicaBatch.cut(rows, index, self.num_replicas, count=count, before=before)
+        before, size = self.input_shard.rows(count)
+        local = size if isinstance(rows, CombinedBatch) else None
+        return ReplicaBatch.cut(
+            rows, index, self.num_replicas, count=count, local=local, before=before
+        )
 
     def join(self, values: Any) -> Any:
         """Concatenate on the host, where they are read."""

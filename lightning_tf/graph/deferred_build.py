@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from lightning_tf.distribute.combined_batch import step_batch
 from lightning_tf.distribute.placement import Placement
 from lightning_tf.graph.losses import scalar_loss
 from lightning_tf.stage import TRAIN
@@ -33,7 +34,7 @@ def build_deferred_variables(
         # A context for each trace: TensorFlow traces again where the first one made variables.
         context = StepContext({}, minimize=minimize if method == TRAIN.step else None)
         with enter_step_context(context):
-            return getattr(task, method)(batch)
+            return getattr(task, method)(step_batch(batch))
 
     traced = tf.function(step, autograph=False)
     with ExitStack() as stack:

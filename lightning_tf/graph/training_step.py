@@ -8,6 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from lightning_tf.checks import check_known
+from lightning_tf.distribute.combined_batch import step_batch
 from lightning_tf.distribute.replica_batch import ReplicaBatch
 from lightning_tf.distribute.unsynced_statistics import UnsyncedStatistics
 from lightning_tf.exceptions import ConfigurationError
@@ -85,7 +86,7 @@ class TrainingStep:
         )
         with tape:
             with enter_step_context(context), self.statistics.keep_where_idle(replica_batch):
-                returned = self.task.training_step(batch)
+                returned = self.task.training_step(step_batch(batch))
             losses = self._losses(returned, minimized)
             # Weighted before gradients are taken: those that pass through statistics of all
             # replicas add up as they are.

@@ -70,7 +70,7 @@ def take_examples(
         chosen = split.indices[spread_evenly(len(split.indices), count)]
         dataset = split.source.batches(chosen, len(chosen))
     else:
-        dataset = data.dataset_for(stage)
+        dataset = first_set(data.dataset_for(stage))
         if dataset is None:
             return None
 

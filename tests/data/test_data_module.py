@@ -74,5 +74,5 @@ def test_something_else_than_a_dataset_is_refused():
         def train_dataset(self, epoch):
             return [1, 2]
 
-    with pytest.raises(DataError, match=r"Lists.train_dataset returned a list"):
+    with pytest.raises(DataError, match=r"Lists.train_dataset: data set 0 is 1"):
         Lists().dataset_for("train")

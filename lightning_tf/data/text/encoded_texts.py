@@ -181,6 +181,8 @@ class EncodedTexts(DataModule):
     def _mapped(self, dataset: Any, encode: Callable[..., Any] | None = None) -> Any:
         if dataset is None:
             return None
+        if isinstance(dataset, dict):  # several by name
+            return {name: self._mapped(each, encode) for name, each in dataset.items()}
         # Encoding draws nothing at random, so that several at once, in order, repeat a run.
         # Unconverted, for its errors to keep their class.
         encode = tf.autograph.experimental.do_not_convert(encode or self._encoded)

@@ -85,7 +85,7 @@ def _first_of_batches(
 ) -> dict[int, NDArray[np.uint8]]:
     """Return input images without what a letterbox has beside them."""
     pixels: dict[int, NDArray[np.uint8]] = {}
-    dataset = data.dataset_for(stage)
+    dataset = first_set(data.dataset_for(stage))
     for images, objects in dataset.as_numpy_iterator() if dataset is not None else ():
         for row, index in enumerate(objects["index"].tolist()):
             if index in wanted:
