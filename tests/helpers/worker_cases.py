@@ -26,6 +26,7 @@ from helpers.replica_tasks import (
     Words,
 )
 from helpers.replicated import outcome
+from helpers.several_sets import TwoSets, Undropped
 from helpers.small_gan import few_images, small_gan
 from helpers.style_tasks import fast_network, optimized_image
 from helpers.texts import texts
@@ -40,6 +41,7 @@ from lightning_tf.callbacks.loggers.json_lines_logger import JSONLinesLogger
 from lightning_tf.callbacks.loggers.tensor_board_logger import TensorBoardLogger
 from lightning_tf.callbacks.prediction_writer import PredictionWriter
 from lightning_tf.data import ArrayData, Digits
+from lightning_tf.data.pipeline.combined_sets import MODES
 from lightning_tf.distribute import workers as workers_room
 from lightning_tf.exceptions import ConfigurationError, DataError, TerminationRequested
 from lightning_tf.loops.worker_agreement import agreed, check_signals
@@ -81,6 +83,13 @@ MORE = {
         lambda: Normalized(FewData()),
         {"gradient_clip_val": 0.01, "gradient_clip_algorithm": "value"},
     ),
+    **{
+        f"sets by {mode}": (
+            lambda mode=mode: Undropped(TwoSets(mode)),
+            {"max_epochs": 2, "predicts": False},
+        )
+        for mode in MODES
+    },
     "64-bit weights": (lambda: TwoOptimizers(FewData(4)), {"precision": "64-true"}),
     "sparse gradients": (lambda: Reader(Words("sparse")), {}),
     "not synchronized": (
@@ -163,6 +172,8 @@ OF_WORKERS = (
     "sparse gradients",
     "not synchronized",
     "minimizing once",
+    "sets by max_size_cycle",
+    "sets by max_size",
 )
 CASES = {
     "quick": QUICK,
