@@ -31,7 +31,7 @@ STATE = ("setup", "teardown", "state_dict", "load_state_dict")
 OF_CALLBACKS = (*STATE, "next_step", "variables", "saved_weights")
 DATASETS = ("train_dataset", "val_dataset", "test_dataset", "predict_dataset")
 OF_DATA = ("setup", "teardown", "prepare_data", *DATASETS)
-CONFIGURES = ("configure_model", "configure_optimizers", "configure_metrics")
+CONFIGURES = ("configure_data", "configure_model", "configure_optimizers", "configure_metrics")
 OF_TASKS = (*STATE, *CONFIGURES, "configure_host_metrics", "callbacks", "constant_variables")
 STEPS = ("training_step", "validation_step", "test_step", "predict_step")
 

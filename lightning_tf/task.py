@@ -16,6 +16,7 @@ from lightning_tf.checkpoint.io import assign_tensors, read_checkpoint
 from lightning_tf.checks import describe
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.report.data_report import DataReport
+from lightning_tf.data.sources.given_data import given_data, splits_of
 from lightning_tf.exceptions import CheckpointError, ConfigurationError, nearest
 from lightning_tf.export import check_export, export_model, export_weights
 from lightning_tf.hyperparameters import call_arguments, is_name_of, plain_arguments
@@ -51,7 +52,8 @@ class Task:
     ``discriminator_loss`` for a dict; ``val_loss`` and ``test_loss`` in evaluation.
 
     Attributes:
-        data: The data of the task.
+        data: The data of the task: a DataModule, or what `configure_data` makes one of, such as
+            arrays ``(x, y)``, a batched `tf.data.Dataset`, or ``{"train": ..., "val": ...}``.
         hparams: The constructor's arguments as plain data; an argument that is none (a model,
             arrays, a DataModule) is recorded as ``{"type": "package.Class"}``.
         configured: Whether `configure_model` has run.
@@ -75,7 +77,7 @@ class Task:
         ...         return tf.reduce_mean((self.model(x, training=True) - y) ** 2)
     """
 
-    data: DataModule | None = None
+    data: Any = None
     hparams: dict[str, Any]
     configured: bool
     logs_metrics: bool | Collection[str] = True
@@ -207,6 +209,21 @@ class Task:
             self._host_metrics = host_metrics
 
     # ---- what a subclass fills in
+
+    def configure_data(self, splits: dict[str, Any]) -> DataModule:
+        """Return data that are no DataModule as one; a task may take more, or check them.
+
+        Args:
+            splits: What ``self.data`` holds, or an entry point of the Trainer was given, by
+                ``train``, ``val``, ``test`` and ``predict``; see `given_data`.
+        """
+        return given_data(splits)
+
+    def take_data(self) -> DataModule | None:
+        """Return `data`, made a DataModule once; None where there are none."""
+        if self.data is not None and not isinstance(self.data, DataModule):
+            self.data = self.configure_data(splits_of(self.data))
+        return cast("DataModule | None", self.data)
 
     def configure_model(self) -> None:
         """Make Keras models as attributes; runs once, in the precision and placement of the run."""
@@ -409,11 +426,12 @@ class Task:
             >>> print(report)  # sizes, classes and their balance, ranges, what is missing or twice
             >>> report.save("inspected")  # with an image of examples
         """
-        if not isinstance(self.data, DataModule):
+        data = self.take_data()
+        if data is None:
             raise ConfigurationError(
                 f"{type(self).__name__} has no data to describe; give it some."
             )
-        return DataReport(self.data, max_examples)
+        return DataReport(data, max_examples)
 
     def quantize(self, mode: str = "int8") -> None:
         """Quantise the weights of trained models to small integers, in place, for prediction.

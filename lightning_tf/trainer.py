@@ -39,14 +39,14 @@ from lightning_tf.run.evaluate import evaluate
 from lightning_tf.run.fit import fit
 from lightning_tf.run.predict import predict
 from lightning_tf.run.progress import Progress
-from lightning_tf.run.session import compute_scope, session
+from lightning_tf.run.session import compute_scope, data_given, session
 from lightning_tf.run.signals import Signals
 from lightning_tf.run.status import RunStatus
 from lightning_tf.run.trainer_state import TrainerState
 from lightning_tf.run.training_state import TrainingState
 from lightning_tf.run.trial_run import TrialRun
 from lightning_tf.spellings import ENTRY_POINTS, TRAINER, explains_arguments
-from lightning_tf.stage import PREDICT, TEST, TRAIN, VALIDATE
+from lightning_tf.stage import PREDICT, TEST, TRAIN, VALIDATE, Stage
 from lightning_tf.state_keys import keyed
 from lightning_tf.step_context import current_step_context
 from lightning_tf.task import Task
@@ -253,8 +253,10 @@ class Trainer:
     def fit(
         self,
         task: Task,
-        ckpt_path: CheckpointPath | None = None,
+        train_data: Any = None,
+        val_data: Any = None,
         *,
+        ckpt_path: CheckpointPath | None = None,
         weights_only: bool = False,
     ) -> None:
         """Train a task.
@@ -264,6 +266,10 @@ class Trainer:
 
         Args:
             task: What to train.
+            train_data: In the place of the task's data, from now on: what `data` of the task takes,
+                such as arrays ``(x, y)``, a batched `tf.data.Dataset` or a DataModule. Nothing is
+                held out of arrays.
+            val_data: The same to validate on; of a DataModule its validation data.
             ckpt_path: A checkpoint directory to resume from. ``"last"`` is the newest whole one of
                 this run, also of an earlier process: of the task's class with equal
                 hyperparameters; where none was ever written yet, training starts anew and says
@@ -288,45 +294,60 @@ class Trainer:
                 "no limit is given: pass at least one of max_epochs, max_steps and max_time; "
                 "max_epochs=-1 trains until something asks for a stop."
             )
+        data = data_given(task, "fit", train_data=train_data, val_data=val_data)
         with (
             self.signals.installed(immediate=self.workers.count == 1),
-            session(self, task, "fit", ckpt_path, weights_only) as checkpoint,
+            session(self, task, "fit", ckpt_path, weights_only, data=data) as checkpoint,
             compute_scope(self),
         ):
             fit(self, task, checkpoint)
 
     @explains_arguments("validate", ENTRY_POINTS)
-    def validate(self, task: Task, ckpt_path: CheckpointPath | None = None) -> dict[str, float]:
+    def validate(
+        self, task: Task, data: Any = None, *, ckpt_path: CheckpointPath | None = None
+    ) -> dict[str, float]:
         """Evaluate on the validation data.
 
         Args:
             task: What to evaluate, with the weights that it has.
+            data: To evaluate on, this time, in the place of the task's: what `data` of the task
+                takes; of a DataModule its data for this stage.
             ckpt_path: A checkpoint whose weights to take first.
 
         Returns:
             Means over all examples, such as ``{"val_loss": 0.1, "val_accuracy": 0.97}``.
         """
-        with session(self, task, VALIDATE.name, ckpt_path) as checkpoint, compute_scope(self):
-            return evaluate(self, task, VALIDATE, checkpoint)
+        return self._evaluate(task, VALIDATE, data, ckpt_path)
 
     @explains_arguments("test", ENTRY_POINTS)
-    def test(self, task: Task, ckpt_path: CheckpointPath | None = None) -> dict[str, float]:
+    def test(
+        self, task: Task, data: Any = None, *, ckpt_path: CheckpointPath | None = None
+    ) -> dict[str, float]:
         """Evaluate on the test data; see `validate`."""
-        with session(self, task, TEST.name, ckpt_path) as checkpoint, compute_scope(self):
-            return evaluate(self, task, TEST, checkpoint)
+        return self._evaluate(task, TEST, data, ckpt_path)
+
+    def _evaluate(
+        self, task: Task, stage: Stage, given: Any, ckpt_path: CheckpointPath | None
+    ) -> dict[str, float]:
+        data = data_given(task, stage.name, data=given)
+        with session(self, task, stage.name, ckpt_path, data=data) as checkpoint:
+            with compute_scope(self):
+                return evaluate(self, task, stage, checkpoint)
 
     @explains_arguments("predict", ENTRY_POINTS)
     def predict(
         self,
         task: Task,
-        ckpt_path: CheckpointPath | None = None,
+        data: Any = None,
         *,
+        ckpt_path: CheckpointPath | None = None,
         collect: bool = False,
     ) -> Any:
         """Run `predict_step` over the prediction data, in its order.
 
         Args:
             task: What predicts.
+            data: To predict, this time; see `validate`. Of arrays ``(x, y)`` the inputs alone.
             ckpt_path: A checkpoint whose weights to take first.
             collect: Return a list instead of an iterator, which keeps one batch at a time.
 
@@ -343,7 +364,8 @@ class Trainer:
             CheckpointError: The checkpoint is missing or damaged; at the call, as all that can be
                 checked without the data.
         """
-        return predict(self, task, ckpt_path, collect=collect)
+        given = data_given(task, PREDICT.name, data=data)
+        return predict(self, task, given, ckpt_path, collect=collect)
 
     def save_checkpoint(self, path: str | os.PathLike[str], weights_only: bool = False) -> None:
         """Write the run as it stands; all workers call it, the chief writes, the others wait.

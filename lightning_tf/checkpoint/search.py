@@ -32,6 +32,7 @@ CheckpointPath = str | os.PathLike[str]
 
 MOST_SHOWN = 3  # of checkpoints that are passed over
 SCHEME = re.compile(r"([a-z]{2,}):(.+)")  # at least two letters: "c:" is a drive
+WORDS = ("last", "best")
 _sources: dict[str, Callable[[str, str], str]] = {}
 
 
@@ -48,6 +49,22 @@ def register_source(scheme: str, fetch: Callable[[str, str], str]) -> None:
         >>> trainer.test(task, ckpt_path="shelf:digits/best.ckpt")
     """
     _sources[scheme] = fetch
+
+
+def is_checkpoint(path: Any) -> bool:
+    """Return whether text or a path is what ``ckpt_path`` takes, and nothing else.
+
+    Example:
+        >>> is_checkpoint("last"), is_checkpoint("runs/epoch=1.ckpt"), is_checkpoint("photos")
+        (True, True, False)
+    """
+    text = os.fspath(path) if isinstance(path, (str, os.PathLike)) else None
+    if not isinstance(text, str):
+        return False
+    scheme = SCHEME.fullmatch(text)
+    fetched = scheme is not None and scheme[1] in _sources
+    is_folder = (Path(text).expanduser() / RUN_FILE).is_file()
+    return text in WORDS or fetched or text.endswith(".ckpt") or is_folder
 
 
 class CheckpointSearch:
@@ -87,7 +104,7 @@ class CheckpointSearch:
             CheckpointError: It is missing or damaged; for ``"last"``, every one is.
             ConfigurationError: Nothing can tell the best, or nothing writes checkpoints.
         """
-        if ckpt_path not in ("last", "best"):
+        if ckpt_path not in WORDS:
             return read_checkpoint(self._fetch(os.fspath(ckpt_path)))
         if not self._writers:
             raise ConfigurationError(

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from lightning_tf.checkpoint.io import Checkpoint
     from lightning_tf.checkpoint.search import CheckpointPath
+    from lightning_tf.data.data_module import DataModule
     from lightning_tf.task import Task
     from lightning_tf.trainer import Trainer
 
@@ -31,7 +32,12 @@ Named = tuple[Name, Any]  # and the outputs of one of its batches
 
 
 def predict(
-    trainer: Trainer, task: Task, ckpt_path: CheckpointPath | None, *, collect: bool
+    trainer: Trainer,
+    task: Task,
+    data: DataModule | None,
+    ckpt_path: CheckpointPath | None,
+    *,
+    collect: bool,
 ) -> list[Any] | dict[str, list[Any]] | Predictions | KeptPredictions:
     """Return what `predict_step` gives for each batch, as host arrays; on every worker all of it.
 
@@ -43,6 +49,7 @@ def predict(
     Args:
         trainer: Gives hooks, limits and precision.
         task: What predicts.
+        data: In the place of the task's; None leaves these.
         ckpt_path: A checkpoint whose weights to take first, or None.
         collect: Run at once and return a list.
 
@@ -50,8 +57,8 @@ def predict(
         CheckpointError: The checkpoint is missing or damaged.
         ConfigurationError: The task has no `predict_step`, or an argument is of the wrong kind.
     """
-    checkpoint = look_up(trainer, task, PREDICT.name, ckpt_path)
-    named = _batches(trainer, task, ckpt_path, checkpoint)
+    checkpoint = look_up(trainer, task, PREDICT.name, ckpt_path, data)
+    named = _batches(trainer, task, data, ckpt_path, checkpoint)
     if collect:
         return _by_set(named)
     batches = _unnamed(named)
@@ -63,10 +70,13 @@ def predict(
 def _batches(
     trainer: Trainer,
     task: Task,
+    data: DataModule | None,
     ckpt_path: CheckpointPath | None,
     checkpoint: Checkpoint | None,
 ) -> Generator[Named, None, None]:
-    with session(trainer, task, PREDICT.name, ckpt_path, found=checkpoint) as checkpoint:
+    with session(
+        trainer, task, PREDICT.name, ckpt_path, found=checkpoint, data=data
+    ) as checkpoint:
         trainer.status.enter(PREDICT.name)
         given = by_name(stage_datasets(trainer, task, PREDICT))
         sets = {name: _limited(trainer, name, dataset) for name, dataset in given.items()}

@@ -57,7 +57,7 @@ class DatasetPair(DataModule):
 
         for name, part in (("train", self._train), ("val", self._val), ("test", self._test)):
             if part is not None:
-                _require_batches(name, part.element_spec)
+                require_batches(name, part.element_spec)
 
     def train_dataset(self, epoch: int) -> tf.data.Dataset:
         """Return `train`; batches that Python makes in the order of the epoch."""
@@ -92,7 +92,12 @@ class DatasetPair(DataModule):
         return dataset
 
 
-def _require_batches(name: str, element_spec: Any) -> None:
+def require_batches(name: str, element_spec: Any) -> None:
+    """Refuse a dataset of single examples.
+
+    Raises:
+        DataError: It is one.
+    """
     # Rank 0 is a single example; of an unknown rank nothing can be said.
     for spec in tf.nest.flatten(element_spec):
         if getattr(spec, "shape", tf.TensorShape(None)).rank == 0:
