@@ -10,7 +10,7 @@ from lightning_tf.exceptions import UnknownArgumentError, nearest
 P = ParamSpec("P")
 Result = TypeVar("Result")
 
-DATA = "the data belong to the task: pass data= to its constructor, or set task.data"
+DATA = "trainer.fit(task, train_data, val_data), or the task's: task.data"
 WEIGHTS = "class_weight of a classification task, or KerasTask(data=(x, y, sample_weight))"
 LOADER_SETTINGS = "what a DataModule's datasets decide"
 
@@ -86,25 +86,6 @@ TRAINER = {
 }
 
 ENTRY_POINTS = {
-    **dict.fromkeys(
-        (
-            "datamodule",
-            "dataloaders",
-            "train_dataloader",
-            "train_dataloaders",
-            "val_dataloaders",
-            "train_data",
-            "val_data",
-            "test_data",
-            "data",
-            "dataset",
-            "x",
-            "y",
-            "validation_data",
-            "validation_split",
-        ),
-        DATA,
-    ),
     "model": "task",
     "pl_module": "task",
     "epochs": "Trainer(max_epochs=...)",
@@ -122,6 +103,26 @@ ENTRY_POINTS = {
     "return_dict": "nothing: one dict is returned",
     "class_weight": WEIGHTS,
     "shuffle": LOADER_SETTINGS,
+}
+TRAINING_DATA = "train_data, which takes a DataModule, datasets or arrays (x, y)"
+FIT = {
+    **ENTRY_POINTS,
+    **dict.fromkeys(
+        ("data", "datamodule", "dataset", "train_dataloader", "train_dataloaders", "x", "y"),
+        TRAINING_DATA,
+    ),
+    **dict.fromkeys(("val_dataloader", "val_dataloaders", "validation_data"), "val_data"),
+    "test_data": "trainer.test(task, data)",
+    "validation_split": "val_data, or val_fraction of lightning_tf.data.ArrayData",
+}
+EVALUATION = {
+    **ENTRY_POINTS,
+    **dict.fromkeys(
+        ("datamodule", "dataloaders", "dataset", "x", "y"),
+        "data, which takes a DataModule, datasets or arrays (x, y)",
+    ),
+    **dict.fromkeys(("train_data", "val_data", "test_data", "predict_data"), "data"),
+    **dict.fromkeys(("val_dataloaders", "test_dataloaders", "validation_data"), "data"),
 }
 
 CALLBACKS = {
@@ -205,7 +206,7 @@ def refuse_unknown(
     positional = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
     if inspect.Parameter.VAR_POSITIONAL not in kinds and len(args) > len(positional):
         takes = f"takes {', '.join(positional)}" if positional else "takes none: name them"
-        hint = f" Instead: {DATA}." if "datamodule" in elsewhere else ""
+        hint = f" Instead: {elsewhere['x']}." if "datamodule" in elsewhere else ""
         raise UnknownArgumentError(
             f"{what} got {len(args)} arguments without names and {takes}.{hint}"
         )

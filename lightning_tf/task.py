@@ -215,11 +215,12 @@ class Task:
 
         Args:
             splits: What ``self.data`` holds, or an entry point of the Trainer was given, by
-                ``train``, ``val``, ``test`` and ``predict``; see `given_data`.
+                ``train``, ``val``, ``test`` and ``predict``; see `given_data`. Arrays are cut into
+                batches of ``self.batch_size``, or of 32 where the task has no such attribute.
         """
-        return given_data(splits)
+        return given_data(splits, getattr(self, "batch_size", 32))
 
-    def take_data(self) -> DataModule | None:
+    def resolve_data(self) -> DataModule | None:
         """Return `data`, made a DataModule once; None where there are none."""
         if self.data is not None and not isinstance(self.data, DataModule):
             self.data = self.configure_data(splits_of(self.data))
@@ -426,7 +427,7 @@ class Task:
             >>> print(report)  # sizes, classes and their balance, ranges, what is missing or twice
             >>> report.save("inspected")  # with an image of examples
         """
-        data = self.take_data()
+        data = self.resolve_data()
         if data is None:
             raise ConfigurationError(
                 f"{type(self).__name__} has no data to describe; give it some."

@@ -45,7 +45,7 @@ from lightning_tf.run.status import RunStatus
 from lightning_tf.run.trainer_state import TrainerState
 from lightning_tf.run.training_state import TrainingState
 from lightning_tf.run.trial_run import TrialRun
-from lightning_tf.spellings import ENTRY_POINTS, TRAINER, explains_arguments
+from lightning_tf.spellings import EVALUATION, FIT, TRAINER, explains_arguments
 from lightning_tf.stage import PREDICT, TEST, TRAIN, VALIDATE, Stage
 from lightning_tf.state_keys import keyed
 from lightning_tf.step_context import current_step_context
@@ -249,7 +249,7 @@ class Trainer:
 
     # ---- entry points
 
-    @explains_arguments("fit", ENTRY_POINTS)
+    @explains_arguments("fit", FIT)
     def fit(
         self,
         task: Task,
@@ -302,7 +302,7 @@ class Trainer:
         ):
             fit(self, task, checkpoint)
 
-    @explains_arguments("validate", ENTRY_POINTS)
+    @explains_arguments("validate", EVALUATION)
     def validate(
         self, task: Task, data: Any = None, *, ckpt_path: CheckpointPath | None = None
     ) -> dict[str, float]:
@@ -319,7 +319,7 @@ class Trainer:
         """
         return self._evaluate(task, VALIDATE, data, ckpt_path)
 
-    @explains_arguments("test", ENTRY_POINTS)
+    @explains_arguments("test", EVALUATION)
     def test(
         self, task: Task, data: Any = None, *, ckpt_path: CheckpointPath | None = None
     ) -> dict[str, float]:
@@ -334,7 +334,7 @@ class Trainer:
             with compute_scope(self):
                 return evaluate(self, task, stage, checkpoint)
 
-    @explains_arguments("predict", ENTRY_POINTS)
+    @explains_arguments("predict", EVALUATION)
     def predict(
         self,
         task: Task,

@@ -12,7 +12,7 @@ from lightning_tf.arguments import SWITCHES
 from lightning_tf.callbacks import CSVLogger, EarlyStopping, ModelCheckpoint, ReduceLROnPlateau
 from lightning_tf.data import ArrayData, DataModule, ImageFolder, TextFolder
 from lightning_tf.exceptions import ConfigurationError, UnknownArgumentError
-from lightning_tf.spellings import CALLBACKS, ENTRY_POINTS, TRAINER
+from lightning_tf.spellings import CALLBACKS, EVALUATION, FIT, TRAINER
 from lightning_tf.tasks import TabularClassification
 
 
@@ -43,7 +43,7 @@ def test_the_trainer_takes_named_arguments_only():
 @pytest.mark.parametrize("entry_point", ["fit", "validate", "test", "predict"])
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("datamodule", "task.data"), ("epochs", "Trainer(max_epochs=...)"), ("ckpt", "'ckpt_path'")],
+    [("datamodule", "which takes a DataModule"), ("epochs", "Trainer(max_epochs=...)"), ("ckpt", "'ckpt_path'")],
 )
 def test_of_entry_points(entry_point, name, message):
     with pytest.raises(UnknownArgumentError, match=re.escape(message)):
@@ -92,8 +92,8 @@ def test_no_name_that_is_an_argument_here_stands_for_another():
     import lightning_tf.callbacks as callbacks
 
     assert not TRAINER.keys() & inspect.signature(Trainer.__init__).parameters.keys()
-    for method in (Trainer.fit, Trainer.predict):
-        assert not ENTRY_POINTS.keys() & inspect.signature(method).parameters.keys()
+    for method, known in ((Trainer.fit, FIT), (Trainer.predict, EVALUATION)):
+        assert not known.keys() & inspect.signature(method).parameters.keys()
     for name, spellings in CALLBACKS.items():
         known = inspect.signature(getattr(callbacks, name).__init__).parameters
         assert not spellings.keys() & known.keys(), name
@@ -200,7 +200,7 @@ def test_a_limit_that_is_set_inside_an_epoch_is_told_to_hold_from_the_next(caplo
 
 def test_every_remedy_names_an_argument_that_there_is():
     ours = set(inspect.signature(Trainer).parameters)
-    for table in (TRAINER, ENTRY_POINTS):
+    for table in (TRAINER, FIT, EVALUATION):
         named = re.findall(r"Trainer\((\w+)=", " ".join(table.values()))
         named += [remedy for remedy in table.values() if table is TRAINER and remedy.isidentifier()]
         assert set(named) <= ours

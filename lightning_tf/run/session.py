@@ -211,7 +211,7 @@ def _check(task: Any, entry_point: str, ckpt_path: Any) -> None:
             "Data are the arguments before it, or the task's: give them to its constructor, or set "
             "task.data."
         )
-    if not isinstance(task.take_data(), DataModule):
+    if not isinstance(task.resolve_data(), DataModule):
         raise ConfigurationError(
             f"{type(task).__name__}.data is {describe(task.data)}; give it a "
             f"lightning_tf.DataModule or arrays, or give {entry_point} the data."

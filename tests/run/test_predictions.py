@@ -32,7 +32,7 @@ def numbers(predict=None):
 )
 def test_arguments_are_checked_at_the_call(ckpt_path, error):
     with pytest.raises(error):
-        Trainer(**quiet()).predict(numbers(), ckpt_path)
+        Trainer(**quiet()).predict(numbers(), ckpt_path=ckpt_path)
 
 
 def test_a_task_is_checked_at_the_call():
@@ -136,8 +136,8 @@ def test_an_evaluation_of_a_checkpoint_stands_at_its_update(tmp_path):
     fitted(numbers(), max_epochs=3).save_checkpoint(tmp_path / "c")
     rows = Rows()
     trainer = Trainer(**quiet(logger=rows))
-    trainer.validate(numbers(), tmp_path / "c")
-    trainer.test(numbers(), tmp_path / "c")
+    trainer.validate(numbers(), ckpt_path=tmp_path / "c")
+    trainer.test(numbers(), ckpt_path=tmp_path / "c")
     where = [(step, *row) for step, row in rows.rows]
     assert where == [(6, "val/loss", "epoch"), (6, "test/loss", "epoch")]
     assert {row["epoch"] for _, row in rows.rows} == {3}

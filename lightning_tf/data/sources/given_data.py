@@ -38,7 +38,7 @@ def splits_of(data: Any) -> dict[str, Any]:
     return {name: part for name, part in data.items() if part is not None}
 
 
-def given_data(splits: Mapping[str, Any]) -> DataModule:
+def given_data(splits: Mapping[str, Any], batch_size: int = 32) -> DataModule:
     """Return data by stage as one DataModule.
 
     Arrays are shuffled by (seed, epoch) for training, and come in their order for all else; nothing
@@ -46,6 +46,7 @@ def given_data(splits: Mapping[str, Any]) -> DataModule:
 
     Args:
         splits: By ``train``, ``val``, ``test`` and ``predict``.
+        batch_size: Of arrays; all else brings its own batches.
 
     Raises:
         ConfigurationError: Something is no data.
@@ -62,7 +63,7 @@ def given_data(splits: Mapping[str, Any]) -> DataModule:
     modules: dict[str, tuple[DataModule, str]] = {}
     datasets: dict[str, Any] = {}
     for stage, data in splits.items():
-        part = _part(stage, data)
+        part = _part(stage, data, batch_size)
         if not isinstance(part, DataModule):
             datasets[stage] = part
         else:
@@ -73,7 +74,7 @@ def given_data(splits: Mapping[str, Any]) -> DataModule:
     return StageData(modules, datasets)
 
 
-def _part(stage: str, data: Any) -> Any:
+def _part(stage: str, data: Any, batch_size: int) -> Any:
     """Return one stage's data as a DataModule, or as what a dataset method may return."""
     if isinstance(data, DataModule):
         return data
@@ -89,10 +90,10 @@ def _part(stage: str, data: Any) -> Any:
         if stage == "train":
             return DatasetPair(data)
         return PythonBatches(data, shuffle=False, name=stage).dataset(seed=0, epoch=0)
-    return _arrays(stage, data)
+    return _arrays(stage, data, batch_size)
 
 
-def _arrays(stage: str, data: Any) -> ArrayData:
+def _arrays(stage: str, data: Any, batch_size: int) -> ArrayData:
     is_pair = isinstance(data, tuple)
     if isinstance(data, (str, bytes)) or hasattr(data, "__fspath__"):
         raise ConfigurationError(
@@ -108,7 +109,7 @@ def _arrays(stage: str, data: Any) -> ArrayData:
         raise ConfigurationError(f"{stage} data are {describe(data)}; {WANTED}.")
 
     predicted = x if stage == "predict" else None
-    arrays = ArrayData(x, y, predict=predicted, val_fraction=0.0)
+    arrays = ArrayData(x, y, predict=predicted, val_fraction=0.0, batch_size=batch_size)
     arrays.shuffle = stage == "train"
     return arrays
 

@@ -54,7 +54,7 @@ def test_the_last_one_is_the_run_and_not_what_callbacks_leave_in_the_task(tmp_pa
     trainer = fit(number_task(), last, stops, max_steps=None, max_epochs=2)
     assert float(trainer.task.weight) == -10.0  # after epoch 0, whose val_loss no other was below
     again = number_task()
-    Trainer(**quiet()).validate(again, tmp_path / "last.ckpt")
+    Trainer(**quiet()).validate(again, ckpt_path=tmp_path / "last.ckpt")
     assert float(again.weight) == -20.0
 
 
@@ -100,7 +100,7 @@ def test_the_home_folder_is_known_by_its_sign(tmp_path, monkeypatch):
     trainer = fit(number_task(), ModelCheckpoint("~/saved"), default_root_dir="~/runs")
     assert trainer.default_root_dir == str(tmp_path / "runs")
     trainer.save_checkpoint("~/one.ckpt")
-    Trainer(**quiet()).validate(number_task(), "~/one.ckpt")
+    Trainer(**quiet()).validate(number_task(), ckpt_path="~/one.ckpt")
     assert sorted(os.listdir(tmp_path)) == ["one.ckpt", "saved"]
     with pytest.raises(ConfigurationError, match="default_root_dir got 3"):
         Trainer(default_root_dir=3)

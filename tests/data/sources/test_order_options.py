@@ -98,7 +98,7 @@ def test_a_balanced_run_that_stopped_inside_an_epoch_ends_as_one_that_did_not(tm
     expected = fitted(whole, max_epochs=3, seed=5)
     fitted(first, max_steps=6, seed=5).save_checkpoint(tmp_path / "x")  # 4 updates an epoch
     resumed = Trainer(**quiet(max_epochs=3, seed=5))
-    resumed.fit(second, tmp_path / "x")
+    resumed.fit(second, ckpt_path=tmp_path / "x")
     assert resumed.global_step == expected.global_step == 12
     for one, other in zip(whole.model.get_weights(), second.model.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
