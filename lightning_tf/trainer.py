@@ -330,9 +330,11 @@ class Trainer:
         self, task: Task, stage: Stage, given: Any, ckpt_path: CheckpointPath | None
     ) -> dict[str, float]:
         data = data_given(task, stage.name, data=given)
-        with session(self, task, stage.name, ckpt_path, data=data) as checkpoint:
-            with compute_scope(self):
-                return evaluate(self, task, stage, checkpoint)
+        with (
+            session(self, task, stage.name, ckpt_path, data=data) as checkpoint,
+            compute_scope(self),
+        ):
+            return evaluate(self, task, stage, checkpoint)
 
     @explains_arguments("predict", EVALUATION)
     def predict(
@@ -354,11 +356,11 @@ class Trainer:
         Returns:
             An iterator over batches of host arrays, in the structure of `predict_step`; with
             `collect` a list. Of several data sets the iterator gives pairs of a set's name and a
-            batch, and `collect` a dict of lists by name, of a list of sets a list of lists. It works
-            while it is iterated, at most half a second and 4 MB ahead; closing it early ends the
-            entry point. Memory does not grow with the data. With a PredictionWriter, or another
-            callback with `consumes_predictions`, the prediction runs at once, and what is iterated
-            is read back.
+            batch, and `collect` a dict of lists by name, of a list of sets a list of lists. The
+            iterator works while it is iterated, at most half a second and 4 MB ahead; closing it
+            early ends the entry point. Memory does not grow with the data. With a PredictionWriter,
+            or another callback with `consumes_predictions`, the prediction runs at once, and what
+            is iterated is read back.
 
         Raises:
             CheckpointError: The checkpoint is missing or damaged; at the call, as all that can be

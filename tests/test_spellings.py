@@ -43,7 +43,11 @@ def test_the_trainer_takes_named_arguments_only():
 @pytest.mark.parametrize("entry_point", ["fit", "validate", "test", "predict"])
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("datamodule", "which takes a DataModule"), ("epochs", "Trainer(max_epochs=...)"), ("ckpt", "'ckpt_path'")],
+    [
+        ("datamodule", "which takes a DataModule"),
+        ("epochs", "Trainer(max_epochs=...)"),
+        ("ckpt", "'ckpt_path'"),
+    ],
 )
 def test_of_entry_points(entry_point, name, message):
     with pytest.raises(UnknownArgumentError, match=re.escape(message)):

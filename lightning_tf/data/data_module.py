@@ -21,8 +21,11 @@ class DataModule:
     A subclass overrides the four dataset methods it has data for; the others keep returning None,
     which means "there is none". A subclass may also hide an inherited one with
     ``self.val_dataset = None``. `val_dataset`, `test_dataset` and `predict_dataset` may return a
-    dict or a list of data sets: each is run by itself, and its name stands in its metrics' names. Attributes may be set before or after `super().__init__()`, and a
-    subclass that never calls it gets the class's defaults.
+    dict or a list of data sets: each is run by itself, and its name stands in its metrics' names.
+    `train_dataset` may too: these are combined, see `combine`.
+
+    Attributes may be set before or after `super().__init__()`, and a subclass that never calls it
+    gets the class's defaults.
 
     Every dataset is a batched `tf.data.Dataset` of global batches: with N replicas each sees about
     ``batch_size / N`` examples. An element is what the task's steps take, most often a pair
@@ -204,8 +207,8 @@ class DataModule:
 
     def dataset_for(
         self, stage: str, epoch: int = 0, batch: int = 0, input_shard: InputShard | None = None
-    ) -> tf.data.Dataset | NamedSets | None:
-        """Return the dataset of a stage, several by name, or None where there is none.
+    ) -> Any:
+        """Return the dataset of a stage, a dict of several (of training one), or None without any.
 
         Args:
             stage: train, val, test or predict.
@@ -251,6 +254,25 @@ class DataModule:
 
     def _combined(self, sets: NamedSets, start: int = 0) -> tf.data.Dataset:
         return combined_sets(sets, self.combine, f"{type(self).__name__}.train_dataset", start)
+
+    def sets_for(self, stage: str) -> dict[str, tf.data.Dataset]:
+        """Return a stage's data sets as they are, to look at them; several are called apart.
+
+        Args:
+            stage: train (of epoch 0), val, test or predict.
+
+        Returns:
+            By name, such as ``val``, or ``val_clean`` and ``val_noisy``.
+        """
+        method = getattr(self, f"{stage}_dataset")
+        if stage == "train" and method is not None:
+            sets = named_sets(f"{type(self).__name__}.train_dataset", method(0))
+            if isinstance(sets, dict):
+                return {f"{stage}_{name}": dataset for name, dataset in sets.items()}
+        sets = self.dataset_for(stage)
+        if isinstance(sets, dict):
+            return {f"{stage}_{name}": dataset for name, dataset in sets.items()}
+        return {} if sets is None else {stage: sets}
 
     def _prepared(
         self, stage: str, input_shard: InputShard | None, dataset: tf.data.Dataset

@@ -55,7 +55,7 @@ def named_sets(method: str, given: Any) -> tf.data.Dataset | NamedSets | None:
 
 def by_name(sets: tf.data.Dataset | NamedSets) -> dict[str | int | None, tf.data.Dataset]:
     """Return data sets by name; one alone has the name None."""
-    return dict(sets) if isinstance(sets, dict) else {None: sets}
+    return {**sets} if isinstance(sets, dict) else {None: sets}
 
 
 def first_set(sets: tf.data.Dataset | NamedSets | None) -> tf.data.Dataset | None:

@@ -93,7 +93,8 @@ class ReplicaBatch:
 def count_examples(batch: Any) -> tf.Tensor:
     """Count a batch's examples: the first dimension of its tensors; 1 where all are scalars.
 
-    A `CombinedBatch` has those of all its sets. Where that is known only when the batch is there, the graph fails if they differ.
+    A `CombinedBatch` has those of all its sets. Where the counts of tensors are known only when the
+    batch is there, the graph fails if they differ.
 
     Raises:
         ConfigurationError: Tensors have different numbers of examples.

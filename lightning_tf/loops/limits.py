@@ -69,9 +69,7 @@ def limited(
     # Updates and time end a fit in the middle of an epoch too, and no other stage.
     may_be_endless = stage is TRAIN and (trainer.max_steps, trainer.max_seconds) != (None, None)
     if is_endless(batches) and not may_be_endless:
-        raise ConfigurationError(
-            f"{what} repeats for ever; give {stage.limit} a count of batches."
-        )
+        raise ConfigurationError(f"{what} repeats for ever; give {stage.limit} a count of batches.")
     return dataset if stage is TRAIN and is_endless(dataset) else batches, length
 
 

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
 def data_of(task: Task | None) -> DataModule:
     """Return a task's data, which the session has checked."""
-    if task is None or task.data is None:
+    data: DataModule | None = None if task is None else task.data
+    if data is None:
         raise ConfigurationError("there is no task with data: call fit, validate or test first.")
-    return task.data
+    return data
 
 
 def stage_datasets(

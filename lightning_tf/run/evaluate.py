@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lightning_tf.data.named_sets import NamedSets, first_set
+from lightning_tf.data.named_sets import NamedSets, by_name
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.loops.evaluation_loop import EvaluationLoop
 from lightning_tf.loops.training_data import stage_datasets
@@ -36,7 +36,8 @@ def evaluate(
     """
     trainer.status.enter(stage.name)
     datasets = stage_datasets(trainer, task, stage)
-    build_models(trainer, task, stage.step, first_set(datasets).element_spec)
+    element_spec = next(iter(by_name(datasets).values())).element_spec
+    build_models(trainer, task, stage.step, element_spec)
     run_state.load_weights(task, checkpoint)
 
     loop = evaluation_loop(trainer, task, stage, datasets)

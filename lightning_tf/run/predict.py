@@ -38,7 +38,7 @@ def predict(
     ckpt_path: CheckpointPath | None,
     *,
     collect: bool,
-) -> list[Any] | dict[str, list[Any]] | Predictions | KeptPredictions:
+) -> Any:
     """Return what `predict_step` gives for each batch, as host arrays; on every worker all of it.
 
     Of several data sets each batch comes with the name of its set; a list has a list for each set,
@@ -74,9 +74,7 @@ def _batches(
     ckpt_path: CheckpointPath | None,
     checkpoint: Checkpoint | None,
 ) -> Generator[Named, None, None]:
-    with session(
-        trainer, task, PREDICT.name, ckpt_path, found=checkpoint, data=data
-    ) as checkpoint:
+    with session(trainer, task, PREDICT.name, ckpt_path, found=checkpoint, data=data) as checkpoint:
         trainer.status.enter(PREDICT.name)
         given = by_name(stage_datasets(trainer, task, PREDICT))
         sets = {name: _limited(trainer, name, dataset) for name, dataset in given.items()}

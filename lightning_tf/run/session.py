@@ -63,9 +63,11 @@ def session(
         found: The checkpoint that `look_up` has found for `ckpt_path`.
         data: In the place of the task's, until the entry point ends; those of fit stay.
     """
-    with _using(task, entry_point, data):
-        with _session(trainer, task, entry_point, ckpt_path, weights_only, found) as checkpoint:
-            yield checkpoint
+    with (
+        _using(task, entry_point, data),
+        _session(trainer, task, entry_point, ckpt_path, weights_only, found) as checkpoint,
+    ):
+        yield checkpoint
 
 
 @contextmanager

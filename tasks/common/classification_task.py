@@ -6,14 +6,14 @@ import keras
 import tensorflow as tf
 
 from lightning_tf.data.data_module import DataModule
-from lightning_tf.task import Task
 from lightning_tf.tasks.common.class_weights import ClassWeight, class_weights
 from lightning_tf.tasks.common.confusion_matrix import MOST_CONFUSED_CLASSES
+from lightning_tf.tasks.common.constructed_data import ConstructedData
 from lightning_tf.tasks.common.metrics import ConfusionCounts
 from lightning_tf.tasks.common.optimizer_settings import OptimizerSettings
 
 
-class ClassificationTask(Task):
+class ClassificationTask(ConstructedData):
     """A Task whose `model` gives one logit for each class, in float32.
 
     A subclass sets `optimizer_settings`, `label_smoothing` and `class_weight` in its constructor
@@ -25,6 +25,7 @@ class ClassificationTask(Task):
         confusion_counts: Counts of `ConfusionMatrix`, or None where there are too many classes.
     """
 
+    data: DataModule | None
     model: keras.Model
     optimizer_settings: OptimizerSettings
     label_smoothing: float = 0.0

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.indexed_data import IndexedData
+from lightning_tf.data.named_sets import first_set
 from lightning_tf.tasks.common.stage_report import StageReport, spread_evenly
 from lightning_tf.trainer import Trainer
 

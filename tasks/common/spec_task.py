@@ -9,10 +9,10 @@ import tensorflow as tf
 
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.exceptions import ConfigurationError
-from lightning_tf.task import Task
+from lightning_tf.tasks.common.constructed_data import ConstructedData
 
 
-class SpecTask(Task):
+class SpecTask(ConstructedData):
     """Base of tasks that are built to the columns of their data.
 
     The spec is read when an entry point sets the data up. Checkpoints hold it, so that a task from

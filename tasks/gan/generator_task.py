@@ -16,12 +16,12 @@ from lightning_tf.data.images.latent_predictions import (
 )
 from lightning_tf.data.labels import checked_labels
 from lightning_tf.exceptions import ConfigurationError
-from lightning_tf.task import Task
+from lightning_tf.tasks.common.constructed_data import ConstructedData
 
 SAMPLES_AT_ONCE = 256
 
 
-class GeneratorTask(Task):
+class GeneratorTask(ConstructedData):
     """A task whose `sampler` makes images in [-1, 1] of latent vectors, or vectors and classes.
 
     Attributes:

@@ -13,7 +13,7 @@ from lightning_tf.callback import Callback
 from lightning_tf.checks import checked_integer
 from lightning_tf.data.images.image import Image, checked_png
 from lightning_tf.exceptions import ConfigurationError
-from lightning_tf.task import Task
+from lightning_tf.tasks.common.constructed_data import ConstructedData
 from lightning_tf.tasks.common.optimizer_settings import OptimizerSettings
 from lightning_tf.tasks.style_transfer.fast_style import FastStyle
 from lightning_tf.tasks.style_transfer.hub_style import MAGENTA, HubStyle
@@ -24,7 +24,7 @@ from lightning_tf.tasks.style_transfer.style_progress import StyleProgress
 from lightning_tf.tasks.style_transfer.style_settings import StyleSettings
 
 
-class StyleTransfer(Task):
+class StyleTransfer(ConstructedData):
     """Paints an image in the style of another one, by one of three methods.
 
     ``optimize`` (Gatys et al., 2016): the Trainer moves the pixels of one image until a VGG

@@ -25,7 +25,7 @@ class DataReport:
         max_examples: Of each split.
 
     Attributes:
-        splits: Statistics by split.
+        splits: Statistics by split; of several data sets by names such as ``val_clean``.
         leaked: For each split but train, how many of its inputs stand in train too.
 
     Raises:
@@ -50,15 +50,16 @@ class DataReport:
 
         self.splits: dict[str, SplitStatistics] = {}
         for stage in STAGES:
-            dataset = data.dataset_for(stage)
-            if dataset is not None and not (stage == "predict" and self.splits):
-                self.splits[stage] = SplitStatistics(dataset, self.class_names, most, self._columns)
+            if stage == "predict" and self.splits:
+                continue
+            for name, dataset in data.sets_for(stage).items():
+                self.splits[name] = SplitStatistics(dataset, self.class_names, most, self._columns)
         if not self.splits:
             raise DataError(f"{self.name} has no data to look at; return batches from its methods.")
 
-        train = self.splits.get("train")
-        others = [name for name in self.splits if name != "train"]
-        self.leaked = {n: self.splits[n].also_in(train) for n in others} if train else {}
+        train = {n: split for n, split in self.splits.items() if n.partition("_")[0] == "train"}
+        others = [name for name in self.splits if name not in train]
+        self.leaked = {n: self.splits[n].also_in(*train.values()) for n in others} if train else {}
 
     def figure(self) -> Any:
         """Draw some examples, as a matplotlib Figure that belongs to no window."""

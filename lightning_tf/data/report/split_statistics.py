@@ -68,9 +68,10 @@ class SplitStatistics:
         """Return how many examples have the inputs of one before."""
         return sum(count - 1 for count in self.digests.values())
 
-    def also_in(self, other: SplitStatistics) -> int:
-        """Return how many examples have inputs that another split has too."""
-        return sum(count for digest, count in self.digests.items() if digest in other.digests)
+    def also_in(self, *others: SplitStatistics) -> int:
+        """Return how many examples have inputs that another of these splits has too."""
+        elsewhere = set().union(*(other.digests for other in others))
+        return sum(count for digest, count in self.digests.items() if digest in elsewhere)
 
     def lines(self) -> list[str]:
         """Return what was seen, one thing a line."""

@@ -57,8 +57,9 @@ def given_data(splits: Mapping[str, Any], batch_size: int = 32) -> DataModule:
         >>> len(data.test_dataset())
         1
     """
-    if isinstance(splits.get("train"), DataModule) and len(splits) == 1:
-        return splits["train"]
+    train = splits.get("train")
+    if isinstance(train, DataModule) and len(splits) == 1:
+        return train
 
     modules: dict[str, tuple[DataModule, str]] = {}
     datasets: dict[str, Any] = {}
@@ -97,7 +98,8 @@ def _arrays(stage: str, data: Any, batch_size: int) -> ArrayData:
     is_pair = isinstance(data, tuple)
     if isinstance(data, (str, bytes)) or hasattr(data, "__fspath__"):
         raise ConfigurationError(
-            f"{stage} data are {data!r}: what a file or folder means only its source knows; {WANTED}."
+            f"{stage} data are {data!r}: what a file or folder means only its source knows; "
+            f"{WANTED}."
         )
     if is_pair and (len(data) != 2 or any(isinstance(p, tf.data.Dataset) for p in data)):
         raise ConfigurationError(

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightning_tf.data.data_module import DataModule
+from lightning_tf.data.named_sets import first_set
 from lightning_tf.tasks.common.stage_report import spread_evenly
 from lightning_tf.tasks.object_detection.detected_image import DetectedImage
 from lightning_tf.tasks.object_detection.reports.draw_boxes import fit_image

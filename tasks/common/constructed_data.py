@@ -1,0 +1,76 @@
+"""ConstructedData: base of tasks whose constructor makes of `data` what they train on."""
+
+import inspect
+from typing import Any, Self
+
+from lightning_tf.data.data_module import DataModule
+from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.hyperparameters import plain_arguments
+from lightning_tf.loops.training_data import data_of
+from lightning_tf.task import Task
+
+
+class ConstructedData(Task):
+    """A Task with an argument `data`, which `Trainer.fit` may be given as well.
+
+    ``trainer.fit(task, train_data, val_data)`` is the same as a task that was made with
+    ``data=train_data``, or ``data=(train_data, val_data)``, and so refuses the same. A model that
+    is built is built to its data, so that others need another task.
+    """
+
+    data: DataModule | None
+    _arguments: dict[str, Any]
+    _splits: dict[str, Any] | None = None
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Keep the constructor's arguments but the data, which may be large."""
+        task = super().__new__(cls, *args, **kwargs)
+        try:
+            bound = inspect.signature(cls.__init__).bind(None, *args, **kwargs)
+        except TypeError:  # __init__ raises it
+            return task
+        task._arguments = {}
+        for parameter in list(bound.signature.parameters.values())[1:]:  # the first is self
+            value = bound.arguments.get(parameter.name)
+            if parameter.kind is parameter.VAR_KEYWORD:
+                task._arguments.update(value or {})
+            elif parameter.name in bound.arguments and parameter.name != "data":
+                task._arguments[parameter.name] = value
+        return task
+
+    def configure_data(self, splits: dict[str, Any]) -> DataModule:
+        """Return training data as the constructor makes them; others only of a DataModule's kind.
+
+        Raises:
+            ConfigurationError: The model is built to other data, or the data are for an evaluation.
+        """
+        name = type(self).__name__
+        if "train" not in splits:
+            (stage,) = splits
+            raise ConfigurationError(
+                f"{name} reads its {stage} data as it has learned its training data, so an entry "
+                f"point takes no others: give them with data= when you make the task, or "
+                f"{name}.from_checkpoint(path, data=...)."
+            )
+        if self._splits is not None and _are_same(splits, self._splits):
+            return data_of(self)  # a second fit goes on
+        if self.configured:
+            raise ConfigurationError(
+                f"the model of this {name} is built to its data; make another task for others, or "
+                f"{name}.from_checkpoint(path, data=...) to go on with its weights."
+            )
+
+        data = splits["train"] if "val" not in splits else (splits["train"], splits["val"])
+        arguments = {**self._arguments, "data": data}
+        before, self.hparams = self.hparams, plain_arguments(type(self), (), arguments)
+        try:
+            type(self).__init__(self, **arguments)
+        except BaseException:
+            self.hparams = before
+            raise
+        self._splits = splits
+        return data_of(self)
+
+
+def _are_same(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    return one.keys() == other.keys() and all(one[name] is other[name] for name in one)
