@@ -55,7 +55,9 @@ def named_sets(method: str, given: Any) -> tf.data.Dataset | NamedSets | None:
 
 def by_name(sets: tf.data.Dataset | NamedSets) -> dict[str | int | None, tf.data.Dataset]:
     """Return data sets by name; one alone has the name None."""
-    return {**sets} if isinstance(sets, dict) else {None: sets}
+    if not isinstance(sets, dict):
+        return {None: sets}
+    return {name: dataset for name, dataset in sets.items()}  # noqa: C416 (another type of keys)
 
 
 def first_set(sets: tf.data.Dataset | NamedSets | None) -> tf.data.Dataset | None:

@@ -25,7 +25,6 @@ class ClassificationTask(ConstructedData):
         confusion_counts: Counts of `ConfusionMatrix`, or None where there are too many classes.
     """
 
-    data: DataModule | None
     model: keras.Model
     optimizer_settings: OptimizerSettings
     label_smoothing: float = 0.0
