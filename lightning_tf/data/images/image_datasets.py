@@ -16,7 +16,7 @@ from lightning_tf.data.images.image_targets import (
     checked_targets,
     refuse_classes,
 )
-from lightning_tf.data.label_values import are_places, tell_gaps, tell_names
+from lightning_tf.data.label_values import are_places, tell_gaps, tell_names, tell_untrained
 from lightning_tf.data.pipeline.batch_checks import (
     check_finite,
     check_labels,
@@ -128,13 +128,22 @@ class ImageDatasets(DatasetPair):
 
     def _learn_classes(self) -> None:
         """Take the classes from the labels of all splits."""
-        scanned = scan_batches([self._training(), self._val, self._test])
-        if are_places(scanned.labels):
-            tell_gaps(scanned.labels)
-            self._num_classes = scanned.labels[-1] + 1 if scanned.labels else None
+        classes = {
+            "train": scan_batches([self._training()]).labels,
+            **{
+                name: scan_batches([None, dataset]).labels
+                for name, dataset in (("val", self._val), ("test", self._test))
+                if dataset is not None
+            },
+        }
+        labels = sorted(set().union(*classes.values()))
+        if are_places(labels):
+            tell_gaps(labels)
+            self._num_classes = labels[-1] + 1 if labels else None
         else:
-            tell_names(scanned.labels)
-            self._values = scanned.labels
+            tell_names(labels)
+            self._values = labels
+        tell_untrained(classes)
 
     def _training(self, epoch: int = 0, batch: int = 0) -> tf.data.Dataset:
         """Return training pairs that are not checked."""
