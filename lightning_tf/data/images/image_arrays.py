@@ -12,6 +12,7 @@ from lightning_tf.data.images.checks import (
     checked_images,
     checked_range,
     value_range_of,
+    warn_of_channels_first,
 )
 from lightning_tf.data.images.image_targets import (
     CLASSIFICATION,
@@ -125,6 +126,7 @@ class ImageArrays(IndexedData):
             pairs = self._keep(pairs, self._classes)
 
         self.input_shape = pairs["train"][0].shape[1:]
+        warn_of_channels_first(self.input_shape)
         for name, (x, y) in pairs.items():
             if x.shape[1:] != self.input_shape:
                 raise DataError(

@@ -6,7 +6,12 @@ from typing import Any
 
 import tensorflow as tf
 
-from lightning_tf.data.images.checks import check_like_training, checked_images, checked_range
+from lightning_tf.data.images.checks import (
+    check_like_training,
+    checked_images,
+    checked_range,
+    warn_of_channels_first,
+)
 from lightning_tf.data.images.image_spec import image_spec, scan_batches
 from lightning_tf.data.images.image_targets import (
     CLASSIFICATION,
@@ -124,6 +129,7 @@ class ImageDatasets(DatasetPair):
         spec = image_spec(self, self._num_classes, self._names, self._fewest)
         self.num_classes, self.class_names = spec.num_classes, spec.class_names
         self.value_range, self.input_shape = spec.value_range, spec.input_shape
+        warn_of_channels_first(self.input_shape)
         self._check_held_out()
 
     def _learn_classes(self) -> None:
