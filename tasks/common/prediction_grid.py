@@ -166,7 +166,8 @@ def scale_pixels(images: NDArray[Any], value_range: tuple[float, float]) -> NDAr
         value_range: Their values of black and white.
     """
     low, high = value_range
-    return np.clip((images.astype(np.float32) - low) / (high - low), 0.0, 1.0)
+    scaled: NDArray[np.float32] = np.clip((images.astype(np.float32) - low) / (high - low), 0, 1)
+    return scaled
 
 
 def _draw_image(axes: Any, image: NDArray[np.floating], heat_map: Any) -> None:
