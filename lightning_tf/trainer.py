@@ -35,11 +35,12 @@ from lightning_tf.loops.limits import Limit, seconds
 from lightning_tf.precision import parse_precision
 from lightning_tf.profiler import Profiler, resolve_profiler
 from lightning_tf.run import run_state
+from lightning_tf.run.call_data import data_given
 from lightning_tf.run.evaluate import evaluate
 from lightning_tf.run.fit import fit
 from lightning_tf.run.predict import predict
 from lightning_tf.run.progress import Progress
-from lightning_tf.run.session import compute_scope, data_given, session
+from lightning_tf.run.session import compute_scope, session
 from lightning_tf.run.signals import Signals
 from lightning_tf.run.status import RunStatus
 from lightning_tf.run.trainer_state import TrainerState

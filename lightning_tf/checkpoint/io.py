@@ -12,6 +12,7 @@ import platform
 import re
 import stat
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -46,15 +47,21 @@ class Snapshot:
     run: str
 
     @classmethod
-    def of(cls, variables: dict[str, Any], run: dict[str, Any]) -> Self:
+    def of(
+        cls,
+        variables: dict[str, Any],
+        run: dict[str, Any],
+        arrays: Mapping[str, np.ndarray] | None = None,
+    ) -> Self:
         """Copy a run to host memory: all that training has to wait for.
 
         Args:
             variables: Keras or TensorFlow variables by name.
             run: JSON-able data.
+            arrays: Further tensors by name, which nobody else writes to.
         """
         text = json.dumps({"versions": _versions(), "saved_at": time.time(), **run})
-        return cls(read_values(variables), text)
+        return cls({**read_values(variables), **(arrays or {})}, text)
 
     def including(self, **entries: Any) -> Self:
         """Return the same snapshot with more plain data, such as where it is to be written."""
@@ -96,11 +103,10 @@ def write_checkpoint(path: str | os.PathLike[str], snapshot: Snapshot) -> None:
         OSError: The disk refuses; what stood at `path` is untouched.
     """
     from safetensors import SafetensorError
-    from safetensors.numpy import save_file
 
     with AtomicDirectory(Path(path).expanduser()) as beside:
         try:
-            save_file(snapshot.tensors, beside / TENSORS_FILE)  # lets other threads run meanwhile
+            write_tensors(snapshot.tensors, beside / TENSORS_FILE)
         except SafetensorError as error:
             raise OSError(f"{beside / TENSORS_FILE} could not be written: {error}") from error
 
@@ -109,6 +115,16 @@ def write_checkpoint(path: str | os.PathLike[str], snapshot: Snapshot) -> None:
         head = json.dumps({"format": FORMAT, "sha256": sums})
         above = f"{head[:-1]}, {snapshot.run[1:-1]}".encode()
         (beside / RUN_FILE).write_bytes(above + _seal(above))
+
+
+def write_tensors(tensors: dict[str, np.ndarray], path: Path) -> None:
+    """Write a new file of tensors; who may read it is what the umask says."""
+    from safetensors.numpy import save_file
+
+    path.touch()
+    mode = path.stat().st_mode
+    save_file(tensors, path)  # lets other threads run meanwhile; makes a file for its owner alone
+    path.chmod(mode & 0o777)
 
 
 def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:

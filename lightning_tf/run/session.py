@@ -7,12 +7,12 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
 from lightning_tf.checkpoint.io import Checkpoint, read_checkpoint
-from lightning_tf.checkpoint.search import CheckpointPath, CheckpointSearch, is_checkpoint
+from lightning_tf.checkpoint.search import CheckpointPath, CheckpointSearch
 from lightning_tf.checks import describe
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.pipeline.batch_checks import data_error
@@ -25,18 +25,16 @@ from lightning_tf.exceptions import (
 from lightning_tf.loops.training_data import data_of
 from lightning_tf.precision import use_policy
 from lightning_tf.run import run_state
+from lightning_tf.run.call_data import check_task, using_data
 from lightning_tf.run.resume_checks import check_limits
 from lightning_tf.run.signatures import check_steps
 from lightning_tf.seed import get_last_seed, seed_everything
-from lightning_tf.stage import PREDICT, TEST, VALIDATE
-from lightning_tf.task import Task, load_task_state
+from lightning_tf.task import Task, load_states
 
 if TYPE_CHECKING:
     from lightning_tf.trainer import Trainer
 
 log = logging.getLogger("lightning_tf")
-
-OF_ENTRY_POINTS = {stage.name: stage.prefix for stage in (VALIDATE, TEST, PREDICT)}
 
 
 @contextmanager
@@ -64,24 +62,10 @@ def session(
         data: In the place of the task's, until the entry point ends; those of fit stay.
     """
     with (
-        _using(task, entry_point, data),
+        using_data(task, entry_point, data),
         _session(trainer, task, entry_point, ckpt_path, weights_only, found) as checkpoint,
     ):
         yield checkpoint
-
-
-@contextmanager
-def _using(task: Any, entry_point: str, data: DataModule | None) -> Iterator[None]:
-    """Let a task have other data inside the block."""
-    if data is None:
-        yield
-        return
-    before, task.data = task.data, data
-    try:
-        yield
-    finally:
-        if entry_point != "fit":  # a fit that goes on, and a checkpoint, need them
-            task.data = before
 
 
 @contextmanager
@@ -162,7 +146,7 @@ def look_up(
         CheckpointError: The checkpoint is missing or damaged.
         ConfigurationError: An argument is of the wrong kind, or there is no checkpoint.
     """
-    with _using(task, entry_point, data):
+    with using_data(task, entry_point, data):
         _check(task, entry_point, ckpt_path)
         trainer.state.attach(trainer, task, entry_point)
         try:
@@ -171,42 +155,8 @@ def look_up(
             trainer.status.end()
 
 
-def data_given(task: Any, entry_point: str, **given: Any) -> DataModule | None:
-    """Return the data that an entry point was given, as the task makes a DataModule of them.
-
-    Args:
-        task: Any.
-        entry_point: For messages.
-        given: By the argument's name, what it was given; None is nothing. What `fit` calls
-            ``train_data`` and ``val_data`` is called ``data`` elsewhere.
-
-    Raises:
-        ConfigurationError: It is a checkpoint, or no data that the task can take.
-    """
-    _check_task(task, entry_point)
-    given = {name: data for name, data in given.items() if data is not None}
-    for name, data in given.items():
-        if is_checkpoint(data):
-            raise ConfigurationError(
-                f"{entry_point} got the checkpoint {os.fspath(data)!r} as {name}; give it by name: "
-                f"ckpt_path={os.fspath(data)!r}."
-            )
-    if not given:
-        return None
-    if "val_data" in given and "train_data" not in given:
-        raise ConfigurationError("fit got val_data without train_data; give both.")
-    stages = {"train_data": "train", "val_data": "val", "data": OF_ENTRY_POINTS.get(entry_point)}
-    splits = {str(stages[name]): data for name, data in given.items()}
-    return cast(Task, task).configure_data(splits)
-
-
-def _check_task(task: Any, entry_point: str) -> None:
-    if not isinstance(task, Task):
-        raise ConfigurationError(f"{entry_point} got {describe(task)}; give a lightning_tf.Task.")
-
-
 def _check(task: Any, entry_point: str, ckpt_path: Any) -> None:
-    _check_task(task, entry_point)
+    check_task(task, entry_point)
     if ckpt_path is not None and not isinstance(ckpt_path, (str, os.PathLike)):
         raise ConfigurationError(
             f"{entry_point} got {describe(ckpt_path)} as ckpt_path, which is a checkpoint's path. "
@@ -259,7 +209,8 @@ def _take_up(trainer: Trainer, task: Task, checkpoint: Checkpoint, weights_only:
         check_limits(trainer, checkpoint)
         log.info("fit goes on from %s.", checkpoint.path)
         run_state.continue_runs(trainer, checkpoint)
-    load_task_state(task, checkpoint.run, checkpoint.path)
+    # A new run with old weights begins its data anew.
+    load_states(task, checkpoint, of_data=not weights_only)
 
 
 def _search(

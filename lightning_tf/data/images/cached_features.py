@@ -76,6 +76,14 @@ class CachedFeatures(IndexedData):
         self.images.teardown(stage)
         self._in_use = False
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state of the images."""
+        return self.images.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Give the images their state."""
+        self.images.load_state_dict(state)
+
     def join(self, workers: Workers) -> None:
         """Join the workers, and let the images do so."""
         super().join(workers)

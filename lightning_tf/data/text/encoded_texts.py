@@ -77,6 +77,14 @@ class EncodedTexts(DataModule):
         """Release what the texts took."""
         self.texts.teardown(stage)
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state of the texts."""
+        return self.texts.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Give the texts their state."""
+        self.texts.load_state_dict(state)
+
     def join(self, workers: Workers) -> None:
         """Join the workers; what not all have encoded is encoded again, by all together."""
         super().join(workers)
