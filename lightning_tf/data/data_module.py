@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 from lightning_tf.checks import checked_integer
-from lightning_tf.data.named_sets import NamedSets, named_sets
+from lightning_tf.data.named_sets import NamedSets, by_name, named_sets
 from lightning_tf.data.pipeline.combined_sets import combined_sets
 from lightning_tf.distribute.input_shard import InputShard
 from lightning_tf.distribute.workers import SINGLE_WORKER, Workers
@@ -283,24 +283,20 @@ class DataModule:
     def _combined(self, sets: NamedSets, start: int = 0) -> tf.data.Dataset:
         return combined_sets(sets, self.combine, f"{type(self).__name__}.train_dataset", start)
 
-    def sets_for(self, stage: str) -> dict[str, tf.data.Dataset]:
-        """Return a stage's data sets as they are, to look at them; several are called apart.
+    def sets_for(
+        self, stage: str, input_shard: InputShard | None = None
+    ) -> dict[str | int | None, tf.data.Dataset]:
+        """Return a stage's data sets apart, by name, those of epoch 0's training too.
 
-        Args:
-            stage: train (of epoch 0), val, test or predict.
-
-        Returns:
-            By name, such as ``val``, or ``val_clean`` and ``val_noisy``.
+        One alone has the name None; where the stage has none, the dict is empty.
         """
         method = getattr(self, f"{stage}_dataset")
         if stage == "train" and method is not None:
             sets = named_sets(f"{type(self).__name__}.train_dataset", method(0))
             if isinstance(sets, dict):
-                return {f"{stage}_{name}": dataset for name, dataset in sets.items()}
-        sets = self.dataset_for(stage)
-        if isinstance(sets, dict):
-            return {f"{stage}_{name}": dataset for name, dataset in sets.items()}
-        return {} if sets is None else {stage: sets}
+                return {n: self._prepared(stage, input_shard, each) for n, each in sets.items()}
+        sets = self.dataset_for(stage, input_shard=input_shard)
+        return {} if sets is None else by_name(sets)
 
     def _prepared(
         self, stage: str, input_shard: InputShard | None, dataset: tf.data.Dataset
@@ -309,22 +305,6 @@ class DataModule:
         if self.batch_check is not None and stage != "predict":
             dataset = dataset.map(partial(self.batch_check, stage))
         return dataset if input_shard is None else input_shard.cut(dataset)
-
-
-def first_training_batch(data: DataModule) -> Any:
-    """Return the first training batch as host arrays, to learn from it what the data are.
-
-    Raises:
-        DataError: There are no training data, or no batch of them.
-    """
-    owner, dataset = type(data).__name__, data.dataset_for("train")
-    if dataset is None:
-        raise DataError(f"{owner} has no training data; return batches from train_dataset.")
-
-    batch = next(iter(dataset.take(1).as_numpy_iterator()), None)
-    if batch is None:
-        raise DataError(f"The training data of {owner} are empty; give at least one batch.")
-    return batch
 
 
 def _argument_names(kind: type[DataModule]) -> set[str] | None:

@@ -61,6 +61,17 @@ def training_dataset(trainer: Trainer, task: Task, epoch: int, batch: int = 0) -
         return stage_datasets(trainer, task, TRAIN, epoch, batch)
 
     # The same few in every epoch, read once.
-    dataset = stage_datasets(trainer, task, TRAIN)
+    return _few(trainer, stage_datasets(trainer, task, TRAIN)).skip(batch)
+
+
+def overfitted_sets(trainer: Trainer, task: Task) -> tf.data.Dataset | NamedSets:
+    """Return what `overfit_batches` validates on: the few training batches, of each set apart."""
+    sets = data_of(task).sets_for(TRAIN.prefix, trainer.placement.input_shard)
+    if None in sets or not sets:
+        return training_dataset(trainer, task, epoch=0)
+    return {name: _few(trainer, dataset) for name, dataset in sets.items() if name is not None}
+
+
+def _few(trainer: Trainer, dataset: tf.data.Dataset | NamedSets) -> tf.data.Dataset:
     few, _ = limit_batches(dataset, trainer.overfit_batches, "overfit_batches", TRAIN.dataset)
-    return few.cache().skip(batch)
+    return few.cache()

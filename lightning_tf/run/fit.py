@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING
 
 from lightning_tf.data.pipeline.shuffle_check import unrepeatable_order
 from lightning_tf.loops.fit_loop import FitLoop
-from lightning_tf.loops.training_data import data_of, training_dataset, upcoming_epoch
+from lightning_tf.loops.training_data import (
+    data_of,
+    overfitted_sets,
+    training_dataset,
+    upcoming_epoch,
+)
 from lightning_tf.run import run_state
 from lightning_tf.run.build import build_models
 from lightning_tf.run.evaluate import evaluation_loop
@@ -115,7 +120,7 @@ def _validation(trainer: Trainer, task: Task) -> EvaluationLoop | None:
     loop = None
     if datasets is not None:
         if trainer.overfit_batches:
-            datasets = training_dataset(trainer, task, epoch=0)
+            datasets = overfitted_sets(trainer, task)
         loop = evaluation_loop(trainer, task, VALIDATE, datasets)
     trainer.status.note_num_batches(VALIDATE, 0 if loop is None else loop.length)
     return loop

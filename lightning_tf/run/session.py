@@ -63,7 +63,9 @@ def session(
     """
     with (
         using_data(task, entry_point, data),
-        _session(trainer, task, entry_point, ckpt_path, weights_only, found) as checkpoint,
+        _session(
+            trainer, task, entry_point, ckpt_path, weights_only, found, is_own=data is None
+        ) as checkpoint,
     ):
         yield checkpoint
 
@@ -76,7 +78,9 @@ def _session(
     ckpt_path: CheckpointPath | None,
     weights_only: bool,
     found: Checkpoint | None,
+    is_own: bool,
 ) -> Iterator[Checkpoint | None]:
+    """Do what `session` says; `is_own` tells whether the data are the task's."""
     _check(task, entry_point, ckpt_path)
     trainer.state.attach(trainer, task, entry_point)
     if weights_only:
@@ -86,7 +90,9 @@ def _session(
         # First: a checkpoint that does not fit must cost nothing.
         checkpoint = found or _find(trainer, task, entry_point, ckpt_path)
         if checkpoint is not None:
-            _take_up(trainer, task, checkpoint, weights_only)
+            # What a run kept of its data says nothing of others that are only looked at.
+            of_data = not weights_only and (is_own or entry_point == "fit")
+            _take_up(trainer, task, checkpoint, weights_only, of_data)
             if entry_point != "fit":
                 exits.enter_context(trainer.state.at_checkpoint(checkpoint))
         _set_up(trainer, task, entry_point)
@@ -201,7 +207,9 @@ def _find(
     return checkpoint
 
 
-def _take_up(trainer: Trainer, task: Task, checkpoint: Checkpoint, weights_only: bool) -> None:
+def _take_up(
+    trainer: Trainer, task: Task, checkpoint: Checkpoint, weights_only: bool, of_data: bool
+) -> None:
     """Note what is read, and let loggers and the task know before anything is made."""
     trainer.status.note_checkpoint(checkpoint.path, weights_only)
     if trainer.resumed:
@@ -210,7 +218,7 @@ def _take_up(trainer: Trainer, task: Task, checkpoint: Checkpoint, weights_only:
         log.info("fit goes on from %s.", checkpoint.path)
         run_state.continue_runs(trainer, checkpoint)
     # A new run with old weights begins its data anew.
-    load_states(task, checkpoint, of_data=not weights_only)
+    load_states(task, checkpoint, of_data=of_data)
 
 
 def _search(

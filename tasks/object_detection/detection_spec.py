@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightning_tf.checks import is_integer
-from lightning_tf.data.data_module import DataModule, first_training_batch
+from lightning_tf.data.data_module import DataModule
+from lightning_tf.data.first_training_batch import first_training_batch
 from lightning_tf.data.pipeline.bounded_batches import bounded_batches
 from lightning_tf.exceptions import ConfigurationError, DataError
 from lightning_tf.tasks.object_detection.anchors import Sizes

@@ -242,6 +242,19 @@ def test_a_rest_of_several_sets_is_refused(tmp_path):
         trainer.fit(OnTwoSets(Rests()), ckpt_path=tmp_path / "part")
 
 
+def test_overfit_batches_validates_on_each_training_set():
+    trainer = fitted(OnTwoSets(), max_epochs=1, overfit_batches=2)
+    assert {"val_large_loss", "val_small_loss"} <= set(trainer.callback_metrics)
+    assert (trainer.num_training_batches, trainer.num_val_batches) == (2, 4)
+
+
+def test_a_report_tells_the_sets_apart():
+    report = OnTwoSets().describe()
+    names = ["train_large", "train_small", "val_clean", "val_noisy", "test_clean", "test_noisy"]
+    assert list(report.splits) == names
+    assert report.leaked["val_clean"] == 10
+
+
 def test_one_set_of_boring_data_is_as_before():
     assert set(fitted(BoringTask(BoringData()), max_epochs=1).callback_metrics) == {
         *("loss", "accuracy", "val_loss", "val_accuracy")

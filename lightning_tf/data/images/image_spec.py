@@ -8,7 +8,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from lightning_tf.data.data_module import DataModule, first_training_batch
+from lightning_tf.data.data_module import DataModule
+from lightning_tf.data.first_training_batch import first_training_batch
 from lightning_tf.data.images.checks import HALF_WHITE, checked_images, range_of_limits
 from lightning_tf.data.images.image_targets import (
     CLASSIFICATION,

@@ -53,7 +53,9 @@ class DataReport:
             if stage == "predict" and self.splits:
                 continue
             for name, dataset in data.sets_for(stage).items():
-                self.splits[name] = SplitStatistics(dataset, self.class_names, most, self._columns)
+                self.splits[stage if name is None else f"{stage}_{name}"] = SplitStatistics(
+                    dataset, self.class_names, most, self._columns
+                )
         if not self.splits:
             raise DataError(f"{self.name} has no data to look at; return batches from its methods.")
 

@@ -34,8 +34,12 @@ class StageData(DataModule):
         self.split_seed = train.split_seed
         self.modules, self.datasets = dict(modules), dict(datasets)
 
+    def _first_stages(self) -> list[str]:
+        stages = {id(module): stage for stage, (module, _) in reversed(self.modules.items())}
+        return list(reversed(stages.values()))
+
     def _parts(self) -> list[DataModule]:
-        return list({id(module): module for module, _ in self.modules.values()}.values())
+        return [self.modules[stage][0] for stage in self._first_stages()]
 
     def setup(self, stage: str) -> None:
         """Set each module up, unless it is."""
@@ -57,6 +61,16 @@ class StageData(DataModule):
         super().join(workers)
         for module in self._parts():
             module.join(workers)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the states of the modules, by the first stage of each."""
+        states = {stage: self.modules[stage][0].state_dict() for stage in self._first_stages()}
+        return {stage: state for stage, state in states.items() if state}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Give each module its own."""
+        for stage in state:
+            self.modules[stage][0].load_state_dict(state[stage])
 
     def train_dataset(self, epoch: int) -> Any:
         """Return the training batches of one epoch."""

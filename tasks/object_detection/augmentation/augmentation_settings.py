@@ -6,7 +6,8 @@ from typing import Any
 import tensorflow as tf
 
 from lightning_tf.checks import checked_integer
-from lightning_tf.data.data_module import DataModule, first_training_batch
+from lightning_tf.data.data_module import DataModule
+from lightning_tf.data.first_training_batch import first_training_batch
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.tasks.object_detection.augmentation.box_augmentation import BoxAugmentation
 from lightning_tf.tasks.object_detection.augmentation.mosaic import QUARTERS

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from lightning_tf.callback import Callback
 from lightning_tf.checks import checked_integer
-from lightning_tf.data.data_module import first_training_batch
+from lightning_tf.data.first_training_batch import first_training_batch
 from lightning_tf.tasks.object_detection.detected_image import DetectedImage, detected_images
 from lightning_tf.tasks.object_detection.detections import in_original
 from lightning_tf.tasks.object_detection.reports.detection_grid import SIDE, box_sets
