@@ -193,7 +193,7 @@ LOG_OPTIONS = {
     "sync_dist_group": "values are means over all replicas and workers already",
     "reduce_fx": "values are means over examples; a Keras metric or HostMetric reduces in its way",
     "batch_size": "the Trainer knows how many examples a batch has",
-    "add_dataloader_idx": "there is one data set a stage",
+    "add_dataloader_idx": "of several data sets the name is always added",
     "enable_graph": "only what training_step returns is differentiated",
     "metric_attribute": "return metrics from configure_metrics",
     "rank_zero_only": "values are those of all workers, and the first one logs",

@@ -219,7 +219,7 @@ class Task:
                 ``train``, ``val``, ``test`` and ``predict``; see `given_data`. Arrays are cut into
                 batches of ``self.batch_size``, or of 32 where the task has no such attribute.
         """
-        return given_data(splits, getattr(self, "batch_size", 32))
+        return given_data(splits, getattr(self, "batch_size", None) or 32)
 
     def resolve_data(self) -> DataModule | None:
         """Return `data`, made a DataModule once; None where there are none."""

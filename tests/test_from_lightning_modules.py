@@ -9,9 +9,10 @@ import pytest
 import tensorflow as tf
 from helpers.boring import BoringTask, NumberData, NumberTask, Rows, fitted, quiet
 from helpers.paths import ROOT
+from helpers.several_sets import OnTwoSets, TwoSets
 
 import lightning_tf
-from lightning_tf import Callback, HostMetric, Trainer
+from lightning_tf import Callback, DataModule, HostMetric, Trainer
 from lightning_tf.callbacks import BackboneFinetuning, PredictionWriter
 from lightning_tf.cli.main import main
 from lightning_tf.exceptions import ConfigurationError
@@ -233,10 +234,44 @@ def export(tmp_path):
 
 def datamodule(tmp_path):
     task = NumberTask(numbers())
-    with pytest.raises(TypeError, match=r"task\.data"):
+    with pytest.raises(TypeError, match="train_data, which takes a DataModule"):
         Trainer(**quiet(max_epochs=1)).fit(task, datamodule=numbers())
     task.data = numbers(5)
     assert fitted(task, max_epochs=1).global_step == 1
+
+    trainer = Trainer(**quiet(max_epochs=1))
+    trainer.fit(NumberTask(None), numbers())
+    assert trainer.global_step == 1
+
+
+def loaders(tmp_path):
+    arrays, task = np.ones(3, "float32"), NumberTask(None)
+    trainer = Trainer(**quiet(max_epochs=1))
+    trainer.fit(task, arrays, tf.data.Dataset.from_tensor_slices(arrays).batch(2))
+    assert trainer.callback_metrics["val_loss"] == 1.0
+    assert trainer.test(task, 2.0 * arrays) == {"test_loss": 2.0}
+    assert np.concatenate(trainer.predict(task, arrays, collect=True)).tolist() == [2.0] * 3
+    with pytest.raises(ConfigurationError, match="ckpt_path='last'"):
+        trainer.fit(task, "last")
+
+
+def several_loaders(tmp_path):
+    batches = tf.data.Dataset.from_tensor_slices(np.ones(3, "float32")).batch(2)
+    values = Trainer(**quiet()).validate(NumberTask(None), {"clean": batches})
+    assert values == {"val_clean_loss": 1.0}
+    assert Trainer(**quiet()).validate(NumberTask(None), [batches]) == {"val_0_loss": 1.0}
+
+    class Indexed(NumberTask):
+        def validation_step(self, batch, batch_idx, dataloader_idx):
+            return tf.reduce_mean(batch)
+
+    with pytest.raises(ConfigurationError, match=r"self\.trainer\.dataset_name"):
+        Trainer(**quiet()).validate(Indexed(numbers()))
+
+
+def combined_loader(tmp_path):
+    assert DataModule.combine == "max_size_cycle"
+    fitted(OnTwoSets(TwoSets("sequential")), max_epochs=1)
 
 
 def tested(tmp_path):
@@ -370,6 +405,9 @@ ROWS = {
     "weights of a checkpoint in a new run": weights_only,
     "`to_onnx`": export,
     "`trainer.fit(model, datamodule=dm)`": datamodule,
+    "`trainer.fit(model, train_loader, val_loader)`, `trainer.test(model, loader)`": loaders,
+    "several loaders in `val_dataloader`, `dataloader_idx`": several_loaders,
+    "`CombinedLoader(loaders, mode)`": combined_loader,
     "`trainer.test(...)` gives a list of dicts": tested,
     "`trainer.predict(...)` gives a list": predicted,
     "`trainer.should_stop = True`": should_stop,

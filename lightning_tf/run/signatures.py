@@ -46,6 +46,8 @@ def _check(label: str, method: Any, arguments: Iterable[str], hint: str = "") ->
     try:
         signature.bind(*arguments)
     except TypeError:
+        if "dataloader_idx" in signature.parameters:
+            hint += " Which of several data sets it is of, self.trainer.dataset_name tells."
         name = label.rpartition(".")[2]
         raise ConfigurationError(
             f"{label} takes {signature}, and is called as {name}({', '.join(arguments)}).{hint}"
