@@ -39,19 +39,15 @@ class ConstructedData(Task):
         return task
 
     def configure_data(self, splits: dict[str, Any]) -> DataModule:
-        """Return training data as the constructor makes them; others only of a DataModule's kind.
+        """Return training data as the constructor makes them, others by `evaluation_data`.
 
         Raises:
-            ConfigurationError: The model is built to other data, or the data are for an evaluation.
+            ConfigurationError: The model is built to other data, or the task cannot read them.
         """
         name = type(self).__name__
         if "train" not in splits:
-            (stage,) = splits
-            raise ConfigurationError(
-                f"{name} reads its {stage} data as it has learned its training data, so an entry "
-                f"point takes no others: give them with data= when you make the task, or "
-                f"{name}.from_checkpoint(path, data=...)."
-            )
+            ((stage, data),) = splits.items()
+            return self.evaluation_data(stage, data)
         if self._splits is not None and _are_same(splits, self._splits):
             return data_of(self)  # a second fit goes on
         if self.configured:
@@ -70,6 +66,23 @@ class ConstructedData(Task):
             raise
         self._splits = splits
         return data_of(self)
+
+    def evaluation_data(self, stage: str, data: Any) -> DataModule:
+        """Return data that an evaluation or a prediction was given; a task that can overrides it.
+
+        Args:
+            stage: ``val``, ``test`` or ``predict``.
+            data: As they were given.
+
+        Raises:
+            ConfigurationError: The task cannot read them as it has read its training data.
+        """
+        name = type(self).__name__
+        raise ConfigurationError(
+            f"{name} reads its {stage} data as it has learned its training data, so an entry point "
+            f"takes no others: give them with data= when you make the task, or "
+            f"{name}.from_checkpoint(path, data=...)."
+        )
 
 
 def _are_same(one: dict[str, Any], other: dict[str, Any]) -> bool:

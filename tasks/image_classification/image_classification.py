@@ -16,7 +16,9 @@ from lightning_tf.data.images.image_data import image_data
 from lightning_tf.data.images.image_spec import ImageSpec, image_spec
 from lightning_tf.data.images.image_targets import CLASSIFICATION, checked_objective
 from lightning_tf.data.pipeline.batch_checks import watch_labels
+from lightning_tf.data.sources.given_data import given_data
 from lightning_tf.data.sources.options import merged_options
+from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.tasks.common.built_classifier import BuiltClassifier
 from lightning_tf.tasks.common.class_weights import ClassWeight, check_class_weight
 from lightning_tf.tasks.common.classification_task import ClassificationTask
@@ -27,6 +29,7 @@ from lightning_tf.tasks.common.spec_task import inputs_of
 from lightning_tf.tasks.image_classification.augmentation import PIXEL_RANGE, Augmentation
 from lightning_tf.tasks.image_classification.classifier import Classifier
 from lightning_tf.tasks.image_classification.export import export_classifier
+from lightning_tf.tasks.image_classification.images_like import images_like
 from lightning_tf.tasks.image_classification.objectives.objective import Objective
 from lightning_tf.tasks.image_classification.objectives.objectives import OBJECTIVES
 
@@ -162,19 +165,28 @@ class ImageClassification(ClassificationTask, FusedBatchNormTask):
             Augmentation, () if augmentation is None else augmentation
         )
 
-        self.data = image_data(
-            data,
-            **merged_options(
-                data_options,
-                batch_size=batch_size,
-                data_dir=data_dir,
-                image_size=image_size,
-                objective=objective,
-                sampling=sampling,
-            ),
+        self._image_options = merged_options(
+            data_options, batch_size=batch_size, data_dir=data_dir, image_size=image_size
         )
+        learning = {"objective": objective, "sampling": sampling}
+        self.data = image_data(data, **merged_options(self._image_options, **learning))
         said = checked_objective(getattr(self.data, "objective", None))
         self.objective: Objective = OBJECTIVES[said](self)
+
+    def evaluation_data(self, stage: str, data: Any) -> DataModule:
+        """Return images to evaluate or predict: what `data` takes; for prediction images alone.
+
+        Of arrays and datasets all images are taken, of other sources those of the stage.
+        """
+        is_named = isinstance(data, (str, os.PathLike))
+        if stage == "predict" and not is_named:
+            return given_data({stage: data}, self.data.batch_size)
+        if not self.configured:
+            raise ConfigurationError(
+                "there is no model yet that could tell the classes of other images: fit the task, "
+                "or take it from a checkpoint."
+            )
+        return images_like(self, data, self._image_options)
 
     def setup(self, stage: str) -> None:
         """Swap layers, and let the labels of a user's own module be checked in its pipeline."""

@@ -113,6 +113,15 @@ class TransferLearning(ImageClassification):
         if cache_features:
             self.data = CachedFeatures(self.data, self._extract, self._backbone_version)
 
+    def evaluation_data(self, stage: str, data: Any) -> DataModule:
+        """Return images as the base class does; not for a step that expects their features."""
+        if stage == "val" and isinstance(self.data, CachedFeatures):
+            raise ConfigurationError(
+                "cache_features=True: validation gets features of the task's own images; give "
+                "others to Trainer.test."
+            )
+        return super().evaluation_data(stage, data)
+
     @property
     def images_data(self) -> DataModule:
         """The images, also where the Trainer is given features of them."""

@@ -10,10 +10,10 @@ from helpers.boring import BoringData, BoringTask, fitted, quiet
 from helpers.resumable import everything, resumed
 
 from lightning_tf import Trainer
-from lightning_tf.data import ArrayData
+from lightning_tf.data import ArrayData, Digits
 from lightning_tf.data.sources.given_data import given_data
 from lightning_tf.exceptions import ConfigurationError, DataError
-from lightning_tf.tasks import ImageClassification
+from lightning_tf.tasks import ImageClassification, TextClassification
 
 X, Y = BoringData().x, BoringData().y
 
@@ -171,5 +171,27 @@ def test_a_task_that_is_built_to_its_data_trains_on_what_fit_is_given():
     assert trainer.current_epoch == 2
     with pytest.raises(ConfigurationError, match="is built to its data"):
         trainer.fit(task, held_out)
+
+
+def test_images_are_evaluated_with_the_classes_that_were_learned():
+    images = np.random.default_rng(0).integers(0, 255, (12, 8, 8, 1)).astype("uint8")
+    task, trainer = ImageClassification((images, np.arange(12) % 3)), Trainer(**quiet(max_steps=1))
+    trainer.fit(task)
+    some = images[:6], 1 + np.arange(6) % 2  # of class 0 there is none
+    values = trainer.test(task, some)
+    batches = tf.data.Dataset.from_tensor_slices(some).batch(4)
+    assert trainer.test(task, batches) == pytest.approx(values)
+    assert trainer.num_test_batches == 2
+
+    predicted = [trainer.predict(task, data, collect=True) for data in (some, some[0])]
+    np.testing.assert_array_equal(*predicted)
+    with pytest.raises(DataError, match="labels must be 0 to 2"):
+        trainer.test(task, (images, np.full(12, 3)))
+    with pytest.raises(ConfigurationError, match="has learned"):
+        trainer.test(task, Digits())
+
+
+def test_a_task_that_cannot_read_other_data_says_how_it_can():
+    texts = (["good", "bad"], [0, 1])
     with pytest.raises(ConfigurationError, match=re.escape("from_checkpoint(path, data=...)")):
-        trainer.test(task, held_out)
+        Trainer(**quiet()).test(TextClassification(texts), texts)
