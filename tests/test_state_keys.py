@@ -144,7 +144,7 @@ def test_each_of_two_early_stoppings_gets_its_own_state_back(tmp_path):
     whole = fitted(Scripted(scores), max_epochs=10, callbacks=both())
     fitted(Scripted(scores), max_epochs=4, callbacks=both()).save_checkpoint(tmp_path / "x")
     resumed = Trainer(**quiet(max_epochs=10, callbacks=both()))
-    resumed.fit(Scripted(scores), tmp_path / "x")
+    resumed.fit(Scripted(scores), ckpt_path=tmp_path / "x")
     assert resumed.current_epoch == whole.current_epoch == 7
     for one, other in zip(resumed.callbacks, whole.callbacks, strict=True):
         assert one.state_dict() == other.state_dict()
@@ -161,7 +161,7 @@ def test_variables_and_state_of_two_callbacks_of_a_kind_are_resumed_apart(tmp_pa
     # In another order too: the argument tells whose is whose.
     callbacks = [Counts(100), Counts(1)]
     trainer = Trainer(**quiet(max_steps=2, callbacks=callbacks))
-    trainer.fit(NumberTask(NumberData([1, 2, 3, 4])), tmp_path / "x")
+    trainer.fit(NumberTask(NumberData([1, 2, 3, 4])), ckpt_path=tmp_path / "x")
     assert [int(callback.count) for callback in callbacks] == counts[::-1]
     assert [callback.total for callback in callbacks] == counts[::-1]
 
@@ -173,5 +173,5 @@ def test_each_of_two_loggers_goes_on_with_its_own_run(tmp_path):
     first = fitted(BoringTask(), max_epochs=1, logger=loggers())
     first.save_checkpoint(tmp_path / "x")
     resumed = Trainer(**quiet(max_epochs=2, logger=loggers()[::-1]))
-    resumed.fit(BoringTask(), tmp_path / "x")
+    resumed.fit(BoringTask(), ckpt_path=tmp_path / "x")
     assert [lo.log_dir for lo in resumed.loggers] == [lo.log_dir for lo in first.loggers][::-1]

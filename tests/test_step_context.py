@@ -111,7 +111,7 @@ def test_numbers_of_every_kind_reach_rows_and_checkpoints(value, by, tmp_path):
     assert is_same(rows.column("train/the_key")[0][1], value)
 
     resumed = Trainer(**quiet(max_epochs=1))
-    resumed.fit(BoringTask(), tmp_path / "x")
+    resumed.fit(BoringTask(), ckpt_path=tmp_path / "x")
     assert is_same(resumed.callback_metrics["the_key"], value)
 
 
@@ -173,7 +173,7 @@ def test_the_state_of_a_callback_takes_numbers_and_names_what_is_none(value, tmp
     trainer = fitted(BoringTask(), callbacks=Remembers(value), **arguments)
     trainer.save_checkpoint(tmp_path / "x")
     again = Remembers(None)
-    Trainer(**quiet(callbacks=again, **arguments)).fit(BoringTask(), tmp_path / "x")
+    Trainer(**quiet(callbacks=again, **arguments)).fit(BoringTask(), ckpt_path=tmp_path / "x")
     assert is_same(again.state, value)
 
     for refused in (np.zeros(2), object(), tf.constant("text"), {1: 2}):

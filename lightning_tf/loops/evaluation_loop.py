@@ -107,6 +107,8 @@ class EvaluationLoop:
 
     def _run_sets(self, max_batches: int | None) -> dict[str, float]:
         status, done = self.trainer.status, 0
+        if len(self.sets) > 1:
+            self.compile()  # names that meet are refused before any of them is measured
         for each in self.sets:
             self._running = each
             with status.on_dataset(each.name):

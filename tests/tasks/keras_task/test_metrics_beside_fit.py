@@ -121,7 +121,7 @@ def test_every_number_after_a_resume_is_that_of_fit(kind, stop, tmp_path):
     arguments = {"val_check_interval": 0.5, "log_every_n_steps": 3}
     fitted(task(), max_steps=stop, **arguments).save_checkpoint(tmp_path / "x")
     resumed = Trainer(**quiet(max_epochs=EPOCHS, logger=rows, **arguments))
-    resumed.fit(task(), tmp_path / "x")
+    resumed.fit(task(), ckpt_path=tmp_path / "x")
     epochs = {name: values[1:] for name, values in expected.items()}
     for name in (name for name in epochs if not name.startswith("val_")):
         found = [value for _, value in rows.column(f"train/{name}_epoch")]
