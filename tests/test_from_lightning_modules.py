@@ -240,7 +240,7 @@ def datamodule(tmp_path):
     assert fitted(task, max_epochs=1).global_step == 1
 
     trainer = Trainer(**quiet(max_epochs=1))
-    trainer.fit(NumberTask(None), numbers())
+    trainer.fit(NumberTask(None), numbers(5))
     assert trainer.global_step == 1
 
 
