@@ -45,6 +45,8 @@ from lightning_tf.run.status import RunStatus
 from lightning_tf.run.trainer_state import TrainerState
 from lightning_tf.run.training_state import TrainingState
 from lightning_tf.run.trial_run import TrialRun
+from lightning_tf.run.verification import Verification
+from lightning_tf.run.verify import verify
 from lightning_tf.spellings import ENTRY_POINTS, TRAINER, explains_arguments
 from lightning_tf.stage import PREDICT, TEST, TRAIN, VALIDATE
 from lightning_tf.state_keys import keyed
@@ -342,6 +344,40 @@ class Trainer:
                 checked without the data.
         """
         return predict(self, task, ckpt_path, collect=collect)
+
+    def verify(
+        self,
+        task: Task,
+        start: CheckpointPath | None,
+        end: CheckpointPath | Sequence[CheckpointPath],
+    ) -> Verification:
+        """Train again between checkpoints of a run and compare every tensor, bit for bit.
+
+        Give this Trainer and the task the arguments of the run. Loggers and checkpoint callbacks
+        are left out, and nothing is written to the run. ``lightning-tf verify RUN`` does it for
+        runs of the command line, in a process of its own.
+
+        Args:
+            task: As that of the run.
+            start: The checkpoint to begin with; None is the beginning of the run, for a Trainer
+                and a task that have not trained.
+            end: A later one, or several.
+
+        Returns:
+            What differs, from which checkpoint and tensor on, and why it may be.
+
+        Raises:
+            CheckpointError: A checkpoint is missing, damaged, of weights alone or not later.
+            ConfigurationError: The run cannot be begun anew, or several workers train.
+
+        Example:
+            >>> trainer = Trainer(max_epochs=2, seed=0)
+            >>> trainer.verify(task, "epoch=0.ckpt", "epoch=1.ckpt").is_exact
+            True
+        """
+        ends = [end] if isinstance(end, (str, os.PathLike)) else list(end)
+        again = iter([(self, task)] * (1 if start is None else 2))
+        return verify(lambda: next(again, None), start, ends)
 
     def save_checkpoint(self, path: str | os.PathLike[str], weights_only: bool = False) -> None:
         """Write the run as it stands; all workers call it, the chief writes, the others wait.

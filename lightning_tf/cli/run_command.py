@@ -3,6 +3,7 @@
 import sys
 from argparse import ArgumentError
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
@@ -10,21 +11,23 @@ from jsonargparse import ArgumentParser, Namespace
 from lightning_tf import callbacks, tasks
 from lightning_tf.callback import Callback
 from lightning_tf.callbacks import PredictionWriter
-from lightning_tf.callbacks.config_writer import ConfigWriter
+from lightning_tf.callbacks.config_writer import NAME, ConfigWriter
 from lightning_tf.cli.errors import explain
 from lightning_tf.exceptions import ConfigurationError, LightningTFError
 from lightning_tf.logger import Logger
 from lightning_tf.run.session import find_checkpoint
+from lightning_tf.run.verify import checkpoints_between, verify
 from lightning_tf.task import Task
 from lightning_tf.trainer import Trainer
 
 WRONG_USE, FAILED = 2, 1  # exit codes
+OF_VERIFYING = ("--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false")
 # Not part of what is trained.
 OF_THE_CALL = ("config", "ckpt_path", "weights_only", "output", "format", "save_images", "quantize")
 
 
 class RunCommand:
-    """``lightning-tf fit``, ``validate``, ``test``, ``predict``, ``export`` and ``inspect``.
+    """``lightning-tf`` fit, validate, test, predict, export, verify and inspect.
 
     Args:
         command: One of them.
@@ -46,7 +49,9 @@ class RunCommand:
             The exit code: 0, 2 where the options are wrong, 1 where something failed.
         """
         try:
-            options = self._parser.parse_args(self.arguments)
+            options = self._parser.parse_args(self._given())
+        except ConfigurationError as error:
+            return self._fail(WRONG_USE, error)
         except (ArgumentError, ValueError) as error:
             # jsonargparse has no public list of its options.
             known = [option for a in self._parser._actions for option in a.option_strings]
@@ -54,14 +59,29 @@ class RunCommand:
 
         try:
             built = self._parser.instantiate(options)
-            getattr(self, f"_{self.command}")(built, options)
+            return getattr(self, f"_{self.command}")(built, options) or 0
         except Exception as error:
             reason = _package_error(error)
             if reason is None:
                 raise
             wrong_use = isinstance(reason, ConfigurationError)
             return self._fail(WRONG_USE if wrong_use else FAILED, reason)
-        return 0
+
+    def _given(self) -> list[str]:
+        """Return the options, those of a run's file before those of the call."""
+        if self.command != "verify":
+            return self.arguments
+        if not self.arguments or self.arguments[0].startswith("-"):
+            raise ConfigurationError("give the folder of a run first, such as runs/version_0.")
+
+        run, *rest = self.arguments
+        config = Path(run) / NAME
+        if not config.is_file():
+            raise ConfigurationError(
+                f"{run} has no {NAME}, which lightning-tf fit writes. For a run of a script call "
+                "Trainer(...).verify(task, start, end) with the arguments of that script."
+            )
+        return ["--config", str(config), *OF_VERIFYING, *rest]
 
     def _fail(self, code: int, message: object) -> int:
         print(f"lightning-tf {self.command}: {message}", file=sys.stderr)
@@ -110,6 +130,18 @@ class RunCommand:
         written = self._load_task(built, options).export(options.output, format=options.format)
         print(f"written: {written}")
 
+    def _verify(self, built: Namespace, options: Namespace) -> int:
+        start, ends = checkpoints_between(self.arguments[0], options["from"], options.to)
+        made = iter([built])
+
+        def make() -> tuple[Trainer, Task]:
+            each = next(made, None) or self._parser.instantiate(options)
+            return each.trainer, each.task
+
+        verification = verify(make, start, ends)
+        print(verification)
+        return 0 if verification.is_exact else FAILED
+
     def _inspect(self, built: Namespace, options: Namespace) -> None:
         report = built.task.describe(options.max_examples)
         print(report)
@@ -152,7 +184,10 @@ def _parser(command: str) -> Any:
     parser.add_subclass_arguments(Task, "task", required=True)
 
     is_export = command == "export"
-    if command != "inspect":
+    if command == "verify":
+        parser.add_argument("--from", type=str | None)
+        parser.add_argument("--to", type=str | None)
+    elif command != "inspect":
         kind: Any = str if is_export else str | None
         parser.add_argument("--ckpt_path", type=kind, required=is_export)
     if command == "fit":
