@@ -38,6 +38,9 @@ MORE_OPTIONS = {
     "fit": {
         "--weights_only true": "begin a new run with the weights of --ckpt_path, which fit goes on "
         "from otherwise",
+        "--folds N": "cross-validate: train once for each of N folds of the training examples",
+        "--fold_by NAME": "classes, groups or time; chosen by the data where it is left out",
+        "--fold_groups COLUMN": "of a table: rows of one value stay in one fold",
     },
     "predict": {
         "--output FOLDER": "where the files go; predictions in the run's folder",

@@ -13,8 +13,10 @@ from lightning_tf.callback import Callback
 from lightning_tf.callbacks import PredictionWriter
 from lightning_tf.callbacks.config_writer import NAME, ConfigWriter
 from lightning_tf.cli.errors import explain
+from lightning_tf.data.pipeline.fold import Fold
 from lightning_tf.exceptions import ConfigurationError, LightningTFError
 from lightning_tf.logger import Logger
+from lightning_tf.run.cross_validate import cross_validate
 from lightning_tf.run.session import find_checkpoint
 from lightning_tf.run.verify import checkpoints_between, verify
 from lightning_tf.task import Task
@@ -24,6 +26,7 @@ WRONG_USE, FAILED = 2, 1  # exit codes
 OF_VERIFYING = ("--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false")
 # Not part of what is trained.
 OF_THE_CALL = ("config", "ckpt_path", "weights_only", "output", "format", "save_images", "quantize")
+OF_FOLDS = ("folds", "fold_by", "fold_groups")
 
 
 class RunCommand:
@@ -90,11 +93,14 @@ class RunCommand:
     # ---- the commands
 
     def _fit(self, built: Namespace, options: Namespace) -> None:
+        if options.folds is not None:
+            self._cross_validate(built, options)
+            return
         trainer: Trainer = built.trainer
 
         # The file goes on with the same training, wherever this call went on from or wrote to.
         of_training = options.clone()
-        for name in OF_THE_CALL:
+        for name in (*OF_THE_CALL, *OF_FOLDS):
             of_training.pop(name, None)
         config = self._parser.dump(of_training, skip_unset=False, skip_validation=True)
         trainer.add_callback(ConfigWriter(config))
@@ -103,6 +109,27 @@ class RunCommand:
         _show(trainer.callback_metrics, options)
         if trainer.is_global_zero:
             print(f"written: {trainer.log_dir or trainer.default_root_dir}")
+
+    def _cross_validate(self, built: Namespace, options: Namespace) -> None:
+        if options.ckpt_path is not None:
+            raise ConfigurationError("--folds begins anew in every fold: leave --ckpt_path out.")
+
+        def make_trainer(folder: str) -> Trainer:
+            own = options.clone()
+            own.trainer.default_root_dir = folder
+            trainer: Trainer = self._parser.instantiate(own).trainer
+            return trainer
+
+        def make_task() -> Task:
+            task: Task = self._parser.instantiate(options).task
+            return task
+
+        count, root = options.folds, built.trainer.default_root_dir
+        seed = built.trainer.seed or 0
+        folds = [Fold(i, count, options.fold_by, options.fold_groups, seed) for i in range(count)]
+        result = cross_validate(make_trainer, make_task, folds, root)
+        print(result)
+        print(f"written: {result.folder}")
 
     def _validate(self, built: Namespace, options: Namespace) -> None:
         _show(built.trainer.validate(built.task, ckpt_path=options.ckpt_path), options)
@@ -192,6 +219,9 @@ def _parser(command: str) -> Any:
         parser.add_argument("--ckpt_path", type=kind, required=is_export)
     if command == "fit":
         parser.add_argument("--weights_only", type=bool, default=False)
+        parser.add_argument("--folds", type=int | None)
+        parser.add_argument("--fold_by", type=str | None)
+        parser.add_argument("--fold_groups", type=str | None)
     if command == "inspect":
         parser.add_argument("--output", type=str | None)
         parser.add_argument("--max_examples", type=int, default=100_000)

@@ -260,3 +260,14 @@ def test_what_verify_needs_is_said(tmp_path, capsys):
 def test_a_command_alone_says_how_it_is_used(command, capsys):
     assert main([command]) == 2
     assert f"usage: lightning-tf {command} " in capsys.readouterr().err
+
+
+def test_folds_are_trained_one_by_one(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    limits = ["--trainer.max_epochs", "1", "--trainer.seed", "3"]
+    assert main(["fit", *DIGITS, *QUIET, *FEW, *limits, "--folds", "2"]) == 0
+    out = capsys.readouterr().out
+    assert [line.split()[0] for line in out.splitlines()][:5] == ["fold", "0", "1", "mean", "std"]
+    assert "written: cross_validation_0" in out
+    assert (tmp_path / "cross_validation_0" / "fold_1" / "runs" / "version_0").is_dir()
+    assert main(["fit", *DIGITS, "--folds", "2", "--ckpt_path", "last"]) == 2
