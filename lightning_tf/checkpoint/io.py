@@ -14,6 +14,7 @@ import stat
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -60,7 +61,8 @@ class Snapshot:
             run: JSON-able data.
             arrays: Further tensors by name, which nobody else writes to.
         """
-        text = json.dumps({"versions": _versions(), "saved_at": time.time(), **run})
+        known = {"versions": versions(), "machine": machine(), "saved_at": time.time()}
+        text = json.dumps({**known, **run})
         return cls({**read_values(variables), **(arrays or {})}, text)
 
     def including(self, **entries: Any) -> Self:
@@ -216,7 +218,8 @@ def _array(variable: Any) -> np.ndarray:
     return np.asarray(memoryview(tensor))  # tensor.numpy() would copy
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Return the versions of what computes."""
     return {
         "lightning_tf": __version__,
         "keras": keras.__version__,
@@ -224,6 +227,35 @@ def _versions() -> dict[str, str]:
         "numpy": np.__version__,
         "python": platform.python_version(),
     }
+
+
+@cache
+def machine() -> dict[str, str]:
+    """Return what of a machine decides in which order numbers are added."""
+    gpus = tf.config.list_physical_devices("GPU")
+    names = [tf.config.experimental.get_device_details(gpu).get("device_name", "?") for gpu in gpus]
+    threads = tf.config.threading.get_intra_op_parallelism_threads()
+    return {
+        "system": f"{platform.system()} {platform.machine()}",
+        "processor": _processor(),
+        "threads": str(threads or _processors()),
+        "GPUs": ", ".join(names) or "none",
+    }
+
+
+def _processors() -> int | None:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count()
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(models, platform.processor())
 
 
 def _leads_elsewhere(name: str) -> bool:

@@ -10,6 +10,7 @@ import tensorflow as tf
 from lightning_tf.checks import checked_integer
 from lightning_tf.data.named_sets import NamedSets, by_name, named_sets
 from lightning_tf.data.pipeline.combined_sets import combined_sets
+from lightning_tf.data.pipeline.fold import Fold
 from lightning_tf.distribute.input_shard import InputShard
 from lightning_tf.distribute.workers import SINGLE_WORKER, Workers
 from lightning_tf.exceptions import ConfigurationError, DataError, UnknownArgumentError, nearest
@@ -184,6 +185,20 @@ class DataModule:
         raise ConfigurationError(
             f"{type(self).__name__} has no load_state_dict, but the checkpoint holds "
             f"{', '.join(state)} of the data that wrote it; write one that takes them."
+        )
+
+    def take_fold(self, fold: Fold) -> None:
+        """Validate on a fold of the training examples, for a cross-validation; before `setup`.
+
+        Args:
+            fold: Says which examples these are.
+
+        Raises:
+            ConfigurationError: The data cannot be read by index.
+        """
+        raise ConfigurationError(
+            f"{type(self).__name__} cannot be cut into folds, as it gives batches; give arrays, a "
+            "folder or a table, or override take_fold."
         )
 
     # ---- what the Trainer and sources call

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.indexed_data import IndexedData, Split
 from lightning_tf.data.pipeline.array_source import ArraySource
+from lightning_tf.data.pipeline.fold import Fold
 from lightning_tf.distribute.workers import Workers
 from lightning_tf.exceptions import ConfigurationError
 
@@ -83,6 +84,10 @@ class CachedFeatures(IndexedData):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Give the images their state."""
         self.images.load_state_dict(state)
+
+    def take_fold(self, fold: Fold) -> None:
+        """Cut the images."""
+        self.images.take_fold(fold)
 
     def join(self, workers: Workers) -> None:
         """Join the workers, and let the images do so."""
