@@ -89,7 +89,7 @@ def count_examples(batch: Any) -> tf.Tensor:
     Raises:
         ConfigurationError: Tensors have different numbers of examples.
     """
-    tensors = [tensor for tensor in tf.nest.flatten(batch) if tensor.shape.rank != 0]
+    tensors = [t for t in tf.nest.flatten(batch) if t is not None and t.shape.rank != 0]
     if not tensors:
         return tf.constant(1)
 
@@ -107,7 +107,9 @@ def slice_rows(batch: Any, count: Any, start: Any, size: Any) -> Any:
     Raises:
         ConfigurationError: A tensor has another number of examples.
     """
-    return tf.nest.map_structure(lambda tensor: _slice(tensor, count, start, size), batch)
+    return tf.nest.map_structure(
+        lambda tensor: None if tensor is None else _slice(tensor, count, start, size), batch
+    )
 
 
 def shard_size_and_start(count: Any, index: Any, num_shards: int) -> tuple[Any, Any]:

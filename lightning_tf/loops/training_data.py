@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from lightning_tf.data.pipeline.splits import DEFAULT_FRACTIONS
 from lightning_tf.exceptions import ConfigurationError, DataError
-from lightning_tf.loops.limits import limit_batches, limited
+from lightning_tf.loops.limits import is_endless, length_of, limit_batches, limited
 from lightning_tf.stage import TRAIN, Stage
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
     from lightning_tf.data.data_module import DataModule
+    from lightning_tf.distribute.input_shard import InputShard
     from lightning_tf.task import Task
     from lightning_tf.trainer import Trainer
 
@@ -33,6 +35,8 @@ def stage_dataset(
         DataError: The data module gives none.
     """
     data = data_of(task)
+    if stage is TRAIN and data.steps_per_epoch is not None:
+        return _going_on(data, epoch, batch, trainer.placement.input_shard)
     dataset = data.dataset_for(stage.prefix, epoch, batch, trainer.placement.input_shard)
     if dataset is None:
         remedy = "return a batched tf.data.Dataset"
@@ -42,6 +46,42 @@ def stage_dataset(
                 name = f"{stage.prefix}_fraction"
                 remedy += f", or hold one out with {name}=, such as data_options={{'{name}': 0.2}}"
         raise DataError(f"{type(data).__name__}.{stage.dataset} gave nothing; {remedy}.")
+    return dataset
+
+
+def _going_on(
+    data: DataModule, epoch: int, batch: int, input_shard: InputShard | None
+) -> tf.data.Dataset:
+    """Return the batches of an epoch of `steps_per_epoch`, which goes on in the data.
+
+    The last epoch of a pass over the data has those that are left, and the next one begins anew, as
+    in Keras' fit. Data that repeat for ever are one stream, of which the loop takes as many.
+    """
+    dataset = data.dataset_for(TRAIN.prefix, 0, 0, input_shard)
+    if dataset is None:
+        raise DataError(f"{type(data).__name__} has no training data.")
+    if is_endless(dataset):
+        return dataset if epoch == batch == 0 else _required(data, epoch, batch, input_shard)
+
+    steps, length = data.steps_per_epoch or 1, length_of(dataset)
+    if length is None:
+        raise ConfigurationError(
+            f"steps_per_epoch={steps}: nobody knows how many batches the data have, and so where "
+            "an epoch goes on; tell it with tf.data.experimental.assert_cardinality, or let them "
+            "end with .repeat()."
+        )
+    passes, part = divmod(epoch, math.ceil(length / steps))
+    start = part * steps
+    count = min(steps, length - start)
+    return _required(data, passes, start + batch, input_shard).take(count - batch)
+
+
+def _required(
+    data: DataModule, epoch: int, batch: int, input_shard: InputShard | None
+) -> tf.data.Dataset:
+    dataset = data.dataset_for(TRAIN.prefix, epoch, batch, input_shard)
+    if dataset is None:
+        raise DataError(f"{type(data).__name__} has no training data in epoch {epoch}.")
     return dataset
 
 

@@ -57,6 +57,7 @@ class NamedOptimizer:
         accumulating: Whether windows of several batches make one update.
         scaling: Whether the loss is scaled dynamically (mixed_float16).
         placement: Whether there are replicas, each with a copy of every variable.
+        may_rest: Whether all its variables may be frozen, which is an error otherwise.
 
     Attributes:
         variables: Those that train now.
@@ -76,13 +77,14 @@ class NamedOptimizer:
         accumulating: bool,
         scaling: bool,
         placement: Placement,
+        may_rest: bool = False,
     ) -> None:
         self.name = name
         self.placement = placement
         self.owner = owner
         self.optimizer, self._keras_clipping, self.keras_accumulation = _take_over(optimizer)
         self._after_update: list[Callable[[Sequence[Any]], None]] = []
-        self._may_rest = False
+        self._may_rest = may_rest
 
         self._refuse_overwriting()
         move_optimizer(self.optimizer)
