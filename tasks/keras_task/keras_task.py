@@ -222,7 +222,7 @@ class KerasTask(FusedBatchNormTask):
         """Return the model's output for inputs, with or without targets."""
         x, _, _ = self._parts(batch)
         if self._own.predict_step:
-            return self.model.predict_step((x,))
+            return self.model.predict_step((x,) if tf.nest.is_nested(x) else x)  # as Keras packs it
         return only(self.model(x, training=False))
 
     def _step(self, batch: Any, training: bool) -> tf.Tensor:

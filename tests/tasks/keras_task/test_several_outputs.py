@@ -121,3 +121,71 @@ def test_every_number_and_name_is_that_of_fit(case):
     assert_alike(by_trainer(task), expected)
     for weight, wanted in zip(task.model.get_weights(), net.get_weights(), strict=True):
         np.testing.assert_allclose(weight, wanted, atol=1e-6)
+
+
+@pytest.mark.distributed
+def test_two_replicas_measure_what_one_device_does():
+    def values(**arguments):
+        kind, y, weight, compiled = CASES["weights by output"]
+        # Batches of 10: the last one has 8, and a replica's shares are unequal.
+        task = KerasTask(
+            heads(kind),
+            optimizer="sgd",
+            data=(X, y, weight),
+            validation_data=(X[:21], {n: t[:21] for n, t in y.items()}, None),
+            batch_size=10,
+            **compiled,
+        )
+        return by_trainer(task, accelerator="cpu", seed=0, **arguments)
+
+    assert_alike(values(devices=2), values(devices=1))
+
+
+def test_an_outputs_loss_is_the_mean_over_the_examples():
+    net, data = heads("dict"), tf.data.Dataset.from_tensor_slices((X, {"a": A, "b": B})).batch(20)
+    task = KerasTask(net, LOSSES, "sgd", test_data=data)
+    values = Trainer(**quiet()).test(task)
+    whole = net.compute_loss  # of all examples at once
+    net.compile("sgd", LOSSES)
+    expected = net.evaluate(X, {"a": A, "b": B}, batch_size=48, return_dict=True, verbose=0)
+    assert whole is not None
+    for name in ("a_loss", "b_loss", "loss"):
+        assert values[f"test_{name}"] == pytest.approx(expected[name], rel=1e-5)
+
+
+def test_a_resumed_run_has_the_numbers_of_one_that_was_not_stopped(tmp_path):
+    whole = by_trainer(task_of("dicts"), epochs=3)
+    fitted(task_of("dicts"), max_steps=4).save_checkpoint(tmp_path / "x")
+    history = keras.callbacks.History()
+    second = Trainer(**quiet(max_epochs=3, callbacks=[history]))
+    second.fit(task_of("dicts"), tmp_path / "x")
+    assert {n: v[-1] for n, v in history.history.items()} == {n: v[-1] for n, v in whole.items()}
+
+
+def test_outputs_of_a_subclass_are_named_alike_in_every_process():
+    class Two(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.one, self.two = keras.layers.Dense(1), keras.layers.Dense(1)
+
+        def call(self, x):
+            return self.one(x), self.two(x)
+
+    task = KerasTask(Two(), ["mse", "mae"], "sgd", [["mae"], ["mae"]], data=(X, [A, A]))
+    values = fitted(task, max_epochs=1).callback_metrics
+    assert values.keys() == {"loss", "output_0_loss", "output_1_loss", "mae", "mae_1"}
+
+
+def test_predictions_have_the_structure_of_the_outputs():
+    task = KerasTask(heads("dict"), test_data={"x": X})
+    (outputs,) = Trainer(**quiet()).predict(KerasTask(heads("dict"), test_data=(X,), batch_size=48), collect=True)
+    expected = heads("dict").predict(X, verbose=0)
+    assert task.data.train_dataset(0) is None
+    for name, values in expected.items():
+        np.testing.assert_allclose(outputs[name], values, rtol=1e-5)
+
+
+def test_names_that_no_output_has_are_refused():
+    for options in ({"loss": {"a": "mse", "c": "mse"}}, {"metrics": {"c": ["mae"]}}):
+        with pytest.raises(ConfigurationError, match="Keras says"):
+            fitted(KerasTask(heads("list"), **{"loss": "mse", **options}, optimizer="sgd", data=(X, [A, A])), max_epochs=1)
