@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 
 from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.keras_compile_internals import build_symbolically
 
 Parts = tuple[Any, Any, Any]
 
@@ -77,6 +78,13 @@ def targets_for(y_pred: Any, y: Any) -> Any:
     """Return targets or weights as losses and metrics take them: for one output, in no nest."""
     is_one = tf.nest.is_nested(y) and len(y) == 1 and not tf.nest.is_nested(y_pred)
     return tf.nest.flatten(y)[0] if is_one else y
+
+
+def symbolic_output(model: keras.Model, x: Any) -> Any:
+    """Return a model's symbolic output; the call builds a model that nothing has built yet."""
+    if any(part is None for part in tf.nest.flatten(x)):  # which no symbolic call takes
+        return build_symbolically(model, x)
+    return model(x)
 
 
 def only(output: Any) -> Any:

@@ -123,10 +123,6 @@ def _of_arrays(
             )
         (x, y), last = _split(x, y, validation_split)
         held_out = {**held_out, "validation_data": _Checked(last)}
-    # As Keras: nothing is held out unless asked for.
-    if val_fraction is None and "validation_data" not in held_out:
-        val_fraction = 0.0
-
     arrays, batches = {}, {}
     for name, part in held_out.items():
         pair = _pair(name, part) if _is_arrays(part) else None
@@ -135,6 +131,9 @@ def _of_arrays(
         else:
             size = validation_batch_size if name == "validation_data" else None
             batches[HELD_OUT[name]] = _batched(name, part, size or batch_size)
+    # As Keras: nothing is held out unless asked for.
+    if val_fraction is None and "val" not in arrays:
+        val_fraction = 0.0
     options = {**arrays, "val_fraction": val_fraction, "batch_size": batch_size}
     module = (
         ArraysBesideBatches(x, y, DatasetPair(None, **batches), **options)

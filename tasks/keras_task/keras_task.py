@@ -11,7 +11,7 @@ from lightning_tf.data.data_module import DataModule
 from lightning_tf.exceptions import ConfigurationError, DataError
 from lightning_tf.keras_compile_internals import OutputLosses, OutputMetric, OutputMetrics
 from lightning_tf.tasks.common.fused_batch_norm_task import FusedBatchNormTask
-from lightning_tf.tasks.keras_task.batch_parts import BatchParts, only, targets_for
+from lightning_tf.tasks.keras_task.batch_parts import BatchParts, only, symbolic_output, targets_for
 from lightning_tf.tasks.keras_task.class_weights import ClassWeights
 from lightning_tf.tasks.keras_task.compile_choices import (
     named_metrics,
@@ -165,7 +165,7 @@ class KerasTask(FusedBatchNormTask):
         # A batch's specs alone: no data are read, and the model is built by a symbolic call.
         self._parts = BatchParts(self.model)
         x, y, weight = self._parts.symbolic(self._element_spec())
-        y_pred = only(self.model(x))
+        y_pred = only(symbolic_output(self.model, x))
         self._names = getattr(self.model, "output_names", None)
         self._shapes = targets_for(y_pred, y), y_pred, targets_for(y_pred, weight)
 
