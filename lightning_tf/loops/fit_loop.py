@@ -413,6 +413,7 @@ class FitLoop:
 
     def _begin_next_epoch(self) -> None:
         self.progress.next_epoch()
+        self._dataset = None  # a checkpoint of now must not hold the order of the epoch before
         self.values.begin_epoch()
 
     # ---- validation

@@ -196,6 +196,8 @@ NUMBERS = np.arange(16, dtype="float32")[:, None]
 
 
 class Reads(keras.layers.Layer):
+    """Notes the numbers that pass through."""
+
     def __init__(self, rows):
         super().__init__()
         self.rows = rows
@@ -205,7 +207,7 @@ class Reads(keras.layers.Layer):
             self.rows.append(values[:, 0].astype(int).tolist())
             return values
 
-        noted = tf.numpy_function(note, [x], tf.float32)
+        noted = tf.numpy_function(note, [x], tf.float32, stateful=False)
         noted.set_shape(x.shape)
         return noted
 
@@ -234,3 +236,84 @@ def test_steps_per_epoch_goes_on_in_the_data_as_in_fit(data):
     values = by_trainer(reading(seen), epochs=4, data=data, steps_per_epoch=3, **options)
     assert [row for row in seen if row] == [row for row in expected if len(row) == 2]
     assert_alike(values, history.history)
+
+
+def test_a_pass_over_the_data_has_an_order_of_its_own():
+    def orders(steps):
+        task = KerasTask(net(), data=(NUMBERS, NUMBERS), batch_size=4, steps_per_epoch=steps)
+        seen = []
+        trainer = Trainer(**quiet(max_epochs=2 if steps is None else 4, seed=0))
+        task.model = reading(seen)
+        trainer.fit(task)
+        return [row for row in seen if row]
+
+    assert orders(2) == orders(None)
+
+
+@pytest.mark.parametrize("stop", [4, 5], ids=["between epochs", "inside an epoch"])
+def test_steps_per_epoch_is_resumed_exactly(stop, tmp_path, caplog):
+    def run(checkpoint=None, **limit):
+        history = keras.callbacks.History()
+        trainer = Trainer(**quiet(**limit, seed=3, callbacks=[history]))
+        data = {"data": (X, Y), "batch_size": 7, "validation_data": (X, Y)}
+        trainer.fit(KerasTask(net(), steps_per_epoch=4, **data), checkpoint)
+        return trainer, history.history
+
+    _, expected = run(max_epochs=4)  # of 4, 2, 4 and 2 batches
+    first, _ = run(max_steps=stop)
+    first.save_checkpoint(tmp_path / "x")
+    second, rest = run(tmp_path / "x", max_epochs=4)
+    assert second.global_step == 12
+    assert "Training goes on so" not in caplog.text
+    for name, values in rest.items():  # but for the epoch that was cut, whose sums end in between
+        assert values[1:] == expected[name][1 - len(values) :], name
+
+
+def test_steps_per_epoch_needs_to_know_where_an_epoch_goes_on():
+    unknown = dataset(X, Y).filter(lambda *batch: True)
+    with pytest.raises(ConfigurationError, match=r"end with \.repeat\(\)"):
+        by_trainer(net(), data=unknown, steps_per_epoch=2)
+
+
+def test_a_fit_begins_with_the_initial_epoch(tmp_path):
+    options = {"data": dataset(X, Y), "validation_data": dataset(X, Y)}
+    expected = net().fit(
+        options["data"], validation_data=options["data"], initial_epoch=2, epochs=5, verbose=0, shuffle=False
+    )
+    history = keras.callbacks.History()
+    trainer = Trainer(**quiet(max_epochs=5, callbacks=[history]))
+    trainer.fit(KerasTask(net(), initial_epoch=2, **options))
+    assert history.epoch == expected.epoch == [2, 3, 4]
+    assert_alike(history.history, expected.history)
+
+    one = Trainer(**quiet(max_epochs=4))
+    one.fit(KerasTask(net(), initial_epoch=2, **options))
+    one.save_checkpoint(tmp_path / "x")
+    rest = keras.callbacks.History()
+    again = Trainer(**quiet(max_epochs=5, callbacks=[rest]))
+    again.fit(KerasTask(net(), initial_epoch=2, **options), tmp_path / "x")
+    assert rest.epoch == [4]
+    assert rest.history["loss"] == history.history["loss"][-1:]
+
+
+# ---- HuggingFace
+
+
+def hugging_face(count=40):
+    datasets = pytest.importorskip("datasets")
+    columns = {"pixels": X[:count].tolist(), "other": X[:count, 0].tolist(), "label": Y[:count, 0].tolist()}
+    return datasets, datasets.Dataset.from_dict(columns)
+
+
+def test_columns_of_hugging_face_are_told_by_name():
+    datasets, table = hugging_face()
+    both = datasets.DatasetDict(train=table, validation=table.select(range(9)))
+    options = {"columns": "pixels", "label_columns": "label", "batch_size": 16, "shuffle": False}
+    y = Y[:, 0]
+    expected = net().fit(X, y, validation_data=(X[:9], y[:9]), verbose=0, **FIT)
+    assert_alike(by_trainer(net(), data=both, **options), expected.history)
+    task = KerasTask(net(), data=table, columns=["pixels", "other"], label_columns="label")
+    assert set(task.data.train_dataset(0).element_spec[0]) == {"pixels", "other"}
+    for columns, said in ((None, "say which are the inputs"), ("pixel", "Did you mean 'pixels'")):
+        with pytest.raises(ConfigurationError, match=said):
+            KerasTask(net(), data=table, columns=columns)
