@@ -29,10 +29,13 @@ def compiled_metrics(model: keras.Model) -> tuple[Any, Any]:
     return metrics._user_metrics, metrics._user_weighted_metrics
 
 
-def compiled_loss_weights(model: keras.Model) -> Any:
-    """Return the loss_weights that a model was compiled with, or None."""
+def compiled_losses(model: keras.Model) -> tuple[Any, Any]:
+    """Return the loss and the loss_weights that a model was compiled with, as given.
+
+    Its public `loss` is not: Keras has wrapped lists and dicts in it, to track what is in them.
+    """
     loss = model._compile_loss
-    return None if loss is None else loss._user_loss_weights
+    return (None, None) if loss is None else (loss._user_loss, loss._user_loss_weights)
 
 
 # ---- losses
@@ -48,14 +51,21 @@ class OutputLosses(CompileLoss):  # type: ignore[misc]
         loss: As `compile` takes it.
         loss_weights: As `compile` takes them.
         output_names: Of the model's outputs in their order, None where nobody knows.
-        record: Called with ``a_loss`` and its value, where several outputs have one.
+        record: Called with ``a_loss`` and its value, where there are several losses; the second one
+            of an output is ``a_loss_1``.
     """
 
     def __init__(self, loss: Any, loss_weights: Any, output_names: Any, record: Record) -> None:
         super().__init__(loss, loss_weights, output_names=output_names)
-        self._tracker = SimpleNamespace(
-            add_to_store=lambda store, metric: self._metrics.append(_Recorder(metric.name, record))
-        )
+        self._record = record
+        self._tracker = SimpleNamespace(add_to_store=self._add)
+
+    def _add(self, store: str, metric: keras.metrics.Metric) -> None:
+        # Where an output has several losses Keras shows the last one alone.
+        taken = [recorder.name for recorder in self._metrics]
+        names = (metric.name, *(f"{metric.name}_{count}" for count in range(1, len(taken) + 1)))
+        name = next(name for name in names if name not in taken)
+        self._metrics.append(_Recorder(name, self._record))
 
 
 class _Recorder:

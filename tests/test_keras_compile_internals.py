@@ -16,9 +16,11 @@ def test_what_a_model_was_compiled_with():
     net = model()
     net.compile("sgd", "mse", metrics=["mae", "mse"], weighted_metrics=["mse", "mae"])
     assert internals.compiled_metrics(net) == (["mae", "mse"], ["mse", "mae"])
-    assert internals.compiled_loss_weights(net) is None
-    net.compile("sgd", "mse", loss_weights=[2.0, 1.0])
-    assert internals.compiled_loss_weights(net) == [2.0, 1.0]
+    assert internals.compiled_losses(net) == ("mse", None)
+    net.compile("sgd", ["mse", "mae"], loss_weights=[2.0, 1.0])
+    loss, weights = internals.compiled_losses(net)
+    assert (type(loss), loss, weights) == (list, ["mse", "mae"], [2.0, 1.0])
+    assert internals.compiled_losses(model()) == (None, None)
 
 
 def test_losses_and_metrics_of_outputs_have_fits_names():

@@ -89,7 +89,7 @@ def count_examples(batch: Any) -> tf.Tensor:
     Raises:
         ConfigurationError: Tensors have different numbers of examples.
     """
-    tensors = [t for t in tf.nest.flatten(batch) if t is not None and t.shape.rank != 0]
+    tensors = [t for t in tf.nest.flatten(batch) if hasattr(t, "shape") and t.shape.rank != 0]
     if not tensors:
         return tf.constant(1)
 
@@ -108,7 +108,7 @@ def slice_rows(batch: Any, count: Any, start: Any, size: Any) -> Any:
         ConfigurationError: A tensor has another number of examples.
     """
     return tf.nest.map_structure(
-        lambda tensor: None if tensor is None else _slice(tensor, count, start, size), batch
+        lambda part: _slice(part, count, start, size) if hasattr(part, "shape") else part, batch
     )
 
 

@@ -58,9 +58,10 @@ class BatchParts:
         Raises:
             ConfigurationError: One is missing.
         """
-        declared = getattr(self._model, "input", None) if isinstance(x, Mapping) else None
-        if declared is None:
+        # A subclass declares nothing; it has an input too, once it was called.
+        if not isinstance(x, Mapping) or not getattr(self._model, "inputs", None):
             return x
+        declared = self._model.input
         if not isinstance(declared, Mapping):  # found by their names
             names = [tensor.name for tensor in tf.nest.flatten(declared)]
         else:

@@ -1,6 +1,7 @@
 """Losses and metrics as `keras.Model.compile` takes them, made into objects."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import keras
@@ -16,7 +17,12 @@ from lightning_tf.keras_compile_internals import (
 
 
 def output_losses(
-    loss: Any, loss_weights: Any, names: list[str] | None, shapes: Any, record: Record
+    loss: Any,
+    loss_weights: Any,
+    names: list[str] | None,
+    shapes: Any,
+    record: Record,
+    call: Callable[..., Any] | None = None,
 ) -> OutputLosses:
     """Make the losses of a model's outputs of a name, a function, an object, or a nest of these.
 
@@ -26,15 +32,12 @@ def output_losses(
         names: Of the outputs, None where nobody knows.
         shapes: Symbolic targets, outputs and weights.
         record: Called with the name and the value of each output's loss, where there are several.
+        call: Uses the losses, as a model's own `compute_loss` does; None calls them alone.
 
     Raises:
         ConfigurationError: Keras does not know a name, or the nest is not that of the outputs.
     """
-    y, y_pred, _ = shapes
-    if y is None:
-        raise ConfigurationError(
-            f"loss={loss!r} and no targets: the data give inputs alone; give (x, y)."
-        )
+    _, y_pred, _ = shapes
     several = len(keras.tree.flatten(y_pred)) > 1
     if names is None and several and not isinstance(y_pred, dict):
         # Keras would name them by how many tensors the process has made before.
@@ -42,7 +45,8 @@ def output_losses(
     losses = _as_keras(
         f"loss={loss!r}", lambda: OutputLosses(loss, loss_weights, names, record)
     )
-    _as_keras(f"loss={loss!r}", lambda: build_symbolically(losses, *shapes))
+    use = losses if call is None else partial(call, losses)
+    _as_keras(f"loss={loss!r}", lambda: build_symbolically(use, *shapes))
     return losses
 
 

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import keras
@@ -170,9 +171,12 @@ class KerasTask(FusedBatchNormTask):
         self._shapes = targets_for(y_pred, y), y_pred, targets_for(y_pred, weight)
 
         self.loss: OutputLosses | None = None
-        if self._compile["loss"] is not None and not (y is None and not self._trains()):
+        if self._compile["loss"] is not None and y is not None:
             loss, loss_weights = self._compile["loss"], self._compile["loss_weights"]
-            self.loss = output_losses(loss, loss_weights, self._names, self._shapes, self._log_loss)
+            call = partial(self._own.loss, x) if self._own.compute_loss else None
+            self.loss = output_losses(
+                loss, loss_weights, self._names, self._shapes, self._log_loss, call
+            )
         self.fuse_batch_norm()
 
     def _element_spec(self) -> Any:
@@ -181,9 +185,6 @@ class KerasTask(FusedBatchNormTask):
             if dataset is not None:
                 return dataset.element_spec
         raise DataError(f"{type(self.data).__name__} has no data.")
-
-    def _trains(self) -> bool:
-        return self.data.dataset_for("train") is not None
 
     def configure_optimizers(self) -> keras.optimizers.Optimizer:
         """Return the optimizer of the constructor, or the compiled one."""
@@ -241,8 +242,14 @@ class KerasTask(FusedBatchNormTask):
 
     def _loss_of(self, parts: tuple[Any, Any, Any], y_pred: Any, training: bool) -> tf.Tensor:
         if self._own.compute_loss:
-            return self._own.loss(self.loss, parts, y_pred, training)  # type: ignore[no-any-return]
+            x, y, weight = parts
+            return self._own.loss(x, self.loss, y, y_pred, weight, training)  # type: ignore[no-any-return]
 
+        if self.loss is None and self._compile["loss"] is not None:
+            raise ConfigurationError(
+                f"loss={self._compile['loss']!r} and no targets: the data give inputs alone; give "
+                "(x, y)."
+            )
         losses = [] if self.loss is None else [self.loss(parts[1], y_pred, parts[2])]
         losses += [tf.reduce_sum(loss) for loss in self.model.losses]
         if not losses:

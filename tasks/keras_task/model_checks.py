@@ -6,7 +6,7 @@ from typing import Any
 import keras
 
 from lightning_tf.exceptions import ConfigurationError
-from lightning_tf.keras_compile_internals import compiled_loss_weights, compiled_metrics
+from lightning_tf.keras_compile_internals import compiled_losses, compiled_metrics
 
 log = logging.getLogger("lightning_tf")
 
@@ -74,9 +74,10 @@ def compiled_arguments(model: Any) -> dict[str, Any]:
             model.name,
         )
     metrics, weighted_metrics = compiled_metrics(model)
+    loss, loss_weights = compiled_losses(model)
     return {
-        "loss": model.loss,
-        "loss_weights": compiled_loss_weights(model),
+        "loss": loss,
+        "loss_weights": loss_weights,
         "optimizer": model.optimizer,
         "metrics": metrics,
         "weighted_metrics": weighted_metrics,

@@ -35,9 +35,10 @@ class OwnMethods:
         self.compute_metrics = has_own(model, "compute_metrics")
         self.predict_step = has_own(model, "predict_step")
 
-    def loss(self, losses: Any, parts: tuple[Any, Any, Any], y_pred: Any, training: bool) -> Any:
+    def loss(
+        self, x: Any, losses: Any, y: Any, y_pred: Any, weight: Any = None, training: bool = False
+    ) -> Any:
         """Return what the model's `compute_loss` gives; `super` of it uses `losses`."""
-        x, y, weight = parts
         with compiled_with(self._model, losses, None):
             return call_compute_loss(self._model, x, y, y_pred, weight, training)
 
