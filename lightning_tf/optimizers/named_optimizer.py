@@ -87,7 +87,6 @@ class NamedOptimizer:
         self._may_rest = may_rest
 
         self._refuse_overwriting()
-        move_optimizer(self.optimizer)
         # Slots of frozen layers are made too, so that unfreezing them later keeps every slot.
         if not self.optimizer.built:
             self.optimizer.build(optimizable_variables(owner))
@@ -348,6 +347,7 @@ def _take_over(optimizer: Any) -> tuple[Any, Clipping | None, int]:
             "them by attribute name. A schedule is an optimizer's learning_rate."
         )
     refuse_bypassed(optimizer)
+    move_optimizer(optimizer)  # what another strategy's scope holds cannot be read here
     configuration_of(optimizer)  # before anything is taken off it
 
     clipping = None

@@ -189,3 +189,16 @@ def test_names_that_no_output_has_are_refused():
     for options in ({"loss": {"a": "mse", "c": "mse"}}, {"metrics": {"c": ["mae"]}}):
         with pytest.raises(ConfigurationError, match="Keras says"):
             fitted(KerasTask(heads("list"), **{"loss": "mse", **options}, optimizer="sgd", data=(X, [A, A])), max_epochs=1)
+
+
+@pytest.mark.distributed
+def test_a_strategys_scope_may_stand_around_all():
+    one = by_trainer(task_of("weights by output"), accelerator="cpu", devices=1)
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    with strategy.scope():
+        assert_alike(by_trainer(task_of("weights by output")), one)
+        model_inside = task_of("weights by output")
+    assert_alike(by_trainer(model_inside, accelerator="cpu", devices=2), one)
+    outside = Trainer(**quiet(max_epochs=1))
+    with strategy.scope(), pytest.raises(ConfigurationError, match="make it inside too"):
+        outside.fit(model_inside)
