@@ -1,8 +1,8 @@
 """What this package uses of how Keras compiles a model, which Keras does not promise to keep.
 
 Losses and metrics of several outputs are Keras' own `CompileLoss` and `CompileMetrics`: what may be
-given, and what it is called in the logs, is what fit does. As in keras_internals.py, all was checked
-with Keras 3.15.1.
+given, and what it is called in the logs, is what fit does. As in keras_internals.py, all was
+checked with Keras 3.15.1.
 """
 
 from collections.abc import Callable, Iterator
@@ -183,4 +183,3 @@ def call_compute_loss(
 ) -> Any:
     """Call a model's own `compute_loss`, with `training` where it takes that."""
     return model._compute_loss(x, y, y_pred, weight, training=training)
-

@@ -56,9 +56,9 @@ def limited(trainer: Trainer, stage: Stage, dataset: Any) -> tuple[tf.data.Datas
         ConfigurationError: The limit does not fit the data set, or nothing would end the stage.
     """
     limit = getattr(trainer, stage.limit)
-    steps = trainer.task.data.steps_per_epoch if stage is TRAIN else None
-    if steps is not None and isinstance(limit, float) and limit == 1.0:
-        limit = steps
+    data = trainer.task.data if stage is TRAIN and trainer.task is not None else None
+    if data is not None and isinstance(limit, float) and limit == 1.0:
+        limit = data.steps_per_epoch or limit
     batches, length = limit_batches(dataset, limit, stage.limit, stage.dataset)
 
     # Updates and time end a fit in the middle of an epoch too, and no other stage.

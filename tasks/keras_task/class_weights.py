@@ -25,7 +25,9 @@ class ClassWeights:
 
     def __init__(self, weights: Mapping[int, float]) -> None:
         is_dict = isinstance(weights, Mapping) and weights
-        if not is_dict or not all(is_integer(c) and c >= 0 and is_number(w) for c, w in weights.items()):
+        if not is_dict or not all(
+            is_integer(c) and c >= 0 and is_number(w) for c, w in weights.items()
+        ):
             raise ConfigurationError(
                 f"class_weight={weights!r}: give a dict of numbers by class, such as "
                 "{0: 1.0, 1: 3.0}."

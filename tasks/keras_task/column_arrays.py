@@ -48,7 +48,8 @@ def _columns(option: str, dataset: Any, names: Any) -> Any:
     for name in wanted:
         if name not in dataset.column_names:
             raise ConfigurationError(
-                f"{option}={names!r}: there is no column {name!r}.{nearest(name, dataset.column_names)}"
+                f"{option}={names!r}: there is no column {name!r}."
+                f"{nearest(name, dataset.column_names)}"
             )
     arrays = dataset.with_format("numpy", columns=wanted)[:]
     return arrays[names] if isinstance(names, str) else {name: arrays[name] for name in wanted}

@@ -42,7 +42,7 @@ def output_losses(
     if names is None and several and not isinstance(y_pred, dict):
         # Keras would name them by how many tensors the process has made before.
         names = [f"output_{place}" for place in range(len(keras.tree.flatten(y_pred)))]
-    losses = _as_keras(
+    losses: OutputLosses = _as_keras(
         f"loss={loss!r}", lambda: OutputLosses(loss, loss_weights, names, record)
     )
     use = losses if call is None else partial(call, losses)
@@ -72,10 +72,11 @@ def output_metrics(
             f"metrics={metrics or weighted_metrics!r} and no targets: the data give inputs alone; "
             "give (x, y)."
         )
-    return _as_keras(
+    outputs: OutputMetrics = _as_keras(
         f"metrics={metrics!r}, weighted_metrics={weighted_metrics!r}",
         lambda: OutputMetrics(metrics, weighted_metrics, names, y, y_pred),
     )
+    return outputs
 
 
 def named_metrics(

@@ -65,7 +65,8 @@ def fit_data(given: dict[str, Any], options: dict[str, Any]) -> DataModule:
     """
     options = {name: value for name, value in options.items() if value is not None}
     steps = options.pop("steps_per_epoch", None)
-    columns = {n: options.pop(n) for n in ("columns", "label_columns") if n in options}
+    names = [name for name in ("columns", "label_columns") if name in options]
+    columns: dict[str, Any] = {name: options.pop(name) for name in names}
     if any(is_hugging_face(part) for part in given.values()):
         given = column_arrays(given, **columns)
     else:
@@ -134,7 +135,7 @@ def _of_arrays(
     # As Keras: nothing is held out unless asked for.
     if val_fraction is None and "val" not in arrays:
         val_fraction = 0.0
-    options = {**arrays, "val_fraction": val_fraction, "batch_size": batch_size}
+    options: dict[str, Any] = {**arrays, "val_fraction": val_fraction, "batch_size": batch_size}
     module = (
         ArraysBesideBatches(x, y, DatasetPair(None, **batches), **options)
         if batches
@@ -189,7 +190,9 @@ def _pair(name: str, data: Any) -> tuple[Any, Any]:
     """Return arrays as inputs and targets, which carry the weights where there are some."""
     if isinstance(data, _Checked):
         return data.pair
-    x, y, weight = (*data, None, None)[:3] if isinstance(data, (tuple, list)) else (data, None, None)
+    x, y, weight = (
+        (*data, None, None)[:3] if isinstance(data, (tuple, list)) else (data, None, None)
+    )
     if y is None and weight is not None:
         raise ConfigurationError(f"{name} has weights and no targets; give (x, y, sample_weight).")
     if y is None:
@@ -224,10 +227,11 @@ def _split(x: Any, y: Any, share: Any) -> tuple[tuple[Any, Any], tuple[Any, Any]
             f"validation_split={share!r} of {length} examples leaves {first} to train on and "
             f"{length - first} to validate on."
         )
-    return tuple(  # type: ignore[return-value]
+    parts = [
         tf.nest.map_structure(lambda a, part=part: None if a is None else a[part], pair)
         for part in (slice(first), slice(first, None))
-    )
+    ]
+    return parts[0], parts[1]
 
 
 def _batched(name: str, data: Any, batch_size: int) -> Any:

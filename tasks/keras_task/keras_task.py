@@ -10,7 +10,8 @@ import tensorflow as tf
 
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.exceptions import ConfigurationError, DataError
-from lightning_tf.keras_compile_internals import OutputLosses, OutputMetric, OutputMetrics
+from lightning_tf.keras_compile_internals import OutputLosses, OutputMetric
+from lightning_tf.step_context import current_step_context
 from lightning_tf.tasks.common.fused_batch_norm_task import FusedBatchNormTask
 from lightning_tf.tasks.keras_task.batch_parts import BatchParts, only, symbolic_output, targets_for
 from lightning_tf.tasks.keras_task.class_weights import ClassWeights
@@ -26,7 +27,6 @@ from lightning_tf.tasks.keras_task.model_checks import (
     refuse_config_limits,
 )
 from lightning_tf.tasks.keras_task.own_methods import OwnMethods
-from lightning_tf.step_context import current_step_context
 from lightning_tf.variables import owned_metrics
 
 log = logging.getLogger("lightning_tf")
@@ -39,14 +39,15 @@ class KerasTask(FusedBatchNormTask):
     inputs or outputs, a dict or tuple of arrays; a weight multiplies its example's loss, and the
     loss is the sum over the batch divided by the number of examples, as in Keras. Losses, their
     weights and metrics of several outputs are given by the outputs' names, as a list, or as a nest.
-    What layers add to the loss (regularisers, ``add_loss``) is added in training and evaluation, and
-    a model's own `compute_loss` and `compute_metrics` are called. `metrics` count every example
+    What layers add to the loss (regularisers, ``add_loss``) is added in training and evaluation,
+    and a model's own `compute_loss` and `compute_metrics` are called. `metrics` count every example
     alike, `weighted_metrics` by its weight.
 
     Args:
         model: A Keras model. If it is compiled, `loss`, `optimizer` and metrics that are not given
             are the compiled ones.
-        loss: A name, a function of (y_true, y_pred), a Keras loss, or a dict, list or nest of these.
+        loss: A name, a function of (y_true, y_pred), a Keras loss, or a dict, list or nest of
+            these.
         optimizer: A name, a Keras optimizer or its configuration; only fit needs one.
         metrics: Names, functions or Keras metrics, or these by output; None is the compiled ones.
         data: Arrays ``(x, y)`` or ``(x, y, sample_weight)``, or ``x`` alone; batches of such
@@ -155,7 +156,8 @@ class KerasTask(FusedBatchNormTask):
         """Refuse to fit without an optimizer."""
         if stage == "fit" and self._optimizer is None:
             raise ConfigurationError(
-                f"KerasTask: model {self.model.name!r} is not compiled and optimizer is None; give one."
+                f"KerasTask: model {self.model.name!r} is not compiled and optimizer is None; give "
+                "one."
             )
         super().setup(stage)
 
@@ -243,7 +245,8 @@ class KerasTask(FusedBatchNormTask):
     def _loss_of(self, parts: tuple[Any, Any, Any], y_pred: Any, training: bool) -> tf.Tensor:
         if self._own.compute_loss:
             x, y, weight = parts
-            return self._own.loss(x, self.loss, y, y_pred, weight, training)  # type: ignore[no-any-return]
+            own: tf.Tensor = self._own.loss(x, self.loss, y, y_pred, weight, training)
+            return own
 
         if self.loss is None and self._compile["loss"] is not None:
             raise ConfigurationError(

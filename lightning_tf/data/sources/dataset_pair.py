@@ -65,7 +65,8 @@ class DatasetPair(DataModule):
 
     def train_dataset_from(self, epoch: int, batch: int) -> tf.data.Dataset | None:
         """Return the rest of an epoch; a PyDataset or a list reads no batch before."""
-        return None if self._train is None else self._checked("train", self._training(epoch, batch))
+        dataset = self._training(epoch, batch)
+        return None if dataset is None else self._checked("train", dataset)
 
     def val_dataset(self) -> tf.data.Dataset | None:
         """Return `val`."""
@@ -81,11 +82,11 @@ class DatasetPair(DataModule):
             return self._test
         return self._test.map(lambda x, *labels: x)
 
-    def _training(self, epoch: int = 0, batch: int = 0) -> tf.data.Dataset:
+    def _training(self, epoch: int = 0, batch: int = 0) -> tf.data.Dataset | None:
         """Return training batches as they are, from number `batch` of an epoch on."""
         if isinstance(self._train, PythonBatches):
             return self._train.dataset(self.order_seed, epoch, batch)
-        return self._train.skip(batch) if batch else self._train
+        return self._train.skip(batch) if batch and self._train is not None else self._train
 
     def _checked(self, stage: str, dataset: tf.data.Dataset) -> tf.data.Dataset:
         """Return batches that are checked when they are read; a subclass adds what it knows."""

@@ -35,7 +35,9 @@ def test_they_weigh_training_examples_as_in_fit(kind):
         X, y, class_weight=WEIGHTS, validation_data=(X, y), epochs=2, verbose=0, **options
     )
     history = keras.callbacks.History()
-    task = KerasTask(net(loss), data=(X, y), validation_data=(X, y), class_weight=WEIGHTS, **options)
+    task = KerasTask(
+        net(loss), data=(X, y), validation_data=(X, y), class_weight=WEIGHTS, **options
+    )
     fitted(task, max_epochs=2, callbacks=[history])
     assert history.history.keys() == expected.history.keys()
     for name, values in expected.history.items():

@@ -69,7 +69,7 @@ def test_a_function_as_loss_does_not_spread_flat_targets_over_a_column():
 
 def test_what_keras_does_not_know_is_told():
     for loss in ("no_such_loss", {"other": "mse"}, ["mse", "mae", "mse"]):
-        with pytest.raises(ConfigurationError, match="loss=.*: Keras says"):
+        with pytest.raises(ConfigurationError, match=r"loss=.*: Keras says"):
             output_losses(loss, None, ["a", "b"], ([*shapes((1,), (1,))[:2]],) * 2 + (None,), print)
     with pytest.raises(ConfigurationError, match="no_such_metric"):
         metrics_of(["no_such_metric"])

@@ -1,7 +1,5 @@
 """What fit takes as data, and what it makes of it."""
 
-import sys
-
 import keras
 import numpy as np
 import pytest
@@ -37,7 +35,9 @@ def by_dict():
     keras.utils.set_random_seed(1)
     inputs = {name: keras.Input((4,), name=name) for name in "qp"}
     hidden = keras.layers.Dense(2)(inputs["q"])
-    model = keras.Model(inputs, keras.layers.Dense(1)(keras.layers.concatenate([hidden, inputs["p"]])))
+    model = keras.Model(
+        inputs, keras.layers.Dense(1)(keras.layers.concatenate([hidden, inputs["p"]]))
+    )
     model.compile("sgd", "mse")
     return model
 
@@ -66,7 +66,9 @@ HELD_OUT = {
 }
 
 
-@pytest.mark.parametrize("case", slow_but(HELD_OUT, "weights on the other", "a dataset beside arrays"))
+@pytest.mark.parametrize(
+    "case", slow_but(HELD_OUT, "weights on the other", "a dataset beside arrays")
+)
 def test_validation_data_of_another_kind_are_measured_as_by_fit(case):
     data, held_out = HELD_OUT[case]
     x, y, weight = (*data, None)[:3]
@@ -78,8 +80,13 @@ def test_validation_data_of_another_kind_are_measured_as_by_fit(case):
 def test_arrays_beside_a_dataset_come_in_batches_of_their_own_size():
     task = KerasTask(net(), data=dataset(X, Y), validation_data=(X, Y), validation_batch_size=10)
     assert [len(x) for x, _ in task.data.val_dataset()] == [10] * 4
-    assert [len(x) for x, _ in KerasTask(net(), data=dataset(X, Y), validation_data=(X, Y)).data.val_dataset()] == [32, 8]
-    task = KerasTask(net(), data=(X, Y), validation_data=(X, Y), batch_size=8, validation_batch_size=10)
+    assert [
+        len(x)
+        for x, _ in KerasTask(net(), data=dataset(X, Y), validation_data=(X, Y)).data.val_dataset()
+    ] == [32, 8]
+    task = KerasTask(
+        net(), data=(X, Y), validation_data=(X, Y), batch_size=8, validation_batch_size=10
+    )
     assert [len(x) for x, _ in task.data.val_dataset()] == [10] * 4
     assert len(task.data.train_dataset(0)) == 5
     expected = net().fit(dataset(X, Y), validation_data=(X, Y), epochs=2, shuffle=False, verbose=0)
@@ -91,7 +98,7 @@ def test_validation_split_takes_the_last_part_as_fit_does():
     expected = net().fit(X, Y, sample_weight=W, epochs=2, verbose=0, **options)
     assert_alike(by_trainer(net(), data=(X, Y, W), **options), expected.history)
     task = KerasTask(net(), data=(X, Y), validation_split=0.25)
-    (x, _), = task.data.val_dataset()
+    ((x, _),) = task.data.val_dataset()
     np.testing.assert_array_equal(x, X[30:])
 
 
@@ -103,7 +110,9 @@ INPUTS = {
 }
 
 
-@pytest.mark.parametrize("case", slow_but(INPUTS, "a list", "a dict with more than the model declares"))
+@pytest.mark.parametrize(
+    "case", slow_but(INPUTS, "a list", "a dict with more than the model declares")
+)
 def test_several_inputs_are_read_as_by_fit(case):
     x, make = INPUTS[case]
     declared = {n: x[n] for n in ("p", "q")} if isinstance(x, dict) else x
@@ -173,8 +182,14 @@ def test_inputs_alone_train_a_model_that_adds_its_loss():
 def test_options_that_do_not_go_with_the_data_are_refused():
     cases = [
         ({"data": dataset(X, Y), "validation_split": 0.2}, "validation_split=0.2 has no meaning"),
-        ({"data": dataset(X, Y), "validation_batch_size": 2}, "validation_batch_size=2 has no mean"),
-        ({"data": dataset(X, Y), "batch_size": 4, "validation_data": (X, Y)}, "batch_size=4 has no"),
+        (
+            {"data": dataset(X, Y), "validation_batch_size": 2},
+            "validation_batch_size=2 has no mean",
+        ),
+        (
+            {"data": dataset(X, Y), "batch_size": 4, "validation_data": (X, Y)},
+            "batch_size=4 has no",
+        ),
         ({"data": (X, Y), "validation_split": 1.5}, "give a share between 0 and 1"),
         ({"data": (X[:1], Y[:1]), "validation_split": 0.5}, "leaves 0 to train on and 1"),
         ({"data": (X, Y), "validation_split": 0.2, "val_fraction": 0.2}, "give one of them"),
@@ -222,7 +237,11 @@ def reading(rows):
 @pytest.mark.filterwarnings("ignore:Your input ran out of data:UserWarning")
 @pytest.mark.parametrize(
     "data",
-    [(NUMBERS, NUMBERS), dataset(NUMBERS, NUMBERS, size=2), dataset(NUMBERS, NUMBERS, size=2).repeat()],
+    [
+        (NUMBERS, NUMBERS),
+        dataset(NUMBERS, NUMBERS, size=2),
+        dataset(NUMBERS, NUMBERS, size=2).repeat(),
+    ],
     ids=["arrays", "a dataset", "one that repeats"],
 )
 def test_steps_per_epoch_goes_on_in_the_data_as_in_fit(data):
@@ -230,7 +249,9 @@ def test_steps_per_epoch_goes_on_in_the_data_as_in_fit(data):
     fit = {"epochs": 4, "steps_per_epoch": 3, "verbose": 0, "shuffle": False}
     arrays = isinstance(data, tuple)
     history = (
-        reading(expected).fit(*data, batch_size=2, **fit) if arrays else reading(expected).fit(data, **fit)
+        reading(expected).fit(*data, batch_size=2, **fit)
+        if arrays
+        else reading(expected).fit(data, **fit)
     )
     options = {"batch_size": 2, "shuffle": False} if arrays else {}
     values = by_trainer(reading(seen), epochs=4, data=data, steps_per_epoch=3, **options)
@@ -278,7 +299,12 @@ def test_steps_per_epoch_needs_to_know_where_an_epoch_goes_on():
 def test_a_fit_begins_with_the_initial_epoch(tmp_path):
     options = {"data": dataset(X, Y), "validation_data": dataset(X, Y)}
     expected = net().fit(
-        options["data"], validation_data=options["data"], initial_epoch=2, epochs=5, verbose=0, shuffle=False
+        options["data"],
+        validation_data=options["data"],
+        initial_epoch=2,
+        epochs=5,
+        verbose=0,
+        shuffle=False,
     )
     history = keras.callbacks.History()
     trainer = Trainer(**quiet(max_epochs=5, callbacks=[history]))
@@ -301,7 +327,11 @@ def test_a_fit_begins_with_the_initial_epoch(tmp_path):
 
 def hugging_face(count=40):
     datasets = pytest.importorskip("datasets")
-    columns = {"pixels": X[:count].tolist(), "other": X[:count, 0].tolist(), "label": Y[:count, 0].tolist()}
+    columns = {
+        "pixels": X[:count].tolist(),
+        "other": X[:count, 0].tolist(),
+        "label": Y[:count, 0].tolist(),
+    }
     return datasets, datasets.Dataset.from_dict(columns)
 
 

@@ -42,7 +42,12 @@ def heads(kind):
 
 # What the model gives, the targets, the weights, and what compile takes.
 CASES = {
-    "lists": ("list", [A, B], None, {"loss": list(LOSSES.values()), "metrics": [["mae"], ["accuracy"]]}),
+    "lists": (
+        "list",
+        [A, B],
+        None,
+        {"loss": list(LOSSES.values()), "metrics": [["mae"], ["accuracy"]]},
+    ),
     "lists by name": ("list", [A, B], None, {"loss": LOSSES, "loss_weights": {"a": 0.3, "b": 2.0}}),
     "dicts": (
         "dict",
@@ -60,7 +65,11 @@ CASES = {
         "tuple",
         (A, B),
         W,
-        {"loss": [*LOSSES.values()], "weighted_metrics": [["mae"], ["acc"]], "metrics": [["mae"], None]},
+        {
+            "loss": [*LOSSES.values()],
+            "weighted_metrics": [["mae"], ["acc"]],
+            "metrics": [["mae"], None],
+        },
     ),
     "other keys": (
         "other keys",
@@ -69,7 +78,12 @@ CASES = {
         {"loss": {"first": "mse", "second": LOSSES["b"]}, "metrics": {"second": ["acc"]}},
     ),
     "one loss for all": ("dict", {"a": A, "b": A}, None, {"loss": "mse"}),
-    "a loss left out": ("list", [A, B], None, {"loss": ["mse", None], "metrics": [["mae"], ["acc"]]}),
+    "a loss left out": (
+        "list",
+        [A, B],
+        None,
+        {"loss": ["mse", None], "metrics": [["mae"], ["acc"]]},
+    ),
     "nest": (
         "nest",
         {"one": {"a": A}, "two": {"b": B}},
@@ -97,7 +111,13 @@ def task_of(case):
     kind, y, weight, compiled = CASES[case]
     data = (X, y) if weight is None else (X, y, weight)
     return KerasTask(
-        heads(kind), optimizer="sgd", data=data, validation_data=data, batch_size=16, shuffle=False, **compiled
+        heads(kind),
+        optimizer="sgd",
+        data=data,
+        validation_data=data,
+        batch_size=16,
+        shuffle=False,
+        **compiled,
     )
 
 
@@ -114,7 +134,9 @@ def assert_alike(values, expected):
         np.testing.assert_allclose(values[name], expected[name], atol=1e-6, rtol=1e-5, err_msg=name)
 
 
-@pytest.mark.parametrize("case", slow_but(CASES, "lists by name", "weights by output", "one in a list"))
+@pytest.mark.parametrize(
+    "case", slow_but(CASES, "lists by name", "weights by output", "one in a list")
+)
 def test_every_number_and_name_is_that_of_fit(case):
     net, expected = by_fit(case)
     task = task_of(case)
@@ -178,7 +200,9 @@ def test_outputs_of_a_subclass_are_named_alike_in_every_process():
 
 def test_predictions_have_the_structure_of_the_outputs():
     task = KerasTask(heads("dict"), test_data={"x": X})
-    (outputs,) = Trainer(**quiet()).predict(KerasTask(heads("dict"), test_data=(X,), batch_size=48), collect=True)
+    (outputs,) = Trainer(**quiet()).predict(
+        KerasTask(heads("dict"), test_data=(X,), batch_size=48), collect=True
+    )
     expected = heads("dict").predict(X, verbose=0)
     assert task.data.train_dataset(0) is None
     for name, values in expected.items():
@@ -188,7 +212,12 @@ def test_predictions_have_the_structure_of_the_outputs():
 def test_names_that_no_output_has_are_refused():
     for options in ({"loss": {"a": "mse", "c": "mse"}}, {"metrics": {"c": ["mae"]}}):
         with pytest.raises(ConfigurationError, match="Keras says"):
-            fitted(KerasTask(heads("list"), **{"loss": "mse", **options}, optimizer="sgd", data=(X, [A, A])), max_epochs=1)
+            fitted(
+                KerasTask(
+                    heads("list"), **{"loss": "mse", **options}, optimizer="sgd", data=(X, [A, A])
+                ),
+                max_epochs=1,
+            )
 
 
 @pytest.mark.distributed
