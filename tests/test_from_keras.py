@@ -1,6 +1,6 @@
 """docs/from_keras.md, row by row: what a Trainer does where fit does something.
 
-The rows of every argument are in test_from_keras_arguments.py.
+The rows of every argument are in test_from_keras_compile.py and test_from_keras_arguments.py.
 """
 
 import os
@@ -25,7 +25,7 @@ from helpers.paths import ROOT
 from helpers.variants import slow_but
 
 from lightning_tf import Trainer
-from lightning_tf.callbacks import EMA, ModelCheckpoint
+from lightning_tf.callbacks import EMA
 from lightning_tf.exceptions import ConfigurationError
 
 
@@ -246,4 +246,4 @@ def test_the_callbacks_that_are_refused_are_listed(tmp_path):
     for make in REFUSED.values():
         with pytest.raises(ConfigurationError, match=r"cannot watch|swap_on_epoch"):
             Trainer(**quiet(callbacks=[make(tmp_path)]))
-    Trainer(**quiet(callbacks=[EMA(), ModelCheckpoint(save_last=True)]))
+    Trainer(**quiet(callbacks=[EMA(), keras.callbacks.SwapEMAWeights()]))

@@ -1,4 +1,4 @@
-"""docs/from_keras.md: every argument of compile, fit, evaluate and predict, run row by row."""
+"""docs/from_keras.md: every argument of fit, evaluate and predict, run row by row."""
 
 import inspect
 
@@ -8,90 +8,27 @@ import pytest
 import tensorflow as tf
 from helpers.beside_fit import (
     FIT,
+    W,
     X,
     Y,
     alike_with,
     assert_alike,
-    assert_same_weights,
+    assert_complete,
     batches,
+    compiled,
     fit,
     model,
     shown,
+    table_rows,
     task_of,
     train,
 )
 from helpers.boring import fitted, quiet
-from helpers.paths import ROOT
 from helpers.variants import slow_but
 
 from lightning_tf import Trainer
-from lightning_tf.callbacks import LambdaCallback
 from lightning_tf.exceptions import ConfigurationError, UnknownArgumentError
 from lightning_tf.tasks import KerasTask
-
-W = np.linspace(0.5, 2.0, len(X)).astype("float32")
-
-
-def two_outputs():
-    keras.utils.set_random_seed(1)
-    inputs = keras.Input((4,))
-    heads = {name: keras.layers.Dense(1, name=name)(inputs) for name in "ab"}
-    return keras.Model(inputs, heads)
-
-
-def compiled(**options):
-    """Compile two outputs, train by fit and by a KerasTask that gets the same, and compare."""
-    y, weights = {"a": Y, "b": 2.0 * Y}, {"a": W, "b": W[::-1]}
-    by_fit, history = two_outputs(), keras.callbacks.History()
-    by_fit.compile("sgd", **{"loss": "mse", **options})
-    expected = by_fit.fit(X, y, sample_weight=weights, batch_size=12, epochs=2, **FIT)
-    task = KerasTask(
-        two_outputs(),
-        optimizer="sgd",
-        data=(X, y, weights),
-        batch_size=12,
-        shuffle=False,
-        **{"loss": "mse", **options},
-    )
-    fitted(task, max_epochs=2, callbacks=[history])
-    assert_alike(history.history, expected.history)
-    assert_same_weights(task.model, by_fit)
-    return expected.history
-
-
-def optimizers(tmp_path):
-    for optimizer in ("adam", {"class_name": "SGD", "config": {"learning_rate": 0.1}}):
-        net, by_fit = model(), model(optimizer)
-        task = KerasTask(net, optimizer=optimizer, data=batches())
-        fitted(task, max_epochs=2)
-        by_fit.fit(batches(), epochs=2, **FIT)
-        assert_same_weights(net, by_fit)
-
-
-def losses(tmp_path):
-    compiled(loss={"a": "mse", "b": lambda y, p: keras.ops.abs(y - p)})
-
-
-def loss_weights(tmp_path):
-    assert "a_loss" in compiled(loss_weights={"a": 0.3, "b": 2.0})
-
-
-def metrics(tmp_path):
-    assert "b_mae" in compiled(metrics={"a": ["mse"], "b": ["mae", "mse"]})
-
-
-def weighted_metrics(tmp_path):
-    compiled(metrics={"a": ["mae"]}, weighted_metrics={"a": ["mae"], "b": ["mse"]})
-
-
-def scaled_loss(tmp_path):
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("mixed_float16")
-    net = model()
-    keras.config.set_dtype_policy(before)
-    assert isinstance(net.optimizer, keras.optimizers.LossScaleOptimizer)
-    _, trainer = train(net, precision="mixed_float16")
-    assert "skipped_updates" in trainer.running_metrics()
 
 
 def forms(tmp_path):
@@ -270,43 +207,11 @@ def validation_freq(tmp_path):
         assert len(values["val_loss"]) == len(expected.history["val_loss"]) == 2
 
 
-def steps_per_execution(tmp_path):
-    ends = []
-    look = LambdaCallback(
-        on_train_window_end=lambda trainer, task: ends.append(trainer.global_step)
-    )
-    train(model(steps_per_execution=3), [look], max_epochs=1, log_every_n_steps=100)
-    assert ends[-1] == 4
-    watched = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None)
-    _, trainer = train(model(steps_per_execution=3), [watched], max_epochs=1)
-    assert trainer.hooks.watches_batches("train")
-
-
-def jit_compile(tmp_path):
-    expected, _ = train(model())
-    assert_alike(train(model(), jit_compile=True)[0], expected)
-
-
-def run_eagerly(tmp_path):
-    values, _ = train(model(run_eagerly=True))  # what it says: tests/tasks/keras_task
-    assert_alike(values, train(model())[0])
-
-
-def entry_points(tmp_path):
-    net = model()
-    task = task_of(net, test_data=batches())
-    trainer = Trainer(**quiet())
-    values = trainer.test(task)
-    predicted = np.concatenate(trainer.predict(task, collect=True))
-    validated = trainer.validate(task)
-    expected = net.evaluate(batches(), return_dict=True, verbose=0)
-    assert_alike(values, {f"test_{name}": value for name, value in expected.items()})
-    assert_alike(validated, {f"val_{name}": value for name, value in expected.items()})
-    np.testing.assert_allclose(predicted, net.predict(X, verbose=0), rtol=1e-4, atol=1e-6)
-
-
 def tested(tmp_path):
     net = model()
+    whole = net.evaluate(X, Y, verbose=0)
+    validated = Trainer(**quiet()).validate(KerasTask(net, validation_data=(X, Y)))
+    np.testing.assert_allclose(list(validated.values()), whole, rtol=1e-5)
     expected = net.evaluate(X, Y, sample_weight=W, steps=2, batch_size=12, verbose=0)
     seen = []
     looks = keras.callbacks.LambdaCallback()
@@ -331,17 +236,6 @@ def predicted(tmp_path):
 
 
 ROWS = {
-    "compile": {
-        "optimizer": optimizers,
-        "loss": losses,
-        "loss_weights": loss_weights,
-        "metrics": metrics,
-        "weighted_metrics": weighted_metrics,
-        "run_eagerly": run_eagerly,
-        "steps_per_execution": steps_per_execution,
-        "jit_compile": jit_compile,
-        "auto_scale_loss": scaled_loss,
-    },
     "fit": {
         "x": forms,
         "y": targets,
@@ -377,22 +271,11 @@ CHECKS = list(dict.fromkeys(check for rows in ROWS.values() for check in rows.va
 QUICK = {validation_batch_size, validation_steps, callbacks, predicted, steps_per_epoch}
 
 
-def table_rows():
-    table = (ROOT / "docs/from_keras.md").read_text().split("| argument | | here |")[1]
-    lines = [line for line in table.split("\n\n")[0].splitlines() if line.startswith("| `")]
-    return [line.removeprefix("| ").split(" | ") for line in lines]
-
-
 def test_the_table_has_every_argument():
-    rows = [f"`{method}({name})`" for method, names in ROWS.items() for name in names]
-    assert [row[0] for row in table_rows()] == rows
-    for method, names in ROWS.items():
-        parameters = inspect.signature(getattr(keras.Model, method)).parameters.values()
-        named = [p.name for p in parameters if p.name != "self" and p.kind is not p.VAR_KEYWORD]
-        assert set(names) == set(named), method
+    assert_complete(ROWS)
 
 
-@pytest.mark.parametrize("row", table_rows(), ids=lambda row: row[0])
+@pytest.mark.parametrize("row", table_rows("compile", *ROWS), ids=lambda row: row[0])
 def test_same_is_an_argument_of_keras_task_and_the_others_say_what_to_write(row):
     name = row[0].partition("(")[2].removesuffix(")`")
     if name in ("x", "y", "sample_weight") or name in inspect.signature(KerasTask).parameters:
