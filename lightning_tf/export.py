@@ -6,7 +6,7 @@ from pathlib import Path
 
 import keras
 
-from lightning_tf.checkpoint.io import read_values
+from lightning_tf.checkpoint.io import read_values, write_tensors
 from lightning_tf.checks import check_known
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.variables import all_variables
@@ -68,9 +68,7 @@ def export_model(model: keras.Model, path: Path, format: str) -> None:
 
 def export_weights(owner: object, path: Path) -> None:
     """Write every variable of a task by the name that it has in a checkpoint, as safetensors."""
-    from safetensors.numpy import save_file
-
-    save_file(read_values(all_variables(owner)), path)
+    write_tensors(read_values(all_variables(owner)), path)
 
 
 def _check_packages() -> None:

@@ -80,7 +80,7 @@ def checked_state(name: str, state: Any) -> dict[str, Any]:
     if value is not None or state is None:
         raise ConfigurationError(
             f"{name}.state_dict(){place} is a {type(value).__name__}; give plain data: a dict with "
-            "strings as keys, of numbers, strings, lists and dicts (an array as array.tolist())."
+            "strings as keys, of numbers, strings, lists, dicts and arrays of numbers."
         )
     plain_state: dict[str, Any] = state
     return plain_state

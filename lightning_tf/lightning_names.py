@@ -13,7 +13,9 @@ CLIPS = (
     "give Trainer(gradient_clip_val=..., gradient_clip_algorithm=...), or an optimizer of your own "
     "that overrides apply_gradients"
 )
-STATE = "state_dict and load_state_dict hold plain data, and a callback's variables() tensors"
+STATE = (
+    "state_dict and load_state_dict hold plain data and arrays, a callback's variables() variables"
+)
 MODES = "layers get training=True or False where the step calls them"
 TRANSFERS = "map the tf.data.Dataset in the DataModule, or compute in the step"
 SCHEDULES = (

@@ -56,6 +56,16 @@ class Logger(Callback):
     def continue_run(self, run_id: str) -> None:
         """Go on with a run of an earlier process; called before `setup` where fit resumes."""
 
+    def join_group(self, group: str, name: str) -> None:
+        """Have the run stand in a group of runs, such as the folds of a cross-validation.
+
+        Called before `setup`; what the user has said stays.
+
+        Args:
+            group: Of the runs.
+            name: Of this one in it.
+        """
+
     def run_folders(self, trainer: Trainer) -> list[str]:
         """Return the folders of this logger's runs on the disk, also of earlier processes."""
         return []

@@ -12,7 +12,8 @@ import keras
 import tensorflow as tf
 
 from lightning_tf.callback import Callback
-from lightning_tf.checkpoint.io import assign_tensors, read_checkpoint
+from lightning_tf.checkpoint.io import Checkpoint, assign_tensors, read_checkpoint
+from lightning_tf.checkpoint.state_arrays import put_arrays
 from lightning_tf.checks import describe
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.report.data_report import DataReport
@@ -161,7 +162,7 @@ class Task:
 
         positional, named = call_arguments(cls, run["hparams"], arguments)
         task = cls(*positional, **named)
-        load_task_state(task, run, str(path))  # decides how models are built
+        load_states(task, checkpoint)  # decides how models are built
 
         with use_policy(run["precision"]):
             task.make_models()
@@ -309,8 +310,9 @@ class Task:
         arguments are in checkpoints anyway. Every save calls it.
 
         Returns:
-            A dict with strings as keys, of numbers, strings, booleans, None, lists and dicts;
-            tuples come back as lists. It is copied at once.
+            A dict with strings as keys, of numbers, strings, booleans, None, lists and dicts, and
+            of arrays of numbers (a replay buffer), which stand among the tensors; tuples come back
+            as lists. It is copied at once.
 
         Example:
             >>> class Tagger(Task):
@@ -572,24 +574,28 @@ class Task:
         """Run after all else of an entry point."""
 
 
-def load_task_state(task: Task, run: Mapping[str, Any], path: str) -> None:
-    """Give a task the state that a checkpoint holds, before its models are made.
+def load_states(task: Task, checkpoint: Checkpoint, *, of_data: bool = True) -> None:
+    """Give a task and its data the states that a checkpoint holds, before models are made.
 
     Args:
         task: Of the class that wrote the checkpoint.
-        run: The checkpoint's plain data.
-        path: Where it stands, for messages.
+        checkpoint: What was read.
+        of_data: Whether the data get theirs.
 
     Raises:
-        CheckpointError: The task cannot take the state; names its class and the reason.
+        CheckpointError: The task or its data cannot take the state; names the class and the reason.
     """
-    state = run.get("task_state")
-    if not state:
-        return
-    try:
-        task.load_state_dict(state)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        reason = str(error) if isinstance(error, ConfigurationError) else repr(error)
-        raise CheckpointError(
-            f"{path}: {type(task).__name__} cannot take its task_state: {reason}"
-        ) from error
+    owners: dict[str, Any] = {"task_state": task}
+    if of_data and isinstance(task.data, DataModule):
+        owners["data_state"] = task.data
+    for entry, owner in owners.items():
+        state = checkpoint.run.get(entry)
+        if not state:
+            continue
+        try:
+            owner.load_state_dict(put_arrays(state, checkpoint.tensors))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            reason = str(error) if isinstance(error, ConfigurationError) else repr(error)
+            raise CheckpointError(
+                f"{checkpoint.path}: {type(owner).__name__} cannot take its {entry}: {reason}"
+            ) from error

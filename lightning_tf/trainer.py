@@ -3,7 +3,7 @@
 import logging
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
@@ -25,6 +25,7 @@ from lightning_tf.callback import Callback, CheckpointCallback
 from lightning_tf.checkpoint.io import Snapshot, write_checkpoint
 from lightning_tf.checkpoint.search import CheckpointPath, register_source
 from lightning_tf.checks import checked_path, checked_row
+from lightning_tf.data.pipeline.fold import Fold
 from lightning_tf.distribute.choose_placement import choose_placement
 from lightning_tf.distribute.workers import Workers
 from lightning_tf.exceptions import ConfigurationError
@@ -35,6 +36,8 @@ from lightning_tf.loops.limits import Limit, seconds
 from lightning_tf.precision import parse_precision
 from lightning_tf.profiler import Profiler, resolve_profiler
 from lightning_tf.run import run_state
+from lightning_tf.run.cross_validate import cross_validate, task_maker, trainer_maker
+from lightning_tf.run.cross_validation import CrossValidation
 from lightning_tf.run.evaluate import evaluate
 from lightning_tf.run.fit import fit
 from lightning_tf.run.predict import predict
@@ -45,6 +48,8 @@ from lightning_tf.run.status import RunStatus
 from lightning_tf.run.trainer_state import TrainerState
 from lightning_tf.run.training_state import TrainingState
 from lightning_tf.run.trial_run import TrialRun
+from lightning_tf.run.verification import Verification
+from lightning_tf.run.verify import verify
 from lightning_tf.spellings import ENTRY_POINTS, TRAINER, explains_arguments
 from lightning_tf.stage import PREDICT, TEST, TRAIN, VALIDATE
 from lightning_tf.state_keys import keyed
@@ -167,6 +172,7 @@ class Trainer:
         arguments = {name: value for name, value in locals().items() if name != "self"}
         check(arguments)
 
+        self._arguments = arguments
         self._is_endless = max_epochs == -1
         self.max_epochs, self.min_epochs = max_epochs, min_epochs
         self.max_steps, self.min_steps = max_steps, min_steps
@@ -343,6 +349,77 @@ class Trainer:
                 checked without the data.
         """
         return predict(self, task, ckpt_path, collect=collect)
+
+    def verify(
+        self,
+        task: Task,
+        start: CheckpointPath | None,
+        end: CheckpointPath | Sequence[CheckpointPath],
+    ) -> Verification:
+        """Train again between checkpoints of a run and compare every tensor, bit for bit.
+
+        Give this Trainer and the task the arguments of the run. Loggers and checkpoint callbacks
+        are left out, and nothing is written to the run. ``lightning-tf verify RUN`` does it for
+        runs of the command line, in a process of its own.
+
+        Args:
+            task: As that of the run.
+            start: The checkpoint to begin with; None is the beginning of the run, for a Trainer
+                and a task that have not trained.
+            end: A later one, or several.
+
+        Returns:
+            What differs, from which checkpoint and tensor on, and why it may be.
+
+        Raises:
+            CheckpointError: A checkpoint is missing, damaged, of weights alone or not later.
+            ConfigurationError: The run cannot be begun anew, or several workers train.
+
+        Example:
+            >>> trainer = Trainer(max_epochs=2, seed=0)
+            >>> trainer.verify(task, "epoch=0.ckpt", "epoch=1.ckpt").is_exact
+            True
+        """
+        ends = [end] if isinstance(end, (str, os.PathLike)) else list(end)
+        again = iter([(self, task)] * (1 if start is None else 2))
+        return verify(lambda: next(again, None), start, ends)
+
+    def cross_validate(
+        self,
+        task: Task | Callable[[], Task],
+        folds: int = 5,
+        *,
+        by: str | None = None,
+        groups: Any = None,
+    ) -> CrossValidation:
+        """Train a task once for each fold of its training examples, and validate it on that fold.
+
+        Every fold has a Trainer with this one's arguments and copies of its callbacks and loggers,
+        and a folder of its own in ``cross_validation_0`` below `default_root_dir`. W&B's runs are
+        a group. What tests stays out of all folds.
+
+        Args:
+            task: A task of plain arguments, or a function that makes one.
+            folds: How many, 2 or more.
+            by: ``classes`` (each fold has every class in its proportion), ``groups`` or ``time``
+                (each fold trains on what comes before it); None chooses, see `Fold`.
+            groups: The group of each training example, in their order, or a column of a table:
+                those of a group stay together.
+
+        Returns:
+            The values of each fold, mean and spread; of the best weights where a ModelCheckpoint
+            with a monitor keeps them, else of the last.
+
+        Raises:
+            ConfigurationError: The task or its data cannot be made anew or cut.
+
+        Example:
+            >>> trainer = Trainer(max_epochs=5, seed=0)
+            >>> print(trainer.cross_validate(ImageClassification("digits"), folds=5))
+        """
+        parts = [Fold(index, folds, by, groups, self.seed or 0) for index in range(folds)]
+        make = trainer_maker(type(self), self._arguments)
+        return cross_validate(make, task_maker(task), parts, self.default_root_dir)
 
     def save_checkpoint(self, path: str | os.PathLike[str], weights_only: bool = False) -> None:
         """Write the run as it stands; all workers call it, the chief writes, the others wait.

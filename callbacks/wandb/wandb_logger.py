@@ -200,6 +200,10 @@ class WandbLogger(TrackerLogger, HistogramLogger, WandbPredictionLogger, WandbAr
         """
         self._checkpoint_id = check_run_id(run_id)
 
+    def join_group(self, group: str, name: str) -> None:
+        """Give the run a group and a name, unless it has them."""
+        self.group, self._name = self.group or group, self._name or name
+
     def state_dict(self) -> dict[str, Any]:
         """Return the best values."""
         return {"best": self.best.state_dict()}

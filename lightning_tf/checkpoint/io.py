@@ -12,7 +12,9 @@ import platform
 import re
 import stat
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -46,15 +48,22 @@ class Snapshot:
     run: str
 
     @classmethod
-    def of(cls, variables: dict[str, Any], run: dict[str, Any]) -> Self:
+    def of(
+        cls,
+        variables: dict[str, Any],
+        run: dict[str, Any],
+        arrays: Mapping[str, np.ndarray] | None = None,
+    ) -> Self:
         """Copy a run to host memory: all that training has to wait for.
 
         Args:
             variables: Keras or TensorFlow variables by name.
             run: JSON-able data.
+            arrays: Further tensors by name, which nobody else writes to.
         """
-        text = json.dumps({"versions": _versions(), "saved_at": time.time(), **run})
-        return cls(read_values(variables), text)
+        known = {"versions": versions(), "machine": machine(), "saved_at": time.time()}
+        text = json.dumps({**known, **run})
+        return cls({**read_values(variables), **(arrays or {})}, text)
 
     def including(self, **entries: Any) -> Self:
         """Return the same snapshot with more plain data, such as where it is to be written."""
@@ -96,11 +105,10 @@ def write_checkpoint(path: str | os.PathLike[str], snapshot: Snapshot) -> None:
         OSError: The disk refuses; what stood at `path` is untouched.
     """
     from safetensors import SafetensorError
-    from safetensors.numpy import save_file
 
     with AtomicDirectory(Path(path).expanduser()) as beside:
         try:
-            save_file(snapshot.tensors, beside / TENSORS_FILE)  # lets other threads run meanwhile
+            write_tensors(snapshot.tensors, beside / TENSORS_FILE)
         except SafetensorError as error:
             raise OSError(f"{beside / TENSORS_FILE} could not be written: {error}") from error
 
@@ -109,6 +117,16 @@ def write_checkpoint(path: str | os.PathLike[str], snapshot: Snapshot) -> None:
         head = json.dumps({"format": FORMAT, "sha256": sums})
         above = f"{head[:-1]}, {snapshot.run[1:-1]}".encode()
         (beside / RUN_FILE).write_bytes(above + _seal(above))
+
+
+def write_tensors(tensors: dict[str, np.ndarray], path: Path) -> None:
+    """Write a new file of tensors; who may read it is what the umask says."""
+    from safetensors.numpy import save_file
+
+    path.touch()
+    mode = path.stat().st_mode
+    save_file(tensors, path)  # lets other threads run meanwhile; makes a file for its owner alone
+    path.chmod(mode & 0o777)
 
 
 def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
@@ -200,7 +218,8 @@ def _array(variable: Any) -> np.ndarray:
     return np.asarray(memoryview(tensor))  # tensor.numpy() would copy
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Return the versions of what computes."""
     return {
         "lightning_tf": __version__,
         "keras": keras.__version__,
@@ -208,6 +227,35 @@ def _versions() -> dict[str, str]:
         "numpy": np.__version__,
         "python": platform.python_version(),
     }
+
+
+@cache
+def machine() -> dict[str, str]:
+    """Return what of a machine decides in which order numbers are added."""
+    gpus = tf.config.list_physical_devices("GPU")
+    names = [tf.config.experimental.get_device_details(gpu).get("device_name", "?") for gpu in gpus]
+    threads = tf.config.threading.get_intra_op_parallelism_threads()
+    return {
+        "system": f"{platform.system()} {platform.machine()}",
+        "processor": _processor(),
+        "threads": str(threads or _processors()),
+        "GPUs": ", ".join(names) or "none",
+    }
+
+
+def _processors() -> int | None:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count()
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(models, platform.processor())
 
 
 def _leads_elsewhere(name: str) -> bool:

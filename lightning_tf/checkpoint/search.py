@@ -182,7 +182,7 @@ class CheckpointSearch:
         """Yield the run's checkpoints in the writers' folders, newest first."""
         dated: list[tuple[float, str]] = []
         fitting: list[tuple[float, str]] = []
-        paths = {p for folder in self._folders() for p in _checkpoints_in(Path(folder))}
+        paths = {p for folder in self._folders() for p in checkpoints_in(Path(folder))}
         for path in sorted(paths):
             try:
                 run = read_run(path)
@@ -243,7 +243,8 @@ class CheckpointSearch:
         return [folder for w in self._writers for folder in w.folders(self._trainer)]
 
 
-def _checkpoints_in(folder: Path) -> set[str]:
+def checkpoints_in(folder: Path) -> set[str]:
+    """Return the paths of a folder's checkpoints, whole or damaged."""
     names = os.listdir(folder) if folder.is_dir() else []
     # A name whose directory a killed process had moved away counts as standing.
     paths = {folder / final for name in names if (final := final_name(name))}

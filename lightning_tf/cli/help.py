@@ -17,6 +17,7 @@ COMMANDS = {
     "test": "evaluate a task on its test data",
     "predict": "write a task's predictions to files",
     "export": "write a trained model in a form that others can load",
+    "verify": "train a run again between its checkpoints and compare every bit",
     "inspect": "tell what a task's data are and how they are understood, before any training",
 }
 OPTIONS = {
@@ -27,11 +28,19 @@ OPTIONS = {
     "into the folder of a run; options after it replace what it says",
     "--print_config": "print such a file and end",
 }
+VERIFY = {
+    "--from PATH": "the checkpoint to begin with; the oldest of RUN, or its beginning where it has "
+    "one alone",
+    "--to PATH": "the last one to compare with; the newest of RUN",
+}
 CHECKPOINT = {"--ckpt_path PATH": "a checkpoint's folder, last, or best"}
 MORE_OPTIONS = {
     "fit": {
         "--weights_only true": "begin a new run with the weights of --ckpt_path, which fit goes on "
         "from otherwise",
+        "--folds N": "cross-validate: train once for each of N folds of the training examples",
+        "--fold_by NAME": "classes, groups or time; chosen by the data where it is left out",
+        "--fold_groups COLUMN": "of a table: rows of one value stay in one fold",
     },
     "predict": {
         "--output FOLDER": "where the files go; predictions in the run's folder",
@@ -64,9 +73,10 @@ def command_help(command: str, task: str | None = None) -> str:
     if task is not None:
         return _task_help(command, task)
 
-    lines = [f"usage: lightning-tf {command} --task NAME [options]", ""]
+    what = "RUN" if command == "verify" else "--task NAME"
+    lines = [f"usage: lightning-tf {command} {what} [options]", ""]
     lines += [f"{COMMANDS[command].capitalize()}.", ""]
-    checkpoint = {} if command == "inspect" else CHECKPOINT
+    checkpoint = {"inspect": {}, "verify": VERIFY}.get(command, CHECKPOINT)
     for name, text in {**OPTIONS, **checkpoint, **MORE_OPTIONS.get(command, {})}.items():
         lines += _entry(name, text)
 

@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 
 from lightning_tf.cli.help import COMMANDS, command_help, task_list
 from lightning_tf.cli.launcher import GRACE_SECONDS, Launcher
@@ -70,7 +71,12 @@ def _run(command: str, *arguments: str) -> int:
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
 
-    if not arguments or set(arguments) & set(HELP):
+    if not arguments:
+        what = "RUN" if command == "verify" else "--task NAME"
+        use = f"usage: lightning-tf {command} {what} [options]; --help lists them"
+        print(use, file=sys.stderr)
+        return 2
+    if set(arguments) & set(HELP):
         try:
             _say(command_help(command, _task_of(arguments)))
         except ConfigurationError as error:
@@ -92,7 +98,7 @@ def _say(text: str) -> None:
 
 
 def _task_of(arguments: Sequence[str]) -> str | None:
-    for option, value in zip(arguments, [*arguments[1:], ""], strict=True):
+    for option, value in pairwise([*arguments, ""]):
         if option == "--task" and value not in ("", *HELP):
             return value
         if option.startswith("--task="):

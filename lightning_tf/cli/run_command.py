@@ -3,6 +3,7 @@
 import sys
 from argparse import ArgumentError
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
@@ -10,21 +11,26 @@ from jsonargparse import ArgumentParser, Namespace
 from lightning_tf import callbacks, tasks
 from lightning_tf.callback import Callback
 from lightning_tf.callbacks import PredictionWriter
-from lightning_tf.callbacks.config_writer import ConfigWriter
+from lightning_tf.callbacks.config_writer import NAME, ConfigWriter
 from lightning_tf.cli.errors import explain
+from lightning_tf.data.pipeline.fold import Fold
 from lightning_tf.exceptions import ConfigurationError, LightningTFError
 from lightning_tf.logger import Logger
+from lightning_tf.run.cross_validate import cross_validate
 from lightning_tf.run.session import find_checkpoint
+from lightning_tf.run.verify import checkpoints_between, verify
 from lightning_tf.task import Task
 from lightning_tf.trainer import Trainer
 
 WRONG_USE, FAILED = 2, 1  # exit codes
+OF_VERIFYING = ("--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false")
 # Not part of what is trained.
 OF_THE_CALL = ("config", "ckpt_path", "weights_only", "output", "format", "save_images", "quantize")
+OF_FOLDS = ("folds", "fold_by", "fold_groups")
 
 
 class RunCommand:
-    """``lightning-tf fit``, ``validate``, ``test``, ``predict``, ``export`` and ``inspect``.
+    """``lightning-tf`` fit, validate, test, predict, export, verify and inspect.
 
     Args:
         command: One of them.
@@ -46,7 +52,9 @@ class RunCommand:
             The exit code: 0, 2 where the options are wrong, 1 where something failed.
         """
         try:
-            options = self._parser.parse_args(self.arguments)
+            options = self._parser.parse_args(self._given())
+        except ConfigurationError as error:
+            return self._fail(WRONG_USE, error)
         except (ArgumentError, ValueError) as error:
             # jsonargparse has no public list of its options.
             known = [option for a in self._parser._actions for option in a.option_strings]
@@ -54,14 +62,29 @@ class RunCommand:
 
         try:
             built = self._parser.instantiate(options)
-            getattr(self, f"_{self.command}")(built, options)
+            return getattr(self, f"_{self.command}")(built, options) or 0
         except Exception as error:
             reason = _package_error(error)
             if reason is None:
                 raise
             wrong_use = isinstance(reason, ConfigurationError)
             return self._fail(WRONG_USE if wrong_use else FAILED, reason)
-        return 0
+
+    def _given(self) -> list[str]:
+        """Return the options, those of a run's file before those of the call."""
+        if self.command != "verify":
+            return self.arguments
+        if not self.arguments or self.arguments[0].startswith("-"):
+            raise ConfigurationError("give the folder of a run first, such as runs/version_0.")
+
+        run, *rest = self.arguments
+        config = Path(run) / NAME
+        if not config.is_file():
+            raise ConfigurationError(
+                f"{run} has no {NAME}, which lightning-tf fit writes. For a run of a script call "
+                "Trainer(...).verify(task, start, end) with the arguments of that script."
+            )
+        return ["--config", str(config), *OF_VERIFYING, *rest]
 
     def _fail(self, code: int, message: object) -> int:
         print(f"lightning-tf {self.command}: {message}", file=sys.stderr)
@@ -70,11 +93,14 @@ class RunCommand:
     # ---- the commands
 
     def _fit(self, built: Namespace, options: Namespace) -> None:
+        if options.folds is not None:
+            self._cross_validate(built, options)
+            return
         trainer: Trainer = built.trainer
 
         # The file goes on with the same training, wherever this call went on from or wrote to.
         of_training = options.clone()
-        for name in OF_THE_CALL:
+        for name in (*OF_THE_CALL, *OF_FOLDS):
             of_training.pop(name, None)
         config = self._parser.dump(of_training, skip_unset=False, skip_validation=True)
         trainer.add_callback(ConfigWriter(config))
@@ -83,6 +109,27 @@ class RunCommand:
         _show(trainer.callback_metrics, options)
         if trainer.is_global_zero:
             print(f"written: {trainer.log_dir or trainer.default_root_dir}")
+
+    def _cross_validate(self, built: Namespace, options: Namespace) -> None:
+        if options.ckpt_path is not None:
+            raise ConfigurationError("--folds begins anew in every fold: leave --ckpt_path out.")
+
+        def make_trainer(folder: str) -> Trainer:
+            own = options.clone()
+            own.trainer.default_root_dir = folder
+            trainer: Trainer = self._parser.instantiate(own).trainer
+            return trainer
+
+        def make_task() -> Task:
+            task: Task = self._parser.instantiate(options).task
+            return task
+
+        count, root = options.folds, built.trainer.default_root_dir
+        seed = built.trainer.seed or 0
+        folds = [Fold(i, count, options.fold_by, options.fold_groups, seed) for i in range(count)]
+        result = cross_validate(make_trainer, make_task, folds, root)
+        print(result)
+        print(f"written: {result.folder}")
 
     def _validate(self, built: Namespace, options: Namespace) -> None:
         _show(built.trainer.validate(built.task, ckpt_path=options.ckpt_path), options)
@@ -109,6 +156,18 @@ class RunCommand:
     def _export(self, built: Namespace, options: Namespace) -> None:
         written = self._load_task(built, options).export(options.output, format=options.format)
         print(f"written: {written}")
+
+    def _verify(self, built: Namespace, options: Namespace) -> int:
+        start, ends = checkpoints_between(self.arguments[0], options["from"], options.to)
+        made = iter([built])
+
+        def make() -> tuple[Trainer, Task]:
+            each = next(made, None) or self._parser.instantiate(options)
+            return each.trainer, each.task
+
+        verification = verify(make, start, ends)
+        print(verification)
+        return 0 if verification.is_exact else FAILED
 
     def _inspect(self, built: Namespace, options: Namespace) -> None:
         report = built.task.describe(options.max_examples)
@@ -152,11 +211,17 @@ def _parser(command: str) -> Any:
     parser.add_subclass_arguments(Task, "task", required=True)
 
     is_export = command == "export"
-    if command != "inspect":
+    if command == "verify":
+        parser.add_argument("--from", type=str | None)
+        parser.add_argument("--to", type=str | None)
+    elif command != "inspect":
         kind: Any = str if is_export else str | None
         parser.add_argument("--ckpt_path", type=kind, required=is_export)
     if command == "fit":
         parser.add_argument("--weights_only", type=bool, default=False)
+        parser.add_argument("--folds", type=int | None)
+        parser.add_argument("--fold_by", type=str | None)
+        parser.add_argument("--fold_groups", type=str | None)
     if command == "inspect":
         parser.add_argument("--output", type=str | None)
         parser.add_argument("--max_examples", type=int, default=100_000)

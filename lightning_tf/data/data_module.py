@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 from lightning_tf.checks import checked_integer
+from lightning_tf.data.pipeline.fold import Fold
 from lightning_tf.distribute.input_shard import InputShard
 from lightning_tf.distribute.workers import SINGLE_WORKER, Workers
-from lightning_tf.exceptions import DataError, UnknownArgumentError, nearest
+from lightning_tf.exceptions import ConfigurationError, DataError, UnknownArgumentError, nearest
 
 
 class DataModule:
@@ -133,6 +134,48 @@ class DataModule:
     def predict_dataset(self) -> tf.data.Dataset | None:
         """Return the batches to predict, in the order of the results; labels are not needed."""
         return None
+
+    # ---- what a checkpoint holds of the data
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a resumed run must know of the data: a curriculum's position, a buffer.
+
+        Every save calls it. The order of an epoch and the position in it are no part of it: they
+        follow from (seed, epoch) and the batch. What a hook decides belongs here; what reading
+        changes does not, as batches are read ahead.
+
+        Returns:
+            As of `Task.state_dict`: plain data and arrays.
+        """
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take back what `state_dict` returned; not called where that was empty.
+
+        Every entry point with a `ckpt_path` calls it before `setup`, and so does
+        `Task.from_checkpoint`; a fit with ``weights_only=True`` begins the data anew.
+
+        Raises:
+            ConfigurationError: The class has no way to take it.
+        """
+        raise ConfigurationError(
+            f"{type(self).__name__} has no load_state_dict, but the checkpoint holds "
+            f"{', '.join(state)} of the data that wrote it; write one that takes them."
+        )
+
+    def take_fold(self, fold: Fold) -> None:
+        """Validate on a fold of the training examples, for a cross-validation; before `setup`.
+
+        Args:
+            fold: Says which examples these are.
+
+        Raises:
+            ConfigurationError: The data cannot be read by index.
+        """
+        raise ConfigurationError(
+            f"{type(self).__name__} cannot be cut into folds, as it gives batches; give arrays, a "
+            "folder or a table, or override take_fold."
+        )
 
     # ---- what the Trainer and sources call
 

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from lightning_tf.checks import checked_integer
 from lightning_tf.data.data_module import DataModule
+from lightning_tf.data.pipeline.fold import Fold
 from lightning_tf.data.pipeline.order import Indices, balanced_order, epoch_order
 from lightning_tf.data.pipeline.splits import hold_out_splits
 from lightning_tf.distribute.input_shard import InputShard
 from lightning_tf.distribute.workers import Workers
-from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.exceptions import ConfigurationError, DataError
 
 BALANCED = "balanced"
 
@@ -55,6 +56,7 @@ class IndexedData(DataModule):
         shuffle: Whether training examples come in a new order in every epoch.
         drop_remainder: Whether an incomplete last training batch is left out.
         val_batch_size: Examples in a batch of validation; None is `batch_size`.
+        fold: Which training examples validate, in a cross-validation; see `take_fold`.
         loads_together: Whether `load` exchanges with other workers what each has read.
 
     Args:
@@ -74,6 +76,7 @@ class IndexedData(DataModule):
     drop_remainder: bool = False
     val_batch_size: int | None = None
     loads_together: bool = False
+    fold: Fold | None = None
 
     def __init__(
         self,
@@ -113,10 +116,74 @@ class IndexedData(DataModule):
             DataError: A class has one example, and something is to be held out.
         """
         self.class_labels = labels
-        splits = hold_out_splits(
-            rows, labels, self._val_fraction, self._test_fraction, self.split_seed, class_names
-        )
+        splits = self.split_rows(rows, labels, class_names)
         return {name: Split(source, indices) for name, indices in splits.items()}
+
+    def split_rows(
+        self,
+        rows: Mapping[str, Indices],
+        labels: NDArray[Any] | None = None,
+        class_names: Sequence[str] | None = None,
+        groups: Sequence[Any] | None = None,
+    ) -> dict[str, Indices]:
+        """Return the indices of the splits, as `hold_out` does; validation is the fold's, if any.
+
+        Args:
+            rows: As of `hold_out`.
+            labels: As of `hold_out`.
+            class_names: As of `hold_out`.
+            groups: The group of every example, by index, where the fold names a column.
+        """
+        if self.fold is None:
+            return hold_out_splits(
+                rows, labels, self._val_fraction, self._test_fraction, self.split_seed, class_names
+            )
+        if "val" in rows:
+            raise ConfigurationError(
+                f"a fold takes the place of validation, and {type(self).__name__} has a val split "
+                "of its own: give all examples as training data."
+            )
+
+        # What tests is held out as ever; the fold cuts the rest.
+        splits = hold_out_splits(
+            {**rows, "val": rows["train"][:0]},
+            labels,
+            None,
+            self._test_fraction,
+            self.split_seed,
+            class_names,
+        )
+        pool = splits["train"]
+        together = None
+        if self.fold.groups is not None:
+            together = self._groups_of(rows["train"], groups)[np.isin(rows["train"], pool)]
+        train, val = self.fold.cut(len(pool), None if labels is None else labels[pool], together)
+        return {**splits, "train": pool[train], "val": pool[val]}
+
+    def _groups_of(self, train: Indices, groups: Sequence[Any] | None) -> NDArray[Any]:
+        """Return the group of each training example, in their order."""
+        fold = self.fold
+        if groups is not None:
+            return np.asarray(groups)[train]
+        if fold is None or fold.column is not None:
+            raise ConfigurationError(
+                f"groups={fold and fold.column!r} names a column, and {type(self).__name__} has "
+                "none: give the group of each training example."
+            )
+        if len(fold.groups) != len(train):
+            raise DataError(
+                f"groups has {len(fold.groups)} entries for {len(train)} training examples; give "
+                "one each."
+            )
+        return np.asarray(fold.groups)
+
+    def take_fold(self, fold: Fold) -> None:
+        """Validate on a fold of the training examples, which are loaded after this."""
+        if self.splits is not None:
+            raise ConfigurationError(
+                f"{type(self).__name__} is loaded already: a fold is taken before that."
+            )
+        self.fold = fold
 
     def setup(self, stage: str) -> None:
         """Load the data unless that is done."""

@@ -1,7 +1,7 @@
 """place_labels: labels as people have them, such as 10, 20, 30 or names, as places in classes."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -92,6 +92,26 @@ def tell_gaps(present: Sequence[int]) -> None:
             present[-1] + 1,
             len(missing),
         )
+
+
+def tell_untrained(
+    classes: Mapping[str, Iterable[int]], names: Sequence[str] | None = None
+) -> None:
+    """Say which classes a held-out split has and training has not.
+
+    Args:
+        classes: Those that each split has, by its name.
+        names: Of the classes; None shows their numbers.
+    """
+    trained = set(classes["train"])
+    for split, present in classes.items():
+        unknown = sorted(set(present) - trained)
+        if unknown:
+            _log.warning(
+                "The %s split has classes without a training example: %s.",
+                split,
+                shown_values(unknown if names is None else [names[c] for c in unknown]),
+            )
 
 
 def count_classes(owner: str, labels: list[int]) -> int:

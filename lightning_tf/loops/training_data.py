@@ -76,6 +76,17 @@ def _going_on(
     return _required(data, passes, start + batch, input_shard).take(count - batch)
 
 
+def whole_pass(trainer: Trainer, task: Task) -> tf.data.Dataset | None:
+    """Return the first pass over data whose epochs go on in them; None where an epoch is all.
+
+    What an epoch takes of it differs from epoch to epoch, and says nothing of other data.
+    """
+    data = data_of(task)
+    if data.steps_per_epoch is None:
+        return None
+    return data.dataset_for(TRAIN.prefix, 0, 0, trainer.placement.input_shard)
+
+
 def _required(
     data: DataModule, epoch: int, batch: int, input_shard: InputShard | None
 ) -> tf.data.Dataset:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from lightning_tf.checkpoint.io import Checkpoint, Snapshot, assign_tensors, check_tensors
+from lightning_tf.checkpoint.state_arrays import put_arrays, take_arrays
 from lightning_tf.distribute.sync_on_read import SyncOnRead, adapt_tensors, metric_state
 from lightning_tf.exceptions import CheckpointError
 from lightning_tf.hyperparameters import checked_state, class_path
@@ -44,15 +47,23 @@ def take_snapshot(trainer: Trainer, task: Task, *, weights_only: bool) -> Snapsh
         task: Gives models and hyperparameters.
         weights_only: Leave out what only training needs.
     """
+    arrays: dict[str, np.ndarray] = {}
+
+    def state_of(key: str, owner: Any, name: str) -> dict[str, Any]:
+        state, taken = take_arrays(key, owner.state_dict())
+        arrays.update(taken)
+        return checked_state(name, state)
+
     run: dict[str, Any] = {
         "task": class_path(type(task)),
         "hparams": task.hparams,
-        "task_state": checked_state(type(task).__name__, task.state_dict()),
+        "task_state": state_of("task", task, type(task).__name__),
+        "data_state": state_of("data", task.data, type(task.data).__name__),
         "precision": trainer.precision,
         "clipping": clipping_of(trainer),
     }
     if weights_only or trainer.training is None:
-        return Snapshot.of(_weights(trainer, task) if trainer.is_global_zero else {}, run)
+        return Snapshot.of(_weights(trainer, task) if trainer.is_global_zero else {}, run, arrays)
 
     run["optimizers"] = {k: o.record() for k, o in trainer.training.optimizers.items()}
     run["data"] = data_facts(trainer, task)
@@ -63,9 +74,9 @@ def take_snapshot(trainer: Trainer, task: Task, *, weights_only: bool) -> Snapsh
     run["metric_classes"] = metric_classes(trainer)
     run["metrics"] = {"latest": trainer.callback_metrics, "steps": trainer.metric_steps}
     run["callbacks"] = {
-        key: checked_state(key, state)
+        key: state
         for key, callback in keyed(trainer.callbacks)
-        if (state := callback.state_dict())
+        if (state := state_of(f"callback.{key}", callback, key))
     }
     run["callback_arguments"] = callback_arguments(trainer)
     run["loggers"] = [[key, logger.run_id] for key, logger in keyed(trainer.loggers)]
@@ -76,7 +87,7 @@ def take_snapshot(trainer: Trainer, task: Task, *, weights_only: bool) -> Snapsh
     variables |= {f"{TRAINED}{name}": v for name, v in _trained_weights(trainer, task).items()}
     if not trainer.is_global_zero:  # writes nothing, but holds parts of what the chief writes
         variables = {k: v for k, v in variables.items() if isinstance(v, SyncOnRead)}
-    return Snapshot.of(variables, run)
+    return Snapshot.of(variables, run, arrays)
 
 
 def refuse_unless_whole(checkpoint: Checkpoint) -> None:
@@ -152,7 +163,7 @@ def resume(trainer: Trainer, task: Task, checkpoint: Checkpoint) -> None:
         trainer.records.restore(run["metrics"]["latest"], run["metrics"]["steps"])
         for key, callback in keyed(trainer.callbacks):
             if key in run["callbacks"]:
-                callback.load_state_dict(run["callbacks"][key])
+                callback.load_state_dict(put_arrays(run["callbacks"][key], checkpoint.tensors))
         # Last: nothing that takes its state back may draw from the generators afterwards.
         restore_random_state(run["random"])
 

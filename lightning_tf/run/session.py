@@ -28,7 +28,7 @@ from lightning_tf.run import run_state
 from lightning_tf.run.resume_checks import check_limits
 from lightning_tf.run.signatures import check_steps
 from lightning_tf.seed import get_last_seed, seed_everything
-from lightning_tf.task import Task, load_task_state
+from lightning_tf.task import Task, load_states
 
 if TYPE_CHECKING:
     from lightning_tf.trainer import Trainer
@@ -198,7 +198,8 @@ def _take_up(trainer: Trainer, task: Task, checkpoint: Checkpoint, weights_only:
         check_limits(trainer, checkpoint)
         log.info("fit goes on from %s.", checkpoint.path)
         run_state.continue_runs(trainer, checkpoint)
-    load_task_state(task, checkpoint.run, checkpoint.path)
+    # A new run with old weights begins its data anew.
+    load_states(task, checkpoint, of_data=not weights_only)
 
 
 def _search(

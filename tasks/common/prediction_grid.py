@@ -1,6 +1,7 @@
 """PredictionGrid: a grid of images with their predicted classes."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -43,16 +44,19 @@ class PredictionGrid(StageReport):
 
         images, labels = examples
         probabilities = np.asarray(task.predict_step(images))  # (count, classes)
-        low, high = task.value_range
-        scaled = np.clip((images.astype(np.float32) - low) / (high - low), 0.0, 1.0)
-        figure = prediction_figure(scaled, labels, probabilities, task.class_names)
+        scaled = scale_pixels(images, task.value_range)
+        figure = self.draw(scaled, labels, probabilities, task.class_names)
         trainer.log_figure(f"{stage}/predictions", figure)
 
         heat_maps = getattr(task, "heat_maps", None)
         maps = None if heat_maps is None else heat_maps(images, probabilities.argmax(axis=-1))
         if maps is not None:
-            figure = prediction_figure(scaled, labels, probabilities, task.class_names, maps)
+            figure = self.draw(scaled, labels, probabilities, task.class_names, maps)
             trainer.log_figure(f"{stage}/heat_maps", figure)
+
+    def draw(self, *of_images: Any) -> Any:
+        """Draw what `prediction_figure` takes."""
+        return prediction_figure(*of_images)
 
 
 def take_examples(
@@ -61,7 +65,7 @@ def take_examples(
     """Return at most `count` images and labels of a stage, or None where it has none.
 
     Args:
-        data: Batches of (images, labels).
+        data: Batches of (images, labels), of which an example may have several.
         stage: train, val or test.
         count: How many at most.
     """
@@ -78,7 +82,9 @@ def take_examples(
     labels: list[NDArray[Any]] = []
     for batch in dataset.as_numpy_iterator():
         images.append(batch[0])
-        labels.append(batch[1].reshape(-1))
+        # Several labels of an example stay a row.
+        several = batch[1].ndim == 2 and batch[1].shape[1] > 1
+        labels.append(batch[1] if several else batch[1].reshape(-1))
         if sum(map(len, labels)) >= count:
             break
     if not images:
@@ -102,6 +108,30 @@ def prediction_figure(
         class_names: A name for each class.
         heat_maps: In [0, 1], shape (n, height, width) of any size, laid over the images.
 
+    """
+    predicted = probabilities.argmax(axis=-1)
+    right = predicted == labels
+    titles = [
+        f"{class_names[guess]} {row[guess]:.0%}" + ("" if ok else f"\ntrue: {class_names[true]}")
+        for true, guess, row, ok in zip(labels, predicted, probabilities, right, strict=True)
+    ]
+    return titled_images(images, titles, right, heat_maps)
+
+
+def titled_images(
+    images: NDArray[np.floating],
+    titles: Sequence[str],
+    right: NDArray[np.bool_],
+    heat_maps: NDArray[np.floating] | None = None,
+) -> Any:
+    """Draw images in a grid, each under its title, in red where the prediction is mistaken.
+
+    Args:
+        images: Float in [0, 1], shape (n, height, width, 1 or 3).
+        titles: What was predicted, for each image.
+        right: Whether that is true, shape (n,).
+        heat_maps: In [0, 1], shape (n, height, width) of any size, laid over the images.
+
     Returns:
         A matplotlib Figure that belongs to no window.
     """
@@ -109,25 +139,35 @@ def prediction_figure(
 
     columns = math.ceil(math.sqrt(len(images)))
     rows = math.ceil(len(images) / columns)
-    figure = Figure(figsize=(1.9 * columns, 2.15 * rows + 0.4), layout="constrained")
-    predicted = probabilities.argmax(axis=-1)
+    lines = max(title.count("\n") for title in titles) + 1
+    height = (1.75 + 0.2 * max(lines, 2)) * rows + 0.4
+    figure = Figure(figsize=(1.9 * columns, height), layout="constrained")
 
-    for place, (image, true, guess) in enumerate(zip(images, labels, predicted, strict=True)):
+    for place, (image, title, is_right) in enumerate(zip(images, titles, right, strict=True)):
         axes = figure.add_subplot(rows, columns, place + 1)
         _draw_image(axes, image, None if heat_maps is None else heat_maps[place])
 
-        title = f"{class_names[guess]} {probabilities[place, guess]:.0%}"
-        if guess != true:
-            title += f"\ntrue: {class_names[true]}"
-        color = RIGHT if guess == true else WRONG
+        color = RIGHT if is_right else WRONG
         axes.set_title(title, fontsize=9, color=color)
         for spine in axes.spines.values():
             spine.set_color(color)
-            spine.set_linewidth(1 if guess == true else 3)
+            spine.set_linewidth(1 if is_right else 3)
 
-    wrong = int((predicted != labels).sum())
-    figure.suptitle(f"{wrong} of {len(labels)} mistaken" if wrong else f"all {len(labels)} right")
+    wrong = int((~right).sum())
+    figure.suptitle(f"{wrong} of {len(right)} mistaken" if wrong else f"all {len(right)} right")
     return figure
+
+
+def scale_pixels(images: NDArray[Any], value_range: tuple[float, float]) -> NDArray[np.floating]:
+    """Return images in [0, 1].
+
+    Args:
+        images: Of any dtype.
+        value_range: Their values of black and white.
+    """
+    low, high = value_range
+    scaled: NDArray[np.float32] = np.clip((images.astype(np.float32) - low) / (high - low), 0, 1)
+    return scaled
 
 
 def _draw_image(axes: Any, image: NDArray[np.floating], heat_map: Any) -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from lightning_tf.data.sources.table_file import is_records, read_table
 from lightning_tf.data.tables.feature_data import feature_data
 from lightning_tf.data.tables.feature_table import FeatureTable
+from lightning_tf.data.tables.held_out_check import warn_of_unknown_categories
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.tasks.common.optimizer_settings import OptimizerSettings
 from lightning_tf.tasks.common.spec_task import SpecTask, inputs_of
@@ -91,6 +92,7 @@ class TabularTask(SpecTask):
         table = table.rename(columns=str)
 
         arrays = self.columns.arrays(table)
+        warn_of_unknown_categories(self.columns, arrays, table)
         inputs = {name: tf.constant(array) for name, array in arrays.items()}
         predicted: NDArray[np.floating] = self.predict_step(inputs).numpy()
         return predicted

@@ -236,3 +236,38 @@ def test_inspect_tells_what_the_data_are_without_training(tmp_path, monkeypatch,
     assert sorted(path.name for path in tmp_path.iterdir()) == ["inspected"]
     assert main(["inspect", "--help"]) == 0
     assert "--ckpt_path" not in capsys.readouterr().out
+
+
+def test_a_run_is_verified(fitted, capsys):
+    assert main(["verify", str(fitted)]) == 0
+    out = capsys.readouterr().out
+    assert "trained again from the beginning of the run" in out
+    assert "reproduced:" in out
+    assert main(["verify", str(fitted), "--task.learning_rate", "0.1"]) == 1
+    out = capsys.readouterr().out
+    assert "tensors differ" in out
+    assert "why it may be:" in out
+
+
+def test_what_verify_needs_is_said(tmp_path, capsys):
+    assert main(["verify", str(tmp_path)]) == 2
+    assert "has no config.yaml" in capsys.readouterr().err
+    assert main(["verify", "--from", "x"]) == 2
+    assert "give the folder of a run first" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["fit", "verify"])
+def test_a_command_alone_says_how_it_is_used(command, capsys):
+    assert main([command]) == 2
+    assert f"usage: lightning-tf {command} " in capsys.readouterr().err
+
+
+def test_folds_are_trained_one_by_one(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    limits = ["--trainer.max_epochs", "1", "--trainer.seed", "3"]
+    assert main(["fit", *DIGITS, *QUIET, *FEW, *limits, "--folds", "2"]) == 0
+    out = capsys.readouterr().out
+    assert [line.split()[0] for line in out.splitlines()][:5] == ["fold", "0", "1", "mean", "std"]
+    assert "written: cross_validation_0" in out
+    assert (tmp_path / "cross_validation_0" / "fold_1" / "runs" / "version_0").is_dir()
+    assert main(["fit", *DIGITS, "--folds", "2", "--ckpt_path", "last"]) == 2

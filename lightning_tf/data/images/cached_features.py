@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.indexed_data import IndexedData, Split
 from lightning_tf.data.pipeline.array_source import ArraySource
+from lightning_tf.data.pipeline.fold import Fold
 from lightning_tf.distribute.workers import Workers
 from lightning_tf.exceptions import ConfigurationError
 
@@ -75,6 +76,18 @@ class CachedFeatures(IndexedData):
         """Tear down the images, and let weights be replaced between entry points."""
         self.images.teardown(stage)
         self._in_use = False
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state of the images."""
+        return self.images.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Give the images their state."""
+        self.images.load_state_dict(state)
+
+    def take_fold(self, fold: Fold) -> None:
+        """Cut the images."""
+        self.images.take_fold(fold)
 
     def join(self, workers: Workers) -> None:
         """Join the workers, and let the images do so."""

@@ -1,6 +1,7 @@
 """Checks of images and of how they are read."""
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -61,6 +62,21 @@ def checked_images(name: str, images: Any) -> NDArray[Any]:
             f"index {bad[0]}; drop or fill such pixels."
         )
     return array
+
+
+def warn_of_channels_first(shape: Sequence[int]) -> None:
+    """Warn of images that look like (channels, height, width).
+
+    Args:
+        shape: Of one image, taken for (height, width, channels).
+    """
+    if shape[0] in (1, 3, 4) and shape[1] > 4 and shape[2] > 4:
+        _log.warning(
+            "images of shape %s are taken for %d rows of %d pixels with %d channels; if the "
+            "channels come first, pass x.transpose(0, 2, 3, 1).",
+            tuple(shape),
+            *shape,
+        )
 
 
 def _unlike_shapes(name: str, images: Any) -> str:

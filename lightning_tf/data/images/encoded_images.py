@@ -104,8 +104,10 @@ class EncodedImages:
             tf.data.Dataset.from_tensor_slices(indices)
             .map(lambda i: (i, tf.size(self._decode(i))), num_parallel_calls=parallel_calls())
             .ignore_errors()
+            .batch(256)  # one wait of Python for each batch, not for each image
         )
-        bad = sorted({int(i) for i in indices} - {int(i) for i, _ in whole.as_numpy_iterator()})
+        seen = [batch for batch, _ in whole.as_numpy_iterator()]
+        bad = sorted(set(indices.tolist()).difference(*seen))
         return {index: self._reason(index) for index in bad}
 
     def _content(self, index: tf.Tensor) -> tf.Tensor:

@@ -1,6 +1,5 @@
 """ImageArrays: labeled images in memory, given as arrays or read by a subclass."""
 
-import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ from lightning_tf.data.images.checks import (
     checked_images,
     checked_range,
     value_range_of,
+    warn_of_channels_first,
 )
 from lightning_tf.data.images.image_targets import (
     CLASSIFICATION,
@@ -24,12 +24,10 @@ from lightning_tf.data.images.image_targets import (
     with_precision,
 )
 from lightning_tf.data.indexed_data import IndexedData, Split
-from lightning_tf.data.label_values import place_labels, shown_values
+from lightning_tf.data.label_values import place_labels, tell_untrained
 from lightning_tf.data.labels import checked_class_names, checked_classes
 from lightning_tf.data.pipeline.array_source import ArraySource
 from lightning_tf.exceptions import DataError
-
-_log = logging.getLogger(__name__)
 
 Pair = tuple[NDArray[Any], NDArray[Any]]
 
@@ -128,6 +126,7 @@ class ImageArrays(IndexedData):
             pairs = self._keep(pairs, self._classes)
 
         self.input_shape = pairs["train"][0].shape[1:]
+        warn_of_channels_first(self.input_shape)
         for name, (x, y) in pairs.items():
             if x.shape[1:] != self.input_shape:
                 raise DataError(
@@ -175,7 +174,7 @@ class ImageArrays(IndexedData):
         largest = max(int(labels.max()) for labels in codes.values() if len(labels))
         self.num_classes = self._num_classes or (largest + 1 if names is None else len(names))
         self.class_names = checked_class_names(names, self.num_classes)
-        self._tell_untrained(codes)
+        tell_untrained({n: np.unique(c).tolist() for n, c in codes.items()}, self.class_names)
         return codes
 
     def _targets_of(self, targets: dict[str, Any]) -> dict[str, NDArray[Any]]:
@@ -189,18 +188,6 @@ class ImageArrays(IndexedData):
             precise = with_precision(arrays["train"]).dtype
             arrays = {name: array.astype(precise) for name, array in arrays.items()}
         return arrays
-
-    def _tell_untrained(self, codes: dict[str, NDArray[np.int32]]) -> None:
-        """Say which classes a held-out split has and training has not."""
-        trained = set(np.unique(codes["train"]).tolist())
-        for name, labels in codes.items():
-            unknown = [self.class_names[c] for c in np.unique(labels).tolist() if c not in trained]
-            if unknown:
-                _log.warning(
-                    "The %s split has classes without a training example: %s.",
-                    name,
-                    shown_values(unknown),
-                )
 
     def _keep(self, pairs: dict[str, Pair], classes: list[str]) -> dict[str, Pair]:
         """Drop the examples of all other classes and number these anew."""

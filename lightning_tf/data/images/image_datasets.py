@@ -6,7 +6,12 @@ from typing import Any
 
 import tensorflow as tf
 
-from lightning_tf.data.images.checks import check_like_training, checked_images, checked_range
+from lightning_tf.data.images.checks import (
+    check_like_training,
+    checked_images,
+    checked_range,
+    warn_of_channels_first,
+)
 from lightning_tf.data.images.image_spec import image_spec, scan_batches
 from lightning_tf.data.images.image_targets import (
     CLASSIFICATION,
@@ -16,7 +21,7 @@ from lightning_tf.data.images.image_targets import (
     checked_targets,
     refuse_classes,
 )
-from lightning_tf.data.label_values import are_places, tell_gaps, tell_names
+from lightning_tf.data.label_values import are_places, tell_gaps, tell_names, tell_untrained
 from lightning_tf.data.pipeline.batch_checks import (
     check_finite,
     check_labels,
@@ -124,17 +129,27 @@ class ImageDatasets(DatasetPair):
         spec = image_spec(self, self._num_classes, self._names, self._fewest)
         self.num_classes, self.class_names = spec.num_classes, spec.class_names
         self.value_range, self.input_shape = spec.value_range, spec.input_shape
+        warn_of_channels_first(self.input_shape)
         self._check_held_out()
 
     def _learn_classes(self) -> None:
         """Take the classes from the labels of all splits."""
-        scanned = scan_batches([self._training(), self._val, self._test])
-        if are_places(scanned.labels):
-            tell_gaps(scanned.labels)
-            self._num_classes = scanned.labels[-1] + 1 if scanned.labels else None
+        classes = {
+            "train": scan_batches([self._training()]).labels,
+            **{
+                name: scan_batches([None, dataset]).labels
+                for name, dataset in (("val", self._val), ("test", self._test))
+                if dataset is not None
+            },
+        }
+        labels = sorted(set().union(*classes.values()))
+        if are_places(labels):
+            tell_gaps(labels)
+            self._num_classes = labels[-1] + 1 if labels else None
         else:
-            tell_names(scanned.labels)
-            self._values = scanned.labels
+            tell_names(labels)
+            self._values = labels
+        tell_untrained(classes)
 
     def _training(self, epoch: int = 0, batch: int = 0) -> tf.data.Dataset:
         """Return training pairs that are not checked."""

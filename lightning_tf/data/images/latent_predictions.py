@@ -68,6 +68,14 @@ class LatentPredictions(DataModule):
         """Release what the images took."""
         self.images.teardown(stage)
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state of the images."""
+        return self.images.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Give the images their state."""
+        self.images.load_state_dict(state)
+
     def join(self, workers: Workers) -> None:
         """Join the workers, and let the images do so."""
         super().join(workers)

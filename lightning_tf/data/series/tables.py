@@ -35,8 +35,9 @@ def as_table(data: Any, encoding: str = "utf-8", **csv_options: Any) -> Any:
         data = data.to_frame("value" if data.name is None else data.name)
     elif isinstance(data, Mapping) and any(isinstance(cells, pd.Series) for cells in data.values()):
         data = pd.DataFrame(dict(data))  # pandas joins them by their indexes
-    table = read_table(data, encoding, **csv_options)
-    return table.set_axis(data.index) if isinstance(data, pd.DataFrame) else table
+    if not isinstance(data, pd.DataFrame):
+        return read_table(data, encoding, **csv_options)
+    return read_table(data.reset_index(drop=True)).set_axis(data.index)
 
 
 def is_array(data: Any) -> bool:

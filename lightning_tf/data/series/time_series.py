@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from lightning_tf.checks import checked_integer
 from lightning_tf.data.indexed_data import IndexedData, Split
+from lightning_tf.data.pipeline.fold import TIME, Fold
 from lightning_tf.data.series.align_store import align_store
 from lightning_tf.data.series.read_series import read_series
 from lightning_tf.data.series.series_columns import SeriesColumns
@@ -125,15 +126,29 @@ class TimeSeries(IndexedData):
 
         # From the end: validation lies before the test.
         test = self._first_rows("test", starts, ends)
-        val = self._first_rows("val", starts, ends, test)
+        val, val_end = self._first_rows("val", starts, ends, test), test
+        if self.fold is not None:
+            val, val_end = (starts + edge for edge in self.fold.edges(test - starts))
         self.boundaries = np.stack([val, test])
 
-        bounds = {"train": (starts, val), "val": (val, test), "test": (test, ends)}
+        bounds = {"train": (starts, val), "val": (val, val_end), "test": (test, ends)}
         source = SeriesWindows(self.store, self.history, self.horizon)
         return {
             name: Split(source, self._origins(name, starts, *bound))
             for name, bound in bounds.items()
         }
+
+    def take_fold(self, fold: Fold) -> None:
+        """Validate on a stretch of time, and train on what comes before it.
+
+        Raises:
+            ConfigurationError: The fold is by something else than time.
+        """
+        if fold.by not in (None, TIME) or fold.groups is not None:
+            raise ConfigurationError(
+                f"by={fold.by!r}: series are cut by time alone, as what comes later must not train."
+            )
+        super().take_fold(fold)
 
     def align(self, spec: Any) -> None:
         """Give series and columns the numbers that they have in a task, by their names.

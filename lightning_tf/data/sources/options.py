@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
+from lightning_tf.data.indexed_data import IndexedData
 from lightning_tf.exceptions import ConfigurationError, nearest
 
 T = TypeVar("T")
@@ -35,10 +36,13 @@ def refuse_unknown(source: type, data: Any, options: dict[str, Any], known: Iter
         ConfigurationError: Names the option, its value and the nearest known one.
     """
     known, name = set(known), shown_data(source, data)
+    # Those of the order are a source's, too, where it is read by index.
+    order = {"shuffle", "drop_remainder"} if issubclass(source, IndexedData) else set()
     for option, value in options.items():
         if option not in known:
             raise ConfigurationError(
-                f"{option}={value!r} has no meaning for data={name}.{nearest(option, known)}"
+                f"{option}={value!r} has no meaning for data={name}."
+                f"{nearest(option, known | order)}"
             )
 
 

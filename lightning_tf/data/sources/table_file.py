@@ -1,15 +1,20 @@
 """read_table: a table from a file, a DataFrame or columns."""
 
+import logging
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from lightning_tf.data.sources.csv_file import read_csv_file
 from lightning_tf.data.sources.hugging_face import hugging_face_frame, is_hugging_face
 from lightning_tf.exceptions import ConfigurationError, DataError, nearest
 
 ENDINGS = (".csv", ".tsv", ".parquet", ".jsonl", ".xlsx")
+
+_log = logging.getLogger(__name__)
 
 
 def read_table(data: Any, encoding: str = "utf-8", **csv_options: Any) -> Any:
@@ -36,10 +41,12 @@ def read_table(data: Any, encoding: str = "utf-8", **csv_options: Any) -> Any:
         table = pd.DataFrame(data)
     elif is_frame(data):
         data = as_pandas(data)
+        _tell_index(data)
         table = data.reset_index(drop=True)  # messages name rows by their number
     elif isinstance(data, Mapping):
+        is_row = bool(data) and all(np.ndim(cell) == 0 for cell in data.values())
         try:
-            table = pd.DataFrame(dict(data))
+            table = pd.DataFrame([dict(data)] if is_row else dict(data))
         except ValueError as error:
             raise DataError(f"The columns do not make a table: {error}.") from error
     elif isinstance(data, (str, os.PathLike)):
@@ -53,6 +60,16 @@ def read_table(data: Any, encoding: str = "utf-8", **csv_options: Any) -> Any:
     if not len(table):
         raise DataError(f"{table_name(data)} has no rows; give at least one.")
     return table
+
+
+def _tell_index(frame: Any) -> None:
+    """Say that a named index is no column; one without a name most often numbers the rows."""
+    names = [str(name) for name in frame.index.names if name is not None]
+    if names:
+        _log.warning(
+            "the index %s of the table is no column and left out; reset_index() makes it one.",
+            ", ".join(map(repr, names)),
+        )
 
 
 def is_frame(data: Any) -> bool:

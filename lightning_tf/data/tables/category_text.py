@@ -83,8 +83,9 @@ def graph_form(known: Sequence[str]) -> Callable[[tf.Tensor], tf.Tensor] | None:
 
 
 def is_truth(known: Sequence[str]) -> bool:
-    """Return whether the categories are truth values."""
-    return bool(known) and all(text.casefold() in BOOLEANS for text in known)
+    """Return whether the categories are truth values, some of which may be written 0 and 1."""
+    texts = {text.casefold() for text in known}
+    return bool(texts & set(BOOLEANS)) and texts <= {*BOOLEANS, *TRUTH_OF}
 
 
 def is_numbers(known: Sequence[str]) -> bool:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from lightning_tf.data.tables.date_parts import is_date_column
 from lightning_tf.data.tables.number_format import (
     NumberFormat,
@@ -63,7 +65,7 @@ class ColumnRoles:
             date_format: How dates are written that are not as ISO 8601.
 
         Raises:
-            DataError: A column has no value, or is nearly numeric.
+            DataError: A column has no value, holds lists or dicts, or is nearly numeric.
 
         Example:
             >>> import pandas as pd
@@ -78,6 +80,7 @@ class ColumnRoles:
                 raise DataError(
                     f"{name} has no value in any training row; leave it out with features=."
                 )
+            _refuse_nested(name, column)
             if name in categorical:
                 roles.categories.append(name)
             elif name in numeric:
@@ -130,6 +133,20 @@ class ColumnRoles:
         different = column.nunique()
         if different > 20 and different > 0.5 * len(column):
             self.notes.append(f"{name}: {different} different names in {len(column)} rows")
+
+
+def _refuse_nested(name: str, column: Any) -> None:
+    """Refuse lists, dicts and arrays in cells."""
+    from pandas.api.types import infer_dtype
+
+    if column.dtype != object or infer_dtype(column, skipna=True) != "mixed":
+        return
+    for row, cell in column.items():
+        if isinstance(cell, (list, tuple, dict, set, np.ndarray)):
+            raise DataError(
+                f"{name} of row {row} is a {type(cell).__name__}; make a column of each of its "
+                "items, or leave it out with features=."
+            )
 
 
 def row_numbers(table: Any, features: Sequence[str]) -> list[str]:

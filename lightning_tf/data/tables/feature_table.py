@@ -12,7 +12,7 @@ from lightning_tf.data.indexed_data import IndexedData, Split
 from lightning_tf.data.labels import checked_class_names, sort_class_names
 from lightning_tf.data.pipeline.array_source import ArraySource
 from lightning_tf.data.pipeline.order import Indices
-from lightning_tf.data.pipeline.splits import consecutive_rows, hold_out_splits
+from lightning_tf.data.pipeline.splits import consecutive_rows
 from lightning_tf.data.sources.hugging_face import hugging_face_splits, is_hugging_face
 from lightning_tf.data.sources.table_file import (
     check_columns,
@@ -190,13 +190,17 @@ class FeatureTable(IndexedData):
 
         # Split before anything is learned: categories and classes are those of training rows.
         labels = self._labels(table) if self.classes else None
-        splits = hold_out_splits(
-            rows, labels, self._val_fraction, self._test_fraction, self.split_seed
-        )
+        groups = category_texts(table[self._group[0]]).to_numpy() if self._group else None
+        splits = self.split_rows(rows, labels, groups=groups)
         source = self._learn(table, roles, features, splits, labels)
         self.summary = table_summary(where, self.columns, roles, splits, self.targets)
         _log.info("%s", self.summary)
         return {name: Split(source, indices) for name, indices in splits.items()}
+
+    @property
+    def _group(self) -> list[str]:
+        """The column by which a cross-validation keeps rows together, if there is one."""
+        return [self.fold.column] if self.fold is not None and self.fold.column else []
 
     def _learn(
         self,
@@ -247,7 +251,7 @@ class FeatureTable(IndexedData):
         if self._features is not None:
             check_columns(train, "The training table", {"features": self._features})
             return self._features
-        names = [name for name in train.columns if name not in self.targets]
+        names = [name for name in train.columns if name not in (*self.targets, *self._group)]
         left_out = row_numbers(train, names)
         if left_out:
             _log.info("%s is left out: row numbers; name it in features= to use it.", left_out[0])
@@ -255,8 +259,9 @@ class FeatureTable(IndexedData):
 
     def _clean(self, name: str, table: Any, features: list[str], roles: ColumnRoles) -> Any:
         """Return features and targets, numbers as such, without rows that `missing` drops."""
-        check_columns(table, f"The {name} table", {"features": features})
-        table = table[[*features, *self.targets]].copy(deep=False)
+        check_columns(table, f"The {name} table", {"features": features, "groups": self._group})
+        names = dict.fromkeys([*features, *self.targets, *self._group])
+        table = table[list(names)].copy(deep=False)
 
         for column in roles.numbers + ([] if self.classes else self.targets):
             numbers, words = self._format.read(table[column])

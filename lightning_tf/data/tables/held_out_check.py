@@ -43,10 +43,33 @@ def warn_of_differences(
                 )  # fmt: skip
         for place, name in enumerate(columns.categories):
             unknown = rows[arrays["categories"][rows, place] == OTHER]
-            if len(unknown):
-                shown = list(dict.fromkeys(map(str, table[name].iloc[unknown])))
-                _log.warning(
-                    "%s of %d of %d %s rows is in no training row (%s%s): it counts as 'other'.",
-                    name, len(unknown), len(rows), split, ", ".join(map(repr, shown[:SHOWN])),
-                    ", ..." * (len(shown) > SHOWN),
-                )  # fmt: skip
+            _warn_of_unknown(name, table[name].iloc[unknown], f"{len(rows)} {split} rows")
+
+
+def warn_of_unknown_categories(
+    columns: FeatureColumns, arrays: Mapping[str, Any], table: Any
+) -> None:
+    """Warn of categories in rows to predict that training rows lack.
+
+    Args:
+        columns: Learned from the training rows.
+        arrays: What `FeatureColumns.arrays` gave of the rows.
+        table: The rows themselves.
+    """
+    for place, name in enumerate(columns.categories):
+        unknown = arrays["categories"][:, place] == OTHER
+        _warn_of_unknown(name, table[name][unknown], f"{len(table)} rows")
+
+
+def _warn_of_unknown(name: str, cells: Any, of_rows: str) -> None:
+    if not len(cells):
+        return
+    shown = list(dict.fromkeys(map(str, cells)))
+    _log.warning(
+        "%s of %d of %s is in no training row (%s%s): it counts as 'other'.",
+        name,
+        len(cells),
+        of_rows,
+        ", ".join(map(repr, shown[:SHOWN])),
+        ", ..." * (len(shown) > SHOWN),
+    )

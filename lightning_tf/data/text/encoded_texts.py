@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.indexed_data import IndexedData
+from lightning_tf.data.pipeline.fold import Fold
 from lightning_tf.data.pipeline.options import disable_autotune, parallel_calls
 from lightning_tf.data.pipeline.order import Indices
 from lightning_tf.distribute.input_shard import InputShard
@@ -76,6 +77,18 @@ class EncodedTexts(DataModule):
     def teardown(self, stage: str) -> None:
         """Release what the texts took."""
         self.texts.teardown(stage)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state of the texts."""
+        return self.texts.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Give the texts their state."""
+        self.texts.load_state_dict(state)
+
+    def take_fold(self, fold: Fold) -> None:
+        """Cut the texts."""
+        self.texts.take_fold(fold)
 
     def join(self, workers: Workers) -> None:
         """Join the workers; what not all have encoded is encoded again, by all together."""

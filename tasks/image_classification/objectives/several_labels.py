@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 import keras
 import tensorflow as tf
 
+from lightning_tf.callback import Callback
 from lightning_tf.data.images.image_spec import ImageSpec
 from lightning_tf.data.images.image_targets import MULTI_LABEL
+from lightning_tf.tasks.common.label_grid import LabelGrid
 from lightning_tf.tasks.common.multi_label_scores import MultiLabelScores
 from lightning_tf.tasks.image_classification.objectives.objective import (
     Objective,
@@ -30,6 +32,10 @@ class SeveralLabels(Objective):
         task.num_classes, task.confusion_counts = spec.num_classes, None
         softmax = "softmax" if task.built.probabilities else None
         refuse_activation(task, softmax, "labels that go together need logits or a sigmoid")
+
+    def callbacks(self) -> list[Callback]:
+        """Return a grid of predictions."""
+        return [LabelGrid()]
 
     def metrics(self, task: ImageClassification) -> dict[str, keras.metrics.Metric]:
         """Return the metrics."""

@@ -81,3 +81,9 @@ def test_test_images_of_another_shape_are_named():
 
 def test_a_label_that_only_the_test_split_has_counts_as_a_class():
     assert ready((IMAGES, LABELS % 2), test=(IMAGES, LABELS)).num_classes == 4
+
+
+def test_images_whose_channels_come_first_are_told(caplog):
+    images = np.zeros((20, 3, 8, 8), "uint8")
+    ImageArrays((images, np.arange(20) % 2)).setup("fit")
+    assert "pass x.transpose(0, 2, 3, 1)" in caplog.text

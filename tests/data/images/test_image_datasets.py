@@ -183,3 +183,9 @@ def test_held_out_images_are_held_against_training():
 
 def test_other_errors_of_a_pipeline_are_left_alone():
     assert data_error(tf.errors.InvalidArgumentError(None, None, "something else")) is None
+
+
+def test_a_class_that_training_lacks_is_told(caplog):
+    data = ready(pairs(y=np.arange(60) % 2), pairs())
+    assert data.num_classes == 3
+    assert "The val split has classes without a training example: 2." in caplog.text

@@ -86,6 +86,8 @@ def test_series_and_boxes_keep_their_order_and_have_no_classes_to_balance():
     assert read == [[0, 1], [2, 3]]
     with pytest.raises(ConfigurationError, match="sampling='balanced' has no meaning"):
         time_series_data(np.arange(60.0), sampling="balanced")
+    with pytest.raises(ConfigurationError, match="Did you mean 'shuffle'"):
+        images(suffle=False)
 
 
 def test_a_balanced_run_that_stopped_inside_an_epoch_ends_as_one_that_did_not(tmp_path):

@@ -38,3 +38,16 @@ def test_what_is_no_table_is_refused():
         read_table(3)
     with pytest.raises(DataError, match="has no rows"):
         read_table(pl.DataFrame({"a": []}))
+
+
+def test_a_named_index_that_is_left_out_is_told(caplog):
+    frame = pd.DataFrame({"a": [1, 2]}, index=pd.Index(["x", "y"], name="town"))
+    assert read_table(frame).columns.tolist() == ["a"]
+    assert "the index 'town' of the table is no column" in caplog.text
+    caplog.clear()
+    read_table(frame.rename_axis(None))
+    assert not caplog.text
+
+
+def test_a_dict_of_single_values_is_one_row():
+    assert read_table({"a": 1, "b": "x"}).to_dict("records") == [{"a": 1, "b": "x"}]

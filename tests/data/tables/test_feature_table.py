@@ -311,3 +311,9 @@ def test_separators_and_marks_of_a_file_are_named(tmp_path):
     assert batch[1].numpy().tolist() == [[1007.0]]
     with pytest.raises(DataError, match="sep="):
         loaded(path)
+
+
+def test_a_cell_that_is_a_list_is_refused_by_name():
+    table = pd.DataFrame({"a": [1.0, 2.0], "tags": ["x", ["x", "y"]], "y": [0.0, 1.0]})
+    with pytest.raises(DataError, match="tags of row 1 is a list; make a column of each"):
+        FeatureTable(table, target="y", val_fraction=0, test_fraction=0).setup("fit")

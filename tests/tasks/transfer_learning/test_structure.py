@@ -1,11 +1,10 @@
 """A backbone is the same network wherever its weights come from."""
 
-import sys
-
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from keras.src.utils import file_utils
 
 from lightning_tf.keras_internals import imagenet_structure
 from lightning_tf.tasks.transfer_learning import keras_applications
@@ -44,8 +43,7 @@ def check(name, side, tmp_path, monkeypatch):
     keras.utils.set_random_seed(0)
     path = str(tmp_path / "own.weights.h5")
     constructor(include_top=False, weights=None, input_shape=(side, side, 3)).save_weights(path)
-    utils = sys.modules[constructor.__module__].file_utils
-    monkeypatch.setattr(utils, "get_file", lambda *args, **options: path)  # the download
+    monkeypatch.setattr(file_utils, "get_file", lambda *args, **options: path)  # the download
 
     images = tf.constant(np.random.default_rng(0).integers(0, 256, (2, side, side, 3)), tf.float32)
     reference = constructor(include_top=False, weights="imagenet", input_shape=(side, side, 3))
@@ -71,8 +69,6 @@ def test_every_family_is_the_same_network_from_a_file(name, tmp_path, monkeypatc
 
 
 def test_what_loads_weights_is_put_back():
-    from keras.src.utils import file_utils
-
     before = file_utils.get_file, keras.Model.load_weights
     with pytest.raises(RuntimeError), imagenet_structure(None):
         raise RuntimeError

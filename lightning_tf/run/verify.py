@@ -1,0 +1,313 @@
+"""verify: train again between checkpoints of a run, and compare every bit."""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lightning_tf.callback import CheckpointCallback
+from lightning_tf.checkpoint.io import (
+    Checkpoint,
+    machine,
+    read_checkpoint,
+    read_run,
+    versions,
+)
+from lightning_tf.checkpoint.search import checkpoints_in
+from lightning_tf.exceptions import CheckpointError, ConfigurationError
+from lightning_tf.logger import Logger, Records
+from lightning_tf.run.verification import TensorDifference, Verification, tensor_differences
+
+if TYPE_CHECKING:
+    from lightning_tf.task import Task
+    from lightning_tf.trainer import Trainer
+
+log = logging.getLogger("lightning_tf")
+
+CheckpointPath = str | os.PathLike[str]
+LEFT_OUT = "no callback takes the state of ModelCheckpoint"
+# Arguments of a Trainer that do not move a number.
+NOT_TRAINING = (
+    *("default_root_dir", "logger", "callbacks", "profiler", "max_time"),
+    *("enable_progress_bar", "enable_model_summary", "enable_checkpointing"),
+)
+
+
+def verify(
+    make: Callable[[], tuple[Trainer, Task] | None],
+    start: CheckpointPath | None,
+    ends: Sequence[CheckpointPath],
+) -> Verification:
+    """Train again from a checkpoint to later ones of the same run, and compare their tensors.
+
+    Nothing of the run is written to: loggers and callbacks that write checkpoints are left out, and
+    what others write goes to a folder that is removed.
+
+    Args:
+        make: Gives a Trainer and a Task as those of the run, once, and once more where bits differ;
+            None where there are no more.
+        start: The checkpoint to begin with; None is the beginning of the run.
+        ends: Later ones, in any order.
+
+    Raises:
+        CheckpointError: One is missing, damaged, of weights alone or not later than `start`.
+        ConfigurationError: The run has no seed to begin with, or several workers train.
+    """
+    targets = _targets(start, ends)
+    verification = Verification(None if start is None else os.fspath(start))
+    verification.tensors = len(next(iter(targets.values())).tensors)
+
+    trainer, task = _made(make)
+    _check(trainer, task, start)
+    with _warnings() as said:
+        reached = _train_again(trainer, task, start, targets)
+    verification.compared = {path: reached[path] for path in targets if path in reached}
+    verification.unreached = {
+        path: f"training ended at update {trainer.global_step}"
+        for path in targets
+        if path not in reached
+    }
+
+    first = verification.first_different
+    if first is not None:
+        target = targets[first]
+        verification.reasons = [*_changes(trainer, target), *said]
+        verification.reasons += _is_repeatable(make, start, {first: target}, reached[first])
+    return verification
+
+
+def checkpoints_between(
+    run: str | os.PathLike[str],
+    start: CheckpointPath | None = None,
+    end: CheckpointPath | None = None,
+) -> tuple[CheckpointPath | None, list[CheckpointPath]]:
+    """Return the checkpoint of a run to begin with, and those to compare with.
+
+    Args:
+        run: Its folder.
+        start: The first; None is the oldest that stands there, or the beginning of the run (None)
+            where one stands alone.
+        end: The last; None is the newest.
+
+    Raises:
+        CheckpointError: Fewer stand there than are needed.
+    """
+    whole: list[tuple[int, float, CheckpointPath]] = []
+    for path in checkpoints_in(Path(run) / "checkpoints"):
+        known = read_run(path)
+        if "progress" in known:
+            whole.append((int(known["progress"]["total_batches"]), known["saved_at"], path))
+    whole.sort()
+    if not whole and end is None:
+        raise CheckpointError(f"{run} has no whole checkpoint to compare with; give --to.")
+
+    begin = whole[0][2] if start is None and len(whole) > 1 else start
+    first = -1 if begin is None else _batches(read_checkpoint(begin))
+    last = whole[-1][0] if end is None else _batches(read_checkpoint(end))
+    between = [path for batches, _, path in whole if first < batches <= last]
+    if end is not None and not any(os.path.samefile(end, path) for path in between):
+        between.append(end)
+    if not between:
+        raise CheckpointError(f"{run} has no checkpoint later than {begin}; give another --from.")
+    return begin, between
+
+
+class _Comparison(CheckpointCallback):
+    """Compares the run with checkpoints wherever it stands where one was written.
+
+    A checkpoint's position does not say which hook wrote it: of those that stand there, the one
+    that fits best counts.
+    """
+
+    def __init__(self, targets: Mapping[str, Checkpoint]) -> None:
+        self.reached: dict[str, list[TensorDifference]] = {}
+        self._targets = {path: (_position(c.run), c) for path, c in targets.items()}
+        self._last = max(position["total_batches"] for position, _ in self._targets.values())
+        self._steps = sorted({p["global_step"] for p, _ in self._targets.values()})
+
+    def next_step(self, trainer: Trainer) -> int | None:
+        """Return the update at which the next checkpoint was written."""
+        return next((step for step in self._steps if step > trainer.global_step), None)
+
+    def _compare(self, trainer: Trainer) -> None:
+        here = _position({"progress": trainer.progress.state_dict()})
+        for path, (position, checkpoint) in self._targets.items():
+            if position != here:
+                continue
+            found = tensor_differences(trainer.snapshot().tensors, checkpoint.tensors)
+            if path not in self.reached or len(found) < len(self.reached[path]):
+                self.reached[path] = found
+        if trainer.progress.total_batches > self._last:
+            raise _PassedLast
+
+    def on_train_window_end(self, trainer: Trainer, task: Task) -> None:
+        """Compare."""
+        self._compare(trainer)
+
+    def on_validation_end(self, trainer: Trainer, task: Task) -> None:
+        """Compare, unless the weights are those of no training."""
+        if not trainer.sanity_checking:
+            self._compare(trainer)
+
+    def on_train_epoch_end(self, trainer: Trainer, task: Task) -> None:
+        """Compare."""
+        self._compare(trainer)
+
+    def on_train_end(self, trainer: Trainer, task: Task) -> None:
+        """Compare."""
+        self._compare(trainer)
+
+
+class _PassedLast(Exception):
+    """Training is behind the last checkpoint to compare with."""
+
+
+def _train_again(
+    trainer: Trainer, task: Task, start: CheckpointPath | None, targets: Mapping[str, Checkpoint]
+) -> dict[str, list[TensorDifference]]:
+    comparison = _Comparison(targets)
+    with _aside(trainer, comparison):
+        try:
+            trainer.fit(task, ckpt_path=start)
+        except _PassedLast:
+            log.debug("the last checkpoint to compare with is passed")
+    return comparison.reached
+
+
+@contextmanager
+def _aside(trainer: Trainer, comparison: _Comparison) -> Iterator[None]:
+    """Have a Trainer write nothing where its run stands."""
+    kept = {
+        name: getattr(trainer, name)
+        for name in ("callbacks", "loggers", "records", "default_root_dir", "_enabled")
+    }
+    others = [c for c in trainer.callbacks if not isinstance(c, (Logger, CheckpointCallback))]
+    with tempfile.TemporaryDirectory() as folder:
+        trainer.callbacks, trainer.loggers = [*others, comparison], []
+        trainer.records = Records([], lambda: trainer.progress)
+        trainer.default_root_dir = folder
+        trainer._enabled = (False, *trainer._enabled[1:])
+        try:
+            yield
+        finally:
+            for name, value in kept.items():
+                setattr(trainer, name, value)
+
+
+def _targets(start: CheckpointPath | None, ends: Sequence[CheckpointPath]) -> dict[str, Checkpoint]:
+    """Return the checkpoints to reach, in the order of training."""
+    began = -1 if start is None else _batches(read_checkpoint(start))
+    found = {os.fspath(path): read_checkpoint(path) for path in ends}
+    for path, checkpoint in found.items():
+        if _batches(checkpoint) <= began:
+            raise CheckpointError(
+                f"{path} stands after {_batches(checkpoint)} batches, which is not later than "
+                f"{start} ({began}); give them the other way round."
+            )
+    return dict(
+        sorted(found.items(), key=lambda item: (_batches(item[1]), item[1].run["saved_at"]))
+    )
+
+
+def _batches(checkpoint: Checkpoint) -> int:
+    if "progress" not in checkpoint.run:
+        raise CheckpointError(
+            f"{checkpoint.path} holds weights only: nothing tells where in training they stood."
+        )
+    return int(checkpoint.run["progress"]["total_batches"])
+
+
+def _position(run: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in run["progress"].items() if name != "seconds"}
+
+
+def _made(make: Callable[[], tuple[Trainer, Task] | None]) -> tuple[Trainer, Task]:
+    made = make()
+    if made is None:
+        raise ConfigurationError("verify got no Trainer and no task to train with.")
+    return made
+
+
+def _check(trainer: Trainer, task: Task, start: CheckpointPath | None) -> None:
+    if trainer.workers.count > 1:
+        raise ConfigurationError(
+            f"verify with {trainer.workers.count} workers: it trains on one; start it alone, with "
+            "as many devices."
+        )
+    if start is None and trainer.seed is None:
+        raise ConfigurationError(
+            "the run has no seed, so its beginning cannot be repeated: give the checkpoint to "
+            "begin with, or train with Trainer(seed=...)."
+        )
+    if start is None and (trainer.global_step or task.configured):
+        raise ConfigurationError(
+            "the Trainer and the task have worked already, so they cannot begin anew: make others, "
+            "or give the checkpoint to begin with."
+        )
+
+
+# ---- why bits may differ
+
+
+def _changes(trainer: Trainer, target: Checkpoint) -> list[str]:
+    """Return what is another one than when the checkpoint was written."""
+    then = {**target.run["versions"], **target.run.get("machine", {})}
+    now = {**versions(), **machine()}
+    reasons = [
+        f"{name} was {then[name]} and is {now.get(name)}"
+        for name in then
+        if then[name] != now.get(name)
+    ]
+    was = target.run.get("settings", {})
+    return reasons + [
+        f"Trainer({name}) was {was[name]!r} and is {value!r}"
+        for name, value in trainer.settings.items()
+        if name in was and name not in NOT_TRAINING and was[name] != value
+    ]
+
+
+def _is_repeatable(
+    make: Callable[[], tuple[Trainer, Task] | None],
+    start: CheckpointPath | None,
+    target: Mapping[str, Checkpoint],
+    before: list[TensorDifference],
+) -> list[str]:
+    """Train once more and say whether the two trainings here agree with one another."""
+    made = make()
+    if made is None:
+        return []
+    again = _train_again(*made, start, target)
+    if next(iter(again.values()), None) == before:
+        return [
+            "two trainings here differ from the checkpoint in the same way: what differs is not "
+            "chance, but the machine, a library, the data, the code or an argument"
+        ]
+    return [
+        "two trainings here differ from each other, too: something draws without the run's seed "
+        "(Python's or NumPy's random numbers in a step, tf.random without a seed), or an operation "
+        "adds in another order each time; see Trainer(deterministic=True)"
+    ]
+
+
+@contextmanager
+def _warnings() -> Iterator[list[str]]:
+    """Collect what the package warns of while it trains: much of it is about exactness."""
+    said: list[str] = []
+    handler = logging.Handler(logging.WARNING)
+
+    def note(record: logging.LogRecord) -> None:
+        text = record.getMessage()
+        if LEFT_OUT not in text and text not in said:
+            said.append(text)
+
+    handler.emit = note  # type: ignore[method-assign]
+    log.addHandler(handler)
+    try:
+        yield said
+    finally:
+        log.removeHandler(handler)
