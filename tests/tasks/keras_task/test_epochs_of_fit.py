@@ -108,7 +108,7 @@ def test_steps_per_epoch_is_resumed_exactly(stop, tmp_path, caplog):
         history = keras.callbacks.History()
         trainer = Trainer(**quiet(**limit, seed=3, callbacks=[history]))
         data = {"data": (X, Y), "batch_size": 7, "validation_data": (X, Y)}
-        trainer.fit(KerasTask(net(), steps_per_epoch=4, **data), checkpoint)
+        trainer.fit(KerasTask(net(), steps_per_epoch=4, **data), ckpt_path=checkpoint)
         return trainer, history.history
 
     _, expected = run(max_epochs=4)  # of 4, 2, 4 and 2 batches
@@ -148,6 +148,6 @@ def test_a_fit_begins_with_the_initial_epoch(tmp_path):
     one.save_checkpoint(tmp_path / "x")
     rest = keras.callbacks.History()
     again = Trainer(**quiet(max_epochs=5, callbacks=[rest]))
-    again.fit(KerasTask(net(), initial_epoch=2, **options), tmp_path / "x")
+    again.fit(KerasTask(net(), initial_epoch=2, **options), ckpt_path=tmp_path / "x")
     assert rest.epoch == [4]
     assert rest.history["loss"] == history.history["loss"][-1:]

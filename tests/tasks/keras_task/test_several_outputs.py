@@ -180,7 +180,7 @@ def test_a_resumed_run_has_the_numbers_of_one_that_was_not_stopped(tmp_path):
     fitted(task_of("dicts"), max_steps=4).save_checkpoint(tmp_path / "x")
     history = keras.callbacks.History()
     second = Trainer(**quiet(max_epochs=3, callbacks=[history]))
-    second.fit(task_of("dicts"), tmp_path / "x")
+    second.fit(task_of("dicts"), ckpt_path=tmp_path / "x")
     assert {n: v[-1] for n, v in history.history.items()} == {n: v[-1] for n, v in whole.items()}
 
 
