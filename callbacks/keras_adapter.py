@@ -82,6 +82,7 @@ class KerasAdapter(Callback):
     """
 
     logs_metrics = False
+    reads_batches = False
 
     def __init__(self, callback: keras.callbacks.Callback) -> None:
         for name, reason in REFUSED.items():
@@ -108,7 +109,8 @@ class KerasAdapter(Callback):
         # Set on the object, so that the loop sees only hooks that somebody needs.
         for ours, theirs in BATCH_HOOKS.items():
             if any(_is_overridden(callback, hook) for hook in theirs):
-                setattr(self, ours, self._batch_start if "start" in ours else self._batch_end)
+                end = self._train_batch_end if "train" in ours else self._batch_end
+                setattr(self, ours, self._batch_start if "start" in ours else end)
 
     @property
     def state_key(self) -> str:
@@ -323,8 +325,13 @@ class KerasAdapter(Callback):
             self._call(trainer, "on_test_batch_begin", batch_idx, {})
             self._forward_end(trainer)
 
-    def _batch_end(
+    def _train_batch_end(
         self, trainer: Trainer, task: Task, outputs: dict[str, float], batch_idx: int
+    ) -> None:
+        self._batch_end(trainer, task, outputs, None, batch_idx)
+
+    def _batch_end(
+        self, trainer: Trainer, task: Task, outputs: dict[str, Any], batch: Any, batch_idx: int
     ) -> None:
         if trainer.sanity_checking:
             return

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from lightning_tf.callback import END_EPOCH as END_EPOCH
     from lightning_tf.callback import Callback as Callback
     from lightning_tf.data.data_module import DataModule as DataModule
+    from lightning_tf.function_metric import FunctionMetric as FunctionMetric
     from lightning_tf.host_metric import HostMetric as HostMetric
     from lightning_tf.logger import Logger as Logger
     from lightning_tf.seed import seed_everything as seed_everything

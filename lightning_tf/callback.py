@@ -58,6 +58,8 @@ class Callback:
             that judges what a task may log there.
         changes_weights: True runs its hooks before those of all others, and its on_validation_end
             after them, so that whoever looks at the weights in a validation sees what it put there.
+        reads_batches: False hands None over in the place of the batch to `on_validation_batch_end`
+            and `on_test_batch_end`, for a callback that does not need it: it stays on the device.
         consumes_predictions: True has `Trainer.predict` run at once, for a callback that writes
             what is predicted: nobody needs to iterate over it.
         constructor_arguments: As plain data; they tell callbacks of one `state_key` apart.
@@ -76,6 +78,7 @@ class Callback:
     tolerates_nonfinite_loss: bool = False
     runs_after_task: bool = False
     changes_weights: bool = False
+    reads_batches: bool = True
     consumes_predictions: bool = False
     constructor_arguments: dict[str, Any]
 
@@ -185,9 +188,19 @@ class Callback:
         """Run before a validation batch."""
 
     def on_validation_batch_end(
-        self, trainer: Trainer, task: Task, outputs: dict[str, float], batch_idx: int
+        self, trainer: Trainer, task: Task, outputs: dict[str, Any], batch: Any, batch_idx: int
     ) -> None:
-        """Run after a validation batch, with what the step logged."""
+        """Run after a validation batch; overriding it makes every graph call one batch long.
+
+        Args:
+            trainer: The Trainer.
+            task: The task.
+            outputs: What the step logged, numbers by the names that users see, and the examples
+                that it returned or collected, host arrays by their own names; of all replicas and
+                workers, in the order of the data.
+            batch: The batch, as host arrays; None with ``reads_batches = False``.
+            batch_idx: Its number in the data set.
+        """
 
     def on_validation_window_end(self, trainer: Trainer, task: Task, batches: int) -> None:
         """Run after every graph call of validation; `batches` are done."""
@@ -208,9 +221,19 @@ class Callback:
         """Run before a test batch."""
 
     def on_test_batch_end(
-        self, trainer: Trainer, task: Task, outputs: dict[str, float], batch_idx: int
+        self, trainer: Trainer, task: Task, outputs: dict[str, Any], batch: Any, batch_idx: int
     ) -> None:
-        """Run after a test batch, with what the step logged."""
+        """Run after a test batch; overriding it makes every graph call one batch long.
+
+        Args:
+            trainer: The Trainer.
+            task: The task.
+            outputs: What the step logged, numbers by the names that users see, and the examples
+                that it returned or collected, host arrays by their own names; of all replicas and
+                workers, in the order of the data.
+            batch: The batch, as host arrays; None with ``reads_batches = False``.
+            batch_idx: Its number in the data set.
+        """
 
     def on_test_window_end(self, trainer: Trainer, task: Task, batches: int) -> None:
         """Run after every graph call of a test; `batches` are done."""

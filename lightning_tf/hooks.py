@@ -128,6 +128,11 @@ class Hooks:
                 log.info("a callback or the task watches every batch: windows of one batch.")
         return self._batch_watched[stage]
 
+    def reads_batches(self, stage: str) -> bool:
+        """Return whether anybody's hook takes the batches of a stage, at their end."""
+        name = f"on_{stage}_batch_end"
+        return any(getattr(owner, "reads_batches", True) for owner, _, _ in self._calls_of(name))
+
     def next_step(self) -> int | None:
         """Return the nearest `global_step` at which a callback must be awake."""
         steps = [callback.next_step(self._trainer) for callback in self._wakers]

@@ -52,7 +52,7 @@ class StepContext:
 
     Attributes:
         logged: What `log` has put there, by name; None where a step cannot log.
-        collected: What `collect` has put there, by name; None where no host metric takes it.
+        collected: What `collect` has put there, by name; None where nobody takes it.
         minimize: What `Task.minimize` calls; None outside `training_step`.
         replica_batch: The replica's own; None on one device, which has the whole batch.
         position: Where the run is at each batch; None where that stays.
@@ -91,6 +91,29 @@ class StepContext:
                 "log the second under another name, or their mean once."
             )
         self.logged[name], self._given[name] = tensor, (value, loss)
+
+    def collect(self, name: str, outputs: Any, what: str) -> None:
+        """Take tensors of the examples, where somebody wants them.
+
+        Args:
+            name: Under which they are handed over.
+            outputs: A nest of tensors, a row for each example.
+            what: What gave them, for messages.
+
+        Raises:
+            ConfigurationError: One is no tensor of examples, or the name is taken.
+        """
+        for tensor in tf.nest.flatten(outputs):
+            if tf.convert_to_tensor(tensor).shape.rank == 0:
+                raise ConfigurationError(
+                    f"{what}: {describe(tensor)} is of the whole batch; give one row for each "
+                    "example, or a number to self.log(name, value)."
+                )
+        if self.collected is None:
+            return
+        if name in self.collected:
+            raise ConfigurationError(f"{what}: the step has collected {name!r} already.")
+        self.collected[name] = outputs
 
     @contextmanager
     def computing_loss(self, optimizer: str) -> Iterator[None]:

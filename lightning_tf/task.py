@@ -276,7 +276,11 @@ class Task:
         )
 
     def validation_step(self, batch: Any) -> Any:
-        """Return a loss, a dict of them, or None; traced."""
+        """Return a loss, a dict of them by optimizer, or None; traced.
+
+        ``{"loss": loss, "predictions": predictions}`` also hands tensors of the examples over, as
+        `collect` does.
+        """
         raise ConfigurationError(
             f"{type(self).__name__} has validation data but no validation_step; "
             "write one, or pass Trainer(limit_val_batches=0)."
@@ -534,9 +538,11 @@ class Task:
             self._trainer.show_in_progress_bar(name)
 
     def collect(self, name: str, outputs: Any) -> None:
-        """Hand tensors of a step's examples to the host metrics, inside evaluation steps.
+        """Hand tensors of a step's examples to the host, inside evaluation steps.
 
-        Where there are no host metrics nothing is computed for it, and nothing leaves the device.
+        Host metrics get them, and hooks of batches (`on_validation_batch_end`). Where there are
+        none, nothing is computed for it, and nothing leaves the device. A step that returns
+        ``{"loss": loss, "predictions": predictions}`` does the same.
 
         Args:
             name: Under which `HostMetric.update` gets them.
@@ -544,19 +550,15 @@ class Task:
                 known.
 
         Raises:
-            ConfigurationError: Called outside `validation_step` and `test_step`, or twice with one
-                name.
+            ConfigurationError: Called outside `validation_step` and `test_step`, twice with one
+                name, or with a number for the whole batch.
         """
         step = current_step_context()
         if step is None or step.logged is None or step.minimize is not None:
             raise ConfigurationError(
                 f"collect({name!r}) works only inside validation_step and test_step."
             )
-        if step.collected is None:
-            return
-        if name in step.collected:
-            raise ConfigurationError(f"collect({name!r}) is called twice in one step.")
-        step.collected[name] = outputs
+        step.collect(name, outputs, f"collect({name!r})")
 
     def minimize(self, name: str, loss_fn: LossFunction) -> tf.Tensor:
         """Do forward, gradients and update of one optimizer at once, inside `training_step`.

@@ -335,7 +335,9 @@ def test_batch_hooks_get_the_batchs_number_and_what_it_gave_as_their_rows_say():
     train = [call for call in runs.calls if "train" in call[0]]
     assert train[0] == ("on_train_batch_start", 0, 0, 0)
     assert train[1] == ("on_train_batch_end", 0, 1, {"loss": 0.0}, 0)
-    assert runs.calls[-1] == ("on_validation_batch_end", 0, 2, {"val_loss": 3.0}, 2)
+    *called, outputs, batch, number = runs.calls[-1]
+    assert (called, outputs, number) == (["on_validation_batch_end", 0, 2], {"val_loss": 3.0}, 2)
+    assert batch.tolist() == [3.0]
 
     runs = Runs("on_predict_batch_end")
     Trainer(**quiet(callbacks=runs)).predict(task(), collect=True)

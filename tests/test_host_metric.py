@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from helpers.boring import BoringTask, NumberData, NumberTask, Rows, fitted, quiet
 
-from lightning_tf import Callback, HostMetric, Trainer
+from lightning_tf import Callback, FunctionMetric, HostMetric, Trainer
 from lightning_tf.callbacks import EarlyStopping, ModelCheckpoint
 from lightning_tf.exceptions import ConfigurationError
 
@@ -174,14 +174,145 @@ class Wrong(Collects):
         ("clash", "are both called 'val_loss'"),
         ("training", "works only inside validation_step and test_step"),
         ("nothing", "validation_step collects nothing"),
-        ("twice", "collect.'numbers'. is called twice"),
-        ("scalar", "collect dense tensors of one row"),
+        ("twice", "has collected 'numbers' already"),
+        ("scalar", r"collect\('scalar'\): .* is of the whole batch"),
         ("unknown width", "collect dense tensors of one row"),
     ],
 )
 def test_what_cannot_be_collected_is_refused(mistake, message):
     with pytest.raises(ConfigurationError, match=message):
         fitted(Wrong(mistake), max_epochs=1)
+
+
+class Batches(Callback):
+    """Keeps what its hook gets."""
+
+    logs_metrics = False
+
+    def __init__(self, reads_batches=True):
+        self.reads_batches, self.seen = reads_batches, []
+
+    def on_validation_batch_end(self, trainer, task, outputs, batch, batch_idx):
+        if not trainer.sanity_checking:
+            self.seen.append((outputs, batch, batch_idx))
+
+
+class Returns(Collects):
+    """Returns the held-out numbers beside the loss; nobody computes metrics of them."""
+
+    def configure_host_metrics(self):
+        return {}
+
+    def validation_step(self, batch):
+        self.log("mean", tf.reduce_mean(batch))
+        return {"loss": tf.reduce_mean(batch), "twice": 2 * batch}
+
+
+@pytest.mark.parametrize(
+    "devices", [1, *(pytest.param(n, marks=pytest.mark.distributed) for n in (2, 4))]
+)
+def test_a_hook_gets_values_examples_and_the_batch_in_the_datas_order(devices):
+    hook = Batches()
+    fitted(Returns(3), max_epochs=1, accelerator="cpu", devices=devices, callbacks=[hook])
+    outputs, batches, numbers = zip(*hook.seen, strict=True)
+    assert numbers == (0, 1, 2)
+    assert np.concatenate(batches).tolist() == HELD_OUT
+    assert all(isinstance(batch, np.ndarray) for batch in batches)
+    assert np.concatenate([o["twice"] for o in outputs]).tolist() == [2 * x for x in HELD_OUT]
+    assert [o["val_mean"] for o in outputs] == pytest.approx([10 / 3, 14 / 3, 7.0])
+    assert [sorted(o) for o in outputs] == [["twice", "val_loss", "val_mean"]] * 3
+
+
+def test_a_tasks_own_hook_gets_the_same():
+    class Own(Returns):
+        def on_validation_batch_end(self, outputs, batch, batch_idx):
+            self.last = outputs["twice"].tolist(), batch.tolist(), batch_idx
+
+    task = Own(3)
+    fitted(task, max_epochs=1)
+    assert task.last == ([14.0], [7.0], 2)
+
+
+def test_a_batch_that_nobody_reads_stays_on_the_device():
+    hook, watched = Batches(reads_batches=False), []
+
+    class Looks(Callback):
+        logs_metrics = False
+
+        def on_validation_end(self, trainer, task):
+            watched.append(trainer.state.fit_loop.validation.compile()[0].keeps_batches)
+
+    fitted(Returns(3), max_epochs=1, callbacks=[hook, Looks()])
+    assert [batch for _, batch, _ in hook.seen] == [None] * 3
+    assert len(hook.seen[0][0]["twice"]) == 3
+    assert set(watched) == {False}
+
+
+def test_a_batch_of_ragged_rows_cannot_be_read():
+    class Ragged(NumberTask):
+        def validation_step(self, batch):
+            return tf.reduce_mean(tf.cast(tf.reduce_sum(batch, axis=1), tf.float32))
+
+    task = Ragged(NumberData([1.0], held_out=[1.0]))
+    rows = tf.data.Dataset.from_tensor_slices(tf.ragged.constant([[1], [1, 2]])).batch(2)
+    task.data.val_dataset = lambda: rows
+    fitted(task, max_epochs=1, callbacks=[Batches(reads_batches=False)])
+    with pytest.raises(ConfigurationError, match=r"only dense tensors.*reads_batches = False"):
+        fitted(task, max_epochs=1, callbacks=[Batches()])
+
+
+@pytest.mark.parametrize(
+    ("returned", "message"),
+    [
+        ({"loss": 0.0, "twice": 1.0}, "returned 'twice': .* is of the whole batch"),
+        ({"loss": 0.0, "val_loss": np.ones(1)}, "collects 'val_loss', which is"),
+        ({"val_loss": 0.0}, "with the key 'val_loss'"),
+    ],
+)
+def test_what_a_step_cannot_return_beside_its_loss_is_refused(returned, message):
+    task = Returns()
+    task.validation_step = lambda batch: returned
+    with pytest.raises(ConfigurationError, match=message):
+        fitted(task, max_epochs=1, callbacks=[Batches()])
+
+
+def test_a_loss_that_is_none_leaves_the_examples():
+    hook, task = Batches(), Returns(7)
+    task.validation_step = lambda batch: {"loss": None, "twice": batch}
+    trainer = fitted(task, max_epochs=1, callbacks=[hook])
+    assert "val_loss" not in trainer.callback_metrics
+    assert hook.seen[0][0]["twice"].tolist() == HELD_OUT
+
+
+def test_a_function_of_all_examples_is_a_metric():
+    task = Returns(3)
+    task.configure_host_metrics = lambda: {
+        "median": FunctionMetric(np.median, "twice"),
+        "shares": FunctionMetric(
+            lambda twice, above: {"above": float((twice > above).mean())},
+            "twice",
+            names=["above"],
+            above=8.0,
+        ),
+    }
+    values = fitted(task, max_epochs=1).callback_metrics
+    assert values["val_median"] == 8.0
+    assert values["val_above"] == pytest.approx(3 / 7)
+
+
+@pytest.mark.parametrize(
+    ("metric", "message"),
+    [
+        (lambda: FunctionMetric(np.median, "twise"), "wants 'twise'.*Did you mean 'twice'"),
+        (lambda: FunctionMetric(np.median), "the names of what the step collects"),
+        (lambda: FunctionMetric("median", "twice"), "FunctionMetric got 'median'"),
+    ],
+)
+def test_a_function_that_cannot_be_called_is_refused(metric, message):
+    task = Returns(3)
+    task.configure_host_metrics = lambda: {"median": metric()}
+    with pytest.raises(ConfigurationError, match=message):
+        fitted(task, max_epochs=1)
 
 
 def test_collect_outside_a_step_is_refused():

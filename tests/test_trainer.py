@@ -281,7 +281,7 @@ def test_num_sanity_val_steps(steps, expected):
         batches = 0
         stages = ()
 
-        def on_validation_batch_end(self, trainer, task, outputs, batch_idx):
+        def on_validation_batch_end(self, trainer, task, outputs, batch, batch_idx):
             self.batches += 1
             self.stages = (*self.stages, trainer.stage)
 

@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from lightning_tf.distribute.replica_batch import ReplicaBatch
-from lightning_tf.graph.losses import name_losses, refuse_loss_key, scalar_loss
+from lightning_tf.graph.losses import LOSS, name_losses, refuse_loss_key, scalar_loss
 from lightning_tf.graph.training_step import Gradients, Values
 from lightning_tf.optimizers.packed_slots import PackedSlots
 from lightning_tf.step_context import StepContext, enter_step_context
@@ -45,13 +45,25 @@ class EvaluationStep:
         with enter_step_context(context):
             returned = getattr(self.task, self.method)(batch)
 
+        losses = self._losses(returned, context)
         logged = context.logged or {}
-        if returned is None:
-            return {}, logged, {}
-        losses = returned if isinstance(returned, Mapping) else {"": returned}
-        refuse_loss_key(losses, self.method)
         scalars = {name: scalar_loss(loss, self.method) for name, loss in losses.items()}
         return name_losses(scalars), logged, {}
+
+    def _losses(self, returned: Any, context: StepContext) -> Mapping[str, Any]:
+        """Return the losses in what a step returned; what it says of its examples is collected."""
+        if returned is None:
+            return {}
+        if not isinstance(returned, Mapping):
+            return {"": returned}
+        if LOSS not in returned:
+            refuse_loss_key(returned, self.method)
+            return returned
+
+        for name, outputs in returned.items():
+            if name != LOSS:
+                context.collect(name, outputs, f"{self.method} returned {name!r}")
+        return {} if returned[LOSS] is None else {"": returned[LOSS]}
 
     def update(self, gradients: Gradients, ready: tf.Tensor) -> None:
         """Do nothing: evaluation moves no variable."""

@@ -8,6 +8,8 @@ import tensorflow as tf
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.step_context import scalar_tensor
 
+LOSS = "loss"  # the key of the loss, where a step of evaluation returns more beside it
+
 
 def scalar_loss(loss: Any, where: str) -> tf.Tensor:
     """Return a loss as a float32 scalar.

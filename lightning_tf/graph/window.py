@@ -33,6 +33,8 @@ from lightning_tf.traced_reads import TracedReads
 
 log = logging.getLogger("lightning_tf")
 
+COLLECTED, BATCH = "collected", "batch"  # what is kept of the examples of every batch
+
 # Operations that draw from a generator inside TensorFlow, whose position nobody can read.
 UNSAVED_RANDOM = {
     "RandomUniform",
@@ -131,7 +133,9 @@ class Window:
             about 0.1 ms a batch and lets a data set of unknown length end inside a window.
         accumulating: Whether several batches make one update; otherwise each one does.
         keeps_last: Whether the last batch's values are kept, for those who watch every batch.
-        collects: Whether what the step collects of its examples is kept, for host metrics.
+        collects: Whether what the step collects of its examples is kept: for host metrics, and for
+            hooks of batches.
+        keeps_batches: Whether the batches themselves are kept beside it, for hooks of batches.
         jit_compile: Whether XLA compiles the step.
 
     Attributes:
@@ -153,6 +157,7 @@ class Window:
         accumulating: bool = False,
         keeps_last: bool = False,
         collects: bool = False,
+        keeps_batches: bool = False,
         jit_compile: bool = False,
     ) -> None:
         self.step = step
@@ -161,7 +166,7 @@ class Window:
         self.known_length = known_length
         self.accumulating = accumulating
         self.keeps_last = keeps_last
-        self.collects = collects
+        self.collects, self.keeps_batches = collects, keeps_batches
         self._outputs: BatchOutputs | None = None
         self.names: tuple[str, ...] = ()
         self.loss_count = 0
@@ -178,7 +183,8 @@ class Window:
         metrics.note_captured(self._batch)
         metrics.note_moved(self.variables())
         if collects:
-            self._outputs = _batch_outputs(step.method, self._batch.structured_outputs[1])
+            kept = self._batch.structured_outputs[1]
+            self._outputs = _batch_outputs(step.method, kept, bool(metrics.host))
         release_custom_gradients(self._batch.graph, after=self)
         if step.trains:
             _warn_of_unsaved(self._batch.graph)
@@ -250,8 +256,17 @@ class Window:
         return self.metrics.values(self.step.method, list(results), values)
 
     def read_outputs(self, result: WindowResult) -> list[dict[str, Any]]:
-        """Wait for what the step collected, and return it batch by batch as host arrays."""
+        """Wait for what is kept of the examples, and return it batch by batch as host arrays.
+
+        Returns:
+            What the step collected under ``collected``, the batches under ``batch`` where kept.
+        """
         return [] if self._outputs is None else self._outputs.split(result.outputs)
+
+    @property
+    def collected_names(self) -> set[str]:
+        """The names of what the step collects, where that is kept."""
+        return set(self._batch.structured_outputs[1].get(COLLECTED, ())) if self.collects else set()
 
     @property
     def outputs_bytes(self) -> int:
@@ -342,7 +357,10 @@ class Window:
             collected: dict[str, Any] | None = {} if self.collects else None
             context = replace(around, collected=collected)
             values = self._run_replica_batch(batch, ready, replica_batch, context)
-            rows = self.placement.real_rows(collected or {}, replica_batch)
+            kept = {COLLECTED: collected or {}}
+            if self.keeps_batches:
+                kept[BATCH] = batch
+            rows = self.placement.real_rows(kept, replica_batch) if self.collects else {}
             # One sum over replicas: of values, examples and gradients together.
             return self.placement.all_reduce(values), rows
 
@@ -449,14 +467,24 @@ class Window:
         return stack_scalars(list(results.values()))
 
 
-def _batch_outputs(method: str, structure: Any) -> BatchOutputs:
+def _batch_outputs(method: str, structure: Any, is_needed: bool) -> BatchOutputs | None:
     """Refuse what a step collects where a window cannot keep it."""
-    if not structure:
+    if is_needed and not tf.nest.flatten(structure[COLLECTED]):
         raise ConfigurationError(
             f"{method} collects nothing, but configure_host_metrics names metrics that compute "
             "from it; call self.collect(name, tensors) there."
         )
+    if not tf.nest.flatten(structure):
+        return None
     if not BatchOutputs.can_hold(structure):
+        for what, kept in structure.items():
+            if what == BATCH and not BatchOutputs.can_hold(kept):
+                raise ConfigurationError(
+                    f"a hook takes the batches of {method}, which are {kept}: only dense tensors "
+                    "whose dimensions but the first are known can be handed over; collect what the "
+                    "hook needs with self.collect, and let it say reads_batches = False."
+                )
+        structure = structure[COLLECTED]
         raise ConfigurationError(
             f"{method} collects {structure}; collect dense tensors of one row for each example, "
             "whose other dimensions are known."

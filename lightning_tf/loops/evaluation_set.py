@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
-from lightning_tf.exceptions import DataError
+from lightning_tf.exceptions import ConfigurationError, DataError
 from lightning_tf.graph.evaluation_step import EvaluationStep
 from lightning_tf.graph.means import mean_values
 from lightning_tf.graph.names import Givers
-from lightning_tf.graph.window import Window, WindowResult
+from lightning_tf.graph.window import BATCH, COLLECTED, Window, WindowResult
 from lightning_tf.host_metric import HostMetric
 from lightning_tf.loops.epoch_iterator import EpochIterator
 from lightning_tf.loops.limits import limited
@@ -122,9 +122,11 @@ class EvaluationSet:
                 self.dataset.element_spec,
                 known_length=self.length is not None,
                 keeps_last=self.trainer.hooks.watches_batches(self.stage.hook),
-                collects=bool(self.metrics.host),
+                collects=self._collects,
+                keeps_batches=self.trainer.hooks.reads_batches(self.stage.hook),
                 jit_compile=self.trainer.jit_compile,
             )
+        self._refuse_met(self._window)
         self.trainer.state.note_step(self.trainer, self.task, self._window)
         self._note_traced()
 
@@ -136,6 +138,15 @@ class EvaluationSet:
             *(self.metric(name) for name in self._window.result_names if name in metrics),
         )
         return self._window
+
+    def _refuse_met(self, window: Window) -> None:
+        """Refuse what is collected under the name of a value: hooks of batches get both."""
+        met = window.collected_names & {self.metric(name) for name in window.names}
+        if met:
+            raise ConfigurationError(
+                f"{self.stage.step} collects {min(met)!r}, which is the name of a value that it "
+                "logs; collect it under another name."
+            )
 
     def take_metrics(self) -> None:
         """Let the task update this data set's metrics."""
@@ -183,12 +194,10 @@ class EvaluationSet:
                 self._clock.measured(max(ran, 1), time.perf_counter() - began)
                 carry = (result.sums, result.finite)
                 self._result = result
-                if not trainer.sanity_checking:
-                    self._update_host_metrics(window, result)
-
+                kept = self._take_outputs(window, result)
                 if ran and result.last is not None:
-                    outputs = self._means(window, result.last.numpy())
-                    trainer.hooks(f"on_{hook}_batch_end", outputs, done)
+                    outputs = {**self._means(window, result.last.numpy()), **kept[COLLECTED]}
+                    trainer.hooks(f"on_{hook}_batch_end", outputs, kept.get(BATCH), done)
                 done += ran
                 if ran:
                     trainer.hooks(f"on_{hook}_window_end", before + done)
@@ -201,13 +210,24 @@ class EvaluationSet:
             raise DataError(f"{self.stage.dataset}{of_set} is empty: it holds no batch.")
         return self._read(window, result), done
 
-    def _update_host_metrics(self, window: Window, result: WindowResult) -> None:
-        """Wait for what the window collected, and hand it over; every worker has all rows."""
+    @property
+    def _collects(self) -> bool:
+        """Whether somebody takes what the step collects."""
+        return bool(self.metrics.host) or self.trainer.hooks.has(f"on_{self.stage.hook}_batch_end")
+
+    def _take_outputs(self, window: Window, result: WindowResult) -> dict[str, Any]:
+        """Wait for what the window kept of its examples, and give it to the host metrics.
+
+        Returns:
+            What it kept of its last batch; every worker has all rows.
+        """
         gather = self.trainer.workers.all_gather_rows
+        rows: dict[str, Any] = {COLLECTED: {}}
         for outputs in window.read_outputs(result):
             rows = tf.nest.map_structure(gather, outputs)
-            for metric in self.metrics.host.values():
-                metric.update(rows)
+            for metric in {} if self.trainer.sanity_checking else self.metrics.host.values():
+                metric.update(rows[COLLECTED])
+        return rows
 
     def peek(self) -> dict[str, float]:
         """Return the means and metrics over the batches so far; waits for the device."""

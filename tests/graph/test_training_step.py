@@ -29,7 +29,7 @@ class WatchesBatches(Callback):
     def on_train_batch_end(self, trainer, task, outputs, batch_idx):
         """Being there makes windows of one."""
 
-    def on_validation_batch_end(self, trainer, task, outputs, batch_idx):
+    def on_validation_batch_end(self, trainer, task, outputs, batch, batch_idx):
         """Being there makes windows of one."""
 
 

@@ -29,7 +29,7 @@ class Watches(Callback):
     def on_validation_batch_start(self, trainer, task, batch_idx):
         self.started.append(batch_idx)
 
-    def on_validation_batch_end(self, trainer, task, outputs, batch_idx):
+    def on_validation_batch_end(self, trainer, task, outputs, batch, batch_idx):
         self.ended.append((batch_idx, outputs["val_loss"]))
 
 

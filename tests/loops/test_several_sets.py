@@ -67,8 +67,8 @@ class Watches(Callback):
     def __init__(self):
         self.batches, self.windows, self.found = [], [], None
 
-    def on_validation_batch_end(self, trainer, task, outputs, batch_idx):
-        self.batches.append((trainer.dataset_name, batch_idx, sorted(outputs)[-1]))
+    def on_validation_batch_end(self, trainer, task, outputs, batch, batch_idx):
+        self.batches.append((trainer.dataset_name, batch_idx, max(n for n in outputs if "loss" in n)))
 
     def on_validation_window_end(self, trainer, task, batches):
         self.windows.append(batches)
