@@ -21,8 +21,8 @@ def refuse_several_sets(trainer: Trainer, writer: str) -> None:
     """
     if trainer.dataset_name is not None:
         raise ConfigurationError(
-            f"{writer} names what it writes by its place in one data set, and predict_dataset gives "
-            "several; predict one at a time, or give a PredictionWriter."
+            f"{writer} names what it writes by its place in one data set, and predict_dataset "
+            "gives several; predict one at a time, or give a PredictionWriter."
         )
 
 
