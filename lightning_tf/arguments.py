@@ -181,7 +181,8 @@ def check(arguments: Mapping[str, Any]) -> None:
 
     for name, least in OPTIONAL_COUNTS.items():
         endless = name == "max_epochs" and arguments[name] == -1
-        if arguments[name] is not None and not endless:
+        is_list = name == "check_val_every_n_epoch" and isinstance(arguments[name], list)
+        if arguments[name] is not None and not endless and not is_list:
             checked_integer(name, arguments[name], least)
     for name, least in REQUIRED_COUNTS.items():
         if name != "fast_dev_run" or not isinstance(arguments[name], bool):

@@ -9,7 +9,7 @@ import numpy as np
 from lightning_tf.checks import plain_number
 from lightning_tf.exceptions import CheckpointError, ConfigurationError
 from lightning_tf.identifying_text import identifying_text
-from lightning_tf.spellings import CALLBACKS, refuse_unknown
+from lightning_tf.spellings import CALLBACKS, TASKS, refuse_unknown
 
 
 def plain_arguments(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -24,7 +24,8 @@ def plain_arguments(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
     try:
         bound = inspect.signature(init).bind(None, *args, **kwargs)
     except TypeError:
-        refuse_unknown(cls.__name__, init, args, kwargs, CALLBACKS.get(cls.__name__, {}))
+        elsewhere = {**CALLBACKS, **TASKS}.get(cls.__name__, {})
+        refuse_unknown(cls.__name__, init, args, kwargs, elsewhere)
         return {}  # the call of __init__ that follows raises the same error with a better trace
     bound.apply_defaults()
 

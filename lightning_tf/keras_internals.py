@@ -250,23 +250,6 @@ def unreduced_gradients(optimizer: keras.optimizers.Optimizer) -> Iterator[None]
             del vars(part)["_all_reduce_sum_gradients"]
 
 
-# ---- compiled models
-
-
-def compiled_metrics(model: keras.Model) -> tuple[Any, Any]:
-    """Return the metrics and weighted metrics that a model was compiled with, as given."""
-    metrics = model._compile_metrics
-    if metrics is None:
-        return None, None
-    return metrics._user_metrics, metrics._user_weighted_metrics
-
-
-def compiled_loss_weights(model: keras.Model) -> Any:
-    """Return the loss_weights that a model was compiled with, or None."""
-    loss = model._compile_loss
-    return None if loss is None else loss._user_loss_weights
-
-
 # ---- random numbers
 
 
@@ -366,8 +349,11 @@ def undivided_losses() -> Iterator[None]:
     agree with; the Trainer weighs a loss by the shard's examples instead.
     """
     divide = loss_module.scale_loss_for_distribution
+    multiply = loss_module.unscale_loss_for_distribution
     loss_module.scale_loss_for_distribution = lambda loss: loss
+    loss_module.unscale_loss_for_distribution = lambda loss: loss
     try:
         yield
     finally:
         loss_module.scale_loss_for_distribution = divide
+        loss_module.unscale_loss_for_distribution = multiply

@@ -11,16 +11,26 @@ P = ParamSpec("P")
 Result = TypeVar("Result")
 
 DATA = "trainer.fit(task, train_data, val_data), or the task's: task.data"
-WEIGHTS = "class_weight of a classification task, or KerasTask(data=(x, y, sample_weight))"
+WEIGHTS = (
+    "class_weight of a classification task or KerasTask, or KerasTask(data=(x, y, sample_weight))"
+)
+STEPS = (
+    "KerasTask(steps_per_epoch=...), where the next epoch goes on in the data, or "
+    "Trainer(limit_train_batches=...), where it begins them anew"
+)
+INITIAL_EPOCH = (
+    "KerasTask(initial_epoch=...), or trainer.fit(task, ckpt_path=...), which goes on where the "
+    "checkpoint is"
+)
 LOADER_SETTINGS = "what a DataModule's datasets decide"
 
 TRAINER = {
     # Keras' fit and compile
     "epochs": "max_epochs",
-    "steps_per_epoch": "limit_train_batches",
+    "steps_per_epoch": STEPS,
     "validation_steps": "limit_val_batches",
     "validation_freq": "check_val_every_n_epoch",
-    "initial_epoch": "trainer.fit(task, ckpt_path=...), which goes on where the checkpoint is",
+    "initial_epoch": INITIAL_EPOCH,
     "verbose": "enable_progress_bar",
     "batch_size": f"batch_size of the data ({DATA})",
     "shuffle": LOADER_SETTINGS,
@@ -28,11 +38,16 @@ TRAINER = {
     "y": DATA,
     "data": DATA,
     "validation_data": DATA,
-    "validation_split": DATA,
+    "validation_split": f"KerasTask(validation_split=...): {DATA}",
+    "validation_batch_size": f"KerasTask(validation_batch_size=...): {DATA}",
     "class_weight": WEIGHTS,
+    "sample_weight": WEIGHTS,
     "optimizer": "the task's configure_optimizers, or KerasTask(model, optimizer=...)",
     "loss": "what the task's training_step returns, or KerasTask(model, loss=...)",
     "metrics": "the task's configure_metrics, or KerasTask(model, metrics=...)",
+    "weighted_metrics": "KerasTask(model, weighted_metrics=...)",
+    "loss_weights": "KerasTask(model, loss_weights=...)",
+    "auto_scale_loss": "precision, whose mixed_float16 scales the loss",
     "steps_per_execution": "nothing: the Trainer runs as many steps per graph call as it can",
     "run_eagerly": "keras.config or tf.config.run_functions_eagerly, for a look into a step",
     "distribute": "strategy and devices",
@@ -89,19 +104,22 @@ ENTRY_POINTS = {
     "model": "task",
     "pl_module": "task",
     "epochs": "Trainer(max_epochs=...)",
-    "steps_per_epoch": "Trainer(limit_train_batches=...)",
+    "steps_per_epoch": STEPS,
+    "validation_freq": "Trainer(check_val_every_n_epoch=...)",
+    "validation_batch_size": f"KerasTask(validation_batch_size=...): {DATA}",
     "validation_steps": "Trainer(limit_val_batches=...)",
     "steps": "Trainer(limit_test_batches=...), limit_val_batches or limit_predict_batches",
     "batch_size": f"batch_size of the data ({DATA})",
     "callbacks": "Trainer(callbacks=...)",
     "verbose": "Trainer(enable_progress_bar=...)",
-    "initial_epoch": "ckpt_path",
+    "initial_epoch": INITIAL_EPOCH,
     "checkpoint": "ckpt_path",
     "checkpoint_path": "ckpt_path",
     "resume_from_checkpoint": "ckpt_path",
     "return_predictions": "collect",
     "return_dict": "nothing: one dict is returned",
     "class_weight": WEIGHTS,
+    "sample_weight": WEIGHTS,
     "shuffle": LOADER_SETTINGS,
 }
 TRAINING_DATA = "train_data, which takes a DataModule, datasets or arrays (x, y)"
@@ -123,6 +141,30 @@ EVALUATION = {
     ),
     **dict.fromkeys(("train_data", "val_data", "test_data", "predict_data"), "data"),
     **dict.fromkeys(("val_dataloaders", "test_dataloaders", "validation_data"), "data"),
+}
+
+# What fit, compile, evaluate and predict take and KerasTask does not.
+TASKS = {
+    "KerasTask": {
+        "x": "data=(x, y)",
+        "y": "data=(x, y)",
+        "sample_weight": "data=(x, y, sample_weight)",
+        "epochs": "Trainer(max_epochs=...)",
+        "max_epochs": "Trainer(max_epochs=...)",
+        "callbacks": "Trainer(callbacks=...)",
+        "verbose": "Trainer(enable_progress_bar=...)",
+        "validation_steps": "Trainer(limit_val_batches=...)",
+        "validation_freq": "Trainer(check_val_every_n_epoch=...)",
+        "steps": "Trainer(limit_test_batches=...), limit_val_batches or limit_predict_batches",
+        "return_dict": "nothing: one dict is returned",
+        "run_eagerly": "nothing: a Trainer runs graphs",
+        "jit_compile": "Trainer(jit_compile=...)",
+        "auto_scale_loss": "Trainer(precision='mixed_float16')",
+        "steps_per_execution": "nothing: the Trainer runs as many steps per graph call as it can",
+        "val_split": "validation_split",
+        "val_data": "validation_data",
+        "label_cols": "label_columns",
+    }
 }
 
 CALLBACKS = {

@@ -58,6 +58,9 @@ class Task:
         hparams: The constructor's arguments as plain data; an argument that is none (a model,
             arrays, a DataModule) is recorded as ``{"type": "package.Class"}``.
         configured: Whether `configure_model` has run.
+        initial_epoch: The number of the first epoch of a fit, whose order of the data and whose
+            schedules are those of this number; `max_epochs` counts from 0.
+        allows_frozen: Whether a fit may begin where all weights are frozen, as Keras' fit does.
         logs_metrics: The names that hooks log with `log`, or False for none; see `Callback`.
 
     Example:
@@ -81,6 +84,8 @@ class Task:
     data: Any = None
     hparams: dict[str, Any]
     configured: bool
+    initial_epoch: int = 0
+    allows_frozen: bool = False
     logs_metrics: bool | Collection[str] = True
     _trainer: Trainer | None
     _metrics: dict[str, Any]

@@ -92,7 +92,8 @@ class Trainer:
         overfit_batches: Train and validate on the first batches of epoch 0's training data only.
         fast_dev_run: Run one batch (True) or n of everything, without loggers and checkpoints.
         val_check_interval: A fraction of the epoch or a count of batches between validations.
-        check_val_every_n_epoch: Validate in every n-th epoch; None counts batches across epochs.
+        check_val_every_n_epoch: Validate in every n-th epoch, or in those of a list, counted from
+            1; None counts batches across epochs.
         num_sanity_val_steps: Validation batches to run before training; -1 runs all.
         log_every_n_steps: Updates between two rows, the points where training waits for values; 0
             writes rows of epochs alone. A row holds the mean of losses and logged values since the
@@ -150,7 +151,7 @@ class Trainer:
         overfit_batches: Limit = 0,
         fast_dev_run: bool | int = False,
         val_check_interval: int | float = 1.0,
-        check_val_every_n_epoch: int | None = 1,
+        check_val_every_n_epoch: int | list[int] | None = 1,
         num_sanity_val_steps: int = 2,
         log_every_n_steps: int = 50,
         accumulate_grad_batches: int = 1,

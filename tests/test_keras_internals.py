@@ -135,15 +135,6 @@ def test_an_optimizer_moves_with_its_slots():
         assert internals.slot_index(optimizer, variable) == 0
 
 
-def test_what_a_model_was_compiled_with():
-    model = nested_model()
-    model.compile("sgd", "mse", metrics=["mae"], weighted_metrics=["mse"], loss_weights=[2.0])
-    assert internals.compiled_metrics(model) == (["mae"], ["mse"])
-    assert internals.compiled_loss_weights(model) == [2.0]
-    model.compile("sgd", "mse")
-    assert internals.compiled_loss_weights(model) is None
-
-
 def test_the_global_seed_generator_is_what_unseeded_draws_move():
     keras.random.uniform((1,))
     generator = internals.global_seed_generator()

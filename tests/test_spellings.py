@@ -12,8 +12,8 @@ from lightning_tf.arguments import SWITCHES
 from lightning_tf.callbacks import CSVLogger, EarlyStopping, ModelCheckpoint, ReduceLROnPlateau
 from lightning_tf.data import ArrayData, DataModule, ImageFolder, TextFolder
 from lightning_tf.exceptions import ConfigurationError, UnknownArgumentError
-from lightning_tf.spellings import CALLBACKS, EVALUATION, FIT, TRAINER
-from lightning_tf.tasks import TabularClassification
+from lightning_tf.spellings import CALLBACKS, EVALUATION, FIT, TASKS, TRAINER
+from lightning_tf.tasks import KerasTask, TabularClassification
 
 
 @pytest.mark.parametrize(
@@ -101,6 +101,7 @@ def test_no_name_that_is_an_argument_here_stands_for_another():
     for name, spellings in CALLBACKS.items():
         known = inspect.signature(getattr(callbacks, name).__init__).parameters
         assert not spellings.keys() & known.keys(), name
+    assert not TASKS["KerasTask"].keys() & inspect.signature(KerasTask.__init__).parameters.keys()
 
 
 # ---- values as Lightning writes them

@@ -130,7 +130,9 @@ def _examples_or_inputs(name: str, x: list[Any], y: Any) -> Any:
         ) from None
 
 
-def _checked_array(name: str, value: Any) -> NDArray[Any]:
+def _checked_array(name: str, value: Any) -> NDArray[Any] | None:
+    if value is None:  # an optional input
+        return None
     array: NDArray[Any] = np.asarray(value)
     if array.ndim == 0 or array.dtype == object:
         raise DataError(
@@ -161,7 +163,7 @@ def _pair(name: str, pair: Any) -> tuple[Any, Any]:
 
 
 def _length(pair: Any) -> int:
-    return len(tf.nest.flatten(pair)[0])
+    return next(len(array) for array in tf.nest.flatten(pair) if array is not None)
 
 
 def _classes(y: Any) -> Any:

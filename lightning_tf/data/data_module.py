@@ -46,6 +46,8 @@ class DataModule:
             different seeds are measured on the same examples.
         trainer_seed: The seed of the Trainer that uses this data; the Trainer sets it.
         workers: The processes that load this data together; one alone outside of a Trainer.
+        steps_per_epoch: Training batches of an epoch, as in Keras' fit: the next epoch goes on in
+            the data, and where these end an epoch has fewer. None is all of them.
         batch_check: Set by a task: from the stage and the parts of a batch to the batch, mapped
             over what the dataset methods return, so that a bad label is an error and not a number.
 
@@ -71,6 +73,7 @@ class DataModule:
     split_seed: int = 0
     trainer_seed: int = 0
     workers: Workers = SINGLE_WORKER
+    steps_per_epoch: int | None = None
     batch_check: Callable[..., Any] | None = None
     _is_prepared: bool = False
     _set_up_for: frozenset[str] = frozenset()

@@ -55,6 +55,7 @@ class IndexedData(DataModule):
             None takes every training example once.
         shuffle: Whether training examples come in a new order in every epoch.
         drop_remainder: Whether an incomplete last training batch is left out.
+        val_batch_size: Examples in a batch of validation; None is `batch_size`.
         fold: Which training examples validate, in a cross-validation; see `take_fold`.
         loads_together: Whether `load` exchanges with other workers what each has read.
 
@@ -73,6 +74,7 @@ class IndexedData(DataModule):
     sampling: str | None = None
     shuffle: bool = True
     drop_remainder: bool = False
+    val_batch_size: int | None = None
     loads_together: bool = False
     fold: Fold | None = None
 
@@ -290,6 +292,7 @@ class IndexedData(DataModule):
             # The whole order first, then its rest: a resumed epoch goes on where it stopped.
             indices = self.epoch_indices(indices, epoch)[batch * self.batch_size :]
         make = split.source.inputs if stage == "predict" else split.source.batches
+        size = (stage == "val" and self.val_batch_size) or self.batch_size
         if input_shard is None:
-            return make(indices, self.batch_size)
-        return input_shard.batches(make, indices, self.batch_size)
+            return make(indices, size)
+        return input_shard.batches(make, indices, size)

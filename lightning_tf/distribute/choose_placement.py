@@ -32,9 +32,10 @@ def choose_placement(accelerator: str, devices: Any, strategy: Any) -> Placement
         accelerator: ``auto`` takes GPUs where there are any; ``cpu`` or ``gpu``.
         devices: How many; ``auto`` (all GPUs, or one CPU), -1 (all), or a list of GPU numbers.
             Several CPUs are logical devices of the one that there is.
-        strategy: ``auto`` (``multi_worker`` where the environment tells of several workers, else
-            none on one device and ``mirrored`` on several), ``mirrored``, ``multi_worker``, or any
-            `tf.distribute.Strategy` whose replicas train in step, which brings its own devices.
+        strategy: ``auto`` (the strategy whose scope is open, ``multi_worker`` where the environment
+            tells of several workers, else none on one device and ``mirrored`` on several),
+            ``mirrored``, ``multi_worker``, or any `tf.distribute.Strategy` whose replicas train in
+            step, which brings its own devices.
 
     Raises:
         ConfigurationError: There is no such device, a name is unknown, or the strategy cannot
@@ -44,6 +45,8 @@ def choose_placement(accelerator: str, devices: Any, strategy: Any) -> Placement
         >>> choose_placement("cpu", 1, "auto").num_replicas
         1
     """
+    if strategy == "auto" and tf.distribute.has_strategy():  # around all, as fit is told of it
+        strategy = tf.distribute.get_strategy()
     if is_strategy(strategy):
         check_strategy(strategy, accelerator, devices)
         if is_default(strategy):  # TensorFlow's object for no strategy

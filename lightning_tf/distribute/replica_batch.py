@@ -101,7 +101,7 @@ def count_examples(batch: Any) -> tf.Tensor:
     """
     if isinstance(batch, CombinedBatch):
         return tf.add_n([count_examples(each) for each in batch.values()])
-    tensors = [tensor for tensor in tf.nest.flatten(batch) if tensor.shape.rank != 0]
+    tensors = [t for t in tf.nest.flatten(batch) if hasattr(t, "shape") and t.shape.rank != 0]
     if not tensors:
         return tf.constant(1)
 
@@ -139,7 +139,9 @@ def slice_rows(batch: Any, count: Any, start: Any, size: Any) -> Any:
     Raises:
         ConfigurationError: A tensor has another number of examples.
     """
-    return tf.nest.map_structure(lambda tensor: _slice(tensor, count, start, size), batch)
+    return tf.nest.map_structure(
+        lambda part: _slice(part, count, start, size) if hasattr(part, "shape") else part, batch
+    )
 
 
 def shard_size_and_start(count: Any, index: Any, num_shards: int) -> tuple[Any, Any]:

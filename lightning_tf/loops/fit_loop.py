@@ -15,7 +15,7 @@ from lightning_tf.loops.epoch_iterator import EpochIterator
 from lightning_tf.loops.limits import is_endless, limited
 from lightning_tf.loops.retracing import has_changed
 from lightning_tf.loops.stop_conditions import StopConditions
-from lightning_tf.loops.training_data import training_dataset
+from lightning_tf.loops.training_data import training_dataset, whole_pass
 from lightning_tf.loops.training_values import TrainingValues
 from lightning_tf.loops.validation_schedule import ValidationSchedule
 from lightning_tf.loops.window_clock import WindowClock
@@ -161,7 +161,7 @@ class FitLoop:
         """A digest of this epoch's order; None before the first, and where workers share data."""
         if self._dataset is None or self.trainer.workers.count > 1:
             return None
-        return order_digest(self._dataset)
+        return order_digest(whole_pass(self.trainer, self.task) or self._dataset)
 
     def names(self) -> set[str]:
         """Return the names that training measures."""

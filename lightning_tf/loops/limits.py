@@ -64,6 +64,9 @@ def limited(
         ConfigurationError: The limit does not fit the data set, or nothing would end the stage.
     """
     limit, what = getattr(trainer, stage.limit), what or stage.dataset
+    data = trainer.task.data if stage is TRAIN and trainer.task is not None else None
+    if data is not None and isinstance(limit, float) and limit == 1.0:
+        limit = data.steps_per_epoch or limit
     batches, length = limit_batches(dataset, limit, stage.limit, what)
 
     # Updates and time end a fit in the middle of an epoch too, and no other stage.

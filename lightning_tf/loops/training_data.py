@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from lightning_tf.data.pipeline.splits import DEFAULT_FRACTIONS
 from lightning_tf.exceptions import ConfigurationError, DataError
-from lightning_tf.loops.limits import limit_batches, limited
+from lightning_tf.loops.limits import is_endless, length_of, limit_batches, limited
 from lightning_tf.stage import TRAIN, Stage
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from lightning_tf.data.data_module import DataModule
     from lightning_tf.data.named_sets import NamedSets
+    from lightning_tf.distribute.input_shard import InputShard
     from lightning_tf.task import Task
     from lightning_tf.trainer import Trainer
 
@@ -35,6 +37,8 @@ def stage_datasets(
         DataError: The data module gives none.
     """
     data = data_of(task)
+    if stage is TRAIN and data.steps_per_epoch is not None:
+        return _going_on(data, epoch, batch, trainer.placement.input_shard)
     dataset = data.dataset_for(stage.prefix, epoch, batch, trainer.placement.input_shard)
     if dataset is None:
         remedy = "return a batched tf.data.Dataset"
@@ -44,6 +48,53 @@ def stage_datasets(
                 name = f"{stage.prefix}_fraction"
                 remedy += f", or hold one out with {name}=, such as data_options={{'{name}': 0.2}}"
         raise DataError(f"{type(data).__name__}.{stage.dataset} gave nothing; {remedy}.")
+    return dataset
+
+
+def _going_on(
+    data: DataModule, epoch: int, batch: int, input_shard: InputShard | None
+) -> tf.data.Dataset:
+    """Return the batches of an epoch of `steps_per_epoch`, which goes on in the data.
+
+    The last epoch of a pass over the data has those that are left, and the next one begins anew, as
+    in Keras' fit. Data that repeat for ever are one stream, of which the loop takes as many.
+    """
+    dataset = data.dataset_for(TRAIN.prefix, 0, 0, input_shard)
+    if dataset is None:
+        raise DataError(f"{type(data).__name__} has no training data.")
+    if is_endless(dataset):
+        return dataset if epoch == batch == 0 else _required(data, epoch, batch, input_shard)
+
+    steps, length = data.steps_per_epoch or 1, length_of(dataset)
+    if length is None:
+        raise ConfigurationError(
+            f"steps_per_epoch={steps}: nobody knows how many batches the data have, and so where "
+            "an epoch goes on; tell it with tf.data.experimental.assert_cardinality, or let them "
+            "end with .repeat()."
+        )
+    passes, part = divmod(epoch, math.ceil(length / steps))
+    start = part * steps
+    count = min(steps, length - start)
+    return _required(data, passes, start + batch, input_shard).take(count - batch)
+
+
+def whole_pass(trainer: Trainer, task: Task) -> tf.data.Dataset | None:
+    """Return the first pass over data whose epochs go on in them; None where an epoch is all.
+
+    What an epoch takes of it differs from epoch to epoch, and says nothing of other data.
+    """
+    data = data_of(task)
+    if data.steps_per_epoch is None:
+        return None
+    return data.dataset_for(TRAIN.prefix, 0, 0, trainer.placement.input_shard)
+
+
+def _required(
+    data: DataModule, epoch: int, batch: int, input_shard: InputShard | None
+) -> tf.data.Dataset:
+    dataset = data.dataset_for(TRAIN.prefix, epoch, batch, input_shard)
+    if dataset is None:
+        raise DataError(f"{type(data).__name__} has no training data in epoch {epoch}.")
     return dataset
 
 

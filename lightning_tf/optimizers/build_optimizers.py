@@ -54,5 +54,6 @@ def build_optimizers(
             accumulating=accumulating,
             scaling=scaling,
             placement=placement,
+            may_rest=task.allows_frozen,
         )
     return optimizers

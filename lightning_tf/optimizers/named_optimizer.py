@@ -57,6 +57,7 @@ class NamedOptimizer:
         accumulating: Whether windows of several batches make one update.
         scaling: Whether the loss is scaled dynamically (mixed_float16).
         placement: Whether there are replicas, each with a copy of every variable.
+        may_rest: Whether all its variables may be frozen, which is an error otherwise.
 
     Attributes:
         variables: Those that train now.
@@ -76,16 +77,16 @@ class NamedOptimizer:
         accumulating: bool,
         scaling: bool,
         placement: Placement,
+        may_rest: bool = False,
     ) -> None:
         self.name = name
         self.placement = placement
         self.owner = owner
         self.optimizer, self._keras_clipping, self.keras_accumulation = _take_over(optimizer)
         self._after_update: list[Callable[[Sequence[Any]], None]] = []
-        self._may_rest = False
+        self._may_rest = may_rest
 
         self._refuse_overwriting()
-        move_optimizer(self.optimizer)
         # Slots of frozen layers are made too, so that unfreezing them later keeps every slot.
         if not self.optimizer.built:
             self.optimizer.build(optimizable_variables(owner))
@@ -346,6 +347,7 @@ def _take_over(optimizer: Any) -> tuple[Any, Clipping | None, int]:
             "them by attribute name. A schedule is an optimizer's learning_rate."
         )
     refuse_bypassed(optimizer)
+    move_optimizer(optimizer)  # what another strategy's scope holds cannot be read here
     configuration_of(optimizer)  # before anything is taken off it
 
     clipping = None

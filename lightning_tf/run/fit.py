@@ -41,6 +41,7 @@ def fit(trainer: Trainer, task: Task, checkpoint: Checkpoint | None) -> None:
             weights are taken.
     """
     hooks = trainer.hooks
+    trainer.progress.begin_at(task.initial_epoch)
     first = upcoming_epoch(trainer, task)
     _warn_of_order(trainer, task, first)
 

@@ -54,6 +54,11 @@ class Progress:
         for field in fields(self):
             setattr(self, field.name, state[field.name])
 
+    def begin_at(self, epoch: int) -> None:
+        """Count epochs from a number on, where nothing has been done yet."""
+        if self.total_batches == 0:
+            self.epoch = max(self.epoch, epoch)
+
     def advance(self, batches: int, every: int) -> None:
         """Count batches that ran, and the updates that they completed."""
         self.batch += batches

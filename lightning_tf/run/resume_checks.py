@@ -25,7 +25,7 @@ from lightning_tf.hyperparameters import (
 from lightning_tf.identifying_text import identifying_text
 from lightning_tf.logger import Logger
 from lightning_tf.loops.limits import limited
-from lightning_tf.loops.training_data import data_of, training_dataset
+from lightning_tf.loops.training_data import data_of, training_dataset, whole_pass
 from lightning_tf.optimizers.optimizer_record import (
     RATE,
     configuration_changes,
@@ -104,7 +104,7 @@ def data_facts(trainer: Trainer, task: Task) -> dict[str, Any]:
         "batch_size": data.batch_size,
         "seed": data.order_seed,
         "split_seed": data.split_seed,
-        BATCHES: trainer.num_training_batches if loop is None else loop.length,
+        BATCHES: data.steps_per_epoch or (loop.length if loop else trainer.num_training_batches),
         "training examples": len(splits["train"].indices) if splits and "train" in splits else None,
         ACCUMULATION: trainer.accumulate_grad_batches,
         ORDER: None if loop is None else loop.order,
@@ -171,13 +171,14 @@ def _task_changes(task: Task, checkpoint: Checkpoint) -> list[str]:
 
 def _of_epoch(trainer: Trainer, task: Task, epoch: int, was: Mapping[str, Any]) -> dict[str, Any]:
     """Return what may depend on the epoch: how many batches it has, and their order."""
-    dataset = training_dataset(trainer, task, epoch)
-    known: dict[str, Any] = {BATCHES: limited(trainer, TRAIN, dataset)[1]}
+    dataset = whole_pass(trainer, task) or training_dataset(trainer, task, epoch)
+    steps = data_of(task).steps_per_epoch  # those of an epoch, but of the last one of a pass
+    known: dict[str, Any] = {BATCHES: steps or limited(trainer, TRAIN, dataset)[1]}
     if trainer.workers.count > 1 or was.get(ORDER) in (None, order := order_digest(dataset)):
         return known
 
     # An order that is another one at every call cannot be compared; the fit warns of it.
-    again = order_digest(training_dataset(trainer, task, epoch))
+    again = order_digest(whole_pass(trainer, task) or training_dataset(trainer, task, epoch))
     return {**known, ORDER: order if order == again else None}
 
 

@@ -82,6 +82,7 @@ def _session(
 ) -> Iterator[Checkpoint | None]:
     """Do what `session` says; `is_own` tells whether the data are the task's."""
     _check(task, entry_point, ckpt_path)
+    _check_scope(trainer, entry_point)
     trainer.state.attach(trainer, task, entry_point)
     if weights_only:
         _check_begins_anew(trainer, ckpt_path)
@@ -175,6 +176,17 @@ def _check(task: Any, entry_point: str, ckpt_path: Any) -> None:
             f"lightning_tf.DataModule or arrays, or give {entry_point} the data."
         )
     check_steps(task, entry_point)
+
+
+def _check_scope(trainer: Trainer, entry_point: str) -> None:
+    """Refuse to work inside the scope of a strategy that is not the Trainer's."""
+    current = tf.distribute.get_strategy() if tf.distribute.has_strategy() else None
+    if current is not None and current is not getattr(trainer.placement, "strategy", None):
+        raise ConfigurationError(
+            f"{entry_point} is called inside the scope of a {type(current).__name__}, and the "
+            "Trainer was made outside of it: make it inside too, without devices and accelerator, "
+            f"or call {entry_point} outside."
+        )
 
 
 def _check_begins_anew(trainer: Trainer, ckpt_path: CheckpointPath | None) -> None:

@@ -1,155 +1,127 @@
 """Losses and metrics as `keras.Model.compile` takes them, made into objects."""
 
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import keras
 
 from lightning_tf.exceptions import ConfigurationError
-
-ACCURACY = ("accuracy", "acc")
-CROSS_ENTROPY = ("crossentropy", "ce")
-
-
-class FunctionLoss(keras.losses.Loss):  # type: ignore[misc]
-    """A function of (y_true, y_pred) as a Keras loss: weighted, masked, averaged over a batch.
-
-    Args:
-        function: Gives one value for each example, or for each element.
-    """
-
-    def __init__(self, function: Any) -> None:
-        super().__init__(name=_name_of(function, "loss"))
-        self.function = function
-
-    def call(self, y_true: Any, y_pred: Any) -> Any:
-        """Apply the function; targets of one axis less get it, as Keras does."""
-        if len(y_true.shape) == len(y_pred.shape) - 1 and y_pred.shape[-1] == 1:
-            y_true = keras.ops.expand_dims(y_true, -1)
-        return self.function(y_true, y_pred)
+from lightning_tf.keras_compile_internals import (
+    OutputLosses,
+    OutputMetric,
+    OutputMetrics,
+    Record,
+    build_symbolically,
+)
 
 
-def single(name: str, value: Any) -> Any:
-    """Return the one item of a dict or list, which Keras takes for models of several outputs.
-
-    Raises:
-        ConfigurationError: There are several items.
-    """
-    if isinstance(value, Mapping):
-        value = list(value.values())
-    if isinstance(value, (list, tuple)):
-        if len(value) != 1:
-            raise ConfigurationError(
-                f"{name} has {len(value)} items; KerasTask drives models of one output. Write a "
-                "Task for several."
-            )
-        return value[0]
-    return value
-
-
-def single_loss(loss: Any) -> Any:
-    """Return the one loss in a nest of dicts and lists.
-
-    Raises:
-        ConfigurationError: There are several.
-    """
-    while isinstance(loss, (Mapping, list, tuple)):
-        loss = single("loss", loss)
-    return loss
-
-
-def loss_object(loss: Any, y_spec: Any, y_pred: Any) -> keras.losses.Loss:
-    """Make a Keras loss of a name, a function or an object.
+def output_losses(
+    loss: Any,
+    loss_weights: Any,
+    names: list[str] | None,
+    shapes: Any,
+    record: Record,
+    call: Callable[..., Any] | None = None,
+) -> OutputLosses:
+    """Make the losses of a model's outputs of a name, a function, an object, or a nest of these.
 
     Args:
         loss: As `compile` takes it; ``crossentropy`` is binary, sparse or categorical by shapes.
-        y_spec: Has the shape of the targets.
-        y_pred: Has the shape of the model's output.
+        loss_weights: As `compile` takes them.
+        names: Of the outputs, None where nobody knows.
+        shapes: Symbolic targets, outputs and weights.
+        record: Called with the name and the value of each output's loss, where there are several.
+        call: Uses the losses, as a model's own `compute_loss` does; None calls them alone.
 
     Raises:
-        ConfigurationError: Keras does not know the name.
+        ConfigurationError: Keras does not know a name, or the nest is not that of the outputs.
     """
-    if isinstance(loss, str) and loss.lower() in CROSS_ENTROPY:
-        make_loss, _ = _loss_and_accuracy(y_spec, y_pred)
-        return make_loss()
+    _, y_pred, _ = shapes
+    several = len(keras.tree.flatten(y_pred)) > 1
+    if names is None and several and not isinstance(y_pred, dict):
+        # Keras would name them by how many tensors the process has made before.
+        names = [f"output_{place}" for place in range(len(keras.tree.flatten(y_pred)))]
+    losses: OutputLosses = _as_keras(
+        f"loss={loss!r}", lambda: OutputLosses(loss, loss_weights, names, record)
+    )
+    use = losses if call is None else partial(call, losses)
+    _as_keras(f"loss={loss!r}", lambda: build_symbolically(use, *shapes))
+    return losses
 
-    try:
-        known = keras.losses.get(loss)
-    except ValueError as error:
-        raise ConfigurationError(f"loss={loss!r}: Keras says {error}") from error
-    return known if isinstance(known, keras.losses.Loss) else FunctionLoss(known)
 
-
-def metric_objects(
-    metrics: Any, y_spec: Any, y_pred: Any, plain: Mapping[str, Any] | None = None
-) -> dict[str, keras.metrics.Metric]:
-    """Make Keras metrics of what `compile` takes, by the names that Keras gives them.
-
-    Of several that are called alike the second gets ``_1``; a weighted one that is called as a
-    plain one gets ``weighted_`` before its name.
+def output_metrics(
+    metrics: Any, weighted_metrics: Any, names: list[str] | None, shapes: Any
+) -> OutputMetrics:
+    """Make the metrics of a model's outputs, by what `compile` takes.
 
     Args:
         metrics: None, a name, a function, an object, or a list or dict of these; ``accuracy`` is
             binary, sparse or categorical by shapes.
-        y_spec: Has the shape of the targets.
-        y_pred: Has the shape of the model's output.
-        plain: Where `metrics` are the weighted ones, what this made of the others.
+        weighted_metrics: The same.
+        names: Of the outputs, None where nobody knows.
+        shapes: Symbolic targets, outputs and weights.
 
     Raises:
-        ConfigurationError: Keras does not know a name, or gives one to two metrics.
+        ConfigurationError: Keras does not know a name, or the nest is not that of the outputs.
     """
-    if isinstance(metrics, Mapping):
-        metrics = single("metrics", metrics)
-    if metrics is None:
-        return {}
-
-    several = metrics if isinstance(metrics, (list, tuple)) else [metrics]
-    if len(several) == 1 and isinstance(several[0], (list, tuple)):  # a list for each output
-        several = several[0]
-    counts = Counter(metric.name for metric in (plain or {}).values())
-    prefix = "" if plain is None else "weighted_"
-    objects: dict[str, keras.metrics.Metric] = {}
-    for metric in (_metric(metric, y_spec, y_pred) for metric in several):
-        name = f"{prefix}{metric.name}" if counts[metric.name] else metric.name
-        shown = f"{name}_{counts[name]}" if counts[name] else name
-        if shown in {**objects, **(plain or {})}:
-            raise ConfigurationError(
-                f"metrics: two are called {shown!r}, one of them by Keras' numbering; give the "
-                "other another name=."
-            )
-        objects[shown] = metric
-        counts[name] += 1
-    return objects
+    y, y_pred, _ = shapes
+    metrics, weighted_metrics = _listed(metrics), _listed(weighted_metrics)
+    if y is None and (metrics or weighted_metrics):
+        raise ConfigurationError(
+            f"metrics={metrics or weighted_metrics!r} and no targets: the data give inputs alone; "
+            "give (x, y)."
+        )
+    outputs: OutputMetrics = _as_keras(
+        f"metrics={metrics!r}, weighted_metrics={weighted_metrics!r}",
+        lambda: OutputMetrics(metrics, weighted_metrics, names, y, y_pred),
+    )
+    return outputs
 
 
-def _metric(metric: Any, y_spec: Any, y_pred: Any) -> keras.metrics.Metric:
-    if isinstance(metric, str) and metric.lower() in ACCURACY:
-        _, make_accuracy = _loss_and_accuracy(y_spec, y_pred)
-        return make_accuracy(name=metric)
+def named_metrics(
+    outputs: OutputMetrics,
+) -> tuple[dict[str, OutputMetric], dict[str, OutputMetric]]:
+    """Return the plain and the weighted metrics by the names that Keras gives them in its logs.
 
+    Of several that are called alike the second gets ``_1``; a weighted one that is called as a
+    plain one gets ``weighted_`` before its name.
+
+    Raises:
+        ConfigurationError: Keras gives one name to two metrics.
+    """
+    counts: dict[str, int] = {}
+    plain: dict[str, OutputMetric] = {}
+    weighted: dict[str, OutputMetric] = {}
+    for named, several, is_weighted in (
+        (plain, outputs.plain, False),
+        (weighted, outputs.weighted, True),
+    ):
+        for each in several:
+            name = f"{each.prefix}{each.metric.name}"
+            if is_weighted and name in counts:
+                name = f"{each.prefix}weighted_{each.metric.name}"
+            shown = f"{name}_{counts[name]}" if name in counts else name
+            if shown in {**plain, **weighted}:
+                raise ConfigurationError(
+                    f"metrics: two are called {shown!r}, one of them by Keras' numbering; give the "
+                    "other another name=."
+                )
+            counts[name] = counts.get(name, 0) + 1
+            named[shown] = each
+    return plain, weighted
+
+
+def _listed(metrics: Any) -> Any:
+    is_nest = metrics is None or isinstance(metrics, (list, tuple, dict))
+    return metrics if is_nest else [metrics]
+
+
+def _as_keras(what: str, act: Callable[[], Any]) -> Any:
     try:
-        known = keras.metrics.get(metric)
-    except ValueError as error:
-        raise ConfigurationError(f"metric {metric!r}: Keras says {error}") from error
-
-    if not isinstance(known, keras.metrics.Metric):
-        name = metric if isinstance(metric, str) else _name_of(known, "metric")
-        return keras.metrics.MeanMetricWrapper(known, name=name)
-    if isinstance(metric, str):
-        known.name = metric  # the user's spelling, such as "acc", as Keras logs it
-    return known
-
-
-def _name_of(function: Any, default: str) -> str:
-    """Return a function's name as Keras spells it, without the brackets of ``<lambda>``."""
-    return str(getattr(function, "__name__", default)).strip("<>")
-
-
-def _loss_and_accuracy(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
-    """Return the classes for a kind of targets, by Keras' own rule: of the shapes alone."""
-    if y_pred.shape[-1] == 1:
-        return keras.losses.BinaryCrossentropy, keras.metrics.BinaryAccuracy
-    if len(y_true.shape) < len(y_pred.shape) or y_true.shape[-1] == 1:
-        return keras.losses.SparseCategoricalCrossentropy, keras.metrics.SparseCategoricalAccuracy
-    return keras.losses.CategoricalCrossentropy, keras.metrics.CategoricalAccuracy
+        return act()
+    except ConfigurationError:
+        raise
+    except (KeyError, TypeError, ValueError) as error:
+        reason = error.args[0] if isinstance(error, KeyError) else error
+        raise ConfigurationError(f"{what}: Keras says {reason}") from error

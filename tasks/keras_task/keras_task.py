@@ -1,57 +1,74 @@
 """KerasTask: a Keras model that someone already compiles and fits, under the Trainer."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from lightning_tf.data.array_data import ArrayData
 from lightning_tf.data.data_module import DataModule
-from lightning_tf.data.sources.dataset_pair import DatasetPair
-from lightning_tf.data.sources.order_options import take_order_options, with_order
-from lightning_tf.data.sources.python_batches import is_python_batches
 from lightning_tf.exceptions import ConfigurationError, DataError
-from lightning_tf.keras_internals import compiled_loss_weights, compiled_metrics
+from lightning_tf.keras_compile_internals import OutputLosses, OutputMetric
+from lightning_tf.step_context import current_step_context
 from lightning_tf.tasks.common.fused_batch_norm_task import FusedBatchNormTask
-from lightning_tf.tasks.keras_task.compile_choices import loss_object, metric_objects, single_loss
+from lightning_tf.tasks.keras_task.batch_parts import BatchParts, only, symbolic_output, targets_for
+from lightning_tf.tasks.keras_task.class_weights import ClassWeights
+from lightning_tf.tasks.keras_task.compile_choices import (
+    named_metrics,
+    output_losses,
+    output_metrics,
+)
+from lightning_tf.tasks.keras_task.fit_data import fit_data
+from lightning_tf.tasks.keras_task.model_checks import (
+    check_model,
+    compiled_arguments,
+    refuse_config_limits,
+)
+from lightning_tf.tasks.keras_task.own_methods import OwnMethods
 from lightning_tf.variables import owned_metrics
 
 log = logging.getLogger("lightning_tf")
 
-# What fit calls of a model and a Trainer does not.
-OWN_STEPS = (
-    *("train_step", "test_step", "predict_step", "compute_loss", "compute_metrics"),
-    *("make_train_function", "make_test_function", "make_predict_function"),
-    *("metrics", "reset_metrics", "get_metrics_result"),
-)
-# What limits fit, and the Trainer's argument for it.
-CONFIG_LIMITS = {"max_epochs": "max_epochs", "max_steps_per_epoch": "limit_train_batches"}
-
 
 class KerasTask(FusedBatchNormTask):
-    """Trains a model of one output with a loss, an optimizer and metrics, as `Model.fit` does.
+    """Trains a model with losses, an optimizer and metrics, as `Model.fit` does.
 
-    A batch is ``(x, y)`` or ``(x, y, sample_weight)``; a weight multiplies its example's loss, and
-    the loss is the sum over the batch divided by the number of examples, as in Keras. What layers
-    add to the loss (regularisers, ``add_loss``) is added in training and evaluation. `metrics`
-    count every example alike, `weighted_metrics` by its weight.
+    A batch is ``x``, ``(x, y)`` or ``(x, y, sample_weight)``, each of them an array or, for several
+    inputs or outputs, a dict or tuple of arrays; a weight multiplies its example's loss, and the
+    loss is the sum over the batch divided by the number of examples, as in Keras. Losses, their
+    weights and metrics of several outputs are given by the outputs' names, as a list, or as a nest.
+    What layers add to the loss (regularisers, ``add_loss``) is added in training and evaluation,
+    and a model's own `compute_loss` and `compute_metrics` are called. `metrics` count every example
+    alike, `weighted_metrics` by its weight.
 
     Args:
         model: A Keras model. If it is compiled, `loss`, `optimizer` and metrics that are not given
             are the compiled ones.
-        loss: A name, a function of (y_true, y_pred), or a Keras loss.
-        optimizer: A name, a Keras optimizer or its configuration.
-        metrics: Names, functions or Keras metrics; None is the compiled ones.
-        data: Arrays ``(x, y)`` or ``(x, y, sample_weight)``; batches of such tuples: a
-            tf.data.Dataset, a `keras.utils.PyDataset`, a torch DataLoader, a list, or a function
-            that returns an iterator; or a DataModule.
+        loss: A name, a function of (y_true, y_pred), a Keras loss, or a dict, list or nest of
+            these.
+        optimizer: A name, a Keras optimizer or its configuration; only fit needs one.
+        metrics: Names, functions or Keras metrics, or these by output; None is the compiled ones.
+        data: Arrays ``(x, y)`` or ``(x, y, sample_weight)``, or ``x`` alone; batches of such
+            tuples: a tf.data.Dataset, a `keras.utils.PyDataset`, a torch DataLoader, a list, or a
+            function that returns an iterator; a Dataset or DatasetDict of HuggingFace; or a
+            DataModule. None where only `validation_data` or `test_data` are to be evaluated.
+        loss_weights: A number for each loss, like `loss`.
         weighted_metrics: Like `metrics`.
-        validation_data: Arrays or a dataset like `data`.
-        test_data: Arrays or a dataset like `data`.
+        validation_data: Arrays or batches like `data`, also where `data` are of the other kind.
+        test_data: The same; `Trainer.predict` predicts these.
+        validation_split: Share of the arrays, their last part as in fit, to hold out for
+            validation.
         val_fraction: Share of the arrays to hold out for validation, chosen by seed.
+        class_weight: Factors of the training examples' weights by class, as ``{0: 1.0, 1: 3.0}``.
         batch_size: Examples in a batch of arrays; None is 32.
+        validation_batch_size: Examples in a batch of validation arrays; None is `batch_size`.
+        steps_per_epoch: Training batches of an epoch; the next one goes on in the data.
+        initial_epoch: The number of the first epoch; `max_epochs` of the Trainer is that of the
+            last one.
+        columns: Of HuggingFace's data sets, the inputs: a name, or several for a dict of inputs.
+        label_columns: Of HuggingFace's data sets, the targets.
         shuffle: Whether arrays, or the batches of a PyDataset or a list, come in another order in
             every epoch; None is True.
         drop_remainder: Whether an incomplete last training batch of arrays is left out.
@@ -60,8 +77,8 @@ class KerasTask(FusedBatchNormTask):
             `FusedBatchNormTask`.
 
     Raises:
-        ConfigurationError: There is no loss, optimizer or data, the model has several outputs or a
-            step of its own, or an option does not go with the data; or, when a run begins,
+        ConfigurationError: There are no data, the model has a step of its own, or an option does
+            not go with the data; or, when a run begins, there is no loss or optimizer, or
             `keras.config` limits fit.
 
     Example:
@@ -70,6 +87,7 @@ class KerasTask(FusedBatchNormTask):
     """
 
     data: DataModule
+    allows_frozen = True
 
     def __init__(
         self,
@@ -79,80 +97,121 @@ class KerasTask(FusedBatchNormTask):
         metrics: Any = None,
         data: Any = None,
         *,
+        loss_weights: Any = None,
         weighted_metrics: Any = None,
         validation_data: Any = None,
         test_data: Any = None,
+        validation_split: float | None = None,
         val_fraction: float | None = None,
+        class_weight: Mapping[int, float] | None = None,
         batch_size: int | None = None,
+        validation_batch_size: int | None = None,
+        steps_per_epoch: int | None = None,
+        initial_epoch: int = 0,
+        columns: Any = None,
+        label_columns: Any = None,
         shuffle: bool | None = None,
         drop_remainder: bool | None = None,
         fused_batch_norm: bool = True,
     ) -> None:
-        _check_model(model)
+        check_model(model)
         self.fused_batch_norm = fused_batch_norm
         self.model = model
+        self._own = OwnMethods(model)
 
-        compiled = _compiled(model)
-        self._loss = single_loss(compiled.get("loss") if loss is None else loss)
-        self._optimizer = compiled.get("optimizer") if optimizer is None else optimizer
-        self._metric_choices = (
-            compiled.get("metrics") if metrics is None else metrics,
-            compiled.get("weighted_metrics") if weighted_metrics is None else weighted_metrics,
-        )
-        if self._optimizer is None:
-            raise ConfigurationError(
-                f"KerasTask: model {model.name!r} is not compiled and optimizer is None; give one."
-            )
+        given = {
+            "loss": loss,
+            "loss_weights": loss_weights,
+            "optimizer": optimizer,
+            "metrics": metrics,
+            "weighted_metrics": weighted_metrics,
+        }
+        compiled = compiled_arguments(model)
+        if loss is not None:
+            compiled.pop("loss_weights", None)  # those of another loss
+        self._compile = {n: compiled.get(n) if v is None else v for n, v in given.items()}
         try:
-            self._optimizer = keras.optimizers.get(self._optimizer)
+            self._optimizer = keras.optimizers.get(self._compile["optimizer"])
         except ValueError as error:
             raise ConfigurationError(f"optimizer={optimizer!r}: Keras says {error}") from error
 
-        # Arrays have one y; weights travel beside it.
-        self._weighted_arrays = isinstance(data, (tuple, list)) and len(data) == 3
-        self.data = _data_module(
-            data,
-            {"validation_data": validation_data, "test_data": test_data},
-            val_fraction,
-            batch_size,
-            {"shuffle": shuffle, "drop_remainder": drop_remainder},
+        self._class_weights = None if class_weight is None else ClassWeights(class_weight)
+        self.initial_epoch = initial_epoch
+        self.data = fit_data(
+            {"data": data, "validation_data": validation_data, "test_data": test_data},
+            {
+                "validation_split": validation_split,
+                "val_fraction": val_fraction,
+                "batch_size": batch_size,
+                "validation_batch_size": validation_batch_size,
+                "steps_per_epoch": steps_per_epoch,
+                "columns": columns,
+                "label_columns": label_columns,
+                "shuffle": shuffle,
+                "drop_remainder": drop_remainder,
+            },
         )
 
+    def setup(self, stage: str) -> None:
+        """Refuse to fit without an optimizer."""
+        if stage == "fit" and self._optimizer is None:
+            raise ConfigurationError(
+                f"KerasTask: model {self.model.name!r} is not compiled and optimizer is None; give "
+                "one."
+            )
+        super().setup(stage)
+
     def configure_model(self) -> None:
-        """Build what only a batch can build, and choose the loss by the shapes."""
-        _refuse_config_limits()
+        """Build what only a batch can build, and choose losses by the shapes."""
+        refuse_config_limits()
 
         # A batch's specs alone: no data are read, and the model is built by a symbolic call.
-        dataset = self.data.dataset_for("train")
-        if dataset is None:
-            raise DataError(f"{type(self.data).__name__} has no training data.")
+        self._parts = BatchParts(self.model)
+        x, y, weight = self._parts.symbolic(self._element_spec())
+        y_pred = only(symbolic_output(self.model, x))
+        self._names = getattr(self.model, "output_names", None)
+        self._shapes = targets_for(y_pred, y), y_pred, targets_for(y_pred, weight)
 
-        x_spec, self._y_spec, _ = self._parts(dataset.element_spec)
-        self._y_pred = self._output(x_spec)
-        self.loss = None
-        if self._loss is not None:
-            self.loss = loss_object(self._loss, self._y_spec, self._y_pred)
+        self.loss: OutputLosses | None = None
+        if self._compile["loss"] is not None and y is not None:
+            loss, loss_weights = self._compile["loss"], self._compile["loss_weights"]
+            call = partial(self._own.loss, x) if self._own.compute_loss else None
+            self.loss = output_losses(
+                loss, loss_weights, self._names, self._shapes, self._log_loss, call
+            )
         self.fuse_batch_norm()
+
+    def _element_spec(self) -> Any:
+        for stage in ("train", "val", "test", "predict"):
+            dataset = self.data.dataset_for(stage)
+            if dataset is not None:
+                return dataset.element_spec
+        raise DataError(f"{type(self.data).__name__} has no data.")
 
     def configure_optimizers(self) -> keras.optimizers.Optimizer:
         """Return the optimizer of the constructor, or the compiled one."""
+        if not self.model.trainable_variables:
+            log.warning(
+                "model %r has no trainable weights: it is measured and stays as it is.",
+                self.model.name,
+            )
         return self._optimizer
 
     def configure_metrics(self) -> dict[str, keras.metrics.Metric]:
         """Make the metrics of the constructor, or the compiled ones; and take the model's own."""
-        metrics, weighted_metrics = self._metric_choices
-        plain = metric_objects(metrics, self._y_spec, self._y_pred)
-        weighted = metric_objects(weighted_metrics, self._y_spec, self._y_pred, plain)
-        self._weighted_names, self._compiled_names = set(weighted), {*plain, *weighted}
+        choices = self._compile["metrics"], self._compile["weighted_metrics"]
+        self._outputs = output_metrics(*choices, self._names, self._shapes)
+        self._plain, self._weighted = named_metrics(self._outputs)
 
         # What the model and its layers update themselves is reported as fit does.
-        own = {metric.name: metric for metric in owned_metrics(self).values()}
-        if both := own.keys() & self._compiled_names:
+        own = self._own.renamed({m.name: m for m in owned_metrics(self).values()})
+        if both := own.keys() & {*self._plain, *self._weighted}:
             raise ConfigurationError(
                 f"metrics: {min(both)!r} is compiled and one that model {self.model.name!r} or a "
                 "layer of it has too; give one of them another name=."
             )
-        return {**plain, **weighted, **own}
+        compiled = {n: each.metric for n, each in {**self._plain, **self._weighted}.items()}
+        return {**compiled, **own}
 
     def training_step(self, batch: Any) -> tf.Tensor:
         """Return the loss as Keras computes it, and what layers add."""
@@ -164,181 +223,64 @@ class KerasTask(FusedBatchNormTask):
 
     def predict_step(self, batch: Any) -> Any:
         """Return the model's output for inputs, with or without targets."""
-        output = self.model(self._parts(batch)[0], training=False)
-        return output if isinstance(output, Mapping) else _only(output)
+        x, _, _ = self._parts(batch)
+        if self._own.predict_step:
+            return self.model.predict_step((x,) if tf.nest.is_nested(x) else x)  # as Keras packs it
+        return only(self.model(x, training=False))
 
     def _step(self, batch: Any, training: bool) -> tf.Tensor:
         x, y, weight = self._parts(batch)
-        y_pred = _only(self.model(x, training=training))
+        if training and self._class_weights is not None:
+            weight = self._class_weights.of(y, weight)
 
-        # Keras' own calls, not update_metrics: a cast would lose the mask that y_pred carries.
-        compiled = {n: m for n, m in self.metrics.items() if n in self._compiled_names}
-        for name, metric in compiled.items():
-            metric.update_state(
-                y, y_pred, sample_weight=weight if name in self._weighted_names else None
+        y_pred = only(self.model(x, training=training))
+        parts = x, targets_for(y_pred, y), targets_for(y_pred, weight)
+        loss = self._loss_of(parts, y_pred, training)
+        if self._own.compute_metrics:
+            self._own.measure(self.metrics, self._update_compiled, parts, y_pred)
+        else:
+            self._update_compiled(parts[1], y_pred, parts[2])
+        return loss
+
+    def _loss_of(self, parts: tuple[Any, Any, Any], y_pred: Any, training: bool) -> tf.Tensor:
+        if self._own.compute_loss:
+            x, y, weight = parts
+            own: tf.Tensor = self._own.loss(x, self.loss, y, y_pred, weight, training)
+            return own
+
+        if self.loss is None and self._compile["loss"] is not None:
+            raise ConfigurationError(
+                f"loss={self._compile['loss']!r} and no targets: the data give inputs alone; give "
+                "(x, y)."
             )
-
-        losses = [tf.cast(loss, tf.float32) for loss in self.model.losses]
-        if self.loss is not None:
-            losses.append(tf.cast(self.loss(y, y_pred, sample_weight=weight), tf.float32))
+        losses = [] if self.loss is None else [self.loss(parts[1], y_pred, parts[2])]
+        losses += [tf.reduce_sum(loss) for loss in self.model.losses]
         if not losses:
             raise ConfigurationError(
                 f"KerasTask: loss is None and no layer of {self.model.name!r} adds any; give one."
             )
-        return tf.add_n(losses)
+        return tf.add_n([tf.cast(loss, tf.float32) for loss in losses])
 
-    def _parts(self, batch: Any) -> tuple[Any, Any, Any]:
-        """Return x, y and sample weight; what a batch lacks is None."""
-        if not isinstance(batch, (tuple, list)) or self._is_inputs(batch):
-            return batch, None, None
-        x, y, weight = (*batch, None, None)[:3]
-        y = _only(y) if isinstance(y, Mapping) else y
-        return (x, *y) if self._weighted_arrays and y is not None else (x, y, weight)
+    def _log_loss(self, name: str, value: Any) -> None:
+        if current_step_context() is not None:  # else it is the symbolic call
+            self.log(name, value)
 
-    def _is_inputs(self, batch: Any) -> bool:
-        """Return whether a batch is the inputs alone, of a model of several: with y, x is one."""
-        inputs = getattr(self.model, "inputs", None) or ()
-        return len(batch) == len(inputs) > 1 and not tf.nest.is_nested(batch[0])
+    def _update_compiled(self, y: Any, y_pred: Any, weight: Any) -> None:
+        """Update the stage's copies of compiled metrics, each with its output's values."""
+        if not {**self._plain, **self._weighted}:
+            return
 
-    def _output(self, x_spec: Any) -> Any:
-        """Return the symbolic output; the call builds a model that nothing has built yet."""
-        if absent := [s for s in tf.nest.flatten(x_spec) if not hasattr(s, "shape")]:
-            raise ConfigurationError(
-                f"an input of model {self.model.name!r} is a {type(absent[0]).__name__}, which "
-                "stands for None; give a tensor for each input."
-            )
-        output = _only(
-            self.model(
-                tf.nest.map_structure(lambda x: keras.KerasTensor(x.shape, x.dtype.name), x_spec)
-            )
-        )
-        if not isinstance(output, keras.KerasTensor):
-            raise ConfigurationError(
-                f"model {self.model.name!r} gives a {type(output).__name__} of "
-                f"{len(tf.nest.flatten(output))} outputs; KerasTask drives models of one output. "
-                "Write a Task for several."
-            )
-        return output
+        # Keras' own calls, not update_metrics: a cast would lose the mask that y_pred carries.
+        targets, outputs = self._outputs.flatten(y), self._outputs.flatten(y_pred)
+        weights = [None] * len(targets) if weight is None else self._outputs.flatten(weight)
+        if len(weights) < len(targets):
+            weights = weights[:1] * len(targets)  # one for all outputs, as in Keras
+        for name, each in self._plain.items():
+            self._update(name, each, targets, outputs, [None] * len(targets))
+        for name, each in self._weighted.items():
+            self._update(name, each, targets, outputs, weights)
 
-
-def _only(output: Any) -> Any:
-    """Return the one item of a list or dict, as ``keras.Model(inputs, [outputs])`` gives it."""
-    is_one = isinstance(output, (list, tuple, Mapping)) and len(output) == 1
-    return tf.nest.flatten(output)[0] if is_one else output
-
-
-def _check_model(model: Any) -> None:
-    if not isinstance(model, keras.Model):
-        raise ConfigurationError(f"model is a {type(model).__name__}; give a keras.Model.")
-    check_own_steps(model)
-
-
-def check_own_steps(model: keras.Model) -> None:
-    """Refuse a model with methods of its own that fit calls and the Trainer would not.
-
-    Raises:
-        ConfigurationError: Names the model and the method.
-    """
-    # keras-hub's tasks and others derive from keras.Model; only these methods count.
-    for method in OWN_STEPS:
-        is_own = getattr(type(model), method) is not getattr(keras.Model, method)
-        if is_own or method in vars(model):
-            raise ConfigurationError(
-                f"model {model.name!r} has a {method} of its own, which the Trainer would not "
-                "call; write a Task with this training_step, and its metrics in configure_metrics."
-            )
-
-
-def _compiled(model: Any) -> dict[str, Any]:
-    """Return what a model was compiled with; Keras 3.15 keeps it in private attributes."""
-    if not model.compiled:
-        return {}
-
-    if model.run_eagerly:
-        log.warning(
-            "model %r is compiled with run_eagerly=True: a Trainer runs its steps as graphs all "
-            "the same. To look into one, call task.training_step(batch) in a hook.",
-            model.name,
-        )
-    metrics, weighted_metrics = compiled_metrics(model)
-    if compiled_loss_weights(model) is not None:
-        raise ConfigurationError(
-            f"model {model.name!r} is compiled with loss_weights; put the weight into the loss."
-        )
-
-    return {
-        "loss": model.loss,
-        "optimizer": model.optimizer,
-        "metrics": metrics,
-        "weighted_metrics": weighted_metrics,
-    }
-
-
-def _refuse_config_limits() -> None:
-    """Refuse limits of `keras.config`, which fit obeys and a Trainer does not read."""
-    for name, argument in CONFIG_LIMITS.items():
-        limit = getattr(keras.config, name)()
-        if limit is not None:
-            raise ConfigurationError(
-                f"keras.config.{name}() is {limit}, which limits fit and no Trainer: take it back "
-                f"by keras.config.set_{name}(None), and give Trainer({argument}={limit})."
-            )
-
-
-def _data_module(
-    data: Any,
-    held_out: dict[str, Any],
-    val_fraction: float | None,
-    batch_size: int | None,
-    chosen: dict[str, Any],
-) -> DataModule:
-    options = {name: value for name, value in chosen.items() if value is not None}
-    order = take_order_options(options)
-    if isinstance(data, (tuple, list)) and len(data) in (2, 3):
-        # As Keras: nothing is held out unless asked for.
-        if val_fraction is None and held_out["validation_data"] is None:
-            val_fraction = 0.0
-        arrays = ArrayData(
-            *_pair("data", data, len(data)),
-            val=_pair("validation_data", held_out["validation_data"], len(data)),
-            test=_pair("test_data", held_out["test_data"], len(data)),
-            val_fraction=val_fraction,
-            batch_size=32 if batch_size is None else batch_size,
-        )
-        return with_order(arrays, order)
-
-    extra = {"val_fraction": val_fraction, "batch_size": batch_size}
-    if isinstance(data, tf.data.Dataset) or is_python_batches(data) or isinstance(data, Iterator):
-        _refuse(extra, f"a {type(data).__name__}, which brings its own batches")
-        shuffle = {}
-        if isinstance(data, (keras.utils.PyDataset, list)) and "shuffle" in order:
-            shuffle = {"shuffle": order.pop("shuffle")}
-        batches = DatasetPair(data, held_out["validation_data"], held_out["test_data"], **shuffle)
-        return with_order(batches, order)
-    if isinstance(data, DataModule):
-        _refuse({**extra, **held_out, **order}, f"a {type(data).__name__}, which brings its own")
-        return data
-    raise ConfigurationError(
-        f"data is a {type(data).__name__}; give arrays (x, y) or (x, y, sample_weight), a batched "
-        "tf.data.Dataset, a PyDataset, a torch DataLoader, a list of batches, a function that "
-        "returns an iterator of them, or a DataModule. Of HuggingFace's give dataset.to_tf_dataset."
-    )
-
-
-def _pair(name: str, arrays: Any, length: int) -> Any:
-    """Return arrays as (x, y), or as (x, (y, sample_weight))."""
-    if arrays is None:
-        return None
-
-    if not isinstance(arrays, (tuple, list)) or len(arrays) != length:
-        raise ConfigurationError(
-            f"{name} must be a tuple of {length} arrays like data, got {type(arrays).__name__}"
-            f"{f' of {len(arrays)}' if isinstance(arrays, (tuple, list)) else ''}."
-        )
-    return tuple(arrays) if length == 2 else (arrays[0], tuple(arrays[1:]))
-
-
-def _refuse(options: dict[str, Any], reason: str) -> None:
-    for name, value in options.items():
-        if value is not None:
-            raise ConfigurationError(f"{name}={value!r} has no meaning: data is {reason}.")
+    def _update(self, name: str, each: OutputMetric, *values: list[Any]) -> None:
+        if all(each.place < len(value) for value in values):  # outputs without targets have none
+            y, y_pred, weight = (value[each.place] for value in values)
+            self.metrics[name].update_state(y, y_pred, sample_weight=weight)

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import ModuleType
 
 import keras
+import numpy as np
 import tensorflow as tf
 from keras.src.backend.tensorflow.trainer import TensorFlowTrainer as FitTrainer
 from keras.src.trainers.data_adapters import array_slicing, data_adapter_utils, get_data_adapter
@@ -21,9 +22,8 @@ from keras.src.trainers.data_adapters.array_data_adapter import ArrayDataAdapter
 
 from lightning_tf import DataModule, Trainer
 from lightning_tf.callbacks import keras_adapter
-from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.tasks import KerasTask
-from lightning_tf.tasks.keras_task import keras_task
+from lightning_tf.tasks.keras_task import keras_task, model_checks
 
 # What test files of Keras import beside Keras: another backend, and a file that no wheel has.
 jax, conftest = ModuleType("jax"), ModuleType("conftest")
@@ -70,11 +70,10 @@ def batches(x, y=None, sample_weight=None, **options):
     return make
 
 
-def run(model, data, method, callbacks=None, **arguments):
+def run(model, data, method, callbacks=None, options=None, **arguments):
     """Make the task and the Trainer, and call the entry point."""
     called.add(method)
-    options = {} if model.compiled else {"optimizer": "sgd", "loss": lambda y, p: tf.reduce_sum(p)}
-    task = KerasTask(model, data=data, **options)
+    task = KerasTask(model, data=data, **(options or {}))
     given = getattr(callbacks, "callbacks", callbacks) or []
     with tempfile.TemporaryDirectory() as folder:
         trainer = Trainer(
@@ -111,14 +110,11 @@ def fit(
     validation_freq=1,
 ):
     model._assert_compile_called("fit")
-    if initial_epoch:
-        raise ConfigurationError("initial_epoch: a Trainer goes on from a checkpoint.")
     if validation_split and validation_data is None:
         (x, y, sample_weight), validation_data = array_slicing.train_validation_split(
             (x, y, sample_weight), validation_split=validation_split
         )
-    options = {"batch_size": batch_size, "shuffle": shuffle, "class_weight": class_weight}
-    train = batches(x, y, sample_weight, **options)
+    train = batches(x, y, sample_weight, batch_size=batch_size, shuffle=shuffle)
 
     val = None
     if validation_data is not None:
@@ -126,11 +122,17 @@ def fit(
         val = batches(*parts, batch_size=validation_batch_size or batch_size)
     history = next((c for c in callbacks or () if isinstance(c, keras.callbacks.History)), None)
     added = [] if history else [history := keras.callbacks.History()]
-    limits = {"limit_train_batches": steps_per_epoch, "limit_val_batches": validation_steps}
+    options = {"class_weight": class_weight, "initial_epoch": initial_epoch}
+    limits = {"limit_val_batches": validation_steps}
+    if int(train().cardinality()) == tf.data.UNKNOWN_CARDINALITY:
+        limits["limit_train_batches"] = steps_per_epoch
+    else:
+        options["steps_per_epoch"] = steps_per_epoch
     run(
         model,
         FitData(train, val),
         "fit",
+        options=options,
         callbacks=[*(getattr(callbacks, "callbacks", callbacks) or ()), *added],
         max_epochs=epochs,
         check_val_every_n_epoch=validation_freq,
@@ -169,6 +171,8 @@ def predict(model, x, batch_size=None, verbose="auto", steps=None, callbacks=Non
 
 
 def _joined(rows):
+    if isinstance(rows[0], np.ndarray) and rows[0].dtype == object:  # of a ragged tensor
+        return tf.ragged.constant([example.tolist() for row in rows for example in row])
     return keras.ops.convert_to_numpy(tf.concat([tf.convert_to_tensor(row) for row in rows], 0))
 
 
@@ -183,7 +187,7 @@ def pytest_configure(config):
 
     FitTrainer.fit, FitTrainer.evaluate, FitTrainer.predict = fit, evaluate, predict
     # Keras' tests make models of a layer and what keras.Model has of its Trainer.
-    keras_task._check_model = keras_task.check_own_steps
+    keras_task.check_model = model_checks.check_own_steps
     keras_adapter.main_model = lambda task: ("model", task.model)
 
 

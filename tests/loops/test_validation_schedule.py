@@ -37,6 +37,8 @@ def due_batches(interval, every_n_epoch, length, epochs):
         (1, 4, list(range(31, 41))),
         (7, None, [7, 14, 21, 28, 35]),
         (15, None, [15, 30]),
+        (1.0, [1, 3], [10, 30]),
+        (0.5, [4], [35, 40]),
     ],
 )
 def test_validation_runs_after_these_batches(interval, every_n_epoch, expected):
@@ -47,6 +49,12 @@ def test_validation_runs_after_these_batches(interval, every_n_epoch, expected):
 def test_other_intervals_are_refused(interval):
     with pytest.raises(ConfigurationError, match="val_check_interval="):
         ValidationSchedule(interval, 1)
+
+
+@pytest.mark.parametrize("epochs", [[], [0], [1.5], ["2"], [True]])
+def test_a_list_is_of_epochs(epochs):
+    with pytest.raises(ConfigurationError, match="counted from 1"):
+        ValidationSchedule(1.0, epochs)
 
 
 def test_a_fraction_across_epochs_is_refused():

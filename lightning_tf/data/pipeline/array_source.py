@@ -12,7 +12,7 @@ class ArraySource:
     """Arrays with a common first dimension, read by index.
 
     Args:
-        inputs: An array of shape (examples, ...), or a nest of such arrays.
+        inputs: An array of shape (examples, ...), or a nest of such arrays; None stays.
         targets: The same, or None: then an element is the inputs alone instead of a pair.
     """
 
@@ -32,7 +32,11 @@ class ArraySource:
 
 def _gather_from(arrays: Any) -> GatheredBatches:
     with tf.device("CPU:0"):
-        arrays = tf.nest.map_structure(tf.convert_to_tensor, arrays)
+        arrays = tf.nest.map_structure(
+            lambda array: None if array is None else tf.convert_to_tensor(array), arrays
+        )
     return GatheredBatches(
-        lambda indices: tf.nest.map_structure(lambda array: tf.gather(array, indices), arrays)
+        lambda indices: tf.nest.map_structure(
+            lambda array: None if array is None else tf.gather(array, indices), arrays
+        )
     )

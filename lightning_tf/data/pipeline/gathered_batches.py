@@ -42,7 +42,7 @@ class GatheredBatches:
             none, one = (tf.data.Dataset.from_tensors(piece) for piece in pieces)
             self._nothing = none.concatenate(one).take(0)
 
-        leaves = tf.nest.flatten(pieces[0])
+        leaves = [leaf for leaf in tf.nest.flatten(pieces[0]) if leaf is not None]
         self._example_bytes = sum(x.dtype.size * int(np.prod(x.shape[1:])) for x in leaves)
 
     def batches(self, indices: Indices, batch_size: int) -> tf.data.Dataset:
@@ -81,7 +81,8 @@ class GatheredBatches:
         return self._function(tf.convert_to_tensor(indices, tf.int64))
 
     def _unbatched(self, blocks: tf.data.Dataset) -> tf.data.Dataset:
-        if all(0 not in spec.shape for spec in tf.nest.flatten(blocks.element_spec)):
+        specs = tf.nest.flatten(blocks.element_spec)
+        if all(0 not in spec.shape for spec in specs if hasattr(spec, "shape")):
             return blocks.unbatch()
         # TensorFlow's unbatch crashes where an example is an empty tensor; this is slower.
         return blocks.flat_map(tf.autograph.experimental.do_not_convert(_slices))

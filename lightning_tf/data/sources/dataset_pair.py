@@ -17,7 +17,7 @@ class DatasetPair(DataModule):
     all; to get a new order in every epoch that can be resumed, subclass `DataModule`.
 
     Args:
-        train: Batches to train on.
+        train: Batches to train on, or None.
         val: Batches to validate on, or None.
         test: Batches to test on, or None.
         shuffle: Whether a PyDataset or a list gives its training batches in another order in every
@@ -35,7 +35,7 @@ class DatasetPair(DataModule):
 
     def __init__(
         self,
-        train: Any,
+        train: Any = None,
         val: Any = None,
         test: Any = None,
         *,
@@ -45,7 +45,7 @@ class DatasetPair(DataModule):
         super().__init__()
         self._train = (
             train
-            if isinstance(train, tf.data.Dataset)
+            if train is None or isinstance(train, tf.data.Dataset)
             else PythonBatches(train, shuffle=shuffle, name="train")
         )
         self._val, self._test = (
@@ -59,13 +59,14 @@ class DatasetPair(DataModule):
             if part is not None:
                 require_batches(name, part.element_spec)
 
-    def train_dataset(self, epoch: int) -> tf.data.Dataset:
+    def train_dataset(self, epoch: int) -> tf.data.Dataset | None:
         """Return `train`; batches that Python makes in the order of the epoch."""
         return self.train_dataset_from(epoch, 0)
 
-    def train_dataset_from(self, epoch: int, batch: int) -> tf.data.Dataset:
+    def train_dataset_from(self, epoch: int, batch: int) -> tf.data.Dataset | None:
         """Return the rest of an epoch; a PyDataset or a list reads no batch before."""
-        return self._checked("train", self._training(epoch, batch))
+        dataset = self._training(epoch, batch)
+        return None if dataset is None else self._checked("train", dataset)
 
     def val_dataset(self) -> tf.data.Dataset | None:
         """Return `val`."""
@@ -81,11 +82,11 @@ class DatasetPair(DataModule):
             return self._test
         return self._test.map(lambda x, *labels: x)
 
-    def _training(self, epoch: int = 0, batch: int = 0) -> tf.data.Dataset:
+    def _training(self, epoch: int = 0, batch: int = 0) -> tf.data.Dataset | None:
         """Return training batches as they are, from number `batch` of an epoch on."""
         if isinstance(self._train, PythonBatches):
             return self._train.dataset(self.order_seed, epoch, batch)
-        return self._train.skip(batch) if batch else self._train
+        return self._train.skip(batch) if batch and self._train is not None else self._train
 
     def _checked(self, stage: str, dataset: tf.data.Dataset) -> tf.data.Dataset:
         """Return batches that are checked when they are read; a subclass adds what it knows."""
