@@ -203,7 +203,7 @@ class Callback:
         """
 
     def on_validation_window_end(self, trainer: Trainer, task: Task, batches: int) -> None:
-        """Run after every graph call of validation; `batches` are done."""
+        """Run after every graph call of validation; `batches` are done, of all its data sets."""
 
     def on_validation_epoch_end(self, trainer: Trainer, task: Task) -> None:
         """Run after the last validation batch; the metrics are in `trainer.callback_metrics`."""
@@ -236,7 +236,7 @@ class Callback:
         """
 
     def on_test_window_end(self, trainer: Trainer, task: Task, batches: int) -> None:
-        """Run after every graph call of a test; `batches` are done."""
+        """Run after every graph call of a test; `batches` are done, of all its data sets."""
 
     def on_test_epoch_end(self, trainer: Trainer, task: Task) -> None:
         """Run after the last test batch; the metrics are in `trainer.callback_metrics`."""

@@ -323,7 +323,8 @@ class Trainer:
             ckpt_path: A checkpoint whose weights to take first.
 
         Returns:
-            Means over all examples, such as ``{"val_loss": 0.1, "val_accuracy": 0.97}``.
+            Means over all examples, such as ``{"val_loss": 0.1, "val_accuracy": 0.97}``; of several
+            data sets each by its name, ``val_clean_loss`` and ``val_noisy_loss``.
         """
         return self._evaluate(task, VALIDATE, data, ckpt_path)
 

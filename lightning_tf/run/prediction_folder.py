@@ -13,6 +13,19 @@ if TYPE_CHECKING:
     from lightning_tf.trainer import Trainer
 
 
+def refuse_several_sets(trainer: Trainer, writer: str) -> None:
+    """Refuse a prediction of several data sets where a file's rows belong to the task's only one.
+
+    Raises:
+        ConfigurationError: There are several; names the writer.
+    """
+    if trainer.dataset_name is not None:
+        raise ConfigurationError(
+            f"{writer} names what it writes by its place in one data set, and predict_dataset "
+            "gives several; predict one at a time, or give a PredictionWriter."
+        )
+
+
 def prediction_folder(trainer: Trainer, directory: str | os.PathLike[str] | None) -> Path:
     """Make the folder for predictions and return it.
 

@@ -9,7 +9,7 @@ import numpy as np
 from lightning_tf.callback import Callback
 from lightning_tf.checks import checked_choice
 from lightning_tf.exceptions import ConfigurationError
-from lightning_tf.run.prediction_folder import prediction_folder
+from lightning_tf.run.prediction_folder import prediction_folder, refuse_several_sets
 from lightning_tf.tasks.object_detection.detection_file import FORMATS, DetectionFile
 from lightning_tf.tasks.object_detection.predicted_image import (
     PredictedImage,
@@ -93,6 +93,7 @@ class DetectionWriter(Callback):
         self, trainer: Trainer, task: Any, outputs: Any, batch_idx: int
     ) -> None:
         """Write the detections of a batch."""
+        refuse_several_sets(trainer, "DetectionWriter")
         if self._open is None:
             return
         for image in predicted_images(outputs, self._count, self._name_of):

@@ -9,7 +9,7 @@ import numpy as np
 
 from lightning_tf.callback import Callback
 from lightning_tf.exceptions import DataError
-from lightning_tf.run.prediction_folder import prediction_folder
+from lightning_tf.run.prediction_folder import prediction_folder, refuse_several_sets
 from lightning_tf.trainer import Trainer
 
 NAME = "predictions"
@@ -64,6 +64,7 @@ class ForecastWriter(Callback):
         self, trainer: Trainer, task: Any, outputs: Any, batch_idx: int
     ) -> None:
         """Write the forecasts of a batch."""
+        refuse_several_sets(trainer, "ForecastWriter")
         if self._open is None:
             return
         forecasts = np.asarray(outputs)  # (windows, horizon, targets, ...)

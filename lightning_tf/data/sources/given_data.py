@@ -69,7 +69,7 @@ def given_data(splits: Mapping[str, Any], batch_size: int = 32) -> DataModule:
             datasets[stage] = part
         else:
             # Arrays and batches are held as training data, whatever they are for.
-            modules[stage] = part, "train" if part is not data and stage != "predict" else stage
+            modules[stage] = part, stage if part is data else "train"
     if list(modules) == ["train"] and not datasets:
         return modules["train"][0]
     return StageData(modules, datasets)
@@ -110,8 +110,8 @@ def _arrays(stage: str, data: Any, batch_size: int) -> ArrayData:
     if any(not _is_array(part) for part in tf.nest.flatten((x, y)) if part is not None):
         raise ConfigurationError(f"{stage} data are {describe(data)}; {WANTED}.")
 
-    predicted = x if stage == "predict" else None
-    arrays = ArrayData(x, y, predict=predicted, val_fraction=0.0, batch_size=batch_size)
+    y = None if stage == "predict" else y
+    arrays = ArrayData(x, y, val_fraction=0.0, batch_size=batch_size)
     arrays.shuffle = stage == "train"
     return arrays
 
