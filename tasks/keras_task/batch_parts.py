@@ -83,9 +83,10 @@ def targets_for(y_pred: Any, y: Any) -> Any:
 
 def symbolic_output(model: keras.Model, x: Any) -> Any:
     """Return a model's symbolic output; the call builds a model that nothing has built yet."""
-    if any(part is None for part in tf.nest.flatten(x)):  # which no symbolic call takes
-        return build_symbolically(model, x)
-    return model(x)
+    if not model.built:
+        return model(x)
+    # As fit: what a layer says of its output's shape may be wrong, TextVectorization's for one.
+    return build_symbolically(model, x)
 
 
 def only(output: Any) -> Any:

@@ -1,6 +1,6 @@
 """Losses and metrics as `keras.Model.compile` takes them, made into objects."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -39,6 +39,8 @@ def output_losses(
     """
     _, y_pred, _ = shapes
     several = len(keras.tree.flatten(y_pred)) > 1
+    if not keras.tree.is_nested(y_pred):
+        loss, loss_weights = _only(loss), _only(loss_weights)
     if names is None and several and not isinstance(y_pred, dict):
         # Keras would name them by how many tensors the process has made before.
         names = [f"output_{place}" for place in range(len(keras.tree.flatten(y_pred)))]
@@ -110,6 +112,15 @@ def named_metrics(
             counts[name] = counts.get(name, 0) + 1
             named[shown] = each
     return plain, weighted
+
+
+def _only(choice: Any) -> Any:
+    """Return the one item of a nest, for a model of one output; a configuration as its loss."""
+    if isinstance(choice, Mapping) and "class_name" in choice:
+        return _as_keras(f"loss={choice!r}", lambda: keras.losses.get(choice))
+    if isinstance(choice, (Mapping, list, tuple)) and len(choice) == 1:
+        return _only(next(iter(choice.values() if isinstance(choice, Mapping) else choice)))
+    return choice
 
 
 def _listed(metrics: Any) -> Any:

@@ -173,13 +173,28 @@ class _Checked:
 
 
 def _is_arrays(data: Any) -> bool:
-    """Return whether data are arrays: ``x`` alone, or a tuple of x, y and weights."""
+    """Return whether data are arrays: ``x`` alone, or a tuple of x, y and weights.
+
+    Raises:
+        ConfigurationError: One is ragged or sparse, which is read by no index.
+    """
+    for part in tf.nest.flatten(data) if not isinstance(data, _Checked) else ():
+        if isinstance(part, (tf.RaggedTensor, tf.SparseTensor)) or _is_scipy(part):
+            raise ConfigurationError(
+                f"an array of the data is a {type(part).__name__}, of which no row is read by its "
+                "index; give batches: tf.data.Dataset.from_tensor_slices((x, y)).batch(32), of "
+                "scipy's matrices a function that gives batches of dense rows."
+            )
     if isinstance(data, (tuple, list)):
         return len(data) in (2, 3) or (isinstance(data, tuple) and len(data) == 1)
     if isinstance(data, (Mapping, _Checked)):
         return True
     is_array = hasattr(data, "shape") and hasattr(data, "__getitem__")
     return is_array and not isinstance(data, (tf.data.Dataset, keras.utils.PyDataset))
+
+
+def _is_scipy(part: Any) -> bool:
+    return type(part).__module__.startswith("scipy.sparse")
 
 
 def _is_batches(data: Any) -> bool:

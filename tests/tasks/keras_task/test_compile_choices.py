@@ -67,6 +67,13 @@ def test_a_function_as_loss_does_not_spread_flat_targets_over_a_column():
     assert float(loss(y_true, y_pred, sample_weight=np.array([1.0, 0.5]))) == 1.0
 
 
+@pytest.mark.parametrize(
+    "loss", [["mse"], {"any": ["mse"]}, {"class_name": "MeanSquaredError", "config": {}}]
+)
+def test_the_loss_of_one_output_may_stand_in_a_nest(loss):
+    assert float(loss_of(loss)(np.array([[1.0]]), np.array([[3.0]]))) == 4.0
+
+
 def test_what_keras_does_not_know_is_told():
     for loss in ("no_such_loss", {"other": "mse"}, ["mse", "mae", "mse"]):
         with pytest.raises(ConfigurationError, match=r"loss=.*: Keras says"):

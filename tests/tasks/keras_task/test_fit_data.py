@@ -198,6 +198,7 @@ def test_options_that_do_not_go_with_the_data_are_refused():
         ({"data": (X, None, W)}, "weights and no targets"),
         ({"data": BoringData(), "validation_data": (X, Y)}, "brings its own"),
         ({"validation_data": (X, Y), "shuffle": False}, "no training to order"),
+        ({"data": (tf.ragged.constant([[1.0], [2.0, 3.0]]), Y[:2])}, r"give batches: tf\.data"),
     ]
     for options, said in cases:
         with pytest.raises(ConfigurationError, match=said):

@@ -134,9 +134,7 @@ def assert_alike(values, expected):
         np.testing.assert_allclose(values[name], expected[name], atol=1e-6, rtol=1e-5, err_msg=name)
 
 
-@pytest.mark.parametrize(
-    "case", slow_but(CASES, "lists by name", "weights by output", "one in a list")
-)
+@pytest.mark.parametrize("case", slow_but(CASES, "weights by output", "one in a list"))
 def test_every_number_and_name_is_that_of_fit(case):
     net, expected = by_fit(case)
     task = task_of(case)
