@@ -68,7 +68,8 @@ class Watches(Callback):
         self.batches, self.windows, self.found = [], [], None
 
     def on_validation_batch_end(self, trainer, task, outputs, batch, batch_idx):
-        self.batches.append((trainer.dataset_name, batch_idx, max(n for n in outputs if "loss" in n)))
+        loss = next(name for name in outputs if "loss" in name)
+        self.batches.append((trainer.dataset_name, batch_idx, loss))
 
     def on_validation_window_end(self, trainer, task, batches):
         self.windows.append(batches)
