@@ -61,7 +61,7 @@ class CharacterModel(Task):
         return text
 
 
-def main(epochs: int = 10) -> dict[str, float]:
+def main(epochs: int = 6) -> dict[str, float]:
     task = CharacterModel("".join(sorted({*source})))
     ids = task.ids(source)
     windows = ids[: len(ids) // (WINDOW + 1) * (WINDOW + 1)].reshape(-1, WINDOW + 1)

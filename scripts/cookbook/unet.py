@@ -26,7 +26,7 @@ def drawn_shapes(count, seed):
 
 
 class UNet(Task):
-    batch_size = 32
+    batch_size = 16
 
     def __init__(self, widths: tuple[int, ...] = (12, 24, 48), learning_rate: float = 3e-3):
         self.widths, self.learning_rate = widths, learning_rate
