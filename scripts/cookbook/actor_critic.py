@@ -80,12 +80,15 @@ class ActorCritic(Task):
 
     def predict_step(self, state):
         """Return for how many steps each pole stays upright, with the likeliest actions."""
-        upright, steps = tf.ones(tf.shape(state)[0]), tf.zeros(tf.shape(state)[0])
-        for _ in tf.range(LONGEST):
+
+        def step(state, upright, steps):
             state = pushed(state, tf.argmax(self.actor(state), axis=-1))
             upright = tf.where(fallen(state), 0.0, upright)
-            steps += upright
-        return steps
+            return state, upright, steps + upright
+
+        count = tf.shape(state)[0]
+        first = (state, tf.ones(count), tf.zeros(count))
+        return tf.while_loop(lambda *_: True, step, first, maximum_iterations=LONGEST)[2]
 
 
 def main(epochs: int = 6) -> dict[str, float]:

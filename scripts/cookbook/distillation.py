@@ -74,8 +74,8 @@ class Student(Task):
 def main(epochs: int = 20) -> dict[str, float]:
     cross_entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     teacher = large_network()
-    task = KerasTask(teacher, cross_entropy, keras.optimizers.Adam(), ["accuracy"])
-    Trainer(max_epochs=epochs, seed=0).fit(task, (x[:1000], y[:1000]))
+    task = KerasTask(teacher, cross_entropy, keras.optimizers.Adam(), data=(x[:1000], y[:1000]))
+    Trainer(max_epochs=epochs, seed=0).fit(task)
 
     accuracy = {}
     for name, student, images in (
