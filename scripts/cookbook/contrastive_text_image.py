@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from lightning_tf import Task, Trainer
 
-SIZE, LENGTH = 24, 5
+SIZE = 24
 COLORS = {"red": (1, 0, 0), "green": (0, 1, 0), "blue": (0, 0, 1), "white": (1, 1, 1)}
 SIDES = {"above": (7, 12), "below": (17, 12), "left": (12, 7), "right": (12, 17)}
 ALL = list(itertools.product(["small", "large"], COLORS, ["circle", "square"], SIDES))
@@ -50,10 +50,7 @@ class TextAndImage(Task):
                 layers.Dense(self.width),
             ]
         )
-        self.log_scale = self.add_scale()
-
-    def add_scale(self):
-        return keras.Variable(np.log(10.0), name="log_scale")
+        self.log_scale = keras.Variable(2.3, name="log_scale")
 
     def configure_optimizers(self):
         return keras.optimizers.Adam(self.learning_rate)
@@ -69,8 +66,9 @@ class TextAndImage(Task):
         same = tf.reduce_all(words[:, None] == words, axis=-1)  # a caption may come twice
         same = tf.cast(same, tf.float32)
         target = same / tf.reduce_sum(same, axis=-1, keepdims=True)
-        both = [tf.nn.softmax_cross_entropy_with_logits(target, l) for l in (logits, tf.transpose(logits))]
-        return tf.reduce_mean(both)
+        of_images = tf.nn.softmax_cross_entropy_with_logits(target, logits)
+        of_words = tf.nn.softmax_cross_entropy_with_logits(target, tf.transpose(logits))
+        return tf.reduce_mean(of_images + of_words)
 
     def validation_step(self, batch):
         """Log how often an image's caption is the nearest; the batch is all held-out captions."""

@@ -34,7 +34,7 @@ def main(epochs: int = 12, examples: int = 2000) -> dict[str, float]:
         (drawn_shapes(examples, seed=0), held_out),
         "vgg",
         objective="multi_label",
-        class_names=list(SHAPES),
+        data_options={"class_names": list(SHAPES)},
     )
     trainer = Trainer(max_epochs=epochs, seed=0)
     trainer.fit(task)

@@ -71,3 +71,52 @@ class Games(DataModule):
 
     def load_state_dict(self, state):
         self.steps = state["steps"]
+
+
+class PPO(Task):
+    def __init__(self, clip: float = 0.2, entropy: float = 0.01, games: int = 64):
+        self.clip, self.entropy, self.games = clip, entropy, games
+        self.data = Games()
+
+    def configure_model(self):
+        def network():
+            hidden = [keras.layers.Dense(32, "tanh") for _ in range(2)]
+            return keras.Sequential([keras.Input((2,)), *hidden, keras.layers.Dense(1)])
+
+        self.policy, self.value = network(), network()
+
+    def configure_optimizers(self):
+        return {"policy": keras.optimizers.Adam(3e-3), "value": keras.optimizers.Adam(3e-3)}
+
+    def odds(self, states):
+        return tf.sigmoid(self.policy(states))[:, 0]
+
+    def training_step(self, batch):
+        states, engine, old_odds, rewards = batch
+        values, odds = self.value(states)[:, 0], self.odds(states)
+        gain = tf.stop_gradient(rewards - values)
+        ratio = tf.where(engine == 1, odds, 1 - odds) / old_odds
+        clipped = tf.clip_by_value(ratio, 1 - self.clip, 1 + self.clip)
+        noise = keras.losses.binary_crossentropy(odds[:, None], odds[:, None])  # its entropy
+        return {
+            "policy": -tf.reduce_mean(tf.minimum(ratio * gain, clipped * gain))
+            - self.entropy * tf.reduce_mean(noise),
+            "value": tf.reduce_mean((rewards - values) ** 2),
+        }
+
+    def on_train_epoch_end(self):  # the next epoch's data, by the present weights
+        rng = np.random.default_rng([self.data.order_seed, self.trainer.current_epoch, 1])
+        self.data.steps, reward = play(lambda s: self.odds(s).numpy(), self.games, rng)
+        self.log("reward", reward)
+
+
+def main(epochs: int = 40) -> dict[str, float]:
+    task, rng = PPO(), np.random.default_rng(1)
+    Trainer(max_epochs=epochs, seed=0).fit(task)
+    _, learned = play(lambda s: (task.odds(s).numpy() > 0.5).astype("float32"), 200, rng)
+    _, by_chance = play(lambda s: np.full(len(s), 0.5), 200, rng)
+    return {"reward": learned, "by_chance": by_chance}
+
+
+if __name__ == "__main__":
+    print(main())
