@@ -11,9 +11,8 @@ CARTS, HORIZON, LONGEST = 32, 16, 200
 def pushed(state, action):
     """Return carts and poles 0.02 s later, pushed to the left (0) or right (1)."""
     x, v, angle, spin = tf.unstack(state, axis=-1)
-    force = 20.0 * tf.cast(action, tf.float32) - 10.0
     sine, cosine = tf.sin(angle), tf.cos(angle)
-    push = (force + 0.05 * spin**2 * sine) / 1.1
+    push = (20.0 * tf.cast(action, tf.float32) - 10.0 + 0.05 * spin**2 * sine) / 1.1
     torque = (9.8 * sine - cosine * push) / (0.5 * (4 / 3 - 0.1 * cosine**2 / 1.1))
     slide = push - 0.05 * torque * cosine / 1.1
     moved = [x + 0.02 * v, v + 0.02 * slide, angle + 0.02 * spin, spin + 0.02 * torque]
@@ -31,7 +30,7 @@ def beginnings(count):
 class ActorCritic(Task):
     def __init__(self, discount: float = 0.99, entropy: float = 0.01, updates: int = 100):
         self.discount, self.entropy = discount, entropy
-        self.data = tf.data.Dataset.range(updates).batch(1)  # only says how long an epoch is
+        self.data = tf.data.Dataset.range(updates).batch(1)  # only an epoch's length
 
     def configure_model(self):
         def network(outputs):
@@ -47,7 +46,7 @@ class ActorCritic(Task):
 
     def training_step(self, batch):
         state, age = tf.convert_to_tensor(self.state), tf.convert_to_tensor(self.age)
-        states, actions, ends = [], [], []
+        states, actions, ends, returns = [], [], [], []
         for _ in range(HORIZON):
             action = keras.random.categorical(self.actor(state), 1)[:, 0]
             states.append(state)
@@ -59,20 +58,17 @@ class ActorCritic(Task):
             age = tf.where(end, 0.0, age)
         self.state.assign(state)
         self.age.assign(age)
-
-        value, returns = self.critic(state)[:, 0], []
+        value = self.critic(state)[:, 0]
         for end in reversed(ends):
             value = (1 - end) * (1 + self.discount * value)  # a reward for each step upright
             returns.insert(0, value)
         states, returns = tf.concat(states, 0), tf.stop_gradient(tf.concat(returns, 0))
-
         values = self.critic(states)[:, 0]
         advantages = tf.stop_gradient(returns - values)
         advantages /= tf.math.reduce_std(advantages) + 1e-6
         log_odds = tf.nn.log_softmax(self.actor(states))
         taken = tf.gather(log_odds, tf.concat(actions, 0), batch_dims=1)
         entropy = -tf.reduce_mean(tf.reduce_sum(tf.exp(log_odds) * log_odds, axis=-1))
-        self.log("entropy", entropy)
         return {
             "actor": -tf.reduce_mean(taken * advantages) - self.entropy * entropy,
             "critic": tf.reduce_mean((returns - values) ** 2),
@@ -86,20 +82,17 @@ class ActorCritic(Task):
             upright = tf.where(fallen(state), 0.0, upright)
             return state, upright, steps + upright
 
-        count = tf.shape(state)[0]
-        first = (state, tf.ones(count), tf.zeros(count))
+        first = (state, tf.ones(len(state)), tf.zeros(len(state)))
         return tf.while_loop(lambda *_: True, step, first, maximum_iterations=LONGEST)[2]
 
 
 def main(epochs: int = 6) -> dict[str, float]:
-    trainer, task, starts = Trainer(max_epochs=epochs, seed=0), ActorCritic(), beginnings(100)
-    untrained = ActorCritic()
-    Trainer(max_epochs=0, seed=0).fit(untrained)
-    trainer.fit(task)
-    return {
-        name: float(tf.reduce_mean(tf.concat(trainer.predict(each, starts, collect=True), axis=0)))
-        for name, each in (("steps_upright", task), ("untrained", untrained))
-    }
+    starts, steps = tf.random.stateless_uniform((32, 4), (0, 1), -0.05, 0.05), {}
+    for name, count in (("untrained", 0), ("steps_upright", epochs)):
+        task, trainer = ActorCritic(), Trainer(max_epochs=count, seed=0)
+        trainer.fit(task)
+        steps[name] = float(tf.reduce_mean(trainer.predict(task, starts, collect=True)[0]))
+    return steps
 
 
 if __name__ == "__main__":

@@ -83,7 +83,7 @@ def main(epochs: int = 15, steps: int = 800) -> dict[str, float]:
         ("with_teacher", Student(teacher), (x[:1200], y[:1200])),  # these labels go unused
         ("alone", Student(), (x_few, y_few)),
     ):
-        trainer = Trainer(max_steps=steps, seed=0)
+        trainer = Trainer(max_steps=steps, enable_progress_bar=False, seed=0)
         trainer.fit(student, images)
         accuracy[name] = trainer.test(student, (x_held_out, y_held_out))["test_accuracy"]
     return accuracy

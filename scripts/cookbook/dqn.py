@@ -10,20 +10,20 @@ ROWS, COLUMNS, MOVES = 10, 7, np.array([-1, 0, 1])
 
 
 def play(choose, games, rng):
-    """Play games at once; return their transitions, and how many balls were caught."""
+    """Play games at once; return their transitions, and which balls were caught."""
     ball, paddle = rng.integers(0, COLUMNS, (2, games))
 
     def board(row):
         boards = np.zeros((games, ROWS, COLUMNS), "float32")
-        boards[:, -1][np.arange(games), paddle] = -1
-        boards[:, row][np.arange(games), ball] += 1
+        boards[np.arange(games), -1, paddle] = -1
+        boards[np.arange(games), row, ball] += 1
         return boards
 
     transitions, before = [], board(0)
     for row in range(1, ROWS):
         action = choose(before)
         paddle = (paddle + MOVES[action]).clip(0, COLUMNS - 1)
-        after, done = board(row), np.full(games, float(row == ROWS - 1), "float32")
+        after, done = board(row), np.full(games, row == ROWS - 1, "float32")
         reward = done * np.where(ball == paddle, 1, -1).astype("float32")
         transitions.append((before, action.astype("int32"), reward, after, done))
         before = after
@@ -33,23 +33,15 @@ def play(choose, games, rng):
 class ReplayBuffer(DataModule):
     """The newest transitions; a checkpoint holds them, so a resumed run goes on exactly."""
 
-    transitions = None
-
-    def __init__(self, size: int = 20_000, updates: int = 50):
-        super().__init__(batch_size=64)
-        self.size, self.updates = size, updates
+    transitions, batch_size, updates = None, 64, 50
 
     def setup(self, stage):
         if self.transitions is None:  # no checkpoint has brought them
             rng = np.random.default_rng(self.order_seed)
             self.transitions, _ = play(lambda boards: rng.integers(0, 3, len(boards)), 50, rng)
 
-    def add(self, transitions):
-        both = zip(self.transitions, transitions, strict=True)
-        self.transitions = [np.concatenate(parts)[-self.size :] for parts in both]
-
-    def train_dataset(self, epoch):  # called several times before the first epoch: changes nothing
-        rng = np.random.default_rng([self.order_seed, epoch])
+    def train_dataset(self, epoch):
+        rng = np.random.default_rng([self.order_seed, epoch])  # called again, it gives the same
         rows = rng.integers(0, len(self.transitions[0]), self.updates * self.batch_size)
         drawn = tuple(part[rows] for part in self.transitions)
         return tf.data.Dataset.from_tensor_slices(drawn).batch(self.batch_size)
@@ -63,15 +55,12 @@ class ReplayBuffer(DataModule):
 
 class DQN(Task):
     def __init__(self, discount: float = 0.95, explore_epochs: int = 15):
-        self.discount, self.explore_epochs = discount, explore_epochs
-        self.data = ReplayBuffer()
+        self.discount, self.explore_epochs, self.data = discount, explore_epochs, ReplayBuffer()
 
     def configure_model(self):
-        layers = keras.layers
-        self.online = keras.Sequential(
-            [keras.Input((ROWS, COLUMNS)), layers.Flatten(), layers.Dense(64, "relu")]
-        )
-        self.online.add(layers.Dense(len(MOVES)))
+        hidden = [keras.layers.Flatten(), keras.layers.Dense(64, "relu")]
+        inputs, outputs = keras.Input((ROWS, COLUMNS)), keras.layers.Dense(len(MOVES))
+        self.online = keras.Sequential([inputs, *hidden, outputs])
         self.target = keras.models.clone_model(self.online)
         self.target.set_weights(self.online.get_weights())
         self.target.trainable = False
@@ -82,31 +71,34 @@ class DQN(Task):
     def training_step(self, batch):
         before, action, reward, after, done = batch
         future = tf.reduce_max(self.target(after), axis=-1)
-        wanted = reward + (1 - done) * self.discount * tf.stop_gradient(future)
+        wanted = reward + (1 - done) * self.discount * future
         value = tf.gather(self.online(before), action, batch_dims=1)
         return tf.reduce_mean(keras.losses.huber(wanted[:, None], value[:, None]))
 
-    def on_train_epoch_end(self):
+    def play(self, noise, games, rng):
+        def choose(boards):
+            best = self.online(boards).numpy().argmax(axis=-1)
+            return np.where(rng.random(games) < noise, rng.integers(0, 3, games), best)
+
+        return play(choose, games, rng)
+
+    def on_train_epoch_end(self):  # the next epoch draws from what is played here
         self.target.set_weights(self.online.get_weights())
         epoch = self.trainer.current_epoch
         rng = np.random.default_rng([self.data.order_seed, epoch, 1])
-        noise = max(0.05, 1 - epoch / self.explore_epochs)
-
-        def choose(boards):
-            greedy = self.online(boards).numpy().argmax(axis=-1)
-            return np.where(rng.random(len(boards)) < noise, rng.integers(0, 3, len(boards)), greedy)
-
-        transitions, caught = play(choose, 50, rng)
-        self.data.add(transitions)
-        self.log("caught", caught.mean(), prog_bar=True)
+        transitions, caught = self.play(max(0.05, 1 - epoch / self.explore_epochs), 50, rng)
+        both = zip(self.data.transitions, transitions, strict=True)
+        self.data.transitions = [np.concatenate(parts)[-20_000:] for parts in both]
+        self.log("caught", caught.mean())
 
 
 def main(epochs: int = 40) -> dict[str, float]:
     task, rng = DQN(), np.random.default_rng(1)
     Trainer(max_epochs=epochs, seed=0).fit(task)
-    _, caught = play(lambda boards: task.online(boards).numpy().argmax(axis=-1), 500, rng)
-    _, by_chance = play(lambda boards: rng.integers(0, 3, len(boards)), 500, rng)
-    return {"caught": float(caught.mean()), "by_chance": float(by_chance.mean())}
+    caught = {
+        name: task.play(noise, 500, rng)[1] for name, noise in (("caught", 0), ("by_chance", 1))
+    }
+    return {name: float(share.mean()) for name, share in caught.items()}
 
 
 if __name__ == "__main__":

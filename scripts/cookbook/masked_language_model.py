@@ -1,4 +1,4 @@
-"""Masked language modelling: the words that are missing. Beside the most frequent word of each place."""
+"""Masked language modelling: the words that are missing. Beside the most frequent ones."""
 
 import keras
 import numpy as np
@@ -15,7 +15,9 @@ def sentence(rng):
     """Return such as "one small dog barks in the old barn"; numbers agree, and animals sound."""
     animal, place = rng.choice(list(SOUNDS)), rng.choice(PLACES)
     number = rng.choice(["one", "two", "three"])
-    noun, verb = (animal, SOUNDS[animal] + "s") if number == "one" else (animal + "s", SOUNDS[animal])
+    noun, verb = (
+        (animal, SOUNDS[animal] + "s") if number == "one" else (animal + "s", SOUNDS[animal])
+    )
     size, age = rng.choice(["small", "big"]), "old" if place in ("barn", "yard") else "green"
     return [number, size, noun, verb, "in", "the", age, place]
 
@@ -67,8 +69,11 @@ class MaskedLanguageModel(Task):
         shown = ids[:5].copy()
         shown[np.arange(5), np.arange(5) % 4] = 0
         filled = self.predict_step(shown).numpy()
-        texts = [[" ".join(self.words[i] for i in row) for row in pair] for pair in zip(shown, filled)]
-        self.trainer.log_table("filled", ["given", "filled"], texts)
+        rows = [
+            [" ".join(self.words[i] for i in sentence) for sentence in pair]
+            for pair in zip(shown, filled, strict=True)
+        ]
+        self.trainer.log_table("filled", ["given", "filled"], rows)
 
 
 def main(epochs: int = 12) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Multi-label images: which of four shapes are drawn, none or several. The built-in task does it."""
+"""Multi-label images: which of four shapes are drawn. A built-in task, beside "all of them"."""
 
 import numpy as np
 
@@ -28,7 +28,7 @@ def drawn_shapes(count, seed):
     return images.clip(0, 255).astype("uint8")[..., None], labels
 
 
-def main(epochs: int = 12, examples: int = 2000) -> dict[str, float]:
+def main(epochs: int = 8, examples: int = 2000) -> dict[str, float]:
     held_out = drawn_shapes(400, seed=1)
     task = ImageClassification(
         (drawn_shapes(examples, seed=0), held_out),
@@ -38,8 +38,11 @@ def main(epochs: int = 12, examples: int = 2000) -> dict[str, float]:
     )
     trainer = Trainer(max_epochs=epochs, seed=0)
     trainer.fit(task)
-    print(trainer.callback_metrics)
-    return {"f1": trainer.callback_metrics["val_f1"]}
+    share = held_out[1].mean(axis=0)
+    return {
+        "f1": trainer.callback_metrics["val_f1"],
+        "of_all_labels": float((2 * share / (1 + share)).mean()),
+    }
 
 
 if __name__ == "__main__":

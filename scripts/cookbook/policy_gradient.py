@@ -1,4 +1,4 @@
-"""Policy gradient (PPO): land softly. Games by a simulator in Python, with the present weights."""
+"""Policy gradient (PPO): land softly. A simulator in NumPy, played with the present weights."""
 
 import keras
 import numpy as np
@@ -6,63 +6,41 @@ import tensorflow as tf
 
 from lightning_tf import DataModule, Task, Trainer
 
-PULL, THRUST, DRIFT = -0.05, 0.12, 60  # at most as many steps
-
-
-class Lander:
-    """A simulator of one landing, in the manner of Gymnasium."""
-
-    def __init__(self, rng):
-        self.rng = rng
-
-    def reset(self):
-        self.height, self.speed, self.steps = self.rng.uniform(4, 8), self.rng.uniform(-0.5, 0), 0
-        return np.array([self.height, self.speed], "float32")
-
-    def step(self, engine):
-        self.speed += PULL + THRUST * engine
-        self.height, self.steps = self.height + self.speed, self.steps + 1
-        done = self.height <= 0 or self.steps == DRIFT
-        reward = 0.0
-        if done:
-            reward = 1 - 2 * min(abs(self.speed), 1) if self.height <= 0 else -1
-        return np.array([self.height, self.speed], "float32"), reward, done
+PULL, THRUST, LONGEST = -0.05, 0.12, 60
 
 
 def play(policy, games, rng):
-    """Play; return states, actions and each step's reward to come, and the mean reward."""
-    landers = [Lander(rng) for _ in range(games)]
-    states = np.stack([lander.reset() for lander in landers])
-    rows, rewards, flying = [], np.zeros(games, "float32"), np.arange(games)
-    while len(flying):
-        odds = policy(states[flying])
-        engines = (rng.random(len(flying)) < odds).astype("int32")
-        rows += zip(flying, states[flying].copy(), engines, np.where(engines, odds, 1 - odds))
-        still = []
-        for game, engine in zip(flying, engines, strict=True):
-            states[game], rewards[game], done = landers[game].step(engine)
-            still += [] if done else [game]
-        flying = np.array(still, "int64")
-    game, seen, engine, odds = (np.array(part) for part in zip(*rows, strict=True))
-    return (seen, engine, odds.astype("float32"), rewards[game]), float(rewards.mean())
+    """Land; return states, actions, their odds and the rewards to come, and the mean reward."""
+    height, speed = rng.uniform(4, 8, games), rng.uniform(-0.5, 0, games)
+    rows, reward, flying = [], np.full(games, -1, "float32"), np.arange(games)
+    while len(flying) and len(rows) < LONGEST:
+        states = np.stack([height[flying], speed[flying]], axis=1).astype("float32")
+        odds = policy(states)
+        engine = rng.random(len(flying)) < odds
+        taken = np.where(engine, odds, 1 - odds).astype("float32")
+        rows.append((states, engine, taken, flying))
+        speed[flying] += PULL + THRUST * engine
+        height[flying] += speed[flying]
+        landed = flying[height[flying] <= 0]
+        reward[landed] = 1 - 2 * np.minimum(abs(speed[landed]), 1)  # softly
+        flying = flying[height[flying] > 0]
+    *steps, game = (np.concatenate(parts) for parts in zip(*rows, strict=True))
+    return [*steps, reward[game]], reward.mean()
 
 
 class Games(DataModule):
-    """The steps of the latest games, over which an epoch goes several times."""
+    """The steps of the latest games, from which an epoch draws."""
 
-    steps = None
-
-    def __init__(self, examples: int = 2048, passes: int = 4):
-        super().__init__(batch_size=256)
-        self.examples, self.passes = examples, passes
+    steps, batch_size, updates = None, 256, 32
 
     def setup(self, stage):
         if self.steps is None:  # by chance: there are no weights yet
-            self.steps, _ = play(lambda s: np.full(len(s), 0.5), 64, np.random.default_rng(0))
+            rng = np.random.default_rng(self.order_seed)
+            self.steps, _ = play(lambda s: np.full(len(s), 0.5), 64, rng)
 
     def train_dataset(self, epoch):
         rng = np.random.default_rng([self.order_seed, epoch])
-        rows = rng.integers(0, len(self.steps[0]), self.passes * self.examples)
+        rows = rng.integers(0, len(self.steps[0]), self.updates * self.batch_size)
         drawn = tuple(part[rows] for part in self.steps)
         return tf.data.Dataset.from_tensor_slices(drawn).batch(self.batch_size)
 
@@ -75,8 +53,7 @@ class Games(DataModule):
 
 class PPO(Task):
     def __init__(self, clip: float = 0.2, entropy: float = 0.01, games: int = 64):
-        self.clip, self.entropy, self.games = clip, entropy, games
-        self.data = Games()
+        self.clip, self.entropy, self.games, self.data = clip, entropy, games, Games()
 
     def configure_model(self):
         def network():
@@ -95,7 +72,7 @@ class PPO(Task):
         states, engine, old_odds, rewards = batch
         values, odds = self.value(states)[:, 0], self.odds(states)
         gain = tf.stop_gradient(rewards - values)
-        ratio = tf.where(engine == 1, odds, 1 - odds) / old_odds
+        ratio = tf.where(engine, odds, 1 - odds) / old_odds
         clipped = tf.clip_by_value(ratio, 1 - self.clip, 1 + self.clip)
         noise = keras.losses.binary_crossentropy(odds[:, None], odds[:, None])  # its entropy
         return {
@@ -113,9 +90,9 @@ class PPO(Task):
 def main(epochs: int = 40) -> dict[str, float]:
     task, rng = PPO(), np.random.default_rng(1)
     Trainer(max_epochs=epochs, seed=0).fit(task)
-    _, learned = play(lambda s: (task.odds(s).numpy() > 0.5).astype("float32"), 200, rng)
+    _, learned = play(lambda s: task.odds(s).numpy() > 0.5, 200, rng)
     _, by_chance = play(lambda s: np.full(len(s), 0.5), 200, rng)
-    return {"reward": learned, "by_chance": by_chance}
+    return {"reward": float(learned), "by_chance": float(by_chance)}
 
 
 if __name__ == "__main__":

@@ -24,7 +24,9 @@ class Reverser(Task):
     def configure_model(self):
         source, written = keras.Input((LENGTH,)), keras.Input((None,))
         embed = layers.Embedding(11, self.units)
-        read, state = layers.GRU(self.units, return_sequences=True, return_state=True)(embed(source))
+        read, state = layers.GRU(self.units, return_sequences=True, return_state=True)(
+            embed(source)
+        )
         self.encoder = keras.Model(source, [read, state])
 
         memory, start = keras.Input((LENGTH, self.units)), keras.Input((self.units,))
