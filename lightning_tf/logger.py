@@ -1,4 +1,4 @@
-"""Logger: a callback that receives metrics, images, tables and files."""
+"""Logger: a callback that receives metrics, images, tables, texts and files."""
 
 from __future__ import annotations
 
@@ -104,6 +104,9 @@ class Logger(Callback):
         self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], step: int
     ) -> None:
         """Take a table."""
+
+    def log_text(self, name: str, text: str, step: int) -> None:
+        """Take plain text."""
 
     def log_figure(self, name: str, figure: Any, step: int) -> None:
         """Take a matplotlib figure."""
@@ -243,5 +246,5 @@ class Records:
             self.loggers.send("log_metrics", {**row, "epoch": progress.epoch}, progress.global_step)
 
     def send(self, method: str, name: str, *args: Any, **kwargs: Any) -> None:
-        """Send an image, a table, a figure or a file, with the step."""
+        """Send an image, a table, a text, a figure or a file, with the step."""
         self.loggers.send(method, name, *args, step=self._progress().global_step, **kwargs)

@@ -24,7 +24,7 @@ from lightning_tf.arguments import (
 from lightning_tf.callback import Callback, CheckpointCallback
 from lightning_tf.checkpoint.io import Snapshot, write_checkpoint
 from lightning_tf.checkpoint.search import CheckpointPath, register_source
-from lightning_tf.checks import checked_path, checked_row
+from lightning_tf.checks import checked_path, checked_row, describe
 from lightning_tf.data.pipeline.fold import Fold
 from lightning_tf.distribute.choose_placement import choose_placement
 from lightning_tf.distribute.workers import Workers
@@ -841,6 +841,16 @@ class Trainer:
     def log_table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Give a table to every logger."""
         self.records.send("log_table", name, columns, rows)
+
+    def log_text(self, name: str, text: str) -> None:
+        """Give plain text, such as what a model wrote, to every logger.
+
+        Raises:
+            ConfigurationError: It is no text.
+        """
+        if not isinstance(text, str):
+            raise ConfigurationError(f"log_text({name!r}) takes a str, not {describe(text)}.")
+        self.records.send("log_text", name, text)
 
     def log_figure(self, name: str, figure: Any) -> None:
         """Give a matplotlib figure to every logger."""

@@ -6,6 +6,7 @@ import pytest
 from helpers.boring import NumberData, NumberTask, Rows, fitted, quiet
 
 from lightning_tf import Logger, Trainer
+from lightning_tf.exceptions import ConfigurationError
 
 
 class Broken(Logger):
@@ -14,7 +15,7 @@ class Broken(Logger):
     def _fails(self, *args, **kwargs):
         raise ConnectionError("the server is away")
 
-    log_metrics = log_hparams = log_images = log_table = log_figure = log_file = _fails
+    log_metrics = log_hparams = log_images = log_table = log_text = log_figure = log_file = _fails
     finalize = _fails
 
 
@@ -99,11 +100,14 @@ def test_hyperparameters_and_settings_are_given_once_per_entry_point():
     assert rows.ends == ["success", "success"]
 
 
-def test_images_tables_figures_and_files_reach_every_logger_with_the_step():
+def test_images_tables_texts_figures_and_files_reach_every_logger_with_the_step():
     class Shows(NumberTask):
         def on_train_epoch_end(self):
             self.trainer.log_images("images", np.zeros((1, 2, 2, 1)), captions=["black"])
             self.trainer.log_table("table", ["a"], [[1]])
+            self.trainer.log_text("text", "a text")
+            with pytest.raises(ConfigurationError, match=r"log_text\('text'\) takes a str, not"):
+                self.trainer.log_text("text", ["a", "text"])
             self.trainer.log_figure("figure", "a figure")
             self.trainer.log_file("file", "a path")
 
@@ -113,6 +117,7 @@ def test_images_tables_figures_and_files_reach_every_logger_with_the_step():
     assert first.sent == [
         ("images", "images", 2, ["black"]),
         ("table", "table", 2, [[1]]),
+        ("text", "text", 2, "a text"),
         ("figure", "figure", 2, "a figure"),
         ("file", "file", 2, "a path"),
     ]
@@ -124,6 +129,7 @@ def test_the_base_class_takes_everything_and_does_nothing():
     logger.log_hparams({})
     logger.log_images("a", np.zeros((1, 2, 2, 1)), 1)
     logger.log_table("a", [], [], 1)
+    logger.log_text("a", "b", 1)
     logger.log_figure("a", None, 1)
     logger.log_file("a", "b", 1)
     logger.finalize("success")

@@ -112,6 +112,11 @@ class ConsoleLogger(Logger):
 
         self._print(table)
 
+    def log_text(self, name: str, text: str, step: int) -> None:
+        """Print a text."""
+        if self._is_wanted(name):
+            self._print(f"step {step}  {name}: {text}")
+
     def log_figure(self, name: str, figure: Any, step: int) -> None:
         """Print the figure's name."""
         if self._is_wanted(name):

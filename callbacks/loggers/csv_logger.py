@@ -31,6 +31,7 @@ class CSVLogger(FolderLogger):
         images/<name>_<step>.png    a grid for each log_images
         figures/<name>_<step>.png   from log_figure
         tables/<name>_<step>.csv    from log_table
+        texts/<name>_<step>.txt     from log_text
         files.csv              name, step and path of each log_file
 
     A Trainer's later entry points with the same task continue in the same folder; another task gets
@@ -135,6 +136,11 @@ class CSVLogger(FolderLogger):
             path = self._path("tables", name, step, ".csv")
             with path.open("w", newline="", encoding="utf-8") as file:
                 csv.writer(file).writerows([columns, *rows])
+
+    def log_text(self, name: str, text: str, step: int) -> None:
+        """Write a text as a file."""
+        if self._enabled:
+            self._path("texts", name, step, ".txt").write_text(text, "utf-8")
 
     def log_file(self, name: str, path: str, step: int) -> None:
         """Write where the file stands."""

@@ -33,6 +33,7 @@ class JSONLinesLogger(FolderLogger):
         {"kind": "images", "time": ..., "step": 50, "name": "...",
          "path": "images/..._00000050.png", "captions": [...]}
         {"kind": "figure", "time": ..., "step": 50, "name": "...", "path": "figures/..."}
+        {"kind": "text", "time": ..., "step": 50, "name": "...", "text": "..."}
         {"kind": "file", "time": ..., "step": 50, "name": "...", "path": "..."}
         {"kind": "end", "time": ..., "status": "success"}
 
@@ -187,6 +188,10 @@ class JSONLinesLogger(FolderLogger):
         """Write a table into its line."""
         content = {"columns": list(columns), "rows": checked_cells(name, columns, rows)}
         self._add("table", step, {"name": name, **content})
+
+    def log_text(self, name: str, text: str, step: int) -> None:
+        """Write a text into its line."""
+        self._add("text", step, {"name": name, "text": text})
 
     def log_file(self, name: str, path: str, step: int) -> None:
         """Write a line with the file's path."""

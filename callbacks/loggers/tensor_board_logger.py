@@ -3,6 +3,7 @@
 import io
 import os
 from collections.abc import Mapping, Sequence
+from textwrap import indent
 from typing import Any
 
 import numpy as np
@@ -175,6 +176,11 @@ class TensorBoardLogger(HistogramLogger, FolderLogger):
         if self._enabled:
             text = _markdown(columns, checked_cells(name, columns, rows))
             self._open_events().text(f"{name}/table", text, step)
+
+    def log_text(self, name: str, text: str, step: int) -> None:
+        """Write a text, indented, as TensorBoard takes texts for Markdown."""
+        if self._enabled:
+            self._open_events().text(f"{name}/text", indent(text, " " * 4, lambda _: True), step)
 
     def log_figure(self, name: str, figure: Any, step: int) -> None:
         """Write a figure as an image."""

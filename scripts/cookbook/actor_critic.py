@@ -82,7 +82,7 @@ class ActorCritic(Task):
             upright = tf.where(fallen(state), 0.0, upright)
             return state, upright, steps + upright
 
-        first = (state, tf.ones(len(state)), tf.zeros(len(state)))
+        first = (state, tf.ones_like(state[:, 0]), tf.zeros_like(state[:, 0]))
         return tf.while_loop(lambda *_: True, step, first, maximum_iterations=LONGEST)[2]
 
 

@@ -6,23 +6,22 @@ import tensorflow as tf
 
 from lightning_tf import DataModule, Task, Trainer
 
-ROWS, COLUMNS, MOVES = 10, 7, np.array([-1, 0, 1])
+ROWS, COLUMNS = 10, 7
 
 
 def play(choose, games, rng):
     """Play games at once; return their transitions, and which balls were caught."""
-    ball, paddle = rng.integers(0, COLUMNS, (2, games))
+    (ball, paddle), every = rng.integers(0, COLUMNS, (2, games)), np.arange(games)
 
     def board(row):
         boards = np.zeros((games, ROWS, COLUMNS), "float32")
-        boards[np.arange(games), -1, paddle] = -1
-        boards[np.arange(games), row, ball] += 1
+        boards[every, -1, paddle], boards[every, row, ball] = -1, 1
         return boards
 
     transitions, before = [], board(0)
     for row in range(1, ROWS):
         action = choose(before)
-        paddle = (paddle + MOVES[action]).clip(0, COLUMNS - 1)
+        paddle = (paddle + action - 1).clip(0, COLUMNS - 1)
         after, done = board(row), np.full(games, row == ROWS - 1, "float32")
         reward = done * np.where(ball == paddle, 1, -1).astype("float32")
         transitions.append((before, action.astype("int32"), reward, after, done))
@@ -58,9 +57,8 @@ class DQN(Task):
         self.discount, self.explore_epochs, self.data = discount, explore_epochs, ReplayBuffer()
 
     def configure_model(self):
-        hidden = [keras.layers.Flatten(), keras.layers.Dense(64, "relu")]
-        inputs, outputs = keras.Input((ROWS, COLUMNS)), keras.layers.Dense(len(MOVES))
-        self.online = keras.Sequential([inputs, *hidden, outputs])
+        hidden = [keras.layers.Flatten(), keras.layers.Dense(64, "relu"), keras.layers.Dense(3)]
+        self.online = keras.Sequential([keras.Input((ROWS, COLUMNS)), *hidden])
         self.target = keras.models.clone_model(self.online)
         self.target.set_weights(self.online.get_weights())
         self.target.trainable = False
@@ -95,10 +93,8 @@ class DQN(Task):
 def main(epochs: int = 40) -> dict[str, float]:
     task, rng = DQN(), np.random.default_rng(1)
     Trainer(max_epochs=epochs, seed=0).fit(task)
-    caught = {
-        name: task.play(noise, 500, rng)[1] for name, noise in (("caught", 0), ("by_chance", 1))
-    }
-    return {name: float(share.mean()) for name, share in caught.items()}
+    shares = {"caught": task.play(0, 500, rng)[1], "by_chance": task.play(1, 500, rng)[1]}
+    return {name: float(share.mean()) for name, share in shares.items()}
 
 
 if __name__ == "__main__":

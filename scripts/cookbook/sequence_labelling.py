@@ -88,9 +88,8 @@ def main(epochs: int = 4, count: int = 2000) -> dict[str, float]:
     held_letters, held_tags = examples(400, seed=1)
     trainer = Trainer(max_epochs=epochs, seed=0)
     trainer.fit(Tagger(), (letters, tags), (held_letters, held_tags))
-    counts = np.zeros((len(LETTERS) + 1, len(TAGS)))
+    counts, by_letter = np.zeros((len(LETTERS) + 1, len(TAGS))), SpanF1()
     np.add.at(counts, (letters, tags), 1)
-    by_letter = SpanF1()
     by_letter.reset()
     by_letter.update({"tags": held_tags, "predicted": counts.argmax(axis=1)[held_letters]})
     return {"span_f1": trainer.callback_metrics["val_span_f1"], "by_letter": by_letter.compute()}

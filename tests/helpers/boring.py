@@ -176,6 +176,9 @@ class Rows(Logger):
     def log_table(self, name, columns, rows, step):
         self.sent.append(("table", name, step, rows))
 
+    def log_text(self, name, text, step):
+        self.sent.append(("text", name, step, text))
+
     def log_figure(self, name, figure, step):
         self.sent.append(("figure", name, step, figure))
 

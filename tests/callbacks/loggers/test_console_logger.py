@@ -20,6 +20,7 @@ class Sends(Callback):
         trainer.log_images("streets", np.zeros((1, 8, 6, 1)), masks=[mask], boxes=[{}])
         trainer.log_table("scores", ["who", "[b]score"], [["a[/]", 0.123456], ["b", 2], ["c", 3]])
         trainer.log_figure("plot", None)
+        trainer.log_text("remark", "[b]fine")
         trainer.log_file("data", "data.bin")
 
 
@@ -43,6 +44,7 @@ def test_rows_are_lines_and_the_rest_is_named(caplog):
     assert "step 4  samples: 2 images of 8 x 6" in lines
     assert "step 4  streets: 1 images of 8 x 6 with masks and boxes" in lines
     assert "step 4  plot: a figure" in lines
+    assert "step 4  remark: [b]fine" in lines
     assert "step 4  data: data.bin" in lines
     assert "and 1 more rows" in text
     for cell in ("scores, step 4", "[b]score", "a[/]", "0.1235"):

@@ -48,6 +48,7 @@ class Sends(Callback):
         figure = Figure()
         figure.add_subplot().plot([1, 2])
         trainer.log_figure("plot", figure)
+        trainer.log_text("remark", "a < b,\n\n# ü")
         trainer.log_file("data", "somewhere/data.bin")
 
 
@@ -203,6 +204,8 @@ def test_images_tables_figures_and_files_are_written(tmp_path):
     assert os.listdir(os.path.join(folder, "figures")) == ["plot_00000008.png"]
     with open(os.path.join(folder, "tables", "confusion_00000008.csv"), newline="") as file:
         assert file.read() == 'truth,predicted\r\n3,5\r\n7,"1,0"\r\n'
+    text = Path(folder, "texts", "remark_00000008.txt").read_text("utf-8")
+    assert text == "a < b,\n\n# ü"
     files = pandas.read_csv(os.path.join(folder, "files.csv"))
     assert files.values.tolist() == [["data", 8, os.path.abspath("somewhere/data.bin")]]
 

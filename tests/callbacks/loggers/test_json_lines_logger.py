@@ -25,6 +25,7 @@ class Sends(Callback):
         figure = Figure()
         figure.add_subplot().plot([1, 2])
         trainer.log_figure("plot", figure)
+        trainer.log_text("remark", "a < b,\n\n# ü")
         trainer.log_file("data", "somewhere/data.bin")
         trainer.log_row({"bad": math.nan, "worse": -math.inf})
 
@@ -66,6 +67,7 @@ def test_images_tables_figures_and_files_have_their_lines(tmp_path):
             assert min(image.size) > 90
     table = lines_of(trainer, "table")[0]
     assert (table["columns"], table["rows"]) == (["truth", "predicted"], [[3, 0.5], ["7", None]])
+    assert lines_of(trainer, "text")[0]["text"] == "a < b,\n\n# ü"
     assert lines_of(trainer, "file")[0]["path"].endswith(os.path.join("somewhere", "data.bin"))
     bad = lines_of(trainer, "metrics")[-1]
     assert math.isnan(float(bad["train/bad"]))

@@ -38,6 +38,7 @@ class Sends(Callback):
         figure = Figure(figsize=(3.0, 2.0))
         figure.add_subplot().plot([1, 2])
         trainer.log_figure("plot", figure)
+        trainer.log_text("remark", "a < b,\n\n# ü")
         trainer.log_file("data", "somewhere/data.bin")
 
 
@@ -116,6 +117,7 @@ def test_tables_captions_and_files_are_texts(tmp_path):
     assert (len(lines), lines[-1]) == (2 + 100 + 2, "and 1 more rows")
     assert "| white |" in texts["samples/captions"][1]
     assert "somewhere" in texts["data/file"][1]
+    assert texts["remark/text"] == (8, "    a < b,\n    \n    # ü")
 
 
 @pytest.mark.slow
