@@ -15,7 +15,7 @@ from lightning_tf.callbacks import EMA, EarlyStopping, ModelCheckpoint
 from lightning_tf.checkpoint.io import Snapshot, read_checkpoint, write_checkpoint
 from lightning_tf.exceptions import CheckpointError, ConfigurationError
 from lightning_tf.run.verification import tensor_differences
-from lightning_tf.run.verify import checkpoints_between
+from lightning_tf.run.verified_checkpoints import checkpoints_between
 
 
 class Dropped(BoringTask):
