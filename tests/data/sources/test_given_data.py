@@ -195,3 +195,26 @@ def test_a_task_that_cannot_read_other_data_says_how_it_can():
     texts = (["good", "bad"], [0, 1])
     with pytest.raises(ConfigurationError, match=re.escape("from_checkpoint(path, data=...)")):
         Trainer(**quiet()).test(TextClassification(texts), texts)
+
+
+def test_pairs_of_arrays_by_name_are_several_sets():
+    sets = {"clean": (X, Y), "noisy": (X + 1, Y)}
+    data = given_data({"train": (X, Y), "val": sets, "predict": list(sets.values())}, batch_size=8)
+    assert list(data.val_dataset()) == ["clean", "noisy"]
+    (noisy, _) = next(data.val_dataset()["noisy"].as_numpy_iterator())
+    np.testing.assert_array_equal(noisy, X[:8] + 1)
+    assert len(data.predict_dataset()) == 2
+    with pytest.raises(ConfigurationError, match="return a dict of datasets from train_dataset"):
+        given_data({"train": sets})
+
+
+def test_nested_lists_of_numbers_are_examples():
+    data = given_data({"train": (X.tolist(), Y.tolist())}, batch_size=4)
+    x, y = next(data.train_dataset(0).as_numpy_iterator())
+    assert (x.shape, y.shape) == ((4, *X.shape[1:]), (4, *Y.shape[1:]))
+
+
+def test_inputs_and_targets_apart_are_refused():
+    message = "give inputs and targets as a pair"
+    with pytest.raises(ConfigurationError, match=message):
+        Trainer(**quiet(max_epochs=1)).fit(BoringTask(), np.ones((6, 32)), np.ones(6))
