@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from lightning_tf.checks import checked_integer
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.exceptions import ConfigurationError, DataError
 from lightning_tf.keras_compile_internals import OutputLosses, OutputMetric
@@ -30,6 +31,9 @@ from lightning_tf.tasks.keras_task.own_methods import OwnMethods
 from lightning_tf.variables import owned_metrics
 
 log = logging.getLogger("lightning_tf")
+
+
+BY_SHAPES = ("loss", "metrics", "weighted_metrics")  # what Keras chooses by those of the outputs
 
 
 class KerasTask(FusedBatchNormTask):
@@ -136,7 +140,7 @@ class KerasTask(FusedBatchNormTask):
             raise ConfigurationError(f"optimizer={optimizer!r}: Keras says {error}") from error
 
         self._class_weights = None if class_weight is None else ClassWeights(class_weight)
-        self.initial_epoch = initial_epoch
+        self.initial_epoch = checked_integer("initial_epoch", initial_epoch, least=0)
         self.data = fit_data(
             {"data": data, "validation_data": validation_data, "test_data": test_data},
             {
@@ -168,22 +172,28 @@ class KerasTask(FusedBatchNormTask):
         # A batch's specs alone: no data are read, and the model is built by a symbolic call.
         self._parts = BatchParts(self.model)
         x, y, weight = self._parts.symbolic(self._element_spec())
-        y_pred = only(symbolic_output(self.model, x))
         self._names = getattr(self.model, "output_names", None)
-        self._shapes = targets_for(y_pred, y), y_pred, targets_for(y_pred, weight)
-
+        self._shapes: Any = y, None, weight
         self.loss: OutputLosses | None = None
-        if self._compile["loss"] is not None and y is not None:
-            loss, loss_weights = self._compile["loss"], self._compile["loss_weights"]
+        if not self.model.built or any(self._compile[name] for name in BY_SHAPES):
+            y_pred = only(symbolic_output(self.model, x))
+            self._shapes = targets_for(y_pred, y), y_pred, targets_for(y_pred, weight)
+            self._choose_losses(x)
+        self.fuse_batch_norm()
+
+    def _choose_losses(self, x: Any) -> None:
+        loss, loss_weights = self._compile["loss"], self._compile["loss_weights"]
+        if loss is not None and self._shapes[0] is not None:
             call = partial(self._own.loss, x) if self._own.compute_loss else None
             self.loss = output_losses(
                 loss, loss_weights, self._names, self._shapes, self._log_loss, call
             )
-        self.fuse_batch_norm()
 
     def _element_spec(self) -> Any:
         for stage in ("train", "val", "test", "predict"):
             dataset = self.data.dataset_for(stage)
+            if isinstance(dataset, dict):  # several sets, each by itself
+                dataset = next(iter(dataset.values()), None)
             if dataset is not None:
                 return dataset.element_spec
         raise DataError(f"{type(self.data).__name__} has no data.")
@@ -200,8 +210,10 @@ class KerasTask(FusedBatchNormTask):
     def configure_metrics(self) -> dict[str, keras.metrics.Metric]:
         """Make the metrics of the constructor, or the compiled ones; and take the model's own."""
         choices = self._compile["metrics"], self._compile["weighted_metrics"]
-        self._outputs = output_metrics(*choices, self._names, self._shapes)
-        self._plain, self._weighted = named_metrics(self._outputs)
+        self._plain, self._weighted = {}, {}
+        if any(choices):
+            self._outputs = output_metrics(*choices, self._names, self._shapes)
+            self._plain, self._weighted = named_metrics(self._outputs)
 
         # What the model and its layers update themselves is reported as fit does.
         own = self._own.renamed({m.name: m for m in owned_metrics(self).values()})
