@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import keras
 import tensorflow as tf
@@ -21,7 +21,7 @@ from lightning_tf.tasks.keras_task.compile_choices import (
     output_losses,
     output_metrics,
 )
-from lightning_tf.tasks.keras_task.fit_data import fit_data
+from lightning_tf.tasks.keras_task.fit_data import brings_sets, evaluation_options, fit_data
 from lightning_tf.tasks.keras_task.model_checks import (
     check_model,
     compiled_arguments,
@@ -57,7 +57,7 @@ class KerasTask(FusedBatchNormTask):
         data: Arrays ``(x, y)`` or ``(x, y, sample_weight)``, or ``x`` alone; batches of such
             tuples: a tf.data.Dataset, a `keras.utils.PyDataset`, a torch DataLoader, a list, or a
             function that returns an iterator; a Dataset or DatasetDict of HuggingFace; or a
-            DataModule. None where only `validation_data` or `test_data` are to be evaluated.
+            DataModule. None where the entry points are given some.
         loss_weights: A number for each loss, like `loss`.
         weighted_metrics: Like `metrics`.
         validation_data: Arrays or batches like `data`, also where `data` are of the other kind.
@@ -90,7 +90,6 @@ class KerasTask(FusedBatchNormTask):
         >>> Trainer(max_epochs=5).fit(KerasTask(model, data=(x, y), validation_data=(x_val, y_val)))
     """
 
-    data: DataModule
     allows_frozen = True
 
     def __init__(
@@ -141,20 +140,33 @@ class KerasTask(FusedBatchNormTask):
 
         self._class_weights = None if class_weight is None else ClassWeights(class_weight)
         self.initial_epoch = checked_integer("initial_epoch", initial_epoch, least=0)
-        self.data = fit_data(
-            {"data": data, "validation_data": validation_data, "test_data": test_data},
-            {
-                "validation_split": validation_split,
-                "val_fraction": val_fraction,
-                "batch_size": batch_size,
-                "validation_batch_size": validation_batch_size,
-                "steps_per_epoch": steps_per_epoch,
-                "columns": columns,
-                "label_columns": label_columns,
-                "shuffle": shuffle,
-                "drop_remainder": drop_remainder,
-            },
+        self._data_options = {
+            "validation_split": validation_split,
+            "val_fraction": val_fraction,
+            "batch_size": batch_size,
+            "validation_batch_size": validation_batch_size,
+            "steps_per_epoch": steps_per_epoch,
+            "columns": columns,
+            "label_columns": label_columns,
+            "shuffle": shuffle,
+            "drop_remainder": drop_remainder,
+        }
+        given = {"data": data, "validation_data": validation_data, "test_data": test_data}
+        if any(part is not None for part in given.values()):
+            self.data = fit_data(given, self._data_options)
+
+    def configure_data(self, splits: dict[str, Any]) -> DataModule:
+        """Return data that an entry point is given, as the constructor would take them."""
+        if any(brings_sets(part) for part in splits.values()):
+            return super().configure_data(splits)
+        held_out = splits.get("test", splits.get("predict"))
+        given = {"data": splits.get("train"), "validation_data": splits.get("val")}
+        options = (
+            self._data_options
+            if "train" in splits
+            else evaluation_options(splits, self._data_options)
         )
+        return fit_data({**given, "test_data": held_out}, options)
 
     def setup(self, stage: str) -> None:
         """Refuse to fit without an optimizer."""
@@ -190,13 +202,14 @@ class KerasTask(FusedBatchNormTask):
             )
 
     def _element_spec(self) -> Any:
+        data = cast(DataModule, self.data)  # the session has checked it
         for stage in ("train", "val", "test", "predict"):
-            dataset = self.data.dataset_for(stage)
+            dataset = data.dataset_for(stage)
             if isinstance(dataset, dict):  # several sets, each by itself
                 dataset = next(iter(dataset.values()), None)
             if dataset is not None:
                 return dataset.element_spec
-        raise DataError(f"{type(self.data).__name__} has no data.")
+        raise DataError(f"{type(data).__name__} has no data.")
 
     def configure_optimizers(self) -> keras.optimizers.Optimizer:
         """Return the optimizer of the constructor, or the compiled one."""
@@ -210,7 +223,8 @@ class KerasTask(FusedBatchNormTask):
     def configure_metrics(self) -> dict[str, keras.metrics.Metric]:
         """Make the metrics of the constructor, or the compiled ones; and take the model's own."""
         choices = self._compile["metrics"], self._compile["weighted_metrics"]
-        self._plain, self._weighted = {}, {}
+        self._plain: dict[str, OutputMetric] = {}
+        self._weighted: dict[str, OutputMetric] = {}
         if any(choices):
             self._outputs = output_metrics(*choices, self._names, self._shapes)
             self._plain, self._weighted = named_metrics(self._outputs)
