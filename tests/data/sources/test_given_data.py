@@ -4,6 +4,7 @@ import re
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
 from helpers.boring import BoringData, BoringTask, fitted, quiet
@@ -13,7 +14,7 @@ from lightning_tf import Trainer
 from lightning_tf.data import ArrayData, Digits
 from lightning_tf.data.sources.given_data import given_data
 from lightning_tf.exceptions import ConfigurationError, DataError
-from lightning_tf.tasks import ImageClassification, TextClassification
+from lightning_tf.tasks import ImageClassification, TextClassification, TimeSeriesForecast
 
 X, Y = BoringData().x, BoringData().y
 
@@ -192,9 +193,28 @@ def test_images_are_evaluated_with_the_classes_that_were_learned():
 
 
 def test_a_task_that_cannot_read_other_data_says_how_it_can():
-    texts = (["good", "bad"], [0, 1])
+    series = np.sin(np.arange(60.0))
     with pytest.raises(ConfigurationError, match=re.escape("from_checkpoint(path, data=...)")):
-        Trainer(**quiet()).test(TextClassification(texts), texts)
+        Trainer(**quiet()).test(TimeSeriesForecast(series, history=4), series)
+
+
+def test_texts_are_evaluated_with_the_classes_that_were_learned():
+    texts, labels = [f"good {i}" for i in range(8)] + [f"bad {i}" for i in range(8)], [1, 0]
+    task = TextClassification((texts, np.repeat(["p", "n"], 8)), learning_rate=0.1, batch_size=4)
+    trainer = Trainer(**quiet(max_epochs=6, seed=0))
+    trainer.fit(task)
+    values = trainer.test(task, (["good", "bad"], ["p", "n"]))
+    assert values["test_accuracy"] == 1.0
+    frame = pd.DataFrame({"text": ["good", "bad"], "label": ["p", "n"]})
+    batches = tf.data.Dataset.from_tensor_slices((["good", "bad"], labels)).batch(2)
+    for data in ((["good", "bad"], labels), frame, batches):
+        assert trainer.test(task, data) == pytest.approx(values)
+
+    (predicted,) = trainer.predict(task, ["good", "bad"], collect=True)
+    assert predicted.argmax(axis=-1).tolist() == [1, 0]
+    with pytest.raises(DataError, match="labels that the training split does not: 'x'"):
+        trainer.test(task, (["good"], ["x"]))
+    assert trainer.validate(task)["val_accuracy"] == 1.0
 
 
 def test_pairs_of_arrays_by_name_are_several_sets():
