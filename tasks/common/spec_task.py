@@ -49,7 +49,7 @@ class SpecTask(ConstructedData):
             ConfigurationError: There are neither data nor a spec from a checkpoint.
         """
         # A run reads its data again: they may be others than those of the run before, or than a
-        # checkpoint's. Outside of one, and beside what an evaluation is given, the known one stands.
+        # checkpoint's. Outside of one, or beside data of an evaluation, what is known stands.
         is_run = self._trainer is not None and not isinstance(self.data, StageData)
         if self.data is not None and (self.spec is None or is_run):
             self.data.setup("fit")
