@@ -85,6 +85,7 @@ def test_what_draws_without_the_seed_is_found(tmp_path):
     assert any("calls Python" in reason for reason in found.reasons)
 
 
+@pytest.mark.slow
 def test_another_argument_of_the_trainer_is_a_reason(tmp_path):
     first, second, _ = trained(tmp_path / "c")
     other = Trainer(**quiet(max_epochs=3, seed=1, gradient_clip_val=0.01))
@@ -92,6 +93,7 @@ def test_another_argument_of_the_trainer_is_a_reason(tmp_path):
     assert "Trainer(gradient_clip_val) was None and is 0.01" in found.reasons
 
 
+@pytest.mark.slow
 def test_what_training_does_not_reach_is_said(tmp_path):
     first, _, third = trained(tmp_path / "c")
     short = Trainer(**quiet(max_epochs=2, seed=1))
@@ -117,6 +119,7 @@ def test_what_cannot_be_verified_is_refused(tmp_path):
         trainer().verify(Dropped(), first, tmp_path / "weights")
 
 
+@pytest.mark.slow
 def test_the_trainer_is_as_before(tmp_path):
     first, second, _ = trained(tmp_path / "c")
     watcher = Callback()

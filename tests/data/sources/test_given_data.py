@@ -50,7 +50,12 @@ KINDS = {
 }
 
 
-@pytest.mark.parametrize("kind", KINDS)
+QUICK = ("arrays", "a data module")
+
+
+@pytest.mark.parametrize(
+    "kind", [k if k in QUICK else pytest.param(k, marks=pytest.mark.slow) for k in KINDS]
+)
 def test_every_entry_point_takes(kind):
     task, trainer = Bare(), Trainer(**quiet(max_epochs=1, seed=0))
     trainer.fit(task, KINDS[kind](), KINDS[kind]())
