@@ -42,7 +42,7 @@ def test_the_architecture_names_every_room_of_the_core_and_no_other():
 
 
 def test_links_between_documents_lead_somewhere():
-    for document in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")):
+    for document in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")):
         prose = re.sub(r"^```.*?^```", "", document.read_text(), flags=re.DOTALL | re.MULTILINE)
         targets = re.findall(r"\]\((?!https?:)([^)#]+)\)", prose)
         missing = [target for target in targets if not (document.parent / target).exists()]
@@ -147,8 +147,9 @@ def test_the_page_for_lightning_users_names_every_argument_and_every_hook():
 
 def test_every_page_is_in_the_navigation():
     navigation = (ROOT / "mkdocs.yml").read_text().split("nav:")[1]
-    named = set(re.findall(r"(\w+\.md)", navigation))
-    assert named == {path.name for path in (ROOT / "docs").glob("*.md")}
+    named = set(re.findall(r"([\w/]+\.md)", navigation))
+    docs = ROOT / "docs"
+    assert named == {path.relative_to(docs).as_posix() for path in docs.rglob("*.md")}
 
 
 PUBLIC = {
@@ -158,14 +159,15 @@ PUBLIC = {
 
 
 def test_documents_and_scripts_import_public_packages_alone():
-    for document in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("scripts/*.py")):
+    programs = ROOT.glob("scripts/**/*.py")
+    for document in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *programs):
         text = document.read_text()
         imported = set(re.findall(r"^(?:from|import) (lightning_tf[\w.]*)", text, re.MULTILINE))
         assert imported <= PUBLIC, f"{document.name} imports {imported - PUBLIC}"
 
 
 def test_documents_name_files_of_the_package_that_exist():
-    for document in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")):
+    for document in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")):
         if document.name == "CHANGELOG.md":
             continue
         named = set(
