@@ -49,7 +49,9 @@ def test_a_recipe_learns(name, tmp_path, monkeypatch):
         ("sequence_labelling", {"epochs": 2, "count": 1000}, "span_f1", 0.5),
     ],
 )
-def test_a_recipe_learns_a_little_in_a_second(name, arguments, figure, least, tmp_path, monkeypatch):
+def test_a_recipe_learns_a_little_in_a_second(
+    name, arguments, figure, least, tmp_path, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     assert recipe(name).main(**arguments)[figure] > least
 

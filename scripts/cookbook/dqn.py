@@ -10,7 +10,7 @@ ROWS, COLUMNS = 10, 7
 
 
 def play(choose, games, rng):
-    """Play games at once; return their transitions, and which balls were caught."""
+    """Play games at once; return their transitions, and the share of balls caught."""
     (ball, paddle), every = rng.integers(0, COLUMNS, (2, games)), np.arange(games)
 
     def board(row):
@@ -23,10 +23,10 @@ def play(choose, games, rng):
         action = choose(before)
         paddle = (paddle + action - 1).clip(0, COLUMNS - 1)
         after, done = board(row), np.full(games, row == ROWS - 1, "float32")
-        reward = done * np.where(ball == paddle, 1, -1).astype("float32")
-        transitions.append((before, action.astype("int32"), reward, after, done))
+        transitions.append((before, action, np.where(ball == paddle, done, -done), after, done))
         before = after
-    return [np.concatenate(parts) for parts in zip(*transitions, strict=True)], ball == paddle
+    joined = [np.concatenate(parts) for parts in zip(*transitions, strict=True)]
+    return joined, float((ball == paddle).mean())
 
 
 class ReplayBuffer(DataModule):
@@ -57,8 +57,8 @@ class DQN(Task):
         self.discount, self.explore_epochs, self.data = discount, explore_epochs, ReplayBuffer()
 
     def configure_model(self):
-        hidden = [keras.layers.Flatten(), keras.layers.Dense(64, "relu"), keras.layers.Dense(3)]
-        self.online = keras.Sequential([keras.Input((ROWS, COLUMNS)), *hidden])
+        layers = [keras.layers.Flatten(), keras.layers.Dense(64, "relu"), keras.layers.Dense(3)]
+        self.online = keras.Sequential([keras.Input((ROWS, COLUMNS)), *layers])
         self.target = keras.models.clone_model(self.online)
         self.target.set_weights(self.online.get_weights())
         self.target.trainable = False
@@ -68,10 +68,9 @@ class DQN(Task):
 
     def training_step(self, batch):
         before, action, reward, after, done = batch
-        future = tf.reduce_max(self.target(after), axis=-1)
-        wanted = reward + (1 - done) * self.discount * future
+        wanted = reward + (1 - done) * self.discount * tf.reduce_max(self.target(after), axis=-1)
         value = tf.gather(self.online(before), action, batch_dims=1)
-        return tf.reduce_mean(keras.losses.huber(wanted[:, None], value[:, None]))
+        return keras.losses.Huber()(wanted, value)
 
     def play(self, noise, games, rng):
         def choose(boards):
@@ -87,14 +86,13 @@ class DQN(Task):
         transitions, caught = self.play(max(0.05, 1 - epoch / self.explore_epochs), 50, rng)
         both = zip(self.data.transitions, transitions, strict=True)
         self.data.transitions = [np.concatenate(parts)[-20_000:] for parts in both]
-        self.log("caught", caught.mean())
+        self.log("caught", caught)
 
 
 def main(epochs: int = 40) -> dict[str, float]:
     task, rng = DQN(), np.random.default_rng(1)
     Trainer(max_epochs=epochs, seed=0).fit(task)
-    shares = {"caught": task.play(0, 500, rng)[1], "by_chance": task.play(1, 500, rng)[1]}
-    return {name: float(share.mean()) for name, share in shares.items()}
+    return {"caught": task.play(0, 500, rng)[1], "by_chance": task.play(1, 500, rng)[1]}
 
 
 if __name__ == "__main__":
