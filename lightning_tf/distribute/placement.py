@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
+import keras
 import tensorflow as tf
 
 from lightning_tf.distribute.input_shard import InputShard
@@ -32,6 +33,7 @@ class Placement(ABC):
         copies_variables: Whether each of several replicas has a copy of every variable.
         can_build_while_tracing: Whether a traced function may make the variables of a model.
         can_window_predictions: Whether predictions of several batches can be one graph call.
+        generator: For draws without a seed in steps; None where Keras' own does.
     """
 
     num_replicas: int
@@ -39,6 +41,7 @@ class Placement(ABC):
     copies_variables: bool
     can_build_while_tracing: bool
     can_window_predictions: bool
+    generator: keras.random.SeedGenerator | None = None
 
     def __init__(self, devices: tuple[str, ...], workers: Workers) -> None:
         self.devices = devices

@@ -66,11 +66,12 @@ class Replicas(Placement):
     @contextmanager
     def _strategy_scope(self) -> Iterator[None]:
         with self.strategy.scope(), undivided_losses():
-            _ = self._generator  # made here: none can be made while a replica is traced
+            _ = self.generator  # made here: none can be made while a replica is traced
             yield
 
     @cached_property
-    def _generator(self) -> keras.random.SeedGenerator:
+    def generator(self) -> keras.random.SeedGenerator:  # type: ignore[override]
+        """For draws without a seed; a resumed fit has it among the step's variables."""
         return make_spare_generator()
 
     # ---- in the graph, outside the replicas
@@ -89,7 +90,7 @@ class Replicas(Placement):
 
         def on_replica(piece: Any, examples: tf.Tensor, fraction: tf.Tensor) -> Any:
             if self.num_replicas > 1:  # traced in a thread of its own
-                enter_replica(policy, self._generator)
+                enter_replica(policy, self.generator)
             # All replicas are traced alike, though only the last ones can be idle.
             replica_batch = ReplicaBatch(piece, examples, fraction, may_be_idle=any(may_be_idle))
             return compute(piece, replica_batch)

@@ -64,14 +64,16 @@ def note_step(trainer: Trainer, task: Task, window: Window) -> None:
     if fits and training is not None:
         for variable in unnamed:
             training.unnamed[f"{len(training.unnamed):04d}.{short_name(variable)}"] = variable
-        if unnamed:
+        drawn = trainer.placement.generator  # Keras' own on one device, which the run knows
+        own = [v for v in unnamed if drawn is None or id(v.handle) not in _handles([drawn.state])]
+        if own:
             log.warning(
                 "%s uses %s, which no attribute of the task leads to: a resumed fit has it, but "
                 "optimizers, test, from_checkpoint and export do not. Make it, or the layer that "
                 "holds it, an attribute of the task; what never changes belongs into "
                 "Task.constant_variables.",
                 method,
-                _names(unnamed),
+                _names(own),
             )
         if method == TRAIN.step:
             _tell_idle(training, task, {id(v.handle) for v, _ in used})

@@ -86,7 +86,7 @@ class ActorCritic(Task):
         return tf.while_loop(lambda *_: True, step, first, maximum_iterations=LONGEST)[2]
 
 
-def main(epochs: int = 6) -> dict[str, float]:
+def main(epochs: int = 8) -> dict[str, float]:
     starts, steps = tf.random.stateless_uniform((32, 4), (0, 1), -0.05, 0.05), {}
     for name, count in (("untrained", 0), ("steps_upright", epochs)):
         task, trainer = ActorCritic(), Trainer(max_epochs=count, seed=0)

@@ -114,6 +114,28 @@ def test_draws_without_a_seed_differ_between_replicas_and_come_again():
     np.testing.assert_array_equal(first, drawn())
 
 
+@pytest.mark.slow
+def test_a_fit_that_draws_without_a_seed_on_replicas_is_resumed_exactly_and_tells_nothing(
+    tmp_path, caplog
+):
+    class Noisy(BoringTask):
+        def training_step(self, batch):
+            x, y = batch
+            return super().training_step((x + keras.random.normal(tf.shape(x)), y))
+
+    def weights(epochs, checkpoint=None):
+        trainer, task = trainer_of(2, seed=5, max_epochs=epochs), Noisy()
+        trainer.fit(task, ckpt_path=checkpoint)
+        trainer.save_checkpoint(tmp_path / f"epoch_{epochs}")
+        return task.model.get_weights()
+
+    weights(1)
+    resumed = weights(2, tmp_path / "epoch_1")
+    for one, other in zip(resumed, weights(2), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert "no attribute of the task" not in caplog.text
+
+
 def test_layers_start_alike_on_replicas_and_on_one_device():
     starts = []
     for devices in (1, 2):
