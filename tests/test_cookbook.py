@@ -5,6 +5,7 @@ import re
 
 import pytest
 from helpers.paths import ROOT
+from safetensors import safe_open
 
 LEARNED = {
     "actor_critic": lambda steps_upright, untrained: steps_upright > 100 > 3 * untrained,
@@ -17,7 +18,7 @@ LEARNED = {
     "multi_label_images": lambda f1, of_all_labels: f1 > of_all_labels + 0.2,
     "policy_gradient": lambda reward, by_chance: reward > 0.6 and by_chance < 0,
     "seq2seq": lambda exact, chance: exact > 0.9 and chance < 1e-6,
-    "sequence_labelling": lambda span_f1, by_letter: span_f1 > 0.95 and by_letter < 0.1,
+    "sequence_labeling": lambda span_f1, by_letter: span_f1 > 0.95 and by_letter < 0.1,
     "simclr": lambda accuracy, untrained: accuracy > untrained + 0.1,
     "two_heads": lambda digits, turns, **chance: digits > 0.75 and turns > 0.75,
     "unet": lambda mean_iou, of_background: mean_iou > of_background + 0.4,
@@ -46,7 +47,7 @@ def test_a_recipe_learns(name, tmp_path, monkeypatch):
     [
         ("two_heads", {"epochs": 2}, "turns", 0.4),
         ("dqn", {"epochs": 20}, "caught", 0.5),
-        ("sequence_labelling", {"epochs": 2, "count": 1000}, "span_f1", 0.5),
+        ("sequence_labeling", {"epochs": 2, "count": 1000}, "span_f1", 0.5),
     ],
 )
 def test_a_recipe_learns_a_little_in_a_second(
@@ -54,6 +55,19 @@ def test_a_recipe_learns_a_little_in_a_second(
 ):
     monkeypatch.chdir(tmp_path)
     assert recipe(name).main(**arguments)[figure] > least
+
+
+@pytest.mark.slow
+def test_the_frozen_teacher_stays_out_of_checkpoints(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    module = recipe("distillation")
+    task, trainer = module.Student(module.large_network()), module.Trainer(max_steps=2, seed=0)
+    trainer.fit(task, (module.x, module.y))
+    trainer.save_checkpoint("student")
+    with safe_open("student/state.safetensors", framework="numpy") as file:
+        assert not [name for name in file.keys() if "teacher" in name]  # noqa: SIM118
+    again = module.Student.from_checkpoint("student", teacher=task.teacher)
+    assert trainer.test(again, (module.x, module.y)) == trainer.test(task, (module.x, module.y))
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""Masked language modelling: the words that are missing. Beside the most frequent ones."""
+"""Masked language modeling: the words that are missing. Beside the most frequent ones."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""Sequence labelling: dates and prices in texts, letter by letter. Beside each letter by itself."""
+"""Sequence labeling: dates and prices in texts, letter by letter. Beside each letter by itself."""
 
 import itertools
 
