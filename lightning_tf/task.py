@@ -560,7 +560,7 @@ class Task:
             )
         step.collect(name, outputs, f"collect({name!r})")
 
-    def minimize(self, name: str, loss_fn: LossFunction) -> tf.Tensor:
+    def minimize(self, name: str, loss_fn: LossFunction, when: Any = None) -> tf.Tensor:
         """Do forward, gradients and update of one optimizer at once, inside `training_step`.
 
         For schemes that need several updates in a step, such as the critic of WGAN-GP. The update
@@ -572,19 +572,24 @@ class Task:
         Args:
             name: A key of the dict that `configure_optimizers` returned.
             loss_fn: Computes the scalar loss.
+            when: A boolean scalar, such as ``self.trainer.global_step % 2 == 0``; where it is False
+                nothing of the optimizer moves, neither weights and slots nor its schedule, and an
+                average of the weights does not count. The loss is computed and logged all the
+                same. On several replicas all that have examples must say True: a condition on
+                examples differs between them.
 
         Returns:
             The loss, before the update.
 
         Raises:
-            ConfigurationError: Called elsewhere, or, when the step has been traced, several updates
+            ConfigurationError: Called elsewhere or inside `tf.cond`, `when` is no boolean, or, when the step has been traced, several updates
                 of one optimizer in a batch meet accumulation over batches.
         """
         step = current_step_context()
         if step is None or step.minimize is None:
             raise ConfigurationError("minimize works only inside training_step.")
         with step.computing_loss(name):
-            return step.minimize(name, loss_fn)
+            return step.minimize(name, loss_fn, when)
 
     # ---- hooks: those of Callback, without (trainer, task)
 

@@ -51,7 +51,7 @@ class TrainingValues:
     def follow(self, window: Window) -> None:
         """Take values from a newly traced window."""
         self._window, self.carry = window, window.zero
-        self.state.mean_over(window.names)
+        self.state.mean_over(window.names, window.zero[0].shape[0])
 
     def take(self, result: WindowResult) -> None:
         """Keep what a window gave, without waiting for it."""

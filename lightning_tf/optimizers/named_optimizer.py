@@ -208,7 +208,14 @@ class NamedOptimizer:
         """Return the loss times the loss scale, where there is one."""
         return loss if self.loss_scaler is None else self.loss_scaler.scale_loss(loss)
 
-    def update(self, gradients: Sequence[Any], ready: tf.Tensor) -> None:
+    def update(
+        self,
+        gradients: Sequence[Any],
+        ready: tf.Tensor,
+        *,
+        weight: tf.Tensor | None = None,
+        when: tf.Tensor | None = None,
+    ) -> None:
         """Take the gradients of one batch and update the variables where it is time.
 
         Decides and updates once for all replicas, so it is called outside of them. The order, from
@@ -219,6 +226,9 @@ class NamedOptimizer:
             gradients: One for each of `variables`, of the scaled loss, reduced over replicas; None
                 where the loss does not depend on the variable.
             ready: Boolean scalar, whether this batch completes its window of accumulation.
+            weight: What the batch counts in its window; None is what every other one does, 0
+                nothing.
+            when: Boolean scalar, whether the batch counts at all; None where each does.
 
         Raises:
             ConfigurationError: The loss depends on none of the variables.
@@ -227,6 +237,22 @@ class NamedOptimizer:
             return  # it rests: refresh() let that pass
 
         gradients, variables = self._select_reached(gradients)
+        conditions = [c for c in (when, None if weight is None else weight > 0.0) if c is not None]
+        if not conditions:
+            self._take(gradients, variables, ready, weight)
+            return
+
+        # Of a batch that does not count not even the loss scale learns.
+        counts = tf.reduce_all(conditions)
+        _act_if(counts, self._take, gradients, variables, ready, weight)
+        if self.accumulator is not None:
+            # It may be the one that completes the window.
+            _act_if(tf.logical_and(ready, tf.logical_not(counts)), self.flush, variables)
+
+    def _take(
+        self, gradients: list[Any], variables: list[Any], ready: Any, weight: tf.Tensor | None
+    ) -> None:
+        """Take the gradients of a batch that counts."""
         scaler, accumulator = self.loss_scaler, self.accumulator
 
         def take(gradients: list[Any]) -> None:
@@ -235,7 +261,7 @@ class NamedOptimizer:
                 return
 
             # Accumulate after the finite test: a batch that overflows leaves its window as it is.
-            accumulator.add(gradients, variables)
+            accumulator.add(gradients, variables, weight)
 
             # Clip and apply the mean of the window, as if it were one large batch.
             _act_if(ready, self._apply_accumulated, accumulator, variables)
