@@ -70,7 +70,9 @@ class EvaluationStep:
                 context.collect(name, outputs, f"{self.method} returned {name!r}")
         return {} if returned[LOSS] is None else {"": returned[LOSS]}
 
-    def update(self, gradients: Gradients, ready: tf.Tensor) -> None:
+    def update(
+        self, gradients: Gradients, ready: tf.Tensor, weight: tf.Tensor | None = None
+    ) -> None:
         """Do nothing: evaluation moves no variable."""
 
     def packing(self, slots: PackedSlots) -> AbstractContextManager[None]:
