@@ -29,6 +29,7 @@ class EvaluationStep:
     """
 
     trains = False
+    counts_updates = False
 
     def __init__(self, task: Any, method: str) -> None:
         self.task = task

@@ -17,7 +17,7 @@ from lightning_tf.graph.step_weight import StepWeight, WeightFoundLate, split_we
 from lightning_tf.keras_internals import learning_rate_of, wrapped_variable
 from lightning_tf.optimizers.named_optimizer import NamedOptimizer
 from lightning_tf.optimizers.packed_slots import PackedSlots
-from lightning_tf.step_context import StepContext, enter_step_context
+from lightning_tf.step_context import StepContext, StepPosition, enter_step_context
 
 Values = dict[str, tf.Tensor]  # float32 scalars by name
 Gradients = dict[str, list[Any]]  # by optimizer, one for each of its variables, None among them
@@ -47,6 +47,12 @@ class TrainingStep:
         self.statistics = statistics
         self._rates = {n: learning_rate_of(o.optimizer) for n, o in optimizers.items()}
         self._weighs = False  # whether the step is known to return a weight
+        self._position = StepPosition({})
+
+    @property
+    def counts_updates(self) -> bool:
+        """Whether updates depend on how many there were, by `StepPosition`."""
+        return any(optimizer.every > 1 for optimizer in self.optimizers.values())
 
     def __call__(
         self,
@@ -67,6 +73,8 @@ class TrainingStep:
             Losses, logged values, gradients by optimizer, not yet reduced over replicas, and the
             weight, where the step returns one.
         """
+        if around is not None and around.position is not None:
+            self._position = around.position
         minimized: dict[str, list[tf.Tensor]] = {}
         tape = tf.GradientTape(persistent=len(self.optimizers) > 1)
 
@@ -149,10 +157,14 @@ class TrainingStep:
         against: Any = None,
     ) -> None:
         optimizer = self._optimizer(name)
-        when = None
+        conditions = []
         if against is not None:
-            when = tf.equal(optimizer.placement.first(against), 0.0)  # ()
-        optimizer.update(gradient, ready, weight=weight, when=when)
+            conditions.append(tf.equal(optimizer.placement.first(against), 0.0))  # ()
+        if optimizer.every > 1:
+            # Counted from the run's first update: the n-th is the first that moves anything.
+            done = self._position.tensors["global_step"]  # () int64
+            conditions.append(tf.equal((done + 1) % optimizer.every, 0))
+        optimizer.update(gradient, ready, weight=weight, when=conditions)
 
     @contextmanager
     def packing(self, slots: PackedSlots) -> Iterator[None]:

@@ -415,7 +415,8 @@ class Window:
         def add(batch: Any, i: tf.Tensor, totals: Totals) -> Totals:
             ready = tf.equal((phase + i + 1) % every, 0) if self.accumulating else True
             position = start
-            if self.step.trains and self._position.names:  # nobody pays for what nobody reads
+            is_read = self._position.names or self.step.counts_updates
+            if self.step.trains and is_read:  # nobody pays for what nobody reads
                 position = tf.stack([step + (phase + i) // every, epoch, batch_idx + i])
             vector, outputs = self._batch(batch, tf.convert_to_tensor(ready), position)
             return self._add(totals, vector, i, outputs)
