@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import keras
+
 from lightning_tf.distribute.placement import Placement
 from lightning_tf.exceptions import ConfigurationError, nearest
 from lightning_tf.optimizers.clipping import Clipping
@@ -39,10 +41,8 @@ def build_optimizers(
         ConfigurationError: A key names no attribute, or a value is no Keras optimizer.
     """
 
-    def has(name: str) -> bool:
-        return hasattr(task, name)
-
-    if not isinstance(configured, Mapping) or is_configuration(configured, has):
+    is_one = is_configuration(configured, lambda name: _trains(task, name))
+    if is_one or not isinstance(configured, Mapping):
         configured = {"": configured}
     if not configured:
         raise ConfigurationError("configure_optimizers gave an empty dict; name an optimizer.")
@@ -68,6 +68,14 @@ def build_optimizers(
             rates=rates,
         )
     return optimizers
+
+
+def _trains(task: Any, name: str) -> bool:
+    """Return whether an attribute has weights: one that is called ``optimizer`` seldom has."""
+    part = getattr(task, name, None)
+    if not hasattr(part, "__dict__") and not isinstance(part, (list, tuple, dict)):
+        return False
+    return not isinstance(part, keras.optimizers.Optimizer) and bool(optimizable_variables(part))
 
 
 def _owner(task: Any, name: str, attributes: Sequence[str] | None) -> Any:
