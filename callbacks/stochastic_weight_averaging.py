@@ -47,9 +47,10 @@ class StochasticWeightAveraging(StatefulCallback):
 
     - While it trains and is validated, the trained weights, as Lightning has it. So EarlyStopping
       and ModelCheckpoint judge those, and the checkpoints that they write have them.
-    - From on_train_end on, the mean. So `test`, `predict`, what ModelCheckpoint writes there and
-      `trainer.save_checkpoint` get it. The trained weights are in that checkpoint too: another fit,
-      or a resumed one, goes on from them. After an exception the task has the trained weights.
+    - From on_train_end on, the mean. So `test`, `predict` and a checkpoint that
+      `trainer.save_checkpoint` writes then get it. The trained weights are in that checkpoint too:
+      another fit, or a resumed one, goes on from them. After an exception the task has the trained
+      weights.
 
     Other than Lightning: the weights count at an epoch's end, as in the paper (Lightning's last
     epoch counts for nothing); "cos" anneals (Lightning jumps); several optimizers may be averaged,
