@@ -192,11 +192,11 @@ class StochasticWeightAveraging(StatefulCallback):
         time = min(max(elapsed, not self.annealing_epochs) / max(self.annealing_epochs, 1), 1.0)
         share = (1.0 - math.cos(math.pi * time)) / 2.0 if self.annealing_strategy == "cos" else time
         optimizers = trainer.optimizers
-        is_one = not isinstance(self.swa_lrs, Mapping)
-        for name in optimizers if is_one else self.swa_lrs:
+        given = self.swa_lrs
+        held = given if isinstance(given, Mapping) else dict.fromkeys(optimizers, given)
+        for name, end in held.items():
             base = self.base_rates.setdefault(name, current_rate(optimizers[name]))
-            held = self.swa_lrs if is_one else self.swa_lrs[name]
-            rate = base + (held - base) * share
+            rate = base + (end - base) * share
             if name in self._replaced:
                 self._replaced[name].replacement.assign(rate)
             else:

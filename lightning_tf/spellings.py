@@ -199,8 +199,8 @@ CALLBACKS = {
     "BatchSizeFinder": {"batch_arg_name": "nothing: it is data.batch_size"},
     "EMA": {"momentum": "decay", "update_freq": "every_n_steps"},
     "StochasticWeightAveraging": {
-        "avg_fn": "EMA for another average",
-        "device": "nothing: averages are where the weights are",
+        "avg_fn": "nothing: it is the mean; EMA has another average",
+        "device": "nothing: the mean is where the weights are",
         "lr": "swa_lrs",
     },
     "PredictionWriter": {"output_dir": "directory", "write_interval": "interval"},

@@ -265,8 +265,8 @@ class TrainingStep:
                 names = ", ".join(map(repr, returned)) or "nothing in it"
                 raise ConfigurationError(
                     f"training_step returned a dict with {names}, and "
-                    "configure_optimizers one optimizer: return the loss itself, or it and what the "
-                    "batch counts, {'loss': loss, 'weight': weight}, and give other values to "
+                    "configure_optimizers one optimizer: return the loss itself, or with what the "
+                    "batch counts {'loss': loss, 'weight': weight}, and give other values to "
                     "self.log(name, value)."
                 )
             return {name: scalar_loss(loss, "training_step") for name, loss in returned.items()}

@@ -40,7 +40,6 @@ def build_optimizers(
     Raises:
         ConfigurationError: A key names no attribute, or a value is no Keras optimizer.
     """
-
     is_one = is_configuration(configured, lambda name: _trains(task, name))
     if is_one or not isinstance(configured, Mapping):
         configured = {"": configured}

@@ -14,8 +14,15 @@ from lightning_tf.keras_internals import learning_rate_of
 from lightning_tf.optimizers.interval_schedule import EpochSchedule, StepSchedule
 
 SCHEDULER = ("scheduler", "interval", "frequency")
-KEYS = ("optimizer", "lr_scheduler", "interval", "frequency", "attributes", "every")
-KEYS += ("learning_rates",)
+KEYS = (
+    "optimizer",
+    "lr_scheduler",
+    "interval",
+    "frequency",
+    "attributes",
+    "every",
+    "learning_rates",
+)
 PLATEAU = (
     "a rate that follows a metric is a callback: Trainer(callbacks=[ReduceLROnPlateau('val_loss')])"
 )

@@ -125,7 +125,7 @@ def test_what_cannot_be_is_refused():
         with pytest.raises(ConfigurationError, match=message):
             StochasticWeightAveraging(**arguments)
     swa = StochasticWeightAveraging(0.1)
-    with pytest.raises(ConfigurationError, match="EMA.*keep one"):
+    with pytest.raises(ConfigurationError, match=r"EMA.*keep one"):
         fitted(Validated([1.0]), max_epochs=1, callbacks=[swa, EMA()])
     with pytest.raises(ConfigurationError, match="share of max_epochs"):
         fitted(Validated([1.0]), max_steps=1, callbacks=[swa])

@@ -58,9 +58,9 @@ def test_minimize_in_a_branch_and_a_condition_of_another_kind_are_refused_with_t
         def training_step(self, batch):
             self.minimize("weight", lambda: NumberTask.training_step(self, batch), when=batch)
 
-    with pytest.raises(ConfigurationError, match="inside tf.cond.*when=condition"):
+    with pytest.raises(ConfigurationError, match=r"inside tf.cond.*when=condition"):
         fitted(Branches(NumberData([1.0])), max_epochs=1)
-    with pytest.raises(ConfigurationError, match="when=.*boolean"):
+    with pytest.raises(ConfigurationError, match=r"when=.*boolean"):
         fitted(Numbers(NumberData([1.0])), max_epochs=1)
 
 
@@ -92,4 +92,5 @@ def test_a_trace_that_is_repeated_keeps_the_slots_of_small_variables():
     trainer.fit(task)
     state = trainer.training.optimizers[""].state()
     slots = [np.abs(np.asarray(value)).max() for name, value in state.items() if "000" in name]
-    assert len(slots) == 4 and min(slots) > 0.0
+    assert len(slots) == 4
+    assert min(slots) > 0.0

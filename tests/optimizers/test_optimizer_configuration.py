@@ -143,7 +143,7 @@ def test_resume_inside_an_epoch_is_exact(tmp_path, accumulated):
 
 
 class Parts(TwoParts):
-    """`parts` is None for one optimizer with factors of its rate, or names those of separate ones."""
+    """One optimizer with factors of its rate by part, or separate ones."""
 
     def __init__(self, make, separate, factors):
         super().__init__()
