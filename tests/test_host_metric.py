@@ -248,6 +248,7 @@ def test_a_batch_that_nobody_reads_stays_on_the_device():
     assert set(watched) == {False}
 
 
+@pytest.mark.slow
 def test_a_batch_of_ragged_rows_cannot_be_read():
     class Ragged(NumberTask):
         def validation_step(self, batch):

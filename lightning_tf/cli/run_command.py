@@ -18,7 +18,8 @@ from lightning_tf.exceptions import ConfigurationError, LightningTFError
 from lightning_tf.logger import Logger
 from lightning_tf.run.cross_validate import cross_validate
 from lightning_tf.run.session import find_checkpoint
-from lightning_tf.run.verify import checkpoints_between, verify
+from lightning_tf.run.verified_checkpoints import checkpoints_between
+from lightning_tf.run.verify import verify
 from lightning_tf.task import Task
 from lightning_tf.trainer import Trainer
 

@@ -85,10 +85,10 @@ def checked_arrays(name: str, x: Any, y: Any) -> tuple[Any, Any]:
     Raises:
         DataError: They are empty, of different lengths, of objects, or hold NaN or infinity.
     """
-    if isinstance(x, list):
-        x = _examples_or_inputs(name, x, y)
     if isinstance(y, list) and all(np.ndim(value) == 0 for value in y):
         y = np.asarray(y)  # one number each; a nest would be an array each
+    if isinstance(x, list):
+        x = _examples_or_inputs(name, x, y)
     pair = (
         tf.nest.map_structure(lambda array: _checked_array(f"{name} x", array), x),
         None if y is None else tf.nest.map_structure(lambda a: _checked_array(f"{name} y", a), y),

@@ -51,9 +51,28 @@ def data_given(task: Any, entry_point: str, **given: Any) -> DataModule | None:
         return None
     if "val_data" in given and "train_data" not in given:
         raise ConfigurationError("fit got val_data without train_data; give both.")
+    _refuse_targets_apart(given)
     stages = {"train_data": "train", "val_data": "val", "data": OF_ENTRY_POINTS.get(entry_point)}
     splits = {str(stages[name]): data for name, data in given.items()}
     return cast(Task, task).configure_data(splits)
+
+
+def _refuse_targets_apart(given: dict[str, Any]) -> None:
+    """Refuse what Keras' fit takes: inputs and targets one after the other.
+
+    Raises:
+        ConfigurationError: Training and validation data are arrays of other shapes.
+    """
+    shapes = [
+        tuple(given[name].shape)
+        for name in ("train_data", "val_data")
+        if hasattr(given.get(name), "shape")
+    ]
+    if len(shapes) == 2 and shapes[0][1:] != shapes[1][1:]:
+        raise ConfigurationError(
+            f"fit got train_data of shape {shapes[0]} and val_data of shape {shapes[1]}: give "
+            "inputs and targets as a pair, fit(task, (x, y))."
+        )
 
 
 @contextmanager

@@ -7,21 +7,19 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lightning_tf.callback import CheckpointCallback
 from lightning_tf.checkpoint.io import (
     Checkpoint,
     machine,
-    read_checkpoint,
-    read_run,
     versions,
 )
-from lightning_tf.checkpoint.search import checkpoints_in
-from lightning_tf.exceptions import CheckpointError, ConfigurationError
+from lightning_tf.checkpoint.search import CheckpointPath
+from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.logger import Logger, Records
 from lightning_tf.run.verification import TensorDifference, Verification, tensor_differences
+from lightning_tf.run.verified_checkpoints import read_targets
 
 if TYPE_CHECKING:
     from lightning_tf.task import Task
@@ -29,7 +27,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("lightning_tf")
 
-CheckpointPath = str | os.PathLike[str]
 LEFT_OUT = "no callback takes the state of ModelCheckpoint"
 # Arguments of a Trainer that do not move a number.
 NOT_TRAINING = (
@@ -58,7 +55,7 @@ def verify(
         CheckpointError: One is missing, damaged, of weights alone or not later than `start`.
         ConfigurationError: The run has no seed to begin with, or several workers train.
     """
-    targets = _targets(start, ends)
+    targets = read_targets(start, ends)
     verification = Verification(None if start is None else os.fspath(start))
     verification.tensors = len(next(iter(targets.values())).tensors)
 
@@ -79,42 +76,6 @@ def verify(
         verification.reasons = [*_changes(trainer, target), *said]
         verification.reasons += _is_repeatable(make, start, {first: target}, reached[first])
     return verification
-
-
-def checkpoints_between(
-    run: str | os.PathLike[str],
-    start: CheckpointPath | None = None,
-    end: CheckpointPath | None = None,
-) -> tuple[CheckpointPath | None, list[CheckpointPath]]:
-    """Return the checkpoint of a run to begin with, and those to compare with.
-
-    Args:
-        run: Its folder.
-        start: The first; None is the oldest that stands there, or the beginning of the run (None)
-            where one stands alone.
-        end: The last; None is the newest.
-
-    Raises:
-        CheckpointError: Fewer stand there than are needed.
-    """
-    whole: list[tuple[int, float, CheckpointPath]] = []
-    for path in checkpoints_in(Path(run) / "checkpoints"):
-        known = read_run(path)
-        if "progress" in known:
-            whole.append((int(known["progress"]["total_batches"]), known["saved_at"], path))
-    whole.sort()
-    if not whole and end is None:
-        raise CheckpointError(f"{run} has no whole checkpoint to compare with; give --to.")
-
-    begin = whole[0][2] if start is None and len(whole) > 1 else start
-    first = -1 if begin is None else _batches(read_checkpoint(begin))
-    last = whole[-1][0] if end is None else _batches(read_checkpoint(end))
-    between = [path for batches, _, path in whole if first < batches <= last]
-    if end is not None and not any(os.path.samefile(end, path) for path in between):
-        between.append(end)
-    if not between:
-        raise CheckpointError(f"{run} has no checkpoint later than {begin}; give another --from.")
-    return begin, between
 
 
 class _Comparison(CheckpointCallback):
@@ -197,29 +158,6 @@ def _aside(trainer: Trainer, comparison: _Comparison) -> Iterator[None]:
         finally:
             for name, value in kept.items():
                 setattr(trainer, name, value)
-
-
-def _targets(start: CheckpointPath | None, ends: Sequence[CheckpointPath]) -> dict[str, Checkpoint]:
-    """Return the checkpoints to reach, in the order of training."""
-    began = -1 if start is None else _batches(read_checkpoint(start))
-    found = {os.fspath(path): read_checkpoint(path) for path in ends}
-    for path, checkpoint in found.items():
-        if _batches(checkpoint) <= began:
-            raise CheckpointError(
-                f"{path} stands after {_batches(checkpoint)} batches, which is not later than "
-                f"{start} ({began}); give them the other way round."
-            )
-    return dict(
-        sorted(found.items(), key=lambda item: (_batches(item[1]), item[1].run["saved_at"]))
-    )
-
-
-def _batches(checkpoint: Checkpoint) -> int:
-    if "progress" not in checkpoint.run:
-        raise CheckpointError(
-            f"{checkpoint.path} holds weights only: nothing tells where in training they stood."
-        )
-    return int(checkpoint.run["progress"]["total_batches"])
 
 
 def _position(run: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from lightning_tf.data.data_module import DataModule
+from lightning_tf.data.sources.stage_data import StageData
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.tasks.common.constructed_data import ConstructedData
 
@@ -48,8 +49,9 @@ class SpecTask(ConstructedData):
             ConfigurationError: There are neither data nor a spec from a checkpoint.
         """
         # A run reads its data again: they may be others than those of the run before, or than a
-        # checkpoint's. Outside of one the spec that is known stands.
-        if self.data is not None and (self.spec is None or self._trainer is not None):
+        # checkpoint's. Outside of one, or beside data of an evaluation, what is known stands.
+        is_run = self._trainer is not None and not isinstance(self.data, StageData)
+        if self.data is not None and (self.spec is None or is_run):
             self.data.setup("fit")
             self.spec = self.spec_class.of(self.data)
         if self.spec is None:

@@ -79,6 +79,21 @@ def fit_data(given: dict[str, Any], options: dict[str, Any]) -> DataModule:
     return data
 
 
+def brings_sets(data: Any) -> bool:
+    """Return whether data are a DataModule, or several data sets in a dict or list."""
+    sets = data.values() if isinstance(data, Mapping) else data if isinstance(data, list) else ()
+    several = bool(sets) and all(isinstance(each, tf.data.Dataset) for each in sets)
+    return isinstance(data, DataModule) or several
+
+
+def evaluation_options(splits: Mapping[str, Any], options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options that data without training have a use for."""
+    kept = ["columns", "label_columns"] if any(map(is_hugging_face, splits.values())) else []
+    if kept or any(map(_is_arrays, splits.values())):
+        kept.append("batch_size")
+    return {name: options[name] for name in kept}
+
+
 def _module(given: dict[str, Any], options: dict[str, Any]) -> DataModule:
     data = given["data"]
     held_out = {name: given[name] for name in HELD_OUT if given[name] is not None}

@@ -3,11 +3,12 @@
 import logging
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import keras
 import tensorflow as tf
 
+from lightning_tf.checks import checked_integer
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.exceptions import ConfigurationError, DataError
 from lightning_tf.keras_compile_internals import OutputLosses, OutputMetric
@@ -20,7 +21,7 @@ from lightning_tf.tasks.keras_task.compile_choices import (
     output_losses,
     output_metrics,
 )
-from lightning_tf.tasks.keras_task.fit_data import fit_data
+from lightning_tf.tasks.keras_task.fit_data import brings_sets, evaluation_options, fit_data
 from lightning_tf.tasks.keras_task.model_checks import (
     check_model,
     compiled_arguments,
@@ -30,6 +31,9 @@ from lightning_tf.tasks.keras_task.own_methods import OwnMethods
 from lightning_tf.variables import owned_metrics
 
 log = logging.getLogger("lightning_tf")
+
+
+BY_SHAPES = ("loss", "metrics", "weighted_metrics")  # what Keras chooses by those of the outputs
 
 
 class KerasTask(FusedBatchNormTask):
@@ -53,7 +57,7 @@ class KerasTask(FusedBatchNormTask):
         data: Arrays ``(x, y)`` or ``(x, y, sample_weight)``, or ``x`` alone; batches of such
             tuples: a tf.data.Dataset, a `keras.utils.PyDataset`, a torch DataLoader, a list, or a
             function that returns an iterator; a Dataset or DatasetDict of HuggingFace; or a
-            DataModule. None where only `validation_data` or `test_data` are to be evaluated.
+            DataModule. None where the entry points are given some.
         loss_weights: A number for each loss, like `loss`.
         weighted_metrics: Like `metrics`.
         validation_data: Arrays or batches like `data`, also where `data` are of the other kind.
@@ -86,7 +90,6 @@ class KerasTask(FusedBatchNormTask):
         >>> Trainer(max_epochs=5).fit(KerasTask(model, data=(x, y), validation_data=(x_val, y_val)))
     """
 
-    data: DataModule
     allows_frozen = True
 
     def __init__(
@@ -136,21 +139,34 @@ class KerasTask(FusedBatchNormTask):
             raise ConfigurationError(f"optimizer={optimizer!r}: Keras says {error}") from error
 
         self._class_weights = None if class_weight is None else ClassWeights(class_weight)
-        self.initial_epoch = initial_epoch
-        self.data = fit_data(
-            {"data": data, "validation_data": validation_data, "test_data": test_data},
-            {
-                "validation_split": validation_split,
-                "val_fraction": val_fraction,
-                "batch_size": batch_size,
-                "validation_batch_size": validation_batch_size,
-                "steps_per_epoch": steps_per_epoch,
-                "columns": columns,
-                "label_columns": label_columns,
-                "shuffle": shuffle,
-                "drop_remainder": drop_remainder,
-            },
+        self.initial_epoch = checked_integer("initial_epoch", initial_epoch, least=0)
+        self._data_options = {
+            "validation_split": validation_split,
+            "val_fraction": val_fraction,
+            "batch_size": batch_size,
+            "validation_batch_size": validation_batch_size,
+            "steps_per_epoch": steps_per_epoch,
+            "columns": columns,
+            "label_columns": label_columns,
+            "shuffle": shuffle,
+            "drop_remainder": drop_remainder,
+        }
+        given = {"data": data, "validation_data": validation_data, "test_data": test_data}
+        if any(part is not None for part in given.values()):
+            self.data = fit_data(given, self._data_options)
+
+    def configure_data(self, splits: dict[str, Any]) -> DataModule:
+        """Return data that an entry point is given, as the constructor would take them."""
+        if any(brings_sets(part) for part in splits.values()):
+            return super().configure_data(splits)
+        held_out = splits.get("test", splits.get("predict"))
+        given = {"data": splits.get("train"), "validation_data": splits.get("val")}
+        options = (
+            self._data_options
+            if "train" in splits
+            else evaluation_options(splits, self._data_options)
         )
+        return fit_data({**given, "test_data": held_out}, options)
 
     def setup(self, stage: str) -> None:
         """Refuse to fit without an optimizer."""
@@ -168,25 +184,32 @@ class KerasTask(FusedBatchNormTask):
         # A batch's specs alone: no data are read, and the model is built by a symbolic call.
         self._parts = BatchParts(self.model)
         x, y, weight = self._parts.symbolic(self._element_spec())
-        y_pred = only(symbolic_output(self.model, x))
         self._names = getattr(self.model, "output_names", None)
-        self._shapes = targets_for(y_pred, y), y_pred, targets_for(y_pred, weight)
-
+        self._shapes: Any = y, None, weight
         self.loss: OutputLosses | None = None
-        if self._compile["loss"] is not None and y is not None:
-            loss, loss_weights = self._compile["loss"], self._compile["loss_weights"]
+        if not self.model.built or any(self._compile[name] for name in BY_SHAPES):
+            y_pred = only(symbolic_output(self.model, x))
+            self._shapes = targets_for(y_pred, y), y_pred, targets_for(y_pred, weight)
+            self._choose_losses(x)
+        self.fuse_batch_norm()
+
+    def _choose_losses(self, x: Any) -> None:
+        loss, loss_weights = self._compile["loss"], self._compile["loss_weights"]
+        if loss is not None and self._shapes[0] is not None:
             call = partial(self._own.loss, x) if self._own.compute_loss else None
             self.loss = output_losses(
                 loss, loss_weights, self._names, self._shapes, self._log_loss, call
             )
-        self.fuse_batch_norm()
 
     def _element_spec(self) -> Any:
+        data = cast(DataModule, self.data)  # the session has checked it
         for stage in ("train", "val", "test", "predict"):
-            dataset = self.data.dataset_for(stage)
+            dataset = data.dataset_for(stage)
+            if isinstance(dataset, dict):  # several sets, each by itself
+                dataset = next(iter(dataset.values()), None)
             if dataset is not None:
                 return dataset.element_spec
-        raise DataError(f"{type(self.data).__name__} has no data.")
+        raise DataError(f"{type(data).__name__} has no data.")
 
     def configure_optimizers(self) -> keras.optimizers.Optimizer:
         """Return the optimizer of the constructor, or the compiled one."""
@@ -200,8 +223,11 @@ class KerasTask(FusedBatchNormTask):
     def configure_metrics(self) -> dict[str, keras.metrics.Metric]:
         """Make the metrics of the constructor, or the compiled ones; and take the model's own."""
         choices = self._compile["metrics"], self._compile["weighted_metrics"]
-        self._outputs = output_metrics(*choices, self._names, self._shapes)
-        self._plain, self._weighted = named_metrics(self._outputs)
+        self._plain: dict[str, OutputMetric] = {}
+        self._weighted: dict[str, OutputMetric] = {}
+        if any(choices):
+            self._outputs = output_metrics(*choices, self._names, self._shapes)
+            self._plain, self._weighted = named_metrics(self._outputs)
 
         # What the model and its layers update themselves is reported as fit does.
         own = self._own.renamed({m.name: m for m in owned_metrics(self).values()})

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.sources.table_file import is_records, read_table
 from lightning_tf.data.tables.feature_data import feature_data
 from lightning_tf.data.tables.feature_table import FeatureTable
@@ -17,6 +18,7 @@ from lightning_tf.tasks.common.optimizer_settings import OptimizerSettings
 from lightning_tf.tasks.common.spec_task import SpecTask, inputs_of
 from lightning_tf.tasks.tabular.export import export_feature_task
 from lightning_tf.tasks.tabular.network import FeatureNetwork
+from lightning_tf.tasks.tabular.rows_like import rows_like
 from lightning_tf.tasks.tabular.table_spec import TableSpec
 
 
@@ -84,18 +86,26 @@ class TabularTask(SpecTask):
             DataError: A column or a value is missing.
         """
         self.check_built()
-
-        if isinstance(table, np.ndarray) or (isinstance(table, list) and not is_records(table)):
-            table = self._name_columns(table)
-        format_options = self.columns.number_format.csv_options()
-        table = read_table(table, encoding, sep=sep, quoting=quoting, **format_options)
-        table = table.rename(columns=str)
-
+        table = self.read_rows(table, encoding, sep=sep, quoting=quoting)
         arrays = self.columns.arrays(table)
         warn_of_unknown_categories(self.columns, arrays, table)
         inputs = {name: tf.constant(array) for name, array in arrays.items()}
         predicted: NDArray[np.floating] = self.predict_step(inputs).numpy()
         return predicted
+
+    def read_rows(self, table: Any, encoding: str = "utf-8", **csv_options: Any) -> Any:
+        """Return a table as `predict_table` takes it, as a DataFrame with names of text."""
+        if isinstance(table, np.ndarray) or (isinstance(table, list) and not is_records(table)):
+            table = self._name_columns(table)
+        format_options = self.columns.number_format.csv_options()
+        return read_table(table, encoding, **csv_options, **format_options).rename(columns=str)
+
+    def evaluation_data(self, stage: str, data: Any) -> DataModule:
+        """Return rows to evaluate or predict: a table, or a pair (features, target)."""
+        self.check_built()
+        if isinstance(data, DataModule):
+            return super().evaluation_data(stage, data)
+        return rows_like(self, data, stage, 32 if self.data is None else self.data.batch_size)
 
     def _name_columns(self, rows: Any) -> dict[str, Any]:
         """Return the columns of an array, which has them in the order of the training table."""

@@ -25,6 +25,7 @@ from lightning_tf.tasks.common.optimizer_settings import OptimizerSettings
 from lightning_tf.tasks.text_classification.choose import choose_text_classifier
 from lightning_tf.tasks.text_classification.export import export_text_classifier
 from lightning_tf.tasks.text_classification.mistake_table import MistakeTable
+from lightning_tf.tasks.text_classification.texts_like import texts_alone, texts_like
 from lightning_tf.tasks.text_classification.vocabulary import Vocabulary
 
 CHUNK = 512  # texts that are split into words at once
@@ -154,6 +155,7 @@ class TextClassification(ClassificationTask):
         options = merged_options(
             data_options, batch_size=batch_size, data_dir=data_dir, sampling=sampling
         )
+        self._text_options = dict(options)
         if takes_class_names(data):
             options["class_names"] = self.class_names
         self.texts = None if data is None else text_data(data, **options)
@@ -164,6 +166,21 @@ class TextClassification(ClassificationTask):
             # Lists of texts are plain data, but whole data sets have no place in a checkpoint.
             path = isinstance(data, os.PathLike)
             self.hparams["data"] = os.fspath(data) if path else {"type": "builtins.tuple"}
+
+    def evaluation_data(self, stage: str, data: Any) -> DataModule:
+        """Return texts to evaluate or predict: what `data` takes; for prediction texts alone, too.
+
+        Of pairs, tables and datasets all texts are taken, of other sources those of the stage.
+        """
+        batch_size = 32 if self.data is None else self.data.batch_size
+        alone = texts_alone(data, batch_size) if stage == "predict" else None
+        if alone is not None:
+            return alone
+        if self.class_names is None:
+            raise ConfigurationError(
+                "the task does not know its classes yet: fit it, or take it from a checkpoint."
+            )
+        return self.classifier.encode_data(texts_like(self, data, self._text_options))
 
     def setup(self, stage: str) -> None:
         """Learn the classes from the data; checkpoints and loggers get them."""

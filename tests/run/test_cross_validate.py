@@ -54,6 +54,7 @@ def test_each_fold_begins_anew_and_the_table_has_mean_and_spread(tmp_path):
     assert trainer(tmp_path).cross_validate(digits, 3).folds == result.folds
 
 
+@pytest.mark.slow
 def test_callbacks_begin_anew_and_the_best_weights_count(tmp_path):
     callbacks = [EarlyStopping("val_loss", patience=1), ModelCheckpoint(monitor="val_loss")]
     whole = trainer(

@@ -15,7 +15,7 @@ from lightning_tf.callbacks import EMA, EarlyStopping, ModelCheckpoint
 from lightning_tf.checkpoint.io import Snapshot, read_checkpoint, write_checkpoint
 from lightning_tf.exceptions import CheckpointError, ConfigurationError
 from lightning_tf.run.verification import tensor_differences
-from lightning_tf.run.verify import checkpoints_between
+from lightning_tf.run.verified_checkpoints import checkpoints_between
 
 
 class Dropped(BoringTask):
@@ -85,6 +85,7 @@ def test_what_draws_without_the_seed_is_found(tmp_path):
     assert any("calls Python" in reason for reason in found.reasons)
 
 
+@pytest.mark.slow
 def test_another_argument_of_the_trainer_is_a_reason(tmp_path):
     first, second, _ = trained(tmp_path / "c")
     other = Trainer(**quiet(max_epochs=3, seed=1, gradient_clip_val=0.01))
@@ -92,6 +93,7 @@ def test_another_argument_of_the_trainer_is_a_reason(tmp_path):
     assert "Trainer(gradient_clip_val) was None and is 0.01" in found.reasons
 
 
+@pytest.mark.slow
 def test_what_training_does_not_reach_is_said(tmp_path):
     first, _, third = trained(tmp_path / "c")
     short = Trainer(**quiet(max_epochs=2, seed=1))
@@ -117,6 +119,7 @@ def test_what_cannot_be_verified_is_refused(tmp_path):
         trainer().verify(Dropped(), first, tmp_path / "weights")
 
 
+@pytest.mark.slow
 def test_the_trainer_is_as_before(tmp_path):
     first, second, _ = trained(tmp_path / "c")
     watcher = Callback()

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from lightning_tf.checks import check_known, describe
@@ -87,6 +88,8 @@ def _part(stage: str, data: Any, batch_size: int) -> Any:
         for each in sets:
             require_batches(stage, each.element_spec)
         return data
+    if _are_pairs(data):
+        return _several_arrays(stage, data, batch_size)
     if is_python_batches(data):
         if stage == "train":
             return DatasetPair(data)
@@ -107,6 +110,7 @@ def _arrays(stage: str, data: Any, batch_size: int) -> ArrayData:
             f"; {WANTED}. Data of several stages are a dict: {{'train': ..., 'val': ...}}."
         )
     x, y = data if is_pair else (data, None)
+    x, y = (np.asarray(part) if _is_nested_list(part) else part for part in (x, y))
     if any(not _is_array(part) for part in tf.nest.flatten((x, y)) if part is not None):
         raise ConfigurationError(f"{stage} data are {describe(data)}; {WANTED}.")
 
@@ -116,11 +120,41 @@ def _arrays(stage: str, data: Any, batch_size: int) -> ArrayData:
     return arrays
 
 
+def _several_arrays(stage: str, data: Any, batch_size: int) -> Any:
+    """Return pairs of arrays as datasets by name or number."""
+    if stage == "train":
+        raise ConfigurationError(
+            "train data are several pairs of arrays, whose order in an epoch nobody decides: "
+            "return a dict of datasets from train_dataset(epoch) of a DataModule."
+        )
+    named = data.items() if isinstance(data, Mapping) else enumerate(data)
+    # In their order: of no stage but training are arrays shuffled.
+    sets = {name: _arrays(stage, pair, batch_size).train_dataset(0) for name, pair in named}
+    return sets if isinstance(data, Mapping) else list(sets.values())
+
+
+def _are_pairs(data: Any) -> bool:
+    """Return whether data are pairs (x, y) of several data sets, by name or in a list."""
+    if not isinstance(data, (Mapping, list)) or not data:
+        return False
+    parts = data.values() if isinstance(data, Mapping) else data
+    return all(isinstance(part, tuple) and len(part) == 2 for part in parts) and all(
+        _is_array(array) for part in parts for array in tf.nest.flatten(part)
+    )
+
+
 def _are_datasets(data: Any) -> bool:
     if not isinstance(data, (Mapping, list)) or not data:
         return False
     parts = data.values() if isinstance(data, Mapping) else data
     return all(isinstance(part, tf.data.Dataset) for part in parts)
+
+
+def _is_nested_list(part: Any) -> bool:
+    """Return whether a list is of numbers, at whatever depth: examples, not several inputs."""
+    return isinstance(part, list) and all(
+        isinstance(number, (int, float)) for number in tf.nest.flatten(part)
+    )
 
 
 def _is_array(part: Any) -> bool:

@@ -20,7 +20,8 @@ from lightning_tf.data.sources.table_file import (
     read_table,
     table_name,
 )
-from lightning_tf.data.tables.category_text import category_texts, common_form
+from lightning_tf.data.tables.category_text import category_texts
+from lightning_tf.data.tables.class_codes import class_codes, class_texts
 from lightning_tf.data.tables.column_roles import ColumnRoles, row_numbers
 from lightning_tf.data.tables.feature_columns import (
     FeatureColumns,
@@ -189,7 +190,7 @@ class FeatureTable(IndexedData):
         table = pd.concat(tables.values()) if len(tables) > 1 else tables["train"]
 
         # Split before anything is learned: categories and classes are those of training rows.
-        labels = self._labels(table) if self.classes else None
+        labels = class_texts(table[self.targets[0]], self._names) if self.classes else None
         groups = category_texts(table[self._group[0]]).to_numpy() if self._group else None
         splits = self.split_rows(rows, labels, groups=groups)
         source = self._learn(table, roles, features, splits, labels)
@@ -283,19 +284,6 @@ class FeatureTable(IndexedData):
             )  # fmt: skip
         return kept
 
-    def _labels(self, table: Any) -> NDArray[Any]:
-        """Return the class of every row as text."""
-        cells = table[self.targets[0]]
-        missing = np.flatnonzero(cells.isna().to_numpy())
-        if len(missing):
-            raise DataError(f"{self.targets[0]} of row {table.index[missing[0]]} is missing.")
-
-        labels = category_texts(cells)
-        form = common_form(labels.unique() if self._names is None else self._names)
-        if form is not None and self._names is None:
-            labels = labels.map({label: form(label) for label in labels.unique()})
-        return np.asarray(labels.to_numpy(object))
-
     def _target_numbers(self, table: Any, training: Indices) -> NDArray[Any]:
         self.class_names = []
         columns = [checked_numbers(table, name, self._format) for name in self.targets]
@@ -312,21 +300,7 @@ class FeatureTable(IndexedData):
             names = sort_class_names(set(labels[training]), float)
         self.class_names = checked_class_names(names, len(names))
 
-        codes = {label: code for code, label in enumerate(self.class_names)}
-        form = common_form(self.class_names)
-        formed = {} if form is None else {form(label): code for label, code in codes.items()}
-        for label in set(labels) - set(codes):
-            if form is not None and form(label) in formed:
-                codes[label] = formed[form(label)]
-
-        unknown = [row for row, label in enumerate(labels) if label not in codes]
-        if unknown:
-            label = labels[unknown[0]]
-            raise DataError(
-                f"{self.targets[0]} of row {table.index[unknown[0]]} is {label!r}, "
-                f"which is no class of the training rows.{nearest(label, self.class_names)}"
-            )
-        self.class_labels = np.array([codes[label] for label in labels], np.int32)
+        self.class_labels = class_codes(table[self.targets[0]], labels, self.class_names)
         return self.class_labels
 
 

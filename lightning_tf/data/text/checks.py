@@ -77,17 +77,18 @@ def checked_label_names(
 
 
 def find_class_names(
-    labels: NDArray[np.object_], class_names: Sequence[str] | None = None
+    labels: NDArray[np.object_], class_names: Sequence[str] | None = None, fewest: int = 2
 ) -> list[str]:
     """Return the classes of the training split.
 
     Args:
         labels: The class of each training text by its name.
         class_names: The classes in their order; None sorts those of `labels`, numbers by size.
+        fewest: Texts that each class must have.
 
     Raises:
-        DataError: There are fewer than two, names are given twice, or a class has one text only:
-            nothing could be held out of it, and nothing be learned that is not that one text.
+        DataError: There are fewer than two, names are given twice, or a class has too few texts: of
+            one nothing could be held out, and nothing be learned that is not that one text.
     """
     counts = Counter(map(str, labels))
     names = sort_class_names(counts) if class_names is None else [str(n) for n in class_names]
@@ -97,7 +98,7 @@ def find_class_names(
 
     # Nothing could be held out of a single text, nor learned that is not that one text.
     for name in names:
-        if counts[name] < 2:
+        if counts[name] < fewest:
             raise DataError(
                 f"Class {name!r} has {counts[name]} training texts; a class needs two or more. "
                 "Give more texts of it, or leave the class out."

@@ -62,6 +62,7 @@ class TextArrays(IndexedData):
 
     class_names: list[str]
     num_classes: int
+    fewest_texts: int = 2
 
     def __init__(
         self,
@@ -114,7 +115,7 @@ class TextArrays(IndexedData):
             labels: Names of the classes, by split; of texts in the order of the source.
             make_source: Makes it of the places of all labels in `class_names`.
         """
-        self.class_names = find_class_names(labels["train"], self._names)
+        self.class_names = find_class_names(labels["train"], self._names, self.fewest_texts)
         self.num_classes = len(self.class_names)
         # Classes are those of training; a label that only a held-out split has is an error.
         codes = np.concatenate(

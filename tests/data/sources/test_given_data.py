@@ -4,6 +4,7 @@ import re
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
 from helpers.boring import BoringData, BoringTask, fitted, quiet
@@ -13,7 +14,7 @@ from lightning_tf import Trainer
 from lightning_tf.data import ArrayData, Digits
 from lightning_tf.data.sources.given_data import given_data
 from lightning_tf.exceptions import ConfigurationError, DataError
-from lightning_tf.tasks import ImageClassification, TextClassification
+from lightning_tf.tasks import ImageClassification, TextClassification, TimeSeriesForecast
 
 X, Y = BoringData().x, BoringData().y
 
@@ -49,7 +50,12 @@ KINDS = {
 }
 
 
-@pytest.mark.parametrize("kind", KINDS)
+QUICK = ("arrays", "a data module")
+
+
+@pytest.mark.parametrize(
+    "kind", [k if k in QUICK else pytest.param(k, marks=pytest.mark.slow) for k in KINDS]
+)
 def test_every_entry_point_takes(kind):
     task, trainer = Bare(), Trainer(**quiet(max_epochs=1, seed=0))
     trainer.fit(task, KINDS[kind](), KINDS[kind]())
@@ -192,6 +198,48 @@ def test_images_are_evaluated_with_the_classes_that_were_learned():
 
 
 def test_a_task_that_cannot_read_other_data_says_how_it_can():
-    texts = (["good", "bad"], [0, 1])
+    series = np.sin(np.arange(60.0))
     with pytest.raises(ConfigurationError, match=re.escape("from_checkpoint(path, data=...)")):
-        Trainer(**quiet()).test(TextClassification(texts), texts)
+        Trainer(**quiet()).test(TimeSeriesForecast(series, history=4), series)
+
+
+def test_texts_are_evaluated_with_the_classes_that_were_learned():
+    texts, labels = [f"good {i}" for i in range(8)] + [f"bad {i}" for i in range(8)], [1, 0]
+    task = TextClassification((texts, np.repeat(["p", "n"], 8)), learning_rate=0.1, batch_size=4)
+    trainer = Trainer(**quiet(max_epochs=6, seed=0))
+    trainer.fit(task)
+    values = trainer.test(task, (["good", "bad"], ["p", "n"]))
+    assert values["test_accuracy"] == 1.0
+    frame = pd.DataFrame({"text": ["good", "bad"], "label": ["p", "n"]})
+    batches = tf.data.Dataset.from_tensor_slices((["good", "bad"], labels)).batch(2)
+    for data in ((["good", "bad"], labels), frame, batches):
+        assert trainer.test(task, data) == pytest.approx(values)
+
+    (predicted,) = trainer.predict(task, ["good", "bad"], collect=True)
+    assert predicted.argmax(axis=-1).tolist() == [1, 0]
+    with pytest.raises(DataError, match="labels that the training split does not: 'x'"):
+        trainer.test(task, (["good"], ["x"]))
+    assert trainer.validate(task)["val_accuracy"] == 1.0
+
+
+def test_pairs_of_arrays_by_name_are_several_sets():
+    sets = {"clean": (X, Y), "noisy": (X + 1, Y)}
+    data = given_data({"train": (X, Y), "val": sets, "predict": list(sets.values())}, batch_size=8)
+    assert list(data.val_dataset()) == ["clean", "noisy"]
+    (noisy, _) = next(data.val_dataset()["noisy"].as_numpy_iterator())
+    np.testing.assert_array_equal(noisy, X[:8] + 1)
+    assert len(data.predict_dataset()) == 2
+    with pytest.raises(ConfigurationError, match="return a dict of datasets from train_dataset"):
+        given_data({"train": sets})
+
+
+def test_nested_lists_of_numbers_are_examples():
+    data = given_data({"train": (X.tolist(), Y.tolist())}, batch_size=4)
+    x, y = next(data.train_dataset(0).as_numpy_iterator())
+    assert (x.shape, y.shape) == ((4, *X.shape[1:]), (4, *Y.shape[1:]))
+
+
+def test_inputs_and_targets_apart_are_refused():
+    message = "give inputs and targets as a pair"
+    with pytest.raises(ConfigurationError, match=message):
+        Trainer(**quiet(max_epochs=1)).fit(BoringTask(), np.ones((6, 32)), np.ones(6))

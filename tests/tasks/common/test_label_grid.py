@@ -1,6 +1,7 @@
 """LabelGrid: the images, their labels, and mistakes in red."""
 
 import numpy as np
+import pytest
 from helpers.boring import Rows, quiet
 
 from lightning_tf import Trainer
@@ -28,6 +29,7 @@ def test_an_image_of_many_labels_shows_the_first():
     assert figure.axes[0].get_title().split("\n")[3:] == ["label 3", "... 3 more"]
 
 
+@pytest.mark.slow
 def test_fit_and_test_log_the_images_of_several_labels():
     x = np.random.default_rng(0).integers(0, 256, (24, 5, 5, 1)).astype("uint8")
     rows = Rows()

@@ -69,11 +69,12 @@ def reading(rows):
 @pytest.mark.parametrize(
     "data",
     [
-        (NUMBERS, NUMBERS),
-        dataset(NUMBERS, NUMBERS, size=2),
-        dataset(NUMBERS, NUMBERS, size=2).repeat(),
+        pytest.param((NUMBERS, NUMBERS), marks=pytest.mark.slow, id="arrays"),
+        pytest.param(dataset(NUMBERS, NUMBERS, size=2), id="a dataset"),
+        pytest.param(
+            dataset(NUMBERS, NUMBERS, size=2).repeat(), marks=pytest.mark.slow, id="repeats"
+        ),
     ],
-    ids=["arrays", "a dataset", "one that repeats"],
 )
 def test_steps_per_epoch_goes_on_in_the_data_as_in_fit(data):
     expected, seen = [], []
@@ -90,6 +91,7 @@ def test_steps_per_epoch_goes_on_in_the_data_as_in_fit(data):
     assert_alike(values, history.history)
 
 
+@pytest.mark.slow
 def test_a_pass_over_the_data_has_an_order_of_its_own():
     def orders(steps):
         task = KerasTask(net(), data=(NUMBERS, NUMBERS), batch_size=4, steps_per_epoch=steps)
@@ -102,7 +104,13 @@ def test_a_pass_over_the_data_has_an_order_of_its_own():
     assert orders(2) == orders(None)
 
 
-@pytest.mark.parametrize("stop", [4, 5], ids=["between epochs", "inside an epoch"])
+@pytest.mark.parametrize(
+    "stop",
+    [
+        pytest.param(4, marks=pytest.mark.slow, id="between epochs"),
+        pytest.param(5, id="inside an epoch"),
+    ],
+)
 def test_steps_per_epoch_is_resumed_exactly(stop, tmp_path, caplog):
     def run(checkpoint=None, **limit):
         history = keras.callbacks.History()

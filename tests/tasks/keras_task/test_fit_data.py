@@ -227,3 +227,21 @@ def test_columns_of_hugging_face_are_told_by_name():
     for columns, said in ((None, "say which are the inputs"), ("pixel", "Did you mean 'pixels'")):
         with pytest.raises(ConfigurationError, match=said):
             KerasTask(net(), data=table, columns=columns)
+
+
+def test_entry_points_are_given_what_fit_evaluate_and_predict_take():
+    expected = net().fit(X, Y, sample_weight=W, validation_data=(X, Y), verbose=0, **FIT)
+    task, history = KerasTask(net(), batch_size=16, shuffle=False), keras.callbacks.History()
+    trainer = Trainer(**quiet(max_epochs=2, callbacks=[history]))
+    with pytest.raises(ConfigurationError, match="data"):
+        trainer.fit(task)
+    trainer.fit(task, (X, Y, W), (X, Y))
+    assert_alike(history.history, expected.history)
+    plain = Trainer(**quiet())
+    evaluated = task.model.evaluate(X, Y, sample_weight=W, return_dict=True, verbose=0)
+    values = plain.test(task, (X, Y, W))
+    assert_alike({name.removeprefix("test_"): v for name, v in values.items()}, evaluated)
+    outputs = np.concatenate(plain.predict(task, X, collect=True))
+    np.testing.assert_allclose(outputs, task.model.predict(X, verbose=0), rtol=1e-5)
+    several = plain.validate(task, {"one": dataset(X, Y), "two": dataset(X, Y)})
+    assert {"val_one_loss", "val_two_mae"} <= several.keys()

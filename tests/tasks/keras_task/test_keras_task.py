@@ -156,7 +156,7 @@ def test_what_the_trainer_would_do_otherwise_than_fit_is_refused():
         (lambda: KerasTask("model", data=(X, Y)), "model is a str"),
         (lambda: KerasTask(OwnStep(), "mse", "adam", data=(X, Y)), "train_step of its own"),
         (lambda: KerasTask(model(), "mse", "adma", data=(X, Y)), "adma"),
-        (lambda: KerasTask(model(**compiled)), "data is a NoneType"),
+        (lambda: KerasTask(model(**compiled), data=3), "data is a int"),
         (lambda: KerasTask(model(**compiled), data=batches(X, Y), batch_size=3), "batch_size=3"),
     ]
     for make, message in cases:

@@ -394,3 +394,33 @@ def test_a_file_is_asked_as_the_file_was_that_taught(tmp_path):
         task.predict_table({"c": [1.5], "k": ["?"]})
     with pytest.raises(ConfigurationError, match="batch_size is given twice"):
         Regression({"x": [1.0], "y": [1.0]}, "y", batch_size=2, data_options={"batch_size": 3})
+
+
+def test_rows_that_an_entry_point_is_given_are_read_as_those_of_training(tmp_path):
+    table = houses().assign(price=lambda frame: 1e9 + frame.price)
+    task, trainer = Regression(table, "price", units=(8,)), Trainer(**quiet(max_epochs=2, seed=0))
+    trainer.fit(task)
+    some = table.sample(frac=0.5, random_state=0)
+    some.to_csv(tmp_path / "some.csv", index=False)
+    values = trainer.test(task, some)
+    assert values["test_rmse"] < 1e6
+    assert trainer.test(task, tmp_path / "some.csv") == pytest.approx(values)
+    pair = some.drop(columns="price"), some.price
+    assert trainer.test(task, pair) == pytest.approx(values)
+    predicted = np.concatenate(trainer.predict(task, pair[0], collect=True))
+    np.testing.assert_array_equal(predicted, task.predict_table(some))
+    with pytest.raises(DataError, match="no column 'price'; name one with target="):
+        trainer.test(task, pair[0])
+    assert trainer.validate(task)["val_rmse"] != values["test_rmse"]  # its own data again
+    with pytest.raises(ConfigurationError, match="there is no model yet"):
+        Trainer(**quiet()).test(Regression(table, "price"), some)
+
+
+def test_classes_of_rows_that_are_given_are_those_of_training():
+    table = pd.DataFrame({"a": np.arange(40.0), "y": np.arange(40) > 19})
+    task, trainer = TabularClassification(table, "y", units=(4,)), Trainer(**quiet(max_epochs=1))
+    trainer.fit(task)
+    as_text = table.assign(y=table.y.map({True: "true", False: "FALSE"}))
+    assert trainer.test(task, as_text) == pytest.approx(trainer.test(task, table))
+    with pytest.raises(DataError, match="y of row 0 is 'perhaps', which is no class"):
+        trainer.test(task, table.assign(y="perhaps"))
