@@ -252,7 +252,7 @@ class Task:
           updates, a float32 tensor in the graph.
         - ``frequency``: every so many of them; the schedule gets how many times that was.
         - ``attributes``: a list of attributes; the dict's key is the optimizer's name then.
-        - ``every``: n has it update at every n-th update of the run alone, of that update's batches.
+        - ``every``: with n it updates at every n-th update of the run, from that one's batches.
         - ``learning_rates``: factors of the rate by the path of an attribute, or by a regular
           expression that is searched in the variables' Keras paths; the first that matches counts.
 
