@@ -65,8 +65,12 @@ class StepWeight:
         return tf.math.multiply_no_nan(loss, tf.math.divide_no_nan(self.own, self.total))
 
     def without_skipped(self, gradient: Any) -> Any:
-        """Return a gradient, zeros where nothing of this replica counts, even if it is NaN."""
-        return tf.math.multiply_no_nan(gradient, tf.cast(self.own > 0.0, gradient.dtype))
+        """Return a replica's gradient, zeros for what is not finite where nothing of it counts.
+
+        Finite parts stay: by statistics of all replicas other losses depend on its examples.
+        """
+        is_good = tf.logical_or(self.own > 0.0, tf.math.is_finite(gradient))
+        return tf.where(is_good, gradient, tf.zeros_like(gradient))
 
 
 def split_weight(returned: Any, optimizers: Collection[str]) -> tuple[Any, Any]:

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from helpers.boring import NumberData, NumberTask, fitted
-from helpers.replicated import outcome
+from helpers.replicated import furthest_by_norm, outcome
+from helpers.resumable import TwoParts, assert_resume_is_exact
 from helpers.variants import slow_but
 
 from lightning_tf import Callback, DataModule, Task
@@ -157,3 +158,67 @@ def test_what_is_no_loss_and_weight_is_refused_with_the_way_to_say_it(returned, 
 
     with pytest.raises(ConfigurationError, match=message):
         fitted(Returns(NumberData([1.0])), max_epochs=1)
+
+
+class Parted(TwoParts):
+    """Two optimizers, a weight beside their names, and examples that count nothing if negative."""
+
+    def configure_optimizers(self):
+        return {
+            "backbone": {"optimizer": keras.optimizers.SGD(0.05), "every": 2},
+            "head": {
+                "optimizer": keras.optimizers.SGD(0.1, momentum=0.5),
+                "lr_scheduler": lambda epoch: 0.1 / (1 + epoch),
+            },
+        }
+
+    def configure_model(self):
+        super().configure_model()
+        self.backbone.layers[-1].rate = 0.0  # replicas draw other masks
+
+    def training_step(self, batch):
+        x, y = batch
+        counts = tf.cast(x[:, 1] > 0.0, tf.float32)
+        logits = self.model(tf.where(x > 0.0, x, 0.5 * x), training=True)
+        self.update_metrics(y, logits, counts)
+        losses = keras.losses.sparse_categorical_crossentropy(y, logits, from_logits=True)
+        weight = tf.reduce_sum(counts)
+        loss = tf.math.divide_no_nan(tf.reduce_sum(counts * losses), weight)
+        loss = tf.where(weight > 0.0, loss, float("nan"))
+        return {"backbone": loss, "head": loss, "weight": weight}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("arguments", [{}, {"accumulate_grad_batches": 3}], ids=str)
+def test_weights_every_and_rates_of_epochs_are_the_same_on_replicas(arguments):
+    options = {"predicts": False, "max_epochs": 2, "sync_batchnorm": True, **arguments}
+    one, two = outcome(Parted, 1, **options), outcome(Parted, 2, **options)
+    values = {name for name in one if "accuracy" not in name and "seed" not in name}
+    name, apart = furthest_by_norm({n: one[n] for n in values}, {n: two[n] for n in values})
+    assert apart < 1e-5, name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("devices", [1, 2])
+def test_a_run_with_weights_resumes_exactly(tmp_path, devices):
+    assert_resume_is_exact(
+        tmp_path,
+        Parted,
+        lambda: [EMA(0.5)],
+        stop=5,
+        end=11,
+        accumulate_grad_batches=2,
+        accelerator="cpu",
+        devices=devices,
+        sync_batchnorm=True,
+    )
+
+
+@pytest.mark.slow
+def test_an_evaluations_loss_is_weighted():
+    class Sized(NumberTask):
+        def validation_step(self, batch):
+            return {"loss": tf.reduce_mean(batch), "weight": tf.reduce_mean(batch)}
+
+    task = Sized(NumberData([1], 2, held_out=[1, 1, 3]))
+    assert fitted(task, max_epochs=1).callback_metrics["val_loss"] == (1 + 9) / 4
