@@ -31,7 +31,8 @@ def take_over(optimizer: Any) -> tuple[Any, Clipping | None, int]:
     if not isinstance(optimizer, keras.optimizers.Optimizer):
         raise ConfigurationError(
             f"configure_optimizers gave {optimizer!r}; return keras optimizers, one or a dict of "
-            "them by attribute name. A schedule is an optimizer's learning_rate."
+            "them by attribute name. A schedule is an optimizer's learning_rate, or stands beside "
+            "it: {'optimizer': optimizer, 'lr_scheduler': schedule}."
         )
     refuse_bypassed(optimizer)
     move_optimizer(optimizer)  # what another strategy's scope holds cannot be read here
