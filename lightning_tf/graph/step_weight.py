@@ -64,13 +64,17 @@ class StepWeight:
         """Return the loss times this replica's share, so that losses add up to the mean."""
         return tf.math.multiply_no_nan(loss, tf.math.divide_no_nan(self.own, self.total))
 
-    def without_skipped(self, gradient: Any) -> Any:
-        """Return a replica's gradient, zeros for what is not finite where nothing of it counts.
+    def without_skipped(self, gradients: list[Any]) -> list[Any]:
+        """Return a replica's gradients, zeros for what is not finite where nothing of it counts.
 
         Finite parts stay: by statistics of all replicas other losses depend on its examples.
         """
-        is_good = tf.logical_or(self.own > 0.0, tf.math.is_finite(gradient))
-        return tf.where(is_good, gradient, tf.zeros_like(gradient))
+
+        def clean(gradient: Any) -> Any:
+            is_good = tf.logical_or(self.own > 0.0, tf.math.is_finite(gradient))
+            return tf.where(is_good, gradient, tf.zeros_like(gradient))
+
+        return [None if gradient is None else clean(gradient) for gradient in gradients]
 
 
 def split_weight(returned: Any, optimizers: Collection[str]) -> tuple[Any, Any]:

@@ -7,13 +7,14 @@ from typing import Any
 
 import tensorflow as tf
 
-from lightning_tf.checks import check_known, describe
+from lightning_tf.checks import check_known
 from lightning_tf.distribute.combined_batch import step_batch
 from lightning_tf.distribute.replica_batch import ReplicaBatch
 from lightning_tf.distribute.unsynced_statistics import UnsyncedStatistics
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.graph.losses import name_losses, scalar_loss
 from lightning_tf.graph.step_weight import StepWeight, WeightFoundLate, split_weight
+from lightning_tf.graph.update_condition import refuse_branch, votes_against
 from lightning_tf.keras_internals import learning_rate_of, wrapped_variable
 from lightning_tf.optimizers.named_optimizer import NamedOptimizer
 from lightning_tf.optimizers.packed_slots import PackedSlots
@@ -82,7 +83,7 @@ class TrainingStep:
 
         def minimize(name: str, loss_fn: Callable[[], tf.Tensor], when: Any = None) -> tf.Tensor:
             optimizer = self._optimizer(name)
-            _refuse_branch(name, graph)
+            refuse_branch(name, graph)
             # Not on the outer tape: this loss has its gradients taken here, at once.
             with tape.stop_recording(), tf.GradientTape() as inner:
                 loss = scalar_loss(loss_fn(), f"minimize({name!r})")  # ()
@@ -91,7 +92,7 @@ class TrainingStep:
 
             with tape.stop_recording():
                 gradients = _gradients(inner, scaled, optimizer.variables)
-                against = None if when is None else _against(name, when, replica_batch)
+                against = None if when is None else votes_against(name, when, replica_batch)
                 reduced = optimizer.placement.all_reduce((gradients, against))
                 optimizer.placement.merge(
                     lambda merged: self._update(name, merged[0], ready, against=merged[1]), reduced
@@ -125,10 +126,7 @@ class TrainingStep:
             for name, loss in scaled.items()
         }
         if weight is not None and replica_batch is not None:
-            gradients = {
-                name: [None if g is None else weight.without_skipped(g) for g in each]
-                for name, each in gradients.items()
-            }
+            gradients = {n: weight.without_skipped(each) for n, each in gradients.items()}
 
         for name, repeated in minimized.items():
             losses[name] = tf.add_n(repeated) / len(repeated)  # ()
@@ -281,31 +279,6 @@ class TrainingStep:
                 + (skips if returned is None else "")
             )
         return {"": scalar_loss(returned, "training_step")}
-
-
-def _against(name: str, when: Any, replica_batch: ReplicaBatch | None) -> tf.Tensor:
-    """Return 1 on a replica that has examples and wants no update, else 0; to be added up."""
-    problem = f"minimize({name!r}, when=...) got"
-    wanted = "one boolean tensor, True where the update is wanted"
-    is_boolean = getattr(when, "dtype", None) == tf.bool or isinstance(when, bool)
-    if not is_boolean or tf.convert_to_tensor(when).shape.rank != 0:
-        raise ConfigurationError(f"{problem} {describe(when)}; give {wanted}.")
-
-    against = tf.cast(tf.logical_not(when), tf.float32)  # ()
-    if replica_batch is not None and replica_batch.may_be_idle:
-        against = tf.where(replica_batch.is_real, against, 0.0)
-    return against
-
-
-def _refuse_branch(name: str, graph: Any) -> None:
-    """Refuse to minimize where only a part of the step's graph is traced."""
-    if tf.compat.v1.get_default_graph() is not graph:
-        raise ConfigurationError(
-            f"training_step minimizes {name!r} inside tf.cond, tf.while_loop or a tf.function of "
-            "its own, where replicas cannot exchange gradients: minimize in the step itself, "
-            f"self.minimize({name!r}, loss_fn, when=condition), which updates only where the "
-            "condition holds."
-        )
 
 
 def _weigh(

@@ -15,7 +15,6 @@ import numpy as np
 import tensorflow as tf
 
 from lightning_tf.distribute.placement import Placement
-from lightning_tf.distribute.variable_placement import move_optimizer
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.keras_internals import (
     learning_rate_of,
@@ -28,8 +27,6 @@ from lightning_tf.optimizers.extension_points import (
     changes_final_values,
     inner_optimizers,
     overrides_applying,
-    refuse_bypassed,
-    refuse_own_loss_scale,
 )
 from lightning_tf.optimizers.gradient_accumulator import GradientAccumulator
 from lightning_tf.optimizers.interval_schedule import EpochSchedule
@@ -39,11 +36,11 @@ from lightning_tf.optimizers.multi_tensor_update import (
     use_multi_tensor_update,
 )
 from lightning_tf.optimizers.optimizer_record import (
-    configuration_of,
     named_variables,
     record_of,
 )
 from lightning_tf.optimizers.packed_slots import PackedSlots
+from lightning_tf.optimizers.take_over import take_over
 from lightning_tf.optimizers.variable_rates import VariableRates
 from lightning_tf.variables import optimizable_variables, trainable_variables, variable_value
 
@@ -93,7 +90,7 @@ class NamedOptimizer:
         self.rates = VariableRates() if rates is None else rates
         self.placement = placement
         self.owner = owner
-        self.optimizer, self._keras_clipping, self.keras_accumulation = _take_over(optimizer)
+        self.optimizer, self._keras_clipping, self.keras_accumulation = take_over(optimizer)
         self._after_update: list[Callable[[Sequence[Any]], None]] = []
         self._may_rest = may_rest
 
@@ -397,45 +394,3 @@ def _act_if(predicate: tf.Tensor, act: Callable[..., None], *args: Any) -> None:
         return 0  # both branches of tf.cond must return the same thing
 
     tf.cond(predicate, branch, lambda: 0)
-
-
-def _take_over(optimizer: Any) -> tuple[Any, Clipping | None, int]:
-    """Take clipping, loss scale and accumulation off a Keras optimizer.
-
-    Returns:
-        The optimizer, the clipping that it brought, and how many batches it would accumulate.
-    """
-    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-        refuse_own_loss_scale(optimizer)
-        log.info("LossScaleOptimizer: its inner optimizer is used; the Trainer scales the loss.")
-        optimizer = optimizer.inner_optimizer
-
-    if not isinstance(optimizer, keras.optimizers.Optimizer):
-        raise ConfigurationError(
-            f"configure_optimizers gave {optimizer!r}; return keras optimizers, one or a dict of "
-            "them by attribute name. A schedule is an optimizer's learning_rate."
-        )
-    refuse_bypassed(optimizer)
-    move_optimizer(optimizer)  # what another strategy's scope holds cannot be read here
-    configuration_of(optimizer)  # before anything is taken off it
-
-    clipping = None
-    for attribute, algorithm in (
-        ("global_clipnorm", "norm"),
-        ("clipnorm", "variable_norm"),
-        ("clipvalue", "value"),
-    ):
-        limit = getattr(optimizer, attribute, None)
-        if limit is not None:
-            clipping = Clipping(algorithm, float(limit))
-            setattr(optimizer, attribute, None)
-            log.info("%s=%s is applied by the Trainer, after the reduction.", attribute, limit)
-
-    accumulation = int(getattr(optimizer, "gradient_accumulation_steps", None) or 1)
-    if accumulation > 1:
-        optimizer.gradient_accumulation_steps = None
-        log.info("gradient_accumulation_steps=%s is done by the Trainer.", accumulation)
-
-    # By it Keras would divide gradients of a loss that it never multiplied.
-    optimizer.loss_scale_factor = None
-    return optimizer, clipping, accumulation

@@ -13,9 +13,10 @@ import tensorflow as tf
 from lightning_tf.checkpoint.io import assign_tensors, read_values
 from lightning_tf.distribute.combined_batch import step_batch
 from lightning_tf.distribute.replica_batch import ReplicaBatch
+from lightning_tf.exceptions import DataError
 from lightning_tf.graph.evaluation_step import EvaluationStep
 from lightning_tf.graph.losses import scalar_loss
-from lightning_tf.graph.step_weight import StepWeight
+from lightning_tf.graph.step_weight import StepWeight, split_weight
 from lightning_tf.graph.training_step import Gradients, Values
 from lightning_tf.graph.window import Window
 from lightning_tf.keras_internals import flat_layers, wrapped_variable
@@ -46,7 +47,7 @@ class ForwardStep(EvaluationStep):
 
     def __init__(self, task: Task, training: TrainingState) -> None:
         super().__init__(task, TRAIN.step)
-        self._statistics = training.statistics
+        self._training = training
 
     def __call__(
         self,
@@ -63,9 +64,12 @@ class ForwardStep(EvaluationStep):
         context = replace(
             around or StepContext(), logged={}, minimize=minimize, replica_batch=replica_batch
         )
-        with enter_step_context(context), self._statistics.keep_where_idle(replica_batch):
-            self.task.training_step(step_batch(batch))
-        return {}, {}, {}, None
+        with enter_step_context(context), self._training.statistics.keep_where_idle(replica_batch):
+            returned = self.task.training_step(step_batch(batch))
+        _, given = split_weight(returned, self._training.optimizers)
+        if given is None:
+            return {}, {}, {}, None
+        return {}, {}, {}, StepWeight.of(given, self.method, None, replica_batch)
 
 
 def batch_normalizations(task: Task) -> list[keras.layers.BatchNormalization]:
@@ -84,8 +88,8 @@ def statistics_of(layers: list[keras.layers.BatchNormalization]) -> list[Any]:
 def recompute_statistics(trainer: Trainer, task: Task) -> None:
     """Recompute the statistics of BatchNormalization in one pass over the training data.
 
-    Means and variances of the batches, as training sees them, are averaged over the examples. All
-    else that the pass moves is put back: metrics, random generators.
+    Means and variances of the batches, as training sees them, are averaged over the examples, or
+    by the step's weights. All else that the pass moves is put back: metrics, random generators.
 
     Args:
         trainer: At the end of a fit.
@@ -153,11 +157,15 @@ def _means(
                 if not int(result.batches):
                     break
                 training.statistics.average()
-                examples = float(result.sums[-1])
-                total, batches = total + examples, batches + 1
+                counted, batches = float(result.sums[-1]), batches + 1
+                if not counted > 0.0:  # the step skips it
+                    continue
+                total += counted
                 for i, variable in enumerate(statistics):
-                    sums[i] += examples * np.asarray(variable.numpy(), np.float64)
+                    sums[i] += counted * np.asarray(variable.numpy(), np.float64)
     finally:
         for layer, momentum in zip(layers, momenta, strict=True):
             layer.momentum = momentum
+    if not total:
+        raise DataError("training skips every batch: BatchNormalization has no statistics.")
     return [each / total for each in sums]

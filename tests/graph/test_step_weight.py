@@ -222,3 +222,17 @@ def test_an_evaluations_loss_is_weighted():
 
     task = Sized(NumberData([1], 2, held_out=[1, 1, 3]))
     assert fitted(task, max_epochs=1).callback_metrics["val_loss"] == (1 + 9) / 4
+
+
+@pytest.mark.slow
+def test_a_replica_whose_examples_count_nothing_may_have_any_loss():
+    class Root(NumberTask):
+        def training_step(self, batch):
+            # NaN, with a gradient that is NaN, where the number is negative.
+            loss = tf.reduce_mean(tf.sqrt(batch) * (1.0 + self.weight))
+            return {"loss": loss, "weight": tf.reduce_mean(batch) > 0.0}
+
+    task = Root(NumberData([4.0, -1.0, 9.0, 16.0], 2))
+    trainer = fitted(task, max_epochs=1, accelerator="cpu", devices=2)
+    assert task.weight.numpy() == -2.0 - 3.5
+    assert np.isfinite(trainer.callback_metrics["loss"])
