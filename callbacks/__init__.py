@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from lightning_tf.callbacks.prediction_writer import PredictionWriter as PredictionWriter
     from lightning_tf.callbacks.progress_bar import ProgressBar as ProgressBar
     from lightning_tf.callbacks.reduce_lr_on_plateau import ReduceLROnPlateau as ReduceLROnPlateau
+    from lightning_tf.callbacks.stochastic_weight_averaging import (
+        StochasticWeightAveraging as StochasticWeightAveraging,
+    )
     from lightning_tf.callbacks.terminate_on_nan import TerminateOnNaN as TerminateOnNaN
     from lightning_tf.callbacks.timer import Timer as Timer
     from lightning_tf.callbacks.wandb.wandb_logger import WandbLogger as WandbLogger

@@ -234,6 +234,54 @@ def replaced_update(
 
 
 @contextmanager
+def regrouped_update(
+    optimizer: keras.optimizers.Optimizer,
+    grouped: Callable[[Any], list[tuple[float, list[int]]]],
+) -> Iterator[None]:
+    """Let `optimizer.apply` decay and update group by group, each with a rate of its own.
+
+    Keras has one rate for all variables; weight decay reads it from the optimizer, and an update
+    may. Calls of `apply` for each group would count an update several times.
+
+    Args:
+        optimizer: Of Keras.
+        grouped: Returns, for variables, factors of the rate and positions.
+    """
+
+    def update(gradients: Any, variables: Any, rate: Any) -> None:
+        gradients, variables = list(gradients), list(variables)
+        base = optimizer._learning_rate
+        for factor, members in grouped(variables):
+            group = [variables[i] for i in members]
+            scaled = _scaled_rate(optimizer, base, factor)
+            vars(optimizer)["_learning_rate"] = scaled
+            try:
+                type(optimizer)._apply_weight_decay(optimizer, group)
+                type(optimizer)._backend_update_step(
+                    optimizer, [gradients[i] for i in members], group, scaled()
+                )
+            finally:
+                vars(optimizer)["_learning_rate"] = base
+
+    with replaced_update(optimizer, update):
+        yield
+
+
+def _scaled_rate(
+    optimizer: keras.optimizers.Optimizer, base: Any, factor: float
+) -> Callable[[], Any]:
+    def rate() -> Any:
+        if isinstance(base, keras.optimizers.schedules.LearningRateSchedule):
+            value = base(optimizer._iterations)
+        else:
+            value = base if isinstance(base, keras.Variable) or not callable(base) else base()
+        value = tf.convert_to_tensor(value)
+        return value * tf.cast(factor, value.dtype)
+
+    return rate
+
+
+@contextmanager
 def unreduced_gradients(optimizer: keras.optimizers.Optimizer) -> Iterator[None]:
     """Let `optimizer.apply` on a replica take its gradients as the sums of all, in the block.
 

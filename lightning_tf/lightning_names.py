@@ -19,7 +19,8 @@ STATE = (
 MODES = "layers get training=True or False where the step calls them"
 TRANSFERS = "map the tf.data.Dataset in the DataModule, or compute in the step"
 SCHEDULES = (
-    "give the optimizer a keras.optimizers.schedules schedule, or ReduceLROnPlateau to the Trainer"
+    "return {'optimizer': optimizer, 'lr_scheduler': schedule} from configure_optimizers, or give "
+    "ReduceLROnPlateau to the Trainer"
 )
 EPOCH_END = "outputs are means in trainer.callback_metrics, and what Python computes of the "
 EPOCH_END += "examples is a HostMetric; {hook} runs there"

@@ -62,7 +62,7 @@ TRAINER = {
     "weights_summary": "enable_model_summary",
     "track_grad_norm": "self.log in training_step",
     "terminate_on_nan": "callbacks=[TerminateOnNaN()]",
-    "stochastic_weight_avg": "callbacks=[EMA()]",
+    "stochastic_weight_avg": "callbacks=[StochasticWeightAveraging(swa_lrs=...)]",
     "auto_lr_find": "callbacks=[LearningRateFinder()]",
     "auto_scale_batch_size": "callbacks=[BatchSizeFinder()]",
     "auto_select_gpus": "devices",
@@ -198,6 +198,11 @@ CALLBACKS = {
     "LearningRateFinder": {"num_training": "num_training_steps", "attr_name": "optimizer"},
     "BatchSizeFinder": {"batch_arg_name": "nothing: it is data.batch_size"},
     "EMA": {"momentum": "decay", "update_freq": "every_n_steps"},
+    "StochasticWeightAveraging": {
+        "avg_fn": "nothing: it is the mean; EMA has another average",
+        "device": "nothing: the mean is where the weights are",
+        "lr": "swa_lrs",
+    },
     "PredictionWriter": {"output_dir": "directory", "write_interval": "interval"},
     "CSVLogger": {
         "save_dir": "root",

@@ -61,7 +61,7 @@ class StepContext:
 
     logged: dict[str, tf.Tensor] | None = None
     collected: dict[str, Any] | None = None
-    minimize: Callable[[str, Callable[[], Any]], tf.Tensor] | None = None
+    minimize: Callable[[str, Callable[[], Any], Any], tf.Tensor] | None = None
     replica_batch: ReplicaBatch | None = None
     position: StepPosition | None = None
     reads: TracedReads | None = None

@@ -242,6 +242,27 @@ class Task:
         updates: ``{"generator": Adam(), "discriminator": Adam()}``. A single optimizer owns all
         trainable variables of the task. `trainer.estimated_stepping_batches` is the number of
         updates to come, for schedules.
+
+        In the place of an optimizer stands, if wanted, a dict of it and how it is run:
+
+        - ``lr_scheduler``: a Keras schedule, or a function, that gives the rate itself; or a dict
+          of ``scheduler``, ``interval`` and ``frequency``.
+        - ``interval``: ``"epoch"``, the default as in Lightning: the rate of an epoch's number, on
+          the host, so that the function may be plain Python; or ``"step"``: of the optimizer's
+          updates, a float32 tensor in the graph.
+        - ``frequency``: every so many of them; the schedule gets how many times that was.
+        - ``attributes``: a list of attributes; the dict's key is the optimizer's name then.
+        - ``every``: with n it updates at every n-th update of the run, from that one's batches.
+        - ``learning_rates``: factors of the rate by the path of an attribute, or by a regular
+          expression that is searched in the variables' Keras paths; the first that matches counts.
+
+        Example:
+            >>> def configure_optimizers(self):
+            ...     return {
+            ...         "optimizer": keras.optimizers.AdamW(),
+            ...         "lr_scheduler": lambda epoch: 1e-3 * 0.9**epoch,
+            ...         "learning_rates": {"backbone": 0.1},
+            ...     }
         """
         raise ConfigurationError(
             f"{type(self).__name__} has no configure_optimizers; return a keras optimizer from it."
@@ -270,6 +291,9 @@ class Task:
         Returns:
             A scalar, or ``{"generator": scalar, "discriminator": scalar}`` with the names of the
             optimizers. All losses come from the weights as they were when the step began.
+            ``{"loss": scalar, "weight": scalar}``, or ``weight`` beside the names, says what the
+            batch counts in means over batches and replicas, instead of its examples: the number of
+            tokens, or 0 to skip the batch. On several replicas each has its own examples' weight.
         """
         raise ConfigurationError(
             f"{type(self).__name__} has no training_step; return a scalar loss from it."
@@ -560,7 +584,7 @@ class Task:
             )
         step.collect(name, outputs, f"collect({name!r})")
 
-    def minimize(self, name: str, loss_fn: LossFunction) -> tf.Tensor:
+    def minimize(self, name: str, loss_fn: LossFunction, when: Any = None) -> tf.Tensor:
         """Do forward, gradients and update of one optimizer at once, inside `training_step`.
 
         For schemes that need several updates in a step, such as the critic of WGAN-GP. The update
@@ -572,19 +596,25 @@ class Task:
         Args:
             name: A key of the dict that `configure_optimizers` returned.
             loss_fn: Computes the scalar loss.
+            when: A boolean scalar, such as ``self.trainer.global_step % 2 == 0``; where it is False
+                nothing of the optimizer moves, neither weights and slots nor its schedule, and an
+                average of the weights does not count. The loss is computed and logged all the
+                same. On several replicas all that have examples must say True: a condition on
+                examples differs between them.
 
         Returns:
             The loss, before the update.
 
         Raises:
-            ConfigurationError: Called elsewhere, or, when the step has been traced, several updates
-                of one optimizer in a batch meet accumulation over batches.
+            ConfigurationError: Called elsewhere or inside `tf.cond`, `when` is no boolean, or, when
+                the step has been traced, several updates of one optimizer in a batch meet
+                accumulation over batches.
         """
         step = current_step_context()
         if step is None or step.minimize is None:
             raise ConfigurationError("minimize works only inside training_step.")
         with step.computing_loss(name):
-            return step.minimize(name, loss_fn)
+            return step.minimize(name, loss_fn, when)
 
     # ---- hooks: those of Callback, without (trainer, task)
 

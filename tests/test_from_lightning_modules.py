@@ -13,7 +13,11 @@ from helpers.several_sets import OnTwoSets, TwoSets
 
 import lightning_tf
 from lightning_tf import Callback, DataModule, HostMetric, Trainer
-from lightning_tf.callbacks import BackboneFinetuning, PredictionWriter
+from lightning_tf.callbacks import (
+    BackboneFinetuning,
+    PredictionWriter,
+    StochasticWeightAveraging,
+)
 from lightning_tf.cli.main import main
 from lightning_tf.exceptions import ConfigurationError
 
@@ -111,6 +115,41 @@ def optimizers(tmp_path):
 
     with pytest.raises(ConfigurationError, match="weights"):
         fitted(Named(numbers()), max_epochs=1)
+
+    class Scheduled(NumberTask):
+        def configure_optimizers(self):
+            scheduler = {"scheduler": lambda epoch: 0.5**epoch, "interval": "epoch"}
+            return {"optimizer": keras.optimizers.SGD(9.0), "lr_scheduler": scheduler}
+
+    task = Scheduled(numbers(1, 2))
+    fitted(task, max_epochs=2)
+    assert float(task.weight) == -(3.0 + 1.5)
+
+
+def parameter_groups(tmp_path):
+    class Grouped(NumberTask):
+        def configure_optimizers(self):
+            return {"optimizer": keras.optimizers.SGD(1.0), "learning_rates": {"weight": 0.5}}
+
+    task = Grouped(numbers(1, 2))
+    fitted(task, max_epochs=1)
+    assert float(task.weight) == -1.5
+
+
+def skipping(tmp_path):
+    class Skips(NumberTask):
+        def training_step(self, batch):
+            return {"loss": super().training_step(batch), "weight": batch[0] > 1.0}
+
+    task = Skips(numbers(1, 2))
+    assert fitted(task, max_epochs=1).global_step == 2
+    assert float(task.weight) == -2.0
+
+
+def weight_averaging(tmp_path):
+    task = NumberTask(numbers(1))
+    fitted(task, max_epochs=2, callbacks=[StochasticWeightAveraging(1.0, swa_epoch_start=1)])
+    assert float(task.weight) == -1.5
 
 
 class Manual(NumberTask):
@@ -397,7 +436,10 @@ ROWS = {
     "`self.global_step`, `self.current_epoch` inside a step": counters,
     "`self.beta = ...` in a hook, read by the step": annealing,
     "`configure_optimizers` returns optimizers and schedulers": optimizers,
+    "parameter groups with rates of their own": parameter_groups,
     "manual optimization": manual,
+    "`return None` in `training_step` skips the batch": skipping,
+    "`StochasticWeightAveraging(swa_lrs, ...)`": weight_averaging,
     "`self.log(name, value, on_step, on_epoch, ...)`": logged,
     "torchmetrics": metrics,
     "`freeze()`": freezing,

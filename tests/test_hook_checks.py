@@ -268,9 +268,8 @@ def test_a_model_that_configure_model_returns_is_refused():
     [
         ([keras.optimizers.SGD()], ["schedule"]),
         "sgd",
-        {"optimizer": keras.optimizers.SGD(), "lr_scheduler": "schedule"},
     ],
-    ids=["tuple", "name", "dict"],
+    ids=["tuple", "name"],
 )
 def test_optimizers_as_lightning_takes_them_are_refused_with_the_way_of_schedules(configured):
     with pytest.raises(ConfigurationError, match="schedule is an optimizer's learning_rate") as no:

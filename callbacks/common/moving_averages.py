@@ -98,6 +98,13 @@ class MovingAverages:
 
     # ---- on the host
 
+    def count_in(self, names: Iterable[str], count: int) -> None:
+        """Make the averages of some variables the mean of `count` values, with those of now."""
+        for name in names:
+            average = self.averages[name]
+            value = tf.cast(variable_value(self.variables[name]), average.dtype)
+            average.assign_add((value - average) / tf.cast(count, average.dtype))
+
     def restart(self) -> None:
         """Restart from the variables as they are."""
         for name, variable in self.variables.items():

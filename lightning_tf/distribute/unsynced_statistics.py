@@ -24,23 +24,28 @@ class UnsyncedStatistics:
     Args:
         task: Whose layers are looked through; they are built by now.
         placement: Where the copies are.
+
+    Attributes:
+        variables: Those that drift apart.
+        moving: All floating variables that no optimizer moves, synchronized or not.
     """
 
     def __init__(self, task: object, placement: Placement) -> None:
         self.placement = placement
         self.variables: list[Any] = []
-        if not placement.copies_variables:
-            return  # one copy, which every step moves by the mean over examples
-
         trained = {id(variable) for variable in optimizable_variables(task)}
-        synchronized = set(_synchronized(task))
-        self.variables = [
+        self.moving = [
             variable
             for variable in all_variables(task).values()
             if isinstance(variable, keras.Variable)
-            and id(variable) not in trained | synchronized
+            and id(variable) not in trained
             and tf.as_dtype(variable.dtype).is_floating
         ]
+        if not placement.copies_variables:
+            return  # one copy, which every step moves by the mean over examples
+
+        synchronized = set(_synchronized(task))
+        self.variables = [v for v in self.moving if id(v) not in synchronized]
 
         # Traced at the first average, and once: the variables stay.
         self._average = tf.function(
@@ -66,6 +71,26 @@ class UnsyncedStatistics:
             wrapped_variable(variable).assign(
                 tf.where(replica_batch.is_real, wrapped_variable(variable), old)
             )
+
+    def values(self) -> list[tf.Tensor]:
+        """Return what `moving` hold, on a replica and before a step moves them."""
+        return [tf.identity(wrapped_variable(variable)) for variable in self.moving]
+
+    def put_back_where_skipped(
+        self, before: list[tf.Tensor], own: tf.Tensor, total: tf.Tensor
+    ) -> None:
+        """Put back what a step has moved by examples that count nothing.
+
+        Args:
+            before: What `values` gave.
+            own: What the replica's examples count; decides about statistics of its own.
+            total: What the batch counts; decides about those that are equal on all replicas.
+        """
+        drifting = {id(variable) for variable in self.variables}
+        for variable, old in zip(self.moving, before, strict=True):
+            counts = own if id(variable) in drifting else total
+            value = wrapped_variable(variable)
+            value.assign(tf.where(counts > 0.0, tf.convert_to_tensor(value), old))
 
     def _average_on_replica(self) -> None:
         replica = tf.distribute.get_replica_context()

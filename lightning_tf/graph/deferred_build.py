@@ -27,7 +27,7 @@ def build_deferred_variables(
         element_spec: Of the batches that the pipeline gives.
     """
 
-    def minimize(name: str, loss_fn: Any) -> tf.Tensor:
+    def minimize(name: str, loss_fn: Any, when: Any) -> tf.Tensor:
         return scalar_loss(loss_fn(), f"minimize({name!r})")  # there is no optimizer yet
 
     def step(batch: Any) -> Any:

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from lightning_tf.distribute.replica_batch import ReplicaBatch
 from lightning_tf.graph.losses import LOSS, name_losses, refuse_loss_key, scalar_loss
+from lightning_tf.graph.step_weight import WEIGHT, StepWeight, is_scalar
 from lightning_tf.graph.training_step import Gradients, Values
 from lightning_tf.optimizers.packed_slots import PackedSlots
 from lightning_tf.step_context import StepContext, enter_step_context
@@ -28,6 +29,7 @@ class EvaluationStep:
     """
 
     trains = False
+    counts_updates = False
 
     def __init__(self, task: Any, method: str) -> None:
         self.task = task
@@ -39,16 +41,20 @@ class EvaluationStep:
         ready: tf.Tensor,
         replica_batch: ReplicaBatch | None = None,
         around: StepContext | None = None,
-    ) -> tuple[Values, Values, Gradients]:
+    ) -> tuple[Values, Values, Gradients, StepWeight | None]:
         """Run one batch; there are no gradients."""
         context = replace(around or StepContext(), logged={}, replica_batch=replica_batch)
         with enter_step_context(context):
             returned = getattr(self.task, self.method)(batch)
 
+        weight = None
+        if isinstance(returned, Mapping) and is_scalar(returned.get(WEIGHT)):
+            weight = StepWeight.of(returned[WEIGHT], self.method, None, replica_batch)
+            returned = {name: value for name, value in returned.items() if name != WEIGHT}
         losses = self._losses(returned, context)
         logged = context.logged or {}
         scalars = {name: scalar_loss(loss, self.method) for name, loss in losses.items()}
-        return name_losses(scalars), logged, {}
+        return name_losses(scalars), logged, {}, weight
 
     def _losses(self, returned: Any, context: StepContext) -> Mapping[str, Any]:
         """Return the losses in what a step returned; what it says of its examples is collected."""
@@ -65,7 +71,9 @@ class EvaluationStep:
                 context.collect(name, outputs, f"{self.method} returned {name!r}")
         return {} if returned[LOSS] is None else {"": returned[LOSS]}
 
-    def update(self, gradients: Gradients, ready: tf.Tensor) -> None:
+    def update(
+        self, gradients: Gradients, ready: tf.Tensor, weight: tf.Tensor | None = None
+    ) -> None:
         """Do nothing: evaluation moves no variable."""
 
     def packing(self, slots: PackedSlots) -> AbstractContextManager[None]:

@@ -1,4 +1,4 @@
-"""Means over examples: sums on the device, divided on the host by the number of examples."""
+"""Means over examples, or by weights: sums on the device, divided on the host."""
 
 from collections.abc import Sequence
 
@@ -6,17 +6,24 @@ import numpy as np
 import tensorflow as tf
 
 
-def weighted_sums(values: Sequence[tf.Tensor], examples: tf.Tensor) -> tf.Tensor:
+def weighted_sums(
+    values: Sequence[tf.Tensor], examples: tf.Tensor, weight: tf.Tensor | None = None
+) -> tf.Tensor:
     """Return, in the graph, what adds up over replicas and batches and `mean_values` divides.
 
     Args:
         values: Float32 scalars, each a mean over the examples.
         examples: How many examples that are, float32.
+        weight: What they count instead, where the step says so; 0 leaves even NaN out.
 
     Returns:
-        Each value times the examples, then the examples; of shape (values + 1,).
+        Each value times the examples, then the examples, of shape (values + 1,); or each value
+        times the weight, the examples and the weight, of shape (values + 2,).
     """
-    return tf.stack([*values, tf.ones([])]) * examples  # (values + 1,) float32
+    if weight is None:
+        return tf.stack([*values, tf.ones([])]) * examples  # (values + 1,) float32
+    weighted = tf.math.multiply_no_nan(tf.stack([*values, tf.ones([])]), weight)
+    return tf.concat([weighted[:-1], [examples], weighted[-1:]], 0)  # (values + 2,) float32
 
 
 def mean_values(names: Sequence[str], sums: np.ndarray) -> dict[str, float]:
@@ -29,7 +36,7 @@ def mean_values(names: Sequence[str], sums: np.ndarray) -> dict[str, float]:
     sums = sums.astype(np.float64)
     if sums[-1] == 0.0:
         return {}
-    return dict(zip(names, (sums[:-1] / sums[-1]).tolist(), strict=True))
+    return dict(zip(names, (sums[: len(names)] / sums[-1]).tolist(), strict=True))
 
 
 class Means:
@@ -40,20 +47,26 @@ class Means:
 
     Args:
         names: The values' names, in the order of the device's sums.
+        size: Of the device's sums, see `weighted_sums`; None is that without weights.
     """
 
-    def __init__(self, names: tuple[str, ...]) -> None:
+    def __init__(self, names: tuple[str, ...], size: int | None = None) -> None:
         self.names = names
-        self._row = np.zeros(len(names) + 1)
-        self._epoch = np.zeros(len(names) + 1)
+        self._row = np.zeros(size or len(names) + 1)
+        self._epoch = np.zeros_like(self._row)
+
+    @property
+    def size(self) -> int:
+        """How many sums there are."""
+        return len(self._row)
 
     @property
     def examples(self) -> float:
         """The examples of the epoch so far."""
-        return float(self._epoch[-1])
+        return float(self._epoch[len(self.names)])
 
     def add(self, sums: np.ndarray) -> None:
-        """Take the device's sums; the last element counts examples."""
+        """Take the device's sums."""
         self._row += sums
         self._epoch += sums
 

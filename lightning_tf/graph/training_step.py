@@ -13,10 +13,12 @@ from lightning_tf.distribute.replica_batch import ReplicaBatch
 from lightning_tf.distribute.unsynced_statistics import UnsyncedStatistics
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.graph.losses import name_losses, scalar_loss
+from lightning_tf.graph.step_weight import StepWeight, WeightFoundLate, split_weight
+from lightning_tf.graph.update_condition import refuse_branch, votes_against
 from lightning_tf.keras_internals import learning_rate_of, wrapped_variable
 from lightning_tf.optimizers.named_optimizer import NamedOptimizer
 from lightning_tf.optimizers.packed_slots import PackedSlots
-from lightning_tf.step_context import StepContext, enter_step_context
+from lightning_tf.step_context import StepContext, StepPosition, enter_step_context
 
 Values = dict[str, tf.Tensor]  # float32 scalars by name
 Gradients = dict[str, list[Any]]  # by optimizer, one for each of its variables, None among them
@@ -45,6 +47,13 @@ class TrainingStep:
         self.optimizers = optimizers
         self.statistics = statistics
         self._rates = {n: learning_rate_of(o.optimizer) for n, o in optimizers.items()}
+        self._weighs = False  # whether the step is known to return a weight
+        self._position = StepPosition({})
+
+    @property
+    def counts_updates(self) -> bool:
+        """Whether updates depend on how many there were, by `StepPosition`."""
+        return any(optimizer.every > 1 for optimizer in self.optimizers.values())
 
     def __call__(
         self,
@@ -52,7 +61,7 @@ class TrainingStep:
         ready: tf.Tensor,
         replica_batch: ReplicaBatch | None = None,
         around: StepContext | None = None,
-    ) -> tuple[Values, Values, Gradients]:
+    ) -> tuple[Values, Values, Gradients, StepWeight | None]:
         """Run one batch forward and backward.
 
         Args:
@@ -62,13 +71,19 @@ class TrainingStep:
             around: What the step can reach on every replica.
 
         Returns:
-            Losses, logged values, and gradients by optimizer, not yet reduced over replicas.
+            Losses, logged values, gradients by optimizer, not yet reduced over replicas, and the
+            weight, where the step returns one.
         """
+        if around is not None and around.position is not None:
+            self._position = around.position
         minimized: dict[str, list[tf.Tensor]] = {}
         tape = tf.GradientTape(persistent=len(self.optimizers) > 1)
 
-        def minimize(name: str, loss_fn: Callable[[], tf.Tensor]) -> tf.Tensor:
+        graph = tf.compat.v1.get_default_graph()
+
+        def minimize(name: str, loss_fn: Callable[[], tf.Tensor], when: Any = None) -> tf.Tensor:
             optimizer = self._optimizer(name)
+            refuse_branch(name, graph)
             # Not on the outer tape: this loss has its gradients taken here, at once.
             with tape.stop_recording(), tf.GradientTape() as inner:
                 loss = scalar_loss(loss_fn(), f"minimize({name!r})")  # ()
@@ -77,21 +92,28 @@ class TrainingStep:
 
             with tape.stop_recording():
                 gradients = _gradients(inner, scaled, optimizer.variables)
-                reduced = optimizer.placement.all_reduce(gradients)
-                optimizer.placement.merge(lambda g: optimizer.update(g, ready), reduced)
+                against = None if when is None else votes_against(name, when, replica_batch)
+                reduced = optimizer.placement.all_reduce((gradients, against))
+                optimizer.placement.merge(
+                    lambda merged: self._update(name, merged[0], ready, against=merged[1]), reduced
+                )
             return loss
 
         context = replace(
             around or StepContext(), logged={}, minimize=minimize, replica_batch=replica_batch
         )
+        before = self.statistics.values() if self._weighs else []
         with tape:
             with enter_step_context(context), self.statistics.keep_where_idle(replica_batch):
                 returned = self.task.training_step(step_batch(batch))
+            returned, given = split_weight(returned, self.optimizers)
             losses = self._losses(returned, minimized)
+            with tape.stop_recording():
+                weight = self._weight(given, before, minimized, replica_batch)
             # Weighted before gradients are taken: those that pass through statistics of all
             # replicas add up as they are.
             scaled = {
-                name: self._optimizer(name).scale_loss(_weigh(loss, replica_batch))
+                name: self._optimizer(name).scale_loss(_weigh(loss, replica_batch, weight))
                 for name, loss in losses.items()
             }
 
@@ -103,15 +125,44 @@ class TrainingStep:
             name: _gradients(tape, loss, self._optimizer(name).variables)
             for name, loss in scaled.items()
         }
+        if weight is not None and replica_batch is not None:
+            gradients = {n: weight.without_skipped(each) for n, each in gradients.items()}
 
         for name, repeated in minimized.items():
             losses[name] = tf.add_n(repeated) / len(repeated)  # ()
-        return name_losses(losses), context.logged or {}, gradients
+        return name_losses(losses), context.logged or {}, gradients, weight
 
-    def update(self, gradients: Gradients, ready: tf.Tensor) -> None:
-        """Update from gradients that are reduced over replicas."""
+    def update(
+        self, gradients: Gradients, ready: tf.Tensor, weight: tf.Tensor | None = None
+    ) -> None:
+        """Update from gradients that are reduced over replicas.
+
+        Args:
+            gradients: Means over the batch.
+            ready: Whether the batch completes its window of accumulation.
+            weight: Of the batch, where the step returns one; 0 skips it.
+        """
         for name, gradient in gradients.items():
-            self._optimizer(name).update(gradient, ready)
+            self._update(name, gradient, ready, weight=weight)
+
+    def _update(
+        self,
+        name: str,
+        gradient: list[Any],
+        ready: tf.Tensor,
+        *,
+        weight: tf.Tensor | None = None,
+        against: Any = None,
+    ) -> None:
+        optimizer = self._optimizer(name)
+        conditions = []
+        if against is not None:
+            conditions.append(tf.equal(optimizer.placement.first(against), 0.0))  # ()
+        if optimizer.every > 1:
+            # Counted from the run's first update: the n-th is the first that moves anything.
+            done = self._position.tensors["global_step"]  # () int64
+            conditions.append(tf.equal((done + 1) % optimizer.every, 0))
+        optimizer.update(gradient, ready, weight=weight, when=conditions)
 
     @contextmanager
     def packing(self, slots: PackedSlots) -> Iterator[None]:
@@ -180,6 +231,29 @@ class TrainingStep:
                     "accumulates) and give a larger batch_size, or update once in a batch."
                 )
 
+    def _weight(
+        self,
+        given: Any,
+        before: list[tf.Tensor],
+        minimized: Mapping[str, Any],
+        replica_batch: ReplicaBatch | None,
+    ) -> StepWeight | None:
+        """Return the batch's weight; where it is 0 the statistics of layers are put back."""
+        if given is None:
+            return None
+        if minimized:
+            raise ConfigurationError(
+                f"training_step returned a weight, but {sorted(minimized)} was minimized before: "
+                "return all losses beside the weight, or say where an update is wanted: "
+                "self.minimize(name, loss_fn, when=condition)."
+            )
+        if self.statistics.moving and not self._weighs:
+            self._weighs = True
+            raise WeightFoundLate
+        weight = StepWeight.of(given, self.method, self.statistics.placement, replica_batch)
+        self.statistics.put_back_where_skipped(before, weight.own, weight.total)
+        return weight
+
     def _losses(self, returned: Any, minimized: Mapping[str, Any]) -> Values:
         """Return the losses that `training_step` returned, by optimizer."""
         if returned is None and minimized:
@@ -189,20 +263,30 @@ class TrainingStep:
                 names = ", ".join(map(repr, returned)) or "nothing in it"
                 raise ConfigurationError(
                     f"training_step returned a dict with {names}, and "
-                    "configure_optimizers one optimizer: return the loss itself, and give other "
-                    "values to self.log(name, value)."
+                    "configure_optimizers one optimizer: return the loss itself, or with what the "
+                    "batch counts {'loss': loss, 'weight': weight}, and give other values to "
+                    "self.log(name, value)."
                 )
             return {name: scalar_loss(loss, "training_step") for name, loss in returned.items()}
         if returned is None or "" not in self.optimizers:
+            skips = (
+                " A step is traced once, so None cannot skip a batch: return the loss beside a "
+                "weight that is 0 there, {'loss': loss, 'weight': weight}."
+            )
             raise ConfigurationError(
                 f"training_step returned {type(returned).__name__}; return a scalar loss"
                 + (f" for each of {sorted(self.optimizers)}." if "" not in self.optimizers else ".")
+                + (skips if returned is None else "")
             )
         return {"": scalar_loss(returned, "training_step")}
 
 
-def _weigh(loss: tf.Tensor, replica_batch: ReplicaBatch | None) -> tf.Tensor:
+def _weigh(
+    loss: tf.Tensor, replica_batch: ReplicaBatch | None, weight: StepWeight | None = None
+) -> tf.Tensor:
     """Return the loss times its replica's share of the batch, so that losses add up to the mean."""
+    if weight is not None:
+        return weight.share(loss)
     return loss if replica_batch is None else loss * replica_batch.fraction  # ()
 
 

@@ -19,6 +19,7 @@ from lightning_tf.graph.means import weighted_sums
 from lightning_tf.graph.metric_results import stack_scalars
 from lightning_tf.graph.names import Givers, check_names
 from lightning_tf.graph.stage_metrics import StageMetrics
+from lightning_tf.graph.step_weight import WeightFoundLate
 from lightning_tf.graph.training_step import Gradients, TrainingStep
 from lightning_tf.optimizers.packed_slots import PackedSlots
 from lightning_tf.stage import stage_of_step
@@ -176,6 +177,7 @@ class Window:
         self._stage = stage_of_step(step.method)
 
         self._slots = PackedSlots(placement)
+        self._weighs = False  # whether the step returns a weight
         with metrics.in_layers():
             if not placement.can_build_while_tracing and not metrics.are_built():
                 build_deferred_variables(step.task, step.method, placement, element_spec)
@@ -190,7 +192,7 @@ class Window:
             _warn_of_unsaved(self._batch.graph)
         self._warn_of_drawn()
 
-        self.zero = (tf.zeros([len(self.names) + 1]),) * 2  # sums, finite
+        self.zero = (tf.zeros([len(self.names) + (2 if self._weighs else 1)]),) * 2  # sums, finite
         sums = tf.TensorSpec.from_tensor(self.zero[0])
         plan = tf.TensorSpec([6], tf.int64)
         self._loop = GraphLoop(self._run_batches, element_spec, plan, sums, sums)
@@ -303,8 +305,9 @@ class Window:
         traced with the number, and again when that changes.
         """
         specs = element_spec, tf.TensorSpec((), tf.bool), tf.TensorSpec([3], tf.int64)
-        self._position = StepPosition({})
-        for as_numbers in (False, True):
+        as_numbers = False
+        while True:
+            self._slots = PackedSlots(self.placement)
             self._reads = TracedReads(self.step.method)
             self._reads.pass_over(self.metrics.lent())
             self._position = StepPosition({}, as_numbers)
@@ -315,9 +318,12 @@ class Window:
                 with self._reads.tracing(), self.step.packing(self._slots):
                     traced = function.get_concrete_function(*specs)
                 break
+            except WeightFoundLate:
+                continue  # now it is known that statistics must be copied first
             except (TypeError, NotImplementedError):
                 if as_numbers or not self._position.names:
                     raise
+                as_numbers = True
 
         self._reads.watch_metrics(self.metrics.metrics)
         for name, optimizer in getattr(self.step, "optimizers", {}).items():
@@ -366,8 +372,9 @@ class Window:
 
         (vector, gradients), rows = self.placement.run(compute, batch)
         # Once for all replicas, when the last has read the weights for its gradients.
-        self.step.update(gradients, ready)
-        return self.placement.first(vector), self.placement.join(rows)  # (values + 1,) float32
+        vector = self.placement.first(vector)  # (values + 1,) float32
+        self.step.update(gradients, ready, vector[-1] if self._weighs else None)
+        return vector, self.placement.join(rows)
 
     def _run_replica_batch(
         self,
@@ -377,7 +384,7 @@ class Window:
         around: StepContext,
     ) -> tuple[tf.Tensor, Gradients]:
         with naming_unset_attributes(self.step.task, self.step.method):
-            losses, logged, gradients = self.step(batch, ready, replica_batch, around)
+            losses, logged, gradients, weight = self.step(batch, ready, replica_batch, around)
         self._givers = (
             *((name, "the step's loss") for name in losses),
             *((name, f"log({name!r})") for name in logged),
@@ -390,7 +397,9 @@ class Window:
             examples = tf.cast(count_examples(batch), tf.float32)  # ()
         else:
             examples = replica_batch.examples  # () float32, 0 on an idle replica
-        return weighted_sums(list(values.values()), examples), gradients
+        self._weighs = weight is not None
+        own = None if weight is None else weight.own
+        return weighted_sums(list(values.values()), examples, own), gradients
 
     def _run_batches(
         self,
@@ -406,7 +415,8 @@ class Window:
         def add(batch: Any, i: tf.Tensor, totals: Totals) -> Totals:
             ready = tf.equal((phase + i + 1) % every, 0) if self.accumulating else True
             position = start
-            if self.step.trains and self._position.names:  # nobody pays for what nobody reads
+            is_read = self._position.names or self.step.counts_updates
+            if self.step.trains and is_read:  # nobody pays for what nobody reads
                 position = tf.stack([step + (phase + i) // every, epoch, batch_idx + i])
             vector, outputs = self._batch(batch, tf.convert_to_tensor(ready), position)
             return self._add(totals, vector, i, outputs)

@@ -198,6 +198,8 @@ class FitLoop:
         # Noted before the hooks: what they do relative to before must not be done again.
         trainer.status.begin_epoch(resumed=progress.epoch_begun)
         progress.begin_epoch()
+        for optimizer in self.training.optimizers.values():
+            optimizer.begin_epoch(progress.epoch)
         # The hook may freeze or unfreeze layers: the step is compiled after it.
         trainer.hooks("on_train_epoch_start")
         self.compile(dataset.element_spec)

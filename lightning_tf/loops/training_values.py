@@ -51,7 +51,7 @@ class TrainingValues:
     def follow(self, window: Window) -> None:
         """Take values from a newly traced window."""
         self._window, self.carry = window, window.zero
-        self.state.mean_over(window.names)
+        self.state.mean_over(window.names, window.zero[0].shape[0])
 
     def take(self, result: WindowResult) -> None:
         """Keep what a window gave, without waiting for it."""
@@ -118,6 +118,10 @@ class TrainingValues:
         results = self.read()
         return {**self._means.epoch_so_far(), **results}
 
+    def _of_weights(self) -> str:
+        weighs = self._means.size > len(self._means.names) + 1
+        return " (a negative weight makes the loss NaN)" if weighs else ""
+
     def _check_finite(self, finite: np.ndarray) -> None:
         """Refuse a loss that went bad, by the update at which it did.
 
@@ -135,8 +139,8 @@ class TrainingValues:
         message = (
             f"the training loss became NaN or infinite at update {update} (epoch "
             f"{self.progress.epoch}, batch {bad_batch}). Lower the learning rate, set "
-            "gradient_clip_val, or look for bad inputs; Trainer(detect_anomaly=True) names the "
-            "operation."
+            f"gradient_clip_val, or look for bad inputs{self._of_weights()}; "
+            "Trainer(detect_anomaly=True) names the operation."
         )
         if not any(callback.tolerates_nonfinite_loss for callback in self.trainer.callbacks):
             raise NonFiniteLossError(message)

@@ -17,7 +17,7 @@ class GradientAccumulator:
         placement: Whether there are replicas.
 
     Attributes:
-        batches: How many batches are accumulated, a float32 variable.
+        batches: How many batches are accumulated, or their weights' sum; a float32 variable.
         sums: By the `id` of the variable, as Keras' variables cannot be keys of a dict.
     """
 
@@ -44,18 +44,31 @@ class GradientAccumulator:
 
     # ---- in the graph, outside the replicas
 
-    def add(self, gradients: Sequence[Any], variables: Sequence[Any]) -> None:
-        """Add the gradients of one batch."""
+    def add(
+        self,
+        gradients: Sequence[Any],
+        variables: Sequence[Any],
+        weight: tf.Tensor | None = None,
+    ) -> None:
+        """Add the gradients of one batch, times what it counts.
+
+        Args:
+            gradients: Means over the batch.
+            variables: Whose they are.
+            weight: None is 1.
+        """
 
         def add_on_replica(gradients: Sequence[tf.Tensor]) -> None:
             for gradient, total in zip(gradients, self._sums_of(variables), strict=True):
+                if weight is not None:
+                    gradient = tf.cast(gradient, total.dtype) * tf.cast(weight, total.dtype)
                 total.assign_add(gradient)
-            self.batches.assign_add(1.0)
+            self.batches.assign_add(1.0 if weight is None else weight)
 
         self._placement.each(add_on_replica, gradients)
 
     def means(self, variables: Sequence[Any]) -> list[Any]:
-        """Return the sums divided by the true number of batches."""
+        """Return the sums divided by the true number of batches, or by their weights."""
         return self._placement.each(  # type: ignore[no-any-return]
             lambda: [s / tf.cast(self.batches, s.dtype) for s in self._sums_of(variables)]
         )

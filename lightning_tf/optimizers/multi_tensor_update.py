@@ -9,7 +9,7 @@ they are where Keras has them.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import keras
@@ -19,6 +19,7 @@ from lightning_tf.distribute.placement import Placement
 from lightning_tf.keras_internals import MOMENTS, replaced_update, wrapped_variable
 from lightning_tf.optimizers.extension_points import overrides_update
 from lightning_tf.optimizers.packed_slots import PackedSlots, SlotGroup, group_variables
+from lightning_tf.optimizers.variable_rates import VariableRates
 
 
 def has_multi_tensor_rule(optimizer: keras.optimizers.Optimizer) -> bool:
@@ -29,7 +30,10 @@ def has_multi_tensor_rule(optimizer: keras.optimizers.Optimizer) -> bool:
 
 @contextmanager
 def use_multi_tensor_update(
-    optimizer: keras.optimizers.Optimizer, placement: Placement, slots: PackedSlots | None
+    optimizer: keras.optimizers.Optimizer,
+    placement: Placement,
+    slots: PackedSlots | None,
+    rates: VariableRates | None = None,
 ) -> Iterator[None]:
     """Let `optimizer.apply` update small variables together.
 
@@ -41,12 +45,15 @@ def use_multi_tensor_update(
         placement: Whether there are replicas, each with a copy of every variable.
         slots: Where slots stay packed from one update to the next; None packs and unpacks them
             every time.
+        rates: Factors of the learning rate; every optimizer takes them.
     """
+    rates = VariableRates() if rates is None else rates
     if not has_multi_tensor_rule(optimizer):
-        yield
+        with rates.applied(optimizer) if rates else nullcontext():
+            yield
         return
 
-    with replaced_update(optimizer, MultiTensorUpdate(optimizer, placement, slots)):
+    with replaced_update(optimizer, MultiTensorUpdate(optimizer, placement, slots, rates)):
         yield
 
 
@@ -57,6 +64,7 @@ class MultiTensorUpdate:
         optimizer: An Adam, AdamW or SGD of Keras, built.
         placement: Whether there are replicas.
         slots: See `use_multi_tensor_update`.
+        rates: Factors of the learning rate.
     """
 
     def __init__(
@@ -64,8 +72,9 @@ class MultiTensorUpdate:
         optimizer: keras.optimizers.Optimizer,
         placement: Placement,
         slots: PackedSlots | None,
+        rates: VariableRates,
     ) -> None:
-        self.optimizer, self.placement = optimizer, placement
+        self.optimizer, self.placement, self.rates = optimizer, placement, rates
         # Without a plan every group is one whose slots are where Keras has them.
         self._slots = PackedSlots(placement) if slots is None else slots
 
@@ -79,7 +88,7 @@ class MultiTensorUpdate:
         """
         variables = [wrapped_variable(variable) for variable in variables]
         groups, order = [], []
-        for members, decays in group_variables(self.optimizer, variables):
+        for members, decays in group_variables(self.optimizer, variables, self.rates):
             grouped = [variables[i] for i in members]
             groups.append((self._slots.find_group(self.optimizer, grouped), decays))
             order += members
@@ -91,14 +100,15 @@ class MultiTensorUpdate:
     def _update(
         self, groups: Sequence[tuple[SlotGroup, bool]], gradients: Sequence[tf.Tensor]
     ) -> None:
-        rules: dict[tf.DType, tuple[tf.Tensor, Rule]] = {}
+        rules: dict[tuple[tf.DType, float], tuple[tf.Tensor, Rule]] = {}
         remaining = iter(gradients)
         for group, decays in groups:
-            # Corrections and the rate of a schedule are computed once for each dtype.
-            if group.dtype not in rules:
-                rate = tf.cast(tf.convert_to_tensor(self.optimizer.learning_rate), group.dtype)
-                rules[group.dtype] = rate, RULES[type(self.optimizer)](self.optimizer, rate)
-            rate, rule = rules[group.dtype]
+            # Corrections and the rate of a schedule are computed once for each dtype and factor.
+            key = group.dtype, self.rates.factor(group.variables[0])
+            if key not in rules:
+                rate = self._rate(*key)
+                rules[key] = rate, RULES[type(self.optimizer)](self.optimizer, rate)
+            rate, rule = rules[key]
 
             # Keras decays before it updates.
             if decays:
@@ -108,6 +118,10 @@ class MultiTensorUpdate:
             rule(
                 group, group.pack([tf.cast(next(remaining), group.dtype) for _ in group.variables])
             )
+
+    def _rate(self, dtype: tf.DType, factor: float) -> tf.Tensor:
+        rate = tf.convert_to_tensor(self.optimizer.learning_rate)  # ()
+        return tf.cast(rate if factor == 1.0 else rate * tf.cast(factor, rate.dtype), dtype)
 
 
 Rule = Callable[[SlotGroup, tf.Tensor], None]

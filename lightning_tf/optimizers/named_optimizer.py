@@ -15,9 +15,9 @@ import numpy as np
 import tensorflow as tf
 
 from lightning_tf.distribute.placement import Placement
-from lightning_tf.distribute.variable_placement import move_optimizer
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.keras_internals import (
+    learning_rate_of,
     optimized_variables,
     unreduced_gradients,
     wrapped_variable,
@@ -25,23 +25,26 @@ from lightning_tf.keras_internals import (
 from lightning_tf.optimizers.clipping import Clipping
 from lightning_tf.optimizers.extension_points import (
     changes_final_values,
+    inner_optimizers,
     overrides_applying,
-    refuse_bypassed,
-    refuse_own_loss_scale,
 )
 from lightning_tf.optimizers.gradient_accumulator import GradientAccumulator
+from lightning_tf.optimizers.interval_schedule import EpochSchedule
 from lightning_tf.optimizers.loss_scaler import LossScaler
 from lightning_tf.optimizers.multi_tensor_update import (
     has_multi_tensor_rule,
     use_multi_tensor_update,
 )
 from lightning_tf.optimizers.optimizer_record import (
-    configuration_of,
     named_variables,
     record_of,
 )
 from lightning_tf.optimizers.packed_slots import PackedSlots
+from lightning_tf.optimizers.take_over import take_over
+from lightning_tf.optimizers.variable_rates import VariableRates
 from lightning_tf.variables import optimizable_variables, trainable_variables, variable_value
+
+EPOCH_RATE = "epoch_rate"  # in a checkpoint, where a schedule of epochs gives it
 
 log = logging.getLogger("lightning_tf")
 
@@ -58,6 +61,8 @@ class NamedOptimizer:
         scaling: Whether the loss is scaled dynamically (mixed_float16).
         placement: Whether there are replicas, each with a copy of every variable.
         may_rest: Whether all its variables may be frozen, which is an error otherwise.
+        every: It updates at every so-manieth update of the run.
+        rates: Factors of the learning rate by variable.
 
     Attributes:
         variables: Those that train now.
@@ -78,15 +83,19 @@ class NamedOptimizer:
         scaling: bool,
         placement: Placement,
         may_rest: bool = False,
+        every: int = 1,
+        rates: VariableRates | None = None,
     ) -> None:
-        self.name = name
+        self.name, self.every = name, every
+        self.rates = VariableRates() if rates is None else rates
         self.placement = placement
         self.owner = owner
-        self.optimizer, self._keras_clipping, self.keras_accumulation = _take_over(optimizer)
+        self.optimizer, self._keras_clipping, self.keras_accumulation = take_over(optimizer)
         self._after_update: list[Callable[[Sequence[Any]], None]] = []
         self._may_rest = may_rest
 
         self._refuse_overwriting()
+        self._refuse_rates()
         # Slots of frozen layers are made too, so that unfreezing them later keeps every slot.
         if not self.optimizer.built:
             self.optimizer.build(optimizable_variables(owner))
@@ -111,6 +120,29 @@ class NamedOptimizer:
                 f"{frequency} and overrides how gradients are applied, which cannot be traced for "
                 "several devices; override update_step instead, or leave one of them out."
             )
+
+    def _refuse_rates(self) -> None:
+        """Refuse factors of the rate where a user's code, or several optimizers, apply."""
+        own_code = overrides_applying(self.optimizer) or inner_optimizers(self.optimizer)
+        if self.rates and own_code:
+            raise ConfigurationError(
+                f"optimizer {type(self.optimizer).__name__} applies gradients by code of its own, "
+                "which learning_rates cannot reach; give the parts optimizers of their own."
+            )
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Take the learning rate of an epoch, where the schedule is one of epochs."""
+        if (schedule := self._epoch_schedule) is not None:
+            schedule.begin_epoch(epoch)
+
+    @property
+    def _epoch_schedule(self) -> EpochSchedule | None:
+        schedule = learning_rate_of(self.optimizer)
+        while not isinstance(schedule, EpochSchedule):  # a callback may have wrapped it
+            if not hasattr(schedule, "schedule"):
+                return None
+            schedule = schedule.schedule
+        return schedule
 
     def call_after_update(self, act: Callable[[Sequence[Any]], None]) -> None:
         """Call a function in the graph after every update, with the variables that it moved."""
@@ -149,6 +181,8 @@ class NamedOptimizer:
     def state(self) -> dict[str, Any]:
         """Return every variable that a resumed run needs, by a stable name."""
         state = named_variables(self.optimizer)
+        if (schedule := self._epoch_schedule) is not None:
+            state[EPOCH_RATE] = schedule.rate
         if self.loss_scaler is not None:
             state.update(self.loss_scaler.variables())
         if self.accumulator is not None:
@@ -178,6 +212,8 @@ class NamedOptimizer:
         did not accumulate has no sums, one in another precision no loss scale.
         """
         state: dict[str, Any] = {} if self.loss_scaler is None else self.loss_scaler.initial()
+        if (schedule := self._epoch_schedule) is not None:
+            state[EPOCH_RATE] = schedule.rate.numpy()
         if self.accumulator is not None:
             sums = self.accumulator.variables(self._positions())
             state |= {name: np.zeros(total.shape) for name, total in sums.items()}
@@ -185,7 +221,9 @@ class NamedOptimizer:
 
     def record(self) -> dict[str, Any]:
         """Return what a checkpoint says of it: its class, its slots, its configuration."""
-        return record_of(self.optimizer)
+        record = record_of(self.optimizer)
+        own = {"every": self.every, "learning_rates": self.rates.patterns}
+        return {**record, "config": {**record["config"], **own}}
 
     def _positions(self) -> dict[int, int]:
         return {id(v): i for i, v in enumerate(optimizable_variables(self.owner))}
@@ -195,7 +233,7 @@ class NamedOptimizer:
         """Trace its updates for a window, which keeps the slots of small variables packed."""
         if has_multi_tensor_rule(self.optimizer):
             variables = [wrapped_variable(variable) for variable in self.variables]
-            slots.plan(self.optimizer, variables)
+            slots.plan(self.optimizer, variables, self.rates)
         self._packed_slots = slots
         try:
             yield
@@ -208,7 +246,14 @@ class NamedOptimizer:
         """Return the loss times the loss scale, where there is one."""
         return loss if self.loss_scaler is None else self.loss_scaler.scale_loss(loss)
 
-    def update(self, gradients: Sequence[Any], ready: tf.Tensor) -> None:
+    def update(
+        self,
+        gradients: Sequence[Any],
+        ready: tf.Tensor,
+        *,
+        weight: tf.Tensor | None = None,
+        when: Sequence[tf.Tensor] = (),
+    ) -> None:
         """Take the gradients of one batch and update the variables where it is time.
 
         Decides and updates once for all replicas, so it is called outside of them. The order, from
@@ -219,6 +264,9 @@ class NamedOptimizer:
             gradients: One for each of `variables`, of the scaled loss, reduced over replicas; None
                 where the loss does not depend on the variable.
             ready: Boolean scalar, whether this batch completes its window of accumulation.
+            weight: What the batch counts in its window; None is what every other one does, 0
+                nothing.
+            when: Boolean scalars, all of which must hold for the batch to count at all.
 
         Raises:
             ConfigurationError: The loss depends on none of the variables.
@@ -227,6 +275,22 @@ class NamedOptimizer:
             return  # it rests: refresh() let that pass
 
         gradients, variables = self._select_reached(gradients)
+        conditions = [*when, *([] if weight is None else [weight > 0.0])]
+        if not conditions:
+            self._take(gradients, variables, ready, weight)
+            return
+
+        # Of a batch that does not count not even the loss scale learns.
+        counts = tf.reduce_all(conditions)
+        _act_if(counts, self._take, gradients, variables, ready, weight)
+        if self.accumulator is not None:
+            # It may be the one that completes the window.
+            _act_if(tf.logical_and(ready, tf.logical_not(counts)), self.flush, variables)
+
+    def _take(
+        self, gradients: list[Any], variables: list[Any], ready: Any, weight: tf.Tensor | None
+    ) -> None:
+        """Take the gradients of a batch that counts."""
         scaler, accumulator = self.loss_scaler, self.accumulator
 
         def take(gradients: list[Any]) -> None:
@@ -235,7 +299,7 @@ class NamedOptimizer:
                 return
 
             # Accumulate after the finite test: a batch that overflows leaves its window as it is.
-            accumulator.add(gradients, variables)
+            accumulator.add(gradients, variables, weight)
 
             # Clip and apply the mean of the window, as if it were one large batch.
             _act_if(ready, self._apply_accumulated, accumulator, variables)
@@ -309,7 +373,9 @@ class NamedOptimizer:
         if own_code:
             gradients = self.placement.first(gradients)
 
-        multi_tensor = use_multi_tensor_update(self.optimizer, self.placement, self._packed_slots)
+        multi_tensor = use_multi_tensor_update(
+            self.optimizer, self.placement, self._packed_slots, self.rates
+        )
         with self.placement.apply_context(), multi_tensor:
             _apply_gradients(self.optimizer, gradients, variables)
 
@@ -328,45 +394,3 @@ def _act_if(predicate: tf.Tensor, act: Callable[..., None], *args: Any) -> None:
         return 0  # both branches of tf.cond must return the same thing
 
     tf.cond(predicate, branch, lambda: 0)
-
-
-def _take_over(optimizer: Any) -> tuple[Any, Clipping | None, int]:
-    """Take clipping, loss scale and accumulation off a Keras optimizer.
-
-    Returns:
-        The optimizer, the clipping that it brought, and how many batches it would accumulate.
-    """
-    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-        refuse_own_loss_scale(optimizer)
-        log.info("LossScaleOptimizer: its inner optimizer is used; the Trainer scales the loss.")
-        optimizer = optimizer.inner_optimizer
-
-    if not isinstance(optimizer, keras.optimizers.Optimizer):
-        raise ConfigurationError(
-            f"configure_optimizers gave {optimizer!r}; return keras optimizers, one or a dict of "
-            "them by attribute name. A schedule is an optimizer's learning_rate."
-        )
-    refuse_bypassed(optimizer)
-    move_optimizer(optimizer)  # what another strategy's scope holds cannot be read here
-    configuration_of(optimizer)  # before anything is taken off it
-
-    clipping = None
-    for attribute, algorithm in (
-        ("global_clipnorm", "norm"),
-        ("clipnorm", "variable_norm"),
-        ("clipvalue", "value"),
-    ):
-        limit = getattr(optimizer, attribute, None)
-        if limit is not None:
-            clipping = Clipping(algorithm, float(limit))
-            setattr(optimizer, attribute, None)
-            log.info("%s=%s is applied by the Trainer, after the reduction.", attribute, limit)
-
-    accumulation = int(getattr(optimizer, "gradient_accumulation_steps", None) or 1)
-    if accumulation > 1:
-        optimizer.gradient_accumulation_steps = None
-        log.info("gradient_accumulation_steps=%s is done by the Trainer.", accumulation)
-
-    # By it Keras would divide gradients of a loss that it never multiplied.
-    optimizer.loss_scale_factor = None
-    return optimizer, clipping, accumulation

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from lightning_tf.distribute.placement import Placement
 from lightning_tf.keras_internals import SLOT_ATTRIBUTES, decays_weight, slot_index
+from lightning_tf.optimizers.variable_rates import VariableRates
 from lightning_tf.variables import device_copies
 
 # Above it, copying to and fro costs more than the operations saved (measured on two CPU cores).
@@ -17,20 +18,25 @@ LARGEST_IN_A_GROUP = 2048
 
 
 def group_variables(
-    optimizer: keras.optimizers.Optimizer, variables: Sequence[tf.Variable]
+    optimizer: keras.optimizers.Optimizer,
+    variables: Sequence[tf.Variable],
+    rates: VariableRates,
 ) -> list[tuple[list[int], bool]]:
     """Group the variables that are updated as one array: small ones of a dtype that decay alike.
+
+    Those of one group have the same factor of the learning rate.
 
     Returns:
         For each group the positions of its variables, and whether their weights decay.
     """
-    groups: dict[Any, list[int]] = {}  # by dtype, decay and, of a large variable, its position
+    groups: dict[Any, list[int]] = {}  # by dtype, decay, of a large variable its position, and rate
     decay = getattr(optimizer, "weight_decay", None)
     for i, variable in enumerate(variables):
         small = variable.shape.num_elements() <= LARGEST_IN_A_GROUP
         decays = decay is not None and decays_weight(optimizer, variable)
-        groups.setdefault((variable.dtype, decays, None if small else i), []).append(i)
-    return [(members, decays) for (_, decays, _), members in groups.items()]
+        key = variable.dtype, decays, None if small else i, rates.factor(variable)
+        groups.setdefault(key, []).append(i)
+    return [(members, decays) for (_, decays, _, _), members in groups.items()]
 
 
 class SlotGroup:
@@ -167,12 +173,17 @@ class PackedSlots:
         self._placement = placement
         self._groups: list[PackedSlotGroup] = []
 
-    def plan(self, optimizer: keras.optimizers.Optimizer, variables: list[tf.Variable]) -> None:
+    def plan(
+        self,
+        optimizer: keras.optimizers.Optimizer,
+        variables: list[tf.Variable],
+        rates: VariableRates,
+    ) -> None:
         """Make the arrays for what an optimizer updates, before anything is traced.
 
         A function that makes variables while it is traced is traced again.
         """
-        for members, _ in group_variables(optimizer, variables):
+        for members, _ in group_variables(optimizer, variables, rates):
             if len(members) > 1:
                 grouped = [variables[i] for i in members]
                 self._groups.append(PackedSlotGroup(optimizer, grouped))

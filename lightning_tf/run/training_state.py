@@ -48,7 +48,12 @@ class TrainingState:
         self.final_weights.take_out()  # where the fit before has left them
         self.statistics = UnsyncedStatistics(task, placement)
 
-    def mean_over(self, names: tuple[str, ...]) -> None:
-        """Keep running means of these names; they begin anew where the names are others."""
-        if self.means is None or self.means.names != names:
-            self.means = Means(names)
+    def mean_over(self, names: tuple[str, ...], size: int) -> None:
+        """Keep running means of these names; they begin anew where the names are others.
+
+        Args:
+            names: Of the values.
+            size: Of the device's sums, which tells whether they are weighted.
+        """
+        if self.means is None or (self.means.names, self.means.size) != (names, size):
+            self.means = Means(names, size)

@@ -104,7 +104,7 @@ class TrialRun:
         position = self._trainer.progress.position
         result = window(batches, every, window.zero, phase=0, every=every, position=position)
         sums = result.sums.numpy()
-        self.examples = int(sums[-1])
+        self.examples = int(sums[len(window.names)])
         if not self.examples:
             raise DataError("train_dataset is empty: it holds no batch.")
         return mean_values(window.names, sums)
