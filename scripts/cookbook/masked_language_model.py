@@ -57,7 +57,9 @@ class MaskedLanguageModel(Task):
         logits = self.model(tf.where(hidden > 0, 0, tokens))
         self.update_metrics(tokens, logits, sample_weight=hidden)  # of what is hidden alone
         losses = keras.losses.sparse_categorical_crossentropy(tokens, logits, from_logits=True)
-        return tf.reduce_sum(losses * hidden) / tf.maximum(tf.reduce_sum(hidden), 1)
+        count = tf.reduce_sum(hidden)
+        loss = tf.math.divide_no_nan(tf.reduce_sum(losses * hidden), count)
+        return {"loss": loss, "weight": count}
 
     def validation_step(self, tokens):
         return self.training_step(tokens)

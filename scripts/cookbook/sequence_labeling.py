@@ -72,15 +72,15 @@ class Tagger(Task):
 
     def training_step(self, batch):
         letters, tags = batch
-        logits = self.model(letters)
-        losses = keras.losses.sparse_categorical_crossentropy(tags, logits, from_logits=True)
+        losses = keras.losses.sparse_categorical_crossentropy(tags, self.model(letters), True)
         here = tf.cast(letters > 0, tf.float32)  # what fills up does not count
-        return tf.reduce_mean(tf.reduce_sum(losses * here, axis=1) / tf.reduce_sum(here, axis=1))
+        count = tf.reduce_sum(here)
+        return {"loss": tf.reduce_sum(losses * here) / count, "weight": count}
 
     def validation_step(self, batch):
         letters, tags = batch
         predicted = tf.where(letters > 0, tf.argmax(self.model(letters), axis=-1), 0)
-        return {"loss": self.training_step(batch), "tags": tags, "predicted": predicted}
+        return {**self.training_step(batch), "tags": tags, "predicted": predicted}
 
 
 def main(epochs: int = 4, count: int = 2000) -> dict[str, float]:
