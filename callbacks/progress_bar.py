@@ -47,6 +47,7 @@ class ProgressBar(Callback):
     """
 
     logs_metrics = False
+    runs_after_task = True  # the line of an epoch has what the task logs at its end
 
     def __init__(
         self,

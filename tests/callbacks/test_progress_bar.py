@@ -78,6 +78,16 @@ def test_what_is_logged_appears_only_with_prog_bar():
     assert "hidden" not in file.getvalue()
 
 
+def test_the_line_has_what_the_task_logs_at_the_epochs_end():
+    class Counts(BoringTask):
+        def on_train_epoch_end(self):
+            self.log("caught", 3.0, prog_bar=True)
+
+    file = io.StringIO()
+    Trainer(**quiet(max_epochs=1, callbacks=[ProgressBar(file=file)])).fit(Counts())
+    assert "caught 3.0000" in file.getvalue()
+
+
 def test_without_a_terminal_the_device_is_never_read_for_the_bar():
     bar = ProgressBar(refresh_seconds=0, file=io.StringIO())
     trainer = CountingTrainer(**quiet(max_epochs=2, callbacks=[bar]))
