@@ -208,6 +208,13 @@ class StochasticWeightAveraging(StatefulCallback):
         """Restart from the weights as they are now: a checkpoint or the user may have set them."""
         if self._averages is not None and trainer.global_step == 0:
             self._averages.restart()
+        if trainer.max_epochs is not None and self._start(trainer) >= trainer.max_epochs:
+            log.warning(
+                "%s: swa_epoch_start=%r is not reached in %d epochs: nothing is averaged.",
+                OWNER,
+                self.swa_epoch_start,
+                trainer.max_epochs,
+            )
 
     def on_train_epoch_start(self, trainer: Trainer, task: Task) -> None:
         """Count the epoch before, and set the rates of this one."""

@@ -181,7 +181,8 @@ class IndexedData(DataModule):
         """Validate on a fold of the training examples, which are loaded after this."""
         if self.splits is not None:
             raise ConfigurationError(
-                f"{type(self).__name__} is loaded already: a fold is taken before that."
+                f"{type(self).__name__} is loaded already, and a fold is taken before that: make "
+                "the task and its data anew for every fold."
             )
         self.fold = fold
 

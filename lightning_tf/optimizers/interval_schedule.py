@@ -30,8 +30,14 @@ class StepSchedule(keras.optimizers.schedules.LearningRateSchedule):  # type: ig
     def __call__(self, step: Any) -> Any:
         """Return the rate of update `step`, counted from 0."""
         step = tf.convert_to_tensor(step) // self.frequency
-        rate = self.schedule(tf.cast(step, tf.float32))  # ()
-        return tf.cast(rate, tf.float32)
+        try:
+            return tf.cast(self.schedule(tf.cast(step, tf.float32)), tf.float32)  # ()
+        except (TypeError, IndexError, tf.errors.OperatorNotAllowedInGraphError) as error:
+            raise ConfigurationError(
+                f"lr_scheduler failed ({type(error).__name__}: {str(error).splitlines()[0]}): with "
+                "interval='step' it gets a tensor in the graph; use tf.where and the like, a "
+                "keras.optimizers.schedules.LearningRateSchedule, or interval='epoch'."
+            ) from error
 
     def get_config(self) -> dict[str, Any]:
         """Return what a checkpoint says of it."""
@@ -69,7 +75,13 @@ class EpochSchedule(keras.optimizers.schedules.LearningRateSchedule):  # type: i
         return _config(self.schedule, self.frequency)
 
     def _rate_of(self, epoch: int) -> float:
-        given = self.schedule(epoch // self.frequency)
+        try:
+            given = self.schedule(epoch // self.frequency)
+        except Exception as error:
+            raise ConfigurationError(
+                f"lr_scheduler failed for epoch {epoch} ({type(error).__name__}: {error}): it "
+                "takes the number of the epoch and returns the learning rate."
+            ) from error
         try:
             rate = float(given)
         except (TypeError, ValueError):

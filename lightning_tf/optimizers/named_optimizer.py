@@ -99,6 +99,8 @@ class NamedOptimizer:
         # Slots of frozen layers are made too, so that unfreezing them later keeps every slot.
         if not self.optimizer.built:
             self.optimizer.build(optimizable_variables(owner))
+        else:
+            self._refuse_other_models()
 
         self._known = {id(variable) for variable in optimizable_variables(owner)}
         accumulates = accumulating or self.keras_accumulation > 1
@@ -109,6 +111,15 @@ class NamedOptimizer:
         self._reached: set[int] = set()  # ids of variables that a loss was seen to depend on
         self._packed_slots: PackedSlots | None = None
         self.refresh()
+
+    def _refuse_other_models(self) -> None:
+        """Refuse an optimizer that has slots for a model's variables and none for the task's."""
+        built = {id(variable) for variable in optimized_variables(self.optimizer)}
+        if not any(id(variable) in built for variable in optimizable_variables(self.owner)):
+            raise ConfigurationError(
+                f"optimizer {type(self.optimizer).__name__} was built for the variables of another "
+                "model; make a new one for each task."
+            )
 
     def _refuse_overwriting(self) -> None:
         """Refuse what Keras can do with no strategy: averages put into weights by a replica."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, cast
 
 from lightning_tf.checkpoint.search import is_checkpoint
 from lightning_tf.checks import describe
 from lightning_tf.data.data_module import DataModule
+from lightning_tf.data.sources.given_data import STAGES
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.stage import PREDICT, TEST, VALIDATE
 from lightning_tf.task import Task
@@ -53,8 +54,23 @@ def data_given(task: Any, entry_point: str, **given: Any) -> DataModule | None:
         raise ConfigurationError("fit got val_data without train_data; give both.")
     _refuse_targets_apart(given)
     stages = {"train_data": "train", "val_data": "val", "data": OF_ENTRY_POINTS.get(entry_point)}
-    splits = {str(stages[name]): data for name, data in given.items()}
+    splits: dict[str, Any] = {}
+    for name, data in given.items():
+        splits |= _by_stage(str(stages[name]), data)
     return cast(Task, task).configure_data(splits)
+
+
+def _by_stage(stage: str, data: Any) -> dict[str, Any]:
+    """Return data by stage; a dict of stages says it itself, of which an evaluation takes its own.
+
+    Raises:
+        ConfigurationError: A dict of stages lacks the one that is wanted.
+    """
+    if not isinstance(data, Mapping) or not data or not set(data) <= set(STAGES):
+        return {stage: data}
+    if stage not in data:
+        raise ConfigurationError(f"the data have {', '.join(data)} and no {stage!r}; give it, too.")
+    return dict(data) if stage == "train" else {stage: data[stage]}
 
 
 def _refuse_targets_apart(given: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ from lightning_tf.exceptions import CheckpointError, ConfigurationError
 from lightning_tf.hyperparameters import call_arguments
 from lightning_tf.run.cross_validation import CrossValidation
 from lightning_tf.task import Task
+from lightning_tf.variables import all_variables
 
 if TYPE_CHECKING:
     from lightning_tf.trainer import Trainer
@@ -43,14 +44,18 @@ def cross_validate(
     """
     folder = _new_folder(Path(root))
     values: list[dict[str, float]] = []
+    before: list[Any] = []  # variables of the fold before, kept so that no other gets their place
     for fold in folds:
         task, trainer = make_task(), make_trainer(str(folder / f"fold_{fold.index}"))
+        _refuse_shared(task, before)
         data_of(task).take_fold(fold)
         for logger in trainer.loggers:
             logger.join_group(folder.name, f"{folder.name}-fold_{fold.index}")
 
         log.info("fold %d of %d", fold.index + 1, fold.of)
         trainer.fit(task)
+        _refuse_shared(task, before)  # a model that configure_model has found somewhere
+        before = list(all_variables(task).values())
         values.append(trainer.validate(task, ckpt_path=_judged_by(trainer)))
         if not values[-1]:
             raise ConfigurationError(
@@ -60,6 +65,22 @@ def cross_validate(
     result = CrossValidation(values, folder)
     result.save()
     return result
+
+
+def _refuse_shared(task: Task, before: list[Any]) -> None:
+    """Refuse a model that an earlier fold has trained: on the rows that validate now.
+
+    Raises:
+        ConfigurationError: The task has variables of the fold before.
+    """
+    known = {id(variable) for variable in before}
+    shared = [name for name, v in all_variables(task).items() if id(v) in known]
+    if shared:
+        raise ConfigurationError(
+            f"{type(task).__name__} has {shared[0]} of the fold before, which has trained it on "
+            "the rows that validate now: make models anew for every fold, in the function that "
+            "makes the task or in configure_model."
+        )
 
 
 def task_maker(task: Task | Callable[[], Task]) -> Callable[[], Task]:
@@ -78,8 +99,8 @@ def task_maker(task: Task | Callable[[], Task]) -> Callable[[], Task]:
     except CheckpointError:
         raise ConfigurationError(
             f"every fold needs a {cls.__name__} of its own, which arrays, models and data modules "
-            "among its arguments do not allow: give a function that makes it, such as lambda: "
-            f"{cls.__name__}((x, y))."
+            "among its arguments do not allow: give a function that makes it with models of its "
+            f"own, such as lambda: {cls.__name__}(...)."
         ) from None
     return lambda: cls(*positional, **named)
 

@@ -73,7 +73,7 @@ def verify(
     first = verification.first_different
     if first is not None:
         target = targets[first]
-        verification.reasons = [*_changes(trainer, target), *said]
+        verification.reasons = [*_changes(trainer, target), *_averaging(trainer), *said]
         verification.reasons += _is_repeatable(make, start, {first: target}, reached[first])
     return verification
 
@@ -209,6 +209,18 @@ def _changes(trainer: Trainer, target: Checkpoint) -> list[str]:
     ]
 
 
+def _averaging(trainer: Trainer) -> list[str]:
+    """Return what several replicas without synchronised statistics add to the reasons."""
+    statistics = None if trainer.training is None else trainer.training.statistics
+    if trainer.placement.num_replicas == 1 or not statistics:
+        return []
+    return [
+        "every checkpoint averages the moving statistics of the replicas, and those that were "
+        "written between the compared ones are not written again: compare all of them, or train "
+        "with sync_batchnorm=True"
+    ]
+
+
 def _is_repeatable(
     make: Callable[[], tuple[Trainer, Task] | None],
     start: CheckpointPath | None,
@@ -222,8 +234,8 @@ def _is_repeatable(
     again = _train_again(*made, start, target)
     if next(iter(again.values()), None) == before:
         return [
-            "two trainings here differ from the checkpoint in the same way: what differs is not "
-            "chance, but the machine, a library, the data, the code or an argument"
+            "two trainings here differ from the checkpoint in the same way: unless one of the "
+            "reasons above holds, it is the machine, a library, the data, the code or an argument"
         ]
     return [
         "two trainings here differ from each other, too: something draws without the run's seed "

@@ -61,7 +61,9 @@ class BatchParts:
         # A subclass declares nothing; it has an input too, once it was called.
         if not isinstance(x, Mapping) or not getattr(self._model, "inputs", None):
             return x
-        declared = self._model.input
+        # A Sequential has one input, and no attribute of it before it was called.
+        is_sequential = isinstance(self._model, keras.Sequential)
+        declared = self._model.inputs[0] if is_sequential else self._model.input
         if not isinstance(declared, Mapping):  # found by their names
             names = [tensor.name for tensor in tf.nest.flatten(declared)]
         else:
@@ -72,6 +74,8 @@ class BatchParts:
                 f"data bring {', '.join(map(repr, x))}: {missing[0]!r} is missing. A dict's keys "
                 "are the inputs' names."
             )
+        if not tf.nest.is_nested(declared):
+            return x[names[0]]
         return {name: x[name] for name in names}
 
 

@@ -201,3 +201,22 @@ def test_the_norm_is_of_all_gradients_together_and_the_first_pattern_counts():
     task = Two(NumberData([1.0]))
     fitted(task, max_epochs=1, gradient_clip_val=1.0)
     assert [float(weight) for weight in task.weights] == pytest.approx([-1.2, -0.4])
+
+
+@pytest.mark.parametrize(
+    ("interval", "schedule", "message"),
+    [
+        ("step", lambda step: 0.1 if step < 3 else 0.01, "use tf.where and"),
+        ("step", lambda step: [0.1, 0.2][int(step)], "interval='step' it gets a tensor"),
+        ("epoch", lambda epoch, rate: rate, "TypeError.*the number of the epoch"),
+        ("epoch", lambda epoch: [0.1][epoch + 1], "IndexError.*the number of the epoch"),
+    ],
+)
+def test_a_schedule_that_fails_is_named(interval, schedule, message):
+    configuration = {
+        "optimizer": keras.optimizers.SGD(0.1),
+        "lr_scheduler": schedule,
+        "interval": interval,
+    }
+    with pytest.raises(ConfigurationError, match=f"lr_scheduler failed.*{message}"):
+        fitted(Configured([1.0], configuration), max_epochs=1)

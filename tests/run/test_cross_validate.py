@@ -2,19 +2,21 @@
 
 import csv
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
-from helpers.boring import BoringTask, quiet
+from helpers.boring import BoringData, BoringTask, quiet
 
 from lightning_tf import Trainer
 from lightning_tf.callbacks import EarlyStopping, ModelCheckpoint
-from lightning_tf.data import DatasetPair, image_data, time_series_data
+from lightning_tf.data import ArrayData, DatasetPair, image_data, time_series_data
 from lightning_tf.data.pipeline.fold import Fold
 from lightning_tf.exceptions import ConfigurationError, DataError
 from lightning_tf.tasks import (
     ImageClassification,
+    KerasTask,
     Regression,
     TabularClassification,
     TextClassification,
@@ -149,3 +151,31 @@ def test_what_cannot_be_cut_is_refused_by_name(tmp_path):
     missing.data.take_fold(Fold(0, 2, groups="who"))
     with pytest.raises(DataError, match="no column 'who'; name one with groups="):
         missing.data.setup("fit")
+
+
+def test_a_model_that_an_earlier_fold_has_trained_is_refused(tmp_path):
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    x, y = np.ones((8, 2), "float32"), np.ones((8, 1), "float32")
+
+    class Found(BoringTask):
+        def configure_model(self):
+            self.model = model
+
+    with pytest.raises(ConfigurationError, match="which has trained it on the rows that validate"):
+        trainer(tmp_path).cross_validate(lambda: KerasTask(model, "mse", "sgd", data=(x, y)), 2)
+    boring = BoringData()
+    model = keras.Sequential([keras.Input((32,)), keras.layers.Dense(2)])
+    with pytest.raises(ConfigurationError, match="make models anew for every fold"):
+        trainer(tmp_path).cross_validate(lambda: Found(ArrayData(boring.x, boring.y)), 2)
+
+
+def test_an_optimizer_of_another_model_is_refused(tmp_path):
+    optimizer = keras.optimizers.Adam()
+    x, y = np.ones((8, 2), "float32"), np.ones((8, 1), "float32")
+
+    def task():
+        model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+        return KerasTask(model, "mse", optimizer, data=(x, y))
+
+    with pytest.raises(ConfigurationError, match="Adam was built for the variables of another"):
+        trainer(tmp_path).cross_validate(task, 2)

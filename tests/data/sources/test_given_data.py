@@ -243,3 +243,12 @@ def test_inputs_and_targets_apart_are_refused():
     message = "give inputs and targets as a pair"
     with pytest.raises(ConfigurationError, match=message):
         Trainer(**quiet(max_epochs=1)).fit(BoringTask(), np.ones((6, 32)), np.ones(6))
+
+
+def test_a_dict_of_stages_says_what_is_what():
+    task, trainer = Bare(), Trainer(**quiet(max_epochs=1))
+    trainer.fit(task, {"train": (X, Y), "val": batches(32)})
+    assert trainer.num_val_batches == 2
+    assert sum(map(len, trainer.predict(task, {"predict": X, "test": (X, Y)}, collect=True))) == 64
+    with pytest.raises(ConfigurationError, match="the data have train and no 'test'"):
+        trainer.test(task, {"train": (X, Y)})

@@ -245,3 +245,20 @@ def test_entry_points_are_given_what_fit_evaluate_and_predict_take():
     np.testing.assert_allclose(outputs, task.model.predict(X, verbose=0), rtol=1e-5)
     several = plain.validate(task, {"one": dataset(X, Y), "two": dataset(X, Y)})
     assert {"val_one_loss", "val_two_mae"} <= several.keys()
+
+
+def test_a_sequential_takes_its_input_by_name():
+    def make():
+        keras.utils.set_random_seed(0)
+        return keras.Sequential([keras.Input((2,), name="q"), keras.layers.Dense(1)])
+
+    x, y = np.arange(16, dtype="float32").reshape(8, 2) / 16, np.ones((8, 1), "float32")
+    task, expected = KerasTask(make(), "mse", "sgd", data=({"q": x}, y), shuffle=False), make()
+    expected.compile("sgd", "mse")
+    expected.fit(x, y, verbose=0, shuffle=False)
+    trainer = Trainer(**quiet(max_epochs=1))
+    trainer.fit(task)
+    for ours, theirs in zip(task.model.get_weights(), expected.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-6)
+    (predicted,) = trainer.predict(task, {"q": x}, collect=True)
+    np.testing.assert_allclose(predicted, expected.predict(x, verbose=0), rtol=1e-5)
