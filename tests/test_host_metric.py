@@ -248,6 +248,14 @@ def test_a_batch_that_nobody_reads_stays_on_the_device():
     assert set(watched) == {False}
 
 
+def test_what_is_collected_of_a_part_of_the_examples_is_refused():
+    task = Returns(3)
+    task.validation_step = lambda batch: {"loss": None, "first": batch[:1]}
+    message = "validation_step collected 3 rows of 'first' for 7 examples; collect one row for each"
+    with pytest.raises(ConfigurationError, match=message):
+        fitted(task, max_epochs=1, callbacks=[Batches()], num_sanity_val_steps=0)
+
+
 @pytest.mark.slow
 def test_a_batch_of_ragged_rows_cannot_be_read():
     class Ragged(NumberTask):

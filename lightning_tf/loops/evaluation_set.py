@@ -66,6 +66,7 @@ class EvaluationSet:
         self._told: set[str] = set()
         self._clock = WindowClock()
         self._result: WindowResult | None = None
+        self._rows: dict[str, int] = {}  # of what is collected, by name
 
     # ---- names
 
@@ -154,7 +155,7 @@ class EvaluationSet:
 
     def reset(self) -> None:
         """Begin anew."""
-        self._result = None
+        self._result, self._rows = None, {}
         self.metrics.reset()
 
     def run(self, max_batches: int | None, before: int) -> tuple[dict[str, float], int]:
@@ -225,6 +226,9 @@ class EvaluationSet:
         rows: dict[str, Any] = {COLLECTED: {}}
         for outputs in window.read_outputs(result):
             rows = tf.nest.map_structure(gather, outputs)
+            for name, collected in rows[COLLECTED].items():
+                first = next(iter(tf.nest.flatten(collected)), ())
+                self._rows[name] = self._rows.get(name, 0) + len(first)
             for metric in {} if self.trainer.sanity_checking else self.metrics.host.values():
                 metric.update(rows[COLLECTED])
         return rows
@@ -242,9 +246,23 @@ class EvaluationSet:
         with self.trainer.profiler.region("waiting for the device"):
             means = self._means(window, result.sums.numpy())
             results = window.read_results(result)
+        self._check_rows(int(result.sums.numpy()[len(window.names)]))
         if not self.trainer.sanity_checking:
             results |= self.metrics.host_values()
         return {**means, **{self.metric(name): value for name, value in results.items()}}
+
+    def _check_rows(self, examples: int) -> None:
+        """Refuse what is collected of other than every example: it would differ by the devices.
+
+        Raises:
+            ConfigurationError: Names what was collected.
+        """
+        for name, rows in self._rows.items():
+            if abs(rows - examples) > 1e-6 * examples:  # float32 counts to 16 million exactly
+                raise ConfigurationError(
+                    f"{self.stage.step} collected {rows} rows of {name!r} for {examples} examples; "
+                    "collect one row for each, and let the host leave out what it does not need."
+                )
 
     def _means(self, window: Window, sums: Any) -> dict[str, float]:
         means = mean_values(window.names, sums)
