@@ -104,7 +104,7 @@ class StepContext:
             ConfigurationError: One is no tensor of examples, or the name is taken.
         """
         for tensor in tf.nest.flatten(outputs):
-            if tf.convert_to_tensor(tensor).shape.rank == 0:
+            if not hasattr(tensor, "shape") or tf.TensorShape(tensor.shape).rank == 0:
                 raise ConfigurationError(
                     f"{what}: {describe(tensor)} is of the whole batch; give one row for each "
                     "example, or a number to self.log(name, value)."

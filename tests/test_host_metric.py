@@ -276,6 +276,7 @@ def test_a_batch_of_ragged_rows_cannot_be_read():
         ({"loss": 0.0, "twice": 1.0}, "returned 'twice': .* is of the whole batch"),
         ({"loss": 0.0, "val_loss": np.ones(1)}, "collects 'val_loss', which is"),
         ({"val_loss": 0.0}, "with the key 'val_loss'"),
+        ({"loss": 0.0, "words": tf.ragged.constant([[1], [1, 2]])}, "collect dense tensors"),
     ],
 )
 def test_what_a_step_cannot_return_beside_its_loss_is_refused(returned, message):

@@ -77,6 +77,7 @@ class IndexedData(DataModule):
     val_batch_size: int | None = None
     loads_together: bool = False
     fold: Fold | None = None
+    _is_cut: bool = False  # whether `load` has gone by the fold
 
     def __init__(
         self,
@@ -153,7 +154,7 @@ class IndexedData(DataModule):
             self.split_seed,
             class_names,
         )
-        pool = splits["train"]
+        self._is_cut, pool = True, splits["train"]
         together = None
         if self.fold.groups is not None:
             together = self._groups_of(rows["train"], groups)[np.isin(rows["train"], pool)]
@@ -191,6 +192,11 @@ class IndexedData(DataModule):
         # Once for all stages: the splits of a run must not depend on what it is asked for first.
         if self.splits is None:
             self.splits = {n: split for n, split in self.load().items() if len(split.indices)}
+            if self.fold is not None and not self._is_cut:
+                raise ConfigurationError(
+                    f"{type(self).__name__} has splits of its own making and cannot be cut into "
+                    "folds; override take_fold."
+                )
 
     def join(self, workers: Workers) -> None:
         """Join the workers; what not all have loaded is loaded again, by all together."""

@@ -15,7 +15,7 @@ from lightning_tf.exceptions import CheckpointError, ConfigurationError
 from lightning_tf.hyperparameters import call_arguments
 from lightning_tf.run.cross_validation import CrossValidation
 from lightning_tf.task import Task
-from lightning_tf.variables import all_variables
+from lightning_tf.variables import trainable_variables
 
 if TYPE_CHECKING:
     from lightning_tf.trainer import Trainer
@@ -55,7 +55,7 @@ def cross_validate(
         log.info("fold %d of %d", fold.index + 1, fold.of)
         trainer.fit(task)
         _refuse_shared(task, before)  # a model that configure_model has found somewhere
-        before = list(all_variables(task).values())
+        before = trainable_variables(task)
         values.append(trainer.validate(task, ckpt_path=_judged_by(trainer)))
         if not values[-1]:
             raise ConfigurationError(
@@ -74,7 +74,7 @@ def _refuse_shared(task: Task, before: list[Any]) -> None:
         ConfigurationError: The task has variables of the fold before.
     """
     known = {id(variable) for variable in before}
-    shared = [name for name, v in all_variables(task).items() if id(v) in known]
+    shared = [variable.path for variable in trainable_variables(task) if id(variable) in known]
     if shared:
         raise ConfigurationError(
             f"{type(task).__name__} has {shared[0]} of the fold before, which has trained it on "

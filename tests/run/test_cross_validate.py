@@ -11,7 +11,7 @@ from helpers.boring import BoringData, BoringTask, quiet
 
 from lightning_tf import Trainer
 from lightning_tf.callbacks import EarlyStopping, ModelCheckpoint
-from lightning_tf.data import ArrayData, DatasetPair, image_data, time_series_data
+from lightning_tf.data import ArrayData, DatasetPair, detection_data, image_data, time_series_data
 from lightning_tf.data.pipeline.fold import Fold
 from lightning_tf.exceptions import ConfigurationError, DataError
 from lightning_tf.tasks import (
@@ -179,3 +179,24 @@ def test_an_optimizer_of_another_model_is_refused(tmp_path):
 
     with pytest.raises(ConfigurationError, match="Adam was built for the variables of another"):
         trainer(tmp_path).cross_validate(task, 2)
+
+
+def test_what_is_shared_and_frozen_may_stay(tmp_path):
+    teacher = keras.Sequential([keras.Input((32,)), keras.layers.Dense(2)])
+    teacher.trainable = False
+
+    class Student(BoringTask):
+        def __init__(self, data):
+            super().__init__(data)
+            self.teacher = teacher
+
+    boring = BoringData()
+    result = trainer(tmp_path).cross_validate(lambda: Student(ArrayData(boring.x, boring.y)), 2)
+    assert len(result.folds) == 2
+
+
+def test_a_source_that_splits_by_itself_is_refused(tmp_path):
+    scenes = detection_data("digits", train_scenes=4, val_scenes=2, test_scenes=2)
+    scenes.take_fold(Fold(0, 2))
+    with pytest.raises(ConfigurationError, match="cannot be cut into folds; override take_fold"):
+        scenes.setup("fit")

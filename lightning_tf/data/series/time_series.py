@@ -128,6 +128,7 @@ class TimeSeries(IndexedData):
         test = self._first_rows("test", starts, ends)
         val, val_end = self._first_rows("val", starts, ends, test), test
         if self.fold is not None:
+            self._is_cut = True
             val, val_end = (starts + edge for edge in self.fold.edges(test - starts))
         self.boundaries = np.stack([val, test])
 
