@@ -223,17 +223,7 @@ class Callback:
     def on_test_batch_end(
         self, trainer: Trainer, task: Task, outputs: dict[str, Any], batch: Any, batch_idx: int
     ) -> None:
-        """Run after a test batch; overriding it makes every graph call one batch long.
-
-        Args:
-            trainer: The Trainer.
-            task: The task.
-            outputs: What the step logged, numbers by the names that users see, and the examples
-                that it returned or collected, host arrays by their own names; of all replicas and
-                workers, in the order of the data.
-            batch: The batch, as host arrays; None with ``reads_batches = False``.
-            batch_idx: Its number in the data set.
-        """
+        """Run after a test batch, with what `on_validation_batch_end` gets."""
 
     def on_test_window_end(self, trainer: Trainer, task: Task, batches: int) -> None:
         """Run after every graph call of a test; `batches` are done, of all its data sets."""

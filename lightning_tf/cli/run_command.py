@@ -160,13 +160,12 @@ class RunCommand:
 
     def _verify(self, built: Namespace, options: Namespace) -> int:
         start, ends = checkpoints_between(self.arguments[0], options["from"], options.to)
-        made = iter([built])
 
-        def make() -> tuple[Trainer, Task]:
-            each = next(made, None) or self._parser.instantiate(options)
-            return each.trainer, each.task
+        def again() -> tuple[Trainer, Task]:
+            made = self._parser.instantiate(options)
+            return made.trainer, made.task
 
-        verification = verify(make, start, ends)
+        verification = verify(built.trainer, built.task, start, ends, again)
         print(verification)
         return 0 if verification.is_exact else FAILED
 

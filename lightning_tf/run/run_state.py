@@ -52,8 +52,8 @@ def take_snapshot(trainer: Trainer, task: Task, *, weights_only: bool) -> Snapsh
     def state_of(key: str, owner: Any, name: str) -> dict[str, Any]:
         if owner is None:  # a task that was only given data to be evaluated on
             return {}
-        state, taken = take_arrays(key, owner.state_dict())
-        arrays.update(taken)
+        state, found = take_arrays(key, owner.state_dict())
+        arrays.update(found)
         return checked_state(name, state)
 
     run: dict[str, Any] = {

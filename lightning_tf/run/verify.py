@@ -36,9 +36,11 @@ NOT_TRAINING = (
 
 
 def verify(
-    make: Callable[[], tuple[Trainer, Task] | None],
+    trainer: Trainer,
+    task: Task,
     start: CheckpointPath | None,
     ends: Sequence[CheckpointPath],
+    again: Callable[[], tuple[Trainer, Task]] | None,
 ) -> Verification:
     """Train again from a checkpoint to later ones of the same run, and compare their tensors.
 
@@ -46,10 +48,11 @@ def verify(
     what others write goes to a folder that is removed.
 
     Args:
-        make: Gives a Trainer and a Task as those of the run, once, and once more where bits differ;
-            None where there are no more.
+        trainer: With the arguments of the run.
+        task: The same.
         start: The checkpoint to begin with; None is the beginning of the run.
         ends: Later ones, in any order.
+        again: Gives both once more, where bits differ; None where that cannot be.
 
     Raises:
         CheckpointError: One is missing, damaged, of weights alone or not later than `start`.
@@ -59,7 +62,6 @@ def verify(
     verification = Verification(None if start is None else os.fspath(start))
     verification.tensors = len(next(iter(targets.values())).tensors)
 
-    trainer, task = _made(make)
     _check(trainer, task, start)
     with _warnings() as said:
         reached = _train_again(trainer, task, start, targets)
@@ -74,7 +76,7 @@ def verify(
     if first is not None:
         target = targets[first]
         verification.reasons = [*_changes(trainer, target), *_averaging(trainer), *said]
-        verification.reasons += _is_repeatable(make, start, {first: target}, reached[first])
+        verification.reasons += _is_repeatable(again, start, {first: target}, reached[first])
     return verification
 
 
@@ -164,13 +166,6 @@ def _position(run: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in run["progress"].items() if name != "seconds"}
 
 
-def _made(make: Callable[[], tuple[Trainer, Task] | None]) -> tuple[Trainer, Task]:
-    made = make()
-    if made is None:
-        raise ConfigurationError("verify got no Trainer and no task to train with.")
-    return made
-
-
 def _check(trainer: Trainer, task: Task, start: CheckpointPath | None) -> None:
     if trainer.workers.count > 1:
         raise ConfigurationError(
@@ -222,16 +217,15 @@ def _averaging(trainer: Trainer) -> list[str]:
 
 
 def _is_repeatable(
-    make: Callable[[], tuple[Trainer, Task] | None],
+    make: Callable[[], tuple[Trainer, Task]] | None,
     start: CheckpointPath | None,
     target: Mapping[str, Checkpoint],
     before: list[TensorDifference],
 ) -> list[str]:
     """Train once more and say whether the two trainings here agree with one another."""
-    made = make()
-    if made is None:
+    if make is None:
         return []
-    again = _train_again(*made, start, target)
+    again = _train_again(*make(), start, target)
     if next(iter(again.values()), None) == before:
         return [
             "two trainings here differ from the checkpoint in the same way: unless one of the "

@@ -25,8 +25,8 @@ def play(choose, games, rng):
         after, done = board(row), np.full(games, row == ROWS - 1, "float32")
         transitions.append((before, action, np.where(ball == paddle, done, -done), after, done))
         before = after
-    joined = [np.concatenate(parts) for parts in zip(*transitions, strict=True)]
-    return joined, float((ball == paddle).mean())
+    columns = [np.concatenate(parts) for parts in zip(*transitions, strict=True)]
+    return columns, float((ball == paddle).mean())
 
 
 class ReplayBuffer(DataModule):

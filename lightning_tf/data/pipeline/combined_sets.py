@@ -18,10 +18,10 @@ def combined_sets(sets: NamedSets, mode: str, what: str, start: int = 0) -> tf.d
     """Return the batches of several sets, combined, from number `start` on.
 
     Where to go on in each set is computed: of one that is shorter than `start` only the rest of its
-    turn is skipped, and a set that is done is not read.
+    pass is skipped, and a set that is done is not read.
 
     Args:
-        sets: Their batches, the same in every turn unless they reshuffle.
+        sets: Their batches, the same in every pass unless they reshuffle.
         mode: One of `MODES`.
         what: The method that gave them, for messages.
         start: The first batch wanted.
@@ -78,7 +78,7 @@ def _together(parts: NamedSets) -> tf.data.Dataset:
 def _cycled(dataset: tf.data.Dataset, length: int | None, start: int, what: str) -> Any:
     """Return a set again and again, from number `start` on."""
     if length is None or any(map(reshuffles, shuffles_of(dataset))):
-        return dataset.repeat().skip(start)  # another order in every turn: only reading knows it
+        return dataset.repeat().skip(start)  # another order in every pass: only reading knows it
     rest = start % length
     return dataset.skip(rest).concatenate(dataset.repeat()) if rest else dataset.repeat()
 
