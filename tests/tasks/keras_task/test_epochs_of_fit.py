@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers.boring import fitted, quiet
+from helpers.beside_fit import assert_alike, by_trainer, dataset
+from helpers.boring import quiet
 
 from lightning_tf import Trainer
 from lightning_tf.exceptions import ConfigurationError
@@ -20,22 +21,6 @@ def net():
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
     model.compile("sgd", "mse", metrics=["mae"])
     return model
-
-
-def dataset(*arrays, size=16):
-    return tf.data.Dataset.from_tensor_slices(arrays).batch(size)
-
-
-def by_trainer(model, epochs=2, **options):
-    history = keras.callbacks.History()
-    fitted(KerasTask(model, **options), max_epochs=epochs, callbacks=[history])
-    return history.history
-
-
-def assert_alike(values, expected):
-    assert values.keys() == expected.keys()
-    for name in expected:
-        np.testing.assert_allclose(values[name], expected[name], rtol=1e-5, err_msg=name)
 
 
 NUMBERS = np.arange(16, dtype="float32")[:, None]

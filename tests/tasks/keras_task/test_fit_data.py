@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from helpers.beside_fit import assert_alike, by_trainer, dataset
 from helpers.boring import BoringData, fitted, quiet
 from helpers.variants import slow_but
 
@@ -40,22 +41,6 @@ def by_dict():
     )
     model.compile("sgd", "mse")
     return model
-
-
-def dataset(*arrays, size=16):
-    return tf.data.Dataset.from_tensor_slices(arrays).batch(size)
-
-
-def by_trainer(model, epochs=2, **options):
-    history = keras.callbacks.History()
-    fitted(KerasTask(model, **options), max_epochs=epochs, callbacks=[history])
-    return history.history
-
-
-def assert_alike(values, expected):
-    assert values.keys() == expected.keys()
-    for name in expected:
-        np.testing.assert_allclose(values[name], expected[name], rtol=1e-5, err_msg=name)
 
 
 HELD_OUT = {
