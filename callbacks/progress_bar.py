@@ -80,7 +80,8 @@ class ProgressBar(Callback):
         self._stage = stage
         if not trainer.is_global_zero:
             return
-        console = self._terminal()
+        # A live bar would draw over the prompt of a debugger.
+        console = None if trainer.run_eagerly else self._terminal()
         self._bars = None if console is None else LiveBars(console)
 
     def teardown(self, trainer: Trainer, task: Task, stage: str) -> None:

@@ -44,6 +44,8 @@ SWITCHES = (
     "deterministic",
     "jit_compile",
     "detect_anomaly",
+    "run_eagerly",
+    "barebones",
     "enable_checkpointing",
     "enable_progress_bar",
     "enable_model_summary",
@@ -74,6 +76,7 @@ FIXED_IN_FIT = {
     "placement",
     "sync_batchnorm",
     "jit_compile",
+    "run_eagerly",
     "deterministic",
     "seed",
     "detect_anomaly",
@@ -113,6 +116,43 @@ def spelled_as_here(init: Callable[P, None]) -> Callable[P, None]:
         init(*args, **named)
 
     return call
+
+
+def refuse_beside_barebones(arguments: Mapping[str, Any]) -> None:
+    """Refuse what barebones=True leaves out.
+
+    Args:
+        arguments: Of the Trainer, by name.
+
+    Raises:
+        ConfigurationError: One of them asks for it.
+    """
+    asked = [name for name in ("callbacks", "profiler") if arguments[name]]
+    asked += [name for name in ("logger",) if arguments[name] not in (True, False, None)]
+    asked += [name for name in ("fast_dev_run", "detect_anomaly") if arguments[name]]
+    if asked:
+        raise ConfigurationError(
+            f"barebones=True with {asked[0]}={arguments[asked[0]]!r}: it leaves out all that is "
+            "not training; leave one of them out."
+        )
+
+
+def refuse_beside_eager(jit_compile: bool, replicas: int) -> None:
+    """Refuse what run_eagerly=True cannot do.
+
+    Args:
+        jit_compile: Whether XLA shall compile.
+        replicas: Of the placement.
+
+    Raises:
+        ConfigurationError: One of them asks for a graph.
+    """
+    if jit_compile:
+        raise ConfigurationError("run_eagerly=True with jit_compile=True: XLA compiles graphs.")
+    if replicas > 1:
+        raise ConfigurationError(
+            f"run_eagerly=True with {replicas} replicas: it runs on one device; pass devices=1."
+        )
 
 
 def check_setting(trainer: Any, name: str, value: Any) -> Any:

@@ -118,7 +118,6 @@ GIVEN_TO_TASKS = {
     "manual_backward": "call self.minimize(name, loss_fn) inside training_step",
     "toggle_optimizer": "self.minimize(name, loss_fn) moves that optimizer's variables alone",
     "untoggle_optimizer": "self.minimize(name, loss_fn) moves that optimizer's variables alone",
-    "optimizers": "self.trainer.optimizers has them by name",
     "lr_schedulers": SCHEDULES,
     "clip_gradients": CLIPS,
     "all_gather": "metrics and logged values are those of all replicas already; examples reach "

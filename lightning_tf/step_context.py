@@ -172,6 +172,26 @@ def enter_step_context(context: StepContext) -> Iterator[None]:
 
 
 @contextmanager
+def noting_symbolic_tensors(step: str) -> Iterator[None]:
+    """Add, to an error of Python that met a tensor without a value, how a step is run.
+
+    Args:
+        step: Its name.
+    """
+    try:
+        yield
+    except (TypeError, AttributeError, NotImplementedError) as error:
+        if "symbolic" in str(error).lower() and not hasattr(error, "__notes__"):
+            error.add_note(
+                f"{step} is traced into a graph, where tensors have no values yet: use tf.where, "
+                "tf.cond and keras.ops in the place of Python's if, float and NumPy, and "
+                "self.log(name, value) in the place of print(float(value)). "
+                "Trainer(run_eagerly=True) runs the step op by op, to look into it."
+            )
+        raise
+
+
+@contextmanager
 def naming_unset_attributes(task: Any, step: str) -> Iterator[None]:
     """Say what to do where a step reads an attribute that its task does not have yet.
 

@@ -41,6 +41,13 @@ UNWATCHED = {
 }  # the Trainer's, not the user's
 
 
+class _Optimizers:
+    """The optimizers of the Trainer; a task may as well have an attribute of the name."""
+
+    def __get__(self, task: Task | None, owner: Any = None) -> Any:
+        return self if task is None else task.trainer.optimizers
+
+
 class Task:
     """Model, data and metrics of one job; a single Trainer drives them all.
 
@@ -91,6 +98,7 @@ class Task:
     _metrics: dict[str, Any]
     _host_metrics: Mapping[str, HostMetric]
     _weights: Callable[[], None] | None
+    optimizers = _Optimizers()  # by name, while a Trainer drives the task
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Record the constructor's arguments before the subclass's own `__init__` runs."""

@@ -16,6 +16,8 @@ from lightning_tf.arguments import (
     check,
     check_setting,
     logger_list,
+    refuse_beside_barebones,
+    refuse_beside_eager,
     refuse_checkpoint_callbacks,
     refuse_unread,
     settings,
@@ -33,6 +35,7 @@ from lightning_tf.hooks import Hooks
 from lightning_tf.lightning_names import TRAINER_READS
 from lightning_tf.logger import Logger, Records
 from lightning_tf.loops.limits import Limit, seconds
+from lightning_tf.optimizers.optimizer_configuration import optimizers_of
 from lightning_tf.precision import parse_precision
 from lightning_tf.profiler import Profiler, resolve_profiler
 from lightning_tf.run import run_state
@@ -117,6 +120,10 @@ class Trainer:
         profiler: ``simple`` (a table of where the time went), ``trace`` (a TensorBoard trace of
             updates 10 to 20), or a Profiler.
         detect_anomaly: Checks every operation for NaN and infinity, and names the first; slow.
+        run_eagerly: Runs steps op by op in Python, for a debugger and `print`: many times slower,
+            on one device, the same numbers to rounding.
+        barebones: Leaves out loggers, checkpoints, the progress bar, the model summary, the sanity
+            check and rows, to time the training itself.
 
     Raises:
         ConfigurationError: An argument cannot work; says which, the value, and what to give.
@@ -169,11 +176,17 @@ class Trainer:
         sync_batchnorm: bool = False,
         profiler: str | Profiler | None = None,
         detect_anomaly: bool = False,
+        run_eagerly: bool = False,
+        barebones: bool = False,
     ) -> None:
         arguments = {name: value for name, value in locals().items() if name != "self"}
         check(arguments)
 
         self._arguments = arguments
+        if barebones:
+            refuse_beside_barebones(arguments)
+            logger = enable_checkpointing = enable_progress_bar = enable_model_summary = False
+            num_sanity_val_steps = log_every_n_steps = 0
         self._is_endless = max_epochs == -1
         self.max_epochs, self.min_epochs = max_epochs, min_epochs
         self.max_steps, self.min_steps = max_steps, min_steps
@@ -195,6 +208,7 @@ class Trainer:
         self.default_root_dir = checked_path("default_root_dir", default_root_dir)
         self.seed, self.deterministic = seed, deterministic
         self.jit_compile, self.detect_anomaly = jit_compile, detect_anomaly
+        self.run_eagerly = run_eagerly
         self.precision = parse_precision(precision)
 
         self.placement = choose_placement(accelerator, devices, strategy)
@@ -204,6 +218,9 @@ class Trainer:
                 f"jit_compile=True with {self.placement.num_replicas} replicas: XLA compiles for "
                 "one device; leave it out, or pass devices=1."
             )
+
+        if run_eagerly:
+            refuse_beside_eager(jit_compile, self.placement.num_replicas)
 
         self.profiler = resolve_profiler(profiler)
         self.settings = settings(arguments)
@@ -698,8 +715,9 @@ class Trainer:
     @property
     def optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
         """The Keras optimizers by name; a single one has the empty name."""
-        named = {} if self.training is None else self.training.optimizers
-        return {name: optimizer.optimizer for name, optimizer in named.items()}
+        if self.training is None:
+            return optimizers_of(self.state.early_optimizers)
+        return {name: named.optimizer for name, named in self.training.optimizers.items()}
 
     @property
     def sanity_checking(self) -> bool:

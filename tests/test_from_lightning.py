@@ -277,6 +277,27 @@ def detect_anomaly():
         fitted(Bad(NumberData([1])), max_epochs=1, detect_anomaly=True)
 
 
+def run_eagerly():
+    seen = []
+
+    class Looks(NumberTask):
+        def training_step(self, batch):
+            loss = super().training_step(batch)
+            seen.append(float(loss))
+            return loss
+
+    fitted(Looks(NumberData([1, 2])), max_epochs=1, run_eagerly=True)
+    assert len(seen) == 3  # once more before the first batch
+
+
+def barebones():
+    trainer = Trainer(max_epochs=1, barebones=True)
+    trainer.fit(task())
+    assert trainer.callbacks == []
+    assert trainer.num_sanity_val_steps == 0
+    refused("it leaves out", barebones=True, callbacks=ModelSummary())
+
+
 ARGUMENTS = [(name, globals().get(name)) for name in inspect.signature(Trainer).parameters]
 ROOTS = []
 

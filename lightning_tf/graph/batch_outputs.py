@@ -17,11 +17,12 @@ class BatchOutputs:
         structure: A nest of tensors or specs, as the traced step gives for a batch.
 
     Attributes:
+        structure: As it was given.
         batch_bytes: Of a batch's outputs, as the last window had them.
     """
 
     def __init__(self, structure: Any) -> None:
-        self._structure = structure
+        self.structure = structure
         self._specs = tf.nest.flatten(structure)
         self.batch_bytes = 1
 
@@ -74,10 +75,10 @@ class BatchOutputs:
 
         self.batch_bytes = 1 + sum(column.nbytes for column in columns) // len(lengths)
         outputs = [_split(column, lengths[:, i]) for i, column in enumerate(columns)]
-        if not tf.nest.is_nested(self._structure):
+        if not tf.nest.is_nested(self.structure):
             return outputs[0]
         batches = zip(*outputs, strict=True)
-        return [tf.nest.pack_sequence_as(self._structure, list(batch)) for batch in batches]
+        return [tf.nest.pack_sequence_as(self.structure, list(batch)) for batch in batches]
 
 
 def _has_rows(spec: Any) -> bool:

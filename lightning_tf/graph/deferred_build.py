@@ -1,6 +1,7 @@
 """Deferred build: variables that models and metrics make at their first call, before any step."""
 
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 import keras
@@ -10,7 +11,7 @@ from lightning_tf.distribute.combined_batch import step_batch
 from lightning_tf.distribute.placement import Placement
 from lightning_tf.graph.losses import scalar_loss
 from lightning_tf.stage import TRAIN
-from lightning_tf.step_context import StepContext, enter_step_context
+from lightning_tf.step_context import StepContext, enter_step_context, noting_symbolic_tensors
 
 
 def build_deferred_variables(
@@ -26,19 +27,32 @@ def build_deferred_variables(
         placement: Where the step will run.
         element_spec: Of the batches that the pipeline gives.
     """
-
-    def minimize(name: str, loss_fn: Any, when: Any) -> tf.Tensor:
-        return scalar_loss(loss_fn(), f"minimize({name!r})")  # there is no optimizer yet
-
-    def step(batch: Any) -> Any:
-        # A context for each trace: TensorFlow traces again where the first one made variables.
-        context = StepContext({}, minimize=minimize if method == TRAIN.step else None)
-        with enter_step_context(context):
-            return getattr(task, method)(step_batch(batch))
-
-    traced = tf.function(step, autograph=False)
+    traced = tf.function(partial(_run, task, method), autograph=False)
     with ExitStack() as stack:
         if not placement.can_build_while_tracing:
             # Under a strategy a graph cannot make variables: Keras makes them when this scope ends.
             stack.enter_context(keras.StatelessScope())
         traced.get_concrete_function(placement.batch_spec(element_spec))
+
+
+def build_eagerly(task: Any, method: str, batch: Any) -> None:
+    """Make the variables of models and metrics by running the step, which changes none of them.
+
+    Args:
+        task: Gives the step.
+        method: The step's name.
+        batch: Of the data.
+    """
+    with keras.StatelessScope():  # takes what the step assigns, and is dropped
+        _run(task, method, batch)
+
+
+def _run(task: Any, method: str, batch: Any) -> Any:
+    # A context for each trace: TensorFlow traces again where the first one made variables.
+    context = StepContext({}, minimize=_minimize if method == TRAIN.step else None)
+    with enter_step_context(context), noting_symbolic_tensors(method):
+        return getattr(task, method)(step_batch(batch))
+
+
+def _minimize(name: str, loss_fn: Any, when: Any) -> tf.Tensor:
+    return scalar_loss(loss_fn(), f"minimize({name!r})")  # nothing is updated yet

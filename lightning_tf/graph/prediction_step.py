@@ -1,5 +1,7 @@
 """The prediction step: a task's `predict_step`, traced."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import tensorflow as tf
@@ -18,12 +20,22 @@ def trace_prediction_step(task: Any, element_spec: Any, placement: Placement) ->
         element_spec: Of the data set's batches.
         placement: Where the step runs.
     """
-
-    def predict(batch: Any, replica_batch: ReplicaBatch | None) -> Any:
-        with enter_step_context(StepContext(replica_batch=replica_batch)):
-            return task.predict_step(batch)
-
+    predict = partial(_predict, task)
     traced = tf.function(lambda batch: placement.gather(predict, batch), autograph=False)
     concrete = traced.get_concrete_function(element_spec)
     release_custom_gradients(concrete.graph, after=concrete)
     return concrete
+
+
+def eager_prediction_step(task: Any) -> Callable[[Any], Any]:
+    """Return `predict_step` as it stands, which runs op by op.
+
+    Args:
+        task: Gives the step.
+    """
+    return partial(_predict, task, replica_batch=None)
+
+
+def _predict(task: Any, batch: Any, replica_batch: ReplicaBatch | None) -> Any:
+    with enter_step_context(StepContext(replica_batch=replica_batch)):
+        return task.predict_step(batch)

@@ -28,6 +28,7 @@ from lightning_tf.step_context import (
     StepContext,
     StepPosition,
     naming_unset_attributes,
+    noting_symbolic_tensors,
 )
 from lightning_tf.tensorflow_internals import operation_types, variables_of
 from lightning_tf.traced_reads import TracedReads
@@ -178,28 +179,38 @@ class Window:
 
         self._slots = PackedSlots(placement)
         self._weighs = False  # whether the step returns a weight
+        kept = self._make_step(element_spec, jit_compile)
+        if collects:
+            self._outputs = _batch_outputs(step.method, kept, bool(metrics.host))
+
+        self.zero = (tf.zeros([len(self.names) + (2 if self._weighs else 1)]),) * 2  # sums, finite
+        self._make_loop(element_spec)
+
+    def _make_step(self, element_spec: Any, jit_compile: bool) -> Any:
+        """Make the step of one batch, and learn what it measures; return what it keeps."""
+        step, metrics = self.step, self.metrics
         with metrics.in_layers():
-            if not placement.can_build_while_tracing and not metrics.are_built():
-                build_deferred_variables(step.task, step.method, placement, element_spec)
+            if not self.placement.can_build_while_tracing and not metrics.are_built():
+                build_deferred_variables(step.task, step.method, self.placement, element_spec)
             self._batch = self._trace(element_spec, jit_compile)
         metrics.note_captured(self._batch)
         metrics.note_moved(self.variables())
-        if collects:
-            kept = self._batch.structured_outputs[1]
-            self._outputs = _batch_outputs(step.method, kept, bool(metrics.host))
+
         release_custom_gradients(self._batch.graph, after=self)
         if step.trains:
             _warn_of_unsaved(self._batch.graph)
         self._warn_of_drawn()
+        return self._batch.structured_outputs[1]
 
-        self.zero = (tf.zeros([len(self.names) + (2 if self._weighs else 1)]),) * 2  # sums, finite
+    def _make_loop(self, element_spec: Any) -> None:
+        """Make the loop over batches, and the update from an incomplete accumulation."""
         sums = tf.TensorSpec.from_tensor(self.zero[0])
         plan = tf.TensorSpec([6], tf.int64)
-        self._loop = GraphLoop(self._run_batches, element_spec, plan, sums, sums)
+        self._loop: Any = GraphLoop(self._run_batches, element_spec, plan, sums, sums)
 
-        if accumulating:
-            flush = tf.function(step.flush, autograph=False)
-            self._flush = flush.get_concrete_function()
+        if self.accumulating:
+            flush = tf.function(self.step.flush, autograph=False)
+            self._flush: Any = flush.get_concrete_function()
 
     def __call__(
         self,
@@ -239,7 +250,7 @@ class Window:
     def variables(self) -> list[tuple[tf.Variable, bool]]:
         """Return the variables that the step uses, and whether it may assign each."""
         packed = {id(array) for array in self._slots.variables()}
-        return [each for each in variables_of(self.graph) if id(each[0]) not in packed]
+        return [each for each in variables_of(self._batch.graph) if id(each[0]) not in packed]
 
     @property
     def measured_names(self) -> set[str]:
@@ -268,7 +279,7 @@ class Window:
     @property
     def collected_names(self) -> set[str]:
         """The names of what the step collects, where that is kept."""
-        return set(self._batch.structured_outputs[1].get(COLLECTED, ())) if self.collects else set()
+        return set() if self._outputs is None else set(self._outputs.structure.get(COLLECTED, ()))
 
     @property
     def outputs_bytes(self) -> int:
@@ -276,7 +287,7 @@ class Window:
         return 1 if self._outputs is None else self._outputs.batch_bytes
 
     @property
-    def graph(self) -> tf.Graph:
+    def graph(self) -> tf.Graph | None:
         """The graph of one batch's step."""
         return self._batch.graph
 
@@ -383,7 +394,8 @@ class Window:
         replica_batch: ReplicaBatch | None,
         around: StepContext,
     ) -> tuple[tf.Tensor, Gradients]:
-        with naming_unset_attributes(self.step.task, self.step.method):
+        method = self.step.method
+        with naming_unset_attributes(self.step.task, method), noting_symbolic_tensors(method):
             losses, logged, gradients, weight = self.step(batch, ready, replica_batch, around)
         self._givers = (
             *((name, "the step's loss") for name in losses),

@@ -16,6 +16,7 @@ from lightning_tf.graph.window import BATCH, COLLECTED, Window, WindowResult
 from lightning_tf.host_metric import HostMetric
 from lightning_tf.loops.epoch_iterator import EpochIterator
 from lightning_tf.loops.limits import limited
+from lightning_tf.loops.make_window import make_window
 from lightning_tf.loops.retracing import has_changed
 from lightning_tf.loops.window_clock import WindowClock
 from lightning_tf.loops.worker_agreement import agreed, check_signals
@@ -116,16 +117,15 @@ class EvaluationSet:
 
         self.take_metrics()
         with self.trainer.profiler.region(f"tracing {self.stage.step}"):
-            self._window = Window(
+            self._window = make_window(
+                self.trainer,
                 EvaluationStep(self.task, self.stage.step),
                 self.metrics,
-                self.trainer.placement,
-                self.dataset.element_spec,
+                self.dataset,
                 known_length=self.length is not None,
                 keeps_last=self.trainer.hooks.watches_batches(self.stage.hook),
                 collects=self._collects,
                 keeps_batches=self.trainer.hooks.reads_batches(self.stage.hook),
-                jit_compile=self.trainer.jit_compile,
             )
         self._refuse_met(self._window)
         self.trainer.state.note_step(self.trainer, self.task, self._window)

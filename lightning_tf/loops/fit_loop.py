@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from lightning_tf.data.pipeline.order_digest import order_digest
 from lightning_tf.exceptions import DataError
 from lightning_tf.graph.training_step import TrainingStep
-from lightning_tf.graph.window import Window
 from lightning_tf.loops.epoch_iterator import EpochIterator
 from lightning_tf.loops.limits import is_endless, limited
+from lightning_tf.loops.make_window import make_window
 from lightning_tf.loops.retracing import has_changed
 from lightning_tf.loops.stop_conditions import StopConditions
 from lightning_tf.loops.training_data import training_dataset, whole_pass
@@ -26,6 +26,7 @@ from lightning_tf.variables import frozen_pattern
 if TYPE_CHECKING:
     import tensorflow as tf
 
+    from lightning_tf.graph.window import Window
     from lightning_tf.loops.evaluation_loop import EvaluationLoop
     from lightning_tf.run.training_state import TrainingState
     from lightning_tf.task import Task
@@ -111,11 +112,15 @@ class FitLoop:
         updates = accumulation.updates(self.length, epoch) + batch // accumulation.at(epoch)
         return self.has_validation and updates <= max_steps
 
-    def compile(self, element_spec: Any) -> None:
-        """Trace the step, unless that is done and the same layers and variables train."""
+    def compile(self, batches: Any) -> None:
+        """Trace the step, unless that is done and the same layers and variables train.
+
+        Args:
+            batches: The data set or its iterator.
+        """
         for optimizer in self.training.optimizers.values():
             optimizer.refresh()
-        traced_for = (element_spec, frozen_pattern(self.task))
+        traced_for = (batches.element_spec, frozen_pattern(self.task))
         if self._window is not None:
             changed = has_changed(self._window, self._told)
             if traced_for == self._traced_for and not changed:
@@ -125,15 +130,14 @@ class FitLoop:
         self._traced_for = traced_for
         self.task.take_metrics(self.training.metrics.metrics)
         with self.trainer.profiler.region(f"tracing {TRAIN.step}"):
-            self._window = Window(
+            self._window = make_window(
+                self.trainer,
                 TrainingStep(self.task, self.training.optimizers, self.training.statistics),
                 self.training.metrics,
-                self.trainer.placement,
-                element_spec,
+                batches,
                 known_length=self.length is not None,
                 accumulating=self.trainer.accumulates,
                 keeps_last=self.trainer.hooks.watches_batches(TRAIN.hook),
-                jit_compile=self.trainer.jit_compile,
             )
         self.trainer.status.note_names(TRAIN, self._window.givers)
         self.values.follow(self._window)
@@ -147,7 +151,7 @@ class FitLoop:
         return self._window
 
     @property
-    def graph(self) -> tf.Graph:
+    def graph(self) -> tf.Graph | None:
         """The graph of one training step."""
         return self.window.graph
 
@@ -202,7 +206,7 @@ class FitLoop:
             optimizer.begin_epoch(progress.epoch)
         # The hook may freeze or unfreeze layers: the step is compiled after it.
         trainer.hooks("on_train_epoch_start")
-        self.compile(dataset.element_spec)
+        self.compile(dataset)
 
         with self._epoch_iterator(dataset) as epoch:
             # A resumed run may stand between a batch and the validation that follows it.
@@ -246,7 +250,7 @@ class FitLoop:
             return
         # A hook may have changed a number that the step holds.
         if has_changed(self.window, self._told):
-            self.compile(epoch.iterator.element_spec)
+            self.compile(epoch.iterator)
 
         with trainer.signals.held():  # variables and counters move together
             ran = self._call(epoch, count)

@@ -62,6 +62,7 @@ class PredictionLoop:
         """Join several batches to one graph call, where that is the same to all who look."""
         if (
             each.length is None  # a source of unknown length may make one wait
+            or self.trainer.run_eagerly
             or not self.trainer.placement.can_window_predictions
             or self.trainer.hooks.has("on_predict_batch_start")
             or not PredictionWindow.can_join(each.step)

@@ -14,7 +14,7 @@ from lightning_tf.optimizers.optimizer_configuration import (
     is_configuration,
 )
 from lightning_tf.optimizers.variable_rates import VariableRates
-from lightning_tf.variables import optimizable_variables
+from lightning_tf.variables import components, optimizable_variables
 
 
 def build_optimizers(
@@ -83,7 +83,7 @@ def _owner(task: Any, name: str, attributes: Sequence[str] | None) -> Any:
         return task
     for attribute in [name] if attributes is None else attributes:
         if not hasattr(task, attribute):
-            known = [other for other in vars(task) if not other.startswith("_")]
+            known = {path.split(".")[0] for path, _ in components(task)}
             raise ConfigurationError(
                 f"configure_optimizers names {attribute!r}, which is no attribute of "
                 f"{type(task).__name__}.{nearest(attribute, known)} A key names what its optimizer "

@@ -96,6 +96,22 @@ def is_configuration(given: Any, attributes: Callable[[str], bool]) -> bool:
     )
 
 
+def optimizers_of(configured: Any) -> dict[str, Any]:
+    """Return the optimizers in what `configure_optimizers` returned, by name, unchecked.
+
+    Args:
+        configured: An optimizer, a dict of it and how it is run, or a dict of either by name; None
+            has none.
+    """
+    if configured is None:
+        return {}
+    one = not isinstance(configured, Mapping) or "optimizer" in configured
+    named = {"": configured} if one else configured
+    return {
+        n: given["optimizer"] if isinstance(given, Mapping) else given for n, given in named.items()
+    }
+
+
 def refuse_unknown_keys(where: str, given: Mapping[str, Any], known: Sequence[str]) -> None:
     """Refuse a key that is not known, with what to write instead.
 

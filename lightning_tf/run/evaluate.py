@@ -36,8 +36,8 @@ def evaluate(
     """
     trainer.status.enter(stage.name)
     datasets = stage_datasets(trainer, task, stage)
-    element_spec = next(iter(by_name(datasets).values())).element_spec
-    build_models(trainer, task, stage.step, element_spec)
+    first = next(iter(by_name(datasets).values()))
+    build_models(trainer, task, stage.step, first)
     run_state.load_weights(task, checkpoint)
 
     loop = evaluation_loop(trainer, task, stage, datasets)

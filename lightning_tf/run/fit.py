@@ -46,7 +46,7 @@ def fit(trainer: Trainer, task: Task, checkpoint: Checkpoint | None) -> None:
     _warn_of_order(trainer, task, first)
 
     # The models come first: optimizers are made for their variables.
-    build_models(trainer, task, TRAIN.step, first.element_spec)
+    build_models(trainer, task, TRAIN.step, first)
     if not trainer.resumed:
         run_state.load_weights(task, checkpoint)
     validation = _validation(trainer, task)
@@ -70,7 +70,7 @@ def fit(trainer: Trainer, task: Task, checkpoint: Checkpoint | None) -> None:
     if checkpoint is not None and trainer.resumed:
         # Some metrics make their variables when they are traced, and only a traced step tells all
         # that it uses; these are restored too.
-        loop.compile(first.element_spec)
+        loop.compile(first)
         if validation is not None:
             validation.compile()
         run_state.resume(trainer, task, checkpoint)
@@ -81,7 +81,7 @@ def fit(trainer: Trainer, task: Task, checkpoint: Checkpoint | None) -> None:
 
     # Both steps are traced before training, so that every name that can be monitored is known; and
     # before the sanity check, so that it changes nothing of what tracing draws.
-    loop.compile(first.element_spec)
+    loop.compile(first)
     if validation is not None:
         windows = validation.compile()
         for metrics in validation.metrics:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lightning_tf.data.named_sets import by_name
-from lightning_tf.graph.prediction_step import trace_prediction_step
+from lightning_tf.graph.prediction_step import eager_prediction_step, trace_prediction_step
 from lightning_tf.loops.limits import limited
 from lightning_tf.loops.prediction_loop import PredictionLoop, PredictionSet
 from lightning_tf.loops.training_data import stage_datasets
@@ -85,7 +85,7 @@ def _batches(
         scope = partial(compute_scope, trainer)
         with scope():
             first, _ = next(iter(sets.values()))
-            build_models(trainer, task, PREDICT.step, first.element_spec)
+            build_models(trainer, task, PREDICT.step, first)
             run_state.load_weights(task, checkpoint)
             traced = [_traced(trainer, task, name, *each) for name, each in sets.items()]
             loop = PredictionLoop(trainer, traced, scope)
@@ -101,7 +101,11 @@ def _traced(
     trainer: Trainer, task: Task, name: Name, dataset: tf.data.Dataset, length: int | None
 ) -> PredictionSet:
     with trainer.status.on_dataset(None if name is None else str(name)):
-        step = trace_prediction_step(task, dataset.element_spec, trainer.placement)
+        step = (
+            eager_prediction_step(task)
+            if trainer.run_eagerly
+            else trace_prediction_step(task, dataset.element_spec, trainer.placement)
+        )
     return PredictionSet(name, step, dataset, length)
 
 

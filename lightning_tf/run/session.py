@@ -263,6 +263,11 @@ def _search(
 
 
 def _set_up(trainer: Trainer, task: Task, entry_point: str) -> None:
+    if trainer.run_eagerly:
+        log.warning(
+            "run_eagerly=True: steps run op by op in Python, many times slower than a graph, and "
+            "once more before the first batch; for a look into them, not to train with."
+        )
     if trainer.seed is not None:
         seed_everything(trainer.seed)
 

@@ -12,6 +12,7 @@ from lightning_tf.distribute.sync_on_read import SyncOnRead
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.keras_internals import forget_global_seed_generator, global_seed_generator
 from lightning_tf.run.run_state import UNNAMED, everything
+from lightning_tf.seed import random_state, restore_random_state
 from lightning_tf.stage import TRAIN, VALIDATE
 from lightning_tf.variables import (
     constant_variables,
@@ -22,6 +23,7 @@ from lightning_tf.variables import (
 )
 
 if TYPE_CHECKING:
+    from lightning_tf.graph.stage_metrics import StageMetrics
     from lightning_tf.graph.window import Window
     from lightning_tf.run.training_state import TrainingState
     from lightning_tf.task import Task
@@ -107,6 +109,31 @@ def put_back(trainer: Trainer, task: Task, windows: list[Window]) -> Iterator[No
     yield
     assign_tensors(variables, values, VALIDATE.step)
     if not had_generator:  # as if nothing had drawn yet
+        forget_global_seed_generator()
+
+
+@contextmanager
+def unmoved(trainer: Trainer, task: Task, metrics: StageMetrics | None = None) -> Iterator[None]:
+    """Put back, after the ``with`` block, every variable of the run, and the random generators.
+
+    Args:
+        trainer: In an entry point.
+        task: What it drives.
+        metrics: Of the stage; those that the block builds begin anew.
+    """
+    state = {} if metrics is None else metrics.state()
+    variables = {**everything(trainer, task), **{f"stage.{n}": v for n, v in state.items()}}
+    values, random = read_values(variables), random_state()
+    had_generator = global_seed_generator() is not None
+    built = {} if metrics is None else metrics.metrics
+    unbuilt = [metric for metric in built.values() if not metric.variables]
+
+    yield
+    assign_tensors(variables, values, "a step that does not count")
+    for metric in unbuilt:
+        metric.reset_state()
+    restore_random_state(random)
+    if not had_generator:
         forget_global_seed_generator()
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING, Any
 
 from lightning_tf.hook_checks import check_hooks
 from lightning_tf.hooks import Hooks
@@ -12,10 +12,11 @@ from lightning_tf.run.accumulation_schedule import AccumulationSchedule
 from lightning_tf.run.build import build_training_state, trainer_clipping
 from lightning_tf.run.progress import Progress
 from lightning_tf.run.status import RunStatus
-from lightning_tf.run.step_variables import note_step
+from lightning_tf.run.step_variables import note_step, unmoved
 
 if TYPE_CHECKING:
     from lightning_tf.checkpoint.io import Checkpoint
+    from lightning_tf.graph.stage_metrics import StageMetrics
     from lightning_tf.graph.window import Window
     from lightning_tf.loops.evaluation_loop import EvaluationLoop
     from lightning_tf.loops.fit_loop import FitLoop
@@ -42,6 +43,8 @@ class TrainerState:
         progress: Where the task's fit is.
         accumulation: How many batches make an update.
         training: Optimizers and running values; None before the first fit.
+        early_optimizers: What `configure_optimizers` gave before there is a training state, for a
+            step that builds the models and reads optimizers; else None.
         hooks: Calls hooks on all callbacks and the task; None before the first entry point.
         fit_loop: Of the fit that runs or ran last; None in other entry points.
         evaluation_loop: Of the evaluation that runs or ran last.
@@ -60,6 +63,7 @@ class TrainerState:
         # Anew: optimizers of the task before may have brought an accumulation of their own.
         self.accumulation = AccumulationSchedule(self._accumulate_grad_batches)
         self.training: TrainingState | None = None
+        self.early_optimizers: Any = None
 
     def attach(self, trainer: Trainer, task: Task, entry_point: str) -> None:
         """Take up a task for an entry point."""
@@ -78,10 +82,18 @@ class TrainerState:
     def begin_training(self, trainer: Trainer, task: Task) -> TrainingState:
         """Return the task's training state: that of the fit before, or a new one."""
         if self.training is None:
-            self.training = build_training_state(trainer, task)
+            configured = self.configure_optimizers(task)
+            self.training = build_training_state(trainer, task, configured)
+            self.early_optimizers = None
         else:
             self.training.move_here(task, trainer.placement, trainer_clipping(trainer))
         return self.training
+
+    def configure_optimizers(self, task: Task) -> Any:
+        """Return what a task's `configure_optimizers` gives, called once for the training state."""
+        if self.early_optimizers is None:
+            self.early_optimizers = task.configure_optimizers()
+        return self.early_optimizers
 
     @contextmanager
     def at_checkpoint(self, checkpoint: Checkpoint) -> Iterator[None]:
@@ -105,6 +117,12 @@ class TrainerState:
     def note_step(self, trainer: Trainer, task: Task, window: Window) -> None:
         """Take the variables of a compiled step into the run."""
         note_step(trainer, task, window)
+
+    def unmoved(
+        self, trainer: Trainer, task: Task, metrics: StageMetrics
+    ) -> AbstractContextManager[None]:
+        """Return a context that puts back all that a step moves in it."""
+        return unmoved(trainer, task, metrics)
 
     @property
     def is_fitting(self) -> bool:

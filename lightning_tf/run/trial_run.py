@@ -111,13 +111,13 @@ class TrialRun:
 
     def _build(self, trainer: Trainer, task: Task) -> None:
         dataset = upcoming_epoch(trainer, task)
-        build_models(trainer, task, TRAIN.step, dataset.element_spec)
+        build_models(trainer, task, TRAIN.step, dataset)
 
         # As a fit without a trial run has it after building the models.
         self._random = random_state()
         self._loop = FitLoop(trainer, task, trainer.state.begin_training(trainer, task), None)
         self._loop.prepare(dataset)
-        self._loop.compile(dataset.element_spec)
+        self._loop.compile(dataset)
 
     def _leave(self) -> None:
         if self._random:

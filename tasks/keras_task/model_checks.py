@@ -69,8 +69,8 @@ def compiled_arguments(model: Any) -> dict[str, Any]:
 
     if model.run_eagerly:
         log.warning(
-            "model %r is compiled with run_eagerly=True: a Trainer runs its steps as graphs all "
-            "the same. To look into one, call task.training_step(batch) in a hook.",
+            "model %r is compiled with run_eagerly=True, which a Trainer does not read: pass "
+            "Trainer(run_eagerly=True) to look into its steps.",
             model.name,
         )
     metrics, weighted_metrics = compiled_metrics(model)
