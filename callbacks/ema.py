@@ -16,6 +16,7 @@ from lightning_tf.variables import all_variables, optimizable_variables
 
 log = logging.getLogger("lightning_tf")
 
+LARGEST_START = 0.1  # of the first weights in the final average
 IN_THE_STEP = {"decay", "updates_per_average", "start_step", "warmup"}
 
 
@@ -154,6 +155,21 @@ class EMA(StatefulCallback):
         """Restart from the weights as they are now: a checkpoint or the user may have set them."""
         if self._averages is not None and trainer.global_step == 0:
             self._averages.restart()
+        self._tell_few_updates(trainer.estimated_stepping_batches)
+
+    def _tell_few_updates(self, updates: float) -> None:
+        """Tell where the average will be partly of weights from before it had learned anything."""
+        averagings = max(updates - self.start_step, 0.0) // self.updates_per_average
+        share = self.decay**averagings
+        if share > LARGEST_START and not self.warmup:
+            log.info(
+                "EMA(decay=%g): after the %d averagings of this fit %.0f %% of the average are "
+                "still the weights at its start, and it is what is evaluated and saved. Pass "
+                "warmup=True or a smaller decay, or train longer.",
+                self.decay,
+                averagings,
+                100.0 * share,
+            )
 
     def on_validation_start(self, trainer: Trainer, task: Task) -> None:
         """Evaluate the averages."""

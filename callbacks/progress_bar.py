@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TextIO
 
 from lightning_tf.callback import Callback
@@ -10,12 +12,14 @@ from lightning_tf.callbacks.common.live_bars import LiveBars, format_number
 from lightning_tf.callbacks.common.metrics_since import metrics_since
 from lightning_tf.callbacks.common.text_output import text_output
 from lightning_tf.exceptions import ConfigurationError
-from lightning_tf.stage import TEST, VALIDATE, Stage, split_metric
+from lightning_tf.stage import TEST, TRAIN, VALIDATE, split_metric
 from lightning_tf.task import Task
 from lightning_tf.trainer import Trainer
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+TRACING = "tracing the steps"
 
 
 class ProgressBar(Callback):
@@ -28,8 +32,9 @@ class ProgressBar(Callback):
 
     where the seconds include validation, and a step is an update (`trainer.global_step`) of
     training alone. It shows losses, the metrics of `configure_metrics`, and what is logged with
-    ``prog_bar=True``, and the reason of a stop that somebody asked for. After `validate` and `test`
-    comes a table of all their metrics.
+    ``prog_bar=True``. After `fit`, `validate` and `test` comes a table of all metrics: a column for
+    each of training, validation and test that this Trainer has run. The bar of a terminal tells the
+    time that the rest of the fit takes at its pace so far.
 
     The device is read only to refresh the bar of a terminal; otherwise a window costs one look at
     the clock.
@@ -69,6 +74,7 @@ class ProgressBar(Callback):
         self._bars: LiveBars | None = None
         self._next_refresh = self._next_move = 0.0
         self._epoch_began = self._validation_began = 0.0
+        self._fit_began, self._fit_start = 0.0, 0.0
         self._validation_seconds = 0.0
         self._epoch_start_step = self._predicted = 0
         self._in_epoch = False
@@ -119,6 +125,19 @@ class ProgressBar(Callback):
 
     # ---- training
 
+    def on_fit_start(self, trainer: Trainer, task: Task) -> None:
+        """Fill the seconds in which steps are traced."""
+        self._begin(TRACING, None)
+
+    def on_sanity_check_start(self, trainer: Trainer, task: Task) -> None:
+        """Remove what filled them."""
+        self._end(TRACING)
+
+    def on_train_start(self, trainer: Trainer, task: Task) -> None:
+        """Begin the clock of the whole fit."""
+        self._end(TRACING)
+        self._fit_began, self._fit_start = time.perf_counter(), _share_done(trainer) or 0.0
+
     def on_train_epoch_start(self, trainer: Trainer, task: Task) -> None:
         """Start the epoch's bar."""
         self._epoch_began, self._in_epoch = time.perf_counter(), True
@@ -137,7 +156,8 @@ class ProgressBar(Callback):
 
         # Waits for the device: the one read that the bar costs.
         values = _select(trainer, task, trainer.running_metrics())
-        self._bars.update("train", trainer.batch_idx, self._rate(trainer), _metrics_text(values))
+        rate = "  ".join(part for part in (self._rate(trainer), self._rest(trainer)) if part)
+        self._bars.update("train", trainer.batch_idx, rate, _metrics_text(values))
         self._next_refresh = time.perf_counter() + self.refresh_seconds
 
     def on_train_epoch_end(self, trainer: Trainer, task: Task) -> None:
@@ -153,12 +173,25 @@ class ProgressBar(Callback):
         self._print(trainer, "  ".join(part for part in parts if part))
 
     def on_train_end(self, trainer: Trainer, task: Task) -> None:
-        """Print why training ended before its limit, and the line of an epoch that one cut."""
+        """Print the line of an epoch that a limit cut."""
         if self._in_epoch:
             self.on_train_epoch_end(trainer, task)
-        loop = trainer.state.fit_loop
-        if trainer.stop_reason and not (loop and loop.waiting_stops):
-            self._print(trainer, f"training stopped: {trainer.stop_reason}")
+
+    def on_fit_end(self, trainer: Trainer, task: Task) -> None:
+        """Print the metrics."""
+        self._print_table(trainer)
+
+    def _rest(self, trainer: Trainer) -> str:
+        """Return the time that the rest of the fit takes at its pace so far, validation included.
+
+        Empty where nobody knows how long it is.
+        """
+        done = _share_done(trainer)
+        if done is None or done <= self._fit_start:
+            return ""
+        spent = time.perf_counter() - self._fit_began
+        left = timedelta(seconds=round(spent * (1.0 - done) / (done - self._fit_start)))
+        return f"{left} left"
 
     def _rate(self, trainer: Trainer) -> str:
         """Return the updates per second of the epoch so far, validation left out."""
@@ -184,7 +217,7 @@ class ProgressBar(Callback):
         self._validation_seconds += time.perf_counter() - self._validation_began
         self._end("sanity check" if trainer.sanity_checking else "validation")
         if self._stage == "validate":
-            self._print_table(trainer, VALIDATE)
+            self._print_table(trainer)
 
     def on_test_start(self, trainer: Trainer, task: Task) -> None:
         """Start the bar."""
@@ -197,7 +230,7 @@ class ProgressBar(Callback):
     def on_test_end(self, trainer: Trainer, task: Task) -> None:
         """Remove the bar and print the metrics."""
         self._end("test")
-        self._print_table(trainer, TEST)
+        self._print_table(trainer)
 
     def on_predict_start(self, trainer: Trainer, task: Task) -> None:
         """Start the bar."""
@@ -230,16 +263,38 @@ class ProgressBar(Callback):
         if self._bars is not None:
             self._bars.end(name)
 
-    def _print_table(self, trainer: Trainer, stage: Stage) -> None:
-        values = trainer.callback_metrics.items()
-        metrics = {name: v for name, v in values if split_metric(name)[0] is stage}
+    def _print_table(self, trainer: Trainer) -> None:
+        rows = _table(trainer.callback_metrics)
         if self._bars is not None:
-            self._bars.table(metrics)
+            self._bars.table(rows)
             return
 
-        width = max(map(len, metrics), default=0)
-        for name, value in metrics.items():
-            self._print(trainer, f"{name:<{width}}  {format_number(value)}")
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        for row in rows if len(rows[0]) > 2 else rows[1:]:  # one column needs no head
+            cells = (f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
+            self._print(trainer, "  ".join(cells).rstrip())
+
+
+def _table(metrics: dict[str, float]) -> list[list[str]]:
+    """Return the rows of a table of metrics, the first of them its head.
+
+    Those of one stage stand under their own names, those of several in a column for each.
+    """
+    split = {name: split_metric(name) for name in metrics}
+    stages = [s for s in (TRAIN, VALIDATE, TEST) if s in {stage for stage, _ in split.values()}]
+    if len(stages) < 2:
+        return [["metric", "value"], *([n, format_number(v)] for n, v in metrics.items())]
+
+    cells = {split[name]: format_number(value) for name, value in metrics.items()}
+    names = dict.fromkeys(base for _, base in split.values())
+    head = ["metric", *(stage.prefix for stage in stages)]
+    return [head, *([n, *(cells.get((s, n), "") for s in stages)] for n in names)]
+
+
+def _share_done(trainer: Trainer) -> float | None:
+    """Return how much of the fit is done, from 0 to 1; None where only time or nothing ends it."""
+    total = trainer.estimated_stepping_batches
+    return None if math.isinf(total) or total <= 0 else min(trainer.global_step / total, 1.0)
 
 
 def _epoch_name(trainer: Trainer) -> str:

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from lightning_tf.lazy_exports import lazy_exports
+from lightning_tf.screen import show_messages
 from lightning_tf.version import __version__ as __version__
 
 if TYPE_CHECKING:
@@ -17,4 +18,5 @@ if TYPE_CHECKING:
     from lightning_tf.trainer import Trainer as Trainer
 
 # Imported when they are asked for: `lightning-tf launch` needs no TensorFlow.
+show_messages()
 __getattr__, __dir__, __all__ = lazy_exports(__name__)

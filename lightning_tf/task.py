@@ -38,6 +38,7 @@ UNWATCHED = {
     "_metrics",
     "_host_metrics",
     "_weights",
+    "has_learned",
 }  # the Trainer's, not the user's
 
 
@@ -68,6 +69,9 @@ class Task:
         initial_epoch: The number of the first epoch of a fit, whose order of the data and whose
             schedules are those of this number; `max_epochs` counts from 0.
         allows_frozen: Whether a fit may begin where all weights are frozen, as Keras' fit does.
+        brings_weights: Whether `configure_model` may bring trained weights, so that evaluating them
+            without a fit and a checkpoint is no mistake that is warned of.
+        has_learned: Whether a fit has trained the weights, or a checkpoint gave them.
         logs_metrics: The names that hooks log with `log`, or False for none; see `Callback`.
 
     Example:
@@ -93,6 +97,8 @@ class Task:
     configured: bool
     initial_epoch: int = 0
     allows_frozen: bool = False
+    brings_weights: bool = False
+    has_learned: bool
     logs_metrics: bool | Collection[str] = True
     _trainer: Trainer | None
     _metrics: dict[str, Any]
@@ -106,7 +112,7 @@ class Task:
         task.hparams = plain_arguments(cls, args, kwargs)
         task._trainer = task._weights = None
         task._metrics, task._host_metrics = {}, {}
-        task.configured = False
+        task.configured = task.has_learned = False
         return task
 
     if not TYPE_CHECKING:  # type checkers would take every attribute for a known one
@@ -187,6 +193,7 @@ class Task:
         if self._weights is not None:
             self._weights()
             self._weights = None
+            self.has_learned = True
 
     def make_models(self) -> None:
         """Run `configure_model`, unless that is done; the Trainer calls it."""

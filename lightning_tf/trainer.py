@@ -54,6 +54,7 @@ from lightning_tf.run.training_state import TrainingState
 from lightning_tf.run.trial_run import TrialRun
 from lightning_tf.run.verification import Verification
 from lightning_tf.run.verify import verify
+from lightning_tf.screen import speak_for_all
 from lightning_tf.spellings import EVALUATION, FIT, TRAINER, explains_arguments
 from lightning_tf.stage import PREDICT, TEST, TRAIN, VALIDATE, Stage
 from lightning_tf.state_keys import keyed
@@ -221,6 +222,9 @@ class Trainer:
 
         if run_eagerly:
             refuse_beside_eager(jit_compile, self.placement.num_replicas)
+
+        if self.workers.count > 1:
+            speak_for_all(self.workers.is_chief)
 
         self.profiler = resolve_profiler(profiler)
         self.settings = settings(arguments)

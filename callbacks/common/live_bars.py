@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -77,14 +78,14 @@ class LiveBars:
         """Write a line above the bars."""
         self._progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
-    def table(self, metrics: dict[str, float]) -> None:
-        """Write a table above the bars."""
+    def table(self, rows: Sequence[Sequence[str]]) -> None:
+        """Write a table above the bars, whose first row is the head."""
         from rich.table import Table
         from rich.text import Text
 
-        table = Table("metric", "value")
-        for name, value in metrics.items():
-            table.add_row(Text(name), Text(format_number(value)))
+        table = Table(*rows[0])
+        for row in rows[1:]:
+            table.add_row(*map(Text, row))
         self._progress.console.print(table)
 
     def close(self) -> None:

@@ -1,9 +1,13 @@
 """HistogramLogger: base class of loggers that get histograms of weights and gradients."""
 
+import logging
+
 from lightning_tf.callbacks.loggers.histograms import Histogram, Histograms
 from lightning_tf.logger import Logger
 from lightning_tf.task import Task
 from lightning_tf.trainer import Trainer
+
+log = logging.getLogger("lightning_tf")
 
 
 class HistogramLogger(Logger):
@@ -41,8 +45,18 @@ class HistogramLogger(Logger):
 
     def on_train_start(self, trainer: Trainer, task: Task) -> None:
         """Count the first update if it is due."""
-        if self.histograms is not None and self._enabled:
-            self.histograms.begin(trainer)
+        if self.histograms is None or not self._enabled:
+            return
+        updates, every = trainer.estimated_stepping_batches, self.histograms.every_n_steps
+        if updates < every:
+            log.info(
+                "%s: histograms every %d updates, and this fit has %d: none is written. Give a "
+                "smaller every_n_steps.",
+                type(self).__name__,
+                every,
+                updates,
+            )
+        self.histograms.begin(trainer)
 
     def on_train_window_end(self, trainer: Trainer, task: Task) -> None:
         """Log the histograms that are due."""

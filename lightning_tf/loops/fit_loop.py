@@ -189,9 +189,6 @@ class FitLoop:
                 self._run_epoch()
                 self._agree()
 
-        if self._stop.is_granted():
-            log.info("training stops: %s", self.trainer.stop_reason)
-
     def _run_epoch(self) -> None:
         trainer, progress = self.trainer, self.progress
         self._dataset = training_dataset(trainer, self.task, progress.epoch)

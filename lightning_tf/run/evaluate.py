@@ -10,6 +10,7 @@ from lightning_tf.loops.evaluation_loop import EvaluationLoop
 from lightning_tf.loops.training_data import stage_datasets
 from lightning_tf.run import run_state
 from lightning_tf.run.build import build_models
+from lightning_tf.run.spoken_lines import say_beginning, warn_of_untrained
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -39,6 +40,8 @@ def evaluate(
     first = next(iter(by_name(datasets).values()))
     build_models(trainer, task, stage.step, first)
     run_state.load_weights(task, checkpoint)
+    say_beginning(trainer, task)
+    warn_of_untrained(trainer, task)
 
     loop = evaluation_loop(trainer, task, stage, datasets)
     trainer.status.note_num_batches(stage, loop.length)

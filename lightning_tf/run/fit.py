@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import TYPE_CHECKING
 
 from lightning_tf.data.pipeline.shuffle_check import unrepeatable_order
@@ -16,6 +17,7 @@ from lightning_tf.loops.training_data import (
 from lightning_tf.run import run_state
 from lightning_tf.run.build import build_models
 from lightning_tf.run.evaluate import evaluation_loop
+from lightning_tf.run.spoken_lines import say_beginning, say_end
 from lightning_tf.run.step_variables import put_back
 from lightning_tf.seed import random_state, restore_random_state
 from lightning_tf.stage import TRAIN, VALIDATE
@@ -67,6 +69,8 @@ def fit(trainer: Trainer, task: Task, checkpoint: Checkpoint | None) -> None:
         )
     hooks("on_optimizers_configured")
 
+    say_beginning(trainer, task)
+
     if checkpoint is not None and trainer.resumed:
         # Some metrics make their variables when they are traced, and only a traced step tells all
         # that it uses; these are restored too.
@@ -74,6 +78,12 @@ def fit(trainer: Trainer, task: Task, checkpoint: Checkpoint | None) -> None:
         if validation is not None:
             validation.compile()
         run_state.resume(trainer, task, checkpoint)
+        log.info(
+            "fit goes on from %s: epoch %d, update %d.",
+            checkpoint.path,
+            trainer.current_epoch + 1,
+            trainer.global_step,
+        )
 
     # Before the hook, which may ask for the stage, as `on_exception` does where it fails.
     trainer.status.enter(TRAIN.name)
@@ -94,11 +104,16 @@ def fit(trainer: Trainer, task: Task, checkpoint: Checkpoint | None) -> None:
     # Until now there was nothing to save, and loading data may take for ever.
     trainer.signals.defer()
     hooks("on_train_start")
-    loop.run()
+    began_at, began = trainer.global_step, time.perf_counter()
+    try:
+        loop.run()
+    finally:
+        task.has_learned |= trainer.global_step > 0
     with trainer.signals.held():  # Ctrl-C must not come between two weights
         loop.training.final_weights.put_in(loop.training.optimizers.values())
     hooks("on_train_end")
     hooks("on_fit_end")
+    say_end(trainer, began_at, time.perf_counter() - began)
 
 
 def _warn_of_order(trainer: Trainer, task: Task, first: tf.data.Dataset) -> None:

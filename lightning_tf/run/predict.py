@@ -16,6 +16,7 @@ from lightning_tf.run import run_state
 from lightning_tf.run.build import build_models
 from lightning_tf.run.predictions import KeptPredictions, Predictions
 from lightning_tf.run.session import compute_scope, look_up, session
+from lightning_tf.run.spoken_lines import say_beginning, warn_of_untrained
 from lightning_tf.stage import PREDICT
 
 if TYPE_CHECKING:
@@ -87,6 +88,8 @@ def _batches(
             first, _ = next(iter(sets.values()))
             build_models(trainer, task, PREDICT.step, first)
             run_state.load_weights(task, checkpoint)
+            say_beginning(trainer, task)
+            warn_of_untrained(trainer, task)
             traced = [_traced(trainer, task, name, *each) for name, each in sets.items()]
             loop = PredictionLoop(trainer, traced, scope)
         yield from loop.run()

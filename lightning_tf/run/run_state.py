@@ -174,6 +174,7 @@ def load_weights(task: Task, checkpoint: Checkpoint | None) -> None:
     """Take the models' variables from a checkpoint, where one is given."""
     if checkpoint is not None:
         assign_tensors(named_weights(task), checkpoint.tensors, checkpoint.path)
+        task.has_learned = True
 
 
 def everything(trainer: Trainer, task: Task) -> dict[str, Any]:

@@ -27,7 +27,9 @@ from lightning_tf.precision import use_policy
 from lightning_tf.run import run_state
 from lightning_tf.run.call_data import check_task, using_data
 from lightning_tf.run.resume_checks import check_limits
+from lightning_tf.run.signals import leave_without_traceback
 from lightning_tf.run.signatures import check_steps
+from lightning_tf.run.spoken_lines import say_interrupted
 from lightning_tf.seed import get_last_seed, seed_everything
 from lightning_tf.task import Task, load_states
 
@@ -227,7 +229,6 @@ def _take_up(
     if trainer.resumed:
         run_state.refuse_unless_whole(checkpoint)
         check_limits(trainer, checkpoint)
-        log.info("fit goes on from %s.", checkpoint.path)
         run_state.continue_runs(trainer, checkpoint)
     # A new run with old weights begins its data anew.
     load_states(task, checkpoint, of_data=of_data)
@@ -305,3 +306,6 @@ def _fail(trainer: Trainer, entry_point: str, exception: BaseException) -> None:
         except Exception:
             log.exception("%s of the data failed too; the first error is raised", name)
     trainer.records.loggers.send("finalize", status)
+    if isinstance(exception, KeyboardInterrupt):
+        say_interrupted(trainer)
+        leave_without_traceback(exception)

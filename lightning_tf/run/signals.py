@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -126,6 +127,24 @@ class Signals:
         if self._immediate:
             self._immediate = False  # a second one must not break what ends the run
             self.check()
+
+
+def leave_without_traceback(exception: BaseException) -> None:
+    """Let Python end without a traceback of an exception of which all has been said.
+
+    Where somebody has set a hook of his own for uncaught exceptions it stays.
+
+    Args:
+        exception: That a script does not catch.
+    """
+    if sys.excepthook is not sys.__excepthook__:
+        return
+
+    def hook(kind: Any, raised: BaseException, traceback: Any) -> None:
+        if raised is not exception:
+            sys.__excepthook__(kind, raised, traceback)
+
+    sys.excepthook = hook
 
 
 def _numbers() -> list[int]:

@@ -91,6 +91,7 @@ class KerasTask(FusedBatchNormTask):
     """
 
     allows_frozen = True
+    brings_weights = True
 
     def __init__(
         self,

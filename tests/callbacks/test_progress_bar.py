@@ -36,10 +36,14 @@ def lines_of(file):
     return file.getvalue().splitlines()
 
 
+def epoch_lines(file):
+    return [line for line in lines_of(file) if line.startswith("epoch ")]
+
+
 def test_without_a_terminal_each_epoch_is_one_line():
     file = io.StringIO()
     Trainer(**quiet(max_epochs=2, callbacks=[ProgressBar(file=file)])).fit(BoringTask())
-    lines = lines_of(file)
+    lines = epoch_lines(file)
     assert len(lines) == 2
     number = r"\d\.\d{4}"
     pattern = (
@@ -62,7 +66,7 @@ def test_values_of_an_earlier_epoch_are_not_shown_again():
     file = io.StringIO()
     bar = ProgressBar(file=file)
     Trainer(**quiet(max_epochs=3, check_val_every_n_epoch=2, callbacks=[bar])).fit(BoringTask())
-    assert ["val_loss" in line for line in lines_of(file)] == [False, True, False]
+    assert ["val_loss" in line for line in epoch_lines(file)] == [False, True, False]
 
 
 def test_what_is_logged_appears_only_with_prog_bar():
@@ -74,8 +78,8 @@ def test_what_is_logged_appears_only_with_prog_bar():
 
     file = io.StringIO()
     Trainer(**quiet(max_epochs=1, callbacks=[ProgressBar(file=file)])).fit(Logs())
-    assert "visible 2.0000" in file.getvalue()
-    assert "hidden" not in file.getvalue()
+    assert "visible 2.0000" in epoch_lines(file)[0]
+    assert "hidden" not in epoch_lines(file)[0]
 
 
 def test_the_line_has_what_the_task_logs_at_the_epochs_end():
@@ -164,7 +168,7 @@ def test_validate_and_test_end_with_their_metrics_as_lines():
         f"test_accuracy  {tested['test_accuracy']:.4f}",
     ]
     file.truncate(0)
-    trainer.validate(task)
+    Trainer(**quiet(callbacks=[ProgressBar(file=file)])).validate(task)
     assert "val_accuracy  0." in file.getvalue()
 
 
@@ -175,15 +179,35 @@ def test_validate_on_a_terminal_ends_with_a_table():
     assert re.search(rf"│ val_loss +│ {loss:.4f} │", console.file.getvalue())
 
 
-def test_the_reason_of_a_stop_is_told():
+def test_the_reason_of_a_stop_is_told(caplog):
     class Stops(Callback):
         def on_train_epoch_end(self, trainer, task):
             trainer.request_stop("enough")
 
     file = io.StringIO()
     Trainer(**quiet(max_epochs=5, callbacks=[ProgressBar(file=file), Stops()])).fit(BoringTask())
-    assert len(lines_of(file)) == 2
-    assert lines_of(file)[-1] == "training stopped: enough"
+    assert len(epoch_lines(file)) == 1
+    assert "fit ended: enough. 1 epoch and 4 updates are done" in caplog.text
+
+
+def test_a_fit_and_a_test_end_with_a_table_of_their_stages():
+    file = io.StringIO()
+    trainer = Trainer(**quiet(max_epochs=1, callbacks=[ProgressBar(file=file)]))
+    trainer.fit(BoringTask())
+    values = trainer.callback_metrics | trainer.test(trainer.task)
+
+    head, loss, accuracy = (line.split() for line in lines_of(file)[-3:])
+    assert head == ["metric", "train", "val", "test"]
+    assert loss == ["loss", *(f"{values[n]:.4f}" for n in ("loss", "val_loss", "test_loss"))]
+    assert accuracy[0] == "accuracy"
+
+
+def test_a_terminal_tells_how_long_the_rest_takes():
+    console = terminal()
+    bar = ProgressBar(refresh_seconds=0, console=console)
+    Trainer(**quiet(max_epochs=3, callbacks=[bar])).fit(BoringTask())
+    assert re.search(r"steps/s  \d:\d\d:\d\d left", console.file.getvalue())
+    assert "tracing the steps" in console.file.getvalue()
 
 
 def test_contradictory_arguments_are_refused():

@@ -135,6 +135,8 @@ class NumberData(DataModule):
 class NumberTask(Task):
     """One weight w, initially 0; the loss ``mean(x) * (1 + w)`` has the gradient ``mean(x)``."""
 
+    brings_weights = True  # not what they would learn
+
     def __init__(self, data, optimizer=None):
         self.data = data
         self.optimizer = optimizer

@@ -1,0 +1,159 @@
+"""The lines that an entry point says of itself: what it begins with, and how it ended."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lightning_tf.callback import CheckpointCallback
+from lightning_tf.variables import named_weights, optimizable_variables, trainable_variables
+
+if TYPE_CHECKING:
+    from lightning_tf.task import Task
+    from lightning_tf.trainer import Trainer
+
+log = logging.getLogger("lightning_tf")
+
+
+def say_beginning(trainer: Trainer, task: Task) -> None:
+    """Say what is about to run: task, weights, data, device, precision, where files go."""
+    parts = [
+        f"{trainer.entry_point} {type(task).__name__}",
+        _weights(trainer, task),
+        _data(trainer, task),
+    ]
+    parts += [_where(trainer), trainer.precision]
+    parts += [] if trainer.seed is None else [f"seed {trainer.seed}"]
+    parts.append(_files(trainer))
+    log.info("%s", "; ".join(part for part in parts if part))
+
+
+def say_end(trainer: Trainer, began_at: int, seconds: float) -> None:
+    """Say why a fit has ended, which checkpoints there are and how to go on.
+
+    Args:
+        trainer: After the fit.
+        began_at: The update that it began with.
+        seconds: How long it took.
+    """
+    now = trainer.global_step - began_at
+    of_now = "" if began_at == 0 else f", {now if now else 'none'} of them now"
+    ended = f"fit ended: {_reason(trainer)}. {_done(trainer)}{of_now}, in {seconds:.1f} s."
+    more = "" if _is_stopped(trainer) else _with_more(trainer)
+    log.info("%s", " ".join([ended, *_checkpoints(trainer, more)]))
+
+
+def say_interrupted(trainer: Trainer) -> None:
+    """Say where Ctrl-C has ended an entry point, and how to go on."""
+    if trainer.entry_point != "fit":
+        log.warning("Ctrl-C: %s ends here.", trainer.entry_point)
+        return
+    ended = f"Ctrl-C: training ends here. {_done(trainer)}."
+    log.warning("%s", " ".join([ended, *_checkpoints(trainer)]))
+
+
+def warn_of_untrained(trainer: Trainer, task: Task) -> None:
+    """Warn where weights are evaluated that nobody has trained or loaded."""
+    if task.has_learned or task.brings_weights or not optimizable_variables(task):
+        return
+    log.warning(
+        "%s uses weights as they were made: no fit of this task came before, and neither "
+        "ckpt_path= nor from_checkpoint gave any. Where %s loads weights by itself, set "
+        "brings_weights = True in the class.",
+        trainer.entry_point,
+        type(task).__name__,
+    )
+
+
+def _reason(trainer: Trainer) -> str:
+    if _is_stopped(trainer):
+        return str(trainer.stop_reason)
+    if trainer.max_steps is not None and trainer.global_step >= trainer.max_steps:
+        return f"max_steps={trainer.max_steps} is reached"
+    if trainer.max_epochs is not None and trainer.current_epoch >= trainer.max_epochs:
+        return f"max_epochs={trainer.max_epochs} is reached"
+    return "max_time is over"
+
+
+def _is_stopped(trainer: Trainer) -> bool:
+    """Return whether somebody asked for the end, and no limit brought it."""
+    loop = trainer.state.fit_loop
+    return bool(trainer.stop_reason) and not (loop and loop.waiting_stops)
+
+
+def _done(trainer: Trainer) -> str:
+    epochs, updates = trainer.current_epoch, trainer.global_step
+    return f"{_counted(epochs, 'epoch')} and {_counted(updates, 'update')} are done"
+
+
+def _checkpoints(trainer: Trainer, more: str = "") -> list[str]:
+    """Return sentences that name the best and the last checkpoint, and how to go on."""
+    for callback in trainer.callbacks:
+        best, last = (getattr(callback, f"{kind}_model_path", "") for kind in ("best", "last"))
+        if not isinstance(callback, CheckpointCallback) or not (best or last):
+            continue
+        monitor, score = getattr(callback, "monitor", None), callback.best_model_score
+        lines = []
+        if monitor and best:
+            value = "" if score is None else f" {score:.4g}"
+            lines.append(f"Best {monitor}{value}: {_short(best)}.")
+        newest = last or best
+        if newest != best or not lines:
+            lines.append(f"Last checkpoint: {_short(newest)}.")
+        return [*lines, f"To go on: fit(task, ckpt_path='last'){more}."]
+    return ["No checkpoint was written."]
+
+
+def _with_more(trainer: Trainer) -> str:
+    limits = [n for n in ("max_epochs", "max_steps") if getattr(trainer, n) is not None]
+    return f" with a higher {limits[0]}" if limits else ""
+
+
+def _weights(trainer: Trainer, task: Task) -> str:
+    weights = {id(v): v for v in named_weights(task).values()}.values()
+    total = sum(_size(v) for v in weights)
+    trained = sum(_size(v) for v in trainable_variables(task))
+    frozen = trainer.entry_point == "fit" and trained < total
+    source = "" if trainer.ckpt_path is None else f" from {_short(trainer.ckpt_path)}"
+    return f"{total:,} weights{source}" + (f", {trained:,} of them train" if frozen else "")
+
+
+def _size(variable: Any) -> int:
+    return int(np.prod(variable.shape))
+
+
+def _data(trainer: Trainer, task: Task) -> str:
+    given = task.hparams.get("data")
+    name = given if isinstance(given, str) else type(task.data).__name__
+    length = trainer.num_training_batches if trainer.entry_point == "fit" else None
+    return f"data {name}" + ("" if length is None else f", {length:,} batches an epoch")
+
+
+def _where(trainer: Trainer) -> str:
+    replicas, kind = trainer.placement.num_replicas, trainer.placement.devices[0].strip("/")
+    if replicas == 1:
+        return kind
+    workers = trainer.workers.count
+    of_workers = f" of {workers} workers" if workers > 1 else ""
+    return f"{replicas} replicas{of_workers} ({kind} and on)"
+
+
+def _files(trainer: Trainer) -> str:
+    folder = trainer.log_dir
+    if folder is None:
+        has_checkpoints = any(isinstance(c, CheckpointCallback) for c in trainer.callbacks)
+        folder = trainer.default_root_dir if has_checkpoints else None
+    return "nothing is written" if folder is None else f"files in {_short(folder)}"
+
+
+def _short(path: str | os.PathLike[str]) -> str:
+    """Return a path as it is shortest: below the current folder relative to it."""
+    relative = os.path.relpath(path)
+    return os.fspath(path) if relative.startswith("..") else relative
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")

@@ -1,0 +1,44 @@
+"""Screen: what the package says reaches the screen where nobody has set up logging."""
+
+import logging
+import sys
+
+SILENT_ON_OTHERS = logging.WARNING  # workers but the first say this and worse
+
+
+class ScreenHandler(logging.Handler):
+    """Writes messages to standard error, unless logging has handlers of the user's own.
+
+    `logging.getLogger("lightning_tf").setLevel("WARNING")` leaves out what is only told.
+
+    Example:
+        >>> logging.getLogger("lightning_tf").addHandler(ScreenHandler())
+    """
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a message, also beside a progress bar, which replaces the stream."""
+        if logging.getLogger().handlers or sys.stderr is None:  # none under pythonw
+            return
+        try:
+            print(self.format(record), file=sys.stderr, flush=True)
+        except (OSError, ValueError):  # closed
+            self.handleError(record)
+
+
+def show_messages() -> None:
+    """Let the package's messages reach the screen, from what is told (INFO) on."""
+    logger = logging.getLogger("lightning_tf")
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.INFO)
+    logger.addHandler(ScreenHandler())
+
+
+def speak_for_all(is_first: bool) -> None:
+    """Keep what is only told to the first of several workers, which would all say it.
+
+    Args:
+        is_first: Whether this is the first.
+    """
+    for handler in logging.getLogger("lightning_tf").handlers:
+        if isinstance(handler, ScreenHandler):
+            handler.setLevel(logging.NOTSET if is_first else SILENT_ON_OTHERS)

@@ -1,0 +1,70 @@
+"""What the package says, where nobody has set up logging and where somebody has."""
+
+import logging
+import signal
+import subprocess
+import sys
+
+import pytest
+from helpers.paths import ROOT
+
+from lightning_tf.screen import ScreenHandler, speak_for_all
+
+SAYS = "import lightning_tf, logging; {}; logging.getLogger('lightning_tf.data').info('found it')"
+FITS = """
+import os, signal
+from helpers.boring import BoringTask
+from lightning_tf import Callback, Trainer
+
+class Interrupts(Callback):
+    def on_train_epoch_end(self, trainer, task):
+        if trainer.current_epoch == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+
+Trainer(max_epochs=100, default_root_dir={root!r}, callbacks=Interrupts()).fit(BoringTask())
+"""
+
+
+def said(program):
+    """Return what a Python process says on standard error, and how it ended."""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", "PATH": "", "TF_CPP_MIN_LOG_LEVEL": "3"},
+    )
+    return done.stderr, done.returncode
+
+
+@pytest.mark.parametrize(
+    ("setting", "expected"),
+    [
+        ("pass", "found it\n"),
+        ("logging.basicConfig(level='INFO', format='>%(message)s')", ">found it\n"),
+        ("logging.getLogger('lightning_tf').setLevel('WARNING')", ""),
+    ],
+    ids=["nothing set up", "set up", "switched off"],
+)
+def test_messages_reach_the_screen_once(setting, expected):
+    assert said(SAYS.format(setting)) == (expected, 0)
+
+
+def test_workers_but_the_first_say_only_what_is_wrong(monkeypatch):
+    monkeypatch.setattr(logging.getLogger("lightning_tf"), "handlers", [ScreenHandler()])
+    (handler,) = logging.getLogger("lightning_tf").handlers
+
+    speak_for_all(False)
+    assert handler.level == logging.WARNING
+    speak_for_all(True)
+    assert handler.level == logging.NOTSET
+
+
+def test_ctrl_c_ends_a_script_with_a_sentence_instead_of_a_traceback(tmp_path):
+    text, code = said(FITS.format(root=str(tmp_path)))
+    assert code == -signal.SIGINT
+    assert "Traceback" not in text
+    last = text.strip().splitlines()[-1]
+    assert last.startswith("Ctrl-C: training ends here. 1 epoch and 8 updates are done.")
+    assert "To go on: fit(task, ckpt_path='last')." in last
+    assert "checkpoints/epoch=0-step=4.ckpt" in last
