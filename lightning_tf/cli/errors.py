@@ -1,41 +1,56 @@
 """Errors of options: what was wrong, in one sentence with the nearest right name."""
 
-import inspect
 import re
-from collections.abc import Callable, Iterable
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 
+from lightning_tf.cli.short_options import arguments_of
 from lightning_tf.exceptions import nearest
 
+# What jsonargparse says, which tells of every type that it tried.
 UNRECOGNIZED = re.compile(r"unrecognized arguments: (?P<option>--[\w.]+)")
-OF_CLASS = re.compile(
-    r"given class_path '(?P<path>[\w.]+)':\s+.*?Option '(?P<key>[\w.]+)' is not accepted", re.DOTALL
-)
+IN_CLASS = r"Problem with given class_path '(?P<path>[\w.]+)':\s+"
+OF_CLASS = re.compile(IN_CLASS + r".*?Option '(?P<key>[\w.]+)' is not accepted", re.DOTALL)
+REQUIRED = re.compile(IN_CLASS + r"the following arguments are required: (?P<names>[\w., ]+)")
+NO_ATTRIBUTE = re.compile(r"module '(?P<module>[\w.]+)' has no attribute '(?P<name>\w+)'")
+NO_MODULE = re.compile(IN_CLASS + r"(?P<reason>No module named '(?P<module>[\w.]+)')")
+NO_KIND = re.compile(r"Import path does not correspond to a subclass of (?P<kind>\w+)")
+NO_NAME = re.compile(r"Expected a dot import path string: (?P<name>\S+)")
 OF_GROUP = re.compile(r"Group '(?P<group>\w+)' does not accept option '(?P<key>\w+)'")
 OF_NONE = re.compile(r"Option '(?P<key>[\w.]+)' is not accepted")
-NO_CLASS = re.compile(r"Expected a dot import path string: (?P<name>\S+)|No module named '(\S+)'")
-WRONG_VALUE = re.compile(
-    r"Parser key \"(?P<key>[\w.]+)\":.*Given value: (?P<value>.*?)\s*\Z", re.DOTALL
-)
-EXPECTED = re.compile(r"Expected (?:a )?<class '(?P<type>[\w.]+)'>")
+ANY_IN_CLASS = re.compile(IN_CLASS + r"(?!Parser key)(?P<reason>\S.*?)\n", re.DOTALL)
+KEY = re.compile(r"Parser key \"(?P<key>[\w.]+)\":")
+GIVEN = re.compile(r"(?:Given value: |Got value: )(?P<value>.*)")
+EXPECTED = re.compile(r"Expected (?:a )?(?P<type>one of [^\n]+|<class '[\w.]+'>|list)")
+PLAIN = {"str": "a text", "int": "a whole number", "float": "a number", "bool": "true or false"}
 
 
-def explain(message: str, options: Iterable[str], tasks: Iterable[str]) -> str:
+def explain(message: str, options: Iterable[str], known: Mapping[str, Iterable[str]]) -> str:
     """Return a sentence for what jsonargparse says about options.
 
     Args:
-        message: Of jsonargparse, which tells of every type that it tried.
+        message: Of jsonargparse.
         options: Every option of the command, with dashes.
-        tasks: Names of tasks.
+        known: Names of classes by the option that takes them: ``task``, ``trainer.callbacks``.
     """
+    keys = KEY.findall(message)
+    key = keys[0] if keys else ""
+    names = known.get(key, ())
+
     # A message may match several of these: the most exact one comes first.
     explanations: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
         (UNRECOGNIZED, lambda m: _unknown(m["option"], options)),
         (OF_CLASS, lambda m: _not_of(m["path"], m["key"])),
+        (REQUIRED, lambda m: _required(key, m["path"], m["names"])),
+        (NO_MODULE, lambda m: _no_module(key, m, names)),
+        (NO_ATTRIBUTE, lambda m: _no_attribute(key, m["module"], m["name"])),
+        (NO_KIND, lambda m: f"--{key}: {_given(message)} is no {m['kind']}.{nearest('', names)}"),
+        (NO_NAME, lambda m: _no_class(key, m["name"], names)),
         (OF_GROUP, lambda m: _unknown(f"--{m['group']}.{m['key']}", options)),
         (OF_NONE, lambda m: _unknown(f"--{m['key']}", options)),
-        (NO_CLASS, lambda m: _no_class(m[1] or m[2], tasks)),
-        (WRONG_VALUE, lambda m: _wrong_value(m, message)),
+        (ANY_IN_CLASS, lambda m: f"--{key} {_last(m['path'])}: {' '.join(m['reason'].split())}"),
+        (KEY, lambda m: _wrong_value(keys, message)),
     )
 
     for pattern, explanation in explanations:
@@ -51,25 +66,57 @@ def _unknown(option: str, options: Iterable[str]) -> str:
 
 def _not_of(path: str, key: str) -> str:
     module, _, name = path.rpartition(".")
-    cls = getattr(import_module(module), name)
-    known = {
-        parameter.name
-        for base in inspect.getmro(cls)
-        if "__init__" in vars(base)
-        for parameter in inspect.signature(base.__init__).parameters.values()  # type: ignore[misc]
-        if parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
-    }
-    return f"{name} has no argument {key!r}.{nearest(key, known - {'self'})}"
+    return f"{name} has no argument {key!r}.{nearest(key, _constructor(module, name))}"
 
 
-def _no_class(name: str, tasks: Iterable[str]) -> str:
-    return f"there is no {name!r} to import; give a name or an import path.{nearest(name, tasks)}"
+def _constructor(module: str, name: str) -> frozenset[str]:
+    return arguments_of(getattr(import_module(module), name))
 
 
-def _wrong_value(match: re.Match[str], message: str) -> str:
-    types = [name for name in EXPECTED.findall(message) if name != "NoneType"]
-    expected = f"; expected {' or '.join(dict.fromkeys(types))}" if types else ""
-    return f"--{match['key']}: {match['value']!r} cannot be used{expected}."
+def _required(key: str, path: str, names: str) -> str:
+    first = names.split(",")[0].strip()
+    return f"{_last(path)} needs {names.strip()}: give it, --{key}.{first}=VALUE."
+
+
+def _no_module(key: str, match: re.Match[str], names: Iterable[str]) -> str:
+    """Tell a module that is missing from one that imports something that is missing."""
+    module = match["path"].rpartition(".")[0]
+    if module == match["module"] or module.startswith(f"{match['module']}."):
+        return _no_class(key, match["path"], names)
+    return f"--{key}: {module} cannot be imported: {match['reason']}."
+
+
+def _no_attribute(key: str, module: str, name: str) -> str:
+    classes = [n for n, each in vars(sys.modules[module]).items() if isinstance(each, type)]
+    own = [n for n in classes if getattr(sys.modules[module], n).__module__ == module]
+    return f"--{key}: {module} has no {name!r}.{nearest(name, own)}"
+
+
+def _no_class(key: str, name: str, names: Iterable[str]) -> str:
+    give = "give a name or an import path"
+    return f"--{key}: there is no {name!r} to import; {give}.{nearest(name, names)}"
+
+
+def _wrong_value(keys: list[str], message: str) -> str:
+    types = [name for name in EXPECTED.findall(message) if "NoneType" not in name]
+    wanted = [_plain(name) for name in dict.fromkeys(types)]
+    inner = [name for name in wanted if "." not in name] or wanted
+    expected = f"; give {' or '.join(inner)}" if inner else ""
+    return f"--{'.'.join(keys)}: {_given(message)} cannot be used{expected}."
+
+
+def _given(message: str) -> str:
+    match = GIVEN.search(message)  # the first is of the innermost key
+    return "the value" if match is None else repr(match["value"].strip())
+
+
+def _plain(type_name: str) -> str:
+    name = type_name.removeprefix("<class '").removesuffix("'>")
+    return PLAIN.get(name, name)
+
+
+def _last(path: str) -> str:
+    return path.rpartition(".")[2]
 
 
 def _hint(option: str, options: Iterable[str]) -> str:

@@ -53,13 +53,13 @@ class RunCommand:
             The exit code: 0, 2 where the options are wrong, 1 where something failed.
         """
         try:
-            options = self._parser.parse_args(self._given())
+            options = self._parser.parse_args(self._spelled_out(self._given()))
         except ConfigurationError as error:
             return self._fail(WRONG_USE, error)
         except (ArgumentError, ValueError) as error:
             # jsonargparse has no public list of its options.
             known = [option for a in self._parser._actions for option in a.option_strings]
-            return self._fail(WRONG_USE, explain(str(error), known, tasks.__all__))
+            return self._fail(WRONG_USE, explain(str(error), known, _class_names()))
 
         try:
             built = self._parser.instantiate(options)
@@ -86,6 +86,22 @@ class RunCommand:
                 "Trainer(...).verify(task, start, end) with the arguments of that script."
             )
         return ["--config", str(config), *OF_VERIFYING, *rest]
+
+    def _spelled_out(self, words: Sequence[str]) -> list[str]:
+        """Return the options as the parser knows them; imports a task that is given by its file."""
+        for config in _values(words, "--config"):
+            file = remembered_file(config)
+            if file is not None:
+                task_of_file(f"{file}:{ANY}")
+        words = [*words]
+        for index, word in enumerate(words):
+            if words[index - 1 : index] == ["--task"]:
+                words[index] = task_of_file(word)
+            elif word.startswith("--task="):
+                words[index] = f"--task={task_of_file(word.removeprefix('--task='))}"
+        own = {a.dest for a in self._parser._actions if "." not in a.dest} - {"trainer"}
+        trainer = set(inspect.signature(Trainer).parameters)
+        return ShortOptions(own, trainer, _find_class)(words)
 
     def _fail(self, code: int, message: object) -> int:
         print(f"lightning-tf {self.command}: {message}", file=sys.stderr)
