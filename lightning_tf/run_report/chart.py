@@ -122,7 +122,8 @@ class Chart:
                 count = len(curve.not_finite)
                 many = f"{count} values are" if count > 1 else "one value is"
                 remarks.append(
-                    f"{self.label(curve)}: {many} not finite, the first {value} at update {step}."
+                    f"{self.label(curve)}: {many} not drawn (not finite, or beyond 1e300), "
+                    f"the first {value} at update {step}."
                 )
         return remarks
 
@@ -163,7 +164,12 @@ class Chart:
         marked = [*pixels[::every], *pixels[-1:]]
         markers = "".join(f"M{x:.1f} {y:.1f}{shape}" for x, y in marked)
         warnings = [round(self._px(x), 1) for x, _, _ in curve.not_finite[:50]]
-        return Line(curve.run, curve.kind, "".join(path), markers, warnings)
+        return Line(curve.run, self._style(curve), "".join(path), markers, warnings)
+
+    def _style(self, curve: Curve) -> str:
+        """Return the kind, that of rows in the background only where a mean stands before them."""
+        has_mean = any(c.run == curve.run and c.kind == "epoch" for c in self.panel.curves)
+        return "other" if curve.kind == "train" and not has_mean else curve.kind
 
     def _px(self, x: float) -> float:
         low, high = self._x

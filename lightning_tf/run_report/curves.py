@@ -9,7 +9,7 @@ from lightning_tf.run_report.run_record import RunRecord
 MOST_POINTS = 300  # of a drawn curve: more than a panel has pixels to show
 LARGEST = 1e300  # the difference of two larger numbers may be infinite
 STAGES = {"train": "train", "val": "val"}
-SYSTEM = "device/"
+SYSTEM, TEST = "device/", "test/"  # of a test there is one value, which the table has
 
 
 @dataclass
@@ -61,7 +61,7 @@ def read_panels(runs: Sequence[RunRecord], epochs: Sequence[Epochs] | None) -> l
         for row in run.rows:
             x = float(row.step) if epochs is None else epochs[number].at(row.step)
             for column, value in row.values.items():
-                if column.startswith("test/"):  # one value, which the table has
+                if column.startswith(TEST):
                     continue
                 name, kind = panel_and_kind(column)
                 curves = panels.setdefault(name, {})
@@ -74,6 +74,11 @@ def read_panels(runs: Sequence[RunRecord], epochs: Sequence[Epochs] | None) -> l
             curve.count = len(curve.points)
             curve.points = thin(curve.points)
     return [Panel(name, list(curves.values())) for name, curves in panels.items()]
+
+
+def has_curves(run: RunRecord) -> bool:
+    """Return whether a run has anything that goes on from update to update."""
+    return any(not name.startswith(TEST) for row in run.rows for name in row.values)
 
 
 def panel_and_kind(column: str) -> tuple[str, str]:

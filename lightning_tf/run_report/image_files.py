@@ -71,9 +71,7 @@ class Embedder:
         self.left = most_bytes
 
     def embed(self, of_runs: list[tuple[RunRecord, list[ImageSeries]]]) -> None:
-        """Embed the last image of each series first, and then the others from the last to the
-        first, so that what is left out is old.
-        """
+        """Embed the last image of each series first, so that what does not fit is old."""
         everything = [(run, series) for run, all_series in of_runs for series in all_series]
         for run, series in everything:
             self._embed(run.folder, series.images[-1])

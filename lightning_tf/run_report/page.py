@@ -17,7 +17,7 @@ from lightning_tf.run_report.comparison import (
     compare_system,
     hide_secrets,
 )
-from lightning_tf.run_report.curves import read_panels
+from lightning_tf.run_report.curves import has_curves, read_panels
 from lightning_tf.run_report.epochs import Epochs
 from lightning_tf.run_report.image_files import Embedder, read_series
 from lightning_tf.run_report.run_record import RunRecord
@@ -97,7 +97,7 @@ class Page:
         }
 
     def _charts(self) -> list[Chart]:
-        epochs = [Epochs(run.rows) for run in self.runs if run.rows]
+        epochs = [Epochs(run.rows) for run in self.runs if has_curves(run)]
         # One epoch is a line between 0 and 1: updates say more.
         in_epochs = bool(epochs) and all(each.count > 1 for each in epochs)
         of_runs = [Epochs(run.rows) for run in self.runs] if in_epochs else None

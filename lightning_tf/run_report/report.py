@@ -36,12 +36,12 @@ def report(runs: Folder | Sequence[Folder], output: Folder | None = None) -> Pat
     """
     folders = [runs] if isinstance(runs, (str, os.PathLike)) else list(runs)
     if not folders:
-        raise ConfigurationError("report: runs is empty; give the folder of at least one run.")
+        raise ConfigurationError("runs is empty; give the folder of at least one run.")
     path = Path(folders[0]) / NAME if output is None else Path(output)
     records = [RunRecord(Path(folder)) for folder in folders]
     labels = run_labels([record.folder for record in records])
     if path.is_dir():
-        raise ConfigurationError(f"report: {path} is a folder; give a file, such as {path / NAME}.")
+        raise ConfigurationError(f"{path} is a folder; give a file, such as {path / NAME}.")
 
     from lightning_tf.run_report.page import Page  # Jinja, which an error does not wait for
 
@@ -54,7 +54,7 @@ def report(runs: Folder | Sequence[Folder], output: Folder | None = None) -> Pat
         os.replace(beside, path)
     except OSError as error:
         raise ConfigurationError(
-            f"report: {path} cannot be written ({error.strerror}); give another file with --output."
+            f"{path} cannot be written ({error.strerror}); give another file with --output."
         ) from error
     return path
 

@@ -30,9 +30,8 @@ class Rows:
     """All rows of a file, by update, and what could not be read.
 
     Example:
-        >>> rows = Rows.from_csv("step,epoch,val/loss\\n10,0,0.5\\n20,1,0.")
-        >>> len(rows.rows), rows.notes
-        (1, ['metrics.csv ends within a row, which is left out: ...'])
+        >>> Rows.from_csv(Path("metrics.csv").read_text()).rows[-1].values["val/loss"]
+        0.1156
     """
 
     rows: list[Row] = field(default_factory=list)

@@ -162,11 +162,11 @@ def _check(folder: Path) -> None:
             f"{folder} is a file; give the folder of a run, such as runs/version_0."
         )
     runs = [
-        path.name
-        for path in sorted(folder.iterdir())
-        if path.is_dir() and any((path / name).is_file() for name in OF_A_RUN)
+        str(path)
+        for path in sorted((*folder.glob("*/"), *folder.glob("runs/*/")))
+        if any((path / name).is_file() for name in OF_A_RUN)
     ]
-    hint = f"; it holds the runs {', '.join(runs[:8])}: give one of them or several" if runs else ""
+    hint = f"; it holds runs, give one or several of {', '.join(runs[:8])}" if runs else ""
     raise ConfigurationError(
         f"{folder} is no folder of a run: it has none of {', '.join(OF_A_RUN)}, which a CSVLogger "
         f"or JSONLinesLogger writes{hint}."
