@@ -152,7 +152,8 @@ class Chart:
     def _line(self, curve: Curve) -> Line:
         pixels = [(self._px(x), self._py(y)) for x, y, _ in curve.points]
         gaps = sorted(step for _, _, step in curve.not_finite)
-        path, before = [], -1
+        path: list[str] = []
+        before = -1
         for (x, y), (_, _, step) in zip(pixels, curve.points, strict=True):
             # A line over a value that is none would show one.
             broken = bisect_left(gaps, step) > bisect_left(gaps, before)

@@ -14,6 +14,7 @@ from lightning_tf.run_report.run_record import RunRecord
 ORDER = ("test/", "val/", "train/")
 SECRET = re.compile(r"api_?key|token$|password|passwd|secret|credential", re.IGNORECASE)
 HIDDEN = "(hidden)"
+OF_AN_OBJECT = {"type"}  # how hyperparameters record what is no plain data
 ABSENT = "\N{EN DASH}"
 
 
@@ -131,11 +132,20 @@ def _flat(hparams: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
         name = f"{prefix}{key}"
         if SECRET.search(str(key)) and value is not None:
             flat[name] = HIDDEN
-        elif isinstance(value, dict) and value:
+        elif isinstance(value, dict) and value and set(value) != OF_AN_OBJECT:
             flat.update(_flat(value, f"{name}."))
         else:
-            flat[name] = value if isinstance(value, str) else json.dumps(value, default=str)
+            flat[name] = _text(value)
     return flat
+
+
+def _text(value: Any) -> str:
+    """Return JSON, without the quotes of a text; of what is no plain data, its type."""
+    if isinstance(value, dict) and set(value) == OF_AN_OBJECT:
+        return str(value["type"])
+    if isinstance(value, list) and any(isinstance(each, dict) for each in value):
+        return ", ".join(map(_text, value))
+    return value if isinstance(value, str) else json.dumps(value, default=str)
 
 
 def _rank(name: str) -> int:

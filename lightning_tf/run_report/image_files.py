@@ -11,10 +11,14 @@ from lightning_tf.run_report.run_record import RunRecord
 
 FOLDERS = ("images", "figures")
 STAMPED = re.compile(r"(?P<name>.+?)_(?P<step>\d{8,})(?:_\d+)?", re.DOTALL)  # of the loggers
+NUMBER = re.compile(r"[0-9]{1,18}")
 MOST_STEPS = 24  # of one name
 MOST_BYTES = 24 * 2**20  # of a page: browsers open it at once, and mail takes it
 PNG, PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
+SUFFIXES = (".png", ".jpg", ".jpeg", ".gif")
 TYPES = ((PNG, "png"), (b"\xff\xd8\xff", "jpeg"), (b"GIF8", "gif"))
+
+Logged = tuple[str, int | None, list[str]]  # name, step and captions
 
 
 @dataclass
@@ -102,17 +106,18 @@ class Embedder:
 def read_series(run: RunRecord) -> list[ImageSeries]:
     """Return the images that stand in a run's folder or that its lines name."""
     found: dict[tuple[str, str], dict[str, ImageFile]] = {}
-    logged = dict(_logged(run))
+    logged: dict[str, Logged] = dict(_logged(run))
     files = {
         f"{folder}/{path.name}": path.stem
         for folder in FOLDERS
         for path in list_folder(run.folder, folder)
+        if not path.is_dir()
     }
 
-    for path, stem in {**{path: Path(path).stem for path in logged}, **files}.items():
+    for path, stem in {**files, **{path: Path(path).stem for path in logged}}.items():
         match = STAMPED.fullmatch(stem)
-        name, step = (match["name"], int(match["step"])) if match else (stem, None)
-        name, step, captions = logged.get(path, (name, step, []))
+        of_name: Logged = (match["name"], int(match["step"]), []) if match else (stem, None, [])
+        name, step, captions = logged.get(path, of_name)
         series = found.setdefault((path.partition("/")[0], name), {})
         series[path] = ImageFile(step, path, captions)
 
@@ -122,14 +127,16 @@ def read_series(run: RunRecord) -> list[ImageSeries]:
     ]
 
 
-def _logged(run: RunRecord) -> Iterator[tuple[str, tuple[str, int | None, list[str]]]]:
-    """Yield path, name, step and captions of the images that lines name."""
+def _logged(run: RunRecord) -> Iterator[tuple[str, Logged]]:
+    """Yield path, name, step and captions of the images that lines name, and of logged files."""
+    for name, number, file in run.files:
+        if file.endswith(SUFFIXES) and inside_folder(run.folder, file):
+            yield file, (name, int(number) if NUMBER.fullmatch(number) else None, [])
     for line in run.lines:
-        path, name, step = line.get("path"), line.get("name"), line.get("step")
+        path, step, captions = line.get("path"), line.get("step"), line.get("captions")
         if line.get("kind") in ("images", "figure") and isinstance(path, str):
-            captions = line.get("captions")
             texts = [str(each) for each in captions] if isinstance(captions, list) else []
-            yield path, (str(name), step if isinstance(step, int) else None, texts)
+            yield path, (str(line.get("name")), step if isinstance(step, int) else None, texts)
 
 
 def _order(image: ImageFile) -> tuple[int, str]:

@@ -21,10 +21,11 @@ from lightning_tf.run_report.curves import has_curves, read_panels
 from lightning_tf.run_report.epochs import Epochs
 from lightning_tf.run_report.image_files import Embedder, read_series
 from lightning_tf.run_report.run_record import RunRecord
-from lightning_tf.run_report.table_files import read_tables, read_texts
+from lightning_tf.run_report.table_files import read_files, read_tables, read_texts
 from lightning_tf.version import __version__
 
 HERE = Path(__file__).parent
+COMMAND_WIDTH = 48  # of a line in a card
 
 
 class Page:
@@ -92,7 +93,12 @@ class Page:
             "alike": [setting for setting in hparams if not setting.differs],
             "matrices": _by_name(matrices),
             "images": _by_name([of_run for _, of_run in series]),
-            "tables": _by_name([[t for t in of_run if t.shades is None] for of_run in tables]),
+            "tables": _by_name(
+                [
+                    [*(table for table in of_run if table.shades is None), *read_files(run)]
+                    for run, of_run in zip(self.runs, tables, strict=True)
+                ]
+            ),
             "texts": _by_name([read_texts(run) for run in self.runs]),
         }
 
@@ -144,12 +150,22 @@ def _commands(run: RunRecord) -> list[tuple[str, str]]:
     for begin in run.begins:
         words = begin.get("command")
         if isinstance(words, list):
-            text = shlex.join(hide_secrets([str(word) for word in words]))
+            text = _lines(hide_secrets([str(word) for word in words]))
             commands[str(begin.get("entry_point", "")), text] = None
     if not commands and run.has_config:
         again = shlex.join(["lightning-tf", "fit", "--config", str(run.folder / "config.yaml")])
         commands["again", again] = None
     return list(commands)
+
+
+def _lines(words: Sequence[str]) -> str:
+    """Return a command as a shell takes it, a line for each option where it is long."""
+    text = shlex.join(words)
+    if len(text) <= COMMAND_WIDTH:
+        return text
+    quoted = [shlex.quote(word) for word in words]
+    lines = [f" \\\n  {word}" if word.startswith("--") else f" {word}" for word in quoted]
+    return "".join(lines).strip()
 
 
 def _commit(git: object) -> str:

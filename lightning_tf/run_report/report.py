@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.run_report.page import Page
 from lightning_tf.run_report.run_record import RunRecord
 
 NAME = "report.html"
@@ -38,14 +39,16 @@ def report(runs: Folder | Sequence[Folder], output: Folder | None = None) -> Pat
     if not folders:
         raise ConfigurationError("runs is empty; give the folder of at least one run.")
     path = Path(folders[0]) / NAME if output is None else Path(output)
-    records = [RunRecord(Path(folder)) for folder in folders]
-    labels = run_labels([record.folder for record in records])
+    labels = run_labels([Path(folder) for folder in folders])
     if path.is_dir():
         raise ConfigurationError(f"{path} is a folder; give a file, such as {path / NAME}.")
+    try:
+        text = Page([RunRecord(Path(folder)) for folder in folders], labels).render()
+    except OSError as error:
+        raise ConfigurationError(
+            f"{error.filename} cannot be read ({error.strerror}); make it readable."
+        ) from error
 
-    from lightning_tf.run_report.page import Page  # Jinja, which an error does not wait for
-
-    text = Page(records, labels).render()
     beside = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

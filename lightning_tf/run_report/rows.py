@@ -95,7 +95,7 @@ def whole_json_lines(text: str) -> tuple[list[dict[str, Any]], int]:
     for line in text.splitlines():
         try:
             content = json.loads(line)
-        except ValueError:
+        except (RecursionError, ValueError):
             content = None
         if isinstance(content, dict):
             lines.append(content)

@@ -1,5 +1,7 @@
 """RunRecord: what a run's folder tells."""
 
+import csv
+import io
 import json
 import re
 from functools import cached_property
@@ -11,7 +13,8 @@ from lightning_tf.run_report.inside_folder import inside_folder, list_folder, re
 from lightning_tf.run_report.rows import Rows, whole_json_lines
 
 METRICS, LINES, CALLS = "metrics.csv", "log.jsonl", "calls.jsonl"
-HPARAMS, CONFIG = "hparams.json", "config.yaml"
+HPARAMS, CONFIG, FILES = "hparams.json", "config.yaml", "files.csv"
+OF_A_FILE = ("name", "step", "path")
 OF_A_RUN = (METRICS, LINES, CALLS, HPARAMS, CONFIG)
 SUPERSEDED = ("superseded.csv", "superseded.jsonl")
 CHECKPOINT = "run.json"  # in a checkpoint's folder
@@ -64,7 +67,7 @@ class RunRecord:
                 content = json.loads(text)
                 if isinstance(content, dict):
                     return content
-            except ValueError:
+            except (RecursionError, ValueError):
                 pass
             self.notes.append(f"{HPARAMS} is no JSON object and is left out.")
         logged = [line.get("hparams") for line in self.lines if line.get("kind") == "hparams"]
@@ -96,17 +99,16 @@ class RunRecord:
     @cached_property
     def checkpoint(self) -> dict[str, Any]:
         """What the newest checkpoint says of the run; empty where there is none."""
-        folders = [path for path in list_folder(self.folder, "checkpoints") if path.is_dir()]
-        newest = sorted(folders, key=lambda path: path.stat().st_mtime, reverse=True)
-        for folder in newest:
-            text = read_text(self.folder, Path("checkpoints") / folder.name / CHECKPOINT)
+        found: list[tuple[float, dict[str, Any]]] = []
+        for folder in list_folder(self.folder, "checkpoints"):
             try:
+                text = read_text(self.folder, Path("checkpoints") / folder.name / CHECKPOINT)
                 content = json.loads(text or "")
-            except ValueError:
+                if isinstance(content, dict):
+                    found.append((folder.stat().st_mtime, content))
+            except (OSError, RecursionError, ValueError):  # a run deletes its older ones
                 continue
-            if isinstance(content, dict):
-                return content
-        return {}
+        return max(found, key=lambda pair: pair[0])[1] if found else {}
 
     def end_of(self, begin: dict[str, Any]) -> dict[str, Any] | None:
         """Return how an entry point ended; None where it goes on or its process was killed."""
@@ -137,6 +139,30 @@ class RunRecord:
             told = begin.get("modes")
             modes.update(told if isinstance(told, dict) else {})
         return {name: mode for name, mode in modes.items() if mode in ("min", "max")}
+
+    @cached_property
+    def files(self) -> list[tuple[str, str, str]]:
+        """Name, step and path of every file that was logged, from the folder if it stands there."""
+        text = read_text(self.folder, FILES)
+        if text is None:
+            lines = [line for line in self.lines if line.get("kind") == "file"]
+            found = [[str(line.get(key, "")) for key in OF_A_FILE] for line in lines]
+        else:
+            try:
+                found = list(csv.reader(io.StringIO(text, newline="")))[1:]
+            except csv.Error:
+                found = []
+        return [(row[0], row[1], self._from_here(row[2])) for row in found if len(row) == 3]
+
+    def _from_here(self, path: str) -> str:
+        """Return a path from the folder, also where the folder has been moved since."""
+        folder = self.folder.resolve()
+        parts = Path(path).parts
+        if folder.name in parts[:-1]:
+            inner = Path(*parts[parts.index(folder.name) + 1 :])
+            if inside_folder(self.folder, inner):
+                return inner.as_posix()
+        return path
 
     def _read_lines(self, name: str) -> list[dict[str, Any]]:
         lines, broken = whole_json_lines(read_text(self.folder, name) or "")

@@ -82,6 +82,12 @@ def read_texts(run: RunRecord) -> list[TextFile]:
     ]
 
 
+def read_files(run: RunRecord) -> list[TableFile]:
+    """Return the list of logged files as a table; the last path of each name."""
+    rows = {name: [name, step, path] for name, step, path in run.files}
+    return [_table("files", 0, ["name", "step", "path"], list(rows.values()), 0)] if rows else []
+
+
 def _logged_tables(run: RunRecord) -> list[TableFile]:
     tables = {}
     for line in run.lines:

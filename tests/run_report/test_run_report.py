@@ -215,6 +215,20 @@ def test_the_last_image_is_shown_and_the_others_are_a_step_away(tmp_path):
     assert "figures/val_lost_00000003.png is missing." in page.text
 
 
+def test_files_that_were_logged_are_listed_and_images_among_them_shown(tmp_path):
+    run = write_run(tmp_path / "moved", epochs(1))
+    write_image(run / "film.png")
+    write_image(tmp_path / "outside.png")
+    old = "/elsewhere/moved"
+    (run / "files.csv").write_text(
+        f"name,step,path\nfilm,{'9' * 5000},{old}/film.png\nout,3,{tmp_path}/outside.png\n"
+    )
+    page = page_of(run)
+    assert page.count("img") == 1
+    assert "film.png" in page.texts
+    assert f"{tmp_path}/outside.png" in page.texts
+
+
 def test_a_confusion_matrix_is_a_table_in_shades_and_no_image(tmp_path):
     run = write_run(tmp_path / "run", epochs(1))
     (run / "tables").mkdir()
