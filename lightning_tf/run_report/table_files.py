@@ -14,6 +14,7 @@ from lightning_tf.run_report.run_record import RunRecord
 MOST_ROWS, MOST_COLUMNS, MOST_CHARACTERS = 50, 40, 4000
 MOST_CLASSES = 30  # of a matrix that can be read; the figure has all
 SHADES = 10
+MOST_EXAMPLES = 1e15
 
 
 @dataclass
@@ -113,6 +114,7 @@ def _newest(run: RunRecord, folder: str) -> dict[str, tuple[int, Path, int]]:
 def _table(
     name: str, step: int, columns: Sequence[str], rows: Sequence[Sequence[str]], earlier: int
 ) -> TableFile:
+    rows = [row for row in rows if row]  # an empty line is none
     shades = _shades(columns, rows)
     left_out = []
     if len(rows) > MOST_ROWS:
@@ -132,8 +134,8 @@ def _shades(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[list[
         counts = [[float(cell) for cell in row[1:]] for row in rows]
     except ValueError:
         return None
-    if any(count < 0 for row in counts for count in row):
-        return None
+    if not all(0 <= count <= MOST_EXAMPLES for row in counts for count in row):
+        return None  # NaN too is not between the two
     return [[round(SHADES * count / (sum(row) or 1.0)) for count in row] for row in counts]
 
 

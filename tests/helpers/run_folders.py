@@ -7,6 +7,8 @@ from html.parser import HTMLParser
 
 from PIL import Image
 
+from lightning_tf import report
+
 HOSTILE = (
     "<script>document.title='pwned'</script>",
     '"><img src=x onerror="document.title=\'pwned\'">',
@@ -82,3 +84,8 @@ class PageText(HTMLParser):
             name == tag and all(found.get(key) == value for key, value in attributes.items())
             for name, found in self.elements
         )
+
+
+def page_of(*folders):
+    """Write the report of runs and return it as a browser would read it."""
+    return PageText(report(folders).read_text())

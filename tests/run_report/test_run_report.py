@@ -9,15 +9,11 @@ import sys
 
 import pytest
 from helpers.paths import ROOT
-from helpers.run_folders import HOSTILE, PageText, epochs, write_image, write_run
+from helpers.run_folders import HOSTILE, PageText, epochs, page_of, write_image, write_run
 
 from lightning_tf import report
 from lightning_tf.cli.main import main
 from lightning_tf.exceptions import ConfigurationError
-
-
-def page_of(*folders):
-    return PageText(report(folders).read_text())
 
 
 def test_a_page_has_curves_values_hyperparameters_and_the_command(tmp_path):
@@ -94,29 +90,6 @@ def test_names_and_values_are_text_wherever_they_come_from(tmp_path):
         assert text in page.text
 
 
-def test_nothing_outside_of_the_folder_is_shown(tmp_path):
-    run = write_run(tmp_path / "run", epochs(1))
-    write_image(tmp_path / "secret.png", (1, 2, 3))
-    write_image(tmp_path / "secrets" / "all_00000001.png")
-    (tmp_path / "secret.csv").write_text("a,b\nsecret-cell,1\n")
-    write_image(run / "images" / "own_00000001.png")
-    (run / "images" / "linked_00000001.png").symlink_to(tmp_path / "secret.png")
-    (run / "figures").symlink_to(tmp_path / "secrets")
-    (run / "tables").mkdir()
-    (run / "tables" / "t_00000001.csv").symlink_to(tmp_path / "secret.csv")
-    lines = [
-        {"kind": "images", "name": "up", "step": 1, "path": path}
-        for path in ("../secret.png", str(tmp_path / "secret.png"), "images/\0", "figures/all.png")
-    ]
-    (run / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-
-    page = page_of(run)
-    assert page.count("img") == 1
-    assert "secret-cell" not in page.text
-    assert "../secret.png leads out of the run's folder." in page.text
-    assert "images/linked_00000001.png leads out of the run's folder." in page.text
-
-
 def test_secrets_of_options_are_hidden(tmp_path):
     command = [
         "train.py",
@@ -188,60 +161,6 @@ def test_many_rows_give_a_small_page_that_keeps_its_spikes(tmp_path):
     assert "highest 77" in page.text
 
 
-def test_the_last_image_is_shown_and_the_others_are_a_step_away(tmp_path):
-    run = write_run(tmp_path / "run", epochs(1))
-    for step in range(40):
-        write_image(run / "images" / f"samples_{step:08d}.png")
-    (run / "images" / "half_00000001.png").write_bytes(
-        (run / "images" / "samples_00000001.png").read_bytes()[:-9]
-    )
-    (run / "images" / "page_00000001.png").write_text("<html>")
-    lost = {
-        "kind": "figure",
-        "name": "val/lost",
-        "step": 3,
-        "path": "figures/val_lost_00000003.png",
-    }
-    (run / "log.jsonl").write_text(json.dumps(lost) + "\n")
-
-    page = page_of(run)
-    assert page.count("img") == 24
-    shown = [found["alt"] for tag, found in page.elements if tag == "img"]
-    assert (shown[0], shown[-1]) == ("samples, update 0", "samples, update 39")
-    assert "16 more in the folder" in page.text
-    assert page.count("input", type="range", max="23") == 1
-    assert "images/half_00000001.png is not whole." in page.text
-    assert "images/page_00000001.png is no image." in page.text
-    assert "figures/val_lost_00000003.png is missing." in page.text
-
-
-def test_files_that_were_logged_are_listed_and_images_among_them_shown(tmp_path):
-    run = write_run(tmp_path / "moved", epochs(1))
-    write_image(run / "film.png")
-    write_image(tmp_path / "outside.png")
-    old = "/elsewhere/moved"
-    (run / "files.csv").write_text(
-        f"name,step,path\nfilm,{'9' * 5000},{old}/film.png\nout,3,{tmp_path}/outside.png\n"
-    )
-    page = page_of(run)
-    assert page.count("img") == 1
-    assert "film.png" in page.texts
-    assert f"{tmp_path}/outside.png" in page.texts
-
-
-def test_a_confusion_matrix_is_a_table_in_shades_and_no_image(tmp_path):
-    run = write_run(tmp_path / "run", epochs(1))
-    (run / "tables").mkdir()
-    for step in (5, 10):
-        path = run / "tables" / f"val_confusion_matrix_{step:08d}.csv"
-        path.write_text(f"true,cat,dog\ncat,{step},0\ndog,0,0\n")
-    write_image(run / "figures" / "val_confusion_matrix_00000010.png")
-    page = page_of(run)
-    assert page.count("td", **{"class": "h10"}) == 1
-    assert "1 earlier of this name" in page.text
-    assert page.count("img") == 0
-
-
 def test_the_file_loads_nothing_and_allows_no_script_but_its_own(tmp_path):
     page = page_of(write_run(tmp_path / "run", epochs(2)))
     policy = next(f["content"] for _, f in page.elements if "http-equiv" in f)
@@ -306,3 +225,21 @@ def test_runs_without_epochs_are_drawn_over_updates(tmp_path):
     assert "updates" in page.texts
     assert "Logarithmic axis." in page.texts
     assert "1e-5" in page.texts
+
+
+def test_a_run_of_a_json_lines_logger_alone_has_a_page_too(tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    lines = [
+        {"kind": "hparams", "hparams": {"units": 7}},
+        *({"kind": "metrics", **row} for row in epochs(3)),
+        {"kind": "metrics", "step": 40, "epoch": 3, "val/loss": "nan"},
+        {"kind": "table", "step": 30, "name": "val/scores", "columns": ["a"], "rows": [["cell"]]},
+        {"kind": "text", "step": 30, "name": "note", "text": "well done"},
+        {"kind": "end", "status": "interrupted"},
+    ]
+    (run / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    page = page_of(run)
+    for text in ("units", "interrupted", "cell", "well done", "nan"):
+        assert text in page.texts
+    assert page.count("svg", role="img") == 1

@@ -72,10 +72,14 @@ def test_what_is_put_into_the_page_later_is_not_run_and_loads_nothing(tmp_path):
         assert {"/image", "/script", "/css", "/frame"} <= set(asked)
 
 
-def test_values_are_shown_under_the_pointer_and_runs_can_be_hidden(tmp_path):
+def test_pointer_keys_ticks_and_sliders_do_what_they_say(tmp_path):
     runs = [write_run(tmp_path / f"version_{n}", epochs(n + 2)) for n in range(3)]
+    for step in (10, 20, 30):
+        write_image(runs[0] / "images" / f"samples_{step:08d}.png")
     path = report(runs)
     driver = (
+        "const slider = document.querySelector('input[type=range]');"
+        "slider.value = 1; slider.dispatchEvent(new Event('input'));"
         "const svg = document.querySelector('svg.chart'), box = svg.getBoundingClientRect();"
         "const tick = document.querySelector('input[data-run=\"1\"]'); tick.click();"
         "const at = {clientX: box.left + box.width * 62 / 480, clientY: box.top + 20};"
@@ -96,6 +100,8 @@ def test_values_are_shown_under_the_pointer_and_runs_can_be_hidden(tmp_path):
     assert not [text for text in page.texts if text.startswith("version_1 val")]
     hidden = [found for tag, found in page.elements if tag == "g" and "off" in found["class"]]
     assert {found["data-run"] for found in hidden} == {"1"}
+    assert page.count("figure", **{"class": "now", "data-step": "update 20"}) == 1
+    assert page.count("figure", **{"class": "now"}) == 1
 
 
 @pytest.mark.parametrize("width", [400, 1400])
