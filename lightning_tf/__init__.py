@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from lightning_tf.function_metric import FunctionMetric as FunctionMetric
     from lightning_tf.host_metric import HostMetric as HostMetric
     from lightning_tf.logger import Logger as Logger
+    from lightning_tf.run_report.report import report as report
     from lightning_tf.seed import seed_everything as seed_everything
     from lightning_tf.task import Task as Task
     from lightning_tf.trainer import Trainer as Trainer

@@ -59,7 +59,8 @@ def python(code):
 
 
 def test_the_wheel_holds_exactly_the_files_of_the_three_folders(wheel):
-    expected = {"lightning_tf/py.typed"}
+    page = ("report.css", "report.html.j2", "report.js")
+    expected = {"lightning_tf/py.typed", *(f"lightning_tf/run_report/{name}" for name in page)}
     for name, folder in FOLDERS.items():
         # rglob does not enter the two links, so that no file is named twice.
         files = (path.relative_to(folder) for path in folder.rglob("*.py"))

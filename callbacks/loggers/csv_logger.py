@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from lightning_tf.callbacks.loggers.call_record import CALLS, CallRecord
 from lightning_tf.callbacks.loggers.csv_table import CSVTable
 from lightning_tf.callbacks.loggers.curves import draw_curves
 from lightning_tf.callbacks.loggers.folder_logger import FolderLogger
@@ -27,6 +28,7 @@ class CSVLogger(FolderLogger):
 
         metrics.csv            a row for each step; columns such as train/loss, val/loss
         hparams.json           the task's hyperparameters and the Trainer's settings
+        calls.jsonl            the command, versions, commit and end of each entry point
         curves.png             every metric over the updates, drawn when fit ends
         images/<name>_<step>.png    a grid for each log_images
         figures/<name>_<step>.png   from log_figure
@@ -75,8 +77,14 @@ class CSVLogger(FolderLogger):
         self._written_folder: Path | None = None  # where hyperparameters have been written
         self._table: CSVTable | None = None
         self._hparams: dict[str, Any] = {}
+        self._call: CallRecord | None = None
 
     # ---- the folder
+
+    def setup(self, trainer: Trainer, task: Task, stage: str) -> None:
+        """Choose the folder; it is made when something is written."""
+        super().setup(trainer, task, stage)
+        self._call = CallRecord(trainer, task, stage) if self._enabled else None
 
     def _start_run(self) -> None:
         self._table = self._written_folder = None
@@ -88,6 +96,16 @@ class CSVLogger(FolderLogger):
             self._rows().drop_after(trainer.global_step, folder / SUPERSEDED)
             self._saved_step = trainer.global_step
 
+    def on_fit_end(self, trainer: Trainer, task: Task) -> None:
+        """Note who asked for the end, if anybody did."""
+        if self._call is not None:
+            self._call.reason = trainer.stop_reason
+
+    def on_exception(self, trainer: Trainer, task: Task, exception: BaseException) -> None:
+        """Note what ends the run."""
+        if self._call is not None:
+            self._call.reason = f"{type(exception).__name__}: {exception}"
+
     def _make_folder(self) -> Path:
         """Return the folder, made and with its hyperparameters."""
         folder = self.folder.make()
@@ -96,6 +114,8 @@ class CSVLogger(FolderLogger):
             self._written_folder = folder
             text = json.dumps(self._hparams, indent=2, default=str)
             (folder / HPARAMS).write_text(text + "\n", encoding="utf-8")
+        if self._call is not None:
+            self._call.begin(folder)
         return folder
 
     def _rows(self) -> CSVTable:
@@ -163,11 +183,15 @@ class CSVLogger(FolderLogger):
         if not self._enabled or self._written_folder is None:
             return
 
+        if self._call is not None:
+            # A later entry point adds to a folder that stands already.
+            self._call.begin(self._written_folder)
+            self._call.end(status)
         if self._table is not None:
             self._table.flush()
             if self.curves and self._stage == "fit":
                 draw_curves(self._written_folder / METRICS, self._written_folder / CURVES)
         # A run that failed before its first row should not use up a number.
         elif status != "success":
-            self.folder.remove_if_only(HPARAMS)
+            self.folder.remove_if_only(HPARAMS, CALLS)
             self._written_folder = None

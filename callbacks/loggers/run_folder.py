@@ -167,10 +167,11 @@ class RunFolder:
         number = f"_{count}" if count > 1 else ""
         return folder / f"{plain}_{step:08d}{number}{suffix}"
 
-    def remove_if_only(self, name: str) -> None:
-        """Delete the folder where a failed run left nothing in it but one file."""
-        if self.is_made and self.path is not None and set(os.listdir(self.path)) <= {name}:
-            (self.path / name).unlink(missing_ok=True)
+    def remove_if_only(self, *names: str) -> None:
+        """Delete the folder where a failed run left nothing in it but these files."""
+        if self.is_made and self.path is not None and set(os.listdir(self.path)) <= set(names):
+            for name in names:
+                (self.path / name).unlink(missing_ok=True)
             self.path.rmdir()
             self.path, self.is_made = None, False
 

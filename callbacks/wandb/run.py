@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from lightning_tf.callbacks.common.run_metadata import git_state, package_versions
 from lightning_tf.callbacks.wandb.connection import WandbConnection
 from lightning_tf.callbacks.wandb.journal import HeldRows, Row, WandbJournal
-from lightning_tf.callbacks.wandb.run_metadata import git_state, package_versions
 from lightning_tf.callbacks.wandb.transaction_log import count_rows, remove_if_empty
 from lightning_tf.callbacks.wandb.uploads import SLOWEST, WandbUploads
 from lightning_tf.hyperparameters import plain

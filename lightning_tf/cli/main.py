@@ -23,6 +23,15 @@ def build_parser() -> argparse.ArgumentParser:
         commands.add_parser(command, help=text, add_help=False)
     commands.add_parser("tasks", help="list the tasks that there are")
 
+    report = commands.add_parser(
+        "report",
+        help="write one run, or several side by side, as a page of HTML",
+        description="Write one run, or several side by side, as one file of HTML that opens in a "
+        "browser without a network.",
+    )
+    report.add_argument("runs", nargs="+", metavar="RUN", help="its folder: runs/version_0")
+    report.add_argument("--output", help="the file; report.html in the first RUN by default")
+
     launch = commands.add_parser(
         "launch",
         help="run a script in several local worker processes",
@@ -63,6 +72,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.command == "tasks":
         _say(task_list())
         return 0
+    if options.command == "report":
+        return _report(options)
     return _launch(options)
 
 
@@ -88,6 +99,17 @@ def _run(command: str, *arguments: str) -> int:
     from lightning_tf.cli.run_command import RunCommand
 
     return RunCommand(command, arguments).run()
+
+
+def _report(options: argparse.Namespace) -> int:
+    from lightning_tf.run_report.report import report
+
+    try:
+        _say(f"written: {report(options.runs, options.output)}")
+    except ConfigurationError as error:
+        print(f"lightning-tf report: {error}", file=sys.stderr)
+        return 2
+    return 0
 
 
 def _say(text: str) -> None:

@@ -244,7 +244,8 @@ def test_loggers_get_the_image_and_nothing_else(tmp_path):
     logger = CSVLogger(curves=False)
     arguments = quiet(max_epochs=1, default_root_dir=tmp_path, logger=logger, callbacks=[finder])
     Trainer(**arguments).fit(Quadratic(NumberData(NUMBERS), keras.optimizers.SGD(1e-3)))
-    assert sorted(os.listdir(logger.log_dir)) == ["figures", "hparams.json", "metrics.csv"]
+    written = ["calls.jsonl", "figures", "hparams.json", "metrics.csv"]
+    assert sorted(os.listdir(logger.log_dir)) == written
     assert os.listdir(os.path.join(logger.log_dir, "figures")) == [
         "learning_rate_finder_00000000.png"
     ]

@@ -204,7 +204,13 @@ HEAVY = ("tensorflow", "keras", "jsonargparse", "numpy", "wandb")
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["fit", "--help"], ["fit", "--task", "TextClassification", "--help"], ["tasks"]],
+    [
+        ["--help"],
+        ["fit", "--help"],
+        ["fit", "--task", "TextClassification", "--help"],
+        ["report", "--help"],
+        ["tasks"],
+    ],
     ids=" ".join,
 )
 def test_help_imports_nothing_heavy(arguments):

@@ -66,7 +66,8 @@ def table_of(folder):
 def test_a_run_has_its_folder(tmp_path):
     trainer = trained(tmp_path, CSVLogger())
     assert trainer.log_dir == str(tmp_path / "runs" / "version_0")
-    assert sorted(os.listdir(trainer.log_dir)) == ["curves.png", "hparams.json", "metrics.csv"]
+    expected = ["calls.jsonl", "curves.png", "hparams.json", "metrics.csv"]
+    assert sorted(os.listdir(trainer.log_dir)) == expected
 
 
 def test_rows_of_a_step_are_one_row_with_all_its_columns(tmp_path):

@@ -1,6 +1,6 @@
 import subprocess
 
-from lightning_tf.callbacks.wandb.run_metadata import git_state, package_versions
+from lightning_tf.callbacks.common.run_metadata import git_state, package_versions
 
 
 def git(folder, *arguments):

@@ -1,0 +1,1 @@
+"""A page of HTML about one run or several; needs no TensorFlow."""
