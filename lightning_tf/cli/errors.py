@@ -10,6 +10,8 @@ from lightning_tf.exceptions import nearest
 
 # What jsonargparse says, which tells of every type that it tried.
 UNRECOGNIZED = re.compile(r"unrecognized arguments: (?P<option>--[\w.]+)")
+NO_OPTION = re.compile(r"unrecognized arguments: (?P<word>\S+)")
+MISSING = re.compile(r"\A(?:the following|following) arguments are required: (?P<names>[\w., ]+)")
 IN_CLASS = r"Problem with given class_path '(?P<path>[\w.]+)':\s+"
 OF_CLASS = re.compile(IN_CLASS + r".*?Option '(?P<key>[\w.]+)' is not accepted", re.DOTALL)
 REQUIRED = re.compile(IN_CLASS + r"the following arguments are required: (?P<names>[\w., ]+)")
@@ -21,9 +23,12 @@ OF_GROUP = re.compile(r"Group '(?P<group>\w+)' does not accept option '(?P<key>\
 OF_NONE = re.compile(r"Option '(?P<key>[\w.]+)' is not accepted")
 ANY_IN_CLASS = re.compile(IN_CLASS + r"(?!Parser key)(?P<reason>\S.*?)\n", re.DOTALL)
 KEY = re.compile(r"Parser key \"(?P<key>[\w.]+)\":")
-GIVEN = re.compile(r"(?:Given value: |Got value: )(?P<value>.*)")
+ONE_LINE = re.compile(KEY.pattern + r" (?P<reason>\S.*)")
+NESTED = r"NestedArg\(key='(?P<key>[\w.]+)', val="
+GIVEN = re.compile(
+    rf"(?:Given value: |Got value: )(?:{NESTED})?(?P<value>.*?)\)?\s*$", re.MULTILINE
+)
 EXPECTED = re.compile(r"Expected (?:a )?(?P<type>one of [^\n]+|<class '[\w.]+'>|list)")
-PLAIN = {"str": "a text", "int": "a whole number", "float": "a number", "bool": "true or false"}
 
 
 def explain(message: str, options: Iterable[str], known: Mapping[str, Iterable[str]]) -> str:
@@ -35,12 +40,17 @@ def explain(message: str, options: Iterable[str], known: Mapping[str, Iterable[s
         known: Names of classes by the option that takes them: ``task``, ``trainer.callbacks``.
     """
     keys = KEY.findall(message)
-    key = keys[0] if keys else ""
+    match = GIVEN.search(message)  # the first is of the innermost key
+    if match is not None and match["key"] and len(keys) == 1:
+        keys.append(match["key"])
+    key = ".".join(keys)
     names = known.get(key, ())
 
     # A message may match several of these: the most exact one comes first.
     explanations: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
         (UNRECOGNIZED, lambda m: _unknown(m["option"], options)),
+        (NO_OPTION, lambda m: f"{m['word']!r} is no option. --help lists them all."),
+        (MISSING, lambda m: f"--{m['names'].strip()} is missing."),
         (OF_CLASS, lambda m: _not_of(m["path"], m["key"])),
         (REQUIRED, lambda m: _required(key, m["path"], m["names"])),
         (NO_MODULE, lambda m: _no_module(key, m, names)),
@@ -50,7 +60,8 @@ def explain(message: str, options: Iterable[str], known: Mapping[str, Iterable[s
         (OF_GROUP, lambda m: _unknown(f"--{m['group']}.{m['key']}", options)),
         (OF_NONE, lambda m: _unknown(f"--{m['key']}", options)),
         (ANY_IN_CLASS, lambda m: f"--{key} {_last(m['path'])}: {' '.join(m['reason'].split())}"),
-        (KEY, lambda m: _wrong_value(keys, message)),
+        (ONE_LINE, lambda m: f"--{m['key']}: {m['reason'].strip()}"),
+        (KEY, lambda m: _wrong_value(key, message)),
     )
 
     for pattern, explanation in explanations:
@@ -97,22 +108,17 @@ def _no_class(key: str, name: str, names: Iterable[str]) -> str:
     return f"--{key}: there is no {name!r} to import; {give}.{nearest(name, names)}"
 
 
-def _wrong_value(keys: list[str], message: str) -> str:
+def _wrong_value(key: str, message: str) -> str:
     types = [name for name in EXPECTED.findall(message) if "NoneType" not in name]
-    wanted = [_plain(name) for name in dict.fromkeys(types)]
-    inner = [name for name in wanted if "." not in name] or wanted
-    expected = f"; give {' or '.join(inner)}" if inner else ""
-    return f"--{'.'.join(keys)}: {_given(message)} cannot be used{expected}."
+    names = [name.removeprefix("<class '").removesuffix("'>") for name in dict.fromkeys(types)]
+    inner = [name for name in names if "." not in name] or names  # of a task those of its argument
+    expected = f"; expected {' or '.join(inner)}" if inner else ""
+    return f"--{key}: {_given(message)} cannot be used{expected}."
 
 
 def _given(message: str) -> str:
-    match = GIVEN.search(message)  # the first is of the innermost key
-    return "the value" if match is None else repr(match["value"].strip())
-
-
-def _plain(type_name: str) -> str:
-    name = type_name.removeprefix("<class '").removesuffix("'>")
-    return PLAIN.get(name, name)
+    match = GIVEN.search(message)
+    return "the value" if match is None else repr(match["value"].strip("'"))
 
 
 def _last(path: str) -> str:

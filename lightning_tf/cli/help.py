@@ -21,9 +21,13 @@ COMMANDS = {
     "inspect": "tell what a task's data are and how they are understood, before any training",
 }
 OPTIONS = {
-    "--task NAME": "one of `lightning-tf tasks`, or the import path of a Task of your own",
-    "--task.ARGUMENT VALUE": "an argument of the task; --task NAME --help lists them",
-    "--trainer.ARGUMENT VALUE": "an argument of the Trainer, below",
+    "--task NAME": "one of `lightning-tf tasks`, or the import path or file of a Task of your own: "
+    "my_project.MyTask, my_task.py:MyTask",
+    "--ARGUMENT VALUE": "an argument of the Trainer, below, or of the task, such as --data; --task "
+    "NAME --help lists them. In full --trainer.ARGUMENT and --task.ARGUMENT",
+    "--callbacks NAME": "a callback, with its arguments after it: --callbacks EarlyStopping "
+    "--monitor val_loss; again for another one",
+    "--logger NAME": "a logger, with its arguments after it",
     "--config FILE": "a YAML file with trainer: and task:, such as the config.yaml that fit writes "
     "into the folder of a run; options after it replace what it says",
     "--print_config": "print such a file and end",
@@ -38,6 +42,8 @@ MORE_OPTIONS = {
     "fit": {
         "--weights_only true": "begin a new run with the weights of --ckpt_path, which fit goes on "
         "from otherwise",
+        "--val_data PATH": "a folder or table to validate on, beside that of --data",
+        "--test_data PATH": "the same to test on",
         "--folds N": "cross-validate: train once for each of N folds of the training examples",
         "--fold_by NAME": "classes, groups or time; chosen by the data where it is left out",
         "--fold_groups COLUMN": "of a table: rows of one value stay in one fold",

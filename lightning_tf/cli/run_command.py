@@ -1,8 +1,10 @@
 """RunCommand: a Trainer and a Task from the options of a command line, and what to do with them."""
 
+import inspect
 import sys
 from argparse import ArgumentError
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,10 @@ from lightning_tf.callback import Callback
 from lightning_tf.callbacks import PredictionWriter
 from lightning_tf.callbacks.config_writer import NAME, ConfigWriter
 from lightning_tf.cli.errors import explain
+from lightning_tf.cli.short_options import ShortOptions, values_of
+from lightning_tf.cli.task_file import comment_of, import_file_of, task_of_file
 from lightning_tf.data.pipeline.fold import Fold
+from lightning_tf.data.sources.held_out_options import held_out_options
 from lightning_tf.exceptions import ConfigurationError, LightningTFError
 from lightning_tf.logger import Logger
 from lightning_tf.run.cross_validate import cross_validate
@@ -25,8 +30,18 @@ from lightning_tf.trainer import Trainer
 
 WRONG_USE, FAILED = 2, 1  # exit codes
 OF_VERIFYING = ("--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false")
+HELD_OUT = {"val_data": "val", "test_data": "test"}  # by option
 # Not part of what is trained.
-OF_THE_CALL = ("config", "ckpt_path", "weights_only", "output", "format", "save_images", "quantize")
+OF_THE_CALL = (
+    "config",
+    "ckpt_path",
+    "weights_only",
+    "output",
+    "format",
+    "save_images",
+    "quantize",
+    *HELD_OUT,
+)
 OF_FOLDS = ("folds", "fold_by", "fold_groups")
 
 
@@ -45,6 +60,7 @@ class RunCommand:
     def __init__(self, command: str, arguments: Sequence[str]) -> None:
         self.command, self.arguments = command, list(arguments)
         self._parser = _parser(command)
+        self._comment = ""  # of the config: where the task's file is
 
     def run(self) -> int:
         """Do it; errors of this package become one line.
@@ -54,6 +70,7 @@ class RunCommand:
         """
         try:
             options = self._parser.parse_args(self._spelled_out(self._given()))
+            _place_held_out(options)
         except ConfigurationError as error:
             return self._fail(WRONG_USE, error)
         except (ArgumentError, ValueError) as error:
@@ -89,16 +106,12 @@ class RunCommand:
 
     def _spelled_out(self, words: Sequence[str]) -> list[str]:
         """Return the options as the parser knows them; imports a task that is given by its file."""
-        for config in _values(words, "--config"):
-            file = remembered_file(config)
-            if file is not None:
-                task_of_file(f"{file}:{ANY}")
+        for config in values_of("--config", words):
+            import_file_of(config)
         words = [*words]
-        for index, word in enumerate(words):
-            if words[index - 1 : index] == ["--task"]:
-                words[index] = task_of_file(word)
-            elif word.startswith("--task="):
-                words[index] = f"--task={task_of_file(word.removeprefix('--task='))}"
+        for given in values_of("--task", words):
+            self._comment = comment_of(given)
+            words = [w.replace(given, task_of_file(given)) if given in w else w for w in words]
         own = {a.dest for a in self._parser._actions if "." not in a.dest} - {"trainer"}
         trainer = set(inspect.signature(Trainer).parameters)
         return ShortOptions(own, trainer, _find_class)(words)
@@ -120,7 +133,7 @@ class RunCommand:
         for name in (*OF_THE_CALL, *OF_FOLDS):
             of_training.pop(name, None)
         config = self._parser.dump(of_training, skip_unset=False, skip_validation=True)
-        trainer.add_callback(ConfigWriter(config))
+        trainer.add_callback(ConfigWriter(self._comment + config))
 
         trainer.fit(built.task, ckpt_path=options.ckpt_path, weights_only=options.weights_only)
         _show(trainer.callback_metrics, options)
@@ -224,8 +237,14 @@ def _parser(command: str) -> Any:
     # Trainer takes more kinds of these than a command line can name.
     parser.add_argument("--trainer.callbacks", type=list[Callback] | None)
     parser.add_argument("--trainer.logger", type=bool | Logger | list[Logger], default=True)
-    parser.add_subclass_arguments(Task, "task", required=True)
+    # A parameter without a type takes whatever is given.
+    parser.add_subclass_arguments(Task, "task", required=True, fail_untyped=False)
+    _add_options(parser, command)
+    return parser
 
+
+def _add_options(parser: Any, command: str) -> None:
+    """Add what a command takes beside the Trainer's and the task's arguments."""
     is_export = command == "export"
     if command == "verify":
         parser.add_argument("--from", type=str | None)
@@ -235,6 +254,8 @@ def _parser(command: str) -> Any:
         parser.add_argument("--ckpt_path", type=kind, required=is_export)
     if command == "fit":
         parser.add_argument("--weights_only", type=bool, default=False)
+        for name in HELD_OUT:
+            parser.add_argument(f"--{name}", type=str | None)
         parser.add_argument("--folds", type=int | None)
         parser.add_argument("--fold_by", type=str | None)
         parser.add_argument("--fold_groups", type=str | None)
@@ -250,7 +271,45 @@ def _parser(command: str) -> Any:
     if is_export:
         parser.add_argument("--output", type=str, required=True)
         parser.add_argument("--format", default="saved_model")
-    return parser
+
+
+def _place_held_out(options: Namespace) -> None:
+    """Make of --val_data and --test_data options of the task's data, where a config keeps them."""
+    given = {HELD_OUT[name]: options.get(name) for name in HELD_OUT}
+    held_out = {stage: data for stage, data in given.items() if data is not None}
+    if not held_out:
+        return
+    arguments = options.task.get("init_args", Namespace())
+    placed = held_out_options(arguments.get("data"), held_out)
+    if placed is None or "data_options" not in arguments:
+        raise ConfigurationError(
+            f"--{next(n for n in HELD_OUT if options[n])} goes with a folder of classes or a table "
+            f"of a task that reads it, and --data is {arguments.get('data')!r}."
+        )
+    arguments.data_options = {**(arguments.data_options or {}), **placed}
+    for name in HELD_OUT:
+        options[name] = None
+
+
+def _find_class(name: str) -> type | None:
+    """Return a class by its short name or import path; None where there is none."""
+    for package in (tasks, callbacks):
+        if name in package.__all__:
+            return getattr(package, name)  # type: ignore[no-any-return]
+    module, _, attribute = name.rpartition(".")
+    try:
+        found = getattr(import_module(module), attribute) if module else None
+    except Exception:
+        return None  # the parser says what is wrong with it
+    return found if inspect.isclass(found) else None
+
+
+def _class_names() -> dict[str, list[str]]:
+    """Return the short names of the package's classes by the option that takes them."""
+    loggers = [n for n in callbacks.__all__ if issubclass(getattr(callbacks, n), Logger)]
+    others = sorted(set(callbacks.__all__) - {*loggers})
+    known = [n for n in tasks.__all__ if issubclass(getattr(tasks, n), Task)]
+    return {"task": known, "trainer.callbacks": others, "trainer.logger": loggers}
 
 
 def _package_error(error: BaseException | None) -> LightningTFError | None:

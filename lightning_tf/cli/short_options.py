@@ -1,9 +1,11 @@
 """Short options: ``--max_epochs 5 --callbacks EMA --decay 0.99`` for the long spelling of each."""
 
+import difflib
 import inspect
 from collections.abc import Callable, Collection, Iterator, Sequence
 
 from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.spellings import TRAINER
 
 # Given by the name of a class, and by the arguments of that class after it.
 CLASSES = {"callbacks": "+=", "logger": "="}
@@ -42,11 +44,11 @@ class ShortOptions:
             words: After the command.
 
         Raises:
-            ConfigurationError: An option of a class has no value, or what follows a task's name
-                may belong to the Trainer as well as to it.
+            ConfigurationError: An option of a class has no value, or one without a dot may belong
+                to the Trainer as well as to the task, or has another name here.
         """
-        task = _value_of("--task", words)
-        of_task = arguments_of(None if task is None else self._find(task))
+        named = values_of("--task", words)
+        of_task = arguments_of(self._find(named[-1]) if named else None)
         return list(self._spelled(words, of_task))
 
     def _spelled(self, words: Sequence[str], of_task: Collection[str]) -> Iterator[str]:
@@ -54,6 +56,7 @@ class ShortOptions:
         rest = iter(words)
         for word in rest:
             option, equals, value = word.partition("=")
+            is_long = option.startswith("--trainer.")
             name = option.removeprefix("--").removeprefix("trainer.").removesuffix("+")
             if not option.startswith("--"):
                 yield word
@@ -61,22 +64,29 @@ class ShortOptions:
                 given = value if equals else next(rest, "")
                 group, of_group = name, arguments_of(self._find(given))
                 yield from _named(name, given, equals=option.endswith("+"))
-            elif "." in name or name in self._own or option.startswith("--trainer."):
+            elif name.partition(".")[0] in {"trainer", "task", *self._own} or is_long:
                 yield word
             else:
-                yield f"--{self._home(name, group, of_group, of_task)}.{name}{equals}{value}"
+                home = self._home(name.partition(".")[0], group, of_group, of_task)
+                yield f"--{home}.{name}{equals}{value}"
 
     def _home(
         self, name: str, group: str, of_group: Collection[str], of_task: Collection[str]
     ) -> str:
-        if name in of_group:
-            return f"trainer.{group}"
-        if name in self._trainer and name in of_task:
+        if name not in of_group and name in self._trainer and name in of_task:
             raise ConfigurationError(
                 f"--{name} may be of the Trainer or of the task; write --trainer.{name} or "
                 f"--task.{name}."
             )
-        return "trainer" if name in self._trainer else "task"
+        homes = dict.fromkeys(of_task, "task") | dict.fromkeys(self._trainer, "trainer")
+        homes |= dict.fromkeys(of_group, f"trainer.{group}")
+        if name in homes:
+            return homes[name]
+        if of_task and name in TRAINER:  # Keras' and Lightning's names
+            raise ConfigurationError(f"there is no option --{name}. Instead: {TRAINER[name]}.")
+        # What is nowhere goes where the nearest is, whose owner then says so.
+        close = difflib.get_close_matches(name, homes, n=1)
+        return homes[close[0]] if close else "task"
 
 
 def _named(name: str, given: str, *, equals: bool) -> Iterator[str]:
@@ -88,13 +98,20 @@ def _named(name: str, given: str, *, equals: bool) -> Iterator[str]:
         yield f"--trainer.{name}{'+=' if equals else CLASSES[name]}{given}"
 
 
-def _value_of(option: str, words: Sequence[str]) -> str | None:
-    for word, following in zip(words, [*words[1:], ""], strict=True):
-        if word == option:
-            return following or None
-        if word.startswith(f"{option}="):
-            return word.partition("=")[2]
-    return None
+def values_of(option: str, words: Sequence[str]) -> list[str]:
+    """Return what stands after an option, each time that it is given.
+
+    Args:
+        option: With its dashes.
+        words: Of a command line.
+    """
+    pairs = zip(words, [*words[1:], ""], strict=True)
+    given = [
+        after if word == option else word.partition("=")[2]
+        for word, after in pairs
+        if word == option or word.startswith(f"{option}=")
+    ]
+    return [value for value in given if value]
 
 
 def arguments_of(cls: type | None) -> frozenset[str]:

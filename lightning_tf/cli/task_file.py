@@ -48,17 +48,21 @@ def task_of_file(given: str) -> str:
     return f"{module.__name__}.{name or next(iter(tasks))}"
 
 
-def remembered_file(config: str | os.PathLike[str]) -> str | None:
-    """Return the file of the task that a config was written with; None where it has none.
+def import_file_of(config: str | os.PathLike[str]) -> None:
+    """Import the file of the task that a config was written with, where it has one.
 
     Args:
         config: A file that ``lightning-tf fit`` wrote.
+
+    Raises:
+        ConfigurationError: The file is missing or cannot be imported.
     """
     try:
         first = Path(config).read_text(encoding="utf-8").partition("\n")[0]
     except (OSError, UnicodeDecodeError):
-        return None  # the parser says what is wrong with it
-    return str(ast.literal_eval(first.removeprefix(COMMENT))) if first.startswith(COMMENT) else None
+        return  # the parser says what is wrong with it
+    if first.startswith(COMMENT):
+        _imported(Path(ast.literal_eval(first.removeprefix(COMMENT))))
 
 
 def comment_of(given: str | None) -> str:

@@ -129,7 +129,9 @@ def _data(trainer: Trainer, task: Task) -> str:
     given = task.hparams.get("data")
     name = given if isinstance(given, str) else type(task.data).__name__
     length = trainer.num_training_batches if trainer.entry_point == "fit" else None
-    return f"data {name}" + ("" if length is None else f", {length:,} batches an epoch")
+    if length is None:
+        return f"data {name}"
+    return f"data {name}, {length:,} {'batch' if length == 1 else 'batches'} an epoch"
 
 
 def _where(trainer: Trainer) -> str:

@@ -4,6 +4,7 @@ import inspect
 from typing import Any, Self
 
 from lightning_tf.data.data_module import DataModule
+from lightning_tf.data.sources.held_out_options import held_out_options
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.hyperparameters import plain_arguments
 from lightning_tf.loops.training_data import data_of
@@ -14,7 +15,8 @@ class ConstructedData(Task):
     """A Task with an argument `data`, which `Trainer.fit` may be given as well.
 
     ``trainer.fit(task, train_data, val_data)`` is the same as a task that was made with
-    ``data=train_data``, or ``data=(train_data, val_data)``, and so refuses the same. A model that
+    ``data=train_data``, or ``data=(train_data, val_data)``, and so refuses the same. Of folders and
+    tables the validation data are an option of their source, see `held_out_options`. A model that
     is built is built to its data, so that others need another task.
     """
 
@@ -56,8 +58,7 @@ class ConstructedData(Task):
                 f"{name}.from_checkpoint(path, data=...) to go on with its weights."
             )
 
-        data = splits["train"] if "val" not in splits else (splits["train"], splits["val"])
-        arguments = {**self._arguments, "data": data}
+        arguments = {**self._arguments, **_data_arguments(splits, self._arguments)}
         before, self.hparams = self.hparams, plain_arguments(type(self), (), arguments)
         try:
             type(self).__init__(self, **arguments)
@@ -83,6 +84,16 @@ class ConstructedData(Task):
             f"takes no others: give them with data= when you make the task, or "
             f"{name}.from_checkpoint(path, data=...)."
         )
+
+
+def _data_arguments(splits: dict[str, Any], arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return the constructor's arguments that mean training and validation data."""
+    train, held_out = splits["train"], {n: data for n, data in splits.items() if n != "train"}
+    options = held_out_options(train, held_out) if held_out else None
+    if options is not None:
+        given = arguments.get("data_options") or {}
+        return {"data": train, "data_options": {**given, **options}}
+    return {"data": (train, splits["val"]) if "val" in splits else train}
 
 
 def _are_same(one: dict[str, Any], other: dict[str, Any]) -> bool:

@@ -8,9 +8,11 @@ import tensorflow as tf
 
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.images.image_data import image_data
+from lightning_tf.data.images.image_header import image_endings
 from lightning_tf.data.images.image_spec import image_spec
 from lightning_tf.data.images.image_targets import CLASSIFICATION
 from lightning_tf.data.sources.python_batches import is_python_batches
+from lightning_tf.data.sources.split_folders import whole_folder
 from lightning_tf.exceptions import ConfigurationError
 
 OF_FILES = ("data_dir", "image_size", "channels", "crop_to_aspect_ratio", "background")
@@ -19,7 +21,7 @@ OF_FILES = ("data_dir", "image_size", "channels", "crop_to_aspect_ratio", "backg
 def images_like(task: Any, data: Any, options: Mapping[str, Any]) -> DataModule:
     """Return data as `image_data` takes them, whose classes are those that a task has learned.
 
-    Of arrays and of datasets, which have no splits, every split is all of them.
+    Of arrays, datasets and folders that have no splits every split is all of them.
 
     Args:
         task: An ImageClassification that is built.
@@ -55,5 +57,7 @@ def _module(task: Any, data: Any, options: Mapping[str, Any]) -> DataModule:
         return image_data((data, data, data), batch_size=task.data.batch_size, **chosen)
 
     named = isinstance(data, (str, os.PathLike))
-    kept = {name: options[name] for name in OF_FILES if named and name in options}
-    return image_data(data, batch_size=task.data.batch_size, **kept)
+    kept: dict[str, Any] = {name: options[name] for name in OF_FILES if named and name in options}
+    return image_data(
+        data, batch_size=task.data.batch_size, **kept, **whole_folder(data, image_endings())
+    )

@@ -8,9 +8,11 @@ import tensorflow as tf
 
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.sources.python_batches import is_python_batches
+from lightning_tf.data.sources.split_folders import whole_folder
 from lightning_tf.data.sources.stage_data import StageData
 from lightning_tf.data.sources.table_file import is_frame, is_records, is_table_file
 from lightning_tf.data.text.text_data import takes_class_names, text_data
+from lightning_tf.data.text.text_folder import ENDING
 from lightning_tf.data.text.text_spec import text_spec
 from lightning_tf.exceptions import ConfigurationError
 
@@ -73,7 +75,7 @@ def _module(task: Any, data: Any, options: Mapping[str, Any]) -> DataModule:
     if is_table:
         chosen |= {name: options[name] for name in OF_TABLES if name in options}
         return _not_to_learn(text_data(data, val=data, test=data, **chosen))
-    return text_data(data, **chosen)
+    return text_data(data, **chosen, **whole_folder(data, (ENDING,)))
 
 
 def _not_to_learn(texts: Any) -> DataModule:

@@ -1,7 +1,9 @@
 """split_folders: which folder holds the training, validation and test files."""
 
+import os
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from lightning_tf.checks import check_known
 from lightning_tf.data.sources.listed_files import is_hidden
@@ -73,6 +75,19 @@ def split_folders(
 
     # Of two folders of one split the first by name; who lists the files counts the other's.
     return {split: paths[0] for split, paths in found.items() if paths}
+
+
+def whole_folder(data: Any, endings: Collection[str]) -> dict[str, dict[str, str]]:
+    """Return the option by which all of a folder without splits is evaluated, and no share of it.
+
+    Args:
+        data: A folder, or anything, which has no such option.
+        endings: Of the files.
+    """
+    root = Path(data).expanduser() if isinstance(data, (str, os.PathLike)) else None
+    if root is None or not root.is_dir() or split_folders(root, endings) != {"train": root}:
+        return {}
+    return {"splits": dict.fromkeys(SPLIT_NAMES, ".")}
 
 
 def _chosen_folders(root: Path, splits: Mapping[str, str]) -> dict[str, Path]:
