@@ -156,7 +156,8 @@ def _check_parameters(part: Any, name: str, expected: list[str]) -> None:
     try:
         signature.bind(*expected)
     except TypeError as error:
-        raise ConfigurationError(f"{wrong}: {error}. Take just these.{hint}") from None
+        written = f"{name}({', '.join(['self', *expected])})"
+        raise ConfigurationError(f"{wrong}: {error}. Write {written}.{hint}") from None
 
     positions = {name: index for index, name in enumerate(signature.parameters)}
     moved = [n for index, n in enumerate(expected) if positions.get(n, index) != index]

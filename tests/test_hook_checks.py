@@ -230,7 +230,7 @@ def test_keras_callbacks_are_checked_against_the_hooks_of_keras():
         check_keras_hooks(misspelt)
 
 
-@pytest.mark.parametrize("name", ["manual_backward", "log_dict", "optimizers", "all_gather"])
+@pytest.mark.parametrize("name", ["manual_backward", "log_dict", "all_gather"])
 def test_what_lightning_gives_says_so_inside_a_step_too(name):
     task = task_with(training_step=lambda self, batch: getattr(self, name)(batch))
     remedy = lightning_names.GIVEN_TO_TASKS[name]

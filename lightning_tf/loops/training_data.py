@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from typing import TYPE_CHECKING
 
 from lightning_tf.data.pipeline.splits import DEFAULT_FRACTIONS
 from lightning_tf.exceptions import ConfigurationError, DataError
 from lightning_tf.loops.limits import is_endless, length_of, limit_batches, limited
-from lightning_tf.stage import TRAIN, Stage
+from lightning_tf.stage import TRAIN, VALIDATE, Stage
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -43,12 +44,22 @@ def stage_datasets(
     if dataset is None:
         remedy = "return a batched tf.data.Dataset"
         if type(data).__module__.startswith("lightning_tf."):
-            remedy = f"the data have no {stage.prefix} split: give them one"
-            if stage.prefix in DEFAULT_FRACTIONS:
-                name = f"{stage.prefix}_fraction"
-                remedy += f", or hold one out with {name}=, such as data_options={{'{name}': 0.2}}"
+            remedy = f"the data have no {stage.prefix} split: {_ways_to_give(task, stage)}"
         raise DataError(f"{type(data).__name__}.{stage.dataset} gave nothing; {remedy}.")
     return dataset
+
+
+def _ways_to_give(task: Task, stage: Stage) -> str:
+    """Return how a task takes data of a stage that its own data do not have."""
+    taken = inspect.signature(type(task)).parameters
+    to_call = f"call trainer.{stage.name}(task, data)"
+    if "data_options" in taken:
+        name = f"{stage.prefix}_fraction"
+        hold_out = f", or hold one out with {name}=, such as data_options={{'{name}': 0.2}}"
+        return "give them one" + (hold_out if stage.prefix in DEFAULT_FRACTIONS else "")
+    if "test_data" in taken and stage is not VALIDATE:
+        return f"pass test_data=, or {to_call}"
+    return f"give data={{'train': ..., '{stage.prefix}': ...}}, or {to_call}"
 
 
 def _going_on(

@@ -95,7 +95,7 @@ def _checkpoints(trainer: Trainer, more: str = "") -> list[str]:
         best, last = (getattr(callback, f"{kind}_model_path", "") for kind in ("best", "last"))
         if not isinstance(callback, CheckpointCallback) or not (best or last):
             continue
-        monitor, score = getattr(callback, "monitor", None), callback.best_model_score
+        monitor, score = (getattr(callback, n, None) for n in ("monitor", "best_model_score"))
         lines = []
         if monitor and best:
             value = "" if score is None else f" {score:.4g}"

@@ -6,6 +6,7 @@ from helpers.boring import BoringTask, NumberData, NumberTask, Recorder, Rows, f
 
 from lightning_tf import Callback, Trainer
 from lightning_tf.exceptions import ConfigurationError, DataError
+from lightning_tf.tasks import KerasTask
 
 
 class HeldOut(NumberData):
@@ -199,3 +200,35 @@ def test_window_hooks_tell_how_many_batches_are_done(tmp_path):
     for done in watcher.done.values():
         assert done[-1] == 3
         assert done == sorted(set(done))
+
+
+class OfArrays(BoringTask):
+    def test_step(self, batch):
+        return self.validation_step(batch)
+
+
+def keras_task(arrays):
+    net = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    return KerasTask(net, data=arrays, loss="mse", optimizer="sgd")
+
+
+@pytest.mark.parametrize(
+    ("make", "remedy"),
+    [
+        (
+            lambda arrays: KerasTask(
+                keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)]),
+                data=arrays,
+                loss="mse",
+                optimizer="sgd",
+            ),
+            "pass test_",
+        ),
+        (OfArrays, r"give data=\{'train': ..., 'test': ...\}, or call trainer.test\(task, data\)"),
+    ],
+    ids=["KerasTask", "own task"],
+)
+def test_a_test_without_test_data_says_how_to_give_some(make, remedy):
+    arrays = np.ones((8, 3), "float32"), np.ones((8, 1), "float32")
+    with pytest.raises(DataError, match=remedy):
+        Trainer(**quiet()).test(make(arrays))

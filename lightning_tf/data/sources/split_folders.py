@@ -77,7 +77,7 @@ def split_folders(
     return {split: paths[0] for split, paths in found.items() if paths}
 
 
-def whole_folder(data: Any, endings: Collection[str]) -> dict[str, dict[str, str]]:
+def whole_folder(data: Any, endings: Collection[str]) -> dict[str, Any]:
     """Return the option by which all of a folder without splits is evaluated, and no share of it.
 
     Args:
