@@ -95,7 +95,8 @@ def _run(command: str, *arguments: str) -> int:
             return 2
         return 0
 
-    # Imports TensorFlow, which takes seconds.
+    if "tensorflow" not in sys.modules:  # which takes seconds to import
+        print(f"lightning-tf {command}: loading TensorFlow", file=sys.stderr, flush=True)
     from lightning_tf.cli.run_command import RunCommand
 
     return RunCommand(command, arguments).run()

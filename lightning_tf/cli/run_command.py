@@ -279,7 +279,7 @@ def _place_held_out(options: Namespace) -> None:
     held_out = {stage: data for stage, data in given.items() if data is not None}
     if not held_out:
         return
-    arguments = options.task.get("init_args") or {}
+    arguments: Any = options.task.get("init_args") or {}
     placed = held_out_options(arguments.get("data"), held_out)
     if placed is None or "data_options" not in arguments:
         raise ConfigurationError(
