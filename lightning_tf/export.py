@@ -1,5 +1,6 @@
 """Export: trained models as files that others can load."""
 
+import logging
 import os
 from importlib import import_module
 from pathlib import Path
@@ -9,7 +10,12 @@ import keras
 from lightning_tf.checkpoint.io import read_values, write_tensors
 from lightning_tf.checks import check_known
 from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.keras_internals import flat_layers
+from lightning_tf.layers.batch_normalization_swap import as_keras_layers
+from lightning_tf.layers.fused_batch_normalization import FusedBatchNormalization
 from lightning_tf.variables import all_variables
+
+log = logging.getLogger("lightning_tf")
 
 SUFFIXES = {
     "saved_model": "",
@@ -58,12 +64,28 @@ def export_model(model: keras.Model, path: Path, format: str) -> None:
             it), ``onnx``, or ``litert`` (TensorFlow Lite's interpreter runs it).
     """
     if format == "keras":
-        model.save(path)
+        with as_keras_layers(model):
+            model.save(path)
+        _tell_own_layers(model, path)
     else:
         if format == "onnx" and getattr(model, "inputs", None):
             model(model.input)  # Keras refuses a model of layers that was never called as one
         name = "tf_saved_model" if format == "saved_model" else format
         model.export(os.fspath(path), format=name, verbose=False)
+
+
+def _tell_own_layers(model: keras.Model, path: Path) -> None:
+    """Tell where a file needs this package: of layers that Keras does not have."""
+    types = {type(layer) for layer in flat_layers(model)} - {FusedBatchNormalization}
+    modules = {t.__module__.split(".")[0]: t.__name__ for t in types}
+    own = [f"{name} of {module}" for module, name in sorted(modules.items()) if module != "keras"]
+    if own:
+        log.info(
+            "%s: keras.saving.load_model finds its layers (such as %s) where these packages are "
+            "imported; format='saved_model' needs none.",
+            path,
+            ", ".join(own),
+        )
 
 
 def export_weights(owner: object, path: Path) -> None:

@@ -1,6 +1,8 @@
 """What was trained, written in every format, loaded back, gives the same predictions."""
 
 import importlib.util
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -11,6 +13,7 @@ from safetensors.numpy import load_file
 
 from lightning_tf import Trainer
 from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.layers import ReflectionPadding
 from lightning_tf.tasks import ImageClassification
 from lightning_tf.variables import all_variables
 
@@ -81,6 +84,32 @@ def test_a_model_that_is_loaded_back_predicts_the_same(
     assert written == tmp_path / name
     largest = np.abs(expected).max()
     np.testing.assert_allclose(runs(written), expected, rtol=1e-4, atol=1e-5 * largest)
+
+
+def test_a_keras_file_loads_where_this_package_is_not(task, expected, tmp_path):
+    written = task.export(tmp_path / "model", format="keras")
+    np.save(tmp_path / "x.npy", X.astype("float32"))
+    program = (
+        "import keras, numpy, sys\n"
+        "y = keras.saving.load_model(sys.argv[1])(numpy.load(sys.argv[2]), training=False)\n"
+        "numpy.save(sys.argv[3], y)\n"
+        "assert 'lightning_tf' not in sys.modules"
+    )
+    files = [written, tmp_path / "x.npy", tmp_path / "y.npy"]
+    subprocess.run([sys.executable, "-c", program, *files], check=True, timeout=120)
+    np.testing.assert_allclose(np.load(tmp_path / "y.npy"), expected, rtol=1e-4, atol=1e-3)
+
+
+def test_layers_that_keras_does_not_have_are_told(tmp_path, caplog):
+    class Reflects(BoringTask):
+        def exported_model(self):
+            inputs = keras.Input((8, 8, 1))
+            return keras.Model(inputs, ReflectionPadding(1)(inputs))
+
+    task = Reflects()
+    Trainer(**quiet(max_steps=1)).fit(task)
+    task.export(tmp_path / "model", format="keras")
+    assert "finds its layers (such as ReflectionPadding of lightning_tf)" in caplog.text
 
 
 class Doubling(BoringTask):

@@ -1,6 +1,7 @@
 """BatchNormalizationSwap: a model's BatchNormalization layers of Keras, computed as fused ones."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import keras
 
@@ -45,6 +46,19 @@ class BatchNormalizationSwap:
             change_class(layer, keras.layers.BatchNormalization)
             layer.synchronized = synchronized
         self._synchronized_before.clear()
+
+
+@contextmanager
+def as_keras_layers(model: keras.Layer) -> Iterator[None]:
+    """Let fused layers be Keras' own in the ``with`` block, so that a file names Keras' layer."""
+    fused = [layer for layer in _layers(model) if type(layer) is FusedBatchNormalization]
+    for layer in fused:
+        change_class(layer, keras.layers.BatchNormalization)
+    try:
+        yield
+    finally:
+        for layer in fused:
+            change_class(layer, FusedBatchNormalization)
 
 
 def fuse_batch_normalization(model: keras.Model) -> keras.Model:
