@@ -6,18 +6,16 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
-import tensorflow as tf
 
 from lightning_tf.callback import Callback
 from lightning_tf.checks import checked_choice
-from lightning_tf.exceptions import DataError
+from lightning_tf.prediction_columns import parts_of, value_columns
 from lightning_tf.run.prediction_folder import prediction_folder
 from lightning_tf.task import Task
 from lightning_tf.trainer import Trainer
 
 FORMATS = ("npz", "csv")
 INTERVALS = ("batch", "end", "epoch", "batch_and_epoch")
-SINGLE = "prediction"  # the name of a prediction that is no dict
 
 
 class PredictionWriter(Callback):
@@ -100,7 +98,7 @@ class PredictionWriter(Callback):
             self._finish_whole()
             self._begin()
             self._set = trainer.dataset_name
-        parts = _parts_of(outputs)
+        parts = parts_of(outputs)
         if self.interval in ("batch", "batch_and_epoch"):
             self._write(f"{self._named('batch')}_{batch_idx:05d}", parts)
         if self.interval != "batch" and self.format == "npz":
@@ -170,40 +168,6 @@ class PredictionWriter(Callback):
         self.files.append(str(path))
 
 
-def _parts_of(outputs: Any) -> dict[str, np.ndarray]:
-    """Return the arrays of a nest by name, in types that NumPy's own files hold."""
-    leaves = list(_walk((), outputs))
-    if any(array is None for _, array in leaves):
-        raise DataError("predict_step returned None, and PredictionWriter has nothing to write.")
-    parts = {".".join(map(str, path)) or SINGLE: _storable(array) for path, array in leaves}
-
-    if len({len(array) for array in parts.values()}) != 1:
-        shapes = {name: array.shape for name, array in parts.items()}
-        raise DataError(
-            f"predict_step gave {shapes}; PredictionWriter needs the examples as the first "
-            "dimension of every part."
-        )
-    return parts
-
-
-def _walk(path: tuple[Any, ...], value: Any) -> list[tuple[tuple[Any, ...], Any]]:
-    """Return the leaves of a nest with their paths."""
-    if isinstance(value, dict):
-        return [leaf for key, item in value.items() for leaf in _walk((*path, key), item)]
-    if isinstance(value, (list, tuple)):
-        return [leaf for i, item in enumerate(value) for leaf in _walk((*path, i), item)]
-    return [(path, value)]
-
-
-def _storable(array: Any) -> np.ndarray:
-    """Return an array of a dtype that ``.npz`` files hold without pickle."""
-    values: np.ndarray = np.atleast_1d(np.asarray(array))
-    if values.dtype == object:  # strings of TensorFlow
-        flat = [text.decode() if isinstance(text, bytes) else str(text) for text in values.ravel()]
-        return np.array(flat).reshape(values.shape)
-    return values.astype(np.float32) if values.dtype == tf.bfloat16.as_numpy_dtype else values
-
-
 def _count(parts: dict[str, np.ndarray]) -> int:
     return len(next(iter(parts.values())))
 
@@ -211,13 +175,9 @@ def _count(parts: dict[str, np.ndarray]) -> int:
 def _write_rows(file: TextIO, parts: dict[str, np.ndarray], first: int) -> None:
     """Write a row for each example, and the header where the file is empty."""
     count = _count(parts)
-    header, columns = ["example"], [np.arange(first, first + count)]
-    for name, array in parts.items():
-        flat = array.reshape(count, -1)  # (examples, values)
-        header += [name] if flat.shape[1] == 1 else [f"{name}_{i}" for i in range(flat.shape[1])]
-        columns += list(flat.T)
+    columns = {"example": np.arange(first, first + count), **value_columns(parts)}
 
     writer = csv.writer(file)
     if file.tell() == 0:
-        writer.writerow(header)
-    writer.writerows(zip(*(column.tolist() for column in columns), strict=True))
+        writer.writerow(columns)
+    writer.writerows(zip(*(column.tolist() for column in columns.values()), strict=True))

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from lightning_tf.function_metric import FunctionMetric as FunctionMetric
     from lightning_tf.host_metric import HostMetric as HostMetric
     from lightning_tf.logger import Logger as Logger
+    from lightning_tf.prediction_table import PredictionTable as PredictionTable
+    from lightning_tf.predictor import Predictor as Predictor
     from lightning_tf.seed import seed_everything as seed_everything
     from lightning_tf.task import Task as Task
     from lightning_tf.trainer import Trainer as Trainer

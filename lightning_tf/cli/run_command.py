@@ -1,8 +1,10 @@
 """RunCommand: a Trainer and a Task from the options of a command line, and what to do with them."""
 
+import os
 import sys
 from argparse import ArgumentError
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +14,14 @@ from lightning_tf import callbacks, tasks
 from lightning_tf.callback import Callback
 from lightning_tf.callbacks import PredictionWriter
 from lightning_tf.callbacks.config_writer import NAME, ConfigWriter
+from lightning_tf.checkpoint.search import WORDS, checkpoint_of_run
 from lightning_tf.cli.errors import explain
 from lightning_tf.data.pipeline.fold import Fold
 from lightning_tf.exceptions import ConfigurationError, LightningTFError
 from lightning_tf.logger import Logger
+from lightning_tf.prediction_table import check_format
 from lightning_tf.run.cross_validate import cross_validate
+from lightning_tf.run.prediction_folder import new_folder
 from lightning_tf.run.session import find_checkpoint
 from lightning_tf.run.verified_checkpoints import checkpoints_between
 from lightning_tf.run.verify import verify
@@ -62,6 +67,9 @@ class RunCommand:
             return self._fail(WRONG_USE, explain(str(error), known, tasks.__all__))
 
         try:
+            if options.get("data") is not None:
+                self._label_new_data(options)
+                return 0
             built = self._parser.instantiate(options)
             return getattr(self, f"_{self.command}")(built, options) or 0
         except Exception as error:
@@ -73,19 +81,25 @@ class RunCommand:
 
     def _given(self) -> list[str]:
         """Return the options, those of a run's file before those of the call."""
-        if self.command != "verify":
+        has_run = bool(self.arguments) and not self.arguments[0].startswith("-")
+        if self.command != "verify" and not (self.command == "predict" and has_run):
             return self.arguments
-        if not self.arguments or self.arguments[0].startswith("-"):
+        if not has_run:
             raise ConfigurationError("give the folder of a run first, such as runs/version_0.")
 
         run, *rest = self.arguments
-        config = Path(run) / NAME
+        config = Path(run).expanduser() / NAME
         if not config.is_file():
+            remedy = {
+                "verify": "For a run of a script call Trainer(...).verify(task, start, end) with "
+                "the arguments of that script.",
+                "predict": "For a run of a script call the task's from_checkpoint(path).predict("
+                "data), or give --task NAME and --ckpt_path PATH.",
+            }[self.command]
             raise ConfigurationError(
-                f"{run} has no {NAME}, which lightning-tf fit writes. For a run of a script call "
-                "Trainer(...).verify(task, start, end) with the arguments of that script."
+                f"{run} has no {NAME}, which lightning-tf fit writes. {remedy}"
             )
-        return ["--config", str(config), *OF_VERIFYING, *rest]
+        return ["--config", str(config), *(OF_VERIFYING if self.command == "verify" else ()), *rest]
 
     def _fail(self, code: int, message: object) -> int:
         print(f"lightning-tf {self.command}: {message}", file=sys.stderr)
@@ -143,16 +157,68 @@ class RunCommand:
         _show(values, options)
 
     def _predict(self, built: Namespace, options: Namespace) -> None:
-        asked = (options.output, options.format, options.save_images)
-        writer: Any = built.task.prediction_writer(*asked)
+        for name in ("data_options", "batch_size"):
+            if options[name] is not None:
+                raise ConfigurationError(f"--{name} goes with --data; leave it out.")
+        format = options.format or "npz"
+        run = None if self.arguments[0].startswith("-") else self.arguments[0]
+        folder = options.output
+        if folder is None and run is not None:
+            folder = os.path.join(run, "predictions")
+        writer: Any = built.task.prediction_writer(folder, format, options.save_images)
         if writer is None:
-            writer = PredictionWriter(options.output, format=options.format)
+            writer = PredictionWriter(folder, format=format)
         built.trainer.add_callback(writer)
 
-        for _ in built.trainer.predict(built.task, ckpt_path=options.ckpt_path):
+        path = options.ckpt_path
+        if run is not None and path in (None, *WORDS):
+            path = checkpoint_of_run(run, path)
+            print(f"checkpoint: {path}")
+        for _ in built.trainer.predict(built.task, ckpt_path=path):
             pass  # the writer takes each batch
         for file in writer.files:
             print(f"written: {file}")
+
+    def _label_new_data(self, options: Namespace) -> None:
+        """Write a table of what a run's task finds in other data; its own need not be there."""
+        for word in self.arguments:
+            if word.startswith(("--trainer.", "--task.")):
+                raise ConfigurationError(
+                    f"{word.partition('=')[0]}: --data is labeled by the task of the checkpoint, "
+                    "as it was trained; leave the option out."
+                )
+        run = self._run_folder(options)
+        kind = options.format or "csv"
+        check_format(kind, f"--format {kind}")
+        folder = new_folder(
+            Path(run or "") / "predictions" if options.output is None else options.output
+        )
+
+        path = options.ckpt_path
+        if path in WORDS or path is None:
+            if run is None:
+                raise ConfigurationError(
+                    "--data needs what is trained: give the folder of a run first, or --ckpt_path."
+                )
+            path = checkpoint_of_run(run, path)
+        print(f"checkpoint: {path}")
+        task = class_of(options.task.class_path).from_checkpoint(path)
+        settings = dict(options.data_options or {})
+        table = task.predict(Path(options.data), batch_size=options.batch_size or 32, **settings)
+
+        replaced = (folder / f"predictions.{kind}").exists()
+        written = [table.save(folder / f"predictions.{kind}")]
+        if options.save_images:
+            written += table.save_sheet(folder / "predictions.png", count=None)
+        for file in written:
+            print(f"{'replaced' if replaced else 'written'}: {file}")
+
+    def _run_folder(self, options: Namespace) -> str | None:
+        """Return the folder of the run that the call names first, or by its file."""
+        if not self.arguments[0].startswith("-"):
+            return os.path.expanduser(self.arguments[0])
+        files = [os.fspath(file) for file in options.config or [] if file is not None]
+        return os.path.dirname(files[-1]) or "." if files else None
 
     def _export(self, built: Namespace, options: Namespace) -> None:
         written = self._load_task(built, options).export(options.output, format=options.format)
@@ -227,7 +293,10 @@ def _parser(command: str) -> Any:
         parser.add_argument("--max_examples", type=int, default=100_000)
     if command == "predict":
         parser.add_argument("--output", type=str | None)
-        parser.add_argument("--format", default="npz")
+        parser.add_argument("--data", type=str | None)
+        parser.add_argument("--data_options", type=dict[str, Any] | None)
+        parser.add_argument("--batch_size", type=int | None)
+        parser.add_argument("--format", type=str | None)
         parser.add_argument("--save_images", type=bool, default=False)
     if command in ("test", "export"):
         parser.add_argument("--quantize", type=str | None)
@@ -235,6 +304,12 @@ def _parser(command: str) -> Any:
         parser.add_argument("--output", type=str, required=True)
         parser.add_argument("--format", default="saved_model")
     return parser
+
+
+def class_of(path: str) -> Any:
+    """Return the class of an import path."""
+    module, _, name = path.rpartition(".")
+    return getattr(import_module(module), name)
 
 
 def _package_error(error: BaseException | None) -> LightningTFError | None:

@@ -11,6 +11,7 @@ from lightning_tf.callback import Callback
 from lightning_tf.data.images.image_spec import ImageSpec
 from lightning_tf.data.images.image_targets import REGRESSION, checked_targets
 from lightning_tf.data.training_targets import training_targets
+from lightning_tf.prediction_columns import number_columns
 from lightning_tf.tasks.common.feature_scaler import FeatureScaler, warn_of_equal
 from lightning_tf.tasks.common.regression_losses import regression_loss
 from lightning_tf.tasks.common.regression_metrics import (
@@ -79,6 +80,10 @@ class Numbers(Objective):
     def variables(self, task: ImageClassification) -> list[keras.Variable]:
         """Return the scale of the targets."""
         return list(task.target_scaler.variables)
+
+    def columns(self, task: ImageClassification, outputs: Any) -> dict[str, Any]:
+        """Return numbers by their names."""
+        return number_columns(outputs, task.targets)
 
     def exported(self, task: ImageClassification, predictions: Any) -> dict[str, tf.Tensor]:
         """Return the numbers."""
