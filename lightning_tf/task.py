@@ -172,7 +172,7 @@ class Task:
                 "on that class."
             )
 
-        task = _constructed(cls, run, arguments)
+        task: Self = _constructed(cls, run, arguments)
         load_states(task, checkpoint)  # decides how models are built
 
         with use_policy(run["precision"]):
@@ -427,7 +427,7 @@ class Task:
         if self._predictor is None or not self.configured:
             self._predictor = Predictor(self, batch_size)
         self._predictor.batch_size = checked_integer("batch_size", batch_size, 1)
-        return cast("PredictionTable", self._predictor(data, **options))
+        return self._predictor(data, **options)
 
     # ---- what a checkpoint holds beside variables and hyperparameters
 

@@ -2,29 +2,20 @@
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from lightning_tf.callback import Callback
 from lightning_tf.checks import checked_fraction
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.images.image_data import image_data
-from lightning_tf.data.images.image_decoding import ImageDecoding
-from lightning_tf.data.images.image_spec import ImageSpec, image_spec
 from lightning_tf.data.images.image_targets import CLASSIFICATION, checked_objective
-from lightning_tf.data.images.new_images import new_images
 from lightning_tf.data.pipeline.batch_checks import watch_labels
-from lightning_tf.data.sources.given_data import given_data
-from lightning_tf.data.sources.new_examples import NewExamples, prediction_data
 from lightning_tf.data.sources.options import merged_options
-from lightning_tf.exceptions import ConfigurationError
-from lightning_tf.prediction_columns import named_columns
 from lightning_tf.tasks.common.built_classifier import BuiltClassifier
 from lightning_tf.tasks.common.class_weights import ClassWeight, check_class_weight
 from lightning_tf.tasks.common.classification_task import ClassificationTask
@@ -35,14 +26,11 @@ from lightning_tf.tasks.common.spec_task import inputs_of
 from lightning_tf.tasks.image_classification.augmentation import PIXEL_RANGE, Augmentation
 from lightning_tf.tasks.image_classification.classifier import Classifier
 from lightning_tf.tasks.image_classification.export import export_classifier
-from lightning_tf.tasks.image_classification.images_like import images_like
-from lightning_tf.tasks.image_classification.objectives.objective import Objective
+from lightning_tf.tasks.image_classification.learned_images import LearnedImages
 from lightning_tf.tasks.image_classification.objectives.objectives import OBJECTIVES
 
-RANK = 4  # of images: (images, height, width, channels)
 
-
-class ImageClassification(ClassificationTask, FusedBatchNormTask):
+class ImageClassification(LearnedImages, ClassificationTask, FusedBatchNormTask):
     """Learns which of several classes an image shows.
 
     A batch is ``(images, labels)``: images of shape (batch, height, width, channels), uint8 in
@@ -120,12 +108,9 @@ class ImageClassification(ClassificationTask, FusedBatchNormTask):
     """
 
     data: DataModule | None
-    spec: ImageSpec | None = None
-    decoding: ImageDecoding
     built: BuiltClassifier
     targets: list[str]
     target_scaler: FeatureScaler
-    _is_from_checkpoint = False
 
     def __init__(
         self,
@@ -185,83 +170,24 @@ class ImageClassification(ClassificationTask, FusedBatchNormTask):
             if data is None
             else image_data(data, **merged_options(self._image_options, **learning))
         )
-        said = checked_objective(getattr(self.data, "objective", objective))
-        self.objective: Objective = OBJECTIVES[said](self)
+        self.take_objective(checked_objective(getattr(self.data, "objective", objective)))
 
-    def evaluation_data(self, stage: str, data: Any) -> DataModule:
-        """Return images to evaluate or predict: what `data` takes; for prediction images alone.
-
-        Of arrays and datasets all images are taken, of other sources those of the stage. To
-        predict, a folder, a file or a table means all images in it, with labels or without.
-        """
-        is_name = isinstance(data, str) and not os.path.exists(os.path.expanduser(data))
-        if stage == "predict" and self.configured and not is_name:
-            return prediction_data(self.new_examples(data), self._batch_size)
-        if stage == "predict" and not isinstance(data, (str, os.PathLike)):
-            return given_data({stage: data}, self._batch_size)
-        if not self.configured:
-            raise ConfigurationError(
-                "there is no model yet that could tell the classes of other images: fit the task, "
-                "or take it from a checkpoint."
-            )
-        return images_like(self, data, self._image_options)
-
-    def new_examples(
-        self,
-        data: Any,
-        *,
-        value_range: tuple[float, float] | None = None,
-        broken: str = "error",
-        file_column: str | None = None,
-        images_dir: str | os.PathLike[str] | None = None,
-    ) -> NewExamples:
-        """Return images to predict, brought to the size, channels and values of the task's own.
-
-        Args:
-            data: One image or several: an array (images, height, width, channels) or (height,
-                width, channels), pillow's images, files, a folder, a table with a column of files;
-                or batches of images, with or without labels.
-            value_range: The values of black and white in arrays, such as (0, 255); None means those
-                of the images that the task has learned from. Files know theirs.
-            broken: ``error`` or ``skip``: what becomes of files that cannot be decoded.
-            file_column: The column of the files of a table; None is that of the task's own.
-            images_dir: The folder that a table's paths begin in; None is that of the table.
-
-        Raises:
-            DataError: There are none, one is broken, or an array has another shape or range.
-        """
-        if isinstance(data, tuple) and len(data) == 2 and np.ndim(data[0]) == RANK:
-            data = data[0]  # with labels, which nobody needs
-        column = file_column or self._image_options.get("file_column", "filename")
-        how = {"value_range": value_range, "broken": broken}
-        how |= {"file_column": column, "images_dir": images_dir}
-        images = new_images(data, self.image_spec(), self.decoding, **how)
-        return super().new_examples(data) if images is None else images
-
-    def prediction_columns(self, outputs: Any, names: Mapping[str, Any]) -> dict[str, Any]:
-        """Return label, class and probabilities of each image; labels, or numbers."""
-        return named_columns(names, self.objective.columns(self, outputs))
+    def take_objective(self, name: str) -> None:
+        """Learn the class, several labels or numbers of an image."""
+        self.objective = OBJECTIVES[name](self)
 
     def setup(self, stage: str) -> None:
         """Swap layers, and let the labels of a user's own module be checked in its pipeline."""
         super().setup(stage)
-        if stage != "predict" and self._is_from_checkpoint:
-            self._take_data()
-        if stage != "predict" and self.objective.name == CLASSIFICATION:
-            if self.images_data is not None:
-                watch_labels(self.images_data, lambda: self.image_spec().num_classes)
-
-    @property
-    def images_data(self) -> DataModule | None:
-        """The images, also where the Trainer is given something that is made of them."""
-        return self.data
+        if stage != "predict":
+            self.take_data()
+        is_labeled = stage != "predict" and self.objective.name == CLASSIFICATION
+        if is_labeled and self.images_data is not None:
+            watch_labels(self.images_data, lambda: self.image_spec().num_classes)
 
     def configure_model(self) -> None:
         """Build the network, as `model`, to the images and classes of the data."""
         spec = self.image_spec()
-        is_learned = self.images_data is not None and not self._is_from_checkpoint
-        if is_learned or not hasattr(self, "decoding"):
-            self.decoding = _decoding_of(self.images_data, spec)
         self.class_names, self.value_range = spec.class_names, spec.value_range
         self.built = self.classifier.build(spec)
         self.model = self.built.model
@@ -274,83 +200,6 @@ class ImageClassification(ClassificationTask, FusedBatchNormTask):
         """Make the optimizer, with its schedule over the updates of this fit."""
         self.objective.prepare_training(self)
         return super().configure_optimizers()
-
-    def image_spec(self) -> ImageSpec:
-        """Return what the network is built to: that of the data, else that of a checkpoint.
-
-        Raises:
-            ConfigurationError: There are neither data nor a spec from a checkpoint.
-        """
-        is_run = self._trainer is not None and self.images_data is not None
-        if self.spec is None or (is_run and not self.configured):
-            if self.images_data is None:
-                raise ConfigurationError(
-                    "data is None; give data to learn from, or take the task from a checkpoint."
-                )
-            self.spec, self._is_from_checkpoint = image_spec(self.images_data), False
-        return self.spec
-
-    def _take_data(self) -> None:
-        """Let data stand in the place of what a checkpoint told of those before.
-
-        Raises:
-            ConfigurationError: The weights were learned from images of another shape, or from
-                another number of classes.
-        """
-        self._is_from_checkpoint = False
-        if self.images_data is None or self.spec is None:
-            return
-        known, self.spec = self.spec, None
-        try:
-            spec = self.spec = image_spec(self.images_data)
-        finally:
-            self.spec = self.spec or known
-        if (spec.input_shape, spec.num_classes) != (known.input_shape, known.num_classes):
-            self.spec = known
-            raise ConfigurationError(
-                f"the data have images of shape {spec.input_shape} and {spec.num_classes} classes, "
-                f"and the checkpoint has learned {known.num_classes} from {known.input_shape}; "
-                "give data like these, or make another task."
-            )
-        self.class_names, self.value_range = spec.class_names, spec.value_range
-        self.decoding = _decoding_of(self.images_data, spec)
-
-    @classmethod
-    def from_checkpoint(cls, path: str | os.PathLike[str], **arguments: Any) -> Self:
-        """Rebuild a task from a checkpoint; see `Task.from_checkpoint`.
-
-        Without its data, or with ``data=None``, it predicts alone.
-        """
-        task = super().from_checkpoint(path, **arguments)
-        if arguments.get("data") is not None and task._is_from_checkpoint:
-            task._take_data()
-        return task
-
-    @classmethod
-    def predicts_without_data(cls, run: Mapping[str, Any]) -> bool:
-        """Return whether a checkpoint holds what the network was built to."""
-        return "spec" in (run.get("task_state") or {})
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return what the network was built to, and how files became its images."""
-        if self.spec is None or not self.configured:
-            return {}
-        return {"spec": asdict(self.spec), "decoding": asdict(self.decoding)}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take what a checkpoint knows of the data; data that a run sets up replace it."""
-        tuples = {"input_shape": tuple, "value_range": tuple}
-        spec = {n: tuples.get(n, lambda x: x)(value) for n, value in state["spec"].items()}
-        self.spec, self._is_from_checkpoint = ImageSpec(**spec), True
-        self.decoding = ImageDecoding(
-            **{n: tuple(x) if isinstance(x, list) else x for n, x in state["decoding"].items()}
-        )
-        if self.data is None:
-            self.objective = OBJECTIVES[self.spec.objective](self)
-
-    @property
-    def _batch_size(self) -> int:
-        return 32 if self.data is None else self.data.batch_size
 
     def configure_metrics(self) -> dict[str, keras.metrics.Metric]:
         """Make the metrics of what is learned."""
@@ -392,11 +241,3 @@ class ImageClassification(ClassificationTask, FusedBatchNormTask):
         low, high = self.value_range
         images = tf.cast(images, tf.float32)
         return images if (low, high) == PIXEL_RANGE else (images - low) * (255.0 / (high - low))
-
-
-def _decoding_of(data: DataModule | None, spec: ImageSpec) -> ImageDecoding:
-    """Return how files become images of a task: as its own did, else by the defaults."""
-    height, width, channels = spec.input_shape
-    own = getattr(data, "decoding", None)
-    known = own if isinstance(own, ImageDecoding) else ImageDecoding()
-    return replace(known, image_size=(height, width), channels=channels)

@@ -1,4 +1,4 @@
-"""new_images: images to predict, read and brought to the size and values that a task has learned."""
+"""new_images: images to predict, in the size and values that a task has learned."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ def titled_images(
     right: NDArray[np.bool_] | None = None,
     heat_maps: NDArray[np.floating] | None = None,
 ) -> Any:
-    """Draw images in a grid, each under its title, in red where the prediction is known to be mistaken.
+    """Draw images in a grid, each under its title, in red where that is known to be mistaken.
 
     Args:
         images: Float in [0, 1], shape (n, height, width, 1 or 3).

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import keras
 import tensorflow as tf
 
 from lightning_tf.callback import Callback
+from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.images.image_spec import ImageSpec
 from lightning_tf.data.images.image_targets import REGRESSION, checked_targets
 from lightning_tf.data.training_targets import training_targets
@@ -47,7 +48,7 @@ class Numbers(Objective):
     def prepare_training(self, task: ImageClassification) -> None:
         """Fit a scale that no checkpoint has brought to the training targets."""
         if not task.target_scaler.is_fitted:
-            values = training_targets(task.images_data)
+            values = training_targets(cast(DataModule, task.images_data))
             values = checked_targets("training", values, REGRESSION)  # (examples, numbers)
             task.target_scaler.fit([values])
             warn_of_equal(task.target_scaler, values, task.targets)
