@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
+import tensorflow as tf
 
 from lightning_tf.callback import Callback
 from lightning_tf.checks import checked_choice
@@ -23,7 +24,8 @@ class PredictionWriter(Callback):
 
     ``npz`` holds one array for each part of a prediction (``prediction`` for a plain tensor, keys
     of a dict, positions of a tuple, joined by dots). ``csv`` has a row for each example: its number
-    in the whole prediction, and a column for each of its values. A file appears under its name once
+    in the whole prediction, a column for each of its values and, of a task that knows its classes,
+    ``label`` and ``class``. A file appears under its name once
     it is whole. A prediction that ends early leaves the batches that are complete, and no file of
     the whole. Files of an earlier prediction are replaced.
 
@@ -71,6 +73,7 @@ class PredictionWriter(Callback):
 
     def _begin(self) -> None:
         self._examples = 0
+        self._labels: dict[str, Any] = {}  # of a batch
         self._parts: list[dict[str, np.ndarray]] = []
         self._open: TextIO | None = None
         self._set: str | None = None  # the data set that is written, where there are several
@@ -99,6 +102,8 @@ class PredictionWriter(Callback):
             self._begin()
             self._set = trainer.dataset_name
         parts = parts_of(outputs)
+        if self.format == "csv":
+            self._labels = _labels_of(task, outputs)
         if self.interval in ("batch", "batch_and_epoch"):
             self._write(f"{self._named('batch')}_{batch_idx:05d}", parts)
         if self.interval != "batch" and self.format == "npz":
@@ -108,7 +113,7 @@ class PredictionWriter(Callback):
             if self._open is None:
                 path = self._part_path(self._named("predictions"))
                 self._open = path.open("w", newline="", encoding="utf-8")
-            _write_rows(self._open, parts, self._examples)
+            _write_rows(self._open, parts, self._examples, self._labels)
         self._examples += _count(parts)
 
     def on_predict_end(self, trainer: Trainer, task: Task) -> None:
@@ -159,7 +164,7 @@ class PredictionWriter(Callback):
                 np.savez(file, allow_pickle=False, **parts)
         else:
             with path.open("w", newline="", encoding="utf-8") as text:
-                _write_rows(text, parts, self._examples)
+                _write_rows(text, parts, self._examples, self._labels)
         self._finish(name)
 
     def _finish(self, name: str) -> None:
@@ -172,10 +177,21 @@ def _count(parts: dict[str, np.ndarray]) -> int:
     return len(next(iter(parts.values())))
 
 
-def _write_rows(file: TextIO, parts: dict[str, np.ndarray], first: int) -> None:
+def _labels_of(task: Task, outputs: Any) -> dict[str, Any]:
+    """Return the name and the number of each example's class, of a task that knows them."""
+    count = len(tf.nest.flatten(outputs)[0])
+    columns = task.prediction_columns(outputs, {"example": range(count)})
+    return {
+        name: columns[name] for name in ("label", "class") if "label" in columns and name in columns
+    }
+
+
+def _write_rows(
+    file: TextIO, parts: dict[str, np.ndarray], first: int, labels: dict[str, Any]
+) -> None:
     """Write a row for each example, and the header where the file is empty."""
     count = _count(parts)
-    columns = {"example": np.arange(first, first + count), **value_columns(parts)}
+    columns = {"example": np.arange(first, first + count), **value_columns(parts), **labels}
 
     writer = csv.writer(file)
     if file.tell() == 0:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,7 +16,6 @@ MOST_CLASSES = 100  # with a column each
 TOP = 5  # classes of a row where there are more
 BETWEEN = "|"  # several labels of an example
 
-_log = logging.getLogger(__name__)
 Columns = dict[str, Any]
 
 
@@ -78,8 +76,7 @@ def value_columns(parts: dict[str, NDArray[Any]]) -> Columns:
 def class_columns(probabilities: NDArray[Any], class_names: Sequence[str]) -> Columns:
     """Return label, number and probability of each row's class, and what each class has.
 
-    Of more than `MOST_CLASSES` classes the `TOP` ones of each row have columns, and the log says
-    so.
+    Of more than `MOST_CLASSES` classes the `TOP` ones of each row have columns.
 
     Args:
         probabilities: Of shape (examples, classes).
@@ -95,9 +92,6 @@ def class_columns(probabilities: NDArray[Any], class_names: Sequence[str]) -> Co
     if len(names) <= MOST_CLASSES:
         return columns | probability_columns(probabilities, class_names)
 
-    _log.warning(
-        "of %d classes the table has the %d that are most probable for each row.", len(names), TOP
-    )
     order = np.argsort(-probabilities, axis=1, kind="stable")[:, :TOP]  # (examples, TOP)
     for place in range(1, TOP):
         columns[f"label_{place + 1}"] = names[order[:, place]]

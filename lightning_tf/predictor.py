@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import tensorflow as tf
 from lightning_tf.checks import checked_integer, describe
 from lightning_tf.data.sources.new_examples import NewExamples
 from lightning_tf.exceptions import ConfigurationError, DataError
+from lightning_tf.prediction_columns import TOP
 from lightning_tf.prediction_table import PredictionTable
 from lightning_tf.step_context import StepContext, enter_step_context
 from lightning_tf.traced_reads import TracedReads
@@ -17,6 +19,8 @@ from lightning_tf.variables import all_variables, unbuilt_layers
 
 if TYPE_CHECKING:
     from lightning_tf.task import Task
+
+log = logging.getLogger("lightning_tf")
 
 
 class Predictor:
@@ -82,6 +86,8 @@ class Predictor:
     def table(self, examples: NewExamples, outputs: Any) -> PredictionTable:
         """Return a table of what was predicted of examples."""
         columns = self.task.prediction_columns(outputs, examples.names)
+        if f"label_{TOP}" in columns:
+            log.warning("there are many classes: the table has the best %d of each row.", TOP)
         return PredictionTable(columns, examples.pixels)
 
     def _drop_stale(self) -> None:

@@ -379,8 +379,7 @@ class Task:
             ConfigurationError: They are no data that the task can read.
             DataError: They are empty or broken.
         """
-        module = Task.configure_data(self, {"predict": data})
-        return examples_of(module)
+        return examples_of(self.configure_data({"predict": data}))
 
     def prediction_columns(self, outputs: Any, names: Mapping[str, Any]) -> dict[str, Any]:
         """Return the columns of a table of predictions: names of examples, and what was predicted.

@@ -16,6 +16,7 @@ from lightning_tf.data.images.image_data import image_data
 from lightning_tf.data.images.image_targets import CLASSIFICATION, checked_objective
 from lightning_tf.data.pipeline.batch_checks import watch_labels
 from lightning_tf.data.sources.options import merged_options
+from lightning_tf.prediction_columns import named_columns
 from lightning_tf.tasks.common.built_classifier import BuiltClassifier
 from lightning_tf.tasks.common.class_weights import ClassWeight, check_class_weight
 from lightning_tf.tasks.common.classification_task import ClassificationTask
@@ -175,6 +176,10 @@ class ImageClassification(LearnedImages, ClassificationTask, FusedBatchNormTask)
     def take_objective(self, name: str) -> None:
         """Learn the class, several labels or numbers of an image."""
         self.objective = OBJECTIVES[name](self)
+
+    def prediction_columns(self, outputs: Any, names: Mapping[str, Any]) -> dict[str, Any]:
+        """Return label, class and probabilities of each image; labels, or numbers."""
+        return named_columns(names, self.objective.columns(self, outputs))
 
     def setup(self, stage: str) -> None:
         """Swap layers, and let the labels of a user's own module be checked in its pipeline."""

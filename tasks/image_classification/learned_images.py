@@ -16,7 +16,6 @@ from lightning_tf.data.images.new_images import new_images
 from lightning_tf.data.sources.given_data import given_data
 from lightning_tf.data.sources.new_examples import NewExamples, prediction_data
 from lightning_tf.exceptions import ConfigurationError
-from lightning_tf.prediction_columns import named_columns
 from lightning_tf.tasks.common.constructed_data import ConstructedData
 from lightning_tf.tasks.image_classification.images_like import images_like
 
@@ -99,10 +98,6 @@ class LearnedImages(ConstructedData):
             images_dir=images_dir,
         )
         return super().new_examples(data) if images is None else images
-
-    def prediction_columns(self, outputs: Any, names: Mapping[str, Any]) -> dict[str, Any]:
-        """Return label, class and probabilities of each image; labels, or numbers."""
-        return named_columns(names, self.objective.columns(self, outputs))
 
     @property
     def images_data(self) -> DataModule | None:
