@@ -181,9 +181,8 @@ def _labels_of(task: Task, outputs: Any) -> dict[str, Any]:
     """Return the name and the number of each example's class, of a task that knows them."""
     count = len(tf.nest.flatten(outputs)[0])
     columns = task.prediction_columns(outputs, {"example": range(count)})
-    return {
-        name: columns[name] for name in ("label", "class") if "label" in columns and name in columns
-    }
+    named = ("label", "class") if "label" in columns else ()
+    return {name: columns[name] for name in named if name in columns}
 
 
 def _write_rows(

@@ -8,6 +8,7 @@ import math
 import os
 import textwrap
 import warnings
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -119,9 +120,11 @@ class PredictionTable:
         elif kind == "parquet":
             self.frame.to_parquet(path, index=False, engine="pyarrow")
         else:
-            with path.open("wb") as file:
-                arrays = {name: _plain_array(self.frame[name]) for name in self.frame}
-                np.savez(file, allow_pickle=False, **arrays)
+            with zipfile.ZipFile(path, "w") as archive:  # np.savez takes no column "file"
+                for name in self.frame:
+                    with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                        array = _plain_array(self.frame[name])
+                        np.lib.format.write_array(member, array, allow_pickle=False)
 
     def save_sheet(self, path: str | os.PathLike[str], count: int | None = 96) -> list[Path]:
         """Draw images with their labels and probabilities, 48 on a sheet.
