@@ -78,6 +78,11 @@ class PredictionTable:
         """Return the table as a pandas DataFrame."""
         return self.frame
 
+    @property
+    def has_images(self) -> bool:
+        """Whether each row is of an image, which `save_sheet` draws."""
+        return self._pixels is not None
+
     def records(self) -> list[dict[str, Any]]:
         """Return the rows as dicts of plain Python values, None where there is nothing."""
         columns = {str(name): _plain_values(self.frame[name]) for name in self.frame}
@@ -140,9 +145,10 @@ class PredictionTable:
             ConfigurationError: The examples are no images.
         """
         target = checked_png(path)
-        if self._pixels is None or ("label" not in self.frame and not len(self.frame.columns)):
+        if self._pixels is None:
             raise ConfigurationError(
-                "save_sheet: the predictions are of no images that could be drawn; call save."
+                "save_sheet draws images with a row each, and there are none: call save. Boxes are "
+                "drawn by Trainer(callbacks=[DetectionWriter(save_images=True)]).predict."
             )
         target.parent.mkdir(parents=True, exist_ok=True)
         rows = range(len(self) if count is None else min(count, len(self)))

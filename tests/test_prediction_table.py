@@ -90,7 +90,7 @@ def test_sheets_show_every_image_and_are_numbered(tmp_path):
     with Image.open(sheets[0]) as sheet:
         assert min(sheet.size) > 500
     assert len(table.save_sheet(tmp_path / "few.png", count=3)) == 1
-    with pytest.raises(ConfigurationError, match="no images"):
+    with pytest.raises(ConfigurationError, match="there are none"):
         PredictionTable({"row": [1]}).save_sheet(tmp_path / "none.png")
 
 

@@ -4,7 +4,6 @@ import os
 import sys
 from argparse import ArgumentError
 from collections.abc import Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +15,11 @@ from lightning_tf.callbacks import PredictionWriter
 from lightning_tf.callbacks.config_writer import NAME, ConfigWriter
 from lightning_tf.checkpoint.search import WORDS, checkpoint_of_run
 from lightning_tf.cli.errors import explain
+from lightning_tf.cli.label_new_data import label_new_data
 from lightning_tf.data.pipeline.fold import Fold
 from lightning_tf.exceptions import ConfigurationError, LightningTFError
 from lightning_tf.logger import Logger
-from lightning_tf.prediction_table import check_format
 from lightning_tf.run.cross_validate import cross_validate
-from lightning_tf.run.prediction_folder import new_folder
 from lightning_tf.run.session import find_checkpoint
 from lightning_tf.run.verified_checkpoints import checkpoints_between
 from lightning_tf.run.verify import verify
@@ -187,31 +185,7 @@ class RunCommand:
                     f"{word.partition('=')[0]}: --data is labeled by the task of the checkpoint, "
                     "as it was trained; leave the option out."
                 )
-        run = self._run_folder(options)
-        kind = options.format or "csv"
-        check_format(kind, f"--format {kind}")
-        folder = new_folder(
-            Path(run or "") / "predictions" if options.output is None else options.output
-        )
-
-        path = options.ckpt_path
-        if path in WORDS or path is None:
-            if run is None:
-                raise ConfigurationError(
-                    "--data needs what is trained: give the folder of a run first, or --ckpt_path."
-                )
-            path = checkpoint_of_run(run, path)
-        print(f"checkpoint: {path}")
-        task = class_of(options.task.class_path).from_checkpoint(path)
-        settings = dict(options.data_options or {})
-        table = task.predict(Path(options.data), batch_size=options.batch_size or 32, **settings)
-
-        replaced = (folder / f"predictions.{kind}").exists()
-        written = [table.save(folder / f"predictions.{kind}")]
-        if options.save_images:
-            written += table.save_sheet(folder / "predictions.png", count=None)
-        for file in written:
-            print(f"{'replaced' if replaced else 'written'}: {file}")
+        label_new_data(self._run_folder(options), options)
 
     def _run_folder(self, options: Namespace) -> str | None:
         """Return the folder of the run that the call names first, or by its file."""
@@ -304,12 +278,6 @@ def _parser(command: str) -> Any:
         parser.add_argument("--output", type=str, required=True)
         parser.add_argument("--format", default="saved_model")
     return parser
-
-
-def class_of(path: str) -> Any:
-    """Return the class of an import path."""
-    module, _, name = path.rpartition(".")
-    return getattr(import_module(module), name)
 
 
 def _package_error(error: BaseException | None) -> LightningTFError | None:
