@@ -117,6 +117,16 @@ def test_a_quantized_model_is_traced_anew(trained):
     np.testing.assert_allclose(after, before, atol=0.05)
 
 
+def test_a_fit_goes_on_after_a_prediction_and_is_seen_by_the_next():
+    trainer, task = Trainer(**quiet(max_epochs=1, seed=0)), Scores()
+    trainer.fit(task)
+    before = task.predict(X[:3])["score_0"]
+    Trainer(**quiet(max_epochs=2, seed=0)).fit(task)
+    after = task.predict(X[:3])["score_0"]
+    assert not np.array_equal(before, after)
+    np.testing.assert_allclose(after, task.model(X[:3])[:, 0], rtol=1e-6)
+
+
 def test_a_checkpoint_whose_layers_a_first_batch_builds_predicts_the_same(trained):
     task, path = trained
     again = Scores.from_checkpoint(path)

@@ -54,6 +54,12 @@ class NetworkImages:
                 in the range that was given.
         """
         self._check_values(images)
+        others = {image.shape[:2] for image in images} - {self.input_shape[:2]}
+        if others:
+            height, width = self.input_shape[:2]
+            _log.info(
+                "images of %d x %d pixels are resized to %d x %d.", *min(others), height, width
+            )
         fitting = [self._fit(image) for image in images]
         dtype = np.uint8 if all(x.dtype == np.uint8 for x in fitting) else np.float32
         return np.stack([x.astype(dtype, copy=False) for x in fitting])

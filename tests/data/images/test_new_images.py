@@ -123,10 +123,12 @@ def test_a_turned_photo_is_upright_as_a_file_and_as_an_image(tmp_path):
         np.testing.assert_array_equal(read(opened)[1], from_file)
 
 
-def test_another_size_is_resized_as_files_are(tmp_path):
+def test_another_size_is_resized_as_files_are(tmp_path, caplog):
     image = pixels(20, 30, 3)
     Image.fromarray(image).save(tmp_path / "x.png")
-    np.testing.assert_array_equal(read(image)[1], read(tmp_path / "x.png")[1])
+    with caplog.at_level(logging.INFO):
+        np.testing.assert_array_equal(read(image)[1], read(tmp_path / "x.png")[1])
+    assert "images of 20 x 30 pixels are resized to 6 x 8" in caplog.text
     of = spec()
     cropping = decoding(of, crop_to_aspect_ratio=True)
     one, other = (
