@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -53,6 +54,15 @@ class Predictor:
         self.task = task
         self.batch_size = checked_integer("batch_size", batch_size, 1)
         self._steps: dict[str, _TracedStep] = {}
+        self._lock = Lock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy of a task takes along: no traces, which hold the task's variables."""
+        return {"task": self.task, "batch_size": self.batch_size}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Begin anew, without traces."""
+        self.__dict__.update(state, _steps={}, _lock=Lock())
 
     @property
     def traces(self) -> int:
@@ -92,7 +102,8 @@ class Predictor:
 
     def _drop_stale(self) -> None:
         """Forget traces that hold a value, or a variable, which is another by now."""
-        self._steps = {key: step for key, step in self._steps.items() if step.is_current()}
+        with self._lock:
+            self._steps = {key: step for key, step in self._steps.items() if step.is_current()}
 
     def _run(self, batch: Any) -> Any:
         if unbuilt_layers(self.task):  # a first batch builds them, and then their weights come
@@ -102,9 +113,10 @@ class Predictor:
         batch = tf.nest.map_structure(tf.convert_to_tensor, batch)
         spec = tf.nest.map_structure(_open_spec, batch)
         key = str(spec)
-        if key not in self._steps:
-            self._steps[key] = _TracedStep(self.task, spec)
-        return tf.nest.map_structure(_host_array, self._steps[key](batch))
+        with self._lock:  # threads of a server trace once
+            step = self._steps.get(key) or _TracedStep(self.task, spec)
+            self._steps[key] = step
+        return tf.nest.map_structure(_host_array, step(batch))
 
 
 class _TracedStep:

@@ -23,7 +23,7 @@ from lightning_tf.data.sources.given_data import given_data, splits_of
 from lightning_tf.data.sources.new_examples import NewExamples, examples_of
 from lightning_tf.exceptions import CheckpointError, ConfigurationError, DataError, nearest
 from lightning_tf.export import check_export, export_model, export_weights
-from lightning_tf.hyperparameters import call_arguments, is_name_of, plain_arguments
+from lightning_tf.hyperparameters import call_arguments, holds_a_type, is_name_of, plain_arguments
 from lightning_tf.lightning_names import GIVEN_TO_TASKS, LOG_OPTIONS
 from lightning_tf.precision import use_policy
 from lightning_tf.prediction_columns import named_columns, parts_of, value_columns
@@ -711,8 +711,9 @@ def _constructed(cls: type[Any], run: Mapping[str, Any], arguments: dict[str, An
     """Return a new task of what a checkpoint recorded, without data that are not at hand."""
     recorded = run["hparams"]
     may_lack = "data" in recorded and "data" not in arguments and cls.predicts_without_data(run)
-    if may_lack and not isinstance(recorded["data"], str):
+    if may_lack and holds_a_type(recorded["data"]):
         arguments, may_lack = {**arguments, "data": None}, False  # it cannot be in a checkpoint
+        log.info("%s from a checkpoint has no data, and predicts; data= gives some.", cls.__name__)
     positional, named = call_arguments(cls, recorded, arguments)
     try:
         return cls(*positional, **named)

@@ -1,5 +1,8 @@
 """A Predictor labels new data with a trained task, and traces each kind of input once."""
 
+import copy
+from concurrent.futures import ThreadPoolExecutor
+
 import keras
 import numpy as np
 import pytest
@@ -125,6 +128,24 @@ def test_a_fit_goes_on_after_a_prediction_and_is_seen_by_the_next():
     after = task.predict(X[:3])["score_0"]
     assert not np.array_equal(before, after)
     np.testing.assert_allclose(after, task.model(X[:3])[:, 0], rtol=1e-6)
+
+
+def test_threads_share_one_trace(trained):
+    predictor = Predictor(trained[0])
+    with ThreadPoolExecutor(4) as pool:
+        tables = list(pool.map(predictor, [X[:n] for n in range(1, 9)]))
+    assert [len(table) for table in tables] == list(range(1, 9))
+    assert predictor.traces == 1
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_a_copy_of_a_task_that_has_predicted_predicts_by_itself(trained):
+    task = Scores.from_checkpoint(trained[1])
+    before = task.predict(X[:3])["score_0"]
+    copied = copy.deepcopy(task)
+    copied.factor = 2.0
+    np.testing.assert_allclose(copied.predict(X[:3])["score_0"], 2 * before, rtol=1e-6)
+    assert task.predict(X[:3])["score_0"].tolist() == before.tolist()
 
 
 def test_a_checkpoint_whose_layers_a_first_batch_builds_predicts_the_same(trained):

@@ -115,7 +115,7 @@ class NetworkImages:
                 f"from values in [{low:g}, {high:g}]; pass value_range={guess} if these are black "
                 "and white of the new images, and they are brought to the task's range."
             )
-        if lowest < low - span / 100 or highest > high + span / 100:
+        if lowest < low - span / 8 or highest > high + span / 8:
             _log.warning(
                 "the images hold %g to %g, beyond [%g, %g], which the task has learned from; pass "
                 "value_range= where black and white are others.",
@@ -124,7 +124,7 @@ class NetworkImages:
                 low,
                 high,
             )
-        elif low < 0 and lowest >= 0 and highest > lowest:
+        elif low == -high and lowest >= 0 and highest > lowest:
             _log.warning(
                 "no value of the images is below 0, and the task has learned from values in "
                 "[%g, %g]; pass value_range=(0, 1) if 0 is black.",
