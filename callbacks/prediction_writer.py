@@ -10,14 +10,13 @@ import tensorflow as tf
 
 from lightning_tf.callback import Callback
 from lightning_tf.checks import checked_choice
-from lightning_tf.exceptions import DataError
+from lightning_tf.prediction_columns import parts_of, value_columns
 from lightning_tf.run.prediction_folder import prediction_folder
 from lightning_tf.task import Task
 from lightning_tf.trainer import Trainer
 
 FORMATS = ("npz", "csv")
 INTERVALS = ("batch", "end", "epoch", "batch_and_epoch")
-SINGLE = "prediction"  # the name of a prediction that is no dict
 
 
 class PredictionWriter(Callback):
@@ -25,7 +24,8 @@ class PredictionWriter(Callback):
 
     ``npz`` holds one array for each part of a prediction (``prediction`` for a plain tensor, keys
     of a dict, positions of a tuple, joined by dots). ``csv`` has a row for each example: its number
-    in the whole prediction, and a column for each of its values. A file appears under its name once
+    in the whole prediction, a column for each of its values and, of a task that knows its classes,
+    ``label`` and ``class``. A file appears under its name once
     it is whole. A prediction that ends early leaves the batches that are complete, and no file of
     the whole. Files of an earlier prediction are replaced.
 
@@ -73,6 +73,7 @@ class PredictionWriter(Callback):
 
     def _begin(self) -> None:
         self._examples = 0
+        self._labels: dict[str, Any] = {}  # of a batch
         self._parts: list[dict[str, np.ndarray]] = []
         self._open: TextIO | None = None
         self._set: str | None = None  # the data set that is written, where there are several
@@ -100,7 +101,9 @@ class PredictionWriter(Callback):
             self._finish_whole()
             self._begin()
             self._set = trainer.dataset_name
-        parts = _parts_of(outputs)
+        parts = parts_of(outputs)
+        if self.format == "csv":
+            self._labels = _labels_of(task, outputs)
         if self.interval in ("batch", "batch_and_epoch"):
             self._write(f"{self._named('batch')}_{batch_idx:05d}", parts)
         if self.interval != "batch" and self.format == "npz":
@@ -110,7 +113,7 @@ class PredictionWriter(Callback):
             if self._open is None:
                 path = self._part_path(self._named("predictions"))
                 self._open = path.open("w", newline="", encoding="utf-8")
-            _write_rows(self._open, parts, self._examples)
+            _write_rows(self._open, parts, self._examples, self._labels)
         self._examples += _count(parts)
 
     def on_predict_end(self, trainer: Trainer, task: Task) -> None:
@@ -161,7 +164,7 @@ class PredictionWriter(Callback):
                 np.savez(file, allow_pickle=False, **parts)
         else:
             with path.open("w", newline="", encoding="utf-8") as text:
-                _write_rows(text, parts, self._examples)
+                _write_rows(text, parts, self._examples, self._labels)
         self._finish(name)
 
     def _finish(self, name: str) -> None:
@@ -170,54 +173,26 @@ class PredictionWriter(Callback):
         self.files.append(str(path))
 
 
-def _parts_of(outputs: Any) -> dict[str, np.ndarray]:
-    """Return the arrays of a nest by name, in types that NumPy's own files hold."""
-    leaves = list(_walk((), outputs))
-    if any(array is None for _, array in leaves):
-        raise DataError("predict_step returned None, and PredictionWriter has nothing to write.")
-    parts = {".".join(map(str, path)) or SINGLE: _storable(array) for path, array in leaves}
-
-    if len({len(array) for array in parts.values()}) != 1:
-        shapes = {name: array.shape for name, array in parts.items()}
-        raise DataError(
-            f"predict_step gave {shapes}; PredictionWriter needs the examples as the first "
-            "dimension of every part."
-        )
-    return parts
-
-
-def _walk(path: tuple[Any, ...], value: Any) -> list[tuple[tuple[Any, ...], Any]]:
-    """Return the leaves of a nest with their paths."""
-    if isinstance(value, dict):
-        return [leaf for key, item in value.items() for leaf in _walk((*path, key), item)]
-    if isinstance(value, (list, tuple)):
-        return [leaf for i, item in enumerate(value) for leaf in _walk((*path, i), item)]
-    return [(path, value)]
-
-
-def _storable(array: Any) -> np.ndarray:
-    """Return an array of a dtype that ``.npz`` files hold without pickle."""
-    values: np.ndarray = np.atleast_1d(np.asarray(array))
-    if values.dtype == object:  # strings of TensorFlow
-        flat = [text.decode() if isinstance(text, bytes) else str(text) for text in values.ravel()]
-        return np.array(flat).reshape(values.shape)
-    return values.astype(np.float32) if values.dtype == tf.bfloat16.as_numpy_dtype else values
-
-
 def _count(parts: dict[str, np.ndarray]) -> int:
     return len(next(iter(parts.values())))
 
 
-def _write_rows(file: TextIO, parts: dict[str, np.ndarray], first: int) -> None:
+def _labels_of(task: Task, outputs: Any) -> dict[str, Any]:
+    """Return the name and the number of each example's class, of a task that knows them."""
+    count = len(tf.nest.flatten(outputs)[0])
+    columns = task.prediction_columns(outputs, {"example": range(count)})
+    named = ("label", "class") if "label" in columns else ()
+    return {name: columns[name] for name in named if name in columns}
+
+
+def _write_rows(
+    file: TextIO, parts: dict[str, np.ndarray], first: int, labels: dict[str, Any]
+) -> None:
     """Write a row for each example, and the header where the file is empty."""
     count = _count(parts)
-    header, columns = ["example"], [np.arange(first, first + count)]
-    for name, array in parts.items():
-        flat = array.reshape(count, -1)  # (examples, values)
-        header += [name] if flat.shape[1] == 1 else [f"{name}_{i}" for i in range(flat.shape[1])]
-        columns += list(flat.T)
+    columns = {"example": np.arange(first, first + count), **value_columns(parts), **labels}
 
     writer = csv.writer(file)
     if file.tell() == 0:
-        writer.writerow(header)
-    writer.writerows(zip(*(column.tolist() for column in columns), strict=True))
+        writer.writerow(columns)
+    writer.writerows(zip(*(column.tolist() for column in columns.values()), strict=True))

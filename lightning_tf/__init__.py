@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from lightning_tf.function_metric import FunctionMetric as FunctionMetric
     from lightning_tf.host_metric import HostMetric as HostMetric
     from lightning_tf.logger import Logger as Logger
+    from lightning_tf.prediction_table import PredictionTable as PredictionTable
+    from lightning_tf.predictor import Predictor as Predictor
     from lightning_tf.run_report.report import report as report
     from lightning_tf.seed import seed_everything as seed_everything
     from lightning_tf.task import Task as Task

@@ -103,7 +103,7 @@ def call_arguments(
     missing = {
         name: value
         for name, value in recorded.items()
-        if name not in replaced and _holds_a_type(value)
+        if name not in replaced and holds_a_type(value)
     }
     if missing:
         asked = ", ".join(f"{name}={_example(value)}(...)" for name, value in missing.items())
@@ -193,11 +193,12 @@ def _short_name(value: dict[str, Any]) -> str:
     return str(value["type"]).rpartition(".")[2]
 
 
-def _holds_a_type(value: Any) -> bool:
+def holds_a_type(value: Any) -> bool:
+    """Return whether a recorded value stands for what is no plain data."""
     if isinstance(value, list):
-        return any(_holds_a_type(item) for item in value)
+        return any(holds_a_type(item) for item in value)
     if isinstance(value, dict):
-        return _is_type(value) or any(_holds_a_type(item) for item in value.values())
+        return _is_type(value) or any(holds_a_type(item) for item in value.values())
     return False
 
 

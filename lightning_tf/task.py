@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import logging
 import os
 import warnings
 from collections.abc import Callable, Collection, Mapping
@@ -14,22 +16,28 @@ import tensorflow as tf
 from lightning_tf.callback import Callback
 from lightning_tf.checkpoint.io import Checkpoint, assign_tensors, read_checkpoint
 from lightning_tf.checkpoint.state_arrays import put_arrays
-from lightning_tf.checks import describe
+from lightning_tf.checks import check_known, checked_integer, describe
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.report.data_report import DataReport
 from lightning_tf.data.sources.given_data import given_data, splits_of
-from lightning_tf.exceptions import CheckpointError, ConfigurationError, nearest
+from lightning_tf.data.sources.new_examples import NewExamples, examples_of
+from lightning_tf.exceptions import CheckpointError, ConfigurationError, DataError, nearest
 from lightning_tf.export import check_export, export_model, export_weights
-from lightning_tf.hyperparameters import call_arguments, is_name_of, plain_arguments
+from lightning_tf.hyperparameters import call_arguments, holds_a_type, is_name_of, plain_arguments
 from lightning_tf.lightning_names import GIVEN_TO_TASKS, LOG_OPTIONS
 from lightning_tf.precision import use_policy
+from lightning_tf.prediction_columns import named_columns, parts_of, value_columns
 from lightning_tf.step_context import current_step_context
 from lightning_tf.traced_trainer import TracedTrainer
 from lightning_tf.variables import components, named_weights, unbuilt_layers
 
 if TYPE_CHECKING:
     from lightning_tf.host_metric import HostMetric
+    from lightning_tf.prediction_table import PredictionTable
+    from lightning_tf.predictor import Predictor
     from lightning_tf.trainer import Trainer
+
+log = logging.getLogger("lightning_tf")
 
 LossFunction = Callable[[], tf.Tensor]
 UNWATCHED = {
@@ -39,6 +47,7 @@ UNWATCHED = {
     "_host_metrics",
     "_weights",
     "has_learned",
+    "_predictor",
 }  # the Trainer's, not the user's
 
 
@@ -105,12 +114,13 @@ class Task:
     _host_metrics: Mapping[str, HostMetric]
     _weights: Callable[[], None] | None
     optimizers = _Optimizers()  # by name, while a Trainer drives the task
+    _predictor: Predictor | None
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Record the constructor's arguments before the subclass's own `__init__` runs."""
         task = super().__new__(cls)
         task.hparams = plain_arguments(cls, args, kwargs)
-        task._trainer = task._weights = None
+        task._trainer = task._weights = task._predictor = None
         task._metrics, task._host_metrics = {}, {}
         task.configured = task.has_learned = False
         return task
@@ -176,8 +186,7 @@ class Task:
                 "on that class."
             )
 
-        positional, named = call_arguments(cls, run["hparams"], arguments)
-        task = cls(*positional, **named)
+        task: Self = _constructed(cls, run, arguments)
         load_states(task, checkpoint)  # decides how models are built
 
         with use_policy(run["precision"]):
@@ -187,6 +196,17 @@ class Task:
         if not unbuilt_layers(task):
             task.take_weights()
         return task
+
+    @classmethod
+    def predicts_without_data(cls, run: Mapping[str, Any]) -> bool:
+        """Return whether `from_checkpoint` may leave data out that are not at hand.
+
+        The argument ``data`` is None then, and the task predicts, but has nothing to train on.
+
+        Args:
+            run: What the checkpoint holds beside tensors.
+        """
+        return False
 
     def take_weights(self) -> None:
         """Load the weights of `from_checkpoint`, once all is built; the Trainer calls it."""
@@ -360,6 +380,68 @@ class Task:
                 f"save_images: {type(self).__name__} has nothing to draw in images."
             )
         return None
+
+    def new_examples(self, data: Any) -> NewExamples:
+        """Return new data as batches for `predict_step`, and what names their examples.
+
+        `predict` and `Trainer.predict` call it. Arrays, a nest of them, a list of numbers, datasets
+        and DataModules are taken; a task that reads files, tables or texts overrides it.
+
+        Args:
+            data: As `predict` was given them.
+
+        Raises:
+            ConfigurationError: They are no data that the task can read.
+            DataError: They are empty or broken.
+        """
+        return examples_of(self.configure_data({"predict": data}))
+
+    def prediction_columns(self, outputs: Any, names: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the columns of a table of predictions: names of examples, and what was predicted.
+
+        Args:
+            outputs: What `predict_step` gave for all examples, a nest of NumPy arrays.
+            names: Columns that name the examples; none where they are only counted.
+
+        Returns:
+            Equally long columns: unless overridden, one for each value of an example, named as
+            `PredictionWriter` does.
+        """
+        return named_columns(names, value_columns(parts_of(outputs)))
+
+    def predict(self, data: Any, *, batch_size: int = 32, **options: Any) -> PredictionTable:
+        """Label new data with a fitted task, or with one from a checkpoint.
+
+        Data are read as the task has read its own, see its `new_examples`. A second call traces
+        nothing again; `Predictor` is for a process that goes on.
+
+        Args:
+            data: What the task can read: arrays, files, folders, texts, tables.
+            batch_size: The most examples that are computed at once.
+            **options: Those of the task's `new_examples`.
+
+        Returns:
+            A table with a row for each example, in the order given.
+
+        Raises:
+            ConfigurationError: There is no model yet, or the task cannot read such data.
+            DataError: The data are empty or broken.
+
+        Example:
+            >>> task = ImageClassification.from_checkpoint("runs/version_0/checkpoints/last.ckpt")
+            >>> table = task.predict("photos")
+            >>> table.frame[["file", "label", "probability"]]
+            >>> table.save("labels.csv")
+        """
+        from lightning_tf.predictor import Predictor
+
+        known = set(inspect.signature(self.new_examples).parameters) - {"data"}
+        for name in options:
+            check_known(f"{type(self).__name__}.predict has no option {name!r}", name, known)
+        if self._predictor is None or not self.configured:
+            self._predictor = Predictor(self, batch_size)
+        self._predictor.batch_size = checked_integer("batch_size", batch_size, 1)
+        return self._predictor(data, **options)
 
     # ---- what a checkpoint holds beside variables and hyperparameters
 
@@ -638,6 +720,29 @@ class Task:
 
     def teardown(self, stage: str) -> None:
         """Run after all else of an entry point."""
+
+
+def _constructed(cls: type[Any], run: Mapping[str, Any], arguments: dict[str, Any]) -> Any:
+    """Return a new task of what a checkpoint recorded, without data that are not at hand."""
+    recorded = run["hparams"]
+    may_lack = "data" in recorded and "data" not in arguments and cls.predicts_without_data(run)
+    if may_lack and holds_a_type(recorded["data"]):
+        arguments, may_lack = {**arguments, "data": None}, False  # it cannot be in a checkpoint
+        log.info("%s from a checkpoint has no data, and predicts; data= gives some.", cls.__name__)
+    positional, named = call_arguments(cls, recorded, arguments)
+    try:
+        return cls(*positional, **named)
+    except (ConfigurationError, DataError) as error:
+        if not may_lack:
+            raise
+        positional, named = call_arguments(cls, recorded, {**arguments, "data": None})
+        task = cls(*positional, **named)  # raises what has nothing to do with the data
+        log.warning(
+            "%s from a checkpoint has no data to train or test on, and predicts: %s",
+            cls.__name__,
+            error,
+        )
+        return task
 
 
 def load_states(task: Task, checkpoint: Checkpoint, *, of_data: bool = True) -> None:

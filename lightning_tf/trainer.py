@@ -379,7 +379,8 @@ class Trainer:
 
         Args:
             task: What predicts.
-            data: To predict, this time; see `validate`. Of arrays ``(x, y)`` the inputs alone.
+            data: To predict, this time: what `Task.predict` takes, which gives a table with names
+                and labels instead. Of arrays ``(x, y)`` the inputs alone.
             ckpt_path: A checkpoint whose weights to take first.
             collect: Return a list instead of an iterator, which keeps one batch at a time.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -159,10 +159,7 @@ class CheckpointSearch:
         paths = [path for path in written if path and self._is_of_task(path, read_run(path))]
         if not paths:  # a new process: what an earlier one's callbacks held for the best
             for newest in self._newest_first():
-                states = read_run(newest).get("callbacks", {}).items()
-                states = sorted(states, key=lambda item: "monitor=None" in item[0])
-                best = [s["best"][0] for _, s in states if isinstance(s, dict) and s.get("best")]
-                paths = [path for path in best if path]
+                paths = _best_paths(read_run(newest))
                 if paths:
                     break
 
@@ -258,6 +255,46 @@ class CheckpointSearch:
 
     def _folders(self) -> list[str]:
         return [folder for w in self._writers for folder in w.folders(self._trainer)]
+
+
+def checkpoint_of_run(run: str | os.PathLike[str], which: str | None = None) -> str:
+    """Return the path of a run's best or newest checkpoint, also where the folder was moved.
+
+    Args:
+        run: Its folder, with ``checkpoints`` in it.
+        which: ``best``, ``last``, or None for the best where one is known, else the last.
+
+    Raises:
+        CheckpointError: There is none that can be read, or none is known as the best.
+    """
+    folder = Path(run).expanduser() / "checkpoints"
+    whole: list[tuple[float, str, dict[str, Any]]] = []
+    for path in sorted(checkpoints_in(folder)):
+        try:
+            known = read_run(path)
+        except CheckpointError as error:
+            log.warning("%s is passed over: %s", path, error)
+            continue
+        whole.append((known["saved_at"], path, known))
+    if not whole:
+        raise CheckpointError(f"{folder} has no checkpoint that can be read; give --ckpt_path.")
+
+    _, last, known = max(whole, key=lambda found: found[:2])
+    # Where a folder was moved, the path that a callback kept of the best is another's.
+    best = [folder / os.path.basename(path) for path in _best_paths(known)]
+    standing = [str(path) for path in best if str(path) in {found[1] for found in whole}]
+    if which == "best" and not standing:
+        raise CheckpointError(f"{folder}: {last} knows of no best one that stands there; take it.")
+    return standing[0] if standing and which != "last" else last
+
+
+def _best_paths(run: Mapping[str, Any]) -> list[str]:
+    """Return what a checkpoint's callbacks held for the best; first those with a metric."""
+    states = sorted(run.get("callbacks", {}).items(), key=lambda item: "monitor=None" in item[0])
+    best = [
+        state["best"][0] for _, state in states if isinstance(state, dict) and state.get("best")
+    ]
+    return [path for path in best if path]
 
 
 def checkpoints_in(folder: Path) -> set[str]:

@@ -49,9 +49,16 @@ MORE_OPTIONS = {
         "--fold_groups COLUMN": "of a table: rows of one value stay in one fold",
     },
     "predict": {
+        "--data PATH": "new data to label: a folder, a table or a file; the test data of the task "
+        "where it is left out",
+        "--data_options DICT": 'how to read them, such as \'{"sep": ";"}\'; those of the task\'s '
+        "new_examples",
+        "--batch_size N": "of --data: the most examples that are computed at once, 32",
         "--output FOLDER": "where the files go; predictions in the run's folder",
-        "--format FORMAT": "npz or csv; of detections also coco or json",
-        "--save_images true": "images with the boxes drawn in, of detections",
+        "--format FORMAT": "of --data csv, jsonl, parquet or npz; else npz or csv, of detections "
+        "also coco or json",
+        "--save_images true": "of --data sheets of images with their labels; else images with the "
+        "boxes drawn in, of detections",
     },
     "test": {"--quantize MODE": "int8 weights where Keras has them; needs --ckpt_path"},
     "export": {
@@ -79,7 +86,7 @@ def command_help(command: str, task: str | None = None) -> str:
     if task is not None:
         return _task_help(command, task)
 
-    what = "RUN" if command == "verify" else "--task NAME"
+    what = {"verify": "RUN", "predict": "RUN|--task NAME"}.get(command, "--task NAME")
     lines = [f"usage: lightning-tf {command} {what} [options]", ""]
     lines += [f"{COMMANDS[command].capitalize()}.", ""]
     checkpoint = {"inspect": {}, "verify": VERIFY}.get(command, CHECKPOINT)

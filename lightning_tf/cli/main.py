@@ -83,7 +83,7 @@ def _run(command: str, *arguments: str) -> int:
         sys.path.insert(0, os.getcwd())
 
     if not arguments:
-        what = "RUN" if command == "verify" else "--task NAME"
+        what = {"verify": "RUN", "predict": "RUN|--task NAME"}.get(command, "--task NAME")
         use = f"usage: lightning-tf {command} {what} [options]; --help lists them"
         print(use, file=sys.stderr)
         return 2

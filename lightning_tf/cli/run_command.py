@@ -1,6 +1,7 @@
 """RunCommand: a Trainer and a Task from the options of a command line, and what to do with them."""
 
 import inspect
+import os
 import sys
 from argparse import ArgumentError
 from collections.abc import Sequence
@@ -14,7 +15,9 @@ from lightning_tf import callbacks, tasks
 from lightning_tf.callback import Callback
 from lightning_tf.callbacks import PredictionWriter
 from lightning_tf.callbacks.config_writer import NAME, ConfigWriter
+from lightning_tf.checkpoint.search import WORDS, checkpoint_of_run
 from lightning_tf.cli.errors import explain
+from lightning_tf.cli.label_new_data import label_new_data
 from lightning_tf.cli.short_options import ShortOptions, values_of
 from lightning_tf.cli.task_file import comment_of, import_file_of, task_of_file
 from lightning_tf.data.pipeline.fold import Fold
@@ -79,6 +82,9 @@ class RunCommand:
             return self._fail(WRONG_USE, explain(str(error), known, _class_names()))
 
         try:
+            if options.get("data") is not None:
+                self._label_new_data(options)
+                return 0
             built = self._parser.instantiate(options)
             return getattr(self, f"_{self.command}")(built, options) or 0
         except Exception as error:
@@ -90,19 +96,25 @@ class RunCommand:
 
     def _given(self) -> list[str]:
         """Return the options, those of a run's file before those of the call."""
-        if self.command != "verify":
+        has_run = bool(self.arguments) and not self.arguments[0].startswith("-")
+        if self.command != "verify" and not (self.command == "predict" and has_run):
             return self.arguments
-        if not self.arguments or self.arguments[0].startswith("-"):
+        if not has_run:
             raise ConfigurationError("give the folder of a run first, such as runs/version_0.")
 
         run, *rest = self.arguments
-        config = Path(run) / NAME
+        config = Path(run).expanduser() / NAME
         if not config.is_file():
+            remedy = {
+                "verify": "For a run of a script call Trainer(...).verify(task, start, end) with "
+                "the arguments of that script.",
+                "predict": "For a run of a script call the task's from_checkpoint(path).predict("
+                "data), or give --task NAME and --ckpt_path PATH.",
+            }[self.command]
             raise ConfigurationError(
-                f"{run} has no {NAME}, which lightning-tf fit writes. For a run of a script call "
-                "Trainer(...).verify(task, start, end) with the arguments of that script."
+                f"{run} has no {NAME}, which lightning-tf fit writes. {remedy}"
             )
-        return ["--config", str(config), *OF_VERIFYING, *rest]
+        return ["--config", str(config), *(OF_VERIFYING if self.command == "verify" else ()), *rest]
 
     def _spelled_out(self, words: Sequence[str]) -> list[str]:
         """Return the options as the parser knows them; imports a task that is given by its file."""
@@ -172,16 +184,44 @@ class RunCommand:
         _show(values, options)
 
     def _predict(self, built: Namespace, options: Namespace) -> None:
-        asked = (options.output, options.format, options.save_images)
-        writer: Any = built.task.prediction_writer(*asked)
+        for name in ("data_options", "batch_size"):
+            if options[name] is not None:
+                raise ConfigurationError(f"--{name} goes with --data; leave it out.")
+        format = options.format or "npz"
+        run = None if self.arguments[0].startswith("-") else self.arguments[0]
+        folder = options.output
+        if folder is None and run is not None:
+            folder = os.path.join(run, "predictions")
+        writer: Any = built.task.prediction_writer(folder, format, options.save_images)
         if writer is None:
-            writer = PredictionWriter(options.output, format=options.format)
+            writer = PredictionWriter(folder, format=format)
         built.trainer.add_callback(writer)
 
-        for _ in built.trainer.predict(built.task, ckpt_path=options.ckpt_path):
+        path = options.ckpt_path
+        if run is not None and path in (None, *WORDS):
+            path = checkpoint_of_run(run, path)
+            print(f"checkpoint: {path}")
+        for _ in built.trainer.predict(built.task, ckpt_path=path):
             pass  # the writer takes each batch
         for file in writer.files:
             print(f"written: {file}")
+
+    def _label_new_data(self, options: Namespace) -> None:
+        """Write a table of what a run's task finds in other data; its own need not be there."""
+        for word in self.arguments:
+            if word.startswith(("--trainer.", "--task.")):
+                raise ConfigurationError(
+                    f"{word.partition('=')[0]}: --data is labeled by the task of the checkpoint, "
+                    "as it was trained; leave the option out."
+                )
+        label_new_data(self._run_folder(options), options)
+
+    def _run_folder(self, options: Namespace) -> str | None:
+        """Return the folder of the run that the call names first, or by its file."""
+        if not self.arguments[0].startswith("-"):
+            return os.path.expanduser(self.arguments[0])
+        files = [os.fspath(file) for file in options.config or [] if file is not None]
+        return os.path.dirname(files[-1]) or "." if files else None
 
     def _export(self, built: Namespace, options: Namespace) -> None:
         written = self._load_task(built, options).export(options.output, format=options.format)
@@ -264,7 +304,10 @@ def _add_options(parser: Any, command: str) -> None:
         parser.add_argument("--max_examples", type=int, default=100_000)
     if command == "predict":
         parser.add_argument("--output", type=str | None)
-        parser.add_argument("--format", default="npz")
+        parser.add_argument("--data", type=str | None)
+        parser.add_argument("--data_options", type=dict[str, Any] | None)
+        parser.add_argument("--batch_size", type=int | None)
+        parser.add_argument("--format", type=str | None)
         parser.add_argument("--save_images", type=bool, default=False)
     if command in ("test", "export"):
         parser.add_argument("--quantize", type=str | None)

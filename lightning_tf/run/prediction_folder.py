@@ -40,7 +40,16 @@ def prediction_folder(trainer: Trainer, directory: str | os.PathLike[str] | None
     run = trainer.log_dir
     # A logger's folder that is not there yet is the logger's to make: it numbers them.
     root = trainer.default_root_dir if run is None or not os.path.isdir(run) else run
-    folder = Path(root) / "predictions" if directory is None else Path(directory).expanduser()
+    return new_folder(Path(root) / "predictions" if directory is None else directory)
+
+
+def new_folder(directory: str | os.PathLike[str]) -> Path:
+    """Make a folder, unless it is there, and return it.
+
+    Raises:
+        ConfigurationError: It cannot be made or written to.
+    """
+    folder = Path(directory).expanduser()
     if reason := why_unwritable(str(folder)):
         raise ConfigurationError(
             f"predictions cannot be written to {folder} ({reason}); give another directory."

@@ -4,7 +4,9 @@ import inspect
 from typing import Any, Self
 
 from lightning_tf.data.data_module import DataModule
+from lightning_tf.data.sources.given_data import given_data
 from lightning_tf.data.sources.held_out_options import held_out_options
+from lightning_tf.data.sources.new_examples import NewExamples, examples_of
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.hyperparameters import plain_arguments
 from lightning_tf.loops.training_data import data_of
@@ -67,6 +69,10 @@ class ConstructedData(Task):
             raise
         self._splits = splits
         return data_of(self)
+
+    def new_examples(self, data: Any) -> NewExamples:
+        """Return arrays, datasets or a DataModule as batches for `predict_step`."""
+        return examples_of(given_data({"predict": data}))
 
     def evaluation_data(self, stage: str, data: Any) -> DataModule:
         """Return data that an evaluation or a prediction was given; a task that can overrides it.

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_tf.tasks.common.prediction_grid import PredictionGrid, titled_images
+from lightning_tf.data.images.titled_images import titled_images
+from lightning_tf.tasks.common.prediction_grid import PredictionGrid
 
 SHOWN = 4
 

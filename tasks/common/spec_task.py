@@ -1,6 +1,7 @@
 """SpecTask: a Task whose network is built to what it learns of its data."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, ClassVar
 
@@ -59,6 +60,11 @@ class SpecTask(ConstructedData):
                 "data is None; give data to learn from, or take the task from a checkpoint."
             )
         return self.spec
+
+    @classmethod
+    def predicts_without_data(cls, run: Mapping[str, Any]) -> bool:
+        """Return whether a checkpoint holds the spec."""
+        return "spec" in (run.get("task_state") or {})
 
     def state_dict(self) -> dict[str, Any]:
         """Return the spec."""

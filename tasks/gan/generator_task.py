@@ -15,6 +15,7 @@ from lightning_tf.data.images.latent_predictions import (
     latent_vectors,
 )
 from lightning_tf.data.labels import checked_labels
+from lightning_tf.data.sources.new_examples import NewExamples
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.tasks.common.constructed_data import ConstructedData
 
@@ -51,6 +52,16 @@ class GeneratorTask(ConstructedData):
         images = tf.cast(self.sampler(inputs, training=False), tf.float32)
         low, high = self.value_range
         return low + (images + 1.0) * ((high - low) / 2.0)
+
+    def new_examples(self, data: Any) -> NewExamples:
+        """Refuse data to label.
+
+        Raises:
+            ConfigurationError: Always.
+        """
+        raise ConfigurationError(
+            f"{type(self).__name__}.predict: a generator labels nothing; call sample(n) for images."
+        )
 
     def sample(
         self, n: int, labels: Sequence[int] | int | None = None, seed: int = 0

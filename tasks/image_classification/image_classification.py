@@ -13,12 +13,10 @@ from lightning_tf.callback import Callback
 from lightning_tf.checks import checked_fraction
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.images.image_data import image_data
-from lightning_tf.data.images.image_spec import ImageSpec, image_spec
 from lightning_tf.data.images.image_targets import CLASSIFICATION, checked_objective
 from lightning_tf.data.pipeline.batch_checks import watch_labels
-from lightning_tf.data.sources.given_data import given_data
 from lightning_tf.data.sources.options import merged_options
-from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.prediction_columns import named_columns
 from lightning_tf.tasks.common.built_classifier import BuiltClassifier
 from lightning_tf.tasks.common.class_weights import ClassWeight, check_class_weight
 from lightning_tf.tasks.common.classification_task import ClassificationTask
@@ -29,12 +27,11 @@ from lightning_tf.tasks.common.spec_task import inputs_of
 from lightning_tf.tasks.image_classification.augmentation import PIXEL_RANGE, Augmentation
 from lightning_tf.tasks.image_classification.classifier import Classifier
 from lightning_tf.tasks.image_classification.export import export_classifier
-from lightning_tf.tasks.image_classification.images_like import images_like
-from lightning_tf.tasks.image_classification.objectives.objective import Objective
+from lightning_tf.tasks.image_classification.learned_images import LearnedImages
 from lightning_tf.tasks.image_classification.objectives.objectives import OBJECTIVES
 
 
-class ImageClassification(ClassificationTask, FusedBatchNormTask):
+class ImageClassification(LearnedImages, ClassificationTask, FusedBatchNormTask):
     """Learns which of several classes an image shows.
 
     A batch is ``(images, labels)``: images of shape (batch, height, width, channels), uint8 in
@@ -111,7 +108,7 @@ class ImageClassification(ClassificationTask, FusedBatchNormTask):
         >>> trainer.test(task)["test_accuracy"]
     """
 
-    data: DataModule
+    data: DataModule | None
     built: BuiltClassifier
     targets: list[str]
     target_scaler: FeatureScaler
@@ -169,35 +166,29 @@ class ImageClassification(ClassificationTask, FusedBatchNormTask):
             data_options, batch_size=batch_size, data_dir=data_dir, image_size=image_size
         )
         learning = {"objective": objective, "sampling": sampling}
-        self.data = image_data(data, **merged_options(self._image_options, **learning))
-        said = checked_objective(getattr(self.data, "objective", None))
-        self.objective: Objective = OBJECTIVES[said](self)
+        self.data = (
+            None
+            if data is None
+            else image_data(data, **merged_options(self._image_options, **learning))
+        )
+        self.take_objective(checked_objective(getattr(self.data, "objective", objective)))
 
-    def evaluation_data(self, stage: str, data: Any) -> DataModule:
-        """Return images to evaluate or predict: what `data` takes; for prediction images alone.
+    def take_objective(self, name: str) -> None:
+        """Learn the class, several labels or numbers of an image."""
+        self.objective = OBJECTIVES[name](self)
 
-        Of arrays and datasets all images are taken, of other sources those of the stage.
-        """
-        is_named = isinstance(data, (str, os.PathLike))
-        if stage == "predict" and not is_named:
-            return given_data({stage: data}, self.data.batch_size)
-        if not self.configured:
-            raise ConfigurationError(
-                "there is no model yet that could tell the classes of other images: fit the task, "
-                "or take it from a checkpoint."
-            )
-        return images_like(self, data, self._image_options)
+    def prediction_columns(self, outputs: Any, names: Mapping[str, Any]) -> dict[str, Any]:
+        """Return label, class and probabilities of each image; labels, or numbers."""
+        return named_columns(names, self.objective.columns(self, outputs))
 
     def setup(self, stage: str) -> None:
         """Swap layers, and let the labels of a user's own module be checked in its pipeline."""
         super().setup(stage)
-        if stage != "predict" and self.objective.name == CLASSIFICATION:
+        if stage != "predict":
+            self.take_data()
+        is_labeled = stage != "predict" and self.objective.name == CLASSIFICATION
+        if is_labeled and self.images_data is not None:
             watch_labels(self.images_data, lambda: self.image_spec().num_classes)
-
-    @property
-    def images_data(self) -> DataModule:
-        """The images, also where the Trainer is given something that is made of them."""
-        return self.data
 
     def configure_model(self) -> None:
         """Build the network, as `model`, to the images and classes of the data."""
@@ -214,10 +205,6 @@ class ImageClassification(ClassificationTask, FusedBatchNormTask):
         """Make the optimizer, with its schedule over the updates of this fit."""
         self.objective.prepare_training(self)
         return super().configure_optimizers()
-
-    def image_spec(self) -> ImageSpec:
-        """Return what the network is built to."""
-        return image_spec(self.data)
 
     def configure_metrics(self) -> dict[str, keras.metrics.Metric]:
         """Make the metrics of what is learned."""

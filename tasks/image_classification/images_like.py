@@ -54,10 +54,10 @@ def _module(task: Any, data: Any, options: Mapping[str, Any]) -> DataModule:
     if isinstance(data, tf.data.Dataset) or is_python_batches(data):
         return image_data((data, data, data), **chosen)
     if isinstance(data, tuple) and len(data) == 2:
-        return image_data((data, data, data), batch_size=task.data.batch_size, **chosen)
+        return image_data((data, data, data), batch_size=task._batch_size, **chosen)
 
     named = isinstance(data, (str, os.PathLike))
     kept: dict[str, Any] = {name: options[name] for name in OF_FILES if named and name in options}
     return image_data(
-        data, batch_size=task.data.batch_size, **kept, **whole_folder(data, image_endings())
+        data, batch_size=task._batch_size, **kept, **whole_folder(data, image_endings())
     )

@@ -203,7 +203,11 @@ class KerasTask(FusedBatchNormTask):
             )
 
     def _element_spec(self) -> Any:
-        data = cast(DataModule, self.data)  # the session has checked it
+        if self.data is None:  # a session checks it before; from_checkpoint does not
+            raise ConfigurationError(
+                "KerasTask is built to its data, and data is None; give some, a few are enough."
+            )
+        data = cast(DataModule, self.data)
         for stage in ("train", "val", "test", "predict"):
             dataset = data.dataset_for(stage)
             if isinstance(dataset, dict):  # several sets, each by itself

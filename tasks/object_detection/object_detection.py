@@ -9,6 +9,8 @@ import keras
 
 from lightning_tf.callback import Callback
 from lightning_tf.checks import check_known, checked_fraction, checked_integer
+from lightning_tf.data.data_module import DataModule
+from lightning_tf.data.sources.new_examples import NewExamples
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.tasks.common.fused_batch_norm_task import FusedBatchNormTask
 from lightning_tf.tasks.common.optimizer_settings import OptimizerSettings
@@ -38,6 +40,11 @@ from lightning_tf.tasks.object_detection.export import (
     export_detector,
 )
 from lightning_tf.tasks.object_detection.losses import chosen_losses
+from lightning_tf.tasks.object_detection.new_photos import (
+    new_photos,
+    object_columns,
+    photo_examples,
+)
 from lightning_tf.tasks.object_detection.task_data import detector_data
 
 DEFAULTS = (1e-3, 0.05)  # of the learning rate and the warm-up
@@ -258,6 +265,26 @@ class ObjectDetection(DetectionSteps, FusedBatchNormTask):
     def configure_optimizers(self) -> keras.optimizers.Optimizer:
         """Make the optimizer, with its schedule over the updates of this fit."""
         return self.optimizer_settings.build(self.trainer.estimated_stepping_batches, self.model)
+
+    def evaluation_data(self, stage: str, data: Any) -> DataModule:
+        """Return images to predict; to evaluate, the task takes none but its own."""
+        if stage != "predict":
+            return super().evaluation_data(stage, data)
+        return new_photos(data, self.learn_spec(), 8 if self.data is None else self.data.batch_size)
+
+    def new_examples(self, data: Any, *, broken: str = "error") -> NewExamples:
+        """Return images of any size to find objects in.
+
+        Args:
+            data: A folder, a file, an array, an image of pillow, or a list of these.
+            broken: ``error`` or ``skip``: what becomes of files that cannot be decoded.
+        """
+        module = new_photos(data, self.learn_spec(), 8, broken=broken)
+        return photo_examples(data, module)
+
+    def prediction_columns(self, outputs: Any, names: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a row for each object that was found; an image without any has none."""
+        return object_columns(outputs, names, self.class_names)
 
     def prediction_writer(
         self, directory: str | os.PathLike[str] | None, format: str, save_images: bool = False

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from lightning_tf.callback import Callback
 from lightning_tf.checks import checked_integer
 from lightning_tf.data.images.image import Image, checked_png
+from lightning_tf.data.sources.new_examples import NewExamples
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.tasks.common.constructed_data import ConstructedData
 from lightning_tf.tasks.common.optimizer_settings import OptimizerSettings
@@ -210,6 +211,17 @@ class StyleTransfer(ConstructedData):
             batch: Images of shape (batch, height, width, 3), uint8 or float in [0, 1].
         """
         return self.method.predict(batch)
+
+    def new_examples(self, data: Any) -> NewExamples:
+        """Refuse a table of images.
+
+        Raises:
+            ConfigurationError: Always.
+        """
+        raise ConfigurationError(
+            "StyleTransfer.predict: images have no label to be put into a table; call "
+            "stylize(image, out='painted.png') for one, or Trainer.predict for batches."
+        )
 
     def callbacks(self) -> list[Callback]:
         """Bring images of the progress, for a method that trains."""

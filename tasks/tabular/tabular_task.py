@@ -1,5 +1,7 @@
 """TabularTask: the base of Regression and TabularClassification."""
 
+import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +11,21 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from lightning_tf.data.data_module import DataModule
+from lightning_tf.data.sources.new_examples import NewExamples
 from lightning_tf.data.sources.table_file import is_records, read_table
 from lightning_tf.data.tables.feature_data import feature_data
 from lightning_tf.data.tables.feature_table import FeatureTable
 from lightning_tf.data.tables.held_out_check import warn_of_unknown_categories
 from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.prediction_columns import class_columns, named_columns, number_columns
 from lightning_tf.tasks.common.optimizer_settings import OptimizerSettings
 from lightning_tf.tasks.common.spec_task import SpecTask, inputs_of
 from lightning_tf.tasks.tabular.export import export_feature_task
 from lightning_tf.tasks.tabular.network import FeatureNetwork
 from lightning_tf.tasks.tabular.rows_like import rows_like
 from lightning_tf.tasks.tabular.table_spec import TableSpec
+
+log = logging.getLogger("lightning_tf")
 
 
 class TabularTask(SpecTask):
@@ -106,6 +112,57 @@ class TabularTask(SpecTask):
         if isinstance(data, DataModule):
             return super().evaluation_data(stage, data)
         return rows_like(self, data, stage, 32 if self.data is None else self.data.batch_size)
+
+    def new_examples(
+        self,
+        data: Any,
+        *,
+        encoding: str = "utf-8",
+        sep: str | None = None,
+        quoting: bool | None = None,
+    ) -> NewExamples:
+        """Return rows to predict; columns that the task does not read are left out, and told.
+
+        Args:
+            data: As of `predict_table`; with targets or without. A DataFrame of pandas keeps its
+                index as ``row``, others are numbered.
+            encoding: Of a CSV or TSV file.
+            sep: Of the same, as of `FeatureTable`.
+            quoting: Of the same.
+
+        Raises:
+            DataError: A column or a value is missing.
+        """
+        import pandas as pd
+
+        self.check_built()
+        if isinstance(data, tuple) and len(data) == 2 and not is_records(data):
+            data = data[0]  # with targets, which nobody needs
+        if isinstance(data, (DataModule, tf.data.Dataset)):
+            return super().new_examples(data)
+        if isinstance(data, pd.Series):
+            data = data.to_dict()  # one row
+
+        index = data.index if isinstance(data, pd.DataFrame) else None
+        table = self.read_rows(
+            data if index is None else data.reset_index(drop=True),
+            encoding,
+            sep=sep,
+            quoting=quoting,
+        )
+        others = [name for name in table.columns if name not in self.columns.names]
+        if others:
+            log.info("columns that are not read: %s.", ", ".join(others))
+        arrays = self.columns.arrays(table)
+        warn_of_unknown_categories(self.columns, arrays, table)
+        rows = range(len(table)) if index is None else index.to_flat_index().tolist()
+        return NewExamples({"row": rows}, arrays=arrays)
+
+    def prediction_columns(self, outputs: Any, names: Mapping[str, Any]) -> dict[str, Any]:
+        """Return label, class and probabilities of each row, or its numbers by their names."""
+        if self.class_names:
+            return named_columns(names, class_columns(outputs, self.class_names))
+        return named_columns(names, number_columns(outputs, self.targets))
 
     def _name_columns(self, rows: Any) -> dict[str, Any]:
         """Return the columns of an array, which has them in the order of the training table."""

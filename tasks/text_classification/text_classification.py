@@ -13,10 +13,13 @@ from lightning_tf.checks import checked_fraction
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.pipeline.batch_checks import watch_labels
 from lightning_tf.data.pipeline.bounded_batches import bounded_batches
+from lightning_tf.data.sources.new_examples import NewExamples, prediction_data
 from lightning_tf.data.sources.options import merged_options
+from lightning_tf.data.text.new_texts import new_texts
 from lightning_tf.data.text.text_data import takes_class_names, text_data
 from lightning_tf.data.text.text_spec import text_spec
 from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.prediction_columns import class_columns, named_columns
 from lightning_tf.tasks.common.class_weights import ClassWeight, check_class_weight
 from lightning_tf.tasks.common.classification_task import ClassificationTask, flat_labels
 from lightning_tf.tasks.common.confusion_matrix import ConfusionMatrix
@@ -25,7 +28,7 @@ from lightning_tf.tasks.common.optimizer_settings import OptimizerSettings
 from lightning_tf.tasks.text_classification.choose import choose_text_classifier
 from lightning_tf.tasks.text_classification.export import export_text_classifier
 from lightning_tf.tasks.text_classification.mistake_table import MistakeTable
-from lightning_tf.tasks.text_classification.texts_like import texts_alone, texts_like
+from lightning_tf.tasks.text_classification.texts_like import texts_like
 from lightning_tf.tasks.text_classification.vocabulary import Vocabulary
 
 CHUNK = 512  # texts that are split into words at once
@@ -173,14 +176,58 @@ class TextClassification(ClassificationTask):
         Of pairs, tables and datasets all texts are taken, of other sources those of the stage.
         """
         batch_size = 32 if self.data is None else self.data.batch_size
-        alone = texts_alone(data, batch_size) if stage == "predict" else None
-        if alone is not None:
-            return alone
+        is_name = isinstance(data, str) and not os.path.exists(data)
+        if stage == "predict" and not is_name:
+            texts = new_texts(Path(data) if isinstance(data, str) else data, **self._reading())
+            if texts is not None:
+                return prediction_data(texts, batch_size)
         if self.class_names is None:
             raise ConfigurationError(
                 "the task does not know its classes yet: fit it, or take it from a checkpoint."
             )
         return self.classifier.encode_data(texts_like(self, data, self._text_options))
+
+    def new_examples(
+        self,
+        data: Any,
+        *,
+        text_column: str | None = None,
+        encoding: str | None = None,
+        sep: str | None = None,
+        quoting: bool | None = None,
+    ) -> NewExamples:
+        """Return texts to predict.
+
+        Args:
+            data: A text, or a list, an array or a Series of texts; a table with a column of texts;
+                a `Path` of a text file, whose lines are texts, or of a folder of text files; or
+                batches of texts.
+            text_column: The column of a table; None is that of the task's own.
+            encoding: Of files; None is that of the task's own.
+            sep: Between the fields of a CSV or TSV file; None is as of the task's own.
+            quoting: Whether quotation marks enclose them; None is as of the task's own.
+
+        Raises:
+            DataError: There is none, a file or column is missing, or a cell is no text.
+        """
+        given = {"text_column": text_column, "encoding": encoding, "sep": sep, "quoting": quoting}
+        chosen = {name: value for name, value in given.items() if value is not None}
+        texts = new_texts(data, **{**self._reading(), **chosen})
+        return super().new_examples(data) if texts is None else texts
+
+    def prediction_columns(self, outputs: Any, names: Mapping[str, Any]) -> dict[str, Any]:
+        """Return label, class and probabilities of each text."""
+        return named_columns(names, class_columns(outputs, self.class_names or ()))
+
+    def _reading(self) -> dict[str, Any]:
+        """Return how the task's own table was read."""
+        known = ("text_column", "encoding", "sep", "quoting")
+        return {name: self._text_options[name] for name in known if name in self._text_options}
+
+    @classmethod
+    def predicts_without_data(cls, run: Mapping[str, Any]) -> bool:
+        """Return whether a checkpoint holds the classes."""
+        return bool(run["hparams"].get("class_names"))
 
     def setup(self, stage: str) -> None:
         """Learn the classes from the data; checkpoints and loggers get them."""

@@ -3,13 +3,11 @@
 from collections.abc import Mapping
 from typing import Any, cast
 
-import numpy as np
 import tensorflow as tf
 
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.sources.python_batches import is_python_batches
 from lightning_tf.data.sources.split_folders import whole_folder
-from lightning_tf.data.sources.stage_data import StageData
 from lightning_tf.data.sources.table_file import is_frame, is_records, is_table_file
 from lightning_tf.data.text.text_data import takes_class_names, text_data
 from lightning_tf.data.text.text_folder import ENDING
@@ -42,21 +40,6 @@ def texts_like(task: Any, data: Any, options: Mapping[str, Any]) -> DataModule:
             "classes, as pairs, a table or a DataModule."
         )
     return module
-
-
-def texts_alone(data: Any, batch_size: int) -> DataModule | None:
-    """Return texts without labels to predict, in their order; None where data are something else.
-
-    Args:
-        data: A list or an array of strings, or anything.
-        batch_size: Texts in a batch.
-    """
-    if not isinstance(data, (list, np.ndarray)) or not len(data):
-        return None
-    if not all(isinstance(text, (str, bytes)) for text in np.asarray(data, object).ravel()):
-        return None
-    texts = tf.data.Dataset.from_tensor_slices(list(data)).batch(batch_size)
-    return StageData({}, {"predict": texts})
 
 
 def _module(task: Any, data: Any, options: Mapping[str, Any]) -> DataModule:

@@ -15,6 +15,7 @@ from lightning_tf.checks import check_known, checked_integer
 from lightning_tf.data.series.series_reading import SeriesReading
 from lightning_tf.data.series.time_series import TimeSeries
 from lightning_tf.data.series.time_series_data import time_series_data
+from lightning_tf.data.sources.new_examples import NewExamples
 from lightning_tf.data.sources.options import merged_options
 from lightning_tf.tasks.common.metrics import PercentageError
 from lightning_tf.tasks.common.optimizer_settings import OptimizerSettings
@@ -24,6 +25,10 @@ from lightning_tf.tasks.time_series_forecast.comparison import ForecastCompariso
 from lightning_tf.tasks.time_series_forecast.export import export_forecaster
 from lightning_tf.tasks.time_series_forecast.forecast_writer import ForecastWriter
 from lightning_tf.tasks.time_series_forecast.forecaster import Forecaster
+from lightning_tf.tasks.time_series_forecast.new_histories import (
+    forecast_columns,
+    new_histories,
+)
 from lightning_tf.tasks.time_series_forecast.report import ForecastReport
 from lightning_tf.tasks.time_series_forecast.rolling_forecast import rolling_forecast
 from lightning_tf.tasks.time_series_forecast.series_spec import SeriesSpec
@@ -250,6 +255,21 @@ class TimeSeriesForecast(SpecTask):
         return rolling_forecast(
             self, history, checked_integer("steps", steps, least=1), known=known, series=series
         )
+
+    def new_examples(self, data: Any, *, known: Any = None, series: Any = None) -> NewExamples:
+        """Return the last window of each series of a history, to forecast the horizon after it.
+
+        Args:
+            data: As `forecast` takes it; a table may hold several series.
+            known: Of the rows to come, the features that are known in the future.
+            series: The name of one; None is every one that the table has.
+        """
+        self.check_built()
+        return new_histories(self, data, known, series)
+
+    def prediction_columns(self, outputs: Any, names: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a row for each step of each series, with its time where it is known."""
+        return forecast_columns(self, outputs, names)
 
     def compare(self, stage: str = "test", statistical: Sequence[str] = ()) -> list[dict[str, Any]]:
         """Errors of this task and of forecasts that need no network, on the same windows.

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from lightning_tf.checks import check_known
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.images.cached_features import CachedFeatures
-from lightning_tf.data.images.image_spec import ImageSpec, image_spec
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.tasks.image_classification.classifier import LAYER_OPTIONS
 from lightning_tf.tasks.image_classification.image_classification import ImageClassification
@@ -110,7 +109,7 @@ class TransferLearning(ImageClassification):
             dropout=dropout,
         )
 
-        if cache_features:
+        if cache_features and self.data is not None:
             self.data = CachedFeatures(self.data, self._extract, self._backbone_version)
 
     def evaluation_data(self, stage: str, data: Any) -> DataModule:
@@ -123,7 +122,7 @@ class TransferLearning(ImageClassification):
         return super().evaluation_data(stage, data)
 
     @property
-    def images_data(self) -> DataModule:
+    def images_data(self) -> DataModule | None:
         """The images, also where the Trainer is given features of them."""
         return self.data.images if isinstance(self.data, CachedFeatures) else self.data
 
@@ -132,11 +131,7 @@ class TransferLearning(ImageClassification):
         super().configure_model()
         self.backbone, self.head = self.built.backbone, self.built.head
 
-    def image_spec(self) -> ImageSpec:
-        """Return what the network is built to: the images, not features of them."""
-        return image_spec(self.images_data)
-
-    def labelled_data(self) -> DataModule:
+    def labelled_data(self) -> DataModule | None:
         """Return the images, not features of them."""
         return self.images_data
 

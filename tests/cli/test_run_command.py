@@ -71,7 +71,9 @@ def test_predict_writes_a_row_for_each_example(fitted, capsys):
     (file,) = capsys.readouterr().out.split("written: ")[1:]
     table = pd.read_csv(file.strip())
     assert table.shape[0] == 269  # the digits of the test split
-    np.testing.assert_allclose(table.iloc[:, 1:].sum(axis=1), 1.0, rtol=1e-5)
+    probabilities = table.filter(like="prediction").to_numpy()
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1.0, rtol=1e-5)
+    assert table["class"].tolist() == probabilities.argmax(axis=1).tolist()
 
 
 @KERAS_SAVES

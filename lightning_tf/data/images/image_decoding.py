@@ -101,11 +101,16 @@ class ImageDecoding:
         """Return an image in `image_size`."""
         if self.image_size is None:
             return image
+        return tf.saturate_cast(tf.round(self.resize_values(image)), tf.uint8)
+
+    def resize_values(self, image: tf.Tensor) -> tf.Tensor:
+        """Return an image of any values in `image_size`, float32 where that is not its size."""
+        if self.image_size is None:
+            return image
         if self.crop_to_aspect_ratio:
             image = _crop(image, self.image_size)
         # Antialiased as pillow does it, else fine patterns of large photos become noise.
-        resized = tf.image.resize(image, self.image_size, antialias=True)
-        return tf.saturate_cast(tf.round(resized), tf.uint8)
+        return tf.image.resize(image, self.image_size, antialias=True)
 
     def decode_and_resize(self, content: tf.Tensor) -> tf.Tensor:
         """Return the upright pixels of any image in `image_size`."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import keras
 import tensorflow as tf
 
 from lightning_tf.callback import Callback
+from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.images.image_spec import ImageSpec
 from lightning_tf.data.images.image_targets import REGRESSION, checked_targets
 from lightning_tf.data.training_targets import training_targets
+from lightning_tf.prediction_columns import number_columns
 from lightning_tf.tasks.common.feature_scaler import FeatureScaler, warn_of_equal
 from lightning_tf.tasks.common.regression_losses import regression_loss
 from lightning_tf.tasks.common.regression_metrics import (
@@ -46,7 +48,7 @@ class Numbers(Objective):
     def prepare_training(self, task: ImageClassification) -> None:
         """Fit a scale that no checkpoint has brought to the training targets."""
         if not task.target_scaler.is_fitted:
-            values = training_targets(task.images_data)
+            values = training_targets(cast(DataModule, task.images_data))
             values = checked_targets("training", values, REGRESSION)  # (examples, numbers)
             task.target_scaler.fit([values])
             warn_of_equal(task.target_scaler, values, task.targets)
@@ -79,6 +81,10 @@ class Numbers(Objective):
     def variables(self, task: ImageClassification) -> list[keras.Variable]:
         """Return the scale of the targets."""
         return list(task.target_scaler.variables)
+
+    def columns(self, task: ImageClassification, outputs: Any) -> dict[str, Any]:
+        """Return numbers by their names."""
+        return number_columns(outputs, task.targets)
 
     def exported(self, task: ImageClassification, predictions: Any) -> dict[str, tf.Tensor]:
         """Return the numbers."""

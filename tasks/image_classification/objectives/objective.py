@@ -73,6 +73,10 @@ class Objective:
         """Return the variables beside the model's that `predictions` reads."""
         return []
 
+    def columns(self, task: ImageClassification, outputs: Any) -> dict[str, Any]:
+        """Return the columns of a table of predictions."""
+        raise NotImplementedError
+
     def exported(self, task: ImageClassification, predictions: Any) -> dict[str, tf.Tensor]:
         """Return what an exported model gives, by name."""
         raise NotImplementedError

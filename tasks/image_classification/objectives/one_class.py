@@ -10,6 +10,7 @@ import tensorflow as tf
 from lightning_tf.callback import Callback
 from lightning_tf.data.images.image_spec import ImageSpec
 from lightning_tf.data.images.image_targets import CLASSIFICATION
+from lightning_tf.prediction_columns import class_columns
 from lightning_tf.tasks.common.classification_task import flat_labels
 from lightning_tf.tasks.common.confusion_matrix import ConfusionMatrix
 from lightning_tf.tasks.common.prediction_grid import PredictionGrid
@@ -57,6 +58,10 @@ class OneClass(Objective):
     def predictions(self, task: ImageClassification, outputs: Any) -> tf.Tensor:
         """Return probabilities that sum to 1."""
         return tf.nn.softmax(outputs)
+
+    def columns(self, task: ImageClassification, outputs: Any) -> dict[str, Any]:
+        """Return label, class and probabilities."""
+        return class_columns(outputs, task.class_names)
 
     def exported(self, task: ImageClassification, predictions: Any) -> dict[str, tf.Tensor]:
         """Return the label, its probability and those of all classes."""

@@ -10,6 +10,7 @@ import tensorflow as tf
 from lightning_tf.callback import Callback
 from lightning_tf.data.images.image_spec import ImageSpec
 from lightning_tf.data.images.image_targets import MULTI_LABEL
+from lightning_tf.prediction_columns import label_columns
 from lightning_tf.tasks.common.label_grid import LabelGrid
 from lightning_tf.tasks.common.multi_label_scores import MultiLabelScores
 from lightning_tf.tasks.image_classification.objectives.objective import (
@@ -61,6 +62,10 @@ class SeveralLabels(Objective):
     def predictions(self, task: ImageClassification, outputs: Any) -> tf.Tensor:
         """Return a probability for each label."""
         return tf.sigmoid(outputs)
+
+    def columns(self, task: ImageClassification, outputs: Any) -> dict[str, Any]:
+        """Return labels and the probability of each."""
+        return label_columns(outputs, task.class_names)
 
     def exported(self, task: ImageClassification, predictions: Any) -> dict[str, tf.Tensor]:
         """Return the probabilities."""

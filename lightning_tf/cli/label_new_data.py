@@ -1,0 +1,69 @@
+"""label_new_data: what `lightning-tf predict RUN --data` does."""
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from lightning_tf.checkpoint.search import WORDS, checkpoint_of_run
+from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.prediction_table import check_format
+from lightning_tf.run.prediction_folder import new_folder
+from lightning_tf.task import Task
+from lightning_tf.trainer import Trainer
+
+WITHOUT_RUN: dict[str, Any] = {
+    "logger": False,
+    "enable_checkpointing": False,
+    "enable_progress_bar": False,
+    "enable_model_summary": False,
+}
+
+
+def label_new_data(run: str | None, options: Any) -> None:
+    """Write a table of what a run's task finds in new data; those of the run need not be there.
+
+    Args:
+        run: The run's folder; None where the call names none.
+        options: Of the call: task, data, data_options, batch_size, ckpt_path, output, format,
+            save_images.
+
+    Raises:
+        ConfigurationError: An option is unknown, or nothing says what is trained.
+        CheckpointError: There is no checkpoint.
+        DataError: The data are missing or broken.
+    """
+    kind, data = options.format or "csv", Path(options.data)
+    check_format(kind, f"--format {kind}")
+    path = options.ckpt_path
+    if path in (None, *WORDS):
+        if run is None:
+            raise ConfigurationError(
+                "--data needs what is trained: give the folder of a run first, or --ckpt_path."
+            )
+        path = checkpoint_of_run(run, path)
+    print(f"checkpoint: {path}")
+
+    task = _class_of(options.task.class_path).from_checkpoint(path)
+    settings = dict(options.data_options or {})
+    table = task.predict(data, batch_size=options.batch_size or 32, **settings)
+    output = Path(run or "") / "predictions" if options.output is None else options.output
+    target = new_folder(output) / f"predictions.{kind}"
+    # What cannot be drawn is refused before anything is written.
+    draws_itself = options.save_images and not table.has_images
+    writer: Any = task.prediction_writer(target.parent, "csv", True) if draws_itself else None
+
+    replaced = target.exists()
+    written: list[Any] = [table.save(target)]
+    if writer is not None:
+        Trainer(callbacks=[writer], **WITHOUT_RUN).predict(task, data)
+        written += writer.files
+    elif options.save_images:
+        written += table.save_sheet(target.with_suffix(".png"), count=None)
+    for file in written:
+        print(f"{'replaced' if replaced else 'written'}: {file}")
+
+
+def _class_of(path: str) -> type[Task]:
+    module, _, name = path.rpartition(".")
+    cls: type[Task] = getattr(import_module(module), name)
+    return cls

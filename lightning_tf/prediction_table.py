@@ -1,0 +1,226 @@
+"""PredictionTable: what a task has found in new data, as a table with a row for each example."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import math
+import os
+import textwrap
+import warnings
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightning_tf.data.images.image import checked_png
+from lightning_tf.data.images.titled_images import titled_images
+from lightning_tf.exceptions import ConfigurationError
+
+FORMATS = ("csv", "jsonl", "parquet", "npz")
+ON_A_SHEET = 48  # images
+LINE, LINES = 20, 3  # characters and lines of a label above an image
+
+
+class PredictionTable:
+    """Rows of predictions, in the order of the examples.
+
+    Columns are ``file``, ``row`` or ``text``, which tell of which example a row is; of classes
+    ``label`` (a name), ``class`` (its number), ``probability``, and ``probability_<label>`` for
+    each; of several labels an example ``label``, all with a bar between them; of numbers their
+    names; of boxes also ``score``, ``x_min``, ``y_min``, ``x_max`` and ``y_max``.
+
+    Args:
+        columns: Values by name, equally many of each.
+        pixels: Returns images of some rows in [0, 1], shape (n, height, width, 1 or 3); None of
+            what are no images.
+
+    Attributes:
+        frame: The table as a pandas DataFrame.
+
+    Example:
+        >>> table = PredictionTable({"file": ["a.png"], "label": ["cat"]})
+        >>> table.frame["label"].tolist()
+        ['cat']
+        >>> table.save("labels.csv")
+        PosixPath('labels.csv')
+    """
+
+    def __init__(
+        self,
+        columns: Mapping[str, Any],
+        pixels: Callable[[Any], NDArray[np.floating]] | None = None,
+    ) -> None:
+        import pandas as pd
+
+        self.frame = pd.DataFrame({name: _column(values) for name, values in columns.items()})
+        self._pixels = pixels
+
+    def __len__(self) -> int:
+        """Return how many rows there are."""
+        return len(self.frame)
+
+    def __getitem__(self, name: str) -> Any:
+        """Return a column."""
+        return self.frame[name]
+
+    def __repr__(self) -> str:
+        """Return the table as pandas shows it."""
+        return repr(self.frame)
+
+    def _repr_html_(self) -> str:
+        return str(self.frame.to_html(max_rows=20))
+
+    def to_pandas(self) -> Any:
+        """Return the table as a pandas DataFrame."""
+        return self.frame
+
+    @property
+    def has_images(self) -> bool:
+        """Whether each row is of an image, which `save_sheet` draws."""
+        return self._pixels is not None
+
+    def records(self) -> list[dict[str, Any]]:
+        """Return the rows as dicts of plain Python values, None where there is nothing."""
+        columns = {str(name): _plain_values(self.frame[name]) for name in self.frame}
+        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the table; a file that stands there is replaced once the new one is whole.
+
+        Args:
+            path: Ends in ``.csv``, ``.jsonl``, ``.parquet`` (needs ``lightning-tf[parquet]``) or
+                ``.npz``, an array for each column.
+
+        Returns:
+            The path.
+
+        Raises:
+            ConfigurationError: It has another ending, or pyarrow is not installed.
+        """
+        target = Path(path).expanduser()
+        kind = target.suffix.lower().removeprefix(".")
+        check_format(kind, str(path))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part = target.with_name(f".{target.name}.part")
+        try:
+            self._write(part, kind)
+            os.replace(part, target)  # whole now: readers see all of it or nothing
+        finally:
+            part.unlink(missing_ok=True)
+        return target
+
+    def _write(self, path: Path, kind: str) -> None:
+        if kind == "csv":
+            self.frame.to_csv(path, index=False, encoding="utf-8", lineterminator="\n")
+        elif kind == "jsonl":
+            with path.open("w", encoding="utf-8") as file:
+                # Not pandas, which rounds to 15 places behind the point.
+                file.writelines(
+                    f"{json.dumps(row, ensure_ascii=False)}\n" for row in self.records()
+                )
+        elif kind == "parquet":
+            self.frame.to_parquet(path, index=False, engine="pyarrow")
+        else:
+            with zipfile.ZipFile(path, "w") as archive:  # np.savez takes no column "file"
+                for name in self.frame:
+                    with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                        array = _plain_array(self.frame[name])
+                        np.lib.format.write_array(member, array, allow_pickle=False)
+
+    def save_sheet(self, path: str | os.PathLike[str], count: int | None = 96) -> list[Path]:
+        """Draw images with their labels and probabilities, 48 on a sheet.
+
+        Args:
+            path: Of the first sheet, a PNG file; others are numbered behind it.
+            count: How many images, the first ones; None is all.
+
+        Returns:
+            The files.
+
+        Raises:
+            ConfigurationError: The examples are no images.
+        """
+        target = checked_png(path)
+        if self._pixels is None:
+            raise ConfigurationError(
+                "save_sheet draws images with a row each, and there are none: call save. Boxes are "
+                "drawn by Trainer(callbacks=[DetectionWriter(save_images=True)]).predict."
+            )
+        target.parent.mkdir(parents=True, exist_ok=True)
+        rows = range(len(self) if count is None else min(count, len(self)))
+        sheets = [rows[start : start + ON_A_SHEET] for start in range(0, len(rows), ON_A_SHEET)]
+
+        written = []
+        for number, chosen in enumerate(sheets, 1):
+            name = target if number == 1 else target.with_name(f"{target.stem}_{number}.png")
+            figure = titled_images(self._pixels(list(chosen)), [self._title(i) for i in chosen])
+            figure.suptitle(f"{chosen[0] + 1} to {chosen[-1] + 1} of {len(self)}")
+            with warnings.catch_warnings():
+                # Letters that the font lacks become boxes.
+                warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)
+                figure.savefig(name, dpi=100)
+            written.append(name)
+        return written
+
+    def _title(self, row: int) -> str:
+        """Return what stands above an image: label and probability, then the file's name."""
+        values = self.frame.iloc[row]
+        if "label" in self.frame:
+            said = str(values["label"]) or "no label"
+            if "probability" in self.frame:
+                said += f" {values['probability']:.0%}"
+        else:
+            numbers = [n for n in self.frame if n not in ("file", "row")][:LINES]
+            said = "\n".join(f"{n} {values[n]:.4g}" for n in numbers)
+        lines = [line for text in said.split("\n") for line in textwrap.wrap(text, LINE)][:LINES]
+        name = Path(str(values["file"])).name if "file" in self.frame else f"row {values['row']}"
+        return "\n".join([*lines, textwrap.shorten(name, LINE, placeholder="...") or name[:LINE]])
+
+
+def check_format(kind: str, name: str) -> None:
+    """Refuse a format that no table is written in, or whose package is missing.
+
+    Args:
+        kind: Such as ``csv``.
+        name: What the user wrote, for the message.
+
+    Raises:
+        ConfigurationError: It is none of `FORMATS`, or pyarrow is not installed.
+    """
+    if kind not in FORMATS:
+        endings = ", ".join(f".{ending}" for ending in FORMATS)
+        raise ConfigurationError(f"{name!r}: a table is written as one of {endings}.")
+    if kind == "parquet" and importlib.util.find_spec("pyarrow") is None:
+        raise ConfigurationError(
+            f"{name!r} needs the package pyarrow: pip install 'lightning-tf[parquet]', or write "
+            "csv or jsonl."
+        )
+
+
+def _column(values: Any) -> Any:
+    """Return a column as pandas holds it: ints stay ints, text stays text."""
+    return list(values) if isinstance(values, (range, Sequence)) else np.asarray(values)
+
+
+def _plain_values(column: Any) -> list[Any]:
+    """Return the values of a column as Python has them; float32 with the digits that it has."""
+    kind = getattr(column.dtype, "kind", "O")
+    array = column.to_numpy()
+    if kind == "f":
+        values = [float(str(value)) for value in array]
+        return [value if math.isfinite(value) else None for value in values]
+    values = array.tolist()
+    return [None if value is None or value != value else _text_or_number(value) for value in values]
+
+
+def _text_or_number(value: Any) -> Any:
+    return value if isinstance(value, (bool, int, float, str, list)) else str(value)
+
+
+def _plain_array(column: Any) -> NDArray[Any]:
+    array: NDArray[Any] = column.to_numpy()
+    return np.array([str(cell) for cell in array]) if array.dtype.kind not in "biuf" else array
