@@ -37,7 +37,10 @@ VERIFY = {
     "one alone",
     "--to PATH": "the last one to compare with; the newest of RUN",
 }
-CHECKPOINT = {"--ckpt_path PATH": "a checkpoint's folder, last, or best"}
+CHECKPOINT = {
+    "--ckpt_path PATH": "a checkpoint's folder, last, or best; of RUN the best or last where it is "
+    "left out"
+}
 MORE_OPTIONS = {
     "fit": {
         "--weights_only true": "begin a new run with the weights of --ckpt_path, which fit goes on "
@@ -86,7 +89,7 @@ def command_help(command: str, task: str | None = None) -> str:
     if task is not None:
         return _task_help(command, task)
 
-    what = {"verify": "RUN", "predict": "RUN|--task NAME"}.get(command, "--task NAME")
+    what = usage_of(command)
     lines = [f"usage: lightning-tf {command} {what} [options]", ""]
     lines += [f"{COMMANDS[command].capitalize()}.", ""]
     checkpoint = {"inspect": {}, "verify": VERIFY}.get(command, CHECKPOINT)
@@ -97,6 +100,13 @@ def command_help(command: str, task: str | None = None) -> str:
     for parameter in ClassSource(PACKAGE / "trainer.py", "Trainer").parameters:
         lines += _option(f"--trainer.{parameter.name}", parameter)
     return "\n".join(lines)
+
+
+def usage_of(command: str) -> str:
+    """Return what a command takes first."""
+    if command == "verify":
+        return "RUN"
+    return "--task NAME" if command in ("fit", "inspect") else "RUN|--task NAME"
 
 
 def task_list() -> str:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from itertools import pairwise
 
-from lightning_tf.cli.help import COMMANDS, command_help, task_list
+from lightning_tf.cli.help import COMMANDS, command_help, task_list, usage_of
 from lightning_tf.cli.launcher import GRACE_SECONDS, Launcher
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.version import __version__
@@ -83,7 +83,7 @@ def _run(command: str, *arguments: str) -> int:
         sys.path.insert(0, os.getcwd())
 
     if not arguments:
-        what = {"verify": "RUN", "predict": "RUN|--task NAME"}.get(command, "--task NAME")
+        what = usage_of(command)
         use = f"usage: lightning-tf {command} {what} [options]; --help lists them"
         print(use, file=sys.stderr)
         return 2

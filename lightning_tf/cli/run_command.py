@@ -1,29 +1,20 @@
-"""RunCommand: a Trainer and a Task from the options of a command line, and what to do with them."""
+"""RunCommand: what to do with the Trainer and the Task of a command line."""
 
-import inspect
 import os
 import sys
-from argparse import ArgumentError
 from collections.abc import Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from jsonargparse import ArgumentParser, Namespace
+from jsonargparse import Namespace
 
-from lightning_tf import callbacks, tasks
-from lightning_tf.callback import Callback
 from lightning_tf.callbacks import PredictionWriter
 from lightning_tf.callbacks.config_writer import NAME, ConfigWriter
 from lightning_tf.checkpoint.search import WORDS, checkpoint_of_run
-from lightning_tf.cli.errors import explain
 from lightning_tf.cli.label_new_data import label_new_data
-from lightning_tf.cli.short_options import ShortOptions, values_of
-from lightning_tf.cli.task_file import comment_of, import_file_of, task_of_file
+from lightning_tf.cli.option_parser import OptionParser
 from lightning_tf.data.pipeline.fold import Fold
-from lightning_tf.data.sources.held_out_options import held_out_options
 from lightning_tf.exceptions import ConfigurationError, LightningTFError
-from lightning_tf.logger import Logger
 from lightning_tf.run.cross_validate import cross_validate
 from lightning_tf.run.session import find_checkpoint
 from lightning_tf.run.verified_checkpoints import checkpoints_between
@@ -33,19 +24,13 @@ from lightning_tf.trainer import Trainer
 
 WRONG_USE, FAILED = 2, 1  # exit codes
 OF_VERIFYING = ("--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false")
-HELD_OUT = {"val_data": "val", "test_data": "test"}  # by option
-# Not part of what is trained.
-OF_THE_CALL = (
-    "config",
-    "ckpt_path",
-    "weights_only",
-    "output",
-    "format",
-    "save_images",
-    "quantize",
-    *HELD_OUT,
-)
-OF_FOLDS = ("folds", "fold_by", "fold_groups")
+REMEDIES = {
+    "verify": "For a run of a script call Trainer(...).verify(task, start, end) with the arguments "
+    "of that script.",
+    "predict": "For a run of a script call the task's from_checkpoint(path).predict(data), or give "
+    "--task NAME and --ckpt_path PATH.",
+}
+OF_RUNS = ("validate", "test", "predict", "export", "verify")  # take the folder of a run first
 
 
 class RunCommand:
@@ -62,8 +47,8 @@ class RunCommand:
 
     def __init__(self, command: str, arguments: Sequence[str]) -> None:
         self.command, self.arguments = command, list(arguments)
-        self._parser = _parser(command)
-        self._comment = ""  # of the config: where the task's file is
+        self._parser = OptionParser(command)
+        self._run = _run_of(command, self.arguments)
 
     def run(self) -> int:
         """Do it; errors of this package become one line.
@@ -72,14 +57,9 @@ class RunCommand:
             The exit code: 0, 2 where the options are wrong, 1 where something failed.
         """
         try:
-            options = self._parser.parse_args(self._spelled_out(self._given()))
-            _place_held_out(options)
+            options = self._parser.parse(self._given())
         except ConfigurationError as error:
             return self._fail(WRONG_USE, error)
-        except (ArgumentError, ValueError) as error:
-            # jsonargparse has no public list of its options.
-            known = [option for a in self._parser._actions for option in a.option_strings]
-            return self._fail(WRONG_USE, explain(str(error), known, _class_names()))
 
         try:
             if options.get("data") is not None:
@@ -96,37 +76,27 @@ class RunCommand:
 
     def _given(self) -> list[str]:
         """Return the options, those of a run's file before those of the call."""
-        has_run = bool(self.arguments) and not self.arguments[0].startswith("-")
-        if self.command != "verify" and not (self.command == "predict" and has_run):
+        if self._run is None:
+            if self.command == "verify":
+                raise ConfigurationError("give the folder of a run first, such as runs/version_0.")
             return self.arguments
-        if not has_run:
-            raise ConfigurationError("give the folder of a run first, such as runs/version_0.")
 
-        run, *rest = self.arguments
-        config = Path(run).expanduser() / NAME
+        config = Path(self._run) / NAME
         if not config.is_file():
-            remedy = {
-                "verify": "For a run of a script call Trainer(...).verify(task, start, end) with "
-                "the arguments of that script.",
-                "predict": "For a run of a script call the task's from_checkpoint(path).predict("
-                "data), or give --task NAME and --ckpt_path PATH.",
-            }[self.command]
+            remedy = REMEDIES.get(self.command, "For a run of a script use Python, or give --task.")
             raise ConfigurationError(
-                f"{run} has no {NAME}, which lightning-tf fit writes. {remedy}"
+                f"{self._run} has no {NAME}, which lightning-tf fit writes. {remedy}"
             )
-        return ["--config", str(config), *(OF_VERIFYING if self.command == "verify" else ()), *rest]
+        of_command = OF_VERIFYING if self.command == "verify" else ()
+        return ["--config", str(config), *of_command, *self.arguments[1:]]
 
-    def _spelled_out(self, words: Sequence[str]) -> list[str]:
-        """Return the options as the parser knows them; imports a task that is given by its file."""
-        for config in values_of("--config", words):
-            import_file_of(config)
-        words = [*words]
-        for given in values_of("--task", words):
-            self._comment = comment_of(given)
-            words = [w.replace(given, task_of_file(given)) if given in w else w for w in words]
-        own = {a.dest for a in self._parser._actions if "." not in a.dest} - {"trainer"}
-        trainer = set(inspect.signature(Trainer).parameters)
-        return ShortOptions(own, trainer, _find_class)(words)
+    def _checkpoint(self, options: Namespace) -> str | None:
+        """Return --ckpt_path; of a run that the call names, a checkpoint in its folder."""
+        path: str | None = options.ckpt_path
+        if self._run is not None and path in (None, *WORDS):
+            path = checkpoint_of_run(self._run, path)
+            print(f"checkpoint: {path}")
+        return path
 
     def _fail(self, code: int, message: object) -> int:
         print(f"lightning-tf {self.command}: {message}", file=sys.stderr)
@@ -140,13 +110,7 @@ class RunCommand:
             return
         trainer: Trainer = built.trainer
 
-        # The file goes on with the same training, wherever this call went on from or wrote to.
-        of_training = options.clone()
-        for name in (*OF_THE_CALL, *OF_FOLDS):
-            of_training.pop(name, None)
-        config = self._parser.dump(of_training, skip_unset=False, skip_validation=True)
-        trainer.add_callback(ConfigWriter(self._comment + config))
-
+        trainer.add_callback(ConfigWriter(self._parser.config(options)))
         trainer.fit(built.task, ckpt_path=options.ckpt_path, weights_only=options.weights_only)
         _show(trainer.callback_metrics, options)
         if trainer.is_global_zero:
@@ -174,11 +138,12 @@ class RunCommand:
         print(f"written: {result.folder}")
 
     def _validate(self, built: Namespace, options: Namespace) -> None:
-        _show(built.trainer.validate(built.task, ckpt_path=options.ckpt_path), options)
+        path = self._checkpoint(options)
+        _show(built.trainer.validate(built.task, ckpt_path=path), options)
 
     def _test(self, built: Namespace, options: Namespace) -> None:
         if options.quantize is None:
-            values = built.trainer.test(built.task, ckpt_path=options.ckpt_path)
+            values = built.trainer.test(built.task, ckpt_path=self._checkpoint(options))
         else:
             values = built.trainer.test(self._load_task(built, options))
         _show(values, options)
@@ -188,20 +153,15 @@ class RunCommand:
             if options[name] is not None:
                 raise ConfigurationError(f"--{name} goes with --data; leave it out.")
         format = options.format or "npz"
-        run = None if self.arguments[0].startswith("-") else self.arguments[0]
         folder = options.output
-        if folder is None and run is not None:
-            folder = os.path.join(run, "predictions")
+        if folder is None and self._run is not None:
+            folder = os.path.join(self._run, "predictions")
         writer: Any = built.task.prediction_writer(folder, format, options.save_images)
         if writer is None:
             writer = PredictionWriter(folder, format=format)
         built.trainer.add_callback(writer)
 
-        path = options.ckpt_path
-        if run is not None and path in (None, *WORDS):
-            path = checkpoint_of_run(run, path)
-            print(f"checkpoint: {path}")
-        for _ in built.trainer.predict(built.task, ckpt_path=path):
+        for _ in built.trainer.predict(built.task, ckpt_path=self._checkpoint(options)):
             pass  # the writer takes each batch
         for file in writer.files:
             print(f"written: {file}")
@@ -218,8 +178,8 @@ class RunCommand:
 
     def _run_folder(self, options: Namespace) -> str | None:
         """Return the folder of the run that the call names first, or by its file."""
-        if not self.arguments[0].startswith("-"):
-            return os.path.expanduser(self.arguments[0])
+        if self._run is not None:
+            return self._run
         files = [os.fspath(file) for file in options.config or [] if file is not None]
         return os.path.dirname(files[-1]) or "." if files else None
 
@@ -246,10 +206,14 @@ class RunCommand:
 
     def _load_task(self, built: Namespace, options: Namespace) -> Task:
         """Return the task as a checkpoint has it, quantized where that is asked for."""
-        if options.ckpt_path is None:
-            raise ConfigurationError("--quantize needs --ckpt_path: what is trained already.")
+        path = self._checkpoint(options)
+        if path is None:
+            raise ConfigurationError(
+                f"{self.command} needs the folder of a run first, or --ckpt_path: what is trained "
+                "already."
+            )
 
-        checkpoint = find_checkpoint(built.trainer, built.task, options.ckpt_path)
+        checkpoint = find_checkpoint(built.trainer, built.task, path)
         if checkpoint is None:
             raise ConfigurationError("--ckpt_path last: there is no checkpoint yet.")
 
@@ -263,96 +227,10 @@ class RunCommand:
         return task
 
 
-def _parser(command: str) -> Any:
-    for package in (tasks, callbacks):  # jsonargparse knows a short name once its class exists
-        for name in package.__all__:
-            getattr(package, name)
-
-    parser = ArgumentParser(
-        prog=f"lightning-tf {command}", exit_on_error=False, allow_abbrev=False, add_help=False
-    )
-    parser.add_argument("--config", action="config")
-
-    parser.add_class_arguments(Trainer, "trainer", skip={"callbacks", "logger"})
-    # Trainer takes more kinds of these than a command line can name.
-    parser.add_argument("--trainer.callbacks", type=list[Callback] | None)
-    parser.add_argument("--trainer.logger", type=bool | Logger | list[Logger], default=True)
-    # A parameter without a type takes whatever is given.
-    parser.add_subclass_arguments(Task, "task", required=True, fail_untyped=False)
-    _add_options(parser, command)
-    return parser
-
-
-def _add_options(parser: Any, command: str) -> None:
-    """Add what a command takes beside the Trainer's and the task's arguments."""
-    is_export = command == "export"
-    if command == "verify":
-        parser.add_argument("--from", type=str | None)
-        parser.add_argument("--to", type=str | None)
-    elif command != "inspect":
-        kind: Any = str if is_export else str | None
-        parser.add_argument("--ckpt_path", type=kind, required=is_export)
-    if command == "fit":
-        parser.add_argument("--weights_only", type=bool, default=False)
-        for name in HELD_OUT:
-            parser.add_argument(f"--{name}", type=str | None)
-        parser.add_argument("--folds", type=int | None)
-        parser.add_argument("--fold_by", type=str | None)
-        parser.add_argument("--fold_groups", type=str | None)
-    if command == "inspect":
-        parser.add_argument("--output", type=str | None)
-        parser.add_argument("--max_examples", type=int, default=100_000)
-    if command == "predict":
-        parser.add_argument("--output", type=str | None)
-        parser.add_argument("--data", type=str | None)
-        parser.add_argument("--data_options", type=dict[str, Any] | None)
-        parser.add_argument("--batch_size", type=int | None)
-        parser.add_argument("--format", type=str | None)
-        parser.add_argument("--save_images", type=bool, default=False)
-    if command in ("test", "export"):
-        parser.add_argument("--quantize", type=str | None)
-    if is_export:
-        parser.add_argument("--output", type=str, required=True)
-        parser.add_argument("--format", default="saved_model")
-
-
-def _place_held_out(options: Namespace) -> None:
-    """Make of --val_data and --test_data options of the task's data, where a config keeps them."""
-    given = {HELD_OUT[name]: options.get(name) for name in HELD_OUT}
-    held_out = {stage: data for stage, data in given.items() if data is not None}
-    if not held_out:
-        return
-    arguments: Any = options.task.get("init_args") or {}
-    placed = held_out_options(arguments.get("data"), held_out)
-    if placed is None or "data_options" not in arguments:
-        raise ConfigurationError(
-            f"--{next(n for n in HELD_OUT if options[n])} goes with a folder of classes or a table "
-            f"of a task that reads it, and --data is {arguments.get('data')!r}."
-        )
-    arguments.data_options = {**(arguments.data_options or {}), **placed}
-    for name in HELD_OUT:
-        options[name] = None
-
-
-def _find_class(name: str) -> type | None:
-    """Return a class by its short name or import path; None where there is none."""
-    for package in (tasks, callbacks):
-        if name in package.__all__:
-            return getattr(package, name)  # type: ignore[no-any-return]
-    module, _, attribute = name.rpartition(".")
-    try:
-        found = getattr(import_module(module), attribute) if module else None
-    except Exception:
-        return None  # the parser says what is wrong with it
-    return found if inspect.isclass(found) else None
-
-
-def _class_names() -> dict[str, list[str]]:
-    """Return the short names of the package's classes by the option that takes them."""
-    loggers = [n for n in callbacks.__all__ if issubclass(getattr(callbacks, n), Logger)]
-    others = sorted(set(callbacks.__all__) - {*loggers})
-    known = [n for n in tasks.__all__ if issubclass(getattr(tasks, n), Task)]
-    return {"task": known, "trainer.callbacks": others, "trainer.logger": loggers}
+def _run_of(command: str, arguments: Sequence[str]) -> str | None:
+    """Return the folder of the run that a call names first; None where it names none."""
+    is_named = command in OF_RUNS and arguments and not arguments[0].startswith("-")
+    return os.path.expanduser(arguments[0]) if is_named else None
 
 
 def _package_error(error: BaseException | None) -> LightningTFError | None:

@@ -279,3 +279,12 @@ def test_folds_are_trained_one_by_one(tmp_path, monkeypatch, capsys):
     assert "written: cross_validation_0" in out
     assert (tmp_path / "cross_validation_0" / "fold_1" / "runs" / "version_0").is_dir()
     assert main(["fit", *DIGITS, "--folds", "2", "--ckpt_path", "last"]) == 2
+
+
+def test_a_run_is_named_by_its_folder_alone(fitted, capsys):
+    assert main(["test", str(fitted), *QUIET[2:]]) == 0
+    printed = capsys.readouterr().out
+    assert "checkpoint: " in printed
+    assert "test_accuracy" in printed
+    assert main(["test", "nowhere"]) == 2
+    assert "nowhere has no config.yaml" in capsys.readouterr().err
