@@ -13,6 +13,7 @@ from types import FrameType
 from typing import IO, Any
 
 from lightning_tf.distribute.cluster import Cluster
+from lightning_tf.distribute.visible_devices import OWN, VISIBLE, shares_of_gpus
 
 FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
 GRACE_SECONDS = 60.0  # for the others to notice that a worker is gone, say so and end
@@ -30,8 +31,13 @@ class Launcher:
     Args:
         command: Program and arguments; a first word that ends in ``.py`` is run by this Python.
         workers: How many processes.
-        gpus_per_worker: Show each worker so many GPUs of its own; None leaves them as they are.
+        gpus_per_worker: Show each worker so many GPUs of its own, of those that
+            ``CUDA_VISIBLE_DEVICES`` shows; None splits what it shows equally, and leaves all where
+            it is not set.
         grace_seconds: See above.
+
+    Raises:
+        ConfigurationError: ``CUDA_VISIBLE_DEVICES`` shows fewer GPUs than are asked for.
 
     Example:
         >>> Launcher(["train.py", "--epochs", "3"], workers=2).run()
@@ -47,8 +53,9 @@ class Launcher:
     ) -> None:
         is_script = command[0].endswith(".py")
         self.command = [sys.executable, "-u", *command] if is_script else list(command)
-        self.workers, self.gpus_per_worker = workers, gpus_per_worker
+        self.workers = workers
         self.grace_seconds = grace_seconds
+        self._shares = shares_of_gpus(workers, gpus_per_worker, os.environ)
         self._processes: list[subprocess.Popen[bytes]] = []
         self._printing = threading.Lock()
 
@@ -86,12 +93,11 @@ class Launcher:
 
     def _environments(self) -> Iterator[dict[str, str]]:
         addresses = tuple(f"127.0.0.1:{port}" for port in free_ports(self.workers))
-        for index in range(self.workers):
+        for index, share in enumerate(self._shares):
             environment = {**os.environ, "TF_CONFIG": Cluster(addresses, index).tf_config()}
-            if self.gpus_per_worker is not None:
-                first = index * self.gpus_per_worker
-                numbers = range(first, first + self.gpus_per_worker)
-                environment["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, numbers))
+            if share is not None:
+                self._say(f"worker {index}: {VISIBLE}={share}")
+                environment |= {VISIBLE: share, OWN: "1"}
             yield environment
 
     def _print(self, index: int, lines: IO[bytes]) -> None:

@@ -139,9 +139,13 @@ def _launch(options: argparse.Namespace) -> int:
     if options.gpus_per_worker is not None and options.gpus_per_worker < 0:
         parser.error(f"launch: --gpus-per-worker {options.gpus_per_worker}: give at least 0")
 
-    return Launcher(
-        command,
-        options.workers,
-        gpus_per_worker=options.gpus_per_worker,
-        grace_seconds=options.grace,
-    ).run()
+    try:
+        launcher = Launcher(
+            command,
+            options.workers,
+            gpus_per_worker=options.gpus_per_worker,
+            grace_seconds=options.grace,
+        )
+    except ConfigurationError as error:
+        parser.error(f"launch: {error}")
+    return launcher.run()

@@ -67,7 +67,7 @@ def choose_placement(accelerator: str, devices: Any, strategy: Any) -> Placement
             "or with TF_CONFIG set."
         )
 
-    names = choose_devices(accelerator, devices)
+    names = choose_devices(accelerator, devices, cluster)
     if cluster is not None:
         # At once: TensorFlow joins workers before it runs anything, or never.
         return _place_replicas(join_workers(cluster, names), cluster)

@@ -76,8 +76,21 @@ class Cluster:
     @property
     def is_first_on_host(self) -> bool:
         """Return whether no worker of a smaller index runs on the same machine."""
-        hosts = [_host(address) for address in self.addresses]
-        return hosts.index(hosts[self.index]) == self.index
+        return self.rank_on_host == 0
+
+    @property
+    def rank_on_host(self) -> int:
+        """Return how many workers of smaller indices run on the same machine."""
+        return self._hosts[: self.index].count(self._hosts[self.index])
+
+    @property
+    def workers_on_host(self) -> int:
+        """Return how many workers run on this one's machine, itself included."""
+        return self._hosts.count(self._hosts[self.index])
+
+    @property
+    def _hosts(self) -> list[str]:
+        return [_host(address) for address in self.addresses]
 
     def tf_config(self) -> str:
         """Return the cluster as ``TF_CONFIG`` has it."""

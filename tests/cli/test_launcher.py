@@ -73,9 +73,34 @@ def test_signals_reach_every_worker(tmp_path, number):
     assert process.returncode == 9
 
 
-def test_each_worker_is_shown_gpus_of_its_own(capfd):
+def test_each_worker_is_shown_gpus_of_its_own(capfd, monkeypatch):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     assert launched('print(os.environ["CUDA_VISIBLE_DEVICES"])', gpus_per_worker=2) == 0
     assert sorted(capfd.readouterr().out.splitlines()) == ["[0] 0,1", "[1] 2,3"]
+
+
+@pytest.mark.parametrize(
+    ("shown", "each", "expected"),
+    [("4,5", 1, ["4", "5"]), ("GPU-ab,MIG-cd,7,8", None, ["GPU-ab,MIG-cd", "7,8"])],
+)
+def test_the_gpus_that_are_shown_are_split_and_never_replaced(
+    capfd, monkeypatch, shown, each, expected
+):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", shown)
+    assert launched('print(os.environ["CUDA_VISIBLE_DEVICES"])', gpus_per_worker=each) == 0
+    printed = capfd.readouterr()
+    assert sorted(printed.out.splitlines()) == [f"[{i}] {text}" for i, text in enumerate(expected)]
+    assert f"worker 1: CUDA_VISIBLE_DEVICES={expected[1]}" in printed.err
+
+
+def test_more_gpus_than_are_shown_are_refused(capsys, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5")
+    with pytest.raises(SystemExit) as ended:
+        main(["launch", "--workers", "2", "--gpus-per-worker", "2", "--", "x.py"])
+    assert ended.value.code == 2
+    assert "2 workers with 2 GPUs each need 4, and CUDA_VISIBLE_DEVICES=4,5 shows 2" in (
+        " ".join(capsys.readouterr().err.split())
+    )
 
 
 def test_free_ports_differ():
