@@ -28,7 +28,7 @@ class StepPosition:
     """Where a run is while a step runs, of which Python knows only where it is being traced.
 
     Attributes:
-        tensors: By the names of `POSITION`, int64 scalars.
+        tensors: By the names of `POSITION`, int32 scalars, which lie on the host of a GPU too.
         as_numbers: Whether the step gets numbers, for a trace that serves one position only.
         names: Those that the step has read.
     """
@@ -38,9 +38,9 @@ class StepPosition:
     names: set[str] = field(default_factory=set)
 
     def read(self, name: str, number: int) -> Any:
-        """Return a tensor that is right at every batch, or the number of now."""
+        """Return an int64 tensor that is right at every batch, or the number of now."""
         self.names.add(name)
-        return number if self.as_numbers else self.tensors[name]
+        return number if self.as_numbers else tf.cast(self.tensors[name], tf.int64)
 
 
 _numbers = count()

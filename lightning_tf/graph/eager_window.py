@@ -51,7 +51,7 @@ class EagerWindow(Window):
         self._reads: Any = None
         # As numbers: Python may compute with them, and each batch is called by itself.
         self._position = StepPosition({}, as_numbers=True)
-        start = tf.zeros([len(POSITION)], tf.int64)
+        start = tf.zeros([len(POSITION)], tf.int32)
 
         with self._unmoved(), self.metrics.in_layers():
             while True:

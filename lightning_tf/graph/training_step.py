@@ -160,7 +160,7 @@ class TrainingStep:
             conditions.append(tf.equal(optimizer.placement.first(against), 0.0))  # ()
         if optimizer.every > 1:
             # Counted from the run's first update: the n-th is the first that moves anything.
-            done = self._position.tensors["global_step"]  # () int64
+            done = self._position.tensors["global_step"]  # () int32
             conditions.append(tf.equal((done + 1) % optimizer.every, 0))
         optimizer.update(gradient, ready, weight=weight, when=conditions)
 
@@ -198,7 +198,7 @@ class TrainingStep:
         scalers = [o.loss_scaler for o in self.optimizers.values() if o.loss_scaler is not None]
         if not scalers:
             return {}
-        total = tf.add_n([tf.identity(s.skipped_updates) for s in scalers])  # () int32
+        total = tf.add_n([tf.identity(s.skipped_updates) for s in scalers])  # () int64
         return {"skipped_updates": tf.cast(total, tf.float32)}
 
     def _optimizer(self, name: str) -> NamedOptimizer:

@@ -78,7 +78,7 @@ class WindowResult:
     """What a window gives back; device tensors, read only where the loop chose to wait.
 
     Attributes:
-        batches: How many batches ran, int64; fewer than asked for where the data ended.
+        batches: How many batches ran, int32; fewer than asked for where the data ended.
         sums: Sums over the batches of value times examples, then the examples; float32 of shape
             (values + 1,), see `mean_values`.
         finite: For each of `sums`, how many batches of training ran while it was finite: a sum that
@@ -205,7 +205,7 @@ class Window:
     def _make_loop(self, element_spec: Any) -> None:
         """Make the loop over batches, and the update from an incomplete accumulation."""
         sums = tf.TensorSpec.from_tensor(self.zero[0])
-        plan = tf.TensorSpec([6], tf.int64)
+        plan = tf.TensorSpec([6], tf.int32)
         self._loop: Any = GraphLoop(self._run_batches, element_spec, plan, sums, sums)
 
         if self.accumulating:
@@ -232,8 +232,9 @@ class Window:
             every: Batches per update.
             position: Where the run is at the first batch, by the names of `POSITION`.
         """
-        # One small tensor instead of three: each argument of a graph call costs microseconds.
-        plan = tf.constant([count, phase, every, *position], tf.int64)
+        # One small tensor instead of three: each argument of a graph call costs microseconds. Of
+        # int32, which TensorFlow keeps on the host: the loop's condition must not wait for a GPU.
+        plan = tf.constant([count, phase, every, *position], tf.int32)
         try:
             batches, sums, finite, results, last, outputs = self._loop(iterator, plan, *carry)
             last = last if self.keeps_last else None
@@ -315,7 +316,7 @@ class Window:
         once. A step that computes with `trainer.global_step` in Python, where a tensor fails, is
         traced with the number, and again when that changes.
         """
-        specs = element_spec, tf.TensorSpec((), tf.bool), tf.TensorSpec([3], tf.int64)
+        specs = element_spec, tf.TensorSpec((), tf.bool), tf.TensorSpec([3], tf.int32)
         as_numbers = False
         while True:
             self._slots = PackedSlots(self.placement)
@@ -421,8 +422,8 @@ class Window:
         sums: tf.Tensor,
         finite: tf.Tensor,
     ) -> tuple[Any, ...]:
-        count, phase, every, step, epoch, batch_idx = tf.unstack(plan)  # () int64 each
-        start = plan[3:]  # (3,) int64, as `POSITION`
+        count, phase, every, step, epoch, batch_idx = tf.unstack(plan)  # () int32 each
+        start = plan[3:]  # (3,) int32, as `POSITION`
 
         def add(batch: Any, i: tf.Tensor, totals: Totals) -> Totals:
             ready = tf.equal((phase + i + 1) % every, 0) if self.accumulating else True
@@ -441,7 +442,7 @@ class Window:
             totals = self.placement.run_if(
                 more, lambda totals: add(batch.get_value(), i, totals), totals
             )
-            return i + tf.cast(more, tf.int64), more, totals
+            return i + tf.cast(more, tf.int32), more, totals
 
         more = () if self.known_length else tf.constant(True)
         totals = Totals(
@@ -455,7 +456,7 @@ class Window:
         batches, _, totals = tf.while_loop(
             lambda i, more, _: i < count if self.known_length else tf.logical_and(i < count, more),
             run_next,
-            (tf.zeros([], tf.int64), more, totals),
+            (tf.zeros([], tf.int32), more, totals),
             parallel_iterations=1,  # each batch starts from the weights that the last one left
         )
         self._slots.unpack()

@@ -22,8 +22,9 @@ class LossScaler:
 
     def __init__(self) -> None:
         self.scale = tf.Variable(INITIAL_LOSS_SCALE, trainable=False)
-        self.finite_updates = tf.Variable(0, trainable=False)
-        self.skipped_updates = tf.Variable(0, trainable=False)
+        # A GPU has no kernel for variables of int32.
+        self.finite_updates = tf.Variable(0, trainable=False, dtype=tf.int64)
+        self.skipped_updates = tf.Variable(0, trainable=False, dtype=tf.int64)
 
     def variables(self) -> dict[str, tf.Variable]:
         """Return the variables by their names in a checkpoint."""
@@ -56,8 +57,9 @@ class LossScaler:
         # All in tensors: neither a branch nor a read of the device for three scalars.
         grows = tf.logical_and(finite, self.finite_updates >= LOSS_SCALE_GROWTH_INTERVAL - 1)
         goes_on = tf.logical_and(finite, tf.logical_not(grows))
-        self.finite_updates.assign(tf.where(goes_on, self.finite_updates + 1, 0))
+        none = tf.zeros([], tf.int64)
+        self.finite_updates.assign(tf.where(goes_on, self.finite_updates + 1, none))
 
         factor = tf.where(finite, tf.where(grows, 2.0, 1.0), 0.5)
         self.scale.assign(tf.maximum(self.scale * factor, 1.0))
-        self.skipped_updates.assign_add(tf.cast(tf.logical_not(finite), tf.int32))
+        self.skipped_updates.assign_add(tf.cast(tf.logical_not(finite), tf.int64))

@@ -43,6 +43,27 @@ class AreaUnderCurve(keras.metrics.AUC):  # type: ignore[misc]
         return {"num_classes": self.classes, "name": self.name}
 
 
+class Accuracy(keras.metrics.SparseCategoricalAccuracy):  # type: ignore[misc]
+    """Keras' accuracy of integer labels, whose `argmax` compares signs on the host of a GPU.
+
+    Args:
+        name: As of `keras.metrics.Metric`.
+
+    Example:
+        >>> accuracy = Accuracy()
+        >>> accuracy.update_state([0, 1], [[2.0, 1.0], [3.0, 1.0]])
+        >>> float(accuracy.result())
+        0.5
+    """
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Take labels of shape (batch,) and logits of shape (batch, classes)."""
+        predicted = tf.argmax(y_pred, axis=-1, output_type=tf.int64)  # (batch,)
+        labels = tf.cast(tf.reshape(y_true, tf.shape(predicted)), tf.int64)
+        matches = tf.cast(tf.equal(labels, predicted), tf.float32)
+        keras.metrics.Mean.update_state(self, matches, sample_weight)
+
+
 class ConfusionCounts(keras.metrics.Metric):  # type: ignore[misc]
     """A running confusion matrix: rows are true classes, columns predicted ones.
 

@@ -12,7 +12,7 @@ from lightning_tf.data.sources.options import merged_options
 from lightning_tf.tasks.common.class_weights import ClassWeight, check_class_weight
 from lightning_tf.tasks.common.classification_task import ClassificationTask
 from lightning_tf.tasks.common.confusion_matrix import ConfusionMatrix
-from lightning_tf.tasks.common.metrics import AreaUnderCurve
+from lightning_tf.tasks.common.metrics import Accuracy, AreaUnderCurve
 from lightning_tf.tasks.common.optimizer_settings import OptimizerSettings
 from lightning_tf.tasks.tabular.decision_boundary import DecisionBoundary
 from lightning_tf.tasks.tabular.network import FeatureNetwork
@@ -116,7 +116,7 @@ class TabularClassification(TabularTask, ClassificationTask):
     def configure_metrics(self) -> dict[str, keras.metrics.Metric]:
         """Return accuracy and the area under the ROC curve."""
         return {
-            "accuracy": keras.metrics.SparseCategoricalAccuracy(),
+            "accuracy": Accuracy(),
             "auc": AreaUnderCurve(self.num_classes),
         }
 

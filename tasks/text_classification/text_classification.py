@@ -23,7 +23,7 @@ from lightning_tf.prediction_columns import class_columns, named_columns
 from lightning_tf.tasks.common.class_weights import ClassWeight, check_class_weight
 from lightning_tf.tasks.common.classification_task import ClassificationTask, flat_labels
 from lightning_tf.tasks.common.confusion_matrix import ConfusionMatrix
-from lightning_tf.tasks.common.metrics import F1, AreaUnderCurve
+from lightning_tf.tasks.common.metrics import F1, Accuracy, AreaUnderCurve
 from lightning_tf.tasks.common.optimizer_settings import OptimizerSettings
 from lightning_tf.tasks.text_classification.choose import choose_text_classifier
 from lightning_tf.tasks.text_classification.export import export_text_classifier
@@ -259,7 +259,7 @@ class TextClassification(ClassificationTask):
     def configure_metrics(self) -> dict[str, keras.metrics.Metric]:
         """Make accuracy, area under the ROC curve and F1."""
         return {
-            "accuracy": keras.metrics.SparseCategoricalAccuracy(),
+            "accuracy": Accuracy(),
             "auc": AreaUnderCurve(self.num_classes),
             "f1": F1(self.num_classes),
         }

@@ -13,6 +13,7 @@ from lightning_tf.data.images.image_targets import CLASSIFICATION
 from lightning_tf.prediction_columns import class_columns
 from lightning_tf.tasks.common.classification_task import flat_labels
 from lightning_tf.tasks.common.confusion_matrix import ConfusionMatrix
+from lightning_tf.tasks.common.metrics import Accuracy
 from lightning_tf.tasks.common.prediction_grid import PredictionGrid
 from lightning_tf.tasks.image_classification.objectives.objective import Objective
 
@@ -37,7 +38,7 @@ class OneClass(Objective):
 
     def metrics(self, task: ImageClassification) -> dict[str, keras.metrics.Metric]:
         """Return the metrics."""
-        metrics = {"accuracy": keras.metrics.SparseCategoricalAccuracy()}
+        metrics = {"accuracy": Accuracy()}
         if task.num_classes > TOP:
             metrics[f"top_{TOP}_accuracy"] = keras.metrics.SparseTopKCategoricalAccuracy(TOP)
         return metrics
