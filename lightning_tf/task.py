@@ -24,6 +24,7 @@ from lightning_tf.hyperparameters import call_arguments, is_name_of, plain_argum
 from lightning_tf.lightning_names import GIVEN_TO_TASKS, LOG_OPTIONS
 from lightning_tf.precision import use_policy
 from lightning_tf.step_context import current_step_context
+from lightning_tf.task_card import task_card
 from lightning_tf.traced_trainer import TracedTrainer
 from lightning_tf.variables import components, named_weights, unbuilt_layers
 
@@ -146,6 +147,12 @@ class Task:
 
     def __init__(self) -> None:
         """Store plain data, in a subclass; heavy work belongs in the methods below."""
+
+    def _repr_html_(self) -> str | None:
+        try:
+            return task_card(self)
+        except Exception:  # a subclass may be half made: a look at it must not fail
+            return None
 
     @classmethod
     def from_checkpoint(cls, path: str | os.PathLike[str], **arguments: Any) -> Self:

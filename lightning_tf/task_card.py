@@ -1,0 +1,56 @@
+"""task_card: what a notebook shows of a task."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lightning_tf.html_table import html_card
+from lightning_tf.variables import components, named_weights
+
+if TYPE_CHECKING:
+    from lightning_tf.task import Task
+
+LONGEST = 120  # characters of a value
+
+
+def task_card(task: Task) -> str:
+    """Return a task as HTML: what it is, its hyperparameters, data and weights.
+
+    Shapes alone are read, never a value of the device.
+
+    Args:
+        task: In any state, also before it has models.
+    """
+    first_line = (type(task).__doc__ or "").strip().split("\n")[0]
+    rows = [
+        ["", first_line],
+        *([name, short_text(value)] for name, value in task.hparams.items()),
+        ["data", type(task.data).__name__ if "data" not in task.hparams and task.data else ""],
+        *([path, _model(component)] for path, component in components(task)),
+        ["weights", _weights(task)],
+    ]
+    return html_card(type(task).__name__, rows)
+
+
+def short_text(value: Any) -> str:
+    """Return a value of a setting as text that is not too long."""
+    is_object = isinstance(value, dict) and list(value) == ["type"]
+    text = value["type"].rpartition(".")[2] if is_object else repr(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+
+
+def _model(component: Any) -> str:
+    weights = {id(weight): weight for weight in getattr(component, "weights", ())}.values()
+    count = sum(int(np.prod(weight.shape)) for weight in weights)
+    return type(component).__name__ + (f", {count:,} weights" if count else "")
+
+
+def _weights(task: Task) -> str:
+    if not task.configured:
+        return "none yet: the first fit, test or predict makes the models"
+    weights = {id(variable): variable for variable in named_weights(task).values()}.values()
+    total = sum(int(np.prod(variable.shape)) for variable in weights)
+    state = "trained or loaded" if task.has_learned else "not trained"
+    return f"{total:,}, {state}"
