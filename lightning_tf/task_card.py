@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,12 +27,25 @@ def task_card(task: Task) -> str:
     first_line = (type(task).__doc__ or "").strip().split("\n")[0]
     rows = [
         ["", first_line],
-        *([name, short_text(value)] for name, value in task.hparams.items()),
+        *_hyperparameters(task),
         ["data", type(task.data).__name__ if "data" not in task.hparams and task.data else ""],
         *([path, _model(component)] for path, component in components(task)),
         ["weights", _weights(task)],
     ]
     return html_card(type(task).__name__, rows)
+
+
+def _hyperparameters(task: Task) -> list[list[str]]:
+    """Return those that are not the constructor's defaults in rows, and the others in one."""
+    parameters = inspect.signature(type(task)).parameters
+    texts = {name: short_text(value) for name, value in task.hparams.items()}
+    defaults = {
+        name
+        for name, value in task.hparams.items()
+        if name != "data" and name in parameters and value == parameters[name].default
+    }
+    rows = [[name, text] for name, text in texts.items() if name not in defaults]
+    return [*rows, ["by default", ", ".join(f"{n}={texts[n]}" for n in texts if n in defaults)]]
 
 
 def short_text(value: Any) -> str:

@@ -10,6 +10,7 @@ from lightning_tf.callbacks.common.live_bars import aligned
 from lightning_tf.html_table import html_table
 from lightning_tf.notebook import CellOutput
 
+TEXT = "font-family:monospace;font-size:smaller;white-space:pre;overflow-x:auto;margin:0"
 LINES = 20  # printed lines that stay; a notebook with thousands opens slowly
 REFRESH_SECONDS = 0.2  # between drawings that nobody asked for
 
@@ -109,7 +110,7 @@ class NotebookBars:
 
     def _html(self) -> str:
         lines = escape("\n".join(self._all_lines()))
-        parts = [f'<pre style="margin:0;white-space:pre-wrap">{lines}</pre>'] if lines else []
+        parts = [f'<pre style="{TEXT}">{lines}</pre>'] if lines else []
         if self._rows:
             parts.append(html_table(self._rows[0], self._rows[1:]))
         parts += map(_bar_html, self._bars.values())
@@ -120,5 +121,4 @@ def _bar_html(bar: _Bar) -> str:
     # Without a value the browser shows that something goes on.
     at = "" if bar.total is None else f' value="{bar.done}" max="{max(bar.total, 1)}"'
     rest = escape("  ".join(bar.parts).rstrip())
-    style = "white-space:pre-wrap;font-family:monospace"
-    return f'<div style="{style}">{escape(bar.description)}  <progress{at}></progress>  {rest}</div>'
+    return f'<div style="{TEXT}">{escape(bar.description)}  <progress{at}></progress>  {rest}</div>'

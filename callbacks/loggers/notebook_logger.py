@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lightning_tf.callbacks.loggers.curves import DPI, Panels, add_row, curves_figure
+from lightning_tf.callbacks.loggers.curves import Panels, add_row, curves_figure
 from lightning_tf.callbacks.loggers.image_annotations import draw_annotations
 from lightning_tf.callbacks.loggers.image_grid import draw_image_grid
 from lightning_tf.exceptions import ConfigurationError
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LARGEST_SHARE = 0.02  # of the time, for drawing
+DPI = 72  # a column of text is some 900 pixels wide
 
 
 class NotebookLogger(Logger):
