@@ -18,7 +18,7 @@ from lightning_tf.keras_internals import flat_layers
 from lightning_tf.notebook import CellOutput, in_notebook
 from lightning_tf.task import Task
 from lightning_tf.trainer import Trainer
-from lightning_tf.variables import components
+from lightning_tf.variables import shown_components
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -130,7 +130,7 @@ def summary_rows(task: Task, max_depth: int = 1) -> Iterator[SummaryRow]:
         max_depth: As in `ModelSummary`.
     """
     everything = []
-    for name, component in components(task):
+    for name, component in shown_components(task):
         if isinstance(component, keras.random.SeedGenerator):
             continue
         yield from _rows_of(name, component, 1, max_depth)

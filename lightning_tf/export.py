@@ -1,6 +1,9 @@
 """Export: trained models as files that others can load."""
 
+import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 
@@ -63,7 +66,20 @@ def export_model(model: keras.Model, path: Path, format: str) -> None:
         if format == "onnx" and getattr(model, "inputs", None):
             model(model.input)  # Keras refuses a model of layers that was never called as one
         name = "tf_saved_model" if format == "saved_model" else format
-        model.export(os.fspath(path), format=name, verbose=False)
+        with _without_notices():
+            model.export(os.fspath(path), format=name, verbose=False)
+
+
+@contextmanager
+def _without_notices() -> Iterator[None]:
+    """Keep what TensorFlow only tells off the screen, where a notebook would show it twice."""
+    logger = logging.getLogger("tensorflow")
+    before = logger.level
+    logger.setLevel(max(before, logging.WARNING))
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def export_weights(owner: object, path: Path) -> None:

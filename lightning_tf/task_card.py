@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lightning_tf.html_table import html_card
-from lightning_tf.variables import components, named_weights
+from lightning_tf.variables import named_weights, shown_components
 
 if TYPE_CHECKING:
     from lightning_tf.task import Task
@@ -29,7 +29,7 @@ def task_card(task: Task) -> str:
         ["", first_line],
         *_hyperparameters(task),
         ["data", type(task.data).__name__ if "data" not in task.hparams and task.data else ""],
-        *([path, _model(component)] for path, component in components(task)),
+        *([path, _model(component)] for path, component in shown_components(task)),
         ["weights", _weights(task)],
     ]
     return html_card(type(task).__name__, rows)

@@ -36,11 +36,11 @@ figure.suptitle(f"{len(images)} images, {np.bincount(labels).min()} of each clas
 # ## A task and a Trainer
 #
 # A **task** holds the data, the network and the metrics. The name `mnist5k` stands for the images
-# above, cut into training, validation and test. `logistic` is one layer of weights: as simple as a
+# above, cut into training, validation and test. `linear` is one layer of weights: as simple as a
 # classifier can be, and so the one to beat. A task shows itself in a cell:
 
 # %%
-simple = ImageClassification("mnist5k", network="logistic")
+simple = ImageClassification("mnist5k", network="linear")
 simple
 
 # %% [markdown]
@@ -66,14 +66,14 @@ of_simple = trainer.test(simple)
 # %%
 task = ImageClassification("mnist5k", network="convnet")
 best = ModelCheckpoint(monitor="val_accuracy", mode="max")
-trainer = Trainer(max_epochs=5, seed=0, callbacks=[best])
+trainer = Trainer(max_epochs=4, seed=0, callbacks=[best])
 trainer.fit(task)
 
 # %%
 results = trainer.test(task, ckpt_path="best")
 
 # %%
-errors = {"logistic": 1 - of_simple["test_accuracy"], "convnet": 1 - results["test_accuracy"]}
+errors = {"linear": 1 - of_simple["test_accuracy"], "convnet": 1 - results["test_accuracy"]}
 print({name: f"{100 * error:.1f} % wrong" for name, error in errors.items()})
 
 # %% [markdown]

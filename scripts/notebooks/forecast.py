@@ -70,12 +70,14 @@ print(f"the noise alone: {NOISE}; inside the range: {100 * results['test_coverag
 # %% [markdown]
 # ## The next two weeks
 #
-# `forecast` goes on after the last row. What is known of the future is given with it.
+# `forecast` goes on after the last row of a history. What is known of the future is given with it:
+# a promotion on the sixth day.
 
 # %%
 future = pd.DataFrame({"day": pd.date_range("2025-01-01", periods=14), "promotion": 0.0})
 future.loc[5, "promotion"] = 1.0
-low, middle, high = task.forecast(table, future=future)[:, 0, :].T
+forecast = task.forecast(table, steps=14, known=future)
+low, middle, high = forecast[:, 0].T  # of one target
 
 figure, axes = plt.subplots(figsize=(10, 2.6))
 axes.plot(days[-28:], sold[-28:], "k.-", label="sold")
