@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import sys
 import time
+import weakref
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +58,7 @@ class NotebookLogger(Logger):
         self._curves: CellOutput | None = None
         self._next_drawing = 0.0
         self._images: dict[str, bytes | Figure] = {}
+        self._logged: weakref.WeakSet[Figure] = weakref.WeakSet()
 
     def join_group(self, group: str, name: str) -> None:
         """Show nothing: a cell would fill with images that are nearly alike."""
@@ -101,6 +103,7 @@ class NotebookLogger(Logger):
         """Keep a figure, in the place of an earlier one of the name."""
         if self._is_shown:
             self._images[name] = figure
+            self._logged.add(figure)
 
     def finalize(self, status: str) -> None:
         """Draw the curves as they ended, and show the images."""
@@ -113,7 +116,7 @@ class NotebookLogger(Logger):
             file = image if isinstance(image, bytes) else _png(image, bbox_inches="tight")
             CellOutput().show({"text/markdown": f"`{name}`", "text/plain": name})
             CellOutput().show(png_contents(file, name))
-            _close(image)
+        self._close_figures()
 
     def _draw(self, output: CellOutput) -> None:
         began = time.perf_counter()
@@ -122,15 +125,15 @@ class NotebookLogger(Logger):
         self._next_drawing = now + max(self.refresh_seconds, (now - began) / LARGEST_SHARE)
         self._is_stale = False
 
+    def _close_figures(self) -> None:
+        """Close figures of pyplot, or Jupyter would show all of them again when the cell ends."""
+        pyplot = sys.modules.get("matplotlib.pyplot")
+        for figure in list(self._logged) if pyplot is not None else ():
+            pyplot.close(figure)  # of a figure that is none of pyplot's nothing happens
+        self._logged = weakref.WeakSet()
+
 
 def _png(figure: Figure, **options: Any) -> bytes:
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=DPI, **options)
     return file.getvalue()
-
-
-def _close(image: Any) -> None:
-    """Close a figure of pyplot, or Jupyter would show it a second time when the cell ends."""
-    pyplot = sys.modules.get("matplotlib.pyplot")
-    if pyplot is not None and not isinstance(image, bytes) and getattr(image, "number", None):
-        pyplot.close(image)

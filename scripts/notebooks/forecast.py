@@ -17,8 +17,8 @@ from lightning_tf.tasks import TimeSeriesForecast
 NOISE = 5.0
 random = np.random.default_rng(0)
 days = pd.date_range("2020-01-01", "2024-12-31")
-week = np.array([0, -6, -4, 0, 8, 22, -20])[days.dayofweek]
-year = 15 * np.sin(2 * np.pi * days.dayofyear / 365.25)
+week = np.array([0, -6, -4, 0, 8, 22, -20])[days.day_of_week]
+year = 15 * np.sin(2 * np.pi * days.day_of_year / 365.25)
 promotion = (random.random(len(days)) < 0.08).astype(float)
 noise = random.normal(0, NOISE, len(days))
 sold = 100 + 0.02 * np.arange(len(days)) + week + year + 30 * promotion + noise
@@ -29,9 +29,9 @@ table.set_index("day").sold["2024"].plot(figsize=(10, 2.6), title="sold in 2024"
 # %% [markdown]
 # ## The task
 #
-# From the last 28 days the next 14. `known` says that promotions of the future are known; the
-# calendar's part of them the network gets by itself. The quantiles give a range beside the forecast:
-# between the lowest and the highest four days of five should lie.
+# From the last 28 days the next 14. `known` says that promotions of the future are known. The
+# quantiles give a range beside the forecast: four days of five should lie between the lowest and the
+# highest.
 #
 # The rows are split by time. What comes last is the test: a forecast must never have seen the future.
 
