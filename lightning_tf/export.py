@@ -66,13 +66,12 @@ def export_model(model: keras.Model, path: Path, format: str) -> None:
         if format == "onnx" and getattr(model, "inputs", None):
             model(model.input)  # Keras refuses a model of layers that was never called as one
         name = "tf_saved_model" if format == "saved_model" else format
-        with _without_notices():
-            model.export(os.fspath(path), format=name, verbose=False)
+        model.export(os.fspath(path), format=name, verbose=False)
 
 
 @contextmanager
-def _without_notices() -> Iterator[None]:
-    """Keep what TensorFlow only tells off the screen, where a notebook would show it twice."""
+def without_notices() -> Iterator[None]:
+    """Keep off the screen what TensorFlow tells of its files; a notebook would show it twice."""
     logger = logging.getLogger("tensorflow")
     before = logger.level
     logger.setLevel(max(before, logging.WARNING))

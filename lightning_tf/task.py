@@ -19,7 +19,7 @@ from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.report.data_report import DataReport
 from lightning_tf.data.sources.given_data import given_data, splits_of
 from lightning_tf.exceptions import CheckpointError, ConfigurationError, nearest
-from lightning_tf.export import check_export, export_model, export_weights
+from lightning_tf.export import check_export, export_model, export_weights, without_notices
 from lightning_tf.hyperparameters import call_arguments, is_name_of, plain_arguments
 from lightning_tf.lightning_names import GIVEN_TO_TASKS, LOG_OPTIONS
 from lightning_tf.precision import use_policy
@@ -448,12 +448,13 @@ class Task:
                 "from_checkpoint first."
             )
 
-        if format == "saved_model":
-            self.export_saved_model(target)
-        elif format == "safetensors":
-            export_weights(self, target)
-        else:
-            export_model(self.exported_model(), target, format)
+        with without_notices():
+            if format == "saved_model":
+                self.export_saved_model(target)
+            elif format == "safetensors":
+                export_weights(self, target)
+            else:
+                export_model(self.exported_model(), target, format)
         return target
 
     def exported_model(self) -> keras.Model:

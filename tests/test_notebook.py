@@ -116,7 +116,9 @@ def test_an_interrupted_cell_says_where_training_stands(tmp_path):
         messages = []
         _read(client, messages, until=lambda kind, content: "epoch 2/" in str(content))
         manager.interrupt_kernel()
-        _read(client, messages, until=lambda kind, content: content.get("execution_state") == "idle")
+        _read(
+            client, messages, until=lambda kind, content: content.get("execution_state") == "idle"
+        )
         errors = [content for kind, content in messages if kind == "error"]
         assert [error["traceback"] for error in errors] == [["KeyboardInterrupt"]]
         text = "".join(c["text"] for _, c in messages if c.get("name") == "stderr")

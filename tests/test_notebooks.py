@@ -13,7 +13,9 @@ LARGEST = 1_500_000  # bytes of a notebook that has run
 
 
 def cell_with(notebook, text):
-    return next(cell.outputs for cell in notebook.cells if text in cell.source and "outputs" in cell)
+    return next(
+        cell.outputs for cell in notebook.cells if text in cell.source and "outputs" in cell
+    )
 
 
 def check_classify_images(notebook):

@@ -31,9 +31,9 @@ class NotebookLogger(Logger):
     """Shows curves and figures in the cell that runs a Trainer; does nothing outside a notebook.
 
     While `fit` runs, one image of all metrics over the updates is replaced in place. It is drawn of
-    rows that were written anyway, at most every `refresh_seconds` and never for more than a fiftieth
-    of the time; at the end it has all of them. Images and figures that callbacks and tasks log are
-    shown when the entry point ends, the last one of each name.
+    rows that were written anyway, at most every `refresh_seconds` and for at most a fiftieth of the
+    time; at the end it has all of them. Images and figures that callbacks and tasks log are shown
+    when the entry point ends, the last one of each name.
 
     A Trainer adds one by itself in a notebook; the folds of a cross-validation show none.
 
@@ -128,8 +128,9 @@ class NotebookLogger(Logger):
     def _close_figures(self) -> None:
         """Close figures of pyplot, or Jupyter would show all of them again when the cell ends."""
         pyplot = sys.modules.get("matplotlib.pyplot")
-        for figure in list(self._logged) if pyplot is not None else ():
-            pyplot.close(figure)  # of a figure that is none of pyplot's nothing happens
+        if pyplot is not None:
+            for figure in list(self._logged):
+                pyplot.close(figure)  # of a figure that is none of pyplot's nothing happens
         self._logged = weakref.WeakSet()
 
 

@@ -30,8 +30,7 @@ for label, column in enumerate(axes.T):
     for image, place in zip(images[labels == label], column, strict=False):
         place.imshow(image, cmap="gray_r")
         place.axis("off")
-figure.suptitle(f"{len(images)} images, {np.bincount(labels).min()} of each class or more");
-
+figure.suptitle(f"{len(images)} images, {np.bincount(labels).min()} of each class or more")
 # %% [markdown]
 # ## A task and a Trainer
 #
@@ -57,9 +56,9 @@ of_simple = trainer.test(simple)
 # %% [markdown]
 # ## Read the curves
 #
-# The training loss falls, the validation loss falls with it and then hardly moves: this network is
-# too small, not too large. More epochs will not help. A network that sees neighbouring pixels
-# together will: `convnet`.
+# Both losses fall ever more slowly and stay close together: this network is too small, not too
+# large. It would learn little more from more epochs. A network that sees neighbouring pixels
+# together can learn more: `convnet`.
 #
 # The checkpoint with the best validation accuracy is kept, and tested.
 

@@ -115,8 +115,8 @@ accuracies = [values["test_accuracy"] for values in measured.values()]
 figure, axes = plt.subplots(figsize=(7, 2))
 bars = axes.barh(list(measured), accuracies)
 axes.bar_label(bars, [f"{accuracy:.3f}" for accuracy in accuracies], padding=4)
-axes.set(xlim=(0, 1), xlabel=f"accuracy on {len(test)} images of 5 to 9");
+axes.set(xlim=(0, 1), xlabel=f"accuracy on {len(test)} images of 5 to 9")
 
 # %% [markdown]
-# One run each: with 25 images another choice of them moves all three by a point or two.
+# One run each: with 25 images another choice of them moves all three by some points.
 # [Transfer learning](../transfer_learning.md) has the same on photos, with ImageNet's weights.

@@ -2,8 +2,8 @@
 # # Forecast a series
 #
 # The sales of a shop, day by day: a trend, a week, a year, and days of promotion that are known in
-# advance. The series is made up, so that it is known how well *anybody* could forecast it: the noise
-# has a standard deviation of 5, and no forecast can have a smaller error in the long run.
+# advance. The series is made up, so it is known how well *anybody* could forecast it: the noise has a
+# standard deviation of 5, and in the long run no forecast can have a smaller error.
 
 # %% tags=["remove-output"]
 import matplotlib.pyplot as plt
@@ -24,16 +24,16 @@ noise = random.normal(0, NOISE, len(days))
 sold = 100 + 0.02 * np.arange(len(days)) + week + year + 30 * promotion + noise
 table = pd.DataFrame({"day": days, "promotion": promotion, "sold": sold})
 
-table.set_index("day").sold["2024"].plot(figsize=(10, 2.6), title="sold in 2024");
-
+table.set_index("day").sold["2024"].plot(figsize=(10, 2.6), title="sold in 2024")
 # %% [markdown]
 # ## The task
 #
 # From the last 28 days the next 14. `known` says that promotions of the future are known. The
-# quantiles give a range beside the forecast: four days of five should lie between the lowest and the
-# highest.
+# quantiles give a range beside the forecast: four days of five should lie between the lowest and
+# the highest.
 #
-# The rows are split by time. What comes last is the test: a forecast must never have seen the future.
+# The rows are split by time, and what comes last is the test: a forecast must never have seen the
+# future.
 
 # %%
 task = TimeSeriesForecast(
@@ -83,7 +83,7 @@ figure, axes = plt.subplots(figsize=(10, 2.6))
 axes.plot(days[-28:], sold[-28:], "k.-", label="sold")
 axes.plot(future.day, middle, ".-", label="forecast")
 axes.fill_between(future.day, low, high, alpha=0.25, label="80 % range")
-axes.legend(loc="upper left");
+axes.legend(loc="upper left")
 
 # %% [markdown]
 # ## Your own series

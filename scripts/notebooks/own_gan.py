@@ -2,8 +2,8 @@
 # # A GAN of your own
 #
 # Two networks against each other: a **generator** makes digits of noise, a **discriminator** tells
-# them from real ones. Each has an optimizer and a loss of its own, and so `fit` of Keras has no place
-# for it. Here it is a task of fifty lines.
+# them from real ones. Each has an optimizer and a loss of its own, for which `fit` of Keras has no
+# place. Here it is a task of fifty lines.
 #
 # (There is a [GAN](../gan.md) task with four losses ready to use. This notebook is about writing
 # one.)
@@ -106,8 +106,7 @@ task
 # %% [markdown]
 # ## From one digit to another
 #
-# Noise between two points gives digits between two digits: the generator has not learned the
-# images by heart.
+# Noise between two points gives digits between two digits.
 
 # %%
 ends = np.random.default_rng(5).normal(size=(2, 3, 1, task.noise))
@@ -141,5 +140,5 @@ print(f"made to real: {np.median(nearest(made, real)):.2f}")
 print(f"real to real: {np.median(nearest(real[:500], real, skip=1)):.2f}")
 
 # %% [markdown]
-# [Write your own task](../own_task.md) has the rest: several updates in a step, weights of examples,
-# target networks, schedules.
+# [Write your own task](../own_task.md) has the rest: several updates in a step, weights of
+# examples, target networks, schedules.
