@@ -5,6 +5,7 @@ from html import escape
 
 LEFT = "text-align:left;white-space:pre-wrap"
 RIGHT = "text-align:right"
+MARKS = {ord("$"): "&#36;", ord("*"): "&#42;", ord("_"): "&#95;", ord("\n"): "<br>"}
 
 
 def html_table(head: Sequence[str], rows: Sequence[Sequence[str]], texts: int = 1) -> str:
@@ -47,5 +48,4 @@ def _row(tag: str, cells: Sequence[str], texts: int) -> str:
 def _escaped(text: str) -> str:
     # Also what Jupyter takes for formulas and Markdown for emphasis stays text; an empty line would
     # end a block of HTML in Markdown.
-    marks = {"$": "&#36;", "*": "&#42;", "_": "&#95;", "\n": "<br>"}
-    return escape(text).translate(str.maketrans(marks))
+    return escape(text).translate(MARKS)

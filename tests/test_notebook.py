@@ -114,11 +114,9 @@ def test_an_interrupted_cell_says_where_training_stands(tmp_path):
     try:
         client.execute(f"{IMPORTS}\ntrainer.max_epochs = 100000\ntrainer.fit(task)")
         messages = []
-        _read(client, messages, until=lambda kind, content: "epoch 2/" in str(content))
+        _read(client, messages, until=lambda content: "epoch 2/" in str(content))
         manager.interrupt_kernel()
-        _read(
-            client, messages, until=lambda kind, content: content.get("execution_state") == "idle"
-        )
+        _read(client, messages, until=lambda content: content.get("execution_state") == "idle")
         errors = [content for kind, content in messages if kind == "error"]
         assert [error["traceback"] for error in errors] == [["KeyboardInterrupt"]]
         text = "".join(c["text"] for _, c in messages if c.get("name") == "stderr")
@@ -141,6 +139,6 @@ def _read(client, messages, until):
         except queue.Empty:
             continue
         messages.append((message["msg_type"], message["content"]))
-        if until(*messages[-1]):
+        if until(message["content"]):
             return
     raise TimeoutError(f"the kernel said {messages[-3:]}")

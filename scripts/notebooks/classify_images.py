@@ -31,6 +31,7 @@ for label, column in enumerate(axes.T):
         place.imshow(image, cmap="gray_r")
         place.axis("off")
 figure.suptitle(f"{len(images)} images, {np.bincount(labels).min()} of each class or more")
+plt.show()
 # %% [markdown]
 # ## A task and a Trainer
 #

@@ -116,6 +116,7 @@ figure, axes = plt.subplots(figsize=(7, 2))
 bars = axes.barh(list(measured), accuracies)
 axes.bar_label(bars, [f"{accuracy:.3f}" for accuracy in accuracies], padding=4)
 axes.set(xlim=(0, 1), xlabel=f"accuracy on {len(test)} images of 5 to 9")
+plt.show()
 
 # %% [markdown]
 # One run each: with 25 images another choice of them moves all three by some points.

@@ -2,8 +2,8 @@
 # # Forecast a series
 #
 # The sales of a shop, day by day: a trend, a week, a year, and days of promotion that are known in
-# advance. The series is made up, so it is known how well *anybody* could forecast it: the noise has a
-# standard deviation of 5, and in the long run no forecast can have a smaller error.
+# advance. The series is made up, so it is known how well *anybody* could forecast it: the noise
+# has a standard deviation of 5, and in the long run no forecast can have a smaller error.
 
 # %% tags=["remove-output"]
 import matplotlib.pyplot as plt
@@ -25,6 +25,7 @@ sold = 100 + 0.02 * np.arange(len(days)) + week + year + 30 * promotion + noise
 table = pd.DataFrame({"day": days, "promotion": promotion, "sold": sold})
 
 table.set_index("day").sold["2024"].plot(figsize=(10, 2.6), title="sold in 2024")
+plt.show()
 # %% [markdown]
 # ## The task
 #
@@ -84,6 +85,7 @@ axes.plot(days[-28:], sold[-28:], "k.-", label="sold")
 axes.plot(future.day, middle, ".-", label="forecast")
 axes.fill_between(future.day, low, high, alpha=0.25, label="80 % range")
 axes.legend(loc="upper left")
+plt.show()
 
 # %% [markdown]
 # ## Your own series
