@@ -25,10 +25,11 @@ def task_card(task: Task) -> str:
         task: In any state, also before it has models.
     """
     first_line = (type(task).__doc__ or "").strip().split("\n")[0]
+    is_named = task.hparams.get("data") is not None
     rows = [
         ["", first_line],
         *_hyperparameters(task),
-        ["data", type(task.data).__name__ if "data" not in task.hparams and task.data else ""],
+        ["data", "" if is_named or task.data is None else type(task.data).__name__],
         *([path, _model(component)] for path, component in shown_components(task)),
         ["weights", _weights(task)],
     ]
@@ -44,6 +45,8 @@ def _hyperparameters(task: Task) -> list[list[str]]:
         for name, value in task.hparams.items()
         if name != "data" and name in parameters and value == parameters[name].default
     }
+    if task.hparams.get("data", "") is None:
+        del texts["data"]  # the task made its own, which has a row elsewhere
     rows = [[name, text] for name, text in texts.items() if name not in defaults]
     return [*rows, ["by default", ", ".join(f"{n}={texts[n]}" for n in texts if n in defaults)]]
 

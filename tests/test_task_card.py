@@ -37,6 +37,7 @@ def test_a_card_tells_models_and_whether_they_have_learned():
     card = task._repr_html_()
     assert "Sequential, 66 weights" in card
     assert "66, trained or loaded" in card
+    assert "BoringData" in card
 
 
 def test_a_model_with_a_private_name_too_is_shown_once():
