@@ -84,7 +84,7 @@ figure, axes = plt.subplots(figsize=(10, 2.6))
 axes.plot(days[-28:], sold[-28:], "k.-", label="sold")
 axes.plot(future.day, middle, ".-", label="forecast")
 axes.fill_between(future.day, low, high, alpha=0.25, label="80 % range")
-axes.legend(loc="upper left")
+axes.legend(loc="upper center", ncols=3)
 plt.show()
 
 # %% [markdown]
