@@ -11,11 +11,13 @@ QUICK := fit_overhead mirrored gan_step recurrent many_variables epoch_gap evalu
 BENCHMARKS := fit_overhead mirrored gan_step recurrent many_variables conv_net pretrained \
 	text_pipeline image_pipeline feature_cache object_detection epoch_gap evaluation growth memory first_step wandb_cost scaling checkpoint_stall
 
+NOTEBOOKS ?= classify_images fine_tune forecast own_gan
+
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export MPLBACKEND ?= Agg
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-oldest test-newest check docs bench bench-check bench-peers
+.PHONY: help demo test test-oldest test-newest check docs notebooks bench bench-check bench-peers
 
 help:
 	@echo "make demo    train a classifier on real images and write curves and images to disk"
@@ -23,6 +25,7 @@ help:
 	@echo "make test-oldest   the same with the oldest versions that pyproject.toml allows; test-newest: the newest"
 	@echo "make check   ruff, mypy --strict, import contracts"
 	@echo "make docs    the documentation as pages in site/"
+	@echo "make notebooks   run the notebooks and write their pages to docs/notebooks/"
 	@echo "make bench   speed and memory against Keras fit and a bare loop; a run killed 100 times"
 	@echo "make bench-check   the short benchmarks in their quick form; fails where a ratio is broken"
 	@echo "make bench-peers   an environment with PyTorch and Lightning, and the benchmarks beside them"
@@ -52,6 +55,18 @@ check: $(READY)
 
 docs: $(READY)
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict --quiet
+
+# MPLBACKEND would take Jupyter's own from it. The pages are kept: the documentation is built without running them.
+notebooks: $(READY)
+	@for name in $(NOTEBOOKS); do \
+	  echo "scripts/notebooks/$$name.py" && folder=$$(mktemp -d) && \
+	  env -u MPLBACKEND PYTHONPATH=$(CURDIR) $(VENV)/bin/jupytext --quiet --to ipynb --set-kernel python3 --execute --run-path $$folder \
+	    --output $$folder/$$name.ipynb scripts/notebooks/$$name.py && \
+	  rm -rf docs/notebooks/$${name}_files && \
+	  $(RUN) -m nbconvert --log-level WARN --to markdown --output-dir docs/notebooks $$folder/$$name.ipynb \
+	    --TagRemovePreprocessor.enabled=True --TagRemovePreprocessor.remove_all_outputs_tags=remove-output && \
+	  rm -r $$folder || exit 1; \
+	done
 
 bench: $(READY)
 	for name in $(BENCHMARKS); do $(RUN) benchmarks/$$name.py || exit 1; done

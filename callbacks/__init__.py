@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from lightning_tf.callbacks.loggers.csv_logger import CSVLogger as CSVLogger
     from lightning_tf.callbacks.loggers.json_lines_logger import JSONLinesLogger as JSONLinesLogger
     from lightning_tf.callbacks.loggers.mlflow_logger import MLflowLogger as MLflowLogger
+    from lightning_tf.callbacks.loggers.notebook_logger import NotebookLogger as NotebookLogger
     from lightning_tf.callbacks.loggers.tensor_board_logger import (
         TensorBoardLogger as TensorBoardLogger,
     )

@@ -13,10 +13,12 @@ import tensorflow as tf
 from lightning_tf.callback import Callback
 from lightning_tf.callbacks.common.text_output import text_output
 from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.html_table import html_table
 from lightning_tf.keras_internals import flat_layers
+from lightning_tf.notebook import CellOutput, in_notebook
 from lightning_tf.task import Task
 from lightning_tf.trainer import Trainer
-from lightning_tf.variables import components
+from lightning_tf.variables import shown_components
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -61,7 +63,8 @@ class ModelSummary(Callback):
     Args:
         max_depth: 1 for the task's attributes alone, more for the layers inside them, -1 for all.
         console: A rich console to print on; made for `file` where it is None.
-        file: Where to print; standard output where it is None. What is no terminal gets text.
+        file: Where to print; standard output, or the output of a notebook's cell, where it is
+            None. What is no terminal gets text.
 
     Raises:
         ConfigurationError: `max_depth` is neither positive nor -1, or there are both `console` and
@@ -90,6 +93,11 @@ class ModelSummary(Callback):
             self._print(list(summary_rows(task, self.max_depth)))
 
     def _print(self, rows: list[SummaryRow]) -> None:
+        if self.console is None and self.file is None and in_notebook():
+            table = html_table(COLUMNS, [row.texts() for row in rows], TEXT_COLUMNS)
+            CellOutput().show({"text/html": table, "text/plain": format_table(rows)})
+            return
+
         console = self._terminal()
         if console is None:
             print(format_table(rows), file=text_output(self.file), flush=True)
@@ -98,12 +106,12 @@ class ModelSummary(Callback):
         from rich.table import Table
         from rich.text import Text
 
-        table = Table()
+        drawn = Table()
         for index, column in enumerate(COLUMNS):
-            table.add_column(column, justify="left" if index < TEXT_COLUMNS else "right")
+            drawn.add_column(column, justify="left" if index < TEXT_COLUMNS else "right")
         for index, row in enumerate(rows):
-            table.add_row(*map(Text, row.texts()), end_section=index == len(rows) - 2)
-        console.print(table)
+            drawn.add_row(*map(Text, row.texts()), end_section=index == len(rows) - 2)
+        console.print(drawn)
 
     def _terminal(self) -> Console | None:
         if self.console is not None or not text_output(self.file).isatty():
@@ -122,7 +130,7 @@ def summary_rows(task: Task, max_depth: int = 1) -> Iterator[SummaryRow]:
         max_depth: As in `ModelSummary`.
     """
     everything = []
-    for name, component in components(task):
+    for name, component in shown_components(task):
         if isinstance(component, keras.random.SeedGenerator):
             continue
         yield from _rows_of(name, component, 1, max_depth)

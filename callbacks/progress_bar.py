@@ -1,4 +1,4 @@
-"""ProgressBar: shows what a run is doing, live on a terminal, in one line per epoch elsewhere."""
+"""ProgressBar: what a run is doing, live on a terminal and in a notebook, else in lines."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TextIO
 
 from lightning_tf.callback import Callback
-from lightning_tf.callbacks.common.live_bars import LiveBars, format_number
+from lightning_tf.callbacks.common.live_bars import LiveBars, aligned, format_number
 from lightning_tf.callbacks.common.metrics_since import metrics_since
+from lightning_tf.callbacks.common.notebook_bars import NotebookBars
 from lightning_tf.callbacks.common.text_output import text_output
 from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.notebook import in_notebook
 from lightning_tf.stage import TEST, TRAIN, VALIDATE, split_metric
 from lightning_tf.task import Task
 from lightning_tf.trainer import Trainer
@@ -25,24 +27,26 @@ TRACING = "tracing the steps"
 class ProgressBar(Callback):
     """Shows epochs, steps per second and metrics.
 
-    On a terminal: a bar for the running epoch with the epoch's metrics so far, refreshed by time,
-    and bars for validation, test and prediction. Everywhere: one line for each finished epoch ::
+    On a terminal and in a notebook: a bar for the running epoch with the epoch's metrics so far,
+    refreshed by time, and bars for validation, test and prediction. Everywhere: one line for each
+    finished epoch ::
 
         epoch 3/20  loss 0.1234  accuracy 0.9567  val_loss 0.1402  (1.2 s, 850 steps/s)
 
     where the seconds include validation, and a step is an update (`trainer.global_step`) of
     training alone. It shows losses, the metrics of `configure_metrics`, and what is logged with
     ``prog_bar=True``. After `fit`, `validate` and `test` comes a table of all metrics: a column for
-    each of training, validation and test that this Trainer has run. The bar of a terminal tells the
-    time that the rest of the fit takes at its pace so far.
+    each of training, validation and test that this Trainer has run. The bar tells the time that the
+    rest of the fit takes at its pace so far. In a notebook all of this is one output, which is
+    replaced in place and keeps the last lines and the table.
 
-    The device is read only to refresh the bar of a terminal; otherwise a window costs one look at
-    the clock.
+    The device is read only to refresh a bar; otherwise a window costs one look at the clock.
 
     Args:
         refresh_seconds: The least time between two refreshes.
         console: A rich console to draw on; made for `file` where it is None.
-        file: Where to write; standard output where it is None. Bars need it to be a terminal.
+        file: Where to write; standard output, or the output of a notebook's cell, where it is None.
+            Bars need a file to be a terminal.
 
     Raises:
         ConfigurationError: `refresh_seconds` is negative, or there are both `console` and `file`.
@@ -71,7 +75,7 @@ class ProgressBar(Callback):
         self.console, self.file = console, file
 
         self._stage = ""
-        self._bars: LiveBars | None = None
+        self._bars: LiveBars | NotebookBars | None = None
         self._next_refresh = self._next_move = 0.0
         self._epoch_began = self._validation_began = 0.0
         self._fit_began, self._fit_start = 0.0, 0.0
@@ -87,8 +91,7 @@ class ProgressBar(Callback):
         if not trainer.is_global_zero:
             return
         # A live bar would draw over the prompt of a debugger.
-        console = None if trainer.run_eagerly else self._terminal()
-        self._bars = None if console is None else LiveBars(console)
+        self._bars = None if trainer.run_eagerly else self._display()
 
     def teardown(self, trainer: Trainer, task: Task, stage: str) -> None:
         """Close the display."""
@@ -97,6 +100,12 @@ class ProgressBar(Callback):
     def on_exception(self, trainer: Trainer, task: Task, exception: BaseException) -> None:
         """Close the display, or the terminal would be left without its cursor."""
         self._close()
+
+    def _display(self) -> LiveBars | NotebookBars | None:
+        if self.console is None and self.file is None and in_notebook():
+            return NotebookBars()
+        console = self._terminal()
+        return None if console is None else LiveBars(console)
 
     def _terminal(self) -> Console | None:
         """Return the console to draw bars on; None where there is no terminal."""
@@ -269,10 +278,8 @@ class ProgressBar(Callback):
             self._bars.table(rows)
             return
 
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        for row in rows if len(rows[0]) > 2 else rows[1:]:  # one column needs no head
-            cells = (f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
-            self._print(trainer, "  ".join(cells).rstrip())
+        for line in aligned(rows)[len(rows[0]) <= 2 :]:  # one column needs no head
+            self._print(trainer, line)
 
 
 def _table(metrics: dict[str, float]) -> list[list[str]]:

@@ -3,11 +3,15 @@
 import logging
 import sys
 
+from lightning_tf.notebook import in_notebook
+
 SILENT_ON_OTHERS = logging.WARNING  # workers but the first say this and worse
 
 
 class ScreenHandler(logging.Handler):
     """Writes messages to standard error, unless logging has handlers of the user's own.
+
+    In a notebook what is only told goes to standard output: standard error is a red box there.
 
     `logging.getLogger("lightning_tf").setLevel("WARNING")` leaves out what is only told.
 
@@ -17,10 +21,12 @@ class ScreenHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a message, also beside a progress bar, which replaces the stream."""
-        if logging.getLogger().handlers or sys.stderr is None:  # none under pythonw
+        is_told = record.levelno < logging.WARNING and in_notebook()
+        stream = sys.stdout if is_told else sys.stderr
+        if logging.getLogger().handlers or stream is None:  # none under pythonw
             return
         try:
-            print(self.format(record), file=sys.stderr, flush=True)
+            print(self.format(record), file=stream, flush=True)
         except (OSError, ValueError):  # closed
             self.handleError(record)
 

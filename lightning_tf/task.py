@@ -22,12 +22,13 @@ from lightning_tf.data.report.data_report import DataReport
 from lightning_tf.data.sources.given_data import given_data, splits_of
 from lightning_tf.data.sources.new_examples import NewExamples, examples_of
 from lightning_tf.exceptions import CheckpointError, ConfigurationError, DataError, nearest
-from lightning_tf.export import check_export, export_model, export_weights
+from lightning_tf.export import check_export, export_model, export_weights, without_notices
 from lightning_tf.hyperparameters import call_arguments, holds_a_type, is_name_of, plain_arguments
 from lightning_tf.lightning_names import GIVEN_TO_TASKS, LOG_OPTIONS
 from lightning_tf.precision import use_policy
 from lightning_tf.prediction_columns import named_columns, parts_of, value_columns
 from lightning_tf.step_context import current_step_context
+from lightning_tf.task_card import task_card
 from lightning_tf.traced_trainer import TracedTrainer
 from lightning_tf.variables import components, named_weights, unbuilt_layers
 
@@ -156,6 +157,12 @@ class Task:
 
     def __init__(self) -> None:
         """Store plain data, in a subclass; heavy work belongs in the methods below."""
+
+    def _repr_html_(self) -> str | None:
+        try:
+            return task_card(self)
+        except Exception:  # a subclass may be half made: a look at it must not fail
+            return None
 
     @classmethod
     def from_checkpoint(cls, path: str | os.PathLike[str], **arguments: Any) -> Self:
@@ -523,12 +530,13 @@ class Task:
                 "from_checkpoint first."
             )
 
-        if format == "saved_model":
-            self.export_saved_model(target)
-        elif format == "safetensors":
-            export_weights(self, target)
-        else:
-            export_model(self.exported_model(), target, format)
+        with without_notices():
+            if format == "saved_model":
+                self.export_saved_model(target)
+            elif format == "safetensors":
+                export_weights(self, target)
+            else:
+                export_model(self.exported_model(), target, format)
         return target
 
     def exported_model(self) -> keras.Model:

@@ -35,6 +35,7 @@ from lightning_tf.hooks import Hooks
 from lightning_tf.lightning_names import TRAINER_READS
 from lightning_tf.logger import Logger, Records
 from lightning_tf.loops.limits import Limit, seconds
+from lightning_tf.notebook import in_notebook
 from lightning_tf.optimizers.optimizer_configuration import optimizers_of
 from lightning_tf.precision import parse_precision
 from lightning_tf.profiler import Profiler, resolve_profiler
@@ -46,9 +47,11 @@ from lightning_tf.run.evaluate import evaluate
 from lightning_tf.run.fit import fit
 from lightning_tf.run.predict import predict
 from lightning_tf.run.progress import Progress
+from lightning_tf.run.results import Results
 from lightning_tf.run.session import compute_scope, session
 from lightning_tf.run.signals import Signals
 from lightning_tf.run.status import RunStatus
+from lightning_tf.run.trainer_card import trainer_card
 from lightning_tf.run.trainer_state import TrainerState
 from lightning_tf.run.training_state import TrainingState
 from lightning_tf.run.trial_run import TrialRun
@@ -107,7 +110,8 @@ class Trainer:
         gradient_clip_val: Limit of the gradients of an optimizer; None and 0 clip nothing.
         gradient_clip_algorithm: ``norm`` (of all gradients together) or ``value`` (each element).
         callbacks: Callback objects, keras.callbacks.Callback objects among them.
-        logger: True for a CSVLogger, False for none, or one Logger or several.
+        logger: True for a CSVLogger, False for none, or one Logger or several. In a notebook a
+            NotebookLogger comes beside them, unless `enable_progress_bar` is False.
         enable_checkpointing: Whether a ModelCheckpoint is added where none is given.
         enable_progress_bar: Whether a ProgressBar is added where none is given.
         enable_model_summary: Whether a ModelSummary is added where none is given.
@@ -240,6 +244,8 @@ class Trainer:
         if not enable_checkpointing and not self.fast_dev_run:
             refuse_checkpoint_callbacks(adapted)
         self.loggers = logger_list(logger, lambda: _callback("loggers.csv_logger.CSVLogger")())
+        if enable_progress_bar and in_notebook():
+            self.loggers = _with_notebook_logger(self.loggers)
         self.callbacks: list[Callback] = [*self.loggers, *adapted]
         self._added: list[Callback] = []
         if type(self.profiler) is not Profiler:
@@ -275,6 +281,9 @@ class Trainer:
                 super().__setattr__("_is_endless", value == -1)
                 value = None if value == -1 else value
             super().__setattr__(name, value)
+
+    def _repr_html_(self) -> str:
+        return trainer_card(self)
 
     # ---- entry points
 
@@ -364,7 +373,7 @@ class Trainer:
             session(self, task, stage.name, ckpt_path, data=data) as checkpoint,
             compute_scope(self),
         ):
-            return evaluate(self, task, stage, checkpoint)
+            return Results(evaluate(self, task, stage, checkpoint))
 
     @explains_arguments("predict", EVALUATION)
     def predict(
@@ -911,6 +920,14 @@ class Trainer:
         self.limit_test_batches = self.limit_predict_batches = count
         self.num_sanity_val_steps = 0
         self.val_check_interval, self.check_val_every_n_epoch = 1.0, 1
+
+
+def _with_notebook_logger(loggers: list[Logger]) -> list[Logger]:
+    """Return loggers with a NotebookLogger as the last, unless there is one or none at all."""
+    kind = _callback("loggers.notebook_logger.NotebookLogger")
+    if not loggers or any(isinstance(logger, kind) for logger in loggers):
+        return loggers
+    return [*loggers, kind()]
 
 
 def _callback(name: str) -> Any:

@@ -36,6 +36,15 @@ def components(owner: object) -> Iterator[tuple[str, Any]]:
     yield from _attributes(owner, COMPONENTS)
 
 
+def shown_components(owner: object) -> Iterator[tuple[str, Any]]:
+    """Yield components as `components` does, without private names of what has a public one."""
+    found = list(components(owner))
+    public = {id(component) for path, component in found if not path.startswith("_")}
+    for path, component in found:
+        if not path.startswith("_") or id(component) not in public:
+            yield path, component
+
+
 def held_metrics(owner: object) -> dict[str, keras.metrics.Metric]:
     """Return the metrics among a task's attributes by path, but the current stage's."""
     found = _attributes(owner, keras.metrics.Metric)

@@ -98,5 +98,12 @@ def format_number(value: float) -> str:
     return f"{value:.4f}" if value == 0 or 1e-3 <= abs(value) < 1e5 else f"{value:.3e}"
 
 
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return the lines of a table as plain text."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [[cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in rows]
+    return ["  ".join(line).rstrip() for line in lines]
+
+
 def _count(done: int, total: int | None) -> str:
     return f"{done}" if total is None else f"{done}/{total}"

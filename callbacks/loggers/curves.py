@@ -5,18 +5,21 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
+    from matplotlib.figure import Figure
 
 Points = tuple[list[int], list[float]]
+Panels = dict[str, dict[str, Points]]
+"""By metric, then by kind (a key of STYLES): steps and values."""
 
 NO_METRIC = ("step", "epoch")
 COLUMNS = 3
+DPI = 100
 PANEL = (4.5, 3.2)  # inches
 LEGEND = 0.3  # above the panels
 TICKS = 4  # of an axis, about; drawing them takes most of the time
@@ -45,9 +48,17 @@ def draw_curves(record: Path, image: Path) -> bool:
         >>> draw_curves(Path("runs/version_0/metrics.csv"), Path("curves.png"))
     """
     panels = read_curves(record)
-    if not panels:
-        return False
+    if panels:
+        curves_figure(panels).savefig(image, dpi=DPI, pil_kwargs={"compress_level": 1})
+    return bool(panels)
 
+
+def curves_figure(panels: Panels) -> Figure:
+    """Return a figure with a panel for each metric.
+
+    Args:
+        panels: Of one metric or more; see `add_row`.
+    """
     from matplotlib.figure import Figure  # without pyplot there is no global state to clean up
 
     columns = min(COLUMNS, len(panels))
@@ -74,26 +85,35 @@ def draw_curves(record: Path, image: Path) -> bool:
     if kinds:
         handles = [lines[kind] for kind in kinds]
         figure.legend(handles, kinds, loc="upper center", ncols=len(kinds), frameon=False)
-
-    figure.savefig(image, dpi=100, pil_kwargs={"compress_level": 1})
-    return True
+    return figure
 
 
-def read_curves(record: Path) -> dict[str, dict[str, Points]]:
-    """Return the curves of a record: metric, then kind (a key of STYLES), then steps and values."""
-    panels: dict[str, dict[str, Points]] = {}
+def read_curves(record: Path) -> Panels:
+    """Return the curves of a record."""
+    panels: Panels = {}
     with record.open(newline="", encoding="utf-8") as file:
         rows = csv.DictReader(file) if record.suffix == ".csv" else _rows_of_lines(file)
 
         for row in rows:
-            for column, cell in row.items():
-                if column in NO_METRIC or column.startswith("test/") or cell == "":
-                    continue
-                name, kind = _name_and_kind(column)
-                steps, values = panels.setdefault(name, {}).setdefault(kind, ([], []))
-                steps.append(int(row["step"]))
-                values.append(float(cell))
+            add_row(panels, row, int(row["step"]))
     return panels
+
+
+def add_row(panels: Panels, row: Mapping[str, Any], step: int) -> None:
+    """Add the values of a row to their curves; those of a test are none.
+
+    Args:
+        panels: What is added to.
+        row: Numbers, as texts too, by their column; an empty text is none.
+        step: The update that they are of.
+    """
+    for column, cell in row.items():
+        if column in NO_METRIC or column.startswith("test/") or cell == "":
+            continue
+        name, kind = _name_and_kind(column)
+        steps, values = panels.setdefault(name, {}).setdefault(kind, ([], []))
+        steps.append(step)
+        values.append(float(cell))
 
 
 def _rows_of_lines(lines: Iterable[str]) -> Iterator[dict[str, Any]]:

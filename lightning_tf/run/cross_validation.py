@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from lightning_tf.html_table import html_table
+
 
 @dataclass
 class CrossValidation:
@@ -43,14 +45,16 @@ class CrossValidation:
 
     def __str__(self) -> str:
         """Say all of it as a table."""
-        rows = [["fold", *self.names]]
-        rows += [[str(i), *self._texts(fold)] for i, fold in enumerate(self.folds)]
-        rows += [["mean", *self._texts(self.mean)], ["std", *self._texts(self.std)]]
+        rows = self._rows()
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         return "\n".join(
             "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
             for row in rows
         )
+
+    def _repr_html_(self) -> str:
+        head, *rows = self._rows()
+        return html_table(head, rows)
 
     def save(self) -> Path:
         """Write ``cross_validation.csv`` into the folder: a row for each fold, mean and spread."""
@@ -63,6 +67,11 @@ class CrossValidation:
             for fold, values in rows.items():
                 writer.writerow([fold, *(repr(values[name]) for name in self.names)])
         return path
+
+    def _rows(self) -> list[list[str]]:
+        rows = [["fold", *self.names]]
+        rows += [[str(i), *self._texts(fold)] for i, fold in enumerate(self.folds)]
+        return [*rows, ["mean", *self._texts(self.mean)], ["std", *self._texts(self.std)]]
 
     def _columns(self) -> dict[str, list[float]]:
         return {name: [fold[name] for fold in self.folds] for name in self.names}

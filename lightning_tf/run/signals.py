@@ -132,11 +132,14 @@ class Signals:
 def leave_without_traceback(exception: BaseException) -> None:
     """Let Python end without a traceback of an exception of which all has been said.
 
-    Where somebody has set a hook of his own for uncaught exceptions it stays.
+    Where somebody has set a hook of his own for uncaught exceptions it stays. IPython, and so a
+    notebook, shows the exception's name alone.
 
     Args:
         exception: That a script does not catch.
     """
+    # IPython calls no excepthook, it asks the exception.
+    exception._render_traceback_ = lambda: [type(exception).__name__]  # type: ignore[attr-defined]
     if sys.excepthook is not sys.__excepthook__:
         return
 

@@ -26,6 +26,7 @@ from lightning_tf.callbacks import (
     LearningRateMonitor,
     ModelCheckpoint,
     ModelSummary,
+    NotebookLogger,
     PredictionWriter,
     ProgressBar,
     ReduceLROnPlateau,
@@ -56,6 +57,7 @@ def all_loggers(folder):
         JSONLinesLogger(folder),
         TensorBoardLogger(folder, graph=True, histograms_every_n_steps=7),
         ConsoleLogger(),
+        NotebookLogger(),
         Rows(),
     ]
 
