@@ -16,6 +16,7 @@ from lightning_tf.prediction_columns import TOP
 from lightning_tf.prediction_table import PredictionTable
 from lightning_tf.step_context import StepContext, enter_step_context
 from lightning_tf.traced_reads import TracedReads
+from lightning_tf.untrained_weights import warn_of_untrained
 from lightning_tf.variables import all_variables, unbuilt_layers
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class Predictor:
         self.batch_size = checked_integer("batch_size", batch_size, 1)
         self._steps: dict[str, _TracedStep] = {}
         self._lock = Lock()
+        self._has_warned = False
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a copy of a task takes along: no traces, which hold the task's variables."""
@@ -62,7 +64,7 @@ class Predictor:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Begin anew, without traces."""
-        self.__dict__.update(state, _steps={}, _lock=Lock())
+        self.__dict__.update(state, _steps={}, _lock=Lock(), _has_warned=False)
 
     @property
     def traces(self) -> int:
@@ -77,6 +79,9 @@ class Predictor:
             **options: Those of the task's `new_examples`.
         """
         examples = self.read(data, **options)
+        if not self._has_warned:
+            self._has_warned = True
+            warn_of_untrained(self.task, "predict")
         return self.table(examples, self.outputs(examples))
 
     def read(self, data: Any, **options: Any) -> NewExamples:

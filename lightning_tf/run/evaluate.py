@@ -10,7 +10,8 @@ from lightning_tf.loops.evaluation_loop import EvaluationLoop
 from lightning_tf.loops.training_data import stage_datasets
 from lightning_tf.run import run_state
 from lightning_tf.run.build import build_models
-from lightning_tf.run.spoken_lines import say_beginning, warn_of_untrained
+from lightning_tf.run.spoken_lines import say_beginning
+from lightning_tf.untrained_weights import warn_of_untrained
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -41,7 +42,7 @@ def evaluate(
     build_models(trainer, task, stage.step, first)
     run_state.load_weights(task, checkpoint)
     say_beginning(trainer, task)
-    warn_of_untrained(trainer, task)
+    warn_of_untrained(task, stage.name)
 
     loop = evaluation_loop(trainer, task, stage, datasets)
     trainer.status.note_num_batches(stage, loop.length)

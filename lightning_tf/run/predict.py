@@ -16,8 +16,9 @@ from lightning_tf.run import run_state
 from lightning_tf.run.build import build_models
 from lightning_tf.run.predictions import KeptPredictions, Predictions
 from lightning_tf.run.session import compute_scope, look_up, session
-from lightning_tf.run.spoken_lines import say_beginning, warn_of_untrained
+from lightning_tf.run.spoken_lines import say_beginning
 from lightning_tf.stage import PREDICT
+from lightning_tf.untrained_weights import warn_of_untrained
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -89,7 +90,7 @@ def _batches(
             build_models(trainer, task, PREDICT.step, first)
             run_state.load_weights(task, checkpoint)
             say_beginning(trainer, task)
-            warn_of_untrained(trainer, task)
+            warn_of_untrained(task, PREDICT.name)
             traced = [_traced(trainer, task, name, *each) for name, each in sets.items()]
             loop = PredictionLoop(trainer, traced, scope)
         yield from loop.run()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lightning_tf.callback import CheckpointCallback
-from lightning_tf.variables import named_weights, optimizable_variables, trainable_variables
+from lightning_tf.variables import named_weights, trainable_variables
 
 if TYPE_CHECKING:
     from lightning_tf.task import Task
@@ -53,19 +53,6 @@ def say_interrupted(trainer: Trainer) -> None:
         return
     ended = f"Ctrl-C: training ends here. {_done(trainer)}."
     log.warning("%s", " ".join([ended, *_checkpoints(trainer)]))
-
-
-def warn_of_untrained(trainer: Trainer, task: Task) -> None:
-    """Warn where weights are evaluated that nobody has trained or loaded."""
-    if task.has_learned or task.brings_weights or not optimizable_variables(task):
-        return
-    log.warning(
-        "%s uses weights as they were made: no fit of this task came before, and neither "
-        "ckpt_path= nor from_checkpoint gave any. Where %s loads weights by itself, set "
-        "brings_weights = True in the class.",
-        trainer.entry_point,
-        type(task).__name__,
-    )
 
 
 def _reason(trainer: Trainer) -> str:
