@@ -8,6 +8,25 @@ from lightning_tf.notebook import in_notebook
 SILENT_ON_OTHERS = logging.WARNING  # workers but the first say this and worse
 
 
+class PackageLogger(logging.Logger):
+    """The package's logger: where nobody has set up logging, its level is INFO.
+
+    Python's level is WARNING then, which leaves what is only told to those who ask for it. A level
+    that somebody sets counts, and so does the root logger's where that has handlers. Loggers below
+    this one read its `level` too, hence the property.
+    """
+
+    @property
+    def level(self) -> int:
+        """The level in force."""
+        chosen: int = vars(self).get("level", logging.NOTSET)
+        return chosen or (logging.NOTSET if logging.getLogger().handlers else logging.INFO)
+
+    @level.setter
+    def level(self, value: int) -> None:
+        vars(self)["level"] = value
+
+
 class ScreenHandler(logging.Handler):
     """Writes messages to standard error, unless logging has handlers of the user's own.
 
@@ -34,8 +53,7 @@ class ScreenHandler(logging.Handler):
 def show_messages() -> None:
     """Let the package's messages reach the screen, from what is told (INFO) on."""
     logger = logging.getLogger("lightning_tf")
-    if logger.level == logging.NOTSET:
-        logger.setLevel(logging.INFO)
+    logger.__class__ = PackageLogger  # whoever got it earlier has the same object
     logger.addHandler(ScreenHandler())
 
 

@@ -1,6 +1,7 @@
 """What was trained, written in every format, loaded back, gives the same predictions."""
 
 import importlib.util
+import logging
 import subprocess
 import sys
 
@@ -106,6 +107,7 @@ def test_layers_that_keras_does_not_have_are_told(tmp_path, caplog):
             inputs = keras.Input((8, 8, 1))
             return keras.Model(inputs, ReflectionPadding(1)(inputs))
 
+    caplog.set_level(logging.INFO, "lightning_tf")
     task = Reflects()
     Trainer(**quiet(max_steps=1)).fit(task)
     task.export(tmp_path / "model", format="keras")

@@ -42,9 +42,10 @@ def said(program):
     [
         ("pass", "found it\n"),
         ("logging.basicConfig(level='INFO', format='>%(message)s')", ">found it\n"),
+        ("logging.basicConfig(format='>%(message)s')", ""),
         ("logging.getLogger('lightning_tf').setLevel('WARNING')", ""),
     ],
-    ids=["nothing set up", "set up", "switched off"],
+    ids=["nothing set up", "set up", "set up for warnings", "switched off"],
 )
 def test_messages_reach_the_screen_once(setting, expected):
     assert said(SAYS.format(setting)) == (expected, 0)

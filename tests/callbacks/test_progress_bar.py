@@ -1,4 +1,5 @@
 import io
+import logging
 import re
 
 import pytest
@@ -184,6 +185,7 @@ def test_the_reason_of_a_stop_is_told(caplog):
         def on_train_epoch_end(self, trainer, task):
             trainer.request_stop("enough")
 
+    caplog.set_level(logging.INFO, "lightning_tf")
     file = io.StringIO()
     Trainer(**quiet(max_epochs=5, callbacks=[ProgressBar(file=file), Stops()])).fit(BoringTask())
     assert len(epoch_lines(file)) == 1

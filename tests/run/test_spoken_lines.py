@@ -1,5 +1,7 @@
 """What a run says of itself: its beginning, its end, and weights that nobody has trained."""
 
+import logging
+
 import keras
 import pytest
 from helpers.boring import BoringData, BoringTask, fitted, quiet
@@ -9,6 +11,11 @@ from lightning_tf.callbacks import EMA, CSVLogger
 from lightning_tf.callbacks.loggers.histogram_logger import HistogramLogger
 from lightning_tf.callbacks.loggers.histograms import Histograms
 from lightning_tf.tasks import KerasTask
+
+
+@pytest.fixture(autouse=True)
+def told(caplog):
+    caplog.set_level(logging.INFO, "lightning_tf")
 
 
 def lines(caplog, start):

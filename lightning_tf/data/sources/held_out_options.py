@@ -20,7 +20,7 @@ def held_out_options(data: Any, held_out: Mapping[str, Any]) -> dict[str, Any] |
         neither, such as arrays or a name.
 
     Example:
-        >>> held_out_options("train.csv", {"val": "val.csv"})
+        >>> held_out_options([{"x": 1, "y": 2}], {"val": "val.csv"})
         {'val': 'val.csv'}
     """
     if is_frame(data) or is_records(data):
