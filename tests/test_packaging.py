@@ -20,6 +20,7 @@ FOLDERS = {
     "lightning_tf/callbacks": ROOT / "callbacks",
 }
 HEAVY = (
+    "fastapi",
     "jsonargparse",
     "keras_hub",
     "matplotlib",
@@ -61,6 +62,7 @@ def python(code):
 def test_the_wheel_holds_exactly_the_files_of_the_three_folders(wheel):
     page = ("report.css", "report.html.j2", "report.js")
     expected = {"lightning_tf/py.typed", *(f"lightning_tf/run_report/{name}" for name in page)}
+    expected |= {f"lightning_tf/serving/{name}" for name in ("page.html.j2", "page.js")}
     for name, folder in FOLDERS.items():
         # rglob does not enter the two links, so that no file is named twice.
         files = (path.relative_to(folder) for path in folder.rglob("*.py"))
@@ -99,8 +101,8 @@ def test_no_room_imports_a_heavy_library_before_it_is_used():
         f"sys.modules.update(dict.fromkeys({HEAVY!r}))\n"
         "import lightning_tf\n"
         "for room in pkgutil.walk_packages(lightning_tf.__path__, 'lightning_tf.'):\n"
-        # The first runs the command; the second is imported by it when it has options to read.
-        "    if not room.name.endswith(('__main__', '.cli.run_command')):\n"
+        # The first runs the command; the others are imported when they have something to do.
+        "    if not room.name.endswith(('__main__', '.cli.run_command', '.serving.routes')):\n"
         "        importlib.import_module(room.name)"
     )
     assert code == 0, error
