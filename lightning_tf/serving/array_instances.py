@@ -85,8 +85,8 @@ class ArrayInstances(Instances):
         except OF_VALUES as error:  # Keras and TensorFlow, while they trace
             log.exception("a prediction failed")
             raise RequestError(
-                WRONG_DATA, "the model cannot take instances of this shape; the server's log has "
-                "its reason.",
+                WRONG_DATA,
+                "the model cannot take instances of this shape; the server's log has its reason.",
             ) from error
 
     def _one(self, name: str, value: Any) -> NDArray[Any]:

@@ -12,7 +12,7 @@ from lightning_tf.data.sources.new_examples import NewExamples
 from lightning_tf.serving.array_instances import number_array
 from lightning_tf.serving.instances import OF_VALUES, Instances, Named, json_type
 from lightning_tf.serving.request_error import WRONG_DATA, RequestError
-from lightning_tf.serving.row_instances import CELL, checked_row, csv_rows
+from lightning_tf.serving.row_instances import CELL, checked_row, csv_table
 
 KEYS = ("history", "known", "series")
 
@@ -65,7 +65,7 @@ class HistoryInstances(Instances):
 
     def of_file(self, name: str, content: bytes) -> Any:
         """Return the rows of a CSV file."""
-        return self._rows(csv_rows(name, content)), {}
+        return csv_table(name, content), {}
 
     def predict(self, given: Sequence[Named]) -> list[dict[str, Any]]:
         """Return the forecasts of each history, a record for each step of each series."""

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-import io
+import os
 from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from lightning_tf.data.sources.csv_file import SEPARATORS
+from lightning_tf.data.sources.table_file import read_table
+from lightning_tf.exceptions import DataError
 from lightning_tf.serving.instances import Instances, Named, checked_text, json_type
 from lightning_tf.serving.request_body import check_count
 from lightning_tf.serving.request_error import WRONG_DATA, WRONG_TYPE, RequestError
@@ -52,12 +57,12 @@ class RowInstances(Instances):
         return read
 
     def of_file(self, name: str, content: bytes) -> Any:
-        """Return the rows of a CSV file."""
-        return csv_rows(name, content)
+        """Return the rows of a CSV file as a DataFrame."""
+        return csv_table(name, content, **self._columns.number_format.csv_options())
 
     def examples(self, values: list[Any]) -> NewExamples:
-        """Return rows, or the rows of one file."""
-        return self.predictor.read(values[0] if isinstance(values[0], list) else values)
+        """Return rows, or those of one table."""
+        return self.predictor.read(values if isinstance(values[0], dict) else values[0])
 
     def predict(self, given: Sequence[Named]) -> list[dict[str, Any]]:
         """Return a prediction for each row, also of a file."""
@@ -65,16 +70,9 @@ class RowInstances(Instances):
             return super().predict(given)
         if len(given) > 1:
             raise RequestError(WRONG_DATA, "there are several tables; send one.")
-        (table,) = given
-        check_count(len(table.value), self.limits.max_batch, "rows")
-        rows = []
-        for place, row in enumerate(table.value):
-            try:
-                rows.append(Named(self.checked(row), f"{table.name}: row {place}"))
-            except RequestError as error:
-                detail = f"{table.name}: row {place}: {error.detail}"
-                raise RequestError(error.status, detail) from None
-        return super().predict(rows)
+        check_count(len(given[0].value), self.limits.max_batch, "rows")
+        examples = self.read(given)
+        return self.predictor.table(examples, self.outputs(examples)).records()
 
     @property
     def _columns(self) -> Any:
@@ -91,9 +89,7 @@ def checked_row(value: Any, max_text: int) -> dict[str, Any]:
         raise RequestError(WRONG_DATA, f"it is a {json_type(value)}; give a dict by column.")
     for name, cell in value.items():
         if isinstance(cell, (list, dict)):
-            raise RequestError(
-                WRONG_DATA, f"{name[:50]!r} is a {json_type(cell)}; give one value."
-            )
+            raise RequestError(WRONG_DATA, f"{name[:50]!r} is a {json_type(cell)}; give one value.")
         if isinstance(cell, str):
             checked_text(cell, max_text)
         elif cell is not None and abs(cell) > 1e300:  # NumPy has no larger ones
@@ -101,30 +97,26 @@ def checked_row(value: Any, max_text: int) -> dict[str, Any]:
     return value
 
 
-def csv_rows(name: str, content: bytes) -> list[dict[str, Any]]:
-    """Return the rows of a CSV file, as a training file is read.
+def csv_table(name: str, content: bytes, **csv_options: Any) -> Any:
+    """Return a CSV file of a request as a DataFrame, read as a training file is.
+
+    Args:
+        name: Of the file.
+        content: In UTF-8; fields are separated by what the header has most of.
+        **csv_options: Of `read_table`.
 
     Raises:
         RequestError: It is no CSV.
     """
-    import csv
-
     if not name.lower().endswith(".csv"):
         raise RequestError(WRONG_TYPE, "a table is sent as a .csv file.")
-    try:
-        text = content.decode("utf-8-sig")
-        dialect = csv.excel if "\n" not in text else _dialect(text)
-        rows = list(csv.DictReader(io.StringIO(text, newline=""), dialect=dialect))
-    except (UnicodeDecodeError, csv.Error):
-        raise RequestError(WRONG_TYPE, "it is no CSV in UTF-8.") from None
-    if any(None in row or None in row.values() for row in rows):
-        raise RequestError(WRONG_DATA, "a row has other fields than the header.")
-    return [{name: cell or None for name, cell in row.items()} for row in rows]
-
-
-def _dialect(text: str) -> Any:
-    import csv
-
-    header = text.partition("\n")[0]
-    comma = max((",", ";", "\t"), key=header.count)
-    return type("Dialect", (csv.excel,), {"delimiter": comma})
+    header = content.partition(b"\n")[0]
+    separator = max(SEPARATORS, key=lambda mark: header.count(mark.encode()))
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "table.csv"
+        path.write_bytes(content)
+        try:
+            return read_table(path, "utf-8-sig", sep=separator, **csv_options)
+        except DataError as error:
+            reason = str(error).replace(f"{folder}{os.sep}", "")  # no path of this machine
+            raise RequestError(WRONG_DATA, reason) from None

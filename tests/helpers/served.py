@@ -48,7 +48,9 @@ class Client:
         """Send pairs of name and content."""
         parts = [
             f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="files"; filename="{name}"\r\n'
-            "\r\n".encode() + content + b"\r\n"
+            "\r\n".encode()
+            + content
+            + b"\r\n"
             for name, content in files
         ]
         body = b"".join([*parts, f"--{BOUNDARY}--\r\n".encode()])

@@ -59,7 +59,7 @@ def digits():
     return fitted(ImageClassification("digits", "linear"))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def client(digits):
     with served(serving_app(digits, max_body_mb=0.5, max_pixels=100_000)) as client:
         yield client
@@ -172,7 +172,9 @@ def test_numbers_of_a_regression():
 
 
 def test_a_history_is_answered_with_a_record_for_each_step():
-    task = fitted(TimeSeriesForecast(WAVE, "mlp", target="y", history=20, horizon=3))
+    task = fitted(
+        TimeSeriesForecast(WAVE, "mlp", data_options={"target": "y"}, history=20, horizon=3)
+    )
     history = WAVE.tail(30)
     expected = task.predict(history).records()
     with served(serving_app(task)) as client:
@@ -192,7 +194,8 @@ def test_a_history_is_answered_with_a_record_for_each_step():
 
 @pytest.mark.slow
 def test_objects_stand_under_their_image():
-    task = ObjectDetection(DigitScenes(count=24, image_size=64), score_threshold=0.01)
+    scenes = DigitScenes(train_scenes=16, val_scenes=8, test_scenes=8, image_size=64)
+    task = ObjectDetection(scenes, backbone="small", score_threshold=0.01)
     task = fitted(task)
     scenes = np.random.default_rng(0).integers(0, 255, (2, 50, 70, 3)).astype("uint8")
     contents = []
