@@ -9,7 +9,7 @@ from lightning_tf.exceptions import ConfigurationError, LightningTFError
 from lightning_tf.serving.extra import check_extra
 from lightning_tf.serving.server import bound_socket, is_local, run_server
 
-WRONG_USE, FAILED = 2, 1  # exit codes
+WRONG_USE, FAILED, INTERRUPTED = 2, 1, 130  # exit codes
 CONFIG = "config.yaml"
 
 
@@ -59,6 +59,9 @@ def serve_run(options: argparse.Namespace) -> int:
             # What each request resizes and leaves out is of no use here.
             logging.getLogger("lightning_tf").setLevel(logging.WARNING)
             run_server(app, bound, lambda url: _say(options, app.title, url))
+    except KeyboardInterrupt:  # before it answers: then it is how to end it
+        print("lightning-tf serve: interrupted before it answered.", file=sys.stderr)
+        return INTERRUPTED
     except LightningTFError as error:
         print(f"lightning-tf serve: {error}", file=sys.stderr)
         return WRONG_USE if isinstance(error, ConfigurationError) else FAILED
