@@ -128,7 +128,7 @@ READERS = {"saved_model": of_saved_model, "onnx": of_onnx, "litert": of_litert}
 
 
 def rows_of_the_page(name):
-    text = (ROOT / "docs/serving.md").read_text()
+    text = (ROOT / "docs/serving.md").read_text().partition("# Other servers")[2]
     rows = re.findall(rf"^\| {name} \| (.*?) \| (.*?) \| (.*?) \|", text, re.MULTILINE)
     return sorted(rows)
 
@@ -161,17 +161,37 @@ def test_a_request_as_tensorflow_serving_makes_it_of_json_is_answered(tmp_path):
     np.testing.assert_allclose(answer["probability"], expected["probability"], rtol=1e-4)
 
 
-def test_what_onnx_and_litert_give_of_images_are_logits_of_pixels_as_they_are(tmp_path):
+def test_onnx_and_litert_of_images_take_pixels_around_0_and_give_logits(tmp_path):
     import onnxruntime
 
     task = TASKS["ImageClassification"]()
     Trainer(**quiet(**FEW)).fit(task)
-    pixels = IMAGES[:3].astype("float32")
+    pixels = IMAGES[:3].astype("float32") / 127.5 - 1
     session = onnxruntime.InferenceSession(task.export(tmp_path / "m", format="onnx"))
     (logits,) = session.run(None, {session.get_inputs()[0].name: pixels})
     runner = tf.lite.Interpreter(str(task.export(tmp_path / "m", format="litert")))
     runner = runner.get_signature_runner()
     (name,) = runner.get_input_details()
     expected = task.predict(IMAGES[:3]).frame[["probability_0", "probability_1"]]
-    for given in (logits, *[runner(**{name: pixels})["output_0"]]):
+    for given in (logits, runner(**{name: pixels})["output_0"]):
         np.testing.assert_allclose(tf.nn.softmax(given), expected, rtol=1e-3, atol=1e-5)
+
+
+def test_onnx_of_a_table_takes_scaled_numbers_and_gives_logits_or_scaled_targets(tmp_path):
+    import onnxruntime
+
+    for name, finish in (
+        ("TabularClassification", lambda task, found: tf.nn.softmax(found)),
+        ("Regression", lambda task, found: task.target_scaler.inverse(tf.constant(found))),
+    ):
+        task = TASKS[name]()
+        Trainer(**quiet(**FEW)).fit(task)
+        rows = wine().head(3) if name == "TabularClassification" else NUMBERS[:3]
+        arrays = task.columns.arrays(task.read_rows(rows))
+        path = task.export(tmp_path / name, format="onnx")
+        inputs = {"numbers": task.scaler(arrays["numbers"]), "categories": arrays["categories"]}
+        session = onnxruntime.InferenceSession(path)
+        (found,) = session.run(None, {n: np.asarray(x) for n, x in inputs.items()})
+        expected = task.predict(rows).frame
+        columns = [c for c in expected if c.startswith("probability_")] or list(expected)[1:]
+        np.testing.assert_allclose(finish(task, found), expected[columns], rtol=1e-3, atol=1e-5)

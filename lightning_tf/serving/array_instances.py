@@ -40,14 +40,12 @@ class ArrayInstances(Instances):
 
     def example(self) -> Any:
         """Return zeros; None where the shape is not known."""
-        shapes = [shape for shape, _ in self._inputs.values()]
-        if not shapes or any(None in shape for shape in shapes):
-            return None
-        made = {
-            name: np.zeros(shape).tolist() if dtype != "string" else ""
-            for name, (shape, dtype) in self._inputs.items()
-        }
-        return made.get(SINGLE, made)
+        made: dict[str, Any] = {}
+        for name, (shape, dtype) in self._inputs.items():
+            if None in shape or (dtype == "string" and shape):
+                return None
+            made[name] = "" if dtype == "string" else np.zeros([s or 0 for s in shape]).tolist()
+        return made.get(SINGLE, made or None)
 
     def checked(self, value: Any) -> Any:
         """Return an array, or a dict of arrays, of the shapes that the model takes."""

@@ -42,14 +42,18 @@ class BodyLimit:
             return
         try:
             await self._app(scope, body.receive, send)
-        except RequestError as error:  # the body was too large before anything was answered
-            await self._refuse(error, body, scope, send)
+        except _BodyTooLarge:  # raised where the body is read, before anything is answered
+            await self._refuse(body.too_large(), body, scope, send)
 
     async def _refuse(
         self, error: RequestError, body: "_CountedBody", scope: Any, send: Any
     ) -> None:
         await body.throw_away(THROWN_AWAY * self._max_body)
         await error_answer(error)(scope, body.receive, send)
+
+
+class _BodyTooLarge(Exception):
+    """No RequestError, which the application would answer while the client still sends."""
 
 
 class _CountedBody:
@@ -69,7 +73,7 @@ class _CountedBody:
     async def receive(self) -> Message:
         message = await self._next()
         if self._seen > self._most:
-            raise self.too_large()
+            raise _BodyTooLarge
         return message
 
     async def throw_away(self, most: int) -> None:

@@ -75,7 +75,8 @@ class HistoryInstances(Instances):
         )
         outputs = self.outputs(NewExamples({}, arrays=arrays))
 
-        found, start = [], 0
+        found: list[dict[str, Any]] = []
+        start = 0
         for item, examples in zip(given, read, strict=True):
             end = start + len(examples.arrays["series"])
             records = self.predictor.table(examples, outputs[start:end]).records()

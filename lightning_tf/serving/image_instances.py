@@ -32,14 +32,19 @@ class ImageInstances(Instances):
         return {"anyOf": [encoded, {"type": "array", "items": {}, "description": self._pixels()}]}
 
     def example(self) -> Any:
-        """Return a black image."""
-        content = encode_png(np.zeros((*self._shape()[:2], 3), np.uint8), compress_level=9)
+        """Return a black image of the network's size; None where nobody knows that."""
+        spec: Any = getattr(self.task, "spec", None)
+        if spec is None:
+            return None
+        content = encode_png(np.zeros((*spec.input_shape[:2], 3), np.uint8), compress_level=9)
         return {B64: base64.b64encode(content).decode()}
 
     def details(self) -> dict[str, Any]:
         """Return size and values of the network's images."""
-        height, width, channels = self._shape()
-        low, high = self._range()
+        spec: Any = getattr(self.task, "spec", None)
+        if spec is None:
+            return {}
+        (height, width, channels), (low, high) = spec.input_shape, self._range()
         size = {"height": height, "width": width, "channels": channels}
         return {"network_image": size, "pixel_range": [float(low), float(high)]}
 
@@ -84,11 +89,6 @@ class ImageInstances(Instances):
     def _pixels(self) -> str:
         low, high = self._range()
         return f"lists (height, width, channels) of numbers in [{low:g}, {high:g}]"
-
-    def _shape(self) -> tuple[int, int, int]:
-        spec: Any = getattr(self.task, "spec", None)
-        height, width, channels = spec.input_shape
-        return height, width, channels
 
     def _range(self) -> tuple[float, float]:
         low, high = getattr(getattr(self.task, "spec", None), "value_range", (0, 255))

@@ -9,17 +9,17 @@ from lightning_tf.serving.request_error import RequestError
 
 
 class JSONAnswer(JSONResponse):
-    """A response of JSON: UTF-8, no NaN, and half characters of a client as escapes.
+    r"""A response of JSON, a line: UTF-8, no NaN, half characters of a client as escapes.
 
     Example:
         >>> JSONAnswer({"label": "ü"}).body.decode()
-        '{"label":"ü"}'
+        '{"label":"ü"}\n'
     """
 
     def render(self, content: Any) -> bytes:
         """Return the body."""
         text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        return text.encode("utf-8", "backslashreplace")
+        return f"{text}\n".encode("utf-8", "backslashreplace")
 
 
 def error_answer(error: RequestError) -> JSONAnswer:

@@ -78,6 +78,8 @@ async def files_of(request: Request, max_batch: int) -> list[tuple[str, bytes]]:
                 files.append((_base_name(part.filename), await part.read()))
     except HTTPException as error:
         raise RequestError(UNREADABLE, f"the form cannot be read: {error.detail}") from None
+    except ValueError as error:  # of the parser, which Starlette passed on before 0.47
+        raise RequestError(UNREADABLE, f"the form cannot be read: {_short(error)}.") from None
     check_count(len(files), max_batch, "files")
     return files
 

@@ -1,6 +1,5 @@
 """ServedModel: a task that answers requests, whatever carries them."""
 
-import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -29,7 +28,7 @@ KINDS: dict[str | None, type[Instances]] = {
     "text": TextInstances,
 }
 
-log = logging.getLogger("lightning_tf")
+LIMITS = ("max_batch", "max_body_mb", "max_pixels", "max_text")
 
 
 class ServedModel:
@@ -95,7 +94,7 @@ class ServedModel:
 
     def description(self) -> dict[str, Any]:
         """Return what is served: task, classes, what is wanted, limits, versions."""
-        limits = {name: getattr(self.limits, name) for name in ("max_batch", "max_body_mb")}
+        limits = {name: getattr(self.limits, name) for name in LIMITS}
         wanted = {"kind": self.task.input_kind, "instance": self.instances.wanted}
         return {
             "task": type(self.task).__name__,

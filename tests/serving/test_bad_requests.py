@@ -20,6 +20,8 @@ from lightning_tf.tasks import ImageClassification, TabularClassification
 
 IMAGES = np.random.default_rng(0).integers(0, 255, (32, 8, 8, 3)).astype("uint8")
 LIMIT = 200_000  # bytes of a body
+# Starlette leaves the file of a form that ends within it to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore:Exception ignored in.*SpooledTemporaryFile")
 FORM = "multipart/form-data; boundary=x"
 PART = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n'
 
@@ -70,7 +72,7 @@ def refused(answer, code, *words):
 def test_a_body_that_is_too_large_is_refused_whatever_its_headers_say(client):
     body = b" " * (LIMIT + 1)
     refused(client.send(body), 413, "larger than 0.2 MB")
-    chunks = iter([b" " * 50_000] * 10)  # without a length, hence chunked
+    chunks = iter([b" " * 50_000] * 24)  # without a length, hence chunked
     refused(client.send(chunks), 413, "larger than 0.2 MB")
     refused(client.predict_files(("a.png", body)), 413, "larger")
     refused(client.send(iter([PART, body]), FORM, "/predict/files"), 413, "larger")
@@ -249,8 +251,6 @@ def mutated(generator, body):
     return bytes(changed)
 
 
-# Starlette leaves the file of a form that ends within it to the garbage collector.
-@pytest.mark.filterwarnings("ignore:Exception ignored in.*SpooledTemporaryFile")
 def test_two_hundred_bodies_of_garbage_never_make_it_fail(client, rows, caplog):
     caplog.set_level(logging.CRITICAL)
     generator = np.random.default_rng(0)

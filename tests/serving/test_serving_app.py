@@ -275,3 +275,22 @@ def test_what_cannot_be_served_is_refused_by_name(digits):
         serving_app(digits, max_body_mb=-1)
     with pytest.raises(ConfigurationError, match="nowhere is no folder"):
         serving_app("nowhere")
+
+
+class Brightness(Sums):
+    """Reads images by itself."""
+
+    input_kind = "image"
+
+    def new_examples(self, data):
+        pixels = [np.asarray(Image.open(io.BytesIO(content)), "float32") for content in data]
+        return super().new_examples(np.stack([image[:1, :4].reshape(4) for image in pixels]))
+
+
+def test_a_task_of_ones_own_may_read_images():
+    task = fitted(Brightness())
+    with served(serving_app(task)) as client:
+        code, answer = client.predict(b64(png(0)), b64(png(1)))
+        assert code == 200, answer
+        close(answer["predictions"], task.predict([png(0), png(1)]).records())
+        assert client.predict("/etc/passwd")[0] == 422

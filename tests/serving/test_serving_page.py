@@ -13,7 +13,7 @@ from helpers.paths import ROOT
 from PIL import Image
 from sklearn.datasets import load_digits
 
-FIT = "--task ImageClassification --data digits --network linear --max_epochs 3 --seed 0"
+FIT = "--task ImageClassification --data digits --network mlp --max_epochs 10 --seed 0"
 
 
 @pytest.mark.slow
