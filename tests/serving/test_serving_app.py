@@ -1,5 +1,7 @@
 """A served model answers as `task.predict` does, for every kind of task."""
 
+import base64
+import hashlib
 import io
 import json
 
@@ -15,6 +17,7 @@ from sklearn.datasets import load_digits, load_wine
 from lightning_tf import Task, Trainer, serving_app
 from lightning_tf.data import DigitScenes
 from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.serving.page import POLICY
 from lightning_tf.tasks import (
     GAN,
     ImageClassification,
@@ -102,6 +105,9 @@ def test_the_model_tells_of_itself_and_the_page_loads_nothing(client):
     assert "<h1>ImageClassification</h1>" in page
     assert "http:" not in page
     assert "https:" not in page
+    script = page.partition("<script>")[2].partition("</script>")[0]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in POLICY  # else browsers do not run it
 
 
 def test_the_example_of_the_schema_is_answered(client):
