@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lightning_tf.predictor import Predictor as Predictor
     from lightning_tf.run_report.report import report as report
     from lightning_tf.seed import seed_everything as seed_everything
+    from lightning_tf.serving.serving_app import serving_app as serving_app
     from lightning_tf.task import Task as Task
     from lightning_tf.trainer import Trainer as Trainer
 

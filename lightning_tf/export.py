@@ -71,7 +71,9 @@ def export_model(model: keras.Model, path: Path, format: str) -> None:
         _tell_own_layers(model, path)
     else:
         if format == "onnx" and getattr(model, "inputs", None):
-            model(model.input)  # Keras refuses a model of layers that was never called as one
+            # Keras refuses a model of layers that was never called as one.
+            is_sequence = isinstance(model, keras.Sequential)
+            model(model.inputs[0] if is_sequence else model.input)
         name = "tf_saved_model" if format == "saved_model" else format
         model.export(os.fspath(path), format=name, verbose=False)
 

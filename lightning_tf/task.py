@@ -81,6 +81,10 @@ class Task:
         allows_frozen: Whether a fit may begin where all weights are frozen, as Keras' fit does.
         brings_weights: Whether `configure_model` may bring trained weights, so that evaluating them
             without a fit and a checkpoint is no mistake that is warned of.
+        input_kind: What an example of `new_examples` is, for those who ask from afar: ``image``,
+            ``text``, ``row`` of a table, ``history`` of a series, ``array``; None where there is
+            nothing to predict of new data.
+        finds_several: Whether a table of predictions may have several rows of an example, or none.
         has_learned: Whether a fit has trained the weights, or a checkpoint gave them.
         logs_metrics: The names that hooks log with `log`, or False for none; see `Callback`.
 
@@ -108,6 +112,8 @@ class Task:
     initial_epoch: int = 0
     allows_frozen: bool = False
     brings_weights: bool = False
+    input_kind: str | None = "array"
+    finds_several: bool = False
     has_learned: bool
     logs_metrics: bool | Collection[str] = True
     _trainer: Trainer | None

@@ -77,6 +77,7 @@ SLOW = {
     "image_classification",
     "loggers",
     "own_task",
+    "serving",
     "gan",
     "object_detection",
     "style_transfer",
@@ -85,7 +86,11 @@ SLOW = {
     "time_series_forecast",
     "transfer_learning",
 }
-EXTRAS = {"object_detection": [MNIST, needs("onnxruntime", "onnx")], "text_classification": [NEWS]}
+EXTRAS = {
+    "object_detection": [MNIST, needs("onnxruntime", "onnx")],
+    "serving": [needs("onnxruntime", "onnx"), needs("fastapi", "serve")],
+    "text_classification": [NEWS],
+}
 PAGES = sorted(
     path.stem
     for path in (ROOT / "docs").glob("*.md")
@@ -117,6 +122,7 @@ def _without_weights(make, **arguments):
 @pytest.mark.filterwarnings(
     "ignore:__array__ implementation:DeprecationWarning",
     "ignore:In the future `np.object`:FutureWarning",  # tf2onnx's
+    "ignore:.*tf.lite.Interpreter is deprecated:UserWarning",
 )
 @pytest.mark.parametrize(
     "page",

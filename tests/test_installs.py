@@ -14,7 +14,8 @@ from packaging.version import Version
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 BESIDE = ("statsforecast", "sktime", "gluonts", "trackio", "mlflow")
 HERE = "{}.{}".format(*sys.version_info)
-TESTED = ("datasets", "excel", "mlflow", "onnx", "tune")  # the extras that the default tests use
+# The extras that the default tests use.
+TESTED = ("datasets", "excel", "mlflow", "onnx", "parquet", "serve", "tune")
 
 
 def bounds():

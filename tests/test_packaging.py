@@ -1,8 +1,10 @@
 """What is installed: the wheel, the guards of the bare names, the weight of an import."""
 
+import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import venv
@@ -11,6 +13,7 @@ from email import message_from_bytes
 
 import pytest
 from helpers.paths import ROOT
+from sklearn.datasets import load_digits
 
 import lightning_tf
 
@@ -20,6 +23,7 @@ FOLDERS = {
     "lightning_tf/callbacks": ROOT / "callbacks",
 }
 HEAVY = (
+    "fastapi",
     "jsonargparse",
     "keras_hub",
     "matplotlib",
@@ -33,6 +37,8 @@ HEAVY = (
     "tensorflow_text",
     "wandb",
 )
+
+STARTED = ("__main__", ".cli.run_command", ".cli.option_parser", ".serving.routes")
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +67,7 @@ def python(code):
 def test_the_wheel_holds_exactly_the_files_of_the_three_folders(wheel):
     page = ("report.css", "report.html.j2", "report.js")
     expected = {"lightning_tf/py.typed", *(f"lightning_tf/run_report/{name}" for name in page)}
+    expected |= {f"lightning_tf/serving/{name}" for name in ("page.html.j2", "page.js")}
     for name, folder in FOLDERS.items():
         # rglob does not enter the two links, so that no file is named twice.
         files = (path.relative_to(folder) for path in folder.rglob("*.py"))
@@ -99,8 +106,8 @@ def test_no_room_imports_a_heavy_library_before_it_is_used():
         f"sys.modules.update(dict.fromkeys({HEAVY!r}))\n"
         "import lightning_tf\n"
         "for room in pkgutil.walk_packages(lightning_tf.__path__, 'lightning_tf.'):\n"
-        # The first runs the command; the second is imported by it when it has options to read.
-        "    if not room.name.endswith(('__main__', '.cli.run_command')):\n"
+        # The first runs the command; the others are imported when they have something to do.
+        f"    if not room.name.endswith({STARTED!r}):\n"
         "        importlib.import_module(room.name)"
     )
     assert code == 0, error
@@ -121,17 +128,16 @@ def test_digits_are_learnt_without_the_packages_for_other_data_and_loggers(tmp_p
     assert float(out.splitlines()[-1]) > 0.8
 
 
-@pytest.mark.slow
-def test_every_command_of_the_quick_start_runs_from_the_wheel(wheel, tmp_path):
-    """The packages that it needs come from here; the package itself is the wheel's."""
-    venv.create(tmp_path / "venv", with_pip=True)
-    (packages,) = (tmp_path / "venv/lib").glob("python*/site-packages")
+def run_page(page, wheel, folder, change=str):
+    """Run the commands of a page from the wheel, with the packages of here; return what it says."""
+    venv.create(folder / "venv", with_pip=True)
+    (packages,) = (folder / "venv/lib").glob("python*/site-packages")
     here = next(path for path in sys.path if path.endswith("site-packages"))
     (packages / "others.pth").write_text(here)  # links in it are not followed: no checkout
-    text = (ROOT / "docs/quick_start.md").read_text()
+    text = (ROOT / f"docs/{page}.md").read_text()
     install, *commands = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
     assert install.startswith("pip install ")
-    shutil.copy(wheel.filename, tmp_path)
+    shutil.copy(wheel.filename, folder)
     program = "\n".join(
         [
             "set -eu",
@@ -141,15 +147,39 @@ def test_every_command_of_the_quick_start_runs_from_the_wheel(wheel, tmp_path):
         ]
     )
     environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
-    environment["PATH"] = f"{tmp_path / 'venv/bin'}{os.pathsep}{environment['PATH']}"
+    environment["PATH"] = f"{folder / 'venv/bin'}{os.pathsep}{environment['PATH']}"
     done = subprocess.run(
-        ["bash", "-c", program], cwd=tmp_path, env=environment, capture_output=True, text=True
+        ["bash", "-c", change(program)], cwd=folder, env=environment, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert str(packages) in done.stdout
-    assert re.search(r"^epoch 5/5 ", done.stdout, re.MULTILINE)
-    assert re.search(r"^label 3 probability 0\.", done.stdout, re.MULTILINE)
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_every_command_of_the_quick_start_runs_from_the_wheel(wheel, tmp_path):
+    said = run_page("quick_start", wheel, tmp_path)
+    assert re.search(r"^epoch 5/5 ", said, re.MULTILINE)
+    assert re.search(r"^label 3 probability 0\.", said, re.MULTILINE)
     assert list(tmp_path.glob("**/offline-run-*/*.wandb"))
+
+
+@pytest.mark.slow
+def test_a_first_hour_leads_from_pictures_in_folders_to_a_served_answer(wheel, tmp_path):
+    text = (ROOT / "docs/first_hour.md").read_text()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    said = run_page("first_hour", wheel, tmp_path, lambda code: code.replace("8000", port))
+    assert "8000" in text  # the port is all that is another
+    accuracy = re.search(r"^test_accuracy +([0-9.]+)", said, re.MULTILINE)
+    assert float(accuracy[1]) > 0.9
+    (answer,) = json.loads((tmp_path / "answer.json").read_text())["predictions"]
+    wanted = load_digits().target[1750]
+    names = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+    assert (answer["file"], answer["label"]) == ("1750.png", names[wanted])
+    assert (tmp_path / "runs/version_0/report.html").is_file()
+    assert len((tmp_path / "runs/version_0/predictions/predictions.csv").read_text().split()) == 98
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from lightning_tf.cli.help import COMMANDS, command_help, task_list, usage_of
 from lightning_tf.cli.launcher import GRACE_SECONDS, Launcher
+from lightning_tf.cli.serve_run import add_serve, serve_run
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.version import __version__
 
@@ -31,6 +32,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     report.add_argument("runs", nargs="+", metavar="RUN", help="its folder: runs/version_0")
     report.add_argument("--output", help="the file; report.html in the first RUN by default")
+
+    add_serve(commands)
 
     launch = commands.add_parser(
         "launch",
@@ -74,13 +77,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     if options.command == "report":
         return _report(options)
+    if options.command == "serve":
+        _see_current_folder()
+        return serve_run(options)
     return _launch(options)
 
 
-def _run(command: str, *arguments: str) -> int:
+def _see_current_folder() -> None:
     # As for `python -m`: a Task of the user's own most often stands in the folder he is in.
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
+
+
+def _run(command: str, *arguments: str) -> int:
+    _see_current_folder()
 
     if not arguments:
         what = usage_of(command)

@@ -34,6 +34,7 @@ class GeneratorTask(ConstructedData):
         image_shape: Height, width and channels.
     """
 
+    input_kind = None
     data: LatentPredictions
     latent_dim: int
     num_classes: int | None

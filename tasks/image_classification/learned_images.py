@@ -37,6 +37,7 @@ class LearnedImages(ConstructedData):
         objective: What is learned of an image.
     """
 
+    input_kind = "image"
     spec: ImageSpec | None = None
     decoding: ImageDecoding
     objective: Objective

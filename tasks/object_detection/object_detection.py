@@ -122,6 +122,8 @@ class ObjectDetection(DetectionSteps, FusedBatchNormTask):
         >>> Trainer(max_epochs=20, gradient_clip_val=10.0).fit(task)
     """
 
+    input_kind = "image"
+    finds_several = True
     spec: DetectionSpec | None = None
     spec_class = DetectionSpec
     _weights_follow = False  # from a checkpoint: the backbone's need not be loaded before

@@ -86,6 +86,8 @@ class StyleTransfer(ConstructedData):
         >>> pixels = task.stylize(out="painted.png")
     """
 
+    input_kind = None
+
     def __init__(
         self,
         content: Any = None,

@@ -34,6 +34,7 @@ class TabularTask(SpecTask):
     A subclass makes `network` and `optimizer_settings`, calls `take_data`, and writes the steps.
     """
 
+    input_kind = "row"
     data: FeatureTable | None
     spec: TableSpec | None = None
     spec_class = TableSpec

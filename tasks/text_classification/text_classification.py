@@ -102,6 +102,7 @@ class TextClassification(ClassificationTask):
         >>> task.export("exported")
     """
 
+    input_kind = "text"
     texts: DataModule | None
 
     def __init__(

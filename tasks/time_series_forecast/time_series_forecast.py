@@ -100,6 +100,8 @@ class TimeSeriesForecast(SpecTask):
         (30, 1)
     """
 
+    input_kind = "history"
+    finds_several = True
     data: TimeSeries | None
     spec: SeriesSpec | None = None
     spec_class = SeriesSpec

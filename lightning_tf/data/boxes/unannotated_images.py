@@ -11,6 +11,7 @@ from lightning_tf.data.boxes.annotated_images import AnnotatedImages, Annotation
 from lightning_tf.data.boxes.image_annotation import ImageAnnotation
 from lightning_tf.data.boxes.listed_images import ENDINGS
 from lightning_tf.data.images.image import Image
+from lightning_tf.data.images.read_pixels import read_pixels
 from lightning_tf.exceptions import DataError
 
 
@@ -18,7 +19,7 @@ class UnannotatedImages(AnnotatedImages):
     """Images without boxes, to predict: batches have frame, size and index beside the images.
 
     Args:
-        images: A folder, a file, an array, or a list or an iterator of files and arrays of any
+        images: A folder, a file, its content, an array, or a list or an iterator of these, of any
             sizes, such as a video's frames; what an iterator gives is kept in memory.
         **options: Those of `AnnotatedImages`.
 
@@ -49,7 +50,8 @@ class UnannotatedImages(AnnotatedImages):
             if not path.is_dir():
                 return [path]
             return [x for x in sorted(path.rglob("*")) if x.suffix.lower() in ENDINGS]
-        if isinstance(images, PIL.Image.Image) or len(getattr(images, "shape", ())) in (2, 3):
+        is_one = isinstance(images, (bytes, PIL.Image.Image))
+        if is_one or len(getattr(images, "shape", ())) in (2, 3):
             return [images]
         if not isinstance(images, Iterable):
             raise DataError(
@@ -66,7 +68,10 @@ class UnannotatedImages(AnnotatedImages):
             if not path.is_file():
                 raise DataError(f"{path} is no file; give an image.")
             return ImageAnnotation(path, (0, 0), np.zeros((0, 4)), ())
-        pixels = Image.read(source, name=f"image {place}").pixels
+        is_content = isinstance(source, bytes)
+        pixels = (
+            read_pixels(source) if is_content else Image.read(source, name=f"image {place}").pixels
+        )
         size = pixels.shape[0], pixels.shape[1]
         return ImageAnnotation(
             None, size, np.zeros((0, 4)), (), pixels=pixels, name=f"image {place}"

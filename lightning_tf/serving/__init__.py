@@ -1,0 +1,1 @@
+"""A trained task behind HTTP: needs the extra `serve`."""
