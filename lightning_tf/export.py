@@ -67,8 +67,9 @@ def export_model(model: keras.Model, path: Path, format: str) -> None:
     """
     if format == "keras":
         with as_keras_layers(model):
-            model.save(path)
-        _tell_own_layers(model, path)
+            written = _of_keras_layers(model)
+            written.save(path)
+        _tell_own_layers(written, path)
     else:
         if format == "onnx" and getattr(model, "inputs", None):
             # Keras refuses a model of layers that was never called as one.
@@ -76,6 +77,17 @@ def export_model(model: keras.Model, path: Path, format: str) -> None:
             model(model.inputs[0] if is_sequence else model.input)
         name = "tf_saved_model" if format == "saved_model" else format
         model.export(os.fspath(path), format=name, verbose=False)
+
+
+def _of_keras_layers(model: keras.Model) -> keras.Model:
+    """Return a model whose layers are Keras' own where a layer names its equal; same weights."""
+    if not any(hasattr(layer, "keras_equivalent") for layer in flat_layers(model)):
+        return model
+
+    def replaced(layer: keras.Layer) -> keras.Layer:
+        return layer.keras_equivalent() if hasattr(layer, "keras_equivalent") else layer
+
+    return keras.models.clone_model(model, clone_function=replaced, recursive=True)
 
 
 def _tell_own_layers(model: keras.Model, path: Path) -> None:
