@@ -18,6 +18,9 @@ class ConfigWriter(Callback):
     Args:
         text: What to write.
 
+    Attributes:
+        config_file: What was written; None before.
+
     Example:
         >>> trainer = Trainer(max_epochs=1, callbacks=[ConfigWriter("task: mine")])
     """
@@ -26,10 +29,12 @@ class ConfigWriter(Callback):
 
     def __init__(self, text: str) -> None:
         self.text = text
+        self.config_file: Path | None = None
 
     def on_fit_start(self, trainer: Trainer, task: Task) -> None:
         """Write the file, once in a cluster."""
         if trainer.is_global_zero and not trainer.fast_dev_run:
             folder = Path(trainer.log_dir or trainer.default_root_dir)
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / NAME).write_text(self.text)
+            self.config_file = folder / NAME
+            self.config_file.write_text(self.text)

@@ -173,7 +173,8 @@ class EarlyStopping(MonitorCallback):
         self.wait_count += 1
         if self.wait_count < self.patience:
             return ""
-        return f"{name} has not improved on {self.best_score:.6g} in {self.wait_count} checks"
+        checks = f"{self.wait_count} check" + ("s" if self.wait_count > 1 else "")
+        return f"{name} has not improved on {self.best_score:.6g} in {checks}"
 
     def _update_best(self, score: float, step: int) -> bool:
         """Take a score if it is the best so far, and return whether it is."""

@@ -163,7 +163,7 @@ class EMA(StatefulCallback):
         share = self.decay**averagings
         if share > LARGEST_START and not self.warmup:
             log.info(
-                "EMA(decay=%g): after the %d averagings of this fit %.0f %% of the average are "
+                "EMA(decay=%g): after the %d averagings of this fit %.3g %% of the average are "
                 "still the weights at its start, and it is what is evaluated and saved. Pass "
                 "warmup=True or a smaller decay, or train longer.",
                 self.decay,

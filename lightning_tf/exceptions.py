@@ -33,10 +33,15 @@ class WorkerLostError(LightningTFError, ConnectionError):
 
 
 class TerminationRequested(SystemExit):
-    """The process was asked to end (SIGTERM); the exit code is 143 unless somebody catches it."""
+    """The process was asked to end (SIGTERM); the exit code is 143 unless somebody catches it.
 
-    def __init__(self) -> None:
+    Args:
+        signal: The name of what asked.
+    """
+
+    def __init__(self, signal: str = "SIGTERM") -> None:
         super().__init__(143)
+        self.signal = signal
 
 
 def nearest(name: object, known: Iterable[object]) -> str:

@@ -373,7 +373,7 @@ class Trainer:
             session(self, task, stage.name, ckpt_path, data=data) as checkpoint,
             compute_scope(self),
         ):
-            return Results(evaluate(self, task, stage, checkpoint))
+            return Results(evaluate(self, task, stage, checkpoint, data is None))
 
     @explains_arguments("predict", EVALUATION)
     def predict(

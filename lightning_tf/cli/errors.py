@@ -24,6 +24,9 @@ OF_NONE = re.compile(r"Option '(?P<key>[\w.]+)' is not accepted")
 ANY_IN_CLASS = re.compile(IN_CLASS + r"(?!Parser key)(?P<reason>\S.*?)\n", re.DOTALL)
 KEY = re.compile(r"Parser key \"(?P<key>[\w.]+)\":")
 ONE_LINE = re.compile(KEY.pattern + r" (?P<reason>\S.*)")
+REASON = re.compile(
+    r"Errors:\n\s+- (?!Expected|Does not|Invalid content)(?P<reason>[^\n]*[^:\n])\n"
+)
 NESTED = r"NestedArg\(key='(?P<key>[\w.]+)', val="
 GIVEN = re.compile(
     rf"(?:Given value: |Got value: )(?:{NESTED})?(?P<value>.*?)\)?\s*$", re.MULTILINE
@@ -60,6 +63,7 @@ def explain(message: str, options: Iterable[str], known: Mapping[str, Iterable[s
         (OF_GROUP, lambda m: _unknown(f"--{m['group']}.{m['key']}", options)),
         (OF_NONE, lambda m: _unknown(f"--{m['key']}", options)),
         (ANY_IN_CLASS, lambda m: f"--{key} {_last(m['path'])}: {' '.join(m['reason'].split())}"),
+        (REASON, lambda m: f"--{key}: {_given(message)} cannot be used: {m['reason'].strip()}."),
         (ONE_LINE, lambda m: f"--{m['key']}: {m['reason'].strip()}"),
         (KEY, lambda m: _wrong_value(key, message)),
     )

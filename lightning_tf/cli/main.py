@@ -13,6 +13,7 @@ from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.version import __version__
 
 HELP = ("-h", "--help")
+INTERRUPTED = 130  # as a shell has it after Ctrl-C
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -69,7 +70,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     if words and words[0] in COMMANDS:
-        return _run(*words)
+        try:
+            return _run(*words)
+        except KeyboardInterrupt:
+            if sys.excepthook is sys.__excepthook__:  # else all is said already
+                print(f"lightning-tf {words[0]}: Ctrl-C: it ends here.", file=sys.stderr)
+            return INTERRUPTED
 
     options = build_parser().parse_args(words)
     if options.command == "tasks":

@@ -52,7 +52,7 @@ class ShortOptions:
         return list(self._spelled(words, of_task))
 
     def _spelled(self, words: Sequence[str], of_task: Collection[str]) -> Iterator[str]:
-        group, of_group = "", frozenset[str]()
+        group, of_group, loggers = "", frozenset[str](), 0
         rest = iter(words)
         for word in rest:
             option, equals, value = word.partition("=")
@@ -63,12 +63,16 @@ class ShortOptions:
             elif name in CLASSES:
                 given = value if equals else next(rest, "")
                 group, of_group = name, arguments_of(self._find(given))
-                yield from _named(name, given, equals=option.endswith("+"))
+                loggers += name == "logger"
+                # The first logger replaces those of a config, the second stands beside it.
+                yield from _named(name, given, appends=option.endswith("+") or loggers > 1)
             elif name.partition(".")[0] in {"trainer", "task", *self._own} or is_long:
                 yield word
             else:
                 home = self._home(name.partition(".")[0], group, of_group, of_task)
                 yield f"--{home}.{name}{equals}{value}"
+                if not equals:
+                    yield _value_of(option, next(rest, None))
 
     def _home(
         self, name: str, group: str, of_group: Collection[str], of_task: Collection[str]
@@ -89,13 +93,19 @@ class ShortOptions:
         return homes[close[0]] if close else "task"
 
 
-def _named(name: str, given: str, *, equals: bool) -> Iterator[str]:
+def _value_of(option: str, word: str | None) -> str:
+    if word is None or word.startswith("--"):
+        raise ConfigurationError(f"{option} needs a value.")
+    return word
+
+
+def _named(name: str, given: str, *, appends: bool) -> Iterator[str]:
     if not given or given.startswith("--"):
         raise ConfigurationError(f"--{name} needs the name of a class, such as --{name} NAME.")
     if given[0] in "[{" or given.lower() in ("true", "false", "null"):
         yield from (f"--trainer.{name}", given)  # all of them, or none
     else:
-        yield f"--trainer.{name}{'+=' if equals else CLASSES[name]}{given}"
+        yield f"--trainer.{name}{'+=' if appends else CLASSES[name]}{given}"
 
 
 def values_of(option: str, words: Sequence[str]) -> list[str]:

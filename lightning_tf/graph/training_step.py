@@ -5,6 +5,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from lightning_tf.checks import check_known
@@ -267,7 +268,7 @@ class TrainingStep:
                     "batch counts {'loss': loss, 'weight': weight}, and give other values to "
                     "self.log(name, value)."
                 )
-            return {name: scalar_loss(loss, "training_step") for name, loss in returned.items()}
+            return {name: _loss_tensor(loss) for name, loss in returned.items()}
         if returned is None or "" not in self.optimizers:
             skips = (
                 " A step is traced once, so None cannot skip a batch: return the loss beside a "
@@ -278,7 +279,17 @@ class TrainingStep:
                 + (f" for each of {sorted(self.optimizers)}." if "" not in self.optimizers else ".")
                 + (skips if returned is None else "")
             )
-        return {"": scalar_loss(returned, "training_step")}
+        return {"": _loss_tensor(returned)}
+
+
+def _loss_tensor(loss: Any) -> tf.Tensor:
+    """Return a loss as a scalar tensor; refuse a number, which has no gradient."""
+    if isinstance(loss, (int, float, np.ndarray, np.generic)):
+        raise ConfigurationError(
+            f"training_step gave a loss that is {loss!r} of type {type(loss).__name__}, which has "
+            "no gradient; return the tensor, not its value."
+        )
+    return scalar_loss(loss, "training_step")
 
 
 def _weigh(

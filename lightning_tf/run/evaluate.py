@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    trainer: Trainer, task: Task, stage: Stage, checkpoint: Checkpoint | None
+    trainer: Trainer,
+    task: Task,
+    stage: Stage,
+    checkpoint: Checkpoint | None,
+    has_own_data: bool = True,
 ) -> dict[str, float]:
     """Build what is missing, load weights, evaluate.
 
@@ -32,6 +36,7 @@ def evaluate(
         task: What to evaluate.
         stage: `VALIDATE` or `TEST`.
         checkpoint: The checkpoint whose weights to take, or None.
+        has_own_data: Whether the data are the task's, and not those of this call.
 
     Returns:
         Means over all examples, by name.
@@ -41,7 +46,7 @@ def evaluate(
     first = next(iter(by_name(datasets).values()))
     build_models(trainer, task, stage.step, first)
     run_state.load_weights(task, checkpoint)
-    say_beginning(trainer, task)
+    say_beginning(trainer, task, has_own_data)
     warn_of_untrained(task, stage.name)
 
     loop = evaluation_loop(trainer, task, stage, datasets)

@@ -89,7 +89,7 @@ def _batches(
             first, _ = next(iter(sets.values()))
             build_models(trainer, task, PREDICT.step, first)
             run_state.load_weights(task, checkpoint)
-            say_beginning(trainer, task)
+            say_beginning(trainer, task, has_own_data=data is None)
             warn_of_untrained(task, PREDICT.name)
             traced = [_traced(trainer, task, name, *each) for name, each in sets.items()]
             loop = PredictionLoop(trainer, traced, scope)

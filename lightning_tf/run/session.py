@@ -307,5 +307,7 @@ def _fail(trainer: Trainer, entry_point: str, exception: BaseException) -> None:
             log.exception("%s of the data failed too; the first error is raised", name)
     trainer.records.loggers.send("finalize", status)
     if isinstance(exception, KeyboardInterrupt):
-        say_interrupted(trainer)
+        say_interrupted(trainer, "Ctrl-C")
         leave_without_traceback(exception)
+    elif isinstance(exception, TerminationRequested):
+        say_interrupted(trainer, exception.signal)

@@ -1,6 +1,5 @@
 """Signals: SIGTERM and Ctrl-C while fit runs; a flag only, until the loop looks."""
 
-import logging
 import os
 import signal
 import sys
@@ -11,8 +10,6 @@ from types import FrameType
 from typing import Any
 
 from lightning_tf.exceptions import TerminationRequested
-
-log = logging.getLogger("lightning_tf")
 
 
 class Signals:
@@ -107,8 +104,7 @@ class Signals:
 
         name, error = signal.Signals(self._received).name, self._raised_before
         self._received = self._raised_before = None
-        log.warning("%s: training ends here; fit(task, ckpt_path='last') goes on.", name)
-        raise error or TerminationRequested
+        raise error or TerminationRequested(name)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         before: Callable[[int, FrameType | None], Any] | Any = self._before.get(number)

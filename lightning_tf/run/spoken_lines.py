@@ -18,16 +18,23 @@ if TYPE_CHECKING:
 log = logging.getLogger("lightning_tf")
 
 
-def say_beginning(trainer: Trainer, task: Task) -> None:
-    """Say what is about to run: task, weights, data, device, precision, where files go."""
+def say_beginning(trainer: Trainer, task: Task, has_own_data: bool = True) -> None:
+    """Say what is about to run: task, weights, data, device, precision, where files go.
+
+    Args:
+        trainer: In an entry point.
+        task: What it drives.
+        has_own_data: Whether the data are the task's, and not those of this call.
+    """
     parts = [
         f"{trainer.entry_point} {type(task).__name__}",
         _weights(trainer, task),
-        _data(trainer, task),
+        _data(trainer, task) if has_own_data else "data of this call",
+        _where(trainer),
+        trainer.precision,
+        "" if trainer.seed is None else f"seed {trainer.seed}",
+        "" if trainer.entry_point == "predict" else _files(trainer),
     ]
-    parts += [_where(trainer), trainer.precision]
-    parts += [] if trainer.seed is None else [f"seed {trainer.seed}"]
-    parts.append(_files(trainer))
     log.info("%s", "; ".join(part for part in parts if part))
 
 
@@ -42,27 +49,39 @@ def say_end(trainer: Trainer, began_at: int, seconds: float) -> None:
     now = trainer.global_step - began_at
     of_now = "" if began_at == 0 else f", {now if now else 'none'} of them now"
     ended = f"fit ended: {_reason(trainer)}. {_done(trainer)}{of_now}, in {seconds:.1f} s."
-    more = "" if _is_stopped(trainer) else _with_more(trainer)
-    log.info("%s", " ".join([ended, *_checkpoints(trainer, more)]))
+    log.info("%s", " ".join([ended, *_checkpoints(trainer)]))
 
 
-def say_interrupted(trainer: Trainer) -> None:
-    """Say where Ctrl-C has ended an entry point, and how to go on."""
+def say_interrupted(trainer: Trainer, by: str) -> None:
+    """Say where a signal has ended an entry point, and how to go on.
+
+    Args:
+        trainer: After its callbacks were told, and have saved what they save.
+        by: Such as ``Ctrl-C``.
+    """
     if trainer.entry_point != "fit":
-        log.warning("Ctrl-C: %s ends here.", trainer.entry_point)
+        log.warning("%s: %s ends here.", by, trainer.entry_point)
         return
-    ended = f"Ctrl-C: training ends here. {_done(trainer)}."
+    ended = f"{by}: training ends here. {_done(trainer)}."
     log.warning("%s", " ".join([ended, *_checkpoints(trainer)]))
 
 
 def _reason(trainer: Trainer) -> str:
     if _is_stopped(trainer):
         return str(trainer.stop_reason)
+    limit = _limit_reached(trainer)
+    value = getattr(trainer, limit, None)
+    return "max_time is over" if value is None else f"{limit}={value} is reached"
+
+
+def _limit_reached(trainer: Trainer) -> str:
+    """Return the limit of a fit that is reached; empty where it could go on."""
     if trainer.max_steps is not None and trainer.global_step >= trainer.max_steps:
-        return f"max_steps={trainer.max_steps} is reached"
+        return "max_steps"
     if trainer.max_epochs is not None and trainer.current_epoch >= trainer.max_epochs:
-        return f"max_epochs={trainer.max_epochs} is reached"
-    return "max_time is over"
+        return "max_epochs"
+    seconds = trainer.max_seconds
+    return "max_time" if seconds is not None and trainer.progress.seconds >= seconds else ""
 
 
 def _is_stopped(trainer: Trainer) -> bool:
@@ -76,7 +95,7 @@ def _done(trainer: Trainer) -> str:
     return f"{_counted(epochs, 'epoch')} and {_counted(updates, 'update')} are done"
 
 
-def _checkpoints(trainer: Trainer, more: str = "") -> list[str]:
+def _checkpoints(trainer: Trainer) -> list[str]:
     """Return sentences that name the best and the last checkpoint, and how to go on."""
     for callback in trainer.callbacks:
         best, last = (getattr(callback, f"{kind}_model_path", "") for kind in ("best", "last"))
@@ -90,13 +109,21 @@ def _checkpoints(trainer: Trainer, more: str = "") -> list[str]:
         newest = last or best
         if newest != best or not lines:
             lines.append(f"Last checkpoint: {_short(newest)}.")
-        return [*lines, f"To go on: fit(task, ckpt_path='last'){more}."]
+        return [*lines, f"To go on: {_how_to_go_on(trainer)}."]
     return ["No checkpoint was written."]
 
 
-def _with_more(trainer: Trainer) -> str:
-    limits = [n for n in ("max_epochs", "max_steps") if getattr(trainer, n) is not None]
-    return f" with a higher {limits[0]}" if limits else ""
+def _how_to_go_on(trainer: Trainer) -> str:
+    is_stopped = _is_stopped(trainer)
+    limit = "" if is_stopped else _limit_reached(trainer)
+    files = (getattr(callback, "config_file", None) for callback in trainer.callbacks)
+    config = next((file for file in files if file is not None), None)
+    if config is not None:  # of the command line
+        higher = f" --{limit} MORE" if limit else ""
+        how = f"lightning-tf fit --config {_short(config)} --ckpt_path last{higher}"
+    else:
+        how = "fit(task, ckpt_path='last')" + (f" with a higher {limit}" if limit else "")
+    return how + (", without what stopped it" if is_stopped else "")
 
 
 def _weights(trainer: Trainer, task: Task) -> str:

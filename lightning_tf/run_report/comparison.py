@@ -12,7 +12,11 @@ from lightning_tf.run_report.curves import SYSTEM
 from lightning_tf.run_report.run_record import RunRecord
 
 ORDER = ("test/", "val/", "train/")
-SECRET = re.compile(r"api_?key|token$|password|passwd|secret|credential", re.IGNORECASE)
+SECRET = re.compile(r"api_?key|token$|password|passwd|secret|credential|auth$", re.IGNORECASE)
+IN_JSON = re.compile(
+    r"""(?P<name>["'](?P<key>[^"']+)["']\s*:\s*)(?P<value>"[^"]*"|'[^']*'|[^,}\]]+)"""
+)
+IN_URL = re.compile(r"(?P<user>\w+://[^/\s:@]+:)[^@/\s]+@")
 HIDDEN = "(hidden)"
 OF_AN_OBJECT = {"type"}  # how hyperparameters record what is no plain data
 ABSENT = "\N{EN DASH}"
@@ -117,8 +121,22 @@ def hide_secrets(words: Sequence[str]) -> list[str]:
         elif shown and shown[-1].startswith("-") and SECRET.search(shown[-1].partition("=")[0]):
             shown.append(word if "=" in shown[-1] else HIDDEN)
         else:
-            shown.append(word)
+            shown.append(hide_in_text(word))
     return shown
+
+
+def hide_in_text(text: str) -> str:
+    """Return a text without passwords in URLs, and without values of secrets in JSON.
+
+    Example:
+        >>> hide_in_text("postgres://me:abc@host/db"), hide_in_text('{"api_key": "abc"}')
+        ('postgres://me:(hidden)@host/db', '{"api_key": (hidden)}')
+    """
+
+    def hidden(found: re.Match[str]) -> str:
+        return found["name"] + (HIDDEN if SECRET.search(found["key"]) else found["value"])
+
+    return IN_URL.sub(rf"\g<user>{HIDDEN}@", IN_JSON.sub(hidden, text))
 
 
 def number(value: float) -> str:
@@ -135,7 +153,7 @@ def _flat(hparams: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
         elif isinstance(value, dict) and value and set(value) != OF_AN_OBJECT:
             flat.update(_flat(value, f"{name}."))
         else:
-            flat[name] = _text(value)
+            flat[name] = hide_in_text(_text(value))
     return flat
 
 

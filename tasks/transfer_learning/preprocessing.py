@@ -54,7 +54,8 @@ class ImagePreprocessing(keras.layers.Layer):  # type: ignore[misc]
         matrix = np.stack([(_first_pixel(self(color)) - offset) / 255.0 for color in colors])
         layer = _channel_layer(matrix, offset, channels)
 
-        tried = np.random.default_rng(0).uniform(0.0, 255.0, black.shape).astype("float32")
+        random = np.random.default_rng(0)
+        tried = np.asarray(random.uniform(0.0, 255.0, size=black.shape), "float32")
         expected, got = np.asarray(self(tried)), np.asarray(layer(tried))
         if not np.allclose(got, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max()):
             raise ConfigurationError(

@@ -14,6 +14,7 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
     (tmp_path / "importing_nothing.py").write_text("import no_such_module")
+    (tmp_path / "with_syntax.py").write_text("class T(")
     source = "from lightning_tf import Task\nclass Autoencoder(Task): pass\ndef helper(): pass\n"
     (tmp_path / "task_of_errors.py").write_text(source)
     monkeypatch.delitem(sys.modules, "task_of_errors", raising=False)
@@ -44,6 +45,7 @@ def said(capsys, *arguments):
         ("--max_epochs x", "--trainer.max_epochs: 'x' cannot be used; expected int"),
         ("--epochs 3", "there is no option --epochs. Instead: max_epochs"),
         ("stray", "'stray' is no option"),
+        ("--patience", "--patience needs a value"),
         ("--config none.yaml", "none.yaml"),
     ],
 )
@@ -55,6 +57,10 @@ def test_an_option_is_refused_with_its_reason(folder, capsys, arguments, message
     ("task", "message"),
     [
         ("importing_nothing.T", "importing_nothing cannot be imported: No module named 'no_such_m"),
+        (
+            "with_syntax.T",
+            "'with_syntax.T' cannot be used: invalid syntax (with_syntax.py, line 1)",
+        ),
         ("no_module.T", "there is no 'no_module.T' to import"),
         ("task_of_errors.Autoencodr", "Did you mean 'Autoencoder'? Known: Autoencoder."),
         ("task_of_errors.helper", "'task_of_errors.helper' is no Task. Known: GAN, "),

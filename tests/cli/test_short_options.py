@@ -79,6 +79,7 @@ def short(words):
         ("--callbacks=EMA", "--trainer.callbacks+=EMA"),
         ("--logger false", "--trainer.logger false"),
         ("--trainer.logger EMA --decay 1", "--trainer.logger=EMA --trainer.logger.decay 1"),
+        ("--logger EMA --logger EMA", "--trainer.logger=EMA --trainer.logger+=EMA"),
         ("--data.rows 3", "--task.data.rows 3"),
         ("--max_epoch 3", "--trainer.max_epoch 3"),
         ("--task GAN --latent_dims 3", "--task GAN --task.latent_dims 3"),

@@ -1,15 +1,19 @@
 """What a run says of itself: its beginning, its end, and weights that nobody has trained."""
 
 import logging
+import os
+import signal
 
 import keras
+import numpy as np
 import pytest
 from helpers.boring import BoringData, BoringTask, fitted, quiet
 
-from lightning_tf import Trainer
+from lightning_tf import Callback, Trainer
 from lightning_tf.callbacks import EMA, CSVLogger
 from lightning_tf.callbacks.loggers.histogram_logger import HistogramLogger
 from lightning_tf.callbacks.loggers.histograms import Histograms
+from lightning_tf.exceptions import TerminationRequested
 from lightning_tf.tasks import KerasTask
 
 
@@ -51,7 +55,7 @@ def test_frozen_weights_and_weights_of_a_checkpoint_are_told(caplog, tmp_path):
     [
         ({"max_epochs": 2}, "max_epochs=2 is reached. 2 epochs and 8 updates are done, in"),
         ({"max_steps": 3}, "max_steps=3 is reached. 0 epochs and 3 updates are done, in"),
-        ({"max_time": {"seconds": 0.001}}, "max_time is over."),
+        ({"max_time": {"seconds": 0.001}}, "max_time=0:00:00.001000 is reached."),
     ],
     ids=str,
 )
@@ -112,9 +116,49 @@ def test_averages_and_histograms_that_cannot_tell_much_yet_say_so(caplog):
         histograms = Histograms("gradients", every_n_steps=100)
 
     Trainer(**{**quiet(max_epochs=1, callbacks=EMA(0.999)), "logger": Watches()}).fit(BoringTask())
-    assert "after the 4 averagings of this fit 100 % of the average" in caplog.text
+    assert "after the 4 averagings of this fit 99.6 % of the average" in caplog.text
     assert "histograms every 100 updates, and this fit has 4: none is written" in caplog.text
 
     caplog.clear()
     fitted(BoringTask(), max_epochs=1, callbacks=EMA(0.999, warmup=True))
     assert "averagings" not in caplog.text
+
+
+def test_how_to_go_on_depends_on_what_ended_the_fit(caplog, tmp_path):
+    options = {**quiet(), "enable_checkpointing": True, "default_root_dir": tmp_path}
+
+    def last(**limits):
+        caplog.clear()
+        Trainer(**options, **limits).fit(BoringTask())
+        return lines(caplog, "fit ended")[0]
+
+    assert last(max_steps=3, max_epochs=9).endswith("ckpt_path='last') with a higher max_steps.")
+    short = last(max_time={"seconds": 0.001}, max_epochs=10**6)
+    assert short.endswith("ckpt_path='last') with a higher max_time.")
+    stopped = last(max_epochs=9, callbacks=Stops())
+    assert stopped.endswith("ckpt_path='last'), without what stopped it.")
+
+
+class Stops(Callback):
+    def on_train_epoch_end(self, trainer, task):
+        trainer.request_stop("enough")
+
+
+def test_sigterm_before_there_is_anything_to_save_says_so(caplog, tmp_path):
+    class Ends(Callback):
+        def on_fit_start(self, trainer, task):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    options = {**quiet(max_epochs=3), "enable_checkpointing": True, "default_root_dir": tmp_path}
+    with pytest.raises(TerminationRequested):
+        Trainer(**options, callbacks=Ends()).fit(BoringTask())
+    (line,) = lines(caplog, "SIGTERM: training ends here")
+    assert line.endswith("No checkpoint was written.")
+
+
+def test_data_of_a_call_are_not_said_to_be_those_of_the_task(caplog):
+    task = BoringTask()
+    trainer = fitted(task, max_epochs=1)
+    trainer.predict(task, np.ones((3, 32), "float32"), collect=True)
+    (line,) = lines(caplog, "predict BoringTask")
+    assert line == "predict BoringTask; 66 weights; data of this call; CPU:0; float32"

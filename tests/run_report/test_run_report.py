@@ -14,6 +14,7 @@ from helpers.run_folders import HOSTILE, PageText, epochs, page_of, write_image,
 from lightning_tf import report
 from lightning_tf.cli.main import main
 from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.run_report.comparison import hide_in_text, hide_secrets
 
 
 def test_a_page_has_curves_values_hyperparameters_and_the_command(tmp_path):
@@ -243,3 +244,17 @@ def test_a_run_of_a_json_lines_logger_alone_has_a_page_too(tmp_path):
     for text in ("units", "interrupted", "cell", "well done", "nan"):
         assert text in page.texts
     assert page.count("svg", role="img") == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('{"list": [{"api_key": "SEC9"}]}', '{"list": [{"api_key": (hidden)}]}'),
+        ("{'password': 'SEC3', 'units': 3}", "{'password': (hidden), 'units': 3}"),
+        ("postgres://u:SEC4@h/d", "postgres://u:(hidden)@h/d"),
+        ('{"tokens": 3, "author": "me"}', '{"tokens": 3, "author": "me"}'),
+    ],
+)
+def test_secrets_inside_of_values_are_hidden(text, expected):
+    assert hide_in_text(text) == expected
+    assert hide_secrets(["train.py", text]) == ["train.py", expected]
