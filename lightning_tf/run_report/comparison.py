@@ -14,7 +14,7 @@ from lightning_tf.run_report.run_record import RunRecord
 ORDER = ("test/", "val/", "train/")
 SECRET = re.compile(r"api_?key|token$|password|passwd|secret|credential|auth$", re.IGNORECASE)
 IN_JSON = re.compile(
-    r"""(?P<name>["'](?P<key>[^"']+)["']\s*:\s*)(?P<value>"[^"]*"|'[^']*'|[^,}\]]+)"""
+    r"""(?P<name>["'](?P<key>[^"']+)["']\s*:\s*)(?P<value>"[^"]*"|'[^']*'|[^,}\]\[{]+)"""
 )
 IN_URL = re.compile(r"(?P<user>\w+://[^/\s:@]+:)[^@/\s]+@")
 HIDDEN = "(hidden)"

@@ -59,7 +59,7 @@ def test_an_option_is_refused_with_its_reason(folder, capsys, arguments, message
         ("importing_nothing.T", "importing_nothing cannot be imported: No module named 'no_such_m"),
         (
             "with_syntax.T",
-            "'with_syntax.T' cannot be used: invalid syntax (with_syntax.py, line 1)",
+            "cannot be used: '(' was never closed (with_syntax.py, line 1)",
         ),
         ("no_module.T", "there is no 'no_module.T' to import"),
         ("task_of_errors.Autoencodr", "Did you mean 'Autoencoder'? Known: Autoencoder."),
