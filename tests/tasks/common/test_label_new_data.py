@@ -263,6 +263,30 @@ def test_each_series_is_forecast_row_by_row(tmp_path):
         task.predict(table.replace({"shop": {"b": "c"}}))
 
 
+def test_a_file_is_forecast_as_the_table_that_it_holds(tmp_path):
+    days = pd.date_range("2020-01-01", periods=80).strftime("%d.%m.%Y")
+    table = pd.DataFrame({"day": days, "sales": np.sin(np.arange(80) / 4), "open": [0, 1] * 40})
+    table.iloc[:70].to_csv(tmp_path / "own.csv", index=False, sep=";")
+    options = {"target": "sales", "known": "open", "time": "day", "time_format": "%d.%m.%Y"}
+    task = TimeSeriesForecast(
+        tmp_path / "own.csv", "mlp", history=12, horizon=3, data_options={**options, "sep": ";"}
+    )
+    trainer = fitted(task, **FEW)
+    expected = task.predict(table.iloc[:75], known=table)
+    assert expected["day"].dt.strftime("%m-%d").tolist() == ["03-16", "03-17", "03-18"]
+
+    table.iloc[:75].to_csv(tmp_path / "ts.csv", index=False, sep=";")
+    table.to_csv(tmp_path / "known.csv", index=False, sep=";")
+    table.iloc[:75].to_csv(tmp_path / "comma.csv", index=False)
+    table.iloc[:75].to_json(tmp_path / "ts.jsonl", orient="records", lines=True)
+    again = TimeSeriesForecast.from_checkpoint(saved(trainer, tmp_path))
+    for file in (str(tmp_path / "ts.csv"), tmp_path / "ts.csv", tmp_path / "ts.jsonl"):
+        same(again.predict(file, known=tmp_path / "known.csv"), expected)
+    same(task.predict(tmp_path / "comma.csv", known=table, sep=","), expected)
+    with pytest.raises(DataError, match=r"nofile\.csv is no file; give a table"):
+        task.predict("nofile.csv")
+
+
 @pytest.mark.slow
 def test_each_object_that_is_found_has_a_row(tmp_path):
     small = {"backbone": "small", "image_size": 64, "levels": (3, 4, 5), "width": 16}
