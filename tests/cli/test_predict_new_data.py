@@ -180,6 +180,17 @@ def test_a_table_is_labeled_by_a_run_whose_own_table_is_gone(tmp_path, monkeypat
     assert code == 0, error
     assert pd.read_csv(files(lines)[0])["row"].tolist() == [0, 1, 2]
 
+    odd = wine.drop(columns="target").head(3)
+    odd.loc[1, "alcohol"] = np.nan
+    odd.to_csv("odd.csv", index=False)
+    code, _, error = predict(capsys, run, "--data", "odd.csv")
+    assert code == 1
+    assert "alcohol of row 1 is nan" in error
+    for options, rows in (('{"missing": "drop"}', [0, 2]), ('{"missing": 13.0}', [0, 1, 2])):
+        code, lines, error = predict(capsys, run, "--data", "odd.csv", "--data_options", options)
+        assert code == 0, error
+        assert pd.read_csv(files(lines)[0])["row"].tolist() == rows
+
 
 def test_lines_of_a_file_are_texts(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)

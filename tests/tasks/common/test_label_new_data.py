@@ -221,6 +221,62 @@ def test_rows_are_labeled_with_or_without_target_and_other_columns(tmp_path):
         task.predict("nowhere.csv")
 
 
+def test_rows_that_lack_values_are_refused_with_options_that_label_them(tmp_path, caplog):
+    n = 40
+    table = pd.DataFrame(
+        {
+            "size": np.arange(n) % 7.0,
+            "town": ["Ulm", "Rom"] * (n // 2),
+            "sold": pd.date_range("2020-01-01", periods=n).strftime("%Y-%m-%d"),
+            "price": np.arange(n) * 2.0,
+        }
+    )
+    task = Regression(table, target="price", units=())
+    fitted(task, **FEW)
+    rows = table.drop(columns="price").iloc[:5].astype({"size": object})
+    rows.index = list("abcde")
+    whole = task.predict(rows)
+
+    odd = rows.copy()
+    odd.loc["b", "size"], odd.loc["c", "size"], odd.loc["d", "town"] = np.nan, np.inf, None
+    odd.loc["e", "size"] = "?"
+    with pytest.raises(DataError, match=r"size of row 4 is '\?'.*na_values=\['\?'\] and missing="):
+        task.predict(odd)
+    with pytest.raises(DataError, match=r"size of row 1 is nan.*missing='drop' or a number"):
+        task.predict(odd, na_values=["?"])
+    with pytest.raises(DataError, match=r"size of row 2 is inf.*missing='drop'\."):
+        task.predict(odd, na_values=["?"], missing=0)
+
+    kept = task.predict(odd, na_values=["?"], missing="drop")
+    assert kept["row"].tolist() == ["a"]
+    assert kept["price"].tolist() == pytest.approx(whole["price"].tolist()[:1])
+    assert "missing='drop' leaves out 4 of 5 rows of the table; size lacks most, 3" in caplog.text
+    odd.to_csv(tmp_path / "odd.csv", index=False)
+    assert task.predict(tmp_path / "odd.csv", na_values="?", missing="drop")["row"].tolist() == [0]
+    filled = task.predict(rows.assign(size=[0, 1, None, 3, 4]), missing=2)
+    assert filled["price"].tolist() == pytest.approx(whole["price"].tolist())
+
+    with pytest.raises(DataError, match="Every row of the table lacks a value"):
+        task.predict({"size": None, "town": "Ulm", "sold": "2020-01-01"}, missing="drop")
+    with pytest.raises(ConfigurationError, match="missing='dorp'"):
+        task.predict(rows, missing="dorp")
+    with pytest.raises(DataError, match=r"no column 'town', and lacks 1 of 3 .*; add it"):
+        task.predict(rows.drop(columns="town"))
+    local = rows.assign(sold=pd.to_datetime(rows["sold"]).dt.strftime("%d/%m/%Y"))
+    with pytest.raises(DataError, match="give date_format="):
+        task.predict(local)
+    same(task.predict(local, date_format="%d/%m/%Y"), whole)
+
+
+def test_a_number_that_stands_for_missing_ones_stands_for_those_of_new_rows_too():
+    table = pd.DataFrame({"size": [np.nan, *range(39)], "price": np.arange(40.0)})
+    task = Regression(table, target="price", units=(), data_options={"missing": 5})
+    fitted(task, **FEW)
+    assert task.predict({"size": [None, 5.0]})["price"].nunique() == 1
+    with pytest.raises(DataError, match="size of row 0 is nan"):
+        task.predict({"size": [None, 5.0]}, missing="error")
+
+
 def test_labels_of_ones_own_test_rows_are_as_right_as_test_says():
     task = TabularClassification("wine", units=(8,), data_options={"test_fraction": 0.3})
     trainer = fitted(task, max_epochs=3, seed=0)
