@@ -137,7 +137,9 @@ def test_options_of_reading_are_given_as_a_dict(run, capsys):
     assert code == 0
     assert pd.read_csv(files(lines)[0])["file"].tolist() == table["path"].tolist()
     Path("new/broken.png").write_bytes(b"none")
-    assert "broken.png" in predict(capsys, run, "--data", "new")[2]
+    error = predict(capsys, run, "--data", "new")[2]
+    assert "broken.png" in error
+    assert """Here: --data_options '{"broken": ...}'""" in error
     assert predict(capsys, run, "--data", "new", "--data_options", '{"broken": "skip"}')[0] == 0
 
 
@@ -163,6 +165,8 @@ def test_a_folder_that_is_no_run_and_a_task_without_a_checkpoint_are_refused(run
     code, _, error = predict(capsys, "new", "--data", "new")
     assert code == 2
     assert "new has no config.yaml" in error
+    code, _, error = predict(capsys, "runs/none", "--data", "new")
+    assert (code, "runs/none is no folder; give that of a run" in error) == (2, True)
     code, _, error = predict(capsys, "--task", "ImageClassification", "--data", "new")
     assert code == 2
     assert "give the folder of a run first, or --ckpt_path" in error

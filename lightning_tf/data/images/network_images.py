@@ -105,7 +105,7 @@ class NetworkImages:
         for place, image in enumerate(images):
             if image.dtype.kind == "f" and not np.isfinite(image).all():
                 raise DataError(f"image {place} holds NaN or infinity; fill such pixels.")
-        # Those of one kind together: a mask among photos is found, a dark photo among others is not.
+        # By type: a mask among photos is found, and a dark photo among others is none.
         for dtype in dict.fromkeys(image.dtype for image in images):
             alike = [image for image in images if image.dtype == dtype]
             lowest = min(float(image.min()) for image in alike)

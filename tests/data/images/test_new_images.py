@@ -295,3 +295,15 @@ def test_images_are_shown_as_the_network_sees_them(folder):
     for data in (root / "b.png", images["b.png"] / 127.5 - 1.0):
         shown = new_images(data, of, decoding(of)).pixels([0])
         np.testing.assert_allclose(shown[0], images["b.png"] / 255.0, atol=1e-5)
+
+
+def test_the_folder_of_files_of_sixteen_bits_is_named(tmp_path, monkeypatch, caplog):
+    monkeypatch.chdir(tmp_path)
+    for name in ("in/a.png", "in/deep/b.png"):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(RANDOM.integers(0, 65535, (6, 8)).astype("uint16")).save(name)
+    with caplog.at_level(logging.INFO):
+        for given in ("in", ["in/a.png", Path("in/deep/b.png").absolute()]):
+            read(given, spec(channels=1))
+    told = [line for line in caplog.messages if "2 of 2 images have more than eight bits" in line]
+    assert [line.partition(":")[0] for line in told] == ["in", str(tmp_path / "in")]

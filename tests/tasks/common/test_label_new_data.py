@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+import tensorflow as tf
 from helpers.boring import fitted, quiet
 from helpers.rectangles import RectangleData, scenes
 from PIL import Image
@@ -376,6 +377,60 @@ def test_a_keras_model_gives_a_column_for_each_output():
     fitted(task, **FEW)
     frame = task.predict(x[:6]).frame
     np.testing.assert_allclose(frame.iloc[:, 1:], model.predict(x[:6], verbose=0), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (np.zeros(4), r"shape \(\), and the model takes \(4,\); .* x\[np\.newaxis\]"),
+        (np.zeros((2, 5)), r"KerasTask\.predict: the examples have shape \(5,\), and the model"),
+        (np.full((2, 4), np.nan), "predict x holds NaN or infinity in 2 of 2"),
+        ("table.csv", "the data to predict are 'table.csv'"),
+        ([1.0, 2.0, 3.0, 4.0], r"x\[np\.newaxis\]"),
+        (None, r"KerasTask\.predict was given None"),
+    ],
+)
+def test_what_a_keras_model_cannot_take_is_said_in_words_of_prediction(data, said):
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+    with pytest.raises((ConfigurationError, DataError), match=said):
+        KerasTask(model, "mse").predict(data)
+
+
+def test_a_keras_model_that_is_built_predicts_without_a_fit():
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+    x = np.random.default_rng(0).normal(size=(6, 4)).astype("float32")
+    for task in (KerasTask(model, "mse"), KerasTask(model, "mse", "adam", data=(x, x[:, :2]))):
+        found = task.predict(x.tolist()).frame[["prediction_0", "prediction_1"]]
+        np.testing.assert_allclose(found, model(x), rtol=1e-6)
+        assert len(task.predict([x[0].tolist()])) == 1
+    fitted(task, max_epochs=1, seed=0)
+    np.testing.assert_allclose(task.predict(x)["prediction_0"], model(x)[:, 0], rtol=1e-6)
+    with pytest.raises(ConfigurationError, match="there is no model yet"):
+        KerasTask(keras.Sequential([keras.layers.Dense(2)]), "mse").predict(x)
+
+    parts = [keras.Input((4,), name="a"), keras.Input((2,), name="b")]
+    both = keras.Model(parts, keras.layers.Dense(1)(keras.layers.Concatenate()(parts)))
+    with pytest.raises(DataError, match="give a dict of arrays, by the names of its inputs, 'a'"):
+        KerasTask(both, "mse").predict([x, x[:, :2]])
+
+
+def test_what_a_task_of_images_or_texts_cannot_take_is_said_in_its_words(digits):
+    task, _, _ = digits
+    other = tf.data.Dataset.from_tensor_slices(np.zeros((4, 9, 9, 1), "float32")).batch(2)
+    with pytest.raises(
+        DataError, match=r"shape \(9, 9, 1\), and the model takes \(8, 8, 1\).*resized"
+    ):
+        task.predict(other)
+    with pytest.raises(DataError, match=r"the images are a dict of 'a'.*give one of its arrays"):
+        task.predict({"a": np.zeros((8, 8))})
+    with pytest.raises(ConfigurationError, match="was given None, which is no data"):
+        task.predict(None)
+    data = (["good"] * 8 + ["bad"] * 8, ["up"] * 8 + ["down"] * 8)
+    texts = TextClassification(data, "bag_of_words")
+    fitted(texts, **FEW)
+    for numbers in ([[1, 2], [3, 4]], np.zeros((2, 3)), [1, 2]):
+        with pytest.raises(DataError, match=r"the texts are numbers|are no texts"):
+            texts.predict(numbers)
 
 
 def test_what_labels_nothing_says_what_to_call_instead():
