@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from lightning_tf.checks import checked_integer, describe
 from lightning_tf.data.sources.new_examples import NewExamples
-from lightning_tf.exceptions import ConfigurationError, DataError
+from lightning_tf.exceptions import ConfigurationError, DataError, LightningTFError
 from lightning_tf.prediction_columns import TOP
 from lightning_tf.prediction_table import PredictionTable
 from lightning_tf.step_context import StepContext, enter_step_context
@@ -46,7 +46,7 @@ class Predictor:
     """
 
     def __init__(self, task: Task, batch_size: int = 32) -> None:
-        if not task.configured:
+        if not task.can_predict:
             name = type(task).__name__
             raise ConfigurationError(
                 f"{name}.predict: there is no model yet: fit the task, or take it from a "
@@ -85,7 +85,16 @@ class Predictor:
         return self.table(examples, self.outputs(examples))
 
     def read(self, data: Any, **options: Any) -> NewExamples:
-        """Return examples that are read as the task has read its own."""
+        """Return examples that are read as the task has read its own.
+
+        Raises:
+            ConfigurationError: `data` are None or a lone number.
+        """
+        if data is None or isinstance(data, (bool, int, float, np.generic)):
+            raise ConfigurationError(
+                f"{type(self.task).__name__}.predict was given {data!r:.80}, which is no data; "
+                f"give examples ({self.task.input_kind}), one or several."
+            )
         return self.task.new_examples(data, **options)
 
     def outputs(self, examples: NewExamples) -> Any:
@@ -119,9 +128,18 @@ class Predictor:
         spec = tf.nest.map_structure(_open_spec, batch)
         key = str(spec)
         with self._lock:  # threads of a server trace once
-            step = self._steps.get(key) or _TracedStep(self.task, spec)
+            step = self._steps.get(key) or self._traced(spec)
             self._steps[key] = step
         return tf.nest.map_structure(_host_array, step(batch))
+
+    def _traced(self, spec: Any) -> _TracedStep:
+        try:
+            return _TracedStep(self.task, spec)
+        except (ValueError, TypeError) as error:
+            problem = None if isinstance(error, LightningTFError) else _unlike(self.task, spec)
+            if problem is None:
+                raise
+            raise DataError(f"{type(self.task).__name__}.predict: {problem}") from error
 
 
 class _TracedStep:
@@ -152,6 +170,31 @@ class _TracedStep:
 
 def _variables_of(task: Task) -> list[Any]:
     return list(all_variables(task).values())
+
+
+def _unlike(task: Task, spec: Any) -> str | None:
+    """Return how examples differ from what a task's model takes; None where nothing tells."""
+    inputs = getattr(getattr(task, "model", None), "inputs", None)
+    if not inputs:
+        return None
+    wanted = [tuple(tensor.shape[1:]) for tensor in inputs]
+    given = [tuple(part.shape[1:]) for part in tf.nest.flatten(spec)]
+    first, own = given[0], wanted[0]
+    is_alike = len(first) == len(own) and all(
+        size is None or size == other for other, size in zip(first, own, strict=True)
+    )
+    if is_alike and (len(wanted) == 1 or len(given) >= len(wanted)):
+        return None
+
+    shown = ", ".join(map(str, given[: len(wanted)]))
+    problem = f"the examples have shape {shown}, and the model takes {', '.join(map(str, wanted))}"
+    if len(wanted) > 1:
+        names = ", ".join(repr(tensor.name) for tensor in inputs)
+        return f"{problem}; give a dict of arrays, by the names of its inputs, {names}."
+    if len(first) == len(own) - 1:
+        return f"{problem}; one example needs a dimension of examples before it: x[np.newaxis]."
+    resized = " Arrays and files, which are no batches, are resized by the task."
+    return f"{problem}; bring them to this shape.{resized if task.input_kind == 'image' else ''}"
 
 
 def _open_spec(tensor: tf.Tensor) -> tf.TensorSpec:

@@ -239,6 +239,11 @@ class Task:
                 )
             self.configured = True
 
+    @property
+    def can_predict(self) -> bool:
+        """Whether `predict_step` has a model to compute with."""
+        return self.configured
+
     def constant_variables(self) -> list[Any]:
         """Return variables that steps read and nothing ever moves, such as of a frozen teacher.
 

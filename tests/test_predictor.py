@@ -169,3 +169,16 @@ def test_an_unknown_option_and_data_that_nobody_can_read_are_refused(trained):
         task.predict(X[:0])
     with pytest.raises(ConfigurationError, match="batch_size"):
         task.predict(X, batch_size=0)
+
+
+@pytest.mark.parametrize("data", [None, 3, np.float32(3.0), True])
+def test_what_is_no_data_is_named_as_it_was_given(trained, data):
+    with pytest.raises(ConfigurationError, match=r"Scores\.predict was given .*, which is no data"):
+        trained[0].predict(data)
+
+
+def test_data_to_predict_are_called_so(trained):
+    with pytest.raises(DataError, match="predict x holds NaN or infinity in 1 of 1 examples"):
+        trained[0].predict(np.full((1, 4), np.nan))
+    with pytest.raises(DataError, match="predict x is an array of dtype object"):
+        trained[0].predict(np.array([None]))

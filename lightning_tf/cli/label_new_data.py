@@ -1,11 +1,12 @@
 """label_new_data: what `lightning-tf predict RUN --data` does."""
 
+import inspect
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from lightning_tf.checkpoint.search import WORDS, checkpoint_of_run
-from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.exceptions import ConfigurationError, DataError
 from lightning_tf.prediction_table import check_format
 from lightning_tf.run.prediction_folder import new_folder
 from lightning_tf.task import Task
@@ -45,7 +46,15 @@ def label_new_data(run: str | None, options: Any) -> None:
 
     task = _class_of(options.task.class_path).from_checkpoint(path)
     settings = dict(options.data_options or {})
-    table = task.predict(data, batch_size=options.batch_size or 32, **settings)
+    try:
+        table = task.predict(data, batch_size=options.batch_size or 32, **settings)
+    except DataError as error:
+        known = set(inspect.signature(task.new_examples).parameters) - {"data"}
+        named = sorted(name for name in known if f"{name}=" in str(error))
+        if not named:
+            raise
+        example = ", ".join(f'"{name}": ...' for name in named)
+        raise DataError(f"{error} Here: --data_options '{{{example}}}'.") from error
     output = Path(run or "") / "predictions" if options.output is None else options.output
     target = new_folder(output) / f"predictions.{kind}"
     # What cannot be drawn is refused before anything is written.

@@ -82,6 +82,8 @@ class RunCommand:
             return self.arguments
 
         config = Path(self._run) / NAME
+        if not os.path.isdir(self._run):
+            raise ConfigurationError(f"{self._run} is no folder; give that of a run.")
         if not config.is_file():
             remedy = REMEDIES.get(self.command, "For a run of a script use Python, or give --task.")
             raise ConfigurationError(

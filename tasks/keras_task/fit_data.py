@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from lightning_tf.checks import checked_integer, is_number
+from lightning_tf.checks import checked_integer, describe, is_number
 from lightning_tf.data.array_data import ArrayData, checked_arrays
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.pipeline.array_source import ArraySource
@@ -76,6 +76,30 @@ def fit_data(given: dict[str, Any], options: dict[str, Any]) -> DataModule:
     data = _module(given, options)
     if steps is not None:
         data.steps_per_epoch = checked_integer("steps_per_epoch", steps, least=1)
+    return data
+
+
+def prediction_inputs(data: Any) -> Any:
+    """Return data to predict, lists of numbers as an array.
+
+    Raises:
+        ConfigurationError: They are no arrays and no batches.
+        DataError: They are empty, of objects, or hold NaN or infinity.
+
+    Example:
+        >>> prediction_inputs([[1.0, 2.0]]).shape
+        (1, 2)
+    """
+    if isinstance(data, list) and data and all(is_number(x) for x in tf.nest.flatten(data)):
+        data = np.asarray(data) if len({np.shape(row) for row in data}) == 1 else data
+    if brings_sets(data) or is_hugging_face(data) or _is_batches(data):
+        return data
+    if not _is_arrays(data):
+        raise ConfigurationError(
+            f"the data to predict are {describe(data)}; give an array of examples, a dict of "
+            "arrays for several inputs, lists of numbers, or batches."
+        )
+    checked_arrays("predict", *_pair("predict", data))  # which says so before they are test_data
     return data
 
 

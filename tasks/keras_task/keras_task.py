@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from lightning_tf.checks import checked_integer
 from lightning_tf.data.data_module import DataModule
+from lightning_tf.data.sources.new_examples import NewExamples
 from lightning_tf.exceptions import ConfigurationError, DataError
 from lightning_tf.keras_compile_internals import OutputLosses, OutputMetric
 from lightning_tf.step_context import current_step_context
@@ -21,7 +22,12 @@ from lightning_tf.tasks.keras_task.compile_choices import (
     output_losses,
     output_metrics,
 )
-from lightning_tf.tasks.keras_task.fit_data import brings_sets, evaluation_options, fit_data
+from lightning_tf.tasks.keras_task.fit_data import (
+    brings_sets,
+    evaluation_options,
+    fit_data,
+    prediction_inputs,
+)
 from lightning_tf.tasks.keras_task.model_checks import (
     check_model,
     compiled_arguments,
@@ -122,6 +128,7 @@ class KerasTask(FusedBatchNormTask):
         self.fused_batch_norm = fused_batch_norm
         self.model = model
         self._own = OwnMethods(model)
+        self._parts = BatchParts(model)
 
         given = {
             "loss": loss,
@@ -169,6 +176,21 @@ class KerasTask(FusedBatchNormTask):
         )
         return fit_data({**given, "test_data": held_out}, options)
 
+    @property
+    def can_predict(self) -> bool:
+        """Whether the model is built: with its weights, it needs no fit."""
+        is_own = type(self).configure_model is not KerasTask.configure_model
+        return self.configured or (self.model.built and not is_own)
+
+    def new_examples(self, data: Any) -> NewExamples:
+        """Return examples to predict: arrays or batches as `data`, or lists of numbers.
+
+        Raises:
+            ConfigurationError: They are none of these.
+            DataError: They are empty, or hold NaN or infinity.
+        """
+        return super().new_examples(prediction_inputs(data))
+
     def setup(self, stage: str) -> None:
         """Refuse to fit without an optimizer."""
         if stage == "fit" and self._optimizer is None:
@@ -183,7 +205,6 @@ class KerasTask(FusedBatchNormTask):
         refuse_config_limits()
 
         # A batch's specs alone: no data are read, and the model is built by a symbolic call.
-        self._parts = BatchParts(self.model)
         x, y, weight = self._parts.symbolic(self._element_spec())
         self._names = getattr(self.model, "output_names", None)
         self._shapes: Any = y, None, weight

@@ -1,7 +1,7 @@
 """TabularTask: the base of Regression and TabularClassification."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,13 @@ from lightning_tf.data.sources.new_examples import NewExamples
 from lightning_tf.data.sources.table_file import is_records, read_table
 from lightning_tf.data.tables.feature_data import feature_data
 from lightning_tf.data.tables.feature_table import FeatureTable
-from lightning_tf.data.tables.held_out_check import warn_of_unknown_categories
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.prediction_columns import class_columns, named_columns, number_columns
 from lightning_tf.tasks.common.optimizer_settings import OptimizerSettings
 from lightning_tf.tasks.common.spec_task import SpecTask, inputs_of
 from lightning_tf.tasks.tabular.export import export_feature_task
 from lightning_tf.tasks.tabular.network import FeatureNetwork
+from lightning_tf.tasks.tabular.new_rows import new_rows
 from lightning_tf.tasks.tabular.rows_like import rows_like
 from lightning_tf.tasks.tabular.table_spec import TableSpec
 
@@ -71,31 +71,19 @@ class TabularTask(SpecTask):
         """Return the model's outputs for a batch, with or without targets."""
         return self.built.outputs(inputs_of(batch), training)  # (batch, classes or targets)
 
-    def predict_table(
-        self,
-        table: Any,
-        *,
-        encoding: str = "utf-8",
-        sep: str | None = None,
-        quoting: bool | None = None,
-    ) -> NDArray[np.floating]:
+    def predict_table(self, table: Any, **options: Any) -> NDArray[np.floating]:
         """Return what `predict_step` gives for the rows of a table, in their order.
 
         Args:
             table: A file, a DataFrame, arrays by column or rows as dicts, with the columns of the
                 features; or an array (rows, features) in the order of the training table.
-
-            encoding: Of a CSV or TSV file.
-            sep: Of the same, as of `FeatureTable`.
-            quoting: Of the same.
+            **options: Those of `new_examples`; with ``missing="drop"`` there are fewer rows.
 
         Raises:
             DataError: A column or a value is missing.
         """
         self.check_built()
-        table = self.read_rows(table, encoding, sep=sep, quoting=quoting)
-        arrays = self.columns.arrays(table)
-        warn_of_unknown_categories(self.columns, arrays, table)
+        arrays = new_rows(self, table, **options).arrays
         inputs = {name: tf.constant(array) for name, array in arrays.items()}
         predicted: NDArray[np.floating] = self.predict_step(inputs).numpy()
         return predicted
@@ -118,6 +106,9 @@ class TabularTask(SpecTask):
         self,
         data: Any,
         *,
+        missing: str | float | None = None,
+        na_values: Sequence[str | float] = (),
+        date_format: str | None = None,
         encoding: str = "utf-8",
         sep: str | None = None,
         quoting: bool | None = None,
@@ -127,6 +118,10 @@ class TabularTask(SpecTask):
         Args:
             data: As of `predict_table`; with targets or without. A DataFrame of pandas keeps its
                 index as ``row``, others are numbered.
+            missing: ``error``, ``drop`` (rows, which is told), or a number that stands for missing
+                numbers; None is the number of the task's own, or ``error`` where there is none.
+            na_values: Words or numbers that stand for a missing value, beside the task's own.
+            date_format: How dates are written; None is as in the task's own table.
             encoding: Of a CSV or TSV file.
             sep: Of the same, as of `FeatureTable`.
             quoting: Of the same.
@@ -145,19 +140,18 @@ class TabularTask(SpecTask):
             data = data.to_dict()  # one row
 
         index = data.index if isinstance(data, pd.DataFrame) else None
-        table = self.read_rows(
+        rows = new_rows(
+            self,
             data if index is None else data.reset_index(drop=True),
-            encoding,
+            missing=missing,
+            na_values=na_values,
+            date_format=date_format,
+            encoding=encoding,
             sep=sep,
             quoting=quoting,
         )
-        others = [name for name in table.columns if name not in self.columns.names]
-        if others:
-            log.info("columns that are not read: %s.", ", ".join(others))
-        arrays = self.columns.arrays(table)
-        warn_of_unknown_categories(self.columns, arrays, table)
-        rows = range(len(table)) if index is None else index.to_flat_index().tolist()
-        return NewExamples({"row": rows}, arrays=arrays)
+        named = rows.places if index is None else index[rows.places].to_flat_index().tolist()
+        return NewExamples({"row": named}, arrays=rows.arrays)
 
     def prediction_columns(self, outputs: Any, names: Mapping[str, Any]) -> dict[str, Any]:
         """Return label, class and probabilities of each row, or its numbers by their names."""

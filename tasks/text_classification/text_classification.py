@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from lightning_tf.callback import Callback
-from lightning_tf.checks import checked_fraction
+from lightning_tf.checks import checked_fraction, is_number
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.pipeline.batch_checks import watch_labels
 from lightning_tf.data.pipeline.bounded_batches import bounded_batches
@@ -18,7 +19,7 @@ from lightning_tf.data.sources.options import merged_options
 from lightning_tf.data.text.new_texts import new_texts
 from lightning_tf.data.text.text_data import takes_class_names, text_data
 from lightning_tf.data.text.text_spec import text_spec
-from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.exceptions import ConfigurationError, DataError
 from lightning_tf.prediction_columns import class_columns, named_columns
 from lightning_tf.tasks.common.class_weights import ClassWeight, check_class_weight
 from lightning_tf.tasks.common.classification_task import ClassificationTask, flat_labels
@@ -214,7 +215,12 @@ class TextClassification(ClassificationTask):
         given = {"text_column": text_column, "encoding": encoding, "sep": sep, "quoting": quoting}
         chosen = {name: value for name, value in given.items() if value is not None}
         texts = new_texts(data, **{**self._reading(), **chosen})
-        return super().new_examples(data) if texts is None else texts
+        if texts is not None:
+            return texts
+        are_numbers = isinstance(data, list) and all(map(is_number, tf.nest.flatten(data)))
+        if are_numbers or (isinstance(data, np.ndarray) and data.dtype.kind in "iufb"):
+            raise DataError(f"the texts are numbers, {data!r:.80}; give texts.")
+        return super().new_examples(data)
 
     def prediction_columns(self, outputs: Any, names: Mapping[str, Any]) -> dict[str, Any]:
         """Return label, class and probabilities of each text."""

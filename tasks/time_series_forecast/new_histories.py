@@ -1,5 +1,6 @@
 """new_histories: rows to forecast from, of one or several series, and their forecasts as rows."""
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ from lightning_tf.data.series.read_series import series_names
 from lightning_tf.data.series.tables import as_table
 from lightning_tf.data.series.times import next_times
 from lightning_tf.data.sources.new_examples import NewExamples
+from lightning_tf.data.sources.table_file import read_table
 from lightning_tf.exceptions import DataError
 from lightning_tf.tasks.time_series_forecast.forecast_rows import (
     History,
@@ -19,19 +21,24 @@ from lightning_tf.tasks.time_series_forecast.forecast_rows import (
 )
 
 
-def new_histories(task: Any, data: Any, known: Any, series: Any) -> NewExamples:
+def new_histories(
+    task: Any, data: Any, known: Any, series: Any, csv_options: Mapping[str, Any]
+) -> NewExamples:
     """Return the last window of each series as an example.
 
     Args:
         task: A TimeSeriesForecast that is built.
-        data: A table with the columns of the task's own, or an array of one series.
+        data: A table with the columns of the task's own, as a file or in memory, or an array of
+            one series.
         known: Features that are known of the rows to come, of all series.
         series: The name of one; None is every one that the table has.
+        csv_options: ``encoding``, ``sep`` and ``quoting`` of CSV and TSV files.
 
     Raises:
         DataError: A series is unknown or too short, or columns or times do not fit.
     """
     spec, reading = task.spec, task.reading
+    data, known = _table(data, csv_options), _table(known, csv_options)
     names = [series]
     if reading.series is not None and series is None and is_table(data):
         data = as_table(data)
@@ -79,6 +86,11 @@ def forecast_columns(task: Any, outputs: NDArray[Any], names: Mapping[str, Any])
     headers = [target + quantile for target in task.spec.targets for quantile in quantiles]
     flat = outputs.reshape(count * horizon, -1)
     return columns | {name: flat[:, place] for place, name in enumerate(headers)}
+
+
+def _table(data: Any, csv_options: Mapping[str, Any]) -> Any:
+    """Return the table of a file, with its columns as they are written; all else as it is."""
+    return read_table(data, **csv_options) if isinstance(data, (str, os.PathLike)) else data
 
 
 def _times(start: History, steps: int) -> NDArray[Any] | None:

@@ -37,6 +37,7 @@ from lightning_tf.tasks.time_series_forecast.walk_forward import walk_forward
 from lightning_tf.trainer import Trainer
 
 HISTORY, HORIZON = 60, 1
+CSV_OPTIONS = ("encoding", "sep", "quoting")  # of `TimeSeries`
 
 
 class TimeSeriesForecast(SpecTask):
@@ -151,6 +152,7 @@ class TimeSeriesForecast(SpecTask):
             batch_size=batch_size,
             data_dir=data_dir,
         )
+        self._csv_options = {name: options[name] for name in CSV_OPTIONS if name in options}
         if isinstance(data, TimeSeries):  # as a checkpoint records them, they say the same again
             options = {k: v for k, v in options.items() if getattr(data, k, None) != v}
         self.data = None if data is None else time_series_data(data, **options)
@@ -258,16 +260,33 @@ class TimeSeriesForecast(SpecTask):
             self, history, checked_integer("steps", steps, least=1), known=known, series=series
         )
 
-    def new_examples(self, data: Any, *, known: Any = None, series: Any = None) -> NewExamples:
+    def new_examples(
+        self,
+        data: Any,
+        *,
+        known: Any = None,
+        series: Any = None,
+        encoding: str | None = None,
+        sep: str | None = None,
+        quoting: bool | None = None,
+    ) -> NewExamples:
         """Return the last window of each series of a history, to forecast the horizon after it.
 
         Args:
-            data: As `forecast` takes it; a table may hold several series.
-            known: Of the rows to come, the features that are known in the future.
+            data: As `forecast` takes it, or the file of a table; it may hold several series.
+            known: Of the rows to come, the features that are known in the future; or their file.
             series: The name of one; None is every one that the table has.
+            encoding: Of CSV and TSV files; None is as of the task's own, as for `sep`, `quoting`.
+            sep: Between their fields.
+            quoting: Whether quotation marks enclose them.
+
+        Raises:
+            DataError: A file, a column or a series is missing, or rows are too few.
         """
         self.check_built()
-        return new_histories(self, data, known, series)
+        given = {"encoding": encoding, "sep": sep, "quoting": quoting}
+        chosen = {name: value for name, value in given.items() if value is not None}
+        return new_histories(self, data, known, series, {**self._csv_options, **chosen})
 
     def prediction_columns(self, outputs: Any, names: Mapping[str, Any]) -> dict[str, Any]:
         """Return a row for each step of each series, with its time where it is known."""

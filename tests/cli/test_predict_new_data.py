@@ -137,7 +137,9 @@ def test_options_of_reading_are_given_as_a_dict(run, capsys):
     assert code == 0
     assert pd.read_csv(files(lines)[0])["file"].tolist() == table["path"].tolist()
     Path("new/broken.png").write_bytes(b"none")
-    assert "broken.png" in predict(capsys, run, "--data", "new")[2]
+    error = predict(capsys, run, "--data", "new")[2]
+    assert "broken.png" in error
+    assert """Here: --data_options '{"broken": ...}'""" in error
     assert predict(capsys, run, "--data", "new", "--data_options", '{"broken": "skip"}')[0] == 0
 
 
@@ -163,6 +165,8 @@ def test_a_folder_that_is_no_run_and_a_task_without_a_checkpoint_are_refused(run
     code, _, error = predict(capsys, "new", "--data", "new")
     assert code == 2
     assert "new has no config.yaml" in error
+    code, _, error = predict(capsys, "runs/none", "--data", "new")
+    assert (code, "runs/none is no folder; give that of a run" in error) == (2, True)
     code, _, error = predict(capsys, "--task", "ImageClassification", "--data", "new")
     assert code == 2
     assert "give the folder of a run first, or --ckpt_path" in error
@@ -179,6 +183,17 @@ def test_a_table_is_labeled_by_a_run_whose_own_table_is_gone(tmp_path, monkeypat
     code, lines, error = predict(capsys, run, "--data", "new.csv", "--data_options", '{"sep": ";"}')
     assert code == 0, error
     assert pd.read_csv(files(lines)[0])["row"].tolist() == [0, 1, 2]
+
+    odd = wine.drop(columns="target").head(3)
+    odd.loc[1, "alcohol"] = np.nan
+    odd.to_csv("odd.csv", index=False)
+    code, _, error = predict(capsys, run, "--data", "odd.csv")
+    assert code == 1
+    assert "alcohol of row 1 is nan" in error
+    for options, rows in (('{"missing": "drop"}', [0, 2]), ('{"missing": 13.0}', [0, 1, 2])):
+        code, lines, error = predict(capsys, run, "--data", "odd.csv", "--data_options", options)
+        assert code == 0, error
+        assert pd.read_csv(files(lines)[0])["row"].tolist() == rows
 
 
 def test_lines_of_a_file_are_texts(tmp_path, monkeypatch, capsys):

@@ -287,4 +287,4 @@ def test_a_run_is_named_by_its_folder_alone(fitted, capsys):
     assert "checkpoint: " in printed
     assert "test_accuracy" in printed
     assert main(["test", "nowhere"]) == 2
-    assert "nowhere has no config.yaml" in capsys.readouterr().err
+    assert "nowhere is no folder" in capsys.readouterr().err

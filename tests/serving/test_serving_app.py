@@ -266,7 +266,7 @@ def test_a_task_of_ones_own_takes_arrays_and_refuses_a_shape_that_the_model_does
         assert list(answer["predictions"][1]) == ["row", "score"]
         code, answer = client.predict([1, 2])
         assert code == 422
-        assert "cannot take instances of this shape" in answer["detail"]
+        assert "have shape (2,), and the model takes (4,)" in answer["detail"]
         assert client.predict([1, 2, 3, 4], [1])[0] == 422
 
 

@@ -19,6 +19,8 @@ from lightning_tf.exceptions import DataError
 BYTES = (0.0, 255.0)
 CHANNELS = (1, 3, 4)
 DARK = 16  # so many times smaller than the range are values that must mean another range
+USUAL = ((0.0, 255.0), (0.0, 1.0), (-1.0, 1.0))  # no image is beyond them, whatever was learned
+NOISE = 1 / 256  # of the range: less than a step of eight bits
 
 _log = logging.getLogger(__name__)
 
@@ -53,7 +55,6 @@ class NetworkImages:
             images: Of shape (height, width, channels); uint8 that came from files in [0, 255], or
                 in the range that was given.
         """
-        self._check_values(images)
         others = {image.shape[:2] for image in images} - {self.input_shape[:2]}
         if others:
             height, width = self.input_shape[:2]
@@ -95,25 +96,38 @@ class NetworkImages:
         scaled: NDArray[Any] = self._scaled(image, given)
         return scaled
 
-    def _check_values(self, images: Sequence[NDArray[Any]]) -> None:
-        """Refuse values that the range does not fit, and say what looks like another one."""
-        given = self.given_range or self.value_range
-        (low, high), span = given, given[1] - given[0]
+    def check_values(self, images: Sequence[NDArray[Any]]) -> None:
+        """Refuse values that the range does not fit, and say what looks like another one.
+
+        Args:
+            images: As a user holds them in arrays; what comes from files has a known range.
+        """
         for place, image in enumerate(images):
             if image.dtype.kind == "f" and not np.isfinite(image).all():
                 raise DataError(f"image {place} holds NaN or infinity; fill such pixels.")
-        lowest = min(float(image.min()) for image in images)
-        highest = max(float(image.max()) for image in images)
-        is_float = any(image.dtype.kind == "f" for image in images)
+        # By type: a mask among photos is found, and a dark photo among others is none.
+        for dtype in dict.fromkeys(image.dtype for image in images):
+            alike = [image for image in images if image.dtype == dtype]
+            lowest = min(float(image.min()) for image in alike)
+            highest = max(float(image.max()) for image in alike)
+            self._check_limits(dtype, lowest, highest)
 
-        is_dark = is_float and 0 < highest - lowest <= span / DARK and 0 <= lowest <= highest <= 1
-        if lowest < low - span / 2 or highest > high + span / 2 or (is_dark and span >= DARK):
-            kind = "/".join(sorted({str(image.dtype) for image in images}))
-            guess = (0, 255) if highest > 1 and lowest >= 0 else (0, 1) if lowest >= 0 else (-1, 1)
+    def _check_limits(self, dtype: Any, lowest: float, highest: float) -> None:
+        given = self.given_range or self.value_range
+        (low, high), span = given, given[1] - given[0]
+        is_dark = span >= DARK and 0 <= lowest <= highest <= 1
+        # Zeros are black in every range, and who names the range of numbers means it.
+        is_dark &= dtype.kind == "b" or (highest > 0 and self.given_range is None)
+        # Nothing is blacker than 0; the highest of a training set is a limit for itself alone.
+        below = span * (NOISE if low == 0 or given in USUAL else 0.5)
+        above = span * (NOISE if given in USUAL else 0.5)
+        if is_dark or lowest < low - below or highest > high + above:
+            whose = "value_range is" if self.given_range else "the task has learned from values in"
             raise DataError(
-                f"the images are {kind} from {lowest:g} to {highest:g}, and the task has learned "
-                f"from values in [{low:g}, {high:g}]; pass value_range={guess} if these are black "
-                "and white of the new images, and they are brought to the task's range."
+                f"the images are {dtype} from {lowest:g} to {highest:g}, and {whose} "
+                f"[{low:g}, {high:g}]; pass value_range={_guess(lowest, highest)} if these are "
+                "black and white of the new images, and they are brought to the task's range; "
+                "clip them where only some values are beyond it."
             )
         if lowest < low - span / 8 or highest > high + span / 8:
             _log.warning(
@@ -133,6 +147,14 @@ class NetworkImages:
             )
 
 
+def _guess(lowest: float, highest: float) -> str:
+    """Return the range that values most likely are of."""
+    for low, high in ((0, 1), (-1, 1), (0, 255)):
+        if low <= lowest and highest <= high:
+            return f"({low}, {high})"
+    return f"({lowest:g}, {highest:g})"
+
+
 def several_images(data: Any, network: NetworkImages) -> list[NDArray[Any]] | None:
     """Return images of shape (height, width, channels) of what a user holds; None of other data.
 
@@ -147,16 +169,25 @@ def several_images(data: Any, network: NetworkImages) -> list[NDArray[Any]] | No
     if isinstance(data, (list, tuple)):
         if not len(data):
             raise DataError("there are no images to predict; give at least one.")
-        images = [_one_image(item, network) for item in data]
-        if any(image is None for image in images):
+        items = [_one_image(item, network) for item in data]
+        if any(image is None for image in items):
             numbers = not any(hasattr(item, "shape") for item in data)
-            return _of_array(_numeric(data), network) if numbers and _is_numeric(data) else None
-        return [image for image in images if image is not None]
+            return _checked(data, network) if numbers and _is_numeric(data) else None
+        images = [image for image in items if image is not None]
+        is_array = [hasattr(item, "shape") for item in data]
+        network.check_values([x for x, given in zip(images, is_array, strict=True) if given])
+        return images
 
     image = _encoded_image(data, network)
     if image is not None:
         return [image]
-    return _of_array(_numeric(data), network) if hasattr(data, "shape") else None
+    return _checked(data, network) if hasattr(data, "shape") else None
+
+
+def _checked(data: Any, network: NetworkImages) -> list[NDArray[Any]]:
+    images = _of_array(_numeric(data), network)
+    network.check_values(images)
+    return images
 
 
 def _one_image(item: Any, network: NetworkImages) -> NDArray[Any] | None:

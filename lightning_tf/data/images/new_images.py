@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +69,8 @@ def new_images(
     network = NetworkImages(
         spec, decoding, None if value_range is None else checked_range(value_range)
     )
-    if is_frame(data) or is_records(data) or is_table_file(data):
+    is_row = isinstance(data, Mapping) and file_column in data
+    if is_row or is_frame(data) or is_records(data) or is_table_file(data):
         return _of_table(data, network, broken, file_column, images_dir)
     if isinstance(data, (str, os.PathLike)):
         return _of_path(Path(data).expanduser(), network, broken)
@@ -77,6 +78,11 @@ def new_images(
     if isinstance(data, (list, tuple)) and data and all(_is_path(item) for item in data):
         names = [os.fspath(item) for item in data]
         return _of_files([os.path.expanduser(name) for name in names], names, network, broken)
+    if isinstance(data, Mapping) and all(hasattr(part, "shape") for part in data.values()):
+        raise DataError(
+            f"the images are a dict of {', '.join(map(repr, data))}, in which nothing tells what "
+            "is what; give one of its arrays."
+        )
     images = several_images(data, network)
     if images is None:
         return None
@@ -132,7 +138,7 @@ def _of_files(
             f"{len(missing)} of {len(files)} images are not there, the first is "
             f"{shown_path(missing[0])}; correct the paths."
         )
-    scanned = scan_images(SINGLE_WORKER, Path(), files, network.decoding, broken)
+    scanned = scan_images(SINGLE_WORKER, _folder_of(files), files, network.decoding, broken)
     whole = np.setdiff1d(np.arange(len(files)), scanned.broken)
     if not len(whole):
         raise DataError(f"none of {len(files)} images can be decoded; give whole files.")
@@ -140,6 +146,14 @@ def _of_files(
     return NewExamples(
         {"file": [shown_path(names[row]) for row in whole]}, source=source, pixels=source.shown
     )
+
+
+def _folder_of(files: Sequence[str]) -> Path:
+    """Return the folder that all files are in; of one the file, as messages name it."""
+    try:
+        return Path(os.path.commonpath(files))
+    except ValueError:  # relative paths beside absolute ones
+        return Path(os.path.commonpath([os.path.abspath(file) for file in files]))
 
 
 class _ScaledFiles:

@@ -7,12 +7,12 @@ import numpy as np
 import tensorflow as tf
 
 from lightning_tf.checks import check_known, describe
-from lightning_tf.data.array_data import ArrayData
+from lightning_tf.data.array_data import ArrayData, checked_arrays
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.sources.dataset_pair import DatasetPair, require_batches
 from lightning_tf.data.sources.python_batches import PythonBatches, is_python_batches
 from lightning_tf.data.sources.stage_data import StageData
-from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.exceptions import ConfigurationError, DataError
 
 STAGES = ("train", "val", "test", "predict")
 WANTED = (
@@ -115,7 +115,11 @@ def _arrays(stage: str, data: Any, batch_size: int) -> ArrayData:
         raise ConfigurationError(f"{stage} data are {describe(data)}; {WANTED}.")
 
     y = None if stage == "predict" else y
-    arrays = ArrayData(x, y, val_fraction=0.0, batch_size=batch_size)
+    try:
+        arrays = ArrayData(x, y, val_fraction=0.0, batch_size=batch_size)
+    except DataError:
+        checked_arrays(stage, x, y)  # says the same of this stage: ArrayData know theirs as train
+        raise
     arrays.shuffle = stage == "train"
     return arrays
 

@@ -110,8 +110,8 @@ def is_table_file(data: Any) -> bool:
     """Return whether `data` is the path of a file that `read_table` knows by its ending."""
     if not isinstance(data, (str, os.PathLike)):
         return False
-    path = Path(data).expanduser()
-    return path.is_file() and any(ending in ENDINGS for ending in _endings(path)[-2:])
+    path = os.path.expanduser(data)  # with isfile, takes any text, which a Path does not
+    return os.path.isfile(path) and any(e in ENDINGS for e in _endings(Path(path))[-2:])
 
 
 def check_is_table(data: Any, names: Iterable[str]) -> None:

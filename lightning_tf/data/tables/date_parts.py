@@ -60,7 +60,9 @@ def date_parts(column: Any, date_format: str | None) -> dict[str, NDArray[np.flo
     """
     import pandas as pd
 
-    times = pd.to_datetime(column, format=date_format, errors="coerce", utc=True)
+    # Without a format pandas would guess one: 02/01/2020 has two readings.
+    format = date_format or "ISO8601"
+    times = pd.to_datetime(column, format=format, errors="coerce", utc=True)
     bad = np.flatnonzero((times.isna() & column.notna()).to_numpy())
     if len(bad):
         raise DataError(

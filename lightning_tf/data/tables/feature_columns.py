@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_tf.data.sources.table_file import check_columns
 from lightning_tf.data.tables.category_text import category_texts, common_form
 from lightning_tf.data.tables.column_roles import ColumnRoles
 from lightning_tf.data.tables.date_parts import date_part_names, date_parts
 from lightning_tf.data.tables.float32_loss import SAMPLE, needs_float64
 from lightning_tf.data.tables.number_format import NumberFormat, first_word
-from lightning_tf.exceptions import DataError
+from lightning_tf.exceptions import DataError, nearest
+
+_log = logging.getLogger(__name__)
 
 OTHER = 0  # the number of every category that training rows do not have
 
@@ -131,7 +133,7 @@ class FeatureColumns:
         Raises:
             DataError: A column or a value is missing, infinite, or no number.
         """
-        check_columns(table, described, {"features": self.names})
+        self._check_names(table, described)
         table = self.number_format.without_missing(table[self.names])
         dtype: Any = np.float64 if self.precise else np.float32
 
@@ -147,6 +149,50 @@ class FeatureColumns:
             "numbers": _stack(numbers, rows, dtype),
             "categories": _stack(codes, rows, np.int32),
         }
+
+    def reading(
+        self, fill: float | None, na_values: Any = (), date_format: str | None = None
+    ) -> FeatureColumns:
+        """Return the same columns of a table that is written in another way.
+
+        Args:
+            fill: What stands for a missing number; None refuses one.
+            na_values: What stands for a missing value, beside what does so already.
+            date_format: How dates are written; None is as before.
+
+        Example:
+            >>> FeatureColumns(["rooms"], {}).reading(fill=0.0).fill
+            0.0
+        """
+        more = [na_values] if isinstance(na_values, (str, float, int)) else na_values
+        format = self.number_format
+        format = dataclasses.replace(format, na_values=[*format.na_values, *more])
+        dates = date_format or self.date_format
+        config = self.config() | {"fill": fill, "number_format": format, "date_format": dates}
+        return FeatureColumns(**config)
+
+    def whole_rows(self, table: Any, described: str = "The table") -> Any:
+        """Return the rows of a DataFrame in which no value is missing or infinite.
+
+        Raises:
+            DataError: A column is missing, a word stands among numbers, or no row is left.
+        """
+        self._check_names(table, described)
+        table = self.number_format.without_missing(table[self.names])
+        read = table.copy(deep=False)
+        for name in self.columns:
+            read[name], words = self.number_format.read(table[name])
+            refuse_words(table[name], words)
+        return table.loc[rows_with_values(read, "the table").index]
+
+    def _check_names(self, table: Any, described: str) -> None:
+        lacking = [name for name in self.names if name not in table.columns]
+        if lacking:
+            raise DataError(
+                f"{described} has no column {lacking[0]!r}, and lacks {len(lacking)} of "
+                f"{len(self.names)} that were learned from; add it, or rename the one that holds "
+                f"it.{nearest(lacking[0], table.columns)}"
+            )
 
     def _values(self, table: Any) -> Iterator[tuple[str, str, NDArray[np.float64]]]:
         """Yield column, name and values of all numbers, NaN where they are missing."""
@@ -170,6 +216,25 @@ def checked_numbers(table: Any, name: str, number_format: NumberFormat) -> NDArr
     return refuse_not_finite(values, table[name], name)
 
 
+def rows_with_values(table: Any, described: str) -> Any:
+    """Return the rows of a DataFrame that lack no value, and say how many do.
+
+    Raises:
+        DataError: Every row lacks one.
+    """
+    whole = table.replace([np.inf, -np.inf], np.nan)
+    kept = table[whole.notna().all(axis=1)]
+    if not len(kept):
+        raise DataError(f"Every row of {described} lacks a value; fill some.")
+    if len(kept) < len(table):
+        lacking = (len(table) - whole.count()).sort_values()
+        _log.warning(
+            "missing='drop' leaves out %d of %d rows of %s; %s lacks most, %d.",
+            len(table) - len(kept), len(table), described, lacking.index[-1], lacking.iloc[-1],
+        )  # fmt: skip
+    return kept
+
+
 def refuse_not_finite(values: NDArray[np.float64], column: Any, name: str) -> NDArray[np.float64]:
     """Return numbers that all are finite.
 
@@ -183,7 +248,7 @@ def refuse_not_finite(values: NDArray[np.float64], column: Any, name: str) -> ND
         raise DataError(
             f"{name} of row {column.index[bad[0]]} is {cell!r}, and {len(bad)} of "
             f"{len(values)} values are missing or no finite numbers; correct them, or pass "
-            "missing='drop' or a number."
+            f"missing='drop'{' or a number' if np.isnan(values).any() else ''}."
         )
     return values
 

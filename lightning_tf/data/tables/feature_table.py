@@ -27,6 +27,7 @@ from lightning_tf.data.tables.feature_columns import (
     FeatureColumns,
     checked_numbers,
     refuse_words,
+    rows_with_values,
 )
 from lightning_tf.data.tables.float32_loss import needs_float64
 from lightning_tf.data.tables.held_out_check import warn_of_differences
@@ -134,10 +135,7 @@ class FeatureTable(IndexedData):
         split_seed: int = 0,
     ) -> None:
         """Check and keep the arguments."""
-        if not is_number(missing) and missing not in MISSING:
-            hint = nearest(missing, MISSING)
-            raise ConfigurationError(f"missing={missing!r}: give a name or a number.{hint}")
-        self._missing = missing
+        self._missing = checked_missing(missing)
         self._format = NumberFormat(decimal, thousands, na_values)
         self._date_format = date_format
         self._csv: dict[str, Any] = {"encoding": encoding, "sep": sep, "quoting": quoting}
@@ -273,16 +271,7 @@ class FeatureTable(IndexedData):
 
         if self._missing != "drop":
             return table
-        kept = table.replace([np.inf, -np.inf], np.nan).dropna()
-        if not len(kept):
-            raise DataError(f"Every row of the {name} table lacks a value; fill some.")
-        if len(kept) < len(table):
-            lacking = (len(table) - table.replace([np.inf, -np.inf], np.nan).count()).sort_values()
-            _log.warning(
-                "missing='drop' leaves out %d of %d rows of the %s table; %s lacks most, %d.",
-                len(table) - len(kept), len(table), name, lacking.index[-1], lacking.iloc[-1],
-            )  # fmt: skip
-        return kept
+        return rows_with_values(table, f"the {name} table")
 
     def _target_numbers(self, table: Any, training: Indices) -> NDArray[Any]:
         self.class_names = []
@@ -302,6 +291,18 @@ class FeatureTable(IndexedData):
 
         self.class_labels = class_codes(table[self.targets[0]], labels, self.class_names)
         return self.class_labels
+
+
+def checked_missing(missing: Any) -> Any:
+    """Return what becomes of missing values.
+
+    Raises:
+        ConfigurationError: It is no number, and no name of `MISSING`.
+    """
+    if is_number(missing) or missing in MISSING:
+        return missing
+    hint = nearest(missing, MISSING)
+    raise ConfigurationError(f"missing={missing!r}: give a name or a number.{hint}")
 
 
 def _names(option: str, value: Any) -> list[str]:

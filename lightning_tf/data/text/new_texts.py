@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lightning_tf.data.sources.listed_files import LeftOut, listed_files, shown_path
 from lightning_tf.data.sources.new_examples import NewExamples
 from lightning_tf.data.sources.table_file import (
+    ENDINGS,
     check_columns,
     is_frame,
     is_records,
@@ -33,13 +35,15 @@ def new_texts(
     Args:
         data: A text, a list, an array or a Series of texts; a table with a column of texts, as a
             file or in memory, or one row as a dict; a `Path` of a text file, which has a text in
-            each line, or of a folder of text files, which each are a text.
+            each line, or of a folder of text files, which each are a text; the file may be named
+            by a str, which is told. A list holds texts alone.
         text_column: The column of a table.
         encoding: Of files.
         **csv_options: ``sep`` and ``quoting`` of CSV and TSV files.
 
     Raises:
-        DataError: There is no text, a file or column is missing, or a cell is no text.
+        DataError: There is no text, a file or column is missing, or a cell is no text; or a single
+            text is the name of a file that is not there.
 
     Example:
         >>> new_texts(["good", "bad"]).names["text"]
@@ -55,19 +59,49 @@ def new_texts(
         if others:
             _log.info("columns that are not read: %s.", ", ".join(others))
         return _named(table[text_column].tolist())
+    if isinstance(data, str) and _is_file_name(data):
+        data = Path(data)
     if isinstance(data, os.PathLike):
         return _of_path(Path(data).expanduser(), encoding)
     if isinstance(data, (str, bytes)):
         return _named([data])
 
-    is_column = hasattr(data, "to_list") or (isinstance(data, np.ndarray) and data.ndim == 1)
+    is_column = hasattr(data, "to_list")
+    if isinstance(data, np.ndarray) and data.dtype.kind in "OSTU":
+        is_column, data = True, _column(data)
     if is_column or isinstance(data, (list, tuple)):
         texts = list(data)
         if not texts:
             raise DataError("there are no texts to predict; give at least one.")
-        if is_column or any(isinstance(text, (str, bytes)) for text in texts):
+        is_text = [isinstance(text, (str, bytes)) for text in texts]
+        if is_column or any(is_text) or all(np.ndim(text) == 0 for text in texts):
             return _named(texts)
     return None
+
+
+def _column(array: NDArray[Any]) -> NDArray[Any]:
+    """Return an array of shape (texts,), also of one of shape (texts, 1)."""
+    if array.ndim == 0 or array.size != len(array):
+        raise DataError(f"the texts are an array of shape {array.shape}; give (texts,).")
+    return array.reshape(-1)
+
+
+def _is_file_name(text: str) -> bool:
+    """Return whether a single text names a file that is there, and say so.
+
+    Raises:
+        DataError: It can only be the name of a file, which is not there.
+    """
+    if os.path.isfile(os.path.expanduser(text)):
+        _log.warning("%s is a file: what it holds is read; [%r] is the text.", text, text)
+        return True
+    is_word = len(text.split()) == 1
+    if is_word and text.lower().endswith((*ENDINGS, ".txt", ".csv.gz", ".tsv.gz")):
+        raise DataError(
+            f"{shown_path(text)} is no file that is there; correct the path, or give a list, "
+            f"[{text!r}], where it is a text."
+        )
+    return False
 
 
 def _of_path(path: Path, encoding: str) -> NewExamples:

@@ -170,8 +170,44 @@ def test_values_that_only_may_be_of_another_range_are_told(caplog):
     read(RANDOM.random((2, 6, 8, 3)), spec(value_range=(-1.0, 1.0)))
     assert "value_range=(0, 1)" in caplog.text
     caplog.clear()
-    read(RANDOM.random((2, 6, 8, 3)) * 1.2, spec(value_range=(0.0, 1.0)))
-    assert "beyond [0, 1]" in caplog.text
+    read(RANDOM.random((2, 6, 8, 3)) * 20, spec(value_range=(0.0, 16.0)))
+    assert "beyond [0, 16]" in caplog.text
+
+
+MASK = pixels(6, 8, 3) > 100
+
+
+@pytest.mark.parametrize(
+    ("images", "guess"),
+    [
+        (MASK, r"bool from 0 to 1.*\[0, 255\].*value_range=\(0, 1\)"),
+        (np.zeros_like(MASK), r"bool from 0 to 0"),
+        (MASK.astype("uint8"), r"uint8 from 0 to 1.*value_range=\(0, 1\)"),
+        ([pixels(6, 8, 3), MASK], r"bool from 0 to 1"),
+        (MASK.astype("int64").tolist(), r"int64 from 0 to 1"),
+        (np.ones((6, 8, 3)), r"float64 from 1 to 1"),
+        (np.full((6, 8, 3), -1.0), r"from -1 to -1.*value_range=\(-1, 1\).*clip them"),
+        (np.full((6, 8, 3), 257.0), r"from 257 to 257.*clip them"),
+    ],
+)
+def test_masks_and_values_beyond_the_range_are_refused(images, guess):
+    with pytest.raises(DataError, match=guess):
+        read(images)
+
+
+def test_a_mask_with_its_range_and_a_black_image_are_taken():
+    for mask in (MASK, MASK.astype("uint8"), MASK.astype("float32")):
+        np.testing.assert_array_equal(read(mask, value_range=(0, 1))[1][0], MASK * 255.0)
+    for dtype in ("uint8", "float32"):
+        assert not read(np.zeros((6, 8, 3), dtype))[1].any()
+    dark = MASK.astype("uint8")
+    np.testing.assert_array_equal(read(dark, value_range=(0, 255))[1][0], dark)
+    np.testing.assert_array_equal(read(Image.fromarray(dark))[1][0], dark)  # a file knows its range
+    np.testing.assert_array_equal(read([pixels(6, 8, 3), dark])[1][1], dark)
+    noisy = np.full((6, 8, 3), 255.3)
+    np.testing.assert_allclose(read(noisy)[1][0], noisy, rtol=1e-6)
+    with pytest.raises(DataError, match=r"bool .*value_range is \[0, 255\]"):
+        read(MASK, value_range=(0, 255))
 
 
 def test_what_fits_is_not_told(caplog):
@@ -259,3 +295,15 @@ def test_images_are_shown_as_the_network_sees_them(folder):
     for data in (root / "b.png", images["b.png"] / 127.5 - 1.0):
         shown = new_images(data, of, decoding(of)).pixels([0])
         np.testing.assert_allclose(shown[0], images["b.png"] / 255.0, atol=1e-5)
+
+
+def test_the_folder_of_files_of_sixteen_bits_is_named(tmp_path, monkeypatch, caplog):
+    monkeypatch.chdir(tmp_path)
+    for name in ("in/a.png", "in/deep/b.png"):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(RANDOM.integers(0, 65535, (6, 8)).astype("uint16")).save(name)
+    with caplog.at_level(logging.INFO):
+        for given in ("in", ["in/a.png", Path("in/deep/b.png").absolute()]):
+            read(given, spec(channels=1))
+    told = [line for line in caplog.messages if "2 of 2 images have more than eight bits" in line]
+    assert [line.partition(":")[0] for line in told] == ["in", str(tmp_path / "in")]

@@ -70,10 +70,12 @@ def test_a_table_file_is_read_with_its_column(kind, tmp_path):
         read(path)
 
 
-def test_a_path_is_a_file_of_lines_or_a_folder_of_files(tmp_path):
+def test_a_path_is_a_file_of_lines_or_a_folder_of_files(tmp_path, caplog):
     (tmp_path / "t.txt").write_text("one\n\ntwo, 猫\n", encoding="utf-8")
     assert read(tmp_path / "t.txt")[1] == ["one", "", "two, 猫"]
-    assert read(str(tmp_path / "t.txt"))[1] == [str(tmp_path / "t.txt")]  # a text is a text
+    assert read(str(tmp_path / "t.txt"))[1] == ["one", "", "two, 猫"]
+    assert "t.txt is a file: what it holds is read" in caplog.text
+    assert read([str(tmp_path / "t.txt")])[1] == [str(tmp_path / "t.txt")]  # a text of a list
     (tmp_path / "in/b").mkdir(parents=True)
     (tmp_path / "in/b/x.txt").write_text("two\nlines")
     (tmp_path / "in/a.txt").write_text("one")
@@ -97,6 +99,27 @@ def test_what_is_no_text_is_named(tmp_path):
     with pytest.raises(DataError, match="encoding='utf-8'"):
         read(tmp_path / "latin.txt")
     assert read(tmp_path / "latin.txt", encoding="latin-1")[1] == ["süß"]
+
+
+@pytest.mark.parametrize("name", ["nofile.csv", "no/l.TXT", "t.parquet"])
+def test_a_text_that_can_only_be_a_missing_file_is_refused(name):
+    with pytest.raises(DataError, match=rf"{name} is no file that is there.*\['{name}'\]"):
+        read(name)
+    assert read([name])[1] == [name]
+
+
+@pytest.mark.parametrize("text", ["see a.txt", "", "~nobody here", "a\0b", "long " * 5000])
+def test_texts_that_are_no_names_of_files_are_texts(text):
+    assert read(text)[1] == [text]
+
+
+def test_numbers_are_no_texts_and_a_column_of_an_array_is_one():
+    for numbers in ([1, 2], (1, 2), np.array([1, 2], object), pd.Series([1, 2])):
+        with pytest.raises(DataError, match="text 0 is 1, and 2 of 2 are no texts"):
+            read(numbers)
+    assert read(np.array([["good"], ["bad"]]))[1] == ["good", "bad"]
+    with pytest.raises(DataError, match=r"shape \(1, 2\); give \(texts,\)"):
+        read(np.array([["good", "bad"]]))
 
 
 def test_pairs_and_numbers_are_left_to_others():

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+import tensorflow as tf
 from helpers.boring import fitted, quiet
 from helpers.rectangles import RectangleData, scenes
 from PIL import Image
@@ -221,6 +222,62 @@ def test_rows_are_labeled_with_or_without_target_and_other_columns(tmp_path):
         task.predict("nowhere.csv")
 
 
+def test_rows_that_lack_values_are_refused_with_options_that_label_them(tmp_path, caplog):
+    n = 40
+    table = pd.DataFrame(
+        {
+            "size": np.arange(n) % 7.0,
+            "town": ["Ulm", "Rom"] * (n // 2),
+            "sold": pd.date_range("2020-01-01", periods=n).strftime("%Y-%m-%d"),
+            "price": np.arange(n) * 2.0,
+        }
+    )
+    task = Regression(table, target="price", units=())
+    fitted(task, **FEW)
+    rows = table.drop(columns="price").iloc[:5].astype({"size": object})
+    rows.index = list("abcde")
+    whole = task.predict(rows)
+
+    odd = rows.copy()
+    odd.loc["b", "size"], odd.loc["c", "size"], odd.loc["d", "town"] = np.nan, np.inf, None
+    odd.loc["e", "size"] = "?"
+    with pytest.raises(DataError, match=r"size of row 4 is '\?'.*na_values=\['\?'\] and missing="):
+        task.predict(odd)
+    with pytest.raises(DataError, match=r"size of row 1 is nan.*missing='drop' or a number"):
+        task.predict(odd, na_values=["?"])
+    with pytest.raises(DataError, match=r"size of row 2 is inf.*missing='drop'\."):
+        task.predict(odd, na_values=["?"], missing=0)
+
+    kept = task.predict(odd, na_values=["?"], missing="drop")
+    assert kept["row"].tolist() == ["a"]
+    assert kept["price"].tolist() == pytest.approx(whole["price"].tolist()[:1])
+    assert "missing='drop' leaves out 4 of 5 rows of the table; size lacks most, 3" in caplog.text
+    odd.to_csv(tmp_path / "odd.csv", index=False)
+    assert task.predict(tmp_path / "odd.csv", na_values="?", missing="drop")["row"].tolist() == [0]
+    filled = task.predict(rows.assign(size=[0, 1, None, 3, 4]), missing=2)
+    assert filled["price"].tolist() == pytest.approx(whole["price"].tolist())
+
+    with pytest.raises(DataError, match="Every row of the table lacks a value"):
+        task.predict({"size": None, "town": "Ulm", "sold": "2020-01-01"}, missing="drop")
+    with pytest.raises(ConfigurationError, match="missing='dorp'"):
+        task.predict(rows, missing="dorp")
+    with pytest.raises(DataError, match=r"no column 'town', and lacks 1 of 3 .*; add it"):
+        task.predict(rows.drop(columns="town"))
+    local = rows.assign(sold=pd.to_datetime(rows["sold"]).dt.strftime("%d/%m/%Y"))
+    with pytest.raises(DataError, match="give date_format="):
+        task.predict(local)
+    same(task.predict(local, date_format="%d/%m/%Y"), whole)
+
+
+def test_a_number_that_stands_for_missing_ones_stands_for_those_of_new_rows_too():
+    table = pd.DataFrame({"size": [np.nan, *range(39)], "price": np.arange(40.0)})
+    task = Regression(table, target="price", units=(), data_options={"missing": 5})
+    fitted(task, **FEW)
+    assert task.predict({"size": [None, 5.0]})["price"].nunique() == 1
+    with pytest.raises(DataError, match="size of row 0 is nan"):
+        task.predict({"size": [None, 5.0]}, missing="error")
+
+
 def test_labels_of_ones_own_test_rows_are_as_right_as_test_says():
     task = TabularClassification("wine", units=(8,), data_options={"test_fraction": 0.3})
     trainer = fitted(task, max_epochs=3, seed=0)
@@ -263,6 +320,30 @@ def test_each_series_is_forecast_row_by_row(tmp_path):
         task.predict(table.replace({"shop": {"b": "c"}}))
 
 
+def test_a_file_is_forecast_as_the_table_that_it_holds(tmp_path):
+    days = pd.date_range("2020-01-01", periods=80).strftime("%d.%m.%Y")
+    table = pd.DataFrame({"day": days, "sales": np.sin(np.arange(80) / 4), "open": [0, 1] * 40})
+    table.iloc[:70].to_csv(tmp_path / "own.csv", index=False, sep=";")
+    options = {"target": "sales", "known": "open", "time": "day", "time_format": "%d.%m.%Y"}
+    task = TimeSeriesForecast(
+        tmp_path / "own.csv", "mlp", history=12, horizon=3, data_options={**options, "sep": ";"}
+    )
+    trainer = fitted(task, **FEW)
+    expected = task.predict(table.iloc[:75], known=table)
+    assert expected["day"].dt.strftime("%m-%d").tolist() == ["03-16", "03-17", "03-18"]
+
+    table.iloc[:75].to_csv(tmp_path / "ts.csv", index=False, sep=";")
+    table.to_csv(tmp_path / "known.csv", index=False, sep=";")
+    table.iloc[:75].to_csv(tmp_path / "comma.csv", index=False)
+    table.iloc[:75].to_json(tmp_path / "ts.jsonl", orient="records", lines=True)
+    again = TimeSeriesForecast.from_checkpoint(saved(trainer, tmp_path))
+    for file in (str(tmp_path / "ts.csv"), tmp_path / "ts.csv", tmp_path / "ts.jsonl"):
+        same(again.predict(file, known=tmp_path / "known.csv"), expected)
+    same(task.predict(tmp_path / "comma.csv", known=table, sep=","), expected)
+    with pytest.raises(DataError, match=r"nofile\.csv is no file; give a table"):
+        task.predict("nofile.csv")
+
+
 @pytest.mark.slow
 def test_each_object_that_is_found_has_a_row(tmp_path):
     small = {"backbone": "small", "image_size": 64, "levels": (3, 4, 5), "width": 16}
@@ -296,6 +377,60 @@ def test_a_keras_model_gives_a_column_for_each_output():
     fitted(task, **FEW)
     frame = task.predict(x[:6]).frame
     np.testing.assert_allclose(frame.iloc[:, 1:], model.predict(x[:6], verbose=0), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (np.zeros(4), r"shape \(\), and the model takes \(4,\); .* x\[np\.newaxis\]"),
+        (np.zeros((2, 5)), r"KerasTask\.predict: the examples have shape \(5,\), and the model"),
+        (np.full((2, 4), np.nan), "predict x holds NaN or infinity in 2 of 2"),
+        ("table.csv", "the data to predict are 'table.csv'"),
+        ([1.0, 2.0, 3.0, 4.0], r"x\[np\.newaxis\]"),
+        (None, r"KerasTask\.predict was given None"),
+    ],
+)
+def test_what_a_keras_model_cannot_take_is_said_in_words_of_prediction(data, said):
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+    with pytest.raises((ConfigurationError, DataError), match=said):
+        KerasTask(model, "mse").predict(data)
+
+
+def test_a_keras_model_that_is_built_predicts_without_a_fit():
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+    x = np.random.default_rng(0).normal(size=(6, 4)).astype("float32")
+    for task in (KerasTask(model, "mse"), KerasTask(model, "mse", "adam", data=(x, x[:, :2]))):
+        found = task.predict(x.tolist()).frame[["prediction_0", "prediction_1"]]
+        np.testing.assert_allclose(found, model(x), rtol=1e-6)
+        assert len(task.predict([x[0].tolist()])) == 1
+    fitted(task, max_epochs=1, seed=0)
+    np.testing.assert_allclose(task.predict(x)["prediction_0"], model(x)[:, 0], rtol=1e-6)
+    with pytest.raises(ConfigurationError, match="there is no model yet"):
+        KerasTask(keras.Sequential([keras.layers.Dense(2)]), "mse").predict(x)
+
+    parts = [keras.Input((4,), name="a"), keras.Input((2,), name="b")]
+    both = keras.Model(parts, keras.layers.Dense(1)(keras.layers.Concatenate()(parts)))
+    with pytest.raises(DataError, match="give a dict of arrays, by the names of its inputs, 'a'"):
+        KerasTask(both, "mse").predict([x, x[:, :2]])
+
+
+def test_what_a_task_of_images_or_texts_cannot_take_is_said_in_its_words(digits):
+    task, _, _ = digits
+    other = tf.data.Dataset.from_tensor_slices(np.zeros((4, 9, 9, 1), "float32")).batch(2)
+    with pytest.raises(
+        DataError, match=r"shape \(9, 9, 1\), and the model takes \(8, 8, 1\).*resized"
+    ):
+        task.predict(other)
+    with pytest.raises(DataError, match=r"the images are a dict of 'a'.*give one of its arrays"):
+        task.predict({"a": np.zeros((8, 8))})
+    with pytest.raises(ConfigurationError, match="was given None, which is no data"):
+        task.predict(None)
+    data = (["good"] * 8 + ["bad"] * 8, ["up"] * 8 + ["down"] * 8)
+    texts = TextClassification(data, "bag_of_words")
+    fitted(texts, **FEW)
+    for numbers in ([[1, 2], [3, 4]], np.zeros((2, 3)), [1, 2]):
+        with pytest.raises(DataError, match=r"the texts are numbers|are no texts"):
+            texts.predict(numbers)
 
 
 def test_what_labels_nothing_says_what_to_call_instead():
