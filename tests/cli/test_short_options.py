@@ -153,7 +153,7 @@ def test_validation_data_stand_beside_the_data(folder, capsys, source):
         pd.DataFrame(rows).to_csv(folder / f"{split}.csv", index=False)
 
     task, ending = {
-        "folder": (["ImageClassification", "--network", "mlp"], ""),
+        "folder": (["ImageClassification", "--network", "mlp", "--image_size", "8"], ""),
         "table": (["TextClassification"], ".csv"),
     }[source]
     data = ["--data", f"a{ending}", "--val_data", f"b{ending}"]
