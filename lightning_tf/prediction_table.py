@@ -21,7 +21,7 @@ from lightning_tf.data.images.titled_images import titled_images
 from lightning_tf.exceptions import ConfigurationError
 
 FORMATS = ("csv", "jsonl", "parquet", "npz")
-ON_A_SHEET = 48  # images
+IN_A_GRID = 48  # images
 LINE, LINES = 20, 3  # characters and lines of a label above an image
 
 
@@ -80,7 +80,7 @@ class PredictionTable:
 
     @property
     def has_images(self) -> bool:
-        """Whether each row is of an image, which `save_sheet` draws."""
+        """Whether each row is of an image, which `save_image_grid` draws."""
         return self._pixels is not None
 
     def records(self) -> list[dict[str, Any]]:
@@ -131,11 +131,11 @@ class PredictionTable:
                         array = _plain_array(self.frame[name])
                         np.lib.format.write_array(member, array, allow_pickle=False)
 
-    def save_sheet(self, path: str | os.PathLike[str], count: int | None = 96) -> list[Path]:
-        """Draw images with their labels and probabilities, 48 on a sheet.
+    def save_image_grid(self, path: str | os.PathLike[str], count: int | None = 96) -> list[Path]:
+        """Draw images with their labels and probabilities, 48 in a grid.
 
         Args:
-            path: Of the first sheet, a PNG file; others are numbered behind it.
+            path: Of the first grid, a PNG file; others are numbered behind it.
             count: How many images, the first ones; None is all.
 
         Returns:
@@ -147,15 +147,15 @@ class PredictionTable:
         target = checked_png(path)
         if self._pixels is None:
             raise ConfigurationError(
-                "save_sheet draws images with a row each, and there are none: call save. Boxes are "
-                "drawn by Trainer(callbacks=[DetectionWriter(save_images=True)]).predict."
+                "save_image_grid draws images with a row each, and there are none: call save. Boxes "
+                "are drawn by Trainer(callbacks=[DetectionWriter(save_images=True)]).predict."
             )
         target.parent.mkdir(parents=True, exist_ok=True)
         rows = range(len(self) if count is None else min(count, len(self)))
-        sheets = [rows[start : start + ON_A_SHEET] for start in range(0, len(rows), ON_A_SHEET)]
+        grids = [rows[start : start + IN_A_GRID] for start in range(0, len(rows), IN_A_GRID)]
 
         written = []
-        for number, chosen in enumerate(sheets, 1):
+        for number, chosen in enumerate(grids, 1):
             name = target if number == 1 else target.with_name(f"{target.stem}_{number}.png")
             figure = titled_images(self._pixels(list(chosen)), [self._title(i) for i in chosen])
             figure.suptitle(f"{chosen[0] + 1} to {chosen[-1] + 1} of {len(self)}")

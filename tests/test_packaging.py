@@ -165,7 +165,7 @@ def test_every_command_of_the_quick_start_runs_from_the_wheel(wheel, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_first_hour_leads_from_pictures_in_folders_to_a_served_answer(wheel, tmp_path):
+def test_a_first_hour_leads_from_images_in_folders_to_a_served_answer(wheel, tmp_path):
     text = (ROOT / "docs/first_hour.md").read_text()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

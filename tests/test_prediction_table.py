@@ -1,4 +1,4 @@
-"""A PredictionTable is written and read back as it was, and drawn on sheets."""
+"""A PredictionTable is written and read back as it was, and drawn as grids."""
 
 import importlib.util
 import json
@@ -85,13 +85,13 @@ def test_sheets_show_every_image_and_are_numbered(tmp_path):
         "label": ["a long $ label"] * 50,
     }
     table = PredictionTable({**columns, "probability": [0.5] * 50}, lambda rows: images[rows])
-    sheets = table.save_sheet(tmp_path / "sheet.png")
+    sheets = table.save_image_grid(tmp_path / "sheet.png")
     assert [path.name for path in sheets] == ["sheet.png", "sheet_2.png"]
     with Image.open(sheets[0]) as sheet:
         assert min(sheet.size) > 500
-    assert len(table.save_sheet(tmp_path / "few.png", count=3)) == 1
+    assert len(table.save_image_grid(tmp_path / "few.png", count=3)) == 1
     with pytest.raises(ConfigurationError, match="there are none"):
-        PredictionTable({"row": [1]}).save_sheet(tmp_path / "none.png")
+        PredictionTable({"row": [1]}).save_image_grid(tmp_path / "none.png")
 
 
 def test_a_notebook_shows_rows_without_markup_of_labels():

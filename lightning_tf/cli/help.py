@@ -60,7 +60,7 @@ MORE_OPTIONS = {
         "--output FOLDER": "where the files go; predictions in the run's folder",
         "--format FORMAT": "of --data csv, jsonl, parquet or npz; else npz or csv, of detections "
         "also coco or json",
-        "--save_images true": "of --data sheets of images with their labels; else images with the "
+        "--save_images true": "of --data grids of images with their labels; else images with the "
         "boxes drawn in, of detections",
     },
     "test": {"--quantize MODE": "int8 weights where Keras has them; needs --ckpt_path"},

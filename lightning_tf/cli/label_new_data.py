@@ -67,7 +67,7 @@ def label_new_data(run: str | None, options: Any) -> None:
         Trainer(callbacks=[writer], **WITHOUT_RUN).predict(task, data)
         written += writer.files
     elif options.save_images:
-        written += table.save_sheet(target.with_suffix(".png"), count=None)
+        written += table.save_image_grid(target.with_suffix(".png"), count=None)
     for file in written:
         print(f"{'replaced' if replaced else 'written'}: {file}")
 

@@ -20,20 +20,8 @@ from lightning_tf.task import Task
 from lightning_tf.trainer import Trainer
 
 HELD_OUT = {"val_data": "val", "test_data": "test"}  # by option
-# Not part of what is trained.
-OF_THE_CALL = (
-    "config",
-    "ckpt_path",
-    "weights_only",
-    "output",
-    "format",
-    "save_images",
-    "quantize",
-    "folds",
-    "fold_by",
-    "fold_groups",
-    *HELD_OUT,
-)
+# Of one fit, and not part of what is trained.
+OF_THE_CALL = ("config", "ckpt_path", "weights_only", "folds", "fold_by", "fold_groups", *HELD_OUT)
 
 
 class OptionParser:

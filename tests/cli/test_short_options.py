@@ -147,8 +147,8 @@ def test_validation_data_stand_beside_the_data(folder, capsys, source):
         for name in ("x", "y"):
             (folder / split / name).mkdir(parents=True)
             for i in range(count):
-                picture = random.uniform(0, 255, (8, 8, 3))
-                keras.utils.save_img(folder / split / name / f"{i}.png", picture)
+                image = random.uniform(0, 255, (8, 8, 3))
+                keras.utils.save_img(folder / split / name / f"{i}.png", image)
         rows = {"text": ["good film", "bad film"] * count, "label": ["pos", "neg"] * count}
         pd.DataFrame(rows).to_csv(folder / f"{split}.csv", index=False)
 

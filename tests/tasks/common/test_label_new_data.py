@@ -153,7 +153,7 @@ def test_several_labels_and_numbers_have_their_columns(tmp_path):
     numbers = ImageClassification((x, random.random((32, 1))), "linear", objective="regression")
     fitted(numbers, **FEW)
     assert list(numbers.predict(x[0]).frame) == ["row", "value"]
-    assert len(numbers.predict(x).save_sheet(tmp_path / "sheet.png")) == 1
+    assert len(numbers.predict(x).save_image_grid(tmp_path / "sheet.png")) == 1
 
 
 def backbone():
@@ -363,7 +363,7 @@ def test_each_object_that_is_found_has_a_row(tmp_path):
     assert sum(int(batch["count"].sum()) for batch in outputs) == len(frame)
     assert set(task.predict(images[0])["row"]) <= {0}
     with pytest.raises(ConfigurationError, match="DetectionWriter"):
-        task.predict(tmp_path).save_sheet(tmp_path / "sheet.png")
+        task.predict(tmp_path).save_image_grid(tmp_path / "sheet.png")
 
 
 # ---- models of Keras, and what labels nothing
