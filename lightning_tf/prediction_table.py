@@ -147,8 +147,8 @@ class PredictionTable:
         target = checked_png(path)
         if self._pixels is None:
             raise ConfigurationError(
-                "save_image_grid draws images with a row each, and there are none: call save. Boxes "
-                "are drawn by Trainer(callbacks=[DetectionWriter(save_images=True)]).predict."
+                "save_image_grid draws images with a row each, and there are none: call save. "
+                "Boxes are drawn by Trainer(callbacks=[DetectionWriter(save_images=True)]).predict."
             )
         target.parent.mkdir(parents=True, exist_ok=True)
         rows = range(len(self) if count is None else min(count, len(self)))
