@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from lightning_tf.distribute.combined_batch import step_batch
 from lightning_tf.distribute.placement import Placement
+from lightning_tf.exceptions import DataError
 from lightning_tf.graph.losses import scalar_loss
 from lightning_tf.stage import TRAIN
 from lightning_tf.step_context import StepContext, enter_step_context, noting_symbolic_tensors
@@ -45,6 +46,17 @@ def build_eagerly(task: Any, method: str, batch: Any) -> None:
     """
     with keras.StatelessScope():  # takes what the step assigns, and is dropped
         _run(task, method, batch)
+
+
+def first_batch(method: str, batches: tf.data.Dataset) -> Any:
+    """Return the first batch of a data set, for a step that runs op by op.
+
+    Raises:
+        DataError: There is none.
+    """
+    for batch in batches:
+        return batch
+    raise DataError(f"the data of {method} are empty: they hold no batch.")
 
 
 def _run(task: Any, method: str, batch: Any) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from lightning_tf.distribute.placement import Placement
+from lightning_tf.graph.deferred_build import first_batch
 from lightning_tf.graph.evaluation_step import EvaluationStep
 from lightning_tf.graph.stage_metrics import StageMetrics
 from lightning_tf.graph.step_weight import WeightFoundLate
@@ -43,7 +44,7 @@ class EagerWindow(Window):
         unmoved: Callable[[], AbstractContextManager[None]],
         **options: Any,
     ) -> None:
-        self._first, self._unmoved = next(iter(batches)), unmoved
+        self._first, self._unmoved = first_batch(step.method, batches), unmoved
         super().__init__(step, metrics, placement, batches.element_spec, **options)
 
     def _make_step(self, element_spec: Any, jit_compile: bool) -> Any:

@@ -12,7 +12,7 @@ from lightning_tf.distribute.variable_placement import (
     move_variables,
 )
 from lightning_tf.exceptions import ConfigurationError
-from lightning_tf.graph.deferred_build import build_deferred_variables, build_eagerly
+from lightning_tf.graph.deferred_build import build_deferred_variables, build_eagerly, first_batch
 from lightning_tf.graph.stage_metrics import StageMetrics
 from lightning_tf.layers.batch_normalization_swap import synchronize_batch_normalization
 from lightning_tf.optimizers.build_optimizers import build_optimizers
@@ -66,7 +66,7 @@ def _build_by_step(trainer: Trainer, task: Task, method: str, batches: tf.data.D
     def build() -> None:
         if trainer.run_eagerly:
             with unmoved(trainer, task):
-                build_eagerly(task, method, next(iter(batches)))
+                build_eagerly(task, method, first_batch(method, batches))
         else:
             build_deferred_variables(task, method, trainer.placement, batches.element_spec)
 

@@ -9,7 +9,7 @@ from helpers.small_gan import small_gan
 
 from lightning_tf import HostMetric, Trainer
 from lightning_tf.checkpoint.io import read_values
-from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.exceptions import ConfigurationError, DataError
 from lightning_tf.variables import named_weights
 
 
@@ -165,3 +165,13 @@ def test_python_that_needs_values_is_told_of_it_in_a_graph():
     with pytest.raises(TypeError) as raised:
         fitted(Reads(NumberData([1])), max_epochs=1)
     assert "run_eagerly=True" in raised.value.__notes__[0]
+
+
+@pytest.mark.parametrize("is_built", [True, False])
+def test_data_without_a_batch_are_refused_op_by_op_too(is_built):
+    class Empty(BoringData):
+        def train_dataset(self, epoch):
+            return super().train_dataset(epoch).take(0)
+
+    with pytest.raises(DataError, match="empty"):
+        fitted(ManyKinds(is_built, Empty()), max_epochs=1, run_eagerly=True)
