@@ -31,6 +31,9 @@ from lightning_tf.run.signals import leave_without_traceback
 from lightning_tf.run.signatures import check_steps
 from lightning_tf.run.spoken_lines import say_interrupted
 from lightning_tf.seed import get_last_seed, seed_everything
+from lightning_tf.storage.remote_checkpoint import RemoteCheckpoint, at_hand
+from lightning_tf.storage.location import portable
+from lightning_tf.storage.uploads import UPLOADS
 from lightning_tf.task import Task, load_states
 
 if TYPE_CHECKING:
@@ -64,6 +67,7 @@ def session(
         data: In the place of the task's, until the entry point ends; those of fit stay.
     """
     with (
+        UPLOADS.session(sends=trainer.is_global_zero and not trainer.fast_dev_run),
         using_data(task, entry_point, data),
         _session(
             trainer, task, entry_point, ckpt_path, weights_only, found, is_own=data is None
