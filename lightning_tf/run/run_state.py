@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import tensorflow as tf
 
 from lightning_tf.checkpoint.io import Checkpoint, Snapshot, assign_tensors, check_tensors
 from lightning_tf.checkpoint.state_arrays import put_arrays, take_arrays
@@ -94,6 +95,15 @@ def take_snapshot(trainer: Trainer, task: Task, *, weights_only: bool) -> Snapsh
     if not trainer.is_global_zero:  # writes nothing, but holds parts of what the chief writes
         variables = {k: v for k, v in variables.items() if isinstance(v, SyncOnRead)}
     return Snapshot.of(variables, run, arrays)
+
+
+def snapshot_bytes(trainer: Trainer, task: Task, *, weights_only: bool) -> int:
+    """Return the size of the tensors that `take_snapshot` would copy, without reading them."""
+    variables = _weights(trainer, task) if weights_only else everything(trainer, task)
+    sizes = (
+        np.prod(v.shape, dtype=np.int64) * tf.as_dtype(v.dtype).size for v in variables.values()
+    )
+    return int(sum(sizes))
 
 
 def refuse_unless_whole(checkpoint: Checkpoint) -> None:
