@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
@@ -31,8 +32,9 @@ from lightning_tf.run.signals import leave_without_traceback
 from lightning_tf.run.signatures import check_steps
 from lightning_tf.run.spoken_lines import say_interrupted
 from lightning_tf.seed import get_last_seed, seed_everything
-from lightning_tf.storage.remote_checkpoint import RemoteCheckpoint, at_hand
-from lightning_tf.storage.location import portable
+from lightning_tf.storage.location import portable, url_of
+from lightning_tf.storage.remote_checkpoint import RemoteCheckpoint
+from lightning_tf.storage.transfer import reason
 from lightning_tf.storage.uploads import UPLOADS
 from lightning_tf.task import Task, load_states
 
@@ -255,7 +257,11 @@ def _search(
             failure = error
 
     # Waits for the chief, which waits for the save under way.
-    where = None if checkpoint is None else os.path.abspath(checkpoint.path)
+    where = None
+    if checkpoint is not None:
+        where = os.path.abspath(checkpoint.path)
+        if workers.count > 1:
+            where = _for_all(where)
     path, problem, seen = workers.broadcast([where, failure and str(failure), search.seen()])
 
     if failure is not None:
@@ -265,6 +271,20 @@ def _search(
     if workers.is_chief or path is None:
         return checkpoint, seen
     return read_checkpoint(path), seen
+
+
+def _for_all(path: str) -> str:
+    """Return where other machines find a checkpoint: its URL, once the store has what is here."""
+    if url_of(path) is None:
+        return path
+    try:
+        RemoteCheckpoint(Path(path)).send()
+    except Exception as error:  # each store's library has errors of its own
+        raise CheckpointError(
+            f"{url_of(path)} cannot be written ({reason(error)}), and the other workers read it "
+            "from there."
+        ) from error
+    return portable(path)
 
 
 def _set_up(trainer: Trainer, task: Task, entry_point: str) -> None:
@@ -288,6 +308,7 @@ def _set_up(trainer: Trainer, task: Task, entry_point: str) -> None:
     data.join(trainer.workers)  # before the rest, which the workers may share
     data.ensure_setup(entry_point)
 
+    UPLOADS.open(trainer.default_root_dir)
     # Loggers choose their folders here; the others follow the chief.
     trainer.hooks("setup", entry_point)
     trainer.status.share_log_dir(trainer.workers.broadcast(trainer.log_dir))

@@ -184,6 +184,8 @@ class RemoteCheckpoint:
 
             shutil.rmtree(self.local, ignore_errors=True)
             self._get(RUN_FILE, marker)
+            if marker.folder:
+                self._note(_stamp(self.local), marker.folder)
 
     def fetch(self) -> None:
         """Get the files that are not here, each with the sum that the marker says.
