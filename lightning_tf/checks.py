@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 
 from lightning_tf.exceptions import ConfigurationError, DataError, nearest
-from lightning_tf.storage.location import is_url, local_path
+from lightning_tf.storage.location import is_url, local_path, url_of
 from lightning_tf.storage.uploads import UPLOADS
 
 Choice = TypeVar("Choice")
@@ -164,6 +164,21 @@ def checked_path(name: str, value: Any) -> str:
         user = expanded.partition(os.sep)[0]
         raise ConfigurationError(f"{name}={path!r}: there is no user {user[1:]!r}; give a path.")
     return expanded
+
+
+def checked_local_path(name: str, value: Any) -> str:
+    """Return a path of this disk as `checked_path` does, for what no store can hold.
+
+    Raises:
+        ConfigurationError: It is none, or a URL.
+    """
+    path = checked_path(name, value)
+    if url_of(path) is not None:
+        raise ConfigurationError(
+            f"{name}={str(value)!r}: what stands there is written, locked and sent from this disk; "
+            "give a local folder."
+        )
+    return path
 
 
 def why_unwritable(path: str) -> str:

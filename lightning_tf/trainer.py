@@ -62,6 +62,7 @@ from lightning_tf.spellings import EVALUATION, FIT, TRAINER, explains_arguments
 from lightning_tf.stage import PREDICT, TEST, TRAIN, VALIDATE, Stage
 from lightning_tf.state_keys import keyed
 from lightning_tf.step_context import current_step_context
+from lightning_tf.storage.remote_files import stored
 from lightning_tf.task import Task
 
 log = logging.getLogger("lightning_tf")
@@ -485,17 +486,20 @@ class Trainer:
         """Write the run as it stands; all workers call it, the chief writes, the others wait.
 
         Args:
-            path: The directory to make.
+            path: The directory to make, or its URL: it is uploaded before this returns.
             weights_only: Leave out what only training needs: optimizers, positions, callbacks.
 
         Raises:
+            ConfigurationError: The URL cannot be written; the working copy stands on this disk.
             NonFiniteLossError: The loss went bad since the last row; nothing is written.
             OSError: The disk refuses; what stood at `path` is untouched.
         """
+        where = checked_path("save_checkpoint: path", path)
         with self.profiler.region("checkpoints"):
             state = self.snapshot(weights_only)
             if self.is_global_zero:
-                write_checkpoint(path, state)
+                write_checkpoint(where, state)
+                stored(where)
             self.workers.barrier()
 
     def snapshot(self, weights_only: bool = False) -> Snapshot:

@@ -18,7 +18,6 @@ from lightning_tf.checkpoint.io import Snapshot, write_checkpoint
 from lightning_tf.distribute.workers import Workers
 from lightning_tf.storage.location import on_this_disk, portable
 from lightning_tf.storage.remote_checkpoint import look_up
-from lightning_tf.storage.location import on_this_disk, portable
 from lightning_tf.trainer import Trainer
 
 log = logging.getLogger("lightning_tf")

@@ -59,8 +59,8 @@ def register_source(scheme: str, fetch: Callable[[str, str], str]) -> None:
     """
     if not re.fullmatch(location.SCHEME, scheme):
         raise ConfigurationError(
-            f"register_source(scheme={scheme!r}): give a letter, then letters, digits, '+', '-' and "
-            "'.', two characters at least."
+            f"register_source(scheme={scheme!r}): give a letter, then letters, digits, '+', '-' "
+            "and '.', two characters at least."
         )
     _sources[scheme.lower()] = fetch
 

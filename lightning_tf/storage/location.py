@@ -1,7 +1,7 @@
 """Where a path argument leads: to this disk, or to a working copy of what stands at a URL.
 
-A URL's working copy has its address in the path, ``<cache>/remote/s3/bucket/run``, so either follows
-from the other, in every process and on every machine.
+A URL's working copy has its address in the path, ``<cache>/remote/s3/bucket/run``, so that either
+follows from the other, in every process and on every machine.
 """
 
 import os

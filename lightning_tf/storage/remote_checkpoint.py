@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -39,8 +39,8 @@ class RemoteCheckpoint:
     """Sends a checkpoint to the store, and fetches it from there.
 
     In the store it is ``<name>.ckpt/<save>/run.json`` and ``state.safetensors``, and last
-    ``<name>.ckpt/COMPLETE.json``, one object, which is replaced in one piece and names the save that
-    is whole. What was there before is deleted after that.
+    ``<name>.ckpt/COMPLETE.json``, one object, which is replaced in one piece and names the save
+    that is whole. What was there before is deleted after that.
 
     Args:
         local: The working copy; its URL follows from it.
@@ -134,10 +134,8 @@ class RemoteCheckpoint:
         Raises:
             Exception: What the store's own library raises.
         """
-        try:
+        with suppress(FileNotFoundError):
             self._system.rm_file(f"{self._path}/{MARKER}")
-        except FileNotFoundError:
-            pass
         self._remove_all_but()
         record = SentRecord(self.local.parent)
         record.forget(self.local.name)

@@ -1,14 +1,19 @@
 """Files of a run's folder, to a store and back; checkpoints have their own way."""
 
+import logging
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.storage.location import file_system, is_url, local_path, url_of
-from lightning_tf.storage.remote_checkpoint import SUFFIX, names_in
+from lightning_tf.storage.remote_checkpoint import SUFFIX, RemoteCheckpoint, names_in
 from lightning_tf.storage.sent_record import SentRecord
 from lightning_tf.storage.transfer import get, put, reason
+
+log = logging.getLogger("lightning_tf")
 
 
 def checkpoints_below(folder: Path) -> Iterator[Path]:
@@ -114,19 +119,48 @@ def stored(path: str | os.PathLike[str]) -> str:
     if url is None:
         return str(path)
 
-    files = [Path(path)] if os.path.isfile(path) else unsent_files(Path(path))
     try:
-        for file in files:
+        if str(path).endswith(SUFFIX):
+            RemoteCheckpoint(Path(path)).send()
+        for file in [Path(path)] if os.path.isfile(path) else unsent_files(Path(path)):
             send_file(file)
     except Exception as error:  # each store's library has errors of its own
         raise ConfigurationError(
             f"{url} cannot be written: {reason(error)}. It stands whole in {path}: copy it from "
             "there."
         ) from error
+    log.info("%s: uploaded.", url)
     return url
 
 
-def _fetch(system: object, source: str, target: Path) -> None:
+def make_free(target: Path) -> None:
+    """Make the working copy of what is to be written as empty as its URL.
+
+    Args:
+        target: Any path; one that is no working copy is left as it is.
+
+    Raises:
+        ConfigurationError: Something is at the URL, or the store does not answer.
+    """
+    url = url_of(target)
+    if url is None:
+        return
+
+    system, path = file_system(url)
+    try:
+        system.invalidate_cache()
+        is_taken = bool(system.exists(path))
+    except Exception as error:  # each store's library has errors of its own
+        raise ConfigurationError(f"{url} cannot be read: {reason(error)}") from error
+    if is_taken:
+        raise ConfigurationError(f"{url}: something is there; give another path.")
+    if target.is_dir():
+        shutil.rmtree(target)
+    else:
+        target.unlink(missing_ok=True)
+
+
+def _fetch(system: Any, source: str, target: Path) -> None:
     record = SentRecord(target.parent)
     beside = target.with_name(f".{target.name}.fetched")
     _, sums = get(system, source, beside)
