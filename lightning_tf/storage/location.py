@@ -16,6 +16,7 @@ from lightning_tf.exceptions import ConfigurationError
 SCHEME = r"[A-Za-z][A-Za-z0-9+.-]+"
 URL = re.compile(rf"({SCHEME})://(.*)", re.DOTALL)
 COLLAPSED = re.compile(rf"({SCHEME}):/[^/].*", re.DOTALL)
+DRIVE = re.compile(r"[A-Za-z]:")
 LOCAL = ("file", "local")
 CACHE, FOLDER = "LIGHTNING_TF_CACHE", "remote"
 
@@ -54,6 +55,11 @@ def local_path(name: str, value: Any) -> str:
     if match is not None:
         return str(_working_copy(name, text, value))
 
+    if "://" in text and not DRIVE.match(text):
+        raise ConfigurationError(
+            f"{name}={text!r} is no URL that is known here, and no folder: give a plain one, such "
+            "as s3://bucket/run, or a local path."
+        )
     collapsed = COLLAPSED.fullmatch(text)
     if collapsed is not None:
         raise ConfigurationError(
