@@ -134,5 +134,9 @@ class Placement(ABC):
         """Return the sums over all replicas of a nest of tensors; None in it stays."""
 
     @abstractmethod
+    def all_reduce_gradients(self, values: Any, gradients: Any) -> tuple[Any, Any]:
+        """Return the sums of values and of gradients, which travel as the Trainer was told."""
+
+    @abstractmethod
     def merge(self, act: Callable[[Any], None], values: Any) -> None:
         """Leave the replicas and act once for all of them, on a value for every replica."""
