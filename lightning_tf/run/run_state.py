@@ -14,6 +14,7 @@ from lightning_tf.distribute.sync_on_read import SyncOnRead, adapt_tensors, metr
 from lightning_tf.exceptions import CheckpointError
 from lightning_tf.hyperparameters import checked_state, class_path
 from lightning_tf.keras_internals import global_seed_generator
+from lightning_tf.optimizers.gradient_accumulator import SUM
 from lightning_tf.run.resume_checks import (
     ANEW,
     callback_arguments,
@@ -91,6 +92,9 @@ def take_snapshot(trainer: Trainer, task: Task, *, weights_only: bool) -> Snapsh
     run["settings"] = trainer.settings
 
     variables = everything(trainer, task)
+    if progress.phase == 0:  # nothing is accumulated: sums would be zeros, and as large as weights
+        sums = {f"optimizer.{name}.{SUM}" for name in trainer.training.optimizers}
+        variables = {n: v for n, v in variables.items() if not n.startswith(tuple(sums))}
     variables |= {f"{TRAINED}{name}": v for name, v in _trained_weights(trainer, task).items()}
     if not trainer.is_global_zero:  # writes nothing, but holds parts of what the chief writes
         variables = {k: v for k, v in variables.items() if isinstance(v, SyncOnRead)}
