@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 from lightning_tf.exceptions import CheckpointError
 from lightning_tf.storage.location import file_system, is_url, local_path, url_of
 from lightning_tf.storage.sent_record import SentRecord
-from lightning_tf.storage.transfer import get, never, put, reason
+from lightning_tf.storage.transfer import get, is_there, never, put, reason
 
 SUFFIX = ".ckpt"
 MARKER = "COMPLETE.json"
@@ -81,7 +81,7 @@ class RemoteCheckpoint:
     def _unmarked(self) -> Marker | None:
         """Return a checkpoint that somebody copied there; its own sums are looked at later."""
         self._system.invalidate_cache(self._path)
-        if not self._system.exists(f"{self._path}/{RUN_FILE}"):
+        if not is_there(self._system, f"{self._path}/{RUN_FILE}"):
             return None
         files = [entry for entry in self._system.ls(self._path) if entry["type"] == "file"]
         return Marker("", {os.path.basename(e["name"]): (e["size"], "") for e in files})

@@ -9,7 +9,7 @@ from typing import Any
 
 from lightning_tf.exceptions import DataError
 from lightning_tf.storage.location import cache_folder, file_system, is_url, local_path, url_of
-from lightning_tf.storage.transfer import reason
+from lightning_tf.storage.transfer import is_there, reason
 
 log = logging.getLogger("lightning_tf")
 
@@ -65,9 +65,11 @@ def _fetched(url: str) -> Path:
 def _bring_up_to_date(url: str, target: Path) -> Path:
     system, path = file_system(url)
     system.invalidate_cache()
+    # Else files that cannot be listed would be left out without a word.
+    found = system.find(path, detail=True, on_error="raise") if is_there(system, path) else {}
     wanted = {
         name[len(path) :].strip("/"): info
-        for name, info in system.find(path, detail=True).items()
+        for name, info in found.items()
         if info["type"] == "file" and not name.endswith("/")
     }
     if not wanted:

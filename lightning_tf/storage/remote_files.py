@@ -11,7 +11,7 @@ from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.storage.location import file_system, is_url, local_path, url_of
 from lightning_tf.storage.remote_checkpoint import SUFFIX, RemoteCheckpoint, names_in
 from lightning_tf.storage.sent_record import SentRecord
-from lightning_tf.storage.transfer import get, put, reason
+from lightning_tf.storage.transfer import get, is_there, put, reason
 
 log = logging.getLogger("lightning_tf")
 
@@ -73,7 +73,8 @@ def fetch_files(folder: str | os.PathLike[str]) -> None:
     system, root = file_system(url)
     try:
         system.invalidate_cache()
-        for found in system.find(root):
+        # Else files that cannot be listed would be left out without a word.
+        for found in system.find(root, on_error="raise") if is_there(system, root) else []:
             relative = Path(found[len(root) :].lstrip("/"))
             if not any(part.endswith(SUFFIX) or part.startswith(".") for part in relative.parts):
                 _fetch(system, found, Path(folder) / relative)
@@ -149,7 +150,7 @@ def make_free(target: Path) -> None:
     system, path = file_system(url)
     try:
         system.invalidate_cache()
-        is_taken = bool(system.exists(path))
+        is_taken = is_there(system, path)
     except Exception as error:  # each store's library has errors of its own
         raise ConfigurationError(f"{url} cannot be read: {reason(error)}") from error
     if is_taken:

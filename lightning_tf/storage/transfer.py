@@ -80,6 +80,19 @@ def get(system: Any, source: str, target: Path) -> tuple[int, str]:
     return size, sums.hexdigest()
 
 
+def is_there(system: Any, path: str) -> bool:
+    """Return whether something stands at a path; fsspec's `exists` takes any failure for no.
+
+    Raises:
+        Exception: What the store's own library raises, where it does not answer.
+    """
+    try:
+        system.info(path)
+    except FileNotFoundError:
+        return False
+    return True
+
+
 def reason(error: BaseException) -> str:
     """Return an error of a store's library as one line."""
     text = " ".join(str(error).split())

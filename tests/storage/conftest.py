@@ -15,6 +15,14 @@ class SwitchedFileSystem(MemoryFileSystem):
     pseudo_dirs = [""]  # noqa: RUF012
     away = False
 
+    @classmethod
+    def _strip_protocol(cls, path):
+        return super()._strip_protocol(path.replace("switched://", "memory://"))
+
+    def info(self, *args, **kwargs):
+        self._answer()
+        return super().info(*args, **kwargs)
+
     def _answer(self):
         if type(self).away:
             raise ConnectionError("the store does not answer")

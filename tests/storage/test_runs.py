@@ -36,7 +36,7 @@ def test_a_run_goes_on_on_a_machine_that_has_nothing_with_the_same_bits(tmp_path
 
     assert trainer.resumed
     assert weights(task) == weights(undisturbed)
-    checkpoints = {p.split("/")[5] for p in stored("/bucket/run/runs/version_0/checkpoints")}
+    checkpoints = {p.split("/")[6] for p in stored("/bucket/run/runs/version_0/checkpoints")}
     assert checkpoints == {"epoch=1-step=16.ckpt", "epoch=2-step=20.ckpt", "last.ckpt"}
     rows = fsspec.filesystem("memory").cat("/bucket/run/runs/version_0/metrics.csv").decode()
     assert [line.split(",")[0] for line in rows.splitlines()[1:]] == ["4", "8", "12", "16", "20"]
@@ -139,13 +139,13 @@ def test_loggers_and_writers_take_urls_beside_a_local_root(tmp_path):
 
 def test_exports_are_uploaded_and_replace_nothing(tmp_path):
     _, task = fitted(tmp_path, 4)
-    path = task.export("memory://bucket/models/line", format="keras")
-    assert url_of(path) == "memory://bucket/models/line.keras"
+    path = task.export("memory://bucket/models/line", format="safetensors")
+    assert url_of(path) == "memory://bucket/models/line.safetensors"
     task.export("memory://bucket/models/saved")
-    assert "/bucket/models/line.keras" in stored()
+    assert "/bucket/models/line.safetensors" in stored()
     assert "/bucket/models/saved/saved_model.pb" in stored()
-    with pytest.raises(ConfigurationError, match=r"line\.keras: something is there"):
-        task.export("memory://bucket/models/line", format="keras")
+    with pytest.raises(ConfigurationError, match=r"line\.safetensors: something is there"):
+        task.export("memory://bucket/models/line", format="safetensors")
 
 
 @pytest.mark.parametrize(
