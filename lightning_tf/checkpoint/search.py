@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from lightning_tf.callback import CheckpointCallback
 from lightning_tf.checkpoint.atomic_directory import final_name, locate
 from lightning_tf.checkpoint.io import (
-    RUN_FILE,
     TENSORS_FILE,
     Checkpoint,
     read_checkpoint,
@@ -24,7 +23,7 @@ from lightning_tf.exceptions import CheckpointError, ConfigurationError
 from lightning_tf.hyperparameters import class_path, hparams_differences, is_name_of
 from lightning_tf.storage import location
 from lightning_tf.storage.location import is_url, local_path, on_this_disk
-from lightning_tf.storage.remote_checkpoint import look_up
+from lightning_tf.storage.remote_checkpoint import RUN_FILE, look_up
 from lightning_tf.storage.remote_files import local_run
 
 if TYPE_CHECKING:

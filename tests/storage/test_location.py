@@ -6,8 +6,14 @@ import pytest
 from upath import UPath
 
 from lightning_tf.exceptions import ConfigurationError
-from lightning_tf.storage.location import file_system, is_url, local_path, on_this_disk, portable
-from lightning_tf.storage.location import url_of
+from lightning_tf.storage.location import (
+    file_system,
+    is_url,
+    local_path,
+    on_this_disk,
+    portable,
+    url_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -37,7 +43,9 @@ def test_a_working_copy_and_its_url_follow_from_each_other():
         assert portable(path) == url_of(path)
         assert on_this_disk(portable(path)) == path
         assert not Path(path).exists()
-    assert Path(local_path("a", "memory://b/run/x")).parent == Path(local_path("a", "memory://b/run"))
+    assert Path(local_path("a", "memory://b/run/x")).parent == Path(
+        local_path("a", "memory://b/run")
+    )
 
 
 def test_paths_of_this_disk_stay_what_they_are(tmp_path):

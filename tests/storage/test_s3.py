@@ -89,7 +89,9 @@ def test_a_run_goes_on_with_the_same_bits_past_damaged_and_half_uploads(
     assert weights(task) == weights(undisturbed)
 
     other_machine("machine_2")
-    [last] = {p.split("/")[5] for p in server.files().find(folder) if "/last" in p and "22" not in p}
+    [last] = {
+        p.split("/")[5] for p in server.files().find(folder) if "/last" in p and "22" not in p
+    }
     assert weights(Line.from_checkpoint(f"s3://{folder}/{last}")) == weights(undisturbed)
 
 
