@@ -135,7 +135,7 @@ def test_removing_takes_all_of_it():
 def test_a_store_that_is_away_is_no_empty_one(switched):
     path = Path(local_path("dirpath", "switched://bucket/checkpoints"))
     switched.away = True
-    with pytest.raises(CheckpointError, match="cannot be read: .*does not answer"):
+    with pytest.raises(CheckpointError, match=r"cannot be read: .*does not answer"):
         look_up(path)
-    with pytest.raises(CheckpointError, match="cannot be read: .*does not answer"):
+    with pytest.raises(CheckpointError, match=r"cannot be read: .*does not answer"):
         at_hand("switched://bucket/checkpoints/a.ckpt")

@@ -57,5 +57,5 @@ def test_nothing_and_no_answer_are_named(switched):
     with pytest.raises(DataError, match="memory://bucket/none': there is nothing"):
         local_data("memory://bucket/none")
     switched.away = True
-    with pytest.raises(DataError, match="cannot be read: .*does not answer"):
+    with pytest.raises(DataError, match=r"cannot be read: .*does not answer"):
         local_data("switched://bucket/photos")

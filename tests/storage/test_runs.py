@@ -159,7 +159,7 @@ def test_exports_are_uploaded_and_replace_nothing(tmp_path):
 )
 @pytest.mark.parametrize("path", ["nosuch://bucket/run", Path("s3://bucket/run")])
 def test_what_cannot_be_reached_is_refused_before_a_run(make, path):
-    with pytest.raises(ConfigurationError, match="nosuch|s3:"):
+    with pytest.raises(ConfigurationError, match=r"nosuch|s3:"):
         make(path)
 
 
