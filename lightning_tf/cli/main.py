@@ -120,9 +120,10 @@ def _run(command: str, *arguments: str) -> int:
 
 def _report(options: argparse.Namespace) -> int:
     from lightning_tf.run_report.report import report
+    from lightning_tf.storage.location import portable
 
     try:
-        _say(f"written: {report(options.runs, options.output)}")
+        _say(f"written: {portable(str(report(options.runs, options.output)))}")
     except ConfigurationError as error:
         print(f"lightning-tf report: {error}", file=sys.stderr)
         return 2

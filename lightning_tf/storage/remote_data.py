@@ -9,7 +9,7 @@ from typing import Any
 
 from lightning_tf.exceptions import DataError
 from lightning_tf.storage.location import cache_folder, file_system, is_url, local_path, url_of
-from lightning_tf.storage.transfer import is_there, reason
+from lightning_tf.storage.transfer import files_below, reason
 
 log = logging.getLogger("lightning_tf")
 
@@ -65,13 +65,7 @@ def _fetched(url: str) -> Path:
 def _bring_up_to_date(url: str, target: Path) -> Path:
     system, path = file_system(url)
     system.invalidate_cache()
-    # Else files that cannot be listed would be left out without a word.
-    found = system.find(path, detail=True, on_error="raise") if is_there(system, path) else {}
-    wanted = {
-        name[len(path) :].strip("/"): info
-        for name, info in found.items()
-        if info["type"] == "file" and not name.endswith("/")
-    }
+    wanted = files_below(system, path)
     if not wanted:
         raise DataError(f"data={url!r}: there is nothing; give a folder or a file.")
 

@@ -11,7 +11,7 @@ from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.storage.location import file_system, is_url, local_path, url_of
 from lightning_tf.storage.remote_checkpoint import SUFFIX, RemoteCheckpoint, names_in
 from lightning_tf.storage.sent_record import SentRecord
-from lightning_tf.storage.transfer import get, is_there, put, reason
+from lightning_tf.storage.transfer import files_below, get, is_there, put, reason
 
 log = logging.getLogger("lightning_tf")
 
@@ -73,11 +73,10 @@ def fetch_files(folder: str | os.PathLike[str]) -> None:
     system, root = file_system(url)
     try:
         system.invalidate_cache()
-        # Else files that cannot be listed would be left out without a word.
-        for found in system.find(root, on_error="raise") if is_there(system, root) else []:
-            relative = Path(found[len(root) :].lstrip("/"))
-            if not any(part.endswith(SUFFIX) or part.startswith(".") for part in relative.parts):
-                _fetch(system, found, Path(folder) / relative)
+        for name, info in files_below(system, root).items():
+            parts = Path(name).parts
+            if not any(part.endswith(SUFFIX) or part.startswith(".") for part in parts):
+                _fetch(system, info["name"], Path(folder) / name)
     except Exception as error:  # each store's library has errors of its own
         raise ConfigurationError(f"{url} cannot be read: {reason(error)}") from error
 

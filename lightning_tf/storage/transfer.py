@@ -93,6 +93,22 @@ def is_there(system: Any, path: str) -> bool:
     return True
 
 
+def files_below(system: Any, path: str) -> dict[str, dict[str, Any]]:
+    """Return fsspec's info of every file below a path by its relative name; of a file by "".
+
+    Raises:
+        Exception: What the store's own library raises. `find` would leave out what it cannot list.
+    """
+    if not is_there(system, path):
+        return {}
+    return {
+        info["name"][len(path) :].strip("/"): info
+        for _, _, files in system.walk(path, detail=True, on_error="raise")
+        for info in files.values()
+        if not info["name"].endswith("/")  # what stands for an empty folder
+    }
+
+
 def reason(error: BaseException) -> str:
     """Return an error of a store's library as one line."""
     text = " ".join(str(error).split())
