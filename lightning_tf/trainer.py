@@ -51,6 +51,7 @@ from lightning_tf.run.results import Results
 from lightning_tf.run.session import compute_scope, session
 from lightning_tf.run.signals import Signals
 from lightning_tf.run.status import RunStatus
+from lightning_tf.run.termination import TERMINATION
 from lightning_tf.run.trainer_card import trainer_card
 from lightning_tf.run.trainer_state import TrainerState
 from lightning_tf.run.training_state import TrainingState
@@ -216,7 +217,9 @@ class Trainer:
         self.run_eagerly = run_eagerly
         self.precision = parse_precision(precision)
 
-        self.placement = choose_placement(accelerator, devices, strategy)
+        with TERMINATION.paused():  # workers wait for each other here
+            self.placement = choose_placement(accelerator, devices, strategy)
+        TERMINATION.watch(self)
         self.sync_batchnorm = sync_batchnorm
         if jit_compile and self.placement.num_replicas > 1:
             raise ConfigurationError(
@@ -323,7 +326,7 @@ class Trainer:
             DataError: The training data are empty or of the wrong kind.
             NonFiniteLossError: A loss became NaN or infinite; says at which update.
             TerminationRequested: SIGTERM came, or SIGUSR1 under SLURM: the window was finished and
-                a checkpoint written. It is a SystemExit with code 143.
+                a checkpoint written. It is a SystemExit with code 143, the one for "try again".
             KeyboardInterrupt: Ctrl-C, after the callbacks were told and the loggers closed.
         """
         limits = (self.max_epochs, self.max_steps, self.max_seconds)
@@ -334,7 +337,7 @@ class Trainer:
             )
         data = data_given(task, "fit", train_data=train_data, val_data=val_data)
         with (
-            self.signals.installed(immediate=self.workers.count == 1),
+            self.signals.installed(),
             session(self, task, "fit", ckpt_path, weights_only, data=data) as checkpoint,
             compute_scope(self),
         ):
@@ -370,6 +373,7 @@ class Trainer:
     ) -> dict[str, float]:
         data = data_given(task, stage.name, data=given)
         with (
+            self.signals.installed(),
             session(self, task, stage.name, ckpt_path, data=data) as checkpoint,
             compute_scope(self),
         ):

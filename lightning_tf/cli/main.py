@@ -10,6 +10,7 @@ from lightning_tf.cli.help import COMMANDS, command_help, task_list, usage_of
 from lightning_tf.cli.launcher import GRACE_SECONDS, Launcher
 from lightning_tf.cli.serve_run import add_serve, serve_run
 from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.run.termination import TERMINATION
 from lightning_tf.version import __version__
 
 HELP = ("-h", "--help")
@@ -71,7 +72,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     if words and words[0] in COMMANDS:
         try:
-            return _run(*words)
+            with TERMINATION.watching():  # TensorFlow's import takes seconds
+                return _run(*words)
         except KeyboardInterrupt:
             if sys.excepthook is sys.__excepthook__:  # else all is said already
                 print(f"lightning-tf {words[0]}: Ctrl-C: it ends here.", file=sys.stderr)

@@ -21,13 +21,14 @@ from lightning_tf.exceptions import (
     CheckpointError,
     ConfigurationError,
     TerminationRequested,
+    WorkerLostError,
 )
 from lightning_tf.loops.training_data import data_of
 from lightning_tf.precision import use_policy
 from lightning_tf.run import run_state
 from lightning_tf.run.call_data import check_task, using_data
 from lightning_tf.run.resume_checks import check_limits
-from lightning_tf.run.signals import leave_without_traceback
+from lightning_tf.run.signals import exit_with_try_again, leave_without_traceback
 from lightning_tf.run.signatures import check_steps
 from lightning_tf.run.spoken_lines import say_interrupted
 from lightning_tf.seed import get_last_seed, seed_everything
@@ -309,5 +310,7 @@ def _fail(trainer: Trainer, entry_point: str, exception: BaseException) -> None:
     if isinstance(exception, KeyboardInterrupt):
         say_interrupted(trainer, "Ctrl-C")
         leave_without_traceback(exception)
-    elif isinstance(exception, TerminationRequested):
+    elif isinstance(exception, TerminationRequested) and not exception.is_told:
         say_interrupted(trainer, exception.signal)
+    elif isinstance(exception, WorkerLostError):
+        exit_with_try_again(exception)
