@@ -382,7 +382,7 @@ class Breaks(Callback):
             raise ValueError("worker 1 cannot read its data")
 
 
-def training(folder, max_steps=120):
+def training(folder, max_steps=120, ckpt_path="last"):
     """Train on digits with dropout, from the newest checkpoint if there is one, to the end."""
     checkpoints = ModelCheckpoint(every_n_train_steps=20, save_last=True)
     trainer = Trainer(
@@ -396,7 +396,7 @@ def training(folder, max_steps=120):
         callbacks=[checkpoints, Announce()],
     )
     task = ImageClassification(data=Digits(batch_size=61), network="mlp", dropout=0.2)
-    trainer.fit(task, ckpt_path="last")
+    trainer.fit(task, ckpt_path=ckpt_path)
     trainer.save_checkpoint(os.path.join(folder, "end"))
     return {
         "step": trainer.global_step,
