@@ -34,7 +34,7 @@ def run_command(arguments, **environment):
     return done.stdout
 
 
-@pytest.mark.parametrize("name", ["slurm.sh", "tfjob.yaml"])
+@pytest.mark.parametrize("name", ["slurm.sh", "tfjob.yaml", "indexed_job.yaml"])
 def test_the_cluster_files_run_a_script_that_takes_their_arguments(name):
     words = re.split(r"[\s,\[\]\"]+", (ROOT / "scripts" / "cluster" / name).read_text())
     (script,) = {word for word in words if word.startswith("scripts/") and word.endswith(".py")}
