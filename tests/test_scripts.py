@@ -338,7 +338,16 @@ def small_arguments(name, images):
     ],
 )
 def test_two_workers_run_a_script_that_prints_once(few_images, name, line):
-    launch = ["-m", "lightning_tf", "launch", "--workers", 2, "--log-dir", few_images / "logs", "--"]
+    launch = [
+        "-m",
+        "lightning_tf",
+        "launch",
+        "--workers",
+        2,
+        "--log-dir",
+        few_images / "logs",
+        "--",
+    ]
     launch.append(ROOT / "scripts" / name)
     out = few_images / "out"
     arguments = [*small_arguments(name, few_images), "--epochs", 1, "--output", out]

@@ -45,7 +45,11 @@ def meetings(codes, max_restarts=1, workers=(2, 2), **options):
 def test_all_machines_start_again_where_one_lost_a_worker():
     one, other = meetings([[143, 0], [137, 0]])
     assert one == other
-    assert [(m.attempt, m.again, m.code) for m in one] == [(0, True, 0), (1, True, 0), (1, False, 0)]
+    assert [(m.attempt, m.again, m.code) for m in one] == [
+        (0, True, 0),
+        (1, True, 0),
+        (1, False, 0),
+    ]
     assert one[0].hosts == ("127.0.0.1", "127.0.0.1")
 
 
@@ -103,9 +107,11 @@ def test_two_launchers_make_one_cluster_and_restart_together(tmp_path):
     where = coordinator()
     processes = [
         subprocess.Popen(
-            [sys.executable, "-m", "lightning_tf", "launch", "--workers", "2", "--nodes", "2"]
-            + ["--node-rank", str(rank), "--coordinator", where, "--max-restarts", "1"]
-            + ["--log-dir", str(tmp_path / f"node_{rank}"), "--", sys.executable, "-c", program],
+            [
+                *[sys.executable, "-m", "lightning_tf", "launch", "--workers", "2", "--nodes", "2"],
+                *["--node-rank", str(rank), "--coordinator", where, "--max-restarts", "1"],
+                *["--log-dir", str(tmp_path / f"node_{rank}"), "--", sys.executable, "-c", program],
+            ],
             stdout=subprocess.PIPE,
             text=True,
             env={**os.environ, "PYTHONPATH": str(ROOT)},

@@ -39,6 +39,8 @@ def test_without_restarts_the_code_is_that_of_the_killed_worker(tmp_path):
 
 
 def test_an_error_of_the_program_on_one_worker_is_not_tried_again(tmp_path):
-    _, printed = run("helpers.worker_cases:broken", tmp_path, code=1, launch=["--max-restarts", "3"])
+    _, printed = run(
+        "helpers.worker_cases:broken", tmp_path, code=1, launch=["--max-restarts", "3"]
+    )
     assert "ValueError: worker 1 cannot read its data" in printed
     assert "restart 1" not in printed

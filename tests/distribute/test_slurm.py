@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.distributed, pytest.mark.slow]
 
 SCRIPT = ROOT / "scripts" / "cluster" / "slurm.sh"
 TWO_TASKS = ["--nodes=1", "--ntasks-per-node=2", "--cpus-per-task=1", "--gpus-per-task=0"]
-EPOCHS = 120
+EPOCHS = 60
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,8 @@ def slurm():
     reason = why_none()
     if reason:
         pytest.skip(reason)
-    folder = tempfile.mkdtemp(prefix="slurm", dir="/tmp")  # noqa: S108 - a socket's path is short
+    # Not tmp_path: the path of a socket must be short.
+    folder = tempfile.mkdtemp(prefix="slurm", dir="/tmp")
     daemons = Slurm(folder)
     try:
         daemons.start()
@@ -113,8 +114,11 @@ def test_a_run_lives_through_signals_requeues_time_limits_and_killed_workers(slu
         event()
         restarts = f"Restarts={number + 1}"
         until(
-            lambda r=restarts: r in slurm.run("scontrol", "show", "job", job), event.__name__, output
+            lambda r=restarts: r in slurm.run("scontrol", "show", "job", job),
+            event.__name__,
+            output,
         )
+        slurm.start_now(job)
         if event is time_limit:
             slurm.run("scontrol", "update", f"JobId={job}", "TimeLimit=60")
 

@@ -111,6 +111,11 @@ class Slurm:
         words = self.run("scontrol", "show", "job", job).split()
         return next((w.removeprefix("JobState=") for w in words if w.startswith("JobState=")), "")
 
+    def start_now(self, job):
+        """Start a job that was requeued, which SLURM puts off by two minutes."""
+        self._until(lambda: self.state(job) == "PENDING", f"the end of job {job}'s run", 60)
+        self.run("scontrol", "update", f"JobId={job}", "StartTime=now")
+
     def until_ended(self, job, seconds=300):
         ended = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY")
         self._until(lambda: self.state(job) in ended, f"the end of job {job}", seconds)

@@ -80,7 +80,7 @@ def test_each_fit_of_a_program_finds_its_own(tmp_path, start):
     start("a", 1)
     first, _ = fit(tmp_path / "broken")
     second, weights = fit(tmp_path / "broken", max_epochs=3)
-    assert first.resumed and first.global_step == 8
+    assert (first.resumed, first.global_step) == (True, 8)
     assert second.ckpt_path.endswith("epoch=0-step=4.ckpt")
     assert weights == unbroken
 
