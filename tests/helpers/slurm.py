@@ -114,6 +114,10 @@ class Slurm:
     def start_now(self, job):
         """Start a job that was requeued, which SLURM puts off by two minutes."""
         self._until(lambda: self.state(job) == "PENDING", f"the end of job {job}'s run", 60)
+        # Part of why it waits: the end of the batch script before is told late, and would count
+        # as the end of the next.
+        self._until(lambda: "idle" in self.run("sinfo", "-h", "-o", "%T"), "an idle node", 60)
+        time.sleep(5)
         self.run("scontrol", "update", f"JobId={job}", "StartTime=now")
 
     def until_ended(self, job, seconds=300):

@@ -35,7 +35,8 @@ def start(monkeypatch):
 
 
 def fit(folder, *callbacks, max_epochs=2, **options):
-    saves = {"enable_checkpointing": True, "default_root_dir": folder, "seed": 0}
+    """Train in a folder of runs, each of which has one of its own."""
+    saves = {"enable_checkpointing": True, "default_root_dir": folder, "seed": 0, "logger": True}
     trainer = Trainer(**{**quiet(max_epochs=max_epochs), **saves}, callbacks=list(callbacks))
     task = BoringTask()
     trainer.fit(task, **options)

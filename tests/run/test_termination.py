@@ -13,7 +13,7 @@ from helpers.paths import ROOT, TESTS
 
 from lightning_tf import Callback, Trainer
 from lightning_tf.exceptions import TerminationRequested
-from lightning_tf.run.termination import TerminationGuard
+from lightning_tf.run.termination import TERMINATION, TerminationGuard
 
 
 class Owner:
@@ -121,7 +121,8 @@ class Sends(Callback):
         ("predict", "SIGTERM: the program ends here, outside of fit"),
     ],
 )
-def test_every_entry_point_ends_with_one_sentence(guard, caplog, entry_point, said):
+def test_every_entry_point_ends_with_one_sentence(guard, caplog, monkeypatch, entry_point, said):
+    monkeypatch.setattr(TERMINATION, "_raised_at", -10.0)  # by the test before, a moment ago
     trainer = Trainer(**quiet(max_epochs=1), callbacks=[Sends()])
     with pytest.raises(TerminationRequested):
         list(getattr(trainer, entry_point)(BoringTask()))
