@@ -53,6 +53,7 @@ from lightning_tf.run.results import Results
 from lightning_tf.run.session import compute_scope, session
 from lightning_tf.run.signals import Signals
 from lightning_tf.run.status import RunStatus
+from lightning_tf.run.termination import TERMINATION
 from lightning_tf.run.trainer_card import trainer_card
 from lightning_tf.run.trainer_state import TrainerState
 from lightning_tf.run.training_state import TrainingState
@@ -235,7 +236,9 @@ class Trainer:
 
         reduction = GradientReduction(gradient_reduction_dtype, communication_options)
         reduction.check_scale(self.scales_loss)
-        self.placement = choose_placement(accelerator, devices, strategy, reduction)
+        with TERMINATION.paused():  # workers wait for each other here
+            self.placement = choose_placement(accelerator, devices, strategy, reduction)
+        TERMINATION.watch(self)
         if reduction != GradientReduction() and self.placement.num_replicas == 1:
             log.info("one replica: no gradients travel, whatever their dtype and options are")
         self.sync_batchnorm = sync_batchnorm
@@ -339,7 +342,7 @@ class Trainer:
             DataError: The training data are empty or of the wrong kind.
             NonFiniteLossError: A loss became NaN or infinite; says at which update.
             TerminationRequested: SIGTERM came, or SIGUSR1 under SLURM: the window was finished and
-                a checkpoint written. It is a SystemExit with code 143.
+                a checkpoint written. It is a SystemExit with code 143, the one for "try again".
             KeyboardInterrupt: Ctrl-C, after the callbacks were told and the loggers closed.
         """
         limits = (self.max_epochs, self.max_steps, self.max_seconds)
@@ -350,7 +353,7 @@ class Trainer:
             )
         data = data_given(task, "fit", train_data=train_data, val_data=val_data)
         with (
-            self.signals.installed(immediate=self.workers.count == 1),
+            self.signals.installed(),
             session(self, task, "fit", ckpt_path, weights_only, data=data) as checkpoint,
             compute_scope(self),
         ):
@@ -386,6 +389,7 @@ class Trainer:
     ) -> dict[str, float]:
         data = data_given(task, stage.name, data=given)
         with (
+            self.signals.installed(),
             session(self, task, stage.name, ckpt_path, data=data) as checkpoint,
             compute_scope(self),
         ):

@@ -69,7 +69,8 @@ def choose_placement(
     cluster = None if strategy == "mirrored" else Cluster.from_environment()
     if cluster is None and strategy == "multi_worker":
         raise ConfigurationError(
-            "strategy='multi_worker': neither TF_CONFIG nor SLURM tells of several workers; "
+            "strategy='multi_worker': neither TF_CONFIG nor SLURM nor LIGHTNING_TF_WORKERS tells "
+            "of several workers; "
             "start the script with `lightning-tf launch --workers 2 -- script.py`, with srun, "
             "or with TF_CONFIG set."
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from threading import Thread
 from types import TracebackType
 from typing import Any
@@ -39,6 +40,8 @@ class EpochIterator:
         traceback: TracebackType | None,
     ) -> None:
         """Let go of the iterator."""
+        if sys.is_finalizing():  # held by an exception until now: a thread would never start
+            return
         Thread(target=self._held.clear, name="iterator").start()
 
     def has_next(self) -> bool:

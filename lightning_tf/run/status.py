@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.run.launched_fit import LaunchedFit
 from lightning_tf.stage import Stage, row_name, spellings
 
 
@@ -25,6 +26,7 @@ class RunStatus:
         in_epoch: Whether an epoch runs, so that its data are chosen.
         interrupted: Whether an exception, Ctrl-C or a signal has ended the entry point.
         ckpt_path: The checkpoint that was read, or None.
+        launched_fit: Which fit of a launch it is; None where no launcher would start it again.
         chief_log_dir: The chief's log folder, which all workers share.
         num_batches: By a stage's prefix, how many batches it has; None where that is unknown.
         window_start_step: `global_step` when the running window began.
@@ -43,6 +45,7 @@ class RunStatus:
     in_epoch: bool = False
     interrupted: bool = False
     ckpt_path: str | None = None
+    launched_fit: LaunchedFit | None = None
     chief_log_dir: str | None = None
     num_batches: dict[str, int | None] = field(default_factory=dict)
     window_start_step: int = 0
@@ -55,6 +58,10 @@ class RunStatus:
         """Note which checkpoint was read; a fit goes on from it, unless it takes weights only."""
         self.ckpt_path = path
         self.resumed = self.entry_point == "fit" and not weights_only
+
+    def note_launched_fit(self, fit: LaunchedFit | None) -> None:
+        """Note which fit of a launch begins."""
+        self.launched_fit = fit
 
     def share_log_dir(self, folder: str | None) -> None:
         """Note the chief's log folder."""
