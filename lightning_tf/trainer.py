@@ -29,12 +29,12 @@ from lightning_tf.checkpoint.search import CheckpointPath, register_source
 from lightning_tf.checks import checked_path, checked_row, describe
 from lightning_tf.data.pipeline.fold import Fold
 from lightning_tf.distribute.choose_placement import choose_placement
-from lightning_tf.distribute.workers import Workers
+from lightning_tf.distribute.workers import HEARTBEAT_SECONDS, Workers
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.hooks import Hooks
 from lightning_tf.lightning_names import TRAINER_READS
 from lightning_tf.logger import Logger, Records
-from lightning_tf.loops.limits import Limit, seconds
+from lightning_tf.loops.limits import Limit, as_seconds, seconds
 from lightning_tf.notebook import in_notebook
 from lightning_tf.optimizers.optimizer_configuration import optimizers_of
 from lightning_tf.precision import parse_precision
@@ -45,6 +45,7 @@ from lightning_tf.run.cross_validate import cross_validate, task_maker, trainer_
 from lightning_tf.run.cross_validation import CrossValidation
 from lightning_tf.run.evaluate import evaluate
 from lightning_tf.run.fit import fit
+from lightning_tf.run.lost_worker import place_of
 from lightning_tf.run.predict import predict
 from lightning_tf.run.progress import Progress
 from lightning_tf.run.results import Results
@@ -57,6 +58,7 @@ from lightning_tf.run.training_state import TrainingState
 from lightning_tf.run.trial_run import TrialRun
 from lightning_tf.run.verification import Verification
 from lightning_tf.run.verify import verify
+from lightning_tf.run.watchdog import Watchdog
 from lightning_tf.screen import speak_for_all
 from lightning_tf.spellings import EVALUATION, FIT, TRAINER, explains_arguments
 from lightning_tf.stage import PREDICT, TEST, TRAIN, VALIDATE, Stage
@@ -129,6 +131,13 @@ class Trainer:
             on one device, the same numbers to rounding.
         barebones: Leaves out loggers, checkpoints, the progress bar, the model summary, the sanity
             check and rows, to time the training itself.
+        heartbeat_timeout: Seconds, or a timedelta, after which a worker that says nothing is lost
+            to the others: longer than the pauses of machines that go on. A process that has ended
+            is noticed within seconds anyway.
+        step_timeout: Seconds, or a timedelta, in which a step, with what hooks and data do around
+            it, must have ended while fit trains: else it is told who hangs where, and the run ends.
+            None is 30 minutes on several workers, which all stand still with one, and no limit on
+            one; 0 is none anywhere.
 
     Raises:
         ConfigurationError: An argument cannot work; says which, the value, and what to give.
@@ -183,6 +192,8 @@ class Trainer:
         detect_anomaly: bool = False,
         run_eagerly: bool = False,
         barebones: bool = False,
+        heartbeat_timeout: float | timedelta = HEARTBEAT_SECONDS,
+        step_timeout: float | timedelta | None = None,
     ) -> None:
         arguments = {name: value for name, value in locals().items() if name != "self"}
         check(arguments)
@@ -216,7 +227,9 @@ class Trainer:
         self.run_eagerly = run_eagerly
         self.precision = parse_precision(precision)
 
-        self.placement = choose_placement(accelerator, devices, strategy)
+        self.placement = choose_placement(
+            accelerator, devices, strategy, as_seconds(heartbeat_timeout)
+        )
         self.sync_batchnorm = sync_batchnorm
         if jit_compile and self.placement.num_replicas > 1:
             raise ConfigurationError(
@@ -255,6 +268,8 @@ class Trainer:
         self.state = TrainerState(accumulate_grad_batches)
         self.records = Records(self.loggers, lambda: self.progress)
         self.signals = Signals()
+        limit = None if step_timeout is None else as_seconds(step_timeout)
+        self.watchdog = Watchdog(self.workers, limit, lambda: place_of(self))
         self.prog_bar_metrics: set[str] = set()
 
     if not TYPE_CHECKING:  # type checkers would take every attribute for a known one

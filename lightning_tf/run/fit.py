@@ -106,7 +106,8 @@ def fit(trainer: Trainer, task: Task, checkpoint: Checkpoint | None) -> None:
     hooks("on_train_start")
     began_at, began = trainer.global_step, time.perf_counter()
     try:
-        loop.run()
+        with trainer.watchdog.timing_steps():
+            loop.run()
     finally:
         task.has_learned |= trainer.global_step > 0
     with trainer.signals.held():  # Ctrl-C must not come between two weights
