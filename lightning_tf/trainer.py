@@ -43,6 +43,7 @@ from lightning_tf.run import run_state
 from lightning_tf.run.call_data import data_given
 from lightning_tf.run.cross_validate import cross_validate, task_maker, trainer_maker
 from lightning_tf.run.cross_validation import CrossValidation
+from lightning_tf.run.equal_workers import compare_versions
 from lightning_tf.run.evaluate import evaluate
 from lightning_tf.run.fit import fit
 from lightning_tf.run.lost_worker import place_of
@@ -230,6 +231,7 @@ class Trainer:
         self.placement = choose_placement(
             accelerator, devices, strategy, as_seconds(heartbeat_timeout)
         )
+        compare_versions(self.workers)
         self.sync_batchnorm = sync_batchnorm
         if jit_compile and self.placement.num_replicas > 1:
             raise ConfigurationError(

@@ -27,6 +27,7 @@ from lightning_tf.loops.training_data import data_of
 from lightning_tf.precision import use_policy
 from lightning_tf.run import run_state
 from lightning_tf.run.call_data import check_task, using_data
+from lightning_tf.run.equal_workers import compare_settings
 from lightning_tf.run.lost_worker import keep_traceback
 from lightning_tf.run.resume_checks import check_limits
 from lightning_tf.run.signals import leave_without_traceback
@@ -93,6 +94,7 @@ def _session(
     exits = ExitStack()
     exits.enter_context(trainer.watchdog.running())
     try:
+        compare_settings(trainer, task, ckpt_path)
         # First: a checkpoint that does not fit must cost nothing.
         checkpoint = found or _find(trainer, task, entry_point, ckpt_path)
         if checkpoint is not None:
