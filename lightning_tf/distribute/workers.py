@@ -30,6 +30,7 @@ from lightning_tf.tensorflow_internals import (
 log = logging.getLogger("lightning_tf")
 
 LOST_TASK = re.compile(r"/job:worker/(?:replica:0/)?task:(\d+)")
+HEARTBEAT = "CoordinationService/Heartbeat"
 BROKEN = (  # what a collective ends with where a peer is gone
     tf.errors.UnavailableError,
     tf.errors.AbortedError,
@@ -358,6 +359,8 @@ class Workers:
         named = {int(number) for number in LOST_TASK.findall(message)} - {self.index}
         if named:
             return sorted(i for i in named if i < self.count)
+        if self.index and HEARTBEAT in message:
+            return [0]  # it counts everybody's heartbeats, and does not answer
 
         # Again and again: the process of a worker that failed may take a while to end.
         deadline = time.monotonic() + PROBES_SECONDS

@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from lightning_tf import exceptions
 from lightning_tf.distribute.activity import Activity
 from lightning_tf.distribute.workers import AGAIN, Workers
-from lightning_tf.exceptions import WorkerLostError
 
 log = logging.getLogger("lightning_tf")
 
@@ -23,6 +23,7 @@ LOOK_SECONDS = 1.0
 PATIENCE_SECONDS = 5.0  # in one exchange, before the neighbors are looked at
 REPORT_SECONDS = 15.0  # for the others to say where they are
 END_SECONDS = 60.0  # for a worker whose exchange was ended to tell its callbacks and leave
+EXIT_CODE: int = getattr(exceptions, "TRY_AGAIN", 1)  # as of a `WorkerLostError`
 WORKERS_STEP_SECONDS = 1800.0  # as torch.distributed: a hang holds every machine of the run
 
 
@@ -119,7 +120,7 @@ class Watchdog:
     def _end_hang(self, over: threading.Event) -> None:
         workers, mine = self._workers, self._report()
         if workers.count == 1:
-            self._say_stack(f"no step has ended for {_since(mine)}: {_place(mine)}")
+            self._say_stack(f"no step has ended for {_since(mine)}: it {_place(mine)}")
             _leave()
 
         with suppress(Exception):  # a run that broke meanwhile tells by itself
@@ -203,4 +204,4 @@ def _leave() -> None:
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError, OSError, ValueError):
             stream.flush()
-    os._exit(getattr(WorkerLostError, "exit_code", 1))
+    os._exit(EXIT_CODE)

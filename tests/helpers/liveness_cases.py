@@ -56,13 +56,12 @@ def training(folder, **arguments):
     """Train on digits with dropout; return the weights."""
     trainer = Trainer(
         accelerator="cpu",
-        max_steps=80,
         seed=3,
         log_every_n_steps=10,
         enable_progress_bar=False,
         enable_model_summary=False,
         default_root_dir=folder,
-        **{"callbacks": [Announce()], **arguments},
+        **{"max_steps": 80, "callbacks": [Announce()], **arguments},
     )
     task = ImageClassification(data=Digits(batch_size=61), network="mlp", dropout=0.2)
     trainer.fit(task)
