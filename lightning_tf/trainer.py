@@ -115,7 +115,7 @@ class Trainer:
         callbacks: Callback objects, keras.callbacks.Callback objects among them.
         logger: True for a CSVLogger, False for none, or one Logger or several. In a notebook a
             NotebookLogger comes beside them, unless `enable_progress_bar` is False.
-        enable_checkpointing: Whether a ModelCheckpoint is added where none is given.
+        enable_checkpointing: Whether a ModelCheckpoint is added where no callback writes any.
         enable_progress_bar: Whether a ProgressBar is added where none is given.
         enable_model_summary: Whether a ModelSummary is added where none is given.
         default_root_dir: Where files go unless something says otherwise.
@@ -925,7 +925,9 @@ class Trainer:
         for name, enabled in zip(DEFAULT_CALLBACKS, self._enabled, strict=True):
             if enabled:
                 kind = _callback(name)
-                if not any(isinstance(callback, kind) for callback in callbacks):
+                # Whoever writes checkpoints at all, such as RayReport, is enough.
+                is_there = CheckpointCallback if issubclass(kind, CheckpointCallback) else kind
+                if not any(isinstance(callback, is_there) for callback in callbacks):
                     callbacks.append(kind())
         keyed(callbacks)
         self.callbacks, self._added = callbacks, callbacks[count:]

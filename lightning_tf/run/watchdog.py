@@ -19,6 +19,7 @@ from lightning_tf.distribute.workers import AGAIN, Workers
 
 log = logging.getLogger("lightning_tf")
 
+THREAD = "lightning_tf watchdog"
 LOOK_SECONDS = 1.0
 PATIENCE_SECONDS = 5.0  # in one exchange, before the neighbors are looked at
 REPORT_SECONDS = 15.0  # for the others to say where they are
@@ -72,7 +73,8 @@ class Watchdog:
             return
 
         self._main, self._over = threading.get_ident(), threading.Event()
-        thread = threading.Thread(target=self._watch, args=(self._over,), daemon=True)
+        watch, over = self._watch, self._over
+        thread = threading.Thread(target=watch, args=(over,), name=THREAD, daemon=True)
         self.activity.look()
         thread.start()
         try:

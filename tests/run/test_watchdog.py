@@ -14,7 +14,7 @@ from helpers.paths import SEARCHED
 from lightning_tf import Trainer
 from lightning_tf.distribute.activity import SILENT_SECONDS, Activity
 from lightning_tf.exceptions import ConfigurationError
-from lightning_tf.run.watchdog import WORKERS_STEP_SECONDS, Watchdog, _late
+from lightning_tf.run.watchdog import THREAD, WORKERS_STEP_SECONDS, Watchdog, _late
 
 STUCK = """
 import time
@@ -30,11 +30,10 @@ fitted(BoringTask(), max_epochs=2, callbacks=[Sleeps()], step_timeout=3)
 
 
 def test_a_fit_that_moves_is_left_alone_and_leaves_no_thread():
-    before = threading.active_count()
     trainer = fitted(BoringTask(), max_epochs=2, step_timeout=timedelta(minutes=1))
     assert trainer.watchdog.step_timeout == 60.0
     assert trainer.watchdog.activity.begun > 2  # windows of both epochs, and validations
-    assert threading.active_count() == before
+    assert THREAD not in {thread.name for thread in threading.enumerate()}
 
 
 def test_one_device_has_no_limit_unless_it_is_given():
