@@ -116,7 +116,7 @@ class RayReport(CheckpointCallback):
                     checkpoint = self._ray.Checkpoint.from_directory(path)
             self._ray.report({**trainer.callback_metrics, **position}, checkpoint=checkpoint)
         if self.save_checkpoints:
-            path = self._ray.get_checkpoint().path if trainer.is_global_zero else None
+            path = str(self._ray.get_checkpoint().path) if trainer.is_global_zero else ""
             self.last_model_path = trainer.workers.broadcast(path)
 
 

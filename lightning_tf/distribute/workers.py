@@ -322,7 +322,7 @@ class Workers:
         if self.count == 1 or not isinstance(error, BROKEN) or not _is_of_peers(error):
             return error
         reason = self._given_up or self._text_of_silence()
-        reason = reason or read_published(REASON, REASON_SECONDS)
+        reason = reason or read_published(REASON, REASON_SECONDS) or ""
         if reason:
             return WorkerLostError(reason)
 

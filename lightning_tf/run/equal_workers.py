@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lightning_tf.callback import CheckpointCallback
@@ -134,7 +134,7 @@ def compare_graphs(workers: Workers, graph: tf.Graph | None) -> None:
     )
 
 
-def _refuse_different(workers: Workers, everyone: list[Mapping[str, Any]], remedy: str) -> None:
+def _refuse_different(workers: Workers, everyone: Sequence[Mapping[str, Any]], remedy: str) -> None:
     chief = everyone[0]
     differences = [
         f"{workers.name(index)} has {name} {theirs.get(name)!r} and worker 0 {chief.get(name)!r}"

@@ -127,7 +127,7 @@ class Watchdog:
 
         with suppress(Exception):  # a run that broke meanwhile tells by itself
             workers.publish("hang", mine)
-        reports = {workers.index: mine}
+        reports: dict[int, dict[str, Any] | None] = {workers.index: mine}
         deadline = time.monotonic() + REPORT_SECONDS
         for index in range(workers.count):
             if index != workers.index:
