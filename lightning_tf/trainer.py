@@ -29,6 +29,7 @@ from lightning_tf.checkpoint.search import CheckpointPath, register_source
 from lightning_tf.checks import checked_path, checked_row, describe
 from lightning_tf.data.pipeline.fold import Fold
 from lightning_tf.distribute.choose_placement import choose_placement
+from lightning_tf.distribute.gradient_reduction import GradientReduction
 from lightning_tf.distribute.workers import HEARTBEAT_SECONDS, Workers
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.hooks import Hooks
@@ -125,6 +126,10 @@ class Trainer:
         jit_compile: Compiles steps with XLA; made a small conv net 2.5 times slower on a CPU.
         sync_batchnorm: Under several replicas, gives Keras' BatchNormalization layers the
             statistics of all replicas' examples; those of the package's networks have them anyway.
+        gradient_reduction_dtype: ``bfloat16`` or ``float16`` sends gradients between replicas in
+            half of the bytes; float16 needs the loss scale of ``mixed_float16``.
+        communication_options: ``tf.distribute.experimental.CommunicationOptions`` of the sums of
+            gradients; None sends packs of 32 MiB, those of the last layers first.
         profiler: ``simple`` (a table of where the time went), ``trace`` (a TensorBoard trace of
             updates 10 to 20), or a Profiler.
         detect_anomaly: Checks every operation for NaN and infinity, and names the first; slow.
@@ -189,6 +194,8 @@ class Trainer:
         deterministic: bool = False,
         jit_compile: bool = False,
         sync_batchnorm: bool = False,
+        gradient_reduction_dtype: str | None = None,
+        communication_options: Any = None,
         profiler: str | Profiler | None = None,
         detect_anomaly: bool = False,
         run_eagerly: bool = False,
@@ -228,10 +235,14 @@ class Trainer:
         self.run_eagerly = run_eagerly
         self.precision = parse_precision(precision)
 
+        reduction = GradientReduction(gradient_reduction_dtype, communication_options)
+        reduction.check_scale(self.scales_loss)
         self.placement = choose_placement(
-            accelerator, devices, strategy, as_seconds(heartbeat_timeout)
+            accelerator, devices, strategy, reduction, as_seconds(heartbeat_timeout)
         )
         compare_versions(self.workers)
+        if reduction != GradientReduction() and self.placement.num_replicas == 1:
+            log.info("one replica: no gradients travel, whatever their dtype and options are")
         self.sync_batchnorm = sync_batchnorm
         if jit_compile and self.placement.num_replicas > 1:
             raise ConfigurationError(

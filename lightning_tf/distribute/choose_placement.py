@@ -14,6 +14,7 @@ from lightning_tf.distribute.custom_strategy import (
     shares_variables,
 )
 from lightning_tf.distribute.devices import choose_devices
+from lightning_tf.distribute.gradient_reduction import GradientReduction
 from lightning_tf.distribute.mirrored_strategy import get_mirrored_strategy
 from lightning_tf.distribute.multi_worker_strategy import join_workers
 from lightning_tf.distribute.placement import Placement
@@ -26,7 +27,11 @@ STRATEGIES = ("auto", "mirrored", "multi_worker")
 
 
 def choose_placement(
-    accelerator: str, devices: Any, strategy: Any, heartbeat_timeout: float = HEARTBEAT_SECONDS
+    accelerator: str,
+    devices: Any,
+    strategy: Any,
+    reduction: GradientReduction = GradientReduction(),  # noqa: B008 -- frozen
+    heartbeat_timeout: float = HEARTBEAT_SECONDS,
 ) -> Placement:
     """Choose where a run computes.
 
@@ -38,6 +43,7 @@ def choose_placement(
             tells of several workers, else none on one device and ``mirrored`` on several),
             ``mirrored``, ``multi_worker``, or any `tf.distribute.Strategy` whose replicas train in
             step, which brings its own devices.
+        reduction: How gradients travel between replicas.
         heartbeat_timeout: Seconds of silence after which a worker is lost to the others.
 
     Raises:
@@ -60,7 +66,7 @@ def choose_placement(
         if is_default(strategy):  # TensorFlow's object for no strategy
             return SingleDevice(*choose_devices("auto", 1))
 
-        return _place_replicas(strategy, Cluster.from_strategy(strategy))
+        return _place_replicas(strategy, Cluster.from_strategy(strategy), reduction)
 
     if strategy not in STRATEGIES:
         raise ConfigurationError(
@@ -78,18 +84,18 @@ def choose_placement(
     names = choose_devices(accelerator, devices, cluster)
     if cluster is not None:
         # At once: TensorFlow joins workers before it runs anything, or never.
-        return _place_replicas(
-            join_workers(cluster, names, heartbeat_timeout), cluster, heartbeat_timeout
-        )
+        joined = join_workers(cluster, names, heartbeat_timeout)
+        return _place_replicas(joined, cluster, reduction, heartbeat_timeout)
     if len(names) == 1 and strategy == "auto":
         return SingleDevice(*names)
     make_strategy = partial(get_mirrored_strategy, names)
-    return Replicas(names, len(names), SINGLE_WORKER, make_strategy)
+    return Replicas(names, len(names), SINGLE_WORKER, make_strategy, reduction)
 
 
 def _place_replicas(
     strategy: tf.distribute.Strategy,
     cluster: Cluster | None,
+    reduction: GradientReduction,
     heartbeat_timeout: float = HEARTBEAT_SECONDS,
 ) -> Replicas:
     # Central only where one process has all replicas: on workers a variable takes a sum over all.
@@ -99,4 +105,5 @@ def _place_replicas(
         int(strategy.num_replicas_in_sync),
         Workers(cluster, strategy, heartbeat_timeout),
         lambda: strategy,
+        reduction,
     )
