@@ -30,7 +30,7 @@ from lightning_tf.checks import checked_path, checked_row, describe
 from lightning_tf.data.pipeline.fold import Fold
 from lightning_tf.distribute.choose_placement import choose_placement
 from lightning_tf.distribute.gradient_reduction import GradientReduction
-from lightning_tf.distribute.workers import HEARTBEAT_SECONDS, Workers
+from lightning_tf.distribute.workers import Workers
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.hooks import Hooks
 from lightning_tf.lightning_names import TRAINER_READS
@@ -200,7 +200,7 @@ class Trainer:
         detect_anomaly: bool = False,
         run_eagerly: bool = False,
         barebones: bool = False,
-        heartbeat_timeout: float | timedelta = HEARTBEAT_SECONDS,
+        heartbeat_timeout: float | timedelta = 120.0,
         step_timeout: float | timedelta | None = None,
     ) -> None:
         arguments = {name: value for name, value in locals().items() if name != "self"}

@@ -11,7 +11,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, NoReturn
 
 from lightning_tf import exceptions
 from lightning_tf.distribute.activity import Activity
@@ -137,31 +137,46 @@ class Watchdog:
             return  # it has gone on, or ends by itself
 
         late = _late(reports)
-        names = " and ".join(f"{workers.name(i)}, which {_place(reports[i])}" for i in sorted(late))
+        are_all = len(late) == workers.count
         if workers.index in late:
-            said = "waited for by the others" if len(late) < workers.count else "where all are"
+            others = "nor have the others" if are_all else "the others wait for it"
             self._say_stack(
-                f"{workers.name(workers.index)}, {said}, has not moved for {_since(mine)}: it "
+                f"{workers.name(workers.index)} has not moved for {_since(mine)}, {others}: it "
                 f"{_place(mine)}"
             )
-            if len(late) < workers.count:
+            if not are_all:
                 time.sleep(REPORT_SECONDS)  # the others may not have read where this one is
                 _leave()
-            names = f"all workers, which {_place(mine)}: a source of data or the network hangs"
 
         workers.give_up(
-            f"nothing has moved for {_since(mine)} (step_timeout={self.step_timeout:g}): worker "
-            f"{workers.index} of {workers.count} waits for {names}. Its stack is in what it wrote. "
-            f"{AGAIN}"
+            f"nothing has moved for {_since(mine)} (step_timeout={self.step_timeout:g}): "
+            f"{self._who(reports, late)} {AGAIN}"
         )
         if not over.wait(END_SECONDS):
             _leave()  # stuck in something that is no exchange
+
+    def _who(self, reports: dict[int, dict[str, Any] | None], late: set[int]) -> str:
+        """Return who is waited for, and where they are, as sentences."""
+        workers = self._workers
+        if len(late) == workers.count:
+            return (
+                f"all {workers.count} workers are at the same place, this one "
+                f"{_place(reports[workers.index])}. A source of data or the network hangs: the "
+                "stacks of their threads are in what they wrote."
+            )
+        names = " and ".join(f"{workers.name(i)}, which {_place(reports[i])}" for i in sorted(late))
+        return (
+            f"worker {workers.index} of {workers.count} waits for {names}. Its stack is in what it "
+            "wrote."
+        )
 
     def _report(self) -> dict[str, Any]:
         """Return where this worker is, as plain data."""
         frame = sys._current_frames().get(self._main)
         lines = traceback.extract_stack(frame) if frame is not None else []
-        last = lines[-1] if lines else None
+        # Of the user's code or of this package: what they call says less.
+        own = [line for line in lines if "site-packages" not in line.filename] or lines
+        last = own[-1] if own else None
         return {
             "begun": self.activity.begun,
             "inside": self.activity.is_inside,
@@ -171,7 +186,7 @@ class Watchdog:
         }
 
     def _say_stack(self, text: str) -> None:
-        log.error("%s. Its threads, the newest call first:", text)
+        log.error("%s. Its threads:", text)
         sys.stderr.flush()
         try:
             faulthandler.dump_traceback()
@@ -200,7 +215,7 @@ def _since(report: dict[str, Any]) -> str:
     return f"{report['seconds']:.0f} s"
 
 
-def _leave() -> None:
+def _leave() -> NoReturn:
     """End the process though its main thread is stuck, with the code of a lost worker."""
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):

@@ -106,9 +106,17 @@ def test_tune_ends_bad_trials_early_and_has_a_checkpoint_of_each(tmp_path):
 
 
 @RAY
+@pytest.mark.slow  # in a process of its own: Ray's import sets variables of the environment
 def test_outside_of_ray_it_says_where_to_make_it():
-    with pytest.raises(ConfigurationError, match="in the function that a TensorflowTrainer or"):
-        RayReport()
+    ended = subprocess.run(
+        [sys.executable, "-c", "from lightning_tf.callbacks import RayReport; RayReport()"],
+        env={**os.environ, "PYTHONPATH": SEARCHED},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert "make it in the function that a TensorflowTrainer or a Tuner runs" in ended.stderr
 
 
 @pytest.mark.skipif(find_spec("ray") is not None, reason="ray is installed")

@@ -13,6 +13,7 @@ from helpers.paths import SEARCHED
 
 from lightning_tf import Trainer
 from lightning_tf.distribute.activity import SILENT_SECONDS, Activity
+from lightning_tf.distribute.workers import HEARTBEAT_SECONDS
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.run.watchdog import THREAD, WORKERS_STEP_SECONDS, Watchdog, _late
 
@@ -37,7 +38,9 @@ def test_a_fit_that_moves_is_left_alone_and_leaves_no_thread():
 
 
 def test_one_device_has_no_limit_unless_it_is_given():
-    assert Trainer(**quiet(max_steps=1)).watchdog.step_timeout == 0.0
+    trainer = Trainer(**quiet(max_steps=1))
+    assert trainer.watchdog.step_timeout == 0.0
+    assert trainer.settings["heartbeat_timeout"] == HEARTBEAT_SECONDS
     assert Watchdog(Two(), None, str).step_timeout == WORKERS_STEP_SECONDS
     assert Watchdog(Two(), 0.0, str).step_timeout == 0.0
 
