@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,7 @@ class Killed(Callback):
             if self.mark.exists():
                 return
             self.mark.touch()
+            time.sleep(8)  # Ray asks its workers for reports every few seconds
             os.kill(os.getpid(), signal.SIGKILL)
 
 
