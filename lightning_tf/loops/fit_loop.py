@@ -302,7 +302,8 @@ class FitLoop:
         progress, window = self.progress, self.window
         every = self.trainer.accumulate_grad_batches
 
-        began = time.perf_counter()
+        began, activity = time.perf_counter(), self.trainer.watchdog.activity
+        activity.begin()
         with self.trainer.profiler.region("train windows"):
             result = window(
                 epoch.iterator,
@@ -317,6 +318,7 @@ class FitLoop:
             if not window.known_length or count == self._clock.count:
                 count = int(result.batches)
 
+        activity.end()
         now = time.perf_counter()
         self._clock.measured(max(count, 1), now - began)
 

@@ -29,7 +29,9 @@ from lightning_tf.loops.training_data import data_of
 from lightning_tf.precision import use_matmul_precision, use_policy
 from lightning_tf.run import run_state
 from lightning_tf.run.call_data import check_task, using_data
+from lightning_tf.run.equal_workers import compare_settings
 from lightning_tf.run.launched_fit import LaunchedFit
+from lightning_tf.run.lost_worker import keep_traceback
 from lightning_tf.run.resume_checks import check_limits
 from lightning_tf.run.signals import exit_with_try_again, leave_without_traceback
 from lightning_tf.run.signatures import check_steps
@@ -100,7 +102,9 @@ def _session(
     if weights_only:
         _check_begins_anew(trainer, ckpt_path)
     exits = ExitStack()
+    exits.enter_context(trainer.watchdog.running())
     try:
+        compare_settings(trainer, task, ckpt_path)
         # First: a checkpoint that does not fit must cost nothing.
         restarted = _find_restarted(trainer, task)
         checkpoint = restarted or found or _find(trainer, task, entry_point, ckpt_path)
@@ -123,6 +127,8 @@ def _session(
     except BaseException as raised:
         # What a check in a pipeline refused is an error of the data, whoever read the batch.
         exception = data_error(raised) or trainer.workers.explain(raised)
+        if isinstance(exception, WorkerLostError) and exception is not raised:
+            exception = keep_traceback(trainer, exception, raised)
         _fail(trainer, entry_point, exception)
         if exception is raised:
             raise
@@ -359,6 +365,8 @@ def _fail(trainer: Trainer, entry_point: str, exception: BaseException) -> None:
         except Exception:
             log.exception("%s of the data failed too; the first error is raised", name)
     trainer.records.loggers.send("finalize", status)
+    if trainer.status.ends_together:
+        trainer.workers.leave_together("the chief, which writes the last checkpoint")
     if isinstance(exception, KeyboardInterrupt):
         say_interrupted(trainer, "Ctrl-C")
         leave_without_traceback(exception)

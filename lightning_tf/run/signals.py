@@ -124,7 +124,7 @@ class Signals:
             self.check()
 
 
-def leave_without_traceback(exception: BaseException) -> None:
+def leave_without_traceback(exception: BaseException, last_line: str = "") -> None:
     """Let Python end without a traceback of an exception of which all has been said.
 
     Where somebody has set a hook of his own for uncaught exceptions it stays. IPython, and so a
@@ -132,15 +132,18 @@ def leave_without_traceback(exception: BaseException) -> None:
 
     Args:
         exception: That a script does not catch.
+        last_line: To write in the place of the traceback.
     """
     # IPython calls no excepthook, it asks the exception.
-    exception._render_traceback_ = lambda: [type(exception).__name__]  # type: ignore[attr-defined]
+    exception._render_traceback_ = lambda: [last_line or type(exception).__name__]  # type: ignore[attr-defined]
     if sys.excepthook is not sys.__excepthook__:
         return
 
     def hook(kind: Any, raised: BaseException, traceback: Any) -> None:
         if raised is not exception:
             sys.__excepthook__(kind, raised, traceback)
+        elif last_line:
+            print(last_line, file=sys.stderr)
 
     sys.excepthook = hook
 

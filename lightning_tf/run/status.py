@@ -24,6 +24,7 @@ class RunStatus:
         resumed: Whether this fit goes on from a checkpoint.
         resumed_in_epoch: Whether the running epoch began in an earlier fit or process.
         in_epoch: Whether an epoch runs, so that its data are chosen.
+        ends_together: Whether all workers have agreed to end because of a signal.
         interrupted: Whether an exception, Ctrl-C or a signal has ended the entry point.
         ckpt_path: The checkpoint that was read, or None.
         launched_fit: Which fit of a launch it is; None where no launcher would start it again.
@@ -43,6 +44,7 @@ class RunStatus:
     resumed: bool = False
     resumed_in_epoch: bool = False
     in_epoch: bool = False
+    ends_together: bool = False
     interrupted: bool = False
     ckpt_path: str | None = None
     launched_fit: LaunchedFit | None = None
@@ -169,6 +171,10 @@ class RunStatus:
         """Take one request back, or all of them."""
         rest = () if reason is None else self.stop_requests
         self.stop_requests = tuple(request for request in rest if request != reason)
+
+    def end_together(self) -> None:
+        """Note that all workers end because of a signal, here and now."""
+        self.ends_together = True
 
     def interrupt(self) -> None:
         """Note that an exception ends the entry point."""
