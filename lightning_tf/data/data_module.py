@@ -11,6 +11,7 @@ from lightning_tf.checks import checked_integer
 from lightning_tf.data.named_sets import NamedSets, by_name, named_sets
 from lightning_tf.data.pipeline.combined_sets import combined_sets
 from lightning_tf.data.pipeline.fold import Fold
+from lightning_tf.data.worker_shares import SHARED_STAGES, WorkerShares
 from lightning_tf.distribute.input_shard import InputShard
 from lightning_tf.distribute.workers import SINGLE_WORKER, Workers
 from lightning_tf.exceptions import ConfigurationError, DataError, UnknownArgumentError, nearest
@@ -77,6 +78,7 @@ class DataModule:
     batch_check: Callable[..., Any] | None = None
     _is_prepared: bool = False
     _set_up_for: frozenset[str] = frozenset()
+    _shares: WorkerShares | None = None
     # Where `**options` of the constructor go, if not to the next base.
     _options_of: type | None = None
 
@@ -98,13 +100,20 @@ class DataModule:
         self.seed = None if seed is None else checked_integer("seed", seed, least=0)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Keep `train_dataset_from` true to a `train_dataset` that a subclass overrides alone.
+        """Keep what follows from a `train_dataset` true to one that a subclass overrides alone.
 
-        An inherited shortcut knows nothing of the override: resuming would take other batches.
+        An inherited shortcut knows nothing of the override: resuming would take other batches, and
+        so would several workers.
         """
         super().__init_subclass__(**kwargs)
         if "train_dataset" in vars(cls) and "train_dataset_from" not in vars(cls):
             cls.train_dataset_from = DataModule.train_dataset_from  # type: ignore[method-assign]
+        for stage in SHARED_STAGES:
+            whole, share = f"{stage}_dataset", f"{stage}_shard"
+            if whole in vars(cls) and share not in vars(cls):
+                setattr(cls, share, getattr(DataModule, share))
+            if share in vars(cls) and whole not in vars(cls):
+                setattr(cls, whole, getattr(DataModule, whole))
 
     # ---- what a subclass fills in
 
@@ -127,6 +136,31 @@ class DataModule:
         """Return one epoch's training batches, in an order that only (seed, epoch) decides.
 
         Of several sets a dict or list: a step gets a batch of each at once, as `combine` says.
+        Several workers must return the same: each computes with its rows of every batch.
+        """
+        return self.train_shard(epoch, 0, 1)
+
+    def train_shard(self, epoch: int, worker: int, count: int) -> tf.data.Dataset | None:
+        """Return one worker's own training batches of an epoch, where workers share no records.
+
+        A class that defines it needs no `train_dataset`; if it has one, this is what is read. A
+        batch is the worker's rows of a global batch: ``batch_size // count`` of them. Step n takes
+        the n-th batch of every worker together, whatever their sizes, and each example counts the
+        same in it. Shares may end at different batches: a worker that is done waits with rows
+        that do not count, until the last one is done, so that every record counts once.
+
+        Whatever is learned from the data before training is learned from worker 0 of 1.
+
+        Args:
+            epoch: The epoch, which with the seed decides the order.
+            worker: Whose records, from 0.
+            count: Among how many workers the records are shared out; 1 wants all of them.
+
+        Example:
+            >>> def train_shard(self, epoch, worker, count):
+            ...     files = tf.data.Dataset.from_tensor_slices(self.files).shard(count, worker)
+            ...     records = files.interleave(tf.data.TFRecordDataset)
+            ...     return records.map(self.decode).batch(self.batch_size // count)
         """
         return None
 
@@ -152,10 +186,18 @@ class DataModule:
             >>> def val_dataset(self):  # gives val_clean_loss and val_noisy_loss
             ...     return {"clean": self.batches("clean"), "noisy": self.batches("noisy")}
         """
+        return self.val_shard(0, 1)
+
+    def val_shard(self, worker: int, count: int) -> Any:
+        """Return one worker's own validation batches, see `train_shard`; of several sets each."""
         return None
 
     def test_dataset(self) -> Any:
         """Return the test batches; of several sets a dict or list."""
+        return self.test_shard(0, 1)
+
+    def test_shard(self, worker: int, count: int) -> Any:
+        """Return one worker's own test batches, see `train_shard`; of several sets each."""
         return None
 
     def predict_dataset(self) -> Any:
@@ -270,6 +312,9 @@ class DataModule:
         if method is None:
             return None
 
+        if self.reads_shares(stage):
+            return self._joined_shares(stage, epoch, batch, input_shard)
+
         # From its start by `train_dataset` itself, which a subclass may override alone.
         if stage != "train":
             dataset = method()
@@ -281,7 +326,7 @@ class DataModule:
         if not isinstance(sets, dict):
             return None if sets is None else prepare(sets)
         if stage != "train":
-            return {name: prepare(each) for name, each in sets.items()}
+            return {name: prepare(each, name) for name, each in sets.items()}
 
         owner = type(self).__name__
         if batch:
@@ -295,8 +340,40 @@ class DataModule:
                 "takes the batches of one; join them with tf.data.Dataset.concatenate or "
                 "sample_from_datasets."
             )
-        combined = self._combined(sets)
-        return combined if input_shard is None else input_shard.cut(combined)
+        return prepare(self._combined(sets))
+
+    def reads_shares(self, stage: str) -> bool:
+        """Return whether a subclass says which records of a stage are whose, by a share's method."""
+        share = f"{stage}_shard"
+        is_inherited = getattr(type(self), share, None) is getattr(DataModule, share, None)
+        return stage in SHARED_STAGES and not is_inherited
+
+    def _joined_shares(
+        self, stage: str, epoch: int, batch: int, input_shard: InputShard | None
+    ) -> Any:
+        """Return what a worker reads of a stage by shares; without an `input_shard` all of it."""
+        make = partial(self._share, stage, epoch)
+        sets = make(0, 1) if input_shard is None else self._worker_shares().joined(stage, make)
+        return sets.skip(batch) if batch else sets
+
+    def _share(self, stage: str, epoch: int, worker: int, count: int) -> Any:
+        method = getattr(self, f"{stage}_shard")
+        given = method(epoch, worker, count) if stage == "train" else method(worker, count)
+        what = f"{type(self).__name__}.{stage}_shard"
+        sets = named_sets(what, given)
+        if not isinstance(sets, dict):
+            return None if sets is None else self._with_checks(stage, sets)
+        if stage != "train":
+            return {name: self._with_checks(stage, each) for name, each in sets.items()}
+        raise DataError(
+            f"{what} returned several data sets; return one, such as tf.data.Dataset.zip of them, "
+            "or combine whole ones in train_dataset."
+        )
+
+    def _worker_shares(self) -> WorkerShares:
+        if self._shares is None or self._shares.workers is not self.workers:
+            self._shares = WorkerShares(type(self).__name__, self.workers, self.batch_size)
+        return self._shares
 
     def _combined(self, sets: NamedSets, start: int = 0) -> tf.data.Dataset:
         return combined_sets(sets, self.combine, f"{type(self).__name__}.train_dataset", start)
@@ -312,17 +389,28 @@ class DataModule:
         if stage == "train" and method is not None:
             sets = named_sets(f"{type(self).__name__}.train_dataset", method(0))
             if isinstance(sets, dict):
-                return {n: self._prepared(stage, input_shard, each) for n, each in sets.items()}
+                return {n: self._prepared(stage, input_shard, each, n) for n, each in sets.items()}
         sets = self.dataset_for(stage, input_shard=input_shard)
         return {} if sets is None else by_name(sets)
 
     def _prepared(
-        self, stage: str, input_shard: InputShard | None, dataset: tf.data.Dataset
+        self,
+        stage: str,
+        input_shard: InputShard | None,
+        dataset: tf.data.Dataset,
+        name: str | int | None = None,
     ) -> tf.data.Dataset:
         """Return a data set's batches, checked and cut to what a worker reads."""
-        if self.batch_check is not None and stage != "predict":
-            dataset = dataset.map(partial(self.batch_check, stage))
-        return dataset if input_shard is None else input_shard.cut(dataset)
+        dataset = self._with_checks(stage, dataset)
+        if input_shard is None:
+            return dataset
+        self._worker_shares().refuse_different(stage, dataset, name)
+        return input_shard.cut(dataset)
+
+    def _with_checks(self, stage: str, dataset: tf.data.Dataset) -> tf.data.Dataset:
+        if self.batch_check is None or stage == "predict":
+            return dataset
+        return dataset.map(partial(self.batch_check, stage))
 
 
 def _argument_names(kind: type[DataModule]) -> set[str] | None:

@@ -212,7 +212,8 @@ class FitLoop:
             self._run_windows(epoch)
             # A limit that comes with the last batch cuts nothing, which only the data know.
             if not self._exhausted and self.length is None and self._stream is None:
-                self._exhausted = not epoch.has_next()
+                more = [int(epoch.has_next())]
+                self._exhausted = not trainer.workers.all_gather(more).any()
 
         # Workers must judge alike what ended the epoch, before they close it.
         self._agree()
