@@ -1,8 +1,9 @@
 """DataModule: where the batches of a task come from."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
@@ -11,6 +12,8 @@ from lightning_tf.checks import checked_integer
 from lightning_tf.data.named_sets import NamedSets, by_name, named_sets
 from lightning_tf.data.pipeline.combined_sets import combined_sets
 from lightning_tf.data.pipeline.fold import Fold
+from lightning_tf.data.source_positions import SourcePositions
+from lightning_tf.data.sources.stream_batches import StreamBatches, is_stream
 from lightning_tf.data.worker_shares import SHARED_STAGES, WorkerShares
 from lightning_tf.distribute.input_shard import InputShard
 from lightning_tf.distribute.workers import SINGLE_WORKER, Workers
@@ -47,6 +50,11 @@ class DataModule:
             different seeds are measured on the same examples.
         trainer_seed: The seed of the Trainer that uses this data; the Trainer sets it.
         workers: The processes that load this data together; one alone outside of a Trainer.
+        resume_by: How a resumed run comes back to its place in training data of `tf.data`:
+            ``"skip"`` computes the batches before it and drops them; ``"iterator"`` keeps the
+            pipeline's state in the checkpoint, with what waits in shuffle buffers. What Python
+            makes cannot be kept so, and is skipped. Of no meaning for what is read by index, and
+            for sources of Grain, which have states of their own.
         steps_per_epoch: Training batches of an epoch, as in Keras' fit: the next epoch goes on in
             the data, and where these end an epoch has fewer. None is all of them.
         batch_check: Set by a task: from the stage and the parts of a batch to the batch, mapped
@@ -74,11 +82,14 @@ class DataModule:
     split_seed: int = 0
     trainer_seed: int = 0
     workers: Workers = SINGLE_WORKER
+    resume_by: str = "skip"
     steps_per_epoch: int | None = None
     batch_check: Callable[..., Any] | None = None
     _is_prepared: bool = False
     _set_up_for: frozenset[str] = frozenset()
     _shares: WorkerShares | None = None
+    _positions: SourcePositions | None = None
+    _specs: Mapping[str, Any] = MappingProxyType({})  # of streams' batches, by stage
     # Where `**options` of the constructor go, if not to the next base.
     _options_of: type | None = None
 
@@ -174,6 +185,8 @@ class DataModule:
         given = self.train_dataset(epoch)
         if batch == 0:
             return given
+        if is_stream(given):
+            return self._streamed("train", given, epoch, batch)
         sets = named_sets(f"{type(self).__name__}.train_dataset", given)
         if isinstance(sets, dict):
             return self._combined(sets, batch)
@@ -322,6 +335,8 @@ class DataModule:
             dataset = method(epoch) if batch == 0 else self.train_dataset_from(epoch, batch)
 
         prepare = partial(self._prepared, stage, input_shard)
+        if is_stream(dataset):
+            dataset = self._streamed(stage, dataset, epoch, batch)
         sets = named_sets(f"{type(self).__name__}.{stage}_dataset", dataset)
         if not isinstance(sets, dict):
             return None if sets is None else prepare(sets)
@@ -343,7 +358,7 @@ class DataModule:
         return prepare(self._combined(sets))
 
     def reads_shares(self, stage: str) -> bool:
-        """Return whether a subclass says which records of a stage are whose, by a share's method."""
+        """Return whether a subclass says which records of a stage are whose: `train_shard`."""
         share = f"{stage}_shard"
         is_inherited = getattr(type(self), share, None) is getattr(DataModule, share, None)
         return stage in SHARED_STAGES and not is_inherited
@@ -353,13 +368,18 @@ class DataModule:
     ) -> Any:
         """Return what a worker reads of a stage by shares; without an `input_shard` all of it."""
         make = partial(self._share, stage, epoch)
-        sets = make(0, 1) if input_shard is None else self._worker_shares().joined(stage, make)
-        return sets.skip(batch) if batch else sets
+        if input_shard is None:
+            return make(batch, 0, 1)
+        return self._worker_shares().joined(stage, make, batch)
 
-    def _share(self, stage: str, epoch: int, worker: int, count: int) -> Any:
+    def _share(self, stage: str, epoch: int, batch: int, worker: int, count: int) -> Any:
         method = getattr(self, f"{stage}_shard")
         given = method(epoch, worker, count) if stage == "train" else method(worker, count)
         what = f"{type(self).__name__}.{stage}_shard"
+        if is_stream(given):
+            given = self._streamed(stage, given, epoch, batch)
+        elif batch:
+            given = given.skip(batch)
         sets = named_sets(what, given)
         if not isinstance(sets, dict):
             return None if sets is None else self._with_checks(stage, sets)
@@ -369,6 +389,40 @@ class DataModule:
             f"{what} returned several data sets; return one, such as tf.data.Dataset.zip of them, "
             "or combine whole ones in train_dataset."
         )
+
+    def _streamed(self, stage: str, source: Any, epoch: int, batch: int) -> tf.data.Dataset:
+        """Return the batches of a source that knows its position, from a batch on."""
+        # Once a stage: to learn it, two batches are read.
+        streams = StreamBatches(source, f"{type(self).__name__}: {stage}", self._specs.get(stage))
+        self._specs = {**self._specs, stage: streams.element_spec}
+        if stage != "train":
+            return streams.dataset(epoch=0)
+        state, noting = self.positions.at(epoch, batch), self.positions.noting(epoch)
+        # What was returned is the epoch's: pass 0 of it.
+        return streams.dataset(0, batch, state, noting)
+
+    def position_at(self, epoch: int, batch: int) -> str | None:
+        """Return the state of this worker's source before a training batch, for a checkpoint.
+
+        None where the data begin at any batch without one, or where nobody has noted it.
+        """
+        return self.positions.at(epoch, batch)
+
+    def take_position(self, epoch: int, batch: int, state: str) -> None:
+        """Go on from a state that `position_at` returned, where this batch is asked for."""
+        self.positions.note(epoch, batch, state)
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether training batches come from a source that knows its position, or by index."""
+        return "train" in self._specs
+
+    @property
+    def positions(self) -> SourcePositions:
+        """Where the sources of training batches stand; for checkpoints."""
+        if self._positions is None:  # a subclass may never call `__init__`
+            self._positions = SourcePositions()
+        return self._positions
 
     def _worker_shares(self) -> WorkerShares:
         if self._shares is None or self._shares.workers is not self.workers:

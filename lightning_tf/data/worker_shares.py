@@ -42,19 +42,21 @@ class WorkerShares:
             refuse_different(self.workers, dataset, f"{self.owner}.{stage}_dataset")
 
     def joined(
-        self, stage: str, make: Callable[[int, int], Any]
+        self, stage: str, make: Callable[[int, int, int], Any], batch: int = 0
     ) -> tf.data.Dataset | NamedSets | None:
         """Return a worker's own batches as the Trainer reads them, which end on all workers alike.
 
         Args:
             stage: train, val or test.
-            make: Takes the worker's index and the number of workers, and gives its data sets.
+            make: Takes the first batch wanted, the worker's index and the number of workers, and
+                gives its data sets.
+            batch: The first batch wanted.
 
         Raises:
             DataError: Workers have other data sets, or shares that are none.
         """
         workers, method = self.workers, f"{self.owner}.{stage}_shard"
-        sets = workers.unless_one_fails(lambda: make(workers.index, workers.count))
+        sets = workers.unless_one_fails(lambda: make(0, workers.index, workers.count))
         own = {} if sets is None else by_name(sets)
 
         lengths = workers.all_gather_object(
@@ -72,7 +74,9 @@ class WorkerShares:
         for place, (name, dataset) in enumerate(own.items()):
             if self._is_first(stage, name):
                 refuse_equal(workers, dataset, method, self.batch_size)
-            joined[name] = own_rows(dataset, [each[place][1] for each in lengths], method)
+            shares = [each[place][1] for each in lengths]
+            rest = make(batch, workers.index, workers.count) if batch else None
+            joined[name] = own_rows(dataset, shares, method, batch, rest)
         return joined if isinstance(sets, dict) else joined.get(None)
 
     def _is_first(self, stage: str, name: Any) -> bool:

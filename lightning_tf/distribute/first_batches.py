@@ -44,9 +44,7 @@ def refuse_different(workers: Workers, dataset: tf.data.Dataset, method: str) ->
 
     stage = method.rpartition(".")[2].removesuffix("_dataset")
     arguments = "self, epoch, worker, count" if stage == "train" else "self, worker, count"
-    remedy = (
-        f"Return the same batches on every worker (files in sorted order, shuffled with a seed)"
-    )
+    remedy = "Return the same batches on every worker (files in sorted order, shuffled with a seed)"
     if stage != "predict":
         remedy += (
             f", or let every worker read records of its own: def {stage}_shard({arguments}), which "

@@ -34,7 +34,13 @@ def length_of_share(dataset: tf.data.Dataset) -> int:
     return max(int(dataset.cardinality()), UNKNOWN)
 
 
-def own_rows(dataset: tf.data.Dataset, lengths: list[int], what: str) -> tf.data.Dataset:
+def own_rows(
+    dataset: tf.data.Dataset,
+    lengths: list[int],
+    what: str,
+    start: int = 0,
+    rest: tf.data.Dataset | None = None,
+) -> tf.data.Dataset:
     """Return a worker's batches as `OwnRows`, which end where those of the last worker end.
 
     Where the lengths are known, there are as many batches on every worker. Otherwise the pipeline
@@ -44,6 +50,8 @@ def own_rows(dataset: tf.data.Dataset, lengths: list[int], what: str) -> tf.data
         dataset: The worker's own batches.
         lengths: Of all workers' shares, as `length_of_share` gives them.
         what: The method that gave the batches, for messages.
+        start: The first batch wanted.
+        rest: The worker's batches from there on; None are all of them.
 
     Raises:
         DataError: Some shares repeat for ever and others end.
@@ -60,8 +68,9 @@ def own_rows(dataset: tf.data.Dataset, lengths: list[int], what: str) -> tf.data
         return OwnRows(batch, tf.cast(count_units(batch), tf.int64))
 
     owned = dataset.map(counted)
+    wanted = owned if rest is None else rest.map(counted)
     if set(lengths) == {ENDLESS}:
-        return owned.prefetch(2)
+        return wanted.prefetch(2)
     if ENDLESS in lengths:
         raise DataError(
             f"{what}: the share of worker {lengths.index(ENDLESS)} repeats for ever, and another "
@@ -70,10 +79,10 @@ def own_rows(dataset: tf.data.Dataset, lengths: list[int], what: str) -> tf.data
 
     # Kept when it is read: to begin a pipeline anew for every missing batch would cost its start.
     first = owned.take(1).map(lambda own: OwnRows(own.rows, tf.zeros_like(own.count))).cache()
-    endless = owned.concatenate(first.repeat(FOR_EVER))
+    endless = wanted.concatenate(first.repeat(FOR_EVER))
     if UNKNOWN in lengths:
         return endless.prefetch(2)
-    return endless.take(max(lengths)).prefetch(2)
+    return endless.take(max(max(lengths) - start, 0)).prefetch(2)
 
 
 def is_own(element_spec: Any) -> bool:

@@ -51,6 +51,11 @@ class EpochIterator:
         return not is_own(batch.element_spec) or bool(batch.get_value().count > 0)
 
     @property
+    def is_open(self) -> bool:
+        """Return whether the iterator is still held."""
+        return bool(self._held)
+
+    @property
     def iterator(self) -> Any:
         """The iterator, for one call."""
         return self._held[0]
