@@ -3,7 +3,6 @@
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 MOST = 2048  # more than any pipeline reads ahead
 
@@ -34,6 +33,6 @@ class SourcePositions:
         while len(self._noted) > MOST:
             self._noted.popitem(last=False)
 
-    def at(self, epoch: int, batch: int) -> Any:
+    def at(self, epoch: int, batch: int) -> str | None:
         """Return the state before a batch; None where none is known."""
         return self._noted.get((epoch, batch))

@@ -139,9 +139,9 @@ def _alike(one: dict[str, Any], other: dict[str, Any]) -> bool:
         return True
     if one["shape"] != other["shape"] or "sample" not in one or "sample" not in other:
         return False
-    samples = np.array([one["sample"], other["sample"]])
+    samples = np.array([one["sample"], other["sample"]])  # (2, samples)
     largest = np.max(np.abs(samples), initial=0.0, where=np.isfinite(samples))
-    return bool(np.allclose(*samples, rtol=0.0, atol=NEAR * largest, equal_nan=True))
+    return bool(np.allclose(samples[0], samples[1], rtol=0.0, atol=NEAR * largest, equal_nan=True))
 
 
 def _everywhere(steady: list[list[bool]]) -> list[int]:
