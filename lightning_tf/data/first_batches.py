@@ -1,6 +1,7 @@
 """What several workers read, compared by their first batches: one whole, or each its own share."""
 
 import hashlib
+import random
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,6 @@ import tensorflow as tf
 
 from lightning_tf.distribute.workers import Workers
 from lightning_tf.exceptions import DataError
-from lightning_tf.seed import random_state, restore_random_state
 
 SAMPLE = 256  # numbers of a tensor, evenly spread, that workers exchange
 NEAR = 5e-3  # of the largest: machines decode an image, and add up floats, with small differences
@@ -93,11 +93,12 @@ def refuse_equal(workers: Workers, dataset: tf.data.Dataset, method: str, batch_
 
 def _exchanged(workers: Workers, dataset: tf.data.Dataset) -> tuple[Any, list[Any]]:
     """Return the description of this worker's first batch, and those of all."""
-    state = random_state()  # a generator may draw
+    python, numpy = random.getstate(), np.random.get_state()  # a generator may draw
     try:
         here = workers.unless_one_fails(lambda: _described(dataset))
     finally:
-        restore_random_state(state)
+        random.setstate(python)
+        np.random.set_state(numpy)
     return here, workers.all_gather_object(here)
 
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
-from lightning_tf.data.named_sets import NamedSets, by_name
 from lightning_tf.data.first_batches import refuse_different, refuse_equal
+from lightning_tf.data.named_sets import NamedSets, by_name
 from lightning_tf.distribute.own_rows import length_of_share, own_rows
 from lightning_tf.exceptions import DataError
 

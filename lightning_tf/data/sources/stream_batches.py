@@ -78,6 +78,7 @@ class StreamBatches:
             return
 
         batches = _Positioned(self.source)
+        note = None if _loses_buffer(self.source) else note
         if state is not None:
             batches.restore(state)
         else:
@@ -152,6 +153,16 @@ def is_stream(data: Any) -> bool:
         return type(data).__name__ == "IterableDataset"
     names = {base.__name__ for base in type(data).__mro__ if _package_of(base) == "grain"}
     return bool(names & {"MapDataset", "IterDataset", "DataLoader"})
+
+
+def _loses_buffer(source: Any) -> bool:
+    """Return whether a stream of HuggingFace shuffles in a buffer, which its state leaves out."""
+    part = getattr(source, "_ex_iterable", None)
+    while part is not None:
+        if type(part).__name__ == "BufferShuffledExamplesIterable":
+            return True
+        part = getattr(part, "ex_iterable", None)
+    return False
 
 
 def _is_by_index(data: Any) -> bool:

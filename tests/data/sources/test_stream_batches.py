@@ -124,13 +124,15 @@ def test_a_data_loader_of_grain_goes_on_where_it_stood(tmp_path):
     np.testing.assert_array_equal(resumed, whole)
 
 
-def test_a_stream_of_hugging_face_goes_on_where_it_stood(tmp_path):
+@pytest.mark.parametrize("buffer", [0, 20])
+def test_a_stream_of_hugging_face_goes_on_where_it_stood(tmp_path, buffer):
     datasets = pytest.importorskip("datasets")
     records = {"x": [[float(n), 1.0] for n in range(RECORDS)], "y": [n % 7.0 for n in range(96)]}
     whole = datasets.Dataset.from_dict(records).to_iterable_dataset(num_shards=4)
 
     def make(epoch, seed):
-        return whole.with_format("numpy").batch(8)
+        stream = whole.shuffle(seed=epoch, buffer_size=buffer) if buffer else whole
+        return stream.with_format("numpy").batch(8)
 
     assert is_stream(make(0, 0))
     first, second = stopped_and_resumed(lambda: Streams(make), tmp_path)
