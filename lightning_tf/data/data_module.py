@@ -187,6 +187,7 @@ class DataModule:
             return given
         if is_stream(given):
             return self._streamed("train", given, epoch, batch)
+        given = self._without_streams("train", given, epoch, batch)
         sets = named_sets(f"{type(self).__name__}.train_dataset", given)
         if isinstance(sets, dict):
             return self._combined(sets, batch)
@@ -335,8 +336,7 @@ class DataModule:
             dataset = method(epoch) if batch == 0 else self.train_dataset_from(epoch, batch)
 
         prepare = partial(self._prepared, stage, input_shard)
-        if is_stream(dataset):
-            dataset = self._streamed(stage, dataset, epoch, batch)
+        dataset = self._without_streams(stage, dataset, epoch, batch)
         sets = named_sets(f"{type(self).__name__}.{stage}_dataset", dataset)
         if not isinstance(sets, dict):
             return None if sets is None else prepare(sets)
@@ -376,11 +376,9 @@ class DataModule:
         method = getattr(self, f"{stage}_shard")
         given = method(epoch, worker, count) if stage == "train" else method(worker, count)
         what = f"{type(self).__name__}.{stage}_shard"
-        if is_stream(given):
-            given = self._streamed(stage, given, epoch, batch)
-        elif batch:
-            given = given.skip(batch)
-        sets = named_sets(what, given)
+        if batch:
+            given = given.skip(batch) if not is_stream(given) else given
+        sets = named_sets(what, self._without_streams(stage, given, epoch, batch))
         if not isinstance(sets, dict):
             return None if sets is None else self._with_checks(stage, sets)
         if stage != "train":
@@ -390,11 +388,27 @@ class DataModule:
             "or combine whole ones in train_dataset."
         )
 
+    def _without_streams(self, stage: str, given: Any, epoch: int, batch: int) -> Any:
+        """Return what a dataset method gave, with data sets of tf.data in the places of streams."""
+        if is_stream(given):
+            return self._streamed(stage, given, epoch, batch)
+        if not isinstance(given, (Mapping, list, tuple)):
+            return given
+        named = dict(given) if isinstance(given, Mapping) else dict(enumerate(given))
+        for name, each in named.items():
+            if is_stream(each):  # positions are kept of one source, not of several
+                named[name] = self._streams(f"{stage}, {name!r}", each).dataset(epoch=0)
+        return named if isinstance(given, Mapping) else list(named.values())
+
+    def _streams(self, what: str, source: Any) -> StreamBatches:
+        # Once a data set: to learn what its batches are, two are read.
+        streams = StreamBatches(source, f"{type(self).__name__}: {what}", self._specs.get(what))
+        self._specs = {**self._specs, what: streams.element_spec}
+        return streams
+
     def _streamed(self, stage: str, source: Any, epoch: int, batch: int) -> tf.data.Dataset:
         """Return the batches of a source that knows its position, from a batch on."""
-        # Once a stage: to learn it, two batches are read.
-        streams = StreamBatches(source, f"{type(self).__name__}: {stage}", self._specs.get(stage))
-        self._specs = {**self._specs, stage: streams.element_spec}
+        streams = self._streams(stage, source)
         if stage != "train":
             return streams.dataset(epoch=0)
         state, noting = self.positions.at(epoch, batch), self.positions.noting(epoch)
@@ -441,7 +455,8 @@ class DataModule:
         """
         method = getattr(self, f"{stage}_dataset")
         if stage == "train" and method is not None:
-            sets = named_sets(f"{type(self).__name__}.train_dataset", method(0))
+            given = self._without_streams(stage, method(0), 0, 0)
+            sets = named_sets(f"{type(self).__name__}.train_dataset", given)
             if isinstance(sets, dict):
                 return {n: self._prepared(stage, input_shard, each, n) for n, each in sets.items()}
         sets = self.dataset_for(stage, input_shard=input_shard)

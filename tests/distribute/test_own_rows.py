@@ -19,7 +19,7 @@ def test_every_record_counts_once_whichever_share_ends_first(tmp_path, workers):
     assert len(outcomes) == workers
     updates = {2: 6, 4: 11}[workers]  # of the longest share
     for outcome in outcomes:
-        for length in LENGTHS[:3]:
+        for length in LENGTHS:
             weights, known, steps, values = outcome[length]
             np.testing.assert_allclose(weights, known, atol=1e-6)
             assert steps == updates
@@ -29,6 +29,7 @@ def test_every_record_counts_once_whichever_share_ends_first(tmp_path, workers):
         assert outcome["steps by two"] == (-(-updates // 2), True)
 
 
+@pytest.mark.slow
 @pytest.mark.distributed
 def test_a_resumed_run_goes_on_in_every_share(tmp_path):
     for outcome in run("helpers.shares:resumed", tmp_path, timeout=200)[0]:
@@ -51,7 +52,7 @@ def test_what_workers_cannot_mean_is_refused_by_all_of_them(tmp_path):
             np.testing.assert_allclose(weights, [1 / 8] * 32 + [1 / 5] * 5, atol=1e-6)
 
 
-@pytest.mark.parametrize("length", LENGTHS[:3])
+@pytest.mark.parametrize("length", LENGTHS)
 def test_one_worker_alone_reads_all_shares(length):
     trainer, weights = fitted(Shares(length))
     np.testing.assert_allclose(weights, expected(1), atol=1e-6)
