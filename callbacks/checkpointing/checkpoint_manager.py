@@ -57,6 +57,7 @@ class CheckpointManager:
 
     Attributes:
         failure: Why the newest checkpoint could not be written; None where it was.
+        failures: How many in a row could not.
         count: How many saves have succeeded so far.
 
     Example:
@@ -78,7 +79,7 @@ class CheckpointManager:
         self.versioned, self.weights_only = versioned, weights_only
         self.folder: CheckpointDirectory | None = None
         self.failure: OSError | None = None
-        self.count = 0
+        self.failures = self.count = 0
 
         self._records = CheckpointRecords(top.scores)
         self._records_on_failure = self._records  # what holds where the save under way fails
@@ -86,7 +87,7 @@ class CheckpointManager:
         self._doomed: list[str] = []  # what the save under way deletes once it has succeeded
         self._best_elsewhere: tuple[str, float] | None = None  # the best one, in an older folder
         self._resumed_from = ""
-        self._warned = False
+        self._warned_of_deletion = False
         self._writer, self._writes = "", True
         self._is_held_elsewhere: Callable[[str], bool] = lambda path: False
 
@@ -201,7 +202,8 @@ class CheckpointManager:
             return
 
         failure = self.failure and str(self.failure)
-        state = workers.broadcast({**self.state_dict(), "failure": failure})
+        told = {"failure": failure, "failures": self.failures}
+        state = workers.broadcast({**self.state_dict(), **told})
         if workers.is_chief:
             return
 
@@ -211,6 +213,7 @@ class CheckpointManager:
         )
         self._remember_best(state)
         self.failure = None if state["failure"] is None else OSError(state["failure"])
+        self.failures = state["failures"]
 
     # ---- writing
 
@@ -257,7 +260,7 @@ class CheckpointManager:
         return "" if self.failure else path
 
     def wait(self) -> None:
-        """Wait for the save under way; if it failed, warn and return to the records before it."""
+        """Wait for the save under way; if it failed, warn, and return to the records before it."""
         saving, self._saving = self._saving, None
         if saving is None:
             return
@@ -266,9 +269,16 @@ class CheckpointManager:
         if self.failure is not None:
             self._records = self._records_on_failure
             self.top.scores = self._records.scores
-            self._warn(self.failure)
+            self.failures += 1
+            log.warning(
+                "a checkpoint could not be written in %s (%d in a row); older ones stay: %s",
+                self._open_folder().path,
+                self.failures,
+                self.failure,
+            )
         else:
             self.count += 1
+            self.failures = 0
 
     def wait_if_done(self) -> None:
         """Take the result of a save that has ended; never wait for one that has not."""
@@ -350,14 +360,14 @@ class CheckpointManager:
                 if path == interim or os.path.realpath(path) not in protected:
                     self._open_folder().remove(path, self._is_held_elsewhere)
             except OSError as error:
-                self._warn(error)
+                self._warn_about_deletion(error)
 
-    def _warn(self, error: OSError) -> None:
-        if not self._warned:
+    def _warn_about_deletion(self, error: OSError) -> None:
+        if not self._warned_of_deletion:
             log.warning(
-                "a checkpoint could not be written or deleted in %s; the run goes on with those "
-                "that there are, and later failures are not reported: %s",
+                "a checkpoint could not be deleted in %s; it stays, and later ones that stay are "
+                "not reported: %s",
                 self._open_folder().path,
                 error,
             )
-        self._warned = True
+        self._warned_of_deletion = True

@@ -9,10 +9,11 @@ from typing import Any
 
 from lightning_tf.callback import CheckpointCallback
 from lightning_tf.callbacks.checkpointing.checkpoint_manager import CheckpointManager
+from lightning_tf.callbacks.checkpointing.disk_space import missing_room
 from lightning_tf.callbacks.checkpointing.file_name_template import FileNameTemplate
 from lightning_tf.callbacks.checkpointing.top_k import TopK
 from lightning_tf.callbacks.common.monitor_callback import DECLARE, MODES
-from lightning_tf.checks import checked_choice, checked_path, why_unwritable
+from lightning_tf.checks import checked_choice, checked_integer, checked_path, why_unwritable
 from lightning_tf.exceptions import (
     CheckpointError,
     ConfigurationError,
@@ -20,6 +21,7 @@ from lightning_tf.exceptions import (
     TerminationRequested,
     nearest,
 )
+from lightning_tf.run.run_state import snapshot_bytes
 from lightning_tf.stage import VALIDATE, split_metric
 from lightning_tf.task import Task
 from lightning_tf.trainer import Trainer
@@ -44,8 +46,9 @@ class ModelCheckpoint(CheckpointCallback):
     them would write one name in one folder, the second one gets ``-v1``.
 
     Training waits for the copy to host memory only; the disk is written in the background, one
-    checkpoint at a time. If the disk refuses, the callback warns once, older checkpoints stay and
-    the run goes on; fit raises at its end only where the newest checkpoint could not be written.
+    checkpoint at a time. If the disk refuses, the callback warns, older checkpoints stay and the
+    run goes on, until `max_save_failures` in a row have failed: what is trained from then on would
+    be lost. A disk without room for one checkpoint is refused before the first epoch.
 
     On SIGTERM it writes one more, as ``termination-...``, which the next one replaces.
 
@@ -71,11 +74,14 @@ class ModelCheckpoint(CheckpointCallback):
             with several workers, of which one may fail alone.
         save_weights_only: Leave out what only training needs.
         enable_version_counter: Append ``-v1`` where a name is taken; otherwise replace.
+        max_save_failures: After how many checkpoints in a row that could not be written fit ends;
+            None goes on whatever happens.
 
     Raises:
         ConfigurationError: Arguments that do not fit together; and a monitor or a name in
             `filename` that nothing logs, before training where that can be known.
-        CheckpointError: At the end of fit, the newest checkpoint could not be written.
+        CheckpointError: `max_save_failures` in a row, or at the end of fit the newest one, could
+            not be written.
 
     Example:
         >>> best = ModelCheckpoint(monitor="val_loss", save_top_k=3, save_last=True)
@@ -101,6 +107,7 @@ class ModelCheckpoint(CheckpointCallback):
         save_on_exception: bool = False,
         save_weights_only: bool = False,
         enable_version_counter: bool = True,
+        max_save_failures: int | None = 3,
     ) -> None:
         self.mode = checked_choice("ModelCheckpoint: mode", mode, MODES)
         _check_selection(monitor, save_last, save_top_k)
@@ -123,6 +130,9 @@ class ModelCheckpoint(CheckpointCallback):
 
         self.save_on_exception, self.save_weights_only = save_on_exception, save_weights_only
         self.enable_version_counter = enable_version_counter
+        if max_save_failures is not None:
+            checked_integer("ModelCheckpoint: max_save_failures", max_save_failures, 1)
+        self.max_save_failures = max_save_failures
 
         self._template = FileNameTemplate(filename or DEFAULT_NAME, auto_insert_metric_name)
         self._needed = self._template.metrics | ({monitor} if monitor else set())
@@ -271,12 +281,33 @@ class ModelCheckpoint(CheckpointCallback):
             stages = [split_metric(name)[0] for name in self._needed]
             self._at_epoch_end |= VALIDATE not in stages
 
+        self._check_disk_space(trainer, task)
         self._is_training, self._is_waiting, self._was_validated = True, False, False
         self._interval_began = time.monotonic()
+
+    def _check_disk_space(self, trainer: Trainer, task: Task) -> None:
+        """Refuse a disk without room for one checkpoint, on all workers alike."""
+        if trainer.fast_dev_run:
+            return
+        # One more than is kept, as the old one goes when the new one stands.
+        count = max(self.save_top_k, 1) + bool(self.save_last) + 1
+        size = snapshot_bytes(trainer, task, weights_only=self.save_weights_only)
+        is_writer = trainer.is_global_zero
+        problem = missing_room(str(self.dirpath), size, count) if is_writer else ""
+        problem = trainer.workers.broadcast(problem)
+        if problem and self.max_save_failures is not None:
+            raise ConfigurationError(
+                f"{problem}: make room, give another default_root_dir or dirpath, or "
+                "ModelCheckpoint(max_save_failures=None) to train all the same."
+            )
+        if problem and is_writer:
+            log.warning("%s: none can be written before there is room.", problem)
 
     def on_train_window_end(self, trainer: Trainer, task: Task) -> None:
         """Save where a trigger by updates or by time is due, or a metric of training has come."""
         self._manager.wait_if_done()
+        if trainer.workers.count == 1:  # several know of a failure when they save together
+            self._end_after_failures()
         self._notify_loggers(trainer)
         if not (self._is_waiting or self._interval_is_over(trainer) or self.is_due(trainer)):
             return
@@ -389,6 +420,7 @@ class ModelCheckpoint(CheckpointCallback):
     def _save_when_fresh(self, trainer: Trainer) -> None:
         """Save now, or wait until every needed metric was measured on the present weights."""
         self._manager.broadcast_records(trainer.workers)
+        self._end_after_failures()
         step, measured = trainer.global_step, trainer.metric_steps
         if trainer.fast_dev_run or step == self._manager.saved_step:
             self._is_waiting = False
@@ -398,6 +430,16 @@ class ModelCheckpoint(CheckpointCallback):
         # Where a callback tolerates a bad loss, the weights it left would replace good ones.
         if not self._is_waiting and trainer.loss_is_finite():
             self._save(trainer)
+
+    def _end_after_failures(self) -> None:
+        """End a run whose last checkpoints all failed: the next one would fail, too."""
+        failures, failure = self._manager.failures, self._manager.failure
+        if self.max_save_failures is not None and failures >= self.max_save_failures:
+            raise CheckpointError(
+                f"{failures} checkpoints in a row could not be written in {self.dirpath}: "
+                f"{failure}. Make room and call fit with ckpt_path='last', or give "
+                "ModelCheckpoint(max_save_failures=None) to train on without."
+            ) from failure
 
     def _check_names(self, names: set[str]) -> None:
         if self.monitor is not None and self.monitor not in names | set(POSITIONS):

@@ -19,6 +19,7 @@ from lightning_tf.checkpoint.io import (
     read_checkpoint,
     read_run,
 )
+from lightning_tf.checkpoint.order import newest_first
 from lightning_tf.exceptions import CheckpointError, ConfigurationError
 from lightning_tf.hyperparameters import class_path, hparams_differences, is_name_of
 
@@ -74,7 +75,8 @@ class CheckpointSearch:
     wrote, else of those that stand on the disk where its callbacks write, also from earlier
     processes. Of this run is what a ModelCheckpoint wrote, under the name that it still has, of the
     task's class with equal hyperparameters. A class that stood in another module when it was
-    written is the same. ``"best"`` is the best that the callbacks know of, else the best that the
+    written is the same. Within a run updates decide which is the newest, between runs the clock.
+    ``"best"`` is the best that the callbacks know of, else the best that the
     newest one of this run on the disk knows of.
 
     Args:
@@ -181,41 +183,42 @@ class CheckpointSearch:
 
     def _written(self) -> Iterator[str]:
         """Yield what this Trainer's callbacks wrote last, newest first, unless for another task."""
-        dated: list[tuple[float, str]] = []
+        damaged: dict[str, float] = {}
+        fitting: list[tuple[str, dict[str, Any]]] = []
         for path in {getattr(writer, "last_model_path", "") for writer in self._writers} - {""}:
             try:
                 run = read_run(path)
             except CheckpointError:
-                dated.append((_written_at(path), path))  # `_last` says that it is damaged
+                damaged[path] = _written_at(path)  # `_last` says that it is damaged
                 continue
             if self._is_of_task(path, run):
-                dated.append((run["saved_at"], path))
-        yield from (path for _, path in sorted(dated, reverse=True))
+                fitting.append((path, run))
+        yield from newest_first(fitting, damaged)
 
     def _on_disk(self) -> Iterator[str]:
         """Yield the run's checkpoints in the writers' folders, newest first."""
-        dated: list[tuple[float, str]] = []
-        fitting: list[tuple[float, str]] = []
+        damaged: dict[str, float] = {}
+        fitting: list[tuple[str, dict[str, Any]]] = []
         paths = {p for folder in self._folders() for p in checkpoints_in(Path(folder))}
         for path in sorted(paths):
             try:
                 run = read_run(path)
             except CheckpointError:
-                dated.append((_written_at(path), path))  # `_last` says that it is damaged
+                damaged[path] = _written_at(path)  # `_last` says that it is damaged
                 continue
             if not (self._is_of_task(path, run) and self._has_its_name(path, run)):
                 continue
             if "progress" in run:
-                fitting.append((run["saved_at"], path))
+                fitting.append((path, run))
             else:
                 self.passed_over[path] = "holds weights only"
 
-        self._say_which(fitting)
-        yield from (path for _, path in sorted(dated + fitting, reverse=True))
+        self._say_which(newest_first(fitting))
+        yield from newest_first(fitting, damaged)
 
-    def _say_which(self, fitting: list[tuple[float, str]]) -> None:
+    def _say_which(self, fitting: list[str]) -> None:
         """Warn where nothing tells several runs apart but their folders."""
-        folders = sorted({os.path.dirname(path) for _, path in fitting})
+        folders = sorted({os.path.dirname(path) for path in fitting})
         if len(folders) > 1:
             log.warning(
                 "%d runs of %s with equal hyperparameters have checkpoints, in %s: the newest is "
@@ -223,7 +226,7 @@ class CheckpointSearch:
                 len(folders),
                 type(self._task).__name__,
                 ", ".join(folders),
-                max(fitting)[1],
+                fitting[0],
             )
 
     def _is_of_task(self, path: str, run: dict[str, Any]) -> bool:
@@ -268,21 +271,19 @@ def checkpoint_of_run(run: str | os.PathLike[str], which: str | None = None) -> 
         CheckpointError: There is none that can be read, or none is known as the best.
     """
     folder = Path(run).expanduser() / "checkpoints"
-    whole: list[tuple[float, str, dict[str, Any]]] = []
+    whole: dict[str, dict[str, Any]] = {}
     for path in sorted(checkpoints_in(folder)):
         try:
-            known = read_run(path)
+            whole[path] = read_run(path)
         except CheckpointError as error:
             log.warning("%s is passed over: %s", path, error)
-            continue
-        whole.append((known["saved_at"], path, known))
     if not whole:
         raise CheckpointError(f"{folder} has no checkpoint that can be read; give --ckpt_path.")
 
-    _, last, known = max(whole, key=lambda found: found[:2])
+    last = newest_first(whole.items())[0]
     # Where a folder was moved, the path that a callback kept of the best is another's.
-    best = [folder / os.path.basename(path) for path in _best_paths(known)]
-    standing = [str(path) for path in best if str(path) in {found[1] for found in whole}]
+    best = [folder / os.path.basename(path) for path in _best_paths(whole[last])]
+    standing = [str(path) for path in best if str(path) in whole]
     if which == "best" and not standing:
         raise CheckpointError(f"{folder}: {last} knows of no best one that stands there; take it.")
     return standing[0] if standing and which != "last" else last

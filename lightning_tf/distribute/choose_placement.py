@@ -14,6 +14,7 @@ from lightning_tf.distribute.custom_strategy import (
     shares_variables,
 )
 from lightning_tf.distribute.devices import choose_devices
+from lightning_tf.distribute.gradient_reduction import GradientReduction
 from lightning_tf.distribute.mirrored_strategy import get_mirrored_strategy
 from lightning_tf.distribute.multi_worker_strategy import join_workers
 from lightning_tf.distribute.placement import Placement
@@ -25,7 +26,12 @@ from lightning_tf.exceptions import ConfigurationError, nearest
 STRATEGIES = ("auto", "mirrored", "multi_worker")
 
 
-def choose_placement(accelerator: str, devices: Any, strategy: Any) -> Placement:
+def choose_placement(
+    accelerator: str,
+    devices: Any,
+    strategy: Any,
+    reduction: GradientReduction = GradientReduction(),  # noqa: B008 -- frozen
+) -> Placement:
     """Choose where a run computes.
 
     Args:
@@ -36,6 +42,7 @@ def choose_placement(accelerator: str, devices: Any, strategy: Any) -> Placement
             tells of several workers, else none on one device and ``mirrored`` on several),
             ``mirrored``, ``multi_worker``, or any `tf.distribute.Strategy` whose replicas train in
             step, which brings its own devices.
+        reduction: How gradients travel between replicas.
 
     Raises:
         ConfigurationError: There is no such device, a name is unknown, or the strategy cannot
@@ -52,7 +59,7 @@ def choose_placement(accelerator: str, devices: Any, strategy: Any) -> Placement
         if is_default(strategy):  # TensorFlow's object for no strategy
             return SingleDevice(*choose_devices("auto", 1))
 
-        return _place_replicas(strategy, Cluster.from_strategy(strategy))
+        return _place_replicas(strategy, Cluster.from_strategy(strategy), reduction)
 
     if strategy not in STRATEGIES:
         raise ConfigurationError(
@@ -70,14 +77,16 @@ def choose_placement(accelerator: str, devices: Any, strategy: Any) -> Placement
     names = choose_devices(accelerator, devices, cluster)
     if cluster is not None:
         # At once: TensorFlow joins workers before it runs anything, or never.
-        return _place_replicas(join_workers(cluster, names), cluster)
+        return _place_replicas(join_workers(cluster, names), cluster, reduction)
     if len(names) == 1 and strategy == "auto":
         return SingleDevice(*names)
     make_strategy = partial(get_mirrored_strategy, names)
-    return Replicas(names, len(names), SINGLE_WORKER, make_strategy)
+    return Replicas(names, len(names), SINGLE_WORKER, make_strategy, reduction)
 
 
-def _place_replicas(strategy: tf.distribute.Strategy, cluster: Cluster | None) -> Replicas:
+def _place_replicas(
+    strategy: tf.distribute.Strategy, cluster: Cluster | None, reduction: GradientReduction
+) -> Replicas:
     # Central only where one process has all replicas: on workers a variable takes a sum over all.
     is_central = cluster is None and shares_variables(strategy)
     return (CentralReplicas if is_central else Replicas)(
@@ -85,4 +94,5 @@ def _place_replicas(strategy: tf.distribute.Strategy, cluster: Cluster | None) -
         int(strategy.num_replicas_in_sync),
         Workers(cluster, strategy),
         lambda: strategy,
+        reduction,
     )

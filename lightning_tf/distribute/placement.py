@@ -52,6 +52,11 @@ class Placement(ABC):
         """Return the device that computes what is not a replica's; of a TPU its host."""
         return "/CPU:0" if "TPU" in self.devices[0] else self.devices[0]
 
+    @property
+    def is_gpu(self) -> bool:
+        """Return whether steps run on GPUs."""
+        return "GPU" in self.device
+
     def batch_spec(self, element_spec: Any) -> Any:
         """Return the spec of what a step gets, from that of what the pipeline gives."""
         # The pipeline of one of several workers gives pairs; see InputShard.
@@ -140,6 +145,10 @@ class Placement(ABC):
     @abstractmethod
     def all_reduce(self, values: Any) -> Any:
         """Return the sums over all replicas of a nest of tensors; None in it stays."""
+
+    @abstractmethod
+    def all_reduce_gradients(self, values: Any, gradients: Any) -> tuple[Any, Any]:
+        """Return the sums of values and of gradients, which travel as the Trainer was told."""
 
     @abstractmethod
     def merge(self, act: Callable[[Any], None], values: Any) -> None:

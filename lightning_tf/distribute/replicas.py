@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from lightning_tf.distribute.all_reduce import all_reduce
 from lightning_tf.distribute.combined_batch import CombinedBatch
+from lightning_tf.distribute.gradient_reduction import GradientReduction
 from lightning_tf.distribute.input_shard import InputShard
 from lightning_tf.distribute.own_rows import OwnRows, is_own
 from lightning_tf.distribute.placement import Compute, Placement
@@ -33,6 +34,7 @@ class Replicas(Placement):
         num_replicas: Of all workers together.
         workers: The processes that train together.
         make_strategy: Gives the strategy at its first use, because making one starts TensorFlow.
+        reduction: How gradients travel between them.
 
     Example:
         >>> make = lambda: tf.distribute.MirroredStrategy(["CPU:0"])
@@ -49,6 +51,7 @@ class Replicas(Placement):
         num_replicas: int,
         workers: Workers,
         make_strategy: Callable[[], tf.distribute.Strategy],
+        reduction: GradientReduction = GradientReduction(),  # noqa: B008 -- frozen
     ) -> None:
         super().__init__(devices, workers)
         self.num_replicas = num_replicas
@@ -58,6 +61,8 @@ class Replicas(Placement):
             first = workers.index * len(devices)
             self.input_shard = InputShard(first, len(devices), num_replicas)
         self._make_strategy = make_strategy
+        self._reduction = reduction
+        self._sums_on_host = workers.count == 1 and "CPU" in devices[0]
 
     @cached_property
     def strategy(self) -> tf.distribute.Strategy:
@@ -179,6 +184,10 @@ class Replicas(Placement):
     def all_reduce(self, values: Any) -> Any:
         """Add up over replicas of all workers, in one call for each dtype."""
         return all_reduce(values)
+
+    def all_reduce_gradients(self, values: Any, gradients: Any) -> tuple[Any, Any]:
+        """Add up over replicas of all workers; see `GradientReduction`."""
+        return self._reduction(values, gradients, widens=self._sums_on_host)
 
     def merge(self, act: Callable[[Any], None], values: Any) -> None:
         """Wait for all replicas, then act outside of them."""

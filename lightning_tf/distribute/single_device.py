@@ -66,6 +66,10 @@ class SingleDevice(Placement):
         """Return the values themselves: there is nothing to add."""
         return values
 
+    def all_reduce_gradients(self, values: Any, gradients: Any) -> tuple[Any, Any]:
+        """Return both as they are."""
+        return values, gradients
+
     def merge(self, act: Callable[[Any], None], values: Any) -> None:
         """Call `act` at once."""
         act(values)

@@ -78,15 +78,22 @@ def aggregate(values: np.ndarray, variable: Any) -> np.ndarray:
 
 def metric_state(metrics: Mapping[str, Any], workers: Workers) -> dict[str, Any]:
     """Return every variable of metrics by a stable name; sync-on-read ones part by part."""
-    variables = {}
-    for metric_name, metric in metrics.items():
-        for index, variable in enumerate(metric.variables):
-            name = f"{metric_name}.{index:04d}"
-            if is_sync_on_read(variable):
-                variables[f"{name}{PARTS}"] = SyncOnRead(variable, workers)
-            else:
-                variables[name] = variable
-    return variables
+    variables = {
+        f"{name}.{index:04d}": variable
+        for name, metric in metrics.items()
+        for index, variable in enumerate(metric.variables)
+    }
+    return replica_values(variables, workers)
+
+
+def replica_values(variables: Mapping[str, Any], workers: Workers) -> dict[str, Any]:
+    """Return variables by name; those that replicas have values of their own of as `SyncOnRead`."""
+    return {
+        f"{name}{PARTS}" if is_sync_on_read(variable) else name: (
+            SyncOnRead(variable, workers) if is_sync_on_read(variable) else variable
+        )
+        for name, variable in variables.items()
+    }
 
 
 def adapt_tensors(

@@ -7,10 +7,11 @@ from typing import Any
 
 import tensorflow as tf
 
+from lightning_tf.distribute.placement import Placement
 from lightning_tf.distribute.replica_batch import ReplicaBatch
 from lightning_tf.graph.losses import LOSS, name_losses, refuse_loss_key, scalar_loss
 from lightning_tf.graph.step_weight import WEIGHT, StepWeight, is_scalar
-from lightning_tf.graph.training_step import Gradients, Values
+from lightning_tf.graph.training_step import Gradients, Overflows, Values
 from lightning_tf.optimizers.packed_slots import PackedSlots
 from lightning_tf.step_context import StepContext, enter_step_context
 
@@ -71,8 +72,18 @@ class EvaluationStep:
                 context.collect(name, outputs, f"{self.method} returned {name!r}")
         return {} if returned[LOSS] is None else {"": returned[LOSS]}
 
+    def all_reduce(
+        self, placement: Placement, values: Any, gradients: Gradients
+    ) -> tuple[Any, Gradients, Overflows]:
+        """Sum values over replicas; there are no gradients."""
+        return placement.all_reduce(values), {}, {}
+
     def update(
-        self, gradients: Gradients, ready: tf.Tensor, weight: tf.Tensor | None = None
+        self,
+        gradients: Gradients,
+        ready: tf.Tensor,
+        weight: tf.Tensor | None = None,
+        overflows: Overflows | None = None,
     ) -> None:
         """Do nothing: evaluation moves no variable."""
 

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from lightning_tf.checks import check_known
 from lightning_tf.distribute.combined_batch import step_batch
+from lightning_tf.distribute.placement import Placement
 from lightning_tf.distribute.replica_batch import ReplicaBatch
 from lightning_tf.distribute.unsynced_statistics import UnsyncedStatistics
 from lightning_tf.exceptions import ConfigurationError
@@ -23,6 +24,7 @@ from lightning_tf.step_context import StepContext, StepPosition, enter_step_cont
 
 Values = dict[str, tf.Tensor]  # float32 scalars by name
 Gradients = dict[str, list[Any]]  # by optimizer, one for each of its variables, None among them
+Overflows = dict[str, Any]  # by optimizer, on how many replicas its gradients are not finite
 
 
 class TrainingStep:
@@ -94,9 +96,14 @@ class TrainingStep:
             with tape.stop_recording():
                 gradients = _gradients(inner, scaled, optimizer.variables)
                 against = None if when is None else votes_against(name, when, replica_batch)
-                reduced = optimizer.placement.all_reduce((gradients, against))
+                against, summed, overflows = self.all_reduce(
+                    optimizer.placement, against, {name: gradients}
+                )
                 optimizer.placement.merge(
-                    lambda merged: self._update(name, merged[0], ready, against=merged[1]), reduced
+                    lambda merged: self._update(
+                        name, merged[0], ready, overflows=merged[1], against=merged[2]
+                    ),
+                    (summed[name], overflows[name], against),
                 )
             return loss
 
@@ -133,18 +140,50 @@ class TrainingStep:
             losses[name] = tf.add_n(repeated) / len(repeated)  # ()
         return name_losses(losses), context.logged or {}, gradients, weight
 
+    def all_reduce(
+        self, placement: Placement, values: Any, gradients: Gradients
+    ) -> tuple[Any, Gradients, Overflows]:
+        """Sum over replicas, on each of them, what must be summed at every batch.
+
+        Gradients that are accumulated wait on their replicas; whether all of them are finite
+        does not.
+
+        Args:
+            placement: Of the replicas.
+            values: A nest of tensors.
+            gradients: Of this replica, by optimizer.
+
+        Returns:
+            The sums of the values, the gradients, and for each optimizer on how many replicas its
+            gradients overflow, None where that is not asked.
+        """
+        optimizers = {name: self._optimizer(name) for name in gradients}
+        late = {name: g for name, g in gradients.items() if optimizers[name].reduces_late}
+        now = {name: g for name, g in gradients.items() if name not in late}
+        overflows = {name: optimizers[name].overflow(g) for name, g in late.items()}
+
+        (values, overflows), now = placement.all_reduce_gradients((values, overflows), now)
+        return values, {**now, **late}, {**dict.fromkeys(now), **overflows}
+
     def update(
-        self, gradients: Gradients, ready: tf.Tensor, weight: tf.Tensor | None = None
+        self,
+        gradients: Gradients,
+        ready: tf.Tensor,
+        weight: tf.Tensor | None = None,
+        overflows: Overflows | None = None,
     ) -> None:
-        """Update from gradients that are reduced over replicas.
+        """Update from what `all_reduce` gave.
 
         Args:
             gradients: Means over the batch.
             ready: Whether the batch completes its window of accumulation.
             weight: Of the batch, where the step returns one; 0 skips it.
+            overflows: On how many replicas the gradients of each optimizer overflow.
         """
         for name, gradient in gradients.items():
-            self._update(name, gradient, ready, weight=weight)
+            self._update(
+                name, gradient, ready, weight=weight, overflows=(overflows or {}).get(name)
+            )
 
     def _update(
         self,
@@ -153,6 +192,7 @@ class TrainingStep:
         ready: tf.Tensor,
         *,
         weight: tf.Tensor | None = None,
+        overflows: Any = None,
         against: Any = None,
     ) -> None:
         optimizer = self._optimizer(name)
@@ -163,7 +203,7 @@ class TrainingStep:
             # Counted from the run's first update: the n-th is the first that moves anything.
             done = self._position.tensors["global_step"]  # () int32
             conditions.append(tf.equal((done + 1) % optimizer.every, 0))
-        optimizer.update(gradient, ready, weight=weight, when=conditions)
+        optimizer.update(gradient, ready, weight=weight, when=conditions, overflows=overflows)
 
     @contextmanager
     def packing(self, slots: PackedSlots) -> Iterator[None]:

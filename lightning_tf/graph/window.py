@@ -380,12 +380,12 @@ class Window:
                 kept[BATCH] = batch
             rows = self.placement.real_rows(kept, replica_batch) if self.collects else {}
             # One sum over replicas: of values, examples and gradients together.
-            return self.placement.all_reduce(values), rows
+            return self.step.all_reduce(self.placement, *values), rows
 
-        (vector, gradients), rows = self.placement.run(compute, batch)
+        (vector, gradients, overflows), rows = self.placement.run(compute, batch)
         # Once for all replicas, when the last has read the weights for its gradients.
         vector = self.placement.first(vector)  # (values + 1,) float32
-        self.step.update(gradients, ready, vector[-1] if self._weighs else None)
+        self.step.update(gradients, ready, vector[-1] if self._weighs else None, overflows)
         return vector, self.placement.join(rows)
 
     def _run_replica_batch(

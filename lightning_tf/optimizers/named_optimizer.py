@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from lightning_tf.distribute.placement import Placement
@@ -226,8 +225,7 @@ class NamedOptimizer:
         if (schedule := self._epoch_schedule) is not None:
             state[EPOCH_RATE] = schedule.rate.numpy()
         if self.accumulator is not None:
-            sums = self.accumulator.variables(self._positions())
-            state |= {name: np.zeros(total.shape) for name, total in sums.items()}
+            state |= self.accumulator.initial(self._positions())
         return state
 
     def record(self) -> dict[str, Any]:
@@ -251,7 +249,22 @@ class NamedOptimizer:
         finally:
             self._packed_slots = None
 
+    @property
+    def reduces_late(self) -> bool:
+        """Whether `update` takes each replica's own gradients, to sum them once an update."""
+        return self.accumulator is not None and self.accumulator.sums_of_replicas
+
     # ---- in the graph
+
+    def overflow(self, gradients: Sequence[Any]) -> tf.Tensor | None:
+        """Return, on a replica, 1 where its own gradients are not finite, else 0.
+
+        None where nothing looks, because the loss is not scaled.
+        """
+        if self.loss_scaler is None:
+            return None
+        finite = self.loss_scaler.are_finite([g for g in gradients if g is not None])
+        return 1.0 - tf.cast(finite, tf.float32)  # ()
 
     def scale_loss(self, loss: tf.Tensor) -> tf.Tensor:
         """Return the loss times the loss scale, where there is one."""
@@ -264,20 +277,23 @@ class NamedOptimizer:
         *,
         weight: tf.Tensor | None = None,
         when: Sequence[tf.Tensor] = (),
+        overflows: Any = None,
     ) -> None:
         """Take the gradients of one batch and update the variables where it is time.
 
         Decides and updates once for all replicas, so it is called outside of them. The order, from
         the loss on: scale, gradients, sum over replicas, then here unscale, finite test,
-        accumulate, clip, apply.
+        accumulate, clip, apply. Where batches are accumulated on several replicas (`reduces_late`)
+        the sum over replicas comes after the accumulation, once an update.
 
         Args:
-            gradients: One for each of `variables`, of the scaled loss, reduced over replicas; None
-                where the loss does not depend on the variable.
+            gradients: One for each of `variables`, of the scaled loss, reduced over replicas unless
+                it `reduces_late`; None where the loss does not depend on the variable.
             ready: Boolean scalar, whether this batch completes its window of accumulation.
             weight: What the batch counts in its window; None is what every other one does, 0
                 nothing.
             when: Boolean scalars, all of which must hold for the batch to count at all.
+            overflows: On how many replicas the gradients are not finite, where it `reduces_late`.
 
         Raises:
             ConfigurationError: The loss depends on none of the variables.
@@ -287,33 +303,33 @@ class NamedOptimizer:
 
         gradients, variables = self._select_reached(gradients)
         conditions = [*when, *([] if weight is None else [weight > 0.0])]
-        if not conditions:
-            self._take(gradients, variables, ready, weight)
-            return
+        if conditions:
+            # Of a batch that does not count not even the loss scale learns.
+            counts = tf.reduce_all(conditions)
+            _act_if(counts, self._take, gradients, variables, weight, overflows)
+        else:
+            self._take(gradients, variables, weight, overflows)
 
-        # Of a batch that does not count not even the loss scale learns.
-        counts = tf.reduce_all(conditions)
-        _act_if(counts, self._take, gradients, variables, ready, weight)
-        if self.accumulator is not None:
-            # It may be the one that completes the window.
-            _act_if(tf.logical_and(ready, tf.logical_not(counts)), self.flush, variables)
+        if self.accumulator is None:
+            return
+        # Out here, as replicas cannot be summed inside a branch. The batch that completes the
+        # window may be one that was skipped: then what there is makes the update.
+        if conditions or self.loss_scaler is not None:
+            ready = tf.logical_and(ready, self.accumulator.batches > 0.0)
+        self._apply_accumulated_if(ready, self.accumulator, variables)
 
     def _take(
-        self, gradients: list[Any], variables: list[Any], ready: Any, weight: tf.Tensor | None
+        self, gradients: list[Any], variables: list[Any], weight: tf.Tensor | None, overflows: Any
     ) -> None:
         """Take the gradients of a batch that counts."""
         scaler, accumulator = self.loss_scaler, self.accumulator
 
         def take(gradients: list[Any]) -> None:
+            # Accumulate after the finite test: a batch that overflows leaves its window as it is.
             if accumulator is None:
                 self._clip_and_apply(gradients, variables)
-                return
-
-            # Accumulate after the finite test: a batch that overflows leaves its window as it is.
-            accumulator.add(gradients, variables, weight)
-
-            # Clip and apply the mean of the window, as if it were one large batch.
-            _act_if(ready, self._apply_accumulated, accumulator, variables)
+            else:
+                accumulator.add(gradients, variables, weight)
 
         if scaler is None:
             take(gradients)
@@ -322,27 +338,24 @@ class NamedOptimizer:
         # Unscale first: limits of clipping and epsilons are meant for gradients of the loss itself.
         gradients = self.placement.each(scaler.unscale, gradients)
 
-        # Test the sum once: infinity on any replica skips the update on all of them.
-        finite = scaler.are_finite(self.placement.first(gradients))
+        # Test once for all: infinity on any replica skips the update on all of them.
+        if self.reduces_late:
+            finite = tf.equal(self.placement.first(overflows), 0.0)
+        else:
+            finite = scaler.are_finite(self.placement.first(gradients))
         _act_if(finite, take, gradients)
 
         # Adjust the scale after its last use on this batch.
         scaler.adjust(finite)
 
-        if accumulator is not None:
-            # The batch that completes the window may be the one that is skipped.
-            _act_if(tf.logical_and(ready, tf.logical_not(finite)), self.flush, variables)
-
-    def flush(self, variables: Sequence[Any] | None = None) -> None:
+    def flush(self) -> None:
         """Update from what is accumulated, divided by the true number of batches, if anything."""
         if self.accumulator is None:
             return
-        if variables is None:
-            # The epoch's end, where no gradients tell which variables a loss depends on; weight
-            # decay would move the others.
-            variables = [v for v in self.variables if id(v) in self._reached]
-        waiting = self.accumulator.batches > 0.0
-        _act_if(waiting, self._apply_accumulated, self.accumulator, variables)
+        # The epoch's end, where no gradients tell which variables a loss depends on; weight decay
+        # would move the others.
+        variables = [v for v in self.variables if id(v) in self._reached]
+        self._apply_accumulated_if(self.accumulator.batches > 0.0, self.accumulator, variables)
 
     def _select_reached(self, gradients: Sequence[Any]) -> tuple[list[Any], list[Any]]:
         """Return the gradients that there are, and their variables."""
@@ -355,11 +368,25 @@ class NamedOptimizer:
         self._reached.update(id(variable) for _, variable in pairs)
         return [gradient for gradient, _ in pairs], [variable for _, variable in pairs]
 
-    def _apply_accumulated(
-        self, accumulator: GradientAccumulator, variables: Sequence[Any]
+    def _apply_accumulated_if(
+        self, predicate: tf.Tensor, accumulator: GradientAccumulator, variables: Sequence[Any]
     ) -> None:
-        self._clip_and_apply(accumulator.means(variables), list(variables))
-        accumulator.reset(variables)
+        """Clip and apply the mean of the window, as if it were one large batch, and begin anew."""
+        scaler = self.loss_scaler if self.reduces_late else None
+
+        def apply(state: tf.Tensor) -> tf.Tensor:
+            if scaler is None:
+                self._clip_and_apply(accumulator.means(variables), list(variables))
+            else:
+                means = accumulator.means(variables, scaler.scale)
+                # Again: in float16 the sum of finite numbers may be none.
+                finite = scaler.are_finite(self.placement.first(means))
+                _act_if(finite, self._clip_and_apply, means, list(variables))
+                _act_if(tf.logical_not(finite), scaler.adjust, finite)
+            accumulator.reset(variables)
+            return state
+
+        self.placement.run_if(predicate, apply, tf.constant(0))
 
     def _clip_and_apply(self, gradients: list[Any], variables: list[Any]) -> None:
         # Clip at the very end: before the sum or the mean, opposite gradients would not cancel out.

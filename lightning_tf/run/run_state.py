@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import tensorflow as tf
 
 from lightning_tf.checkpoint.io import Checkpoint, Snapshot, assign_tensors, check_tensors
 from lightning_tf.checkpoint.state_arrays import put_arrays, take_arrays
@@ -14,6 +15,7 @@ from lightning_tf.exceptions import CheckpointError
 from lightning_tf.hyperparameters import checked_state, class_path
 from lightning_tf.keras_internals import global_seed_generator
 from lightning_tf.run.data_position import KEY, data_position, restore_position
+from lightning_tf.optimizers.gradient_accumulator import SUM
 from lightning_tf.run.resume_checks import (
     ANEW,
     callback_arguments,
@@ -57,7 +59,10 @@ def take_snapshot(trainer: Trainer, task: Task, *, weights_only: bool) -> Snapsh
         arrays.update(found)
         return checked_state(name, state)
 
+    lineage, progress = trainer.state.lineage, trainer.progress
     run: dict[str, Any] = {
+        "run_id": lineage.run_id,
+        "attempt": lineage.attempt,
         "task": class_path(type(task)),
         "hparams": task.hparams,
         "task_state": state_of("task", task, type(task).__name__),
@@ -66,12 +71,14 @@ def take_snapshot(trainer: Trainer, task: Task, *, weights_only: bool) -> Snapsh
         "clipping": clipping_of(trainer),
     }
     if weights_only or trainer.training is None:
+        run["stood_at"] = {n: getattr(progress, n) for n in ("global_step", "total_batches")}
         return Snapshot.of(_weights(trainer, task) if trainer.is_global_zero else {}, run, arrays)
 
     run["optimizers"] = {k: o.record() for k, o in trainer.training.optimizers.items()}
     run["data"] = data_facts(trainer, task)
     run["progress"] = trainer.progress.state_dict()
     run[KEY] = data_position(trainer, task)
+    run["progress"] = progress.state_dict()
     loop = trainer.state.fit_loop
     run["stop_requests"] = [] if loop is None else loop.waiting_stops
     run["means"] = {} if trainer.training.means is None else trainer.training.means.state()
@@ -88,10 +95,22 @@ def take_snapshot(trainer: Trainer, task: Task, *, weights_only: bool) -> Snapsh
     run["settings"] = trainer.settings
 
     variables = everything(trainer, task)
+    if progress.phase == 0:  # nothing is accumulated: sums would be zeros, and as large as weights
+        sums = {f"optimizer.{name}.{SUM}" for name in trainer.training.optimizers}
+        variables = {n: v for n, v in variables.items() if not n.startswith(tuple(sums))}
     variables |= {f"{TRAINED}{name}": v for name, v in _trained_weights(trainer, task).items()}
     if not trainer.is_global_zero:  # writes nothing, but holds parts of what the chief writes
         variables = {k: v for k, v in variables.items() if isinstance(v, SyncOnRead)}
-    return Snapshot.of(variables, run, arrays)
+    return Snapshot.of(variables, run, arrays, trainer.state.host_copies)
+
+
+def snapshot_bytes(trainer: Trainer, task: Task, *, weights_only: bool) -> int:
+    """Return the size of the tensors that `take_snapshot` would copy, without reading them."""
+    variables = _weights(trainer, task) if weights_only else everything(trainer, task)
+    sizes = (
+        np.prod(v.shape, dtype=np.int64) * tf.as_dtype(v.dtype).size for v in variables.values()
+    )
+    return int(sum(sizes))
 
 
 def refuse_unless_whole(checkpoint: Checkpoint) -> None:
@@ -160,6 +179,7 @@ def resume(trainer: Trainer, task: Task, checkpoint: Checkpoint) -> None:
 
     with plain_data_of(checkpoint):
         trainer.progress.load_state_dict(run["progress"])
+        trainer.state.resume_lineage(run)
         for reason in run["stop_requests"]:
             trainer.request_stop(reason)
         if run["means"] and trainer.training is not None and trainer.training.means is not None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
+from lightning_tf.checkpoint.host_copies import HostCopies
 from lightning_tf.hook_checks import check_hooks
 from lightning_tf.hooks import Hooks
 from lightning_tf.run.accumulation_schedule import AccumulationSchedule
 from lightning_tf.run.build import build_training_state, trainer_clipping
+from lightning_tf.run.lineage import Lineage
 from lightning_tf.run.progress import Progress
 from lightning_tf.run.status import RunStatus
 from lightning_tf.run.step_variables import note_step, unmoved
@@ -41,6 +43,8 @@ class TrainerState:
         task: What is driven; None before the first entry point.
         status: What the entry point is at.
         progress: Where the task's fit is.
+        lineage: Which run the task's fit belongs to.
+        host_copies: Copies the task's variables for checkpoints.
         accumulation: How many batches make an update.
         training: Optimizers and running values; None before the first fit.
         early_optimizers: What `configure_optimizers` gave before there is a training state, for a
@@ -59,7 +63,8 @@ class TrainerState:
         self._begin(None)
 
     def _begin(self, task: Task | None) -> None:
-        self.task, self.progress = task, Progress()
+        self.task, self.progress, self.lineage = task, Progress(), Lineage()
+        self.host_copies = HostCopies()
         # Anew: optimizers of the task before may have brought an accumulation of their own.
         self.accumulation = AccumulationSchedule(self._accumulate_grad_batches)
         self.training: TrainingState | None = None
@@ -109,6 +114,10 @@ class TrainerState:
             yield
         finally:
             self.progress = before
+
+    def resume_lineage(self, run: Mapping[str, Any]) -> None:
+        """Go on with the run of a checkpoint, whose plain data `run` is."""
+        self.lineage = self.lineage.resumed(run)
 
     def drop_training(self) -> None:
         """Forget the training state, as a trial run does with the one that it built."""

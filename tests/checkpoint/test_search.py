@@ -1,3 +1,4 @@
+import json
 import logging
 import os
 import shutil
@@ -14,7 +15,14 @@ from lightning_tf import Trainer
 from lightning_tf.callback import CheckpointCallback
 from lightning_tf.callbacks import CSVLogger, ModelCheckpoint
 from lightning_tf.checkpoint import search as checkpoint_search
-from lightning_tf.checkpoint.io import RUN_FILE, TENSORS_FILE, read_run
+from lightning_tf.checkpoint.io import (
+    RUN_FILE,
+    TENSORS_FILE,
+    Snapshot,
+    read_checkpoint,
+    read_run,
+    write_checkpoint,
+)
 from lightning_tf.exceptions import CheckpointError, ConfigurationError
 
 
@@ -443,3 +451,38 @@ def test_last_is_what_a_callback_of_the_users_own_wrote(tmp_path):
     trainer.max_epochs = 2
     trainer.fit(trainer.task, ckpt_path="last")
     assert trainer.ckpt_path == str(tmp_path / "own")
+
+
+def set_back(path, seconds):
+    """Write a checkpoint again as a machine would whose clock is so much behind."""
+    checkpoint = read_checkpoint(path)
+    run = {k: v for k, v in checkpoint.run.items() if k not in ("format", "sha256", "sha256_above")}
+    run["saved_at"] -= seconds
+    write_checkpoint(path, Snapshot(checkpoint.tensors, json.dumps(run)))
+
+
+def test_last_goes_by_updates_where_the_clock_of_a_machine_is_an_hour_behind(tmp_path):
+    trained(tmp_path, 3)
+    set_back(tmp_path / "checkpoints" / "epoch=2-step=6.ckpt", 3600.0)
+    assert trained(tmp_path, 4, "last").ckpt_path.endswith("epoch=2-step=6.ckpt")
+
+
+def test_last_after_going_back_is_of_the_later_attempt_on_any_clock(tmp_path):
+    trained(tmp_path, 3)
+    folder = tmp_path / "checkpoints"
+    again = trained(tmp_path, 2, folder / "epoch=0-step=2.ckpt")
+    newest = again.checkpoint_callback.best_model_path
+    assert read_run(newest)["attempt"] == 1
+    set_back(newest, 3600.0)
+    assert trained(tmp_path, 4, "last").ckpt_path == newest
+
+
+def test_a_second_fit_of_a_new_task_is_another_run(tmp_path):
+    trained(tmp_path, 3)
+    second = trained(tmp_path, 1)
+    newest = second.checkpoint_callback.best_model_path
+    assert trained(tmp_path, 2, "last").ckpt_path == newest
+    assert (
+        read_run(newest)["run_id"]
+        != read_run(tmp_path / "checkpoints/epoch=2-step=6.ckpt")["run_id"]
+    )

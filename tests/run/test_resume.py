@@ -286,7 +286,7 @@ print("updates", trainer.global_step)
 def test_a_full_disk_costs_no_training_and_no_older_checkpoint(tmp_path, full):
     done = python(FULL, tmp_path, json.dumps(full))
     assert "updates 16" in done.stdout, done.stderr
-    assert done.stderr.count("could not be written or deleted in") == 1
+    assert done.stderr.count("a checkpoint could not be written in") == len(full)
     assert ("raised the last checkpoint could not be written" in done.stdout) == (3 in full)
     left = sorted(path.name for path in tmp_path.iterdir())
     expected = [f"epoch={e}-step={4 * e + 4}.ckpt" for e in range(4) if e not in full]

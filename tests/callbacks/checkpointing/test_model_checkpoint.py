@@ -30,11 +30,11 @@ class Fails(Callback):
             raise self.error("on purpose")
 
 
-def trained(tmp_path, checkpoint, task=None, kind=Trainer, **arguments):
+def trained(tmp_path, checkpoint, task=None, kind=Trainer, resume=None, **arguments):
     """Fit for 3 epochs of 4 updates."""
     defaults = {"max_epochs": 3, "default_root_dir": tmp_path, "callbacks": [checkpoint]}
     trainer = kind(**{**quiet(), **defaults, **arguments, "enable_checkpointing": True})
-    trainer.fit(task or BoringTask())
+    trainer.fit(task or BoringTask(), ckpt_path=resume)
     return trainer
 
 
@@ -455,7 +455,7 @@ def test_an_exception_writes_nothing_unless_asked_nor_twice_nor_bad_weights(tmp_
     assert saved_names(tmp_path / "bad") == []
 
 
-def test_a_full_disk_is_warned_about_once_and_older_ones_stay(tmp_path, caplog, monkeypatch):
+def test_a_full_disk_is_warned_about_and_older_ones_stay(tmp_path, caplog, monkeypatch):
     def refuse(path, state):
         if json.loads(state.run)["progress"]["epoch"] in (1, 2):
             raise OSError(errno.ENOSPC, "No space left on device")
@@ -473,11 +473,74 @@ def test_a_full_disk_is_warned_about_once_and_older_ones_stay(tmp_path, caplog, 
     assert saved_names(tmp_path) == ["epoch=0.ckpt", "last.ckpt"]
     assert checkpoint.best_model_score == 4.0
     assert step_of(checkpoint.last_model_path) == 4
-    assert caplog.text.count("could not be written or deleted") == 1
+    assert caplog.text.count("could not be written") == 2
+    assert "(2 in a row)" in caplog.text
     trainer.max_epochs = 4
     trainer.fit(trainer.task)
     assert saved_names(tmp_path) == ["epoch=3.ckpt", "last.ckpt"]
     assert checkpoint.best_model_score == 3.5
+
+
+def full_disk(monkeypatch, *, epochs):
+    def refuse(path, state):
+        if json.loads(state.run)["progress"]["epoch"] in epochs:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write_checkpoint(path, state)
+
+    monkeypatch.setattr(checkpoint_manager, "write_checkpoint", refuse)
+
+
+def test_a_run_ends_after_so_many_failures_in_a_row_and_goes_on_from_what_stands(
+    tmp_path, monkeypatch
+):
+    full_disk(monkeypatch, epochs=list(range(1, 9)))
+    checkpoint = ModelCheckpoint(max_save_failures=2)
+    with pytest.raises(CheckpointError, match=r"2 checkpoints in a row .* ckpt_path='last'"):
+        trained(tmp_path, checkpoint, BoringTask(), max_epochs=9)
+    assert saved_names(tmp_path) == ["epoch=0-step=4.ckpt"]
+    monkeypatch.undo()
+    again = ModelCheckpoint()
+    trainer = trained(tmp_path, again, BoringTask(), max_epochs=2, resume="last")
+    assert trainer.resumed
+    assert step_of(again.last_model_path) == 8
+
+
+def test_failures_with_a_success_between_them_are_not_in_a_row(tmp_path, monkeypatch, caplog):
+    full_disk(monkeypatch, epochs=(1, 3))
+    trained(tmp_path, ModelCheckpoint(max_save_failures=2), BoringTask(), max_epochs=5)
+    assert caplog.text.count("(1 in a row)") == 2
+
+
+def test_a_run_that_is_to_go_on_whatever_happens_does(tmp_path, monkeypatch, caplog):
+    full_disk(monkeypatch, epochs=range(5))
+    trained(tmp_path, ModelCheckpoint(max_save_failures=None), BoringTask(), max_epochs=6)
+    assert "(5 in a row)" in caplog.text
+    assert saved_names(tmp_path) == ["epoch=5-step=24.ckpt"]
+
+
+def free_bytes(monkeypatch, count):
+    usage = shutil.disk_usage("/")._replace(free=count)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: usage)
+
+
+def test_a_disk_without_room_for_one_checkpoint_is_refused_before_training(tmp_path, monkeypatch):
+    free_bytes(monkeypatch, 3)
+    task = BoringTask()
+    with pytest.raises(ConfigurationError, match=r"0\.0 MiB free, and a checkpoint .* make room"):
+        trained(tmp_path, ModelCheckpoint(), task)
+    assert task.trainer.global_step == 0
+
+
+def test_a_disk_without_room_for_all_checkpoints_is_warned_about(tmp_path, monkeypatch, caplog):
+    free_bytes(monkeypatch, 600)
+    trained(tmp_path, ModelCheckpoint(save_last=True), BoringTask())
+    assert "up to 3 checkpoints of this run" in caplog.text
+
+
+def test_a_full_disk_is_only_warned_about_where_the_run_is_to_go_on(tmp_path, monkeypatch, caplog):
+    free_bytes(monkeypatch, 3)
+    trained(tmp_path, ModelCheckpoint(max_save_failures=None), BoringTask())
+    assert "none can be written before there is room" in caplog.text
 
 
 def test_what_cannot_be_deleted_is_warned_about(tmp_path, caplog, monkeypatch):
