@@ -14,8 +14,8 @@ from lightning_tf.distribute.sync_on_read import SyncOnRead, adapt_tensors, metr
 from lightning_tf.exceptions import CheckpointError
 from lightning_tf.hyperparameters import checked_state, class_path
 from lightning_tf.keras_internals import global_seed_generator
-from lightning_tf.run.data_position import KEY, data_position, restore_position
 from lightning_tf.optimizers.gradient_accumulator import SUM
+from lightning_tf.run.data_position import KEY, data_position, restore_position
 from lightning_tf.run.resume_checks import (
     ANEW,
     callback_arguments,
