@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -230,14 +230,7 @@ class Workers:
 
     @cached_property
     def _sum_in_graph(self) -> Any:
-        strategy = self._strategy
-        local = len(strategy.extended.worker_devices)
-
-        def on_replica(numbers: tf.Tensor) -> tf.Tensor:
-            # A worker counts once, however many replicas it has.
-            replica = tf.distribute.get_replica_context()
-            is_first = tf.equal(replica.replica_id_in_sync_group % local, 0)
-            return all_reduce(numbers * tf.cast(is_first, numbers.dtype))
+        strategy, on_replica = self._strategy, partial(sum_of_workers, self._strategy)
 
         def add_up(numbers: tf.Tensor) -> tf.Tensor:
             return strategy.experimental_local_results(strategy.run(on_replica, (numbers,)))[0]
@@ -370,6 +363,15 @@ class Workers:
             if silent or time.monotonic() > deadline:
                 return silent
             time.sleep(0.2)
+
+
+def sum_of_workers(strategy: Any, numbers: tf.Tensor) -> tf.Tensor:
+    """Return the sum of what all workers have; called on every replica, in the graph."""
+    # A worker counts once, however many replicas it has.
+    local = len(strategy.extended.worker_devices)
+    replica = tf.distribute.get_replica_context()
+    is_first = tf.equal(replica.replica_id_in_sync_group % local, 0)
+    return all_reduce(numbers * tf.cast(is_first, numbers.dtype))
 
 
 def _is_of_peers(error: tf.errors.OpError) -> bool:

@@ -9,6 +9,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from lightning_tf.distribute.own_rows import is_own
+
 
 class EpochIterator:
     """Holds an iterator inside a ``with`` block and lets go of it in a thread.
@@ -45,8 +47,16 @@ class EpochIterator:
         Thread(target=self._held.clear, name="iterator").start()
 
     def has_next(self) -> bool:
-        """Return whether there is another batch, which is taken."""
-        return bool(self.iterator.get_next_as_optional().has_value())
+        """Return whether there is another batch, which is taken; of a share, one of its own."""
+        batch = self.iterator.get_next_as_optional()
+        if not batch.has_value():
+            return False
+        return not is_own(batch.element_spec) or bool(batch.get_value().count > 0)
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether the iterator is still held."""
+        return bool(self._held)
 
     @property
     def iterator(self) -> Any:

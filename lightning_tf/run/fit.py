@@ -121,6 +121,8 @@ def fit(trainer: Trainer, task: Task, checkpoint: Checkpoint | None) -> None:
 
 def _warn_of_order(trainer: Trainer, task: Task, first: tf.data.Dataset) -> None:
     """Warn where a resumed run would see other batches than this one."""
+    if data_of(task).is_stream:  # Python reads, and knows where it is
+        return
     warning = unrepeatable_order(
         first, lambda: training_dataset(trainer, task, trainer.current_epoch)
     )
