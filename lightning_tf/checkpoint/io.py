@@ -24,8 +24,8 @@ import tensorflow as tf
 
 from lightning_tf.checkpoint.atomic_directory import AtomicDirectory, locate
 from lightning_tf.checkpoint.digests import digest, digest_while_syncing
+from lightning_tf.checkpoint.host_copies import HostCopies
 from lightning_tf.exceptions import CheckpointError
-from lightning_tf.keras_internals import wrapped_variable
 from lightning_tf.version import __version__
 
 FORMAT = 7  # the only one that is read; one more whenever what is written changes
@@ -53,6 +53,7 @@ class Snapshot:
         variables: dict[str, Any],
         run: dict[str, Any],
         arrays: Mapping[str, np.ndarray] | None = None,
+        copies: HostCopies | None = None,
     ) -> Self:
         """Copy a run to host memory: all that training has to wait for.
 
@@ -60,10 +61,11 @@ class Snapshot:
             variables: Keras or TensorFlow variables by name.
             run: JSON-able data.
             arrays: Further tensors by name, which nobody else writes to.
+            copies: Reads the variables; one that is kept traces its call once.
         """
         known = {"versions": versions(), "machine": machine(), "saved_at": time.time()}
         text = json.dumps({**known, **run})
-        return cls({**read_values(variables), **(arrays or {})}, text)
+        return cls({**(copies or HostCopies())(variables), **(arrays or {})}, text)
 
     def including(self, **entries: Any) -> Self:
         """Return the same snapshot with more plain data, such as where it is to be written."""
@@ -85,13 +87,9 @@ class Checkpoint:
     run: dict[str, Any]
 
 
-def read_values(variables: dict[str, Any]) -> dict[str, np.ndarray]:
-    """Return what variables hold now, in host memory, by name; not to be written to.
-
-    Nothing is copied on the CPU: TensorFlow copies a variable before it updates one whose value
-    somebody holds.
-    """
-    return {name: _array(variable) for name, variable in variables.items()}
+def read_values(variables: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Return what variables hold now, in host memory, by name; not to be written to."""
+    return HostCopies()(variables)
 
 
 def write_checkpoint(path: str | os.PathLike[str], snapshot: Snapshot) -> None:
@@ -208,14 +206,6 @@ def check_tensors(variables: dict[str, Any], tensors: dict[str, np.ndarray], whe
             raise CheckpointError(
                 f"{where}: {name} has shape {tensors[name].shape}, the task's {variable.shape}."
             )
-
-
-def _array(variable: Any) -> np.ndarray:
-    tensor = wrapped_variable(variable).read_value()
-    # The file format has bfloat16; the reader for NumPy of safetensors 0.4.5 raises KeyError: BF16.
-    if tensor.dtype == tf.bfloat16:
-        tensor = tf.cast(tensor, tf.float32)
-    return np.asarray(memoryview(tensor))  # tensor.numpy() would copy
 
 
 def versions() -> dict[str, str]:

@@ -52,6 +52,11 @@ class Placement(ABC):
         """Return the device that computes what is not a replica's; of a TPU its host."""
         return "/CPU:0" if "TPU" in self.devices[0] else self.devices[0]
 
+    @property
+    def is_gpu(self) -> bool:
+        """Return whether steps run on GPUs."""
+        return "GPU" in self.device
+
     def batch_spec(self, element_spec: Any) -> Any:
         """Return the spec of what a step gets, from that of what the pipeline gives."""
         # The pipeline of one of several workers gives pairs; see InputShard.

@@ -26,11 +26,14 @@ def get_variable_strategy(variable: Any) -> tf.distribute.Strategy | None:
 
 
 def move_variables(variables: Mapping[str, Any]) -> bool:
-    """Move variables to the current strategy, with the values that they have.
+    """Move variables to the current strategy or device, with the values that they have.
+
+    A model that was made before the Trainer lies on the device that was there by default; a step
+    on another one would fetch each of its variables from there.
 
     Args:
-        variables: Keras variables, by names for messages; TensorFlow's own, which cannot move,
-            must be here already.
+        variables: Keras variables, by names for messages; TensorFlow's own cannot move: they must
+            be in the current strategy already, and stay on their device.
 
     Returns:
         Whether any has moved.
@@ -44,6 +47,8 @@ def move_variables(variables: Mapping[str, Any]) -> bool:
         for name, variable in variables.items()
         if get_variable_strategy(variable) is not current
     }
+    if current is None:
+        elsewhere |= _on_other_devices(variables)
 
     # All are looked at before any moves.
     for name, variable in elsewhere.items():
@@ -77,6 +82,24 @@ def drop_compiled_functions(layers: Iterable[keras.Layer]) -> None:
         for model in keras_internals.flat_layers(layer):
             if isinstance(model, keras.Model):
                 model.train_function = model.test_function = model.predict_function = None
+
+
+def _on_other_devices(variables: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the Keras variables that would not be made where they lie."""
+    devices: dict[Any, str] = {}  # by dtype: integers may have no place on a GPU
+
+    def here(dtype: Any) -> str:
+        if dtype not in devices:
+            devices[dtype] = tf.Variable(tf.zeros([], dtype), trainable=False).device
+        return devices[dtype]
+
+    plain = {n: v for n, v in variables.items() if get_variable_strategy(v) is None}
+    values = {n: (v, keras_internals.wrapped_variable(v)) for n, v in plain.items()}
+    return {
+        name: variable
+        for name, (variable, value) in values.items()
+        if isinstance(variable, keras.Variable) and value.device != here(value.dtype)
+    }
 
 
 def _current_strategy() -> tf.distribute.Strategy | None:

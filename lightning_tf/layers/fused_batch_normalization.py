@@ -5,6 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from lightning_tf.layers.synchronized_normalization import normalize_over_replicas
 from lightning_tf.step_context import current_replica_batch
 from lightning_tf.tensorflow_internals import is_op_determinism_enabled
 
@@ -83,6 +84,8 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[
         """
         training = bool(training and self.trainable)
         if training and self.synchronized and not self.renorm and _replicas() > 1:
+            if mask is None and self._has_fused_dtype(inputs) and _is_last(self.axis, inputs):
+                return self._normalize_fused_over_replicas(inputs)
             return self._normalize_over_replicas(inputs, mask)
         if mask is None and self._can_fuse(inputs, training):
             return self._normalize_fused(inputs, training)
@@ -94,11 +97,14 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[
             len(inputs.shape) == 4
             and self.axis in (-1, 3)
             and not self.renorm
-            and keras.backend.standardize_dtype(inputs.dtype) in FUSED_DTYPES
-            and self.epsilon >= SMALLEST_FUSED_EPSILON
+            and self._has_fused_dtype(inputs)
             # TensorFlow has no deterministic gradient of the operation's inference mode on a GPU.
             and (training or not is_op_determinism_enabled())
         )
+
+    def _has_fused_dtype(self, inputs: Any) -> bool:
+        dtype = keras.backend.standardize_dtype(inputs.dtype)
+        return dtype in FUSED_DTYPES and self.epsilon >= SMALLEST_FUSED_EPSILON
 
     def _normalize_fused(self, inputs: Any, training: bool) -> Any:
         x = tf.convert_to_tensor(inputs)  # (batch, height, width, channels), half precision too
@@ -113,13 +119,31 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[
         outputs = tf.raw_ops.FusedBatchNormV3(
             x=x, scale=gamma, offset=beta, mean=[], variance=[], epsilon=self.epsilon
         )
-        count = tf.cast(tf.size(x) // tf.shape(x)[-1], tf.float32)  # () pixels of all images
+        # On the host, where shapes are: on a GPU each of these would be a launch. Sent as one.
+        with tf.device("/CPU:0"):
+            count = tf.cast(tf.size(x) // tf.shape(x)[-1], tf.float32)  # () pixels of all images
+            ratio = (count - 1.0) / tf.maximum(count, 1.0)
+            numbers = tf.stack([ratio, *self._shares(count)])
+        ratio, kept, taken = tf.unstack(numbers)
 
-        # The operation returns the variance over count - 1; Keras keeps the one over count.
-        biased = outputs.batch_variance * ((count - 1.0) / tf.maximum(count, 1.0))  # (channels,)
-        biased = tf.where(count > 1.0, biased, tf.zeros_like(biased))  # of one pixel it is NaN
-        self._move_statistics(outputs.batch_mean, biased, count)
+        # The operation returns the variance over count - 1, of one pixel NaN; Keras keeps the one
+        # over count.
+        biased = tf.math.multiply_no_nan(outputs.batch_variance, ratio)  # (channels,)
+        self._move_statistics(outputs.batch_mean, biased, (kept, taken))
         return tf.cast(outputs.y, self.compute_dtype)
+
+    def _normalize_fused_over_replicas(self, inputs: Any) -> Any:
+        x = tf.convert_to_tensor(inputs)
+        images = x if x.shape.rank == 4 else tf.reshape(x, [-1, 1, 1, x.shape[-1]])
+        y, mean, variance, count = normalize_over_replicas(
+            images,
+            *self._scale_and_offset(),
+            tf.cast(tf.stop_gradient(self.moving_mean.value), tf.float32),
+            self.epsilon,
+            _zero_where_idle(tf.float32),
+        )
+        self._move_statistics(mean, variance, self._shares(count[0]))
+        return tf.cast(tf.reshape(y, tf.shape(x)), self.compute_dtype)
 
     def _normalize_over_replicas(self, inputs: Any, mask: Any) -> Any:
         x = tf.cast(inputs, tf.float64 if inputs.dtype == "float64" else tf.float32)
@@ -143,7 +167,7 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[
         variance = tf.math.divide_no_nan(total_of_squares, count) - tf.square(offset)
         variance = tf.maximum(variance, 0.0)  # (channels,); rounding can make it negative
         mean = shift + offset  # (channels,)
-        self._move_statistics(mean, variance, count)
+        self._move_statistics(mean, variance, self._shares(count))
 
         gamma, beta = self._scale_and_offset(x.dtype)
         y = tf.nn.batch_normalization(x, mean, variance, beta, gamma, self.epsilon)
@@ -162,12 +186,20 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[
         beta = tf.cast(self.beta, dtype) if self.center else tf.zeros(shape, dtype)  # (channels,)
         return gamma, beta
 
-    def _move_statistics(self, mean: Any, variance: Any, count: Any) -> None:
-        """Move the moving statistics towards a batch's (channels,), unless it had no examples."""
+    def _move_statistics(self, mean: Any, variance: Any, shares: tuple[Any, Any]) -> None:
+        """Move the moving statistics towards a batch's (channels,), by `_shares`."""
+        kept, taken = shares
         for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
-            old = tf.cast(moving, batch.dtype)
-            new = old * self.momentum + batch * (1.0 - self.momentum)
-            moving.assign(tf.where(count > 0.0, new, old))
+            # What nothing is taken of may be NaN.
+            moving.assign(
+                tf.cast(moving, batch.dtype) * kept + tf.math.multiply_no_nan(batch, taken)
+            )
+
+    def _shares(self, count: Any) -> tuple[Any, Any]:
+        """Return what is kept of the old statistics and taken of a batch's: all of no examples."""
+        moves = count > 0.0
+        kept = tf.where(moves, tf.constant(self.momentum, count.dtype), 1.0)
+        return kept, tf.where(moves, tf.constant(1.0 - self.momentum, count.dtype), 0.0)
 
 
 # Keras addresses a layer in a weights file by its class's name: this makes the files of both layers
@@ -217,6 +249,10 @@ def _float32_inference(
         return _inference(x, gamma, beta, mean, variance, epsilon), gradient
 
     return normalize(x, gamma, beta, mean, variance)
+
+
+def _is_last(axis: int, inputs: Any) -> bool:
+    return axis in (-1, len(inputs.shape) - 1)
 
 
 def _zero_where_idle(dtype: Any) -> Any:

@@ -88,7 +88,8 @@ class MultiTensorUpdate:
         """
         variables = [wrapped_variable(variable) for variable in variables]
         groups, order = [], []
-        for members, decays in group_variables(self.optimizer, variables, self.rates):
+        found = group_variables(self.optimizer, variables, self.rates, self.placement)
+        for members, decays in found:
             grouped = [variables[i] for i in members]
             groups.append((self._slots.find_group(self.optimizer, grouped), decays))
             order += members

@@ -15,12 +15,15 @@ from lightning_tf.variables import device_copies
 
 # Above it, copying to and fro costs more than the operations saved (measured on two CPU cores).
 LARGEST_IN_A_GROUP = 2048
+# There each operation is a launch, and copies are cheap; counted, not timed: no GPU was at hand.
+LARGEST_ON_A_GPU = 4_000_000
 
 
 def group_variables(
     optimizer: keras.optimizers.Optimizer,
     variables: Sequence[tf.Variable],
     rates: VariableRates,
+    placement: Placement,
 ) -> list[tuple[list[int], bool]]:
     """Group the variables that are updated as one array: small ones of a dtype that decay alike.
 
@@ -31,8 +34,9 @@ def group_variables(
     """
     groups: dict[Any, list[int]] = {}  # by dtype, decay, of a large variable its position, and rate
     decay = getattr(optimizer, "weight_decay", None)
+    largest = LARGEST_ON_A_GPU if placement.is_gpu else LARGEST_IN_A_GROUP
     for i, variable in enumerate(variables):
-        small = variable.shape.num_elements() <= LARGEST_IN_A_GROUP
+        small = variable.shape.num_elements() <= largest
         decays = decay is not None and decays_weight(optimizer, variable)
         key = variable.dtype, decays, None if small else i, rates.factor(variable)
         groups.setdefault(key, []).append(i)
@@ -183,7 +187,7 @@ class PackedSlots:
 
         A function that makes variables while it is traced is traced again.
         """
-        for members, _ in group_variables(optimizer, variables, rates):
+        for members, _ in group_variables(optimizer, variables, rates, self._placement):
             if len(members) > 1:
                 grouped = [variables[i] for i in members]
                 self._groups.append(PackedSlotGroup(optimizer, grouped))

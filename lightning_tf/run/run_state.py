@@ -98,7 +98,7 @@ def take_snapshot(trainer: Trainer, task: Task, *, weights_only: bool) -> Snapsh
     variables |= {f"{TRAINED}{name}": v for name, v in _trained_weights(trainer, task).items()}
     if not trainer.is_global_zero:  # writes nothing, but holds parts of what the chief writes
         variables = {k: v for k, v in variables.items() if isinstance(v, SyncOnRead)}
-    return Snapshot.of(variables, run, arrays)
+    return Snapshot.of(variables, run, arrays, trainer.state.host_copies)
 
 
 def snapshot_bytes(trainer: Trainer, task: Task, *, weights_only: bool) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
+from lightning_tf.checkpoint.host_copies import HostCopies
 from lightning_tf.hook_checks import check_hooks
 from lightning_tf.hooks import Hooks
 from lightning_tf.run.accumulation_schedule import AccumulationSchedule
@@ -43,6 +44,7 @@ class TrainerState:
         status: What the entry point is at.
         progress: Where the task's fit is.
         lineage: Which run the task's fit belongs to.
+        host_copies: Copies the task's variables for checkpoints.
         accumulation: How many batches make an update.
         training: Optimizers and running values; None before the first fit.
         early_optimizers: What `configure_optimizers` gave before there is a training state, for a
@@ -62,6 +64,7 @@ class TrainerState:
 
     def _begin(self, task: Task | None) -> None:
         self.task, self.progress, self.lineage = task, Progress(), Lineage()
+        self.host_copies = HostCopies()
         # Anew: optimizers of the task before may have brought an accumulation of their own.
         self.accumulation = AccumulationSchedule(self._accumulate_grad_batches)
         self.training: TrainingState | None = None

@@ -7,6 +7,7 @@ import tensorflow as tf
 from helpers.boring import BoringData, BoringTask, NumberData, NumberTask, fitted
 from helpers.replicated import trainer_of
 
+from lightning_tf.distribute.single_device import SingleDevice
 from lightning_tf.distribute.variable_placement import get_variable_strategy
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.tasks import KerasTask
@@ -128,3 +129,28 @@ def test_a_tensorflow_variable_made_elsewhere_is_refused():
 
     with pytest.raises(ConfigurationError, match="make it in configure_model"):
         fitted(Odd(), max_epochs=1, accelerator="cpu", devices=2)
+
+
+def test_a_model_made_before_the_trainer_moves_to_its_device():
+    """Else every step would fetch each variable from where it was made."""
+    model = compiled_model()
+    expected = model.get_weights()
+    data = BoringData()
+    task = KerasTask(model, data=(data.x, data.y), validation_data=(data.x, data.y))
+    trainer = trainer_of(2, seed=3, max_epochs=1)  # there are two logical devices now
+    trainer.placement = SingleDevice("/CPU:1")
+    trainer.validate(task)
+    for before, after in zip(expected, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(before, after)
+    trainer.fit(task)
+    optimizer = trainer.optimizers[""]
+    kept = [*model.variables, *optimizer.variables]
+    places = {variable.value.device[-5:] for variable in kept}
+    assert places == {"CPU:1"}
+
+
+def test_a_model_that_lies_where_the_trainer_computes_stays_the_same_variables():
+    model = compiled_model()
+    handles = [variable.value.handle for variable in model.variables]
+    fit_as_task(model, 1)
+    assert all(v.value.handle is h for v, h in zip(model.variables, handles, strict=True))

@@ -398,3 +398,64 @@ def test_a_call_on_replicas_is_that_on_one_device(devices, shape, options, maske
         np.testing.assert_allclose(together, alone, rtol=1e-4, atol=1e-5)
     if options.get("dtype") == "float64":
         np.testing.assert_allclose(several[0], one[0], rtol=1e-10)
+
+
+FREE = {"Identity", "IdentityN", "Reshape", "Const", "Fill"}  # move no data, or stand in for x
+
+
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
+def test_a_synchronized_layer_writes_whole_images_five_times_in_the_compute_dtype(dtype):
+    """Forward moments and result; backward the gradient of the result, what flows through the
+    statistics, and their sum."""
+    placement, shape, graphs = choose_placement("cpu", 2, "auto"), [4, 6, 6, 3], []
+    kind = tf.bfloat16 if dtype == "mixed_bfloat16" else tf.float32
+    with placement.scope():
+        layer = FusedBatchNormalization(dtype=dtype)
+        layer.build((None, *shape[1:]))
+
+        def on_replica():
+            x = tf.zeros(shape, kind)
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                y = layer(x, training=True)
+            graphs.append(tf.compat.v1.get_default_graph())
+            return tape.gradient(y, x, output_gradients=x)
+
+        function = tf.function(lambda: placement.strategy.run(on_replica))
+        function.get_concrete_function()
+    written = [
+        op
+        for op in graphs[0].get_operations()
+        if "replica_1" not in op.name and any(o.shape == shape for o in op.outputs)
+    ]
+    passes = [op.type for op in written if op.type not in FREE]
+    assert 5 <= len(passes) <= 12, passes
+    assert {o.dtype for op in written for o in op.outputs if o.shape == shape} == {kind}
+
+
+def test_a_second_derivative_over_replicas_is_that_of_one_device():
+    """A penalty on gradients, as of WGAN-GP, through the statistics of all replicas."""
+    x = np.random.default_rng(0).normal(3.0, 2.0, (4, 3, 3, 2)).astype("float32")
+
+    def penalty(placement):
+        with placement.scope():
+            layer = FusedBatchNormalization()
+            layer.build((None, 3, 3, 2))
+            layer.gamma.assign([1.5, 0.5])
+
+            def compute(x, replica_batch):
+                with tf.GradientTape() as outer:
+                    outer.watch(x)
+                    with tf.GradientTape() as inner:
+                        inner.watch(x)
+                        total = tf.reduce_sum(layer(x, training=True) ** 3)
+                    slope = inner.gradient(total, x)
+                    square = tf.reduce_sum(slope**2)
+                return outer.gradient(square, x)
+
+            outputs = tf.function(lambda x: placement.gather(compute, x))(tf.constant(x))
+            return outputs.numpy()
+
+    one, two = (penalty(choose_placement("cpu", count, "auto")) for count in (1, 2))
+    assert np.abs(one).max() > 0.1
+    np.testing.assert_allclose(two, one, rtol=1e-4, atol=1e-4 * np.abs(one).max())
