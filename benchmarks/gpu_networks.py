@@ -17,6 +17,7 @@ from lightning_tf.tasks import KerasTask
 CLASSES = 10
 CHANCE = math.log(CLASSES)
 PRECISION = "mixed_bfloat16"
+LAYERS = 32  # of 16 MiB an example each, with 2**22 numbers: 256 examples take 128 GiB
 
 
 def network(name: str, side: int) -> keras.Model:
@@ -140,9 +141,14 @@ def keras_fit(name: str, side: int, batch: int, steps: int, epochs: int) -> meas
 
 
 def hungry_model(numbers: int) -> keras.Model:
-    """Return a model whose activations take `numbers` float32 for each example and layer."""
+    """Return a model that keeps LAYERS * `numbers` float32 of each example for its gradients.
+
+    In many tensors: one that fills a GPU alone has more elements than int32 counts.
+    """
     x = keras.Input((1,))
-    wide = keras.ops.tanh(keras.ops.repeat(x, numbers, axis=1))  # (B, numbers), kept for gradients
+    wide = keras.ops.repeat(x, numbers, axis=1)  # (B, numbers)
+    for _ in range(LAYERS):
+        wide = keras.ops.tanh(wide)
     y = keras.layers.Dense(1)(keras.ops.mean(wide, axis=1, keepdims=True))
     return keras.Model(x, y)
 
