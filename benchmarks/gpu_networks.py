@@ -165,7 +165,8 @@ def trained_weights(devices: int, updates: int) -> list[np.ndarray]:
     model.compile(keras.optimizers.SGD(0.05, momentum=0.9), "mse")
     trainer = Trainer(
         max_steps=updates, devices=devices, seed=0, logger=False, enable_checkpointing=False,
-        enable_progress_bar=False, enable_model_summary=False,
+        enable_progress_bar=False, enable_model_summary=False, jit_compile=False,
+        float32_matmul_precision="highest",
     )  # fmt: skip
     trainer.fit(KerasTask(model, data=(x, y), batch_size=64, shuffle=False))
     return [np.asarray(weight) for weight in model.get_weights()]

@@ -42,7 +42,6 @@ REQUIRED_COUNTS = {
 SWITCHES = (
     "sync_batchnorm",
     "deterministic",
-    "jit_compile",
     "detect_anomaly",
     "run_eagerly",
     "barebones",
@@ -137,7 +136,34 @@ def refuse_beside_barebones(arguments: Mapping[str, Any]) -> None:
         )
 
 
-def refuse_beside_eager(jit_compile: bool, replicas: int) -> None:
+def check_jit_compile(jit_compile: Any, deterministic: bool, replicas: int) -> None:
+    """Refuse what XLA cannot do.
+
+    Args:
+        jit_compile: True, False or ``auto``.
+        deterministic: Whether operations must be.
+        replicas: Of the placement.
+
+    Raises:
+        ConfigurationError: It is something else, or does not go with the others.
+    """
+    if not (isinstance(jit_compile, bool) or jit_compile in ("auto", 0, 1)):
+        raise ConfigurationError(f"jit_compile is {jit_compile!r}; give True, False or 'auto'.")
+    if jit_compile in ("auto", False):
+        return
+    if deterministic:
+        raise ConfigurationError(
+            "jit_compile=True with deterministic=True: XLA has no deterministic form of all "
+            "operations; leave one of them out."
+        )
+    if replicas > 1:
+        raise ConfigurationError(
+            f"jit_compile=True with {replicas} replicas: XLA compiles for one device; leave it "
+            "out, or pass devices=1."
+        )
+
+
+def refuse_beside_eager(jit_compile: bool | str, replicas: int) -> None:
     """Refuse what run_eagerly=True cannot do.
 
     Args:
@@ -147,7 +173,7 @@ def refuse_beside_eager(jit_compile: bool, replicas: int) -> None:
     Raises:
         ConfigurationError: One of them asks for a graph.
     """
-    if jit_compile:
+    if jit_compile not in ("auto", False):
         raise ConfigurationError("run_eagerly=True with jit_compile=True: XLA compiles graphs.")
     if replicas > 1:
         raise ConfigurationError(

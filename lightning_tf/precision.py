@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import keras
+import tensorflow as tf
 
 from lightning_tf.checks import check_known
 from lightning_tf.exceptions import ConfigurationError
@@ -27,6 +28,36 @@ POLICIES = {
     "64-true": "float64",
     "64": "float64",
 }
+
+
+MATMUL_PRECISIONS = (None, "highest", "high")  # Lightning's words
+FIRST_WITH_TF32 = (8, 0)  # compute capability: Ampere
+
+
+@contextmanager
+def use_matmul_precision(precision: str | None) -> Iterator[None]:
+    """Compute float32 products of GPUs so inside the block; afterwards as before.
+
+    Args:
+        precision: ``highest`` is float32, ``high`` TF32; None leaves it as it is.
+    """
+    before = tf.config.experimental.tensor_float_32_execution_enabled()
+    if precision is not None:
+        tf.config.experimental.enable_tensor_float_32_execution(precision == "high")
+    try:
+        yield
+    finally:
+        tf.config.experimental.enable_tensor_float_32_execution(before)
+
+
+def computes_in_tf32(precision: str | None) -> bool:
+    """Return whether float32 products would be TF32: a GPU has it, and nobody switched it off."""
+    enabled = tf.config.experimental.tensor_float_32_execution_enabled()
+    if precision == "highest" or (precision is None and not enabled):
+        return False
+    gpus = tf.config.get_visible_devices("GPU")
+    found = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
+    return any(each.get("compute_capability", (0, 0)) >= FIRST_WITH_TF32 for each in found)
 
 
 def parse_precision(precision: str | int) -> str:

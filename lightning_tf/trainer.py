@@ -14,6 +14,7 @@ import tensorflow as tf
 from lightning_tf.arguments import (
     callback_list,
     check,
+    check_jit_compile,
     check_setting,
     logger_list,
     refuse_beside_barebones,
@@ -26,7 +27,7 @@ from lightning_tf.arguments import (
 from lightning_tf.callback import Callback, CheckpointCallback
 from lightning_tf.checkpoint.io import Snapshot, write_checkpoint
 from lightning_tf.checkpoint.search import CheckpointPath, register_source
-from lightning_tf.checks import checked_path, checked_row, describe
+from lightning_tf.checks import checked_choice, checked_path, checked_row, describe
 from lightning_tf.data.pipeline.fold import Fold
 from lightning_tf.distribute.choose_placement import choose_placement
 from lightning_tf.distribute.gradient_reduction import GradientReduction
@@ -38,7 +39,7 @@ from lightning_tf.logger import Logger, Records
 from lightning_tf.loops.limits import Limit, seconds
 from lightning_tf.notebook import in_notebook
 from lightning_tf.optimizers.optimizer_configuration import optimizers_of
-from lightning_tf.precision import parse_precision
+from lightning_tf.precision import MATMUL_PRECISIONS, parse_precision
 from lightning_tf.profiler import Profiler, resolve_profiler
 from lightning_tf.run import run_state
 from lightning_tf.run.call_data import data_given
@@ -120,7 +121,11 @@ class Trainer:
         seed: Given to `seed_everything` when an entry point begins.
         deterministic: Makes TensorFlow's operations deterministic, for the rest of the process.
             Needs a seed.
-        jit_compile: Compiles steps with XLA; made a small conv net 2.5 times slower on a CPU.
+        jit_compile: Compiles steps with XLA. ``auto`` is Keras' rule: on one GPU, where all layers
+            support it; on a CPU never, where it made a small conv net 2.5 times slower.
+        float32_matmul_precision: ``highest`` computes products of float32 on a GPU in float32,
+            ``high`` in TF32, which has 10 of its 23 bits and is much faster; None leaves it to
+            TensorFlow, which takes TF32 where the GPU has it.
         sync_batchnorm: Under several replicas, gives Keras' BatchNormalization layers the
             statistics of all replicas' examples; those of the package's networks have them anyway.
         gradient_reduction_dtype: ``bfloat16`` or ``float16`` sends gradients between replicas in
@@ -182,7 +187,8 @@ class Trainer:
         default_root_dir: str | os.PathLike[str] = ".",
         seed: int | None = None,
         deterministic: bool = False,
-        jit_compile: bool = False,
+        jit_compile: bool | str = "auto",
+        float32_matmul_precision: str | None = None,
         sync_batchnorm: bool = False,
         gradient_reduction_dtype: str | None = None,
         communication_options: Any = None,
@@ -222,6 +228,9 @@ class Trainer:
         self.jit_compile, self.detect_anomaly = jit_compile, detect_anomaly
         self.run_eagerly = run_eagerly
         self.precision = parse_precision(precision)
+        self.float32_matmul_precision = checked_choice(
+            "float32_matmul_precision", float32_matmul_precision, MATMUL_PRECISIONS
+        )
 
         reduction = GradientReduction(gradient_reduction_dtype, communication_options)
         reduction.check_scale(self.scales_loss)
@@ -229,12 +238,7 @@ class Trainer:
         if reduction != GradientReduction() and self.placement.num_replicas == 1:
             log.info("one replica: no gradients travel, whatever their dtype and options are")
         self.sync_batchnorm = sync_batchnorm
-        if jit_compile and self.placement.num_replicas > 1:
-            raise ConfigurationError(
-                f"jit_compile=True with {self.placement.num_replicas} replicas: XLA compiles for "
-                "one device; leave it out, or pass devices=1."
-            )
-
+        check_jit_compile(jit_compile, deterministic, self.placement.num_replicas)
         if run_eagerly:
             refuse_beside_eager(jit_compile, self.placement.num_replicas)
 

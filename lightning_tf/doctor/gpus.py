@@ -144,9 +144,13 @@ def check_tf32(gpus: Sequence[Mapping[str, Any]], is_on: bool) -> Iterator[Findi
     if not have:
         yield ok("TF32", "of GPUs from compute capability 8.0 on; float32 is float32 here")
     elif is_on:
-        yield ok("TF32", "on: float32 products round their factors to 10 bits; see docs/gpu.md")
+        yield ok(
+            "TF32",
+            "on: float32 products keep 10 bits of their factors; Trainer("
+            "float32_matmul_precision='highest') keeps all",
+        )
     else:
-        yield ok("TF32", "off: float32 products are float32, and slower")
+        yield ok("TF32", "off: float32 products are float32, and slower than in TF32")
 
 
 def _capability(entry: str) -> tuple[int, int]:

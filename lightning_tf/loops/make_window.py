@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lightning_tf.graph.eager_window import EagerWindow
 from lightning_tf.graph.window import Window
+from lightning_tf.graph.xla import should_jit_compile
 
 if TYPE_CHECKING:
     from lightning_tf.graph.evaluation_step import EvaluationStep
@@ -39,6 +40,6 @@ def make_window(
         metrics,
         trainer.placement,
         batches.element_spec,
-        jit_compile=trainer.jit_compile,
+        jit_compile=should_jit_compile(trainer.jit_compile, trainer.placement, step.task),
         **options,
     )

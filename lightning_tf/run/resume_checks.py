@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("lightning_tf")
 
+ROUNDING = ("gradient_reduction_dtype", "float32_matmul_precision")  # settings that decide digits
 BATCHES, ACCUMULATION = "batches of an epoch", "accumulate_grad_batches"
 ORDER = "examples and their order (a digest)"
 ANEW = "begin a new run with its weights: fit(task, ckpt_path=..., weights_only=True)"
@@ -130,6 +131,7 @@ def check_data(trainer: Trainer, task: Task, checkpoint: Checkpoint) -> None:
     with plain_data_of(checkpoint):
         was = dict(checkpoint.run["data"])
         settings = {name: str(checkpoint.run[name]) for name in ("precision", "clipping")}
+        settings |= {name: checkpoint.run["settings"].get(name) for name in ROUNDING}
         progress = checkpoint.run["progress"]
         epoch, batch, closed = (progress[name] for name in ("epoch", "batch", "epoch_closed"))
 
@@ -151,6 +153,7 @@ def check_data(trainer: Trainer, task: Task, checkpoint: Checkpoint) -> None:
         )
 
     now = {"precision": trainer.precision, "clipping": clipping_of(trainer)}
+    now |= {name: trainer.settings[name] for name in ROUNDING}
     changes |= _changes(settings, now)
     said = [_said(changes)] if changes else []
     said += _task_changes(task, checkpoint)

@@ -23,7 +23,7 @@ from lightning_tf.exceptions import (
     TerminationRequested,
 )
 from lightning_tf.loops.training_data import data_of
-from lightning_tf.precision import use_policy
+from lightning_tf.precision import use_matmul_precision, use_policy
 from lightning_tf.run import run_state
 from lightning_tf.run.call_data import check_task, using_data
 from lightning_tf.run.resume_checks import check_limits
@@ -125,6 +125,7 @@ def compute_scope(trainer: Trainer) -> Iterator[None]:
     """Compute in the Trainer's precision and placement, with its numeric checks."""
     with ExitStack() as stack:
         stack.enter_context(use_policy(trainer.precision))
+        stack.enter_context(use_matmul_precision(trainer.float32_matmul_precision))
         stack.enter_context(trainer.placement.scope())
         if trainer.detect_anomaly:
             tf.debugging.enable_check_numerics()

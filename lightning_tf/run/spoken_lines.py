@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lightning_tf.callback import CheckpointCallback
+from lightning_tf.precision import computes_in_tf32
 from lightning_tf.variables import named_weights, trainable_variables
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def say_beginning(trainer: Trainer, task: Task, has_own_data: bool = True) -> No
         _weights(trainer, task),
         _data(trainer, task) if has_own_data else "data of this call",
         _where(trainer),
-        trainer.precision,
+        _precision(trainer),
         "" if trainer.seed is None else f"seed {trainer.seed}",
         "" if trainer.entry_point == "predict" else _files(trainer),
     ]
@@ -64,6 +65,12 @@ def say_interrupted(trainer: Trainer, by: str) -> None:
         return
     ended = f"{by}: training ends here. {_done(trainer)}."
     log.warning("%s", " ".join([ended, *_checkpoints(trainer)]))
+
+
+def _precision(trainer: Trainer) -> str:
+    is_tf32 = trainer.placement.is_gpu and computes_in_tf32(trainer.float32_matmul_precision)
+    remedy = "with products in TF32 (float32_matmul_precision='highest' for float32)"
+    return f"{trainer.precision} {remedy}" if is_tf32 else trainer.precision
 
 
 def _reason(trainer: Trainer) -> str:

@@ -33,7 +33,7 @@ def unrolling_pays(kind: str, cells: int, units: int, trainer: Trainer | None) -
         >>> unrolling_pays("lstm", cells=120, units=64, trainer=None)
         False
     """
-    if trainer is None or trainer.entry_point != "fit" or trainer.jit_compile:
+    if trainer is None or trainer.entry_point != "fit" or trainer.jit_compile is True:
         return False
     placement = trainer.placement
     if "CPU" not in placement.device.upper() or cells > MOST_CELLS or units > MOST_UNITS:

@@ -1,0 +1,75 @@
+import keras
+import pytest
+import tensorflow as tf
+from helpers.boring import BoringTask, fitted
+
+from lightning_tf import Trainer
+from lightning_tf.distribute.single_device import SingleDevice
+from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.graph.xla import should_jit_compile
+
+GPU, CPU = SingleDevice("/GPU:0"), SingleDevice("/CPU:0")
+
+
+class Unable(keras.layers.Layer):
+    supports_jit = False
+
+    def __init__(self):
+        super().__init__()
+        self.supports_jit = False
+
+
+class Holder:
+    def __init__(self, *layers):
+        self.model = keras.Sequential(layers)
+
+
+def test_auto_compiles_on_a_gpu_alone():
+    task = Holder(keras.layers.Dense(1))
+    assert should_jit_compile("auto", GPU, task)
+    assert not should_jit_compile("auto", CPU, task)
+
+
+def test_auto_leaves_out_a_model_with_a_layer_that_xla_cannot_compile():
+    nested = keras.Sequential([keras.layers.Dense(1), Unable()])
+    assert not should_jit_compile("auto", GPU, Holder(nested))
+    assert should_jit_compile(True, GPU, Holder(nested))
+
+
+def test_auto_leaves_out_deterministic_operations(monkeypatch):
+    monkeypatch.setattr("lightning_tf.graph.xla.is_op_determinism_enabled", lambda: True)
+    assert not should_jit_compile("auto", GPU, Holder(keras.layers.Dense(1)))
+
+
+def test_auto_is_the_default_and_traces_no_xla_on_a_cpu():
+    trainer = fitted(BoringTask(), max_epochs=1)
+    assert trainer.jit_compile == "auto"
+    definition = trainer.state.fit_loop.window._batch.function_def
+    assert "_XlaMustCompile" not in definition.attr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"jit_compile": True, "deterministic": True, "seed": 0}, "no deterministic form"),
+        ({"jit_compile": "yes"}, "give True, False or 'auto'"),
+        ({"float32_matmul_precision": "medium"}, "float32_matmul_precision"),
+    ],
+)
+def test_what_cannot_be_compiled_or_computed_is_refused(arguments, message):
+    with pytest.raises(ConfigurationError, match=message):
+        Trainer(max_steps=1, **arguments)
+
+
+@pytest.mark.parametrize(("precision", "inside"), [("highest", False), ("high", True)])
+def test_tf32_is_chosen_for_the_run_and_put_back_after_it(precision, inside):
+    seen = []
+
+    class Looks(BoringTask):
+        def on_train_start(self):
+            seen.append(tf.config.experimental.tensor_float_32_execution_enabled())
+
+    before = tf.config.experimental.tensor_float_32_execution_enabled()
+    fitted(Looks(), max_epochs=1, float32_matmul_precision=precision)
+    assert seen == [inside]
+    assert tf.config.experimental.tensor_float_32_execution_enabled() == before
