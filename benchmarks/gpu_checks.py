@@ -97,7 +97,7 @@ def conv(precision: str, quick: bool) -> Result:
 
 def resnet50(quick: bool) -> Result:
     """ResNet50 in bfloat16, the batch copied to the device at every step."""
-    side, batch, steps = (32, 2, 2) if quick else (224, 64, 12)
+    side, batch, steps = (32, 2, 2) if quick else (224, 64, 30)
     runs: Runs = {
         "Trainer": lambda: gpu_networks.trainer_fit("resnet50", side, batch, steps, EPOCHS),
         "fit": lambda: gpu_networks.keras_fit("resnet50", side, batch, steps, EPOCHS),

@@ -116,12 +116,12 @@ def trainer_fit(
     resident: bool = False,
     **options: Any,
 ) -> measure.Timing:
-    """Time Trainer.fit with its default callbacks on one device."""
+    """Time Trainer.fit on one device, without checkpoints: they would be most of so short an epoch."""
     clock = measure.EpochClock()
     task = Images(name, side, batch, steps, resident)
     with measure.trainer_folder() as folder:
-        options |= {"max_epochs": epochs, "devices": 1, "callbacks": [clock]}
-        trainer = Trainer(precision=precision, default_root_dir=folder, **options)
+        options |= {"max_epochs": epochs, "devices": 1, "enable_checkpointing": False}
+        trainer = Trainer(precision=precision, default_root_dir=folder, callbacks=clock, **options)
         return measure.timed(lambda: trainer.fit(task), clock.starts)
 
 
@@ -155,6 +155,13 @@ def hungry_model(numbers: int) -> keras.Model:
 
 def trained_weights(devices: int, updates: int) -> list[np.ndarray]:
     """Return the weights after some updates of SGD with momentum, with batches of one size."""
+    # First of all: it makes the logical devices of a CPU.
+    trainer = Trainer(
+        max_steps=updates, devices=devices, seed=0, logger=False, enable_checkpointing=False,
+        enable_progress_bar=False, enable_model_summary=False, jit_compile=False,
+        float32_matmul_precision="highest",
+    )  # fmt: skip
+
     keras.utils.clear_session()
     keras.utils.set_random_seed(0)
     random = np.random.default_rng(0)
@@ -163,10 +170,5 @@ def trained_weights(devices: int, updates: int) -> list[np.ndarray]:
     layers = [keras.layers.Dense(64, activation="tanh"), keras.layers.Dense(1)]
     model = keras.Sequential([keras.Input((32,)), *layers])
     model.compile(keras.optimizers.SGD(0.05, momentum=0.9), "mse")
-    trainer = Trainer(
-        max_steps=updates, devices=devices, seed=0, logger=False, enable_checkpointing=False,
-        enable_progress_bar=False, enable_model_summary=False, jit_compile=False,
-        float32_matmul_precision="highest",
-    )  # fmt: skip
     trainer.fit(KerasTask(model, data=(x, y), batch_size=64, shuffle=False))
     return [np.asarray(weight) for weight in model.get_weights()]

@@ -8,11 +8,13 @@ import threading
 
 import pytest
 from helpers.paths import SEARCHED
+from helpers.wandb_server import KEY, WandbServer
 
 from lightning_tf.cli.main import main
 from lightning_tf.doctor.child import run_child
 from lightning_tf.doctor.doctor import isolated
 from lightning_tf.doctor.finding import ok
+from lightning_tf.doctor.wandb_login import check_wandb
 
 
 def test_what_a_check_found_before_it_failed_stays():
@@ -67,6 +69,19 @@ def test_a_child_that_fails_crashes_or_hangs_is_told(programs, body, trouble):
     told = run_child(programs(f"ends{len(body)}", body), 1 if "sleep" in body else 60)
     assert told.value == {}
     assert trouble in told.trouble
+
+
+def test_help_imports_neither_tensorflow_nor_numpy():
+    code = (
+        "import contextlib, sys\nfrom lightning_tf.cli.main import main\n"
+        "with contextlib.suppress(SystemExit):\n    main(['doctor', '--help'])\n"
+        "assert not {'numpy', 'tensorflow', 'keras'} & set(sys.modules), sorted(sys.modules)"
+    )
+    environment = {**os.environ, "PYTHONPATH": SEARCHED}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "--no-train" in done.stdout
 
 
 def test_a_wrong_address_is_refused_before_anything_is_looked_at(capsys):
@@ -124,3 +139,32 @@ def test_a_card_whose_driver_is_too_old_is_told_with_all_other_reasons(tmp_path)
     assert "CUDA_VISIBLE_DEVICES='-1' hides all" in reasons
     assert "driver 470.57.02 runs CUDA up to 11.4" in reasons
     assert "training" not in lines
+
+
+@pytest.mark.slow
+@pytest.mark.distributed
+def test_workers_that_are_launched_reach_each_other(tmp_path):
+    doctor = [sys.executable, "-m", "lightning_tf", "doctor", "--no-train", "--wait", "120"]
+    done = subprocess.run(
+        [sys.executable, "-m", "lightning_tf", "launch", "--workers", "2", "--", *doctor],
+        cwd=tmp_path,
+        env={**os.environ, "HOME": str(tmp_path), "PYTHONPATH": SEARCHED, "WANDB_MODE": "offline"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "TF_CONFIG: this is worker 1 of 2" in done.stdout
+    assert done.stdout.count("reached, and has reached") == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("key", "status"), [(KEY, "ok"), ("y" * 40, "problem")])
+def test_a_login_is_tried_at_the_server(tmp_path, key, status):
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("WANDB_")}
+    with WandbServer() as server:
+        own = {"WANDB_BASE_URL": server.url, "WANDB_API_KEY": key, "HOME": str(tmp_path)}
+        told = run_child("lightning_tf.doctor.wandb_login", 90, environment={**kept, **own})
+    (found,) = check_wandb(told.value, told.trouble)
+    assert found.status == status, told
+    assert server.url in found.text
+    assert key not in json.dumps(told.value) + found.text + found.remedy

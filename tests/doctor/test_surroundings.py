@@ -69,7 +69,7 @@ TOLD = {"mode": None, "server": "https://w.example", "version": "0.31", "has_key
         ({"has_key": False, "mode": "online"}, "problem", "no login"),
         ({"reachable": False}, "warning", "https://w.example does not answer"),
         ({"reachable": True, "refusal": "401"}, "problem", "does not take the login: 401"),
-        ({"reachable": True, "user": "somebody"}, "ok", "online at https://w.example as somebody"),
+        ({"reachable": True}, "ok", "online, logged in at https://w.example"),
     ],
 )
 def test_what_a_wandb_logger_will_do_is_told(told, status, text):
