@@ -116,7 +116,7 @@ def trainer_fit(
     resident: bool = False,
     **options: Any,
 ) -> measure.Timing:
-    """Time Trainer.fit on one device, without checkpoints: they would be most of so short an epoch."""
+    """Time Trainer.fit on one device; checkpoints would be most of so short an epoch."""
     clock = measure.EpochClock()
     task = Images(name, side, batch, steps, resident)
     with measure.trainer_folder() as folder:

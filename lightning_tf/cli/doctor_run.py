@@ -38,6 +38,9 @@ def doctor_run(options: argparse.Namespace) -> int:
     doctor = Doctor(
         workers, wait_seconds=options.wait, train=options.train, expects_gpu=options.gpu
     )
+    if not options.json:
+        what = "about a minute, and much longer where kernels are compiled for a new GPU"
+        print(f"lightning-tf doctor: this takes {what}", file=sys.stderr, flush=True)
     findings = []
     try:
         for finding in doctor.findings():

@@ -16,7 +16,7 @@ KERNEL = Path("/proc/driver/nvidia/version")
 PCI = Path("/sys/bus/pci/devices")
 VENDOR, DISPLAY = "0x10de", "0x03"  # NVIDIA; the class of GPUs
 SMI_SECONDS = 20.0  # it hangs where a GPU has fallen off the bus
-FIELDS = "name,driver_version,memory.total,memory.used,compute_cap"
+FIELDS = "name,driver_version,memory.total,memory.used"
 BUSY = 0.2  # share of a GPU's memory that somebody else has
 
 
@@ -27,7 +27,6 @@ class Card:
     name: str
     total: float
     used: float
-    capability: str
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ def read_driver(kernel: Path = KERNEL, pci: Path = PCI) -> Driver:
     if trouble:
         return Driver(**own, trouble=trouble)  # type: ignore[arg-type]
     rows = [[cell.strip() for cell in row] for row in csv.reader(text.splitlines()) if row]
-    cards = tuple(Card(row[0], _number(row[2]), _number(row[3]), row[4]) for row in rows)
+    cards = tuple(Card(row[0], _number(row[2]), _number(row[3])) for row in rows)
     header = re.search(r"CUDA Version:\s*([\d.]+)", _smi()[0])
     version = rows[0][1] if rows else ""
     return Driver(**own, version=version, cuda=header[1] if header else "", cards=cards)  # type: ignore[arg-type]

@@ -123,7 +123,7 @@ def test_a_card_whose_driver_is_too_old_is_told_with_all_other_reasons(tmp_path)
     # A stand-in for nvidia-smi: this machine has no card.
     smi = tmp_path / "bin" / "nvidia-smi"
     smi.parent.mkdir()
-    row = "NVIDIA A100-SXM4-80GB, 470.57.02, 81920, 60000, 8.0"
+    row = "NVIDIA A100-SXM4-80GB, 470.57.02, 81920, 60000"
     smi.write_text(
         "#!/bin/sh\n"
         f'case "$1" in --query*) echo "{row}";; *) echo "| CUDA Version: 11.4 |";; esac\n'

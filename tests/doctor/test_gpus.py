@@ -19,7 +19,7 @@ BUILD = {  # of TensorFlow 2.21's wheel
     "cudnn_version": "9",
     "cuda_compute_capabilities": ["sm_60", "sm_70", "sm_80", "sm_89", "compute_90"],
 }
-CARD = Card("NVIDIA A100", 81920.0, 10.0, "8.0")
+CARD = Card("NVIDIA A100", 81920.0, 10.0)
 GOOD = Driver(on_bus=1, kernel="560.35", version="560.35", cuda="12.6", cards=(CARD,))
 
 
