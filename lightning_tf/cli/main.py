@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
+from lightning_tf.cli.doctor_run import add_doctor, doctor_run
 from lightning_tf.cli.help import COMMANDS, command_help, task_list, usage_of
 from lightning_tf.cli.launcher import GRACE_SECONDS, Launcher, new_log_folder
 from lightning_tf.cli.nodes import Nodes
@@ -39,6 +40,7 @@ def build_parser() -> argparse.ArgumentParser:
     report.add_argument("--output", help="the file; report.html in the first RUN by default")
 
     add_serve(commands)
+    add_doctor(commands)
 
     launch = commands.add_parser(
         "launch",
@@ -116,6 +118,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.command == "serve":
         _see_current_folder()
         return serve_run(options)
+    if options.command == "doctor":
+        _see_current_folder()
+        return doctor_run(options)
     return _launch(options)
 
 

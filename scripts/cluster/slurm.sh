@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# Before the first job: srun with the same options and .venv/bin/lightning-tf doctor --gpu
 # One worker a node with all of its GPUs. Submit from the repository's root: sbatch scripts/cluster/slurm.sh
 #SBATCH --job-name=lightning-tf
 #SBATCH --nodes=2
