@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from lightning_tf.callback import Callback
-from lightning_tf.checks import checked_choice
+from lightning_tf.checks import checked_choice, checked_path
 from lightning_tf.prediction_columns import parts_of, value_columns
 from lightning_tf.run.prediction_folder import prediction_folder
 from lightning_tf.task import Task
@@ -65,7 +65,8 @@ class PredictionWriter(Callback):
     ) -> None:
         self.format = checked_choice("PredictionWriter: format", format, FORMATS)
         self.interval = checked_choice("PredictionWriter: interval", interval, INTERVALS)
-        self.directory = None if directory is None else Path(directory).expanduser()
+        name = "PredictionWriter: directory"
+        self.directory = None if directory is None else Path(checked_path(name, directory))
         self.files: list[str] = []
         self._folder = Path()
         self._writes = True

@@ -11,6 +11,8 @@ from typing import Any, TypeVar, cast
 import numpy as np
 
 from lightning_tf.exceptions import ConfigurationError, DataError, nearest
+from lightning_tf.storage.location import is_url, local_path, url_of
+from lightning_tf.storage.uploads import UPLOADS
 
 Choice = TypeVar("Choice")
 
@@ -147,31 +149,52 @@ def describe(value: Any) -> str:
 
 
 def checked_path(name: str, value: Any) -> str:
-    """Return a path as a string; ``~`` is the home folder.
+    """Return a path of this disk as a string: ``~`` is the home folder, a URL its working copy.
 
     Raises:
-        ConfigurationError: It is none.
+        ConfigurationError: It is none, or a URL that nothing here can reach.
     """
-    path = os.fspath(value) if isinstance(value, (str, os.PathLike)) else None
-    if not isinstance(path, str):
+    path = value if is_url(value) else None
+    if path is None and isinstance(value, (str, os.PathLike)):
+        path = os.fspath(value)
+    if path is None or isinstance(path, bytes):
         raise ConfigurationError(f"{name} got {describe(value)}; give a path.")
-    expanded = os.path.expanduser(path)
+    expanded = local_path(name, path)
     if expanded.startswith("~") and os.sep in expanded:
         user = expanded.partition(os.sep)[0]
         raise ConfigurationError(f"{name}={path!r}: there is no user {user[1:]!r}; give a path.")
     return expanded
 
 
+def checked_local_path(name: str, value: Any) -> str:
+    """Return a path of this disk as `checked_path` does, for what no store can hold.
+
+    Raises:
+        ConfigurationError: It is none, or a URL.
+    """
+    path = checked_path(name, value)
+    if url_of(path) is not None:
+        raise ConfigurationError(
+            f"{name}={str(value)!r}: what stands there is written, locked and sent from this disk; "
+            "give a local folder."
+        )
+    return path
+
+
 def why_unwritable(path: str) -> str:
     """Return why no folder can be made at a path; empty where one can, which is tried.
 
-    Nothing is left behind: it is tried in the nearest folder that there is.
+    Nothing is left behind: it is tried in the nearest folder that there is. A working copy must
+    also have a store that takes it, and is uploaded from then on.
     """
     folder = Path(path).absolute()
     try:
+        UPLOADS.open(folder)
         while not folder.exists():
             folder = folder.parent
         os.rmdir(tempfile.mkdtemp(dir=folder))
+    except ConfigurationError as error:
+        return str(error)
     except OSError as error:
         return f"{folder}: {error.strerror or error}"
     return ""

@@ -10,11 +10,12 @@ from pathlib import Path
 import keras
 
 from lightning_tf.checkpoint.io import read_values, write_tensors
-from lightning_tf.checks import check_known
+from lightning_tf.checks import check_known, checked_path
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.keras_internals import flat_layers
 from lightning_tf.layers.batch_normalization_swap import as_keras_layers
 from lightning_tf.layers.fused_batch_normalization import FusedBatchNormalization
+from lightning_tf.storage.remote_files import make_free
 from lightning_tf.variables import all_variables
 
 log = logging.getLogger("lightning_tf")
@@ -43,13 +44,14 @@ def check_export(path: str | os.PathLike[str], format: str) -> Path:
     if format == "onnx":
         _check_packages()  # Keras would say so only after tracing the model
 
-    suffix, target = SUFFIXES[format], Path(path).expanduser()
+    suffix, target = SUFFIXES[format], Path(checked_path("export: path", path))
     if suffix and target.suffix != suffix:
         # Any other suffix belongs to the name: `model.v2` becomes `model.v2.onnx`.
         if target.suffix in SUFFIXES.values() and target.suffix:
             raise ConfigurationError(f"export to {target}: format={format!r} has {suffix} files.")
         target = target.with_name(target.name + suffix)
 
+    make_free(target)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise ConfigurationError(f"export to {target}: something is there; give another path.")
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -10,6 +10,7 @@ from lightning_tf.checks import plain_number
 from lightning_tf.exceptions import CheckpointError, ConfigurationError
 from lightning_tf.identifying_text import identifying_text
 from lightning_tf.spellings import CALLBACKS, TASKS, refuse_unknown
+from lightning_tf.storage.location import is_url
 
 
 def plain_arguments(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -48,6 +49,8 @@ def plain(value: Any) -> Any:
     """
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
+    if is_url(value):  # a UPath
+        return str(value)
     if isinstance(value, np.generic):
         number = plain_number(value)
         return {"type": class_path(type(value))} if number is None else number

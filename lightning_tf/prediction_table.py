@@ -16,9 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lightning_tf.checks import checked_path
 from lightning_tf.data.images.image import checked_png
 from lightning_tf.data.images.titled_images import titled_images
 from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.storage.remote_files import stored
 
 FORMATS = ("csv", "jsonl", "parquet", "npz")
 IN_A_GRID = 48  # images
@@ -101,7 +103,7 @@ class PredictionTable:
         Raises:
             ConfigurationError: It has another ending, or pyarrow is not installed.
         """
-        target = Path(path).expanduser()
+        target = Path(checked_path("path", path))
         kind = target.suffix.lower().removeprefix(".")
         check_format(kind, str(path))
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -111,6 +113,7 @@ class PredictionTable:
             os.replace(part, target)  # whole now: readers see all of it or nothing
         finally:
             part.unlink(missing_ok=True)
+        stored(target)
         return target
 
     def _write(self, path: Path, kind: str) -> None:
@@ -163,6 +166,7 @@ class PredictionTable:
                 # Letters that the font lacks become boxes.
                 warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)
                 figure.savefig(name, dpi=100)
+            stored(name)
             written.append(name)
         return written
 

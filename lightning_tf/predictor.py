@@ -15,6 +15,7 @@ from lightning_tf.exceptions import ConfigurationError, DataError, LightningTFEr
 from lightning_tf.prediction_columns import TOP
 from lightning_tf.prediction_table import PredictionTable
 from lightning_tf.step_context import StepContext, enter_step_context
+from lightning_tf.storage.remote_data import local_data
 from lightning_tf.traced_reads import TracedReads
 from lightning_tf.untrained_weights import warn_of_untrained
 from lightning_tf.variables import all_variables, unbuilt_layers
@@ -95,6 +96,9 @@ class Predictor:
                 f"{type(self.task).__name__}.predict was given {data!r:.80}, which is no data; "
                 f"give examples ({self.task.input_kind}), one or several."
             )
+        # A text that is asked about may be an address of a page.
+        if not (isinstance(data, str) and data.startswith(("http:", "https:"))):
+            data = local_data(data)
         return self.task.new_examples(data, **options)
 
     def outputs(self, examples: NewExamples) -> Any:

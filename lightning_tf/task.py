@@ -28,6 +28,7 @@ from lightning_tf.lightning_names import GIVEN_TO_TASKS, LOG_OPTIONS
 from lightning_tf.precision import use_policy
 from lightning_tf.prediction_columns import named_columns, parts_of, value_columns
 from lightning_tf.step_context import current_step_context
+from lightning_tf.storage.remote_files import stored
 from lightning_tf.task_card import task_card
 from lightning_tf.traced_trainer import TracedTrainer
 from lightning_tf.variables import components, named_weights, unbuilt_layers
@@ -518,13 +519,15 @@ class Task:
         """Write the trained models in a form that others can load.
 
         Args:
-            path: A folder for ``saved_model``, a file for the rest; nothing may be there yet.
+            path: A folder for ``saved_model``, a file for the rest, or the URL of one; nothing may
+                be there yet.
             format: ``saved_model`` (TensorFlow alone runs it; see `export_saved_model`), ``keras``,
                 ``onnx`` (needs ``lightning-tf[onnx]``), ``litert`` (TensorFlow Lite), all of
                 `exported_model`; or ``safetensors``, every variable of the task.
 
         Returns:
-            The path that was written, with the format's suffix.
+            The path that was written, with the format's suffix; of a URL, to which it is uploaded,
+            the working copy on this disk.
 
         Raises:
             ConfigurationError: The models are not made yet, the format is unknown or needs a
@@ -548,6 +551,7 @@ class Task:
                 export_weights(self, target)
             else:
                 export_model(self.exported_model(), target, format)
+        stored(target)
         return target
 
     def exported_model(self) -> keras.Model:

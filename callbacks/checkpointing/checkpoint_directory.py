@@ -7,6 +7,7 @@ from pathlib import Path
 from threading import RLock
 
 from lightning_tf.checkpoint.atomic_directory import hidden_path, is_written_elsewhere
+from lightning_tf.storage.uploads import UPLOADS
 
 SUFFIX = ".ckpt"
 
@@ -71,7 +72,10 @@ class CheckpointDirectory:
         # Renamed first: a process that is killed meanwhile leaves no half checkpoint.
         doomed = self._hidden_path(path, "part")
         with NAMES_LOCK:  # else another writer could take the name after it was asked
-            if is_held(path) or os.path.islink(path) or not os.path.isdir(path):
+            if is_held(path) or os.path.islink(path):
+                return
+            UPLOADS.removed(path)
+            if not os.path.isdir(path):
                 return
             os.rename(path, doomed)
         shutil.rmtree(doomed)
@@ -95,6 +99,7 @@ class CheckpointDirectory:
             os.rename(link, old)  # os.replace refuses a directory that is not empty
         os.replace(beside, link)
         shutil.rmtree(old, ignore_errors=True)
+        UPLOADS.written()
 
     def _hidden_path(self, path: str, kind: str) -> str:
         """Return a path beside another, named so that `atomic_directory.sweep` removes it."""

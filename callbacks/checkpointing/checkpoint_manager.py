@@ -16,6 +16,8 @@ from lightning_tf.checkpoint.atomic_directory import sweep
 from lightning_tf.checkpoint.background_save import BackgroundSave
 from lightning_tf.checkpoint.io import Snapshot, write_checkpoint
 from lightning_tf.distribute.workers import Workers
+from lightning_tf.storage.location import on_this_disk, portable
+from lightning_tf.storage.remote_checkpoint import look_up
 from lightning_tf.trainer import Trainer
 
 log = logging.getLogger("lightning_tf")
@@ -118,6 +120,7 @@ class CheckpointManager:
         if writes:
             # Parts of checkpoints that a killed process was writing.
             sweep(Path(path))
+            look_up(path)  # names that are taken in the store are taken here
 
     @property
     def last_path(self) -> str:
@@ -161,8 +164,8 @@ class CheckpointManager:
     # ---- state
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the records, with the checkpoint that is being written."""
-        return {
+        """Return the records, with the checkpoint that is being written; paths may be URLs."""
+        state = {
             "dirpath": self.folder and self.folder.path,
             "scores": self.top.scores,
             "best": list(self._best()),
@@ -171,9 +174,14 @@ class CheckpointManager:
             "interim": self._records.interim,
             "going": self._doomed,
         }
+        return _with_paths(state, portable)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore the records; of checkpoints in another folder, keep the best and delete none."""
+        """Restore the records; of checkpoints in another folder, keep the best and delete none.
+
+        Args:
+            state: What `here` returned.
+        """
         self._records.saved_step = state["saved_step"]
 
         if self.folder is not None and state["dirpath"] == self.folder.path:
@@ -206,6 +214,7 @@ class CheckpointManager:
         state = workers.broadcast({**self.state_dict(), **told})
         if workers.is_chief:
             return
+        state = here(state)
 
         self.top.scores = dict(state["scores"])
         self._records = CheckpointRecords(
@@ -371,3 +380,21 @@ class CheckpointManager:
                 error,
             )
         self._warned_of_deletion = True
+
+
+def here(state: dict[str, Any]) -> dict[str, Any]:
+    """Return what `CheckpointManager.state_dict` gave, with paths as this machine has them."""
+    return _with_paths(state, on_this_disk)
+
+
+def _with_paths(state: dict[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
+    best, score = state["best"]
+    return {
+        **state,
+        "dirpath": state["dirpath"] and change(state["dirpath"]),
+        "scores": {change(path): value for path, value in state["scores"].items()},
+        "best": [best and change(best), score],
+        "last_model_path": state["last_model_path"] and change(state["last_model_path"]),
+        "interim": state["interim"] and change(state["interim"]),
+        "going": [change(path) for path in state["going"]],
+    }

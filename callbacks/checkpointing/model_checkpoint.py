@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from lightning_tf.callback import CheckpointCallback
-from lightning_tf.callbacks.checkpointing.checkpoint_manager import CheckpointManager
+from lightning_tf.callbacks.checkpointing.checkpoint_manager import CheckpointManager, here
 from lightning_tf.callbacks.checkpointing.disk_space import missing_room
 from lightning_tf.callbacks.checkpointing.file_name_template import FileNameTemplate
 from lightning_tf.callbacks.checkpointing.top_k import TopK
@@ -212,7 +212,7 @@ class ModelCheckpoint(CheckpointCallback):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Keep the records until `on_fit_start` knows the folder of this run."""
-        self._restored = state
+        self._restored = here(state)
 
     def folders(self, trainer: Trainer) -> list[str]:
         """Return `dirpath`, or the folders that it stands for in every run of the loggers."""

@@ -18,7 +18,7 @@ from lightning_tf.callbacks.loggers.image_grid import draw_image_grid
 from lightning_tf.callbacks.loggers.run_lock import lock_run
 from lightning_tf.callbacks.loggers.run_receiver import RunReceiver
 from lightning_tf.callbacks.loggers.tracker_logger import TrackerLogger, new_run_id
-from lightning_tf.checks import checked_cells, checked_row
+from lightning_tf.checks import checked_cells, checked_local_path, checked_row
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.hyperparameters import plain
 from lightning_tf.task import Task
@@ -70,7 +70,9 @@ class DeliveringLogger(TrackerLogger):
             _check_run_id(run_id)
 
         super().__init__(run_id)
-        self.project, self.root = project, None if root is None else Path(root).expanduser()
+        self.project = project
+        name = f"{type(self).__name__}: save_dir"
+        self.root = None if root is None else Path(checked_local_path(name, root))
         self.prefix, self.finish_timeout = prefix, finish_timeout
         self._record: dict[str, Any] = {}
         self._delivery: Delivery | None = None

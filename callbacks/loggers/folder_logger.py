@@ -12,6 +12,7 @@ from lightning_tf.callbacks.loggers.image_grid import draw_image_grid
 from lightning_tf.callbacks.loggers.run_folder import RunFolder
 from lightning_tf.checks import checked_integer
 from lightning_tf.logger import Logger
+from lightning_tf.storage.location import portable
 from lightning_tf.task import Task
 from lightning_tf.trainer import Trainer
 
@@ -61,8 +62,8 @@ class FolderLogger(Logger):
 
     @property
     def run_id(self) -> str | None:
-        """Return the run's folder."""
-        return self.log_dir
+        """Return the run's folder, or its URL."""
+        return None if self.folder.path is None else portable(str(self.folder.path))
 
     def run_folders(self, trainer: Trainer) -> list[str]:
         """Return the folders of all versions."""

@@ -8,7 +8,11 @@ import weakref
 from pathlib import Path
 from typing import Any
 
+from lightning_tf.checks import checked_path
 from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.storage.location import on_this_disk
+from lightning_tf.storage.remote_files import fetch_files, make_folders
+from lightning_tf.storage.uploads import UPLOADS
 from lightning_tf.task import Task
 from lightning_tf.trainer import Trainer
 
@@ -52,7 +56,8 @@ class RunFolder:
         *,
         taken_by: str,
     ) -> None:
-        self.owner, self.root = owner, None if root is None else Path(root).expanduser()
+        self.owner = owner
+        self.root = None if root is None else Path(checked_path(f"{owner}: root", root))
         self.name, self.version, self.resume, self.taken_by = name, version, resume, taken_by
         self.path: Path | None = None
         self.is_made = False
@@ -70,12 +75,13 @@ class RunFolder:
     def versions(self, trainer: Trainer) -> list[str]:
         """Return the folders of all versions."""
         parent = self.parent(trainer)
+        make_folders(parent)
         names = os.listdir(parent) if parent.is_dir() else []
         return [str(parent / name) for name in names if (parent / name).is_dir()]
 
     def continue_in(self, path: str) -> None:
         """Continue in an earlier process's folder, if it is one that this would choose."""
-        self._to_continue = Path(path)
+        self._to_continue = Path(on_this_disk(path))
 
     def find_shared(self, trainer: Trainer, logger: Any) -> RunFolder:
         """Return the folder of an earlier logger of another kind for the same place, or this one.
@@ -110,7 +116,12 @@ class RunFolder:
 
         # A weak reference: a logger must not keep a task and its models alive.
         self._task, self.is_made = weakref.ref(task), False
-        self.path = self._choose_path(self.parent(trainer))
+        parent = self.parent(trainer)
+        UPLOADS.open(parent)
+        make_folders(parent)
+        self.path = self._choose_path(parent)
+        if self._continues:
+            fetch_files(self.path)
         self.runs += 1
 
     def _choose_path(self, parent: Path) -> Path:
@@ -127,6 +138,7 @@ class RunFolder:
             return parent / f"version_{newest if self.resume and newest >= 0 else newest + 1}"
 
         folder = parent / name
+        fetch_files(folder)
         if (folder / self.taken_by).exists() and not self.resume:
             raise ConfigurationError(
                 f"{self.owner}(version={self.version!r}): {folder} holds a run already; give "

@@ -32,7 +32,7 @@ from lightning_tf.callbacks.wandb.wandb_arguments import (
     one_of,
 )
 from lightning_tf.callbacks.wandb.worker import worker_arguments
-from lightning_tf.checks import checked_choice, checked_row
+from lightning_tf.checks import checked_choice, checked_local_path, checked_row
 from lightning_tf.exceptions import ConfigurationError, NonFiniteLossError, TerminationRequested
 from lightning_tf.task import Task
 from lightning_tf.trainer import Trainer
@@ -148,7 +148,7 @@ class WandbLogger(TrackerLogger, HistogramLogger, WandbPredictionLogger, WandbAr
 
         self.project, self.group, self.mode = project, group, mode
         self.tags = tags
-        self.dir = None if dir is None else Path(dir).expanduser()
+        self.dir = None if dir is None else Path(checked_local_path("WandbLogger: dir", dir))
         self.log_model, self.prefix, self.finish = log_model, prefix, finish
         self.checkpoint_name, self.add_file_policy = checkpoint_name, add_file_policy
         self.init_timeout, self.finish_timeout = init_timeout, finish_timeout

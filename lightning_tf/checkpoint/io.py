@@ -26,11 +26,12 @@ from lightning_tf.checkpoint.atomic_directory import AtomicDirectory, locate
 from lightning_tf.checkpoint.digests import digest, digest_while_syncing
 from lightning_tf.checkpoint.host_copies import HostCopies
 from lightning_tf.exceptions import CheckpointError
+from lightning_tf.storage.remote_checkpoint import RUN_FILE, at_hand
+from lightning_tf.storage.uploads import UPLOADS
 from lightning_tf.version import __version__
 
 FORMAT = 7  # the only one that is read; one more whenever what is written changes
 TENSORS_FILE = "state.safetensors"
-RUN_FILE = "run.json"
 SEAL_LENGTH = 85  # bytes of what `_seal` returns
 LONGEST_RUN = 2**28  # bytes; more than any run's plain data, less than memory
 
@@ -115,6 +116,7 @@ def write_checkpoint(path: str | os.PathLike[str], snapshot: Snapshot) -> None:
         head = json.dumps({"format": FORMAT, "sha256": sums})
         above = f"{head[:-1]}, {snapshot.run[1:-1]}".encode()
         (beside / RUN_FILE).write_bytes(above + _seal(above))
+    UPLOADS.written()
 
 
 def write_tensors(tensors: dict[str, np.ndarray], path: Path) -> None:
@@ -137,6 +139,7 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
+    path = at_hand(path)
     run = read_run(path)  # first: it is small, and says what the tensors must be
     file = locate(Path(path).expanduser()) / TENSORS_FILE
     content = _read(file)
@@ -159,7 +162,7 @@ def read_run(path: str | os.PathLike[str]) -> dict[str, Any]:
     Raises:
         CheckpointError: As for `read_checkpoint`.
     """
-    folder = locate(Path(path).expanduser())
+    folder = locate(Path(at_hand(path, whole=False)).expanduser())
     if not folder.is_dir():
         raise CheckpointError(f"{path} is no checkpoint: there is no such directory.")
 

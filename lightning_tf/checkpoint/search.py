@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from lightning_tf.callback import CheckpointCallback
 from lightning_tf.checkpoint.atomic_directory import final_name, locate
 from lightning_tf.checkpoint.io import (
-    RUN_FILE,
     TENSORS_FILE,
     Checkpoint,
     read_checkpoint,
@@ -22,6 +21,10 @@ from lightning_tf.checkpoint.io import (
 from lightning_tf.checkpoint.order import newest_first
 from lightning_tf.exceptions import CheckpointError, ConfigurationError
 from lightning_tf.hyperparameters import class_path, hparams_differences, is_name_of
+from lightning_tf.storage import location
+from lightning_tf.storage.location import is_url, local_path, on_this_disk
+from lightning_tf.storage.remote_checkpoint import RUN_FILE, look_up
+from lightning_tf.storage.remote_files import local_run
 
 if TYPE_CHECKING:
     from lightning_tf.task import Task
@@ -32,7 +35,8 @@ log = logging.getLogger("lightning_tf")
 CheckpointPath = str | os.PathLike[str]
 
 MOST_SHOWN = 3  # of checkpoints that are passed over
-SCHEME = re.compile(r"([a-z]{2,}):(.+)")  # at least two letters: "c:" is a drive
+# A scheme of RFC 3986, of at least two characters: "c:" is a drive.
+SCHEME = re.compile(rf"({location.SCHEME}):(.+)", re.DOTALL)
 WORDS = ("last", "best")
 _sources: dict[str, Callable[[str, str], str]] = {}
 
@@ -41,15 +45,23 @@ def register_source(scheme: str, fetch: Callable[[str, str], str]) -> None:
     """Let ``ckpt_path="<scheme>:<reference>"`` mean a checkpoint that must be fetched first.
 
     Args:
-        scheme: Lower-case letters, at least two.
+        scheme: A letter, then letters, digits, ``+``, ``-`` and ``.``; at least two characters.
         fetch: Takes the reference and a folder for downloads; returns the checkpoint's directory,
             or raises a CheckpointError.
+
+    Raises:
+        ConfigurationError: The scheme can stand before no reference.
 
     Example:
         >>> register_source("shelf", lambda reference, folder: f"/mnt/shelf/{reference}")
         >>> trainer.test(task, ckpt_path="shelf:digits/best.ckpt")
     """
-    _sources[scheme] = fetch
+    if not re.fullmatch(location.SCHEME, scheme):
+        raise ConfigurationError(
+            f"register_source(scheme={scheme!r}): give a letter, then letters, digits, '+', '-' "
+            "and '.', two characters at least."
+        )
+    _sources[scheme.lower()] = fetch
 
 
 def is_checkpoint(path: Any) -> bool:
@@ -63,7 +75,7 @@ def is_checkpoint(path: Any) -> bool:
     if not isinstance(text, str):
         return False
     scheme = SCHEME.fullmatch(text)
-    fetched = scheme is not None and scheme[1] in _sources
+    fetched = scheme is not None and scheme[1].lower() in _sources
     is_folder = (Path(text).expanduser() / RUN_FILE).is_file()
     return text in WORDS or fetched or text.endswith(".ckpt") or is_folder
 
@@ -82,14 +94,14 @@ class CheckpointSearch:
     Args:
         trainer: Gives callbacks and loggers.
         task: Whose checkpoints are looked for.
+        mark: Of a fit of a launch, which alone wrote what is looked for; None looks at all.
 
     Attributes:
         passed_over: By path, why a checkpoint is not of this run.
     """
 
-    def __init__(self, trainer: Trainer, task: Task) -> None:
-        self._trainer = trainer
-        self._task = task
+    def __init__(self, trainer: Trainer, task: Task, mark: list[str | int] | None = None) -> None:
+        self._trainer, self._task, self._mark = trainer, task, mark
         self.passed_over: dict[str, str] = {}
         self._writers = [c for c in trainer.callbacks if isinstance(c, CheckpointCallback)]
 
@@ -97,7 +109,8 @@ class CheckpointSearch:
         """Read a checkpoint.
 
         Args:
-            ckpt_path: A directory, ``"last"``, ``"best"``, or what a registered source knows.
+            ckpt_path: A directory or its URL, ``"last"``, ``"best"``, or what a registered source
+                knows.
 
         Returns:
             The checkpoint; None for ``"last"`` where none of this run was ever written.
@@ -107,7 +120,7 @@ class CheckpointSearch:
             ConfigurationError: Nothing can tell the best, or nothing writes checkpoints.
         """
         if ckpt_path not in WORDS:
-            return read_checkpoint(self._fetch(os.fspath(ckpt_path)))
+            return read_checkpoint(self._fetch(ckpt_path))
         if not self._writers:
             raise ConfigurationError(
                 f"ckpt_path={ckpt_path!r}: no callback of this Trainer writes checkpoints; give a "
@@ -115,11 +128,12 @@ class CheckpointSearch:
             )
         return self._last() if ckpt_path == "last" else self._best()
 
-    def _fetch(self, path: str) -> str:
-        scheme = SCHEME.fullmatch(path)
-        if scheme is None or scheme[1] not in _sources:
-            return os.path.expanduser(path)
-        return _sources[scheme[1]](scheme[2], self._trainer.default_root_dir)
+    def _fetch(self, path: CheckpointPath) -> CheckpointPath:
+        scheme = None if is_url(path) else SCHEME.fullmatch(os.fspath(path))
+        fetch = None if scheme is None else _sources.get(scheme[1].lower())
+        if scheme is None or fetch is None:
+            return path if is_url(path) else local_path("ckpt_path", path)
+        return fetch(scheme[2], self._trainer.default_root_dir)
 
     def seen(self) -> str:
         """Return what was found and how it differs, for a message; empty where there was nothing.
@@ -199,12 +213,16 @@ class CheckpointSearch:
         """Yield the run's checkpoints in the writers' folders, newest first."""
         damaged: dict[str, float] = {}
         fitting: list[tuple[str, dict[str, Any]]] = []
-        paths = {p for folder in self._folders() for p in checkpoints_in(Path(folder))}
+        folders = self._folders()
+        for problem in (problem for folder in folders for problem in look_up(folder)):
+            log.warning("ckpt_path='last' passes over a checkpoint: %s", problem)
+        paths = {p for folder in folders for p in checkpoints_in(Path(folder))}
         for path in sorted(paths):
             try:
                 run = read_run(path)
             except CheckpointError:
-                damaged[path] = _written_at(path)  # `_last` says that it is damaged
+                if self._mark is None:  # else nothing tells whose it is
+                    damaged[path] = _written_at(path)  # `_last` says that it is damaged
                 continue
             if not (self._is_of_task(path, run) and self._has_its_name(path, run)):
                 continue
@@ -231,6 +249,8 @@ class CheckpointSearch:
 
     def _is_of_task(self, path: str, run: dict[str, Any]) -> bool:
         """Return whether a checkpoint is of the task's class and hyperparameters; note why not."""
+        if self._mark is not None and run.get("launched_fit") != self._mark:
+            return False
         cls, recorded = type(self._task), str(run.get("task"))
         # The module of a script that ran is __main__, and classes move.
         if recorded != class_path(cls) and not is_name_of(recorded, cls):
@@ -270,7 +290,9 @@ def checkpoint_of_run(run: str | os.PathLike[str], which: str | None = None) -> 
     Raises:
         CheckpointError: There is none that can be read, or none is known as the best.
     """
-    folder = Path(run).expanduser() / "checkpoints"
+    folder = Path(local_run(run)) / "checkpoints"
+    for problem in look_up(folder):
+        log.warning("%s", problem)
     whole: dict[str, dict[str, Any]] = {}
     for path in sorted(checkpoints_in(folder)):
         try:
@@ -295,7 +317,7 @@ def _best_paths(run: Mapping[str, Any]) -> list[str]:
     best = [
         state["best"][0] for _, state in states if isinstance(state, dict) and state.get("best")
     ]
-    return [path for path in best if path]
+    return [on_this_disk(path) for path in best if path]
 
 
 def checkpoints_in(folder: Path) -> set[str]:

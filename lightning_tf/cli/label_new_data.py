@@ -9,6 +9,8 @@ from lightning_tf.checkpoint.search import WORDS, checkpoint_of_run
 from lightning_tf.exceptions import ConfigurationError, DataError
 from lightning_tf.prediction_table import check_format
 from lightning_tf.run.prediction_folder import new_folder
+from lightning_tf.storage.location import portable
+from lightning_tf.storage.remote_data import local_data
 from lightning_tf.task import Task
 from lightning_tf.trainer import Trainer
 
@@ -33,7 +35,7 @@ def label_new_data(run: str | None, options: Any) -> None:
         CheckpointError: There is no checkpoint.
         DataError: The data are missing or broken.
     """
-    kind, data = options.format or "csv", Path(options.data)
+    kind, data = options.format or "csv", Path(local_data(options.data))
     check_format(kind, f"--format {kind}")
     path = options.ckpt_path
     if path in (None, *WORDS):
@@ -42,7 +44,7 @@ def label_new_data(run: str | None, options: Any) -> None:
                 "--data needs what is trained: give the folder of a run first, or --ckpt_path."
             )
         path = checkpoint_of_run(run, path)
-    print(f"checkpoint: {path}")
+    print(f"checkpoint: {portable(path)}")
 
     task = _class_of(options.task.class_path).from_checkpoint(path)
     settings = dict(options.data_options or {})
@@ -69,7 +71,7 @@ def label_new_data(run: str | None, options: Any) -> None:
     elif options.save_images:
         written += table.save_image_grid(target.with_suffix(".png"), count=None)
     for file in written:
-        print(f"{'replaced' if replaced else 'written'}: {file}")
+        print(f"{'replaced' if replaced else 'written'}: {portable(str(file))}")
 
 
 def _class_of(path: str) -> type[Task]:

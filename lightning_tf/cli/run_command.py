@@ -14,11 +14,18 @@ from lightning_tf.checkpoint.search import WORDS, checkpoint_of_run
 from lightning_tf.cli.label_new_data import label_new_data
 from lightning_tf.cli.option_parser import OptionParser
 from lightning_tf.data.pipeline.fold import Fold
-from lightning_tf.exceptions import ConfigurationError, LightningTFError
+from lightning_tf.exceptions import (
+    TRY_AGAIN,
+    ConfigurationError,
+    LightningTFError,
+    WorkerLostError,
+)
 from lightning_tf.run.cross_validate import cross_validate
 from lightning_tf.run.session import find_checkpoint
 from lightning_tf.run.verified_checkpoints import checkpoints_between
 from lightning_tf.run.verify import verify
+from lightning_tf.storage.location import portable
+from lightning_tf.storage.remote_files import local_run
 from lightning_tf.task import Task
 from lightning_tf.trainer import Trainer
 
@@ -54,7 +61,8 @@ class RunCommand:
         """Do it; errors of this package become one line.
 
         Returns:
-            The exit code: 0, 2 where the options are wrong, 1 where something failed.
+            The exit code: 0, 2 where the options are wrong, 1 where something failed, `TRY_AGAIN`
+            where another worker is gone.
         """
         try:
             options = self._parser.parse(self._given())
@@ -71,6 +79,8 @@ class RunCommand:
             reason = _package_error(error)
             if reason is None:
                 raise
+            if isinstance(reason, WorkerLostError):
+                return self._fail(TRY_AGAIN, reason)
             wrong_use = isinstance(reason, ConfigurationError)
             return self._fail(WRONG_USE if wrong_use else FAILED, reason)
 
@@ -81,6 +91,7 @@ class RunCommand:
                 raise ConfigurationError("give the folder of a run first, such as runs/version_0.")
             return self.arguments
 
+        self._run = local_run(self._run)
         config = Path(self._run) / NAME
         if not os.path.isdir(self._run):
             raise ConfigurationError(f"{self._run} is no folder; give that of a run.")
@@ -97,7 +108,7 @@ class RunCommand:
         path: str | None = options.ckpt_path
         if self._run is not None and path in (None, *WORDS):
             path = checkpoint_of_run(self._run, path)
-            print(f"checkpoint: {path}")
+            print(f"checkpoint: {portable(path)}")
         return path
 
     def _fail(self, code: int, message: object) -> int:
@@ -116,7 +127,7 @@ class RunCommand:
         trainer.fit(built.task, ckpt_path=options.ckpt_path, weights_only=options.weights_only)
         _show(trainer.callback_metrics, options)
         if trainer.is_global_zero:
-            print(f"written: {trainer.log_dir or trainer.default_root_dir}")
+            print(f"written: {portable(trainer.log_dir or trainer.default_root_dir)}")
 
     def _cross_validate(self, built: Namespace, options: Namespace) -> None:
         if options.ckpt_path is not None:
@@ -166,7 +177,7 @@ class RunCommand:
         for _ in built.trainer.predict(built.task, ckpt_path=self._checkpoint(options)):
             pass  # the writer takes each batch
         for file in writer.files:
-            print(f"written: {file}")
+            print(f"written: {portable(str(file))}")
 
     def _label_new_data(self, options: Namespace) -> None:
         """Write a table of what a run's task finds in other data; its own need not be there."""
@@ -187,10 +198,10 @@ class RunCommand:
 
     def _export(self, built: Namespace, options: Namespace) -> None:
         written = self._load_task(built, options).export(options.output, format=options.format)
-        print(f"written: {written}")
+        print(f"written: {portable(str(written))}")
 
     def _verify(self, built: Namespace, options: Namespace) -> int:
-        start, ends = checkpoints_between(self.arguments[0], options["from"], options.to)
+        start, ends = checkpoints_between(str(self._run), options["from"], options.to)
 
         def again() -> tuple[Trainer, Task]:
             made = self._parser.instantiate(options)
@@ -204,7 +215,7 @@ class RunCommand:
         report = built.task.describe(options.max_examples)
         print(report)
         for file in [] if options.output is None else report.save(options.output):
-            print(f"written: {file}")
+            print(f"written: {portable(str(file))}")
 
     def _load_task(self, built: Namespace, options: Namespace) -> Task:
         """Return the task as a checkpoint has it, quantized where that is asked for."""
@@ -232,7 +243,7 @@ class RunCommand:
 def _run_of(command: str, arguments: Sequence[str]) -> str | None:
     """Return the folder of the run that a call names first; None where it names none."""
     is_named = command in OF_RUNS and arguments and not arguments[0].startswith("-")
-    return os.path.expanduser(arguments[0]) if is_named else None
+    return arguments[0] if is_named else None
 
 
 def _package_error(error: BaseException | None) -> LightningTFError | None:

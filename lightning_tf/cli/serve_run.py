@@ -8,6 +8,7 @@ from pathlib import Path
 from lightning_tf.exceptions import ConfigurationError, LightningTFError
 from lightning_tf.serving.extra import check_extra
 from lightning_tf.serving.server import bound_socket, is_local, run_server
+from lightning_tf.storage.remote_files import local_run
 
 WRONG_USE, FAILED, INTERRUPTED = 2, 1, 130  # exit codes
 CONFIG = "config.yaml"
@@ -73,9 +74,10 @@ def _app(options: argparse.Namespace):  # type: ignore[no-untyped-def] # noqa: A
     from lightning_tf.cli.task_file import import_file_of
     from lightning_tf.serving.serving_app import serving_app
 
-    import_file_of(Path(options.run).expanduser() / CONFIG)
+    run = local_run(options.run)
+    import_file_of(Path(run) / CONFIG)
     return serving_app(
-        options.run,
+        run,
         ckpt_path=options.ckpt_path,
         max_batch=options.max_batch,
         max_body_mb=options.max_body_mb,

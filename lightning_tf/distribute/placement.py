@@ -100,6 +100,14 @@ class Placement(ABC):
 
         return self.join(self.run(compute_rows, batch))
 
+    def any_has(self, batch: Any) -> tf.Tensor:
+        """Return whether there is a batch, in the graph.
+
+        Args:
+            batch: What `get_next_as_optional` of the pipeline's iterator gave.
+        """
+        return batch.has_value()
+
     @abstractmethod
     def join(self, values: Any) -> Any:
         """Put together, for the host, the rows that `run` gave on this worker's replicas."""

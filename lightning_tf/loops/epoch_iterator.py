@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from threading import Thread
 from types import TracebackType
 from typing import Any
 
 import tensorflow as tf
+
+from lightning_tf.distribute.own_rows import is_own
 
 
 class EpochIterator:
@@ -39,11 +42,21 @@ class EpochIterator:
         traceback: TracebackType | None,
     ) -> None:
         """Let go of the iterator."""
+        if sys.is_finalizing():  # held by an exception until now: a thread would never start
+            return
         Thread(target=self._held.clear, name="iterator").start()
 
     def has_next(self) -> bool:
-        """Return whether there is another batch, which is taken."""
-        return bool(self.iterator.get_next_as_optional().has_value())
+        """Return whether there is another batch, which is taken; of a share, one of its own."""
+        batch = self.iterator.get_next_as_optional()
+        if not batch.has_value():
+            return False
+        return not is_own(batch.element_spec) or bool(batch.get_value().count > 0)
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether the iterator is still held."""
+        return bool(self._held)
 
     @property
     def iterator(self) -> Any:

@@ -13,6 +13,7 @@ from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.sources.given_data import STAGES
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.stage import PREDICT, TEST, VALIDATE
+from lightning_tf.storage.remote_data import local_data
 from lightning_tf.task import Task
 
 OF_ENTRY_POINTS = {stage.name: stage.prefix for stage in (VALIDATE, TEST, PREDICT)}
@@ -41,7 +42,7 @@ def data_given(task: Any, entry_point: str, **given: Any) -> DataModule | None:
         ConfigurationError: It is a checkpoint, or no data that the task can take.
     """
     check_task(task, entry_point)
-    given = {name: data for name, data in given.items() if data is not None}
+    given = {name: local_data(data) for name, data in given.items() if data is not None}
     for name, data in given.items():
         if is_checkpoint(data):
             raise ConfigurationError(

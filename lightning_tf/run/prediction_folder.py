@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lightning_tf.checks import why_unwritable
+from lightning_tf.checks import checked_path, why_unwritable
 from lightning_tf.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def new_folder(directory: str | os.PathLike[str]) -> Path:
     Raises:
         ConfigurationError: It cannot be made or written to.
     """
-    folder = Path(directory).expanduser()
+    folder = Path(checked_path("directory", directory))
     if reason := why_unwritable(str(folder)):
         raise ConfigurationError(
             f"predictions cannot be written to {folder} ({reason}); give another directory."

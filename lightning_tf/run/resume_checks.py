@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lightning_tf.checkpoint.io import RUN_FILE, Checkpoint
+from lightning_tf.checkpoint.io import Checkpoint
 from lightning_tf.checks import is_number
 from lightning_tf.data.indexed_data import IndexedData
 from lightning_tf.data.pipeline.order_digest import order_digest
@@ -35,6 +35,7 @@ from lightning_tf.optimizers.optimizer_record import (
 )
 from lightning_tf.stage import TRAIN
 from lightning_tf.state_keys import has_state, keyed
+from lightning_tf.storage.remote_checkpoint import RUN_FILE
 
 if TYPE_CHECKING:
     from lightning_tf.optimizers.named_optimizer import NamedOptimizer

@@ -9,6 +9,7 @@ from pathlib import Path
 from lightning_tf.checkpoint.io import Checkpoint, read_checkpoint, read_run
 from lightning_tf.checkpoint.search import CheckpointPath, checkpoints_in
 from lightning_tf.exceptions import CheckpointError
+from lightning_tf.storage.remote_checkpoint import look_up
 
 
 def checkpoints_between(
@@ -28,6 +29,7 @@ def checkpoints_between(
         CheckpointError: Fewer stand there than are needed.
     """
     whole: list[tuple[int, float, CheckpointPath]] = []
+    look_up(Path(run) / "checkpoints")
     for path in checkpoints_in(Path(run) / "checkpoints"):
         known = read_run(path)
         if "progress" in known:

@@ -4,9 +4,11 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from lightning_tf.checks import checked_path
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.run_report.page import Page
 from lightning_tf.run_report.run_record import RunRecord
+from lightning_tf.storage.remote_files import local_run, stored
 
 NAME = "report.html"
 
@@ -38,7 +40,8 @@ def report(runs: Folder | Sequence[Folder], output: Folder | None = None) -> Pat
     folders = [runs] if isinstance(runs, (str, os.PathLike)) else list(runs)
     if not folders:
         raise ConfigurationError("runs is empty; give the folder of at least one run.")
-    path = Path(folders[0]) / NAME if output is None else Path(output)
+    folders = [local_run(folder) for folder in folders]
+    path = Path(folders[0]) / NAME if output is None else Path(checked_path("output", output))
     labels = run_labels([Path(folder) for folder in folders])
     if path.is_dir():
         raise ConfigurationError(f"{path} is a folder; give a file, such as {path / NAME}.")
@@ -59,6 +62,7 @@ def report(runs: Folder | Sequence[Folder], output: Folder | None = None) -> Pat
         raise ConfigurationError(
             f"{path} cannot be written ({error.strerror}); give another file with --output."
         ) from error
+    stored(path)
     return path
 
 

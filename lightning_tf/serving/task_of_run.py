@@ -7,6 +7,7 @@ from pathlib import Path
 from lightning_tf.checkpoint.io import read_run
 from lightning_tf.checkpoint.search import WORDS, checkpoint_of_run
 from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.storage.remote_files import local_run
 from lightning_tf.task import Task
 
 
@@ -28,6 +29,7 @@ def task_of_run(
         >>> task, path = task_of_run("runs/version_0")
     """
     is_word = ckpt_path is None or ckpt_path in WORDS
+    run = local_run(run) if is_word else run
     if is_word and not Path(run).expanduser().is_dir():
         raise ConfigurationError(f"{run} is no folder; give that of a run, as runs/version_0.")
     path = checkpoint_of_run(run, None if ckpt_path is None else str(ckpt_path)) if is_word else ""

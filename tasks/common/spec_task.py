@@ -11,6 +11,7 @@ import tensorflow as tf
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.sources.stage_data import StageData
 from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.storage.location import is_url
 from lightning_tf.tasks.common.constructed_data import ConstructedData
 
 
@@ -33,7 +34,9 @@ class SpecTask(ConstructedData):
 
     def record_data(self, data: Any) -> None:
         """Keep in `hparams` where the data come from, never the data themselves."""
-        if isinstance(data, os.PathLike):
+        if is_url(data):
+            self.hparams["data"] = str(data)
+        elif isinstance(data, os.PathLike):
             self.hparams["data"] = os.fspath(data)
         elif data is not None and not isinstance(data, str):
             # Plain data it may be, but a whole table or series has no place in a checkpoint.

@@ -26,6 +26,7 @@ from lightning_tf.data.sources.order_options import (
 )
 from lightning_tf.data.sources.table_file import is_table_file
 from lightning_tf.exceptions import ConfigurationError, DataError, nearest
+from lightning_tf.storage.remote_data import local_data
 
 BUILT_IN: dict[str, type[AnnotatedImages]] = {"digits": DigitScenes}
 """Names that `detection_data` knows."""
@@ -117,6 +118,8 @@ def detection_data(
         >>> [int(n) for n in images.shape], sorted(objects)
         ([8, 96, 96, 3], ['boxes', 'frame', 'ignored', 'index', 'labels', 'size'])
     """
+    data, data_dir = local_data(data), local_data(data_dir)
+    images_dir, splits = local_data(images_dir), local_data(splits)
     options = {
         key: value
         for key, value in locals().items()

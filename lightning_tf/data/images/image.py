@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_tf.checks import checked_integer
+from lightning_tf.checks import checked_integer, checked_path
 from lightning_tf.data.images.read_pixels import blend, checked_background, read_pixels
 from lightning_tf.exceptions import ConfigurationError, DataError
+from lightning_tf.storage.remote_files import stored
 
 OPAQUE = 255
 
@@ -116,6 +117,7 @@ class Image:
         target = checked_png(path)
         target.parent.mkdir(parents=True, exist_ok=True)
         PIL.Image.fromarray(self.with_alpha()).save(target, format="PNG")
+        stored(target)
         return target
 
 
@@ -125,7 +127,7 @@ def checked_png(path: str | os.PathLike[str]) -> Path:
     Raises:
         ConfigurationError: The name has another ending.
     """
-    target = Path(path).expanduser()
+    target = Path(checked_path("out", path))
     if target.suffix.lower() != ".png":
         raise ConfigurationError(f"out={str(path)!r}: images are written as PNG; end it in .png.")
     return target

@@ -26,6 +26,7 @@ from lightning_tf.data.sources.python_batches import is_python_batches
 from lightning_tf.data.sources.table_file import is_frame, is_records, is_table_file
 from lightning_tf.data.sources.tfds_set import DESCRIPTION, is_builder
 from lightning_tf.exceptions import ConfigurationError, nearest
+from lightning_tf.storage.remote_data import local_data
 
 IMAGES_RANK = 4
 
@@ -97,7 +98,8 @@ def image_data(
             or a pair or triple of such pairs for training, validation and testing; a batched
             `tf.data.Dataset`, or a pair or triple of them; a PyDataset, a torch DataLoader or a
             function that returns an iterator of batches; or a DataModule, which is returned as it
-            is. ``"cifar10"`` without its file is ``"tfds:cifar10"``.
+            is. Of a folder or a table also a URL, which is fetched first. ``"cifar10"`` without its
+            file is ``"tfds:cifar10"``.
         batch_size: Images in a global batch, 32 by default.
         seed: Decides the order of training images; None follows the Trainer's seed.
         split_seed: Decides which images are held out.
@@ -152,6 +154,8 @@ def image_data(
         >>> [int(n) for n in next(iter(data.train_dataset(0)))[0].shape]
         [64, 8, 8, 1]
     """
+    data, data_dir, images_dir = map(local_data, (data, data_dir, images_dir))
+    val, test, predict = map(local_data, (val, test, predict))
     given = {key: value for key, value in locals().items() if key not in ("data", "unknown")}
     options = {key: value for key, value in {**given, **unknown}.items() if value is not None}
     if isinstance(data, DataModule):

@@ -10,6 +10,7 @@ from lightning_tf.data.images.image_header import image_endings
 from lightning_tf.data.indexed_data import Split
 from lightning_tf.data.labels import checked_class_names
 from lightning_tf.data.sources.class_folders import LabeledFiles, class_files
+from lightning_tf.storage.remote_data import local_data
 
 
 class ImageFolder(FileImages):
@@ -56,7 +57,7 @@ class ImageFolder(FileImages):
     ) -> None:
         """Check and keep the arguments."""
         super().__init__(**options)
-        self._root = Path(root).expanduser()
+        self._root = Path(local_data(root)).expanduser()
         self._classes, self._splits = classes, splits
 
     def load(self) -> dict[str, Split]:

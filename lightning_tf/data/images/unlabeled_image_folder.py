@@ -17,6 +17,7 @@ from lightning_tf.data.indexed_data import IndexedData, Split
 from lightning_tf.data.sources.listed_files import LeftOut, listed_files, shown_path
 from lightning_tf.data.sources.skip_or_raise import ACTIONS
 from lightning_tf.exceptions import DataError
+from lightning_tf.storage.remote_data import local_data
 
 _log = logging.getLogger(__name__)
 
@@ -79,7 +80,7 @@ class UnlabeledImageFolder(IndexedData):
         )
         self._labeled = labeled
         self.broken_files: list[str] = []
-        self._root = Path(root).expanduser()
+        self._root = Path(local_data(root)).expanduser()
         self._broken = checked_choice("broken", broken, ACTIONS)
 
     def load(self) -> dict[str, Split]:

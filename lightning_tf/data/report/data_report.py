@@ -6,11 +6,12 @@ import os
 from pathlib import Path
 from typing import Any
 
-from lightning_tf.checks import checked_integer
+from lightning_tf.checks import checked_integer, checked_path
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.report.example_figure import example_figure
 from lightning_tf.data.report.split_statistics import SplitStatistics
 from lightning_tf.exceptions import DataError
+from lightning_tf.storage.remote_files import stored
 
 STAGES = ("train", "val", "test", "predict")
 
@@ -77,11 +78,12 @@ class DataReport:
         Returns:
             The files.
         """
-        where = Path(folder).expanduser()
+        where = Path(checked_path("folder", folder))
         where.mkdir(parents=True, exist_ok=True)
         text, figure = where / "report.txt", where / "examples.png"
         text.write_text(f"{self}\n", encoding="utf-8")
         self.figure().savefig(figure, dpi=100)
+        stored(where)
         return [text, figure]
 
     def __str__(self) -> str:

@@ -16,6 +16,7 @@ from lightning_tf.data.sources.order_options import (
     with_order,
 )
 from lightning_tf.data.sources.table_file import check_is_table
+from lightning_tf.storage.remote_data import local_data
 
 
 class NamedSeries(NamedTuple):
@@ -82,7 +83,8 @@ def time_series_data(
         >>> data.store.targets
         ('sold',)
     """
-    options = {key: value for key, value in options.items() if value is not None}
+    options = {key: local_data(value) for key, value in options.items() if value is not None}
+    data, data_dir = local_data(data), local_data(data_dir)
     if isinstance(data, TimeSeries):
         return use_as_is(data, options)
 

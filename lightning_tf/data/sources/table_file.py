@@ -11,6 +11,7 @@ import numpy as np
 from lightning_tf.data.sources.csv_file import read_csv_file
 from lightning_tf.data.sources.hugging_face import hugging_face_frame, is_hugging_face
 from lightning_tf.exceptions import ConfigurationError, DataError, nearest
+from lightning_tf.storage.remote_data import local_data
 
 ENDINGS = (".csv", ".tsv", ".parquet", ".jsonl", ".xlsx")
 
@@ -166,7 +167,7 @@ def read_table_file(
     """
     import pandas as pd
 
-    path = Path(file).expanduser()
+    path = Path(local_data(file)).expanduser()
     if not path.is_file():
         raise DataError(f"{path} is no file; give a table ({' '.join(ENDINGS)}).")
 

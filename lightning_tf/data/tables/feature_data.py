@@ -10,6 +10,7 @@ from lightning_tf.data.sources.table_file import check_is_table
 from lightning_tf.data.tables.feature_table import FeatureTable
 from lightning_tf.data.tables.playground import PLAYGROUNDS, playground
 from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.storage.remote_data import local_data
 
 
 def _diabetes() -> Any:
@@ -62,7 +63,8 @@ def feature_data(data: Any, *, classes: bool, **options: Any) -> FeatureTable:
         >>> feature_data("xor", classes=True, examples=100).batch_size
         32
     """
-    options = {key: value for key, value in options.items() if value is not None}
+    options = {key: local_data(value) for key, value in options.items() if value is not None}
+    data = local_data(data)
     if isinstance(data, FeatureTable):
         return use_as_is(data, options if data.classes == classes else ["classes", *options])
     if isinstance(data, DataModule):

@@ -20,6 +20,7 @@ from lightning_tf.data.text.text_folder import TextFolder
 from lightning_tf.data.text.text_table import TextTable
 from lightning_tf.data.text.tfds_texts import TfdsTexts
 from lightning_tf.exceptions import ConfigurationError, nearest
+from lightning_tf.storage.remote_data import local_data
 
 BUILT_IN: dict[str, type[TextArrays]] = {"bbc_news": BbcNews, "imdb": Imdb}
 """Names that `text_data` knows without a prefix."""
@@ -65,7 +66,8 @@ def text_data(data: Any, **options: Any) -> DataModule:
         >>> [len(labels) for texts, labels in data.train_dataset(epoch=0)]
         [2, 2]
     """
-    options = {key: value for key, value in options.items() if value is not None}
+    options = {key: local_data(value) for key, value in options.items() if value is not None}
+    data = local_data(data)
     if isinstance(data, DataModule):
         return use_as_is(data, options)
     order = take_order_options(options)

@@ -15,6 +15,7 @@ from lightning_tf.data.sources.shared_scan import shared_scan
 from lightning_tf.data.text.checks import checked_label_names
 from lightning_tf.data.text.text_arrays import TextArrays
 from lightning_tf.data.text.text_files import TextFiles, read_text
+from lightning_tf.storage.remote_data import local_data
 
 ENDING = ".txt"
 
@@ -63,7 +64,11 @@ class TextFolder(TextArrays):
     ) -> None:
         """Check and keep the arguments."""
         super().__init__(**options)
-        self._root, self._classes, self._encoding = Path(root).expanduser(), classes, encoding
+        self._root, self._classes, self._encoding = (
+            Path(local_data(root)).expanduser(),
+            classes,
+            encoding,
+        )
         self._splits, self._endings = splits, _checked_endings(endings)
 
     def load(self) -> dict[str, Split]:

@@ -22,6 +22,7 @@ from lightning_tf.data.boxes.listed_images import (
 from lightning_tf.data.boxes.splits_of import check_owners
 from lightning_tf.data.sources.skip_or_raise import skip_or_raise
 from lightning_tf.exceptions import DataError
+from lightning_tf.storage.remote_data import local_data
 
 IMAGES = ("images", "jpegimages")
 ANNOTATIONS = ("annotations", "xmls")
@@ -63,7 +64,7 @@ class VocFolder(AnnotatedImages):
     ) -> None:
         """Check and keep the arguments."""
         super().__init__(**options)
-        self._root, self._splits = Path(root).expanduser(), splits
+        self._root, self._splits = Path(local_data(root)).expanduser(), splits
         if pixel_origin is not None:
             checked_choice("pixel_origin", pixel_origin, (0, 1))
         self._pixel_origin = pixel_origin

@@ -24,6 +24,7 @@ from lightning_tf.data.boxes.splits_of import check_owners
 from lightning_tf.data.sources.skip_or_raise import skip_or_raise
 from lightning_tf.data.sources.split_folders import SPLIT_NAMES
 from lightning_tf.exceptions import DataError
+from lightning_tf.storage.remote_data import local_data
 
 _log = logging.getLogger(__name__)
 
@@ -52,7 +53,7 @@ class YoloFolder(AnnotatedImages):
     def __init__(self, root: str | os.PathLike[str], **options: Any) -> None:
         """Check and keep the arguments."""
         super().__init__(**options)
-        path = Path(root).expanduser()
+        path = Path(local_data(root)).expanduser()
         self._root = path.parent if path.is_file() else path
         self._yaml = path if path.is_file() else None
 

@@ -1,0 +1,1 @@
+"""Object storage: URLs as paths, with a working copy on this disk."""
