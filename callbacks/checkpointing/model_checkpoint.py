@@ -260,8 +260,8 @@ class ModelCheckpoint(CheckpointCallback):
         reason = trainer.workers.broadcast(reason)
         if reason:
             raise ConfigurationError(
-                f"checkpoints cannot be written to {portable(str(self.dirpath))} ({reason}); give another "
-                "default_root_dir or dirpath, or enable_checkpointing=False."
+                f"checkpoints cannot be written to {portable(str(self.dirpath))} ({reason}); give "
+                "another default_root_dir or dirpath, or enable_checkpointing=False."
             )
 
     def on_train_start(self, trainer: Trainer, task: Task) -> None:

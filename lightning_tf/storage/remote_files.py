@@ -50,9 +50,7 @@ def send_file(path: Path) -> None:
     system, target = file_system(str(url_of(path)))
     with path.open("rb") as file:
         _, sums = put(file, system, target)
-    record = SentRecord(path.parent)
-    record.note(path.name, stamp, sums)
-    record.save()
+    SentRecord(path.parent).note(path.name, stamp, sums)
 
 
 def fetch_files(folder: str | os.PathLike[str]) -> None:
@@ -169,7 +167,6 @@ def _fetch(system: Any, source: str, target: Path) -> None:
         return
     os.replace(beside, target)
     record.note(target.name, _stamp(target), sums)
-    record.save()
 
 
 def _stamp(path: Path) -> list[int] | None:
