@@ -104,6 +104,29 @@ def local_run(run: str | os.PathLike[str]) -> str:
     return folder
 
 
+def local_file(name: str, path: str | os.PathLike[str]) -> str:
+    """Return the path of a file on this disk; one at a URL is fetched, alone.
+
+    Args:
+        name: The argument, for messages.
+        path: Any path; whether something stands at a local one is not looked at.
+
+    Raises:
+        ConfigurationError: The store does not answer, or has no file there.
+    """
+    file = local_path(name, path)
+    url = url_of(file) if is_url(path) else None
+    if url is None:
+        return file
+
+    system, source = file_system(url)
+    try:
+        _fetch(system, source, Path(file))
+    except Exception as error:  # each store's library has errors of its own
+        raise ConfigurationError(f"{name}={url} cannot be read: {reason(error)}") from error
+    return file
+
+
 def stored(path: str | os.PathLike[str]) -> str:
     """Send what was written to a working copy, and return where it stands: a URL or the path.
 
