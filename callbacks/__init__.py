@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from lightning_tf.callbacks.optuna_pruning import OptunaPruning as OptunaPruning
     from lightning_tf.callbacks.prediction_writer import PredictionWriter as PredictionWriter
     from lightning_tf.callbacks.progress_bar import ProgressBar as ProgressBar
+    from lightning_tf.callbacks.ray_report import RayReport as RayReport
     from lightning_tf.callbacks.reduce_lr_on_plateau import ReduceLROnPlateau as ReduceLROnPlateau
     from lightning_tf.callbacks.stochastic_weight_averaging import (
         StochasticWeightAveraging as StochasticWeightAveraging,

@@ -4,7 +4,9 @@ import difflib
 import functools
 import inspect
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any, ParamSpec
 
 import keras
@@ -15,7 +17,7 @@ from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.hyperparameters import plain
 from lightning_tf.lightning_names import TRAINER_SETS
 from lightning_tf.logger import Logger
-from lightning_tf.loops.limits import check_limit
+from lightning_tf.loops.limits import as_seconds, check_limit
 from lightning_tf.loops.validation_schedule import ValidationSchedule
 from lightning_tf.seed import MAX_SEED
 
@@ -49,6 +51,8 @@ SWITCHES = (
     "enable_progress_bar",
     "enable_model_summary",
 )
+# In seconds, the least that each may be; heartbeats are a few seconds apart.
+DURATIONS = {"heartbeat_timeout": 10.0, "step_timeout": 0.0}
 LIMITS = tuple(f"limit_{stage}_batches" for stage in ("train", "val", "test", "predict"))
 
 # Arguments whose None is a choice of its own, not the default.
@@ -259,10 +263,21 @@ def check(arguments: Mapping[str, Any]) -> None:
     # Made once more by fit, with the length of the data; here it only refuses.
     ValidationSchedule(arguments["val_check_interval"], arguments["check_val_every_n_epoch"])
     _check_clipping(arguments["gradient_clip_val"], arguments["gradient_clip_algorithm"])
+    _check_durations(arguments)
     for name in arguments.keys() & set(SWITCHES):
         value = arguments[name]
         if not (isinstance(value, bool) or (is_integer(value) and value in (0, 1))):
             raise ConfigurationError(f"{name} is {value!r}; give True or False.")
+
+
+def _check_durations(arguments: Mapping[str, Any]) -> None:
+    for name, least in DURATIONS.items():
+        duration = arguments.get(name)
+        is_one = isinstance(duration, timedelta) or is_number(duration)
+        if duration is not None and not (is_one and least <= as_seconds(duration) < math.inf):
+            raise ConfigurationError(
+                f"{name} is {duration!r}; give seconds, {least:g} or more, or a timedelta."
+            )
 
 
 def _check_clipping(limit: Any, algorithm: str) -> None:

@@ -3,6 +3,9 @@
 import difflib
 from collections.abc import Iterable
 
+TRY_AGAIN = 143
+"""Exit code of a program that did not fail: started again it goes on; 128 and SIGTERM."""
+
 
 class LightningTFError(Exception):
     """Base of every error that the package raises on purpose."""
@@ -29,19 +32,26 @@ class NonFiniteLossError(LightningTFError, FloatingPointError):
 
 
 class WorkerLostError(LightningTFError, ConnectionError):
-    """Another worker of the run is gone, so that this one cannot go on; the message names it."""
+    """Another worker of the run is gone, so that this one cannot go on; the message names it.
+
+    A program that does not catch it exits with `TRY_AGAIN`.
+    """
 
 
 class TerminationRequested(SystemExit):
-    """The process was asked to end (SIGTERM); the exit code is 143 unless somebody catches it.
+    """The process was asked to end (SIGTERM); the exit code is `TRY_AGAIN` unless it is caught.
 
     Args:
         signal: The name of what asked.
+
+    Attributes:
+        is_told: Whether the user was told already.
     """
 
     def __init__(self, signal: str = "SIGTERM") -> None:
-        super().__init__(143)
+        super().__init__(TRY_AGAIN)
         self.signal = signal
+        self.is_told = False
 
 
 def nearest(name: object, known: Iterable[object]) -> str:

@@ -8,8 +8,17 @@ from typing import Any
 
 def in_notebook() -> bool:
     """Return whether a Jupyter kernel runs this process; imports nothing to find out."""
+    return getattr(_shell(), "kernel", None) is not None
+
+
+def in_ipython() -> bool:
+    """Return whether IPython runs this process, in a notebook or in a terminal."""
+    return _shell() is not None
+
+
+def _shell() -> Any:
     get_shell = getattr(sys.modules.get("IPython"), "get_ipython", None)
-    return get_shell is not None and getattr(get_shell(), "kernel", None) is not None
+    return None if get_shell is None else get_shell()
 
 
 class CellOutput:

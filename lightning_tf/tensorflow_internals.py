@@ -296,3 +296,53 @@ def make_multi_worker_strategy(
     extended = Extended(strategy, cluster_resolver=cluster_resolver, communication_options=options)
     tf.distribute.Strategy.__init__(strategy, extended)
     return strategy
+
+
+# ---- what workers tell each other beside collectives, by TensorFlow's coordination service
+
+
+def publish(key: str, value: str) -> None:
+    """Give a text to all workers, under a key that was never used; the public API has no way."""
+    context.context().set_config_key_value(key, value)
+
+
+def read_published(key: str, timeout: float) -> str | None:
+    """Wait for the text under a key.
+
+    Args:
+        key: That another worker publishes.
+        timeout: In seconds.
+
+    Returns:
+        None where it did not come, or the chief, which keeps it, is gone.
+    """
+    try:
+        # 0 would wait for ever.
+        return str(context.context().get_config_key_value(key, max(1, round(1000 * timeout))))
+    except tf.errors.OpError:
+        return None
+
+
+def wait_for_all(name: str, timeout: float) -> bool:
+    """Wait until every worker has called this; a collective would wait without an end.
+
+    Args:
+        name: Of the place, never used before.
+        timeout: In seconds.
+
+    Returns:
+        Whether all came.
+    """
+    try:
+        context.context().wait_at_barrier(name, round(1000 * timeout))
+    except tf.errors.OpError:
+        return False
+    return True
+
+
+def abort_collectives(reason: str) -> None:
+    """End all collectives of this process with an UnavailableError, now and from now on.
+
+    Without it a thread that waits for a worker that will never come waits for ever.
+    """
+    context.context().abort_collective_ops(tf.errors.UNAVAILABLE, reason)

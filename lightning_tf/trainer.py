@@ -36,7 +36,7 @@ from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.hooks import Hooks
 from lightning_tf.lightning_names import TRAINER_READS
 from lightning_tf.logger import Logger, Records
-from lightning_tf.loops.limits import Limit, seconds
+from lightning_tf.loops.limits import Limit, as_seconds, seconds
 from lightning_tf.notebook import in_notebook
 from lightning_tf.optimizers.optimizer_configuration import optimizers_of
 from lightning_tf.precision import MATMUL_PRECISIONS, parse_precision
@@ -45,20 +45,24 @@ from lightning_tf.run import run_state
 from lightning_tf.run.call_data import data_given
 from lightning_tf.run.cross_validate import cross_validate, task_maker, trainer_maker
 from lightning_tf.run.cross_validation import CrossValidation
+from lightning_tf.run.equal_workers import compare_versions
 from lightning_tf.run.evaluate import evaluate
 from lightning_tf.run.fit import fit
+from lightning_tf.run.lost_worker import place_of
 from lightning_tf.run.predict import predict
 from lightning_tf.run.progress import Progress
 from lightning_tf.run.results import Results
 from lightning_tf.run.session import compute_scope, session
 from lightning_tf.run.signals import Signals
 from lightning_tf.run.status import RunStatus
+from lightning_tf.run.termination import TERMINATION
 from lightning_tf.run.trainer_card import trainer_card
 from lightning_tf.run.trainer_state import TrainerState
 from lightning_tf.run.training_state import TrainingState
 from lightning_tf.run.trial_run import TrialRun
 from lightning_tf.run.verification import Verification
 from lightning_tf.run.verify import verify
+from lightning_tf.run.watchdog import Watchdog
 from lightning_tf.screen import speak_for_all
 from lightning_tf.spellings import EVALUATION, FIT, TRAINER, explains_arguments
 from lightning_tf.stage import PREDICT, TEST, TRAIN, VALIDATE, Stage
@@ -115,7 +119,7 @@ class Trainer:
         callbacks: Callback objects, keras.callbacks.Callback objects among them.
         logger: True for a CSVLogger, False for none, or one Logger or several. In a notebook a
             NotebookLogger comes beside them, unless `enable_progress_bar` is False.
-        enable_checkpointing: Whether a ModelCheckpoint is added where none is given.
+        enable_checkpointing: Whether a ModelCheckpoint is added where no callback writes any.
         enable_progress_bar: Whether a ProgressBar is added where none is given.
         enable_model_summary: Whether a ModelSummary is added where none is given.
         default_root_dir: Where files go unless something says otherwise.
@@ -140,6 +144,13 @@ class Trainer:
             on one device, the same numbers to rounding.
         barebones: Leaves out loggers, checkpoints, the progress bar, the model summary, the sanity
             check and rows, to time the training itself.
+        heartbeat_timeout: Seconds, or a timedelta, after which a worker that says nothing is lost
+            to the others: longer than the pauses of machines that go on. A process that has ended
+            is noticed within seconds anyway.
+        step_timeout: Seconds, or a timedelta, in which a step, with what hooks and data do around
+            it, must have ended while fit trains: else it is told who hangs where, and the run ends.
+            None is 30 minutes on several workers, which all stand still with one, and no limit on
+            one; 0 is none anywhere.
 
     Raises:
         ConfigurationError: An argument cannot work; says which, the value, and what to give.
@@ -197,6 +208,8 @@ class Trainer:
         detect_anomaly: bool = False,
         run_eagerly: bool = False,
         barebones: bool = False,
+        heartbeat_timeout: float | timedelta = 120.0,
+        step_timeout: float | timedelta | None = None,
     ) -> None:
         arguments = {name: value for name, value in locals().items() if name != "self"}
         check(arguments)
@@ -235,7 +248,12 @@ class Trainer:
 
         reduction = GradientReduction(gradient_reduction_dtype, communication_options)
         reduction.check_scale(self.scales_loss)
-        self.placement = choose_placement(accelerator, devices, strategy, reduction)
+        with TERMINATION.paused():  # workers wait for each other here
+            self.placement = choose_placement(
+                accelerator, devices, strategy, reduction, as_seconds(heartbeat_timeout)
+            )
+            compare_versions(self.workers)
+        TERMINATION.watch(self)
         if reduction != GradientReduction() and self.placement.num_replicas == 1:
             log.info("one replica: no gradients travel, whatever their dtype and options are")
         self.sync_batchnorm = sync_batchnorm
@@ -271,6 +289,8 @@ class Trainer:
         self.state = TrainerState(accumulate_grad_batches)
         self.records = Records(self.loggers, lambda: self.progress)
         self.signals = Signals()
+        limit = None if step_timeout is None else as_seconds(step_timeout)
+        self.watchdog = Watchdog(self.workers, limit, lambda: place_of(self))
         self.prog_bar_metrics: set[str] = set()
 
     if not TYPE_CHECKING:  # type checkers would take every attribute for a known one
@@ -339,7 +359,7 @@ class Trainer:
             DataError: The training data are empty or of the wrong kind.
             NonFiniteLossError: A loss became NaN or infinite; says at which update.
             TerminationRequested: SIGTERM came, or SIGUSR1 under SLURM: the window was finished and
-                a checkpoint written. It is a SystemExit with code 143.
+                a checkpoint written. It is a SystemExit with code 143, the one for "try again".
             KeyboardInterrupt: Ctrl-C, after the callbacks were told and the loggers closed.
         """
         limits = (self.max_epochs, self.max_steps, self.max_seconds)
@@ -350,7 +370,7 @@ class Trainer:
             )
         data = data_given(task, "fit", train_data=train_data, val_data=val_data)
         with (
-            self.signals.installed(immediate=self.workers.count == 1),
+            self.signals.installed(),
             session(self, task, "fit", ckpt_path, weights_only, data=data) as checkpoint,
             compute_scope(self),
         ):
@@ -386,6 +406,7 @@ class Trainer:
     ) -> dict[str, float]:
         data = data_given(task, stage.name, data=given)
         with (
+            self.signals.installed(),
             session(self, task, stage.name, ckpt_path, data=data) as checkpoint,
             compute_scope(self),
         ):
@@ -927,7 +948,9 @@ class Trainer:
         for name, enabled in zip(DEFAULT_CALLBACKS, self._enabled, strict=True):
             if enabled:
                 kind = _callback(name)
-                if not any(isinstance(callback, kind) for callback in callbacks):
+                # Whoever writes checkpoints at all, such as RayReport, is enough.
+                is_there = CheckpointCallback if issubclass(kind, CheckpointCallback) else kind
+                if not any(isinstance(callback, is_there) for callback in callbacks):
                     callbacks.append(kind())
         keyed(callbacks)
         self.callbacks, self._added = callbacks, callbacks[count:]

@@ -16,6 +16,8 @@ import keras
 import pytest
 import tensorflow as tf
 
+from lightning_tf.run.termination import TERMINATION
+
 # 6 % of the time of the suite went to looking, again and again, through what these imports made.
 gc.collect()
 gc.freeze()
@@ -101,8 +103,14 @@ def _settings():
         "dtype policy": keras.config.dtype_policy().name,
         "floatx": keras.config.floatx(),
         "environment": environment,
-        **{number.name: signal.getsignal(number) for number in SIGNALS},
+        **{number.name: _handler(number) for number in SIGNALS},
     }
+
+
+def _handler(number):
+    # A Trainer that lives on, in a fixture or in a cycle, keeps the guard: no test has left it.
+    handler = signal.getsignal(number)
+    return signal.SIG_DFL if TERMINATION.owns(handler) else handler
 
 
 def _threads_beyond(known):

@@ -1,7 +1,14 @@
 """What the benchmarks share: ratios of rounds, targets with slack, contenders in turn."""
 
-import pytest
+import json
+import os
+import subprocess
+import sys
 
+import pytest
+from helpers.paths import ROOT
+
+from benchmarks import gpu
 from benchmarks.measure import Target, Timing, alternate, later_epoch, speed
 
 
@@ -40,3 +47,40 @@ def test_contenders_take_turns_in_changing_order_behind_a_round_that_does_not_co
     turns.clear()
     alternate(contenders, 1, warm_up=False)
     assert turns == ["b", "a"]
+
+
+def test_each_check_of_a_gpu_has_a_limit():
+    import gpu_checks
+
+    assert [*gpu.LIMITS] == [name for name in gpu_checks.CHECKS if name != "machine"]
+
+
+def test_what_no_time_is_left_for_is_told_and_what_hangs_is_killed(capsys):
+    (late,) = gpu.run_all(["tf32"], quick=True, budget=0.5, patience=1.0)
+    assert (late["verdict"], late["text"]) == ("not run", "no time left")
+    killed = gpu.run_check("tf32", 0.2, quick=True)
+    assert killed["verdict"] == "crashed"
+    assert "did not end within" in killed["text"]
+    assert "| tf32 | not run |" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+@pytest.mark.distributed
+def test_a_dry_run_says_that_nothing_was_measured_on_a_gpu(tmp_path):
+    file = tmp_path / "gpu.json"
+    only = ["tf32", "float16_jit", "determinism", "batch_size", "arrays", "two_gpus"]
+    command = [sys.executable, ROOT / "benchmarks" / "gpu.py", "--quick", "--json", file, "--only"]
+    done = subprocess.run(
+        [*map(str, command), *only],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = json.loads(file.read_text())
+    if not told["about"]["gpus"]:
+        assert done.stdout.count("Nothing below was measured on a GPU") == 2
+        assert told["measured_on_gpu"] is False
+    verdicts = {result["check"]: result["verdict"] for result in told["results"]}
+    assert list(verdicts) == only
+    assert {verdicts[name] for name in ("float16_jit", "determinism", "two_gpus")} == {"passed"}

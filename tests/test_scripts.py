@@ -34,7 +34,7 @@ def run_command(arguments, **environment):
     return done.stdout
 
 
-@pytest.mark.parametrize("name", ["slurm.sh", "tfjob.yaml"])
+@pytest.mark.parametrize("name", ["slurm.sh", "tfjob.yaml", "indexed_job.yaml"])
 def test_the_cluster_files_run_a_script_that_takes_their_arguments(name):
     words = re.split(r"[\s,\[\]\"]+", (ROOT / "scripts" / "cluster" / name).read_text())
     (script,) = {word for word in words if word.startswith("scripts/") and word.endswith(".py")}
@@ -292,7 +292,8 @@ def test_style_transfer_writes_an_image(few_images, method):
 @pytest.mark.parametrize("name", ["gan.py", "style_transfer.py"])
 def test_two_workers_run_a_generative_script_and_write_once(few_images, tmp_path, name):
     """Both workers once wrote, and the second looked for a folder of its own."""
-    launch = ["-m", "lightning_tf", "launch", "--workers", 2, "--", ROOT / "scripts" / name]
+    launch = ["-m", "lightning_tf", "launch", "--workers", 2, "--log-dir", tmp_path / "logs", "--"]
+    launch.append(ROOT / "scripts" / name)
     arguments = ["--output", tmp_path / "out", "--epochs", 2, "--classifier-epochs", 1]
     arguments += ["--quality-every", 1]
     if name == "style_transfer.py":
@@ -337,7 +338,17 @@ def small_arguments(name, images):
     ],
 )
 def test_two_workers_run_a_script_that_prints_once(few_images, name, line):
-    launch = ["-m", "lightning_tf", "launch", "--workers", 2, "--", ROOT / "scripts" / name]
+    launch = [
+        "-m",
+        "lightning_tf",
+        "launch",
+        "--workers",
+        2,
+        "--log-dir",
+        few_images / "logs",
+        "--",
+    ]
+    launch.append(ROOT / "scripts" / name)
     out = few_images / "out"
     arguments = [*small_arguments(name, few_images), "--epochs", 1, "--output", out]
     printed = run_command([*launch, *arguments])

@@ -94,14 +94,14 @@ class CheckpointSearch:
     Args:
         trainer: Gives callbacks and loggers.
         task: Whose checkpoints are looked for.
+        mark: Of a fit of a launch, which alone wrote what is looked for; None looks at all.
 
     Attributes:
         passed_over: By path, why a checkpoint is not of this run.
     """
 
-    def __init__(self, trainer: Trainer, task: Task) -> None:
-        self._trainer = trainer
-        self._task = task
+    def __init__(self, trainer: Trainer, task: Task, mark: list[str | int] | None = None) -> None:
+        self._trainer, self._task, self._mark = trainer, task, mark
         self.passed_over: dict[str, str] = {}
         self._writers = [c for c in trainer.callbacks if isinstance(c, CheckpointCallback)]
 
@@ -221,7 +221,8 @@ class CheckpointSearch:
             try:
                 run = read_run(path)
             except CheckpointError:
-                damaged[path] = _written_at(path)  # `_last` says that it is damaged
+                if self._mark is None:  # else nothing tells whose it is
+                    damaged[path] = _written_at(path)  # `_last` says that it is damaged
                 continue
             if not (self._is_of_task(path, run) and self._has_its_name(path, run)):
                 continue
@@ -248,6 +249,8 @@ class CheckpointSearch:
 
     def _is_of_task(self, path: str, run: dict[str, Any]) -> bool:
         """Return whether a checkpoint is of the task's class and hyperparameters; note why not."""
+        if self._mark is not None and run.get("launched_fit") != self._mark:
+            return False
         cls, recorded = type(self._task), str(run.get("task"))
         # The module of a script that ran is __main__, and classes move.
         if recorded != class_path(cls) and not is_name_of(recorded, cls):

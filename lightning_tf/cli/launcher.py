@@ -1,24 +1,27 @@
-"""Launcher: several local worker processes of one script, started, watched and ended together."""
+"""Launcher: several worker processes of one script, started, watched and started again together."""
 
 import os
 import signal
 import socket
-import subprocess
 import sys
 import threading
-import time
+import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from types import FrameType
-from typing import IO, Any
+from typing import Any
 
+from lightning_tf.cli.nodes import SINGLE_NODE, Meeting, Nodes
+from lightning_tf.cli.worker_group import Outcome, WorkerGroup, may_try_again, say
 from lightning_tf.distribute.cluster import Cluster
 from lightning_tf.distribute.visible_devices import OWN, VISIBLE, shares_of_gpus
+from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.run.launched_fit import LAUNCH, RESTART
 
 FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
 GRACE_SECONDS = 60.0  # for the others to notice that a worker is gone, say so and end
-KILL_SECONDS = 10.0  # from SIGTERM to SIGKILL
-LOOK_SECONDS = 0.05
+FIRST_DELAY, LONGEST_DELAY = 1.0, 60.0  # seconds before a restart, twice as long each time
 
 
 class Launcher:
@@ -28,19 +31,28 @@ class Launcher:
     SIGHUP and SIGUSR1 are passed on to all of them. Where one ends badly the others get
     `grace_seconds` to end by themselves, with an error of their own, before they are killed.
 
+    Where that was no error of the program (a worker was killed, or asks for it by `TRY_AGAIN`), all
+    are started again, up to `max_restarts` times: a fit then goes on from the newest checkpoint
+    that the same fit has written under this launcher.
+
     Args:
         command: Program and arguments; a first word that ends in ``.py`` is run by this Python.
-        workers: How many processes.
+        workers: How many processes, on this machine.
         gpus_per_worker: Show each worker so many GPUs of its own, of those that
             ``CUDA_VISIBLE_DEVICES`` shows; None splits what it shows equally, and leaves all where
             it is not set.
         grace_seconds: See above.
+        max_restarts: See above.
+        log_dir: A folder for ``worker_0.log`` and so on, to which every attempt adds; None keeps
+            none.
+        nodes: The machines that take part, each with a launcher of its own.
 
     Raises:
-        ConfigurationError: ``CUDA_VISIBLE_DEVICES`` shows fewer GPUs than are asked for.
+        ConfigurationError: ``CUDA_VISIBLE_DEVICES`` shows fewer GPUs than are asked for, or the
+            folder cannot be made.
 
     Example:
-        >>> Launcher(["train.py", "--epochs", "3"], workers=2).run()
+        >>> Launcher(["train.py", "--epochs", "3"], workers=2, max_restarts=3).run()
     """
 
     def __init__(
@@ -50,111 +62,100 @@ class Launcher:
         *,
         gpus_per_worker: int | None = None,
         grace_seconds: float = GRACE_SECONDS,
+        max_restarts: int = 0,
+        log_dir: Path | None = None,
+        nodes: Nodes = SINGLE_NODE,
     ) -> None:
         is_script = command[0].endswith(".py")
         self.command = [sys.executable, "-u", *command] if is_script else list(command)
-        self.workers = workers
-        self.grace_seconds = grace_seconds
+        self.workers, self.nodes = workers, nodes
+        self.grace_seconds, self.max_restarts = grace_seconds, max_restarts
+        self.log_dir = log_dir
         self._shares = shares_of_gpus(workers, gpus_per_worker, os.environ)
-        self._processes: list[subprocess.Popen[bytes]] = []
-        self._printing = threading.Lock()
+        self._launch = uuid.uuid4().hex  # no other launch's checkpoints are taken up
+        self._group: WorkerGroup | None = None
+        self._stopped = threading.Event()
+        if log_dir is not None:
+            _make_folder(log_dir)
 
     def run(self) -> int:
-        """Start the workers and wait for all of them.
+        """Start the workers and wait for all of them, in as many attempts as are needed.
 
         Returns:
             The exit code of the worker that failed first, 128 plus the number of a signal that
-            ended it; 0 where none failed.
+            ended it; 0 where none failed. An error of the program goes before what it led to.
+
+        Raises:
+            ConfigurationError: The machines do not fit together.
         """
-        with self._forwarding(), ExitStack() as stack:
-            stack.callback(self._kill)  # also where starting one of them fails
+        with self._forwarding(), self.nodes.open(self._stopped, self.max_restarts):
+            meeting = self.nodes.meet(Outcome(), self.workers)
+            while meeting.again:
+                outcome = self._attempt(meeting)
+                if self.max_restarts:
+                    self._wait_before(meeting.attempt + 1, outcome)
+                if not self.max_restarts or self._stopped.is_set():
+                    return self._end(outcome)
 
-            readers = []
-            for index, environment in enumerate(self._environments()):
-                process = subprocess.Popen(
-                    self.command,
-                    env=environment,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,  # Ctrl-C in a terminal comes once, from here
-                )
-                self._processes.append(process)
-                assert process.stdout is not None  # noqa: S101 - it is a pipe
-                reader = threading.Thread(target=self._print, args=(index, process.stdout))
-                reader.start()
-                readers.append(reader)
+                # Every machine tells how its workers ended, and all do the same.
+                meeting = self.nodes.meet(outcome, self.workers)
+                if not meeting.again:
+                    return self._end(outcome, meeting)
+            return meeting.code  # not all machines came
 
-            code = self._wait()
-            self._kill()
-            # After the workers' end, so that their last lines are printed before this returns.
-            for reader in readers:
-                reader.join(KILL_SECONDS)
-        return code
+    def _attempt(self, meeting: Meeting) -> Outcome:
+        if meeting.attempt:
+            say(f"restart {meeting.attempt} of {self.max_restarts}")
+        environments = dict(self._environments(meeting))
+        self._group = WorkerGroup(self.command, environments, self.grace_seconds, self.log_dir)
+        self._group.write_headings(f"attempt {meeting.attempt + 1}: {' '.join(self.command)}")
+        return self._group.run()
 
-    def _environments(self) -> Iterator[dict[str, str]]:
-        addresses = tuple(f"127.0.0.1:{port}" for port in free_ports(self.workers))
-        for index, share in enumerate(self._shares):
+    def _environments(self, meeting: Meeting) -> Iterator[tuple[int, dict[str, str]]]:
+        addresses = tuple(self.nodes.addresses(meeting, self.workers, free_ports))
+        first = self.nodes.rank * self.workers
+        for index, share in enumerate(self._shares, first):
             environment = {**os.environ, "TF_CONFIG": Cluster(addresses, index).tf_config()}
+            if self.max_restarts:
+                environment |= {LAUNCH: self._launch, RESTART: str(meeting.attempt)}
+            if self.nodes.count > 1:
+                say(f"worker {index} of {len(addresses)}: {addresses[index]}")
             if share is not None:
-                self._say(f"worker {index}: {VISIBLE}={share}")
+                say(f"worker {index}: {VISIBLE}={share}")
                 environment |= {VISIBLE: share, OWN: "1"}
-            yield environment
+            yield index, environment
 
-    def _print(self, index: int, lines: IO[bytes]) -> None:
-        for line in lines:
-            text = line.decode(errors="replace").rstrip("\n")
-            with self._printing:
-                print(f"[{index}] {text}", flush=True)
-        lines.close()
+    def _wait_before(self, attempt: int, outcome: Outcome) -> None:
+        if attempt > self.max_restarts or not may_try_again(outcome.code):
+            return
+        seconds = min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** (attempt - 1))
+        say(f"all workers start again in {seconds:g} s")
+        self._stopped.wait(seconds)
 
-    def _wait(self) -> int:
-        code, deadline = 0, None
-        while any(process.poll() is None for process in self._processes):
-            if deadline is None:
-                code = self._failure()  # of the first that failed; what follows is its consequence
-                deadline = time.monotonic() + self.grace_seconds if code else None
-            elif time.monotonic() > deadline:
-                still = [i for i, p in enumerate(self._processes) if p.poll() is None]
-                self._say(f"workers {still} did not end by themselves and are killed")
-                break
-            time.sleep(LOOK_SECONDS)
-        return code or self._failure()
-
-    def _failure(self) -> int:
-        """Return the exit code of a worker that failed; 0 where none has."""
-        for index, process in enumerate(self._processes):
-            code = process.poll()
-            if code:
-                self._say(f"worker {index} ended with {_describe(code)}")
-                return 128 - code if code < 0 else code
-        return 0
-
-    def _say(self, text: str) -> None:
-        with self._printing:
-            print(f"lightning-tf launch: {text}", file=sys.stderr, flush=True)
-
-    def _kill(self) -> None:
-        """End what still runs, with all that it started."""
-        running = [process for process in self._processes if process.poll() is None]
-        for process in running:
-            _send(process, signal.SIGTERM)
-
-        # One deadline for all of them: N workers do not wait N times.
-        deadline = time.monotonic() + KILL_SECONDS
-        for process in running:
-            try:
-                process.wait(max(0.0, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                _send(process, signal.SIGKILL)
-                process.wait()
+    def _end(self, outcome: Outcome, meeting: Meeting | None = None) -> int:
+        """Show what the worker that failed first wrote last, and return the exit code."""
+        if outcome.worker is not None and self._group is not None:
+            worker = outcome.worker
+            file = self._group.log_file(worker)
+            lines = self._group.last_lines(worker)
+            where = "" if file is None else f" ({file} has all)"
+            # Without restarts or files it has just been printed, among the lines of the others.
+            say(f"worker {worker} failed first; it wrote last{where}:")
+            for line in lines:
+                print(f"  {line}", file=sys.stderr)
+            if may_try_again(outcome.code) and self.max_restarts and not self._stopped.is_set():
+                say(f"no restart is left of {self.max_restarts}")
+            sys.stderr.flush()
+        return outcome.code or (0 if meeting is None else meeting.code)
 
     @contextmanager
     def _forwarding(self) -> Iterator[None]:
         before: dict[signal.Signals, Any] = {}
 
         def forward(number: int, frame: FrameType | None) -> None:
-            for process in self._processes:
-                _send(process, number)
+            self._stopped.set()  # whoever ends the launcher wants no restart
+            if self._group is not None:
+                self._group.send(number)
 
         try:
             for number in FORWARDED:
@@ -163,6 +164,14 @@ class Launcher:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def new_log_folder(parent: Path = Path("launch_logs")) -> Path:
+    """Return a folder that is not there yet: ``launch_logs/launch_0`` and so on."""
+    number = 0
+    while (parent / f"launch_{number}").exists():
+        number += 1
+    return parent / f"launch_{number}"
 
 
 def free_ports(count: int) -> list[int]:
@@ -178,13 +187,11 @@ def free_ports(count: int) -> list[int]:
         return [int(opened.getsockname()[1]) for opened in sockets]
 
 
-def _send(process: subprocess.Popen[bytes], number: int) -> None:
-    if process.poll() is not None:
-        return
-    with suppress(ProcessLookupError):
-        # Its own group: what a worker started ends with it.
-        os.killpg(process.pid, number)
-
-
-def _describe(code: int) -> str:
-    return signal.Signals(-code).name if code < 0 else f"exit code {code}"
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(
+            f"--log-dir {folder}: the workers' logs cannot be written there ({error.strerror}); "
+            "give another folder."
+        ) from error

@@ -5,11 +5,16 @@ import os
 import sys
 from collections.abc import Sequence
 from itertools import pairwise
+from pathlib import Path
 
+from lightning_tf.cli.doctor_run import add_doctor, doctor_run
 from lightning_tf.cli.help import COMMANDS, command_help, task_list, usage_of
-from lightning_tf.cli.launcher import GRACE_SECONDS, Launcher
+from lightning_tf.cli.launcher import GRACE_SECONDS, Launcher, new_log_folder
+from lightning_tf.cli.nodes import Nodes
 from lightning_tf.cli.serve_run import add_serve, serve_run
-from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.cli.worker_group import say
+from lightning_tf.exceptions import TRY_AGAIN, ConfigurationError
+from lightning_tf.run.termination import TERMINATION
 from lightning_tf.version import __version__
 
 HELP = ("-h", "--help")
@@ -35,14 +40,17 @@ def build_parser() -> argparse.ArgumentParser:
     report.add_argument("--output", help="the file; report.html in the first RUN by default")
 
     add_serve(commands)
+    add_doctor(commands)
 
     launch = commands.add_parser(
         "launch",
         help="run a script in several local worker processes",
         description="Run a script in several local processes that train together.",
         usage="lightning-tf launch --workers N [options] -- script.py [arguments]",
+        epilog=f"Exit codes: that of the worker that failed first; {TRY_AGAIN} where starting it "
+        "again may help: after SIGTERM, or where a worker was lost.",
     )
-    launch.add_argument("--workers", type=int, required=True, help="how many processes")
+    launch.add_argument("--workers", type=int, required=True, help="how many processes here")
     launch.add_argument(
         "--gpus-per-worker", type=int, help="show each worker so many GPUs of its own"
     )
@@ -51,6 +59,29 @@ def build_parser() -> argparse.ArgumentParser:
         type=float,
         default=GRACE_SECONDS,
         help="seconds that the others get to end when a worker fails, %(default)s",
+    )
+    launch.add_argument(
+        "--max-restarts",
+        type=int,
+        default=0,
+        metavar="N",
+        help=f"start all again, at most so often, where a worker is killed or exits with "
+        f"{TRY_AGAIN}; a fit goes on from its newest checkpoint; %(default)s",
+    )
+    launch.add_argument(
+        "--log-dir",
+        help="where each worker's output goes too; launch_logs/launch_0, launch_1, ...",
+    )
+    launch.add_argument(
+        "--nodes", type=int, default=1, metavar="N", help="how many machines take part, %(default)s"
+    )
+    launch.add_argument(
+        "--node-rank", type=int, default=0, metavar="R", help="which of them this is, from 0"
+    )
+    launch.add_argument(
+        "--coordinator",
+        metavar="HOST:PORT",
+        help="where the launcher of rank 0 listens; worker i listens at PORT + 1 + i",
     )
     launch.add_argument("script", nargs=argparse.REMAINDER, help="after --: what to run")
     return root
@@ -71,7 +102,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     if words and words[0] in COMMANDS:
         try:
-            return _run(*words)
+            with TERMINATION.watching():  # TensorFlow's import takes seconds
+                return _run(*words)
         except KeyboardInterrupt:
             if sys.excepthook is sys.__excepthook__:  # else all is said already
                 print(f"lightning-tf {words[0]}: Ctrl-C: it ends here.", file=sys.stderr)
@@ -86,6 +118,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.command == "serve":
         _see_current_folder()
         return serve_run(options)
+    if options.command == "doctor":
+        _see_current_folder()
+        return doctor_run(options)
     return _launch(options)
 
 
@@ -156,13 +191,21 @@ def _launch(options: argparse.Namespace) -> int:
     if options.gpus_per_worker is not None and options.gpus_per_worker < 0:
         parser.error(f"launch: --gpus-per-worker {options.gpus_per_worker}: give at least 0")
 
+    if options.max_restarts < 0:
+        parser.error(f"launch: --max-restarts {options.max_restarts}: give at least 0")
+
     try:
+        log_dir = new_log_folder() if options.log_dir is None else Path(options.log_dir)
         launcher = Launcher(
             command,
             options.workers,
             gpus_per_worker=options.gpus_per_worker,
             grace_seconds=options.grace,
+            max_restarts=options.max_restarts,
+            log_dir=log_dir,
+            nodes=Nodes(options.nodes, options.node_rank, options.coordinator),
         )
+        say(f"logs of the workers: {log_dir}")
+        return launcher.run()
     except ConfigurationError as error:
         parser.error(f"launch: {error}")
-    return launcher.run()

@@ -14,7 +14,12 @@ from lightning_tf.checkpoint.search import WORDS, checkpoint_of_run
 from lightning_tf.cli.label_new_data import label_new_data
 from lightning_tf.cli.option_parser import OptionParser
 from lightning_tf.data.pipeline.fold import Fold
-from lightning_tf.exceptions import ConfigurationError, LightningTFError
+from lightning_tf.exceptions import (
+    TRY_AGAIN,
+    ConfigurationError,
+    LightningTFError,
+    WorkerLostError,
+)
 from lightning_tf.run.cross_validate import cross_validate
 from lightning_tf.run.session import find_checkpoint
 from lightning_tf.run.verified_checkpoints import checkpoints_between
@@ -56,7 +61,8 @@ class RunCommand:
         """Do it; errors of this package become one line.
 
         Returns:
-            The exit code: 0, 2 where the options are wrong, 1 where something failed.
+            The exit code: 0, 2 where the options are wrong, 1 where something failed, `TRY_AGAIN`
+            where another worker is gone.
         """
         try:
             options = self._parser.parse(self._given())
@@ -73,6 +79,8 @@ class RunCommand:
             reason = _package_error(error)
             if reason is None:
                 raise
+            if isinstance(reason, WorkerLostError):
+                return self._fail(TRY_AGAIN, reason)
             wrong_use = isinstance(reason, ConfigurationError)
             return self._fail(WRONG_USE if wrong_use else FAILED, reason)
 

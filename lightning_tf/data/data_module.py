@@ -1,8 +1,9 @@
 """DataModule: where the batches of a task come from."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
@@ -11,6 +12,9 @@ from lightning_tf.checks import checked_integer
 from lightning_tf.data.named_sets import NamedSets, by_name, named_sets
 from lightning_tf.data.pipeline.combined_sets import combined_sets
 from lightning_tf.data.pipeline.fold import Fold
+from lightning_tf.data.source_positions import SourcePositions
+from lightning_tf.data.sources.stream_batches import StreamBatches, is_stream
+from lightning_tf.data.worker_shares import SHARED_STAGES, WorkerShares
 from lightning_tf.distribute.input_shard import InputShard
 from lightning_tf.distribute.workers import SINGLE_WORKER, Workers
 from lightning_tf.exceptions import ConfigurationError, DataError, UnknownArgumentError, nearest
@@ -46,6 +50,11 @@ class DataModule:
             different seeds are measured on the same examples.
         trainer_seed: The seed of the Trainer that uses this data; the Trainer sets it.
         workers: The processes that load this data together; one alone outside of a Trainer.
+        resume_by: How a resumed run comes back to its place in training data of `tf.data`:
+            ``"skip"`` computes the batches before it and drops them; ``"iterator"`` keeps the
+            pipeline's state in the checkpoint, with what waits in shuffle buffers. What Python
+            makes cannot be kept so, and is skipped. Of no meaning for what is read by index, and
+            for sources of Grain, which have states of their own.
         steps_per_epoch: Training batches of an epoch, as in Keras' fit: the next epoch goes on in
             the data, and where these end an epoch has fewer. None is all of them.
         batch_check: Set by a task: from the stage and the parts of a batch to the batch, mapped
@@ -73,10 +82,14 @@ class DataModule:
     split_seed: int = 0
     trainer_seed: int = 0
     workers: Workers = SINGLE_WORKER
+    resume_by: str = "skip"
     steps_per_epoch: int | None = None
     batch_check: Callable[..., Any] | None = None
     _is_prepared: bool = False
     _set_up_for: frozenset[str] = frozenset()
+    _shares: WorkerShares | None = None
+    _positions: SourcePositions | None = None
+    _specs: Mapping[str, Any] = MappingProxyType({})  # of streams' batches, by stage
     # Where `**options` of the constructor go, if not to the next base.
     _options_of: type | None = None
 
@@ -98,13 +111,20 @@ class DataModule:
         self.seed = None if seed is None else checked_integer("seed", seed, least=0)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Keep `train_dataset_from` true to a `train_dataset` that a subclass overrides alone.
+        """Keep what follows from a `train_dataset` true to one that a subclass overrides alone.
 
-        An inherited shortcut knows nothing of the override: resuming would take other batches.
+        An inherited shortcut knows nothing of the override: resuming would take other batches, and
+        so would several workers.
         """
         super().__init_subclass__(**kwargs)
         if "train_dataset" in vars(cls) and "train_dataset_from" not in vars(cls):
             cls.train_dataset_from = DataModule.train_dataset_from  # type: ignore[method-assign]
+        for stage in SHARED_STAGES:
+            whole, share = f"{stage}_dataset", f"{stage}_shard"
+            if whole in vars(cls) and share not in vars(cls):
+                setattr(cls, share, getattr(DataModule, share))
+            if share in vars(cls) and whole not in vars(cls):
+                setattr(cls, whole, getattr(DataModule, whole))
 
     # ---- what a subclass fills in
 
@@ -127,6 +147,31 @@ class DataModule:
         """Return one epoch's training batches, in an order that only (seed, epoch) decides.
 
         Of several sets a dict or list: a step gets a batch of each at once, as `combine` says.
+        Several workers must return the same: each computes with its rows of every batch.
+        """
+        return self.train_shard(epoch, 0, 1)
+
+    def train_shard(self, epoch: int, worker: int, count: int) -> tf.data.Dataset | None:
+        """Return one worker's own training batches of an epoch, where workers share no records.
+
+        A class that defines it needs no `train_dataset`; if it has one, this is what is read. A
+        batch is the worker's rows of a global batch: ``batch_size // count`` of them. Step n takes
+        the n-th batch of every worker together, whatever their sizes, and each example counts the
+        same in it. Shares may end at different batches: a worker that is done waits with rows
+        that do not count, until the last one is done, so that every record counts once.
+
+        Whatever is learned from the data before training is learned from worker 0 of 1.
+
+        Args:
+            epoch: The epoch, which with the seed decides the order.
+            worker: Whose records, from 0.
+            count: Among how many workers the records are shared out; 1 wants all of them.
+
+        Example:
+            >>> def train_shard(self, epoch, worker, count):
+            ...     files = tf.data.Dataset.from_tensor_slices(self.files).shard(count, worker)
+            ...     records = files.interleave(tf.data.TFRecordDataset)
+            ...     return records.map(self.decode).batch(self.batch_size // count)
         """
         return None
 
@@ -140,6 +185,9 @@ class DataModule:
         given = self.train_dataset(epoch)
         if batch == 0:
             return given
+        if is_stream(given):
+            return self._streamed("train", given, epoch, batch)
+        given = self._without_streams("train", given, epoch, batch)
         sets = named_sets(f"{type(self).__name__}.train_dataset", given)
         if isinstance(sets, dict):
             return self._combined(sets, batch)
@@ -152,10 +200,18 @@ class DataModule:
             >>> def val_dataset(self):  # gives val_clean_loss and val_noisy_loss
             ...     return {"clean": self.batches("clean"), "noisy": self.batches("noisy")}
         """
+        return self.val_shard(0, 1)
+
+    def val_shard(self, worker: int, count: int) -> Any:
+        """Return one worker's own validation batches, see `train_shard`; of several sets each."""
         return None
 
     def test_dataset(self) -> Any:
         """Return the test batches; of several sets a dict or list."""
+        return self.test_shard(0, 1)
+
+    def test_shard(self, worker: int, count: int) -> Any:
+        """Return one worker's own test batches, see `train_shard`; of several sets each."""
         return None
 
     def predict_dataset(self) -> Any:
@@ -266,9 +322,19 @@ class DataModule:
         Raises:
             DataError: The dataset method returned something else than `tf.data.Dataset`s.
         """
+        # Where a GPU computes, arrays would become constants in its memory.
+        with tf.device("/CPU:0"):
+            return self._dataset_on_host(stage, epoch, batch, input_shard)
+
+    def _dataset_on_host(
+        self, stage: str, epoch: int, batch: int, input_shard: InputShard | None
+    ) -> Any:
         method = getattr(self, f"{stage}_dataset")
         if method is None:
             return None
+
+        if self.reads_shares(stage):
+            return self._joined_shares(stage, epoch, batch, input_shard)
 
         # From its start by `train_dataset` itself, which a subclass may override alone.
         if stage != "train":
@@ -277,11 +343,12 @@ class DataModule:
             dataset = method(epoch) if batch == 0 else self.train_dataset_from(epoch, batch)
 
         prepare = partial(self._prepared, stage, input_shard)
+        dataset = self._without_streams(stage, dataset, epoch, batch)
         sets = named_sets(f"{type(self).__name__}.{stage}_dataset", dataset)
         if not isinstance(sets, dict):
             return None if sets is None else prepare(sets)
         if stage != "train":
-            return {name: prepare(each) for name, each in sets.items()}
+            return {name: prepare(each, name) for name, each in sets.items()}
 
         owner = type(self).__name__
         if batch:
@@ -295,8 +362,93 @@ class DataModule:
                 "takes the batches of one; join them with tf.data.Dataset.concatenate or "
                 "sample_from_datasets."
             )
-        combined = self._combined(sets)
-        return combined if input_shard is None else input_shard.cut(combined)
+        return prepare(self._combined(sets))
+
+    def reads_shares(self, stage: str) -> bool:
+        """Return whether a subclass says which records of a stage are whose: `train_shard`."""
+        share = f"{stage}_shard"
+        is_inherited = getattr(type(self), share, None) is getattr(DataModule, share, None)
+        return stage in SHARED_STAGES and not is_inherited
+
+    def _joined_shares(
+        self, stage: str, epoch: int, batch: int, input_shard: InputShard | None
+    ) -> Any:
+        """Return what a worker reads of a stage by shares; without an `input_shard` all of it."""
+        make = partial(self._share, stage, epoch)
+        if input_shard is None:
+            return make(batch, 0, 1)
+        return self._worker_shares().joined(stage, make, batch)
+
+    def _share(self, stage: str, epoch: int, batch: int, worker: int, count: int) -> Any:
+        method = getattr(self, f"{stage}_shard")
+        given = method(epoch, worker, count) if stage == "train" else method(worker, count)
+        what = f"{type(self).__name__}.{stage}_shard"
+        if batch:
+            given = given.skip(batch) if not is_stream(given) else given
+        sets = named_sets(what, self._without_streams(stage, given, epoch, batch))
+        if not isinstance(sets, dict):
+            return None if sets is None else self._with_checks(stage, sets)
+        if stage != "train":
+            return {name: self._with_checks(stage, each) for name, each in sets.items()}
+        raise DataError(
+            f"{what} returned several data sets; return one, such as tf.data.Dataset.zip of them, "
+            "or combine whole ones in train_dataset."
+        )
+
+    def _without_streams(self, stage: str, given: Any, epoch: int, batch: int) -> Any:
+        """Return what a dataset method gave, with data sets of tf.data in the places of streams."""
+        if is_stream(given):
+            return self._streamed(stage, given, epoch, batch)
+        if not isinstance(given, (Mapping, list, tuple)):
+            return given
+        named = dict(given) if isinstance(given, Mapping) else dict(enumerate(given))
+        for name, each in named.items():
+            if is_stream(each):  # positions are kept of one source, not of several
+                named[name] = self._streams(f"{stage}, {name!r}", each).dataset(epoch=0)
+        return named if isinstance(given, Mapping) else list(named.values())
+
+    def _streams(self, what: str, source: Any) -> StreamBatches:
+        # Once a data set: to learn what its batches are, two are read.
+        streams = StreamBatches(source, f"{type(self).__name__}: {what}", self._specs.get(what))
+        self._specs = {**self._specs, what: streams.element_spec}
+        return streams
+
+    def _streamed(self, stage: str, source: Any, epoch: int, batch: int) -> tf.data.Dataset:
+        """Return the batches of a source that knows its position, from a batch on."""
+        streams = self._streams(stage, source)
+        if stage != "train":
+            return streams.dataset(epoch=0)
+        state, noting = self.positions.at(epoch, batch), self.positions.noting(epoch)
+        # What was returned is the epoch's: pass 0 of it.
+        return streams.dataset(0, batch, state, noting)
+
+    def position_at(self, epoch: int, batch: int) -> str | None:
+        """Return the state of this worker's source before a training batch, for a checkpoint.
+
+        None where the data begin at any batch without one, or where nobody has noted it.
+        """
+        return self.positions.at(epoch, batch)
+
+    def take_position(self, epoch: int, batch: int, state: str) -> None:
+        """Go on from a state that `position_at` returned, where this batch is asked for."""
+        self.positions.note(epoch, batch, state)
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether training batches come from a source that knows its position, or by index."""
+        return "train" in self._specs
+
+    @property
+    def positions(self) -> SourcePositions:
+        """Where the sources of training batches stand; for checkpoints."""
+        if self._positions is None:  # a subclass may never call `__init__`
+            self._positions = SourcePositions()
+        return self._positions
+
+    def _worker_shares(self) -> WorkerShares:
+        if self._shares is None or self._shares.workers is not self.workers:
+            self._shares = WorkerShares(type(self).__name__, self.workers, self.batch_size)
+        return self._shares
 
     def _combined(self, sets: NamedSets, start: int = 0) -> tf.data.Dataset:
         return combined_sets(sets, self.combine, f"{type(self).__name__}.train_dataset", start)
@@ -310,19 +462,31 @@ class DataModule:
         """
         method = getattr(self, f"{stage}_dataset")
         if stage == "train" and method is not None:
-            sets = named_sets(f"{type(self).__name__}.train_dataset", method(0))
+            given = self._without_streams(stage, method(0), 0, 0)
+            sets = named_sets(f"{type(self).__name__}.train_dataset", given)
             if isinstance(sets, dict):
-                return {n: self._prepared(stage, input_shard, each) for n, each in sets.items()}
+                return {n: self._prepared(stage, input_shard, each, n) for n, each in sets.items()}
         sets = self.dataset_for(stage, input_shard=input_shard)
         return {} if sets is None else by_name(sets)
 
     def _prepared(
-        self, stage: str, input_shard: InputShard | None, dataset: tf.data.Dataset
+        self,
+        stage: str,
+        input_shard: InputShard | None,
+        dataset: tf.data.Dataset,
+        name: str | int | None = None,
     ) -> tf.data.Dataset:
         """Return a data set's batches, checked and cut to what a worker reads."""
-        if self.batch_check is not None and stage != "predict":
-            dataset = dataset.map(partial(self.batch_check, stage))
-        return dataset if input_shard is None else input_shard.cut(dataset)
+        dataset = self._with_checks(stage, dataset)
+        if input_shard is None:
+            return dataset
+        self._worker_shares().refuse_different(stage, dataset, name)
+        return input_shard.cut(dataset)
+
+    def _with_checks(self, stage: str, dataset: tf.data.Dataset) -> tf.data.Dataset:
+        if self.batch_check is None or stage == "predict":
+            return dataset
+        return dataset.map(partial(self.batch_check, stage))
 
 
 def _argument_names(kind: type[DataModule]) -> set[str] | None:

@@ -20,7 +20,7 @@ from lightning_tf.distribute.multi_worker_strategy import join_workers
 from lightning_tf.distribute.placement import Placement
 from lightning_tf.distribute.replicas import Replicas
 from lightning_tf.distribute.single_device import SingleDevice
-from lightning_tf.distribute.workers import SINGLE_WORKER, Workers
+from lightning_tf.distribute.workers import HEARTBEAT_SECONDS, SINGLE_WORKER, Workers
 from lightning_tf.exceptions import ConfigurationError, nearest
 
 STRATEGIES = ("auto", "mirrored", "multi_worker")
@@ -31,6 +31,7 @@ def choose_placement(
     devices: Any,
     strategy: Any,
     reduction: GradientReduction = GradientReduction(),  # noqa: B008 -- frozen
+    heartbeat_timeout: float = HEARTBEAT_SECONDS,
 ) -> Placement:
     """Choose where a run computes.
 
@@ -43,6 +44,7 @@ def choose_placement(
             ``mirrored``, ``multi_worker``, or any `tf.distribute.Strategy` whose replicas train in
             step, which brings its own devices.
         reduction: How gradients travel between replicas.
+        heartbeat_timeout: Seconds of silence after which a worker is lost to the others.
 
     Raises:
         ConfigurationError: There is no such device, a name is unknown, or the strategy cannot
@@ -56,6 +58,11 @@ def choose_placement(
         strategy = tf.distribute.get_strategy()
     if is_strategy(strategy):
         check_strategy(strategy, accelerator, devices)
+        if heartbeat_timeout != HEARTBEAT_SECONDS:
+            raise ConfigurationError(
+                f"heartbeat_timeout={heartbeat_timeout:g} with a strategy of your own, which has "
+                "joined its workers already: give strategy='multi_worker', or leave it out."
+            )
         if is_default(strategy):  # TensorFlow's object for no strategy
             return SingleDevice(*choose_devices("auto", 1))
 
@@ -69,7 +76,8 @@ def choose_placement(
     cluster = None if strategy == "mirrored" else Cluster.from_environment()
     if cluster is None and strategy == "multi_worker":
         raise ConfigurationError(
-            "strategy='multi_worker': neither TF_CONFIG nor SLURM tells of several workers; "
+            "strategy='multi_worker': neither TF_CONFIG nor SLURM nor LIGHTNING_TF_WORKERS tells "
+            "of several workers; "
             "start the script with `lightning-tf launch --workers 2 -- script.py`, with srun, "
             "or with TF_CONFIG set."
         )
@@ -77,7 +85,8 @@ def choose_placement(
     names = choose_devices(accelerator, devices, cluster)
     if cluster is not None:
         # At once: TensorFlow joins workers before it runs anything, or never.
-        return _place_replicas(join_workers(cluster, names), cluster, reduction)
+        joined = join_workers(cluster, names, heartbeat_timeout)
+        return _place_replicas(joined, cluster, reduction, heartbeat_timeout)
     if len(names) == 1 and strategy == "auto":
         return SingleDevice(*names)
     make_strategy = partial(get_mirrored_strategy, names)
@@ -85,14 +94,17 @@ def choose_placement(
 
 
 def _place_replicas(
-    strategy: tf.distribute.Strategy, cluster: Cluster | None, reduction: GradientReduction
+    strategy: tf.distribute.Strategy,
+    cluster: Cluster | None,
+    reduction: GradientReduction,
+    heartbeat_timeout: float = HEARTBEAT_SECONDS,
 ) -> Replicas:
     # Central only where one process has all replicas: on workers a variable takes a sum over all.
     is_central = cluster is None and shares_variables(strategy)
     return (CentralReplicas if is_central else Replicas)(
         tuple(strategy.extended.worker_devices),
         int(strategy.num_replicas_in_sync),
-        Workers(cluster, strategy),
+        Workers(cluster, strategy, heartbeat_timeout),
         lambda: strategy,
         reduction,
     )

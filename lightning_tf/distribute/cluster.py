@@ -12,6 +12,7 @@ from typing import Any
 from lightning_tf.exceptions import ConfigurationError
 
 FIRST_SLURM_PORT, SLURM_PORTS = 20_000, 10_000  # below those that systems give out by themselves
+WORKERS, SERVICE = "LIGHTNING_TF_WORKERS", "LIGHTNING_TF_SERVICE"  # of an indexed Job's pods
 JOBS = ("chief", "master", "worker")  # of TF_CONFIG; every one of them trains
 SLURM_COUNTS = re.compile(r"(\d+)(?:\(x(\d+)\))?")
 SLURM_NAMES = re.compile(r"(?:[^,\[]|\[[^\]]*\])+")
@@ -35,9 +36,11 @@ class Cluster:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Cluster | None:
-        """Read the cluster from ``TF_CONFIG`` or SLURM; None where there is one worker.
+        """Read the cluster from ``TF_CONFIG``, Kubernetes or SLURM; None where there is one worker.
 
-        ``TF_CONFIG`` goes before SLURM. A batch script that is not run by srun is no worker.
+        ``TF_CONFIG`` goes before the others. Of a pod of an indexed Job on Kubernetes
+        ``LIGHTNING_TF_WORKERS`` and ``LIGHTNING_TF_SERVICE`` tell that its pods train together. A
+        batch script of SLURM that is not run by srun is no worker.
 
         Args:
             environment: Such as ``os.environ``, which it is where None.
@@ -47,7 +50,9 @@ class Cluster:
         """
         environment = os.environ if environment is None else environment
         tf_config = environment.get("TF_CONFIG")
-        return _if_several(_from_tf_config(tf_config) if tf_config else _from_slurm(environment))
+        if tf_config:
+            return _if_several(_from_tf_config(tf_config))
+        return _if_several(_from_indexed_job(environment) or _from_slurm(environment))
 
     @classmethod
     def from_strategy(cls, strategy: Any) -> Cluster | None:
@@ -135,6 +140,30 @@ def _from_tf_config(text: str) -> Cluster | None:
             f"{len(jobs.get(kind, ()))} of that kind."
         )
     return Cluster(tuple(str(jobs[job][i]) for job, i in tasks), tasks.index((kind, index)))
+
+
+def _from_indexed_job(environment: Mapping[str, str]) -> Cluster | None:
+    """Read the variables of a pod of an indexed Job, which has a name for each index.
+
+    The index alone says nothing: pods of such a Job may as well work each for itself.
+    """
+    if WORKERS not in environment:
+        return None
+
+    names = (WORKERS, SERVICE, "JOB_COMPLETION_INDEX", "HOSTNAME")
+    count, service, index, host = (environment.get(name, "") for name in names)
+    job = host.removesuffix(f"-{index}")
+    subdomain, _, port = service.rpartition(":")
+    is_whole = count.isdigit() and index.isdigit() and subdomain and port.isdigit()
+    if not is_whole or job == host or int(index) >= int(count):
+        shown = ", ".join(f"{name}={environment.get(name)}" for name in names)
+        raise ConfigurationError(
+            f"{shown}: {WORKERS} takes the number of pods of an indexed Job and {SERVICE} its "
+            "subdomain and a port, such as trains:2222; Kubernetes sets the index, and the host "
+            "name that ends in it. See scripts/cluster/indexed_job.yaml."
+        )
+    addresses = tuple(f"{job}-{each}.{subdomain}:{port}" for each in range(int(count)))
+    return Cluster(addresses, int(index))
 
 
 def _from_slurm(environment: Mapping[str, str]) -> Cluster | None:

@@ -84,6 +84,24 @@ class ReplicaBatch:
         may_be_idle = not isinstance(count, int) or count < num_replicas
         return cls(rows, examples, fraction, may_be_idle=may_be_idle)
 
+    @classmethod
+    def cut_own(
+        cls, rows: Any, index: Any, local_replicas: int, count: Any, total: Any
+    ) -> ReplicaBatch:
+        """Cut one replica's examples out of rows that its worker alone has.
+
+        Args:
+            rows: The worker's rows of a batch.
+            index: Which of the worker's replicas, from 0.
+            local_replicas: How many it has.
+            count: How many of the rows count: all, or none.
+            total: How many rows the batch has on all workers.
+        """
+        with tf.device("/CPU:0"):
+            own = cls.cut(rows, index, local_replicas, count=tf.cast(count, tf.int32))
+            fraction = tf.math.divide_no_nan(own.examples, tf.cast(total, tf.float32))
+        return cls(own.batch, own.examples, fraction, may_be_idle=True)
+
     @property
     def is_real(self) -> tf.Tensor:
         """Return whether the replica has examples that count, a boolean scalar."""

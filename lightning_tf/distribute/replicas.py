@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import keras
@@ -12,6 +12,7 @@ from lightning_tf.distribute.all_reduce import all_reduce
 from lightning_tf.distribute.combined_batch import CombinedBatch
 from lightning_tf.distribute.gradient_reduction import GradientReduction
 from lightning_tf.distribute.input_shard import InputShard
+from lightning_tf.distribute.own_rows import OwnRows, is_own
 from lightning_tf.distribute.placement import Compute, Placement
 from lightning_tf.distribute.replica_batch import ReplicaBatch
 from lightning_tf.distribute.replica_tracing import (
@@ -19,7 +20,7 @@ from lightning_tf.distribute.replica_tracing import (
     make_spare_generator,
     separate_seeds,
 )
-from lightning_tf.distribute.workers import Workers
+from lightning_tf.distribute.workers import Workers, sum_of_workers
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.keras_internals import losses_of_each_thread, undivided_losses
 from lightning_tf.tensorflow_internals import merged_replicas
@@ -84,9 +85,10 @@ class Replicas(Placement):
     def run(self, compute: Compute, batch: Any) -> Any:
         """Cut the batch on the host and call `compute` in every replica's context."""
         policy, may_be_idle = keras.config.dtype_policy(), []
+        total = self._sum_of_workers(batch.count) if isinstance(batch, OwnRows) else None  # ()
 
         def cut(replica: tf.distribute.experimental.ValueContext) -> tuple[Any, ...]:
-            replica_batch = self._cut(batch, replica.replica_id_in_sync_group)
+            replica_batch = self._cut(batch, replica.replica_id_in_sync_group, total)
             may_be_idle.append(replica_batch.may_be_idle)
             return replica_batch.batch, replica_batch.examples, replica_batch.fraction
 
@@ -106,9 +108,12 @@ class Replicas(Placement):
     def _run_pieces(self, on_replica: Callable[..., Any], pieces: Any) -> Any:
         return self.strategy.run(on_replica, pieces)
 
-    def _cut(self, batch: Any, index: Any) -> ReplicaBatch:
+    def _cut(self, batch: Any, index: Any, total: Any) -> ReplicaBatch:
         if self.input_shard is None:
             return ReplicaBatch.cut(batch, index, self.num_replicas)
+        if isinstance(batch, OwnRows):
+            own = self.input_shard.local_replicas
+            return ReplicaBatch.cut_own(batch.rows, index % own, own, batch.count, total)
         rows, count = batch  # this worker's rows, and the examples of the global batch
         count = tf.cast(count, tf.int32)
         before, size = self.input_shard.rows(count)
@@ -116,6 +121,20 @@ class Replicas(Placement):
         return ReplicaBatch.cut(
             rows, index, self.num_replicas, count=count, local=local, before=before
         )
+
+    def any_has(self, batch: Any) -> tf.Tensor:
+        """Return whether any worker has rows: shares of the workers end at different batches."""
+        if not is_own(batch.element_spec):
+            return batch.has_value()
+        count = tf.cond(
+            batch.has_value(),
+            lambda: batch.get_value().count,
+            lambda: tf.zeros([], tf.int64),
+        )
+        return self._sum_of_workers(count) > 0
+
+    def _sum_of_workers(self, count: tf.Tensor) -> tf.Tensor:
+        return self.first(self.strategy.run(partial(sum_of_workers, self.strategy), (count,)))
 
     def join(self, values: Any) -> Any:
         """Concatenate on the host, where they are read."""

@@ -1,22 +1,36 @@
 """Workers: the processes of a run, and what they exchange outside of steps."""
 
+import itertools
 import json
+import logging
 import re
 import socket
+import threading
 import time
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from contextlib import suppress
+from functools import cached_property, partial
 from typing import Any, TypeVar
 
 import numpy as np
 import tensorflow as tf
 
+from lightning_tf.distribute.activity import Activity
 from lightning_tf.distribute.all_reduce import all_reduce
 from lightning_tf.distribute.cluster import Cluster
 from lightning_tf.distribute.replica_batch import shard_size_and_start
 from lightning_tf.exceptions import ConfigurationError, DataError, LightningTFError, WorkerLostError
+from lightning_tf.tensorflow_internals import (
+    abort_collectives,
+    publish,
+    read_published,
+    wait_for_all,
+)
+
+log = logging.getLogger("lightning_tf")
 
 LOST_TASK = re.compile(r"/job:worker/(?:replica:0/)?task:(\d+)")
+HEARTBEAT = "CoordinationService/Heartbeat"
 BROKEN = (  # what a collective ends with where a peer is gone
     tf.errors.UnavailableError,
     tf.errors.AbortedError,
@@ -29,6 +43,16 @@ BROKEN = (  # what a collective ends with where a peer is gone
 PROBE_SECONDS, PROBES_SECONDS = 1.0, 10.0  # for one address; until somebody is silent
 WORD = 8  # bytes of the integers that are exchanged
 TABLE_BYTES = 16 * 2**20  # exchanged at once, of all workers together
+# Longer than a pause of a machine that goes on: a migration, a frozen container or a stuck file
+# system take up to a minute. A process that has ended is noticed in seconds, by its closed port.
+HEARTBEAT_SECONDS = 120.0
+LEAVE_SECONDS = 600.0  # for the chief to write the last checkpoint, before the others leave
+TOLD_SECONDS = 5.0  # a shorter wait is not worth a line
+AGAIN = "Start all workers again: fit(task, ckpt_path='last') goes on from the newest checkpoint."
+
+REASON, REASON_SECONDS = "given_up", 1.0  # what the first worker says that ends the run
+
+_numbers = itertools.count()  # a name may be used once in a process
 
 T = TypeVar("T")
 
@@ -42,20 +66,27 @@ class Workers:
     Args:
         cluster: Where they are; None for one worker.
         strategy: The MultiWorkerMirroredStrategy that joins them; None for one worker.
+        heartbeat_timeout: After how many seconds of silence the others give a worker up.
 
     Attributes:
         count: How many there are.
         index: Which one this is.
+        activity: What this one is at, of all that they do together.
 
     Example:
         >>> Workers(None, None).all_gather([3, 4]).tolist()
         [[3, 4]]
     """
 
-    def __init__(self, cluster: Cluster | None, strategy: Any) -> None:
+    def __init__(
+        self, cluster: Cluster | None, strategy: Any, heartbeat_timeout: float = HEARTBEAT_SECONDS
+    ) -> None:
         self.cluster, self._strategy = cluster, strategy
+        self.heartbeat_timeout = heartbeat_timeout
         self.count = 1 if cluster is None else len(cluster.addresses)
         self.index = 0 if cluster is None else cluster.index
+        self.activity = Activity()
+        self._given_up = ""  # why this worker has ended the exchanges by itself
 
     @property
     def is_chief(self) -> bool:
@@ -190,7 +221,7 @@ class Workers:
             raise failure
 
         is_ours, text = failures[first]
-        name = f"worker {first} ({self._addresses[first]})"
+        name = self.name(first)
         raised = DataError(text.partition(": ")[2] if is_ours else f"{name} failed: {text}")
         raised.add_note(f"This was found by {name}.")
         raise raised
@@ -221,19 +252,16 @@ class Workers:
         return np.concatenate([tf.io.parse_tensor(text, dtype).numpy() for text in contents])
 
     def _sum(self, numbers: np.ndarray) -> np.ndarray:
-        with self._strategy.scope():
-            return np.asarray(self._sum_in_graph(tf.constant(numbers, tf.int64)).numpy())
+        self.activity.begin()
+        try:
+            with self._strategy.scope():
+                return np.asarray(self._sum_in_graph(tf.constant(numbers, tf.int64)).numpy())
+        finally:
+            self.activity.end()
 
     @cached_property
     def _sum_in_graph(self) -> Any:
-        strategy = self._strategy
-        local = len(strategy.extended.worker_devices)
-
-        def on_replica(numbers: tf.Tensor) -> tf.Tensor:
-            # A worker counts once, however many replicas it has.
-            replica = tf.distribute.get_replica_context()
-            is_first = tf.equal(replica.replica_id_in_sync_group % local, 0)
-            return all_reduce(numbers * tf.cast(is_first, numbers.dtype))
+        strategy, on_replica = self._strategy, partial(sum_of_workers, self._strategy)
 
         def add_up(numbers: tf.Tensor) -> tf.Tensor:
             return strategy.experimental_local_results(strategy.run(on_replica, (numbers,)))[0]
@@ -242,19 +270,108 @@ class Workers:
         spec = [tf.TensorSpec([None], tf.int64)]
         return tf.function(add_up, input_signature=spec, autograph=False)
 
+    # ---- beside collectives: bounded, and from any thread
+
+    def publish(self, key: str, value: Any) -> None:
+        """Give the others plain data under a key, once in a process."""
+        publish(f"{key}/{self.index}", json.dumps(value))
+
+    def read_published(self, key: str, index: int, timeout: float) -> Any:
+        """Return what another worker has published.
+
+        Args:
+            key: As it was published.
+            index: Of the worker.
+            timeout: How many seconds to wait for it.
+
+        Returns:
+            None where it did not come in time.
+        """
+        text = read_published(f"{key}/{index}", timeout)
+        return None if text is None else json.loads(text)
+
+    def leave_together(self, what: str) -> None:
+        """Return once every worker is about to leave, or after `LEAVE_SECONDS`.
+
+        The process of a worker that ends with a code has a scheduler kill the others, and with them
+        the chief, which may be writing the last checkpoint.
+
+        Args:
+            what: What the others wait for, for messages: ``the chief to write``.
+        """
+        if self.count == 1:
+            return
+
+        said = f"worker {self.index} waits for {what}"
+        teller = threading.Timer(
+            TOLD_SECONDS, log.warning, (f"{said}, at most {LEAVE_SECONDS:g} s, before it leaves.",)
+        )
+        teller.start()
+        try:
+            came = wait_for_all(f"leave/{next(_numbers)}", LEAVE_SECONDS)
+        finally:
+            teller.cancel()
+            teller.join()
+        if not came:
+            log.warning("%s in vain: another worker is gone or stuck; it leaves without it.", said)
+
+    def find_gone_neighbor(self) -> int | None:
+        """Return the worker before or after this one if its process has ended, else None.
+
+        Nobody listens at its port then; a process that is stopped, and will go on, still does.
+        Looked at by its two neighbors alone, a worker costs as little among hundreds.
+        """
+        neighbors = {(self.index + step) % self.count for step in (1, -1)} - {self.index}
+        return next((i for i in sorted(neighbors) if _refuses(self._addresses[i])), None)
+
+    def give_up(self, reason: str) -> None:
+        """End the exchange in which this worker waits, and the run with it.
+
+        Args:
+            reason: What the `WorkerLostError` will say.
+        """
+        self._given_up = reason
+        abort_collectives(reason)
+        with suppress(tf.errors.OpError):  # another worker was first, or the chief is gone
+            publish(REASON, reason)
+
+    def name(self, index: int) -> str:
+        """Return a worker's number and address."""
+        return f"worker {index} ({self._addresses[index]})"
+
     # ---- the loss of a peer
 
     def explain(self, error: BaseException) -> BaseException:
         """Return the error, or one that names the peer where it means that a peer is gone."""
         if self.count == 1 or not isinstance(error, BROKEN) or not _is_of_peers(error):
             return error
+        reason = self._given_up or self._text_of_silence()
+        reason = reason or read_published(REASON, REASON_SECONDS) or ""
+        if reason:
+            return WorkerLostError(reason)
 
-        lost = self._find_lost(str(error))
-        names = ", ".join(f"worker {i} ({self._addresses[i]})" for i in lost) or "another worker"
-        return WorkerLostError(
+        return WorkerLostError(self.text_of_lost(self._find_lost(str(error))))
+
+    def _text_of_silence(self) -> str:
+        """Return what is said where the others have given this one up; empty where they have not.
+
+        Whoever the error names was not the cause then.
+        """
+        silent = self.activity.silence(within=self.heartbeat_timeout)
+        if silent <= 0.5 * self.heartbeat_timeout:
+            return ""
+        return (
+            f"this one, {self.name(self.index)} of {self.count}, was silent for {silent:.0f} s "
+            f"(heartbeat_timeout={self.heartbeat_timeout:g}), and the others went on without it. "
+            f"{AGAIN}"
+        )
+
+    def text_of_lost(self, lost: Sequence[int]) -> str:
+        """Return what is said where workers are gone."""
+        names = ", ".join(self.name(i) for i in lost) or "another worker"
+        return (
             f"{names} of {self.count} is gone; worker {self.index} cannot go on without it and "
-            "ends. Look at what that worker wrote last, then start all workers again: fit(task, "
-            "ckpt_path='last') goes on from the newest checkpoint."
+            f"ends. Look at what that worker wrote last, then {AGAIN[0].lower()}{AGAIN[1:]}"
         )
 
     @property
@@ -266,6 +383,8 @@ class Workers:
         named = {int(number) for number in LOST_TASK.findall(message)} - {self.index}
         if named:
             return sorted(i for i in named if i < self.count)
+        if self.index and HEARTBEAT in message:
+            return [0]  # it counts everybody's heartbeats, and does not answer
 
         # Again and again: the process of a worker that failed may take a while to end.
         deadline = time.monotonic() + PROBES_SECONDS
@@ -275,6 +394,15 @@ class Workers:
             if silent or time.monotonic() > deadline:
                 return silent
             time.sleep(0.2)
+
+
+def sum_of_workers(strategy: Any, numbers: tf.Tensor) -> tf.Tensor:
+    """Return the sum of what all workers have; called on every replica, in the graph."""
+    # A worker counts once, however many replicas it has.
+    local = len(strategy.extended.worker_devices)
+    replica = tf.distribute.get_replica_context()
+    is_first = tf.equal(replica.replica_id_in_sync_group % local, 0)
+    return all_reduce(numbers * tf.cast(is_first, numbers.dtype))
 
 
 def _is_of_peers(error: tf.errors.OpError) -> bool:
@@ -289,6 +417,17 @@ def _answers(address: str) -> bool:
     except OSError:
         return False
     return True
+
+
+def _refuses(address: str) -> bool:
+    host, port = address.rsplit(":", 1)
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), PROBE_SECONDS).close()
+    except ConnectionRefusedError:
+        return True
+    except OSError:
+        return False  # a machine that does not answer may be slow: heartbeats tell
+    return False
 
 
 SINGLE_WORKER = Workers(None, None)

@@ -438,7 +438,7 @@ class Window:
             if self.known_length:
                 return i + 1, more, add(next_batch(iterator), i, totals)
             batch = iterator.get_next_as_optional()
-            more = batch.has_value()  # ()
+            more = self.placement.any_has(batch)  # ()
             totals = self.placement.run_if(
                 more, lambda totals: add(batch.get_value(), i, totals), totals
             )

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from threading import Thread
 from types import TracebackType
 from typing import Any
 
 import tensorflow as tf
+
+from lightning_tf.distribute.own_rows import is_own
+
+MOVABLE = {
+    *(tf.float16, tf.bfloat16, tf.float32, tf.float64),
+    *(tf.bool, tf.uint8, tf.int8, tf.int64),
+}
 
 
 class EpochIterator:
@@ -18,6 +26,7 @@ class EpochIterator:
 
     Args:
         dataset: To iterate over.
+        device: Of the steps that read it; see `prefetched_to`.
 
     Example:
         >>> with EpochIterator(tf.data.Dataset.range(3)) as epoch:
@@ -25,8 +34,8 @@ class EpochIterator:
         0
     """
 
-    def __init__(self, dataset: tf.data.Dataset) -> None:
-        self._held = [iter(reading_ahead(dataset))]
+    def __init__(self, dataset: tf.data.Dataset, device: str | None = None) -> None:
+        self._held = [iter(prefetched_to(device, reading_ahead(dataset)))]
 
     def __enter__(self) -> EpochIterator:
         """Return itself: a name for the iterator would keep it."""
@@ -39,11 +48,21 @@ class EpochIterator:
         traceback: TracebackType | None,
     ) -> None:
         """Let go of the iterator."""
+        if sys.is_finalizing():  # held by an exception until now: a thread would never start
+            return
         Thread(target=self._held.clear, name="iterator").start()
 
     def has_next(self) -> bool:
-        """Return whether there is another batch, which is taken."""
-        return bool(self.iterator.get_next_as_optional().has_value())
+        """Return whether there is another batch, which is taken; of a share, one of its own."""
+        batch = self.iterator.get_next_as_optional()
+        if not batch.has_value():
+            return False
+        return not is_own(batch.element_spec) or bool(batch.get_value().count > 0)
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether the iterator is still held."""
+        return bool(self._held)
 
     @property
     def iterator(self) -> Any:
@@ -76,6 +95,23 @@ def reading_ahead(dataset: tf.data.Dataset) -> tf.data.Dataset:
     if present.threading.private_threadpool_size is None:
         options.threading.private_threadpool_size = 0  # as many as there are cores
     return dataset.with_options(options)
+
+
+def prefetched_to(device: str | None, dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """Return the same pipeline, whose next batch is copied to a device while a step runs there.
+
+    Without it a batch is copied inside its own step, which waits for it. Strings have no place on
+    a GPU and int32 lies on the host there: batches that hold them stay there.
+
+    Args:
+        device: Such as ``/GPU:0``; None leaves the pipeline as it is.
+        dataset: The last part of the pipeline.
+    """
+    specs = tf.nest.flatten(dataset.element_spec)
+    can_move = all(isinstance(s, tf.TensorSpec) and s.dtype in MOVABLE for s in specs)
+    if device is None or not can_move:
+        return dataset
+    return dataset.apply(tf.data.experimental.prefetch_to_device(device))
 
 
 def _prefetches(dataset: tf.data.Dataset) -> bool:

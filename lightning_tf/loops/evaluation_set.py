@@ -177,8 +177,9 @@ class EvaluationSet:
         self.take_metrics()
         window = self._compiled()
         carry, done, result = window.zero, 0, None
+        activity = trainer.watchdog.activity
 
-        with EpochIterator(self.dataset) as epoch:
+        with EpochIterator(self.dataset, trainer.placement.prefetch_device) as epoch:
             while length is None or done < length:
                 count = 1 if by_batch or trainer.status.stage_ends else self._clock.count
                 count = max(1, min(count, OUTPUT_BYTES // window.outputs_bytes))
@@ -187,11 +188,13 @@ class EvaluationSet:
                     trainer.hooks(f"on_{hook}_batch_start", done)
 
                 window, began = self._compiled(), time.perf_counter()
+                activity.begin()
                 with trainer.profiler.region(f"{hook} windows"):
                     position = trainer.progress.position
                     result = window(epoch.iterator, count, carry, position=position)
                     # A wait of its own only where the end of the data is unknown.
                     ran = count if window.known_length else int(result.batches)
+                activity.end()
                 self._clock.measured(max(ran, 1), time.perf_counter() - began)
                 carry = (result.sums, result.finite)
                 self._result = result

@@ -11,11 +11,12 @@ from lightning_tf.data.pipeline.order_digest import order_digest
 from lightning_tf.exceptions import DataError
 from lightning_tf.graph.training_step import TrainingStep
 from lightning_tf.loops.epoch_iterator import EpochIterator
+from lightning_tf.loops.iterator_position import IteratorPosition
 from lightning_tf.loops.limits import is_endless, limited
 from lightning_tf.loops.make_window import make_window
 from lightning_tf.loops.retracing import has_changed
 from lightning_tf.loops.stop_conditions import StopConditions
-from lightning_tf.loops.training_data import training_dataset, whole_pass
+from lightning_tf.loops.training_data import data_of, training_dataset, whole_pass
 from lightning_tf.loops.training_values import TrainingValues
 from lightning_tf.loops.validation_schedule import ValidationSchedule
 from lightning_tf.loops.window_clock import WindowClock
@@ -74,6 +75,7 @@ class FitLoop:
         self._window: Window | None = None
         self._told: set[str] = set()
         self._stream: EpochIterator | None = None
+        self._position = IteratorPosition(data_of(task))
         self._exits = ExitStack()
         self._traced_for: tuple[Any, tuple[int, ...]] = (None, ())
         self._clock = WindowClock()
@@ -167,6 +169,19 @@ class FitLoop:
             return None
         return order_digest(whole_pass(self.trainer, self.task) or self._dataset)
 
+    @property
+    def keeps_iterator(self) -> bool:
+        """Whether the data want the iterator's state in checkpoints."""
+        return self._position.keeps
+
+    def iterator_state(self) -> str | None:
+        """Return the state of the epoch's iterator; None where it is not to be kept, or cannot."""
+        return self._position.state(self.progress)
+
+    def take_iterator_state(self, epoch: int, batch: int, state: str) -> None:
+        """Go on from a state that `iterator_state` returned."""
+        self._position.take(epoch, batch, state)
+
     def names(self) -> set[str]:
         """Return the names that training measures."""
         return set(self.window.measured_names)
@@ -210,9 +225,12 @@ class FitLoop:
             if not self._exhausted and self._validation_is_due():
                 self._validate()
             self._run_windows(epoch)
+            if not self._exhausted and self.progress.batch:
+                self._position.leave(self.progress)
             # A limit that comes with the last batch cuts nothing, which only the data know.
             if not self._exhausted and self.length is None and self._stream is None:
-                self._exhausted = not epoch.has_next()
+                more = [int(epoch.has_next())]
+                self._exhausted = not trainer.workers.all_gather(more).any()
 
         # Workers must judge alike what ended the epoch, before they close it.
         self._agree()
@@ -302,7 +320,8 @@ class FitLoop:
         progress, window = self.progress, self.window
         every = self.trainer.accumulate_grad_batches
 
-        began = time.perf_counter()
+        began, activity = time.perf_counter(), self.trainer.watchdog.activity
+        activity.begin()
         with self.trainer.profiler.region("train windows"):
             result = window(
                 epoch.iterator,
@@ -317,6 +336,7 @@ class FitLoop:
             if not window.known_length or count == self._clock.count:
                 count = int(result.batches)
 
+        activity.end()
         now = time.perf_counter()
         self._clock.measured(max(count, 1), now - began)
 
@@ -356,13 +376,20 @@ class FitLoop:
         before, or the run that is resumed, has ended, and ends with the fit.
         """
         with self.trainer.profiler.region("making the iterator"):
+            position, progress = self._position, self.progress
             if not is_endless(dataset):
-                return EpochIterator(self._remaining(dataset))
+                rest = position.resumed(dataset, progress) or EpochIterator(
+                    self._remaining(dataset), self.trainer.placement.prefetch_device
+                )
+                return position.follow(rest)
 
             if self._stream is None:
-                done = self.progress.total_batches
-                rest = training_dataset(self.trainer, self.task, 0, done) if done else dataset
-                self._stream = self._exits.enter_context(EpochIterator(rest))
+                done = progress.total_batches
+                stream = position.resumed(dataset, progress) if done else None
+                if stream is None:
+                    rest = training_dataset(self.trainer, self.task, 0, done) if done else dataset
+                    stream = EpochIterator(rest)
+                self._stream = self._exits.enter_context(position.follow(stream))
             return nullcontext(self._stream)
 
     def _remaining(self, dataset: tf.data.Dataset) -> tf.data.Dataset:

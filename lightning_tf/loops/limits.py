@@ -154,3 +154,8 @@ def seconds(max_time: Any) -> float | None:
             "{'minutes': 30}."
         )
     return duration
+
+
+def as_seconds(duration: float | timedelta) -> float:
+    """Return a duration in seconds, which it is unless it is a timedelta."""
+    return duration.total_seconds() if isinstance(duration, timedelta) else float(duration)

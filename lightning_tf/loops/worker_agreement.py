@@ -39,6 +39,7 @@ def agreed(trainer: Trainer, count: int = 1, seconds: float = 0.0) -> tuple[int,
     # Signals before stops: a run that was told to end has no use for a reason to stop.
     if received.any():
         signals.receive(int(received.max()))
+        trainer.status.end_together()
     signals.check()
 
     # Anew each time: whoever asked may have taken the request back.

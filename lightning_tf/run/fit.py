@@ -16,6 +16,7 @@ from lightning_tf.loops.training_data import (
 )
 from lightning_tf.run import run_state
 from lightning_tf.run.build import build_models
+from lightning_tf.run.equal_workers import compare_graphs
 from lightning_tf.run.evaluate import evaluation_loop
 from lightning_tf.run.spoken_lines import say_beginning, say_end
 from lightning_tf.run.step_variables import put_back
@@ -92,6 +93,7 @@ def fit(trainer: Trainer, task: Task, checkpoint: Checkpoint | None) -> None:
     # Both steps are traced before training, so that every name that can be monitored is known; and
     # before the sanity check, so that it changes nothing of what tracing draws.
     loop.compile(first)
+    compare_graphs(trainer.workers, loop.graph)
     if validation is not None:
         windows = validation.compile()
         for metrics in validation.metrics:
@@ -106,7 +108,8 @@ def fit(trainer: Trainer, task: Task, checkpoint: Checkpoint | None) -> None:
     hooks("on_train_start")
     began_at, began = trainer.global_step, time.perf_counter()
     try:
-        loop.run()
+        with trainer.watchdog.timing_steps():
+            loop.run()
     finally:
         task.has_learned |= trainer.global_step > 0
     with trainer.signals.held():  # Ctrl-C must not come between two weights
@@ -118,6 +121,8 @@ def fit(trainer: Trainer, task: Task, checkpoint: Checkpoint | None) -> None:
 
 def _warn_of_order(trainer: Trainer, task: Task, first: tf.data.Dataset) -> None:
     """Warn where a resumed run would see other batches than this one."""
+    if data_of(task).is_stream:  # Python reads, and knows where it is
+        return
     warning = unrepeatable_order(
         first, lambda: training_dataset(trainer, task, trainer.current_epoch)
     )

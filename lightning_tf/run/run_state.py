@@ -15,6 +15,7 @@ from lightning_tf.exceptions import CheckpointError
 from lightning_tf.hyperparameters import checked_state, class_path
 from lightning_tf.keras_internals import global_seed_generator
 from lightning_tf.optimizers.gradient_accumulator import SUM
+from lightning_tf.run.data_position import KEY, data_position, restore_position
 from lightning_tf.run.resume_checks import (
     ANEW,
     callback_arguments,
@@ -75,6 +76,8 @@ def take_snapshot(trainer: Trainer, task: Task, *, weights_only: bool) -> Snapsh
 
     run["optimizers"] = {k: o.record() for k, o in trainer.training.optimizers.items()}
     run["data"] = data_facts(trainer, task)
+    run["progress"] = trainer.progress.state_dict()
+    run[KEY] = data_position(trainer, task)
     run["progress"] = progress.state_dict()
     loop = trainer.state.fit_loop
     run["stop_requests"] = [] if loop is None else loop.waiting_stops
@@ -89,6 +92,8 @@ def take_snapshot(trainer: Trainer, task: Task, *, weights_only: bool) -> Snapsh
     run["callback_arguments"] = callback_arguments(trainer)
     run["loggers"] = [[key, logger.run_id] for key, logger in keyed(trainer.loggers)]
     run["random"] = random_state()
+    if trainer.status.launched_fit is not None:
+        run["launched_fit"] = trainer.status.launched_fit.mark
     run["settings"] = trainer.settings
 
     variables = everything(trainer, task)
@@ -187,6 +192,7 @@ def resume(trainer: Trainer, task: Task, checkpoint: Checkpoint) -> None:
                 callback.load_state_dict(put_arrays(run["callbacks"][key], checkpoint.tensors))
         # Last: nothing that takes its state back may draw from the generators afterwards.
         restore_random_state(run["random"])
+        restore_position(trainer, task, checkpoint)
 
 
 def load_weights(task: Task, checkpoint: Checkpoint | None) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
+from lightning_tf.callback import CheckpointCallback
 from lightning_tf.checkpoint.io import Checkpoint, read_checkpoint
 from lightning_tf.checkpoint.search import CheckpointPath, CheckpointSearch
 from lightning_tf.checks import describe
@@ -22,13 +23,17 @@ from lightning_tf.exceptions import (
     CheckpointError,
     ConfigurationError,
     TerminationRequested,
+    WorkerLostError,
 )
 from lightning_tf.loops.training_data import data_of
 from lightning_tf.precision import use_matmul_precision, use_policy
 from lightning_tf.run import run_state
 from lightning_tf.run.call_data import check_task, using_data
+from lightning_tf.run.equal_workers import compare_settings
+from lightning_tf.run.launched_fit import LaunchedFit
+from lightning_tf.run.lost_worker import keep_traceback
 from lightning_tf.run.resume_checks import check_limits
-from lightning_tf.run.signals import leave_without_traceback
+from lightning_tf.run.signals import exit_with_try_again, leave_without_traceback
 from lightning_tf.run.signatures import check_steps
 from lightning_tf.run.spoken_lines import say_interrupted
 from lightning_tf.seed import get_last_seed, seed_everything
@@ -92,12 +97,18 @@ def _session(
     _check(task, entry_point, ckpt_path)
     _check_scope(trainer, entry_point)
     trainer.state.attach(trainer, task, entry_point)
+    if entry_point == "fit":
+        trainer.status.note_launched_fit(LaunchedFit.begin())
     if weights_only:
         _check_begins_anew(trainer, ckpt_path)
     exits = ExitStack()
+    exits.enter_context(trainer.watchdog.running())
     try:
+        compare_settings(trainer, task, ckpt_path)
         # First: a checkpoint that does not fit must cost nothing.
-        checkpoint = found or _find(trainer, task, entry_point, ckpt_path)
+        restarted = _find_restarted(trainer, task)
+        checkpoint = restarted or found or _find(trainer, task, entry_point, ckpt_path)
+        weights_only = weights_only and restarted is None
         if checkpoint is not None:
             # What a run kept of its data says nothing of others that are only looked at.
             of_data = not weights_only and (is_own or entry_point == "fit")
@@ -116,6 +127,8 @@ def _session(
     except BaseException as raised:
         # What a check in a pipeline refused is an error of the data, whoever read the batch.
         exception = data_error(raised) or trainer.workers.explain(raised)
+        if isinstance(exception, WorkerLostError) and exception is not raised:
+            exception = keep_traceback(trainer, exception, raised)
         _fail(trainer, entry_point, exception)
         if exception is raised:
             raise
@@ -215,7 +228,7 @@ def _find(
     if ckpt_path is None:
         return None
 
-    checkpoint, seen = _search(trainer, task, ckpt_path)
+    checkpoint, seen = _search(trainer, CheckpointSearch(trainer, task), ckpt_path)
     if checkpoint is None and entry_point != "fit":
         raise ConfigurationError(
             f"ckpt_path={ckpt_path!r}: no checkpoint of this run was ever written.{seen}"
@@ -225,6 +238,27 @@ def _find(
             "ckpt_path='last': there is no checkpoint of this run yet; training starts anew.%s",
             seen,
         )
+    return checkpoint
+
+
+def _find_restarted(trainer: Trainer, task: Task) -> Checkpoint | None:
+    """Return what this very fit saved before its program was started again, whatever it asks for.
+
+    The program is the same: what it says of a checkpoint, it said of the first start.
+    """
+    fit = trainer.status.launched_fit
+    if fit is None or not fit.restart:
+        return None
+    if not any(isinstance(callback, CheckpointCallback) for callback in trainer.callbacks):
+        log.warning("restart %d: no callback writes checkpoints; fit begins anew.", fit.restart)
+        return None
+
+    search = CheckpointSearch(trainer, task, fit.mark)
+    checkpoint, _ = _search(trainer, search, "last")
+    if checkpoint is None:
+        log.info("restart %d: this fit has saved nothing yet; it begins anew.", fit.restart)
+    else:
+        log.info("restart %d: fit goes on from what it saved last.", fit.restart)
     return checkpoint
 
 
@@ -242,7 +276,7 @@ def _take_up(
 
 
 def _search(
-    trainer: Trainer, task: Task, ckpt_path: CheckpointPath
+    trainer: Trainer, search: CheckpointSearch, ckpt_path: CheckpointPath
 ) -> tuple[Checkpoint | None, str]:
     """Look for a checkpoint; the chief does, and other workers read what it finds.
 
@@ -250,7 +284,6 @@ def _search(
         The checkpoint, and what was passed over.
     """
     workers, checkpoint, failure = trainer.workers, None, None
-    search = CheckpointSearch(trainer, task)
     if workers.is_chief:
         try:
             checkpoint = search(ckpt_path)
@@ -334,8 +367,12 @@ def _fail(trainer: Trainer, entry_point: str, exception: BaseException) -> None:
         except Exception:
             log.exception("%s of the data failed too; the first error is raised", name)
     trainer.records.loggers.send("finalize", status)
+    if trainer.status.ends_together:
+        trainer.workers.leave_together("the chief, which writes the last checkpoint")
     if isinstance(exception, KeyboardInterrupt):
         say_interrupted(trainer, "Ctrl-C")
         leave_without_traceback(exception)
-    elif isinstance(exception, TerminationRequested):
+    elif isinstance(exception, TerminationRequested) and not exception.is_told:
         say_interrupted(trainer, exception.signal)
+    elif isinstance(exception, WorkerLostError):
+        exit_with_try_again(exception)

@@ -1,6 +1,5 @@
-"""Signals: SIGTERM and Ctrl-C while fit runs; a flag only, until the loop looks."""
+"""Signals: SIGTERM and Ctrl-C while an entry point runs; in training a flag, until it looks."""
 
-import os
 import signal
 import sys
 import threading
@@ -9,7 +8,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-from lightning_tf.exceptions import TerminationRequested
+from lightning_tf.exceptions import TRY_AGAIN, TerminationRequested
+from lightning_tf.run.termination import TERMINATION, termination_signals
 
 
 class Signals:
@@ -22,12 +22,15 @@ class Signals:
     block.
 
     Handlers that were there before are called at once and put back afterwards; what they raise is
-    raised in the place of `TerminationRequested`. Outside the main thread nothing is installed,
+    raised in the place of `TerminationRequested`. That of `TerminationGuard`, which acts outside of
+    entry points, is put back and not called. Outside the main thread nothing is installed,
     because Python allows it nowhere else.
 
     Example:
         >>> signals = Signals()
         >>> with signals.installed():
+        ...     load_data()
+        ...     signals.defer()
         ...     while True:
         ...         with signals.held():
         ...             train_one_window()
@@ -41,19 +44,14 @@ class Signals:
         self._before: dict[int, Any] = {}
 
     @contextmanager
-    def installed(self, immediate: bool = False) -> Iterator[None]:
-        """Handle signals inside the block; one that came too late for a check ends it.
-
-        Args:
-            immediate: Whether to raise at once until `defer`. Several workers must leave together,
-                which only a check can see to.
-        """
+    def installed(self) -> Iterator[None]:
+        """Handle signals inside the block, at once until `defer`; a late one ends the block."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
 
         self._received = self._raised_before = None
-        self._immediate = immediate
+        self._immediate = True
         self._before = {number: signal.getsignal(number) for number in _numbers()}
 
         try:
@@ -104,6 +102,7 @@ class Signals:
 
         name, error = signal.Signals(self._received).name, self._raised_before
         self._received = self._raised_before = None
+        TERMINATION.note_raised()
         raise error or TerminationRequested(name)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
@@ -116,7 +115,7 @@ class Signals:
             return
         self._received = number
         try:
-            if callable(before):
+            if callable(before) and not TERMINATION.owns(before):
                 before(number, frame)
         except BaseException as error:
             self._raised_before = error
@@ -125,7 +124,7 @@ class Signals:
             self.check()
 
 
-def leave_without_traceback(exception: BaseException) -> None:
+def leave_without_traceback(exception: BaseException, last_line: str = "") -> None:
     """Let Python end without a traceback of an exception of which all has been said.
 
     Where somebody has set a hook of his own for uncaught exceptions it stays. IPython, and so a
@@ -133,22 +132,41 @@ def leave_without_traceback(exception: BaseException) -> None:
 
     Args:
         exception: That a script does not catch.
+        last_line: To write in the place of the traceback.
     """
     # IPython calls no excepthook, it asks the exception.
-    exception._render_traceback_ = lambda: [type(exception).__name__]  # type: ignore[attr-defined]
+    exception._render_traceback_ = lambda: [last_line or type(exception).__name__]  # type: ignore[attr-defined]
     if sys.excepthook is not sys.__excepthook__:
         return
 
     def hook(kind: Any, raised: BaseException, traceback: Any) -> None:
         if raised is not exception:
             sys.__excepthook__(kind, raised, traceback)
+        elif last_line:
+            print(last_line, file=sys.stderr)
+
+    sys.excepthook = hook
+
+
+def exit_with_try_again(exception: BaseException) -> None:
+    """Let a program that does not catch an exception exit with `TRY_AGAIN` in the place of 1.
+
+    It is shown as it would be, also by a hook that somebody has set for uncaught exceptions.
+
+    Args:
+        exception: What the program did not do wrong.
+    """
+    before = sys.excepthook
+
+    def hook(kind: Any, raised: BaseException, traceback: Any) -> None:
+        before(kind, raised, traceback)
+        if raised is exception:
+            raise SystemExit(TRY_AGAIN)  # from here Python takes the exit code
 
     sys.excepthook = hook
 
 
 def _numbers() -> list[int]:
-    numbers = [signal.SIGTERM, signal.SIGINT]
-    if "SLURM_JOB_ID" in os.environ and hasattr(signal, "SIGUSR1"):
-        numbers.append(signal.SIGUSR1)
+    numbers = [*termination_signals(), signal.SIGINT]
     # What is ignored (under nohup, or in a job in the background) stays ignored.
     return [int(n) for n in numbers if signal.getsignal(n) != signal.SIG_IGN]

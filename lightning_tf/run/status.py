@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.run.launched_fit import LaunchedFit
 from lightning_tf.stage import Stage, row_name, spellings
 
 
@@ -23,8 +24,10 @@ class RunStatus:
         resumed: Whether this fit goes on from a checkpoint.
         resumed_in_epoch: Whether the running epoch began in an earlier fit or process.
         in_epoch: Whether an epoch runs, so that its data are chosen.
+        ends_together: Whether all workers have agreed to end because of a signal.
         interrupted: Whether an exception, Ctrl-C or a signal has ended the entry point.
         ckpt_path: The checkpoint that was read, or None.
+        launched_fit: Which fit of a launch it is; None where no launcher would start it again.
         chief_log_dir: The chief's log folder, which all workers share.
         num_batches: By a stage's prefix, how many batches it has; None where that is unknown.
         window_start_step: `global_step` when the running window began.
@@ -41,8 +44,10 @@ class RunStatus:
     resumed: bool = False
     resumed_in_epoch: bool = False
     in_epoch: bool = False
+    ends_together: bool = False
     interrupted: bool = False
     ckpt_path: str | None = None
+    launched_fit: LaunchedFit | None = None
     chief_log_dir: str | None = None
     num_batches: dict[str, int | None] = field(default_factory=dict)
     window_start_step: int = 0
@@ -55,6 +60,10 @@ class RunStatus:
         """Note which checkpoint was read; a fit goes on from it, unless it takes weights only."""
         self.ckpt_path = path
         self.resumed = self.entry_point == "fit" and not weights_only
+
+    def note_launched_fit(self, fit: LaunchedFit | None) -> None:
+        """Note which fit of a launch begins."""
+        self.launched_fit = fit
 
     def share_log_dir(self, folder: str | None) -> None:
         """Note the chief's log folder."""
@@ -162,6 +171,10 @@ class RunStatus:
         """Take one request back, or all of them."""
         rest = () if reason is None else self.stop_requests
         self.stop_requests = tuple(request for request in rest if request != reason)
+
+    def end_together(self) -> None:
+        """Note that all workers end because of a signal, here and now."""
+        self.ends_together = True
 
     def interrupt(self) -> None:
         """Note that an exception ends the entry point."""

@@ -37,7 +37,7 @@ from lightning_tf.callbacks import (
 
 # Need an account or a server: with tests of their own.
 # They need a trial, a server, a folder or a package of their own.
-ELSEWHERE = {"MLflowLogger", "OptunaPruning", "TrackioLogger", "WandbLogger"}
+ELSEWHERE = {"MLflowLogger", "OptunaPruning", "RayReport", "TrackioLogger", "WandbLogger"}
 ELSEWHERE |= {"StochasticWeightAveraging"}  # not beside EMA
 CLOCKS = ("device/", "time")
 

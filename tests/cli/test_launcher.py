@@ -62,7 +62,8 @@ def test_signals_reach_every_worker(tmp_path, number):
         "while True:\n"
         "    time.sleep(0.1)\n"
     )
-    command = [sys.executable, "-m", "lightning_tf", "launch", "--workers", "2", "--", worker]
+    command = [sys.executable, "-m", "lightning_tf", "launch", "--workers", "2"]
+    command += ["--log-dir", tmp_path / "logs", "--", worker]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
     ready = [process.stdout.readline() for _ in range(2)]
@@ -129,7 +130,91 @@ def test_a_wrong_command_line_is_refused(arguments, message, capsys):
     assert message in capsys.readouterr().err
 
 
-def test_the_command_passes_arguments_on(capfd):
+def test_the_command_passes_arguments_on(capfd, tmp_path):
     program = "import sys; print(sys.argv[1:])"
-    assert main(["launch", "--workers", "1", "--", sys.executable, "-c", program, "--a", "-b"]) == 0
+    launch = ["launch", "--workers", "1", "--log-dir", str(tmp_path)]
+    assert main([*launch, "--", sys.executable, "-c", program, "--a", "-b"]) == 0
     assert capfd.readouterr().out == "[0] ['--a', '-b']\n"
+
+
+FIRST = 'r = int(os.environ["LIGHTNING_TF_RESTART"]); import signal, sys; '
+
+
+@pytest.fixture(autouse=True)
+def _no_back_off(monkeypatch):
+    monkeypatch.setattr("lightning_tf.cli.launcher.FIRST_DELAY", 0.01)
+
+
+@pytest.mark.parametrize("ending", ["os.kill(os.getpid(), signal.SIGKILL)", "sys.exit(143)"])
+def test_a_worker_that_is_lost_or_asks_for_it_starts_all_again(capfd, ending):
+    code = FIRST + f'print("start", i, r, flush=True)\nif r == 0 and i == 1: {ending}'
+    assert launched(code, max_restarts=2) == 0
+    printed = capfd.readouterr()
+    starts = sorted(printed.out.splitlines())
+    assert starts == [f"[{i}] start {i} {r}" for i in range(2) for r in range(2)]
+    assert "restart 1 of 2" in printed.err
+
+
+def test_an_error_of_the_program_is_not_tried_again_though_the_others_lost_a_worker(capfd):
+    code = FIRST + "import time; (time.sleep(0.5), sys.exit(1)) if i else sys.exit(143)"
+    assert launched(code, max_restarts=5) == 1
+    assert "restart" not in capfd.readouterr().err
+
+
+def test_restarts_are_counted_and_the_last_lines_are_shown(capfd, tmp_path):
+    code = FIRST + 'print("ends in attempt", r, flush=True); sys.exit(143 * i)'
+    assert launched(code, max_restarts=2, log_dir=tmp_path / "logs") == 143
+    printed = capfd.readouterr().err
+    assert "worker 1 failed first; it wrote last (" in printed
+    assert printed.splitlines()[-2:] == [
+        "  ends in attempt 2",
+        "lightning-tf launch: no restart is left of 2",
+    ]
+    log = (tmp_path / "logs" / "worker_1.log").read_text().splitlines()
+    assert [line for line in log if "launch" not in line] == [
+        f"ends in attempt {r}" for r in range(3)
+    ]
+    assert len([line for line in log if "worker 1, attempt" in line]) == 3
+
+
+def test_each_restart_waits_twice_as_long(capfd, monkeypatch):
+    monkeypatch.setattr("lightning_tf.cli.launcher.FIRST_DELAY", 0.1)
+    assert launched("import sys; sys.exit(143)", workers=1, max_restarts=3) == 143
+    waits = [line.split()[-2] for line in capfd.readouterr().err.splitlines() if " in " in line]
+    assert waits == ["0.1", "0.2", "0.4"]
+
+
+def test_whoever_ends_the_launcher_wants_no_restart(tmp_path):
+    worker = tmp_path / "worker.py"
+    worker.write_text(
+        "import signal, sys, time\n"
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))\n"
+        'print("ready", flush=True)\n'
+        "while True:\n"
+        "    time.sleep(0.1)\n"
+    )
+    command = [sys.executable, "-m", "lightning_tf", "launch", "--workers", "1"]
+    command += ["--max-restarts", "3", "--log-dir", tmp_path / "logs", "--", worker]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+    assert process.stdout.readline() == "[0] ready\n"
+    process.send_signal(signal.SIGTERM)
+    rest, _ = process.communicate(timeout=30)
+    assert (rest, process.returncode) == ("", 143)
+
+
+def test_logs_have_a_folder_of_their_own_by_default(tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    for number in range(2):
+        assert main(["launch", "--workers", "1", "--", "echo", "hello"]) == 0
+        log = tmp_path / "launch_logs" / f"launch_{number}" / "worker_0.log"
+        assert log.read_text().splitlines()[-1] == "hello"
+        assert f"logs of the workers: launch_logs/launch_{number}" in capfd.readouterr().err
+
+
+def test_a_folder_that_cannot_be_made_is_refused(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SystemExit) as ended:
+        main(["launch", "--workers", "1", "--log-dir", str(tmp_path / "file" / "x"), "--", "true"])
+    assert ended.value.code == 2
+    assert "give another folder" in " ".join(capsys.readouterr().err.split())

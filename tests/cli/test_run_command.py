@@ -288,3 +288,16 @@ def test_a_run_is_named_by_its_folder_alone(fitted, capsys):
     assert "test_accuracy" in printed
     assert main(["test", "nowhere"]) == 2
     assert "nowhere is no folder" in capsys.readouterr().err
+
+
+def test_a_lost_worker_gives_the_code_for_try_again(tmp_path, monkeypatch, capsys):
+    from lightning_tf import Trainer
+    from lightning_tf.exceptions import TRY_AGAIN, WorkerLostError
+
+    def fit(self, task, **options):
+        raise WorkerLostError("worker 1 is gone")
+
+    monkeypatch.setattr(Trainer, "fit", fit)
+    where = ["--trainer.default_root_dir", str(tmp_path), "--trainer.max_epochs", "1"]
+    assert main(["fit", *DIGITS, *QUIET, *where]) == TRY_AGAIN == 143
+    assert "lightning-tf fit: worker 1 is gone" in capsys.readouterr().err

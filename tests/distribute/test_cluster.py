@@ -1,11 +1,14 @@
 """Who the workers of a run are, from what TF_CONFIG and SLURM say."""
 
 import json
+import signal
 
 import pytest
+import yaml
+from helpers.paths import ROOT
 
 from lightning_tf.distribute.cluster import Cluster
-from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.exceptions import TRY_AGAIN, ConfigurationError
 
 SLURM = {
     "SLURM_STEP_NUM_TASKS": "5",
@@ -99,3 +102,81 @@ def test_a_missing_variable_of_slurm_is_named():
     environment = {name: value for name, value in SLURM.items() if name != "SLURM_STEP_NODELIST"}
     with pytest.raises(ConfigurationError, match="SLURM_STEP_NODELIST"):
         Cluster.from_environment(environment)
+
+
+POD = {  # as Kubernetes and scripts/cluster/indexed_job.yaml set them
+    "JOB_COMPLETION_INDEX": "1",
+    "HOSTNAME": "lightning-tf-1",
+    "LIGHTNING_TF_WORKERS": "2",
+    "LIGHTNING_TF_SERVICE": "lightning-tf:2222",
+}
+
+
+def test_a_pod_of_an_indexed_job_finds_the_others_by_their_names():
+    addresses = ("lightning-tf-0.lightning-tf:2222", "lightning-tf-1.lightning-tf:2222")
+    assert Cluster.from_environment(POD) == Cluster(addresses, 1)
+
+
+def test_an_index_alone_is_no_cluster():
+    pod = {name: POD[name] for name in ("JOB_COMPLETION_INDEX", "HOSTNAME")}
+    assert Cluster.from_environment(pod) is None
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"JOB_COMPLETION_INDEX": "2"},
+        {"JOB_COMPLETION_INDEX": ""},
+        {"HOSTNAME": "somewhere"},
+        {"LIGHTNING_TF_WORKERS": "two"},
+        {"LIGHTNING_TF_SERVICE": "lightning-tf"},
+    ],
+)
+def test_a_pod_whose_variables_do_not_fit_is_refused(wrong):
+    with pytest.raises(ConfigurationError, match=r"indexed_job\.yaml"):
+        Cluster.from_environment({**POD, **wrong})
+
+
+def manifests(name):
+    return list(yaml.safe_load_all((ROOT / "scripts" / "cluster" / name).read_text()))
+
+
+def test_the_manifest_of_the_indexed_job_gives_its_pods_what_a_cluster_reads():
+    service, job = manifests("indexed_job.yaml")
+    spec, pod = job["spec"], job["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    name, count = job["metadata"]["name"], spec["completions"]
+    assert spec["completionMode"] == "Indexed"
+    assert spec["parallelism"] == count  # all at once, or they wait for each other for ever
+    for index in range(count):
+        set_by_kubernetes = {"JOB_COMPLETION_INDEX": str(index), "HOSTNAME": f"{name}-{index}"}
+        given = {each["name"]: each["value"] for each in container["env"]}
+        cluster = Cluster.from_environment({**set_by_kubernetes, **given})
+        assert (len(cluster.addresses), cluster.index) == (count, index)
+        # <host name>.<subdomain>, which a headless Service of that name resolves
+        host, port = cluster.address.split(":")
+        assert host == f"{name}-{index}.{pod['subdomain']}"
+        assert int(port) == container["ports"][0]["containerPort"]
+
+    assert service["metadata"]["name"] == pod["subdomain"]
+    assert service["spec"]["clusterIP"] == "None"
+    assert service["spec"]["publishNotReadyAddresses"] is True
+    assert service["spec"]["selector"] == {"job-name": name}
+    assert service["spec"]["ports"][0]["port"] == container["ports"][0]["containerPort"]
+
+    (fails,) = [r for r in spec["podFailurePolicy"]["rules"] if r["action"] == "FailJob"]
+    assert pod["restartPolicy"] == "Never"  # else Kubernetes refuses a podFailurePolicy
+    assert fails["onExitCodes"]["containerName"] == container["name"]
+    assert fails["onExitCodes"]["operator"] == "NotIn"
+    assert fails["onExitCodes"]["values"] == [128 + signal.SIGKILL, TRY_AGAIN]
+
+
+def test_the_manifest_of_the_operator_starts_workers_again():
+    (job,) = manifests("tfjob.yaml")
+    worker = job["spec"]["tfReplicaSpecs"]["Worker"]
+    assert worker["restartPolicy"] == "OnFailure"
+    assert job["spec"]["runPolicy"]["backoffLimit"] > 0
+    volumes = {each["name"] for each in worker["template"]["spec"]["volumes"]}
+    (container,) = worker["template"]["spec"]["containers"]
+    assert container["name"] == "tensorflow"
+    assert {each["name"] for each in container["volumeMounts"]} == volumes

@@ -19,6 +19,7 @@ def start(function, folder, *arguments, workers=2, logical_cpus=1, launch=(), **
     """Start workers that call ``module:function(folder, *arguments)`` and return the process."""
     script = [__file__, function, str(folder), str(logical_cpus), json.dumps(arguments)]
     command = [sys.executable, "-m", "lightning_tf", "launch", "--workers", str(workers)]
+    command += ["--log-dir", os.path.join(folder, "logs")]
     paths = SEARCHED
     environment = {**os.environ, "PYTHONPATH": paths, "TF_CPP_MIN_LOG_LEVEL": "3"}
     return subprocess.Popen(

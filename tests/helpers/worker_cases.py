@@ -382,7 +382,7 @@ class Breaks(Callback):
             raise ValueError("worker 1 cannot read its data")
 
 
-def training(folder, max_steps=120):
+def training(folder, max_steps=120, ckpt_path="last", *callbacks):
     """Train on digits with dropout, from the newest checkpoint if there is one, to the end."""
     checkpoints = ModelCheckpoint(every_n_train_steps=20, save_last=True)
     trainer = Trainer(
@@ -393,10 +393,10 @@ def training(folder, max_steps=120):
         enable_progress_bar=False,
         enable_model_summary=False,
         default_root_dir=folder,
-        callbacks=[checkpoints, Announce()],
+        callbacks=[checkpoints, Announce(), *callbacks],
     )
     task = ImageClassification(data=Digits(batch_size=61), network="mlp", dropout=0.2)
-    trainer.fit(task, ckpt_path="last")
+    trainer.fit(task, ckpt_path=ckpt_path)
     trainer.save_checkpoint(os.path.join(folder, "end"))
     return {
         "step": trainer.global_step,
@@ -405,6 +405,25 @@ def training(folder, max_steps=120):
         "weights": {k: np.asarray(v.numpy()) for k, v in all_variables(task).items()},
         "metrics": dict(trainer.callback_metrics),
     }
+
+
+class KillsOnce(Callback):
+    """Kills the process of one worker in its first start, between two checkpoints."""
+
+    every_n_steps = 10
+
+    def __init__(self, worker):
+        self.worker = worker
+
+    def on_train_window_end(self, trainer, task):
+        is_first = os.environ.get("LIGHTNING_TF_RESTART", "0") == "0"
+        if is_first and trainer.global_step == 50 and trainer.workers.index == self.worker:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def killed_training(folder, lost):
+    """Train as `training` does, without asking for a checkpoint; one worker is killed."""
+    return training(folder, 120, None, KillsOnce(lost))
 
 
 def stopped(folder):

@@ -6,11 +6,12 @@ import tensorflow as tf
 
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.sources.python_batches import PythonBatches
+from lightning_tf.data.sources.stream_batches import StreamBatches, is_stream
 from lightning_tf.exceptions import DataError
 
 
 class DatasetPair(DataModule):
-    """Batched `tf.data.Dataset` objects as they are, and what `PythonBatches` takes.
+    """Batched `tf.data.Dataset` objects as they are; what `PythonBatches` and `StreamBatches` take.
 
     The order of an epoch is what `train` gives when it is read once more. For exact resuming let it
     be the same each time: shuffle with a seed and ``reshuffle_each_iteration=False``, or not at
@@ -43,21 +44,24 @@ class DatasetPair(DataModule):
     ) -> None:
         """Check and keep the datasets."""
         super().__init__()
-        self._train = (
-            train
-            if train is None or isinstance(train, tf.data.Dataset)
-            else PythonBatches(train, shuffle=shuffle, name="train")
-        )
+        self._train: Any = train
+        if is_stream(train):
+            self._train = StreamBatches(train, "train")
+        elif train is not None and not isinstance(train, tf.data.Dataset):
+            self._train = PythonBatches(train, shuffle=shuffle, name="train")
         self._val, self._test = (
-            part
-            if part is None or isinstance(part, tf.data.Dataset)
-            else PythonBatches(part, shuffle=False, name=name).dataset(seed=0, epoch=0)
+            part if part is None or isinstance(part, tf.data.Dataset) else batches_of(name, part)
             for name, part in (("val", val), ("test", test))
         )
 
         for name, part in (("train", self._train), ("val", self._val), ("test", self._test)):
             if part is not None:
                 require_batches(name, part.element_spec)
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether `train` knows its position."""
+        return isinstance(self._train, StreamBatches)
 
     def train_dataset(self, epoch: int) -> tf.data.Dataset | None:
         """Return `train`; batches that Python makes in the order of the epoch."""
@@ -84,6 +88,9 @@ class DatasetPair(DataModule):
 
     def _training(self, epoch: int = 0, batch: int = 0) -> tf.data.Dataset | None:
         """Return training batches as they are, from number `batch` of an epoch on."""
+        if isinstance(self._train, StreamBatches):
+            state, noting = self.positions.at(epoch, batch), self.positions.noting(epoch)
+            return self._train.dataset(epoch, batch, state, noting)
         if isinstance(self._train, PythonBatches):
             return self._train.dataset(self.order_seed, epoch, batch)
         return self._train.skip(batch) if batch and self._train is not None else self._train
@@ -91,6 +98,17 @@ class DatasetPair(DataModule):
     def _checked(self, stage: str, dataset: tf.data.Dataset) -> tf.data.Dataset:
         """Return batches that are checked when they are read; a subclass adds what it knows."""
         return dataset
+
+
+def batches_of(stage: str, data: Any) -> tf.data.Dataset:
+    """Return batches that Python makes, for another stage than training, in their order.
+
+    Raises:
+        ConfigurationError: The data give no batches.
+    """
+    if is_stream(data):
+        return StreamBatches(data, stage).dataset(epoch=0)
+    return PythonBatches(data, shuffle=False, name=stage).dataset(seed=0, epoch=0)
 
 
 def require_batches(name: str, element_spec: Any) -> None:

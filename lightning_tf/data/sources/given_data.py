@@ -9,16 +9,17 @@ import tensorflow as tf
 from lightning_tf.checks import check_known, describe
 from lightning_tf.data.array_data import ArrayData, checked_arrays
 from lightning_tf.data.data_module import DataModule
-from lightning_tf.data.sources.dataset_pair import DatasetPair, require_batches
-from lightning_tf.data.sources.python_batches import PythonBatches, is_python_batches
+from lightning_tf.data.sources.dataset_pair import DatasetPair, batches_of, require_batches
+from lightning_tf.data.sources.python_batches import is_python_batches
 from lightning_tf.data.sources.stage_data import StageData
+from lightning_tf.data.sources.stream_batches import is_stream
 from lightning_tf.exceptions import ConfigurationError, DataError
 
 STAGES = ("train", "val", "test", "predict")
 WANTED = (
     "give arrays (x, y), a batched tf.data.Dataset, a dict or list of several, a PyDataset, a "
-    "torch DataLoader, a function that returns an iterator of batches, or a DataModule (of "
-    "lightning_tf.data for folders, tables and texts)"
+    "torch DataLoader, a data set of Grain, a function that returns an iterator of batches, or a "
+    "DataModule (of lightning_tf.data for folders, tables and texts)"
 )
 
 
@@ -90,10 +91,8 @@ def _part(stage: str, data: Any, batch_size: int) -> Any:
         return data
     if _are_pairs(data):
         return _several_arrays(stage, data, batch_size)
-    if is_python_batches(data):
-        if stage == "train":
-            return DatasetPair(data)
-        return PythonBatches(data, shuffle=False, name=stage).dataset(seed=0, epoch=0)
+    if is_stream(data) or is_python_batches(data):
+        return DatasetPair(data) if stage == "train" else batches_of(stage, data)
     return _arrays(stage, data, batch_size)
 
 

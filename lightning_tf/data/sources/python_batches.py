@@ -93,7 +93,7 @@ class PythonBatches:
         if not batches:
             raise DataError(f"The {type(self.source).__name__} gives no batch; give at least one.")
         try:
-            return tf.nest.map_structure(_spec, *batches)
+            return tf.nest.map_structure(batch_spec, *batches)
         except (TypeError, ValueError) as error:
             raise DataError(
                 f"The first batches of the {type(self.source).__name__} differ: {error}"
@@ -138,7 +138,7 @@ def as_arrays(batch: Any) -> Any:
     return array.astype(np.float32) if array.dtype == np.float64 else array
 
 
-def _spec(first: Any, *others: Any) -> tf.TensorSpec:
+def batch_spec(first: Any, *others: Any) -> tf.TensorSpec:
     """Return the spec of an array whose first size, and sizes that differ, are open."""
     sizes = [
         None if place == 0 or any(other.shape[place] != size for other in others) else size

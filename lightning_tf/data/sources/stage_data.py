@@ -31,7 +31,7 @@ class StageData(DataModule):
         """Keep the arguments."""
         train = modules["train"][0] if "train" in modules else DataModule()
         super().__init__(train.batch_size, train.seed)
-        self.split_seed = train.split_seed
+        self.split_seed, self.resume_by = train.split_seed, train.resume_by
         self.modules, self.datasets = dict(modules), dict(datasets)
 
     def _first_stages(self) -> list[str]:
@@ -71,6 +71,24 @@ class StageData(DataModule):
         """Give each module its own."""
         for stage in state:
             self.modules[stage][0].load_state_dict(state[stage])
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether the training data know their position."""
+        return "train" in self.modules and self.modules["train"][0].is_stream
+
+    def position_at(self, epoch: int, batch: int) -> str | None:
+        """Return the position of the training data."""
+        if "train" in self.modules:
+            return self.modules["train"][0].position_at(epoch, batch)
+        return super().position_at(epoch, batch)
+
+    def take_position(self, epoch: int, batch: int, state: str) -> None:
+        """Let the training data go on from it."""
+        if "train" in self.modules:
+            self.modules["train"][0].take_position(epoch, batch, state)
+        else:
+            super().take_position(epoch, batch, state)
 
     def train_dataset(self, epoch: int) -> Any:
         """Return the training batches of one epoch."""

@@ -103,7 +103,8 @@ class EncodedTexts(DataModule):
     ) -> tf.data.Dataset | None:
         """Return the dataset of a stage; a worker encodes the texts of its share alone."""
         is_hidden = getattr(self, f"{stage}_dataset") is None
-        if input_shard is None or self._keeps_rows or is_hidden:
+        is_shared = self.texts.reads_shares(stage)  # encoded whole, and then cut
+        if input_shard is None or self._keeps_rows or is_hidden or is_shared:
             return super().dataset_for(stage, epoch, batch, input_shard)
 
         self.texts.trainer_seed = self.trainer_seed

@@ -1,0 +1,1 @@
+"""The doctor's room: whether this machine can train, each check one line with its remedy."""
