@@ -24,7 +24,7 @@ from keras.src.utils import file_utils
 from keras.src.utils.tracking import Tracker
 
 # By its path: a function of the same name stands before it.
-rnn = import_module("keras.src.backend.tensorflow.rnn")
+rnn: Any = import_module("keras.src.backend.tensorflow.rnn")
 
 # ---- keras.applications
 

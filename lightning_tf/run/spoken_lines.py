@@ -10,6 +10,7 @@ import numpy as np
 
 from lightning_tf.callback import CheckpointCallback
 from lightning_tf.precision import computes_in_tf32
+from lightning_tf.storage.location import url_of
 from lightning_tf.variables import named_weights, trainable_variables
 
 if TYPE_CHECKING:
@@ -173,7 +174,10 @@ def _files(trainer: Trainer) -> str:
 
 
 def _short(path: str | os.PathLike[str]) -> str:
-    """Return a path as it is shortest: below the current folder relative to it."""
+    """Return a path as it is shortest: below the current folder relative to it, or its URL."""
+    url = url_of(path)
+    if url is not None:
+        return url
     relative = os.path.relpath(path)
     return os.fspath(path) if relative.startswith("..") else relative
 

@@ -101,6 +101,7 @@ def test_a_second_run_takes_other_names_than_those_in_the_store(run_of_another, 
     }
     assert Path(trainer.log_dir).name == "version_1"
     assert caplog.text.count("written to") == 1
+    assert "files in memory://bucket/run/runs/version_1" in caplog.text
     assert not [r for r in caplog.records if r.levelno >= logging.WARNING]
 
 
