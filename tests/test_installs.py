@@ -15,21 +15,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 BESIDE = ("statsforecast", "sktime", "gluonts", "trackio", "mlflow")
 HERE = "{}.{}".format(*sys.version_info)
 # The extras that the default tests use.
-<<<<<<< HEAD
-TESTED = (
-    "datasets",
-    "excel",
-    "grain",
-    "mlflow",
-    "onnx",
-    "parquet",
-    "remote",
-    "serve",
-    "tune",
-)
-=======
 TESTED = ("datasets", "excel", "grain", "mlflow", "onnx", "parquet", "remote", "serve", "tune")
->>>>>>> storage
 
 
 def bounds():
