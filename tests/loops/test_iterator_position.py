@@ -1,5 +1,7 @@
 """The state of tf.data's iterator in a checkpoint."""
 
+import logging
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -80,3 +82,10 @@ def test_the_state_of_an_iterator_holds_what_waits_in_its_shuffle_buffer():
     restore_iterator(second, iterator_state(first))
     for one, other in zip(first, second, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_to_keep_a_state_adds_no_handler_to_the_root_logger(monkeypatch):
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    numbers = tf.data.Dataset.range(9).shuffle(4, seed=1)
+    restore_iterator(iter(numbers), iterator_state(iter(numbers)))
+    assert not logging.getLogger().handlers
