@@ -13,6 +13,7 @@ from helpers.streams import (
     as_stream,
     by_index,
     fitted,
+    saved_and_resumed,
     stopped_and_resumed,
 )
 
@@ -36,8 +37,8 @@ def all_of(batches):
 @pytest.mark.parametrize(
     ("make", "limits"),
     [
-        (by_index, {}),
         (as_stream, LIMITED),
+        pytest.param(by_index, {}, marks=pytest.mark.slow),
         pytest.param(by_index, LIMITED, marks=pytest.mark.slow),
         pytest.param(as_stream, {}, marks=pytest.mark.slow),
     ],
@@ -51,7 +52,7 @@ def test_a_resumed_run_gets_the_bits_of_the_undisturbed_one(tmp_path, make, limi
 @pytest.mark.parametrize("make", [by_index, pytest.param(as_stream, marks=pytest.mark.slow)])
 def test_a_data_set_of_grain_is_data_of_a_task(tmp_path, make, caplog):
     task_data = lambda: Fitted(make(0)).configure_data({"train": make(0)})  # noqa: E731
-    whole, resumed = stopped_and_resumed(task_data, tmp_path)
+    whole, resumed = saved_and_resumed(task_data, tmp_path, max_epochs=2)
     np.testing.assert_array_equal(resumed, whole)
     assert not caplog.text
 
@@ -142,7 +143,7 @@ def test_a_stream_of_hugging_face_goes_on_where_it_stood(tmp_path, buffer):
 def test_evaluation_takes_grain_too():
     data = Streams(by_index)
     data.val_dataset = lambda: grain.MapDataset.source(Records()).batch(8)
-    trainer, _ = fitted(data, limit_val_batches=1.0)
+    trainer, _ = fitted(data, max_steps=1, limit_val_batches=1.0)
     assert trainer.callback_metrics["val_loss"] > 0.0
 
 
