@@ -8,6 +8,8 @@ from helpers.resumable import assert_killed_run_is_exact
 from helpers.shard_files import KINDS, SIZES, data, task
 from helpers.streams import saved_and_resumed, stopped_and_resumed
 
+from lightning_tf.loops import training_data
+
 pytest.importorskip("grain")
 pytest.importorskip("array_record")
 pytest.importorskip("pyarrow")
@@ -31,11 +33,14 @@ def test_an_epoch_reads_every_record_once_in_an_order_of_its_own(tmp_path, kind)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_run_goes_on_from_a_checkpoint_inside_an_epoch(tmp_path, kind, caplog):
+def test_a_run_goes_on_from_a_checkpoint_inside_an_epoch(tmp_path, kind, caplog, monkeypatch):
+    monkeypatch.setattr(training_data, "LONG_WAY", 1)  # whatever is read again is said
+    caplog.set_level("INFO", "lightning_tf")
     make_data = lambda: data(kind, tmp_path)  # noqa: E731
     whole, resumed = saved_and_resumed(make_data, tmp_path, step=16, max_epochs=2)
     np.testing.assert_array_equal(resumed, whole)
-    assert not caplog.text
+    assert "again" not in caplog.text
+    assert all(record.levelname == "INFO" for record in caplog.records)
 
     saved = json.loads((tmp_path / "checkpoint" / "run.json").read_text())["data_position"]
     assert bool(saved) == (kind not in BY_INDEX)  # whose place is the number of the batch

@@ -28,11 +28,13 @@ KINDS = {
 def of_page(folder):
     """Return the module that the page's blocks of Python are together.
 
-    As a file in `folder`: AutoGraph reads the source of what tf.data maps.
+    As a file in `folder`: AutoGraph reads the source of what tf.data maps. Written once, before
+    workers read it.
     """
-    text = (ROOT / "docs/data_at_scale.md").read_text()
     path = Path(folder) / "page.py"
-    path.write_text("\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL)))
+    if not path.exists():
+        text = (ROOT / "docs/data_at_scale.md").read_text()
+        path.write_text("\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL)))
     spec = importlib.util.spec_from_file_location("page", path)
     page = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(page)
@@ -96,11 +98,13 @@ WRITERS = {
 
 
 def resumed_shares(folder, files):
-    """Return weights of a run on TFRecord shares, of one that was resumed, and what it saved."""
+    """Return weights of a run on shares of files, and by batch those of runs that went on there."""
     Trainer(**quiet(max_steps=1, accelerator="cpu"))
     _, whole = fitted(data("Shards", files))
-    trainer, _ = fitted(data("Shards", files), max_steps=17)
-    position = trainer.progress.epoch, trainer.progress.batch
-    trainer.save_checkpoint(f"{folder}/checkpoint")
-    _, rest = fitted(data("Shards", files), ckpt_path=f"{folder}/checkpoint")
-    return whole, rest, position
+    resumed = {}
+    for steps in (5, 17):
+        trainer, _ = fitted(data("Shards", files), max_steps=steps)
+        path = f"{folder}/{trainer.progress.batch}"
+        trainer.save_checkpoint(path)
+        resumed[trainer.progress.batch] = fitted(data("Shards", files), ckpt_path=path)[1]
+    return whole, resumed

@@ -143,7 +143,7 @@ def test_a_stream_of_hugging_face_goes_on_where_it_stood(tmp_path, buffer):
 def test_evaluation_takes_grain_too():
     data = Streams(by_index)
     data.val_dataset = lambda: grain.MapDataset.source(Records()).batch(8)
-    trainer, _ = fitted(data, max_steps=1, limit_val_batches=1.0)
+    trainer, _ = fitted(data, max_epochs=1, limit_val_batches=1.0)
     assert trainer.callback_metrics["val_loss"] > 0.0
 
 
