@@ -4,12 +4,14 @@ import logging
 import signal
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 from helpers.paths import ROOT
 
 from lightning_tf.screen import ScreenHandler, speak_for_all, unchanged_root
 
+slow = partial(pytest.param, marks=pytest.mark.slow)
 SAYS = "import lightning_tf, logging; {}; logging.getLogger('lightning_tf.data').info('found it')"
 FITS = """
 import os, signal
@@ -87,14 +89,14 @@ logging.getLogger("lightning_tf.data").warning("look out")
     ("before", "after", "setting", "expected"),
     [
         ("import grain", "", "", ["found it", "look out"]),
-        ("", "import grain", "", ["found it", "look out"]),
-        (
+        slow("", "import grain", "", ["found it", "look out"]),
+        slow(
             "import grain",
             "",
             "logging.basicConfig(level='INFO', format='>%(message)s', force=True)",
             [">found it", ">look out"],
         ),
-        ("import grain", "", "logging.getLogger().setLevel('ERROR')", []),
+        slow("import grain", "", "logging.getLogger().setLevel('ERROR')", []),
     ],
     ids=["imported before", "imported after", "set up", "root set up"],
 )

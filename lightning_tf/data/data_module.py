@@ -88,7 +88,7 @@ class DataModule:
     _is_prepared: bool = False
     _set_up_for: frozenset[str] = frozenset()
     _shares: WorkerShares | None = None
-    _streams: StreamSources | None = None
+    _opened_streams: StreamSources | None = None
     # Where `**options` of the constructor go, if not to the next base.
     _options_of: type | None = None
 
@@ -185,9 +185,9 @@ class DataModule:
         if batch == 0:
             return given
         is_one_stream = is_stream(given)
-        given = self._sources.replaced("train", given, epoch, batch)
+        given = self._stream_sources.replaced("train", given, epoch, batch)
         if is_one_stream:
-            return given  # type: ignore[no-any-return]
+            return given
         sets = named_sets(f"{type(self).__name__}.train_dataset", given)
         if isinstance(sets, dict):
             return self._combined(sets, batch)
@@ -336,7 +336,7 @@ class DataModule:
             dataset = method(epoch) if batch == 0 else self.train_dataset_from(epoch, batch)
 
         prepare = partial(self._prepared, stage, input_shard)
-        dataset = self._sources.replaced(stage, dataset, epoch, batch)
+        dataset = self._stream_sources.replaced(stage, dataset, epoch, batch)
         sets = named_sets(f"{type(self).__name__}.{stage}_dataset", dataset)
         if not isinstance(sets, dict):
             return None if sets is None else prepare(sets)
@@ -378,7 +378,7 @@ class DataModule:
         what = f"{type(self).__name__}.{stage}_shard"
         if batch:
             given = given.skip(batch) if not is_stream(given) else given
-        sets = named_sets(what, self._sources.replaced(stage, given, epoch, batch))
+        sets = named_sets(what, self._stream_sources.replaced(stage, given, epoch, batch))
         if not isinstance(sets, dict):
             return None if sets is None else self._with_checks(stage, sets)
         if stage != "train":
@@ -405,25 +405,25 @@ class DataModule:
         Not where indices are dropped instead, or the source knows its position there.
         """
         if self.is_stream:
-            return self._sources.reads_before(epoch, batch)
+            return self._stream_sources.reads_before(epoch, batch)
         skips = type(self).train_dataset_from is DataModule.train_dataset_from
         return skips or self.reads_shares("train")
 
     @property
     def is_stream(self) -> bool:
         """Whether training batches come from a source that knows its position, or by index."""
-        return self._sources.gives_training
+        return self._stream_sources.gives_training
 
     @property
     def positions(self) -> SourcePositions:
         """Where the sources of training batches stand; for checkpoints."""
-        return self._sources.positions
+        return self._stream_sources.positions
 
     @property
-    def _sources(self) -> StreamSources:
-        if self._streams is None:  # a subclass may never call `__init__`
-            self._streams = StreamSources(type(self).__name__)
-        return self._streams
+    def _stream_sources(self) -> StreamSources:
+        if self._opened_streams is None:  # a subclass may never call `__init__`
+            self._opened_streams = StreamSources(type(self).__name__)
+        return self._opened_streams
 
     def _worker_shares(self) -> WorkerShares:
         if self._shares is None or self._shares.workers is not self.workers:
@@ -442,7 +442,7 @@ class DataModule:
         """
         method = getattr(self, f"{stage}_dataset")
         if stage == "train" and method is not None:
-            given = self._sources.replaced(stage, method(0), 0, 0)
+            given = self._stream_sources.replaced(stage, method(0), 0, 0)
             sets = named_sets(f"{type(self).__name__}.train_dataset", given)
             if isinstance(sets, dict):
                 return {n: self._prepared(stage, input_shard, each, n) for n, each in sets.items()}

@@ -7,6 +7,7 @@ import pytest
 from helpers.resumable import assert_killed_run_is_exact
 from helpers.shard_files import KINDS, SIZES, data, task
 from helpers.streams import saved_and_resumed, stopped_and_resumed
+from helpers.variants import slow_but
 
 from lightning_tf.loops import training_data
 
@@ -32,7 +33,7 @@ def test_an_epoch_reads_every_record_once_in_an_order_of_its_own(tmp_path, kind)
     assert (first != second).any()
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", slow_but(KINDS, "ArrayRecords", "ParquetRows"))
 def test_a_run_goes_on_from_a_checkpoint_inside_an_epoch(tmp_path, kind, caplog, monkeypatch):
     monkeypatch.setattr(training_data, "LONG_WAY", 1)  # whatever is read again is said
     caplog.set_level("INFO", "lightning_tf")
@@ -54,13 +55,7 @@ def test_a_stopped_run_that_goes_on_gets_the_bits_of_the_undisturbed_one(tmp_pat
 
 
 @pytest.mark.distributed
-@pytest.mark.parametrize(
-    "kind",
-    [
-        "ParquetRows",
-        *(pytest.param(k, marks=pytest.mark.slow) for k in ("ArrayRecords", "TarShards", "Shards")),
-    ],
-)
+@pytest.mark.parametrize("kind", slow_but(KINDS, "ParquetRows"))
 def test_a_killed_run_that_goes_on_gets_the_bits_of_the_undisturbed_one(tmp_path, kind):
     files = tmp_path / "files"
     files.mkdir()

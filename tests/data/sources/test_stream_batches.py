@@ -34,17 +34,19 @@ def all_of(batches):
     return sorted(record for batch in batches for record in batch)
 
 
-@pytest.mark.parametrize(
-    ("make", "limits"),
-    [
-        (as_stream, LIMITED),
-        pytest.param(by_index, {}, marks=pytest.mark.slow),
-        pytest.param(by_index, LIMITED, marks=pytest.mark.slow),
-        pytest.param(as_stream, {}, marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("make", [by_index, as_stream])
+@pytest.mark.parametrize("limits", [{}, LIMITED])
 def test_a_resumed_run_gets_the_bits_of_the_undisturbed_one(tmp_path, make, limits, caplog):
     whole, resumed = stopped_and_resumed(lambda: Streams(make), tmp_path, **limits)
+    np.testing.assert_array_equal(resumed, whole)
+    assert not caplog.text
+
+
+def test_a_run_goes_on_from_a_checkpoint_inside_an_epoch(tmp_path, caplog):
+    make_data = lambda: Streams(as_stream)  # noqa: E731
+    limits = {"limit_train_batches": 7, "max_epochs": 2}
+    whole, resumed = saved_and_resumed(make_data, tmp_path, step=11, **limits)
     np.testing.assert_array_equal(resumed, whole)
     assert not caplog.text
 
