@@ -29,6 +29,12 @@ STAND_IN = "CPU:1"  # for the GPU; what is placed on CPU:0 was put on the host
 TEXTS = (["good film here", "bad film"] * 40, ["p", "n"] * 40)
 
 
+class StandIn(SingleDevice):
+    """A device that the Trainer takes for a GPU."""
+
+    is_gpu = True
+
+
 class Counted(Callback):
     """Counts the first window's graph, and asks for the end."""
 
@@ -72,11 +78,11 @@ def count(name: str) -> GraphPlan:
     make, precision = TASKS[name]
     counted = Counted()
     trainer = Trainer(
-        max_epochs=1, precision=precision, logger=False, callbacks=counted,
+        max_epochs=1, precision=precision, logger=False, jit_compile=False, callbacks=counted,
         enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
         limit_val_batches=0,
     )  # fmt: skip
-    trainer.placement = SingleDevice(f"/{STAND_IN}")
+    trainer.placement = StandIn(f"/{STAND_IN}")
     trainer.fit(make())
     return counted.plan
 

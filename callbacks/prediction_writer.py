@@ -86,9 +86,6 @@ class PredictionWriter(Callback):
         self.files = []
         self._begin()
         self._writes = trainer.is_global_zero  # every worker has all predictions
-        if not self._writes:
-            return
-
         self._folder = prediction_folder(trainer, self.directory)
 
     def on_predict_batch_end(

@@ -10,6 +10,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,6 +22,9 @@ from keras.src.random import seed_generator
 from keras.src.random.seed_generator import GLOBAL_SEED_GENERATOR
 from keras.src.utils import file_utils
 from keras.src.utils.tracking import Tracker
+
+# By its path: a function of the same name stands before it.
+rnn = import_module("keras.src.backend.tensorflow.rnn")
 
 # ---- keras.applications
 
@@ -46,6 +50,21 @@ def imagenet_structure(path: str | None) -> Iterator[None]:
 
 
 # ---- layers
+
+
+@contextmanager
+def without_cudnn() -> Iterator[None]:
+    """Let recurrent layers leave out cuDNN's kernels, inside the block, as where there is no GPU.
+
+    Keras takes them wherever TensorFlow sees a GPU, also in a step that is placed on the CPU, which
+    would then fail.
+    """
+    before = rnn._is_gpu_available
+    rnn._is_gpu_available = lambda: False
+    try:
+        yield
+    finally:
+        rnn._is_gpu_available = before
 
 
 def flat_layers(

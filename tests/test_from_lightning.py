@@ -259,6 +259,32 @@ def jit_compile():
     assert steps(max_epochs=1, jit_compile=True) == 4
 
 
+def float32_matmul_precision():
+    assert steps(max_epochs=1, float32_matmul_precision="highest") == 4
+    refused("float32_matmul_precision", max_epochs=1, float32_matmul_precision="medium")
+
+
+def gradient_reduction_dtype():
+    assert steps(max_epochs=1, gradient_reduction_dtype="bfloat16") == 4
+    refused("without a loss scale", max_epochs=1, gradient_reduction_dtype="float16")
+
+
+def communication_options():
+    options = tf.distribute.experimental.CommunicationOptions(bytes_per_pack=2**20)
+    assert steps(max_epochs=1, communication_options=options) == 4
+    refused("CommunicationOptions", max_epochs=1, communication_options=2**20)
+
+
+def heartbeat_timeout():
+    assert steps(max_epochs=1, heartbeat_timeout=60) == 4
+    refused("heartbeat_timeout", max_epochs=1, heartbeat_timeout=-1)
+
+
+def step_timeout():
+    assert steps(max_epochs=1, step_timeout=600) == 4
+    refused("step_timeout", max_epochs=1, step_timeout=-1)
+
+
 def sync_batchnorm():
     assert steps(max_epochs=1, sync_batchnorm=True) == 4
 

@@ -15,7 +15,17 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 BESIDE = ("statsforecast", "sktime", "gluonts", "trackio", "mlflow")
 HERE = "{}.{}".format(*sys.version_info)
 # The extras that the default tests use.
-TESTED = ("datasets", "excel", "grain", "mlflow", "onnx", "parquet", "serve", "tune")
+TESTED = (
+    "datasets",
+    "excel",
+    "grain",
+    "mlflow",
+    "onnx",
+    "parquet",
+    "remote",
+    "serve",
+    "tune",
+)
 
 
 def bounds():

@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from lightning_tf import keras_internals as internals
+from lightning_tf.distribute.single_device import SingleDevice
 from lightning_tf.layers import FusedBatchNormalization
 
 
@@ -208,3 +209,14 @@ def test_a_copied_variable_and_a_copied_tracker_belong_to_the_copy():
     tracker.track(copied)
     assert [item for store in stores for item in store] == [copied]
     assert len(metric.variables) == 2
+
+
+def test_recurrent_layers_leave_out_cudnn_in_a_step_of_the_cpu(monkeypatch):
+    monkeypatch.setattr(internals.rnn, "_is_gpu_available", lambda: True)
+    refuse = lambda *_, **__: pytest.fail("cuDNN's kernel was taken")  # noqa: E731
+    monkeypatch.setattr(internals.rnn, "_cudnn_gru", refuse)
+    layer = keras.layers.GRU(2)
+    layer.build((None, 3, 2))
+    with SingleDevice("/CPU:0").scope():
+        assert layer(np.zeros((1, 3, 2), "float32")).shape == (1, 2)
+    assert internals.rnn._is_gpu_available()

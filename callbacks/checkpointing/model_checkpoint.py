@@ -23,6 +23,7 @@ from lightning_tf.exceptions import (
 )
 from lightning_tf.run.run_state import snapshot_bytes
 from lightning_tf.stage import VALIDATE, split_metric
+from lightning_tf.storage.location import on_this_disk, portable
 from lightning_tf.task import Task
 from lightning_tf.trainer import Trainer
 
@@ -233,7 +234,7 @@ class ModelCheckpoint(CheckpointCallback):
             parent = trainer.log_dir or trainer.default_root_dir
             self.dirpath = os.path.abspath(os.path.join(parent, DIRECTORY))
         # A logger of another worker may name another folder: the chief's counts.
-        self.dirpath = trainer.workers.broadcast(self.dirpath)
+        self.dirpath = on_this_disk(trainer.workers.broadcast(portable(str(self.dirpath))))
         self._refuse_unwritable(trainer)
 
         resumed_from = trainer.ckpt_path if trainer.resumed else None
@@ -259,8 +260,8 @@ class ModelCheckpoint(CheckpointCallback):
         reason = trainer.workers.broadcast(reason)
         if reason:
             raise ConfigurationError(
-                f"checkpoints cannot be written to {self.dirpath} ({reason}); give another "
-                "default_root_dir or dirpath, or enable_checkpointing=False."
+                f"checkpoints cannot be written to {portable(str(self.dirpath))} ({reason}); give "
+                "another default_root_dir or dirpath, or enable_checkpointing=False."
             )
 
     def on_train_start(self, trainer: Trainer, task: Task) -> None:

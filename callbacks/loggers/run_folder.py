@@ -10,7 +10,7 @@ from typing import Any
 
 from lightning_tf.checks import checked_path
 from lightning_tf.exceptions import ConfigurationError
-from lightning_tf.storage.location import on_this_disk
+from lightning_tf.storage.location import on_this_disk, portable
 from lightning_tf.storage.remote_files import fetch_files, make_folders
 from lightning_tf.storage.uploads import UPLOADS
 from lightning_tf.task import Task
@@ -116,19 +116,26 @@ class RunFolder:
 
         # A weak reference: a logger must not keep a task and its models alive.
         self._task, self.is_made = weakref.ref(task), False
-        parent = self.parent(trainer)
+        # The chief's, which alone writes: others may not see what stands on its disk.
+        told = trainer.workers.of_chief(lambda: self._open(self.parent(trainer)))
+        path, self._continues = told
+        self.path, self._to_continue = Path(on_this_disk(path)), None
+        self.runs += 1
+
+    def _open(self, parent: Path) -> list[Any]:
+        """Return the folder as every worker understands it, and whether it has a run already."""
         UPLOADS.open(parent)
         make_folders(parent)
-        self.path = self._choose_path(parent)
+        path = self._choose_path(parent)
         if self._continues:
-            fetch_files(self.path)
-        self.runs += 1
+            fetch_files(path)
+        return [portable(str(path)), self._continues]
 
     def _choose_path(self, parent: Path) -> Path:
         self._continues = self.resume
         name = f"version_{self.version}" if isinstance(self.version, int) else self.version
         # A resumed run continues where its checkpoint says, unless the user names another version.
-        before, self._to_continue = self._to_continue, None
+        before = self._to_continue
         if before is not None and _is_version_of(parent, before) and name in (None, before.name):
             self._continues = True
             return parent / before.name

@@ -16,6 +16,7 @@ from lightning_tf.cli.task_file import comment_of, import_file_of, task_of_file
 from lightning_tf.data.sources.held_out_options import held_out_options
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.logger import Logger
+from lightning_tf.storage.remote_files import local_file
 from lightning_tf.task import Task
 from lightning_tf.trainer import Trainer
 
@@ -76,9 +77,11 @@ class OptionParser:
 
     def _spelled_out(self, words: Sequence[str]) -> list[str]:
         """Return the options as the parser knows them; imports a task that is given by its file."""
-        for config in values_of("--config", words):
-            import_file_of(config)
         words = [*words]
+        for given in values_of("--config", words):
+            config = local_file("--config", given)
+            words = [w.replace(given, config) if given in w else w for w in words]
+            import_file_of(config)
         for given in values_of("--task", words):
             self._comment = comment_of(given)
             words = [w.replace(given, task_of_file(given)) if given in w else w for w in words]

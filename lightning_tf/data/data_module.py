@@ -322,6 +322,13 @@ class DataModule:
         Raises:
             DataError: The dataset method returned something else than `tf.data.Dataset`s.
         """
+        # Where a GPU computes, arrays would become constants in its memory.
+        with tf.device("/CPU:0"):
+            return self._dataset_on_host(stage, epoch, batch, input_shard)
+
+    def _dataset_on_host(
+        self, stage: str, epoch: int, batch: int, input_shard: InputShard | None
+    ) -> Any:
         method = getattr(self, f"{stage}_dataset")
         if method is None:
             return None

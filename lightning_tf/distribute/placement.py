@@ -11,6 +11,7 @@ import tensorflow as tf
 from lightning_tf.distribute.input_shard import InputShard
 from lightning_tf.distribute.replica_batch import ReplicaBatch
 from lightning_tf.distribute.workers import Workers
+from lightning_tf.keras_internals import without_cudnn
 
 Compute = Callable[[Any, ReplicaBatch | None], Any]
 
@@ -57,6 +58,11 @@ class Placement(ABC):
         """Return whether steps run on GPUs."""
         return "GPU" in self.device
 
+    @property
+    def prefetch_device(self) -> str | None:
+        """Return where whole batches are wanted ahead of their steps; None where the host cuts."""
+        return None
+
     def batch_spec(self, element_spec: Any) -> Any:
         """Return the spec of what a step gets, from that of what the pipeline gives."""
         # The pipeline of one of several workers gives pairs; see InputShard.
@@ -67,6 +73,8 @@ class Placement(ABC):
         """Enter the context in which models are made and steps are traced and run."""
         with ExitStack() as stack:
             stack.enter_context(tf.device(self.device))
+            if not self.is_gpu:
+                stack.enter_context(without_cudnn())
             stack.enter_context(self._strategy_scope())
             yield
 

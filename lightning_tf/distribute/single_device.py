@@ -31,6 +31,11 @@ class SingleDevice(Placement):
     def __init__(self, device: str) -> None:
         super().__init__((device,), SINGLE_WORKER)
 
+    @property
+    def prefetch_device(self) -> str | None:
+        """Return the device, where it is a GPU."""
+        return self.device if self.is_gpu else None
+
     def _strategy_scope(self) -> AbstractContextManager[Any]:
         return nullcontext()
 

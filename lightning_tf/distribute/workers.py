@@ -120,6 +120,37 @@ class Workers:
         text = json.dumps(value if self.is_chief else None).encode()
         return json.loads(self.all_gather_bytes(text)[0])
 
+    def of_chief(self, work: Callable[[], Any]) -> Any:
+        """Return on every worker what `work` gives on the chief: plain data that JSON can hold.
+
+        A chief that refused alone would leave the others waiting in the next exchange.
+
+        Args:
+            work: Exchanges nothing; called by the chief alone.
+
+        Raises:
+            ConfigurationError: It failed on the chief; that one raises the error as it is.
+
+        Example:
+            >>> Workers(None, None).of_chief(lambda: "runs/version_0")
+            'runs/version_0'
+        """
+        if self.count == 1:
+            return work()
+
+        result, failure = None, None
+        try:
+            result = work() if self.is_chief else None
+        except Exception as error:
+            failure = error
+        problem = failure if failure is None else str(failure) or type(failure).__name__
+        result, problem = self.broadcast([result, problem])
+        if failure is not None:
+            raise failure
+        if problem is not None:
+            raise ConfigurationError(problem)
+        return result
+
     def all_gather_bytes(self, content: bytes) -> list[bytes]:
         """Gather the bytes of every worker, in their order, of any lengths."""
         if self.count == 1:

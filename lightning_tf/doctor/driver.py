@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lightning_tf.doctor.finding import Finding, ok, problem, warning
@@ -67,18 +67,18 @@ def read_driver(kernel: Path = KERNEL, pci: Path = PCI) -> Driver:
         _text(device / "vendor").strip() == VENDOR and _text(device / "class").startswith(DISPLAY)
         for device in (pci.iterdir() if pci.is_dir() else ())
     )
-    own = {"on_bus": on_bus, "kernel": module[1] if module else ""}
+    system = Driver(on_bus, module[1] if module else "")
     if shutil.which("nvidia-smi") is None:
-        return Driver(**own, trouble="there is no nvidia-smi")  # type: ignore[arg-type]
+        return replace(system, trouble="there is no nvidia-smi")
 
     text, trouble = _smi(f"--query-gpu={FIELDS}", "--format=csv,noheader,nounits")
     if trouble:
-        return Driver(**own, trouble=trouble)  # type: ignore[arg-type]
+        return replace(system, trouble=trouble)
     rows = [[cell.strip() for cell in row] for row in csv.reader(text.splitlines()) if row]
     cards = tuple(Card(row[0], _number(row[2]), _number(row[3])) for row in rows)
     header = re.search(r"CUDA Version:\s*([\d.]+)", _smi()[0])
     version = rows[0][1] if rows else ""
-    return Driver(**own, version=version, cuda=header[1] if header else "", cards=cards)  # type: ignore[arg-type]
+    return replace(system, version=version, cuda=header[1] if header else "", cards=cards)
 
 
 def check_driver(driver: Driver) -> Iterator[Finding]:

@@ -11,6 +11,11 @@ import tensorflow as tf
 
 from lightning_tf.distribute.own_rows import is_own
 
+MOVABLE = {
+    *(tf.float16, tf.bfloat16, tf.float32, tf.float64),
+    *(tf.bool, tf.uint8, tf.int8, tf.int64),
+}
+
 
 class EpochIterator:
     """Holds an iterator inside a ``with`` block and lets go of it in a thread.
@@ -21,6 +26,7 @@ class EpochIterator:
 
     Args:
         dataset: To iterate over.
+        device: Of the steps that read it; see `prefetched_to`.
 
     Example:
         >>> with EpochIterator(tf.data.Dataset.range(3)) as epoch:
@@ -28,8 +34,8 @@ class EpochIterator:
         0
     """
 
-    def __init__(self, dataset: tf.data.Dataset) -> None:
-        self._held = [iter(reading_ahead(dataset))]
+    def __init__(self, dataset: tf.data.Dataset, device: str | None = None) -> None:
+        self._held = [iter(prefetched_to(device, reading_ahead(dataset)))]
 
     def __enter__(self) -> EpochIterator:
         """Return itself: a name for the iterator would keep it."""
@@ -89,6 +95,23 @@ def reading_ahead(dataset: tf.data.Dataset) -> tf.data.Dataset:
     if present.threading.private_threadpool_size is None:
         options.threading.private_threadpool_size = 0  # as many as there are cores
     return dataset.with_options(options)
+
+
+def prefetched_to(device: str | None, dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """Return the same pipeline, whose next batch is copied to a device while a step runs there.
+
+    Without it a batch is copied inside its own step, which waits for it. Strings have no place on
+    a GPU and int32 lies on the host there: batches that hold them stay there.
+
+    Args:
+        device: Such as ``/GPU:0``; None leaves the pipeline as it is.
+        dataset: The last part of the pipeline.
+    """
+    specs = tf.nest.flatten(dataset.element_spec)
+    can_move = all(isinstance(s, tf.TensorSpec) and s.dtype in MOVABLE for s in specs)
+    if device is None or not can_move:
+        return dataset
+    return dataset.apply(tf.data.experimental.prefetch_to_device(device))
 
 
 def _prefetches(dataset: tf.data.Dataset) -> bool:

@@ -179,7 +179,7 @@ class EvaluationSet:
         carry, done, result = window.zero, 0, None
         activity = trainer.watchdog.activity
 
-        with EpochIterator(self.dataset) as epoch:
+        with EpochIterator(self.dataset, trainer.placement.prefetch_device) as epoch:
             while length is None or done < length:
                 count = 1 if by_batch or trainer.status.stage_ends else self._clock.count
                 count = max(1, min(count, OUTPUT_BYTES // window.outputs_bytes))

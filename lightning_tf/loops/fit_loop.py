@@ -384,7 +384,7 @@ class FitLoop:
             position, progress = self._position, self.progress
             if not is_endless(dataset):
                 rest = position.resumed(dataset, progress) or EpochIterator(
-                    self._remaining(dataset)
+                    self._remaining(dataset), self.trainer.placement.prefetch_device
                 )
                 return position.follow(rest)
 

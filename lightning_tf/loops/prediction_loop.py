@@ -101,7 +101,8 @@ class PredictionLoop:
 
     def _by_window(self, each: PredictionSet, window: PredictionWindow) -> Iterator[Any]:
         remaining, clock = each.length or 0, WindowClock()
-        with EpochIterator(each.dataset) as epoch:
+        device = self.trainer.placement.prefetch_device
+        with EpochIterator(each.dataset, device) as epoch:
             while remaining:
                 # As many as half a second and a few megabytes of outputs allow.
                 count = max(1, min(remaining, clock.count, WINDOW_BYTES // window.batch_bytes))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import traceback
 from typing import TYPE_CHECKING
 
@@ -29,10 +30,15 @@ def keep_traceback(
     Returns:
         The error, which names the file where that could be written.
     """
-    folder = trainer.log_dir or trainer.default_root_dir
-    path = os.path.join(folder, f"lost_worker_seen_by_{trainer.workers.index}.txt")
+    name = f"lost_worker_seen_by_{trainer.workers.index}.txt"
+    folder = trainer.log_dir
+    if folder is None and trainer.checkpoint_callback is not None:
+        folder = trainer.default_root_dir
     try:
+        if folder is None:  # a run that writes nothing leaves nothing in the working directory
+            folder = tempfile.mkdtemp(prefix="lightning_tf_")
         os.makedirs(folder, exist_ok=True)
+        path = os.path.join(folder, name)
         with open(path, "w", encoding="utf-8") as file:
             file.write("".join(traceback.format_exception(cause)))
     except OSError:

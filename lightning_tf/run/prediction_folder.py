@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from lightning_tf.checks import checked_path, why_unwritable
 from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.storage.location import portable
 
 if TYPE_CHECKING:
     from lightning_tf.trainer import Trainer
@@ -27,7 +28,7 @@ def refuse_several_sets(trainer: Trainer, writer: str) -> None:
 
 
 def prediction_folder(trainer: Trainer, directory: str | os.PathLike[str] | None) -> Path:
-    """Make the folder for predictions and return it.
+    """Make the folder for predictions and return it; all workers ask, and the chief makes it.
 
     Args:
         trainer: Which predicts.
@@ -40,7 +41,8 @@ def prediction_folder(trainer: Trainer, directory: str | os.PathLike[str] | None
     run = trainer.log_dir
     # A logger's folder that is not there yet is the logger's to make: it numbers them.
     root = trainer.default_root_dir if run is None or not os.path.isdir(run) else run
-    return new_folder(Path(root) / "predictions" if directory is None else directory)
+    wanted = Path(root) / "predictions" if directory is None else directory
+    return Path(trainer.workers.of_chief(lambda: str(new_folder(wanted))))
 
 
 def new_folder(directory: str | os.PathLike[str]) -> Path:
@@ -52,7 +54,8 @@ def new_folder(directory: str | os.PathLike[str]) -> Path:
     folder = Path(checked_path("directory", directory))
     if reason := why_unwritable(str(folder)):
         raise ConfigurationError(
-            f"predictions cannot be written to {folder} ({reason}); give another directory."
+            f"predictions cannot be written to {portable(str(folder))} ({reason}); give another "
+            "directory."
         )
     folder.mkdir(parents=True, exist_ok=True)
     return folder

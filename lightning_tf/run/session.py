@@ -37,7 +37,7 @@ from lightning_tf.run.signals import exit_with_try_again, leave_without_tracebac
 from lightning_tf.run.signatures import check_steps
 from lightning_tf.run.spoken_lines import say_interrupted
 from lightning_tf.seed import get_last_seed, seed_everything
-from lightning_tf.storage.location import portable, url_of
+from lightning_tf.storage.location import on_this_disk, portable, url_of
 from lightning_tf.storage.remote_checkpoint import RemoteCheckpoint
 from lightning_tf.storage.transfer import reason
 from lightning_tf.storage.uploads import UPLOADS
@@ -342,10 +342,12 @@ def _set_up(trainer: Trainer, task: Task, entry_point: str) -> None:
     data.join(trainer.workers)  # before the rest, which the workers may share
     data.ensure_setup(entry_point)
 
-    UPLOADS.open(trainer.default_root_dir)
+    trainer.workers.of_chief(lambda: UPLOADS.open(trainer.default_root_dir))
     # Loggers choose their folders here; the others follow the chief.
     trainer.hooks("setup", entry_point)
-    trainer.status.share_log_dir(trainer.workers.broadcast(trainer.log_dir))
+    folder = trainer.log_dir
+    told = trainer.workers.broadcast(folder and portable(folder))
+    trainer.status.share_log_dir(told and on_this_disk(told))
     trainer.records.loggers.send("log_hparams", {**task.hparams, "trainer": trainer.settings})
 
 

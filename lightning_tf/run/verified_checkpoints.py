@@ -9,6 +9,7 @@ from pathlib import Path
 from lightning_tf.checkpoint.io import Checkpoint, read_checkpoint, read_run
 from lightning_tf.checkpoint.search import CheckpointPath, checkpoints_in
 from lightning_tf.exceptions import CheckpointError
+from lightning_tf.storage.location import local_path
 from lightning_tf.storage.remote_checkpoint import look_up
 
 
@@ -42,8 +43,10 @@ def checkpoints_between(
     first = -1 if begin is None else _batches(read_checkpoint(begin))
     last = whole[-1][0] if end is None else _batches(read_checkpoint(end))
     between = [path for batches, _, path in whole if first < batches <= last]
-    if end is not None and not any(os.path.samefile(end, path) for path in between):
-        between.append(end)
+    if end is not None:
+        standing = local_path("end", end)
+        if not any(os.path.samefile(standing, path) for path in between):
+            between.append(end)
     if not between:
         raise CheckpointError(f"{run} has no checkpoint later than {begin}; give another --from.")
     return begin, between

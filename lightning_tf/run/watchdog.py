@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
-from lightning_tf import exceptions
 from lightning_tf.distribute.activity import Activity
 from lightning_tf.distribute.workers import AGAIN, Workers
+from lightning_tf.exceptions import TRY_AGAIN
 
 log = logging.getLogger("lightning_tf")
 
@@ -24,7 +24,6 @@ LOOK_SECONDS = 1.0
 PATIENCE_SECONDS = 5.0  # in one exchange, before the neighbors are looked at
 REPORT_SECONDS = 15.0  # for the others to say where they are
 END_SECONDS = 60.0  # for a worker whose exchange was ended to tell its callbacks and leave
-EXIT_CODE: int = getattr(exceptions, "TRY_AGAIN", 1)  # as of a `WorkerLostError`
 WORKERS_STEP_SECONDS = 1800.0  # as torch.distributed: a hang holds every machine of the run
 
 
@@ -221,4 +220,4 @@ def _leave() -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError, OSError, ValueError):
             stream.flush()
-    os._exit(EXIT_CODE)
+    os._exit(TRY_AGAIN)

@@ -18,6 +18,7 @@ from lightning_tf.storage.transfer import get, is_there, never, put, reason
 SUFFIX = ".ckpt"
 MARKER = "COMPLETE.json"
 RUN_FILE = "run.json"  # small; holds the sums of the rest, and so differs with every save
+TRIES = 3  # to read what another machine replaces meanwhile
 SHOWN = 16  # digits of its sha256 name a save
 
 
@@ -93,6 +94,11 @@ class RemoteCheckpoint:
         except OSError:
             return None
 
+    def is_whole(self, count: int = 2) -> bool:
+        """Return whether so many files stand here, which are all; asks nobody."""
+        names = os.listdir(self.local) if self.local.is_dir() else []
+        return len([name for name in names if not name.startswith(".")]) >= count
+
     # ---- to the store
 
     def is_sent(self) -> bool:
@@ -137,9 +143,7 @@ class RemoteCheckpoint:
         with suppress(FileNotFoundError):
             self._system.rm_file(f"{self._path}/{MARKER}")
         self._remove_all_but()
-        record = SentRecord(self.local.parent)
-        record.forget(self.local.name)
-        record.save()
+        SentRecord(self.local.parent).forget(self.local.name)
 
     def _remove_all_but(self, *kept: str) -> None:
         self._system.invalidate_cache(self._path)
@@ -152,9 +156,7 @@ class RemoteCheckpoint:
                 self._system.rm(entry, recursive=True)
 
     def _note(self, stamp: Any, save: str) -> None:
-        record = SentRecord(self.local.parent)
-        record.note(self.local.name, stamp, save)
-        record.save()
+        SentRecord(self.local.parent).note(self.local.name, stamp, save)
 
     # ---- from the store
 
@@ -167,23 +169,25 @@ class RemoteCheckpoint:
         Raises:
             CheckpointError: The store does not answer, or what it has is not whole.
         """
-        with self._reading():
-            marker = self.marker()
-            save = self._save()
-            known = SentRecord(self.local.parent).digest(self.local.name)
-            if marker is None:
-                marker = self._unmarked()
-            if marker is None:
-                if save is None:
-                    raise CheckpointError(f"{self.url} was not uploaded whole, or is not there.")
-                return
-            if marker.folder and (save == marker.folder or (save and known == marker.folder)):
-                return
+        self._read(self._look)
 
-            shutil.rmtree(self.local, ignore_errors=True)
-            self._get(RUN_FILE, marker)
-            if marker.folder:
-                self._note(_stamp(self.local), marker.folder)
+    def _look(self) -> None:
+        marker = self.marker()
+        save = self._save()
+        known = SentRecord(self.local.parent).digest(self.local.name)
+        if marker is None:
+            marker = self._unmarked()
+        if marker is None:
+            if save is None:
+                raise CheckpointError(f"{self.url} was not uploaded whole, or is not there.")
+            return
+        if marker.folder and (save == marker.folder or (save and known == marker.folder)):
+            return
+
+        shutil.rmtree(self.local, ignore_errors=True)
+        self._get(RUN_FILE, marker)
+        if marker.folder:
+            self._note(_stamp(self.local), marker.folder)
 
     def fetch(self) -> None:
         """Get the files that are not here, each with the sum that the marker says.
@@ -191,16 +195,21 @@ class RemoteCheckpoint:
         Raises:
             CheckpointError: The store does not answer, or what it has is damaged.
         """
-        with self._reading():
-            marker = self.marker() or self._unmarked()
-            save = self._save()
-            if marker is None or (marker.folder and save not in (None, marker.folder)):
-                return  # what stands here is another one, whole or not: its reader says
-            for name in sorted(marker.files, key=lambda name: name == RUN_FILE):
-                if not (self.local / name).exists():
-                    self._get(name, marker)
-            if marker.folder:
-                self._note(_stamp(self.local), marker.folder)
+        self._read(self._fetch)
+
+    def _fetch(self) -> None:
+        marker = self.marker() or self._unmarked()
+        save = self._save()
+        if marker is None or self.is_whole():
+            return  # by now: another process of this machine had the lock
+        if marker.folder and save not in (None, marker.folder):
+            # Its tensors are gone from the store: another machine has replaced it since.
+            shutil.rmtree(self.local, ignore_errors=True)
+        for name in sorted(marker.files, key=lambda name: name == RUN_FILE):
+            if not (self.local / name).exists():
+                self._get(name, marker)
+        if marker.folder:
+            self._note(_stamp(self.local), marker.folder)
 
     def _get(self, name: str, marker: Marker) -> None:
         source = "/".join(part for part in (self._path, marker.folder, name) if part)
@@ -214,19 +223,24 @@ class RemoteCheckpoint:
                 f"{MARKER} says."
             )
 
-    @contextmanager
-    def _reading(self) -> Iterator[None]:
-        """Let one process of this machine fetch; tell what the store says as a CheckpointError."""
+    def _read(self, work: Callable[[], None]) -> None:
+        """Let one process of this machine read; tell what the store says as a CheckpointError."""
         from filelock import FileLock
 
         self.local.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with FileLock(self.local.parent / f".{self.local.name}.lock"):
-                yield
-        except CheckpointError:
-            raise
-        except Exception as error:  # each store's library has errors of its own
-            raise CheckpointError(f"{self.url} cannot be read: {reason(error)}") from error
+        with FileLock(self.local.parent / f".{self.local.name}.lock"):
+            for left in reversed(range(TRIES)):
+                try:
+                    work()
+                    return
+                except CheckpointError:
+                    raise
+                except Exception as error:  # each store's library has errors of its own
+                    # Files are gone where another machine replaces the checkpoint meanwhile.
+                    if not (left and isinstance(error, FileNotFoundError)):
+                        raise CheckpointError(
+                            f"{self.url} cannot be read: {reason(error)}"
+                        ) from error
 
 
 def look_up(folder: str | os.PathLike[str]) -> list[str]:
@@ -295,9 +309,7 @@ def at_hand(path: str | os.PathLike[str], whole: bool = True) -> str | os.PathLi
     checkpoint = RemoteCheckpoint(Path(local))
     if looked:
         checkpoint.look()
-    names = [p.name for p in checkpoint.local.iterdir()] if checkpoint.local.is_dir() else []
-    present = [name for name in names if not name.startswith(".")]
-    if len(present) < (2 if whole else 1):
+    if not checkpoint.is_whole(2 if whole else 1):
         checkpoint.fetch()
     return checkpoint.local
 

@@ -50,9 +50,7 @@ def send_file(path: Path) -> None:
     system, target = file_system(str(url_of(path)))
     with path.open("rb") as file:
         _, sums = put(file, system, target)
-    record = SentRecord(path.parent)
-    record.note(path.name, stamp, sums)
-    record.save()
+    SentRecord(path.parent).note(path.name, stamp, sums)
 
 
 def fetch_files(folder: str | os.PathLike[str]) -> None:
@@ -104,6 +102,29 @@ def local_run(run: str | os.PathLike[str]) -> str:
         if url_of(folder) is not None and not os.path.isdir(folder):
             raise ConfigurationError(f"{run}: there is nothing; give the folder of a run.")
     return folder
+
+
+def local_file(name: str, path: str | os.PathLike[str]) -> str:
+    """Return the path of a file on this disk; one at a URL is fetched, alone.
+
+    Args:
+        name: The argument, for messages.
+        path: Any path; whether something stands at a local one is not looked at.
+
+    Raises:
+        ConfigurationError: The store does not answer, or has no file there.
+    """
+    file = local_path(name, path)
+    url = url_of(file) if is_url(path) else None
+    if url is None:
+        return file
+
+    system, source = file_system(url)
+    try:
+        _fetch(system, source, Path(file))
+    except Exception as error:  # each store's library has errors of its own
+        raise ConfigurationError(f"{name}={url} cannot be read: {reason(error)}") from error
+    return file
 
 
 def stored(path: str | os.PathLike[str]) -> str:
@@ -169,7 +190,6 @@ def _fetch(system: Any, source: str, target: Path) -> None:
         return
     os.replace(beside, target)
     record.note(target.name, _stamp(target), sums)
-    record.save()
 
 
 def _stamp(path: Path) -> list[int] | None:

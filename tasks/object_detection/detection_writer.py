@@ -76,8 +76,6 @@ class DetectionWriter(Callback):
     def on_predict_start(self, trainer: Trainer, task: Any) -> None:
         """Open the file."""
         self.files, self._images, self._count = [], [], 0
-        if not trainer.is_global_zero:  # every worker has all predictions
-            return
         if self.save_images and not hasattr(task.data, "original"):
             raise ConfigurationError(
                 f"save_images: {type(task.data).__name__} has no method `original` that gives an "
@@ -85,6 +83,9 @@ class DetectionWriter(Callback):
             )
 
         self._folder = prediction_folder(trainer, self.directory)
+        if not trainer.is_global_zero:  # every worker has all predictions
+            return
+
         kind = FORMATS[self.format]
         self._open = kind(self._folder / f".{NAME}.{kind.suffix}.part", task.class_names)
         self._name_of = image_names(task.data)

@@ -52,7 +52,8 @@ class Vocabulary(keras.layers.Layer):  # type: ignore[misc]
         super().__init__(name="vocabulary", dtype="float32")
         self.size = size
         self.fingerprints = self._add_integers("fingerprints", (size - FIRST,), "int64")
-        self.numbers = self._add_integers("numbers", (size - FIRST,), "int32")
+        # A GPU has no variables of int32, and computes with int32 on the host.
+        self.numbers = self._add_integers("numbers", (size - FIRST,), "int64")
         self.letters = self._add_integers("letters", (size - FIRST, LETTERS // INTEGER), "int64")
         self.built = True
 
@@ -86,7 +87,7 @@ class Vocabulary(keras.layers.Layer):  # type: ignore[misc]
         # Sorting is stable and a dict keeps its order: ties go to the word that came first.
         chosen = sorted(counts, key=counts.__getitem__, reverse=True)[: self.size - FIRST]
         fingerprints = np.full(self.size - FIRST, LARGEST, np.int64)  # behind every word's
-        numbers = np.zeros(self.size - FIRST, np.int32)
+        numbers = np.zeros(self.size - FIRST, np.int64)
         letters = np.zeros((self.size - FIRST, LETTERS // INTEGER), np.int64)
 
         # Fingerprints ascend, for the binary search; letters stay in the order of frequency.
@@ -115,13 +116,15 @@ class Vocabulary(keras.layers.Layer):  # type: ignore[misc]
         """
         known, numbers = tf.convert_to_tensor(self.fingerprints), tf.convert_to_tensor(self.numbers)
         flat = tf.reshape(fingerprints, [-1])  # (words,)
-        places = tf.minimum(tf.searchsorted(known, flat), self.size - FIRST - 1)
+        places = tf.searchsorted(known, flat, out_type=tf.int64)
+        places = tf.minimum(places, self.size - FIRST - 1)
         is_known = tf.equal(tf.gather(known, places), flat)
 
-        number = tf.where(is_known, tf.gather(numbers, places), UNKNOWN)
-        number = tf.where(tf.equal(number, 0), UNKNOWN, number)  # a place that holds no word
-        number = tf.where(tf.equal(flat, 0), PADDING, number)
-        return tf.reshape(number, tf.shape(fingerprints))
+        unknown, padding = (tf.constant(number, tf.int64) for number in (UNKNOWN, PADDING))
+        number = tf.where(is_known, tf.gather(numbers, places), unknown)
+        number = tf.where(tf.equal(number, 0), unknown, number)  # a place that holds no word
+        number = tf.where(tf.equal(flat, 0), padding, number)
+        return tf.cast(tf.reshape(number, tf.shape(fingerprints)), tf.int32)
 
 
 def _to_integers(words: Iterable[bytes]) -> NDArray[np.int64]:

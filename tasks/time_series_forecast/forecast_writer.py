@@ -51,12 +51,13 @@ class ForecastWriter(Callback):
     def on_predict_start(self, trainer: Trainer, task: Any) -> None:
         """Open the file."""
         self.files, self._count = [], 0
-        if not trainer.is_global_zero:  # every worker has all predictions
-            return
         if task.data is None:
             raise DataError("data is None: forecasts have no times; give the task its data.")
+        folder = prediction_folder(trainer, self.directory)
+        if not trainer.is_global_zero:  # every worker has all predictions
+            return
 
-        self._path = prediction_folder(trainer, self.directory) / f".{NAME}.csv.part"
+        self._path = folder / f".{NAME}.csv.part"
         self._open = self._path.open("w", newline="", encoding="utf-8")
         csv.writer(self._open).writerow(_header(task))
 

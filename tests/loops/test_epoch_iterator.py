@@ -2,11 +2,15 @@ import gc
 import threading
 import weakref
 
+import numpy as np
 import pytest
 import tensorflow as tf
+from helpers.boring import BoringData, BoringTask
+from helpers.replicated import trainer_of
 
 from lightning_tf.data.pipeline.options import disable_autotune
-from lightning_tf.loops.epoch_iterator import EpochIterator, reading_ahead
+from lightning_tf.distribute.single_device import SingleDevice
+from lightning_tf.loops.epoch_iterator import EpochIterator, prefetched_to, reading_ahead
 
 
 def test_the_iterator_is_let_go_by_a_thread():
@@ -57,3 +61,55 @@ def test_a_queue_is_added_where_there_is_none_and_the_tuner_may_size_it(dataset,
         prefetches += "Prefetch" in type(node).__name__
         open_ += node._inputs()
     assert prefetches == queues
+
+
+class OnGPU(SingleDevice):
+    """A second logical CPU that stands in for a GPU."""
+
+    is_gpu = True
+
+
+def test_batches_are_copied_ahead_to_the_device_of_their_steps():
+    trainer_of(2)  # there are two logical devices now
+    numbers = tf.data.Dataset.from_tensor_slices(tf.range(20, dtype=tf.int64)).batch(4)
+    gpu = OnGPU("/CPU:1")
+    with gpu.scope(), EpochIterator(numbers, gpu.prefetch_device) as epoch:
+        batch = epoch.iterator.get_next()
+        assert batch.device.endswith("CPU:1")
+        assert batch.numpy().tolist() == [0, 1, 2, 3]
+        rest = [epoch.iterator.get_next().numpy().sum() for _ in range(4)]
+    assert rest == [22, 38, 54, 70]
+
+
+@pytest.mark.parametrize("values", [["a", "b"], np.int32([1, 2])])
+def test_what_has_no_place_on_a_gpu_stays_on_the_host(values):
+    dataset = tf.data.Dataset.from_tensor_slices({"x": [1.0, 2.0], "y": values}).batch(1)
+    assert prefetched_to("/GPU:0", dataset) is dataset
+
+
+def test_a_fit_whose_batches_are_copied_ahead_has_the_same_numbers():
+    def weights(placement):
+        task = BoringTask()
+        trainer = trainer_of(2, seed=3, max_epochs=2)
+        trainer.placement = placement
+        trainer.fit(task)
+        predicted = np.concatenate(trainer.predict(task, collect=True))
+        values = trainer.validate(task)
+        return [*(v.numpy() for v in task.model.variables), predicted, [*values.values()]]
+
+    for here, ahead in zip(weights(SingleDevice("/CPU:0")), weights(OnGPU("/CPU:1")), strict=True):
+        np.testing.assert_allclose(ahead, here, rtol=1e-5, atol=1e-6)
+
+
+def test_arrays_of_a_data_module_stay_on_the_host():
+    devices = []
+
+    class Data(BoringData):
+        def train_dataset(self, epoch):
+            dataset = super().train_dataset(epoch)
+            devices.append(tf.constant(1.0).device)
+            return dataset
+
+    with tf.device("/CPU:1"):
+        Data().dataset_for("train")
+    assert {device[-5:] for device in devices} == {"CPU:0"}

@@ -139,3 +139,41 @@ def test_a_store_that_is_away_is_no_empty_one(switched):
         look_up(path)
     with pytest.raises(CheckpointError, match=r"cannot be read: .*does not answer"):
         at_hand("switched://bucket/checkpoints/a.ckpt")
+
+
+def replaced(monkeypatch, content="two"):
+    """Let another machine replace a.ckpt before the first file of this one's reading comes."""
+    from lightning_tf.storage import remote_checkpoint
+
+    fetched, here = remote_checkpoint.get, Path(local_path("dirpath", URL))
+
+    def get(system, source, target):
+        monkeypatch.setattr(remote_checkpoint, "get", fetched)
+        other = here.parent / "other/a.ckpt"
+        shutil.copytree(written(content=content).local, other)
+        shutil.rmtree(here / "a.ckpt")
+        sender = RemoteCheckpoint(here / "a.ckpt")
+        sender.local = other
+        sender.send()
+        return fetched(system, source, target)
+
+    monkeypatch.setattr(remote_checkpoint, "get", get)
+
+
+def test_what_is_replaced_while_it_is_read_comes_whole(other_machine, monkeypatch):
+    written().send()
+    other_machine()
+    replaced(monkeypatch)
+    assert content_of(at_hand(f"{URL}/a.ckpt")) == b"two" * 1000
+
+
+def test_what_is_replaced_before_its_tensors_were_read_comes_whole(other_machine):
+    written().send()
+    other_machine()
+    folder = Path(local_path("dirpath", URL))
+    look_up(folder)
+    other_machine("machine_2")
+    written(content="two").send()
+    other_machine()
+    assert content_of(at_hand(folder / "a.ckpt")) == b"two" * 1000
+    assert json.loads((folder / "a.ckpt/run.json").read_bytes()) == {"content": "two"}

@@ -12,13 +12,38 @@ from upath import UPath
 from lightning_tf import Trainer
 from lightning_tf.callbacks import CSVLogger, ModelCheckpoint, PredictionWriter
 from lightning_tf.exceptions import CheckpointError, ConfigurationError
-from lightning_tf.storage.location import url_of
+from lightning_tf.storage.location import CACHE, url_of
 
 RUN = "memory://bucket/run"
 
 
 def stored(folder="/bucket"):
     return sorted(fsspec.filesystem("memory").find(folder))
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory):
+    """What a store has of a run of 10 updates, and its weights after the last."""
+    memory = fsspec.filesystem("memory")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(CACHE, str(tmp_path_factory.mktemp("machine")))
+        _, task = fitted(RUN, 10)
+    return {path: memory.cat(path) for path in stored()}, weights(task)
+
+
+@pytest.fixture
+def run_of_another(begun):
+    """Put the run into the store; this machine has nothing of it. Return its weights."""
+    files, last = begun
+    fsspec.filesystem("memory").pipe(files)
+    return last
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A Trainer and a task whose run stands on this disk."""
+    root = tmp_path_factory.mktemp("local")
+    return fitted(root, 4, checkpoints=every(save_last=False))
 
 
 def flip(path):
@@ -28,10 +53,8 @@ def flip(path):
     system.pipe(path, bytes(content))
 
 
-def test_a_run_goes_on_on_a_machine_that_has_nothing_with_the_same_bits(tmp_path, other_machine):
+def test_a_run_goes_on_on_a_machine_that_has_nothing_with_the_same_bits(tmp_path, run_of_another):
     _, undisturbed = fitted(tmp_path / "local", 22)
-    fitted(RUN, 10)
-    other_machine()
     trainer, task = fitted(RUN, 22, ckpt_path="last")
 
     assert trainer.resumed
@@ -42,26 +65,24 @@ def test_a_run_goes_on_on_a_machine_that_has_nothing_with_the_same_bits(tmp_path
     assert [line.split(",")[0] for line in rows.splitlines()[1:]] == ["4", "8", "12", "16", "20"]
 
 
-def test_best_and_a_url_find_their_checkpoint_on_another_machine(other_machine):
-    _, task = fitted(RUN, 8)
-    other_machine()
+def test_best_and_a_url_find_their_checkpoint_on_another_machine(run_of_another, other_machine):
     by_url = Line.from_checkpoint(f"{RUN}/runs/version_0/checkpoints/last.ckpt")
-    assert weights(by_url) == weights(task)
+    assert weights(by_url) == run_of_another
 
     other_machine("machine_2")
     trainer = Trainer(default_root_dir=RUN, callbacks=[every()], **QUIET)
     best = Line()
     trainer.predict(best, np.ones((2, 4), "float32"), ckpt_path="best", collect=True)
-    assert weights(best) == weights(task)
+    kept = Line.from_checkpoint(f"{RUN}/runs/version_0/checkpoints/epoch=0-step=8.ckpt")
+    assert weights(best) == weights(kept)
+    assert weights(best) != run_of_another
 
 
-def test_damaged_and_half_uploads_are_passed_over_with_a_message(other_machine, caplog):
-    fitted(RUN, 10)
+def test_damaged_and_half_uploads_are_passed_over_with_a_message(run_of_another, caplog):
     folder = "/bucket/run/runs/version_0/checkpoints"
     [tensors] = [p for p in stored(f"{folder}/last.ckpt") if p.endswith(".safetensors")]
     flip(tensors)
     fsspec.filesystem("memory").rm(f"{folder}/epoch=0-step=8.ckpt/COMPLETE.json")
-    other_machine()
     trainer, _ = fitted(RUN, 12, ckpt_path="last")
     assert trainer.resumed
     assert "step=4.ckpt" in trainer.ckpt_path
@@ -69,19 +90,21 @@ def test_damaged_and_half_uploads_are_passed_over_with_a_message(other_machine, 
     assert "epoch=0-step=8.ckpt was not uploaded whole" in caplog.text
 
 
-def test_a_second_run_takes_other_names_than_those_in_the_store(other_machine):
-    checkpoints = "memory://bucket/checkpoints"
-    first, _ = fitted(RUN, 4, checkpoints=every(dirpath=checkpoints))
-    other_machine()
-    second, _ = fitted(RUN, 4, checkpoints=every(dirpath=checkpoints))
-    names = {path.split("/")[3] for path in stored("/bucket/checkpoints")}
+def test_a_second_run_takes_other_names_than_those_in_the_store(run_of_another, caplog):
+    caplog.set_level(logging.INFO)
+    folder = f"{RUN}/runs/version_0/checkpoints"
+    trainer, _ = fitted(RUN, 4, checkpoints=every(dirpath=folder))
+    names = {path.split("/")[6] for path in stored("/bucket/run/runs/version_0/checkpoints")}
     assert names == {
-        *("epoch=0-step=4.ckpt", "last.ckpt", "epoch=0-step=4-v1.ckpt", "last-v1.ckpt"),
+        *("epoch=0-step=4.ckpt", "epoch=0-step=8.ckpt", "last.ckpt"),
+        *("epoch=0-step=4-v1.ckpt", "last-v1.ckpt"),
     }
-    assert Path(first.log_dir).name == "version_0"
-    assert Path(second.log_dir).name == "version_1"
+    assert Path(trainer.log_dir).name == "version_1"
+    assert caplog.text.count("written to") == 1
+    assert not [r for r in caplog.records if r.levelno >= logging.WARNING]
 
 
+@pytest.mark.slow
 def test_a_store_that_is_away_does_not_end_a_run_nor_begin_one_anew(
     switched, caplog, monkeypatch, other_machine
 ):
@@ -112,16 +135,9 @@ def test_a_store_that_is_away_does_not_end_a_run_nor_begin_one_anew(
     assert weights(again) == weights(task)
 
 
-def test_what_is_said_is_said_once_and_is_no_warning(caplog):
-    caplog.set_level(logging.INFO)
-    fitted(RUN, 4)
-    assert caplog.text.count("written to") == 1
-    assert not [r for r in caplog.records if r.levelno >= logging.WARNING]
-
-
 @pytest.mark.parametrize("root", [UPath(RUN), RUN, RUN + "/"])
-def test_save_checkpoint_returns_when_it_stands_in_the_store(root, tmp_path, other_machine):
-    trainer, task = fitted(tmp_path, 4, checkpoints=every(save_last=False))
+def test_save_checkpoint_returns_when_it_stands_in_the_store(root, trained, other_machine):
+    trainer, task = trained
     trainer.save_checkpoint(f"{str(root).rstrip('/')}/mine.ckpt")
     other_machine()
     assert weights(Line.from_checkpoint(f"{RUN}/mine.ckpt")) == weights(task)
@@ -137,8 +153,8 @@ def test_loggers_and_writers_take_urls_beside_a_local_root(tmp_path):
     assert stored("/bucket/predictions") == ["/bucket/predictions/predictions.csv"]
 
 
-def test_exports_are_uploaded_and_replace_nothing(tmp_path):
-    _, task = fitted(tmp_path, 4)
+def test_exports_are_uploaded_and_replace_nothing(trained):
+    _, task = trained
     path = task.export("memory://bucket/models/line", format="safetensors")
     assert url_of(path) == "memory://bucket/models/line.safetensors"
     task.export("memory://bucket/models/saved")
@@ -164,6 +180,5 @@ def test_what_cannot_be_reached_is_refused_before_a_run(make, path):
 
 
 def test_file_urls_are_this_disk(tmp_path):
-    trainer, _ = fitted(f"file://{tmp_path}/run", 4)
+    trainer = Trainer(default_root_dir=f"file://{tmp_path}/run")
     assert trainer.default_root_dir == f"{tmp_path}/run"
-    assert (tmp_path / "run/runs/version_0/checkpoints/last.ckpt/run.json").is_file()

@@ -40,6 +40,7 @@ class StreamBatches:
         DataError: The source gives no batch, single examples, or batches of other kinds.
 
     Example:
+        >>> import grain
         >>> batches = StreamBatches(grain.MapDataset.range(10).batch(4), "train")
         >>> [batch.tolist() for batch in batches.dataset(epoch=0, start=1).as_numpy_iterator()]
         [[4, 5, 6, 7], [8, 9]]
@@ -146,6 +147,7 @@ def is_stream(data: Any) -> bool:
     """Return whether data are of Grain, or an IterableDataset of HuggingFace; imports neither.
 
     Example:
+        >>> import grain
         >>> is_stream(grain.MapDataset.range(3)), is_stream([1])
         (True, False)
     """
