@@ -2,6 +2,8 @@
 
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from lightning_tf.notebook import in_notebook
 
@@ -20,11 +22,21 @@ class PackageLogger(logging.Logger):
     def level(self) -> int:
         """The level in force."""
         chosen: int = vars(self).get("level", logging.NOTSET)
-        return chosen or (logging.NOTSET if logging.getLogger().handlers else logging.INFO)
+        return chosen or (logging.NOTSET if _is_set_up() else logging.INFO)
 
     @level.setter
     def level(self, value: int) -> None:
         vars(self)["level"] = value
+
+    @property
+    def propagate(self) -> bool:
+        """Whether handlers of the root logger get messages too: not one that nobody has set up."""
+        chosen: bool = vars(self).get("propagate", True)
+        return chosen and not _is_by_the_way(logging.getLogger().handlers)
+
+    @propagate.setter
+    def propagate(self, value: bool) -> None:
+        vars(self)["propagate"] = value
 
 
 class ScreenHandler(logging.Handler):
@@ -42,7 +54,7 @@ class ScreenHandler(logging.Handler):
         """Write a message, also beside a progress bar, which replaces the stream."""
         is_told = record.levelno < logging.WARNING and in_notebook()
         stream = sys.stdout if is_told else sys.stderr
-        if logging.getLogger().handlers or stream is None:  # none under pythonw
+        if _is_set_up() or stream is None:  # none under pythonw
             return
         try:
             print(self.format(record), file=stream, flush=True)
@@ -66,3 +78,42 @@ def speak_for_all(is_first: bool) -> None:
     for handler in logging.getLogger("lightning_tf").handlers:
         if isinstance(handler, ScreenHandler):
             handler.setLevel(logging.NOTSET if is_first else SILENT_ON_OTHERS)
+
+
+@contextmanager
+def unchanged_root() -> Iterator[None]:
+    """Leave the root logger with the handlers and the level that it has now.
+
+    absl.logging, by which parts of TensorFlow speak, calls `logging.basicConfig` with its first
+    message where the root logger has no handler; then all that is said looks another way.
+    """
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    try:
+        yield
+    finally:
+        for handler in [handler for handler in root.handlers if handler not in handlers]:
+            root.removeHandler(handler)
+        if root.level != level:
+            root.setLevel(level)
+
+
+def _is_set_up() -> bool:
+    """Return whether somebody has set up logging."""
+    handlers = logging.getLogger().handlers
+    return bool(handlers) and not _is_by_the_way(handlers)
+
+
+def _is_by_the_way(handlers: list[logging.Handler]) -> bool:
+    """Return whether the root logger's handlers are what the import of Grain leaves behind.
+
+    It warns by absl.logging that there is no jax, which calls `logging.basicConfig()`. A program
+    imports Grain itself, mostly before this package, so that nobody could put it back. Whoever
+    sets a level or a format has set up logging all the same.
+    """
+    if "grain" not in sys.modules or len(handlers) != 1:
+        return False
+    (handler,) = handlers
+    form = getattr(handler.formatter, "_fmt", None)
+    is_bare = type(handler) is logging.StreamHandler and form == logging.BASIC_FORMAT
+    return is_bare and logging.getLogger().level == logging.WARNING

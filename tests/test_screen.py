@@ -4,12 +4,14 @@ import logging
 import signal
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 from helpers.paths import ROOT
 
-from lightning_tf.screen import ScreenHandler, speak_for_all
+from lightning_tf.screen import ScreenHandler, speak_for_all, unchanged_root
 
+slow = partial(pytest.param, marks=pytest.mark.slow)
 SAYS = "import lightning_tf, logging; {}; logging.getLogger('lightning_tf.data').info('found it')"
 FITS = """
 import os, signal
@@ -69,3 +71,63 @@ def test_ctrl_c_ends_a_script_with_a_sentence_instead_of_a_traceback(tmp_path):
     assert last.startswith("Ctrl-C: training ends here. 1 epoch and 8 updates are done.")
     assert "To go on: fit(task, ckpt_path='last')." in last
     assert "checkpoints/epoch=0-step=4.ckpt" in last
+
+
+# What the import itself says of jax is Grain's.
+WITH_GRAIN = """
+import logging
+{0}
+import lightning_tf
+{1}
+{2}
+logging.getLogger("lightning_tf").info("found it")
+logging.getLogger("lightning_tf.data").warning("look out")
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "setting", "expected"),
+    [
+        ("import grain", "", "", ["found it", "look out"]),
+        slow("", "import grain", "", ["found it", "look out"]),
+        slow(
+            "import grain",
+            "",
+            "logging.basicConfig(level='INFO', format='>%(message)s', force=True)",
+            [">found it", ">look out"],
+        ),
+        slow("import grain", "", "logging.getLogger().setLevel('ERROR')", []),
+    ],
+    ids=["imported before", "imported after", "set up", "root set up"],
+)
+def test_grain_changes_nothing_of_how_messages_look(before, after, setting, expected):
+    pytest.importorskip("grain")
+    printed, code = said(WITH_GRAIN.format(before, after, setting))
+    lines = [line for line in printed.splitlines() if "jax profiler" not in line]
+    assert (lines, code) == (expected, 0)
+
+
+def test_what_leaves_the_root_logger_alone_takes_back_what_others_add():
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    with unchanged_root():
+        root.addHandler(logging.NullHandler())
+        root.setLevel("DEBUG")
+    assert (root.handlers, root.level) == (handlers, level)
+
+
+STATE = """
+import lightning_tf, logging, tensorflow as tf
+from lightning_tf.loops.iterator_state import iterator_state, restore_iterator
+numbers = tf.data.Dataset.range(9).shuffle(4, seed=1)
+restore_iterator(iter(numbers), iterator_state(iter(numbers)))
+assert not logging.getLogger().handlers
+logging.getLogger("lightning_tf").info("found it")
+"""
+
+
+@pytest.mark.slow
+def test_the_state_of_an_iterator_leaves_the_root_logger_alone():
+    printed, code = said(STATE)
+    assert code == 0, printed
+    assert printed.splitlines()[-1] == "found it"

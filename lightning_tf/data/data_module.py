@@ -1,19 +1,19 @@
 """DataModule: where the batches of a task come from."""
 
-import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
 from lightning_tf.checks import checked_integer
+from lightning_tf.data.argument_names import argument_names
 from lightning_tf.data.named_sets import NamedSets, by_name, named_sets
 from lightning_tf.data.pipeline.combined_sets import combined_sets
 from lightning_tf.data.pipeline.fold import Fold
 from lightning_tf.data.source_positions import SourcePositions
-from lightning_tf.data.sources.stream_batches import StreamBatches, is_stream
+from lightning_tf.data.sources.stream_batches import is_stream
+from lightning_tf.data.stream_sources import StreamSources
 from lightning_tf.data.worker_shares import SHARED_STAGES, WorkerShares
 from lightning_tf.distribute.input_shard import InputShard
 from lightning_tf.distribute.workers import SINGLE_WORKER, Workers
@@ -88,8 +88,7 @@ class DataModule:
     _is_prepared: bool = False
     _set_up_for: frozenset[str] = frozenset()
     _shares: WorkerShares | None = None
-    _positions: SourcePositions | None = None
-    _specs: Mapping[str, Any] = MappingProxyType({})  # of streams' batches, by stage
+    _opened_streams: StreamSources | None = None
     # Where `**options` of the constructor go, if not to the next base.
     _options_of: type | None = None
 
@@ -97,7 +96,7 @@ class DataModule:
 
         def __new__(cls, *args: Any, **kwargs: Any) -> Any:
             """Refuse unknown arguments by name; a base's own error would name the base."""
-            known = _argument_names(cls)
+            known = argument_names(cls)
             for name in kwargs:
                 if known is not None and name not in known:
                     raise UnknownArgumentError(
@@ -185,9 +184,10 @@ class DataModule:
         given = self.train_dataset(epoch)
         if batch == 0:
             return given
-        if is_stream(given):
-            return self._streamed("train", given, epoch, batch)
-        given = self._without_streams("train", given, epoch, batch)
+        is_one_stream = is_stream(given)
+        given = self._stream_sources.replaced("train", given, epoch, batch)
+        if is_one_stream:
+            return given
         sets = named_sets(f"{type(self).__name__}.train_dataset", given)
         if isinstance(sets, dict):
             return self._combined(sets, batch)
@@ -343,7 +343,7 @@ class DataModule:
             dataset = method(epoch) if batch == 0 else self.train_dataset_from(epoch, batch)
 
         prepare = partial(self._prepared, stage, input_shard)
-        dataset = self._without_streams(stage, dataset, epoch, batch)
+        dataset = self._stream_sources.replaced(stage, dataset, epoch, batch)
         sets = named_sets(f"{type(self).__name__}.{stage}_dataset", dataset)
         if not isinstance(sets, dict):
             return None if sets is None else prepare(sets)
@@ -385,7 +385,7 @@ class DataModule:
         what = f"{type(self).__name__}.{stage}_shard"
         if batch:
             given = given.skip(batch) if not is_stream(given) else given
-        sets = named_sets(what, self._without_streams(stage, given, epoch, batch))
+        sets = named_sets(what, self._stream_sources.replaced(stage, given, epoch, batch))
         if not isinstance(sets, dict):
             return None if sets is None else self._with_checks(stage, sets)
         if stage != "train":
@@ -394,33 +394,6 @@ class DataModule:
             f"{what} returned several data sets; return one, such as tf.data.Dataset.zip of them, "
             "or combine whole ones in train_dataset."
         )
-
-    def _without_streams(self, stage: str, given: Any, epoch: int, batch: int) -> Any:
-        """Return what a dataset method gave, with data sets of tf.data in the places of streams."""
-        if is_stream(given):
-            return self._streamed(stage, given, epoch, batch)
-        if not isinstance(given, (Mapping, list, tuple)):
-            return given
-        named = dict(given) if isinstance(given, Mapping) else dict(enumerate(given))
-        for name, each in named.items():
-            if is_stream(each):  # positions are kept of one source, not of several
-                named[name] = self._streams(f"{stage}, {name!r}", each).dataset(epoch=0)
-        return named if isinstance(given, Mapping) else list(named.values())
-
-    def _streams(self, what: str, source: Any) -> StreamBatches:
-        # Once a data set: to learn what its batches are, two are read.
-        streams = StreamBatches(source, f"{type(self).__name__}: {what}", self._specs.get(what))
-        self._specs = {**self._specs, what: streams.element_spec}
-        return streams
-
-    def _streamed(self, stage: str, source: Any, epoch: int, batch: int) -> tf.data.Dataset:
-        """Return the batches of a source that knows its position, from a batch on."""
-        streams = self._streams(stage, source)
-        if stage != "train":
-            return streams.dataset(epoch=0)
-        state, noting = self.positions.at(epoch, batch), self.positions.noting(epoch)
-        # What was returned is the epoch's: pass 0 of it.
-        return streams.dataset(0, batch, state, noting)
 
     def position_at(self, epoch: int, batch: int) -> str | None:
         """Return the state of this worker's source before a training batch, for a checkpoint.
@@ -433,17 +406,31 @@ class DataModule:
         """Go on from a state that `position_at` returned, where this batch is asked for."""
         self.positions.note(epoch, batch, state)
 
+    def reads_before(self, epoch: int, batch: int) -> bool:
+        """Return whether training from a batch on reads what is before it, and drops it.
+
+        Not where indices are dropped instead, or the source knows its position there.
+        """
+        if self.is_stream:
+            return self._stream_sources.reads_before(epoch, batch)
+        skips = type(self).train_dataset_from is DataModule.train_dataset_from
+        return skips or self.reads_shares("train")
+
     @property
     def is_stream(self) -> bool:
         """Whether training batches come from a source that knows its position, or by index."""
-        return "train" in self._specs
+        return self._stream_sources.gives_training
 
     @property
     def positions(self) -> SourcePositions:
         """Where the sources of training batches stand; for checkpoints."""
-        if self._positions is None:  # a subclass may never call `__init__`
-            self._positions = SourcePositions()
-        return self._positions
+        return self._stream_sources.positions
+
+    @property
+    def _stream_sources(self) -> StreamSources:
+        if self._opened_streams is None:  # a subclass may never call `__init__`
+            self._opened_streams = StreamSources(type(self).__name__)
+        return self._opened_streams
 
     def _worker_shares(self) -> WorkerShares:
         if self._shares is None or self._shares.workers is not self.workers:
@@ -462,7 +449,7 @@ class DataModule:
         """
         method = getattr(self, f"{stage}_dataset")
         if stage == "train" and method is not None:
-            given = self._without_streams(stage, method(0), 0, 0)
+            given = self._stream_sources.replaced(stage, method(0), 0, 0)
             sets = named_sets(f"{type(self).__name__}.train_dataset", given)
             if isinstance(sets, dict):
                 return {n: self._prepared(stage, input_shard, each, n) for n, each in sets.items()}
@@ -487,24 +474,3 @@ class DataModule:
         if self.batch_check is None or stage == "predict":
             return dataset
         return dataset.map(partial(self.batch_check, stage))
-
-
-def _argument_names(kind: type[DataModule]) -> set[str] | None:
-    """Return what a data module's constructor takes by name, with what it passes to its bases.
-
-    Returns:
-        None where a class takes any name and may keep it for itself.
-    """
-    names: set[str] = set()
-    for base in kind.__mro__:
-        if "__init__" not in vars(base):
-            continue
-        parameters = list(inspect.signature(base.__init__).parameters.values())[1:]  # type: ignore[misc]
-        names |= {p.name for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)}
-        if not any(p.kind is p.VAR_KEYWORD for p in parameters):
-            return names
-        if options := vars(base).get("_options_of"):
-            return names | set(inspect.signature(options).parameters)
-        if not base.__module__.startswith("lightning_tf."):
-            return None
-    return None

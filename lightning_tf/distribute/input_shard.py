@@ -58,10 +58,10 @@ class InputShard:
 
     def cut(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
         """Cut the worker's rows out of every batch of any pipeline, which it reads whole."""
-        is_tuple = isinstance(dataset.element_spec, tuple)
+        is_plain_tuple = type(dataset.element_spec) is tuple  # tf.data hands over a named one whole
 
         def cut_batch(*elements: Any) -> tuple[Any, tf.Tensor]:
-            batch = elements if is_tuple else elements[0]
+            batch = elements if is_plain_tuple else elements[0]
             count = tf.convert_to_tensor(count_units(batch))
             start, size = self.rows(count)
             return slice_units(batch, count, start, size), tf.cast(count, tf.int64)

@@ -16,7 +16,12 @@ from lightning_tf.loops.limits import is_endless, limited
 from lightning_tf.loops.make_window import make_window
 from lightning_tf.loops.retracing import has_changed
 from lightning_tf.loops.stop_conditions import StopConditions
-from lightning_tf.loops.training_data import data_of, training_dataset, whole_pass
+from lightning_tf.loops.training_data import (
+    data_of,
+    training_dataset,
+    training_from,
+    whole_pass,
+)
 from lightning_tf.loops.training_values import TrainingValues
 from lightning_tf.loops.validation_schedule import ValidationSchedule
 from lightning_tf.loops.window_clock import WindowClock
@@ -387,7 +392,7 @@ class FitLoop:
                 done = progress.total_batches
                 stream = position.resumed(dataset, progress) if done else None
                 if stream is None:
-                    rest = training_dataset(self.trainer, self.task, 0, done) if done else dataset
+                    rest = training_from(self.trainer, self.task, 0, done) if done else dataset
                     stream = EpochIterator(rest)
                 self._stream = self._exits.enter_context(position.follow(stream))
             return nullcontext(self._stream)
@@ -398,7 +403,7 @@ class FitLoop:
         if not batch:
             return dataset
 
-        rest = training_dataset(self.trainer, self.task, epoch, batch)
+        rest = training_from(self.trainer, self.task, epoch, batch)
         limit = self.trainer.limit_train_batches
         if self.length is None and isinstance(limit, int):
             return rest.take(limit - batch)

@@ -9,6 +9,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from lightning_tf.screen import unchanged_root
+
 
 def iterator_state(iterator: Any) -> str:
     """Return the state of an iterator; the pipeline stands still meanwhile.
@@ -22,7 +24,7 @@ def iterator_state(iterator: Any) -> str:
         tf.errors.OpError: A step of the pipeline calls Python, or draws random numbers without a
             seed of its own: TensorFlow cannot save it.
     """
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, unchanged_root():
         tf.train.Checkpoint(iterator=iterator).write(f"{folder}/state")
         files = {
             path.name: base64.b64encode(zlib.compress(path.read_bytes(), 1)).decode()
@@ -37,7 +39,7 @@ def restore_iterator(iterator: Any, state: str) -> None:
     Raises:
         ValueError: The state is of another pipeline.
     """
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, unchanged_root():
         for name, content in json.loads(state).items():
             # Files of TensorFlow's names alone: no path out of the folder.
             (Path(folder) / Path(name).name).write_bytes(zlib.decompress(base64.b64decode(content)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import math
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from lightning_tf.distribute.input_shard import InputShard
     from lightning_tf.task import Task
     from lightning_tf.trainer import Trainer
+
+log = logging.getLogger("lightning_tf")
+
+LONG_WAY = 100  # batches that are worth a word before they are read for nothing
 
 
 def data_of(task: Task | None) -> DataModule:
@@ -124,6 +129,22 @@ def training_dataset(trainer: Trainer, task: Task, epoch: int, batch: int = 0) -
 
     # The same few in every epoch, read once.
     return _few(trainer, stage_datasets(trainer, task, TRAIN)).skip(batch)
+
+
+def training_from(trainer: Trainer, task: Task, epoch: int, batch: int) -> tf.data.Dataset:
+    """Return the training batches from where a run goes on; say so where the way there is long."""
+    data = data_of(task)
+    is_far = batch >= LONG_WAY and not trainer.overfit_batches
+    if is_far and data.reads_before(epoch, batch):
+        keeps = f"{type(data).__name__}.resume_by = 'iterator' keeps the place in checkpoints, and "
+        can_keep = not data.is_stream and data.resume_by == "skip"
+        log.info(
+            "to come to batch %d, the training data before it are read again and dropped; %sa "
+            "grain.MapDataset begins at any batch (docs/data_at_scale.md).",
+            batch,
+            keeps if can_keep else "",
+        )
+    return training_dataset(trainer, task, epoch, batch)
 
 
 def overfitted_sets(trainer: Trainer, task: Task) -> tf.data.Dataset | NamedSets:

@@ -1,5 +1,7 @@
 """Every example of a batch belongs to one worker, and no worker reads more than its own."""
 
+from typing import Any, NamedTuple
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -8,6 +10,11 @@ from helpers.boring import NumberData
 from lightning_tf.data import ArrayData
 from lightning_tf.distribute.input_shard import InputShard
 from lightning_tf.distribute.replica_batch import ReplicaBatch
+
+
+class Named(NamedTuple):
+    x: Any
+    y: Any
 
 
 def input_shards(workers, devices):
@@ -103,3 +110,10 @@ def test_a_pipeline_of_tuples_keeps_its_structure():
     assert rows[0].numpy().tolist() == [0, 1, 2]
     assert rows[1]["twice"].numpy().tolist() == [0, 2, 4]
     assert int(count) == 5
+
+
+def test_a_pipeline_of_named_tuples_keeps_its_structure():
+    pairs = NumberData(range(5), 5).train_dataset(0).map(lambda x: Named(x, 2 * x))
+    (rows, count), *_ = input_shards(2, 1)[0].cut(pairs)
+    assert isinstance(rows, Named)
+    assert (rows.y.numpy().tolist(), int(count)) == ([0, 2, 4], 5)

@@ -1,15 +1,20 @@
 """Workers that read shares of their own: every record once, whichever share ends first."""
 
+import json
+from functools import partial
+
 import numpy as np
 import pytest
 import tensorflow as tf
 from helpers.on_workers import run
+from helpers.shard_files import data
 from helpers.shares import LENGTHS, Shares, expected, fitted
 
 from lightning_tf.distribute.own_rows import ENDLESS, UNKNOWN, length_of_share, own_rows
 from lightning_tf.exceptions import DataError
 
-WORKERS = (2, pytest.param(4, marks=pytest.mark.slow))
+slow = partial(pytest.param, marks=pytest.mark.slow)
+WORKERS = (2, slow(4))
 
 
 @pytest.mark.distributed
@@ -52,7 +57,25 @@ def test_what_workers_cannot_mean_is_refused_by_all_of_them(tmp_path):
             np.testing.assert_allclose(weights, [1 / 8] * 32 + [1 / 5] * 5, atol=1e-6)
 
 
-@pytest.mark.parametrize("length", LENGTHS)
+@pytest.mark.slow
+@pytest.mark.distributed
+def test_a_resumed_run_takes_the_state_of_every_share(tmp_path):
+    """TFRecord files of docs/data_at_scale.md, two for each worker: of 18 and of 7 batches."""
+    files = tmp_path / "files"
+    files.mkdir()
+    data("Shards", files)
+    outcomes, printed = run("helpers.shard_files:resumed_shares", tmp_path, str(files), timeout=200)
+    (whole, resumed), (of_other, _) = outcomes
+    np.testing.assert_array_equal(of_other, whole)
+    assert set(resumed) == {5, 17}
+    for batch, weights in resumed.items():
+        np.testing.assert_array_equal(weights, whole)
+        saved = json.loads((tmp_path / str(batch) / "run.json").read_text())["data_position"]
+        assert [list(worker) for worker in saved["workers"]] == [["iterator"], ["iterator"]]
+    assert "again" not in printed
+
+
+@pytest.mark.parametrize("length", ["known", *(slow(length) for length in LENGTHS[1:])])
 def test_one_worker_alone_reads_all_shares(length):
     trainer, weights = fitted(Shares(length))
     np.testing.assert_allclose(weights, expected(1), atol=1e-6)

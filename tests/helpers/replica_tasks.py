@@ -1,5 +1,7 @@
 """Tasks whose numbers are compared between one device, several replicas and several workers."""
 
+from typing import Any, NamedTuple
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -17,6 +19,28 @@ class FewData(BoringData):
     def __init__(self, batch_size=8, **kwargs):
         super().__init__(batch_size, **kwargs)
         self.x, self.y = self.x[:61], self.y[:61]
+
+
+class Example(NamedTuple):
+    x: Any
+    y: Any
+
+
+class NamedData(FewData):
+    """Batches that are named tuples."""
+
+    def _batches(self):
+        return super()._batches().map(Example)
+
+    def predict_dataset(self):
+        return self._batches().map(lambda batch: batch.x)
+
+
+class Named(BoringTask):
+    """A task that takes the parts of a batch by name."""
+
+    def training_step(self, batch):
+        return super().training_step((batch.x, batch.y))
 
 
 class Normalized(BoringTask):

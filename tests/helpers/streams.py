@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 from helpers.boring import quiet
 
-from lightning_tf import DataModule, Task, Trainer
+from lightning_tf import Callback, DataModule, Task, Trainer
 
 RECORDS = 96
 
@@ -95,5 +95,28 @@ def stopped_and_resumed(make_data, folder, max_steps=17, **arguments):
     trainer, _ = fitted(make_data(), max_steps=max_steps, **arguments)
     path = f"{folder}/checkpoint"
     trainer.save_checkpoint(path)
+    _, resumed = fitted(make_data(), ckpt_path=path, **arguments)
+    return whole, resumed
+
+
+class Saves(Callback):
+    """Writes a checkpoint after an update, in the midst of a fit."""
+
+    logs_metrics = False
+
+    def __init__(self, path, step):
+        self.path, self.every_n_steps = path, step
+        self.is_saved = False
+
+    def on_train_window_end(self, trainer, task):
+        if self.is_due(trainer) and not self.is_saved:
+            trainer.save_checkpoint(self.path)
+            self.is_saved = True
+
+
+def saved_and_resumed(make_data, folder, step=17, **arguments):
+    """Return the weights of a run of three epochs, and of one from a checkpoint on its way."""
+    path = f"{folder}/checkpoint"
+    _, whole = fitted(make_data(), callbacks=[Saves(path, step)], **arguments)
     _, resumed = fitted(make_data(), ckpt_path=path, **arguments)
     return whole, resumed

@@ -19,6 +19,8 @@ from helpers.replica_tasks import (
     KerasNormalized,
     Minimizing,
     MinimizingOnce,
+    Named,
+    NamedData,
     Normalized,
     Overflows,
     Reader,
@@ -71,6 +73,7 @@ QUICK = {
     "normalized": (lambda: Normalized(FewData(7)), CLIPPED),
     "two optimizers": (lambda: TwoOptimizers(FewData(4)), {"gradient_clip_val": 0.1}),
     "unknown length": (lambda: BoringTask(FewData(known_length=False)), {}),
+    "named tuples": (lambda: Named(NamedData(7)), {}),
     "one example a batch": (lambda: BoringTask(indexed(1)), {"limit_train_batches": 9}),
 }
 MORE = {
@@ -168,6 +171,7 @@ def of_texts(network):
 
 OF_WORKERS = (
     "by index",
+    "named tuples",
     "64-bit weights",
     "sparse gradients",
     "not synchronized",

@@ -1,11 +1,18 @@
 """The state of tf.data's iterator in a checkpoint."""
 
+import logging
+
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers.streams import Streams, fitted, shuffled_files, stopped_and_resumed
+from helpers.streams import (
+    Streams,
+    fitted,
+    saved_and_resumed,
+    shuffled_files,
+    stopped_and_resumed,
+)
 
-from lightning_tf import Callback
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.loops.iterator_state import iterator_state, restore_iterator
 
@@ -35,15 +42,7 @@ def test_a_stream_without_an_end_goes_on_where_it_stood(tmp_path):
 
 
 def test_a_checkpoint_in_the_midst_of_a_fit_knows_the_next_batch(tmp_path):
-    class Saving(Callback):
-        every_n_steps = 4
-
-        def on_train_window_end(self, trainer, task):
-            if trainer.global_step == 4:
-                trainer.save_checkpoint(tmp_path / "checkpoint")
-
-    _, whole = fitted(by_state(), callbacks=[Saving()])
-    _, resumed = fitted(by_state(), ckpt_path=tmp_path / "checkpoint")
+    whole, resumed = saved_and_resumed(by_state, tmp_path, step=4, max_epochs=2)
     np.testing.assert_array_equal(resumed, whole)
 
 
@@ -62,7 +61,8 @@ def test_a_pipeline_that_calls_python_is_skipped_and_says_so(tmp_path, caplog):
         spec = {"x": tf.TensorSpec([2]), "y": tf.TensorSpec([])}
         return tf.data.Dataset.from_generator(records, output_signature=spec).batch(8)
 
-    whole, resumed = stopped_and_resumed(lambda: Streams(made_by_python, "iterator"), tmp_path)
+    make_data = lambda: Streams(made_by_python, "iterator")  # noqa: E731
+    whole, resumed = saved_and_resumed(make_data, tmp_path, step=5, max_epochs=1)
     np.testing.assert_array_equal(resumed, whole)
     assert "TensorFlow cannot keep the state of this pipeline" in caplog.text
 
@@ -80,3 +80,10 @@ def test_the_state_of_an_iterator_holds_what_waits_in_its_shuffle_buffer():
     restore_iterator(second, iterator_state(first))
     for one, other in zip(first, second, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_to_keep_a_state_adds_no_handler_to_the_root_logger(monkeypatch):
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    numbers = tf.data.Dataset.range(9).shuffle(4, seed=1)
+    restore_iterator(iter(numbers), iterator_state(iter(numbers)))
+    assert not logging.getLogger().handlers

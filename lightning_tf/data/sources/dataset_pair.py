@@ -63,6 +63,13 @@ class DatasetPair(DataModule):
         """Whether `train` knows its position."""
         return isinstance(self._train, StreamBatches)
 
+    def reads_before(self, epoch: int, batch: int) -> bool:
+        """Return whether `train` can only be read from its beginning."""
+        if isinstance(self._train, PythonBatches):
+            return not self._train.is_by_index
+        is_known = isinstance(self._train, StreamBatches) and self._train.length is not None
+        return not is_known and self.positions.at(epoch, batch) is None
+
     def train_dataset(self, epoch: int) -> tf.data.Dataset | None:
         """Return `train`; batches that Python makes in the order of the epoch."""
         return self.train_dataset_from(epoch, 0)

@@ -53,8 +53,8 @@ class PythonBatches:
                 "torch DataLoader, a list of batches, or a function that returns an iterator."
             )
         self.source = source
-        self._by_index = isinstance(source, (keras.utils.PyDataset, list))
-        self._shuffle = shuffle and self._by_index
+        self.is_by_index = isinstance(source, (keras.utils.PyDataset, list))
+        self._shuffle = shuffle and self.is_by_index
         self.length = _length(source)
         self.element_spec = self._learn_spec()
 
@@ -75,7 +75,7 @@ class PythonBatches:
         return dataset
 
     def _read(self, seed: int, epoch: int, start: int) -> Iterator[Any]:
-        if self._by_index and self.length is not None:
+        if self.is_by_index and self.length is not None:
             order = np.arange(self.length)
             order = epoch_order(order, seed, epoch) if self._shuffle else order
             # A PyDataset keeps Keras' hooks: some draw their own order in them.

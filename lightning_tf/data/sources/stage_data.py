@@ -77,6 +77,12 @@ class StageData(DataModule):
         """Whether the training data know their position."""
         return "train" in self.modules and self.modules["train"][0].is_stream
 
+    def reads_before(self, epoch: int, batch: int) -> bool:
+        """Return whether the training data can only be read from their beginning."""
+        if "train" in self.modules:
+            return self.modules["train"][0].reads_before(epoch, batch)
+        return True
+
     def position_at(self, epoch: int, batch: int) -> str | None:
         """Return the position of the training data."""
         if "train" in self.modules:

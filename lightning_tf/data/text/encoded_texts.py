@@ -115,6 +115,10 @@ class EncodedTexts(DataModule):
 
         return self._mapped(self.texts.dataset_for(stage, epoch, batch, input_shard), encode)
 
+    def reads_before(self, epoch: int, batch: int) -> bool:
+        """Return whether the texts can only be read from their beginning."""
+        return not self._keeps_rows and self.texts.reads_before(epoch, batch)
+
     def train_dataset(self, epoch: int) -> tf.data.Dataset | None:
         """Return the training batches of one epoch, in the order of the texts."""
         return self.train_dataset_from(epoch, 0)

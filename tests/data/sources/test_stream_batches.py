@@ -13,6 +13,7 @@ from helpers.streams import (
     as_stream,
     by_index,
     fitted,
+    saved_and_resumed,
     stopped_and_resumed,
 )
 
@@ -33,17 +34,19 @@ def all_of(batches):
     return sorted(record for batch in batches for record in batch)
 
 
-@pytest.mark.parametrize(
-    ("make", "limits"),
-    [
-        (by_index, {}),
-        (as_stream, LIMITED),
-        pytest.param(by_index, LIMITED, marks=pytest.mark.slow),
-        pytest.param(as_stream, {}, marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("make", [by_index, as_stream])
+@pytest.mark.parametrize("limits", [{}, LIMITED])
 def test_a_resumed_run_gets_the_bits_of_the_undisturbed_one(tmp_path, make, limits, caplog):
     whole, resumed = stopped_and_resumed(lambda: Streams(make), tmp_path, **limits)
+    np.testing.assert_array_equal(resumed, whole)
+    assert not caplog.text
+
+
+def test_a_run_goes_on_from_a_checkpoint_inside_an_epoch(tmp_path, caplog):
+    make_data = lambda: Streams(as_stream)  # noqa: E731
+    limits = {"limit_train_batches": 7, "max_epochs": 2}
+    whole, resumed = saved_and_resumed(make_data, tmp_path, step=11, **limits)
     np.testing.assert_array_equal(resumed, whole)
     assert not caplog.text
 
@@ -51,7 +54,7 @@ def test_a_resumed_run_gets_the_bits_of_the_undisturbed_one(tmp_path, make, limi
 @pytest.mark.parametrize("make", [by_index, pytest.param(as_stream, marks=pytest.mark.slow)])
 def test_a_data_set_of_grain_is_data_of_a_task(tmp_path, make, caplog):
     task_data = lambda: Fitted(make(0)).configure_data({"train": make(0)})  # noqa: E731
-    whole, resumed = stopped_and_resumed(task_data, tmp_path)
+    whole, resumed = saved_and_resumed(task_data, tmp_path, max_epochs=2)
     np.testing.assert_array_equal(resumed, whole)
     assert not caplog.text
 
@@ -142,7 +145,7 @@ def test_a_stream_of_hugging_face_goes_on_where_it_stood(tmp_path, buffer):
 def test_evaluation_takes_grain_too():
     data = Streams(by_index)
     data.val_dataset = lambda: grain.MapDataset.source(Records()).batch(8)
-    trainer, _ = fitted(data, limit_val_batches=1.0)
+    trainer, _ = fitted(data, max_epochs=1, limit_val_batches=1.0)
     assert trainer.callback_metrics["val_loss"] > 0.0
 
 
