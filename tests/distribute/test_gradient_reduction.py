@@ -48,7 +48,7 @@ def test_accumulated_gradients_travel_once_an_update(sent):
     assert all(by_update)
 
 
-@pytest.mark.parametrize("accumulate", [1, 3])
+@pytest.mark.parametrize("accumulate", [1, pytest.param(3, marks=pytest.mark.distributed)])
 def test_a_narrow_dtype_rounds_gradients_once_and_sums_them_in_float32(accumulate):
     """1 + 2**-9 has more bits than bfloat16: each replica sends 1, and so does their mean."""
     outcomes = {}
@@ -61,6 +61,7 @@ def test_a_narrow_dtype_rounds_gradients_once_and_sums_them_in_float32(accumulat
     assert outcomes["bfloat16"] == -1.0
 
 
+@pytest.mark.distributed
 def test_bfloat16_moves_weights_by_its_own_rounding_alone():
     exact, narrow = (
         outcome(lambda: Normalized(FewData()), 2, gradient_reduction_dtype=dtype)
@@ -94,6 +95,7 @@ def test_a_sum_that_overflows_in_float16_skips_the_update_and_halves_the_scale()
     assert trainer.callback_metrics["skipped_updates"] == 1.0
 
 
+@pytest.mark.distributed
 def test_an_overflow_on_the_second_replica_is_left_out_of_the_window():
     task = Overflows(NumberData([1, 1, 1, BAD, 4, 4], 2), keras.optimizers.SGD(1.0))
     arguments = {"precision": "16-mixed", "accumulate_grad_batches": 3, **TWO}
@@ -102,6 +104,7 @@ def test_an_overflow_on_the_second_replica_is_left_out_of_the_window():
     assert trainer.callback_metrics["skipped_updates"] == 1.0
 
 
+@pytest.mark.distributed
 @pytest.mark.parametrize("then", [1, 2])
 def test_resume_inside_an_accumulation_window_of_replicas(tmp_path, then):
     """Every replica has sums of its own there, which one device takes together."""
@@ -160,6 +163,7 @@ def test_what_cannot_travel_is_refused(arguments, message):
         Trainer(max_steps=1, **TWO, **arguments)
 
 
+@pytest.mark.distributed
 def test_options_of_the_user_reach_every_sum_of_gradients(monkeypatch):
     mine = tf.distribute.experimental.CommunicationOptions(bytes_per_pack=1024)
     got, original = [], gradient_reduction.all_reduce
