@@ -16,9 +16,10 @@ from lightning_tf.cli.nodes import SINGLE_NODE, Meeting, Nodes
 from lightning_tf.cli.worker_group import Outcome, WorkerGroup, may_try_again, say
 from lightning_tf.distribute.cluster import Cluster
 from lightning_tf.distribute.visible_devices import OWN, VISIBLE, shares_of_gpus
-from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.exceptions import TRY_AGAIN, ConfigurationError
 from lightning_tf.run.launched_fit import LAUNCH, RESTART
 
+MOST_SHOWN = 3  # workers beside the one whose code counts
 FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
 GRACE_SECONDS = 60.0  # for the others to notice that a worker is gone, say so and end
 FIRST_DELAY, LONGEST_DELAY = 1.0, 60.0  # seconds before a restart, twice as long each time
@@ -133,20 +134,26 @@ class Launcher:
         self._stopped.wait(seconds)
 
     def _end(self, outcome: Outcome, meeting: Meeting | None = None) -> int:
-        """Show what the worker that failed first wrote last, and return the exit code."""
+        """Show what workers wrote last, and return the exit code."""
         if outcome.worker is not None and self._group is not None:
-            worker = outcome.worker
-            file = self._group.log_file(worker)
-            lines = self._group.last_lines(worker)
-            where = "" if file is None else f" ({file} has all)"
-            # Without restarts or files it has just been printed, among the lines of the others.
-            say(f"worker {worker} failed first; it wrote last{where}:")
-            for line in lines:
-                print(f"  {line}", file=sys.stderr)
+            # Of workers that lose each other the first that leaves is not the one at fault.
+            shown = [outcome.worker]
+            if outcome.code == TRY_AGAIN:
+                shown += [w for w in self._group.environments if w != outcome.worker][:MOST_SHOWN]
+            for worker in shown:
+                self._show_last_lines(self._group, worker)
             if may_try_again(outcome.code) and self.max_restarts and not self._stopped.is_set():
                 say(f"no restart is left of {self.max_restarts}")
             sys.stderr.flush()
         return outcome.code or (0 if meeting is None else meeting.code)
+
+    def _show_last_lines(self, group: WorkerGroup, worker: int) -> None:
+        file = group.log_file(worker)
+        where = "" if file is None else f" ({file} has all)"
+        # Without restarts or files it has just been printed, among the lines of the others.
+        say(f"worker {worker} wrote last{where}:")
+        for line in group.last_lines(worker):
+            print(f"  {line}", file=sys.stderr)
 
     @contextmanager
     def _forwarding(self) -> Iterator[None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -19,8 +20,9 @@ from lightning_tf.exceptions import TRY_AGAIN
 
 KILL_SECONDS = 10.0  # from SIGTERM to SIGKILL
 LOOK_SECONDS = 0.05
-LAST_LINES = 15  # of the worker that failed first
+LAST_LINES = 15  # of a worker that failed
 SHELL_SIGNAL = 128  # and a signal's number: how a shell tells of a process that it ended
+LIBC, SET_DEATH_SIGNAL = ctypes.CDLL(None), 1  # loaded here: no import between fork and exec
 NOT_LOST = (signal.SIGINT,)  # somebody's wish
 
 
@@ -81,15 +83,16 @@ class WorkerGroup:
         readers = []
         try:
             for worker, environment in self.environments.items():
-                process = subprocess.Popen(
+                self._processes[worker] = subprocess.Popen(
                     self.command,
                     env=dict(environment),
                     stdout=subprocess.PIPE,
                     stderr=subprocess.STDOUT,
                     start_new_session=True,  # Ctrl-C in a terminal comes once, from here
+                    preexec_fn=_end_with_launcher,  # before there are readers: forks of one thread
                 )
-                self._processes[worker] = process
                 self._last[worker] = deque(maxlen=LAST_LINES)
+            for worker, process in self._processes.items():
                 assert process.stdout is not None  # noqa: S101 - it is a pipe
                 reader = threading.Thread(target=self._read, args=(worker, process.stdout))
                 reader.start()
@@ -172,6 +175,15 @@ class WorkerGroup:
             except subprocess.TimeoutExpired:
                 _send(process, signal.SIGKILL)
                 process.wait()
+
+
+def _end_with_launcher() -> None:
+    """Let Linux send this process SIGTERM where the launcher dies; kill -9 leaves it no last word.
+
+    Elsewhere the workers end when they next write to its closed pipe.
+    """
+    if hasattr(LIBC, "prctl"):
+        LIBC.prctl(SET_DEATH_SIGNAL, signal.SIGTERM)
 
 
 def may_try_again(code: int) -> bool:

@@ -37,7 +37,7 @@ from lightning_tf.run.signals import exit_with_try_again, leave_without_tracebac
 from lightning_tf.run.signatures import check_steps
 from lightning_tf.run.spoken_lines import say_interrupted
 from lightning_tf.seed import get_last_seed, seed_everything
-from lightning_tf.storage.location import on_this_disk, portable, url_of
+from lightning_tf.storage.location import as_text, on_this_disk, portable, url_of
 from lightning_tf.storage.remote_checkpoint import RemoteCheckpoint
 from lightning_tf.storage.transfer import reason
 from lightning_tf.storage.uploads import UPLOADS
@@ -73,6 +73,7 @@ def session(
         found: The checkpoint that `look_up` has found for `ckpt_path`.
         data: In the place of the task's, until the entry point ends; those of fit stay.
     """
+    ckpt_path = as_text(ckpt_path)
     with (
         UPLOADS.session(sends=trainer.is_global_zero and not trainer.fast_dev_run),
         using_data(task, entry_point, data),
@@ -175,6 +176,7 @@ def look_up(
         CheckpointError: The checkpoint is missing or damaged.
         ConfigurationError: An argument is of the wrong kind, or there is no checkpoint.
     """
+    ckpt_path = as_text(ckpt_path)
     with using_data(task, entry_point, data):
         _check(task, entry_point, ckpt_path)
         trainer.state.attach(trainer, task, entry_point)

@@ -51,7 +51,13 @@ def local_path(name: str, value: Any) -> str:
     text = _text(value)
     match = URL.fullmatch(text)
     if match is not None and match[1].lower() in LOCAL:
-        return unquote(match[2].removeprefix("localhost"))
+        path = unquote(match[2].removeprefix("localhost"))
+        if not os.path.isabs(path) and not DRIVE.match(path):
+            raise ConfigurationError(
+                f"{name}={text!r}: after file:// stands an absolute path, file:///{match[2]}; give "
+                "a relative one without the scheme."
+            )
+        return path
     if match is not None:
         return str(_working_copy(name, text, value))
 
@@ -67,6 +73,21 @@ def local_path(name: str, value: Any) -> str:
             f"'{collapsed[1]}:': give the URL as text or as a UPath, and a folder as './{text}'."
         )
     return os.path.expanduser(text)
+
+
+def as_text(value: Any) -> Any:
+    """Return a path argument that is a UPath as text, its URL; everything else as it is.
+
+    A UPath of a store is no `os.PathLike`, and brings options that later calls need.
+
+    Example:
+        >>> as_text("runs"), as_text(None)
+        ('runs', None)
+    """
+    if isinstance(value, (str, os.PathLike)) or not is_url(value):
+        return value
+    path = local_path("path", value)
+    return url_of(path) or path
 
 
 def url_of(path: str | os.PathLike[str]) -> str | None:

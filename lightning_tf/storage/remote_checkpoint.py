@@ -282,9 +282,13 @@ def names_in(url: str) -> list[str]:
     except (FileNotFoundError, NotADirectoryError):
         return []
     except Exception as error:  # each store's library has errors of its own
+        here = local_path("path", url)
+        hint = (
+            f" What stands there may be newer than what stands on this disk, in {here}; give that "
+            "path to take it."
+        )
         raise CheckpointError(
-            f"{url} cannot be read: {reason(error)}. What stands there may be newer than what "
-            f"stands on this disk, in {local_path('path', url)}; give that path to take it."
+            f"{url} cannot be read: {reason(error)}.{hint if os.path.isdir(here) else ''}"
         ) from error
     found = [e["name"].rstrip("/") for e in entries if e["type"] == "directory"]
     return sorted(os.path.basename(name) for name in found)
@@ -302,7 +306,7 @@ def at_hand(path: str | os.PathLike[str], whole: bool = True) -> str | os.PathLi
         CheckpointError: The store does not answer, or what it has is not whole.
     """
     looked = is_url(path)
-    local = Path(local_path("ckpt_path", path)) if looked else path
+    local = Path(local_path("ckpt_path", path))  # refuses a URL that pathlib has shortened
     if url_of(local) is None:
         return local if looked else path
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from lightning_tf.exceptions import DataError
 from lightning_tf.storage.location import cache_folder, file_system, is_url, local_path, url_of
@@ -13,7 +14,7 @@ from lightning_tf.storage.transfer import files_below, reason
 
 log = logging.getLogger("lightning_tf")
 
-FOLDER = "data"
+FOLDER, NOTES = "data", "fetched"  # of the data, and of what is known of them
 VERSION_TAGS = ("ETag", "etag", "md5Hash", "LastModified", "mtime", "updated", "created")
 MEGABYTE = 2**20
 
@@ -52,24 +53,26 @@ def _fetched(url: str) -> Path:
     root = cache_folder().with_name(FOLDER)
     scheme, _, rest = url.partition("://")
     target = root / scheme / rest
-    target.parent.mkdir(parents=True, exist_ok=True)
+    # Not beside the target, which may lie in what another URL gave: hidden files are told there.
+    notes = cache_folder().with_name(NOTES) / quote(url, safe="")
+    notes.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(target.with_name(f".{target.name}.lock")):  # one worker of a machine fetches
-            return _bring_up_to_date(url, target)
+        with FileLock(f"{notes}.lock"):  # one worker of a machine fetches
+            return _bring_up_to_date(url, target, Path(f"{notes}.json"))
     except DataError:
         raise
     except Exception as error:  # each store's library has errors of its own
         raise DataError(f"data={url!r} cannot be read: {reason(error)}") from error
 
 
-def _bring_up_to_date(url: str, target: Path) -> Path:
+def _bring_up_to_date(url: str, target: Path, index: Path) -> Path:
     system, path = file_system(url)
     system.invalidate_cache()
     wanted = files_below(system, path)
     if not wanted:
         raise DataError(f"data={url!r}: there is nothing; give a folder or a file.")
 
-    index = target.with_name(f".{target.name}.index.json")
+    target.parent.mkdir(parents=True, exist_ok=True)
     known = _read(index)
     tags = {name: _tag(info) for name, info in wanted.items()}
     missing = [name for name in wanted if known.get(name) != tags[name] or not _has(target, name)]

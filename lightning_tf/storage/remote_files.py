@@ -141,10 +141,13 @@ def stored(path: str | os.PathLike[str]) -> str:
         return str(path)
 
     try:
-        if str(path).endswith(SUFFIX):
+        if os.path.isfile(path):
+            send_file(Path(path))
+        elif str(path).endswith(SUFFIX):
             RemoteCheckpoint(Path(path)).send()
-        for file in [Path(path)] if os.path.isfile(path) else unsent_files(Path(path)):
-            send_file(file)
+        else:
+            for file in unsent_files(Path(path)):
+                send_file(file)
     except Exception as error:  # each store's library has errors of its own
         raise ConfigurationError(
             f"{url} cannot be written: {reason(error)}. It stands whole in {path}: copy it from "

@@ -165,7 +165,7 @@ def test_restarts_are_counted_and_the_last_lines_are_shown(capfd, tmp_path):
     code = FIRST + 'print("ends in attempt", r, flush=True); sys.exit(143 * i)'
     assert launched(code, max_restarts=2, log_dir=tmp_path / "logs") == 143
     printed = capfd.readouterr().err
-    assert "worker 1 failed first; it wrote last (" in printed
+    assert "worker 1 wrote last (" in printed
     assert printed.splitlines()[-2:] == [
         "  ends in attempt 2",
         "lightning-tf launch: no restart is left of 2",
@@ -218,3 +218,36 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path, capsys):
         main(["launch", "--workers", "1", "--log-dir", str(tmp_path / "file" / "x"), "--", "true"])
     assert ended.value.code == 2
     assert "give another folder" in " ".join(capsys.readouterr().err.split())
+
+
+def test_workers_end_where_the_launcher_is_killed(tmp_path):
+    """kill -9 of the launcher: Linux sends its workers SIGTERM, which they may answer."""
+    worker = tmp_path / "worker.py"
+    worker.write_text(
+        "import os, pathlib, signal, sys, time\n"
+        "here = pathlib.Path(sys.argv[1]) / str(os.getpid())\n"
+        "def end(number, frame):\n"
+        '    here.write_text("saved")\n'
+        "    os._exit(143)\n"
+        "signal.signal(signal.SIGTERM, end)\n"
+        "here.touch()\n"
+        "time.sleep(100)\n"
+    )
+    (tmp_path / "pids").mkdir()
+    command = [sys.executable, "-m", "lightning_tf", "launch", "--workers", "2", "--log-dir"]
+    command += [str(tmp_path / "logs"), "--", str(worker), str(tmp_path / "pids")]
+    launcher = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)})
+
+    def files():
+        return list((tmp_path / "pids").iterdir())
+
+    def wait_for(there):
+        deadline = time.monotonic() + 60
+        while not there() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert there()
+
+    wait_for(lambda: len(files()) == 2)
+    launcher.kill()
+    launcher.wait()
+    wait_for(lambda: [file.read_text() for file in files()] == ["saved", "saved"])

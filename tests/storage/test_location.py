@@ -94,3 +94,9 @@ def test_fsspec_is_imported_for_urls_alone():
         "assert not {'fsspec', 'upath', 'tensorflow'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_a_relative_path_behind_file_is_refused():
+    with pytest.raises(ConfigurationError, match="file:///rel/one"):
+        local_path("default_root_dir", "file://rel/one")
+    assert local_path("default_root_dir", "file://localhost/rel/one") == "/rel/one"

@@ -59,3 +59,11 @@ def test_nothing_and_no_answer_are_named(switched):
     switched.away = True
     with pytest.raises(DataError, match=r"cannot be read: .*does not answer"):
         local_data("switched://bucket/photos")
+
+
+def test_what_is_not_there_leaves_nothing_in_the_data_of_another_url():
+    put("/bucket/photos/1.txt", b"one")
+    here = Path(local_data(FOLDER))
+    with pytest.raises(DataError, match="there is nothing"):
+        local_data(f"{FOLDER}/nothere")
+    assert [path.name for path in here.iterdir()] == ["1.txt"]

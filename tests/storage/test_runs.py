@@ -183,3 +183,19 @@ def test_what_cannot_be_reached_is_refused_before_a_run(make, path):
 def test_file_urls_are_this_disk(tmp_path):
     trainer = Trainer(default_root_dir=f"file://{tmp_path}/run")
     assert trainer.default_root_dir == f"{tmp_path}/run"
+
+
+def test_a_upath_of_a_checkpoint_is_taken_by_every_entry_point(run_of_another):
+    marker = next(path for path in stored() if path.endswith("last.ckpt/COMPLETE.json"))
+    last = UPath(f"memory:/{marker}").parent
+    trainer, task = fitted(RUN, 11, ckpt_path=last)
+    assert trainer.resumed
+    assert trainer.global_step == 11
+    assert trainer.test(task, ckpt_path=last)
+    assert trainer.predict(task, ckpt_path=last, collect=True)
+
+
+def test_a_checkpoint_that_is_saved_by_hand_is_sent_once(trained):
+    trained[0].save_checkpoint("memory://bucket/hand.ckpt")
+    names = [path.rsplit("/", 1)[1] for path in stored("/bucket/hand.ckpt")]
+    assert sorted(names) == ["COMPLETE.json", "run.json", "state.safetensors"]
