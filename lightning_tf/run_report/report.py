@@ -4,10 +4,10 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from lightning_tf.checks import checked_path
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.run_report.page import Page
 from lightning_tf.run_report.run_record import RunRecord
+from lightning_tf.storage.location import local_path
 from lightning_tf.storage.remote_files import local_run, stored
 
 NAME = "report.html"
@@ -41,7 +41,7 @@ def report(runs: Folder | Sequence[Folder], output: Folder | None = None) -> Pat
     if not folders:
         raise ConfigurationError("runs is empty; give the folder of at least one run.")
     folders = [local_run(folder) for folder in folders]
-    path = Path(folders[0]) / NAME if output is None else Path(checked_path("output", output))
+    path = Path(folders[0]) / NAME if output is None else Path(local_path("output", output))
     labels = run_labels([Path(folder) for folder in folders])
     if path.is_dir():
         raise ConfigurationError(f"{path} is a folder; give a file, such as {path / NAME}.")
