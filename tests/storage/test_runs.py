@@ -188,7 +188,7 @@ def test_file_urls_are_this_disk(tmp_path):
 def test_a_upath_of_a_checkpoint_is_taken(run_of_another):
     marker = next(path for path in stored() if path.endswith("last.ckpt/COMPLETE.json"))
     last = UPath(f"memory:/{marker}").parent
-    trainer, task = fitted(RUN, 11, ckpt_path=last)
+    trainer, _ = fitted(RUN, 11, ckpt_path=last)
     assert trainer.resumed
     assert trainer.global_step == 11
 
