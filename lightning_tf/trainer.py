@@ -533,10 +533,7 @@ class Trainer:
         where = checked_path("save_checkpoint: path", path)
         with self.profiler.region("checkpoints"):
             state = self.snapshot(weights_only)
-            if self.is_global_zero:
-                write_checkpoint(where, state)
-                stored(where)
-            self.workers.barrier()
+            self.workers.of_chief(lambda: _write(where, state))
 
     def snapshot(self, weights_only: bool = False) -> Snapshot:
         """Copy the run as it stands to host memory, for `write_checkpoint` at any time.
@@ -970,6 +967,11 @@ def _with_notebook_logger(loggers: list[Logger]) -> list[Logger]:
     if not loggers or any(isinstance(logger, kind) for logger in loggers):
         return loggers
     return [*loggers, kind()]
+
+
+def _write(where: str, state: Snapshot) -> None:
+    write_checkpoint(where, state)
+    stored(where)
 
 
 def _callback(name: str) -> Any:

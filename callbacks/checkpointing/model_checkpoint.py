@@ -385,7 +385,8 @@ class ModelCheckpoint(CheckpointCallback):
         self._manager.wait()
         self._notify_loggers(trainer)
 
-        terminated = isinstance(exception, TerminationRequested)
+        # A handler of the user's may raise something else on the worker that got the signal.
+        terminated = isinstance(exception, TerminationRequested) or trainer.status.ends_together
         # One worker's own error finds the others elsewhere: they cannot copy the run together.
         wanted = terminated or (
             self.save_on_exception

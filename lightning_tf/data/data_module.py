@@ -271,9 +271,8 @@ class DataModule:
             stage: fit, validate, test or predict.
         """
         if not self._is_prepared:
-            if self.workers.is_first_on_host:
-                self.prepare_data()
-            self.workers.barrier()
+            is_first = self.workers.is_first_on_host
+            self.workers.unless_one_fails(lambda: self.prepare_data() if is_first else None)
             self._is_prepared = True
 
         if stage not in self._set_up_for:

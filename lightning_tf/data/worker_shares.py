@@ -75,7 +75,9 @@ class WorkerShares:
             if self._is_first(stage, name):
                 refuse_equal(workers, dataset, method, self.batch_size)
             shares = [each[place][1] for each in lengths]
-            rest = make(batch, workers.index, workers.count) if batch else None
+            rest = None
+            if batch:
+                rest = workers.unless_one_fails(lambda: make(batch, workers.index, workers.count))
             joined[name] = own_rows(dataset, shares, method, batch, rest)
         return joined if isinstance(sets, dict) else joined.get(None)
 

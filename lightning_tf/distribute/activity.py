@@ -1,6 +1,8 @@
 """Activity: what the main thread is at, for a thread that watches it."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 SILENT_SECONDS = 5.0  # between two looks that are a second apart: the process was stopped
 
@@ -15,8 +17,8 @@ class Activity:
 
     Example:
         >>> activity = Activity()
-        >>> activity.begin()
-        >>> activity.begun, activity.is_inside
+        >>> with activity.running():
+        ...     activity.begun, activity.is_inside
         (1, True)
     """
 
@@ -25,13 +27,18 @@ class Activity:
         self.since = self._looked = time.monotonic()
         self._silence, self._silence_ended = 0.0, float("-inf")
 
-    def begin(self) -> None:
-        """Note that a window or an exchange begins."""
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Note that a window or an exchange runs inside the block."""
         self.begun += 1
         self.is_inside, self.since = True, time.monotonic()
+        try:
+            yield
+        finally:
+            self.end()
 
     def end(self) -> None:
-        """Note that it has ended."""
+        """Note that nothing runs."""
         self.is_inside, self.since = False, time.monotonic()
 
     @property

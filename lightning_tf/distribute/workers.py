@@ -252,12 +252,8 @@ class Workers:
         return np.concatenate([tf.io.parse_tensor(text, dtype).numpy() for text in contents])
 
     def _sum(self, numbers: np.ndarray) -> np.ndarray:
-        self.activity.begin()
-        try:
-            with self._strategy.scope():
-                return np.asarray(self._sum_in_graph(tf.constant(numbers, tf.int64)).numpy())
-        finally:
-            self.activity.end()
+        with self.activity.running(), self._strategy.scope():
+            return np.asarray(self._sum_in_graph(tf.constant(numbers, tf.int64)).numpy())
 
     @cached_property
     def _sum_in_graph(self) -> Any:

@@ -188,13 +188,11 @@ class EvaluationSet:
                     trainer.hooks(f"on_{hook}_batch_start", done)
 
                 window, began = self._compiled(), time.perf_counter()
-                activity.begin()
-                with trainer.profiler.region(f"{hook} windows"):
+                with activity.running(), trainer.profiler.region(f"{hook} windows"):
                     position = trainer.progress.position
                     result = window(epoch.iterator, count, carry, position=position)
                     # A wait of its own only where the end of the data is unknown.
                     ran = count if window.known_length else int(result.batches)
-                activity.end()
                 self._clock.measured(max(ran, 1), time.perf_counter() - began)
                 carry = (result.sums, result.finite)
                 self._result = result

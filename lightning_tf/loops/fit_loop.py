@@ -325,9 +325,9 @@ class FitLoop:
         progress, window = self.progress, self.window
         every = self.trainer.accumulate_grad_batches
 
-        began, activity = time.perf_counter(), self.trainer.watchdog.activity
-        activity.begin()
-        with self.trainer.profiler.region("train windows"):
+        began = time.perf_counter()
+        activity = self.trainer.watchdog.activity
+        with activity.running(), self.trainer.profiler.region("train windows"):
             result = window(
                 epoch.iterator,
                 count,
@@ -341,7 +341,6 @@ class FitLoop:
             if not window.known_length or count == self._clock.count:
                 count = int(result.batches)
 
-        activity.end()
         now = time.perf_counter()
         self._clock.measured(max(count, 1), now - began)
 
@@ -383,8 +382,10 @@ class FitLoop:
         with self.trainer.profiler.region("making the iterator"):
             position, progress = self._position, self.progress
             if not is_endless(dataset):
+                # TensorFlow cannot keep the state of an iterator that copies to a device.
+                device = None if position.keeps else self.trainer.placement.prefetch_device
                 rest = position.resumed(dataset, progress) or EpochIterator(
-                    self._remaining(dataset), self.trainer.placement.prefetch_device
+                    self._remaining(dataset), device
                 )
                 return position.follow(rest)
 

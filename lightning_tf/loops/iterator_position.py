@@ -59,7 +59,7 @@ class IteratorPosition:
 
         try:
             self._known = at, iterator_state(self._epoch.iterator)
-        except (tf.errors.OpError, ValueError) as error:
+        except (tf.errors.OpError, ValueError, OSError) as error:  # of workers one alone, too
             self._fails = True
             log.warning(
                 "resume_by='iterator': TensorFlow cannot keep the state of this pipeline (%s); a "

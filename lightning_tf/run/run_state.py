@@ -76,7 +76,6 @@ def take_snapshot(trainer: Trainer, task: Task, *, weights_only: bool) -> Snapsh
 
     run["optimizers"] = {k: o.record() for k, o in trainer.training.optimizers.items()}
     run["data"] = data_facts(trainer, task)
-    run["progress"] = trainer.progress.state_dict()
     run[KEY] = data_position(trainer, task)
     run["progress"] = progress.state_dict()
     loop = trainer.state.fit_loop

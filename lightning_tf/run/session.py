@@ -75,6 +75,7 @@ def session(
     """
     ckpt_path = as_text(ckpt_path)
     with (
+        _leaving_together(trainer),
         UPLOADS.session(sends=trainer.is_global_zero and not trainer.fast_dev_run),
         using_data(task, entry_point, data),
         _session(
@@ -82,6 +83,21 @@ def session(
         ) as checkpoint,
     ):
         yield checkpoint
+
+
+@contextmanager
+def _leaving_together(trainer: Trainer) -> Iterator[None]:
+    """After an agreed end leave with the other workers, when the last checkpoint is uploaded too.
+
+    A scheduler may kill all with the first that ends.
+    """
+    before = trainer.status
+    try:
+        yield
+    except BaseException:
+        if trainer.status is not before and trainer.status.ends_together:
+            trainer.workers.leave_together("the chief, which writes the last checkpoint")
+        raise
 
 
 @contextmanager
@@ -285,28 +301,28 @@ def _search(
     Returns:
         The checkpoint, and what was passed over.
     """
-    workers, checkpoint, failure = trainer.workers, None, None
+    workers, checkpoint, where, failure = trainer.workers, None, None, None
     if workers.is_chief:
         try:
             checkpoint = search(ckpt_path)
-        except (CheckpointError, ConfigurationError) as error:
+            if checkpoint is not None:
+                where = os.path.abspath(checkpoint.path)
+                where = _for_all(where) if workers.count > 1 else where
+        except Exception as error:  # the others wait for the chief's answer, whatever it is
             failure = error
 
     # Waits for the chief, which waits for the save under way.
-    where = None
-    if checkpoint is not None:
-        where = os.path.abspath(checkpoint.path)
-        if workers.count > 1:
-            where = _for_all(where)
     path, problem, seen = workers.broadcast([where, failure and str(failure), search.seen()])
 
     if failure is not None:
         raise failure
     if problem is not None:
         raise CheckpointError(f"the chief refuses ckpt_path={os.fspath(ckpt_path)!r}: {problem}")
-    if workers.is_chief or path is None:
-        return checkpoint, seen
-    return read_checkpoint(path), seen
+    if path is None:
+        return None, seen
+    # One that cannot read it, such as where no disk is shared, must not leave the others waiting.
+    read = workers.unless_one_fails(lambda: checkpoint or read_checkpoint(path))
+    return read, seen
 
 
 def _for_all(path: str) -> str:
@@ -369,8 +385,6 @@ def _fail(trainer: Trainer, entry_point: str, exception: BaseException) -> None:
         except Exception:
             log.exception("%s of the data failed too; the first error is raised", name)
     trainer.records.loggers.send("finalize", status)
-    if trainer.status.ends_together:
-        trainer.workers.leave_together("the chief, which writes the last checkpoint")
     if isinstance(exception, KeyboardInterrupt):
         say_interrupted(trainer, "Ctrl-C")
         leave_without_traceback(exception)

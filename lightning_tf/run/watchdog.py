@@ -61,7 +61,7 @@ class Watchdog:
         self.activity = workers.activity if workers.count > 1 else Activity()
         self._times_steps = False
         self._refusals = 0
-        self._over = threading.Event()
+        self._number = 0  # of the block of `running`, equal on all workers
         self._main = 0  # the thread's identity
 
     @contextmanager
@@ -71,16 +71,18 @@ class Watchdog:
             yield
             return
 
-        self._main, self._over = threading.get_ident(), threading.Event()
-        watch, over = self._watch, self._over
-        thread = threading.Thread(target=watch, args=(over,), name=THREAD, daemon=True)
+        before, over = self._main, threading.Event()
+        self._main = threading.get_ident()
+        self._number += 1
+        thread = threading.Thread(target=self._watch, args=(over,), name=THREAD, daemon=True)
         self.activity.look()
         thread.start()
         try:
             yield
         finally:
-            self._over.set()
+            over.set()
             thread.join(2 * LOOK_SECONDS)
+            self._main = before
 
     @contextmanager
     def timing_steps(self) -> Iterator[None]:
@@ -95,13 +97,20 @@ class Watchdog:
     # ---- in the thread
 
     def _watch(self, over: threading.Event) -> None:
+        key, judges = f"hang {self._number}", True  # where a worker is can be published once
         while not over.wait(LOOK_SECONDS):
             self.activity.look()
             if self._neighbor_is_gone():
                 return
-            if self._times_steps and self.activity.seconds > self.step_timeout:
-                self._end_hang(over)
-                return
+            if judges and self._times_steps and self.activity.seconds > self.step_timeout:
+                if self._end_hang(key, over):
+                    return
+                judges = False
+                log.warning(
+                    "a step took longer than step_timeout=%g and has ended after all: hangs are "
+                    "not looked for any more in this fit; give a longer step_timeout.",
+                    self.step_timeout,
+                )
 
     def _neighbor_is_gone(self) -> bool:
         """End the wait for a worker whose process has ended; return whether there is one."""
@@ -118,22 +127,23 @@ class Watchdog:
         self._workers.give_up(self._workers.text_of_lost([gone]))
         return True
 
-    def _end_hang(self, over: threading.Event) -> None:
+    def _end_hang(self, key: str, over: threading.Event) -> bool:
+        """End a run that hangs; return False where it has gone on by itself."""
         workers, mine = self._workers, self._report()
         if workers.count == 1:
             self._say_stack(f"no step has ended for {_since(mine)}: it {_place(mine)}")
             _leave()
 
         with suppress(Exception):  # a run that broke meanwhile tells by itself
-            workers.publish("hang", mine)
+            workers.publish(key, mine)
         reports: dict[int, dict[str, Any] | None] = {workers.index: mine}
         deadline = time.monotonic() + REPORT_SECONDS
         for index in range(workers.count):
             if index != workers.index:
                 rest = max(0.1, deadline - time.monotonic())
-                reports[index] = workers.read_published("hang", index, rest)
+                reports[index] = workers.read_published(key, index, rest)
         if over.is_set() or self.activity.begun != mine["begun"] or not self._times_steps:
-            return  # it has gone on, or ends by itself
+            return over.is_set()  # it ends by itself, or has gone on
 
         late = _late(reports)
         are_all = len(late) == workers.count
@@ -153,6 +163,7 @@ class Watchdog:
         )
         if not over.wait(END_SECONDS):
             _leave()  # stuck in something that is no exchange
+        return True
 
     def _who(self, reports: dict[int, dict[str, Any] | None], late: set[int]) -> str:
         """Return who is waited for, and where they are, as sentences."""
