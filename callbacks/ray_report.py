@@ -116,8 +116,10 @@ class RayReport(CheckpointCallback):
                     checkpoint = self._ray.Checkpoint.from_directory(path)
             self._ray.report({**trainer.callback_metrics, **position}, checkpoint=checkpoint)
         if self.save_checkpoints:
-            path = str(self._ray.get_checkpoint().path) if trainer.is_global_zero else ""
-            self.last_model_path = trainer.workers.broadcast(path)
+            kept = self._ray.get_checkpoint() if trainer.is_global_zero else None
+            # Of a store the path alone would be taken for one of this disk.
+            is_here = kept is not None and kept.filesystem.type_name == "local"
+            self.last_model_path = trainer.workers.broadcast(str(kept.path) if is_here else "")
 
 
 def _ray_of_this_process() -> Any:
