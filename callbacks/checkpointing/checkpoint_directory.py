@@ -7,9 +7,8 @@ from pathlib import Path
 from threading import RLock
 
 from lightning_tf.checkpoint.atomic_directory import hidden_path, is_written_elsewhere
+from lightning_tf.storage.remote_checkpoint import SUFFIX
 from lightning_tf.storage.uploads import UPLOADS
-
-SUFFIX = ".ckpt"
 
 NAMES_LOCK = RLock()  # held while names are chosen, and while one is checked and deleted
 _claimed: set[str] = set()  # paths that some writer of this process is about to write

@@ -65,6 +65,7 @@ class CheckpointManager:
     Example:
         >>> manager = CheckpointManager(TopK(3, "min"), save_last=True)
         >>> manager.open("checkpoints")
+        >>> manager.prepare_folder()
         >>> manager.save(trainer, "epoch=0", 0.25)
     """
 
@@ -117,10 +118,17 @@ class CheckpointManager:
         self._writer, self._writes = writer, writes
         self._is_held_elsewhere = is_held_elsewhere
 
-        if writes:
-            # Parts of checkpoints that a killed process was writing.
-            sweep(Path(path))
-            look_up(path)  # names that are taken in the store are taken here
+    def prepare_folder(self) -> None:
+        """Delete what a killed process left half written, and learn which names the store has.
+
+        Called by the process that writes there, before the first save.
+
+        Raises:
+            CheckpointError: The store does not answer.
+        """
+        path = self._open_folder().path
+        sweep(Path(path))
+        look_up(path)
 
     @property
     def last_path(self) -> str:
@@ -180,7 +188,7 @@ class CheckpointManager:
         """Restore the records; of checkpoints in another folder, keep the best and delete none.
 
         Args:
-            state: What `here` returned.
+            state: What `with_local_paths` returned.
         """
         self._records.saved_step = state["saved_step"]
 
@@ -214,7 +222,7 @@ class CheckpointManager:
         state = workers.broadcast({**self.state_dict(), **told})
         if workers.is_chief:
             return
-        state = here(state)
+        state = with_local_paths(state)
 
         self.top.scores = dict(state["scores"])
         self._records = CheckpointRecords(
@@ -382,7 +390,7 @@ class CheckpointManager:
         self._warned_of_deletion = True
 
 
-def here(state: dict[str, Any]) -> dict[str, Any]:
+def with_local_paths(state: dict[str, Any]) -> dict[str, Any]:
     """Return what `CheckpointManager.state_dict` gave, with paths as this machine has them."""
     return _with_paths(state, on_this_disk)
 

@@ -23,9 +23,14 @@ def missing_room(folder: str, tensor_bytes: int, count: int) -> str:
         count: How many stand there at once, those that are being replaced included.
     """
     there = Path(folder).absolute()
-    while not there.exists():
-        there = there.parent
-    free, one = shutil.disk_usage(there).free, round(tensor_bytes * MARGIN)
+    try:
+        while not there.exists():
+            there = there.parent
+        free = shutil.disk_usage(there).free
+    except OSError:  # it does not say: writing will tell
+        return ""
+
+    one = round(tensor_bytes * MARGIN)
     room = f"{there} has {_mib(free)} free"
     if free < one:
         return f"{room}, and a checkpoint of this run takes {_mib(one)}"

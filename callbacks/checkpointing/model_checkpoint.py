@@ -8,7 +8,10 @@ from datetime import timedelta
 from typing import Any
 
 from lightning_tf.callback import CheckpointCallback
-from lightning_tf.callbacks.checkpointing.checkpoint_manager import CheckpointManager, here
+from lightning_tf.callbacks.checkpointing.checkpoint_manager import (
+    CheckpointManager,
+    with_local_paths,
+)
 from lightning_tf.callbacks.checkpointing.disk_space import missing_room
 from lightning_tf.callbacks.checkpointing.file_name_template import FileNameTemplate
 from lightning_tf.callbacks.checkpointing.top_k import TopK
@@ -213,7 +216,7 @@ class ModelCheckpoint(CheckpointCallback):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Keep the records until `on_fit_start` knows the folder of this run."""
-        self._restored = here(state)
+        self._restored = with_local_paths(state)
 
     def folders(self, trainer: Trainer) -> list[str]:
         """Return `dirpath`, or the folders that it stands for in every run of the loggers."""
@@ -246,6 +249,7 @@ class ModelCheckpoint(CheckpointCallback):
             writes=trainer.is_global_zero,
             is_held_elsewhere=lambda path: any(other.holds(path) for other in others),
         )
+        trainer.workers.of_chief(self._manager.prepare_folder)
 
         # The records name files of a folder, which is known only now.
         if self._restored:
@@ -293,15 +297,13 @@ class ModelCheckpoint(CheckpointCallback):
         # One more than is kept, as the old one goes when the new one stands.
         count = max(self.save_top_k, 1) + bool(self.save_last) + 1
         size = snapshot_bytes(trainer, task, weights_only=self.save_weights_only)
-        is_writer = trainer.is_global_zero
-        problem = missing_room(str(self.dirpath), size, count) if is_writer else ""
-        problem = trainer.workers.broadcast(problem)
+        problem = trainer.workers.of_chief(lambda: missing_room(str(self.dirpath), size, count))
         if problem and self.max_save_failures is not None:
             raise ConfigurationError(
                 f"{problem}: make room, give another default_root_dir or dirpath, or "
                 "ModelCheckpoint(max_save_failures=None) to train all the same."
             )
-        if problem and is_writer:
+        if problem and trainer.is_global_zero:
             log.warning("%s: none can be written before there is room.", problem)
 
     def on_train_window_end(self, trainer: Trainer, task: Task) -> None:

@@ -23,7 +23,7 @@ from lightning_tf.exceptions import CheckpointError, ConfigurationError
 from lightning_tf.hyperparameters import class_path, hparams_differences, is_name_of
 from lightning_tf.storage import location
 from lightning_tf.storage.location import is_url, local_path, on_this_disk
-from lightning_tf.storage.remote_checkpoint import RUN_FILE, look_up
+from lightning_tf.storage.remote_checkpoint import RUN_FILE, SUFFIX, look_up
 from lightning_tf.storage.remote_files import local_run
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def is_checkpoint(path: Any) -> bool:
     scheme = SCHEME.fullmatch(text)
     fetched = scheme is not None and scheme[1].lower() in _sources
     is_folder = (Path(text).expanduser() / RUN_FILE).is_file()
-    return text in WORDS or fetched or text.endswith(".ckpt") or is_folder
+    return text in WORDS or fetched or text.endswith(SUFFIX) or is_folder
 
 
 class CheckpointSearch:

@@ -184,7 +184,7 @@ class RemoteCheckpoint:
         if marker.folder and (save == marker.folder or (save and known == marker.folder)):
             return
 
-        shutil.rmtree(self.local, ignore_errors=True)
+        clear(self.local)
         self._get(RUN_FILE, marker)
         if marker.folder:
             self._note(_stamp(self.local), marker.folder)
@@ -204,7 +204,7 @@ class RemoteCheckpoint:
             return  # by now: another process of this machine had the lock
         if marker.folder and save not in (None, marker.folder):
             # Its tensors are gone from the store: another machine has replaced it since.
-            shutil.rmtree(self.local, ignore_errors=True)
+            clear(self.local)
         for name in sorted(marker.files, key=lambda name: name == RUN_FILE):
             if not (self.local / name).exists():
                 self._get(name, marker)
@@ -316,6 +316,18 @@ def at_hand(path: str | os.PathLike[str], whole: bool = True) -> str | os.PathLi
     if not checkpoint.is_whole(2 if whole else 1):
         checkpoint.fetch()
     return checkpoint.local
+
+
+def clear(path: Path) -> None:
+    """Delete what stands at a path, if anything does; of a link, not what it points to.
+
+    Raises:
+        OSError: The disk refuses.
+    """
+    if path.is_dir() and not path.is_symlink():  # rmtree refuses a link
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 @contextmanager

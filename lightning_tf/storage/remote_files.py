@@ -2,14 +2,13 @@
 
 import logging
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.storage.location import file_system, is_url, local_path, url_of
-from lightning_tf.storage.remote_checkpoint import SUFFIX, RemoteCheckpoint, names_in
+from lightning_tf.storage.remote_checkpoint import SUFFIX, RemoteCheckpoint, clear, names_in
 from lightning_tf.storage.sent_record import SentRecord
 from lightning_tf.storage.transfer import files_below, get, is_there, put, reason
 
@@ -178,15 +177,12 @@ def make_free(target: Path) -> None:
         raise ConfigurationError(f"{url} cannot be read: {reason(error)}") from error
     if is_taken:
         raise ConfigurationError(f"{url}: something is there; give another path.")
-    if target.is_dir():
-        shutil.rmtree(target)
-    else:
-        target.unlink(missing_ok=True)
+    clear(target)
 
 
 def _fetch(system: Any, source: str, target: Path) -> None:
     record = SentRecord(target.parent)
-    beside = target.with_name(f".{target.name}.fetched")
+    beside = target.with_name(f".{target.name}.{os.getpid()}.fetched")
     _, sums = get(system, source, beside)
     if target.exists() and record.digest(target.name) == sums:
         beside.unlink()

@@ -42,6 +42,7 @@ class Uploads:
     def __init__(self) -> None:
         self._depth = 0
         self._sends = True
+        self._timeout = DEFAULT_TIMEOUT
         self._begin()
 
     def _begin(self) -> None:
@@ -62,9 +63,12 @@ class Uploads:
 
         Args:
             sends: Whether this process does; one of several workers does.
+
+        Raises:
+            ConfigurationError: The environment's timeout is no number.
         """
         if self._depth == 0:
-            self._sends = sends
+            self._sends, self._timeout = sends, _timeout()
         self._depth += 1
         try:
             yield
@@ -110,7 +114,7 @@ class Uploads:
             self._wake.set()
 
     def _end(self) -> None:
-        thread, timeout = self._thread, _timeout()
+        thread, timeout = self._thread, self._timeout
         try:
             if thread is not None:
                 self._ending = True
@@ -179,14 +183,12 @@ class Uploads:
         with self._lock:
             folders, removed = list(self._folders), list(self._removed)
 
-        self._tried_again = False
         checkpoints = [path for folder in folders for path in checkpoints_below(folder)]
         works: list[tuple[Path, Callable[[], None]]] = []
         for path in sorted(checkpoints, key=_written_at, reverse=True):
             checkpoint = RemoteCheckpoint(path)
             if not checkpoint.is_sent():
                 works.append((path, lambda c=checkpoint: c.send(lambda: self._stopped)))  # type: ignore[misc]
-        works += [(path, lambda p=path: self._remove(p)) for path in removed]  # type: ignore[misc]
 
         if ending or time.monotonic() - self._files_at > FILES_EVERY:
             self._files_at = time.monotonic()
@@ -195,6 +197,9 @@ class Uploads:
 
         # What failed before comes last, so that it holds up nothing else.
         works.sort(key=lambda work: work[0] in self._failing)
+        removed.sort(key=lambda path: path in self._failing)
+        # After all the others, none where one of those fails: the store keeps the old one so long.
+        works += [(path, lambda p=path: self._remove(p)) for path in removed]  # type: ignore[misc]
         return all(self._try(path, work) for path, work in works)
 
     def _remove(self, path: Path) -> None:

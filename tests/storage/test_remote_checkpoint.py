@@ -177,3 +177,16 @@ def test_what_is_replaced_before_its_tensors_were_read_comes_whole(other_machine
     other_machine()
     assert content_of(at_hand(folder / "a.ckpt")) == b"two" * 1000
     assert json.loads((folder / "a.ckpt/run.json").read_bytes()) == {"content": "two"}
+
+
+def test_what_a_link_points_to_stays_where_another_machine_has_replaced_the_link(other_machine):
+    first = written("epoch=0.ckpt")
+    last = first.local.with_name("last.ckpt")
+    last.symlink_to("epoch=0.ckpt")
+    RemoteCheckpoint(last).send()
+
+    other_machine()
+    written("last.ckpt", content="two").send()
+    other_machine("machine_0")
+    assert content_of(at_hand(f"{URL}/last.ckpt")) == b"two" * 1000
+    assert content_of(first.local) == b"one" * 1000

@@ -5,8 +5,8 @@ import pytest
 
 from lightning_tf.cli.option_parser import OptionParser
 from lightning_tf.exceptions import ConfigurationError
-from lightning_tf.storage.location import url_of
-from lightning_tf.storage.remote_files import local_file
+from lightning_tf.storage.location import local_path, url_of
+from lightning_tf.storage.remote_files import local_file, make_free
 
 CONFIG = "memory://bucket/run/runs/version_0/config.yaml"
 
@@ -35,3 +35,13 @@ def test_options_are_read_from_a_url_and_a_missing_one_is_named():
         ConfigurationError, match=r"--config=memory://bucket/none\.yaml cannot be read"
     ):
         OptionParser("fit").parse(["--config=memory://bucket/none.yaml"])
+
+
+def test_a_link_is_removed_and_what_it_points_to_stays(tmp_path):
+    (tmp_path / "model").mkdir()
+    target = Path(local_path("path", "memory://bucket/model"))
+    target.parent.mkdir(parents=True)
+    target.symlink_to(tmp_path / "model")
+    make_free(target)
+    assert not target.is_symlink()
+    assert (tmp_path / "model").is_dir()

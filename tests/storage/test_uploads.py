@@ -78,6 +78,30 @@ def test_a_deletion_waits_until_the_next_one_is_sent(switched):
     assert all("b.ckpt" in there for there in seen)
 
 
+def test_a_deletion_waits_also_for_a_checkpoint_that_failed_before(switched, monkeypatch):
+    monkeypatch.setattr(uploads, "FIRST_WAIT", 0.02)
+    here, sender = local_path("x", "switched://bucket/run"), Uploads()
+    with sender.session():
+        sender.open(here)
+        first = add_checkpoint(here, "a.ckpt")
+        sender.written()
+        wait_for(lambda: whole("switched") == {"a.ckpt"})
+        refused = []
+
+        def refuse(self, path, *more, **options):
+            if "b.ckpt" in path and len(refused) < 4:
+                refused.append(whole("switched"))
+                raise PermissionError("not this one")
+            return super(switched, self).pipe_file(path, *more, **options)
+
+        monkeypatch.setattr(switched, "pipe_file", refuse)
+        add_checkpoint(here, "b.ckpt")
+        shutil.rmtree(first)
+        sender.removed(first)
+        wait_for(lambda: whole("switched") == {"b.ckpt"})
+    assert refused == [{"a.ckpt"}] * 4
+
+
 def test_a_store_that_is_away_is_told_once_and_gets_all_in_the_end(switched, caplog, monkeypatch):
     monkeypatch.setattr(uploads, "FIRST_WAIT", 0.02)
     caplog.set_level(logging.INFO)
@@ -139,7 +163,9 @@ def test_only_the_process_that_sends_touches_the_store(tmp_path):
     assert stored() == set()
 
 
-def test_a_timeout_that_is_no_number_is_refused(monkeypatch):
+def test_a_timeout_that_is_no_number_is_refused_before_the_run(monkeypatch):
     monkeypatch.setenv(TIMEOUT, "soon")
+    began = []
     with pytest.raises(ConfigurationError, match="soon"), Uploads().session():
-        pass
+        began.append(True)
+    assert not began

@@ -543,6 +543,15 @@ def test_a_full_disk_is_only_warned_about_where_the_run_is_to_go_on(tmp_path, mo
     assert "none can be written before there is room" in caplog.text
 
 
+def test_a_disk_that_does_not_say_what_is_free_is_tried(tmp_path, monkeypatch):
+    def refuse(path):
+        raise PermissionError(path)
+
+    monkeypatch.setattr("shutil.disk_usage", refuse)
+    trained(tmp_path, ModelCheckpoint())
+    assert saved_names(tmp_path)
+
+
 def test_what_cannot_be_deleted_is_warned_about(tmp_path, caplog, monkeypatch):
     def refuse(path, **arguments):
         if not arguments:
