@@ -118,8 +118,10 @@ class RayReport(CheckpointCallback):
         if self.save_checkpoints:
             kept = self._ray.get_checkpoint() if trainer.is_global_zero else None
             # Of a store the path alone would be taken for one of this disk.
-            is_here = kept is not None and kept.filesystem.type_name == "local"
-            self.last_model_path = trainer.workers.broadcast(str(kept.path) if is_here else "")
+            path = ""
+            if kept is not None and kept.filesystem.type_name == "local":
+                path = str(kept.path)
+            self.last_model_path = trainer.workers.broadcast(path)
 
 
 def _ray_of_this_process() -> Any:
