@@ -142,10 +142,13 @@ class Launcher:
                 shown += [w for w in self._group.environments if w != outcome.worker][:MOST_SHOWN]
             for worker in shown:
                 self._show_last_lines(self._group, worker)
-            if may_try_again(outcome.code) and self.max_restarts and not self._stopped.is_set():
+            may_again = all(may_try_again(ended.code) for ended in (outcome, meeting or outcome))
+            if may_again and self.max_restarts and not self._stopped.is_set():
                 say(f"no restart is left of {self.max_restarts}")
             sys.stderr.flush()
-        return outcome.code or (0 if meeting is None else meeting.code)
+        if meeting is None or outcome.is_failure_of_program:
+            return outcome.code
+        return meeting.code or outcome.code  # workers that lost those of a machine with an error
 
     def _show_last_lines(self, group: WorkerGroup, worker: int) -> None:
         file = group.log_file(worker)

@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -184,7 +184,10 @@ class Nodes:
                 except (OSError, ValueError, KeyError, TypeError):
                     continue  # whoever it was, it is no launcher
                 if problem:
-                    _send(connection, {"problem": problem})
+                    # Those that came before would look for this coordinator until their time ends.
+                    for refused in (connection, *connections.values()):
+                        with suppress(OSError):
+                            _send(refused, {"problem": problem})
                     raise ConfigurationError(problem)
                 rank = message["rank"]
                 told[rank], connections[rank] = message, connection  # of two the newer one

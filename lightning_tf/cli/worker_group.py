@@ -73,6 +73,7 @@ class WorkerGroup:
         self.grace_seconds, self.log_dir = grace_seconds, log_dir
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
         self._last: dict[int, deque[str]] = {}
+        self._cleared: set[int] = set()  # workers of whom nothing runs any more
 
     def run(self) -> Outcome:
         """Start the processes and wait until all have ended.
@@ -94,7 +95,10 @@ class WorkerGroup:
                 self._last[worker] = deque(maxlen=LAST_LINES)
             for worker, process in self._processes.items():
                 assert process.stdout is not None  # noqa: S101 - it is a pipe
-                reader = threading.Thread(target=self._read, args=(worker, process.stdout))
+                # A daemon: what left the worker's group may hold the pipe for as long as it likes.
+                reader = threading.Thread(
+                    target=self._read, args=(worker, process.stdout), daemon=True
+                )
                 reader.start()
                 readers.append(reader)
             return self._wait()
@@ -122,19 +126,32 @@ class WorkerGroup:
         for worker in self.environments:
             file = self.log_file(worker)
             if file is not None:
-                with open(file, "a") as log:
+                # No reason to start no worker; the reader of its lines says so.
+                with suppress(OSError), open(file, "a") as log:
                     log.write(f"lightning-tf launch: worker {worker}, {text}\n")
 
     def _read(self, worker: int, lines: IO[bytes]) -> None:
-        file = self.log_file(worker)
-        with open(os.devnull if file is None else file, "ab") as log:
+        with self._open_log(worker) as log:
             for line in lines:
-                log.write(line)
-                log.flush()  # what a killed launcher has seen stands there
                 text = line.decode(errors="replace").rstrip("\n")
                 self._last[worker].append(text)
-                print(f"[{worker}] {text}\n", end="", flush=True)  # whole lines, of many threads
+                # A full disk or a closed terminal must not end this loop: a worker whose pipe
+                # nobody reads blocks as soon as it is full, and with it all others.
+                with suppress(OSError, ValueError):
+                    log.write(line)
+                with suppress(OSError, ValueError):
+                    print(f"[{worker}] {text}\n", end="", flush=True)  # whole, of many threads
         lines.close()
+
+    def _open_log(self, worker: int) -> IO[bytes]:
+        file = self.log_file(worker)
+        try:
+            # Without a buffer: what a killed launcher has seen stands there.
+            return open(os.devnull if file is None else file, "ab", buffering=0)
+        except OSError as error:
+            with suppress(OSError, ValueError):
+                say(f"worker {worker} has no log: {file} cannot be written ({error.strerror})")
+            return open(os.devnull, "ab", buffering=0)
 
     def _wait(self) -> Outcome:
         failed: dict[int, int] = {}  # in the order of their ends
@@ -155,6 +172,8 @@ class WorkerGroup:
     def _note_failures(self, failed: dict[int, int]) -> None:
         for worker, process in self._processes.items():
             code = process.poll()
+            if code is not None:
+                self._clear(worker)
             if not code or worker in failed:
                 continue
             if not failed:  # what follows is most often its consequence
@@ -175,6 +194,21 @@ class WorkerGroup:
             except subprocess.TimeoutExpired:
                 _send(process, signal.SIGKILL)
                 process.wait()
+        for worker in self._processes:
+            self._clear(worker)
+
+    def _clear(self, worker: int) -> None:
+        """Kill what a worker that has ended leaves behind, such as its data processes.
+
+        It would take part of the machine from the next attempt, and hold the pipe open. Once for
+        each worker, as soon as its end is seen: when the group is empty too, the system may give
+        its number to a process of somebody else.
+        """
+        if worker in self._cleared:
+            return
+        self._cleared.add(worker)
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._processes[worker].pid, signal.SIGKILL)
 
 
 def _end_with_launcher() -> None:

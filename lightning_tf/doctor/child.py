@@ -47,7 +47,8 @@ def run_child(
         f"import json, sys; sys.path[:] = {sys.path!r}; from {module} import main; "
         f"print('\\n' + json.dumps(main(**json.loads({json.dumps(dict(arguments or {}))!r}))))"
     )
-    with subprocess.Popen(
+    # Not in a `with`, whose end waits for ever for a child that is stuck in the kernel.
+    process = subprocess.Popen(
         [sys.executable, "-c", call],
         env=None if environment is None else dict(environment),
         stdin=subprocess.DEVNULL,
@@ -56,15 +57,15 @@ def run_child(
         text=True,
         errors="replace",
         start_new_session=True,
-    ) as process:
-        try:
-            out, said = process.communicate(timeout=seconds)
-        except subprocess.TimeoutExpired:
-            said = _killed(process)
-            return ChildResult(trouble=f"did not end within {seconds:.0f} s", said=said)
-        except BaseException:  # Ctrl-C goes to this process alone
-            _killed(process)
-            raise
+    )
+    try:
+        out, said = process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        said = _killed(process)
+        return ChildResult(trouble=f"did not end within {seconds:.0f} s", said=said)
+    except BaseException:  # Ctrl-C goes to this process alone
+        _killed(process)
+        raise
 
     if process.returncode:
         return ChildResult(trouble=_end(process.returncode, said), said=said)
@@ -76,6 +77,10 @@ def _killed(process: subprocess.Popen[str]) -> str:
     try:
         return process.communicate(timeout=KILLED_SECONDS)[1]
     except subprocess.TimeoutExpired:  # it waits in the kernel, for a disk or a driver
+        process.poll()  # or has ended, and what left its group holds the pipes
+        for pipe in (process.stdout, process.stderr):
+            if pipe is not None:
+                pipe.close()
         return ""
 
 

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -11,6 +12,7 @@ from helpers.paths import ROOT
 
 from lightning_tf.cli.launcher import Launcher, free_ports
 from lightning_tf.cli.main import main
+from lightning_tf.cli.worker_group import Outcome, WorkerGroup
 
 ALONE = 'import json, os; i = json.loads(os.environ["TF_CONFIG"])["task"]["index"]; '
 
@@ -251,3 +253,63 @@ def test_workers_end_where_the_launcher_is_killed(tmp_path):
     launcher.kill()
     launcher.wait()
     wait_for(lambda: [file.read_text() for file in files()] == ["saved", "saved"])
+
+
+MANY_LINES = '[print("x" * 99, flush=True) for _ in range(3000)]'  # more than a pipe holds
+
+
+def test_a_full_disk_does_not_stop_the_workers(capfd, tmp_path):
+    (tmp_path / "worker_0.log").symlink_to("/dev/full")
+    assert launched(MANY_LINES, workers=1, log_dir=tmp_path) == 0
+    assert len(capfd.readouterr().out.splitlines()) == 3000
+
+
+def test_a_closed_terminal_does_not_stop_the_workers(tmp_path):
+    command = [sys.executable, "-m", "lightning_tf", "launch", "--workers", "1", "--log-dir"]
+    command += [str(tmp_path), "--", sys.executable, "-c", MANY_LINES + '; print("end")']
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        subprocess.run(command, stdout=writing, env=environment, timeout=60)
+    finally:
+        os.close(writing)
+    lines = (tmp_path / "worker_0.log").read_text().splitlines()
+    assert (len(lines), lines[-1]) == (3002, "end")
+
+
+def test_a_log_that_cannot_be_opened_is_told_once(capfd, tmp_path):
+    (tmp_path / "worker_0.log").mkdir()
+    assert launched('print("a"); print("b")', workers=1, log_dir=tmp_path) == 0
+    printed = capfd.readouterr()
+    assert printed.out == "[0] a\n[0] b\n"
+    assert printed.err.count("worker 0 has no log") == 1
+
+
+def leaves(pid_file, **options):
+    """Run a worker that is killed and leaves a process, which holds its pipe."""
+    code = (
+        "import os, signal, subprocess, sys\n"
+        f'left = subprocess.Popen(["sleep", "60"], **{options!r})\n'
+        f"open({str(pid_file)!r}, 'w').write(str(left.pid))\n"
+        "os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    group = WorkerGroup([sys.executable, "-c", code], {0: dict(os.environ)}, 60.0, None)
+    assert group.run() == Outcome(128 + signal.SIGKILL, 0)
+
+
+def test_what_a_dead_worker_started_ends_with_it(tmp_path):
+    began = time.monotonic()
+    leaves(tmp_path / "pid")
+    assert time.monotonic() - began < 8  # less than KILL_SECONDS: nobody holds the pipe
+
+
+def test_what_left_a_worker_does_not_hold_the_launcher(tmp_path, monkeypatch):
+    monkeypatch.setattr("lightning_tf.cli.worker_group.KILL_SECONDS", 0.2)
+    before = set(threading.enumerate())
+    leaves(tmp_path / "pid", start_new_session=True)
+    readers = set(threading.enumerate()) - before
+    os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+    assert [reader.daemon for reader in readers] == [True]
+    for reader in readers:
+        reader.join(10)

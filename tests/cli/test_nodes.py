@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -71,6 +72,21 @@ def test_launchers_of_other_options_are_refused_by_name():
     assert "started with --workers 3 and node 0 with 2" in str(one[0])
 
 
+def test_where_one_machine_is_refused_those_that_came_before_are_told():
+    nodes = Nodes(3, 0, coordinator())
+    own = {"nodes": 3, "workers": 2, "max_restarts": 0, "code": 0}
+    told = [{**own, "rank": 1}, {**own, "rank": 2, "workers": 3}]
+    with nodes.open(threading.Event(), 0):
+        connections = [socket.create_connection(nodes._address, 10) for _ in told]
+        for connection, message in zip(connections, told, strict=True):
+            connection.sendall(json.dumps(message).encode() + b"\n")
+        with pytest.raises(ConfigurationError, match="node 2 was started with --workers 3"):
+            nodes.meet(Outcome(), 2)
+    for connection in connections:
+        with connection, connection.makefile() as reply:
+            assert "node 2 was started with --workers 3" in json.loads(reply.readline())["problem"]
+
+
 def test_a_machine_that_does_not_come_ends_the_wait_with_try_again(capfd):
     for rank in (0, 1):
         nodes = Nodes(2, rank, coordinator(), seconds=0.6)
@@ -95,6 +111,39 @@ def test_what_cannot_be_a_machine_is_refused(arguments, message):
         Nodes(*arguments)
 
 
+def launched_nodes(where, program, logs, workers):
+    """Let two launchers run a program, and return their codes and what they wrote."""
+    processes = [
+        subprocess.Popen(
+            [
+                *[sys.executable, "-m", "lightning_tf", "launch", "--workers", str(workers)],
+                *["--nodes", "2", "--node-rank", str(rank), "--coordinator", where],
+                *["--max-restarts", "1", "--log-dir", str(logs / f"node_{rank}")],
+                *["--", sys.executable, "-c", program],
+            ],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+        for rank in range(2)
+    ]
+    printed = [process.communicate(timeout=60) for process in processes]
+    codes = [process.returncode for process in processes]
+    return codes, [out for out, _ in printed], [err for _, err in printed]
+
+
+def test_a_machine_that_lost_workers_ends_with_the_error_of_another(tmp_path):
+    program = (
+        "import json, os, sys\n"
+        'sys.exit([1, 143][json.loads(os.environ["TF_CONFIG"])["task"]["index"]])'
+    )
+    codes, _, said = launched_nodes(coordinator(), program, tmp_path, workers=1)
+    assert codes == [1, 1]
+    assert "worker 1 ended with exit code 143" in said[1]
+    assert "no restart is left" not in "".join(said)
+
+
 def test_two_launchers_make_one_cluster_and_restart_together(tmp_path):
     """Two machines with two workers each; the last of them is killed in the first attempt."""
     program = (
@@ -105,21 +154,8 @@ def test_two_launchers_make_one_cluster_and_restart_together(tmp_path):
         '    sys.exit(143) if config["task"]["index"] < 3 else os.kill(os.getpid(), signal.SIGKILL)'
     )
     where = coordinator()
-    processes = [
-        subprocess.Popen(
-            [
-                *[sys.executable, "-m", "lightning_tf", "launch", "--workers", "2", "--nodes", "2"],
-                *["--node-rank", str(rank), "--coordinator", where, "--max-restarts", "1"],
-                *["--log-dir", str(tmp_path / f"node_{rank}"), "--", sys.executable, "-c", program],
-            ],
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-        )
-        for rank in range(2)
-    ]
-    printed = [process.communicate(timeout=60)[0] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0]
+    codes, printed, _ = launched_nodes(where, program, tmp_path, workers=2)
+    assert codes == [0, 0]
     lines = [json.loads(line[4:]) for text in printed for line in text.splitlines()]
     assert len(lines) == 8
     port = int(where.split(":")[1])

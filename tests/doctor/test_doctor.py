@@ -2,9 +2,11 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 from helpers.paths import SEARCHED
@@ -69,6 +71,18 @@ def test_a_child_that_fails_crashes_or_hangs_is_told(programs, body, trouble):
     told = run_child(programs(f"ends{len(body)}", body), 1 if "sleep" in body else 60)
     assert told.value == {}
     assert trouble in told.trouble
+
+
+@pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
+def test_a_child_that_cannot_be_killed_is_given_up(programs, monkeypatch):
+    stuck = []  # as one in the kernel is: the signal is sent, and nothing happens
+    monkeypatch.setattr("lightning_tf.doctor.child.os.killpg", lambda pid, _: stuck.append(pid))
+    monkeypatch.setattr("lightning_tf.doctor.child.KILLED_SECONDS", 0.1)
+    began = time.monotonic()
+    told = run_child(programs("stuck", "time.sleep(20)"), 0.2)
+    assert time.monotonic() - began < 10
+    assert "did not end" in told.trouble
+    os.kill(stuck[0], signal.SIGKILL)
 
 
 def test_help_imports_neither_tensorflow_nor_numpy():
