@@ -56,10 +56,10 @@ def run_check(name: str, seconds: float, quick: bool) -> dict[str, Any]:
         quick: Tiny sizes.
     """
     begin = time.monotonic()
-    told = run_child("gpu_checks", seconds, {"name": name, "quick": quick})
-    result = told.value or {"verdict": "crashed", "text": told.trouble, "figures": {}}
-    if told.trouble:
-        result["said"] = told.said[-2000:]
+    answer = run_child("gpu_checks", seconds, {"name": name, "quick": quick})
+    result = answer.value or {"verdict": "crashed", "text": answer.trouble, "figures": {}}
+    if answer.trouble:
+        result["said"] = answer.said[-2000:]
     return {"check": name, **result, "seconds": round(time.monotonic() - begin, 1)}
 
 
@@ -109,8 +109,8 @@ def main() -> int:
         print(f"TensorFlow {about.trouble}; lightning-tf doctor tells more.", file=sys.stderr)
         return 1
     is_gpu, driver = bool(about.value["gpus"]), read_driver()
-    told = {**about.value, "driver": driver.version, "cards": [c.name for c in driver.cards]}
-    print(f"{told['machine']}; GPUs: {', '.join(told['gpus']) or 'none'} {told['driver']}")
+    answer = {**about.value, "driver": driver.version, "cards": [c.name for c in driver.cards]}
+    print(f"{answer['machine']}; GPUs: {', '.join(answer['gpus']) or 'none'} {answer['driver']}")
     print("" if is_gpu else f"\n{DRY}\n")
 
     print("| check | verdict | figures | text | seconds |\n| --- | --- | --- | --- | --- |")
@@ -119,7 +119,7 @@ def main() -> int:
     if not is_gpu:
         print(f"\n{DRY}")
     if options.json:
-        whole = {"about": told, "measured_on_gpu": is_gpu, "quick": options.quick}
+        whole = {"about": answer, "measured_on_gpu": is_gpu, "quick": options.quick}
         Path(options.json).write_text(json.dumps({**whole, "results": results}, indent=2))
     return int(any(result["verdict"] in FAILED for result in results))
 

@@ -174,12 +174,12 @@ def recurrent_(quick: bool) -> Result:
         "Trainer": lambda: recurrent.trainer_fit(steps, EPOCHS, unroll=False),
         "fit": lambda: recurrent.keras_fit(steps, EPOCHS, unroll=False),
     }
-    told = compare(runs, steps, 1)
+    measured = compare(runs, steps, 1)
     if difference is None:
-        return {**told, "text": "cuDNN: not measured, there is no GPU"}
+        return {**measured, "text": "cuDNN: not measured, there is no GPU"}
     verdict = "passed" if difference < 1e-2 else "failed"  # TF32 rounds to 1e-3
-    figures = {**told["figures"], "largest difference to no cuDNN": difference}
-    return {**told, "verdict": verdict, "figures": figures}
+    figures = {**measured["figures"], "largest difference to no cuDNN": difference}
+    return {**measured, "verdict": verdict, "figures": figures}
 
 
 def tf32(quick: bool) -> Result:

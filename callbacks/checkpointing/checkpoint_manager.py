@@ -218,8 +218,8 @@ class CheckpointManager:
             return
 
         failure = self.failure and str(self.failure)
-        told = {"failure": failure, "failures": self.failures}
-        state = workers.broadcast({**self.state_dict(), **told})
+        outcome = {"failure": failure, "failures": self.failures}
+        state = workers.broadcast({**self.state_dict(), **outcome})
         if workers.is_chief:
             return
         state = with_local_paths(state)

@@ -117,8 +117,8 @@ class RunFolder:
         # A weak reference: a logger must not keep a task and its models alive.
         self._task, self.is_made = weakref.ref(task), False
         # The chief's, which alone writes: others may not see what stands on its disk.
-        told = trainer.workers.of_chief(lambda: self._open(self.parent(trainer)))
-        path, self._continues = told
+        chosen = trainer.workers.of_chief(lambda: self._open(self.parent(trainer)))
+        path, self._continues = chosen
         self.path, self._to_continue = Path(on_this_disk(path)), None
         self.runs += 1
 

@@ -94,14 +94,16 @@ class CheckpointSearch:
     Args:
         trainer: Gives callbacks and loggers.
         task: Whose checkpoints are looked for.
-        mark: Of a fit of a launch, which alone wrote what is looked for; None looks at all.
+        fit_key: Of a fit of a launch, which alone wrote what is looked for; None looks at all.
 
     Attributes:
         passed_over: By path, why a checkpoint is not of this run.
     """
 
-    def __init__(self, trainer: Trainer, task: Task, mark: list[str | int] | None = None) -> None:
-        self._trainer, self._task, self._mark = trainer, task, mark
+    def __init__(
+        self, trainer: Trainer, task: Task, fit_key: list[str | int] | None = None
+    ) -> None:
+        self._trainer, self._task, self._fit_key = trainer, task, fit_key
         self.passed_over: dict[str, str] = {}
         self._writers = [c for c in trainer.callbacks if isinstance(c, CheckpointCallback)]
 
@@ -221,7 +223,7 @@ class CheckpointSearch:
             try:
                 run = read_run(path)
             except CheckpointError:
-                if self._mark is None:  # else nothing tells whose it is
+                if self._fit_key is None:  # else nothing tells whose it is
                     damaged[path] = _written_at(path)  # `_last` says that it is damaged
                 continue
             if not (self._is_of_task(path, run) and self._has_its_name(path, run)):
@@ -249,7 +251,7 @@ class CheckpointSearch:
 
     def _is_of_task(self, path: str, run: dict[str, Any]) -> bool:
         """Return whether a checkpoint is of the task's class and hyperparameters; note why not."""
-        if self._mark is not None and run.get("launched_fit") != self._mark:
+        if self._fit_key is not None and run.get("launched_fit") != self._fit_key:
             return False
         cls, recorded = type(self._task), str(run.get("task"))
         # The module of a script that ran is __main__, and classes move.

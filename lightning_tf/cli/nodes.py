@@ -116,7 +116,7 @@ class Nodes:
         Raises:
             ConfigurationError: The launchers were not started with the same options.
         """
-        own = {
+        local = {
             "rank": self.rank,
             "nodes": self.count,
             "workers": workers,
@@ -124,8 +124,8 @@ class Nodes:
             "code": outcome.code,
         }
         if self.count == 1:
-            return self._decide([own], ())
-        return self._gather(own) if self.rank == 0 else self._ask(own)
+            return self._decide([local], ())
+        return self._gather(local) if self.rank == 0 else self._ask(local)
 
     def addresses(
         self, meeting: Meeting, workers: int, free_ports: Callable[[int], list[int]]
@@ -147,9 +147,9 @@ class Nodes:
     def _address(self) -> tuple[str, int]:
         return _host_and_port(str(self.coordinator))
 
-    def _decide(self, told: Sequence[dict[str, Any]], hosts: tuple[str, ...]) -> Meeting:
+    def _decide(self, messages: Sequence[dict[str, Any]], hosts: tuple[str, ...]) -> Meeting:
         """Decide for all: the coordinator alone counts the attempts."""
-        failures = [each["code"] for each in told if each["code"]]
+        failures = [each["code"] for each in messages if each["code"]]
         of_program = [code for code in failures if not may_try_again(code)]
         is_first, is_last = self._attempt < 0, self._attempt >= self._max_restarts
         if not is_first and (not failures or of_program or is_last):
@@ -157,18 +157,18 @@ class Nodes:
         self._attempt += 1
         return Meeting(self._attempt, True, 0, hosts)
 
-    def _gather(self, own: dict[str, Any]) -> Meeting:
+    def _gather(self, local: dict[str, Any]) -> Meeting:
         """Wait for the other launchers, decide, and tell them."""
         host, port = self._address
         say(f"node 0 of {self.count} waits for the others at port {port}")
-        told, hosts = {0: own}, {0: host}
+        messages, hosts = {0: local}, {0: host}
         deadline = time.monotonic() + self.seconds
 
         with ExitStack() as stack:
             connections: dict[int, socket.socket] = {}
-            while len(told) < self.count:
+            while len(messages) < self.count:
                 if self._is_over(deadline):
-                    missing = sorted(set(range(self.count)) - set(told))
+                    missing = sorted(set(range(self.count)) - set(messages))
                     return self._give_up(f"nodes {missing} did not come")
                 assert self._server is not None  # noqa: S101 - `open` made it
                 try:
@@ -180,7 +180,7 @@ class Nodes:
                 connection.settimeout(10 * LOOK_SECONDS)
                 try:
                     message = _receive(connection)
-                    problem = _mismatch(own, message)
+                    problem = _mismatch(local, message)
                 except (OSError, ValueError, KeyError, TypeError):
                     continue  # whoever it was, it is no launcher
                 if problem:
@@ -190,11 +190,11 @@ class Nodes:
                             _send(refused, {"problem": problem})
                     raise ConfigurationError(problem)
                 rank = message["rank"]
-                told[rank], connections[rank] = message, connection  # of two the newer one
+                messages[rank], connections[rank] = message, connection  # of two the newer one
                 hosts[rank] = _host_of(connection, host)
 
             meeting = self._decide(
-                [told[rank] for rank in range(self.count)],
+                [messages[rank] for rank in range(self.count)],
                 tuple(hosts[rank] for rank in range(self.count)),
             )
             for connection in connections.values():
@@ -204,14 +204,14 @@ class Nodes:
                     continue  # its launcher is gone; its workers will be missed
         return meeting
 
-    def _ask(self, own: dict[str, Any]) -> Meeting:
+    def _ask(self, local: dict[str, Any]) -> Meeting:
         """Tell the coordinator, and wait for what it decides."""
         say(f"node {self.rank} of {self.count} waits for the others, at {self.coordinator}")
         deadline = time.monotonic() + self.seconds
         while not self._is_over(deadline):
             try:
                 with socket.create_connection(self._address, 10 * LOOK_SECONDS) as connection:
-                    _send(connection, own)
+                    _send(connection, local)
                     reply = self._reply(connection, deadline)
             except (OSError, ValueError):
                 self._stopped.wait(LOOK_SECONDS)
@@ -261,16 +261,16 @@ def _host_of(connection: socket.socket, coordinator: str) -> str:
     return coordinator if there == here else str(there)
 
 
-def _mismatch(own: dict[str, Any], other: dict[str, Any]) -> str:
+def _mismatch(local: dict[str, Any], other: dict[str, Any]) -> str:
     names = {"nodes": "--nodes", "workers": "--workers", "max_restarts": "--max-restarts"}
     for name, option in names.items():
-        if own[name] != other[name]:
+        if local[name] != other[name]:
             return (
                 f"node {other['rank']} was started with {option} {other[name]} and node 0 with "
-                f"{own[name]}: give all launchers the same."
+                f"{local[name]}: give all launchers the same."
             )
-    if not 0 < int(other["rank"]) < int(own["nodes"]):
-        return f"--node-rank {other['rank']} was given twice, or is none of {own['nodes']} nodes."
+    if not 0 < int(other["rank"]) < int(local["nodes"]):
+        return f"--node-rank {other['rank']} was given twice, or is none of {local['nodes']} nodes."
     return ""
 
 

@@ -78,9 +78,9 @@ class OptionParser:
     def _spelled_out(self, words: Sequence[str]) -> list[str]:
         """Return the options as the parser knows them; imports a task that is given by its file."""
         words = [*words]
-        for given in values_of("--config", words):
-            config = local_file("--config", given)
-            words = [w.replace(given, config) if given in w else w for w in words]
+        for value in values_of("--config", words):
+            config = local_file("--config", value)
+            words = [w.replace(value, config) if value in w else w for w in words]
             import_file_of(config)
         for given in values_of("--task", words):
             self._comment = comment_of(given)

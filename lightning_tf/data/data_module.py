@@ -181,14 +181,14 @@ class DataModule:
         where each of them goes on. A source that shuffles indices overrides it to drop indices,
         which costs nothing; one of several data sets returns them combined, which `super` does.
         """
-        given = self.train_dataset(epoch)
+        returned = self.train_dataset(epoch)
         if batch == 0:
-            return given
-        is_one_stream = is_stream(given)
-        given = self._stream_sources.replaced("train", given, epoch, batch)
+            return returned
+        is_one_stream = is_stream(returned)
+        returned = self._stream_sources.replaced("train", returned, epoch, batch)
         if is_one_stream:
-            return given
-        sets = named_sets(f"{type(self).__name__}.train_dataset", given)
+            return returned
+        sets = named_sets(f"{type(self).__name__}.train_dataset", returned)
         if isinstance(sets, dict):
             return self._combined(sets, batch)
         return None if sets is None else sets.skip(batch)
@@ -333,7 +333,7 @@ class DataModule:
             return None
 
         if self.reads_shares(stage):
-            return self._joined_shares(stage, epoch, batch, input_shard)
+            return self._combined_shares(stage, epoch, batch, input_shard)
 
         # From its start by `train_dataset` itself, which a subclass may override alone.
         if stage != "train":
@@ -369,22 +369,22 @@ class DataModule:
         is_inherited = getattr(type(self), share, None) is getattr(DataModule, share, None)
         return stage in SHARED_STAGES and not is_inherited
 
-    def _joined_shares(
+    def _combined_shares(
         self, stage: str, epoch: int, batch: int, input_shard: InputShard | None
     ) -> Any:
         """Return what a worker reads of a stage by shares; without an `input_shard` all of it."""
         make = partial(self._share, stage, epoch)
         if input_shard is None:
             return make(batch, 0, 1)
-        return self._worker_shares().joined(stage, make, batch)
+        return self._worker_shares().combine(stage, make, batch)
 
     def _share(self, stage: str, epoch: int, batch: int, worker: int, count: int) -> Any:
         method = getattr(self, f"{stage}_shard")
-        given = method(epoch, worker, count) if stage == "train" else method(worker, count)
+        returned = method(epoch, worker, count) if stage == "train" else method(worker, count)
         what = f"{type(self).__name__}.{stage}_shard"
         if batch:
-            given = given.skip(batch) if not is_stream(given) else given
-        sets = named_sets(what, self._stream_sources.replaced(stage, given, epoch, batch))
+            returned = returned.skip(batch) if not is_stream(returned) else returned
+        sets = named_sets(what, self._stream_sources.replaced(stage, returned, epoch, batch))
         if not isinstance(sets, dict):
             return None if sets is None else self._with_checks(stage, sets)
         if stage != "train":
@@ -448,8 +448,8 @@ class DataModule:
         """
         method = getattr(self, f"{stage}_dataset")
         if stage == "train" and method is not None:
-            given = self._stream_sources.replaced(stage, method(0), 0, 0)
-            sets = named_sets(f"{type(self).__name__}.train_dataset", given)
+            returned = self._stream_sources.replaced(stage, method(0), 0, 0)
+            sets = named_sets(f"{type(self).__name__}.train_dataset", returned)
             if isinstance(sets, dict):
                 return {n: self._prepared(stage, input_shard, each, n) for n, each in sets.items()}
         sets = self.dataset_for(stage, input_shard=input_shard)

@@ -33,30 +33,30 @@ class StreamSources:
         is_by_index = self._lengths["train"] is not None
         return not is_by_index and self.positions.at(epoch, batch) is None
 
-    def replaced(self, stage: str, given: Any, epoch: int, batch: int) -> Any:
+    def replaced(self, stage: str, returned: Any, epoch: int, batch: int) -> Any:
         """Return what a dataset method gave, without streams.
 
         Args:
             stage: train, val, test or predict.
-            given: What the method returned for this epoch.
+            returned: What the method returned for this epoch.
             epoch: The epoch, for train.
             batch: The first batch wanted of one stream, for train; several begin at their first.
         """
-        if is_stream(given):
-            streams = self._batches(stage, given)
+        if is_stream(returned):
+            streams = self._batches(stage, returned)
             if stage != "train":
                 return streams.dataset(epoch=0)
             state, noting = self.positions.at(epoch, batch), self.positions.noting(epoch)
             # What was returned is the epoch's: pass 0 of it.
             return streams.dataset(0, batch, state, noting)
 
-        if not isinstance(given, (Mapping, list, tuple)):
-            return given
-        named = dict(given) if isinstance(given, Mapping) else dict(enumerate(given))
+        if not isinstance(returned, (Mapping, list, tuple)):
+            return returned
+        named = dict(returned) if isinstance(returned, Mapping) else dict(enumerate(returned))
         for name, each in named.items():
             if is_stream(each):  # positions are kept of one source, not of several
                 named[name] = self._batches(f"{stage}, {name!r}", each).dataset(epoch=0)
-        return named if isinstance(given, Mapping) else list(named.values())
+        return named if isinstance(returned, Mapping) else list(named.values())
 
     def _batches(self, what: str, source: Any) -> StreamBatches:
         # Once a data set: to learn what its batches are, two are read.

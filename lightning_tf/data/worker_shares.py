@@ -41,7 +41,7 @@ class WorkerShares:
         if self._is_first(stage, name):
             refuse_different(self.workers, dataset, f"{self.owner}.{stage}_dataset")
 
-    def joined(
+    def combine(
         self, stage: str, make: Callable[[int, int, int], Any], batch: int = 0
     ) -> tf.data.Dataset | NamedSets | None:
         """Return a worker's own batches as the Trainer reads them, which end on all workers alike.
@@ -57,10 +57,10 @@ class WorkerShares:
         """
         workers, method = self.workers, f"{self.owner}.{stage}_shard"
         sets = workers.unless_one_fails(lambda: make(0, workers.index, workers.count))
-        own = {} if sets is None else by_name(sets)
+        datasets = {} if sets is None else by_name(sets)
 
         lengths = workers.all_gather_object(
-            [[name, length_of_share(dataset)] for name, dataset in own.items()]
+            [[name, length_of_share(dataset)] for name, dataset in datasets.items()]
         )
         names = [[name for name, _ in each] for each in lengths]
         if any(each != names[0] for each in names):
@@ -70,16 +70,16 @@ class WorkerShares:
                 f"{names[other] or 'None'}; give all workers the same, each its records of them."
             )
 
-        joined: dict[Any, tf.data.Dataset] = {}
-        for place, (name, dataset) in enumerate(own.items()):
+        combined: dict[Any, tf.data.Dataset] = {}
+        for place, (name, dataset) in enumerate(datasets.items()):
             if self._is_first(stage, name):
                 refuse_equal(workers, dataset, method, self.batch_size)
             shares = [each[place][1] for each in lengths]
             rest = None
             if batch:
                 rest = workers.unless_one_fails(lambda: make(batch, workers.index, workers.count))
-            joined[name] = own_rows(dataset, shares, method, batch, rest)
-        return joined if isinstance(sets, dict) else joined.get(None)
+            combined[name] = own_rows(dataset, shares, method, batch, rest)
+        return combined if isinstance(sets, dict) else combined.get(None)
 
     def _is_first(self, stage: str, name: Any) -> bool:
         key = (stage, name)

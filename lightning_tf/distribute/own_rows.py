@@ -78,7 +78,11 @@ def own_rows(
         )
 
     # Kept when it is read: to begin a pipeline anew for every missing batch would cost its start.
-    first = owned.take(1).map(lambda own: OwnRows(own.rows, tf.zeros_like(own.count))).cache()
+    first = (
+        owned.take(1)
+        .map(lambda element: OwnRows(element.rows, tf.zeros_like(element.count)))
+        .cache()
+    )
     endless = wanted.concatenate(first.repeat(FOR_EVER))
     if UNKNOWN in lengths:
         return endless.prefetch(2)

@@ -98,9 +98,9 @@ class ReplicaBatch:
             total: How many rows the batch has on all workers.
         """
         with tf.device("/CPU:0"):
-            own = cls.cut(rows, index, local_replicas, count=tf.cast(count, tf.int32))
-            fraction = tf.math.divide_no_nan(own.examples, tf.cast(total, tf.float32))
-        return cls(own.batch, own.examples, fraction, may_be_idle=True)
+            piece = cls.cut(rows, index, local_replicas, count=tf.cast(count, tf.int32))
+            fraction = tf.math.divide_no_nan(piece.examples, tf.cast(total, tf.float32))
+        return cls(piece.batch, piece.examples, fraction, may_be_idle=True)
 
     @property
     def is_real(self) -> tf.Tensor:

@@ -112,8 +112,10 @@ class Replicas(Placement):
         if self.input_shard is None:
             return ReplicaBatch.cut(batch, index, self.num_replicas)
         if isinstance(batch, OwnRows):
-            own = self.input_shard.local_replicas
-            return ReplicaBatch.cut_own(batch.rows, index % own, own, batch.count, total)
+            local_replicas = self.input_shard.local_replicas
+            return ReplicaBatch.cut_own(
+                batch.rows, index % local_replicas, local_replicas, batch.count, total
+            )
         rows, count = batch  # this worker's rows, and the examples of the global batch
         count = tf.cast(count, tf.int32)
         before, size = self.input_shard.rows(count)

@@ -22,7 +22,7 @@ from lightning_tf.doctor.gpus import (
     check_memory_growth,
     check_tf32,
 )
-from lightning_tf.doctor.tensorflow_facts import own_words
+from lightning_tf.doctor.tensorflow_info import own_words
 from lightning_tf.doctor.training import check_training, environment_of_training
 from lightning_tf.doctor.versions import check_import, check_versions
 from lightning_tf.doctor.visible import check_visible_devices
@@ -91,35 +91,35 @@ class Doctor:
         return read_driver()
 
     @cached_property
-    def facts(self) -> ChildResult:
+    def tensorflow_info(self) -> ChildResult:
         """What TensorFlow tells."""
-        return run_child(f"{ROOM}.tensorflow_facts", IMPORT_SECONDS)
+        return run_child(f"{ROOM}.tensorflow_info", IMPORT_SECONDS)
 
     def _import(self) -> Iterator[Finding]:
-        return check_import(self.facts.value, self.facts.trouble)
+        return check_import(self.tensorflow_info.value, self.tensorflow_info.trouble)
 
     def _visible(self) -> Iterator[Finding]:
         return check_visible_devices(os.environ, len(self.driver.cards))
 
     def _gpus(self) -> Iterator[Finding]:
-        facts, driver = self.facts.value, self.driver
-        if not facts:
+        info, driver = self.tensorflow_info.value, self.driver
+        if not info:
             return
-        build, gpus = facts["build"], facts["gpus"]
+        build, gpus = info["build"], info["gpus"]
 
         needed, later = wanted_libraries(build) if build.get("is_cuda_build") else ([], [])
-        wanted = {"names": [*needed, *later], "folder": facts["folder"]}
+        wanted = {"names": [*needed, *later], "folder": info["folder"]}
         opened = run_child(f"{ROOM}.cuda_libraries", QUICK_SECONDS, wanted)
         if opened.trouble:
             text = f"opening the CUDA libraries {opened.trouble}"
             yield problem("CUDA libraries", text, "install them anew: lightning-tf[cuda]")
         expected = driver.is_expected or self.expects_gpu
         missing = opened.value
-        yield from check_libraries(build, missing, facts["folder"], expected)
+        yield from check_libraries(build, missing, info["folder"], expected)
 
         lacking = [name for name in needed if name in missing]
-        words = own_words(self.facts.said)
-        yield from check_devices(facts, driver, lacking, os.environ, words)
+        words = own_words(self.tensorflow_info.said)
+        yield from check_devices(info, driver, lacking, os.environ, words)
         if self.expects_gpu and not gpus and not driver.is_expected:
             text = "a GPU is expected (--gpu), and this machine shows none"
             remedy = "in a container: docker run --gpus all; under SLURM: --gpus-per-task=1"
@@ -127,11 +127,11 @@ class Doctor:
         yield from check_driver_age(build, driver)
         yield from check_capabilities(gpus, build, os.environ)
         yield from check_memory_growth(gpus, os.environ)
-        yield from check_tf32(gpus, facts["tf32"])
+        yield from check_tf32(gpus, info["tf32"])
 
     def _wandb(self) -> Iterator[Finding]:
-        told = run_child(f"{ROOM}.wandb_login", WANDB_SECONDS - KILL_MARGIN)
-        return check_wandb(told.value, told.trouble)
+        answer = run_child(f"{ROOM}.wandb_login", WANDB_SECONDS - KILL_MARGIN)
+        return check_wandb(answer.value, answer.trouble)
 
     def _ports(self) -> Iterator[Finding]:
         workers, index = self.workers, None
@@ -146,13 +146,13 @@ class Doctor:
         return WorkerPorts(workers, self.wait_seconds, index).findings()
 
     def _training(self) -> Iterator[Finding]:
-        if not self.facts.value:
+        if not self.tensorflow_info.value:
             return iter(())
-        gpus = len(self.facts.value["gpus"])
+        gpus = len(self.tensorflow_info.value["gpus"])
         limit = IMPORT_SECONDS + TRAIN_SECONDS + (FIRST_UPDATE_SECONDS if gpus else 0.0)
         environment = {**environment_of_training(), "TF_CPP_MIN_LOG_LEVEL": "0"}
-        told = run_child(f"{ROOM}.training", limit, {"seconds": TRAIN_SECONDS}, environment)
-        return check_training(told.value, told.trouble, gpus, " ".join(own_words(told.said)))
+        answer = run_child(f"{ROOM}.training", limit, {"seconds": TRAIN_SECONDS}, environment)
+        return check_training(answer.value, answer.trouble, gpus, " ".join(own_words(answer.said)))
 
 
 def isolated(name: str, check: Checks, seconds: float) -> list[Finding]:

@@ -17,7 +17,7 @@ AMPERE = (8, 0)  # the first with TF32
 
 
 def check_devices(
-    facts: Mapping[str, Any],
+    info: Mapping[str, Any],
     driver: Driver,
     missing: Sequence[str],
     environment: Mapping[str, str],
@@ -26,13 +26,13 @@ def check_devices(
     """Yield which GPUs TensorFlow sees; where there is none, each reason with its remedy.
 
     Args:
-        facts: Of `tensorflow_facts`.
+        info: Of `tensorflow_info`.
         driver: What the system tells.
         missing: CUDA libraries that cannot be opened.
         environment: Such as ``os.environ``.
         words: TensorFlow's own about it.
     """
-    gpus = facts["gpus"]
+    gpus = info["gpus"]
     if gpus:
         names = ", ".join(f"{number}: {gpu['name']}" for number, gpu in enumerate(gpus))
         yield ok("devices", f"TensorFlow sees {len(gpus)} GPU{'s' * (len(gpus) > 1)} ({names})")
@@ -45,7 +45,7 @@ def check_devices(
         yield ok("devices", "TensorFlow sees the CPU; there is no GPU to see")
         return
 
-    reasons = list(_reasons(facts["build"], driver, missing, environment))
+    reasons = list(_reasons(info["build"], driver, missing, environment))
     for text, remedy in reasons:
         yield problem("devices", f"TensorFlow sees no GPU: {text}", remedy)
     if not reasons:
@@ -80,8 +80,13 @@ def check_driver_age(build: Mapping[str, Any], driver: Driver) -> Iterator[Findi
     What was compiled for the card runs by CUDA's minor version compatibility; PTX of a newer CUDA
     does not.
     """
-    wheel, own = _version(str(build.get("cuda_version", ""))), _version(driver.cuda)
-    if build.get("is_cuda_build") and own and own[:1] == wheel[:1] and own[:2] < wheel[:2]:
+    wheel, installed = _version(str(build.get("cuda_version", ""))), _version(driver.cuda)
+    if (
+        build.get("is_cuda_build")
+        and installed
+        and installed[:1] == wheel[:1]
+        and installed[:2] < wheel[:2]
+    ):
         text = f"the driver's CUDA {driver.cuda} is older than the wheel's {build['cuda_version']}"
         remedy = "what is compiled at run time (PTX, XLA) may fail: update the driver"
         yield warning("driver", text, remedy)
@@ -96,7 +101,7 @@ def check_capabilities(
     driver of any later GPU compiles.
 
     Args:
-        gpus: Of `tensorflow_facts`.
+        gpus: Of `tensorflow_info`.
         build: ``tf.sysconfig.get_build_info()``, with ``cuda_compute_capabilities``.
         environment: Such as ``os.environ``.
     """
@@ -104,13 +109,13 @@ def check_capabilities(
     codes = [_capability(entry) for entry in listed]
     ptx = [_capability(entry) for entry in listed if entry.startswith("compute_")]
     for number, gpu in enumerate(gpus):
-        own = tuple(gpu["capability"])
-        name = f"GPU {number} ({gpu['name']}) has {'.'.join(map(str, own)) or 'unknown'}"
-        if not own or not listed:
+        installed = tuple(gpu["capability"])
+        name = f"GPU {number} ({gpu['name']}) has {'.'.join(map(str, installed)) or 'unknown'}"
+        if not installed or not listed:
             yield warning("compute capability", f"{name}; the wheel tells of none", INSTALL)
-        elif any(code[0] == own[0] and code <= own for code in codes):
+        elif any(code[0] == installed[0] and code <= installed for code in codes):
             yield ok("compute capability", f"{name}: the wheel has machine code for it")
-        elif any(code <= own for code in ptx):
+        elif any(code <= installed for code in ptx):
             cache = environment.get(PTX_CACHE, "~/.nv/ComputeCache")
             text = f"{name}, the wheel {' '.join(listed)}: PTX is compiled at the first run"
             remedy = (

@@ -73,12 +73,12 @@ def main(seconds: float) -> dict[str, Any]:
 
 
 def check_training(
-    told: Mapping[str, Any], trouble: str, gpus: int, words: str = ""
+    result: Mapping[str, Any], trouble: str, gpus: int, words: str = ""
 ) -> Iterator[Finding]:
     """Yield how training went.
 
     Args:
-        told: Of `main`.
+        result: Of `main`.
         trouble: How it failed; empty where it did not.
         gpus: That TensorFlow sees.
         words: TensorFlow's own about GPUs.
@@ -88,18 +88,18 @@ def check_training(
         yield problem("training", f"{trouble} {words}".strip(), remedy)
         return
 
-    speed = f"{told['steps_per_second']:,.0f} updates/s"
+    speed = f"{result['steps_per_second']:,.0f} updates/s"
     text = (
-        f"{told['steps']:,} updates of a small network on {told['device']}, {speed}, the first "
-        f"after {told['first_seconds']:.1f} s; loss {told['loss']:.3f}, {CHANCE:.2f} before"
+        f"{result['steps']:,} updates of a small network on {result['device']}, {speed}, the first "
+        f"after {result['first_seconds']:.1f} s; loss {result['loss']:.3f}, {CHANCE:.2f} before"
     )
-    if not told["loss"] < CHANCE / 2:  # also not a number
+    if not result["loss"] < CHANCE / 2:  # also not a number
         yield problem(
             "training", text, "it did not learn: report it with lightning-tf doctor --json"
         )
-    elif gpus and not told["device"].startswith("GPU"):
+    elif gpus and not result["device"].startswith("GPU"):
         yield problem("training", text, "TensorFlow sees a GPU, the Trainer took none: report it")
-    elif told["first_seconds"] > SLOW_FIRST:
+    elif result["first_seconds"] > SLOW_FIRST:
         yield warning("training", text, f"what was compiled is kept for the next run. {words}")
     else:
         yield ok("training", text)

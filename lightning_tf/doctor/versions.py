@@ -28,8 +28,10 @@ def check_versions(
         requirements: Of this package; those of its metadata where None.
     """
     found = installed_versions() if installed is None else installed
-    told = ", ".join(f"{name} {found[name]}" for name in NAMES if name in found)
-    yield ok("versions", f"Python {platform.python_version()}, lightning_tf {__version__}, {told}")
+    listed = ", ".join(f"{name} {found[name]}" for name in NAMES if name in found)
+    yield ok(
+        "versions", f"Python {platform.python_version()}, lightning_tf {__version__}, {listed}"
+    )
 
     bounds = _requirements() if requirements is None else requirements
     for requirement in map(Requirement, bounds):
@@ -53,7 +55,7 @@ def check_import(value: Mapping[str, Any], trouble: str) -> Iterator[Finding]:
     """Yield whether TensorFlow and Keras can be imported, and on which backend.
 
     Args:
-        value: Of `tensorflow_facts`; empty where the import failed.
+        value: Of `tensorflow_info`; empty where the import failed.
         trouble: How it failed.
     """
     if trouble:

@@ -19,9 +19,9 @@ def check_visible_devices(environment: Mapping[str, str], cards: int) -> Iterato
         cards: GPUs that the driver lists.
     """
     shown = shown_gpus(environment)
-    told = "not set" if shown is None else repr(environment[VISIBLE])
+    described = "not set" if shown is None else repr(environment[VISIBLE])
     slurm = "".join(f", {name}={environment[name]}" for name in SLURM if name in environment)
-    yield ok("visible devices", f"{VISIBLE} {told}{slurm}")
+    yield ok("visible devices", f"{VISIBLE} {described}{slurm}")
 
     beyond = [name for name in shown or () if name.isdigit() and cards and int(name) >= cards]
     if beyond:

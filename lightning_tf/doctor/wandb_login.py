@@ -20,28 +20,28 @@ def main() -> dict[str, Any]:
     check_environment()
     mode = chosen_mode(None, {})
     server = str(wandb.setup().settings.base_url)
-    told: dict[str, Any] = {"mode": mode, "server": server, "version": wandb.__version__}
+    login: dict[str, Any] = {"mode": mode, "server": server, "version": wandb.__version__}
     if mode in ("offline", "disabled"):
-        return told
+        return login
 
     # Reads the key of an earlier login; asks nobody.
-    told["has_key"] = bool(wandb.login(prompt=False, verify=False))
-    if not told["has_key"]:
-        return told
-    told["reachable"] = is_reachable(server)
-    if told["reachable"]:
+    login["has_key"] = bool(wandb.login(prompt=False, verify=False))
+    if not login["has_key"]:
+        return login
+    login["reachable"] = is_reachable(server)
+    if login["reachable"]:
         try:
             wandb.Api(timeout=API_SECONDS)  # asks the server; login does not ask a second time
         except Exception as error:  # whatever it is: the key is not good for a run
-            told["refusal"] = f"{type(error).__name__}: {error}"[:200]
-    return told
+            login["refusal"] = f"{type(error).__name__}: {error}"[:200]
+    return login
 
 
-def check_wandb(told: Mapping[str, Any], trouble: str) -> Iterator[Finding]:
+def check_wandb(login: Mapping[str, Any], trouble: str) -> Iterator[Finding]:
     """Yield what a run with WandbLogger will do.
 
     Args:
-        told: Of `main`.
+        login: Of `main`.
         trouble: How it failed; empty where it did not.
     """
     if trouble:
@@ -49,20 +49,20 @@ def check_wandb(told: Mapping[str, Any], trouble: str) -> Iterator[Finding]:
         yield warning("wandb", f"cannot be asked: {trouble}", remedy)
         return
 
-    mode, server = told["mode"], told["server"]
+    mode, server = login["mode"], login["server"]
     if mode in ("offline", "disabled"):
         remedy = "to be online: unset WANDB_MODE, or `wandb online`"
-        yield ok("wandb", f"{told['version']}, {mode}, as it was chosen ({remedy})")
-    elif not told["has_key"]:
+        yield ok("wandb", f"{login['version']}, {mode}, as it was chosen ({remedy})")
+    elif not login["has_key"]:
         text = "there is no login: a WandbLogger keeps its runs on this disk"
         finding = warning if mode is None else problem
         yield finding("wandb", text, "`wandb login`, WANDB_API_KEY, or WANDB_MODE=offline")
-    elif not told["reachable"]:
+    elif not login["reachable"]:
         text = f"{server} does not answer: a WandbLogger keeps its runs on this disk"
         remedy = "`wandb sync` later; a proxy goes into HTTPS_PROXY; WANDB_MODE=offline is quicker"
         yield warning("wandb", text, remedy)
-    elif "refusal" in told:
-        text = f"{server} does not take the login: {told['refusal']}"
+    elif "refusal" in login:
+        text = f"{server} does not take the login: {login['refusal']}"
         yield problem("wandb", text, "`wandb login --relogin`, or WANDB_MODE=offline")
     else:
-        yield ok("wandb", f"{told['version']}, {mode or 'online'}, logged in at {server}")
+        yield ok("wandb", f"{login['version']}, {mode or 'online'}, logged in at {server}")

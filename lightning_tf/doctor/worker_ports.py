@@ -76,8 +76,8 @@ class WorkerPorts:
         return [n for n in numbers if n not in self._listeners and n not in self._refused]
 
     def _listen(self, stack: ExitStack) -> None:
-        own = range(len(self.addresses)) if self.index is None else (self.index,)
-        for number in own:
+        local = range(len(self.addresses)) if self.index is None else (self.index,)
+        for number in local:
             try:
                 listener = _listener(self.addresses[number])
             except OSError as error:

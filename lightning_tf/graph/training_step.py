@@ -96,14 +96,14 @@ class TrainingStep:
             with tape.stop_recording():
                 gradients = _gradients(inner, scaled, optimizer.variables)
                 against = None if when is None else votes_against(name, when, replica_batch)
-                against, summed, overflows = self.all_reduce(
+                against, reduced, overflows = self.all_reduce(
                     optimizer.placement, against, {name: gradients}
                 )
                 optimizer.placement.merge(
                     lambda merged: self._update(
                         name, merged[0], ready, overflows=merged[1], against=merged[2]
                     ),
-                    (summed[name], overflows[name], against),
+                    (reduced[name], overflows[name], against),
                 )
             return loss
 

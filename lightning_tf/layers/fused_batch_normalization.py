@@ -5,6 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from lightning_tf.layers.fused_inference import infer
 from lightning_tf.layers.synchronized_normalization import normalize_over_replicas
 from lightning_tf.step_context import current_replica_batch
 from lightning_tf.tensorflow_internals import is_op_determinism_enabled
@@ -113,8 +114,10 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[
             mean, variance = (
                 tf.cast(moving, tf.float32) for moving in (self.moving_mean, self.moving_variance)
             )
-            infer = _float32_inference if x.dtype == tf.float32 else _inference
-            return tf.cast(infer(x, gamma, beta, mean, variance, self.epsilon), self.compute_dtype)
+            normalize = _float32_inference if x.dtype == tf.float32 else infer
+            return tf.cast(
+                normalize(x, gamma, beta, mean, variance, self.epsilon), self.compute_dtype
+            )
 
         outputs = tf.raw_ops.FusedBatchNormV3(
             x=x, scale=gamma, offset=beta, mean=[], variance=[], epsilon=self.epsilon
@@ -124,12 +127,12 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[
             count = tf.cast(tf.size(x) // tf.shape(x)[-1], tf.float32)  # () pixels of all images
             ratio = (count - 1.0) / tf.maximum(count, 1.0)
             numbers = tf.stack([ratio, *self._shares(count)])
-        ratio, kept, taken = tf.unstack(numbers)
+        ratio, kept, added = tf.unstack(numbers)
 
         # The operation returns the variance over count - 1, of one pixel NaN; Keras keeps the one
         # over count.
         biased = tf.math.multiply_no_nan(outputs.batch_variance, ratio)  # (channels,)
-        self._move_statistics(outputs.batch_mean, biased, (kept, taken))
+        self._move_statistics(outputs.batch_mean, biased, (kept, added))
         return tf.cast(outputs.y, self.compute_dtype)
 
     def _normalize_fused_over_replicas(self, inputs: Any) -> Any:
@@ -188,11 +191,11 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[
 
     def _move_statistics(self, mean: Any, variance: Any, shares: tuple[Any, Any]) -> None:
         """Move the moving statistics towards a batch's (channels,), by `_shares`."""
-        kept, taken = shares
+        kept, added = shares
         for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
             # What nothing is taken of may be NaN.
             moving.assign(
-                tf.cast(moving, batch.dtype) * kept + tf.math.multiply_no_nan(batch, taken)
+                tf.cast(moving, batch.dtype) * kept + tf.math.multiply_no_nan(batch, added)
             )
 
     def _shares(self, count: Any) -> tuple[Any, Any]:
@@ -205,20 +208,6 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[
 # Keras addresses a layer in a weights file by its class's name: this makes the files of both layers
 # the same. `__qualname__`, which pickle and repr use, stays.
 FusedBatchNormalization.__name__ = keras.layers.BatchNormalization.__name__
-
-
-def _inference(
-    x: Any, gamma: Any, beta: Any, mean: Any, variance: Any, epsilon: float
-) -> tf.Tensor:
-    return tf.raw_ops.FusedBatchNormV3(
-        x=x,
-        scale=gamma,
-        offset=beta,
-        mean=mean,
-        variance=variance,
-        epsilon=epsilon,
-        is_training=False,
-    ).y
 
 
 def _float32_inference(
@@ -246,7 +235,7 @@ def _float32_inference(
                 -0.5 * centered_sum * scale * inverse_deviation**2,
             )
 
-        return _inference(x, gamma, beta, mean, variance, epsilon), gradient
+        return infer(x, gamma, beta, mean, variance, epsilon), gradient
 
     return normalize(x, gamma, beta, mean, variance)
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from lightning_tf.layers.fused_inference import infer
 from lightning_tf.tensorflow_internals import is_op_determinism_enabled
 
 
@@ -47,11 +48,11 @@ def _sums(x: Any, shift: Any, epsilon: float, is_real: Any) -> tuple[Any, Any]:
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]
     def sums(x: Any) -> Any:
-        own = tf.raw_ops.FusedBatchNormV3(x=x, scale=one, offset=none, mean=[], variance=[])
+        batch = tf.raw_ops.FusedBatchNormV3(x=x, scale=one, offset=none, mean=[], variance=[])
 
         # Of no pixel mean and variance are NaN, and of one the variance, which is over pixels - 1.
-        offset = own.batch_mean - shift  # (channels,)
-        squares = tf.math.multiply_no_nan(own.batch_variance, tf.maximum(pixels - 1.0, 0.0))
+        offset = batch.batch_mean - shift  # (channels,)
+        squares = tf.math.multiply_no_nan(batch.batch_variance, tf.maximum(pixels - 1.0, 0.0))
         squares += tf.math.multiply_no_nan(tf.square(offset), pixels)
 
         def gradient(upstream: Any) -> Any:
@@ -65,19 +66,11 @@ def _sums(x: Any, shift: Any, epsilon: float, is_real: Any) -> tuple[Any, Any]:
 
 
 def _apply(x: Any, scale: Any, offset: Any, mean: Any, variance: Any, epsilon: float) -> Any:
-    """Return (x - mean) / sqrt(variance + epsilon) * scale + offset, in one pass."""
+    """Infer with a gradient, and a second one, for the statistics too."""
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]
     def apply(x: Any, scale: Any, offset: Any, mean: Any, variance: Any) -> Any:
-        y = tf.raw_ops.FusedBatchNormV3(
-            x=x,
-            scale=scale,
-            offset=offset,
-            mean=mean,
-            variance=variance,
-            epsilon=epsilon,
-            is_training=False,
-        ).y
+        y = infer(x, scale, offset, mean, variance, epsilon)
 
         def gradient(dy: Any) -> Any:
             dx, d_scale, d_offset = _gradient_of_apply(dy, x, scale, mean, variance, epsilon)
@@ -110,7 +103,7 @@ def _gradient_of_apply(
     @tf.custom_gradient  # type: ignore[untyped-decorator]
     def fused(*inputs: Any) -> Any:
         dy, x, scale, mean, variance = inputs
-        found = tf.raw_ops.FusedBatchNormGradV3(
+        gradients = tf.raw_ops.FusedBatchNormGradV3(
             y_backprop=dy,
             x=x,
             scale=scale,
@@ -127,6 +120,6 @@ def _gradient_of_apply(
                 parts = in_parts(*inputs)
             return tape.gradient(parts, inputs, upstream)
 
-        return (found.x_backprop, found.scale_backprop, found.offset_backprop), gradient
+        return (gradients.x_backprop, gradients.scale_backprop, gradients.offset_backprop), gradient
 
     return fused(dy, x, scale, mean, variance)

@@ -31,8 +31,8 @@ def data_position(trainer: Trainer, task: Task) -> dict[str, Any]:
 
     state = data_of(task).position_at(progress.epoch, progress.batch)
     iterator = None if state is not None or loop is None else loop.iterator_state()
-    own = {"source": state} if state is not None else {"iterator": iterator}
-    workers = trainer.workers.all_gather_object(own)
+    position = {"source": state} if state is not None else {"iterator": iterator}
+    workers = trainer.workers.all_gather_object(position)
     if any(value is None for each in workers for value in each.values()):
         return {}
     return {"epoch": progress.epoch, "batch": progress.batch, "workers": workers}
@@ -54,8 +54,12 @@ def restore_position(trainer: Trainer, task: Task, checkpoint: Checkpoint) -> No
         )
         return
 
-    own, epoch, batch = saved["workers"][workers.index], int(saved["epoch"]), int(saved["batch"])
-    if "source" in own:
-        data_of(task).take_position(epoch, batch, own["source"])
+    position, epoch, batch = (
+        saved["workers"][workers.index],
+        int(saved["epoch"]),
+        int(saved["batch"]),
+    )
+    if "source" in position:
+        data_of(task).take_position(epoch, batch, position["source"])
     elif trainer.state.fit_loop is not None:
-        trainer.state.fit_loop.take_iterator_state(epoch, batch, own["iterator"])
+        trainer.state.fit_loop.take_iterator_state(epoch, batch, position["iterator"])

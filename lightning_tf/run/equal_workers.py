@@ -53,15 +53,15 @@ def compare_versions(workers: Workers) -> None:
     _compared.add(workers.count)
     everyone = []
     for index in range(workers.count):
-        told = mine
+        theirs = mine
         if index != workers.index:
-            told = workers.read_published(VERSIONS, index, VERSIONS_SECONDS)
-        if told is None:
+            theirs = workers.read_published(VERSIONS, index, VERSIONS_SECONDS)
+        if theirs is None:
             raise ConfigurationError(
                 f"{workers.name(index)} has joined the others and does not tell its versions: it "
                 "has ended, or runs another version of lightning_tf."
             )
-        everyone.append(told)
+        everyone.append(theirs)
     _refuse_different(workers, everyone, "install the same versions on every worker")
 
 

@@ -24,7 +24,7 @@ class LaunchedFit:
         restart: How often the program was started again.
 
     Example:
-        >>> LaunchedFit("7f3a", 1, 0).mark
+        >>> LaunchedFit("7f3a", 1, 0).key
         ['7f3a', 1]
     """
 
@@ -46,6 +46,6 @@ class LaunchedFit:
         return cls(launch, next(_numbers), int(environment.get(RESTART, "0")))
 
     @property
-    def mark(self) -> list[str | int]:
+    def key(self) -> list[str | int]:
         """Return what its checkpoints hold."""
         return [self.launch, self.number]

@@ -44,9 +44,9 @@ def keep_traceback(
     except OSError:
         return error  # then Python prints it
 
-    told = WorkerLostError(f"{error} The traceback is in {path}.")
-    leave_without_traceback(told, f"{type(told).__name__}: {told}")
-    return told
+    named = WorkerLostError(f"{error} The traceback is in {path}.")
+    leave_without_traceback(named, f"{type(named).__name__}: {named}")
+    return named
 
 
 def place_of(trainer: Trainer) -> str:

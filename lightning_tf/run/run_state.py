@@ -92,7 +92,7 @@ def take_snapshot(trainer: Trainer, task: Task, *, weights_only: bool) -> Snapsh
     run["loggers"] = [[key, logger.run_id] for key, logger in keyed(trainer.loggers)]
     run["random"] = random_state()
     if trainer.status.launched_fit is not None:
-        run["launched_fit"] = trainer.status.launched_fit.mark
+        run["launched_fit"] = trainer.status.launched_fit.key
     run["settings"] = trainer.settings
 
     variables = everything(trainer, task)

@@ -271,7 +271,7 @@ def _find_restarted(trainer: Trainer, task: Task) -> Checkpoint | None:
         log.warning("restart %d: no callback writes checkpoints; fit begins anew.", fit.restart)
         return None
 
-    search = CheckpointSearch(trainer, task, fit.mark)
+    search = CheckpointSearch(trainer, task, fit.key)
     checkpoint, _ = _search(trainer, search, "last")
     if checkpoint is None:
         log.info("restart %d: this fit has saved nothing yet; it begins anew.", fit.restart)
@@ -364,8 +364,8 @@ def _set_up(trainer: Trainer, task: Task, entry_point: str) -> None:
     # Loggers choose their folders here; the others follow the chief.
     trainer.hooks("setup", entry_point)
     folder = trainer.log_dir
-    told = trainer.workers.broadcast(folder and portable(folder))
-    trainer.status.share_log_dir(told and on_this_disk(told))
+    shared = trainer.workers.broadcast(folder and portable(folder))
+    trainer.status.share_log_dir(shared and on_this_disk(shared))
     trainer.records.loggers.send("log_hparams", {**task.hparams, "trainer": trainer.settings})
 
 

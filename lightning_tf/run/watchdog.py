@@ -185,8 +185,8 @@ class Watchdog:
         frame = sys._current_frames().get(self._main)
         lines = traceback.extract_stack(frame) if frame is not None else []
         # Of the user's code or of this package: what they call says less.
-        own = [line for line in lines if "site-packages" not in line.filename] or lines
-        last = own[-1] if own else None
+        nearest = [line for line in lines if "site-packages" not in line.filename] or lines
+        last = nearest[-1] if nearest else None
         return {
             "begun": self.activity.begun,
             "inside": self.activity.is_inside,
