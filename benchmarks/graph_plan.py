@@ -69,7 +69,13 @@ def plan(graph: Any, device: str) -> GraphPlan:
     """
     whole = GraphPlan(in_loop=GraphPlan())
     whole.int32_variables = {v.name for v in graph.variables if v.dtype == tf.int32}
-    places = [_place_of(tensor) for tensor in graph.inputs]
+    outside = {id(inside): outside for outside, inside in graph.captures}
+    places = [
+        HOST
+        if device not in getattr(outside.get(id(tensor)), "device", device)
+        else _place_of(tensor)
+        for tensor in graph.inputs
+    ]
     _Walk(device, whole).function(graph, places, in_loop=False)
     return whole
 

@@ -25,6 +25,7 @@ from keras.src.utils.tracking import Tracker
 
 # By its path: a function of the same name stands before it.
 rnn: Any = import_module("keras.src.backend.tensorflow.rnn")
+tensorflow_random: Any = import_module("keras.src.backend.tensorflow.random")
 
 # ---- keras.applications
 
@@ -358,21 +359,51 @@ def watched_default_seeds(draw: Callable[[int, int], int]) -> Iterator[None]:
 
 
 @contextmanager
-def replaced_draw(change: Callable[[tf.Tensor], tf.Tensor]) -> Iterator[None]:
-    """Pass every seed that a SeedGenerator gives inside the block through `change`.
+def replaced_next(replace: Callable[[Callable[..., Any], Any, bool], Any]) -> Iterator[None]:
+    """Let `replace` stand for SeedGenerator.next inside the block.
 
-    Keras keeps a generator's state equal on all replicas: all would draw the same dropout masks.
+    Args:
+        replace: From what it replaces, the generator, and whether seeds come in order, to a seed.
     """
     draw = keras.random.SeedGenerator.next
 
-    def changed(generator: Any, ordered: bool = True) -> tf.Tensor:
-        return change(draw(generator, ordered))
+    def changed(generator: Any, ordered: bool = True) -> Any:
+        return replace(draw, generator, ordered)
 
     keras.random.SeedGenerator.next = changed
     try:
         yield
     finally:
         keras.random.SeedGenerator.next = draw
+
+
+@contextmanager
+def replaced_draw(change: Callable[[tf.Tensor], tf.Tensor]) -> Iterator[None]:
+    """Pass every seed that a SeedGenerator gives inside the block through `change`.
+
+    Keras keeps a generator's state equal on all replicas: all would draw the same dropout masks.
+    """
+    with replaced_next(lambda draw, generator, ordered: change(draw(generator, ordered))):
+        yield
+
+
+@contextmanager
+def seeds_cast_on(device: str) -> Iterator[None]:
+    """Let Keras cast seeds to int32 on a device, inside the block.
+
+    It keeps them in int64, for a GPU has no variables of int32, and casts them at each draw.
+    """
+    cast = tensorflow_random._cast_seed
+
+    def cast_there(seed: tf.Tensor) -> tf.Tensor:
+        with tf.device(device):
+            return cast(seed)
+
+    tensorflow_random._cast_seed = cast_there
+    try:
+        yield
+    finally:
+        tensorflow_random._cast_seed = cast
 
 
 # ---- losses

@@ -1,6 +1,7 @@
 """Window: a step traced once and the loop around it, which run as one graph call."""
 
 import logging
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ from lightning_tf.graph.custom_gradients import release_custom_gradients
 from lightning_tf.graph.deferred_build import build_deferred_variables
 from lightning_tf.graph.evaluation_step import EvaluationStep
 from lightning_tf.graph.graph_loop import GraphLoop, NextBatch
+from lightning_tf.graph.host_seeds import HostSeeds
 from lightning_tf.graph.means import weighted_sums
 from lightning_tf.graph.metric_results import stack_scalars
 from lightning_tf.graph.names import Givers, check_names
@@ -177,7 +179,7 @@ class Window:
         self._givers: Givers = ()  # those of the values alone
         self._stage = stage_of_step(step.method)
 
-        self._slots = PackedSlots(placement)
+        self._slots, self._seeds = PackedSlots(placement), HostSeeds()
         self._weighs = False  # whether the step returns a weight
         kept = self._make_step(element_spec, jit_compile)
         if collects:
@@ -241,7 +243,7 @@ class Window:
             return WindowResult(batches, sums, finite, results, last, outputs)
         except tf.errors.OpError:
             # The batches before the bad one have moved the weights; their slots go with them.
-            tf.function(self._slots.unpack, autograph=False)()
+            tf.function(self._unpack, autograph=False)()
             raise
 
     def flush(self) -> None:
@@ -251,7 +253,12 @@ class Window:
     def variables(self) -> list[tuple[tf.Variable, bool]]:
         """Return the variables that the step uses, and whether it may assign each."""
         packed = {id(array) for array in self._slots.variables()}
-        return [each for each in variables_of(self._batch.graph) if id(each[0]) not in packed]
+        on_host = {id(copy): state for copy, state in self._seeds.variables()}
+        return [
+            (on_host.get(id(variable), variable), assigned)
+            for variable, assigned in variables_of(self._batch.graph)
+            if id(variable) not in packed
+        ]
 
     @property
     def measured_names(self) -> set[str]:
@@ -319,7 +326,7 @@ class Window:
         specs = element_spec, tf.TensorSpec((), tf.bool), tf.TensorSpec([3], tf.int32)
         as_numbers = False
         while True:
-            self._slots = PackedSlots(self.placement)
+            self._slots, self._seeds = PackedSlots(self.placement), HostSeeds()
             self._reads = TracedReads(self.step.method)
             self._reads.pass_over(self.metrics.lent())
             self._position = StepPosition({}, as_numbers)
@@ -327,7 +334,11 @@ class Window:
                 self._run_batch, autograph=False, jit_compile=jit_compile or None
             )
             try:
-                with self._reads.tracing(), self.step.packing(self._slots):
+                with (
+                    self._reads.tracing(),
+                    self.step.packing(self._slots),
+                    self._drawing(jit_compile),
+                ):
                     traced = function.get_concrete_function(*specs)
                 break
             except WeightFoundLate:
@@ -345,6 +356,12 @@ class Window:
                 read = partial(getattr, self.step.task.trainer, name)
                 self._reads.watch(f"self.trainer.{name}", read)
         return traced
+
+    def _drawing(self, jit_compile: bool) -> AbstractContextManager[None]:
+        """Return the context in which draws are traced."""
+        # XLA reads seeds on the device; replicas have a copy of their own each.
+        waits = self.placement.is_gpu and self.placement.num_replicas == 1 and not jit_compile
+        return self._seeds.drawing() if waits else nullcontext()
 
     def _warn_of_drawn(self) -> None:
         if drawn := self._reads.drawn():
@@ -451,20 +468,25 @@ class Window:
             tf.zeros_like(sums) if self.keeps_last else (),
             () if self._outputs is None else self._outputs.begin(),
         )
-        # Slots are packed around the loop, so that copying them is paid once a window.
+        # Slots and seeds are packed around the loop, so that copying them is paid once a window.
         self._slots.pack()
+        self._seeds.pack()
         batches, _, totals = tf.while_loop(
             lambda i, more, _: i < count if self.known_length else tf.logical_and(i < count, more),
             run_next,
             (tf.zeros([], tf.int32), more, totals),
             parallel_iterations=1,  # each batch starts from the weights that the last one left
         )
-        self._slots.unpack()
+        self._unpack()
 
         results = self._results()  # after the last batch: nobody reads them in between
         finite = totals.finite if self.step.trains else finite
         outputs = () if self._outputs is None else self._outputs.stack(totals.outputs)
         return batches, totals.sums, finite, results, totals.last, outputs
+
+    def _unpack(self) -> None:
+        self._slots.unpack()
+        self._seeds.unpack()
 
     def _add(self, totals: Totals, vector: tf.Tensor, i: tf.Tensor, outputs: Any) -> Totals:
         """Return the totals with those of batch i, a vector as `weighted_sums` gives it."""

@@ -15,9 +15,14 @@ def next_seed(generator: keras.random.SeedGenerator) -> tf.Tensor:
     `SeedGenerator.next` would give every replica a seed of its own while it is traced, as dropout
     needs it.
     """
-    state = tf.identity(generator.state.value)
-    generator.state.assign(state + tf.constant([0, 1], state.dtype))
-    return tf.cast(state, tf.int32)
+    if current_replica_batch() is None:
+        state = generator.next()
+    else:
+        state = tf.identity(generator.state.value)
+        generator.state.assign(state + tf.constant([0, 1], state.dtype))
+
+    with tf.device(state.device):  # a GPU would cast on the GPU what the draw wants on the host
+        return tf.cast(state, tf.int32)
 
 
 def draw_replica_rows(draw: Any, width: int, rows: Any) -> tf.Tensor:

@@ -48,6 +48,12 @@ def test_a_window_in_float16_waits_for_the_finite_test_alone():
     assert found.int32_variables == set()
 
 
+def test_a_window_of_texts_by_cudnn_waits_for_nothing():
+    """Neither masks nor shapes, nor counts, nor the seeds of dropout."""
+    assert dict(count("texts, lstm").batch.to_host) == {}
+
+
 @pytest.mark.slow
-def test_a_window_of_a_table_waits_for_nothing():
-    assert dict(count("table").batch.to_host) == {}
+@pytest.mark.parametrize("name", ["table", "texts", "series, gru", "GAN"])
+def test_a_window_waits_for_nothing(name):
+    assert dict(count(name).batch.to_host) == {}

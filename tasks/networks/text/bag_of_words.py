@@ -24,5 +24,6 @@ def bag_of_words(numbers: Any, num_classes: int, layers: TextLayers) -> Any:
     # In float32: bfloat16 counts to 256 only, and texts have more words.
     x = layers.embedding(numbers, dtype="float32")
     is_word = layers.is_word(numbers, x)
-    x = keras.ops.sum(x * is_word, axis=1) / keras.ops.maximum(keras.ops.sum(is_word, axis=1), 1.0)
-    return layers.logits(x, num_classes)
+    words = keras.ops.sum(is_word, axis=1, keepdims=True)  # (batch, 1, 1)
+    x = keras.ops.sum(x * is_word, axis=1, keepdims=True) / keras.ops.maximum(words, 1.0)
+    return layers.logits(layers.without_length(x), num_classes)

@@ -56,6 +56,6 @@ def build_text_network(name: str, num_classes: int, layers: TextLayers) -> keras
         (None, 2)
     """
     numbers = keras.Input((None,), dtype="int32")
-    return keras.Model(
-        numbers, TEXT_NETWORKS[name].outputs(numbers, num_classes, layers), name=name
-    )
+    # A GPU compares and reshapes int32 on the host, and would wait for that at each batch.
+    wide = keras.ops.cast(numbers, "int64")
+    return keras.Model(numbers, TEXT_NETWORKS[name].outputs(wide, num_classes, layers), name=name)

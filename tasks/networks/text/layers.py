@@ -37,16 +37,21 @@ class TextLayers:
         self.units = checked_integer("units", units, least=1)
         self.dropout = checked_fraction("dropout", dropout)
 
-    def embedding(self, numbers: Any, *, masked: bool = False, dtype: str | None = None) -> Any:
-        """Look up a vector for each word; `masked` tells the layers behind it what is padding."""
-        layer = keras.layers.Embedding(
-            self.vocabulary_size, self.embedding_size, mask_zero=masked, dtype=dtype
-        )
+    def embedding(self, numbers: Any, *, dtype: str | None = None) -> Any:
+        """Look up a vector for each word."""
+        layer = keras.layers.Embedding(self.vocabulary_size, self.embedding_size, dtype=dtype)
         return layer(numbers)
 
     def is_word(self, numbers: Any, like: Any) -> Any:
         """Return 1 at words and 0 at padding, shape (batch, length, 1), dtype of `like`."""
         return keras.ops.cast(keras.ops.expand_dims(numbers != 0, -1), like.dtype)
+
+    def without_length(self, x: Any) -> Any:
+        """Return (batch, 1, values), reduced over the length with `keepdims`, as (batch, values).
+
+        The gradient of a reduction without `keepdims` computes its shape on a GPU and waits for it.
+        """
+        return keras.ops.squeeze(x, axis=1)
 
     def logits(self, x: Any, num_classes: int) -> Any:
         """Drop values in training and finish with float32 logits, also under mixed precision."""

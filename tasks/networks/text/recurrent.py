@@ -32,13 +32,25 @@ def recurrent_text(kind: str, *, bidirectional: bool) -> Callable[[Any, int, Tex
     """
 
     def network(numbers: Any, num_classes: int, layers: TextLayers) -> Any:
-        x = layers.embedding(numbers, masked=True)  # (batch, length, embedding_size)
+        x = layers.embedding(numbers)  # (batch, length, embedding_size)
         layer = KINDS[kind](layers.units, return_sequences=True)
-        x = (keras.layers.Bidirectional(layer) if bidirectional else layer)(x)
+        if bidirectional:
+            x = keras.layers.Bidirectional(layer)(x, mask=_read_from_the_end(numbers))
+        else:
+            x = layer(x)  # without a mask: padding comes after all words
 
         # Padding gets a value below all states, so that it never is the maximum.
         is_word = layers.is_word(numbers, x)
-        x = keras.ops.max(x * is_word + BELOW_ALL * (1.0 - is_word), axis=1)
-        return layers.logits(x, num_classes)
+        x = keras.ops.max(x * is_word + BELOW_ALL * (1.0 - is_word), axis=1, keepdims=True)
+        return layers.logits(layers.without_length(x), num_classes)
 
     return network
+
+
+def _read_from_the_end(numbers: Any) -> Any:
+    """Return what a layer reads that begins at the end, boolean of shape (batch, length).
+
+    Of a text without a word it is the first padding: cuDNN refuses a text that is masked whole.
+    """
+    first = keras.ops.ones_like(numbers[:, :1], dtype="bool")
+    return keras.ops.concatenate([first, numbers[:, 1:] != 0], axis=1)
