@@ -7,6 +7,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from lightning_tf.lean_import import lean_import
+
 
 def lazy_exports(
     package: str,
@@ -36,7 +38,8 @@ def lazy_exports(
     def find(name: str) -> Any:
         if name not in modules:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        value = getattr(import_module(modules[name]), name)
+        with lean_import():
+            value = getattr(import_module(modules[name]), name)
         setattr(module, name, value)  # found at once from now on
         return value
 

@@ -1,6 +1,8 @@
 """The `lightning-tf` command."""
 
 import argparse
+import atexit
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -14,6 +16,7 @@ from lightning_tf.cli.nodes import Nodes
 from lightning_tf.cli.serve_run import add_serve, serve_run
 from lightning_tf.cli.worker_group import say
 from lightning_tf.exceptions import TRY_AGAIN, ConfigurationError
+from lightning_tf.lean_import import lean_import
 from lightning_tf.run.termination import TERMINATION
 from lightning_tf.version import __version__
 
@@ -148,8 +151,10 @@ def _run(command: str, *arguments: str) -> int:
 
     if "tensorflow" not in sys.modules:  # which takes seconds to import
         print(f"lightning-tf {command}: loading TensorFlow", file=sys.stderr, flush=True)
-    from lightning_tf.cli.run_command import RunCommand
+    with lean_import():
+        from lightning_tf.cli.run_command import RunCommand
 
+    atexit.register(gc.freeze)  # the end of the process need not look for cycles
     return RunCommand(command, arguments).run()
 
 

@@ -1,0 +1,63 @@
+"""lean_import: TensorFlow and Keras, imported without what a job may never use."""
+
+import gc
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
+from importlib.util import LazyLoader
+from types import ModuleType
+
+# Modules of Keras that import pandas, scikit-learn or matplotlib.pyplot where these are installed.
+LAZY = {
+    "keras.src.trainers.data_adapters.array_slicing",
+    "keras.src.visualization",
+    "keras.visualization",
+    "keras.wrappers",
+}
+FEW_OBJECTS = 100_000  # more than imports of numpy and pandas leave
+
+
+@contextmanager
+def lean_import() -> Iterator[None]:
+    """Import TensorFlow inside the ``with`` block, or nothing, at less cost than by itself.
+
+    Python's collector of cycles pauses, which would walk through all modules again and again. Parts
+    of Keras that import pandas, scikit-learn or matplotlib are executed when they are first used.
+    What is there after it is left to live: the collector, and the end of the process, pass over it.
+
+    Nothing is changed where TensorFlow or Keras were imported before. Objects of the program are
+    not passed over: where there are more than imports leave, the collector sees all as before.
+    """
+    if any(isinstance(finder, _LazyFinder) for finder in sys.meta_path):
+        yield  # inside of another
+        return
+    if "tensorflow" in sys.modules or "keras" in sys.modules:
+        yield
+        return
+
+    finder, collects = _LazyFinder(), gc.isenabled()
+    has_few = len(gc.get_objects()) < FEW_OBJECTS
+    sys.meta_path.insert(0, finder)
+    gc.disable()
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
+        if collects:
+            gc.enable()
+    if has_few and "tensorflow" in sys.modules:
+        gc.freeze()
+
+
+class _LazyFinder(MetaPathFinder):
+    """Finds modules of `LAZY` so that they are executed at the first use of an attribute."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        spec = PathFinder.find_spec(fullname, path, target) if fullname in LAZY else None
+        if spec is not None and spec.loader is not None:
+            spec.loader = LazyLoader(spec.loader)
+        return spec
