@@ -1,4 +1,4 @@
-"""TensorFlow imported through the package, in processes of their own: what is left out and works."""
+"""TensorFlow imported through the package, in new processes: what is left out, and works."""
 
 import subprocess
 import sys
