@@ -92,10 +92,10 @@ class ConfusionCounts(keras.metrics.Metric):  # type: ignore[misc]
             y_pred: Logits or probabilities of shape (batch, num_classes).
             sample_weight: Unused: the matrix counts examples.
         """
-        predicted = tf.argmax(y_pred, axis=-1, output_type=tf.int32)  # (batch,)
-        labels = tf.cast(tf.reshape(y_true, [-1]), tf.int32)
+        predicted = tf.argmax(y_pred, axis=-1)  # (batch,) int64: a GPU stacks int32 on the host
+        labels = tf.cast(tf.reshape(y_true, [-1]), tf.int64)
         # What tf.math.confusion_matrix does, without its assertions, which every step would run.
-        cells = tf.stack([labels, predicted], axis=1)  # (batch, 2)
+        cells = tf.cast(tf.stack([labels, predicted], axis=1), tf.int32)  # (batch, 2)
         ones = tf.ones_like(predicted, tf.float32)
         self.counts.assign_add(tf.scatter_nd(cells, ones, self.counts.shape))
 
