@@ -24,10 +24,12 @@ class NearestUpsampling(keras.layers.Layer):  # type: ignore[misc]
     def call(self, images: Any) -> Any:
         """Repeat rows, then columns."""
         batch, height, width, channels = keras.ops.shape(images)  # numbers where they are known
-        rows = tf.stack([images, images], axis=2)  # (batch, height, 2, width, channels)
+        # One use of the images: their gradient is summed in the order of Keras' layer.
+        rows = tf.broadcast_to(tf.expand_dims(images, 2), [batch, height, 2, width, channels])
         images = tf.reshape(rows, [batch, 2 * height, width, channels])
-        columns = tf.stack([images, images], axis=3)  # (batch, 2 height, width, 2, channels)
-        return tf.reshape(columns, [batch, 2 * height, 2 * width, channels])
+        columns = [batch, 2 * height, width, 2, channels]
+        images = tf.broadcast_to(tf.expand_dims(images, 3), columns)
+        return tf.reshape(images, [batch, 2 * height, 2 * width, channels])
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Return the shape with height and width doubled."""

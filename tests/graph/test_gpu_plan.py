@@ -2,8 +2,14 @@
 
 import pytest
 import tensorflow as tf
-from gpu_plan import count
+from gpu_plan import STAGES, count
 from graph_plan import plan
+
+# Seeds, whose state lies on the device, are drawn from by dropout and augmentation: one wait each.
+SEEDS = "StatelessRandomGetKeyCounter"
+SLOW = [
+    pytest.param(name, marks=pytest.mark.slow) for name in ("table, numbers", "style, optimize")
+]
 
 
 def planned(function, *specs):
@@ -14,6 +20,11 @@ def planned(function, *specs):
             return function(*arguments)
 
     return plan(tf.function(run).get_concrete_function(*specs).graph, "CPU:1")
+
+
+def waits(found):
+    """Return what a batch waits for, seeds aside."""
+    return [label for label in found.batch.to_host if not label.startswith(SEEDS)]
 
 
 def test_a_loop_that_counts_in_int64_waits_and_one_in_int32_does_not():
@@ -36,8 +47,23 @@ def test_a_branch_on_what_the_device_has_computed_waits():
     assert dict(planned(run).to_host) == {"If: cond": 1}
 
 
-def test_a_window_of_images_waits_for_nothing():
-    found = count("images")
+def test_what_is_computed_of_constants_is_computed_before_the_first_call():
+    variable = tf.Variable(1.0)
+    found = planned(lambda: tf.range(4.0) * 2.0 + variable)
+    assert (dict(found.to_host), dict(found.launches)) == ({}, {"AddV2": 1})
+
+
+@pytest.mark.parametrize("name", ["images", "table", *SLOW])
+def test_a_training_window_waits_for_nothing_and_has_no_int32_variable(name):
+    found = count(name)
+    assert dict(found.batch.to_host) == {}  # the loop's predicate included
+    assert found.int32_variables == set()
+
+
+@pytest.mark.parametrize("stage", STAGES[1:])
+@pytest.mark.parametrize("name", ["images", "table"])
+def test_a_window_of_validation_or_prediction_waits_for_nothing(name, stage):
+    found = count(name, stage)
     assert dict(found.batch.to_host) == {}
     assert found.int32_variables == set()
 
@@ -48,6 +74,31 @@ def test_a_window_in_float16_waits_for_the_finite_test_alone():
     assert found.int32_variables == set()
 
 
+def test_a_model_of_keras_waits_for_its_own_argmax_alone():
+    """`keras.ops.argmax` of the metric takes a sign in int32, which a GPU compares on the host."""
+    found = count("Keras' MLP")
+    assert waits(found) == ["Less: Less"]
+    assert found.int32_variables == set()
+
+
 @pytest.mark.slow
-def test_a_window_of_a_table_waits_for_nothing():
-    assert dict(count("table").batch.to_host) == {}
+@pytest.mark.parametrize(
+    "name",
+    [
+        "images, head",
+        "images, fine-tuning",
+        "detection, retinanet",
+        "detection, ssd",
+        "style, fast",
+    ],
+)
+def test_a_large_window_waits_for_seeds_alone(name):
+    found = count(name)
+    assert waits(found) == []
+    assert found.int32_variables == set()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["texts", "texts, lstm", "series, gru", "GAN"])
+def test_a_window_of_texts_series_or_generators_has_no_int32_variable(name):
+    assert count(name).int32_variables == set()
