@@ -7,9 +7,7 @@ from graph_plan import plan
 
 # Seeds, whose state lies on the device, are drawn from by dropout and augmentation: one wait each.
 SEEDS = "StatelessRandomGetKeyCounter"
-SLOW = [
-    pytest.param(name, marks=pytest.mark.slow) for name in ("table, numbers", "style, optimize")
-]
+LONG = [pytest.param(n, marks=pytest.mark.slow) for n in ("table, numbers", "style, optimize")]
 
 
 def planned(function, *specs):
@@ -53,7 +51,7 @@ def test_what_is_computed_of_constants_is_computed_before_the_first_call():
     assert (dict(found.to_host), dict(found.launches)) == ({}, {"AddV2": 1})
 
 
-@pytest.mark.parametrize("name", ["images", "table", *SLOW])
+@pytest.mark.parametrize("name", ["images", "table", *LONG])
 def test_a_training_window_waits_for_nothing_and_has_no_int32_variable(name):
     found = count(name)
     assert dict(found.batch.to_host) == {}  # the loop's predicate included
