@@ -105,9 +105,16 @@ class _Walk:
         """
         where = {id(t): p for t, p in zip(graph.inputs, places, strict=False)}
         crossed: set[tuple[int, str]] = set()
+        constant: set[int] = set()
         for op in graph.get_operations():
             if op.type in ("Placeholder", "_Arg"):
                 continue
+            if _is_constant(op, constant):
+                constant.update(id(t) for t in op.outputs)
+                if op.type != "Const":  # computed before the first call
+                    for tensor in op.outputs:
+                        where[id(tensor)] = HOST if tensor.dtype == tf.int32 else DEVICE
+                    continue
             self._operation(op, where, crossed, in_loop)
         return [where.get(id(t), HOST) for t in graph.outputs]
 
@@ -207,6 +214,11 @@ class _Walk:
         getattr(self.found, what)[label] += 1
         if in_loop and self.found.in_loop is not None:
             getattr(self.found.in_loop, what)[label] += 1
+
+
+def _is_constant(op: Any, constant: set[int]) -> bool:
+    folds = bool(op.inputs) and not op.op_def.is_stateful
+    return op.type == "Const" or (folds and all(id(t) in constant for t in op.inputs))
 
 
 @cache

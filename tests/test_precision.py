@@ -3,10 +3,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from helpers.boring import BoringTask, Recorder, fitted, quiet
+from helpers.stand_in_gpus import StandInGpus
 
 from lightning_tf import Trainer
+from lightning_tf.distribute.single_device import SingleDevice
 from lightning_tf.exceptions import ConfigurationError
-from lightning_tf.precision import parse_precision, use_policy
+from lightning_tf.precision import computes_in_tf32, parse_precision, use_policy
+from lightning_tf.run import spoken_lines
 
 
 class Seen(BoringTask):
@@ -137,3 +140,25 @@ def test_prediction_does_not_hold_the_policy_between_batches(tmp_path):
     for outputs in trainer.predict(task):
         assert outputs.shape == (16, 2)
         assert keras.config.dtype_policy().name == "float32"
+
+
+@pytest.mark.parametrize(
+    ("capability", "precision", "expected"),
+    [
+        ((8, 0), None, True),
+        ((8, 0), "high", True),
+        ((8, 0), "highest", False),
+        ((7, 5), None, False),
+    ],
+)
+def test_a_gpu_that_has_tf32_is_told_unless_it_is_off(monkeypatch, capability, precision, expected):
+    gpus = StandInGpus(1)
+    gpus.install(monkeypatch)
+    details = {"compute_capability": capability}
+    monkeypatch.setattr(tf.config.experimental, "get_device_details", lambda gpu: details)
+    assert computes_in_tf32(precision) is expected
+
+    trainer = Trainer(max_steps=1, accelerator="cpu", float32_matmul_precision=precision)
+    assert spoken_lines._precision(trainer) == "float32"
+    trainer.placement = SingleDevice("/GPU:0")
+    assert ("TF32" in spoken_lines._precision(trainer)) is expected

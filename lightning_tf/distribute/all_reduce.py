@@ -23,6 +23,7 @@ def all_reduce(values: Any, options: Any = None) -> Any:
     # as one array, which fails where dtypes differ.
     for dtype in dict.fromkeys(value.dtype for value in flat if value is not None):
         places = [i for i, value in enumerate(flat) if value is not None and value.dtype == dtype]
+        places.reverse()  # TensorFlow's collectives send the last tensor of a call first
         sent = [flat[i] for i in places]
         reduced = replica.all_reduce(tf.distribute.ReduceOp.SUM, sent, options=options)
         for i, total in zip(places, reduced, strict=True):

@@ -6,6 +6,7 @@ from lightning_tf.layers.batch_normalization_swap import (
 )
 from lightning_tf.layers.fused_batch_normalization import FusedBatchNormalization
 from lightning_tf.layers.hub_layer import HubLayer
+from lightning_tf.layers.nearest_upsampling import NearestUpsampling
 from lightning_tf.layers.reflection_padding import ReflectionPadding
 from lightning_tf.layers.spectral_normalization import SpectralConv2D, SpectralDense
 
@@ -13,6 +14,7 @@ __all__ = [
     "BatchNormalizationSwap",
     "FusedBatchNormalization",
     "HubLayer",
+    "NearestUpsampling",
     "ReflectionPadding",
     "SpectralConv2D",
     "SpectralDense",

@@ -92,11 +92,10 @@ class ConfusionCounts(keras.metrics.Metric):  # type: ignore[misc]
             y_pred: Logits or probabilities of shape (batch, num_classes).
             sample_weight: Unused: the matrix counts examples.
         """
-        # In int64: a GPU puts int32 together on the host.
-        predicted = tf.argmax(y_pred, axis=-1, output_type=tf.int64)  # (batch,)
+        predicted = tf.argmax(y_pred, axis=-1)  # (batch,) int64: a GPU stacks int32 on the host
         labels = tf.cast(tf.reshape(y_true, [-1]), tf.int64)
         # What tf.math.confusion_matrix does, without its assertions, which every step would run.
-        cells = labels * self.num_classes + predicted  # (batch,)
+        cells = tf.cast(tf.stack([labels, predicted], axis=1), tf.int32)  # (batch, 2)
         ones = tf.ones_like(predicted, tf.float32)
         counts = tf.math.unsorted_segment_sum(ones, cells, self.num_classes**2)
         self.counts.assign_add(tf.reshape(counts, self.counts.shape))

@@ -5,6 +5,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from lightning_tf.tasks.common.reductions import reduce_sum
+
 SMALLEST = 1e-7  # of a divisor
 
 
@@ -70,7 +72,7 @@ def complete_iou(one: Any, other: Any, softness: float = 0.0) -> tf.Tensor:
 
     # The distance of the centers, by the diagonal of the smallest box around both.
     apart = (one[..., :2] + one[..., 2:] - other[..., :2] - other[..., 2:]) / 2.0  # (..., 2)
-    distance = _over(tf.reduce_sum(apart**2, axis=-1), width**2 + height**2)
+    distance = _over(reduce_sum(apart**2, axis=-1), width**2 + height**2)
 
     # atan2 has a gradient where a side is 0, the quotient has none.
     (w, h), (other_w, other_h) = box_sides(one), box_sides(other)

@@ -4,6 +4,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from lightning_tf.tasks.common.reductions import reduce_sum
 from lightning_tf.tasks.object_detection.box_coding import BoxCoding
 from lightning_tf.tasks.object_detection.losses import (
     CLASS_LOSSES,
@@ -65,4 +66,4 @@ class DetectionLoss:
         else:
             boxes = self.coding.decode(deltas, self.anchors)  # (batch, anchors, 4)
             losses = OVERLAP_WEIGHT * (1.0 - OVERLAPS[self.box_loss](boxes, matches.boxes))
-        return tf.reduce_sum(tf.where(matches.positive, losses, 0.0), axis=-1)
+        return reduce_sum(tf.where(matches.positive, losses, 0.0), axis=-1)

@@ -5,6 +5,8 @@ from typing import Any
 
 import keras
 
+from lightning_tf.layers.nearest_upsampling import NearestUpsampling
+
 GROUPS = 8
 # Keeps the variance. Keras' default counts the channels of a depthwise filter as its inputs: nine
 # taps then give a fiftieth of the variance, layer after layer.
@@ -37,7 +39,7 @@ def feature_pyramid(maps: Sequence[Any], levels: Sequence[int], width: int) -> l
 
     # From above: the map of twice the stride, doubled.
     for k in range(len(lateral) - 2, -1, -1):
-        above = layers.UpSampling2D(2, name=f"up{levels[k + 1]}")(lateral[k + 1])
+        above = NearestUpsampling(name=f"up{levels[k + 1]}")(lateral[k + 1])
         lateral[k] = layers.Add(name=f"merge{levels[k]}")([lateral[k], above])
 
     outputs = [

@@ -7,6 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from lightning_tf.checks import check_known
+from lightning_tf.tasks.common.reductions import reduce_sum
 from lightning_tf.tasks.object_detection.box_geometry import complete_iou, generalized_iou
 from lightning_tf.tasks.object_detection.matching import Matches
 
@@ -28,16 +29,17 @@ def focal_loss(logits: Any, matches: Matches) -> tf.Tensor:
         logits: Float32 (batch, anchors, classes).
         matches: What each anchor learns.
     """
-    classes = tf.shape(logits)[-1]
-    targets = tf.one_hot(matches.labels, classes, dtype=tf.float32)  # (batch, anchors, classes)
+    targets = tf.one_hot(
+        matches.labels, logits.shape[-1], dtype=tf.float32
+    )  # (batch, anchors, classes)
     entropy = tf.nn.sigmoid_cross_entropy_with_logits(targets, logits)
 
     # exp(-entropy) is the probability that was given to what is true.
     hardness = (1.0 - tf.exp(-entropy)) ** FOCAL_GAMMA
     balance = targets * FOCAL_ALPHA + (1.0 - targets) * (1.0 - FOCAL_ALPHA)
-    losses = tf.reduce_sum(balance * hardness * entropy, axis=-1)  # (batch, anchors)
+    losses = reduce_sum(balance * hardness * entropy, axis=-1)  # (batch, anchors)
     counts = tf.logical_or(matches.positive, matches.negative)
-    return tf.reduce_sum(tf.where(counts, losses, 0.0), axis=-1)
+    return reduce_sum(tf.where(counts, losses, 0.0), axis=-1)
 
 
 def hard_negative_softmax(logits: Any, matches: Matches) -> tf.Tensor:
@@ -53,14 +55,18 @@ def hard_negative_softmax(logits: Any, matches: Matches) -> tf.Tensor:
         logits: Float32 (batch, anchors, classes + 1), the background last.
         matches: What each anchor learns.
     """
-    background = tf.shape(logits)[-1] - 1
+    background = logits.shape[-1] - 1
     labels = tf.where(matches.positive, matches.labels, background)  # (batch, anchors)
-    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)  # (batch, anchors)
+    # Flat as TensorFlow would make them, which also compares shapes, at a wait for the device.
+    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
+        tf.reshape(labels, [-1]), tf.reshape(logits, [-1, logits.shape[-1]])
+    )
+    losses = tf.reshape(losses, tf.shape(labels))  # (batch, anchors)
 
-    found = tf.reduce_sum(tf.where(matches.positive, losses, 0.0), axis=-1)
+    found = reduce_sum(tf.where(matches.positive, losses, 0.0), axis=-1)
     wanted = NEGATIVES_A_POSITIVE * positive_counts(matches)  # (batch,)
     weights = _hardest(tf.stop_gradient(tf.where(matches.negative, losses, -1.0)), wanted)
-    return found + tf.reduce_sum(weights * losses, axis=-1)
+    return found + reduce_sum(weights * losses, axis=-1)
 
 
 def _hardest(losses: tf.Tensor, wanted: tf.Tensor) -> tf.Tensor:
@@ -77,7 +83,7 @@ def _hardest(losses: tf.Tensor, wanted: tf.Tensor) -> tf.Tensor:
     is_negative = losses >= 0.0
     count = tf.reduce_sum(tf.cast(is_negative, tf.float32), axis=-1)  # (batch,)
     wanted = tf.minimum(wanted, count)
-    last = tf.cast(tf.maximum(wanted, 1.0), tf.int32)[:, tf.newaxis] - 1
+    last = tf.cast(tf.maximum(wanted, 1.0), tf.int64)[:, tf.newaxis] - 1
     descending = tf.sort(losses, axis=-1, direction="DESCENDING")
     threshold = tf.maximum(tf.gather(descending, last, axis=1, batch_dims=1), 1e-6)  # (batch, 1)
 
@@ -94,7 +100,7 @@ def smooth_l1(deltas: Any, targets: Any) -> tf.Tensor:
     """
     apart = tf.abs(deltas - targets)
     square = 0.5 * apart**2 / SMOOTH_L1_BETA
-    return tf.reduce_sum(tf.where(apart < SMOOTH_L1_BETA, square, apart - SMOOTH_L1_BETA / 2.0), -1)
+    return reduce_sum(tf.where(apart < SMOOTH_L1_BETA, square, apart - SMOOTH_L1_BETA / 2.0), -1)
 
 
 def positive_counts(matches: Matches) -> tf.Tensor:

@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from lightning_tf.tasks.object_detection.box_geometry import (
@@ -21,7 +22,7 @@ class Matches(NamedTuple):
 
     Attributes:
         boxes: Of its object, or the anchor itself where it has none; float32 (batch, anchors, 4).
-        labels: Of its object, int32 (batch, anchors); -1 where it has none.
+        labels: Of its object, int64 (batch, anchors); -1 where it has none.
         positive: Whether it has an object, bool (batch, anchors).
         negative: Whether it shall find nothing, bool (batch, anchors); anchors of neither kind
             learn nothing.
@@ -58,13 +59,15 @@ def match_anchors(
         negative_iou: Below, it has none.
     """
     anchors, boxes = tf.cast(anchors, tf.float32), tf.cast(objects["boxes"], tf.float32)
-    exists = tf.logical_and(objects["labels"] >= 0, box_areas(boxes) > 0.0)  # (batch, objects)
+    # A GPU compares int32 on the host.
+    labels = tf.cast(objects["labels"], tf.int64)  # (batch, objects)
+    exists = tf.logical_and(labels >= 0, box_areas(boxes) > 0.0)  # (batch, objects)
     ignored = objects.get("ignored")
     ignored = tf.zeros_like(exists) if ignored is None else tf.logical_and(ignored, exists)
     real = tf.logical_and(exists, tf.logical_not(ignored))
     # One row more, which is no object: an image without objects has something to choose from.
     boxes = tf.pad(boxes, [[0, 0], [0, 1], [0, 0]])
-    labels = tf.pad(tf.cast(objects["labels"], tf.int32), [[0, 0], [0, 1]], constant_values=-1)
+    labels = tf.concat([labels, tf.fill([tf.shape(labels)[0], 1], np.int64(-1))], axis=1)
     real, ignored = (tf.pad(mask, [[0, 0], [0, 1]]) for mask in (real, ignored))
 
     iou = box_iou(boxes[:, :, tf.newaxis], anchors)  # (batch, objects, anchors)
@@ -90,8 +93,8 @@ def match_anchors(
 
 def _forced(known: tf.Tensor) -> tf.Tensor:
     """Return whether an anchor is the best of a real object, which it overlaps at all."""
-    best = tf.argmax(known, axis=2, output_type=tf.int32)  # (batch, objects)
-    is_best = tf.range(tf.shape(known)[2]) == best[..., tf.newaxis]  # (batch, objects, anchors)
+    best = tf.argmax(known, axis=2)  # (batch, objects)
+    is_best = tf.one_hot(best, tf.shape(known)[2], True, False)  # (batch, objects, anchors)
     return tf.logical_and(is_best, known > 0.0)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from lightning_tf.tasks.common.reductions import reduce_mean
 from lightning_tf.tasks.style_transfer.style_features import StyleFeatures
 
 SMALLEST = 1e-8
@@ -112,5 +113,5 @@ def total_variation(images: tf.Tensor) -> tf.Tensor:
 def _relative(values: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
     """Return the squared error relative to the target's square, a mean over the batch."""
     axes = list(range(1, len(target.shape)))
-    error = tf.reduce_mean((values - target) ** 2, axes)  # (batch,)
-    return tf.reduce_mean(error / (tf.reduce_mean(target**2, axes) + SMALLEST))
+    error = reduce_mean((values - target) ** 2, axes)  # (batch,)
+    return tf.reduce_mean(error / (reduce_mean(target**2, axes) + SMALLEST))

@@ -4,6 +4,7 @@ from typing import Any
 
 import keras
 
+from lightning_tf.layers.nearest_upsampling import NearestUpsampling
 from lightning_tf.layers.reflection_padding import ReflectionPadding
 
 SMALLEST_SIDE = 16
@@ -44,7 +45,7 @@ def style_network(filters: int = 32, residual_blocks: int = 5) -> keras.Model:
         x = x + _convolution(inner, 4 * filters, 3, activation=None)
 
     for width in (2 * filters, filters):
-        x = keras.layers.UpSampling2D(2, interpolation="nearest")(x)
+        x = NearestUpsampling()(x)
         x = _convolution(x, width, 3)
 
     x = ReflectionPadding(4)(x)

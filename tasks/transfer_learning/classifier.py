@@ -72,8 +72,11 @@ class TransferClassifier:
         maps = self._maps(backbone, images, spec)  # (batch, height, width, channels)
         features = maps
         if len(maps.shape) != FEATURES_RANK:
-            pool = keras.layers.GlobalAveragePooling2D(dtype="float32", name="pooling")
-            features = pool(maps)  # (batch, channels)
+            # Without the axes a GPU's gradient would wait; see `reduce_mean`.
+            pool = keras.layers.GlobalAveragePooling2D(
+                keepdims=True, dtype="float32", name="pooling"
+            )
+            features = keras.layers.Flatten(dtype="float32")(pool(maps))  # (batch, channels)
 
         head = self._head(int(features.shape[-1]), spec.num_classes)
         return BuiltTransfer(

@@ -39,7 +39,7 @@ def inception(images: Any, num_classes: int, layers: LayerFactory) -> Any:
         for filters in modules:
             x = _module(x, filters, layers)
 
-    x = layers.drop(keras.layers.GlobalAveragePooling2D()(x))  # (batch, channels)
+    x = layers.drop(layers.pool(x))  # (batch, channels)
     return layers.logits(x, num_classes)
 
 

@@ -100,6 +100,13 @@ class LayerFactory:
         """Apply the network's activation."""
         return keras.layers.Activation(self.activation)(x)
 
+    def pool(self, x: Any) -> Any:
+        """Add the mean over all places: from (batch, height, width, channels) to (batch, channels).
+
+        The axes are kept for the gradient, which would wait on a GPU; see `reduce_mean`.
+        """
+        return keras.layers.Flatten()(keras.layers.GlobalAveragePooling2D(keepdims=True)(x))
+
     def drop(self, x: Any) -> Any:
         """Drop values in training, where the network has dropout."""
         return keras.layers.Dropout(self.dropout)(x) if self.dropout else x

@@ -39,7 +39,7 @@ def mobilenet(images: Any, num_classes: int, layers: LayerFactory) -> Any:
             x = _block(x, filters, 2 if shrinks else 1, layers)
 
     x = layers.convolution(x, LAST_FILTERS, 1)
-    x = layers.drop(keras.layers.GlobalAveragePooling2D()(x))  # (batch, channels)
+    x = layers.drop(layers.pool(x))  # (batch, channels)
     return layers.logits(x, num_classes)
 
 

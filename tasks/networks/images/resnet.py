@@ -31,7 +31,7 @@ def resnet(images: Any, num_classes: int, layers: LayerFactory) -> Any:
         shrinks = stage > 0 and min(x.shape[1:3]) >= 2 * SMALLEST_SIDE
         x = _block(x, filters, 2 if shrinks else 1, layers)  # (batch, side, side, filters)
 
-    x = layers.drop(keras.layers.GlobalAveragePooling2D()(x))  # (batch, channels)
+    x = layers.drop(layers.pool(x))  # (batch, channels)
     return layers.logits(x, num_classes)
 
 
