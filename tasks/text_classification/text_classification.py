@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from lightning_tf.data.pipeline.batch_checks import watch_labels
 from lightning_tf.data.pipeline.bounded_batches import bounded_batches
 from lightning_tf.data.sources.new_examples import NewExamples, prediction_data
 from lightning_tf.data.sources.options import merged_options
+from lightning_tf.data.text.encoded_texts import EncodedTexts
 from lightning_tf.data.text.new_texts import new_texts
 from lightning_tf.data.text.text_data import takes_class_names, text_data
 from lightning_tf.data.text.text_spec import text_spec
@@ -29,10 +31,9 @@ from lightning_tf.tasks.common.optimizer_settings import OptimizerSettings
 from lightning_tf.tasks.text_classification.choose import choose_text_classifier
 from lightning_tf.tasks.text_classification.export import export_text_classifier
 from lightning_tf.tasks.text_classification.mistake_table import MistakeTable
+from lightning_tf.tasks.text_classification.spelled_words import spelled_words
 from lightning_tf.tasks.text_classification.texts_like import texts_like
 from lightning_tf.tasks.text_classification.vocabulary import Vocabulary
-
-CHUNK = 512  # texts that are split into words at once
 
 
 class TextClassification(ClassificationTask):
@@ -318,15 +319,14 @@ class TextClassification(ClassificationTask):
             self.hparams["class_names"] = self.class_names
 
     def _fit_vocabulary(self, vocabulary: Vocabulary) -> None:
+        words, data = self.classifier.words, self.data
         texts: Any = self.texts
-        split = (getattr(texts, "splits", None) or {}).get("train")
-        if split is not None:
-            # Each worker splits a shard of the texts; they count together.
-            indices = split.indices[texts.workers.shard(len(split.indices))]
-            batches = split.source.inputs(indices, CHUNK)
-            vocabulary.fit(self.classifier.words, batches, texts.workers)
+        rows = data.training_rows() if isinstance(data, EncodedTexts) else None
+        if isinstance(data, EncodedTexts) and rows is not None:
+            # Training reads the same rows: no text is split twice, but those that spell a word.
+            vocabulary.fit_rows(rows.values, partial(spelled_words, words, data, rows.ends))
             return
 
         # Every worker reads the whole of a pipeline that cannot be read by index.
         batches = bounded_batches(texts.dataset_for("train"), "the vocabulary is that")
-        vocabulary.fit(self.classifier.words, (tf.constant(batch[0]) for batch in batches))
+        vocabulary.fit(words, (tf.constant(batch[0]) for batch in batches))

@@ -1,15 +1,15 @@
 """Vocabulary: the words that a network knows, as weights."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import keras
 import numpy as np
+import pandas as pd
 import tensorflow as tf
 from numpy.typing import NDArray
 
 from lightning_tf.checks import is_integer
-from lightning_tf.distribute.workers import SINGLE_WORKER, Workers
 from lightning_tf.exceptions import ConfigurationError, DataError
 from lightning_tf.tasks.text_classification.words import LARGEST, Words
 
@@ -67,25 +67,47 @@ class Vocabulary(keras.layers.Layer):  # type: ignore[misc]
         """Return whether it knows a word."""
         return bool((np.asarray(self.numbers.numpy()) > 0).any())
 
-    def fit(
-        self, words: Words, texts: Iterable[tf.Tensor], workers: Workers = SINGLE_WORKER
-    ) -> None:
+    def fit(self, words: Words, texts: Iterable[tf.Tensor]) -> None:
         """Take the most frequent words of texts; of two that are as frequent, the earlier one.
 
         Args:
             words: Splits texts.
-            texts: Batches of strings; each of several workers brings its part of the texts.
-            workers: The workers that count together; the first has the first texts.
+            texts: Batches of strings.
 
         Raises:
             DataError: There are no texts.
         """
-        counts, spellings = _count_together(workers, words, texts)
-        if not counts:
-            raise DataError("There are no training texts to take a vocabulary from; give some.")
-
+        counts, spellings = _count(words, texts)
         # Sorting is stable and a dict keeps its order: ties go to the word that came first.
         chosen = sorted(counts, key=counts.__getitem__, reverse=True)[: self.size - FIRST]
+        self._take(chosen, to_integers(spellings[fingerprint] for fingerprint in chosen))
+
+    def fit_rows(
+        self,
+        fingerprints: NDArray[np.int64],
+        spell: Callable[[NDArray[np.int64]], NDArray[np.int64]],
+    ) -> None:
+        """Take the same words from fingerprints that are there, and spell no others.
+
+        Args:
+            fingerprints: Of all words of the texts, one after another.
+            spell: From places among them to the letters of the words there, as `to_integers` gives.
+
+        Raises:
+            DataError: There are none.
+        """
+        codes, unique = pd.factorize(fingerprints)  # numbered in the order of first occurrence
+        chosen = np.argsort(-np.bincount(codes), kind="stable")[: self.size - FIRST]
+
+        first = np.empty(len(unique), np.int64)
+        first[codes[::-1]] = np.arange(len(codes))[::-1]  # the last that is written is the first
+        self._take(unique[chosen], spell(first[chosen]))
+
+    def _take(self, chosen: Sequence[int] | NDArray[np.int64], spelled: NDArray[np.int64]) -> None:
+        """Assign the weights for these words, the most frequent first."""
+        if not len(chosen):
+            raise DataError("There are no training texts to take a vocabulary from; give some.")
+
         fingerprints = np.full(self.size - FIRST, LARGEST, np.int64)  # behind every word's
         numbers = np.zeros(self.size - FIRST, np.int64)
         letters = np.zeros((self.size - FIRST, LETTERS // INTEGER), np.int64)
@@ -94,7 +116,7 @@ class Vocabulary(keras.layers.Layer):  # type: ignore[misc]
         known = np.array(chosen, np.int64)
         order = np.argsort(known)
         fingerprints[: len(known)], numbers[: len(known)] = known[order], order + FIRST
-        letters[: len(known)] = _to_integers(spellings[fingerprint] for fingerprint in chosen)
+        letters[: len(known)] = spelled
 
         self.fingerprints.assign(fingerprints)
         self.numbers.assign(numbers)
@@ -127,34 +149,13 @@ class Vocabulary(keras.layers.Layer):  # type: ignore[misc]
         return tf.cast(tf.reshape(number, tf.shape(fingerprints)), tf.int32)
 
 
-def _to_integers(words: Iterable[bytes]) -> NDArray[np.int64]:
+def to_integers(words: Iterable[bytes]) -> NDArray[np.int64]:
     """Return the first letters of each word, padded with zeros, eight bytes an integer.
 
     TensorFlow cannot make a variable of single bytes on several workers.
     """
     cut = b"".join(word[:LETTERS].ljust(LETTERS, b"\0") for word in words)
     return np.frombuffer(cut, "<i8").astype(np.int64).reshape(-1, LETTERS // INTEGER)
-
-
-def _count_together(
-    workers: Workers, words: Words, texts: Iterable[tf.Tensor]
-) -> tuple[dict[int, int], dict[int, bytes]]:
-    """Count the words of all workers' texts; see `_count`."""
-    counts, spellings = workers.unless_one_fails(lambda: _count(words, texts))
-    if workers.count == 1:
-        return counts, spellings
-
-    fingerprints = workers.all_gather_rows(np.array(list(counts), np.int64))
-    times = workers.all_gather_rows(np.array(list(counts.values()), np.int64))
-    letters = workers.all_gather_rows(_to_integers(spellings[each] for each in counts))
-
-    # In the order of the workers, whose texts follow one another: as if one had read them all.
-    counts, spellings = {}, {}
-    rows = zip(fingerprints.tolist(), times.tolist(), letters, strict=True)
-    for fingerprint, count, row in rows:
-        counts[fingerprint] = counts.get(fingerprint, 0) + count
-        spellings.setdefault(fingerprint, row.astype("<i8").tobytes())
-    return counts, spellings
 
 
 def _count(words: Words, texts: Iterable[tf.Tensor]) -> tuple[dict[int, int], dict[int, bytes]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from lightning_tf.data.text.encoded_texts import EncodedTexts
 from lightning_tf.distribute import workers as workers_room
 from lightning_tf.exceptions import DataError
 from lightning_tf.tasks import ImageClassification, TextClassification
+from lightning_tf.tasks.text_classification.spelled_words import spelled_words
 from lightning_tf.tasks.text_classification.vocabulary import Vocabulary
 from lightning_tf.tasks.text_classification.words import Words
 
@@ -170,11 +172,12 @@ def shared(folder):
     data.texts.splits["test"] = data.texts.splits["val"]
     data.join(workers)
     outcomes["again together"] = len(list(data.test_dataset()))
-    vocabulary = Vocabulary(30)
-    shard = workers.shard(TEXTS)
-    vocabulary.fit(Words(2), [tf.constant(strings[shard])], workers)
+    vocabulary, words = Vocabulary(30), Words(2)
+    split = EncodedTexts(TextArrays((strings, labels), val_fraction=0.0), words)
+    split.join(workers)
+    rows = split.training_rows()
+    vocabulary.fit_rows(rows.values, partial(spelled_words, words, split, rows.ends))
     outcomes["vocabulary"] = [np.asarray(w) for w in vocabulary.get_weights()]
-    outcomes["counted"] = strings[shard]
     return outcomes
 
 

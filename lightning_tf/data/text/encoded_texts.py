@@ -141,6 +141,20 @@ class EncodedTexts(DataModule):
         """Return the texts to predict, encoded; without any, the test texts."""
         return self._stage("predict")
 
+    def training_rows(self) -> TokenSource | None:
+        """Return the rows of the training texts, encoded; None where rows are not kept."""
+        return self._source("train") if self._keeps_rows else None
+
+    def training_texts(self, rows: NDArray[np.int64]) -> tf.data.Dataset:
+        """Return the training texts of some rows, in batches, as strings.
+
+        Args:
+            rows: Among this worker's part of them.
+        """
+        split = self.texts.splits["train"]  # type: ignore[attr-defined]
+        texts: tf.data.Dataset = split.source.inputs(split.indices[rows], CHUNK)
+        return texts
+
     def _stage(self, stage: str, epoch: int = 0, batch: int = 0) -> tf.data.Dataset | None:
         if not self._keeps_rows:
             return self._mapped(self.texts.dataset_for(stage, epoch, batch))
@@ -235,6 +249,16 @@ class TokenSource:
             self._rows = tf.RaggedTensor.from_row_lengths(values, lengths, validate=False)
             self._labels = None if labels is None else tf.constant(labels)
         self._max_length = max_length
+
+    @property
+    def values(self) -> NDArray[np.int64]:
+        """Return all rows after one another, whole."""
+        return np.asarray(self._rows.values)
+
+    @property
+    def ends(self) -> NDArray[np.int64]:
+        """Return where each row ends among the values."""
+        return np.asarray(self._rows.row_limits())
 
     def batches(self, indices: Indices, batch_size: int) -> tf.data.Dataset:
         """Return batches of these rows, with labels, in this order; the last may be smaller."""
