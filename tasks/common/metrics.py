@@ -97,8 +97,7 @@ class ConfusionCounts(keras.metrics.Metric):  # type: ignore[misc]
         # What tf.math.confusion_matrix does, without its assertions, which every step would run.
         cells = tf.cast(tf.stack([labels, predicted], axis=1), tf.int32)  # (batch, 2)
         ones = tf.ones_like(predicted, tf.float32)
-        counts = tf.math.unsorted_segment_sum(ones, cells, self.num_classes**2)
-        self.counts.assign_add(tf.reshape(counts, self.counts.shape))
+        self.counts.assign_add(tf.scatter_nd(cells, ones, self.counts.shape))
 
     def result(self) -> Any:
         """Return the matrix, float32 of shape (num_classes, num_classes)."""
