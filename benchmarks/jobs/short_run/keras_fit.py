@@ -28,7 +28,7 @@ model.fit(
     digits["x_train"],
     digits["y_train"],
     batch_size=32,
-    epochs=4,
+    epochs=int(sys.argv[2]),
     validation_data=(digits["x_val"], digits["y_val"]),
     callbacks=[
         keras.callbacks.ModelCheckpoint("model.keras"),

@@ -55,7 +55,7 @@ class Classifier(lightning.LightningModule):
 
 
 lightning.seed_everything(0)
-trainer = lightning.Trainer(max_epochs=4, accelerator="cpu", logger=CSVLogger("."))
+trainer = lightning.Trainer(max_epochs=int(sys.argv[2]), accelerator="cpu", logger=CSVLogger("."))
 module = Classifier()
 trainer.fit(module, loader("train", shuffle=True), loader("val"))
 (results,) = trainer.test(module, loader("test"))

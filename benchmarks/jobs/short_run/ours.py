@@ -52,7 +52,7 @@ class Classifier(Task):
         return self.cross_entropy(labels, logits)
 
 
-trainer = Trainer(max_epochs=4, seed=0)
+trainer = Trainer(max_epochs=int(sys.argv[2]), seed=0)
 task = Classifier()
 trainer.fit(task)
 print("accuracy", trainer.test(task)["test_accuracy"])

@@ -30,7 +30,7 @@ model.fit(
     x_train,
     y_train[:, None],
     batch_size=256,
-    epochs=1,
+    epochs=int(sys.argv[2]),
     validation_split=0.1,
     callbacks=[
         keras.callbacks.ModelCheckpoint("model.keras"),

@@ -14,6 +14,6 @@ task = Regression(
     batch_size=256,
     data_options={"test": data / "test.csv"},
 )
-trainer = Trainer(max_epochs=1, seed=0)
+trainer = Trainer(max_epochs=int(sys.argv[2]), seed=0)
 trainer.fit(task)
 print("R2", trainer.test(task)["test_r2"])

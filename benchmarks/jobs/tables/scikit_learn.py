@@ -19,7 +19,7 @@ model = make_pipeline(
     MLPRegressor(
         hidden_layer_sizes=(64, 64),
         batch_size=256,
-        max_iter=1,
+        max_iter=int(sys.argv[2]),
         early_stopping=True,
         random_state=0,
         verbose=True,
