@@ -7,7 +7,7 @@ PEERS := benchmarks/.venv-peers
 
 # What bench-check runs, under 3 minutes together on 2 cores. A benchmark with a --quick form of at most
 # 40 s is added here.
-QUICK := fit_overhead mirrored gan_step recurrent many_variables epoch_gap evaluation
+QUICK := fit_overhead mirrored gan_step recurrent many_variables epoch_gap evaluation first_step
 BENCHMARKS := fit_overhead mirrored gan_step recurrent many_variables conv_net pretrained \
 	text_pipeline image_pipeline feature_cache object_detection streams epoch_gap evaluation growth memory first_step wandb_cost scaling checkpoint_stall
 
