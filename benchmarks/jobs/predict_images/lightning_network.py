@@ -15,10 +15,11 @@ class Classifier(lightning.LightningModule):
     def __init__(self):
         super().__init__()
         layers, channels = [], 3
-        for filters in (32, 64, 128):
-            layers += [nn.Conv2d(channels, filters, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
+        for filters, size, strides in ((32, 5, 2), (64, 3, 1), (128, 3, 1)):
+            convolution = nn.Conv2d(channels, filters, size, strides, padding=size // 2)
+            layers += [convolution, nn.ReLU(), nn.MaxPool2d(2)]
             channels = filters
-        layers += [nn.Flatten(), nn.Linear(8 * 8 * 128, 128), nn.ReLU(), nn.Linear(128, 2)]
+        layers += [nn.Flatten(), nn.Linear(4 * 4 * 128, 128), nn.ReLU(), nn.Linear(128, 2)]
         self.network = nn.Sequential(*layers)
 
     def training_step(self, batch, batch_idx):

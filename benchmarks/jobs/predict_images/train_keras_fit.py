@@ -9,8 +9,8 @@ data = Path(sys.argv[1])
 keras.utils.set_random_seed(0)
 train = keras.utils.image_dataset_from_directory(data / "photos/train", image_size=(64, 64))
 layers = [keras.Input((64, 64, 3)), keras.layers.Rescaling(1 / 127.5, offset=-1)]
-for filters in (32, 64, 128):
-    layers.append(keras.layers.Conv2D(filters, 3, padding="same", activation="relu"))
+for filters, size, strides in ((32, 5, 2), (64, 3, 1), (128, 3, 1)):
+    layers.append(keras.layers.Conv2D(filters, size, strides, padding="same", activation="relu"))
     layers.append(keras.layers.MaxPooling2D())
 layers += [keras.layers.Flatten(), keras.layers.Dense(128, activation="relu")]
 model = keras.Sequential([*layers, keras.layers.Dense(2)])
