@@ -12,6 +12,7 @@ task = Regression(
     target="target",
     units=(64, 64),
     batch_size=256,
+    schedule="constant",
     data_options={"test": data / "test.csv"},
 )
 trainer = Trainer(max_epochs=int(sys.argv[2]), seed=0)
