@@ -7,7 +7,7 @@ PEERS := benchmarks/.venv-peers
 
 # What bench-check runs, under 3 minutes together on 2 cores. A benchmark with a --quick form of at most
 # 40 s is added here.
-QUICK := fit_overhead mirrored gan_step recurrent many_variables epoch_gap evaluation
+QUICK := fit_overhead mirrored gan_step recurrent many_variables epoch_gap evaluation first_step
 BENCHMARKS := fit_overhead mirrored gan_step recurrent many_variables conv_net pretrained \
 	text_pipeline image_pipeline feature_cache object_detection streams epoch_gap evaluation growth memory first_step wandb_cost scaling checkpoint_stall
 
@@ -17,7 +17,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 export MPLBACKEND ?= Agg
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-oldest test-newest check docs notebooks bench bench-check bench-peers
+.PHONY: help demo test test-oldest test-newest check docs notebooks bench bench-check bench-peers bench-jobs
 
 help:
 	@echo "make demo    train a classifier on real images and write curves and images to disk"
@@ -28,6 +28,7 @@ help:
 	@echo "make notebooks   run the notebooks and write their pages to docs/notebooks/"
 	@echo "make bench   speed and memory against Keras fit and a bare loop; a run killed 100 times"
 	@echo "make bench-check   the short benchmarks in their quick form; fails where a ratio is broken"
+	@echo "make bench-jobs   whole jobs, from a process' start to its last byte on disk, beside Keras, Lightning, scikit-learn"
 	@echo "make bench-peers   an environment with PyTorch and Lightning, and the benchmarks beside them"
 	@echo "Another interpreter: make PYTHON=python3.12 test"
 
@@ -79,6 +80,10 @@ bench-check: $(READY)
 	  $(RUN) benchmarks/$$name.py --quick --check || broken="$$broken $$name"; \
 	done; \
 	if [ -n "$$broken" ]; then echo "Broken:$$broken"; exit 1; fi
+
+# Lightning's rows are left out where bench-peers was never made. LIGHTNING_TF_DATA names the real data.
+bench-jobs: $(READY)
+	$(RUN) benchmarks/whole_jobs.py $(ARGS)
 
 bench-peers: $(READY) $(PEERS)/.ready
 	$(RUN) benchmarks/fit_overhead.py

@@ -11,7 +11,7 @@ import platform
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -199,13 +199,22 @@ def machine() -> str:
     )
 
 
-def arguments(description: str, runs: int = 5) -> argparse.Namespace:
-    """Parse the command line that all benchmarks share."""
+def arguments(description: str, runs: int = 5, only: Sequence[str] = ()) -> argparse.Namespace:
+    """Parse the command line that all benchmarks share.
+
+    Args:
+        description: Of the benchmark.
+        runs: How often each contender runs by default.
+        only: Names of its parts, of which `--only` takes some.
+    """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--runs", type=int, default=runs, help=f"alternating runs, {runs}")
     parser.add_argument("--write", action="store_true", help="put the result into RESULTS.md")
     parser.add_argument("--check", action="store_true", help="fail where a target is missed")
     parser.add_argument("--quick", action="store_true", help="less work, targets with slack")
+    if only:
+        help = "of the parts, these alone"
+        parser.add_argument("--only", nargs="+", choices=only, default=only, help=help)
     return parser.parse_args()
 
 

@@ -1,0 +1,21 @@
+"""Handwritten digits out of random numbers; a sheet of samples after every epoch."""
+
+import sys
+
+import numpy as np
+from networks import discriminator, generator
+
+from lightning_tf import Trainer
+from lightning_tf.tasks import GAN
+
+task = GAN(
+    "mnist5k",
+    networks=(generator(), discriminator()),
+    batch_size=64,
+    ema=0.0,
+    learning_rate=5e-4,
+    num_samples=16,
+)
+trainer = Trainer(max_epochs=int(sys.argv[2]), seed=0)
+trainer.fit(task)
+np.save("samples.npy", task.sample(1000))
