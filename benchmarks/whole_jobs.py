@@ -75,7 +75,7 @@ class Job:
 
 
 ALL_JOBS = {
-    "short_run": Job("100 steps of a small net", job_data.write_digits, 4, 0.02),
+    "short_run": Job("100 steps of a small net", job_data.write_digits, 4, 0.03),
     "predict_images": Job(
         "10,000 JPEG files of a folder to their classes in a CSV file, by a small net at 64 pixels",
         job_data.write_new_photos,

@@ -1,13 +1,14 @@
 """What 5,000 images of CIFAR-10 show, mirrored and shifted at random."""
 
+# ruff: noqa: I001 (lightning_tf first: it imports TensorFlow without what Keras may never use)
 import sys
 from pathlib import Path
 
-import numpy as np
-from network import convolutional_net
-
 from lightning_tf import Trainer
 from lightning_tf.tasks import ImageClassification
+
+import numpy as np
+from network import convolutional_net
 
 cifar = np.load(Path(sys.argv[1], "cifar.npz"))
 splits = [(cifar[f"x_{split}"], cifar[f"y_{split}"]) for split in ("train", "val", "test")]

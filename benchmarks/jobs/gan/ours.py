@@ -1,12 +1,13 @@
 """Handwritten digits out of random numbers; a sheet of samples after every epoch."""
 
+# ruff: noqa: I001 (lightning_tf first: it imports TensorFlow without what Keras may never use)
 import sys
-
-import numpy as np
-from networks import discriminator, generator
 
 from lightning_tf import Trainer
 from lightning_tf.tasks import GAN
+
+import numpy as np
+from networks import discriminator, generator
 
 task = GAN(
     "mnist5k",

@@ -1,13 +1,14 @@
 """100 steps of a small convolutional net on the digits, and its test."""
 
+# ruff: noqa: I001 (lightning_tf first: it imports TensorFlow without what Keras may never use)
 import sys
 from pathlib import Path
 
-import keras
-import numpy as np
-
 from lightning_tf import Task, Trainer
 from lightning_tf.data import ImageArrays
+
+import keras
+import numpy as np
 
 digits = np.load(Path(sys.argv[1], "digits.npz"))
 
