@@ -99,10 +99,13 @@ class EncodedImages:
 
     def reasons(self, indices: Indices) -> dict[int, str]:
         """Decode these images once and return why not, for each that cannot be decoded."""
+        if not len(indices):
+            return {}
         # What fails is left out; which images that were shows in the indices that are missing.
+        decode = tf.autograph.experimental.do_not_convert(lambda i: (i, tf.size(self._decode(i))))
         whole = disable_autotune(
             tf.data.Dataset.from_tensor_slices(indices)
-            .map(lambda i: (i, tf.size(self._decode(i))), num_parallel_calls=parallel_calls())
+            .map(decode, num_parallel_calls=parallel_calls())
             .ignore_errors()
             .batch(256)  # one wait of Python for each batch, not for each image
         )
