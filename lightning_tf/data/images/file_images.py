@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from lightning_tf.checks import checked_choice
 from lightning_tf.data.images.checks import check_channels, checked_image_size, checked_range
-from lightning_tf.data.images.image_decoding import ImageDecoding
+from lightning_tf.data.images.image_decoding import RESIZE_METHODS, ImageDecoding, ResizeMethod
 from lightning_tf.data.images.read_pixels import checked_background
 from lightning_tf.data.images.scan_images import scan_images
 from lightning_tf.data.indexed_data import IndexedData, Split
@@ -40,6 +40,8 @@ class FileImages(IndexedData):
             TIFF) that become 0 and 255; None takes it from the training images, see
             `stored_range`.
         crop_to_aspect_ratio: Cut a centered window instead of stretching.
+        resize: How images of another size are resized: ``antialias``, ``bilinear`` or ``draft``,
+            see `ImageDecoding`.
         broken: What to do with images that cannot be decoded: ``error`` names the first, ``skip``
             leaves them out, counts them in `broken_files` and warns once.
         in_memory: Decode and resize all images once in `setup` and keep them: faster epochs for
@@ -65,6 +67,7 @@ class FileImages(IndexedData):
         background: str | tuple[int, int, int] = "white",
         value_range: tuple[float, float] | None = None,
         crop_to_aspect_ratio: bool = False,
+        resize: ResizeMethod = "antialias",
         broken: Literal["error", "skip"] = "error",
         in_memory: bool = False,
         val_fraction: float | None = None,
@@ -87,6 +90,7 @@ class FileImages(IndexedData):
             crop_to_aspect_ratio,
             checked_background(background),
             None if value_range is None else checked_range(value_range),
+            checked_choice("resize", resize, RESIZE_METHODS),
         )
 
     def splits_of(

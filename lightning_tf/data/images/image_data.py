@@ -53,6 +53,7 @@ def image_data(
     image_size: int | tuple[int, int] | None = None,
     channels: int | None = None,
     crop_to_aspect_ratio: bool | None = None,
+    resize: str | None = None,
     broken: str | None = None,
     in_memory: bool | None = None,
     classes: list[str] | None = None,
@@ -110,6 +111,7 @@ def image_data(
         image_size: Height and width that encoded images are resized to, or one number.
         channels: 1 or 3, for a folder.
         crop_to_aspect_ratio: For a folder, see `ImageFolder`.
+        resize: ``antialias``, ``bilinear`` or ``draft``, for files: see `ImageDecoding`.
         broken: ``error`` or ``skip``, for a folder.
         in_memory: For a folder or ``tfds:``: decode once and keep.
         classes: Keep only these classes.
