@@ -11,6 +11,7 @@ from lightning_tf.data.images.checks import check_channels, checked_image_size
 from lightning_tf.data.images.encoded_images import EncodedImages
 from lightning_tf.data.images.image_decoding import RESIZE_METHODS, ImageDecoding, ResizeMethod
 from lightning_tf.data.images.image_header import ImageHeader
+from lightning_tf.data.images.keep_in_memory import check_in_memory
 from lightning_tf.data.images.read_pixels import checked_background
 from lightning_tf.data.indexed_data import IndexedData, Split
 from lightning_tf.data.label_values import place_labels
@@ -83,6 +84,7 @@ class HuggingFaceImages(IndexedData):
     ) -> None:
         """Check and keep the arguments."""
         super().__init__(batch_size, seed, split_seed, val_fraction, test_fraction)
+        check_in_memory(in_memory, takes_auto=False)
         check_channels(channels)
         self._splits, self._in_memory = hugging_face_splits(data), in_memory
         features = self._splits["train"].features

@@ -13,6 +13,7 @@ from lightning_tf.data.images.checks import checked_image_size
 from lightning_tf.data.images.encoded_images import EncodedImages
 from lightning_tf.data.images.image_decoding import RESIZE_METHODS, ImageDecoding, ResizeMethod
 from lightning_tf.data.images.image_header import ImageHeader
+from lightning_tf.data.images.keep_in_memory import check_in_memory
 from lightning_tf.data.images.read_pixels import checked_background
 from lightning_tf.data.images.record_images import RecordImages
 from lightning_tf.data.indexed_data import IndexedData, Source, Split
@@ -123,6 +124,7 @@ class TfdsImages(IndexedData):
     ) -> None:
         """Check and keep the arguments."""
         super().__init__(batch_size, seed, split_seed, val_fraction, test_fraction)
+        check_in_memory(in_memory, takes_auto=False)
         self._set = TfdsSet(name, data_dir, file_format, split, splits)
         self._in_memory, self._keys = in_memory, (image_key, label_key)
         self._background = checked_background(background)
