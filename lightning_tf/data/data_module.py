@@ -142,6 +142,14 @@ class DataModule:
     def on_exception(self, exception: BaseException) -> None:
         """Run when an exception, Ctrl-C included, leaves an entry point; before `teardown`."""
 
+    def explain(self, error: BaseException) -> DataError | None:
+        """Return what is wrong with the data where an entry point ends with this error.
+
+        It is raised in the place of an error that only names an operation of a pipeline. None means
+        that the error says all there is.
+        """
+        return None
+
     def train_dataset(self, epoch: int) -> Any:
         """Return one epoch's training batches, in an order that only (seed, epoch) decides.
 

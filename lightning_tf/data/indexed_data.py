@@ -58,6 +58,8 @@ class IndexedData(DataModule):
         val_batch_size: Examples in a batch of validation; None is `batch_size`.
         fold: Which training examples validate, in a cross-validation; see `take_fold`.
         loads_together: Whether `load` exchanges with other workers what each has read.
+        is_read_once: Whether a task keeps what it makes of the examples, so that these are not
+            worth keeping in memory unasked.
 
     Args:
         batch_size: Examples in a global batch.
@@ -76,6 +78,7 @@ class IndexedData(DataModule):
     drop_remainder: bool = False
     val_batch_size: int | None = None
     loads_together: bool = False
+    is_read_once: bool = False
     fold: Fold | None = None
     _is_cut: bool = False  # whether `load` has gone by the fold
 

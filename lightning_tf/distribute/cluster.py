@@ -89,6 +89,11 @@ class Cluster:
         return self._hosts[: self.index].count(self._hosts[self.index])
 
     @property
+    def count_on_host(self) -> int:
+        """Return how many workers run on the same machine, this one included."""
+        return self._hosts.count(self._hosts[self.index])
+
+    @property
     def workers_on_host(self) -> int:
         """Return how many workers run on this one's machine, itself included."""
         return self._hosts.count(self._hosts[self.index])

@@ -98,6 +98,11 @@ class Workers:
         """Return whether this worker prepares data on its machine."""
         return self.cluster is None or self.cluster.is_first_on_host
 
+    @property
+    def count_on_host(self) -> int:
+        """Return how many workers run on this machine, this one included."""
+        return 1 if self.cluster is None else self.cluster.count_on_host
+
     def all_gather(self, numbers: Sequence[int]) -> np.ndarray:
         """Gather integers of all workers, each as many: shape (workers, numbers)."""
         row = np.asarray(numbers, np.int64)

@@ -143,7 +143,8 @@ def _session(
         trainer.records.loggers.send("finalize", "success")
     except BaseException as raised:
         # What a check in a pipeline refused is an error of the data, whoever read the batch.
-        exception = data_error(raised) or trainer.workers.explain(raised)
+        refused = data_error(raised) or data_of(task).explain(raised)
+        exception = refused or trainer.workers.explain(raised)
         if isinstance(exception, WorkerLostError) and exception is not raised:
             exception = keep_traceback(trainer, exception, raised)
         _fail(trainer, entry_point, exception)

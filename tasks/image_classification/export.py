@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
 from lightning_tf.data.images.decode_upright import decode_upright
-from lightning_tf.data.images.image_decoding import ImageDecoding
 
 if TYPE_CHECKING:
     from lightning_tf.tasks.image_classification.image_classification import ImageClassification
@@ -24,7 +22,8 @@ def export_classifier(task: ImageClassification, path: str | os.PathLike[str]) -
     (batch, classes); of several labels an image ``probabilities`` (batch, labels) alone, of numbers
     ``values`` (batch, numbers). ``encoded`` takes JPEG, PNG, BMP, GIF or WebP files as strings,
     (batch,), decoded, cut and resized as the training files are, and gives the same. Both resize to
-    the size of training, bilinear and antialiased. ``class_names`` tells the order of the classes.
+    the size of training, as the task's ``resize`` says. ``class_names`` tells the order of the
+    classes.
 
     Args:
         task: Whose model is built.
@@ -39,17 +38,16 @@ def export_classifier(task: ImageClassification, path: str | os.PathLike[str]) -
     *size, channels = task.image_spec().input_shape
     low, high = task.value_range
     class_names = tf.constant(task.class_names)
+    decoding = task.decoding  # as the training files were decoded; of arrays the defaults
 
     def classify(images: Any) -> dict[str, Any]:
-        resized = tf.image.resize(images, size, antialias=True)
+        resized = decoding.resize_to(images, size)
         return task.objective.exported(task, task.predict_step(resized))
 
-    # As the training files were decoded; of arrays nothing is known, and the defaults stand.
-    decoding = getattr(task.images_data, "decoding", ImageDecoding(channels=channels))
-    decoding = replace(decoding, image_size=(size[0], size[1]))
-
     def decode_one(content: Any) -> Any:
-        image = decode_upright(content, channels, decoding.background, decoding.value_range)
+        image = decode_upright(
+            content, channels, decoding.background, decoding.value_range, decoding.least_size
+        )
         return tf.cast(decoding.resize(image), tf.float32)
 
     def decode(encoded: Any) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from lightning_tf.callback import Callback
 from lightning_tf.checks import checked_fraction
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.images.image_data import image_data
+from lightning_tf.data.images.image_decoding import ResizeMethod
 from lightning_tf.data.images.image_targets import CLASSIFICATION, checked_objective
 from lightning_tf.data.pipeline.batch_checks import watch_labels
 from lightning_tf.data.sources.options import merged_options
@@ -65,6 +66,9 @@ class ImageClassification(LearnedImages, ClassificationTask, FusedBatchNormTask)
         batch_size: Images in a global batch; None is the data's own, 32.
         data_dir: Where the files of a named data set are.
         image_size: Height and width that encoded images are resized to.
+        resize: How files of another size are resized, and images that the task sees later in every
+            way: ``antialias`` as pillow does it; ``bilinear``, faster, whose fine patterns become
+            noise; ``draft``, which decodes large JPEG files smaller before it. None is antialias.
         data_options: Further options of `image_data`, such as ``{"val_fraction": 0.2}``.
         objective: ``classification``, or for arrays, tables and datasets ``multi_label`` or
             ``regression``; None is what the data say, see `ImageTable`. A DataModule says it in an
@@ -121,6 +125,7 @@ class ImageClassification(LearnedImages, ClassificationTask, FusedBatchNormTask)
         batch_size: int | None = None,
         data_dir: str | os.PathLike[str] | None = None,
         image_size: int | tuple[int, int] | None = None,
+        resize: ResizeMethod | None = None,
         data_options: Mapping[str, Any] | None = None,
         objective: str | None = None,
         activation: str | Callable[[Any], Any] = "relu",
@@ -163,7 +168,11 @@ class ImageClassification(LearnedImages, ClassificationTask, FusedBatchNormTask)
         )
 
         self._image_options = merged_options(
-            data_options, batch_size=batch_size, data_dir=data_dir, image_size=image_size
+            data_options,
+            batch_size=batch_size,
+            data_dir=data_dir,
+            image_size=image_size,
+            resize=resize,
         )
         learning = {"objective": objective, "sampling": sampling}
         self.data = (

@@ -15,7 +15,7 @@ from lightning_tf.data.sources.python_batches import is_python_batches
 from lightning_tf.data.sources.split_folders import whole_folder
 from lightning_tf.exceptions import ConfigurationError
 
-OF_FILES = ("data_dir", "image_size", "channels", "crop_to_aspect_ratio", "background")
+OF_FILES = ("data_dir", "image_size", "channels", "crop_to_aspect_ratio", "background", "resize")
 
 
 def images_like(task: Any, data: Any, options: Mapping[str, Any]) -> DataModule:

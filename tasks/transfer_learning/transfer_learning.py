@@ -55,9 +55,9 @@ class TransferLearning(ImageClassification):
         preprocessing: Replaces the backbone's own; see `Backbone`.
         cache_features: Compute the backbone's features once and train the head on them. Goes with
             ``train="head"`` and without augmentation, which changes the images every epoch.
-        **options: batch_size, data_dir, image_size, data_options, objective, optimizer,
-            learning_rate, schedule, warmup_steps, weight_decay, label_smoothing, class_weight,
-            sampling, augmentation, fused_batch_norm: as of `ImageClassification`.
+        **options: batch_size, data_dir, image_size, resize, data_options, objective,
+            optimizer, learning_rate, schedule, warmup_steps, weight_decay, label_smoothing,
+            class_weight, sampling, augmentation, fused_batch_norm: as of `ImageClassification`.
 
     Raises:
         ConfigurationError: A name is unknown, a file is missing, or options contradict each other;

@@ -56,6 +56,7 @@ class CachedFeatures(IndexedData):
                 "the cache out."
             )
         super().__init__(images.batch_size, images.seed, images.split_seed)
+        images.is_read_once = True
         self.images, self._extract, self._version = images, extract, version
         self.sampling, self.shuffle = images.sampling, images.shuffle
         self.drop_remainder = images.drop_remainder

@@ -4,11 +4,12 @@ from typing import Any
 
 import tensorflow as tf
 
+from lightning_tf.data.images.decode_jpeg import decode_jpeg
 from lightning_tf.data.images.exif_orientation import exif_orientation
 from lightning_tf.data.images.image_decoding import gray_of
 from lightning_tf.data.images.read_pixels import WHITE, Color, divide_by_255
 from lightning_tf.data.images.stored_values import DEPTHS, ValueRange
-from lightning_tf.data.images.turn_pixels import turn_pixels
+from lightning_tf.data.images.turn_pixels import TURNED, turn_pixels
 
 
 def decode_upright(
@@ -16,6 +17,7 @@ def decode_upright(
     channels: int = 3,
     background: Color = WHITE,
     value_range: ValueRange | None = None,
+    least_size: tuple[int, int] | None = None,
 ) -> tf.Tensor:
     """Return the pixels of a JPEG, PNG, BMP, GIF or WebP file, as `read_pixels` gives them.
 
@@ -27,6 +29,7 @@ def decode_upright(
         background: The color below what is transparent.
         value_range: The values of files of 16 bits that become 0 and 255; None decides by the
             largest value of the image, see `stored_range`.
+        least_size: Height and width that are enough of a JPEG file, see `decode_jpeg`.
 
     Returns:
         uint8 of shape (height, width, channels).
@@ -46,8 +49,7 @@ def decode_upright(
         )
 
     def from_jpeg() -> tf.Tensor:
-        image = tf.io.decode_jpeg(content, 3, dct_method="INTEGER_ACCURATE")
-        return _opaque(tf.ensure_shape(image, (None, None, 3)))
+        return _opaque(decode_jpeg(content, least_size, orientation >= min(TURNED)))
 
     def from_bmp() -> tf.Tensor:
         # As many channels as are stored; a fourth one is no transparency, as in pillow.
@@ -72,6 +74,7 @@ def decode_upright(
         image = tf.io.decode_image(content, 3, expand_animations=False)
         return _opaque(tf.ensure_shape(image, (None, None, 3)))
 
+    orientation = exif_orientation(content)
     beginning = tf.strings.substr(content, 0, 4)
     image = tf.case(
         [
@@ -83,7 +86,7 @@ def decode_upright(
         from_other,
     )  # (height, width, 4), int32
 
-    image = turn_pixels(image, exif_orientation(content))
+    image = turn_pixels(image, orientation)
     if channels == 4:
         return tf.cast(image, tf.uint8)
     colors, alpha = image[..., :3], image[..., 3:]

@@ -78,10 +78,17 @@ class EncodedImages:
 
         def decode_shard() -> NDArray[np.uint8]:
             dataset = self.inputs(np.arange(shard.start, shard.stop, dtype=np.int64), 64)
-            batches = list(dataset.as_numpy_iterator())
-            if not batches:  # more workers than images
-                return np.zeros((0, *dataset.element_spec.shape[1:]), np.uint8)
-            return np.concatenate(batches)
+            count, place = shard.stop - shard.start, 0
+            shape = tuple(dataset.element_spec.shape[1:])
+            pixels: NDArray[np.uint8] | None = None
+            for batch in dataset.as_numpy_iterator():
+                if pixels is None:  # only now is a size known that no option says
+                    pixels = np.empty((count, *batch.shape[1:]), np.uint8)
+                # Into their place at once: batches beside the whole would take twice the memory.
+                pixels[place : place + len(batch)] = batch
+                place += len(batch)
+            # None at all where there are more workers than images.
+            return np.zeros((0, *shape), np.uint8) if pixels is None else pixels
 
         pixels = workers.unless_one_fails(decode_shard)  # (images, height, width, channels)
         return ArraySource(workers.all_gather_rows(pixels), self._labels)
@@ -99,10 +106,13 @@ class EncodedImages:
 
     def reasons(self, indices: Indices) -> dict[int, str]:
         """Decode these images once and return why not, for each that cannot be decoded."""
+        if not len(indices):
+            return {}
         # What fails is left out; which images that were shows in the indices that are missing.
+        decode = tf.autograph.experimental.do_not_convert(lambda i: (i, tf.size(self._decode(i))))
         whole = disable_autotune(
             tf.data.Dataset.from_tensor_slices(indices)
-            .map(lambda i: (i, tf.size(self._decode(i))), num_parallel_calls=parallel_calls())
+            .map(decode, num_parallel_calls=parallel_calls())
             .ignore_errors()
             .batch(256)  # one wait of Python for each batch, not for each image
         )

@@ -9,10 +9,17 @@ from numpy.typing import NDArray
 
 from lightning_tf.checks import checked_choice
 from lightning_tf.data.images.checks import check_channels, checked_image_size, checked_range
-from lightning_tf.data.images.image_decoding import ImageDecoding
+from lightning_tf.data.images.image_decoding import RESIZE_METHODS, ImageDecoding, ResizeMethod
+from lightning_tf.data.images.keep_in_memory import (
+    AUTO,
+    InMemory,
+    check_in_memory,
+    keep_in_memory,
+)
 from lightning_tf.data.images.read_pixels import checked_background
 from lightning_tf.data.images.scan_images import scan_images
 from lightning_tf.data.indexed_data import IndexedData, Split
+from lightning_tf.data.sources.listed_files import shown_path
 from lightning_tf.data.sources.skip_or_raise import ACTIONS
 from lightning_tf.exceptions import DataError
 
@@ -40,10 +47,13 @@ class FileImages(IndexedData):
             TIFF) that become 0 and 255; None takes it from the training images, see
             `stored_range`.
         crop_to_aspect_ratio: Cut a centered window instead of stretching.
+        resize: How images of another size are resized: ``antialias``, ``bilinear`` or ``draft``,
+            see `ImageDecoding`.
         broken: What to do with images that cannot be decoded: ``error`` names the first, ``skip``
             leaves them out, counts them in `broken_files` and warns once.
         in_memory: Decode and resize all images once in `setup` and keep them: faster epochs for
-            height x width x channels bytes an image.
+            height x width x channels bytes an image, and the same numbers. ``auto`` does so for
+            fit where they take a quarter of the free memory or less, and says which in the log.
         val_fraction: Share of the training images to hold out where the data have no such split.
         test_fraction: The same for testing, 0 by default.
         batch_size: Images in a global batch.
@@ -55,6 +65,7 @@ class FileImages(IndexedData):
     """
 
     loads_together = True
+    _is_trained_on = False
     value_range = (0.0, 255.0)
 
     def __init__(
@@ -65,8 +76,9 @@ class FileImages(IndexedData):
         background: str | tuple[int, int, int] = "white",
         value_range: tuple[float, float] | None = None,
         crop_to_aspect_ratio: bool = False,
+        resize: ResizeMethod = "antialias",
         broken: Literal["error", "skip"] = "error",
-        in_memory: bool = False,
+        in_memory: InMemory = AUTO,
         val_fraction: float | None = None,
         test_fraction: float | None = None,
         batch_size: int = 32,
@@ -80,14 +92,27 @@ class FileImages(IndexedData):
         self.input_shape = (height, width, channels)
         self.broken_files: list[str] = []
         self._broken = checked_choice("broken", broken, ACTIONS)
-        self._in_memory = in_memory
+        check_in_memory(in_memory)
+        self._in_memory: InMemory = in_memory
         self.decoding = ImageDecoding(
             (height, width),
             channels,
             crop_to_aspect_ratio,
             checked_background(background),
             None if value_range is None else checked_range(value_range),
+            checked_choice("resize", resize, RESIZE_METHODS),
         )
+
+    def setup(self, stage: str) -> None:
+        """Load the data unless that is done; what is read once is not worth keeping unasked."""
+        self._is_trained_on = stage == "fit"
+        super().setup(stage)
+
+    def _keeps(self, root: Path, count: int) -> bool:
+        if self._in_memory == AUTO and (self.is_read_once or not self._is_trained_on):
+            return False
+        shown = shown_path(root)
+        return keep_in_memory(self._in_memory, shown, count, self.input_shape, self.workers)
 
     def splits_of(
         self,
@@ -129,7 +154,7 @@ class FileImages(IndexedData):
         classes = None if class_names is None else labels
         splits = self.hold_out(images, rows, classes, class_names)
         self.target_values = labels if class_names is None else None
-        if not self._in_memory:
+        if not self._keeps(root, len(whole)):
             return splits
         source = images.decode_all(self.workers)
         return {name: Split(source, split.indices) for name, split in splits.items()}

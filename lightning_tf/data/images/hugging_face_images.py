@@ -6,10 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lightning_tf.checks import checked_choice
 from lightning_tf.data.images.checks import check_channels, checked_image_size
 from lightning_tf.data.images.encoded_images import EncodedImages
-from lightning_tf.data.images.image_decoding import ImageDecoding
+from lightning_tf.data.images.image_decoding import RESIZE_METHODS, ImageDecoding, ResizeMethod
 from lightning_tf.data.images.image_header import ImageHeader
+from lightning_tf.data.images.keep_in_memory import check_in_memory
 from lightning_tf.data.images.read_pixels import checked_background
 from lightning_tf.data.indexed_data import IndexedData, Split
 from lightning_tf.data.label_values import place_labels
@@ -44,6 +46,8 @@ class HuggingFaceImages(IndexedData):
         image_size: Height and width to resize to, or one number for both.
         channels: 1 for gray, 3 for color.
         background: The color below what is transparent.
+        resize: How images of another size are resized: ``antialias``, ``bilinear`` or ``draft``,
+            see `ImageDecoding`.
         in_memory: Decode all images once in `setup`: faster epochs for height x width x channels
             bytes an image.
         val_fraction: Share of the training images to hold out where the set has no validation.
@@ -70,6 +74,7 @@ class HuggingFaceImages(IndexedData):
         image_size: int | tuple[int, int] = 224,
         channels: int = 3,
         background: str | tuple[int, int, int] = "white",
+        resize: ResizeMethod = "antialias",
         in_memory: bool = False,
         val_fraction: float | None = None,
         test_fraction: float | None = None,
@@ -79,6 +84,7 @@ class HuggingFaceImages(IndexedData):
     ) -> None:
         """Check and keep the arguments."""
         super().__init__(batch_size, seed, split_seed, val_fraction, test_fraction)
+        check_in_memory(in_memory, takes_auto=False)
         check_channels(channels)
         self._splits, self._in_memory = hugging_face_splits(data), in_memory
         features = self._splits["train"].features
@@ -87,7 +93,10 @@ class HuggingFaceImages(IndexedData):
         height, width = checked_image_size(image_size)
         self.input_shape = (height, width, channels)
         self.decoding = ImageDecoding(
-            (height, width), channels, background=checked_background(background)
+            (height, width),
+            channels,
+            background=checked_background(background),
+            resize_method=checked_choice("resize", resize, RESIZE_METHODS),
         )
 
     def load(self) -> dict[str, Split]:

@@ -4,7 +4,7 @@ import inspect
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import tensorflow as tf
 
@@ -53,8 +53,9 @@ def image_data(
     image_size: int | tuple[int, int] | None = None,
     channels: int | None = None,
     crop_to_aspect_ratio: bool | None = None,
+    resize: str | None = None,
     broken: str | None = None,
-    in_memory: bool | None = None,
+    in_memory: bool | Literal["auto"] | None = None,
     classes: list[str] | None = None,
     num_classes: int | None = None,
     class_names: list[str] | None = None,
@@ -110,8 +111,10 @@ def image_data(
         image_size: Height and width that encoded images are resized to, or one number.
         channels: 1 or 3, for a folder.
         crop_to_aspect_ratio: For a folder, see `ImageFolder`.
+        resize: ``antialias``, ``bilinear`` or ``draft``, for files: see `ImageDecoding`.
         broken: ``error`` or ``skip``, for a folder.
-        in_memory: For a folder or ``tfds:``: decode once and keep.
+        in_memory: For files or ``tfds:``: decode once and keep; ``auto``, the default of folders
+            and tables, where a quarter of the free memory is enough.
         classes: Keep only these classes.
         num_classes: Number of classes, for arrays and datasets.
         class_names: Their names, for arrays and datasets.

@@ -3,18 +3,21 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from lightning_tf.data.images.decode_jpeg import decode_jpeg
 from lightning_tf.data.images.image_header import ImageHeader
 from lightning_tf.data.images.read_pixels import LUMA, WHITE, Color, read_pixels
 from lightning_tf.data.images.stored_values import ValueRange
-from lightning_tf.data.images.turn_pixels import turn_pixels
+from lightning_tf.data.images.turn_pixels import TURNED, turn_pixels
 from lightning_tf.exceptions import DataError
 
+ResizeMethod = Literal["antialias", "bilinear", "draft"]
+ANTIALIAS, BILINEAR, DRAFT = RESIZE_METHODS = ("antialias", "bilinear", "draft")
 SCALARS = [tf.TensorSpec([], tf.string)]
 
 
@@ -31,6 +34,10 @@ class ImageDecoding:
             resizing, instead of stretching the image.
         background: The color below what is transparent.
         value_range: See `read_pixels`.
+        resize_method: ``antialias`` resizes bilinearly, over as many pixels as one of the result
+            covers; ``bilinear`` looks at the nearest four alone; ``draft`` lets a JPEG file be
+            decoded smaller, by its own scaling, before it is resized as by ``antialias``, and is
+            the same as this for other formats and for pixels that are decoded already.
 
     Example:
         >>> white = tf.io.encode_png(tf.fill((8, 6, 3), tf.constant(255, tf.uint8)))
@@ -44,17 +51,25 @@ class ImageDecoding:
     crop_to_aspect_ratio: bool = False
     background: Color = WHITE
     value_range: ValueRange | None = None
+    resize_method: str = ANTIALIAS
 
-    def decode_plain(self, content: tf.Tensor) -> tf.Tensor:
+    @property
+    def least_size(self) -> tuple[int, int] | None:
+        """Height and width that are enough of a decoded file; None where all pixels are."""
+        return self.image_size if self.resize_method == DRAFT else None
+
+    def decode_plain(self, content: tf.Tensor, orientation: Any = None) -> tf.Tensor:
         """Return the pixels of an image whose header `is_plain`, as they are stored.
+
+        Args:
+            content: The encoded image, a scalar.
+            orientation: How a viewer would turn them, see `decode`.
 
         Returns:
             uint8 of shape (height, width, channels).
         """
-        # In colors also where gray is wanted: TensorFlow's gray differs by format. The accurate
-        # transform is the one that pillow uses, and takes as long; PNG files pass through as well.
-        image = tf.io.decode_jpeg(content, 3, dct_method="INTEGER_ACCURATE")
-        image = tf.ensure_shape(image, (None, None, 3))
+        is_turned = False if orientation is None else orientation >= min(TURNED)
+        image = decode_jpeg(content, self.least_size, is_turned)
         if self.channels == 1:
             return gray_of(image)
         if self.channels == 4:
@@ -86,7 +101,7 @@ class ImageDecoding:
         """
 
         def plain() -> tf.Tensor:
-            image = self.decode_plain(content)
+            image = self.decode_plain(content, orientation)
             return image if orientation is None else turn_pixels(image, orientation)
 
         if is_plain is None:
@@ -109,8 +124,12 @@ class ImageDecoding:
             return image
         if self.crop_to_aspect_ratio:
             image = _crop(image, self.image_size)
+        return self.resize_to(image, self.image_size)
+
+    def resize_to(self, images: tf.Tensor, size: Any) -> tf.Tensor:
+        """Return one image or several in a size, which is not `image_size` where that is None."""
         # Antialiased as pillow does it, else fine patterns of large photos become noise.
-        return tf.image.resize(image, self.image_size, antialias=True)
+        return tf.image.resize(images, size, antialias=self.resize_method != BILINEAR)
 
     def decode_and_resize(self, content: tf.Tensor) -> tf.Tensor:
         """Return the upright pixels of any image in `image_size`."""

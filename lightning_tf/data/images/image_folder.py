@@ -32,8 +32,8 @@ class ImageFolder(FileImages):
         splits: The folder of each split, where the names do not tell, such as
             ``{"train": "part1", "test": "part2"}``; ``{"train": "."}`` for the folder itself.
         **options: Those of `FileImages`: image_size, channels, background, value_range,
-            crop_to_aspect_ratio, broken, in_memory, val_fraction, test_fraction, batch_size, seed,
-            split_seed.
+            crop_to_aspect_ratio, resize, broken, in_memory, val_fraction, test_fraction,
+            batch_size, seed, split_seed.
 
     Raises:
         ConfigurationError: An argument is out of range or unknown.

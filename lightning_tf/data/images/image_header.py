@@ -1,7 +1,9 @@
 """ImageHeader: what a file says of its image before it is decoded."""
 
 import io
+import math
 import os
+import re
 import struct
 import warnings
 from dataclasses import dataclass
@@ -11,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lightning_tf.data.images.plain_jpeg_size import BEGINNING, plain_jpeg_size
 from lightning_tf.data.images.turn_pixels import MIRRORED_COLUMNS, MIRRORED_ROWS, TURNED
 from lightning_tf.data.sources.listed_files import shown_path
 from lightning_tf.exceptions import DataError
@@ -33,6 +36,7 @@ class ImageHeader:
         stored: Height and width of the pixels as they are stored.
         orientation: How a viewer turns them: EXIF's number, 1 to 8.
         is_plain: Whether TensorFlow decodes the file as pillow does.
+        is_deep: Whether its values may have more than eight bits.
 
     Example:
         >>> ImageHeader((30, 40), 6, True).upright
@@ -42,6 +46,7 @@ class ImageHeader:
     stored: tuple[int, int]
     orientation: int
     is_plain: bool
+    is_deep: bool = False
 
     @property
     def upright(self) -> tuple[int, int]:
@@ -57,21 +62,32 @@ class ImageHeader:
         """
         import PIL.Image
 
+        name = "the image" if isinstance(source, bytes) else shown_path(source)
         try:
-            file = io.BytesIO(source) if isinstance(source, bytes) else source
-            with PIL.Image.open(file) as image:
-                orientation = orientation_of(image)
-                is_plain = (
-                    image.mode in PLAIN.get(str(image.format), ())
-                    and "transparency" not in image.info
-                    and not (image.format == "PNG" and getattr(image, "is_animated", False))
-                    and DEEP not in str(image.tile)  # of 16 bits, whatever the mode says
-                )
-                width, height = image.size
+            with io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb") as file:
+                stored = plain_jpeg_size(file.read(BEGINNING))
+                if stored is not None and math.prod(stored) <= (PIL.Image.MAX_IMAGE_PIXELS or 0):
+                    return cls(stored, 1, True)
+                file.seek(0)
+                with PIL.Image.open(file) as image:
+                    return cls._of(image)
         except (*UNREADABLE, PIL.Image.DecompressionBombError) as error:
-            name = "the image" if isinstance(source, bytes) else shown_path(source)
-            raise DataError(f"{name} is no image that can be decoded ({error}).") from error
-        return cls((height, width), orientation, is_plain)
+            # pillow names the file that it was given; people know it by its path.
+            reason = re.sub(r"<_io\.BufferedReader name=(.*)>", r"\1", str(error))
+            raise DataError(f"{name} is no image that can be decoded ({reason}).") from error
+
+    @classmethod
+    def _of(cls, image: Any) -> "ImageHeader":
+        orientation = orientation_of(image)
+        is_deep = image.mode.startswith("I") or image.mode == "F" or DEEP in str(image.tile)
+        is_plain = (
+            image.mode in PLAIN.get(str(image.format), ())
+            and "transparency" not in image.info
+            and not (image.format == "PNG" and getattr(image, "is_animated", False))
+            and not is_deep  # of 16 bits, whatever the mode says
+        )
+        width, height = image.size
+        return cls((height, width), orientation, is_plain, is_deep)
 
     def turn_boxes(self, boxes: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return boxes of the stored pixels as boxes of the upright image.

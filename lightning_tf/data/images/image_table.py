@@ -80,8 +80,8 @@ class ImageTable(FileImages):
         sep: Between their fields; None is a tab for ``.tsv`` and a comma otherwise.
         quoting: Whether quotation marks enclose their fields; None is False for tabs alone.
         **options: Those of `FileImages`: image_size, channels, background, value_range,
-            crop_to_aspect_ratio, broken, in_memory, val_fraction, test_fraction, batch_size, seed,
-            split_seed.
+            crop_to_aspect_ratio, resize, broken, in_memory, val_fraction, test_fraction,
+            batch_size, seed, split_seed.
 
     Raises:
         ConfigurationError: Options contradict each other, or an argument is out of range.

@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import logging
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from lightning_tf.data.images.image_decoding import ImageDecoding
+from lightning_tf.data.images.image_decoding import DRAFT, ImageDecoding
 from lightning_tf.data.images.image_spec import ImageSpec
 from lightning_tf.data.images.read_pixels import LUMA, read_pixels
 from lightning_tf.exceptions import DataError
@@ -226,13 +227,25 @@ def _encoded_image(item: Any, network: NetworkImages) -> NDArray[Any] | None:
 
 def _read(source: Any, network: NetworkImages) -> NDArray[Any]:
     how = network.decoding
-    pixels = read_pixels(source, network.input_shape[2], how.background, how.value_range)
+    pixels = _drafted(source, how) if how.resize_method == DRAFT else None
+    if pixels is None:
+        pixels = read_pixels(source, network.input_shape[2], how.background, how.value_range)
     # What is read from a file is in [0, 255], whatever arrays are in.
     given = network.given_range or network.value_range
     if given == BYTES:
         return pixels
     low, high = given
     return pixels.astype(np.float32) * ((high - low) / 255.0) + low
+
+
+def _drafted(source: Any, decoding: ImageDecoding) -> NDArray[Any] | None:
+    """Return the pixels of a file as a pipeline decodes it; None of one that is broken."""
+    try:
+        content = source if isinstance(source, bytes) else Path(source).read_bytes()
+        pixels: NDArray[Any] = decoding.decode_any(tf.constant(content)).numpy()
+    except (OSError, tf.errors.OpError):
+        return None
+    return pixels
 
 
 def _numeric(data: Any) -> NDArray[Any]:

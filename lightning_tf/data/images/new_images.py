@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
-from numpy.typing import NDArray
 
 from lightning_tf.checks import checked_choice
 from lightning_tf.data.images.checks import checked_range
@@ -18,9 +16,9 @@ from lightning_tf.data.images.image_decoding import ImageDecoding
 from lightning_tf.data.images.image_header import image_endings
 from lightning_tf.data.images.image_spec import ImageSpec
 from lightning_tf.data.images.network_images import NetworkImages, several_images
-from lightning_tf.data.images.scan_images import scan_images
+from lightning_tf.data.images.new_files import NewFiles
 from lightning_tf.data.sources.listed_files import LeftOut, listed_files, shown_path
-from lightning_tf.data.sources.new_examples import InputSource, NewExamples
+from lightning_tf.data.sources.new_examples import NewExamples
 from lightning_tf.data.sources.skip_or_raise import ACTIONS
 from lightning_tf.data.sources.table_file import (
     check_columns,
@@ -30,7 +28,6 @@ from lightning_tf.data.sources.table_file import (
     read_table,
     table_name,
 )
-from lightning_tf.distribute.workers import SINGLE_WORKER
 from lightning_tf.exceptions import DataError
 
 _log = logging.getLogger(__name__)
@@ -107,7 +104,8 @@ def _of_path(path: Path, network: NetworkImages, broken: str) -> NewExamples:
         raise DataError(f"{shown_path(path)} holds no images; give some.{said}")
     if left_out:
         _log.warning("%s: %d images.%s", shown_path(path), len(files), said)
-    names = [Path(os.path.relpath(file, path)).as_posix() for file in files]
+    folder = os.path.join(path, "")  # all begin with it; relpath takes longer than a header
+    names = [file.removeprefix(folder).replace(os.sep, "/") for file in files]
     return _of_files(files, names, network, broken)
 
 
@@ -138,35 +136,5 @@ def _of_files(
             f"{len(missing)} of {len(files)} images are not there, the first is "
             f"{shown_path(missing[0])}; correct the paths."
         )
-    scanned = scan_images(SINGLE_WORKER, _folder_of(files), files, network.decoding, broken)
-    whole = np.setdiff1d(np.arange(len(files)), scanned.broken)
-    if not len(whole):
-        raise DataError(f"none of {len(files)} images can be decoded; give whole files.")
-    source = _ScaledFiles(scanned.encoded(None, whole), network)
-    return NewExamples(
-        {"file": [shown_path(names[row]) for row in whole]}, source=source, pixels=source.shown
-    )
-
-
-def _folder_of(files: Sequence[str]) -> Path:
-    """Return the folder that all files are in; of one the file, as messages name it."""
-    try:
-        return Path(os.path.commonpath(files))
-    except ValueError:  # relative paths beside absolute ones
-        return Path(os.path.commonpath([os.path.abspath(file) for file in files]))
-
-
-class _ScaledFiles:
-    """Image files whose pixels, 0 to 255, become values of a task's range."""
-
-    def __init__(self, files: InputSource, network: NetworkImages) -> None:
-        self._files, self._network = files, network
-
-    def inputs(self, indices: Any, batch_size: int) -> tf.data.Dataset:
-        images = self._files.inputs(indices, batch_size)
-        return images if self._network.is_bytes else images.map(self._network.from_bytes)
-
-    def shown(self, indices: Any) -> NDArray[np.floating]:
-        """Return images as the network sees them, in [0, 1]."""
-        batches = self._files.inputs(np.asarray(indices, np.int64), 64).as_numpy_iterator()
-        return np.concatenate(list(batches)).astype(np.float32) / 255.0
+    source = NewFiles(files, names, network, broken)
+    return NewExamples({"file": source.names}, source=source, pixels=source.shown)

@@ -68,8 +68,10 @@ def scan_images(
     decoding: ImageDecoding,
     action: str,
     training: NDArray[np.bool_] | None = None,
+    *,
+    decodes: bool = True,
 ) -> ScannedImages:
-    """Decode every image once, all workers together.
+    """Look at every image once, all workers together.
 
     Files of more than eight bits are scaled alike, by the values that those of the training split
     hold: what is darker in the data stays darker. The log says which values these are.
@@ -81,12 +83,19 @@ def scan_images(
         decoding: Of the pixels. A value range that it has stands.
         action: What becomes of broken ones: ``error`` or ``skip``.
         training: Whether each file is of the training split; None means all.
+        decodes: Whether every file is decoded, so that all broken ones are found; False reads
+            headers, and decodes files of more than eight bits alone. One bad header, and all files
+            are decoded all the same: the message counts what is broken.
 
     Raises:
         DataError: There are broken ones, and `action` is ``error``; names the first.
     """
-    seen = shared_scan(workers, root, paths, lambda shard: _look_at(paths, shard, decoding))
+    seen = shared_scan(
+        workers, root, paths, lambda shard: _look_at(paths, shard, decoding, decodes)
+    )
     broken = [index for index, found in seen.items() if "broken" in found]
+    if broken and not decodes:
+        return scan_images(workers, root, paths, decoding, action, training)
     if broken:
         first = broken[0]
         skip_or_raise(
@@ -106,7 +115,9 @@ def scan_images(
     return ScannedImages(paths, broken, is_plain, orientations, decoding)
 
 
-def _look_at(paths: Sequence[str], shard: slice, decoding: ImageDecoding) -> dict[int, Seen]:
+def _look_at(
+    paths: Sequence[str], shard: slice, decoding: ImageDecoding, decodes: bool
+) -> dict[int, Seen]:
     """Return what there is to tell of the files of a shard: nothing of plain whole ones."""
     seen: dict[int, Seen] = {}
     plain: list[int] = []
@@ -117,7 +128,10 @@ def _look_at(paths: Sequence[str], shard: slice, decoding: ImageDecoding) -> dic
         except DataError as error:
             seen[index] = {"broken": str(error)}
             continue
-        (plain if header.is_plain else others).append(index)
+        if decodes or header.is_deep:
+            (plain if header.is_plain else others).append(index)
+        elif not header.is_plain:
+            seen[index] = {}
         if header.is_plain and header.orientation != 1:
             seen[index] = {"plain": True, "orientation": header.orientation}
 

@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lightning_tf.checks import checked_choice
 from lightning_tf.data.images.checks import checked_image_size
 from lightning_tf.data.images.encoded_images import EncodedImages
-from lightning_tf.data.images.image_decoding import ImageDecoding
+from lightning_tf.data.images.image_decoding import RESIZE_METHODS, ImageDecoding, ResizeMethod
 from lightning_tf.data.images.image_header import ImageHeader
+from lightning_tf.data.images.keep_in_memory import check_in_memory
 from lightning_tf.data.images.read_pixels import checked_background
 from lightning_tf.data.images.record_images import RecordImages
 from lightning_tf.data.indexed_data import IndexedData, Source, Split
@@ -74,6 +76,8 @@ class TfdsImages(IndexedData):
         background: The color below what is transparent.
         image_size: Height and width to resize to, or one number for both. None keeps the size,
             which works for sets of images of one size.
+        resize: How images of another size are resized: ``antialias``, ``bilinear`` or ``draft``,
+            see `ImageDecoding`.
         in_memory: Decode all images once in `setup`: faster epochs for height x width x channels
             bytes an image.
         val_fraction: Share of the training images to hold out where the set has no validation.
@@ -110,6 +114,7 @@ class TfdsImages(IndexedData):
         label_key: str | None = None,
         background: str | tuple[int, int, int] = "white",
         image_size: int | tuple[int, int] | None = None,
+        resize: ResizeMethod = "antialias",
         in_memory: bool = False,
         val_fraction: float | None = None,
         test_fraction: float | None = None,
@@ -119,10 +124,12 @@ class TfdsImages(IndexedData):
     ) -> None:
         """Check and keep the arguments."""
         super().__init__(batch_size, seed, split_seed, val_fraction, test_fraction)
+        check_in_memory(in_memory, takes_auto=False)
         self._set = TfdsSet(name, data_dir, file_format, split, splits)
         self._in_memory, self._keys = in_memory, (image_key, label_key)
         self._background = checked_background(background)
         self._image_size = None if image_size is None else checked_image_size(image_size)
+        self._resize = checked_choice("resize", resize, RESIZE_METHODS)
         self._records: ArrayRecords | None = None
         self._unlabeled: set[str] = set()
 
@@ -275,7 +282,9 @@ class TfdsImages(IndexedData):
 
         channels = channels if channels in (1, 3) else 3  # transparency on the background
         self.input_shape = (height, width, channels)
-        self.decoding = ImageDecoding(self._image_size, channels, background=self._background)
+        self.decoding = ImageDecoding(
+            self._image_size, channels, background=self._background, resize_method=self._resize
+        )
 
     def _set_classes(self, names: list[str] | None, count: int) -> None:
         self.num_classes = count

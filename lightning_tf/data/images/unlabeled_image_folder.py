@@ -9,7 +9,7 @@ import numpy as np
 
 from lightning_tf.checks import checked_choice
 from lightning_tf.data.images.checks import checked_image_size
-from lightning_tf.data.images.image_decoding import ImageDecoding
+from lightning_tf.data.images.image_decoding import RESIZE_METHODS, ImageDecoding, ResizeMethod
 from lightning_tf.data.images.image_header import image_endings
 from lightning_tf.data.images.read_pixels import checked_background
 from lightning_tf.data.images.scan_images import scan_images
@@ -39,6 +39,8 @@ class UnlabeledImageFolder(IndexedData):
         root: The folder. Names that begin with a dot are left out.
         image_size: Height and width, or one number for both.
         background: The color below what is transparent: a name, or red, green and blue.
+        resize: How images of another size are resized: ``antialias``, ``bilinear`` or ``draft``,
+            see `ImageDecoding`.
         labeled: Whether batches are pairs with the label 0, as a GAN takes them.
         broken: What to do with images that cannot be decoded: ``error`` names the first, ``skip``
             leaves them out and warns once.
@@ -64,6 +66,7 @@ class UnlabeledImageFolder(IndexedData):
         *,
         image_size: int | tuple[int, int] = 256,
         background: str | tuple[int, int, int] = "white",
+        resize: ResizeMethod = "antialias",
         labeled: bool = False,
         broken: Literal["error", "skip"] = "error",
         val_fraction: float | None = None,
@@ -77,6 +80,7 @@ class UnlabeledImageFolder(IndexedData):
             self.input_shape[:2],
             crop_to_aspect_ratio=True,
             background=checked_background(background),
+            resize_method=checked_choice("resize", resize, RESIZE_METHODS),
         )
         self._labeled = labeled
         self.broken_files: list[str] = []

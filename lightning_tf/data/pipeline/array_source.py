@@ -18,8 +18,11 @@ class ArraySource:
 
     def __init__(self, inputs: Any, targets: Any = None) -> None:
         """Take the arrays into host memory, where the input pipeline runs."""
+        # One tensor of the inputs for both, which may take most of the memory.
+        inputs = _tensors_of(inputs)
         self._inputs = _gather_from(inputs)
-        self._examples = self._inputs if targets is None else _gather_from((inputs, targets))
+        paired = targets is not None
+        self._examples = _gather_from((inputs, _tensors_of(targets))) if paired else self._inputs
 
     def batches(self, indices: Indices, batch_size: int) -> tf.data.Dataset:
         """Return batches of these examples in this order; the last one may be smaller."""
@@ -30,11 +33,14 @@ class ArraySource:
         return self._inputs.batches(indices, batch_size)
 
 
-def _gather_from(arrays: Any) -> GatheredBatches:
+def _tensors_of(arrays: Any) -> Any:
     with tf.device("CPU:0"):
-        arrays = tf.nest.map_structure(
+        return tf.nest.map_structure(
             lambda array: None if array is None else tf.convert_to_tensor(array), arrays
         )
+
+
+def _gather_from(arrays: Any) -> GatheredBatches:
     return GatheredBatches(
         lambda indices: tf.nest.map_structure(
             lambda array: None if array is None else tf.gather(array, indices), arrays

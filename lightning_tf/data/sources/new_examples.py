@@ -15,11 +15,17 @@ from lightning_tf.data.sources.stage_data import StageData
 from lightning_tf.exceptions import DataError
 
 
-class InputSource(Protocol):
-    """What reads inputs by index, such as `EncodedImages`."""
+class FileSource(Protocol):
+    """What reads the inputs of files, each of which is decoded once, on its way into a batch."""
 
-    def inputs(self, indices: Any, batch_size: int) -> tf.data.Dataset:
-        """Return batches of inputs in this order."""
+    def dataset(self, batch_size: int) -> tf.data.Dataset:
+        """Return batches of all inputs in their order."""
+
+    def batches(self, batch_size: int) -> Iterator[Any]:
+        """Yield the same batches; a broken file is refused by name, or leaves with its name."""
+
+    def explain(self, error: BaseException) -> DataError | None:
+        """Return which files are broken where reading ended with this error; None of others."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +38,8 @@ class NewExamples:
         names: Columns of a table of predictions that tell which example a row is of: ``file``,
             ``row``, ``text``. Where there are none, rows are numbered.
         arrays: A nest of arrays in memory, first dimension the examples.
-        source: Files, or what else is read by index; `names` count them.
+        source: Files. One that cannot be decoded is known when it is read: of those that are to be
+            skipped the names leave `names` then.
         dataset: Batches, where examples can be read in their order alone.
         pixels: Returns images of some examples, float in [0, 1] of shape (n, height, width, 1 or
             3), from their indices; None of what are no images.
@@ -45,17 +52,20 @@ class NewExamples:
 
     names: Mapping[str, Sequence[Any]]
     arrays: Any = None
-    source: InputSource | None = None
+    source: FileSource | None = None
     dataset: tf.data.Dataset | None = None
     pixels: Callable[[Any], NDArray[np.floating]] | None = None
 
     def batches(self, batch_size: int) -> Iterator[Any]:
         """Yield batches for `predict_step`: of NumPy where the examples lie in memory."""
+        if self.source is not None:
+            yield from self.source.batches(batch_size)
+            return
         if self.arrays is None:
             yield from self.as_dataset(batch_size)
             return
         # Without an input pipeline, which costs more than a small network.
-        for start in range(0, self._count(), batch_size):
+        for start in range(0, len(tf.nest.flatten(self.arrays)[0]), batch_size):
             cut = slice(start, start + batch_size)
             yield tf.nest.map_structure(lambda array, cut=cut: array[cut], self.arrays)
 
@@ -64,17 +74,12 @@ class NewExamples:
         if self.dataset is not None:
             return self.dataset
         if self.source is not None:
-            return self.source.inputs(np.arange(self._count(), dtype=np.int64), batch_size)
+            return self.source.dataset(batch_size)
         return tf.data.Dataset.from_tensor_slices(self.arrays).batch(batch_size)
 
     def named(self, **names: Sequence[Any]) -> NewExamples:
         """Return them with these names."""
         return replace(self, names=names)
-
-    def _count(self) -> int:
-        if self.arrays is not None:
-            return len(tf.nest.flatten(self.arrays)[0])
-        return len(next(iter(self.names.values())))
 
 
 def examples_of(module: DataModule) -> NewExamples:
@@ -99,4 +104,7 @@ def prediction_data(examples: NewExamples, batch_size: int) -> DataModule:
         >>> len(prediction_data(examples, 2).predict_dataset())
         2
     """
-    return StageData({}, {"predict": examples.as_dataset(batch_size)})
+    data = StageData({}, {"predict": examples.as_dataset(batch_size)})
+    if examples.source is not None:
+        data.explain = examples.source.explain  # type: ignore[method-assign]
+    return data

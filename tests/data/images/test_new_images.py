@@ -30,7 +30,7 @@ def read(data, of=None, **options):
     """Return names and the images that the network gets."""
     of = of or spec()
     examples = new_images(data, of, decoding(of), **options)
-    batches = [np.asarray(batch) for batch in examples.batches(2)]
+    batches = [np.asarray(batch) for batch in examples.batches(2)]  # broken files are known now
     return {name: list(values) for name, values in examples.names.items()}, np.concatenate(batches)
 
 
