@@ -1,4 +1,5 @@
 import keras
+import numpy as np
 import pytest
 import tensorflow as tf
 from helpers.boring import BoringTask, fitted
@@ -46,6 +47,22 @@ def test_auto_is_the_default_and_traces_no_xla_on_a_cpu():
     assert trainer.jit_compile == "auto"
     definition = trainer.state.fit_loop.window._batch.function_def
     assert "_XlaMustCompile" not in definition.attr
+
+
+def test_float16_and_xla_train_to_the_numbers_of_float16_without_it():
+    """Its counters are int64: XLA has no place for variables of int32 on a GPU."""
+
+    def weights(jit_compile):
+        task = BoringTask()
+        trainer = fitted(
+            task, max_epochs=2, precision="mixed_float16", seed=0, jit_compile=jit_compile
+        )
+        definition = trainer.state.fit_loop.window._batch.function_def
+        assert ("_XlaMustCompile" in definition.attr) == jit_compile
+        return [np.asarray(variable) for variable in task.model.variables]
+
+    for compiled, plain in zip(weights(True), weights(False), strict=True):
+        np.testing.assert_allclose(compiled, plain, rtol=1e-3)
 
 
 @pytest.mark.parametrize(

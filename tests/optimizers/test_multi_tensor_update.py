@@ -10,8 +10,10 @@ from helpers.boring import NumberData, NumberTask, fitted, named
 from helpers.variants import slow_but
 
 from lightning_tf.distribute.choose_placement import choose_placement
+from lightning_tf.distribute.single_device import SingleDevice
 from lightning_tf.optimizers.multi_tensor_update import use_multi_tensor_update
-from lightning_tf.optimizers.packed_slots import LARGEST_IN_A_GROUP
+from lightning_tf.optimizers.packed_slots import LARGEST_IN_A_GROUP, group_variables
+from lightning_tf.optimizers.variable_rates import VariableRates
 
 # Some of a shape, which are stacked, with others between them.
 SHAPES = [(), (3,), (4, 5), (LARGEST_IN_A_GROUP + 1,), (2, 3, 2), (LARGEST_IN_A_GROUP,)]
@@ -213,3 +215,17 @@ def test_slots_go_with_the_weights_where_a_window_breaks():
     for one, their in slots:
         np.testing.assert_array_equal(one.value, their.value)
         assert float(one.value) != 0.0
+
+
+def test_a_gpu_groups_what_a_cpu_updates_one_by_one():
+    """There each operation is a launch."""
+    optimizer = keras.optimizers.Adam()
+    variables = [keras.Variable(np.zeros(shape, "float32")) for shape in [(3000,), (3, 1000), (5,)]]
+    optimizer.build(variables)
+
+    def groups(device):
+        rates = VariableRates()
+        return [m for m, _ in group_variables(optimizer, variables, rates, SingleDevice(device))]
+
+    assert sorted(groups("/CPU:0")) == [[0], [1], [2]]
+    assert sorted(groups("/GPU:0")) == [[0, 1, 2]]
