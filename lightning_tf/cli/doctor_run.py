@@ -14,7 +14,7 @@ if TYPE_CHECKING:  # NumPy comes with them, and help needs none
 
 WRONG_USE, FAILED, INTERRUPTED = 2, 1, 130  # exit codes
 WIDTH, INDENT = 110, 28
-WAIT_SECONDS = 60.0  # for the other workers
+WAIT_SECONDS, LONGEST_WAIT_SECONDS = 60.0, 86_400.0  # for the other workers
 
 
 def doctor_run(options: argparse.Namespace) -> int:
@@ -33,6 +33,11 @@ def doctor_run(options: argparse.Namespace) -> int:
         workers = parse_workers(options.workers) if options.workers else ()
     except ConfigurationError as error:
         print(f"lightning-tf doctor: {error}", file=sys.stderr)
+        return WRONG_USE
+
+    if not 0 <= options.wait <= LONGEST_WAIT_SECONDS:  # nor NaN
+        text = f"--wait {options.wait:g}: give seconds from 0 to {LONGEST_WAIT_SECONDS:g}"
+        print(f"lightning-tf doctor: {text}", file=sys.stderr)
         return WRONG_USE
 
     doctor = Doctor(

@@ -121,9 +121,10 @@ class Launcher:
                 environment |= {LAUNCH: self._launch, RESTART: str(meeting.attempt)}
             if self.nodes.count > 1:
                 say(f"worker {index} of {len(addresses)}: {addresses[index]}")
+            environment[OWN] = "0" if share is None else "1"
             if share is not None:
                 say(f"worker {index}: {VISIBLE}={share}")
-                environment |= {VISIBLE: share, OWN: "1"}
+                environment[VISIBLE] = share
             yield index, environment
 
     def _wait_before(self, attempt: int, outcome: Outcome) -> None:

@@ -49,6 +49,11 @@ def choose_devices(
         )
 
     is_list = isinstance(devices, Sequence) and not isinstance(devices, str)
+    if is_list and not gpus:
+        why = "accelerator='cpu' takes none" if accelerator == "cpu" else "TensorFlow sees none"
+        raise ConfigurationError(
+            f"devices={devices!r}: a list takes GPUs by number, and {why}; give a count, such as 1."
+        )
     everything = list(range(len(gpus)))
     own = everything if cluster is None or is_list else own_gpus(cluster, everything)
     numbers = _numbers(devices, len(own))
@@ -81,7 +86,7 @@ def _numbers(devices: Any, gpus: int) -> list[int]:
         return list(range(gpus or 1))
     if is_integer(devices, 1):
         return list(range(devices))
-    if isinstance(devices, Sequence) and not isinstance(devices, str) and gpus and devices:
+    if isinstance(devices, Sequence) and not isinstance(devices, str) and devices:
         numbers = list(devices)
         if all(is_integer(n, 0) for n in numbers) and len(set(numbers)) == len(numbers):
             return numbers

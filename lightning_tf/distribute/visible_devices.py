@@ -7,7 +7,8 @@ from lightning_tf.distribute.cluster import Cluster
 from lightning_tf.exceptions import ConfigurationError
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
-OWN = "LIGHTNING_TF_OWN_GPUS"  # set by the launcher, whose workers see their share alone
+# Set by the launcher: 1 where a worker sees its share alone, 0 where all see the same.
+OWN = "LIGHTNING_TF_OWN_GPUS"
 
 
 def shown_gpus(environment: Mapping[str, str]) -> list[str] | None:
@@ -95,7 +96,7 @@ def own_gpus(
 
 def _sees_those_of_others(seen: int, environment: Mapping[str, str]) -> bool:
     if OWN in environment:
-        return False
+        return environment[OWN] == "0"
     if "TF_CONFIG" in environment:
         return VISIBLE not in environment
     on_node = environment.get("SLURM_GPUS_ON_NODE", "")

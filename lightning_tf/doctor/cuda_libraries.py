@@ -92,7 +92,7 @@ def check_libraries(
     for name in later:
         if name in missing and is_gpu_expected:
             use = "several GPUs" if "nccl" in name else "the profiler"
-            yield warning("CUDA libraries", f"{name} is missing, which {use} need(s)", INSTALL)
+            yield warning("CUDA libraries", f"{name} is missing, for {use}", INSTALL)
     if is_gpu_expected and not any(Path(folder).glob(LIBDEVICE)):
         text = "libdevice.10.bc is not beside TensorFlow: XLA (jit_compile) may not find it"
         remedy = f"{INSTALL}; or XLA_FLAGS=--xla_gpu_cuda_data_dir=/usr/local/cuda"

@@ -15,6 +15,8 @@ from lightning_tf.version import __version__
 
 PACKAGE = "lightning-tf"
 NAMES = ("tensorflow", "keras", "numpy")
+OTHER_BACKENDS = ("jax", "torch", "openvino")  # of Keras
+BACKEND_REMEDY = "unset KERAS_BACKEND, or set backend in keras.json to tensorflow"
 OTHER_TENSORFLOWS = ("tensorflow-cpu", "tf-nightly", "tf-nightly-cpu", "tensorflow-gpu")
 
 
@@ -62,11 +64,12 @@ def check_import(value: Mapping[str, Any], trouble: str) -> Iterator[Finding]:
         remedy = "pip install --force-reinstall tensorflow keras; the last line names the cause"
         if "SIGILL" in trouble:
             remedy = "this CPU lacks instructions (AVX) of the wheel: take another machine"
-        yield problem("import", f"importing TensorFlow {trouble}", remedy)
+        if any(f"No module named '{other}" in trouble for other in OTHER_BACKENDS):
+            remedy = BACKEND_REMEDY
+        yield problem("import", f"importing TensorFlow and Keras {trouble}", remedy)
     elif value["backend"] != "tensorflow":
         text = f"Keras runs on {value['backend']}, this package on TensorFlow alone"
-        remedy = "unset KERAS_BACKEND, or set backend in keras.json to tensorflow"
-        yield problem("import", text, remedy)
+        yield problem("import", text, BACKEND_REMEDY)
     else:
         yield ok("import", "TensorFlow and Keras can be imported; Keras' backend is TensorFlow")
 

@@ -45,7 +45,8 @@ def check_wandb(login: Mapping[str, Any], trouble: str) -> Iterator[Finding]:
         trouble: How it failed; empty where it did not.
     """
     if trouble:
-        remedy = "runs without WandbLogger go on as before; else: pip install -U wandb"
+        else_ = "correct that variable" if "WANDB_" in trouble else "pip install -U wandb"
+        remedy = f"runs without WandbLogger go on as before; else: {else_}"
         yield warning("wandb", f"cannot be asked: {trouble}", remedy)
         return
 

@@ -1,6 +1,6 @@
 """HostSeeds: states of random generators, kept on the host while a window of batches runs."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,9 +20,13 @@ class HostSeeds:
 
     The draws are traced inside `drawing`; in the graph around them `pack` goes before the first and
     `unpack` after the last.
+
+    Args:
+        left: Generators that draw where their state is, as the step itself reads or assigns it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, left: Set[keras.random.SeedGenerator] = frozenset()) -> None:
+        self.left = left
         self._states: dict[keras.random.SeedGenerator, keras.Variable] = {}
 
     @contextmanager
@@ -38,6 +42,18 @@ class HostSeeds:
             for generator, state in self._states.items()
         ]
 
+    def also_used(self, variables: Iterable[Any]) -> set[keras.random.SeedGenerator]:
+        """Return the generators whose own state a trace uses beside the one on the host.
+
+        A step that reads such a state would miss the draws, and one that assigns it would be
+        forgotten by them.
+
+        Args:
+            variables: TensorFlow's, of what was traced inside `drawing`.
+        """
+        used = {id(variable) for variable in variables}
+        return {g for g in self._states if id(wrapped_variable(g.state)) in used}
+
     def pack(self) -> None:
         """Copy the generators' states to the host, at the beginning of a graph call."""
         for on_host, state in self.variables():
@@ -52,6 +68,9 @@ class HostSeeds:
         self, draw: Callable[..., Any], generator: keras.random.SeedGenerator, ordered: bool
     ) -> Any:
         """Draw a seed from the state on the host."""
+        if generator in self.left:
+            return draw(generator, ordered)
+
         before = generator.state
         if generator not in self._states:
             with tf.init_scope(), tf.device(HOST):

@@ -23,6 +23,7 @@ from lightning_tf.graph.names import Givers, check_names
 from lightning_tf.graph.stage_metrics import StageMetrics
 from lightning_tf.graph.step_weight import WeightFoundLate
 from lightning_tf.graph.training_step import Gradients, TrainingStep
+from lightning_tf.graph.xla import refuse_uncompilable
 from lightning_tf.optimizers.packed_slots import PackedSlots
 from lightning_tf.stage import stage_of_step
 from lightning_tf.step_context import (
@@ -241,7 +242,8 @@ class Window:
             batches, sums, finite, results, last, outputs = self._loop(iterator, plan, *carry)
             last = last if self.keeps_last else None
             return WindowResult(batches, sums, finite, results, last, outputs)
-        except tf.errors.OpError:
+        except tf.errors.OpError as error:
+            refuse_uncompilable(error, self.step.method)
             # The batches before the bad one have moved the weights; their slots go with them.
             tf.function(self._unpack, autograph=False)()
             raise
@@ -324,9 +326,9 @@ class Window:
         traced with the number, and again when that changes.
         """
         specs = element_spec, tf.TensorSpec((), tf.bool), tf.TensorSpec([3], tf.int32)
-        as_numbers = False
+        as_numbers, left = False, self._seeds.left
         while True:
-            self._slots, self._seeds = PackedSlots(self.placement), HostSeeds()
+            self._slots, self._seeds = PackedSlots(self.placement), HostSeeds(left)
             self._reads = TracedReads(self.step.method)
             self._reads.pass_over(self.metrics.lent())
             self._position = StepPosition({}, as_numbers)
@@ -340,7 +342,10 @@ class Window:
                     self._drawing(jit_compile),
                 ):
                     traced = function.get_concrete_function(*specs)
-                break
+                used = self._seeds.also_used(v for v, _ in variables_of(traced.graph))
+                if not used:
+                    break
+                left |= used
             except WeightFoundLate:
                 continue  # now it is known that statistics must be copied first
             except (TypeError, NotImplementedError):

@@ -96,6 +96,13 @@ def test_the_gpus_that_are_shown_are_split_and_never_replaced(
     assert f"worker 1: CUDA_VISIBLE_DEVICES={expected[1]}" in printed.err
 
 
+@pytest.mark.parametrize(("shown", "own"), [("4", "0"), ("4,5", "1")])
+def test_workers_are_told_whether_they_see_the_gpus_of_others(capfd, monkeypatch, shown, own):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", shown)
+    assert launched('print(os.environ["LIGHTNING_TF_OWN_GPUS"])') == 0
+    assert sorted(capfd.readouterr().out.splitlines()) == [f"[0] {own}", f"[1] {own}"]
+
+
 def test_more_gpus_than_are_shown_are_refused(capsys, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5")
     with pytest.raises(SystemExit) as ended:

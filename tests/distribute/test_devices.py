@@ -40,6 +40,15 @@ def test_what_is_no_count_is_refused(devices):
         choose_devices("cpu", devices)
 
 
+@pytest.mark.parametrize(
+    ("accelerator", "why"),
+    [("auto", "TensorFlow sees none"), ("cpu", "accelerator='cpu' takes none")],
+)
+def test_a_list_of_gpus_where_there_is_none_says_so(accelerator, why):
+    with pytest.raises(ConfigurationError, match=f"devices=.1.: a list takes GPUs .*{why}"):
+        choose_devices(accelerator, [1])
+
+
 def test_a_runtime_with_other_devices_is_an_error_that_says_what_to_do():
     tf.zeros([])  # TensorFlow runs
     with pytest.raises(ConfigurationError, match=f"runs already, with {LOGICAL_CPUS} logical CPU"):

@@ -67,6 +67,12 @@ def test_shares_of_local_workers(workers, each, shown, expected):
         (TWO_HOSTS, 1, {"TF_CONFIG": "{}"}, [2, 3]),
         (TWO_HOSTS, 1, {"TF_CONFIG": "{}", "CUDA_VISIBLE_DEVICES": "4,5,6,7"}, [0, 1, 2, 3]),
         (TWO_HOSTS, 1, {"TF_CONFIG": "{}", "LIGHTNING_TF_OWN_GPUS": "1"}, [0, 1, 2, 3]),
+        (
+            TWO_HOSTS,
+            1,
+            {"TF_CONFIG": "{}", "CUDA_VISIBLE_DEVICES": "4,5", "LIGHTNING_TF_OWN_GPUS": "0"},
+            [2, 3],
+        ),
         (("n1:1", "n2:1"), 1, {}, [0, 1, 2, 3]),
     ],
 )

@@ -98,6 +98,12 @@ def test_help_imports_neither_tensorflow_nor_numpy():
     assert "--no-train" in done.stdout
 
 
+@pytest.mark.parametrize("seconds", ["nan", "-3", "inf"])
+def test_what_is_no_time_to_wait_is_refused(capsys, seconds):
+    assert main(["doctor", "--wait", seconds]) == 2
+    assert f"--wait {seconds}: give seconds" in capsys.readouterr().err
+
+
 def test_a_wrong_address_is_refused_before_anything_is_looked_at(capsys):
     assert main(["doctor", "--workers", "node1:2222,node2"]) == 2
     assert "'node2' is no address; give host:port" in capsys.readouterr().err

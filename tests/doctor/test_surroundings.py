@@ -31,6 +31,15 @@ def test_another_backend_and_a_crash_are_told():
     assert "KERAS_BACKEND" in found.remedy
     (found,) = check_import({}, "was ended by SIGILL")
     assert "AVX" in found.remedy
+    (found,) = check_import({}, "ended with exit code 1: ... No module named 'jax'")
+    assert "KERAS_BACKEND" in found.remedy
+
+
+def test_a_variable_of_wandb_that_is_wrong_is_no_reason_to_install_it_anew():
+    (found,) = check_wandb({}, "ended with exit code 1: ... WANDB_MODE is 'bogus'.")
+    assert "correct that variable" in found.remedy
+    (found,) = check_wandb({}, "ended with exit code 1: ... No module named 'wandb'")
+    assert "pip install" in found.remedy
 
 
 def test_a_folder_that_cannot_be_written_is_a_problem_where_runs_go(tmp_path):

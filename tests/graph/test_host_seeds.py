@@ -104,6 +104,24 @@ def test_a_run_that_drew_on_the_host_is_resumed_exactly_where_it_is_not(tmp_path
     assert_equal([elsewhere], [ELSEWHERE.state.numpy()])
 
 
+class UsesState(Noisy):
+    """A step that reads a generator's state, and begins another one anew in every batch."""
+
+    def training_step(self, batch):
+        ELSEWHERE.state.assign([11, 0])
+        loss = super().training_step(batch)
+        self.log("state", keras.ops.cast(self.generator.state[1], "float32"))
+        return loss
+
+
+def test_a_state_that_the_step_reads_or_assigns_itself_is_the_one_that_is_drawn_from():
+    (there, first), (here, second) = (fit(UsesState, on_host=host) for host in (False, True))
+
+    assert_equal(weights(there), weights(here))
+    assert first.callback_metrics["state"] == second.callback_metrics["state"]
+    assert second.state.fit_loop.window._seeds.variables()  # of the layer's, as before
+
+
 class Catches(Callback):
     """Reads the generator where a step has failed."""
 

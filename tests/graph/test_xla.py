@@ -37,6 +37,24 @@ def test_auto_leaves_out_a_model_with_a_layer_that_xla_cannot_compile():
     assert should_jit_compile(True, GPU, Holder(nested))
 
 
+class Spelled(keras.layers.Layer):
+    def call(self, x):
+        return x + tf.cast(tf.strings.length(tf.strings.as_string(x)), x.dtype)
+
+
+def test_operations_that_xla_cannot_compile_are_named_with_what_to_do():
+    class Spells(BoringTask):
+        def configure_model(self):
+            super().configure_model()
+            self.spelled = Spelled()
+
+        def training_step(self, batch):
+            return super().training_step(batch) + keras.ops.mean(self.spelled(batch[0]))
+
+    with pytest.raises(ConfigurationError, match=r"compile AsString of \w+_step; pass"):
+        fitted(Spells(), max_epochs=1, jit_compile=True)
+
+
 def test_auto_leaves_out_deterministic_operations(monkeypatch):
     monkeypatch.setattr("lightning_tf.graph.xla.is_op_determinism_enabled", lambda: True)
     assert not should_jit_compile("auto", GPU, Holder(keras.layers.Dense(1)))
