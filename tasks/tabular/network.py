@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from lightning_tf.checks import checked_integer, is_integer
 from lightning_tf.data.tables.feature_columns import FeatureColumns
@@ -149,7 +150,7 @@ class BuiltFeatureNetwork:
     def fit_scaler(self, data: FeatureTable) -> None:
         """Fit the scales to the training split, unless a checkpoint has brought them."""
         if self.scaler is not None and not self.scaler.is_fitted:
-            numbers = training_rows(data)[0]["numbers"]  # (rows, numbers)
+            numbers = training_rows(data, lambda inputs, _: inputs["numbers"])  # (rows, numbers)
             self.scaler.fit([numbers])
             warn_of_equal(self.scaler, numbers, data.columns.numbers)
 
@@ -166,8 +167,14 @@ class BuiltFeatureNetwork:
         return tf.cast(outputs, tf.float32)  # (batch, outputs)
 
 
-def training_rows(data: FeatureTable) -> Any:
-    """Return all inputs and targets of the training split, as arrays."""
+def training_rows(data: FeatureTable, select: Callable[[Any, Any], tf.Tensor]) -> NDArray[Any]:
+    """Return an array of the training split.
+
+    Args:
+        data: Set up.
+        select: From the inputs and targets of all splits to the array; the others are not copied.
+    """
     split = (data.splits or {})["train"]
-    (batch,) = split.source.batches(split.indices, len(split.indices)).as_numpy_iterator()
-    return batch
+    with tf.device("CPU:0"):
+        rows: NDArray[Any] = tf.gather(select(*split.source.arrays), split.indices).numpy()
+    return rows
