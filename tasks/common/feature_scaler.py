@@ -148,7 +148,7 @@ def _mean_and_deviation(rows: NDArray[Any]) -> tuple[Any, Any]:
 
     # NumPy sums such rows one after the other. So do blocks, to the same bits, of which no float64
     # copy of a whole table is made.
-    def mean(part: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> NDArray[np.float64]:
+    def mean(part: Callable[[Any], Any]) -> Any:
         total = np.zeros((1, rows.shape[1]))
         for start in range(0, len(rows), BLOCK):
             block = part(rows[start : start + BLOCK].astype(float))

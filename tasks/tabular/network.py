@@ -175,6 +175,7 @@ def training_rows(data: FeatureTable, select: Callable[[Any, Any], tf.Tensor]) -
         select: From the inputs and targets of all splits to the array; the others are not copied.
     """
     split = (data.splits or {})["train"]
+    source: Any = split.source  # an `ArraySource`
     with tf.device("CPU:0"):
-        rows: NDArray[Any] = tf.gather(select(*split.source.arrays), split.indices).numpy()
+        rows: NDArray[Any] = tf.gather(select(*source.arrays), split.indices).numpy()
     return rows
