@@ -1,7 +1,7 @@
 """FeatureScaler: columns scaled, and scaled back, by weights."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from lightning_tf.checks import check_known
 from lightning_tf.data.tables.float32_loss import SAMPLE, share_kept
 
+BLOCK = 8192  # rows, which a cache holds
 SCALERS = ("standard", "minmax", "none")
 LEAST_KEPT = 0.95  # of a column's different values; some of many always fall together
 
@@ -81,7 +82,7 @@ class FeatureScaler(keras.layers.Layer):  # type: ignore[misc]
             groups: For each group an array of shape (rows, columns).
         """
         if self.kind != "none":
-            numbers = [_center_and_scale(self.kind, np.asarray(rows, float)) for rows in groups]
+            numbers = [_center_and_scale(self.kind, np.asarray(rows)) for rows in groups]
             center = np.stack([center for center, _ in numbers])  # (groups, columns)
             self.center.assign(center.astype(np.float32))
             if self.center_rest is not None:
@@ -129,13 +130,33 @@ def check_scaler(kind: str) -> None:
     check_known(f"scaler {kind!r} is unknown", kind, SCALERS)
 
 
-def _center_and_scale(kind: str, rows: NDArray[np.float64]) -> tuple[Any, Any]:
+def _center_and_scale(kind: str, rows: NDArray[Any]) -> tuple[Any, Any]:
     if kind == "standard":
-        center, scale = rows.mean(axis=0), rows.std(axis=0)
+        center, scale = _mean_and_deviation(rows)
     else:
-        center, scale = rows.min(axis=0), np.ptp(rows, axis=0)
+        center, highest = (ends(axis=0).astype(float) for ends in (rows.min, rows.max))
+        scale = highest - center
     # A column that never changes becomes 0; divided by its scale it would be NaN.
     return center, np.where(scale > 1e-12 * np.maximum(np.abs(center), 1e-30), scale, 1.0)
+
+
+def _mean_and_deviation(rows: NDArray[Any]) -> tuple[Any, Any]:
+    """Return mean and standard deviation of each column, in float64."""
+    if rows.shape[1] == 1 or not rows.flags.c_contiguous:
+        rows = np.asarray(rows, float)
+        return rows.mean(axis=0), rows.std(axis=0)
+
+    # NumPy sums such rows one after the other. So do blocks, to the same bits, of which no float64
+    # copy of a whole table is made.
+    def mean(part: Callable[[Any], Any]) -> Any:
+        total = np.zeros((1, rows.shape[1]))
+        for start in range(0, len(rows), BLOCK):
+            block = part(rows[start : start + BLOCK].astype(float))
+            total = np.concatenate([total, block]).sum(axis=0, keepdims=True)
+        return total[0] / len(rows)
+
+    center = mean(lambda block: block)
+    return center, np.sqrt(mean(lambda block: np.square(block - center)))
 
 
 def warn_of_equal(scaler: FeatureScaler, values: Any, names: Sequence[str]) -> None:

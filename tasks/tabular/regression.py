@@ -110,7 +110,7 @@ class Regression(TabularTask):
     def configure_optimizers(self) -> keras.optimizers.Optimizer:
         """Make the optimizer; fit scales that no checkpoint has brought."""
         if self.data is not None and not self.target_scaler.is_fitted:
-            targets = training_rows(self.data)[1]  # (rows, targets)
+            targets = training_rows(self.data, lambda _, targets: targets)  # (rows, targets)
             self.target_scaler.fit([targets])
             warn_of_equal(self.target_scaler, targets, self.targets)
         return super().configure_optimizers()

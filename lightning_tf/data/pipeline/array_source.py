@@ -14,15 +14,22 @@ class ArraySource:
     Args:
         inputs: An array of shape (examples, ...), or a nest of such arrays; None stays.
         targets: The same, or None: then an element is the inputs alone instead of a pair.
+
+    Attributes:
+        arrays: The inputs, or the pair, as tensors in host memory.
     """
 
     def __init__(self, inputs: Any, targets: Any = None) -> None:
         """Take the arrays into host memory, where the input pipeline runs."""
-        # One tensor of the inputs for both, which may take most of the memory.
-        inputs = _tensors_of(inputs)
+        with tf.device("CPU:0"):
+            # Once: what gives inputs alone reads the same memory.
+            inputs, targets = tf.nest.map_structure(
+                lambda array: None if array is None else tf.convert_to_tensor(array),
+                (inputs, targets),
+            )
+        self.arrays = inputs if targets is None else (inputs, targets)
         self._inputs = _gather_from(inputs)
-        paired = targets is not None
-        self._examples = _gather_from((inputs, _tensors_of(targets))) if paired else self._inputs
+        self._examples = self._inputs if targets is None else _gather_from(self.arrays)
 
     def batches(self, indices: Indices, batch_size: int) -> tf.data.Dataset:
         """Return batches of these examples in this order; the last one may be smaller."""
@@ -31,13 +38,6 @@ class ArraySource:
     def inputs(self, indices: Indices, batch_size: int) -> tf.data.Dataset:
         """Return the same batches without targets."""
         return self._inputs.batches(indices, batch_size)
-
-
-def _tensors_of(arrays: Any) -> Any:
-    with tf.device("CPU:0"):
-        return tf.nest.map_structure(
-            lambda array: None if array is None else tf.convert_to_tensor(array), arrays
-        )
 
 
 def _gather_from(arrays: Any) -> GatheredBatches:

@@ -54,7 +54,8 @@ def read_csv_file(
     if sep is None:
         sep = "\t" if ".tsv" in [suffix.lower() for suffix in path.suffixes] else ","
     quotes = sep != "\t" if quoting is None else quoting
-    how = {"sep": sep, "encoding": encoding, "index_col": False}
+    # In pieces, pandas would guess the dtype of each alone: "007" is 7 in one, text in the next.
+    how = {"sep": sep, "encoding": encoding, "index_col": False, "low_memory": False}
     if not quotes:
         how["quoting"] = csv.QUOTE_NONE
 

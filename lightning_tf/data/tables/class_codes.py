@@ -42,18 +42,21 @@ def class_codes(column: Any, labels: NDArray[Any], names: Sequence[str]) -> NDAr
     Raises:
         DataError: A row has another class; names it.
     """
+    import pandas as pd
+
+    # Each different class once. A class as it is written comes before one that means the same.
+    places, texts = pd.factorize(labels)
     codes = {label: code for code, label in enumerate(names)}
     form = common_form(names)
     formed = {} if form is None else {form(label): code for label, code in codes.items()}
-    for label in set(labels) - set(codes):
-        if form is not None and form(label) in formed:
-            codes[label] = formed[form(label)]
+    numbers = [codes.get(text, formed.get(form(text), -1) if form else -1) for text in texts]
+    coded: NDArray[np.int32] = np.array(numbers, np.int32)[places]
 
-    unknown = [row for row, label in enumerate(labels) if label not in codes]
-    if unknown:
+    unknown = np.flatnonzero(coded < 0)
+    if len(unknown):
         label = labels[unknown[0]]
         raise DataError(
             f"{column.name} of row {column.index[unknown[0]]} is {label!r}, which is no class of "
             f"the training rows.{nearest(label, names)}"
         )
-    return np.array([codes[label] for label in labels], np.int32)
+    return coded

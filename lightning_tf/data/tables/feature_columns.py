@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lightning_tf.data.pipeline.order import Indices
 from lightning_tf.data.tables.category_text import category_texts, common_form
 from lightning_tf.data.tables.column_roles import ColumnRoles
 from lightning_tf.data.tables.date_parts import date_part_names, date_parts
@@ -70,24 +71,27 @@ class FeatureColumns:
         table: Any,
         features: Sequence[str],
         *,
+        rows: Indices | None = None,
         roles: ColumnRoles | None = None,
         **options: Any,
     ) -> FeatureColumns:
         """Learn the columns and categories from training rows.
 
         Args:
-            table: A DataFrame of training rows.
+            table: A DataFrame.
             features: The columns to learn from, in the table's order.
+            rows: The training rows, by place; None takes all.
             roles: What they are; None guesses.
             **options: fill, number_format, date_format.
         """
         number_format = options.get("number_format") or NumberFormat()
         roles = roles or ColumnRoles.of(table, features, number_format)
+        rows = np.arange(len(table)) if rows is None else rows
         # Sorted, so that the same rows in another order give the same numbers.
-        categories = {name: _categories(table[name]) for name in roles.categories}
+        categories = {name: _categories(table[name].iloc[rows]) for name in roles.categories}
 
         columns = cls(roles.numbers, categories, dates=roles.dates, order=features, **options)
-        sample = table.iloc[:: max(1, len(table) // SAMPLE)]
+        sample = table.iloc[rows[:: max(1, len(rows) // SAMPLE)]]
         columns.precise = any(needs_float64(values) for _, _, values in columns._values(sample))
         return columns
 
@@ -134,21 +138,20 @@ class FeatureColumns:
             DataError: A column or a value is missing, infinite, or no number.
         """
         self._check_names(table, described)
-        table = self.number_format.without_missing(table[self.names])
-        dtype: Any = np.float64 if self.precise else np.float32
+        if self.number_format.na_values:
+            table = self.number_format.without_missing(table[self.names])
 
-        numbers = []
-        for name, part, values in self._values(table):
+        # Filled column by column: of a large table no second copy is made.
+        dtype = np.float64 if self.precise else np.float32
+        numbers = np.empty((len(table), len(self.numbers)), dtype)
+        for place, (name, part, values) in enumerate(self._values(table)):
             if self.fill is not None:
                 values = np.where(np.isnan(values), self.fill, values)
-            numbers.append(refuse_not_finite(values, table[name], part).astype(dtype))
-        codes = [_codes(table, name, known) for name, known in self.categories.items()]
-
-        rows = len(table)
-        return {
-            "numbers": _stack(numbers, rows, dtype),
-            "categories": _stack(codes, rows, np.int32),
-        }
+            numbers[:, place] = refuse_not_finite(values, table[name], part)
+        codes = np.empty((len(table), len(self.categories)), np.int32)
+        for place, (name, known) in enumerate(self.categories.items()):
+            codes[:, place] = _codes(table, name, known)
+        return {"numbers": numbers, "categories": codes}
 
     def reading(
         self, fill: float | None, na_values: Any = (), date_format: str | None = None
@@ -297,7 +300,3 @@ def _codes(table: Any, name: str, known: Sequence[str]) -> NDArray[np.int32]:
     numbers = [codes.get(text, formed.get(form(text), OTHER) if form else OTHER) for text in texts]
     coded: NDArray[np.int32] = np.array([*numbers, OTHER], np.int32)[places]
     return coded
-
-
-def _stack(columns: list[Any], rows: int, dtype: Any) -> NDArray[Any]:
-    return np.stack(columns, axis=1) if columns else np.zeros((rows, 0), dtype)

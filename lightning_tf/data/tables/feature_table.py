@@ -186,6 +186,7 @@ class FeatureTable(IndexedData):
         # file, which is what messages name.
         rows = consecutive_rows({name: len(table) for name, table in tables.items()})
         table = pd.concat(tables.values()) if len(tables) > 1 else tables["train"]
+        del tables
 
         # Split before anything is learned: categories and classes are those of training rows.
         labels = class_texts(table[self.targets[0]], self._names) if self.classes else None
@@ -212,8 +213,9 @@ class FeatureTable(IndexedData):
         """Return the rows as arrays, after their columns are learned from those of training."""
         training = splits["train"]
         self.columns = FeatureColumns.from_table(
-            table.iloc[training],
+            table,
             features,
+            rows=training,
             roles=roles,
             fill=float(self._missing) if is_number(self._missing) else None,
             number_format=self._format,
@@ -267,7 +269,8 @@ class FeatureTable(IndexedData):
             # Whoever names a column as numeric says that its words are missing values.
             if column not in self._roles["numeric"] or self._missing == "error":
                 refuse_words(table[column], words)
-            table[column] = numbers
+            if not _has_numbers(table[column]):  # a copy of these would be no use
+                table[column] = numbers
 
         if self._missing != "drop":
             return table
@@ -303,6 +306,11 @@ def checked_missing(missing: Any) -> Any:
         return missing
     hint = nearest(missing, MISSING)
     raise ConfigurationError(f"missing={missing!r}: give a name or a number.{hint}")
+
+
+def _has_numbers(column: Any) -> bool:
+    """Return whether NumPy's numbers are what a column holds already."""
+    return isinstance(column.dtype, np.dtype) and column.dtype.kind in "iuf"
 
 
 def _names(option: str, value: Any) -> list[str]:

@@ -301,6 +301,13 @@ def test_an_outlier_does_not_hide_that_the_others_lie_close():
 # ---- files of text
 
 
+def test_codes_of_a_long_file_are_text_in_all_rows(tmp_path):
+    codes = ["007"] * 200_000 + ["x7"]  # by pieces, pandas would take the first ones for 7
+    pd.DataFrame({"a": codes, "y": 1.0}).to_csv(tmp_path / "long.csv", index=False)
+    data = loaded(tmp_path / "long.csv", val_fraction=0.0, test_fraction=0.0, categorical=["a"])
+    assert data.columns.categories == {"a": ["007", "x7"]}
+
+
 def test_separators_and_marks_of_a_file_are_named(tmp_path):
     path = tmp_path / "t.csv"
     rows = "\n".join(f"{i},5;1.{i:03d}" for i in range(N))

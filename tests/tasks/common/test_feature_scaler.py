@@ -22,6 +22,20 @@ def test_scaled_values_are_those_of_scikit_learn(kind):
     assert scaler.is_fitted
 
 
+@pytest.mark.parametrize("columns", [1, 2, 20])
+@pytest.mark.parametrize("kind", ["standard", "minmax"])
+def test_scales_of_many_rows_are_those_of_numpy_to_the_bit(kind, columns):
+    rows = np.random.default_rng(0).normal(5.0, 3.0, (20_001, columns)).astype(np.float32)
+    scaler, exact = FeatureScaler(columns, kind), rows.astype(float)
+    scaler.fit([rows])
+    expected = {
+        "standard": (exact.mean(axis=0), exact.std(axis=0)),
+        "minmax": (exact.min(axis=0), np.ptp(exact, axis=0)),
+    }[kind]
+    for weight, numbers in zip((scaler.center, scaler.scale), expected, strict=True):
+        np.testing.assert_array_equal(weight.numpy()[0], numbers.astype(np.float32))
+
+
 def test_groups_have_scales_of_their_own():
     scaler = FeatureScaler(1, groups=2)
     scaler.fit([np.array([[0.0], [2.0]]), np.array([[0.0], [200.0]])])
