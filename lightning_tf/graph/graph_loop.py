@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from lightning_tf.data.pipeline.options import parallel_calls
 from lightning_tf.graph.grappler_options import GrapplerOptions
+from lightning_tf.graph.moved_batches import moved_spec
 
 NextBatch = Callable[[Any], Any]
 
@@ -25,8 +26,10 @@ class GraphLoop:
 
     Args:
         loop: Takes a function that reads an iterator's next batch, the iterator, and tensors.
-        element_spec: Of the iterator's batches.
+        element_spec: Of the pipeline's batches.
         *specs: Of the tensors.
+        device: To which batches are copied ahead, if any: then iterators give `moved_spec`, but for
+            those that cannot be copied ahead.
 
     Example:
         >>> data = tf.data.Dataset.range(3)
@@ -35,12 +38,20 @@ class GraphLoop:
         0
     """
 
-    def __init__(self, loop: Callable[..., Any], element_spec: Any, *specs: tf.TensorSpec) -> None:
-        self._loop = loop
-        self._specs = (tf.data.IteratorSpec(element_spec), *specs)
+    def __init__(
+        self,
+        loop: Callable[..., Any],
+        element_spec: Any,
+        *specs: tf.TensorSpec,
+        device: str | None = None,
+    ) -> None:
+        self._loop, self._specs = loop, specs
+        self._spec, self._moved_spec = element_spec, moved_spec(device, element_spec)
+        self._may_differ = self._moved_spec != element_spec
         self._rewrites = GrapplerOptions()
-        self._traced: dict[NextBatch, Any] = {}
-        self._trace(_wait_for_next if _threads() > 1 else _get_next)  # the likely one at once
+        self._traced: dict[tuple[NextBatch, bool], Any] = {}
+        # The likely one at once.
+        self._trace(_wait_for_next if _threads() > 1 else _get_next, self._may_differ)
 
     def __call__(self, iterator: Any, *tensors: tf.Tensor) -> Any:
         """Run the loop.
@@ -53,24 +64,26 @@ class GraphLoop:
         # Without a permit the loop reads in the other way, rather than queue for one.
         waits = permits.acquire(blocking=False)
         next_batch = _wait_for_next if waits else _get_next
+        is_moved = self._may_differ and iterator.element_spec == self._moved_spec
 
         try:
-            if next_batch not in self._traced:
-                self._trace(next_batch)
+            if (next_batch, is_moved) not in self._traced:
+                self._trace(next_batch, is_moved)
             with self._rewrites:
-                return self._traced[next_batch](iterator, *tensors)
+                return self._traced[next_batch, is_moved](iterator, *tensors)
         finally:
             if waits:
                 permits.release()
 
-    def _trace(self, next_batch: NextBatch) -> None:
+    def _trace(self, next_batch: NextBatch, is_moved: bool) -> None:
         def loop(*arguments: Any) -> Any:
             return self._loop(next_batch, *arguments)
 
         function = tf.function(loop, autograph=False)
         with self._rewrites:  # the calls inside the loop have options too
             # Called as what it is traced to: 0.1 ms a call less than looking for the right trace.
-            self._traced[next_batch] = function.get_concrete_function(*self._specs)
+            spec = tf.data.IteratorSpec(self._moved_spec if is_moved else self._spec)
+            self._traced[next_batch, is_moved] = function.get_concrete_function(spec, *self._specs)
 
 
 def _get_next(iterator: Any) -> Any:

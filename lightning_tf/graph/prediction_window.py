@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from lightning_tf.graph.batch_outputs import BatchOutputs
 from lightning_tf.graph.graph_loop import GraphLoop, NextBatch
+from lightning_tf.graph.moved_batches import cast_to
 
 
 class PredictionWindow:
@@ -17,6 +18,7 @@ class PredictionWindow:
     Args:
         step: `predict_step` as a concrete function of one batch, which `can_join`.
         element_spec: Of the data set's batches.
+        device: As of `GraphLoop`.
 
     Example:
         >>> window = PredictionWindow(step, dataset.element_spec)
@@ -24,10 +26,12 @@ class PredictionWindow:
         ...     print(len(outputs))
     """
 
-    def __init__(self, step: Any, element_spec: Any) -> None:
-        self._step = step
+    def __init__(self, step: Any, element_spec: Any, device: str | None = None) -> None:
+        self._step, self._element_spec, self._device = step, element_spec, device
         self._outputs = BatchOutputs(step.structured_outputs)
-        self._loop = GraphLoop(self._run_batches, element_spec, tf.TensorSpec([], tf.int32))
+        self._loop = GraphLoop(
+            self._run_batches, element_spec, tf.TensorSpec([], tf.int32), device=device
+        )
 
     @staticmethod
     def can_join(step: Any) -> bool:
@@ -55,7 +59,10 @@ class PredictionWindow:
         self, next_batch: NextBatch, iterator: Any, count: tf.Tensor
     ) -> tuple[tf.Tensor, ...]:
         def run_next(i: tf.Tensor, arrays: Any) -> tuple[Any, ...]:
-            return i + 1, self._outputs.write(arrays, i, self._step(next_batch(iterator)))
+            batch = next_batch(iterator)
+            if self._device is not None:
+                batch = cast_to(self._element_spec, batch)
+            return i + 1, self._outputs.write(arrays, i, self._step(batch))
 
         _, arrays = tf.while_loop(
             lambda i, _: i < count,

@@ -19,6 +19,7 @@ from lightning_tf.graph.graph_loop import GraphLoop, NextBatch
 from lightning_tf.graph.host_seeds import HostSeeds
 from lightning_tf.graph.means import weighted_sums
 from lightning_tf.graph.metric_results import stack_scalars
+from lightning_tf.graph.moved_batches import cast_to
 from lightning_tf.graph.names import Givers, check_names
 from lightning_tf.graph.stage_metrics import StageMetrics
 from lightning_tf.graph.step_weight import WeightFoundLate
@@ -167,7 +168,7 @@ class Window:
     ) -> None:
         self.step = step
         self.metrics = metrics
-        self.placement = placement
+        self.placement, self._element_spec = placement, element_spec
         self.known_length = known_length
         self.accumulating = accumulating
         self.keeps_last = keeps_last
@@ -209,7 +210,8 @@ class Window:
         """Make the loop over batches, and the update from an incomplete accumulation."""
         sums = tf.TensorSpec.from_tensor(self.zero[0])
         plan = tf.TensorSpec([6], tf.int32)
-        self._loop: Any = GraphLoop(self._run_batches, element_spec, plan, sums, sums)
+        ahead = self.placement.prefetch_device
+        self._loop: Any = GraphLoop(self._run_batches, element_spec, plan, sums, sums, device=ahead)
 
         if self.accumulating:
             flush = tf.function(self.step.flush, autograph=False)
@@ -448,6 +450,8 @@ class Window:
         start = plan[3:]  # (3,) int32, as `POSITION`
 
         def add(batch: Any, i: tf.Tensor, totals: Totals) -> Totals:
+            if self.placement.prefetch_device is not None:
+                batch = cast_to(self._element_spec, batch)
             ready = tf.equal((phase + i + 1) % every, 0) if self.accumulating else True
             position = start
             is_read = self._position.names or self.step.counts_updates

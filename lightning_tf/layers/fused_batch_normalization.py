@@ -141,7 +141,6 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[
         y, mean, variance, count = normalize_over_replicas(
             images,
             *self._scale_and_offset(),
-            tf.cast(tf.stop_gradient(self.moving_mean.value), tf.float32),
             self.epsilon,
             _zero_where_idle(tf.float32),
         )
@@ -155,11 +154,11 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[
         x, weights = self._swap_channels(x), self._swap_channels(weights)  # (..., channels) each
 
         # Sums of squares lose digits where the mean is large against the deviation, so that x is
-        # shifted first: the moving mean is the same on every replica and close to the batch's.
-        shift = tf.cast(tf.stop_gradient(self.moving_mean.value), x.dtype)  # (channels,)
-        centered = (x - shift) * weights  # (..., channels)
+        # shifted first, by the mean of all.
         axes = list(range(len(x.shape) - 1))
-        sums = tf.stack(  # (3, channels): one exchange between replicas instead of three
+        shift = _mean_over_replicas(tf.stop_gradient(x), weights, axes)  # (channels,)
+        centered = (x - shift) * weights  # (..., channels)
+        sums = tf.stack(  # (3, channels): one exchange between replicas
             [tf.reduce_sum(terms, axes) for terms in (centered, centered * (x - shift), weights)]
         )
         total, total_of_squares, count = tf.unstack(  # (channels,) each, of all replicas
@@ -256,3 +255,10 @@ def _replicas() -> int:
     """Return how many replicas compute together here."""
     context = tf.distribute.get_replica_context()
     return 1 if context is None else int(context.num_replicas_in_sync)
+
+
+def _mean_over_replicas(x: Any, weights: Any, axes: list[int]) -> Any:
+    """Return the weighted mean of all replicas' values over `axes`, (channels,)."""
+    sums = tf.stack([tf.reduce_sum(x * weights, axes), tf.reduce_sum(weights, axes)])
+    sums = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, sums)
+    return tf.math.divide_no_nan(sums[0], sums[1])

@@ -9,60 +9,80 @@ from lightning_tf.tensorflow_internals import is_op_determinism_enabled
 
 
 def normalize_over_replicas(
-    x: Any, gamma: Any, beta: Any, shift: Any, epsilon: float, is_real: Any
+    x: Any, gamma: Any, beta: Any, epsilon: float, is_real: Any
 ) -> tuple[Any, Any, Any, Any]:
     """Normalize a replica's images by the mean and variance of all replicas' images.
 
     Called on every replica, whose gradients are summed by whoever takes them. Five operations read
     or write whole images, all in the images' dtype: the moments and the result forward, and three
-    backward; between them one exchange of three numbers a channel, and backward one of two.
+    backward; between them one exchange of three numbers a channel and replica, and backward one of
+    two a channel.
 
     Args:
         x: Images of float32, bfloat16 or float16, of shape (batch, height, width, channels).
         gamma: Scale of float32, (channels,).
         beta: Offset of float32, (channels,).
-        shift: Near the mean, equal on all replicas, (channels,); squares keep their digits by it.
         epsilon: Added to the variance.
         is_real: 1.0, or 0.0 on a replica whose images only stand in.
 
     Returns:
         The normalized images, then mean, variance and the count of pixels of all replicas.
     """
-    sums, pixels = _sums(x, shift, epsilon, is_real)  # (2, channels), ()
-    counted = tf.concat([sums, [pixels * tf.ones_like(shift)]], 0)
-    context = tf.distribute.get_replica_context()
-    counted = context.all_reduce(tf.distribute.ReduceOp.SUM, counted)  # the one exchange forward
-    total, total_of_squares, count = tf.unstack(counted)  # (channels,) each
+    means, squares, counts = tf.unstack(_gather_moments(x, is_real), axis=1)  # (replicas, channels)
+    count = tf.reduce_sum(counts, 0)  # (channels,)
+    center = tf.math.divide_no_nan(tf.reduce_sum(means * counts, 0), count)
 
+    # Around the mean of all: sums of squares lose their digits where it is large against the
+    # deviation, and so do gradients.
+    offsets = means - center
+    total = tf.reduce_sum(offsets * counts, 0)  # what rounding has left of 0
+    total_of_squares = tf.reduce_sum(squares + tf.square(offsets) * counts, 0)
+    sums = tf.stack([total, total_of_squares])  # (2, channels)
+
+    total, total_of_squares = tf.unstack(_with_gradient(sums, x, center, epsilon, is_real))
     offset = tf.math.divide_no_nan(total, count)
     variance = tf.math.divide_no_nan(total_of_squares, count) - tf.square(offset)
     variance = tf.maximum(variance, 0.0)  # rounding can make it negative
-    mean = shift + offset
+    mean = center + offset
     return _apply(x, gamma, beta, mean, variance, epsilon), mean, variance, count
 
 
-def _sums(x: Any, shift: Any, epsilon: float, is_real: Any) -> tuple[Any, Any]:
-    """Return a replica's sums of x - shift and of its squares, (2, channels), and of pixels, ()."""
-    pixels = is_real * tf.cast(tf.size(x) // tf.shape(x)[-1], tf.float32)
-    none, one = tf.zeros_like(shift), tf.ones_like(shift)
+def _gather_moments(x: Any, is_real: Any) -> Any:
+    """Return mean, sum of squares around it, and count of pixels: (replicas, 3, channels)."""
+    x = tf.stop_gradient(x)
+    pixels = is_real * tf.cast(tf.size(x) // tf.shape(x)[-1], tf.float32)  # ()
+    one = tf.ones(x.shape[-1:])
+    batch = tf.raw_ops.FusedBatchNormV3(
+        x=x, scale=one, offset=tf.zeros_like(one), mean=[], variance=[]
+    )
+    # Of no pixel mean and variance are NaN, and of one the variance, which is over pixels - 1.
+    mean = tf.math.multiply_no_nan(batch.batch_mean, tf.sign(pixels))
+    squares = tf.math.multiply_no_nan(batch.batch_variance, tf.maximum(pixels - 1.0, 0.0))
+    moments = tf.stack([mean, squares, pixels * one])  # (3, channels)
+
+    # A sum to which each replica adds in its own place: the one exchange forward.
+    context = tf.distribute.get_replica_context()
+    place = tf.one_hot(context.replica_id_in_sync_group, context.num_replicas_in_sync)
+    placed = tf.math.multiply_no_nan(moments, place[:, None, None])
+    return context.all_reduce(tf.distribute.ReduceOp.SUM, placed)
+
+
+def _with_gradient(sums: Any, x: Any, center: Any, epsilon: float, is_real: Any) -> Any:
+    """Return the sums of all replicas' x - center and of its squares, differentiable for x."""
+    context = tf.distribute.get_replica_context()
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]
-    def sums(x: Any) -> Any:
-        batch = tf.raw_ops.FusedBatchNormV3(x=x, scale=one, offset=none, mean=[], variance=[])
-
-        # Of no pixel mean and variance are NaN, and of one the variance, which is over pixels - 1.
-        offset = batch.batch_mean - shift  # (channels,)
-        squares = tf.math.multiply_no_nan(batch.batch_variance, tf.maximum(pixels - 1.0, 0.0))
-        squares += tf.math.multiply_no_nan(tf.square(offset), pixels)
-
+    def differentiable(x: Any) -> Any:
         def gradient(upstream: Any) -> Any:
+            upstream = context.all_reduce(tf.distribute.ReduceOp.SUM, upstream)
             first, second = tf.unstack(upstream * is_real)
-            # first + 2 (x - shift) second; cuDNN takes no epsilon of 0
-            return _apply(x, 2.0 * second, first, shift, one - epsilon, epsilon)
+            # first + 2 (x - center) second; cuDNN takes no epsilon of 0
+            one = tf.ones_like(center)
+            return _apply(x, 2.0 * second, first, center, one - epsilon, epsilon)
 
-        return tf.stack([tf.math.multiply_no_nan(offset, pixels), squares]), gradient
+        return tf.identity(sums), gradient
 
-    return sums(x), pixels
+    return differentiable(x)
 
 
 def _apply(x: Any, scale: Any, offset: Any, mean: Any, variance: Any, epsilon: float) -> Any:

@@ -10,11 +10,7 @@ from typing import Any
 import tensorflow as tf
 
 from lightning_tf.distribute.own_rows import is_own
-
-MOVABLE = {
-    *(tf.float16, tf.bfloat16, tf.float32, tf.float64),
-    *(tf.bool, tf.uint8, tf.int8, tf.int64),
-}
+from lightning_tf.graph.moved_batches import can_move, cast_to, moved_spec
 
 
 class EpochIterator:
@@ -100,17 +96,22 @@ def reading_ahead(dataset: tf.data.Dataset) -> tf.data.Dataset:
 def prefetched_to(device: str | None, dataset: tf.data.Dataset) -> tf.data.Dataset:
     """Return the same pipeline, whose next batch is copied to a device while a step runs there.
 
-    Without it a batch is copied inside its own step, which waits for it. Strings have no place on
-    a GPU and int32 lies on the host there: batches that hold them stay there.
+    Without it a batch is copied inside its own step, which waits for it.
 
     Args:
         device: Such as ``/GPU:0``; None leaves the pipeline as it is.
-        dataset: The last part of the pipeline.
+        dataset: The last part of the pipeline; batches become those of `moved_spec`.
     """
-    specs = tf.nest.flatten(dataset.element_spec)
-    can_move = all(isinstance(s, tf.TensorSpec) and s.dtype in MOVABLE for s in specs)
-    if device is None or not can_move:
+    spec = dataset.element_spec
+    if device is None or not can_move(spec):
         return dataset
+    moved = moved_spec(device, spec)
+    if moved != spec:
+
+        def cast(*parts: Any) -> Any:  # of a tuple, map hands over its parts
+            return cast_to(moved, tf.nest.pack_sequence_as(moved, tf.nest.flatten(parts)))
+
+        dataset = dataset.map(tf.autograph.experimental.do_not_convert(cast))
     return dataset.apply(tf.data.experimental.prefetch_to_device(device))
 
 

@@ -68,7 +68,8 @@ class PredictionLoop:
             or not PredictionWindow.can_join(each.step)
         ):
             return None
-        return PredictionWindow(each.step, each.dataset.element_spec)
+        device = self.trainer.placement.prefetch_device
+        return PredictionWindow(each.step, each.dataset.element_spec, device)
 
     def run(self) -> Iterator[tuple[str | int | None, Any]]:
         """Yield the name of the data set and the outputs of each batch, as host arrays."""

@@ -400,6 +400,35 @@ def test_a_call_on_replicas_is_that_on_one_device(devices, shape, options, maske
         np.testing.assert_allclose(several[0], one[0], rtol=1e-10)
 
 
+@pytest.mark.parametrize("masked", [False, True])
+def test_a_large_mean_costs_no_digits_over_replicas(masked):
+    """A float32 of 1,000 has steps of 6e-5; sums of squares around 0 would lose 6e-2."""
+    random = np.random.default_rng(4)
+    x = random.normal(1000.0, 1.0, (6, 4, 4, 2)).astype("float32")
+    direction = random.normal(size=x.shape).astype("float32")
+
+    def call_and_gradient(devices):
+        placement = choose_placement("cpu", devices, "auto")
+        with placement.scope():
+            layer = FusedBatchNormalization()
+            layer.build((None, 4, 4, 2))
+
+            def compute(batch, replica_batch):
+                mask = tf.ones(tf.shape(batch[0])[:3], tf.bool) if masked else None
+                context = StepContext(replica_batch=replica_batch)
+                with enter_step_context(context), tf.GradientTape() as tape:
+                    tape.watch(batch[0])
+                    y = layer(batch[0], training=True, mask=mask)
+                    loss = tf.reduce_sum(y**2 * batch[1])
+                return y, tape.gradient(loss, batch[0])
+
+            outputs = tf.function(lambda *batch: placement.gather(compute, batch))
+            return [each.numpy() for each in outputs(tf.constant(x), tf.constant(direction))]
+
+    for one, two in zip(call_and_gradient(1), call_and_gradient(2), strict=True):
+        np.testing.assert_allclose(two, one, atol=5e-4)
+
+
 FREE = {"Identity", "IdentityN", "Reshape", "Const", "Fill"}  # move no data, or stand in for x
 
 
