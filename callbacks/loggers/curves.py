@@ -144,7 +144,10 @@ def _draw_panel(axes: Axes, name: str, curves: dict[str, Points]) -> None:
     axes.set_xlabel("update")
     for axis in (axes.xaxis, axes.yaxis):
         low, high = sorted(axis.get_view_interval())
-        ticks = MaxNLocator(TICKS, steps=ROUND).tick_values(low, high)
+        # An update is a whole number.
+        whole = {"integer": True, "min_n_ticks": 1} if axis is axes.xaxis else {}
+        locator = MaxNLocator(TICKS, steps=ROUND, **whole)
+        ticks = locator.tick_values(low, high)
         # Locators make ticks beyond both ends, which nobody would see.
         axis.set_major_locator(FixedLocator([x for x in ticks if low <= x <= high]))
     axes.grid(alpha=0.3)
