@@ -53,8 +53,10 @@ class RegressionReport(StageReport):
             return
 
         chosen = split.indices[spread_evenly(len(split.indices), self.rows)]
-        predict = tf.function(task.predict_step, autograph=False)
+        step = tf.function(task.predict_step, autograph=False)
         batches = split.source.batches(chosen, self.batch_size)
+        # Of the batches' own spec: the last, smaller batch must not trace the step again.
+        predict = step.get_concrete_function(batches.element_spec[0])
         pairs = [(y.numpy(), predict(x).numpy()) for x, y in batches]
 
         truth, predicted = (np.concatenate(arrays) for arrays in zip(*pairs, strict=True))
