@@ -35,7 +35,7 @@ STYLES: dict[str, dict[str, Any]] = {
 
 
 def draw_curves(record: Path, image: Path) -> bool:
-    """Draw every metric of a record over the updates, training and validation in one panel.
+    """Draw the metrics of a record over the updates, training and validation in one panel.
 
     Args:
         record: The CSV file of a `CSVLogger` or the lines of a `JSONLinesLogger`: ``step``, and
