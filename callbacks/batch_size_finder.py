@@ -234,7 +234,9 @@ class BatchSizeFinder(StatefulCallback):
         """Return a matplotlib figure of the examples per second over batch sizes."""
         from matplotlib.figure import Figure  # without pyplot there is no global state to clean up
 
-        figure = Figure(figsize=(6.0, 4.0), layout="constrained")
+        from lightning_tf.panel_layout import PanelLayout
+
+        figure = Figure(figsize=(6.0, 4.0), layout=PanelLayout())
         axes = figure.add_subplot()
         pairs = sorted(zip(self.sizes, self.examples_per_second, strict=True))
 

@@ -242,7 +242,9 @@ class LearningRateFinder(StatefulCallback):
         """Return a matplotlib figure of the loss over the rates, with the suggestion."""
         from matplotlib.figure import Figure  # without pyplot there is no global state to clean up
 
-        figure = Figure(figsize=(6.0, 4.0), layout="constrained")
+        from lightning_tf.panel_layout import PanelLayout
+
+        figure = Figure(figsize=(6.0, 4.0), layout=PanelLayout())
         axes = figure.add_subplot()
 
         axes.plot(self.rates, self.losses, color="tab:blue", alpha=0.35, label="loss")

@@ -20,6 +20,7 @@ from lightning_tf.checks import checked_path
 from lightning_tf.data.images.image import checked_png
 from lightning_tf.data.images.titled_images import titled_images
 from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.save_figure import save_figure
 from lightning_tf.storage.remote_files import stored
 
 FORMATS = ("csv", "jsonl", "parquet", "npz")
@@ -160,12 +161,13 @@ class PredictionTable:
         written = []
         for number, chosen in enumerate(grids, 1):
             name = target if number == 1 else target.with_name(f"{target.stem}_{number}.png")
-            figure = titled_images(self._pixels(list(chosen)), [self._title(i) for i in chosen])
-            figure.suptitle(f"{chosen[0] + 1} to {chosen[-1] + 1} of {len(self)}")
+            heading = f"{chosen[0] + 1} to {chosen[-1] + 1} of {len(self)}"
             with warnings.catch_warnings():
                 # Letters that the font lacks become boxes.
                 warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)
-                figure.savefig(name, dpi=100)
+                titles = [self._title(i) for i in chosen]
+                figure = titled_images(self._pixels(list(chosen)), titles, heading=heading)
+                save_figure(figure, name, dpi=100)
             stored(name)
             written.append(name)
         return written

@@ -19,6 +19,7 @@ Panels = dict[str, dict[str, Points]]
 
 NO_METRIC = ("step", "epoch")
 COLUMNS = 3
+MOST_PANELS = 30  # a panel costs 40 ms and most of a MiB, and nobody finds one among hundreds
 DPI = 100
 PANEL = (4.5, 3.2)  # inches
 LEGEND = 0.3  # above the panels
@@ -34,7 +35,7 @@ STYLES: dict[str, dict[str, Any]] = {
 
 
 def draw_curves(record: Path, image: Path) -> bool:
-    """Draw every metric of a record over the updates, training and validation in one panel.
+    """Draw the metrics of a record over the updates, training and validation in one panel.
 
     Args:
         record: The CSV file of a `CSVLogger` or the lines of a `JSONLinesLogger`: ``step``, and
@@ -54,13 +55,15 @@ def draw_curves(record: Path, image: Path) -> bool:
 
 
 def curves_figure(panels: Panels) -> Figure:
-    """Return a figure with a panel for each metric.
+    """Return a figure with a panel for each metric, of many for 30: those of validation first.
 
     Args:
         panels: Of one metric or more; see `add_row`.
     """
     from matplotlib.figure import Figure  # without pyplot there is no global state to clean up
 
+    count = len(panels)
+    panels = _first_panels(panels)
     columns = min(COLUMNS, len(panels))
     rows = math.ceil(len(panels) / columns)
     width, height = PANEL[0] * columns, PANEL[1] * rows + LEGEND
@@ -76,6 +79,9 @@ def curves_figure(panels: Panels) -> Figure:
         hspace=0.4,
     )
 
+    if len(panels) < count:
+        text = f"{len(panels)} of {count} metrics"
+        figure.text(0.1 / width, 1 - 0.1 / height, text, va="top", fontsize=9)
     for index, (name, curves) in enumerate(panels.items()):
         _draw_panel(figure.add_subplot(rows, columns, index + 1), name, curves)
 
@@ -86,6 +92,13 @@ def curves_figure(panels: Panels) -> Figure:
         handles = [lines[kind] for kind in kinds]
         figure.legend(handles, kinds, loc="upper center", ncols=len(kinds), frameon=False)
     return figure
+
+
+def _first_panels(panels: Panels) -> Panels:
+    """Return the panels that are drawn, in their order."""
+    validated_first = sorted(panels, key=lambda name: "val" not in panels[name])
+    drawn = set(validated_first[:MOST_PANELS])
+    return {name: curves for name, curves in panels.items() if name in drawn}
 
 
 def read_curves(record: Path) -> Panels:
@@ -144,7 +157,10 @@ def _draw_panel(axes: Axes, name: str, curves: dict[str, Points]) -> None:
     axes.set_xlabel("update")
     for axis in (axes.xaxis, axes.yaxis):
         low, high = sorted(axis.get_view_interval())
-        ticks = MaxNLocator(TICKS, steps=ROUND).tick_values(low, high)
+        # An update is a whole number.
+        whole = {"integer": True, "min_n_ticks": 1} if axis is axes.xaxis else {}
+        locator = MaxNLocator(TICKS, steps=ROUND, **whole)
+        ticks = locator.tick_values(low, high)
         # Locators make ticks beyond both ends, which nobody would see.
         axis.set_major_locator(FixedLocator([x for x in ticks if low <= x <= high]))
     axes.grid(alpha=0.3)

@@ -21,6 +21,7 @@ from lightning_tf.callbacks.loggers.tracker_logger import TrackerLogger, new_run
 from lightning_tf.checks import checked_cells, checked_local_path, checked_row
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.hyperparameters import plain
+from lightning_tf.save_figure import save_figure
 from lightning_tf.task import Task
 from lightning_tf.trainer import Trainer
 
@@ -217,7 +218,7 @@ class DeliveringLogger(TrackerLogger):
         from io import BytesIO
 
         content = BytesIO()  # drawn at once: its owner closes it
-        figure.savefig(content, format="png", dpi=120, bbox_inches="tight")
+        save_figure(figure, content, dpi=120)
         data = content.getvalue()
         self._add_file(step, "figure", name, lambda path: path.write_bytes(data), ".png")
 

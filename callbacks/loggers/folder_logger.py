@@ -12,6 +12,7 @@ from lightning_tf.callbacks.loggers.image_grid import draw_image_grid
 from lightning_tf.callbacks.loggers.run_folder import RunFolder
 from lightning_tf.checks import checked_integer
 from lightning_tf.logger import Logger
+from lightning_tf.save_figure import save_figure
 from lightning_tf.storage.location import portable
 from lightning_tf.task import Task
 from lightning_tf.trainer import Trainer
@@ -107,7 +108,7 @@ class FolderLogger(Logger):
         """Write a figure as PNG."""
         if self._enabled:
             path = self._path("figures", name, step)
-            figure.savefig(path, dpi=120, bbox_inches="tight")
+            save_figure(figure, path, dpi=120)
             self._note_file("figure", name, step, path)
 
     def _path(self, kind: str, name: str, step: int, suffix: str = ".png") -> Path:

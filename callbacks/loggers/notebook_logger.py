@@ -17,6 +17,7 @@ from lightning_tf.callbacks.loggers.image_grid import draw_image_grid
 from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.logger import Logger
 from lightning_tf.notebook import CellOutput, in_notebook, png_contents
+from lightning_tf.save_figure import save_figure
 from lightning_tf.task import Task
 from lightning_tf.trainer import Trainer
 
@@ -113,14 +114,16 @@ class NotebookLogger(Logger):
 
         images, self._images = self._images, {}
         for name, image in images.items():
-            file = image if isinstance(image, bytes) else _png(image, bbox_inches="tight")
+            file = image if isinstance(image, bytes) else _figure_png(image)
             CellOutput().show({"text/markdown": f"`{name}`", "text/plain": name})
             CellOutput().show(png_contents(file, name))
         self._close_figures()
 
     def _draw(self, output: CellOutput) -> None:
         began = time.perf_counter()
-        output.show(png_contents(_png(curves_figure(self._panels)), "curves"))
+        file = io.BytesIO()
+        curves_figure(self._panels).savefig(file, format="png", dpi=DPI)
+        output.show(png_contents(file.getvalue(), "curves"))
         now = time.perf_counter()
         self._next_drawing = now + max(self.refresh_seconds, (now - began) / LARGEST_SHARE)
         self._is_stale = False
@@ -134,7 +137,7 @@ class NotebookLogger(Logger):
         self._logged = weakref.WeakSet()
 
 
-def _png(figure: Figure, **options: Any) -> bytes:
+def _figure_png(figure: Any) -> bytes:
     file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=DPI, **options)
+    save_figure(figure, file, DPI)
     return file.getvalue()

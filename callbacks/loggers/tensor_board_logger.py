@@ -15,6 +15,7 @@ from lightning_tf.callbacks.loggers.image_annotations import draw_annotations
 from lightning_tf.callbacks.loggers.run_folder import RunFolder
 from lightning_tf.callbacks.loggers.tensor_board_events import TensorBoardEvents, to_png
 from lightning_tf.checks import checked_cells, checked_row
+from lightning_tf.save_figure import save_figure
 from lightning_tf.task import Task
 from lightning_tf.trainer import Trainer
 
@@ -189,7 +190,7 @@ class TensorBoardLogger(HistogramLogger, FolderLogger):
         from PIL import Image
 
         content = io.BytesIO()
-        figure.savefig(content, format="png", dpi=120, bbox_inches="tight")
+        save_figure(figure, content, dpi=120)
         with Image.open(content) as image:
             width, height = image.size
         self._open_events().images(name, [content.getvalue()], height, width, step)

@@ -17,6 +17,7 @@ from lightning_tf.callbacks.loggers.image_annotations import check_annotations
 from lightning_tf.callbacks.loggers.pixels import to_pixels
 from lightning_tf.checks import checked_cells
 from lightning_tf.exceptions import DataError
+from lightning_tf.save_figure import save_figure
 
 log = logging.getLogger("lightning_tf")
 
@@ -93,7 +94,7 @@ def _cell(cell: Any) -> Any:
 def figure(drawing: Any) -> Maker:
     """Return a maker of a matplotlib figure, drawn at once: its owner closes it."""
     file = io.BytesIO()
-    drawing.savefig(file, format="png", dpi=120, bbox_inches="tight")
+    save_figure(drawing, file, dpi=120)
 
     def make(wandb: Any) -> Any:
         from PIL import Image

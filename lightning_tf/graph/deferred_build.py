@@ -1,7 +1,6 @@
 """Deferred build: variables that models and metrics make at their first call, before any step."""
 
-from contextlib import ExitStack
-from functools import partial
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import keras
@@ -13,6 +12,10 @@ from lightning_tf.exceptions import DataError
 from lightning_tf.graph.losses import scalar_loss
 from lightning_tf.stage import TRAIN
 from lightning_tf.step_context import StepContext, enter_step_context, noting_symbolic_tensors
+
+
+class _AlreadyBuilt(Exception):
+    """The variables are made, and the step is not traced for them again."""
 
 
 def build_deferred_variables(
@@ -28,11 +31,24 @@ def build_deferred_variables(
         placement: Where the step will run.
         element_spec: Of the batches that the pipeline gives.
     """
-    traced = tf.function(partial(_run, task, method), autograph=False)
+    is_traced = False
+
+    def run(batch: Any) -> Any:
+        nonlocal is_traced
+        if is_traced:
+            raise _AlreadyBuilt
+        result = _run(task, method, batch)
+        is_traced = True
+        return result
+
+    traced = tf.function(run, autograph=False)
     with ExitStack() as stack:
         if not placement.can_build_while_tracing:
             # Under a strategy a graph cannot make variables: Keras makes them when this scope ends.
             stack.enter_context(keras.StatelessScope())
+        # Where variables were made, TensorFlow fills them and traces again, for a graph without
+        # their making; nobody needs that one.
+        stack.enter_context(suppress(_AlreadyBuilt))
         traced.get_concrete_function(placement.batch_spec(element_spec))
 
 
@@ -60,7 +76,6 @@ def first_batch(method: str, batches: tf.data.Dataset) -> Any:
 
 
 def _run(task: Any, method: str, batch: Any) -> Any:
-    # A context for each trace: TensorFlow traces again where the first one made variables.
     context = StepContext({}, minimize=_minimize if method == TRAIN.step else None)
     with enter_step_context(context), noting_symbolic_tensors(method):
         return getattr(task, method)(step_batch(batch))

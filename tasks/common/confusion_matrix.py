@@ -61,14 +61,17 @@ def confusion_figure(counts: NDArray[np.integer], class_names: Sequence[str]) ->
     """
     from matplotlib.figure import Figure
 
+    from lightning_tf.panel_layout import PanelLayout
+
     size = len(class_names)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)  # of each true class
     side = min(4.0 + 0.4 * size, 16.0)
-    figure = Figure(figsize=(side + 0.8, side), layout="constrained")
+    figure = Figure(figsize=(side + 0.8, side), layout=PanelLayout())
     axes = figure.add_subplot()
 
     image = axes.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0)
-    figure.colorbar(image, ax=axes, label="share of the true class", shrink=0.8)
+    beside = axes.inset_axes((1.05, 0.1, 0.05, 0.8))
+    figure.colorbar(image, cax=beside, label="share of the true class")
 
     right, total = int(np.trace(counts)), int(counts.sum())
     axes.set_title(f"{right:,} of {total:,} right ({right / total:.1%})")

@@ -53,8 +53,10 @@ class RegressionReport(StageReport):
             return
 
         chosen = split.indices[spread_evenly(len(split.indices), self.rows)]
-        predict = tf.function(task.predict_step, autograph=False)
+        step = tf.function(task.predict_step, autograph=False)
         batches = split.source.batches(chosen, self.batch_size)
+        # Of the batches' own spec: the last, smaller batch must not trace the step again.
+        predict = step.get_concrete_function(batches.element_spec[0])
         pairs = [(y.numpy(), predict(x).numpy()) for x, y in batches]
 
         truth, predicted = (np.concatenate(arrays) for arrays in zip(*pairs, strict=True))
@@ -85,9 +87,11 @@ def regression_figure(
     """
     from matplotlib.figure import Figure
 
+    from lightning_tf.panel_layout import PanelLayout
+
     curves = {name: points for name, points in curves.items() if points}
     panels = len(names) + bool(curves)
-    figure = Figure(figsize=(0.5 + 4.5 * panels, 4.2), layout="constrained")
+    figure = Figure(figsize=(0.5 + 4.5 * panels, 4.2), layout=PanelLayout())
     axes = list(figure.subplots(1, panels, squeeze=False)[0])
 
     if curves:
@@ -98,12 +102,15 @@ def regression_figure(
 
 
 def _draw_curves(axes: Any, curves: dict[str, list[list[float]]]) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     for name, points in curves.items():
         epochs, losses = zip(*points, strict=True)
         axes.plot(epochs, losses, marker=".", label=CURVES[name])
     if all(loss > 0 for points in curves.values() for _, loss in points):
         axes.set_yscale("log")
 
+    axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))
     axes.set_title("learning curves")
     axes.set_xlabel("epoch")
     axes.set_ylabel("loss of scaled values")

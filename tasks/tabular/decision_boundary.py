@@ -56,6 +56,8 @@ def boundary_figure(task: Any, points: NDArray[np.floating], labels: NDArray[np.
     from matplotlib import colormaps
     from matplotlib.figure import Figure
 
+    from lightning_tf.panel_layout import PanelLayout
+
     low, high = points.min(axis=0), points.max(axis=0)
     low, high = low - MARGIN * (high - low), high + MARGIN * (high - low)
 
@@ -66,7 +68,7 @@ def boundary_figure(task: Any, points: NDArray[np.floating], labels: NDArray[np.
 
     classes = probabilities.shape[-1]
     colors = colormaps["tab10"](np.arange(classes) % 10)[:, :3]
-    figure = Figure(figsize=(6, 5.5), layout="constrained")
+    figure = Figure(figsize=(6, 5.5), layout=PanelLayout())
     axes = figure.add_subplot()
 
     extent = (low[0], high[0], low[1], high[1])

@@ -33,13 +33,15 @@ def forecast_figure(comparison: ForecastComparison) -> Any:
     """
     from matplotlib.figure import Figure
 
+    from lightning_tf.panel_layout import PanelLayout
+
     store = comparison.store
     series = store.series_of(comparison.origins)
     panels = [(number, 0) for number in np.unique(series)][:MOST_PANELS]
     if len(panels) == 1:
         panels = [(panels[0][0], target) for target in range(len(store.targets))][:MOST_PANELS]
 
-    figure = Figure(figsize=(10, 1 + 3 * len(panels)), layout="constrained")
+    figure = Figure(figsize=(10, 1 + 3 * len(panels)), layout=PanelLayout())
     all_axes = figure.subplots(len(panels), 1, squeeze=False)[:, 0]
     for axes, (number, target) in zip(all_axes, panels, strict=True):
         _draw_panel(axes, comparison, np.flatnonzero(series == number), target)
@@ -96,8 +98,11 @@ def horizon_figure(comparison: ForecastComparison) -> Any:
         >>> horizon_figure(ForecastComparison(task, "test")).savefig("horizon.png")
     """
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
-    figure = Figure(figsize=(7, 4), layout="constrained")
+    from lightning_tf.panel_layout import PanelLayout
+
+    figure = Figure(figsize=(7, 4), layout=PanelLayout())
     axes = figure.add_subplot()
     errors = comparison.by_horizon()
     if comparison.truth.shape[1] == 1:
@@ -111,6 +116,7 @@ def horizon_figure(comparison: ForecastComparison) -> Any:
             width = 1.2 if name in COLORS else 2.2
             color = COLORS.get(name, NETWORK_COLOR)
             axes.plot(steps, error, color=color, marker=".", linewidth=width, label=name)
+        axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))
         axes.set_xlabel("rows ahead")
         axes.set_ylim(bottom=0)
         axes.legend()

@@ -11,6 +11,7 @@ from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.report.example_figure import example_figure
 from lightning_tf.data.report.split_statistics import SplitStatistics
 from lightning_tf.exceptions import DataError
+from lightning_tf.save_figure import save_figure
 from lightning_tf.storage.remote_files import stored
 
 STAGES = ("train", "val", "test", "predict")
@@ -82,7 +83,7 @@ class DataReport:
         where.mkdir(parents=True, exist_ok=True)
         text, figure = where / "report.txt", where / "examples.png"
         text.write_text(f"{self}\n", encoding="utf-8")
-        self.figure().savefig(figure, dpi=100)
+        save_figure(self.figure(), figure, dpi=100)
         stored(where)
         return [text, figure]
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lightning_tf.data.images.titled_images import titled_images
 from lightning_tf.data.report.array_statistics import named_arrays
 
 MOST_IMAGES, MOST_SERIES, MOST_COLUMNS, MOST_TEXTS = 25, 6, 12, 12
@@ -32,10 +33,12 @@ def example_figure(
 
     Example:
         >>> figure = example_figure((np.zeros((9, 8, 8, 1)), np.arange(9)), list("abcdefghi"))
-        >>> len(figure.axes)
+        >>> len(figure.axes[0].images)
         9
     """
     from matplotlib.figure import Figure
+
+    from lightning_tf.panel_layout import PanelLayout
 
     inputs, target = (batch[0], batch[1]) if isinstance(batch, tuple) else (batch, None)
     arrays = dict(named_arrays(inputs, "input", columns))
@@ -46,10 +49,11 @@ def example_figure(
         figure = Figure(figsize=(10, 0.4 * min(len(first), MOST_TEXTS) + 0.5))
         _draw_texts(figure, first.ravel(), names)
         return figure
-    figure = Figure(layout="constrained")
     if first.ndim == 4 and first.shape[-1] in (1, 3, 4):
-        _draw_images(figure, first[:MOST_IMAGES], names)
-    elif first.ndim == 3:
+        return _image_figure(first[:MOST_IMAGES], names[:MOST_IMAGES])
+
+    figure = Figure(layout=PanelLayout())
+    if first.ndim == 3:
         _draw_series(figure, first[:MOST_SERIES], names)
     else:
         _draw_columns(figure, arrays)
@@ -66,20 +70,13 @@ def _names(target: Any, count: int, class_names: Sequence[str]) -> list[str]:
     return [f"{label:.4g}" if labels.dtype.kind == "f" else str(label) for label in labels]
 
 
-def _draw_images(figure: Any, images: NDArray[Any], names: Sequence[str]) -> None:
-    columns = math.ceil(math.sqrt(len(images)))
-    rows = math.ceil(len(images) / columns)
-    figure.set_size_inches(1.7 * columns, 1.9 * rows)
-    pixels: NDArray[Any] = images.astype(np.float32)
+def _image_figure(images: NDArray[Any], names: Sequence[str]) -> Any:
+    pixels: NDArray[np.floating] = images.astype(np.float32)
     low, high = (0.0, 255.0) if images.dtype == np.uint8 else (pixels.min(), pixels.max())
     pixels = (pixels - low) / max(high - low, 1e-12)
-
-    for place, (image, name) in enumerate(zip(pixels, names, strict=False)):
-        axes = figure.add_subplot(rows, columns, place + 1)
-        is_gray = image.shape[-1] == 1
-        axes.imshow(image[..., 0] if is_gray else image, cmap="gray", vmin=0.0, vmax=1.0)
-        axes.set_title(name, fontsize=9)
-        axes.set_axis_off()
+    if pixels.shape[-1] == 4:  # on white
+        pixels = 1 - pixels[..., 3:] * (1 - pixels[..., :3])
+    return titled_images(pixels, names)
 
 
 def _draw_series(figure: Any, windows: NDArray[Any], names: Sequence[str]) -> None:
@@ -103,6 +100,8 @@ def _draw_texts(figure: Any, texts: NDArray[Any], names: Sequence[str]) -> None:
 
 
 def _draw_columns(figure: Any, arrays: dict[str, NDArray[Any]]) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     columns = [
         (f"{name} {place}" if array.reshape(len(array), -1).shape[1] > 1 else name, values)
         for name, array in arrays.items()
@@ -114,4 +113,5 @@ def _draw_columns(figure: Any, arrays: dict[str, NDArray[Any]]) -> None:
     for place, (name, values) in enumerate(columns):
         axes = figure.add_subplot(rows, wide, place + 1)
         axes.hist(values[np.isfinite(values)], bins=20)
+        axes.yaxis.set_major_locator(MaxNLocator("auto", integer=True))  # examples are counted
         axes.set_title(name, fontsize=9)

@@ -79,8 +79,10 @@ def coverage_figure(anchors: Anchors, boxes: NDArray[np.float32]) -> Any:
     """
     from matplotlib.figure import Figure
 
+    from lightning_tf.panel_layout import PanelLayout
+
     is_covered = anchors.best_overlaps(boxes) >= GOOD_IOU
-    figure = Figure(figsize=(5.6, 5.2), layout="constrained")
+    figure = Figure(figsize=(5.6, 5.2), layout=PanelLayout())
     axes = figure.add_subplot()
     sides = boxes[:, 2:] - boxes[:, :2]  # (boxes, 2)
     drawn = np.zeros(len(boxes), np.bool_)

@@ -24,6 +24,7 @@ from lightning_tf.tasks.object_detection.reports.example_images import ExampleIm
 from lightning_tf.trainer import Trainer
 
 SIDE = 384  # pixels, as wide as a panel is drawn
+PANEL, GAP, TITLE, HEADING = 3.2, 0.12, 0.25, 0.4  # inches; the heading is a legend
 MATCHED: Color = (0, 158, 115)
 MISSED: Color = (255, 176, 0)
 WRONG: Color = (220, 38, 60)
@@ -131,26 +132,39 @@ def detection_figure(
     from matplotlib.figure import Figure
     from matplotlib.patches import Patch
 
-    columns = 1 if len(examples) == 1 else 2
-    heights = [
-        3.2 * max(e.pixels.shape[0] for e in examples[begin : begin + columns]) / SIDE + 0.35
-        for begin in range(0, len(examples), columns)
-    ]  # inches of each row
-    size = (6.8 * columns, sum(heights) + 0.5)
-    figure = Figure(figsize=size, layout="constrained")
-    parts = figure.subfigures(len(heights), columns, squeeze=False, height_ratios=heights).ravel()
+    from lightning_tf.panel_layout import PanelLayout
 
-    for part, example in zip(parts, examples, strict=False):
-        _draw_pair(part, example, class_names, iou)
+    columns = 1 if len(examples) == 1 else 2
+    rows = [examples[begin : begin + columns] for begin in range(0, len(examples), columns)]
+    heights = [TITLE + PANEL * max(e.pixels.shape[0] for e in row) / SIDE + GAP for row in rows]
+    width, height = columns * (2 * PANEL + 3 * GAP), HEADING + sum(heights)
+    figure = Figure(figsize=(width, height), layout=PanelLayout())
+    axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))  # in inches; one for all is drawn soonest
+
+    top = HEADING
+    for row, row_height in zip(rows, heights, strict=True):
+        for column, example in enumerate(row):
+            _draw_pair(axes, example, class_names, iou, column * width / columns, top + TITLE)
+        top += row_height
+    axes.set(xlim=(0, width), ylim=(height, 0))
+    axes.set_axis_off()
+
     patches = [
         Patch(color=f"#{red:02x}{green:02x}{blue:02x}", label=name)
         for name, (red, green, blue) in LEGEND.items()
     ]
-    figure.legend(handles=patches, loc="outside upper center", ncols=len(patches), frameon=False)
+    figure.legend(handles=patches, loc="upper center", ncols=len(patches), frameon=False)
     return figure
 
 
-def _draw_pair(part: Any, example: ExampleImage, class_names: Sequence[str], iou: float) -> None:
+def _draw_pair(
+    axes: Any,
+    example: ExampleImage,
+    class_names: Sequence[str],
+    iou: float,
+    left: float,
+    top: float,
+) -> None:
     image, match = example.image, match_boxes(example.image, iou)
     missed = int((~match.is_found & ~image.ignored).sum())
     wrong = int(((match.object_of == NOTHING) & ~match.is_ignored).sum())
@@ -160,11 +174,13 @@ def _draw_pair(part: Any, example: ExampleImage, class_names: Sequence[str], iou
         f"found: {len(image.scores)}" + (f", {wrong} wrong" if wrong else ""),
     )
     drawn = (truth_boxes(image, match.is_found, class_names), found_boxes(image, iou, class_names))
-    for axes, boxes, title in zip(part.subplots(1, 2), drawn, titles, strict=True):
-        axes.imshow(draw_boxes(example.pixels, boxes))
-        axes.set_axis_off()
-        axes.set_anchor("N")
-        axes.set_title(title, fontsize=10)
+
+    high, wide = (PANEL * side / SIDE for side in example.pixels.shape[:2])
+    for place, (boxes, title) in enumerate(zip(drawn, titles, strict=True)):
+        middle = left + GAP + place * (PANEL + GAP) + PANEL / 2
+        extent = (middle - wide / 2, middle + wide / 2, top + high, top)
+        axes.imshow(draw_boxes(example.pixels, boxes), extent=extent, aspect="auto", origin="upper")
+        axes.text(middle, top - 0.05, title, fontsize=10, ha="center")
 
 
 def truth_boxes(

@@ -51,7 +51,9 @@ def precision_recall_figure(curves: Sequence[PrecisionRecall], average: dict[str
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(9.5, 5.2), layout="constrained")
+    from lightning_tf.panel_layout import PanelLayout
+
+    figure = Figure(figsize=(9.5, 5.2), layout=PanelLayout())
     axes = figure.add_subplot()
     most = sorted(curves, key=lambda curve: -curve.objects)[:MOST_NAMED_CLASSES]
     named = {curve.name for curve in most}
@@ -68,7 +70,8 @@ def precision_recall_figure(curves: Sequence[PrecisionRecall], average: dict[str
     axes.grid(alpha=0.3)
     unnamed = len(curves) - len(named)
     title = f"in gray {unnamed} more classes" if unnamed else None
-    figure.legend(loc="outside right upper", fontsize=9, title=title, frameon=False)
+    beside: Any = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0)}
+    axes.legend(fontsize=9, title=title, frameon=False, **beside)
     axes.set_title(_title(curves, average))
     return figure
 

@@ -2,7 +2,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
-from lightning_tf.callbacks.loggers.curves import draw_curves, read_curves
+from lightning_tf.callbacks.loggers.curves import add_row, curves_figure, draw_curves, read_curves
 
 TABLE = """step,epoch,train/loss,val/loss,train/loss_epoch,test/loss,learning_rate,train/odd_epoch
 2,0,0.5,,,,0.1,
@@ -56,3 +56,21 @@ def test_the_legend_covers_no_curve(tmp_path, monkeypatch):
     for axes in figure.axes:
         assert axes.get_legend() is None
         assert not box.overlaps(axes.get_tightbbox())
+
+
+def test_of_very_many_metrics_thirty_are_drawn_and_those_of_validation_first():
+    panels = {}
+    add_row(panels, {f"train/value_{i}": float(i) for i in range(100)}, 1)
+    add_row(panels, {"val/value_99": 0.5, "val/loss": 0.5}, 2)
+    figure = curves_figure(panels)
+    names = [axes.get_title() for axes in figure.axes]
+    assert names == [*(f"value_{i}" for i in range(28)), "value_99", "loss"]
+    assert [text.get_text() for text in figure.texts] == ["30 of 101 metrics"]
+
+
+def test_updates_have_ticks_at_whole_numbers():
+    panels = {}
+    for step in range(1, 4):
+        add_row(panels, {"train/loss": 1.0 / step}, step)
+    (axes,) = curves_figure(panels).axes
+    assert axes.get_xticks().tolist() == [1.0, 2.0, 3.0]

@@ -14,7 +14,7 @@ def test_missing_labels_stand_behind_a_minus_and_others_behind_a_plus():
     labels = np.array([[1, 0, 1], [0, 0, 0], [0, 1, 0]])
     probabilities = np.array([[0.9, 0.6, 0.2], [0.1, 0.2, 0.3], [0.1, 0.7, 0.2]])
     figure = label_figure(images, labels, probabilities, ["cat", "dog", "sea"])
-    titles = [(axes.get_title(), axes.title.get_color()) for axes in figure.axes]
+    titles = [(text.get_text(), text.get_color()) for text in figure.axes[0].texts]
     assert titles == [
         ("cat\n+ dog\n\N{MINUS SIGN} sea", "red"),
         ("no label", "black"),
@@ -26,7 +26,7 @@ def test_missing_labels_stand_behind_a_minus_and_others_behind_a_plus():
 def test_an_image_of_many_labels_shows_the_first():
     names = [f"label {i}" for i in range(7)]
     figure = label_figure(np.zeros((1, 2, 2, 1)), np.ones((1, 7)), np.ones((1, 7)), names)
-    assert figure.axes[0].get_title().split("\n")[3:] == ["label 3", "... 3 more"]
+    assert figure.axes[0].texts[0].get_text().split("\n")[3:] == ["label 3", "... 3 more"]
 
 
 @pytest.mark.slow
@@ -44,4 +44,4 @@ def test_fit_and_test_log_the_images_of_several_labels():
     trainer.test(task)
     figures = {name: figure for what, name, _, figure in rows.sent if what == "figure"}
     assert list(figures) == ["val/predictions", "test/predictions"]
-    assert all(len(figure.axes) == 6 for figure in figures.values())
+    assert all(len(figure.axes[0].images) == 6 for figure in figures.values())

@@ -15,11 +15,11 @@ def test_each_image_stands_under_its_prediction_and_mistakes_are_red():
     images = np.random.default_rng(0).uniform(0, 1, (3, 4, 4, 1))
     probabilities = np.array([[0.9, 0.1], [0.8, 0.2], [0.25, 0.75]])
     figure = prediction_figure(images, np.array([0, 1, 1]), probabilities, ["cat", "dog"])
-    titles = [(axes.get_title(), axes.title.get_color()) for axes in figure.axes]
+    titles = [(text.get_text(), text.get_color()) for text in figure.axes[0].texts]
     assert titles == [("cat 90%", "black"), ("cat 80%\ntrue: dog", "red"), ("dog 75%", "black")]
     assert figure.get_suptitle() == "1 of 3 mistaken"
-    for image, axes in zip(images, figure.axes, strict=True):
-        np.testing.assert_array_equal(axes.images[0].get_array(), image[..., 0])
+    for image, drawn in zip(images, figure.axes[0].images, strict=True):
+        np.testing.assert_array_equal(drawn.get_array(), image[..., 0])
 
 
 def test_heat_maps_of_any_size_are_laid_over_the_images():
@@ -66,12 +66,12 @@ def test_fit_and_test_log_a_sheet_of_the_images_as_they_are(dtype):
     trainer.test(task)
     figures = {name: figure for what, name, _, figure in rows.sent if what == "figure"}
     grid = figures["test/predictions"]
-    assert len(grid.axes) == 10
+    assert len(grid.axes[0].images) == 10
     indices = task.data.splits["test"].indices
     low, high = task.value_range
     expected = (scaled[indices[0]].astype("float32") - low) / (high - low)
     np.testing.assert_allclose(grid.axes[0].images[0].get_array(), expected, atol=1e-6)
-    assert len(figures["val/predictions"].axes) == 10
+    assert len(figures["val/predictions"].axes[0].images) == 10
 
 
 def test_a_run_without_loggers_draws_nothing(monkeypatch):

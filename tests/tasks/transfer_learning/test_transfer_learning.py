@@ -238,11 +238,10 @@ def test_fit_logs_heat_maps_beside_the_predictions():
     rows = Rows()
     fitted(transfer(), max_epochs=1, logger=rows)
     figures = {name: figure for what, name, _, figure in rows.sent if what == "figure"}
-    grid = figures["val/heat_maps"]
-    assert all(len(axes.images) == 2 for axes in grid.axes)
-    assert [a.get_title() for a in grid.axes] == [
-        a.get_title() for a in figures["val/predictions"].axes
-    ]
+    (grid,), (predictions,) = (figures[f"val/{x}"].axes for x in ("heat_maps", "predictions"))
+    assert len(grid.images) == 2 * len(predictions.images)
+    titles = [[text.get_text() for text in axes.texts] for axes in (grid, predictions)]
+    assert titles[0] == titles[1]
 
 
 # ---- bad input
