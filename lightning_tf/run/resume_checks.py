@@ -133,6 +133,7 @@ def check_data(trainer: Trainer, task: Task, checkpoint: Checkpoint) -> None:
         was = dict(checkpoint.run["data"])
         settings = {name: str(checkpoint.run[name]) for name in ("precision", "clipping")}
         settings |= {name: checkpoint.run["settings"].get(name) for name in ROUNDING}
+        settings |= _xla(checkpoint.run["settings"].get("jit_compile"))
         progress = checkpoint.run["progress"]
         epoch, batch, closed = (progress[name] for name in ("epoch", "batch", "epoch_closed"))
 
@@ -155,6 +156,7 @@ def check_data(trainer: Trainer, task: Task, checkpoint: Checkpoint) -> None:
 
     now = {"precision": trainer.precision, "clipping": clipping_of(trainer)}
     now |= {name: trainer.settings[name] for name in ROUNDING}
+    now |= _xla(trainer.jit_compile, is_gpu=trainer.placement.is_gpu)
     changes |= _changes(settings, now)
     said = [_said(changes)] if changes else []
     said += _task_changes(task, checkpoint)
@@ -164,6 +166,13 @@ def check_data(trainer: Trainer, task: Task, checkpoint: Checkpoint) -> None:
             checkpoint.path,
             ", ".join(said),
         )
+
+
+def _xla(jit_compile: Any, *, is_gpu: bool = True) -> dict[str, bool]:
+    """Return whether XLA compiles the steps, where that is known: it draws other numbers."""
+    if jit_compile == "auto" and not is_gpu:
+        return {"jit_compile": False}
+    return {"jit_compile": jit_compile} if isinstance(jit_compile, bool) else {}
 
 
 def _task_changes(task: Task, checkpoint: Checkpoint) -> list[str]:

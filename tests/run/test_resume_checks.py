@@ -332,6 +332,18 @@ def test_another_precision_goes_on_and_is_said(tmp_path, caplog, was, now):
     assert "precision was " in caplog.text
 
 
+def test_a_resume_with_xla_of_a_run_without_is_said_and_auto_on_a_cpu_is_without(tmp_path, caplog):
+    path = saved(tmp_path, BoringTask())
+    with caplog.at_level(logging.WARNING, "lightning_tf"):
+        fit(BoringTask(), path, max_epochs=2, jit_compile=False)
+    assert "jit_compile" not in caplog.text
+
+    without = saved(tmp_path / "without", BoringTask(), jit_compile=False)
+    with caplog.at_level(logging.WARNING, "lightning_tf"):
+        fit(BoringTask(), without, max_epochs=2, jit_compile=True)
+    assert "jit_compile was False, is True" in caplog.text
+
+
 def test_another_clipping_goes_on_and_is_said(tmp_path, caplog):
     path = saved(tmp_path, BoringTask(), gradient_clip_val=1.0)
     with caplog.at_level(logging.WARNING, "lightning_tf"):
