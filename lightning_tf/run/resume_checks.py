@@ -131,7 +131,9 @@ def check_data(trainer: Trainer, task: Task, checkpoint: Checkpoint) -> None:
     """
     with plain_data_of(checkpoint):
         was = dict(checkpoint.run["data"])
-        settings = {name: str(checkpoint.run[name]) for name in ("precision", "clipping")}
+        settings: dict[str, Any] = {
+            name: str(checkpoint.run[name]) for name in ("precision", "clipping")
+        }
         settings |= {name: checkpoint.run["settings"].get(name) for name in ROUNDING}
         settings |= _xla(checkpoint.run["settings"].get("jit_compile"))
         progress = checkpoint.run["progress"]
