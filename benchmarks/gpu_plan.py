@@ -19,6 +19,7 @@ from measure import arguments, report, table
 from lightning_tf import Trainer, keras_internals
 from lightning_tf.distribute.single_device import SingleDevice
 from lightning_tf.graph.graph_loop import GraphLoop
+from lightning_tf.graph.moved_batches import can_move
 
 STAND_IN = "CPU:1"  # for the GPU; what is placed on CPU:0 was put on the host
 STAGES = ("fit", "validate", "predict")
@@ -51,9 +52,10 @@ def first_loop() -> Iterator[list[GraphPlan]]:
     """Plan the first window that is traced, and end the run before its first call."""
     plans, trace = [], GraphLoop._trace
 
-    def noting(loop: GraphLoop, next_batch: Any) -> None:
-        trace(loop, next_batch)
-        plans.append(plan(loop._traced[next_batch].graph, STAND_IN))  # while its variables live
+    def noting(loop: GraphLoop, *how: Any) -> None:
+        trace(loop, *how)
+        graph = loop._traced[how].graph
+        plans.append(plan(graph, STAND_IN, can_move(loop._spec)))  # while its variables live
         raise Traced
 
     with mock.patch.object(GraphLoop, "_trace", noting), contextlib.suppress(Traced):

@@ -60,12 +60,13 @@ class GraphPlan:
         }
 
 
-def plan(graph: Any, device: str) -> GraphPlan:
+def plan(graph: Any, device: str, batches_are_there: bool = False) -> GraphPlan:
     """Count what a graph costs on a GPU.
 
     Args:
         graph: Of a concrete function, traced on a CPU that stands in for the GPU.
         device: That CPU, such as ``CPU:1``; what is placed on another one was put on the host.
+        batches_are_there: Whether iterators give batches that were copied to the device before.
     """
     whole = GraphPlan(in_loop=GraphPlan())
     whole.int32_variables = {v.name for v in graph.variables if v.dtype == tf.int32}
@@ -73,19 +74,21 @@ def plan(graph: Any, device: str) -> GraphPlan:
     places = [
         HOST
         if device not in getattr(outside.get(id(tensor)), "device", device)
-        else _place_of(tensor)
+        else _place_of(tensor, DEVICE if batches_are_there else HOST)
         for tensor in graph.inputs
     ]
     _Walk(device, whole).function(graph, places, in_loop=False)
     return whole
 
 
-def _place_of(tensor: Any) -> str:
-    """Return where an argument of the whole graph lies: variables on the device, iterators not."""
+def _place_of(tensor: Any, iterators: str) -> str:
+    """Return where an argument of the whole graph lies: variables on the device."""
     if tensor.dtype != tf.resource:
         return HOST  # numbers that Python hands over
     data = handle_data_util.get_resource_handle_data(tensor)
-    types = [tf.as_dtype(each.dtype) for each in data.shape_and_type] if data.is_set else []
+    if not data.is_set:
+        return iterators
+    types = [tf.as_dtype(each.dtype) for each in data.shape_and_type]
     return DEVICE if types and types[0] != tf.int32 else HOST
 
 

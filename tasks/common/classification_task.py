@@ -93,4 +93,5 @@ class ClassificationTask(ConstructedData):
 
 def flat_labels(labels: Any) -> tf.Tensor:
     """Return labels of any integer type and shape as int32 of shape (batch,)."""
-    return tf.cast(tf.reshape(labels, [-1]), tf.int32)
+    wide = tf.cast(labels, tf.int64)  # a GPU reshapes int32 on the host, and would wait for it
+    return tf.cast(tf.reshape(wide, [-1]), tf.int32)

@@ -33,7 +33,7 @@ class AreaUnderCurve(keras.metrics.AUC):  # type: ignore[misc]
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Take labels of shape (batch,) and logits of shape (batch, classes)."""
         probabilities = tf.nn.softmax(tf.cast(y_pred, tf.float32))  # (batch, classes)
-        labels = tf.one_hot(tf.cast(tf.reshape(y_true, [-1]), tf.int32), self.classes)
+        labels = tf.one_hot(_flat(y_true), self.classes)
         if self.classes == 2:  # one curve: that of class 0 is its mirror image
             labels, probabilities = labels[:, 1], probabilities[:, 1]
         super().update_state(labels, probabilities, sample_weight)
@@ -59,7 +59,7 @@ class Accuracy(keras.metrics.SparseCategoricalAccuracy):  # type: ignore[misc]
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Take labels of shape (batch,) and logits of shape (batch, classes)."""
         predicted = tf.argmax(y_pred, axis=-1, output_type=tf.int64)  # (batch,)
-        labels = tf.cast(tf.reshape(y_true, tf.shape(predicted)), tf.int64)
+        labels = tf.reshape(tf.cast(y_true, tf.int64), tf.shape(predicted))
         matches = tf.cast(tf.equal(labels, predicted), tf.float32)
         keras.metrics.Mean.update_state(self, matches, sample_weight)
 
@@ -93,7 +93,7 @@ class ConfusionCounts(keras.metrics.Metric):  # type: ignore[misc]
             sample_weight: Unused: the matrix counts examples.
         """
         predicted = tf.argmax(y_pred, axis=-1)  # (batch,) int64: a GPU stacks int32 on the host
-        labels = tf.cast(tf.reshape(y_true, [-1]), tf.int64)
+        labels = _flat(y_true)
         # What tf.math.confusion_matrix does, without its assertions, which every step would run.
         cells = tf.cast(tf.stack([labels, predicted], axis=1), tf.int32)  # (batch, 2)
         ones = tf.ones_like(predicted, tf.float32)
@@ -220,3 +220,8 @@ class R2(keras.metrics.Metric):  # type: ignore[misc]
     def get_config(self) -> dict[str, Any]:
         """Return what `from_config` needs."""
         return {"targets": self.targets, "name": self.name}
+
+
+def _flat(labels: Any) -> tf.Tensor:
+    """Return labels as int64 of shape (batch,): a GPU reshapes int32 on the host."""
+    return tf.reshape(tf.cast(labels, tf.int64), [-1])

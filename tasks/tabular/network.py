@@ -105,6 +105,10 @@ class FeatureNetwork:
             Tensors of shape (batch, inputs): for each embedded column its embedding, for other
             columns that are neighbours their categories together.
         """
+        if not known:
+            return []
+        codes = keras.ops.cast(codes, "int64")  # a GPU compares and reshapes int32 on the host
+
         counts = [count + 1 for count in known]  # 0 is what training rows do not have
         embeds = [self.embed_above is not None and count > self.embed_above for count in known]
         columns = keras.ops.unstack(codes, len(known), axis=1) if any(embeds) else []
@@ -124,8 +128,8 @@ def _one_hot(codes: Any, places: Sequence[int], counts: Sequence[int]) -> Any:
     These are three operations however many columns there are: a layer for each would cost 40 ms to
     build and trace.
     """
-    column = np.repeat(places, [counts[place] for place in places]).astype(np.int32)  # (inputs,)
-    category = np.concatenate([np.arange(counts[place], dtype=np.int32) for place in places])
+    column = np.repeat(places, [counts[place] for place in places]).astype(np.int64)  # (inputs,)
+    category = np.concatenate([np.arange(counts[place], dtype=np.int64) for place in places])
     is_category = keras.ops.equal(keras.ops.take(codes, column, axis=1), category)
     return keras.ops.cast(is_category, "float32")
 

@@ -84,7 +84,8 @@ def warp_objects(objects: dict[str, Any], warp: Warp, window: Any) -> dict[str, 
     )  # (batch, objects, 4)
     visible = box_areas(clipped)
     whole = box_areas(tf.concat([low, high], axis=-1))
-    stays = (visible >= VISIBLE_SHARE * whole) & (visible > 0.0) & (objects["labels"] >= 0)
+    is_real = tf.cast(objects["labels"], tf.int64) >= 0  # a GPU compares int32 on the host
+    stays = (visible >= VISIBLE_SHARE * whole) & (visible > 0.0) & is_real
     return {
         "boxes": tf.where(stays[..., tf.newaxis], clipped, 0.0),
         "labels": tf.where(stays, objects["labels"], -1),
