@@ -27,8 +27,8 @@ def lean_import() -> Iterator[None]:
     of Keras that import pandas, scikit-learn or matplotlib are executed when they are first used.
     What is there after it is left to live: the collector, and the end of the process, pass over it.
 
-    Nothing is changed where TensorFlow or Keras were imported before. Objects of the program are
-    not passed over: where there are more than imports leave, the collector sees all as before.
+    Nothing is changed where TensorFlow or Keras were imported before. Where the program has made
+    more objects than imports leave, the collector sees all as before: it would pass over them too.
     """
     if any(isinstance(finder, _LazyFinder) for finder in sys.meta_path):
         yield  # inside of another

@@ -55,6 +55,8 @@ def _place(fig: Any, panels: list[Any]) -> None:
     pad, width, height = PAD * fig.dpi, fig.bbox.width, fig.bbox.height  # pixels
     sides = [_label_sides(axes) for axes in panels]
     left, right, bottom, top = (max(side) + pad for side in zip(*sides, strict=True))
+    left, right = _leaving_room(left, right, width)
+    bottom, top = _leaving_room(bottom, top, height)
     grid = panels[0].get_subplotspec().get_gridspec()
     wide = _panel_side(width / grid.ncols, left + right)
     high = _panel_side(height / grid.nrows, bottom + top)
@@ -72,6 +74,12 @@ def _place(fig: Any, panels: list[Any]) -> None:
         for text in (axes.title, axes.xaxis.label):
             _shrink(text, wide + 2 * (min(left, right) - pad / 2))
         _shrink(axes.yaxis.label, high + 2 * (min(bottom, top) - pad / 2))
+
+
+def _leaving_room(before: float, after: float, length: float) -> tuple[float, float]:
+    """Return the margins, smaller where labels would leave nothing of the figure to its panels."""
+    share = min(1.0, (1.0 - LEAST) * length / (before + after))
+    return before * share, after * share
 
 
 def _label_sides(axes: Any) -> tuple[float, float, float, float]:

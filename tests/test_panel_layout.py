@@ -40,6 +40,12 @@ def beside():
     return figure
 
 
+def test_labels_longer_than_the_figure_are_cut_rather_than_end_a_run():
+    file = io.BytesIO()
+    save_figure(confusion_figure(np.full((2, 2), 1), ["a" * 200, "b" * 200]), file, 100)
+    assert Image.open(file).size[0] > 100
+
+
 @pytest.mark.parametrize("figure", [confusion, regression, images, beside])
 def test_nothing_reaches_the_edge(figure):
     file = io.BytesIO()

@@ -142,7 +142,7 @@ class DataModule:
     def on_exception(self, exception: BaseException) -> None:
         """Run when an exception, Ctrl-C included, leaves an entry point; before `teardown`."""
 
-    def explain(self, error: BaseException) -> DataError | None:
+    def explain_error(self, error: Exception) -> DataError | None:
         """Return what is wrong with the data where an entry point ends with this error.
 
         It is raised in the place of an error that only names an operation of a pipeline. None means

@@ -94,11 +94,6 @@ class Cluster:
         return self._hosts.count(self._hosts[self.index])
 
     @property
-    def workers_on_host(self) -> int:
-        """Return how many workers run on this one's machine, itself included."""
-        return self._hosts.count(self._hosts[self.index])
-
-    @property
     def _hosts(self) -> list[str]:
         return [_host(address) for address in self.addresses]
 

@@ -81,7 +81,7 @@ def own_gpus(
         ConfigurationError: There are fewer GPUs than workers that share them.
     """
     environment = os.environ if environment is None else environment
-    rank, count = cluster.rank_on_host, cluster.workers_on_host
+    rank, count = cluster.rank_on_host, cluster.count_on_host
     if count == 1 or not gpus or not _sees_those_of_others(len(gpus), environment):
         return list(gpus)
 

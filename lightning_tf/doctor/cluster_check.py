@@ -25,7 +25,7 @@ def check_cluster(environment: Mapping[str, str]) -> Iterator[Finding]:
     else:
         source = "TF_CONFIG" if "TF_CONFIG" in environment else "SLURM"
         place = f"{cluster.index} of {len(cluster.addresses)}, {cluster.address}"
-        local = f"{cluster.workers_on_host} on this machine"
+        local = f"{cluster.count_on_host} on this machine"
         yield ok("cluster", f"{source}: this is worker {place}; {local}")
     if cluster is None and "SLURM_JOB_ID" in environment and "SLURM_PROCID" not in environment:
         text = "inside a SLURM job, but outside srun: this process is no worker"

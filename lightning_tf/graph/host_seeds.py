@@ -68,7 +68,7 @@ class HostSeeds:
         self, draw: Callable[..., Any], generator: keras.random.SeedGenerator, ordered: bool
     ) -> Any:
         """Draw a seed from the state on the host."""
-        if generator in self.left:
+        if generator in self.left or tf.executing_eagerly():  # by another thread, while this traces
             return draw(generator, ordered)
 
         before = generator.state

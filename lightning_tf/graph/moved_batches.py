@@ -6,7 +6,7 @@ import tensorflow as tf
 
 MOVABLE = {
     *(tf.float16, tf.bfloat16, tf.float32, tf.float64),
-    *(tf.bool, tf.uint8, tf.int8, tf.int64),
+    *(tf.bool, tf.uint8, tf.int8, tf.int32, tf.int64),
 }
 
 
@@ -30,7 +30,7 @@ def moved_spec(device: str | None, element_spec: Any) -> Any:
 def can_move(element_spec: Any) -> bool:
     """Return whether batches can be copied to a GPU ahead of their steps."""
     return all(
-        isinstance(spec, tf.TensorSpec) and spec.dtype in {*MOVABLE, tf.int32}
+        isinstance(spec, tf.TensorSpec) and spec.dtype in MOVABLE
         for spec in tf.nest.flatten(element_spec)
     )
 

@@ -143,7 +143,9 @@ def _session(
         trainer.records.loggers.send("finalize", "success")
     except BaseException as raised:
         # What a check in a pipeline refused is an error of the data, whoever read the batch.
-        refused = data_error(raised) or data_of(task).explain(raised)
+        refused = data_error(raised)
+        if refused is None and isinstance(raised, Exception):
+            refused = data_of(task).explain_error(raised)
         exception = refused or trainer.workers.explain(raised)
         if isinstance(exception, WorkerLostError) and exception is not raised:
             exception = keep_traceback(trainer, exception, raised)

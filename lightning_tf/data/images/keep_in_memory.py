@@ -10,8 +10,8 @@ from lightning_tf.exceptions import ConfigurationError
 
 InMemory = bool | Literal["auto"]
 AUTO: Literal["auto"] = "auto"
-SHARE = 4
-"""Of the free memory, one part in so many is taken unasked."""
+SHARE = 4  # of the free memory, one part in so many is taken unasked
+WHILE_GATHERING = 3  # copies that a worker has of all images while it gets those of the others
 MIB = 2**20
 
 _log = logging.getLogger(__name__)
@@ -48,19 +48,22 @@ def keep_in_memory(
     if in_memory != AUTO:
         return bool(in_memory)
 
-    needed, free = count * math.prod(input_shape), free_memory() or 0
-    share = free // SHARE // workers.count_on_host
+    free = free_memory()
+    needed = count * math.prod(input_shape) * (1 if workers.count == 1 else WHILE_GATHERING)
+    share = (free or 0) // SHARE // workers.count_on_host
     fits = bool(workers.all_gather([needed <= share]).all())
-    said = (
+
+    taken_unasked = f"{share / MIB:.1f} MiB that are taken unasked"
+    what_is_done = (
         "kept decoded in memory; in_memory=False reads the files in every epoch"
         if fits
         else "decoded in every epoch; in_memory=True keeps them decoded all the same"
     )
     _log.info(
-        "%s: images take %.1f MiB decoded, of %.1f MiB that are taken unasked, and are %s.",
+        "%s: images take %.1f MiB decoded, of %s, and are %s.",
         name,
         needed / MIB,
-        share / MIB,
-        said,
+        "a free memory that this system does not tell" if free is None else taken_unasked,
+        what_is_done,
     )
     return fits

@@ -18,6 +18,14 @@ from lightning_tf.data.sources.listed_files import shown_path
 from lightning_tf.distribute.workers import SINGLE_WORKER
 from lightning_tf.exceptions import DataError
 
+# What decoding fails with, natively and by pillow; memory that ends is no fault of a file.
+UNREADABLE = (
+    tf.errors.InvalidArgumentError,
+    tf.errors.NotFoundError,
+    tf.errors.DataLossError,
+    tf.errors.UnknownError,
+)
+
 
 class NewFiles:
     """Image files whose pixels, 0 to 255, become values of a task's range.
@@ -44,7 +52,7 @@ class NewFiles:
     ) -> None:
         self._all_names, self._network = names, network
         self._scan = partial(
-            scan_images, SINGLE_WORKER, _folder_of(files), files, network.decoding, broken
+            scan_images, SINGLE_WORKER, _folder_of(files), files, network.decoding, action=broken
         )
         self.names: list[str] = []
         self._take(self._scan(decodes=False))
@@ -65,17 +73,17 @@ class NewFiles:
                 for batch in self._inputs(read, batch_size):
                     yield batch
                     read += len(batch)
-            except tf.errors.OpError:
+            except UNREADABLE:
                 count, scanned = len(self.names), self._scan()
                 self._take(scanned)
                 if len(self.names) == count:  # nothing is wrong with the files
                     raise
 
-    def explain(self, error: BaseException) -> DataError | None:
+    def explain_error(self, error: Exception) -> DataError | None:
         """Return which files are broken, of an error of TensorFlow that these may have caused."""
-        if isinstance(error, tf.errors.OpError):
+        if isinstance(error, UNREADABLE):
             try:
-                self._scan()
+                self._scan(action="error")
             except DataError as refused:
                 return refused
         return None

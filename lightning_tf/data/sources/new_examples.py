@@ -24,7 +24,7 @@ class FileSource(Protocol):
     def batches(self, batch_size: int) -> Iterator[Any]:
         """Yield the same batches; a broken file is refused by name, or leaves with its name."""
 
-    def explain(self, error: BaseException) -> DataError | None:
+    def explain_error(self, error: Exception) -> DataError | None:
         """Return which files are broken where reading ended with this error; None of others."""
 
 
@@ -106,5 +106,5 @@ def prediction_data(examples: NewExamples, batch_size: int) -> DataModule:
     """
     data = StageData({}, {"predict": examples.as_dataset(batch_size)})
     if examples.source is not None:
-        data.explain = examples.source.explain  # type: ignore[method-assign]
+        data.explain_error = examples.source.explain_error  # type: ignore[method-assign]
     return data

@@ -149,7 +149,7 @@ class EncodedTexts(DataModule):
         """Return the training texts of some rows, in batches, as strings.
 
         Args:
-            rows: Among this worker's part of them.
+            rows: Among all training texts; a worker asks for some of its part alone.
         """
         split = self.texts.splits["train"]  # type: ignore[attr-defined]
         texts: tf.data.Dataset = split.source.inputs(split.indices[rows], CHUNK)
