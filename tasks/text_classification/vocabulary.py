@@ -5,7 +5,6 @@ from typing import Any
 
 import keras
 import numpy as np
-import pandas as pd
 import tensorflow as tf
 from numpy.typing import NDArray
 
@@ -96,6 +95,8 @@ class Vocabulary(keras.layers.Layer):  # type: ignore[misc]
         Raises:
             DataError: There are none.
         """
+        import pandas as pd
+
         codes, unique = pd.factorize(fingerprints)  # numbered in the order of first occurrence
         chosen = np.argsort(-np.bincount(codes), kind="stable")[: self.size - FIRST]
 
