@@ -4,6 +4,8 @@ import subprocess
 import sys
 import textwrap
 
+import pytest
+
 HEAVY = {"pandas", "sklearn", "scipy.stats", "matplotlib.pyplot"}
 
 
@@ -55,6 +57,7 @@ def test_what_was_left_out_works_when_it_is_used():
     assert printed.endswith("works")
 
 
+@pytest.mark.slow
 def test_keras_first_is_left_as_it_is():
     printed = run("""
         import keras
@@ -65,6 +68,7 @@ def test_keras_first_is_left_as_it_is():
     assert printed == "0 True True"
 
 
+@pytest.mark.slow
 def test_objects_of_a_program_are_not_frozen_and_a_collector_that_is_off_stays_off():
     printed = run("""
         import gc

@@ -79,8 +79,12 @@ def test_draws_on_the_host_are_those_of_the_device_and_leave_the_generators_ther
 
 @pytest.mark.parametrize(
     "make_task",
-    [lambda: GAN("digits"), lambda: TextClassification(TEXTS, network="lstm")],
-    ids=["gan", "lstm"],
+    [
+        lambda: GAN("digits"),
+        pytest.param(
+            lambda: TextClassification(TEXTS, network="lstm"), marks=pytest.mark.slow, id="lstm"
+        ),
+    ],
 )
 def test_tasks_that_draw_keep_their_numbers(make_task):
     def variables(on_host):

@@ -55,7 +55,9 @@ def png(index):
     return buffer.getvalue()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
+)
 def test_a_run_answers_and_ends_when_it_is_asked_to(root, number):
     run = "runs/version_1" if number == signal.SIGINT else "runs/version_0"
     with served_by_command(run, "--max_batch", "2", cwd=root) as (client, process, said):

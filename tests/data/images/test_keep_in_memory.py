@@ -110,6 +110,7 @@ def fitted(root, folder, in_memory, max_epochs=2, ckpt_path=None):
     return trainer, task.model.get_weights()
 
 
+@pytest.mark.slow
 def test_the_weights_are_the_same_to_the_bit_and_a_run_goes_on_either_way(root, tmp_path):
     _, expected = fitted(root, tmp_path, False)
     for in_memory in (True, "auto", None):

@@ -78,7 +78,9 @@ def by_name(root, resize):
     return dict(zip(sorted(FILES), of_folder(root, resize), strict=True))
 
 
-@pytest.mark.parametrize("resize", RESIZE_METHODS)
+@pytest.mark.parametrize(
+    "resize", [pytest.param(r, marks=[pytest.mark.slow] * (r != "draft")) for r in RESIZE_METHODS]
+)
 def test_every_path_gives_the_same_pixels(root, resize, tmp_path):
     expected = of_folder(root, resize)
     np.testing.assert_array_equal(of_folder(root, resize, in_memory=True), expected)
