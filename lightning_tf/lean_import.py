@@ -16,7 +16,6 @@ LAZY = {
     "keras.visualization",
     "keras.wrappers",
 }
-FEW_OBJECTS = 100_000  # more than imports of numpy and pandas leave
 
 
 @contextmanager
@@ -25,10 +24,8 @@ def lean_import() -> Iterator[None]:
 
     Python's collector of cycles pauses, which would walk through all modules again and again. Parts
     of Keras that import pandas, scikit-learn or matplotlib are executed when they are first used.
-    What is there after it is left to live: the collector, and the end of the process, pass over it.
 
-    Nothing is changed where TensorFlow or Keras were imported before. Where the program has made
-    more objects than imports leave, the collector sees all as before: it would pass over them too.
+    Nothing is changed where TensorFlow or Keras were imported before.
     """
     if any(isinstance(finder, _LazyFinder) for finder in sys.meta_path):
         yield  # inside of another
@@ -38,7 +35,6 @@ def lean_import() -> Iterator[None]:
         return
 
     finder, collects = _LazyFinder(), gc.isenabled()
-    has_few = len(gc.get_objects()) < FEW_OBJECTS
     sys.meta_path.insert(0, finder)
     gc.disable()
     try:
@@ -47,8 +43,6 @@ def lean_import() -> Iterator[None]:
         sys.meta_path.remove(finder)
         if collects:
             gc.enable()
-    if has_few and "tensorflow" in sys.modules:
-        gc.freeze()
 
 
 class _LazyFinder(MetaPathFinder):

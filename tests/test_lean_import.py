@@ -24,9 +24,9 @@ def test_the_package_first_leaves_out_what_keras_imports_for_others():
         import gc, sys
         from lightning_tf import Trainer
         assert "tensorflow" in sys.modules and "keras" in sys.modules
-        print(sorted({HEAVY!r} & set(sys.modules)), gc.isenabled(), gc.get_freeze_count() > 100_000)
+        print(sorted({HEAVY!r} & set(sys.modules)), gc.isenabled())
     """)
-    assert printed == "[] True True"
+    assert printed == "[] True"
 
 
 def test_what_was_left_out_works_when_it_is_used():
@@ -69,12 +69,11 @@ def test_keras_first_is_left_as_it_is():
 
 
 @pytest.mark.slow
-def test_objects_of_a_program_are_not_frozen_and_a_collector_that_is_off_stays_off():
+def test_a_collector_that_is_off_stays_off():
     printed = run("""
         import gc
         gc.disable()
-        objects = [[] for _ in range(200_000)]
         from lightning_tf import Trainer
-        print(gc.get_freeze_count(), gc.isenabled())
+        print(gc.isenabled())
     """)
-    assert printed == "0 False"
+    assert printed == "False"
