@@ -22,11 +22,12 @@ class HostSeeds:
     `unpack` after the last.
 
     Args:
-        left: Generators that draw where their state is, as the step itself reads or assigns it.
+        drawn_in_place: Generators that draw where their state is, as the step itself reads or
+            assigns it.
     """
 
-    def __init__(self, left: Set[keras.random.SeedGenerator] = frozenset()) -> None:
-        self.left = left
+    def __init__(self, drawn_in_place: Set[keras.random.SeedGenerator] = frozenset()) -> None:
+        self.drawn_in_place = drawn_in_place
         self._states: dict[keras.random.SeedGenerator, keras.Variable] = {}
 
     @contextmanager
@@ -68,7 +69,9 @@ class HostSeeds:
         self, draw: Callable[..., Any], generator: keras.random.SeedGenerator, ordered: bool
     ) -> Any:
         """Draw a seed from the state on the host."""
-        if generator in self.left or tf.executing_eagerly():  # by another thread, while this traces
+        if (
+            generator in self.drawn_in_place or tf.executing_eagerly()
+        ):  # by another thread, while this traces
             return draw(generator, ordered)
 
         before = generator.state

@@ -328,7 +328,7 @@ class Window:
         traced with the number, and again when that changes.
         """
         specs = element_spec, tf.TensorSpec((), tf.bool), tf.TensorSpec([3], tf.int32)
-        as_numbers, left = False, self._seeds.left
+        as_numbers, left = False, self._seeds.drawn_in_place
         while True:
             self._slots, self._seeds = PackedSlots(self.placement), HostSeeds(left)
             self._reads = TracedReads(self.step.method)

@@ -5,20 +5,11 @@ from pathlib import Path
 
 import keras
 import numpy as np
+from network import digits_net
 
 digits = np.load(Path(sys.argv[1], "digits.npz"))
 keras.utils.set_random_seed(0)
-model = keras.Sequential(
-    [
-        keras.Input((8, 8, 1)),
-        keras.layers.Rescaling(1 / 8, offset=-1),
-        keras.layers.Conv2D(32, 3, padding="same", activation="relu"),
-        keras.layers.MaxPooling2D(),
-        keras.layers.Conv2D(64, 3, padding="same", activation="relu"),
-        keras.layers.Flatten(),
-        keras.layers.Dense(10),
-    ]
-)
+model = digits_net()
 model.compile(
     optimizer="adam",
     loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),

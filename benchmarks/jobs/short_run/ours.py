@@ -9,6 +9,7 @@ from lightning_tf.data import ImageArrays
 
 import keras
 import numpy as np
+from network import digits_net
 
 digits = np.load(Path(sys.argv[1], "digits.npz"))
 
@@ -22,17 +23,7 @@ class Classifier(Task):
         self.cross_entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
     def configure_model(self):
-        self.model = keras.Sequential(
-            [
-                keras.Input((8, 8, 1)),
-                keras.layers.Rescaling(1 / 8, offset=-1),
-                keras.layers.Conv2D(32, 3, padding="same", activation="relu"),
-                keras.layers.MaxPooling2D(),
-                keras.layers.Conv2D(64, 3, padding="same", activation="relu"),
-                keras.layers.Flatten(),
-                keras.layers.Dense(10),
-            ]
-        )
+        self.model = digits_net()
 
     def configure_optimizers(self):
         return keras.optimizers.Adam()

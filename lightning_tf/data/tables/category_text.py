@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from lightning_tf.data.tables.number_format import cell_text
 
@@ -58,6 +59,31 @@ def common_form(known: Iterable[str]) -> Callable[[str], str] | None:
     if is_truth(known):
         return _truth_form
     return _number_form if is_numbers(known) else None
+
+
+def places_among(texts: Any, known: Sequence[str]) -> NDArray[np.int32]:
+    """Return the place of every text among the known ones, -1 of one that is none of them.
+
+    A text as it is written comes before one that means the same; each different one is looked up
+    once.
+
+    Args:
+        texts: A Series or an array.
+        known: In their order.
+
+    Example:
+        >>> places_among(np.array(["b", "c", "b"], object), ["a", "b"]).tolist()
+        [1, -1, 1]
+    """
+    import pandas as pd
+
+    numbers, different = pd.factorize(texts)
+    places = {text: place for place, text in enumerate(known)}
+    form = common_form(known)
+    formed = {} if form is None else {form(text): place for text, place in places.items()}
+    looked_up = [places.get(t, formed.get(form(t), -1) if form else -1) for t in different]
+    coded: NDArray[np.int32] = np.array([*looked_up, -1], np.int32)[numbers]
+    return coded
 
 
 def graph_form(known: Sequence[str]) -> Callable[[tf.Tensor], tf.Tensor] | None:

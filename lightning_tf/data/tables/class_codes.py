@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_tf.data.tables.category_text import category_texts, common_form
+from lightning_tf.data.tables.category_text import category_texts, common_form, places_among
 from lightning_tf.exceptions import DataError, nearest
 
 
@@ -42,16 +42,7 @@ def class_codes(column: Any, labels: NDArray[Any], names: Sequence[str]) -> NDAr
     Raises:
         DataError: A row has another class; names it.
     """
-    import pandas as pd
-
-    # Each different class once. A class as it is written comes before one that means the same.
-    places, texts = pd.factorize(labels)
-    codes = {label: code for code, label in enumerate(names)}
-    form = common_form(names)
-    formed = {} if form is None else {form(label): code for label, code in codes.items()}
-    numbers = [codes.get(text, formed.get(form(text), -1) if form else -1) for text in texts]
-    coded: NDArray[np.int32] = np.array(numbers, np.int32)[places]
-
+    coded = places_among(labels, names)
     unknown = np.flatnonzero(coded < 0)
     if len(unknown):
         label = labels[unknown[0]]

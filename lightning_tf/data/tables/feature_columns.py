@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightning_tf.data.pipeline.order import Indices
-from lightning_tf.data.tables.category_text import category_texts, common_form
+from lightning_tf.data.tables.category_text import category_texts, common_form, places_among
 from lightning_tf.data.tables.column_roles import ColumnRoles
 from lightning_tf.data.tables.date_parts import date_part_names, date_parts
 from lightning_tf.data.tables.float32_loss import SAMPLE, needs_float64
@@ -283,8 +283,6 @@ def _categories(column: Any) -> list[str]:
 
 
 def _codes(table: Any, name: str, known: Sequence[str]) -> NDArray[np.int32]:
-    import pandas as pd
-
     bad = np.flatnonzero(table[name].isna().to_numpy())
     if len(bad):
         raise DataError(
@@ -292,11 +290,4 @@ def _codes(table: Any, name: str, known: Sequence[str]) -> NDArray[np.int32]:
             "category, or pass missing='drop'."
         )
 
-    # Each different cell once. A category as it is written comes before one that means the same.
-    places, texts = pd.factorize(category_texts(table[name]))
-    codes = {text: code for code, text in enumerate(known, OTHER + 1)}
-    form = common_form(known)
-    formed = {} if form is None else {form(text): code for text, code in codes.items()}
-    numbers = [codes.get(text, formed.get(form(text), OTHER) if form else OTHER) for text in texts]
-    coded: NDArray[np.int32] = np.array([*numbers, OTHER], np.int32)[places]
-    return coded
+    return places_among(category_texts(table[name]), known) + OTHER + 1
