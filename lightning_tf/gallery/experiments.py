@@ -1,0 +1,9 @@
+"""EXPERIMENTS: every experiment of the gallery, in the order of the courses' chapters."""
+
+from lightning_tf.gallery.experiment import Experiment
+
+EXPERIMENTS: dict[str, Experiment] = {
+    experiment.name: experiment
+    for experiment in (
+    )
+}
