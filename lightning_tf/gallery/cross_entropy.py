@@ -116,7 +116,7 @@ def _draw_loss(axes: Any) -> None:
         offset = {"textcoords": "offset points", "xytext": (8, 3)}
         axes.annotate(f"{value:g}: {-np.log(value):.2f}", (value, -np.log(value)), **offset)
     axes.set(xlabel="probability of the true class", ylabel="loss", title="the loss: -log p")
-    axes.set(xlim=(-0.02, 1.3), ylim=(-0.2, 5.4))
+    axes.set(xlim=(-0.02, 1.3), ylim=(-0.2, 5.4), xticks=[0, 0.25, 0.5, 0.75, 1])
 
 
 def _draw_slope(axes: Any) -> None:
@@ -125,7 +125,7 @@ def _draw_slope(axes: Any) -> None:
     axes.plot(z, p - 1, "-", color=STYLES[0][0], label="cross entropy: p - y")
     axes.plot(z, 2 * (p - 1) * p * (1 - p), "--", color=STYLES[1][0], label="squared error of p")
     axes.set(xlabel="logit of a true example (y = 1)", ylabel="gradient by the logit")
-    axes.set_title("a wrong answer is pushed")
+    axes.set_title("a wrong answer is pushed hard")
     axes.legend(fontsize=9, loc="lower right")
 
 

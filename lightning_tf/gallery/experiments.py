@@ -15,7 +15,7 @@ EXPERIMENTS: dict[str, Experiment] = {
             "accuracy of xor with a layer",
             reached=1.0,
             margin=0.0,
-            seconds=20,
+            seconds=25,
             page="gallery/perceptron.md",
         ),
         Experiment(
@@ -25,7 +25,7 @@ EXPERIMENTS: dict[str, Experiment] = {
             "test accuracy on spirals, two layers",
             reached=0.99,
             margin=0.03,
-            seconds=20,
+            seconds=30,
             page="gallery/playground.md",
         ),
         Experiment(
@@ -35,7 +35,7 @@ EXPERIMENTS: dict[str, Experiment] = {
             "slope",
             reached=2.935,
             margin=0.02,
-            seconds=20,
+            seconds=15,
             page="gallery/linear_regression.md",
         ),
         Experiment(
@@ -55,7 +55,7 @@ EXPERIMENTS: dict[str, Experiment] = {
             "loss of SGD",
             reached=0.01698,
             margin=0.0005,
-            seconds=10,
+            seconds=15,
             page="gallery/gradient_descent.md",
         ),
     )

@@ -112,9 +112,8 @@ def _figure(points: Any, recorder: LineRecorder) -> Any:
         slope, intercept = recorder.by_epoch[epochs]
         label = f"epoch {epochs}: {slope:.2f} x + {intercept:.2f}" if epochs else "untrained"
         lines.plot(ends, slope * ends + intercept, style, color="#1b5e9b", label=label)
-    lines.set(
-        xlabel="x", ylabel="y", title=f"the line through points of {SLOPE:g} x + {INTERCEPT:g}"
-    )
+    lines.set(xlabel="x", ylabel="y", xticks=[-1, -0.5, 0, 0.5, 1])
+    lines.set_title(f"the line through points of {SLOPE:g} x + {INTERCEPT:g}")
     lines.legend(fontsize=9)
 
     losses.plot(list(recorder.losses), list(recorder.losses.values()), "o-", color="#c2570c")

@@ -23,8 +23,8 @@ MOST_BYTES = 60_000
 COLUMNS = "| | experiment | reached | seconds |\n|---|---|---|---|\n"
 HEAD = """# Gallery
 
-The experiments of the courses: a command and an image each, in at most 3 minutes on 2 cores. The pages say what is
-different from doing it by hand.
+The experiments of the courses: a command and an image each, in at most 3 minutes on 2 cores.
+The pages say what is different from doing it by hand.
 
 ```
 lightning-tf gallery                     # what there is
@@ -33,8 +33,9 @@ lightning-tf gallery all --output tried  # all of them, elsewhere
 lightning-tf gallery all --full          # the time that the best figures need, where that is more
 ```
 
-Some need real data, which `--data_dir` or the environment variable `LIGHTNING_TF_DATA` names; without them they say what
-is missing and the others run. Seconds are of 2 cores without a GPU.
+Some need real data, in the folder that `--data_dir` or the environment variable
+`LIGHTNING_TF_DATA` names; without it they say what is missing, and the others run. Seconds are of 2
+cores without a GPU.
 """
 
 
