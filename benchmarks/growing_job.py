@@ -43,7 +43,11 @@ def series(count: int, contender: str) -> None:
     table = pd.DataFrame(values, columns=[f"series_{number}" for number in range(count)])
     table.insert(0, "day", pd.date_range("2020-01-01", periods=200))
     table.to_csv("series.csv", index=False)
-    fit(TimeSeriesForecast("series.csv", "mlp", target=[*table.columns[1:]], history=20))
+    fit(
+        TimeSeriesForecast(
+            "series.csv", "mlp", history=20, data_options={"target": [*table.columns[1:]]}
+        )
+    )
 
 
 def columns(count: int, contender: str) -> None:
