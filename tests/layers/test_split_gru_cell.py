@@ -78,7 +78,9 @@ def test_a_model_that_was_trained_is_saved_as_keras_own(tmp_path):
     x = np.random.default_rng(0).normal(size=(8, 5, 3)).astype("float32")
     network = model()
     network.compile("sgd", "mse")
-    Trainer(**quiet(default_root_dir=tmp_path, max_steps=1)).fit(KerasTask(network, data=(x, x[:, 0, :2]), batch_size=4))
+    Trainer(**quiet(default_root_dir=tmp_path, max_steps=1)).fit(
+        KerasTask(network, data=(x, x[:, 0, :2]), batch_size=4)
+    )
     assert type(network.layers[0].cell) is SplitGRUCell
     network.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
@@ -93,4 +95,5 @@ def test_a_forecast_splits_its_gates(tmp_path):
     parts = [part for _, part in components(task) if isinstance(part, keras.Layer)]
     layers = [layer for part in parts for layer in flat_layers(part)]
     cells = [layer.cell for layer in layers if isinstance(layer, keras.layers.GRU)]
-    assert cells and all(type(cell) is SplitGRUCell for cell in cells)
+    assert cells
+    assert all(type(cell) is SplitGRUCell for cell in cells)
