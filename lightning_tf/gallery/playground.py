@@ -53,7 +53,7 @@ def _figure(
     from matplotlib.figure import Figure
 
     points = {name: _test_points(name) for name in PROBLEMS}
-    figure = Figure(figsize=(8, 9.6), layout="constrained")
+    figure = Figure(figsize=(7.2, 8.6), layout="constrained")
     panels = figure.subplots(len(regions), len(DRAWN))
     for row, ((problem, network), region) in zip(panels, regions.items(), strict=True):
         x, y = points[problem]

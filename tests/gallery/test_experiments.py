@@ -61,9 +61,8 @@ def test_an_experiment_reaches_its_figure_with_images_in_its_time(name, tmp_path
     for path in images:
         with Image.open(path) as image:
             assert min(image.size) > 100
-    # Of the processor on 2 cores: what else runs on the machine does not count.
-    assert seconds < 2 * LONGEST
-    assert outcome.seconds < LONGEST or seconds < LONGEST
+    # The processor's seconds, where more than the experiment runs on the machine.
+    assert min(outcome.seconds, seconds) < LONGEST
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)

@@ -69,7 +69,8 @@ def shrink(source, target, width):
         image = image.resize((width, round(image.height * width / image.width)), Image.LANCZOS)
     colors = 128
     while True:
-        image.quantize(colors, dither=Image.Dither.NONE).save(target, optimize=True)
+        few = image.quantize(colors, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        few.save(target, optimize=True)
         if target.stat().st_size <= MOST_BYTES or colors == 8:
             return
         colors //= 2

@@ -351,7 +351,7 @@ def test_hyperparameters_are_plain_and_make_the_same_task_again():
         ({"data": "bbc_new"}, "Did you mean 'bbc_news'"),
         ({"network": "lstn"}, "Did you mean 'lstm'"),
         ({"network": 3}, "network is a int"),
-        ({"network": "gru", "ngrams": 2}, "ngrams=2 is for 'bag_of_words'"),
+        ({"network": "gru", "ngrams": 2}, "ngrams=2 is for 'bag_of_words' and 'embedding_bag'"),
         ({"max_length": 0}, "max_length"),
         ({"label_smoothing": 1.0}, "label_smoothing is 1.0"),
         ({"optimizer": "momentun"}, "Did you mean 'momentum'"),
