@@ -3,6 +3,7 @@
 import os
 import re
 import time
+from pathlib import Path
 
 import pytest
 from helpers.gallery_page import IMAGES, MOST_BYTES, PAGE, THUMBNAILS, WIDTH, gallery_page
@@ -14,6 +15,7 @@ from lightning_tf.gallery.gallery_run import GalleryRun
 
 LONGEST = 180  # seconds, on 2 cores
 NEEDS_DATA: set[str] = set()  # names of experiments that the folder of real data is for
+NEEDS_PACKAGE = {"fashion_mnist": Path("/usr/share/datasets/fashion-mnist")}  # Debian's folder
 PUBLIC = {"lightning_tf", *(f"lightning_tf.{n}" for n in ("callbacks", "data", "layers", "tasks"))}
 ALSO = {  # what an experiment shows beside its figure
     "perceptron": lambda figures: (
@@ -28,6 +30,8 @@ ALSO = {  # what an experiment shows beside its figure
     "linear_regression": lambda figures: (
         figures["distance from a fit that was not interrupted"] == 0
     ),
+    "fashion_mnist": lambda figures: figures["training accuracy"] > 0.9,
+    "lenet5": lambda figures: figures["test accuracy, convnet"] > 0.965,
     "cross_entropy": lambda figures: figures["distance of an update from p - y"] < 1e-6,
     "gradient_descent": lambda figures: (
         figures["loss of SGD, rate 0.205, too large"] > 19.25  # where it began
@@ -44,6 +48,8 @@ ALSO = {  # what an experiment shows beside its figure
     [pytest.param(n, marks=[pytest.mark.real_data] * (n in NEEDS_DATA)) for n in EXPERIMENTS],
 )
 def test_an_experiment_reaches_its_figure_with_images_in_its_time(name, tmp_path):
+    if name in NEEDS_PACKAGE and not NEEDS_PACKAGE[name].is_dir():
+        pytest.skip(f"{NEEDS_PACKAGE[name]} is not installed")
     experiment = EXPERIMENTS[name]
     run = GalleryRun(tmp_path, data_dir=os.environ.get("LIGHTNING_TF_DATA"))
     start = time.process_time()
