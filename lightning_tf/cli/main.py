@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from lightning_tf.cli.doctor_run import add_doctor, doctor_run
+from lightning_tf.cli.gallery_command import add_gallery, gallery_command
 from lightning_tf.cli.help import COMMANDS, command_help, task_list, usage_of
 from lightning_tf.cli.launcher import GRACE_SECONDS, Launcher, new_log_folder
 from lightning_tf.cli.nodes import Nodes
@@ -44,6 +45,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     add_serve(commands)
     add_doctor(commands)
+    add_gallery(commands)
 
     launch = commands.add_parser(
         "launch",
@@ -124,6 +126,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.command == "doctor":
         _see_current_folder()
         return doctor_run(options)
+    if options.command == "gallery":
+        return gallery_command(options)
     return _launch(options)
 
 

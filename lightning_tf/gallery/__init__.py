@@ -1,0 +1,1 @@
+"""The gallery: the experiments of the courses, one command and its images each."""
