@@ -35,10 +35,10 @@ def outcome(network):
     "options",
     [
         {},
-        {"unroll": True},
-        {"use_bias": False},
-        {"dropout": 0.5},
-        {"reset_after": False},
+        pytest.param({"unroll": True}, marks=pytest.mark.slow),
+        pytest.param({"use_bias": False}, marks=pytest.mark.slow),
+        pytest.param({"dropout": 0.5}, marks=pytest.mark.slow),
+        pytest.param({"reset_after": False}, marks=pytest.mark.slow),
         {"dtype": "mixed_bfloat16"},
     ],
     ids=str,
@@ -88,6 +88,7 @@ def test_a_model_that_was_trained_is_saved_as_keras_own(tmp_path):
     np.testing.assert_array_equal(network(x).numpy(), loaded(x).numpy())
 
 
+@pytest.mark.slow
 def test_a_forecast_splits_its_gates(tmp_path):
     series = np.sin(np.arange(100) / 7.0).astype("float32")
     task = TimeSeriesForecast(series, "gru", history=8, units=4, batch_size=8)

@@ -180,6 +180,7 @@ def test_a_checkpoint_answers_without_data_in_a_fresh_process(tmp_path):
     np.testing.assert_array_equal(np.float32(answers), task.predict_step(tf.constant(QUESTIONS)))
 
 
+@pytest.mark.slow
 def test_a_fresh_task_is_tested_with_the_words_of_the_checkpoint(tmp_path):
     task = small_task(data_options={"test_fraction": 0.25})
     trainer = fitted(task, max_epochs=5, seed=0)
