@@ -50,8 +50,8 @@ class Growth:
 GROWTHS = {
     "layers": Growth("dense layers, 20 updates", (20, 100, 400), beside=("keras_fit",)),
     "epochs": Growth("epochs of 4 updates", (20, 500, 2_000)),
-    "series": Growth("series of 200 values in a table", (3, 100, 300)),
-    "columns": Growth("categorical columns of a table", (3, 50, 200)),
+    "series": Growth("series of 200 values in a table", (3, 300, 900)),
+    "columns": Growth("categorical columns of a table", (3, 200, 800)),
     "logged": Growth("values logged in a step", (1, 20, 100), is_memory=True),
 }
 
