@@ -2,8 +2,6 @@
 
 from lightning_tf.gallery.experiment import Experiment
 
-EXPERIMENTS: dict[str, Experiment] = {
-    experiment.name: experiment
-    for experiment in (
-    )
-}
+IMAGES = "Images: overfitting and transfer learning"
+
+EXPERIMENTS: dict[str, Experiment] = {experiment.name: experiment for experiment in ()}
