@@ -72,7 +72,7 @@ def draw(table: Any) -> Any:
 
     mistakes = table[table["label"] != table["scene"]].sort_values("probability", ascending=False)
     right.suptitle("the surest mistakes: predicted, not the scene", fontsize=10)
-    panels = right.subplots(*WRONG).flat
+    panels = list(right.subplots(*WRONG).flat)
     for axes in panels:
         axes.set_axis_off()
     for axes, row in zip(panels, mistakes.itertuples(), strict=False):
