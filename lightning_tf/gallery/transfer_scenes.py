@@ -7,15 +7,16 @@ from typing import Any
 import numpy as np
 
 from lightning_tf import Trainer
+from lightning_tf.callbacks import BackboneFinetuning
 from lightning_tf.data import ImageFolder
 from lightning_tf.gallery.scenes_folder import scenes_folder
 from lightning_tf.tasks import TransferLearning
 
-SIDE, EPOCHS = 160, 20
 STEPS = 94  # at most, in an epoch: 3,000 photos
 BACKBONE = "MobileNetV2"
 WEIGHTS = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
 WRONG = (3, 4)  # rows and columns of photos
+Recipe = tuple[TransferLearning, int, list[Any]]  # with its epochs and callbacks
 
 
 def run(folder: Path, *, full: bool, data_dir: str | None) -> Mapping[str, float]:
@@ -23,22 +24,18 @@ def run(folder: Path, *, full: bool, data_dir: str | None) -> Mapping[str, float
 
     Args:
         folder: For the image, and for runs/.
-        full: Nothing takes longer.
+        full: Fine-tune the upper layers of the backbone as well.
         data_dir: Where the photos are, see `scenes_folder`; and the backbone's weights as
             keras.applications names their file, which are downloaded otherwise.
     """
     root, splits = scenes_folder(data_dir)
     weights = Path(data_dir or ".").expanduser() / WEIGHTS
-    task = TransferLearning(
-        ImageFolder(root, splits=splits, image_size=SIDE),
-        BACKBONE,
-        weights=weights if weights.exists() else "imagenet",
-        cache_features=True,
-        label_smoothing=0.1,
-        dropout=0.4,
-    )
+    options = {"weights": weights if weights.exists() else "imagenet", "label_smoothing": 0.1}
+    make = fine_tuned if full else new_head
+    task, epochs, callbacks = make(root, splits, options)
     trainer = Trainer(
-        max_epochs=EPOCHS,
+        max_epochs=epochs,
+        callbacks=callbacks,
         limit_train_batches=STEPS,
         default_root_dir=folder,
         seed=0,
@@ -55,6 +52,25 @@ def run(folder: Path, *, full: bool, data_dir: str | None) -> Mapping[str, float
         "test accuracy": float((table["label"] == table["scene"]).mean()),
         "validation accuracy": float(trainer.callback_metrics["val_accuracy"]),
     }
+
+
+def new_head(root: Path, splits: Mapping[str, str], options: Any) -> Recipe:
+    """Return a head alone, trained on features that are computed once."""
+    data = ImageFolder(root, splits=splits, image_size=160)
+    return TransferLearning(data, BACKBONE, cache_features=True, dropout=0.4, **options), 20, []
+
+
+def fine_tuned(root: Path, splits: Mapping[str, str], options: Any) -> Recipe:
+    """Return a head that trains for an epoch, then with it the upper layers for five more."""
+    task = TransferLearning(
+        ImageFolder(root, splits=splits, image_size=128),
+        BACKBONE,
+        train="all",
+        augmentation=["flip", ("crop", {"padding": 12})],
+        learning_rate=3e-3,
+        **options,
+    )
+    return task, 6, [BackboneFinetuning("backbone", unfreeze_at_epoch=1, layers=30)]
 
 
 def draw(table: Any) -> Any:
