@@ -117,7 +117,7 @@ def sheet(
     """Draw the photos in the first row, then two augmentations in each row."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8.0, 1.3 * (1 + len(draws) / 2)), layout="constrained")
+    figure: Any = Figure(figsize=(8.0, 1.3 * (1 + len(draws) / 2)), layout="constrained")
     top, *panels = figure.subfigures(1 + len(draws) // 2, 2).flat
     # The second panel of the first row stays empty.
     strip(top, "the photo, and what it is mixed with", [(photo, "") for photo in photos])

@@ -31,7 +31,8 @@ class SeenAndUnseen(ImageFolder):
 
     def val_dataset(self) -> Any:
         """Return both sets by name."""
-        return {"seen": self.train_dataset(0).take(MEASURED), "unseen": super().val_dataset()}
+        training: Any = self.train_dataset(0)
+        return {"seen": training.take(MEASURED), "unseen": super().val_dataset()}
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,7 @@ def draw(table: Any) -> Any:
     from matplotlib.figure import Figure
     from PIL import Image
 
-    figure = Figure(figsize=(8, 4), layout="constrained")
+    figure: Any = Figure(figsize=(8, 4), layout="constrained")
     left, right = figure.subfigures(1, 2)
     confusion(left.subplots(), table)
 

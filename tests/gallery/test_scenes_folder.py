@@ -19,7 +19,7 @@ def write_photos(folder):
 
 @pytest.mark.parametrize("inside", ["", "scenes", "archive"])
 @pytest.mark.parametrize(
-    "train, test", [("seg_train/seg_train", "seg_test/seg_test"), ("train", "test")]
+    ("train", "test"), [("seg_train/seg_train", "seg_test/seg_test"), ("train", "test")]
 )
 def test_photos_are_found_and_read_as_they_were_unpacked(tmp_path, inside, train, test):
     write_photos(tmp_path / inside / train)
@@ -36,7 +36,7 @@ def test_photos_are_found_and_read_as_they_were_unpacked(tmp_path, inside, train
 
 def test_a_folder_without_them_is_told_where_to_get_them(tmp_path):
     (tmp_path / "flowers" / "train" / "tulips").mkdir(parents=True)
-    with pytest.raises(ConfigurationError, match="Intel Image Classification.*--data_dir"):
+    with pytest.raises(ConfigurationError, match=r"Intel Image Classification.*--data_dir"):
         scenes_folder(str(tmp_path))
 
 
@@ -53,3 +53,12 @@ def test_no_folder_means_the_working_directory(tmp_path, monkeypatch):
     root, splits = scenes_folder(None)
     assert splits == {"train": "seg_train", "test": "seg_test"}
     assert (root / "seg_train" / "sea").is_dir()
+
+
+@pytest.mark.parametrize("name", ["overfitting", "transfer_scenes"])
+def test_the_command_says_where_the_photos_are_to_be_had(name, tmp_path, capsys):
+    from lightning_tf.cli.main import main
+
+    command = ["gallery", name, "--data_dir", str(tmp_path), "--output", str(tmp_path / "out")]
+    assert main(command) == 2
+    assert "Intel Image Classification" in capsys.readouterr().err
