@@ -12,10 +12,10 @@ EXPERIMENTS: dict[str, Experiment] = {
             IMAGES,
             "A small CNN learns photos of scenes by heart; augmentation and dropout cure it",
             "test accuracy",
-            reached=0.7,
+            reached=0.803,  # of validation: the test after 16 epochs is still to be measured
             margin=0.05,
             seconds=180,
-            reached_in_full=0.83,
+            reached_in_full=0.853,
             page="gallery/overfitting.md",
         ),
         Experiment(
@@ -33,9 +33,10 @@ EXPERIMENTS: dict[str, Experiment] = {
             IMAGES,
             "A new head on MobileNetV2 tells six scenes apart",
             "test accuracy",
-            reached=0.92,
+            reached=0.892,
             margin=0.015,
             seconds=80,
+            reached_in_full=0.893,
             page="gallery/transfer_scenes.md",
         ),
     )
