@@ -9,7 +9,7 @@ PEERS := benchmarks/.venv-peers
 # 40 s is added here.
 QUICK := fit_overhead mirrored gan_step recurrent many_variables epoch_gap evaluation first_step
 BENCHMARKS := fit_overhead mirrored gan_step recurrent many_variables conv_net pretrained \
-	text_pipeline image_pipeline feature_cache object_detection streams epoch_gap evaluation growth memory first_step wandb_cost scaling checkpoint_stall
+	text_pipeline image_pipeline feature_cache object_detection streams epoch_gap evaluation growth job_growth memory first_step step_profile wandb_cost scaling checkpoint_stall
 
 NOTEBOOKS ?= classify_images fine_tune forecast own_gan
 

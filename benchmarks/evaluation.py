@@ -203,8 +203,9 @@ def main() -> None:
     targets = [
         measure.Target("validation to one graph call", validation / bare_validation, 1.1),
         measure.Target("Trainer.predict to graph calls", prediction / bare_prediction, 1.1),
+        # It scatters by 8 of 750 MiB either way; 16 bytes kept of each example would be 1.08.
         measure.Target(
-            "resident size of a prediction, end to a tenth", late / early, 1.01, is_time=False
+            "resident size of a prediction, end to a tenth", late / early, 1.02, is_time=False
         ),
     ]
     measure.report("evaluation", text, targets, options)

@@ -93,13 +93,13 @@ ALL_JOBS = {
     "transfer": Job(
         "Cats and dogs, MobileNetV2 at 160 pixels, as many epochs of the head and of fine-tuning",
         job_data.write_photos_and_backbone,
-        epochs=3,
+        epochs=1,
         noise=0.02,
     ),
     "gan": Job(
         "DCGAN on mnist5k",
         job_data.check_mnist5k,
-        epochs=6,
+        epochs=4,
         noise=0.2,
         less_is_better=True,
         judge=("Frechet distance of pixels", distance_of_samples),
@@ -107,7 +107,7 @@ ALL_JOBS = {
     "forecast": Job(
         "Google's share price, two layers of GRU",
         job_data.link_share_price,
-        epochs=10,
+        epochs=6,
         noise=0.02,
         less_is_better=True,
     ),

@@ -1,6 +1,7 @@
 """lean_import: TensorFlow and Keras, imported without what a job may never use."""
 
 import gc
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ def lean_import() -> Iterator[None]:
 
     Python's collector of cycles pauses, which would walk through all modules again and again. Parts
     of Keras that import pandas, scikit-learn or matplotlib are executed when they are first used.
+    TensorFlow keeps the memory of its tensors (`keep_memory`).
 
     Nothing is changed where TensorFlow or Keras were imported before.
     """
@@ -34,6 +36,7 @@ def lean_import() -> Iterator[None]:
         yield
         return
 
+    keep_memory()
     finder, collects = _LazyFinder(), gc.isenabled()
     sys.meta_path.insert(0, finder)
     gc.disable()
@@ -43,6 +46,19 @@ def lean_import() -> Iterator[None]:
         sys.meta_path.remove(finder)
         if collects:
             gc.enable()
+
+
+def keep_memory() -> None:
+    """Let TensorFlow keep a freed tensor's memory for the next one, unless the environment decides.
+
+    Otherwise each tensor of more than 32 MiB is memory that the system maps, clears and takes back
+    again: a quarter of the CPU time of a step of MobileNetV2 at 160 pixels. TensorFlow reads both
+    variables when it makes its first tensor; processes that this one starts inherit them.
+    """
+    if "TF_CPU_ALLOCATOR_USE_BFC" not in os.environ:
+        os.environ["TF_CPU_ALLOCATOR_USE_BFC"] = "true"
+        # TensorFlow's limit is 64 GiB, whatever the machine has; the system's is to hold.
+        os.environ.setdefault("TF_CPU_BFC_MEM_LIMIT_IN_MB", str(2**40 // 2**20))
 
 
 class _LazyFinder(MetaPathFinder):

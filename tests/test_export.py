@@ -87,6 +87,7 @@ def test_a_model_that_is_loaded_back_predicts_the_same(
     np.testing.assert_allclose(runs(written), expected, rtol=1e-4, atol=1e-5 * largest)
 
 
+@pytest.mark.slow
 def test_a_keras_file_loads_where_this_package_is_not(task, expected, tmp_path):
     written = task.export(tmp_path / "model", format="keras")
     np.save(tmp_path / "x.npy", X.astype("float32"))

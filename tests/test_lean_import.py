@@ -77,3 +77,16 @@ def test_a_collector_that_is_off_stays_off():
         print(gc.isenabled())
     """)
     assert printed == "False"
+
+
+def test_tensorflow_keeps_its_memory_unless_the_environment_decides():
+    program = """
+        import os
+        {set}
+        from lightning_tf import Trainer
+        names = ("TF_CPU_ALLOCATOR_USE_BFC", "TF_CPU_BFC_MEM_LIMIT_IN_MB")
+        print([os.environ.get(name) for name in names])
+    """
+    assert run(program.format(set="")) == "['true', '1048576']"
+    users = 'os.environ["TF_CPU_ALLOCATOR_USE_BFC"] = "false"'
+    assert run(program.format(set=users)) == "['false', None]"

@@ -364,6 +364,7 @@ def test_tuning_ends_bad_trials_early(tmp_path):
     assert float(best) > 0.9
 
 
+@pytest.mark.slow
 def test_a_compiled_model_moves_over_and_learns(tmp_path):
     printed = run("keras_task.py", "--epochs", 6, "--output", tmp_path)
     (accuracy,) = re.findall(r"^accuracy ([\d.]+)$", printed, re.MULTILINE)

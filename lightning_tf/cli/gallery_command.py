@@ -5,9 +5,13 @@ import os
 import sys
 from difflib import get_close_matches
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from lightning_tf.exceptions import ConfigurationError
+from lightning_tf.exceptions import ConfigurationError, DataError
 from lightning_tf.gallery.experiments import EXPERIMENTS
+
+if TYPE_CHECKING:
+    from lightning_tf.gallery.gallery_run import Outcome
 
 WRONG_USE, INTERRUPTED = 2, 130  # exit codes
 DATA = "LIGHTNING_TF_DATA"
@@ -58,19 +62,26 @@ def gallery_command(options: argparse.Namespace) -> int:
     run = GalleryRun(
         Path(options.output), full=options.full, data_dir=options.data_dir or os.environ.get(DATA)
     )
-    try:
-        for outcome in run.run(names):
-            figures = ", ".join(f"{name} {value:.4g}" for name, value in outcome.figures.items())
-            print(f"{outcome.experiment.name}: {figures} ({outcome.seconds:.0f} s)", flush=True)
-            print(f"  images: {outcome.folder}", flush=True)
-    except ConfigurationError as error:
-        print(f"lightning-tf gallery: {error}", file=sys.stderr)
-        return WRONG_USE
-    except KeyboardInterrupt:
-        print("lightning-tf gallery: Ctrl-C: it ends here.", file=sys.stderr)
-        return INTERRUPTED
-    print(f"table and images: {run.output / 'index.html'}")
-    return 0
+    code = 0
+    for name in names:
+        try:
+            _report(run.run(name))
+        except (ConfigurationError, DataError) as error:
+            # Of several experiments one without its data stops no other.
+            print(f"lightning-tf gallery: {name}: {error}", file=sys.stderr, flush=True)
+            code = WRONG_USE
+        except KeyboardInterrupt:
+            print("lightning-tf gallery: Ctrl-C: it ends here.", file=sys.stderr)
+            return INTERRUPTED
+    if run.page.exists():
+        print(f"table and images: {run.page}")
+    return code
+
+
+def _report(outcome: "Outcome") -> None:
+    figures = ", ".join(f"{name} {value:.4g}" for name, value in outcome.figures.items())
+    print(f"{outcome.experiment.name}: {figures} ({outcome.seconds:.0f} s)", flush=True)
+    print(f"  images: {outcome.folder}", flush=True)
 
 
 def listing() -> str:

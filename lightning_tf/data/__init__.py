@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from lightning_tf.data.boxes.unannotated_images import UnannotatedImages as UnannotatedImages
     from lightning_tf.data.data_module import DataModule as DataModule
     from lightning_tf.data.images.cifar10 import Cifar10 as Cifar10
+    from lightning_tf.data.images.cifar100 import Cifar100 as Cifar100
     from lightning_tf.data.images.hugging_face_images import (
         HuggingFaceImages as HuggingFaceImages,
     )

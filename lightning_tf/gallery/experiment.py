@@ -44,7 +44,7 @@ class Experiment:
             data_dir: Where files of real data are looked for first.
 
         Raises:
-            ConfigurationError: Data or an extra that it needs are missing.
+            ConfigurationError, DataError: Data or an extra that it needs are missing.
         """
         module = importlib.import_module(f"lightning_tf.gallery.{self.name}")
         figures: Mapping[str, float] = module.run(folder, full=full, data_dir=data_dir)

@@ -3,6 +3,9 @@
 from lightning_tf.gallery.experiment import Experiment
 
 IMAGES = "Images: overfitting and transfer learning"
+NEURONS = "Neurons"
+LEARNING = "How a network learns"
+IMAGES = "Networks for images"
 
 EXPERIMENTS: dict[str, Experiment] = {
     experiment.name: experiment
@@ -38,6 +41,74 @@ EXPERIMENTS: dict[str, Experiment] = {
             seconds=80,
             reached_in_full=0.893,
             page="gallery/transfer_scenes.md",
+            "perceptron",
+            NEURONS,
+            "Rosenblatt's rule and logistic regression on and, or, xor; a layer cures xor",
+            "accuracy of xor with a layer",
+            reached=1.0,
+            margin=0.0,
+            seconds=25,
+            page="gallery/perceptron.md",
+        ),
+        Experiment(
+            "playground",
+            NEURONS,
+            "One neuron, a layer and two layers on circles and spirals",
+            "test accuracy on spirals, two layers",
+            reached=0.99,
+            margin=0.03,
+            seconds=30,
+            page="gallery/playground.md",
+        ),
+        Experiment(
+            "linear_regression",
+            LEARNING,
+            "A line through points: TensorBoard's graph, saved and restored, by flags",
+            "slope",
+            reached=2.935,
+            margin=0.02,
+            seconds=15,
+            page="gallery/linear_regression.md",
+        ),
+        Experiment(
+            "cross_entropy",
+            LEARNING,
+            "Softmax, cross entropy and the gradient p - y in numbers",
+            "cross entropy of the example",
+            reached=1.417,
+            margin=0.001,
+            seconds=10,
+            page="gallery/cross_entropy.md",
+        ),
+        Experiment(
+            "gradient_descent",
+            LEARNING,
+            "Paths of SGD, momentum, RMSProp and Adam in a bowl; rates too small, right, too large",
+            "loss of SGD",
+            reached=0.01698,
+            margin=0.0005,
+            seconds=15,
+            page="gallery/gradient_descent.md",
+        ),
+        Experiment(
+            "fashion_mnist",
+            IMAGES,
+            "Clothes by a network of dense layers, and what it takes for what",
+            "test accuracy",
+            reached=0.889,
+            margin=0.015,
+            seconds=35,
+            page="gallery/fashion_mnist.md",
+        ),
+        Experiment(
+            "lenet5",
+            IMAGES,
+            "LeNet-5 as published beside a network of today, on handwritten digits",
+            "test accuracy, lenet5",
+            reached=0.957,
+            margin=0.02,
+            seconds=90,
+            page="gallery/lenet5.md",
         ),
     )
 }

@@ -1,8 +1,8 @@
-"""GalleryRun: experiments run one after another, with one table of all that ran so far."""
+"""GalleryRun: runs experiments, and keeps one table and one page of all that ran so far."""
 
 import csv
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -12,7 +12,8 @@ from lightning_tf.gallery.experiments import EXPERIMENTS
 
 RESULTS, PAGE = "results.csv", "index.html"
 COLUMNS = ("experiment", "figure", "value", "seconds", "full")
-IMAGES = (".png", ".gif")
+IMAGES = (".png", ".gif", ".jpg")
+STYLE = "body{font-family:sans-serif;max-width:60rem;margin:auto;padding:1rem}img{max-width:100%}"
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,7 @@ class GalleryRun:
         data_dir: Where files of real data are looked for first.
 
     Example:
-        >>> for outcome in GalleryRun(Path("runs/gallery")).run(["perceptron"]):
-        ...     print(outcome.figures)
+        >>> print(GalleryRun(Path("runs/gallery")).run("perceptron").figures)
     """
 
     def __init__(self, output: Path, *, full: bool = False, data_dir: str | None = None) -> None:
@@ -50,19 +50,30 @@ class GalleryRun:
         self.full = full
         self.data_dir = data_dir
 
-    def run(self, names: Sequence[str]) -> Iterator[Outcome]:
-        """Run each, and yield what it came to once the table holds it."""
-        for name in names:
-            experiment = EXPERIMENTS[name]
-            folder = self.output / name
-            folder.mkdir(parents=True, exist_ok=True)
+    def run(self, name: str) -> Outcome:
+        """Run one experiment, and return what it came to once the table holds it.
 
-            start = time.perf_counter()
-            figures = experiment.run(folder, full=self.full, data_dir=self.data_dir)
-            outcome = Outcome(experiment, figures, time.perf_counter() - start, folder)
+        Args:
+            name: A key of `EXPERIMENTS`.
 
-            self._keep(outcome)
-            yield outcome
+        Raises:
+            ConfigurationError, DataError: What it needs is missing; the table is as it was.
+        """
+        experiment = EXPERIMENTS[name]
+        folder = self.output / name
+        folder.mkdir(parents=True, exist_ok=True)
+
+        start = time.perf_counter()
+        figures = experiment.run(folder, full=self.full, data_dir=self.data_dir)
+        outcome = Outcome(experiment, figures, time.perf_counter() - start, folder)
+
+        self._keep(outcome)
+        return outcome
+
+    @property
+    def page(self) -> Path:
+        """The page of all that ran so far, there once an experiment has run."""
+        return self.output / PAGE
 
     def _keep(self, outcome: Outcome) -> None:
         rows = [row for row in self._rows() if row["experiment"] != outcome.experiment.name]
@@ -76,7 +87,7 @@ class GalleryRun:
             writer = csv.DictWriter(file, COLUMNS)
             writer.writeheader()
             writer.writerows(rows)
-        (self.output / PAGE).write_text(self._page(rows), encoding="utf-8")
+        self.page.write_text(self._page(rows), encoding="utf-8")
 
     def _rows(self) -> list[dict[str, str]]:
         try:
@@ -92,10 +103,9 @@ class GalleryRun:
         for row in rows:
             by_name.setdefault(row["experiment"], []).append(row)
         sections = "\n".join(self._section(name, found) for name, found in by_name.items())
-        style = "body{font-family:sans-serif;max-width:60rem;margin:auto;padding:1rem}img{max-width:100%}"
         return (
             '<!doctype html><html lang="en"><meta charset="utf-8"><title>Gallery</title>'
-            f'<meta name="viewport" content="width=device-width"><style>{style}</style>'
+            f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style>'
             f"<h1>Gallery</h1>\n{sections}\n</html>\n"
         )
 
@@ -105,7 +115,7 @@ class GalleryRun:
         command = f"<code>lightning-tf gallery {name}{full}</code>"
         items = "".join(f"<li>{escape(row['figure'])}: {row['value']}</li>" for row in rows)
         images = "".join(
-            f'<p><img src="{name}/{escape(path.name)}" alt="{escape(path.stem)}" loading="lazy"></p>'
+            f'<p><img src="{name}/{escape(path.name)}" alt="{escape(path.stem)}"></p>'
             for path in sorted((self.output / name).iterdir())
             if path.suffix in IMAGES
         )

@@ -4,6 +4,7 @@ from lightning_tf.layers.batch_normalization_swap import (
     BatchNormalizationSwap,
     fuse_batch_normalization,
 )
+from lightning_tf.layers.embedding_bag import EmbeddingBag
 from lightning_tf.layers.fused_batch_normalization import FusedBatchNormalization
 from lightning_tf.layers.hub_layer import HubLayer
 from lightning_tf.layers.nearest_upsampling import NearestUpsampling
@@ -12,6 +13,7 @@ from lightning_tf.layers.spectral_normalization import SpectralConv2D, SpectralD
 
 __all__ = [
     "BatchNormalizationSwap",
+    "EmbeddingBag",
     "FusedBatchNormalization",
     "HubLayer",
     "NearestUpsampling",

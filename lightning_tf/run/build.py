@@ -15,6 +15,7 @@ from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.graph.deferred_build import build_deferred_variables, build_eagerly, first_batch
 from lightning_tf.graph.stage_metrics import StageMetrics
 from lightning_tf.layers.batch_normalization_swap import synchronize_batch_normalization
+from lightning_tf.layers.split_gru_cell import split_gates
 from lightning_tf.optimizers.build_optimizers import build_optimizers
 from lightning_tf.optimizers.clipping import Clipping
 from lightning_tf.optimizers.named_optimizer import NamedOptimizer
@@ -45,6 +46,7 @@ def build_models(trainer: Trainer, task: Task, method: str, batches: tf.data.Dat
     if move_variables(all_variables(task)):
         drop_compiled_functions(layers.values())
 
+    split_gates(layers.values())
     if trainer.placement.num_replicas > 1:
         synchronize_batch_normalization(layers.values(), all_layers=trainer.sync_batchnorm)
 

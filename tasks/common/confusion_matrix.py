@@ -20,6 +20,9 @@ class ConfusionMatrix(StageReport):
     Loggers get a figure and a table named ``val/confusion_matrix`` or ``test/confusion_matrix``:
     rows are true classes, columns predicted ones; a cell's colour is its share of the row.
 
+    Of data that say of which superclass each class is (`Cifar100.superclass_of`, a dict of names)
+    there is a second one, ``superclass_confusion_matrix``, of these.
+
     Works with every task that has `confusion_counts` (a `ConfusionCounts`, or None for none) and
     `class_names`.
     """
@@ -39,10 +42,40 @@ class ConfusionMatrix(StageReport):
         if not counts.any():  # no validation has run
             return
 
-        name = f"{stage}/confusion_matrix"
-        trainer.log_figure(name, confusion_figure(counts, task.class_names))
-        rows = [[true, *row] for true, row in zip(task.class_names, counts.tolist(), strict=True)]
-        trainer.log_table(name, ["true", *task.class_names], rows)
+        self._log(trainer, f"{stage}/confusion_matrix", counts, task.class_names)
+        superclass_of = getattr(getattr(task, "data", None), "superclass_of", None)
+        if superclass_of:
+            counts, names = merged_counts(
+                counts, [superclass_of[each] for each in task.class_names]
+            )
+            self._log(trainer, f"{stage}/superclass_confusion_matrix", counts, names)
+
+    def _log(
+        self, trainer: Trainer, name: str, counts: NDArray[np.integer], class_names: Sequence[str]
+    ) -> None:
+        trainer.log_figure(name, confusion_figure(counts, class_names))
+        rows = [[true, *row] for true, row in zip(class_names, counts.tolist(), strict=True)]
+        trainer.log_table(name, ["true", *class_names], rows)
+
+
+def merged_counts(
+    counts: NDArray[np.integer], superclasses: Sequence[str]
+) -> tuple[NDArray[np.integer], list[str]]:
+    """Return the counts of superclasses, and their names in order.
+
+    Args:
+        counts: Integers of shape (classes, classes); rows are true classes.
+        superclasses: The superclass of each class.
+
+    Example:
+        >>> merged_counts(np.array([[1, 2, 0], [0, 3, 1], [0, 0, 5]]), ["pet", "pet", "car"])[0]
+        array([[5, 0],
+               [1, 6]])
+    """
+    names, places = np.unique(superclasses, return_inverse=True)
+    merged = np.zeros((len(names), len(names)), counts.dtype)
+    np.add.at(merged, (places[:, None], places[None]), counts)
+    return merged, names.tolist()
 
 
 def confusion_figure(counts: NDArray[np.integer], class_names: Sequence[str]) -> Any:

@@ -135,6 +135,6 @@ def _refuse_what_is_for_others(
         )
     if ngrams > 1 and classifier.is_ordered:
         raise ConfigurationError(
-            f"ngrams={ngrams} is for 'bag_of_words'; a network that reads words in their order "
-            "sees runs of words by itself."
+            f"ngrams={ngrams} is for 'bag_of_words' and 'embedding_bag'; a network that reads "
+            "words in their order sees runs of words by itself."
         )

@@ -54,7 +54,8 @@ class TextClassification(ClassificationTask):
         data: A name (``bbc_news``, ``imdb``, ``"tfds:<name>"``), a CSV, TSV or Parquet file, a
             folder of class folders of text files, ``(texts, labels)``, tf.data.Datasets or a
             DataModule; see `text_data`. None for a task from a checkpoint that is only asked.
-        network: ``bag_of_words``, ``convolution``, ``lstm``, ``gru``, ``bidirectional_lstm`` or
+        network: ``bag_of_words``, ``embedding_bag`` (the same in fewer operations, rounded
+            otherwise), ``convolution``, ``lstm``, ``gru``, ``bidirectional_lstm`` or
             ``bidirectional_gru``; ``"keras_hub:<preset or folder>"``; ``"hub:<URL or folder>"`` of
             a text embedding of TensorFlow Hub; a keras-hub TextClassifier; or a Keras model with
             one output for each class, whose input is strings of shape (batch,) or else the numbers
@@ -66,9 +67,9 @@ class TextClassification(ClassificationTask):
             checkpoint holds them.
         vocabulary_size: Numbers that words can have, padding and unknown words among them.
         max_length: Words (tokens of a keras-hub network) of a text that are read, from its
-            beginning; None is all for bag_of_words, 400 for convolution, 250 for the recurrent
+            beginning; None is all for the bags, 400 for convolution, 250 for the recurrent
             ones, the preset's own number for keras-hub.
-        ngrams: For bag_of_words: runs of up to that many words are words too.
+        ngrams: For the bags: runs of up to that many words are words too.
         embedding_size: Values for each word, for a named network.
         units: Filters of each width, or states, for a named network; values of the hidden layer
             behind a text embedding.
@@ -80,7 +81,7 @@ class TextClassification(ClassificationTask):
         optimizer: A name (adam, adamw, sgd, ...), a pair of name and options, a Keras optimizer or
             its configuration.
         learning_rate: At the start, or after the warm-up; None is the optimizer's default; for adam
-            and adamw 5e-3 with bag_of_words and 5e-5 with keras-hub networks.
+            and adamw 5e-3 with the bags and 5e-5 with keras-hub networks.
         schedule: As for `ImageClassification`; None is cosine, or constant where nobody knows the
             length of the fit.
         warmup_steps: Updates of a linear warm-up, or a fraction of all of them below 1.0.

@@ -109,6 +109,7 @@ def test_without_update_the_run_is_as_without_it():
     assert after == everything(plain)
 
 
+@pytest.mark.slow
 def test_with_update_the_run_is_as_with_that_size_from_the_start():
     plain = TwoParts()
     plain.data.batch_size = 8

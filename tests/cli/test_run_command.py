@@ -270,6 +270,7 @@ def test_a_command_alone_says_how_it_is_used(command, capsys):
     assert f"usage: lightning-tf {command} " in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_folds_are_trained_one_by_one(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     limits = ["--trainer.max_epochs", "1", "--trainer.seed", "3"]

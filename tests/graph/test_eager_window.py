@@ -52,7 +52,7 @@ def both(make, **options):
     "options",
     [
         {},
-        {"accumulate_grad_batches": 3},
+        pytest.param({"accumulate_grad_batches": 3}, marks=pytest.mark.slow),
         {"precision": "mixed_float16", "gradient_clip_val": 1.0},
     ],
     ids=str,

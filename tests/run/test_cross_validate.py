@@ -82,6 +82,7 @@ def test_the_test_split_stands_in_no_fold():
     assert sorted([*validated, *tests[0]]) == list(range(60))
 
 
+@pytest.mark.slow
 def test_rows_of_a_group_stay_together_and_the_group_is_no_feature(tmp_path):
     table = pd.DataFrame({"a": np.arange(60.0), "who": np.arange(60) // 6, "y": np.arange(60) % 2})
 

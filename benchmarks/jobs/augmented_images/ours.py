@@ -4,12 +4,13 @@
 import sys
 from pathlib import Path
 
-from lightning_tf import Trainer
+from lightning_tf import Trainer, seed_everything
 from lightning_tf.tasks import ImageClassification
 
 import numpy as np
 from network import convolutional_net
 
+seed_everything(0)  # the network is made before the Trainer
 cifar = np.load(Path(sys.argv[1], "cifar.npz"))
 splits = [(cifar[f"x_{split}"], cifar[f"y_{split}"]) for split in ("train", "val", "test")]
 task = ImageClassification(

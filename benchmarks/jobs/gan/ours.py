@@ -3,12 +3,13 @@
 # ruff: noqa: I001 (lightning_tf first: it imports TensorFlow without what Keras may never use)
 import sys
 
-from lightning_tf import Trainer
+from lightning_tf import Trainer, seed_everything
 from lightning_tf.tasks import GAN
 
 import numpy as np
 from networks import discriminator, generator
 
+seed_everything(0)  # the network is made before the Trainer
 task = GAN(
     "mnist5k",
     networks=(generator(), discriminator()),

@@ -9,7 +9,7 @@ from lightning_tf.tasks import TextClassification
 data = Path(sys.argv[1])
 task = TextClassification(
     data / "train.csv",
-    "bag_of_words",
+    "embedding_bag",
     max_length=500,
     batch_size=64,
     schedule="constant",

@@ -6,6 +6,7 @@ import struct
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,7 +26,8 @@ class IdxFiles(ImageArrays):
 
     Args:
         data_dir: The folder that holds ``train-images-idx3-ubyte`` and the other three files, or
-            the same names with ``.gz``. None looks in $LIGHTNING_TF_DATA and in `folder` inside it.
+            the same names with ``.gz``. None looks in $LIGHTNING_TF_DATA and in `folder` inside it,
+            then has `keras.datasets` download ``mnist`` and ``fashion_mnist``.
         folder: Name of the data set, ``mnist`` by default.
         default_dir: Another folder to look in where `data_dir` is None.
         class_names: A name for each label.
@@ -50,6 +52,13 @@ class IdxFiles(ImageArrays):
 
     def read(self) -> dict[str, Pair]:
         """Read the training and test images: shape (images, height, width, 1), uint8."""
+        known = getattr(keras.datasets, self._folder, None)  # mnist, fashion_mnist
+        if (
+            self._data_dir is None
+            and known is not None
+            and self._find("train", "images", 3) is None
+        ):
+            return self._download(known)
         return {
             split: (
                 self._file(prefix, "images", 3)[..., np.newaxis],
@@ -58,21 +67,40 @@ class IdxFiles(ImageArrays):
             for split, prefix in _PREFIX.items()
         }
 
-    def _file(self, prefix: str, kind: str, rank: int) -> NDArray[Any]:
-        folders = data_folders(self._data_dir, *([self._default_dir] if self._default_dir else []))
-        # The files themselves may lie in the folder of all data, or in one of the set's name.
-        folders = [place for path in folders for place in (path, path / self._folder)]
+    def _download(self, known: Any) -> dict[str, Pair]:
+        try:
+            train, test = known.load_data()
+        except Exception as error:  # of urllib, of the checksum
+            raise DataError(
+                f"{self._missing('train', 'images', 3)} keras.datasets.{self._folder} could not be "
+                f"loaded either: {error}"
+            ) from error
+        pairs = dict(zip(_PREFIX, (train, test), strict=True))
+        return {split: (x[..., np.newaxis], y) for split, (x, y) in pairs.items()}
 
+    def _file(self, prefix: str, kind: str, rank: int) -> NDArray[Any]:
+        path = self._find(prefix, kind, rank)
+        if path is None:
+            raise DataError(self._missing(prefix, kind, rank))
+        return read_idx(path)
+
+    def _find(self, prefix: str, kind: str, rank: int) -> Path | None:
         name = f"{prefix}-{kind}-idx{rank}-ubyte"
         dotted = f"{prefix}-{kind}.idx{rank}-ubyte"  # the name that some archives unpack to
-        path = find_file(folders, [name, f"{name}.gz", dotted, f"{dotted}.gz"])
-        if path is None:
-            searched = ", ".join(str(folder) for folder in folders) or "no folder"
-            raise DataError(
-                f"{self._folder}: no file {name} or {name}.gz (looked in {searched}); pass "
-                f"data_dir= with the folder that holds it, or set {VARIABLE}."
-            )
-        return read_idx(path)
+        return find_file(self._folders(), [name, f"{name}.gz", dotted, f"{dotted}.gz"])
+
+    def _folders(self) -> list[Path]:
+        folders = data_folders(self._data_dir, *([self._default_dir] if self._default_dir else []))
+        # The files themselves may lie in the folder of all data, or in one of the set's name.
+        return [place for path in folders for place in (path, path / self._folder)]
+
+    def _missing(self, prefix: str, kind: str, rank: int) -> str:
+        name = f"{prefix}-{kind}-idx{rank}-ubyte"
+        searched = ", ".join(map(str, self._folders())) or "no folder"
+        return (
+            f"{self._folder}: no file {name} or {name}.gz (looked in {searched}); pass data_dir= "
+            f"with the folder that holds it, or set {VARIABLE}."
+        )
 
 
 def read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from lightning_tf.data.data_module import DataModule
 from lightning_tf.data.images.cifar10 import Cifar10
+from lightning_tf.data.images.cifar100 import Cifar100
 from lightning_tf.data.images.hugging_face_images import HuggingFaceImages, has_images
 from lightning_tf.data.images.idx_files import IdxFiles
 from lightning_tf.data.images.image_arrays import ImageArrays
@@ -32,6 +33,7 @@ IMAGES_RANK = 4
 
 BUILT_IN: dict[str, type[ImageArrays]] = {
     "cifar10": Cifar10,
+    "cifar100": Cifar100,
     "digits": Digits,
     "fashion_mnist": FashionMnist,
     "mnist": IdxFiles,
@@ -66,6 +68,7 @@ def image_data(
     splits: Mapping[str, str] | None = None,
     image_key: str | None = None,
     label_key: str | None = None,
+    label_mode: str | None = None,
     fewest_classes: int | None = None,
     sampling: str | None = None,
     shuffle: bool | None = None,
@@ -100,7 +103,7 @@ def image_data(
             `tf.data.Dataset`, or a pair or triple of them; a PyDataset, a torch DataLoader or a
             function that returns an iterator of batches; or a DataModule, which is returned as it
             is. Of a folder or a table also a URL, which is fetched first. ``"cifar10"`` without its
-            file is ``"tfds:cifar10"``.
+            file is ``"tfds:cifar10"``, ``"cifar100"`` without its files is downloaded by Keras.
         batch_size: Images in a global batch, 32 by default.
         seed: Decides the order of training images; None follows the Trainer's seed.
         split_seed: Decides which images are held out.
@@ -126,6 +129,7 @@ def image_data(
         splits: What each split is, for ``tfds:`` and folders.
         image_key: The images' feature, for ``tfds:`` and datasets of dicts.
         label_key: The labels' feature, for the same.
+        label_mode: ``fine`` or ``coarse``, for ``cifar100``.
         fewest_classes: How many classes there must be, for datasets.
         sampling: ``balanced`` draws each class equally often, see `balanced_order`; for data that
             are read by index, and so the next two.

@@ -7,6 +7,7 @@ import keras
 
 from lightning_tf.tasks.networks.text.bag_of_words import bag_of_words
 from lightning_tf.tasks.networks.text.convolution import text_convolution
+from lightning_tf.tasks.networks.text.embedding_bag import embedding_bag
 from lightning_tf.tasks.networks.text.layers import TextLayers
 from lightning_tf.tasks.networks.text.recurrent import recurrent_text
 
@@ -31,6 +32,7 @@ class TextNetwork(NamedTuple):
 
 TEXT_NETWORKS: dict[str, TextNetwork] = {
     "bag_of_words": TextNetwork(bag_of_words, None, 0.5, 5e-3, ordered=False),
+    "embedding_bag": TextNetwork(embedding_bag, None, 0.5, 5e-3, ordered=False),
     "convolution": TextNetwork(text_convolution, 400, 0.5),
     "lstm": TextNetwork(recurrent_text("lstm", bidirectional=False), 250, 0.5),
     "gru": TextNetwork(recurrent_text("gru", bidirectional=False), 250, 0.5),

@@ -107,6 +107,24 @@ def test_missing_idx_files_are_named(tmp_path):
         ready(FashionMnist(tmp_path))
 
 
+def test_mnist_that_is_nowhere_is_downloaded_by_keras_or_both_are_told(monkeypatch):
+    import keras
+
+    monkeypatch.delenv("LIGHTNING_TF_DATA", raising=False)
+    images, labels = np.full((20, 28, 28), 7, "uint8"), np.arange(20) % 10
+    loaded = [(images, labels), (images[:10], labels[:10])]
+    monkeypatch.setattr(keras.datasets.mnist, "load_data", lambda: loaded)
+    data = ready(IdxFiles(val_fraction=0.0))
+    assert (data.input_shape, sizes(data)["test"]) == ((28, 28, 1), 10)
+
+    def fail():
+        raise Exception("URL fetch failure")
+
+    monkeypatch.setattr(keras.datasets.mnist, "load_data", fail)
+    with pytest.raises(DataError, match=r"data_dir= with .*URL fetch failure"):
+        ready(IdxFiles())
+
+
 @pytest.mark.skipif(not DEBIAN_FASHION.is_dir(), reason="dataset-fashion-mnist is not installed")
 def test_fashion_mnist_is_found_where_debian_puts_it():
     data = ready(FashionMnist())

@@ -74,6 +74,7 @@ def test_the_order_can_stay_and_the_rest_be_left_out(make):
         data.train_dataset(epoch=0)
 
 
+@pytest.mark.slow
 def test_series_and_boxes_keep_their_order_and_have_no_classes_to_balance():
     order = {"shuffle": False, "drop_remainder": True}
     series = time_series_data(np.arange(60.0), history=4, val_fraction=0.0, **order)

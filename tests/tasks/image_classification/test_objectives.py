@@ -24,6 +24,7 @@ def bright(count=96, offset=0.0):
     return images, labels, images.mean(axis=(1, 2, 3)) + offset
 
 
+@pytest.mark.slow
 def test_several_labels_are_learnt_with_scores_of_each(tmp_path):
     images, labels, _ = bright()
     task = ImageClassification(
@@ -55,7 +56,7 @@ def test_several_labels_are_learnt_with_scores_of_each(tmp_path):
     np.testing.assert_allclose(outputs["probabilities"], probabilities, atol=1e-5)
 
 
-@pytest.mark.parametrize("offset", [0.0, 1.7e9])
+@pytest.mark.parametrize("offset", [pytest.param(0.0, marks=pytest.mark.slow), 1.7e9])
 def test_numbers_are_learnt_in_the_units_of_the_data(offset, tmp_path):
     images, _, light = bright(offset=offset)
     task = ImageClassification((images, light), **OPTIONS, objective="regression")

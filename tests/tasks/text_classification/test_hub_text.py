@@ -155,7 +155,7 @@ def test_a_precision_that_it_would_not_feel_is_refused(embedding):
     [
         ("hub:models", {"embedding_size": 8}, "brings its own vectors"),
         ("hub:models", {"max_length": 8}, "reads them whole"),
-        ("hub:models", {"ngrams": 2}, "ngrams=2 is for 'bag_of_words'"),
+        ("hub:models", {"ngrams": 2}, "ngrams=2 is for 'bag_of_words' and 'embedding_bag'"),
         ("hub:models", {"pooling": "mean"}, "pooling='mean' is for 'keras_hub:<preset>'"),
         ("hub:models", {"train": "heads"}, "Did you mean 'head'"),
         ("gru", {"train": "head"}, "learns from nothing"),

@@ -180,6 +180,7 @@ def test_a_checkpoint_answers_without_data_in_a_fresh_process(tmp_path):
     np.testing.assert_array_equal(np.float32(answers), task.predict_step(tf.constant(QUESTIONS)))
 
 
+@pytest.mark.slow
 def test_a_fresh_task_is_tested_with_the_words_of_the_checkpoint(tmp_path):
     task = small_task(data_options={"test_fraction": 0.25})
     trainer = fitted(task, max_epochs=5, seed=0)
@@ -351,7 +352,7 @@ def test_hyperparameters_are_plain_and_make_the_same_task_again():
         ({"data": "bbc_new"}, "Did you mean 'bbc_news'"),
         ({"network": "lstn"}, "Did you mean 'lstm'"),
         ({"network": 3}, "network is a int"),
-        ({"network": "gru", "ngrams": 2}, "ngrams=2 is for 'bag_of_words'"),
+        ({"network": "gru", "ngrams": 2}, "ngrams=2 is for 'bag_of_words' and 'embedding_bag'"),
         ({"max_length": 0}, "max_length"),
         ({"label_smoothing": 1.0}, "label_smoothing is 1.0"),
         ({"optimizer": "momentun"}, "Did you mean 'momentum'"),

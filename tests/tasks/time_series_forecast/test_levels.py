@@ -74,6 +74,7 @@ def high():
     return trained(2.0**33 + ROUND)
 
 
+@pytest.mark.slow
 def test_the_level_of_a_series_changes_no_error(high):
     (task, ordinary), (far_task, far) = trained(ROUND), high
     for name in ("test_loss", "test_rmse", "test_mae", "test_mase"):

@@ -43,6 +43,7 @@ def test_what_is_no_scale_and_offset_is_refused():
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+@pytest.mark.slow
 def test_a_keras_file_of_a_transferred_model_has_layers_of_keras_alone(tmp_path):
     images = np.random.default_rng(0).integers(0, 255, (8, 32, 32, 1)).astype("uint8")
     backbone = APPLICATIONS.MobileNetV2(

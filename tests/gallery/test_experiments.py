@@ -1,0 +1,94 @@
+"""Every experiment reaches its figure in its time, and stands in the documents as it is."""
+
+import os
+import re
+import time
+from pathlib import Path
+
+import pytest
+from helpers.gallery_page import IMAGES, MOST_BYTES, PAGE, THUMBNAILS, WIDTH, gallery_page
+from helpers.paths import ROOT
+from PIL import Image
+
+from lightning_tf.gallery.experiments import EXPERIMENTS
+from lightning_tf.gallery.gallery_run import GalleryRun
+
+LONGEST = 180  # seconds, on 2 cores
+NEEDS_DATA: set[str] = set()  # names of experiments that the folder of real data is for
+NEEDS_PACKAGE = {"fashion_mnist": Path("/usr/share/datasets/fashion-mnist")}  # Debian's folder
+PUBLIC = {"lightning_tf", *(f"lightning_tf.{n}" for n in ("callbacks", "data", "layers", "tasks"))}
+ALSO = {  # what an experiment shows beside its figure
+    "perceptron": lambda figures: (
+        min(value for name, value in figures.items() if re.search(r"of (and|or),", name)) == 1
+        and max(value for name, value in figures.items() if "of xor," in name) <= 0.75
+    ),
+    "playground": lambda figures: (
+        figures["spirals, one neuron"] < 0.7
+        and figures["circles, one neuron"] < 0.7
+        and figures["circles, a layer of 8"] > 0.97
+    ),
+    "linear_regression": lambda figures: (
+        figures["distance from a fit that was not interrupted"] == 0
+    ),
+    "fashion_mnist": lambda figures: figures["training accuracy"] > 0.9,
+    "lenet5": lambda figures: figures["test accuracy, convnet"] > 0.965,
+    "cross_entropy": lambda figures: figures["distance of an update from p - y"] < 1e-6,
+    "gradient_descent": lambda figures: (
+        figures["loss of SGD, rate 0.205, too large"] > 19.25  # where it began
+        and figures["loss of SGD, rate 0.005, too small"] > 1
+        and figures["loss of SGD, rate 0.15, right"] < 1e-6
+        and figures["loss of momentum"] < figures["loss of SGD"]
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=[pytest.mark.real_data] * (n in NEEDS_DATA)) for n in EXPERIMENTS],
+)
+def test_an_experiment_reaches_its_figure_with_images_in_its_time(name, tmp_path):
+    if name in NEEDS_PACKAGE and not NEEDS_PACKAGE[name].is_dir():
+        pytest.skip(f"{NEEDS_PACKAGE[name]} is not installed")
+    experiment = EXPERIMENTS[name]
+    run = GalleryRun(tmp_path, data_dir=os.environ.get("LIGHTNING_TF_DATA"))
+    start = time.process_time()
+    outcome = run.run(name)
+    seconds = time.process_time() - start
+
+    figures = outcome.figures
+    assert next(iter(figures)) == experiment.figure
+    reached = pytest.approx(experiment.reached, abs=experiment.margin + 1e-9, rel=0)
+    assert figures[experiment.figure] == reached
+    assert ALSO.get(name, lambda figures: True)(figures), figures
+
+    images = [path for path in outcome.folder.iterdir() if path.suffix in (".png", ".gif")]
+    assert outcome.folder / f"{name}.png" in images
+    for path in images:
+        with Image.open(path) as image:
+            assert min(image.size) > 100
+    # The processor's seconds, where more than the experiment runs on the machine.
+    assert min(outcome.seconds, seconds) < LONGEST
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_an_experiment_has_a_module_an_image_and_a_page_with_its_command(name):
+    experiment = EXPERIMENTS[name]
+    assert experiment.name == name
+    assert experiment.seconds <= LONGEST
+    module = ROOT / "lightning_tf" / "gallery" / f"{name}.py"
+    imported = set(re.findall(r"^from (lightning_tf[\w.]*)", module.read_text(), re.MULTILINE))
+    assert {name for name in imported if not name.startswith("lightning_tf.gallery.")} <= PUBLIC
+
+    page = (ROOT / "docs" / experiment.page).read_text()
+    assert f"lightning-tf gallery {name}" in page
+    assert f"{name}.png)" in page
+    assert (THUMBNAILS / f"{name}.png").exists()
+    with Image.open(IMAGES / f"{name}.png") as image:
+        assert image.width <= WIDTH
+    assert (IMAGES / f"{name}.png").stat().st_size <= MOST_BYTES
+
+
+def test_the_gallery_of_the_documents_is_that_of_the_table():
+    again = "python tests/helpers/gallery_page.py writes it again"
+    assert PAGE.read_text(encoding="utf-8") == gallery_page(), again
