@@ -11,6 +11,8 @@ cost everywhere.
 from __future__ import annotations
 
 import argparse
+import math
+import operator
 import statistics
 import sys
 import tempfile
@@ -79,13 +81,13 @@ def report(name: str, options: argparse.Namespace) -> None:
     sizes = growth.sizes[:2] if options.quick else growth.sizes
     unit, per_unit = ("MiB", "MiB") if growth.is_memory else ("CPU s", "CPU ms")
     scale = 1 if growth.is_memory else 1000
-    found = {
+    measured = {
         contender: costs(name, contender, sizes, options.runs)
         for contender in ("ours", *growth.beside)
     }
 
     rows = []
-    for contender, values in found.items():
+    for contender, values in measured.items():
         each = ["", *(f"{scale * cost:.2f}" for cost in unit_costs(sizes, values))]
         rows += [
             [contender, str(size), f"{value:.1f}", added]
@@ -95,11 +97,12 @@ def report(name: str, options: argparse.Namespace) -> None:
 
     targets = []
     if not options.quick:
-        first, last = unit_costs(sizes, found["ours"])
-        ratio = last / first
+        first, last = unit_costs(sizes, measured["ours"])
+        ratio = last / first if first > 0 else math.inf  # what is below noise proves nothing
         targets.append(measure.Target("one more of many to one of few", ratio, at_most=LINEAR))
     for contender in growth.beside:
-        ratio = unit_costs(sizes, found["ours"])[-1] / unit_costs(sizes, found[contender])[-1]
+        added = (unit_costs(sizes, measured[name])[-1] for name in ("ours", contender))
+        ratio = operator.truediv(*added)
         targets.append(measure.Target(f"one more to {contender}'s", ratio, at_most=1.0))
     measure.report(f"job_growth: {name}", table, targets, options)
 

@@ -16,7 +16,7 @@ from typing import Any
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE / "jobs/augmented_images"), str(HERE / "jobs/gan")]
 
-import keras  # noqa: E402 (after lightning_tf, which imports it as a job does)
+import keras  # noqa: E402 (behind the folders of the jobs)
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 

@@ -1,5 +1,6 @@
 """TensorFlow imported through the package, in new processes: what is left out, and works."""
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -10,10 +11,14 @@ HEAVY = {"pandas", "sklearn", "scipy.stats", "matplotlib.pyplot"}
 
 
 def run(program):
-    """Run a program in a new process and return what it prints."""
+    """Run a program in a new process, without the caller's allocator; return what it prints."""
     command = [sys.executable, "-W", "error::DeprecationWarning:__main__", "-c"]
     done = subprocess.run(
-        [*command, textwrap.dedent(program)], capture_output=True, text=True, check=False
+        [*command, textwrap.dedent(program)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={name: value for name, value in os.environ.items() if "TF_CPU" not in name},
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()

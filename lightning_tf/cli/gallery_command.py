@@ -49,7 +49,7 @@ def gallery_command(options: argparse.Namespace) -> int:
     if not options.names:
         print(listing())
         return 0
-    names = list(EXPERIMENTS) if options.names == ["all"] else options.names
+    names = list(EXPERIMENTS) if "all" in options.names else list(dict.fromkeys(options.names))
     for name in names:
         if name not in EXPERIMENTS:
             print(f"lightning-tf gallery: {_unknown(name)}", file=sys.stderr)

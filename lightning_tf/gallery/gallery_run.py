@@ -83,10 +83,12 @@ class GalleryRun:
         order = list(EXPERIMENTS)
         rows.sort(key=lambda row: order.index(row["experiment"]))
 
-        with (self.output / RESULTS).open("w", newline="") as file:
+        new = self.output / f"{RESULTS}.new"  # an interruption leaves the whole table that was
+        with new.open("w", newline="") as file:
             writer = csv.DictWriter(file, COLUMNS)
             writer.writeheader()
             writer.writerows(rows)
+        new.replace(self.output / RESULTS)
         self.page.write_text(self._page(rows), encoding="utf-8")
 
     def _rows(self) -> list[dict[str, str]]:
@@ -95,8 +97,12 @@ class GalleryRun:
                 rows = list(csv.DictReader(file))
         except FileNotFoundError:
             return []
-        # An older version's table may hold what is no experiment any more.
-        return [row for row in rows if row.get("experiment") in EXPERIMENTS]
+        # An older version's table may hold what is no experiment any more, or a folder be deleted.
+        return [
+            row
+            for row in rows
+            if (name := row.get("experiment")) in EXPERIMENTS and (self.output / name).is_dir()
+        ]
 
     def _page(self, rows: Sequence[Mapping[str, str]]) -> str:
         by_name: dict[str, list[Mapping[str, str]]] = {}

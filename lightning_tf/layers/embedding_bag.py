@@ -5,6 +5,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from lightning_tf.exceptions import ConfigurationError
+
 
 @keras.saving.register_keras_serializable("lightning_tf", name="EmbeddingBag")
 class EmbeddingBag(keras.layers.Embedding):  # type: ignore[misc]
@@ -19,12 +21,20 @@ class EmbeddingBag(keras.layers.Embedding):  # type: ignore[misc]
         output_dim: Values of a vector.
         **kwargs: As of `keras.layers.Embedding`.
 
+    Raises:
+        ConfigurationError: `mask_zero` is True.
+
     Example:
         >>> EmbeddingBag(10, 4)(keras.ops.array([[1, 2, 0], [3, 0, 0]])).shape
         TensorShape([2, 4])
     """
 
     def __init__(self, input_dim: int, output_dim: int, **kwargs: Any) -> None:
+        if kwargs.pop("mask_zero", False):
+            raise ConfigurationError(
+                "mask_zero=True: padding is left out of the mean already, and there is no place "
+                "left to mask; leave it out."
+            )
         super().__init__(input_dim, output_dim, **kwargs)
         self.supports_jit = False  # XLA needs to know how many words there are
 
@@ -37,6 +47,8 @@ class EmbeddingBag(keras.layers.Embedding):  # type: ignore[misc]
         Returns:
             The means, of shape (batch, output_dim).
         """
+        if numbers.dtype not in (tf.int32, tf.int64):
+            numbers = keras.ops.cast(numbers, "int32")
         is_word = keras.ops.not_equal(numbers, 0)
         places = tf.where(is_word)  # (words, 2): row and place, in the order of rows
         sums = tf.sparse.segment_sum(

@@ -1,4 +1,5 @@
 import csv
+import shutil
 
 import pytest
 from helpers.stand_in_experiment import add_experiment
@@ -80,3 +81,13 @@ def test_an_experiment_that_lacks_data_leaves_the_table_as_it_was(tmp_path, monk
     with pytest.raises(DataError, match="data/photos is not there"):
         run.run("lacking")
     assert (table(tmp_path), run.page.read_text()) == before
+
+
+def test_a_folder_that_was_deleted_leaves_the_table_with_its_rows(tmp_path, monkeypatch):
+    add_experiment(monkeypatch, "first", drawing(0.5))
+    add_experiment(monkeypatch, "second", drawing(0.6))
+    GalleryRun(tmp_path).run("first")
+    shutil.rmtree(tmp_path / "first")
+    GalleryRun(tmp_path).run("second")
+    assert {row["experiment"] for row in table(tmp_path)} == {"second"}
+    assert not (tmp_path / "results.csv.new").exists()

@@ -33,9 +33,9 @@ lightning-tf gallery all --output tried  # all of them, elsewhere
 lightning-tf gallery all --full          # the time that the best figures need, where that is more
 ```
 
-Some need real data, in the folder that `--data_dir` or the environment variable
-`LIGHTNING_TF_DATA` names; without it they say what is missing, and the others run. Seconds are of 2
-cores without a GPU.
+Real data are looked for in the folder that `--data_dir` or the environment variable
+`LIGHTNING_TF_DATA` names. What cannot be had says what is missing, and the others run: the digits
+of MNIST need the extra `datasets`. Seconds are of 2 cores without a GPU.
 """
 
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from lightning_tf.exceptions import ConfigurationError
 from lightning_tf.layers import EmbeddingBag
 
 NUMBERS = np.array([[5, 3, 5, 0, 0], [0, 0, 0, 0, 0], [1, 2, 3, 4, 5], [9, 0, 9, 0, 1]])
@@ -35,6 +36,15 @@ def test_means_and_gradients_are_those_of_an_embedding_but_for_rounding():
     np.testing.assert_allclose(gradient, expected_gradient, atol=1e-6)
     np.testing.assert_array_equal(means[1], 0)  # no word
     np.testing.assert_array_equal(gradient[0], 0)  # padding
+
+
+def test_numbers_of_other_types_are_looked_up_and_a_mask_is_refused():
+    bag = EmbeddingBag(10, 4)
+    expected = bag(NUMBERS).numpy()
+    for dtype in ("float32", "uint8"):
+        np.testing.assert_array_equal(bag(tf.constant(NUMBERS, dtype)).numpy(), expected)
+    with pytest.raises(ConfigurationError, match=r"mask_zero=True: .*leave it out"):
+        EmbeddingBag(10, 4, mask_zero=True)
 
 
 def test_one_layer_learns_from_the_same_seed_as_an_embedding():

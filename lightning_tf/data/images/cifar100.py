@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from lightning_tf.checks import checked_choice
 from lightning_tf.data.images.image_arrays import ImageArrays, Pair
-from lightning_tf.data.sources.data_folder import VARIABLE, data_folders, find_file
+from lightning_tf.data.sources.data_folder import VARIABLE, data_folders, find_file, missing_file
 from lightning_tf.exceptions import DataError
 
 SUPERCLASSES = {
@@ -42,7 +43,17 @@ CLASS_NAMES = {"fine": sorted(SUPERCLASS_OF), "coarse": list(SUPERCLASSES)}
 
 _ARRAYS, _PICKLES = "cifar100.npz", "cifar-100-python"
 _SPLITS = ("train", "test")
-_DAMAGED = (OSError, pickle.UnpicklingError, EOFError, KeyError, TypeError, ValueError, IndexError)
+_DAMAGED = (
+    AttributeError,
+    EOFError,
+    IndexError,
+    KeyError,
+    OSError,
+    TypeError,
+    ValueError,
+    pickle.UnpicklingError,
+    zipfile.BadZipFile,
+)
 
 
 class Cifar100(ImageArrays):
@@ -87,24 +98,42 @@ class Cifar100(ImageArrays):
 
     def read(self) -> dict[str, Pair]:
         """Read the training and test photos."""
-        names = [f"{_PICKLES}/train", _ARRAYS]
-        if self._data_dir is not None:  # which may be the folder of the pickles itself
-            names.append("train")
-        path = find_file(data_folders(self._data_dir), names)
+        path = self._find()
         if path is None:
             return self._download()
         if path.name == _ARRAYS:
             return self._from_arrays(path)
         return {name: self._from_pickle(path.with_name(name)) for name in _SPLITS}
 
+    def prepare_data(self) -> None:
+        """Download the set where its files are nowhere: once, before several workers read it."""
+        if self._find() is None:
+            self._download()
+
+    def _find(self) -> Path | None:
+        names = [f"{_PICKLES}/train", _ARRAYS]
+        if self._data_dir is None:
+            return find_file(data_folders(None), names)
+        # The folder of the pickles itself may be named.
+        path = find_file(data_folders(self._data_dir), [*names, "train"])
+        if path is None:
+            raise missing_file(
+                f"{_PICKLES} or {_ARRAYS}", self._data_dir, ", or use 'tfds:cifar100'"
+            )
+        return path
+
     def _from_arrays(self, path: Path) -> dict[str, Pair]:
-        with np.load(path, allow_pickle=False) as arrays:
-            try:
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
                 read = {name: (arrays[f"x_{name}"], arrays[f"y_{name}"]) for name in _SPLITS}
-            except KeyError as error:
-                raise DataError(f"{path}: {error}; its arrays are {arrays.files}.") from error
+        except _DAMAGED as error:
+            raise DataError(f"{path} has no arrays of CIFAR-100: {error!r}.") from error
         if self._label_mode == "fine":
             return read
+
+        for name, (_, y) in read.items():
+            if len(y) and not 0 <= y.min() <= y.max() < len(SUPERCLASS_OF):
+                raise DataError(f"{path}: y_{name} has labels {y.min()} to {y.max()}, not 0 to 99.")
         order = CLASS_NAMES["coarse"]
         coarse = np.array([order.index(SUPERCLASS_OF[fine]) for fine in CLASS_NAMES["fine"]])
         return {name: (x, coarse[y]) for name, (x, y) in read.items()}
@@ -124,7 +153,7 @@ class Cifar100(ImageArrays):
             train, test = keras.datasets.cifar100.load_data(self._label_mode)
         except Exception as error:  # of urllib, of the checksum, of the archive
             raise DataError(
-                f"No folder {_PICKLES} and no {_ARRAYS} in {self._data_dir or VARIABLE}, and "
+                f"No folder {_PICKLES} and no {_ARRAYS} in {VARIABLE}, and "
                 f"keras.datasets.cifar100 could not be loaded ({error}); pass data_dir= with their "
                 "folder, or use 'tfds:cifar100'."
             ) from error

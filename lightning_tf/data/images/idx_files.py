@@ -15,6 +15,7 @@ from lightning_tf.data.sources.data_folder import VARIABLE, data_folders, find_f
 from lightning_tf.exceptions import DataError
 
 _DTYPES = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
+_DOWNLOADED = frozenset({"mnist", "fashion_mnist"})  # by keras.datasets
 _PREFIX = {"train": "train", "test": "t10k"}
 
 
@@ -52,13 +53,8 @@ class IdxFiles(ImageArrays):
 
     def read(self) -> dict[str, Pair]:
         """Read the training and test images: shape (images, height, width, 1), uint8."""
-        known = getattr(keras.datasets, self._folder, None)  # mnist, fashion_mnist
-        if (
-            self._data_dir is None
-            and known is not None
-            and self._find("train", "images", 3) is None
-        ):
-            return self._download(known)
+        if self._is_downloaded():
+            return self._download()
         return {
             split: (
                 self._file(prefix, "images", 3)[..., np.newaxis],
@@ -67,9 +63,18 @@ class IdxFiles(ImageArrays):
             for split, prefix in _PREFIX.items()
         }
 
-    def _download(self, known: Any) -> dict[str, Pair]:
+    def prepare_data(self) -> None:
+        """Download the set where its files are nowhere: once, before several workers read it."""
+        if self._is_downloaded():
+            self._download()
+
+    def _is_downloaded(self) -> bool:
+        is_nowhere = self._data_dir is None and self._find("train", "images", 3) is None
+        return self._folder in _DOWNLOADED and is_nowhere
+
+    def _download(self) -> dict[str, Pair]:
         try:
-            train, test = known.load_data()
+            train, test = getattr(keras.datasets, self._folder).load_data()
         except Exception as error:  # of urllib, of the checksum
             raise DataError(
                 f"{self._missing('train', 'images', 3)} keras.datasets.{self._folder} could not be "

@@ -113,12 +113,27 @@ def test_an_unknown_label_mode_is_refused_with_the_nearest():
         Cifar100(label_mode="course")
 
 
-def test_what_keras_cannot_download_is_told_with_the_way_out(tmp_path, monkeypatch):
+@pytest.mark.parametrize("content", [b"", b"no archive", pickle.dumps({b"data": [1, 2]})])
+@pytest.mark.parametrize("name", ["cifar100.npz", "train"])
+def test_damaged_files_are_named(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=rf"{name} (has no arrays|is no file) of CIFAR-100"):
+        Cifar100(tmp_path).setup("fit")
+
+
+def test_a_folder_without_the_files_is_refused_instead_of_a_download(tmp_path):
+    with pytest.raises(DataError, match=r"No cifar-100-python or cifar100\.npz in .*tfds:cifar100"):
+        Cifar100(tmp_path).prepare_data()
+
+
+def test_what_keras_cannot_download_is_told_with_the_way_out(monkeypatch):
     import keras
+
+    monkeypatch.delenv("LIGHTNING_TF_DATA", raising=False)
 
     def fail(label_mode):
         raise Exception("URL fetch failure")
 
     monkeypatch.setattr(keras.datasets.cifar100, "load_data", fail)
     with pytest.raises(DataError, match=r"URL fetch failure\); pass data_dir= .*tfds:cifar100"):
-        Cifar100(tmp_path).setup("fit")
+        Cifar100().setup("fit")
