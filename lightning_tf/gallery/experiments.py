@@ -5,6 +5,7 @@ from lightning_tf.gallery.experiment import Experiment
 NEURONS = "Neurons"
 LEARNING = "How a network learns"
 IMAGES = "Networks for images"
+OVERFITTING = "Overfitting and transfer learning"
 
 EXPERIMENTS: dict[str, Experiment] = {
     experiment.name: experiment
@@ -78,6 +79,37 @@ EXPERIMENTS: dict[str, Experiment] = {
             margin=0.02,
             seconds=90,
             page="gallery/lenet5.md",
+        ),
+        Experiment(
+            "overfitting",
+            OVERFITTING,
+            "A small CNN learns photos of scenes by heart; augmentation and dropout cure it",
+            "test accuracy",
+            reached=0.808,
+            margin=0.03,
+            seconds=180,
+            page="gallery/overfitting.md",
+        ),
+        Experiment(
+            "augmentations",
+            OVERFITTING,
+            "One photo, and what every augmentation makes of it",
+            "augmentations",
+            reached=14,
+            margin=0,
+            seconds=15,
+            page="gallery/augmentations.md",
+        ),
+        Experiment(
+            "transfer_scenes",
+            OVERFITTING,
+            "A new head on MobileNetV2 tells six scenes apart",
+            "test accuracy",
+            reached=0.892,
+            margin=0.015,
+            seconds=80,
+            reached_in_full=0.893,
+            page="gallery/transfer_scenes.md",
         ),
     )
 }

@@ -3,7 +3,7 @@
     python tests/helpers/gallery_page.py                   # after a change of EXPERIMENTS
     python tests/helpers/gallery_page.py runs/gallery      # the images of what ran there as well
 
-An image is docs/gallery/<name>.png, of runs/gallery/<name>/<name>.png; a film the same as .gif.
+An image is docs/gallery/<name>.png, of runs/gallery/<name>/<name>.png; photos are .jpg, films .gif.
 """
 
 import shutil
@@ -61,12 +61,18 @@ def row(experiment):
     return f"| {thumbnail} | {text} | {reached} | {experiment.seconds} |\n"
 
 
-def shrink(source, target, width):
-    """Write an image as a PNG of few colors that is at most so wide."""
+def reduced(source, width):
+    """Return an image that is at most so wide."""
     with Image.open(source) as opened:
         image = opened.convert("RGB")
     if image.width > width:
         image = image.resize((width, round(image.height * width / image.width)), Image.LANCZOS)
+    return image
+
+
+def shrink(source, target, width):
+    """Write an image as a PNG of few colors that is at most so wide."""
+    image = reduced(source, width)
     colors = 128
     while True:
         few = image.quantize(colors, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
@@ -80,13 +86,18 @@ def main(run):
     """Write the page; with a run's folder also the images of what ran there."""
     THUMBNAILS.mkdir(parents=True, exist_ok=True)
     for name in EXPERIMENTS:
-        image, film = (IMAGES / f"{name}{suffix}" for suffix in (".png", ".gif"))
-        if run is not None and (run / name / image.name).exists():
-            shrink(run / name / image.name, image, WIDTH)
+        drawing, photos, film = (IMAGES / f"{name}{suffix}" for suffix in (".png", ".jpg", ".gif"))
+        made = None if run is None else run / name / drawing.name
+        if made is not None and made.exists():
+            if photos.exists():  # by hand at first: an image of photos
+                reduced(made, WIDTH).save(photos, quality=80)
+            else:
+                shrink(made, drawing, WIDTH)
         if run is not None and (run / name / film.name).exists():
             shutil.copy(run / name / film.name, film)
+        image = photos if photos.exists() else drawing
         if image.exists():
-            shrink(image, THUMBNAILS / image.name, THUMBNAIL_WIDTH)
+            shrink(image, THUMBNAILS / drawing.name, THUMBNAIL_WIDTH)
     PAGE.write_text(gallery_page(), encoding="utf-8")
 
 
