@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import operator
 import statistics
 import sys
 import tempfile
@@ -101,8 +100,8 @@ def report(name: str, options: argparse.Namespace) -> None:
         ratio = last / first if first > 0 else math.inf  # what is below noise proves nothing
         targets.append(measure.Target("one more of many to one of few", ratio, at_most=LINEAR))
     for contender in growth.beside:
-        added = (unit_costs(sizes, measured[name])[-1] for name in ("ours", contender))
-        ratio = operator.truediv(*added)
+        ours, theirs = (unit_costs(sizes, measured[who])[-1] for who in ("ours", contender))
+        ratio = ours / theirs
         targets.append(measure.Target(f"one more to {contender}'s", ratio, at_most=1.0))
     measure.report(f"job_growth: {name}", table, targets, options)
 
