@@ -22,7 +22,6 @@ class Experiment:
         margin: How far from it another machine may end; what a test allows.
         seconds: Of wall time on 2 cores.
         reached_in_full: What `--full` reached; None where it does the same.
-        page: The documentation's page about it.
     """
 
     name: str
@@ -33,7 +32,11 @@ class Experiment:
     margin: float
     seconds: int
     reached_in_full: float | None = None
-    page: str = "gallery.md"
+
+    @property
+    def page(self) -> str:
+        """The documentation's page about it."""
+        return f"gallery/{self.name}.md"
 
     def run(self, folder: Path, *, full: bool, data_dir: str | None) -> Mapping[str, float]:
         """Run it: write its images into a folder, and return its figures by name.

@@ -18,7 +18,6 @@ EXPERIMENTS: dict[str, Experiment] = {
             reached=1.0,
             margin=0.0,
             seconds=25,
-            page="gallery/perceptron.md",
         ),
         Experiment(
             "playground",
@@ -28,7 +27,6 @@ EXPERIMENTS: dict[str, Experiment] = {
             reached=0.99,
             margin=0.03,
             seconds=30,
-            page="gallery/playground.md",
         ),
         Experiment(
             "linear_regression",
@@ -38,7 +36,6 @@ EXPERIMENTS: dict[str, Experiment] = {
             reached=2.935,
             margin=0.02,
             seconds=15,
-            page="gallery/linear_regression.md",
         ),
         Experiment(
             "cross_entropy",
@@ -48,7 +45,6 @@ EXPERIMENTS: dict[str, Experiment] = {
             reached=1.417,
             margin=0.001,
             seconds=10,
-            page="gallery/cross_entropy.md",
         ),
         Experiment(
             "gradient_descent",
@@ -58,7 +54,6 @@ EXPERIMENTS: dict[str, Experiment] = {
             reached=0.01698,
             margin=0.0005,
             seconds=15,
-            page="gallery/gradient_descent.md",
         ),
         Experiment(
             "fashion_mnist",
@@ -68,7 +63,6 @@ EXPERIMENTS: dict[str, Experiment] = {
             reached=0.889,
             margin=0.015,
             seconds=35,
-            page="gallery/fashion_mnist.md",
         ),
         Experiment(
             "lenet5",
@@ -78,7 +72,6 @@ EXPERIMENTS: dict[str, Experiment] = {
             reached=0.957,
             margin=0.02,
             seconds=90,
-            page="gallery/lenet5.md",
         ),
         Experiment(
             "overfitting",
@@ -88,7 +81,6 @@ EXPERIMENTS: dict[str, Experiment] = {
             reached=0.808,
             margin=0.03,
             seconds=180,
-            page="gallery/overfitting.md",
         ),
         Experiment(
             "augmentations",
@@ -98,7 +90,6 @@ EXPERIMENTS: dict[str, Experiment] = {
             reached=14,
             margin=0,
             seconds=15,
-            page="gallery/augmentations.md",
         ),
         Experiment(
             "transfer_scenes",
@@ -109,7 +100,6 @@ EXPERIMENTS: dict[str, Experiment] = {
             margin=0.015,
             seconds=80,
             reached_in_full=0.893,
-            page="gallery/transfer_scenes.md",
         ),
     )
 }

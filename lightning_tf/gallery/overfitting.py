@@ -8,8 +8,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from lightning_tf import Trainer, seed_everything
+from lightning_tf import seed_everything
 from lightning_tf.data import ImageFolder
+from lightning_tf.gallery.quiet_trainer import quiet_trainer
 from lightning_tf.gallery.scenes_folder import scenes_folder
 from lightning_tf.tasks import ImageClassification
 
@@ -162,13 +163,12 @@ class FourViews(keras.layers.Layer):  # type: ignore[misc]
 
 def train(task: ImageClassification, epochs: int, folder: Path) -> Outcome:
     """Fit a task, then measure it once."""
-    trainer = Trainer(
-        max_epochs=epochs,
+    trainer = quiet_trainer(
+        epochs,
         limit_train_batches=STEPS,
         default_root_dir=folder,
-        seed=SEED,
-        enable_checkpointing=False,
-        enable_model_summary=False,
+        logger=True,
+        enable_progress_bar=True,
     )
     trainer.fit(task)
     curves = read_curves(Path(trainer.log_dir or folder))

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from lightning_tf import Trainer
 from lightning_tf.callbacks import BackboneFinetuning
 from lightning_tf.data import ImageFolder
+from lightning_tf.gallery.quiet_trainer import quiet_trainer
 from lightning_tf.gallery.scenes_folder import scenes_folder
 from lightning_tf.tasks import TransferLearning
 
@@ -33,14 +33,13 @@ def run(folder: Path, *, full: bool, data_dir: str | None) -> Mapping[str, float
     options = {"weights": weights if weights.exists() else "imagenet", "label_smoothing": 0.1}
     make = fine_tuned if full else new_head
     task, epochs, callbacks = make(root, splits, options)
-    trainer = Trainer(
-        max_epochs=epochs,
+    trainer = quiet_trainer(
+        epochs,
         callbacks=callbacks,
         limit_train_batches=STEPS,
         default_root_dir=folder,
-        seed=0,
-        enable_checkpointing=False,
-        enable_model_summary=False,
+        logger=True,
+        enable_progress_bar=True,
     )
     trainer.fit(task)
 
