@@ -7,8 +7,9 @@ relu, a pooling after every second, Adam, batch 128, random images of 32x32x3; i
 mixed_bfloat16. For each: the Trainer with FusedBatchNormalization, with Keras' layer (which
 separates what the layer gains from what the loop gains) and without normalization (which shows what
 is left to gain); `keras.Model.fit` with Keras' layer; Lightning, and a plain torch loop with
-channels_last (`make bench-peers`; in another process, in turn with the rest). The Trainer and
-Lightning have their default callbacks, fit has verbose=0, the torch loop nothing.
+channels_last, with and without torch.compile (`make bench-peers`; in another process, in turn with
+the rest). The Trainer and Lightning have their default callbacks, fit has verbose=0, the torch loop
+nothing.
 
 An epoch counts from its start to the start of the next; the first, which holds tracing, is left
 out and shows in the whole call.
@@ -32,6 +33,7 @@ CHANNELS, CLASSES, BATCH = (32, 32, 64, 64, 128, 128), 10, 128
 STEPS, EPOCHS = 16, 3
 OURS, FIT = "Trainer, FusedBatchNormalization", "model.fit, Keras' layer"
 BARE, LIGHTNING, TORCH = "Trainer, no normalization", "Lightning", "torch, channels_last"
+COMPILED = "torch, channels_last, torch.compile"
 TARGETS = {"float32": (1.4, 1.4), "mixed_bfloat16": (2.2, 1.7)}  # speed to fit, to Lightning
 
 _random = np.random.RandomState(0)
@@ -149,6 +151,7 @@ def contenders(
         runs[TORCH] = process.contender("conv_net", "loop", **sizes)
         if not quick:
             runs[LIGHTNING] = process.contender("conv_net", "fit", **sizes)
+            runs[COMPILED] = process.contender("conv_net", "loop", **sizes, compiled=True)
     if not quick:
         runs["Trainer, Keras' layer"] = partial(trainer_fit, keras_layer, precision, steps)
         runs[BARE] = partial(trainer_fit, None, precision, steps)

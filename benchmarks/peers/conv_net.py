@@ -37,11 +37,12 @@ def fit(steps: int, epochs: int, batch: int, bf16: bool) -> list[float]:
     return lightning_run.fit(network(), loader, epochs, precision=precision)
 
 
-def loop(steps: int, epochs: int, batch: int, bf16: bool) -> list[float]:
+def loop(steps: int, epochs: int, batch: int, bf16: bool, compiled: bool = False) -> list[float]:
     """Train in a plain loop with channels last, torch's fastest layout; no callbacks."""
     x, y = _data(steps, batch)
     x = x.to(memory_format=torch.channels_last)
     model = network().to(memory_format=torch.channels_last)
+    forward = torch.compile(model) if compiled else model
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     starts = []
     for _ in range(epochs):
@@ -50,7 +51,7 @@ def loop(steps: int, epochs: int, batch: int, bf16: bool) -> list[float]:
         for images, labels in zip(x.split(batch), y.split(batch), strict=True):
             optimizer.zero_grad()
             with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-                logits = model(images)
+                logits = forward(images)
             loss = cross_entropy(logits.float(), labels)
             loss.backward()
             optimizer.step()
