@@ -185,9 +185,12 @@ def test_documents_name_files_of_the_package_that_exist():
         assert not missing, f"{document.name} names {missing}"
 
 
-@pytest.mark.parametrize("name", ["", ".data", ".tasks", ".callbacks"])
-def test_the_api_page_names_all_that_is_public(name):
+@pytest.mark.parametrize("name", ["", ".data", ".tasks", ".callbacks", ".layers"])
+def test_the_api_page_names_all_that_is_public_and_each_has_an_example(name):
     package = importlib.import_module(f"lightning_tf{name}")
+    things = {name: getattr(package, name) for name in package.__all__}
+    documented = {name for name, thing in things.items() if "Example" in (thing.__doc__ or "")}
+    assert documented | {"END_EPOCH", "layers"} >= set(things)
     page = (ROOT / "docs" / "api.md").read_text()
     listed = set(re.findall(rf"^::: lightning_tf{re.escape(name)}\.(\w+)$", page, re.MULTILINE))
     elsewhere = {"": {"layers"}, ".data": {"DataModule"}}.get(name, set())  # of another heading

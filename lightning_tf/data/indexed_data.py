@@ -32,7 +32,15 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class Split:
-    """Some examples of a source: the training, validation, test or prediction split."""
+    """Some examples of a source: the training, validation, test or prediction split.
+
+    Attributes:
+        source: Reads batches by index.
+        indices: Which of its examples, int64 of shape (examples,).
+
+    Example:
+        >>> Split(source, np.arange(0, 800)), Split(source, np.arange(800, 1000))
+    """
 
     source: Source
     indices: Indices

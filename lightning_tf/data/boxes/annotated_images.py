@@ -92,6 +92,20 @@ class AnnotatedImages(IndexedData):
     Raises:
         ConfigurationError: An option is unknown or out of range.
         DataError: The data cannot be used as they are; raised by `setup`.
+
+    Example:
+        A format of your own, a line an object, ``photo.jpg 10 20 50 80 cat``::
+
+            class LineFile(AnnotatedImages):
+                def read(self):
+                    annotations = []
+                    for line in Path("objects.txt").read_text().splitlines():
+                        name, *box, label = line.split()
+                        box = [float(number) for number in box]
+                        annotations.append(ImageAnnotation(Path(name), (0, 0), [box], [label]))
+                    return {"train": annotations}
+
+            task = ObjectDetection(LineFile(image_size=320))
     """
 
     loads_together = True

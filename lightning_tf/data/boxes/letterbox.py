@@ -73,6 +73,11 @@ def letterbox_image(
     Returns:
         uint8 of shape (height, width, 3); and its frame, float32 of shape (4,), as
         `letterbox_frame` gives it.
+
+    Example:
+        >>> pixels, frame = letterbox_image(np.zeros((100, 200, 3), np.uint8), (64, 64))
+        >>> pixels.shape, frame.numpy().round(2).tolist()
+        (TensorShape([64, 64, 3]), [0.0, 16.0, 0.32, 0.32])
     """
     size = tf.cast(tf.shape(image)[:2], tf.int64)
     inner = tf.stack(
@@ -114,6 +119,11 @@ def boxes_to_original(boxes: Any, frame: Any) -> Any:
     Args:
         boxes: xyxy, shape (..., boxes, 4), an array or a tensor.
         frame: Shape (..., 4).
+
+    Example:
+        >>> frame = letterbox_frame((100, 200), (64, 64))
+        >>> boxes_to_original(np.float32([[0, 16, 64, 48]]), frame).round().tolist()
+        [[0.0, 0.0, 200.0, 100.0]]
     """
     offset, scale = _offset_and_scale(frame)
     return (boxes - offset) / scale

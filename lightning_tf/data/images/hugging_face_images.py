@@ -59,6 +59,10 @@ class HuggingFaceImages(IndexedData):
     Raises:
         ConfigurationError: A column is not there, or it is not clear which one is meant.
         DataError: An image or a label is missing or broken; raised by `setup`.
+
+    Example:
+        >>> data = HuggingFaceImages(datasets.load_dataset("beans"), image_size=160)
+        >>> ImageClassification(data)
     """
 
     value_range = (0.0, 255.0)

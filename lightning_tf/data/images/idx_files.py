@@ -36,6 +36,10 @@ class IdxFiles(ImageArrays):
 
     Raises:
         DataError: A file is missing or is no idx file; raised by `setup`.
+
+    Example:
+        >>> data = IdxFiles("data/kmnist", batch_size=128)  # Kuzushiji-MNIST's four files
+        >>> ImageClassification(data, network="convnet")
     """
 
     def __init__(

