@@ -15,6 +15,7 @@ from typing import Any
 
 import pandas
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from lightning_tf import Trainer
 from lightning_tf.tasks import ImageClassification
@@ -68,8 +69,9 @@ def plot(panels: Any, rows: pandas.DataFrame, name: str, color: str) -> None:
         for column, style in ((f"train/{metric}_epoch", "--"), (f"val/{metric}", "-")):
             curve = rows[["epoch", column]].dropna()
             label = f"{name}, {column.split('/')[0]}"
-            axes.plot(curve["epoch"], curve[column], style, color=color, label=label)
+            axes.plot(curve["epoch"] + 1, curve[column], style, color=color, label=label)
         axes.set(xlabel="epoch", ylabel=metric)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 if __name__ == "__main__":

@@ -76,8 +76,8 @@ def letterbox_image(
 
     Example:
         >>> pixels, frame = letterbox_image(np.zeros((100, 200, 3), np.uint8), (64, 64))
-        >>> pixels.shape, frame.numpy().round(2).tolist()
-        (TensorShape([64, 64, 3]), [0.0, 16.0, 0.32, 0.32])
+        >>> pixels.shape, frame.numpy().round(2)
+        (TensorShape([64, 64, 3]), array([ 0.  , 16.  ,  0.32,  0.32], dtype=float32))
     """
     size = tf.cast(tf.shape(image)[:2], tf.int64)
     inner = tf.stack(
