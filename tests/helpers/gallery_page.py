@@ -27,11 +27,14 @@ The experiments of the courses: a command and an image each, in at most 3 minute
 The pages say what is different from doing it by hand.
 
 ```
-lightning-tf gallery                     # what there is
-lightning-tf gallery perceptron          # runs/gallery/perceptron/ and runs/gallery/index.html
-lightning-tf gallery all --output tried  # all of them, elsewhere
-lightning-tf gallery all --full          # the time that the best figures need, where that is more
+lightning-tf gallery              # what there is
+lightning-tf gallery perceptron   # runs one: its images, a table
+lightning-tf gallery all          # all of them
+lightning-tf gallery all --full   # longer, for the best figures
 ```
+
+Images go to `runs/gallery/<name>/` (`--output`), the table and a page of all that ran to
+`runs/gallery/index.html`.
 
 Real data are looked for in the folder that `--data_dir` or the environment variable
 `LIGHTNING_TF_DATA` names. What cannot be had says what is missing, and the others run: the digits
