@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     )
     from lightning_tf.callbacks.loggers.console_logger import ConsoleLogger as ConsoleLogger
     from lightning_tf.callbacks.loggers.csv_logger import CSVLogger as CSVLogger
+    from lightning_tf.callbacks.loggers.histogram_logger import HistogramLogger as HistogramLogger
+    from lightning_tf.callbacks.loggers.histograms import Histograms as Histograms
     from lightning_tf.callbacks.loggers.json_lines_logger import JSONLinesLogger as JSONLinesLogger
     from lightning_tf.callbacks.loggers.mlflow_logger import MLflowLogger as MLflowLogger
     from lightning_tf.callbacks.loggers.notebook_logger import NotebookLogger as NotebookLogger

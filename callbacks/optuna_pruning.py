@@ -61,7 +61,7 @@ class OptunaPruning(MonitorCallback):
         if value is None:
             return
 
-        self.trial.report(value, trainer.current_epoch)
+        self.trial.report(value, trainer.current_epoch + 1)  # epochs that it has cost
         # Every worker must stop, but only the chief's trial knows the others.
         self.is_pruned = trainer.workers.broadcast(self.trial.should_prune())
         if self.is_pruned:

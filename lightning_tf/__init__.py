@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from lightning_tf.serving.serving_app import serving_app as serving_app
     from lightning_tf.task import Task as Task
     from lightning_tf.trainer import Trainer as Trainer
+    from lightning_tf.tuning.hyperparameter_search import (
+        HyperparameterSearch as HyperparameterSearch,
+    )
 
 # Imported when they are asked for: `lightning-tf launch` needs no TensorFlow.
 show_messages()

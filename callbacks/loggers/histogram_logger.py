@@ -1,4 +1,4 @@
-"""HistogramLogger: base class of loggers that get histograms of weights and gradients."""
+"""HistogramLogger: base class of loggers that get histograms of what trains."""
 
 import logging
 
@@ -18,6 +18,9 @@ class HistogramLogger(Logger):
     Attributes:
         histograms: What to count, and how often; None for nothing.
 
+    With ``activations`` the share of ReLUs that were 0 for a whole batch goes to `log_metrics`, as
+    ``dead_units/<name>``.
+
     Example:
         >>> class Norms(HistogramLogger):
         ...     histograms = Histograms("gradients", every_n_steps=100)
@@ -30,7 +33,12 @@ class HistogramLogger(Logger):
     _enabled = True
 
     def log_histograms(self, histograms: dict[str, Histogram], step: int) -> None:
-        """Take histograms by ``gradients/<name>`` and ``weights/<name>``: n counts, n + 1 edges."""
+        """Take histograms: n counts, n + 1 edges.
+
+        Args:
+            histograms: By ``gradients/<name>``, ``weights/<name>`` or ``activations/<name>``.
+            step: The `global_step`.
+        """
 
     def on_optimizers_configured(self, trainer: Trainer, task: Task) -> None:
         """Add the counting to the step, before it is traced."""
@@ -65,6 +73,9 @@ class HistogramLogger(Logger):
         histograms = self.histograms.read_due(trainer)
         if histograms:
             self.log_histograms(histograms, trainer.global_step)
+            dead_units = self.histograms.dead_units()
+            if dead_units:
+                self.log_metrics(dead_units, trainer.global_step)
 
     def on_exception(self, trainer: Trainer, task: Task, exception: BaseException) -> None:
         """Detach from the optimizers."""

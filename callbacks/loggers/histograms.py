@@ -1,4 +1,4 @@
-"""Histograms: histograms of weights, and of the gradients that training itself computes."""
+"""Histograms: of weights, and of the gradients and activations that training itself computes."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from lightning_tf.callbacks.loggers.activation_counts import ActivationCounts
 from lightning_tf.checks import checked_choice, checked_integer
 from lightning_tf.optimizers.named_optimizer import NamedOptimizer
 from lightning_tf.task import Task
@@ -13,21 +14,23 @@ from lightning_tf.trainer import Trainer
 from lightning_tf.variables import all_variables, optimizable_variables
 
 BINS = 64
-KINDS = ("gradients", "weights", "all")
+KINDS = ("gradients", "weights", "activations", "all")
 
 Histogram = tuple[np.ndarray, np.ndarray]  # counts (n,), edges (n + 1,)
 
 
 class Histograms:
-    """Counts gradients inside the compiled step at every n-th update, without a second pass.
+    """Counts what training computes inside the compiled step, at every n-th update.
+
+    No second pass is needed.
 
     Gradients are those that reach the optimizer: reduced, unscaled, the mean of an accumulation
     window, clipped. They are counted on the device, so memory grows by 66 numbers for each
     variable. Windows end before and after each n-th update, so that only the step between them
-    counts.
+    counts. Activations are those of the batch before that update; see `ActivationCounts`.
 
     Args:
-        kind: ``gradients``, ``weights`` or ``all``.
+        kind: ``gradients``, ``weights``, ``all`` for both of these, or ``activations``.
         every_n_steps: Updates from one histogram to the next.
 
     Raises:
@@ -46,6 +49,7 @@ class Histograms:
         self._counts_next: Any = None  # a variable: whether the next update is counted
         self._optimizers: list[Any] = []
         self._rows: dict[str, Any] = {}
+        self._activations: ActivationCounts | None = None
         self._count_weights: Callable[[], dict[str, Any]] | None = None
 
     def next_step(self, step: int) -> int:
@@ -75,6 +79,10 @@ class Histograms:
             for v in optimizable_variables(optimizer.owner)
         }
 
+        if self.kind == "activations":
+            self._counts_next = tf.Variable(False, trainable=False)
+            self._activations = ActivationCounts(task, _count, BINS + 2, self._counts_next)
+            return
         if self.kind != "gradients":
             self._count_weights = tf.function(
                 lambda: {name: _count(v.value) for name, v in watched.items()}, autograph=False
@@ -98,7 +106,9 @@ class Histograms:
             if "apply" in vars(optimizer):
                 del optimizer.apply
         self._optimizers, self._rows, self._count_weights = [], {}, None
-        self._counts_next = None
+        if self._activations is not None:
+            self._activations.detach()
+        self._counts_next = self._activations = None
 
     def _counting(
         self, apply: Callable[..., None], names: Mapping[int, str]
@@ -140,8 +150,16 @@ class Histograms:
         if self._counts_next is not None:
             self._counts_next.assign(on)
 
+    def dead_units(self) -> dict[str, float]:
+        """Return the shares of ReLUs that were 0 for the whole batch, by ``dead_units/<name>``."""
+        dead = {} if self._activations is None else self._activations.dead_units()
+        return {f"dead_units/{name}": share for name, share in dead.items()}
+
     def read(self) -> dict[str, Histogram]:
-        """Return 64 counts and 65 edges by ``gradients/<name>`` and ``weights/<name>``."""
+        """Return 64 counts and 65 edges by ``gradients/<name>``, ``weights/<name>`` and so on."""
+        if self._activations is not None:
+            rows = {f"activations/{name}": v.numpy() for name, v in self._activations.rows.items()}
+            return {name: _split(row) for name, row in rows.items() if row[:BINS].any()}
         rows = {f"gradients/{name}": v.numpy() for name, v in self._rows.items()}
         if self._count_weights is not None:
             counted = self._count_weights()

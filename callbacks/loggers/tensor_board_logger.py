@@ -45,7 +45,9 @@ class TensorBoardLogger(HistogramLogger, FolderLogger):
         graph: Write the graph of the training step when training begins.
         histograms_every_n_steps: Updates from one histogram to the next; they are counted on the
             device. None writes none.
-        histograms: Of ``weights``, of ``gradients`` (those that reach the optimizer) or of ``all``.
+        histograms: Of ``weights``, of ``gradients`` (those that reach the optimizer), of ``all``
+            for both, or of ``activations``: what each layer gives for a batch, with the share of
+            ReLUs that give 0 for all of it, ``dead_units/<layer>``.
         resume: See `CSVLogger`.
 
     Raises:

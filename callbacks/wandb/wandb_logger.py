@@ -187,7 +187,9 @@ class WandbLogger(TrackerLogger, HistogramLogger, WandbPredictionLogger, WandbAr
         """Log histograms of what trains, from the next fit on.
 
         Args:
-            log: ``gradients`` (those that reach the optimizer), ``weights`` or ``all``.
+            log: ``gradients`` (those that reach the optimizer), ``weights``, ``all`` for both, or
+                ``activations``: what each layer gives for a batch, with the share of ReLUs that
+                give 0 for all of it, ``dead_units/<layer>``.
             every_n_steps: Updates from one histogram to the next.
         """
         self.histograms = Histograms(log, every_n_steps)

@@ -13,6 +13,7 @@ WIDTH, INDENT = 100, 28
 
 COMMANDS = {
     "fit": "train a task",
+    "tune": "train a task again and again with other values of options, and tell the best",
     "validate": "evaluate a task on its validation data",
     "test": "evaluate a task on its test data",
     "predict": "write a task's predictions to files",
@@ -50,6 +51,23 @@ MORE_OPTIONS = {
         "--folds N": "cross-validate: train once for each of N folds of the training examples",
         "--fold_by NAME": "classes, groups or time; chosen by the data where it is left out",
         "--fold_groups COLUMN": "of a table: rows of one value stay in one fold",
+    },
+    "tune": {
+        "--search.OPTION RANGE": "what to try of an option of fit: '0.0001..0.1 log', 1..6, "
+        "'0.0..0.5 3 points', or choices: mlp,convnet; bounds without a point draw integers. Also "
+        "search: in a YAML file",
+        "--method NAME": "grid (all combinations, of ranges their points), random, tpe (the "
+        "default: draws where earlier trials were good) or hyperband (ends trials early that fall "
+        "behind)",
+        "--trials N": "how many in this call; all of a grid where it is left out",
+        "--monitor NAME": "the metric that tells which is better, such as val_accuracy",
+        "--mode MODE": "max or min; of a loss min where it is left out",
+        "--storage URL": "such as sqlite:///study.db: another call, or another process at the same "
+        "time, goes on with the search",
+        "--output FOLDER": "where trials.csv, parallel_coordinates.png, best.yaml and the runs go; "
+        "tune_0, tune_1, ... where it is left out",
+        "--val_data PATH": "a folder or table to validate on, beside that of --data",
+        "--test_data PATH": "the same, kept for a test",
     },
     "predict": {
         "--data PATH": "new data to label: a folder, a table or a file; the test data of the task "
@@ -92,7 +110,7 @@ def command_help(command: str, task: str | None = None) -> str:
     what = usage_of(command)
     lines = [f"usage: lightning-tf {command} {what} [options]", ""]
     lines += [f"{COMMANDS[command].capitalize()}.", ""]
-    checkpoint = {"inspect": {}, "verify": VERIFY}.get(command, CHECKPOINT)
+    checkpoint = {"inspect": {}, "tune": {}, "verify": VERIFY}.get(command, CHECKPOINT)
     for name, text in {**OPTIONS, **checkpoint, **MORE_OPTIONS.get(command, {})}.items():
         lines += _entry(name, text)
 
@@ -106,7 +124,7 @@ def usage_of(command: str) -> str:
     """Return what a command takes first."""
     if command == "verify":
         return "RUN"
-    return "--task NAME" if command in ("fit", "inspect") else "RUN|--task NAME"
+    return "--task NAME" if command in ("fit", "inspect", "tune") else "RUN|--task NAME"
 
 
 def task_list() -> str:

@@ -159,6 +159,10 @@ def _run(command: str, *arguments: str) -> int:
         from lightning_tf.cli.run_command import RunCommand
 
     atexit.register(gc.freeze)  # the end of the process need not look for cycles
+    if command == "tune":
+        from lightning_tf.cli.tune_command import TuneCommand
+
+        return TuneCommand(arguments).run()
     return RunCommand(command, arguments).run()
 
 

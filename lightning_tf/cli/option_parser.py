@@ -22,7 +22,14 @@ from lightning_tf.trainer import Trainer
 
 HELD_OUT = {"val_data": "val", "test_data": "test"}  # by option
 # Of one fit, and not part of what is trained.
-OF_THE_CALL = ("config", "ckpt_path", "weights_only", "folds", "fold_by", "fold_groups", *HELD_OUT)
+OF_TUNE = ("search", "method", "trials", "monitor", "mode", "storage", "output")
+OF_THE_CALL = (
+    *("config", "ckpt_path", "weights_only", "folds", "fold_by", "fold_groups"),
+    *OF_TUNE,
+    *HELD_OUT,
+)
+# Of tune, and of a callback or logger that is named before them and takes them.
+AFTER_CLASS = ("monitor", "mode")
 
 
 class OptionParser:
@@ -40,6 +47,7 @@ class OptionParser:
 
     def __init__(self, command: str) -> None:
         self._parser = _parser(command)
+        self._after_class = AFTER_CLASS if command == "tune" else ()
         self._comment = ""  # of the config: where the task's file is
 
     def parse(self, words: Sequence[str]) -> Namespace:
@@ -75,6 +83,18 @@ class OptionParser:
             self._parser.dump(of_training, skip_unset=False, skip_validation=True)
         )
 
+    def long_name(self, name: str, words: Sequence[str]) -> str:
+        """Return an option's name in full, without dashes, as at the end of a command line.
+
+        Args:
+            name: Such as ``learning_rate``.
+            words: The others.
+
+        Raises:
+            ConfigurationError: It may be of the Trainer as well as of the task.
+        """
+        return self._spelled_out([*words, f"--{name}=0"])[-1].removeprefix("--").partition("=")[0]
+
     def _spelled_out(self, words: Sequence[str]) -> list[str]:
         """Return the options as the parser knows them; imports a task that is given by its file."""
         words = [*words]
@@ -87,7 +107,7 @@ class OptionParser:
             words = [w.replace(given, task_of_file(given)) if given in w else w for w in words]
         own = {a.dest for a in self._parser._actions if "." not in a.dest} - {"trainer"}
         trainer = set(inspect.signature(Trainer).parameters)
-        return ShortOptions(own, trainer, _find_class)(words)
+        return ShortOptions(own, trainer, _find_class, self._after_class)(words)
 
 
 def _parser(command: str) -> Any:
@@ -112,19 +132,13 @@ def _parser(command: str) -> Any:
 
 def _add_options(parser: Any, command: str) -> None:
     """Add what a command takes beside the Trainer's and the task's arguments."""
-    is_export = command == "export"
     if command == "verify":
         parser.add_argument("--from", type=str | None)
         parser.add_argument("--to", type=str | None)
-    elif command != "inspect":
+    elif command not in ("inspect", "tune"):
         parser.add_argument("--ckpt_path", type=str | None)
-    if command == "fit":
-        parser.add_argument("--weights_only", type=bool, default=False)
-        for name in HELD_OUT:
-            parser.add_argument(f"--{name}", type=str | None)
-        parser.add_argument("--folds", type=int | None)
-        parser.add_argument("--fold_by", type=str | None)
-        parser.add_argument("--fold_groups", type=str | None)
+    if command in ("fit", "tune"):
+        _add_options_of_training(parser, command)
     if command == "inspect":
         parser.add_argument("--output", type=str | None)
         parser.add_argument("--max_examples", type=int, default=100_000)
@@ -137,9 +151,26 @@ def _add_options(parser: Any, command: str) -> None:
         parser.add_argument("--save_images", type=bool, default=False)
     if command in ("test", "export"):
         parser.add_argument("--quantize", type=str | None)
-    if is_export:
+    if command == "export":
         parser.add_argument("--output", type=str, required=True)
         parser.add_argument("--format", default="saved_model")
+
+
+def _add_options_of_training(parser: Any, command: str) -> None:
+    for name in HELD_OUT:
+        parser.add_argument(f"--{name}", type=str | None)
+    if command == "fit":
+        parser.add_argument("--weights_only", type=bool, default=False)
+        parser.add_argument("--folds", type=int | None)
+        parser.add_argument("--fold_by", type=str | None)
+        parser.add_argument("--fold_groups", type=str | None)
+        return
+
+    parser.add_argument("--search", type=dict[str, Any] | None)
+    parser.add_argument("--method", default="tpe")
+    parser.add_argument("--trials", type=int | None)
+    for name in ("monitor", "mode", "storage", "output"):
+        parser.add_argument(f"--{name}", type=str | None)
 
 
 def _place_held_out(options: Namespace) -> None:

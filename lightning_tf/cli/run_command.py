@@ -76,7 +76,7 @@ class RunCommand:
             built = self._parser.instantiate(options)
             return getattr(self, f"_{self.command}")(built, options) or 0
         except Exception as error:
-            reason = _package_error(error)
+            reason = package_error(error)
             if reason is None:
                 raise
             if isinstance(reason, WorkerLostError):
@@ -246,7 +246,7 @@ def _run_of(command: str, arguments: Sequence[str]) -> str | None:
     return arguments[0] if is_named else None
 
 
-def _package_error(error: BaseException | None) -> LightningTFError | None:
+def package_error(error: BaseException | None) -> LightningTFError | None:
     """Return this package's error, which jsonargparse wraps in one of its own."""
     while error is not None and not isinstance(error, LightningTFError):
         error = error.__cause__ or error.__context__

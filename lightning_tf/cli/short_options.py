@@ -21,6 +21,7 @@ class ShortOptions:
         own: Options of the command itself, such as ``task`` and ``ckpt_path``.
         trainer: The Trainer's arguments.
         find: Returns the class of a short name or import path; None where there is none.
+        after_class: Those of `own` that belong to a class named before them where that takes them.
 
     Example:
         >>> short = ShortOptions({"task"}, {"max_epochs"}, {"EMA": EMA}.get)
@@ -34,8 +35,10 @@ class ShortOptions:
         own: Collection[str],
         trainer: Collection[str],
         find: Callable[[str], type | None],
+        after_class: Collection[str] = (),
     ) -> None:
         self._own, self._trainer, self._find = own, trainer, find
+        self._after_class = frozenset(after_class)
 
     def __call__(self, words: Sequence[str]) -> list[str]:
         """Return the words of a command line, spelled out.
@@ -66,7 +69,9 @@ class ShortOptions:
                 loggers += name == "logger"
                 # The first logger replaces those of a config, the second stands beside it.
                 yield from _named(name, given, appends=option.endswith("+") or loggers > 1)
-            elif name.partition(".")[0] in {"trainer", "task", *self._own} or is_long:
+            elif is_long or name.partition(".")[0] in {*("trainer", "task", *self._own)} - (
+                self._after_class & of_group
+            ):
                 yield word
             else:
                 home = self._home(name.partition(".")[0], group, of_group, of_task)

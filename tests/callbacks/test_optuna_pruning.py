@@ -36,7 +36,7 @@ def study(scores, epochs=4, **arguments):
         return trainer.callback_metrics["val_score"]
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    pruner = optuna.pruners.MedianPruner(n_startup_trials=2, n_warmup_steps=1)
+    pruner = optuna.pruners.MedianPruner(n_startup_trials=2, n_warmup_steps=2)
     trials = optuna.create_study(direction="maximize", pruner=pruner)
     trials.optimize(objective, n_trials=len(scores))
     return trials, updates
@@ -52,7 +52,7 @@ def test_a_trial_below_the_median_ends_early_and_is_told_to_optuna():
 
 def test_every_epoch_is_reported_once_and_the_sanity_check_is_not():
     trials, _ = study([0.5], num_sanity_val_steps=1, val_check_interval=1.0)
-    assert trials.trials[0].intermediate_values == {0: 0.5, 1: 0.5, 2: 0.5, 3: 0.5}
+    assert trials.trials[0].intermediate_values == {1: 0.5, 2: 0.5, 3: 0.5, 4: 0.5}
 
 
 def test_a_metric_that_nothing_logs_is_refused():

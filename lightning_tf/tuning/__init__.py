@@ -1,0 +1,1 @@
+"""Search for hyperparameters: the values to try, the trials, their table and image."""

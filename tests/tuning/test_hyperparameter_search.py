@@ -1,0 +1,182 @@
+"""A search runs trials in good order, whatever they come to."""
+
+import sys
+
+import pandas as pd
+import pytest
+from helpers.boring import NumberData, NumberTask, quiet
+
+from lightning_tf import HyperparameterSearch, Trainer
+from lightning_tf.exceptions import ConfigurationError
+
+pytest.importorskip("optuna", reason="pip install 'lightning-tf[tune]'")
+RATES = {"rate": "0.001..1.0 log"}
+
+
+class Scores(NumberTask):
+    """Whose val_score is the rate in every epoch; some rates go wrong."""
+
+    def __init__(self, rate, wrong=None):
+        super().__init__(NumberData(range(1, 3), held_out=[1]))
+        self.rate, self.wrong = rate, wrong
+
+    def on_fit_start(self):
+        if self.wrong is not None and self.wrong(self.rate):
+            raise MemoryError("no room")
+
+    def on_validation_end(self):
+        self.log("val_score", self.rate)
+
+
+def maker(epochs=1, wrong=None, seen=None):
+    def make(values, folder):
+        if seen is not None:
+            seen.append(values)
+        trainer = Trainer(**quiet(max_epochs=epochs), default_root_dir=folder)
+        return trainer, Scores(**values, wrong=wrong)
+
+    return make
+
+
+def search(space=RATES, **arguments):
+    return HyperparameterSearch(space, "val_score", "max", **arguments)
+
+
+def test_a_grid_runs_every_combination_once_and_names_the_best(tmp_path):
+    seen = []
+    grid = search({"rate": "0.01..1.0 log 3"}, method="grid", output=str(tmp_path / "out"))
+    result = grid.run(maker(seen=seen))
+    assert sorted(each["rate"] for each in seen) == pytest.approx([0.01, 0.1, 1.0])
+    assert result.best.values == {"rate": 1.0}
+    assert result.epochs == 3
+    table = pd.read_csv(tmp_path / "out" / "trials.csv")
+    assert sorted(table["val_score"]) == pytest.approx(sorted(table["rate"]))
+    assert (tmp_path / "out" / "parallel_coordinates.png").exists()
+
+
+@pytest.mark.parametrize("method", ["random", "tpe"])
+def test_the_same_seed_draws_the_same_values(method, tmp_path):
+    runs = []
+    for name in ("a", "b"):
+        found = search(method=method, seed=3, output=str(tmp_path / name)).run(maker(), trials=3)
+        runs.append([trial.values["rate"] for trial in found.trials])
+    assert runs[0] == runs[1]
+
+
+def test_hyperband_ends_trials_that_fall_behind(tmp_path):
+    hyperband = search(method="hyperband", output=str(tmp_path / "out"))
+    result = hyperband.run(maker(epochs=9), trials=12)
+    by_state = {
+        state: [t for t in result.trials if t.state == state] for state in ("complete", "pruned")
+    }
+    assert {t.epochs for t in by_state["complete"]} == {9}
+    assert {t.epochs for t in by_state["pruned"]} <= {1, 3}
+    assert by_state["pruned"]
+    assert result.best.value == max(t.value for t in result.trials)
+    assert result.epochs == sum(t.epochs for t in result.trials) < 12 * 9
+
+
+def test_a_failed_trial_is_told_and_counted_and_the_next_begins(tmp_path, caplog):
+    space = {"rate": [0.1, 0.5, 0.9]}
+    make = maker(wrong=lambda rate: rate == 0.9)
+    result = search(space, method="grid", output=str(tmp_path / "out")).run(make)
+    assert result.best.values == {"rate": 0.5}
+    (failed,) = (trial for trial in result.trials if trial.state == "failed")
+    assert failed.reason == "MemoryError: no room"
+    assert f"trial {failed.number} failed: MemoryError: no room (rate=0.9)" in caplog.text
+    assert "3 trials: " in str(result)
+    assert "1 failed" in str(result)
+
+
+def test_a_value_that_is_no_number_is_a_failure(tmp_path):
+    space = {"rate": [0.1, float("nan")]}
+    result = search(space, method="grid", output=str(tmp_path / "out")).run(maker())
+    assert sorted(trial.state for trial in result.trials) == ["complete", "failed"]
+
+
+def test_where_no_trial_ends_well_there_is_no_best(tmp_path):
+    result = search(output=str(tmp_path / "out")).run(maker(wrong=lambda rate: True), trials=2)
+    assert result.best is None
+    assert not (tmp_path / "out" / "parallel_coordinates.png").exists()
+
+
+def test_the_same_wrong_option_in_the_first_trials_ends_the_search(tmp_path):
+    def make(values, folder):
+        raise ConfigurationError("data='nowhere' is no folder.")
+
+    with pytest.raises(ConfigurationError, match="every trial ends so: data='nowhere'"):
+        search(output=str(tmp_path / "out")).run(make, trials=50)
+    assert len(pd.read_csv(tmp_path / "out" / "trials.csv")) == 2
+
+
+def test_a_monitor_that_nothing_logs_is_refused_in_the_first_trial(tmp_path):
+    seen = []
+    wrong = HyperparameterSearch(RATES, "val_los", output=str(tmp_path / "out"))
+    with pytest.raises(
+        ConfigurationError, match=r"monitor='val_los': nothing logs it. Did you mean"
+    ):
+        wrong.run(maker(seen=seen), trials=5)
+    assert len(seen) == 1
+
+
+def test_an_interrupted_search_keeps_what_was_done_and_goes_on_in_its_storage(tmp_path):
+    storage, out = f"sqlite:///{tmp_path}/study.db", str(tmp_path / "out")
+
+    def interrupted(values, folder):
+        if folder.endswith("trial_2"):
+            raise KeyboardInterrupt
+        return maker()(values, folder)
+
+    with pytest.raises(KeyboardInterrupt):
+        search(storage=storage, output=out).run(interrupted, trials=5)
+    states = ["complete", "complete", "failed"]
+    assert pd.read_csv(tmp_path / "out" / "trials.csv")["state"].tolist() == states
+    assert (tmp_path / "out" / "parallel_coordinates.png").exists()
+
+    result = search(storage=storage, output=out).run(maker(), trials=1)
+    assert [trial.state for trial in result.trials] == [*states, "complete"]
+    assert len({trial.values["rate"] for trial in result.trials}) == 4
+
+
+def test_a_storage_of_another_search_is_refused(tmp_path):
+    storage = f"sqlite:///{tmp_path}/study.db"
+    search(storage=storage, output=str(tmp_path / "a")).run(maker(), trials=1)
+    other = search({"rate": "0.1..0.5"}, storage=storage, output=str(tmp_path / "b"))
+    with pytest.raises(ConfigurationError, match="holds another search"):
+        other.run(maker(), trials=1)
+
+
+def test_a_folder_that_holds_a_search_is_refused(tmp_path):
+    search(output=str(tmp_path)).run(maker(), trials=1)
+    with pytest.raises(ConfigurationError, match="holds a search"):
+        search(output=str(tmp_path))
+
+
+def test_hyperband_without_epochs_to_save_is_refused(tmp_path):
+    with pytest.raises(ConfigurationError, match="max_epochs, which is 2"):
+        search(method="hyperband", output=str(tmp_path)).run(maker(epochs=2), trials=3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ({"method": "hyperbend"}, "Did you mean 'hyperband'"),
+        ({"method": "grid"}, "needs the number of points"),
+        ({"storage": "sqlite:///no/folder/study.db"}, "storage='sqlite:///no/folder/study.db'"),
+    ],
+)
+def test_arguments_that_cannot_work_are_refused(arguments, reason, tmp_path):
+    with pytest.raises(ConfigurationError, match=reason):
+        search(output=str(tmp_path), **arguments).run(maker(), trials=1)
+
+
+@pytest.mark.parametrize("trials", [None, 0])
+def test_a_number_of_trials_is_needed_where_there_is_no_grid(trials, tmp_path):
+    with pytest.raises(ConfigurationError, match="trials"):
+        search(output=str(tmp_path)).run(maker(), trials=trials)
+
+
+def test_a_missing_package_is_named_with_its_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(ConfigurationError, match=r"lightning-tf\[tune\]"):
+        search()
